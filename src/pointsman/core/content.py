@@ -1,0 +1,83 @@
+"""What messages are made of, in the one tongue every dialect translates to and from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Audio", "File", "Image", "Message", "Part", "Refusal", "Role", "Text", "Thinking", "ToolCall", "ToolResult"]
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+
+
+class Text(msgspec.Struct, frozen=True, tag=True):
+    """Plain text."""
+
+    text: str
+
+
+class Image(msgspec.Struct, frozen=True, tag=True):
+    """An image: base64 ``data`` with its ``media_type``, or a ``url`` that somebody has to fetch."""
+
+    data: str | None = None
+    media_type: str | None = None
+    url: str | None = None
+    detail: str | None = None
+
+
+class Audio(msgspec.Struct, frozen=True, tag=True):
+    """A sound as base64 ``data`` in ``format`` (``wav``, ``mp3``)."""
+
+    data: str
+    format: str
+
+
+class File(msgspec.Struct, frozen=True, tag=True):
+    """A document: base64 ``data`` or the ``file_id`` of an earlier upload."""
+
+    data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+    media_type: str | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True, tag=True):
+    """The model's words when it declines."""
+
+    text: str
+
+
+class Thinking(msgspec.Struct, frozen=True, tag=True):
+    """Reasoning text; ``signature`` is opaque and must come back unchanged."""
+
+    text: str
+    signature: str | None = None
+
+
+class ToolCall(msgspec.Struct, frozen=True, tag=True):
+    """The model asks for a tool; ``arguments`` is JSON text exactly as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class ToolResult(msgspec.Struct, frozen=True, tag=True):
+    """The answer of the tool called with ``call_id``."""
+
+    call_id: str
+    parts: tuple[Text | Image, ...]
+    name: str | None = None
+    is_error: bool = False
+
+
+Part = Text | Image | Audio | File | Refusal | Thinking | ToolCall | ToolResult
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One turn. ``name`` tells speakers of one role apart."""
+
+    role: Role
+    parts: tuple[Part, ...]
+    name: str | None = None

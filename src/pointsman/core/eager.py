@@ -1,0 +1,163 @@
+"""Stories: coroutines stepped directly by whoever has the next thing for them.
+
+A request that only passes through costs no task, no future and no turn of the event loop: its first
+step runs inside the read that completed the request, and the upstream connection resumes it with a
+plain ``send`` when bytes arrive. It waits on an :class:`Inbox`. When it has to wait for anything else
+(a database, a sleep, a lock) it is handed to a real task there and then and goes on as usual; code that
+is about to use ``asyncio.timeout`` or a task group first awaits :func:`become_task`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Generic, Protocol, TypeVar
+
+from pointsman.core.nursery import Nursery
+
+__all__ = ["Inbox", "Story", "become_task"]
+
+Item = TypeVar("Item")
+
+
+class _Resumable(Protocol):
+    def step(self) -> None: ...
+
+
+class Inbox(Generic[Item]):
+    """A mailbox with one reader: awaiting it gives the next item, an exception item is raised."""
+
+    __slots__ = ("items", "reader")
+
+    def __init__(self) -> None:
+        self.items: deque[Item | BaseException] = deque()
+        self.reader: _Resumable | None = None
+
+    def put(self, item: Item | BaseException) -> None:
+        """Leave an item; a reader that waits runs on at once, inside this call."""
+        self.items.append(item)
+        reader = self.reader
+        if reader is not None:
+            self.reader = None
+            reader.step()
+
+    def __await__(self) -> Generator[Any, None, Item]:
+        while not self.items:
+            yield self
+        item = self.items.popleft()
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+
+@types.coroutine
+def become_task() -> Generator[None, None, None]:
+    """Go on inside a real task, from where ``asyncio.timeout`` and task groups may be used."""
+    yield None
+
+
+class Story:
+    """Drives one coroutine; ``on_escape`` is told if it ever raises, which it never should."""
+
+    __slots__ = ("_coroutine", "_interruption", "_nursery", "_on_escape", "_parked", "_pending", "_task", "over")
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        nursery: Nursery,
+        on_escape: Callable[[BaseException], None],
+    ) -> None:
+        self._coroutine = coroutine
+        self._nursery = nursery
+        self._on_escape = on_escape
+        self._parked: Inbox[Any] | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._interruption: BaseException | None = None
+        self._pending = False
+        self.over = False
+
+    def step(self, error: BaseException | None = None) -> None:
+        """Run until the next wait. ``error`` is raised at the place where the coroutine waits."""
+        self._parked = None
+        coroutine = self._coroutine
+        try:
+            waits_for = coroutine.send(None) if error is None else coroutine.throw(error)
+        except StopIteration:
+            self.over = True
+            return
+        except BaseException as escaped:  # noqa: BLE001 - the last line before the parser's callback
+            self.over = True
+            self._on_escape(escaped)
+            return
+        if waits_for.__class__ is Inbox:
+            self._park(waits_for)
+        else:
+            self._task = self._nursery.start(_carry_on(self, waits_for), "story")
+
+    def interrupt(self, error: BaseException) -> None:
+        """Raise ``error`` where the coroutine waits, now or at its next wait."""
+        if self.over or self._interruption is not None:
+            return
+        self._interruption = error
+        if self._task is not None:
+            self._task.cancel()
+        elif self._parked is not None:
+            self._parked.reader = None
+            self.step(error)
+        else:
+            self._pending = True
+
+    def _park(self, inbox: Inbox[Any]) -> None:
+        if self._pending:
+            self._pending = False
+            self.step(self._interruption)
+            return
+        inbox.reader = self
+        self._parked = inbox
+
+
+class _Wake:
+    """Lets an inbox resume a story that has become a task."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: asyncio.Future[None]) -> None:
+        self._future = future
+
+    def step(self) -> None:
+        if not self._future.done():
+            self._future.set_result(None)
+
+
+@types.coroutine
+def _carry_on(story: Story, waits_for: Any) -> Generator[Any, None, None]:
+    """The rest of a story, as the body of a task."""
+    coroutine = story._coroutine  # noqa: SLF001 - the two halves of one driver
+    while True:
+        error: BaseException | None = None
+        try:
+            if waits_for.__class__ is Inbox:
+                future = asyncio.get_running_loop().create_future()
+                waits_for.reader = _Wake(future)
+                if waits_for.items:
+                    waits_for.reader.step()
+                yield from future
+            else:
+                yield waits_for
+        except asyncio.CancelledError as cancelled:
+            if waits_for.__class__ is Inbox:
+                waits_for.reader = None
+            error = story._interruption or cancelled  # noqa: SLF001
+        except BaseException as failure:  # noqa: BLE001 - whatever it is, it belongs to the coroutine
+            error = failure
+        try:
+            waits_for = coroutine.send(None) if error is None else coroutine.throw(error)
+        except StopIteration:
+            story.over = True
+            return
+        except BaseException as escaped:  # noqa: BLE001
+            story.over = True
+            story._on_escape(escaped)  # noqa: SLF001
+            return

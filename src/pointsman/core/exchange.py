@@ -1,0 +1,103 @@
+"""One request on the near side: what came in, and the hands by which the story answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from pointsman.core.errors import GatewayError
+from pointsman.core.upstream import Ask, Operation
+
+__all__ = ["Client", "ClientDialect", "ClientGone", "Flow", "Inbound", "InferenceRoute"]
+
+
+class ClientGone(Exception):  # noqa: N818 - not an error of ours: the client went away
+    """Raised inside the story when the client closed its connection."""
+
+
+class ClientDialect(Protocol):
+    """The near half of a dialect, as far as the story needs it."""
+
+    def read_ask(self, body: bytes, operation: Operation, path_model: str | None) -> Ask:
+        """As much of the request as must be known before choosing where it goes.
+
+        Raises:
+            Malformed: the body is not of the dialect; the message names the field.
+        """
+        ...
+
+    def write_error(self, error: GatewayError, call_id: str) -> bytes:
+        """The body of an error answer."""
+        ...
+
+
+class InferenceRoute(msgspec.Struct, frozen=True):
+    """A path the gateway answers itself: its operation, dialect and name (for records and metrics)."""
+
+    operation: Operation
+    dialect: ClientDialect
+    name: str
+
+
+class Inbound(msgspec.Struct):
+    """A complete request. ``key`` is the key it presented, empty if none; ``received`` is monotonic seconds, ``at``
+    wall time; header names are lower case.
+    """
+
+    route: InferenceRoute
+    key: bytes
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+    received: float
+    at: float
+    path_model: str | None = None
+    peer: str = ""
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header, or None. ``name`` is lower case."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+class Flow(Protocol):
+    """Something that can be made to wait."""
+
+    def pause(self) -> None:
+        """Hold on."""
+        ...
+
+    def resume(self) -> None:
+        """Go on."""
+        ...
+
+
+class Client(Protocol):
+    """The near side's connection. Each method writes at once; none waits, none raises."""
+
+    def reply(self, status: int, head: bytes, body: bytes) -> None:
+        """A whole answer; ``head`` is complete header lines, length and framing are added."""
+        ...
+
+    def begin(self, status: int, head: bytes) -> None:
+        """Start an answer whose length is unknown."""
+        ...
+
+    def send(self, block: bytes) -> None:
+        """More of a begun answer."""
+        ...
+
+    def end(self, block: bytes = b"") -> None:
+        """Finish a begun answer, with ``block`` as its last part."""
+        ...
+
+    def attach(self, flow: Flow | None) -> None:
+        """What to pause while the client does not keep up."""
+        ...
+
+    def abort(self) -> None:
+        """Break the connection, so that a begun answer is not taken for a whole one."""
+        ...

@@ -1,0 +1,49 @@
+"""One HTTP request under way to an upstream, as the story sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pointsman.core.eager import Inbox
+from pointsman.core.upstream import Deployment, Outbound
+
+__all__ = ["Flight", "Sender"]
+
+
+class Flight(Protocol):
+    """What comes back lands in ``inbox``.
+
+    Unstreamed, or with a status of 400 and more: one item, the whole body. Streamed: the bytes of each
+    read, in order; ``complete`` is True from the last of them on (which may be empty). ``None`` means
+    that the upstream has been silent for a while and a streaming client should be told so. A failure is
+    an ``UpstreamFailed`` that awaiting raises.
+
+    ``status`` and ``headers`` (lower-case names) hold from the first bytes on.
+    """
+
+    inbox: Inbox[bytes | None]
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    complete: bool
+    reused: bool
+
+    def pause(self) -> None:
+        """Stop reading from the upstream: the client does not keep up."""
+        ...
+
+    def resume(self) -> None:
+        """Read on."""
+        ...
+
+    def close(self) -> None:
+        """Done with it: an answer that is not complete is cut off at once, upstream included."""
+        ...
+
+
+class Sender(Protocol):
+    """Sends requests to deployments."""
+
+    def send(self, deployment: Deployment, outbound: Outbound, *, stream: bool) -> Flight:
+        """Send and return at once; everything else happens in the flight's inbox."""
+        ...

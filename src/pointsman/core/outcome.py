@@ -1,0 +1,52 @@
+"""What became of a call: the one record that each call leaves in the ledger."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from pointsman.core.usage import NO_USAGE, Usage
+
+__all__ = ["CallRecord", "Status"]
+
+Status = Literal["success", "failure", "cancelled"]
+
+
+class CallRecord(msgspec.Struct, omit_defaults=True):
+    """One call, finished, failed or cut off. Times are seconds since the epoch, money is in picodollars.
+
+    ``key_token`` is the digest of the key, ``"master"`` for the master key, ``""`` when nobody was known.
+    ``prompt`` and ``reply`` are JSON and only set when the operator switched prompt logging on.
+    """
+
+    call_id: str
+    operation: str
+    route: str
+    started_at: float
+    ended_at: float = 0.0
+    first_token_at: float | None = None
+    status: Status = "success"
+    http_status: int = 200
+    error_code: str | None = None
+    error_message: str | None = None
+    key_token: str = ""
+    key_alias: str | None = None
+    user_id: str | None = None
+    team_id: str | None = None
+    end_user: str | None = None
+    model_requested: str = ""
+    model_group: str = ""
+    deployment_id: str = ""
+    model: str = ""
+    provider: str = ""
+    api_base: str = ""
+    usage: Usage = NO_USAGE
+    cost: int = 0
+    attempts: int = 0
+    stream: bool = False
+    overhead_ms: float = 0.0
+    tags: tuple[str, ...] = ()
+    peer: str = ""
+    prompt: msgspec.Raw | None = None
+    reply: msgspec.Raw | None = None

@@ -1,0 +1,181 @@
+"""Deployments, and the protocols by which the story of a request talks to the far side.
+
+A *deployment* is one model at one address under one public name. A *lane* is the way from one client
+dialect to one deployment: it writes the upstream request and reads the answer back into bytes of the
+client's dialect, metering on the way. The express lane hardly touches the bytes; a translated lane goes
+through :mod:`~pointsman.core.call` and :mod:`~pointsman.core.events`. The story knows only what is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+from pointsman.core.errors import GatewayError
+from pointsman.core.price import Price
+from pointsman.core.secret import Secret
+from pointsman.core.usage import Usage
+
+__all__ = ["Answer", "Ask", "Deployment", "Lane", "Operation", "Outbound", "Timeouts"]
+
+
+class Operation(Enum):
+    """What a client can ask of a model; the value is LiteLLM's ``call_type``."""
+
+    CHAT = "acompletion"
+    COMPLETION = "atext_completion"
+    EMBEDDING = "aembedding"
+
+
+class Timeouts(msgspec.Struct, frozen=True):
+    """Seconds each phase of an attempt may take.
+
+    ``load`` bounds the silence before the first byte of an answer: a cold model loads in this time.
+    ``idle`` bounds every later silence. ``total`` None: no bound on the whole.
+    """
+
+    connect: float = 5.0
+    load: float = 600.0
+    idle: float = 120.0
+    total: float | None = None
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """One model at one address. ``model`` is what the upstream calls it, ``litellm_model`` what the config says.
+
+    ``group`` is the public name; ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
+    win. ``price`` None: nobody told us. ``charges`` is False where no call can cost anything.
+    """
+
+    id: str
+    group: str
+    provider: str
+    model: str
+    litellm_model: str
+    api_base: str
+    price: Price | None
+    charges: bool = True
+    api_key: Secret | None = None
+    headers: Mapping[str, Secret] = {}
+    pinned: Mapping[str, msgspec.Raw] = {}
+    timeouts: Timeouts = Timeouts()
+    weight: float = 1.0
+    mode: str = "chat"
+    context_tokens: int | None = None
+    output_tokens_max: int | None = None
+    capabilities: frozenset[str] = frozenset()
+    access_groups: frozenset[str] = frozenset()
+    drop_params: bool = False
+    additional_drop_params: tuple[str, ...] = ()
+    max_parallel_requests: int | None = None
+    local: bool = False
+    num_ctx_max: int | None = None
+    num_ctx: int | None = None
+    keep_alive: msgspec.Raw | None = None
+    discovered: bool = False
+
+
+class Ask(msgspec.Struct):
+    """As much of a request as has to be known before choosing where it goes.
+
+    ``fields`` are the top-level fields of the body as raw JSON, by name, in order, each once.
+    ``prompt_estimate`` is in tokens; ``output_limit`` is the client's own bound on the completion.
+    """
+
+    operation: Operation
+    model: str
+    fields: dict[str, msgspec.Raw]
+    stream: bool = False
+    include_usage: bool = False
+    output_limit: int | None = None
+    choices: int = 1
+    prompt_estimate: int = 0
+    end_user: str | None = None
+
+
+class Outbound(msgspec.Struct, frozen=True):
+    """A request ready to be sent: path and query below the deployment's ``api_base``, and the body."""
+
+    path: bytes
+    body: bytes
+    content_type: bytes = b"application/json"
+
+
+class Answer(Protocol):
+    """Reads one upstream answer and gives bytes of the client's dialect; one object per attempt.
+
+    ``usage`` is final after :meth:`whole`, :meth:`end` or :meth:`cut`. ``tokens`` is True once a byte
+    of content came. ``error`` is set when the upstream failed in a way that the client was told of in
+    the stream (so that the ledger records a failure although the status was 200).
+    """
+
+    usage: Usage
+    error: GatewayError | None
+
+    def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
+        """The error that an upstream answer with a status of 400 or more means."""
+        ...
+
+    def whole(self, body: bytes) -> bytes:
+        """The body for the client of an unstreamed answer.
+
+        Raises:
+            Broken: the body cannot be read.
+        """
+        ...
+
+    def feed(self, data: bytes) -> bytes:
+        """Client bytes, complete events only, for more upstream bytes; empty when there are none yet.
+
+        Raises:
+            GatewayError: the upstream reported a failure, sent what cannot be read, or an event over its bound.
+        """
+        ...
+
+    def end(self) -> bytes:
+        """The closing bytes once the upstream ended its stream.
+
+        Raises:
+            Broken: the upstream ended before its answer was complete.
+        """
+        ...
+
+    def failed(self, error: GatewayError) -> bytes:
+        """Bytes that tell the client of an error in a stream that has begun, and end the stream."""
+        ...
+
+    def cut(self) -> None:
+        """The answer was cut off; estimate ``usage`` from what was seen."""
+        ...
+
+
+class Lane(Protocol):
+    """The way from one client dialect to one deployment. Shared by all requests; keeps no state of one.
+
+    ``prepares`` tells whether :meth:`prepare` has to be awaited before :meth:`write`.
+    """
+
+    prepares: bool
+
+    async def prepare(self, ask: Ask) -> None:
+        """Find out what :meth:`write` needs to know (a context limit, a remote image).
+
+        Raises:
+            GatewayError: the request cannot be served.
+        """
+        ...
+
+    def write(self, ask: Ask) -> Outbound:
+        """The upstream request.
+
+        Raises:
+            Malformed, Unsupported: the request cannot be expressed; the message names the field.
+        """
+        ...
+
+    def answer(self, ask: Ask) -> Answer:
+        """A reader for the answer."""
+        ...

@@ -1,0 +1,36 @@
+"""How many tokens of each kind one call used, and whether the upstream counted them or we did."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["NO_USAGE", "Usage", "UsageSource"]
+
+UsageSource = Literal["measured", "estimated", "none"]
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Token counts of one call.
+
+    ``prompt`` includes ``cached`` and ``cache_write``; ``completion`` includes ``reasoning``, as in
+    OpenAI's ``usage``. ``measured`` means the upstream reported it.
+    """
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    source: UsageSource = "none"
+
+    @property
+    def total(self) -> int:
+        """Prompt and completion tokens together."""
+        return self.prompt + self.completion
+
+
+NO_USAGE = Usage()
