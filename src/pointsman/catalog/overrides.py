@@ -1,0 +1,231 @@
+"""What the operator says about a model, in the keys of LiteLLM's ``model_info``, and how it wins.
+
+The same reader serves ``scripts/make_price_catalog.py``, so a key means one thing in the configuration and
+in the published price map.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from pointsman.catalog.models import CAPABILITY_FLAGS, ModelFacts
+from pointsman.core.price import Price, Tier, femtodollars
+from pointsman.core.errors import Misconfigured
+
+__all__ = ["NO_OVERRIDES", "Overrides", "Rates", "merge", "read_overrides"]
+
+TOKENS_MAX: Final = 10**9
+
+_RATE_KEYS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "input_cost_per_token": "input",
+        "output_cost_per_token": "output",
+        "cache_read_input_token_cost": "cache_read",
+        "cache_creation_input_token_cost": "cache_write",
+        "output_cost_per_reasoning_token": "reasoning",
+        "input_cost_per_audio_token": "audio_input",
+        "output_cost_per_audio_token": "audio_output",
+        "input_cost_per_request": "per_request",
+    }
+)
+
+_TIER_KEY: Final = re.compile(rf"({'|'.join(_RATE_KEYS)})_above_([0-9]{{1,9}})(k?)_tokens", re.ASCII)
+
+
+class Rates(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Femtodollars as far as they are given; None: not said."""
+
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+    audio_input: int | None = None
+    audio_output: int | None = None
+    per_request: int | None = None
+
+
+class Overrides(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was said about one model. ``tiers`` maps a threshold in prompt tokens to what changes above it."""
+
+    context_tokens: int | None = None
+    output_tokens_max: int | None = None
+    mode: str | None = None
+    capabilities_added: frozenset[str] = frozenset()
+    capabilities_removed: frozenset[str] = frozenset()
+    rates: Rates = Rates()
+    tiers: Mapping[int, Rates] = MappingProxyType({})
+
+
+NO_OVERRIDES: Final = Overrides()
+
+
+def read_overrides(model_info: Mapping[str, object]) -> Overrides:
+    """Read the keys this catalogue knows and ignore all others; a null is as good as absent.
+
+    Known are ``max_input_tokens``, ``max_output_tokens`` (or the older ``max_tokens``), ``mode``, the
+    ``supports_…`` flags, prices in USD per token, also with ``_above_200k_tokens`` behind them, and
+    ``tiered_pricing``. A number may be a string, since YAML reads ``4e-07`` as one.
+
+    Raises:
+        Misconfigured: A known key has a value that cannot be meant; the message names the key.
+    """
+    output_key = "max_output_tokens" if model_info.get("max_output_tokens") is not None else "max_tokens"
+    added, removed = _flags(model_info)
+    base, tiers = _tiered_pricing(model_info)
+    for key in model_info:
+        if match := _TIER_KEY.fullmatch(key):
+            threshold = int(match[2]) * (1000 if match[3] else 1)
+            changes = msgspec.structs.asdict(tiers.get(threshold, Rates()))
+            changes[_RATE_KEYS[match[1]]] = _rate(model_info, key)
+            tiers[threshold] = Rates(**changes)
+    return Overrides(
+        context_tokens=_tokens(model_info, "max_input_tokens"),
+        output_tokens_max=_tokens(model_info, output_key),
+        mode=_word(model_info, "mode"),
+        capabilities_added=added,
+        capabilities_removed=removed,
+        rates=base if base is not None else _rates(model_info),
+        tiers=MappingProxyType(dict(sorted(tiers.items()))),
+    )
+
+
+def merge(facts: ModelFacts | None, overrides: Overrides, *, name: str = "") -> ModelFacts:
+    """The facts as the operator sees them; with none to start from, the operator is the only source.
+
+    A price is never half one list's and half another's: a new ``input`` drops the known prices of cached
+    and audio input, a new ``output`` those of reasoning and audio output, either one the known tiers,
+    unless they are given as well.
+    """
+    if facts is None:
+        facts = ModelFacts(key=name, source="operator")
+    elif overrides != NO_OVERRIDES and not facts.source.endswith("operator"):
+        facts = msgspec.structs.replace(facts, source=f"{facts.source} + operator")
+    context, output = overrides.context_tokens, overrides.output_tokens_max
+    return msgspec.structs.replace(
+        facts,
+        context_tokens=facts.context_tokens if context is None else context,
+        output_tokens_max=facts.output_tokens_max if output is None else output,
+        mode=facts.mode if overrides.mode is None else overrides.mode,
+        capabilities=(facts.capabilities | overrides.capabilities_added) - overrides.capabilities_removed,
+        price=_merge_price(facts.price, overrides),
+    )
+
+
+def _merge_price(known: Price | None, overrides: Overrides) -> Price | None:
+    rates = overrides.rates
+    if rates == Rates() and not overrides.tiers:
+        return known
+    base = _apply(_cleared(known or Price(0, 0), rates), rates)
+    if not overrides.tiers:
+        return base
+    tiers: list[Tier] = []
+    untiered = msgspec.structs.replace(base, tiers=())
+    for threshold, changes in overrides.tiers.items():
+        price = _apply(tiers[-1].price if tiers else untiered, changes)
+        tiers.append(Tier(threshold, price))
+    return msgspec.structs.replace(base, tiers=tuple(tiers))
+
+
+def _cleared(price: Price, rates: Rates) -> Price:
+    """``price`` without what belonged to the input or output price that ``rates`` replaces."""
+    if rates.input is not None:
+        price = msgspec.structs.replace(price, cache_read=None, cache_write=None, audio_input=None, tiers=())
+    if rates.output is not None:
+        price = msgspec.structs.replace(price, reasoning=None, audio_output=None, tiers=())
+    return price
+
+
+def _apply(price: Price, rates: Rates) -> Price:
+    given = {name: rate for name, rate in msgspec.structs.asdict(rates).items() if rate is not None}
+    return msgspec.structs.replace(price, **given)
+
+
+def _flags(model_info: Mapping[str, object]) -> tuple[frozenset[str], frozenset[str]]:
+    added: set[str] = set()
+    removed: set[str] = set()
+    for key, capability in CAPABILITY_FLAGS.items():
+        value = model_info.get(key)
+        if value is None:
+            continue
+        if not isinstance(value, bool):
+            raise _wrong(key, value, "true or false")
+        (added if value else removed).add(capability)
+    return frozenset(added), frozenset(removed)
+
+
+def _rates(source: Mapping[str, object]) -> Rates:
+    return Rates(**{name: _rate(source, key) for key, name in _RATE_KEYS.items()})
+
+
+def _rate(source: Mapping[str, object], key: str) -> int | None:
+    value = source.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise _wrong(key, value, "an amount of USD")
+    try:
+        return femtodollars(value)
+    except ValueError as problem:
+        message = f"{key}: {problem}"
+        raise Misconfigured(message) from None
+
+
+def _tiered_pricing(model_info: Mapping[str, object]) -> tuple[Rates | None, dict[int, Rates]]:
+    """``tiered_pricing``: rows of ``range: [from, to]`` (prompt tokens, ``from`` excluded) and prices.
+
+    What a row does not price costs as that row's plainer kind, never as in the row before.
+    """
+    rows = model_info.get("tiered_pricing")
+    if rows is None:
+        return None, {}
+    if not isinstance(rows, list) or not rows:
+        raise _wrong("tiered_pricing", rows, "a list of price ranges")
+    by_start: dict[int, Rates] = {}
+    for row in rows:
+        bounds = row.get("range") if isinstance(row, Mapping) else None
+        if not isinstance(bounds, list) or not bounds or not isinstance(bounds[0], int | float):
+            raise _wrong("tiered_pricing", row, "prices with a range: [from, to]")
+        by_start[int(bounds[0])] = _rates(row)
+    base = by_start.pop(min(by_start))
+    return base, {start: _spelt_out(rates) for start, rates in by_start.items()}
+
+
+def _spelt_out(rates: Rates) -> Rates:
+    return msgspec.structs.replace(
+        rates,
+        cache_read=rates.input if rates.cache_read is None else rates.cache_read,
+        cache_write=rates.input if rates.cache_write is None else rates.cache_write,
+        audio_input=rates.input if rates.audio_input is None else rates.audio_input,
+        reasoning=rates.output if rates.reasoning is None else rates.reasoning,
+        audio_output=rates.output if rates.audio_output is None else rates.audio_output,
+    )
+
+
+def _tokens(source: Mapping[str, object], key: str) -> int | None:
+    value = source.get(key)
+    if value is None:
+        return None
+    try:
+        number = None if isinstance(value, bool) or not isinstance(value, int | float | str) else float(value)
+    except ValueError:
+        number = None
+    if number is None or not 0 <= number <= TOKENS_MAX or number != int(number):
+        raise _wrong(key, value, f"a whole number of tokens, at most {TOKENS_MAX:,}")
+    return int(number)
+
+
+def _word(source: Mapping[str, object], key: str) -> str | None:
+    value = source.get(key)
+    if value is not None and not isinstance(value, str):
+        raise _wrong(key, value, "a word such as chat or embedding")
+    return value
+
+
+def _wrong(key: str, value: object, wanted: str) -> Misconfigured:
+    return Misconfigured(f"{key}: expected {wanted}, not {str(value)[:80]!r}")
