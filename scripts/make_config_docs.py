@@ -41,8 +41,8 @@ INTRODUCTION: Final = """\
 
 <!-- Made by scripts/make_config_docs.py from the code; change it there. -->
 
-The file is LiteLLM's `config.yaml` as of version 1.109.1, and a section of our own, `pointsman`, which LiteLLM ignores: one
-file serves both. `pointsman check FILE` tells what is wrong or has no effect, with file, line and column;
+The file is LiteLLM's `config.yaml` as of version 1.109.1, and a section of our own, `pointsman`, which LiteLLM ignores:
+one file serves both. `pointsman check FILE` tells what is wrong or has no effect, with file, line and column;
 `pointsman config schema` prints a JSON Schema for editors.
 
 ```yaml
@@ -62,10 +62,10 @@ general_settings:
 
 ## How it is read
 
-* A wrong value is an error, and the configuration is not used. A key of LiteLLM's that has no effect yet is a warning, and so
-  is an unknown key. A null counts as absent. A key that stands twice is an error.
-* `os.environ/NAME` is replaced by a variable of the environment when the setting that holds it is used; a variable that is
-  not set is an error. `environment_variables` are laid over the environment first.
+* A wrong value is an error, and the configuration is not used. A key of LiteLLM's that has no effect yet is a warning,
+  and so is an unknown key. A null counts as absent. A key that stands twice is an error.
+* `os.environ/NAME` is replaced by a variable of the environment when the setting that holds it is used; a variable that
+  is not set is an error. `environment_variables` are laid over the environment first.
 * Numbers and truth values may be text, as variables are.
 * `include` names further files, relative to the main file or to the including one. Lists are joined; of other keys that
   stand twice the included file's wins, which is told. Unlike in LiteLLM, sections are joined key by key.
@@ -83,6 +83,7 @@ def rendered() -> str:
 
 
 def section_text(section: str, schema: dict[str, object]) -> Iterator[str]:
+    """The heading, the table of honoured keys and the list of the others."""
     keys = known_keys().keys[section]
     used = [key for key in keys if is_honoured(section, key)]
     yield f"## {TITLES[section]}\n"
@@ -99,6 +100,7 @@ def section_text(section: str, schema: dict[str, object]) -> Iterator[str]:
 
 
 def prices_text() -> str:
+    """The prices that have an effect."""
     names = ", ".join(f"`{name}`" for name in known_keys().prices if is_token_price(name) and "above" not in name)
     return f"Prices in USD in place of the catalogue's, each also with `_above_200k_tokens` and the like: {names}.\n"
 
@@ -119,6 +121,7 @@ def type_text(section: str, key: str, kind: str, schema: dict[str, object]) -> s
 
 
 def default_text(section: str, key: str) -> str:
+    """What holds if the key is not given, or that it must be."""
     struct = STRUCTS.get(section)
     if struct is None or key in HONOURED_OTHERWISE.get(section, ()):
         return ""
@@ -134,14 +137,17 @@ def default_text(section: str, key: str) -> str:
 
 
 def environment_text() -> str:
+    """The table of variables."""
     rows = "\n".join(f"| `{name}` | {cell(about)} |" for name, about in VARIABLES.items())
     return (
-        "## Environment\n\nWhere two names mean the same, the first one counts. An empty variable counts as not set.\n\n"
+        "## Environment\n\n"
+        "Where two names mean the same, the first one counts. An empty variable counts as not set.\n\n"
         f"| variable | meaning |\n| --- | --- |\n{rows}\n"
     )
 
 
 def cell(text: str) -> str:
+    """Text that keeps within one cell of a table."""
     return re.sub(r"\s+", " ", text).replace("|", "\\|")
 
 

@@ -1,0 +1,71 @@
+"""The numbers Pointsman promises, held against what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.summary import Figures, figures_of
+
+if TYPE_CHECKING:
+    from harness.outcome import Outcome
+
+__all__ = ["Target", "judge"]
+
+_NAME = "pointsman"
+_MEGABYTE = 1_000_000
+# "Flat" over half a million requests: less than two megabytes of growth, which is the noise of an allocator.
+_SOAK_REQUESTS = 500_000
+_SOAK_GROWTH_MB_MAX = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One promise; ``measured`` is None when this run did not measure it."""
+
+    title: str
+    measured: float | None
+    limit: float
+    unit: str
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it holds; None when not measured."""
+        if self.measured is None:
+            return None
+        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
+
+
+def judge(outcome: Outcome) -> list[Target]:
+    """All promises, those not measured too."""
+    figures = outcome.figures()
+    footprint = outcome.footprints.get(_NAME)
+    soak_mb = outcome.soak.bytes_per_1000_requests * _SOAK_REQUESTS / 1000 / _MEGABYTE if outcome.soak else None
+    return [
+        Target("CPU per request, 290 B", _to_nginx(figures, "chat-small"), 2.5, "× nginx"),
+        Target("CPU per request, 8 KB", _to_nginx(figures, "chat-large"), 2.5, "× nginx"),
+        Target("CPU per event, back to back", _to_nginx(figures, "stream-packed"), 2.0, "× nginx"),
+        Target("CPU per event, 5 ms apart", _to_nginx(figures, "stream-paced"), 2.0, "× nginx"),
+        Target("requests per core", _to_litellm(figures), 100, "× LiteLLM", at_least=True),
+        Target("added p50 at 200 per second", _added_ms(figures), 1.0, "ms"),
+        Target("ready after", footprint.ready_s if footprint else None, 1.5, "s"),
+        Target("memory under load", footprint.warm.resident / _MEGABYTE if footprint else None, 100, "MB"),
+        Target("memory per open stream", footprint.bytes_per_stream / 1000 if footprint else None, 20, "KB"),
+        Target("growth over 500,000 requests", soak_mb, _SOAK_GROWTH_MB_MAX, "MB"),
+    ]
+
+
+def _to_nginx(figures: list[Figures], scenario: str) -> float | None:
+    own = figures_of(figures, scenario, _NAME)
+    return own.cpu_to_nginx if own else None
+
+
+def _to_litellm(figures: list[Figures]) -> float | None:
+    own = figures_of(figures, "chat-small", _NAME)
+    return own.work_to_litellm if own else None
+
+
+def _added_ms(figures: list[Figures]) -> float | None:
+    own = figures_of(figures, "low-rate", _NAME)
+    return own.added_p50_us / 1000 if own and own.added_p50_us is not None else None

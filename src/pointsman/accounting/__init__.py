@@ -1,0 +1,1 @@
+"""The money: estimate, price, spool, ledger."""

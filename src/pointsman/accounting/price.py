@@ -1,0 +1,38 @@
+"""The one place where tokens become money."""
+
+from __future__ import annotations
+
+from pointsman.core.price import FEMTODOLLARS_PER_PICODOLLAR, Price
+from pointsman.core.usage import Usage
+
+__all__ = ["cost_of"]
+
+
+def cost_of(usage: Usage, price: Price | None) -> int:
+    """Picodollars of a call, rounded up; None is a price nobody told us, and charges nothing.
+
+    Cached, cache-write, reasoning and audio tokens are charged once, each at its own rate.
+    """
+    if price is None:
+        return 0
+    rates = price.at(usage.prompt) if price.tiers else price
+    plain_input = usage.prompt
+    plain_output = usage.completion
+    total = rates.per_request
+    if usage.cached and rates.cache_read is not None:
+        plain_input -= usage.cached
+        total += usage.cached * rates.cache_read
+    if usage.cache_write and rates.cache_write is not None:
+        plain_input -= usage.cache_write
+        total += usage.cache_write * rates.cache_write
+    if usage.audio_input and rates.audio_input is not None:
+        plain_input -= usage.audio_input
+        total += usage.audio_input * rates.audio_input
+    if usage.audio_output and rates.audio_output is not None:
+        plain_output -= usage.audio_output
+        total += usage.audio_output * rates.audio_output
+    if usage.reasoning and rates.reasoning is not None:
+        plain_output -= usage.reasoning
+        total += usage.reasoning * rates.reasoning
+    total += max(plain_input, 0) * rates.input + max(plain_output, 0) * rates.output
+    return -(-total // FEMTODOLLARS_PER_PICODOLLAR)

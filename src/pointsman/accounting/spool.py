@@ -1,0 +1,277 @@
+"""Where call records wait for the ledger: written before the answer is finished, by one ``write()``.
+
+What ``write()`` took is in the kernel's hands, so a killed process loses nothing that ``append`` returned from; only
+a power cut does. When the disk refuses, records are held in memory, up to a bound, and written when it takes them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pointsman.accounting.segments import Segment, claim, segment_path
+from pointsman.core.clock import SYSTEM_CLOCK, Clock, short_id
+from pointsman.core.errors import StorageUnavailable
+from pointsman.core.outcome import CallRecord
+
+__all__ = ["Spool"]
+
+_log: Final = logging.getLogger("pointsman.accounting")
+
+_MODE: Final = 0o600
+_SEGMENT_BYTES: Final = 4 * 1024 * 1024
+_HELD_BYTES_MAX: Final = 64 * 1024 * 1024
+_RECORD_BYTES_MAX: Final = 1024 * 1024
+"""A longer record goes without its prompt and reply, and with its texts and tags cut to these bounds."""
+_TEXT_CHARACTERS_MAX: Final = 4_096
+_TAGS_MAX: Final = 64
+_RETRY_SECONDS: Final = 1.0
+_CLAIMS_MAX: Final = 8
+
+
+class Spool:
+    """This process's part of the spool in ``directory``; ``owner`` (letters, digits, - and _) tells people whose.
+
+    Belongs to one thread. ``lost`` counts records that could be neither written nor held.
+
+    Raises:
+        StorageUnavailable: the folder cannot be made or written to.
+        ValueError: ``owner`` has other characters.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        owner: str,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        segment_bytes: int = _SEGMENT_BYTES,
+        held_bytes_max: int = _HELD_BYTES_MAX,
+    ) -> None:
+        if not re.fullmatch(r"[\w-]+", owner):
+            message = f"a spool's owner is letters, digits, - and _, not {owner!r}"
+            raise ValueError(message)
+        self.directory = directory
+        self.appended = 0
+        self.lost = 0
+        self._clock = clock
+        self._segment_bytes = segment_bytes
+        self._held_bytes_max = held_bytes_max
+        self._encode = msgspec.json.Encoder().encode
+        self._held: deque[bytes] = deque()
+        self._held_bytes = 0
+        self._retry_at = 0.0
+        self._failing = False
+        self._torn_bytes = 0
+        self._wake: Callable[[], None] | None = None
+        self._segments: deque[Segment] = deque()
+        self._number = 0
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.name, self._lock = _fresh_name(directory, owner)
+            self._begin_segment()
+        except OSError as error:
+            raise StorageUnavailable(
+                f"The spool {directory} cannot be written to ({error.strerror}).",
+                hint="Check that the folder belongs to the user who runs the gateway and that its disk has room.",
+            ) from error
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def append(self, record: CallRecord) -> None:
+        """Keep a record. Never raises for want of a disk; see :attr:`healthy`."""
+        line = self._line(record)
+        self.appended += 1
+        if self._held:
+            self._hold(line)
+            self.retry()
+        elif self._write(line):
+            if self._current.size >= self._limit:
+                self._rotate()
+        else:
+            self._hold(line)
+        wake = self._wake
+        if wake is not None:
+            self._wake = None
+            wake()
+
+    def retry(self) -> None:
+        """Write what is held, unless that failed a moment ago."""
+        now = self._clock.monotonic()
+        if not self._held or now < self._retry_at:
+            return
+        while self._held:
+            if not self._write(self._held[0]):
+                self._retry_at = now + _RETRY_SECONDS
+                return
+            self._held_bytes -= len(self._held.popleft())
+        if self._current.size >= self._limit:
+            self._rotate()
+
+    def _line(self, record: CallRecord) -> bytes:
+        try:
+            line = self._encode(record)
+        except UnicodeEncodeError:
+            line = self._encode(_trimmed(record))
+        if len(line) > _RECORD_BYTES_MAX:
+            line = self._encode(_trimmed(msgspec.structs.replace(record, prompt=None, reply=None)))
+        if record.prompt is not None or record.reply is not None:
+            # They are JSON as it came. Only between its tokens can there be an end of line, and there it says nothing.
+            line = line.replace(b"\n", b" ")
+        return line + b"\n"
+
+    def _write(self, line: bytes) -> bool:
+        if self._torn_bytes:
+            line = b"\n" + line
+        try:
+            written = os.write(self._file, line)
+        except OSError as error:
+            self._tell(error.strerror)
+            return False
+        if written == len(line):
+            self._current.size += self._torn_bytes + written
+            self._torn_bytes = 0
+            if self._failing:
+                self._failing = False
+                _log.warning("The spool %s can be written to again.", self.directory)
+            return True
+        self._tell("only part of a record was written")
+        self._mend(written)
+        return False
+
+    def _mend(self, written: int) -> None:
+        """Undo a write that took only part of a line, or end that line with the next write."""
+        try:
+            os.ftruncate(self._file, self._current.size)
+            self._torn_bytes = 0
+        except OSError:
+            self._torn_bytes += written
+
+    def _tell(self, reason: str | None) -> None:
+        if not self._failing:
+            self._failing = True
+            _log.error("The spool %s cannot be written to (%s); records are held in memory.", self.directory, reason)
+
+    def _hold(self, line: bytes) -> None:
+        if not self._held:
+            self._retry_at = self._clock.monotonic() + _RETRY_SECONDS
+        if self._held_bytes + len(line) > self._held_bytes_max:
+            self.lost += 1
+            return
+        self._held.append(line)
+        self._held_bytes += len(line)
+
+    # -- segments --------------------------------------------------------------------------------------
+
+    @property
+    def _current(self) -> Segment:
+        return self._segments[-1]
+
+    def _begin_segment(self) -> None:
+        path = segment_path(self.directory, self.name, self._number + 1)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, _MODE)
+        self._number += 1
+        self._segments.append(Segment(path))
+        self._limit = self._segment_bytes
+        self._torn_bytes = 0
+
+    def _rotate(self) -> None:
+        old, file = self._current, self._file
+        try:
+            self._begin_segment()
+        except OSError as error:
+            _log.warning("The spool %s cannot begin another file (%s); going on with this.", old.path, error.strerror)
+            self._limit += self._segment_bytes
+            return
+        os.close(file)
+        old.sealed = True
+        if old.moved >= old.size:
+            self._discard(old)
+
+    def _discard(self, segment: Segment) -> None:
+        self._segments.remove(segment)
+        segment.path.unlink(missing_ok=True)
+
+    # -- for the mover -----------------------------------------------------------------------------------
+
+    @property
+    def healthy(self) -> bool:
+        """Whether no record waits in memory for the disk to take it."""
+        return not self._held
+
+    def segments(self) -> tuple[Segment, ...]:
+        """The files of this process, oldest first; the last one is being written."""
+        return tuple(self._segments)
+
+    def moved(self, segment: Segment, end: int) -> None:
+        """The ledger has this segment up to ``end``; a finished one that it has whole is deleted."""
+        segment.moved = end
+        if segment.sealed and end >= segment.size:
+            self._discard(segment)
+
+    def abandon(self, segment: Segment) -> None:
+        """Give up a segment whose file is gone from the folder, and write no more to it."""
+        if segment is self._current:
+            self._rotate()
+        if segment is not self._current and segment in self._segments:
+            self._discard(segment)
+
+    def take_held(self, count: int) -> list[bytes]:
+        """Take out at most ``count`` lines that are held, to bring them to the ledger past the disk."""
+        lines = [self._held.popleft() for _ in range(min(count, len(self._held)))]
+        self._held_bytes -= sum(map(len, lines))
+        return lines
+
+    def give_back(self, lines: list[bytes]) -> None:
+        """Hold lines again that were taken."""
+        self._held.extendleft(reversed(lines))
+        self._held_bytes += sum(map(len, lines))
+
+    def on_append(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once, at the next append."""
+        self._wake = wake
+
+    def close(self) -> None:
+        """Write what is held and let go; what is not moved yet, the next process adopts."""
+        self._retry_at = 0.0
+        self.retry()
+        if self._held:
+            self.lost += len(self._held)
+            _log.error("%d call records are lost: the spool %s refused them.", len(self._held), self.directory)
+        os.close(self._file)
+        for segment in self.segments():
+            if segment.moved >= segment.size:
+                self._discard(segment)
+        if not self._segments:
+            (self.directory / f"{self.name}.lock").unlink(missing_ok=True)
+        os.close(self._lock)
+
+
+def _fresh_name(directory: Path, owner: str) -> tuple[str, int]:
+    """A name that nobody had before, and the file descriptor of its lock."""
+    for _ in range(_CLAIMS_MAX):
+        name = short_id(f"{owner}-")
+        # Another process that looks for orphans may be quicker to lock what was just made, and then delete it.
+        lock = claim(directory, name)
+        if lock is not None:
+            return name, lock
+    message = "its lock files are taken by others again and again"
+    raise OSError(None, message)
+
+
+def _trimmed(record: CallRecord) -> CallRecord:
+    """The record with its texts cut to a bound, and without lone surrogates, which JSON cannot hold."""
+    texts = {name: value for name, value in msgspec.structs.asdict(record).items() if isinstance(value, str)}
+    tags = tuple(map(_trimmed_text, record.tags[:_TAGS_MAX]))
+    return msgspec.structs.replace(record, **{name: _trimmed_text(value) for name, value in texts.items()}, tags=tags)
+
+
+def _trimmed_text(text: str) -> str:
+    return text[:_TEXT_CHARACTERS_MAX].encode("utf-8", "replace").decode()

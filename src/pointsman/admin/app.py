@@ -1,0 +1,130 @@
+"""From the table of routes to an ASGI app: match, authorise, read, handle, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as PathRoute
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from pointsman.admin.authority import authorise
+from pointsman.admin.bodies import read_bytes, read_query, read_struct
+from pointsman.admin.failures import CALL_ID, failure_handlers
+from pointsman.admin.keys.defaults import demand_usable_defaults
+from pointsman.admin.office import Office
+from pointsman.admin.openapi import openapi_document
+from pointsman.admin.pages.documentation import documentation_page
+from pointsman.admin.route import Answer, Route, Site, Visit
+from pointsman.admin.table import routes, table_for
+from pointsman.core.clock import call_id
+
+__all__ = ["make_app"]
+
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+
+
+def make_app(office: Office) -> ASGIApp:
+    """The management API over these parts.
+
+    Raises:
+        Misconfigured: ``office.key_defaults`` holds what no key can have.
+    """
+    demand_usable_defaults(office.key_defaults)
+    table = table_for(office)
+    page, policy = documentation_page()
+    facts = routes(table, office.inference_paths)
+    site = Site(openapi_document(table, office), page, policy, facts)
+    by_path: dict[str, dict[str, Route[Any, Any]]] = {}
+    for route in table:
+        for path in route.paths:
+            by_path.setdefault(path, {})[route.method] = route
+    app = Starlette(
+        routes=[PathRoute(path, _Operations(office, site, methods)) for path, methods in by_path.items()],
+        exception_handlers=failure_handlers(tuple(fact.path for fact in facts)),
+    )
+    # A redirect to or from a trailing slash would be built from the Host header, which the client writes.
+    app.router.redirect_slashes = False
+    return _Stamped(app, office.version)
+
+
+class _Operations:
+    """The routes of one path, by method."""
+
+    def __init__(self, office: Office, site: Site, routes_by_method: Mapping[str, Route[Any, Any]]) -> None:
+        self._office = office
+        self._site = site
+        self._routes = dict(routes_by_method)
+        if "GET" in self._routes:
+            self._routes["HEAD"] = self._routes["GET"]
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        route = self._routes.get(scope["method"])
+        if route is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._routes))})
+        request = Request(scope, receive)
+        visit = await self._read(route, request, scope["headers"])
+        answer = await route.handler(self._office, visit)
+        await _rendered(answer)(scope, receive, send)
+
+    async def _read(
+        self, route: Route[Any, Any], request: Request, headers: Sequence[tuple[bytes, bytes]]
+    ) -> Visit[Any, Any]:
+        # First who it is, then what they say: a stranger's body is not read.
+        caller = await authorise(self._office.keyring, route.scope, headers)
+        query = read_query(request.query_params, route.query)
+        body: msgspec.Struct = route.body() if not route.takes_body else msgspec.Struct()
+        fields: Mapping[str, msgspec.Raw] = {}
+        if route.takes_body:
+            raw = await read_bytes(request)
+            body, fields = read_struct(b"{}" if route.body_optional and not raw.strip() else raw, route.body)
+        return Visit(
+            caller,
+            path=request.path_params,
+            headers=request.headers,
+            query=query,
+            body=body,
+            fields=fields,
+            site=self._site,
+        )
+
+
+class _Stamped:
+    """Gives each request an id, and each answer the headers that every answer has."""
+
+    def __init__(self, app: ASGIApp, version: str) -> None:
+        self._app = app
+        self._version = version
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        identity = scope[CALL_ID] = call_id()
+
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["x-litellm-call-id"] = identity
+                headers["x-litellm-version"] = headers["x-pointsman-version"] = self._version
+                headers["x-content-type-options"] = "nosniff"
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, stamped)
+
+
+def _rendered(answer: Answer) -> Response:
+    content = answer.content
+    body = content if isinstance(content, bytes) else _encode(content)
+    response = Response(body, answer.status, media_type=answer.media_type)
+    for name, value in answer.headers:
+        response.headers[name] = value
+    return response

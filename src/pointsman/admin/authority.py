@@ -1,0 +1,98 @@
+"""May they? Decided on the route object that was matched and on the principal, never on the text of a URL."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Final, assert_never
+from urllib.parse import urlsplit
+
+from pointsman.core.errors import Forbidden
+from pointsman.core.identity import Scope
+from pointsman.policies.keyring import Keyring
+from pointsman.policies.principal import Principal
+
+__all__ = ["authorise", "demand_own_key", "own_token"]
+
+_LOCAL_ENDINGS: Final = (".localhost", ".local", ".internal")
+
+
+async def authorise(keyring: Keyring, scope: Scope, headers: Sequence[tuple[bytes, bytes]]) -> Principal | None:
+    """The caller, if the scope lets them in; None only where the scope asks nobody's name.
+
+    Raises:
+        Unauthenticated: no key, an unknown or an expired one.
+        Forbidden: a blocked key, a key that is not the master key where that is demanded, or a foreign web page.
+        StorageUnavailable: nobody can say whose key it is.
+    """
+    if scope is Scope.PUBLIC:
+        return None
+    token = keyring.token(headers)
+    principal = keyring.recall(token) or await keyring.look_up(token)
+    if principal is keyring.anonymous:
+        _demand_no_foreign_page(headers)
+    match scope:
+        case Scope.INFERENCE | Scope.SELF:
+            return principal
+        case Scope.ADMIN:
+            if not principal.admin:
+                raise Forbidden(
+                    "Only the master key may do this.",
+                    hint="Ask the operator, or use the master key.",
+                    code="admin_only",
+                    kind="auth_error",
+                )
+            return principal
+        case _:
+            assert_never(scope)
+
+
+def own_token(principal: Principal) -> str | None:
+    """The one key that this caller may look at; None: all of them."""
+    return None if principal.admin else principal.record.token
+
+
+def demand_own_key(principal: Principal, token: str) -> None:
+    """Raise unless the caller may look at the key.
+
+    Raises:
+        Forbidden: alike for keys that exist and keys that do not, so that nobody can find out which do.
+    """
+    if own_token(principal) not in {None, token}:
+        raise Forbidden("This key may only look at itself.", hint="Leave out the other key.", kind="auth_error")
+
+
+def _demand_no_foreign_page(headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Without keys, a web page open in a browser on this machine must not act in its user's name.
+
+    A page of another site is told by ``Origin``; one whose own name was made to point here (DNS rebinding) by
+    ``Host``, which then is a public name.
+    """
+    found = {name: value.decode("latin-1") for name, value in headers if name in {b"origin", b"host"}}
+    host = _authority(f"//{found.get(b'host', '')}")
+    origin = found.get(b"origin")
+    foreign = origin is not None and _authority(origin) != host
+    if foreign or host is None or not _is_local_name(host[0]):
+        raise Forbidden(
+            "Without keys, the management API answers no web pages and only under local names.",
+            hint="Set a master key, or use http://127.0.0.1.",
+            code="foreign_page",
+        )
+
+
+def _authority(url: str) -> tuple[str, int | None] | None:
+    try:
+        parts = urlsplit(url)
+        return parts.hostname or "", parts.port
+    except ValueError:
+        return None
+
+
+def _is_local_name(name: str) -> bool:
+    if "." not in name and ":" not in name:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name.endswith(_LOCAL_ENDINGS)
+    return True

@@ -1,0 +1,1 @@
+"""Virtual keys over HTTP: making, changing and showing them, in LiteLLM's words."""

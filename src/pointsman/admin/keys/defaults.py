@@ -1,0 +1,68 @@
+"""What the operator's configuration says about new keys: defaults for what is left out, and upper bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from pointsman.admin.durations import approximate_seconds
+from pointsman.admin.keys.changes import changes_of
+from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields
+from pointsman.config.sections import KeyBounds
+from pointsman.core.errors import Malformed, Misconfigured
+
+__all__ = ["bounded", "demand_usable_defaults", "with_defaults"]
+
+_EMPTY: Final = frozenset({b"null", b"[]", b"{}"})
+
+
+def demand_usable_defaults(defaults: Mapping[str, msgspec.Raw]) -> None:
+    """Raise unless every new key can have these.
+
+    Raises:
+        Misconfigured: it names the setting and what is wrong with it.
+    """
+    try:
+        fields = msgspec.json.decode(msgspec.json.encode(dict(defaults)), type=GenerateKeyRequest, strict=False)
+        changes_of(fields, dict(defaults), now=0.0)
+    except (Malformed, msgspec.MsgspecError) as problem:
+        said = problem.told() if isinstance(problem, Malformed) else str(problem)
+        raise Misconfigured(f"litellm_settings.default_key_generate_params: {said}") from None
+
+
+def with_defaults(
+    fields: Mapping[str, msgspec.Raw], defaults: Mapping[str, msgspec.Raw]
+) -> Mapping[str, msgspec.Raw]:
+    """The fields of a new key, with the defaults for those that are missing, null or empty, as LiteLLM has it."""
+    missing = {name: raw for name, raw in defaults.items() if name not in fields or bytes(fields[name]) in _EMPTY}
+    return {**fields, **missing}
+
+
+def bounded(fields: KeyFields, bounds: KeyBounds) -> KeyFields:
+    """The fields within the bounds: what is not given, or unlimited, gets the bound; as LiteLLM has it.
+
+    Raises:
+        Malformed: a field is over its bound; ``param`` is the field.
+    """
+    found: dict[str, object] = {}
+    for name in ("max_budget", "max_parallel_requests", "tpm_limit", "rpm_limit"):
+        bound = getattr(bounds, name)
+        value = getattr(fields, name)
+        if bound is not None:
+            found[name] = value if isinstance(value, int | float) else bound
+            _demand_within(name, value, bound, bound)
+    for name in ("budget_duration", "duration"):
+        bound = getattr(bounds, name)
+        value = getattr(fields, name)
+        if bound is not None:
+            found[name] = value if isinstance(value, str) else bound
+            length = approximate_seconds(value, name) if isinstance(value, str) else None
+            _demand_within(name, length, approximate_seconds(bound, name), bound)
+    return msgspec.structs.replace(fields, **found)
+
+
+def _demand_within(name: str, value: object, bound: float, shown: object) -> None:
+    if isinstance(value, int | float) and value > bound:
+        raise Malformed(f"{name} is over the upper bound of {shown}.", hint="The operator has set it.", param=name)

@@ -1,0 +1,122 @@
+"""What ``/key/…`` is sent. Field names and meanings: LiteLLM's ``GenerateKeyRequest`` and its kin.
+
+A field that is not there is ``UNSET``: nothing is said about it. ``null`` says "none". Amounts are in USD.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from pointsman.core.limits import MODEL_NAME_BYTES_MAX
+from pointsman.stores.ports import KeySort
+
+__all__ = [
+    "GenerateKeyRequest",
+    "KeyFields",
+    "KeyInfoQuery",
+    "KeyListQuery",
+    "KeysRequest",
+    "OneKeyRequest",
+    "RegenerateKeyRequest",
+    "ResetSpendRequest",
+    "UpdateKeyRequest",
+]
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Dollars = Annotated[float, Meta(ge=0, le=9_000_000, description="US dollars")]
+Duration = Annotated[str, Meta(max_length=16, description="30s, 15m, 12h, 7d, 2w or 1mo")]
+KeyText = Annotated[str, Meta(min_length=1, max_length=1024, description="a key, or the hash it is stored under")]
+Label = Annotated[str, Meta(max_length=256)]
+ModelName = Annotated[str, Meta(min_length=1, max_length=MODEL_NAME_BYTES_MAX)]
+
+
+class KeyFields(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be said about a key and is enforced."""
+
+    key_alias: Label | None | UnsetType = UNSET
+    duration: Duration | None | UnsetType = UNSET
+    models: tuple[ModelName, ...] | None | UnsetType = UNSET
+    aliases: dict[ModelName, ModelName] | None | UnsetType = UNSET
+    metadata: dict[str, msgspec.Raw] | None | UnsetType = UNSET
+    spend: Dollars | None | UnsetType = UNSET
+    max_budget: Dollars | None | UnsetType = UNSET
+    soft_budget: Dollars | None | UnsetType = UNSET
+    budget_duration: Duration | None | UnsetType = UNSET
+    rpm_limit: Count | None | UnsetType = UNSET
+    tpm_limit: Count | None | UnsetType = UNSET
+    max_parallel_requests: Count | None | UnsetType = UNSET
+    blocked: bool | None | UnsetType = UNSET
+    user_id: Label | None | UnsetType = UNSET
+    team_id: Label | None | UnsetType = UNSET
+    tags: tuple[Label, ...] | None | UnsetType = UNSET
+
+
+class GenerateKeyRequest(KeyFields, frozen=True, kw_only=True):
+    """A new key; ``key`` chooses it, and must start with ``sk-`` and have 16 characters or more."""
+
+    key: KeyText | None | UnsetType = UNSET
+
+
+class UpdateKeyRequest(KeyFields, frozen=True, kw_only=True):
+    """Changes to the key named by ``key``."""
+
+    key: KeyText
+
+
+class RegenerateKeyRequest(KeyFields, frozen=True, kw_only=True):
+    """A new key in the place of ``key``, which may stand in the path instead; and changes that come with it."""
+
+    key: KeyText | None | UnsetType = UNSET
+    new_key: KeyText | None | UnsetType = UNSET
+    new_master_key: str | None | UnsetType = UNSET
+    grace_period: str | None | UnsetType = UNSET
+
+
+class KeysRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Several keys: by key or hash, by alias, or both."""
+
+    keys: Annotated[tuple[KeyText, ...], Meta(max_length=1000)] | None = None
+    key_aliases: Annotated[tuple[Label, ...], Meta(max_length=1000)] | None = None
+
+
+class OneKeyRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One key."""
+
+    key: KeyText
+
+
+class ResetSpendRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the key shall have spent from now on, in USD; at most what it has spent."""
+
+    reset_to: Dollars
+
+
+class KeyInfoQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which key; left out: the caller's own."""
+
+    key: KeyText | None = None
+
+
+class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which keys to list; filters hold together."""
+
+    page: Annotated[int, Meta(ge=1, le=2**31)] = 1
+    size: Annotated[int, Meta(ge=1, le=100)] = 10
+    user_id: str | None = None
+    team_id: str | None = None
+    key_alias: str | None = None
+    key_hash: str | None = None
+    substring_matching: bool = False
+    return_full_object: bool = False
+    sort_by: KeySort = "created_at"
+    sort_order: Literal["asc", "desc"] = "desc"
+    status: Literal["live", "deleted"] = "live"
+    organization_id: str | None = None
+    project_id: str | None = None
+    access_group_id: str | None = None
+    agent_id: str | None = None
+    search: str | None = None
+    expires: str | None = None

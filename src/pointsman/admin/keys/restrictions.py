@@ -1,0 +1,116 @@
+"""The fields of LiteLLM's keys that are not enforced here.
+
+Those that would narrow what a key may do are refused, for a restriction that is silently ignored is a hole. All others
+are kept, shown again, and named in the header ``x-pointsman-not-enforced``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from pointsman.config.findings import nearest
+from pointsman.core.errors import Malformed, Unsupported
+from pointsman.wire.json_fields import decode_field
+
+__all__ = ["KEPT_FIELDS", "NOT_ENFORCED_HEADER", "REFUSED_FIELDS", "Unenforced", "not_enforced_header", "unenforced"]
+
+NOT_ENFORCED_HEADER: Final = "x-pointsman-not-enforced"
+
+REFUSED_FIELDS: Final = frozenset({
+    "access_group_ids", "allowed_routes", "budget_id", "budget_limits", "end_user_budget_id", "enforced_params",
+    "guardrails", "model_max_budget", "model_rpm_limit", "model_tpm_limit", "object_permission", "permissions",
+    "policies", "tag_rpm_limit", "tpd_limit",
+})  # fmt: skip
+"""Each narrows what a key may do or spend."""
+
+KEPT_FIELDS: Final = frozenset({
+    "agent_id", "allowed_cache_controls", "allowed_passthrough_routes", "allowed_vector_store_indexes", "auto_rotate",
+    "budget_fallbacks", "config", "default_estimated_output_tokens", "default_estimated_output_tokens_per_model",
+    "denied_passthrough_routes", "disable_global_guardrails", "enable_prompt_caching", "key_type", "mcp_rpm_limit",
+    "organization_id", "project_id", "prompts", "rotation_interval", "router_settings", "rpm_limit_type",
+    "send_invite_email", "temp_budget_expiry", "temp_budget_increase", "throttle_on_budget_exceeded", "tpm_limit_type",
+})  # fmt: skip
+"""Known, harmless to ignore: grants that are not given, hints, or limits of things that are not there."""
+
+_KEY_TYPES: Final = frozenset({"default", "llm_api"})
+"""Every virtual key is one of these: it may call models and look at itself."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_NAMED_MAX: Final = 40
+
+_decode_any: Final = msgspec.json.Decoder().decode
+
+
+class Unenforced(msgspec.Struct, frozen=True):
+    """Fields to keep as they came, the names to take away again, and those that say something and are not heeded."""
+
+    kept: Mapping[str, msgspec.Raw]
+    dropped: frozenset[str]
+    unheeded: tuple[str, ...]
+
+
+def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> Unenforced:
+    """Sort out the fields of a body that are not among the ``enforced``.
+
+    Raises:
+        Unsupported: one of :data:`REFUSED_FIELDS` says something.
+        Malformed: a name that nobody knows is very like a known one; or a value is not valid JSON.
+    """
+    kept: dict[str, msgspec.Raw] = {}
+    dropped: set[str] = set()
+    unheeded: list[str] = []
+    for name, raw in fields.items():
+        if name in enforced:
+            continue
+        _demand_no_slip(name, enforced)
+        value = decode_field(name, raw, _decode_any)
+        if value is None or name in REFUSED_FIELDS:
+            _demand_silence(name, value)
+            dropped.add(name)
+            continue
+        _demand_key_type(name, value)
+        # A view into the body would keep all of it alive as long as the key.
+        kept[name] = msgspec.Raw(bytes(raw))
+        if not _says_nothing(value):
+            unheeded.append(name)
+    return Unenforced(kept, frozenset(dropped), tuple(unheeded))
+
+
+def not_enforced_header(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The header that names what is not heeded; nothing where all is."""
+    shown = [name for name in names if _NAME.fullmatch(name)][:_NAMED_MAX]
+    return ((NOT_ENFORCED_HEADER, ",".join(shown)),) if shown else ()
+
+
+def _demand_silence(name: str, value: object) -> None:
+    if not _says_nothing(value):
+        raise Unsupported(
+            f"{name} is not enforced by this gateway yet, and a restriction that is ignored would be a hole.",
+            hint="Leave it out, or restrict the key by models, max_budget, rpm_limit and tpm_limit.",
+            param=name,
+        )
+
+
+def _demand_key_type(name: str, value: object) -> None:
+    if name == "key_type" and value not in _KEY_TYPES:
+        raise Unsupported(
+            "key_type must be default or llm_api: other kinds of keys are not enforced yet.", param="key_type"
+        )
+
+
+def _demand_no_slip(name: str, enforced: frozenset[str]) -> None:
+    known = enforced | REFUSED_FIELDS | KEPT_FIELDS
+    if name in known:
+        return
+    meant = nearest(name, known)
+    if meant is not None:
+        raise Malformed(f"There is no field {name!r}.", hint=f"Did you mean {meant}?", param=name, code="unknown_field")
+
+
+def _says_nothing(value: object) -> bool:
+    # By identity, since 0 equals False, and a limit of 0 says a lot.
+    return value is None or value is False or value in ("", [], {})

@@ -1,0 +1,73 @@
+"""What the management API works with, handed in by the assembly."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from pointsman.catalog.models import ModelFacts
+from pointsman.config.sections import KeyBounds
+from pointsman.core.clock import Clock
+from pointsman.core.identity import KeyRecord
+from pointsman.core.upstream import Deployment, Operation
+from pointsman.policies.keyring import Keyring
+from pointsman.providers.discovery.found import FoundHost
+from pointsman.routing.table import RoutingTable
+from pointsman.stores.ports import KeyStore, LedgerStore
+
+__all__ = ["InferencePath", "Office", "Readiness"]
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether this process should be sent requests (``ready``), and what does not work although it should.
+
+    ``degraded`` has one sentence per ailment; a gateway that still answers known keys is degraded and ready.
+    """
+
+    ready: bool = True
+    database: Literal["connected", "disconnected", "not configured"] = "connected"
+    degraded: tuple[str, ...] = ()
+
+
+class InferencePath(msgspec.Struct, frozen=True):
+    """A path that the inference server answers (POST); here only to be documented. ``{model}`` may stand in it."""
+
+    path: str
+    operation: Operation
+
+
+class Office(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts, put together by the assembly.
+
+    Attributes:
+        table: The routing table in force.
+        facts: What the catalogue knows of a deployment's model.
+        hosts: The local servers that discovery watches.
+        metrics_text: The exposition for Prometheus.
+        flush: Moves what is spooled into the ledger, so that spending is exact when asked for.
+        on_key_change: Told of each key that was made, changed, or (None) deleted.
+        key_defaults: ``default_key_generate_params``: fields of a new key that the caller left out, as raw JSON.
+        key_bounds: ``upperbound_key_generate_params``: what a key may have at most.
+        docs: Whether ``/docs`` and ``/openapi.json`` are served.
+        inference_paths: What to document besides the routes of this API.
+    """
+
+    keyring: Keyring
+    keys: KeyStore
+    ledger: LedgerStore
+    table: Callable[[], RoutingTable]
+    clock: Clock
+    version: str
+    metrics_text: Callable[[], bytes]
+    flush: Callable[[], Awaitable[None]]
+    on_key_change: Callable[[str, KeyRecord | None], None]
+    facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
+    hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
+    readiness: Callable[[], Readiness] = Readiness
+    require_auth_for_metrics: bool = True
+    key_defaults: Mapping[str, msgspec.Raw] = {}
+    key_bounds: KeyBounds = KeyBounds()
+    docs: bool = True
+    inference_paths: tuple[InferencePath, ...] = ()

@@ -1,0 +1,134 @@
+"""What a route is, what reaches its handler, and what the handler gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+
+from pointsman.admin.office import Office
+from pointsman.core.identity import Scope
+from pointsman.policies.principal import Principal
+
+__all__ = ["Answer", "Nothing", "Route", "RouteFact", "Site", "Tier", "Visit"]
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+Query = TypeVar("Query", bound=msgspec.Struct)
+
+Tier = Literal["openai", "litellm", "pointsman"]
+"""Whose contract a route keeps; ``pointsman`` routes are ours to change."""
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """The body or query of a route that takes none."""
+
+
+class RouteFact(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the list of routes that operators and tests read."""
+
+    method: str
+    path: str
+    scope: str
+    summary: str
+    tier: Tier
+
+
+class Site(msgspec.Struct, frozen=True):
+    """What the app knows of itself: its OpenAPI document, its pages, and the list of routes."""
+
+    openapi: bytes
+    docs_page: bytes
+    docs_policy: str
+    facts: tuple[RouteFact, ...]
+
+
+class Visit(Generic[Query, Body]):
+    """An authorised request. ``path`` has the parameters of the path, ``fields`` the body's own, as raw JSON.
+
+    Header names are lower case.
+    """
+
+    __slots__ = ("_caller", "body", "fields", "headers", "path", "query", "site")
+
+    def __init__(
+        self,
+        caller: Principal | None,
+        *,
+        path: Mapping[str, str],
+        headers: Mapping[str, str],
+        query: Query,
+        body: Body,
+        fields: Mapping[str, msgspec.Raw],
+        site: Site,
+    ) -> None:
+        self._caller = caller
+        self.path = path
+        self.headers = headers
+        self.query = query
+        self.body = body
+        self.fields = fields
+        self.site = site
+
+    @property
+    def caller(self) -> Principal:
+        """Who asks; a handler of a public route has no business asking."""
+        if self._caller is None:
+            message = "a public route asked who its caller is"
+            raise RuntimeError(message)
+        return self._caller
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a handler gives back; ``content`` is encoded as JSON unless it is bytes, which go out as they are."""
+
+    content: object
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    media_type: str = "application/json"
+
+
+class Route(Generic[Query, Body]):
+    """One operation under one or more paths (Starlette's syntax), and everything that is demanded of its caller.
+
+    ``reply`` documents the JSON of the answer; None where it is a text.
+    """
+
+    __slots__ = ("body", "body_optional", "handler", "method", "paths", "query", "reply", "scope", "summary", "tier")
+
+    def __init__(
+        self,
+        method: Literal["GET", "POST"],
+        paths: tuple[str, ...],
+        scope: Scope,
+        handler: Callable[[Office, Visit[Query, Body]], Awaitable[Answer]],
+        *,
+        summary: str,
+        tier: Tier,
+        query: type[Query],
+        body: type[Body],
+        reply: object = None,
+        body_optional: bool = False,
+    ) -> None:
+        self.method = method
+        self.paths = paths
+        self.scope = scope
+        self.handler = handler
+        self.summary = summary
+        self.tier: Tier = tier
+        self.query = query
+        self.body = body
+        self.reply = reply
+        self.body_optional = body_optional
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether a body is read at all."""
+        return not issubclass(self.body, Nothing)
+
+    def facts(self) -> tuple[RouteFact, ...]:
+        """One row per path."""
+        return tuple(
+            RouteFact(method=self.method, path=path, scope=self.scope.value, summary=self.summary, tier=self.tier)
+            for path in self.paths
+        )

@@ -1,0 +1,172 @@
+"""From the operator's ``model_list`` to deployments and wildcard patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+
+import msgspec
+
+from pointsman.catalog.lookup import Catalog
+from pointsman.catalog.overrides import merge, read_overrides
+from pointsman.config.patterns import fill, is_pattern
+from pointsman.config.sections import ModelEntry, Settings
+from pointsman.core.errors import Misconfigured
+from pointsman.core.price import FREE
+from pointsman.core.secret import Secret
+from pointsman.core.upstream import Deployment, Timeouts
+from pointsman.providers.registry import Provider, find_provider, split_model
+from pointsman.providers.transport import Origin
+from pointsman.routing.table import Pattern
+
+__all__ = ["Configured", "configured"]
+
+
+class Configured(msgspec.Struct, frozen=True):
+    """What a ``model_list`` comes to. ``skipped`` says which entries cannot be served yet, and why."""
+
+    deployments: tuple[Deployment, ...]
+    patterns: tuple[Pattern, ...]
+    skipped: tuple[str, ...]
+
+
+class _Skipped(Exception):  # noqa: N818 - an entry we leave out, told to the operator
+    """The entry cannot be served by this version."""
+
+
+def configured(settings: Settings, environment: Mapping[str, str], catalog: Catalog) -> Configured:
+    """Make the deployments.
+
+    Raises:
+        Misconfigured: an entry contradicts itself (no address, a bad one, a price that is no number).
+    """
+    deployments: list[Deployment] = []
+    patterns: list[Pattern] = []
+    skipped: list[str] = []
+    for number, entry in enumerate(settings.model_list):
+        if entry.model_info.blocked:
+            continue
+        try:
+            maker = _Maker(entry, settings, environment, catalog)
+        except _Skipped as reason:
+            skipped.append(f"model_list[{number}] {entry.model_name!r}: {reason}")
+            continue
+        if is_pattern(entry.model_name):
+            patterns.append(Pattern(entry.model_name, maker.expand))
+        else:
+            deployments.append(maker.deployment(entry.model_name, maker.model))
+    return Configured(_numbered(deployments), tuple(patterns), tuple(skipped))
+
+
+class _Maker:
+    """Makes the deployments of one entry: one, or for a wildcard one per name asked for."""
+
+    def __init__(
+        self, entry: ModelEntry, settings: Settings, environment: Mapping[str, str], catalog: Catalog
+    ) -> None:
+        params = entry.litellm_params
+        self._entry = entry
+        self._settings = settings
+        self._catalog = catalog
+        name, self.model = split_model(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
+        provider = find_provider(name)
+        if provider is None:
+            message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
+            raise _Skipped(message + " with its api_base")
+        self._provider: Provider = provider
+        base = params.api_base or provider.base_in(environment)
+        if base is None:
+            message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
+            raise Misconfigured(message, hint="Add litellm_params.api_base.")
+        Origin.parse(base)
+        self._base = base.rstrip("/")
+        key = provider.key_in(environment)
+        self._key = params.api_key or (Secret(key) if key else None)
+
+    def expand(self, name: str, captured: tuple[str, ...]) -> Deployment:
+        """The deployment for ``name``, which a wildcard stood for."""
+        model = fill(self.model, captured) if is_pattern(self.model) else self.model
+        return self.deployment(name, model)
+
+    def deployment(self, group: str, model: str) -> Deployment:
+        """The deployment that serves ``group`` with the upstream's ``model``."""
+        entry, provider, settings = self._entry, self._provider, self._settings
+        params, info = entry.litellm_params, entry.model_info
+        facts = self._catalog.facts(provider.name, model, base_model=info.base_model)
+        facts = merge(facts, read_overrides(_overrides(entry)), name=model)
+        price = facts.price if facts.price is not None or not provider.local else FREE
+        drop = settings.litellm_settings.drop_params if params.drop_params is None else params.drop_params
+        return Deployment(
+            id=info.id or _identity(entry, group, self._base),
+            group=group,
+            provider=provider.name,
+            model=model,
+            litellm_model=fill(params.model, (model,)) if is_pattern(params.model) else params.model,
+            api_base=self._base,
+            price=price,
+            charges=price is not None and not price.is_free,
+            api_key=self._key,
+            headers=_headers(entry),
+            pinned={**params.pinned, **params.extra_body},
+            timeouts=_timeouts(entry, settings),
+            weight=float(params.weight or params.rpm or params.tpm or 1),
+            mode=info.mode or facts.mode or "chat",
+            context_tokens=facts.context_tokens,
+            output_tokens_max=facts.output_tokens_max,
+            capabilities=facts.capabilities,
+            access_groups=frozenset(info.access_groups),
+            drop_params=drop,
+            additional_drop_params=params.additional_drop_params,
+            local=provider.local,
+            num_ctx=params.num_ctx,
+            num_ctx_max=settings.local.num_ctx_max,
+            keep_alive=params.keep_alive,
+        )
+
+
+def _overrides(entry: ModelEntry) -> dict[str, object]:
+    """The operator's word on limits, abilities and prices; ``model_info`` wins over ``litellm_params``."""
+    info = entry.model_info
+    limits = {
+        "max_tokens": info.max_tokens,
+        "max_input_tokens": info.max_input_tokens,
+        "max_output_tokens": info.max_output_tokens,
+        "mode": info.mode,
+    }
+    return {**entry.litellm_params.prices, **info.prices, **info.supports, **limits}
+
+
+def _headers(entry: ModelEntry) -> dict[str, Secret]:
+    headers = dict(entry.litellm_params.extra_headers)
+    if entry.litellm_params.organization:
+        headers["OpenAI-Organization"] = Secret(entry.litellm_params.organization)
+    return headers
+
+
+def _timeouts(entry: ModelEntry, settings: Settings) -> Timeouts:
+    params, local, router = entry.litellm_params, settings.local, settings.router_settings
+    stream = params.stream_timeout or router.stream_timeout
+    return Timeouts(
+        connect=local.upstream_connect_timeout_seconds,
+        load=stream or local.upstream_load_timeout_seconds,
+        idle=local.upstream_idle_timeout_seconds,
+        total=params.timeout or router.timeout or settings.litellm_settings.request_timeout,
+    )
+
+
+def _identity(entry: ModelEntry, group: str, base: str) -> str:
+    """A stable id: the same entry has the same one after a restart and in every worker."""
+    return sha256(f"{group}\n{entry.litellm_params.model}\n{base}".encode()).hexdigest()
+
+
+def _numbered(deployments: Iterable[Deployment]) -> tuple[Deployment, ...]:
+    """The deployments, each with an id of its own even where two entries are alike."""
+    seen: dict[str, int] = {}
+    out = []
+    for deployment in deployments:
+        count = seen.get(deployment.id, 0)
+        seen[deployment.id] = count + 1
+        if count:
+            deployment = msgspec.structs.replace(deployment, id=f"{deployment.id}-{count}")
+        out.append(deployment)
+    return tuple(out)

@@ -1,0 +1,56 @@
+"""The master key: configured, or made at the first start and kept in the data directory for its owner alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from pointsman.core.clock import fresh_token
+from pointsman.core.errors import Misconfigured
+from pointsman.core.secret import Secret
+
+__all__ = ["MasterKey", "kept_master_key"]
+
+
+class MasterKey(msgspec.Struct, frozen=True):
+    """The key, and whether it has just been made, so that it has to be shown this once."""
+
+    key: Secret
+    made: bool
+
+
+def kept_master_key(data_directory: Path) -> MasterKey:
+    """The key kept in ``data_directory``; made if there is none.
+
+    Raises:
+        Misconfigured: the file cannot be read or written, is empty, or others can read it.
+    """
+    path = data_directory / "master.key"
+    try:
+        return MasterKey(_make(path), made=True)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise Misconfigured(f"The master key cannot be kept in {path}: {error.strerror}.") from None
+    try:
+        mode = path.stat().st_mode & 0o077
+        text = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"The master key in {path} cannot be read: {error}.") from None
+    if mode and os.name == "posix":
+        raise Misconfigured(f"Others can read the master key in {path}.", hint=f"Run: chmod 600 {path}")
+    if not text:
+        raise Misconfigured(f"The master key in {path} is empty.", hint="Delete the file to have a new one made.")
+    return MasterKey(Secret(text), made=False)
+
+
+def _make(path: Path) -> Secret:
+    key = fresh_token()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, key.encode() + b"\n")
+    finally:
+        os.close(descriptor)
+    return Secret(key)

@@ -1,0 +1,98 @@
+"""Makes the routing table out of what is configured, what is found and the demo, and a new one when any changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pointsman.assembly.deployments import Configured, configured
+from pointsman.assembly.plan import DemoModel
+from pointsman.catalog.lookup import Catalog
+from pointsman.catalog.suggest import nearest
+from pointsman.config.sections import Settings
+from pointsman.core.price import FREE
+from pointsman.core.upstream import Deployment, Timeouts
+from pointsman.providers.discovery import FoundHost, aliases, deployments
+from pointsman.routing.table import RoutingTable
+
+__all__ = ["DEMO_MODEL", "RouteMaker", "hint_for"]
+
+DEMO_MODEL: Final = "smollm2-135m"
+
+
+class RouteMaker:
+    """Knows what there is to route to. Configured names win over found ones."""
+
+    def __init__(self, catalog: Catalog, demo: DemoModel | None) -> None:
+        self._catalog = catalog
+        self._demo = () if demo is None else (_demo(demo),)
+        self._settings = Settings()
+        self._configured = Configured((), (), ())
+        self._hosts: tuple[FoundHost, ...] = ()
+
+    def configure(self, settings: Settings, variables: Mapping[str, str]) -> tuple[str, ...]:
+        """Take over a configuration; what it comes to is in the next table. Gives what had to be left out.
+
+        Raises:
+            Misconfigured: it contradicts itself; the former one stays.
+        """
+        made = configured(settings, variables, self._catalog)
+        self._configured, self._settings = made, settings
+        return made.skipped
+
+    def found(self, hosts: tuple[FoundHost, ...]) -> None:
+        """Take over what discovery found."""
+        self._hosts = hosts
+
+    @property
+    def hosts(self) -> tuple[FoundHost, ...]:
+        """What discovery found."""
+        return self._hosts
+
+    def table(self) -> RoutingTable:
+        """A table of everything known now."""
+        own = (*self._configured.deployments, *self._demo)
+        names = {deployment.group for deployment in own}
+        local = self._settings.local
+        timeouts = Timeouts(
+            local.upstream_connect_timeout_seconds,
+            local.upstream_load_timeout_seconds,
+            local.upstream_idle_timeout_seconds,
+        )
+        found = [entry for entry in deployments(self._hosts, timeouts) if entry.group not in names]
+        router = self._settings.router_settings.model_group_alias
+        other_names = {
+            **aliases(self._hosts),
+            **self._settings.litellm_settings.model_alias_map,
+            **{name: alias.model for name, alias in router.items()},
+        }
+        hidden = frozenset(name for name, alias in router.items() if alias.hidden)
+        return RoutingTable((*own, *found), other_names, self._configured.patterns, hidden)
+
+
+def hint_for(table: RoutingTable, name: str, *, has_ollama: bool) -> str:
+    """What to do about a model that is not served."""
+    close = nearest(name, table.names, count=1)
+    hints = [f"Did you mean {close[0]!r}?"] if close else []
+    if has_ollama:
+        hints.append(f"Pull it with: ollama pull {name.removeprefix('ollama/').removeprefix('ollama_chat/')}")
+    elif not hints:
+        hints.append("GET /v1/models lists what is served.")
+    return " ".join(hints)
+
+
+def _demo(demo: DemoModel) -> Deployment:
+    return Deployment(
+        id="demo",
+        group=DEMO_MODEL,
+        provider="llama_cpp",
+        model=DEMO_MODEL,
+        litellm_model=f"llama_cpp/{DEMO_MODEL}",
+        api_base=demo.api_base,
+        price=FREE,
+        charges=False,
+        api_key=demo.key,
+        context_tokens=4096,
+        capabilities=frozenset({"function_calling", "response_schema"}),
+        local=True,
+    )

@@ -1,0 +1,57 @@
+"""``pointsman check`` and ``pointsman config``: looking at a configuration without serving it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from pointsman.assembly.deployments import configured
+from pointsman.catalog.lookup import Catalog
+from pointsman.config.environment import process_environment
+from pointsman.config.findings import ConfigRefused
+from pointsman.config.load import load
+
+__all__ = ["check", "config"]
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Check a configuration FILE: errors and warnings with file, line and column.
+
+    Exits with 1 where there is an error.
+    """
+    environment = process_environment()
+    try:
+        loaded = load(file, environment)
+    except ConfigRefused as refused:
+        for warning in refused.warnings:
+            click.echo(f"warning  {warning}")
+        for error in refused.errors:
+            click.echo(f"error    {error}")
+        click.echo(f"{file}: {len(refused.errors)} errors, {len(refused.warnings)} warnings")
+        sys.exit(1)
+    made = configured(loaded.settings, loaded.variables, Catalog())
+    for warning in loaded.warnings:
+        click.echo(f"warning  {warning}")
+    for skipped in made.skipped:
+        click.echo(f"warning  {skipped}")
+    models = len({deployment.group for deployment in made.deployments}) + len(made.patterns)
+    warnings = len(loaded.warnings) + len(made.skipped)
+    click.echo(f"{file}: {models} models, {len(made.deployments)} deployments, no errors, {warnings} warnings")
+
+
+@click.group()
+def config() -> None:
+    """What a configuration can say."""
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of config.yaml, for editors."""
+    from pointsman.config.schema import json_schema  # noqa: PLC0415 - only asked for here
+
+    click.echo(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode())

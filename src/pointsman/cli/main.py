@@ -1,0 +1,39 @@
+"""``pointsman``: the commands and what they share."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from pointsman import __version__
+from pointsman.cli.check import check, config
+from pointsman.cli.serve import serve
+from pointsman.core.errors import GatewayError
+
+__all__ = ["cli", "main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="pointsman")
+def cli() -> None:
+    """Pointsman puts local models and cloud providers behind one fast, safe, OpenAI-compatible API.
+
+    Begin with: pointsman serve
+    """
+
+
+cli.add_command(serve)
+cli.add_command(check)
+cli.add_command(config)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is told in a sentence, never as a stack trace."""
+    try:
+        cli.main(prog_name="pointsman")
+    except GatewayError as error:
+        click.echo(f"pointsman: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"           {error.hint}", err=True)
+        sys.exit(2)

@@ -1,0 +1,137 @@
+"""``pointsman serve``."""
+
+from __future__ import annotations
+
+import gc
+import ipaddress
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from pointsman.assembly.plan import DemoModel, ServePlan
+from pointsman.cli.banner import show_banner
+from pointsman.cli.supervisor import supervise
+from pointsman.cli.worker import listening_socket, run_worker
+from pointsman.config.data_directory import default_data_directory, in_container
+from pointsman.config.environment import EnvironmentSettings, process_environment
+from pointsman.config.load import load
+from pointsman.core.errors import Misconfigured
+from pointsman.telemetry.logs import set_up_logs
+
+__all__ = ["serve"]
+
+_DEFAULT_HOST: Final = "127.0.0.1"
+_DEFAULT_PORT: Final = 4000
+_DIRECTORY_MODE: Final = 0o700
+
+
+@click.command()
+@click.option("--config", "-c", "config_path", type=click.Path(path_type=Path), help="LiteLLM's config.yaml.")
+@click.option("--host", help=f"Address to listen on.  [default: {_DEFAULT_HOST}]")
+@click.option("--port", type=click.IntRange(1, 65535), help=f"Port to listen on.  [default: {_DEFAULT_PORT}]")
+@click.option("--ollama", multiple=True, metavar="URL", help="An Ollama server; may be given several times.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder for everything that is written.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Number of processes.  [default: 1]")
+@click.option("--demo", is_flag=True, help="Fetch and run a small real model (a toy), to try it all at once.")
+@click.option("--no-auth", is_flag=True, help="Ask for no key. Only on a loopback address.")
+def serve(
+    config_path: Path | None,
+    host: str | None,
+    port: int | None,
+    ollama: tuple[str, ...],
+    data_dir: Path | None,
+    workers: int | None,
+    *,
+    demo: bool,
+    no_auth: bool,
+) -> None:
+    """Serve models over the OpenAI API.
+
+    Without a configuration it looks for model servers on this machine (Ollama, LM Studio, llama.cpp, vLLM, SGLang)
+    and serves what they have.
+    """
+    environment = process_environment()
+    said = EnvironmentSettings.read(environment)
+    plan = ServePlan(
+        host=host or said.host or _DEFAULT_HOST,
+        port=port or said.port or _DEFAULT_PORT,
+        data_directory=data_dir
+        or said.data_directory
+        or default_data_directory(environment, container=in_container(environment)),
+        config_path=config_path or said.config_path,
+        ollama=ollama,
+        authenticate=not no_auth,
+        workers=workers or said.workers or 1,
+    )
+    _demand_safety(plan)
+    _make_directory(plan.data_directory)
+    _serve(plan, demo=demo)
+
+
+def _serve(plan: ServePlan, *, demo: bool) -> None:
+    loaded = load(plan.config_path, process_environment())
+    set_up_logs(loaded.log_level, json=loaded.settings.litellm_settings.json_logs)
+    console = Console(highlight=False)
+    for warning in loaded.warnings:
+        console.print(f"[yellow]warning[/] {warning}", soft_wrap=True, markup=True)
+    child = None
+    if demo:
+        from pointsman.cli.demo import start_demo  # noqa: PLC0415 - only who asks for the demo pays for it
+
+        child = start_demo(plan.data_directory, console)
+        demo_model = DemoModel(child.api_base, child.key)
+        plan = _with_demo(plan, demo_model)
+    try:
+        if plan.workers > 1:
+            supervise(plan, console)
+        else:
+            gc.collect()
+            run_worker(plan, listening_socket(plan, shared=False), lambda gateway: show_banner(gateway, console))
+    finally:
+        if child is not None:
+            child.stop()
+
+
+def _with_demo(plan: ServePlan, demo: DemoModel) -> ServePlan:
+    return ServePlan(
+        plan.host,
+        plan.port,
+        plan.data_directory,
+        plan.config_path,
+        plan.ollama,
+        plan.authenticate,
+        plan.workers,
+        plan.worker,
+        demo,
+    )
+
+
+def _demand_safety(plan: ServePlan) -> None:
+    """Refuse to be open to others without a key.
+
+    Raises:
+        Misconfigured: it would be.
+    """
+    if plan.authenticate or _is_loopback(plan.host):
+        return
+    message = f"--no-auth on {plan.host} would let anybody who can reach it use your models."
+    raise Misconfigured(message, hint="Leave --no-auth out, or listen on 127.0.0.1.")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
+    except OSError as error:
+        message = f"The data directory {path} cannot be made: {error.strerror}."
+        raise Misconfigured(message, hint="Name another one with --data-dir.") from None

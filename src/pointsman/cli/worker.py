@@ -1,0 +1,85 @@
+"""One serving process: a loop, a gateway, and uvicorn around them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import uvicorn
+
+from pointsman.assembly.gateway import Gateway
+from pointsman.assembly.plan import ServePlan
+from pointsman.core.errors import Misconfigured
+from pointsman.server.protocol import InferenceProtocol
+
+__all__ = ["listening_socket", "run_worker"]
+
+_BACKLOG: Final = 4096
+_IDLE_SECONDS: Final = 75
+_GC_THRESHOLDS: Final = (50_000, 20, 50)
+"""Requests make little garbage that counting does not free; the default would look for cycles every few requests."""
+
+
+def listening_socket(plan: ServePlan, *, shared: bool) -> socket.socket:
+    """A socket bound to the plan's address; ``shared`` lets several workers bind it (SO_REUSEPORT).
+
+    Raises:
+        Misconfigured: the address cannot be bound.
+    """
+    try:
+        found = socket.getaddrinfo(plan.host.strip("[]"), plan.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(address)
+        sock.setblocking(False)
+    except OSError as error:
+        message = f"Cannot listen on {plan.host}:{plan.port}: {error.strerror}."
+        raise Misconfigured(message, hint="Choose another port with --port.") from None
+    return sock
+
+
+def run_worker(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gateway], None]) -> None:
+    """Serve on ``sock`` until told to stop. ``on_ready`` is called once the first request would be answered."""
+    if sys.platform == "win32":
+        asyncio.run(_serve(plan, sock, on_ready))
+        return
+    import uvloop  # noqa: PLC0415 - not there on Windows
+
+    uvloop.run(_serve(plan, sock, on_ready))
+
+
+async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gateway], None]) -> None:
+    gateway = await Gateway.open(plan)
+    grace = gateway.loaded.settings.local.shutdown_grace_seconds
+    config = uvicorn.Config(
+        gateway.app,
+        http=partial(InferenceProtocol, gate=gateway.gate),  # type: ignore[arg-type]
+        loop="none",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=max(1, round(grace)),
+    )
+    server = uvicorn.Server(config)
+    gateway.start()
+    on_ready(gateway)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    try:
+        await server.serve(sockets=[sock])
+    finally:
+        await gateway.close()

@@ -1,0 +1,64 @@
+"""The program of a worker process: reads its orders from standard input and serves."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+
+from pointsman.assembly.gateway import Gateway
+from pointsman.assembly.plan import DemoModel, ServePlan
+from pointsman.cli.supervisor import Orders
+from pointsman.cli.worker import listening_socket, run_worker
+from pointsman.config.environment import process_environment
+from pointsman.config.load import load
+from pointsman.core.errors import GatewayError
+from pointsman.core.secret import Secret
+from pointsman.telemetry.logs import set_up_logs
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Serve until told to stop, or until the supervisor is gone."""
+    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
+    demo = None
+    if orders.demo_base is not None:
+        demo = DemoModel(orders.demo_base, Secret(orders.demo_key or ""))
+    plan = ServePlan(
+        host=orders.host,
+        port=orders.port,
+        data_directory=Path(orders.data_directory),
+        config_path=Path(orders.config_path) if orders.config_path else None,
+        ollama=orders.ollama,
+        authenticate=orders.authenticate,
+        workers=orders.workers,
+        worker=orders.worker,
+        demo=demo,
+    )
+    threading.Thread(target=_outlive_nobody, daemon=True).start()
+    try:
+        loaded = load(plan.config_path, process_environment())
+        set_up_logs(loaded.log_level, json=loaded.settings.litellm_settings.json_logs)
+        run_worker(plan, listening_socket(plan, shared=True), _ready)
+    except GatewayError as error:
+        sys.stderr.write(f"pointsman: {error.told()}\n")
+        sys.exit(2)
+
+
+def _ready(gateway: Gateway) -> None:
+    del gateway
+
+
+def _outlive_nobody() -> None:
+    """End with the supervisor: its end of the pipe closes with it."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    os.kill(os.getpid(), 15)
+
+
+if __name__ == "__main__":
+    main()

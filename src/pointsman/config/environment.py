@@ -1,0 +1,194 @@
+"""The only place that reads the process's environment, and what the variables in it mean to us.
+
+LiteLLM's and Ollama's names are honoured as their users have them; ours, ``POINTSMAN_…``, win over them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+import msgspec
+
+from pointsman.config.findings import ConfigRefused, Finding, Findings, Place, nearest
+from pointsman.config.ollama_host import ollama_address
+from pointsman.core.secret import Secret
+
+__all__ = ["ENVIRONMENT_PLACE", "VARIABLES", "EnvironmentSettings", "process_environment"]
+
+ENVIRONMENT_PLACE: Final = Place("environment")
+
+VARIABLES: Final[Mapping[str, str]] = {
+    "POINTSMAN_HOST": "address to listen on",
+    "POINTSMAN_PORT": "port to listen on",
+    "POINTSMAN_WORKERS": "number of processes",
+    "POINTSMAN_CONFIG": "path of the configuration file",
+    "CONFIG_FILE_PATH": "the same, in LiteLLM's name",
+    "POINTSMAN_DATA_DIR": "folder for everything that is written",
+    "POINTSMAN_MASTER_KEY": "the administrator's key, if `general_settings.master_key` is not set",
+    "LITELLM_MASTER_KEY": "the same, in LiteLLM's name",
+    "POINTSMAN_OLLAMA": "addresses of Ollama servers, separated by commas",
+    "OLLAMA_HOST": "address of the Ollama server, in all forms that Ollama takes",
+    "OLLAMA_API_BASE": "address for `ollama/…` and `ollama_chat/…` deployments without an `api_base`, as in LiteLLM",
+    "OLLAMA_API_KEY": "key for those deployments, as in LiteLLM",
+    "POINTSMAN_LOG_LEVEL": "`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`",
+    "LITELLM_LOG": "the same, in LiteLLM's name",
+    "LOG_LEVEL": "the same, as many programs have it",
+    "NO_DOCS": "`true`: do not serve `/docs`",
+    "DATABASE_URL": "accepted; not used yet",
+    "REDIS_URL": "accepted; not used yet",
+}
+"""Every variable that is read, the stronger name first."""
+
+_LEVELS: Final = ("CRITICAL", "DEBUG", "ERROR", "INFO", "WARNING")
+_LEVEL_NAMES: Final[Mapping[str, str]] = {
+    **{name: name for name in _LEVELS},
+    "WARN": "WARNING",
+    "FATAL": "CRITICAL",
+    "TRACE": "DEBUG",
+}
+_PORT_MAX: Final = 65535
+_WORKERS_MAX: Final = 512
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_T = TypeVar("_T")
+
+
+def process_environment() -> Mapping[str, str]:
+    """The environment as it is now; later changes do not show."""
+    return MappingProxyType(dict(os.environ))
+
+
+class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the environment says; None where it says nothing."""
+
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    config_path: Path | None = None
+    data_directory: Path | None = None
+    master_key: Secret | None = None
+    ollama: tuple[str, ...] = ()
+    ollama_host: str | None = None
+    ollama_api_base: str | None = None
+    ollama_api_key: Secret | None = None
+    database_url: Secret | None = None
+    redis_url: Secret | None = None
+    log_level: str | None = None
+    docs: bool = True
+    warnings: tuple[Finding, ...] = ()
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> EnvironmentSettings:
+        """Read every variable of :data:`VARIABLES`; an empty one counts as not set.
+
+        Raises:
+            ConfigRefused: a variable that is ours has a value that cannot be meant.
+        """
+        findings = Findings()
+        reader = _VariableReader(environment, findings)
+        settings = cls(
+            host=reader.text("POINTSMAN_HOST"),
+            port=reader.whole_number("POINTSMAN_PORT", 0, _PORT_MAX),
+            workers=reader.whole_number("POINTSMAN_WORKERS", 1, _WORKERS_MAX),
+            config_path=reader.path("POINTSMAN_CONFIG", "CONFIG_FILE_PATH"),
+            data_directory=reader.path("POINTSMAN_DATA_DIR"),
+            master_key=reader.secret("POINTSMAN_MASTER_KEY", "LITELLM_MASTER_KEY"),
+            ollama=reader.addresses("POINTSMAN_OLLAMA"),
+            ollama_host=reader.parsed("OLLAMA_HOST", ollama_address, findings.warn),
+            ollama_api_base=reader.parsed("OLLAMA_API_BASE", ollama_address, findings.warn),
+            ollama_api_key=reader.secret("OLLAMA_API_KEY"),
+            database_url=reader.secret("DATABASE_URL"),
+            redis_url=reader.secret("REDIS_URL"),
+            log_level=reader.log_level(),
+            docs=(reader.text("NO_DOCS") or "").lower() not in _TRUE,
+        )
+        reader.tell_unused("DATABASE_URL", "Records are kept in SQLite in the data directory.")
+        reader.tell_unused("REDIS_URL", "Limits are kept in the process.")
+        reader.tell_unknown()
+        if findings.errors:
+            raise ConfigRefused(findings.errors, findings.warnings)
+        return msgspec.structs.replace(settings, warnings=findings.warnings)
+
+
+class _VariableReader:
+    """Reads single variables and notes what is wrong with them, without their values."""
+
+    def __init__(self, environment: Mapping[str, str], findings: Findings) -> None:
+        self._environment = environment
+        self._findings = findings
+
+    def text(self, *names: str) -> str | None:
+        """The first of ``names`` that is set and not empty, without surrounding blanks."""
+        values = (self._environment.get(name, "").strip() for name in names)
+        return next((value for value in values if value), None)
+
+    def secret(self, *names: str) -> Secret | None:
+        value = self.text(*names)
+        return None if value is None else Secret(value)
+
+    def path(self, *names: str) -> Path | None:
+        value = self.text(*names)
+        if value is None:
+            return None
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:  # "~someone" without such a user
+            return Path(value)
+
+    def whole_number(self, name: str, lowest: int, highest: int) -> int | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        if value.isascii() and value.isdecimal() and len(value) < 10 and lowest <= int(value) <= highest:
+            return int(value)
+        self._error(name, f"is not a whole number from {lowest} to {highest}.")
+        return None
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        texts = [text for text in (self.text(name) or "").split(",") if text.strip()]
+        try:
+            return tuple(address for text in texts if (address := ollama_address(text)))
+        except ValueError as problem:
+            self._error(name, f"{problem}.")
+            return ()
+
+    def parsed(self, name: str, parse: Callable[[str], _T], tell: Callable[[Place, str, str], None]) -> _T | None:
+        value = self.text(name)
+        try:
+            return None if value is None else parse(value)
+        except ValueError as problem:
+            tell(ENVIRONMENT_PLACE, name, f"is ignored: {problem}.")
+            return None
+
+    def log_level(self) -> str | None:
+        ours = self.text("POINTSMAN_LOG_LEVEL")
+        if ours is not None and ours.upper() not in _LEVEL_NAMES:
+            self._error("POINTSMAN_LOG_LEVEL", f"is none of {', '.join(_LEVELS)}.")
+            return None
+        # The other names are set for other programs too, whose levels we may not have.
+        for name in ("POINTSMAN_LOG_LEVEL", "LITELLM_LOG", "LOG_LEVEL"):
+            level = self.text(name)
+            if level is not None and level.upper() in _LEVEL_NAMES:
+                return _LEVEL_NAMES[level.upper()]
+            if level is not None:
+                self._findings.warn(ENVIRONMENT_PLACE, name, f"is ignored: it is none of {', '.join(_LEVELS)}.")
+        return None
+
+    def tell_unused(self, name: str, instead: str) -> None:
+        if self.text(name) is not None:
+            self._findings.warn(ENVIRONMENT_PLACE, name, "is accepted and has no effect yet.", instead)
+
+    def tell_unknown(self) -> None:
+        """Warn of variables that bear our name and mean nothing."""
+        ours = {name.lower(): name for name in VARIABLES if name.startswith("POINTSMAN_")}
+        for name in self._environment:
+            if name.startswith("POINTSMAN_") and name not in VARIABLES:
+                like = nearest(name, ours)
+                hint = f"Did you mean {ours[like]}?" if like else None
+                self._findings.warn(ENVIRONMENT_PLACE, name, "is not a known variable and has no effect.", hint)
+
+    def _error(self, name: str, message: str) -> None:
+        self._findings.error(ENVIRONMENT_PLACE, name, message)

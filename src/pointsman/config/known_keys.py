@@ -1,0 +1,121 @@
+"""Every key that a configuration may hold, ours and all of LiteLLM 1.109.1's, as data in ``known_keys.json``.
+
+That file has for each section ``key: [type, meaning]``, families of keys (``supports_*``), the prices, and the fields
+of an upstream body that may be pinned. Whether a key is *honoured* it does not say: a key is honoured when a struct of
+:mod:`~pointsman.config.sections` has a field for it, or when :data:`HONOURED_OTHERWISE` or :func:`is_token_price`
+says so. What is known and not honoured is warned of.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pointsman.config.sections import (
+    GeneralSettings,
+    KeyBounds,
+    LiteLLMParams,
+    LiteLLMSettings,
+    ModelAlias,
+    ModelEntry,
+    ModelInfo,
+    PointsmanSettings,
+    RouterSettings,
+)
+
+__all__ = [
+    "HONOURED_OTHERWISE",
+    "NOT_KEYS",
+    "STRUCTS",
+    "KnownKeys",
+    "field_names",
+    "is_honoured",
+    "is_token_price",
+    "known_keys",
+]
+
+STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "model_entry": ModelEntry,
+    "litellm_params": LiteLLMParams,
+    "model_info": ModelInfo,
+    "litellm_settings": LiteLLMSettings,
+    "upperbound_key_generate_params": KeyBounds,
+    "general_settings": GeneralSettings,
+    "router_settings": RouterSettings,
+    "model_group_alias": ModelAlias,
+    "pointsman": PointsmanSettings,
+}
+"""The struct that each section is read into."""
+
+NOT_KEYS: Final = frozenset({"extras", "pinned", "prices", "supports"})
+"""Fields of those structs that gather keys and are none themselves."""
+
+HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
+    "top": frozenset({
+        "credential_list", "environment_variables", "general_settings", "include", "litellm_settings", "model_list",
+        "pointsman", "router_settings",
+    }),
+    "credential": frozenset({"credential_info", "credential_name", "credential_values"}),
+    "router_settings": frozenset({"default_litellm_params"}),
+}  # fmt: skip
+"""Keys that are used up while the configuration is put together."""
+
+_TOKEN_PRICE: Final = re.compile(
+    r"(?:(?:input|output)_cost_per_token|cache_(?:read|creation)_input_token_cost|output_cost_per_reasoning_token"
+    r"|(?:input|output)_cost_per_audio_token|input_cost_per_request)(?:_above_[0-9]{1,9}k?_tokens)?",
+    re.ASCII,
+)
+
+
+class KnownKeys(msgspec.Struct, frozen=True):
+    """The contents of ``known_keys.json``; a key's value is its type and its meaning."""
+
+    keys: Mapping[str, Mapping[str, tuple[str, str]]]
+    families: Mapping[str, tuple[str, ...]]
+    prices: tuple[str, ...]
+    body: frozenset[str]
+
+    def knows(self, section: str, key: str) -> bool:
+        """Whether LiteLLM or we have a meaning for ``key`` there."""
+        if key in self.keys[section] or any(fnmatchcase(key, family) for family in self.families.get(section, ())):
+            return True
+        return section in {"litellm_params", "model_info"} and (key in self.prices or is_token_price(key))
+
+    def sections_with(self, key: str) -> tuple[str, ...]:
+        """The sections in which ``key`` would have a meaning."""
+        return tuple(section for section, keys in self.keys.items() if key in keys)
+
+
+@functools.cache
+def known_keys() -> KnownKeys:
+    """The packaged list."""
+    data = Path(__file__).with_name("known_keys.json").read_bytes()
+    return msgspec.json.decode(data, type=KnownKeys)
+
+
+def field_names(struct: type[msgspec.Struct]) -> frozenset[str]:
+    """The keys that a section's struct has fields for."""
+    return frozenset(struct.__struct_fields__) - NOT_KEYS
+
+
+def is_honoured(section: str, key: str) -> bool:
+    """Whether setting ``key`` there has an effect."""
+    if key in HONOURED_OTHERWISE.get(section, ()):
+        return True
+    struct = STRUCTS.get(section)
+    if struct is not None and key in field_names(struct):
+        return True
+    if section == "model_info" and key.startswith("supports_"):
+        return True
+    return section in {"litellm_params", "model_info"} and is_token_price(key)
+
+
+def is_token_price(key: str) -> bool:
+    """Whether ``key`` is a price that costs are computed from, in USD per token or per request."""
+    return _TOKEN_PRICE.fullmatch(key) is not None

@@ -1,0 +1,164 @@
+"""From a path and an environment to settings that are whole and valid, or to every reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from pointsman.config.environment import ENVIRONMENT_PLACE, EnvironmentSettings
+from pointsman.config.findings import ConfigRefused, Finding, Findings, Place, SourceFile
+from pointsman.config.include import read_tree
+from pointsman.config.known_keys import STRUCTS
+from pointsman.config.model_entries import ModelListReader
+from pointsman.config.nodes import Entry, MapNode, Node, Scalar, kind_of
+from pointsman.config.references import References, layered_environment
+from pointsman.config.sections import (
+    GeneralSettings,
+    LiteLLMSettings,
+    PointsmanSettings,
+    RouterSettings,
+    Settings,
+)
+from pointsman.config.typed import TypedReader
+from pointsman.core.secret import Secret
+
+__all__ = ["Loaded", "load"]
+
+_MASTER_KEY_CHARACTERS: Final = 16
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration ready for use.
+
+    ``environment`` is what the environment says after the file's ``environment_variables`` were laid over it;
+    ``variables`` is that environment itself, for the few who look up names of their own. ``sources`` are the files
+    that were read, with their digests, for a watcher.
+    """
+
+    settings: Settings
+    environment: EnvironmentSettings
+    variables: Mapping[str, str]
+    warnings: tuple[Finding, ...] = ()
+    sources: tuple[SourceFile, ...] = ()
+
+    @property
+    def master_key(self) -> Secret | None:
+        """The administrator's key: as in LiteLLM the file's, else the environment's."""
+        return self.settings.general_settings.master_key or self.environment.master_key
+
+    @property
+    def log_level(self) -> str:
+        """A level of the standard library's logging, by name."""
+        return self.environment.log_level or ("DEBUG" if self.settings.litellm_settings.set_verbose else "INFO")
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Loaded:
+    """Read the configuration at ``path``, with ``environment`` behind its references. No path: the defaults.
+
+    Blocks while it reads files. Nothing outside is changed, above all not ``os.environ``.
+
+    Raises:
+        ConfigRefused: something is wrong; it has every error found, each with file, line and column.
+    """
+    findings = Findings()
+    root, sources = (_NOTHING, ()) if path is None else read_tree(path, findings)
+    variables = layered_environment(root.get("environment_variables"), environment, findings)
+    settings = _SettingsReader(variables, findings).read(root)
+    said = EnvironmentSettings()
+    try:
+        said = EnvironmentSettings.read(variables)
+    except ConfigRefused as refusal:
+        findings.add(refusal.errors)
+        findings.add(refusal.warnings)
+    findings.add(said.warnings)
+    loaded = Loaded(settings=settings, environment=said, variables=variables, sources=sources)
+    _examine_master_key(loaded, root, findings)
+    if findings.errors:
+        raise ConfigRefused(findings.errors, findings.warnings, sources)
+    return msgspec.structs.replace(loaded, warnings=findings.warnings)
+
+
+_NOTHING: Final = MapNode({}, Place(""))
+
+
+class _SettingsReader:
+    """Reads the sections of one tree; a broken section is replaced by its defaults and leaves findings."""
+
+    def __init__(self, variables: Mapping[str, str], findings: Findings) -> None:
+        self._findings = findings
+        self._typed = TypedReader(References(variables, findings), findings)
+
+    def read(self, root: MapNode) -> Settings:
+        """All sections."""
+        self._typed.tell_without_effect(root, "", "top")
+        router = _with_long_aliases(root.get("router_settings"))
+        defaults = router.get("default_litellm_params") if isinstance(router, MapNode) else None
+        models = ModelListReader(
+            self._typed, self._findings, defaults=defaults, credentials=root.get("credential_list")
+        )
+        return Settings(
+            model_list=models.read(root.get("model_list")),
+            litellm_settings=self._section(root.get("litellm_settings"), "litellm_settings", LiteLLMSettings()),
+            general_settings=self._section(root.get("general_settings"), "general_settings", GeneralSettings()),
+            router_settings=self._section(router, "router_settings", RouterSettings()),
+            local=self._section(root.get("pointsman"), "pointsman", PointsmanSettings()),
+        )
+
+    def _section(self, node: Node | None, name: str, default: _S) -> _S:
+        if node is None:
+            return default
+        if not isinstance(node, MapNode):
+            self._findings.error(node.place, name, f"expected a map, found {kind_of(node)}.")
+            return default
+        section = self._typed.section(node, type(default), name, name)
+        for key, entry in node.present():
+            self._tell_nested(key, entry.node, f"{name}.{key}")
+        return default if section is None else section
+
+    def _tell_nested(self, key: str, node: Node, path: str) -> None:
+        """Warn of keys without effect in the maps within a section."""
+        if not isinstance(node, MapNode) or key not in STRUCTS:
+            return
+        if key != "model_group_alias":
+            self._typed.tell_without_effect(node, path, key)
+            return
+        for alias, entry in node.present():
+            if isinstance(entry.node, MapNode):
+                self._typed.tell_without_effect(entry.node, f"{path}.{alias}", key)
+
+
+def _with_long_aliases(router: Node | None) -> Node | None:
+    """``router_settings`` with every ``alias: name`` of ``model_group_alias`` written as ``alias: {model: name}``."""
+    aliases = router.get("model_group_alias") if isinstance(router, MapNode) else None
+    if not isinstance(router, MapNode) or not isinstance(aliases, MapNode):
+        return router
+    long = {alias: Entry(entry.place, _long_alias(entry.node)) for alias, entry in aliases.present()}
+    changed = Entry(router.entries["model_group_alias"].place, MapNode(long, aliases.place))
+    return MapNode({**router.entries, "model_group_alias": changed}, router.place)
+
+
+def _long_alias(node: Node) -> Node:
+    return MapNode({"model": Entry(node.place, node)}, node.place) if isinstance(node, Scalar) else node
+
+
+def _examine_master_key(loaded: Loaded, root: MapNode, findings: Findings) -> None:
+    configured = loaded.settings.general_settings.master_key
+    section = root.get("general_settings")
+    node = section.get("master_key") if isinstance(section, MapNode) else None
+    place, path = (node.place, "general_settings.master_key") if node is not None else (ENVIRONMENT_PLACE, "")
+    if configured is not None and not configured:
+        findings.error(place, path, "is empty, so that anybody would be the administrator.", "Remove it or set it.")
+        return
+    key = loaded.master_key
+    if key is None:
+        return
+    path = path if configured is not None else "the master key"
+    text = key.reveal()
+    if not text.startswith("sk-"):
+        findings.warn(place, path, "does not begin with sk-, as LiteLLM and some clients want it.")
+    if len(text) < _MASTER_KEY_CHARACTERS:
+        findings.warn(place, path, f"has fewer than {_MASTER_KEY_CHARACTERS} characters and can be guessed.")

@@ -1,0 +1,206 @@
+"""The sections of a configuration as typed data: what can be said, in LiteLLM's names, and what it means unsaid.
+
+A field here is a key that is honoured. Keys of LiteLLM's that are not are listed in ``known_keys.json`` alone; the
+meaning of every key, these included, is told there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from pointsman.core.secret import Secret
+
+__all__ = [
+    "GeneralSettings",
+    "KeyBounds",
+    "LiteLLMParams",
+    "LiteLLMSettings",
+    "ModelAlias",
+    "ModelEntry",
+    "ModelInfo",
+    "PointsmanSettings",
+    "RouterSettings",
+    "Settings",
+]
+
+_NUMBER_TOO: Final = {"number_too": True}
+
+Amount = Annotated[float, Meta(ge=0)]
+_WHOLE_MAX: Final = 2**53
+
+Count = Annotated[int, Meta(ge=0, le=_WHOLE_MAX)]
+HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description="the name of an HTTP header")]
+Id = Annotated[str, Meta(min_length=1, extra=_NUMBER_TOO, description="text")]
+Name = Annotated[str, Meta(min_length=1, description="a name")]
+PositiveCount = Annotated[int, Meta(ge=1, le=_WHOLE_MAX)]
+Seconds = Annotated[float, Meta(gt=0)]
+Span = Annotated[
+    str, Meta(pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|w|mo)$", description="a duration such as 30s, 15m, 12h, 7d or 1mo")
+]
+Url = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/?#@]+([/?][^\s#]*)?$",
+        description="an address such as http://localhost:11434, without user and password",
+    ),
+]
+
+
+class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
+    """How one deployment is called: ``model_list[].litellm_params``.
+
+    ``pinned`` has what is none of our keys: fields for the upstream body, as raw JSON. ``prices`` are in USD per unit,
+    by LiteLLM's key. ``extra_headers`` are secrets because they often hold credentials.
+    """
+
+    model: Name
+    api_key: Secret | None = None
+    api_base: Url | None = None
+    api_version: str | None = None
+    custom_llm_provider: Name | None = None
+    organization: Id | None = None
+    litellm_credential_name: Name | None = None
+    rpm: Count | None = None
+    tpm: Count | None = None
+    weight: Amount | None = None
+    order: Annotated[int, Meta(ge=-_WHOLE_MAX, le=_WHOLE_MAX)] | None = None
+    max_parallel_requests: Count | None = None
+    timeout: Seconds | None = None
+    stream_timeout: Seconds | None = None
+    keepalive_seconds: Seconds | None = None
+    drop_params: bool | None = None
+    additional_drop_params: tuple[str, ...] = ()
+    extra_headers: Mapping[str, Secret] = {}
+    extra_body: Mapping[str, msgspec.Raw] = {}
+    tags: tuple[str, ...] = ()
+    mock_response: str | None = None
+    keep_alive: msgspec.Raw | None = None
+    num_ctx: PositiveCount | None = None
+    tiered_pricing: msgspec.Raw | None = None
+    prices: Mapping[str, Amount] = {}
+    pinned: Mapping[str, msgspec.Raw] = {}
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about one deployment: ``model_list[].model_info``.
+
+    ``supports`` has the ``supports_…`` flags by their full key, ``prices`` as in :class:`LiteLLMParams`, and ``extras``
+    every other key as raw JSON, since LiteLLM echoes them in ``/model/info``.
+    """
+
+    id: Id | None = None
+    mode: Name | None = None
+    base_model: Name | None = None
+    max_tokens: Count | None = None
+    max_input_tokens: Count | None = None
+    max_output_tokens: Count | None = None
+    access_groups: tuple[str, ...] = ()
+    blocked: bool = False
+    tiered_pricing: msgspec.Raw | None = None
+    supports: Mapping[str, bool] = {}
+    prices: Mapping[str, Amount] = {}
+    extras: Mapping[str, msgspec.Raw] = {}
+
+
+class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One deployment under the name that clients ask for; the same name again means another deployment of it."""
+
+    model_name: Name
+    litellm_params: LiteLLMParams
+    model_info: ModelInfo = ModelInfo()
+
+
+class KeyBounds(msgspec.Struct, frozen=True, kw_only=True):
+    """What a generated key may have at most."""
+
+    max_budget: Amount | None = None
+    budget_duration: Span | None = None
+    duration: Span | None = None
+    max_parallel_requests: Count | None = None
+    tpm_limit: Count | None = None
+    rpm_limit: Count | None = None
+
+
+class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``litellm_settings``: how calls are made. Times are in seconds."""
+
+    drop_params: bool = False
+    request_timeout: Seconds | None = None
+    model_alias_map: Mapping[str, Name] = {}
+    budget_exceeded_status_code: Annotated[int, Meta(ge=400, le=599)] = 422
+    default_key_generate_params: Mapping[str, msgspec.Raw] = {}
+    upperbound_key_generate_params: KeyBounds = KeyBounds()
+    json_logs: bool = False
+    require_auth_for_metrics_endpoint: bool = True
+    sse_keepalive_ping_interval_seconds: Seconds | None = None
+    turn_off_message_logging: bool = False
+    set_verbose: bool = False
+
+
+class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``general_settings``: the server itself."""
+
+    master_key: Secret | None = None
+    completion_model: Name | None = None
+    embedding_model: Name | None = None
+    max_parallel_requests: Count | None = None
+    global_max_parallel_requests: Count | None = None
+    max_request_size_mb: Annotated[float, Meta(gt=0, le=1024)] | None = None
+    store_prompts_in_spend_logs: bool = False
+    disable_spend_logs: bool = False
+    litellm_key_header_name: HeaderName | None = None
+    user_header_name: HeaderName | None = None
+    allow_requests_on_db_unavailable: bool = False
+
+
+class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
+    """Another name for a model; a ``hidden`` one is served and not listed."""
+
+    model: Name
+    hidden: bool = False
+
+
+class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``router_settings``. Its ``default_litellm_params`` are in the deployments already. Times are in seconds."""
+
+    model_group_alias: Mapping[str, ModelAlias] = {}
+    timeout: Seconds | None = None
+    stream_timeout: Seconds | None = None
+
+
+class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``pointsman``: what LiteLLM has no key for.
+
+    ``discovery`` None: look for local servers if, and only if, no model is configured.
+    """
+
+    discovery: bool | None = None
+    ollama: tuple[Url, ...] = ()
+    num_ctx_max: PositiveCount | None = None
+    upstream_connect_timeout_seconds: Seconds = 5.0
+    upstream_load_timeout_seconds: Seconds = 600.0
+    upstream_idle_timeout_seconds: Seconds = 120.0
+    shutdown_grace_seconds: Amount = 30.0
+    log_prompts: bool = False
+    prompt_log_retention_days: PositiveCount = 30
+    fetch_remote_images: bool = False
+    fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration, whole and valid. ``local`` is the section ``pointsman``."""
+
+    model_list: tuple[ModelEntry, ...] = ()
+    litellm_settings: LiteLLMSettings = LiteLLMSettings()
+    general_settings: GeneralSettings = GeneralSettings()
+    router_settings: RouterSettings = RouterSettings()
+    local: PointsmanSettings = PointsmanSettings()
+
+    @property
+    def discovers(self) -> bool:
+        """Whether local servers are looked for."""
+        return not self.model_list if self.local.discovery is None else self.local.discovery

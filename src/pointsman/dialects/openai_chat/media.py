@@ -1,0 +1,128 @@
+"""Images, sounds and documents inside messages: ``data:`` URLs (RFC 2397) taken apart and put together.
+
+Ollama and others take bare base64 and refuse the prefix, so it is stripped here, once, and the rest is checked,
+since an upstream's complaint about it would not tell which part of which message it means.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pointsman.core.content import Audio, File, Image
+from pointsman.core.errors import Malformed
+from pointsman.dialects.openai_chat.types import (
+    AudioPart,
+    FileFields,
+    FilePart,
+    ImageFields,
+    ImagePart,
+    InputAudio,
+)
+
+__all__ = ["read_audio", "read_file", "read_image", "write_audio", "write_file", "write_image"]
+
+_DATA_URL: Final = re.compile(
+    r"data:([a-z0-9][\w.+-]{0,126}/[\w.+-]{1,127})?((?:;[^;,]{1,200}){0,8}?);base64,", re.IGNORECASE
+)
+_BASE64_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_WHITE_SPACE: Final = b" \t\r\n"
+
+
+def read_image(part: ImagePart, path: str) -> Image:
+    """An image; ``path`` is the part's, for the error.
+
+    Raises:
+        Malformed: the URL is neither http(s) nor a ``data:`` URL with a base64 image.
+    """
+    fields = part.image_url
+    place = f"{path}.image_url"
+    if isinstance(fields, str):
+        fields = ImageFields(fields)
+    else:
+        place += ".url"
+    if fields.url[:5].lower() == "data:":
+        media_type, data = _data_url(fields.url, place)
+        if not media_type.startswith("image/"):
+            raise Malformed(f"{place} must be an image, not {media_type or 'untyped data'}.", param=place)
+        return Image(data=data, media_type=media_type, detail=fields.detail)
+    if fields.url[:8].lower().startswith(("http://", "https://")):
+        return Image(url=fields.url, detail=fields.detail)
+    raise Malformed(
+        f"{place} must be an http(s) URL or a data: URL.",
+        hint="Send the image as data:image/png;base64,… .",
+        param=place,
+    )
+
+
+def read_audio(part: AudioPart, path: str) -> Audio:
+    """A sound.
+
+    Raises:
+        Malformed: its data is not base64.
+    """
+    sound = part.input_audio
+    return Audio(data=_base64(sound.data, f"{path}.input_audio.data"), format=sound.format)
+
+
+def read_file(part: FilePart, path: str) -> File:
+    """A document.
+
+    Raises:
+        Malformed: it has neither data nor an id, or its data is not base64.
+    """
+    fields = part.file
+    if fields.file_data is None:
+        if fields.file_id is None:
+            raise Malformed(f"{path}.file must have file_data or file_id.", param=f"{path}.file")
+        return File(file_id=fields.file_id, filename=fields.filename)
+    place = f"{path}.file.file_data"
+    media_type: str | None = None
+    data = fields.file_data
+    if data[:5].lower() == "data:":
+        media_type, data = _data_url(data, place)
+    else:
+        data = _base64(data, place)
+    return File(data=data, file_id=fields.file_id, filename=fields.filename, media_type=media_type or None)
+
+
+def write_image(image: Image) -> ImagePart:
+    """The part for an image."""
+    url = image.url if image.data is None else f"data:{image.media_type or 'image/png'};base64,{image.data}"
+    return ImagePart(ImageFields(url or "", image.detail))
+
+
+def write_audio(audio: Audio) -> AudioPart:
+    """The part for a sound."""
+    return AudioPart(InputAudio(audio.data, audio.format))
+
+
+def write_file(file: File) -> FilePart:
+    """The part for a document."""
+    prefix = "" if file.media_type is None else f"data:{file.media_type};base64,"
+    data = None if file.data is None else prefix + file.data
+    return FilePart(FileFields(data, file.file_id, file.filename))
+
+
+def _data_url(url: str, place: str) -> tuple[str, str]:
+    """Media type (lower case, may be empty) and base64 text."""
+    match = _DATA_URL.match(url)
+    if match is None:
+        raise Malformed(f"{place} must be a data: URL of the form data:TYPE;base64,… .", param=place)
+    return (match[1] or "").lower(), _base64(url[match.end() :], place)
+
+
+def _base64(text: str, place: str) -> str:
+    """Checked base64 without white space, padded: strict decoders want the padding that some clients leave out."""
+    raw = text.encode("ascii", "replace")
+    rest = raw.translate(None, _BASE64_ALPHABET)
+    if rest.strip(b"="):
+        if rest.translate(None, _WHITE_SPACE + b"="):
+            raise Malformed(f"{place} is not valid base64.", param=place)
+        raw = raw.translate(None, _WHITE_SPACE)
+    raw = raw.rstrip(b"=")
+    if not raw:
+        raise Malformed(f"{place} must not be empty.", param=place)
+    if b"=" in raw or len(raw) % 4 == 1:
+        raise Malformed(f"{place} is not valid base64.", param=place)
+    return (raw + b"=" * (-len(raw) % 4)).decode("ascii")

@@ -1,0 +1,71 @@
+"""Whole chat answers: written for a client, read from an upstream."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from pointsman.core.call import Call
+from pointsman.core.content import ToolCall
+from pointsman.core.reply import Choice, Reply, fold
+from pointsman.dialects.openai_chat.streams import StreamReader
+from pointsman.dialects.openai_usage import write_usage
+
+__all__ = ["read_reply", "write_reply"]
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def write_reply(reply: Reply, call: Call) -> bytes:
+    """The body for a client; it sees the model under the name that it asked for."""
+    return _encode({
+        "id": reply.id,
+        "object": "chat.completion",
+        "created": reply.created,
+        "model": call.model,
+        "choices": [_write_choice(choice) for choice in reply.choices],
+        "usage": write_usage(reply.usage),
+    })  # fmt: skip
+
+
+def _write_choice(choice: Choice) -> dict[str, object]:
+    tokens = [token for raw in choice.logprobs for token in _decode_items(raw)]
+    return {
+        "index": choice.index,
+        "message": _write_message(choice),
+        "logprobs": {"content": tokens, "refusal": None} if choice.logprobs else None,
+        "finish_reason": choice.finish_reason or "stop",
+    }
+
+
+def _write_message(choice: Choice) -> dict[str, object]:
+    declined = choice.tool_calls or choice.refusal is not None
+    message: dict[str, object] = {
+        "role": "assistant",
+        "content": choice.text if choice.text or not declined else None,
+        "refusal": choice.refusal,
+    }
+    if choice.thinking:
+        message["reasoning_content"] = choice.thinking
+    if choice.signature is not None:
+        block = {"type": "thinking", "thinking": choice.thinking, "signature": choice.signature}
+        message["thinking_blocks"] = [block]
+    if choice.tool_calls:
+        message["tool_calls"] = [_write_tool_call(tool) for tool in choice.tool_calls]
+    return message
+
+
+def _write_tool_call(tool: ToolCall) -> dict[str, object]:
+    return {"id": tool.id, "type": "function", "function": {"name": tool.name, "arguments": tool.arguments}}
+
+
+def read_reply(body: bytes) -> Reply:
+    """An upstream's whole answer, read as a stream of one chunk.
+
+    Raises:
+        UpstreamFailed: the body cannot be read, is an error, or has no choices.
+    """
+    reader = StreamReader(whole=True)
+    return fold([*reader.feed(body), *reader.end()])

@@ -1,0 +1,276 @@
+"""Chat requests: read from a client, written to an upstream.
+
+What the common vocabulary has no word for stays in ``Call.extra`` under its own name and is put back by
+:func:`write_request`. Two things do not come back as they were: ``response_format.json_schema.description``
+is dropped, and the deprecated ``functions`` and ``function_call`` become tools.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
+from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.openai_chat.messages import read_messages, write_messages
+from pointsman.dialects.openai_chat.types import (
+    ChatRequest,
+    FunctionDefinition,
+    FunctionName,
+    JsonSchema,
+    NamedChoice,
+    ReasoningFields,
+    ResponseFormatFields,
+    StreamOptions,
+    ThinkingFields,
+    ToolFields,
+)
+from pointsman.dialects.openai_fields import demand_model_name
+from pointsman.wire.json_fields import read_body, read_fields
+
+__all__ = ["read_request", "write_request"]
+
+_decode: Final = msgspec.json.Decoder(ChatRequest).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = msgspec.Raw(b"null")
+_KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(ChatRequest))
+_SAME_NAME: Final = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "n",
+    "logprobs",
+    "top_logprobs",
+)
+"""Fields of :class:`~pointsman.core.call.Sampling` that are called the same here."""
+
+LimitField = Literal["max_tokens", "max_completion_tokens"]
+
+# ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_request(body: bytes, model: str | None = None) -> Call:
+    """A client's request. ``model`` is the one that its path names, which wins over the body's.
+
+    Raises:
+        Malformed: a field is missing or of a wrong type or value; ``param`` is its path, ``messages[3].content``.
+        Unsupported: a tool that is not a function.
+    """
+    fields = read_fields(body)
+    request = read_body(body, _decode)
+    name = model if model is not None else request.model
+    if name is None:
+        raise Malformed("model is required.", param="model")
+    demand_model_name(name)
+    tools, choice = _read_tools(request)
+    return Call(
+        model=name,
+        messages=read_messages(request.messages),
+        sampling=_read_sampling(request, fields),
+        tools=tools,
+        tool_choice=choice,
+        parallel_tool_calls=request.parallel_tool_calls,
+        response_format=_read_response_format(request.response_format),
+        reasoning=_read_reasoning(request),
+        stream=request.stream or False,
+        include_usage=request.stream_options is not None and bool(request.stream_options.include_usage),
+        user=request.user or None,
+        extra={key: raw for key, raw in fields.items() if key not in _KNOWN and raw != _NULL},
+    )
+
+
+def _read_sampling(request: ChatRequest, fields: dict[str, msgspec.Raw]) -> Sampling:
+    limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
+    return Sampling(
+        temperature=request.temperature,
+        top_p=request.top_p,
+        top_k=request.top_k,
+        min_p=request.min_p,
+        seed=request.seed,
+        stop=_read_stop(request.stop),
+        presence_penalty=request.presence_penalty,
+        frequency_penalty=request.frequency_penalty,
+        max_tokens=None if limit == -1 else limit,
+        n=request.n,
+        logprobs=request.logprobs,
+        top_logprobs=request.top_logprobs,
+        logit_bias=fields["logit_bias"] if request.logit_bias is not None else None,
+    )
+
+
+def _read_stop(stop: str | list[str] | None) -> tuple[str, ...] | None:
+    texts = (stop,) if isinstance(stop, str) else tuple(stop or ())
+    if not all(texts):
+        raise Malformed("stop must not hold an empty string.", param="stop")
+    return texts or None
+
+
+def _read_tools(request: ChatRequest) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+    if request.functions and not request.tools:
+        tools = tuple(_read_function(function) for function in request.functions)
+        return tools, _read_function_call(request.function_call)
+    tools = tuple(_read_tool(tool, f"tools[{index}]") for index, tool in enumerate(request.tools or ()))
+    choice = request.tool_choice
+    if choice is None or isinstance(choice, str):
+        return tools, None if choice is None else ToolChoice(choice)
+    return _read_named_choice(tools, choice)
+
+
+def _read_tool(tool: ToolFields, path: str) -> Tool:
+    if isinstance(tool.type, str) and tool.type != "function":
+        raise Unsupported(f"{path}: tools of type '{tool.type[:40]}' are not supported.", param=f"{path}.type")
+    if tool.function is None:
+        raise Malformed(f"{path}.function is required.", param=f"{path}.function")
+    return _read_function(tool.function)
+
+
+def _read_function(function: FunctionDefinition) -> Tool:
+    parameters = function.parameters
+    return Tool(
+        name=function.name,
+        description=function.description,
+        parameters=parameters if isinstance(parameters, msgspec.Raw) and parameters != _NULL else None,
+        strict=function.strict,
+    )
+
+
+def _read_function_call(choice: Literal["none", "auto"] | FunctionName | None) -> ToolChoice | None:
+    if isinstance(choice, FunctionName):
+        return ToolChoice("named", choice.name)
+    return None if choice is None else ToolChoice(choice)
+
+
+def _read_named_choice(tools: tuple[Tool, ...], choice: NamedChoice) -> tuple[tuple[Tool, ...], ToolChoice]:
+    if choice.allowed_tools is not None:
+        names = {tool.function.name for tool in choice.allowed_tools.tools if tool.function is not None}
+        _demand_tools(names, tools)
+        return tuple(tool for tool in tools if tool.name in names), ToolChoice(choice.allowed_tools.mode)
+    if choice.function is None:
+        raise Malformed("tool_choice must name a function.", param="tool_choice")
+    _demand_tools({choice.function.name}, tools)
+    return tools, ToolChoice("named", choice.function.name)
+
+
+def _demand_tools(names: set[str], tools: tuple[Tool, ...]) -> None:
+    missing = sorted(names - {tool.name for tool in tools})
+    if missing:
+        raise Malformed(f"tool_choice names '{missing[0][:80]}', which is not in tools.", param="tool_choice")
+
+
+def _read_response_format(fields: ResponseFormatFields | None) -> ResponseFormat | None:
+    if fields is None:
+        return None
+    if fields.type != "json_schema":
+        return ResponseFormat(fields.type)
+    place = "response_format.json_schema"
+    if fields.json_schema is None:
+        raise Malformed(f"{place} is required.", param=place)
+    schema = fields.json_schema.schema
+    if isinstance(schema, msgspec.Raw) and memoryview(schema)[0] != ord("{"):
+        raise Malformed(f"{place}.schema must be an object.", param=f"{place}.schema")
+    return ResponseFormat(
+        "json_schema",
+        name=fields.json_schema.name,
+        schema=schema if isinstance(schema, msgspec.Raw) else None,
+        strict=fields.json_schema.strict,
+    )
+
+
+def _read_reasoning(request: ChatRequest) -> Reasoning | None:
+    """The three ways of asking for reasoning as one; what is said in the first of them counts."""
+    effort = request.reasoning_effort
+    named = ReasoningFields(effort) if isinstance(effort, str) else effort
+    ways = [fields for fields in (named, request.reasoning) if fields is not None]
+    words = [fields.effort for fields in ways if fields.effort is not None and fields.effort != "default"]
+    budgets = [fields.max_tokens for fields in ways if fields.max_tokens is not None]
+    switches = [fields.enabled for fields in ways if fields.enabled is not None]
+    thinking = request.thinking
+    if thinking is not None:
+        switches.append(thinking.type != "disabled")
+        if thinking.budget_tokens is not None:
+            budgets.append(thinking.budget_tokens)
+    reasoning = Reasoning(
+        effort=words[0] if words else None,
+        budget_tokens=budgets[0] if budgets else None,
+        enabled=switches[0] if switches else None,
+    )
+    return None if reasoning == Reasoning() else reasoning
+
+
+# ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_request(
+    call: Call, model: str, *, include_usage: bool | None = None, limit_field: LimitField = "max_tokens"
+) -> bytes:
+    """The request for an upstream.
+
+    Args:
+        call: What the client wants.
+        model: The upstream's name for the model.
+        include_usage: Whether a stream shall end with the counts; None: as the client said.
+        limit_field: What the upstream calls the bound on the answer. Local servers all know ``max_tokens``;
+            OpenAI's reasoning models only know ``max_completion_tokens``.
+
+    Raises:
+        Unsupported: a role cannot have a part that it has.
+    """
+    usage = call.include_usage if include_usage is None else include_usage
+    fields: dict[str, object] = {
+        "model": model,
+        "messages": write_messages(call.messages),
+        "stream": True if call.stream else None,
+        "stream_options": StreamOptions(include_usage=True) if usage and call.stream else None,
+        **{name: getattr(call.sampling, name) for name in _SAME_NAME},
+        "stop": call.sampling.stop,
+        limit_field: call.sampling.max_tokens,
+        "logit_bias": call.sampling.logit_bias,
+        "tools": [_write_tool(tool) for tool in call.tools] or None,
+        "tool_choice": _write_choice(call.tool_choice),
+        "parallel_tool_calls": call.parallel_tool_calls,
+        "response_format": _write_response_format(call.response_format),
+        **_write_reasoning(call.reasoning),
+        "user": call.user,
+    }
+    said = {name: value for name, value in fields.items() if value is not None}
+    return _encode(said | {name: raw for name, raw in call.extra.items() if name not in _KNOWN})
+
+
+def _write_tool(tool: Tool) -> ToolFields:
+    parameters = msgspec.UNSET if tool.parameters is None else tool.parameters
+    return ToolFields("function", FunctionDefinition(tool.name, tool.description, parameters, tool.strict))
+
+
+def _write_choice(choice: ToolChoice | None) -> str | NamedChoice | None:
+    if choice is None:
+        return None
+    if choice.mode == "named":
+        return NamedChoice("function", FunctionName(choice.name or ""))
+    return choice.mode
+
+
+def _write_response_format(shape: ResponseFormat | None) -> ResponseFormatFields | None:
+    if shape is None:
+        return None
+    if shape.kind != "json_schema":
+        return ResponseFormatFields(shape.kind)
+    schema = msgspec.UNSET if shape.schema is None else shape.schema
+    return ResponseFormatFields("json_schema", JsonSchema(shape.name, schema, shape.strict))
+
+
+def _write_reasoning(reasoning: Reasoning | None) -> dict[str, object]:
+    if reasoning is None:
+        return {}
+    fields: dict[str, object] = {"reasoning_effort": reasoning.effort}
+    if reasoning.enabled is not None:
+        kind: Literal["enabled", "disabled"] = "enabled" if reasoning.enabled else "disabled"
+        fields["thinking"] = ThinkingFields(kind, reasoning.budget_tokens)
+    elif reasoning.budget_tokens is not None:
+        fields["reasoning"] = ReasoningFields(max_tokens=reasoning.budget_tokens)
+    return fields

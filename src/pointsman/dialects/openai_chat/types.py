@@ -1,0 +1,364 @@
+"""OpenAI Chat Completions on the wire, with the additions in common use.
+
+Source: https://platform.openai.com/docs/api-reference/chat. Additions: ``reasoning_content`` (DeepSeek, vLLM,
+LiteLLM), ``reasoning`` (OpenRouter, Ollama), ``thinking_blocks`` and ``thinking`` (LiteLLM), ``top_k`` and
+``min_p`` (vLLM, llama.cpp). Null is taken for "not said" throughout, since SDKs send it for every unset field.
+
+A raw field that may be missing is typed ``Raw | UnsetType``: msgspec cannot decode ``Raw | None``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from pointsman.dialects.openai_fields import CHOICES_MAX
+from pointsman.dialects.openai_usage import WireUsage
+
+__all__ = [
+    "AllowedTools",
+    "AssistantMessage",
+    "AudioPart",
+    "ChatRequest",
+    "Chunk",
+    "ChunkChoice",
+    "DeveloperMessage",
+    "Effort",
+    "FileFields",
+    "FilePart",
+    "FunctionCall",
+    "FunctionDefinition",
+    "FunctionMessage",
+    "FunctionName",
+    "ImageFields",
+    "ImagePart",
+    "InputAudio",
+    "JsonSchema",
+    "Logprobs",
+    "MessageDelta",
+    "NamedChoice",
+    "ReasoningFields",
+    "RefusalPart",
+    "ResponseFormatFields",
+    "StreamOptions",
+    "SystemMessage",
+    "TextPart",
+    "ThinkingBlock",
+    "ThinkingFields",
+    "ToolCallDelta",
+    "ToolCallFields",
+    "ToolFields",
+    "ToolMessage",
+    "UserMessage",
+    "WireMessage",
+]
+
+_UNSET: Final = msgspec.UNSET
+RawField = msgspec.Raw | msgspec.UnsetType
+
+# ── What messages are made of ────────────────────────────────────────────────────────────────────────────────────
+
+
+class TextPart(msgspec.Struct, tag_field="type", tag="text"):
+    """Text."""
+
+    text: str
+
+
+class ImageFields(msgspec.Struct, omit_defaults=True):
+    """``url`` is http(s) or a ``data:`` URL."""
+
+    url: str
+    detail: str | None = None
+
+
+class ImagePart(msgspec.Struct, tag_field="type", tag="image_url"):
+    """An image; some clients give the URL itself instead of an object."""
+
+    image_url: ImageFields | str
+
+
+class InputAudio(msgspec.Struct):
+    """Base64 ``data``."""
+
+    data: str
+    format: str
+
+
+class AudioPart(msgspec.Struct, tag_field="type", tag="input_audio"):
+    """A sound."""
+
+    input_audio: InputAudio
+
+
+class FileFields(msgspec.Struct, omit_defaults=True):
+    """``file_data`` is a ``data:`` URL, or bare base64."""
+
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+
+class FilePart(msgspec.Struct, tag_field="type", tag="file"):
+    """A document."""
+
+    file: FileFields
+
+
+class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal"):
+    """The model's words when it declined."""
+
+    refusal: str
+
+
+class FunctionCall(msgspec.Struct):
+    """``arguments`` is JSON text."""
+
+    name: str
+    arguments: str = ""
+
+
+class ToolCallFields(msgspec.Struct):
+    """A tool call of an assistant message. ``function`` is missing for custom tools."""
+
+    id: str
+    type: str = "function"
+    function: FunctionCall | None = None
+
+
+class ThinkingBlock(msgspec.Struct, omit_defaults=True):
+    """Reasoning text with its signature, as LiteLLM passes it."""
+
+    type: Annotated[str, msgspec.Meta(max_length=32)] | msgspec.UnsetType = _UNSET
+    thinking: str | None = None
+    signature: str | None = None
+
+
+_UserPart = TextPart | ImagePart | AudioPart | FilePart
+_UserParts = Annotated[list[_UserPart], msgspec.Meta(min_length=1)]
+
+
+class SystemMessage(msgspec.Struct, tag_field="role", tag="system", omit_defaults=True):
+    """What the operator of the conversation says."""
+
+    content: str | list[TextPart]
+    name: str | None = None
+
+
+class DeveloperMessage(msgspec.Struct, tag_field="role", tag="developer", omit_defaults=True):
+    """The same, since OpenAI's reasoning models."""
+
+    content: str | list[TextPart]
+    name: str | None = None
+
+
+class UserMessage(msgspec.Struct, tag_field="role", tag="user", omit_defaults=True):
+    """What the user says."""
+
+    content: str | _UserParts
+    name: str | None = None
+
+
+class AssistantMessage(msgspec.Struct, tag_field="role", tag="assistant", omit_defaults=True):
+    """What the model said."""
+
+    content: str | list[TextPart | RefusalPart] | msgspec.UnsetType | None = _UNSET
+    name: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCallFields] | None = None
+    function_call: FunctionCall | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    thinking_blocks: list[ThinkingBlock] | None = None
+
+
+class ToolMessage(msgspec.Struct, tag_field="role", tag="tool", omit_defaults=True):
+    """What a tool answered."""
+
+    tool_call_id: str
+    content: str | list[TextPart | ImagePart] | None
+    name: str | None = None
+
+
+class FunctionMessage(msgspec.Struct, tag_field="role", tag="function", omit_defaults=True):
+    """The same, before there were tools."""
+
+    name: str
+    content: str | None
+
+
+WireMessage = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage
+
+# ── What a request asks for ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class FunctionDefinition(msgspec.Struct, omit_defaults=True):
+    """``parameters`` is a JSON Schema."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    description: str | None = None
+    parameters: RawField = _UNSET
+    strict: bool | None = None
+
+
+class ToolFields(msgspec.Struct, omit_defaults=True):
+    """A tool. ``function`` is missing for custom tools."""
+
+    type: str | msgspec.UnsetType = _UNSET
+    function: FunctionDefinition | None = None
+
+
+class FunctionName(msgspec.Struct):
+    """Names a function."""
+
+    name: str
+
+
+class AllowedTools(msgspec.Struct):
+    """A choice among some of the tools."""
+
+    mode: Literal["auto", "required"]
+    tools: list[NamedChoice]
+
+
+class NamedChoice(msgspec.Struct, omit_defaults=True):
+    """``tool_choice`` as an object: of type ``function`` or ``allowed_tools``."""
+
+    type: Literal["function", "allowed_tools"] | msgspec.UnsetType = _UNSET
+    function: FunctionName | None = None
+    allowed_tools: AllowedTools | None = None
+
+
+class JsonSchema(msgspec.Struct, omit_defaults=True):
+    """A named JSON Schema."""
+
+    name: str | None = None
+    schema: RawField = _UNSET
+    strict: bool | None = None
+
+
+class ResponseFormatFields(msgspec.Struct, omit_defaults=True):
+    """``response_format``."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra", "default"]
+
+
+class ReasoningFields(msgspec.Struct, omit_defaults=True):
+    """OpenRouter's ``reasoning`` object; OpenAI's and LiteLLM's have ``effort`` alone."""
+
+    effort: Effort | None = None
+    max_tokens: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    enabled: bool | None = None
+
+
+class ThinkingFields(msgspec.Struct, omit_defaults=True):
+    """Anthropic's ``thinking`` object, which LiteLLM accepts here too."""
+
+    type: Literal["enabled", "disabled", "adaptive"]
+    budget_tokens: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
+class StreamOptions(msgspec.Struct, omit_defaults=True):
+    """``include_usage`` asks for a last chunk with the counts."""
+
+    include_usage: bool | None = None
+
+
+_Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Limit = Annotated[int, msgspec.Meta(ge=-1)]
+
+
+class ChatRequest(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The body of a request. Ranges are OpenAI's; -1 as a limit means none."""
+
+    model: str | None = None
+    messages: Annotated[list[WireMessage], msgspec.Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    top_p: _Share | None = None
+    top_k: Annotated[int, msgspec.Meta(ge=-1)] | None = None
+    min_p: _Share | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    presence_penalty: _Penalty | None = None
+    frequency_penalty: _Penalty | None = None
+    max_tokens: _Limit | None = None
+    max_completion_tokens: _Limit | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=CHOICES_MAX)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
+    logit_bias: dict[str, float] | None = None
+    tools: list[ToolFields] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedChoice | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[FunctionDefinition] | None = None
+    function_call: Literal["none", "auto"] | FunctionName | None = None
+    response_format: ResponseFormatFields | None = None
+    reasoning_effort: Effort | ReasoningFields | None = None
+    reasoning: ReasoningFields | None = None
+    thinking: ThinkingFields | None = None
+    user: str | None = None
+
+
+# ── What an answer, whole or in pieces, consists of ──────────────────────────────────────────────────────────────
+
+
+class FunctionDelta(msgspec.Struct):
+    """A piece of a function call."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCallDelta(msgspec.Struct):
+    """A piece of a tool call; in a whole answer, all of it and without ``index``."""
+
+    index: int | None = None
+    id: str | None = None
+    function: FunctionDelta | None = None
+
+
+class MessageDelta(msgspec.Struct):
+    """``delta`` of a chunk, or ``message`` of a whole answer."""
+
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    thinking_blocks: list[ThinkingBlock] | None = None
+    tool_calls: list[ToolCallDelta] | None = None
+    function_call: FunctionDelta | None = None
+
+
+class Logprobs(msgspec.Struct):
+    """``content`` is a list with one object per token."""
+
+    content: list[msgspec.Raw] | None = None
+
+
+class ChunkChoice(msgspec.Struct):
+    """One choice of a chunk (``delta``) or of a whole answer (``message``)."""
+
+    index: int = 0
+    delta: MessageDelta | None = None
+    message: MessageDelta | None = None
+    finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+
+
+class Chunk(msgspec.Struct):
+    """A chunk of a stream, or a whole answer."""
+
+    id: str | None = None
+    created: float | None = None
+    model: str | None = None
+    choices: list[ChunkChoice] | None = None
+    usage: WireUsage | None = None
+    error: RawField = _UNSET

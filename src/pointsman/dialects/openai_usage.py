@@ -1,0 +1,69 @@
+"""``usage`` as the OpenAI family writes and reads it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pointsman.core.usage import Usage
+
+__all__ = ["CompletionDetails", "PromptDetails", "WireUsage", "read_usage", "write_usage"]
+
+
+class PromptDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """``prompt_tokens_details``; ``cache_creation_tokens`` is LiteLLM's and written only when there are any."""
+
+    cached_tokens: int | None = 0
+    audio_tokens: int | None = 0
+    cache_creation_tokens: int | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class CompletionDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """``completion_tokens_details``."""
+
+    reasoning_tokens: int | None = 0
+    audio_tokens: int | None = 0
+    accepted_prediction_tokens: int | None = 0
+    rejected_prediction_tokens: int | None = 0
+
+
+class WireUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """``usage``. Everything may be null or missing in what other servers send."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | msgspec.UnsetType | None = msgspec.UNSET
+    completion_tokens_details: CompletionDetails | msgspec.UnsetType | None = msgspec.UNSET
+
+
+def write_usage(usage: Usage) -> WireUsage:
+    """The counts with their details."""
+    return WireUsage(
+        prompt_tokens=usage.prompt,
+        completion_tokens=usage.completion,
+        total_tokens=usage.total,
+        prompt_tokens_details=PromptDetails(
+            cached_tokens=usage.cached,
+            audio_tokens=usage.audio_input,
+            cache_creation_tokens=usage.cache_write or msgspec.UNSET,
+        ),
+        completion_tokens_details=CompletionDetails(reasoning_tokens=usage.reasoning, audio_tokens=usage.audio_output),
+    )
+
+
+def read_usage(wire: WireUsage | None) -> Usage | None:
+    """The counts as measured, or None where the server gave none."""
+    if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
+        return None
+    prompt = wire.prompt_tokens_details or PromptDetails()
+    completion = wire.completion_tokens_details or CompletionDetails()
+    return Usage(
+        prompt=wire.prompt_tokens or 0,
+        completion=wire.completion_tokens or 0,
+        cached=prompt.cached_tokens or 0,
+        cache_write=prompt.cache_creation_tokens or 0,
+        reasoning=completion.reasoning_tokens or 0,
+        audio_input=prompt.audio_tokens or 0,
+        audio_output=completion.audio_tokens or 0,
+        source="measured",
+    )

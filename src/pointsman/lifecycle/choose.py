@@ -1,0 +1,35 @@
+"""From the model's name to a deployment: resolve, demand access, pick."""
+
+from __future__ import annotations
+
+from pointsman.core.clock import draw
+from pointsman.core.errors import Malformed
+from pointsman.core.upstream import Ask, Deployment
+from pointsman.lifecycle.house import House
+from pointsman.policies.access import demand_access
+from pointsman.policies.principal import Principal
+from pointsman.routing.pick import weighted_shuffle
+
+__all__ = ["choose"]
+
+def choose(ask: Ask, principal: Principal, house: House) -> Deployment:
+    """The deployment that serves the request.
+
+    Raises:
+        Malformed: nobody serves that model (400, as LiteLLM), with the nearest name as a hint.
+        Forbidden: the key may not use it.
+    """
+    name = principal.record.aliases.get(ask.model, ask.model) if principal.record.aliases else ask.model
+    group = house.table.resolve(name)
+    if group is None:
+        raise Malformed(
+            f"The model {ask.model!r} is not served here.",
+            hint=house.manners.suggest(ask.model),
+            code="model_not_found",
+            param="model",
+        )
+    if not principal.unrestricted:
+        groups = group.deployments[0].access_groups
+        demand_access(principal, ask.model, group.name, groups)
+    members = group.deployments
+    return members[0] if len(members) == 1 else weighted_shuffle(members, draw)

@@ -1,0 +1,80 @@
+"""What the story needs, as protocols: it knows neither providers nor dialects nor the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from pointsman.core.clock import Clock
+from pointsman.core.exchange import InferenceRoute
+from pointsman.core.flight import Sender
+from pointsman.core.outcome import CallRecord
+from pointsman.core.upstream import Deployment, Lane
+from pointsman.lifecycle.announce import Listener
+from pointsman.lifecycle.heads import Heads
+from pointsman.policies.admission import Admission
+from pointsman.policies.keyring import Keyring
+from pointsman.routing.table import RoutingTable
+
+__all__ = ["House", "Journal", "LaneFinder", "Manners"]
+
+
+class Journal(Protocol):
+    """Where call records go; durable when ``append`` returns."""
+
+    def append(self, record: CallRecord) -> None:
+        """Keep the record."""
+        ...
+
+
+class LaneFinder(Protocol):
+    """Finds the lane from a route's dialect to a deployment."""
+
+    def lane(self, route: InferenceRoute, deployment: Deployment) -> Lane:
+        """The lane.
+
+        Raises:
+            Unsupported: the provider cannot do this operation.
+        """
+        ...
+
+
+class Manners(msgspec.Struct, frozen=True):
+    """How answers look and what is kept of them."""
+
+    version: str
+    log_prompts: bool = False
+    default_models: dict[str, str] = {}
+    suggest: Callable[[str], str | None] = lambda _name: None
+
+
+class House:
+    """The parts, put together by the assembly; ``table`` and ``manners`` are replaced on a reload."""
+
+    __slots__ = ("admission", "clock", "heads", "journal", "keyring", "lanes", "listeners", "manners", "sender", "table")
+
+    def __init__(
+        self,
+        *,
+        keyring: Keyring,
+        admission: Admission,
+        table: RoutingTable,
+        lanes: LaneFinder,
+        sender: Sender,
+        journal: Journal,
+        listeners: Sequence[Listener],
+        clock: Clock,
+        manners: Manners,
+    ) -> None:
+        self.keyring = keyring
+        self.admission = admission
+        self.table = table
+        self.lanes = lanes
+        self.sender = sender
+        self.journal = journal
+        self.listeners = tuple(listeners)
+        self.clock = clock
+        self.manners = manners
+        self.heads = Heads(manners.version)

@@ -1,0 +1,81 @@
+"""From the upstream's answer to the client's: whole, or as it comes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pointsman.core.errors import UpstreamFailed
+from pointsman.core.exchange import Client
+from pointsman.core.flight import Flight
+from pointsman.core.upstream import Answer
+from pointsman.lifecycle.settle import Settlement
+
+__all__ = ["relay_stream", "relay_whole", "retry_after"]
+
+_FIRST_ERROR_STATUS: Final = 400
+_KEEPALIVE: Final = b": keepalive\n\n"
+
+
+async def relay_whole(flight: Flight, answer: Answer, client: Client, settlement: Settlement) -> None:
+    """Relay an unstreamed answer; it is in the ledger before the client has it.
+
+    Raises:
+        UpstreamFailed: no answer, or not a good one.
+    """
+    body = await flight.inbox or b""
+    settlement.heard()
+    if flight.status >= _FIRST_ERROR_STATUS:
+        raise answer.rejected(flight.status, body, retry_after(flight))
+    out = answer.whole(body)
+    client.reply(200, settlement.succeeded(out), out)
+
+
+async def relay_stream(flight: Flight, answer: Answer, client: Client, settlement: Settlement) -> None:
+    """Relay a streamed answer event by event; it is in the ledger before its last bytes are sent.
+
+    Before the first good byte a failure is an ordinary error answer. Once the answer has begun (or a client had
+    to be kept waiting with a comment), a failure is an error event.
+
+    Raises:
+        UpstreamFailed: a failure before the answer has begun.
+    """
+    try:
+        while True:
+            data = await flight.inbox
+            if data is None:
+                settlement.begin(client)
+                client.send(_KEEPALIVE)
+                continue
+            if flight.status >= _FIRST_ERROR_STATUS:
+                settlement.heard()
+                raise answer.rejected(flight.status, data, retry_after(flight))
+            block = answer.feed(data)
+            if flight.complete:
+                break
+            if block:
+                settlement.begin(client)
+                settlement.heard()
+                client.send(block)
+        block += answer.end()
+    except UpstreamFailed as error:
+        if not settlement.begun:
+            raise
+        settlement.broke_off(error)
+        client.end(answer.failed(error))
+        return
+    settlement.heard()
+    settlement.begin(client)
+    settlement.stream_ended()
+    client.end(block)
+
+
+def retry_after(flight: Flight) -> float | None:
+    """Seconds of the upstream's Retry-After, where it is a number."""
+    for name, value in flight.headers:
+        if name == b"retry-after":
+            try:
+                return max(0.0, min(float(value), 86_400.0))
+            except ValueError:
+                return None
+    return None
+

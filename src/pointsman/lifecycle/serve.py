@@ -1,0 +1,52 @@
+"""The story of one request, on one screen.
+
+Admit it (key, model, budget, limits), send it, relay the answer, settle it: exactly once, whatever happens.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from pointsman.accounting.estimate import estimate_body
+from pointsman.core.errors import GatewayError
+from pointsman.core.exchange import Client, ClientGone, Inbound
+from pointsman.lifecycle.choose import choose
+from pointsman.lifecycle.house import House
+from pointsman.lifecycle.relay import relay_stream, relay_whole
+from pointsman.lifecycle.settle import Settlement
+
+__all__ = ["serve"]
+
+_log: Final = logging.getLogger("pointsman.serve")
+
+
+async def serve(inbound: Inbound, client: Client, house: House) -> None:
+    """Answer one request. Never raises: a failure is an answer, too."""
+    settlement = Settlement(house, inbound)
+    try:
+        token = house.keyring.digest(inbound.key)
+        settlement.principal = principal = house.keyring.recall(token) or await house.keyring.look_up(token)
+        route = inbound.route
+        settlement.ask = ask = route.dialect.read_ask(inbound.body, route.operation, inbound.path_model)
+        ask.prompt_estimate = estimate_body(inbound.body)
+        settlement.deployment = deployment = choose(ask, principal, house)
+        lane = house.lanes.lane(route, deployment)
+        settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
+        if lane.prepares:
+            await lane.prepare(ask)
+        outbound = lane.write(ask)
+        settlement.answer = answer = lane.answer(ask)
+        settlement.sent_at = house.clock.monotonic()
+        settlement.flight = flight = house.sender.send(deployment, outbound, stream=ask.stream)
+        client.attach(flight)
+        await (relay_stream if ask.stream else relay_whole)(flight, answer, client, settlement)
+    except ClientGone:
+        settlement.cancelled()
+    except GatewayError as error:
+        settlement.failed(error, client)
+    except Exception:
+        _log.exception("call %s broke", settlement.call_id)
+        settlement.failed(GatewayError("The gateway made a mistake; it has been logged."), client)
+    finally:
+        settlement.close(client)

@@ -1,0 +1,217 @@
+"""The end of a call: meter, price, ledger, release. Exactly once, whatever happened."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from pointsman.accounting.price import cost_of
+from pointsman.core.clock import call_id
+from pointsman.core.errors import GatewayError
+from pointsman.core.exchange import Client, Inbound
+from pointsman.core.flight import Flight
+from pointsman.core.outcome import CallRecord, Status
+from pointsman.core.upstream import Answer, Ask, Deployment
+from pointsman.core.usage import NO_USAGE
+from pointsman.lifecycle.house import House
+from pointsman.policies.admission import Grant
+from pointsman.policies.principal import Principal
+
+__all__ = ["Settlement"]
+
+_CLIENT_CLOSED_STATUS: Final = 499
+_MESSAGE_CHARACTERS_MAX: Final = 500
+
+
+class Settlement:
+    """Gathers what is known of a call as the story goes, and settles it.
+
+    ``begun`` tells whether the client has been sent the head of its answer; ``sent_at`` and ``heard_at`` are
+    monotonic seconds, 0 while it has not happened.
+    """
+
+    __slots__ = (
+        "_house",
+        "_inbound",
+        "_written",
+        "answer",
+        "ask",
+        "begun",
+        "call_id",
+        "deployment",
+        "error",
+        "flight",
+        "grant",
+        "heard_at",
+        "principal",
+        "reply",
+        "sent_at",
+        "status",
+    )
+
+    def __init__(self, house: House, inbound: Inbound) -> None:
+        self._house = house
+        self._inbound = inbound
+        self._written = False
+        self.call_id = call_id()
+        self.principal: Principal | None = None
+        self.ask: Ask | None = None
+        self.deployment: Deployment | None = None
+        self.grant: Grant | None = None
+        self.answer: Answer | None = None
+        self.flight: Flight | None = None
+        self.error: GatewayError | None = None
+        self.reply: msgspec.Raw | None = None
+        self.status: Status = "success"
+        self.begun = False
+        self.sent_at = self.heard_at = 0.0
+
+    def heard(self) -> None:
+        """The upstream has answered; only the first time counts."""
+        if not self.heard_at:
+            self.heard_at = self._house.clock.monotonic()
+
+    def succeeded(self, body: bytes) -> bytes:
+        """A whole answer is there: settle, and give its headers."""
+        if self._house.manners.log_prompts:
+            self.reply = msgspec.Raw(body)
+        record, seconds = self._write(200)
+        return self._house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0)
+
+    def begin(self, client: Client) -> None:
+        """Send the head of a stream, unless that is done."""
+        if not self.begun:
+            self.begun = True
+            client.begin(200, self._house.heads.stream(self.call_id, self._deployment(), self._principal()))
+
+    def stream_ended(self) -> None:
+        """A stream is complete, or the upstream told of its failure inside it."""
+        answer = self.answer
+        if answer is not None and answer.error is not None:
+            self._blame(answer.error)
+        self._write(200 if self.error is None else self.error.status)
+
+    def broke_off(self, error: GatewayError) -> None:
+        """A stream that had begun failed."""
+        self._blame(error)
+        self._cut()
+        self._write(error.status)
+
+    def cancelled(self) -> None:
+        """The client went away."""
+        self.status = "cancelled"
+        if self.flight is not None:
+            self._cut()
+        self._write(_CLIENT_CLOSED_STATUS)
+
+    def failed(self, error: GatewayError, client: Client) -> None:
+        """Answer with an error; if the answer has begun, end it as broken."""
+        self._blame(error)
+        if self.begun:
+            self._cut()
+        self._write(error.status)
+        if self.begun:
+            client.end(self.answer.failed(error) if self.answer is not None else b"")
+            return
+        body = self._inbound.route.dialect.write_error(error, self.call_id)
+        client.reply(error.status, self._house.heads.error(self.call_id, error.retry_after, self.deployment), body)
+
+    def close(self, client: Client) -> None:
+        """Let go of the upstream, cutting it off where its answer is not complete."""
+        if not self._written:
+            self.cancelled()
+        client.attach(None)
+        if self.flight is not None:
+            self.flight.close()
+
+    def _write(self, http_status: int) -> tuple[CallRecord, float]:
+        """Write the record, release what was reserved, tell the listeners. Gives the record and the seconds it took."""
+        house = self._house
+        now = house.clock.monotonic()
+        record = self._record(now, http_status)
+        if not self._written:
+            self._written = True
+            if self.principal is not None:
+                house.journal.append(record)
+            if self.grant is not None:
+                self.grant.settle(record.cost, record.usage.total, int(now))
+            for listener in house.listeners:
+                listener.call_ended(record)
+        return record, now - self._inbound.received
+
+    def _record(self, now: float, http_status: int) -> CallRecord:
+        inbound, ask, deployment, answer = self._inbound, self.ask, self.deployment, self.answer
+        usage = NO_USAGE if answer is None else answer.usage
+        seconds = now - inbound.received
+        if not self.sent_at:
+            overhead = seconds
+        elif ask is not None and ask.stream:
+            overhead = self.sent_at - inbound.received
+        else:
+            overhead = seconds - ((self.heard_at or now) - self.sent_at)
+        record = CallRecord(
+            call_id=self.call_id,
+            operation=inbound.route.operation.value,
+            route=inbound.route.name,
+            started_at=inbound.at,
+            ended_at=inbound.at + seconds,
+            first_token_at=inbound.at + self.heard_at - inbound.received if self.heard_at else None,
+            status=self.status,
+            http_status=http_status,
+            attempts=1 if self.sent_at else 0,
+            usage=usage,
+            overhead_ms=overhead * 1000.0,
+            peer=inbound.peer,
+            reply=self.reply,
+        )
+        if self.principal is not None:
+            key = self.principal.record
+            record.key_token = key.token
+            record.key_alias = key.key_alias
+            record.user_id = key.user_id
+            record.team_id = key.team_id
+            record.tags = key.tags
+        if ask is not None:
+            record.model_requested = record.model_group = ask.model
+            record.stream = ask.stream
+            record.end_user = ask.end_user
+            if self._house.manners.log_prompts:
+                record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
+        if deployment is not None:
+            record.model_group = deployment.group
+            record.deployment_id = deployment.id
+            record.model = deployment.model
+            record.provider = deployment.provider
+            record.api_base = deployment.api_base
+            record.cost = cost_of(usage, deployment.price) if deployment.charges else 0
+        if self.error is not None:
+            record.error_code = self.error.code
+            record.error_message = self.error.message[:_MESSAGE_CHARACTERS_MAX]
+        return record
+
+    def _cut(self) -> None:
+        if self.answer is not None:
+            self.answer.cut()
+
+    def _blame(self, error: GatewayError) -> None:
+        """Keep the error, without the upstream's key, should the upstream have echoed it."""
+        deployment = self.deployment
+        if deployment is not None and deployment.api_key is not None:
+            key = deployment.api_key.reveal()
+            if key and key in error.message:
+                error.message = error.message.replace(key, "…")
+        self.error = error
+        self.status = "failure"
+
+    def _deployment(self) -> Deployment:
+        if self.deployment is None:
+            message = "an answer without a deployment"
+            raise RuntimeError(message)
+        return self.deployment
+
+    def _principal(self) -> Principal:
+        if self.principal is None:
+            message = "an answer without a caller"
+            raise RuntimeError(message)
+        return self.principal

@@ -1,0 +1,1 @@
+"""May I: who asks, which models, at what rate, for how much money."""

@@ -1,0 +1,50 @@
+"""Which models a key may use: by name, by wildcard or by access group; an empty list means all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pointsman.config.patterns import match
+from pointsman.core.errors import Forbidden
+from pointsman.policies.principal import Principal
+
+__all__ = ["demand_access", "may_use"]
+
+_ANSWERS_MAX: Final = 1_000
+
+
+def may_use(principal: Principal, asked: str, group: str, access_groups: frozenset[str]) -> bool:
+    """Whether the key may use the model asked for as ``asked`` and served by ``group``."""
+    if principal.unrestricted:
+        return True
+    known = principal.access.get(asked)
+    if known is None:
+        known = _decide(principal, asked, group, access_groups)
+        if len(principal.access) >= _ANSWERS_MAX:
+            principal.access.clear()
+        principal.access[asked] = known
+    return known
+
+
+def demand_access(principal: Principal, asked: str, group: str, access_groups: frozenset[str]) -> None:
+    """Raise unless the key may use the model.
+
+    Raises:
+        Forbidden: it may not (403, as LiteLLM 1.109.1).
+    """
+    if not may_use(principal, asked, group, access_groups):
+        allowed = ", ".join(principal.record.models[:10])
+        raise Forbidden(
+            f"This key may not use the model {asked!r}.",
+            hint=f"It may use: {allowed}.",
+            code="model_access_denied",
+            kind="key_model_access_denied",
+            param="model",
+        )
+
+
+def _decide(principal: Principal, asked: str, group: str, access_groups: frozenset[str]) -> bool:
+    models = principal.record.models
+    if asked in models or group in models or not access_groups.isdisjoint(models):
+        return True
+    return any(match(pattern, name) is not None for pattern in principal.wildcards for name in (asked, group))

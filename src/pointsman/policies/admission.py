@@ -1,0 +1,105 @@
+"""The order in which a request is let in, and the grant that holds what it reserved until it is settled.
+
+Order, each with its reason: expiry and blocking (a dead key learns nothing more) ▸ model access ▸ budget
+(money before rates, as LiteLLM) ▸ rates and concurrency, last, because only they are taken and not only checked.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from pointsman.core.errors import LimitReached
+from pointsman.core.upstream import Ask, Deployment
+from pointsman.policies.budgets import demand_budget
+from pointsman.policies.principal import Principal
+from pointsman.policies.rates import demand_rate
+
+__all__ = ["Admission", "AdmissionSettings", "Grant"]
+
+_OUTPUT_TOKENS_ASSUMED: Final = 1024
+_OUTPUT_SHARE_OF_LIMIT: Final = 4
+
+
+class AdmissionSettings(msgspec.Struct, frozen=True):
+    """The operator's general limits."""
+
+    parallel_per_key: int | None = None
+    parallel_overall: int | None = None
+    budget_exceeded_status: int = 422
+
+
+class Grant:
+    """What an admitted request holds. Settled or released exactly once."""
+
+    __slots__ = ("_admission", "_open", "cost_reserved", "principal", "second", "tokens_reserved")
+
+    def __init__(
+        self, admission: Admission, principal: Principal, cost_reserved: int, tokens_reserved: int, second: int
+    ) -> None:
+        self._admission = admission
+        self._open = True
+        self.principal = principal
+        self.cost_reserved = cost_reserved
+        self.tokens_reserved = tokens_reserved
+        self.second = second
+
+    def settle(self, cost: int, tokens: int, second: int) -> None:
+        """Replace what was reserved by what was used. A second call does nothing."""
+        if not self._open:
+            return
+        self._open = False
+        principal = self.principal
+        self._admission.in_flight -= 1
+        principal.in_flight -= 1
+        principal.reserved -= self.cost_reserved
+        if cost:
+            principal.settle(cost)
+        if principal.record.tpm_limit is not None or self.tokens_reserved:
+            principal.tokens.take_back(self.tokens_reserved, self.second, second)
+            principal.tokens.add(tokens, second)
+
+
+class Admission:
+    """Lets requests in. ``in_flight`` counts those that are under way in this process."""
+
+    def __init__(self, settings: AdmissionSettings) -> None:
+        self.settings = settings
+        self.in_flight = 0
+        self.draining = False
+
+    def admit(self, principal: Principal, ask: Ask, deployment: Deployment, second: int) -> Grant:
+        """Check every limit, then take what the request needs. ``second`` is monotonic.
+
+        Raises:
+            BudgetExceeded, LimitReached: nothing has been taken.
+        """
+        settings = self.settings
+        record = principal.record
+        overall = settings.parallel_overall
+        if overall is not None and self.in_flight >= overall:
+            raise LimitReached(
+                f"The gateway is at its limit of {overall} requests at once.", hint="Try again in 1 s.", retry_after=1.0
+            )
+        reserve = tokens = 0
+        if record.max_budget is not None and deployment.charges and deployment.price is not None:
+            reserve = deployment.price.bound(ask.prompt_estimate, _output_tokens(ask, _OUTPUT_TOKENS_ASSUMED))
+            demand_budget(principal, reserve, settings.budget_exceeded_status)
+        if record.tpm_limit is not None:
+            tokens = ask.prompt_estimate + _output_tokens(ask, record.tpm_limit // _OUTPUT_SHARE_OF_LIMIT)
+        demand_rate(principal, tokens, second, settings.parallel_per_key)
+        self.in_flight += 1
+        principal.in_flight += 1
+        principal.reserved += reserve
+        if record.rpm_limit is not None:
+            principal.requests.add(1, second)
+        if tokens:
+            principal.tokens.add(tokens, second)
+        return Grant(self, principal, reserve, tokens, second)
+
+
+def _output_tokens(ask: Ask, assumed: int) -> int:
+    if ask.output_limit is not None:
+        return ask.output_limit * ask.choices
+    return min(_OUTPUT_TOKENS_ASSUMED, assumed)

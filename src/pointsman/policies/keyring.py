@@ -1,0 +1,205 @@
+"""Finding out whose key it is: the master key, or a virtual key from memory or from the store.
+
+A key is looked up by its digest. Keys in use are kept in memory (capped, the oldest go first, never
+one with a call under way or with unsettled money); digests that belong to nobody are remembered for a moment so that
+guessing costs the store nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Final, Protocol
+
+from pointsman.core.clock import Clock
+from pointsman.core.errors import Forbidden, StorageUnavailable, Unauthenticated
+from pointsman.core.identity import KeyRecord, token_of
+from pointsman.core.limits import KEYS_CACHED_MAX, UNKNOWN_KEYS_CACHED_MAX
+from pointsman.core.secret import Secret
+from pointsman.policies.principal import Principal
+
+__all__ = ["ANONYMOUS_TOKEN", "BEARING_HEADERS", "MASTER_TOKEN", "KeySource", "Keyring", "bare_key", "presented_key"]
+
+MASTER_TOKEN: Final = "master"  # noqa: S105 - the name under which the master key's calls are recorded
+ANONYMOUS_TOKEN: Final = "anonymous"  # noqa: S105
+
+_UNKNOWN_SECONDS: Final = 5.0
+_KEY_BYTES_MAX: Final = 4096
+_NOWHERE: Final = 99
+
+BEARING_HEADERS: Final[Mapping[bytes, int]] = {
+    b"x-litellm-api-key": 0,
+    b"authorization": 1,
+    b"api-key": 2,
+    b"x-api-key": 3,
+    b"x-goog-api-key": 4,
+    b"ocp-apim-subscription-key": 5,
+}
+"""Where a key may be, as in LiteLLM, and which place counts when there are several (the lowest)."""
+
+
+class KeySource(Protocol):
+    """The part of the key store that the keyring reads."""
+
+    async def get(self, token: str) -> KeyRecord | None:
+        """The key with this digest."""
+        ...
+
+
+def presented_key(headers: Iterable[tuple[bytes, bytes]], places: Mapping[bytes, int]) -> bytes:
+    """The key in the headers (lower-case names); empty if there is none."""
+    best = _NOWHERE
+    found = b""
+    for name, value in headers:
+        rank = places.get(name)
+        if rank is not None and rank < best and value:
+            best = rank
+            found = value
+    return bare_key(found)
+
+
+def bare_key(value: bytes) -> bytes:
+    """A header's value without the word ``Bearer``."""
+    if value[:7].lower() == b"bearer ":
+        value = value[7:]
+    return value.strip()
+
+
+class Keyring:
+    """Turns a presented key into a principal, or raises; there is no default identity."""
+
+    def __init__(
+        self, master_key: Secret | None, source: KeySource, clock: Clock, own_header: str | None = None
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self.places = dict(BEARING_HEADERS)
+        if own_header:
+            self.places[own_header.lower().encode("latin-1", "replace")] = -1
+        self._master_token = token_of(master_key.reveal()) if master_key is not None else None
+        self.master = Principal(KeyRecord(token=MASTER_TOKEN, key_name="master key", key_alias="master"), admin=True)
+        self.anonymous = Principal(KeyRecord(token=ANONYMOUS_TOKEN, key_name="no key", key_alias=None), admin=True)
+        self._known: OrderedDict[str, Principal] = OrderedDict()
+        self._unknown: OrderedDict[str, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def token(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """The digest of the key in the headers.
+
+        Raises:
+            Unauthenticated: there is none.
+        """
+        return self.digest(presented_key(headers, self.places))
+
+    def digest(self, key: bytes) -> str:
+        """The digest of a presented key.
+
+        Raises:
+            Unauthenticated: it is empty.
+        """
+        if self._master_token is None:
+            return ANONYMOUS_TOKEN
+        if not key or len(key) > _KEY_BYTES_MAX:
+            raise Unauthenticated(
+                "Authentication Error, no API key was sent.",
+                hint="Send it as the header: Authorization: Bearer sk-…",
+            )
+        return sha256(key).hexdigest()
+
+    def recall(self, token: str) -> Principal | None:
+        """The principal of a key in memory; None: ask the store with :meth:`look_up`.
+
+        Raises:
+            Unauthenticated: expired, or known to belong to nobody.
+            Forbidden: blocked.
+        """
+        principal = self._known.get(token)
+        if principal is None:
+            if token == self._master_token:
+                return self.master
+            if token == ANONYMOUS_TOKEN and self._master_token is None:
+                return self.anonymous
+            if self._unknown.get(token, 0.0) > self._clock.monotonic():
+                raise _nobodys()
+            return None
+        record = principal.record
+        if record.blocked:
+            raise Forbidden(
+                "This key is blocked.", hint="Ask the operator to unblock it.", code="key_blocked", kind="auth_error"
+            )
+        if record.expires is not None and record.expires <= self._clock.wall():
+            raise Unauthenticated(
+                "Authentication Error, this key has expired.",
+                hint="Ask for a new one.",
+                code="expired_api_key",
+                kind="expired_key",
+            )
+        return principal
+
+    async def look_up(self, token: str) -> Principal:
+        """Ask the store for a key that is not in memory.
+
+        Raises:
+            Unauthenticated, Forbidden: see :meth:`recall`.
+            StorageUnavailable: the store cannot say.
+        """
+        record = await self._source.get(token)
+        if record is None:
+            self._remember_unknown(token)
+            raise _nobodys()
+        if token not in self._known:
+            self._known[token] = Principal(record)
+            self._trim()
+        principal = self.recall(token)
+        if principal is None:
+            raise StorageUnavailable("The key could not be kept in memory.")
+        return principal
+
+    def changed(self, token: str, record: KeyRecord | None) -> None:
+        """A key was made, changed or (None) deleted."""
+        self._unknown.pop(token, None)
+        if record is None:
+            self._known.pop(token, None)
+            return
+        principal = self._known.get(token)
+        if principal is not None:
+            principal.refresh(record)
+
+    def stored(self, amounts: Iterable[tuple[str, int]]) -> None:
+        """The ledger took over these picodollars by key."""
+        for token, amount in amounts:
+            principal = self._known.get(token)
+            if principal is not None:
+                principal.stored(amount)
+
+    def remembers(self, token: str) -> bool:
+        """Whether anything about this digest is in memory."""
+        return token in self._known or token in self._unknown
+
+    def principals(self) -> tuple[Principal, ...]:
+        """The principals in memory."""
+        return tuple(self._known.values())
+
+    def _remember_unknown(self, token: str) -> None:
+        self._unknown[token] = self._clock.monotonic() + _UNKNOWN_SECONDS
+        while len(self._unknown) > UNKNOWN_KEYS_CACHED_MAX:
+            self._unknown.popitem(last=False)
+
+    def _trim(self) -> None:
+        for token in list(self._known):
+            if len(self._known) <= KEYS_CACHED_MAX:
+                return
+            principal = self._known[token]
+            if not (principal.in_flight or principal.reserved or principal.pending):
+                del self._known[token]
+
+
+def _nobodys() -> Unauthenticated:
+    return Unauthenticated(
+        "Authentication Error, this API key is not known here.",
+        hint="Check it, or make one with POST /key/generate.",
+        kind="token_not_found_in_db",
+    )

@@ -1,0 +1,76 @@
+"""A key while it is in use: its record and the counters that its limits are checked against."""
+
+from __future__ import annotations
+
+from pointsman.core.identity import KeyRecord
+from pointsman.core.price import dollars
+from pointsman.policies.windows import SlidingMinute
+
+__all__ = ["Principal"]
+
+_EVERYTHING = frozenset({"*", "all-proxy-models", "all-team-models"})
+
+
+class Principal:
+    """Who asks. There is no default one: it is made from a key that was found, or for the operator.
+
+    Money is in picodollars. ``spent`` counts what is settled, ``reserved`` what is under way.
+    """
+
+    __slots__ = (
+        "access",
+        "admin",
+        "head",
+        "in_flight",
+        "pending",
+        "record",
+        "requests",
+        "reserved",
+        "spent",
+        "tokens",
+        "unrestricted",
+        "wildcards",
+    )
+
+    def __init__(self, record: KeyRecord, *, admin: bool = False) -> None:
+        self.admin = admin
+        self.spent = record.spend
+        self.pending = 0
+        self.reserved = 0
+        self.in_flight = 0
+        self.requests = SlidingMinute()
+        self.tokens = SlidingMinute()
+        self.adopt(record)
+
+    def adopt(self, record: KeyRecord) -> None:
+        """Take a changed record; what is counted stays counted."""
+        self.record = record
+        self.access: dict[str, bool] = {}
+        self.unrestricted = not record.models or not _EVERYTHING.isdisjoint(record.models)
+        self.wildcards = tuple(name for name in record.models if "*" in name and name != "*")
+        self.head = _limit_lines(record)
+
+    def refresh(self, record: KeyRecord) -> None:
+        """Take the stored record, and with it what other processes spent."""
+        self.spent = record.spend + self.pending
+        self.adopt(record)
+
+    def settle(self, amount: int) -> None:
+        """Count money spent that the store does not know of yet."""
+        self.spent += amount
+        self.pending += amount
+
+    def stored(self, amount: int) -> None:
+        """The store has taken over ``amount`` of what was pending."""
+        self.pending -= amount
+
+
+def _limit_lines(record: KeyRecord) -> str:
+    lines = ""
+    if record.tpm_limit is not None:
+        lines += f"x-litellm-key-tpm-limit: {record.tpm_limit}\r\n"
+    if record.rpm_limit is not None:
+        lines += f"x-litellm-key-rpm-limit: {record.rpm_limit}\r\n"
+    if record.max_budget is not None:
+        lines += f"x-litellm-key-max-budget: {dollars(record.max_budget)}\r\n"
+    return lines

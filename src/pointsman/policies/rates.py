@@ -1,0 +1,43 @@
+"""Request, token and concurrency limits of a key. A refused request burns nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pointsman.core.errors import LimitReached
+from pointsman.policies.principal import Principal
+
+__all__ = ["demand_rate"]
+
+_BUSY_RETRY_SECONDS: Final = 1
+
+
+def demand_rate(principal: Principal, tokens: int, second: int, parallel_max: int | None) -> None:
+    """Raise if one more request of about ``tokens`` tokens would pass a limit.
+
+    Raises:
+        LimitReached: with the seconds after which it fits.
+    """
+    record = principal.record
+    parallel = record.max_parallel_requests if record.max_parallel_requests is not None else parallel_max
+    if parallel is not None and principal.in_flight >= parallel:
+        raise _reached(principal, "max_parallel_requests", parallel, _BUSY_RETRY_SECONDS)
+    if record.rpm_limit is not None and principal.requests.used(second) >= record.rpm_limit:
+        wait = principal.requests.seconds_until(1, record.rpm_limit, second)
+        raise _reached(principal, "requests", record.rpm_limit, wait)
+    limit = record.tpm_limit
+    if limit is not None and principal.tokens.used(second) + tokens > limit:
+        wait = principal.tokens.seconds_until(tokens, limit, second)
+        raise _reached(principal, "tokens", limit, wait, needed=tokens)
+
+
+def _reached(principal: Principal, what: str, limit: int, wait: int, needed: int = 1) -> LimitReached:
+    name = principal.record.key_alias or principal.record.key_name
+    hint = f"Try again in {wait} s."
+    if needed > limit:
+        hint = f"This request needs about {needed} {what}, more than the limit allows at all."
+    return LimitReached(
+        f"Rate limit exceeded for api_key: {name}. Limit type: {what}. Current limit: {limit}.",
+        hint=hint,
+        retry_after=float(wait),
+    )

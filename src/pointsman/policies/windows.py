@@ -1,0 +1,65 @@
+"""A sliding minute, exact to its bound: in no span of 60 seconds is more than the limit let through."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["SlidingMinute"]
+
+_SPAN: Final = 61
+"""Sixty whole seconds and the one that has begun: a unit counts until it is surely older than a minute."""
+
+
+class SlidingMinute:
+    """Counts units by the second over the last minute. ``second`` is a monotonic clock's whole seconds."""
+
+    __slots__ = ("_buckets", "_second", "total")
+
+    def __init__(self) -> None:
+        self._buckets = [0] * _SPAN
+        self._second = 0
+        self.total = 0
+
+    def used(self, second: int) -> int:
+        """Units in the window that ends now."""
+        if second != self._second:
+            self._advance(second)
+        return self.total
+
+    def add(self, units: int, second: int) -> None:
+        """Count ``units`` now."""
+        if second != self._second:
+            self._advance(second)
+        self._buckets[second % _SPAN] += units
+        self.total += units
+
+    def take_back(self, units: int, then: int, second: int) -> None:
+        """Uncount ``units`` that were added at second ``then``, unless they have slid out already."""
+        if second != self._second:
+            self._advance(second)
+        if second - then < _SPAN:
+            self._buckets[then % _SPAN] -= units
+            self.total -= units
+
+    def seconds_until(self, room: int, limit: int, second: int) -> int:
+        """Whole seconds until ``room`` more units fit under ``limit``; 60 where they never will."""
+        free = limit - self.used(second)
+        for ahead in range(1, _SPAN):
+            if free >= room:
+                return ahead
+            free += self._buckets[(second + ahead) % _SPAN]
+        return _SPAN - 1
+
+    def _advance(self, second: int) -> None:
+        gap = second - self._second
+        if gap < 0:
+            return
+        if gap >= _SPAN:
+            self._buckets = [0] * _SPAN
+            self.total = 0
+        else:
+            buckets = self._buckets
+            for passed in range(self._second + 1, second + 1):
+                self.total -= buckets[passed % _SPAN]
+                buckets[passed % _SPAN] = 0
+        self._second = second

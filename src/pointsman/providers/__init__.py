@@ -1,0 +1,1 @@
+"""The far side: the HTTP client, local server discovery, and what each provider needs."""

@@ -1,0 +1,217 @@
+"""Looks at a server that speaks OpenAI's API, and tells from its answers which one it is.
+
+Sources: LM Studio's REST API (``/api/v0/models``), llama.cpp's ``tools/server/README.md`` (``/v1/models`` with
+``meta``, ``/props``), vLLM's and SGLang's model cards (``owned_by``, ``max_model_len``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal, TypeVar
+
+import msgspec
+
+from pointsman.core.errors import Broken, GatewayError
+from pointsman.providers.discovery.found import FoundHost, FoundModel, HostKind, Place
+from pointsman.providers.ollama.control import Fetcher
+from pointsman.providers.transport import FetchReply
+
+__all__ = ["OWN_OWNER", "PROVIDERS", "CompatibleProbe"]
+
+OWN_OWNER: Final = "pointsman"
+"""``owned_by`` of a gateway of this kind: it would find itself, or form a ring with another."""
+
+PROVIDERS: Final[dict[HostKind, str]] = {
+    "ollama": "ollama",
+    "lm_studio": "lm_studio",
+    "llama_cpp": "openai",
+    "vllm": "hosted_vllm",
+    "sglang": "openai",
+    "openai": "openai",
+}
+"""LiteLLM's provider name for each kind of server."""
+
+_OWNERS: Final[dict[str, HostKind]] = {
+    "vllm": "vllm",
+    "sglang": "sglang",
+    "llamacpp": "llama_cpp",
+    "organization_owner": "lm_studio",
+    "library": "ollama",
+}
+_MODELS_MAX: Final = 2048
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    n_ctx: int | None = None
+    n_ctx_train: int | None = None
+    size: int | None = None
+
+
+class _Card(msgspec.Struct, frozen=True):
+    id: str
+    owned_by: str | None = None
+    max_model_len: int | None = None
+    meta: _Meta | None = None
+
+
+class _Models(msgspec.Struct, frozen=True):
+    data: list[_Card]
+
+
+class _StudioModel(msgspec.Struct, frozen=True):
+    id: str
+    type: str
+    state: str = ""
+    quantization: str | None = None
+    max_context_length: int | None = None
+    loaded_context_length: int | None = None
+    capabilities: list[str] = []
+
+
+class _StudioModels(msgspec.Struct, frozen=True):
+    data: list[_StudioModel]
+
+
+class _Generation(msgspec.Struct, frozen=True):
+    n_ctx: int
+
+
+class _Props(msgspec.Struct, frozen=True):
+    """llama.cpp's ``/props``; ``n_ctx`` is what one slot has."""
+
+    default_generation_settings: _Generation
+    total_slots: int
+    modalities: dict[str, bool] = {}
+    build_info: str | None = None
+
+
+class _Version(msgspec.Struct, frozen=True):
+    version: str
+
+
+Shape = TypeVar("Shape")
+
+
+class CompatibleProbe:
+    """Looks at one place again and again. ``is_own`` recognises an answer of this very gateway."""
+
+    def __init__(
+        self, fetcher: Fetcher, place: Place, timeout_seconds: float, is_own: Callable[[FetchReply], bool]
+    ) -> None:
+        self._fetcher = fetcher
+        self._place = place
+        self._timeout_seconds = timeout_seconds
+        self._is_own = is_own
+        self._unmarked: list[_Card] | None = None
+
+    async def look(self) -> FoundHost:
+        """The host as it is now. Its kind is ``ollama`` where only Ollama's compatible face was seen.
+
+        Raises:
+            UpstreamFailed: nothing answers, or not an OpenAI-compatible server.
+        """
+        cards = await self._cards()
+        owners = {card.owned_by for card in cards}
+        kind = next((made for owner, made in _OWNERS.items() if owner in owners), None)
+        if kind is None and cards == self._unmarked:
+            return self._host("openai", tuple(_plain_model(card, "openai") for card in cards))
+        if kind == "lm_studio" or kind is None:
+            studio = await self._optional("/api/v0/models", _StudioModels)
+            if studio is not None:
+                return self._host("lm_studio", tuple(map(_studio_model, studio.data[:_MODELS_MAX])))
+        if kind == "llama_cpp" or kind is None:
+            props = await self._optional("/props", _Props)
+            if props is not None or kind is not None:
+                version = props.build_info if props is not None else None
+                return self._host("llama_cpp", tuple(_llama_model(card, props) for card in cards), version)
+        seen = await self._optional("/version", _Version) if kind == "vllm" else None
+        version = seen.version if seen is not None else None
+        made: HostKind = kind or "openai"
+        # Asking a stranger for what it does not have, every few seconds, would fill its log.
+        self._unmarked = cards if kind is None else None
+        return self._host(made, tuple(_plain_model(card, made) for card in cards), version)
+
+    async def _cards(self) -> list[_Card]:
+        reply = await self._fetch("/v1/models")
+        if self._is_own(reply):
+            raise Broken(f"{self._place.url} is a gateway of this kind.")
+        if reply.status in (401, 403):
+            raise Broken(f"The server at {self._place.url} wants a key; give it one in the configuration.")
+        models = _read(reply, _Models)
+        if models is None:
+            raise Broken(f"What answers at {self._place.url} is not an OpenAI-compatible server.")
+        if any(card.owned_by == OWN_OWNER for card in models.data):
+            raise Broken(f"{self._place.url} is a gateway of this kind.")
+        return models.data[:_MODELS_MAX]
+
+    async def _optional(self, path: str, shape: type[Shape]) -> Shape | None:
+        try:
+            return _read(await self._fetch(path), shape)
+        except GatewayError:
+            return None
+
+    async def _fetch(self, path: str) -> FetchReply:
+        return await self._fetcher.fetch("GET", self._place.url + path, timeout_seconds=self._timeout_seconds)
+
+    def _host(self, kind: HostKind, models: tuple[FoundModel, ...], version: str | None = None) -> FoundHost:
+        place = self._place
+        return FoundHost(kind, place.url, online=True, given=place.given, version=version, models=models)
+
+
+def _read(reply: FetchReply, shape: type[Shape]) -> Shape | None:
+    if reply.status != 200:
+        return None
+    try:
+        return msgspec.json.decode(reply.body, type=shape)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _studio_model(model: _StudioModel) -> FoundModel:
+    loaded = model.state == "loaded"
+    abilities = {"vision"} if model.type == "vlm" else set[str]()
+    if "tool_use" in model.capabilities:
+        abilities.add("tools")
+    return FoundModel(
+        name=model.id,
+        group=model.id,
+        aliases=(f"{PROVIDERS['lm_studio']}/{model.id}",),
+        mode="embedding" if model.type == "embeddings" else "chat",
+        context_tokens=(model.loaded_context_length if loaded else None) or model.max_context_length,
+        capabilities=frozenset(abilities),
+        quantization=model.quantization,
+        loaded=loaded,
+    )
+
+
+def _llama_model(card: _Card, props: _Props | None) -> FoundModel:
+    meta = card.meta or _Meta()
+    in_slot = props.default_generation_settings.n_ctx if props is not None else None
+    short = card.id.replace("\\", "/").rpartition("/")[2].removesuffix(".gguf") or card.id
+    names = dict.fromkeys((card.id, f"{PROVIDERS['llama_cpp']}/{short}"))
+    return FoundModel(
+        name=card.id,
+        group=short,
+        aliases=tuple(name for name in names if name != short),
+        mode=_mode_by_name(card.id),
+        context_tokens=in_slot or meta.n_ctx or meta.n_ctx_train,
+        capabilities=frozenset({"vision"} if props is not None and props.modalities.get("vision") else ()),
+        size_bytes=meta.size,
+        loaded=True,
+    )
+
+
+def _plain_model(card: _Card, kind: HostKind) -> FoundModel:
+    return FoundModel(
+        name=card.id,
+        group=card.id,
+        aliases=(f"{PROVIDERS[kind]}/{card.id}",),
+        mode=_mode_by_name(card.id),
+        context_tokens=card.max_model_len,
+        loaded=True if kind in ("vllm", "sglang") else None,
+    )
+
+
+def _mode_by_name(name: str) -> Literal["chat", "embedding"]:
+    """These servers do not say what a model is for; the makers of embedding models do, in its name."""
+    return "embedding" if "embed" in name.lower() else "chat"

@@ -1,0 +1,140 @@
+"""Finds local model servers and keeps watching them, each on its own, so that a dead one slows nobody.
+
+Only lists and descriptions are asked for; nothing here makes a model load or work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+import msgspec
+
+from pointsman.core.clock import SYSTEM_CLOCK, Clock
+from pointsman.core.errors import GatewayError
+from pointsman.providers.discovery.compatible import CompatibleProbe
+from pointsman.providers.discovery.found import FoundHost, HostKind, Place
+from pointsman.providers.discovery.ollama import OllamaProbe
+from pointsman.providers.ollama.control import Fetcher
+from pointsman.providers.transport import FetchReply
+
+__all__ = ["Discovery"]
+
+POLL_SECONDS: Final = 5.0
+LOOK_SECONDS_MAX: Final = 3.0
+QUESTION_SECONDS_MAX: Final = 2.0
+
+FAILURES_UNTIL_OFFLINE: Final = 2
+"""A single slow answer of a busy machine is no outage."""
+
+FORGET_SECONDS: Final = 600.0
+"""How long the models of a server that nobody named are remembered after it went away."""
+
+OWN_HEADER: Final = b"x-pointsman-version"
+"""Every answer of this gateway carries it."""
+
+
+class _Probe(Protocol):
+    async def look(self) -> FoundHost: ...
+
+
+class _Watch:
+    """What is known of one place."""
+
+    def __init__(self, place: Place, probe: _Probe) -> None:
+        self.place = place
+        self.probe = probe
+        self.host: FoundHost | None = None
+        self.failures = 0
+        self.seen_at = 0.0
+
+
+class Discovery:
+    """Watches ``places``. ``on_change`` is called with all hosts whenever one differs from before.
+
+    ``own_urls`` are this gateway's addresses, which are not looked at.
+    """
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        places: Iterable[Place],
+        *,
+        own_urls: frozenset[str] = frozenset(),
+        on_change: Callable[[tuple[FoundHost, ...]], None] = lambda _hosts: None,
+        clock: Clock = SYSTEM_CLOCK,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        self._fetcher = fetcher
+        self._on_change = on_change
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+        wanted = dict.fromkeys(place for place in places if place.url not in own_urls)
+        self._watches = tuple(_Watch(place, self._probe(place)) for place in wanted)
+        self._told: tuple[FoundHost, ...] = ()
+
+    def found(self) -> tuple[FoundHost, ...]:
+        """The hosts that answered, and the given ones in any case, in the order of the places."""
+        return tuple(watch.host for watch in self._watches if watch.host is not None)
+
+    async def scan(self) -> tuple[FoundHost, ...]:
+        """Look at every place once, all at the same time; at most :data:`LOOK_SECONDS_MAX`."""
+        await asyncio.gather(*(self._look(watch) for watch in self._watches))
+        return self.found()
+
+    async def run(self) -> None:
+        """Look at every place every ``poll_seconds``; runs until cancelled."""
+        await asyncio.gather(*(self._follow(watch) for watch in self._watches))
+
+    async def _follow(self, watch: _Watch) -> None:
+        while True:
+            started = self._clock.monotonic()
+            await self._look(watch)
+            await asyncio.sleep(max(0.0, self._poll_seconds - (self._clock.monotonic() - started)))
+
+    async def _look(self, watch: _Watch) -> None:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS_MAX):
+                host = await watch.probe.look()
+                if host.kind == "ollama" and watch.place.speaks == "openai":
+                    watch.place = msgspec.structs.replace(watch.place, speaks="ollama")
+                    watch.probe = self._probe(watch.place)
+                    host = await watch.probe.look()
+        except TimeoutError:
+            self._missed(watch, f"It did not answer within {LOOK_SECONDS_MAX:g} s.")
+        except GatewayError as error:
+            self._missed(watch, error.message)
+        else:
+            watch.failures = 0
+            watch.seen_at = self._clock.monotonic()
+            watch.host = host
+        self._tell()
+
+    def _missed(self, watch: _Watch, problem: str) -> None:
+        watch.failures += 1
+        host = watch.host
+        place = watch.place
+        if host is None:
+            if place.given:
+                kind: HostKind = "ollama" if place.speaks == "ollama" else "openai"
+                watch.host = FoundHost(kind, place.url, online=False, given=True, problem=problem)
+        elif not place.given and self._clock.monotonic() - watch.seen_at > FORGET_SECONDS:
+            watch.host = None
+        elif watch.failures >= FAILURES_UNTIL_OFFLINE:
+            watch.host = msgspec.structs.replace(host, online=False, problem=problem)
+
+    def _tell(self) -> None:
+        found = self.found()
+        if found != self._told:
+            self._told = found
+            self._on_change(found)
+
+    def _probe(self, place: Place) -> _Probe:
+        if place.speaks == "ollama":
+            return OllamaProbe(self._fetcher, place, QUESTION_SECONDS_MAX)
+        return CompatibleProbe(self._fetcher, place, QUESTION_SECONDS_MAX, _is_own)
+
+
+def _is_own(reply: FetchReply) -> bool:
+    return reply.header(OWN_HEADER) is not None

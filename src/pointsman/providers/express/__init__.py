@@ -1,0 +1,7 @@
+"""The express lane: client and upstream speak the same OpenAI dialect, so bytes are relayed and only metered."""
+
+from __future__ import annotations
+
+from pointsman.providers.express.lane import ExpressLane
+
+__all__ = ["ExpressLane"]

@@ -1,0 +1,69 @@
+"""Finding the usage in OpenAI answers without reading the rest.
+
+Quotes inside JSON strings are escaped, so the bytes ``"usage":`` cannot occur inside one; a byte search is
+therefore exact, and only what it finds is decoded.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from pointsman.core.usage import Usage
+
+__all__ = ["ReplyMeter", "read_usage"]
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+    audio_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+class UsageWire(msgspec.Struct):
+    """``usage`` as OpenAI-compatible servers send it."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+class ReplyMeter(msgspec.Struct):
+    """The fields of a whole answer, or of one streamed event, that the meter reads."""
+
+    usage: UsageWire | None = None
+    error: msgspec.Raw | None = None
+    choices: list[msgspec.Raw] | None = None
+
+
+_NOTHING: Final = UsageWire()
+
+
+def read_usage(wire: UsageWire | None) -> Usage | None:
+    """The counts, or None where the upstream gave none."""
+    if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
+        return None
+    prompt = wire.prompt_tokens or 0
+    completion = wire.completion_tokens or 0
+    details = wire.prompt_tokens_details
+    output = wire.completion_tokens_details
+    if details is None and output is None:
+        return Usage(prompt, completion, source="measured")
+    return Usage(
+        prompt=prompt,
+        completion=completion,
+        cached=(details.cached_tokens or 0) if details else 0,
+        cache_write=(details.cache_creation_tokens or 0) if details else 0,
+        reasoning=(output.reasoning_tokens or 0) if output else 0,
+        audio_input=(details.audio_tokens or 0) if details else 0,
+        audio_output=(output.audio_tokens or 0) if output else 0,
+        source="measured",
+    )

@@ -1,0 +1,44 @@
+"""Finds the lane from a client's dialect to a deployment, and keeps it: one per deployment and operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from pointsman.core.exchange import InferenceRoute
+from pointsman.core.upstream import Deployment, Lane, Operation
+from pointsman.providers.express import ExpressLane
+from pointsman.providers.registry import find_provider
+
+__all__ = ["LaneBook", "NativeLanes"]
+
+_LANES_MAX: Final = 16_384
+
+NativeLanes = Callable[[Deployment, Operation], Lane]
+"""Makes the lane of a provider with a dialect of its own."""
+
+
+class LaneBook:
+    """See :class:`pointsman.lifecycle.house.LaneFinder`. ``native`` is by the dialect's name."""
+
+    def __init__(self, native: dict[str, NativeLanes]) -> None:
+        self._native = native
+        self._known: dict[tuple[str, Operation], tuple[Deployment, Lane]] = {}
+
+    def lane(self, route: InferenceRoute, deployment: Deployment) -> Lane:
+        """The lane."""
+        key = (deployment.id, route.operation)
+        known = self._known.get(key)
+        if known is not None and known[0] is deployment:
+            return known[1]
+        lane = self._make(deployment, route.operation)
+        if len(self._known) >= _LANES_MAX:
+            self._known.clear()
+        self._known[key] = (deployment, lane)
+        return lane
+
+    def _make(self, deployment: Deployment, operation: Operation) -> Lane:
+        provider = find_provider(deployment.provider)
+        if provider is not None and provider.native is not None:
+            return self._native[provider.native](deployment, operation)
+        return ExpressLane(deployment, operation)

@@ -1,0 +1,8 @@
+"""The one HTTP/1.1 client towards upstreams: pooled, timed by phase, cut off at once when nobody listens."""
+
+from __future__ import annotations
+
+from pointsman.providers.transport.origin import Origin
+from pointsman.providers.transport.transport import FetchReply, Transport
+
+__all__ = ["FetchReply", "Origin", "Transport"]

@@ -1,0 +1,326 @@
+"""One connection to an upstream, and the one request that is under way on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from httptools import HttpParserError, HttpResponseParser
+
+from pointsman.core.eager import Inbox
+from pointsman.core.errors import Broken, TimedOut, UpstreamFailed
+from pointsman.core.limits import REPLY_BYTES_MAX, UPSTREAM_HEAD_BYTES_MAX
+
+if TYPE_CHECKING:
+    from pointsman.core.upstream import Timeouts
+    from pointsman.providers.transport.pool import Pool
+
+__all__ = ["Connection", "UpstreamFlight"]
+
+_FIRST_ERROR_STATUS: Final = 400
+_FIRST_FINAL_STATUS: Final = 200
+_RACE_SECONDS: Final = 2.0
+"""A reused connection that dies this soon, without a byte, was closed before it saw the request."""
+
+
+class UpstreamFlight:
+    """The request under way; see :class:`pointsman.core.flight.Flight`."""
+
+    __slots__ = (
+        "_paused",
+        "complete",
+        "connection",
+        "deadline",
+        "headers",
+        "inbox",
+        "over",
+        "request",
+        "reused",
+        "sent_at",
+        "silence_due",
+        "silence_seconds",
+        "status",
+        "stream",
+        "timeouts",
+        "total_deadline",
+    )
+
+    def __init__(self, request: bytes, timeouts: Timeouts, *, stream: bool, silence_seconds: float) -> None:
+        self.inbox: Inbox[bytes | None] = Inbox()
+        self.request = request
+        self.timeouts = timeouts
+        self.stream = stream
+        self.silence_seconds = silence_seconds
+        self.status = 0
+        self.headers: Sequence[tuple[bytes, bytes]] = ()
+        self.complete = False
+        self.over = False
+        self.reused = False
+        self.connection: Connection | None = None
+        self.sent_at = 0.0
+        self.deadline = 0.0
+        self.total_deadline = float("inf")
+        self.silence_due = float("inf")
+        self._paused = False
+
+    def launched(self, now: float) -> None:
+        """The request is on its way; the phase of loading begins. ``now`` is monotonic seconds."""
+        timeouts = self.timeouts
+        self.sent_at = now
+        self.deadline = now + timeouts.load
+        if timeouts.total is not None and self.total_deadline == float("inf"):
+            self.total_deadline = now + timeouts.total
+        if self.stream:
+            self.silence_due = now + self.silence_seconds
+
+    def deliver(self, data: bytes, now: float) -> None:
+        """Hand bytes to the story."""
+        self.deadline = now + self.timeouts.idle
+        if self.stream:
+            self.silence_due = now + self.silence_seconds
+        self.inbox.put(data)
+
+    def fail(self, error: UpstreamFailed) -> None:
+        """Hand a failure to the story, once; nothing follows it."""
+        if not self.over:
+            self.over = True
+            self.inbox.put(error)
+
+    def check(self, now: float) -> None:
+        """Called by the sweep: fail what is overdue, tell a waiting client of silence."""
+        if self._paused:
+            self.deadline = max(self.deadline, now + self.timeouts.idle)
+        if now >= self.deadline or now >= self.total_deadline:
+            connection = self.connection
+            error = self._overdue(now)
+            self.fail(error)
+            if connection is not None:
+                connection.drop()
+        elif now >= self.silence_due:
+            self.silence_due = now + self.silence_seconds
+            self.inbox.put(None)
+
+    def pause(self) -> None:
+        """Stop reading: the client does not keep up."""
+        self._paused = True
+        if self.connection is not None:
+            self.connection.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._paused = False
+        if self.connection is not None:
+            self.connection.resume()
+
+    def close(self) -> None:
+        """Done; cut the upstream off unless its answer is complete."""
+        self.over = True
+        connection = self.connection
+        if connection is not None and not self.complete:
+            self.connection = None
+            connection.drop()
+
+    def _overdue(self, now: float) -> TimedOut:
+        if now >= self.total_deadline:
+            return TimedOut(f"The upstream did not finish within {self.timeouts.total:g} s.")
+        if self.status:
+            return TimedOut(f"The upstream fell silent for {self.timeouts.idle:g} s in the middle of its answer.")
+        return TimedOut(
+            f"The upstream sent nothing for {self.timeouts.load:g} s.",
+            hint="A model that loads this slowly needs a longer timeout.",
+        )
+
+
+class Connection(asyncio.Protocol):
+    """Parses answers. The parser's callbacks only collect; delivery comes after it has returned."""
+
+    __slots__ = (
+        "_chunks",
+        "_collect",
+        "_done",
+        "_head_bytes",
+        "_headers",
+        "_headers_done",
+        "_keep_alive",
+        "_size",
+        "_transport",
+        "flight",
+        "idle_since",
+        "parser",
+        "pool",
+    )
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.flight: UpstreamFlight | None = None
+        self.idle_since = 0.0
+        self._transport: asyncio.Transport | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._collect = True
+        self._done = False
+        self._headers_done = False
+        self._keep_alive = False
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+
+    # -- asyncio.Protocol --------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        self._transport = transport  # type: ignore[assignment]
+        self.parser = HttpResponseParser(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop."""
+        flight = self.flight
+        if flight is None:
+            self.drop()
+            return
+        if not self._headers_done:
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError as error:
+            self._broken(f"The upstream does not speak HTTP/1.1: {error}.")
+            return
+        if not self._headers_done and self._head_bytes > UPSTREAM_HEAD_BYTES_MAX:
+            self._broken("The upstream's response head is too long.")
+        elif self._size > REPLY_BYTES_MAX:
+            self._broken(f"The upstream's answer is longer than {REPLY_BYTES_MAX} bytes.")
+        elif self._done:
+            self._finish(flight)
+        elif self._chunks and not self._collect:
+            self._size = 0
+            flight.deliver(self._take(), self.pool.now())
+        else:
+            flight.deadline = self.pool.now() + (flight.timeouts.idle if flight.status else flight.timeouts.load)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop."""
+        self.pool.forget(self)
+        flight = self.flight
+        self.flight = None
+        if flight is None or flight.over:
+            return
+        flight.connection = None
+        if self._headers_done and not self._done and exc is None and not _delimited(flight.headers):
+            flight.complete = True
+            flight.over = True
+            flight.inbox.put(self._take())
+        elif self._raced(flight):
+            self.pool.relaunch(flight)
+        else:
+            flight.fail(_lost(flight, exc))
+
+    def eof_received(self) -> bool:
+        """Called by the loop: an upstream that closes its half closes it all."""
+        return False
+
+    # -- parser callbacks ----------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Called by the parser."""
+        self._headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser."""
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        status: int = self.parser.get_status_code()
+        flight = self.flight
+        if status < _FIRST_FINAL_STATUS or flight is None:
+            return
+        self._headers_done = True
+        flight.headers = self._headers
+        flight.status = status
+        self._collect = not flight.stream or status >= _FIRST_ERROR_STATUS
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser."""
+        self._chunks.append(body)
+        self._size += len(body)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser; the one moment at which it knows whether the connection stays open."""
+        if self._headers_done:
+            self._done = True
+            self._keep_alive = self.parser.should_keep_alive()
+
+    # -- for the pool and the flight -------------------------------------------------------------------
+
+    def launch(self, flight: UpstreamFlight, now: float) -> None:
+        """Send the flight's request."""
+        self.flight = flight
+        flight.connection = self
+        self._done = self._headers_done = False
+        self._head_bytes = self._size = 0
+        flight.launched(now)
+        self._transport.write(flight.request)  # type: ignore[union-attr]
+
+    @property
+    def usable(self) -> bool:
+        """Whether the peer has not closed it, as far as is known."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def pause(self) -> None:
+        """Stop reading."""
+        if self.usable:
+            self._transport.pause_reading()  # type: ignore[union-attr]
+
+    def resume(self) -> None:
+        """Read on."""
+        if self.usable:
+            self._transport.resume_reading()  # type: ignore[union-attr]
+
+    def drop(self) -> None:
+        """Close at once, whatever is under way."""
+        flight = self.flight
+        self.flight = None
+        if flight is not None:
+            flight.connection = None
+        self.pool.forget(self)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _take(self) -> bytes:
+        chunks = self._chunks
+        self._chunks = []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _finish(self, flight: UpstreamFlight) -> None:
+        self.flight = None
+        flight.connection = None
+        flight.complete = True
+        flight.over = True
+        body = self._take()
+        if self._keep_alive:
+            self.pool.release(self)
+        else:
+            self.drop()
+        flight.inbox.put(body)
+
+    def _broken(self, message: str) -> None:
+        flight = self.flight
+        self.drop()
+        if flight is not None:
+            flight.fail(Broken(message))
+
+    def _raced(self, flight: UpstreamFlight) -> bool:
+        fresh = self.pool.now() - flight.sent_at < _RACE_SECONDS
+        return flight.reused and not self._headers_done and self._head_bytes == 0 and fresh
+
+
+def _delimited(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether the end of the body is marked otherwise than by the end of the connection."""
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in headers)
+
+
+def _lost(flight: UpstreamFlight, exc: Exception | None) -> Broken:
+    how = f" ({exc})" if exc is not None else ""
+    if flight.status:
+        return Broken(f"The upstream cut its answer off{how}.")
+    return Broken(f"The upstream closed the connection without an answer{how}.")

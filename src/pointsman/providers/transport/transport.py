@@ -1,0 +1,165 @@
+"""The upstream HTTP client: pools by origin, request heads made once per deployment, a sweep for timeouts.
+
+HTTP/1.1 (RFC 9112) only. Timers are not set per request: a sweep four times a second looks at every
+request under way, which costs nothing measurable and cannot leak.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Final
+
+import msgspec
+
+from pointsman import __version__
+from pointsman.core.clock import SYSTEM_CLOCK, Clock
+from pointsman.core.limits import KEEPALIVE_SECONDS
+from pointsman.core.nursery import Nursery
+from pointsman.core.upstream import Deployment, Outbound, Timeouts
+from pointsman.providers.transport.connection import UpstreamFlight
+from pointsman.providers.transport.origin import Origin, header_line
+from pointsman.providers.transport.pool import Pool
+
+__all__ = ["FetchReply", "Transport"]
+
+SWEEP_SECONDS: Final = 0.25
+_POOLS_MAX: Final = 4096
+_HEADS_MAX: Final = 16_384
+
+
+class FetchReply(msgspec.Struct, frozen=True):
+    """A whole answer to :meth:`Transport.fetch`; header names are lower case."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header, or None."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+class Transport:
+    """Sends requests to deployments, and small control requests to any origin."""
+
+    def __init__(
+        self, nursery: Nursery, clock: Clock = SYSTEM_CLOCK, keepalive_seconds: float = KEEPALIVE_SECONDS
+    ) -> None:
+        self._nursery = nursery
+        self._clock = clock
+        self._keepalive_seconds = keepalive_seconds
+        self._now = clock.monotonic()
+        self._pools: dict[tuple[str, str, int], Pool] = {}
+        self._heads: dict[tuple[str, bytes], tuple[Deployment, bytes, Pool]] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    def now(self) -> float:
+        """Coarse monotonic seconds."""
+        return self._now
+
+    async def run(self) -> None:
+        """The sweep; runs until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._now = now = self._clock.monotonic()
+            for pool in list(self._pools.values()):
+                pool.sweep(now)
+
+    def send(self, deployment: Deployment, outbound: Outbound, *, stream: bool) -> UpstreamFlight:
+        """See :meth:`pointsman.core.flight.Sender.send`."""
+        known = self._heads.get((deployment.id, outbound.path))
+        if known is None or known[0] is not deployment:
+            known = self._learn(deployment, outbound)
+        _, head, pool = known
+        body = outbound.body
+        request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
+        flight = UpstreamFlight(
+            request, deployment.timeouts, stream=stream, silence_seconds=self._keepalive_seconds
+        )
+        if stream:
+            flight.silence_due = self._now + self._keepalive_seconds
+        pool.launch(flight)
+        return flight
+
+    async def fetch(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes = b"",
+        headers: tuple[tuple[str, str], ...] = (),
+        timeout_seconds: float = 5.0,
+    ) -> FetchReply:
+        """A small control request (a model list, a health check), answered whole.
+
+        Raises:
+            UpstreamFailed: no connection, no answer in time, or not HTTP.
+            Misconfigured: not a URL.
+        """
+        origin = Origin.parse(url)
+        lines = b"".join(header_line(name, value) for name, value in headers)
+        query = f"?{origin.query}" if origin.query else ""
+        request = (
+            f"{method} {origin.path or '/'}{query} HTTP/1.1\r\nHost: {origin.authority}\r\n"
+            f"User-Agent: pointsman/{__version__}\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
+        ).encode("ascii") + lines
+        if body or method != "GET":
+            request += b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
+        timeouts = Timeouts(timeout_seconds, timeout_seconds, timeout_seconds, timeout_seconds)
+        flight = UpstreamFlight(request + b"\r\n" + body, timeouts, stream=False, silence_seconds=float("inf"))
+        self._pool(origin).launch(flight)
+        try:
+            answer = await flight.inbox
+        finally:
+            flight.close()
+        return FetchReply(flight.status, tuple(flight.headers), answer or b"")
+
+    def close(self) -> None:
+        """Close every connection at once."""
+        for pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
+
+    def counts(self) -> dict[str, tuple[int, int, int]]:
+        """Idle, busy and ever opened connections by origin URL."""
+        return {pool.origin.url: (*pool.counts, pool.opened) for pool in self._pools.values()}
+
+    def _learn(self, deployment: Deployment, outbound: Outbound) -> tuple[Deployment, bytes, Pool]:
+        origin = Origin.parse(deployment.api_base)
+        path = origin.path.encode("ascii") + outbound.path
+        if origin.query:
+            path += b"?" + origin.query.encode("ascii", "replace")
+        lines = [
+            b"POST " + path + b" HTTP/1.1\r\n",
+            header_line("Host", origin.authority),
+            header_line("User-Agent", f"pointsman/{__version__}"),
+            b"Accept-Encoding: identity\r\n",
+            header_line("Content-Type", outbound.content_type.decode("ascii")),
+        ]
+        own = {name.lower() for name in deployment.headers}
+        if deployment.api_key is not None and "authorization" not in own:
+            lines.append(header_line("Authorization", f"Bearer {deployment.api_key.reveal()}"))
+        lines.extend(header_line(name, value.reveal()) for name, value in deployment.headers.items())
+        known = (deployment, b"".join(lines) + b"Content-Length: ", self._pool(origin))
+        if len(self._heads) >= _HEADS_MAX:
+            self._heads.clear()
+        self._heads[deployment.id, outbound.path] = known
+        return known
+
+    def _pool(self, origin: Origin) -> Pool:
+        key = (origin.scheme, origin.host, origin.port)
+        pool = self._pools.get(key)
+        if pool is None:
+            if len(self._pools) >= _POOLS_MAX:
+                self._evict()
+            if origin.tls and self._tls is None:
+                self._tls = ssl.create_default_context()
+            self._pools[key] = pool = Pool(origin, self._nursery, self.now, self._tls if origin.tls else None)
+        return pool
+
+    def _evict(self) -> None:
+        for key, pool in list(self._pools.items()):
+            if pool.counts == (0, 0):
+                del self._pools[key]
+                return

@@ -1,0 +1,1 @@
+"""Where to: pure decisions over an immutable table; no sockets, no sleep, no clock of its own."""

@@ -1,0 +1,87 @@
+"""The routing table: which deployments stand behind a public model name. Immutable; a reload makes a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from pointsman.config.patterns import match, specificity
+from pointsman.core.upstream import Deployment
+
+__all__ = ["Group", "Pattern", "RoutingTable"]
+
+_EXPANDED_MAX: Final = 10_000
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The deployments that share one public name."""
+
+    name: str
+    deployments: tuple[Deployment, ...]
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """A wildcard entry: ``expand`` makes the deployment for a name and what the stars of ``pattern`` stood for."""
+
+    pattern: str
+    expand: Callable[[str, tuple[str, ...]], Deployment]
+
+
+class RoutingTable:
+    """Resolves names: exact first, then aliases, then the most specific wildcard (longest literal part)."""
+
+    def __init__(
+        self,
+        deployments: Iterable[Deployment],
+        aliases: Mapping[str, str] | None = None,
+        patterns: Iterable[Pattern] = (),
+        hidden: frozenset[str] = frozenset(),
+    ) -> None:
+        groups: dict[str, list[Deployment]] = {}
+        for deployment in deployments:
+            groups.setdefault(deployment.group, []).append(deployment)
+        self._groups = {name: Group(name, tuple(members)) for name, members in groups.items()}
+        self._aliases = dict(aliases or {})
+        self._patterns = tuple(sorted(patterns, key=lambda entry: specificity(entry.pattern), reverse=True))
+        self._expanded: dict[str, Group] = {}
+        self._hidden = hidden
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that a client may ask for and that is not hidden, aliases included."""
+        every = dict.fromkeys([*self._groups, *self._aliases])
+        return tuple(name for name in every if name not in self._hidden)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The wildcard names."""
+        return tuple(pattern.pattern for pattern in self._patterns)
+
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """Every deployment that is spelt out."""
+        return tuple(member for group in self._groups.values() for member in group.deployments)
+
+    def resolve(self, name: str) -> Group | None:
+        """The group that serves ``name``, or None."""
+        group = self._groups.get(name) or self._expanded.get(name)
+        if group is not None:
+            return group
+        target = self._aliases.get(name)
+        if target is not None and target != name:
+            group = self._groups.get(target)
+            return group if group is not None else self._match(target)
+        return self._match(name)
+
+    def _match(self, name: str) -> Group | None:
+        for entry in self._patterns:
+            captured = match(entry.pattern, name)
+            if captured is not None:
+                group = Group(name, (entry.expand(name, captured),))
+                if len(self._expanded) >= _EXPANDED_MAX:
+                    self._expanded.clear()
+                self._expanded[name] = group
+                return group
+        return None

@@ -1,0 +1,1 @@
+"""The near side of inference: our own HTTP protocol class, hosted by uvicorn."""

@@ -1,0 +1,67 @@
+"""What every connection of one process shares: the house, the paths, the bounds, and the sweep for the slow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final, Protocol
+
+from pointsman.core.clock import Clock
+from pointsman.core.limits import BODY_BYTES_MAX
+from pointsman.core.nursery import Nursery
+from pointsman.lifecycle.house import House
+from pointsman.server.paths import PathTable
+
+__all__ = ["EXPECT_RANK", "LENGTH_RANK", "Gate", "Swept"]
+
+_SWEEP_SECONDS: Final = 0.5
+EXPECT_RANK: Final = 100
+LENGTH_RANK: Final = 101
+"""Marks of the headers that the server itself reads, beside the ranks of those that bear a key."""
+
+_log: Final = logging.getLogger("pointsman.server")
+
+
+class Swept(Protocol):
+    """A connection, as the sweep sees it."""
+
+    def sweep(self, now: float) -> None:
+        """Close it if it is overdue. ``now`` is monotonic seconds."""
+        ...
+
+    def cut(self) -> None:
+        """Break it off."""
+        ...
+
+
+class Gate:
+    """Shared by the connections of one process."""
+
+    def __init__(
+        self, house: House, paths: PathTable, nursery: Nursery, clock: Clock, body_bytes_max: int = BODY_BYTES_MAX
+    ) -> None:
+        self.house = house
+        self.paths = paths
+        self.nursery = nursery
+        self.clock = clock
+        self.body_bytes_max = body_bytes_max
+        self.connections: set[Swept] = set()
+        self.now = clock.monotonic()
+        self.places = {**house.keyring.places, b"expect": EXPECT_RANK, b"content-length": LENGTH_RANK}
+
+    async def run(self) -> None:
+        """The sweep; runs until cancelled."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            self.now = now = self.clock.monotonic()
+            for connection in list(self.connections):
+                connection.sweep(now)
+
+    def cut_all(self) -> None:
+        """Break off what the patience of a shutdown did not suffice for."""
+        for connection in list(self.connections):
+            connection.cut()
+
+    def escaped(self, error: BaseException) -> None:
+        """A story raised, which it never should."""
+        _log.error("a request's story raised", exc_info=error)

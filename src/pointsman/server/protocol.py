@@ -1,0 +1,369 @@
+"""The HTTP/1.1 protocol class: answers the inference routes itself and leaves every other path to uvicorn's ASGI.
+
+Framing is llhttp's, strict (RFC 9112): a message with both Transfer-Encoding and Content-Length, a bad chunk size
+or a folded header line is refused. Pipelined requests are refused by closing after the answer under way, which the
+RFC allows and which keeps answers from ever being mixed up. A client that closes its sending half counts as gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from httptools import HttpParserError, HttpParserUpgrade
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from pointsman.core.eager import Story
+from pointsman.core.errors import GatewayError, Malformed
+from pointsman.core.exchange import ClientGone, Flow, Inbound, InferenceRoute
+from pointsman.core.limits import EARLY_AUTHENTICATION_BYTES, HEAD_BYTES_MAX, HEAD_SECONDS_MAX, HEADERS_MAX, LINGER_SECONDS
+from pointsman.lifecycle.serve import serve
+from pointsman.policies.keyring import bare_key
+from pointsman.server.gate import EXPECT_RANK as _EXPECT
+from pointsman.server.gate import LENGTH_RANK as _LENGTH
+from pointsman.server.refuse import refusal
+
+if TYPE_CHECKING:
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+    from pointsman.server.gate import Gate
+
+__all__ = ["InferenceProtocol"]
+
+_IDLE_SECONDS: Final = 75.0
+_STUCK_SECONDS: Final = 120.0
+_PROGRESS_BYTES: Final = 65_536
+_OTHER_BODY_SECONDS: Final = 120.0
+_NEVER: Final = float("inf")
+
+
+class _Pipelined(Exception):  # noqa: N818 - stops the parser, is not a failure
+    """A request came before the one under way was answered."""
+
+
+class InferenceProtocol(HttpToolsProtocol):
+    """One client connection; it is the story's :class:`~pointsman.core.exchange.Client`."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        gate: Gate,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._gate = gate
+        self._route: InferenceRoute | None = None
+        self._path_model: str | None = None
+        self._key = b""
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._head_bytes = 0
+        self._in_head = True
+        self._story: Story | None = None
+        self._busy = False
+        self._ready = False
+        self._refused: GatewayError | None = None
+        self._keep = True
+        self._last = False
+        self._chunked = True
+        self._lingering = False
+        self._flow: Flow | None = None
+        self._deadline = _NEVER
+        self._progress = 0
+
+    # -- asyncio.Protocol ------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Called by the loop."""
+        super().connection_made(transport)
+        self._gate.connections.add(self)
+        self._deadline = self._gate.now + HEAD_SECONDS_MAX
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop: the client is gone, and with it whoever works for it."""
+        self._gate.connections.discard(self)
+        super().connection_lost(exc)
+        story = self._story
+        if story is not None:
+            self._story = None
+            story.interrupt(ClientGone())
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop."""
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        if self._lingering or self._last:
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade:
+            self._refuse_now(Malformed("This connection cannot be upgraded.", code="bad_request"))
+        except HttpParserError as error:
+            self._unparsable(error)
+        else:
+            self._fed()
+
+    def pause_writing(self) -> None:
+        """Called by the loop: the client does not keep up."""
+        super().pause_writing()
+        self._deadline = self._gate.now + _STUCK_SECONDS
+        if self._flow is not None:
+            self._flow.pause()
+
+    def resume_writing(self) -> None:
+        """Called by the loop."""
+        super().resume_writing()
+        self._deadline = _NEVER if self._busy else self._gate.now + _IDLE_SECONDS
+        if self._flow is not None:
+            self._flow.resume()
+
+    def shutdown(self) -> None:
+        """Called by uvicorn at the beginning of a graceful shutdown."""
+        if self._busy:
+            self._last = True
+        else:
+            super().shutdown()
+
+    # -- parser callbacks ------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Called by the parser."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._busy or self._ready or (cycle is not None and not cycle.response_complete):
+            raise _Pipelined
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._in_head = True
+        self._head_bytes = 0
+        self._route = None
+        self._refused = None
+        self._deadline = self._gate.now + HEAD_SECONDS_MAX
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser."""
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser: ours, or somebody else's."""
+        self._in_head = False
+        parser = self.parser
+        found = self._gate.paths.find(self.url) if parser.get_method() == b"POST" else None
+        if len(self.headers) > HEADERS_MAX:
+            self._refused = Malformed("The request has too many headers.", status=431, code="headers_too_large")
+        if found is None:
+            self._deadline = self._gate.now + _OTHER_BODY_SECONDS
+            self._pass_on()
+            return
+        self._route, self._path_model = found
+        self._body = []
+        self._body_bytes = self._progress = 0
+        self._chunked = parser.get_http_version() == "1.1"
+        self._read_head()
+        if self.expect_100_continue and self._refused is None:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser."""
+        if self._route is None:
+            if self._refused is None:
+                super().on_body(body)
+            return
+        self._body_bytes += len(body)
+        if self._body_bytes > self._gate.body_bytes_max:
+            if self._refused is None:
+                self._refused = self._too_large()
+        elif self._refused is None:
+            self._body.append(body)
+        if self._body_bytes - self._progress > _PROGRESS_BYTES:
+            self._progress = self._body_bytes
+            self._deadline = self._gate.now + HEAD_SECONDS_MAX
+
+    def on_message_complete(self) -> None:
+        """Called by the parser; the one moment at which it knows whether the connection stays open."""
+        if self._route is None:
+            self._deadline = _NEVER
+            if self._refused is None:
+                super().on_message_complete()
+            return
+        self._keep = self.parser.should_keep_alive()
+        self._ready = True
+
+    # -- the story's client ----------------------------------------------------------------------------
+
+    def reply(self, status: int, head: bytes, body: bytes) -> None:
+        """See :meth:`pointsman.core.exchange.Client.reply`."""
+        if not self.transport.is_closing():
+            close = b"" if self._keep and not self._last else b"connection: close\r\n"
+            self.transport.write(
+                b"%b%b%bcontent-length: %d\r\n\r\n%b" % (STATUS_LINE[status], head, close, len(body), body)
+            )
+        self._answered()
+
+    def begin(self, status: int, head: bytes) -> None:
+        """See :meth:`pointsman.core.exchange.Client.begin`."""
+        if not self._chunked:
+            self._keep = False
+        framing = b"transfer-encoding: chunked\r\n" if self._chunked else b""
+        close = b"" if self._keep and not self._last else b"connection: close\r\n"
+        self.transport.write(b"%b%b%b%b\r\n" % (STATUS_LINE[status], head, framing, close))
+
+    def send(self, block: bytes) -> None:
+        """See :meth:`pointsman.core.exchange.Client.send`."""
+        if not self.transport.is_closing():
+            self.transport.write(b"%x\r\n%b\r\n" % (len(block), block) if self._chunked else block)
+
+    def end(self, block: bytes = b"") -> None:
+        """See :meth:`pointsman.core.exchange.Client.end`."""
+        if not self.transport.is_closing():
+            if not self._chunked:
+                self.transport.write(block)
+            elif block:
+                self.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(block), block))
+            else:
+                self.transport.write(b"0\r\n\r\n")
+        self._answered()
+
+    def attach(self, flow: Flow | None) -> None:
+        """See :meth:`pointsman.core.exchange.Client.attach`."""
+        self._flow = flow
+        if flow is not None and self.flow.write_paused:
+            flow.pause()
+
+    def abort(self) -> None:
+        """See :meth:`pointsman.core.exchange.Client.abort`."""
+        self.transport.abort()
+
+    # -- for the sweep ---------------------------------------------------------------------------------
+
+    def sweep(self, now: float) -> None:
+        """Close what is overdue: a request that trickles in, a client that never reads, an idle connection."""
+        if now < self._deadline:
+            return
+        self._deadline = _NEVER
+        began = self._in_head and self._head_bytes > 0
+        if not self._lingering and not self._busy and (began or self._body_bytes):
+            self._refuse_now(Malformed("The request did not arrive in time.", status=408, code="request_timeout"))
+        else:
+            self.cut()
+
+    def cut(self) -> None:
+        """Break the connection off."""
+        self.transport.abort()
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    def _fed(self) -> None:
+        """The parser has taken everything it was given."""
+        if self._refused is not None:
+            self._refuse_now(self._refused)
+        elif self._ready:
+            self._ready = False
+            self._start()
+        elif self._in_head and self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse_now(Malformed("The request head is too long.", status=431, code="headers_too_large"))
+
+    def _start(self) -> None:
+        body = self._body
+        gate, clock = self._gate, self._gate.clock
+        self._busy = True
+        self._deadline = _NEVER
+        self._body_bytes = 0
+        inbound = Inbound(
+            self._route,  # type: ignore[arg-type]
+            self._key,
+            self.headers,
+            body[0] if len(body) == 1 else b"".join(body),
+            clock.monotonic(),
+            clock.wall(),
+            self._path_model,
+            self.client[0] if self.client else "",
+        )
+        self._body = []
+        self._story = story = Story(serve(inbound, self, gate.house), gate.nursery, gate.escaped)
+        story.step()
+
+    def _answered(self) -> None:
+        """The last byte of an answer has been written."""
+        self._busy = False
+        self._story = None
+        self._flow = None
+        self._head_bytes = 0
+        self._in_head = True
+        self.server_state.total_requests += 1
+        if not self._keep or self._last:
+            self.transport.close()
+        else:
+            self._deadline = self._gate.now + _IDLE_SECONDS
+
+    def _pass_on(self) -> None:
+        """Hand the request to uvicorn, which starts over with what has been read."""
+        if self._refused is not None:
+            return
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
+
+    def _read_head(self) -> None:
+        """Find the key; refuse what is announced as too large, and a large body of nobody known, before it is read."""
+        gate = self._gate
+        places = gate.places
+        best = _EXPECT
+        key = b""
+        announced = -1
+        for name, value in self.headers:
+            rank = places.get(name)
+            if rank is None:
+                continue
+            if rank < best:
+                best = rank
+                key = value
+            elif rank == _LENGTH:
+                announced = int(value) if value.isdigit() else 0
+            elif rank == _EXPECT:
+                self.expect_100_continue = value.lower() == b"100-continue"
+        self._key = bare_key(key)
+        if announced > gate.body_bytes_max:
+            self._refused = self._too_large()
+        elif announced > EARLY_AUTHENTICATION_BYTES or announced < 0:
+            keyring = gate.house.keyring
+            try:
+                keyring.recall(keyring.digest(self._key))
+            except GatewayError as error:
+                self._refused = error
+
+    def _too_large(self) -> Malformed:
+        limit = self._gate.body_bytes_max
+        return Malformed(f"The request body is longer than {limit} bytes.", status=413, code="request_too_large")
+
+    def _unparsable(self, error: HttpParserError) -> None:
+        if isinstance(error.__context__, _Pipelined) or isinstance(error.__cause__, _Pipelined):
+            self._last = True
+            if self._ready:
+                self._ready = False
+                self._start()
+            elif self.cycle is not None:
+                self.cycle.keep_alive = False
+            return
+        self._refuse_now(Malformed(f"This is not a valid HTTP/1.1 request: {error}.", code="bad_http"))
+
+    def _refuse_now(self, error: GatewayError) -> None:
+        """Answer without reading on; then read and ignore for a moment, so that the sender sees the answer."""
+        if self._busy or self.transport.is_closing():
+            self._last = True
+            return
+        self.transport.write(refusal(error, self._route, STATUS_LINE))
+        self._lingering = True
+        self._body = []
+        self._deadline = self._gate.now + LINGER_SECONDS
+        if self.transport.can_write_eof():
+            self.transport.write_eof()

@@ -1,0 +1,9 @@
+"""Stores in the memory of one process: for tests, and for those who want nothing kept."""
+
+from __future__ import annotations
+
+from pointsman.stores.memory.database import MemoryDatabase
+from pointsman.stores.memory.keys import MemoryKeyStore
+from pointsman.stores.memory.ledger import MemoryLedgerStore
+
+__all__ = ["MemoryDatabase", "MemoryKeyStore", "MemoryLedgerStore"]

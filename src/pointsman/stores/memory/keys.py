@@ -1,0 +1,155 @@
+"""Virtual keys in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from pointsman.core.identity import KeyRecord
+from pointsman.stores.memory.database import MemoryDatabase
+from pointsman.stores.ports import KeyChanges, KeyPage, KeyQuery, Removal
+from pointsman.stores.records import (
+    alias_taken,
+    changed_record,
+    demand_keepable,
+    no_such_key,
+    succeeding_record,
+    token_taken,
+)
+
+__all__ = ["MemoryKeyStore"]
+
+
+class MemoryKeyStore:
+    """Keeps :class:`pointsman.stores.ports.KeyStore`'s promises for the life of the process."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def get(self, token: str) -> KeyRecord | None:
+        """See the port."""
+        return self._database.keys.get(token)
+
+    async def insert(self, record: KeyRecord) -> None:
+        """See the port."""
+        demand_keepable(record)
+        self._demand_free(record, instead_of=None)
+        self._database.put(record)
+
+    async def update(self, token: str, changes: KeyChanges) -> KeyRecord:
+        """See the port."""
+        record = changed_record(self._live(token), changes)
+        demand_keepable(record)
+        self._demand_free(record, instead_of=token)
+        self._database.put(record)
+        return record
+
+    async def rotate(self, old_token: str, new_record: KeyRecord) -> KeyRecord:
+        """See the port."""
+        record = succeeding_record(self._live(old_token), new_record)
+        demand_keepable(record)
+        if record.token == old_token:
+            raise token_taken()
+        self._demand_free(record, instead_of=old_token)
+        self._database.remove(old_token, Removal(record.updated_at, record.created_by, record.token))
+        self._database.put(record)
+        return record
+
+    async def delete(self, tokens: Sequence[str], at: float, by: str | None = None) -> tuple[str, ...]:
+        """See the port."""
+        live = tuple(token for token in dict.fromkeys(tokens) if token in self._database.keys)
+        for token in live:
+            self._database.remove(token, Removal(at, by))
+        return live
+
+    async def find(self, query: KeyQuery) -> KeyPage:
+        """See the port."""
+        if query.status == "live":
+            records, total = _page(query, list(self._database.keys.values()))
+            return KeyPage(records, total)
+        records, total = _page(query, [record for record, _ in self._database.removed.values()])
+        return KeyPage(records, total, tuple(self._database.removed[record.token][1] for record in records))
+
+    async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
+        """See the port."""
+        found = []
+        for token, changed_at in reversed(self._database.changes.items()):
+            if changed_at <= version:
+                break
+            found.append(token)
+        return max(version, self._database.version), tuple(reversed(found))
+
+    async def version(self) -> int:
+        """See the port."""
+        return self._database.version
+
+    async def reset_budget(self, token: str, now: float, next_reset_at: float | None) -> KeyRecord | None:
+        """See the port."""
+        record = self._database.keys.get(token)
+        if record is None or record.budget_reset_at is None or record.budget_reset_at > now:
+            return None
+        record = msgspec.structs.replace(record, spend=0, budget_reset_at=next_reset_at)
+        self._database.put(record)
+        return record
+
+    async def budgets_due(self, now: float, limit: int = 1000) -> tuple[KeyRecord, ...]:
+        """See the port."""
+        due = [
+            (record.budget_reset_at, record.token, record)
+            for record in self._database.keys.values()
+            if record.budget_reset_at is not None and record.budget_reset_at <= now
+        ]
+        due.sort(key=lambda found: found[:2])
+        return tuple(record for _, _, record in due[:limit])
+
+    def _live(self, token: str) -> KeyRecord:
+        record = self._database.keys.get(token)
+        if record is None:
+            raise no_such_key()
+        return record
+
+    def _demand_free(self, record: KeyRecord, instead_of: str | None) -> None:
+        if record.token != instead_of and record.token in self._database.keys:
+            raise token_taken()
+        if record.key_alias is None:
+            return
+        for other in self._database.keys.values():
+            if other.key_alias == record.key_alias and other.token != instead_of:
+                raise alias_taken(record.key_alias)
+
+
+def _page(query: KeyQuery, records: list[KeyRecord]) -> tuple[tuple[KeyRecord, ...], int]:
+    found = sorted(filter(_filter(query), records), key=lambda record: record.token)
+    found.sort(key=lambda record: _place(record, query.sort_by), reverse=query.sort_order == "desc")
+    start = (max(query.page, 1) - 1) * query.size
+    return tuple(found[start : start + query.size]), len(found)
+
+
+def _place(record: KeyRecord, field: str) -> tuple[bool, float | str]:
+    """Where a record stands in rising order; absent values come first."""
+    value: float | str | None = getattr(record, field)
+    return (False, 0) if value is None else (True, value)
+
+
+def _filter(query: KeyQuery) -> Callable[[KeyRecord], bool]:
+    fits = _occurs if query.substring else _equals
+
+    def matches(record: KeyRecord) -> bool:
+        return (
+            fits(query.user_id, record.user_id)
+            and _equals(query.team_id, record.team_id)
+            and fits(query.key_alias, record.key_alias)
+            and _equals(query.key_hash, record.token)
+        )
+
+    return matches
+
+
+def _equals(wanted: str | None, value: str | None) -> bool:
+    return wanted is None or wanted == value
+
+
+def _occurs(wanted: str | None, value: str | None) -> bool:
+    # Bytes fold the case of ASCII letters only, as SQLite does.
+    return wanted is None or (value is not None and wanted.encode().lower() in value.encode().lower())

@@ -1,0 +1,95 @@
+"""The record of calls in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pointsman.core.identity import KeyRecord
+from pointsman.core.outcome import CallRecord
+from pointsman.stores.memory.database import MemoryDatabase
+from pointsman.stores.ports import Appended, DaySpend, LedgerQuery, LedgerTotals, SummaryQuery
+from pointsman.stores.records import DailyRow, Tally, by_day, saturated, spend_by_key, tallies
+
+__all__ = ["MemoryLedgerStore"]
+
+
+class MemoryLedgerStore:
+    """Keeps :class:`pointsman.stores.ports.LedgerStore`'s promises for the life of the process."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def append(self, records: Sequence[CallRecord]) -> Appended:
+        """See the port."""
+        calls = self._database.calls
+        first: dict[str, CallRecord] = {}
+        for record in records:
+            if record.call_id not in calls:
+                first.setdefault(record.call_id, record)
+        calls.update(first)
+        fresh = tuple(first.values())
+        for group, tally in tallies(fresh).items():
+            self._database.daily.setdefault(group, Tally()).add(tally)
+        spend = spend_by_key(fresh)
+        for token, amount in spend.items():
+            latest = max(record.ended_at for record in fresh if record.key_token == token)
+            self._charge(token, amount, latest)
+        while len(calls) > self._database.calls_max:
+            calls.popitem(last=False)
+        return Appended(len(fresh), spend)
+
+    def _charge(self, token: str, amount: int, latest: float) -> None:
+        database = self._database
+        while token not in database.keys and token in database.removed:
+            record, removal = database.removed[token]
+            if removal.replaced_by is None:
+                database.removed[token] = (_charged(record, amount, latest), removal)
+                return
+            token = removal.replaced_by
+        if token in database.keys:
+            database.keys[token] = _charged(database.keys[token], amount, latest)
+            if amount:
+                database.note_change(token)
+
+    async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
+        """See the port."""
+        found = [record for record in self._database.calls.values() if _matches(query, record)]
+        found.reverse()
+        found.sort(key=lambda record: record.started_at, reverse=True)
+        return tuple(found[query.offset : query.offset + query.limit])
+
+    async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:
+        """See the port."""
+        first, last = query.first_day.isoformat(), query.last_day.isoformat()
+        rows = [
+            DailyRow(group.day, group.key_token, group.user_id, group.model_group, tally.calls, tally.spend)
+            for group, tally in self._database.daily.items()
+            if first <= group.day <= last
+            and query.key_token in {None, group.key_token}
+            and query.user_id in {None, group.user_id}
+        ]
+        return by_day(sorted(rows))
+
+    async def totals(self) -> LedgerTotals:
+        """See the port."""
+        total = Tally()
+        for tally in self._database.daily.values():
+            total.add(tally)
+        return LedgerTotals(**msgspec.structs.asdict(total))
+
+
+def _charged(record: KeyRecord, amount: int, latest: float) -> KeyRecord:
+    last_active = max(latest, record.last_active or 0.0)
+    return msgspec.structs.replace(record, spend=saturated(record.spend + amount), last_active=last_active)
+
+
+def _matches(query: LedgerQuery, record: CallRecord) -> bool:
+    return (
+        query.call_id in {None, record.call_id}
+        and query.key_token in {None, record.key_token}
+        and query.user_id in {None, record.user_id}
+        and (query.start is None or record.started_at >= query.start)
+        and (query.end is None or record.started_at < query.end)
+    )

@@ -1,0 +1,265 @@
+"""The promises every store keeps, whatever it is made of.
+
+These hold for all of them:
+
+- Every method is a coroutine and never blocks the event loop. Results arrive in the order of the calls, across all
+  stores of one database.
+- Every call ends within the database's time limit. What cannot be answered in time, or at all, raises
+  ``StorageUnavailable``; after a write that means: it is not known whether it happened. Every write may be repeated.
+- A write is one transaction: all of it is kept or none.
+- Money is in whole picodollars (1e-12 USD), times are in seconds since the epoch, days are days of UTC.
+- Whole numbers have 63 bits. Ledgers saturate at the end of that range, key stores refuse what is beyond it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Final, Literal, Protocol
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from pointsman.core.errors import Malformed
+from pointsman.core.identity import KeyRecord
+from pointsman.core.outcome import CallRecord
+
+__all__ = [
+    "INTEGER_MAX",
+    "Appended",
+    "Conflict",
+    "DaySpend",
+    "KeyChanges",
+    "KeyPage",
+    "KeyQuery",
+    "KeySort",
+    "KeyStore",
+    "LedgerQuery",
+    "LedgerStore",
+    "LedgerTotals",
+    "Removal",
+    "SummaryQuery",
+]
+
+INTEGER_MAX: Final = 2**63 - 1
+"""The largest whole number kept: as picodollars, 9.2 million dollars."""
+
+KeySort = Literal["created_at", "updated_at", "spend", "max_budget", "key_alias", "key_name", "token"]
+"""What a list of keys can be ordered by."""
+
+
+class Conflict(Malformed):
+    """Another key has this alias (``key_alias_exists``) or this token (``key_exists``) already."""
+
+    default_code = "key_alias_exists"
+
+
+class KeyChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change of a key; a field that is not given stays as it is.
+
+    ``spend`` sets what was spent so far, to which later calls add.
+    """
+
+    updated_at: float
+    key_name: str | UnsetType = UNSET
+    key_alias: str | UnsetType | None = UNSET
+    models: tuple[str, ...] | UnsetType = UNSET
+    aliases: dict[str, str] | UnsetType = UNSET
+    metadata: msgspec.Raw | UnsetType = UNSET
+    user_id: str | UnsetType | None = UNSET
+    team_id: str | UnsetType | None = UNSET
+    spend: int | UnsetType = UNSET
+    max_budget: int | UnsetType | None = UNSET
+    soft_budget: int | UnsetType | None = UNSET
+    budget_duration: str | UnsetType | None = UNSET
+    budget_reset_at: float | UnsetType | None = UNSET
+    rpm_limit: int | UnsetType | None = UNSET
+    tpm_limit: int | UnsetType | None = UNSET
+    max_parallel_requests: int | UnsetType | None = UNSET
+    expires: float | UnsetType | None = UNSET
+    blocked: bool | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    extra: msgspec.Raw | UnsetType = UNSET
+
+
+class Removal(msgspec.Struct, frozen=True):
+    """When and by whom a key was deleted, or which key took its place (its spending goes on there)."""
+
+    at: float
+    by: str | None = None
+    replaced_by: str | None = None
+
+
+class KeyQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which keys to list. Filters hold together; those that are None do not count.
+
+    With ``substring``, ``user_id`` and ``key_alias`` need only occur, upper or lower ASCII case. Absent values
+    come first in rising order, last in falling order; ties are in the order of the tokens. Pages count from 1.
+    ``status`` "deleted" lists the history instead of the live keys.
+    """
+
+    page: int = 1
+    size: int = 10
+    user_id: str | None = None
+    team_id: str | None = None
+    key_alias: str | None = None
+    substring: bool = False
+    key_hash: str | None = None
+    sort_by: KeySort = "created_at"
+    sort_order: Literal["asc", "desc"] = "desc"
+    status: Literal["live", "deleted"] = "live"
+
+
+class KeyPage(msgspec.Struct, frozen=True):
+    """One page of keys and the number of all that match. ``removals`` stand beside deleted records, by position."""
+
+    records: tuple[KeyRecord, ...]
+    total: int
+    removals: tuple[Removal, ...] = ()
+
+
+class KeyStore(Protocol):
+    """Virtual keys, found by the digest (``token``) of the key; the key itself is never kept."""
+
+    async def get(self, token: str) -> KeyRecord | None:
+        """The live key with this token."""
+        ...
+
+    async def insert(self, record: KeyRecord) -> None:
+        """Add a key.
+
+        Raises:
+            Conflict: a live key has this alias or this token.
+            Malformed: a value cannot be kept (beyond 63 bits, not Unicode).
+        """
+        ...
+
+    async def update(self, token: str, changes: KeyChanges) -> KeyRecord:
+        """Change a live key and give it as it now is. Spending that goes on meanwhile is not lost.
+
+        Raises:
+            NotFound: no such live key.
+            Conflict, Malformed: see :meth:`insert`.
+        """
+        ...
+
+    async def rotate(self, old_token: str, new_record: KeyRecord) -> KeyRecord:
+        """Put a key in the place of another, which is deleted, and give it as it is now kept.
+
+        ``spend``, ``created_at`` and ``last_active`` are taken over from the old key, and what calls of the old key
+        still cost is added to the new one. The history says that it happened at ``new_record.updated_at``, by
+        ``new_record.created_by``.
+
+        Raises:
+            NotFound: no such live key.
+            Conflict, Malformed: see :meth:`insert`.
+        """
+        ...
+
+    async def delete(self, tokens: Sequence[str], at: float, by: str | None = None) -> tuple[str, ...]:
+        """Move the live ones among these keys to the history, and name them in the order given."""
+        ...
+
+    async def find(self, query: KeyQuery) -> KeyPage:
+        """One page of the keys that match."""
+        ...
+
+    async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
+        """The tokens of keys that changed after ``version``, each once, and the version to ask with next time.
+
+        Made, updated, rotated, deleted and reset keys count, and those whose spending rose; so a process that asks
+        now and then learns what the others did. ``changed_since(0)`` begins at the beginning. An answer may be cut
+        short; asking on with the version it gave continues it, and the same version back means there is no more.
+        """
+        ...
+
+    async def version(self) -> int:
+        """The present version: what :meth:`changed_since` gives to one who knows everything."""
+        ...
+
+    async def reset_budget(self, token: str, now: float, next_reset_at: float | None) -> KeyRecord | None:
+        """If the key's ``budget_reset_at`` has come, set ``spend`` to 0 and ``budget_reset_at`` to the next one.
+
+        Gives the key as it now is; None if it is not live or not due, so that of two processes one resets it.
+        """
+        ...
+
+    async def budgets_due(self, now: float, limit: int = 1000) -> tuple[KeyRecord, ...]:
+        """Live keys whose ``budget_reset_at`` has come, the longest due first."""
+        ...
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What an append added: new calls, and new picodollars by ``key_token`` as recorded."""
+
+    calls: int
+    spend: Mapping[str, int]
+
+
+class LedgerQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which calls to give, latest start first. Filters hold together; ``start`` is included, ``end`` is not."""
+
+    call_id: str | None = None
+    key_token: str | None = None
+    user_id: str | None = None
+    start: float | None = None
+    end: float | None = None
+    limit: int = 100
+    offset: int = 0
+
+
+class SummaryQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which days to sum up, both ends included, and whose calls; None: everybody's."""
+
+    first_day: date
+    last_day: date
+    key_token: str | None = None
+    user_id: str | None = None
+
+
+class DaySpend(msgspec.Struct, frozen=True):
+    """One day that had calls: picodollars in all, by key token, by user (``""`` for nobody), by model group.
+
+    Calls that reached no deployment count under the model ``""``, so that no client can invent models here.
+    """
+
+    day: date
+    calls: int
+    spend: int
+    keys: Mapping[str, int]
+    users: Mapping[str, int]
+    models: Mapping[str, int]
+
+
+class LedgerTotals(msgspec.Struct, frozen=True):
+    """Everything ever recorded. ``failures`` are calls that did not succeed, cancelled ones included."""
+
+    calls: int = 0
+    failures: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    spend: int = 0
+
+
+class LedgerStore(Protocol):
+    """The record of all calls. Nothing is changed after it was added."""
+
+    async def append(self, records: Sequence[CallRecord]) -> Appended:
+        """Add calls. One that is known already (``call_id``) is left as it was and counts for nothing.
+
+        In the same transaction the key's ``spend`` and ``last_active`` rise (a rotated key's in its successor, a
+        deleted key's in the history) and so do the sums that :meth:`summary` and :meth:`totals` give.
+        """
+        ...
+
+    async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
+        """The calls that match."""
+        ...
+
+    async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:
+        """The days that match, in their order."""
+        ...
+
+    async def totals(self) -> LedgerTotals:
+        """The sums of everything."""
+        ...

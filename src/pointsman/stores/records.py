@@ -1,0 +1,178 @@
+"""What every backend does alike with the records it is given: check, change, and add them up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from pointsman.core.errors import Malformed, NotFound
+from pointsman.core.identity import KeyRecord
+from pointsman.core.outcome import CallRecord
+from pointsman.stores.ports import INTEGER_MAX, Conflict, DaySpend, KeyChanges
+
+__all__ = [
+    "DailyRow",
+    "Group",
+    "Tally",
+    "alias_taken",
+    "by_day",
+    "changed_record",
+    "day_of",
+    "demand_keepable",
+    "no_such_key",
+    "saturated",
+    "spend_by_key",
+    "succeeding_record",
+    "tallies",
+    "token_taken",
+]
+
+_NUMBERS = ("spend", "max_budget", "soft_budget", "rpm_limit", "tpm_limit", "max_parallel_requests")
+
+
+class Group(NamedTuple):
+    """What calls are added up by; the grain of summaries."""
+
+    day: str
+    key_token: str
+    user_id: str
+    model_group: str
+    provider: str
+
+
+class Tally(msgspec.Struct):
+    """The sums of one group."""
+
+    calls: int = 0
+    failures: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    spend: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Count ``other`` in, not beyond the range of whole numbers."""
+        self.calls += other.calls
+        self.failures += other.failures
+        self.prompt_tokens = saturated(self.prompt_tokens + other.prompt_tokens)
+        self.completion_tokens = saturated(self.completion_tokens + other.completion_tokens)
+        self.spend = saturated(self.spend + other.spend)
+
+
+class DailyRow(NamedTuple):
+    """Spending of one group as a summary reads it."""
+
+    day: str
+    key_token: str
+    user_id: str
+    model_group: str
+    calls: int
+    spend: int
+
+
+def saturated(number: int) -> int:
+    """``number``, or the end of the 63-bit range that it is beyond."""
+    return max(-INTEGER_MAX, min(number, INTEGER_MAX))
+
+
+def day_of(moment: float) -> str:
+    """The day of UTC, as ``2026-01-31``."""
+    return datetime.fromtimestamp(moment, UTC).date().isoformat()
+
+
+def tallies(records: Iterable[CallRecord]) -> dict[Group, Tally]:
+    """The calls added up by group."""
+    found: dict[Group, Tally] = {}
+    days: dict[int, str] = {}
+    for record in records:
+        number = int(record.started_at // 86_400)
+        day = days.get(number) or days.setdefault(number, day_of(record.started_at))
+        model = record.model_group if record.deployment_id else ""
+        group = Group(day, record.key_token, record.user_id or "", model, record.provider)
+        usage = record.usage
+        failed = int(record.status != "success")
+        tally = Tally(1, failed, saturated(usage.prompt), saturated(usage.completion), saturated(record.cost))
+        known = found.get(group)
+        if known is None:
+            found[group] = tally
+        else:
+            known.add(tally)
+    return found
+
+
+def spend_by_key(records: Iterable[CallRecord]) -> dict[str, int]:
+    """Picodollars by ``key_token``."""
+    found: dict[str, int] = {}
+    for record in records:
+        found[record.key_token] = saturated(found.get(record.key_token, 0) + saturated(record.cost))
+    return found
+
+
+def by_day(rows: Sequence[DailyRow]) -> tuple[DaySpend, ...]:
+    """Rows in the order of their days, as the days of a summary."""
+    days: dict[str, list[DailyRow]] = {}
+    for row in rows:
+        days.setdefault(row.day, []).append(row)
+    return tuple(_day(day, of_day) for day, of_day in days.items())
+
+
+def _day(day: str, rows: list[DailyRow]) -> DaySpend:
+    keys: dict[str, int] = {}
+    users: dict[str, int] = {}
+    models: dict[str, int] = {}
+    for row in rows:
+        for sums, name in ((keys, row.key_token), (users, row.user_id), (models, row.model_group)):
+            sums[name] = saturated(sums.get(name, 0) + row.spend)
+    total = saturated(sum(row.spend for row in rows))
+    return DaySpend(date.fromisoformat(day), sum(row.calls for row in rows), total, keys, users, models)
+
+
+def changed_record(record: KeyRecord, changes: KeyChanges) -> KeyRecord:
+    """``record`` with ``changes`` made."""
+    given = {name: getattr(changes, name) for name in changes.__struct_fields__}
+    return msgspec.structs.replace(record, **{name: value for name, value in given.items() if value is not UNSET})
+
+
+def succeeding_record(old: KeyRecord, new: KeyRecord) -> KeyRecord:
+    """``new`` with what a key takes over from the one in whose place it comes."""
+    return msgspec.structs.replace(new, spend=old.spend, created_at=old.created_at, last_active=old.last_active)
+
+
+def demand_keepable(record: KeyRecord) -> None:
+    """Raise unless every backend can keep the record.
+
+    Raises:
+        Malformed: a number is beyond 63 bits, or a text is not Unicode.
+    """
+    for name in _NUMBERS:
+        number = getattr(record, name)
+        if number is not None and number != saturated(number):
+            raise Malformed(f"{name} is too large.", hint="Leave it out for no limit.", param=name)
+    try:
+        msgspec.json.encode(record)
+    except UnicodeEncodeError as error:
+        raise Malformed(
+            "A text of the key is not valid Unicode.", hint="Send it as UTF-8 without lone surrogates."
+        ) from error
+
+
+def alias_taken(alias: str | None) -> Conflict:
+    """The refusal of an alias that another key has."""
+    return Conflict(
+        f"Key with alias '{alias}' already exists.",
+        hint="Unique key aliases across all keys are required: choose another, or delete that key.",
+        param="key_alias",
+    )
+
+
+def token_taken() -> Conflict:
+    """The refusal of a key that is there already."""
+    return Conflict("This key exists already.", hint="Let the gateway make one.", param="key", code="key_exists")
+
+
+def no_such_key() -> NotFound:
+    """The refusal to change a key that is not there."""
+    return NotFound("Key not found.", hint="It was never made here, or it was deleted.", code="key_not_found")

@@ -1,0 +1,13 @@
+"""Stores in one SQLite file, shared by any number of processes on one machine.
+
+Reading order: ``database`` (the connection and its thread), ``migrate`` (how the schema comes about), ``keys``,
+``ledger``, ``statements`` (their SQL), ``transaction``, ``failures`` (what SQLite's errors mean).
+"""
+
+from __future__ import annotations
+
+from pointsman.stores.sqlite.database import SqliteDatabase
+from pointsman.stores.sqlite.keys import SqliteKeyStore
+from pointsman.stores.sqlite.ledger import SqliteLedgerStore
+
+__all__ = ["SqliteDatabase", "SqliteKeyStore", "SqliteLedgerStore"]

@@ -1,0 +1,213 @@
+"""Virtual keys in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from pointsman.core.identity import KeyRecord
+from pointsman.stores.ports import Conflict, KeyChanges, KeyPage, KeyQuery, Removal
+from pointsman.stores.records import (
+    alias_taken,
+    changed_record,
+    demand_keepable,
+    no_such_key,
+    succeeding_record,
+    token_taken,
+)
+from pointsman.stores.sqlite.database import SqliteDatabase
+from pointsman.stores.sqlite.statements import ARCHIVE_KEY, COUNT_KEYS, INSERT_KEY, LIST_KEYS, UPDATE_KEY
+from pointsman.stores.sqlite.transaction import rows
+
+__all__ = ["SqliteKeyStore"]
+
+_CHANGES_MAX: Final = 10_000
+_JSON_COLUMNS: Final = ("models", "aliases", "metadata", "tags", "extra")
+
+
+class SqliteKeyStore:
+    """Keeps :class:`pointsman.stores.ports.KeyStore`'s promises in a SQLite file."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def get(self, token: str) -> KeyRecord | None:
+        """See the port."""
+        return await self._database.read(lambda connection: _live(connection, token))
+
+    async def insert(self, record: KeyRecord) -> None:
+        """See the port."""
+        demand_keepable(record)
+        await self._database.write(lambda connection: _insert(connection, record), durable=True)
+
+    async def update(self, token: str, changes: KeyChanges) -> KeyRecord:
+        """See the port."""
+        return await self._database.write(lambda connection: _update(connection, token, changes), durable=True)
+
+    async def rotate(self, old_token: str, new_record: KeyRecord) -> KeyRecord:
+        """See the port."""
+        demand_keepable(new_record)
+        return await self._database.write(lambda connection: _rotate(connection, old_token, new_record), durable=True)
+
+    async def delete(self, tokens: Sequence[str], at: float, by: str | None = None) -> tuple[str, ...]:
+        """See the port."""
+        wanted = tuple(dict.fromkeys(tokens))
+        removal = Removal(at, by)
+        return await self._database.write(
+            lambda connection: tuple(token for token in wanted if _remove(connection, token, removal)), durable=True
+        )
+
+    async def find(self, query: KeyQuery) -> KeyPage:
+        """See the port."""
+        return await self._database.read(lambda connection: _find(connection, query))
+
+    async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
+        """See the port."""
+        return await self._database.read(lambda connection: _changed_since(connection, version))
+
+    async def version(self) -> int:
+        """See the port."""
+        return await self._database.read(_version)
+
+    async def reset_budget(self, token: str, now: float, next_reset_at: float | None) -> KeyRecord | None:
+        """See the port."""
+        return await self._database.write(
+            lambda connection: _reset_budget(connection, token, now, next_reset_at), durable=True
+        )
+
+    async def budgets_due(self, now: float, limit: int = 1000) -> tuple[KeyRecord, ...]:
+        """See the port."""
+        return await self._database.read(lambda connection: _budgets_due(connection, now, limit))
+
+
+def _live(connection: apsw.Connection, token: str) -> KeyRecord | None:
+    cursor = connection.execute("SELECT * FROM keys WHERE token = ?", (token,))
+    return next((_record(row) for row in rows(cursor)), None)
+
+
+def _insert(connection: apsw.Connection, record: KeyRecord) -> None:
+    try:
+        connection.execute(INSERT_KEY, _columns(record))
+    except apsw.ConstraintError as error:
+        raise _conflict(error, record) from error
+    _note_change(connection, record.token)
+
+
+def _update(connection: apsw.Connection, token: str, changes: KeyChanges) -> KeyRecord:
+    stored = _live(connection, token)
+    if stored is None:
+        raise no_such_key()
+    record = changed_record(stored, changes)
+    demand_keepable(record)
+    try:
+        connection.execute(UPDATE_KEY, _columns(record))
+    except apsw.ConstraintError as error:
+        raise _conflict(error, record) from error
+    _note_change(connection, token)
+    return record
+
+
+def _rotate(connection: apsw.Connection, old_token: str, new_record: KeyRecord) -> KeyRecord:
+    old = _live(connection, old_token)
+    if old is None:
+        raise no_such_key()
+    if new_record.token == old_token:
+        raise token_taken()
+    record = succeeding_record(old, new_record)
+    _remove(connection, old_token, Removal(record.updated_at, record.created_by, record.token))
+    _insert(connection, record)
+    return record
+
+
+def _remove(connection: apsw.Connection, token: str, removal: Removal) -> bool:
+    values = {"token": token, "at": removal.at, "by": removal.by, "replaced_by": removal.replaced_by}
+    connection.execute(ARCHIVE_KEY, values)
+    connection.execute("DELETE FROM keys WHERE token = ?", (token,))
+    if not connection.changes():
+        return False
+    _note_change(connection, token)
+    return True
+
+
+def _find(connection: apsw.Connection, query: KeyQuery) -> KeyPage:
+    deleted = query.status == "deleted"
+    values = {
+        "deleted": deleted,
+        "user_id": query.user_id,
+        "team_id": query.team_id,
+        "key_alias": query.key_alias,
+        "substring": query.substring,
+        "key_hash": query.key_hash,
+        "sort_by": query.sort_by,
+        "falling": query.sort_order == "desc",
+        "size": query.size,
+        "start": (max(query.page, 1) - 1) * query.size,
+    }
+    total = connection.execute(COUNT_KEYS, values).get
+    found = list(rows(connection.execute(LIST_KEYS, values)))
+    removals = tuple(Removal(row["deleted_at"], row["deleted_by"], row["replaced_by"]) for row in found if deleted)
+    return KeyPage(tuple(_record(row) for row in found), total, removals)
+
+
+def _changed_since(connection: apsw.Connection, version: int) -> tuple[int, tuple[str, ...]]:
+    changes: list[Any] = connection.execute(
+        "SELECT version, token FROM key_changes WHERE version > ? ORDER BY version LIMIT ?", (version, _CHANGES_MAX)
+    ).fetchall()
+    return (changes[-1][0] if changes else version), tuple(token for _, token in changes)
+
+
+def _version(connection: apsw.Connection) -> int:
+    version: int = connection.execute("SELECT coalesce(max(version), 0) FROM key_changes").get
+    return version
+
+
+def _note_change(connection: apsw.Connection, token: str) -> None:
+    # AUTOINCREMENT: the row's number rises even though the key's former row is replaced.
+    connection.execute("INSERT OR REPLACE INTO key_changes (token) VALUES (?)", (token,))
+
+
+def _reset_budget(connection: apsw.Connection, token: str, now: float, next_reset_at: float | None) -> KeyRecord | None:
+    connection.execute(
+        "UPDATE keys SET spend = 0, budget_reset_at = ? WHERE token = ? AND budget_reset_at <= ?",
+        (next_reset_at, token, now),
+    )
+    if not connection.changes():
+        return None
+    _note_change(connection, token)
+    return _live(connection, token)
+
+
+def _budgets_due(connection: apsw.Connection, now: float, limit: int) -> tuple[KeyRecord, ...]:
+    cursor = connection.execute(
+        "SELECT * FROM keys WHERE budget_reset_at <= ? ORDER BY budget_reset_at, token LIMIT ?", (now, limit)
+    )
+    return tuple(_record(row) for row in rows(cursor))
+
+
+def _conflict(error: apsw.ConstraintError, record: KeyRecord) -> Conflict:
+    """What it means to an operator that ``record`` violates a constraint of the table of keys."""
+    violated = getattr(error, "extendedresult", 0)
+    if violated == apsw.SQLITE_CONSTRAINT_PRIMARYKEY:
+        return token_taken()
+    if violated == apsw.SQLITE_CONSTRAINT_UNIQUE:
+        return alias_taken(record.key_alias)
+    raise error
+
+
+def _columns(record: KeyRecord) -> dict[str, Any]:
+    columns = msgspec.structs.asdict(record)
+    for name in _JSON_COLUMNS:
+        columns[name] = msgspec.json.encode(columns[name]).decode()
+    return columns
+
+
+def _record(row: dict[str, Any]) -> KeyRecord:
+    for name in ("models", "aliases", "tags"):
+        row[name] = msgspec.json.decode(row[name])
+    for name in ("metadata", "extra"):
+        row[name] = msgspec.Raw(row[name].encode())
+    row["blocked"] = bool(row["blocked"])
+    return msgspec.convert(row, KeyRecord)

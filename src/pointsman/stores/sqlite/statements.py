@@ -1,0 +1,170 @@
+"""The SQL of the stores, whole and with parameters: nothing is ever put into a statement."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "ADD_CALL",
+    "ADD_DAILY",
+    "ARCHIVE_KEY",
+    "CALLS_BY_ID",
+    "CALLS_BY_KEY",
+    "CALLS_BY_START",
+    "CALLS_BY_USER",
+    "CHARGE_DELETED_KEY",
+    "CHARGE_KEY",
+    "COUNT_KEYS",
+    "DAILY",
+    "INSERT_KEY",
+    "LIST_KEYS",
+    "TOTALS",
+    "UPDATE_KEY",
+]
+
+INSERT_KEY: Final = """
+INSERT INTO keys (
+    token, key_name, key_alias, models, aliases, metadata, user_id, team_id, spend, max_budget, soft_budget,
+    budget_duration, budget_reset_at, rpm_limit, tpm_limit, max_parallel_requests, expires, blocked, tags, created_at,
+    updated_at, created_by, last_active, extra
+) VALUES (
+    :token, :key_name, :key_alias, :models, :aliases, :metadata, :user_id, :team_id, :spend, :max_budget, :soft_budget,
+    :budget_duration, :budget_reset_at, :rpm_limit, :tpm_limit, :max_parallel_requests, :expires, :blocked, :tags,
+    :created_at, :updated_at, :created_by, :last_active, :extra
+)
+"""
+
+UPDATE_KEY: Final = """
+UPDATE keys SET
+    key_name = :key_name, key_alias = :key_alias, models = :models, aliases = :aliases, metadata = :metadata,
+    user_id = :user_id, team_id = :team_id, spend = :spend, max_budget = :max_budget, soft_budget = :soft_budget,
+    budget_duration = :budget_duration, budget_reset_at = :budget_reset_at, rpm_limit = :rpm_limit,
+    tpm_limit = :tpm_limit, max_parallel_requests = :max_parallel_requests, expires = :expires, blocked = :blocked,
+    tags = :tags, updated_at = :updated_at, extra = :extra
+WHERE token = :token
+"""
+
+ARCHIVE_KEY: Final = """
+INSERT OR REPLACE INTO deleted_keys (
+    token, key_name, key_alias, models, aliases, metadata, user_id, team_id, spend, max_budget, soft_budget,
+    budget_duration, budget_reset_at, rpm_limit, tpm_limit, max_parallel_requests, expires, blocked, tags, created_at,
+    updated_at, created_by, last_active, extra, deleted_at, deleted_by, replaced_by
+) SELECT
+    token, key_name, key_alias, models, aliases, metadata, user_id, team_id, spend, max_budget, soft_budget,
+    budget_duration, budget_reset_at, rpm_limit, tpm_limit, max_parallel_requests, expires, blocked, tags, created_at,
+    updated_at, created_by, last_active, extra, :at, :by, :replaced_by
+FROM keys WHERE token = :token
+"""
+
+COUNT_KEYS: Final = """
+SELECT count(*) FROM all_keys
+WHERE (deleted_at IS NOT NULL) = :deleted
+    AND (:user_id IS NULL OR user_id = :user_id OR (:substring AND instr(lower(user_id), lower(:user_id))))
+    AND (:team_id IS NULL OR team_id = :team_id)
+    AND (:key_alias IS NULL OR key_alias = :key_alias
+        OR (:substring AND instr(lower(key_alias), lower(:key_alias))))
+    AND (:key_hash IS NULL OR token = :key_hash)
+"""
+
+LIST_KEYS: Final = """
+SELECT * FROM all_keys
+WHERE (deleted_at IS NOT NULL) = :deleted
+    AND (:user_id IS NULL OR user_id = :user_id OR (:substring AND instr(lower(user_id), lower(:user_id))))
+    AND (:team_id IS NULL OR team_id = :team_id)
+    AND (:key_alias IS NULL OR key_alias = :key_alias
+        OR (:substring AND instr(lower(key_alias), lower(:key_alias))))
+    AND (:key_hash IS NULL OR token = :key_hash)
+ORDER BY
+    CASE WHEN :falling THEN NULL ELSE CASE :sort_by
+        WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at WHEN 'spend' THEN spend
+        WHEN 'max_budget' THEN max_budget WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name
+        ELSE token END END ASC,
+    CASE WHEN :falling THEN CASE :sort_by
+        WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at WHEN 'spend' THEN spend
+        WHEN 'max_budget' THEN max_budget WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name
+        ELSE token END END DESC,
+    token ASC
+LIMIT :size OFFSET :start
+"""
+
+# A sum beyond 63 bits becomes a floating-point number, which is larger than the largest whole one.
+CHARGE_KEY: Final = """
+UPDATE keys SET
+    spend = min(spend + :amount, 9223372036854775807), last_active = max(coalesce(last_active, 0.0), :at)
+WHERE token = :token
+"""
+
+CHARGE_DELETED_KEY: Final = """
+UPDATE deleted_keys SET
+    spend = min(spend + :amount, 9223372036854775807), last_active = max(coalesce(last_active, 0.0), :at)
+WHERE token = :token
+"""
+
+ADD_CALL: Final = """
+INSERT OR IGNORE INTO calls (
+    call_id, operation, route, started_at, ended_at, first_token_at, status, http_status, error_code, error_message,
+    key_token, key_alias, user_id, team_id, end_user, model_requested, model_group, deployment_id, model, provider,
+    api_base, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
+    audio_input_tokens, audio_output_tokens, usage_source, cost, attempts, stream, overhead_ms, tags, peer, prompt,
+    reply
+) VALUES (
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+)
+"""
+
+ADD_DAILY: Final = """
+INSERT INTO daily_spend (
+    day, key_token, user_id, model_group, provider, calls, failures, prompt_tokens, completion_tokens, spend
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (day, key_token, user_id, model_group, provider) DO UPDATE SET
+    calls = calls + excluded.calls,
+    failures = failures + excluded.failures,
+    prompt_tokens = min(prompt_tokens + excluded.prompt_tokens, 9223372036854775807),
+    completion_tokens = min(completion_tokens + excluded.completion_tokens, 9223372036854775807),
+    spend = min(spend + excluded.spend, 9223372036854775807)
+"""
+
+DAILY: Final = """
+SELECT day, key_token, user_id, model_group, calls, spend FROM daily_spend
+WHERE day BETWEEN :first_day AND :last_day
+    AND (:key_token IS NULL OR key_token = :key_token)
+    AND (:user_id IS NULL OR user_id = :user_id)
+ORDER BY day
+"""
+
+# In two parts, since a sum beyond 63 bits would be an error.
+TOTALS: Final = """
+SELECT
+    coalesce(sum(calls), 0), coalesce(sum(failures), 0),
+    coalesce(sum(prompt_tokens / 4294967296), 0), coalesce(sum(prompt_tokens % 4294967296), 0),
+    coalesce(sum(completion_tokens / 4294967296), 0), coalesce(sum(completion_tokens % 4294967296), 0),
+    coalesce(sum(spend / 4294967296), 0), coalesce(sum(spend % 4294967296), 0)
+FROM daily_spend
+"""
+
+# One statement for each index, since SQLite chooses its plan before it knows which filters are given.
+CALLS_BY_ID: Final = """
+SELECT * FROM calls
+WHERE call_id = :call_id AND (:key_token IS NULL OR key_token = :key_token)
+    AND (:user_id IS NULL OR user_id = :user_id) AND started_at >= :start AND started_at < :end
+ORDER BY started_at DESC, id DESC LIMIT :limit OFFSET :offset
+"""
+
+CALLS_BY_KEY: Final = """
+SELECT * FROM calls
+WHERE key_token = :key_token AND (:user_id IS NULL OR user_id = :user_id)
+    AND started_at >= :start AND started_at < :end
+ORDER BY started_at DESC, id DESC LIMIT :limit OFFSET :offset
+"""
+
+CALLS_BY_USER: Final = """
+SELECT * FROM calls
+WHERE user_id = :user_id AND started_at >= :start AND started_at < :end
+ORDER BY started_at DESC, id DESC LIMIT :limit OFFSET :offset
+"""
+
+CALLS_BY_START: Final = """
+SELECT * FROM calls
+WHERE started_at >= :start AND started_at < :end
+ORDER BY started_at DESC, id DESC LIMIT :limit OFFSET :offset
+"""

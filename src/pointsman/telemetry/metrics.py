@@ -1,0 +1,224 @@
+"""Counts calls as they end, and shows the counts to Prometheus under LiteLLM's metric names.
+
+Adding to a series costs about two microseconds; the Prometheus objects are only made when somebody scrapes.
+With several workers each leaves a snapshot of its counts in the data directory, and the one that is scraped adds
+them up, so that every scrape sees the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from pointsman.core.outcome import CallRecord
+from pointsman.core.price import dollars
+from pointsman.telemetry.series import BUCKETS, CallLabels, CallSeries, Histogram, Snapshot
+
+__all__ = ["CallMetrics"]
+
+_SERIES_MAX: Final = 5_000
+_OTHER: Final = "other"
+
+_CALLER: Final = ("hashed_api_key", "api_key_alias", "team", "user")
+_MODEL: Final = ("requested_model", "model_group", "model", "model_id", "api_provider")
+_SPENT: Final = (*_CALLER, *_MODEL)
+_COUNTERS: Final[tuple[tuple[str, str, Callable[[CallSeries], float]], ...]] = (
+    ("litellm_requests_metric", "Calls that reached a deployment.", lambda series: series.calls),
+    ("litellm_spend_metric", "Money spent, in USD.", lambda series: dollars(series.spend)),
+    ("litellm_input_tokens_metric", "Prompt tokens.", lambda series: series.prompt_tokens),
+    ("litellm_output_tokens_metric", "Completion tokens.", lambda series: series.completion_tokens),
+    (
+        "litellm_total_tokens_metric",
+        "Prompt and completion tokens.",
+        lambda series: series.prompt_tokens + series.completion_tokens,
+    ),
+    ("litellm_input_cached_tokens_metric", "Prompt tokens read from a cache.", lambda series: series.cached_tokens),
+    ("litellm_output_reasoning_tokens_metric", "Reasoning tokens.", lambda series: series.reasoning_tokens),
+)
+_HISTOGRAMS: Final[tuple[tuple[str, str, Callable[[CallSeries], Histogram]], ...]] = (
+    ("litellm_request_total_latency_metric", "Seconds from request to end of answer.", lambda series: series.latency),
+    ("litellm_llm_api_latency_metric", "Seconds spent waiting for the upstream.", lambda series: series.api_latency),
+    (
+        "litellm_llm_api_time_to_first_token_metric",
+        "Seconds to the first token of a stream.",
+        lambda series: series.first_token,
+    ),
+    ("litellm_overhead_latency_metric", "Seconds the gateway itself added.", lambda series: series.overhead),
+)
+
+
+class CallMetrics(Collector):
+    """Listens to calls and collects for Prometheus. ``gauges`` gives values that are read when scraped."""
+
+    def __init__(self, gauges: Callable[[], Mapping[str, float]]) -> None:
+        self._gauges = gauges
+        self._series: dict[tuple[str, str, str, str, int], CallSeries] = {}
+        self._directory: Path | None = None
+        self._own_file: Path | None = None
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def share(self, directory: Path, worker: int) -> None:
+        """Add up with the other workers, through snapshot files in ``directory``."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory = directory
+        self._own_file = directory / f"metrics-{worker}.msgpack"
+
+    def call_ended(self, record: CallRecord) -> None:
+        """Count a call; see :class:`pointsman.lifecycle.announce.Listener`."""
+        key = (record.key_token, record.deployment_id, record.model_requested, record.route, record.http_status)
+        series = self._series.get(key)
+        if series is None:
+            series = self._begin(key, record)
+        series.count(record)
+
+    def exposition(self) -> bytes:
+        """The text format that Prometheus scrapes."""
+        return generate_latest(self._registry)
+
+    def save(self) -> None:
+        """Leave a snapshot for the other workers."""
+        if self._own_file is not None:
+            spare = self._own_file.with_suffix(".new")
+            spare.write_bytes(msgspec.msgpack.encode(Snapshot(list(self._series.values()), dict(self._gauges()))))
+            spare.replace(self._own_file)
+
+    def collect(self) -> Iterable[Metric]:
+        """Called by Prometheus's registry."""
+        series, gauges = self._gathered()
+        for name, value in gauges.items():
+            gauge = GaugeMetricFamily(name, _GAUGE_WORDS.get(name, name), labels=[])
+            gauge.add_metric([], value)
+            yield gauge
+        yield from _proxy_counters(series)
+        served = [entry for entry in series if entry.labels.deployment_id]
+        for name, words, value_of in _COUNTERS:
+            counter = CounterMetricFamily(name, words, labels=_SPENT)
+            for entry in served:
+                counter.add_metric(_spent_values(entry.labels), value_of(entry))
+            yield counter
+        for name, words, histogram_of in _HISTOGRAMS:
+            family = HistogramMetricFamily(name, words, labels=_SPENT)
+            for entry in served:
+                histogram = histogram_of(entry)
+                family.add_metric(_spent_values(entry.labels), _cumulative(histogram), histogram.total)
+            yield family
+
+    def _begin(self, key: tuple[str, str, str, str, int], record: CallRecord) -> CallSeries:
+        if len(self._series) >= _SERIES_MAX:
+            key = (_OTHER, record.deployment_id, _OTHER, record.route, record.http_status)
+            known = self._series.get(key)
+            if known is not None:
+                return known
+        crowded = key[0] == _OTHER
+        labels = CallLabels(
+            key_token=key[0],
+            key_alias=_OTHER if crowded else record.key_alias or "",
+            team=_OTHER if crowded else record.team_id or "",
+            user=_OTHER if crowded else record.user_id or "",
+            requested_model=key[2] if record.deployment_id else "",
+            model_group=record.model_group if record.deployment_id else "",
+            deployment_id=record.deployment_id,
+            model=record.model,
+            provider=record.provider,
+            api_base=record.api_base,
+            route=record.route,
+            status=record.http_status,
+            error=record.error_code or "",
+        )
+        series = self._series[key] = CallSeries.empty(labels)
+        return series
+
+    def _gathered(self) -> tuple[list[CallSeries], dict[str, float]]:
+        if self._directory is None:
+            return list(self._series.values()), dict(self._gauges())
+        self.save()
+        merged: dict[CallLabels, CallSeries] = {}
+        gauges: dict[str, float] = {}
+        for path in sorted(self._directory.glob("metrics-*.msgpack")):
+            try:
+                snapshot = msgspec.msgpack.decode(path.read_bytes(), type=Snapshot)
+            except (OSError, msgspec.MsgspecError):
+                continue
+            for name, value in snapshot.gauges.items():
+                gauges[name] = gauges.get(name, 0.0) + value
+            for series in snapshot.series:
+                known = merged.setdefault(series.labels, series)
+                if known is not series:
+                    known.merge(series)
+        return list(merged.values()), gauges
+
+
+_GAUGE_WORDS: Final = {
+    "litellm_in_flight_requests": "Requests under way.",
+    "pointsman_keys_cached": "Keys held in memory.",
+    "pointsman_keys_cached_max": "Bound on keys held in memory.",
+    "pointsman_spool_records": "Call records not yet in the database.",
+    "pointsman_resident_memory_bytes": "Memory the process holds.",
+    "pointsman_upstream_connections_idle": "Idle connections to upstreams.",
+    "pointsman_upstream_connections_busy": "Connections to upstreams with a request under way.",
+    "pointsman_upstream_connections_opened_total": "Connections to upstreams ever opened.",
+}
+
+
+def _proxy_counters(series: list[CallSeries]) -> Iterable[Metric]:
+    labels = (*_CALLER, "requested_model", "route", "model_id", "api_provider")
+    total = CounterMetricFamily(
+        "litellm_proxy_total_requests_metric", "Requests answered.", labels=(*labels, "status_code")
+    )
+    failed = CounterMetricFamily(
+        "litellm_proxy_failed_requests_metric",
+        "Requests that failed.",
+        labels=(*labels, "exception_status", "exception_class"),
+    )
+    good = CounterMetricFamily("litellm_deployment_success_responses", "Good answers by deployment.", labels=_SPENT)
+    bad = CounterMetricFamily("litellm_deployment_failure_responses", "Failures by deployment.", labels=_SPENT)
+    for entry in series:
+        about = entry.labels
+        values = [
+            about.key_token,
+            about.key_alias,
+            about.team,
+            about.user,
+            about.requested_model,
+            about.route,
+            about.deployment_id,
+            about.provider,
+        ]
+        total.add_metric([*values, str(about.status)], entry.calls)
+        if entry.failures:
+            failed.add_metric([*values, str(about.status), about.error], entry.failures)
+        if about.deployment_id:
+            good.add_metric(_spent_values(about), entry.calls - entry.failures)
+            if entry.failures:
+                bad.add_metric(_spent_values(about), entry.failures)
+    return total, failed, good, bad
+
+
+def _spent_values(labels: CallLabels) -> list[str]:
+    return [
+        labels.key_token,
+        labels.key_alias,
+        labels.team,
+        labels.user,
+        labels.requested_model,
+        labels.model_group,
+        labels.model,
+        labels.deployment_id,
+        labels.provider,
+    ]
+
+
+def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:
+    running = 0
+    out: list[tuple[str, float]] = []
+    for bound, count in zip([*map(str, BUCKETS), "+Inf"], histogram.counts, strict=True):
+        running += count
+        out.append((bound, running))
+    return out

@@ -1,0 +1,59 @@
+"""What an upstream's error answer means, as far as its HTTP status tells, and what of its words may be repeated."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pointsman.core.errors import Broken, Overloaded, Rejected, UpstreamFailed
+
+__all__ = ["fit_to_repeat", "upstream_failure"]
+
+_MESSAGE_CHARACTERS_MAX: Final = 500
+_LOOKED_AT_CHARACTERS_MAX: Final = 20_000
+
+_UNSEEN: Final = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->|<[^>]{0,2000}>", re.DOTALL | re.IGNORECASE)
+_TITLE: Final = re.compile(r"<title[^>]{0,200}>(.{0,500}?)</title", re.DOTALL | re.IGNORECASE)
+_SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_SECRETS: Final = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|nvapi|hf)[-_][A-Za-z0-9*._-]{6,}|\bAIza[A-Za-z0-9_-]{20,}|\bAKIA[A-Z0-9]{12,}"
+    r"|\b(?:bearer|basic)\s+(?=\S*[0-9*])[A-Za-z0-9._~+/=*-]{8,}"
+    r"|(?<=//)[^/\s@]{1,200}@"
+    r"|(?<=[?&]key=)[^&\s]+|(?<=api_key=)[^&\s]+",
+    re.IGNORECASE,
+)
+
+_KINDS: Final = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
+_OVERLOADED: Final = frozenset({429, 503, 529})
+
+
+def fit_to_repeat(text: str) -> str:
+    """One short line without markup, control characters, or anything that looks like a credential."""
+    text = text[:_LOOKED_AT_CHARACTERS_MAX]
+    if "<" in text and ">" in text:
+        title = _TITLE.search(text)
+        text = title[1] if title else _UNSEEN.sub(" ", text)
+    text = _SPACE.sub(" ", _SECRETS.sub("[hidden]", text)).strip()
+    return text if len(text) <= _MESSAGE_CHARACTERS_MAX else text[:_MESSAGE_CHARACTERS_MAX] + "…"
+
+
+def upstream_failure(
+    status: int, message: str, *, code: str | None = None, param: str | None = None, hint: str | None = None
+) -> UpstreamFailed:
+    """The error for an upstream's status: 4xx keep theirs, a bare 500 becomes 502 since it is not ours.
+
+    Args:
+        status: The upstream's HTTP status. Anything below 400 is no answer to be had here, so broken.
+        message: What happened, already fit to repeat.
+        code: The machine-readable reason, or None for the class's own.
+        param: The request field at fault.
+        hint: What the reader can do about it.
+    """
+    if status in _OVERLOADED:
+        overloaded = 429 if status == 429 else 503
+        kind = "rate_limit_error" if overloaded == 429 else "api_error"
+        return Overloaded(message, hint=hint, param=param, status=overloaded, code=code, kind=kind)
+    if 400 <= status < 500:
+        return Rejected(message, hint=hint, param=param, status=status, code=code, kind=_KINDS.get(status))
+    gateway_status = status if 500 < status < 600 else None
+    return Broken(message, hint=hint, param=param, status=gateway_status, code=code)

@@ -1,0 +1,106 @@
+"""Several workers are one gateway: one port, one set of keys, one ledger, one metric page."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.configs import openai_entry
+from tests.support.gateway import Gateway, Launch
+from tests.support.waiting import eventually
+from tests.upstreams import FakeOpenAI
+
+WORKERS = 2
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[tuple[Gateway, FakeOpenAI]]:
+    with FakeOpenAI() as upstream:
+        gateway = Gateway.start({"model_list": [openai_entry("fast", upstream)]}, args=["--workers", str(WORKERS)])
+        yield gateway, upstream
+        gateway.close()
+
+
+def many(gateway: Gateway, key: str, count: int) -> list[int]:
+    """``count`` calls, each on a connection of its own, so that the kernel spreads them over the workers."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda _: gateway.chat("fast", key=key).status, range(count)))
+
+
+def test_there_are_as_many_processes_as_asked_for(house: tuple[Gateway, FakeOpenAI]) -> None:
+    gateway, _ = house
+    assert len(gateway.processes()) >= WORKERS
+
+
+def test_a_new_key_works_in_every_worker(house: tuple[Gateway, FakeOpenAI]) -> None:
+    gateway, _ = house
+    key = gateway.new_key()
+    assert set(many(gateway, key, 40)) == {200}
+
+
+def test_every_call_is_in_the_one_ledger_and_counted_once(house: tuple[Gateway, FakeOpenAI]) -> None:
+    gateway, _ = house
+    key = gateway.new_key(key_alias=f"counted-{time.monotonic_ns()}")
+    assert many(gateway, key, 40) == [200] * 40
+    rows = gateway.settled_ledger(40, key)
+    assert len({row["request_id"] for row in rows}) == len(rows) == 40
+    alias = gateway.http("GET", f"/key/info?key={key}").json()["info"]["key_alias"]
+    eventually(
+        lambda: gateway.metric("litellm_requests_metric_total", api_key_alias=alias) == 40,
+        "one scrape sees the counts of all workers",
+    )
+
+
+def test_a_changed_key_is_changed_in_every_worker_within_seconds(house: tuple[Gateway, FakeOpenAI]) -> None:
+    gateway, _ = house
+    key = gateway.new_key()
+    assert set(many(gateway, key, 20)) == {200}
+    assert gateway.http("POST", "/key/block", {"key": key}).status == 200
+    eventually(lambda: not set(many(gateway, key, 20)) & {200}, "no worker lets the key in")
+    assert gateway.http("POST", "/key/unblock", {"key": key}).status == 200
+    eventually(lambda: set(many(gateway, key, 20)) == {200}, "every worker lets the key in")
+
+
+def test_a_reload_reaches_every_worker(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch({"model_list": [openai_entry("one", upstream)]}, args=["--workers", str(WORKERS)])
+    gateway.write_config({"model_list": [openai_entry("two", upstream)]})
+
+    def lists() -> list[set[str]]:
+        return [{row["id"] for row in gateway.http("GET", "/v1/models").json()["data"]} for _ in range(20)]
+
+    eventually(lambda: all(each == {"two"} for each in lists()), "every worker lists the new model")
+
+
+def test_a_worker_that_dies_is_replaced_and_loses_nothing(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch({"model_list": [openai_entry("fast", upstream)]}, args=["--workers", str(WORKERS)])
+    key = gateway.new_key()
+    assert many(gateway, key, 20) == [200] * 20
+    workers = [pid for pid in gateway.processes() if pid != gateway.process.pid]
+    os.kill(workers[-1], signal.SIGKILL)
+    eventually(
+        lambda: workers[-1] not in (now := gateway.processes()) and len(now) >= len(workers) + 1,
+        "a new worker has taken its place",
+        timeout=15.0,
+    )
+    eventually(lambda: set(many(gateway, key, 8)) == {200}, "all workers answer", timeout=10.0)
+    assert len(gateway.settled_ledger(28, key, timeout=10.0)) >= 28
+
+
+def test_all_workers_end_together(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch({"model_list": [openai_entry("fast", upstream)]}, args=["--workers", str(WORKERS)])
+    family = gateway.processes()
+    assert gateway.stop() == 0
+    assert not any(_alive(pid) for pid in family)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

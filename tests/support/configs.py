@@ -1,0 +1,33 @@
+"""Pieces of a config.yaml."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.upstreams import FakeOllama, FakeOpenAI
+
+__all__ = ["ollama_entry", "openai_entry"]
+
+
+def openai_entry(
+    name: str, upstream: FakeOpenAI | str, info: dict[str, Any] | None = None, **params: Any
+) -> dict[str, Any]:
+    """A ``model_list`` entry that goes to an OpenAI-compatible server."""
+    base = upstream if isinstance(upstream, str) else upstream.base_url
+    entry: dict[str, Any] = {
+        "model_name": name,
+        "litellm_params": {"model": "openai/fake-model", "api_base": base, "api_key": "sk-up", **params},
+    }
+    return {**entry, "model_info": info} if info else entry
+
+
+def ollama_entry(
+    name: str, upstream: FakeOllama | str, model: str, info: dict[str, Any] | None = None, **params: Any
+) -> dict[str, Any]:
+    """A ``model_list`` entry that goes to Ollama's native API."""
+    base = upstream if isinstance(upstream, str) else upstream.url
+    entry: dict[str, Any] = {
+        "model_name": name,
+        "litellm_params": {"model": f"ollama_chat/{model}", "api_base": base, **params},
+    }
+    return {**entry, "model_info": info} if info else entry
