@@ -31,9 +31,8 @@ def house() -> Iterator[tuple[Gateway, FakeOllama]]:
                 "upstream_idle_timeout_seconds": IDLE_SECONDS,
             },
         }
-        gateway = Gateway.start(config)
-        yield gateway, upstream
-        gateway.close()
+        with Gateway.start(config) as gateway:
+            yield gateway, upstream
 
 
 def cool(upstream: FakeOllama) -> None:

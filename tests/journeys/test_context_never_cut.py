@@ -27,9 +27,8 @@ def house() -> Iterator[tuple[Gateway, FakeOllama]]:
             "model_list": [*entries, ollama_entry("capped", upstream, "capped", num_ctx=8192)],
             "pointsman": {"num_ctx_max": 16_384},
         }
-        gateway = Gateway.start(config)
-        yield gateway, upstream
-        gateway.close()
+        with Gateway.start(config) as gateway:
+            yield gateway, upstream
 
 
 def prompt(tokens: int) -> str:

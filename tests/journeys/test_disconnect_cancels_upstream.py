@@ -31,9 +31,8 @@ IDS = [f"{path}{' streamed' if body.get('stream') else ''}" for path, body in FO
 def house() -> Iterator[tuple[Gateway, FakeOpenAI, FakeOllama]]:
     with FakeOpenAI() as upstream, FakeOllama([OllamaModel("llama3.1:8b")]) as ollama:
         entries = [openai_entry("fast", upstream), ollama_entry("local", ollama, "llama3.1:8b")]
-        gateway = Gateway.start({"model_list": entries})
-        yield gateway, upstream, ollama
-        gateway.close()
+        with Gateway.start({"model_list": entries}) as gateway:
+            yield gateway, upstream, ollama
 
 
 def leave_after(gateway: Gateway, path: str, body: dict[str, Any], key: str, request: Any) -> tuple[float, Any]:

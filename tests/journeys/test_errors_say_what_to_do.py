@@ -26,9 +26,8 @@ def house() -> Iterator[tuple[Gateway, FakeOpenAI, FakeOllama]]:
             ollama_entry("unpulled", ollama, "qwen3:4b"),
             openai_entry("dead", dead),
         ]
-        gateway = Gateway.start({"model_list": entries, "pointsman": {"upstream_idle_timeout_seconds": 1}})
-        yield gateway, upstream, ollama
-        gateway.close()
+        with Gateway.start({"model_list": entries, "pointsman": {"upstream_idle_timeout_seconds": 1}}) as gateway:
+            yield gateway, upstream, ollama
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -127,7 +126,7 @@ def test_a_broken_upstream_is_a_bad_gateway(
         faults.half_event(chat_chunks(["Hel", "lo"], None)[:3]),
         faults.reset_in_stream(chat_chunks(["Hel", "lo"], None)[:3]),
         faults.stall_in_stream(chat_chunks(["Hel", "lo"], None)[:3]),
-        Reply.stream(chat_chunks(["Hel", "lo"], None)[:3], done=False),
+        Reply.stream(chat_chunks(["Hel", "lo"], None)[:3], done=False, gap_seconds=0.05),
     ],
     ids=["half an event", "reset", "stall", "ends without finish_reason"],
 )

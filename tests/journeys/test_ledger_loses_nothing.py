@@ -144,9 +144,8 @@ def house() -> Iterator[tuple[Gateway, FakeOpenAI, FakeOllama]]:
             output_cost_per_token=0.01,
             cache_read_input_token_cost=0.0001,
         )
-        gateway = Gateway.start({"model_list": [priced, ollama_entry("local", ollama, "llama3.1:8b")]})
-        yield gateway, upstream, ollama
-        gateway.close()
+        with Gateway.start({"model_list": [priced, ollama_entry("local", ollama, "llama3.1:8b")]}) as gateway:
+            yield gateway, upstream, ollama
 
 
 def the_row(gateway: Gateway, key: str) -> dict[str, Any]:

@@ -30,9 +30,8 @@ def house() -> Iterator[tuple[Gateway, FakeOllama]]:
             ollama_entry("lenient", upstream, "thinker", drop_params=True),
             ollama_entry("embedder", upstream, "nomic-embed-text"),
         ]
-        gateway = Gateway.start({"model_list": entries})
-        yield gateway, upstream
-        gateway.close()
+        with Gateway.start({"model_list": entries}) as gateway:
+            yield gateway, upstream
 
 
 def sent(house: tuple[Gateway, FakeOllama], model: str = "thinker", **fields: Any) -> dict[str, Any]:

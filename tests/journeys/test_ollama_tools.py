@@ -31,9 +31,8 @@ def house() -> Iterator[tuple[Gateway, FakeOllama]]:
     models = [OllamaModel("llama3.1:8b"), OllamaModel("plain", capabilities=("completion",))]
     with FakeOllama(models) as upstream:
         entries = [ollama_entry("tooled", upstream, "llama3.1:8b"), ollama_entry("plain", upstream, "plain")]
-        gateway = Gateway.start({"model_list": entries})
-        yield gateway, upstream
-        gateway.close()
+        with Gateway.start({"model_list": entries}) as gateway:
+            yield gateway, upstream
 
 
 @pytest.mark.parametrize("with_ids", [False, True])

@@ -39,9 +39,8 @@ def house() -> Iterator[House]:
     capable = ("completion", "tools", "vision", "thinking")
     with FakeOpenAI() as upstream, FakeOllama([OllamaModel("llama3.1:8b", capabilities=capable)]) as ollama:
         entries = [openai_entry("express", upstream), ollama_entry("native", ollama, "llama3.1:8b")]
-        gateway = Gateway.start({"model_list": entries})
-        yield House(gateway, upstream, ollama)
-        gateway.close()
+        with Gateway.start({"model_list": entries}) as gateway:
+            yield House(gateway, upstream, ollama)
 
 
 LANES = pytest.mark.parametrize(

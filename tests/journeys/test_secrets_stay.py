@@ -57,10 +57,9 @@ def house() -> Iterator[tuple[Gateway, str, Seen, FakeOpenAI]]:
             "litellm_settings": {"request_timeout": 1},
             "pointsman": {"upstream_idle_timeout_seconds": 1, "upstream_load_timeout_seconds": 1},
         }
-        gateway = Gateway.start(config, env={"CANARY_KEY": PROVIDER_KEY, "LOG_LEVEL": "DEBUG"})
-        key = gateway.new_key(key_alias="canary")
-        yield gateway, key, provoke(gateway, key, upstream), upstream
-        gateway.close()
+        with Gateway.start(config, env={"CANARY_KEY": PROVIDER_KEY, "LOG_LEVEL": "DEBUG"}) as gateway:
+            key = gateway.new_key(key_alias="canary")
+            yield gateway, key, provoke(gateway, key, upstream), upstream
 
 
 def provoke(gateway: Gateway, key: str, upstream: FakeOpenAI) -> Seen:

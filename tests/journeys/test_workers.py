@@ -20,10 +20,11 @@ WORKERS = 2
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[tuple[Gateway, FakeOpenAI]]:
-    with FakeOpenAI() as upstream:
-        gateway = Gateway.start({"model_list": [openai_entry("fast", upstream)]}, args=["--workers", str(WORKERS)])
+    with (
+        FakeOpenAI() as upstream,
+        Gateway.start({"model_list": [openai_entry("fast", upstream)]}, args=["--workers", str(WORKERS)]) as gateway,
+    ):
         yield gateway, upstream
-        gateway.close()
 
 
 def many(gateway: Gateway, key: str, count: int) -> list[int]:

@@ -66,7 +66,7 @@ async def test_every_changeable_field_can_change(keys: KeyStore) -> None:
     fields = set(KeyChanges.__struct_fields__)
     given = {name: value for name, value in msgspec.structs.asdict(full_key(spend=7)).items() if name in fields}
     await keys.update("t1", KeyChanges(**given))
-    unchanged = {"created_at": 0.0, "created_by": None, "last_active": None}
+    unchanged: dict[str, Any] = {"created_at": 0.0, "created_by": None, "last_active": None}
     assert await keys.get("t1") == full_key(spend=7, **unchanged)
 
 
@@ -99,8 +99,9 @@ async def test_numbers_are_kept_up_to_63_bits_and_refused_beyond(keys: KeyStore,
     with pytest.raises(Malformed) as refused:
         await keys.insert(bare_key("t2", **{field: INTEGER_MAX + 1}))
     assert refused.value.param == field
+    changes: dict[str, Any] = {"updated_at": 0.0, field: INTEGER_MAX + 1}
     with pytest.raises(Malformed):
-        await keys.update("t1", KeyChanges(updated_at=0.0, **{field: INTEGER_MAX + 1}))
+        await keys.update("t1", KeyChanges(**changes))
 
 
 async def test_text_that_is_not_unicode_is_refused(keys: KeyStore) -> None:

@@ -58,12 +58,14 @@ async def test_a_call_counts_once_however_often_it_is_appended(keys: KeyStore, l
 async def test_appending_raises_what_the_key_spent_and_when_it_was_used(keys: KeyStore, ledger: LedgerStore) -> None:
     await keys.insert(bare_key("t1", spend=5))
     await keys.insert(bare_key("t2", last_active=NOON + 99))
-    appended = await ledger.append([
-        bare_call("c1", key_token="t1", cost=1, ended_at=NOON + 7),
-        bare_call("c2", key_token="t1", cost=2, ended_at=NOON + 3),
-        bare_call("c3", key_token="t2", cost=0),
-        bare_call("c4", key_token="master", cost=8),
-    ])
+    appended = await ledger.append(
+        [
+            bare_call("c1", key_token="t1", cost=1, ended_at=NOON + 7),
+            bare_call("c2", key_token="t1", cost=2, ended_at=NOON + 3),
+            bare_call("c3", key_token="t2", cost=0),
+            bare_call("c4", key_token="master", cost=8),
+        ]
+    )
     assert appended == Appended(4, {"t1": 3, "t2": 0, "master": 8})
     assert await keys.get("t1") == bare_key("t1", spend=8, last_active=NOON + 7)
     assert await keys.get("t2") == bare_key("t2", last_active=NOON + 99)
@@ -103,23 +105,27 @@ async def test_absurd_numbers_saturate_and_stop_nobody(keys: KeyStore, ledger: L
     ],
 )
 async def test_calls_are_found_latest_first(ledger: LedgerStore, query: LedgerQuery, found: list[str]) -> None:
-    await ledger.append([
-        bare_call("c2", started_at=NOON + 2, key_token="t1", user_id="u1"),
-        bare_call("c1", started_at=NOON + 1, key_token="t1"),
-        bare_call("c4", started_at=NOON + 4, key_token="t2", user_id="u1"),
-        bare_call("c3", started_at=NOON + 3, key_token="t1", user_id="u2"),
-    ])
+    await ledger.append(
+        [
+            bare_call("c2", started_at=NOON + 2, key_token="t1", user_id="u1"),
+            bare_call("c1", started_at=NOON + 1, key_token="t1"),
+            bare_call("c4", started_at=NOON + 4, key_token="t2", user_id="u1"),
+            bare_call("c3", started_at=NOON + 3, key_token="t1", user_id="u2"),
+        ]
+    )
     assert [record.call_id for record in await ledger.find(query)] == found
 
 
 async def test_days_are_summed_up_by_key_user_and_model(ledger: LedgerStore) -> None:
-    await ledger.append([
-        bare_call("c1", key_token="t1", user_id="u1", model_group="a", cost=1),
-        bare_call("c2", key_token="t1", user_id="u1", model_group="b", provider="ollama", cost=2),
-        bare_call("c3", key_token="t2", model_group="b", provider="openai", cost=4),
-        bare_call("c4", key_token="t2", started_at=NOON + DAY, model_group="a", cost=8),
-        bare_call("c5", key_token="t2", started_at=NOON + 2 * DAY, cost=16),
-    ])
+    await ledger.append(
+        [
+            bare_call("c1", key_token="t1", user_id="u1", model_group="a", cost=1),
+            bare_call("c2", key_token="t1", user_id="u1", model_group="b", provider="ollama", cost=2),
+            bare_call("c3", key_token="t2", model_group="b", provider="openai", cost=4),
+            bare_call("c4", key_token="t2", started_at=NOON + DAY, model_group="a", cost=8),
+            bare_call("c5", key_token="t2", started_at=NOON + 2 * DAY, cost=16),
+        ]
+    )
     await ledger.append([bare_call("c6", key_token="t1", user_id="u1", model_group="a", cost=32)])
     both = SummaryQuery(first_day=date(2024, 10, 4), last_day=date(2024, 10, 5))
     assert await ledger.summary(both) == (
@@ -146,11 +152,13 @@ async def test_models_that_reached_no_deployment_are_not_listed(ledger: LedgerSt
 
 async def test_totals_count_everything(ledger: LedgerStore) -> None:
     assert await ledger.totals() == LedgerTotals()
-    await ledger.append([
-        bare_call("c1", usage=Usage(10, 5), cost=7),
-        bare_call("c2", usage=Usage(1, 2), status="cancelled", started_at=NOON + DAY),
-        bare_call("c3", status="failure", key_token="t9"),
-    ])
+    await ledger.append(
+        [
+            bare_call("c1", usage=Usage(10, 5), cost=7),
+            bare_call("c2", usage=Usage(1, 2), status="cancelled", started_at=NOON + DAY),
+            bare_call("c3", status="failure", key_token="t9"),
+        ]
+    )
     assert await ledger.totals() == LedgerTotals(3, 2, 11, 7, 7)
 
 

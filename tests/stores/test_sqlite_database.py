@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -23,7 +24,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "pointsman.db"
 
 
-async def opened(path: Path, **options: float) -> SqliteDatabase:
+async def opened(path: Path, **options: Any) -> SqliteDatabase:
     database = SqliteDatabase(path, **options)
     await database.open()
     return database
@@ -115,7 +116,7 @@ async def test_a_call_ends_in_time_though_the_thread_is_busy(path: Path) -> None
     go_on = threading.Event()
     slow = asyncio.gather(database.read(lambda _: go_on.wait(5)), return_exceptions=True)
     await asyncio.sleep(0)
-    with pytest.raises(StorageUnavailable, match="did not answer within 0.05 s"):
+    with pytest.raises(StorageUnavailable, match=r"did not answer within 0\.05 s"):
         await SqliteKeyStore(database).insert(bare_key())
     go_on.set()
     (failed,) = await slow
@@ -160,7 +161,7 @@ async def test_the_event_loop_goes_on_while_the_thread_works(database: SqliteDat
     reading = asyncio.gather(database.read(lambda _: release.wait(5)))
     # Were the loop blocked, this would only run after the wait had failed.
     asyncio.get_running_loop().call_soon(release.set)
-    assert await reading == [True]
+    assert list(await reading) == [True]
 
 
 async def test_a_stuck_database_does_not_gather_callers_without_bound(database: SqliteDatabase) -> None:
@@ -238,9 +239,9 @@ async def test_damage_while_running_is_told(path: Path) -> None:
     half = len(content) // 2
     path.write_bytes(content[:half] + os.urandom(len(content) - half))
     damaged = await opened(path)
+    reading = asyncio.gather(*(SqliteKeyStore(damaged).get(f"t{number}") for number in range(200)))
     with pytest.raises(StorageUnavailable, match="is damaged"):
-        for number in range(200):
-            await SqliteKeyStore(damaged).get(f"t{number}")
+        await reading
     await damaged.close()
 
 
@@ -277,9 +278,7 @@ async def test_opening_can_be_tried_again(tmp_path: Path) -> None:
         ({}, "calls_by_start"),
     ],
 )
-async def test_every_search_of_calls_uses_an_index(
-    database: SqliteDatabase, query: dict[str, str], index: str
-) -> None:
+async def test_every_search_of_calls_uses_an_index(database: SqliteDatabase, query: dict[str, Any], index: str) -> None:
     plans: list[str] = []
 
     def plan(connection: apsw.Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -18,15 +19,14 @@ FIRST = Migration(1, "0001_first.sql", "CREATE TABLE a (x INTEGER) STRICT; INSER
 SECOND = Migration(2, "0002_second.sql", "ALTER TABLE a ADD COLUMN y TEXT; UPDATE a SET y = 'new';")
 
 
-async def open_with(path: Path, *migrations: Migration, **options: float) -> SqliteDatabase:
+async def open_with(path: Path, *migrations: Migration, **options: Any) -> SqliteDatabase:
     database = SqliteDatabase(path, migrations=migrations, **options)
     await database.open()
     return database
 
 
 def content(path: Path) -> list[tuple[object, ...]]:
-    with apsw.Connection(str(path)) as connection:
-        return list(connection.execute("SELECT * FROM a"))
+    return list(apsw.Connection(str(path)).execute("SELECT * FROM a"))
 
 
 def test_shipped_migrations_are_numbered_without_gaps() -> None:

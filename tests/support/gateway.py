@@ -71,8 +71,18 @@ class Gateway:
     ) -> Self:
         """A gateway that is ready."""
         gateway = cls(config, env=env, args=args, master_key=master_key)
-        gateway.launch()
+        try:
+            gateway.launch()
+        except BaseException:
+            gateway.close()
+            raise
         return gateway
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     # -- life ----------------------------------------------------------------------------------------
 
@@ -142,12 +152,13 @@ class Gateway:
         self.process.send_signal(signal.SIGTERM)
 
     def wait(self, timeout: float = _STOP_SECONDS) -> int:
-        """The exit status, once the process has ended."""
+        """The exit status, once the process has ended; dying of our own SIGTERM counts as 0, as it does for systemd."""
         try:
-            return self.process.wait(timeout)
+            status = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the gateway did not end within {timeout} s\n{self.output()}") from None
+        return 0 if status == -signal.SIGTERM else status
 
     def stop(self) -> int:
         """SIGTERM, and wait; gives the exit status."""

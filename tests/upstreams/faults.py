@@ -65,9 +65,8 @@ def garbage() -> Reply:
 
 def half_event(events: Iterable[Any], half: bytes = b'data: {"id":"chatcmpl-1","choi') -> Reply:
     """Some events, half of one more, and the end of a well-formed chunked body."""
-    return Reply(
-        (Send(_STREAM_HEAD), *_blocks(events), Send(chunk(half)), Send(b"0\r\n\r\n"), Close()), "half an event"
-    )
+    end = (Pause(0.05), Send(chunk(half)), Send(b"0\r\n\r\n"), Close())
+    return Reply((Send(_STREAM_HEAD), *_blocks(events), *end), "half an event")
 
 
 def endless_line(megabytes: int = 10, kind: str = "text/event-stream") -> Reply:

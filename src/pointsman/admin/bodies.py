@@ -49,7 +49,7 @@ async def read_bytes(request: Request) -> bytes:
 
 
 def read_struct(body: bytes, kind: type[Read]) -> tuple[Read, Mapping[str, msgspec.Raw]]:
-    """A JSON object as ``kind``, and all its fields as raw JSON. Strings that spell numbers count as such, as in LiteLLM.
+    """A JSON object as ``kind``, and all its fields as raw JSON. Strings that spell numbers count as such.
 
     Raises:
         Malformed: not a JSON object, or a field is missing or of a wrong type or value; ``param`` is its path.

@@ -49,6 +49,8 @@ def _parse(duration: str, field: str) -> tuple[int, str]:
     match = _FORM.fullmatch(duration)
     if match is None or int(match[1]) * _SECONDS[match[2]] > _SECONDS_MAX:
         raise Malformed(
-            f"{field} must be a duration.", hint="For example 30s, 15m, 12h, 7d, 2w or 1mo; a century at most.", param=field
+            f"{field} must be a duration.",
+            hint="For example 30s, 15m, 12h, 7d, 2w or 1mo; a century at most.",
+            param=field,
         )
     return int(match[1]), match[2]

@@ -36,7 +36,7 @@ def failure_handlers(paths: tuple[str, ...]) -> Mapping[Any, _Handler]:
             raise error
         return _answer(request, _unrouted(request, error, paths), error.headers)
 
-    async def our_mistake(request: Request, error: Exception) -> Response:
+    async def our_mistake(request: Request, _error: Exception) -> Response:
         return _answer(request, GatewayError("The gateway made a mistake.", hint="Its log says which, by call id."))
 
     return {GatewayError: refused, HTTPException: not_routed, Exception: our_mistake}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
 from typing import Generic, Literal, TypeVar
 
 import msgspec
@@ -94,7 +95,7 @@ class Route(Generic[Query, Body]):
     ``reply`` documents the JSON of the answer; None where it is a text.
     """
 
-    __slots__ = ("body", "body_optional", "handler", "method", "paths", "query", "reply", "scope", "summary", "tier")
+    __slots__ = ("body", "handler", "method", "paths", "query", "reply", "scope", "summary", "tier")
 
     def __init__(
         self,
@@ -108,7 +109,6 @@ class Route(Generic[Query, Body]):
         query: type[Query],
         body: type[Body],
         reply: object = None,
-        body_optional: bool = False,
     ) -> None:
         self.method = method
         self.paths = paths
@@ -119,12 +119,22 @@ class Route(Generic[Query, Body]):
         self.query = query
         self.body = body
         self.reply = reply
-        self.body_optional = body_optional
+
+    def with_scope(self, scope: Scope) -> Route[Query, Body]:
+        """The same route with another demand on its caller."""
+        changed = copy(self)
+        changed.scope = scope
+        return changed
 
     @property
     def takes_body(self) -> bool:
         """Whether a body is read at all."""
         return not issubclass(self.body, Nothing)
+
+    @property
+    def body_optional(self) -> bool:
+        """Whether a request without a body means one that says nothing."""
+        return not any(field.required for field in msgspec.structs.fields(self.body))
 
     def facts(self) -> tuple[RouteFact, ...]:
         """One row per path."""

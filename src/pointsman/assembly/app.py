@@ -1,10 +1,47 @@
-"""temporary until the management API lands"""
+"""Hands the management API what it works with."""
+
 from __future__ import annotations
-from typing import Any
+
+from typing import TYPE_CHECKING
+
+from pointsman import __version__
+from pointsman.admin.app import make_app as make_admin_app
+from pointsman.admin.office import InferencePath, Office, Readiness
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from pointsman.assembly.gateway import Gateway
+
 __all__ = ["make_app"]
-def make_app(gateway: Any) -> Any:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        body = gateway.metrics.exposition() if scope["path"] == "/metrics" else b'{"status":"healthy"}'
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
-        await send({"type": "http.response.body", "body": body})
-    return app
+
+
+def make_app(gateway: Gateway) -> ASGIApp:
+    """The app for every path that the inference server does not answer itself."""
+    lite = gateway.loaded.settings.litellm_settings
+    return make_admin_app(
+        Office(
+            keyring=gateway.keyring,
+            keys=gateway.storage.keys,
+            ledger=gateway.storage.ledger,
+            table=lambda: gateway.house.table,
+            clock=gateway.clock,
+            version=__version__,
+            metrics_text=gateway.metrics.exposition,
+            flush=gateway.storage.flush,
+            on_key_change=gateway.keyring.changed,
+            facts=gateway.routes.facts,
+            hosts=lambda: gateway.routes.hosts,
+            readiness=lambda: _readiness(gateway),
+            require_auth_for_metrics=lite.require_auth_for_metrics_endpoint,
+            key_defaults=lite.default_key_generate_params,
+            key_bounds=lite.upperbound_key_generate_params,
+            docs=gateway.loaded.environment.docs,
+            inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
+        )
+    )
+
+
+def _readiness(gateway: Gateway) -> Readiness:
+    troubles = [trouble for trouble in (gateway.storage.trouble, gateway.storage.mover.backlog().trouble) if trouble]
+    return Readiness(database="disconnected" if troubles else "connected", degraded=tuple(dict.fromkeys(troubles)))

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from pointsman import __version__
+from pointsman.accounting.estimate import estimate_text
 from pointsman.assembly.app import make_app
 from pointsman.assembly.master_key import kept_master_key
 from pointsman.assembly.plan import ServePlan
@@ -33,7 +34,9 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.policies.admission import Admission, AdmissionSettings
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
-from pointsman.providers.lanes import LaneBook
+from pointsman.providers.lanes import LaneBook, NativeLanes
+from pointsman.providers.media import MediaFetcher, MediaLimits
+from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -65,13 +68,15 @@ class Gateway:
         self.routes = RouteMaker(Catalog(), plan.demo)
         self.skipped = self.routes.configure(loaded.settings, loaded.variables)
         general = loaded.settings.general_settings
-        self.keyring = Keyring(self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name)
+        self.keyring = Keyring(
+            self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
+        )
         self.admission = Admission(_admission(loaded))
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook({}),
+            lanes=LaneBook({"ollama": self._ollama_lanes(loaded)}),
             sender=self.transport,
             journal=self.storage.spool,
             listeners=(self.metrics, CallLog()),
@@ -182,6 +187,20 @@ class Gateway:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
 
+    def _ollama_lanes(self, loaded: Loaded) -> NativeLanes:
+        windows = ContextWindows()
+        local = loaded.settings.local
+        limits = MediaLimits(enabled=local.fetch_remote_images, bytes_max=local.fetch_remote_image_bytes_max)
+        services = OllamaServices(
+            facts=OllamaFactsCache(self.transport, self.nursery, windows, self.clock),
+            windows=windows,
+            media=MediaFetcher(limits),
+            estimate=estimate_text,
+            on_truncation=_tell_truncation,
+            clock=self.clock,
+        )
+        return lambda deployment, operation: ollama_lane(operation, deployment, services)
+
     def _manners(self, loaded: Loaded) -> Manners:
         settings = loaded.settings
         log_prompts = settings.local.log_prompts or settings.general_settings.store_prompts_in_spend_logs
@@ -244,6 +263,15 @@ def _keepalive_seconds(loaded: Loaded) -> float:
 def _resident_bytes() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _tell_truncation(deployment_id: str, sent: int, counted: int) -> None:
+    _log.warning(
+        "Deployment %s counted only %d tokens of a prompt of about %d: it may have been cut.",
+        deployment_id,
+        counted,
+        sent,
+    )
 
 
 def _tell_failure(name: str, error: BaseException) -> None:

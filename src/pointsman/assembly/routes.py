@@ -8,6 +8,7 @@ from typing import Final
 from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.plan import DemoModel
 from pointsman.catalog.lookup import Catalog
+from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.suggest import nearest
 from pointsman.config.sections import Settings
 from pointsman.core.price import FREE
@@ -48,6 +49,10 @@ class RouteMaker:
     def hosts(self) -> tuple[FoundHost, ...]:
         """What discovery found."""
         return self._hosts
+
+    def facts(self, deployment: Deployment) -> ModelFacts | None:
+        """What the catalogue knows of a deployment's model."""
+        return self._catalog.facts(deployment.provider, deployment.model)
 
     def table(self) -> RoutingTable:
         """A table of everything known now."""

@@ -18,12 +18,14 @@ from pointsman.config.references import REFERENCE_PREFIX
 from pointsman.config.sections import LiteLLMParams, ModelAlias, ModelEntry
 from pointsman.core.secret import Secret
 
-__all__ = ["SCHEMA_DIALECT", "json_schema"]
+__all__ = ["SCHEMA_DIALECT", "Schema", "json_schema"]
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, object]
-Properties = dict[str, Schema]
+"""A JSON Schema as data for a JSON encoder."""
+
+_Properties = dict[str, Schema]
 
 _REFERENCE: Final[Mapping[str, object]] = {"$ref": "#/$defs/reference"}
 _REFERENCE_FORM: Final[Mapping[str, object]] = {
@@ -74,15 +76,15 @@ def _definitions() -> Schema:
     return {**defined, "price": _number("number", {"minimum": 0}), "reference": _REFERENCE_FORM}
 
 
-def _map_of(properties: Properties) -> Schema:
+def _map_of(properties: _Properties) -> Schema:
     return {"type": ["object", "null"], "properties": properties, "additionalProperties": True}
 
 
-def _properties(section: str) -> Properties:
+def _properties(section: str) -> _Properties:
     """The keys of one section and their forms."""
     struct = STRUCTS.get(section)
     wanted = typing.get_type_hints(struct, include_extras=True) if struct is not None else {}
-    properties: Properties = {}
+    properties: _Properties = {}
     for key, (kind, about) in known_keys().keys[section].items():
         form = _form(wanted[key]) if key in wanted and key not in NOT_KEYS else _plain_form(kind)
         note = about if is_honoured(section, key) else f"{about}. {_NO_EFFECT}"

@@ -15,16 +15,25 @@ from msgspec import Meta
 from pointsman.core.secret import Secret
 
 __all__ = [
+    "Amount",
+    "Count",
     "GeneralSettings",
+    "HeaderName",
+    "Id",
     "KeyBounds",
     "LiteLLMParams",
     "LiteLLMSettings",
     "ModelAlias",
     "ModelEntry",
     "ModelInfo",
+    "Name",
     "PointsmanSettings",
+    "PositiveCount",
     "RouterSettings",
+    "Seconds",
     "Settings",
+    "Span",
+    "Url",
 ]
 
 _NUMBER_TOO: Final = {"number_too": True}

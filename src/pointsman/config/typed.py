@@ -61,10 +61,9 @@ class TypedReader:
             if name in wanted and name not in NOT_KEYS:
                 given[name] = value = self.value(entry.node, wanted[name], f"{path}.{name}")
                 sound = sound and value is not _WRONG
-        for field in msgspec.structs.fields(struct):
-            if field.required and field.name not in given:
-                self._findings.error(node.place, path, f"{field.name} is missing.")
-                sound = False
+        for name in _required(struct) - given.keys():
+            self._findings.error(node.place, path, f"{name} is missing.")
+            sound = False
         return struct(**given) if sound else None
 
     def tell_without_effect(self, node: MapNode, path: str, section: str) -> None:
@@ -219,6 +218,11 @@ def _is_finite(value: object) -> bool:
     if isinstance(value, dict):
         return all(map(_is_finite, value.values()))
     return all(map(_is_finite, value)) if isinstance(value, list) else True
+
+
+@functools.cache
+def _required(struct: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(field.name for field in msgspec.structs.fields(struct) if field.required)
 
 
 @functools.cache

@@ -43,6 +43,14 @@ class Inbox(Generic[Item]):
             self.reader = None
             reader.step()
 
+    async def take(self) -> Item:
+        """The next item, for code that may run in a plain task and not in a story."""
+        while not self.items:
+            future = asyncio.get_running_loop().create_future()
+            self.reader = _Wake(future)
+            await future
+        return await self
+
     def __await__(self) -> Generator[Any, None, Item]:
         while not self.items:
             yield self

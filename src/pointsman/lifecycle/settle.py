@@ -11,8 +11,9 @@ from pointsman.core.clock import call_id
 from pointsman.core.errors import GatewayError
 from pointsman.core.exchange import Client, Inbound
 from pointsman.core.flight import Flight
+from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
-from pointsman.core.upstream import Answer, Ask, Deployment
+from pointsman.core.upstream import Answer, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE
 from pointsman.lifecycle.house import House
 from pointsman.policies.admission import Grant
@@ -22,6 +23,13 @@ __all__ = ["Settlement"]
 
 _CLIENT_CLOSED_STATUS: Final = 499
 _MESSAGE_CHARACTERS_MAX: Final = 500
+
+# What stands in a record for what a call never got to.
+_NOBODY: Final = KeyRecord(token="", key_name="")
+_NOTHING: Final = Ask(Operation.CHAT, "", {})
+_NOWHERE: Final = Deployment(
+    id="", group="", provider="", model="", litellm_model="", api_base="", price=None, charges=False
+)
 
 
 class Settlement:
@@ -141,54 +149,55 @@ class Settlement:
         return record, now - self._inbound.received
 
     def _record(self, now: float, http_status: int) -> CallRecord:
-        inbound, ask, deployment, answer = self._inbound, self.ask, self.deployment, self.answer
+        inbound, answer, error = self._inbound, self.answer, self.error
+        key = _NOBODY if self.principal is None else self.principal.record
+        ask = _NOTHING if self.ask is None else self.ask
+        deployment = _NOWHERE if self.deployment is None else self.deployment
         usage = NO_USAGE if answer is None else answer.usage
-        seconds = now - inbound.received
-        if not self.sent_at:
-            overhead = seconds
-        elif ask is not None and ask.stream:
-            overhead = self.sent_at - inbound.received
-        else:
-            overhead = seconds - ((self.heard_at or now) - self.sent_at)
+        began, heard_at = inbound.received, self.heard_at
         record = CallRecord(
             call_id=self.call_id,
             operation=inbound.route.operation.value,
             route=inbound.route.name,
             started_at=inbound.at,
-            ended_at=inbound.at + seconds,
-            first_token_at=inbound.at + self.heard_at - inbound.received if self.heard_at else None,
+            ended_at=inbound.at + now - began,
+            first_token_at=inbound.at + heard_at - began if heard_at else None,
             status=self.status,
             http_status=http_status,
-            attempts=1 if self.sent_at else 0,
+            error_code=None if error is None else error.code,
+            error_message=None if error is None else error.message[:_MESSAGE_CHARACTERS_MAX],
+            key_token=key.token,
+            key_alias=key.key_alias,
+            user_id=key.user_id,
+            team_id=key.team_id,
+            end_user=ask.end_user,
+            model_requested=ask.model,
+            model_group=deployment.group or ask.model,
+            deployment_id=deployment.id,
+            model=deployment.model,
+            provider=deployment.provider,
+            api_base=deployment.api_base,
             usage=usage,
-            overhead_ms=overhead * 1000.0,
+            cost=cost_of(usage, deployment.price) if deployment.charges else 0,
+            attempts=1 if self.sent_at else 0,
+            stream=ask.stream,
+            overhead_ms=self._overhead(now, streamed=ask.stream) * 1000.0,
+            tags=key.tags,
             peer=inbound.peer,
-            reply=self.reply,
         )
-        if self.principal is not None:
-            key = self.principal.record
-            record.key_token = key.token
-            record.key_alias = key.key_alias
-            record.user_id = key.user_id
-            record.team_id = key.team_id
-            record.tags = key.tags
-        if ask is not None:
-            record.model_requested = record.model_group = ask.model
-            record.stream = ask.stream
-            record.end_user = ask.end_user
-            if self._house.manners.log_prompts:
-                record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
-        if deployment is not None:
-            record.model_group = deployment.group
-            record.deployment_id = deployment.id
-            record.model = deployment.model
-            record.provider = deployment.provider
-            record.api_base = deployment.api_base
-            record.cost = cost_of(usage, deployment.price) if deployment.charges else 0
-        if self.error is not None:
-            record.error_code = self.error.code
-            record.error_message = self.error.message[:_MESSAGE_CHARACTERS_MAX]
+        if self._house.manners.log_prompts:
+            record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
+            record.reply = self.reply
         return record
+
+    def _overhead(self, now: float, *, streamed: bool) -> float:
+        """Seconds that the gateway itself took: all but the wait for the upstream; of a stream, until it was asked."""
+        began, sent_at = self._inbound.received, self.sent_at
+        if not sent_at:
+            return now - began
+        if streamed:
+            return sent_at - began
+        return now - began - (self.heard_at or now) + sent_at
 
     def _cut(self) -> None:
         if self.answer is not None:

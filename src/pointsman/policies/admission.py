@@ -56,7 +56,7 @@ class Grant:
         principal.reserved -= self.cost_reserved
         if cost:
             principal.settle(cost)
-        if principal.record.tpm_limit is not None or self.tokens_reserved:
+        if principal.tpm is not None or self.tokens_reserved:
             principal.tokens.take_back(self.tokens_reserved, self.second, second)
             principal.tokens.add(tokens, second)
 
@@ -84,22 +84,22 @@ class Admission:
             )
         reserve = tokens = 0
         if record.max_budget is not None and deployment.charges and deployment.price is not None:
-            reserve = deployment.price.bound(ask.prompt_estimate, _output_tokens(ask, _OUTPUT_TOKENS_ASSUMED))
+            output = _OUTPUT_TOKENS_ASSUMED if ask.output_limit is None else ask.output_limit * ask.choices
+            reserve = deployment.price.bound(ask.prompt_estimate, output)
             demand_budget(principal, reserve, settings.budget_exceeded_status)
-        if record.tpm_limit is not None:
-            tokens = ask.prompt_estimate + _output_tokens(ask, record.tpm_limit // _OUTPUT_SHARE_OF_LIMIT)
+        if principal.tpm is not None:
+            if ask.output_limit is None:
+                output = min(_OUTPUT_TOKENS_ASSUMED, principal.tpm // _OUTPUT_SHARE_OF_LIMIT)
+            else:
+                output = ask.output_limit * ask.choices
+            tokens = ask.prompt_estimate + output
         demand_rate(principal, tokens, second, settings.parallel_per_key)
         self.in_flight += 1
         principal.in_flight += 1
         principal.reserved += reserve
-        if record.rpm_limit is not None:
+        if principal.rpm is not None:
             principal.requests.add(1, second)
         if tokens:
             principal.tokens.add(tokens, second)
         return Grant(self, principal, reserve, tokens, second)
 
-
-def _output_tokens(ask: Ask, assumed: int) -> int:
-    if ask.output_limit is not None:
-        return ask.output_limit * ask.choices
-    return min(_OUTPUT_TOKENS_ASSUMED, assumed)

@@ -21,7 +21,7 @@ def demand_budget(principal: Principal, amount: int, status: int) -> None:
     budget = principal.record.max_budget
     if budget is None or amount == 0:
         return
-    held = principal.spent + principal.reserved
+    held = principal.spent + principal.reserved * principal.share
     if held >= budget:
         raise BudgetExceeded(
             f"Budget has been exceeded! Current cost: {dollars(held)}, Max budget: {dollars(budget)}",

@@ -61,7 +61,7 @@ def presented_key(headers: Iterable[tuple[bytes, bytes]], places: Mapping[bytes,
 
 def bare_key(value: bytes) -> bytes:
     """A header's value without the word ``Bearer``."""
-    if value[:7].lower() == b"bearer ":
+    if value.startswith(b"Bearer ") or value[:7].lower() == b"bearer ":
         value = value[7:]
     return value.strip()
 
@@ -70,8 +70,15 @@ class Keyring:
     """Turns a presented key into a principal, or raises; there is no default identity."""
 
     def __init__(
-        self, master_key: Secret | None, source: KeySource, clock: Clock, own_header: str | None = None
+        self,
+        master_key: Secret | None,
+        source: KeySource,
+        clock: Clock,
+        own_header: str | None = None,
+        *,
+        share: int = 1,
     ) -> None:
+        self._share = share
         self._source = source
         self._clock = clock
         self.places = dict(BEARING_HEADERS)
@@ -151,7 +158,7 @@ class Keyring:
             self._remember_unknown(token)
             raise _nobodys()
         if token not in self._known:
-            self._known[token] = Principal(record)
+            self._known[token] = Principal(record, share=self._share)
             self._trim()
         principal = self.recall(token)
         if principal is None:

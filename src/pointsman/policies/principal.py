@@ -14,7 +14,9 @@ _EVERYTHING = frozenset({"*", "all-proxy-models", "all-team-models"})
 class Principal:
     """Who asks. There is no default one: it is made from a key that was found, or for the operator.
 
-    Money is in picodollars. ``spent`` counts what is settled, ``reserved`` what is under way.
+    Money is in picodollars. ``spent`` counts what is settled, ``reserved`` what is under way. ``share`` is the number
+    of processes that serve the key beside each other: each lets through its part of the rates (``rpm``, ``tpm``,
+    ``parallel``, None: unlimited), and takes the others to have reserved as much as itself.
     """
 
     __slots__ = (
@@ -22,18 +24,23 @@ class Principal:
         "admin",
         "head",
         "in_flight",
+        "parallel",
         "pending",
         "record",
         "requests",
         "reserved",
+        "rpm",
+        "share",
         "spent",
         "tokens",
+        "tpm",
         "unrestricted",
         "wildcards",
     )
 
-    def __init__(self, record: KeyRecord, *, admin: bool = False) -> None:
+    def __init__(self, record: KeyRecord, *, admin: bool = False, share: int = 1) -> None:
         self.admin = admin
+        self.share = share
         self.spent = record.spend
         self.pending = 0
         self.reserved = 0
@@ -49,6 +56,9 @@ class Principal:
         self.unrestricted = not record.models or not _EVERYTHING.isdisjoint(record.models)
         self.wildcards = tuple(name for name in record.models if "*" in name and name != "*")
         self.head = _limit_lines(record)
+        self.rpm = self._part(record.rpm_limit)
+        self.tpm = self._part(record.tpm_limit)
+        self.parallel = self._part(record.max_parallel_requests)
 
     def refresh(self, record: KeyRecord) -> None:
         """Take the stored record, and with it what other processes spent."""
@@ -59,6 +69,10 @@ class Principal:
         """Count money spent that the store does not know of yet."""
         self.spent += amount
         self.pending += amount
+
+    def _part(self, limit: int | None) -> int | None:
+        """This process's part of a limit, rounded up so that none is left with nothing."""
+        return None if limit is None else -(-limit // self.share)
 
     def stored(self, amount: int) -> None:
         """The store has taken over ``amount`` of what was pending."""

@@ -18,14 +18,14 @@ def demand_rate(principal: Principal, tokens: int, second: int, parallel_max: in
     Raises:
         LimitReached: with the seconds after which it fits.
     """
-    record = principal.record
-    parallel = record.max_parallel_requests if record.max_parallel_requests is not None else parallel_max
+    parallel = principal.parallel if principal.parallel is not None else parallel_max
     if parallel is not None and principal.in_flight >= parallel:
         raise _reached(principal, "max_parallel_requests", parallel, _BUSY_RETRY_SECONDS)
-    if record.rpm_limit is not None and principal.requests.used(second) >= record.rpm_limit:
-        wait = principal.requests.seconds_until(1, record.rpm_limit, second)
-        raise _reached(principal, "requests", record.rpm_limit, wait)
-    limit = record.tpm_limit
+    limit = principal.rpm
+    if limit is not None and principal.requests.used(second) >= limit:
+        wait = principal.requests.seconds_until(1, limit, second)
+        raise _reached(principal, "requests", limit, wait)
+    limit = principal.tpm
     if limit is not None and principal.tokens.used(second) + tokens > limit:
         wait = principal.tokens.seconds_until(tokens, limit, second)
         raise _reached(principal, "tokens", limit, wait, needed=tokens)

@@ -38,7 +38,7 @@ _TRANSITION: Final = tuple(
 )
 """Teredo, 6to4, local NAT64 and IPv4-compatible: each carries an IPv4 address that a relay would follow."""
 
-Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+_Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class MediaLimits(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ class MediaFetcher:
         limits: MediaLimits | None = None,
         *,
         allowed: Callable[[str], bool] | None = None,
-        resolver: Resolver | None = None,
+        resolver: _Resolver | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._limits = limits or MediaLimits()

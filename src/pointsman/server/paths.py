@@ -34,9 +34,15 @@ class PathTable:
         self._suffixes = tuple((suffix.encode(), route) for suffix, route in routes.items())
 
     @property
-    def targets(self) -> tuple[str, ...]:
-        """Every path without a model in it."""
-        return tuple(path.decode() for path in self._static)
+    def documented(self) -> tuple[tuple[str, Operation], ...]:
+        """Every path and its operation; ``{model}`` stands for the model in a path."""
+        static = [(path.decode(), route.operation) for path, route in self._static.items()]
+        named = [
+            (f"{prefix.decode()}{{model}}{suffix.decode()}", route.operation)
+            for prefix in _MODEL_PREFIXES
+            for suffix, route in self._suffixes
+        ]
+        return (*static, *named)
 
     def find(self, target: bytes) -> tuple[InferenceRoute, str | None] | None:
         """The route of a request target and the model named in its path, or None: not ours."""

@@ -10,14 +10,14 @@ from pointsman.core.errors import Broken, Overloaded, Rejected, UpstreamFailed
 __all__ = ["fit_to_repeat", "upstream_failure"]
 
 _MESSAGE_CHARACTERS_MAX: Final = 500
-_LOOKED_AT_CHARACTERS_MAX: Final = 20_000
+_LOOKED_AT_CHARACTERS_MAX: Final = 5_000
 
 _UNSEEN: Final = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->|<[^>]{0,2000}>", re.DOTALL | re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title[^>]{0,200}>(.{0,500}?)</title", re.DOTALL | re.IGNORECASE)
 _SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _SECRETS: Final = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|nvapi|hf)[-_][A-Za-z0-9*._-]{6,}|\bAIza[A-Za-z0-9_-]{20,}|\bAKIA[A-Z0-9]{12,}"
-    r"|\b(?:bearer|basic)\s+(?=\S*[0-9*])[A-Za-z0-9._~+/=*-]{8,}"
+    r"|\b(?:bearer|basic)\s+(?=(?-i:\S*[A-Z0-9*]))[A-Za-z0-9._~+/=*-]{8,}"
     r"|(?<=//)[^/\s@]{1,200}@"
     r"|(?<=[?&]key=)[^&\s]+|(?<=api_key=)[^&\s]+",
     re.IGNORECASE,
@@ -49,6 +49,8 @@ def upstream_failure(
         param: The request field at fault.
         hint: What the reader can do about it.
     """
+    if hint is not None and not message.endswith((".", "!", "?")):
+        message += "."
     if status in _OVERLOADED:
         overloaded = 429 if status == 429 else 503
         kind = "rate_limit_error" if overloaded == 429 else "api_error"

@@ -32,7 +32,7 @@ from pointsman.config.ollama_host import ollama_address
         ("ollama.com", "https://ollama.com:443"),
         ("http://", "http://127.0.0.1:80"),
         ("", None),
-        (" \"\" ", None),
+        (' "" ', None),
     ],
 )
 def test_every_form_is_understood(text: str, address: str | None) -> None:

@@ -21,6 +21,8 @@ __all__ = ["changes_of"]
 _NEVER: Final = "-1"
 """LiteLLM's word for a duration without end."""
 
+_NO_FIELDS: Final = msgspec.Raw(b"{}")
+
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_any: Final = msgspec.json.Decoder().decode
 
@@ -28,7 +30,7 @@ Given = TypeVar("Given")
 
 
 def changes_of(
-    fields: KeyFields, body: Mapping[str, msgspec.Raw], now: float, extra: msgspec.Raw = msgspec.Raw(b"{}")
+    fields: KeyFields, body: Mapping[str, msgspec.Raw], now: float, extra: msgspec.Raw = _NO_FIELDS
 ) -> tuple[KeyChanges, tuple[str, ...]]:
     """What the request changes, and the names of the fields that it wants heeded and that are not.
 
@@ -56,7 +58,7 @@ def changes_of(
         tpm_limit=fields.tpm_limit,
         max_parallel_requests=fields.max_parallel_requests,
         expires=_moment(None if fields.duration == _NEVER else fields.duration, now, "duration"),
-        blocked=_or_else(fields.blocked, False),  # noqa: FBT003
+        blocked=_or_else(fields.blocked, False),
         tags=_tags(fields),
         extra=_extra(passive, extra),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from pointsman.config.sections import KeyBounds
 from pointsman.core.errors import Malformed, Misconfigured
 
 __all__ = ["bounded", "demand_usable_defaults", "with_defaults"]
+
+Fields = TypeVar("Fields", bound=KeyFields)
 
 _EMPTY: Final = frozenset({b"null", b"[]", b"{}"})
 
@@ -32,15 +34,13 @@ def demand_usable_defaults(defaults: Mapping[str, msgspec.Raw]) -> None:
         raise Misconfigured(f"litellm_settings.default_key_generate_params: {said}") from None
 
 
-def with_defaults(
-    fields: Mapping[str, msgspec.Raw], defaults: Mapping[str, msgspec.Raw]
-) -> Mapping[str, msgspec.Raw]:
+def with_defaults(fields: Mapping[str, msgspec.Raw], defaults: Mapping[str, msgspec.Raw]) -> Mapping[str, msgspec.Raw]:
     """The fields of a new key, with the defaults for those that are missing, null or empty, as LiteLLM has it."""
     missing = {name: raw for name, raw in defaults.items() if name not in fields or bytes(fields[name]) in _EMPTY}
     return {**fields, **missing}
 
 
-def bounded(fields: KeyFields, bounds: KeyBounds) -> KeyFields:
+def bounded(fields: Fields, bounds: KeyBounds) -> Fields:
     """The fields within the bounds: what is not given, or unlimited, gets the bound; as LiteLLM has it.
 
     Raises:

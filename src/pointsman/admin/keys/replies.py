@@ -20,6 +20,7 @@ __all__ = [
     "KeysInfoReply",
     "ResetSpendReply",
     "StoredKeyRow",
+    "UpdatedKeyReply",
     "full_row",
     "generated_key",
     "key_row",
@@ -56,11 +57,11 @@ class KeyRow(msgspec.Struct, kw_only=True):
 
 
 class StoredKeyRow(KeyRow, kw_only=True):
-    """A key with the hash it is stored under. ``key`` is not set; for keys in the history the rest is."""
+    """A key with the hash it is stored under; of deleted keys also when and by whom."""
 
     token: str
-    deleted_at: str | None | msgspec.UnsetType = msgspec.UNSET
-    deleted_by: str | None | msgspec.UnsetType = msgspec.UNSET
+    deleted_at: str | msgspec.UnsetType | None = msgspec.UNSET
+    deleted_by: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class GeneratedKeyReply(StoredKeyRow, kw_only=True):
@@ -69,6 +70,12 @@ class GeneratedKeyReply(StoredKeyRow, kw_only=True):
     key: str
     token_id: str
     duration: str | None
+
+
+class UpdatedKeyReply(StoredKeyRow, kw_only=True):
+    """A changed key; ``key`` is its hash."""
+
+    key: str
 
 
 class KeyInfoReply(msgspec.Struct):

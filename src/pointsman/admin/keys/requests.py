@@ -36,28 +36,28 @@ ModelName = Annotated[str, Meta(min_length=1, max_length=MODEL_NAME_BYTES_MAX)]
 class KeyFields(msgspec.Struct, frozen=True, kw_only=True):
     """What can be said about a key and is enforced."""
 
-    key_alias: Label | None | UnsetType = UNSET
-    duration: Duration | None | UnsetType = UNSET
-    models: tuple[ModelName, ...] | None | UnsetType = UNSET
-    aliases: dict[ModelName, ModelName] | None | UnsetType = UNSET
-    metadata: dict[str, msgspec.Raw] | None | UnsetType = UNSET
-    spend: Dollars | None | UnsetType = UNSET
-    max_budget: Dollars | None | UnsetType = UNSET
-    soft_budget: Dollars | None | UnsetType = UNSET
-    budget_duration: Duration | None | UnsetType = UNSET
-    rpm_limit: Count | None | UnsetType = UNSET
-    tpm_limit: Count | None | UnsetType = UNSET
-    max_parallel_requests: Count | None | UnsetType = UNSET
-    blocked: bool | None | UnsetType = UNSET
-    user_id: Label | None | UnsetType = UNSET
-    team_id: Label | None | UnsetType = UNSET
-    tags: tuple[Label, ...] | None | UnsetType = UNSET
+    key_alias: Label | UnsetType | None = UNSET
+    duration: Duration | UnsetType | None = UNSET
+    models: tuple[ModelName, ...] | UnsetType | None = UNSET
+    aliases: dict[ModelName, ModelName] | UnsetType | None = UNSET
+    metadata: dict[str, msgspec.Raw] | UnsetType | None = UNSET
+    spend: Dollars | UnsetType | None = UNSET
+    max_budget: Dollars | UnsetType | None = UNSET
+    soft_budget: Dollars | UnsetType | None = UNSET
+    budget_duration: Duration | UnsetType | None = UNSET
+    rpm_limit: Count | UnsetType | None = UNSET
+    tpm_limit: Count | UnsetType | None = UNSET
+    max_parallel_requests: Count | UnsetType | None = UNSET
+    blocked: bool | UnsetType | None = UNSET
+    user_id: Label | UnsetType | None = UNSET
+    team_id: Label | UnsetType | None = UNSET
+    tags: tuple[Label, ...] | UnsetType | None = UNSET
 
 
 class GenerateKeyRequest(KeyFields, frozen=True, kw_only=True):
     """A new key; ``key`` chooses it, and must start with ``sk-`` and have 16 characters or more."""
 
-    key: KeyText | None | UnsetType = UNSET
+    key: KeyText | UnsetType | None = UNSET
 
 
 class UpdateKeyRequest(KeyFields, frozen=True, kw_only=True):
@@ -69,10 +69,10 @@ class UpdateKeyRequest(KeyFields, frozen=True, kw_only=True):
 class RegenerateKeyRequest(KeyFields, frozen=True, kw_only=True):
     """A new key in the place of ``key``, which may stand in the path instead; and changes that come with it."""
 
-    key: KeyText | None | UnsetType = UNSET
-    new_key: KeyText | None | UnsetType = UNSET
-    new_master_key: str | None | UnsetType = UNSET
-    grace_period: str | None | UnsetType = UNSET
+    key: KeyText | UnsetType | None = UNSET
+    new_key: KeyText | UnsetType | None = UNSET
+    new_master_key: str | UnsetType | None = UNSET
+    grace_period: str | UnsetType | None = UNSET
 
 
 class KeysRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """The fields of LiteLLM's keys that are not enforced here.
 
-Those that would narrow what a key may do are refused, for a restriction that is silently ignored is a hole. All others
-are kept, shown again, and named in the header ``x-pointsman-not-enforced``.
+Those that would narrow what a key may do are refused, for a restriction that is silently ignored is a hole. The others
+are kept and shown again, and those that say something are named in the header ``x-pointsman-not-enforced``, together
+with fields that LiteLLM does not know either.
 """
 
 from __future__ import annotations
@@ -73,8 +74,9 @@ def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> U
             dropped.add(name)
             continue
         _demand_key_type(name, value)
-        # A view into the body would keep all of it alive as long as the key.
-        kept[name] = msgspec.Raw(bytes(raw))
+        if name in KEPT_FIELDS:
+            # A view into the body would keep all of it alive as long as the key.
+            kept[name] = msgspec.Raw(bytes(raw))
         if not _says_nothing(value):
             unheeded.append(name)
     return Unenforced(kept, frozenset(dropped), tuple(unheeded))
@@ -96,7 +98,7 @@ def _demand_silence(name: str, value: object) -> None:
 
 
 def _demand_key_type(name: str, value: object) -> None:
-    if name == "key_type" and value not in _KEY_TYPES:
+    if name == "key_type" and not (isinstance(value, str) and value in _KEY_TYPES):
         raise Unsupported(
             "key_type must be default or llm_api: other kinds of keys are not enforced yet.", param="key_type"
         )

@@ -160,7 +160,7 @@ def _write_options(sampling: Sampling, extra: dict[str, msgspec.Raw], target: Ol
 
 def _write_tool(tool: Tool) -> ToolDefinition:
     parameters = _NO_PARAMETERS if tool.parameters is None else tool.parameters
-    return ToolDefinition(ToolFunction(tool.name, tool.description or "", parameters))
+    return ToolDefinition(function=ToolFunction(tool.name, tool.description or "", parameters))
 
 
 def _write_format(shape: ResponseFormat | None) -> str | msgspec.Raw | None:

@@ -79,11 +79,11 @@ class ToolFunction(msgspec.Struct):
     parameters: msgspec.Raw
 
 
-class ToolDefinition(msgspec.Struct):
+class ToolDefinition(msgspec.Struct, kw_only=True):
     """A tool of a request."""
 
-    function: ToolFunction
     type: str = "function"
+    function: ToolFunction
 
 
 class LineFunction(msgspec.Struct):

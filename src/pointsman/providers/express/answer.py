@@ -67,7 +67,7 @@ class ExpressAnswer:
             meter = _decode_meter(body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             meter = _lenient(body)
-        if meter.error is not None and bytes(meter.error) != b"null" and meter.choices is None:
+        if meter.error and meter.failed and not meter.choices:
             raise read_error(Broken.default_status, body)
         self.usage = read_usage(meter.usage) or self._estimate(len(body) // _BYTES_PER_TOKEN)
         return body
@@ -154,7 +154,7 @@ class ExpressAnswer:
             self.usage = usage
         if not self._strip:
             return event + b"\n\n"
-        if not meter.choices:
+        if bytes(meter.choices).strip(b"[] \t\r\n") == b"":
             return b""
         fields = _decode_fields(payload)
         fields.pop("usage", None)
@@ -169,7 +169,7 @@ class ExpressAnswer:
                 meter = _decode_meter(payload)
             except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
                 continue
-            if meter.error is not None and bytes(meter.error) != b"null":
+            if meter.failed:
                 self.error = read_error(Broken.default_status, payload)
 
     def _last_event(self, rest: bytes) -> bytes:
@@ -218,4 +218,4 @@ def _lenient(body: bytes) -> ReplyMeter:
         msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         raise Broken("The upstream's answer is not a JSON object.") from None
-    return ReplyMeter(choices=[])
+    return ReplyMeter(choices=msgspec.Raw(b"[]"))

@@ -12,7 +12,10 @@ import msgspec
 
 from pointsman.core.usage import Usage
 
-__all__ = ["ReplyMeter", "read_usage"]
+__all__ = ["ReplyMeter", "UsageWire", "read_usage"]
+
+
+_NULL: Final = msgspec.Raw(b"null")
 
 
 class _PromptDetails(msgspec.Struct):
@@ -37,14 +40,16 @@ class UsageWire(msgspec.Struct):
 
 
 class ReplyMeter(msgspec.Struct):
-    """The fields of a whole answer, or of one streamed event, that the meter reads."""
+    """The fields of a whole answer, or of one streamed event, that the meter reads; empty where there is none."""
 
     usage: UsageWire | None = None
-    error: msgspec.Raw | None = None
-    choices: list[msgspec.Raw] | None = None
+    error: msgspec.Raw = msgspec.Raw()
+    choices: msgspec.Raw = msgspec.Raw()
 
-
-_NOTHING: Final = UsageWire()
+    @property
+    def failed(self) -> bool:
+        """Whether it is an error in place of an answer."""
+        return bool(self.error) and self.error != _NULL
 
 
 def read_usage(wire: UsageWire | None) -> Usage | None:

@@ -42,8 +42,8 @@ class EventWriter(Protocol):
         """The bytes for some events."""
         ...
 
-    def end(self) -> bytes:
-        """The closing bytes."""
+    def end(self, usage: Usage | None = None) -> bytes:
+        """The closing bytes; ``usage`` stands in where no event reported any."""
         ...
 
     def fail(self, error: GatewayError) -> bytes:
@@ -79,9 +79,7 @@ class _Metered:
         if retry_after is not None:
             error.retry_after = retry_after
         if error.code == "context_length_exceeded" and sent.num_ctx:
-            error.message += (
-                f" About {sent.prompt_tokens} tokens were sent (estimated); the limit is {sent.num_ctx} tokens."
-            )
+            error.message += f" About {sent.prompt_tokens} tokens were sent (estimated); the window has {sent.num_ctx}."
         return error
 
     def _settle(self, usage: Usage, completion_estimate: int) -> None:
@@ -132,7 +130,7 @@ class TextAnswer(_Metered):
         self._meter(events)
         reply = fold(events)
         self._finish()
-        return self._write_reply(reply)
+        return self._write_reply(msgspec.structs.replace(reply, usage=self.usage))
 
     def feed(self, data: bytes) -> bytes:
         """See the protocol. A failure after the first content is told in the stream, behind what came before it."""
@@ -145,7 +143,7 @@ class TextAnswer(_Metered):
         self._finish()
         if not self._over:
             self._over = True
-            out.append(self._writer.end())
+            out.append(self._writer.end(self.usage))
         return b"".join(out)
 
     def failed(self, error: GatewayError) -> bytes:

@@ -15,7 +15,15 @@ import msgspec
 
 from pointsman.core.errors import Malformed
 
-__all__ = ["ContextKey", "ContextLimits", "ContextNeed", "ContextWindows", "truncation_warning"]
+__all__ = [
+    "OUTPUT_ROOM",
+    "THINKING_ROOM",
+    "ContextKey",
+    "ContextLimits",
+    "ContextNeed",
+    "ContextWindows",
+    "truncation_warning",
+]
 
 SMALLEST_STEP: Final = 4096
 """Ollama's own default on most machines; every further step is twice the one before."""
@@ -45,7 +53,8 @@ class ContextNeed(msgspec.Struct, frozen=True):
     """What a request needs, in tokens.
 
     ``prompt`` is our estimate. ``output`` is the client's own bound, ``room`` is what is kept free without one.
-    ``at_least`` is a ``num_ctx`` that the client asked for; ``param`` is the field to blame.
+    ``at_least`` is a ``num_ctx`` that the client asked for; ``param`` is the field to blame. Where the host itself
+    refuses what is too long, an estimate up to ``doubt`` times too high is left for it to judge.
     """
 
     prompt: int
@@ -53,11 +62,16 @@ class ContextNeed(msgspec.Struct, frozen=True):
     room: int = OUTPUT_ROOM
     at_least: int = 0
     param: str = "messages"
+    doubt: float = 1.0
 
     @property
     def total(self) -> int:
         """Prompt and answer, without any margin: what must fit."""
         return self.prompt + (1 if self.output is None else self.output)
+
+    def fits(self, largest: int) -> bool:
+        """Whether a window of ``largest`` tokens may do."""
+        return self.total - self.prompt + ceil(self.prompt / self.doubt) <= largest
 
     @property
     def comfortable(self) -> int:
@@ -177,7 +191,7 @@ def _demand_fit(need: ContextNeed, largest: int, limits: ContextLimits) -> None:
             f"num_ctx asks for a context window of {need.at_least} tokens; the limit is {largest}.",
             param="num_ctx",
         )
-    if need.total <= largest:
+    if need.fits(largest):
         return
     parts = f"about {need.prompt} of the prompt (estimated)"
     if need.output is not None:

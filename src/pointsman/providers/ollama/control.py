@@ -80,25 +80,34 @@ class LoadedModel(msgspec.Struct, frozen=True):
 
 
 class ShownModel(msgspec.Struct, frozen=True):
-    """The answer of ``/api/show``; ``parameters`` is the Modelfile's, one per line."""
+    """The answer of ``/api/show``.
+
+    ``parameters`` is the Modelfile's, one per line; ``thinking.values`` has what ``think`` may be.
+    """
 
     capabilities: list[str] | None = None
     model_info: dict[str, msgspec.Raw] | None = None
     parameters: str | None = None
-    details: ModelDetails | None = None
     remote_host: str | None = None
+    thinking: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class OllamaFacts(msgspec.Struct, frozen=True):
     """What has to be known about a model before it is asked anything; None: the host did not say.
 
-    ``num_ctx_default`` is the Modelfile's. A ``remote`` model runs in Ollama's cloud: nothing is loaded here.
+    ``num_ctx_default`` is the Modelfile's. ``think_levels`` are the words for how hard to think, in rising order.
+    A ``remote`` model runs in Ollama's cloud: nothing is loaded here.
     """
 
     context_tokens: int | None = None
     capabilities: frozenset[str] | None = None
     num_ctx_default: int | None = None
+    think_levels: tuple[str, ...] | None = None
     remote: bool = False
+
+
+class _Thinking(msgspec.Struct):
+    values: list[str | bool]
 
 
 class _Tags(msgspec.Struct):
@@ -169,6 +178,7 @@ def facts_of(shown: ShownModel) -> OllamaFacts:
         context_tokens=_context_tokens(info),
         capabilities=None if shown.capabilities is None else capabilities_of(shown.capabilities),
         num_ctx_default=int(default[1]) or None if default else None,
+        think_levels=_think_levels(shown.thinking),
         remote=bool(shown.remote_host),
     )
 
@@ -189,3 +199,13 @@ def _context_tokens(info: dict[str, msgspec.Raw]) -> int | None:
     except msgspec.MsgspecError:
         return None
     return length if length > 0 else None
+
+
+def _think_levels(thinking: msgspec.Raw | msgspec.UnsetType) -> tuple[str, ...] | None:
+    if not isinstance(thinking, msgspec.Raw):
+        return None
+    try:
+        values = msgspec.json.decode(thinking, type=_Thinking).values
+    except msgspec.MsgspecError:
+        return None
+    return tuple(value for value in values if isinstance(value, str))

@@ -126,7 +126,7 @@ def key_of(deployment: Deployment) -> ContextKey:
 
 def control_headers(deployment: Deployment) -> tuple[tuple[str, str], ...]:
     """The headers that let us in, the same as for requests (an Ollama behind a proxy wants them)."""
-    headers = tuple(deployment.headers.items())
+    headers = tuple((name, value.reveal()) for name, value in deployment.headers.items())
     if deployment.api_key is not None and "authorization" not in {name.lower() for name, _ in headers}:
         headers += (("Authorization", f"Bearer {deployment.api_key.reveal()}"),)
     return headers

@@ -110,7 +110,7 @@ class Transport:
         flight = UpstreamFlight(request + b"\r\n" + body, timeouts, stream=False, silence_seconds=float("inf"))
         self._pool(origin).launch(flight)
         try:
-            answer = await flight.inbox
+            answer = await flight.inbox.take()
         finally:
             flight.close()
         return FetchReply(flight.status, tuple(flight.headers), answer or b"")

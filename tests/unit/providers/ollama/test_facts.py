@@ -163,7 +163,7 @@ async def test_odd_model_info_gives_no_context_length(info: Any) -> None:
 
 async def test_credentials_of_the_deployment_go_along() -> None:
     bench = Bench()
-    await bench.cache.learn(deployment(api_key=Secret("sk-secret"), headers={"X-Team": "a"}))
+    await bench.cache.learn(deployment(api_key=Secret("sk-secret"), headers={"X-Team": Secret("a")}))
     assert bench.fetcher.sent_headers[0] == (("X-Team", "a"), ("Authorization", "Bearer sk-secret"))
 
 

@@ -1,0 +1,79 @@
+"""Changing and deleting keys: ``/key/update``, ``block``, ``unblock``, ``delete``, ``reset_spend``."""
+
+from __future__ import annotations
+
+from pointsman.admin.keys.changes import changes_of
+from pointsman.admin.keys.lookup import changed_by, existing_key, flushed, token_meant, tokens_of_aliases
+from pointsman.admin.keys.replies import DeletedKeysReply, ResetSpendReply, full_row
+from pointsman.admin.keys.requests import KeysRequest, OneKeyRequest, ResetSpendRequest, UpdateKeyRequest
+from pointsman.admin.keys.restrictions import not_enforced_header
+from pointsman.admin.office import Office
+from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.timestamps import iso_or_none
+from pointsman.core.errors import Malformed, NotFound
+from pointsman.core.identity import KeyRecord
+from pointsman.core.price import dollars, picodollars
+from pointsman.stores.ports import KeyChanges
+
+__all__ = ["block_key", "delete_keys", "reset_spend", "unblock_key", "update_key"]
+
+
+async def update_key(office: Office, visit: Visit[Nothing, UpdateKeyRequest]) -> Answer:
+    """Change what the request names, and leave the rest."""
+    old = await existing_key(office, token_meant(visit.body.key))
+    changes, unheeded = changes_of(visit.body, visit.fields, office.clock.wall(), old.extra)
+    if isinstance(changes.spend, int):
+        # What was spent before is not to be added to what is set now.
+        await flushed(office)
+    record = await _changed(office, old.token, changes)
+    return Answer({**full_row(record), "key": record.token}, headers=not_enforced_header(unheeded))
+
+
+async def block_key(office: Office, visit: Visit[Nothing, OneKeyRequest]) -> Answer:
+    """Let nobody use the key until it is unblocked."""
+    return await _set_blocked(office, visit.body.key, blocked=True)
+
+
+async def unblock_key(office: Office, visit: Visit[Nothing, OneKeyRequest]) -> Answer:
+    """Let the key be used again."""
+    return await _set_blocked(office, visit.body.key, blocked=False)
+
+
+async def delete_keys(office: Office, visit: Visit[Nothing, KeysRequest]) -> Answer:
+    """Delete keys; they stop working at once. The history keeps their records, so that the ledger keeps its meaning."""
+    keys, aliases = visit.body.keys or (), visit.body.key_aliases or ()
+    if not keys and not aliases:
+        raise Malformed("keys or key_aliases is required.", param="keys")
+    meant = {key: token_meant(key) for key in keys} | await tokens_of_aliases(office, aliases)
+    deleted = await office.keys.delete(list(meant.values()), office.clock.wall(), changed_by(visit))
+    for token in deleted:
+        office.on_key_change(token, None)
+    named = tuple(name for name, token in meant.items() if token in deleted)
+    if not named:
+        raise NotFound("None of these keys exists.", hint="GET /key/list has all.", param="keys")
+    return Answer(DeletedKeysReply(tuple(meant[name] if name in keys else name for name in named)))
+
+
+async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) -> Answer:
+    """Set what a key has spent to a lower amount."""
+    await flushed(office)
+    old = await existing_key(office, token_meant(visit.path["key"]))
+    amount = picodollars(visit.body.reset_to)
+    if amount > old.spend:
+        raise Malformed(f"reset_to must be at most what the key has spent, {dollars(old.spend)}.", param="reset_to")
+    record = await _changed(office, old.token, KeyChanges(updated_at=office.clock.wall(), spend=amount))
+    limit = None if record.max_budget is None else dollars(record.max_budget)
+    reset_at = iso_or_none(record.budget_reset_at)
+    return Answer(ResetSpendReply(record.token, dollars(record.spend), dollars(old.spend), limit, reset_at))
+
+
+async def _set_blocked(office: Office, key: str, *, blocked: bool) -> Answer:
+    changes = KeyChanges(updated_at=office.clock.wall(), blocked=blocked)
+    record = await existing_key(office, token_meant(key))
+    return Answer(full_row(await _changed(office, record.token, changes)))
+
+
+async def _changed(office: Office, token: str, changes: KeyChanges) -> KeyRecord:
+    record = await office.keys.update(token, changes)
+    office.on_key_change(token, record)
+    return record

@@ -1,0 +1,125 @@
+"""``/key/generate`` and ``/key/regenerate``. The key itself is in the answer, once, and nowhere else."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from pointsman.admin.keys.changes import changes_of
+from pointsman.admin.keys.defaults import bounded, with_defaults
+from pointsman.admin.keys.lookup import changed_by, existing_key, token_meant
+from pointsman.admin.keys.replies import generated_key
+from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields, RegenerateKeyRequest
+from pointsman.admin.keys.restrictions import not_enforced_header
+from pointsman.admin.office import Office
+from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.core.clock import fresh_token
+from pointsman.core.errors import Forbidden, Malformed, Unauthenticated, Unsupported
+from pointsman.core.identity import KeyRecord, token_of
+from pointsman.policies.keyring import Keyring
+from pointsman.stores.ports import Conflict, KeyChanges
+from pointsman.stores.records import changed_record
+from pointsman.wire.json_fields import read_body
+
+__all__ = ["generate_key", "regenerate_key"]
+
+_KEY_CHARACTERS_MIN: Final = 16
+
+_decode_generate: Final = msgspec.json.Decoder(GenerateKeyRequest, strict=False).decode
+
+
+async def generate_key(office: Office, visit: Visit[Nothing, GenerateKeyRequest]) -> Answer:
+    """A new virtual key."""
+    body, wanted = visit.fields, visit.body
+    if office.key_defaults:
+        body = with_defaults(body, office.key_defaults)
+        wanted = read_body(msgspec.json.encode(dict(body)), _decode_generate)
+    wanted = bounded(wanted, office.key_bounds)
+    now = office.clock.wall()
+    changes, unheeded = changes_of(wanted, body, now)
+    key = _chosen_key(office, wanted.key)
+    record = changed_record(_blank(key, now, changed_by(visit)), changes)
+    await office.keys.insert(record)
+    office.on_key_change(record.token, record)
+    return Answer(generated_key(record, key, _said(wanted)), headers=not_enforced_header(unheeded))
+
+
+async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequest]) -> Answer:
+    """A new key in the place of another, which stops working at once."""
+    wanted = visit.body
+    if wanted.new_master_key:
+        raise Unsupported(
+            "The master key is not changed over HTTP.",
+            hint="Change it in the configuration or the environment.",
+            param="new_master_key",
+        )
+    meant = visit.path.get("key") or wanted.key
+    if not isinstance(meant, str):
+        raise Malformed("key is required.", param="key")
+    old = await existing_key(office, token_meant(meant))
+    now = office.clock.wall()
+    changes, unheeded = changes_of(wanted, visit.fields, now, old.extra)
+    _demand_no_spend(changes)
+    key = _chosen_key(office, wanted.new_key)
+    kept = msgspec.structs.replace(old, token=token_of(key), key_name=_shown(key), created_by=changed_by(visit))
+    record = await office.keys.rotate(old.token, changed_record(kept, changes))
+    office.on_key_change(old.token, None)
+    office.on_key_change(record.token, record)
+    grace = ("grace_period",) if wanted.grace_period else ()
+    return Answer(generated_key(record, key, _said(wanted)), headers=not_enforced_header((*grace, *unheeded)))
+
+
+def _chosen_key(office: Office, chosen: str | UnsetType | None) -> str:
+    """The key that was asked for, or a random one.
+
+    Raises:
+        Malformed: it is none that could be a key, or it is the master key.
+    """
+    if not isinstance(chosen, str):
+        return fresh_token()
+    if not chosen.startswith("sk-") or len(chosen) < _KEY_CHARACTERS_MIN or not _is_visible(chosen):
+        raise Malformed(
+            f"A key must start with sk- and have at least {_KEY_CHARACTERS_MIN} visible ASCII characters.",
+            hint="Leave it out to have one made.",
+            param="key",
+        )
+    if _is_master(office.keyring, chosen):
+        raise Conflict(
+            "This key exists already.", hint="Leave it out to have one made.", param="key", code="key_exists"
+        )
+    return chosen
+
+
+def _is_master(keyring: Keyring, key: str) -> bool:
+    with suppress(Unauthenticated, Forbidden):
+        return keyring.recall(token_of(key)) is keyring.master
+    return False
+
+
+def _is_visible(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _blank(key: str, now: float, by: str) -> KeyRecord:
+    return KeyRecord(token=token_of(key), key_name=_shown(key), created_at=now, updated_at=now, created_by=by)
+
+
+def _shown(key: str) -> str:
+    """As LiteLLM shows a key that nobody can be told again."""
+    return f"sk-...{key[-4:]}"
+
+
+def _said(wanted: KeyFields) -> str | None:
+    return wanted.duration if isinstance(wanted.duration, str) else None
+
+
+def _demand_no_spend(changes: KeyChanges) -> None:
+    if changes.spend is not UNSET:
+        raise Unsupported(
+            "A regenerated key goes on with what the old one has spent.",
+            hint="Use /key/update or /key/{key}/reset_spend.",
+            param="spend",
+        )

@@ -1,0 +1,1 @@
+"""The models that are served: OpenAI's list, and LiteLLM's descriptions."""

@@ -1,0 +1,198 @@
+"""``/model/info`` and ``/model_group/info``: LiteLLM's descriptions of deployments and groups, without secrets.
+
+Only what is listed here is shown: pinned body fields and headers may hold credentials, so they are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pointsman.admin.models.description import (
+    address_without_secrets,
+    capability_flags,
+    described,
+    prices,
+    smallest,
+)
+from pointsman.admin.models.visible import visible_deployments, visible_groups
+from pointsman.admin.office import Office
+from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.core.errors import NotFound
+from pointsman.core.upstream import Deployment
+from pointsman.providers.discovery.found import FoundHost
+
+__all__ = [
+    "ModelGroupInfo",
+    "ModelGroupQuery",
+    "ModelGroupReply",
+    "ModelInfoQuery",
+    "ModelInfoReply",
+    "ModelInfoRow",
+    "ShownModelInfo",
+    "ShownParams",
+    "host_of",
+    "model_group_info",
+    "model_info",
+]
+
+
+class ModelInfoQuery(msgspec.Struct, frozen=True):
+    """One deployment by its id; left out: all."""
+
+    litellm_model_id: str | None = None
+
+
+class ModelGroupQuery(msgspec.Struct, frozen=True):
+    """One group by its name; left out: all."""
+
+    model_group: str | None = None
+
+
+class ShownParams(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``litellm_params`` as far as they may be shown. ``api_base`` is for the operator only."""
+
+    model: str
+    custom_llm_provider: str
+    api_base: str | None = None
+    weight: float | None = None
+    max_parallel_requests: int | None = None
+
+
+class ShownModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """``model_info``; in JSON the ``supports_…`` flags stand beside these."""
+
+    id: str
+    db_model: bool
+    mode: str
+    key: str
+    litellm_provider: str
+    max_tokens: int | None
+    max_input_tokens: int | None
+    max_output_tokens: int | None
+    input_cost_per_token: float | None
+    output_cost_per_token: float | None
+    cache_read_input_token_cost: float | None
+    cache_creation_input_token_cost: float | None
+    access_groups: tuple[str, ...]
+    discovered: bool
+    local: bool
+
+
+class ModelInfoRow(msgspec.Struct, frozen=True):
+    """One deployment."""
+
+    model_name: str
+    litellm_params: ShownParams
+    model_info: ShownModelInfo
+
+
+class ModelInfoReply(msgspec.Struct, frozen=True):
+    """The deployments that the caller may use."""
+
+    data: tuple[ModelInfoRow, ...]
+
+
+class ModelGroupInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One group: what every deployment of it can do, and the highest price. Flags stand beside these in JSON."""
+
+    model_group: str
+    providers: tuple[str, ...]
+    mode: str
+    max_input_tokens: int | None
+    max_output_tokens: int | None
+    input_cost_per_token: float | None
+    output_cost_per_token: float | None
+    health_status: str | None
+
+
+class ModelGroupReply(msgspec.Struct, frozen=True):
+    """The groups that the caller may use."""
+
+    data: tuple[ModelGroupInfo, ...]
+
+
+async def model_info(office: Office, visit: Visit[ModelInfoQuery, Nothing]) -> Answer:
+    """What is known of each deployment."""
+    wanted = visit.query.litellm_model_id
+    seen = [
+        deployment
+        for deployment in visible_deployments(office.table(), visit.caller)
+        if wanted in {None, deployment.id}
+    ]
+    if wanted is not None and not seen:
+        raise NotFound(
+            "There is no deployment with this id.", hint="GET /model/info has all.", param="litellm_model_id"
+        )
+    return Answer({"data": [_info_row(office, one, admin=visit.caller.admin) for one in seen]})
+
+
+async def model_group_info(office: Office, visit: Visit[ModelGroupQuery, Nothing]) -> Answer:
+    """What is known of each group of deployments."""
+    wanted = visit.query.model_group
+    hosts = office.hosts()
+    rows = [
+        _group_row(office, name, group.deployments, hosts)
+        for name, group in visible_groups(office.table(), visit.caller)
+        if wanted in {None, name}
+    ]
+    return Answer({"data": rows})
+
+
+def host_of(deployment: Deployment, hosts: Sequence[FoundHost]) -> FoundHost | None:
+    """The watched server that a deployment is on, if it is on one."""
+    for host in hosts:
+        if deployment.api_base == host.url or deployment.api_base.startswith(f"{host.url}/"):
+            return host
+    return None
+
+
+def _info_row(office: Office, deployment: Deployment, *, admin: bool) -> object:
+    known = described(deployment, office.facts)
+    params = ShownParams(
+        model=deployment.litellm_model,
+        custom_llm_provider=deployment.provider,
+        api_base=address_without_secrets(deployment.api_base) if admin else None,
+        weight=deployment.weight,
+        max_parallel_requests=deployment.max_parallel_requests,
+    )
+    info: dict[str, object] = {
+        "id": deployment.id,
+        "db_model": False,
+        "mode": known.mode,
+        "key": deployment.litellm_model,
+        "litellm_provider": deployment.provider,
+        "max_tokens": known.output_tokens or known.context_tokens,
+        "max_input_tokens": known.context_tokens,
+        "max_output_tokens": known.output_tokens,
+        **msgspec.structs.asdict(prices(deployment.price)),
+        "access_groups": sorted(deployment.access_groups),
+        "discovered": deployment.discovered,
+        "local": deployment.local,
+        **capability_flags(known.capabilities),
+    }
+    return {"model_name": deployment.group, "litellm_params": params, "model_info": info}
+
+
+def _group_row(office: Office, name: str, members: Sequence[Deployment], hosts: Sequence[FoundHost]) -> object:
+    known = [described(deployment, office.facts) for deployment in members]
+    charged = [prices(deployment.price) for deployment in members]
+    common = frozenset.intersection(*(one.capabilities for one in known))
+    watched = [host.online for deployment in members if (host := host_of(deployment, hosts)) is not None]
+    health = None if not watched else "healthy" if any(watched) or len(watched) < len(members) else "unhealthy"
+    row = ModelGroupInfo(
+        model_group=name,
+        providers=tuple(dict.fromkeys(deployment.provider for deployment in members)),
+        mode=known[0].mode,
+        max_input_tokens=smallest(one.context_tokens for one in known),
+        max_output_tokens=smallest(one.output_tokens for one in known),
+        input_cost_per_token=_highest(one.input_cost_per_token for one in charged),
+        output_cost_per_token=_highest(one.output_cost_per_token for one in charged),
+        health_status=health,
+    )
+    return {**msgspec.structs.asdict(row), **capability_flags(common)}
+
+
+def _highest(amounts: Iterable[float | None]) -> float | None:
+    return max((amount for amount in amounts if amount is not None), default=None)

@@ -1,0 +1,85 @@
+"""``GET /v1/models`` and ``/v1/models/{id}``: OpenAI's shape, and what LiteLLM adds to it."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from pointsman.admin.models.description import described, smallest
+from pointsman.admin.models.visible import visible_group, visible_groups
+from pointsman.admin.office import Office
+from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.core.errors import NotFound
+from pointsman.policies.access import may_use
+from pointsman.routing.table import Group
+
+__all__ = ["ModelCard", "ModelList", "ModelListQuery", "list_models", "show_model"]
+
+_CREATED: Final = 1677610602
+"""LiteLLM says this of every model; what made it, nobody knows."""
+
+_SHOWN_CHARACTERS_MAX: Final = 128
+
+
+class ModelListQuery(msgspec.Struct, frozen=True):
+    """``return_wildcard_routes`` lists names such as ``openai/*`` too."""
+
+    return_wildcard_routes: bool = False
+
+
+class ModelCard(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One model. The last three are there when they are known; token counts are what every deployment can do."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    mode: str | None = None
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+
+
+class ModelList(msgspec.Struct, frozen=True):
+    """The models that the caller may use."""
+
+    data: tuple[ModelCard, ...]
+    object: Literal["list"]
+
+
+async def list_models(office: Office, visit: Visit[ModelListQuery, Nothing]) -> Answer:
+    """Every model that the key may use."""
+    table = office.table()
+    cards = [_card(office, name, group) for name, group in visible_groups(table, visit.caller)]
+    if visit.query.return_wildcard_routes:
+        seen = [name for name in table.patterns if may_use(visit.caller, name, name, frozenset())]
+        cards += [ModelCard(id=name, object="model", created=_CREATED, owned_by="openai") for name in seen]
+    return Answer(ModelList(tuple(cards), "list"))
+
+
+async def show_model(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
+    """One model; whether it is not there or not for this key is not told."""
+    name = visit.path["model_id"]
+    group = visible_group(office.table(), visit.caller, name)
+    if group is None:
+        raise NotFound(
+            f"The model {name[:_SHOWN_CHARACTERS_MAX]!r} does not exist or you do not have access to it.",
+            hint="GET /v1/models lists those you may use.",
+            param="model",
+            code="model_not_found",
+            kind="invalid_request_error",
+        )
+    return Answer(_card(office, name, group))
+
+
+def _card(office: Office, name: str, group: Group) -> ModelCard:
+    known = [described(deployment, office.facts) for deployment in group.deployments]
+    return ModelCard(
+        id=name,
+        object="model",
+        created=_CREATED,
+        owned_by="openai",
+        mode=known[0].mode,
+        max_input_tokens=smallest(one.context_tokens for one in known),
+        max_output_tokens=smallest(one.output_tokens for one in known),
+    )

@@ -1,0 +1,40 @@
+"""Which models a caller may see: those its key may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pointsman.core.upstream import Deployment
+from pointsman.policies.access import may_use
+from pointsman.policies.principal import Principal
+from pointsman.routing.table import Group, RoutingTable
+
+__all__ = ["visible_deployments", "visible_group", "visible_groups"]
+
+
+def visible_groups(table: RoutingTable, caller: Principal) -> Iterator[tuple[str, Group]]:
+    """Name → group, for all names that are listed, and those that only the key itself spells out.
+
+    A key's own aliases, and names in its ``models`` that a wildcard entry serves, are such.
+    """
+    record = caller.record
+    own = [name for name in (*record.aliases, *record.models) if "*" not in name]
+    for name in dict.fromkeys([*table.names, *own]):
+        if "*" not in name and (group := visible_group(table, caller, name)) is not None:
+            yield name, group
+
+
+def visible_group(table: RoutingTable, caller: Principal, name: str) -> Group | None:
+    """The group that would serve this caller under ``name``; None: none, or not for this key."""
+    group = table.resolve(caller.record.aliases.get(name, name))
+    # The access groups of the first deployment decide, as they do for a call.
+    if group is None or not may_use(caller, name, group.name, group.deployments[0].access_groups):
+        return None
+    return group
+
+
+def visible_deployments(table: RoutingTable, caller: Principal) -> Iterator[Deployment]:
+    """Every deployment that is spelt out and that the key may use."""
+    for deployment in table.deployments:
+        if may_use(caller, deployment.group, deployment.group, deployment.access_groups):
+            yield deployment

@@ -1,0 +1,135 @@
+"""``/spend/logs``, ``/spend/keys``, ``/global/spend``. A virtual key sees its own calls and no others."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from pointsman.admin.authority import demand_own_key, own_token
+from pointsman.admin.keys.lookup import flushed, token_meant
+from pointsman.admin.keys.replies import full_row
+from pointsman.admin.office import Office
+from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.spend.asking import Span, SpendKeysQuery, SpendLogsQuery, span_of
+from pointsman.admin.spend.rows import spend_row
+from pointsman.core.identity import KeyRecord
+from pointsman.core.price import dollars
+from pointsman.stores.ports import DaySpend, KeyQuery, LedgerQuery, SummaryQuery
+
+__all__ = [
+    "DaySpendRow",
+    "GlobalSpendReply",
+    "KeySpendRow",
+    "global_spend",
+    "global_spend_keys",
+    "spend_keys",
+    "spend_logs",
+]
+
+
+class DaySpendRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One day (UTC) that had calls: USD in all, and by user, model group and key hash."""
+
+    start_time: str = msgspec.field(name="startTime")
+    spend: float
+    calls: int
+    users: dict[str, float]
+    models: dict[str, float]
+    api_keys: dict[str, float]
+
+
+class KeySpendRow(msgspec.Struct, frozen=True):
+    """What a key has spent, in USD; ``api_key`` is its hash."""
+
+    api_key: str
+    key_alias: str | None
+    key_name: str
+    total_spend: float
+
+
+class GlobalSpendReply(msgspec.Struct, frozen=True):
+    """Everything that was ever spent, in USD."""
+
+    spend: float
+    max_budget: float | None
+    calls: int
+    failures: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+async def spend_logs(office: Office, visit: Visit[SpendLogsQuery, Nothing]) -> Answer:
+    """Calls, or their sums by day."""
+    query = visit.query
+    token = own_token(visit.caller)
+    if query.api_key is not None:
+        demand_own_key(visit.caller, token_meant(query.api_key))
+        token = token_meant(query.api_key)
+    span = span_of(query, office.clock.wall())
+    await flushed(office)
+    if span is not None and query.summarize and query.request_id is None:
+        return await _summary(office, span, token, query.user_id)
+    records = await office.ledger.find(
+        LedgerQuery(
+            call_id=query.request_id,
+            key_token=token,
+            user_id=query.user_id,
+            start=span.start.timestamp() if span else None,
+            end=span.end.timestamp() if span else None,
+            limit=query.limit,
+            offset=query.offset,
+        )
+    )
+    return Answer([spend_row(record, operator=visit.caller.admin) for record in records])
+
+
+async def spend_keys(office: Office, visit: Visit[SpendKeysQuery, Nothing]) -> Answer:
+    """The keys that spent most, as whole rows."""
+    await flushed(office)
+    return Answer([full_row(record) for record in await _greatest_spenders(office, visit.query.limit)])
+
+
+async def global_spend_keys(office: Office, visit: Visit[SpendKeysQuery, Nothing]) -> Answer:
+    """The keys that spent most, in brief."""
+    await flushed(office)
+    return Answer(
+        [
+            KeySpendRow(record.token, record.key_alias, record.key_name, dollars(record.spend))
+            for record in await _greatest_spenders(office, visit.query.limit)
+        ]
+    )
+
+
+async def global_spend(office: Office, _visit: Visit[Nothing, Nothing]) -> Answer:
+    """The sum of everything."""
+    await flushed(office)
+    total = await office.ledger.totals()
+    return Answer(
+        GlobalSpendReply(
+            dollars(total.spend), None, total.calls, total.failures, total.prompt_tokens, total.completion_tokens
+        )
+    )
+
+
+async def _summary(office: Office, span: Span, token: str | None, user_id: str | None) -> Answer:
+    last = max(span.start, span.end - timedelta(microseconds=1))
+    query = SummaryQuery(first_day=span.start.date(), last_day=last.date(), key_token=token, user_id=user_id)
+    return Answer([_day_row(day) for day in await office.ledger.summary(query)])
+
+
+async def _greatest_spenders(office: Office, limit: int) -> tuple[KeyRecord, ...]:
+    return (await office.keys.find(KeyQuery(size=limit, sort_by="spend"))).records
+
+
+def _day_row(day: DaySpend) -> DaySpendRow:
+    by = [{name: dollars(amount) for name, amount in sums.items()} for sums in (day.users, day.models, day.keys)]
+    users, models, keys = by
+    return DaySpendRow(
+        start_time=day.day.isoformat(),
+        spend=dollars(day.spend),
+        calls=day.calls,
+        users=users,
+        models=models,
+        api_keys=keys,
+    )

@@ -1,0 +1,195 @@
+"""THE list of routes. Dispatch, authorisation, OpenAPI, ``/docs`` and ``pointsman routes`` are all made from it.
+
+A route without a scope cannot be written down, and what is not written down here is not served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pointsman.admin import front, health
+from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
+from pointsman.admin.keys import changing, making, replies, requests, showing
+from pointsman.admin.models import counting, info, listing
+from pointsman.admin.office import InferencePath, Office
+from pointsman.admin.route import Nothing, Route, RouteFact
+from pointsman.admin.spend import asking, handlers, rows
+from pointsman.core.identity import Scope
+
+__all__ = ["ROUTES", "RouteFact", "routes", "table_for"]
+
+_DOCUMENTATION_PATHS: Final = frozenset({"/docs", "/openapi.json"})
+_METRICS_PATH: Final = "/metrics"
+
+_FRONT: Final = (
+    Route(
+        "GET", ("/",), Scope.PUBLIC, front.front,
+        summary="What is running here", tier="pointsman", query=Nothing, body=Nothing,
+    ),
+    Route(
+        "GET", ("/docs",), Scope.PUBLIC, front.documentation,
+        summary="This documentation", tier="litellm", query=Nothing, body=Nothing,
+    ),
+    Route(
+        "GET", ("/openapi.json",), Scope.PUBLIC, front.openapi,
+        summary="This documentation as OpenAPI", tier="litellm", query=Nothing, body=Nothing,
+    ),
+    Route(
+        "GET", ("/routes",), Scope.ADMIN, front.list_routes,
+        summary="Every route with its scope", tier="litellm", query=Nothing, body=Nothing, reply=front.RoutesReply,
+    ),
+    Route(
+        "GET", (_METRICS_PATH, "/metrics/"), Scope.INFERENCE, front.metrics,
+        summary="Metrics for Prometheus", tier="litellm", query=Nothing, body=Nothing,
+    ),
+)  # fmt: skip
+
+_HEALTH: Final = (
+    Route(
+        "GET", ("/health",), Scope.INFERENCE, health.health,
+        summary="State of the deployments", tier="litellm",
+        query=health.HealthQuery, body=Nothing, reply=health.HealthReply,
+    ),
+    Route(
+        "GET", ("/health/liveliness", "/health/liveness"), Scope.PUBLIC, health.liveliness,
+        summary="Whether the process answers", tier="litellm", query=Nothing, body=Nothing, reply=str,
+    ),
+    Route(
+        "GET", ("/health/readiness",), Scope.PUBLIC, health.readiness,
+        summary="Whether to send requests here", tier="litellm",
+        query=Nothing, body=Nothing, reply=health.ReadinessReply,
+    ),
+)  # fmt: skip
+
+_MODELS: Final = (
+    Route(
+        "GET", ("/v1/models", "/models", "/openai/models", "/openai/v1/models"), Scope.INFERENCE, listing.list_models,
+        summary="The models you may use", tier="openai",
+        query=listing.ModelListQuery, body=Nothing, reply=listing.ModelList,
+    ),
+    Route(
+        "GET", ("/v1/models/{model_id:path}", "/models/{model_id:path}"), Scope.INFERENCE, listing.show_model,
+        summary="One model", tier="openai", query=Nothing, body=Nothing, reply=listing.ModelCard,
+    ),
+    Route(
+        "GET", ("/model/info", "/v1/model/info"), Scope.INFERENCE, info.model_info,
+        summary="What is known of each deployment", tier="litellm",
+        query=info.ModelInfoQuery, body=Nothing, reply=info.ModelInfoReply,
+    ),
+    Route(
+        "GET", ("/model_group/info",), Scope.INFERENCE, info.model_group_info,
+        summary="What is known of each group of deployments", tier="litellm",
+        query=info.ModelGroupQuery, body=Nothing, reply=info.ModelGroupReply,
+    ),
+    Route(
+        "POST", ("/utils/token_counter",), Scope.INFERENCE, counting.count_tokens,
+        summary="Estimate the tokens of a prompt", tier="litellm",
+        query=Nothing, body=counting.TokenCountRequest, reply=counting.TokenCountReply,
+    ),
+)  # fmt: skip
+
+_KEYS: Final = (
+    Route(
+        "POST", ("/key/generate",), Scope.ADMIN, making.generate_key,
+        summary="Make a key", tier="litellm",
+        query=Nothing, body=requests.GenerateKeyRequest, reply=replies.GeneratedKeyReply,
+    ),
+    Route(
+        "POST", ("/key/update",), Scope.ADMIN, changing.update_key,
+        summary="Change a key", tier="litellm",
+        query=Nothing, body=requests.UpdateKeyRequest, reply=replies.UpdatedKeyReply,
+    ),
+    Route(
+        "POST", ("/key/delete",), Scope.ADMIN, changing.delete_keys,
+        summary="Delete keys", tier="litellm",
+        query=Nothing, body=requests.KeysRequest, reply=replies.DeletedKeysReply,
+    ),
+    Route(
+        "GET", ("/key/info",), Scope.SELF, showing.key_info,
+        summary="Show a key", tier="litellm",
+        query=requests.KeyInfoQuery, body=Nothing, reply=replies.KeyInfoReply,
+    ),
+    Route(
+        "POST", ("/v2/key/info",), Scope.ADMIN, showing.keys_info,
+        summary="Show several keys", tier="litellm",
+        query=Nothing, body=requests.KeysRequest, reply=replies.KeysInfoReply,
+    ),
+    Route(
+        "GET", ("/key/list",), Scope.SELF, showing.list_keys,
+        summary="List keys", tier="litellm",
+        query=requests.KeyListQuery, body=Nothing, reply=replies.KeyListReply,
+    ),
+    Route(
+        "POST", ("/key/block",), Scope.ADMIN, changing.block_key,
+        summary="Block a key", tier="litellm",
+        query=Nothing, body=requests.OneKeyRequest, reply=replies.StoredKeyRow,
+    ),
+    Route(
+        "POST", ("/key/unblock",), Scope.ADMIN, changing.unblock_key,
+        summary="Unblock a key", tier="litellm",
+        query=Nothing, body=requests.OneKeyRequest, reply=replies.StoredKeyRow,
+    ),
+    Route(
+        "POST", ("/key/regenerate", "/key/{key:path}/regenerate"), Scope.ADMIN, making.regenerate_key,
+        summary="Put a new key in the place of another", tier="litellm",
+        query=Nothing, body=requests.RegenerateKeyRequest, reply=replies.GeneratedKeyReply,
+    ),
+    Route(
+        "POST", ("/key/{key:path}/reset_spend",), Scope.ADMIN, changing.reset_spend,
+        summary="Set what a key has spent to a lower amount", tier="litellm",
+        query=Nothing, body=requests.ResetSpendRequest, reply=replies.ResetSpendReply,
+    ),
+)  # fmt: skip
+
+_SPEND: Final = (
+    Route(
+        "GET", ("/spend/logs",), Scope.SELF, handlers.spend_logs,
+        summary="The ledger: calls, or their sums by day", tier="litellm",
+        query=asking.SpendLogsQuery, body=Nothing, reply=list[rows.SpendRow] | list[handlers.DaySpendRow],
+    ),
+    Route(
+        "GET", ("/spend/keys",), Scope.ADMIN, handlers.spend_keys,
+        summary="The keys that spent most", tier="litellm",
+        query=asking.SpendKeysQuery, body=Nothing, reply=list[replies.StoredKeyRow],
+    ),
+    Route(
+        "GET", ("/global/spend",), Scope.ADMIN, handlers.global_spend,
+        summary="The sum of everything", tier="litellm",
+        query=Nothing, body=Nothing, reply=handlers.GlobalSpendReply,
+    ),
+    Route(
+        "GET", ("/global/spend/keys",), Scope.ADMIN, handlers.global_spend_keys,
+        summary="The keys that spent most, in brief", tier="litellm",
+        query=asking.SpendKeysQuery, body=Nothing, reply=list[handlers.KeySpendRow],
+    ),
+)  # fmt: skip
+
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_MODELS, *_KEYS, *_SPEND)
+
+
+def table_for(office: Office) -> tuple[Route[Any, Any], ...]:
+    """The routes that this operator wants served, with the scopes they want."""
+    return tuple(_as_wanted(route, office) for route in ROUTES if office.docs or not _is_documentation(route))
+
+
+def routes(table: Sequence[Route[Any, Any]] = ROUTES, inference: Sequence[InferencePath] = ()) -> tuple[RouteFact, ...]:
+    """A row for each method and path, those of the inference server first."""
+    served = tuple(
+        RouteFact(
+            method="POST", path=one.path, scope=Scope.INFERENCE.value, summary=INFERENCE_SUMMARIES[one.operation],
+            tier="openai",
+        )
+        for one in inference
+    )  # fmt: skip
+    return (*served, *(fact for route in table for fact in route.facts()))
+
+
+def _is_documentation(route: Route[Any, Any]) -> bool:
+    return not _DOCUMENTATION_PATHS.isdisjoint(route.paths)
+
+
+def _as_wanted(route: Route[Any, Any], office: Office) -> Route[Any, Any]:
+    if _METRICS_PATH in route.paths and not office.require_auth_for_metrics:
+        return route.with_scope(Scope.PUBLIC)
+    return route

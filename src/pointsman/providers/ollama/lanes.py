@@ -1,0 +1,276 @@
+"""The lanes from OpenAI's dialects to a model of Ollama, over its native API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+
+from pointsman.core.call import Call, CompletionCall, EmbeddingCall
+from pointsman.core.clock import SYSTEM_CLOCK, Clock
+from pointsman.core.eager import become_task
+from pointsman.core.errors import Unsupported
+from pointsman.core.upstream import Answer, Ask, Deployment, Lane, Operation, Outbound
+from pointsman.dialects.ollama.knobs import refuse_or_drop, refuse_or_drop_completion, refuse_or_drop_embedding
+from pointsman.dialects.ollama.replies import read_embeddings
+from pointsman.dialects.ollama.requests import (
+    asked_num_ctx,
+    write_completion_request,
+    write_embedding_request,
+    write_request,
+)
+from pointsman.dialects.ollama.streams import StreamReader
+from pointsman.dialects.ollama.types import OllamaTarget
+from pointsman.dialects.openai_chat.replies import write_reply as write_chat_reply
+from pointsman.dialects.openai_chat.requests import read_request as read_chat_request
+from pointsman.dialects.openai_chat.streams import StreamWriter as ChatWriter
+from pointsman.dialects.openai_completions.replies import write_reply as write_completion_reply
+from pointsman.dialects.openai_completions.requests import read_request as read_completion_request
+from pointsman.dialects.openai_completions.streams import StreamWriter as CompletionWriter
+from pointsman.dialects.openai_extras.embeddings import read_request as read_embedding_request
+from pointsman.dialects.openai_extras.embeddings import write_reply as write_embeddings
+from pointsman.providers.media import MediaFetcher
+from pointsman.providers.ollama.abilities import demand_chat_abilities, demand_completion_abilities, wants_thinking
+from pointsman.providers.ollama.answers import EmbeddingAnswer, OnTruncation, Sent, TextAnswer
+from pointsman.providers.ollama.context import (
+    OUTPUT_ROOM,
+    THINKING_ROOM,
+    ContextLimits,
+    ContextNeed,
+    ContextWindows,
+)
+from pointsman.providers.ollama.control import OllamaFacts
+from pointsman.providers.ollama.facts import OllamaFactsCache, key_of
+from pointsman.providers.ollama.images import has_remote_images, inline_remote_images
+from pointsman.providers.ollama.prompt import Estimate, chat_tokens, completion_tokens, embedding_tokens
+from pointsman.wire.json_fields import decode_field
+
+__all__ = ["ChatLane", "CompletionLane", "EmbeddingLane", "OllamaServices", "ollama_lane"]
+
+_EMBEDDING_DOUBT: Final = 1.5
+"""Embedding texts are often cut to the model's length by a tokenizer nearer to its own than our estimate is."""
+
+_NOT_THE_OPERATORS: Final = frozenset({"model", "stream", "stream_options"})
+"""Fields that decide how the client is answered; a default for them would contradict what was read before."""
+
+_NO_FACTS: Final = OllamaFacts()
+_NULL: Final = msgspec.Raw(b"null")
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_count: Final = msgspec.json.Decoder(int | None).decode
+_decode_word: Final = msgspec.json.Decoder(str | None).decode
+
+AnyCall = TypeVar("AnyCall", Call, CompletionCall, EmbeddingCall)
+
+
+class OllamaServices:
+    """What all lanes to Ollama share; ``estimate`` gives the tokens of a text, ``on_truncation`` is told suspicions."""
+
+    __slots__ = ("clock", "estimate", "facts", "media", "on_truncation", "windows")
+
+    def __init__(
+        self,
+        *,
+        facts: OllamaFactsCache,
+        windows: ContextWindows,
+        media: MediaFetcher,
+        estimate: Estimate,
+        on_truncation: OnTruncation = lambda _deployment_id, _sent, _counted: None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.facts = facts
+        self.windows = windows
+        self.media = media
+        self.estimate = estimate
+        self.on_truncation = on_truncation
+        self.clock = clock
+
+
+class _OllamaLane:
+    """What the lanes share: facts, the window, and the operator's defaults under the client's fields."""
+
+    prepares = True
+
+    def __init__(self, deployment: Deployment, services: OllamaServices) -> None:
+        self._deployment = deployment
+        self._services = services
+        self._key = key_of(deployment)
+        self._defaults = {name: raw for name, raw in deployment.pinned.items() if name not in _NOT_THE_OPERATORS}
+
+    async def prepare(self, ask: Ask) -> None:
+        """Learn about the model, unless that is known.
+
+        Raises:
+            Unreachable, Rejected: the host is not there, or does not have the model.
+        """
+        if self._services.facts.recall(self._deployment) is None:
+            await self._services.facts.learn(self._deployment)
+
+    def _facts(self) -> OllamaFacts:
+        return self._services.facts.recall(self._deployment) or _NO_FACTS
+
+    def _body(self, ask: Ask) -> bytes:
+        """The request with the operator's fields where the client said nothing."""
+        fields = {**self._defaults, **ask.fields}
+        fields["model"] = msgspec.Raw(_encode(ask.model))
+        return _encode(fields)
+
+    def _target(self, call: AnyCall, need: ContextNeed, facts: OllamaFacts) -> OllamaTarget:
+        """Size the context window.
+
+        Raises:
+            Malformed: ``context_length_exceeded``, or ``num_ctx`` cannot be had.
+        """
+        deployment = self._deployment
+        limits = ContextLimits(
+            model=facts.context_tokens or deployment.context_tokens,
+            cap=deployment.num_ctx_max,
+            fixed=deployment.num_ctx,
+            default=facts.num_ctx_default,
+        )
+        need = msgspec.structs.replace(need, at_least=asked_num_ctx(call) or 0)
+        num_ctx = self._services.windows.choose(self._key, need, limits, self._services.clock.monotonic())
+        return OllamaTarget(
+            deployment.model,
+            num_ctx=None if facts.remote else num_ctx,
+            keep_alive=deployment.keep_alive,
+            think_levels=facts.think_levels,
+        )
+
+    def _sent(self, ask: Ask) -> Sent:
+        window = 0 if self._facts().remote else self._services.windows.current(self._key)
+        return Sent(self._deployment.id, self._deployment.model, ask.prompt_estimate, window)
+
+
+class ChatLane(_OllamaLane):
+    """OpenAI's chat completions over ``/api/chat``; see :class:`pointsman.core.upstream.Lane`."""
+
+    async def prepare(self, ask: Ask) -> None:
+        """Learn about the model, and put remote images into ``ask.fields`` in place of their URLs.
+
+        Raises:
+            Unreachable, Rejected: the host is not there, or does not have the model.
+            Malformed: an image cannot be had.
+        """
+        await super().prepare(ask)
+        messages = ask.fields.get("messages")
+        if messages is not None and has_remote_images(messages):
+            await become_task()
+            ask.fields = {**ask.fields, "messages": await inline_remote_images(messages, self._services.media)}
+
+    def write(self, ask: Ask) -> Outbound:
+        """See the protocol. ``ask.prompt_estimate`` becomes the finer one that the window was sized by."""
+        deployment, facts = self._deployment, self._facts()
+        call = refuse_or_drop(
+            read_chat_request(self._body(ask)),
+            drop_params=deployment.drop_params,
+            additional=deployment.additional_drop_params,
+        )
+        call = demand_chat_abilities(call, facts, deployment.model, drop_params=deployment.drop_params)
+        ask.prompt_estimate = chat_tokens(call, self._services.estimate)
+        need = ContextNeed(ask.prompt_estimate, output=_output_limit(call), room=_room(call, facts))
+        return Outbound(b"/api/chat", write_request(call, self._target(call, need, facts)))
+
+    def answer(self, ask: Ask) -> Answer:
+        """See the protocol."""
+        call = Call(ask.model, (), stream=ask.stream, include_usage=ask.include_usage)
+        return TextAnswer(
+            self._sent(ask),
+            self._services.on_truncation,
+            reader=StreamReader(self._deployment.model, single_tool_call=self._wants_single_tool_call(ask)),
+            writer=ChatWriter(call),
+            write_reply=lambda reply: write_chat_reply(reply, call),
+        )
+
+    def _wants_single_tool_call(self, ask: Ask) -> bool:
+        name = "parallel_tool_calls"
+        said = ask.fields.get(name, self._defaults.get(name, _NULL))
+        return said == msgspec.Raw(b"false") and name not in self._deployment.additional_drop_params
+
+
+class CompletionLane(_OllamaLane):
+    """OpenAI's legacy completions over ``/api/generate``; see :class:`pointsman.core.upstream.Lane`."""
+
+    def write(self, ask: Ask) -> Outbound:
+        """See the protocol. ``ask.prompt_estimate`` becomes the finer one that the window was sized by."""
+        deployment, facts = self._deployment, self._facts()
+        call = refuse_or_drop_completion(
+            read_completion_request(self._body(ask)),
+            drop_params=deployment.drop_params,
+            additional=deployment.additional_drop_params,
+        )
+        demand_completion_abilities(call, facts, deployment.model)
+        ask.prompt_estimate = completion_tokens(call, self._services.estimate)
+        need = ContextNeed(ask.prompt_estimate, output=_output_limit(call), param="prompt")
+        return Outbound(b"/api/generate", write_completion_request(call, self._target(call, need, facts)))
+
+    def answer(self, ask: Ask) -> Answer:
+        """See the protocol."""
+        call = CompletionCall(ask.model, (), stream=ask.stream, include_usage=ask.include_usage)
+        return TextAnswer(
+            self._sent(ask),
+            self._services.on_truncation,
+            reader=StreamReader(self._deployment.model, id_prefix="cmpl-"),
+            writer=CompletionWriter(call),
+            write_reply=lambda reply: write_completion_reply(reply, call),
+        )
+
+
+class EmbeddingLane(_OllamaLane):
+    """OpenAI's embeddings over ``/api/embed``; see :class:`pointsman.core.upstream.Lane`."""
+
+    def write(self, ask: Ask) -> Outbound:
+        """See the protocol. ``ask.prompt_estimate`` becomes the finer one, of all inputs together."""
+        if ask.stream:
+            raise Unsupported("Embeddings cannot be streamed.", param="stream")
+        deployment, facts = self._deployment, self._facts()
+        call = refuse_or_drop_embedding(
+            read_embedding_request(self._body(ask)),
+            drop_params=deployment.drop_params,
+            additional=deployment.additional_drop_params,
+        )
+        longest, ask.prompt_estimate = embedding_tokens(call, self._services.estimate)
+        need = ContextNeed(longest, output=0, param="input", doubt=_EMBEDDING_DOUBT)
+        return Outbound(b"/api/embed", write_embedding_request(call, self._target(call, need, facts)))
+
+    def answer(self, ask: Ask) -> Answer:
+        """See the protocol."""
+        fields = ask.fields
+        given = fields.get("input", _NULL)
+        count = len(_decode_items(given)) if bytes(given).startswith(b"[") else 1
+        encoding = decode_field("encoding_format", fields.get("encoding_format", _NULL), _decode_word)
+        call = EmbeddingCall(ask.model, (), encoding="base64" if encoding == "base64" else "float")
+        return EmbeddingAnswer(
+            self._sent(ask),
+            read_reply=lambda body: read_embeddings(body, count),
+            write_reply=lambda embeddings: write_embeddings(embeddings, call),
+        )
+
+
+_LANES: Final[dict[Operation, Callable[[Deployment, OllamaServices], Lane]]] = {
+    Operation.CHAT: ChatLane,
+    Operation.COMPLETION: CompletionLane,
+    Operation.EMBEDDING: EmbeddingLane,
+}
+
+
+def ollama_lane(operation: Operation, deployment: Deployment, services: OllamaServices) -> Lane:
+    """The lane from OpenAI's dialect for ``operation`` to a deployment on Ollama."""
+    return _LANES[operation](deployment, services)
+
+
+def _output_limit(call: Call | CompletionCall) -> int | None:
+    """The bound on the answer, under OpenAI's name or Ollama's own, where -1 and -2 mean that there is none."""
+    if call.sampling.max_tokens is not None:
+        return call.sampling.max_tokens
+    if "num_predict" not in call.extra:
+        return None
+    limit = decode_field("num_predict", call.extra["num_predict"], _decode_count)
+    return limit if limit is not None and limit >= 0 else None
+
+
+def _room(call: Call, facts: OllamaFacts) -> int:
+    thinks = facts.capabilities is not None and "reasoning" in facts.capabilities
+    return THINKING_ROOM if thinks and (call.reasoning is None or wants_thinking(call.reasoning)) else OUTPUT_ROOM

@@ -1,0 +1,74 @@
+"""The list of keys and the structs agree, and what counts as a price is what the catalogue reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from pointsman.catalog.overrides import NO_OVERRIDES, read_overrides
+from pointsman.config.findings import nearest
+from pointsman.config.known_keys import (
+    HONOURED_OTHERWISE,
+    STRUCTS,
+    field_names,
+    is_honoured,
+    is_token_price,
+    known_keys,
+)
+
+TYPES = {"str", "int", "float", "bool", "list", "map", "any"}
+
+
+def test_every_honoured_key_has_a_meaning() -> None:
+    for section, struct in STRUCTS.items():
+        assert field_names(struct) <= known_keys().keys[section].keys()
+    for section, keys in HONOURED_OTHERWISE.items():
+        assert keys <= known_keys().keys[section].keys()
+
+
+def test_every_entry_is_well_formed() -> None:
+    for keys in known_keys().keys.values():
+        for key, (kind, meaning) in keys.items():
+            assert kind in TYPES, key
+            assert meaning, key
+            assert not meaning.endswith("."), key
+
+
+def test_litellms_sections_are_covered() -> None:
+    sizes = {section: len(keys) for section, keys in known_keys().keys.items()}
+    assert sizes["litellm_params"] >= 140
+    assert sizes["general_settings"] >= 200
+    assert sizes["litellm_settings"] >= 140
+    assert sizes["router_settings"] >= 55
+    assert len(known_keys().prices) >= 142
+
+
+@pytest.mark.parametrize("name", known_keys().prices)
+def test_a_price_is_honoured_exactly_when_the_catalogue_reads_it(name: str) -> None:
+    assert is_token_price(name) == (read_overrides({name: 1e-6}) != NO_OVERRIDES)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "known", "honoured"),
+    [
+        ("general_settings", "master_key", True, True),
+        ("general_settings", "alerting", True, False),
+        ("general_settings", "mcp_anything", True, False),
+        ("general_settings", "nonsense", False, False),
+        ("litellm_settings", "prometheus_x_ttl_seconds", True, False),
+        ("litellm_params", "input_cost_per_token_above_200k_tokens", True, True),
+        ("litellm_params", "input_cost_per_pixel", True, False),
+        ("litellm_params", "pinned", False, False),
+        ("model_info", "supports_time_travel", True, True),
+        ("router_settings", "input_cost_per_token", False, False),
+        ("pointsman", "local_hosts", True, False),
+    ],
+)
+def test_keys_are_told_apart(section: str, key: str, known: bool, honoured: bool) -> None:
+    assert known_keys().knows(section, key) is known
+    assert is_honoured(section, key) is honoured
+
+
+def test_the_nearest_name_is_like_the_one_given() -> None:
+    assert nearest("Master_Key", ["master_key", "model"]) == "master_key"
+    assert nearest("zzz", ["master_key"]) is None
+    assert nearest("m" * 100_000, ["master_key"]) is None

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.core.usage import Usage
+from pointsman.dialects.openai_usage import WireUsage, read_usage, write_usage
+
+counts = st.integers(0, 10**9)
+usages = st.builds(Usage, counts, counts, counts, counts, counts, counts, counts, source=st.just("measured"))
+
+
+@given(usages)
+def test_what_is_written_is_read_back(usage: Usage) -> None:
+    body = msgspec.json.encode(write_usage(usage))
+    assert read_usage(msgspec.json.decode(body, type=WireUsage)) == usage
+    assert msgspec.json.decode(body)["total_tokens"] == usage.prompt + usage.completion
+
+
+def test_cache_writes_are_only_named_where_there_are_any() -> None:
+    assert b"cache_creation_tokens" not in msgspec.json.encode(write_usage(Usage(1, 1)))
+    assert b'"cache_creation_tokens":3' in msgspec.json.encode(write_usage(Usage(9, 1, cache_write=3)))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}', Usage(3, 4, source="measured")),
+        (b'{"prompt_tokens":3}', Usage(3, source="measured")),
+        (b'{"prompt_tokens":0,"completion_tokens":0}', Usage(source="measured")),
+        (
+            b'{"prompt_tokens":3,"completion_tokens":null,"prompt_tokens_details":null,'
+            b'"completion_tokens_details":{"reasoning_tokens":null}}',
+            Usage(3, source="measured"),
+        ),
+        (b'{"total_tokens":7}', None),
+        (b"{}", None),
+    ],
+)
+def test_what_other_servers_leave_out_is_zero_and_nothing_is_nothing(body: bytes, expected: Usage | None) -> None:
+    assert read_usage(msgspec.json.decode(body, type=WireUsage)) == expected
+
+
+def test_no_usage_is_none() -> None:
+    assert read_usage(None) is None
