@@ -27,8 +27,7 @@ __all__ = ["Backlog", "Mover"]
 
 _log: Final = logging.getLogger("pointsman.accounting")
 
-_BATCH_RECORDS: Final = 250
-"""Decoding a batch holds the event loop for about a millisecond."""
+_HELD_BATCH_LINES: Final = 250
 _GATHER_SECONDS: Final = 0.1
 _ADOPT_SECONDS: Final = 30.0
 _RETRY_FIRST_SECONDS: Final = 0.1
@@ -186,7 +185,7 @@ class Mover:
             return
         with closing(SegmentReader(segment.path)) as reader:
             while True:
-                batch = reader.read(segment.moved, _BATCH_RECORDS, sealed=segment.sealed)
+                batch = reader.read(segment.moved, sealed=segment.sealed)
                 if batch.end == segment.moved:
                     return
                 kept = await self._bring(batch)
@@ -195,10 +194,10 @@ class Mover:
 
     async def _move_held(self) -> None:
         """Bring to the ledger what the spool's disk does not take."""
-        while lines := self._spool.take_held(_BATCH_RECORDS):
+        while lines := self._spool.take_held(_HELD_BATCH_LINES):
             kept: list[CallRecord] | None = None
             try:
-                batch = read_lines(self._decoder, b"".join(lines), 0, len(lines))
+                batch = read_lines(self._decoder, b"".join(lines), 0)
                 kept = await self._bring(batch)
             finally:
                 if kept is None:
@@ -232,7 +231,7 @@ class Mover:
                 position = 0
                 while True:
                     # Old files may have to come from the disk, and that is no wait for the event loop.
-                    batch = await asyncio.to_thread(reader.read, position, _BATCH_RECORDS, sealed=True)
+                    batch = await asyncio.to_thread(reader.read, position, sealed=True)
                     if batch.end == position:
                         break
                     count += len(await self._bring(batch))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -41,7 +42,9 @@ def make_app(office: Office) -> ASGIApp:
     table = table_for(office)
     page, policy = documentation_page()
     facts = routes(table, office.inference_paths)
-    site = Site(openapi_document(table, office), page, policy, facts)
+    # Made when somebody asks for it: the schemas of all types would delay the start.
+    document = functools.cache(lambda: openapi_document(table, office))
+    site = Site(document, page, policy, facts)
     by_path: dict[str, dict[str, Route[Any, Any]]] = {}
     for route in table:
         for path in route.paths:

@@ -34,7 +34,7 @@ async def documentation(_office: Office, visit: Visit[Nothing, Nothing]) -> Answ
 
 async def openapi(_office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
     """The OpenAPI document."""
-    return Answer(visit.site.openapi)
+    return Answer(visit.site.openapi())
 
 
 async def list_routes(_office: Office, visit: Visit[Nothing, Nothing]) -> Answer:

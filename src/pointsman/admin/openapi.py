@@ -73,7 +73,7 @@ class _Schemas:
     def __init__(self, table: Sequence[Route[Any, Any]], inference: Sequence[InferencePath]) -> None:
         wanted: list[Any] = [ErrorReply]
         for route in table:
-            wanted += [kind for kind in (route.body, route.query, route.reply) if kind not in (None, Nothing)]
+            wanted += [kind for kind in (route.body, route.query, *route.replies) if kind is not Nothing]
         for operation in dict.fromkeys(one.operation for one in inference):
             wanted += INFERENCE_SHAPES[operation]
         found, self.components = msgspec.json.schema_components(wanted, ref_template=_REFERENCE)
@@ -82,6 +82,11 @@ class _Schemas:
     def of(self, kind: object) -> Json:
         """The schema of a type, usually a reference."""
         return self._found[repr(kind)]
+
+    def any_of(self, kinds: Sequence[object]) -> Json | None:
+        """The schema of something that is of one of these types; None for none."""
+        found = [self.of(kind) for kind in kinds]
+        return found[0] if len(found) == 1 else {"anyOf": found} if found else None
 
     def fields(self, kind: type[msgspec.Struct]) -> tuple[Json, frozenset[str]]:
         """The properties of a struct, and which of them are required."""
@@ -98,7 +103,7 @@ def _operation(route: Route[Any, Any], path: str, schemas: _Schemas) -> Json:
         "x-pointsman-scope": route.scope.value,
         "x-pointsman-tier": route.tier,
         "parameters": [*_path_parameters(path), *_query_parameters(route, schemas)],
-        "responses": _responses(route.scope, schemas, None if route.reply is None else schemas.of(route.reply)),
+        "responses": _responses(route.scope, schemas, schemas.any_of(route.replies)),
     }
     if route.scope is not Scope.PUBLIC:
         found["security"] = [{"bearer": []}, {"api_key": []}]

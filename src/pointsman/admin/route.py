@@ -38,7 +38,7 @@ class RouteFact(msgspec.Struct, frozen=True, kw_only=True):
 class Site(msgspec.Struct, frozen=True):
     """What the app knows of itself: its OpenAPI document, its pages, and the list of routes."""
 
-    openapi: bytes
+    openapi: Callable[[], bytes]
     docs_page: bytes
     docs_policy: str
     facts: tuple[RouteFact, ...]
@@ -92,7 +92,7 @@ class Answer(msgspec.Struct, frozen=True):
 class Route(Generic[Query, Body]):
     """One operation under one or more paths (Starlette's syntax), and everything that is demanded of its caller.
 
-    ``reply`` documents the JSON of the answer; None where it is a text.
+    ``reply`` documents the JSON of the answer: a type, a tuple of types that it may be of, or None where it is a text.
     """
 
     __slots__ = ("body", "handler", "method", "paths", "query", "reply", "scope", "summary", "tier")
@@ -135,6 +135,13 @@ class Route(Generic[Query, Body]):
     def body_optional(self) -> bool:
         """Whether a request without a body means one that says nothing."""
         return not any(field.required for field in msgspec.structs.fields(self.body))
+
+    @property
+    def replies(self) -> tuple[object, ...]:
+        """The types that the JSON of an answer may be of; none where it is a text."""
+        if isinstance(self.reply, tuple):
+            return self.reply
+        return () if self.reply is None else (self.reply,)
 
     def facts(self) -> tuple[RouteFact, ...]:
         """One row per path."""

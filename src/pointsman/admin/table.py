@@ -146,7 +146,7 @@ _SPEND: Final = (
     Route(
         "GET", ("/spend/logs",), Scope.SELF, handlers.spend_logs,
         summary="The ledger: calls, or their sums by day", tier="litellm",
-        query=asking.SpendLogsQuery, body=Nothing, reply=list[rows.SpendRow] | list[handlers.DaySpendRow],
+        query=asking.SpendLogsQuery, body=Nothing, reply=(list[rows.SpendRow], list[handlers.DaySpendRow]),
     ),
     Route(
         "GET", ("/spend/keys",), Scope.ADMIN, handlers.spend_keys,

@@ -3,7 +3,7 @@
 That file has for each section ``key: [type, meaning]``, families of keys (``supports_*``), the prices, and the fields
 of an upstream body that may be pinned. Whether a key is *honoured* it does not say: a key is honoured when a struct of
 :mod:`~pointsman.config.sections` has a field for it, or when :data:`HONOURED_OTHERWISE` or :func:`is_token_price`
-says so. What is known and not honoured is warned of.
+says so. What is known and not honoured, or in :data:`NOT_YET`, is warned of.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from pointsman.config.sections import (
 __all__ = [
     "HONOURED_OTHERWISE",
     "NOT_KEYS",
+    "NOT_YET",
     "STRUCTS",
     "KnownKeys",
     "field_names",
@@ -65,6 +66,22 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
     "router_settings": frozenset({"default_litellm_params"}),
 }  # fmt: skip
 """Keys that are used up while the configuration is put together."""
+
+NOT_YET: Final[Mapping[str, frozenset[str]]] = {
+    "litellm_params": frozenset({
+        "api_version", "keepalive_seconds", "max_parallel_requests", "mock_response", "order", "tags", "tiered_pricing",
+    }),
+    "model_info": frozenset({"tiered_pricing"}),
+    "general_settings": frozenset({
+        "allow_requests_on_db_unavailable", "completion_model", "disable_spend_logs", "embedding_model",
+        "user_header_name",
+    }),
+    "pointsman": frozenset({"prompt_log_retention_days"}),
+}  # fmt: skip
+"""Fields that are read and checked while nothing acts on them yet, so that they warn like any key without effect.
+
+The change that makes one act takes its name out of here.
+"""
 
 _TOKEN_PRICE: Final = re.compile(
     r"(?:(?:input|output)_cost_per_token|cache_(?:read|creation)_input_token_cost|output_cost_per_reasoning_token"
@@ -106,6 +123,8 @@ def field_names(struct: type[msgspec.Struct]) -> frozenset[str]:
 
 def is_honoured(section: str, key: str) -> bool:
     """Whether setting ``key`` there has an effect."""
+    if key in NOT_YET.get(section, ()):
+        return False
     if key in HONOURED_OTHERWISE.get(section, ()):
         return True
     struct = STRUCTS.get(section)

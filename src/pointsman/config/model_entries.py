@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from pointsman.config.findings import Findings, Place, nearest
-from pointsman.config.known_keys import field_names, is_token_price, known_keys
+from pointsman.config.known_keys import field_names, is_honoured, is_token_price, known_keys
 from pointsman.config.nodes import Entry, ListNode, MapNode, Node, kind_of, text_of
 from pointsman.config.patterns import is_pattern
 from pointsman.config.sections import Amount, LiteLLMParams, ModelEntry, ModelInfo
@@ -178,7 +178,7 @@ class ModelListReader:
     def _tell_params(self, node: MapNode, path: str) -> None:
         known = known_keys()
         for key, entry in node.present():
-            if key in field_names(LiteLLMParams) or is_token_price(key) or key in known.body:
+            if is_honoured(_PARAMS, key) or key in known.body:
                 continue
             if known.knows(_PARAMS, key):
                 self._reader.tell_one(key, entry, f"{path}.{key}", _PARAMS)
@@ -204,11 +204,12 @@ class ModelListReader:
         """What is echoed and not used: known keys without effect, and the operator's own, which LiteLLM allows."""
         known = known_keys()
         for key, entry in node.present():
-            if key in field_names(ModelInfo) or key.startswith("supports_") or is_token_price(key):
+            if is_honoured(_INFO, key):
                 continue
             if known.knows(_INFO, key) or nearest(key, known.keys[_INFO]):
                 self._reader.tell_one(key, entry, f"{path}.{key}", _INFO)
-            yield key, entry
+            if key not in field_names(ModelInfo):
+                yield key, entry
 
     def _read_defaults(self, node: Node | None) -> MapNode:
         path = "router_settings.default_litellm_params"
@@ -243,6 +244,8 @@ class ModelListReader:
     def _is_sound(self, key: str, entry: Entry, path: str, *, pins: bool) -> bool:
         wanted = self._reader.annotation(LiteLLMParams, key)
         if wanted is not None:
+            if not is_honoured(_PARAMS, key):
+                self._reader.tell_one(key, entry, path, _PARAMS)
             return self._reader.value(entry.node, wanted, path) is not msgspec.UNSET
         if is_token_price(key):
             return self._reader.value(entry.node, Amount, path) is not msgspec.UNSET

@@ -69,7 +69,17 @@ def become_task() -> Generator[None, None, None]:
 class Story:
     """Drives one coroutine; ``on_escape`` is told if it ever raises, which it never should."""
 
-    __slots__ = ("_coroutine", "_interruption", "_nursery", "_on_escape", "_parked", "_pending", "_task", "over")
+    __slots__ = (
+        "_carried",
+        "_coroutine",
+        "_interruption",
+        "_nursery",
+        "_on_escape",
+        "_parked",
+        "_pending",
+        "_task",
+        "over",
+    )
 
     def __init__(
         self,
@@ -82,6 +92,7 @@ class Story:
         self._on_escape = on_escape
         self._parked: Inbox[Any] | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._carried = False
         self._interruption: BaseException | None = None
         self._pending = False
         self.over = False
@@ -109,13 +120,13 @@ class Story:
         if self.over or self._interruption is not None:
             return
         self._interruption = error
-        if self._task is not None:
-            self._task.cancel()
-        elif self._parked is not None:
+        if self._parked is not None:
             self._parked.reader = None
             self.step(error)
-        else:
-            self._pending = True
+            return
+        self._pending = True
+        if self._task is not None and self._carried:
+            self._task.cancel()
 
     def _park(self, inbox: Inbox[Any]) -> None:
         if self._pending:
@@ -124,6 +135,14 @@ class Story:
             return
         inbox.reader = self
         self._parked = inbox
+
+    def _raised_by(self, cancelled: asyncio.CancelledError) -> BaseException:
+        """What a cancellation of the task means to the coroutine: the interruption once, else itself."""
+        if not self._pending or self._task is None or self._interruption is None:
+            return cancelled
+        self._pending = False
+        self._task.uncancel()
+        return self._interruption
 
 
 class _Wake:
@@ -140,9 +159,13 @@ class _Wake:
 
 
 @types.coroutine
-def _carry_on(story: Story, waits_for: Any) -> Generator[Any, None, None]:
+def _carry_on(story: Story, waits_for: Any) -> Generator[Any, None, None]:  # noqa: ANN401 - whatever was awaited
     """The rest of a story, as the body of a task."""
     coroutine = story._coroutine  # noqa: SLF001 - the two halves of one driver
+    story._carried = True  # noqa: SLF001
+    if story._pending and story._task is not None:  # noqa: SLF001
+        # A task cancelled before its first step would never run at all, and the coroutine would not be told.
+        story._task.cancel()  # noqa: SLF001
     while True:
         error: BaseException | None = None
         try:
@@ -157,7 +180,7 @@ def _carry_on(story: Story, waits_for: Any) -> Generator[Any, None, None]:
         except asyncio.CancelledError as cancelled:
             if waits_for.__class__ is Inbox:
                 waits_for.reader = None
-            error = story._interruption or cancelled  # noqa: SLF001
+            error = story._raised_by(cancelled)  # noqa: SLF001
         except BaseException as failure:  # noqa: BLE001 - whatever it is, it belongs to the coroutine
             error = failure
         try:

@@ -25,7 +25,9 @@ class Secret:
 
     def matches(self, other: str) -> bool:
         """Whether ``other`` is the same credential, in constant time."""
-        return hmac.compare_digest(self._value.encode(), other.encode("utf-8", "surrogateescape"))
+        return hmac.compare_digest(
+            self._value.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape")
+        )
 
     def __bool__(self) -> bool:
         return bool(self._value)

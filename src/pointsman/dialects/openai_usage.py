@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from pointsman.core.usage import Usage
 
 __all__ = ["CompletionDetails", "PromptDetails", "WireUsage", "read_usage", "write_usage"]
+
+_COUNT_MAX: Final = 2**53
+"""The largest integer that every reader of JSON holds exactly."""
 
 
 class PromptDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,12 +63,17 @@ def read_usage(wire: WireUsage | None) -> Usage | None:
     prompt = wire.prompt_tokens_details or PromptDetails()
     completion = wire.completion_tokens_details or CompletionDetails()
     return Usage(
-        prompt=wire.prompt_tokens or 0,
-        completion=wire.completion_tokens or 0,
-        cached=prompt.cached_tokens or 0,
-        cache_write=prompt.cache_creation_tokens or 0,
-        reasoning=completion.reasoning_tokens or 0,
-        audio_input=prompt.audio_tokens or 0,
-        audio_output=completion.audio_tokens or 0,
+        prompt=_count(wire.prompt_tokens),
+        completion=_count(wire.completion_tokens),
+        cached=_count(prompt.cached_tokens),
+        cache_write=_count(prompt.cache_creation_tokens or 0),
+        reasoning=_count(completion.reasoning_tokens),
+        audio_input=_count(prompt.audio_tokens),
+        audio_output=_count(completion.audio_tokens),
         source="measured",
     )
+
+
+def _count(said: int | None) -> int:
+    """A count that a ledger can hold, whatever the server said."""
+    return min(max(said or 0, 0), _COUNT_MAX)

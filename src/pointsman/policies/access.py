@@ -17,12 +17,14 @@ def may_use(principal: Principal, asked: str, group: str, access_groups: frozens
     """Whether the key may use the model asked for as ``asked`` and served by ``group``."""
     if principal.unrestricted:
         return True
-    known = principal.access.get(asked)
+    # The whole question is the key: a reload may give a name another group, or a group other access groups.
+    question = (asked, group, access_groups)
+    known = principal.access.get(question)
     if known is None:
         known = _decide(principal, asked, group, access_groups)
         if len(principal.access) >= _ANSWERS_MAX:
             principal.access.clear()
-        principal.access[asked] = known
+        principal.access[question] = known
     return known
 
 

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Final, Protocol
 
 from pointsman.core.clock import Clock
+from pointsman.core.eager import become_task
 from pointsman.core.errors import Forbidden, StorageUnavailable, Unauthenticated
 from pointsman.core.identity import KeyRecord, token_of
 from pointsman.core.limits import KEYS_CACHED_MAX, UNKNOWN_KEYS_CACHED_MAX
@@ -153,6 +154,7 @@ class Keyring:
             Unauthenticated, Forbidden: see :meth:`recall`.
             StorageUnavailable: the store cannot say.
         """
+        await become_task()
         record = await self._source.get(token)
         if record is None:
             self._remember_unknown(token)

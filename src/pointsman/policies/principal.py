@@ -52,7 +52,7 @@ class Principal:
     def adopt(self, record: KeyRecord) -> None:
         """Take a changed record; what is counted stays counted."""
         self.record = record
-        self.access: dict[str, bool] = {}
+        self.access: dict[tuple[str, str, frozenset[str]], bool] = {}
         self.unrestricted = not record.models or not _EVERYTHING.isdisjoint(record.models)
         self.wildcards = tuple(name for name in record.models if "*" in name and name != "*")
         self.head = _limit_lines(record)

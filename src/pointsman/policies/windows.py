@@ -37,17 +37,17 @@ class SlidingMinute:
         """Uncount ``units`` that were added at second ``then``, unless they have slid out already."""
         if second != self._second:
             self._advance(second)
-        if second - then < _SPAN:
+        if self._second - then < _SPAN:
             self._buckets[then % _SPAN] -= units
             self.total -= units
 
     def seconds_until(self, room: int, limit: int, second: int) -> int:
         """Whole seconds until ``room`` more units fit under ``limit``; 60 where they never will."""
         free = limit - self.used(second)
-        for ahead in range(1, _SPAN):
+        for ahead in range(1, _SPAN + 1):
+            free += self._buckets[(second + ahead) % _SPAN]
             if free >= room:
                 return ahead
-            free += self._buckets[(second + ahead) % _SPAN]
         return _SPAN - 1
 
     def _advance(self, second: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -15,17 +15,19 @@ from pointsman.core.outcome import CallRecord
 from pointsman.stores.ports import INTEGER_MAX, Conflict, DaySpend, KeyChanges
 
 __all__ = [
+    "Charge",
     "DailyRow",
     "Group",
     "Tally",
     "alias_taken",
     "by_day",
     "changed_record",
+    "charged_record",
+    "charges",
     "day_of",
     "demand_keepable",
     "no_such_key",
     "saturated",
-    "spend_by_key",
     "succeeding_record",
     "tallies",
     "token_taken",
@@ -62,6 +64,16 @@ class Tally(msgspec.Struct):
         self.spend = saturated(self.spend + other.spend)
 
 
+_NOTHING: Final = Tally()
+
+
+class Charge(msgspec.Struct):
+    """Picodollars to be charged to a key, and when the last of its calls ended."""
+
+    amount: int = 0
+    at: float = 0.0
+
+
 class DailyRow(NamedTuple):
     """Spending of one group as a summary reads it."""
 
@@ -86,28 +98,36 @@ def day_of(moment: float) -> str:
 def tallies(records: Iterable[CallRecord]) -> dict[Group, Tally]:
     """The calls added up by group."""
     found: dict[Group, Tally] = {}
-    days: dict[int, str] = {}
+    days: dict[float, str] = {}
     for record in records:
-        number = int(record.started_at // 86_400)
+        number = record.started_at // 86_400
         day = days.get(number) or days.setdefault(number, day_of(record.started_at))
         model = record.model_group if record.deployment_id else ""
         group = Group(day, record.key_token, record.user_id or "", model, record.provider)
-        usage = record.usage
-        failed = int(record.status != "success")
-        tally = Tally(1, failed, saturated(usage.prompt), saturated(usage.completion), saturated(record.cost))
-        known = found.get(group)
-        if known is None:
-            found[group] = tally
-        else:
-            known.add(tally)
+        tally = found.get(group)
+        if tally is None:
+            tally = found[group] = Tally()
+        tally.calls += 1
+        tally.failures += record.status != "success"
+        tally.prompt_tokens += record.usage.prompt
+        tally.completion_tokens += record.usage.completion
+        tally.spend += record.cost
+    for tally in found.values():
+        tally.add(_NOTHING)
     return found
 
 
-def spend_by_key(records: Iterable[CallRecord]) -> dict[str, int]:
-    """Picodollars by ``key_token``."""
-    found: dict[str, int] = {}
+def charges(records: Iterable[CallRecord]) -> dict[str, Charge]:
+    """What is to be charged to each ``key_token``."""
+    found: dict[str, Charge] = {}
     for record in records:
-        found[record.key_token] = saturated(found.get(record.key_token, 0) + saturated(record.cost))
+        charge = found.get(record.key_token)
+        if charge is None:
+            charge = found[record.key_token] = Charge()
+        charge.amount += record.cost
+        charge.at = max(charge.at, record.ended_at)
+    for charge in found.values():
+        charge.amount = saturated(charge.amount)
     return found
 
 
@@ -134,6 +154,12 @@ def changed_record(record: KeyRecord, changes: KeyChanges) -> KeyRecord:
     """``record`` with ``changes`` made."""
     given = {name: getattr(changes, name) for name in changes.__struct_fields__}
     return msgspec.structs.replace(record, **{name: value for name, value in given.items() if value is not UNSET})
+
+
+def charged_record(record: KeyRecord, charge: Charge) -> KeyRecord:
+    """``record`` after calls that cost ``charge``."""
+    last_active = max(charge.at, record.last_active or 0.0)
+    return msgspec.structs.replace(record, spend=saturated(record.spend + charge.amount), last_active=last_active)
 
 
 def succeeding_record(old: KeyRecord, new: KeyRecord) -> KeyRecord:

@@ -86,7 +86,7 @@ def standard_table() -> RoutingTable:
             deployment("vip", access_groups=frozenset({"beta"}), api_base="http://10.0.0.8:8000/v1"),
         ],
         aliases={"gpt-4": "llama3", "hidden": "llama3"},
-        patterns=[Pattern("openai/*", lambda name: deployment(f"openai/{name}", provider="openai"))],
+        patterns=[Pattern("openai/*", lambda name, _stars: deployment(name, provider="openai"))],
         hidden=frozenset({"hidden"}),
     )
 

@@ -106,10 +106,12 @@ async def test_a_key_lists_only_itself(desk: Desk) -> None:
 
 async def test_a_key_sees_only_its_own_calls(desk: Desk) -> None:
     mine, other = await desk.new_key(), await desk.new_key()
-    await desk.ledger.append([
-        call_record("a", key_token=desk.record(mine).token, api_base="http://10.0.0.7"),
-        call_record("b", key_token=desk.record(other).token, user_id="u"),
-    ])
+    await desk.ledger.append(
+        [
+            call_record("a", key_token=desk.record(mine).token, api_base="http://10.0.0.7"),
+            call_record("b", key_token=desk.record(other).token, user_id="u"),
+        ]
+    )
     rows = (await desk.ask("GET", "/spend/logs", key=mine)).json()
     assert [row["request_id"] for row in rows] == ["a"]
     assert rows[0]["api_base"] == ""

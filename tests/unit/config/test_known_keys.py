@@ -8,6 +8,7 @@ from pointsman.catalog.overrides import NO_OVERRIDES, read_overrides
 from pointsman.config.findings import nearest
 from pointsman.config.known_keys import (
     HONOURED_OTHERWISE,
+    NOT_YET,
     STRUCTS,
     field_names,
     is_honoured,
@@ -23,6 +24,12 @@ def test_every_honoured_key_has_a_meaning() -> None:
         assert field_names(struct) <= known_keys().keys[section].keys()
     for section, keys in HONOURED_OTHERWISE.items():
         assert keys <= known_keys().keys[section].keys()
+
+
+def test_what_has_no_effect_yet_is_a_field_that_is_checked() -> None:
+    for section, keys in NOT_YET.items():
+        assert keys <= field_names(STRUCTS[section])
+        assert not any(is_honoured(section, key) for key in keys)
 
 
 def test_every_entry_is_well_formed() -> None:

@@ -16,16 +16,13 @@ from pointsman.dialects.openai_fields import OpenAIDialect, read_ask, write_erro
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
-def ask(operation: Operation = Operation.CHAT, path_model: str | None = None, **fields: object) -> Ask:
-    content: dict[str, object] = {
-        Operation.CHAT.value: {"messages": MESSAGES},
-        Operation.COMPLETION.value: {"prompt": "Hi"},
-        Operation.EMBEDDING.value: {"input": "Hi"},
-    }[operation.value]
-    return read_ask(json.dumps({"model": "m", **content, **fields}).encode(), operation, path_model)
+def ask(operation: Operation = Operation.CHAT, path_model: str | None = None, /, **fields: object) -> Ask:
+    content = {Operation.CHAT: "messages", Operation.COMPLETION: "prompt", Operation.EMBEDDING: "input"}[operation]
+    value = MESSAGES if operation is Operation.CHAT else "Hi"
+    return read_ask(json.dumps({"model": "m", content: value, **fields}).encode(), operation, path_model)
 
 
-def refusal(operation: Operation = Operation.CHAT, **fields: object) -> Malformed:
+def refusal(operation: Operation = Operation.CHAT, /, **fields: object) -> Malformed:
     with pytest.raises(Malformed) as caught:
         ask(operation, **fields)
     return caught.value
@@ -60,7 +57,7 @@ def test_false_is_false() -> None:
 
 
 def test_the_model_in_the_path_wins_and_may_be_the_only_one() -> None:
-    assert ask(path_model="azure").model == "azure"
+    assert ask(Operation.CHAT, "azure").model == "azure"
     assert read_ask(b'{"messages":[{"role":"user"}]}', Operation.CHAT, "azure").model == "azure"
 
 
@@ -187,13 +184,13 @@ def test_any_object_is_read_or_refused(value: dict[str, object]) -> None:
 
 
 def test_an_error_has_openais_shape() -> None:
-    error = Forbidden("No.", hint="Ask.", param="model", code="key_model_access_denied")
+    error = Forbidden("No.", hint="Ask.", param="model", code="denied")
     assert json.loads(write_error(error)) == {
         "error": {
             "message": "No. Ask.",
             "type": "permission_error",
             "param": "model",
-            "code": "key_model_access_denied",
+            "code": "denied",
         }
     }
     assert json.loads(write_error(error, "id-1"))["error"]["litellm_call_id"] == "id-1"

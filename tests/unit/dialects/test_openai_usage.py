@@ -31,8 +31,7 @@ def test_cache_writes_are_only_named_where_there_are_any() -> None:
         (b'{"prompt_tokens":3}', Usage(3, source="measured")),
         (b'{"prompt_tokens":0,"completion_tokens":0}', Usage(source="measured")),
         (
-            b'{"prompt_tokens":3,"completion_tokens":null,"prompt_tokens_details":null,'
-            b'"completion_tokens_details":{"reasoning_tokens":null}}',
+            b'{"prompt_tokens":3,"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":null}}',
             Usage(3, source="measured"),
         ),
         (b'{"total_tokens":7}', None),

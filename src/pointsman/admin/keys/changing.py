@@ -51,7 +51,7 @@ async def delete_keys(office: Office, visit: Visit[Nothing, KeysRequest]) -> Ans
     named = tuple(name for name, token in meant.items() if token in deleted)
     if not named:
         raise NotFound("None of these keys exists.", hint="GET /key/list has all.", param="keys")
-    return Answer(DeletedKeysReply(tuple(meant[name] if name in keys else name for name in named)))
+    return Answer(DeletedKeysReply(tuple(name if name in keys else meant[name] for name in named)))
 
 
 async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) -> Answer:

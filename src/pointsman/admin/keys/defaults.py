@@ -11,7 +11,7 @@ from pointsman.admin.durations import approximate_seconds
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields
 from pointsman.config.sections import KeyBounds
-from pointsman.core.errors import Malformed, Misconfigured
+from pointsman.core.errors import Malformed, Misconfigured, Refused
 
 __all__ = ["bounded", "demand_usable_defaults", "with_defaults"]
 
@@ -29,8 +29,8 @@ def demand_usable_defaults(defaults: Mapping[str, msgspec.Raw]) -> None:
     try:
         fields = msgspec.json.decode(msgspec.json.encode(dict(defaults)), type=GenerateKeyRequest, strict=False)
         changes_of(fields, dict(defaults), now=0.0)
-    except (Malformed, msgspec.MsgspecError) as problem:
-        said = problem.told() if isinstance(problem, Malformed) else str(problem)
+    except (Refused, msgspec.MsgspecError) as problem:
+        said = problem.told() if isinstance(problem, Refused) else str(problem)
         raise Misconfigured(f"litellm_settings.default_key_generate_params: {said}") from None
 
 

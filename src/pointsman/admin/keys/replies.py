@@ -102,7 +102,7 @@ class KeyListReply(msgspec.Struct):
 
 
 class DeletedKeysReply(msgspec.Struct):
-    """The keys that are deleted now, as they were named in the request."""
+    """The keys that are deleted now, as the request named them; those named by alias, by their hash."""
 
     deleted_keys: tuple[str, ...]
 

@@ -6,7 +6,7 @@ zero are left out by Ollama.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -26,6 +26,7 @@ __all__ = [
 
 _UNSET: Final = msgspec.UNSET
 RawField = msgspec.Raw | msgspec.UnsetType
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class OllamaTarget(msgspec.Struct, frozen=True):
@@ -137,11 +138,11 @@ class Line(msgspec.Struct):
     done_reason: str | None = None
     logprobs: list[TokenLogprob] | None = None
     error: RawField = _UNSET
-    prompt_eval_count: int = 0
-    eval_count: int = 0
-    load_duration: int | None = None
-    prompt_eval_duration: int | None = None
-    eval_duration: int | None = None
+    prompt_eval_count: _Count = 0
+    eval_count: _Count = 0
+    load_duration: _Count | None = None
+    prompt_eval_duration: _Count | None = None
+    eval_duration: _Count | None = None
 
 
 class EmbeddingLine(msgspec.Struct):
@@ -149,5 +150,5 @@ class EmbeddingLine(msgspec.Struct):
 
     embeddings: list[tuple[float, ...]]
     model: str = ""
-    prompt_eval_count: int = 0
-    load_duration: int | None = None
+    prompt_eval_count: _Count = 0
+    load_duration: _Count | None = None

@@ -36,6 +36,7 @@ __all__ = ["StreamReader", "StreamWriter"]
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Chunk).decode
 
+_TIME_MAX: Final = 2**53
 _DONE: Final = b"data: [DONE]\n\n"
 _EMPTY: Final = b'{"role":"assistant","content":""}'
 _NULL: Final = b'{"role":"assistant","content":null}'
@@ -247,7 +248,7 @@ class StreamReader:
         for choice in chunk.choices or ():
             if not self._started:
                 self._started = True
-                created = int(chunk.created or 0)
+                created = int(min(max(chunk.created or 0, 0), _TIME_MAX))
                 events.append(Started(chunk.id or self._new_id("chatcmpl-"), chunk.model or "", created))
             self._read_choice(choice, events)
         return events

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.ports import Appended, DaySpend, LedgerQuery, LedgerTotals, SummaryQuery
-from pointsman.stores.records import DailyRow, Tally, by_day, saturated, spend_by_key, tallies
+from pointsman.stores.records import Charge, DailyRow, Tally, by_day, charged_record, charges, tallies
 
 __all__ = ["MemoryLedgerStore"]
 
@@ -32,25 +31,24 @@ class MemoryLedgerStore:
         fresh = tuple(first.values())
         for group, tally in tallies(fresh).items():
             self._database.daily.setdefault(group, Tally()).add(tally)
-        spend = spend_by_key(fresh)
-        for token, amount in spend.items():
-            latest = max(record.ended_at for record in fresh if record.key_token == token)
-            self._charge(token, amount, latest)
+        charged = charges(fresh)
+        for token, charge in charged.items():
+            self._charge(token, charge)
         while len(calls) > self._database.calls_max:
             calls.popitem(last=False)
-        return Appended(len(fresh), spend)
+        return Appended(len(fresh), {token: charge.amount for token, charge in charged.items()})
 
-    def _charge(self, token: str, amount: int, latest: float) -> None:
+    def _charge(self, token: str, charge: Charge) -> None:
         database = self._database
         while token not in database.keys and token in database.removed:
             record, removal = database.removed[token]
             if removal.replaced_by is None:
-                database.removed[token] = (_charged(record, amount, latest), removal)
+                database.removed[token] = (charged_record(record, charge), removal)
                 return
             token = removal.replaced_by
         if token in database.keys:
-            database.keys[token] = _charged(database.keys[token], amount, latest)
-            if amount:
+            database.keys[token] = charged_record(database.keys[token], charge)
+            if charge.amount:
                 database.note_change(token)
 
     async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
@@ -78,11 +76,6 @@ class MemoryLedgerStore:
         for tally in self._database.daily.values():
             total.add(tally)
         return LedgerTotals(**msgspec.structs.asdict(total))
-
-
-def _charged(record: KeyRecord, amount: int, latest: float) -> KeyRecord:
-    last_active = max(latest, record.last_active or 0.0)
-    return msgspec.structs.replace(record, spend=saturated(record.spend + amount), last_active=last_active)
 
 
 def _matches(query: LedgerQuery, record: CallRecord) -> bool:

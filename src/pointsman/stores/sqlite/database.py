@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,6 +35,8 @@ _WAITING_MAX: Final = 2_000
 """Calls that may wait for the thread; more only come when it is stuck, and waiting would not help them."""
 _STEPS_BETWEEN_LOOKS: Final = 20_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
+
+_SHORT_BUSY_MILLISECONDS: Final = 100
 
 
 class SqliteDatabase:
@@ -153,17 +156,34 @@ class SqliteDatabase:
                 connection.close()
 
     def _prepare(self, connection: apsw.Connection) -> None:
-        connection.set_busy_timeout(int(self._busy_seconds * 1000))
+        busy_milliseconds = int(self._busy_seconds * 1000)
+        connection.set_busy_timeout(busy_milliseconds)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -8000")  # KiB
         connection.execute("PRAGMA journal_size_limit = 67108864")
-        mode = connection.execute("PRAGMA journal_mode = WAL").get
+        mode = self._enter_write_ahead_mode(connection)
         if mode != "wal":
             hint = "Put the data directory on a local disk; network file systems cannot share it safely."
             raise unavailable(self.path, f"cannot have a write-ahead log (its mode stays {mode})", hint)
+        connection.set_busy_timeout(busy_milliseconds)
         connection.execute("PRAGMA synchronous = NORMAL")
         migrate(connection, self.path, shipped() if self._migrations is None else self._migrations, self._clock)
         connection.set_progress_handler(self._overdue, _STEPS_BETWEEN_LOOKS)
+
+    def _enter_write_ahead_mode(self, connection: apsw.Connection) -> str:
+        """Ask for it and give the mode that the file now has.
+
+        Two who ask at once for a new file can each hold what the other waits for, so each lets go now and then.
+        """
+        connection.set_busy_timeout(_SHORT_BUSY_MILLISECONDS)
+        give_up_at = self._clock.monotonic() + self._busy_seconds
+        while True:
+            try:
+                return str(connection.execute("PRAGMA journal_mode = WAL").get)
+            except apsw.BusyError:
+                if self._clock.monotonic() >= give_up_at:
+                    raise
+                time.sleep(_SHORT_BUSY_MILLISECONDS / 10_000)
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -12,7 +12,7 @@ from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
 from pointsman.core.usage import Usage
 from pointsman.stores.ports import Appended, DaySpend, LedgerQuery, LedgerTotals, SummaryQuery
-from pointsman.stores.records import DailyRow, by_day, saturated, spend_by_key, tallies
+from pointsman.stores.records import Charge, DailyRow, by_day, charges, saturated, tallies
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.statements import (
     ADD_CALL,
@@ -80,13 +80,10 @@ def _append(connection: apsw.Connection, records: Sequence[CallRecord]) -> Appen
         for group, tally in tallies(fresh).items()
     ]
     connection.executemany(ADD_DAILY, daily)
-    spend = spend_by_key(fresh)
-    latest = dict.fromkeys(spend, 0.0)
-    for record in fresh:
-        latest[record.key_token] = max(latest[record.key_token], record.ended_at)
-    for token, amount in spend.items():
-        _charge(connection, token, amount, latest[token])
-    return Appended(len(fresh), spend)
+    charged = charges(fresh)
+    for token, charge in charged.items():
+        _charge(connection, token, charge)
+    return Appended(len(fresh), {token: charge.amount for token, charge in charged.items()})
 
 
 def _add_new(connection: apsw.Connection, records: Sequence[CallRecord]) -> Sequence[CallRecord]:
@@ -118,13 +115,13 @@ def _add_new(connection: apsw.Connection, records: Sequence[CallRecord]) -> Sequ
     return tuple(fresh.values())
 
 
-def _charge(connection: apsw.Connection, token: str, amount: int, at: float) -> None:
+def _charge(connection: apsw.Connection, token: str, charge: Charge) -> None:
     """Add to what a key spent; where it was replaced, to what its successor spent."""
     while True:
-        values = {"token": token, "amount": amount, "at": at}
+        values = {"token": token, "amount": charge.amount, "at": charge.at}
         connection.execute(CHARGE_KEY, values)
         if connection.changes():
-            if amount:
+            if charge.amount:
                 connection.execute("INSERT OR REPLACE INTO key_changes (token) VALUES (?)", (token,))
             return
         found = connection.execute("SELECT replaced_by FROM deleted_keys WHERE token = ?", (token,)).fetchall()

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from pointsman.admin.models.counting import TokenCountReply
+from pointsman.admin.models.description import address_without_secrets
+from pointsman.admin.models.info import ModelGroupReply, ModelInfoReply
+from pointsman.admin.models.listing import ModelList
+from tests.unit.admin.office_desk import CANARY, Desk, found_host
+
+
+async def ids(desk: Desk, key: str | None = None, **query: Any) -> list[str]:
+    given = {} if key is None else {"key": key}
+    answer = await desk.ask("GET", "/v1/models", **given, **query)
+    return [card.id for card in msgspec.json.decode(answer.body, type=ModelList).data]
+
+
+async def test_the_operator_sees_every_name_that_is_not_hidden(desk: Desk) -> None:
+    assert await ids(desk) == ["llama3", "embedder", "vip", "gpt-4"]
+    assert await ids(desk, return_wildcard_routes="true") == ["llama3", "embedder", "vip", "gpt-4", "openai/*"]
+
+
+async def test_a_card_is_openais_with_litellms_additions(desk: Desk) -> None:
+    cards = (await desk.ask("GET", "/models")).json()["data"]
+    assert cards[0] == {
+        "id": "llama3", "object": "model", "created": 1677610602, "owned_by": "openai", "mode": "chat",
+        "max_input_tokens": 4096, "max_output_tokens": 512,
+    }  # fmt: skip
+    assert cards[1]["mode"] == "embedding"
+
+
+@pytest.mark.parametrize(
+    ("models", "seen"),
+    [
+        ([], ["llama3", "embedder", "vip", "gpt-4"]),
+        (["llama3"], ["llama3", "gpt-4"]),
+        (["gpt-4"], ["gpt-4"]),
+        (["beta"], ["vip"]),
+        (["l*"], ["llama3", "gpt-4"]),
+        (["openai/gpt-4o", "embedder"], ["embedder", "openai/gpt-4o"]),
+        (["no-default-models"], []),
+        (["nothing-here"], []),
+    ],
+)
+async def test_a_key_sees_what_it_may_use(desk: Desk, models: list[str], seen: list[str]) -> None:
+    assert await ids(desk, await desk.new_key(models=models)) == seen
+
+
+async def test_a_key_sees_its_own_aliases(desk: Desk) -> None:
+    key = await desk.new_key(models=["embedder", "mine"], aliases={"mine": "embedder", "lost": "nowhere"})
+    assert await ids(desk, key) == ["embedder", "mine"]
+
+
+@pytest.mark.parametrize("path", ["/v1/models/", "/models/"])
+@pytest.mark.parametrize("name", ["llama3", "gpt-4", "hidden", "openai/gpt-4o"])
+async def test_one_model_by_its_name(desk: Desk, path: str, name: str) -> None:
+    answer = await desk.ask("GET", path + name)
+    assert (answer.status, answer.json()["id"]) == (200, name)
+
+
+@pytest.mark.parametrize("name", ["nope", "vip", "openai/", "a/b/c", "ll\u00e4ma"])
+async def test_a_model_that_is_not_there_or_not_yours_is_404_alike(desk: Desk, name: str) -> None:
+    answer = await desk.ask("GET", f"/v1/models/{name}", key=await desk.new_key(models=["llama3"]))
+    assert (answer.status, answer.error.code, answer.error.param) == (404, "model_not_found", "model")
+    assert answer.error.message.startswith(f"The model '{name}' does not exist or you do not have access to it.")
+
+
+async def test_info_describes_each_deployment(desk: Desk) -> None:
+    answer = await desk.ask("GET", "/model/info")
+    rows = msgspec.json.decode(answer.body, type=ModelInfoReply).data
+    assert [row.model_info.id for row in rows] == ["id-llama3", "id-llama3-b", "id-embedder", "id-vip"]
+    assert rows[0].litellm_params.api_base == "http://10.0.0.7:11434"
+    second = answer.json()["data"][1]["model_info"]
+    assert (second["input_cost_per_token"], second["output_cost_per_token"]) == (1e-9, 2e-9)
+    assert (second["max_input_tokens"], second["max_output_tokens"]) == (4096, 512)
+    assert second["supports_function_calling"] is True and second["supports_vision"] is False
+    one = await desk.ask("GET", "/v1/model/info?litellm_model_id=id-vip")
+    assert [row["model_name"] for row in one.json()["data"]] == ["vip"]
+    assert (await desk.ask("GET", "/model/info?litellm_model_id=x")).status == 404
+
+
+async def test_a_key_is_not_told_where_models_run(desk: Desk) -> None:
+    desk.hosts = (found_host("http://10.0.0.7:11434", online=False, problem="10.0.0.7 refused"),)
+    key = await desk.new_key(models=["llama3"])
+    for path in ("/model/info", "/model_group/info", "/health", "/v1/models"):
+        answer = await desk.ask("GET", path, key=key)
+        assert answer.status == 200
+        assert b"10.0.0" not in answer.body and b"vip" not in answer.body
+
+
+@pytest.mark.parametrize(
+    "path", ["/model/info", "/model_group/info", "/health", "/v1/models", "/openapi.json", "/routes"]
+)
+async def test_no_secret_is_shown_even_to_the_operator(desk: Desk, path: str) -> None:
+    desk.hosts = (found_host(f"http://u:{CANARY}@10.0.0.7:11434", online=True),)
+    answer = await desk.ask("GET", path)
+    assert answer.status == 200
+    assert CANARY.encode() not in answer.body
+
+
+async def test_a_group_is_what_all_its_deployments_can_do(desk: Desk) -> None:
+    answer = await desk.ask("GET", "/model_group/info?model_group=llama3")
+    (group,) = msgspec.json.decode(answer.body, type=ModelGroupReply).data
+    assert (group.providers, group.max_input_tokens, group.input_cost_per_token) == (("ollama",), 4096, 1e-9)
+    assert group.health_status is None
+    assert answer.json()["data"][0]["supports_function_calling"] is True
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://u:p@h:1/v1?key=x#y", "http://h:1/v1", "http://[::1]:8/v1", "https://h/v1", "", "http://h:99999", "nonsense",
+    ],
+)  # fmt: skip
+def test_an_address_is_shown_without_what_may_be_secret(address: str) -> None:
+    shown = address_without_secrets(address)
+    assert not set("@?#") & set(shown)
+    assert shown in {"http://h:1/v1", "http://[::1]:8/v1", "https://h/v1", ""}
+
+
+@pytest.mark.parametrize("content", [{"prompt": "four"}, {"messages": [{"role": "user", "content": "hello"}]}])
+async def test_tokens_are_estimated_and_it_is_said(desk: Desk, content: dict[str, Any]) -> None:
+    answer = await desk.ask("POST", "/utils/token_counter", {"model": "gpt-4", **content})
+    reply = msgspec.json.decode(answer.body, type=TokenCountReply)
+    assert reply.total_tokens > 0
+    assert (reply.request_model, reply.model_used, reply.tokenizer_type) == ("gpt-4", "ollama_chat/llama3", "estimate")
+
+
+async def test_tokens_of_nothing_cannot_be_counted(desk: Desk) -> None:
+    assert (await desk.ask("POST", "/utils/token_counter", {"model": "gpt-4"})).status == 400
+    assert (await desk.ask("POST", "/utils/token_counter", {"model": "nope", "prompt": "x"})).status == 404
+    assert (await desk.ask("POST", "/utils/token_counter", {"prompt": "x"})).error.param == "model"

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from pointsman.admin import routes
+from pointsman.admin.inference_shapes import INFERENCE_SHAPES, INFERENCE_SUMMARIES
+from pointsman.admin.table import ROUTES
+from pointsman.core.identity import Scope
+from pointsman.core.upstream import Operation
+from tests.unit.admin.office_desk import Desk
+
+GOLDEN = {
+    "GET /": "public", "GET /docs": "public", "GET /openapi.json": "public", "GET /routes": "admin",
+    "GET /metrics": "inference", "GET /metrics/": "inference",
+    "GET /health": "inference", "GET /health/liveliness": "public", "GET /health/liveness": "public",
+    "GET /health/readiness": "public",
+    "GET /v1/models": "inference", "GET /models": "inference", "GET /openai/models": "inference",
+    "GET /openai/v1/models": "inference", "GET /v1/models/{model_id}": "inference", "GET /models/{model_id}": "inference",
+    "GET /model/info": "inference", "GET /v1/model/info": "inference", "GET /model_group/info": "inference",
+    "POST /utils/token_counter": "inference",
+    "POST /key/generate": "admin", "POST /key/update": "admin", "POST /key/delete": "admin", "GET /key/info": "self",
+    "POST /v2/key/info": "admin", "GET /key/list": "self", "POST /key/block": "admin", "POST /key/unblock": "admin",
+    "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
+    "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",
+    "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
+    "POST /openai/deployments/{model}/embeddings": "inference",
+}  # fmt: skip
+"""Every route and what it demands. A change here is a change of the contract, or of who may do what."""
+
+
+async def document(desk: Desk) -> dict[str, Any]:
+    answer = await desk.ask("GET", "/openapi.json", key=None)
+    assert answer.headers["content-type"] == "application/json"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def operations(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in spec["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+async def test_the_document_has_every_route_and_its_scope(desk: Desk) -> None:
+    found = {name: operation["x-pointsman-scope"] for name, operation in operations(await document(desk))}
+    assert found == GOLDEN
+
+
+async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
+    spec = await document(desk)
+    ids = []
+    for name, operation in operations(spec):
+        ids.append(operation["operationId"])
+        assert operation["summary"] and operation["tags"], name
+        assert operation["responses"]["200"]["content"], name
+        assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
+        assert ("requestBody" in operation) == name.startswith("POST"), name
+        assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
+        in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
+        assert in_path == re.findall(r"\{(\w+)\}", name), name
+    assert len(set(ids)) == len(ids)
+
+
+async def test_every_reference_leads_somewhere(desk: Desk) -> None:
+    spec = await document(desk)
+    text = msgspec.json.encode(spec).decode()
+    references = set(re.findall(r'"\$ref":"([^"]+)"', text))
+    assert {"#/components/schemas/GenerateKeyRequest", "#/components/schemas/ErrorReply"} <= references
+    for reference in references:
+        assert reference.rpartition("/")[2] in spec["components"]["schemas"], reference
+    assert spec["openapi"].startswith("3.1")
+    assert spec["info"]["version"] == "9.8.7"
+
+
+async def test_queries_are_documented_with_their_bounds(desk: Desk) -> None:
+    listing = (await document(desk))["paths"]["/key/list"]["get"]["parameters"]
+    size = next(one for one in listing if one["name"] == "size")
+    assert size["schema"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}
+    assert size["required"] is False
+
+
+def test_every_route_of_the_table_is_complete() -> None:
+    for route in ROUTES:
+        assert isinstance(route.scope, Scope)
+        assert route.summary and route.handler.__doc__
+        assert route.takes_body == (route.method == "POST")
+        assert len(set(route.paths)) == len(route.paths)
+    pairs = [(route.method, path) for route in ROUTES for path in route.paths]
+    assert len(set(pairs)) == len(pairs)
+
+
+def test_every_operation_of_inference_can_be_documented() -> None:
+    assert set(INFERENCE_SHAPES) == set(INFERENCE_SUMMARIES) == set(Operation)
+
+
+async def test_the_list_of_routes_is_the_table(desk: Desk) -> None:
+    listed = (await desk.ask("GET", "/routes")).json()["routes"]
+    assert listed == msgspec.to_builtins(routes(inference=desk.office.inference_paths))
+    assert all(row["scope"] in {"public", "inference", "self", "admin"} for row in listed)
+
+
+async def test_documentation_can_be_switched_off() -> None:
+    desk = Desk(docs=False)
+    for path in ("/docs", "/openapi.json"):
+        assert (await desk.ask("GET", path, key=None)).status == 404
+    assert b"docs" not in (await desk.ask("GET", "/", key=None)).body
+
+
+@pytest.mark.parametrize("path", ["/docs", "/"])
+async def test_a_page_needs_nothing_from_elsewhere(desk: Desk, path: str) -> None:
+    answer = await desk.ask("GET", path, key=None)
+    page, policy = answer.body.decode(), answer.headers["content-security-policy"]
+    assert answer.headers["content-type"].startswith("text/html")
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page) and "@import" not in page and "url(" not in page
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+    assert "http" not in policy
+
+
+async def test_the_policy_lets_exactly_the_pages_own_script_and_style_run(desk: Desk) -> None:
+    answer = await desk.ask("GET", "/docs", key=None)
+    page, policy = answer.body.decode(), answer.headers["content-security-policy"]
+    from base64 import b64encode
+    from hashlib import sha256
+
+    for name in ("style", "script"):
+        inline = re.findall(f"<{name}>(.*?)</{name}>", page, re.DOTALL)
+        assert len(inline) == 1
+        hashed = b64encode(sha256(inline[0].encode()).digest()).decode()
+        assert f"{name}-src 'sha256-{hashed}'" in policy
+    assert not re.search(r"\son\w+=|style=\"|innerHTML|eval\(", page)
+
+
+async def test_metrics_want_a_key_unless_the_operator_says_otherwise() -> None:
+    desk = Desk()
+    assert (await desk.ask("GET", "/metrics", key=None)).status == 401
+    answer = await desk.ask("GET", "/metrics", key=await desk.new_key())
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.body.endswith(b"up 1.0\n")
+    desk = Desk(require_auth_for_metrics=False)
+    for path in ("/metrics", "/metrics/"):
+        assert (await desk.ask("GET", path, key=None)).status == 200
+    spec = await document(desk)
+    assert spec["paths"]["/metrics"]["get"]["x-pointsman-scope"] == "public"

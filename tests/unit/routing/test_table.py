@@ -1,0 +1,83 @@
+"""Which deployments stand behind a name."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from pointsman.core.upstream import Deployment
+from pointsman.routing import table as table_module
+from pointsman.routing.table import Pattern, RoutingTable
+
+ONE = Deployment(id="a", group="g", provider="p", model="m", litellm_model="p/m", api_base="http://x", price=None)
+
+
+def entry(identity: str, group: str) -> Deployment:
+    return msgspec.structs.replace(ONE, id=identity, group=group)
+
+
+def pattern(text: str) -> Pattern:
+    """Expands to a deployment whose id says which pattern it was and what its stars stood for."""
+    return Pattern(text, lambda name, captured: entry(f"{text} {'|'.join(captured)}", name))
+
+
+def served(table: RoutingTable, name: str) -> list[str] | None:
+    group = table.resolve(name)
+    return None if group is None else [member.id for member in group.deployments]
+
+
+def test_deployments_of_one_name_make_a_group_in_their_order() -> None:
+    table = RoutingTable([entry("1", "a"), entry("2", "b"), entry("3", "a")])
+    assert served(table, "a") == ["1", "3"] and served(table, "b") == ["2"] and served(table, "c") is None
+    assert [member.id for member in table.deployments] == ["1", "3", "2"]
+
+
+def test_an_exact_name_wins_over_an_alias_and_an_alias_over_a_wildcard() -> None:
+    table = RoutingTable([entry("exact", "a"), entry("target", "t")], {"a": "t", "b": "t"}, [pattern("*")])
+    assert served(table, "a") == ["exact"]
+    assert served(table, "b") == ["target"]
+    assert served(table, "c") == ["* c"]
+
+
+def test_the_group_of_an_alias_bears_the_name_of_its_target() -> None:
+    group = RoutingTable([entry("1", "t")], {"b": "t"}).resolve("b")
+    assert group is not None and group.name == "t"
+
+
+def test_an_alias_may_point_into_a_wildcard_but_not_to_another_alias_or_itself() -> None:
+    table = RoutingTable([entry("1", "t")], {"a": "openai/x", "b": "c", "c": "t", "d": "d"}, [pattern("openai/*")])
+    assert served(table, "a") == ["openai/* x"]
+    assert served(table, "b") is None
+    assert served(table, "d") is None
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_of_several_wildcards_the_most_specific_counts_whatever_their_order(reverse: bool) -> None:
+    patterns = [pattern("*"), pattern("openai/*"), pattern("openai/gpt-4*"), pattern("openai/*-mini")]
+    table = RoutingTable([], patterns=reversed(patterns) if reverse else patterns)
+    assert served(table, "openai/gpt-4o") == ["openai/gpt-4* o"]
+    assert served(table, "openai/o1-mini") == ["openai/*-mini o1"]
+    assert served(table, "openai/o1") == ["openai/* o1"]
+    assert served(table, "other") == ["* other"]
+    assert set(table.patterns) == {"*", "openai/*", "openai/gpt-4*", "openai/*-mini"}
+
+
+def test_a_name_that_a_wildcard_stood_for_keeps_its_deployment() -> None:
+    table = RoutingTable([], patterns=[pattern("openai/*")])
+    first = table.resolve("openai/x")
+    assert first is table.resolve("openai/x") is not None
+
+
+def test_names_are_what_may_be_listed_without_hidden_ones_and_wildcards() -> None:
+    table = RoutingTable([entry("1", "a"), entry("2", "b")], {"c": "a", "d": "a"}, [pattern("*")], frozenset({"d"}))
+    assert table.names == ("a", "b", "c")
+    assert served(table, "d") == ["1"], "hidden is not closed"
+
+
+def test_made_up_names_under_a_wildcard_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "_EXPANDED_MAX", 10)
+    table = RoutingTable([entry("1", "a")], patterns=[pattern("openai/*")])
+    for number in range(100):
+        assert served(table, f"openai/{number}") == [f"openai/* {number}"]
+        assert len(table._expanded) <= 10
+    assert served(table, "a") == ["1"]
