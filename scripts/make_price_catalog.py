@@ -38,8 +38,8 @@ import msgspec
 from pointsman.catalog.models import CAPABILITY_FLAGS, ModelFacts
 from pointsman.catalog.names import candidates, same_provider
 from pointsman.catalog.overrides import merge, read_overrides
-from pointsman.core.price import FEMTODOLLARS_PER_DOLLAR, Price, femtodollars
 from pointsman.catalog.snapshot import FORMAT, Header, Row, Snapshot, Source, packaged_bytes, price_row
+from pointsman.core.price import FEMTODOLLARS_PER_DOLLAR, Price, femtodollars
 
 TARGET: Final = Path(__file__).resolve().parent.parent / "src" / "pointsman" / "catalog" / "snapshot.gz"
 

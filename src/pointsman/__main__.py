@@ -1,4 +1,4 @@
-"""``python -m pointsman``."""
+"""Lets ``python -m pointsman`` run the command line."""
 
 from __future__ import annotations
 

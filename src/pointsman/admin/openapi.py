@@ -13,7 +13,12 @@ from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.route import Nothing, Route
 from pointsman.core.identity import Scope
 
-__all__ = ["openapi_document"]
+__all__ = [
+    "ErrorDetail",
+    "ErrorReply",
+    "Json",
+    "openapi_document",
+]
 
 Json = dict[str, Any]
 

@@ -30,7 +30,7 @@ class Configured(msgspec.Struct, frozen=True):
     skipped: tuple[str, ...]
 
 
-class _Skipped(Exception):  # noqa: N818 - an entry we leave out, told to the operator
+class _Skipped(Exception):
     """The entry cannot be served by this version."""
 
 
@@ -61,9 +61,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
 class _Maker:
     """Makes the deployments of one entry: one, or for a wildcard one per name asked for."""
 
-    def __init__(
-        self, entry: ModelEntry, settings: Settings, environment: Mapping[str, str], catalog: Catalog
-    ) -> None:
+    def __init__(self, entry: ModelEntry, settings: Settings, environment: Mapping[str, str], catalog: Catalog) -> None:
         params = entry.litellm_params
         self._entry = entry
         self._settings = settings
@@ -166,7 +164,6 @@ def _numbered(deployments: Iterable[Deployment]) -> tuple[Deployment, ...]:
     for deployment in deployments:
         count = seen.get(deployment.id, 0)
         seen[deployment.id] = count + 1
-        if count:
-            deployment = msgspec.structs.replace(deployment, id=f"{deployment.id}-{count}")
-        out.append(deployment)
+        numbered = f"{deployment.id}-{count}" if count else deployment.id
+        out.append(msgspec.structs.replace(deployment, id=numbered))
     return tuple(out)

@@ -9,8 +9,6 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from pointsman import __version__
 from pointsman.accounting.estimate import estimate_text
 from pointsman.assembly.app import make_app

@@ -11,9 +11,9 @@ import msgspec
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import candidates, is_local, same_provider, undated
 from pointsman.catalog.overrides import Overrides, merge
-from pointsman.core.price import FREE
 from pointsman.catalog.snapshot import Header, Snapshot, packaged_bytes
 from pointsman.core.limits import MODEL_NAME_BYTES_MAX
+from pointsman.core.price import FREE
 
 __all__ = ["Catalog"]
 

@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from pointsman.catalog.models import CAPABILITY_FLAGS, ModelFacts
-from pointsman.core.price import Price, Tier, femtodollars
 from pointsman.core.errors import Misconfigured
+from pointsman.core.price import Price, Tier, femtodollars
 
 __all__ = ["NO_OVERRIDES", "Overrides", "Rates", "merge", "read_overrides"]
 

@@ -22,8 +22,8 @@ from typing import Final
 import msgspec
 
 from pointsman.catalog.models import ModelFacts
-from pointsman.core.price import FEMTODOLLARS_PER_DOLLAR, Price, Tier, femtodollars
 from pointsman.core.errors import Misconfigured
+from pointsman.core.price import FEMTODOLLARS_PER_DOLLAR, Price, Tier, femtodollars
 
 __all__ = ["FORMAT", "Header", "PriceRow", "Row", "Snapshot", "Source", "TierRow", "packaged_bytes", "price_row"]
 

@@ -14,7 +14,11 @@ from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
 from pointsman.config.load import load
 
-__all__ = ["check", "config"]
+__all__ = [
+    "check",
+    "config",
+    "schema",
+]
 
 
 @click.command()

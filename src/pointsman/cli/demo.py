@@ -64,7 +64,7 @@ def _launch(model: Path, log: Path) -> Demo:
     template = (Path(__file__).parent / "smollm2-tools.jinja").read_text("utf-8")
     orders = Orders(str(model), port, key, template, threads=max(1, (os.cpu_count() or 2) // 2))
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - a fixed command, from the operator's own --demo
+        process = subprocess.Popen(
             [sys.executable, "-m", "pointsman.cli.demo_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
 """The demo's model server, a program of its own: llama.cpp's server from the ``xllamacpp`` wheel.
 
 Runs as a child process so that a crash in it cannot take the gateway along. Reads its orders (JSON) from the first
-line of standard input, prints ``READY`` and its port, and ends when standard input closes: it cannot outlive its parent.
+line of standard input, prints ``READY`` and its port, and ends when standard input closes, so as not to outlive its
+parent.
 """
 
 from __future__ import annotations

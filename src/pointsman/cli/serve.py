@@ -1,4 +1,4 @@
-"""``pointsman serve``."""
+"""The ``pointsman serve`` command: from options to a plan, and from the plan to running workers."""
 
 from __future__ import annotations
 

@@ -59,9 +59,7 @@ class _Supervisor:
         return self._wait()
 
     def _start(self, worker: int) -> None:
-        child = subprocess.Popen(  # noqa: S603 - this program itself
-            [sys.executable, "-m", "pointsman.cli.worker_process"], stdin=subprocess.PIPE
-        )
+        child = subprocess.Popen([sys.executable, "-m", "pointsman.cli.worker_process"], stdin=subprocess.PIPE)
         if child.stdin is not None:
             child.stdin.write(msgspec.json.encode(_orders(self._plan, worker)) + b"\n")
             child.stdin.flush()

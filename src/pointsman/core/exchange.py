@@ -13,7 +13,7 @@ from pointsman.core.upstream import Ask, Operation
 __all__ = ["Client", "ClientDialect", "ClientGone", "Flow", "Inbound", "InferenceRoute"]
 
 
-class ClientGone(Exception):  # noqa: N818 - not an error of ours: the client went away
+class ClientGone(Exception):
     """Raised inside the story when the client closed its connection."""
 
 
@@ -42,8 +42,10 @@ class InferenceRoute(msgspec.Struct, frozen=True):
 
 
 class Inbound(msgspec.Struct):
-    """A complete request. ``key`` is the key it presented, empty if none; ``received`` is monotonic seconds, ``at``
-    wall time; header names are lower case.
+    """A complete request.
+
+    ``key`` is the key it presented, empty if none; ``received`` is monotonic seconds, ``at`` wall time; header names
+    are lower case.
     """
 
     route: InferenceRoute

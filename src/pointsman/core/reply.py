@@ -78,7 +78,7 @@ class _Draft:
 
     def done(self, index: int) -> Choice:
         """The finished choice."""
-        tools = tuple(ToolCall(id, name, "".join(parts)) for _, (id, name, parts) in sorted(self.tools.items()))
+        tools = tuple(ToolCall(call, name, "".join(parts)) for _, (call, name, parts) in sorted(self.tools.items()))
         return Choice(
             index=index,
             text="".join(self.text),

@@ -12,6 +12,7 @@ from pointsman.routing.pick import weighted_shuffle
 
 __all__ = ["choose"]
 
+
 def choose(ask: Ask, principal: Principal, house: House) -> Deployment:
     """The deployment that serves the request.
 

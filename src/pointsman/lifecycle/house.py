@@ -53,7 +53,18 @@ class Manners(msgspec.Struct, frozen=True):
 class House:
     """The parts, put together by the assembly; ``table`` and ``manners`` are replaced on a reload."""
 
-    __slots__ = ("admission", "clock", "heads", "journal", "keyring", "lanes", "listeners", "manners", "sender", "table")
+    __slots__ = (
+        "admission",
+        "clock",
+        "heads",
+        "journal",
+        "keyring",
+        "lanes",
+        "listeners",
+        "manners",
+        "sender",
+        "table",
+    )
 
     def __init__(
         self,

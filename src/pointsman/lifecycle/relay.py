@@ -78,4 +78,3 @@ def retry_after(flight: Flight) -> float | None:
             except ValueError:
                 return None
     return None
-

@@ -45,7 +45,7 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         settlement.cancelled()
     except GatewayError as error:
         settlement.failed(error, client)
-    except Exception:
+    except Exception:  # noqa: BLE001 - the outermost handler: whatever broke, the client gets an answer
         _log.exception("call %s broke", settlement.call_id)
         settlement.failed(GatewayError("The gateway made a mistake; it has been logged."), client)
     finally:

@@ -102,4 +102,3 @@ class Admission:
         if tokens:
             principal.tokens.add(tokens, second)
         return Grant(self, principal, reserve, tokens, second)
-

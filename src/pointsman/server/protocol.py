@@ -16,7 +16,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from pointsman.core.eager import Story
 from pointsman.core.errors import GatewayError, Malformed
 from pointsman.core.exchange import ClientGone, Flow, Inbound, InferenceRoute
-from pointsman.core.limits import EARLY_AUTHENTICATION_BYTES, HEAD_BYTES_MAX, HEAD_SECONDS_MAX, HEADERS_MAX, LINGER_SECONDS
+from pointsman.core.limits import (
+    EARLY_AUTHENTICATION_BYTES,
+    HEAD_BYTES_MAX,
+    HEAD_SECONDS_MAX,
+    HEADERS_MAX,
+    LINGER_SECONDS,
+)
 from pointsman.lifecycle.serve import serve
 from pointsman.policies.keyring import bare_key
 from pointsman.server.gate import EXPECT_RANK as _EXPECT
@@ -38,7 +44,7 @@ _OTHER_BODY_SECONDS: Final = 120.0
 _NEVER: Final = float("inf")
 
 
-class _Pipelined(Exception):  # noqa: N818 - stops the parser, is not a failure
+class _Pipelined(Exception):
     """A request came before the one under way was answered."""
 
 

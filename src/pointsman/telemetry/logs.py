@@ -16,7 +16,9 @@ from pointsman.core.outcome import CallRecord
 
 __all__ = ["CallLog", "redact", "set_up_logs"]
 
-_SECRETS: Final = re.compile(r"(?i)\b(sk-[A-Za-z0-9_\-]{6})[A-Za-z0-9_\-]+|(bearer\s+)[^\s\"']+|([?&](?:api_)?key=)[^&\s\"']+")
+_SECRETS: Final = re.compile(
+    r"(?i)\b(sk-[A-Za-z0-9_\-]{6})[A-Za-z0-9_\-]+|(bearer\s+)[^\s\"']+|([?&](?:api_)?key=)[^&\s\"']+"
+)
 _call_log: Final = logging.getLogger("pointsman.calls")
 
 

@@ -23,7 +23,7 @@ GETS = tuple(route for route in ROUTES if route.method == "GET")
 
 @pytest.mark.parametrize(
     ("method", "path", "key"),
-    [("GET", "/v1/models", "m"), ("GET", "/nowhere", "m"), ("POST", "/v1/models", "m"), ("GET", "/v1/models", ""), ("GET", "/", "")],
+    [("GET", "/v1/models", "m"), ("GET", "/nowhere", "m"), ("POST", "/v1/models", "m"), ("GET", "/v1/models", ""), ("GET", "/", "")],  # noqa: E501
 )  # fmt: skip
 async def test_every_answer_has_an_id_and_a_version(desk: Desk, method: str, path: str, key: str) -> None:
     first = await desk.ask(method, path, key=key and None)
@@ -231,7 +231,7 @@ def test_no_body_is_our_mistake(data: st.DataObject) -> None:
 def test_no_query_is_our_mistake(data: st.DataObject) -> None:
     route = data.draw(st.sampled_from(GETS))
     names = [*route.query.__struct_fields__, "x"]
-    text = st.text(st.characters(blacklist_categories=("Cs",)), max_size=20) | st.integers().map(str)
+    text = st.text(st.characters(blacklist_categories=("Cs",)), max_size=20) | st.integers().map(str)  # type: ignore[arg-type]
     pairs = data.draw(st.lists(st.tuples(st.sampled_from(names), text), max_size=4))
     answer = asked(route, route.paths[0], b"", "&".join(f"{name}={value}" for name, value in pairs))
     assert answer.status in {200, 400, 404}, answer.body

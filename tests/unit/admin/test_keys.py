@@ -64,7 +64,7 @@ async def test_every_enforced_field_is_kept_and_shown(desk: Desk) -> None:
     reply = answer.json()
     assert {name: reply[name] for name in EVERYTHING} == EVERYTHING
     assert moment(reply["expires"]) == NOW + 30 * 86400
-    assert datetime.fromisoformat(reply["budget_reset_at"]).month == datetime.fromtimestamp(NOW).month % 12 + 1
+    assert datetime.fromisoformat(reply["budget_reset_at"]).month == datetime.fromtimestamp(NOW).month % 12 + 1  # noqa: DTZ006
     assert "x-pointsman-not-enforced" not in answer.headers
     record = desk.record(reply["key"])
     assert record.max_budget == picodollars("12.25")
@@ -169,7 +169,7 @@ async def test_a_restriction_that_is_not_enforced_is_refused(desk: Desk, field: 
         answer = await desk.ask("POST", path, {**body, field: value})
         assert (answer.status, answer.error.param, answer.error.code) == (400, field, "unsupported_parameter")
     assert desk.database.keys == before
-    for value in (None, [], {}, ""):
+    for value in (None, [], {}, ""):  # type: ignore[assignment]
         answer = await desk.ask("POST", "/key/generate", {field: value})
         assert answer.status == 200
         assert "x-pointsman-not-enforced" not in answer.headers

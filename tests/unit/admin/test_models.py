@@ -14,7 +14,7 @@ from tests.unit.admin.office_desk import CANARY, Desk, found_host
 
 async def ids(desk: Desk, key: str | None = None, **query: Any) -> list[str]:
     given = {} if key is None else {"key": key}
-    answer = await desk.ask("GET", "/v1/models", **given, **query)
+    answer = await desk.ask("GET", "/v1/models", **given, **query)  # type: ignore[arg-type]
     return [card.id for card in msgspec.json.decode(answer.body, type=ModelList).data]
 
 
@@ -112,7 +112,7 @@ async def test_a_group_is_what_all_its_deployments_can_do(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "http://u:p@h:1/v1?key=x#y", "http://h:1/v1", "http://[::1]:8/v1", "https://h/v1", "", "http://h:99999", "nonsense",
+        "http://u:p@h:1/v1?key=x#y", "http://h:1/v1", "http://[::1]:8/v1", "https://h/v1", "", "http://h:99999", "nonsense",  # noqa: E501
     ],
 )  # fmt: skip
 def test_an_address_is_shown_without_what_may_be_secret(address: str) -> None:

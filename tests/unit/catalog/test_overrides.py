@@ -6,8 +6,8 @@ import pytest
 
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.overrides import NO_OVERRIDES, merge, read_overrides
-from pointsman.core.price import Price, Tier
 from pointsman.core.errors import Misconfigured
+from pointsman.core.price import Price, Tier
 
 KNOWN = ModelFacts(
     key="m",

@@ -13,8 +13,8 @@ from types import ModuleType
 import pytest
 
 from pointsman.catalog.models import ModelFacts
-from pointsman.core.price import Price
 from pointsman.catalog.snapshot import Snapshot
+from pointsman.core.price import Price
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "make_price_catalog.py"
 

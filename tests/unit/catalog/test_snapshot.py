@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.catalog.models import CAPABILITY_FLAGS
-from pointsman.core.price import Price, Tier
 from pointsman.catalog.snapshot import FORMAT, Header, Row, Snapshot, Source, packaged_bytes, price_row
 from pointsman.core.errors import Misconfigured
+from pointsman.core.price import Price, Tier
 
 SOURCE = Source("list", "1.0", "MIT", "list.whl", "00", "list.json", "11", 3)
 

@@ -157,7 +157,7 @@ GOOD = sse(chunk({"content": "Hi"}), chunk({}, "stop"))
 
 @pytest.mark.parametrize(
     "ending",
-    [b"", b"data: [DONE]\n\n", b"data:[DONE]\n\n", b"data: [DONE]", b"data: [DONE]\n", b"data: [DONE]\r\n\r\n"]
+    [b"", b"data: [DONE]\n\n", b"data:[DONE]\n\n", b"data: [DONE]", b"data: [DONE]\n", b"data: [DONE]\r\n\r\n"]  # noqa: RUF005
     + [b"data: [DONE]\n\n\n", b"data: [DONE]\n\n: bye\n\n", b": bye\n\n", b"\n\n", b": one\n\n: two\n\n: three\n\n"],
 )
 @pytest.mark.parametrize("width", [1, 7, 100_000])
@@ -212,7 +212,7 @@ def test_a_last_event_without_its_empty_line_is_passed_on_if_it_is_whole() -> No
 def test_ten_megabytes_without_a_newline_are_broken_off_and_not_gathered(piece: int) -> None:
     answer = ExpressAnswer(ask())
     fed = 0
-    with pytest.raises(Broken, match="longer than"):
+    with pytest.raises(Broken, match="longer than"):  # noqa: PT012
         while fed < 10_000_000:
             assert answer.feed(b"x" * piece) == b""
             fed += piece
@@ -277,7 +277,7 @@ def test_a_chunk_without_choices_and_without_counts_is_passed_on() -> None:
         wire = sse({**first, **usage}) + GOOD
         mixed = sse({**first, **usage}) + GOOD + sse(usage_chunk())
         for stream in (wire, mixed):
-            assert list(events_of(relay(ExpressAnswer(ask()), [stream])))[0] == first
+            assert list(events_of(relay(ExpressAnswer(ask()), [stream])))[0] == first  # noqa: RUF015
 
 
 def test_fields_beside_a_stripped_usage_survive_as_they_were() -> None:

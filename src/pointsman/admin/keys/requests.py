@@ -14,11 +14,17 @@ from pointsman.core.limits import MODEL_NAME_BYTES_MAX
 from pointsman.stores.ports import KeySort
 
 __all__ = [
+    "Count",
+    "Dollars",
+    "Duration",
     "GenerateKeyRequest",
     "KeyFields",
     "KeyInfoQuery",
     "KeyListQuery",
+    "KeyText",
     "KeysRequest",
+    "Label",
+    "ModelName",
     "OneKeyRequest",
     "RegenerateKeyRequest",
     "ResetSpendRequest",

@@ -1,4 +1,4 @@
-"""Ollama's whole answers."""
+"""Reads the whole answers of Ollama."""
 
 from __future__ import annotations
 

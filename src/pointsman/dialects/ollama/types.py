@@ -14,14 +14,17 @@ __all__ = [
     "ChatMessage",
     "EmbeddingLine",
     "Line",
+    "LineFunction",
     "LineMessage",
     "LineToolCall",
     "OllamaTarget",
+    "RawField",
     "SentFunction",
     "SentToolCall",
     "TokenLogprob",
     "ToolDefinition",
     "ToolFunction",
+    "TopLogprob",
 ]
 
 _UNSET: Final = msgspec.UNSET

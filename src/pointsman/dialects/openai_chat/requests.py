@@ -29,7 +29,11 @@ from pointsman.dialects.openai_chat.types import (
 from pointsman.dialects.openai_fields import demand_model_name
 from pointsman.wire.json_fields import read_body, read_fields
 
-__all__ = ["read_request", "write_request"]
+__all__ = [
+    "LimitField",
+    "read_request",
+    "write_request",
+]
 
 _decode: Final = msgspec.json.Decoder(ChatRequest).decode
 _encode: Final = msgspec.json.Encoder().encode

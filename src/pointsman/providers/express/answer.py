@@ -8,7 +8,7 @@ import msgspec
 
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.limits import EVENT_BYTES_MAX
-from pointsman.core.upstream import Ask
+from pointsman.core.upstream import Ask, Operation
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_chat.errors import read_error
 from pointsman.dialects.openai_fields import write_stream_error
@@ -26,31 +26,31 @@ _TYPICAL_EVENT_BYTES: Final = 180
 
 
 class ExpressAnswer:
-    """See :class:`pointsman.core.upstream.Answer`."""
+    """See :class:`pointsman.core.upstream.Answer`. ``key`` is the upstream's, should it echo it in an error."""
 
     __slots__ = (
         "_ask",
-        "_before",
         "_bytes",
         "_carry",
         "_carry_bytes",
         "_done",
         "_events",
+        "_finished",
+        "_key",
         "_strip",
-        "_tail",
         "error",
         "usage",
     )
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, key: bytes = b"") -> None:
         self.usage: Usage = NO_USAGE
         self.error: GatewayError | None = None
         self._ask = ask
+        self._key = key
         self._strip = not ask.include_usage
         self._carry: list[bytes] = []
         self._carry_bytes = 0
-        self._before = self._tail = b""
-        self._done = False
+        self._done = self._finished = False
         self._events = 0
         self._bytes = 0
 
@@ -67,9 +67,10 @@ class ExpressAnswer:
             meter = _decode_meter(body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             meter = _lenient(body)
-        if meter.error and meter.failed and not meter.choices:
+        if meter.failed and not meter.has_choices:
             raise read_error(Broken.default_status, body)
-        self.usage = read_usage(meter.usage) or self._estimate(len(body) // _BYTES_PER_TOKEN)
+        completion = 0 if self._ask.operation is Operation.EMBEDDING else len(body) // _BYTES_PER_TOKEN
+        self.usage = read_usage(meter.usage) or self._estimate(completion)
         return body
 
     def feed(self, data: bytes) -> bytes:
@@ -78,32 +79,20 @@ class ExpressAnswer:
             data = self._complete(data)
             if not data:
                 return b""
-        self._events += data.count(b"data:")
-        self._bytes += len(data)
-        if b'"usage"' in data:
-            data = self._metered(data)
-        if b'"error"' in data:
-            self._look_for_error(data)
-        if data.endswith(_DONE):
-            self._done = True
-            data = data[: -len(_DONE)]
-        if data:
-            self._before, self._tail = self._tail, data
-        return data
+        return self._relay(data)
 
     def end(self) -> bytes:
         """See the protocol."""
         last = b""
         if self._carry:
-            rest = b"".join(self._carry)
+            rest = b"".join(self._carry).replace(b"\r\n", b"\n").strip(b"\n")
             self._carry.clear()
-            last = self._last_event(rest)
-        if self.usage.source == "none":
-            self.usage = self._estimate(self._output_estimate())
-        if not self._done and self.error is None and not self._finished(last):
-            raise Broken(
-                "The upstream ended its stream before the answer was complete: no finish_reason, no [DONE]."
-            )
+            if rest:
+                _demand_whole(rest)
+                last = self._relay(rest + b"\n\n")
+        self.cut()
+        if not (self._done or self._finished or self.error is not None):
+            raise Broken("The upstream ended its stream before the answer was complete: no finish_reason, no [DONE].")
         return last + _DONE
 
     def failed(self, error: GatewayError) -> bytes:
@@ -113,14 +102,24 @@ class ExpressAnswer:
     def cut(self) -> None:
         """See the protocol."""
         if self.usage.source == "none":
-            self.usage = self._estimate(self._output_estimate())
+            text_bytes = self._bytes - self._events * _TYPICAL_EVENT_BYTES
+            self.usage = self._estimate(max(self._events, text_bytes // _BYTES_PER_TOKEN))
+
+    def _relay(self, data: bytes) -> bytes:
+        """Meter complete events; those that say more than text are looked into, the others pass as they are."""
+        self._events += data.count(b"data:")
+        self._bytes += len(data)
+        if not self._finished and (b'"finish_reason":"' in data or b'"finish_reason": "' in data):
+            self._finished = True
+        if b'"usage"' in data or b'"error"' in data or b"[DONE]" in data:
+            return self._look_into(data)
+        return data
 
     def _complete(self, data: bytes) -> bytes:
         """The complete events of what was kept and ``data``; what is left over is kept."""
         carry = self._carry
         seam = b"".join(carry[-3:])[-3:]
-        joined = seam + data
-        boundary = _last_boundary(joined)
+        boundary = _last_boundary(seam + data)
         if not boundary:
             carry.append(data)
             self._carry_bytes += len(data)
@@ -135,70 +134,77 @@ class ExpressAnswer:
         self._carry_bytes = len(rest)
         return complete.replace(b"\r\n", b"\n") if b"\r" in complete else complete
 
-    def _metered(self, data: bytes) -> bytes:
+    def _look_into(self, data: bytes) -> bytes:
         nulls = data.count(b'"usage":null')
-        if nulls and nulls == data.count(b'"usage"'):
-            return data.replace(b',"usage":null', b"") if self._strip else data
-        return b"".join([self._metered_event(event) for event in data.split(b"\n\n") if event])
+        if nulls and nulls == data.count(b'"usage"') and b'"error"' not in data and b"[DONE]" not in data:
+            if not self._strip:
+                return data
+            bare = data.replace(b',"usage":null', b"")
+            if b'"usage"' not in bare:
+                return bare
+        return b"".join([self._event(event.strip(b"\n")) for event in data.split(b"\n\n")])
 
-    def _metered_event(self, event: bytes) -> bytes:
-        payload = event[5:].strip() if event.startswith(b"data:") else b""
-        if not payload.startswith(b"{") or b'"usage"' not in payload:
+    def _event(self, event: bytes) -> bytes:
+        payload = _payload(event)
+        if not event:
+            return b""
+        if payload == b"[DONE]":
+            self._done = True
+            return b""
+        if b'"usage"' not in payload and b'"error"' not in payload:
             return event + b"\n\n"
         try:
             meter = _decode_meter(payload)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return event + b"\n\n"
+        if meter.failed:
+            self.error = read_error(Broken.default_status, payload)
+            event = event.replace(self._key, b"\xe2\x80\xa6") if self._key else event
         usage = read_usage(meter.usage)
         if usage is not None:
             self.usage = usage
         if not self._strip:
             return event + b"\n\n"
-        if bytes(meter.choices).strip(b"[] \t\r\n") == b"":
+        if usage is not None and not meter.has_choices and not meter.failed:
             return b""
-        fields = _decode_fields(payload)
-        fields.pop("usage", None)
-        return b"data: " + _encode(fields) + b"\n\n"
-
-    def _look_for_error(self, data: bytes) -> None:
-        for event in data.split(b"\n\n"):
-            payload = event[5:].strip() if event.startswith(b"data:") else b""
-            if b'"error"' not in payload:
-                continue
-            try:
-                meter = _decode_meter(payload)
-            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-                continue
-            if meter.failed:
-                self.error = read_error(Broken.default_status, payload)
-
-    def _last_event(self, rest: bytes) -> bytes:
-        """An event that the upstream did not close with an empty line: whole, or cut off."""
-        event = rest.replace(b"\r\n", b"\n").strip(b"\n")
-        payload = event[5:].strip() if event.startswith(b"data:") else b""
-        if payload == b"[DONE]":
-            self._done = True
-            return b""
-        if not event or event.startswith(b":"):
-            return b""
-        try:
-            _decode_meter(payload)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            raise Broken("The upstream cut its stream off in the middle of an event.") from None
-        return self._metered_event(event)
-
-    def _finished(self, last: bytes) -> bool:
-        seen = self._before + self._tail + last
-        return seen.count(b'"finish_reason"') > seen.count(b'"finish_reason":null') + seen.count(
-            b'"finish_reason": null'
-        )
-
-    def _output_estimate(self) -> int:
-        text_bytes = self._bytes - self._events * _TYPICAL_EVENT_BYTES
-        return max(self._events, text_bytes // _BYTES_PER_TOKEN)
+        return _without_usage(event)
 
     def _estimate(self, completion: int) -> Usage:
         return Usage(self._ask.prompt_estimate, completion, source="estimated")
+
+
+def _payload(event: bytes) -> bytes:
+    """The data of an event, whatever other lines it has."""
+    if event.startswith(b"data:") and b"\n" not in event:
+        return event[5:].strip()
+    lines = [line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:")]
+    return b"\n".join(lines)
+
+
+def _without_usage(event: bytes) -> bytes:
+    """The event with every field of its data but ``usage``, as they were."""
+    fields = _decode_fields(_payload(event))
+    if "usage" not in fields:
+        return event + b"\n\n"
+    del fields["usage"]
+    others = [line for line in event.split(b"\n") if not line.startswith(b"data:")]
+    prefix = b"data: " if b"data: " in event else b"data:"
+    return b"\n".join([*others, prefix + _encode(fields)]) + b"\n\n"
+
+
+def _demand_whole(event: bytes) -> None:
+    """Raise unless an event that lacks its empty line is complete all the same.
+
+    Raises:
+        Broken: it was cut off.
+    """
+    payload = _payload(event)
+    if payload == b"[DONE]" or event.startswith(b":"):
+        return
+    try:
+        _decode_fields(payload)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise Broken("The upstream cut its stream off in the middle of an event.") from None
 
 
 def _last_boundary(data: bytes) -> int:

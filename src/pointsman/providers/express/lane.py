@@ -34,6 +34,7 @@ class ExpressLane:
         self._path = _PATHS[operation]
         self._model = msgspec.Raw(_encode(deployment.model))
         self._pinned = dict(deployment.pinned)
+        self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
         self._dropped = deployment.additional_drop_params
 
     async def prepare(self, ask: Ask) -> None:
@@ -53,7 +54,7 @@ class ExpressLane:
 
     def answer(self, ask: Ask) -> ExpressAnswer:
         """See the protocol."""
-        return ExpressAnswer(ask)
+        return ExpressAnswer(ask, self._key)
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:

@@ -47,6 +47,11 @@ class ReplyMeter(msgspec.Struct):
     choices: msgspec.Raw = msgspec.Raw()
 
     @property
+    def has_choices(self) -> bool:
+        """Whether there are any choices."""
+        return bytes(self.choices).strip(b"[] \t\r\n") not in (b"", b"null")
+
+    @property
     def failed(self) -> bool:
         """Whether it is an error in place of an answer."""
         return bool(self.error) and self.error != _NULL

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from pointsman.core.eager import Inbox
 from pointsman.core.errors import Broken, TimedOut, UpstreamFailed
@@ -182,6 +182,9 @@ class Connection(asyncio.Protocol):
             self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
+        except HttpParserUpgrade:
+            self._broken("The upstream wants to speak another protocol than HTTP/1.1.")
+            return
         except HttpParserError as error:
             self._broken(f"The upstream does not speak HTTP/1.1: {error}.")
             return

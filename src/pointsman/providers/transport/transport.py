@@ -74,9 +74,7 @@ class Transport:
         _, head, pool = known
         body = outbound.body
         request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
-        flight = UpstreamFlight(
-            request, deployment.timeouts, stream=stream, silence_seconds=self._keepalive_seconds
-        )
+        flight = UpstreamFlight(request, deployment.timeouts, stream=stream, silence_seconds=self._keepalive_seconds)
         if stream:
             flight.silence_due = self._now + self._keepalive_seconds
         pool.launch(flight)
