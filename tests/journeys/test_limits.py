@@ -21,7 +21,8 @@ def test_requests_per_minute_hold_under_concurrency(shared: Shared) -> None:
     assert sum(answer.status == 200 for answer in answers) == 7
     refused = [answer for answer in answers if answer.status != 200]
     assert {answer.status for answer in refused} == {429}
-    assert all(1 <= int(answer.headers["retry-after"]) <= 60 for answer in refused)
+    # A window of whole seconds: what was taken within this second is free again after at most 61.
+    assert all(1 <= int(answer.headers["retry-after"]) <= 61 for answer in refused)
     assert {answer.error["code"] for answer in refused} == {"rate_limit_exceeded"}
     assert len(upstream.inference) == 7
 

@@ -44,6 +44,8 @@ from pointsman.telemetry.metrics import CallMetrics
 __all__ = ["Gateway"]
 
 _WATCH_SECONDS: Final = 1.0
+_CUT_SECONDS: Final = 0.01
+_CUT_ROUNDS: Final = 100
 _MEGABYTE: Final = 1024 * 1024
 _log: Final = logging.getLogger("pointsman")
 
@@ -122,7 +124,10 @@ class Gateway:
     async def close(self) -> None:
         """Stop everything; records are brought to the ledger."""
         self.gate.cut_all()
-        await asyncio.sleep(0)
+        for _ in range(_CUT_ROUNDS):
+            if not self.gate.connections:
+                break
+            await asyncio.sleep(_CUT_SECONDS)
         await self.nursery.close()
         self.transport.close()
         await self.storage.close()
@@ -134,6 +139,7 @@ class Gateway:
             self._watch.follow(loaded.sources)
             skipped = self.routes.configure(loaded.settings, loaded.variables)
         except ConfigRefused as refused:
+            self._watch.follow(refused.sources)
             _log.error("The configuration was changed but is refused; the former one stays. %s", refused.told())
             return
         except GatewayError as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import ipaddress
 from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 from rich.console import Console
 
 from pointsman.assembly.plan import DemoModel, ServePlan
@@ -30,7 +30,7 @@ _DIRECTORY_MODE: Final = 0o700
 @click.command()
 @click.option("--config", "-c", "config_path", type=click.Path(path_type=Path), help="LiteLLM's config.yaml.")
 @click.option("--host", help=f"Address to listen on.  [default: {_DEFAULT_HOST}]")
-@click.option("--port", type=click.IntRange(1, 65535), help=f"Port to listen on.  [default: {_DEFAULT_PORT}]")
+@click.option("--port", type=click.IntRange(0, 65535), help=f"Port to listen on.  [default: {_DEFAULT_PORT}]")
 @click.option("--ollama", multiple=True, metavar="URL", help="An Ollama server; may be given several times.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder for everything that is written.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Number of processes.  [default: 1]")
@@ -56,7 +56,7 @@ def serve(
     said = EnvironmentSettings.read(environment)
     plan = ServePlan(
         host=host or said.host or _DEFAULT_HOST,
-        port=port or said.port or _DEFAULT_PORT,
+        port=next(number for number in (port, said.port, _DEFAULT_PORT) if number is not None),
         data_directory=data_dir
         or said.data_directory
         or default_data_directory(environment, container=in_container(environment)),
@@ -81,31 +81,17 @@ def _serve(plan: ServePlan, *, demo: bool) -> None:
         from pointsman.cli.demo import start_demo  # noqa: PLC0415 - only who asks for the demo pays for it
 
         child = start_demo(plan.data_directory, console)
-        demo_model = DemoModel(child.api_base, child.key)
-        plan = _with_demo(plan, demo_model)
+        plan = msgspec.structs.replace(plan, demo=DemoModel(child.api_base, child.key))
     try:
         if plan.workers > 1:
             supervise(plan, console)
         else:
-            gc.collect()
-            run_worker(plan, listening_socket(plan, shared=False), lambda gateway: show_banner(gateway, console))
+            sock = listening_socket(plan, shared=False)
+            plan = msgspec.structs.replace(plan, port=sock.getsockname()[1])
+            run_worker(plan, sock, lambda gateway: show_banner(gateway, console))
     finally:
         if child is not None:
             child.stop()
-
-
-def _with_demo(plan: ServePlan, demo: DemoModel) -> ServePlan:
-    return ServePlan(
-        plan.host,
-        plan.port,
-        plan.data_directory,
-        plan.config_path,
-        plan.ollama,
-        plan.authenticate,
-        plan.workers,
-        plan.worker,
-        demo,
-    )
 
 
 def _demand_safety(plan: ServePlan) -> None:

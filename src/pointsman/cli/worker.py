@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
@@ -23,6 +25,17 @@ _BACKLOG: Final = 4096
 _IDLE_SECONDS: Final = 75
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
 """Requests make little garbage that counting does not free; the default would look for cycles every few requests."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, but a signal ends :meth:`serve` and not the process: records are still to be brought home."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the signals that ask for the end; they stay taken, since the end has begun."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.handle_exit)
+        yield
 
 
 def listening_socket(plan: ServePlan, *, shared: bool) -> socket.socket:
@@ -73,7 +86,7 @@ async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gatew
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=max(1, round(grace)),
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     gateway.start()
     on_ready(gateway)
     gc.collect()

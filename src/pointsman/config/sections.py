@@ -190,7 +190,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     discovery: bool | None = None
     ollama: tuple[Url, ...] = ()
     num_ctx_max: PositiveCount | None = None
-    upstream_connect_timeout_seconds: Seconds = 5.0
+    upstream_connect_timeout_seconds: Seconds = 2.0
     upstream_load_timeout_seconds: Seconds = 600.0
     upstream_idle_timeout_seconds: Seconds = 120.0
     shutdown_grace_seconds: Amount = 30.0

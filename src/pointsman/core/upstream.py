@@ -37,7 +37,7 @@ class Timeouts(msgspec.Struct, frozen=True):
     ``idle`` bounds every later silence. ``total`` None: no bound on the whole.
     """
 
-    connect: float = 5.0
+    connect: float = 2.0
     load: float = 600.0
     idle: float = 120.0
     total: float | None = None

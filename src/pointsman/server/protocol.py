@@ -160,7 +160,9 @@ class InferenceProtocol(HttpToolsProtocol):
         """Called by the parser: ours, or somebody else's."""
         self._in_head = False
         parser = self.parser
-        found = self._gate.paths.find(self.url) if parser.get_method() == b"POST" else None
+        found = self._gate.paths.find(self.url)
+        if found is not None and parser.get_method() != b"POST":
+            self._refused = Malformed("This path takes POST only.", status=405, code="method_not_allowed")
         if len(self.headers) > HEADERS_MAX:
             self._refused = Malformed("The request has too many headers.", status=431, code="headers_too_large")
         if found is None:

@@ -32,7 +32,6 @@ class Pool:
         self._tls = tls
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
-        self._connecting: set[UpstreamFlight] = set()
 
     def launch(self, flight: UpstreamFlight) -> None:
         """Send on an idle connection, or open one."""
@@ -49,7 +48,6 @@ class Pool:
     def relaunch(self, flight: UpstreamFlight) -> None:
         """Send on a new connection."""
         flight.reused = False
-        self._connecting.add(flight)
         self._nursery.start(self._connect(flight), "upstream connect")
 
     def release(self, connection: Connection) -> None:
@@ -72,10 +70,6 @@ class Pool:
         for connection in list(self._busy):
             if connection.flight is not None:
                 connection.flight.check(now)
-        for flight in list(self._connecting):
-            if not flight.over and now >= flight.silence_due:
-                flight.silence_due = now + flight.silence_seconds
-                flight.inbox.put(None)
         while self._idle and now - self._idle[0].idle_since > _IDLE_SECONDS_MAX:
             self._idle.pop(0).drop()
 
@@ -102,8 +96,6 @@ class Pool:
         except (OSError, ssl.SSLError, ssl.CertificateError, UnicodeError) as error:
             flight.fail(_unreachable(origin, _reason(error)))
             return
-        finally:
-            self._connecting.discard(flight)
         self.opened += 1
         if flight.over:
             connection.drop()

@@ -75,8 +75,6 @@ class Transport:
         body = outbound.body
         request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
         flight = UpstreamFlight(request, deployment.timeouts, stream=stream, silence_seconds=self._keepalive_seconds)
-        if stream:
-            flight.silence_due = self._now + self._keepalive_seconds
         pool.launch(flight)
         return flight
 
@@ -104,7 +102,8 @@ class Transport:
         ).encode("ascii") + lines
         if body or method != "GET":
             request += b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
-        timeouts = Timeouts(timeout_seconds, timeout_seconds, timeout_seconds, timeout_seconds)
+        connect = min(timeout_seconds, Timeouts().connect)
+        timeouts = Timeouts(connect, timeout_seconds, timeout_seconds, timeout_seconds)
         flight = UpstreamFlight(request + b"\r\n" + body, timeouts, stream=False, silence_seconds=float("inf"))
         self._pool(origin).launch(flight)
         try:
