@@ -17,7 +17,7 @@ from tests.upstreams import FakeOllama, FakeOpenAI, Reply, Turn
 from tests.upstreams.openai_shapes import chat_chunks, chat_reply, usage
 
 PROMPT_BYTES: Final = 5_000_000
-LIVELINESS_SECONDS_P95: Final = 0.1
+LIVELINESS_SECONDS_P95: Final = 1.0  # a blocked loop stalls longer; exact figures are for bench, on a quiet machine
 """The house's aim is 50 ms at p99 on a quiet machine; here the clients, the upstream and other tests share it."""
 
 
