@@ -15,7 +15,7 @@ class Flight(Protocol):
     """What comes back lands in ``inbox``.
 
     Unstreamed, or with a status of 400 and more: one item, the whole body. Streamed: the bytes of each
-    read, in order; ``complete`` is True from the last of them on (which may be empty). ``None`` means
+    read, in order; ``complete`` is True once the last of them (which may be empty) is in the inbox. ``None`` means
     that the upstream has been silent for a while and a streaming client should be told so. A failure is
     an ``UpstreamFailed`` that awaiting raises.
 

@@ -50,7 +50,7 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
                 settlement.heard()
                 raise answer.rejected(flight.status, data, retry_after(flight))
             block = answer.feed(data)
-            if flight.complete:
+            if flight.complete and not flight.inbox.items:
                 break
             if block:
                 settlement.begin(client)

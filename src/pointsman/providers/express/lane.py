@@ -46,10 +46,10 @@ class ExpressLane:
         fields["model"] = self._model
         for name, value in self._pinned.items():
             fields.setdefault(name, value)
-        for name in self._dropped:
-            fields.pop(name, None)
         if ask.stream and not ask.include_usage:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
+        for name in self._dropped:
+            fields.pop(name, None)
         return Outbound(self._path, _encode(fields))
 
     def answer(self, ask: Ask) -> ExpressAnswer:

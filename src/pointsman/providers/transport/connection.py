@@ -24,17 +24,21 @@ _RACE_SECONDS: Final = 2.0
 """A reused connection that dies this soon, without a byte, was closed before it saw the request."""
 
 
+class _Surplus(Exception):
+    """More came than the answer that was asked for; stops the parser."""
+
+
 class UpstreamFlight:
     """The request under way; see :class:`pointsman.core.flight.Flight`."""
 
     __slots__ = (
-        "_paused",
         "complete",
         "connection",
         "deadline",
         "headers",
         "inbox",
         "over",
+        "paused",
         "request",
         "reused",
         "sent_at",
@@ -62,7 +66,7 @@ class UpstreamFlight:
         self.deadline = 0.0
         self.total_deadline = float("inf")
         self.silence_due = float("inf")
-        self._paused = False
+        self.paused = False
 
     def launched(self, now: float) -> None:
         """The request is on its way; the phase of loading begins. ``now`` is monotonic seconds."""
@@ -89,7 +93,7 @@ class UpstreamFlight:
 
     def check(self, now: float) -> None:
         """Called by the sweep: fail what is overdue, tell a waiting client of silence."""
-        if self._paused:
+        if self.paused:
             self.deadline = max(self.deadline, now + self.timeouts.idle)
         if now >= self.deadline or now >= self.total_deadline:
             connection = self.connection
@@ -103,13 +107,13 @@ class UpstreamFlight:
 
     def pause(self) -> None:
         """Stop reading: the client does not keep up."""
-        self._paused = True
+        self.paused = True
         if self.connection is not None:
             self.connection.pause()
 
     def resume(self) -> None:
         """Read on."""
-        self._paused = False
+        self.paused = False
         if self.connection is not None:
             self.connection.resume()
 
@@ -186,8 +190,11 @@ class Connection(asyncio.Protocol):
             self._broken("The upstream wants to speak another protocol than HTTP/1.1.")
             return
         except HttpParserError as error:
-            self._broken(f"The upstream does not speak HTTP/1.1: {error}.")
-            return
+            if not self._done:
+                self._broken(f"The upstream does not speak HTTP/1.1: {error}.")
+                return
+            # The answer is whole; what came behind it was not asked for, so the connection is not to be trusted.
+            self._keep_alive = False
         if not self._headers_done and self._head_bytes > UPSTREAM_HEAD_BYTES_MAX:
             self._broken("The upstream's response head is too long.")
         elif self._size > REPLY_BYTES_MAX:
@@ -225,6 +232,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Called by the parser."""
+        if self._done:
+            raise _Surplus
         self._headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -263,6 +272,8 @@ class Connection(asyncio.Protocol):
         self._head_bytes = self._size = 0
         flight.launched(now)
         self._transport.write(flight.request)  # type: ignore[union-attr]
+        if flight.paused:
+            self.pause()
 
     @property
     def usable(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,6 +13,9 @@ from pointsman.core.errors import Misconfigured
 __all__ = ["Origin", "header_line"]
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._~\-\[\]:%]+")
+_TARGET: Final = re.compile(r"[!-~]*")
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A token of RFC 9110, section 5.6.2."""
 _FORBIDDEN_IN_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -42,7 +45,11 @@ class Origin(msgspec.Struct, frozen=True):
         if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or not _HOST.fullmatch(parts.hostname):
             message = f"api_base {_shown(url)} is not an http:// or https:// URL with a host."
             raise Misconfigured(message, hint="Write it like http://127.0.0.1:8000/v1.")
-        return cls(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], _clean_path(parts), parts.query)
+        path = parts.path.rstrip("/")
+        if not _TARGET.fullmatch(path + parts.query):
+            message = f"api_base {_shown(url)} has characters that a URL cannot have."
+            raise Misconfigured(message, hint="Write spaces and letters beyond ASCII as %20 and the like.")
+        return cls(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], path, parts.query)
 
     @property
     def tls(self) -> bool:
@@ -65,17 +72,12 @@ def header_line(name: str, value: str) -> bytes:
     """One header line for the wire.
 
     Raises:
-        Misconfigured: a control character in name or value would let it say more than one header.
+        Misconfigured: name or value would let it say more than one header, or none.
     """
-    if _FORBIDDEN_IN_HEADER.search(name + value) or not name:
-        message = f"The header {name!r} has a control character in its name or value."
+    if _FORBIDDEN_IN_HEADER.search(value) or not _HEADER_NAME.fullmatch(name):
+        message = f"The header {name!r} has a character in its name or value that headers cannot have."
         raise Misconfigured(message)
     return f"{name}: {value}\r\n".encode("latin-1", "replace")
-
-
-def _clean_path(parts: SplitResult) -> str:
-    path = parts.path.rstrip("/")
-    return path if re.fullmatch(r"[!-~]*", path) else ""
 
 
 def _shown(url: str) -> str:

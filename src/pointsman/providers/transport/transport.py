@@ -26,6 +26,8 @@ __all__ = ["FetchReply", "Transport"]
 SWEEP_SECONDS: Final = 0.25
 _POOLS_MAX: Final = 4096
 _HEADS_MAX: Final = 16_384
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection"})
+"""Headers that are the transport's own affair, whatever the operator configures."""
 
 
 class FetchReply(msgspec.Struct, frozen=True):
@@ -126,18 +128,20 @@ class Transport:
         origin = Origin.parse(deployment.api_base)
         path = origin.path.encode("ascii") + outbound.path
         if origin.query:
-            path += b"?" + origin.query.encode("ascii", "replace")
-        lines = [
-            b"POST " + path + b" HTTP/1.1\r\n",
-            header_line("Host", origin.authority),
-            header_line("User-Agent", f"pointsman/{__version__}"),
-            b"Accept-Encoding: identity\r\n",
-            header_line("Content-Type", outbound.content_type.decode("ascii")),
-        ]
-        own = {name.lower() for name in deployment.headers}
-        if deployment.api_key is not None and "authorization" not in own:
-            lines.append(header_line("Authorization", f"Bearer {deployment.api_key.reveal()}"))
-        lines.extend(header_line(name, value.reveal()) for name, value in deployment.headers.items())
+            path += b"?" + origin.query.encode("ascii")
+        own = {name.lower(): (name, value.reveal()) for name, value in deployment.headers.items()}
+        usual = {
+            "host": ("Host", origin.authority),
+            "user-agent": ("User-Agent", f"pointsman/{__version__}"),
+            "accept-encoding": ("Accept-Encoding", "identity"),
+            "content-type": ("Content-Type", outbound.content_type.decode("ascii")),
+        }
+        if deployment.api_key is not None:
+            usual["authorization"] = ("Authorization", f"Bearer {deployment.api_key.reveal()}")
+        lines = [b"POST " + path + b" HTTP/1.1\r\n"]
+        for name, (shown, value) in {**usual, **own}.items():
+            if name not in _FRAMING:
+                lines.append(header_line(shown, value))
         known = (deployment, b"".join(lines) + b"Content-Length: ", self._pool(origin))
         if len(self._heads) >= _HEADS_MAX:
             self._heads.clear()

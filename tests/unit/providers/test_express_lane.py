@@ -1,0 +1,190 @@
+"""The express lane changes what it owns in a request, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.core.errors import Malformed
+from pointsman.core.exchange import InferenceRoute
+from pointsman.core.secret import Secret
+from pointsman.core.upstream import Deployment, Operation
+from pointsman.dialects.openai_fields import OpenAIDialect, read_ask
+from pointsman.providers import lanes as lanes_module
+from pointsman.providers.express import ExpressLane
+from pointsman.providers.lanes import LaneBook
+
+PLAIN = Deployment(
+    id="d", group="public", provider="openai", model="real-model", litellm_model="openai/real-model",
+    api_base="http://x/v1", price=None,
+)  # fmt: skip
+CHAT = {"model": "public", "messages": [{"role": "user", "content": "Hi there, you"}]}
+
+
+def written(body: bytes, deployment: Deployment = PLAIN, operation: Operation = Operation.CHAT) -> bytes:
+    return ExpressLane(deployment, operation).write(read_ask(body, operation, None)).body
+
+
+def chat(**more: Any) -> bytes:
+    return json.dumps({**CHAT, **more}).encode()
+
+
+def dropping(*names: str, **pinned: str) -> Deployment:
+    raws = {name: msgspec.Raw(value.encode()) for name, value in pinned.items()}
+    return msgspec.structs.replace(PLAIN, additional_drop_params=names, pinned=raws)
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "path"),
+    [
+        (Operation.CHAT, CHAT, b"/chat/completions"),
+        (Operation.COMPLETION, {"model": "public", "prompt": "Hi"}, b"/completions"),
+        (Operation.EMBEDDING, {"model": "public", "input": "Hi"}, b"/embeddings"),
+    ],
+)
+def test_each_operation_has_its_path_and_gets_the_upstreams_name_for_the_model(
+    operation: Operation, body: dict[str, Any], path: bytes
+) -> None:
+    data = json.dumps(body).encode()
+    outbound = ExpressLane(PLAIN, operation).write(read_ask(data, operation, None))
+    assert outbound.path == path and outbound.content_type == b"application/json"
+    assert json.loads(outbound.body) == {**body, "model": "real-model"}
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+OWN = {"model", "messages", "stream", "stream_options", "n", "best_of", "max_tokens", "max_completion_tokens", "user"}
+
+
+@given(st.dictionaries(st.text().filter(lambda name: name not in OWN), JSON_VALUES, max_size=5))
+def test_fields_nobody_knows_reach_the_upstream_as_they_were(fields: dict[str, Any]) -> None:
+    out = json.loads(written(chat(**fields)))
+    assert out == {**CHAT, **fields, "model": "real-model"}
+
+
+def test_numbers_and_escapes_are_not_even_spelt_differently() -> None:
+    numbers = b'{"seed":1.0e2,"big":123456789012345678901234567890,"t":"\\u00e9\\/"'
+    body = numbers + b',"model":"public","messages":[ {"role":"user"} ]}'
+    out = written(body)
+    assert out == body.replace(b'"public"', b'"real-model"')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"allowed","messages":[{"role":"user","content":"x"}],"model":"forbidden"}',
+        b'{"model":"forbidden","messages":[{"role":"user","content":"x"}],"mod\\u0065l":"allowed"}',
+        b'{"\\u006dodel":"a","model":"b","MODEL":"c","messages":[{"role":"user","content":"x"}],"m\\u006fdel":"allowed"}',
+    ],
+)
+def test_of_a_model_named_twice_or_in_disguise_one_is_left_and_it_is_ours(body: bytes) -> None:
+    out = written(body)
+    pairs: list[str] = []
+    json.loads(out, object_pairs_hook=lambda found: pairs.extend(name for name, _ in found if name == "model"))
+    assert pairs == ["model"] and json.loads(out)["model"] == "real-model"
+    assert b"forbidden" not in out and b"u0065" not in out
+
+
+def test_the_model_of_the_path_takes_the_place_of_one_in_the_body_and_of_none() -> None:
+    lane = ExpressLane(PLAIN, Operation.CHAT)
+    for body in (chat(model="other"), json.dumps({"messages": CHAT["messages"]}).encode()):
+        ask = read_ask(body, Operation.CHAT, "public")
+        assert ask.model == "public" and json.loads(lane.write(ask).body)["model"] == "real-model"
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({}, {"include_usage": True}),
+        ({"stream_options": None}, {"include_usage": True}),
+        ({"stream_options": {}}, {"include_usage": True}),
+        ({"stream_options": {"include_usage": False, "x": 1}}, {"include_usage": True, "x": 1}),
+        ({"stream_options": {"include_usage": True, "x": 1}}, {"include_usage": True, "x": 1}),
+    ],
+)
+def test_a_stream_is_always_asked_for_its_usage(given: dict[str, Any], sent: dict[str, Any]) -> None:
+    assert json.loads(written(chat(stream=True, **given)))["stream_options"] == sent
+
+
+def test_an_unstreamed_request_is_not_given_stream_options() -> None:
+    assert "stream_options" not in json.loads(written(chat()))
+    assert "stream_options" not in json.loads(written(chat(stream=False)))
+
+
+def test_an_operator_whose_upstream_knows_no_stream_options_can_drop_them() -> None:
+    for options in ({}, {"stream_options": {"include_usage": True}}):
+        assert "stream_options" not in json.loads(written(chat(stream=True, **options), dropping("stream_options")))
+
+
+def test_pinned_fields_are_added_and_the_requests_own_win() -> None:
+    deployment = dropping(temperature="0.5", top_k="7", model='"evil"')
+    out = json.loads(written(chat(temperature=1), deployment))
+    assert (out["temperature"], out["top_k"], out["model"]) == (1, 7, "real-model")
+
+
+def test_dropped_fields_are_left_out() -> None:
+    out = json.loads(written(chat(logit_bias={}, seed=1), dropping("seed", "absent")))
+    assert "seed" not in out and out["logit_bias"] == {}
+
+
+def test_writing_leaves_the_request_as_it_is_for_another_attempt() -> None:
+    ask = read_ask(chat(stream=True), Operation.CHAT, None)
+    before = dict(ask.fields)
+    first, second = (ExpressLane(PLAIN, Operation.CHAT).write(ask) for _ in range(2))
+    assert first == second and ask.fields == before
+
+
+def test_a_body_that_is_not_utf8_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(Malformed):
+        written(b'{"model":"public","messages":[{"role":"user","content":"\xff\xfe"}]}')
+
+
+def test_the_answer_knows_the_key_that_must_not_be_told() -> None:
+    deployment = msgspec.structs.replace(PLAIN, api_key=Secret("upstream-key-1"))
+    answer = ExpressLane(deployment, Operation.CHAT).answer(read_ask(chat(stream=True), Operation.CHAT, None))
+    out = answer.feed(b'data: {"error":{"message":"bad key upstream-key-1"}}\n\n')
+    assert b"upstream-key-1" not in out and b"bad key" in out
+
+
+# -- the book of lanes -----------------------------------------------------------------------------------
+
+ROUTE = InferenceRoute(Operation.CHAT, OpenAIDialect(), "/chat/completions")
+EMBEDDINGS = InferenceRoute(Operation.EMBEDDING, OpenAIDialect(), "/embeddings")
+
+
+def test_a_deployment_has_one_lane_per_operation_and_a_changed_one_a_new_lane() -> None:
+    book = LaneBook({})
+    lane = book.lane(ROUTE, PLAIN)
+    assert book.lane(ROUTE, PLAIN) is lane
+    assert book.lane(EMBEDDINGS, PLAIN) is not lane
+    changed = msgspec.structs.replace(PLAIN, model="newer")
+    assert book.lane(ROUTE, changed) is not lane
+
+
+def test_a_provider_with_a_dialect_of_its_own_gets_its_own_lane() -> None:
+    made: list[tuple[str, Operation]] = []
+
+    def native(deployment: Deployment, operation: Operation) -> ExpressLane:
+        made.append((deployment.id, operation))
+        return ExpressLane(deployment, operation)
+
+    book = LaneBook({"ollama": native})
+    for provider in ("ollama", "ollama_chat", "openai", "nobody-knows"):
+        book.lane(ROUTE, msgspec.structs.replace(PLAIN, id=provider, provider=provider))
+    assert made == [("ollama", Operation.CHAT), ("ollama_chat", Operation.CHAT)]
+
+
+def test_lanes_of_ever_new_deployments_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes_module, "_LANES_MAX", 8)
+    book = LaneBook({})
+    for number in range(50):
+        book.lane(ROUTE, msgspec.structs.replace(PLAIN, id=str(number)))
+        assert len(book._known) <= 8
