@@ -63,7 +63,7 @@ class Load:
                 number = self._next
             try:
                 call_id = self._call(number)
-            except (OSError, http.client.HTTPException):
+            except (OSError, EOFError, http.client.HTTPException):
                 continue
             if call_id is not None:
                 with self._lock:

@@ -64,8 +64,12 @@ class LiveStream:
 
     def __init__(self, port: int, path: str, body: Any, headers: Mapping[str, str], timeout: float) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-        self._connection.request("POST", path, _encoded(body), {"Content-Type": "application/json", **headers})
         self._response: http.client.HTTPResponse | None = None
+        try:
+            self._connection.request("POST", path, _encoded(body), {"Content-Type": "application/json", **headers})
+        except BaseException:
+            self._connection.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -100,8 +104,10 @@ class LiveStream:
                 yield line[6:]
 
     def next_data(self) -> bytes:
-        """The next ``data``."""
-        return next(self.data())
+        """The next ``data``; raises EOFError when the stream has ended."""
+        for item in self.data():
+            return item
+        raise EOFError
 
     def leave(self) -> None:
         """Close the connection, finished or not."""
