@@ -28,7 +28,9 @@ from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Operation
 from pointsman.dialects.openai_fields import OpenAIDialect
+from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.house import House, Manners
+from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission, AdmissionSettings
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
@@ -78,8 +80,8 @@ class Gateway:
             table=self.routes.table(),
             lanes=LaneBook({"ollama": self._ollama_lanes(loaded)}),
             sender=self.transport,
-            journal=self.storage.spool,
-            listeners=(self.metrics, CallLog()),
+            outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
+            audience=_audience(self.metrics),
             clock=self.clock,
             manners=self._manners(loaded),
         )
@@ -234,6 +236,11 @@ class Gateway:
             "pointsman_upstream_connections_busy": float(busy),
             "pointsman_upstream_connections_opened_total": float(opened),
         }
+
+
+def _audience(metrics: CallMetrics) -> Audience:
+    log = CallLog()
+    return Audience((metrics, log)) if log.tells_all() else Audience((metrics,), failures=(log,))
 
 
 def _master_key(plan: ServePlan, loaded: Loaded) -> tuple[Secret | None, bool]:

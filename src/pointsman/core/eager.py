@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -32,7 +31,7 @@ class Inbox(Generic[Item]):
     __slots__ = ("items", "reader")
 
     def __init__(self) -> None:
-        self.items: deque[Item | BaseException] = deque()
+        self.items: list[Item | BaseException] = []
         self.reader: _Resumable | None = None
 
     def put(self, item: Item | BaseException) -> None:
@@ -54,7 +53,7 @@ class Inbox(Generic[Item]):
     def __await__(self) -> Generator[Any, None, Item]:
         while not self.items:
             yield self
-        item = self.items.popleft()
+        item = self.items.pop(0)  # there is hardly ever a second one: a reader that waits runs at once
         if isinstance(item, BaseException):
             raise item
         return item

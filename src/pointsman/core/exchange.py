@@ -10,7 +10,7 @@ import msgspec
 from pointsman.core.errors import GatewayError
 from pointsman.core.upstream import Ask, Operation
 
-__all__ = ["Client", "ClientDialect", "ClientGone", "Flow", "Inbound", "InferenceRoute"]
+__all__ = ["Client", "ClientDialect", "ClientGone", "Flow", "Inbound", "InferenceRoute", "RequestHead"]
 
 
 class ClientGone(Exception):
@@ -41,21 +41,19 @@ class InferenceRoute(msgspec.Struct, frozen=True):
     name: str
 
 
-class Inbound(msgspec.Struct):
-    """A complete request.
+class RequestHead(msgspec.Struct):
+    """What stands before the body of a request; requests of one connection that repeat their head share it.
 
-    ``key`` is the key it presented, empty if none; ``received`` is monotonic seconds, ``at`` wall time; header names
-    are lower case.
+    ``key`` is the key it presented, empty if none, and ``token`` that key's digest once somebody asked for it; header
+    names are lower case.
     """
 
     route: InferenceRoute
     key: bytes
     headers: Sequence[tuple[bytes, bytes]]
-    body: bytes
-    received: float
-    at: float
     path_model: str | None = None
     peer: str = ""
+    token: str = ""
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, or None. ``name`` is lower case."""
@@ -63,6 +61,15 @@ class Inbound(msgspec.Struct):
             if key == name:
                 return value
         return None
+
+
+class Inbound(msgspec.Struct):
+    """A complete request; ``received`` is monotonic seconds, ``at`` wall time."""
+
+    head: RequestHead
+    body: bytes
+    received: float
+    at: float
 
 
 class Flow(Protocol):
@@ -78,7 +85,11 @@ class Flow(Protocol):
 
 
 class Client(Protocol):
-    """The near side's connection. Each method writes at once; none waits, none raises."""
+    """The near side's connection. No method waits, none raises.
+
+    The last bytes of an answer leave after the records that were kept before them are safe; what comes before the
+    last leaves at once.
+    """
 
     def reply(self, status: int, head: bytes, body: bytes) -> None:
         """A whole answer; ``head`` is complete header lines, length and framing are added."""

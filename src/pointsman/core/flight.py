@@ -19,14 +19,18 @@ class Flight(Protocol):
     that the upstream has been silent for a while and a streaming client should be told so. A failure is
     an ``UpstreamFailed`` that awaiting raises.
 
-    ``status`` and ``headers`` (lower-case names) hold from the first bytes on.
+    ``status`` and ``headers`` hold from the first bytes on.
     """
 
     inbox: Inbox[bytes | None]
     status: int
-    headers: Sequence[tuple[bytes, bytes]]
     complete: bool
     reused: bool
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Names (lower case) and values; taken from the head of the answer when asked for."""
+        ...
 
     def pause(self) -> None:
         """Stop reading from the upstream: the client does not keep up."""

@@ -129,13 +129,8 @@ class OpenAIDialect:
 
     __slots__ = ()
 
-    def read_ask(self, body: bytes, operation: Operation, path_model: str | None) -> Ask:
-        """See :func:`read_ask`."""
-        return read_ask(body, operation, path_model)
-
-    def write_error(self, error: GatewayError, call_id: str) -> bytes:
-        """See :func:`write_error`."""
-        return write_error(error, call_id)
+    read_ask = staticmethod(read_ask)
+    write_error = staticmethod(write_error)
 
 
 def _error_body(error: GatewayError, call_id: str) -> _ErrorBody:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
+
+import msgspec
 
 from pointsman.core.outcome import CallRecord
 
-__all__ = ["Listener"]
+__all__ = ["Audience", "Listener"]
 
 
 class Listener(Protocol):
@@ -15,3 +18,10 @@ class Listener(Protocol):
     def call_ended(self, record: CallRecord) -> None:
         """The call's final record."""
         ...
+
+
+class Audience(msgspec.Struct, frozen=True):
+    """Who hears of every call, and who only of those that do not succeed."""
+
+    every_call: Sequence[Listener] = ()
+    failures: Sequence[Listener] = ()

@@ -29,8 +29,7 @@ def choose(ask: Ask, principal: Principal, house: House) -> Deployment:
             code="model_not_found",
             param="model",
         )
-    if not principal.unrestricted:
-        groups = group.deployments[0].access_groups
-        demand_access(principal, ask.model, group.name, groups)
     members = group.deployments
+    if not principal.unrestricted:
+        demand_access(principal, ask.model, group.name, members[0].access_groups)
     return members[0] if len(members) == 1 else weighted_shuffle(members, draw)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -10,23 +10,15 @@ import msgspec
 from pointsman.core.clock import Clock
 from pointsman.core.exchange import InferenceRoute
 from pointsman.core.flight import Sender
-from pointsman.core.outcome import CallRecord
 from pointsman.core.upstream import Deployment, Lane
-from pointsman.lifecycle.announce import Listener
+from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.heads import Heads
+from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.routing.table import RoutingTable
 
-__all__ = ["House", "Journal", "LaneFinder", "Manners"]
-
-
-class Journal(Protocol):
-    """Where call records go; durable when ``append`` returns."""
-
-    def append(self, record: CallRecord) -> None:
-        """Keep the record."""
-        ...
+__all__ = ["House", "LaneFinder", "Manners"]
 
 
 class LaneFinder(Protocol):
@@ -51,17 +43,21 @@ class Manners(msgspec.Struct, frozen=True):
 
 
 class House:
-    """The parts, put together by the assembly; ``table`` and ``manners`` are replaced on a reload."""
+    """The parts, put together by the assembly; ``table`` and ``manners`` are replaced on a reload.
+
+    ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others.
+    """
 
     __slots__ = (
         "admission",
         "clock",
+        "failure_listeners",
         "heads",
-        "journal",
         "keyring",
         "lanes",
         "listeners",
         "manners",
+        "outbox",
         "sender",
         "table",
     )
@@ -74,8 +70,8 @@ class House:
         table: RoutingTable,
         lanes: LaneFinder,
         sender: Sender,
-        journal: Journal,
-        listeners: Sequence[Listener],
+        outbox: Outbox,
+        audience: Audience,
         clock: Clock,
         manners: Manners,
     ) -> None:
@@ -84,8 +80,9 @@ class House:
         self.table = table
         self.lanes = lanes
         self.sender = sender
-        self.journal = journal
-        self.listeners = tuple(listeners)
+        self.outbox = outbox
+        self.listeners = tuple(audience.every_call)
+        self.failure_listeners = (*audience.every_call, *audience.failures)
         self.clock = clock
         self.manners = manners
         self.heads = Heads(manners.version)

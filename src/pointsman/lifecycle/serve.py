@@ -9,6 +9,7 @@ import logging
 from typing import Final
 
 from pointsman.accounting.estimate import estimate_body
+from pointsman.core.clock import call_id
 from pointsman.core.errors import GatewayError
 from pointsman.core.exchange import Client, ClientGone, Inbound
 from pointsman.lifecycle.choose import choose
@@ -23,12 +24,15 @@ _log: Final = logging.getLogger("pointsman.serve")
 
 async def serve(inbound: Inbound, client: Client, house: House) -> None:
     """Answer one request. Never raises: a failure is an answer, too."""
-    settlement = Settlement(house, inbound)
+    settlement = Settlement(house, inbound, call_id())
     try:
-        token = house.keyring.digest(inbound.key)
-        settlement.principal = principal = house.keyring.recall(token) or await house.keyring.look_up(token)
-        route = inbound.route
-        settlement.ask = ask = route.dialect.read_ask(inbound.body, route.operation, inbound.path_model)
+        head = inbound.head
+        if not head.token:
+            head.token = house.keyring.digest(head.key)
+        principal = house.keyring.recall(head.token)
+        settlement.principal = principal = principal or await house.keyring.look_up(head.token)
+        route = head.route
+        settlement.ask = ask = route.dialect.read_ask(inbound.body, route.operation, head.path_model)
         ask.prompt_estimate = estimate_body(inbound.body)
         settlement.deployment = deployment = choose(ask, principal, house)
         lane = house.lanes.lane(route, deployment)

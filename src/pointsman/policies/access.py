@@ -20,12 +20,7 @@ def may_use(principal: Principal, asked: str, group: str, access_groups: frozens
     # The whole question is the key: a reload may give a name another group, or a group other access groups.
     question = (asked, group, access_groups)
     known = principal.access.get(question)
-    if known is None:
-        known = _decide(principal, asked, group, access_groups)
-        if len(principal.access) >= _ANSWERS_MAX:
-            principal.access.clear()
-        principal.access[question] = known
-    return known
+    return _decide(principal, question) if known is None else known
 
 
 def demand_access(principal: Principal, asked: str, group: str, access_groups: frozenset[str]) -> None:
@@ -34,19 +29,27 @@ def demand_access(principal: Principal, asked: str, group: str, access_groups: f
     Raises:
         Forbidden: it may not (403, as LiteLLM 1.109.1).
     """
-    if not may_use(principal, asked, group, access_groups):
-        allowed = ", ".join(principal.record.models[:10])
-        raise Forbidden(
-            f"This key may not use the model {asked!r}.",
-            hint=f"It may use: {allowed}.",
-            code="model_access_denied",
-            kind="key_model_access_denied",
-            param="model",
-        )
+    if principal.access.get((asked, group, access_groups)) or may_use(principal, asked, group, access_groups):
+        return
+    allowed = ", ".join(principal.record.models[:10])
+    raise Forbidden(
+        f"This key may not use the model {asked!r}.",
+        hint=f"It may use: {allowed}.",
+        code="model_access_denied",
+        kind="key_model_access_denied",
+        param="model",
+    )
 
 
-def _decide(principal: Principal, asked: str, group: str, access_groups: frozenset[str]) -> bool:
+def _decide(principal: Principal, question: tuple[str, str, frozenset[str]]) -> bool:
+    """Answer, and keep the answer with the key."""
+    asked, group, access_groups = question
     models = principal.record.models
-    if asked in models or group in models or not access_groups.isdisjoint(models):
-        return True
-    return any(match(pattern, name) is not None for pattern in principal.wildcards for name in (asked, group))
+    answer = asked in models or group in models or not access_groups.isdisjoint(models)
+    answer = answer or any(
+        match(pattern, name) is not None for pattern in principal.wildcards for name in (asked, group)
+    )
+    if len(principal.access) >= _ANSWERS_MAX:
+        principal.access.clear()
+    principal.access[question] = answer
+    return answer

@@ -14,7 +14,7 @@ from pointsman.core.errors import LimitReached
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.policies.budgets import demand_budget
 from pointsman.policies.principal import Principal
-from pointsman.policies.rates import demand_rate
+from pointsman.policies.rates import take_rate
 
 __all__ = ["Admission", "AdmissionSettings", "Grant"]
 
@@ -30,35 +30,29 @@ class AdmissionSettings(msgspec.Struct, frozen=True):
     budget_exceeded_status: int = 422
 
 
-class Grant:
-    """What an admitted request holds. Settled or released exactly once."""
+class Grant(msgspec.Struct, eq=False):
+    """What an admitted request holds, since ``second``. Settled or released exactly once."""
 
-    __slots__ = ("_admission", "_open", "cost_reserved", "principal", "second", "tokens_reserved")
-
-    def __init__(
-        self, admission: Admission, principal: Principal, cost_reserved: int, tokens_reserved: int, second: int
-    ) -> None:
-        self._admission = admission
-        self._open = True
-        self.principal = principal
-        self.cost_reserved = cost_reserved
-        self.tokens_reserved = tokens_reserved
-        self.second = second
+    admission: Admission
+    principal: Principal
+    cost_reserved: int
+    tokens_reserved: int
+    second: int
+    open: bool = True
 
     def settle(self, cost: int, tokens: int, second: int) -> None:
         """Replace what was reserved by what was used. A second call does nothing."""
-        if not self._open:
+        if not self.open:
             return
-        self._open = False
+        self.open = False
         principal = self.principal
-        self._admission.in_flight -= 1
+        self.admission.in_flight -= 1
         principal.in_flight -= 1
         principal.reserved -= self.cost_reserved
         if cost:
             principal.settle(cost)
         if principal.tpm is not None or self.tokens_reserved:
-            principal.tokens.take_back(self.tokens_reserved, self.second, second)
-            principal.tokens.add(tokens, second)
+            principal.tokens.replace(self.tokens_reserved, self.second, tokens, second)
 
 
 class Admission:
@@ -76,29 +70,26 @@ class Admission:
             BudgetExceeded, LimitReached: nothing has been taken.
         """
         settings = self.settings
-        record = principal.record
         overall = settings.parallel_overall
         if overall is not None and self.in_flight >= overall:
             raise LimitReached(
                 f"The gateway is at its limit of {overall} requests at once.", hint="Try again in 1 s.", retry_after=1.0
             )
         reserve = tokens = 0
-        if record.max_budget is not None and deployment.charges and deployment.price is not None:
+        price = deployment.price
+        if price is not None and deployment.charges and principal.record.max_budget is not None:
             output = _OUTPUT_TOKENS_ASSUMED if ask.output_limit is None else ask.output_limit * ask.choices
-            reserve = deployment.price.bound(ask.prompt_estimate, output)
+            reserve = price.bound(ask.prompt_estimate, output)
             demand_budget(principal, reserve, settings.budget_exceeded_status)
-        if principal.tpm is not None:
+        tpm = principal.tpm
+        if tpm is not None:
             if ask.output_limit is None:
-                output = min(_OUTPUT_TOKENS_ASSUMED, principal.tpm // _OUTPUT_SHARE_OF_LIMIT)
+                output = min(_OUTPUT_TOKENS_ASSUMED, tpm // _OUTPUT_SHARE_OF_LIMIT)
             else:
                 output = ask.output_limit * ask.choices
             tokens = ask.prompt_estimate + output
-        demand_rate(principal, tokens, second, settings.parallel_per_key)
+        take_rate(principal, tokens, second, settings.parallel_per_key)
         self.in_flight += 1
         principal.in_flight += 1
         principal.reserved += reserve
-        if principal.rpm is not None:
-            principal.requests.add(1, second)
-        if tokens:
-            principal.tokens.add(tokens, second)
         return Grant(self, principal, reserve, tokens, second)

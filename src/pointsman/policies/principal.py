@@ -79,7 +79,8 @@ class Principal:
         self.pending -= amount
 
 
-def _limit_lines(record: KeyRecord) -> str:
+def _limit_lines(record: KeyRecord) -> bytes:
+    """Header lines about the key's limits, with a ``%d`` for what is left of its requests and of its tokens."""
     lines = ""
     if record.tpm_limit is not None:
         lines += f"x-litellm-key-tpm-limit: {record.tpm_limit}\r\n"
@@ -87,4 +88,7 @@ def _limit_lines(record: KeyRecord) -> str:
         lines += f"x-litellm-key-rpm-limit: {record.rpm_limit}\r\n"
     if record.max_budget is not None:
         lines += f"x-litellm-key-max-budget: {dollars(record.max_budget)}\r\n"
-    return lines
+    for what, limit in (("requests", record.rpm_limit), ("tokens", record.tpm_limit)):
+        if limit is not None:
+            lines += f"x-ratelimit-limit-{what}: {limit}\r\nx-ratelimit-remaining-{what}: %d\r\n"
+    return lines.encode("ascii")

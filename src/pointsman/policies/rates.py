@@ -7,13 +7,13 @@ from typing import Final
 from pointsman.core.errors import LimitReached
 from pointsman.policies.principal import Principal
 
-__all__ = ["demand_rate"]
+__all__ = ["take_rate"]
 
 _BUSY_RETRY_SECONDS: Final = 1
 
 
-def demand_rate(principal: Principal, tokens: int, second: int, parallel_max: int | None) -> None:
-    """Raise if one more request of about ``tokens`` tokens would pass a limit.
+def take_rate(principal: Principal, tokens: int, second: int, parallel_max: int | None) -> None:
+    """Take one request of about ``tokens`` tokens from what the limits leave, or raise and take nothing.
 
     Raises:
         LimitReached: with the seconds after which it fits.
@@ -22,11 +22,12 @@ def demand_rate(principal: Principal, tokens: int, second: int, parallel_max: in
     if parallel is not None and principal.in_flight >= parallel:
         raise _reached(principal, "max_parallel_requests", parallel, _BUSY_RETRY_SECONDS)
     limit = principal.rpm
-    if limit is not None and principal.requests.used(second) >= limit:
-        wait = principal.requests.seconds_until(1, limit, second)
-        raise _reached(principal, "requests", limit, wait)
+    if limit is not None and not principal.requests.take(1, limit, second):
+        raise _reached(principal, "requests", limit, principal.requests.seconds_until(1, limit, second))
     limit = principal.tpm
-    if limit is not None and principal.tokens.used(second) + tokens > limit:
+    if limit is not None and not principal.tokens.take(tokens, limit, second):
+        if principal.rpm is not None:
+            principal.requests.replace(1, second, 0, second)
         wait = principal.tokens.seconds_until(tokens, limit, second)
         raise _reached(principal, "tokens", limit, wait, needed=tokens)
 

@@ -33,13 +33,27 @@ class SlidingMinute:
         self._buckets[second % _SPAN] += units
         self.total += units
 
-    def take_back(self, units: int, then: int, second: int) -> None:
-        """Uncount ``units`` that were added at second ``then``, unless they have slid out already."""
+    def take(self, units: int, limit: int, second: int) -> bool:
+        """Count ``units`` now if they fit under ``limit``, and say whether they did."""
         if second != self._second:
             self._advance(second)
+        total = self.total + units
+        if total > limit:
+            return False
+        self._buckets[second % _SPAN] += units
+        self.total = total
+        return True
+
+    def replace(self, units: int, then: int, by: int, second: int) -> None:
+        """Uncount ``units`` that were added at second ``then``, unless they have slid out already; count ``by`` now."""
+        if second != self._second:
+            self._advance(second)
+        buckets = self._buckets
         if self._second - then < _SPAN:
-            self._buckets[then % _SPAN] -= units
+            buckets[then % _SPAN] -= units
             self.total -= units
+        buckets[second % _SPAN] += by
+        self.total += by
 
     def seconds_until(self, room: int, limit: int, second: int) -> int:
         """Whole seconds until ``room`` more units fit under ``limit``; 60 where they never will."""

@@ -23,11 +23,11 @@ class LaneBook:
 
     def __init__(self, native: dict[str, NativeLanes]) -> None:
         self._native = native
-        self._known: dict[tuple[str, Operation], tuple[Deployment, Lane]] = {}
+        self._known: dict[tuple[str, str], tuple[Deployment, Lane]] = {}
 
     def lane(self, route: InferenceRoute, deployment: Deployment) -> Lane:
         """The lane."""
-        key = (deployment.id, route.operation)
+        key = (deployment.id, route.operation._value_)  # an Enum is hashed slowly
         known = self._known.get(key)
         if known is not None and known[0] is deployment:
             return known[1]

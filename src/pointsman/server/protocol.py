@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from pointsman.core.eager import Story
 from pointsman.core.errors import GatewayError, Malformed
-from pointsman.core.exchange import ClientGone, Flow, Inbound, InferenceRoute
+from pointsman.core.exchange import ClientGone, Flow, Inbound, InferenceRoute, RequestHead
 from pointsman.core.limits import (
     EARLY_AUTHENTICATION_BYTES,
     HEAD_BYTES_MAX,
@@ -28,6 +28,7 @@ from pointsman.policies.keyring import bare_key
 from pointsman.server.gate import EXPECT_RANK as _EXPECT
 from pointsman.server.gate import LENGTH_RANK as _LENGTH
 from pointsman.server.refuse import refusal
+from pointsman.server.repeat import KnownHead
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -51,6 +52,32 @@ class _Pipelined(Exception):
 class InferenceProtocol(HttpToolsProtocol):
     """One client connection; it is the story's :class:`~pointsman.core.exchange.Client`."""
 
+    __slots__ = (
+        "_begins",
+        "_body",
+        "_body_bytes",
+        "_busy",
+        "_chunked",
+        "_deadline",
+        "_flow",
+        "_gate",
+        "_head_bytes",
+        "_in_head",
+        "_keep",
+        "_key",
+        "_known",
+        "_last",
+        "_lingering",
+        "_outbox",
+        "_path_model",
+        "_progress",
+        "_ready",
+        "_refused",
+        "_resting",
+        "_route",
+        "_story",
+    )
+
     def __init__(
         self,
         config: Config,
@@ -62,6 +89,9 @@ class InferenceProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._gate = gate
+        self._outbox = gate.house.outbox
+        self._known: KnownHead | None = None
+        self._resting = self._begins = False
         self._route: InferenceRoute | None = None
         self._path_model: str | None = None
         self._key = b""
@@ -100,10 +130,19 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
+        if self._resting and self._known is not None:
+            body = self._known.body(data)
+            if body is not None and len(body) <= self._gate.body_bytes_max:
+                self._start(self._known.head, body)
+                return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
         if self._lingering or self._last:
             return
+        self._resting = self._begins = False
         if self._in_head:
             self._head_bytes += len(data)
         try:
@@ -113,7 +152,7 @@ class InferenceProtocol(HttpToolsProtocol):
         except HttpParserError as error:
             self._unparsable(error)
         else:
-            self._fed()
+            self._fed(data)
 
     def pause_writing(self) -> None:
         """Called by the loop: the client does not keep up."""
@@ -146,7 +185,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
-        self._in_head = True
+        self._in_head = self._begins = True
         self._head_bytes = 0
         self._route = None
         self._refused = None
@@ -207,12 +246,9 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def reply(self, status: int, head: bytes, body: bytes) -> None:
         """See :meth:`pointsman.core.exchange.Client.reply`."""
-        if not self.transport.is_closing():
-            close = b"" if self._keep and not self._last else b"connection: close\r\n"
-            self.transport.write(
-                b"%b%b%bcontent-length: %d\r\n\r\n%b" % (STATUS_LINE[status], head, close, len(body), body)
-            )
-        self._answered()
+        close = b"" if self._keep and not self._last else b"connection: close\r\n"
+        answer = b"%b%b%bcontent-length: %d\r\n\r\n%b" % (STATUS_LINE[status], head, close, len(body), body)
+        self._outbox.post(self, answer)
 
     def begin(self, status: int, head: bytes) -> None:
         """See :meth:`pointsman.core.exchange.Client.begin`."""
@@ -229,14 +265,22 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def end(self, block: bytes = b"") -> None:
         """See :meth:`pointsman.core.exchange.Client.end`."""
-        if not self.transport.is_closing():
-            if not self._chunked:
-                self.transport.write(block)
-            elif block:
-                self.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(block), block))
-            else:
-                self.transport.write(b"0\r\n\r\n")
-        self._answered()
+        if self._chunked:
+            block = b"%x\r\n%b\r\n0\r\n\r\n" % (len(block), block) if block else b"0\r\n\r\n"
+        self._outbox.post(self, block)
+
+    def leave(self, data: bytes) -> None:
+        """See :meth:`pointsman.lifecycle.outbox.Leaving.leave`."""
+        transport = self.transport
+        if not transport.is_closing():
+            transport.write(data)
+        self._busy = False
+        self._story = self._flow = None
+        if not self._keep or self._last:
+            transport.close()
+        else:
+            self._resting = True
+            self._deadline = self._gate.now + _IDLE_SECONDS
 
     def attach(self, flow: Flow | None) -> None:
         """See :meth:`pointsman.core.exchange.Client.attach`."""
@@ -267,48 +311,38 @@ class InferenceProtocol(HttpToolsProtocol):
 
     # -- inside ----------------------------------------------------------------------------------------
 
-    def _fed(self) -> None:
-        """The parser has taken everything it was given."""
+    def _fed(self, data: bytes) -> None:
+        """The parser has taken everything it was given, ``data`` last."""
         if self._refused is not None:
             self._refuse_now(self._refused)
         elif self._ready:
-            self._ready = False
-            self._start()
+            self._start_parsed(data)
         elif self._in_head and self._head_bytes > HEAD_BYTES_MAX:
             self._refuse_now(Malformed("The request head is too long.", status=431, code="headers_too_large"))
 
-    def _start(self) -> None:
-        body = self._body
-        gate, clock = self._gate, self._gate.clock
-        self._busy = True
-        self._deadline = _NEVER
-        self._body_bytes = 0
-        inbound = Inbound(
-            self._route,  # type: ignore[arg-type]
-            self._key,
-            self.headers,
-            body[0] if len(body) == 1 else b"".join(body),
-            clock.monotonic(),
-            clock.wall(),
-            self._path_model,
-            self.client[0] if self.client else "",
-        )
+    def _start_parsed(self, data: bytes) -> None:
+        """Start on what the parser found; ``data`` is what it was fed last."""
+        self._ready = False
+        pieces = self._body
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        peer = self.client[0] if self.client else ""
+        head = RequestHead(self._route, self._key, self.headers, self._path_model, peer)  # type: ignore[arg-type]
+        plain = self._begins and self._keep and self._chunked and not self.expect_100_continue
+        self._known = KnownHead.learn(head, data, len(body)) if plain else None
         self._body = []
+        self._body_bytes = self._head_bytes = 0
+        self._in_head = True
+        self._start(head, body)
+
+    def _start(self, head: RequestHead, body: bytes) -> None:
+        gate = self._gate
+        clock = gate.clock
+        self._busy = True
+        self._resting = False
+        self._deadline = _NEVER
+        inbound = Inbound(head, body, clock.monotonic(), clock.wall())
         self._story = story = Story(serve(inbound, self, gate.house), gate.nursery, gate.escaped)
         story.step()
-
-    def _answered(self) -> None:
-        """The last byte of an answer has been written."""
-        self._busy = False
-        self._story = None
-        self._flow = None
-        self._head_bytes = 0
-        self._in_head = True
-        self.server_state.total_requests += 1
-        if not self._keep or self._last:
-            self.transport.close()
-        else:
-            self._deadline = self._gate.now + _IDLE_SECONDS
 
     def _pass_on(self) -> None:
         """Hand the request to uvicorn, which starts over with what has been read."""
@@ -357,8 +391,7 @@ class InferenceProtocol(HttpToolsProtocol):
         if isinstance(error.__context__, _Pipelined) or isinstance(error.__cause__, _Pipelined):
             self._last = True
             if self._ready:
-                self._ready = False
-                self._start()
+                self._start_parsed(b"")
             elif self.cycle is not None:
                 self.cycle.keep_alive = False
             return

@@ -69,15 +69,13 @@ def set_up_logs(level: str, *, json: bool) -> None:
 class CallLog:
     """Tells of calls; see :class:`pointsman.lifecycle.announce.Listener`."""
 
-    def __init__(self) -> None:
-        self._tells_all = _call_log.isEnabledFor(logging.DEBUG)
+    @staticmethod
+    def tells_all() -> bool:
+        """Whether it has something to tell of calls that succeed, too."""
+        return _call_log.isEnabledFor(logging.DEBUG)
 
     def call_ended(self, record: CallRecord) -> None:
-        """Tell of a call that failed, or of any where the level is DEBUG."""
-        if record.status == "failure" or self._tells_all:
-            self._tell(record)
-
-    def _tell(self, record: CallRecord) -> None:
+        """Tell of a call: of one that failed as a warning, of any other for debugging."""
         level = logging.WARNING if record.status == "failure" else logging.DEBUG
         _call_log.log(
             level,

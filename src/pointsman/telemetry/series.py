@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from typing import Final
 
 import msgspec
@@ -26,10 +26,19 @@ class Histogram(msgspec.Struct):
         """With nothing counted."""
         return cls([0] * (len(BUCKETS) + 1))
 
-    def observe(self, seconds: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
-        self.total += seconds
+    def observe(self, seconds: list[float]) -> None:
+        """Count many; ``seconds`` is sorted by this."""
+        seconds.sort()
+        counts = self.counts
+        done = 0
+        for place, bound in enumerate(BUCKETS):
+            upto = bisect_right(seconds, bound, done)
+            counts[place] += upto - done
+            done = upto
+            if done == len(seconds):
+                break
+        counts[-1] += len(seconds) - done
+        self.total += sum(seconds)
 
     def merge(self, other: Histogram) -> None:
         """Add another's counts."""
@@ -76,25 +85,24 @@ class CallSeries(msgspec.Struct):
         """With nothing counted."""
         return cls(labels, Histogram.empty(), Histogram.empty(), Histogram.empty(), Histogram.empty())
 
-    def count(self, record: CallRecord) -> None:
-        """Count one call."""
-        seconds = record.ended_at - record.started_at
-        overhead = record.overhead_ms / 1000.0
-        usage = record.usage
-        self.calls += 1
-        if record.status != "success":
-            self.failures += 1
-        self.prompt_tokens += usage.prompt
-        self.completion_tokens += usage.completion
-        self.cached_tokens += usage.cached
-        self.reasoning_tokens += usage.reasoning
-        self.spend += record.cost
-        self.latency.observe(seconds)
-        if record.deployment_id:
-            self.api_latency.observe(max(0.0, seconds - overhead))
-            self.overhead.observe(max(0.0, overhead))
-        if record.first_token_at is not None and record.stream:
-            self.first_token.observe(record.first_token_at - record.started_at)
+    def count(self, records: list[CallRecord]) -> None:
+        """Count calls that have these labels."""
+        usages = [record.usage for record in records]
+        self.calls += len(records)
+        self.failures += sum(record.status != "success" for record in records)
+        self.prompt_tokens += sum([usage.prompt for usage in usages])
+        self.completion_tokens += sum([usage.completion for usage in usages])
+        self.cached_tokens += sum([usage.cached for usage in usages])
+        self.reasoning_tokens += sum([usage.reasoning for usage in usages])
+        self.spend += sum([record.cost for record in records])
+        latency = [record.ended_at - record.started_at for record in records]
+        if self.labels.deployment_id:
+            overhead = [record.overhead_ms / 1000.0 for record in records]
+            self.api_latency.observe([max(0.0, whole - own) for whole, own in zip(latency, overhead, strict=True)])
+            self.overhead.observe([max(0.0, own) for own in overhead])
+        self.latency.observe(latency)
+        first = [(record.first_token_at, record.started_at) for record in records if record.stream]
+        self.first_token.observe([at - began for at, began in first if at is not None])
 
     def merge(self, other: CallSeries) -> None:
         """Add another process's counts of the same series."""

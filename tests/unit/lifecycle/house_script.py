@@ -8,7 +8,7 @@ from typing import Any
 
 from pointsman.core.eager import Inbox, Story
 from pointsman.core.errors import UpstreamFailed
-from pointsman.core.exchange import Flow, Inbound, InferenceRoute
+from pointsman.core.exchange import Flow, Inbound, InferenceRoute, RequestHead
 from pointsman.core.identity import KeyRecord
 from pointsman.core.nursery import Nursery
 from pointsman.core.outcome import CallRecord
@@ -16,7 +16,9 @@ from pointsman.core.price import Price
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Operation, Outbound
 from pointsman.dialects.openai_fields import OpenAIDialect
+from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.house import House, Manners
+from pointsman.lifecycle.outbox import Outbox
 from pointsman.lifecycle.serve import serve
 from pointsman.policies.admission import Admission, AdmissionSettings
 from pointsman.policies.keyring import Keyring
@@ -143,6 +145,9 @@ class Books:
             raise self.failure
         self.records.append(record)
 
+    def flush(self) -> None:
+        self._stage.happened.append("safe")
+
 
 class Ears:
     """Listens."""
@@ -215,20 +220,24 @@ class Stage:
         self.sender = ScriptedSender(self)
         self.books = Books(self)
         self.ears = Ears(self)
+        admission = Admission(settings or AdmissionSettings())
+        self.turns: list[Callable[[], None]] = []
+        self.outbox = Outbox(self.books, self.turns.append, admission)
         self.house = House(
             keyring=Keyring(Secret(MASTER), self.source, self.clock),
-            admission=Admission(settings or AdmissionSettings()),
+            admission=admission,
             table=RoutingTable(deployments or [deployment()]),
             lanes=LaneBook({}),
             sender=self.sender,
-            journal=self.books,
-            listeners=[self.ears],
+            outbox=self.outbox,
+            audience=Audience([self.ears]),
             clock=self.clock,
             manners=Manners("1.2.3", **manners),
         )
 
     def inbound(self, body: bytes, key: str = MASTER) -> Inbound:
-        return Inbound(CHAT, key.encode(), [], body, self.clock.monotonic(), self.clock.wall(), None, "10.0.0.9")
+        head = RequestHead(CHAT, key.encode(), [], None, "10.0.0.9")
+        return Inbound(head, body, self.clock.monotonic(), self.clock.wall())
 
     def tell(self, body: bytes, key: str = MASTER) -> tuple[Story, ScriptedClient]:
         """Serve a request as far as it goes by itself."""

@@ -81,7 +81,7 @@ def test_a_burst_fills_the_window_until_it_is_surely_a_minute_old() -> None:
 def test_what_is_taken_back_is_uncounted_once_and_never_twice(later: int, left: int) -> None:
     window = SlidingMinute()
     window.add(5, 100)
-    window.take_back(3, 100, 100 + later)
+    window.replace(3, 100, 0, 100 + later)
     assert window.used(100 + later) == left
     assert window.used(100 + later + 61) == 0
 
@@ -101,7 +101,7 @@ def test_taking_everything_back_leaves_nothing_and_never_less(calls: list[tuple[
             window.add(units, second)
             began[number] = second
         else:
-            window.take_back(units, began[number], second)
+            window.replace(units, began[number], 0, second)
         assert window.total >= 0
     assert window.total == 0
 
@@ -111,7 +111,7 @@ def test_a_second_that_is_reported_late_does_not_wind_the_window_back() -> None:
     window.add(1, 200)
     window.add(1, 195)
     assert window.used(195) == 2
-    window.take_back(1, 195, 201)
+    window.replace(1, 195, 0, 201)
     assert window.used(260) == 1
     assert window.used(261) == 0
 
@@ -120,5 +120,5 @@ def test_taking_back_with_a_late_second_does_not_uncount_what_somebody_else_adde
     window = SlidingMinute()
     window.add(4, 100)
     window.add(4, 161)
-    window.take_back(4, 100, 160)
+    window.replace(4, 100, 0, 160)
     assert window.used(161) == 4

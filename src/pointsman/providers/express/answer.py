@@ -25,34 +25,19 @@ _BYTES_PER_TOKEN: Final = 4
 _TYPICAL_EVENT_BYTES: Final = 180
 
 
-class ExpressAnswer:
+class ExpressAnswer(msgspec.Struct, eq=False):
     """See :class:`pointsman.core.upstream.Answer`. ``key`` is the upstream's, should it echo it in an error."""
 
-    __slots__ = (
-        "_ask",
-        "_bytes",
-        "_carry",
-        "_carry_bytes",
-        "_done",
-        "_events",
-        "_finished",
-        "_key",
-        "_strip",
-        "error",
-        "usage",
-    )
-
-    def __init__(self, ask: Ask, key: bytes = b"") -> None:
-        self.usage: Usage = NO_USAGE
-        self.error: GatewayError | None = None
-        self._ask = ask
-        self._key = key
-        self._strip = not ask.include_usage
-        self._carry: list[bytes] = []
-        self._carry_bytes = 0
-        self._done = self._finished = False
-        self._events = 0
-        self._bytes = 0
+    ask: Ask
+    key: bytes = b""
+    usage: Usage = NO_USAGE
+    error: GatewayError | None = None
+    _carry: list[bytes] = msgspec.field(default_factory=list)
+    _carry_bytes: int = 0
+    _done: bool = False
+    _finished: bool = False
+    _events: int = 0
+    _bytes: int = 0
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """See the protocol."""
@@ -69,7 +54,7 @@ class ExpressAnswer:
             meter = _lenient(body)
         if meter.failed and not meter.has_choices:
             raise read_error(Broken.default_status, body)
-        completion = 0 if self._ask.operation is Operation.EMBEDDING else len(body) // _BYTES_PER_TOKEN
+        completion = 0 if self.ask.operation is Operation.EMBEDDING else len(body) // _BYTES_PER_TOKEN
         self.usage = read_usage(meter.usage) or self._estimate(completion)
         return body
 
@@ -137,7 +122,7 @@ class ExpressAnswer:
     def _look_into(self, data: bytes) -> bytes:
         nulls = data.count(b'"usage":null')
         if nulls and nulls == data.count(b'"usage"') and b'"error"' not in data and b"[DONE]" not in data:
-            if not self._strip:
+            if self.ask.include_usage:
                 return data
             bare = data.replace(b',"usage":null', b"")
             if b'"usage"' not in bare:
@@ -159,18 +144,18 @@ class ExpressAnswer:
             return event + b"\n\n"
         if meter.failed:
             self.error = read_error(Broken.default_status, payload)
-            event = event.replace(self._key, b"\xe2\x80\xa6") if self._key else event
+            event = event.replace(self.key, b"\xe2\x80\xa6") if self.key else event
         usage = read_usage(meter.usage)
         if usage is not None:
             self.usage = usage
-        if not self._strip:
+        if self.ask.include_usage:
             return event + b"\n\n"
         if usage is not None and not meter.has_choices and not meter.failed:
             return b""
         return _without_usage(event)
 
     def _estimate(self, completion: int) -> Usage:
-        return Usage(self._ask.prompt_estimate, completion, source="estimated")
+        return Usage(self.ask.prompt_estimate, completion, source="estimated")
 
 
 def _payload(event: bytes) -> bytes:

@@ -6,20 +6,23 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from pointsman.core.eager import Inbox
 from pointsman.core.errors import Broken, TimedOut, UpstreamFailed
 from pointsman.core.limits import REPLY_BYTES_MAX, UPSTREAM_HEAD_BYTES_MAX
+from pointsman.core.upstream import Timeouts
+from pointsman.wire.http1 import response_fields
 
 if TYPE_CHECKING:
-    from pointsman.core.upstream import Timeouts
     from pointsman.providers.transport.pool import Pool
 
 __all__ = ["Connection", "UpstreamFlight"]
 
 _FIRST_ERROR_STATUS: Final = 400
 _FIRST_FINAL_STATUS: Final = 200
+_NEVER: Final = float("inf")
 _RACE_SECONDS: Final = 2.0
 """A reused connection that dies this soon, without a byte, was closed before it saw the request."""
 
@@ -28,55 +31,30 @@ class _Surplus(Exception):
     """More came than the answer that was asked for; stops the parser."""
 
 
-class UpstreamFlight:
-    """The request under way; see :class:`pointsman.core.flight.Flight`."""
+class UpstreamFlight(msgspec.Struct, eq=False):
+    """The request under way; see :class:`pointsman.core.flight.Flight`. Moments are monotonic seconds."""
 
-    __slots__ = (
-        "complete",
-        "connection",
-        "deadline",
-        "headers",
-        "inbox",
-        "over",
-        "paused",
-        "request",
-        "reused",
-        "sent_at",
-        "silence_due",
-        "silence_seconds",
-        "status",
-        "stream",
-        "timeouts",
-        "total_deadline",
-    )
+    request: bytes
+    timeouts: Timeouts
+    stream: bool
+    silence_seconds: float
+    inbox: Inbox[bytes | None] = msgspec.field(default_factory=Inbox)
+    status: int = 0
+    head: bytes = b""
+    complete: bool = False
+    over: bool = False
+    reused: bool = False
+    paused: bool = False
+    connection: Connection | None = None
+    sent_at: float = 0.0
+    deadline: float = 0.0
+    total_deadline: float = _NEVER
+    silence_due: float = _NEVER
 
-    def __init__(self, request: bytes, timeouts: Timeouts, *, stream: bool, silence_seconds: float) -> None:
-        self.inbox: Inbox[bytes | None] = Inbox()
-        self.request = request
-        self.timeouts = timeouts
-        self.stream = stream
-        self.silence_seconds = silence_seconds
-        self.status = 0
-        self.headers: Sequence[tuple[bytes, bytes]] = ()
-        self.complete = False
-        self.over = False
-        self.reused = False
-        self.connection: Connection | None = None
-        self.sent_at = 0.0
-        self.deadline = 0.0
-        self.total_deadline = float("inf")
-        self.silence_due = float("inf")
-        self.paused = False
-
-    def launched(self, now: float) -> None:
-        """The request is on its way; the phase of loading begins. ``now`` is monotonic seconds."""
-        timeouts = self.timeouts
-        self.sent_at = now
-        self.deadline = now + timeouts.load
-        if timeouts.total is not None and self.total_deadline == float("inf"):
-            self.total_deadline = now + timeouts.total
-        if self.stream:
-            self.silence_due = now + self.silence_seconds
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """The header fields of the answer, taken from its head only when somebody asks."""
+        return response_fields(self.head)
 
     def deliver(self, data: bytes, now: float) -> None:
         """Hand bytes to the story."""
@@ -143,8 +121,7 @@ class Connection(asyncio.Protocol):
         "_chunks",
         "_collect",
         "_done",
-        "_head_bytes",
-        "_headers",
+        "_head",
         "_headers_done",
         "_keep_alive",
         "_size",
@@ -166,8 +143,7 @@ class Connection(asyncio.Protocol):
         self._done = False
         self._headers_done = False
         self._keep_alive = False
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
+        self._head = b""
 
     # -- asyncio.Protocol --------------------------------------------------------------------------
 
@@ -183,7 +159,7 @@ class Connection(asyncio.Protocol):
             self.drop()
             return
         if not self._headers_done:
-            self._head_bytes += len(data)
+            self._head = self._head + data if self._head else data
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade:
@@ -195,17 +171,17 @@ class Connection(asyncio.Protocol):
                 return
             # The answer is whole; what came behind it was not asked for, so the connection is not to be trusted.
             self._keep_alive = False
-        if not self._headers_done and self._head_bytes > UPSTREAM_HEAD_BYTES_MAX:
-            self._broken("The upstream's response head is too long.")
-        elif self._size > REPLY_BYTES_MAX:
+        if self._size > REPLY_BYTES_MAX:
             self._broken(f"The upstream's answer is longer than {REPLY_BYTES_MAX} bytes.")
         elif self._done:
             self._finish(flight)
         elif self._chunks and not self._collect:
             self._size = 0
-            flight.deliver(self._take(), self.pool.now())
+            flight.deliver(self._take(), self.pool.time.now)
+        elif not self._headers_done and len(self._head) > UPSTREAM_HEAD_BYTES_MAX:
+            self._broken("The upstream's response head is too long.")
         else:
-            flight.deadline = self.pool.now() + (flight.timeouts.idle if flight.status else flight.timeouts.load)
+            flight.deadline = self.pool.time.now + (flight.timeouts.idle if flight.status else flight.timeouts.load)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
@@ -234,11 +210,6 @@ class Connection(asyncio.Protocol):
         """Called by the parser."""
         if self._done:
             raise _Surplus
-        self._headers = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser."""
-        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
@@ -247,7 +218,7 @@ class Connection(asyncio.Protocol):
         if status < _FIRST_FINAL_STATUS or flight is None:
             return
         self._headers_done = True
-        flight.headers = self._headers
+        flight.head = self._head
         flight.status = status
         self._collect = not flight.stream or status >= _FIRST_ERROR_STATUS
 
@@ -265,12 +236,19 @@ class Connection(asyncio.Protocol):
     # -- for the pool and the flight -------------------------------------------------------------------
 
     def launch(self, flight: UpstreamFlight, now: float) -> None:
-        """Send the flight's request."""
+        """Send the flight's request; the phase of loading begins. ``now`` is monotonic seconds."""
         self.flight = flight
         flight.connection = self
+        flight.sent_at = now
+        flight.deadline = now + flight.timeouts.load
+        total = flight.timeouts.total
+        if total is not None and flight.total_deadline == _NEVER:
+            flight.total_deadline = now + total
+        if flight.stream:
+            flight.silence_due = now + flight.silence_seconds
         self._done = self._headers_done = False
-        self._head_bytes = self._size = 0
-        flight.launched(now)
+        self._head = b""
+        self._size = 0
         self._transport.write(flight.request)  # type: ignore[union-attr]
         if flight.paused:
             self.pause()
@@ -311,6 +289,7 @@ class Connection(asyncio.Protocol):
         flight.complete = True
         flight.over = True
         body = self._take()
+        self._head = b""
         if self._keep_alive:
             self.pool.release(self)
         else:
@@ -324,8 +303,8 @@ class Connection(asyncio.Protocol):
             flight.fail(Broken(message))
 
     def _raced(self, flight: UpstreamFlight) -> bool:
-        fresh = self.pool.now() - flight.sent_at < _RACE_SECONDS
-        return flight.reused and not self._headers_done and self._head_bytes == 0 and fresh
+        fresh = self.pool.time.now - flight.sent_at < _RACE_SECONDS
+        return flight.reused and not self._head and fresh
 
 
 def _delimited(headers: Sequence[tuple[bytes, bytes]]) -> bool:

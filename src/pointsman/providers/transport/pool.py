@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
 from typing import Final
 
 from pointsman.core.errors import Unreachable
@@ -13,20 +12,27 @@ from pointsman.core.nursery import Nursery
 from pointsman.providers.transport.connection import Connection, UpstreamFlight
 from pointsman.providers.transport.origin import Origin
 
-__all__ = ["Pool"]
+__all__ = ["CoarseTime", "Pool"]
 
 _IDLE_SECONDS_MAX: Final = 55.0
 """Shorter than the minute after which most servers and firewalls forget an idle connection."""
 
 
-class Pool:
-    """Connections to one origin. ``now`` is a coarse monotonic clock, right to a quarter of a second."""
+class CoarseTime:
+    """Monotonic seconds as of the last sweep, right to a quarter of a second: nobody has to ask the machine."""
 
-    def __init__(
-        self, origin: Origin, nursery: Nursery, now: Callable[[], float], tls: ssl.SSLContext | None = None
-    ) -> None:
-        self.origin = origin
+    __slots__ = ("now",)
+
+    def __init__(self, now: float) -> None:
         self.now = now
+
+
+class Pool:
+    """Connections to one origin."""
+
+    def __init__(self, origin: Origin, nursery: Nursery, time: CoarseTime, tls: ssl.SSLContext | None = None) -> None:
+        self.origin = origin
+        self.time = time
         self.opened = 0
         self._nursery = nursery
         self._tls = tls
@@ -41,7 +47,7 @@ class Pool:
             if connection.usable:
                 flight.reused = True
                 self._busy.add(connection)
-                connection.launch(flight, self.now())
+                connection.launch(flight, self.time.now)
                 return
         self.relaunch(flight)
 
@@ -56,7 +62,7 @@ class Pool:
         if len(self._idle) >= UPSTREAM_IDLE_CONNECTIONS_MAX:
             connection.drop()
             return
-        connection.idle_since = self.now()
+        connection.idle_since = self.time.now
         self._idle.append(connection)
 
     def forget(self, connection: Connection) -> None:
@@ -101,7 +107,7 @@ class Pool:
             connection.drop()
             return
         self._busy.add(connection)
-        connection.launch(flight, self.now())
+        connection.launch(flight, self.time.now)
 
 
 def _reason(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment, Outbound, Timeouts
 from pointsman.providers.transport.connection import UpstreamFlight
 from pointsman.providers.transport.origin import Origin, header_line
-from pointsman.providers.transport.pool import Pool
+from pointsman.providers.transport.pool import CoarseTime, Pool
 
 __all__ = ["FetchReply", "Transport"]
 
@@ -51,20 +51,20 @@ class Transport:
         self._nursery = nursery
         self._clock = clock
         self._keepalive_seconds = keepalive_seconds
-        self._now = clock.monotonic()
+        self._time = CoarseTime(clock.monotonic())
         self._pools: dict[tuple[str, str, int], Pool] = {}
         self._heads: dict[tuple[str, bytes], tuple[Deployment, bytes, Pool]] = {}
         self._tls: ssl.SSLContext | None = None
 
     def now(self) -> float:
         """Coarse monotonic seconds."""
-        return self._now
+        return self._time.now
 
     async def run(self) -> None:
         """The sweep; runs until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            self._now = now = self._clock.monotonic()
+            self._time.now = now = self._clock.monotonic()
             for pool in list(self._pools.values()):
                 pool.sweep(now)
 
@@ -76,7 +76,7 @@ class Transport:
         _, head, pool = known
         body = outbound.body
         request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
-        flight = UpstreamFlight(request, deployment.timeouts, stream=stream, silence_seconds=self._keepalive_seconds)
+        flight = UpstreamFlight(request, deployment.timeouts, stream, self._keepalive_seconds)
         pool.launch(flight)
         return flight
 
@@ -156,7 +156,7 @@ class Transport:
                 self._evict()
             if origin.tls and self._tls is None:
                 self._tls = ssl.create_default_context()
-            self._pools[key] = pool = Pool(origin, self._nursery, self.now, self._tls if origin.tls else None)
+            self._pools[key] = pool = Pool(origin, self._nursery, self._time, self._tls if origin.tls else None)
         return pool
 
     def _evict(self) -> None:

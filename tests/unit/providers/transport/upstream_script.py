@@ -91,7 +91,7 @@ class Scene:
     def sweep(self, seconds: float) -> None:
         """Let time pass, and the transport notice."""
         self.clock.now += seconds
-        self.transport._now = self.clock.now
+        self.transport._time.now = self.clock.now
         for pool in list(self.transport._pools.values()):
             pool.sweep(self.clock.now)
 
