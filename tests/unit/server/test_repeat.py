@@ -115,9 +115,9 @@ def test_what_is_odd_is_not_learnt(data: bytes, size: int) -> None:
 
 PIECES = st.sampled_from(
     [
-        b"POST /v1/chat/completions HTTP/1.1\r\n", b"Host: here\r\n", b"Content-Length: ", b"content-length:", b"2", b"02",
-        b"11", b"\r\n", b"X-Last: 1\r\n", b"{}", b" ", b"\t", b"\n", b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n",
-        b"POST", b"\x00", b";", request(b"{}"), request(b'{"a":"b"}'),
+        b"POST /v1/chat/completions HTTP/1.1\r\n", b"Host: here\r\n", b"Content-Length: ", b"content-length:", b"2",
+        b"02", b"11", b"\r\n", b"X-Last: 1\r\n", b"{}", b" ", b"\t", b"\n", b"Transfer-Encoding: chunked\r\n",
+        b"0\r\n\r\n", b"POST", b"\x00", b";", request(b"{}"), request(b'{"a":"b"}'),
     ]
 )  # fmt: skip
 
