@@ -22,6 +22,7 @@ from pointsman.server.protocol import InferenceProtocol
 __all__ = ["listening_socket", "run_worker"]
 
 _BACKLOG: Final = 4096
+_ACCEPTS_A_TURN: Final = 16
 _IDLE_SECONDS: Final = 75
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
 """Requests make little garbage that counting does not free; the default would look for cycles every few requests."""
@@ -69,6 +70,17 @@ def run_worker(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gateway
     uvloop.run(_serve(plan, sock, on_ready))
 
 
+def _doors(sock: socket.socket) -> list[socket.socket]:
+    """The listening socket many times over.
+
+    libuv takes one connection from each listener in a turn of its loop, so a thousand that come at once would wait for
+    a thousand turns; with several listeners on the one socket each turn takes as many.
+    """
+    if sys.platform == "win32":
+        return [sock]
+    return [sock, *(sock.dup() for _ in range(_ACCEPTS_A_TURN - 1))]
+
+
 async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gateway], None]) -> None:
     gateway = await Gateway.open(plan)
     grace = gateway.loaded.settings.local.shutdown_grace_seconds
@@ -93,6 +105,6 @@ async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gatew
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
     try:
-        await server.serve(sockets=[sock])
+        await server.serve(sockets=_doors(sock))
     finally:
         await gateway.close()
