@@ -79,6 +79,16 @@ def test_no_auth_serves_loopback_to_everybody(launch: Launch, upstream: FakeOpen
     config = {"model_list": [openai_entry("fast", upstream)]}
     gateway = launch(config, args=["--no-auth"], master_key=None)
     assert gateway.chat("fast", key="").status == 200
+    for headers in ({"Origin": "https://evil.example"}, {"Host": "rebound.example"}):
+        refused = gateway.http(
+            "POST",
+            "/v1/chat/completions",
+            {"model": "fast", "messages": [{"role": "user", "content": "x"}]},
+            key="",
+            headers=headers,
+        )
+        assert (refused.status, refused.json()["error"]["code"]) == (403, "foreign_page")
+    assert len(upstream.requests) == 1
 
 
 @pytest.mark.parametrize("broken", ["model_list: [", "model_list: 7", "- a\n- b\n"])
