@@ -39,9 +39,10 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
     Raises:
         UpstreamFailed: a failure before the answer has begun.
     """
+    inbox = flight.inbox
     try:
         while True:
-            data = await flight.inbox
+            data = await inbox
             if data is None:
                 settlement.begin(client)
                 client.send(_KEEPALIVE)
@@ -50,11 +51,12 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
                 settlement.heard()
                 raise answer.rejected(flight.status, data, retry_after(flight))
             block = answer.feed(data)
-            if flight.complete and not flight.inbox.items:
+            if flight.complete and not inbox.items:
                 break
             if block:
-                settlement.begin(client)
-                settlement.heard()
+                if not settlement.heard_at:
+                    settlement.begin(client)
+                    settlement.heard()
                 client.send(block)
         block += answer.end()
     except UpstreamFailed as error:
