@@ -86,9 +86,8 @@ def clean(text: str) -> str:
 def _limits(principal: Principal) -> bytes:
     """What is left of the key's limits; LiteLLM's lines, then OpenAI's."""
     record = principal.record
-    left: list[int] = []
-    if record.rpm_limit is not None:
-        left.append(max(0, record.rpm_limit - principal.requests.total))
-    if record.tpm_limit is not None:
-        left.append(max(0, record.tpm_limit - principal.tokens.total))
-    return principal.head % tuple(left)
+    requests, tokens = record.rpm_limit, record.tpm_limit
+    left = () if requests is None else (max(0, requests - principal.requests.total),)
+    if tokens is not None:
+        left = (*left, max(0, tokens - principal.tokens.total))
+    return principal.head % left
