@@ -7,11 +7,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from pointsman.admin.durations import approximate_seconds
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields
 from pointsman.config.sections import KeyBounds
 from pointsman.core.errors import Malformed, Misconfigured, Refused
+from pointsman.policies.durations import approximate_seconds
 
 __all__ = ["bounded", "demand_usable_defaults", "with_defaults"]
 

@@ -33,7 +33,7 @@ __all__ = [
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Dollars = Annotated[float, Meta(ge=0, le=9_000_000, description="US dollars")]
-Duration = Annotated[str, Meta(max_length=16, description="30s, 15m, 12h, 7d, 2w or 1mo")]
+Duration = Annotated[str, Meta(max_length=16, description="30s, 15m, 12h, 7d, 2w or 1mo; or daily, weekly, monthly")]
 KeyText = Annotated[str, Meta(min_length=1, max_length=1024, description="a key, or the hash it is stored under")]
 Label = Annotated[str, Meta(max_length=256)]
 ModelName = Annotated[str, Meta(min_length=1, max_length=MODEL_NAME_BYTES_MAX)]
