@@ -8,7 +8,8 @@ from hashlib import sha256
 import msgspec
 
 from pointsman.catalog.lookup import Catalog
-from pointsman.catalog.overrides import merge, read_overrides
+from pointsman.catalog.overrides import Overrides, merge, read_overrides
+from pointsman.config.model_entries import catalogue_overrides
 from pointsman.config.patterns import fill, is_pattern
 from pointsman.config.sections import ModelEntry, Settings
 from pointsman.core.errors import Misconfigured
@@ -77,6 +78,8 @@ class _Maker:
             message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
             raise Misconfigured(message, hint="Add litellm_params.api_base.")
         Origin.parse(base)
+        # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
+        self._said = _said_of(entry)
         self._base = base.rstrip("/")
         key = provider.key_in(environment)
         self._key = params.api_key or (Secret(key) if key else None)
@@ -91,7 +94,7 @@ class _Maker:
         entry, provider, settings = self._entry, self._provider, self._settings
         params, info = entry.litellm_params, entry.model_info
         facts = self._catalog.facts(provider.name, model, base_model=info.base_model)
-        facts = merge(facts, read_overrides(_overrides(entry)), name=model)
+        facts = merge(facts, self._said, name=model)
         price = facts.price if facts.price is not None or not provider.local else FREE
         drop = settings.litellm_settings.drop_params if params.drop_params is None else params.drop_params
         return Deployment(
@@ -122,16 +125,11 @@ class _Maker:
         )
 
 
-def _overrides(entry: ModelEntry) -> dict[str, object]:
-    """The operator's word on limits, abilities and prices; ``model_info`` wins over ``litellm_params``."""
-    info = entry.model_info
-    limits = {
-        "max_tokens": info.max_tokens,
-        "max_input_tokens": info.max_input_tokens,
-        "max_output_tokens": info.max_output_tokens,
-        "mode": info.mode,
-    }
-    return {**entry.litellm_params.prices, **info.prices, **info.supports, **limits}
+def _said_of(entry: ModelEntry) -> Overrides:
+    try:
+        return read_overrides(catalogue_overrides(entry))
+    except Misconfigured as wrong:
+        raise Misconfigured(f"The model {entry.model_name!r}: {wrong.message}", hint=wrong.hint) from None
 
 
 def _headers(entry: ModelEntry) -> dict[str, Secret]:

@@ -69,9 +69,8 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
 
 NOT_YET: Final[Mapping[str, frozenset[str]]] = {
     "litellm_params": frozenset({
-        "api_version", "keepalive_seconds", "max_parallel_requests", "mock_response", "order", "tags", "tiered_pricing",
+        "api_version", "keepalive_seconds", "max_parallel_requests", "mock_response", "order", "tags",
     }),
-    "model_info": frozenset({"tiered_pricing"}),
     "general_settings": frozenset({
         "allow_requests_on_db_unavailable", "completion_model", "disable_spend_logs", "embedding_model",
         "user_header_name",
