@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
-import sys
-from collections.abc import Mapping
 from typing import Final
 
 from pointsman import __version__
 from pointsman.accounting.estimate import estimate_text
 from pointsman.assembly.app import make_app
+from pointsman.assembly.gauges import Truncations, gauges
 from pointsman.assembly.master_key import kept_master_key
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.routes import RouteMaker, hint_for
@@ -23,7 +21,7 @@ from pointsman.config.load import Loaded, load
 from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError
-from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS, KEYS_CACHED_MAX
+from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Operation
@@ -64,7 +62,8 @@ class Gateway:
         self.master_key, self.master_key_made = _master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
         self.transport = Transport(self.nursery, self.clock, _keepalive_seconds(loaded))
-        self.metrics = CallMetrics(self._gauges)
+        self.truncations = Truncations()
+        self.metrics = CallMetrics(lambda: gauges(self))
         self.routes = RouteMaker(Catalog(), plan.demo)
         self.skipped = self.routes.configure(loaded.settings, loaded.variables)
         general = loaded.settings.general_settings
@@ -200,7 +199,7 @@ class Gateway:
             windows=windows,
             media=MediaFetcher(limits),
             estimate=estimate_text,
-            on_truncation=_tell_truncation,
+            on_truncation=self.truncations.tell,
             clock=self.clock,
         )
         return lambda deployment, operation: ollama_lane(operation, deployment, services)
@@ -217,23 +216,6 @@ class Gateway:
     def _suggest(self, name: str) -> str:
         has_ollama = any(host.kind == "ollama" for host in self.routes.hosts)
         return hint_for(self.house.table, name, has_ollama=has_ollama)
-
-    def _gauges(self) -> Mapping[str, float]:
-        idle = busy = opened = 0
-        for counts in self.transport.counts().values():
-            idle += counts[0]
-            busy += counts[1]
-            opened += counts[2]
-        return {
-            "litellm_in_flight_requests": float(self.admission.in_flight),
-            "pointsman_keys_cached": float(len(self.keyring)),
-            "pointsman_keys_cached_max": float(KEYS_CACHED_MAX),
-            "pointsman_spool_records": float(self.storage.mover.backlog().records),
-            "pointsman_resident_memory_bytes": float(_resident_bytes()),
-            "pointsman_upstream_connections_idle": float(idle),
-            "pointsman_upstream_connections_busy": float(busy),
-            "pointsman_upstream_connections_opened_total": float(opened),
-        }
 
 
 def _master_key(plan: ServePlan, loaded: Loaded) -> tuple[Secret | None, bool]:
@@ -262,20 +244,6 @@ def _body_bytes_max(loaded: Loaded) -> int:
 
 def _keepalive_seconds(loaded: Loaded) -> float:
     return loaded.settings.litellm_settings.sse_keepalive_ping_interval_seconds or KEEPALIVE_SECONDS
-
-
-def _resident_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _tell_truncation(deployment_id: str, sent: int, counted: int) -> None:
-    _log.warning(
-        "Deployment %s counted only %d tokens of a prompt of about %d: it may have been cut.",
-        deployment_id,
-        counted,
-        sent,
-    )
 
 
 def _tell_failure(name: str, error: BaseException) -> None:
