@@ -12,13 +12,18 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from pointsman.assembly.gateway import Gateway
+    from pointsman.config.load import Loaded
 
 __all__ = ["make_app"]
 
 
-def make_app(gateway: Gateway) -> ASGIApp:
-    """The app for every path that the inference server does not answer itself."""
-    lite = gateway.loaded.settings.litellm_settings
+def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
+    """The app for every path that the inference server does not answer itself, as ``loaded`` wants it.
+
+    Raises:
+        Misconfigured: ``default_key_generate_params`` holds what no key can have.
+    """
+    lite = loaded.settings.litellm_settings
     return make_admin_app(
         Office(
             keyring=gateway.keyring,
@@ -36,7 +41,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
             require_auth_for_metrics=lite.require_auth_for_metrics_endpoint,
             key_defaults=lite.default_key_generate_params,
             key_bounds=lite.upperbound_key_generate_params,
-            docs=gateway.loaded.environment.docs,
+            docs=loaded.environment.docs,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )
