@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pointsman import __version__
 from pointsman.admin.app import make_app as make_admin_app
@@ -48,5 +48,9 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
 
 
 def _readiness(gateway: Gateway) -> Readiness:
+    draining = gateway.admission.draining
     troubles = [trouble for trouble in (gateway.storage.trouble, gateway.storage.mover.backlog().trouble) if trouble]
-    return Readiness(database="disconnected" if troubles else "connected", degraded=tuple(dict.fromkeys(troubles)))
+    database: Literal["connected", "disconnected"] = "disconnected" if troubles else "connected"
+    if draining:
+        troubles.append("The gateway is shutting down.")
+    return Readiness(not draining, database, tuple(dict.fromkeys(troubles)))

@@ -92,7 +92,7 @@ class Gateway:
         self.paths = PathTable(dict.fromkeys(Operation, dialect))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
-        self.app = LiveApp(make_app(self, loaded))
+        self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
         self._watch = ConfigWatch(loaded.sources)
 
     @classmethod
@@ -125,6 +125,12 @@ class Gateway:
         if self.plan.workers > 1:
             self.metrics.share(self.plan.data_directory / "run", self.plan.worker)
             start(self._share_metrics(), "metrics")
+
+    def drain(self) -> None:
+        """Take no more requests, and say so to whoever asks whether to send some; what is under way goes on."""
+        self.admission.draining = True
+        # Without a path of its own, the server hands every request to the app, which sends it away.
+        self.gate.paths = PathTable({})
 
     async def close(self) -> None:
         """Stop everything; records are brought to the ledger."""
