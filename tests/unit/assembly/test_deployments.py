@@ -59,3 +59,29 @@ def test_prices_by_length_are_charged(beside: str) -> None:
 def test_a_price_that_cannot_be_meant_is_refused_at_once_with_the_model(name: str) -> None:
     with pytest.raises(Misconfigured, match=r"own.*tiered_pricing"):
         made(name, tiered_pricing=msgspec.Raw(b'"cheap"'))
+
+
+@pytest.mark.parametrize(
+    ("entries", "weights"),
+    [
+        ([{}, {}], [1, 1]),
+        ([{"weight": 3}, {"weight": 0}], [3, 0]),
+        ([{"weight": 0}, {"weight": 0}], [1, 1]),
+        ([{"weight": 3, "rpm": 100}, {"rpm": 100}], [3, 0]),
+        ([{"rpm": 100}, {"rpm": 300, "tpm": 9}], [100, 300]),
+        ([{"tpm": 5}, {}], [5, 0]),
+    ],
+)
+def test_a_group_shares_its_requests_by_one_measure(entries: list[dict[str, Any]], weights: list[float]) -> None:
+    model_list = [
+        ModelEntry(
+            model_name="own",
+            litellm_params=LiteLLMParams(model="openai/a", api_base=f"http://10.0.0.{place}/v1", **params),
+        )
+        for place, params in enumerate(entries)
+    ]
+    other = ModelEntry(
+        model_name="other", litellm_params=LiteLLMParams(model="openai/a", api_base="http://10.0.0.9/v1", rpm=7)
+    )
+    found = configured(Settings(model_list=(other, *model_list)), {}, Catalog()).deployments
+    assert [deployment.weight for deployment in found] == [7, *weights]
