@@ -50,6 +50,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         on_key_change: Told of each key that was made, changed, or (None) deleted.
         key_defaults: ``default_key_generate_params``: fields of a new key that the caller left out, as raw JSON.
         key_bounds: ``upperbound_key_generate_params``: what a key may have at most.
+        own_keys: Whether who makes a key may choose it.
+        list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
         inference_paths: What to document besides the routes of this API.
     """
@@ -69,5 +71,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     require_auth_for_metrics: bool = True
     key_defaults: Mapping[str, msgspec.Raw] = {}
     key_bounds: KeyBounds = KeyBounds()
+    own_keys: bool = True
+    list_wildcards: bool = False
     docs: bool = True
     inference_paths: tuple[InferencePath, ...] = ()

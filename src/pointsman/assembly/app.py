@@ -23,7 +23,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
     Raises:
         Misconfigured: ``default_key_generate_params`` holds what no key can have.
     """
-    lite = loaded.settings.litellm_settings
+    lite, general = loaded.settings.litellm_settings, loaded.settings.general_settings
     return make_admin_app(
         Office(
             keyring=gateway.keyring,
@@ -41,6 +41,8 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             require_auth_for_metrics=lite.require_auth_for_metrics_endpoint,
             key_defaults=lite.default_key_generate_params,
             key_bounds=lite.upperbound_key_generate_params,
+            own_keys=not general.disable_custom_api_keys,
+            list_wildcards=general.return_wildcard_routes,
             docs=loaded.environment.docs,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )

@@ -164,6 +164,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     litellm_key_header_name: HeaderName | None = None
     user_header_name: HeaderName | None = None
     allow_requests_on_db_unavailable: bool = False
+    disable_custom_api_keys: bool = False
+    return_wildcard_routes: bool = False
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):

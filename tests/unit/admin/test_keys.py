@@ -83,6 +83,20 @@ async def test_who_made_a_key_is_on_record(desk: Desk) -> None:
     assert answer.json()["created_by"] == "ann"
 
 
+async def test_no_key_may_be_chosen_where_the_operator_forbids_it() -> None:
+    desk = Desk(own_keys=False)
+    made = await desk.ask("POST", "/key/generate", {"key_alias": "a"})
+    assert made.status == 200
+    path = f"/key/{made.json()['token']}/regenerate"
+    for answer in (
+        await desk.ask("POST", "/key/generate", {"key": "sk-chosen-by-hand-1"}),
+        await desk.ask("POST", path, {"new_key": "sk-chosen-by-hand-1"}),
+    ):
+        assert answer.status == 403
+        assert "cannot be chosen" in answer.error.message
+    assert (await desk.ask("POST", path, {})).status == 200
+
+
 async def test_a_chosen_key_works(desk: Desk) -> None:
     await desk.ask("POST", "/key/generate", {"key": "sk-chosen-by-hand-1"})
     assert (await desk.ask("GET", "/v1/models", key="sk-chosen-by-hand-1")).status == 200

@@ -21,6 +21,9 @@ async def ids(desk: Desk, key: str | None = None, **query: Any) -> list[str]:
 async def test_the_operator_sees_every_name_that_is_not_hidden(desk: Desk) -> None:
     assert await ids(desk) == ["llama3", "embedder", "vip", "gpt-4"]
     assert await ids(desk, return_wildcard_routes="true") == ["llama3", "embedder", "vip", "gpt-4", "openai/*"]
+    willing = Desk(list_wildcards=True)
+    assert "openai/*" in await ids(willing)
+    assert "openai/*" not in await ids(willing, return_wildcard_routes="false")
 
 
 async def test_a_card_is_openais_with_litellms_additions(desk: Desk) -> None:

@@ -76,10 +76,14 @@ def _chosen_key(office: Office, chosen: str | UnsetType | None) -> str:
     """The key that was asked for, or a random one.
 
     Raises:
-        Malformed: it is none that could be a key, or it is the master key.
+        Forbidden: the operator lets nobody choose.
+        Malformed: it is none that could be a key.
+        Conflict: it is the master key.
     """
     if not isinstance(chosen, str):
         return fresh_token()
+    if not office.own_keys:
+        raise Forbidden("Keys are made here and cannot be chosen.", hint="Leave it out to have one made.", param="key")
     if not chosen.startswith("sk-") or len(chosen) < _KEY_CHARACTERS_MIN or not _is_visible(chosen):
         raise Malformed(
             f"A key must start with sk- and have at least {_KEY_CHARACTERS_MIN} visible ASCII characters.",
