@@ -26,7 +26,7 @@ async def update_key(office: Office, visit: Visit[Nothing, UpdateKeyRequest]) ->
         # What was spent before is not to be added to what is set now.
         await flushed(office)
     record = await _changed(office, old.token, changes)
-    return Answer({**full_row(record), "key": record.token}, headers=not_enforced_header(unheeded))
+    return Answer({**full_row(record), "key": visit.body.key}, headers=not_enforced_header(unheeded))
 
 
 async def block_key(office: Office, visit: Visit[Nothing, OneKeyRequest]) -> Answer:
@@ -51,7 +51,7 @@ async def delete_keys(office: Office, visit: Visit[Nothing, KeysRequest]) -> Ans
     named = tuple(name for name, token in meant.items() if token in deleted)
     if not named:
         raise NotFound("None of these keys exists.", hint="GET /key/list has all.", param="keys")
-    return Answer(DeletedKeysReply(tuple(name if name in keys else meant[name] for name in named)))
+    return Answer(DeletedKeysReply(named))
 
 
 async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) -> Answer:
