@@ -12,7 +12,7 @@ from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.overrides import Overrides, merge, read_overrides
 from pointsman.config.model_entries import catalogue_overrides
 from pointsman.config.patterns import fill, is_pattern
-from pointsman.config.sections import LiteLLMParams, ModelEntry, Settings
+from pointsman.config.sections import LiteLLMParams, ModelEntry, ModelInfo, Settings
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import FREE
 from pointsman.core.secret import Secret
@@ -130,6 +130,7 @@ class _Maker:
             num_ctx=params.num_ctx,
             num_ctx_max=settings.local.num_ctx_max,
             keep_alive=params.keep_alive,
+            told=_told(info),
         )
 
 
@@ -154,6 +155,11 @@ def _said_of(entry: ModelEntry) -> Overrides:
         return read_overrides(catalogue_overrides(entry))
     except Misconfigured as wrong:
         raise Misconfigured(f"The model {entry.model_name!r}: {wrong.message}", hint=wrong.hint) from None
+
+
+def _told(info: ModelInfo) -> dict[str, msgspec.Raw]:
+    named = {} if info.base_model is None else {"base_model": msgspec.Raw(msgspec.json.encode(info.base_model))}
+    return {**info.extras, **named}
 
 
 def _headers(entry: ModelEntry) -> dict[str, Secret]:

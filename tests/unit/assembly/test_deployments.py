@@ -40,6 +40,14 @@ def test_limits_and_abilities_of_model_info_are_the_deployments() -> None:
     assert "vision" in deployment.capabilities
 
 
+def test_what_else_the_operator_says_of_a_model_is_kept_to_be_shown() -> None:
+    info = ModelInfo(base_model="azure/gpt-4o", extras={"owner": msgspec.Raw(b'"ada"')})
+    told = made(info=info).deployments[0].told
+    assert {name: msgspec.json.decode(raw) for name, raw in told.items()} == {
+        "base_model": "azure/gpt-4o", "owner": "ada",
+    }  # fmt: skip
+
+
 TIERS = msgspec.Raw(
     b'[{"range": [0, 5], "input_cost_per_token": 1e-6}, {"range": [5, 9], "input_cost_per_token": 2e-6}]'
 )
