@@ -65,8 +65,9 @@ def test_while_open_answers_finish_nobody_is_to_send_more(launch: Launch, upstre
         upstream.wait_for(1)
         gateway.terminate()
         eventually(lambda: gateway.http("GET", "/health/readiness", key="").status == 503, "it says not to send more")
-        assert gateway.http("GET", "/health/readiness", key="").json()["status"] == "unhealthy"
+        assert gateway.http("GET", "/health/readiness", key="").json()["status"] == "shutting_down"
         assert gateway.http("GET", "/health/liveliness", key="").status == 200
+        assert gateway.http("GET", "/health/backlog").json()["in_flight_requests"] == 1
         assert gateway.metric("litellm_in_flight_requests") == 1
         for turned_away in (gateway.chat("fast"), gateway.http("POST", "/key/generate", {})):
             assert turned_away.status == 503

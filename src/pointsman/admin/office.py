@@ -21,7 +21,7 @@ __all__ = ["InferencePath", "Office", "Readiness"]
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether this process should be sent requests (``ready``), and what does not work although it should.
+    """Whether this process takes requests (``ready``; not once it shuts down), and what should work and does not.
 
     ``degraded`` has one sentence per ailment; a gateway that still answers known keys is degraded and ready.
     """
@@ -45,6 +45,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         table: The routing table in force.
         facts: What the catalogue knows of a deployment's model.
         hosts: The local servers that discovery watches.
+        in_flight: How many requests for models are under way.
         metrics_text: The exposition for Prometheus.
         flush: Moves what is spooled into the ledger, so that spending is exact when asked for.
         on_key_change: Told of each key that was made, changed, or (None) deleted.
@@ -68,6 +69,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
     readiness: Callable[[], Readiness] = Readiness
+    in_flight: Callable[[], int] = lambda: 0
     require_auth_for_metrics: bool = True
     key_defaults: Mapping[str, msgspec.Raw] = {}
     key_bounds: KeyBounds = KeyBounds()

@@ -38,6 +38,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             facts=gateway.routes.facts,
             hosts=lambda: gateway.routes.hosts,
             readiness=lambda: _readiness(gateway),
+            in_flight=lambda: gateway.admission.in_flight,
             require_auth_for_metrics=lite.require_auth_for_metrics_endpoint,
             key_defaults=lite.default_key_generate_params,
             key_bounds=lite.upperbound_key_generate_params,

@@ -15,7 +15,8 @@ from pointsman.dialects.openai_fields import write_error
 __all__ = ["LiveApp"]
 
 _OPEN_TO_THE_END: Final = frozenset({
-    "/health", "/health/liveliness", "/health/liveness", "/health/readiness", "/metrics", "/metrics/",
+    "/health", "/health/backlog", "/health/liveliness", "/health/liveness", "/health/readiness",
+    "/health/readiness/details", "/metrics", "/metrics/",
 })  # fmt: skip
 _RETRY_SECONDS: Final = 1
 
