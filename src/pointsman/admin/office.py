@@ -12,6 +12,7 @@ from pointsman.config.sections import KeyBounds
 from pointsman.core.clock import Clock
 from pointsman.core.identity import KeyRecord
 from pointsman.core.upstream import Deployment, Operation
+from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery.found import FoundHost
 from pointsman.routing.table import RoutingTable
@@ -51,6 +52,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         on_key_change: Told of each key that was made, changed, or (None) deleted.
         key_defaults: ``default_key_generate_params``: fields of a new key that the caller left out, as raw JSON.
         key_bounds: ``upperbound_key_generate_params``: what a key may have at most.
+        reset_clock: When budgets are reset.
         own_keys: Whether who makes a key may choose it.
         list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
@@ -73,6 +75,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     require_auth_for_metrics: bool = True
     key_defaults: Mapping[str, msgspec.Raw] = {}
     key_bounds: KeyBounds = KeyBounds()
+    reset_clock: ResetClock = UTC_MIDNIGHT
     own_keys: bool = True
     list_wildcards: bool = False
     docs: bool = True

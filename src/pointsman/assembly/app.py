@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pointsman import __version__
 from pointsman.admin.app import make_app as make_admin_app
 from pointsman.admin.office import InferencePath, Office, Readiness
+from pointsman.assembly.from_settings import reset_clock
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -21,7 +22,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
     """The app for every path that the inference server does not answer itself, as ``loaded`` wants it.
 
     Raises:
-        Misconfigured: ``default_key_generate_params`` holds what no key can have.
+        Misconfigured: ``default_key_generate_params`` holds what no key can have, or the time zone is unknown.
     """
     lite, general = loaded.settings.litellm_settings, loaded.settings.general_settings
     return make_admin_app(
@@ -42,6 +43,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             require_auth_for_metrics=lite.require_auth_for_metrics_endpoint,
             key_defaults=lite.default_key_generate_params,
             key_bounds=lite.upperbound_key_generate_params,
+            reset_clock=reset_clock(loaded),
             own_keys=not general.disable_custom_api_keys,
             list_wildcards=general.return_wildcard_routes,
             docs=loaded.environment.docs,

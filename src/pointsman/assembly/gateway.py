@@ -10,10 +10,16 @@ from pointsman import __version__
 from pointsman.accounting.estimate import estimate_text
 from pointsman.assembly.app import make_app
 from pointsman.assembly.deployments import configured
-from pointsman.assembly.from_settings import admission_settings, body_bytes_max, keepalive_seconds, media_limits
+from pointsman.assembly.from_settings import (
+    admission_settings,
+    body_bytes_max,
+    keepalive_seconds,
+    media_limits,
+    reset_clock,
+)
 from pointsman.assembly.gauges import Truncations, gauges
 from pointsman.assembly.live_app import LiveApp
-from pointsman.assembly.master_key import kept_master_key
+from pointsman.assembly.master_key import master_key
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
@@ -26,7 +32,6 @@ from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError
 from pointsman.core.nursery import Nursery
-from pointsman.core.secret import Secret
 from pointsman.core.upstream import Operation
 from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.lifecycle.house import House, Manners
@@ -61,8 +66,9 @@ class Gateway:
         self.loaded = self._started_with = loaded
         self.clock = SYSTEM_CLOCK
         self.nursery = Nursery(_tell_failure)
-        self.master_key, self.master_key_made = _master_key(plan, loaded)
+        self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
+        self.storage.reset_clock = reset_clock(loaded)
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
         self.metrics = CallMetrics(lambda: gauges(self))
@@ -175,6 +181,7 @@ class Gateway:
         self.admission.settings = admission_settings(loaded)
         self.gate.body_bytes_max = body_bytes_max(loaded)
         self.media.limits = media_limits(loaded)
+        self.storage.reset_clock = reset_clock(loaded)
         self.house.manners = self._manners(loaded)
         self.house.table = self.routes.table()
 
@@ -239,16 +246,6 @@ class Gateway:
     def _suggest(self, name: str) -> str:
         has_ollama = any(host.kind == "ollama" for host in self.routes.hosts)
         return hint_for(self.house.table, name, has_ollama=has_ollama)
-
-
-def _master_key(plan: ServePlan, loaded: Loaded) -> tuple[Secret | None, bool]:
-    if not plan.authenticate:
-        return None, False
-    configured = loaded.master_key
-    if configured is not None:
-        return configured, False
-    kept = kept_master_key(plan.data_directory)
-    return kept.key, kept.made
 
 
 def _tell_failure(name: str, error: BaseException) -> None:

@@ -9,21 +9,39 @@ months, which it refuses, end on the first of a month.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Final
+
+import msgspec
 
 from pointsman.core.errors import Malformed
 
-__all__ = ["approximate_seconds", "ends_at", "next_reset"]
+__all__ = ["UTC_MIDNIGHT", "ResetClock", "approximate_seconds", "ends_at", "next_reset"]
 
 _FORM: Final = re.compile(r"([1-9][0-9]{0,8})(s|m|h|d|w|mo)", re.ASCII)
 _WORDS: Final = {"hourly": "1h", "daily": "24h", "weekly": "7d", "monthly": "30d"}
 _DAY_SECONDS: Final = 86_400
-_WEEK_SECONDS: Final = 7 * _DAY_SECONDS
-_MONTH_SECONDS: Final = 30 * _DAY_SECONDS
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": _DAY_SECONDS, "w": _WEEK_SECONDS, "mo": _MONTH_SECONDS}
+_WEEK_DAYS: Final = 7
+_SECONDS: Final = {
+    "s": 1,
+    "m": 60,
+    "h": 3_600,
+    "d": _DAY_SECONDS,
+    "w": _WEEK_DAYS * _DAY_SECONDS,
+    "mo": 30 * _DAY_SECONDS,
+}
 _SECONDS_MAX: Final = 100 * 366 * _DAY_SECONDS
 _MONTHS_A_YEAR: Final = 12
+
+
+class ResetClock(msgspec.Struct, frozen=True):
+    """Whose days, weeks and months budgets go by, and at which time of day these end."""
+
+    zone: tzinfo = UTC
+    time_of_day: time = time()
+
+
+UTC_MIDNIGHT: Final = ResetClock()
 
 
 def ends_at(duration: str, start: float, field: str) -> float:
@@ -38,23 +56,26 @@ def ends_at(duration: str, start: float, field: str) -> float:
     return _months_after(start, number) if unit == "mo" else start + number * _SECONDS[unit]
 
 
-def next_reset(duration: str, now: float, field: str = "budget_duration") -> float:
+def next_reset(duration: str, now: float, clock: ResetClock = UTC_MIDNIGHT) -> float:
     """When a budget of this duration is next reset, in seconds since the epoch, as ``now``; always after it.
 
-    ``7d`` and ``1w`` end on Monday, months and ``30d`` on the first, each at midnight UTC. All others end at a whole
-    multiple of themselves since today's midnight UTC: ``1d`` at the next midnight, ``1h`` at the full hour.
+    ``7d`` and ``1w`` end on Monday, months and ``30d`` on the first, other days after so many of them, each at the
+    clock's time of day. Shorter units end at a whole multiple of themselves since midnight: ``1h`` at the full hour.
 
     Raises:
-        Malformed: see :func:`ends_at`.
+        Malformed: see :func:`ends_at`; ``param`` is ``budget_duration``.
     """
-    number, unit = _parts(duration, field)
-    today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    midnight = today.timestamp()
+    number, unit = _parts(duration, "budget_duration")
+    today = datetime.fromtimestamp(now, clock.zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     if unit == "mo" or (number, unit) == (30, "d"):
-        return _months_after(today.replace(day=1).timestamp(), number if unit == "mo" else 1)
-    if unit in {"d", "w"} and number * _SECONDS[unit] == _WEEK_SECONDS:
-        return (today + timedelta(days=7 - today.weekday())).timestamp()
+        months = number if unit == "mo" else 1
+        first = today.replace(day=1)
+        passed = _at(first, clock) <= now
+        return _at(_month_later(first, months if passed else months - 1), clock)
+    if unit in {"d", "w"}:
+        return _day_end(today, number * (1 if unit == "d" else _WEEK_DAYS), now, clock)
     length = number * _SECONDS[unit]
+    midnight = today.timestamp()
     return midnight + ((now - midnight) // length + 1) * length
 
 
@@ -79,12 +100,32 @@ def _parts(duration: str, field: str) -> tuple[int, str]:
     return int(found[1]), found[2]
 
 
+def _day_end(today: datetime, days: int, now: float, clock: ResetClock) -> float:
+    if days == 1:
+        end = today
+    elif days == _WEEK_DAYS:
+        end = today + timedelta(days=-today.weekday() % _WEEK_DAYS)
+    else:
+        return _at(today + timedelta(days=days), clock)
+    return _at(end if _at(end, clock) > now else end + timedelta(days=days), clock)
+
+
+def _at(day: datetime, clock: ResetClock) -> float:
+    moment = clock.time_of_day
+    return day.replace(hour=moment.hour, minute=moment.minute, second=moment.second).timestamp()
+
+
 def _months_after(moment: float, months: int) -> float:
-    """The same day and time ``months`` later, or that month's last day."""
+    """The same day and time ``months`` later in UTC, or that month's last day."""
     start = datetime.fromtimestamp(moment, UTC)
-    years, month = divmod(start.month - 1 + months, _MONTHS_A_YEAR)
-    first = start.replace(year=start.year + years, month=month + 1, day=1)
-    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    first = _month_later(start.replace(day=1), months)
+    last = _month_later(first, 1) - timedelta(days=1)
     target = first.replace(day=min(start.day, last.day))
     # The difference is exact where the timestamp of a fraction of a second would be rounded.
     return moment + (target - start) / timedelta(seconds=1)
+
+
+def _month_later(first: datetime, months: int) -> datetime:
+    """The first of a month, so many months after another."""
+    years, month = divmod(first.month - 1 + months, _MONTHS_A_YEAR)
+    return first.replace(year=first.year + years, month=month + 1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from pointsman.assembly import gateway as gateway_module
 from pointsman.assembly.gateway import Gateway
 from pointsman.assembly.plan import ServePlan
 from pointsman.config.load import Loaded, load
+from pointsman.policies.durations import ResetClock
 from pointsman.providers.media import MediaLimits
 
 READING_SECONDS = 0.4
@@ -114,6 +117,24 @@ async def test_images_may_be_fetched_once_a_reload_says_so(bench: Bench) -> None
     assert media.limits == MediaLimits(enabled=False)
     await bench.reload(config("one", pointsman={"fetch_remote_images": True, "fetch_remote_image_bytes_max": 7}))
     assert media.limits == MediaLimits(enabled=True, bytes_max=7)
+
+
+@pytest.mark.parametrize("zone", ["Atlantis/Poseidonis", "../../etc/passwd", "/etc/localtime", "Europe"])
+async def test_a_time_zone_that_is_none_refuses_the_edit(
+    bench: Bench, caplog: pytest.LogCaptureFixture, zone: str
+) -> None:
+    await bench.reload(config("two", litellm_settings={"timezone": zone}))
+    assert bench.names == {"one"}
+    assert "litellm_settings.timezone" in caplog.text
+
+
+@pytest.mark.parametrize(("said", "meant"), [("6:30", dt.time(6, 30)), ("23:05:09", dt.time(23, 5, 9))])
+async def test_when_budgets_are_reset_follows_an_edit(bench: Bench, said: str, meant: dt.time) -> None:
+    await bench.reload(config("one", litellm_settings={"timezone": "UTC", "budget_reset_time": said}))
+    assert bench.gateway.storage.reset_clock == ResetClock(UTC, meant)
+    for wrong in ("24:00", "6", "6:3", "noon"):
+        await bench.reload(config("two", litellm_settings={"budget_reset_time": wrong}))
+    assert bench.names == {"one"}
 
 
 async def test_a_good_edit_says_how_many_models_there_are(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Malformed
-from pointsman.policies.durations import approximate_seconds, ends_at, next_reset
+from pointsman.policies.durations import ResetClock, approximate_seconds, ends_at, next_reset
 
 
 def moment(text: str) -> float:
@@ -93,6 +94,56 @@ def test_where_litellm_would_reset_too_often_or_not_at_all_the_duration_is_kept(
 
 
 @pytest.mark.parametrize(
+    ("now", "duration", "reset"),
+    [
+        ("2026-11-24 05:00:00", "1d", "2026-11-24T06:30:00"),
+        ("2026-11-24 06:30:00", "1d", "2026-11-25T06:30:00"),
+        ("2026-11-30 05:00:00", "7d", "2026-11-30T06:30:00"),
+        ("2026-11-30 07:00:00", "1w", "2026-12-07T06:30:00"),
+        ("2026-12-01 05:00:00", "1mo", "2026-12-01T06:30:00"),
+        ("2026-12-01 05:00:00", "2mo", "2027-01-01T06:30:00"),
+        ("2026-12-01 07:00:00", "30d", "2027-01-01T06:30:00"),
+        ("2026-11-24 05:00:00", "10d", "2026-12-04T06:30:00"),
+        ("2026-11-24 05:00:00", "1h", "2026-11-24T06:00:00"),
+    ],
+)
+def test_days_weeks_and_months_end_at_the_time_of_day_that_is_set(now: str, duration: str, reset: str) -> None:
+    assert told(next_reset(duration, moment(now), ResetClock(time_of_day=time(6, 30)))) == reset
+
+
+@pytest.mark.parametrize(
+    ("now", "duration", "reset"),
+    [
+        ("2026-11-24 23:30:00", "1d", "2026-11-25T23:00:00"),
+        ("2026-11-24 22:30:00", "1d", "2026-11-24T23:00:00"),
+        ("2026-07-24 12:00:00", "1d", "2026-07-24T22:00:00"),
+        ("2026-03-28 12:00:00", "7d", "2026-03-29T22:00:00"),
+        ("2026-10-24 12:00:00", "1mo", "2026-10-31T23:00:00"),
+        ("2026-07-24 12:00:00", "6h", "2026-07-24T16:00:00"),
+    ],
+)
+def test_days_are_those_of_the_time_zone_through_summer_and_winter(now: str, duration: str, reset: str) -> None:
+    assert told(next_reset(duration, moment(now), ResetClock(zone("Europe/Berlin")))) == reset
+
+
+def zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except ZoneInfoNotFoundError:
+        pytest.skip("this system has no time zones")
+
+
+@given(
+    st.floats(1_700_000_000, 1_900_000_000),
+    st.sampled_from(["90m", "5h", "1d", "3d", "7d", "30d", "2mo"]),
+    st.times(),
+    st.sampled_from(["Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Africa/Casablanca"]),
+)
+def test_on_every_clock_the_next_reset_is_ahead(now: float, duration: str, at: time, place: str) -> None:
+    assert next_reset(duration, now, ResetClock(zone(place), at.replace(microsecond=0))) > now
+
+
+@pytest.mark.parametrize(
     ("word", "meaning"), [("hourly", "1h"), ("daily", "24h"), ("weekly", "7d"), (" Monthly ", "30d")]
 )
 def test_the_words_of_litellm_are_durations_too(word: str, meaning: str) -> None:
@@ -131,12 +182,12 @@ WRONG = [
 @pytest.mark.parametrize("wrong", WRONG)
 def test_anything_else_is_refused_by_the_name_of_the_field(wrong: str) -> None:
     readers = (
-        lambda: ends_at(wrong, 0.0, "duration"),
-        lambda: next_reset(wrong, 0.0, "duration"),
-        lambda: approximate_seconds(wrong, "duration"),
+        lambda: ends_at(wrong, 0.0, "budget_duration"),
+        lambda: next_reset(wrong, 0.0),
+        lambda: approximate_seconds(wrong, "budget_duration"),
     )
     for read in readers:
-        with pytest.raises(Malformed, match="duration must be a duration") as caught:
+        with pytest.raises(Malformed, match="budget_duration must be a duration") as caught:
             read()
-        assert caught.value.param == "duration"
+        assert caught.value.param == "budget_duration"
         assert "7d" in (caught.value.hint or "")

@@ -21,7 +21,8 @@ __all__ = ["block_key", "delete_keys", "reset_spend", "unblock_key", "update_key
 async def update_key(office: Office, visit: Visit[Nothing, UpdateKeyRequest]) -> Answer:
     """Change what the request names, and leave the rest."""
     old = await existing_key(office, token_meant(visit.body.key))
-    changes, unheeded = changes_of(visit.body, visit.fields, office.clock.wall(), old.extra)
+    now = office.clock.wall()
+    changes, unheeded = changes_of(visit.body, visit.fields, now, office.reset_clock, extra=old.extra)
     if isinstance(changes.spend, int):
         # What was spent before is not to be added to what is set now.
         await flushed(office)
