@@ -292,6 +292,16 @@ async def test_a_key_is_named_by_itself_or_by_its_hash(desk: Desk) -> None:
         assert (await desk.ask("GET", f"/key/info?key={name}")).status == 404
 
 
+async def test_an_update_without_a_key_means_the_one_with_the_alias(desk: Desk) -> None:
+    key = await desk.new_key(key_alias="ada")
+    answer = await desk.ask("POST", "/key/update", {"key_alias": "ada", "rpm_limit": 7})
+    assert (answer.status, answer.json()["key"]) == (200, token_of(key))
+    assert (desk.record(key).rpm_limit, desk.record(key).key_alias) == (7, "ada")
+    unknown = await desk.ask("POST", "/key/update", {"key_alias": "bob", "rpm_limit": 7})
+    assert (unknown.status, unknown.error.param) == (404, "key_alias")
+    assert (await desk.ask("POST", "/key/update", {"rpm_limit": 7})).status == 400
+
+
 async def test_a_blocked_key_is_turned_away_at_once_and_until_unblocked(desk: Desk) -> None:
     key = await desk.new_key()
     assert (await desk.ask("GET", "/v1/models", key=key)).status == 200

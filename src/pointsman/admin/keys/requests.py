@@ -67,9 +67,9 @@ class GenerateKeyRequest(KeyFields, frozen=True, kw_only=True):
 
 
 class UpdateKeyRequest(KeyFields, frozen=True, kw_only=True):
-    """Changes to the key named by ``key``."""
+    """Changes to the key named by ``key``; without it, to the one that has ``key_alias``."""
 
-    key: KeyText
+    key: KeyText | UnsetType | None = UNSET
 
 
 class RegenerateKeyRequest(KeyFields, frozen=True, kw_only=True):
