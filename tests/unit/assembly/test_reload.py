@@ -21,7 +21,7 @@ from pointsman.config.load import Loaded, load
 from pointsman.policies.durations import ResetClock
 from pointsman.providers.media import MediaLimits
 
-READING_SECONDS = 0.4
+READING_SECONDS = 0.8
 
 
 def config(*models: str, **sections: Any) -> dict[str, Any]:
