@@ -12,6 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pointsman.config.environment import START_VARIABLES, VARIABLES
 from pointsman.config.findings import ConfigRefused
 from pointsman.config.known_keys import known_keys
 from pointsman.config.load import Loaded, load
@@ -178,6 +179,13 @@ def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
 )
 def test_what_is_so_anyway_is_not_warned_of(write: Write, text: str, warned: set[str]) -> None:
     assert {warning.path for warning in load(write(text), {}).warnings} == warned
+
+
+def test_a_variable_that_is_used_before_the_file_is_read_is_warned_of_there(write: Write) -> None:
+    assert frozenset(VARIABLES) >= START_VARIABLES
+    for name in START_VARIABLES:
+        loaded = load(write(f"environment_variables: {{OLLAMA_HOST: a, {name}: '1'}}\n"), {})
+        assert [warning.path for warning in loaded.warnings] == [f"environment_variables.{name}"]
 
 
 def test_secrets_do_not_print() -> None:
