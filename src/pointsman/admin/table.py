@@ -60,6 +60,16 @@ _HEALTH: Final = (
         summary="Whether to send requests here", tier="litellm",
         query=Nothing, body=Nothing, reply=health.ReadinessReply,
     ),
+    Route(
+        "GET", ("/health/readiness/details",), Scope.INFERENCE, health.readiness,
+        summary="The same, where LiteLLM tells the details", tier="litellm",
+        query=Nothing, body=Nothing, reply=health.ReadinessReply,
+    ),
+    Route(
+        "GET", ("/health/backlog",), Scope.INFERENCE, health.backlog,
+        summary="How many requests are under way", tier="litellm",
+        query=Nothing, body=Nothing, reply=health.BacklogReply,
+    ),
 )  # fmt: skip
 
 _MODELS: Final = (

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-from pointsman.assembly.deployments import Configured, configured
+from pointsman.assembly.deployments import Configured
 from pointsman.assembly.plan import DemoModel
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
@@ -24,22 +23,16 @@ DEMO_MODEL: Final = "smollm2-135m"
 class RouteMaker:
     """Knows what there is to route to. Configured names win over found ones."""
 
-    def __init__(self, catalog: Catalog, demo: DemoModel | None) -> None:
-        self._catalog = catalog
+    def __init__(self, demo: DemoModel | None) -> None:
+        self._catalog = Catalog()
         self._demo = () if demo is None else (_demo(demo),)
         self._settings = Settings()
         self._configured = Configured((), (), ())
         self._hosts: tuple[FoundHost, ...] = ()
 
-    def configure(self, settings: Settings, variables: Mapping[str, str]) -> tuple[str, ...]:
-        """Take over a configuration; what it comes to is in the next table. Gives what had to be left out.
-
-        Raises:
-            Misconfigured: it contradicts itself; the former one stays.
-        """
-        made = configured(settings, variables, self._catalog)
-        self._configured, self._settings = made, settings
-        return made.skipped
+    def configure(self, settings: Settings, made: Configured, catalog: Catalog) -> None:
+        """Take over a configuration and what it was ``made`` into with that catalogue; it is in the next table."""
+        self._settings, self._configured, self._catalog = settings, made, catalog
 
     def found(self, hosts: tuple[FoundHost, ...]) -> None:
         """Take over what discovery found."""

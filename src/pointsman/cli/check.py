@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from pointsman.assembly.deployments import configured
+from pointsman.assembly.from_settings import reset_clock
 from pointsman.catalog.lookup import Catalog
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
@@ -38,6 +39,7 @@ def check(file: Path) -> None:
             click.echo(f"error    {error}")
         click.echo(f"{file}: {len(refused.errors)} errors, {len(refused.warnings)} warnings")
         sys.exit(1)
+    reset_clock(loaded)
     made = configured(loaded.settings, loaded.variables, Catalog())
     for warning in loaded.warnings:
         click.echo(f"warning  {warning}")

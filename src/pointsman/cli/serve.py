@@ -84,7 +84,7 @@ def _serve(plan: ServePlan, *, demo: bool) -> None:
         plan = msgspec.structs.replace(plan, demo=DemoModel(child.api_base, child.key))
     try:
         if plan.workers > 1:
-            supervise(plan, console)
+            supervise(plan, console, loaded.settings.local.shutdown_grace_seconds)
         else:
             sock = listening_socket(plan, shared=False)
             plan = msgspec.structs.replace(plan, port=sock.getsockname()[1])

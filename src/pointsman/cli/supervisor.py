@@ -19,7 +19,8 @@ __all__ = ["Orders", "supervise"]
 
 _POLL_SECONDS: Final = 0.2
 _RESTART_SECONDS: Final = 1.0
-_STOP_SECONDS_MAX: Final = 60.0
+_STOP_SECONDS: Final = 30.0
+"""What a worker may take beyond its grace to bring its records home."""
 
 
 class Orders(msgspec.Struct):
@@ -38,8 +39,9 @@ class Orders(msgspec.Struct):
 
 
 class _Supervisor:
-    def __init__(self, plan: ServePlan, console: Console) -> None:
+    def __init__(self, plan: ServePlan, console: Console, grace_seconds: float) -> None:
         self._plan = plan
+        self._stop_seconds = grace_seconds + _STOP_SECONDS
         self._console = console
         self._children: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         self._stopping = False
@@ -79,7 +81,7 @@ class _Supervisor:
                 child.terminate()
 
     def _wait(self) -> int:
-        give_up = time.monotonic() + _STOP_SECONDS_MAX
+        give_up = time.monotonic() + self._stop_seconds
         for child, _ in self._children.values():
             try:
                 child.wait(timeout=max(0.1, give_up - time.monotonic()))
@@ -88,14 +90,14 @@ class _Supervisor:
         return 0
 
 
-def supervise(plan: ServePlan, console: Console) -> None:
-    """Run ``plan.workers`` processes until told to stop.
+def supervise(plan: ServePlan, console: Console, grace_seconds: float) -> None:
+    """Run ``plan.workers`` processes until told to stop; each then has ``grace_seconds`` for what is under way.
 
     Raises:
         Misconfigured: the port is taken.
     """
     console.print(f"Pointsman serves on http://{plan.host}:{plan.port} with {plan.workers} workers.")
-    sys.exit(_Supervisor(plan, console).run())
+    sys.exit(_Supervisor(plan, console, grace_seconds).run())
 
 
 def _orders(plan: ServePlan, worker: int) -> Orders:

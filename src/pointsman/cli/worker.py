@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import signal
 import socket
 import sys
@@ -24,12 +25,36 @@ __all__ = ["listening_socket", "run_worker"]
 _BACKLOG: Final = 4096
 _ACCEPTS_A_TURN: Final = 16
 _IDLE_SECONDS: Final = 75
+_LOOK_SECONDS: Final = 0.05
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
 """Requests make little garbage that counting does not free; the default would look for cycles every few requests."""
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server, but a signal ends :meth:`serve` and not the process: records are still to be brought home."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let open answers finish within the grace, and only then stop listening.
+
+        Until then a load balancer can ask and is told to send no more; with the door shut it would see failures.
+        """
+        self._gateway.drain()
+        grace = self._gateway.loaded.settings.local.shutdown_grace_seconds
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace
+        busy = list(self.server_state.connections)
+        for connection in busy:
+            connection.shutdown()
+        for _ in range(math.ceil(grace / _LOOK_SECONDS)):
+            if self.force_exit or self.server_state.connections.isdisjoint(busy):
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        self.config.timeout_graceful_shutdown = max(0, math.ceil(end - loop.time()))
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -83,7 +108,6 @@ def _doors(sock: socket.socket) -> list[socket.socket]:
 
 async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gateway], None]) -> None:
     gateway = await Gateway.open(plan)
-    grace = gateway.loaded.settings.local.shutdown_grace_seconds
     config = uvicorn.Config(
         gateway.app,
         http=partial(InferenceProtocol, gate=gateway.gate),  # type: ignore[arg-type]
@@ -96,9 +120,8 @@ async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gatew
         proxy_headers=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_IDLE_SECONDS,
-        timeout_graceful_shutdown=max(1, round(grace)),
     )
-    server = _Server(config)
+    server = _Server(config, gateway)
     gateway.start()
     on_ready(gateway)
     gc.collect()

@@ -47,7 +47,8 @@ class Deployment(msgspec.Struct, frozen=True):
     """One model at one address. ``model`` is what the upstream calls it, ``litellm_model`` what the config says.
 
     ``group`` is the public name; ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
-    win. ``price`` None: nobody told us. ``charges`` is False where no call can cost anything.
+    win. ``price`` None: nobody told us. ``charges`` is False where no call can cost anything. ``told`` is what the
+    operator tells clients about it beyond that, raw JSON by name.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Deployment(msgspec.Struct, frozen=True):
     num_ctx: int | None = None
     keep_alive: msgspec.Raw | None = None
     discovered: bool = False
+    told: Mapping[str, msgspec.Raw] = {}
 
 
 class Ask(msgspec.Struct):

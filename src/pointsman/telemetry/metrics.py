@@ -186,6 +186,7 @@ _GAUGE_WORDS: Final = {
     "pointsman_upstream_connections_idle": "Idle connections to upstreams.",
     "pointsman_upstream_connections_busy": "Connections to upstreams with a request under way.",
     "pointsman_upstream_connections_opened_total": "Connections to upstreams ever opened.",
+    "pointsman_context_truncations_total": "Prompts that an upstream seems to have cut.",
 }
 
 

@@ -9,7 +9,8 @@ from pointsman.admin.models.counting import TokenCountReply
 from pointsman.admin.models.description import address_without_secrets
 from pointsman.admin.models.info import ModelGroupReply, ModelInfoReply
 from pointsman.admin.models.listing import ModelList
-from tests.unit.admin.office_desk import CANARY, Desk, found_host
+from pointsman.routing.table import RoutingTable
+from tests.unit.admin.office_desk import CANARY, Desk, deployment, found_host
 
 
 async def ids(desk: Desk, key: str | None = None, **query: Any) -> list[str]:
@@ -18,9 +19,20 @@ async def ids(desk: Desk, key: str | None = None, **query: Any) -> list[str]:
     return [card.id for card in msgspec.json.decode(answer.body, type=ModelList).data]
 
 
+async def test_what_the_operator_tells_of_a_model_is_shown_and_never_in_place_of_what_is_known() -> None:
+    told = {"team": msgspec.Raw(b'{"lead":"ada"}'), "base_model": msgspec.Raw(b'"gpt-4o"'), "id": msgspec.Raw(b'"x"')}
+    desk = Desk(table=lambda: RoutingTable([deployment(told=told)]))
+    (row,) = (await desk.ask("GET", "/model/info")).json()["data"]
+    assert (row["model_info"]["team"], row["model_info"]["base_model"]) == ({"lead": "ada"}, "gpt-4o")
+    assert row["model_info"]["id"] == "id-llama3"
+
+
 async def test_the_operator_sees_every_name_that_is_not_hidden(desk: Desk) -> None:
     assert await ids(desk) == ["llama3", "embedder", "vip", "gpt-4"]
     assert await ids(desk, return_wildcard_routes="true") == ["llama3", "embedder", "vip", "gpt-4", "openai/*"]
+    willing = Desk(list_wildcards=True)
+    assert "openai/*" in await ids(willing)
+    assert "openai/*" not in await ids(willing, return_wildcard_routes="false")
 
 
 async def test_a_card_is_openais_with_litellms_additions(desk: Desk) -> None:

@@ -69,6 +69,9 @@ async def test_rows_are_filtered_and_paged_latest_first(desk: Desk) -> None:
     assert await asked("limit=2&offset=3") == ["c3", "c4"]
     assert await asked(f"api_key={key}") == await asked(f"api_key={token_of(key)}") == ["c1", "c3", "c5"]
     assert await asked("request_id=c4") == ["c4"]
+    for limit, cut in ((5, "true"), (6, "true"), (7, None)):
+        answer = await desk.ask("GET", f"/spend/logs?limit={limit}")
+        assert answer.headers.get("x-litellm-spend-logs-truncated") == cut
 
 
 async def test_a_call_that_has_just_ended_is_there(desk: Desk) -> None:
@@ -101,6 +104,8 @@ async def test_with_dates_there_are_sums_by_day(desk: Desk) -> None:
     assert days[1].users == {"ann": 0.25, "bob": 1.0}
     assert days[1].models == {"llama3": 0.25, "vip": 1.0}
     assert days[1].api_keys == {"k1": 0.25, "k2": 1.0}
+    flat = (await desk.ask("GET", f"/spend/logs?{query}")).json()[1]
+    assert (flat["k1"], flat["k2"], flat["spend"]) == (0.25, 1.0, 1.25)
     only = (await desk.ask("GET", "/spend/logs?start_date=2026-09-21&end_date=2026-09-21")).json()
     assert [day["startTime"] for day in only] == ["2026-09-21"]
     bobs = (await desk.ask("GET", f"/spend/logs?{query}&user_id=bob")).json()
