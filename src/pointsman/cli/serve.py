@@ -10,6 +10,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from pointsman.assembly.master_key import kept_master_key
 from pointsman.assembly.plan import DemoModel, ServePlan
 from pointsman.cli.banner import show_banner
 from pointsman.cli.supervisor import supervise
@@ -84,7 +85,8 @@ def _serve(plan: ServePlan, *, demo: bool) -> None:
         plan = msgspec.structs.replace(plan, demo=DemoModel(child.api_base, child.key))
     try:
         if plan.workers > 1:
-            supervise(plan, console)
+            key_made = plan.authenticate and loaded.master_key is None and kept_master_key(plan.data_directory).made
+            supervise(plan, console, key_made=key_made)
         else:
             sock = listening_socket(plan, shared=False)
             plan = msgspec.structs.replace(plan, port=sock.getsockname()[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import signal
 import socket
@@ -55,7 +56,9 @@ def listening_socket(plan: ServePlan, *, shared: bool) -> socket.socket:
         sock.setblocking(False)
     except OSError as error:
         message = f"Cannot listen on {plan.host}:{plan.port}: {error.strerror}."
-        raise Misconfigured(message, hint="Choose another port with --port.") from None
+        is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        hint = "Name an address of this machine with --host." if is_host else "Choose another port with --port."
+        raise Misconfigured(message, hint=hint) from None
     return sock
 
 
