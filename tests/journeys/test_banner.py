@@ -25,9 +25,7 @@ def paste(line: str, env: Mapping[str, str] | None = None) -> bytes:
     if shutil.which("curl") is None:
         pytest.skip("no curl on this machine")
     path = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-    done = subprocess.run(
-        ["sh", "-c", line], capture_output=True, timeout=20, check=True, env={**path, **(env or {})}
-    )
+    done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=20, check=True, env={**path, **(env or {})})
     return done.stdout
 
 

@@ -17,7 +17,10 @@ __all__ = ["Orders", "main"]
 
 
 class Orders(msgspec.Struct):
-    """What the child is told: a model file, a free port, a key, a chat template, and whether to embed."""
+    """What the child is told: a model file, a free port, a key, a chat template.
+
+    ``context`` is in tokens, for each of the ``slots`` that answer at the same time.
+    """
 
     model: str
     port: int
@@ -47,7 +50,7 @@ def _start(orders: Orders) -> Any:  # noqa: ANN401 - the library has no types
     parameters.model.path = orders.model
     parameters.port = orders.port
     parameters.api_keys = [orders.key]
-    parameters.n_ctx = orders.context
+    parameters.n_ctx = orders.context * orders.slots  # llama.cpp divides it among them
     parameters.n_parallel = orders.slots
     parameters.cpuparams.n_threads = orders.threads
     parameters.cpuparams_batch.n_threads = orders.threads

@@ -72,5 +72,6 @@ def _variable_with(key: Secret) -> str | None:
     """The variable of the operator's own shell that holds the key; a configuration may refer to any."""
     environment = process_environment()
     names = (*_USUAL_VARIABLES, *sorted(environment))
-    return next((name for name in names if name.isidentifier() and key.matches(environment.get(name, "").strip())), None)
-
+    return next(
+        (name for name in names if name.isidentifier() and key.matches(environment.get(name, "").strip())), None
+    )

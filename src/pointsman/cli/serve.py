@@ -34,7 +34,7 @@ _DIRECTORY_MODE: Final = 0o700
 @click.option("--port", type=click.IntRange(0, 65535), help=f"Port to listen on.  [default: {_DEFAULT_PORT}]")
 @click.option("--ollama", multiple=True, metavar="URL", help="An Ollama server; may be given several times.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder for everything that is written.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Number of processes.  [default: 1]")
+@click.option("--workers", type=click.IntRange(1, 512), help="Number of processes.  [default: 1]")
 @click.option("--demo", is_flag=True, help="Fetch and run a small real model (a toy), to try it all at once.")
 @click.option("--no-auth", is_flag=True, help="Ask for no key. Only on a loopback address.")
 def serve(

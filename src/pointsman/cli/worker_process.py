@@ -59,7 +59,8 @@ def _ready(orders: Orders, gateway: Gateway) -> None:
 
 def _outlive_nobody() -> None:
     """End with the supervisor: its end of the pipe closes with it."""
-    while sys.stdin.buffer.read(4096):
+    # Not through sys.stdin: its lock, held by this thread while it waits, would abort the interpreter at its end.
+    while os.read(0, 4096):
         pass
     os.kill(os.getpid(), 15)
 
