@@ -64,6 +64,11 @@ def test_the_context_that_is_told_can_be_used(demo: Gateway) -> None:
     assert told // 2 < usage["prompt_tokens"] < told
 
 
+def test_ctrl_c_leaves_the_models_server_to_finish_open_answers(demo: Gateway) -> None:
+    os.kill(child(demo), signal.SIGINT)
+    assert demo.chat(TOY, "Say hello.", max_tokens=8).status == 200
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_models_server_does_not_outlive_the_gateway(demo: Gateway, number: signal.Signals) -> None:

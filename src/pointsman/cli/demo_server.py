@@ -8,6 +8,7 @@ parent.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any
 
@@ -33,6 +34,8 @@ class Orders(msgspec.Struct):
 
 def main() -> None:
     """Serve until standard input closes."""
+    # Ctrl-C reaches the whole process group; the gateway still lets open answers finish, and then closes the input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     server = _start(orders)
     sys.stdout.write(f"READY {orders.port}\n")
