@@ -29,7 +29,20 @@ _GC_THRESHOLDS: Final = (50_000, 20, 50)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, but a signal ends :meth:`serve` and not the process: records are still to be brought home."""
+    """uvicorn's server, but a signal ends :meth:`serve` and not the process: records are still to be brought home.
+
+    ``on_listening`` is called once connections are accepted.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_listening()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -91,13 +104,16 @@ async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gatew
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=max(1, round(grace)),
     )
-    server = _Server(config)
+    server = _Server(config, partial(_listening, gateway, on_ready))
     gateway.start()
-    on_ready(gateway)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
     try:
         await server.serve(sockets=[sock])
     finally:
         await gateway.close()
+
+
+def _listening(gateway: Gateway, on_ready: Callable[[Gateway], None]) -> None:
+    on_ready(gateway)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
