@@ -55,6 +55,8 @@ class _Server(uvicorn.Server):
 def listening_socket(plan: ServePlan, *, shared: bool) -> socket.socket:
     """A socket bound to the plan's address; ``shared`` lets several workers bind it (SO_REUSEPORT).
 
+    One that is not shared listens already; who connects waits until the gateway is ready.
+
     Raises:
         Misconfigured: the address cannot be bound.
     """
@@ -68,6 +70,9 @@ def listening_socket(plan: ServePlan, *, shared: bool) -> socket.socket:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             sock.bind(address)
             sock.setblocking(False)
+            if not shared:
+                # Until one listens, a second could bind too, and uvloop does not tell that it cannot listen then.
+                sock.listen(_BACKLOG)
             on_failure.pop_all()
     except OSError as error:
         message = f"Cannot listen on {plan.host}:{plan.port}: {error.strerror}."

@@ -49,6 +49,12 @@ def test_a_port_in_use_is_told_with_the_option_that_helps() -> None:
     assert "--port" in (caught.value.hint or "")
 
 
+def test_of_two_that_start_at_once_the_second_is_told() -> None:
+    first = listening_socket(ServePlan("127.0.0.1", 0, Path("data")), shared=False)
+    with first, pytest.raises(Misconfigured, match="in use"):
+        listening_socket(ServePlan("127.0.0.1", first.getsockname()[1], Path("data")), shared=False)
+
+
 @pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid"])
 def test_an_address_that_is_not_ours_is_told_with_the_option_that_helps(host: str) -> None:
     with pytest.raises(Misconfigured) as caught:
