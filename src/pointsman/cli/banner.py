@@ -79,7 +79,9 @@ def _tell_hosts(hosts: Iterable[FoundHost], console: Console) -> None:
     """Say why a server has nothing in the table."""
     for host in hosts:
         if not host.online:
-            console.print(f"[yellow]not reached[/] {host.url}: {escape(host.problem or '')}", soft_wrap=True)
+            problem = escape(host.problem or "")
+            about = problem if host.url in problem else f"{host.url}: {problem}"
+            console.print(f"[yellow]not reached[/] {about}", soft_wrap=True)
         elif not host.models:
             hint = "Pull one with: ollama pull llama3.2" if host.kind == "ollama" else "Load one there."
             console.print(f"[yellow]no models[/] {host.url} answers and has no model yet. {hint}", soft_wrap=True)
