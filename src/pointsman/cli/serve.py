@@ -10,6 +10,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from pointsman.assembly.master_key import kept_master_key
 from pointsman.assembly.plan import DemoModel, ServePlan
 from pointsman.cli.banner import show_banner
 from pointsman.cli.supervisor import supervise
@@ -33,7 +34,7 @@ _DIRECTORY_MODE: Final = 0o700
 @click.option("--port", type=click.IntRange(0, 65535), help=f"Port to listen on.  [default: {_DEFAULT_PORT}]")
 @click.option("--ollama", multiple=True, metavar="URL", help="An Ollama server; may be given several times.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder for everything that is written.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Number of processes.  [default: 1]")
+@click.option("--workers", type=click.IntRange(1, 512), help="Number of processes.  [default: 1]")
 @click.option("--demo", is_flag=True, help="Fetch and run a small real model (a toy), to try it all at once.")
 @click.option("--no-auth", is_flag=True, help="Ask for no key. Only on a loopback address.")
 def serve(
@@ -84,7 +85,9 @@ def _serve(plan: ServePlan, *, demo: bool) -> None:
         plan = msgspec.structs.replace(plan, demo=DemoModel(child.api_base, child.key))
     try:
         if plan.workers > 1:
-            supervise(plan, console, loaded.settings.local.shutdown_grace_seconds)
+            key_made = plan.authenticate and loaded.master_key is None and kept_master_key(plan.data_directory).made
+            grace = loaded.settings.local.shutdown_grace_seconds
+            supervise(plan, console, grace, key_made=key_made)
         else:
             sock = listening_socket(plan, shared=False)
             plan = msgspec.structs.replace(plan, port=sock.getsockname()[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import math
 import signal
@@ -31,11 +32,21 @@ _GC_THRESHOLDS: Final = (50_000, 20, 50)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, but a signal ends :meth:`serve` and not the process: records are still to be brought home."""
+    """uvicorn's server, but a signal ends :meth:`serve` and not the process: records are still to be brought home.
 
-    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+    ``on_listening`` is called once connections are accepted.
+    """
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway, on_listening: Callable[[], None]) -> None:
         super().__init__(config)
         self._gateway = gateway
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let open answers finish within the grace, and only then stop listening.
@@ -67,21 +78,30 @@ class _Server(uvicorn.Server):
 def listening_socket(plan: ServePlan, *, shared: bool) -> socket.socket:
     """A socket bound to the plan's address; ``shared`` lets several workers bind it (SO_REUSEPORT).
 
+    One that is not shared listens already; who connects waits until the gateway is ready.
+
     Raises:
         Misconfigured: the address cannot be bound.
     """
     try:
         found = socket.getaddrinfo(plan.host.strip("[]"), plan.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind(address)
-        sock.setblocking(False)
+        with contextlib.ExitStack() as on_failure:
+            sock = on_failure.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sock.bind(address)
+            sock.setblocking(False)
+            if not shared:
+                # Until one listens, a second could bind too, and uvloop does not tell that it cannot listen then.
+                sock.listen(_BACKLOG)
+            on_failure.pop_all()
     except OSError as error:
         message = f"Cannot listen on {plan.host}:{plan.port}: {error.strerror}."
-        raise Misconfigured(message, hint="Choose another port with --port.") from None
+        is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        hint = "Name an address of this machine with --host." if is_host else "Choose another port with --port."
+        raise Misconfigured(message, hint=hint) from None
     return sock
 
 
@@ -121,13 +141,16 @@ async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gatew
         backlog=_BACKLOG,
         timeout_keep_alive=_IDLE_SECONDS,
     )
-    server = _Server(config, gateway)
+    server = _Server(config, gateway, partial(_listening, gateway, on_ready))
     gateway.start()
-    on_ready(gateway)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
     try:
         await server.serve(sockets=_doors(sock))
     finally:
         await gateway.close()
+
+
+def _listening(gateway: Gateway, on_ready: Callable[[Gateway], None]) -> None:
+    on_ready(gateway)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)

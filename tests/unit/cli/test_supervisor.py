@@ -25,7 +25,7 @@ class Child:
 
 @pytest.mark.parametrize("grace", [0.0, 30.0, 600.0])
 def test_workers_are_given_their_grace_and_time_to_bring_records_home(grace: float) -> None:
-    supervisor = _Supervisor(ServePlan("127.0.0.1", 0, Path("unused")), Console(), grace)
+    supervisor = _Supervisor(ServePlan("127.0.0.1", 0, Path("unused")), Console(), grace, key_made=False)
     child: Any = Child()
     supervisor._children[0] = (child, 0.0)
     supervisor._wait()

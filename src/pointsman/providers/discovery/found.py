@@ -87,9 +87,17 @@ def ollama_url(text: str) -> str:
         parts = urlsplit(with_scheme)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise Misconfigured(f"{text!r} is not the address of an Ollama.") from None
+        raise _no_address(text) from None
     host = _UNSPECIFIED.get(host, host)
     if port is None:
         port = {"http": 80, "https": 443}.get(parts.scheme, 0) if "://" in text else _OLLAMA_PORT
     shown = f"[{host}]" if ":" in host else host
-    return Origin.parse(f"{parts.scheme}://{shown}:{port}{parts.path}").url
+    try:
+        return Origin.parse(f"{parts.scheme}://{shown}:{port}{parts.path}").url
+    except Misconfigured:  # it speaks of an api_base, which the operator has not written
+        raise _no_address(text) from None
+
+
+def _no_address(text: str) -> Misconfigured:
+    message = f"{text!r} is not the address of an Ollama."
+    return Misconfigured(message, hint="Write it as host:port or http://host:port.")

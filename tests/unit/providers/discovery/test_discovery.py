@@ -195,6 +195,16 @@ async def test_a_host_too_slow_for_a_look_is_missed_not_waited_for(monkeypatch: 
     assert "0.01 s" in (host.problem or "")
 
 
+async def test_a_silent_stranger_at_a_usual_port_does_not_hold_up_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointsman.providers.discovery.discovery.GUESS_SECONDS_MAX", 0.01)
+    bench = Bench()
+    bench.fetcher.pages[OLLAMA] = ollama_pages(tag("a"))
+    bench.fetcher.black_holes.add("127.0.0.1:8080")
+    async with asyncio.timeout(1.0):
+        host = await bench.only()
+    assert [model.name for model in host.models] == ["a"]
+
+
 async def test_the_gateways_own_address_is_not_looked_at() -> None:
     bench = Bench(Place("http://127.0.0.1:8000"), own_urls=frozenset({"http://127.0.0.1:8000"}))
     assert await bench.discovery.scan() == ()

@@ -30,7 +30,7 @@ def test_an_ollama_host_means_the_url_that_ollamas_own_client_would_use(text: st
 
 @pytest.mark.parametrize("text", ["ftp://x", "http://[::1", "gpu.lan:99999", "http://a b"])
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(Misconfigured):
+    with pytest.raises(Misconfigured, match="is not the address of an Ollama"):
         ollama_url(text)
 
 
