@@ -71,7 +71,11 @@ class Admission:
         """
         if self.draining:
             raise LimitReached(
-                "The gateway is shutting down.", hint="Try again in 1 s.", status=503, code="shutting_down", retry_after=1.0
+                "The gateway is shutting down.",
+                hint="Try again in 1 s.",
+                status=503,
+                code="shutting_down",
+                retry_after=1.0,
             )
         settings = self.settings
         overall = settings.parallel_overall
