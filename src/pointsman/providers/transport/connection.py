@@ -133,6 +133,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "flight",
         "idle_since",
+        "on_body",
         "parser",
         "pool",
     )
@@ -143,6 +144,8 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self._transport: asyncio.Transport | None = None
         self._chunks: list[bytes] = []
+        # Called by the parser for each piece of a body; the pieces of a stream are many, and this needs no Python.
+        self.on_body = self._chunks.append
         self._size = 0
         self._collect = True
         self._done = False
@@ -176,6 +179,7 @@ class Connection(asyncio.Protocol):
                 return
             # The answer is whole; what came behind it was not asked for, so the connection is not to be trusted.
             self._keep_alive = False
+        self._size += len(data)
         if self._size > REPLY_BYTES_MAX:
             self._broken(f"The upstream's answer is longer than {REPLY_BYTES_MAX} bytes.")
         elif self._done:
@@ -227,11 +231,6 @@ class Connection(asyncio.Protocol):
         flight.status = status
         self._collect = not flight.stream or status >= _FIRST_ERROR_STATUS
 
-    def on_body(self, body: bytes) -> None:
-        """Called by the parser."""
-        self._chunks.append(body)
-        self._size += len(body)
-
     def on_message_complete(self) -> None:
         """Called by the parser; the one moment at which it knows whether the connection stays open."""
         if self._headers_done:
@@ -281,8 +280,9 @@ class Connection(asyncio.Protocol):
 
     def _take(self) -> bytes:
         chunks = self._chunks
-        self._chunks = []
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        return data
 
     def _finish(self, flight: UpstreamFlight) -> None:
         self.flight = None
