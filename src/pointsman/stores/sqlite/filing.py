@@ -6,6 +6,9 @@ A call costs as little as it does because most of what it says was said before: 
 
 from __future__ import annotations
 
+import re
+import struct
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from operator import attrgetter
@@ -15,235 +18,240 @@ import apsw
 import msgspec
 
 from pointsman.core.outcome import CallRecord
-from pointsman.core.usage import Usage
+from pointsman.stores.records import saturated
 from pointsman.stores.sqlite.statements import (
     ADD_CALL,
     ADD_CALLS,
+    ADD_CONTENTS,
     ADD_CONTEXT,
     ADD_ORIGIN,
     ADD_PARTY,
-    CALLS_AT_ONCE,
+    ADD_SECOND,
     FIND_CONTEXT,
     FIND_ORIGIN,
     FIND_PARTY,
 )
 
-__all__ = ["USAGE_COLUMNS", "Filing", "Known", "id_of", "record_of"]
+__all__ = ["Filing", "Known", "id_of"]
 
 _REMEMBERED_MAX: Final = 4_096
 """Contexts, and origins, that are remembered."""
 _MADE_MAX: Final = 10_000
-"""Contexts that one process makes; a client may be free to choose model names, and a table of them has no end."""
-
-_NAMES: Final = ("model_requested", "model_group", "deployment_id", "model")
-_NO_NAMES: Final = ("",) * len(_NAMES)
+"""Contexts that one process makes with names of models. Where a client may choose them, there is no end of them."""
 
 _Context: TypeAlias = tuple[Any, ...]
+_NAMES: Final = ("model_requested", "model_group", "deployment_id", "model")
+_NO_NAMES: Final = ("",) * len(_NAMES)
 _context_of: Final = attrgetter(
-    "key_token", "user_id", "key_alias", "team_id", "operation", "route", "status", "stream", "usage.source", "provider",
-    "api_base", "tags", *_NAMES
+    "usage.source", "key_token", "user_id", "key_alias", "team_id", "operation", "route", "status", "http_status",
+    "attempts", "stream", "provider", "api_base", "tags", *_NAMES
 )  # fmt: skip
-_Row: TypeAlias = tuple[Any, ...]
 
-USAGE_COLUMNS: Final = (
-    ("prompt", "prompt_tokens"),
-    ("completion", "completion_tokens"),
-    ("cached", "cached_tokens"),
-    ("cache_write", "cache_write_tokens"),
-    ("reasoning", "reasoning_tokens"),
-    ("audio_input", "audio_input_tokens"),
-    ("audio_output", "audio_output_tokens"),
-    ("source", "usage_source"),
+_usual_of: Final = attrgetter(
+    "started_at", "ended_at", "first_token_at", "overhead_ms", "cost", "peer", "usage.prompt", "usage.completion"
 )
+_seldom_of: Final = attrgetter(
+    "end_user", "error_code", "error_message", "usage.cached", "usage.cache_write", "usage.reasoning",
+    "usage.audio_input", "usage.audio_output", "prompt", "reply"
+)  # fmt: skip
+_NOTHING_SELDOM: Final = (None, None, None, 0, 0, 0, 0, 0, None, None)
+_SELDOM_TEXTS: Final = ("end_user", "error_code", "error_message")
+_SELDOM_COUNTS: Final = (
+    "cached_tokens", "cache_write_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens"
+)  # fmt: skip
+
+_DIGITS: Final = re.compile(r"[0-9a-f]+")
+
+
+class _Place:
+    """A context in the table, and the names of models that it leaves to each call."""
+
+    __slots__ = ("context", "names", "party")
+
+    def __init__(self, party: int, context: int, names: dict[str, str]) -> None:
+        self.party = party
+        self.context = context
+        self.names = names
 
 
 class Known:
-    """What was committed over ``connection`` and is remembered: contexts as (party, context), origins as their id."""
+    """What was committed over ``connection`` and is remembered. Origins are kept by their prefix."""
 
-    __slots__ = ("connection", "contexts", "made", "origins")
+    __slots__ = ("connection", "made", "origins", "places")
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
-        self.contexts: dict[_Context, tuple[int, int]] = {}
+        self.places: dict[_Context, _Place] = {}
         self.origins: dict[str, int] = {}
         self.made = 0
 
     def learn(self, filing: Filing) -> None:
         """Remember what ``filing`` met. To be called when its transaction is committed, and only then."""
-        if len(self.contexts) + len(filing.contexts) > _REMEMBERED_MAX:
-            self.contexts = {}
-        if len(filing.contexts) <= _REMEMBERED_MAX:
-            self.contexts.update(filing.contexts)
+        self.made += filing.made
+        # Replaced and not emptied, since the next filing may be under way in its thread.
+        if len(self.places) + len(filing.places) > _REMEMBERED_MAX:
+            self.places = {}
         if len(self.origins) + len(filing.origins) > _REMEMBERED_MAX:
             self.origins = {}
+        if len(filing.places) <= _REMEMBERED_MAX:
+            self.places.update(filing.places)
         if len(filing.origins) <= _REMEMBERED_MAX:
             self.origins.update(filing.origins)
-        self.made += filing.made
-
-
-class _Place:
-    """Where calls of one kind go, and those that went there."""
-
-    __slots__ = ("context", "names", "party", "records")
-
-    def __init__(self, party: int, context: int, names: str | None) -> None:
-        self.party = party
-        self.context = context
-        self.names = names
-        self.records: list[CallRecord] = []
 
 
 class Filing:
     """Adds calls within one transaction, which has the write lock: what is looked for and missing, nobody else adds."""
 
     def __init__(self, known: Known) -> None:
-        self.contexts: dict[_Context, tuple[int, int]] = {}
+        self.connection = known.connection
+        self.places: dict[_Context, _Place] = {}
         self.origins: dict[str, int] = {}
         self.made = 0
-        self.connection = known.connection
         self._known = known
-        self._places: dict[_Context, _Place] = {}
+        self._sets: defaultdict[_Place, list[CallRecord]] = defaultdict(list)
+        self._contents: list[tuple[int, str | None, str | None]] = []
 
-    def add(self, records: Sequence[CallRecord]) -> int:
-        """Add calls, save those that are known already, and give the number of new ones. One pass, many at a time.
+    def add(self, records: Sequence[CallRecord]) -> bool:
+        """Add calls, many at a time; whether they were all new. If they were not, nothing may be committed.
 
         Raises:
             OverflowError: a number has more than 63 bits.
-            apsw.ConstraintError, TypeError, UnicodeEncodeError: a value is of the wrong kind.
+            apsw.ConstraintError, TypeError, ValueError: a value is of the wrong kind.
         """
-        added = 0
-        whole = len(records) - len(records) % CALLS_AT_ONCE
-        for start in range(0, whole, CALLS_AT_ONCE):
-            values: list[Any] = []
-            for record in records[start : start + CALLS_AT_ONCE]:
-                values += self._row(record)
-            self.connection.execute(ADD_CALLS, values)
-            added += self.connection.changes()
-        before = self.connection.total_changes()
-        rows = list(map(self._row, records[whole:]))
-        made = self.connection.total_changes() - before
-        self.connection.executemany(ADD_CALL, rows)
-        return added + self.connection.total_changes() - before - made
+        start = added = 0
+        for count, statement in ADD_CALLS:
+            while len(records) - start >= count:
+                self.connection.execute(statement, self._values(records[start : start + count]))
+                added += self.connection.changes()
+                start += count
+        if added != len(records):
+            return False
+        self._add_others()
+        return True
 
     def add_one(self, record: CallRecord) -> bool:
         """Add one call; whether it is new. Errors are those of :meth:`add`."""
-        self.connection.execute(ADD_CALL, self._row(record))
-        return self.connection.changes() > 0
+        self.connection.execute(ADD_CALL, self._values((record,)))
+        new = self.connection.changes() > 0
+        if new:
+            self._add_others()
+        self._contents.clear()
+        self._sets.clear()
+        return new
 
     def sets(self) -> Iterable[list[CallRecord]]:
-        """The records that came, those of one context together."""
-        return [place.records for place in self._places.values()]
+        """The records that were given to :meth:`add`, those of one context together."""
+        return self._sets.values()
 
-    def _row(self, record: CallRecord) -> _Row:
-        """The values for ``ADD_CALL``, in its order."""
-        context = _context_of(record)
-        place = self._places.get(context)
-        if place is None:
-            place = self._places[context] = self._place(context)
-        place.records.append(record)
-        prefix, number = _split(record.call_id)
-        origin = self.origins.get(prefix) if number is not None else None
-        if origin is None:
-            origin = self._origin(prefix, number)
-        usage, prompt, reply = record.usage, record.prompt, record.reply
-        return (
-            (origin << 32) + (number or 0),
-            place.party,
-            place.context,
-            record.started_at,
-            record.ended_at,
-            record.first_token_at,
-            record.http_status,
-            record.attempts,
-            record.overhead_ms,
-            record.cost,
-            usage.prompt,
-            usage.completion,
-            usage.cached,
-            usage.cache_write,
-            usage.reasoning,
-            usage.audio_input,
-            usage.audio_output,
-            record.peer,
-            record.end_user,
-            record.error_code,
-            record.error_message,
-            place.names,
-            None if prompt is None else bytes(prompt).decode("utf-8", "replace"),
-            None if reply is None else bytes(reply).decode("utf-8", "replace"),
-        )
+    def _values(self, records: Sequence[CallRecord]) -> list[Any]:
+        """The values of ``ADD_CALL``, one record after the other. Every call goes through here, so it is in one go."""
+        values: list[Any] = []
+        places, sets = self._known.places, self._sets
+        for call, record in zip(self._ids(records), records, strict=True):
+            context = _context_of(record)
+            place = places.get(context) or self._place(context)
+            sets[place].append(record)
+            seldom = _seldom_of(record)
+            plain = seldom == _NOTHING_SELDOM and not place.names
+            values += (call, place.party, place.context, None if plain else self._more(call, place, seldom))
+            values += _usual_of(record)
+        return values
+
+    def _more(self, call: int, place: _Place, seldom: tuple[Any, ...]) -> str | None:
+        """What a call has that most have not, as JSON."""
+        texts, counts, (prompt, reply) = seldom[:3], seldom[3:-2], seldom[-2:]
+        if prompt is not None or reply is not None:
+            self._contents.append((call, _text(prompt), _text(reply)))
+        more: dict[str, str | int] = dict(place.names)
+        more.update((name, text) for name, text in zip(_SELDOM_TEXTS, texts, strict=True) if text is not None)
+        more.update((name, saturated(count)) for name, count in zip(_SELDOM_COUNTS, counts, strict=True) if count)
+        return msgspec.json.encode(more).decode() if more else None
+
+    def _add_others(self) -> None:
+        """Add what belongs to the calls that were added."""
+        self.connection.executemany(ADD_CONTENTS, self._contents)
+        seconds = {
+            (place.party, second)
+            for place, records in self._sets.items()
+            for second in {record.started_at // 1 for record in records}
+        }
+        self.connection.executemany(ADD_SECOND, seconds)
+
+    # -- what calls refer to -----------------------------------------------------------------------------
 
     def _place(self, context: _Context) -> _Place:
-        """Find or make the context in the table; without the names where a client has chosen them."""
-        names = context[-len(_NAMES) :]
-        found = self._context(context, make=self._known.made + self.made < _MADE_MAX) if names[2] else None
-        if found is not None:
-            return _Place(*found, None)
-        found = self._context(context[: -len(_NAMES)] + _NO_NAMES, make=True)
-        return _Place(*found, msgspec.json.encode(names).decode() if names != _NO_NAMES else None)
+        place = self.places.get(context)
+        if place is None:
+            place = self.places[context] = self._find_place(context)
+        return place
 
-    def _context(self, context: _Context, *, make: bool) -> tuple[int, int] | None:
-        found = self._known.contexts.get(context) or self.contexts.get(context)
-        if found is None:
-            digest = blake2b(msgspec.json.encode(context), digest_size=16).digest()
-            found = self.connection.execute(FIND_CONTEXT, (digest,)).fetchone()
-            if found is None and make:
-                key_token, user_id, *others = context
-                others[-5] = msgspec.json.encode(others[-5]).decode()
-                values = (digest, self._party(key_token, user_id), *others)
-                found = self.connection.execute(ADD_CONTEXT, values).fetchone()
-                self.made += 1
-        if found is not None:
-            self.contexts[context] = found
+    def _find_place(self, context: _Context) -> _Place:
+        """Find or make the context in the table, without the names if those are a client's, or too many."""
+        names = dict(zip(_NAMES, context[-len(_NAMES) :], strict=True))
+        if names["deployment_id"]:
+            may_make = self._known.made + self.made < _MADE_MAX
+            found = self._find_context(context) or (self._make_context(context) if may_make else None)
+            if found is not None:
+                return _Place(*found, {})
+        nameless = context[: -len(_NAMES)] + _NO_NAMES
+        found = self._find_context(nameless) or self._make_context(nameless)
+        return _Place(*found, {name: value for name, value in names.items() if value})
+
+    def _find_context(self, context: _Context) -> tuple[int, int] | None:
+        """The party and the id of a context."""
+        found: tuple[int, int] | None = self.connection.execute(FIND_CONTEXT, (_digest(context),)).fetchone()
         return found
 
-    def _party(self, key_token: str, user_id: str | None) -> int:
-        found = self.connection.execute(FIND_PARTY, (key_token, user_id)).fetchone()
-        if found is None:
-            found = self.connection.execute(ADD_PARTY, (key_token, user_id)).fetchone()
-        return int(found[0])
+    def _make_context(self, context: _Context) -> tuple[int, int]:
+        usage_source, key_token, user_id, *others = context
+        party = self._find_or_add(FIND_PARTY, ADD_PARTY, (key_token, user_id))
+        columns = [msgspec.json.encode(value).decode() if isinstance(value, tuple) else value for value in others]
+        made = self.connection.execute(ADD_CONTEXT, (_digest(context), party, usage_source, *columns)).get
+        self.made += 1
+        return party, int(made)
 
-    def _origin(self, prefix: str, number: int | None) -> int:
-        origin = self._known.origins.get(prefix) if number is not None else None
+    def _ids(self, records: Sequence[CallRecord]) -> list[int]:
+        """The ``calls.id`` of each record."""
+        call_ids = [record.call_id for record in records]
+        prefixes = {call_id[:-8] for call_id in call_ids}
+        digits = "".join([call_id[-8:] for call_id in call_ids])
+        if len(prefixes) == 1 and len(digits) == 8 * len(call_ids) and _DIGITS.fullmatch(digits):
+            start = self._origin(prefixes.pop(), numbered=True) << 32
+            return [start + number for number in struct.unpack(f">{len(call_ids)}I", bytes.fromhex(digits))]
+        parts = map(_split, call_ids)
+        return [(self._origin(prefix, numbered=numbered) << 32) + number for prefix, number, numbered in parts]
+
+    def _origin(self, prefix: str, *, numbered: bool) -> int:
+        origin = (self._known.origins.get(prefix) or self.origins.get(prefix)) if numbered else None
         if origin is None:
-            numbered = number is not None
-            found = self.connection.execute(FIND_ORIGIN, (prefix, numbered)).fetchone()
-            if found is None:
-                found = self.connection.execute(ADD_ORIGIN, (prefix, numbered)).fetchone()
-            origin = int(found[0])
-        if number is not None:
-            self.origins[prefix] = origin
+            origin = self._find_or_add(FIND_ORIGIN, ADD_ORIGIN, (prefix, numbered))
+            if numbered:
+                self.origins[prefix] = origin
         return origin
 
-
-def _split(call_id: str) -> tuple[str, int | None]:
-    """The two parts of an id that ends in eight lower-case hexadecimal digits; of any other, the whole and None."""
-    last = call_id[-8:]
-    try:
-        number = int(last, 16)
-    except ValueError:
-        return call_id, None
-    return (call_id[:-8], number) if f"{number:08x}" == last else (call_id, None)
+    def _find_or_add(self, find: str, add: str, values: tuple[Any, ...]) -> int:
+        found = self.connection.execute(find, values).get
+        return int(self.connection.execute(add, values).get if found is None else found)
 
 
 def id_of(connection: apsw.Connection, call_id: str) -> int | None:
-    """The ``id`` under which a call would be in the table; None: it is not there."""
-    prefix, number = _split(call_id)
-    found = connection.execute(FIND_ORIGIN, (prefix, number is not None)).fetchone()
-    return None if found is None else (int(found[0]) << 32) + (number or 0)
+    """The ``calls.id`` that a call has if it is there; None: it is not."""
+    prefix, number, numbered = _split(call_id)
+    origin = connection.execute(FIND_ORIGIN, (prefix, numbered)).get
+    return None if origin is None else (int(origin) << 32) + number
 
 
-def record_of(row: dict[str, Any]) -> CallRecord:
-    """A row of ``call_records``, by column names, as it was recorded."""
-    del row["id"]
-    row["usage"] = Usage(**{field: row.pop(column) for field, column in USAGE_COLUMNS})
-    row["tags"] = msgspec.json.decode(row["tags"])
-    row["stream"] = bool(row["stream"])
-    names, prompt, reply = row.pop("names"), row.pop("prompt"), row.pop("reply")
-    if names is not None:
-        row.update(zip(_NAMES, msgspec.json.decode(names), strict=True))
-    record = msgspec.convert(row, CallRecord)
-    # Set afterwards, since msgspec does not convert to a union with Raw.
-    record.prompt = None if prompt is None else msgspec.Raw(prompt.encode())
-    record.reply = None if reply is None else msgspec.Raw(reply.encode())
-    return record
+def _split(call_id: str) -> tuple[str, int, bool]:
+    """The prefix and the number of an id, and True; of one that is not numbered, the whole, 0 and False."""
+    digits = call_id[-8:]
+    if len(digits) == 8 and _DIGITS.fullmatch(digits):
+        return call_id[:-8], int(digits, 16), True
+    return call_id, 0, False
+
+
+def _digest(context: _Context) -> bytes:
+    return blake2b(msgspec.json.encode(context), digest_size=16).digest()
+
+
+def _text(content: msgspec.Raw | None) -> str | None:
+    return None if content is None else bytes(content).decode("utf-8", "replace")
