@@ -536,6 +536,40 @@ async def test_a_moved_amount_is_told_before_a_later_look_at_the_key_ends(tmp_pa
         spool.close()
 
 
+async def test_what_a_process_flushed_and_had_moved_in_part_counts_once_when_it_dies(tmp_path: Path) -> None:
+    async with sqlite(tmp_path / "a.db") as (keys, ledger):
+        await keys.insert(KeyRecord("t1", "key"))
+        dying = Spool(tmp_path / "spool", "dying")
+        put(dying, *map(call, range(300)))
+        assert await Mover(dying, ledger, Told()).drain(10)
+        put(dying, *map(call, range(300, 500)))
+        dying.append(call(500))
+        # As the end of the process does it; what was not flushed ends with it.
+        os.close(dying._lock)
+        spool, told = Spool(tmp_path / "spool", "next"), Told()
+        put(spool, call(1000))
+        assert await Mover(spool, ledger, told).drain(10)
+        assert sorted(record.cost for record in await ledger.find(EVERYTHING)) == [*range(500), 1000]
+        assert await spent(keys) == sum(range(500)) + 1000
+        assert told.amounts == {"t1": 1000}
+        spool.close()
+    assert list(spool.directory.iterdir()) == []
+
+
+async def test_a_record_that_sqlite_refuses_is_set_aside_and_holds_up_no_other(tmp_path: Path, told: Told) -> None:
+    async with sqlite(tmp_path / "a.db") as (keys, ledger):
+        await keys.insert(KeyRecord("t1", "key"))
+        spool = Spool(tmp_path / "spool", "w")
+        mover = Mover(spool, ledger, told)
+        for number in range(400):
+            spool.append(call(number, started_at=1e18 if number in {7, 333} else 1000.0))
+        assert await mover.drain(10)
+        assert sorted(record.cost for record in await ledger.find(EVERYTHING)) == sorted({*range(400)} - {7, 333})
+        assert await spent(keys) == told.amounts["t1"] == sum(range(400)) - 340
+        assert [msgspec.json.decode(line)["cost"] for line in rejected(spool)] == [7, 333]
+        spool.close()
+
+
 @pytest.mark.parametrize("attempt", range(3))
 async def test_a_killed_process_loses_nothing_that_was_taken(tmp_path: Path, attempt: int) -> None:
     directory = tmp_path / "spool"

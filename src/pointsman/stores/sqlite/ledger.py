@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import apsw
@@ -24,6 +24,7 @@ from pointsman.stores.sqlite.statements import (
     CHARGE_DELETED_KEY,
     CHARGE_KEY,
     DAILY,
+    NOTE_CHANGE,
     TOTALS,
 )
 from pointsman.stores.sqlite.transaction import rows
@@ -31,8 +32,6 @@ from pointsman.stores.sqlite.transaction import rows
 __all__ = ["SqliteLedgerStore"]
 
 _HALF: Final = 2**32
-
-
 _USAGE_COLUMNS: Final = (
     ("prompt", "prompt_tokens"),
     ("completion", "completion_tokens"),
@@ -118,28 +117,30 @@ def _count(connection: apsw.Connection, calls: int, sets: Iterable[Sequence[Call
         for group, tally in sums.daily.items()
     ]
     connection.executemany(ADD_DAILY, daily)
-    for token, charge in sums.charges.items():
-        _charge(connection, token, charge)
+    _charge_keys(connection, sums.charges)
     return Appended(calls, {token: charge.amount for token, charge in sums.charges.items()})
 
 
-def _charge(connection: apsw.Connection, token: str, charge: Charge) -> None:
-    """Add to what a key spent; where it was replaced, to what its successor spent."""
-    while True:
-        values = {"token": token, "amount": charge.amount, "at": charge.at}
-        connection.execute(CHARGE_KEY, values)
-        if connection.changes():
-            if charge.amount:
-                connection.execute("INSERT OR REPLACE INTO key_changes (token) VALUES (?)", (token,))
-            return
-        found = connection.execute("SELECT replaced_by FROM deleted_keys WHERE token = ?", (token,)).fetchall()
-        if not found:
-            return  # the master key, or nobody's: such calls have no row to charge
-        ((successor,),) = found
-        if successor is None:
-            connection.execute(CHARGE_DELETED_KEY, values)
-            return
-        token = str(successor)
+def _charge_keys(connection: apsw.Connection, charges: Mapping[str, Charge]) -> None:
+    """Add to what keys spent, and let others learn of it."""
+    values = [(charge.amount, charge.at, token) for token, charge in charges.items()]
+    charged = [str(token) for (token,) in connection.executemany(CHARGE_KEY, values)]
+    changed = [(token,) for token in charged if charges[token].amount]
+    connection.executemany(NOTE_CHANGE, changed)
+    for token in charges.keys() - charged:
+        _charge_removed(connection, token, charges[token])
+
+
+def _charge_removed(connection: apsw.Connection, token: str, charge: Charge) -> None:
+    """Add to what a deleted key spent; where it was replaced, to what its successor spent."""
+    found = connection.execute("SELECT replaced_by FROM deleted_keys WHERE token = ?", (token,)).fetchall()
+    if not found:
+        return  # the master key, or nobody's: such calls have no row to charge
+    ((successor,),) = found
+    if successor is None:
+        connection.execute(CHARGE_DELETED_KEY, (charge.amount, charge.at, token))
+    else:
+        _charge_keys(connection, {str(successor): charge})
 
 
 def _find(connection: apsw.Connection, query: LedgerQuery) -> tuple[CallRecord, ...]:

@@ -27,6 +27,7 @@ __all__ = [
     "FIND_PARTY",
     "INSERT_KEY",
     "LIST_KEYS",
+    "NOTE_CHANGE",
     "TOTALS",
     "UPDATE_KEY",
 ]
@@ -99,15 +100,17 @@ LIMIT :size OFFSET :start
 # A sum beyond 63 bits becomes a floating-point number, which is larger than the largest whole one.
 CHARGE_KEY: Final = """
 UPDATE keys SET
-    spend = min(spend + :amount, 9223372036854775807), last_active = max(coalesce(last_active, 0.0), :at)
-WHERE token = :token
+    spend = min(spend + ?, 9223372036854775807), last_active = max(coalesce(last_active, 0.0), ?)
+WHERE token = ? RETURNING token
 """
 
 CHARGE_DELETED_KEY: Final = """
 UPDATE deleted_keys SET
-    spend = min(spend + :amount, 9223372036854775807), last_active = max(coalesce(last_active, 0.0), :at)
-WHERE token = :token
+    spend = min(spend + ?, 9223372036854775807), last_active = max(coalesce(last_active, 0.0), ?)
+WHERE token = ?
 """
+
+NOTE_CHANGE: Final = "INSERT OR REPLACE INTO key_changes (token) VALUES (?)"
 
 # Calls are added many at once, since each statement costs a change of hands between SQLite and the interpreter, and
 # when the event loop is busy that is dearer than the work itself. These come with the number of rows that each adds.
