@@ -26,7 +26,7 @@ from pointsman.stores.sqlite.statements import (
     ADD_CONTEXT,
     ADD_ORIGIN,
     ADD_PARTY,
-    ADD_SECOND,
+    ADD_SECONDS,
     FIND_CONTEXT,
     FIND_ORIGIN,
     FIND_PARTY,
@@ -170,12 +170,12 @@ class Filing:
     def _add_others(self) -> None:
         """Add what belongs to the calls that were added."""
         self.connection.executemany(ADD_CONTENTS, self._contents)
-        seconds = {
+        seconds = [
             (place.party, second)
             for place, records in self._sets.items()
             for second in {record.started_at // 1 for record in records}
-        }
-        self.connection.executemany(ADD_SECOND, seconds)
+        ]
+        self.connection.execute(ADD_SECONDS, (msgspec.json.encode(seconds).decode(),))
 
     # -- what calls refer to -----------------------------------------------------------------------------
 

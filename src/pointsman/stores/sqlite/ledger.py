@@ -22,10 +22,11 @@ from pointsman.stores.sqlite.statements import (
     CALLS_BY_START,
     CALLS_BY_USER,
     CHARGE_DELETED_KEY,
-    CHARGE_KEY,
+    CHARGE_KEYS,
     DAILY,
-    NOTE_CHANGE,
+    NOTE_CHARGES,
     TOTALS,
+    UNCHARGED_KEYS,
 )
 from pointsman.stores.sqlite.transaction import rows
 
@@ -116,19 +117,20 @@ def _count(connection: apsw.Connection, calls: int, sets: Iterable[Sequence[Call
         (*group, tally.calls, tally.failures, tally.prompt_tokens, tally.completion_tokens, tally.spend)
         for group, tally in sums.daily.items()
     ]
-    connection.executemany(ADD_DAILY, daily)
+    connection.execute(ADD_DAILY, (msgspec.json.encode(daily).decode(),))
     _charge_keys(connection, sums.charges)
     return Appended(calls, {token: charge.amount for token, charge in sums.charges.items()})
 
 
 def _charge_keys(connection: apsw.Connection, charges: Mapping[str, Charge]) -> None:
     """Add to what keys spent, and let others learn of it."""
-    values = [(charge.amount, charge.at, token) for token, charge in charges.items()]
-    charged = [str(token) for (token,) in connection.executemany(CHARGE_KEY, values)]
-    changed = [(token,) for token in charged if charges[token].amount]
-    connection.executemany(NOTE_CHANGE, changed)
-    for token in charges.keys() - charged:
-        _charge_removed(connection, token, charges[token])
+    values = (msgspec.json.encode([(token, charge.amount, charge.at) for token, charge in charges.items()]).decode(),)
+    connection.execute(CHARGE_KEYS, values)
+    all_charged = connection.changes() == len(charges)
+    connection.execute(NOTE_CHARGES, values)
+    if not all_charged:
+        for token in msgspec.json.decode(connection.execute(UNCHARGED_KEYS, values).get, type=list[str]):
+            _charge_removed(connection, token, charges[token])
 
 
 def _charge_removed(connection: apsw.Connection, token: str, charge: Charge) -> None:

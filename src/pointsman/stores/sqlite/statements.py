@@ -12,14 +12,14 @@ __all__ = [
     "ADD_DAILY",
     "ADD_ORIGIN",
     "ADD_PARTY",
-    "ADD_SECOND",
+    "ADD_SECONDS",
     "ARCHIVE_KEY",
     "CALLS_BY_KEY",
     "CALLS_BY_START",
     "CALLS_BY_USER",
     "CALL_BY_ID",
     "CHARGE_DELETED_KEY",
-    "CHARGE_KEY",
+    "CHARGE_KEYS",
     "COUNT_KEYS",
     "DAILY",
     "FIND_CONTEXT",
@@ -27,8 +27,9 @@ __all__ = [
     "FIND_PARTY",
     "INSERT_KEY",
     "LIST_KEYS",
-    "NOTE_CHANGE",
+    "NOTE_CHARGES",
     "TOTALS",
+    "UNCHARGED_KEYS",
     "UPDATE_KEY",
 ]
 
@@ -97,11 +98,24 @@ ORDER BY
 LIMIT :size OFFSET :start
 """
 
+# What a batch of calls adds to other tables comes as one parameter, a JSON array of arrays: each statement costs a
+# change of hands between SQLite and the interpreter, and when the event loop is busy that is dearer than the work.
 # A sum beyond 63 bits becomes a floating-point number, which is larger than the largest whole one.
-CHARGE_KEY: Final = """
+CHARGE_KEYS: Final = """
 UPDATE keys SET
-    spend = min(spend + ?, 9223372036854775807), last_active = max(coalesce(last_active, 0.0), ?)
-WHERE token = ? RETURNING token
+    spend = min(spend + (charge.value ->> 1), 9223372036854775807),
+    last_active = max(coalesce(last_active, 0.0), charge.value ->> 2)
+FROM jsonb_each(?) AS charge WHERE keys.token = charge.value ->> 0
+"""
+
+NOTE_CHARGES: Final = """
+INSERT OR REPLACE INTO key_changes (token)
+SELECT keys.token FROM jsonb_each(?) AS charge JOIN keys ON keys.token = charge.value ->> 0 WHERE charge.value ->> 1 <> 0
+"""
+
+UNCHARGED_KEYS: Final = """
+SELECT json_group_array(charge.value ->> 0) FROM jsonb_each(?) AS charge
+WHERE NOT EXISTS (SELECT 1 FROM keys WHERE keys.token = charge.value ->> 0)
 """
 
 CHARGE_DELETED_KEY: Final = """
@@ -110,10 +124,7 @@ UPDATE deleted_keys SET
 WHERE token = ?
 """
 
-NOTE_CHANGE: Final = "INSERT OR REPLACE INTO key_changes (token) VALUES (?)"
-
-# Calls are added many at once, since each statement costs a change of hands between SQLite and the interpreter, and
-# when the event loop is busy that is dearer than the work itself. These come with the number of rows that each adds.
+# With the number of calls that each adds.
 _ADD_CALLS: Final = """
 INSERT INTO calls (
     id, party, context, more, started_at, ended_at, first_token_at, overhead_ms, cost, peer, prompt_tokens,
@@ -129,7 +140,11 @@ ADD_CALLS: Final = (
     (1, ADD_CALL),
 )
 
-ADD_SECOND: Final = "INSERT INTO party_seconds (party, second) VALUES (?, ?) ON CONFLICT (party, second) DO NOTHING"
+ADD_SECONDS: Final = """
+INSERT INTO party_seconds (party, second) SELECT value ->> 0, value ->> 1 FROM jsonb_each(?) WHERE true
+ON CONFLICT (party, second) DO NOTHING
+"""
+
 ADD_CONTENTS: Final = "INSERT INTO contents (call, prompt, reply) VALUES (?, ?, ?)"
 
 FIND_PARTY: Final = "SELECT id FROM parties WHERE key_token = ? AND user_id IS ?"
@@ -149,7 +164,10 @@ ADD_ORIGIN: Final = "INSERT INTO origins (prefix, numbered) VALUES (?, ?) RETURN
 ADD_DAILY: Final = """
 INSERT INTO daily_spend (
     day, key_token, user_id, model_group, provider, calls, failures, prompt_tokens, completion_tokens, spend
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+) SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
+    value ->> 9
+FROM jsonb_each(?) WHERE true
 ON CONFLICT (day, key_token, user_id, model_group, provider) DO UPDATE SET
     calls = calls + excluded.calls,
     failures = failures + excluded.failures,
