@@ -110,7 +110,8 @@ FROM jsonb_each(?) AS charge WHERE keys.token = charge.value ->> 0
 
 NOTE_CHARGES: Final = """
 INSERT OR REPLACE INTO key_changes (token)
-SELECT keys.token FROM jsonb_each(?) AS charge JOIN keys ON keys.token = charge.value ->> 0 WHERE charge.value ->> 1 <> 0
+SELECT keys.token FROM jsonb_each(?) AS charge JOIN keys ON keys.token = charge.value ->> 0
+WHERE charge.value ->> 1 <> 0
 """
 
 UNCHARGED_KEYS: Final = """
