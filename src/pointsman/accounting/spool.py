@@ -118,9 +118,6 @@ class Spool:
             self._wake = None
             wake()
 
-    def flush(self) -> None:
-        """Nothing waits yet."""
-
     def retry(self) -> None:
         """Write what is held, unless that failed a moment ago."""
         now = self._clock.monotonic()
