@@ -209,7 +209,7 @@ def test_what_keys_spent_equals_what_their_calls_cost_in_any_order_of_appends(
         {"started_at": -0.25, "ended_at": 0.0},
         {"attempts": 3, "http_status": 599, "stream": True, "peer": "::1"},
     ],
-    ids=str,
+    ids="-".join,
 )
 async def test_every_peculiarity_comes_back(ledger: LedgerStore, changes: dict[str, Any]) -> None:
     record = bare_call("c1", key_token="t1", **changes)
