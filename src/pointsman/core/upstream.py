@@ -14,6 +14,7 @@ from typing import Protocol
 
 import msgspec
 
+from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
 from pointsman.core.price import Price
 from pointsman.core.secret import Secret
@@ -96,6 +97,8 @@ class Ask(msgspec.Struct):
     choices: int = 1
     prompt_estimate: int = 0
     end_user: str | None = None
+    call: Call | None = None
+    """The whole request, once a translating lane has read it."""
 
 
 class Outbound(msgspec.Struct, frozen=True):

@@ -13,8 +13,7 @@ __all__ = ["Heads", "clean"]
 
 _HEADS_MAX: Final = 16_384
 _STREAM_LINES: Final = (
-    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
-    b"x-litellm-call-id: %b\r\n%b%b"
+    b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\nx-litellm-call-id: %b\r\n%b%b"
 )
 _WHOLE_LINES: Final = (
     b"content-type: application/json\r\n"
@@ -46,10 +45,10 @@ class Heads:
             _limits(principal) if principal.head else b"",
         )
 
-    def stream(self, call_id: str, deployment: Deployment, principal: Principal) -> bytes:
+    def stream(self, call_id: str, content_type: bytes, deployment: Deployment, principal: Principal) -> bytes:
         """For an answer that is just beginning."""
         limits = _limits(principal) if principal.head else b""
-        return _STREAM_LINES % (call_id.encode(), self._deployment(deployment), limits)
+        return _STREAM_LINES % (content_type, call_id.encode(), self._deployment(deployment), limits)
 
     def error(self, call_id: str, retry_after: float | None, deployment: Deployment | None) -> bytes:
         """For an error answer."""

@@ -13,7 +13,6 @@ from pointsman.lifecycle.settle import Settlement
 __all__ = ["relay_stream", "relay_whole", "retry_after"]
 
 _FIRST_ERROR_STATUS: Final = 400
-_KEEPALIVE: Final = b": keepalive\n\n"
 
 
 async def relay_whole(flight: Flight, answer: Answer, client: Client, settlement: Settlement) -> None:
@@ -40,12 +39,14 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
         UpstreamFailed: a failure before the answer has begun.
     """
     inbox = flight.inbox
+    keepalive = settlement.inbound.head.route.dialect.keepalive
     try:
         while True:
             data = await inbox
             if data is None:
-                settlement.begin(client)
-                client.send(_KEEPALIVE)
+                if keepalive:
+                    settlement.begin(client)
+                    client.send(keepalive)
                 continue
             if flight.status >= _FIRST_ERROR_STATUS:
                 settlement.heard()

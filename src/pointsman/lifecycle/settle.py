@@ -71,7 +71,9 @@ class Settlement(msgspec.Struct, weakref=False):
         """Send the head of a stream, unless that is done."""
         if not self.begun:
             self.begun = True
-            client.begin(200, self.house.heads.stream(self.call_id, self._deployment(), self._principal()))
+            content_type = self.inbound.head.route.dialect.stream_type
+            heads = self.house.heads
+            client.begin(200, heads.stream(self.call_id, content_type, self._deployment(), self._principal()))
 
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
