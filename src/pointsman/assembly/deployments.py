@@ -17,7 +17,7 @@ from pointsman.core.errors import Misconfigured
 from pointsman.core.price import FREE
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Timeouts
-from pointsman.providers.registry import Provider, find_provider, split_model
+from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
 from pointsman.providers.transport import Origin
 from pointsman.routing.table import Pattern
 
@@ -76,6 +76,10 @@ class _Maker:
         self._settings = settings
         self._catalog = catalog
         name, self.model = split_model(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
+        self._guessed = is_guess(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
+        if not is_pattern(self.model) and not self._is_meant(self.model):
+            message = f"no provider is named, and {self.model!r} is no model of OpenAI's that is known here;"
+            raise _Skipped(message + " write provider/model, such as ollama_chat/… or openai/…")
         provider = find_provider(name)
         if provider is None:
             message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
@@ -92,10 +96,17 @@ class _Maker:
         key = provider.key_in(environment)
         self._key = params.api_key or (Secret(key) if key else None)
 
-    def expand(self, name: str, captured: tuple[str, ...]) -> Deployment:
-        """The deployment for ``name``, which a wildcard stood for."""
+    def expand(self, name: str, captured: tuple[str, ...]) -> Deployment | None:
+        """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be."""
         model = fill(self.model, captured) if is_pattern(self.model) else self.model
-        return self.deployment(name, model)
+        return self.deployment(name, model) if self._is_meant(model) else None
+
+    def _is_meant(self, model: str) -> bool:
+        """Whether the provider was named, or is the one that LiteLLM too takes ``model`` to be of.
+
+        A prompt for somebody's own ``llama3.2`` must not end at OpenAI because a prefix was forgotten.
+        """
+        return not self._guessed or self._catalog.facts("openai", model) is not None
 
     def deployment(self, group: str, model: str, share: float = 1.0) -> Deployment:
         """The deployment that serves ``share`` of the requests for ``group`` with the upstream's ``model``."""

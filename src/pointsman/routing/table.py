@@ -23,10 +23,13 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Pattern(msgspec.Struct, frozen=True):
-    """A wildcard entry: ``expand`` makes the deployment for a name and what the stars of ``pattern`` stood for."""
+    """A wildcard entry: ``expand`` makes the deployment for a name and what the stars of ``pattern`` stood for.
+
+    It makes none where the entry does not serve that name after all.
+    """
 
     pattern: str
-    expand: Callable[[str, tuple[str, ...]], Deployment]
+    expand: Callable[[str, tuple[str, ...]], Deployment | None]
 
 
 class RoutingTable:
@@ -78,8 +81,9 @@ class RoutingTable:
     def _match(self, name: str) -> Group | None:
         for entry in self._patterns:
             captured = match(entry.pattern, name)
-            if captured is not None:
-                group = Group(name, (entry.expand(name, captured),))
+            deployment = None if captured is None else entry.expand(name, captured)
+            if deployment is not None:
+                group = Group(name, (deployment,))
                 if len(self._expanded) >= _EXPANDED_MAX:
                     self._expanded.clear()
                 self._expanded[name] = group

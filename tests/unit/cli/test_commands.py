@@ -31,6 +31,14 @@ def test_check_counts_what_it_found(tmp_path: Path) -> None:
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"{file}: 1 model, 1 deployment, no errors, 1 warning")
 
 
+def test_check_shows_an_entry_that_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(GOOD + "  - {model_name: b, litellm_params: {model: llama3.2}}\n")
+    done = CliRunner().invoke(cli, ["check", str(file)])
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"{file}: 1 model, 1 deployment, no errors, 1 warning")
+    assert "model_list[1] 'b': no provider is named" in done.output
+
+
 def test_check_fails_with_the_place_of_the_error(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(GOOD + "general_settings: {max_parallel_requests: many}\n")
