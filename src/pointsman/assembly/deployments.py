@@ -9,6 +9,8 @@ from typing import Final
 import msgspec
 
 from pointsman.catalog.lookup import Catalog
+from pointsman.catalog.models import ModelFacts
+from pointsman.catalog.names import embeds
 from pointsman.catalog.overrides import Overrides, merge, read_overrides
 from pointsman.config.model_entries import catalogue_overrides
 from pointsman.config.patterns import fill, is_pattern
@@ -130,7 +132,7 @@ class _Maker:
             pinned={**params.pinned, **params.extra_body},
             timeouts=_timeouts(entry, settings),
             weight=share,
-            mode=info.mode or facts.mode or "chat",
+            mode=_mode(info, facts, provider, model),
             context_tokens=facts.context_tokens,
             output_tokens_max=facts.output_tokens_max,
             capabilities=facts.capabilities,
@@ -171,6 +173,15 @@ def _said_of(entry: ModelEntry) -> Overrides:
 def _told(info: ModelInfo) -> dict[str, msgspec.Raw]:
     named = {} if info.base_model is None else {"base_model": msgspec.Raw(msgspec.json.encode(info.base_model))}
     return {**info.extras, **named}
+
+
+def _mode(info: ModelInfo, facts: ModelFacts, provider: Provider, model: str) -> str:
+    """What the model is for: as the operator says, else as the catalogue does, else as its name does."""
+    if info.mode:
+        return info.mode
+    if facts.mode == "completion" and provider.native is not None:
+        return "chat"  # Ollama chats with every model; the catalogue speaks of an older interface of its
+    return facts.mode or ("embedding" if embeds(model) else "chat")
 
 
 def _headers(entry: ModelEntry) -> dict[str, Secret]:

@@ -118,3 +118,20 @@ def test_a_wildcard_without_a_provider_serves_what_openai_is_known_for() -> None
     assert pattern.expand("gpt-4o", ("gpt-4o",)) is not None
     assert pattern.expand("llama3.2", ("llama3.2",)) is None
     assert RoutingTable((), patterns=(pattern,)).resolve("llama3.2") is None
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "mode"),
+    [
+        ("ollama/nomic-embed-text", None, "embedding"),
+        ("hosted_vllm/BAAI/bge-m3", None, "embedding"),
+        ("openai/text-embedding-3-small", None, "embedding"),
+        ("ollama_chat/mistral:7b", None, "chat"),
+        ("openai/gpt-3.5-turbo-instruct", None, "completion"),
+        ("ollama/nomic-embed-text", "chat", "chat"),
+        ("ollama/llama3.2", None, "chat"),
+        ("ollama/llama3.2", "embedding", "embedding"),
+    ],
+)
+def test_what_a_model_is_for(model: str, said: str | None, mode: str) -> None:
+    assert made(info=ModelInfo(mode=said), model=model).deployments[0].mode == mode

@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
+from pointsman.catalog.names import embeds
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.providers.discovery.found import FoundHost, FoundModel, HostKind, Place
 from pointsman.providers.ollama.control import Fetcher
@@ -213,5 +214,5 @@ def _plain_model(card: _Card, kind: HostKind) -> FoundModel:
 
 
 def _mode_by_name(name: str) -> Literal["chat", "embedding"]:
-    """These servers do not say what a model is for; the makers of embedding models do, in its name."""
-    return "embedding" if "embed" in name.lower() else "chat"
+    """These servers do not say what a model is for."""
+    return "embedding" if embeds(name) else "chat"
