@@ -60,12 +60,13 @@ class RouteMaker:
         found = [entry for entry in deployments(self._hosts, timeouts) if entry.group not in names]
         router = self._settings.router_settings.model_group_alias
         other_names = {
-            **aliases(self._hosts),
             **self._settings.litellm_settings.model_alias_map,
             **{name: alias.model for name, alias in router.items()},
         }
         hidden = frozenset(name for name, alias in router.items() if alias.hidden)
-        return RoutingTable((*own, *found), other_names, self._configured.patterns, hidden)
+        return RoutingTable(
+            (*own, *found), other_names, self._configured.patterns, hidden, unlisted=aliases(self._hosts)
+        )
 
 
 def hint_for(table: RoutingTable, name: str, *, has_ollama: bool) -> str:

@@ -67,6 +67,27 @@ async def test_a_key_sees_its_own_aliases(desk: Desk) -> None:
     assert await ids(desk, key) == ["embedder", "mine"]
 
 
+FURTHER = {"llama3:latest": "llama3", "ollama/llama3": "llama3", "ollama/llama3:latest": "llama3"}
+
+
+@pytest.mark.parametrize(
+    ("models", "listed"),
+    [
+        ([], ["llama3"]),
+        (["llama3*"], ["llama3"]),
+        (["ollama/*"], ["ollama/llama3"]),
+        (["ollama/llama3:latest"], ["ollama/llama3:latest"]),
+        (["gpt*"], []),
+    ],
+)
+async def test_a_found_model_is_listed_once_and_answers_to_all_its_names(models: list[str], listed: list[str]) -> None:
+    desk = Desk(table=lambda: RoutingTable([deployment()], unlisted=FURTHER))
+    key = await desk.new_key(models=models)
+    assert await ids(desk, key) == listed
+    for name in ("llama3", *FURTHER) if not models else listed:
+        assert (await desk.ask("GET", f"/v1/models/{name}", key=key)).json()["id"] == name
+
+
 @pytest.mark.parametrize("path", ["/v1/models/", "/models/"])
 @pytest.mark.parametrize("name", ["llama3", "gpt-4", "hidden", "openai/gpt-4o"])
 async def test_one_model_by_its_name(desk: Desk, path: str, name: str) -> None:
