@@ -17,7 +17,7 @@ _MODES: Final = (
 
 
 def examine_mode(mode: str | None, place: Place, path: str, findings: Findings) -> None:
-    """Warn of a word that is none of them; LiteLLM takes any, but a slip makes the model be taken for something else."""
+    """Warn of a word that is none of them; LiteLLM takes any, but a slip makes the model count as another."""
     if mode is None or mode in _MODES:
         return
     like = nearest(mode, _MODES)
