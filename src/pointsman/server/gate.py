@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from email.utils import formatdate
 from typing import Final, Protocol
 
 from pointsman.core.clock import Clock
@@ -35,7 +36,7 @@ class Swept(Protocol):
 
 
 class Gate:
-    """Shared by the connections of one process."""
+    """Shared by the connections of one process. ``date`` is a header line, right to half a second (RFC 9110, 6.6.1)."""
 
     def __init__(
         self, house: House, paths: PathTable, nursery: Nursery, clock: Clock, body_bytes_max: int = BODY_BYTES_MAX
@@ -47,6 +48,7 @@ class Gate:
         self.body_bytes_max = body_bytes_max
         self.connections: set[Swept] = set()
         self.now = clock.monotonic()
+        self.date = _date_line(clock)
         self.places = {**house.keyring.places, b"expect": EXPECT_RANK, b"content-length": LENGTH_RANK}
 
     async def run(self) -> None:
@@ -54,6 +56,7 @@ class Gate:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             self.now = now = self.clock.monotonic()
+            self.date = _date_line(self.clock)
             for connection in list(self.connections):
                 connection.sweep(now)
 
@@ -65,3 +68,7 @@ class Gate:
     def escaped(self, error: BaseException) -> None:
         """A story raised, which it never should."""
         _log.error("a request's story raised", exc_info=error)
+
+
+def _date_line(clock: Clock) -> bytes:
+    return f"date: {formatdate(clock.wall(), usegmt=True)}\r\n".encode()

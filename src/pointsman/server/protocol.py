@@ -247,8 +247,11 @@ class InferenceProtocol(HttpToolsProtocol):
     def reply(self, status: int, head: bytes, body: bytes) -> None:
         """See :meth:`pointsman.core.exchange.Client.reply`."""
         close = b"" if self._keep and not self._last else b"connection: close\r\n"
-        answer = b"%b%b%bcontent-length: %d\r\n\r\n%b" % (STATUS_LINE[status], head, close, len(body), body)
-        self._outbox.post(self, answer)
+        self._outbox.post(
+            self,
+            b"%b%b%b%bcontent-length: %d\r\n\r\n%b"
+            % (STATUS_LINE[status], self._gate.date, head, close, len(body), body),
+        )
 
     def begin(self, status: int, head: bytes) -> None:
         """See :meth:`pointsman.core.exchange.Client.begin`."""
@@ -256,7 +259,7 @@ class InferenceProtocol(HttpToolsProtocol):
             self._keep = False
         framing = b"transfer-encoding: chunked\r\n" if self._chunked else b""
         close = b"" if self._keep and not self._last else b"connection: close\r\n"
-        self.transport.write(b"%b%b%b%b\r\n" % (STATUS_LINE[status], head, framing, close))
+        self.transport.write(b"%b%b%b%b%b\r\n" % (STATUS_LINE[status], self._gate.date, head, framing, close))
 
     def send(self, block: bytes) -> None:
         """See :meth:`pointsman.core.exchange.Client.send`."""
@@ -402,7 +405,7 @@ class InferenceProtocol(HttpToolsProtocol):
         if self._busy or self.transport.is_closing():
             self._last = True
             return
-        self.transport.write(refusal(error, self._route, STATUS_LINE))
+        self.transport.write(refusal(error, self._route, STATUS_LINE[error.status] + self._gate.date))
         self._lingering = True
         self._body = []
         self._deadline = self._gate.now + LINGER_SECONDS
