@@ -7,10 +7,10 @@ from typing import Final, Literal
 import msgspec
 
 from pointsman.config.ollama_host import OLLAMA_PORT, ollama_address
-from pointsman.core.errors import Misconfigured
+from pointsman.core.errors import Broken, Misconfigured
 from pointsman.providers.transport import Origin
 
-__all__ = ["FoundHost", "FoundModel", "HostKind", "Place", "default_places", "ollama_url"]
+__all__ = ["FoundHost", "FoundModel", "HostKind", "Place", "Stranger", "default_places", "ollama_url"]
 
 HostKind = Literal["ollama", "lm_studio", "llama_cpp", "vllm", "sglang", "openai"]
 
@@ -27,6 +27,10 @@ class Place(msgspec.Struct, frozen=True):
     url: str
     speaks: Literal["ollama", "openai"] = "openai"
     given: bool = False
+
+
+class Stranger(Broken):
+    """What answers at a place has nothing for us, and will not have until somebody puts another program there."""
 
 
 class FoundModel(msgspec.Struct, frozen=True):
