@@ -23,17 +23,28 @@ from pointsman.providers.registry import Provider, find_provider, is_guess, spli
 from pointsman.providers.transport import Origin
 from pointsman.routing.table import Pattern
 
-__all__ = ["Configured", "configured"]
+__all__ = ["Configured", "LeftOut", "configured"]
 
 _MEASURES: Final = ("weight", "rpm", "tpm")
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """An entry that cannot be served, and why."""
+
+    path: str
+    model_name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.model_name!r}: {self.reason}"
+
+
 class Configured(msgspec.Struct, frozen=True):
-    """What a ``model_list`` comes to. ``skipped`` says which entries cannot be served yet, and why."""
+    """What a ``model_list`` comes to."""
 
     deployments: tuple[Deployment, ...]
     patterns: tuple[Pattern, ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[LeftOut, ...]
 
 
 class _Skipped(Exception):
@@ -48,14 +59,14 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
     """
     makers: list[_Maker] = []
     patterns: list[Pattern] = []
-    skipped: list[str] = []
+    skipped: list[LeftOut] = []
     for number, entry in enumerate(settings.model_list):
         if entry.model_info.blocked:
             continue
         try:
             maker = _Maker(entry, settings, environment, catalog)
         except _Skipped as reason:
-            skipped.append(f"model_list[{number}] {entry.model_name!r}: {reason}")
+            skipped.append(LeftOut(f"model_list[{number}]", entry.model_name, str(reason)))
             continue
         if is_pattern(entry.model_name):
             patterns.append(Pattern(entry.model_name, maker.expand))

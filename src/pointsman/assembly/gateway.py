@@ -78,7 +78,6 @@ class Gateway:
         catalog = Catalog()
         made = configured(loaded.settings, loaded.variables, catalog)
         self.routes.configure(loaded.settings, made, catalog)
-        self.skipped = made.skipped
         general = loaded.settings.general_settings
         self.keyring = Keyring(
             self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
@@ -172,7 +171,7 @@ class Gateway:
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current = app
         self._take_over(loaded)
-        for warning in (*map(str, loaded.warnings), *made.skipped):
+        for warning in (*loaded.warnings, *made.skipped):
             _log.warning("%s", warning)
         for path in waiting_for_restart(self._started_with, loaded):
             _log.warning("%s: was changed; the change takes effect at the next start.", path)
@@ -247,7 +246,7 @@ class Gateway:
 
     def _suggest(self, name: str) -> str:
         has_ollama = any(host.kind == "ollama" for host in self.routes.hosts)
-        return hint_for(self.house.table, name, has_ollama=has_ollama)
+        return hint_for(self.house.table, name, self.routes.left_out, has_ollama=has_ollama)
 
 
 def _audience(metrics: CallMetrics) -> Audience:

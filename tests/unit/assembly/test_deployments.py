@@ -105,7 +105,7 @@ def test_a_model_that_openai_is_known_for_needs_no_provider(model: str) -> None:
 def test_another_model_without_a_provider_is_left_out_instead_of_sent_to_openai(model: str) -> None:
     result = made(model=model, api_base=None)
     assert not result.deployments
-    assert "write provider/model" in result.skipped[0] and repr(model) in result.skipped[0]
+    assert "write provider/model" in result.skipped[0].reason and repr(model) in str(result.skipped[0])
 
 
 def test_a_model_with_an_address_or_a_forced_provider_needs_no_known_name() -> None:
