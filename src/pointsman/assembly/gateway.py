@@ -18,7 +18,7 @@ from pointsman.assembly.from_settings import (
     reset_clock,
 )
 from pointsman.assembly.gauges import Truncations, gauges
-from pointsman.assembly.live_app import LiveApp
+from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
@@ -58,7 +58,7 @@ _log: Final = logging.getLogger("pointsman")
 
 
 class Gateway:
-    """Made by :meth:`open`; ``gate`` and ``app`` are what the server needs.
+    """Made by :meth:`open`; ``gate`` and ``front`` are what the server needs.
 
     ``master_key`` is None without authentication; ``master_key_made`` tells that it is new and has to be shown.
     """
@@ -100,6 +100,7 @@ class Gateway:
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
         self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
+        self.front = open_to_pages(self.app) if self.keyring.asks else self.app
         self._watch = ConfigWatch(loaded.sources)
 
     @classmethod

@@ -13,11 +13,12 @@ from pointsman.core.nursery import Nursery
 from pointsman.lifecycle.house import House
 from pointsman.server.paths import PathTable
 
-__all__ = ["EXPECT_RANK", "LENGTH_RANK", "Gate", "Swept"]
+__all__ = ["EXPECT_RANK", "LENGTH_RANK", "ORIGIN_RANK", "Gate", "Swept"]
 
 _SWEEP_SECONDS: Final = 0.5
 EXPECT_RANK: Final = 100
 LENGTH_RANK: Final = 101
+ORIGIN_RANK: Final = 102
 """Marks of the headers that the server itself reads, beside the ranks of those that bear a key."""
 
 _log: Final = logging.getLogger("pointsman.server")
@@ -50,6 +51,10 @@ class Gate:
         self.now = clock.monotonic()
         self.date = _date_line(clock)
         self.places = {**house.keyring.places, b"expect": EXPECT_RANK, b"content-length": LENGTH_RANK}
+        # Who has a key may use it from any web page. Where nobody needs one, no page of another site may read answers.
+        self.open_to_pages = house.keyring.asks
+        if self.open_to_pages:
+            self.places[b"origin"] = ORIGIN_RANK
 
     async def run(self) -> None:
         """The sweep; runs until cancelled."""
