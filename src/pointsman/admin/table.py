@@ -40,7 +40,8 @@ _FRONT: Final = (
         summary="Every route with its scope", tier="litellm", query=Nothing, body=Nothing, reply=front.RoutesReply,
     ),
     Route(
-        "GET", (_METRICS_PATH, "/metrics/"), Scope.INFERENCE, front.metrics,
+        # Every key's usage is in them, so a virtual key does not see them.
+        "GET", (_METRICS_PATH, "/metrics/"), Scope.ADMIN, front.metrics,
         summary="Metrics for Prometheus", tier="litellm", query=Nothing, body=Nothing,
     ),
 )  # fmt: skip

@@ -9,6 +9,8 @@ from typing import Final
 import msgspec
 
 from pointsman.catalog.lookup import Catalog
+from pointsman.catalog.models import ModelFacts
+from pointsman.catalog.names import embeds
 from pointsman.catalog.overrides import Overrides, merge, read_overrides
 from pointsman.config.model_entries import catalogue_overrides
 from pointsman.config.patterns import fill, is_pattern
@@ -17,21 +19,32 @@ from pointsman.core.errors import Misconfigured
 from pointsman.core.price import FREE
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Timeouts
-from pointsman.providers.registry import Provider, find_provider, split_model
+from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
 from pointsman.providers.transport import Origin
 from pointsman.routing.table import Pattern
 
-__all__ = ["Configured", "configured"]
+__all__ = ["Configured", "LeftOut", "configured"]
 
 _MEASURES: Final = ("weight", "rpm", "tpm")
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """An entry that cannot be served, and why."""
+
+    path: str
+    model_name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.model_name!r}: {self.reason}"
+
+
 class Configured(msgspec.Struct, frozen=True):
-    """What a ``model_list`` comes to. ``skipped`` says which entries cannot be served yet, and why."""
+    """What a ``model_list`` comes to."""
 
     deployments: tuple[Deployment, ...]
     patterns: tuple[Pattern, ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[LeftOut, ...]
 
 
 class _Skipped(Exception):
@@ -46,14 +59,14 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
     """
     makers: list[_Maker] = []
     patterns: list[Pattern] = []
-    skipped: list[str] = []
+    skipped: list[LeftOut] = []
     for number, entry in enumerate(settings.model_list):
         if entry.model_info.blocked:
             continue
         try:
             maker = _Maker(entry, settings, environment, catalog)
         except _Skipped as reason:
-            skipped.append(f"model_list[{number}] {entry.model_name!r}: {reason}")
+            skipped.append(LeftOut(f"model_list[{number}]", entry.model_name, str(reason)))
             continue
         if is_pattern(entry.model_name):
             patterns.append(Pattern(entry.model_name, maker.expand))
@@ -76,6 +89,10 @@ class _Maker:
         self._settings = settings
         self._catalog = catalog
         name, self.model = split_model(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
+        self._guessed = is_guess(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
+        if not is_pattern(self.model) and not self._is_meant(self.model):
+            message = f"no provider is named, and {self.model!r} is no model of OpenAI's that is known here;"
+            raise _Skipped(message + " write provider/model, such as ollama_chat/… or openai/…")
         provider = find_provider(name)
         if provider is None:
             message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
@@ -92,10 +109,17 @@ class _Maker:
         key = provider.key_in(environment)
         self._key = params.api_key or (Secret(key) if key else None)
 
-    def expand(self, name: str, captured: tuple[str, ...]) -> Deployment:
-        """The deployment for ``name``, which a wildcard stood for."""
+    def expand(self, name: str, captured: tuple[str, ...]) -> Deployment | None:
+        """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be."""
         model = fill(self.model, captured) if is_pattern(self.model) else self.model
-        return self.deployment(name, model)
+        return self.deployment(name, model) if self._is_meant(model) else None
+
+    def _is_meant(self, model: str) -> bool:
+        """Whether the provider was named, or is the one that LiteLLM too takes ``model`` to be of.
+
+        A prompt for somebody's own ``llama3.2`` must not end at OpenAI because a prefix was forgotten.
+        """
+        return not self._guessed or self._catalog.facts("openai", model) is not None
 
     def deployment(self, group: str, model: str, share: float = 1.0) -> Deployment:
         """The deployment that serves ``share`` of the requests for ``group`` with the upstream's ``model``."""
@@ -119,7 +143,7 @@ class _Maker:
             pinned={**params.pinned, **params.extra_body},
             timeouts=_timeouts(entry, settings),
             weight=share,
-            mode=info.mode or facts.mode or "chat",
+            mode=_mode(info, facts, provider, model),
             context_tokens=facts.context_tokens,
             output_tokens_max=facts.output_tokens_max,
             capabilities=facts.capabilities,
@@ -160,6 +184,15 @@ def _said_of(entry: ModelEntry) -> Overrides:
 def _told(info: ModelInfo) -> dict[str, msgspec.Raw]:
     named = {} if info.base_model is None else {"base_model": msgspec.Raw(msgspec.json.encode(info.base_model))}
     return {**info.extras, **named}
+
+
+def _mode(info: ModelInfo, facts: ModelFacts, provider: Provider, model: str) -> str:
+    """What the model is for: as the operator says, else as the catalogue does, else as its name does."""
+    if info.mode:
+        return info.mode
+    if facts.mode == "completion" and provider.native is not None:
+        return "chat"  # Ollama chats with every model; the catalogue speaks of an older interface of its
+    return facts.mode or ("embedding" if embeds(model) else "chat")
 
 
 def _headers(entry: ModelEntry) -> dict[str, Secret]:

@@ -18,7 +18,7 @@ from pointsman.assembly.from_settings import (
     reset_clock,
 )
 from pointsman.assembly.gauges import Truncations, gauges
-from pointsman.assembly.live_app import LiveApp
+from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
@@ -59,7 +59,7 @@ _log: Final = logging.getLogger("pointsman")
 
 
 class Gateway:
-    """Made by :meth:`open`; ``gate`` and ``app`` are what the server needs.
+    """Made by :meth:`open`; ``gate`` and ``front`` are what the server needs.
 
     ``master_key`` is None without authentication; ``master_key_made`` tells that it is new and has to be shown.
     """
@@ -79,7 +79,6 @@ class Gateway:
         catalog = Catalog()
         made = configured(loaded.settings, loaded.variables, catalog)
         self.routes.configure(loaded.settings, made, catalog)
-        self.skipped = made.skipped
         general = loaded.settings.general_settings
         self.keyring = Keyring(
             self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
@@ -102,6 +101,7 @@ class Gateway:
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
         self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
+        self.front = open_to_pages(self.app) if self.keyring.asks else self.app
         self._watch = ConfigWatch(loaded.sources)
 
     @classmethod
@@ -173,7 +173,7 @@ class Gateway:
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current = app
         self._take_over(loaded)
-        for warning in (*map(str, loaded.warnings), *made.skipped):
+        for warning in (*loaded.warnings, *made.skipped):
             _log.warning("%s", warning)
         for path in waiting_for_restart(self._started_with, loaded):
             _log.warning("%s: was changed; the change takes effect at the next start.", path)
@@ -248,7 +248,7 @@ class Gateway:
 
     def _suggest(self, name: str) -> str:
         has_ollama = any(host.kind == "ollama" for host in self.routes.hosts)
-        return hint_for(self.house.table, name, has_ollama=has_ollama)
+        return hint_for(self.house.table, name, self.routes.left_out, has_ollama=has_ollama)
 
 
 def _audience(metrics: CallMetrics) -> Audience:

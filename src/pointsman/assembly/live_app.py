@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -12,7 +13,7 @@ from pointsman.core.clock import call_id
 from pointsman.core.errors import GatewayError
 from pointsman.dialects.openai_fields import write_error
 
-__all__ = ["LiveApp"]
+__all__ = ["LiveApp", "open_to_pages"]
 
 _OPEN_TO_THE_END: Final = frozenset({
     "/health", "/health/backlog", "/health/liveliness", "/health/liveness", "/health/readiness",
@@ -35,6 +36,14 @@ class LiveApp:
         """Called by the server."""
         refused = scope["type"] == "http" and self._draining() and scope["path"] not in _OPEN_TO_THE_END
         await (_sent_away() if refused else self.current)(scope, receive, send)
+
+
+def open_to_pages(app: ASGIApp) -> ASGIApp:
+    """The app, whose answers scripts of any web page may read, as in LiteLLM; for where a key is needed."""
+    everything = ("*",)
+    return CORSMiddleware(
+        app, allow_origins=everything, allow_methods=everything, allow_headers=everything, expose_headers=everything
+    )
 
 
 def _sent_away() -> Response:

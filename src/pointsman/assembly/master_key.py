@@ -49,7 +49,9 @@ def kept_master_key(data_directory: Path) -> MasterKey:
     except FileExistsError:
         pass
     except OSError as error:
-        raise Misconfigured(f"The master key cannot be kept in {path}: {error.strerror}.") from None
+        message = f"The master key cannot be kept in {path}: {error.strerror}."
+        hint = "Make the folder writable, name another with --data-dir, or set POINTSMAN_MASTER_KEY."
+        raise Misconfigured(message, hint=hint) from None
     try:
         mode = path.stat().st_mode & 0o077
         text = path.read_text("utf-8").strip()

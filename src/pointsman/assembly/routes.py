@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from pointsman.assembly.deployments import Configured
+from pointsman.assembly.deployments import Configured, LeftOut
 from pointsman.assembly.plan import DemoModel
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.suggest import nearest
+from pointsman.config.patterns import is_pattern, match
 from pointsman.config.sections import Settings
 from pointsman.core.price import FREE
 from pointsman.core.upstream import Deployment, Timeouts
@@ -43,6 +45,11 @@ class RouteMaker:
         """What discovery found."""
         return self._hosts
 
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the configuration has and cannot be served."""
+        return self._configured.skipped
+
     def facts(self, deployment: Deployment) -> ModelFacts | None:
         """What the catalogue knows of a deployment's model."""
         return self._catalog.facts(deployment.provider, deployment.model)
@@ -60,16 +67,20 @@ class RouteMaker:
         found = [entry for entry in deployments(self._hosts, timeouts) if entry.group not in names]
         router = self._settings.router_settings.model_group_alias
         other_names = {
-            **aliases(self._hosts),
             **self._settings.litellm_settings.model_alias_map,
             **{name: alias.model for name, alias in router.items()},
         }
         hidden = frozenset(name for name, alias in router.items() if alias.hidden)
-        return RoutingTable((*own, *found), other_names, self._configured.patterns, hidden)
+        return RoutingTable(
+            (*own, *found), other_names, self._configured.patterns, hidden, unlisted=aliases(self._hosts)
+        )
 
 
-def hint_for(table: RoutingTable, name: str, *, has_ollama: bool) -> str:
+def hint_for(table: RoutingTable, name: str, left_out: Iterable[LeftOut], *, has_ollama: bool) -> str:
     """What to do about a model that is not served."""
+    for entry in left_out:
+        if name == entry.model_name or (is_pattern(entry.model_name) and match(entry.model_name, name) is not None):
+            return f"The configuration has it, but it is left out: {entry.reason}."
     close = nearest(name, table.names, count=1)
     hints = [f"Did you mean {close[0]!r}?"] if close else []
     if has_ollama:

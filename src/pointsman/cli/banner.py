@@ -31,8 +31,8 @@ def show_banner(gateway: Gateway, console: Console, *, key_made: bool = False) -
     place = key_place(gateway, made=key_made or gateway.master_key_made)
     table = gateway.house.table
     console.print(f"\n[bold]Pointsman {__version__}[/] serves the OpenAI API\n")
-    for skipped in gateway.skipped:
-        console.print(f"[yellow]left out[/] {escape(skipped)}", soft_wrap=True)
+    for left_out in gateway.routes.left_out:
+        console.print(f"[yellow]left out[/] {escape(str(left_out))}", soft_wrap=True)
     if table.deployments:
         console.print(_table(table.deployments))
     if len(table.deployments) > _ROWS_MAX:

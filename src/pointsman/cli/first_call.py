@@ -17,6 +17,7 @@ from pointsman.core.upstream import Deployment
 __all__ = ["KeyPlace", "base_url", "curl_line", "key_place"]
 
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared, not bound
+_QUESTION: Final = "Why do trains need points?"
 _USUAL_VARIABLES: Final = ("POINTSMAN_MASTER_KEY", "LITELLM_MASTER_KEY")
 
 
@@ -58,14 +59,19 @@ def key_place(gateway: Gateway, *, made: bool) -> KeyPlace:
 
 
 def curl_line(place: KeyPlace, url: str, deployments: Iterable[Deployment]) -> str:
-    """A command that works when pasted: it chats if there is a model for it, or else lists the models."""
+    """A command that works when pasted: it chats if there is a model for it, or else embeds, or lists the models."""
     parts = ["curl", "-g"] if "[" in url else ["curl"]
     parts += [place.header] if place.header else []
-    chat = next((entry.group for entry in deployments if entry.mode == "chat"), None)
-    if chat is None:
+    first = {entry.mode: entry.group for entry in reversed(list(deployments))}
+    asked: dict[str, object]
+    if "chat" in first:
+        path = "chat/completions"
+        asked = {"model": first["chat"], "messages": [{"role": "user", "content": _QUESTION}]}
+    elif "embedding" in first:
+        path, asked = "embeddings", {"model": first["embedding"], "input": _QUESTION}
+    else:
         return " ".join([*parts, f"{url}/v1/models"])
-    body = {"model": chat, "messages": [{"role": "user", "content": "Why do trains need points?"}]}
-    return " ".join([*parts, f"{url}/v1/chat/completions", "-d", quote(msgspec.json.encode(body).decode())])
+    return " ".join([*parts, f"{url}/v1/{path}", "-d", quote(msgspec.json.encode(asked).decode())])
 
 
 def _variable_with(key: Secret) -> str | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import stat
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 
 from pointsman.assembly.master_key import kept_master_key
 from pointsman.assembly.plan import DemoModel, ServePlan
@@ -77,6 +81,7 @@ def _serve(plan: ServePlan, *, demo: bool) -> None:
     console = Console(highlight=False)
     for warning in loaded.warnings:
         console.print(f"[yellow]warning[/] {warning}", soft_wrap=True, markup=True)
+    _tell_open(plan.data_directory, console)
     child = None
     if demo:
         from pointsman.cli.demo import start_demo  # noqa: PLC0415 - only who asks for the demo pays for it
@@ -124,3 +129,14 @@ def _make_directory(path: Path) -> None:
     except OSError as error:
         message = f"The data directory {path} cannot be made: {error.strerror}."
         raise Misconfigured(message, hint="Name another one with --data-dir.") from None
+
+
+def _tell_open(path: Path, console: Console) -> None:
+    """Warn where everybody on this machine could put another key or ledger in the place of ours."""
+    if os.name == "posix" and path.stat().st_mode & stat.S_IWOTH:
+        warning = (
+            f"Everybody on this machine can write to the data directory {path}, where the keys and the ledger are."
+        )
+        console.print(
+            f"[bold red]WARNING[/] {escape(warning)} Run: chmod 700 {escape(quote(str(path)))}", soft_wrap=True
+        )

@@ -129,7 +129,7 @@ def _doors(sock: socket.socket) -> list[socket.socket]:
 async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gateway], None]) -> None:
     gateway = await Gateway.open(plan)
     config = uvicorn.Config(
-        gateway.app,
+        gateway.front,
         http=partial(InferenceProtocol, gate=gateway.gate),  # type: ignore[arg-type]
         loop="none",
         ws="none",

@@ -64,7 +64,7 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
         if not settlement.begun:
             raise
         settlement.broke_off(error)
-        client.end(answer.failed(error))
+        client.end(answer.failed(settlement.for_client(error)))
         return
     settlement.heard()
     settlement.begin(client)

@@ -95,6 +95,11 @@ class Keyring:
     def __len__(self) -> int:
         return len(self._known)
 
+    @property
+    def asks(self) -> bool:
+        """Whether a key is needed at all."""
+        return self._master_token is not None
+
     def token(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """The digest of the key in the headers.
 

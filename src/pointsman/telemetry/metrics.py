@@ -219,8 +219,8 @@ def _proxy_counters(series: list[CallSeries]) -> Iterable[Metric]:
             failed.add_metric([*values, str(about.status), about.error], entry.failures)
         if about.deployment_id:
             good.add_metric(_spent_values(about), entry.calls - entry.failures)
-            if entry.failures:
-                bad.add_metric(_spent_values(about), entry.failures)
+            if entry.upstream_failures:
+                bad.add_metric(_spent_values(about), entry.upstream_failures)
     return total, failed, good, bad
 
 

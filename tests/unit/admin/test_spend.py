@@ -11,7 +11,7 @@ from pointsman.admin.spend.rows import SpendRow
 from pointsman.core.identity import token_of
 from pointsman.core.price import picodollars
 from pointsman.core.usage import Usage
-from tests.unit.admin.office_desk import NOW, Desk, call_record
+from tests.unit.admin.office_desk import MASTER, NOW, Desk, call_record
 
 DAY = 86_400
 
@@ -40,6 +40,18 @@ async def test_prompts_are_shown_where_they_were_logged(desk: Desk) -> None:
     await desk.ledger.append([call_record("a", prompt=msgspec.Raw(b'{"messages":[1]}'), reply=msgspec.Raw(b'{"x":2}'))])
     (row,) = (await desk.ask("GET", "/spend/logs")).json()
     assert (row["messages"], row["response"]) == ({"messages": [1]}, {"x": 2})
+
+
+async def test_a_key_does_not_learn_from_its_own_failures_where_the_upstream_is(desk: Desk) -> None:
+    key = await desk.new_key()
+    said = "Cannot reach the upstream at http://h:1/v1: refused."
+    desk.spooled.append(
+        call_record("c1", status="failure", error_code="x", error_message=said, api_base="http://h:1/v1", key_token=token_of(key))  # noqa: E501
+    )  # fmt: skip
+    for who, told in ((key, "Cannot reach the upstream at llama3: refused."), (MASTER, said)):
+        (row,) = (await desk.ask("GET", "/spend/logs", key=who)).json()
+        assert row["metadata"]["error_information"]["error_message"] == told
+        assert ("http://h:1" in str(row)) is (who == MASTER)
 
 
 @pytest.mark.parametrize("status", ["failure", "cancelled"])

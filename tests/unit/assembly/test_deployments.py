@@ -12,6 +12,7 @@ from pointsman.catalog.lookup import Catalog
 from pointsman.config.sections import LiteLLMParams, ModelEntry, ModelInfo, Settings
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import Price, femtodollars
+from pointsman.routing.table import RoutingTable
 
 
 def made(name: str = "own", *, info: ModelInfo | None = None, **params: Any) -> Configured:
@@ -93,3 +94,44 @@ def test_a_group_shares_its_requests_by_one_measure(entries: list[dict[str, Any]
     )
     found = configured(Settings(model_list=(other, *model_list)), {}, Catalog()).deployments
     assert [deployment.weight for deployment in found] == [7, *weights]
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-4o-mini-2024-07-18", "text-embedding-3-small", "ft:gpt-4o:us::id"])
+def test_a_model_that_openai_is_known_for_needs_no_provider(model: str) -> None:
+    assert [one.provider for one in made(model=model, api_base=None).deployments] == ["openai"]
+
+
+@pytest.mark.parametrize("model", ["llama3.2", "claude-sonnet-4-5", "mistral:7b", "gpt-oss:20b"])
+def test_another_model_without_a_provider_is_left_out_instead_of_sent_to_openai(model: str) -> None:
+    result = made(model=model, api_base=None)
+    assert not result.deployments
+    assert "write provider/model" in result.skipped[0].reason and repr(model) in str(result.skipped[0])
+
+
+def test_a_model_with_an_address_or_a_forced_provider_needs_no_known_name() -> None:
+    assert made(model="llama3.2").deployments
+    assert made(model="llama3.2", api_base=None, custom_llm_provider="ollama").deployments[0].provider == "ollama"
+
+
+def test_a_wildcard_without_a_provider_serves_what_openai_is_known_for() -> None:
+    pattern = made("*", model="*", api_base=None).patterns[0]
+    assert pattern.expand("gpt-4o", ("gpt-4o",)) is not None
+    assert pattern.expand("llama3.2", ("llama3.2",)) is None
+    assert RoutingTable((), patterns=(pattern,)).resolve("llama3.2") is None
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "mode"),
+    [
+        ("ollama/nomic-embed-text", None, "embedding"),
+        ("hosted_vllm/BAAI/bge-m3", None, "embedding"),
+        ("openai/text-embedding-3-small", None, "embedding"),
+        ("ollama_chat/mistral:7b", None, "chat"),
+        ("openai/gpt-3.5-turbo-instruct", None, "completion"),
+        ("ollama/nomic-embed-text", "chat", "chat"),
+        ("ollama/llama3.2", None, "chat"),
+        ("ollama/llama3.2", "embedding", "embedding"),
+    ],
+)
+def test_what_a_model_is_for(model: str, said: str | None, mode: str) -> None:
+    assert made(info=ModelInfo(mode=said), model=model).deployments[0].mode == mode

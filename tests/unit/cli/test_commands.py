@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from pointsman.assembly.plan import ServePlan
 from pointsman.cli.main import cli
+from pointsman.cli.serve import _tell_open
 from pointsman.cli.worker import listening_socket
 from pointsman.core.errors import Misconfigured
 
@@ -29,6 +31,14 @@ def test_check_counts_what_it_found(tmp_path: Path) -> None:
     file.write_text(GOOD + "litellm_settings: {cache: true}\n")
     done = CliRunner().invoke(cli, ["check", str(file)])
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"{file}: 1 model, 1 deployment, no errors, 1 warning")
+
+
+def test_check_shows_an_entry_that_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(GOOD + "  - {model_name: b, litellm_params: {model: llama3.2}}\n")
+    done = CliRunner().invoke(cli, ["check", str(file)])
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"{file}: 1 model, 1 deployment, no errors, 1 warning")
+    assert "model_list[1] 'b': no provider is named" in done.output
 
 
 def test_check_fails_with_the_place_of_the_error(tmp_path: Path) -> None:
@@ -60,3 +70,13 @@ def test_an_address_that_is_not_ours_is_told_with_the_option_that_helps(host: st
     with pytest.raises(Misconfigured) as caught:
         listening_socket(ServePlan(host, 0, Path("data")), shared=False)
     assert "--host" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o777, True), (0o702, True), (0o700, False), (0o755, False)])
+def test_a_data_directory_that_everybody_can_write_to_is_warned_of(tmp_path: Path, mode: int, warned: bool) -> None:
+    tmp_path.chmod(mode)
+    console = Console(record=True, width=400)
+    _tell_open(tmp_path, console)
+    text = console.export_text()
+    assert ("WARNING" in text) is warned
+    assert (f"chmod 700 {tmp_path}" in text) is warned

@@ -37,8 +37,14 @@ def test_the_line_asks_a_model_that_chats() -> None:
     assert '"model":"talker"' in line
 
 
-def test_without_one_it_lists_the_models() -> None:
-    line = curl_line(OPEN, "http://127.0.0.1:4000", [deployment("vectors", "embedding")])
+def test_without_one_it_asks_one_that_embeds() -> None:
+    line = curl_line(OPEN, "http://127.0.0.1:4000", [deployment("dear", "image"), deployment("vectors", "embedding")])
+    assert line.startswith("curl http://127.0.0.1:4000/v1/embeddings -d ")
+    assert '"model":"vectors","input":"' in line
+
+
+def test_without_either_it_lists_the_models() -> None:
+    line = curl_line(OPEN, "http://127.0.0.1:4000", [deployment("dear", "image_generation")])
     assert line == "curl http://127.0.0.1:4000/v1/models"
 
 

@@ -403,6 +403,15 @@ def test_a_star_that_stands_for_nothing_is_told(write: Write) -> None:
     assert "has a * that stands for nothing" in warning
 
 
+def test_a_mode_that_is_none_is_told_by_its_value(write: Write) -> None:
+    path = write(
+        "model_list: [{model_name: a, litellm_params: {model: openai/a}, model_info: {mode: os.environ/MODE}}]"
+    )
+    assert load(path, {"MODE": "embedding"}).warnings == ()
+    (warning,) = load(path, {"MODE": "chatt"}).warnings
+    assert str(warning).endswith("model_list[0].model_info.mode: is no mode that is known. Did you mean chat?")
+
+
 def test_what_an_anchor_repeats_is_told_once(write: Write) -> None:
     first = "- {model_name: a, litellm_params: &p {model: openai/a, max_retries: 1}}\n"
     entries = first + "- {model_name: b, litellm_params: *p}\n"
