@@ -10,6 +10,7 @@ from pointsman import __version__
 from pointsman.accounting.estimate import estimate_text
 from pointsman.assembly.app import make_app
 from pointsman.assembly.deployments import configured
+from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.assembly.from_settings import (
     admission_settings,
     body_bytes_max,
@@ -32,8 +33,6 @@ from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError
 from pointsman.core.nursery import Nursery
-from pointsman.core.upstream import Operation
-from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
@@ -96,8 +95,7 @@ class Gateway:
             clock=self.clock,
             manners=self._manners(loaded),
         )
-        dialect = OpenAIDialect()
-        self.paths = PathTable(dict.fromkeys(Operation, dialect))
+        self.paths = PathTable(CLIENT_DIALECTS)
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
         self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)

@@ -29,6 +29,8 @@ class Operation(Enum):
     CHAT = "acompletion"
     COMPLETION = "atext_completion"
     EMBEDDING = "aembedding"
+    MESSAGES = "anthropic_messages"
+    RESPONSES = "aresponses"
 
 
 class Timeouts(msgspec.Struct, frozen=True):

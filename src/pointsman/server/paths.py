@@ -11,11 +11,16 @@ from pointsman.core.upstream import Operation
 
 __all__ = ["PathTable"]
 
+_OPENAI: Final = (b"", b"/v1", b"/openai", b"/openai/v1")
+_ANTHROPIC: Final = (b"/v1", b"/anthropic/v1")
 _OPERATIONS: Final = {
-    "/chat/completions": Operation.CHAT,
-    "/completions": Operation.COMPLETION,
-    "/embeddings": Operation.EMBEDDING,
+    "/chat/completions": (Operation.CHAT, _OPENAI),
+    "/completions": (Operation.COMPLETION, _OPENAI),
+    "/embeddings": (Operation.EMBEDDING, _OPENAI),
+    "/responses": (Operation.RESPONSES, _OPENAI),
+    "/messages": (Operation.MESSAGES, _ANTHROPIC),
 }
+"""What the last part of a path asks for, and the first parts that it may have."""
 _MODEL_PREFIXES: Final = (b"/openai/deployments/", b"/engines/", b"/v1/engines/")
 
 
@@ -23,17 +28,16 @@ class PathTable:
     """Finds the route of a request target. ``dialects`` gives the dialect of each operation that is served here."""
 
     def __init__(self, dialects: Mapping[Operation, ClientDialect]) -> None:
-        routes = {
-            suffix: InferenceRoute(operation, dialects[operation], suffix)
-            for suffix, operation in _OPERATIONS.items()
-            if operation in dialects
-        }
-        self._static = {
-            prefix + suffix.encode(): route
-            for suffix, route in routes.items()
-            for prefix in (b"", b"/v1", b"/openai", b"/openai/v1")
-        }
-        self._suffixes = tuple((suffix.encode(), route) for suffix, route in routes.items())
+        self._static: dict[bytes, InferenceRoute] = {}
+        suffixes: list[tuple[bytes, InferenceRoute]] = []
+        for suffix, (operation, prefixes) in _OPERATIONS.items():
+            if operation not in dialects:
+                continue
+            route = InferenceRoute(operation, dialects[operation], suffix)
+            self._static.update({prefix + suffix.encode(): route for prefix in prefixes})
+            if prefixes is _OPENAI:
+                suffixes.append((suffix.encode(), route))
+        self._suffixes = tuple(suffixes)
 
     @property
     def documented(self) -> tuple[tuple[str, Operation], ...]:

@@ -1,0 +1,21 @@
+"""The dialect in which each operation is asked for and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pointsman.core.exchange import ClientDialect
+from pointsman.core.upstream import Operation
+from pointsman.dialects.openai_fields import OpenAIDialect
+
+__all__ = ["CLIENT_DIALECTS"]
+
+_OPENAI: Final = OpenAIDialect()
+
+CLIENT_DIALECTS: Final[Mapping[Operation, ClientDialect]] = MappingProxyType({
+    Operation.CHAT: _OPENAI,
+    Operation.COMPLETION: _OPENAI,
+    Operation.EMBEDDING: _OPENAI,
+})  # fmt: skip
