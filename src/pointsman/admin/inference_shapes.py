@@ -1,7 +1,7 @@
 """What the inference routes take and give, as far as the documentation tells; the dialects know it exactly.
 
-Source: https://platform.openai.com/docs/api-reference (chat, completions, embeddings). Other fields of that
-reference are passed on to the model.
+Sources: https://platform.openai.com/docs/api-reference (chat, completions, embeddings, responses) and
+https://docs.claude.com/en/api/messages. Other fields of these references are passed on to the model.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ from pointsman.core.upstream import Operation
 __all__ = [
     "INFERENCE_SHAPES",
     "INFERENCE_SUMMARIES",
+    "AnthropicMessage",
+    "AnthropicMessageRequest",
+    "AnthropicUsage",
     "ChatCompletion",
     "ChatCompletionRequest",
     "EmbeddingList",
     "EmbeddingRequest",
+    "ModelResponse",
+    "ResponseRequest",
     "TextCompletion",
     "TextCompletionRequest",
     "TokenUsage",
@@ -113,11 +118,69 @@ class EmbeddingList(msgspec.Struct, kw_only=True):
     usage: TokenUsage | None = None
 
 
+class AnthropicMessageRequest(msgspec.Struct, kw_only=True):
+    """A conversation to continue, in Anthropic's form."""
+
+    model: str
+    max_tokens: int
+    messages: list[dict[str, msgspec.Raw]]
+    system: str | list[dict[str, msgspec.Raw]] | None = None
+    tools: list[dict[str, msgspec.Raw]] | None = None
+    stream: bool = False
+
+
+class AnthropicUsage(msgspec.Struct, kw_only=True):
+    """Tokens, in Anthropic's form."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+
+
+class AnthropicMessage(msgspec.Struct, kw_only=True):
+    """An answer, in Anthropic's form."""
+
+    id: str
+    type: str
+    role: str
+    model: str
+    content: list[dict[str, msgspec.Raw]]
+    stop_reason: str | None
+    stop_sequence: str | None
+    usage: AnthropicUsage
+
+
+class ResponseRequest(msgspec.Struct, kw_only=True):
+    """Input for OpenAI's Responses."""
+
+    model: str
+    input: str | list[dict[str, msgspec.Raw]] | None = None
+    instructions: str | None = None
+    previous_response_id: str | None = None
+    tools: list[dict[str, msgspec.Raw]] | None = None
+    stream: bool = False
+
+
+class ModelResponse(msgspec.Struct, kw_only=True):
+    """A response of OpenAI's Responses."""
+
+    id: str
+    object: str
+    created_at: int
+    status: str
+    model: str
+    output: list[dict[str, msgspec.Raw]]
+    usage: dict[str, msgspec.Raw] | None = None
+
+
 INFERENCE_SHAPES: Final[Mapping[Operation, tuple[type[msgspec.Struct], type[msgspec.Struct]]]] = MappingProxyType(
     {
         Operation.CHAT: (ChatCompletionRequest, ChatCompletion),
         Operation.COMPLETION: (TextCompletionRequest, TextCompletion),
         Operation.EMBEDDING: (EmbeddingRequest, EmbeddingList),
+        Operation.MESSAGES: (AnthropicMessageRequest, AnthropicMessage),
+        Operation.RESPONSES: (ResponseRequest, ModelResponse),
     }
 )
 """Operation → what it takes and gives."""
@@ -127,6 +190,8 @@ INFERENCE_SUMMARIES: Final[Mapping[Operation, str]] = MappingProxyType(
         Operation.CHAT: "Continue a conversation",
         Operation.COMPLETION: "Continue a text",
         Operation.EMBEDDING: "Embed texts",
+        Operation.MESSAGES: "Continue a conversation, as Anthropic's Messages",
+        Operation.RESPONSES: "Continue a conversation, as OpenAI's Responses",
     }
 )
 """Operation → what it does, in a few words."""
