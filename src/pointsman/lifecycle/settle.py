@@ -194,8 +194,10 @@ class Settlement(msgspec.Struct, weakref=False):
         deployment = self.deployment
         if deployment is not None and deployment.api_key is not None:
             key = deployment.api_key.reveal()
-            if key and key in error.message:
+            if key:
                 error.message = error.message.replace(key, "…")
+                error.code = error.code.replace(key, "…")
+                error.param = error.param and error.param.replace(key, "…")
         self.error = error
         self.status = "failure"
 
