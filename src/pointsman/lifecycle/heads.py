@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from pointsman.core.outcome import CallRecord
@@ -12,6 +13,7 @@ from pointsman.policies.principal import Principal
 __all__ = ["Heads", "clean"]
 
 _HEADS_MAX: Final = 16_384
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
 _STREAM_LINES: Final = (
     b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
     b"x-litellm-call-id: %b\r\n%b%b"
@@ -63,7 +65,7 @@ class Heads:
         known = self._known.get(deployment.id)
         if known is not None and known[0] is deployment:
             return known[1]
-        base = deployment.api_base.split("?", 1)[0]
+        base = _CREDENTIALS.sub("", deployment.api_base.split("?", 1)[0])
         text = (
             f"x-litellm-model-id: {clean(deployment.id)}\r\n"
             f"x-litellm-model-group: {clean(deployment.group)}\r\n"
