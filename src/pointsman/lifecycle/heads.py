@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import ceil
 from typing import Final
 
 from pointsman.core.outcome import CallRecord
@@ -59,7 +60,7 @@ class Heads:
             call_id.encode(),
             self._deployment(deployment) if deployment is not None else self._version,
         )
-        return lines if retry_after is None else b"%bretry-after: %d\r\n" % (lines, max(1, round(retry_after)))
+        return lines if retry_after is None else b"%bretry-after: %d\r\n" % (lines, max(1, ceil(retry_after)))
 
     def _deployment(self, deployment: Deployment) -> bytes:
         known = self._known.get(deployment.id)
