@@ -366,7 +366,7 @@ class InferenceProtocol(HttpToolsProtocol):
             rank = places.get(name)
             if rank is None:
                 continue
-            if rank < best:
+            if rank < best and value:
                 best = rank
                 key = value
             elif rank == _LENGTH:
