@@ -213,7 +213,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self._body_bytes = self._progress = 0
         self._chunked = parser.get_http_version() == "1.1"
         self._read_head()
-        if self.expect_100_continue and self._refused is None:
+        if self.expect_100_continue and self._chunked and self._refused is None:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
