@@ -148,7 +148,10 @@ class InferenceProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade:
-            self._refuse_now(Malformed("This connection cannot be upgraded.", code="bad_request"))
+            if self._refused is not None:
+                self._refuse_now(self._refused)
+            else:
+                self._close_after_answer()
         except HttpParserError as error:
             self._unparsable(error)
         else:
@@ -204,6 +207,10 @@ class InferenceProtocol(HttpToolsProtocol):
             self._refused = Malformed("This path takes POST only.", status=405, code="method_not_allowed")
         if len(self.headers) > HEADERS_MAX:
             self._refused = Malformed("The request has too many headers.", status=431, code="headers_too_large")
+        elif parser.should_upgrade() and parser.get_method() != b"GET":
+            # The parser takes the body for another protocol's, so the request must not be served without it.
+            hint = "Send the request without the header Upgrade."
+            self._refused = Malformed("This connection cannot be upgraded.", hint=hint, code="bad_request")
         if found is None:
             self._deadline = self._gate.now + _OTHER_BODY_SECONDS
             self._pass_on()
@@ -389,13 +396,17 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def _unparsable(self, error: HttpParserError) -> None:
         if isinstance(error.__context__, _Pipelined) or isinstance(error.__cause__, _Pipelined):
-            self._last = True
-            if self._ready:
-                self._start_parsed(b"")
-            elif self.cycle is not None:
-                self.cycle.keep_alive = False
+            self._close_after_answer()
             return
         self._refuse_now(Malformed(f"This is not a valid HTTP/1.1 request: {error}.", code="bad_http"))
+
+    def _close_after_answer(self) -> None:
+        """Read nothing more; whoever has the request under way gets its answer."""
+        self._last = True
+        if self._ready:
+            self._start_parsed(b"")
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def _refuse_now(self, error: GatewayError) -> None:
         """Answer without reading on; then read and ignore for a moment, so that the sender sees the answer."""
