@@ -148,10 +148,7 @@ class InferenceProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade:
-            if self._refused is not None:
-                self._refuse_now(self._refused)
-            else:
-                self._close_after_answer()
+            self._close_after_answer()
         except HttpParserError as error:
             self._unparsable(error)
         else:
@@ -183,7 +180,8 @@ class InferenceProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Called by the parser."""
         cycle: RequestResponseCycle | None = self.cycle
-        if self._busy or self._ready or (cycle is not None and not cycle.response_complete):
+        under_way = self._busy or self._ready or self._refused is not None
+        if under_way or (cycle is not None and not cycle.response_complete):
             raise _Pipelined
         self.url = b""
         self.headers = []
@@ -401,7 +399,10 @@ class InferenceProtocol(HttpToolsProtocol):
         self._refuse_now(Malformed(f"This is not a valid HTTP/1.1 request: {error}.", code="bad_http"))
 
     def _close_after_answer(self) -> None:
-        """Read nothing more; whoever has the request under way gets its answer."""
+        """Read nothing more; whoever has the request under way gets its answer, or its refusal."""
+        if self._refused is not None:
+            self._refuse_now(self._refused)
+            return
         self._last = True
         if self._ready:
             self._start_parsed(b"")

@@ -172,6 +172,23 @@ async def test_a_request_that_comes_too_early_is_not_served_and_does_not_spoil_t
     assert len(door.stage.books.records) == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [
+        (post().replace(b"POST", b"GET"), 405),
+        (post(b"x" * 1001), 413),
+        (post(lines=b"X-Many: 1\r\n" * 130), 431),
+        (post(lines=b"X-Many: 1\r\n" * 130, path=b"/key/generate"), 431),
+    ],
+)
+async def test_a_request_that_is_refused_is_refused_whatever_comes_behind_it(first: bytes, status: int) -> None:
+    door = Door(body_bytes_max=1000)
+    line = served(door, first + post())
+    await door.turn()
+    assert statuses(line) == [status] and line.transport.eof
+    assert door.asked == [] and door.stage.sender.sent == []
+
+
 async def test_a_request_behind_one_of_the_other_application_waits_for_none(door: Door) -> None:
     line = served(door, b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n" + post())
     await door.turn(lambda: line.transport.closing)
