@@ -143,8 +143,6 @@ class InferenceProtocol(HttpToolsProtocol):
         if self._lingering or self._last:
             return
         self._resting = self._begins = False
-        if self._in_head:
-            self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade:
@@ -322,8 +320,10 @@ class InferenceProtocol(HttpToolsProtocol):
             self._refuse_now(self._refused)
         elif self._ready:
             self._start_parsed(data)
-        elif self._in_head and self._head_bytes > HEAD_BYTES_MAX:
-            self._refuse_now(Malformed("The request head is too long.", status=431, code="headers_too_large"))
+        elif self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._refuse_now(Malformed("The request head is too long.", status=431, code="headers_too_large"))
 
     def _start_parsed(self, data: bytes) -> None:
         """Start on what the parser found; ``data`` is what it was fed last."""
