@@ -22,7 +22,13 @@ from tests.unit.policies.desk import key_record
 
 AT = 1_700_001_000.0
 """Wall time at which the request came; the clock stands at 1000 then."""
-WHO = {"aliases": {"mine": "public"}, "key_alias": "tester", "user_id": "user-7", "team_id": "team-8", "tags": ("red", "blue")}
+WHO = {
+    "aliases": {"mine": "public"},
+    "key_alias": "tester",
+    "user_id": "user-7",
+    "team_id": "team-8",
+    "tags": ("red", "blue"),
+}
 COUNTED = {
     "prompt_tokens": 70,
     "completion_tokens": 30,

@@ -40,7 +40,7 @@ async def test_a_request_is_answered_in_the_read_that_completes_it(door: Door) -
     line = served(door, post())
     ((status, fields, body),) = line.answers
     assert (status, body, fields["content-length"]) == (200, GOOD, str(len(GOOD)))
-    assert "connection" not in fields and not line.transport.closing
+    assert "connection" not in fields and not line.closed()
     assert door.stage.record.peer == "10.1.2.3"
     door.stage.settled()
 
@@ -60,7 +60,7 @@ async def test_a_stream_is_sent_in_chunks_as_it_comes_and_ends_with_the_last_chu
     flight.piece(chunk("b") + LAST, last=True)
     ((status, fields, body),) = line.answers
     assert (status, fields["transfer-encoding"]) == (200, "chunked") and body.endswith(DONE)
-    assert line.transport.written.endswith(b"0\r\n\r\n") and not line.transport.closing
+    assert line.transport.written.endswith(b"0\r\n\r\n") and not line.closed()
     line.hear(post())
     flight = door.stage.flight
     flight.answer(GOOD)
@@ -73,7 +73,7 @@ async def test_a_connection_that_the_client_wants_closed_is_closed_after_the_ans
 ) -> None:
     line = served(door, post(lines=lines), post())
     ((_, fields, body),) = line.answers
-    assert (fields["connection"], body) == ("close", GOOD) and line.transport.closing
+    assert (fields["connection"], body) == ("close", GOOD) and line.closed()
 
 
 async def test_a_stream_on_a_connection_to_be_closed_is_framed_all_the_same(door: Door) -> None:
@@ -82,7 +82,7 @@ async def test_a_stream_on_a_connection_to_be_closed_is_framed_all_the_same(door
     door.stage.flight.piece(chunk("a") + LAST, last=True)
     ((_, fields, body),) = line.answers
     assert (fields["connection"], fields["transfer-encoding"]) == ("close", "chunked")
-    assert body.endswith(DONE) and line.transport.closing and not line.transport.aborted
+    assert body.endswith(DONE) and line.closed() and not line.transport.aborted
 
 
 async def test_a_client_of_http_1_0_gets_no_chunks_and_its_connection_ends_the_answer(door: Door) -> None:
@@ -91,13 +91,13 @@ async def test_a_client_of_http_1_0_gets_no_chunks_and_its_connection_ends_the_a
     door.stage.flight.piece(chunk("a") + LAST, last=True)
     head, _, body = line.transport.written.partition(b"\r\n\r\n")
     assert b"chunked" not in head and b"\r\nconnection: close" in head
-    assert body == chunk("a") + chunk("", finish="stop") + DONE and line.transport.closing
+    assert body == chunk("a") + chunk("", finish="stop") + DONE and line.closed()
 
 
 async def test_a_client_of_http_1_0_keeps_its_connection_only_where_it_asks_to(door: Door) -> None:
-    assert served(door, post(version=b"1.0")).transport.closing
+    assert served(door, post(version=b"1.0")).closed()
     kept = served(door, *[post(version=b"1.0", lines=b"Connection: keep-alive\r\n")] * 2)
-    assert statuses(kept) == [200, 200] and not kept.transport.closing
+    assert statuses(kept) == [200, 200] and not kept.closed()
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ async def test_a_large_body_of_a_known_key_is_read(door: Door) -> None:
 async def test_of_requests_sent_at_once_the_first_is_answered_and_the_connection_closed(door: Door) -> None:
     line = served(door, post() + post(chat_body(model="nosuch")))
     ((status, fields, _),) = line.answers
-    assert (status, fields["connection"]) == (200, "close") and line.transport.closing
+    assert (status, fields["connection"]) == (200, "close") and line.closed()
     assert len(door.stage.books.records) == 1
 
 
@@ -168,7 +168,7 @@ async def test_a_request_that_comes_too_early_is_not_served_and_does_not_spoil_t
     line.hear(post())
     assert line.transport.written == b""
     door.stage.flight.answer(GOOD)
-    assert statuses(line) == [200] and line.transport.closing
+    assert statuses(line) == [200] and line.closed()
     assert len(door.stage.books.records) == 1
 
 
@@ -191,8 +191,8 @@ async def test_a_request_that_is_refused_is_refused_whatever_comes_behind_it(fir
 
 async def test_a_request_behind_one_of_the_other_application_waits_for_none(door: Door) -> None:
     line = served(door, b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n" + post())
-    await door.turn(lambda: line.transport.closing)
-    assert statuses(line) == [203] and line.transport.closing and door.stage.books.records == []
+    await door.turn(line.closed)
+    assert statuses(line) == [203] and line.closed() and door.stage.books.records == []
 
 
 # -- the other application -----------------------------------------------------------------------------------
@@ -230,9 +230,9 @@ async def test_a_request_with_a_body_that_offers_an_upgrade_is_refused_and_not_s
 async def test_a_request_without_a_body_that_offers_an_upgrade_is_answered_as_if_it_had_not(door: Door) -> None:
     """RFC 9110, section 7.8: a server may ignore the offer. Java's client makes it with every first request."""
     line = served(door, b"GET /v1/models HTTP/1.1\r\nHost: x\r\n%b\r\n" % UPGRADE, post())
-    await door.turn(lambda: line.transport.closing)
+    await door.turn(line.closed)
     ((status, fields, _),) = line.answers
-    assert (status, fields["connection"]) == (203, "close") and line.transport.closing
+    assert (status, fields["connection"]) == (203, "close") and line.closed()
     assert len(door.asked) == 1 and door.stage.sender.sent == []
 
 
@@ -352,7 +352,7 @@ async def test_what_is_refused_is_read_on_for_a_moment_and_then_cut(door: Door) 
     line.hear(b"x" * 1000)
     door.gate.now += 1.9
     line.protocol.sweep(door.gate.now)
-    assert not line.transport.closing
+    assert not line.closed()
     door.gate.now += 0.1
     line.protocol.sweep(door.gate.now)
     assert line.transport.aborted and statuses(line) == [400]
