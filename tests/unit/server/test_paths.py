@@ -42,7 +42,8 @@ def test_a_model_in_a_path_is_read_unescaped(prefix: str, written: str, model: s
     "target",
     [
         b"", b"/", b"*", b"/v1", b"/v1/models", b"/v1/chat/completions/", b"/v1/chat/completionsx",
-        b"/V1/chat/completions", b"//v1/chat/completions", b"/v1//chat/completions", b"/v2/chat/completions", b"/v1/chat%2Fcompletions",
+        b"/V1/chat/completions", b"//v1/chat/completions", b"/v1//chat/completions",
+        b"/v2/chat/completions", b"/v1/chat%2Fcompletions",
         b"/engines/chat/completions"[:-1], b"/engines//", b"/openai/deployments/m", b"/openai/deployments/m/images",
         b"/x?/v1/chat/completions", b"here:4000", b"http://here", b"ftp://here/v1/chat/completions",
         b"/v1/../v1/chat/completions",
