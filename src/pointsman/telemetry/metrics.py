@@ -67,14 +67,17 @@ class CallMetrics(Collector):
         self._fresh: list[CallRecord] = []
         self._directory: Path | None = None
         self._own_file: Path | None = None
+        self._workers = 1
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
-    def share(self, directory: Path, worker: int) -> None:
-        """Add up with the other workers, through snapshot files in ``directory``."""
+    def share(self, directory: Path, worker: int, workers: int) -> None:
+        """Add up with the other ``workers``, through files in ``directory``; those of former processes do not count."""
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory = directory
-        self._own_file = directory / f"metrics-{worker}.msgpack"
+        self._workers = workers
+        self._own_file = _snapshot_file(directory, worker)
+        self._own_file.unlink(missing_ok=True)
 
     def call_ended(self, record: CallRecord) -> None:
         """Count a call; see :class:`pointsman.lifecycle.announce.Listener`."""
@@ -174,9 +177,9 @@ class CallMetrics(Collector):
         self.save()
         merged: dict[CallLabels, CallSeries] = {}
         gauges: dict[str, float] = {}
-        for path in sorted(self._directory.glob("metrics-*.msgpack")):
+        for worker in range(self._workers):
             try:
-                snapshot = msgspec.msgpack.decode(path.read_bytes(), type=Snapshot)
+                snapshot = msgspec.msgpack.decode(_snapshot_file(self._directory, worker).read_bytes(), type=Snapshot)
             except (OSError, msgspec.MsgspecError):
                 continue
             for name, value in snapshot.gauges.items():
@@ -198,6 +201,10 @@ _GAUGE_WORDS: Final = {
     "pointsman_upstream_connections_busy": "Connections to upstreams with a request under way.",
     "pointsman_upstream_connections_opened_total": "Connections to upstreams ever opened.",
 }
+
+
+def _snapshot_file(directory: Path, worker: int) -> Path:
+    return directory / f"metrics-{worker}.msgpack"
 
 
 def _by_deployment(series: list[CallSeries]) -> dict[tuple[str, ...], CallSeries]:
