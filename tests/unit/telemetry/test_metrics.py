@@ -309,7 +309,7 @@ def test_a_prompt_is_not_kept_in_memory(looks: bool) -> None:
 def test_whichever_worker_is_asked_tells_what_all_of_them_counted(tmp_path: Path, scraped: int) -> None:
     workers = [CallMetrics(lambda number=number: {"gauge": float(number + 1)}) for number in range(3)]  # type: ignore[misc]
     for number, worker in enumerate(workers):
-        worker.share(tmp_path / "run", number)
+        worker.share(tmp_path / "run", number, 3)
         for _ in range(number + 1):
             worker.call_ended(call())
             worker.call_ended(nowhere(error_code=f"error-{number}"))
@@ -324,15 +324,30 @@ def test_whichever_worker_is_asked_tells_what_all_of_them_counted(tmp_path: Path
 
 def test_the_worker_that_is_asked_knows_its_own_calls_without_having_saved_them(tmp_path: Path) -> None:
     worker = CallMetrics(dict)
-    worker.share(tmp_path, 0)
+    worker.share(tmp_path, 0, 2)
     worker.call_ended(call())
     assert at(read(worker.exposition()), "litellm_requests_metric_total", SPENT) == 1
+
+
+def test_what_processes_of_a_former_run_left_is_not_counted(tmp_path: Path) -> None:
+    for number in range(4):
+        former = CallMetrics(lambda: {"gauge": 1.0})
+        former.share(tmp_path, number, 4)
+        former.call_ended(call())
+        former.save()
+    workers = [CallMetrics(lambda: {"gauge": 1.0}) for _ in range(2)]
+    for number, worker in enumerate(workers):
+        worker.share(tmp_path, number, 2)
+    workers[0].call_ended(call())
+    samples = read(workers[0].exposition())
+    assert at(samples, "litellm_requests_metric_total", SPENT) == 1
+    assert samples["gauge", frozenset()] == 1.0
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\xc1", b"\x93\x01\x02\x03"])
 def test_a_snapshot_that_cannot_be_read_is_left_out(tmp_path: Path, garbage: bytes) -> None:
     worker = CallMetrics(dict)
-    worker.share(tmp_path, 0)
+    worker.share(tmp_path, 0, 2)
     (tmp_path / "metrics-1.msgpack").write_bytes(garbage)
     worker.call_ended(call())
     assert at(read(worker.exposition()), "litellm_requests_metric_total", SPENT) == 1
