@@ -155,6 +155,19 @@ async def test_a_head_that_is_known_means_the_same_after_anything_else(between: 
     line.lose()
 
 
+@pytest.mark.parametrize("cut_before", [b"Host", b"Authorization", b"Content-Length", b"{}"])
+async def test_the_end_of_a_request_is_not_taken_for_a_request(cut_before: bytes) -> None:
+    """What came in two reads has taught nothing: its second part, sent again, is the beginning of no message."""
+    echo, door = Echo(), Door()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pointsman.server.protocol.serve", echo.serve)
+        line = door.connect()
+        whole = post(b"{}")
+        place = whole.index(cut_before)
+        line.hear(whole[:place], whole[place:], whole[place:])
+    assert [status for status, _, _ in final(line)] == [200, 400] and len(echo.heard) == 1
+
+
 @settings(deadline=None)
 @given(conversations(), st.lists(st.integers(0, 10_000), max_size=5))
 def test_of_requests_sent_without_waiting_a_first_part_is_answered_in_order_and_nothing_twice(
