@@ -242,7 +242,8 @@ class InferenceProtocol(HttpToolsProtocol):
             if self._refused is None:
                 super().on_message_complete()
             return
-        self._keep = self.parser.should_keep_alive()
+        # A client of HTTP/1.0 may take the end of the connection for that of the answer, whatever it asked for.
+        self._keep = self._chunked and self.parser.should_keep_alive()
         self._ready = True
 
     # -- the story's client ----------------------------------------------------------------------------
