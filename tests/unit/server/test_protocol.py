@@ -94,10 +94,14 @@ async def test_a_client_of_http_1_0_gets_no_chunks_and_its_connection_ends_the_a
     assert body == chunk("a") + chunk("", finish="stop") + DONE and line.closed()
 
 
-async def test_a_client_of_http_1_0_keeps_its_connection_only_where_it_asks_to(door: Door) -> None:
-    assert served(door, post(version=b"1.0")).closed()
-    kept = served(door, *[post(version=b"1.0", lines=b"Connection: keep-alive\r\n")] * 2)
-    assert statuses(kept) == [200, 200] and not kept.closed()
+@pytest.mark.parametrize("lines", [b"", b"Connection: keep-alive\r\n"])
+async def test_a_client_of_http_1_0_is_told_the_end_of_a_whole_answer_by_the_connection_too(
+    door: Door, lines: bytes
+) -> None:
+    """Such a client takes it to be kept only where the answer says so, and else waits for its end."""
+    line = served(door, post(version=b"1.0", lines=lines))
+    ((status, fields, body),) = line.answers
+    assert (status, fields["connection"], body) == (200, "close", GOOD) and line.closed()
 
 
 @pytest.mark.parametrize(
