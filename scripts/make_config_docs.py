@@ -71,7 +71,8 @@ general_settings:
   stand twice the included file's wins, which is told. Unlike in LiteLLM, sections are joined key by key.
 * What is none of LiteLLM's keys in `litellm_params` is a field of the upstream body (`temperature`, `max_tokens`, …).
 * Files are watched. A change is taken over without interrupting any answer; a broken one is refused, and the running
-  configuration stays.
+  configuration stays. What takes effect only at the next start (the master key, where local servers are looked for,
+  the form of the log) is named in the log when it changes.
 """
 
 

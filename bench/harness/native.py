@@ -34,6 +34,7 @@ def _compile(directory: Path, name: str) -> Path:
         require("cc")
         native = BENCH / "native"
         run_quietly(
-            ["cc", "-O2", "-Wall", "-Wextra", "-o", str(binary), str(native / f"{name}.c"), str(native / "http.c")]
+            ["cc", "-O2", "-Wall", "-Wextra", "-o", str(binary)]
+            + [str(native / f"{part}.c") for part in (name, "http", "awake")]
         )
     return binary

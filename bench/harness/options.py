@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["CONTENDER_NAMES", "SCENARIO_NAMES", "Options", "parse"]
 
 CONTENDER_NAMES = ("nginx", "litellm", "portkey", "pointsman")
-SCENARIO_NAMES = ("chat-small", "chat-large", "stream-packed", "stream-paced", "low-rate", "lowest-rate")
+SCENARIO_NAMES = ("chat-small", "chat-large", "equal-rate", "stream-packed", "stream-paced", "low-rate", "lowest-rate")
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def entrants(scenario: Scenario, running: list[Running]) -> list[Running | None]
     if scenario.for_slow:
         taking_part = [one for one in running if one in slow or one.contender.name == "pointsman"] if slow else []
     elif scenario.rate:
-        taking_part = [one for one in running if one not in slow]
+        taking_part = [one for one in running if one.contender.rate_max >= scenario.rate]
     else:
         taking_part = list(running)
     return ([None] if scenario.with_direct and taking_part else []) + list(taking_part)

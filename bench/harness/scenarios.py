@@ -43,6 +43,7 @@ class Scenario:
 SCENARIOS = (
     Scenario("chat-small", "290 B request, closed loop, 48 connections", "small", 48, with_direct=True),
     Scenario("chat-large", "8 KB request, closed loop, 48 connections", "large", 48),
+    Scenario("equal-rate", "290 B request, open loop, 5,000 per second", "small", 96, rate=5_000),
     Scenario("stream-packed", "stream of 52 events back to back, 48 at a time", "stream", 48, with_direct=True),
     Scenario(
         "stream-paced", "stream of 52 events 5 ms apart, 100 at a time", "stream", 100, gap_us=5000, with_direct=True

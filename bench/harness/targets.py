@@ -45,6 +45,7 @@ def judge(outcome: Outcome) -> list[Target]:
     return [
         Target("CPU per request, 290 B", _to_nginx(figures, "chat-small"), 2.5, "× nginx"),
         Target("CPU per request, 8 KB", _to_nginx(figures, "chat-large"), 2.5, "× nginx"),
+        Target("CPU per request, 5,000 per second", _to_nginx(figures, "equal-rate"), 2.5, "× nginx"),
         Target("CPU per event, back to back", _to_nginx(figures, "stream-packed"), 2.0, "× nginx"),
         Target("CPU per event, 5 ms apart", _to_nginx(figures, "stream-paced"), 2.0, "× nginx"),
         Target("requests per core", _to_litellm(figures), 100, "× LiteLLM", at_least=True),

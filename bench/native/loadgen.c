@@ -9,6 +9,7 @@
  * Prints one JSON object. A reply counts as right when its status is 200 and its decoded body equals --expect byte
  * for byte, or, without --expect, when it contains --marker and has --events lines that begin with "data:". */
 #define _GNU_SOURCE
+#include "awake.h"
 #include "http.h"
 
 #include <arpa/inet.h>
@@ -341,7 +342,7 @@ static void arm_timer(void)
 static void poll_once(int wait_ms)
 {
     struct epoll_event events[512];
-    int count = epoll_wait(poller, events, 512, wait_ms);
+    int count = poll_awake(poller, events, 512, wait_ms);
     for (int i = 0; i < count; i++) {
         struct client *client = events[i].data.ptr;
         if (!client) {

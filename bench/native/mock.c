@@ -10,6 +10,7 @@
  *
  * One thread, epoll, edge triggered. With a gap of 0 a whole stream leaves in one send. */
 #define _GNU_SOURCE
+#include "awake.h"
 #include "http.h"
 
 #include <arpa/inet.h>
@@ -396,7 +397,7 @@ static void loop(int listener)
 {
     struct epoll_event events[512];
     for (;;) {
-        int count = epoll_wait(poller, events, 512, pump_streams());
+        int count = poll_awake(poller, events, 512, pump_streams());
         for (int i = 0; i < count; i++) {
             struct connection *connection = events[i].data.ptr;
             if (!connection) {

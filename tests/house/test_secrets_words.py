@@ -32,7 +32,8 @@ def texts() -> Iterator[tuple[str, str]]:
         folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS and not name.endswith(".egg-info")]
         for name in files:
             path = Path(folder, name)
-            if path.is_symlink() or path.stat().st_size > TEXT_BYTES_MAX:
+            # In a second worktree .git is a file that names the first one.
+            if name == ".git" or path.is_symlink() or path.stat().st_size > TEXT_BYTES_MAX:
                 continue
             raw = path.read_bytes()
             if b"\0" not in raw:

@@ -106,3 +106,27 @@ def test_keys_and_limits_outlive_a_reload(launch: Launch, upstream: FakeOpenAI) 
     gateway.write_config(config(upstream, "one", "two"))
     eventually(lambda: "two" in names(gateway), "the edit is in force")
     assert [gateway.chat("one", key=key).status for _ in range(2)] == [200, 429]
+
+
+def test_what_the_management_api_is_told_follows_an_edit(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream, "one"))
+    assert gateway.http("GET", "/docs", key="").status == 200
+    assert gateway.http("GET", "/metrics", key="").status == 401
+    settings = {
+        "require_auth_for_metrics_endpoint": False,
+        "default_key_generate_params": {"models": ["one"]},
+        "upperbound_key_generate_params": {"max_budget": 5},
+    }
+    changed = config(upstream, "one", litellm_settings=settings, environment_variables={"NO_DOCS": "true"})
+    gateway.write_config(changed)
+    eventually(lambda: gateway.http("GET", "/docs", key="").status == 404, "the documentation is gone")
+    assert gateway.http("GET", "/metrics", key="").status == 200
+    made = gateway.http("POST", "/key/generate", {}).json()
+    assert (made["models"], made["max_budget"]) == (["one"], 5)
+    assert gateway.http("POST", "/key/generate", {"max_budget": 6}).status == 400
+
+
+def test_what_only_a_restart_changes_is_said(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream, "one"))
+    gateway.write_config(config(upstream, "one", litellm_settings={"json_logs": True}))
+    eventually(lambda: "litellm_settings.json_logs: was changed" in gateway.output(), "the setting is named")

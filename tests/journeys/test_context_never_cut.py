@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.configs import ollama_entry
 from tests.support.gateway import Gateway
-from tests.upstreams import FakeOllama, OllamaModel
+from tests.upstreams import FakeOllama, OllamaModel, Reply
 
 TOKEN = "word"  # four characters, which is a token for the fake
 
@@ -101,3 +101,15 @@ def test_embeddings_are_not_cut_either(house: tuple[Gateway, FakeOllama]) -> Non
     assert upstream.cut == []
     if answer.status == 200:
         assert answer.json()["usage"]["prompt_tokens"] == 3000
+
+
+def test_a_server_that_cuts_all_the_same_is_told_of_and_counted(house: tuple[Gateway, FakeOllama]) -> None:
+    gateway, upstream = house
+    upstream.forget()
+    before = gateway.metric("pointsman_context_truncations_total")
+    answer = {"role": "assistant", "content": "What?"}
+    cut = {"model": "wide", "message": answer, "done": True, "done_reason": "stop", "prompt_eval_count": 2048}
+    upstream.script(Reply.json({**cut, "eval_count": 2}))
+    assert gateway.chat("wide", prompt(6000)).status == 200
+    assert gateway.metric("pointsman_context_truncations_total") == before + 1
+    assert "may have been cut" in gateway.output()

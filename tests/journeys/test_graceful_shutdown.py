@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 from tests.support.configs import openai_entry
@@ -53,6 +54,47 @@ def refused(gateway: Gateway) -> bool:
         return gateway.http("GET", "/health/readiness", timeout=1.0).status == 503
     except OSError:
         return True
+
+
+def test_while_open_answers_finish_nobody_is_to_send_more(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = start(launch, upstream)
+    gate = Gate()
+    upstream.script(Reply.stream(chat_chunks(["late ", "words"], usage(3, 2))).behind(gate))
+    assert gateway.http("GET", "/health/readiness", key="").status == 200
+    with gateway.stream("/v1/chat/completions", {**BODY, "stream": True}) as stream:
+        upstream.wait_for(1)
+        gateway.terminate()
+        eventually(lambda: gateway.http("GET", "/health/readiness", key="").status == 503, "it says not to send more")
+        assert gateway.http("GET", "/health/readiness", key="").json()["status"] == "shutting_down"
+        assert gateway.http("GET", "/health/liveliness", key="").status == 200
+        assert gateway.http("GET", "/health/backlog").json()["in_flight_requests"] == 1
+        assert gateway.metric("litellm_in_flight_requests") == 1
+        for turned_away in (gateway.chat("fast"), gateway.http("POST", "/key/generate", {})):
+            assert turned_away.status == 503
+            assert turned_away.error["code"] == "shutting_down"
+            assert turned_away.headers["retry-after"] == "1"
+        gate.open()
+        assert list(stream.data())[-1] == b"[DONE]"
+    assert gateway.wait() == 0
+    assert len(upstream.requests) == 1
+
+
+def test_who_keeps_asking_does_not_hold_it_up(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = start(launch, upstream)
+    gate = Gate()
+    upstream.script(Reply.json(chat_reply("late", usage(3, 2))).behind(gate))
+    with gateway.stream("/v1/chat/completions", BODY) as whole:
+        upstream.wait_for(1)
+        gateway.terminate()
+        eventually(lambda: refused(gateway), "it says not to send more")
+        with socket.create_connection(("127.0.0.1", gateway.port)) as prober:
+            prober.sendall(b"GET /health/readiness HTTP/1.1\r\nHost: x\r\n\r\nGET /hea")
+            assert prober.recv(4096).startswith(b"HTTP/1.1 503")
+            started = time.monotonic()
+            gate.open()
+            assert b"late" in b"".join(line for _, line in whole.lines())
+            assert gateway.wait() == 0
+    assert time.monotonic() - started < 3.0
 
 
 def test_an_idle_gateway_ends_at_once(launch: Launch, upstream: FakeOpenAI) -> None:

@@ -119,7 +119,8 @@ def test_deleting_by_key_by_digest_and_by_alias(shared: Shared) -> None:
     assert gateway.http("POST", "/key/delete", {"key_aliases": [alias]}).status == 200
     for key in (by_key, by_digest, by_alias):
         assert gateway.chat("fast", key=key).status == 401
-    assert gateway.http("GET", f"/key/info?key={by_key}").status == 404
+    assert gateway.http("GET", f"/key/info?key={by_key}").json()["info"]["status"] == "deleted"
+    assert gateway.http("GET", "/key/info?key=sk-nobody-has-this-one").status == 404
     assert gateway.http("POST", "/key/delete", {"keys": ["sk-nobody-has-this-one"]}).status == 404
 
 

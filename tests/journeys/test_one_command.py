@@ -52,6 +52,17 @@ def test_a_master_key_is_made_once_kept_private_and_shown_once(launch: Launch, o
     assert gateway.http("GET", "/v1/models", key=key).status == 200
 
 
+def test_each_model_that_is_found_is_told_and_listed_once(launch: Launch) -> None:
+    with FakeOllama([OllamaModel("llama3.2"), OllamaModel("qwen3:8b")]) as ollama:
+        gateway = launch(args=["--ollama", ollama.url])
+        listed = [card["id"] for card in gateway.http("GET", "/v1/models").json()["data"]]
+        assert listed == ["llama3.2", "qwen3:8b"]
+        found = re.findall(r"Found the model (\S+)\.", gateway.output())
+        assert sorted(found) == sorted(set(found)), gateway.output()
+        for name in ("llama3.2", "llama3.2:latest", "ollama/llama3.2", "ollama/llama3.2:latest", "ollama/qwen3:8b"):
+            assert gateway.chat(name).status == 200
+
+
 def test_the_banner_has_a_command_that_works_when_pasted(launch: Launch, ollama_upstream: FakeOllama) -> None:
     if shutil.which("curl") is None:
         pytest.skip("no curl on this machine")
@@ -79,6 +90,16 @@ def test_no_auth_serves_loopback_to_everybody(launch: Launch, upstream: FakeOpen
     config = {"model_list": [openai_entry("fast", upstream)]}
     gateway = launch(config, args=["--no-auth"], master_key=None)
     assert gateway.chat("fast", key="").status == 200
+    for headers in ({"Origin": "https://evil.example"}, {"Host": "rebound.example"}):
+        refused = gateway.http(
+            "POST",
+            "/v1/chat/completions",
+            {"model": "fast", "messages": [{"role": "user", "content": "x"}]},
+            key="",
+            headers=headers,
+        )
+        assert (refused.status, refused.json()["error"]["code"]) == (403, "foreign_page")
+    assert len(upstream.requests) == 1
 
 
 @pytest.mark.parametrize("broken", ["model_list: [", "model_list: 7", "- a\n- b\n"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import openai
@@ -217,6 +219,18 @@ def test_litellms_headers_are_there(house: House) -> None:
     streamed = house.gateway.chat("express", stream=True)
     assert streamed.headers["x-litellm-call-id"] != answer.headers["x-litellm-call-id"]
     assert streamed.headers["content-type"].startswith("text/event-stream")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", ["express", "native", "nobody's"])
+def test_every_answer_says_when_it_was_made(house: House, model: str, stream: bool) -> None:
+    made = parsedate_to_datetime(house.gateway.chat(model, stream=stream).headers["date"])
+    assert abs(made.timestamp() - time.time()) < 5
+
+
+def test_a_refused_request_is_dated_too(house: House) -> None:
+    answer = house.gateway.http("GET", "/v1/chat/completions")
+    assert (answer.status, "GMT" in answer.headers["date"]) == (405, True)
 
 
 async def test_many_at_once_with_the_async_client(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -113,3 +114,24 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_workers_that_cannot_start_end_it_with_the_reason(launch: Launch, upstream: FakeOpenAI) -> None:
+    args = ["--workers", str(WORKERS)]
+    gateway = launch({"model_list": [openai_entry("fast", upstream)]}, args=args, ready=False)
+    gateway.data_dir.mkdir()
+    (gateway.data_dir / "pointsman.db").write_bytes(b"this is no database" * 100)
+    gateway.spawn()
+    assert gateway.wait() == 2
+    assert "pointsman.db" in gateway.output()
+
+
+def test_they_share_a_port_that_the_system_chose(launch: Launch, upstream: FakeOpenAI) -> None:
+    config = {"model_list": [openai_entry("fast", upstream)]}
+    gateway = launch(config, args=["--workers", str(WORKERS), "--port", "0"], ready=False)
+    gateway.spawn()
+    told = eventually(
+        lambda: re.findall(r"Base URL +http://127\.0\.0\.1:(\d+)/v1", gateway.output()), "its port is told"
+    )
+    gateway.port = int(told[0])
+    assert set(many(gateway, gateway.master_key, 20)) == {200}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
 from pointsman.core.usage import Usage
 from pointsman.stores.ports import (
@@ -193,3 +194,95 @@ def test_what_keys_spent_equals_what_their_calls_cost_in_any_order_of_appends(
         assert totals.calls == len(recorded)
 
     stores_of_example(follow)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"deployment_id": "", "model_requested": "invented", "model_group": "invented", "model": ""},
+        {"end_user": ""},
+        {"user_id": ""},
+        {"error_code": "odd", "error_message": 'quoted "\\" \x00 \u2028 Zoë 🙂'},
+        {"tags": ("a", '"'), "usage": Usage(3, 2, 1, 1, 1, 1, 1, "estimated")},
+        {"prompt": msgspec.Raw(b'{ "a": 1.50 }')},
+        {"reply": msgspec.Raw(b"[]")},
+        {"started_at": -0.25, "ended_at": 0.0},
+        {"attempts": 3, "http_status": 599, "stream": True, "peer": "::1"},
+    ],
+    ids="-".join,
+)
+async def test_every_peculiarity_comes_back(ledger: LedgerStore, changes: dict[str, Any]) -> None:
+    record = bare_call("c1", key_token="t1", **changes)
+    await ledger.append([bare_call("c0", key_token="t1"), record, bare_call("c2", key_token="t1")])
+    assert await ledger.find(LedgerQuery(call_id="c1")) == (record,)
+    assert record in await ledger.find(LedgerQuery(key_token="t1"))
+
+
+ODD_IDS = [
+    "", "c1", "00000000", "0000000", "a00000000", "A0000000", "0x000000", "+0000000", "000_0000", "\u0660" * 8,
+    "ffffffff", "chatcmpl-1", "e0a3ab5c-70e5-4dd0-a4e5-000000000000", "e0a3ab5c-70e5-4dd0-a4e5-0000ffffffff",
+    "e0a3ab5c-70e5-4dd0-a4e5-000100000000", "E0A3AB5C-70E5-4DD0-A4E5-0000FFFFFFFF", "x" * 5000, "Zoë-12345678",
+]  # fmt: skip
+
+
+async def test_call_ids_of_any_kind_are_kept_apart_and_found(ledger: LedgerStore) -> None:
+    calls = [bare_call(call_id, cost=number) for number, call_id in enumerate(ODD_IDS)]
+    assert (await ledger.append(calls)).calls == len(ODD_IDS)
+    assert (await ledger.append(calls)).calls == 0
+    for call in calls:
+        assert await ledger.find(LedgerQuery(call_id=call.call_id)) == (call,)
+    assert await ledger.find(LedgerQuery(call_id="12345678")) == ()
+
+
+@given(call_ids=st.lists(st.one_of(st.uuids().map(str), st.text("0aAfx-", max_size=20)), unique=True, max_size=20))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_two_call_ids_are_taken_for_one(stores_of_example: Any, call_ids: list[str]) -> None:
+    async def follow(stores: Stores) -> None:
+        for start in range(0, len(call_ids), 7):
+            part = [bare_call(call_id) for call_id in call_ids[start : start + 7]]
+            assert (await stores.ledger.append(part)).calls == len(part)
+        found = await stores.ledger.find(EVERYTHING)
+        assert sorted(record.call_id for record in found) == sorted(call_ids)
+
+    stores_of_example(follow)
+
+
+async def test_pages_of_a_key_follow_one_another_through_all_its_users(ledger: LedgerStore) -> None:
+    calls = [
+        bare_call(f"c{number}", key_token=f"t{number % 3}", user_id=(None, "u1", "u2")[number % 7 % 3], cost=number,
+                  started_at=NOON + number * 0.3)
+        for number in range(300)
+    ]  # fmt: skip
+    await ledger.append(calls[::2])
+    await ledger.append(calls[1::2])
+    latest_first = calls[::-1]
+    for query, wanted in (
+        (LedgerQuery(key_token="t1"), [call for call in latest_first if call.key_token == "t1"]),
+        (LedgerQuery(user_id="u1"), [call for call in latest_first if call.user_id == "u1"]),
+        (
+            LedgerQuery(key_token="t2", start=NOON + 10.2, end=NOON + 60.3),
+            [call for call in latest_first if call.key_token == "t2" and NOON + 10.2 <= call.started_at < NOON + 60.3],
+        ),
+    ):
+        pages: list[CallRecord] = []
+        while page := await ledger.find(msgspec.structs.replace(query, limit=9, offset=len(pages))):
+            pages += page
+        assert pages == wanted
+
+
+@pytest.mark.parametrize("started_at", [float("inf"), float("nan"), 1e18])
+async def test_a_call_that_began_on_no_day_is_refused_whole(ledger: LedgerStore, started_at: float) -> None:
+    with pytest.raises(Malformed):
+        await ledger.append([bare_call("c1"), bare_call("c2", started_at=started_at)])
+    assert await ledger.find(EVERYTHING) == ()
+    assert (await ledger.append([bare_call("c1")])).calls == 1
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 99, 100, 101, 350])
+async def test_a_batch_of_any_size_is_added_whole(ledger: LedgerStore, count: int) -> None:
+    calls = [bare_call(f"{number:032x}", key_token=f"t{number % 3}", cost=number) for number in range(count)]
+    assert (await ledger.append(calls)).calls == count
+    more = [bare_call(f"{number:032x}", key_token="t0", cost=number) for number in range(count // 2, 2 * count)]
+    assert await ledger.append(more) == Appended(count, {"t0": sum(range(count, 2 * count))})
+    assert (await ledger.totals()).spend == sum(range(2 * count))
+    assert len(await ledger.find(EVERYTHING)) == 2 * count

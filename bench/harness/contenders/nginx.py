@@ -15,6 +15,7 @@ class Nginx(Contender):
     """One worker, upstream keep-alive, no buffering of replies, no log."""
 
     name = "nginx"
+    rate_max = 10_000
     warm_s = 1
 
     def install(self) -> None:

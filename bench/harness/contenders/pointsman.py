@@ -21,6 +21,7 @@ class Pointsman(Contender):
     """One worker; a virtual key with limits and a budget; ledger and metrics on."""
 
     name = "pointsman"
+    rate_max = 10_000
     warm_s = 3
     uses_upstream_key = True
 

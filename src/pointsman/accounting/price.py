@@ -19,6 +19,19 @@ def cost_of(usage: Usage, price: Price | None) -> int:
     plain_input = usage.prompt
     plain_output = usage.completion
     total = rates.per_request
+    if usage.cached or usage.cache_write or usage.reasoning or usage.audio_input or usage.audio_output:
+        return _of_kinds(usage, rates)
+    if plain_input > 0:
+        total += plain_input * rates.input
+    if plain_output > 0:
+        total += plain_output * rates.output
+    return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
+
+
+def _of_kinds(usage: Usage, rates: Price) -> int:
+    plain_input = usage.prompt
+    plain_output = usage.completion
+    total = rates.per_request
     if usage.cached and rates.cache_read is not None:
         plain_input -= usage.cached
         total += usage.cached * rates.cache_read

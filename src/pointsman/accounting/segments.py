@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ import msgspec
 
 from pointsman.core.outcome import CallRecord
 
-__all__ = ["Batch", "Orphan", "Segment", "SegmentReader", "claim", "orphans", "read_lines", "segment_path"]
+__all__ = ["Batch", "Orphan", "Recent", "Segment", "SegmentReader", "claim", "orphans", "read_lines", "segment_path"]
 
 _SEGMENT: Final = re.compile(r"(?P<name>[\w-]+)\.\d{6,}\.jsonl")
 _LOCK: Final = re.compile(r"(?P<name>[\w-]+)\.lock")
@@ -31,16 +32,46 @@ _LINE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Longer than any line the spool writes; more without an end of line is damage."""
 
 
-class Segment:
-    """One file of this process's spool. ``size`` and ``moved`` are bytes written and bytes the ledger has."""
+class Recent(msgspec.Struct, frozen=True):
+    """Records that this process still has in memory, and from where to where they are in their file."""
 
-    __slots__ = ("moved", "path", "sealed", "size")
+    start: int
+    end: int
+    records: list[CallRecord]
+
+
+class Segment:
+    """One file of this process's spool. ``size`` and ``moved`` are bytes written and bytes the ledger has.
+
+    ``recent`` are parts of the file that need not be read, in their order; there may be others between them.
+    """
+
+    __slots__ = ("moved", "path", "recent", "sealed", "size")
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
         self.moved = 0
         self.sealed = False
+        self.recent: deque[Recent] = deque()
+
+    def remembered(self, count: int) -> Batch | None:
+        """What comes next, from memory: some ``count`` records or fewer; None where they have to be read."""
+        records: list[CallRecord] = []
+        end = self.moved
+        for recent in self.recent:
+            if recent.start != end:
+                break
+            records += recent.records
+            end = recent.end
+            if len(records) >= count:
+                break
+        return Batch(records, [], end) if records else None
+
+    @property
+    def read_until(self) -> int:
+        """Where reading may end, since what comes then is in memory."""
+        return self.recent[0].start if self.recent else self.size
 
 
 class Batch(msgspec.Struct):
@@ -69,12 +100,13 @@ class SegmentReader:
         """Let go of the file."""
         os.close(self._file)
 
-    def read(self, offset: int, *, sealed: bool) -> Batch:
+    def read(self, offset: int, *, sealed: bool, until: int | None = None) -> Batch:
         """The records from ``offset`` on, some hundreds at most; none: that is all there is now.
 
         A last line without its end is left for later, or, where nothing more will be written (``sealed``), rejected.
+        ``until`` is the end of a line behind which nothing is wanted, though some may come.
         """
-        size = _CHUNK_BYTES
+        size = _CHUNK_BYTES if until is None else min(_CHUNK_BYTES, until - offset)
         while True:
             chunk = os.pread(self._file, size, offset)
             end = chunk.rfind(b"\n") + 1

@@ -1,7 +1,8 @@
-"""Where call records wait for the ledger: written before the answer is finished, by one ``write()``.
+"""Where call records wait for the ledger: written before the answer is finished, many by one ``write()``.
 
-What ``write()`` took is in the kernel's hands, so a killed process loses nothing that ``append`` returned from; only
+What ``write()`` took is in the kernel's hands, so a killed process loses nothing that ``flush`` returned from; only
 a power cut does. When the disk refuses, records are held in memory, up to a bound, and written when it takes them.
+What was written is remembered for a while, so that the mover seldom has to read it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from pointsman.accounting.segments import Segment, claim, segment_path
+from pointsman.accounting.lines import Lines, encode_records, split_lines
+from pointsman.accounting.segments import Recent, Segment, claim, segment_path
 from pointsman.core.clock import SYSTEM_CLOCK, Clock, short_id
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.outcome import CallRecord
@@ -28,10 +28,10 @@ _log: Final = logging.getLogger("pointsman.accounting")
 _MODE: Final = 0o600
 _SEGMENT_BYTES: Final = 4 * 1024 * 1024
 _HELD_BYTES_MAX: Final = 64 * 1024 * 1024
-_RECORD_BYTES_MAX: Final = 1024 * 1024
-"""A longer record goes without its prompt and reply, and with its texts and tags cut to these bounds."""
-_TEXT_CHARACTERS_MAX: Final = 4_096
-_TAGS_MAX: Final = 64
+_UNFLUSHED_MAX: Final = 256
+_REMEMBERED_RECORDS_MAX: Final = 20_000
+_REMEMBERED_BYTES_MAX: Final = 16 * 1024 * 1024
+"""As lines; in memory they take some three times as much."""
 _RETRY_SECONDS: Final = 1.0
 _CLAIMS_MAX: Final = 8
 
@@ -39,7 +39,8 @@ _CLAIMS_MAX: Final = 8
 class Spool:
     """This process's part of the spool in ``directory``; ``owner`` (letters, digits, - and _) tells people whose.
 
-    Belongs to one thread. ``lost`` counts records that could be neither written nor held.
+    Belongs to one thread. ``appended`` counts all records that were taken, ``lost`` those of them that could be
+    neither written nor held.
 
     Raises:
         StorageUnavailable: the folder cannot be made or written to.
@@ -64,7 +65,9 @@ class Spool:
         self._clock = clock
         self._segment_bytes = segment_bytes
         self._held_bytes_max = held_bytes_max
-        self._encode = msgspec.json.Encoder().encode
+        self._unflushed: list[CallRecord] = []
+        self._remembered_records = 0
+        self._remembered_bytes = 0
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._retry_at = 0.0
@@ -86,24 +89,34 @@ class Spool:
     # -- writing ---------------------------------------------------------------------------------------
 
     def append(self, record: CallRecord) -> None:
-        """Keep a record. Never raises for want of a disk; see :attr:`healthy`."""
-        line = self._line(record)
+        """Take a record, which must not be changed any more. It is safe when :meth:`flush` has returned.
+
+        That is left to the caller, who knows how many records belong to one turn of the event loop and when the
+        first answer leaves; but no more than 256 wait for it.
+        """
         self.appended += 1
+        unflushed = self._unflushed
+        unflushed.append(record)
+        if len(unflushed) >= _UNFLUSHED_MAX:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was taken, by one ``write()``. Never raises for want of a disk; see :attr:`healthy`."""
+        records = self._unflushed
+        if not records:
+            return
+        self._unflushed = []
+        lines = encode_records(records)
+        self.lost += len(records) - lines.count
         if self._held:
-            self._hold(line)
+            self._hold(lines.data)
             self.retry()
-        elif self._write(line):
-            if self._current.size >= self._limit:
-                self._rotate()
         else:
-            self._hold(line)
+            self._write_or_hold(records, lines)
         wake = self._wake
         if wake is not None:
             self._wake = None
             wake()
-
-    def flush(self) -> None:
-        """Nothing waits yet."""
 
     def retry(self) -> None:
         """Write what is held, unless that failed a moment ago."""
@@ -118,58 +131,85 @@ class Spool:
         if self._current.size >= self._limit:
             self._rotate()
 
-    def _line(self, record: CallRecord) -> bytes:
-        try:
-            line = self._encode(record)
-        except UnicodeEncodeError:
-            line = self._encode(_trimmed(record))
-        if len(line) > _RECORD_BYTES_MAX:
-            line = self._encode(_trimmed(msgspec.structs.replace(record, prompt=None, reply=None)))
-        if record.prompt is not None or record.reply is not None:
-            # They are JSON as it came. Only between its tokens can there be an end of line, and there it says nothing.
-            line = line.replace(b"\n", b" ")
-        return line + b"\n"
+    def _write_or_hold(self, records: list[CallRecord], lines: Lines) -> None:
+        segment, data = self._current, lines.data
+        start = segment.size
+        written = self._write(data)
+        if written < len(data):
+            self._hold(data[written:])
+            records = records[: data.count(b"\n", 0, written)]
+        if lines.exact and records:
+            self._remember(segment, Recent(start, segment.size, records))
+        if segment.size >= self._limit:
+            self._rotate()
 
-    def _write(self, line: bytes) -> bool:
-        if self._torn_bytes:
-            line = b"\n" + line
+    def _write(self, lines: bytes) -> int:
+        """Write lines, and give the number of bytes in those that are in the file as a whole."""
+        data = b"\n" + lines if self._torn_bytes else lines
         try:
-            written = os.write(self._file, line)
+            written = os.write(self._file, data)
         except OSError as error:
             self._tell(error.strerror)
-            return False
-        if written == len(line):
-            self._current.size += self._torn_bytes + written
-            self._torn_bytes = 0
-            if self._failing:
-                self._failing = False
-                _log.warning("The spool %s can be written to again.", self.directory)
-            return True
-        self._tell("only part of a record was written")
-        self._mend(written)
-        return False
+            return 0
+        if written < len(data):
+            self._tell("only part of what there was to write was written")
+            return self._mend(data, written, len(data) - len(lines))
+        self._current.size += self._torn_bytes + written
+        self._torn_bytes = 0
+        if self._failing:
+            self._failing = False
+            _log.warning("The spool %s can be written to again.", self.directory)
+        return len(lines)
 
-    def _mend(self, written: int) -> None:
-        """Undo a write that took only part of a line, or end that line with the next write."""
+    def _mend(self, data: bytes, written: int, mark_bytes: int) -> int:
+        """Undo what was written of a torn line, or end that line with the next write; see :meth:`_write`.
+
+        ``data`` begins with ``mark_bytes`` that end the line torn before.
+        """
+        whole = max(data.rfind(b"\n", 0, written) + 1, mark_bytes)
+        if whole > mark_bytes:
+            self._current.size += self._torn_bytes + whole
+            self._torn_bytes = 0
+            written -= whole
         try:
             os.ftruncate(self._file, self._current.size)
             self._torn_bytes = 0
         except OSError:
             self._torn_bytes += written
+        return whole - mark_bytes
 
     def _tell(self, reason: str | None) -> None:
         if not self._failing:
             self._failing = True
             _log.error("The spool %s cannot be written to (%s); records are held in memory.", self.directory, reason)
 
-    def _hold(self, line: bytes) -> None:
+    def _hold(self, lines: bytes) -> None:
         if not self._held:
             self._retry_at = self._clock.monotonic() + _RETRY_SECONDS
-        if self._held_bytes + len(line) > self._held_bytes_max:
-            self.lost += 1
-            return
-        self._held.append(line)
-        self._held_bytes += len(line)
+        for line in split_lines(lines):
+            if self._held_bytes + len(line) > self._held_bytes_max:
+                self.lost += 1
+            else:
+                self._held.append(line)
+                self._held_bytes += len(line)
+
+    # -- memory of what was written --------------------------------------------------------------------
+
+    def _remember(self, segment: Segment, recent: Recent) -> None:
+        segment.recent.append(recent)
+        self._remembered_records += len(recent.records)
+        self._remembered_bytes += recent.end - recent.start
+        if self._remembered_records > _REMEMBERED_RECORDS_MAX or self._remembered_bytes > _REMEMBERED_BYTES_MAX:
+            # The ledger is away or slow. All of it is in the files, and is read from there when the time comes.
+            for each in self._segments:
+                self._forget(each, each.size)
+
+    def _forget(self, segment: Segment, end: int) -> None:
+        """Forget what begins before ``end``."""
+        while segment.recent and segment.recent[0].start < end:
+            recent = segment.recent.popleft()
+            self._remembered_records -= len(recent.records)
+            self._remembered_bytes -= recent.end - recent.start
 
     # -- segments --------------------------------------------------------------------------------------
 
@@ -199,14 +239,20 @@ class Spool:
             self._discard(old)
 
     def _discard(self, segment: Segment) -> None:
+        self._forget(segment, segment.size)
         self._segments.remove(segment)
         segment.path.unlink(missing_ok=True)
 
     # -- for the mover -----------------------------------------------------------------------------------
 
     @property
+    def unflushed(self) -> int:
+        """How many records wait for :meth:`flush`."""
+        return len(self._unflushed)
+
+    @property
     def healthy(self) -> bool:
-        """Whether no record waits in memory for the disk to take it."""
+        """Whether the disk took all that it was to take; else it waits in memory."""
         return not self._held
 
     def segments(self) -> tuple[Segment, ...]:
@@ -216,6 +262,7 @@ class Spool:
     def moved(self, segment: Segment, end: int) -> None:
         """The ledger has this segment up to ``end``; a finished one that it has whole is deleted."""
         segment.moved = end
+        self._forget(segment, end)
         if segment.sealed and end >= segment.size:
             self._discard(segment)
 
@@ -238,11 +285,12 @@ class Spool:
         self._held_bytes += sum(map(len, lines))
 
     def on_append(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` once, at the next append."""
+        """Call ``wake`` once, at the next flush that has records."""
         self._wake = wake
 
     def close(self) -> None:
-        """Write what is held and let go; what is not moved yet, the next process adopts."""
+        """Write what was taken and let go; what is not moved yet, the next process adopts."""
+        self.flush()
         self._retry_at = 0.0
         self.retry()
         if self._held:
@@ -267,14 +315,3 @@ def _fresh_name(directory: Path, owner: str) -> tuple[str, int]:
             return name, lock
     message = "its lock files are taken by others again and again"
     raise OSError(None, message)
-
-
-def _trimmed(record: CallRecord) -> CallRecord:
-    """The record with its texts cut to a bound, and without lone surrogates, which JSON cannot hold."""
-    texts = {name: value for name, value in msgspec.structs.asdict(record).items() if isinstance(value, str)}
-    tags = tuple(map(_trimmed_text, record.tags[:_TAGS_MAX]))
-    return msgspec.structs.replace(record, **{name: _trimmed_text(value) for name, value in texts.items()}, tags=tags)
-
-
-def _trimmed_text(text: str) -> str:
-    return text[:_TEXT_CHARACTERS_MAX].encode("utf-8", "replace").decode()

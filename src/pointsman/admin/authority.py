@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
-from typing import Final, assert_never
-from urllib.parse import urlsplit
+from typing import assert_never
 
 from pointsman.core.errors import Forbidden
 from pointsman.core.identity import Scope
 from pointsman.policies.keyring import Keyring
+from pointsman.policies.pages import demand_no_foreign_page
 from pointsman.policies.principal import Principal
 
 __all__ = ["authorise", "demand_own_key", "own_token"]
-
-_LOCAL_ENDINGS: Final = (".localhost", ".local", ".internal")
 
 
 async def authorise(keyring: Keyring, scope: Scope, headers: Sequence[tuple[bytes, bytes]]) -> Principal | None:
@@ -30,7 +27,7 @@ async def authorise(keyring: Keyring, scope: Scope, headers: Sequence[tuple[byte
     token = keyring.token(headers)
     principal = keyring.recall(token) or await keyring.look_up(token)
     if principal is keyring.anonymous:
-        _demand_no_foreign_page(headers)
+        demand_no_foreign_page(headers, local_pages=False)
     match scope:
         case Scope.INFERENCE | Scope.SELF:
             return principal
@@ -60,39 +57,3 @@ def demand_own_key(principal: Principal, token: str) -> None:
     """
     if own_token(principal) not in {None, token}:
         raise Forbidden("This key may only look at itself.", hint="Leave out the other key.", kind="auth_error")
-
-
-def _demand_no_foreign_page(headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """Without keys, a web page open in a browser on this machine must not act in its user's name.
-
-    A page of another site is told by ``Origin``; one whose own name was made to point here (DNS rebinding) by
-    ``Host``, which then is a public name.
-    """
-    found = {name: value.decode("latin-1") for name, value in headers if name in {b"origin", b"host"}}
-    host = _authority(f"//{found.get(b'host', '')}")
-    origin = found.get(b"origin")
-    foreign = origin is not None and _authority(origin) != host
-    if foreign or host is None or not _is_local_name(host[0]):
-        raise Forbidden(
-            "Without keys, the management API answers no web pages and only under local names.",
-            hint="Set a master key, or use http://127.0.0.1.",
-            code="foreign_page",
-        )
-
-
-def _authority(url: str) -> tuple[str, int | None] | None:
-    try:
-        parts = urlsplit(url)
-        return parts.hostname or "", parts.port
-    except ValueError:
-        return None
-
-
-def _is_local_name(name: str) -> bool:
-    if "." not in name and ":" not in name:
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return name.endswith(_LOCAL_ENDINGS)
-    return True

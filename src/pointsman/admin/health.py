@@ -16,11 +16,13 @@ from pointsman.core.upstream import Deployment
 from pointsman.providers.discovery.found import FoundHost
 
 __all__ = [
+    "BacklogReply",
     "DeploymentHealth",
     "HealthQuery",
     "HealthReply",
     "HostHealth",
     "ReadinessReply",
+    "backlog",
     "health",
     "liveliness",
     "readiness",
@@ -69,10 +71,16 @@ class HealthReply(msgspec.Struct, frozen=True):
 class ReadinessReply(msgspec.Struct, frozen=True):
     """Whether to send requests here; ``degraded`` says in sentences what does not work."""
 
-    status: Literal["healthy", "degraded", "unhealthy"]
+    status: Literal["healthy", "degraded", "shutting_down"]
     db: str
     litellm_version: str
     degraded: tuple[str, ...] = ()
+
+
+class BacklogReply(msgspec.Struct, frozen=True):
+    """Requests for models that this process has under way."""
+
+    in_flight_requests: int
 
 
 async def health(office: Office, visit: Visit[HealthQuery, Nothing]) -> Answer:
@@ -97,10 +105,15 @@ async def liveliness(_office: Office, _visit: Visit[Nothing, Nothing]) -> Answer
 async def readiness(office: Office, _visit: Visit[Nothing, Nothing]) -> Answer:
     """200 if requests may be sent here, 503 if not; a gateway that is degraded still serves."""
     now = office.readiness()
-    status: Literal["healthy", "degraded", "unhealthy"] = "degraded" if now.degraded else "healthy"
+    status: Literal["healthy", "degraded", "shutting_down"] = "degraded" if now.degraded else "healthy"
     if not now.ready:
-        status = "unhealthy"
+        status = "shutting_down"
     return Answer(ReadinessReply(status, now.database, office.version, now.degraded), 200 if now.ready else 503)
+
+
+async def backlog(office: Office, _visit: Visit[Nothing, Nothing]) -> Answer:
+    """How much this process has to do."""
+    return Answer(BacklogReply(office.in_flight()))
 
 
 def _is_meant(deployment: Deployment, query: HealthQuery) -> bool:

@@ -12,6 +12,7 @@ from pointsman.config.sections import KeyBounds
 from pointsman.core.clock import Clock
 from pointsman.core.identity import KeyRecord
 from pointsman.core.upstream import Deployment, Operation
+from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery.found import FoundHost
 from pointsman.routing.table import RoutingTable
@@ -21,7 +22,7 @@ __all__ = ["InferencePath", "Office", "Readiness"]
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether this process should be sent requests (``ready``), and what does not work although it should.
+    """Whether this process takes requests (``ready``; not once it shuts down), and what should work and does not.
 
     ``degraded`` has one sentence per ailment; a gateway that still answers known keys is degraded and ready.
     """
@@ -45,11 +46,15 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         table: The routing table in force.
         facts: What the catalogue knows of a deployment's model.
         hosts: The local servers that discovery watches.
+        in_flight: How many requests for models are under way.
         metrics_text: The exposition for Prometheus.
         flush: Moves what is spooled into the ledger, so that spending is exact when asked for.
         on_key_change: Told of each key that was made, changed, or (None) deleted.
         key_defaults: ``default_key_generate_params``: fields of a new key that the caller left out, as raw JSON.
         key_bounds: ``upperbound_key_generate_params``: what a key may have at most.
+        reset_clock: When budgets are reset.
+        own_keys: Whether who makes a key may choose it.
+        list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
         inference_paths: What to document besides the routes of this API.
     """
@@ -66,8 +71,12 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
     readiness: Callable[[], Readiness] = Readiness
+    in_flight: Callable[[], int] = lambda: 0
     require_auth_for_metrics: bool = True
     key_defaults: Mapping[str, msgspec.Raw] = {}
     key_bounds: KeyBounds = KeyBounds()
+    reset_clock: ResetClock = UTC_MIDNIGHT
+    own_keys: bool = True
+    list_wildcards: bool = False
     docs: bool = True
     inference_paths: tuple[InferencePath, ...] = ()

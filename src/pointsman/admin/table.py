@@ -40,7 +40,8 @@ _FRONT: Final = (
         summary="Every route with its scope", tier="litellm", query=Nothing, body=Nothing, reply=front.RoutesReply,
     ),
     Route(
-        "GET", (_METRICS_PATH, "/metrics/"), Scope.INFERENCE, front.metrics,
+        # Every key's usage is in them, so a virtual key does not see them.
+        "GET", (_METRICS_PATH, "/metrics/"), Scope.ADMIN, front.metrics,
         summary="Metrics for Prometheus", tier="litellm", query=Nothing, body=Nothing,
     ),
 )  # fmt: skip
@@ -59,6 +60,16 @@ _HEALTH: Final = (
         "GET", ("/health/readiness",), Scope.PUBLIC, health.readiness,
         summary="Whether to send requests here", tier="litellm",
         query=Nothing, body=Nothing, reply=health.ReadinessReply,
+    ),
+    Route(
+        "GET", ("/health/readiness/details",), Scope.INFERENCE, health.readiness,
+        summary="The same, where LiteLLM tells the details", tier="litellm",
+        query=Nothing, body=Nothing, reply=health.ReadinessReply,
+    ),
+    Route(
+        "GET", ("/health/backlog",), Scope.INFERENCE, health.backlog,
+        summary="How many requests are under way", tier="litellm",
+        query=Nothing, body=Nothing, reply=health.BacklogReply,
     ),
 )  # fmt: skip
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pointsman import __version__
 from pointsman.admin.app import make_app as make_admin_app
 from pointsman.admin.office import InferencePath, Office, Readiness
+from pointsman.assembly.from_settings import reset_clock
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from pointsman.assembly.gateway import Gateway
+    from pointsman.config.load import Loaded
 
 __all__ = ["make_app"]
 
 
-def make_app(gateway: Gateway) -> ASGIApp:
-    """The app for every path that the inference server does not answer itself."""
-    lite = gateway.loaded.settings.litellm_settings
+def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
+    """The app for every path that the inference server does not answer itself, as ``loaded`` wants it.
+
+    Raises:
+        Misconfigured: ``default_key_generate_params`` holds what no key can have, or the time zone is unknown.
+    """
+    lite, general = loaded.settings.litellm_settings, loaded.settings.general_settings
     return make_admin_app(
         Office(
             keyring=gateway.keyring,
@@ -33,15 +39,23 @@ def make_app(gateway: Gateway) -> ASGIApp:
             facts=gateway.routes.facts,
             hosts=lambda: gateway.routes.hosts,
             readiness=lambda: _readiness(gateway),
+            in_flight=lambda: gateway.admission.in_flight,
             require_auth_for_metrics=lite.require_auth_for_metrics_endpoint,
             key_defaults=lite.default_key_generate_params,
             key_bounds=lite.upperbound_key_generate_params,
-            docs=gateway.loaded.environment.docs,
+            reset_clock=reset_clock(loaded),
+            own_keys=not general.disable_custom_api_keys,
+            list_wildcards=general.return_wildcard_routes,
+            docs=loaded.environment.docs,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )
 
 
 def _readiness(gateway: Gateway) -> Readiness:
+    draining = gateway.admission.draining
     troubles = [trouble for trouble in (gateway.storage.trouble, gateway.storage.mover.backlog().trouble) if trouble]
-    return Readiness(database="disconnected" if troubles else "connected", degraded=tuple(dict.fromkeys(troubles)))
+    database: Literal["connected", "disconnected"] = "disconnected" if troubles else "connected"
+    if draining:
+        troubles.append("The gateway is shutting down.")
+    return Readiness(not draining, database, tuple(dict.fromkeys(troubles)))

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from typing import Final
 
 import msgspec
 
 from pointsman.catalog.lookup import Catalog
-from pointsman.catalog.overrides import merge, read_overrides
+from pointsman.catalog.models import ModelFacts
+from pointsman.catalog.names import embeds
+from pointsman.catalog.overrides import Overrides, merge, read_overrides
+from pointsman.config.model_entries import catalogue_overrides
 from pointsman.config.patterns import fill, is_pattern
-from pointsman.config.sections import ModelEntry, Settings
+from pointsman.config.sections import LiteLLMParams, ModelEntry, ModelInfo, Settings
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import FREE
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Timeouts
-from pointsman.providers.registry import Provider, find_provider, split_model
+from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
 from pointsman.providers.transport import Origin
 from pointsman.routing.table import Pattern
 
-__all__ = ["Configured", "configured"]
+__all__ = ["Configured", "LeftOut", "configured"]
+
+_MEASURES: Final = ("weight", "rpm", "tpm")
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """An entry that cannot be served, and why."""
+
+    path: str
+    model_name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.model_name!r}: {self.reason}"
 
 
 class Configured(msgspec.Struct, frozen=True):
-    """What a ``model_list`` comes to. ``skipped`` says which entries cannot be served yet, and why."""
+    """What a ``model_list`` comes to."""
 
     deployments: tuple[Deployment, ...]
     patterns: tuple[Pattern, ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[LeftOut, ...]
 
 
 class _Skipped(Exception):
@@ -40,21 +57,26 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
     Raises:
         Misconfigured: an entry contradicts itself (no address, a bad one, a price that is no number).
     """
-    deployments: list[Deployment] = []
+    makers: list[_Maker] = []
     patterns: list[Pattern] = []
-    skipped: list[str] = []
+    skipped: list[LeftOut] = []
     for number, entry in enumerate(settings.model_list):
         if entry.model_info.blocked:
             continue
         try:
             maker = _Maker(entry, settings, environment, catalog)
         except _Skipped as reason:
-            skipped.append(f"model_list[{number}] {entry.model_name!r}: {reason}")
+            skipped.append(LeftOut(f"model_list[{number}]", entry.model_name, str(reason)))
             continue
         if is_pattern(entry.model_name):
             patterns.append(Pattern(entry.model_name, maker.expand))
         else:
-            deployments.append(maker.deployment(entry.model_name, maker.model))
+            makers.append(maker)
+    shares = _shares([maker.entry for maker in makers])
+    deployments = [
+        maker.deployment(maker.entry.model_name, maker.model, share)
+        for maker, share in zip(makers, shares, strict=True)
+    ]
     return Configured(_numbered(deployments), tuple(patterns), tuple(skipped))
 
 
@@ -63,10 +85,14 @@ class _Maker:
 
     def __init__(self, entry: ModelEntry, settings: Settings, environment: Mapping[str, str], catalog: Catalog) -> None:
         params = entry.litellm_params
-        self._entry = entry
+        self.entry = entry
         self._settings = settings
         self._catalog = catalog
         name, self.model = split_model(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
+        self._guessed = is_guess(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
+        if not is_pattern(self.model) and not self._is_meant(self.model):
+            message = f"no provider is named, and {self.model!r} is no model of OpenAI's that is known here;"
+            raise _Skipped(message + " write provider/model, such as ollama_chat/… or openai/…")
         provider = find_provider(name)
         if provider is None:
             message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
@@ -77,21 +103,30 @@ class _Maker:
             message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
             raise Misconfigured(message, hint="Add litellm_params.api_base.")
         Origin.parse(base)
+        # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
+        self._said = _said_of(entry)
         self._base = base.rstrip("/")
         key = provider.key_in(environment)
         self._key = params.api_key or (Secret(key) if key else None)
 
-    def expand(self, name: str, captured: tuple[str, ...]) -> Deployment:
-        """The deployment for ``name``, which a wildcard stood for."""
+    def expand(self, name: str, captured: tuple[str, ...]) -> Deployment | None:
+        """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be."""
         model = fill(self.model, captured) if is_pattern(self.model) else self.model
-        return self.deployment(name, model)
+        return self.deployment(name, model) if self._is_meant(model) else None
 
-    def deployment(self, group: str, model: str) -> Deployment:
-        """The deployment that serves ``group`` with the upstream's ``model``."""
-        entry, provider, settings = self._entry, self._provider, self._settings
+    def _is_meant(self, model: str) -> bool:
+        """Whether the provider was named, or is the one that LiteLLM too takes ``model`` to be of.
+
+        A prompt for somebody's own ``llama3.2`` must not end at OpenAI because a prefix was forgotten.
+        """
+        return not self._guessed or self._catalog.facts("openai", model) is not None
+
+    def deployment(self, group: str, model: str, share: float = 1.0) -> Deployment:
+        """The deployment that serves ``share`` of the requests for ``group`` with the upstream's ``model``."""
+        entry, provider, settings = self.entry, self._provider, self._settings
         params, info = entry.litellm_params, entry.model_info
         facts = self._catalog.facts(provider.name, model, base_model=info.base_model)
-        facts = merge(facts, read_overrides(_overrides(entry)), name=model)
+        facts = merge(facts, self._said, name=model)
         price = facts.price if facts.price is not None or not provider.local else FREE
         drop = settings.litellm_settings.drop_params if params.drop_params is None else params.drop_params
         return Deployment(
@@ -107,8 +142,8 @@ class _Maker:
             headers=_headers(entry),
             pinned={**params.pinned, **params.extra_body},
             timeouts=_timeouts(entry, settings),
-            weight=float(params.weight or params.rpm or params.tpm or 1),
-            mode=info.mode or facts.mode or "chat",
+            weight=share,
+            mode=_mode(info, facts, provider, model),
             context_tokens=facts.context_tokens,
             output_tokens_max=facts.output_tokens_max,
             capabilities=facts.capabilities,
@@ -119,19 +154,45 @@ class _Maker:
             num_ctx=params.num_ctx,
             num_ctx_max=settings.local.num_ctx_max,
             keep_alive=params.keep_alive,
+            told=_told(info),
         )
 
 
-def _overrides(entry: ModelEntry) -> dict[str, object]:
-    """The operator's word on limits, abilities and prices; ``model_info`` wins over ``litellm_params``."""
-    info = entry.model_info
-    limits = {
-        "max_tokens": info.max_tokens,
-        "max_input_tokens": info.max_input_tokens,
-        "max_output_tokens": info.max_output_tokens,
-        "mode": info.mode,
+def _shares(entries: Sequence[ModelEntry]) -> list[float]:
+    """The weight of each entry among those of its name, as in LiteLLM's ``simple-shuffle``.
+
+    A group goes by the first of ``weight``, ``rpm`` and ``tpm`` that any of it has above 0; who lacks it gets none.
+    """
+    groups: dict[str, list[LiteLLMParams]] = {}
+    for entry in entries:
+        groups.setdefault(entry.model_name, []).append(entry.litellm_params)
+    measures = {
+        name: next((one for one in _MEASURES if any(getattr(params, one) for params in members)), None)
+        for name, members in groups.items()
     }
-    return {**entry.litellm_params.prices, **info.prices, **info.supports, **limits}
+    chosen = [(entry.litellm_params, measures[entry.model_name]) for entry in entries]
+    return [1.0 if measure is None else float(getattr(params, measure) or 0) for params, measure in chosen]
+
+
+def _said_of(entry: ModelEntry) -> Overrides:
+    try:
+        return read_overrides(catalogue_overrides(entry))
+    except Misconfigured as wrong:
+        raise Misconfigured(f"The model {entry.model_name!r}: {wrong.message}", hint=wrong.hint) from None
+
+
+def _told(info: ModelInfo) -> dict[str, msgspec.Raw]:
+    named = {} if info.base_model is None else {"base_model": msgspec.Raw(msgspec.json.encode(info.base_model))}
+    return {**info.extras, **named}
+
+
+def _mode(info: ModelInfo, facts: ModelFacts, provider: Provider, model: str) -> str:
+    """What the model is for: as the operator says, else as the catalogue does, else as its name does."""
+    if info.mode:
+        return info.mode
+    if facts.mode == "completion" and provider.native is not None:
+        return "chat"  # Ollama chats with every model; the catalogue speaks of an older interface of its
+    return facts.mode or ("embedding" if embeds(model) else "chat")
 
 
 def _headers(entry: ModelEntry) -> dict[str, Secret]:

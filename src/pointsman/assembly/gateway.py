@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
-import sys
-from collections.abc import Mapping
 from typing import Final
 
 from pointsman import __version__
 from pointsman.accounting.estimate import estimate_text
 from pointsman.assembly.app import make_app
-from pointsman.assembly.master_key import kept_master_key
+from pointsman.assembly.deployments import configured
+from pointsman.assembly.from_settings import (
+    admission_settings,
+    body_bytes_max,
+    keepalive_seconds,
+    media_limits,
+    reset_clock,
+)
+from pointsman.assembly.gauges import Truncations, gauges
+from pointsman.assembly.live_app import LiveApp, open_to_pages
+from pointsman.assembly.master_key import master_key
 from pointsman.assembly.plan import ServePlan
+from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.storage import Storage
 from pointsman.catalog.lookup import Catalog
@@ -23,20 +31,19 @@ from pointsman.config.load import Loaded, load
 from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError
-from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS, KEYS_CACHED_MAX
 from pointsman.core.nursery import Nursery
-from pointsman.core.secret import Secret
 from pointsman.core.upstream import Operation
 from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
-from pointsman.policies.admission import Admission, AdmissionSettings
+from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
 from pointsman.providers.lanes import LaneBook, NativeLanes
-from pointsman.providers.media import MediaFetcher, MediaLimits
+from pointsman.providers.media import MediaFetcher
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
+from pointsman.providers.translated import CLIENTS
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -48,37 +55,41 @@ __all__ = ["Gateway"]
 _WATCH_SECONDS: Final = 1.0
 _CUT_SECONDS: Final = 0.01
 _CUT_ROUNDS: Final = 100
-_MEGABYTE: Final = 1024 * 1024
 _log: Final = logging.getLogger("pointsman")
 
 
 class Gateway:
-    """Made by :meth:`open`; ``gate`` and ``app`` are what the server needs.
+    """Made by :meth:`open`; ``gate`` and ``front`` are what the server needs.
 
     ``master_key`` is None without authentication; ``master_key_made`` tells that it is new and has to be shown.
     """
 
     def __init__(self, plan: ServePlan, loaded: Loaded) -> None:
         self.plan = plan
-        self.loaded = loaded
+        self.loaded = self._started_with = loaded
         self.clock = SYSTEM_CLOCK
         self.nursery = Nursery(_tell_failure)
-        self.master_key, self.master_key_made = _master_key(plan, loaded)
+        self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
-        self.transport = Transport(self.nursery, self.clock, _keepalive_seconds(loaded))
-        self.metrics = CallMetrics(self._gauges)
-        self.routes = RouteMaker(Catalog(), plan.demo)
-        self.skipped = self.routes.configure(loaded.settings, loaded.variables)
+        self.storage.reset_clock = reset_clock(loaded)
+        self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
+        self.truncations = Truncations()
+        self.metrics = CallMetrics(lambda: gauges(self))
+        self.routes = RouteMaker(plan.demo)
+        catalog = Catalog()
+        made = configured(loaded.settings, loaded.variables, catalog)
+        self.routes.configure(loaded.settings, made, catalog)
         general = loaded.settings.general_settings
         self.keyring = Keyring(
             self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
         )
-        self.admission = Admission(_admission(loaded))
+        self.admission = Admission(admission_settings(loaded))
+        self.media = MediaFetcher(media_limits(loaded))
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook({"ollama": self._ollama_lanes(loaded)}),
+            lanes=LaneBook({"ollama": self._ollama_lanes()}),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -87,9 +98,10 @@ class Gateway:
         )
         dialect = OpenAIDialect()
         self.paths = PathTable(dict.fromkeys(Operation, dialect))
-        self.gate = Gate(self.house, self.paths, self.nursery, self.clock, _body_bytes_max(loaded))
+        self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
-        self.app = make_app(self)
+        self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
+        self.front = open_to_pages(self.app) if self.keyring.asks else self.app
         self._watch = ConfigWatch(loaded.sources)
 
     @classmethod
@@ -123,6 +135,12 @@ class Gateway:
             self.metrics.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
             start(self._share_metrics(), "metrics")
 
+    def drain(self) -> None:
+        """Take no more requests, and say so to whoever asks whether to send some; what is under way goes on."""
+        self.admission.draining = True
+        # Without a path of its own, the server hands every request to the app, which sends it away.
+        self.gate.paths = PathTable({})
+
     async def close(self) -> None:
         """Stop everything; records are brought to the ledger."""
         self.gate.cut_all()
@@ -134,27 +152,41 @@ class Gateway:
         self.transport.close()
         await self.storage.close()
 
-    def reload(self) -> None:
-        """Take over the configuration file as it is now; a broken one is refused and said, and the former stays."""
+    async def reload(self) -> None:
+        """Take over the configuration file as it is now; a broken one is refused and said, and the former stays.
+
+        A large file takes a second to read, so that happens in a thread, while answers go on. What is taken over is
+        whole before the first of it is in force.
+        """
         try:
-            loaded = load(self.plan.config_path, process_environment())
+            loaded = await asyncio.to_thread(load, self.plan.config_path, process_environment())
             self._watch.follow(loaded.sources)
-            skipped = self.routes.configure(loaded.settings, loaded.variables)
-        except ConfigRefused as refused:
-            self._watch.follow(refused.sources)
+            # A catalogue of its own, since the one in use is not made for two threads.
+            catalog = Catalog()
+            made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
+            app = make_app(self, loaded)
+        except GatewayError as refused:
+            if isinstance(refused, ConfigRefused):
+                self._watch.follow(refused.sources)
             _log.error("The configuration was changed but is refused; the former one stays. %s", refused.told())
             return
-        except GatewayError as error:
-            _log.error("The configuration was changed but is refused; the former one stays. %s", error.told())
-            return
+        self.routes.configure(loaded.settings, made, catalog)
+        self.app.current = app
+        self._take_over(loaded)
+        for warning in (*loaded.warnings, *made.skipped):
+            _log.warning("%s", warning)
+        for path in waiting_for_restart(self._started_with, loaded):
+            _log.warning("%s: was changed; the change takes effect at the next start.", path)
+        _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
+
+    def _take_over(self, loaded: Loaded) -> None:
         self.loaded = loaded
-        self.admission.settings = _admission(loaded)
-        self.gate.body_bytes_max = _body_bytes_max(loaded)
+        self.admission.settings = admission_settings(loaded)
+        self.gate.body_bytes_max = body_bytes_max(loaded)
+        self.media.limits = media_limits(loaded)
+        self.storage.reset_clock = reset_clock(loaded)
         self.house.manners = self._manners(loaded)
         self.house.table = self.routes.table()
-        for warning in (*map(str, loaded.warnings), *skipped):
-            _log.warning("%s", warning)
-        _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
 
     # -- background ------------------------------------------------------------------------------------
 
@@ -162,7 +194,7 @@ class Gateway:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             if self._watch.changed():
-                self.reload()
+                await self.reload()
 
     async def _share_metrics(self) -> None:
         while True:
@@ -193,19 +225,17 @@ class Gateway:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
 
-    def _ollama_lanes(self, loaded: Loaded) -> NativeLanes:
+    def _ollama_lanes(self) -> NativeLanes:
         windows = ContextWindows()
-        local = loaded.settings.local
-        limits = MediaLimits(enabled=local.fetch_remote_images, bytes_max=local.fetch_remote_image_bytes_max)
         services = OllamaServices(
             facts=OllamaFactsCache(self.transport, self.nursery, windows, self.clock),
             windows=windows,
-            media=MediaFetcher(limits),
+            media=self.media,
             estimate=estimate_text,
-            on_truncation=_tell_truncation,
+            on_truncation=self.truncations.tell,
             clock=self.clock,
         )
-        return lambda deployment, operation: ollama_lane(operation, deployment, services)
+        return lambda deployment, operation: ollama_lane(operation, deployment, services, CLIENTS)
 
     def _manners(self, loaded: Loaded) -> Manners:
         settings = loaded.settings
@@ -218,71 +248,12 @@ class Gateway:
 
     def _suggest(self, name: str) -> str:
         has_ollama = any(host.kind == "ollama" for host in self.routes.hosts)
-        return hint_for(self.house.table, name, has_ollama=has_ollama)
-
-    def _gauges(self) -> Mapping[str, float]:
-        idle = busy = opened = 0
-        for counts in self.transport.counts().values():
-            idle += counts[0]
-            busy += counts[1]
-            opened += counts[2]
-        return {
-            "litellm_in_flight_requests": float(self.admission.in_flight),
-            "pointsman_keys_cached": float(len(self.keyring)),
-            "pointsman_keys_cached_max": float(KEYS_CACHED_MAX),
-            "pointsman_spool_records": float(self.storage.mover.backlog().records),
-            "pointsman_resident_memory_bytes": float(_resident_bytes()),
-            "pointsman_upstream_connections_idle": float(idle),
-            "pointsman_upstream_connections_busy": float(busy),
-            "pointsman_upstream_connections_opened_total": float(opened),
-        }
+        return hint_for(self.house.table, name, self.routes.left_out, has_ollama=has_ollama)
 
 
 def _audience(metrics: CallMetrics) -> Audience:
     log = CallLog()
     return Audience((metrics, log)) if log.tells_all() else Audience((metrics,), failures=(log,))
-
-
-def _master_key(plan: ServePlan, loaded: Loaded) -> tuple[Secret | None, bool]:
-    if not plan.authenticate:
-        return None, False
-    configured = loaded.master_key
-    if configured is not None:
-        return configured, False
-    kept = kept_master_key(plan.data_directory)
-    return kept.key, kept.made
-
-
-def _admission(loaded: Loaded) -> AdmissionSettings:
-    general = loaded.settings.general_settings
-    return AdmissionSettings(
-        parallel_per_key=general.max_parallel_requests,
-        parallel_overall=general.global_max_parallel_requests,
-        budget_exceeded_status=loaded.settings.litellm_settings.budget_exceeded_status_code,
-    )
-
-
-def _body_bytes_max(loaded: Loaded) -> int:
-    megabytes = loaded.settings.general_settings.max_request_size_mb
-    return BODY_BYTES_MAX if megabytes is None else int(megabytes * _MEGABYTE)
-
-
-def _keepalive_seconds(loaded: Loaded) -> float:
-    return loaded.settings.litellm_settings.sse_keepalive_ping_interval_seconds or KEEPALIVE_SECONDS
-
-
-def _resident_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _tell_truncation(deployment_id: str, sent: int, counted: int) -> None:
-    _log.warning(
-        "Deployment %s counted only %d tokens of a prompt of about %d: it may have been cut.",
-        deployment_id,
-        counted,
-        sent,
-    )
 
 
 def _tell_failure(name: str, error: BaseException) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import msgspec
 
+from pointsman.assembly.plan import ServePlan
+from pointsman.config.load import Loaded
 from pointsman.core.clock import fresh_token
 from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
 
-__all__ = ["MasterKey", "kept_master_key"]
+__all__ = ["MasterKey", "kept_master_key", "master_key"]
 
 
 class MasterKey(msgspec.Struct, frozen=True):
@@ -19,6 +21,20 @@ class MasterKey(msgspec.Struct, frozen=True):
 
     key: Secret
     made: bool
+
+
+def master_key(plan: ServePlan, loaded: Loaded) -> tuple[Secret | None, bool]:
+    """The key and whether it has just been made; None where nobody is asked for one.
+
+    Raises:
+        Misconfigured: see :func:`kept_master_key`.
+    """
+    if not plan.authenticate:
+        return None, False
+    if loaded.master_key is not None:
+        return loaded.master_key, False
+    kept = kept_master_key(plan.data_directory)
+    return kept.key, kept.made
 
 
 def kept_master_key(data_directory: Path) -> MasterKey:
@@ -33,7 +49,9 @@ def kept_master_key(data_directory: Path) -> MasterKey:
     except FileExistsError:
         pass
     except OSError as error:
-        raise Misconfigured(f"The master key cannot be kept in {path}: {error.strerror}.") from None
+        message = f"The master key cannot be kept in {path}: {error.strerror}."
+        hint = "Make the folder writable, name another with --data-dir, or set POINTSMAN_MASTER_KEY."
+        raise Misconfigured(message, hint=hint) from None
     try:
         mode = path.stat().st_mode & 0o077
         text = path.read_text("utf-8").strip()

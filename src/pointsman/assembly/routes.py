@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Final
 
-from pointsman.assembly.deployments import Configured, configured
+from pointsman.assembly.deployments import Configured, LeftOut
 from pointsman.assembly.plan import DemoModel
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.suggest import nearest
+from pointsman.config.patterns import is_pattern, match
 from pointsman.config.sections import Settings
 from pointsman.core.price import FREE
 from pointsman.core.upstream import Deployment, Timeouts
@@ -24,22 +25,16 @@ DEMO_MODEL: Final = "smollm2-135m"
 class RouteMaker:
     """Knows what there is to route to. Configured names win over found ones."""
 
-    def __init__(self, catalog: Catalog, demo: DemoModel | None) -> None:
-        self._catalog = catalog
+    def __init__(self, demo: DemoModel | None) -> None:
+        self._catalog = Catalog()
         self._demo = () if demo is None else (_demo(demo),)
         self._settings = Settings()
         self._configured = Configured((), (), ())
         self._hosts: tuple[FoundHost, ...] = ()
 
-    def configure(self, settings: Settings, variables: Mapping[str, str]) -> tuple[str, ...]:
-        """Take over a configuration; what it comes to is in the next table. Gives what had to be left out.
-
-        Raises:
-            Misconfigured: it contradicts itself; the former one stays.
-        """
-        made = configured(settings, variables, self._catalog)
-        self._configured, self._settings = made, settings
-        return made.skipped
+    def configure(self, settings: Settings, made: Configured, catalog: Catalog) -> None:
+        """Take over a configuration and what it was ``made`` into with that catalogue; it is in the next table."""
+        self._settings, self._configured, self._catalog = settings, made, catalog
 
     def found(self, hosts: tuple[FoundHost, ...]) -> None:
         """Take over what discovery found."""
@@ -49,6 +44,11 @@ class RouteMaker:
     def hosts(self) -> tuple[FoundHost, ...]:
         """What discovery found."""
         return self._hosts
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the configuration has and cannot be served."""
+        return self._configured.skipped
 
     def facts(self, deployment: Deployment) -> ModelFacts | None:
         """What the catalogue knows of a deployment's model."""
@@ -67,16 +67,20 @@ class RouteMaker:
         found = [entry for entry in deployments(self._hosts, timeouts) if entry.group not in names]
         router = self._settings.router_settings.model_group_alias
         other_names = {
-            **aliases(self._hosts),
             **self._settings.litellm_settings.model_alias_map,
             **{name: alias.model for name, alias in router.items()},
         }
         hidden = frozenset(name for name, alias in router.items() if alias.hidden)
-        return RoutingTable((*own, *found), other_names, self._configured.patterns, hidden)
+        return RoutingTable(
+            (*own, *found), other_names, self._configured.patterns, hidden, unlisted=aliases(self._hosts)
+        )
 
 
-def hint_for(table: RoutingTable, name: str, *, has_ollama: bool) -> str:
+def hint_for(table: RoutingTable, name: str, left_out: Iterable[LeftOut], *, has_ollama: bool) -> str:
     """What to do about a model that is not served."""
+    for entry in left_out:
+        if name == entry.model_name or (is_pattern(entry.model_name) and match(entry.model_name, name) is not None):
+            return f"The configuration has it, but it is left out: {entry.reason}."
     close = nearest(name, table.names, count=1)
     hints = [f"Did you mean {close[0]!r}?"] if close else []
     if has_ollama:

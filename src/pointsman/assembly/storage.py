@@ -12,7 +12,7 @@ from pointsman.accounting.mover import Mover
 from pointsman.accounting.spool import Spool
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
-from pointsman.policies.durations import next_reset
+from pointsman.policies.durations import UTC_MIDNIGHT, next_reset
 from pointsman.policies.keyring import Keyring
 from pointsman.stores.sqlite import SqliteDatabase, SqliteKeyStore, SqliteLedgerStore
 
@@ -24,7 +24,7 @@ _log: Final = logging.getLogger("pointsman.storage")
 
 
 class Storage:
-    """Everything that is kept. ``keyring`` is told of what changes; set it before :meth:`follow`."""
+    """Everything that is kept. Budgets are reset by ``reset_clock``, which may be replaced."""
 
     def __init__(self, directory: Path, worker: int, clock: Clock) -> None:
         self._clock = clock
@@ -33,6 +33,7 @@ class Storage:
         self.ledger = SqliteLedgerStore(self.database)
         self.spool = Spool(directory / "spool", f"worker-{worker}", clock=clock)
         self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock)
+        self.reset_clock = UTC_MIDNIGHT
         self._keyring: Keyring | None = None
         self._version = 0
         self.trouble: str | None = None
@@ -84,7 +85,7 @@ class Storage:
     async def _reset_budgets(self) -> None:
         now = self._clock.wall()
         for record in await self.keys.budgets_due(now):
-            following = next_reset(record.budget_duration, now) if record.budget_duration else None
+            following = next_reset(record.budget_duration, now, self.reset_clock) if record.budget_duration else None
             await self.keys.reset_budget(record.token, now, following)
 
     def _moved(self, amounts: Mapping[str, int]) -> None:

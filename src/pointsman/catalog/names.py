@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["LOCAL_PROVIDERS", "candidates", "is_local", "same_provider", "undated"]
+__all__ = ["LOCAL_PROVIDERS", "candidates", "embeds", "is_local", "same_provider", "undated"]
 
 LOCAL_PROVIDERS: Final = frozenset(
     {
@@ -60,6 +60,15 @@ _BEDROCK_ROUTE: Final = re.compile(r"^(?:converse|converse_like|invoke)/")
 _BEDROCK_REGION: Final = re.compile(r"^(?:us-gov|global|apac|us|eu|au|jp|ca)\.")
 _TAG: Final = re.compile(r":[^:/]*$")
 _LATEST: Final = re.compile(r"[-@:]latest$")
+
+_EMBEDS: Final = re.compile(
+    r"embed|(?:^|[^a-z0-9])(?:bge|e5|gte|minilm|mxbai|paraphrase)(?![a-z0-9])(?!.*rerank)", re.ASCII | re.IGNORECASE
+)
+
+
+def embeds(model: str) -> bool:
+    """Whether a name is that of an embedding model: their makers say so in it, or name a family of nothing else."""
+    return _EMBEDS.search(model) is not None
 
 
 def is_local(provider: str) -> bool:

@@ -3,46 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from shlex import quote
+from typing import Final
 
-import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pointsman import __version__
 from pointsman.assembly.gateway import Gateway
+from pointsman.cli.first_call import KeyPlace, base_url, curl_line, key_place
 from pointsman.core.upstream import Deployment
+from pointsman.providers.discovery import FoundHost
 
 __all__ = ["show_banner"]
 
-_ROWS_MAX = 40
+_ROWS_MAX: Final = 40
+_PLAIN_WORDS: Final = {"function_calling": "tools", "response_schema": "json schema"}
+"""Words of the catalogue that a newcomer would not guess. The rest is told as it is, without its underscores."""
+_ALWAYS_SO: Final = frozenset({"native_streaming", "system_messages", "tool_choice", "parallel_tools"})
+"""Not worth their place in a narrow column."""
 
 
-def show_banner(gateway: Gateway, console: Console) -> None:
-    """Print it. The key is printed in full only when it has just been made."""
+def show_banner(gateway: Gateway, console: Console, *, key_made: bool = False) -> None:
+    """Print it. The key is printed in full only when it has just been made: by this process, or ``key_made``."""
     plan = gateway.plan
-    host = "127.0.0.1" if plan.host in ("0.0.0.0", "::") else plan.host  # noqa: S104 - compared, not bound
-    url = f"http://{host}:{plan.port}"
+    url = base_url(plan)
+    place = key_place(gateway, made=key_made or gateway.master_key_made)
+    table = gateway.house.table
     console.print(f"\n[bold]Pointsman {__version__}[/] serves the OpenAI API\n")
-    for skipped in gateway.skipped:
-        console.print(f"[yellow]left out[/] {skipped}", soft_wrap=True)
-    deployments = gateway.house.table.deployments
-    if deployments:
-        console.print(_table(deployments))
-        if len(deployments) > _ROWS_MAX:
-            console.print(f"… and {len(deployments) - _ROWS_MAX} more: GET {url}/v1/models")
-    elif gateway.house.table.patterns:
-        console.print(f"Wildcard models: {', '.join(gateway.house.table.patterns)}")
-    else:
+    for left_out in gateway.routes.left_out:
+        console.print(f"[yellow]left out[/] {escape(str(left_out))}", soft_wrap=True)
+    if table.deployments:
+        console.print(_table(table.deployments))
+    if len(table.deployments) > _ROWS_MAX:
+        console.print(f"… and {len(table.deployments) - _ROWS_MAX} more: GET {url}/v1/models")
+    if table.patterns:
+        console.print(f"Wildcards  {escape(', '.join(table.patterns))}", soft_wrap=True)
+    _tell_hosts(gateway.routes.hosts, console)
+    if not table.deployments and not table.patterns:
         _tell_none(console)
-    console.print(f"\nBase URL   {url}/v1")
-    console.print(f"Key        {_key(gateway)}", soft_wrap=True)
-    console.print(f"Docs       {url}/docs")
-    console.print("\nTry it:\n")
-    console.print(_curl(gateway, url, deployments), soft_wrap=True, markup=False)
+    _tell_address(gateway, url, place, console)
     if plan.demo is not None:
         console.print("\n[yellow]The demo's model has 135 million parameters: a toy. It shows that things work.[/]")
     console.print("")
+
+
+def _tell_address(gateway: Gateway, url: str, place: KeyPlace, console: Console) -> None:
+    console.print(f"\nBase URL   {url}/v1")
+    console.print(f"Key        {escape(place.told)}", soft_wrap=True)
+    console.print(f"Docs       {url}/docs")
+    if gateway.plan.workers > 1:
+        console.print(f"Workers    {gateway.plan.workers}")
+    console.print("\nTry it:\n" if place.complete else "\nTry it, with your key in its place:\n")
+    console.print(f"  {curl_line(place, url, gateway.house.table.deployments)}", soft_wrap=True, markup=False)
 
 
 def _table(deployments: Iterable[Deployment]) -> Table:
@@ -51,43 +64,31 @@ def _table(deployments: Iterable[Deployment]) -> Table:
         table.add_column(heading, overflow="fold")
     for deployment in list(deployments)[:_ROWS_MAX]:
         context = f"{deployment.context_tokens:,}" if deployment.context_tokens else "?"
-        abilities = ", ".join(sorted(deployment.capabilities)) or deployment.mode
-        table.add_row(deployment.group, context, abilities, f"{deployment.provider} {deployment.api_base}")
+        served_by = f"{deployment.provider} {deployment.api_base}"
+        table.add_row(escape(deployment.group), context, _abilities(deployment), escape(served_by))
     return table
 
 
+def _abilities(deployment: Deployment) -> str:
+    """What the model is for, and what it can do besides."""
+    words = (_PLAIN_WORDS.get(word, word.replace("_", " ")) for word in deployment.capabilities - _ALWAYS_SO)
+    return ", ".join([deployment.mode, *sorted(words)])
+
+
+def _tell_hosts(hosts: Iterable[FoundHost], console: Console) -> None:
+    """Say why a server has nothing in the table."""
+    for host in hosts:
+        if not host.online:
+            problem = escape(host.problem or "")
+            about = problem if host.url in problem else f"{host.url}: {problem}"
+            console.print(f"[yellow]not reached[/] {about}", soft_wrap=True)
+        elif not host.models:
+            hint = "Pull one with: ollama pull llama3.2" if host.kind == "ollama" else "Load one there."
+            console.print(f"[yellow]no models[/] {host.url} answers and has no model yet. {hint}", soft_wrap=True)
+
+
 def _tell_none(console: Console) -> None:
-    console.print("No model server was found on this machine. Any of these will be picked up within 10 seconds:\n")
+    console.print("There is no model to serve yet. These are picked up within 10 seconds of appearing:\n")
     console.print("  Ollama     ollama serve, then: ollama pull llama3.2")
     console.print("  LM Studio, llama.cpp, vLLM, SGLang on their usual ports")
     console.print("\nOr name a server with --ollama URL, write a config.yaml, or try it all with --demo.")
-
-
-def _key(gateway: Gateway) -> str:
-    if gateway.master_key is None:
-        return "none is asked for (--no-auth)"
-    if gateway.master_key_made:
-        path = gateway.plan.data_directory / "master.key"
-        return f"{gateway.master_key.reveal()}   (made just now, shown once; kept in {path})"
-    return "the master key you configured, or the one in " + str(gateway.plan.data_directory / "master.key")
-
-
-def _curl(gateway: Gateway, url: str, deployments: tuple[Deployment, ...]) -> str:
-    """A line that works when pasted, without the key standing in it longer than it has to."""
-    chat = next((entry.group for entry in deployments if entry.mode == "chat"), None)
-    header = ""
-    if gateway.master_key is not None:
-        header = f"-H {quote('Authorization: Bearer ' + gateway.master_key.reveal())} "
-        if not gateway.master_key_made:
-            header = _key_from_file(gateway)
-    if chat is None:
-        return f"  curl {header}{url}/v1/models"
-    body = {"model": chat, "messages": [{"role": "user", "content": "Why do trains need points?"}]}
-    return f"  curl {header}{url}/v1/chat/completions -d {quote(msgspec.json.encode(body).decode())}"
-
-
-def _key_from_file(gateway: Gateway) -> str:
-    path = gateway.plan.data_directory / "master.key"
-    if gateway.loaded.master_key is None:
-        return f'-H "Authorization: Bearer $(cat {quote(str(path.resolve()))})" '
-    return '-H "Authorization: Bearer $POINTSMAN_MASTER_KEY" '

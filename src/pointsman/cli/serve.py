@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import stat
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 
+from pointsman.assembly.master_key import kept_master_key
 from pointsman.assembly.plan import DemoModel, ServePlan
 from pointsman.cli.banner import show_banner
 from pointsman.cli.supervisor import supervise
@@ -33,7 +38,7 @@ _DIRECTORY_MODE: Final = 0o700
 @click.option("--port", type=click.IntRange(0, 65535), help=f"Port to listen on.  [default: {_DEFAULT_PORT}]")
 @click.option("--ollama", multiple=True, metavar="URL", help="An Ollama server; may be given several times.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder for everything that is written.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Number of processes.  [default: 1]")
+@click.option("--workers", type=click.IntRange(1, 512), help="Number of processes.  [default: 1]")
 @click.option("--demo", is_flag=True, help="Fetch and run a small real model (a toy), to try it all at once.")
 @click.option("--no-auth", is_flag=True, help="Ask for no key. Only on a loopback address.")
 def serve(
@@ -76,6 +81,7 @@ def _serve(plan: ServePlan, *, demo: bool) -> None:
     console = Console(highlight=False)
     for warning in loaded.warnings:
         console.print(f"[yellow]warning[/] {warning}", soft_wrap=True, markup=True)
+    _tell_open(plan.data_directory, console)
     child = None
     if demo:
         from pointsman.cli.demo import start_demo  # noqa: PLC0415 - only who asks for the demo pays for it
@@ -84,7 +90,9 @@ def _serve(plan: ServePlan, *, demo: bool) -> None:
         plan = msgspec.structs.replace(plan, demo=DemoModel(child.api_base, child.key))
     try:
         if plan.workers > 1:
-            supervise(plan, console)
+            key_made = plan.authenticate and loaded.master_key is None and kept_master_key(plan.data_directory).made
+            grace = loaded.settings.local.shutdown_grace_seconds
+            supervise(plan, console, grace, key_made=key_made)
         else:
             sock = listening_socket(plan, shared=False)
             plan = msgspec.structs.replace(plan, port=sock.getsockname()[1])
@@ -121,3 +129,14 @@ def _make_directory(path: Path) -> None:
     except OSError as error:
         message = f"The data directory {path} cannot be made: {error.strerror}."
         raise Misconfigured(message, hint="Name another one with --data-dir.") from None
+
+
+def _tell_open(path: Path, console: Console) -> None:
+    """Warn where everybody on this machine could put another key or ledger in the place of ours."""
+    if os.name == "posix" and path.stat().st_mode & stat.S_IWOTH:
+        warning = (
+            f"Everybody on this machine can write to the data directory {path}, where the keys and the ledger are."
+        )
+        console.print(
+            f"[bold red]WARNING[/] {escape(warning)} Run: chmod 700 {escape(quote(str(path)))}", soft_wrap=True
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -15,15 +16,22 @@ from rich.console import Console
 from pointsman.assembly.plan import ServePlan
 from pointsman.cli.worker import listening_socket
 
-__all__ = ["Orders", "supervise"]
+__all__ = ["REFUSED_STATUS", "Orders", "supervise"]
 
 _POLL_SECONDS: Final = 0.2
 _RESTART_SECONDS: Final = 1.0
-_STOP_SECONDS_MAX: Final = 60.0
+_STOP_SECONDS: Final = 30.0
+"""What a worker may take beyond its grace to bring its records home."""
+
+REFUSED_STATUS: Final = 2
+"""The exit status of a worker that cannot start, and has said why."""
 
 
 class Orders(msgspec.Struct):
-    """What a worker process is told on its standard input. Keys travel here, never in its arguments."""
+    """What a worker process is told on its standard input. Keys travel here, never in its arguments.
+
+    One of the workers ``announces`` the gateway when it is ready; ``key_made``: the master key is to be shown then.
+    """
 
     host: str
     port: int
@@ -35,70 +43,90 @@ class Orders(msgspec.Struct):
     worker: int
     demo_base: str | None = None
     demo_key: str | None = None
+    announces: bool = False
+    key_made: bool = False
 
 
 class _Supervisor:
-    def __init__(self, plan: ServePlan, console: Console) -> None:
+    def __init__(self, plan: ServePlan, console: Console, grace_seconds: float, *, key_made: bool) -> None:
         self._plan = plan
+        self._stop_seconds = grace_seconds + _STOP_SECONDS
         self._console = console
+        self._key_made = key_made
         self._children: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
+        self._replaced: set[int] = set()
         self._stopping = False
+        self._status = 0
 
     def run(self) -> int:
         """Keep the workers running until a signal; gives the exit status."""
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._stop)
-        listening_socket(self._plan, shared=False).close()
+        # Workers share the port, so that only this attempt to have it alone tells that somebody else has it.
+        with listening_socket(self._plan, shared=False) as alone:
+            self._plan = msgspec.structs.replace(self._plan, port=alone.getsockname()[1])
         for worker in range(self._plan.workers):
-            self._start(worker)
+            self._start(worker, announces=worker == 0)
         while not self._stopping:
             time.sleep(_POLL_SECONDS)
             for worker, (child, started) in list(self._children.items()):
                 if child.poll() is not None and not self._stopping:
-                    self._replace(worker, child.returncode, started)
+                    self._ended(worker, child.returncode, started)
         return self._wait()
 
-    def _start(self, worker: int) -> None:
+    def _start(self, worker: int, *, announces: bool = False) -> None:
         child = subprocess.Popen([sys.executable, "-m", "pointsman.cli.worker_process"], stdin=subprocess.PIPE)
+        orders = _orders(self._plan, worker, announces=announces, key_made=announces and self._key_made)
         if child.stdin is not None:
-            child.stdin.write(msgspec.json.encode(_orders(self._plan, worker)) + b"\n")
-            child.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # it has ended already, which is seen at the next look
+                child.stdin.write(msgspec.json.encode(orders) + b"\n")
+                child.stdin.flush()
         self._children[worker] = (child, time.monotonic())
 
-    def _replace(self, worker: int, status: int, started: float) -> None:
+    def _ended(self, worker: int, status: int, started: float) -> None:
+        if status == REFUSED_STATUS and worker not in self._replaced:
+            # It has said why it cannot start; another would not fare better.
+            self._status = status
+            self._end_all()
+            return
         self._console.print(f"Worker {worker} ended with status {status}; starting another.")
         if time.monotonic() - started < _RESTART_SECONDS:
             time.sleep(_RESTART_SECONDS)
+        self._replaced.add(worker)
         self._start(worker)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
+        self._end_all()
+
+    def _end_all(self) -> None:
         self._stopping = True
         for child, _ in self._children.values():
             if child.poll() is None:
                 child.terminate()
 
     def _wait(self) -> int:
-        give_up = time.monotonic() + _STOP_SECONDS_MAX
+        give_up = time.monotonic() + self._stop_seconds
         for child, _ in self._children.values():
             try:
                 child.wait(timeout=max(0.1, give_up - time.monotonic()))
             except subprocess.TimeoutExpired:
                 child.kill()
-        return 0
+        return self._status
 
 
-def supervise(plan: ServePlan, console: Console) -> None:
-    """Run ``plan.workers`` processes until told to stop.
+def supervise(plan: ServePlan, console: Console, grace_seconds: float, *, key_made: bool) -> None:
+    """Run ``plan.workers`` processes until told to stop; each then has ``grace_seconds`` for what is under way.
+
+    ``key_made``: the master key is new and has to be shown.
 
     Raises:
         Misconfigured: the port is taken.
     """
-    console.print(f"Pointsman serves on http://{plan.host}:{plan.port} with {plan.workers} workers.")
-    sys.exit(_Supervisor(plan, console).run())
+    sys.exit(_Supervisor(plan, console, grace_seconds, key_made=key_made).run())
 
 
-def _orders(plan: ServePlan, worker: int) -> Orders:
+def _orders(plan: ServePlan, worker: int, *, announces: bool, key_made: bool) -> Orders:
     return Orders(
         host=plan.host,
         port=plan.port,
@@ -110,4 +138,6 @@ def _orders(plan: ServePlan, worker: int) -> Orders:
         worker=worker,
         demo_base=plan.demo.api_base if plan.demo else None,
         demo_key=plan.demo.key.reveal() if plan.demo else None,
+        announces=announces,
+        key_made=key_made,
     )

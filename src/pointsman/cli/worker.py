@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
+import math
 import signal
 import socket
 import sys
@@ -22,13 +24,48 @@ from pointsman.server.protocol import InferenceProtocol
 __all__ = ["listening_socket", "run_worker"]
 
 _BACKLOG: Final = 4096
+_ACCEPTS_A_TURN: Final = 16
 _IDLE_SECONDS: Final = 75
+_LOOK_SECONDS: Final = 0.05
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
 """Requests make little garbage that counting does not free; the default would look for cycles every few requests."""
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, but a signal ends :meth:`serve` and not the process: records are still to be brought home."""
+    """uvicorn's server, but a signal ends :meth:`serve` and not the process: records are still to be brought home.
+
+    ``on_listening`` is called once connections are accepted.
+    """
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway, on_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let open answers finish within the grace, and only then stop listening.
+
+        Until then a load balancer can ask and is told to send no more; with the door shut it would see failures.
+        """
+        self._gateway.drain()
+        grace = self._gateway.loaded.settings.local.shutdown_grace_seconds
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace
+        busy = list(self.server_state.connections)
+        for connection in busy:
+            connection.shutdown()
+        for _ in range(math.ceil(grace / _LOOK_SECONDS)):
+            if self.force_exit or self.server_state.connections.isdisjoint(busy):
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        self.config.timeout_graceful_shutdown = max(0, math.ceil(end - loop.time()))
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -41,21 +78,30 @@ class _Server(uvicorn.Server):
 def listening_socket(plan: ServePlan, *, shared: bool) -> socket.socket:
     """A socket bound to the plan's address; ``shared`` lets several workers bind it (SO_REUSEPORT).
 
+    One that is not shared listens already; who connects waits until the gateway is ready.
+
     Raises:
         Misconfigured: the address cannot be bound.
     """
     try:
         found = socket.getaddrinfo(plan.host.strip("[]"), plan.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind(address)
-        sock.setblocking(False)
+        with contextlib.ExitStack() as on_failure:
+            sock = on_failure.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sock.bind(address)
+            sock.setblocking(False)
+            if not shared:
+                # Until one listens, a second could bind too, and uvloop does not tell that it cannot listen then.
+                sock.listen(_BACKLOG)
+            on_failure.pop_all()
     except OSError as error:
         message = f"Cannot listen on {plan.host}:{plan.port}: {error.strerror}."
-        raise Misconfigured(message, hint="Choose another port with --port.") from None
+        is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        hint = "Name an address of this machine with --host." if is_host else "Choose another port with --port."
+        raise Misconfigured(message, hint=hint) from None
     return sock
 
 
@@ -69,11 +115,21 @@ def run_worker(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gateway
     uvloop.run(_serve(plan, sock, on_ready))
 
 
+def _doors(sock: socket.socket) -> list[socket.socket]:
+    """The listening socket many times over.
+
+    libuv takes one connection from each listener in a turn of its loop, so a thousand that come at once would wait for
+    a thousand turns; with several listeners on the one socket each turn takes as many.
+    """
+    if sys.platform == "win32":
+        return [sock]
+    return [sock, *(sock.dup() for _ in range(_ACCEPTS_A_TURN - 1))]
+
+
 async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gateway], None]) -> None:
     gateway = await Gateway.open(plan)
-    grace = gateway.loaded.settings.local.shutdown_grace_seconds
     config = uvicorn.Config(
-        gateway.app,
+        gateway.front,
         http=partial(InferenceProtocol, gate=gateway.gate),  # type: ignore[arg-type]
         loop="none",
         ws="none",
@@ -84,15 +140,17 @@ async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gatew
         proxy_headers=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_IDLE_SECONDS,
-        timeout_graceful_shutdown=max(1, round(grace)),
     )
-    server = _Server(config)
+    server = _Server(config, gateway, partial(_listening, gateway, on_ready))
     gateway.start()
+    try:
+        await server.serve(sockets=_doors(sock))
+    finally:
+        await gateway.close()
+
+
+def _listening(gateway: Gateway, on_ready: Callable[[Gateway], None]) -> None:
     on_ready(gateway)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    try:
-        await server.serve(sockets=[sock])
-    finally:
-        await gateway.close()

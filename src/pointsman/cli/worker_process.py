@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import msgspec
+from rich.console import Console
 
 from pointsman.assembly.gateway import Gateway
 from pointsman.assembly.plan import DemoModel, ServePlan
-from pointsman.cli.supervisor import Orders
+from pointsman.cli.banner import show_banner
+from pointsman.cli.supervisor import REFUSED_STATUS, Orders
 from pointsman.cli.worker import listening_socket, run_worker
 from pointsman.config.environment import process_environment
 from pointsman.config.load import load
@@ -43,19 +46,21 @@ def main() -> None:
     try:
         loaded = load(plan.config_path, process_environment())
         set_up_logs(loaded.log_level, json=loaded.settings.litellm_settings.json_logs)
-        run_worker(plan, listening_socket(plan, shared=True), _ready)
+        run_worker(plan, listening_socket(plan, shared=True), partial(_ready, orders))
     except GatewayError as error:
         sys.stderr.write(f"pointsman: {error.told()}\n")
-        sys.exit(2)
+        sys.exit(REFUSED_STATUS)
 
 
-def _ready(gateway: Gateway) -> None:
-    del gateway
+def _ready(orders: Orders, gateway: Gateway) -> None:
+    if orders.announces:
+        show_banner(gateway, Console(highlight=False), key_made=orders.key_made)
 
 
 def _outlive_nobody() -> None:
     """End with the supervisor: its end of the pipe closes with it."""
-    while sys.stdin.buffer.read(4096):
+    # Not through sys.stdin: its lock, held by this thread while it waits, would abort the interpreter at its end.
+    while os.read(0, 4096):
         pass
     os.kill(os.getpid(), 15)
 

@@ -17,7 +17,7 @@ from pointsman.config.findings import ConfigRefused, Finding, Findings, Place, n
 from pointsman.config.ollama_host import ollama_address
 from pointsman.core.secret import Secret
 
-__all__ = ["ENVIRONMENT_PLACE", "VARIABLES", "EnvironmentSettings", "process_environment"]
+__all__ = ["ENVIRONMENT_PLACE", "START_VARIABLES", "VARIABLES", "EnvironmentSettings", "process_environment"]
 
 ENVIRONMENT_PLACE: Final = Place("environment")
 
@@ -42,6 +42,12 @@ VARIABLES: Final[Mapping[str, str]] = {
     "REDIS_URL": "accepted; not used yet",
 }
 """Every variable that is read, the stronger name first."""
+
+START_VARIABLES: Final = frozenset({
+    "CONFIG_FILE_PATH", "POINTSMAN_CONFIG", "POINTSMAN_DATA_DIR", "POINTSMAN_HOST", "POINTSMAN_PORT",
+    "POINTSMAN_WORKERS",
+})  # fmt: skip
+"""Those that are used before the configuration is read, so that it cannot set them."""
 
 _LEVELS: Final = ("CRITICAL", "DEBUG", "ERROR", "INFO", "WARNING")
 _LEVEL_NAMES: Final[Mapping[str, str]] = {

@@ -56,7 +56,8 @@ class Finding(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         about = f"{self.path}: " if self.path else ""
-        hint = f" {self.hint}" if self.hint else ""
+        stop = "" if self.message.endswith((".", "!", "?", ":")) else "."
+        hint = f"{stop} {self.hint}" if self.hint else ""
         return f"{self.place}: {about}{self.message}{hint}"
 
 

@@ -90,7 +90,11 @@ class _TreeReader:
                 return candidate
         missing = next(iter(candidates))
         error = Finding(
-            Severity.ERROR, place, "include", f"there is no file {name}.", f"It was looked for in {missing.parent}."
+            Severity.ERROR,
+            place,
+            "include",
+            f"there is no file {name}.",
+            f"It was looked for in {missing.parent.absolute()}.",
         )
         self.sources[missing] = SourceFile(missing, None)
         raise ConfigRefused([error])

@@ -3,7 +3,7 @@
 That file has for each section ``key: [type, meaning]``, families of keys (``supports_*``), the prices, and the fields
 of an upstream body that may be pinned. Whether a key is *honoured* it does not say: a key is honoured when a struct of
 :mod:`~pointsman.config.sections` has a field for it, or when :data:`HONOURED_OTHERWISE` or :func:`is_token_price`
-says so. What is known and not honoured, or in :data:`NOT_YET`, is warned of.
+says so. What is known and not honoured, or in :data:`NOT_YET`, is warned of, unless :data:`SO_ANYWAY` has its value.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ __all__ = [
     "HONOURED_OTHERWISE",
     "NOT_KEYS",
     "NOT_YET",
+    "SO_ANYWAY",
     "STRUCTS",
     "KnownKeys",
     "field_names",
     "is_honoured",
+    "is_so_anyway",
     "is_token_price",
     "known_keys",
 ]
@@ -69,9 +71,8 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
 
 NOT_YET: Final[Mapping[str, frozenset[str]]] = {
     "litellm_params": frozenset({
-        "api_version", "keepalive_seconds", "max_parallel_requests", "mock_response", "order", "tags", "tiered_pricing",
+        "api_version", "keepalive_seconds", "max_parallel_requests", "mock_response", "order", "tags",
     }),
-    "model_info": frozenset({"tiered_pricing"}),
     "general_settings": frozenset({
         "allow_requests_on_db_unavailable", "completion_model", "disable_spend_logs", "embedding_model",
         "user_header_name",
@@ -81,6 +82,33 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
 """Fields that are read and checked while nothing acts on them yet, so that they warn like any key without effect.
 
 The change that makes one act takes its name out of here.
+"""
+
+SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
+    "litellm_settings": {
+        "cache": (False,),
+        "callbacks": ("prometheus", ["prometheus"]),
+        "failure_callback": ("prometheus", ["prometheus"]),
+        "num_retries": (0,),
+        "success_callback": ("prometheus", ["prometheus"]),
+    },
+    "general_settings": {
+        "allow_requests_on_db_unavailable": (False,),
+        "background_health_checks": (False,),
+        "disable_spend_logs": (False,),
+        "store_model_in_db": (False,),
+    },
+    "router_settings": {
+        "disable_cooldowns": (True,),
+        "enable_pre_call_checks": (False,),
+        "enable_tag_filtering": (False,),
+        "num_retries": (0,),
+        "routing_strategy": ("simple-shuffle",),
+    },
+}
+"""What keys without effect may say without a warning, since it is what happens: of ``callbacks``, say, the metrics.
+
+The change that makes such a key act takes it out of here.
 """
 
 _TOKEN_PRICE: Final = re.compile(
@@ -133,6 +161,12 @@ def is_honoured(section: str, key: str) -> bool:
     if section == "model_info" and key.startswith("supports_"):
         return True
     return section in {"litellm_params", "model_info"} and is_token_price(key)
+
+
+def is_so_anyway(section: str, key: str, value: object) -> bool:
+    """Whether a key without effect asks for no more than what happens without it."""
+    # By type too, since False equals 0.
+    return any(type(value) is type(one) and value == one for one in SO_ANYWAY.get(section, {}).get(key, ()))
 
 
 def is_token_price(key: str) -> bool:

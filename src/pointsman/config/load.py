@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from pointsman.config.environment import ENVIRONMENT_PLACE, EnvironmentSettings
+from pointsman.config.environment import ENVIRONMENT_PLACE, START_VARIABLES, EnvironmentSettings
 from pointsman.config.findings import ConfigRefused, Finding, Findings, Place, SourceFile
 from pointsman.config.include import read_tree
 from pointsman.config.known_keys import STRUCTS
@@ -67,6 +67,7 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Loaded:
     findings = Findings()
     root, sources = (_NOTHING, ()) if path is None else read_tree(path, findings)
     variables = layered_environment(root.get("environment_variables"), environment, findings)
+    _tell_too_late(root.get("environment_variables"), findings)
     settings = _SettingsReader(variables, findings).read(root)
     said = EnvironmentSettings()
     try:
@@ -80,6 +81,13 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Loaded:
     if findings.errors:
         raise ConfigRefused(findings.errors, findings.warnings, sources)
     return msgspec.structs.replace(loaded, warnings=findings.warnings)
+
+
+def _tell_too_late(section: Node | None, findings: Findings) -> None:
+    for name, entry in section.present() if isinstance(section, MapNode) else ():
+        if name in START_VARIABLES:
+            message = "has no effect here, since it is used before this file is read."
+            findings.warn(entry.place, f"environment_variables.{name}", message, "Set it where the gateway is started.")
 
 
 _NOTHING: Final = MapNode({}, Place(""))

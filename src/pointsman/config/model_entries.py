@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman.config.findings import Findings, Place, nearest
 from pointsman.config.known_keys import field_names, is_honoured, is_token_price, known_keys
+from pointsman.config.modes import examine_mode
 from pointsman.config.nodes import Entry, ListNode, MapNode, Node, kind_of, text_of
 from pointsman.config.patterns import is_pattern
 from pointsman.config.sections import Amount, LiteLLMParams, ModelEntry, ModelInfo
@@ -194,6 +195,8 @@ class ModelListReader:
         flags = {key: entry for key, entry in node.present() if key.startswith("supports_")}
         values = {key: self._reader.value(entry.node, bool, f"{path}.{key}") for key, entry in flags.items()}
         supports = {key: value for key, value in values.items() if isinstance(value, bool)}
+        said = node.get("mode") or node
+        examine_mode(info.mode, said.place, f"{path}.mode", self._findings)
         prices = self._prices(node, path)
         extras = self._raws(dict(self._extras(node, path)), path)
         if len(supports) != len(values) or prices is None or extras is None:

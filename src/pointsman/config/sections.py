@@ -33,6 +33,7 @@ __all__ = [
     "Seconds",
     "Settings",
     "Span",
+    "TimeOfDay",
     "Url",
 ]
 
@@ -49,6 +50,9 @@ PositiveCount = Annotated[int, Meta(ge=1, le=_WHOLE_MAX)]
 Seconds = Annotated[float, Meta(gt=0)]
 Span = Annotated[
     str, Meta(pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|w|mo)$", description="a duration such as 30s, 15m, 12h, 7d or 1mo")
+]
+TimeOfDay = Annotated[
+    str, Meta(pattern=r"^([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", description="a time of day such as 06:30")
 ]
 Url = Annotated[
     str,
@@ -139,6 +143,8 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     drop_params: bool = False
     request_timeout: Seconds | None = None
+    timezone: Name | None = None
+    budget_reset_time: TimeOfDay | None = None
     model_alias_map: Mapping[str, Name] = {}
     budget_exceeded_status_code: Annotated[int, Meta(ge=400, le=599)] = 422
     default_key_generate_params: Mapping[str, msgspec.Raw] = {}
@@ -164,6 +170,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     litellm_key_header_name: HeaderName | None = None
     user_header_name: HeaderName | None = None
     allow_requests_on_db_unavailable: bool = False
+    disable_custom_api_keys: bool = False
+    return_wildcard_routes: bool = False
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):

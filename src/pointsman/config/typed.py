@@ -16,7 +16,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 
 from pointsman.config.findings import Findings, nearest
-from pointsman.config.known_keys import NOT_KEYS, is_honoured, known_keys
+from pointsman.config.known_keys import NOT_KEYS, is_honoured, is_so_anyway, known_keys
 from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of, plain
 from pointsman.config.references import References
 from pointsman.core.secret import Secret
@@ -73,8 +73,10 @@ class TypedReader:
                 self.tell_one(key, entry, f"{path}.{key}" if path else key, section)
 
     def tell_one(self, key: str, entry: Entry, path: str, section: str) -> None:
-        """Warn of a key that has no effect."""
+        """Warn of a key that has no effect, unless what it says is so anyway."""
         known = known_keys()
+        if is_so_anyway(section, key, plain(entry.node)):
+            return
         if known.knows(section, key):
             self._findings.warn(entry.place, path, "is known and has no effect yet.")
             return

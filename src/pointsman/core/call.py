@@ -26,12 +26,19 @@ __all__ = [
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function the model may call; ``parameters`` is its JSON Schema."""
+    """A function the model may call; ``parameters`` is its JSON Schema.
+
+    ``native`` is a tool that only its own dialect knows (a provider's web search, a custom tool with a grammar), whole,
+    as raw JSON; ``dialect`` names that dialect. Any other dialect refuses it by its name.
+    """
 
     name: str
     description: str | None = None
     parameters: msgspec.Raw | None = None
     strict: bool | None = None
+    native: msgspec.Raw | None = None
+    dialect: str | None = None
+    cache_control: msgspec.Raw | None = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True):

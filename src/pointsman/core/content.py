@@ -1,4 +1,8 @@
-"""What messages are made of, in the one tongue every dialect translates to and from."""
+"""What messages are made of, in the one tongue every dialect translates to and from.
+
+``cache_control``, where a part has it, marks the end of a prefix that the provider shall cache: raw JSON in Anthropic's
+form, which others ignore.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ class Text(msgspec.Struct, frozen=True, tag=True):
     """Plain text."""
 
     text: str
+    cache_control: msgspec.Raw | None = None
 
 
 class Image(msgspec.Struct, frozen=True, tag=True):
@@ -24,6 +29,7 @@ class Image(msgspec.Struct, frozen=True, tag=True):
     media_type: str | None = None
     url: str | None = None
     detail: str | None = None
+    cache_control: msgspec.Raw | None = None
 
 
 class Audio(msgspec.Struct, frozen=True, tag=True):
@@ -34,12 +40,15 @@ class Audio(msgspec.Struct, frozen=True, tag=True):
 
 
 class File(msgspec.Struct, frozen=True, tag=True):
-    """A document: base64 ``data`` or the ``file_id`` of an earlier upload."""
+    """A document: base64 ``data``, plain ``text``, a ``url``, or the ``file_id`` of an earlier upload."""
 
     data: str | None = None
     file_id: str | None = None
     filename: str | None = None
     media_type: str | None = None
+    url: str | None = None
+    text: str | None = None
+    cache_control: msgspec.Raw | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True):
@@ -49,27 +58,37 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
 
 
 class Thinking(msgspec.Struct, frozen=True, tag=True):
-    """Reasoning text; ``signature`` is opaque and must come back unchanged."""
+    """Reasoning text; ``signature`` is opaque and must come back unchanged.
+
+    ``redacted``: the provider keeps the text to itself, and the signature is all there is.
+    """
 
     text: str
     signature: str | None = None
+    redacted: bool = False
 
 
 class ToolCall(msgspec.Struct, frozen=True, tag=True):
-    """The model asks for a tool; ``arguments`` is JSON text exactly as the model wrote it."""
+    """The model asks for a tool; ``arguments`` is JSON text exactly as the model wrote it.
+
+    ``signature`` is Gemini's thought signature, opaque, to come back unchanged.
+    """
 
     id: str
     name: str
     arguments: str
+    signature: str | None = None
+    cache_control: msgspec.Raw | None = None
 
 
 class ToolResult(msgspec.Struct, frozen=True, tag=True):
     """The answer of the tool called with ``call_id``."""
 
     call_id: str
-    parts: tuple[Text | Image, ...]
+    parts: tuple[Text | Image | File, ...]
     name: str | None = None
     is_error: bool = False
+    cache_control: msgspec.Raw | None = None
 
 
 Part = Text | Image | Audio | File | Refusal | Thinking | ToolCall | ToolResult

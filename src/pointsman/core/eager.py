@@ -112,7 +112,7 @@ class Story:
         if waits_for.__class__ is Inbox:
             self._park(waits_for)
         else:
-            self._task = self._nursery.start(_carry_on(self, waits_for), "story")
+            self._task = self._nursery.start(_as_task(self, waits_for), "story")
 
     def interrupt(self, error: BaseException) -> None:
         """Raise ``error`` where the coroutine waits, now or at its next wait."""
@@ -155,6 +155,11 @@ class _Wake:
     def step(self) -> None:
         if not self._future.done():
             self._future.set_result(None)
+
+
+async def _as_task(story: Story, waits_for: Any) -> None:  # noqa: ANN401 - whatever was awaited
+    """A task takes nothing but a true coroutine since Python 3.12."""
+    await _carry_on(story, waits_for)
 
 
 @types.coroutine

@@ -56,10 +56,11 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
 
 
 class ThinkingSigned(msgspec.Struct, frozen=True):
-    """The signature of the reasoning so far."""
+    """The signature of the reasoning so far; ``redacted``: of reasoning whose text the provider keeps to itself."""
 
     signature: str
     choice: int = 0
+    redacted: bool = False
 
 
 class RefusalDelta(msgspec.Struct, frozen=True):
@@ -70,12 +71,13 @@ class RefusalDelta(msgspec.Struct, frozen=True):
 
 
 class ToolCallStarted(msgspec.Struct, frozen=True):
-    """The model calls a tool."""
+    """The model calls a tool; ``signature`` is Gemini's thought signature."""
 
     slot: int
     id: str
     name: str
     choice: int = 0
+    signature: str | None = None
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True):
@@ -94,10 +96,16 @@ class LogprobsDelta(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """A choice is complete."""
+    """A choice is complete.
+
+    ``native`` is the provider's own word for the reason where it says more (``pause_turn``, ``stop_sequence``,
+    ``refusal``, ``SAFETY``), ``stop_sequence`` the one that was met.
+    """
 
     reason: FinishReason
     choice: int = 0
+    native: str | None = None
+    stop_sequence: str | None = None
 
 
 class UsageReported(msgspec.Struct, frozen=True):

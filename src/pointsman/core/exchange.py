@@ -18,7 +18,14 @@ class ClientGone(Exception):
 
 
 class ClientDialect(Protocol):
-    """The near half of a dialect, as far as the story needs it."""
+    """The near half of a dialect, as far as the story needs it.
+
+    ``stream_type`` is the content type of its streams, ``keepalive`` what a waiting client may be sent in one (empty:
+    nothing).
+    """
+
+    stream_type: bytes
+    keepalive: bytes
 
     def read_ask(self, body: bytes, operation: Operation, path_model: str | None) -> Ask:
         """As much of the request as must be known before choosing where it goes.

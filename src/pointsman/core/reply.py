@@ -39,6 +39,9 @@ class Choice(msgspec.Struct, frozen=True):
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: FinishReason | None = None
     logprobs: tuple[msgspec.Raw, ...] = ()
+    redacted: bool = False
+    native_reason: str | None = None
+    stop_sequence: str | None = None
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -65,20 +68,25 @@ class Embeddings(msgspec.Struct, frozen=True):
 class _Draft:
     """One choice while it grows."""
 
-    __slots__ = ("finish_reason", "logprobs", "refusal", "signature", "text", "thinking", "tools")
+    __slots__ = ("finished", "logprobs", "redacted", "refusal", "signature", "text", "thinking", "tools")
 
     def __init__(self) -> None:
         self.text: list[str] = []
         self.thinking: list[str] = []
         self.signature: str | None = None
         self.refusal: list[str] = []
-        self.tools: dict[int, tuple[str, str, list[str]]] = {}
-        self.finish_reason: FinishReason | None = None
+        self.tools: dict[int, tuple[ToolCallStarted, list[str]]] = {}
+        self.finished: Finished | None = None
+        self.redacted = False
         self.logprobs: list[msgspec.Raw] = []
 
     def done(self, index: int) -> Choice:
         """The finished choice."""
-        tools = tuple(ToolCall(call, name, "".join(parts)) for _, (call, name, parts) in sorted(self.tools.items()))
+        tools = tuple(
+            ToolCall(call.id, call.name, "".join(parts), call.signature)
+            for _, (call, parts) in sorted(self.tools.items())
+        )
+        finished = self.finished
         return Choice(
             index=index,
             text="".join(self.text),
@@ -86,8 +94,11 @@ class _Draft:
             signature=self.signature,
             refusal="".join(self.refusal) if self.refusal else None,
             tool_calls=tools,
-            finish_reason=self.finish_reason,
+            finish_reason=None if finished is None else finished.reason,
             logprobs=tuple(self.logprobs),
+            redacted=self.redacted,
+            native_reason=None if finished is None else finished.native,
+            stop_sequence=None if finished is None else finished.stop_sequence,
         )
 
 
@@ -144,15 +155,16 @@ def _grow(draft: _Draft, event: _Delta) -> None:
             draft.thinking.append(event.text)
         case ThinkingSigned():
             draft.signature = event.signature
+            draft.redacted = event.redacted
         case RefusalDelta():
             draft.refusal.append(event.text)
         case ToolCallStarted():
-            draft.tools[event.slot] = (event.id, event.name, [])
+            draft.tools[event.slot] = (event, [])
         case ToolCallDelta():
-            draft.tools[event.slot][2].append(event.arguments)
+            draft.tools[event.slot][1].append(event.arguments)
         case LogprobsDelta():
             draft.logprobs.append(event.content)
         case Finished():
-            draft.finish_reason = event.reason
+            draft.finished = event
         case _:
             assert_never(event)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import msgspec
 
+from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
 from pointsman.core.price import Price
 from pointsman.core.secret import Secret
@@ -47,7 +48,8 @@ class Deployment(msgspec.Struct, frozen=True):
     """One model at one address. ``model`` is what the upstream calls it, ``litellm_model`` what the config says.
 
     ``group`` is the public name; ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
-    win. ``price`` None: nobody told us. ``charges`` is False where no call can cost anything.
+    win. ``price`` None: nobody told us. ``charges`` is False where no call can cost anything. ``told`` is what the
+    operator tells clients about it beyond that, raw JSON by name.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Deployment(msgspec.Struct, frozen=True):
     num_ctx: int | None = None
     keep_alive: msgspec.Raw | None = None
     discovered: bool = False
+    told: Mapping[str, msgspec.Raw] = {}
 
 
 class Ask(msgspec.Struct):
@@ -94,6 +97,8 @@ class Ask(msgspec.Struct):
     choices: int = 1
     prompt_estimate: int = 0
     end_user: str | None = None
+    call: Call | None = None
+    """The whole request, once a translating lane has read it."""
 
 
 class Outbound(msgspec.Struct, frozen=True):

@@ -129,6 +129,9 @@ class OpenAIDialect:
 
     __slots__ = ()
 
+    stream_type = b"text/event-stream; charset=utf-8"
+    keepalive = b": keepalive\n\n"
+
     read_ask = staticmethod(read_ask)
     write_error = staticmethod(write_error)
 

@@ -16,8 +16,7 @@ __all__ = ["Heads", "clean"]
 _HEADS_MAX: Final = 16_384
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
 _STREAM_LINES: Final = (
-    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
-    b"x-litellm-call-id: %b\r\n%b%b"
+    b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\nx-litellm-call-id: %b\r\n%b%b"
 )
 _WHOLE_LINES: Final = (
     b"content-type: application/json\r\n"
@@ -35,7 +34,7 @@ class Heads:
 
     def __init__(self, version: str) -> None:
         self._version = f"x-litellm-version: {clean(version)}\r\n".encode("latin-1", "replace")
-        self._known: dict[str, tuple[Deployment, bytes]] = {}
+        self._known: dict[str, tuple[Deployment, bytes, bytes]] = {}
 
     def whole(self, record: CallRecord, deployment: Deployment, principal: Principal, milliseconds: float) -> bytes:
         """For an answer whose cost is known; ``milliseconds`` is the whole duration."""
@@ -45,40 +44,46 @@ class Heads:
             principal.spent / PICODOLLARS_PER_DOLLAR,
             milliseconds,
             record.overhead_ms,
-            self._deployment(deployment),
+            self._deployment(deployment, principal),
             _limits(principal) if principal.head else b"",
         )
 
-    def stream(self, call_id: str, deployment: Deployment, principal: Principal) -> bytes:
+    def stream(self, call_id: str, content_type: bytes, deployment: Deployment, principal: Principal) -> bytes:
         """For an answer that is just beginning."""
         limits = _limits(principal) if principal.head else b""
-        return _STREAM_LINES % (call_id.encode(), self._deployment(deployment), limits)
+        return _STREAM_LINES % (content_type, call_id.encode(), self._deployment(deployment, principal), limits)
 
-    def error(self, call_id: str, retry_after: float | None, deployment: Deployment | None) -> bytes:
+    def error(
+        self, call_id: str, retry_after: float | None, deployment: Deployment | None, principal: Principal | None
+    ) -> bytes:
         """For an error answer."""
         lines = b"content-type: application/json\r\nx-litellm-call-id: %b\r\n%b" % (
             call_id.encode(),
-            self._deployment(deployment) if deployment is not None else self._version,
+            self._deployment(deployment, principal) if deployment is not None else self._version,
         )
         return lines if retry_after is None else b"%bretry-after: %d\r\n" % (lines, max(1, ceil(retry_after)))
 
-    def _deployment(self, deployment: Deployment) -> bytes:
+    def _deployment(self, deployment: Deployment, principal: Principal | None) -> bytes:
+        """What is told of a deployment; where it is, only the operator learns."""
         known = self._known.get(deployment.id)
-        if known is not None and known[0] is deployment:
-            return known[1]
+        if known is None or known[0] is not deployment:
+            known = self._learn(deployment)
+        return known[2] if principal is not None and principal.admin else known[1]
+
+    def _learn(self, deployment: Deployment) -> tuple[Deployment, bytes, bytes]:
         base = _CREDENTIALS.sub("", deployment.api_base.split("?", 1)[0])
         text = (
             f"x-litellm-model-id: {clean(deployment.id)}\r\n"
             f"x-litellm-model-group: {clean(deployment.group)}\r\n"
             f"x-litellm-model-name: {clean(deployment.litellm_model)}\r\n"
-            f"x-litellm-model-api-base: {clean(base)}\r\n"
             "x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\n"
         )
         lines = self._version + text.encode("latin-1", "replace")
+        address = f"x-litellm-model-api-base: {clean(base)}\r\n".encode("latin-1", "replace")
         if len(self._known) >= _HEADS_MAX:
             self._known.clear()
-        self._known[deployment.id] = (deployment, lines)
-        return lines
+        known = self._known[deployment.id] = (deployment, lines, lines + address)
+        return known
 
 
 def clean(text: str) -> str:
@@ -89,9 +94,8 @@ def clean(text: str) -> str:
 def _limits(principal: Principal) -> bytes:
     """What is left of the key's limits; LiteLLM's lines, then OpenAI's."""
     record = principal.record
-    left: list[int] = []
-    if record.rpm_limit is not None:
-        left.append(max(0, record.rpm_limit - principal.requests.total))
-    if record.tpm_limit is not None:
-        left.append(max(0, record.tpm_limit - principal.tokens.total))
-    return principal.head % tuple(left)
+    requests, tokens = record.rpm_limit, record.tpm_limit
+    left = () if requests is None else (max(0, requests - principal.requests.total),)
+    if tokens is not None:
+        left = (*left, max(0, tokens - principal.tokens.total))
+    return principal.head % left

@@ -13,7 +13,6 @@ from pointsman.lifecycle.settle import Settlement
 __all__ = ["relay_stream", "relay_whole", "retry_after"]
 
 _FIRST_ERROR_STATUS: Final = 400
-_KEEPALIVE: Final = b": keepalive\n\n"
 
 
 async def relay_whole(flight: Flight, answer: Answer, client: Client, settlement: Settlement) -> None:
@@ -39,29 +38,33 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
     Raises:
         UpstreamFailed: a failure before the answer has begun.
     """
+    inbox = flight.inbox
+    keepalive = settlement.inbound.head.route.dialect.keepalive
     try:
         while True:
-            data = await flight.inbox
+            data = await inbox
             if data is None:
-                settlement.begin(client)
-                client.send(_KEEPALIVE)
+                if keepalive:
+                    settlement.begin(client)
+                    client.send(keepalive)
                 continue
             if flight.status >= _FIRST_ERROR_STATUS:
                 settlement.heard()
                 raise answer.rejected(flight.status, data, retry_after(flight))
             block = answer.feed(data)
-            if flight.complete and not flight.inbox.items:
+            if flight.complete and not inbox.items:
                 break
             if block:
-                settlement.begin(client)
-                settlement.heard()
+                if not settlement.heard_at:
+                    settlement.begin(client)
+                    settlement.heard()
                 client.send(block)
         block += answer.end()
     except UpstreamFailed as error:
         if not settlement.begun:
             raise
         settlement.broke_off(error)
-        client.end(answer.failed(error))
+        client.end(answer.failed(settlement.for_client(error)))
         return
     settlement.heard()
     settlement.begin(client)

@@ -28,7 +28,7 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
     try:
         head = inbound.head
         if not head.token:
-            head.token = house.keyring.digest(head.key)
+            head.token = house.keyring.identify(head.key, head.headers)
         principal = house.keyring.recall(head.token)
         settlement.principal = principal = principal or await house.keyring.look_up(head.token)
         route = head.route

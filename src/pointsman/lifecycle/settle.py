@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Final
 
 import msgspec
 
 from pointsman.accounting.price import cost_of
+from pointsman.core.address import without_address
 from pointsman.core.errors import GatewayError
 from pointsman.core.exchange import Client, Inbound
 from pointsman.core.flight import Flight
@@ -71,7 +73,9 @@ class Settlement(msgspec.Struct, weakref=False):
         """Send the head of a stream, unless that is done."""
         if not self.begun:
             self.begun = True
-            client.begin(200, self.house.heads.stream(self.call_id, self._deployment(), self._principal()))
+            content_type = self.inbound.head.route.dialect.stream_type
+            heads = self.house.heads
+            client.begin(200, heads.stream(self.call_id, content_type, self._deployment(), self._principal()))
 
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
@@ -99,11 +103,23 @@ class Settlement(msgspec.Struct, weakref=False):
         if self.begun:
             self._cut()
         self._write(error.status)
+        error = self.for_client(error)
         if self.begun:
             client.end(self.answer.failed(error) if self.answer is not None else b"")
             return
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
-        client.reply(error.status, self.house.heads.error(self.call_id, error.retry_after, self.deployment), body)
+        head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
+        client.reply(error.status, head, body)
+
+    def for_client(self, error: GatewayError) -> GatewayError:
+        """The error as the client may know it: where the upstream is, only the operator learns."""
+        deployment, principal = self.deployment, self.principal
+        if deployment is None or (principal is not None and principal.admin):
+            return error
+        told = copy(error)  # several calls may have failed of this one
+        told.message = without_address(error.message, deployment.api_base, deployment.group)
+        told.hint = error.hint and without_address(error.hint, deployment.api_base, deployment.group)
+        return told
 
     def close(self, client: Client) -> None:
         """Let go of the upstream, cutting it off where its answer is not complete."""

@@ -56,7 +56,7 @@ class Grant(msgspec.Struct, eq=False):
 
 
 class Admission:
-    """Lets requests in. ``in_flight`` counts those that are under way in this process."""
+    """Lets requests in. ``in_flight`` counts those under way in this process; ``draining`` lets in no more."""
 
     def __init__(self, settings: AdmissionSettings) -> None:
         self.settings = settings
@@ -69,6 +69,14 @@ class Admission:
         Raises:
             BudgetExceeded, LimitReached: nothing has been taken.
         """
+        if self.draining:
+            raise LimitReached(
+                "The gateway is shutting down.",
+                hint="Try again in 1 s.",
+                status=503,
+                code="shutting_down",
+                retry_after=1.0,
+            )
         settings = self.settings
         overall = settings.parallel_overall
         if overall is not None and self.in_flight >= overall:

@@ -1,69 +1,131 @@
-"""LiteLLM's durations (``30s``, ``15m``, ``12h``, ``7d``, ``1w``, ``1mo``): how long, and when the next one begins."""
+"""LiteLLM's durations (``30s``, ``15m``, ``12h``, ``7d``, ``2w``, ``1mo``): when one ends, and when a budget is reset.
+
+Source: LiteLLM 1.109.1, ``duration_parser.py``. A key's life is counted from the moment it begins; a budget is reset on
+the clock, so that "a day" of every key ends at the same time. The rules here differ from LiteLLM's where those reset
+a budget more often than it says: LiteLLM resets ``48h`` every midnight and ``90m`` every hour. Budgets of several
+months, which it refuses, end on the first of a month.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Final
+
+import msgspec
 
 from pointsman.core.errors import Malformed
 
-__all__ = ["next_reset", "seconds_of"]
+__all__ = ["UTC_MIDNIGHT", "ResetClock", "approximate_seconds", "ends_at", "next_reset"]
 
-_DURATION: Final = re.compile(r"([1-9][0-9]{0,8})(s|m|h|d|w|mo)", re.ASCII)
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_FORM: Final = re.compile(r"([1-9][0-9]{0,8})(s|m|h|d|w|mo)", re.ASCII)
+_WORDS: Final = {"hourly": "1h", "daily": "24h", "weekly": "7d", "monthly": "30d"}
+_DAY_SECONDS: Final = 86_400
+_WEEK_DAYS: Final = 7
+_SECONDS: Final = {
+    "s": 1,
+    "m": 60,
+    "h": 3_600,
+    "d": _DAY_SECONDS,
+    "w": _WEEK_DAYS * _DAY_SECONDS,
+    "mo": 30 * _DAY_SECONDS,
+}
+_SECONDS_MAX: Final = 100 * 366 * _DAY_SECONDS
 _MONTHS_A_YEAR: Final = 12
-_YEAR_MAX: Final = 9_999
 
 
-def seconds_of(duration: str, now: float) -> float:
-    """The seconds of a duration that begins ``now``; a month is a month of the calendar.
+class ResetClock(msgspec.Struct, frozen=True):
+    """Whose days, weeks and months budgets go by, and at which time of day these end."""
 
-    Raises:
-        Malformed: it is no duration.
-    """
-    number, unit = _parts(duration)
-    if unit == "mo":
-        return _months_after(now, number) - now
-    return float(number * _SECONDS[unit])
+    zone: tzinfo = UTC
+    time_of_day: time = time()
 
 
-def next_reset(duration: str, now: float) -> float:
-    """When a budget of this duration is next reset: at the end of the day, week or month of UTC for whole ones.
+UTC_MIDNIGHT: Final = ResetClock()
 
-    ``1d`` ends at midnight, ``7d`` and ``1w`` on Monday, ``1mo`` and ``30d`` on the first; others run from now on.
+
+def ends_at(duration: str, start: float, field: str) -> float:
+    """When what begins at ``start`` ends; both in seconds since the epoch.
+
+    A month later is the same day of the month and time of day in UTC, or the last day where the month has no such day.
 
     Raises:
-        Malformed: it is no duration.
+        Malformed: no duration, or longer than a century; ``param`` is ``field``.
     """
-    number, unit = _parts(duration)
-    today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    if (number, unit) == (1, "d"):
-        return (today + timedelta(days=1)).timestamp()
-    if (number, unit) in ((7, "d"), (1, "w")):
-        return (today + timedelta(days=7 - today.weekday())).timestamp()
-    if (number, unit) in ((30, "d"), (1, "mo")):
-        return _months_after(today.replace(day=1).timestamp(), 1)
-    return now + seconds_of(duration, now)
+    number, unit = _parts(duration, field)
+    return _months_after(start, number) if unit == "mo" else start + number * _SECONDS[unit]
 
 
-def _parts(duration: str) -> tuple[int, str]:
-    found = _DURATION.fullmatch(duration)
-    if found is None:
-        raise Malformed(f"{duration!r} is not a duration.", hint="Write it like 30s, 15m, 12h, 7d, 1w or 1mo.")
+def next_reset(duration: str, now: float, clock: ResetClock = UTC_MIDNIGHT) -> float:
+    """When a budget of this duration is next reset, in seconds since the epoch, as ``now``; always after it.
+
+    ``7d`` and ``1w`` end on Monday, months and ``30d`` on the first, other days after so many of them, each at the
+    clock's time of day. Shorter units end at a whole multiple of themselves since midnight: ``1h`` at the full hour.
+
+    Raises:
+        Malformed: see :func:`ends_at`; ``param`` is ``budget_duration``.
+    """
+    number, unit = _parts(duration, "budget_duration")
+    today = datetime.fromtimestamp(now, clock.zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    if unit == "mo" or (number, unit) == (30, "d"):
+        months = number if unit == "mo" else 1
+        first = today.replace(day=1)
+        passed = _at(first, clock) <= now
+        return _at(_month_later(first, months if passed else months - 1), clock)
+    if unit in {"d", "w"}:
+        return _day_end(today, number * (1 if unit == "d" else _WEEK_DAYS), now, clock)
+    length = number * _SECONDS[unit]
+    midnight = today.timestamp()
+    return midnight + ((now - midnight) // length + 1) * length
+
+
+def approximate_seconds(duration: str, field: str) -> int:
+    """The length of a duration in seconds, a month counted as 30 days; for comparing.
+
+    Raises:
+        Malformed: see :func:`ends_at`.
+    """
+    number, unit = _parts(duration, field)
+    return number * _SECONDS[unit]
+
+
+def _parts(duration: str, field: str) -> tuple[int, str]:
+    found = _FORM.fullmatch(_WORDS.get(duration.strip().lower(), duration))
+    if found is None or int(found[1]) * _SECONDS[found[2]] > _SECONDS_MAX:
+        raise Malformed(
+            f"{field} must be a duration.",
+            hint="For example 30s, 15m, 12h, 7d, 2w or 1mo; a century at most.",
+            param=field,
+        )
     return int(found[1]), found[2]
 
 
+def _day_end(today: datetime, days: int, now: float, clock: ResetClock) -> float:
+    if days == 1:
+        end = today
+    elif days == _WEEK_DAYS:
+        end = today + timedelta(days=-today.weekday() % _WEEK_DAYS)
+    else:
+        return _at(today + timedelta(days=days), clock)
+    return _at(end if _at(end, clock) > now else end + timedelta(days=days), clock)
+
+
+def _at(day: datetime, clock: ResetClock) -> float:
+    moment = clock.time_of_day
+    return day.replace(hour=moment.hour, minute=moment.minute, second=moment.second).timestamp()
+
+
 def _months_after(moment: float, months: int) -> float:
-    """The same day and time ``months`` later, or that month's last day."""
+    """The same day and time ``months`` later in UTC, or that month's last day."""
     start = datetime.fromtimestamp(moment, UTC)
-    ahead = start.year * _MONTHS_A_YEAR + start.month - 1 + months
-    year, month = divmod(ahead, _MONTHS_A_YEAR)
-    if year > _YEAR_MAX:
-        raise Malformed("That many months end after the year 9999.")
-    for day in range(start.day, 0, -1):
-        try:
-            return start.replace(year=year, month=month + 1, day=day).timestamp()
-        except ValueError:
-            continue
-    return moment
+    first = _month_later(start.replace(day=1), months)
+    last = _month_later(first, 1) - timedelta(days=1)
+    target = first.replace(day=min(start.day, last.day))
+    # The difference is exact where the timestamp of a fraction of a second would be rounded.
+    return moment + (target - start) / timedelta(seconds=1)
+
+
+def _month_later(first: datetime, months: int) -> datetime:
+    """The first of a month, so many months after another."""
+    years, month = divmod(first.month - 1 + months, _MONTHS_A_YEAR)
+    return first.replace(year=first.year + years, month=month + 1)

@@ -8,7 +8,7 @@ guessing costs the store nothing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -18,6 +18,7 @@ from pointsman.core.errors import Forbidden, StorageUnavailable, Unauthenticated
 from pointsman.core.identity import KeyRecord, token_of
 from pointsman.core.limits import KEYS_CACHED_MAX, UNKNOWN_KEYS_CACHED_MAX
 from pointsman.core.secret import Secret
+from pointsman.policies.pages import demand_no_foreign_page
 from pointsman.policies.principal import Principal
 
 __all__ = ["ANONYMOUS_TOKEN", "BEARING_HEADERS", "MASTER_TOKEN", "KeySource", "Keyring", "bare_key", "presented_key"]
@@ -94,6 +95,11 @@ class Keyring:
     def __len__(self) -> int:
         return len(self._known)
 
+    @property
+    def asks(self) -> bool:
+        """Whether a key is needed at all."""
+        return self._master_token is not None
+
     def token(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """The digest of the key in the headers.
 
@@ -101,6 +107,17 @@ class Keyring:
             Unauthenticated: there is none.
         """
         return self.digest(presented_key(headers, self.places))
+
+    def identify(self, key: bytes, headers: Sequence[tuple[bytes, bytes]]) -> str:
+        """The digest of a presented key; ``headers`` (lower-case names) tell where nobody needs one.
+
+        Raises:
+            Unauthenticated: it is empty.
+            Forbidden: no key is needed here, and a foreign web page asks.
+        """
+        if self._master_token is None:
+            demand_no_foreign_page(headers, local_pages=True)
+        return self.digest(key)
 
     def digest(self, key: bytes) -> str:
         """The digest of a presented key.

@@ -9,10 +9,13 @@ from pointsman.core.exchange import InferenceRoute
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.express import ExpressLane
 from pointsman.providers.registry import find_provider
+from pointsman.providers.translated import CLIENTS, OpenAIChatFar, TranslatedLane
 
 __all__ = ["LaneBook", "NativeLanes"]
 
 _LANES_MAX: Final = 16_384
+_EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
+"""What an OpenAI-compatible server is asked in the client's own words."""
 
 NativeLanes = Callable[[Deployment, Operation], Lane]
 """Makes the lane of a provider with a dialect of its own."""
@@ -41,4 +44,6 @@ class LaneBook:
         provider = find_provider(deployment.provider)
         if provider is not None and provider.native is not None:
             return self._native[provider.native](deployment, operation)
-        return ExpressLane(deployment, operation)
+        if operation in _EXPRESS:
+            return ExpressLane(deployment, operation)
+        return TranslatedLane(CLIENTS[operation], OpenAIChatFar(), deployment)

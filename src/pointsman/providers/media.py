@@ -57,7 +57,10 @@ class FetchedImage(msgspec.Struct, frozen=True):
 
 
 class MediaFetcher:
-    """Fetches images. ``allowed`` judges each address, ``resolver`` turns a name and port into addresses."""
+    """Fetches images. ``allowed`` judges each address, ``resolver`` turns a name and port into addresses.
+
+    ``limits`` may be replaced at any time; a fetch that is under way may see the former ones.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class MediaFetcher:
         resolver: _Resolver | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._limits = limits or MediaLimits()
+        self.limits = limits or MediaLimits()
         self._allowed = allowed or is_public
         self._resolver = resolver or resolve
         self._tls = tls
@@ -75,7 +78,7 @@ class MediaFetcher:
     @property
     def enabled(self) -> bool:
         """Whether remote images are fetched at all."""
-        return self._limits.enabled
+        return self.limits.enabled
 
     async def fetch(self, url: str, param: str) -> FetchedImage:
         """The image at ``url``; ``param`` is the request field that names it, for the error.
@@ -85,7 +88,7 @@ class MediaFetcher:
         Raises:
             Malformed: fetching is off, or the URL, its host, or what it answers is not acceptable.
         """
-        if not self._limits.enabled:
+        if not self.limits.enabled:
             raise Malformed(
                 "Remote images are not fetched by this gateway.",
                 hint="Send the image itself as a data: URL, or ask the operator to allow fetching.",
@@ -93,10 +96,10 @@ class MediaFetcher:
                 code="remote_image_refused",
             )
         try:
-            async with asyncio.timeout(self._limits.seconds_max):
+            async with asyncio.timeout(self.limits.seconds_max):
                 return await self._fetch(url)
         except TimeoutError:
-            raise _refused(f"it did not arrive within {self._limits.seconds_max:g} s", param) from None
+            raise _refused(f"it did not arrive within {self.limits.seconds_max:g} s", param) from None
         except _UnusableError as problem:
             raise _refused(str(problem), param) from None
         except (OSError, UnicodeError, HttpParserError) as problem:
@@ -127,7 +130,7 @@ class MediaFetcher:
         return addresses[0]
 
     async def _read(self, reader: asyncio.StreamReader) -> FetchedImage:
-        collector = _Collector(self._limits.bytes_max)
+        collector = _Collector(self.limits.bytes_max)
         parser = HttpResponseParser(collector)
         while not collector.done:
             data = await reader.read(_READ_BYTES)

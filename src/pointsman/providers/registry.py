@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["OLLAMA", "Provider", "find_provider", "providers", "split_model"]
+__all__ = ["OLLAMA", "Provider", "find_provider", "is_guess", "providers", "split_model"]
 
 
 class Provider(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ def find_provider(name: str) -> Provider | None:
 def split_model(model: str, forced: str | None, *, has_base: bool) -> tuple[str, str]:
     """Provider prefix and upstream model of a ``litellm_params.model``.
 
-    ``forced`` is ``custom_llm_provider``. Without a prefix the provider is ``openai``, as in LiteLLM; with an
+    ``forced`` is ``custom_llm_provider``. Without a prefix the provider is ``openai``, which may be a guess; with an
     address of its own, a first part that is no provider's name belongs to the model (``org/model``).
     """
     prefix, slash, rest = model.partition("/")
@@ -67,3 +67,8 @@ def split_model(model: str, forced: str | None, *, has_base: bool) -> tuple[str,
     if not slash or (prefix not in providers() and has_base):
         return "openai", model
     return prefix, rest
+
+
+def is_guess(model: str, forced: str | None, *, has_base: bool) -> bool:
+    """Whether nothing but the model's name can tell that :func:`split_model` is right about ``openai``."""
+    return not forced and not has_base and "/" not in model

@@ -23,14 +23,21 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Pattern(msgspec.Struct, frozen=True):
-    """A wildcard entry: ``expand`` makes the deployment for a name and what the stars of ``pattern`` stood for."""
+    """A wildcard entry: ``expand`` makes the deployment for a name and what the stars of ``pattern`` stood for.
+
+    It makes none where the entry does not serve that name after all.
+    """
 
     pattern: str
-    expand: Callable[[str, tuple[str, ...]], Deployment]
+    expand: Callable[[str, tuple[str, ...]], Deployment | None]
 
 
 class RoutingTable:
-    """Resolves names: exact first, then aliases, then the most specific wildcard (longest literal part)."""
+    """Resolves names: exact first, then aliases, then the most specific wildcard (longest literal part).
+
+    ``hidden`` aliases are told to nobody. ``unlisted`` names are further aliases, of models that are found, which would
+    only repeat in a list what is there.
+    """
 
     def __init__(
         self,
@@ -38,21 +45,32 @@ class RoutingTable:
         aliases: Mapping[str, str] | None = None,
         patterns: Iterable[Pattern] = (),
         hidden: frozenset[str] = frozenset(),
+        *,
+        unlisted: Mapping[str, str] | None = None,
     ) -> None:
         groups: dict[str, list[Deployment]] = {}
         for deployment in deployments:
             groups.setdefault(deployment.group, []).append(deployment)
         self._groups = {name: Group(name, tuple(members)) for name, members in groups.items()}
-        self._aliases = dict(aliases or {})
+        listed = dict(aliases or {})
+        taken = self._groups.keys() | listed.keys()
+        self._unlisted = tuple(name for name in unlisted or () if name not in taken)
+        self._aliases = {**(unlisted or {}), **listed}
         self._patterns = tuple(sorted(patterns, key=lambda entry: specificity(entry.pattern), reverse=True))
         self._expanded: dict[str, Group] = {}
         self._hidden = hidden
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that a client may ask for and that is not hidden, aliases included."""
+        """Every name to list: groups and aliases."""
         every = dict.fromkeys([*self._groups, *self._aliases])
-        return tuple(name for name in every if name not in self._hidden)
+        left_out = self._hidden.union(self._unlisted)
+        return tuple(name for name in every if name not in left_out)
+
+    @property
+    def unlisted(self) -> tuple[str, ...]:
+        """Further names of models that are found."""
+        return self._unlisted
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -78,8 +96,9 @@ class RoutingTable:
     def _match(self, name: str) -> Group | None:
         for entry in self._patterns:
             captured = match(entry.pattern, name)
-            if captured is not None:
-                group = Group(name, (entry.expand(name, captured),))
+            deployment = None if captured is None else entry.expand(name, captured)
+            if deployment is not None:
+                group = Group(name, (deployment,))
                 if len(self._expanded) >= _EXPANDED_MAX:
                     self._expanded.clear()
                 self._expanded[name] = group

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from email.utils import formatdate
 from typing import Final, Protocol
 
 from pointsman.core.clock import Clock
@@ -12,11 +13,12 @@ from pointsman.core.nursery import Nursery
 from pointsman.lifecycle.house import House
 from pointsman.server.paths import PathTable
 
-__all__ = ["EXPECT_RANK", "LENGTH_RANK", "Gate", "Swept"]
+__all__ = ["EXPECT_RANK", "LENGTH_RANK", "ORIGIN_RANK", "Gate", "Swept"]
 
 _SWEEP_SECONDS: Final = 0.5
 EXPECT_RANK: Final = 100
 LENGTH_RANK: Final = 101
+ORIGIN_RANK: Final = 102
 """Marks of the headers that the server itself reads, beside the ranks of those that bear a key."""
 
 _log: Final = logging.getLogger("pointsman.server")
@@ -35,7 +37,7 @@ class Swept(Protocol):
 
 
 class Gate:
-    """Shared by the connections of one process."""
+    """Shared by the connections of one process. ``date`` is a header line, right to half a second (RFC 9110, 6.6.1)."""
 
     def __init__(
         self, house: House, paths: PathTable, nursery: Nursery, clock: Clock, body_bytes_max: int = BODY_BYTES_MAX
@@ -47,13 +49,19 @@ class Gate:
         self.body_bytes_max = body_bytes_max
         self.connections: set[Swept] = set()
         self.now = clock.monotonic()
+        self.date = _date_line(clock)
         self.places = {**house.keyring.places, b"expect": EXPECT_RANK, b"content-length": LENGTH_RANK}
+        # Who has a key may use it from any web page. Where nobody needs one, no page of another site may read answers.
+        self.open_to_pages = house.keyring.asks
+        if self.open_to_pages:
+            self.places[b"origin"] = ORIGIN_RANK
 
     async def run(self) -> None:
         """The sweep; runs until cancelled."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             self.now = now = self.clock.monotonic()
+            self.date = _date_line(self.clock)
             for connection in list(self.connections):
                 connection.sweep(now)
 
@@ -65,3 +73,7 @@ class Gate:
     def escaped(self, error: BaseException) -> None:
         """A story raised, which it never should."""
         _log.error("a request's story raised", exc_info=error)
+
+
+def _date_line(clock: Clock) -> bytes:
+    return f"date: {formatdate(clock.wall(), usegmt=True)}\r\n".encode()

@@ -20,11 +20,13 @@ _MODEL_PREFIXES: Final = (b"/openai/deployments/", b"/engines/", b"/v1/engines/"
 
 
 class PathTable:
-    """Finds the route of a request target. ``dialects`` gives the dialect of each operation."""
+    """Finds the route of a request target. ``dialects`` gives the dialect of each operation that is served here."""
 
     def __init__(self, dialects: Mapping[Operation, ClientDialect]) -> None:
         routes = {
-            suffix: InferenceRoute(operation, dialects[operation], suffix) for suffix, operation in _OPERATIONS.items()
+            suffix: InferenceRoute(operation, dialects[operation], suffix)
+            for suffix, operation in _OPERATIONS.items()
+            if operation in dialects
         }
         self._static = {
             prefix + suffix.encode(): route

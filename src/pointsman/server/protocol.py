@@ -27,6 +27,7 @@ from pointsman.lifecycle.serve import serve
 from pointsman.policies.keyring import bare_key
 from pointsman.server.gate import EXPECT_RANK as _EXPECT
 from pointsman.server.gate import LENGTH_RANK as _LENGTH
+from pointsman.server.gate import ORIGIN_RANK as _ORIGIN
 from pointsman.server.refuse import refusal
 from pointsman.server.repeat import KnownHead
 
@@ -43,6 +44,9 @@ _STUCK_SECONDS: Final = 120.0
 _PROGRESS_BYTES: Final = 65_536
 _OTHER_BODY_SECONDS: Final = 120.0
 _NEVER: Final = float("inf")
+_CLOSE: Final = b"connection: close\r\n"
+_FOR_PAGES: Final = b"access-control-allow-origin: *\r\naccess-control-expose-headers: *\r\n"
+"""As LiteLLM allows it; https://fetch.spec.whatwg.org/#http-cors-protocol."""
 
 
 class _Pipelined(Exception):
@@ -59,6 +63,7 @@ class InferenceProtocol(HttpToolsProtocol):
         "_busy",
         "_chunked",
         "_deadline",
+        "_extra",
         "_flow",
         "_gate",
         "_head_bytes",
@@ -94,7 +99,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self._resting = self._begins = False
         self._route: InferenceRoute | None = None
         self._path_model: str | None = None
-        self._key = b""
+        self._key = self._extra = b""
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._head_bytes = 0
@@ -181,7 +186,7 @@ class InferenceProtocol(HttpToolsProtocol):
         under_way = self._busy or self._ready or self._refused is not None
         if under_way or (cycle is not None and not cycle.response_complete):
             raise _Pipelined
-        self.url = b""
+        self.url = self._extra = b""
         self.headers = []
         self.expect_100_continue = False
         self._in_head = self._begins = True
@@ -200,7 +205,10 @@ class InferenceProtocol(HttpToolsProtocol):
         parser = self.parser
         found = self._gate.paths.find(self.url)
         if found is not None and parser.get_method() != b"POST":
-            self._refused = Malformed("This path takes POST only.", status=405, code="method_not_allowed")
+            if self._is_preflight():
+                found = None
+            else:
+                self._refused = Malformed("This path takes POST only.", status=405, code="method_not_allowed")
         if len(self.headers) > HEADERS_MAX:
             self._refused = Malformed("The request has too many headers.", status=431, code="headers_too_large")
         elif parser.should_upgrade() and parser.get_method() != b"GET":
@@ -250,17 +258,20 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def reply(self, status: int, head: bytes, body: bytes) -> None:
         """See :meth:`pointsman.core.exchange.Client.reply`."""
-        close = b"" if self._keep and not self._last else b"connection: close\r\n"
-        answer = b"%b%b%bcontent-length: %d\r\n\r\n%b" % (STATUS_LINE[status], head, close, len(body), body)
-        self._outbox.post(self, answer)
+        extra = self._extra if self._keep and not self._last else self._extra + _CLOSE
+        self._outbox.post(
+            self,
+            b"%b%b%b%bcontent-length: %d\r\n\r\n%b"
+            % (STATUS_LINE[status], self._gate.date, head, extra, len(body), body),
+        )
 
     def begin(self, status: int, head: bytes) -> None:
         """See :meth:`pointsman.core.exchange.Client.begin`."""
         if not self._chunked:
             self._keep = False
         framing = b"transfer-encoding: chunked\r\n" if self._chunked else b""
-        close = b"" if self._keep and not self._last else b"connection: close\r\n"
-        self.transport.write(b"%b%b%b%b\r\n" % (STATUS_LINE[status], head, framing, close))
+        extra = self._extra if self._keep and not self._last else self._extra + _CLOSE
+        self.transport.write(b"%b%b%b%b%b\r\n" % (STATUS_LINE[status], self._gate.date, head, framing, extra))
 
     def send(self, block: bytes) -> None:
         """See :meth:`pointsman.core.exchange.Client.send`."""
@@ -361,6 +372,11 @@ class InferenceProtocol(HttpToolsProtocol):
             super().on_header(name, value)
         super().on_headers_complete()
 
+    def _is_preflight(self) -> bool:
+        """Whether a browser asks beforehand what a page may do; the app answers it for all paths."""
+        asks = any(name == b"access-control-request-method" for name, _ in self.headers)
+        return asks and self._gate.open_to_pages and self.parser.get_method() == b"OPTIONS"
+
     def _read_head(self) -> None:
         """Find the key; refuse what is announced as too large, and a large body of nobody known, before it is read."""
         gate = self._gate
@@ -377,6 +393,8 @@ class InferenceProtocol(HttpToolsProtocol):
                 key = value
             elif rank == _LENGTH:
                 announced = int(value) if value.isdigit() else 0
+            elif rank == _ORIGIN:
+                self._extra = _FOR_PAGES
             elif rank == _EXPECT:
                 self.expect_100_continue = value.lower() == b"100-continue"
         self._key = bare_key(key)
@@ -415,7 +433,7 @@ class InferenceProtocol(HttpToolsProtocol):
         if self._busy or self.transport.is_closing():
             self._last = True
             return
-        self.transport.write(refusal(error, self._route, STATUS_LINE))
+        self.transport.write(refusal(error, self._route, STATUS_LINE[error.status] + self._gate.date + self._extra))
         self._lingering = True
         self._body = []
         self._deadline = self._gate.now + LINGER_SECONDS

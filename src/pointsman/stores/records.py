@@ -18,21 +18,22 @@ __all__ = [
     "Charge",
     "DailyRow",
     "Group",
+    "Sums",
     "Tally",
+    "added_up",
     "alias_taken",
     "by_day",
     "changed_record",
     "charged_record",
-    "charges",
     "day_of",
     "demand_keepable",
     "no_such_key",
     "saturated",
     "succeeding_record",
-    "tallies",
     "token_taken",
 ]
 
+_DAY_SECONDS: Final = 86_400
 _NUMBERS = ("spend", "max_budget", "soft_budget", "rpm_limit", "tpm_limit", "max_parallel_requests")
 
 
@@ -64,9 +65,6 @@ class Tally(msgspec.Struct):
         self.spend = saturated(self.spend + other.spend)
 
 
-_NOTHING: Final = Tally()
-
-
 class Charge(msgspec.Struct):
     """Picodollars to be charged to a key, and when the last of its calls ended."""
 
@@ -91,44 +89,74 @@ def saturated(number: int) -> int:
 
 
 def day_of(moment: float) -> str:
-    """The day of UTC, as ``2026-01-31``."""
-    return datetime.fromtimestamp(moment, UTC).date().isoformat()
+    """The day of UTC, as ``2026-01-31``.
+
+    Raises:
+        Malformed: it is in no year from 1 to 9999.
+    """
+    try:
+        return datetime.fromtimestamp(moment, UTC).date().isoformat()
+    except (ValueError, OverflowError, OSError) as error:
+        raise Malformed(f"There is no day {moment:g} s after 1970.", code="record_not_kept") from error
 
 
-def tallies(records: Iterable[CallRecord]) -> dict[Group, Tally]:
-    """The calls added up by group."""
-    found: dict[Group, Tally] = {}
+class Sums(NamedTuple):
+    """Calls added up: for the days, and by ``key_token`` for what is to be charged."""
+
+    daily: dict[Group, Tally]
+    charges: dict[str, Charge]
+
+
+def added_up(sets: Iterable[Sequence[CallRecord]]) -> Sums:
+    """The sums of all records; those of one set, none of which is empty, agree in everything but time and numbers.
+
+    Raises:
+        Malformed: see :func:`day_of`.
+    """
+    groups: dict[tuple[str, str | None, str, str], list[CallRecord]] = {}
+    for records in sets:
+        first = records[0]
+        model = first.model_group if first.deployment_id else ""
+        groups.setdefault((first.key_token, first.user_id, model, first.provider), []).extend(records)
+    sums = Sums({}, {})
     days: dict[float, str] = {}
-    for record in records:
-        number = record.started_at // 86_400
-        day = days.get(number) or days.setdefault(number, day_of(record.started_at))
-        model = record.model_group if record.deployment_id else ""
-        group = Group(day, record.key_token, record.user_id or "", model, record.provider)
-        tally = found.get(group)
-        if tally is None:
-            tally = found[group] = Tally()
-        tally.calls += 1
-        tally.failures += record.status != "success"
-        tally.prompt_tokens += record.usage.prompt
-        tally.completion_tokens += record.usage.completion
-        tally.spend += record.cost
-    for tally in found.values():
-        tally.add(_NOTHING)
-    return found
-
-
-def charges(records: Iterable[CallRecord]) -> dict[str, Charge]:
-    """What is to be charged to each ``key_token``."""
-    found: dict[str, Charge] = {}
-    for record in records:
-        charge = found.get(record.key_token)
-        if charge is None:
-            charge = found[record.key_token] = Charge()
-        charge.amount += record.cost
-        charge.at = max(charge.at, record.ended_at)
-    for charge in found.values():
+    for records in groups.values():
+        numbers = [record.started_at // _DAY_SECONDS for record in records]
+        for number in set(numbers):
+            day = days.get(number) or days.setdefault(number, day_of(number * _DAY_SECONDS))
+            _add_up(sums, day, [record for record, its in zip(records, numbers, strict=True) if its == number])
+    for charge in sums.charges.values():
         charge.amount = saturated(charge.amount)
-    return found
+    return sums
+
+
+def _add_up(sums: Sums, day: str, records: Sequence[CallRecord]) -> None:
+    """Add up records of one group. By columns, since a loop over the records takes twice as long."""
+    first = records[0]
+    group = Group(
+        day, first.key_token, first.user_id or "", first.model_group if first.deployment_id else "", first.provider
+    )
+    usages = [record.usage for record in records]
+    cost = sum([record.cost for record in records])
+    tally = Tally(
+        len(records),
+        len(records) - [record.status for record in records].count("success"),
+        saturated(sum([usage.prompt for usage in usages])),
+        saturated(sum([usage.completion for usage in usages])),
+        saturated(cost),
+    )
+    known = sums.daily.get(group)
+    if known is None:
+        sums.daily[group] = tally
+    else:  # nobody and a user called "" are one group
+        known.add(tally)
+    ended_at = max([record.ended_at for record in records])
+    charge = sums.charges.get(first.key_token)
+    if charge is None:
+        sums.charges[first.key_token] = Charge(cost, max(ended_at, 0.0))
+    else:
+        charge.amount += cost
+        charge.at = max(charge.at, ended_at)
 
 
 def by_day(rows: Sequence[DailyRow]) -> tuple[DaySpend, ...]:

@@ -200,6 +200,7 @@ _GAUGE_WORDS: Final = {
     "pointsman_upstream_connections_idle": "Idle connections to upstreams.",
     "pointsman_upstream_connections_busy": "Connections to upstreams with a request under way.",
     "pointsman_upstream_connections_opened_total": "Connections to upstreams ever opened.",
+    "pointsman_context_truncations_total": "Prompts that an upstream seems to have cut.",
 }
 
 
@@ -248,7 +249,7 @@ def _proxy_counters(series: list[CallSeries]) -> Iterable[Metric]:
 
 def _deployment_counters(served: Mapping[tuple[str, ...], CallSeries]) -> Iterable[Metric]:
     good = {values: entry.calls - entry.failures for values, entry in served.items()}
-    bad = {values: entry.failures for values, entry in served.items() if entry.failures}
+    bad = {values: entry.upstream_failures for values, entry in served.items() if entry.upstream_failures}
     yield _counter("litellm_deployment_success_responses", "Good answers by deployment.", _SPENT, good)
     yield _counter("litellm_deployment_failure_responses", "Failures by deployment.", _SPENT, bad)
 

@@ -65,7 +65,10 @@ class CallLabels(msgspec.Struct, frozen=True):
 
 
 class CallSeries(msgspec.Struct):
-    """The counts of one series. ``spend`` is in picodollars."""
+    """The counts of one series. ``spend`` is in picodollars.
+
+    ``upstream_failures`` are those of the failures in which the upstream had been asked.
+    """
 
     labels: CallLabels
     latency: Histogram
@@ -74,6 +77,7 @@ class CallSeries(msgspec.Struct):
     overhead: Histogram
     calls: int = 0
     failures: int = 0
+    upstream_failures: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
@@ -90,6 +94,7 @@ class CallSeries(msgspec.Struct):
         usages = [record.usage for record in records]
         self.calls += len(records)
         self.failures += sum(record.status != "success" for record in records)
+        self.upstream_failures += sum(record.status == "failure" and record.attempts > 0 for record in records)
         self.prompt_tokens += sum([usage.prompt for usage in usages])
         self.completion_tokens += sum([usage.completion for usage in usages])
         self.cached_tokens += sum([usage.cached for usage in usages])
@@ -115,6 +120,7 @@ class CallSeries(msgspec.Struct):
 _SUMS: Final = (
     "calls",
     "failures",
+    "upstream_failures",
     "prompt_tokens",
     "completion_tokens",
     "cached_tokens",

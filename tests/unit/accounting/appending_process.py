@@ -1,4 +1,4 @@
-"""A process that appends to a spool as fast as it can and tells, through its output, what was taken.
+"""A process that appends to a spool as fast as it can and tells, through its output, what was flushed.
 
 Started by ``test_mover.py``, which kills it. Arguments: the folder of the spool, the name of the process.
 """
@@ -19,6 +19,7 @@ def main() -> None:
     while True:
         number += 1
         spool.append(CallRecord(f"{sys.argv[2]}-{number}", "chat", "/v1", 1000.0, 1001.0, key_token="t1", cost=number))
+        spool.flush()
         os.write(1, b"%d\n" % number)
 
 

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from pointsman.accounting.mover import Mover
-from pointsman.accounting.segments import orphans
+from pointsman.accounting.segments import SegmentReader, orphans
 from pointsman.accounting.spool import Spool
 from pointsman.core.errors import Malformed, StorageUnavailable
 from pointsman.core.identity import KeyRecord
@@ -33,6 +33,19 @@ APPENDING = Path(__file__).with_name("appending_process.py")
 def call(number: int = 1, **changes: Any) -> CallRecord:
     record = CallRecord(f"c{number}", "chat", "/v1/chat/completions", 1000.0, 1001.0, key_token="t1", cost=number)
     return msgspec.structs.replace(record, **changes)
+
+
+def put(spool: Spool, *records: CallRecord) -> None:
+    """Append and flush."""
+    for record in records:
+        spool.append(record)
+    spool.flush()
+
+
+def forget(spool: Spool) -> None:
+    """Let the spool forget what it wrote, as it does when the ledger is long away."""
+    for segment in spool.segments():
+        spool._forget(segment, segment.size)
 
 
 class Told:
@@ -113,10 +126,10 @@ async def test_what_is_appended_while_running_arrives(
 ) -> None:
     async with running(mover):
         for number in range(50):
-            spool.append(call(number))
+            put(spool, call(number))
             await asyncio.sleep(0)
         await until(lambda: mover.backlog().records == 0)
-        spool.append(call(50))
+        put(spool, call(50))
         await until(lambda: mover.backlog().records == 0)
     assert await ledger.costs() == list(range(51))
     assert told.amounts == {"t1": sum(range(51))}
@@ -219,11 +232,12 @@ def rejected(spool: Spool) -> list[bytes]:
 async def test_a_damaged_line_is_set_aside_and_told(
     spool: Spool, ledger: FickleLedger, mover: Mover, caplog: pytest.LogCaptureFixture
 ) -> None:
-    spool.append(call(1))
+    put(spool, call(1))
     (segment,) = spool.segments()
     with segment.path.open("r+b") as file:
         file.write(b"[damage]")
-    spool.append(call(2))
+    forget(spool)
+    put(spool, call(2))
     assert await mover.drain(10)
     assert await ledger.costs() == [2]
     assert [line[:8] for line in rejected(spool)] == [b"[damage]"]
@@ -289,7 +303,7 @@ async def test_orphans_are_looked_for_at_the_start_and_again_later(
         assert ledger.tries == 1
         leave(2)
         clock.now += 30
-        spool.append(call(3))
+        put(spool, call(3))
         await until(lambda: ledger.tries == 3)
     assert await ledger.costs() == [1, 2, 3]
 
@@ -313,19 +327,105 @@ async def test_what_the_disk_refuses_goes_to_the_ledger_past_it(
     assert mover.backlog().records == 0
 
 
+@pytest.mark.parametrize("forgotten", [False, True])
 async def test_a_folder_that_was_emptied_by_hand_is_told_and_written_to_again(
-    spool: Spool, ledger: FickleLedger, mover: Mover, caplog: pytest.LogCaptureFixture
+    spool: Spool, ledger: FickleLedger, mover: Mover, caplog: pytest.LogCaptureFixture, forgotten: bool
 ) -> None:
-    for number in range(30):
-        spool.append(call(number))
+    put(spool, *map(call, range(30)))
+    if forgotten:
+        forget(spool)
+    put(spool, *map(call, range(30, 33)))
     for segment in spool.segments():
         segment.path.unlink()
     assert await mover.drain(10)
-    assert "is gone" in caplog.text
-    spool.append(call(99))
+    assert "is gone; call records are written to another file" in caplog.text
+    assert ("waited only there" in caplog.text) == forgotten
+    put(spool, call(99))
+    assert all(segment.path.exists() for segment in spool.segments())
     assert await mover.drain(10)
-    assert await ledger.costs() == [99]
+    assert await ledger.costs() == [*range(30 if forgotten else 0, 33), 99]
     assert mover.backlog().records == 0
+
+
+async def test_own_records_come_from_memory_and_not_from_the_file(
+    spool: Spool, ledger: FickleLedger, mover: Mover, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SegmentReader, "read", None)
+    for number in range(1000):
+        spool.append(call(number))
+        if number % 7 == 0:
+            spool.flush()
+    assert await mover.drain(10)
+    assert await ledger.costs() == list(range(1000))
+    assert told.amounts == {"t1": sum(range(1000))}
+    spool.close()
+    assert list(spool.directory.iterdir()) == []
+
+
+async def test_what_was_forgotten_or_is_odd_comes_from_the_file_in_its_turn(
+    tmp_path: Path, ledger: FickleLedger, told: Told
+) -> None:
+    spool = Spool(tmp_path, "w")
+    mover = Mover(spool, ledger, told)
+    put(spool, *map(call, range(1000)))
+    forget(spool)
+    put(spool, *map(call, range(1000, 1100)))
+    put(spool, call(1100, end_user="\udcff"))
+    put(spool, *map(call, range(1101, 1200)))
+    ledger.failures = ["", "after", "before"]
+    assert await mover.drain(10)
+    assert [record.cost for record in reversed(await ledger.find(EVERYTHING))] == list(range(1200))
+    assert told.amounts == {"t1": sum(range(1200))}
+    spool.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_backlog_too_long_to_be_remembered_arrives_whole(tmp_path: Path, told: Told) -> None:
+    ledger = FickleLedger()
+    spool = Spool(tmp_path, "w")
+    mover = Mover(spool, ledger, told)
+    for number in range(20_100):
+        spool.append(call(number))
+    assert mover.backlog().records == 20_100
+    assert await mover.drain(20)
+    assert await ledger.costs() == list(range(20_100))
+    assert told.amounts == {"t1": sum(range(20_100))}
+    spool.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_is_appended_but_not_flushed_is_moved_when_one_drains(
+    spool: Spool, ledger: FickleLedger, mover: Mover
+) -> None:
+    spool.append(call(1))
+    assert mover.backlog().records == 1
+    assert await mover.drain(10)
+    assert await ledger.costs() == [1]
+    assert mover.backlog().records == 0
+
+
+@pytest.mark.parametrize(("coming", "expected"), [(100, [0.1]), (199, [0.1, pytest.approx(0.3)])])
+async def test_under_load_more_is_gathered(
+    spool: Spool, ledger: FickleLedger, told: Told, monkeypatch: pytest.MonkeyPatch, coming: int, expected: list[float]
+) -> None:
+    naps: list[float] = []
+    real_sleep = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        if seconds:
+            naps.append(seconds)
+            put(spool, *map(call, range(1, 1 + coming)))
+        await real_sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    mover = Mover(spool, ledger, told)
+    async with running(mover), asyncio.timeout(10):
+        while spool._wake is None:
+            await real_sleep(0)
+        put(spool, call(0))
+        while not ledger.tries:
+            await real_sleep(0)
+    assert naps == expected
 
 
 async def test_the_backlog_tells_how_long_the_oldest_waits(tmp_path: Path, ledger: FickleLedger) -> None:
@@ -340,6 +440,7 @@ async def test_the_backlog_tells_how_long_the_oldest_waits(tmp_path: Path, ledge
     mover = Mover(spool, ledger, Told(), clock=Clock())
     for number in range(400):
         spool.append(call(number))
+    forget(spool)
     ledger.failures = ["", *["before"] * 100]
     assert not await mover.drain(0.05)
     # The first batch ended with a call that ended at 1001.
@@ -401,9 +502,9 @@ async def test_a_locked_database_is_waited_out(tmp_path: Path, told: Told) -> No
         spool = Spool(tmp_path / "spool", "w")
         mover = Mover(spool, ledger, told, gather_seconds=0.0)
         async with running(mover):
-            spool.append(call(1))
+            put(spool, call(1))
             await until(lambda: mover.backlog().trouble is not None)
-            spool.append(call(2))
+            put(spool, call(2))
             assert told.amounts == {}
             blocker.execute("COMMIT")
             await until(lambda: mover.backlog().records == 0)
@@ -428,10 +529,44 @@ async def test_a_moved_amount_is_told_before_a_later_look_at_the_key_ends(tmp_pa
         mover = Mover(spool, ledger, moved, gather_seconds=0.0)
         async with running(mover):
             for number in range(1, 200):
-                spool.append(call(number))
+                put(spool, call(number))
                 pending += number
                 assert await spent(keys) + pending == sum(range(number + 1))
         assert moves > 10
+        spool.close()
+
+
+async def test_what_a_process_flushed_and_had_moved_in_part_counts_once_when_it_dies(tmp_path: Path) -> None:
+    async with sqlite(tmp_path / "a.db") as (keys, ledger):
+        await keys.insert(KeyRecord("t1", "key"))
+        dying = Spool(tmp_path / "spool", "dying")
+        put(dying, *map(call, range(300)))
+        assert await Mover(dying, ledger, Told()).drain(10)
+        put(dying, *map(call, range(300, 500)))
+        dying.append(call(500))
+        # As the end of the process does it; what was not flushed ends with it.
+        os.close(dying._lock)
+        spool, told = Spool(tmp_path / "spool", "next"), Told()
+        put(spool, call(1000))
+        assert await Mover(spool, ledger, told).drain(10)
+        assert sorted(record.cost for record in await ledger.find(EVERYTHING)) == [*range(500), 1000]
+        assert await spent(keys) == sum(range(500)) + 1000
+        assert told.amounts == {"t1": 1000}
+        spool.close()
+    assert list(spool.directory.iterdir()) == []
+
+
+async def test_a_record_that_sqlite_refuses_is_set_aside_and_holds_up_no_other(tmp_path: Path, told: Told) -> None:
+    async with sqlite(tmp_path / "a.db") as (keys, ledger):
+        await keys.insert(KeyRecord("t1", "key"))
+        spool = Spool(tmp_path / "spool", "w")
+        mover = Mover(spool, ledger, told)
+        for number in range(400):
+            spool.append(call(number, started_at=1e18 if number in {7, 333} else 1000.0))
+        assert await mover.drain(10)
+        assert sorted(record.cost for record in await ledger.find(EVERYTHING)) == sorted({*range(400)} - {7, 333})
+        assert await spent(keys) == told.amounts["t1"] == sum(range(400)) - 340
+        assert [msgspec.json.decode(line)["cost"] for line in rejected(spool)] == [7, 333]
         spool.close()
 
 

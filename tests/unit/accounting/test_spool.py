@@ -25,6 +25,13 @@ def call(number: int = 1, **changes: Any) -> CallRecord:
     return msgspec.structs.replace(record, **changes)
 
 
+def put(spool: Spool, *records: CallRecord) -> None:
+    """Append and flush."""
+    for record in records:
+        spool.append(record)
+    spool.flush()
+
+
 def read(spool: Spool) -> list[CallRecord]:
     """What is in the files of a spool now."""
     found: list[CallRecord] = []
@@ -36,6 +43,12 @@ def read(spool: Spool) -> list[CallRecord]:
             position = batch.end
         reader.close()
     return found
+
+
+def remembered(spool: Spool) -> list[CallRecord]:
+    """What the mover would get next without reading."""
+    batches = [segment.remembered(1_000_000) for segment in spool.segments()]
+    return [record for batch in batches if batch is not None for record in batch.records]
 
 
 def holds(spool: Spool) -> bool:
@@ -60,10 +73,12 @@ class Disk:
     def __init__(self) -> None:
         self.room: int | None = None
         self.truncates = True
+        self.writes = 0
         self._write = os.write
         self._truncate = os.ftruncate
 
     def write(self, file: int, data: bytes) -> int:
+        self.writes += 1
         if self.room is None:
             return self._write(file, data)
         if self.room == 0:
@@ -99,17 +114,55 @@ def spool(tmp_path: Path, clock: SteppedClock, disk: Disk) -> Iterator[Spool]:
     spool.close()
 
 
-def test_a_record_is_on_the_disk_when_append_returns(spool: Spool) -> None:
+def test_a_record_is_on_the_disk_when_flush_returns(spool: Spool) -> None:
     records = [call(1), call(2, tags=("a",), end_user="Zoë\n\x00", first_token_at=1000.5)]
     for record in records:
-        spool.append(record)
+        put(spool, record)
     assert read(spool) == records
+
+
+def test_nothing_is_written_before_the_flush_and_then_all_by_one_write(spool: Spool, disk: Disk) -> None:
+    for number in range(100):
+        spool.append(call(number))
+    assert (disk.writes, spool.unflushed, spool.appended) == (0, 100, 100)
+    assert read(spool) == []
+    spool.flush()
+    assert (disk.writes, spool.unflushed) == (1, 0)
+    assert [record.cost for record in read(spool)] == list(range(100))
+    spool.flush()
+    assert disk.writes == 1
+
+
+def test_many_records_do_not_wait_for_the_flush(spool: Spool, disk: Disk) -> None:
+    for number in range(255):
+        spool.append(call(number))
+    assert disk.writes == 0
+    spool.append(call(255))
+    assert (disk.writes, spool.unflushed) == (1, 0)
+    assert len(read(spool)) == 256
+
+
+def test_closing_flushes(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "w")
+    spool.append(call(1))
+    spool.close()
+    assert [record.cost for record in read(spool)] == [1]
+
+
+def test_a_record_that_cannot_be_encoded_spoils_no_other(
+    spool: Spool, disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = call(2, end_user="a\udcffb", prompt=msgspec.Raw(b"[1,\n2]"))
+    put(spool, call(1), odd, call(3, cost=object()), call(4))
+    assert [(record.call_id, record.end_user) for record in read(spool)] == [("c1", None), ("c2", "a?b"), ("c4", None)]
+    assert (disk.writes, spool.appended, spool.lost) == (1, 4, 1)
+    assert "'c3' is lost" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b'{"a":\n\n[1,\r\n2]}', b'"x"', b"[]"])
 def test_prompts_and_replies_keep_their_meaning_on_one_line(spool: Spool, content: bytes) -> None:
-    spool.append(call(1, prompt=msgspec.Raw(content)))
-    spool.append(call(2, reply=msgspec.Raw(content)))
+    put(spool, call(1, prompt=msgspec.Raw(content)))
+    put(spool, call(2, reply=msgspec.Raw(content)))
     first, second = read(spool)
     assert first.prompt is not None
     assert second.reply is not None
@@ -124,7 +177,7 @@ def test_files_are_for_their_owner_only(spool: Spool) -> None:
 
 def test_a_full_segment_is_followed_by_another(spool: Spool) -> None:
     for number in range(20):
-        spool.append(call(number))
+        put(spool, call(number))
     segments = spool.segments()
     assert len(segments) > 2
     assert [segment.sealed for segment in segments] == [True] * (len(segments) - 1) + [False]
@@ -135,7 +188,7 @@ def test_a_full_segment_is_followed_by_another(spool: Spool) -> None:
 
 def test_a_finished_segment_goes_when_the_ledger_has_it_whole(spool: Spool) -> None:
     for number in range(20):
-        spool.append(call(number))
+        put(spool, call(number))
     first, second = spool.segments()[:2]
     spool.moved(first, first.size - 1)
     assert first.path.exists()
@@ -147,14 +200,14 @@ def test_a_finished_segment_goes_when_the_ledger_has_it_whole(spool: Spool) -> N
 def test_a_segment_that_was_moved_before_it_was_full_goes_when_it_is(spool: Spool) -> None:
     (first,) = spool.segments()
     while not first.sealed:
-        spool.append(call())
+        put(spool, call())
         spool.moved(first, first.size)
     assert not first.path.exists()
 
 
 def test_closing_leaves_nothing_when_all_was_moved(tmp_path: Path) -> None:
     spool = Spool(tmp_path, "w")
-    spool.append(call())
+    put(spool, call())
     (segment,) = spool.segments()
     spool.moved(segment, segment.size)
     spool.close()
@@ -163,17 +216,17 @@ def test_closing_leaves_nothing_when_all_was_moved(tmp_path: Path) -> None:
 
 def test_closing_leaves_for_adoption_what_was_not_moved(tmp_path: Path) -> None:
     spool = Spool(tmp_path, "w")
-    spool.append(call())
+    put(spool, call())
     spool.close()
     (orphan,) = orphans(tmp_path, "me")
     assert (orphan.name, len(orphan.paths)) == (spool.name, 1)
 
 
-def test_the_next_append_wakes_once(spool: Spool) -> None:
+def test_the_next_flush_wakes_once(spool: Spool) -> None:
     woken: list[int] = []
     spool.on_append(lambda: woken.append(1))
-    spool.append(call(1))
-    spool.append(call(2))
+    put(spool, call(1))
+    put(spool, call(2))
     assert woken == [1]
 
 
@@ -181,17 +234,17 @@ def test_the_next_append_wakes_once(spool: Spool) -> None:
 def test_a_disk_that_is_full_in_the_middle_of_a_record_loses_none(
     spool: Spool, disk: Disk, clock: SteppedClock, room: int
 ) -> None:
-    spool.append(call(1))
+    put(spool, call(1))
     disk.room = room
-    spool.append(call(2))
-    spool.append(call(3))
+    put(spool, call(2))
+    put(spool, call(3))
     assert holds(spool)
     assert [record.cost for record in read(spool)] == [1]
     disk.room = None
-    spool.append(call(4))
+    put(spool, call(4))
     assert holds(spool), "a full disk is not asked again at once"
     clock.now += 1.0
-    spool.append(call(5))
+    put(spool, call(5))
     assert not holds(spool)
     assert [record.cost for record in read(spool)] == [1, 2, 3, 4, 5]
     assert (spool.appended, spool.lost) == (5, 0)
@@ -199,15 +252,80 @@ def test_a_disk_that_is_full_in_the_middle_of_a_record_loses_none(
     assert segment.size == segment.path.stat().st_size
 
 
+@pytest.mark.parametrize("truncates", [True, False])
+@pytest.mark.parametrize("whole", [0, 1, 2])
+def test_what_is_written_of_a_flush_before_the_disk_is_full_stays(
+    spool: Spool, disk: Disk, clock: SteppedClock, whole: int, truncates: bool
+) -> None:
+    put(spool, call(1))
+    (segment,) = spool.segments()
+    line_bytes = segment.size
+    disk.truncates = truncates
+    disk.room = whole * line_bytes + 20
+    put(spool, call(2), call(3), call(4))
+    assert segment.size == (1 + whole) * line_bytes
+    assert [record.cost for record in remembered(spool)] == [1, 2, 3, 4][: 1 + whole]
+    disk.room = None
+    clock.now += 1.0
+    put(spool, call(5))
+    assert not holds(spool)
+    # Twice would be no harm to the ledger, but to those who are told what it has.
+    assert [record.cost for record in read(spool)] == [1, 2, 3, 4, 5]
+    assert segment.size == segment.path.stat().st_size
+
+
+def test_what_was_written_is_remembered_until_it_is_moved(spool: Spool) -> None:
+    (segment,) = spool.segments()
+    put(spool, call(1), call(2))
+    first = segment.size
+    put(spool, call(3))
+    assert remembered(spool) == [call(1), call(2), call(3)]
+    batch = segment.remembered(1)
+    assert batch is not None
+    assert (len(batch.records), batch.end) == (2, first)
+    spool.moved(segment, first)
+    assert remembered(spool) == [call(3)]
+    # Between two groups that are remembered there may be lines that must be read.
+    put(spool, call(4, end_user="\udcff"))
+    put(spool, call(5))
+    spool.moved(segment, segment.recent[0].end)
+    assert segment.remembered(10) is None
+    assert segment.moved < segment.read_until < segment.size
+
+
+def test_too_much_is_not_remembered_but_read(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "w")
+    for number in range(20_000):
+        spool.append(call(number))
+    assert len(remembered(spool)) == 20_000 - 20_000 % 256
+    spool.flush()
+    put(spool, call(20_000))
+    assert remembered(spool) == []
+    put(spool, call(20_001))
+    assert remembered(spool) == []
+    assert [segment.read_until < segment.size for segment in spool.segments()][-1]
+    assert [record.cost for record in read(spool)] == list(range(20_002))
+    spool.close()
+
+
+def test_many_bytes_are_not_remembered(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "w")
+    large = msgspec.Raw(b'"' + b"x" * 900_000 + b'"')
+    for number in range(20):
+        put(spool, call(number, prompt=large))
+    assert sum(len(segment.recent) for segment in spool.segments()) == 1
+    spool.close()
+
+
 def test_half_a_record_that_cannot_be_undone_spoils_no_other(spool: Spool, disk: Disk, clock: SteppedClock) -> None:
-    spool.append(call(1))
+    put(spool, call(1))
     disk.truncates = False
     for room in (30, 20):
         disk.room = room
-        spool.append(call(2))
+        put(spool, call(2))
         clock.now += 1.0
     disk.room = None
-    spool.append(call(3))
+    put(spool, call(3))
     assert not holds(spool)
     assert [record.cost for record in read(spool)] == [1, 2, 2, 3]
     (segment,) = spool.segments()
@@ -217,7 +335,7 @@ def test_half_a_record_that_cannot_be_undone_spoils_no_other(spool: Spool, disk:
 def test_held_records_are_bounded_and_the_lost_ones_counted(spool: Spool, disk: Disk, clock: SteppedClock) -> None:
     disk.room = 0
     for number in range(30):
-        spool.append(call(number))
+        put(spool, call(number))
     assert 0 < spool.lost < 30
     disk.room = None
     clock.now += 1.0
@@ -230,7 +348,7 @@ def test_held_records_are_bounded_and_the_lost_ones_counted(spool: Spool, disk: 
 def test_lines_that_are_taken_and_given_back_keep_their_place(spool: Spool, disk: Disk, clock: SteppedClock) -> None:
     disk.room = 0
     for number in range(4):
-        spool.append(call(number))
+        put(spool, call(number))
     taken = spool.take_held(2)
     assert len(taken) == 2
     spool.give_back(taken)
@@ -247,16 +365,16 @@ def test_a_folder_that_takes_no_more_files_lets_the_old_one_grow(spool: Spool, m
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
         for number in range(10):
-            spool.append(call(number))
+            put(spool, call(number))
     assert len(spool.segments()) == 1
     for number in range(10, 20):
-        spool.append(call(number))
+        put(spool, call(number))
     assert len(spool.segments()) > 1
     assert [record.cost for record in read(spool)] == list(range(20))
 
 
 def test_text_that_is_not_unicode_is_kept_as_far_as_it_is(spool: Spool) -> None:
-    spool.append(call(1, end_user="a\udcffb", tags=("\ud800",)))
+    put(spool, call(1, end_user="a\udcffb", tags=("\ud800",)))
     (record,) = read(spool)
     assert (record.end_user, record.tags, record.cost) == ("a?b", ("?",), 1)
 
@@ -264,7 +382,7 @@ def test_text_that_is_not_unicode_is_kept_as_far_as_it_is(spool: Spool) -> None:
 def test_a_huge_record_goes_without_what_makes_it_huge(tmp_path: Path) -> None:
     spool = Spool(tmp_path, "w")
     huge = b'"' + b"x" * 2_000_000 + b'"'
-    spool.append(call(1, prompt=msgspec.Raw(huge), end_user="u" * 2_000_000, tags=("t" * 9_000,) * 900))
+    put(spool, call(1, prompt=msgspec.Raw(huge), end_user="u" * 2_000_000, tags=("t" * 9_000,) * 900))
     (record,) = read(spool)
     assert (record.cost, record.prompt, len(record.end_user or ""), len(record.tags)) == (1, None, 4096, 64)
     assert spool.segments()[0].size < 300_000
@@ -288,14 +406,14 @@ def test_an_owner_is_no_path(tmp_path: Path, owner: str) -> None:
 
 
 def test_a_living_process_keeps_its_files(spool: Spool) -> None:
-    spool.append(call())
+    put(spool, call())
     assert list(orphans(spool.directory, "me")) == []
 
 
 def test_two_spools_of_one_owner_do_not_meet(tmp_path: Path) -> None:
     one, other = Spool(tmp_path, "w"), Spool(tmp_path, "w")
-    one.append(call(1))
-    other.append(call(2))
+    put(one, call(1))
+    put(other, call(2))
     assert [record.cost for record in read(one)] == [1]
     assert [record.cost for record in read(other)] == [2]
     one.close()
@@ -304,7 +422,7 @@ def test_two_spools_of_one_owner_do_not_meet(tmp_path: Path) -> None:
 
 def test_an_orphan_belongs_to_one_adopter_at_a_time(tmp_path: Path) -> None:
     spool = Spool(tmp_path, "w")
-    spool.append(call())
+    put(spool, call())
     spool.close()
     first = orphans(tmp_path, "me")
     assert next(first).name == spool.name

@@ -19,7 +19,7 @@ async def test_alive_is_said_without_a_key(desk: Desk, path: str) -> None:
     [
         (Readiness(), 200, "healthy"),
         (Readiness(database="disconnected", degraded=("The database does not answer.",)), 200, "degraded"),
-        (Readiness(ready=False, degraded=("Shutting down.",)), 503, "unhealthy"),
+        (Readiness(ready=False, degraded=("Shutting down.",)), 503, "shutting_down"),
     ],
 )
 async def test_readiness_is_a_status_and_a_reason(desk: Desk, now: Readiness, status: int, said: str) -> None:
@@ -28,6 +28,12 @@ async def test_readiness_is_a_status_and_a_reason(desk: Desk, now: Readiness, st
     reply = msgspec.json.decode(answer.body, type=ReadinessReply)
     assert (answer.status, reply.status, reply.db, reply.degraded) == (status, said, now.database, now.degraded)
     assert reply.litellm_version == "9.8.7"
+
+
+async def test_the_backlog_is_what_is_under_way() -> None:
+    desk = Desk(in_flight=lambda: 3)
+    assert (await desk.ask("GET", "/health/backlog")).json() == {"in_flight_requests": 3}
+    assert (await desk.ask("GET", "/health/backlog", key=None)).status == 401
 
 
 async def test_health_follows_the_watched_servers(desk: Desk) -> None:

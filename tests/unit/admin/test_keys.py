@@ -12,6 +12,7 @@ from pointsman.config.sections import KeyBounds
 from pointsman.core.errors import Misconfigured
 from pointsman.core.identity import token_of
 from pointsman.core.price import picodollars
+from pointsman.policies.durations import next_reset
 from tests.unit.admin.office_desk import MASTER, NOW, Desk, call_record
 
 EVERYTHING = {
@@ -64,7 +65,7 @@ async def test_every_enforced_field_is_kept_and_shown(desk: Desk) -> None:
     reply = answer.json()
     assert {name: reply[name] for name in EVERYTHING} == EVERYTHING
     assert moment(reply["expires"]) == NOW + 30 * 86400
-    assert datetime.fromisoformat(reply["budget_reset_at"]).month == datetime.fromtimestamp(NOW).month % 12 + 1  # noqa: DTZ006
+    assert moment(reply["budget_reset_at"]) == next_reset("1mo", NOW)
     assert "x-pointsman-not-enforced" not in answer.headers
     record = desk.record(reply["key"])
     assert record.max_budget == picodollars("12.25")
@@ -73,13 +74,27 @@ async def test_every_enforced_field_is_kept_and_shown(desk: Desk) -> None:
     info = (await desk.ask("GET", f"/key/info?key={reply['key']}")).json()
     shown = set(EVERYTHING) - {"duration"}
     assert {name: info["info"][name] for name in shown} == {name: EVERYTHING[name] for name in shown}
-    assert info["key"] == record.token
+    assert info["key"] == reply["key"]
 
 
 async def test_who_made_a_key_is_on_record(desk: Desk) -> None:
     assert desk.record(await desk.new_key()).created_by == "master"
     answer = await desk.ask("POST", "/key/generate", {}, headers={"litellm-changed-by": "ann"})
     assert answer.json()["created_by"] == "ann"
+
+
+async def test_no_key_may_be_chosen_where_the_operator_forbids_it() -> None:
+    desk = Desk(own_keys=False)
+    made = await desk.ask("POST", "/key/generate", {"key_alias": "a"})
+    assert made.status == 200
+    path = f"/key/{made.json()['token']}/regenerate"
+    for answer in (
+        await desk.ask("POST", "/key/generate", {"key": "sk-chosen-by-hand-1"}),
+        await desk.ask("POST", path, {"new_key": "sk-chosen-by-hand-1"}),
+    ):
+        assert answer.status == 403
+        assert "cannot be chosen" in answer.error.message
+    assert (await desk.ask("POST", path, {})).status == 200
 
 
 async def test_a_chosen_key_works(desk: Desk) -> None:
@@ -249,7 +264,7 @@ async def test_an_update_changes_what_it_names_and_nothing_else(desk: Desk) -> N
     changed = msgspec.structs.replace(before, rpm_limit=None, max_budget=0, updated_at=NOW + 10)
     assert desk.record(key) == changed
     assert desk.changes[-1] == (before.token, changed)
-    assert answer.json()["key"] == before.token
+    assert answer.json()["key"] == key
 
 
 async def test_null_means_none_in_an_update(desk: Desk) -> None:
@@ -277,6 +292,16 @@ async def test_a_key_is_named_by_itself_or_by_its_hash(desk: Desk) -> None:
         assert (await desk.ask("GET", f"/key/info?key={name}")).status == 404
 
 
+async def test_an_update_without_a_key_means_the_one_with_the_alias(desk: Desk) -> None:
+    key = await desk.new_key(key_alias="ada")
+    answer = await desk.ask("POST", "/key/update", {"key_alias": "ada", "rpm_limit": 7})
+    assert (answer.status, answer.json()["key"]) == (200, token_of(key))
+    assert (desk.record(key).rpm_limit, desk.record(key).key_alias) == (7, "ada")
+    unknown = await desk.ask("POST", "/key/update", {"key_alias": "bob", "rpm_limit": 7})
+    assert (unknown.status, unknown.error.param) == (404, "key_alias")
+    assert (await desk.ask("POST", "/key/update", {"rpm_limit": 7})).status == 400
+
+
 async def test_a_blocked_key_is_turned_away_at_once_and_until_unblocked(desk: Desk) -> None:
     key = await desk.new_key()
     assert (await desk.ask("GET", "/v1/models", key=key)).status == 200
@@ -291,7 +316,7 @@ async def test_a_deleted_key_is_a_stranger_at_once(desk: Desk) -> None:
     one, two = await desk.new_key(), await desk.new_key(key_alias="two")
     assert (await desk.ask("GET", "/v1/models", key=one)).status == 200
     answer = await desk.ask("POST", "/key/delete", {"keys": [one, "0" * 64], "key_aliases": ["two", "three"]})
-    assert answer.json() == {"deleted_keys": [one, token_of(two)]}
+    assert answer.json() == {"deleted_keys": [one, "two"]}
     assert (await desk.ask("GET", "/v1/models", key=one)).status == 401
     assert (await desk.ask("GET", "/v1/models", key=two)).status == 401
     assert (await desk.ask("POST", "/key/delete", {"keys": [one]})).status == 404
@@ -299,6 +324,38 @@ async def test_a_deleted_key_is_a_stranger_at_once(desk: Desk) -> None:
     history = (await desk.ask("GET", "/key/list?status=deleted&return_full_object=true")).json()
     assert {row["deleted_by"] for row in history["keys"]} == {"master"}
     assert history["total_count"] == 2
+
+
+async def test_what_became_of_a_key_is_shown(desk: Desk) -> None:
+    key = await desk.new_key(duration="1h", key_alias="short")
+
+    async def shown() -> dict[str, Any]:
+        answer = await desk.ask("GET", f"/key/info?key={key}")
+        reply = msgspec.json.decode(answer.body, type=KeyInfoReply)
+        assert reply.key == key
+        assert "token" not in answer.json()["info"]
+        info: dict[str, Any] = answer.json()["info"]
+        return info
+
+    assert (await shown())["status"] == "active"
+    await desk.ask("POST", "/key/block", {"key": key})
+    assert (await shown())["status"] == "revoked"
+    await desk.ask("POST", "/key/unblock", {"key": key})
+    desk.clock.now += 3600
+    assert (await shown())["status"] == "expired"
+    await desk.ask("POST", "/key/delete", {"keys": [key]})
+    deleted = await shown()
+    assert (deleted["status"], deleted["deleted_by"], deleted["key_alias"]) == ("deleted", "master", "short")
+    assert moment(deleted["deleted_at"]) == desk.clock.now
+
+
+async def test_the_row_has_what_clients_of_litellm_read(desk: Desk) -> None:
+    key = await desk.new_key(config={"a": 1})
+    info = (await desk.ask("GET", f"/key/info?key={key}")).json()["info"]
+    assert info["config"] == {"a": 1}
+    empty: dict[str, Any] = {"permissions": {}, "model_max_budget": {}, "model_spend": {}, "allowed_routes": [],
+             "allowed_cache_controls": [], "budget_id": None, "organization_id": None}  # fmt: skip
+    assert {name: info[name] for name in empty} == empty
 
 
 # -- regenerating -------------------------------------------------------------------------------------
@@ -404,13 +461,16 @@ async def test_a_filter_that_would_be_ignored_is_refused(desk: Desk, name: str) 
     assert (await desk.ask("GET", f"/key/list?{name}=x")).error.param == name
 
 
-async def test_no_answer_about_keys_holds_a_key(desk: Desk) -> None:
+async def test_no_answer_about_keys_holds_a_key_that_the_request_does_not_name(desk: Desk) -> None:
     key = await desk.new_key(key_alias="quiet")
+    own = await desk.ask("GET", "/key/info", key=key)
+    assert own.json()["key"] == token_of(key)
+    assert key.encode() not in own.body
     requests: list[tuple[str, str, Any]] = [
-        ("GET", f"/key/info?key={key}", None),
+        ("GET", f"/key/info?key={token_of(key)}", None),
         ("POST", "/v2/key/info", {"keys": [key]}),
         ("GET", "/key/list?return_full_object=true", None),
-        ("POST", "/key/update", {"key": key, "user_id": "x"}),
+        ("POST", "/key/update", {"key": token_of(key), "user_id": "x"}),
         ("POST", "/key/block", {"key": key}),
         ("GET", "/spend/keys", None),
         ("GET", "/global/spend/keys", None),

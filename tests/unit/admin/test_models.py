@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from pointsman.admin.models.counting import TokenCountReply
-from pointsman.admin.models.description import address_without_secrets
+from pointsman.admin.models.description import Described, address_without_secrets, described
 from pointsman.admin.models.info import ModelGroupReply, ModelInfoReply
 from pointsman.admin.models.listing import ModelList
-from tests.unit.admin.office_desk import CANARY, Desk, found_host
+from pointsman.catalog.models import ModelFacts
+from pointsman.routing.table import RoutingTable
+from tests.unit.admin.office_desk import CANARY, Desk, deployment, found_host
 
 
 async def ids(desk: Desk, key: str | None = None, **query: Any) -> list[str]:
@@ -18,9 +20,20 @@ async def ids(desk: Desk, key: str | None = None, **query: Any) -> list[str]:
     return [card.id for card in msgspec.json.decode(answer.body, type=ModelList).data]
 
 
+async def test_what_the_operator_tells_of_a_model_is_shown_and_never_in_place_of_what_is_known() -> None:
+    told = {"team": msgspec.Raw(b'{"lead":"ada"}'), "base_model": msgspec.Raw(b'"gpt-4o"'), "id": msgspec.Raw(b'"x"')}
+    desk = Desk(table=lambda: RoutingTable([deployment(told=told)]))
+    (row,) = (await desk.ask("GET", "/model/info")).json()["data"]
+    assert (row["model_info"]["team"], row["model_info"]["base_model"]) == ({"lead": "ada"}, "gpt-4o")
+    assert row["model_info"]["id"] == "id-llama3"
+
+
 async def test_the_operator_sees_every_name_that_is_not_hidden(desk: Desk) -> None:
     assert await ids(desk) == ["llama3", "embedder", "vip", "gpt-4"]
     assert await ids(desk, return_wildcard_routes="true") == ["llama3", "embedder", "vip", "gpt-4", "openai/*"]
+    willing = Desk(list_wildcards=True)
+    assert "openai/*" in await ids(willing)
+    assert "openai/*" not in await ids(willing, return_wildcard_routes="false")
 
 
 async def test_a_card_is_openais_with_litellms_additions(desk: Desk) -> None:
@@ -52,6 +65,27 @@ async def test_a_key_sees_what_it_may_use(desk: Desk, models: list[str], seen: l
 async def test_a_key_sees_its_own_aliases(desk: Desk) -> None:
     key = await desk.new_key(models=["embedder", "mine"], aliases={"mine": "embedder", "lost": "nowhere"})
     assert await ids(desk, key) == ["embedder", "mine"]
+
+
+FURTHER = {"llama3:latest": "llama3", "ollama/llama3": "llama3", "ollama/llama3:latest": "llama3"}
+
+
+@pytest.mark.parametrize(
+    ("models", "listed"),
+    [
+        ([], ["llama3"]),
+        (["llama3*"], ["llama3"]),
+        (["ollama/*"], ["ollama/llama3"]),
+        (["ollama/llama3:latest"], ["ollama/llama3:latest"]),
+        (["gpt*"], []),
+    ],
+)
+async def test_a_found_model_is_listed_once_and_answers_to_all_its_names(models: list[str], listed: list[str]) -> None:
+    desk = Desk(table=lambda: RoutingTable([deployment()], unlisted=FURTHER))
+    key = await desk.new_key(models=models)
+    assert await ids(desk, key) == listed
+    for name in ("llama3", *FURTHER) if not models else listed:
+        assert (await desk.ask("GET", f"/v1/models/{name}", key=key)).json()["id"] == name
 
 
 @pytest.mark.parametrize("path", ["/v1/models/", "/models/"])
@@ -107,6 +141,31 @@ async def test_a_group_is_what_all_its_deployments_can_do(desk: Desk) -> None:
     assert (group.providers, group.max_input_tokens, group.input_cost_per_token) == (("ollama",), 4096, 1e-9)
     assert group.health_status is None
     assert answer.json()["data"][0]["supports_function_calling"] is True
+
+
+def described_as(**changes: Any) -> Described:
+    row = ModelFacts(
+        key="m", source="", mode="completion", context_tokens=8192, output_tokens_max=8192,
+        capabilities=frozenset({"tools", "vision"}),
+    )  # fmt: skip
+    return described(deployment(**changes), lambda _deployment: row)
+
+
+def test_what_a_server_says_of_its_model_wins_over_the_catalogue() -> None:
+    found = described_as(discovered=True, context_tokens=32768, capabilities=frozenset({"tools"}))
+    assert found == Described("chat", 32768, None, frozenset({"tools"}))
+    found = described_as(discovered=True, context_tokens=32768, capabilities=frozenset())
+    assert found.capabilities == frozenset()
+
+
+def test_of_a_server_that_says_little_the_catalogue_tells_the_rest() -> None:
+    found = described_as(discovered=True, context_tokens=None, capabilities=frozenset())
+    assert found == Described("chat", 8192, 8192, frozenset({"tools", "vision"}))
+
+
+def test_what_the_operator_says_a_model_is_for_stays() -> None:
+    assert described_as(mode="chat").mode == "chat"
+    assert described_as(mode="embedding").mode == "embedding"
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from tests.unit.admin.office_desk import Desk
 
 GOLDEN = {
     "GET /": "public", "GET /docs": "public", "GET /openapi.json": "public", "GET /routes": "admin",
-    "GET /metrics": "inference", "GET /metrics/": "inference",
+    "GET /metrics": "admin", "GET /metrics/": "admin",
     "GET /health": "inference", "GET /health/liveliness": "public", "GET /health/liveness": "public",
-    "GET /health/readiness": "public",
+    "GET /health/readiness": "public", "GET /health/readiness/details": "inference", "GET /health/backlog": "inference",
     "GET /v1/models": "inference", "GET /models": "inference", "GET /openai/models": "inference",
     "GET /openai/v1/models": "inference", "GET /v1/models/{model_id}": "inference", "GET /models/{model_id}": "inference",  # noqa: E501
     "GET /model/info": "inference", "GET /v1/model/info": "inference", "GET /model_group/info": "inference",
@@ -135,10 +135,12 @@ async def test_the_policy_lets_exactly_the_pages_own_script_and_style_run(desk: 
     assert not re.search(r"\son\w+=|style=\"|innerHTML|eval\(", page)
 
 
-async def test_metrics_want_a_key_unless_the_operator_says_otherwise() -> None:
+async def test_metrics_want_the_master_key_unless_the_operator_says_otherwise() -> None:
     desk = Desk()
     assert (await desk.ask("GET", "/metrics", key=None)).status == 401
-    answer = await desk.ask("GET", "/metrics", key=await desk.new_key())
+    for path in ("/metrics", "/metrics/"):  # they tell every key's usage
+        assert (await desk.ask("GET", path, key=await desk.new_key())).status == 403
+    answer = await desk.ask("GET", "/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert answer.body.endswith(b"up 1.0\n")
     desk = Desk(require_auth_for_metrics=False)

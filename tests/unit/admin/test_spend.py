@@ -11,7 +11,7 @@ from pointsman.admin.spend.rows import SpendRow
 from pointsman.core.identity import token_of
 from pointsman.core.price import picodollars
 from pointsman.core.usage import Usage
-from tests.unit.admin.office_desk import NOW, Desk, call_record
+from tests.unit.admin.office_desk import MASTER, NOW, Desk, call_record
 
 DAY = 86_400
 
@@ -42,6 +42,18 @@ async def test_prompts_are_shown_where_they_were_logged(desk: Desk) -> None:
     assert (row["messages"], row["response"]) == ({"messages": [1]}, {"x": 2})
 
 
+async def test_a_key_does_not_learn_from_its_own_failures_where_the_upstream_is(desk: Desk) -> None:
+    key = await desk.new_key()
+    said = "Cannot reach the upstream at http://h:1/v1: refused."
+    desk.spooled.append(
+        call_record("c1", status="failure", error_code="x", error_message=said, api_base="http://h:1/v1", key_token=token_of(key))  # noqa: E501
+    )  # fmt: skip
+    for who, told in ((key, "Cannot reach the upstream at llama3: refused."), (MASTER, said)):
+        (row,) = (await desk.ask("GET", "/spend/logs", key=who)).json()
+        assert row["metadata"]["error_information"]["error_message"] == told
+        assert ("http://h:1" in str(row)) is (who == MASTER)
+
+
 @pytest.mark.parametrize("status", ["failure", "cancelled"])
 async def test_what_did_not_succeed_is_a_failure_that_says_which(desk: Desk, status: str) -> None:
     failed = {"error_code": "upstream_timeout", "error_message": "silent", "http_status": 408}
@@ -69,6 +81,9 @@ async def test_rows_are_filtered_and_paged_latest_first(desk: Desk) -> None:
     assert await asked("limit=2&offset=3") == ["c3", "c4"]
     assert await asked(f"api_key={key}") == await asked(f"api_key={token_of(key)}") == ["c1", "c3", "c5"]
     assert await asked("request_id=c4") == ["c4"]
+    for limit, cut in ((5, "true"), (6, "true"), (7, None)):
+        answer = await desk.ask("GET", f"/spend/logs?limit={limit}")
+        assert answer.headers.get("x-litellm-spend-logs-truncated") == cut
 
 
 async def test_a_call_that_has_just_ended_is_there(desk: Desk) -> None:
@@ -101,6 +116,8 @@ async def test_with_dates_there_are_sums_by_day(desk: Desk) -> None:
     assert days[1].users == {"ann": 0.25, "bob": 1.0}
     assert days[1].models == {"llama3": 0.25, "vip": 1.0}
     assert days[1].api_keys == {"k1": 0.25, "k2": 1.0}
+    flat = (await desk.ask("GET", f"/spend/logs?{query}")).json()[1]
+    assert (flat["k1"], flat["k2"], flat["spend"]) == (0.25, 1.0, 1.25)
     only = (await desk.ask("GET", "/spend/logs?start_date=2026-09-21&end_date=2026-09-21")).json()
     assert [day["startTime"] for day in only] == ["2026-09-21"]
     bobs = (await desk.ask("GET", f"/spend/logs?{query}&user_id=bob")).json()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.catalog.names import candidates, is_local, same_provider, undated
+from pointsman.catalog.names import candidates, embeds, is_local, same_provider, undated
 
 
 def test_the_provider_and_model_come_first_then_the_bare_model() -> None:
@@ -86,3 +86,20 @@ def test_servers_on_ones_own_machine_are_local(provider: str) -> None:
 def test_only_latest_stands_for_any_date() -> None:
     assert undated("anthropic", "anthropic/claude-x-latest") == ("anthropic/claude-x", "claude-x")
     assert undated("anthropic", "claude-x") == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nomic-embed-text", "mxbai-embed-large:latest", "embeddinggemma:300m", "Qwen/Qwen3-Embedding-8B", "bge-m3",
+        "BAAI/bge-large-en-v1.5", "intfloat/multilingual-e5-large", "all-minilm:22m", "thenlper/gte-base",
+        "sentence-transformers/paraphrase-multilingual", "granite-embedding:30m",
+    ],
+)  # fmt: skip
+def test_an_embedding_model_is_known_by_its_name(name: str) -> None:
+    assert embeds(name)
+
+
+@pytest.mark.parametrize("name", ["llama3.2", "qwen3:8b", "BAAI/bge-reranker-v2-m3", "some5-chat", "gpt-4o", "phi3.5"])
+def test_other_names_say_nothing_of_embedding(name: str) -> None:
+    assert not embeds(name)

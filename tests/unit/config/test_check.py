@@ -34,5 +34,5 @@ def test_a_broken_file_is_reported_errors_first(tmp_path: Path) -> None:
 def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     report = check(tmp_path / "no.yaml", {})
     assert [str(error) for error in report.errors] == [
-        f"{tmp_path / 'no.yaml'}: the file does not exist Check the path."
+        f"{tmp_path / 'no.yaml'}: the file does not exist. Check the path."
     ]

@@ -97,6 +97,12 @@ def test_a_missing_file_is_refused_and_waited_for(tmp_path: Path) -> None:
     ]
 
 
+def test_where_a_missing_file_was_looked_for_is_told_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "main.yaml", "include: [gone.yaml]\n")
+    monkeypatch.chdir(tmp_path)
+    assert str(refusal(Path("main.yaml"))).endswith(f"It was looked for in {tmp_path}.")
+
+
 def test_a_broken_included_file_is_among_the_sources(tmp_path: Path) -> None:
     main = put(tmp_path, "main.yaml", "include: [a.yaml]\n")
     put(tmp_path, "a.yaml", "a: [\n")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import pointsman
 from pointsman.catalog.overrides import NO_OVERRIDES, read_overrides
 from pointsman.config.findings import nearest
 from pointsman.config.known_keys import (
     HONOURED_OTHERWISE,
     NOT_YET,
+    SO_ANYWAY,
     STRUCTS,
     field_names,
     is_honoured,
@@ -30,6 +35,23 @@ def test_what_has_no_effect_yet_is_a_field_that_is_checked() -> None:
     for section, keys in NOT_YET.items():
         assert keys <= field_names(STRUCTS[section])
         assert not any(is_honoured(section, key) for key in keys)
+
+
+def test_what_is_honoured_is_read_by_somebody() -> None:
+    package = Path(pointsman.__file__).parent
+    own = {package / "config" / name for name in ("sections.py", "known_keys.py")}
+    sources = "\n".join(path.read_text() for path in package.rglob("*.py") if path not in own)
+    words = set(re.findall(r"\w+", sources))
+    for section, struct in STRUCTS.items():
+        unread = {key for key in field_names(struct) if is_honoured(section, key)} - words
+        assert not unread, f"{section}: nothing acts on {unread}; they belong in NOT_YET"
+
+
+def test_what_is_so_anyway_is_known_and_has_no_effect_of_its_own() -> None:
+    for section, keys in SO_ANYWAY.items():
+        for key in keys:
+            assert known_keys().knows(section, key)
+            assert not is_honoured(section, key)
 
 
 def test_every_entry_is_well_formed() -> None:

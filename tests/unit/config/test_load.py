@@ -12,6 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pointsman.config.environment import START_VARIABLES, VARIABLES
 from pointsman.config.findings import ConfigRefused
 from pointsman.config.known_keys import known_keys
 from pointsman.config.load import Loaded, load
@@ -149,7 +150,6 @@ def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
         "litellm_settings.cache",
         "litellm_settings.cache_params",
         "litellm_settings.fallbacks",
-        "router_settings.routing_strategy",
         "router_settings.redis_host",
         "general_settings.database_url",
         "general_settings.alerting",
@@ -158,6 +158,34 @@ def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
         "callback_settings",
         "mcp_servers",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        (
+            "litellm_settings: {callbacks: [prometheus], success_callback: prometheus, num_retries: 0, cache: false}",
+            set(),
+        ),
+        ("router_settings: {routing_strategy: simple-shuffle, disable_cooldowns: true}", set()),
+        ("general_settings: {store_model_in_db: false}", set()),
+        ("litellm_settings: {callbacks: [prometheus, langfuse]}", {"litellm_settings.callbacks"}),
+        (
+            "litellm_settings: {num_retries: false, cache: 0}",
+            {"litellm_settings.num_retries", "litellm_settings.cache"},
+        ),
+        ("router_settings: {routing_strategy: least-busy}", {"router_settings.routing_strategy"}),
+    ],
+)
+def test_what_is_so_anyway_is_not_warned_of(write: Write, text: str, warned: set[str]) -> None:
+    assert {warning.path for warning in load(write(text), {}).warnings} == warned
+
+
+def test_a_variable_that_is_used_before_the_file_is_read_is_warned_of_there(write: Write) -> None:
+    assert frozenset(VARIABLES) >= START_VARIABLES
+    for name in START_VARIABLES:
+        loaded = load(write(f"environment_variables: {{OLLAMA_HOST: a, {name}: '1'}}\n"), {})
+        assert [warning.path for warning in loaded.warnings] == [f"environment_variables.{name}"]
 
 
 def test_secrets_do_not_print() -> None:
@@ -373,6 +401,15 @@ def test_an_id_belongs_to_one_deployment(write: Write) -> None:
 def test_a_star_that_stands_for_nothing_is_told(write: Write) -> None:
     (warning,) = warned(write("model_list: [{model_name: a, litellm_params: {model: openai/*}}]"))
     assert "has a * that stands for nothing" in warning
+
+
+def test_a_mode_that_is_none_is_told_by_its_value(write: Write) -> None:
+    path = write(
+        "model_list: [{model_name: a, litellm_params: {model: openai/a}, model_info: {mode: os.environ/MODE}}]"
+    )
+    assert load(path, {"MODE": "embedding"}).warnings == ()
+    (warning,) = load(path, {"MODE": "chatt"}).warnings
+    assert str(warning).endswith("model_list[0].model_info.mode: is no mode that is known. Did you mean chat?")
 
 
 def test_what_an_anchor_repeats_is_told_once(write: Write) -> None:

@@ -78,6 +78,7 @@ def test_a_plain_scalar_means_what_yaml_1_1_says_except_dates(text: str, value: 
 @given(
     st.from_regex(r"[-+]?[0-9a-fxob:._eE~nuly]{1,12}|\.inf|\.NaN|(?i:true|false|yes|no|on|off|null)", fullmatch=True)
 )
+@example("-.0")
 @example("0b_")
 @example("1__:2")
 @example("0_")

@@ -22,10 +22,14 @@ DEPLOYMENT = {
     "x-litellm-model-id": "dep-1",
     "x-litellm-model-group": "public",
     "x-litellm-model-name": "openai/real",
-    "x-litellm-model-api-base": "http://upstream/v1",
     "x-litellm-attempted-retries": "0",
     "x-litellm-attempted-fallbacks": "0",
 }
+
+
+ADDRESS = {"x-litellm-model-api-base": "http://upstream/v1"}
+SSE = b"text/event-stream; charset=utf-8"
+OPERATOR = Principal(key_record(), admin=True)
 
 
 def lines(head: bytes) -> dict[str, str]:
@@ -56,7 +60,7 @@ def test_a_whole_answer_tells_what_it_cost_how_long_it_took_and_who_gave_it() ->
 
 
 def test_a_stream_tells_who_gives_it_and_is_neither_kept_nor_held_back_on_the_way() -> None:
-    head = Heads("1.2.3").stream("call-1", deployment(), Principal(key_record()))
+    head = Heads("1.2.3").stream("call-1", SSE, deployment(), Principal(key_record()))
     assert lines(head) == {
         "content-type": "text/event-stream; charset=utf-8",
         "cache-control": "no-cache",
@@ -69,8 +73,11 @@ def test_a_stream_tells_who_gives_it_and_is_neither_kept_nor_held_back_on_the_wa
 def test_an_error_tells_who_gave_it_as_far_as_that_was_decided() -> None:
     heads = Heads("1.2.3")
     plain = {"content-type": "application/json", "x-litellm-call-id": "call-1"}
-    assert lines(heads.error("call-1", None, None)) == {**plain, "x-litellm-version": "1.2.3"}
-    assert lines(heads.error("call-1", 31.0, deployment())) == {**plain, **DEPLOYMENT, "retry-after": "31"}
+    assert lines(heads.error("call-1", None, None, None)) == {**plain, "x-litellm-version": "1.2.3"}
+    told = {**plain, **DEPLOYMENT, "retry-after": "31"}
+    for principal in (None, Principal(key_record())):
+        assert lines(heads.error("call-1", 31.0, deployment(), principal)) == told
+    assert lines(heads.error("call-1", 31.0, deployment(), OPERATOR)) == {**told, **ADDRESS}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +122,7 @@ def test_the_limits_of_a_key_are_told_with_what_is_left_of_them(
     principal.tokens.add(120, 100)
     told = whole(Heads("1"), principal)
     assert {name: value for name, value in told.items() if "limit" in name or "budget" in name} == expected
-    stream = lines(Heads("1").stream("call-1", deployment(), principal))
+    stream = lines(Heads("1").stream("call-1", SSE, deployment(), principal))
     assert {name: value for name, value in stream.items() if "limit" in name or "budget" in name} == expected
 
 
@@ -130,12 +137,12 @@ def test_the_limits_of_a_key_are_told_with_what_is_left_of_them(
     ],
 )
 def test_the_address_of_the_upstream_is_shown_without_what_may_be_secret(base: str, shown: str) -> None:
-    assert whole(Heads("1"), Principal(key_record()), api_base=base)["x-litellm-model-api-base"] == shown
+    assert whole(Heads("1"), OPERATOR, api_base=base)["x-litellm-model-api-base"] == shown
 
 
 @given(st.text(), st.text(), st.text())
 def test_no_name_can_begin_a_line_of_its_own(identity: str, group: str, model: str) -> None:
-    told = whole(Heads(model), Principal(key_record()), id=identity, group=group, litellm_model=model)
+    told = whole(Heads(model), OPERATOR, id=identity, group=group, litellm_model=model)
     assert len(told) == 13
 
 
@@ -144,9 +151,9 @@ def test_what_is_no_text_in_a_header_becomes_a_question_mark() -> None:
 
 
 def test_a_deployment_that_was_changed_is_told_of_as_it_is_now() -> None:
-    heads, principal = Heads("1"), Principal(key_record())
-    assert whole(heads, principal)["x-litellm-model-api-base"] == "http://upstream/v1"
-    assert whole(heads, principal, api_base="http://other")["x-litellm-model-api-base"] == "http://other"
+    heads = Heads("1")
+    assert whole(heads, OPERATOR)["x-litellm-model-api-base"] == "http://upstream/v1"
+    assert whole(heads, OPERATOR, api_base="http://other")["x-litellm-model-api-base"] == "http://other"
 
 
 def test_ever_new_deployments_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.errors import TimedOut
+from pointsman.core.exchange import InferenceRoute
+from pointsman.core.upstream import Operation
+from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.lifecycle.relay import retry_after
 from tests.unit.lifecycle.house_script import ScriptedFlight, Stage, chat_body
 from tests.unit.lifecycle.openai_words import DONE, GOOD, LAST, USAGE, chunk, refusal
@@ -67,6 +70,20 @@ def test_a_silent_upstream_of_a_stream_is_bridged_by_comments(stage: Stage) -> N
     assert stage.happened.count("begun") == 1
     first, began = stage.record.first_token_at, stage.record.started_at
     assert first is not None and first - began == 5, "a comment is not a token"
+    stage.settled()
+
+
+def test_a_dialect_without_comments_has_its_client_wait_in_silence(stage: Stage) -> None:
+    class Quiet(OpenAIDialect):
+        keepalive = b""
+
+    inbound = stage.inbound(chat_body(stream=True))
+    inbound.head.route = InferenceRoute(Operation.CHAT, Quiet(), "/chat/completions")
+    story, client = stage.begin_with(inbound)
+    stage.flight.silence()
+    assert stage.happened == ["sent"]
+    stage.flight.fail(TimedOut("The upstream sent nothing."))
+    assert story.over and client.status == 408, "nothing has begun, so it is an ordinary error"
     stage.settled()
 
 

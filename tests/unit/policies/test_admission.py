@@ -43,6 +43,15 @@ def test_a_call_reserves_what_it_may_cost_and_settling_replaces_that_by_what_it_
     assert counts(admission, principal) == (0, 0, 0, 120 * CENT, 120 * CENT, 1, 110)
 
 
+def test_who_drains_lets_nobody_in_and_takes_nothing() -> None:
+    admission, principal = Admission(AdmissionSettings()), Principal(key_record(rpm_limit=10))
+    admission.draining = True
+    with pytest.raises(LimitReached) as refused:
+        admission.admit(principal, ask(), priced(), 5)
+    assert (refused.value.status, refused.value.code, refused.value.retry_after) == (503, "shutting_down", 1.0)
+    assert counts(admission, principal) == (0, 0, 0, 0, 0, 0, 0)
+
+
 def test_settling_a_second_time_does_nothing() -> None:
     admission = Admission(AdmissionSettings())
     principal = Principal(key_record(max_budget=1000 * CENT, tpm_limit=10_000, rpm_limit=10))

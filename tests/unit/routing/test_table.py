@@ -74,6 +74,15 @@ def test_names_are_what_may_be_listed_without_hidden_ones_and_wildcards() -> Non
     assert served(table, "d") == ["1"], "hidden is not closed"
 
 
+def test_further_names_of_what_is_found_answer_and_are_not_listed() -> None:
+    further = {"x:latest": "x", "ollama/x": "x", "y": "x", "a": "x"}
+    table = RoutingTable([entry("1", "x"), entry("2", "y")], {"a": "y"}, unlisted=further)
+    assert table.names == ("x", "y", "a")
+    assert table.unlisted == ("x:latest", "ollama/x")
+    assert served(table, "ollama/x") == served(table, "x:latest") == ["1"]
+    assert served(table, "y") == served(table, "a") == ["2"], "what the operator names wins"
+
+
 def test_made_up_names_under_a_wildcard_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_module, "_EXPANDED_MAX", 10)
     table = RoutingTable([entry("1", "a")], patterns=[pattern("openai/*")])

@@ -216,6 +216,34 @@ async def test_other_paths_are_the_other_applications_in_between_ours(door: Door
     assert line.protocol.timeout_keep_alive_task is None, "the other application's timer does not close our answers"
 
 
+ORIGIN = b"Origin: https://page.example\r\n"
+
+
+async def test_a_web_page_may_read_every_kind_of_answer_and_others_are_not_bothered_with_it(door: Door) -> None:
+    asked = [post(lines=ORIGIN), post(lines=ORIGIN), post(), post(b"hello", lines=ORIGIN)]
+    line = served(door, *asked, post(lines=ORIGIN).replace(b"POST", b"GET"))
+    stream = door.connect()
+    door.stage.sender.act = lambda flight: flight.piece(chunk("a") + LAST, last=True)
+    stream.hear(post(STREAM, lines=ORIGIN))
+    allowed = [fields.get("access-control-allow-origin") for _, fields, _ in (*line.answers, *stream.answers)]
+    assert statuses(line) == [200, 200, 200, 400, 405]
+    assert allowed == ["*", "*", None, "*", "*", "*"]
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_what_a_page_asks_beforehand_is_the_other_applications(door: Door, asks: bool) -> None:
+    lines = ORIGIN + (b"Access-Control-Request-Method: POST\r\n" if asks else b"")
+    line = served(door, b"OPTIONS /v1/chat/completions HTTP/1.1\r\nHost: x\r\n%b%b\r\n" % (KEY_LINE, lines))
+    await door.turn(lambda: line.answers)
+    assert statuses(line) == [203 if asks else 405]
+    line.lose()
+
+
+async def test_every_answer_of_ours_is_dated(door: Door) -> None:
+    line = served(door, post(), post(), post(b"hello"), post().replace(b"POST", b"GET"))
+    assert len(line.answers) == 4 and all(fields["date"].endswith(" GMT") for _, fields, _ in line.answers)
+
+
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP\r\n"
 
 

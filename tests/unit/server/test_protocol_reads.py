@@ -30,6 +30,7 @@ LINES = st.sampled_from(
         b"X-Content-Length: 5\r\n",
         b"Content-Type: application/json\r\nConnection: keep-alive\r\n",
         b"Expect: 100-continue\r\n",
+        b"Origin: http://page.example\r\n",
     ]
 )
 PATHS = st.sampled_from([b"/v1/chat/completions", b"/v1/embeddings?x=1", b"/engines/a%20b/completions"])
@@ -72,8 +73,10 @@ def loop() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-async def talk(requests: list[list[bytes]], *, fresh: bool = False) -> tuple[list[tuple[object, ...]], list[bytes]]:
-    """Send requests, each as the reads it comes in; gives what was heard and the bodies of the answers.
+async def talk(
+    requests: list[list[bytes]], *, fresh: bool = False
+) -> tuple[list[tuple[object, ...]], list[protocol_script.Reply]]:
+    """Send requests, each as the reads it comes in; gives what was heard and answered.
 
     ``fresh`` takes a connection of its own for each, so that no head is known.
     """
@@ -95,7 +98,7 @@ async def talk(requests: list[list[bytes]], *, fresh: bool = False) -> tuple[lis
         if timer is not None:
             timer.cancel()
     assert door.stage.escaped == []
-    return echo.heard, [body for line in lines for _, _, body in final(line)]
+    return echo.heard, [answer for line in lines for answer in final(line)]
 
 
 def final(line: Line) -> list[protocol_script.Reply]:
@@ -181,7 +184,8 @@ def test_of_requests_sent_without_waiting_a_first_part_is_answered_in_order_and_
             line.hear(*cut(b"".join(requests), places))
             await door.turn()
         got = [body for _, _, body in final(line)]
-        assert got == (await talk([[request] for request in requests], fresh=True))[1][: len(got)]
+        _, apart = await talk([[request] for request in requests], fresh=True)
+        assert got == [body for _, _, body in apart[: len(got)]]
         assert got and (len(got) == len(requests) or line.closed())
         line.lose()
 

@@ -64,6 +64,7 @@ def call(**values: object) -> CallRecord:
         api_base="http://secret-place/v1",
         usage=Usage(70, 30, 11, 0, 12),
         cost=25 * 10**6,
+        attempts=1,
         stream=True,
         overhead_ms=500.0,
     )

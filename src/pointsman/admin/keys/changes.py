@@ -8,11 +8,11 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from pointsman.admin.durations import after
 from pointsman.admin.keys.requests import KeyFields
 from pointsman.admin.keys.restrictions import Unenforced, unenforced
 from pointsman.core.errors import Malformed
 from pointsman.core.price import picodollars
+from pointsman.policies.durations import ResetClock, ends_at, next_reset
 from pointsman.stores.ports import KeyChanges
 from pointsman.wire.json_fields import decode_field
 
@@ -30,11 +30,17 @@ Given = TypeVar("Given")
 
 
 def changes_of(
-    fields: KeyFields, body: Mapping[str, msgspec.Raw], now: float, extra: msgspec.Raw = _NO_FIELDS
+    fields: KeyFields,
+    body: Mapping[str, msgspec.Raw],
+    now: float,
+    clock: ResetClock,
+    *,
+    extra: msgspec.Raw = _NO_FIELDS,
 ) -> tuple[KeyChanges, tuple[str, ...]]:
     """What the request changes, and the names of the fields that it wants heeded and that are not.
 
-    ``body`` are all fields of the request, ``extra`` is what the key keeps unheeded so far, ``now`` is wall time.
+    ``body`` are all fields of the request, ``extra`` is what the key keeps unheeded so far, ``now`` is wall time,
+    ``clock`` tells when budgets are reset.
 
     Raises:
         Malformed, Unsupported: a value that no key can have; ``param`` names the field.
@@ -53,11 +59,11 @@ def changes_of(
         max_budget=_money(fields.max_budget),
         soft_budget=_money(fields.soft_budget),
         budget_duration=_or_none(fields.budget_duration),
-        budget_reset_at=_moment(fields.budget_duration, now, "budget_duration"),
+        budget_reset_at=_reset(fields.budget_duration, now, clock),
         rpm_limit=fields.rpm_limit,
         tpm_limit=fields.tpm_limit,
         max_parallel_requests=fields.max_parallel_requests,
-        expires=_moment(None if fields.duration == _NEVER else fields.duration, now, "duration"),
+        expires=_expiry(fields.duration, now),
         blocked=_or_else(fields.blocked, False),
         tags=_tags(fields),
         extra=_extra(passive, extra),
@@ -77,9 +83,15 @@ def _money(value: float | UnsetType | None) -> int | UnsetType | None:
     return picodollars(value) if isinstance(value, int | float) else value
 
 
-def _moment(duration: str | UnsetType | None, now: float, field: str) -> float | UnsetType | None:
+def _expiry(duration: str | UnsetType | None, now: float) -> float | UnsetType | None:
     if isinstance(duration, str):
-        return after(duration, now, field) if duration else None
+        return ends_at(duration, now, "duration") if duration not in {"", _NEVER} else None
+    return duration
+
+
+def _reset(duration: str | UnsetType | None, now: float, clock: ResetClock) -> float | UnsetType | None:
+    if isinstance(duration, str):
+        return next_reset(duration, now, clock) if duration else None
     return duration
 
 

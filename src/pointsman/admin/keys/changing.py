@@ -20,13 +20,15 @@ __all__ = ["block_key", "delete_keys", "reset_spend", "unblock_key", "update_key
 
 async def update_key(office: Office, visit: Visit[Nothing, UpdateKeyRequest]) -> Answer:
     """Change what the request names, and leave the rest."""
-    old = await existing_key(office, token_meant(visit.body.key))
-    changes, unheeded = changes_of(visit.body, visit.fields, office.clock.wall(), old.extra)
+    token = await _token_to_update(office, visit.body)
+    old = await existing_key(office, token)
+    now = office.clock.wall()
+    changes, unheeded = changes_of(visit.body, visit.fields, now, office.reset_clock, extra=old.extra)
     if isinstance(changes.spend, int):
         # What was spent before is not to be added to what is set now.
         await flushed(office)
     record = await _changed(office, old.token, changes)
-    return Answer({**full_row(record), "key": record.token}, headers=not_enforced_header(unheeded))
+    return Answer({**full_row(record), "key": visit.body.key or token}, headers=not_enforced_header(unheeded))
 
 
 async def block_key(office: Office, visit: Visit[Nothing, OneKeyRequest]) -> Answer:
@@ -51,7 +53,7 @@ async def delete_keys(office: Office, visit: Visit[Nothing, KeysRequest]) -> Ans
     named = tuple(name for name, token in meant.items() if token in deleted)
     if not named:
         raise NotFound("None of these keys exists.", hint="GET /key/list has all.", param="keys")
-    return Answer(DeletedKeysReply(tuple(name if name in keys else meant[name] for name in named)))
+    return Answer(DeletedKeysReply(named))
 
 
 async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) -> Answer:
@@ -65,6 +67,17 @@ async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) 
     limit = None if record.max_budget is None else dollars(record.max_budget)
     reset_at = iso_or_none(record.budget_reset_at)
     return Answer(ResetSpendReply(record.token, dollars(record.spend), dollars(old.spend), limit, reset_at))
+
+
+async def _token_to_update(office: Office, wanted: UpdateKeyRequest) -> str:
+    if wanted.key:
+        return token_meant(wanted.key)
+    if not wanted.key_alias:
+        raise Malformed("key or key_alias is required.", param="key")
+    found = await tokens_of_aliases(office, (wanted.key_alias,))
+    if not found:
+        raise NotFound("No key has this alias.", hint="GET /key/list has all keys.", param="key_alias")
+    return found[wanted.key_alias]
 
 
 async def _set_blocked(office: Office, key: str, *, blocked: bool) -> Answer:

@@ -7,11 +7,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from pointsman.admin.durations import approximate_seconds
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields
 from pointsman.config.sections import KeyBounds
 from pointsman.core.errors import Malformed, Misconfigured, Refused
+from pointsman.policies.durations import UTC_MIDNIGHT, approximate_seconds
 
 __all__ = ["bounded", "demand_usable_defaults", "with_defaults"]
 
@@ -28,7 +28,7 @@ def demand_usable_defaults(defaults: Mapping[str, msgspec.Raw]) -> None:
     """
     try:
         fields = msgspec.json.decode(msgspec.json.encode(dict(defaults)), type=GenerateKeyRequest, strict=False)
-        changes_of(fields, dict(defaults), now=0.0)
+        changes_of(fields, dict(defaults), 0.0, UTC_MIDNIGHT)
     except (Refused, msgspec.MsgspecError) as problem:
         said = problem.told() if isinstance(problem, Refused) else str(problem)
         raise Misconfigured(f"litellm_settings.default_key_generate_params: {said}") from None

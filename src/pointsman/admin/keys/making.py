@@ -39,7 +39,7 @@ async def generate_key(office: Office, visit: Visit[Nothing, GenerateKeyRequest]
         wanted = read_body(msgspec.json.encode(dict(body)), _decode_generate)
     wanted = bounded(wanted, office.key_bounds)
     now = office.clock.wall()
-    changes, unheeded = changes_of(wanted, body, now)
+    changes, unheeded = changes_of(wanted, body, now, office.reset_clock)
     key = _chosen_key(office, wanted.key)
     record = changed_record(_blank(key, now, changed_by(visit)), changes)
     await office.keys.insert(record)
@@ -61,7 +61,7 @@ async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequ
         raise Malformed("key is required.", param="key")
     old = await existing_key(office, token_meant(meant))
     now = office.clock.wall()
-    changes, unheeded = changes_of(wanted, visit.fields, now, old.extra)
+    changes, unheeded = changes_of(wanted, visit.fields, now, office.reset_clock, extra=old.extra)
     _demand_no_spend(changes)
     key = _chosen_key(office, wanted.new_key)
     kept = msgspec.structs.replace(old, token=token_of(key), key_name=_shown(key), created_by=changed_by(visit))
@@ -76,10 +76,14 @@ def _chosen_key(office: Office, chosen: str | UnsetType | None) -> str:
     """The key that was asked for, or a random one.
 
     Raises:
-        Malformed: it is none that could be a key, or it is the master key.
+        Forbidden: the operator lets nobody choose.
+        Malformed: it is none that could be a key.
+        Conflict: it is the master key.
     """
     if not isinstance(chosen, str):
         return fresh_token()
+    if not office.own_keys:
+        raise Forbidden("Keys are made here and cannot be chosen.", hint="Leave it out to have one made.", param="key")
     if not chosen.startswith("sk-") or len(chosen) < _KEY_CHARACTERS_MIN or not _is_visible(chosen):
         raise Malformed(
             f"A key must start with sk- and have at least {_KEY_CHARACTERS_MIN} visible ASCII characters.",

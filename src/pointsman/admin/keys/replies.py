@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
 
 import msgspec
 
@@ -19,12 +21,19 @@ __all__ = [
     "KeyRow",
     "KeysInfoReply",
     "ResetSpendReply",
+    "ShownKeyRow",
     "StoredKeyRow",
     "UpdatedKeyReply",
     "full_row",
     "generated_key",
-    "key_row",
+    "shown_row",
 ]
+
+_UNRESTRICTED: Final[Mapping[str, object]] = MappingProxyType({
+    "allowed_cache_controls": (), "allowed_routes": (), "budget_id": None, "config": {}, "model_max_budget": {},
+    "model_spend": {}, "organization_id": None, "permissions": {},
+})  # fmt: skip
+"""What LiteLLM's row has besides ours, and its clients read; a key that would be restricted by one is refused."""
 
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -50,10 +59,26 @@ class KeyRow(msgspec.Struct, kw_only=True):
     expires: str | None
     blocked: bool
     tags: tuple[str, ...]
+    budget_id: str | None
+    organization_id: str | None
+    allowed_routes: tuple[str, ...]
+    allowed_cache_controls: tuple[str, ...]
+    config: dict[str, msgspec.Raw]
+    permissions: dict[str, msgspec.Raw]
+    model_max_budget: dict[str, msgspec.Raw]
+    model_spend: dict[str, float]
     created_at: str
     updated_at: str
     created_by: str | None
     last_active: str | None
+
+
+class ShownKeyRow(KeyRow, kw_only=True):
+    """A key and what became of it (``revoked``: blocked); of a deleted one also when and by whom."""
+
+    status: Literal["active", "expired", "revoked", "deleted"]
+    deleted_at: str | msgspec.UnsetType | None = msgspec.UNSET
+    deleted_by: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class StoredKeyRow(KeyRow, kw_only=True):
@@ -73,16 +98,16 @@ class GeneratedKeyReply(StoredKeyRow, kw_only=True):
 
 
 class UpdatedKeyReply(StoredKeyRow, kw_only=True):
-    """A changed key; ``key`` is its hash."""
+    """A changed key; ``key`` is what the request named it by."""
 
     key: str
 
 
 class KeyInfoReply(msgspec.Struct):
-    """One key: the hash, and the row."""
+    """One key: what the request named it by (left out: its hash), and the row."""
 
     key: str
-    info: KeyRow
+    info: ShownKeyRow
 
 
 class KeysInfoReply(msgspec.Struct):
@@ -102,7 +127,7 @@ class KeyListReply(msgspec.Struct):
 
 
 class DeletedKeysReply(msgspec.Struct):
-    """The keys that are deleted now, as the request named them; those named by alias, by their hash."""
+    """The keys that are deleted now, as the request named them."""
 
     deleted_keys: tuple[str, ...]
 
@@ -117,22 +142,34 @@ class ResetSpendReply(msgspec.Struct):
     budget_reset_at: str | None
 
 
-def key_row(record: KeyRecord) -> dict[str, object]:
-    """:class:`KeyRow` with the fields that are kept unheeded; a field of ours wins over one of theirs."""
-    return {**_decode_object(record.extra), **_row(record)}
+def shown_row(record: KeyRecord, removal: Removal | None, now: float) -> dict[str, object]:
+    """:class:`ShownKeyRow` with the fields that are kept unheeded; a field of ours wins over one of theirs."""
+    status = "active"
+    if removal is not None:
+        status = "deleted"
+    elif record.blocked:
+        status = "revoked"
+    elif record.expires is not None and record.expires <= now:
+        status = "expired"
+    return {**_key_row(record), **_removal(removal), "status": status}
 
 
 def full_row(record: KeyRecord, removal: Removal | None = None) -> dict[str, object]:
     """:class:`StoredKeyRow`, likewise."""
-    row = {**key_row(record), "token": record.token}
-    if removal is not None:
-        row |= {"deleted_at": iso(removal.at), "deleted_by": removal.by}
-    return row
+    return {**_key_row(record), **_removal(removal), "token": record.token}
 
 
 def generated_key(record: KeyRecord, key: str, duration: str | None) -> dict[str, object]:
     """:class:`GeneratedKeyReply`, likewise."""
     return {**full_row(record), "key": key, "token_id": record.token, "duration": duration}
+
+
+def _key_row(record: KeyRecord) -> dict[str, object]:
+    return {**_UNRESTRICTED, **_decode_object(record.extra), **_row(record)}
+
+
+def _removal(removal: Removal | None) -> dict[str, object]:
+    return {} if removal is None else {"deleted_at": iso(removal.at), "deleted_by": removal.by}
 
 
 def _row(record: KeyRecord) -> dict[str, object]:

@@ -33,7 +33,7 @@ __all__ = [
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Dollars = Annotated[float, Meta(ge=0, le=9_000_000, description="US dollars")]
-Duration = Annotated[str, Meta(max_length=16, description="30s, 15m, 12h, 7d, 2w or 1mo")]
+Duration = Annotated[str, Meta(max_length=16, description="30s, 15m, 12h, 7d, 2w or 1mo; or daily, weekly, monthly")]
 KeyText = Annotated[str, Meta(min_length=1, max_length=1024, description="a key, or the hash it is stored under")]
 Label = Annotated[str, Meta(max_length=256)]
 ModelName = Annotated[str, Meta(min_length=1, max_length=MODEL_NAME_BYTES_MAX)]
@@ -67,9 +67,9 @@ class GenerateKeyRequest(KeyFields, frozen=True, kw_only=True):
 
 
 class UpdateKeyRequest(KeyFields, frozen=True, kw_only=True):
-    """Changes to the key named by ``key``."""
+    """Changes to the key named by ``key``; without it, to the one that has ``key_alias``."""
 
-    key: KeyText
+    key: KeyText | UnsetType | None = UNSET
 
 
 class RegenerateKeyRequest(KeyFields, frozen=True, kw_only=True):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pointsman.admin.authority import demand_own_key, own_token
 from pointsman.admin.keys.lookup import existing_key, flushed, token_meant, tokens_of_aliases
-from pointsman.admin.keys.replies import KeyListReply, full_row, key_row
+from pointsman.admin.keys.replies import KeyListReply, full_row, shown_row
 from pointsman.admin.keys.requests import KeyInfoQuery, KeyListQuery, KeysRequest
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.errors import Malformed, Unsupported
-from pointsman.stores.ports import KeyPage, KeyQuery
+from pointsman.core.identity import KeyRecord
+from pointsman.stores.ports import KeyPage, KeyQuery, Removal
 
 __all__ = ["key_info", "keys_info", "list_keys"]
 
@@ -17,15 +18,15 @@ _UNSUPPORTED_FILTERS = ("organization_id", "project_id", "access_group_id", "age
 
 
 async def key_info(office: Office, visit: Visit[KeyInfoQuery, Nothing]) -> Answer:
-    """One key; without ``key`` the caller's own."""
+    """One key, a deleted one too; without ``key`` the caller's own."""
     wanted = visit.query.key
     token = token_meant(wanted) if wanted else visit.caller.record.token
     demand_own_key(visit.caller, token)
     if not wanted and visit.caller.admin:
         raise Malformed("The master key is not a stored key.", hint="Name a key: /key/info?key=sk-…", param="key")
     await flushed(office)
-    record = await existing_key(office, token)
-    return Answer({"key": record.token, "info": key_row(record)})
+    record, removal = await _live_or_deleted(office, token)
+    return Answer({"key": wanted or token, "info": shown_row(record, removal, office.clock.wall())})
 
 
 async def keys_info(office: Office, visit: Visit[Nothing, KeysRequest]) -> Answer:
@@ -52,6 +53,14 @@ async def list_keys(office: Office, visit: Visit[KeyListQuery, Nothing]) -> Answ
     await flushed(office)
     page = await office.keys.find(_store_query(query, own))
     return Answer(_page_reply(query, page))
+
+
+async def _live_or_deleted(office: Office, token: str) -> tuple[KeyRecord, Removal | None]:
+    if await office.keys.get(token) is None:
+        history = await office.keys.find(KeyQuery(key_hash=token, size=1, status="deleted"))
+        if history.records:
+            return history.records[0], history.removals[0]
+    return await existing_key(office, token), None
 
 
 def _store_query(query: KeyListQuery, own: str | None) -> KeyQuery:

@@ -33,12 +33,17 @@ class Prices(msgspec.Struct, frozen=True):
 
 
 def described(deployment: Deployment, facts: Callable[[Deployment], ModelFacts | None]) -> Described:
-    """What is known; what the deployment itself says is better than the catalogue."""
-    known = facts(deployment)
+    """What is known; what the deployment itself says is better than the catalogue.
+
+    Who made the deployment knew what the model is for: the catalogue was asked, or better, its server. A server that
+    tells how long a prompt may be has told what there is to tell: a row of the same name would only contradict it.
+    """
+    told = deployment.discovered and deployment.context_tokens is not None
+    known = None if told else facts(deployment)
     if known is None:
         known = ModelFacts(key=deployment.model, source="")
     return Described(
-        mode=deployment.mode if deployment.mode != "chat" else known.mode or "chat",
+        mode=deployment.mode,
         context_tokens=deployment.context_tokens or known.context_tokens,
         output_tokens=deployment.output_tokens_max or known.output_tokens_max,
         capabilities=deployment.capabilities or known.capabilities,

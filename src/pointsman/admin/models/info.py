@@ -1,6 +1,7 @@
 """``/model/info`` and ``/model_group/info``: LiteLLM's descriptions of deployments and groups, without secrets.
 
-Only what is listed here is shown: pinned body fields and headers may hold credentials, so they are not.
+Of ``litellm_params`` only what is listed here is shown: pinned body fields and headers may hold credentials, so they
+are not. ``model_info`` is written to be shown, so what we do not know of it is, too.
 """
 
 from __future__ import annotations
@@ -158,6 +159,7 @@ def _info_row(office: Office, deployment: Deployment, *, admin: bool) -> object:
         max_parallel_requests=deployment.max_parallel_requests,
     )
     info: dict[str, object] = {
+        **deployment.told,
         "id": deployment.id,
         "db_model": False,
         "mode": known.mode,

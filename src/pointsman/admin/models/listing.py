@@ -23,9 +23,9 @@ _SHOWN_CHARACTERS_MAX: Final = 128
 
 
 class ModelListQuery(msgspec.Struct, frozen=True):
-    """``return_wildcard_routes`` lists names such as ``openai/*`` too."""
+    """``return_wildcard_routes`` lists names such as ``openai/*`` too; left out: as the operator has set it."""
 
-    return_wildcard_routes: bool = False
+    return_wildcard_routes: bool | None = None
 
 
 class ModelCard(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -51,7 +51,8 @@ async def list_models(office: Office, visit: Visit[ModelListQuery, Nothing]) -> 
     """Every model that the key may use."""
     table = office.table()
     cards = [_card(office, name, group) for name, group in visible_groups(table, visit.caller)]
-    if visit.query.return_wildcard_routes:
+    asked = visit.query.return_wildcard_routes
+    if office.list_wildcards if asked is None else asked:
         seen = [name for name in table.patterns if may_use(visit.caller, name, name, frozenset())]
         cards += [ModelCard(id=name, object="model", created=_CREATED, owned_by="openai") for name in seen]
     return Answer(ModelList(tuple(cards), "list"))

@@ -15,12 +15,20 @@ __all__ = ["visible_deployments", "visible_group", "visible_groups"]
 def visible_groups(table: RoutingTable, caller: Principal) -> Iterator[tuple[str, Group]]:
     """Name → group, for all names that are listed, and those that only the key itself spells out.
 
-    A key's own aliases, and names in its ``models`` that a wildcard entry serves, are such.
+    A key's own aliases, and names in its ``models`` that a wildcard entry serves, are such. A model that the key may
+    only use under one of its further names (``ollama/*``) is listed under that.
     """
     record = caller.record
     own = [name for name in (*record.aliases, *record.models) if "*" not in name]
+    seen = set()
     for name in dict.fromkeys([*table.names, *own]):
         if "*" not in name and (group := visible_group(table, caller, name)) is not None:
+            seen.add(group.name)
+            yield name, group
+    for name in table.unlisted if caller.wildcards else ():
+        group = visible_group(table, caller, name)
+        if group is not None and group.name not in seen:
+            seen.add(group.name)
             yield name, group
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 import msgspec
 
@@ -28,8 +29,15 @@ __all__ = [
 ]
 
 
+_CUT_HEADER: Final = ("x-litellm-spend-logs-truncated", "true")
+"""LiteLLM's word for: there may be more rows than these."""
+
+
 class DaySpendRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One day (UTC) that had calls: USD in all, and by user, model group and key hash."""
+    """One day (UTC) that had calls: USD in all, and by user, model group and key hash.
+
+    As in LiteLLM, the sum of each key stands beside these under its hash, too.
+    """
 
     start_time: str = msgspec.field(name="startTime")
     spend: float
@@ -81,7 +89,8 @@ async def spend_logs(office: Office, visit: Visit[SpendLogsQuery, Nothing]) -> A
             offset=query.offset,
         )
     )
-    return Answer([spend_row(record, operator=visit.caller.admin) for record in records])
+    cut = (_CUT_HEADER,) if len(records) == query.limit else ()
+    return Answer([spend_row(record, operator=visit.caller.admin) for record in records], headers=cut)
 
 
 async def spend_keys(office: Office, visit: Visit[SpendKeysQuery, Nothing]) -> Answer:
@@ -122,10 +131,10 @@ async def _greatest_spenders(office: Office, limit: int) -> tuple[KeyRecord, ...
     return (await office.keys.find(KeyQuery(size=limit, sort_by="spend"))).records
 
 
-def _day_row(day: DaySpend) -> DaySpendRow:
+def _day_row(day: DaySpend) -> dict[str, object]:
     by = [{name: dollars(amount) for name, amount in sums.items()} for sums in (day.users, day.models, day.keys)]
     users, models, keys = by
-    return DaySpendRow(
+    row = DaySpendRow(
         start_time=day.day.isoformat(),
         spend=dollars(day.spend),
         calls=day.calls,
@@ -133,3 +142,4 @@ def _day_row(day: DaySpend) -> DaySpendRow:
         models=models,
         api_keys=keys,
     )
+    return {**keys, **msgspec.to_builtins(row)}

@@ -8,6 +8,7 @@ import msgspec
 
 from pointsman.admin.models.description import address_without_secrets
 from pointsman.admin.timestamps import iso, iso_or_none
+from pointsman.core.address import without_address
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
 
@@ -117,7 +118,7 @@ def spend_row(record: CallRecord, *, operator: bool) -> SpendRow:
         end_user=record.end_user or "",
         requester_ip_address=record.peer,
         request_tags=record.tags,
-        metadata=_metadata(record),
+        metadata=_metadata(record, operator=operator),
         cache_hit="False",
         cache_key="",
         messages=record.prompt or _NOTHING,
@@ -126,10 +127,12 @@ def spend_row(record: CallRecord, *, operator: bool) -> SpendRow:
     )
 
 
-def _metadata(record: CallRecord) -> SpendMetadata:
+def _metadata(record: CallRecord, *, operator: bool) -> SpendMetadata:
     usage = record.usage
     first = record.first_token_at
-    failed = record.error_code is not None
+    said = record.error_message or ""
+    if said and not operator:
+        said = without_address(said, record.api_base, record.model_group)
     return SpendMetadata(
         status=record.status,
         usage_source=usage.source,
@@ -147,7 +150,7 @@ def _metadata(record: CallRecord) -> SpendMetadata:
         token_details=TokenDetails(
             usage.cached, usage.cache_write, usage.reasoning, usage.audio_input, usage.audio_output
         ),
-        error_information=ErrorInformation(str(record.http_status), record.error_code or "", record.error_message or "")
-        if failed
-        else None,
+        error_information=None
+        if record.error_code is None
+        else ErrorInformation(str(record.http_status), record.error_code, said),
     )

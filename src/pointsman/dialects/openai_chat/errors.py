@@ -21,6 +21,11 @@ _CONTEXT_WORDS: Final = (
     "longer than the maximum model length",
     "exceeds the model's maximum context",
 )
+_CONTENT_HINTS: Final = {
+    "image input is not supported": "Choose a model with the capability vision, or send the request without images.",
+    "audio input is not supported": "Choose a model that takes audio, or send the request without it.",
+}
+"""llama.cpp answers such a request with 500, although nothing is broken."""
 _CODE_CHARACTERS_MAX: Final = 80
 
 
@@ -55,12 +60,15 @@ def read_error(status: int, body: bytes) -> UpstreamFailed:
     words = f"{kind} {code} {message}".lower()
     if status < 500 and any(phrase in words for phrase in _CONTEXT_WORDS):
         status, code = 400, "context_length_exceeded"
+    hint = next((told for phrase, told in _CONTENT_HINTS.items() if phrase in words), None)
+    if hint is not None and status in {400, 500}:
+        status, code = 400, "unsupported_parameter"
     return upstream_failure(
         status,
         message or f"The upstream answered with status {status} and said no more.",
         code=code or _code_for(status, words),
         param=(_text(shape.param)[:_CODE_CHARACTERS_MAX] or None) if shape else None,
-        hint=_hint(status),
+        hint=hint or _hint(status),
     )
 
 

@@ -236,5 +236,20 @@ def _write_result(result: ToolResult) -> ToolMessage:
         return ToolMessage(result.call_id, "", result.name)
     if len(parts) == 1 and isinstance(parts[0], Text):
         return ToolMessage(result.call_id, parts[0].text, result.name)
-    written = [TextPart(part.text) if isinstance(part, Text) else write_image(part) for part in parts]
-    return ToolMessage(result.call_id, written, result.name)
+    return ToolMessage(result.call_id, [_write_result_part(part) for part in parts], result.name)
+
+
+def _write_result_part(part: Text | Image | File) -> TextPart | ImagePart:
+    match part:
+        case Text():
+            return TextPart(part.text)
+        case Image():
+            return write_image(part)
+        case File():
+            if part.text is None:
+                raise Unsupported(
+                    "The result of a tool cannot hold a document in the OpenAI dialect.", param="messages"
+                )
+            return TextPart(part.text)
+        case _:
+            assert_never(part)

@@ -11,8 +11,9 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
+from pointsman.catalog.names import embeds
 from pointsman.core.errors import Broken, GatewayError
-from pointsman.providers.discovery.found import FoundHost, FoundModel, HostKind, Place
+from pointsman.providers.discovery.found import FoundHost, FoundModel, HostKind, Place, Stranger
 from pointsman.providers.ollama.control import Fetcher
 from pointsman.providers.transport import FetchReply
 
@@ -134,14 +135,16 @@ class CompatibleProbe:
     async def _cards(self) -> list[_Card]:
         reply = await self._fetch("/v1/models")
         if self._is_own(reply):
-            raise Broken(f"{self._place.url} is a gateway of this kind.")
+            raise Stranger(f"{self._place.url} is a gateway of this kind.")
         if reply.status in (401, 403):
-            raise Broken(f"The server at {self._place.url} wants a key; give it one in the configuration.")
+            raise Stranger(f"The server at {self._place.url} wants a key; give it one in the configuration.")
         models = _read(reply, _Models)
         if models is None:
-            raise Broken(f"What answers at {self._place.url} is not an OpenAI-compatible server.")
+            # A server that is still loading its model says 503.
+            kind = Broken if reply.status >= 500 else Stranger
+            raise kind(f"What answers at {self._place.url} is not an OpenAI-compatible server.")
         if any(card.owned_by == OWN_OWNER for card in models.data):
-            raise Broken(f"{self._place.url} is a gateway of this kind.")
+            raise Stranger(f"{self._place.url} is a gateway of this kind.")
         return models.data[:_MODELS_MAX]
 
     async def _optional(self, path: str, shape: type[Shape]) -> Shape | None:
@@ -213,5 +216,5 @@ def _plain_model(card: _Card, kind: HostKind) -> FoundModel:
 
 
 def _mode_by_name(name: str) -> Literal["chat", "embedding"]:
-    """These servers do not say what a model is for; the makers of embedding models do, in its name."""
-    return "embedding" if "embed" in name.lower() else "chat"
+    """These servers do not say what a model is for."""
+    return "embedding" if embeds(name) else "chat"

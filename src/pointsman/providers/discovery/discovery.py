@@ -14,7 +14,7 @@ import msgspec
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import GatewayError
 from pointsman.providers.discovery.compatible import CompatibleProbe
-from pointsman.providers.discovery.found import FoundHost, HostKind, Place
+from pointsman.providers.discovery.found import FoundHost, HostKind, Place, Stranger
 from pointsman.providers.discovery.ollama import OllamaProbe
 from pointsman.providers.ollama.control import Fetcher
 from pointsman.providers.transport import FetchReply
@@ -22,7 +22,14 @@ from pointsman.providers.transport import FetchReply
 __all__ = ["Discovery"]
 
 POLL_SECONDS: Final = 5.0
+STRANGER_POLL_SECONDS: Final = 30.0
+"""How often a usual port is asked where something else listens, whose log our questions would fill.
+
+A port where nothing listens is asked at the usual pace, so that a server is found soon after its start.
+"""
 LOOK_SECONDS_MAX: Final = 3.0
+GUESS_SECONDS_MAX: Final = 0.8
+"""How long the start waits for who listens at the usual port of a model server, and may be something else."""
 QUESTION_SECONDS_MAX: Final = 2.0
 
 FAILURES_UNTIL_OFFLINE: Final = 2
@@ -48,6 +55,12 @@ class _Watch:
         self.host: FoundHost | None = None
         self.failures = 0
         self.seen_at = 0.0
+        self.stranger = False
+
+    @property
+    def is_of_no_use(self) -> bool:
+        """Whether something else was found there that nobody named."""
+        return self.stranger and self.host is None
 
 
 class Discovery:
@@ -80,7 +93,7 @@ class Discovery:
 
     async def scan(self) -> tuple[FoundHost, ...]:
         """Look at every place once, all at the same time; at most :data:`LOOK_SECONDS_MAX`."""
-        await asyncio.gather(*(self._look(watch) for watch in self._watches))
+        await asyncio.gather(*(self._look(watch, _patience(watch.place)) for watch in self._watches))
         return self.found()
 
     async def run(self) -> None:
@@ -90,20 +103,23 @@ class Discovery:
     async def _follow(self, watch: _Watch) -> None:
         while True:
             started = self._clock.monotonic()
-            await self._look(watch)
-            await asyncio.sleep(max(0.0, self._poll_seconds - (self._clock.monotonic() - started)))
+            await self._look(watch, LOOK_SECONDS_MAX)
+            pace = STRANGER_POLL_SECONDS if watch.is_of_no_use else self._poll_seconds
+            await asyncio.sleep(max(0.0, pace - (self._clock.monotonic() - started)))
 
-    async def _look(self, watch: _Watch) -> None:
+    async def _look(self, watch: _Watch, seconds_max: float) -> None:
+        watch.stranger = False
         try:
-            async with asyncio.timeout(LOOK_SECONDS_MAX):
+            async with asyncio.timeout(seconds_max):
                 host = await watch.probe.look()
                 if host.kind == "ollama" and watch.place.speaks == "openai":
                     watch.place = msgspec.structs.replace(watch.place, speaks="ollama")
                     watch.probe = self._probe(watch.place)
                     host = await watch.probe.look()
         except TimeoutError:
-            self._missed(watch, f"It did not answer within {LOOK_SECONDS_MAX:g} s.")
+            self._missed(watch, f"It did not answer within {seconds_max:g} s.")
         except GatewayError as error:
+            watch.stranger = isinstance(error, Stranger)
             self._missed(watch, error.message)
         else:
             watch.failures = 0
@@ -134,6 +150,11 @@ class Discovery:
         if place.speaks == "ollama":
             return OllamaProbe(self._fetcher, place, QUESTION_SECONDS_MAX)
         return CompatibleProbe(self._fetcher, place, QUESTION_SECONDS_MAX, _is_own)
+
+
+def _patience(place: Place) -> float:
+    """How long the start waits for a place; :meth:`Discovery.run` finds what is slower."""
+    return LOOK_SECONDS_MAX if place.given or place.speaks == "ollama" else GUESS_SECONDS_MAX
 
 
 def _is_own(reply: FetchReply) -> bool:

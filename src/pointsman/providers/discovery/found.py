@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
-from pointsman.core.errors import Misconfigured
+from pointsman.config.ollama_host import OLLAMA_PORT, ollama_address
+from pointsman.core.errors import Broken, Misconfigured
 from pointsman.providers.transport import Origin
 
-__all__ = ["FoundHost", "FoundModel", "HostKind", "Place", "default_places", "ollama_url"]
+__all__ = ["FoundHost", "FoundModel", "HostKind", "Place", "Stranger", "default_places", "ollama_url"]
 
 HostKind = Literal["ollama", "lm_studio", "llama_cpp", "vllm", "sglang", "openai"]
 
-_OLLAMA_PORT: Final = 11434
-_UNSPECIFIED: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - replaced, not bound
+_OLLAMA_DEFAULT: Final = f"http://127.0.0.1:{OLLAMA_PORT}"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -28,6 +27,10 @@ class Place(msgspec.Struct, frozen=True):
     url: str
     speaks: Literal["ollama", "openai"] = "openai"
     given: bool = False
+
+
+class Stranger(Broken):
+    """What answers at a place has nothing for us, and will not have until somebody puts another program there."""
 
 
 class FoundModel(msgspec.Struct, frozen=True):
@@ -65,7 +68,7 @@ def default_places(ollama_urls: tuple[str, ...] = ()) -> tuple[Place, ...]:
     """Where to look: the given Ollama hosts (else its default address), and other servers' default ports."""
     ollama = tuple(Place(ollama_url(url), "ollama", given=True) for url in ollama_urls)
     return (
-        *(ollama or (Place(f"http://127.0.0.1:{_OLLAMA_PORT}", "ollama"),)),
+        *(ollama or (Place(_OLLAMA_DEFAULT, "ollama"),)),
         Place("http://127.0.0.1:1234"),  # LM Studio
         Place("http://127.0.0.1:8080"),  # llama.cpp's server, llamafile
         Place("http://127.0.0.1:8000"),  # vLLM
@@ -74,22 +77,17 @@ def default_places(ollama_urls: tuple[str, ...] = ()) -> tuple[Place, ...]:
 
 
 def ollama_url(text: str) -> str:
-    """The URL that an ``OLLAMA_HOST`` means, which may be a bare host, ``:port``, or the address Ollama binds.
-
-    Rules of Ollama's ``envconfig.Host``: the default port is 11434, but 80 or 443 behind an explicit scheme.
+    """The URL that an address of an Ollama means, however Ollama itself would let it be written; see there.
 
     Raises:
         Misconfigured: it is no such thing.
     """
-    text = text.strip().strip("\"'")
-    with_scheme = text if "://" in text else f"http://{text}"
     try:
-        parts = urlsplit(with_scheme)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise Misconfigured(f"{text!r} is not the address of an Ollama.") from None
-    host = _UNSPECIFIED.get(host, host)
-    if port is None:
-        port = {"http": 80, "https": 443}.get(parts.scheme, 0) if "://" in text else _OLLAMA_PORT
-    shown = f"[{host}]" if ":" in host else host
-    return Origin.parse(f"{parts.scheme}://{shown}:{port}{parts.path}").url
+        return Origin.parse(ollama_address(text) or _OLLAMA_DEFAULT).url
+    except (ValueError, Misconfigured):  # it speaks of an api_base, which the operator has not written
+        raise _no_address(text) from None
+
+
+def _no_address(text: str) -> Misconfigured:
+    message = f"{text!r} is not the address of an Ollama."
+    return Misconfigured(message, hint="Write it as host:port or http://host:port.")

@@ -21,8 +21,11 @@ _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 _DONE: Final = b"data: [DONE]\n\n"
+_MARKS: Final = (b'"usage"', b'"error"', b"[DONE]")
 _BYTES_PER_TOKEN: Final = 4
 _TYPICAL_EVENT_BYTES: Final = 180
+_SINGLE_EVENT_BYTES: Final = 256
+"""Less than this is taken for one event without counting; a model's server sends one at a time."""
 
 
 class ExpressAnswer(msgspec.Struct, eq=False):
@@ -92,10 +95,13 @@ class ExpressAnswer(msgspec.Struct, eq=False):
 
     def _relay(self, data: bytes) -> bytes:
         """Meter complete events; those that say more than text are looked into, the others pass as they are."""
-        self._events += data.count(b"data:")
-        self._bytes += len(data)
-        if not self._finished and (b'"finish_reason":"' in data or b'"finish_reason": "' in data):
-            self._finished = True
+        size = len(data)
+        self._bytes += size
+        self._events += 1 if size < _SINGLE_EVENT_BYTES else data.count(b"data:")
+        if not self._finished:
+            # The last one counts, and from behind it is found at once.
+            place = data.rfind(b'"finish_reason"')
+            self._finished = place >= 0 and data[place + 15 : place + 18].lstrip(b": ").startswith(b'"')
         if b'"usage"' in data or b'"error"' in data or b"[DONE]" in data:
             return self._look_into(data)
         return data
@@ -127,7 +133,12 @@ class ExpressAnswer(msgspec.Struct, eq=False):
             bare = data.replace(b',"usage":null', b"")
             if b'"usage"' not in bare:
                 return bare
-        return b"".join([self._event(event.strip(b"\n")) for event in data.split(b"\n\n")])
+        # Usage and [DONE] come last, so what stands before the first event that says more than text stays in one piece.
+        first = min(place for mark in _MARKS if (place := data.find(mark)) >= 0)
+        cut = data.rfind(b"\n\n", 0, first) + 2
+        plain = data[:cut] if cut > 1 else b""
+        events = [self._event(event.strip(b"\n")) for event in data[len(plain) :].split(b"\n\n")]
+        return plain + b"".join(events)
 
     def _event(self, event: bytes) -> bytes:
         payload = _payload(event)

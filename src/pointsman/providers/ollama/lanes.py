@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
 import msgspec
@@ -22,9 +22,6 @@ from pointsman.dialects.ollama.requests import (
 )
 from pointsman.dialects.ollama.streams import StreamReader
 from pointsman.dialects.ollama.types import OllamaTarget
-from pointsman.dialects.openai_chat.replies import write_reply as write_chat_reply
-from pointsman.dialects.openai_chat.requests import read_request as read_chat_request
-from pointsman.dialects.openai_chat.streams import StreamWriter as ChatWriter
 from pointsman.dialects.openai_completions.replies import write_reply as write_completion_reply
 from pointsman.dialects.openai_completions.requests import read_request as read_completion_request
 from pointsman.dialects.openai_completions.streams import StreamWriter as CompletionWriter
@@ -42,17 +39,16 @@ from pointsman.providers.ollama.context import (
 )
 from pointsman.providers.ollama.control import OllamaFacts
 from pointsman.providers.ollama.facts import OllamaFactsCache, key_of
-from pointsman.providers.ollama.images import has_remote_images, inline_remote_images
 from pointsman.providers.ollama.prompt import Estimate, chat_tokens, completion_tokens, embedding_tokens
+from pointsman.providers.translated import ClientSide, Writing, read_call
+from pointsman.providers.translated.defaults import NOT_THE_OPERATORS, read_defaults, with_defaults
+from pointsman.providers.translated.images import has_remote_images, inline_remote_images
 from pointsman.wire.json_fields import decode_field
 
 __all__ = ["ChatLane", "CompletionLane", "EmbeddingLane", "OllamaServices", "ollama_lane"]
 
 _EMBEDDING_DOUBT: Final = 1.5
 """Embedding texts are often cut to the model's length by a tokenizer nearer to its own than our estimate is."""
-
-_NOT_THE_OPERATORS: Final = frozenset({"model", "stream", "stream_options"})
-"""Fields that decide how the client is answered; a default for them would contradict what was read before."""
 
 _NO_FACTS: Final = OllamaFacts()
 _NULL: Final = msgspec.Raw(b"null")
@@ -97,7 +93,7 @@ class _OllamaLane:
         self._deployment = deployment
         self._services = services
         self._key = key_of(deployment)
-        self._defaults = {name: raw for name, raw in deployment.pinned.items() if name not in _NOT_THE_OPERATORS}
+        self._defaults = {name: raw for name, raw in deployment.pinned.items() if name not in NOT_THE_OPERATORS}
 
     async def prepare(self, ask: Ask) -> None:
         """Learn about the model, unless that is known.
@@ -145,49 +141,45 @@ class _OllamaLane:
 
 
 class ChatLane(_OllamaLane):
-    """OpenAI's chat completions over ``/api/chat``; see :class:`pointsman.core.upstream.Lane`."""
+    """Any dialect of conversations over ``/api/chat``; see :class:`pointsman.core.upstream.Lane`."""
+
+    def __init__(self, deployment: Deployment, services: OllamaServices, client: ClientSide) -> None:
+        super().__init__(deployment, services)
+        self._client = client
+        self._default_call = read_defaults(deployment.pinned)
 
     async def prepare(self, ask: Ask) -> None:
-        """Learn about the model, and put remote images into ``ask.fields`` in place of their URLs.
+        """Learn about the model, and put remote images into the call in place of their URLs.
 
         Raises:
             Unreachable, Rejected: the host is not there, or does not have the model.
-            Malformed: an image cannot be had.
+            Malformed: the request cannot be read, or an image cannot be had.
         """
         await super().prepare(ask)
-        messages = ask.fields.get("messages")
-        if messages is not None and has_remote_images(messages):
+        call = read_call(self._client, ask)
+        if has_remote_images(call):
             await become_task()
-            ask.fields = {**ask.fields, "messages": await inline_remote_images(messages, self._services.media)}
+            ask.call = await inline_remote_images(call, self._services.media)
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol. ``ask.prompt_estimate`` becomes the finer one that the window was sized by."""
         deployment, facts = self._deployment, self._facts()
         call = refuse_or_drop(
-            read_chat_request(self._body(ask)),
+            with_defaults(read_call(self._client, ask), self._default_call),
             drop_params=deployment.drop_params,
             additional=deployment.additional_drop_params,
         )
-        call = demand_chat_abilities(call, facts, deployment.model, drop_params=deployment.drop_params)
+        ask.call = call = demand_chat_abilities(call, facts, deployment.model, drop_params=deployment.drop_params)
         ask.prompt_estimate = chat_tokens(call, self._services.estimate)
         need = ContextNeed(ask.prompt_estimate, output=_output_limit(call), room=_room(call, facts))
         return Outbound(b"/api/chat", write_request(call, self._target(call, need, facts)))
 
     def answer(self, ask: Ask) -> Answer:
         """See the protocol."""
-        call = Call(ask.model, (), stream=ask.stream, include_usage=ask.include_usage)
-        return TextAnswer(
-            self._sent(ask),
-            self._services.on_truncation,
-            reader=StreamReader(self._deployment.model, single_tool_call=self._wants_single_tool_call(ask)),
-            writer=ChatWriter(call),
-            write_reply=lambda reply: write_chat_reply(reply, call),
-        )
-
-    def _wants_single_tool_call(self, ask: Ask) -> bool:
-        name = "parallel_tool_calls"
-        said = ask.fields.get(name, self._defaults.get(name, _NULL))
-        return said == msgspec.Raw(b"false") and name not in self._deployment.additional_drop_params
+        call = read_call(self._client, ask)
+        reader = StreamReader(self._deployment.model, single_tool_call=call.parallel_tool_calls is False)
+        writing = self._client.writing(call, ask.prompt_estimate)
+        return TextAnswer(self._sent(ask), self._services.on_truncation, reader, writing)
 
 
 class CompletionLane(_OllamaLane):
@@ -209,13 +201,9 @@ class CompletionLane(_OllamaLane):
     def answer(self, ask: Ask) -> Answer:
         """See the protocol."""
         call = CompletionCall(ask.model, (), stream=ask.stream, include_usage=ask.include_usage)
-        return TextAnswer(
-            self._sent(ask),
-            self._services.on_truncation,
-            reader=StreamReader(self._deployment.model, id_prefix="cmpl-"),
-            writer=CompletionWriter(call),
-            write_reply=lambda reply: write_completion_reply(reply, call),
-        )
+        reader = StreamReader(self._deployment.model, id_prefix="cmpl-")
+        writing = Writing(CompletionWriter(call), lambda reply: write_completion_reply(reply, call))
+        return TextAnswer(self._sent(ask), self._services.on_truncation, reader, writing)
 
 
 class EmbeddingLane(_OllamaLane):
@@ -249,16 +237,22 @@ class EmbeddingLane(_OllamaLane):
         )
 
 
-_LANES: Final[dict[Operation, Callable[[Deployment, OllamaServices], Lane]]] = {
-    Operation.CHAT: ChatLane,
-    Operation.COMPLETION: CompletionLane,
-    Operation.EMBEDDING: EmbeddingLane,
-}
+def ollama_lane(
+    operation: Operation, deployment: Deployment, services: OllamaServices, clients: Mapping[Operation, ClientSide]
+) -> Lane:
+    """The lane for ``operation`` to a deployment on Ollama; ``clients`` are those that have conversations.
 
-
-def ollama_lane(operation: Operation, deployment: Deployment, services: OllamaServices) -> Lane:
-    """The lane from OpenAI's dialect for ``operation`` to a deployment on Ollama."""
-    return _LANES[operation](deployment, services)
+    Raises:
+        Unsupported: Ollama has nothing for this operation.
+    """
+    client = clients.get(operation)
+    if client is not None:
+        return ChatLane(deployment, services, client)
+    if operation is Operation.COMPLETION:
+        return CompletionLane(deployment, services)
+    if operation is Operation.EMBEDDING:
+        return EmbeddingLane(deployment, services)
+    raise Unsupported(f"Ollama does not serve {operation.value}.", hint="Choose another model.", param="model")
 
 
 def _output_limit(call: Call | CompletionCall) -> int | None:

@@ -22,7 +22,6 @@ __all__ = ["Connection", "UpstreamFlight"]
 
 _FIRST_ERROR_STATUS: Final = 400
 _FIRST_FINAL_STATUS: Final = 200
-_NEVER: Final = float("inf")
 _RACE_SECONDS: Final = 2.0
 """A reused connection that dies this soon, without a byte, was closed before it saw the request."""
 
@@ -32,7 +31,11 @@ class _Surplus(Exception):
 
 
 class UpstreamFlight(msgspec.Struct, eq=False):
-    """The request under way; see :class:`pointsman.core.flight.Flight`. Moments are monotonic seconds."""
+    """The request under way; see :class:`pointsman.core.flight.Flight`. Moments are monotonic seconds.
+
+    ``began_at`` is the first attempt to send it, ``sent_at`` the last; ``heard_at`` the last sign of life, ``told_at``
+    when the client was last told that there is none.
+    """
 
     request: bytes
     timeouts: Timeouts
@@ -46,10 +49,10 @@ class UpstreamFlight(msgspec.Struct, eq=False):
     reused: bool = False
     paused: bool = False
     connection: Connection | None = None
+    began_at: float = 0.0
     sent_at: float = 0.0
-    deadline: float = 0.0
-    total_deadline: float = _NEVER
-    silence_due: float = _NEVER
+    heard_at: float = 0.0
+    told_at: float = 0.0
 
     @property
     def headers(self) -> Sequence[tuple[bytes, bytes]]:
@@ -58,9 +61,7 @@ class UpstreamFlight(msgspec.Struct, eq=False):
 
     def deliver(self, data: bytes, now: float) -> None:
         """Hand bytes to the story."""
-        self.deadline = now + self.timeouts.idle
-        if self.stream:
-            self.silence_due = now + self.silence_seconds
+        self.heard_at = now
         self.inbox.put(data)
 
     def fail(self, error: UpstreamFailed) -> None:
@@ -72,15 +73,15 @@ class UpstreamFlight(msgspec.Struct, eq=False):
     def check(self, now: float) -> None:
         """Called by the sweep: fail what is overdue, tell a waiting client of silence."""
         if self.paused:
-            self.deadline = max(self.deadline, now + self.timeouts.idle)
-        if now >= self.deadline or now >= self.total_deadline:
+            self.heard_at = now  # it is not the upstream that is silent, it is we who do not listen
+        error = self._overdue(now)
+        if error is not None:
             connection = self.connection
-            error = self._overdue(now)
             self.fail(error)
             if connection is not None:
                 connection.drop()
-        elif now >= self.silence_due:
-            self.silence_due = now + self.silence_seconds
+        elif self.stream and now - max(self.heard_at, self.told_at) >= self.silence_seconds:
+            self.told_at = now
             self.inbox.put(None)
 
     def pause(self) -> None:
@@ -103,13 +104,17 @@ class UpstreamFlight(msgspec.Struct, eq=False):
             self.connection = None
             connection.drop()
 
-    def _overdue(self, now: float) -> TimedOut:
-        if now >= self.total_deadline:
-            return TimedOut(f"The upstream did not finish within {self.timeouts.total:g} s.")
+    def _overdue(self, now: float) -> TimedOut | None:
+        timeouts = self.timeouts
+        silence = now - self.heard_at
+        if timeouts.total is not None and now - self.began_at >= timeouts.total:
+            return TimedOut(f"The upstream did not finish within {timeouts.total:g} s.")
+        if silence < (timeouts.idle if self.status else timeouts.load):
+            return None
         if self.status:
-            return TimedOut(f"The upstream fell silent for {self.timeouts.idle:g} s in the middle of its answer.")
+            return TimedOut(f"The upstream fell silent for {timeouts.idle:g} s in the middle of its answer.")
         return TimedOut(
-            f"The upstream sent nothing for {self.timeouts.load:g} s.",
+            f"The upstream sent nothing for {timeouts.load:g} s.",
             hint="A model that loads this slowly needs a longer timeout.",
         )
 
@@ -128,6 +133,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "flight",
         "idle_since",
+        "on_body",
         "parser",
         "pool",
     )
@@ -138,6 +144,8 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self._transport: asyncio.Transport | None = None
         self._chunks: list[bytes] = []
+        # Called by the parser for each piece of a body; the pieces of a stream are many, and this needs no Python.
+        self.on_body = self._chunks.append
         self._size = 0
         self._collect = True
         self._done = False
@@ -171,6 +179,7 @@ class Connection(asyncio.Protocol):
                 return
             # The answer is whole; what came behind it was not asked for, so the connection is not to be trusted.
             self._keep_alive = False
+        self._size += len(data)
         if self._size > REPLY_BYTES_MAX:
             self._broken(f"The upstream's answer is longer than {REPLY_BYTES_MAX} bytes.")
         elif self._done:
@@ -181,7 +190,7 @@ class Connection(asyncio.Protocol):
         elif not self._headers_done and len(self._head) > UPSTREAM_HEAD_BYTES_MAX:
             self._broken("The upstream's response head is too long.")
         else:
-            flight.deadline = self.pool.time.now + (flight.timeouts.idle if flight.status else flight.timeouts.load)
+            flight.heard_at = self.pool.time.now
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
@@ -222,11 +231,6 @@ class Connection(asyncio.Protocol):
         flight.status = status
         self._collect = not flight.stream or status >= _FIRST_ERROR_STATUS
 
-    def on_body(self, body: bytes) -> None:
-        """Called by the parser."""
-        self._chunks.append(body)
-        self._size += len(body)
-
     def on_message_complete(self) -> None:
         """Called by the parser; the one moment at which it knows whether the connection stays open."""
         if self._headers_done:
@@ -239,13 +243,9 @@ class Connection(asyncio.Protocol):
         """Send the flight's request; the phase of loading begins. ``now`` is monotonic seconds."""
         self.flight = flight
         flight.connection = self
-        flight.sent_at = now
-        flight.deadline = now + flight.timeouts.load
-        total = flight.timeouts.total
-        if total is not None and flight.total_deadline == _NEVER:
-            flight.total_deadline = now + total
-        if flight.stream:
-            flight.silence_due = now + flight.silence_seconds
+        flight.sent_at = flight.heard_at = now
+        if not flight.began_at:
+            flight.began_at = now
         self._done = self._headers_done = False
         self._head = b""
         self._size = 0
@@ -280,8 +280,9 @@ class Connection(asyncio.Protocol):
 
     def _take(self) -> bytes:
         chunks = self._chunks
-        self._chunks = []
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        return data
 
     def _finish(self, flight: UpstreamFlight) -> None:
         self.flight = None

@@ -9,7 +9,7 @@ import msgspec
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.ports import Appended, DaySpend, LedgerQuery, LedgerTotals, SummaryQuery
-from pointsman.stores.records import Charge, DailyRow, Tally, by_day, charged_record, charges, tallies
+from pointsman.stores.records import Charge, DailyRow, Tally, added_up, by_day, charged_record
 
 __all__ = ["MemoryLedgerStore"]
 
@@ -27,16 +27,15 @@ class MemoryLedgerStore:
         for record in records:
             if record.call_id not in calls:
                 first.setdefault(record.call_id, record)
+        sums = added_up([record] for record in first.values())
         calls.update(first)
-        fresh = tuple(first.values())
-        for group, tally in tallies(fresh).items():
+        for group, tally in sums.daily.items():
             self._database.daily.setdefault(group, Tally()).add(tally)
-        charged = charges(fresh)
-        for token, charge in charged.items():
+        for token, charge in sums.charges.items():
             self._charge(token, charge)
         while len(calls) > self._database.calls_max:
             calls.popitem(last=False)
-        return Appended(len(fresh), {token: charge.amount for token, charge in charged.items()})
+        return Appended(len(first), {token: charge.amount for token, charge in sums.charges.items()})
 
     def _charge(self, token: str, charge: Charge) -> None:
         database = self._database

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import apsw
@@ -12,19 +12,21 @@ from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
 from pointsman.core.usage import Usage
 from pointsman.stores.ports import Appended, DaySpend, LedgerQuery, LedgerTotals, SummaryQuery
-from pointsman.stores.records import Charge, DailyRow, by_day, charges, saturated, tallies
+from pointsman.stores.records import Charge, DailyRow, added_up, by_day, saturated
 from pointsman.stores.sqlite.database import SqliteDatabase
+from pointsman.stores.sqlite.filing import Filing, Known, id_of
 from pointsman.stores.sqlite.statements import (
-    ADD_CALL,
     ADD_DAILY,
-    CALLS_BY_ID,
+    CALL_BY_ID,
     CALLS_BY_KEY,
     CALLS_BY_START,
     CALLS_BY_USER,
     CHARGE_DELETED_KEY,
-    CHARGE_KEY,
+    CHARGE_KEYS,
     DAILY,
+    NOTE_CHARGES,
     TOTALS,
+    UNCHARGED_KEYS,
 )
 from pointsman.stores.sqlite.transaction import rows
 
@@ -43,11 +45,16 @@ _USAGE_COLUMNS: Final = (
 )
 
 
+class _NotPlain(Exception):
+    """Some of the calls are known already."""
+
+
 class SqliteLedgerStore:
     """Keeps :class:`pointsman.stores.ports.LedgerStore`'s promises in a SQLite file."""
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
+        self._known: Known | None = None
 
     async def append(self, records: Sequence[CallRecord]) -> Appended:
         """See the port.
@@ -56,9 +63,28 @@ class SqliteLedgerStore:
             Malformed: a record cannot be kept; none of them was.
         """
         try:
-            return await self._database.write(lambda connection: _append(connection, records))
-        except (apsw.ConstraintError, UnicodeEncodeError) as error:
+            try:
+                return await self._append(records, _append)
+            except (_NotPlain, OverflowError):
+                # Seldom: some were known, after a crash or a time-out, or a number is absurd. Nothing was kept.
+                return await self._append(records, _append_carefully)
+        except (apsw.ConstraintError, UnicodeEncodeError, OverflowError, TypeError) as error:
             raise Malformed(f"A call record cannot be kept ({error}).", code="record_not_kept") from error
+
+    async def _append(
+        self, records: Sequence[CallRecord], append: Callable[[Filing, Sequence[CallRecord]], Appended]
+    ) -> Appended:
+        def job(connection: apsw.Connection) -> tuple[Appended, Known, Filing]:
+            known = self._known
+            if known is None or known.connection is not connection:
+                known = Known(connection)
+            filing = Filing(known)
+            return append(filing, records), known, filing
+
+        appended, known, filing = await self._database.write(job)
+        known.learn(filing)
+        self._known = known
+        return appended
 
     async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
         """See the port."""
@@ -73,70 +99,56 @@ class SqliteLedgerStore:
         return await self._database.read(_totals)
 
 
-def _append(connection: apsw.Connection, records: Sequence[CallRecord]) -> Appended:
-    fresh = _add_new(connection, records)
+def _append(filing: Filing, records: Sequence[CallRecord]) -> Appended:
+    if not filing.add(records):
+        raise _NotPlain
+    return _count(filing.connection, len(records), filing.sets())
+
+
+def _append_carefully(filing: Filing, records: Sequence[CallRecord]) -> Appended:
+    fresh = [record for record in records if filing.add_one(_within_range(record))]
+    return _count(filing.connection, len(fresh), [[record] for record in fresh])
+
+
+def _count(connection: apsw.Connection, calls: int, sets: Iterable[Sequence[CallRecord]]) -> Appended:
+    """Add what was added up to the days and to the keys."""
+    sums = added_up(sets)
     daily = [
         (*group, tally.calls, tally.failures, tally.prompt_tokens, tally.completion_tokens, tally.spend)
-        for group, tally in tallies(fresh).items()
+        for group, tally in sums.daily.items()
     ]
-    connection.executemany(ADD_DAILY, daily)
-    charged = charges(fresh)
-    for token, charge in charged.items():
-        _charge(connection, token, charge)
-    return Appended(len(fresh), {token: charge.amount for token, charge in charged.items()})
+    connection.execute(ADD_DAILY, (msgspec.json.encode(daily).decode(),))
+    _charge_keys(connection, sums.charges)
+    return Appended(calls, {token: charge.amount for token, charge in sums.charges.items()})
 
 
-def _add_new(connection: apsw.Connection, records: Sequence[CallRecord]) -> Sequence[CallRecord]:
-    """Add the calls that are not known yet, and give these."""
-    connection.execute("SAVEPOINT calls")
-    before = connection.total_changes()
-    try:
-        connection.executemany(ADD_CALL, map(_columns, records))
-    except OverflowError:
-        connection.execute("ROLLBACK TO calls")
-        before = connection.total_changes()
-        connection.executemany(ADD_CALL, [_columns(_within_range(record)) for record in records])
-    if connection.total_changes() - before == len(records):
-        return records
-    # Seldom: some were known, after a crash or a time-out. SQLite does not say which, so ask and begin again.
-    connection.execute("ROLLBACK TO calls")
-    ids = msgspec.json.encode([record.call_id for record in records]).decode()
-    known = {
-        str(call_id)
-        for (call_id,) in connection.execute(
-            "SELECT call_id FROM calls WHERE call_id IN (SELECT value FROM json_each(?))", (ids,)
-        )
-    }
-    fresh: dict[str, CallRecord] = {}
-    for record in records:
-        if record.call_id not in known:
-            fresh.setdefault(record.call_id, record)
-    connection.executemany(ADD_CALL, [_columns(_within_range(record)) for record in fresh.values()])
-    return tuple(fresh.values())
+def _charge_keys(connection: apsw.Connection, charges: Mapping[str, Charge]) -> None:
+    """Add to what keys spent, and let others learn of it."""
+    values = (msgspec.json.encode([(token, charge.amount, charge.at) for token, charge in charges.items()]).decode(),)
+    connection.execute(CHARGE_KEYS, values)
+    all_charged = connection.changes() == len(charges)
+    connection.execute(NOTE_CHARGES, values)
+    if not all_charged:
+        for token in msgspec.json.decode(connection.execute(UNCHARGED_KEYS, values).get, type=list[str]):
+            _charge_removed(connection, token, charges[token])
 
 
-def _charge(connection: apsw.Connection, token: str, charge: Charge) -> None:
-    """Add to what a key spent; where it was replaced, to what its successor spent."""
-    while True:
-        values = {"token": token, "amount": charge.amount, "at": charge.at}
-        connection.execute(CHARGE_KEY, values)
-        if connection.changes():
-            if charge.amount:
-                connection.execute("INSERT OR REPLACE INTO key_changes (token) VALUES (?)", (token,))
-            return
-        found = connection.execute("SELECT replaced_by FROM deleted_keys WHERE token = ?", (token,)).fetchall()
-        if not found:
-            return  # the master key, or nobody's: such calls have no row to charge
-        ((successor,),) = found
-        if successor is None:
-            connection.execute(CHARGE_DELETED_KEY, values)
-            return
-        token = str(successor)
+def _charge_removed(connection: apsw.Connection, token: str, charge: Charge) -> None:
+    """Add to what a deleted key spent; where it was replaced, to what its successor spent."""
+    found = connection.execute("SELECT replaced_by FROM deleted_keys WHERE token = ?", (token,)).fetchall()
+    if not found:
+        return  # the master key, or nobody's: such calls have no row to charge
+    ((successor,),) = found
+    if successor is None:
+        connection.execute(CHARGE_DELETED_KEY, (charge.amount, charge.at, token))
+    else:
+        _charge_keys(connection, {str(successor): charge})
 
 
 def _find(connection: apsw.Connection, query: LedgerQuery) -> tuple[CallRecord, ...]:
+    call_id = None if query.call_id is None else id_of(connection, query.call_id)
     values = {
-        "call_id": query.call_id,
+        "id": call_id,
         "key_token": query.key_token,
         "user_id": query.user_id,
         "start": float("-inf") if query.start is None else query.start,
@@ -145,7 +157,7 @@ def _find(connection: apsw.Connection, query: LedgerQuery) -> tuple[CallRecord, 
         "offset": query.offset,
     }
     if query.call_id is not None:
-        cursor = connection.execute(CALLS_BY_ID, values)
+        cursor = connection.execute(CALL_BY_ID, values)
     elif query.key_token is not None:
         cursor = connection.execute(CALLS_BY_KEY, values)
     elif query.user_id is not None:
@@ -178,51 +190,8 @@ def _within_range(record: CallRecord) -> CallRecord:
     return msgspec.structs.replace(record, usage=usage, cost=saturated(record.cost))
 
 
-def _columns(record: CallRecord) -> tuple[Any, ...]:
-    """The values for ``ADD_CALL``, in its order."""
-    usage = record.usage
-    return (
-        record.call_id,
-        record.operation,
-        record.route,
-        record.started_at,
-        record.ended_at,
-        record.first_token_at,
-        record.status,
-        record.http_status,
-        record.error_code,
-        record.error_message,
-        record.key_token,
-        record.key_alias,
-        record.user_id,
-        record.team_id,
-        record.end_user,
-        record.model_requested,
-        record.model_group,
-        record.deployment_id,
-        record.model,
-        record.provider,
-        record.api_base,
-        usage.prompt,
-        usage.completion,
-        usage.cached,
-        usage.cache_write,
-        usage.reasoning,
-        usage.audio_input,
-        usage.audio_output,
-        usage.source,
-        record.cost,
-        record.attempts,
-        record.stream,
-        record.overhead_ms,
-        msgspec.json.encode(record.tags).decode() if record.tags else "[]",
-        record.peer,
-        None if record.prompt is None else bytes(record.prompt).decode("utf-8", "replace"),
-        None if record.reply is None else bytes(record.reply).decode("utf-8", "replace"),
-    )
-
-
 def _record(row: dict[str, Any]) -> CallRecord:
+    del row["id"]
     row["usage"] = Usage(**{field: row.pop(column) for field, column in _USAGE_COLUMNS})
     row["tags"] = msgspec.json.decode(row["tags"])
     row["stream"] = bool(row["stream"])

@@ -6,19 +6,30 @@ from typing import Final
 
 __all__ = [
     "ADD_CALL",
+    "ADD_CALLS",
+    "ADD_CONTENTS",
+    "ADD_CONTEXT",
     "ADD_DAILY",
+    "ADD_ORIGIN",
+    "ADD_PARTY",
+    "ADD_SECONDS",
     "ARCHIVE_KEY",
-    "CALLS_BY_ID",
     "CALLS_BY_KEY",
     "CALLS_BY_START",
     "CALLS_BY_USER",
+    "CALL_BY_ID",
     "CHARGE_DELETED_KEY",
-    "CHARGE_KEY",
+    "CHARGE_KEYS",
     "COUNT_KEYS",
     "DAILY",
+    "FIND_CONTEXT",
+    "FIND_ORIGIN",
+    "FIND_PARTY",
     "INSERT_KEY",
     "LIST_KEYS",
+    "NOTE_CHARGES",
     "TOTALS",
+    "UNCHARGED_KEYS",
     "UPDATE_KEY",
 ]
 
@@ -87,35 +98,77 @@ ORDER BY
 LIMIT :size OFFSET :start
 """
 
+# What a batch of calls adds to other tables comes as one parameter, a JSON array of arrays: each statement costs a
+# change of hands between SQLite and the interpreter, and when the event loop is busy that is dearer than the work.
 # A sum beyond 63 bits becomes a floating-point number, which is larger than the largest whole one.
-CHARGE_KEY: Final = """
+CHARGE_KEYS: Final = """
 UPDATE keys SET
-    spend = min(spend + :amount, 9223372036854775807), last_active = max(coalesce(last_active, 0.0), :at)
-WHERE token = :token
+    spend = min(spend + (charge.value ->> 1), 9223372036854775807),
+    last_active = max(coalesce(last_active, 0.0), charge.value ->> 2)
+FROM jsonb_each(?) AS charge WHERE keys.token = charge.value ->> 0
+"""
+
+NOTE_CHARGES: Final = """
+INSERT OR REPLACE INTO key_changes (token)
+SELECT keys.token FROM jsonb_each(?) AS charge JOIN keys ON keys.token = charge.value ->> 0
+WHERE charge.value ->> 1 <> 0
+"""
+
+UNCHARGED_KEYS: Final = """
+SELECT json_group_array(charge.value ->> 0) FROM jsonb_each(?) AS charge
+WHERE NOT EXISTS (SELECT 1 FROM keys WHERE keys.token = charge.value ->> 0)
 """
 
 CHARGE_DELETED_KEY: Final = """
 UPDATE deleted_keys SET
-    spend = min(spend + :amount, 9223372036854775807), last_active = max(coalesce(last_active, 0.0), :at)
-WHERE token = :token
+    spend = min(spend + ?, 9223372036854775807), last_active = max(coalesce(last_active, 0.0), ?)
+WHERE token = ?
 """
 
-ADD_CALL: Final = """
-INSERT OR IGNORE INTO calls (
-    call_id, operation, route, started_at, ended_at, first_token_at, status, http_status, error_code, error_message,
-    key_token, key_alias, user_id, team_id, end_user, model_requested, model_group, deployment_id, model, provider,
-    api_base, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
-    audio_input_tokens, audio_output_tokens, usage_source, cost, attempts, stream, overhead_ms, tags, peer, prompt,
-    reply
-) VALUES (
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+# With the number of calls that each adds.
+_ADD_CALLS: Final = """
+INSERT INTO calls (
+    id, party, context, more, started_at, ended_at, first_token_at, overhead_ms, cost, peer, prompt_tokens,
+    completion_tokens
+) VALUES
+    """
+_CALL: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_IF_NEW: Final = "\nON CONFLICT (id) DO NOTHING"
+ADD_CALL: Final = _ADD_CALLS + _CALL + _IF_NEW
+ADD_CALLS: Final = (
+    (100, _ADD_CALLS + ",\n    ".join([_CALL] * 100) + _IF_NEW),
+    (10, _ADD_CALLS + ",\n    ".join([_CALL] * 10) + _IF_NEW),
+    (1, ADD_CALL),
 )
+
+ADD_SECONDS: Final = """
+INSERT INTO party_seconds (party, second) SELECT value ->> 0, value ->> 1 FROM jsonb_each(?) WHERE true
+ON CONFLICT (party, second) DO NOTHING
 """
+
+ADD_CONTENTS: Final = "INSERT INTO contents (call, prompt, reply) VALUES (?, ?, ?)"
+
+FIND_PARTY: Final = "SELECT id FROM parties WHERE key_token = ? AND user_id IS ?"
+ADD_PARTY: Final = "INSERT INTO parties (key_token, user_id) VALUES (?, ?) RETURNING id"
+
+FIND_CONTEXT: Final = "SELECT party, id FROM contexts WHERE digest = ?"
+ADD_CONTEXT: Final = """
+INSERT INTO contexts (
+    digest, party, usage_source, key_alias, team_id, operation, route, status, http_status, attempts, stream, provider,
+    api_base, tags, model_requested, model_group, deployment_id, model
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
+"""
+
+FIND_ORIGIN: Final = "SELECT id FROM origins WHERE prefix = ? AND numbered = ?"
+ADD_ORIGIN: Final = "INSERT INTO origins (prefix, numbered) VALUES (?, ?) RETURNING id"
 
 ADD_DAILY: Final = """
 INSERT INTO daily_spend (
     day, key_token, user_id, model_group, provider, calls, failures, prompt_tokens, completion_tokens, spend
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+) SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
+    value ->> 9
+FROM jsonb_each(?) WHERE true
 ON CONFLICT (day, key_token, user_id, model_group, provider) DO UPDATE SET
     calls = calls + excluded.calls,
     failures = failures + excluded.failures,
@@ -143,28 +196,48 @@ FROM daily_spend
 """
 
 # One statement for each index, since SQLite chooses its plan before it knows which filters are given.
-CALLS_BY_ID: Final = """
-SELECT * FROM calls
-WHERE call_id = :call_id AND (:key_token IS NULL OR key_token = :key_token)
+CALL_BY_ID: Final = """
+SELECT * FROM call_records
+WHERE id = :id AND (:key_token IS NULL OR key_token = :key_token)
     AND (:user_id IS NULL OR user_id = :user_id) AND started_at >= :start AND started_at < :end
-ORDER BY started_at DESC, id DESC LIMIT :limit OFFSET :offset
+LIMIT :limit OFFSET :offset
 """
 
+# Of each party only as many as could be on the page, latest first, so that a long history costs nothing.
 CALLS_BY_KEY: Final = """
-SELECT * FROM calls
-WHERE key_token = :key_token AND (:user_id IS NULL OR user_id = :user_id)
-    AND started_at >= :start AND started_at < :end
-ORDER BY started_at DESC, id DESC LIMIT :limit OFFSET :offset
+SELECT call_records.* FROM (
+    SELECT calls.id AS page_id FROM parties CROSS JOIN calls
+    WHERE parties.key_token = :key_token AND (:user_id IS NULL OR parties.user_id = :user_id) AND calls.id IN (
+        SELECT latest.id FROM party_seconds CROSS JOIN calls AS latest
+        WHERE party_seconds.party = parties.id AND second > :start - 1 AND second < :end
+            AND latest.started_at >= max(second, :start) AND latest.started_at < min(second + 1, :end)
+            AND latest.party = parties.id
+        ORDER BY second DESC, latest.started_at DESC, latest.party DESC, latest.id DESC LIMIT :limit + :offset
+    )
+    ORDER BY calls.started_at DESC, calls.id DESC LIMIT :limit OFFSET :offset
+) CROSS JOIN call_records ON call_records.id = page_id
+ORDER BY call_records.started_at DESC, call_records.id DESC
 """
 
 CALLS_BY_USER: Final = """
-SELECT * FROM calls
-WHERE user_id = :user_id AND started_at >= :start AND started_at < :end
-ORDER BY started_at DESC, id DESC LIMIT :limit OFFSET :offset
+SELECT call_records.* FROM (
+    SELECT calls.id AS page_id FROM parties CROSS JOIN calls
+    WHERE parties.user_id = :user_id AND calls.id IN (
+        SELECT latest.id FROM party_seconds CROSS JOIN calls AS latest
+        WHERE party_seconds.party = parties.id AND second > :start - 1 AND second < :end
+            AND latest.started_at >= max(second, :start) AND latest.started_at < min(second + 1, :end)
+            AND latest.party = parties.id
+        ORDER BY second DESC, latest.started_at DESC, latest.party DESC, latest.id DESC LIMIT :limit + :offset
+    )
+    ORDER BY calls.started_at DESC, calls.id DESC LIMIT :limit OFFSET :offset
+) CROSS JOIN call_records ON call_records.id = page_id
+ORDER BY call_records.started_at DESC, call_records.id DESC
 """
 
 CALLS_BY_START: Final = """
-SELECT * FROM calls
-WHERE started_at >= :start AND started_at < :end
-ORDER BY started_at DESC, id DESC LIMIT :limit OFFSET :offset
+SELECT call_records.* FROM (
+    SELECT id AS page_id FROM calls WHERE started_at >= :start AND started_at < :end
+    ORDER BY started_at DESC, party DESC, id DESC LIMIT :limit OFFSET :offset
+) CROSS JOIN call_records ON call_records.id = page_id
+ORDER BY call_records.started_at DESC, call_records.id DESC
 """

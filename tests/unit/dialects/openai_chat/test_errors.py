@@ -56,6 +56,15 @@ def test_a_prompt_that_is_too_long_is_told_the_same_way_whoever_says_it(status: 
     assert read(status, {"error": error})[:2] == (400, "context_length_exceeded")
 
 
+@pytest.mark.parametrize("medium", ["image", "audio"])
+def test_what_a_model_of_llama_cpp_cannot_take_in_is_the_clients_to_mend(medium: str) -> None:
+    message = f"{medium} input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
+    error = read_error(500, json.dumps({"error": {"code": 500, "message": message, "type": "server_error"}}).encode())
+    assert isinstance(error, Rejected)
+    assert (error.status, error.code) == (400, "unsupported_parameter")
+    assert error.told().startswith(f"{message}. Choose a model")
+
+
 def test_the_class_follows_the_status() -> None:
     assert isinstance(read_error(400, b""), Rejected)
     assert isinstance(read_error(529, b""), Overloaded)

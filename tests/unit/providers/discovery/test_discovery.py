@@ -7,7 +7,7 @@ import pytest
 
 from pointsman.core.price import FREE
 from pointsman.providers.discovery import Discovery, FoundHost, FoundModel, Place, aliases, default_places, deployments
-from pointsman.providers.discovery.discovery import FORGET_SECONDS
+from pointsman.providers.discovery.discovery import FORGET_SECONDS, STRANGER_POLL_SECONDS
 from tests.unit.providers.scripted import FakeClock, ScriptedFetcher
 
 OLLAMA = "127.0.0.1:11434"
@@ -193,6 +193,44 @@ async def test_a_host_too_slow_for_a_look_is_missed_not_waited_for(monkeypatch: 
     host = await bench.only()
     assert not host.online
     assert "0.01 s" in (host.problem or "")
+
+
+async def test_a_silent_stranger_at_a_usual_port_does_not_hold_up_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointsman.providers.discovery.discovery.GUESS_SECONDS_MAX", 0.01)
+    bench = Bench()
+    bench.fetcher.pages[OLLAMA] = ollama_pages(tag("a"))
+    bench.fetcher.black_holes.add("127.0.0.1:8080")
+    async with asyncio.timeout(1.0):
+        host = await bench.only()
+    assert [model.name for model in host.models] == ["a"]
+
+
+async def test_a_stranger_at_a_usual_port_is_asked_seldom_and_an_empty_port_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(
+        Place("http://127.0.0.1:8080"), Place("http://127.0.0.1:8000"), Place("http://127.0.0.1:1234"), poll_seconds=5
+    )
+    bench.fetcher.pages["127.0.0.1:8080"] = {"/v1/models": (404, b"<html>no</html>")}
+    bench.fetcher.pages["127.0.0.1:1234"] = {"/v1/models": (503, {"error": {"message": "Loading model"}})}
+    real_sleep = asyncio.sleep
+    naps: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        if seconds:
+            naps.append(seconds)
+        await real_sleep(3600 if seconds else 0)
+
+    monkeypatch.setattr("pointsman.providers.discovery.discovery.asyncio.sleep", nap)
+    watcher = asyncio.ensure_future(bench.discovery.run())
+    try:
+        async with asyncio.timeout(5):
+            while len(naps) < 3:
+                await real_sleep(0)
+    finally:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+    assert sorted(naps) == [5.0, 5.0, STRANGER_POLL_SECONDS]
 
 
 async def test_the_gateways_own_address_is_not_looked_at() -> None:

@@ -22,15 +22,17 @@ from pointsman.providers.discovery import Place, default_places, ollama_url
         ("https://gpu.lan", "https://gpu.lan"),
         ("https://gpu.lan:8443/ollama/", "https://gpu.lan:8443/ollama"),
         (' "gpu.lan:1" ', "http://gpu.lan:1"),
+        ("gpu.lan:99999", "http://gpu.lan:11434"),
+        ("ollama.com", "https://ollama.com"),
     ],
 )
 def test_an_ollama_host_means_the_url_that_ollamas_own_client_would_use(text: str, url: str) -> None:
     assert ollama_url(text) == url
 
 
-@pytest.mark.parametrize("text", ["ftp://x", "http://[::1", "gpu.lan:99999", "http://a b"])
+@pytest.mark.parametrize("text", ["ftp://x", "http://[::1%x y]", "user:pw@host", "http://a b"])
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(Misconfigured):
+    with pytest.raises(Misconfigured, match="is not the address of an Ollama"):
         ollama_url(text)
 
 

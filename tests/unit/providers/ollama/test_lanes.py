@@ -14,6 +14,7 @@ from pointsman.core.usage import Usage
 from pointsman.dialects.openai_fields import read_ask
 from pointsman.providers.media import FetchedImage, MediaFetcher
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
+from pointsman.providers.translated import CLIENTS
 from tests.unit.providers.scripted import FakeClock, ScriptedFetcher
 
 HOST = "127.0.0.1:11434"
@@ -46,7 +47,7 @@ class Bench:
         deployment = Deployment(
             "d1", "public", "ollama", "llama3.2", "ollama/llama3.2", f"http://{HOST}", FREE, **fields
         )
-        self.lane: Lane = ollama_lane(operation, deployment, services)
+        self.lane: Lane = ollama_lane(operation, deployment, services, CLIENTS)
 
     def show(self, capabilities: list[str] | None, context: int = 131_072, **more: Any) -> None:
         info = {"general.architecture": "llama", "llama.context_length": context}

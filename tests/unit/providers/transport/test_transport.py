@@ -521,11 +521,12 @@ async def test_a_slow_whole_answer_is_not_given_up_as_long_as_it_grows() -> None
     async with scene(script) as stage:
         flight = stage.transport.send(stage.deployment(), CHAT, stream=False)
         await turn(lambda: flight.status)
+        connection = flight.connection
+        assert connection is not None
         for number, gate in enumerate(gates):
             stage.sweep(19)
             gate.set()
-            connection = flight.connection
-            await turn(lambda size=number + 1, connection=connection: flight.complete or connection._size == size)  # type: ignore[misc]
+            await turn(lambda pieces=number + 1: flight.complete or len(connection._chunks) == pieces)  # type: ignore[misc]
         assert await item(flight) == b"xxxxx"
 
 

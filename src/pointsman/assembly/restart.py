@@ -1,0 +1,41 @@
+"""Which settings are only read at the start, and so wait for the next one when a reload changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pointsman.config.load import Loaded
+
+__all__ = ["waiting_for_restart"]
+
+_AT_START: Final[Mapping[str, Callable[[Loaded], object]]] = MappingProxyType({
+    "environment_variables.OLLAMA_HOST": lambda loaded: loaded.environment.ollama_host,
+    "environment_variables.POINTSMAN_LOG_LEVEL": lambda loaded: loaded.environment.log_level,
+    "environment_variables.POINTSMAN_OLLAMA": lambda loaded: loaded.environment.ollama,
+    "general_settings.litellm_key_header_name": lambda loaded: loaded.settings.general_settings.litellm_key_header_name,
+    "litellm_settings.json_logs": lambda loaded: loaded.settings.litellm_settings.json_logs,
+    "litellm_settings.set_verbose": lambda loaded: loaded.settings.litellm_settings.set_verbose,
+    "litellm_settings.sse_keepalive_ping_interval_seconds": (
+        lambda loaded: loaded.settings.litellm_settings.sse_keepalive_ping_interval_seconds
+    ),
+    "pointsman.discovery": lambda loaded: loaded.settings.discovers,
+    "pointsman.ollama": lambda loaded: loaded.settings.local.ollama,
+})  # fmt: skip
+"""Path of the setting → what it comes to. The change that makes one follow a reload takes it out of here."""
+
+
+def waiting_for_restart(started: Loaded, now: Loaded) -> tuple[str, ...]:
+    """The paths of settings that differ between what the process ``started`` with and what the file says ``now``."""
+    changed = [path for path, value in _AT_START.items() if value(started) != value(now)]
+    if not _same_key(started, now):
+        changed.append("general_settings.master_key")
+    return tuple(changed)
+
+
+def _same_key(started: Loaded, now: Loaded) -> bool:
+    before, after = started.master_key, now.master_key
+    if before is None or after is None:
+        return before is after
+    return before.matches(after.reveal())

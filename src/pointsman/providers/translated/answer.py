@@ -1,0 +1,134 @@
+"""Reads an upstream's answer and gives it in the client's dialect, metering on the way: one path, streamed or not."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from pointsman.core.errors import GatewayError
+from pointsman.core.events import Event, Failed, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
+from pointsman.core.reply import fold
+from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.providers.translated.sides import Reading, Writing
+
+__all__ = ["TranslatedAnswer"]
+
+_CHARACTERS_PER_TOKEN: Final = 4
+
+
+class TranslatedAnswer:
+    """See :class:`pointsman.core.upstream.Answer`. ``prompt_tokens`` stands in where the upstream counts nothing."""
+
+    __slots__ = (
+        "_begun",
+        "_characters",
+        "_deltas",
+        "_over",
+        "_prompt_tokens",
+        "_reading",
+        "_reported",
+        "_writing",
+        "error",
+        "tokens",
+        "usage",
+    )
+
+    def __init__(self, reading: Reading, writing: Writing, prompt_tokens: int) -> None:
+        self.usage: Usage = NO_USAGE
+        self.error: GatewayError | None = None
+        self.tokens = False
+        self._reading = reading
+        self._writing = writing
+        self._prompt_tokens = prompt_tokens
+        self._reported: Usage = NO_USAGE
+        self._begun = self._over = False
+        self._deltas = self._characters = 0
+
+    def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
+        """See the protocol."""
+        error = self._reading.read_error(status, body)
+        if retry_after is not None:
+            error.retry_after = retry_after
+        return error
+
+    def whole(self, body: bytes) -> bytes:
+        """See the protocol."""
+        reader = self._reading.reader
+        events = [*reader.feed(body.strip()), *reader.end()]
+        self._meter(events)
+        reply = fold(events)
+        self._complete()
+        return self._writing.write_reply(msgspec.structs.replace(reply, usage=self.usage))
+
+    def feed(self, data: bytes) -> bytes:
+        """See the protocol. A failure after the first content is told in the stream, behind what came before it."""
+        reading = self._reading
+        feed = reading.reader.feed
+        return b"".join([self._relay(feed(frame)) for frame in reading.splitter.feed(data)])
+
+    def end(self) -> bytes:
+        """See the protocol."""
+        reading = self._reading
+        out = [self._relay(reading.reader.feed(frame)) for frame in reading.splitter.end()]
+        out.append(self._relay(reading.reader.end()))
+        self._complete()
+        if not self._over:
+            self._over = True
+            out.append(self._writing.writer.end(self.usage))
+        return b"".join(out)
+
+    def failed(self, error: GatewayError) -> bytes:
+        """See the protocol."""
+        if self._over:
+            return b""
+        self._over = True
+        return self._writing.writer.fail(error)
+
+    def cut(self) -> None:
+        """See the protocol."""
+        if self.usage.source == "none":
+            self._settle()
+
+    def _relay(self, events: list[Event]) -> bytes:
+        if self._over or not events:
+            return b""
+        self._meter(events)
+        last = events[-1]
+        if isinstance(last, Failed):
+            return self._relay_failure(events[:-1], last.error)
+        out = self._writing.writer.write(events)
+        self._begun = self._begun or bool(out)
+        return out
+
+    def _relay_failure(self, before: list[Event], error: GatewayError) -> bytes:
+        writer = self._writing.writer
+        out = writer.write(before) if before else b""
+        if not self._begun and not out:
+            raise error
+        self._over = True
+        self.error = error
+        return out + writer.fail(error)
+
+    def _meter(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, (TextDelta, ThinkingDelta)):
+                self._deltas += 1
+                self._characters += len(event.text)
+            elif isinstance(event, ToolCallDelta):
+                self._characters += len(event.arguments)
+            elif isinstance(event, UsageReported):
+                self._reported = event.usage
+        self.tokens = bool(self._deltas or self._characters)
+
+    def _complete(self) -> None:
+        """The upstream ended its answer; called once."""
+        self._settle()
+
+    def _settle(self) -> None:
+        """The answer is over: take its usage, or estimate it. Most servers send about one piece per token."""
+        usage = self._reported
+        if usage.source == "none":
+            completion = max(self._deltas, -(-self._characters // _CHARACTERS_PER_TOKEN))
+            usage = Usage(self._prompt_tokens, completion, source="estimated")
+        self.usage = usage

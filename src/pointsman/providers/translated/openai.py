@@ -1,0 +1,45 @@
+"""The sides of OpenAI's chat dialect."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pointsman.core.call import Call
+from pointsman.core.upstream import Deployment, Outbound
+from pointsman.dialects.openai_chat.errors import read_error
+from pointsman.dialects.openai_chat.replies import write_reply
+from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
+from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
+from pointsman.providers.translated.sides import Reading, SseFrames, Writing
+
+__all__ = ["OpenAIChatClient", "OpenAIChatFar"]
+
+_REASONERS: Final = ("o1", "o3", "o4", "gpt-5")
+"""OpenAI's models that know the bound on the answer under its newer name only."""
+
+
+class OpenAIChatClient:
+    """See :class:`pointsman.providers.translated.sides.ClientSide`."""
+
+    def read(self, body: bytes, model: str) -> Call:
+        """See the protocol."""
+        return read_request(body, model)
+
+    def writing(self, call: Call, prompt_tokens: int) -> Writing:
+        """See the protocol."""
+        return Writing(StreamWriter(call), lambda reply: write_reply(reply, call))
+
+
+class OpenAIChatFar:
+    """See :class:`pointsman.providers.translated.sides.FarSide`; for every server that speaks this dialect."""
+
+    def write(self, call: Call, deployment: Deployment) -> Outbound:
+        """See the protocol."""
+        newer = deployment.provider == "openai" and deployment.model.startswith(_REASONERS)
+        limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
+        body = write_request(call, deployment.model, include_usage=True, limit_field=limit_field)
+        return Outbound(b"/chat/completions", body)
+
+    def reading(self, call: Call, deployment: Deployment) -> Reading:
+        """See the protocol."""
+        return Reading(SseFrames(), StreamReader(whole=not call.stream), read_error)

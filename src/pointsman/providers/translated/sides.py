@@ -1,0 +1,126 @@
+"""The two sides of a translation: what a client's dialect and an upstream's dialect each bring.
+
+Any client side goes with any far side, since both speak :class:`~pointsman.core.call.Call` and
+:mod:`~pointsman.core.events` towards the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+
+from pointsman.core.call import Call
+from pointsman.core.errors import GatewayError
+from pointsman.core.events import Event
+from pointsman.core.reply import Reply
+from pointsman.core.upstream import Deployment, Outbound
+from pointsman.core.usage import Usage
+from pointsman.wire.sse import SseParser
+
+__all__ = ["ClientSide", "EventReader", "EventWriter", "FarSide", "Reading", "Splitter", "SseFrames", "Writing"]
+
+
+class Splitter(Protocol):
+    """Cuts a stream into the frames that an :class:`EventReader` takes."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that are complete with these bytes."""
+        ...
+
+    def end(self) -> list[bytes]:
+        """What is left at the end of the stream."""
+        ...
+
+
+class EventReader(Protocol):
+    """The far half of a dialect: frames to events."""
+
+    def feed(self, frame: bytes) -> list[Event]:
+        """The events of one frame."""
+        ...
+
+    def end(self) -> list[Event]:
+        """What the end of the stream means."""
+        ...
+
+
+class EventWriter(Protocol):
+    """The near half of a dialect: events to the client's bytes."""
+
+    def write(self, events: Iterable[Event]) -> bytes:
+        """The bytes for some events."""
+        ...
+
+    def end(self, usage: Usage | None = None) -> bytes:
+        """The closing bytes; ``usage`` stands in where no event reported any."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """An error in the middle, and the end."""
+        ...
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """How one answer of an upstream is read; ``read_error`` takes a status of 400 or more and its body."""
+
+    splitter: Splitter
+    reader: EventReader
+    read_error: Callable[[int, bytes], GatewayError]
+
+
+class Writing(msgspec.Struct, frozen=True):
+    """How one answer is given to the client."""
+
+    writer: EventWriter
+    write_reply: Callable[[Reply], bytes]
+
+
+class ClientSide(Protocol):
+    """The near half of a dialect."""
+
+    def read(self, body: bytes, model: str) -> Call:
+        """The request; ``model`` is the name that was asked for, in the body or in the path.
+
+        Raises:
+            Malformed, Unsupported: the message names the field.
+        """
+        ...
+
+    def writing(self, call: Call, prompt_tokens: int) -> Writing:
+        """How the answer is given; ``prompt_tokens`` is an estimate, for dialects that tell it first."""
+        ...
+
+
+class FarSide(Protocol):
+    """The far half of a dialect, for one kind of upstream."""
+
+    def write(self, call: Call, deployment: Deployment) -> Outbound:
+        """The upstream's request, which asks for the usage of a stream in any case.
+
+        Raises:
+            Malformed, Unsupported: the upstream cannot express it; the message names what.
+        """
+        ...
+
+    def reading(self, call: Call, deployment: Deployment) -> Reading:
+        """How the answer to that request is read."""
+        ...
+
+
+class SseFrames:
+    """The data of server-sent events, as frames."""
+
+    __slots__ = ("_parser",)
+
+    def __init__(self) -> None:
+        self._parser = SseParser()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """See :class:`Splitter`."""
+        return [event.data for event in self._parser.feed(data)]
+
+    def end(self) -> list[bytes]:
+        """See :class:`Splitter`."""
+        return [event.data for event in self._parser.end()]

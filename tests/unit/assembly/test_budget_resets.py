@@ -1,0 +1,59 @@
+"""A budget's first end, told when the key is made, and all later ones, set when it is reset, follow one rule."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pointsman.admin.keys.changes import changes_of
+from pointsman.admin.keys.requests import GenerateKeyRequest
+from pointsman.assembly.storage import Storage
+from pointsman.core.identity import KeyRecord
+from pointsman.policies.durations import UTC_MIDNIGHT
+from pointsman.stores.records import changed_record
+
+
+class SetClock:
+    """A clock that stands where it is put."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("duration", "ends"),
+    [
+        ("1d", ["2026-11-25 00:00", "2026-11-26 00:00", "2026-11-27 00:00"]),
+        ("7d", ["2026-11-30 00:00", "2026-12-07 00:00", "2026-12-14 00:00"]),
+        ("1mo", ["2026-12-01 00:00", "2027-01-01 00:00", "2027-02-01 00:00"]),
+        ("6h", ["2026-11-24 12:00", "2026-11-24 18:00", "2026-11-25 00:00"]),
+        ("10d", ["2026-12-04 00:00", "2026-12-14 00:00", "2026-12-24 00:00"]),
+    ],
+)
+async def test_making_and_resetting_a_key_follow_one_rule(tmp_path: Path, duration: str, ends: list[str]) -> None:
+    clock = SetClock(moment("2026-11-24 08:30"))
+    storage = Storage(tmp_path, 0, clock)
+    await storage.open()
+    changes, _ = changes_of(GenerateKeyRequest(budget_duration=duration, max_budget=1.0), {}, clock.now, UTC_MIDNIGHT)
+    await storage.keys.insert(changed_record(KeyRecord(token="t", key_name="sk-...", spend=5), changes))
+    seen = []
+    for end in ends:
+        record = await storage.keys.get("t")
+        assert record is not None
+        seen.append(record.budget_reset_at)
+        clock.now = moment(end) + 0.7
+        await storage._reset_budgets()
+    await storage.close()
+    assert seen == [moment(end) for end in ends]

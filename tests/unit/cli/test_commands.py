@@ -1,0 +1,82 @@
+"""The commands that end at once: what they print, and with which status."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from pointsman.assembly.plan import ServePlan
+from pointsman.cli.main import cli
+from pointsman.cli.serve import _tell_open
+from pointsman.cli.worker import listening_socket
+from pointsman.core.errors import Misconfigured
+
+GOOD = "model_list:\n  - model_name: a\n    litellm_params: {model: ollama_chat/x, api_base: 'http://127.0.0.1:1'}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["check"], ["config"], ["config", "schema"]])
+def test_every_command_explains_itself(command: list[str]) -> None:
+    done = CliRunner().invoke(cli, [*command, "--help"])
+    assert done.exit_code == 0
+    assert "Usage: " in done.output
+    assert "..." not in done.output.partition("Commands:")[2], "no explanation is cut"
+
+
+def test_check_counts_what_it_found(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(GOOD + "litellm_settings: {cache: true}\n")
+    done = CliRunner().invoke(cli, ["check", str(file)])
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"{file}: 1 model, 1 deployment, no errors, 1 warning")
+
+
+def test_check_shows_an_entry_that_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(GOOD + "  - {model_name: b, litellm_params: {model: llama3.2}}\n")
+    done = CliRunner().invoke(cli, ["check", str(file)])
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"{file}: 1 model, 1 deployment, no errors, 1 warning")
+    assert "model_list[1] 'b': no provider is named" in done.output
+
+
+def test_check_fails_with_the_place_of_the_error(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(GOOD + "general_settings: {max_parallel_requests: many}\n")
+    done = CliRunner().invoke(cli, ["check", str(file)])
+    assert done.exit_code == 1
+    assert f"{file}:4:43: general_settings.max_parallel_requests: " in done.output
+    assert done.output.splitlines()[-1] == f"{file}: 1 error, 0 warnings"
+
+
+def test_a_port_in_use_is_told_with_the_option_that_helps() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(Misconfigured) as caught:
+            listening_socket(ServePlan("127.0.0.1", taken.getsockname()[1], Path("data")), shared=False)
+    assert "--port" in (caught.value.hint or "")
+
+
+def test_of_two_that_start_at_once_the_second_is_told() -> None:
+    first = listening_socket(ServePlan("127.0.0.1", 0, Path("data")), shared=False)
+    with first, pytest.raises(Misconfigured, match="in use"):
+        listening_socket(ServePlan("127.0.0.1", first.getsockname()[1], Path("data")), shared=False)
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid"])
+def test_an_address_that_is_not_ours_is_told_with_the_option_that_helps(host: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        listening_socket(ServePlan(host, 0, Path("data")), shared=False)
+    assert "--host" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o777, True), (0o702, True), (0o700, False), (0o755, False)])
+def test_a_data_directory_that_everybody_can_write_to_is_warned_of(tmp_path: Path, mode: int, warned: bool) -> None:
+    tmp_path.chmod(mode)
+    console = Console(record=True, width=400)
+    _tell_open(tmp_path, console)
+    text = console.export_text()
+    assert ("WARNING" in text) is warned
+    assert (f"chmod 700 {tmp_path}" in text) is warned

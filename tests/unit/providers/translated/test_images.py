@@ -1,0 +1,82 @@
+"""Images named by their URLs are put in by value, each fetched once, within bounds, and nothing else changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from pointsman.core.call import Call
+from pointsman.core.content import Image, Message, Part, Text, ToolResult
+from pointsman.core.errors import Malformed
+from pointsman.providers.media import FetchedImage, MediaFetcher
+from pointsman.providers.translated.images import has_remote_images, inline_remote_images
+
+
+class Album(MediaFetcher):
+    def __init__(self, size: int = 4) -> None:
+        super().__init__()
+        self.size = size
+        self.asked: list[tuple[str, str]] = []
+
+    async def fetch(self, url: str, param: str) -> FetchedImage:
+        self.asked.append((url, param))
+        return FetchedImage("image/png", "A" * self.size)
+
+
+def call(*turns: tuple[Part, ...]) -> Call:
+    return Call("m", tuple(Message("user", parts) for parts in turns))
+
+
+FETCHED = Image(data="AAAA", media_type="image/png")
+OWN = Image(data="QQ==", media_type="image/png")
+
+
+async def test_remote_images_are_put_in_by_value_and_all_else_stays() -> None:
+    before = call(
+        (Text("see http://h.example/x"), Image(url="http://h.example/x", detail="low")),
+        (Image(url="HTTPS://h.example/y"), Image(url="http://h.example/x")),
+        (OWN, ToolResult("c1", (Text("shot"), Image(url="http://h.example/y2")))),
+    )
+    album = Album()
+    after = await inline_remote_images(before, album)
+    assert album.asked == [
+        ("http://h.example/x", "messages[0].content[1].image_url"),
+        ("HTTPS://h.example/y", "messages[1].content[0].image_url"),
+        ("http://h.example/y2", "messages[2].content[1].image_url"),
+    ]
+    assert [message.parts for message in after.messages] == [
+        (Text("see http://h.example/x"), FETCHED),
+        (FETCHED, FETCHED),
+        (OWN, ToolResult("c1", (Text("shot"), FETCHED))),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "remote"),
+    [
+        (Image(url="http://h/x"), True),
+        (ToolResult("c", (Image(url="https://h/x"),)), True),
+        (OWN, False),
+        (Image(url="data:image/png;base64,QQ=="), False),
+        (Text("http://h/x"), False),
+        (ToolResult("c", (Text("http://h/x"),)), False),
+    ],
+)
+def test_only_a_remote_image_counts_as_one(part: Part, remote: bool) -> None:
+    assert has_remote_images(call((part,))) is remote
+
+
+async def test_their_number_and_size_are_bounded() -> None:
+    many = call(tuple(Image(url=f"http://h/{number}") for number in range(17)))
+    with pytest.raises(Malformed, match="16"):
+        await inline_remote_images(many, Album())
+    huge = call((Image(url="http://h/1"), Image(url="http://h/2")))
+    with pytest.raises(Malformed, match="too large"):
+        await inline_remote_images(huge, Album(40 * 1024 * 1024))
+
+
+async def test_a_mark_for_the_cache_stays_with_its_image() -> None:
+    import msgspec
+
+    mark = msgspec.Raw(b'{"type":"ephemeral"}')
+    after = await inline_remote_images(call((Image(url="http://h/1", cache_control=mark),)), Album())
+    assert after.messages[0].parts == (Image(data="AAAA", media_type="image/png", cache_control=mark),)
