@@ -213,6 +213,16 @@ def test_a_flight_that_was_given_up_hears_nothing_of_what_still_comes() -> None:
     assert flight.inbox.items == [] and not flight.complete
 
 
+def test_a_kept_connection_that_is_closing_is_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line()
+    opened: list[UpstreamFlight] = []
+    monkeypatch.setattr(line.pool, "relaunch", opened.append)
+    line.wire.aborted = True
+    flight = UpstreamFlight(b"POST", Timeouts(), stream=False, silence_seconds=10.0)
+    line.pool.launch(flight)
+    assert line.wire.written == [] and opened == [flight]
+
+
 def test_a_request_is_written_once_and_whole() -> None:
     line = Line()
     line.ask()
