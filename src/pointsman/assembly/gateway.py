@@ -130,7 +130,7 @@ class Gateway:
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
         if self.plan.workers > 1:
-            self.metrics.share(self.plan.data_directory / "run", self.plan.worker)
+            self.metrics.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
             start(self._share_metrics(), "metrics")
 
     def drain(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from math import ceil
 from typing import Final
 
 from pointsman.core.outcome import CallRecord
@@ -12,6 +14,7 @@ from pointsman.policies.principal import Principal
 __all__ = ["Heads", "clean"]
 
 _HEADS_MAX: Final = 16_384
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
 _STREAM_LINES: Final = (
     b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\nx-litellm-call-id: %b\r\n%b%b"
 )
@@ -58,7 +61,7 @@ class Heads:
             call_id.encode(),
             self._deployment(deployment, principal) if deployment is not None else self._version,
         )
-        return lines if retry_after is None else b"%bretry-after: %d\r\n" % (lines, max(1, round(retry_after)))
+        return lines if retry_after is None else b"%bretry-after: %d\r\n" % (lines, max(1, ceil(retry_after)))
 
     def _deployment(self, deployment: Deployment, principal: Principal | None) -> bytes:
         """What is told of a deployment; where it is, only the operator learns."""
@@ -68,7 +71,7 @@ class Heads:
         return known[2] if principal is not None and principal.admin else known[1]
 
     def _learn(self, deployment: Deployment) -> tuple[Deployment, bytes, bytes]:
-        base = deployment.api_base.split("?", 1)[0]
+        base = _CREDENTIALS.sub("", deployment.api_base.split("?", 1)[0])
         text = (
             f"x-litellm-model-id: {clean(deployment.id)}\r\n"
             f"x-litellm-model-group: {clean(deployment.group)}\r\n"

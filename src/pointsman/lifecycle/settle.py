@@ -137,12 +137,14 @@ class Settlement(msgspec.Struct, weakref=False):
         record = self._record(now, http_status)
         if not self.written:
             self.written = True
-            if self.principal is not None:
-                house.outbox.keep(record)
-            if self.grant is not None:
-                self.grant.settle(record.cost, record.usage.total, int(now))
-            for listener in house.listeners if self.status == "success" else house.failure_listeners:
-                listener.call_ended(record)
+            try:
+                if self.principal is not None:
+                    house.outbox.keep(record)
+            finally:
+                if self.grant is not None:
+                    self.grant.settle(record.cost, record.usage.total, int(now))
+                for listener in house.listeners if self.status == "success" else house.failure_listeners:
+                    listener.call_ended(record)
         return record, now - self.inbound.received
 
     def _record(self, now: float, http_status: int) -> CallRecord:
@@ -208,8 +210,10 @@ class Settlement(msgspec.Struct, weakref=False):
         deployment = self.deployment
         if deployment is not None and deployment.api_key is not None:
             key = deployment.api_key.reveal()
-            if key and key in error.message:
+            if key:
                 error.message = error.message.replace(key, "…")
+                error.code = error.code.replace(key, "…")
+                error.param = error.param and error.param.replace(key, "…")
         self.error = error
         self.status = "failure"
 

@@ -148,12 +148,10 @@ class InferenceProtocol(HttpToolsProtocol):
         if self._lingering or self._last:
             return
         self._resting = self._begins = False
-        if self._in_head:
-            self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade:
-            self._refuse_now(Malformed("This connection cannot be upgraded.", code="bad_request"))
+            self._close_after_answer()
         except HttpParserError as error:
             self._unparsable(error)
         else:
@@ -185,7 +183,8 @@ class InferenceProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Called by the parser."""
         cycle: RequestResponseCycle | None = self.cycle
-        if self._busy or self._ready or (cycle is not None and not cycle.response_complete):
+        under_way = self._busy or self._ready or self._refused is not None
+        if under_way or (cycle is not None and not cycle.response_complete):
             raise _Pipelined
         self.url = self._extra = b""
         self.headers = []
@@ -212,6 +211,10 @@ class InferenceProtocol(HttpToolsProtocol):
                 self._refused = Malformed("This path takes POST only.", status=405, code="method_not_allowed")
         if len(self.headers) > HEADERS_MAX:
             self._refused = Malformed("The request has too many headers.", status=431, code="headers_too_large")
+        elif parser.should_upgrade() and parser.get_method() != b"GET":
+            # The parser takes the body for another protocol's, so the request must not be served without it.
+            hint = "Send the request without the header Upgrade."
+            self._refused = Malformed("This connection cannot be upgraded.", hint=hint, code="bad_request")
         if found is None:
             self._deadline = self._gate.now + _OTHER_BODY_SECONDS
             self._pass_on()
@@ -221,7 +224,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self._body_bytes = self._progress = 0
         self._chunked = parser.get_http_version() == "1.1"
         self._read_head()
-        if self.expect_100_continue and self._refused is None:
+        if self.expect_100_continue and self._chunked and self._refused is None:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -247,7 +250,8 @@ class InferenceProtocol(HttpToolsProtocol):
             if self._refused is None:
                 super().on_message_complete()
             return
-        self._keep = self.parser.should_keep_alive()
+        # A client of HTTP/1.0 may take the end of the connection for that of the answer, whatever it asked for.
+        self._keep = self._chunked and self.parser.should_keep_alive()
         self._ready = True
 
     # -- the story's client ----------------------------------------------------------------------------
@@ -328,8 +332,10 @@ class InferenceProtocol(HttpToolsProtocol):
             self._refuse_now(self._refused)
         elif self._ready:
             self._start_parsed(data)
-        elif self._in_head and self._head_bytes > HEAD_BYTES_MAX:
-            self._refuse_now(Malformed("The request head is too long.", status=431, code="headers_too_large"))
+        elif self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._refuse_now(Malformed("The request head is too long.", status=431, code="headers_too_large"))
 
     def _start_parsed(self, data: bytes) -> None:
         """Start on what the parser found; ``data`` is what it was fed last."""
@@ -382,7 +388,7 @@ class InferenceProtocol(HttpToolsProtocol):
             rank = places.get(name)
             if rank is None:
                 continue
-            if rank < best:
+            if rank < best and value:
                 best = rank
                 key = value
             elif rank == _LENGTH:
@@ -407,13 +413,20 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def _unparsable(self, error: HttpParserError) -> None:
         if isinstance(error.__context__, _Pipelined) or isinstance(error.__cause__, _Pipelined):
-            self._last = True
-            if self._ready:
-                self._start_parsed(b"")
-            elif self.cycle is not None:
-                self.cycle.keep_alive = False
+            self._close_after_answer()
             return
         self._refuse_now(Malformed(f"This is not a valid HTTP/1.1 request: {error}.", code="bad_http"))
+
+    def _close_after_answer(self) -> None:
+        """Read nothing more; whoever has the request under way gets its answer, or its refusal."""
+        if self._refused is not None:
+            self._refuse_now(self._refused)
+            return
+        self._last = True
+        if self._ready:
+            self._start_parsed(b"")
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def _refuse_now(self, error: GatewayError) -> None:
         """Answer without reading on; then read and ignore for a moment, so that the sender sees the answer."""

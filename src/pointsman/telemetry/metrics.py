@@ -27,7 +27,8 @@ _SERIES_MAX: Final = 5_000
 _OTHER: Final = "other"
 _FRESH_MAX: Final = 256
 
-_Key = tuple[str, str, str, str, int]
+_Key = tuple[str, str, str, str, int, str]
+_Sums = dict[tuple[str, ...], int]
 
 _CALLER: Final = ("hashed_api_key", "api_key_alias", "team", "user")
 _MODEL: Final = ("requested_model", "model_group", "model", "model_id", "api_provider")
@@ -66,14 +67,17 @@ class CallMetrics(Collector):
         self._fresh: list[CallRecord] = []
         self._directory: Path | None = None
         self._own_file: Path | None = None
+        self._workers = 1
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
-    def share(self, directory: Path, worker: int) -> None:
-        """Add up with the other workers, through snapshot files in ``directory``."""
+    def share(self, directory: Path, worker: int, workers: int) -> None:
+        """Add up with the other ``workers``, through files in ``directory``; those of former processes do not count."""
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory = directory
-        self._own_file = directory / f"metrics-{worker}.msgpack"
+        self._workers = workers
+        self._own_file = _snapshot_file(directory, worker)
+        self._own_file.unlink(missing_ok=True)
 
     def call_ended(self, record: CallRecord) -> None:
         """Count a call; see :class:`pointsman.lifecycle.announce.Listener`."""
@@ -101,17 +105,18 @@ class CallMetrics(Collector):
             gauge.add_metric([], value)
             yield gauge
         yield from _proxy_counters(series)
-        served = [entry for entry in series if entry.labels.deployment_id]
+        served = _by_deployment(series)
+        yield from _deployment_counters(served)
         for name, words, value_of in _COUNTERS:
             counter = CounterMetricFamily(name, words, labels=_SPENT)
-            for entry in served:
-                counter.add_metric(_spent_values(entry.labels), value_of(entry))
+            for values, entry in served.items():
+                counter.add_metric(values, value_of(entry))
             yield counter
         for name, words, histogram_of in _HISTOGRAMS:
             family = HistogramMetricFamily(name, words, labels=_SPENT)
-            for entry in served:
+            for values, entry in served.items():
                 histogram = histogram_of(entry)
-                family.add_metric(_spent_values(entry.labels), _cumulative(histogram), histogram.total)
+                family.add_metric(values, _cumulative(histogram), histogram.total)
             yield family
 
     def _fold(self) -> None:
@@ -119,7 +124,15 @@ class CallMetrics(Collector):
         fresh, self._fresh = self._fresh, []
         groups: dict[_Key, list[CallRecord]] = {}
         for record in fresh:
-            key = (record.key_token, record.deployment_id, record.model_requested, record.route, record.http_status)
+            deployment = record.deployment_id
+            key = (
+                record.key_token,
+                deployment,
+                record.model_requested if deployment else "",  # what nobody serves is a name that a client made up
+                record.route,
+                record.http_status,
+                record.error_code or "",
+            )
             group = groups.get(key)
             if group is None:
                 groups[key] = [record]
@@ -133,7 +146,8 @@ class CallMetrics(Collector):
 
     def _begin(self, key: _Key, record: CallRecord) -> CallSeries:
         if len(self._series) >= _SERIES_MAX:
-            key = (_OTHER, record.deployment_id, _OTHER, record.route, record.http_status)
+            error = _OTHER if record.error_code else ""
+            key = (_OTHER, record.deployment_id, _OTHER, record.route, record.http_status, error)
             known = self._series.get(key)
             if known is not None:
                 return known
@@ -151,7 +165,7 @@ class CallMetrics(Collector):
             api_base=record.api_base,
             route=record.route,
             status=record.http_status,
-            error=record.error_code or "",
+            error=key[5],
         )
         series = self._series[key] = CallSeries.empty(labels)
         return series
@@ -163,9 +177,9 @@ class CallMetrics(Collector):
         self.save()
         merged: dict[CallLabels, CallSeries] = {}
         gauges: dict[str, float] = {}
-        for path in sorted(self._directory.glob("metrics-*.msgpack")):
+        for worker in range(self._workers):
             try:
-                snapshot = msgspec.msgpack.decode(path.read_bytes(), type=Snapshot)
+                snapshot = msgspec.msgpack.decode(_snapshot_file(self._directory, worker).read_bytes(), type=Snapshot)
             except (OSError, msgspec.MsgspecError):
                 continue
             for name, value in snapshot.gauges.items():
@@ -190,21 +204,30 @@ _GAUGE_WORDS: Final = {
 }
 
 
+def _snapshot_file(directory: Path, worker: int) -> Path:
+    return directory / f"metrics-{worker}.msgpack"
+
+
+def _by_deployment(series: list[CallSeries]) -> dict[tuple[str, ...], CallSeries]:
+    """What reached a deployment, by the values of ``_SPENT``; series tell statuses and routes apart, too."""
+    merged: dict[tuple[str, ...], CallSeries] = {}
+    for entry in series:
+        if entry.labels.deployment_id:
+            values = _spent_values(entry.labels)
+            known = merged.get(values)
+            if known is None:
+                known = merged[values] = CallSeries.empty(entry.labels)
+            known.merge(entry)
+    return merged
+
+
 def _proxy_counters(series: list[CallSeries]) -> Iterable[Metric]:
     labels = (*_CALLER, "requested_model", "route", "model_id", "api_provider")
-    total = CounterMetricFamily(
-        "litellm_proxy_total_requests_metric", "Requests answered.", labels=(*labels, "status_code")
-    )
-    failed = CounterMetricFamily(
-        "litellm_proxy_failed_requests_metric",
-        "Requests that failed.",
-        labels=(*labels, "exception_status", "exception_class"),
-    )
-    good = CounterMetricFamily("litellm_deployment_success_responses", "Good answers by deployment.", labels=_SPENT)
-    bad = CounterMetricFamily("litellm_deployment_failure_responses", "Failures by deployment.", labels=_SPENT)
+    total: _Sums = {}
+    failed: _Sums = {}
     for entry in series:
         about = entry.labels
-        values = [
+        values = (
             about.key_token,
             about.key_alias,
             about.team,
@@ -213,19 +236,33 @@ def _proxy_counters(series: list[CallSeries]) -> Iterable[Metric]:
             about.route,
             about.deployment_id,
             about.provider,
-        ]
-        total.add_metric([*values, str(about.status)], entry.calls)
+            str(about.status),
+        )
+        total[values] = total.get(values, 0) + entry.calls
         if entry.failures:
-            failed.add_metric([*values, str(about.status), about.error], entry.failures)
-        if about.deployment_id:
-            good.add_metric(_spent_values(about), entry.calls - entry.failures)
-            if entry.upstream_failures:
-                bad.add_metric(_spent_values(about), entry.upstream_failures)
-    return total, failed, good, bad
+            reason = (*values, about.error)
+            failed[reason] = failed.get(reason, 0) + entry.failures
+    yield _counter("litellm_proxy_total_requests_metric", "Requests answered.", (*labels, "status_code"), total)
+    why = (*labels, "exception_status", "exception_class")
+    yield _counter("litellm_proxy_failed_requests_metric", "Requests that failed.", why, failed)
 
 
-def _spent_values(labels: CallLabels) -> list[str]:
-    return [
+def _deployment_counters(served: Mapping[tuple[str, ...], CallSeries]) -> Iterable[Metric]:
+    good = {values: entry.calls - entry.failures for values, entry in served.items()}
+    bad = {values: entry.upstream_failures for values, entry in served.items() if entry.upstream_failures}
+    yield _counter("litellm_deployment_success_responses", "Good answers by deployment.", _SPENT, good)
+    yield _counter("litellm_deployment_failure_responses", "Failures by deployment.", _SPENT, bad)
+
+
+def _counter(name: str, words: str, labels: tuple[str, ...], sums: _Sums) -> Metric:
+    counter = CounterMetricFamily(name, words, labels=labels)
+    for values, number in sums.items():
+        counter.add_metric(values, number)
+    return counter
+
+
+def _spent_values(labels: CallLabels) -> tuple[str, ...]:
+    return (
         labels.key_token,
         labels.key_alias,
         labels.team,
@@ -235,7 +272,7 @@ def _spent_values(labels: CallLabels) -> list[str]:
         labels.model,
         labels.deployment_id,
         labels.provider,
-    ]
+    )
 
 
 def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:

@@ -21,7 +21,7 @@ async def test_a_row_tells_the_whole_call(desk: Desk) -> None:
     await desk.ledger.append([
         call_record(
             "c-1", key_token="k", key_alias="alias", user_id="ann", usage=usage, provider="ollama", model="llama3:8b",
-            api_base="http://h:1/v1?key=x", first_token_at=NOW - 59.5, overhead_ms=0.25, tags=("t",), stream=True,
+            api_base="http://u:pw@h:1/v1?key=x", first_token_at=NOW - 59.5, overhead_ms=0.25, tags=("t",), stream=True,
             attempts=1, peer="10.1.1.1", model_requested="gpt-4",
         )
     ])  # fmt: skip

@@ -241,8 +241,12 @@ class Stage:
 
     def tell(self, body: bytes, key: str = MASTER) -> tuple[Story, ScriptedClient]:
         """Serve a request as far as it goes by itself."""
+        return self.begin_with(self.inbound(body, key))
+
+    def begin_with(self, inbound: Inbound) -> tuple[Story, ScriptedClient]:
+        """As :meth:`tell`, for a request that is made already."""
         client = ScriptedClient(self)
-        return self.begin(serve(self.inbound(body, key), client, self.house)), client
+        return self.begin(serve(inbound, client, self.house)), client
 
     def begin(self, coroutine: Coroutine[Any, Any, None]) -> Story:
         story = Story(coroutine, self.nursery, self.escaped.append)

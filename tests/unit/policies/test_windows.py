@@ -122,3 +122,31 @@ def test_taking_back_with_a_late_second_does_not_uncount_what_somebody_else_adde
     window.add(4, 161)
     window.replace(4, 100, 0, 160)
     assert window.used(161) == 4
+
+
+@given(STEPS, STARTS, st.integers(0, 6))
+def test_taking_is_looking_whether_it_fits_and_adding(steps: list[tuple[int, int]], start: int, limit: int) -> None:
+    taking, adding = SlidingMinute(), SlidingMinute()
+    now = start
+    for step, units in steps:
+        now += step
+        second = now // 1000
+        fits = adding.used(second) + units <= limit
+        if fits:
+            adding.add(units, second)
+        assert taking.take(units, limit, second) is fits
+        assert (taking._buckets, taking.total) == (adding._buckets, adding.total)
+
+
+def test_the_last_unit_is_taken_and_none_beyond() -> None:
+    window = SlidingMinute()
+    assert window.take(2, 3, 100) and window.take(1, 3, 160)
+    assert not window.take(1, 3, 160) and window.total == 3
+    assert window.take(2, 3, 161) and window.total == 3
+
+
+def test_nothing_fits_even_under_a_full_limit() -> None:
+    window = SlidingMinute()
+    window.add(5, 100)
+    assert not window.take(0, 4, 100)
+    assert window.take(0, 5, 100) and window.total == 5

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from pointsman.admin.models.description import address_without_secrets
 from pointsman.admin.timestamps import iso, iso_or_none
 from pointsman.core.address import without_address
 from pointsman.core.outcome import CallRecord
@@ -111,7 +112,7 @@ def spend_row(record: CallRecord, *, operator: bool) -> SpendRow:
         model_id=record.deployment_id,
         model_group=record.model_group,
         custom_llm_provider=record.provider,
-        api_base=record.api_base.partition("?")[0] if operator else "",
+        api_base=address_without_secrets(record.api_base) if operator else "",
         user=record.user_id or "",
         team_id=record.team_id,
         end_user=record.end_user or "",

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.errors import Broken, GatewayError
+from pointsman.core.errors import Broken, GatewayError, UpstreamFailed
 from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.core.upstream import Ask, Operation
 from pointsman.core.usage import NO_USAGE, Usage
@@ -44,7 +44,7 @@ class ExpressAnswer(msgspec.Struct, eq=False):
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """See the protocol."""
-        error = read_error(status, body)
+        error = self._failure(status, body)
         if retry_after is not None:
             error.retry_after = retry_after
         return error
@@ -56,7 +56,7 @@ class ExpressAnswer(msgspec.Struct, eq=False):
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             meter = _lenient(body)
         if meter.failed and not meter.has_choices:
-            raise read_error(Broken.default_status, body)
+            raise self._failure(Broken.default_status, body)
         completion = 0 if self.ask.operation is Operation.EMBEDDING else len(body) // _BYTES_PER_TOKEN
         self.usage = read_usage(meter.usage) or self._estimate(completion)
         return body
@@ -154,7 +154,7 @@ class ExpressAnswer(msgspec.Struct, eq=False):
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return event + b"\n\n"
         if meter.failed:
-            self.error = read_error(Broken.default_status, payload)
+            self.error = self._failure(Broken.default_status, payload)
             event = event.replace(self.key, b"\xe2\x80\xa6") if self.key else event
         usage = read_usage(meter.usage)
         if usage is not None:
@@ -164,6 +164,10 @@ class ExpressAnswer(msgspec.Struct, eq=False):
         if usage is not None and not meter.has_choices and not meter.failed:
             return b""
         return _without_usage(event)
+
+    def _failure(self, status: int, body: bytes) -> UpstreamFailed:
+        """What an error means; the key goes before the text is shortened, which may leave a part of it."""
+        return read_error(status, body.replace(self.key, b"\xe2\x80\xa6") if self.key else body)
 
     def _estimate(self, completion: int) -> Usage:
         return Usage(self.ask.prompt_estimate, completion, source="estimated")

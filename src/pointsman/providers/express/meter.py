@@ -6,7 +6,7 @@ therefore exact, and only what it finds is decoded.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -16,25 +16,29 @@ __all__ = ["ReplyMeter", "UsageWire", "read_usage"]
 
 
 _NULL: Final = msgspec.Raw(b"null")
+_COUNT_MAX: Final = 2**53
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=_COUNT_MAX)]
+"""A usage with a count beyond these bounds is no usage: the call is estimated, as with one of odd types."""
 
 
 class _PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-    audio_tokens: int | None = None
-    cache_creation_tokens: int | None = None
+    cached_tokens: _Count | None = None
+    audio_tokens: _Count | None = None
+    cache_creation_tokens: _Count | None = None
 
 
 class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
-    audio_tokens: int | None = None
+    reasoning_tokens: _Count | None = None
+    audio_tokens: _Count | None = None
 
 
 class UsageWire(msgspec.Struct):
     """``usage`` as OpenAI-compatible servers send it."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: _Count | None = None
+    completion_tokens: _Count | None = None
+    total_tokens: _Count | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
