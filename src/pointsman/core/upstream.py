@@ -49,7 +49,8 @@ class Timeouts(msgspec.Struct, frozen=True):
 class Deployment(msgspec.Struct, frozen=True):
     """One model at one address. ``model`` is what the upstream calls it, ``litellm_model`` what the config says.
 
-    ``group`` is the public name; ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
+    ``group`` is the public name; ``key_header`` bears the key, as a bearer token where it is ``Authorization``;
+    ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
     win. ``price`` None: nobody told us. ``charges`` is False where no call can cost anything. ``told`` is what the
     operator tells clients about it beyond that, raw JSON by name.
     """
@@ -63,6 +64,7 @@ class Deployment(msgspec.Struct, frozen=True):
     price: Price | None
     charges: bool = True
     api_key: Secret | None = None
+    key_header: str = "Authorization"
     headers: Mapping[str, Secret] = {}
     pinned: Mapping[str, msgspec.Raw] = {}
     timeouts: Timeouts = Timeouts()

@@ -10,11 +10,14 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["OLLAMA", "Provider", "find_provider", "is_guess", "providers", "split_model"]
+__all__ = ["ANTHROPIC", "OLLAMA", "Provider", "find_provider", "is_guess", "providers", "split_model"]
 
 
 class Provider(msgspec.Struct, frozen=True):
-    """A kind of upstream. ``native`` is the dialect it needs where it is not OpenAI's."""
+    """A kind of upstream. ``native`` is the dialect it needs where it is not OpenAI's.
+
+    ``keys`` and ``bases`` are variables of the environment; ``key_header`` bears the key; ``headers`` go with each request.
+    """
 
     name: str
     api_base: str | None = None
@@ -22,6 +25,8 @@ class Provider(msgspec.Struct, frozen=True):
     bases: tuple[str, ...] = ()
     local: bool = False
     native: str | None = None
+    key_header: str = "Authorization"
+    headers: Mapping[str, str] = {}
 
     def base_in(self, environment: Mapping[str, str]) -> str | None:
         """The address, from the environment or as usual."""
@@ -41,13 +46,23 @@ OLLAMA: Final = Provider(
     native="ollama",
 )
 
+ANTHROPIC: Final = Provider(
+    "anthropic",
+    api_base="https://api.anthropic.com",
+    keys=("ANTHROPIC_API_KEY",),
+    bases=("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
+    native="anthropic",
+    key_header="x-api-key",
+    headers={"anthropic-version": "2023-06-01"},
+)
+
 
 @cache
 def providers() -> Mapping[str, Provider]:
     """Every provider by its LiteLLM prefix."""
     rows = tomllib.loads((Path(__file__).parent / "compatible.toml").read_text("utf-8"))
     compatible = {name: msgspec.convert({"name": name, **row}, Provider) for name, row in rows.items()}
-    return {**compatible, "ollama": OLLAMA, "ollama_chat": OLLAMA}
+    return {**compatible, "ollama": OLLAMA, "ollama_chat": OLLAMA, "anthropic": ANTHROPIC}
 
 
 def find_provider(name: str) -> Provider | None:

@@ -137,7 +137,8 @@ class Transport:
             "content-type": ("Content-Type", outbound.content_type.decode("ascii")),
         }
         if deployment.api_key is not None:
-            usual["authorization"] = ("Authorization", f"Bearer {deployment.api_key.reveal()}")
+            name, key = deployment.key_header, deployment.api_key.reveal()
+            usual[name.lower()] = (name, f"Bearer {key}" if name == "Authorization" else key)
         lines = [b"POST " + path + b" HTTP/1.1\r\n"]
         for name, (shown, value) in {**usual, **own}.items():
             if name not in _FRAMING:
