@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
 
+import anthropic
 import openai
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -215,6 +216,13 @@ class Gateway:
         """The official SDK, without retries; closed together with the gateway."""
         options = {"max_retries": 0, "timeout": 15.0, **options}
         client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key or self.master_key or "none", **options)
+        self._closers.append(client.close)
+        return client
+
+    def anthropic(self, key: str | None = None, **options: Any) -> anthropic.Anthropic:
+        """Anthropic's official SDK, without retries; closed together with the gateway."""
+        options = {"max_retries": 0, "timeout": 15.0, **options}
+        client = anthropic.Anthropic(base_url=self.url, api_key=key or self.master_key or "none", **options)
         self._closers.append(client.close)
         return client
 

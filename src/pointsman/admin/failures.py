@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pointsman.core.errors import GatewayError, Malformed, NotFound
+from pointsman.dialects.anthropic_messages.errors import write_error as write_anthropic_error
 from pointsman.dialects.openai_fields import write_error
 
 __all__ = ["CALL_ID", "failure_handlers"]
@@ -19,6 +20,8 @@ CALL_ID: Final = "pointsman.call_id"
 """Where the id of a request is kept in its ASGI scope."""
 
 _PATH_CHARACTERS_MAX: Final = 120
+_ANTHROPIC_ENDING: Final = "/messages/count_tokens"
+"""The one route of ours whose clients expect Anthropic's errors."""
 
 _Handler = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
@@ -43,7 +46,8 @@ def failure_handlers(paths: tuple[str, ...]) -> Mapping[Any, _Handler]:
 
 
 def _answer(request: Request, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
-    body = write_error(error, request.scope.get(CALL_ID, ""))
+    write = write_anthropic_error if request.scope["path"].endswith(_ANTHROPIC_ENDING) else write_error
+    body = write(error, request.scope.get(CALL_ID, ""))
     answer = Response(body, error.status, headers=headers, media_type="application/json")
     if error.retry_after is not None:
         answer.headers["retry-after"] = str(max(1, round(error.retry_after)))

@@ -98,6 +98,11 @@ _MODELS: Final = (
         summary="Estimate the tokens of a prompt", tier="litellm",
         query=Nothing, body=counting.TokenCountRequest, reply=counting.TokenCountReply,
     ),
+    Route(
+        "POST", ("/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens"), Scope.INFERENCE,
+        counting.count_message_tokens, summary="Estimate the tokens of a conversation, as Anthropic's Messages",
+        tier="litellm", query=Nothing, body=counting.MessageTokenCountRequest, reply=counting.MessageTokenCount,
+    ),
 )  # fmt: skip
 
 _KEYS: Final = (

@@ -8,6 +8,7 @@ from typing import Final
 
 from pointsman.core.exchange import ClientDialect
 from pointsman.core.upstream import Operation
+from pointsman.dialects.anthropic_messages.dialect import AnthropicDialect
 from pointsman.dialects.openai_fields import OpenAIDialect
 
 __all__ = ["CLIENT_DIALECTS"]
@@ -18,4 +19,5 @@ CLIENT_DIALECTS: Final[Mapping[Operation, ClientDialect]] = MappingProxyType({
     Operation.CHAT: _OPENAI,
     Operation.COMPLETION: _OPENAI,
     Operation.EMBEDDING: _OPENAI,
+    Operation.MESSAGES: AnthropicDialect(),
 })  # fmt: skip

@@ -33,6 +33,7 @@ from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError
 from pointsman.core.nursery import Nursery
+from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
@@ -42,7 +43,7 @@ from pointsman.providers.discovery import Discovery, FoundHost, Place, default_p
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
-from pointsman.providers.translated import CLIENTS
+from pointsman.providers.translated import CLIENTS, AnthropicFar, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -88,7 +89,7 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook({"ollama": self._ollama_lanes()}),
+            lanes=LaneBook({"ollama": self._ollama_lanes(), "anthropic": _anthropic_lane}),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -247,6 +248,10 @@ class Gateway:
     def _suggest(self, name: str) -> str:
         has_ollama = any(host.kind == "ollama" for host in self.routes.hosts)
         return hint_for(self.house.table, name, self.routes.left_out, has_ollama=has_ollama)
+
+
+def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:
+    return translated_lane(operation, AnthropicFar(), deployment)
 
 
 def _audience(metrics: CallMetrics) -> Audience:

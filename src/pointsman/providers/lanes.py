@@ -9,7 +9,7 @@ from pointsman.core.exchange import InferenceRoute
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.express import ExpressLane
 from pointsman.providers.registry import find_provider
-from pointsman.providers.translated import CLIENTS, OpenAIChatFar, TranslatedLane
+from pointsman.providers.translated import OpenAIChatFar, translated_lane
 
 __all__ = ["LaneBook", "NativeLanes"]
 
@@ -46,4 +46,4 @@ class LaneBook:
             return self._native[provider.native](deployment, operation)
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
-        return TranslatedLane(CLIENTS[operation], OpenAIChatFar(), deployment)
+        return translated_lane(operation, OpenAIChatFar(), deployment)

@@ -16,7 +16,8 @@ __all__ = ["ANTHROPIC", "OLLAMA", "Provider", "find_provider", "is_guess", "prov
 class Provider(msgspec.Struct, frozen=True):
     """A kind of upstream. ``native`` is the dialect it needs where it is not OpenAI's.
 
-    ``keys`` and ``bases`` are variables of the environment; ``key_header`` bears the key; ``headers`` go with each request.
+    ``keys`` and ``bases`` are variables of the environment, ``key_header`` bears the key, ``headers`` go with every
+    request.
     """
 
     name: str

@@ -1,8 +1,9 @@
-"""``/utils/token_counter``: how many tokens a text is, estimated the way budgets are reserved."""
+"""How many tokens a prompt is, estimated the way budgets are reserved: for LiteLLM's clients and for Anthropic's."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 import msgspec
 
@@ -11,8 +12,19 @@ from pointsman.admin.models.visible import visible_group
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.errors import Malformed, NotFound
+from pointsman.policies.principal import Principal
+from pointsman.routing.table import Group
 
-__all__ = ["TokenCountReply", "TokenCountRequest", "count_tokens"]
+__all__ = [
+    "MessageTokenCount",
+    "MessageTokenCountRequest",
+    "TokenCountReply",
+    "TokenCountRequest",
+    "count_message_tokens",
+    "count_tokens",
+]
+
+_COUNTED: Final = ("messages", "contents", "tools", "system")
 
 
 class TokenCountRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +35,7 @@ class TokenCountRequest(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[dict[str, msgspec.Raw]] | None = None
     contents: list[dict[str, msgspec.Raw]] | None = None
     tools: list[dict[str, msgspec.Raw]] | None = None
-    system: msgspec.Raw | None = None
+    system: str | list[dict[str, msgspec.Raw]] | None = None
 
 
 class TokenCountReply(msgspec.Struct, frozen=True):
@@ -36,14 +48,46 @@ class TokenCountReply(msgspec.Struct, frozen=True):
     error: bool = False
 
 
+class MessageTokenCountRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation in Anthropic's form; source: https://platform.claude.com/docs/en/api/messages-count-tokens."""
+
+    model: str
+    messages: list[dict[str, msgspec.Raw]]
+    tools: list[dict[str, msgspec.Raw]] | None = None
+    system: str | list[dict[str, msgspec.Raw]] | None = None
+
+
+class MessageTokenCount(msgspec.Struct, frozen=True):
+    """An estimate, by characters and script."""
+
+    input_tokens: int
+
+
 async def count_tokens(office: Office, visit: Visit[Nothing, TokenCountRequest]) -> Answer:
     """An estimate of the prompt's tokens."""
     wanted = visit.body
-    group = visible_group(office.table(), visit.caller, wanted.model)
+    group = _demand_group(office, visit.caller, wanted.model)
+    total, counted = _estimate(visit.fields)
+    if wanted.prompt is None and not counted:
+        raise Malformed("prompt, messages or contents is required.", param="messages")
+    total += estimate_text(wanted.prompt) if wanted.prompt else 0
+    return Answer(TokenCountReply(total, wanted.model, group.deployments[0].litellm_model))
+
+
+async def count_message_tokens(office: Office, visit: Visit[Nothing, MessageTokenCountRequest]) -> Answer:
+    """An estimate of a conversation's tokens."""
+    _demand_group(office, visit.caller, visit.body.model)
+    return Answer(MessageTokenCount(_estimate(visit.fields)[0]))
+
+
+def _demand_group(office: Office, caller: Principal, model: str) -> Group:
+    group = visible_group(office.table(), caller, model)
     if group is None:
         raise NotFound("This model is not served here.", hint="GET /v1/models has all.", param="model")
-    parts = [bytes(visit.fields[name]) for name in ("messages", "contents", "tools", "system") if name in visit.fields]
-    if wanted.prompt is None and not parts:
-        raise Malformed("prompt, messages or contents is required.", param="messages")
-    total = sum(map(estimate_body, parts)) + (estimate_text(wanted.prompt) if wanted.prompt else 0)
-    return Answer(TokenCountReply(total, wanted.model, group.deployments[0].litellm_model))
+    return group
+
+
+def _estimate(fields: Mapping[str, msgspec.Raw]) -> tuple[int, int]:
+    """The tokens of the fields that hold a prompt, and how many such fields there are."""
+    parts = [bytes(fields[name]) for name in _COUNTED if name in fields]
+    return sum(map(estimate_body, parts)), len(parts)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from pointsman.core.errors import Broken, GatewayError, UpstreamFailed
-from pointsman.core.reply import Embeddings
+from pointsman.core.reply import Embeddings, Reply, fold
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.ollama.errors import read_error
 from pointsman.providers.ollama.context import truncation_warning
@@ -46,7 +46,8 @@ class TextAnswer(TranslatedAnswer):
     __slots__ = ("_on_truncation", "_sent", "warning")
 
     def __init__(self, sent: Sent, on_truncation: OnTruncation, reader: EventReader, writing: Writing) -> None:
-        super().__init__(Reading(LineSplitter(), reader, sent.error), writing, sent.prompt_tokens)
+        reading = Reading(LineSplitter(), reader, lambda body: _read_whole(body, reader), sent.error)
+        super().__init__(reading, writing, sent.prompt_tokens)
         self.warning: str | None = None
         self._on_truncation = on_truncation
         self._sent = sent
@@ -59,6 +60,10 @@ class TextAnswer(TranslatedAnswer):
             self.warning = truncation_warning(sent.num_ctx, sent.prompt_tokens, usage.prompt)
             if self.warning is not None:
                 self._on_truncation(sent.deployment_id, sent.prompt_tokens, usage.prompt)
+
+
+def _read_whole(body: bytes, reader: EventReader) -> Reply:
+    return fold([*reader.feed(body.strip()), *reader.end()])
 
 
 class EmbeddingAnswer:

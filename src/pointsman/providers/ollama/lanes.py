@@ -43,6 +43,7 @@ from pointsman.providers.ollama.prompt import Estimate, chat_tokens, completion_
 from pointsman.providers.translated import ClientSide, Writing, read_call
 from pointsman.providers.translated.defaults import NOT_THE_OPERATORS, read_defaults, with_defaults
 from pointsman.providers.translated.images import has_remote_images, inline_remote_images
+from pointsman.providers.translated.tools import demand_known_tools
 from pointsman.wire.json_fields import decode_field
 
 __all__ = ["ChatLane", "CompletionLane", "EmbeddingLane", "OllamaServices", "ollama_lane"]
@@ -164,6 +165,7 @@ class ChatLane(_OllamaLane):
     def write(self, ask: Ask) -> Outbound:
         """See the protocol. ``ask.prompt_estimate`` becomes the finer one that the window was sized by."""
         deployment, facts = self._deployment, self._facts()
+        demand_known_tools(read_call(self._client, ask), "ollama")
         call = refuse_or_drop(
             with_defaults(read_call(self._client, ask), self._default_call),
             drop_params=deployment.drop_params,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pointsman.providers.translated.answer import TranslatedAnswer
-from pointsman.providers.translated.clients import CLIENTS
+from pointsman.providers.translated.anthropic import AnthropicFar
+from pointsman.providers.translated.clients import CLIENTS, translated_lane
 from pointsman.providers.translated.lane import TranslatedLane, read_call
 from pointsman.providers.translated.openai import OpenAIChatClient, OpenAIChatFar
 from pointsman.providers.translated.sides import ClientSide, FarSide, Reading, SseFrames, Writing
 
 __all__ = [
     "CLIENTS",
+    "AnthropicFar",
     "ClientSide",
     "FarSide",
     "OpenAIChatClient",
@@ -20,4 +22,5 @@ __all__ = [
     "TranslatedLane",
     "Writing",
     "read_call",
+    "translated_lane",
 ]

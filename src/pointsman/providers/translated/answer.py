@@ -8,7 +8,7 @@ import msgspec
 
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import Event, Failed, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
-from pointsman.core.reply import fold
+from pointsman.core.reply import Reply
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.providers.translated.sides import Reading, Writing
 
@@ -54,10 +54,8 @@ class TranslatedAnswer:
 
     def whole(self, body: bytes) -> bytes:
         """See the protocol."""
-        reader = self._reading.reader
-        events = [*reader.feed(body.strip()), *reader.end()]
-        self._meter(events)
-        reply = fold(events)
+        reply = self._reading.read_reply(body)
+        self._meter_reply(reply)
         self._complete()
         return self._writing.write_reply(msgspec.structs.replace(reply, usage=self.usage))
 
@@ -120,6 +118,13 @@ class TranslatedAnswer:
             elif isinstance(event, UsageReported):
                 self._reported = event.usage
         self.tokens = bool(self._deltas or self._characters)
+
+    def _meter_reply(self, reply: Reply) -> None:
+        for choice in reply.choices:
+            self._characters += len(choice.text) + len(choice.thinking)
+            self._characters += sum(len(tool.arguments) for tool in choice.tool_calls)
+        self._reported = reply.usage
+        self.tokens = bool(self._characters)
 
     def _complete(self) -> None:
         """The upstream ended its answer; called once."""

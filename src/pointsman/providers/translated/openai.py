@@ -7,10 +7,11 @@ from typing import Final
 from pointsman.core.call import Call
 from pointsman.core.upstream import Deployment, Outbound
 from pointsman.dialects.openai_chat.errors import read_error
-from pointsman.dialects.openai_chat.replies import write_reply
+from pointsman.dialects.openai_chat.replies import read_reply, write_reply
 from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
+from pointsman.providers.translated.tools import demand_known_tools
 
 __all__ = ["OpenAIChatClient", "OpenAIChatFar"]
 
@@ -35,6 +36,7 @@ class OpenAIChatFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        demand_known_tools(call, "openai_chat")
         newer = deployment.provider == "openai" and deployment.model.startswith(_REASONERS)
         limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
         body = write_request(call, deployment.model, include_usage=True, limit_field=limit_field)
@@ -42,4 +44,4 @@ class OpenAIChatFar:
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
-        return Reading(SseFrames(), StreamReader(whole=not call.stream), read_error)
+        return Reading(SseFrames(), StreamReader(), read_reply, read_error)

@@ -63,10 +63,11 @@ class EventWriter(Protocol):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """How one answer of an upstream is read; ``read_error`` takes a status of 400 or more and its body."""
+    """How one answer of an upstream is read: streamed, whole, or an error (a status of 400 or more and its body)."""
 
     splitter: Splitter
     reader: EventReader
+    read_reply: Callable[[bytes], Reply]
     read_error: Callable[[int, bytes], GatewayError]
 
 

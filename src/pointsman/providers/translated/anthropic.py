@@ -1,0 +1,56 @@
+"""The sides of Anthropic's Messages dialect."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pointsman.core.call import Call
+from pointsman.core.upstream import Deployment, Outbound
+from pointsman.dialects.anthropic_messages.abilities import Abilities
+from pointsman.dialects.anthropic_messages.errors import read_error
+from pointsman.dialects.anthropic_messages.knobs import refuse_or_drop
+from pointsman.dialects.anthropic_messages.replies import read_reply, write_reply
+from pointsman.dialects.anthropic_messages.requests import read_request, write_request
+from pointsman.dialects.anthropic_messages.streams import StreamReader, StreamWriter
+from pointsman.providers.translated.sides import Reading, SseFrames, Writing
+from pointsman.providers.translated.tools import demand_known_tools
+
+__all__ = ["AnthropicClient", "AnthropicFar"]
+
+_OUTPUT_TOKENS: Final = 4096
+"""What a model may answer at the most where nobody says, as in LiteLLM: Anthropic demands a bound."""
+
+
+class AnthropicClient:
+    """See :class:`pointsman.providers.translated.sides.ClientSide`."""
+
+    def read(self, body: bytes, model: str) -> Call:
+        """See the protocol."""
+        return read_request(body, model)
+
+    def writing(self, call: Call, prompt_tokens: int) -> Writing:
+        """See the protocol."""
+        return Writing(StreamWriter(call, prompt_tokens), lambda reply: write_reply(reply, call))
+
+
+class AnthropicFar:
+    """See :class:`pointsman.providers.translated.sides.FarSide`."""
+
+    def write(self, call: Call, deployment: Deployment) -> Outbound:
+        """See the protocol."""
+        demand_known_tools(call, "anthropic_messages")
+        abilities = _abilities(deployment)
+        call = refuse_or_drop(
+            call, drop_params=deployment.drop_params, additional=deployment.additional_drop_params, abilities=abilities
+        )
+        limit = deployment.output_tokens_max or _OUTPUT_TOKENS
+        body = write_request(call, deployment.model, max_tokens_default=limit, abilities=abilities)
+        return Outbound(b"/v1/messages", body)
+
+    def reading(self, call: Call, deployment: Deployment) -> Reading:
+        """See the protocol."""
+        return Reading(SseFrames(), StreamReader(), read_reply, read_error)
+
+
+def _abilities(deployment: Deployment) -> Abilities:
+    return Abilities(json_schema="response_schema" in deployment.capabilities)
