@@ -103,6 +103,12 @@ class Ask(msgspec.Struct):
     end_user: str | None = None
     call: Call | None = None
     """The whole request, once a translating lane has read it."""
+    notes: msgspec.Struct | None = None
+    """What the client's dialect keeps of the request for its answer."""
+
+    def body(self) -> bytes:
+        """The body again, each top-level field once."""
+        return msgspec.json.encode(self.fields)
 
 
 class Outbound(msgspec.Struct, frozen=True):

@@ -180,7 +180,7 @@ class ChatLane(_OllamaLane):
         """See the protocol."""
         call = read_call(self._client, ask)
         reader = StreamReader(self._deployment.model, single_tool_call=call.parallel_tool_calls is False)
-        writing = self._client.writing(call, ask.prompt_estimate)
+        writing = self._client.writing(call, ask)
         return TextAnswer(self._sent(ask), self._services.on_truncation, reader, writing)
 
 

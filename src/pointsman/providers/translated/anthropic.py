@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pointsman.core.call import Call
-from pointsman.core.upstream import Deployment, Outbound
+from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.anthropic_messages.abilities import Abilities
 from pointsman.dialects.anthropic_messages.errors import read_error
 from pointsman.dialects.anthropic_messages.knobs import refuse_or_drop
@@ -24,13 +24,13 @@ _OUTPUT_TOKENS: Final = 4096
 class AnthropicClient:
     """See :class:`pointsman.providers.translated.sides.ClientSide`."""
 
-    def read(self, body: bytes, model: str) -> Call:
+    def read(self, ask: Ask) -> Call:
         """See the protocol."""
-        return read_request(body, model)
+        return read_request(ask.body(), ask.model)
 
-    def writing(self, call: Call, prompt_tokens: int) -> Writing:
+    def writing(self, call: Call, ask: Ask) -> Writing:
         """See the protocol."""
-        return Writing(StreamWriter(call, prompt_tokens), lambda reply: write_reply(reply, call))
+        return Writing(StreamWriter(call, ask.prompt_estimate), lambda reply: write_reply(reply, call))
 
 
 class AnthropicFar:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from pointsman.core.call import Call
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.providers.translated.answer import TranslatedAnswer
@@ -37,7 +35,7 @@ class TranslatedLane:
         """See the protocol; the request has been written by now."""
         call = read_call(self._client, ask)
         reading = self._far.reading(call, self._deployment)
-        return TranslatedAnswer(reading, self._client.writing(call, ask.prompt_estimate), ask.prompt_estimate)
+        return TranslatedAnswer(reading, self._client.writing(call, ask), ask.prompt_estimate)
 
 
 def read_call(client: ClientSide, ask: Ask) -> Call:
@@ -47,5 +45,5 @@ def read_call(client: ClientSide, ask: Ask) -> Call:
         Malformed, Unsupported: the message names the field.
     """
     if ask.call is None:
-        ask.call = client.read(msgspec.json.encode(ask.fields), ask.model)
+        ask.call = client.read(ask)
     return ask.call

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pointsman.core.call import Call
-from pointsman.core.upstream import Deployment, Outbound
+from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.openai_chat.errors import read_error
 from pointsman.dialects.openai_chat.replies import read_reply, write_reply
 from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
@@ -22,11 +22,11 @@ _REASONERS: Final = ("o1", "o3", "o4", "gpt-5")
 class OpenAIChatClient:
     """See :class:`pointsman.providers.translated.sides.ClientSide`."""
 
-    def read(self, body: bytes, model: str) -> Call:
+    def read(self, ask: Ask) -> Call:
         """See the protocol."""
-        return read_request(body, model)
+        return read_request(ask.body(), ask.model)
 
-    def writing(self, call: Call, prompt_tokens: int) -> Writing:
+    def writing(self, call: Call, ask: Ask) -> Writing:
         """See the protocol."""
         return Writing(StreamWriter(call), lambda reply: write_reply(reply, call))
 

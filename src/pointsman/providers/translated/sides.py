@@ -15,7 +15,7 @@ from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import Event
 from pointsman.core.reply import Reply
-from pointsman.core.upstream import Deployment, Outbound
+from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.core.usage import Usage
 from pointsman.wire.sse import SseParser
 
@@ -81,16 +81,16 @@ class Writing(msgspec.Struct, frozen=True):
 class ClientSide(Protocol):
     """The near half of a dialect."""
 
-    def read(self, body: bytes, model: str) -> Call:
-        """The request; ``model`` is the name that was asked for, in the body or in the path.
+    def read(self, ask: Ask) -> Call:
+        """The request; ``ask.notes`` may be set to what the answer has to know of it.
 
         Raises:
             Malformed, Unsupported: the message names the field.
         """
         ...
 
-    def writing(self, call: Call, prompt_tokens: int) -> Writing:
-        """How the answer is given; ``prompt_tokens`` is an estimate, for dialects that tell it first."""
+    def writing(self, call: Call, ask: Ask) -> Writing:
+        """How the answer to ``call``, which was read from ``ask``, is given."""
         ...
 
 
