@@ -1,0 +1,204 @@
+"""The content blocks of a stream: opened and closed one after the other, whatever order the pieces come in.
+
+Source: https://platform.claude.com/docs/en/build-with-claude/streaming. Blocks never overlap there, while in other
+dialects the pieces of several tool calls may alternate. So one tool call at a time is live; what comes before its
+arguments are complete and is not its own waits, and follows when they are, or at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from pointsman.core.errors import Broken
+from pointsman.core.events import TextDelta, ThinkingDelta, ThinkingSigned, ToolCallDelta, ToolCallStarted
+from pointsman.core.limits import EVENT_BYTES_MAX
+
+__all__ = ["Blocks"]
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+HELD_CHARACTERS_MAX: Final = EVENT_BYTES_MAX
+"""Of arguments and of what waits for them; a model's answer is a small part of it, a runaway is not."""
+
+_START: Final = b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,"content_block":%b}\n\n'
+_STOP: Final = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
+_DELTA: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
+_DELTA_TAIL: Final = b"}}\n\n"
+_TEXT: Final = b'{"type":"text","text":""}'
+_THINKING: Final = b'{"type":"thinking","thinking":"","signature":""}'
+
+_Said = TextDelta | ThinkingDelta | ThinkingSigned
+
+
+class _Tool:
+    """A tool call under way; ``characters`` counts its arguments, which are kept to see when they are complete."""
+
+    __slots__ = ("_checked", "_pieces", "characters", "started")
+
+    def __init__(self, started: ToolCallStarted) -> None:
+        self.started = started
+        self.characters = 0
+        self._pieces: list[str] = []
+        self._checked = 0
+
+    def add(self, arguments: str) -> None:
+        """More arguments."""
+        self._pieces.append(arguments)
+        self.characters += len(arguments)
+
+    def arguments(self) -> str:
+        """All of them so far."""
+        self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]
+
+    def is_complete(self) -> bool:
+        """Whether the arguments are a whole object, seen at the latest when they are twice as long as they were.
+
+        To look each time would take time that grows with the square of their length.
+        """
+        if not self.characters or self.characters < 2 * self._checked:
+            return False
+        self._checked = self.characters
+        try:
+            _decode_object(self.arguments())
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return False
+        return True
+
+
+class Blocks:
+    """Puts events into blocks.
+
+    Attributes:
+        text_head: What stands before the encoded words of a text delta while a text block is open, else empty.
+        with_tools: Whether a tool was called.
+    """
+
+    __slots__ = ("_held_characters", "_index", "_live", "_open", "_said", "_waiting", "text_head", "with_tools")
+
+    text_tail: Final = _DELTA_TAIL
+
+    def __init__(self) -> None:
+        self.text_head = b""
+        self.with_tools = False
+        self._index = -1
+        self._open = ""
+        self._live: _Tool | None = None
+        self._waiting: dict[int, _Tool] = {}
+        self._said: list[_Said] = []
+        self._held_characters = 0
+
+    def take(self, event: _Said | ToolCallStarted | ToolCallDelta, out: list[bytes]) -> None:
+        """One event; what can be written of it goes to ``out``.
+
+        Raises:
+            Broken: more would have to be held than may be.
+        """
+        if isinstance(event, ToolCallStarted):
+            self.with_tools = True
+            self._start_tool(event, out)
+        elif isinstance(event, ToolCallDelta):
+            self._take_arguments(event, out)
+        elif self._live is None:
+            self._say(event, out)
+        else:
+            self._said.append(event)
+            self._hold(len(event.signature if isinstance(event, ThinkingSigned) else event.text))
+            self._advance(out)
+
+    def finish(self, out: list[bytes]) -> None:
+        """Write what waited, and close the last block."""
+        while self._live is not None:
+            self._next(out)
+        self._close(out)
+
+    def _start_tool(self, event: ToolCallStarted, out: list[bytes]) -> None:
+        tool = _Tool(event)
+        if self._live is None:
+            self._go_live(tool, out)
+        else:
+            self._waiting[event.slot] = tool
+            self._hold(len(event.id) + len(event.name))
+            self._advance(out)
+
+    def _take_arguments(self, event: ToolCallDelta, out: list[bytes]) -> None:
+        live = self._live
+        if live is not None and event.slot == live.started.slot:
+            live.add(event.arguments)
+            self._hold(len(event.arguments))
+            self._delta(b"input_json_delta", b"partial_json", event.arguments, out)
+        elif event.slot in self._waiting:
+            self._waiting[event.slot].add(event.arguments)
+            self._hold(len(event.arguments))
+            self._advance(out)
+
+    def _hold(self, characters: int) -> None:
+        self._held_characters += characters
+        if self._held_characters > HELD_CHARACTERS_MAX:
+            raise Broken(f"The upstream sent tool calls of more than {HELD_CHARACTERS_MAX} characters.")
+
+    def _advance(self, out: list[bytes]) -> None:
+        """Go on to what waits, as far as tool calls are complete."""
+        while self._live is not None and self._live.is_complete():
+            self._next(out)
+
+    def _next(self, out: list[bytes]) -> None:
+        """End the live tool call; the next one goes live, or what was said meanwhile is written."""
+        if self._live is not None:
+            self._held_characters -= self._live.characters
+        self._live = None
+        if self._waiting:
+            self._go_live(self._waiting.pop(next(iter(self._waiting))), out)
+            return
+        held, self._said = self._said, []
+        self._held_characters = 0
+        for event in held:
+            self._say(event, out)
+
+    def _go_live(self, tool: _Tool, out: list[bytes]) -> None:
+        self._live = tool
+        call = {"type": "tool_use", "id": tool.started.id, "name": tool.started.name, "input": {}}
+        self._begin("tool", _encode(call), out)
+        self._delta(b"input_json_delta", b"partial_json", tool.arguments(), out)
+
+    def _say(self, event: _Said, out: list[bytes]) -> None:
+        if isinstance(event, ThinkingSigned):
+            self._sign(event, out)
+        elif isinstance(event, ThinkingDelta):
+            if event.text and self._open != "thinking":
+                self._begin("thinking", _THINKING, out)
+            self._delta(b"thinking_delta", b"thinking", event.text, out)
+        else:
+            if event.text and self._open != "text":
+                self._begin("text", _TEXT, out)
+                self.text_head = _DELTA % (self._index, b"text_delta", b"text")
+            self._delta(b"text_delta", b"text", event.text, out)
+
+    def _sign(self, event: ThinkingSigned, out: list[bytes]) -> None:
+        """A signature ends its block: the next reasoning is another piece, with a signature of its own."""
+        if event.redacted:
+            self._begin("redacted", _encode({"type": "redacted_thinking", "data": event.signature}), out)
+        else:
+            if self._open != "thinking":
+                self._begin("thinking", _THINKING, out)
+            self._delta(b"signature_delta", b"signature", event.signature, out)
+        self._close(out)
+
+    def _begin(self, kind: str, block: bytes, out: list[bytes]) -> None:
+        self._close(out)
+        self._open = kind
+        self._index += 1
+        out.append(_START % (self._index, block))
+
+    def _close(self, out: list[bytes]) -> None:
+        if self._open:
+            out.append(_STOP % self._index)
+        self._open = ""
+        self.text_head = b""
+
+    def _delta(self, kind: bytes, field: bytes, text: str, out: list[bytes]) -> None:
+        if text:
+            out += (_DELTA % (self._index, kind, field), _encode(text), _DELTA_TAIL)

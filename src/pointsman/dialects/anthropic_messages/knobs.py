@@ -1,0 +1,196 @@
+"""What Anthropic cannot do for a request: refused by name, or dropped where the operator allows that.
+
+Source: https://platform.claude.com/docs/en/api/messages/create. Content that cannot be expressed is always an error.
+Tuning knobs follow ``drop_params``. A field that only gives a hint, or is meant for the gateway itself, changes nothing
+about the answer and is passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from pointsman.core.call import Call, Sampling
+from pointsman.core.content import Audio
+from pointsman.core.errors import Unsupported
+from pointsman.dialects.anthropic_messages.abilities import PLAIN, Abilities
+from pointsman.dialects.anthropic_messages.reasoning import is_wanted
+from pointsman.dialects.anthropic_messages.tools import DIALECT
+
+__all__ = ["refuse_or_drop"]
+
+_NATIVE: Final = frozenset({
+    "cache_control", "container", "context_management", "diagnostics", "fallbacks", "inference_geo", "mcp_servers",
+    "output_config", "speed", "user_profile_id",
+})  # fmt: skip
+"""Anthropic's own fields that the middle has no word for."""
+
+_SERVICE_TIERS: Final = (msgspec.Raw(b'"auto"'), msgspec.Raw(b'"standard_only"'))
+"""Other values of ``service_tier`` are another provider's; a hint on speed and price either way."""
+
+_HINTS: Final = frozenset({
+    # Other providers': bookkeeping and hints on speed, price or caching.
+    "metadata", "prediction", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier",
+    "store",
+    # LiteLLM's: meant for the gateway.
+    "cache", "caching", "context_window_fallbacks", "disable_fallbacks", "drop_params", "enable_tag_filtering",
+    "fastest_response", "guardrail_config", "guardrails", "include_fallback_errors", "litellm_call_id",
+    "litellm_metadata", "litellm_session_id", "litellm_trace_id", "mock_response", "no-log", "num_retries", "policies",
+    "priority", "prompt_id", "prompt_variables", "prompt_version", "request_timeout", "tags", "timeout", "ttl",
+})  # fmt: skip
+
+_MAIL_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+"""Anthropic refuses a ``user_id`` that tells who somebody is."""
+
+_TOP_P_MIN: Final = 0.95
+"""While the model thinks; https://platform.claude.com/docs/en/build-with-claude/extended-thinking."""
+
+_SAMPLING: Final = frozenset(Sampling.__struct_fields__)
+_REASONING: Final = frozenset({"reasoning_effort", "reasoning", "thinking"})
+_NO_BIAS: Final = msgspec.Raw(b"{}")
+_TEXT_ONLY: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def refuse_or_drop(
+    call: Call, *, drop_params: bool = False, additional: tuple[str, ...] = (), abilities: Abilities = PLAIN
+) -> Call:
+    """The request without what Anthropic does not know.
+
+    Args:
+        call: What the client wants.
+        drop_params: Drop what is not supported instead of refusing.
+        additional: Names of fields to drop in any case (``additional_drop_params``).
+        abilities: What the model can do beyond the common.
+
+    Raises:
+        Unsupported: the content, or a knob that may not be dropped; the message names it.
+    """
+    _refuse_content(call)
+    call = _without_noise(_without(call, additional))
+    knobs = [*_unsupported(call, abilities), *(name for name in call.extra if name not in _NATIVE | _HINTS)]
+    if knobs:
+        _demand_droppable(knobs, drop_params=drop_params)
+        call = _without(_without_blank_stops(call), [name for name in knobs if name != "stop"])
+    return msgspec.structs.replace(call, extra=_native(call.extra))
+
+
+def _refuse_content(call: Call) -> None:
+    for index, message in enumerate(call.messages):
+        for position, part in enumerate(message.parts):
+            if isinstance(part, Audio):
+                place = f"messages[{index}].content[{position}]"
+                raise Unsupported(f"{place}: Anthropic takes no audio.", param=place)
+    for index, tool in enumerate(call.tools):
+        if tool.native is not None and tool.dialect != DIALECT:
+            place = f"tools[{index}]"
+            raise Unsupported(f"{place}: the tool '{tool.name[:80]}' is not known to Anthropic.", param=place)
+    modalities = call.extra.get("modalities")
+    if modalities is not None and not _text_only(modalities):
+        raise Unsupported("modalities: Anthropic answers in text only.", param="modalities")
+
+
+def _text_only(modalities: msgspec.Raw) -> bool:
+    try:
+        return set(_TEXT_ONLY(modalities)) <= {"text"}
+    except msgspec.MsgspecError:
+        return False
+
+
+def _without_noise(call: Call) -> Call:
+    """The request without values that ask for nothing, which SDKs and other dialects send."""
+    sampling = call.sampling
+    changes = {
+        name: None
+        for name in ("presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "min_p")
+        if not getattr(sampling, name)
+    }
+    if sampling.n == 1:
+        changes["n"] = None
+    if sampling.logit_bias == _NO_BIAS:
+        changes["logit_bias"] = None
+    mail = call.user is not None and _MAIL_ADDRESS.search(call.user) is not None
+    return msgspec.structs.replace(
+        call,
+        sampling=msgspec.structs.replace(sampling, **changes),
+        user=None if mail else call.user,
+        extra={name: raw for name, raw in call.extra.items() if name != "modalities"},
+    )
+
+
+def _unsupported(call: Call, abilities: Abilities) -> list[str]:
+    sampling = call.sampling
+    names = ("min_p", "seed", "presence_penalty", "frequency_penalty", "n", "logprobs", "top_logprobs", "logit_bias")
+    knobs = [name for name in names if getattr(sampling, name) is not None]
+    if any(not text.strip() for text in sampling.stop or ()):
+        knobs.append("stop")
+    shape = call.response_format
+    if shape is not None and not (shape.kind == "text" or (shape.kind == "json_schema" and abilities.json_schema)):
+        knobs.append("response_format")
+    thinks = is_wanted(call.reasoning)
+    if sampling.temperature is not None and (sampling.temperature > 1 or (thinks and sampling.temperature != 1)):
+        knobs.append("temperature")
+    if thinks:
+        knobs += _at_odds_with_thinking(call)
+    return knobs
+
+
+def _at_odds_with_thinking(call: Call) -> list[str]:
+    sampling = call.sampling
+    knobs = []
+    if sampling.top_k is not None and sampling.top_k >= 0:
+        knobs.append("top_k")
+    if sampling.top_p is not None and sampling.top_p < _TOP_P_MIN:
+        knobs.append("top_p")
+    if call.tool_choice is not None and call.tool_choice.mode in {"required", "named"}:
+        knobs.append("tool_choice")
+    return knobs
+
+
+def _demand_droppable(knobs: list[str], *, drop_params: bool) -> None:
+    if drop_params:
+        return
+    names = ", ".join(name[:80] for name in knobs[:10])
+    raise Unsupported(
+        f"Anthropic does not support {names} in this request.",
+        hint="Leave it out, or let the operator set drop_params: true to have such fields dropped.",
+        param=knobs[0][:80],
+    )
+
+
+def _without(call: Call, names: Iterable[str]) -> Call:
+    """The request without some of its fields."""
+    dropped = frozenset(names)
+    if not dropped:
+        return call
+    knobs: dict[str, object] = {name: None for name in _SAMPLING if name in dropped}
+    if "max_completion_tokens" in dropped:
+        knobs["max_tokens"] = None
+    if "stop_sequences" in dropped:
+        knobs["stop"] = None
+    return msgspec.structs.replace(
+        call,
+        sampling=msgspec.structs.replace(call.sampling, **knobs),
+        tools=() if "tools" in dropped else call.tools,
+        tool_choice=None if "tool_choice" in dropped else call.tool_choice,
+        parallel_tool_calls=None if "parallel_tool_calls" in dropped else call.parallel_tool_calls,
+        response_format=None if "response_format" in dropped else call.response_format,
+        reasoning=None if _REASONING & dropped else call.reasoning,
+        user=None if "user" in dropped else call.user,
+        extra={name: raw for name, raw in call.extra.items() if name not in dropped},
+    )
+
+
+def _without_blank_stops(call: Call) -> Call:
+    stop = tuple(text for text in call.sampling.stop or () if text.strip()) or None
+    return msgspec.structs.replace(call, sampling=msgspec.structs.replace(call.sampling, stop=stop))
+
+
+def _native(extra: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    return {
+        name: raw
+        for name, raw in extra.items()
+        if name in _NATIVE or (name == "service_tier" and raw in _SERVICE_TIERS)
+    }

@@ -1,0 +1,94 @@
+"""How hard to think: ``thinking`` and ``output_config.effort``.
+
+Sources: https://platform.claude.com/docs/en/build-with-claude/extended-thinking, …/adaptive-thinking and …/effort.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from pointsman.core.call import Reasoning
+from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.anthropic_messages.types import Effort, OutputConfig, ThinkingFields
+
+__all__ = ["Thought", "is_wanted", "read_reasoning", "write_reasoning"]
+
+_BUDGET_MIN: Final = 1024
+"""Anthropic refuses smaller ones."""
+
+_BUDGETS: Final = {
+    "minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384, "ultra": 32768,
+}  # fmt: skip
+"""Tokens for an effort: from ``low`` to ``high`` as LiteLLM has them, beyond that doubled at each step."""
+
+_EFFORTS: Final[dict[str, Effort]] = {
+    "minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max", "ultra": "max",
+}  # fmt: skip
+
+
+class Thought(msgspec.Struct, frozen=True):
+    """What is written for a wish to reason, and the bound on the answer that goes with it."""
+
+    max_tokens: int
+    thinking: ThinkingFields | None = None
+    effort: Effort | None = None
+
+
+def read_reasoning(thinking: ThinkingFields | None, config: OutputConfig | None) -> Reasoning | None:
+    """The wish to reason, if there is one.
+
+    Raises:
+        Malformed: reasoning within a budget is wanted, and the budget is missing.
+    """
+    effort = None if config is None else config.effort
+    if thinking is None:
+        return None if effort is None else Reasoning(effort=effort)
+    if thinking.type == "enabled" and thinking.budget_tokens is None:
+        raise Malformed("thinking.budget_tokens is required.", param="thinking.budget_tokens")
+    budget = thinking.budget_tokens if thinking.type == "enabled" else None
+    return Reasoning(effort=effort, budget_tokens=budget, enabled=thinking.type != "disabled")
+
+
+def is_wanted(reasoning: Reasoning | None) -> bool:
+    """Whether the model is asked to think."""
+    if reasoning is None or reasoning.enabled is False:
+        return False
+    if reasoning.enabled or reasoning.budget_tokens is not None:
+        return True
+    return reasoning.effort is not None and reasoning.effort != "none"
+
+
+def write_reasoning(
+    reasoning: Reasoning | None, max_tokens: int | None, max_tokens_default: int, *, effort_known: bool
+) -> Thought:
+    """What is written for a wish to reason.
+
+    Args:
+        reasoning: The wish.
+        max_tokens: The client's bound on the answer, reasoning included. A budget always leaves room below it; where
+            it is too small for the smallest budget, the model does not think.
+        max_tokens_default: The bound where the client has none; then the budget is added.
+        effort_known: Whether the model chooses for itself how much to think, given an effort.
+
+    Raises:
+        Unsupported: an effort that nobody knows.
+    """
+    limit = max_tokens_default if max_tokens is None else max_tokens
+    if reasoning is None:
+        return Thought(limit)
+    word = reasoning.effort
+    if word not in {None, "none", *_EFFORTS}:
+        raise Unsupported(f"reasoning_effort '{str(word)[:40]}' is not known.", param="reasoning_effort")
+    effort = _EFFORTS.get(word or "") if effort_known else None
+    if not is_wanted(reasoning):
+        return Thought(limit, ThinkingFields("disabled"), effort)
+    if effort_known and reasoning.budget_tokens is None:
+        return Thought(limit, ThinkingFields("adaptive"), effort)
+    wanted = reasoning.budget_tokens or _BUDGETS.get(word or "", _BUDGETS["medium"])
+    wanted = max(wanted, _BUDGET_MIN)
+    if max_tokens is None:
+        return Thought(wanted + max_tokens_default, ThinkingFields("enabled", wanted), effort)
+    budget = min(wanted, max_tokens - 1)
+    return Thought(limit, ThinkingFields("enabled", budget) if budget >= _BUDGET_MIN else None, effort)

@@ -1,0 +1,173 @@
+"""Requests: read from a client, written to an upstream.
+
+Source: https://platform.claude.com/docs/en/api/messages/create. What the common vocabulary has no word for stays in
+``Call.extra`` under its own name and is put back by :func:`write_request`; of ``output_config`` that is whatever it
+holds beside ``effort`` and ``format``. What does not come back is listed in
+:mod:`~pointsman.dialects.anthropic_messages.types`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from pointsman.core.call import Call, ResponseFormat, Sampling
+from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.anthropic_messages.abilities import PLAIN, Abilities
+from pointsman.dialects.anthropic_messages.messages import read_messages, read_system
+from pointsman.dialects.anthropic_messages.reasoning import Thought, read_reasoning, write_reasoning
+from pointsman.dialects.anthropic_messages.tools import read_choice, read_tools, write_choice, write_tools
+from pointsman.dialects.anthropic_messages.turns import write_messages
+from pointsman.dialects.anthropic_messages.types import (
+    FormatFields,
+    MessagesRequest,
+    MetadataFields,
+    TextBlock,
+)
+from pointsman.dialects.openai_fields import demand_model_name
+from pointsman.wire.json_fields import read_body, read_fields
+
+__all__ = ["read_request", "write_request"]
+
+_decode: Final = msgspec.json.Decoder(MessagesRequest).decode
+_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = msgspec.Raw(b"null")
+_OBJECT: Final = ord("{")
+_KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(MessagesRequest))
+_CONFIG_KNOWN: Final = frozenset({"effort", "format"})
+
+# ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_request(body: bytes, model: str | None = None) -> Call:
+    """A client's request. ``model`` is the one that its path names, which wins over the body's.
+
+    Raises:
+        Malformed: a field is missing or of a wrong type or value; ``param`` is its path, ``messages[3].content``.
+        Unsupported: content that cannot be told to anybody else.
+    """
+    fields = read_fields(body)
+    request = read_body(body, _decode)
+    name = model if model is not None else request.model
+    if name is None:
+        raise Malformed("model is required.", param="model")
+    demand_model_name(name)
+    tools = read_tools(request.tools)
+    choice, parallel = read_choice(request.tool_choice, tools)
+    return Call(
+        model=name,
+        messages=read_system(request.system) + read_messages(request.messages),
+        sampling=_read_sampling(request),
+        tools=tools,
+        tool_choice=choice,
+        parallel_tool_calls=parallel,
+        response_format=_read_format(request),
+        reasoning=read_reasoning(request.thinking, request.output_config),
+        stream=request.stream or False,
+        include_usage=True,
+        user=(request.metadata.user_id or None) if request.metadata is not None else None,
+        extra=_read_extra(fields),
+    )
+
+
+def _read_sampling(request: MessagesRequest) -> Sampling:
+    return Sampling(
+        temperature=request.temperature,
+        top_p=request.top_p,
+        top_k=request.top_k,
+        stop=tuple(request.stop_sequences or ()) or None,
+        max_tokens=request.max_tokens,
+    )
+
+
+def _read_format(request: MessagesRequest) -> ResponseFormat | None:
+    config = request.output_config
+    place, shape = "output_config.format", None if config is None else config.format
+    if shape is None:
+        place, shape = "output_format", request.output_format
+    if shape is None:
+        return None
+    if memoryview(shape.schema)[0] != _OBJECT:
+        raise Malformed(f"{place}.schema must be an object.", param=f"{place}.schema")
+    return ResponseFormat("json_schema", schema=shape.schema)
+
+
+def _read_extra(fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    extra = {key: raw for key, raw in fields.items() if key not in _KNOWN and raw != _NULL}
+    config = fields.get("output_config", _NULL)
+    if config != _NULL:
+        rest = {key: raw for key, raw in _decode_fields(config).items() if key not in _CONFIG_KNOWN and raw != _NULL}
+        if rest:
+            extra["output_config"] = msgspec.Raw(_encode(rest))
+    return extra
+
+
+# ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_request(call: Call, model: str, *, max_tokens_default: int = 4096, abilities: Abilities = PLAIN) -> bytes:
+    """The request for an upstream.
+
+    Args:
+        call: What the client wants.
+        model: The upstream's name for the model.
+        max_tokens_default: The bound on the answer where the client has none; Anthropic demands one.
+        abilities: What the model can do beyond the common.
+
+    Raises:
+        Malformed: a tool call's arguments are not a JSON object, or there is nothing to answer.
+        Unsupported: content or a shape of the answer that Anthropic, or this model, does not know.
+    """
+    sampling = call.sampling
+    system, messages = write_messages(call.messages, system_turns=abilities.system_turns)
+    thought = write_reasoning(call.reasoning, sampling.max_tokens, max_tokens_default, effort_known=abilities.effort)
+    fields: dict[str, object] = {
+        "model": model,
+        "max_tokens": thought.max_tokens,
+        "system": _write_system(system),
+        "messages": messages,
+        "stream": True if call.stream else None,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k if sampling.top_k is not None and sampling.top_k >= 0 else None,
+        "stop_sequences": sampling.stop,
+        "tools": write_tools(call.tools) or None,
+        "tool_choice": write_choice(call),
+        "thinking": thought.thinking,
+        "output_config": _write_config(call, thought, abilities),
+        "metadata": None if call.user is None else MetadataFields(call.user),
+    }
+    written = {name: value for name, value in fields.items() if value is not None}
+    return _encode(written | {name: raw for name, raw in call.extra.items() if name not in _KNOWN})
+
+
+def _write_system(blocks: list[TextBlock]) -> str | list[TextBlock] | None:
+    if len(blocks) == 1 and blocks[0].cache_control is msgspec.UNSET:
+        return blocks[0].text
+    return blocks or None
+
+
+def _write_config(call: Call, thought: Thought, abilities: Abilities) -> dict[str, object] | None:
+    config: dict[str, object] = {}
+    rest = call.extra.get("output_config")
+    if rest is not None and memoryview(rest)[0] == _OBJECT:
+        config |= _decode_fields(rest)
+    if thought.effort is not None:
+        config["effort"] = thought.effort
+    shape = _write_format(call.response_format, abilities)
+    if shape is not None:
+        config["format"] = shape
+    return config or None
+
+
+def _write_format(shape: ResponseFormat | None, abilities: Abilities) -> FormatFields | None:
+    if shape is None or shape.kind == "text":
+        return None
+    if shape.kind == "json_object" or not abilities.json_schema:
+        raise Unsupported(f"response_format of type {shape.kind} is not known to this model.", param="response_format")
+    if shape.schema is None:
+        raise Malformed("response_format.json_schema.schema is required.", param="response_format.json_schema.schema")
+    return FormatFields(shape.schema)
