@@ -29,7 +29,8 @@ class Tool(msgspec.Struct, frozen=True):
     """A function the model may call; ``parameters`` is its JSON Schema.
 
     ``native`` is a tool that only its own dialect knows (a provider's web search, a custom tool with a grammar), whole,
-    as raw JSON; ``dialect`` names that dialect. Any other dialect refuses it by its name.
+    as raw JSON; ``dialect`` names that dialect. Any other dialect refuses it by its name, unless it has ``parameters``
+    as well: then it is also described as a function, which others can offer instead.
     """
 
     name: str

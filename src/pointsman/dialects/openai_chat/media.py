@@ -1,13 +1,6 @@
-"""Images, sounds and documents inside messages: ``data:`` URLs (RFC 2397) taken apart and put together.
-
-Ollama and others take bare base64 and refuse the prefix, so it is stripped here, once, and the rest is checked,
-since an upstream's complaint about it would not tell which part of which message it means.
-"""
+"""Images, sounds and documents inside messages: ``data:`` URLs taken apart and put together."""
 
 from __future__ import annotations
-
-import re
-from typing import Final
 
 from pointsman.core.content import Audio, File, Image
 from pointsman.core.errors import Malformed
@@ -19,14 +12,9 @@ from pointsman.dialects.openai_chat.types import (
     ImagePart,
     InputAudio,
 )
+from pointsman.wire.data_urls import is_data_url, read_base64, read_data_url
 
 __all__ = ["read_audio", "read_file", "read_image", "write_audio", "write_file", "write_image"]
-
-_DATA_URL: Final = re.compile(
-    r"data:([a-z0-9][\w.+-]{0,126}/[\w.+-]{1,127})?((?:;[^;,]{1,200}){0,8}?);base64,", re.IGNORECASE
-)
-_BASE64_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_WHITE_SPACE: Final = b" \t\r\n"
 
 
 def read_image(part: ImagePart, path: str) -> Image:
@@ -41,8 +29,8 @@ def read_image(part: ImagePart, path: str) -> Image:
         fields = ImageFields(fields)
     else:
         place += ".url"
-    if fields.url[:5].lower() == "data:":
-        media_type, data = _data_url(fields.url, place)
+    if is_data_url(fields.url):
+        media_type, data = read_data_url(fields.url, place)
         if not media_type.startswith("image/"):
             raise Malformed(f"{place} must be an image, not {media_type or 'untyped data'}.", param=place)
         return Image(data=data, media_type=media_type, detail=fields.detail)
@@ -62,7 +50,7 @@ def read_audio(part: AudioPart, path: str) -> Audio:
         Malformed: its data is not base64.
     """
     sound = part.input_audio
-    return Audio(data=_base64(sound.data, f"{path}.input_audio.data"), format=sound.format)
+    return Audio(data=read_base64(sound.data, f"{path}.input_audio.data"), format=sound.format)
 
 
 def read_file(part: FilePart, path: str) -> File:
@@ -79,10 +67,10 @@ def read_file(part: FilePart, path: str) -> File:
     place = f"{path}.file.file_data"
     media_type: str | None = None
     data = fields.file_data
-    if data[:5].lower() == "data:":
-        media_type, data = _data_url(data, place)
+    if is_data_url(data):
+        media_type, data = read_data_url(data, place)
     else:
-        data = _base64(data, place)
+        data = read_base64(data, place)
     return File(data=data, file_id=fields.file_id, filename=fields.filename, media_type=media_type or None)
 
 
@@ -102,27 +90,3 @@ def write_file(file: File) -> FilePart:
     prefix = "" if file.media_type is None else f"data:{file.media_type};base64,"
     data = None if file.data is None else prefix + file.data
     return FilePart(FileFields(data, file.file_id, file.filename))
-
-
-def _data_url(url: str, place: str) -> tuple[str, str]:
-    """Media type (lower case, may be empty) and base64 text."""
-    match = _DATA_URL.match(url)
-    if match is None:
-        raise Malformed(f"{place} must be a data: URL of the form data:TYPE;base64,… .", param=place)
-    return (match[1] or "").lower(), _base64(url[match.end() :], place)
-
-
-def _base64(text: str, place: str) -> str:
-    """Checked base64 without white space, padded: strict decoders want the padding that some clients leave out."""
-    raw = text.encode("ascii", "replace")
-    rest = raw.translate(None, _BASE64_ALPHABET)
-    if rest.strip(b"="):
-        if rest.translate(None, _WHITE_SPACE + b"="):
-            raise Malformed(f"{place} is not valid base64.", param=place)
-        raw = raw.translate(None, _WHITE_SPACE)
-    raw = raw.rstrip(b"=")
-    if not raw:
-        raise Malformed(f"{place} must not be empty.", param=place)
-    if b"=" in raw or len(raw) % 4 == 1:
-        raise Malformed(f"{place} is not valid base64.", param=place)
-    return (raw + b"=" * (-len(raw) % 4)).decode("ascii")

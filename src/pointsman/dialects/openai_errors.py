@@ -1,0 +1,116 @@
+"""Errors of upstreams in the shapes that servers of the OpenAI family give them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from pointsman.core.errors import UpstreamFailed
+from pointsman.wire.upstream_errors import fit_to_repeat, upstream_failure
+
+__all__ = ["read_error"]
+
+_CONTEXT_WORDS: Final = (
+    "maximum context length",
+    "context length exceeded",
+    "exceeds the available context size",
+    "exceed_context_size",
+    "context_length_exceeded",
+    "longer than the maximum model length",
+    "exceeds the model's maximum context",
+)
+_CONTENT_HINTS: Final = {
+    "image input is not supported": "Choose a model with the capability vision, or send the request without images.",
+    "audio input is not supported": "Choose a model that takes audio, or send the request without it.",
+}
+"""llama.cpp answers such a request with 500, although nothing is broken."""
+_CODE_CHARACTERS_MAX: Final = 80
+
+
+class _Shape(msgspec.Struct):
+    """An error object, or what surrounds it, in the forms that servers of this dialect use.
+
+    OpenAI nests the fields under ``error``; vLLM before 0.10 had them at the top; FastAPI servers have ``detail``.
+    ``code`` is a string, or the HTTP status as a number (llama.cpp).
+    """
+
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    message: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    detail: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    type: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    code: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    param: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_decode_shape: Final = msgspec.json.Decoder(_Shape).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
+
+
+def read_error(status: int, body: bytes) -> UpstreamFailed:
+    """What an upstream's error answer means; a body that is not of this dialect is quoted, shortened.
+
+    Text of the upstream is passed on without anything that looks like a credential.
+    """
+    shape = _innermost(body)
+    message = fit_to_repeat(_message(shape, body))
+    kind = _text(shape.type) if shape else ""
+    code = _text(shape.code)[:_CODE_CHARACTERS_MAX] if shape else ""
+    words = f"{kind} {code} {message}".lower()
+    if status < 500 and any(phrase in words for phrase in _CONTEXT_WORDS):
+        status, code = 400, "context_length_exceeded"
+    hint = next((told for phrase, told in _CONTENT_HINTS.items() if phrase in words), None)
+    if hint is not None and status in {400, 500}:
+        status, code = 400, "unsupported_parameter"
+    return upstream_failure(
+        status,
+        message or f"The upstream answered with status {status} and said no more.",
+        code=code or _code_for(status, words),
+        param=(_text(shape.param)[:_CODE_CHARACTERS_MAX] or None) if shape else None,
+        hint=hint or _hint(status),
+    )
+
+
+def _innermost(body: bytes) -> _Shape | None:
+    """The object that holds the message, or None where there is no such object."""
+    shape = _shape(body)
+    if shape is not None and isinstance(shape.error, msgspec.Raw):
+        return _shape(shape.error) or shape
+    return shape
+
+
+def _shape(raw: bytes | msgspec.Raw) -> _Shape | None:
+    try:
+        return _decode_shape(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _message(shape: _Shape | None, body: bytes) -> str:
+    if shape is not None:
+        for raw in (shape.message, shape.detail, shape.error):
+            if isinstance(raw, msgspec.Raw):
+                return _text(raw) or bytes(raw).decode("utf-8", "replace")
+    return body.decode("utf-8", "replace")
+
+
+def _text(raw: msgspec.Raw | msgspec.UnsetType) -> str:
+    """A string, or the empty one for anything else."""
+    if not isinstance(raw, msgspec.Raw):
+        return ""
+    try:
+        return _decode_text(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+
+
+def _code_for(status: int, words: str) -> str | None:
+    if status == 404 and "model" in words:
+        return "model_not_found"
+    return None
+
+
+def _hint(status: int) -> str | None:
+    if status == 401:
+        return "The upstream refused the credentials configured for this deployment."
+    return None

@@ -1,0 +1,261 @@
+"""The grammar of a stream of a response: what clients may rely on, as a checker for any server's stream.
+
+Rules, for a stream that was answered with status 200:
+
+* Every event has a name, and its data is a JSON object whose ``type`` is that name; ``sequence_number`` counts the
+  events from 0. Comments may stand anywhere; there is no ``[DONE]``.
+* ``response.created`` comes first, ``response.in_progress`` second, both without output; the last is one of
+  ``response.completed``, ``response.incomplete`` and ``response.failed``. Id, model and time are the same in all, and
+  ``status`` says what the event says. Or ``error`` ends the stream, wherever it stands.
+* Items follow one another: ``output_item.added`` opens the next, without content, ``output_item.done`` closes it. So do
+  the parts within an item. Each event names the item and the part that is open, and no other.
+* What the deltas of a part or a call say, put together, is what its ``done`` says, and what the item and the last
+  response say.
+* A call that is complete has a JSON object as its arguments; ids of items and of calls are unique.
+* The last response has exactly the items that were closed, an answer that did not fail has all of them closed and
+  usage, whose sum is right; ``incomplete_details`` is there if it is incomplete, ``error`` if it failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from pointsman.core.errors import Broken
+from pointsman.wire.sse import ServerSentEvent, SseParser
+
+__all__ = ["violations"]
+
+_Fields = dict[str, Any]
+
+_ENDINGS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_EMPTY: Final[dict[str, _Fields]] = {
+    "message": {"role": "assistant", "content": []},
+    "reasoning": {"summary": []},
+    "function_call": {"arguments": ""},
+    "custom_tool_call": {"input": ""},
+}
+"""What an item of each type has when it is opened."""
+
+_CALLS: Final = {
+    "function_call": ("response.function_call_arguments", "arguments"),
+    "custom_tool_call": ("response.custom_tool_call_input", "input"),
+}
+_PARTS: Final = {
+    "output_text": ("response.output_text", "text", "content"),
+    "refusal": ("response.refusal", "refusal", "content"),
+    "summary_text": ("response.reasoning_summary_text", "text", "summary"),
+    "reasoning_text": ("response.reasoning_text", "text", "content"),
+}
+"""For each type of part: its events, the field with its words, and where its item keeps it."""
+
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def violations(stream: bytes) -> list[str]:
+    """What is wrong with a whole stream, in words; empty if nothing is."""
+    parser = SseParser()
+    try:
+        events = parser.feed(stream)
+        rest = parser.end()
+    except Broken as problem:
+        return [problem.message]
+    checker = _Checker()
+    for event in events:
+        checker.take(event)
+    if rest:
+        checker.found.append("the last event is not closed by an empty line")
+    checker.finish()
+    return checker.found
+
+
+class _Checker:
+    """Holds what has been seen of one stream, and what was wrong with it."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._events = 0
+        self._first: _Fields | None = None
+        self._ended = False
+        self._done: list[_Fields] = []
+        self._ids: set[str] = set()
+        self._item: _Fields | None = None
+        self._part: _Fields | None = None
+        self._words = ""
+
+    def take(self, event: ServerSentEvent) -> None:
+        """One event."""
+        self._events += 1
+        try:
+            data = _decode(event.data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+            self._object(f"the data is no JSON object: {problem}")
+            return
+        kind = data.get("type")
+        if not isinstance(kind, str) or kind != event.event:
+            self._object(f"the type {kind!r} is not the name {event.event!r}")
+            return
+        if data.get("sequence_number") != self._events - 1:
+            self._object(f"sequence_number is {data.get('sequence_number')!r}")
+        if self._ended:
+            self._object("something follows the end")
+        try:
+            self._check(kind, data)
+        except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as problem:
+            self._object(f"{kind} lacks a field or has one of a wrong type: {problem!r}")
+
+    def finish(self) -> None:
+        """The end of the stream."""
+        if not self._ended:
+            self.found.append("the stream does not end with a response that ended, nor with an error")
+
+    def _object(self, text: str) -> None:
+        self.found.append(f"event {self._events}: {text}")
+
+    def _demand(self, right: object, text: str) -> None:
+        if not right:
+            self._object(text)
+
+    def _check(self, kind: str, data: _Fields) -> None:
+        if kind == "error":
+            self._demand(isinstance(data["message"], str), "an error without words")
+            self._ended = True
+            return
+        expected = {1: "response.created", 2: "response.in_progress"}.get(self._events)
+        if expected is not None or kind in {"response.created", "response.in_progress"}:
+            self._demand(kind == expected, f"{kind} is event {self._events}")
+        if kind in _ENDINGS or "response" in data:
+            self._check_response(kind, data["response"])
+        else:
+            self._check_content(kind, data)
+
+    def _check_response(self, kind: str, response: _Fields) -> None:
+        first = self._first = self._first or response
+        for name in ("id", "object", "model", "created_at"):
+            self._demand(response[name] == first[name], f"{name} has changed")
+        self._demand(response["object"] == "response", f"object is {response['object']!r}")
+        status = kind.removeprefix("response.").replace("created", "in_progress")
+        self._demand(response["status"] == status, f"the status is {response['status']!r}")
+        self._demand(bool(response["error"]) == (status == "failed"), "error does not go with the status")
+        details = bool(response["incomplete_details"])
+        self._demand(details == (status == "incomplete"), "incomplete_details do not go with the status")
+        self._demand(response["output"] == self._done, "the output is not what was told")
+        self._ended = kind in _ENDINGS
+        if self._ended and status != "failed":
+            self._demand(self._item is None, "an item is left open")
+            usage = response["usage"]
+            total = usage["input_tokens"] + usage["output_tokens"]
+            self._demand(usage["total_tokens"] == total, "the sum of the usage is wrong")
+
+    def _check_content(self, kind: str, data: _Fields) -> None:
+        if kind == "response.output_item.added":
+            self._open_item(data)
+            return
+        item = self._item
+        if item is None:
+            self._object(f"{kind} while no item is open")
+            return
+        if data["output_index"] != len(self._done):
+            self._object(f"output_index is {data['output_index']} in item {len(self._done)}")
+        if kind == "response.output_item.done":
+            self._close_item(item, data["item"])
+            return
+        self._demand(data["item_id"] == item["id"], "the item is not the one that is open")
+        if item["type"] in _CALLS:
+            self._check_words(kind, data, *_CALLS[item["type"]], self._close_call)
+        elif kind in {"response.content_part.added", "response.reasoning_summary_part.added"}:
+            self._open_part(item, kind, data)
+        elif self._part is None:
+            self._object(f"{kind} while no part is open")
+        else:
+            self._check_part(item, self._part, kind, data)
+
+    def _open_item(self, data: _Fields) -> None:
+        item = data["item"]
+        self._demand(self._item is None, "an item begins while another is open")
+        self._demand(data["output_index"] == len(self._done), f"output_index is {data['output_index']}")
+        for name, value in _EMPTY.get(item["type"], {}).items():
+            self._demand(item[name] == value, f"the item begins with {name} {item[name]!r}")
+        self._demand(item.get("status", "in_progress") == "in_progress", "the item does not begin in progress")
+        for name in ("id", "call_id"):
+            if name in item:
+                self._demand(item[name] not in self._ids, f"{name} {item[name]!r} is that of another")
+                self._ids.add(item[name])
+        self._item, self._part, self._words = {**item, "over": False}, None, ""
+
+    def _close_item(self, item: _Fields, done: _Fields) -> None:
+        self._demand(self._part is None, "the item is closed while a part is open")
+        self._demand(done.get("status") != "in_progress", "the item is done and in progress")
+        kind = item["type"]
+        if kind in _CALLS:
+            self._demand(item["over"], "the call is closed before its arguments are")
+            names = ["id", "type", "call_id", "name", _CALLS[kind][1]]
+        else:
+            names = ["id", "type", *_EMPTY.get(kind, {})]
+        for name in names:
+            self._demand(done[name] == item[name], f"the {name} of the item is not what was told")
+        if kind == "function_call" and done["status"] == "completed":
+            self._demand(_is_object(done["arguments"]), "the arguments are not a JSON object")
+        self._done.append(done)
+        self._item = None
+
+    def _open_part(self, item: _Fields, kind: str, data: _Fields) -> None:
+        part = data["part"]
+        _, words, place = _PARTS[part["type"]]
+        self._demand(self._part is None, "a part begins while another is open")
+        self._demand(kind == _frame(part, "added"), f"{kind} opens a part of type {part['type']!r}")
+        index = data[_index_name(part)]
+        self._demand(index == len(item[place]), f"part {index} comes after {len(item[place])} others")
+        self._demand(part[words] == "", "a part begins with words")
+        self._part, self._words = {**part, "over": False}, ""
+
+    def _check_part(self, item: _Fields, part: _Fields, kind: str, data: _Fields) -> None:
+        events, words, place = _PARTS[part["type"]]
+        index = data.get(_index_name(part))
+        self._demand(index == len(item[place]), f"{kind} names part {index!r}, not the one that is open")
+        if kind == _frame(part, "done"):
+            self._demand(part["over"], "the part is closed before its words are")
+            self._demand(data["part"][words] == self._words, "the part is not what was told")
+            item[place] = [*item[place], data["part"]]
+            self._part = None
+        else:
+            self._check_words(kind, data, events, words, self._close_words)
+
+    def _check_words(self, kind: str, data: _Fields, events: str, words: str, close: Callable[[str], None]) -> None:
+        over = (self._part or self._item or {}).get("over")
+        self._demand(not over, f"{kind} comes after the words were done")
+        if kind == f"{events}.delta":
+            self._words += data["delta"]
+        elif kind == f"{events}.done":
+            self._demand(data[words] == self._words, "the whole is not what its pieces were")
+            close(words)
+        else:
+            self._object(f"{kind} has no place here")
+
+    def _close_words(self, _: str) -> None:
+        if self._part is not None:
+            self._part["over"] = True
+
+    def _close_call(self, words: str) -> None:
+        if self._item is not None:
+            self._item["over"] = True
+            self._item[words] = self._words
+
+
+def _frame(part: _Fields, what: str) -> str:
+    name = "reasoning_summary_part" if part["type"] == "summary_text" else "content_part"
+    return f"response.{name}.{what}"
+
+
+def _index_name(part: _Fields) -> str:
+    return "summary_index" if part["type"] == "summary_text" else "content_index"
+
+
+def _is_object(text: str) -> bool:
+    try:
+        _decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return True

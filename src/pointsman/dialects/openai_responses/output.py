@@ -1,0 +1,190 @@
+"""Output items: what an answer consists of, whole or while it grows.
+
+Source: https://platform.openai.com/docs/api-reference/responses/object (output).
+
+The reasoning of a model is written as the summary of a reasoning item, in one part, since that is what every client
+shows; ``reasoning_text`` is kept for models that show their reasoning as it is, and Codex hides it. Its signature is
+``encrypted_content``, which clients send back unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import msgspec
+
+from pointsman.core.events import FinishReason
+from pointsman.core.reply import Choice
+from pointsman.dialects.openai_responses.tools import unwrap_input
+from pointsman.dialects.openai_responses.types import LogprobToken
+
+__all__ = ["ItemKind", "OutputItem", "OutputPart", "PartKind", "choice_items", "read_logprobs", "was_cut_off"]
+
+ItemKind = Literal["message", "reasoning", "function_call", "custom_tool_call"]
+PartKind = Literal["output_text", "refusal", "summary_text"]
+
+_PREFIXES: Final[dict[ItemKind, str]] = {
+    "message": "msg_",
+    "reasoning": "rs_",
+    "function_call": "fc_",
+    "custom_tool_call": "ctc_",
+}
+_CUT_OFF: Final = frozenset({"length", "content_filter"})
+
+_decode_tokens: Final = msgspec.json.Decoder(list[LogprobToken]).decode
+_decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class OutputPart:
+    """A part of a message or of a summary."""
+
+    __slots__ = ("kind", "logprobs", "pieces")
+
+    def __init__(self, kind: PartKind) -> None:
+        self.kind = kind
+        self.pieces: list[str] = []
+        self.logprobs: list[LogprobToken] = []
+
+    @property
+    def text(self) -> str:
+        """The words so far."""
+        return "".join(self.pieces)
+
+    def wire(self) -> dict[str, object]:
+        """The part, to be encoded."""
+        if self.kind == "output_text":
+            return {"type": self.kind, "text": self.text, "annotations": [], "logprobs": self.logprobs}
+        name = "refusal" if self.kind == "refusal" else "text"
+        return {"type": self.kind, name: self.text}
+
+
+class OutputItem:
+    """An item of an answer.
+
+    ``index`` is its place in the output, from which, with the response's id, its own is made. ``pieces`` are those of
+    a call's arguments; ``parts`` those of a message or of reasoning.
+    """
+
+    __slots__ = ("call_id", "id", "index", "kind", "name", "parts", "pieces", "signature", "status")
+
+    def __init__(self, kind: ItemKind, index: int, response_id: str, *, call_id: str = "", name: str = "") -> None:
+        self.kind = kind
+        self.index = index
+        self.id = f"{_PREFIXES[kind]}{response_id.removeprefix('resp_')}{index:02x}"
+        self.call_id = call_id
+        self.name = name
+        self.parts: list[OutputPart] = []
+        self.pieces: list[str] = []
+        self.signature: str | None = None
+        self.status: Literal["in_progress", "completed", "incomplete"] = "in_progress"
+
+    @property
+    def arguments(self) -> str:
+        """The arguments of a call so far."""
+        return "".join(self.pieces)
+
+    def part(self, kind: PartKind) -> OutputPart:
+        """The last part, if it is of this kind, or a new one behind it."""
+        if not self.parts or self.parts[-1].kind != kind:
+            self.parts.append(OutputPart(kind))
+        return self.parts[-1]
+
+    def is_whole(self) -> bool:
+        """Whether it can be closed when another follows: a call only once its arguments are an object."""
+        if self.kind not in {"function_call", "custom_tool_call"}:
+            return True
+        if not self.pieces or not self.pieces[-1].rstrip().endswith("}"):
+            return False
+        try:
+            _decode_object(self.arguments)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return False
+        return True
+
+    def finish(self, *, cut_off: bool) -> None:
+        """The item is over. A whole call without a word of arguments has none, which clients expect to see as JSON."""
+        self.status = "incomplete" if cut_off else "completed"
+        if self.kind == "function_call" and not cut_off and not self.arguments:
+            self.pieces.append("{}")
+
+    def empty(self) -> dict[str, object]:
+        """The item as it is announced, before any of its content."""
+        match self.kind:
+            case "message":
+                return self._wire(role="assistant", content=[])
+            case "reasoning":
+                return {"id": self.id, "type": "reasoning", "summary": []}
+            case "function_call":
+                return self._wire(arguments="", call_id=self.call_id, name=self.name)
+            case "custom_tool_call":
+                return self._wire(call_id=self.call_id, input="", name=self.name)
+
+    def wire(self) -> dict[str, object]:
+        """The item with all of its content, to be encoded."""
+        match self.kind:
+            case "message":
+                return self._wire(role="assistant", content=[part.wire() for part in self.parts])
+            case "reasoning":
+                summary = [part.wire() for part in self.parts]
+                item: dict[str, object] = {"id": self.id, "type": "reasoning", "summary": summary}
+                return item if self.signature is None else {**item, "encrypted_content": self.signature}
+            case "function_call":
+                return self._wire(arguments=self.arguments, call_id=self.call_id, name=self.name)
+            case "custom_tool_call":
+                return self._wire(call_id=self.call_id, input=unwrap_input(self.arguments), name=self.name)
+
+    def _wire(self, **fields: object) -> dict[str, object]:
+        return {"id": self.id, "type": self.kind, "status": self.status, **fields}
+
+
+def choice_items(choice: Choice, response_id: str, customs: frozenset[str]) -> list[OutputItem]:
+    """The items of a whole answer, in the order in which models give them; ``customs`` names the custom tools."""
+    items: list[OutputItem] = []
+    if choice.thinking or choice.signature is not None:
+        reasoning = OutputItem("reasoning", 0, response_id)
+        reasoning.signature = choice.signature
+        if choice.thinking:
+            reasoning.part("summary_text").pieces.append(choice.thinking)
+        items.append(reasoning)
+    if choice.text or choice.refusal or not (items or choice.tool_calls):
+        message = OutputItem("message", len(items), response_id)
+        if choice.text or not choice.refusal:
+            part = message.part("output_text")
+            part.pieces.append(choice.text)
+            part.logprobs += read_logprobs(choice.logprobs)
+        if choice.refusal:
+            message.part("refusal").pieces.append(choice.refusal)
+        items.append(message)
+    for call in choice.tool_calls:
+        kind: ItemKind = "custom_tool_call" if call.name in customs else "function_call"
+        item = OutputItem(kind, len(items), response_id, call_id=call.id, name=call.name)
+        item.pieces.append(call.arguments)
+        items.append(item)
+    for item in items:
+        item.finish(cut_off=item is items[-1] and was_cut_off(choice.finish_reason))
+    return items
+
+
+def was_cut_off(reason: FinishReason | None) -> bool:
+    """Whether an answer that ended so is incomplete."""
+    return reason in _CUT_OFF
+
+
+def read_logprobs(arrays: Iterable[msgspec.Raw]) -> list[LogprobToken]:
+    """Log probabilities from arrays of OpenAI's form; what is not of that form is left out.
+
+    This API has the bytes of every token, where Chat Completions may have null.
+    """
+    tokens: list[LogprobToken] = []
+    for raw in arrays:
+        try:
+            tokens += _decode_tokens(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            continue
+    for token in tokens:
+        token.bytes = list(token.token.encode()) if token.bytes is None else token.bytes
+        token.top_logprobs = token.top_logprobs or []
+        for other in token.top_logprobs:
+            other.bytes = list(other.token.encode()) if other.bytes is None else other.bytes
+    return tokens

@@ -1,0 +1,180 @@
+"""Tools and the choice among them, to and from the common vocabulary.
+
+Source: https://platform.openai.com/docs/api-reference/responses/create (tools, tool_choice).
+
+A custom tool takes free text, which only this dialect knows. It is kept whole as ``native``, and beside that described
+as a function with one string, ``input``, which any other dialect can offer instead. In the common vocabulary the
+arguments of its calls are always ``{"input": …}``; they are wrapped and unwrapped where this dialect is read or
+written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import msgspec
+
+from pointsman.core.call import Tool, ToolChoice
+from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.openai_responses.types import AllowedTool, RawField, ToolChoiceFields, ToolFields
+from pointsman.wire.json_fields import decode_field
+
+__all__ = [
+    "DIALECT",
+    "custom_names",
+    "read_choice",
+    "read_tools",
+    "unwrap_input",
+    "wrap_input",
+    "write_choice",
+    "write_tool",
+]
+
+DIALECT: Final = "openai_responses"
+"""What :class:`~pointsman.core.call.Tool` calls this dialect."""
+
+
+class _Wrapped(msgspec.Struct):
+    input: str
+
+
+class _Grammar(msgspec.Struct):
+    """``format`` of a custom tool; a syntax and a definition, or free text without either."""
+
+    syntax: str = ""
+    definition: str = ""
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode_tool: Final = msgspec.json.Decoder(ToolFields).decode
+_decode_wrapped: Final = msgspec.json.Decoder(_Wrapped).decode
+_decode_grammar: Final = msgspec.json.Decoder(_Grammar).decode
+_decode_type: Final = msgspec.json.Decoder(AllowedTool).decode
+
+_NULL: Final = msgspec.Raw(b"null")
+_INPUT_SCHEMA: Final = msgspec.Raw(
+    b'{"type":"object","properties":{"input":{"type":"string","description":"The whole input of the tool, as text."}},'
+    b'"required":["input"],"additionalProperties":false}'
+)
+
+# ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_tools(raw_tools: Iterable[msgspec.Raw] | None) -> tuple[Tool, ...]:
+    """The tools of a request.
+
+    Raises:
+        Malformed: one has no type, or no name where it needs one; ``param`` is its path.
+    """
+    return tuple(_read_tool(raw, f"tools[{index}]") for index, raw in enumerate(raw_tools or ()))
+
+
+def _read_tool(raw: msgspec.Raw, path: str) -> Tool:
+    fields = decode_field(path, raw, _decode_tool)
+    if fields.type not in {"function", "custom"}:
+        return Tool(fields.name or fields.type, fields.description, native=raw, dialect=DIALECT)
+    if fields.name is None:
+        raise Malformed(f"{path}.name is required.", param=f"{path}.name")
+    if fields.type == "custom":
+        description = _describe(fields)
+        return Tool(fields.name, description, _INPUT_SCHEMA, native=raw, dialect=DIALECT)
+    return Tool(fields.name, fields.description, _schema(fields.parameters), fields.strict)
+
+
+def _schema(raw: RawField) -> msgspec.Raw | None:
+    return raw if isinstance(raw, msgspec.Raw) and raw != _NULL else None
+
+
+def _describe(fields: ToolFields) -> str | None:
+    """A custom tool's description, with its grammar, which a function's schema could not hold."""
+    try:
+        grammar = _decode_grammar(fields.format) if isinstance(fields.format, msgspec.Raw) else _Grammar()
+    except msgspec.MsgspecError:
+        grammar = _Grammar()
+    if not grammar.definition:
+        return fields.description
+    rule = f"The input must follow this {grammar.syntax} grammar:\n{grammar.definition}"
+    return f"{fields.description}\n\n{rule}" if fields.description else rule
+
+
+def read_choice(
+    tools: tuple[Tool, ...], choice: Literal["none", "auto", "required"] | ToolChoiceFields | None
+) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+    """The tools that may be called, and the choice among them.
+
+    Raises:
+        Malformed: it names a tool that is not there.
+    """
+    if choice is None or isinstance(choice, str):
+        return tools, None if choice is None else ToolChoice(choice)
+    if choice.type == "allowed_tools":
+        allowed = {tool.name or tool.type for tool in choice.tools or ()}
+        _demand_tools(allowed, tools)
+        return tuple(tool for tool in tools if tool.name in allowed), ToolChoice(choice.mode or "auto")
+    if choice.name is None and choice.type in {"function", "custom"}:
+        raise Malformed("tool_choice.name is required.", param="tool_choice.name")
+    name = choice.name or choice.type
+    _demand_tools({name}, tools)
+    return tools, ToolChoice("named", name)
+
+
+def _demand_tools(names: set[str], tools: tuple[Tool, ...]) -> None:
+    missing = sorted(names - {tool.name for tool in tools})
+    if missing:
+        raise Malformed(f"tool_choice names '{missing[0][:80]}', which is not in tools.", param="tool_choice")
+
+
+# ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_tool(tool: Tool) -> dict[str, object] | msgspec.Raw:
+    """A tool for an upstream.
+
+    Raises:
+        Unsupported: it belongs to another dialect.
+    """
+    if tool.native is not None:
+        if tool.dialect != DIALECT:
+            raise Unsupported(f"The tool '{tool.name[:80]}' is not known to OpenAI's Responses API.", param="tools")
+        return tool.native
+    # `parameters` and `strict` must be there, if only as null.
+    fields: dict[str, object] = {"type": "function", "name": tool.name, "parameters": tool.parameters}
+    fields["strict"] = tool.strict or False
+    if tool.description is not None:
+        fields["description"] = tool.description
+    return fields
+
+
+def write_choice(choice: ToolChoice | None, tools: Iterable[Tool]) -> str | dict[str, object] | None:
+    """``tool_choice`` for an upstream."""
+    if choice is None or choice.mode != "named":
+        return None if choice is None else choice.mode
+    native = next((tool.native for tool in tools if tool.name == choice.name and tool.native is not None), None)
+    if native is None:
+        return {"type": "function", "name": choice.name}
+    kind = _decode_type(native)
+    return {"type": kind.type} if kind.name is None else {"type": kind.type, "name": kind.name}
+
+
+# ── Custom tools ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def custom_names(tools: Iterable[Tool]) -> frozenset[str]:
+    """The names of the custom tools, the only native ones that are described as functions too."""
+    return frozenset(
+        tool.name for tool in tools if tool.dialect == DIALECT and tool.native is not None and tool.parameters
+    )
+
+
+def wrap_input(text: str) -> str:
+    """The arguments that stand for a custom tool's input."""
+    return _encode(_Wrapped(text)).decode()
+
+
+def unwrap_input(arguments: str) -> str:
+    """The input in a custom tool's arguments; a model that did not keep to their form is taken at its word."""
+    try:
+        return _decode_wrapped(arguments).input
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return arguments

@@ -1,0 +1,509 @@
+"""OpenAI Responses on the wire: what requests, answers and their streams are read as.
+
+Source: https://platform.openai.com/docs/api-reference/responses (create, object, streaming). Additions: the knobs of
+sampling that Chat Completions has and vLLM accepts here too; ``client_metadata`` (Codex). Null is taken for "not said"
+throughout, since SDKs send it for every unset field.
+
+Items and tools come in more types than these, so each is looked at for its ``type`` first and then decoded as one of
+the types here. A raw field that may be missing is typed ``Raw | UnsetType``: msgspec cannot decode ``Raw | None``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+__all__ = [
+    "AllowedTool",
+    "ArgumentsDelta",
+    "Completed",
+    "ContentPart",
+    "ConversationFields",
+    "Created",
+    "CustomCallItem",
+    "Ended",
+    "ErrorEvent",
+    "Failed",
+    "Failure",
+    "FunctionCallItem",
+    "InProgress",
+    "Incomplete",
+    "IncompleteDetails",
+    "InputAudioFields",
+    "InputAudioPart",
+    "InputDelta",
+    "InputDetails",
+    "InputFilePart",
+    "InputImagePart",
+    "InputTextPart",
+    "ItemAdded",
+    "ItemDone",
+    "ItemHead",
+    "LogprobToken",
+    "MessageItem",
+    "OutputDetails",
+    "OutputItemFields",
+    "OutputPartFields",
+    "OutputTextPart",
+    "RawField",
+    "ReasoningDelta",
+    "ReasoningFields",
+    "ReasoningItem",
+    "ReasoningText",
+    "RefusalDelta",
+    "RefusalPart",
+    "ResponsesRequest",
+    "ResultItem",
+    "ResultPart",
+    "StreamHead",
+    "StreamedEvent",
+    "SummaryDelta",
+    "SummaryPartAdded",
+    "TextConfig",
+    "TextDelta",
+    "TextFormat",
+    "ToolChoiceFields",
+    "ToolFields",
+    "TopLogprob",
+    "WireResponse",
+    "WireUsage",
+]
+
+_UNSET: Final = msgspec.UNSET
+RawField = msgspec.Raw | msgspec.UnsetType
+
+# ── What items are made of ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class InputTextPart(msgspec.Struct, tag_field="type", tag="input_text"):
+    """Text for the model."""
+
+    text: str
+
+
+class InputImagePart(msgspec.Struct, tag_field="type", tag="input_image", omit_defaults=True):
+    """An image: ``image_url`` is http(s) or a ``data:`` URL."""
+
+    image_url: str | None = None
+    file_id: str | None = None
+    detail: str | None = None
+
+
+class InputFilePart(msgspec.Struct, tag_field="type", tag="input_file", omit_defaults=True):
+    """A document; ``file_data`` is a ``data:`` URL, or bare base64."""
+
+    file_data: str | None = None
+    file_id: str | None = None
+    file_url: str | None = None
+    filename: str | None = None
+
+
+class InputAudioFields(msgspec.Struct):
+    """Base64 ``data``."""
+
+    data: str
+    format: str
+
+
+class InputAudioPart(msgspec.Struct, tag_field="type", tag="input_audio"):
+    """A sound."""
+
+    input_audio: InputAudioFields
+
+
+class TopLogprob(msgspec.Struct):
+    """One of the likeliest tokens at some place."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class LogprobToken(msgspec.Struct):
+    """A token of the answer, with the likeliest at its place."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+    top_logprobs: list[TopLogprob] | None = None
+
+
+class OutputTextPart(msgspec.Struct, tag_field="type", tag="output_text"):
+    """Text of the model. ``logprobs`` is an array with one object per token."""
+
+    text: str
+    logprobs: RawField = _UNSET
+
+
+class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal"):
+    """The model's words when it declined."""
+
+    refusal: str
+
+
+class ReasoningText(msgspec.Struct):
+    """A part of a reasoning item: ``summary_text`` or ``reasoning_text``."""
+
+    text: str
+
+
+ContentPart = InputTextPart | InputImagePart | InputFilePart | InputAudioPart | OutputTextPart | RefusalPart
+ResultPart = InputTextPart | InputImagePart | InputFilePart | OutputTextPart
+
+# ── Items ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ItemHead(msgspec.Struct):
+    """What tells items apart; an item without ``type`` is a message."""
+
+    type: str | None = None
+
+
+class MessageItem(msgspec.Struct):
+    """A message of any side."""
+
+    role: Literal["user", "assistant", "system", "developer"]
+    content: str | list[ContentPart]
+
+
+class ReasoningItem(msgspec.Struct):
+    """What the model thought; ``encrypted_content`` is opaque."""
+
+    summary: list[ReasoningText] | None = None
+    content: list[ReasoningText] | None = None
+    encrypted_content: str | None = None
+
+
+_CallId = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class FunctionCallItem(msgspec.Struct):
+    """A call of a function; ``arguments`` is JSON text."""
+
+    call_id: _CallId
+    name: str
+    arguments: str
+
+
+class CustomCallItem(msgspec.Struct):
+    """A call of a custom tool; ``input`` is free text."""
+
+    call_id: _CallId
+    name: str
+    input: str
+
+
+class ResultItem(msgspec.Struct):
+    """What a function or a custom tool answered."""
+
+    call_id: _CallId
+    output: str | list[ResultPart]
+
+
+# ── What a request asks for ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class ToolFields(msgspec.Struct, omit_defaults=True):
+    """A tool of any type; all but functions and custom tools belong to a provider."""
+
+    type: str
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    description: str | None = None
+    parameters: RawField = _UNSET
+    strict: bool | None = None
+    format: RawField = _UNSET
+
+
+class AllowedTool(msgspec.Struct):
+    """Names a tool by its type, and by its name where it has one."""
+
+    type: str
+    name: str | None = None
+
+
+class ToolChoiceFields(msgspec.Struct):
+    """``tool_choice`` as an object; ``mode`` and ``tools`` go with the type ``allowed_tools``."""
+
+    type: str
+    name: str | None = None
+    mode: Literal["auto", "required"] | None = None
+    tools: list[AllowedTool] | None = None
+
+
+class TextFormat(msgspec.Struct, omit_defaults=True):
+    """``text.format``; all but ``type`` goes with ``json_schema``."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    name: str | None = None
+    schema: RawField = _UNSET
+    strict: bool | None = None
+
+
+class TextConfig(msgspec.Struct, omit_defaults=True):
+    """``text``."""
+
+    format: TextFormat | None = None
+    verbosity: str | None = None
+
+
+class ReasoningFields(msgspec.Struct, omit_defaults=True):
+    """``reasoning``."""
+
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra", "default"] | None = None
+    summary: str | None = None
+    generate_summary: str | None = None
+
+
+class ConversationFields(msgspec.Struct):
+    """``conversation`` as an object."""
+
+    id: str
+
+
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
+_Metadata = Annotated[
+    dict[Annotated[str, msgspec.Meta(max_length=64)], Annotated[str, msgspec.Meta(max_length=512)]],
+    msgspec.Meta(max_length=16),
+]
+
+
+class ResponsesRequest(msgspec.Struct, kw_only=True):
+    """The body of a request. Ranges are OpenAI's; -1 as a limit means none."""
+
+    model: str | None = None
+    input: str | list[msgspec.Raw] | None = None
+    instructions: str | None = None
+    tools: list[msgspec.Raw] | None = None
+    tool_choice: Literal["none", "auto", "required"] | ToolChoiceFields | None = None
+    parallel_tool_calls: bool | None = None
+    text: TextConfig | None = None
+    reasoning: ReasoningFields | None = None
+    max_output_tokens: Annotated[int, msgspec.Meta(ge=-1)] | None = None
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    top_p: _Share | None = None
+    top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
+    top_k: Annotated[int, msgspec.Meta(ge=-1)] | None = None
+    min_p: _Share | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    presence_penalty: _Penalty | None = None
+    frequency_penalty: _Penalty | None = None
+    include: list[str] | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    stream: bool | None = None
+    stream_options: dict[str, msgspec.Raw] | None = None
+    previous_response_id: str | None = None
+    conversation: str | ConversationFields | None = None
+    store: bool | None = None
+    background: bool | None = None
+    metadata: _Metadata | None = None
+    client_metadata: dict[str, msgspec.Raw] | None = None
+    user: str | None = None
+
+
+# ── Whole answers ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class InputDetails(msgspec.Struct):
+    """``input_tokens_details``."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class OutputDetails(msgspec.Struct):
+    """``output_tokens_details``."""
+
+    reasoning_tokens: int | None = None
+
+
+class WireUsage(msgspec.Struct):
+    """``usage``. Everything may be null or missing in what other servers send."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    input_tokens_details: InputDetails | None = None
+    output_tokens_details: OutputDetails | None = None
+
+
+class OutputPartFields(msgspec.Struct):
+    """A part of an item of the output, of any kind."""
+
+    text: str | None = None
+    refusal: str | None = None
+    logprobs: RawField = _UNSET
+
+
+class OutputItemFields(msgspec.Struct):
+    """An item of the output, of any of the kinds that we know."""
+
+    type: str
+    id: str | None = None
+    content: list[OutputPartFields] | None = None
+    summary: list[ReasoningText] | None = None
+    encrypted_content: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+
+
+class Failure(msgspec.Struct):
+    """``error`` of a response."""
+
+    code: str | None = None
+    message: str | None = None
+
+
+class IncompleteDetails(msgspec.Struct):
+    """Why an answer is not whole."""
+
+    reason: str | None = None
+
+
+class WireResponse(msgspec.Struct):
+    """An upstream's response object, whole or under way."""
+
+    id: str | None = None
+    created_at: float | None = None
+    model: str | None = None
+    status: str | None = None
+    output: list[msgspec.Raw] | None = None
+    usage: WireUsage | None = None
+    error: RawField = _UNSET
+    incomplete_details: IncompleteDetails | None = None
+
+
+# ── Streams ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class StreamHead(msgspec.Struct):
+    """What tells the events of a stream apart."""
+
+    type: str | None = None
+    error: RawField = _UNSET
+
+
+class Created(msgspec.Struct, tag_field="type", tag="response.created"):
+    """The answer begins."""
+
+    response: WireResponse
+
+
+class InProgress(msgspec.Struct, tag_field="type", tag="response.in_progress"):
+    """The same, for servers that leave out the event before."""
+
+    response: WireResponse
+
+
+class ItemAdded(msgspec.Struct, tag_field="type", tag="response.output_item.added"):
+    """An item begins."""
+
+    item: msgspec.Raw
+    output_index: int
+
+
+class ItemDone(msgspec.Struct, tag_field="type", tag="response.output_item.done"):
+    """An item is complete."""
+
+    item: msgspec.Raw
+    output_index: int
+
+
+class TextDelta(msgspec.Struct, tag_field="type", tag="response.output_text.delta"):
+    """More text."""
+
+    delta: str
+    output_index: int = 0
+    logprobs: RawField = _UNSET
+
+
+class RefusalDelta(msgspec.Struct, tag_field="type", tag="response.refusal.delta"):
+    """More of the words with which the model declines."""
+
+    delta: str
+    output_index: int = 0
+
+
+class SummaryPartAdded(msgspec.Struct, tag_field="type", tag="response.reasoning_summary_part.added"):
+    """A part of a summary begins."""
+
+    output_index: int = 0
+    summary_index: int = 0
+
+
+class SummaryDelta(msgspec.Struct, tag_field="type", tag="response.reasoning_summary_text.delta"):
+    """More of a summary of the reasoning."""
+
+    delta: str
+    output_index: int = 0
+
+
+class ReasoningDelta(msgspec.Struct, tag_field="type", tag="response.reasoning_text.delta"):
+    """More of the reasoning itself, from models that show it."""
+
+    delta: str
+    output_index: int = 0
+
+
+class ArgumentsDelta(msgspec.Struct, tag_field="type", tag="response.function_call_arguments.delta"):
+    """More of a function call's arguments."""
+
+    delta: str
+    output_index: int = 0
+
+
+class InputDelta(msgspec.Struct, tag_field="type", tag="response.custom_tool_call_input.delta"):
+    """More of a custom tool call's input."""
+
+    delta: str
+    output_index: int = 0
+
+
+class Completed(msgspec.Struct, tag_field="type", tag="response.completed"):
+    """The answer is whole."""
+
+    response: WireResponse
+
+
+class Incomplete(msgspec.Struct, tag_field="type", tag="response.incomplete"):
+    """The answer was cut off by a limit or a filter."""
+
+    response: WireResponse
+
+
+class Failed(msgspec.Struct, tag_field="type", tag="response.failed"):
+    """The upstream failed."""
+
+    response: WireResponse
+
+
+class ErrorEvent(msgspec.Struct, tag_field="type", tag="error"):
+    """The upstream failed outside of an answer; its fields stand here, or in an object below ``error``."""
+
+    code: str | int | None = None
+    message: str | None = None
+    error: RawField = _UNSET
+
+
+Ended = Completed | Incomplete | Failed
+StreamedEvent = (
+    Created
+    | InProgress
+    | ItemAdded
+    | ItemDone
+    | TextDelta
+    | RefusalDelta
+    | SummaryPartAdded
+    | SummaryDelta
+    | ReasoningDelta
+    | ArgumentsDelta
+    | InputDelta
+    | Completed
+    | Incomplete
+    | Failed
+    | ErrorEvent
+)
