@@ -141,8 +141,9 @@ def test_a_custom_tool_is_kept_whole_and_described_as_a_function_of_one_text() -
     assert tool.description == "Change files.\n\nThe input must follow this lark grammar:\nstart: X"
     assert tool.parameters is not None
     assert json.loads(bytes(tool.parameters))["required"] == ["input"]
-    (plain,) = read(tools=[{"type": "custom", "name": "p", "format": {"type": "text"}}]).tools
-    assert plain.description is None
+    for shape in ({"type": "text"}, None, 1):
+        (plain,) = read(tools=[{"type": "custom", "name": "p", "format": shape}]).tools
+        assert plain.description is None
 
 
 def test_a_tool_of_the_provider_is_kept_whole_and_has_no_other_form() -> None:

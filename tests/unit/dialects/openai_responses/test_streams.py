@@ -357,13 +357,14 @@ def test_an_answer_of_nothing_has_an_empty_message() -> None:
 
 
 def test_log_probabilities_come_with_the_text_they_belong_to() -> None:
-    bare = msgspec.Raw(b'[{"token":"!","logprob":-1,"bytes":null,"top_logprobs":null}]')
+    other = b'{"token":"?","logprob":-2}'
+    bare = msgspec.Raw(b'[{"token":"!","logprob":-1,"bytes":null,"top_logprobs":[%b]}]' % other)
     found = write(
         STARTED, LogprobsDelta(LOGPROBS), TextDelta("Hi"), TextDelta("!"), LogprobsDelta(bare), Finished("stop")
     )
     tokens = [event["logprobs"] for event in found if event["type"].startswith("response.output_text.")]
     assert [[token["token"] for token in some] for some in tokens] == [["Hi"], [], ["Hi", "!"]]
-    assert tokens[2][1]["bytes"] == [33] and tokens[2][1]["top_logprobs"] == []
+    assert tokens[2][1]["bytes"] == [33] and tokens[2][1]["top_logprobs"][0]["bytes"] == [63]
 
 
 def test_an_estimate_stands_in_for_usage_that_never_came() -> None:
