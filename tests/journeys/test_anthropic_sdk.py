@@ -46,9 +46,7 @@ class House:
         counts = usage(11, 7)
         if stream:
             deltas = [{"index": index, **call} for index, call in enumerate(calls)]
-            self.openai.script(
-                Reply.stream(chat_chunks((), counts, tool_deltas=deltas, finish_reason="tool_calls"))
-            )
+            self.openai.script(Reply.stream(chat_chunks((), counts, tool_deltas=deltas, finish_reason="tool_calls")))
         else:
             self.openai.script(Reply.json(chat_reply(None, counts, tool_calls=calls, finish_reason="tool_calls")))
 
@@ -76,7 +74,12 @@ def ask(text: str = "one two three") -> Any:
 def test_a_message(house: House, model: str) -> None:
     message = house.sdk.messages.create(model=model, max_tokens=64, system="be brief", messages=ask())
     assert message.id.startswith("msg_")
-    assert (message.type, message.role, message.model, message.stop_reason) == ("message", "assistant", model, "end_turn")
+    assert (message.type, message.role, message.model, message.stop_reason) == (
+        "message",
+        "assistant",
+        model,
+        "end_turn",
+    )
     assert message.content[0].type == "text" and "Hello" in message.content[0].text
     assert message.usage.input_tokens > 0 and message.usage.output_tokens > 0
 

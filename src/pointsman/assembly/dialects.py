@@ -10,6 +10,7 @@ from pointsman.core.exchange import ClientDialect
 from pointsman.core.upstream import Operation
 from pointsman.dialects.anthropic_messages.dialect import AnthropicDialect
 from pointsman.dialects.openai_fields import OpenAIDialect
+from pointsman.dialects.openai_responses.dialect import ResponsesDialect
 
 __all__ = ["CLIENT_DIALECTS"]
 
@@ -20,4 +21,5 @@ CLIENT_DIALECTS: Final[Mapping[Operation, ClientDialect]] = MappingProxyType({
     Operation.COMPLETION: _OPENAI,
     Operation.EMBEDDING: _OPENAI,
     Operation.MESSAGES: AnthropicDialect(),
+    Operation.RESPONSES: ResponsesDialect(),
 })  # fmt: skip

@@ -11,6 +11,7 @@ from pointsman.core.upstream import Deployment, Operation
 from pointsman.providers.translated.anthropic import AnthropicClient
 from pointsman.providers.translated.lane import TranslatedLane
 from pointsman.providers.translated.openai import OpenAIChatClient
+from pointsman.providers.translated.responses import ResponsesClient
 from pointsman.providers.translated.sides import ClientSide, FarSide
 
 __all__ = ["CLIENTS", "translated_lane"]
@@ -18,6 +19,7 @@ __all__ = ["CLIENTS", "translated_lane"]
 CLIENTS: Final[Mapping[Operation, ClientSide]] = MappingProxyType({
     Operation.CHAT: OpenAIChatClient(),
     Operation.MESSAGES: AnthropicClient(),
+    Operation.RESPONSES: ResponsesClient(),
 })  # fmt: skip
 
 

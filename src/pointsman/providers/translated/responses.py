@@ -1,0 +1,54 @@
+"""The client's side of OpenAI's Responses dialect."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pointsman.core.call import Call
+from pointsman.core.errors import Unsupported
+from pointsman.core.upstream import Ask
+from pointsman.dialects.openai_responses.replies import write_reply
+from pointsman.dialects.openai_responses.requests import read_request
+from pointsman.dialects.openai_responses.response import ResponseRequest, read_response_request
+from pointsman.dialects.openai_responses.streams import StreamWriter
+from pointsman.providers.translated.sides import Writing
+
+__all__ = ["ResponsesClient"]
+
+
+class ResponsesClient:
+    """See :class:`pointsman.providers.translated.sides.ClientSide`."""
+
+    def read(self, ask: Ask) -> Call:
+        """See the protocol. Nothing is kept of a response, so none can be continued by its id."""
+        body = ask.body()
+        ask.notes = request = read_response_request(msgspec.json.encode({**ask.fields, "store": False}))
+        _demand_complete(request)
+        return read_request(body, ask.model)
+
+    def writing(self, call: Call, ask: Ask) -> Writing:
+        """See the protocol."""
+        request = ask.notes
+        if not isinstance(request, ResponseRequest):
+            message = "a response is written without its request"
+            raise TypeError(message)
+        return Writing(StreamWriter(call, request), lambda reply: write_reply(reply, call, request))
+
+
+def _demand_complete(request: ResponseRequest) -> None:
+    """Raise where the request leans on something that was to be kept.
+
+    Raises:
+        Unsupported: the message names the field.
+    """
+    for name, value in (
+        ("previous_response_id", request.previous_response_id),
+        ("conversation", request.conversation),
+        ("background", request.background),
+    ):
+        if value:
+            raise Unsupported(
+                f"{name} is not supported yet: responses are not kept.",
+                hint="Send the whole conversation as input.",
+                param=name,
+            )
