@@ -170,9 +170,9 @@ def test_both_paths_and_both_headers_of_a_key(house: House, path: str, header: s
 
 def test_a_failure_in_the_middle_is_an_error_event(house: House) -> None:
     house.ollama.says(Turn(error_after=2))
-    with pytest.raises(anthropic.APIStatusError):
-        with house.sdk.messages.stream(model="local", max_tokens=64, messages=ask()) as stream:
-            stream.get_final_message()
+    opened = house.sdk.messages.stream(model="local", max_tokens=64, messages=ask())
+    with pytest.raises(anthropic.APIStatusError), opened as stream:
+        stream.get_final_message()
 
 
 def test_tokens_are_counted_before_asking(house: House) -> None:
