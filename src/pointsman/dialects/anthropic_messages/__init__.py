@@ -1,1 +1,1 @@
-"""Anthropic Messages: https://platform.claude.com/docs/en/api/messages."""
+"""Anthropic Messages, on both sides: https://platform.claude.com/docs/en/api/messages."""

@@ -96,13 +96,7 @@ def write_messages(
         if message.role in {"system", "developer"}:
             conversation.instruct(_write_texts(message.parts, path))
         elif message.role == "assistant":
-            said_blocks = [
-                block
-                for position, part in enumerate(message.parts)
-                if (block := _write_said(part, f"{path}.content[{position}]")) is not None
-            ]
-            if said_blocks:
-                conversation.turn(AssistantMessage).blocks += said_blocks
+            _write_assistant(message.parts, conversation, path)
         else:
             _write_user(message.parts, conversation, path)
     conversation.place()
@@ -149,6 +143,13 @@ def _write_texts(parts: tuple[Part, ...], path: str) -> list[TextBlock]:
         if block is not None:
             blocks.append(block)
     return blocks
+
+
+def _write_assistant(parts: tuple[Part, ...], conversation: _Conversation, path: str) -> None:
+    for position, part in enumerate(parts):
+        block = _write_said(part, f"{path}.content[{position}]")
+        if block is not None:
+            conversation.turn(AssistantMessage).blocks.append(block)
 
 
 def _write_user(parts: tuple[Part, ...], conversation: _Conversation, path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pointsman.core.call import Call
+from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.anthropic_messages.abilities import Abilities
 from pointsman.dialects.anthropic_messages.errors import read_error
@@ -34,7 +35,10 @@ class AnthropicClient:
 
 
 class AnthropicFar:
-    """See :class:`pointsman.providers.translated.sides.FarSide`."""
+    """See :class:`pointsman.providers.translated.sides.FarSide`. Anthropic does not say when an answer was made."""
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
@@ -49,7 +53,9 @@ class AnthropicFar:
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
-        return Reading(SseFrames(), StreamReader(), read_reply, read_error)
+        created = int(self._clock.wall())
+        reader = StreamReader(created=created)
+        return Reading(SseFrames(), reader, lambda body: read_reply(body, created), read_error)
 
 
 def _abilities(deployment: Deployment) -> Abilities:
