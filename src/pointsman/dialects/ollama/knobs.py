@@ -31,7 +31,7 @@ _NATIVE_COMPLETION: Final = _NATIVE_CHAT | {"raw", "system", "template"}
 _HINTS: Final = frozenset({
     # OpenAI's: bookkeeping and hints on speed, price or caching.
     "metadata", "prediction", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier",
-    "store", "truncation", "verbosity",
+    "store", "truncation",
     # LiteLLM's: meant for the gateway.
     "cache", "caching", "context_window_fallbacks", "disable_fallbacks", "drop_params", "enable_tag_filtering",
     "fallbacks", "fastest_response", "guardrail_config", "guardrails", "include_fallback_errors", "litellm_call_id",
