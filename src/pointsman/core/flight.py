@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pointsman.core.eager import Inbox
@@ -19,10 +19,14 @@ class Flight(Protocol):
     that the upstream has been silent for a while and a streaming client should be told so. A failure is
     an ``UpstreamFailed`` that awaiting raises.
 
+    Once ``sink`` is set, the pieces of a stream but the last may go there at once instead, with nobody to wake. A
+    ``GatewayError`` that it raises lands in the inbox.
+
     ``status`` and ``headers`` hold from the first bytes on.
     """
 
     inbox: Inbox[bytes | None]
+    sink: Callable[[bytes], None] | None
     status: int
     complete: bool
     reused: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from pointsman.core.errors import UpstreamFailed
@@ -55,10 +56,11 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
             if flight.complete and not inbox.items:
                 break
             if block:
-                if not settlement.heard_at:
-                    settlement.begin(client)
-                    settlement.heard()
+                settlement.begin(client)
+                settlement.heard()
                 client.send(block)
+                if not inbox.items:
+                    flight.sink = _sink(answer, client)
         block += answer.end()
     except UpstreamFailed as error:
         if not settlement.begun:
@@ -70,6 +72,18 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
     settlement.begin(client)
     settlement.stream_ended()
     client.end(block)
+
+
+def _sink(answer: Answer, client: Client) -> Callable[[bytes], None]:
+    """What becomes of each further piece of a stream that has begun."""
+    feed, send = answer.feed, client.send
+
+    def relay(data: bytes) -> None:
+        block = feed(data)
+        if block:
+            send(block)
+
+    return relay
 
 
 def retry_after(flight: Flight) -> float | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from pointsman.core.eager import Inbox
-from pointsman.core.errors import Broken, TimedOut, UpstreamFailed
+from pointsman.core.errors import Broken, GatewayError, TimedOut
 from pointsman.core.limits import REPLY_BYTES_MAX, UPSTREAM_HEAD_BYTES_MAX
 from pointsman.core.upstream import Timeouts
 from pointsman.wire.http1 import response_fields
@@ -42,6 +42,7 @@ class UpstreamFlight(msgspec.Struct, eq=False):
     stream: bool
     silence_seconds: float
     inbox: Inbox[bytes | None] = msgspec.field(default_factory=Inbox)
+    sink: Callable[[bytes], None] | None = None
     status: int = 0
     head: bytes = b""
     complete: bool = False
@@ -62,9 +63,16 @@ class UpstreamFlight(msgspec.Struct, eq=False):
     def deliver(self, data: bytes, now: float) -> None:
         """Hand bytes to the story."""
         self.heard_at = now
-        self.inbox.put(data)
+        sink = self.sink
+        if sink is None:
+            self.inbox.put(data)
+            return
+        try:
+            sink(data)
+        except GatewayError as error:
+            self.fail(error)
 
-    def fail(self, error: UpstreamFailed) -> None:
+    def fail(self, error: GatewayError) -> None:
         """Hand a failure to the story, once; nothing follows it."""
         if not self.over:
             self.over = True
