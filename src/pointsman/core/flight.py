@@ -19,8 +19,8 @@ class Flight(Protocol):
     that the upstream has been silent for a while and a streaming client should be told so. A failure is
     an ``UpstreamFailed`` that awaiting raises.
 
-    Once ``sink`` is set, the pieces of a stream but the last may go there at once instead, with nobody to wake. A
-    ``GatewayError`` that it raises lands in the inbox.
+    Once ``sink`` is set, the pieces of a stream but the last may go there at once instead, with nobody to wake. It must
+    not raise.
 
     ``status`` and ``headers`` hold from the first bytes on.
     """

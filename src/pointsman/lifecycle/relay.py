@@ -60,7 +60,7 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
                 settlement.heard()
                 client.send(block)
                 if not inbox.items:
-                    flight.sink = _sink(answer, client)
+                    flight.sink = _sink(flight, answer, client)
         block += answer.end()
     except UpstreamFailed as error:
         if not settlement.begun:
@@ -74,12 +74,17 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
     client.end(block)
 
 
-def _sink(answer: Answer, client: Client) -> Callable[[bytes], None]:
-    """What becomes of each further piece of a stream that has begun."""
-    feed, send = answer.feed, client.send
+def _sink(flight: Flight, answer: Answer, client: Client) -> Callable[[bytes], None]:
+    """What becomes of each further piece of a stream that has begun; whatever goes wrong wakes the story."""
+    feed, send, inbox = answer.feed, client.send, flight.inbox
 
     def relay(data: bytes) -> None:
-        block = feed(data)
+        try:
+            block = feed(data)
+        except Exception as error:  # noqa: BLE001 - it belongs to the story, which alone knows how to end
+            flight.sink = None
+            inbox.put(error)
+            return
         if block:
             send(block)
 

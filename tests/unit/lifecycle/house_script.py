@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from pointsman.core.eager import Inbox, Story
-from pointsman.core.errors import GatewayError, UpstreamFailed
+from pointsman.core.errors import UpstreamFailed
 from pointsman.core.exchange import Flow, Inbound, InferenceRoute, RequestHead
 from pointsman.core.identity import KeyRecord
 from pointsman.core.nursery import Nursery
@@ -91,13 +91,7 @@ class ScriptedFlight:
         """A part of a stream."""
         self.status = self.status or 200
         self.complete = last
-        if self.sink is None or last:
-            self.inbox.put(data)
-            return
-        try:
-            self.sink(data)
-        except GatewayError as error:
-            self.inbox.put(error)
+        (self.inbox.put if self.sink is None or last else self.sink)(data)
 
     def silence(self) -> None:
         """Nothing came for a while."""

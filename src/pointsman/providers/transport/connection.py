@@ -10,7 +10,7 @@ import msgspec
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from pointsman.core.eager import Inbox
-from pointsman.core.errors import Broken, GatewayError, TimedOut
+from pointsman.core.errors import Broken, TimedOut, UpstreamFailed
 from pointsman.core.limits import REPLY_BYTES_MAX, UPSTREAM_HEAD_BYTES_MAX
 from pointsman.core.upstream import Timeouts
 from pointsman.wire.http1 import response_fields
@@ -63,16 +63,9 @@ class UpstreamFlight(msgspec.Struct, eq=False):
     def deliver(self, data: bytes, now: float) -> None:
         """Hand bytes to the story."""
         self.heard_at = now
-        sink = self.sink
-        if sink is None:
-            self.inbox.put(data)
-            return
-        try:
-            sink(data)
-        except GatewayError as error:
-            self.fail(error)
+        (self.sink or self.inbox.put)(data)
 
-    def fail(self, error: GatewayError) -> None:
+    def fail(self, error: UpstreamFailed) -> None:
         """Hand a failure to the story, once; nothing follows it."""
         if not self.over:
             self.over = True
