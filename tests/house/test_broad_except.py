@@ -12,7 +12,7 @@ BROAD = frozenset({"Exception", "BaseException"})
 ALLOWED: Mapping[str, str] = {
     "core/eager.py: Story.step": "the last line before the parser's callback: nothing may escape into it",
     "core/eager.py: _carry_on": "whatever the awaited thing raised belongs to the coroutine, not to its driver",
-    "lifecycle/relay.py: relay": "a stream's piece is relayed in the parser's callback; what breaks wakes the story",
+    "lifecycle/relay.py: _sink.relay": "it runs in the parser's callback; what breaks there wakes the story",
     "lifecycle/serve.py: serve": "the outermost failure handler: our own mistakes become a logged 500, once",
 }
 

@@ -180,8 +180,15 @@ def test_the_pieces_in_which_bytes_come_do_not_matter(events: list[Event], sizes
         for frame in parser.feed(stream[start:stop]):
             found += reader.feed(frame.data)
     whole = StreamReader(new_id=counted_ids())
-    # Errors are told apart by what they are, not by what they say, hence their words.
-    assert repr(found) == repr([event for frame in frames(stream) for event in whole.feed(frame.data)])
+    expected = [event for frame in frames(stream) for event in whole.feed(frame.data)]
+    assert [told(event) for event in found] == [told(event) for event in expected]
+
+
+def told(event: Event) -> str:
+    """An event as text: errors are told apart by their words, raw JSON by its bytes and not by where it lies."""
+    if isinstance(event, LogprobsDelta):
+        return f"{bytes(event.content)!r} {event.choice}"
+    return repr(event)
 
 
 @settings(max_examples=60)
