@@ -44,6 +44,9 @@ _STUCK_SECONDS: Final = 120.0
 _PROGRESS_BYTES: Final = 65_536
 _OTHER_BODY_SECONDS: Final = 120.0
 _NEVER: Final = float("inf")
+_HEXADECIMALS: Final = 2048
+_CHUNK_HEADS: Final = tuple(b"%x\r\n" % size for size in range(_HEXADECIMALS))
+"""What stands before a short chunk."""
 _CLOSE: Final = b"connection: close\r\n"
 _FOR_PAGES: Final = b"access-control-allow-origin: *\r\naccess-control-expose-headers: *\r\n"
 """As LiteLLM allows it; https://fetch.spec.whatwg.org/#http-cors-protocol."""
@@ -275,8 +278,15 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def send(self, block: bytes) -> None:
         """See :meth:`pointsman.core.exchange.Client.send`."""
-        if not self.transport.is_closing():
-            self.transport.write(b"%x\r\n%b\r\n" % (len(block), block) if self._chunked else block)
+        transport = self.transport
+        if not transport.is_closing():
+            size = len(block)
+            if not self._chunked:
+                transport.write(block)
+            elif size < _HEXADECIMALS:
+                transport.write(_CHUNK_HEADS[size] + block + b"\r\n")
+            else:
+                transport.write(b"%x\r\n%b\r\n" % (size, block))
 
     def end(self, block: bytes = b"") -> None:
         """See :meth:`pointsman.core.exchange.Client.end`."""

@@ -180,14 +180,12 @@ class Connection(asyncio.Protocol):
                 return
             # The answer is whole; what came behind it was not asked for, so the connection is not to be trusted.
             self._keep_alive = False
-        self._size += len(data)
-        if self._size > REPLY_BYTES_MAX:
-            self._broken(f"The upstream's answer is longer than {REPLY_BYTES_MAX} bytes.")
-        elif self._done:
+        if self._done:
             self._finish(flight)
         elif self._chunks and not self._collect:
-            self._size = 0
             flight.deliver(self._take(), self.pool.time.now)
+        elif self._grown(len(data)) > REPLY_BYTES_MAX:
+            self._broken(f"The upstream's answer is longer than {REPLY_BYTES_MAX} bytes.")
         elif not self._headers_done and len(self._head) > UPSTREAM_HEAD_BYTES_MAX:
             self._broken("The upstream's response head is too long.")
         else:
@@ -278,6 +276,11 @@ class Connection(asyncio.Protocol):
         self.pool.forget(self)
         if self._transport is not None:
             self._transport.abort()
+
+    def _grown(self, size: int) -> int:
+        """How much there is of an answer that has to be held whole."""
+        self._size += size
+        return self._size
 
     def _take(self) -> bytes:
         chunks = self._chunks
