@@ -19,14 +19,13 @@ from pointsman.dialects.openai_chat.types import (
     ImagePart,
     InputAudio,
 )
+from pointsman.wire.base64_text import read_base64
 
 __all__ = ["read_audio", "read_file", "read_image", "write_audio", "write_file", "write_image"]
 
 _DATA_URL: Final = re.compile(
     r"data:([a-z0-9][\w.+-]{0,126}/[\w.+-]{1,127})?((?:;[^;,]{1,200}){0,8}?);base64,", re.IGNORECASE
 )
-_BASE64_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_WHITE_SPACE: Final = b" \t\r\n"
 
 
 def read_image(part: ImagePart, path: str) -> Image:
@@ -62,7 +61,7 @@ def read_audio(part: AudioPart, path: str) -> Audio:
         Malformed: its data is not base64.
     """
     sound = part.input_audio
-    return Audio(data=_base64(sound.data, f"{path}.input_audio.data"), format=sound.format)
+    return Audio(data=read_base64(sound.data, f"{path}.input_audio.data"), format=sound.format)
 
 
 def read_file(part: FilePart, path: str) -> File:
@@ -82,7 +81,7 @@ def read_file(part: FilePart, path: str) -> File:
     if data[:5].lower() == "data:":
         media_type, data = _data_url(data, place)
     else:
-        data = _base64(data, place)
+        data = read_base64(data, place)
     return File(data=data, file_id=fields.file_id, filename=fields.filename, media_type=media_type or None)
 
 
@@ -109,20 +108,4 @@ def _data_url(url: str, place: str) -> tuple[str, str]:
     match = _DATA_URL.match(url)
     if match is None:
         raise Malformed(f"{place} must be a data: URL of the form data:TYPE;base64,… .", param=place)
-    return (match[1] or "").lower(), _base64(url[match.end() :], place)
-
-
-def _base64(text: str, place: str) -> str:
-    """Checked base64 without white space, padded: strict decoders want the padding that some clients leave out."""
-    raw = text.encode("ascii", "replace")
-    rest = raw.translate(None, _BASE64_ALPHABET)
-    if rest.strip(b"="):
-        if rest.translate(None, _WHITE_SPACE + b"="):
-            raise Malformed(f"{place} is not valid base64.", param=place)
-        raw = raw.translate(None, _WHITE_SPACE)
-    raw = raw.rstrip(b"=")
-    if not raw:
-        raise Malformed(f"{place} must not be empty.", param=place)
-    if b"=" in raw or len(raw) % 4 == 1:
-        raise Malformed(f"{place} is not valid base64.", param=place)
-    return (raw + b"=" * (-len(raw) % 4)).decode("ascii")
+    return (match[1] or "").lower(), read_base64(url[match.end() :], place)
