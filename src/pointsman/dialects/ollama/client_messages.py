@@ -1,8 +1,4 @@
-"""The messages of a chat, read from a client of Ollama.
-
-Many of these clients drop the ids of tool calls, so a call without one gets one from its place, the same in every turn
-of a conversation; a result finds its call by id, else by the tool's name, else by its turn.
-"""
+"""The messages of a chat, read from a client of Ollama. Many of these clients drop the ids of tool calls."""
 
 from __future__ import annotations
 
@@ -11,9 +7,10 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.content import Image, Message, Part, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.content import Image, Message, Part, Text, Thinking, ToolCall
 from pointsman.core.errors import Malformed
 from pointsman.dialects.ollama.client_types import AskedMessage, AskedToolCall
+from pointsman.dialects.open_calls import OpenCalls
 from pointsman.wire.base64_text import image_media_type, read_base64
 from pointsman.wire.json_fields import decode_field
 
@@ -33,7 +30,7 @@ def read_messages(messages: Iterable[AskedMessage]) -> tuple[Message, ...]:
         Malformed: an image is not base64, or arguments are not an object; ``param`` is the path.
     """
     listed = list(messages)
-    calls = _Calls(call.id for message in listed for call in message.tool_calls or () if call.id)
+    calls = OpenCalls(call.id for message in listed for call in message.tool_calls or () if call.id)
     return tuple(_read_message(message, index, calls) for index, message in enumerate(listed))
 
 
@@ -49,43 +46,13 @@ def read_image(text: str, place: str) -> Image:
     return Image(data=data, media_type=image_media_type(data))
 
 
-class _Calls:
-    """The tool calls so far that no result has come for, as (id, name)."""
-
-    def __init__(self, given: Iterable[str]) -> None:
-        self._given = frozenset(given)
-        self._open: list[tuple[str, str]] = []
-
-    def made_id(self, message: int, position: int) -> str:
-        """An id for the call at a place, which no other call has."""
-        made = f"call_{message}_{position}"
-        while made in self._given:
-            made += "_"
-        return made
-
-    def add(self, call: ToolCall) -> None:
-        """A call that waits for its result."""
-        self._open.append((call.id, call.name))
-
-    def answered(self, message: AskedMessage, index: int) -> ToolResult:
-        """The result that a message is, without its parts."""
-        name = message.tool_name or message.name or None
-        call_id = message.tool_call_id or None
-        found = next((call for call in self._open if call[0] == call_id), None)
-        if found is None and (call_id is None or name is not None):
-            found = next((call for call in self._open if name is None or call[1] == name), None)
-        if found is None:
-            return ToolResult(call_id or self.made_id(index, 0), (), name)
-        self._open.remove(found)
-        return ToolResult(found[0], (), name or found[1])
-
-
-def _read_message(message: AskedMessage, index: int, calls: _Calls) -> Message:
+def _read_message(message: AskedMessage, index: int, calls: OpenCalls) -> Message:
     path = f"messages[{index}]"
     images = [read_image(image, f"{path}.images[{position}]") for position, image in enumerate(message.images or ())]
     texts = [Text(message.content)] if message.content else []
     if message.role == "tool":
-        result = calls.answered(message, index)
+        name = message.tool_name or message.name or None
+        result = calls.answered(message.tool_call_id or None, name, calls.made_id(index, 0))
         return Message("tool", (msgspec.structs.replace(result, parts=(*texts, *images)),))
     parts: list[Part] = [Thinking(message.thinking)] if message.thinking else []
     parts += [*texts, *images]
