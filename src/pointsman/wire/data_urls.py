@@ -1,4 +1,4 @@
-"""``data:`` URLs (RFC 2397) and base64 inside JSON, taken apart and checked.
+"""``data:`` URLs (RFC 2397), taken apart and checked.
 
 Ollama and others take bare base64 and refuse the prefix, so it is stripped here, once, and the rest is checked,
 since an upstream's complaint about it would not tell which part of which message it means.
@@ -10,14 +10,13 @@ import re
 from typing import Final
 
 from pointsman.core.errors import Malformed
+from pointsman.wire.base64_text import read_base64
 
-__all__ = ["is_data_url", "read_base64", "read_data_url"]
+__all__ = ["is_data_url", "read_data_url"]
 
 _DATA_URL: Final = re.compile(
     r"data:([a-z0-9][\w.+-]{0,126}/[\w.+-]{1,127})?((?:;[^;,]{1,200}){0,8}?);base64,", re.IGNORECASE
 )
-_BASE64_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_WHITE_SPACE: Final = b" \t\r\n"
 
 
 def is_data_url(text: str) -> bool:
@@ -35,23 +34,3 @@ def read_data_url(url: str, place: str) -> tuple[str, str]:
     if match is None:
         raise Malformed(f"{place} must be a data: URL of the form data:TYPE;base64,… .", param=place)
     return (match[1] or "").lower(), read_base64(url[match.end() :], place)
-
-
-def read_base64(text: str, place: str) -> str:
-    """Checked base64 without white space, padded: strict decoders want the padding that some clients leave out.
-
-    Raises:
-        Malformed: it is empty or not base64.
-    """
-    raw = text.encode("ascii", "replace")
-    rest = raw.translate(None, _BASE64_ALPHABET)
-    if rest.strip(b"="):
-        if rest.translate(None, _WHITE_SPACE + b"="):
-            raise Malformed(f"{place} is not valid base64.", param=place)
-        raw = raw.translate(None, _WHITE_SPACE)
-    raw = raw.rstrip(b"=")
-    if not raw:
-        raise Malformed(f"{place} must not be empty.", param=place)
-    if b"=" in raw or len(raw) % 4 == 1:
-        raise Malformed(f"{place} is not valid base64.", param=place)
-    return (raw + b"=" * (-len(raw) % 4)).decode("ascii")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Malformed
-from pointsman.wire.data_urls import is_data_url, read_base64, read_data_url
+from pointsman.wire.base64_text import read_base64
+from pointsman.wire.data_urls import is_data_url, read_data_url
 
 
 @given(st.binary(min_size=1, max_size=40))

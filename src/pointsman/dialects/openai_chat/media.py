@@ -12,7 +12,8 @@ from pointsman.dialects.openai_chat.types import (
     ImagePart,
     InputAudio,
 )
-from pointsman.wire.data_urls import is_data_url, read_base64, read_data_url
+from pointsman.wire.base64_text import read_base64
+from pointsman.wire.data_urls import is_data_url, read_data_url
 
 __all__ = ["read_audio", "read_file", "read_image", "write_audio", "write_file", "write_image"]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from pointsman.core.content import Audio, File, Image
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.openai_responses.types import InputAudioPart, InputFilePart, InputImagePart
-from pointsman.wire.data_urls import is_data_url, read_base64, read_data_url
+from pointsman.wire.base64_text import read_base64
+from pointsman.wire.data_urls import is_data_url, read_data_url
 
 __all__ = ["read_audio", "read_file", "read_image", "write_file", "write_image"]
 

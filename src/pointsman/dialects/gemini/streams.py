@@ -1,0 +1,194 @@
+"""Gemini's answers in pieces: the data of server-sent events, each an answer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from pointsman.core.clock import SYSTEM_CLOCK, Clock, short_id
+from pointsman.core.errors import Broken, GatewayError
+from pointsman.core.events import (
+    Event,
+    Failed,
+    Finished,
+    LogprobsDelta,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSigned,
+    ToolCallDelta,
+    ToolCallStarted,
+    UsageReported,
+)
+from pointsman.core.usage import Usage
+from pointsman.dialects.gemini.errors import read_error
+from pointsman.dialects.gemini.logprobs import read_logprobs
+from pointsman.dialects.gemini.reasons import BROKEN_REASONS, read_reason
+from pointsman.dialects.gemini.signatures import pack_call_id
+from pointsman.dialects.gemini.types import Candidate, Chunk, FunctionCall, Part
+from pointsman.dialects.gemini.usage import read_usage
+from pointsman.wire.upstream_errors import fit_to_repeat
+
+__all__ = ["StreamReader", "code_as_text", "output_as_text"]
+
+_decode: Final = msgspec.json.Decoder(Chunk).decode
+
+_SHOWN_CHARACTERS_MAX: Final = 80
+_NULL: Final = msgspec.Raw(b"null")
+
+
+class _OpenChoice(msgspec.Struct):
+    """A candidate under way: the ids of its calls so far, and whether anything at all came."""
+
+    ids: list[str] = []
+    begun: bool = False
+    finished: bool = False
+
+
+class StreamReader:
+    """Reads the data of an upstream's server-sent events, one :meth:`feed` each; a whole answer is one.
+
+    Gemini gives tool calls whole, says ``STOP`` after them, and counts anew on every event. Code that it ran becomes
+    text, as there is no other place for it.
+
+    Args:
+        model: Gemini's name for the model, for the hint of an error.
+        pack_signatures: Put the signatures of tool calls into their ids, for a client that only gives those back.
+        single_tool_call: Keep the first tool call only (``parallel_tool_calls: false``).
+        new_id: Makes ids for answers and tool calls that have none.
+        clock: Tells when the answer began, which Gemini does not.
+    """
+
+    def __init__(
+        self,
+        model: str = "",
+        *,
+        pack_signatures: bool = False,
+        single_tool_call: bool = False,
+        new_id: Callable[[str], str] = short_id,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._model = model
+        self._pack = pack_signatures
+        self._single = single_tool_call
+        self._new_id = new_id
+        self._clock = clock
+        self._started = False
+        self._over = False
+        self._choices: dict[int, _OpenChoice] = {}
+        self._usage: Usage | None = None
+
+    def feed(self, frame: bytes) -> list[Event]:
+        """The events of one frame. Frames after a failure say nothing."""
+        if self._over or not frame.strip():
+            return []
+        try:
+            chunk = _decode(frame)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self._fail(Broken("Gemini sent something that is not one of its answers."))
+        if isinstance(chunk.error, msgspec.Raw) and chunk.error != _NULL:
+            return self._fail(read_error(Broken.default_status, frame, self._model))
+        self._usage = read_usage(chunk.usage_metadata) or self._usage
+        feedback = chunk.prompt_feedback
+        blocked = feedback.block_reason if feedback is not None and not chunk.candidates else None
+        events: list[Event] = []
+        if (chunk.candidates or blocked) and not self._started:
+            self._started = True
+            answer_id = chunk.response_id or self._new_id("gemini-")
+            events.append(Started(answer_id, chunk.model_version or "", int(self._clock.wall())))
+        if blocked and not self._choices:
+            self._choices[0] = _OpenChoice(finished=True)
+            events.append(Finished("content_filter", 0, blocked))
+        for candidate in chunk.candidates or ():
+            self._read_candidate(candidate, events)
+            if events and isinstance(events[-1], Failed):
+                break
+        return events
+
+    def end(self) -> list[Event]:
+        """The last events, once Gemini closed its stream. A candidate that never finished is a failure."""
+        if self._over:
+            return []
+        if not self._started or not all(choice.finished for choice in self._choices.values()):
+            what = "was complete" if self._started else "had begun"
+            return self._fail(Broken(f"Gemini ended its stream before the answer {what}."))
+        self._over = True
+        return [] if self._usage is None else [UsageReported(self._usage)]
+
+    def _fail(self, error: GatewayError) -> list[Event]:
+        self._over = True
+        return [Failed(error)]
+
+    def _read_candidate(self, candidate: Candidate, events: list[Event]) -> None:
+        choice = self._choices.setdefault(candidate.index, _OpenChoice())
+        if choice.finished:
+            return
+        if candidate.logprobs_result is not None and candidate.logprobs_result.chosen_candidates:
+            events.append(LogprobsDelta(read_logprobs(candidate.logprobs_result), candidate.index))
+        for part in (candidate.content.parts if candidate.content is not None else None) or ():
+            self._read_part(part, candidate.index, choice, events)
+            if self._over:
+                return
+        reason = candidate.finish_reason
+        if not reason:
+            return
+        if reason in BROKEN_REASONS and not choice.begun:
+            why = fit_to_repeat(candidate.finish_message or reason)
+            events += self._fail(Broken(f"Gemini could not complete its answer: {why}", code=reason.lower()))
+            return
+        choice.finished = True
+        events.append(read_reason(reason, candidate.index, has_calls=bool(choice.ids)))
+
+    def _read_part(self, part: Part, index: int, choice: _OpenChoice, events: list[Event]) -> None:
+        before = len(events)
+        if part.function_call is not None:
+            self._read_call(part.function_call, part.thought_signature, (index, choice), events)
+        else:
+            if part.thought_signature:
+                events.append(ThinkingSigned(part.thought_signature, index))
+            text = part.text or code_as_text(part) or output_as_text(part)
+            if text:
+                events.append(ThinkingDelta(text, index) if part.thought else TextDelta(text, index))
+            media = part.inline_data or part.file_data
+            if media is not None:
+                kind = (media.mime_type or "a file")[:_SHOWN_CHARACTERS_MAX]
+                events += self._fail(Broken(f"Gemini answered with {kind}, which has no place in this answer."))
+        choice.begun = choice.begun or len(events) > before
+
+    def _read_call(
+        self, call: FunctionCall, signature: str | None, place: tuple[int, _OpenChoice], events: list[Event]
+    ) -> None:
+        index, choice = place
+        slot = len(choice.ids)
+        if self._single and slot:
+            return
+        call_id = call.id if call.id and call.id not in choice.ids else self._new_id("call_")
+        choice.ids.append(call_id)
+        told = pack_call_id(call_id, signature) if self._pack else call_id
+        events.append(ToolCallStarted(slot, told, call.name, index, signature or None))
+        events.append(ToolCallDelta(slot, _arguments(call), index))
+
+
+def code_as_text(part: Part) -> str:
+    """Code that the model ran, as a fenced block of text; empty if the part is none."""
+    code = part.executable_code
+    return "" if code is None else f"\n```{(code.language or '').lower()}\n{code.code}\n```\n"
+
+
+def output_as_text(part: Part) -> str:
+    """What that code gave, as a fenced block of text; empty if the part is none."""
+    result = part.code_execution_result
+    return "" if result is None else f"\n```\n{result.output or ''}\n```\n"
+
+
+def _arguments(call: FunctionCall) -> str:
+    """The arguments as compact JSON text."""
+    raw = call.args
+    if not isinstance(raw, msgspec.Raw) or raw == _NULL:
+        return "{}"
+    try:
+        return msgspec.json.format(bytes(raw), indent=-1).decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return bytes(raw).decode("utf-8", "replace")
