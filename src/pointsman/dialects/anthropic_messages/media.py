@@ -23,13 +23,12 @@ from pointsman.dialects.anthropic_messages.types import (
     UrlSource,
     said,
 )
+from pointsman.wire.base64_text import image_media_type, read_base64
 
 __all__ = ["read_document", "read_image", "write_document", "write_image"]
 
 _IMAGE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _PDF: Final = "application/pdf"
-_MAGIC: Final = {"/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
-"""How the base64 of an image begins, for clients that do not say what it is."""
 
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -47,7 +46,7 @@ def read_image(block: ImageBlock, path: str) -> Image:
         case Base64Source():
             if not source.media_type.startswith("image/"):
                 raise Malformed(f"{place}.media_type must be that of an image.", param=f"{place}.media_type")
-            return Image(_base64(source.data, place), source.media_type, cache_control=mark)
+            return Image(read_base64(source.data, f"{place}.data"), source.media_type, cache_control=mark)
         case UrlSource():
             return Image(url=_web_address(source.url, place), cache_control=mark)
         case FileSource():
@@ -70,7 +69,7 @@ def _read_source(block: DocumentBlock, place: str) -> File:
     source = block.source
     match source:
         case Base64Source():
-            return File(data=_base64(source.data, place), media_type=source.media_type)
+            return File(data=read_base64(source.data, f"{place}.data"), media_type=source.media_type)
         case UrlSource():
             return File(url=_web_address(source.url, place))
         case FileSource():
@@ -93,17 +92,6 @@ def _texts(content: str | list[TextBlock | ImageBlock], place: str) -> str:
     return "\n".join(texts)
 
 
-def _base64(data: str, place: str) -> str:
-    """Checked base64 without white space, since an upstream's complaint would not tell which block it means."""
-    for text in (data, "".join(data.split())):
-        try:
-            if binascii.a2b_base64(text, strict_mode=True):
-                return text
-        except ValueError:  # also raised for characters beyond ASCII
-            continue
-    raise Malformed(f"{place}.data is not valid base64.", param=f"{place}.data")
-
-
 def _web_address(url: str, place: str) -> str:
     if not url[:8].lower().startswith(("https://", "http://")):
         raise Malformed(f"{place}.url must be an http(s) URL.", param=f"{place}.url")
@@ -122,7 +110,7 @@ def write_image(image: Image, path: str) -> ImageBlock:
     mark = msgspec.UNSET if image.cache_control is None else image.cache_control
     if image.data is None:
         return ImageBlock(UrlSource(image.url or ""), mark)
-    media_type = image.media_type or _guessed(image.data)
+    media_type = image.media_type or image_media_type(image.data) or "image/png"
     if media_type not in _IMAGE_TYPES:
         raise Unsupported(
             f"{path}: Anthropic takes no images of type '{media_type[:80]}'.",
@@ -160,10 +148,6 @@ def _write_source(file: File, path: str) -> Base64Source | UrlSource | FileSourc
             param=path,
         )
     return Base64Source(_PDF, file.data)
-
-
-def _guessed(data: str) -> str:
-    return next((kind for start, kind in _MAGIC.items() if data.startswith(start)), "image/png")
 
 
 def _decoded(data: str, path: str) -> str:
