@@ -25,6 +25,8 @@ __all__ = [
     "EmbeddingList",
     "EmbeddingRequest",
     "ModelResponse",
+    "OllamaChatAnswer",
+    "OllamaChatRequest",
     "ResponseRequest",
     "TextCompletion",
     "TextCompletionRequest",
@@ -174,6 +176,26 @@ class ModelResponse(msgspec.Struct, kw_only=True):
     usage: dict[str, msgspec.Raw] | None = None
 
 
+class OllamaChatRequest(msgspec.Struct, kw_only=True):
+    """A conversation to continue, in Ollama's form."""
+
+    model: str
+    messages: list[dict[str, msgspec.Raw]]
+    tools: list[dict[str, msgspec.Raw]] | None = None
+    options: dict[str, msgspec.Raw] | None = None
+    stream: bool = True
+
+
+class OllamaChatAnswer(msgspec.Struct, kw_only=True):
+    """An answer, or a piece of one, in Ollama's form."""
+
+    model: str
+    created_at: str
+    message: dict[str, msgspec.Raw]
+    done: bool
+    done_reason: str | None = None
+
+
 INFERENCE_SHAPES: Final[Mapping[Operation, tuple[type[msgspec.Struct], type[msgspec.Struct]]]] = MappingProxyType(
     {
         Operation.CHAT: (ChatCompletionRequest, ChatCompletion),
@@ -181,6 +203,7 @@ INFERENCE_SHAPES: Final[Mapping[Operation, tuple[type[msgspec.Struct], type[msgs
         Operation.EMBEDDING: (EmbeddingRequest, EmbeddingList),
         Operation.MESSAGES: (AnthropicMessageRequest, AnthropicMessage),
         Operation.RESPONSES: (ResponseRequest, ModelResponse),
+        Operation.OLLAMA_CHAT: (OllamaChatRequest, OllamaChatAnswer),
     }
 )
 """Operation → what it takes and gives."""
@@ -192,6 +215,7 @@ INFERENCE_SUMMARIES: Final[Mapping[Operation, str]] = MappingProxyType(
         Operation.EMBEDDING: "Embed texts",
         Operation.MESSAGES: "Continue a conversation, as Anthropic's Messages",
         Operation.RESPONSES: "Continue a conversation, as OpenAI's Responses",
+        Operation.OLLAMA_CHAT: "Continue a conversation, as Ollama's /api/chat",
     }
 )
 """Operation → what it does, in a few words."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pointsman.admin import front, health
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
-from pointsman.admin.models import counting, info, listing
+from pointsman.admin.models import counting, info, listing, ollama
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.route import Nothing, Route, RouteFact
 from pointsman.admin.spend import asking, handlers, rows
@@ -97,6 +97,14 @@ _MODELS: Final = (
         "POST", ("/utils/token_counter",), Scope.INFERENCE, counting.count_tokens,
         summary="Estimate the tokens of a prompt", tier="litellm",
         query=Nothing, body=counting.TokenCountRequest, reply=counting.TokenCountReply,
+    ),
+    Route(
+        "GET", ("/api/tags",), Scope.INFERENCE, ollama.list_tags,
+        summary="The models you may use, in Ollama's form", tier="pointsman", query=Nothing, body=Nothing,
+    ),
+    Route(
+        "GET", ("/api/version",), Scope.PUBLIC, ollama.tell_version,
+        summary="The version of Ollama whose API is kept", tier="pointsman", query=Nothing, body=Nothing,
     ),
     Route(
         "POST", ("/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens"), Scope.INFERENCE,

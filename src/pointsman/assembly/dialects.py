@@ -9,6 +9,7 @@ from typing import Final
 from pointsman.core.exchange import ClientDialect
 from pointsman.core.upstream import Operation
 from pointsman.dialects.anthropic_messages.dialect import AnthropicDialect
+from pointsman.dialects.ollama.dialect import OllamaChatDialect
 from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.dialects.openai_responses.dialect import ResponsesDialect
 
@@ -22,4 +23,5 @@ CLIENT_DIALECTS: Final[Mapping[Operation, ClientDialect]] = MappingProxyType({
     Operation.EMBEDDING: _OPENAI,
     Operation.MESSAGES: AnthropicDialect(),
     Operation.RESPONSES: ResponsesDialect(),
+    Operation.OLLAMA_CHAT: OllamaChatDialect(),
 })  # fmt: skip

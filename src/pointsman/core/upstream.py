@@ -31,6 +31,7 @@ class Operation(Enum):
     EMBEDDING = "aembedding"
     MESSAGES = "anthropic_messages"
     RESPONSES = "aresponses"
+    OLLAMA_CHAT = "ollama_chat"
 
 
 class Timeouts(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from pointsman.core.upstream import Operation
 __all__ = ["PathTable"]
 
 _OPENAI: Final = (b"", b"/v1", b"/openai", b"/openai/v1")
+_OLLAMA: Final = (b"/api",)
 _ANTHROPIC: Final = (b"/v1", b"/anthropic/v1")
 _OPERATIONS: Final = {
     "/chat/completions": (Operation.CHAT, _OPENAI),
@@ -19,6 +20,7 @@ _OPERATIONS: Final = {
     "/embeddings": (Operation.EMBEDDING, _OPENAI),
     "/responses": (Operation.RESPONSES, _OPENAI),
     "/messages": (Operation.MESSAGES, _ANTHROPIC),
+    "/chat": (Operation.OLLAMA_CHAT, _OLLAMA),
 }
 """What the last part of a path asks for, and the first parts that it may have."""
 _MODEL_PREFIXES: Final = (b"/openai/deployments/", b"/engines/", b"/v1/engines/")

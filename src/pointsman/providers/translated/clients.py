@@ -10,6 +10,7 @@ from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.providers.translated.anthropic import AnthropicClient
 from pointsman.providers.translated.lane import TranslatedLane
+from pointsman.providers.translated.ollama import OllamaChatClient
 from pointsman.providers.translated.openai import OpenAIChatClient
 from pointsman.providers.translated.responses import ResponsesClient
 from pointsman.providers.translated.sides import ClientSide, FarSide
@@ -20,6 +21,7 @@ CLIENTS: Final[Mapping[Operation, ClientSide]] = MappingProxyType({
     Operation.CHAT: OpenAIChatClient(),
     Operation.MESSAGES: AnthropicClient(),
     Operation.RESPONSES: ResponsesClient(),
+    Operation.OLLAMA_CHAT: OllamaChatClient(),
 })  # fmt: skip
 
 

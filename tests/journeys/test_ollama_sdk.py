@@ -1,0 +1,87 @@
+"""Ollama's official SDK uses models of every provider, with a key, and cannot tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ollama
+import pytest
+
+from pointsman.dialects.ollama.client_grammar import violations
+from tests.support.configs import ollama_entry, openai_entry
+from tests.support.gateway import Gateway
+from tests.upstreams import FakeOllama, FakeOpenAI, OllamaModel
+from tests.upstreams.openai_shapes import chat_reply, tool_call, usage
+from tests.upstreams.reply import Reply
+
+MODELS = ["local", "cloud"]
+
+
+@contextmanager
+def closing_client(gateway: Gateway, key: str) -> Iterator[ollama.Client]:
+    """The official SDK; it has no way to be closed but its inner client's."""
+    client = ollama.Client(host=gateway.url, headers={"Authorization": f"Bearer {key}"})
+    try:
+        yield client
+    finally:
+        client._client.close()
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[tuple[Gateway, ollama.Client, FakeOpenAI]]:
+    with FakeOllama([OllamaModel("llama3.1:8b")]) as local, FakeOpenAI() as cloud:
+        entries = [ollama_entry("local", local, "llama3.1:8b"), openai_entry("cloud", cloud)]
+        with Gateway.start({"model_list": entries}) as gateway:
+            key = gateway.new_key(models=MODELS)
+            with closing_client(gateway, key) as client:
+                yield gateway, client, cloud
+
+
+def ask(text: str = "one two three") -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text}]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_chat(house: tuple[Gateway, ollama.Client, FakeOpenAI], model: str) -> None:
+    answer = house[1].chat(model=model, messages=ask())
+    assert (answer.model, answer.done, answer.done_reason) == (model, True, "stop")
+    assert "Hello" in (answer.message.content or "")
+    assert (answer.prompt_eval_count or 0) > 0 and (answer.eval_count or 0) > 0
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_stream(house: tuple[Gateway, ollama.Client, FakeOpenAI], model: str) -> None:
+    pieces = list(house[1].chat(model=model, messages=ask(), stream=True))
+    assert len(pieces) > 3 and [piece.done for piece in pieces[:-1]] == [False] * (len(pieces) - 1)
+    assert pieces[-1].done and "Hello" in "".join(piece.message.content or "" for piece in pieces)
+    body = {"model": model, "messages": ask()}
+    answer = house[0].http("POST", "/api/chat", body)
+    assert (answer.status, violations(answer.body)) == (200, [])
+    assert answer.headers["content-type"] == "application/x-ndjson"
+
+
+def test_tools_of_another_provider(house: tuple[Gateway, ollama.Client, FakeOpenAI]) -> None:
+    calls = [tool_call("get_weather", json.dumps({"city": city}), n) for n, city in enumerate(("Paris", "Rome"))]
+    house[2].script(Reply.json(chat_reply(None, usage(9, 4), tool_calls=calls, finish_reason="tool_calls")))
+    function = {"name": "get_weather", "description": "d", "parameters": {"type": "object", "properties": {}}}
+    tools: Any = [{"type": "function", "function": function}]
+    answer = house[1].chat(model="cloud", messages=ask(), tools=tools)
+    found = [(call.function.name, dict(call.function.arguments)) for call in answer.message.tool_calls or ()]
+    assert found == [("get_weather", {"city": "Paris"}), ("get_weather", {"city": "Rome"})]
+
+
+def test_the_models_of_the_key_are_listed(house: tuple[Gateway, ollama.Client, FakeOpenAI]) -> None:
+    assert {model.model for model in house[1].list().models} == set(MODELS)
+    assert house[0].http("GET", "/api/version", key="").json()["version"]
+
+
+def test_errors_are_those_of_ollama(house: tuple[Gateway, ollama.Client, FakeOpenAI]) -> None:
+    with pytest.raises(ollama.ResponseError) as refused:
+        house[1].chat(model="nobody", messages=ask())
+    assert refused.value.status_code in {400, 404} and "nobody" in refused.value.error
+    with closing_client(house[0], "sk-nobody") as client, pytest.raises(ollama.ResponseError) as stranger:
+        client.chat(model="local", messages=ask())
+    assert stranger.value.status_code == 401
