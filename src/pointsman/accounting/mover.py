@@ -185,9 +185,10 @@ class Mover:
                 self._waiting_since = None
 
     async def _move_segment(self, segment: Segment) -> None:
-        if segment.moved >= segment.size:
+        goal = segment.size  # what comes meanwhile waits for its own batch: each costs a transaction, however small
+        if segment.moved >= goal:
             return
-        while segment.moved < segment.size:
+        while segment.moved < goal:
             batch = segment.remembered(_BATCH_RECORDS) or _read(segment)
             if batch.end == segment.moved:
                 return
