@@ -8,17 +8,17 @@ about the answer and is passed over.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call, Sampling
+from pointsman.core.call import Call
 from pointsman.core.content import Audio
 from pointsman.core.errors import Unsupported
 from pointsman.dialects.anthropic_messages.abilities import PLAIN, Abilities
 from pointsman.dialects.anthropic_messages.reasoning import is_wanted
 from pointsman.dialects.anthropic_messages.tools import DIALECT
+from pointsman.dialects.droppable import HINTS, demand_droppable, without
 
 __all__ = ["refuse_or_drop"]
 
@@ -31,25 +31,12 @@ _NATIVE: Final = frozenset({
 _SERVICE_TIERS: Final = (msgspec.Raw(b'"auto"'), msgspec.Raw(b'"standard_only"'))
 """Other values of ``service_tier`` are another provider's; a hint on speed and price either way."""
 
-_HINTS: Final = frozenset({
-    # Other providers': bookkeeping and hints on speed, price or caching.
-    "metadata", "prediction", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier",
-    "store",
-    # LiteLLM's: meant for the gateway.
-    "cache", "caching", "context_window_fallbacks", "disable_fallbacks", "drop_params", "enable_tag_filtering",
-    "fastest_response", "guardrail_config", "guardrails", "include_fallback_errors", "litellm_call_id",
-    "litellm_metadata", "litellm_session_id", "litellm_trace_id", "mock_response", "no-log", "num_retries", "policies",
-    "priority", "prompt_id", "prompt_variables", "prompt_version", "request_timeout", "tags", "timeout", "ttl",
-})  # fmt: skip
-
 _MAIL_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 """Anthropic refuses a ``user_id`` that tells who somebody is."""
 
 _TOP_P_MIN: Final = 0.95
 """While the model thinks; https://platform.claude.com/docs/en/build-with-claude/extended-thinking."""
 
-_SAMPLING: Final = frozenset(Sampling.__struct_fields__)
-_REASONING: Final = frozenset({"reasoning_effort", "reasoning", "thinking"})
 _NO_BIAS: Final = msgspec.Raw(b"{}")
 _TEXT_ONLY: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -69,11 +56,11 @@ def refuse_or_drop(
         Unsupported: the content, or a knob that may not be dropped; the message names it.
     """
     _refuse_content(call)
-    call = _without_noise(_without(call, additional))
-    knobs = [*_unsupported(call, abilities), *(name for name in call.extra if name not in _NATIVE | _HINTS)]
+    call = _without_noise(without(call, additional))
+    knobs = [*_unsupported(call, abilities), *(name for name in call.extra if name not in _NATIVE | HINTS)]
     if knobs:
-        _demand_droppable(knobs, drop_params=drop_params)
-        call = _without(_without_blank_stops(call), [name for name in knobs if name != "stop"])
+        demand_droppable("Anthropic", knobs, drop_params=drop_params)
+        call = without(_without_blank_stops(call), [name for name in knobs if name != "stop"])
     return msgspec.structs.replace(call, extra=_native(call.extra))
 
 
@@ -147,40 +134,6 @@ def _at_odds_with_thinking(call: Call) -> list[str]:
     if call.tool_choice is not None and call.tool_choice.mode in {"required", "named"}:
         knobs.append("tool_choice")
     return knobs
-
-
-def _demand_droppable(knobs: list[str], *, drop_params: bool) -> None:
-    if drop_params:
-        return
-    names = ", ".join(name[:80] for name in knobs[:10])
-    raise Unsupported(
-        f"Anthropic does not support {names} in this request.",
-        hint="Leave it out, or let the operator set drop_params: true to have such fields dropped.",
-        param=knobs[0][:80],
-    )
-
-
-def _without(call: Call, names: Iterable[str]) -> Call:
-    """The request without some of its fields."""
-    dropped = frozenset(names)
-    if not dropped:
-        return call
-    knobs: dict[str, object] = {name: None for name in _SAMPLING if name in dropped}
-    if "max_completion_tokens" in dropped:
-        knobs["max_tokens"] = None
-    if "stop_sequences" in dropped:
-        knobs["stop"] = None
-    return msgspec.structs.replace(
-        call,
-        sampling=msgspec.structs.replace(call.sampling, **knobs),
-        tools=() if "tools" in dropped else call.tools,
-        tool_choice=None if "tool_choice" in dropped else call.tool_choice,
-        parallel_tool_calls=None if "parallel_tool_calls" in dropped else call.parallel_tool_calls,
-        response_format=None if "response_format" in dropped else call.response_format,
-        reasoning=None if _REASONING & dropped else call.reasoning,
-        user=None if "user" in dropped else call.user,
-        extra={name: raw for name, raw in call.extra.items() if name not in dropped},
-    )
 
 
 def _without_blank_stops(call: Call) -> Call:

@@ -14,6 +14,7 @@ import msgspec
 from pointsman.core.call import Call, CompletionCall, EmbeddingCall, Sampling, Tool
 from pointsman.core.content import Audio, File
 from pointsman.core.errors import Unsupported
+from pointsman.dialects.droppable import HINTS, SAMPLING, demand_droppable, without
 
 __all__ = ["OPTIONS", "refuse_or_drop", "refuse_or_drop_completion", "refuse_or_drop_embedding"]
 
@@ -28,24 +29,12 @@ _NATIVE: Final = OPTIONS | {"keep_alive", "num_ctx", "options"}
 _NATIVE_CHAT: Final = _NATIVE | {"format", "think"}
 _NATIVE_COMPLETION: Final = _NATIVE_CHAT | {"raw", "system", "template"}
 
-_HINTS: Final = frozenset({
-    # OpenAI's: bookkeeping and hints on speed, price or caching.
-    "metadata", "prediction", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier",
-    "store", "truncation",
-    # LiteLLM's: meant for the gateway.
-    "cache", "caching", "context_window_fallbacks", "disable_fallbacks", "drop_params", "enable_tag_filtering",
-    "fallbacks", "fastest_response", "guardrail_config", "guardrails", "include_fallback_errors", "litellm_call_id",
-    "litellm_metadata", "litellm_session_id", "litellm_trace_id", "mock_response", "no-log", "num_retries", "policies",
-    "priority", "prompt_id", "prompt_variables", "prompt_version", "request_timeout", "tags", "timeout", "ttl",
-})  # fmt: skip
-
+_HINTS: Final = HINTS | {"truncation"}
 _STRICT: Final = "tools[].function.strict"
 _CONTENT_TYPES: Final = {Audio: "audio", File: "files"}
-_SAMPLING: Final = frozenset(Sampling.__struct_fields__)
-_REASONING: Final = frozenset({"reasoning_effort", "reasoning", "thinking"})
 _TEXT_ONLY: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
-AnyCall = TypeVar("AnyCall", Call, CompletionCall, EmbeddingCall)
+AnyCall = TypeVar("AnyCall", CompletionCall, EmbeddingCall)
 
 
 def refuse_or_drop(call: Call, *, drop_params: bool = False, additional: tuple[str, ...] = ()) -> Call:
@@ -60,8 +49,7 @@ def refuse_or_drop(call: Call, *, drop_params: bool = False, additional: tuple[s
         Unsupported: the content, or a knob that may not be dropped; the message names it.
     """
     _refuse_content(call)
-    call = _without(call, additional)
-    call = _drop_chat_fields(call, additional)
+    call = _without_chat(call, additional)
     knobs = _unsupported_sampling(call.sampling)
     if call.tool_choice is not None and call.tool_choice.mode in {"required", "named"}:
         knobs.append("tool_choice")
@@ -71,7 +59,7 @@ def refuse_or_drop(call: Call, *, drop_params: bool = False, additional: tuple[s
     if not knobs:
         return call
     _demand_droppable(knobs, drop_params=drop_params)
-    return _drop_chat_fields(_without(call, knobs), knobs)
+    return _without_chat(call, knobs)
 
 
 def refuse_or_drop_completion(
@@ -150,14 +138,7 @@ def _unknown(extra: Iterable[str], native: frozenset[str]) -> list[str]:
 
 
 def _demand_droppable(knobs: list[str], *, drop_params: bool) -> None:
-    if drop_params:
-        return
-    names = ", ".join(name[:80] for name in knobs[:10])
-    raise Unsupported(
-        f"Ollama does not support {names}.",
-        hint="Leave it out, or let the operator set drop_params: true to have such fields dropped.",
-        param="tools" if knobs[0] == _STRICT else knobs[0][:80],
-    )
+    demand_droppable("Ollama", knobs, drop_params=drop_params, param="tools" if knobs[0] == _STRICT else None)
 
 
 def _without(call: AnyCall, names: Iterable[str]) -> AnyCall:
@@ -168,24 +149,16 @@ def _without(call: AnyCall, names: Iterable[str]) -> AnyCall:
     extra = {name: raw for name, raw in call.extra.items() if name not in dropped}
     if isinstance(call, EmbeddingCall):
         return msgspec.structs.replace(call, extra=extra)
-    knobs = {name: None for name in _SAMPLING if name in dropped}
+    knobs = {name: None for name in SAMPLING if name in dropped}
     if "max_completion_tokens" in dropped:
         knobs["max_tokens"] = None
     return msgspec.structs.replace(call, extra=extra, sampling=msgspec.structs.replace(call.sampling, **knobs))
 
 
-def _drop_chat_fields(call: Call, names: Iterable[str]) -> Call:
+def _without_chat(call: Call, names: Iterable[str]) -> Call:
     dropped = frozenset(names)
-    if not dropped:
-        return call
-    tools = () if "tools" in dropped else call.tools
+    call = without(call, dropped)
     if _STRICT in dropped or "strict" in dropped:
-        tools = tuple(Tool(tool.name, tool.description, tool.parameters) for tool in tools)
-    return msgspec.structs.replace(
-        call,
-        tools=tools,
-        tool_choice=None if "tool_choice" in dropped else call.tool_choice,
-        parallel_tool_calls=None if "parallel_tool_calls" in dropped else call.parallel_tool_calls,
-        response_format=None if "response_format" in dropped else call.response_format,
-        reasoning=None if _REASONING & dropped else call.reasoning,
-    )
+        tools = tuple(Tool(tool.name, tool.description, tool.parameters) for tool in call.tools)
+        call = msgspec.structs.replace(call, tools=tools)
+    return call

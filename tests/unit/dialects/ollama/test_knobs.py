@@ -54,7 +54,7 @@ def test_a_knob_is_refused_by_its_name_or_dropped_where_that_is_allowed(call: Ca
 
 def test_all_knobs_are_named_at_once() -> None:
     call = chat(sampling=Sampling(n=2), tools=STRICT, tool_choice=ToolChoice("required"), extra={"novel": ONE})
-    with pytest.raises(Unsupported, match=r"support n, tool_choice, tools\[\].function.strict, novel\."):
+    with pytest.raises(Unsupported, match=r"support n, tool_choice, tools\[\].function.strict, novel in"):
         refuse_or_drop(call)
     assert refuse_or_drop(call, drop_params=True) == chat(tools=(Tool("f"), Tool("g")))
 

@@ -1,0 +1,79 @@
+"""What every dialect of another family does with a request's knobs that its upstream does not have.
+
+Which knobs these are, each dialect says itself (its ``knobs`` module). Here is what they have in common: which fields
+ask for nothing, how a knob is refused, and how one is taken out of a chat request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from pointsman.core.call import Call, Sampling
+from pointsman.core.errors import Unsupported
+
+__all__ = ["HINTS", "SAMPLING", "demand_droppable", "without"]
+
+HINTS: Final = frozenset({
+    # Providers': bookkeeping and hints on speed, price or caching.
+    "metadata", "prediction", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier",
+    "store",
+    # LiteLLM's: meant for the gateway.
+    "cache", "caching", "context_window_fallbacks", "disable_fallbacks", "drop_params", "enable_tag_filtering",
+    "fallbacks", "fastest_response", "guardrail_config", "guardrails", "include_fallback_errors", "litellm_call_id",
+    "litellm_metadata", "litellm_session_id", "litellm_trace_id", "mock_response", "no-log", "num_retries", "policies",
+    "priority", "prompt_id", "prompt_variables", "prompt_version", "request_timeout", "tags", "timeout", "ttl",
+})  # fmt: skip
+"""Fields that change nothing about the answer, so an upstream that does not know them is not sent them."""
+
+SAMPLING: Final = frozenset(Sampling.__struct_fields__)
+"""The sampling knobs, under the names that OpenAI has for them."""
+
+_REASONING: Final = frozenset({"reasoning_effort", "reasoning", "thinking"})
+
+
+def demand_droppable(upstream: str, knobs: list[str], *, drop_params: bool, param: str | None = None) -> None:
+    """Refuse knobs that the upstream does not have, unless the operator allows dropping them.
+
+    Args:
+        upstream: Whose dialect it is, as the client reads it: "Ollama".
+        knobs: At least one name; they may be the client's own words, so little of them is repeated.
+        drop_params: The operator's setting.
+        param: The field to point at, where the first knob is not one.
+
+    Raises:
+        Unsupported: the message names them.
+    """
+    if drop_params:
+        return
+    names = ", ".join(name[:80] for name in knobs[:10])
+    raise Unsupported(
+        f"{upstream} does not support {names} in this request.",
+        hint="Leave it out, or let the operator set drop_params: true to have such fields dropped.",
+        param=param or knobs[0][:80],
+    )
+
+
+def without(call: Call, names: Iterable[str]) -> Call:
+    """The chat request without some of its fields, under the names that clients of any dialect have for them."""
+    dropped = frozenset(names)
+    if not dropped:
+        return call
+    knobs: dict[str, object] = {name: None for name in SAMPLING if name in dropped}
+    if "max_completion_tokens" in dropped:
+        knobs["max_tokens"] = None
+    if "stop_sequences" in dropped:
+        knobs["stop"] = None
+    return msgspec.structs.replace(
+        call,
+        sampling=msgspec.structs.replace(call.sampling, **knobs),
+        tools=() if "tools" in dropped else call.tools,
+        tool_choice=None if "tool_choice" in dropped else call.tool_choice,
+        parallel_tool_calls=None if "parallel_tool_calls" in dropped else call.parallel_tool_calls,
+        response_format=None if "response_format" in dropped else call.response_format,
+        reasoning=None if _REASONING & dropped else call.reasoning,
+        user=None if "user" in dropped else call.user,
+        extra={name: raw for name, raw in call.extra.items() if name not in dropped},
+    )
