@@ -23,8 +23,8 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.errors import Broken
-from pointsman.wire.sse import ServerSentEvent, SseParser
+from pointsman.dialects.stream_checks import UNREADABLE, EventStreamChecker, is_json_object
+from pointsman.wire.sse import ServerSentEvent
 
 __all__ = ["violations"]
 
@@ -93,32 +93,18 @@ class _Event(msgspec.Struct):
 
 
 _decode: Final = msgspec.json.Decoder(_Event).decode
-_decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def violations(stream: bytes) -> list[str]:
     """What is wrong with a whole stream, in words; empty if nothing is."""
-    parser = SseParser()
-    try:
-        events = parser.feed(stream)
-        rest = parser.end()
-    except Broken as problem:
-        return [problem.message]
-    checker = _Checker()
-    for event in events:
-        checker.take(event)
-    if rest:
-        checker.found.append("the last event is not closed by an empty line")
-    checker.finish()
-    return checker.found
+    return _Checker().check(stream)
 
 
-class _Checker:
+class _Checker(EventStreamChecker):
     """Holds what has been seen of one stream, and what was wrong with it."""
 
     def __init__(self) -> None:
-        self.found: list[str] = []
-        self._events = 0
+        super().__init__()
         self._blocks = 0
         self._open: _Block | None = None
         self._words = ""
@@ -129,13 +115,13 @@ class _Checker:
 
     def take(self, event: ServerSentEvent) -> None:
         """One event."""
-        self._events += 1
+        self._taken += 1
         if self._over:
             self._object("something follows the end")
             return
         try:
             found = _decode(event.data)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        except UNREADABLE as problem:
             self._object(f"no event of a message: {problem}")
             return
         if event.event != found.type:
@@ -151,9 +137,6 @@ class _Checker:
         """The end of the stream."""
         if not self._over:
             self.found.append("the stream does not end with message_stop or an error")
-
-    def _object(self, text: str) -> None:
-        self.found.append(f"event {self._events}: {text}")
 
     def _take_event(self, event: _Event) -> None:
         if not self._started and event.type != "message_start":
@@ -253,13 +236,5 @@ class _Checker:
         if bool(self._ids) != (reason == "tool_use"):
             self._object(f"stop_reason is {reason!r} with {len(self._ids)} tool calls")
         for place, arguments in enumerate(self._arguments):
-            if arguments and not _is_object(arguments):
+            if arguments and not is_json_object(arguments):
                 self._object(f"the input of tool call {place} is not a JSON object")
-
-
-def _is_object(text: str) -> bool:
-    try:
-        _decode_object(text)
-    except (msgspec.MsgspecError, RecursionError):
-        return False
-    return True

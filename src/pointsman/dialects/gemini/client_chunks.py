@@ -6,22 +6,15 @@ Source: https://ai.google.dev/api/generate-content#GenerateContentResponse.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
-
-import msgspec
 
 from pointsman.core.content import ToolCall
-from pointsman.core.errors import Broken
 from pointsman.core.usage import Usage
 from pointsman.dialects.gemini.signatures import may_be_signature, unpack_call_id
 from pointsman.dialects.gemini.types import FunctionCall, LogprobsResult, Part
 from pointsman.dialects.gemini.usage import write_usage
+from pointsman.dialects.tool_arguments import with_arguments
 
 __all__ = ["signed_part", "text_part", "thought_part", "write_answer", "write_calls", "write_candidate"]
-
-_decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-_SHOWN_CHARACTERS_MAX: Final = 80
 
 
 def text_part(text: str) -> Part:
@@ -51,13 +44,7 @@ def write_calls(calls: Iterable[ToolCall], *, cut_off: bool) -> list[Part]:
         Broken: the arguments of a call that was not cut off are not a JSON object, which has no place here.
     """
     parts: list[Part] = []
-    for call in calls:
-        arguments = _object(call.arguments)
-        if arguments is None:
-            if cut_off:
-                continue
-            name = call.name[:_SHOWN_CHARACTERS_MAX]
-            raise Broken(f"The model called the tool '{name}' with arguments that are not a JSON object.")
+    for call, arguments in with_arguments(calls, cut_off=cut_off):
         call_id, packed = unpack_call_id(call.id)
         signature = call.signature or packed
         parts.append(
@@ -90,15 +77,3 @@ def write_answer(
     if usage is not None:
         answer["usageMetadata"] = write_usage(usage)
     return {**answer, "modelVersion": model, "responseId": answer_id}
-
-
-def _object(text: str) -> msgspec.Raw | None:
-    """JSON text as a JSON object on one line, or None; no text is how a call without arguments is often written."""
-    if not text.strip():
-        return msgspec.Raw(b"{}")
-    try:
-        raw = text.encode()
-        _decode_object(raw)
-        return msgspec.Raw(msgspec.json.format(raw, indent=-1))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None

@@ -20,6 +20,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from pointsman.core.errors import Broken
+from pointsman.dialects.stream_checks import UNREADABLE, StreamChecker
 from pointsman.wire.sse import SseParser
 
 __all__ = ["violations"]
@@ -93,7 +94,7 @@ def violations(stream: bytes, *, array: bool = False) -> list[str]:
     if array:
         try:
             items = _decode_items(stream)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return ["the stream is not a JSON array"]
         for item in items:
             checker.take(bytes(item))
@@ -113,33 +114,24 @@ def violations(stream: bytes, *, array: bool = False) -> list[str]:
     return checker.found
 
 
-class _Checker:
+class _Checker(StreamChecker):
     """Holds what has been seen of one stream, and what was wrong with it."""
 
     def __init__(self) -> None:
-        self.found: list[str] = []
+        super().__init__()
         self._first: _Answer | None = None
         self._last: _Answer | None = None
         self._finished: dict[int, bool] = {}
         self._ids: set[str] = set()
-        self._failed = False
-        self._events = 0
 
     def take(self, data: bytes) -> None:
         """One event, or one element."""
-        self._events += 1
+        self._taken += 1
         if self._failed:
             self._object("something follows an error")
             return
-        try:
-            answer = _decode_answer(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
-            try:
-                _decode_failure(data)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                self._object(f"neither an answer nor an error: {problem}")
-            else:
-                self._failed = True
+        answer = self._read(data, _decode_answer, _decode_failure, "an answer")
+        if answer is None:
             return
         first = self._first = self._first or answer
         self._last = answer
@@ -163,9 +155,6 @@ class _Checker:
         if sum(counts) + usage.tool_use_prompt_token_count != usage.total_token_count:
             self.found.append("the sum of the usage is wrong")
 
-    def _object(self, text: str) -> None:
-        self.found.append(f"event {self._events}: {text}")
-
     def _check_candidate(self, candidate: _Candidate) -> None:
         if self._finished.get(candidate.index):
             self._object(f"candidate {candidate.index} goes on after its finishReason")
@@ -180,7 +169,7 @@ class _Checker:
     def _check_call(self, raw: msgspec.Raw) -> None:
         try:
             call = _decode_call(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        except UNREADABLE as problem:
             self._object(f"a function call is not whole: {problem}")
             return
         if call.id and call.id in self._ids:

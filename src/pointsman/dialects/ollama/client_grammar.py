@@ -19,6 +19,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from pointsman.core.errors import Broken
+from pointsman.dialects.stream_checks import StreamChecker
 from pointsman.wire.ndjson import LineSplitter
 
 __all__ = ["violations"]
@@ -96,44 +97,35 @@ def violations(stream: bytes) -> list[str]:
     return checker.found
 
 
-class _Checker:
+class _Checker(StreamChecker):
     """Holds what has been seen of one stream, and what was wrong with it."""
 
+    piece = "line"
+
     def __init__(self) -> None:
-        self.found: list[str] = []
+        super().__init__()
         self._first: _Line | None = None
         self._last_time: datetime | None = None
         self._ids: set[str] = set()
-        self._over = False
-        self._lines = 0
+        self._done = False
 
     def take(self, data: bytes) -> None:
         """One line."""
-        self._lines += 1
-        if self._over:
+        self._taken += 1
+        if self._done or self._failed:
             self._object("something follows the end")
             return
-        try:
-            line = _decode_line(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
-            try:
-                _decode_failure(data)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                self._object(f"neither an answer nor an error: {problem}")
-            else:
-                self._over = True
+        line = self._read(data, _decode_line, _decode_failure, "an answer")
+        if line is None:
             return
         self._check_head(line)
         self._check_content(line)
-        self._over = line.done
+        self._done = line.done
 
     def finish(self) -> None:
         """The end of the stream."""
-        if not self._over:
+        if not self._done and not self._failed:
             self.found.append("the stream ends without done")
-
-    def _object(self, text: str) -> None:
-        self.found.append(f"line {self._lines}: {text}")
 
     def _check_head(self, line: _Line) -> None:
         first = self._first
@@ -165,7 +157,8 @@ class _Checker:
             self._ids.add(call.id or "")
         early = [name for name in _LAST_ONLY if getattr(line, name) is not msgspec.UNSET]
         if not line.done:
-            self.found += [f"line {self._lines}: {name} comes before the end" for name in early]
+            for name in early:
+                self._object(f"{name} comes before the end")
             return
         if "done_reason" not in early:
             self._object("there is no done_reason")

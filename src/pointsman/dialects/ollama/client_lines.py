@@ -12,18 +12,15 @@ from typing import Final
 import msgspec
 
 from pointsman.core.content import ToolCall
-from pointsman.core.errors import Broken
 from pointsman.core.events import FinishReason
 from pointsman.core.usage import Usage
+from pointsman.dialects.tool_arguments import with_arguments
 
 __all__ = ["Timings", "done_reason", "write_counts", "write_logprobs", "write_tool_calls"]
 
-_decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
-_NO_ARGUMENTS: Final = msgspec.Raw(b"{}")
-_SHOWN_CHARACTERS_MAX: Final = 80
 
 
 class Timings(msgspec.Struct, frozen=True):
@@ -52,13 +49,7 @@ def write_tool_calls(calls: Iterable[ToolCall], *, cut_off: bool) -> list[dict[s
         Broken: the arguments of a call that was not cut off are not a JSON object, which has no place here.
     """
     written: list[dict[str, object]] = []
-    for call in calls:
-        arguments = _object(call.arguments)
-        if arguments is None:
-            if cut_off:
-                continue
-            name = call.name[:_SHOWN_CHARACTERS_MAX]
-            raise Broken(f"The model called the tool '{name}' with arguments that are not a JSON object.")
+    for call, arguments in with_arguments(calls, cut_off=cut_off):
         function = {"index": len(written), "name": call.name, "arguments": arguments}
         written.append({"id": call.id, "function": function})
     return written
@@ -84,15 +75,3 @@ def write_counts(usage: Usage, timings: Timings) -> dict[str, int]:
 
 def _nanoseconds(milliseconds: float | None) -> int:
     return 0 if milliseconds is None else round(milliseconds * _NANOSECONDS_PER_MILLISECOND)
-
-
-def _object(text: str) -> msgspec.Raw | None:
-    """JSON text as a JSON object on one line, or None; no text is how a call without arguments is often written."""
-    if not text.strip():
-        return _NO_ARGUMENTS
-    try:
-        raw = text.encode()
-        _decode_object(raw)
-        return msgspec.Raw(msgspec.json.format(raw, indent=-1))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None

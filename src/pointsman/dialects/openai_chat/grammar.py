@@ -20,8 +20,8 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.errors import Broken
-from pointsman.wire.sse import SseParser
+from pointsman.dialects.stream_checks import EventStreamChecker, is_json_object
+from pointsman.wire.sse import ServerSentEvent
 
 __all__ = ["violations"]
 
@@ -95,7 +95,6 @@ class _Progress(msgspec.Struct):
 
 _decode_chunk: Final = msgspec.json.Decoder(_Chunk).decode
 _decode_failure: Final = msgspec.json.Decoder(_FailureChunk).decode
-_decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def violations(stream: bytes, *, include_usage: bool | None = None) -> list[str]:
@@ -105,36 +104,24 @@ def violations(stream: bytes, *, include_usage: bool | None = None) -> list[str]
         stream: The body of the answer.
         include_usage: Whether the client asked for usage; None: do not care.
     """
-    parser = SseParser()
-    try:
-        events = parser.feed(stream)
-        rest = parser.end()
-    except Broken as problem:
-        return [problem.message]
-    checker = _Checker()
-    for event in events:
-        checker.take(event.data)
-    if rest:
-        checker.found.append("the last event is not closed by an empty line")
-    checker.finish(include_usage)
-    return checker.found
+    return _Checker(include_usage).check(stream)
 
 
-class _Checker:
+class _Checker(EventStreamChecker):
     """Holds what has been seen of one stream, and what was wrong with it."""
 
-    def __init__(self) -> None:
-        self.found: list[str] = []
+    def __init__(self, include_usage: bool | None) -> None:  # noqa: FBT001 - three answers: yes, no, do not care
+        super().__init__()
+        self._include_usage = include_usage
         self._first: _Chunk | None = None
         self._choices: dict[int, _Progress] = {}
         self._done = False
-        self._failed = False
         self._counted = False
-        self._events = 0
 
-    def take(self, data: bytes) -> None:
+    def take(self, event: ServerSentEvent) -> None:
         """One event."""
-        self._events += 1
+        data = event.data
+        self._taken += 1
         if self._done:
             self._object("something follows [DONE]")
         elif data == b"[DONE]":
@@ -144,7 +131,7 @@ class _Checker:
         else:
             self._take_object(data)
 
-    def finish(self, include_usage: bool | None) -> None:  # noqa: FBT001 - three answers: yes, no, do not care
+    def finish(self) -> None:
         """The end of the stream."""
         if not self._done:
             self.found.append("the stream does not end with [DONE]")
@@ -155,22 +142,12 @@ class _Checker:
         self.found += [
             f"choice {index} has no finish_reason" for index, seen in self._choices.items() if seen.reason is None
         ]
-        if include_usage is not None and include_usage != self._counted:
-            self.found.append("usage is missing" if include_usage else "usage was not asked for")
-
-    def _object(self, text: str) -> None:
-        self.found.append(f"event {self._events}: {text}")
+        if self._include_usage is not None and self._include_usage != self._counted:
+            self.found.append("usage is missing" if self._include_usage else "usage was not asked for")
 
     def _take_object(self, data: bytes) -> None:
-        try:
-            chunk = _decode_chunk(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-            try:
-                _decode_failure(data)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                self._object(f"neither a chunk nor an error: {problem}")
-            else:
-                self._failed = True
+        chunk = self._read(data, _decode_chunk, _decode_failure, "a chunk")
+        if chunk is None:
             return
         self._check_head(chunk)
         self._check_usage(chunk)
@@ -246,13 +223,5 @@ class _Checker:
             self._object(f"finish_reason is {reason!r} with {len(seen.calls)} tool calls")
         if reason == "tool_calls":
             for index, call in enumerate(seen.calls):
-                if not _is_object(call.arguments):
+                if not is_json_object(call.arguments):
                     self._object(f"the arguments of tool call {index} are not a JSON object")
-
-
-def _is_object(text: str) -> bool:
-    try:
-        _decode_object(text)
-    except (msgspec.MsgspecError, RecursionError):
-        return False
-    return True

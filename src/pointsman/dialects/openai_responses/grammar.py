@@ -23,8 +23,8 @@ from typing import Any, Final
 
 import msgspec
 
-from pointsman.core.errors import Broken
-from pointsman.wire.sse import ServerSentEvent, SseParser
+from pointsman.dialects.stream_checks import UNREADABLE, EventStreamChecker, is_json_object
+from pointsman.wire.sse import ServerSentEvent
 
 __all__ = ["violations"]
 
@@ -56,27 +56,14 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 def violations(stream: bytes) -> list[str]:
     """What is wrong with a whole stream, in words; empty if nothing is."""
-    parser = SseParser()
-    try:
-        events = parser.feed(stream)
-        rest = parser.end()
-    except Broken as problem:
-        return [problem.message]
-    checker = _Checker()
-    for event in events:
-        checker.take(event)
-    if rest:
-        checker.found.append("the last event is not closed by an empty line")
-    checker.finish()
-    return checker.found
+    return _Checker().check(stream)
 
 
-class _Checker:
+class _Checker(EventStreamChecker):
     """Holds what has been seen of one stream, and what was wrong with it."""
 
     def __init__(self) -> None:
-        self.found: list[str] = []
-        self._events = 0
+        super().__init__()
         self._first: _Fields | None = None
         self._ended = False
         self._done: list[_Fields] = []
@@ -87,17 +74,17 @@ class _Checker:
 
     def take(self, event: ServerSentEvent) -> None:
         """One event."""
-        self._events += 1
+        self._taken += 1
         try:
             data = _decode(event.data)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        except UNREADABLE as problem:
             self._object(f"the data is no JSON object: {problem}")
             return
         kind = data.get("type")
         if not isinstance(kind, str) or kind != event.event:
             self._object(f"the type {kind!r} is not the name {event.event!r}")
             return
-        if data.get("sequence_number") != self._events - 1:
+        if data.get("sequence_number") != self._taken - 1:
             self._object(f"sequence_number is {data.get('sequence_number')!r}")
         if self._ended:
             self._object("something follows the end")
@@ -111,9 +98,6 @@ class _Checker:
         if not self._ended:
             self.found.append("the stream does not end with a response that ended, nor with an error")
 
-    def _object(self, text: str) -> None:
-        self.found.append(f"event {self._events}: {text}")
-
     def _demand(self, right: object, text: str) -> None:
         if not right:
             self._object(text)
@@ -123,9 +107,9 @@ class _Checker:
             self._demand(isinstance(data["message"], str), "an error without words")
             self._ended = True
             return
-        expected = {1: "response.created", 2: "response.in_progress"}.get(self._events)
+        expected = {1: "response.created", 2: "response.in_progress"}.get(self._taken)
         if expected is not None or kind in {"response.created", "response.in_progress"}:
-            self._demand(kind == expected, f"{kind} is event {self._events}")
+            self._demand(kind == expected, f"{kind} is event {self._taken}")
         if kind in _ENDINGS or "response" in data:
             self._check_response(kind, data["response"])
         else:
@@ -197,7 +181,7 @@ class _Checker:
         for name in names:
             self._demand(done[name] == item[name], f"the {name} of the item is not what was told")
         if kind == "function_call" and done["status"] == "completed":
-            self._demand(_is_object(done["arguments"]), "the arguments are not a JSON object")
+            self._demand(is_json_object(done["arguments"]), "the arguments are not a JSON object")
         self._done.append(done)
         self._item = None
 
@@ -251,11 +235,3 @@ def _frame(part: _Fields, what: str) -> str:
 
 def _index_name(part: _Fields) -> str:
     return "summary_index" if part["type"] == "summary_text" else "content_index"
-
-
-def _is_object(text: str) -> bool:
-    try:
-        _decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-    return True
