@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import UpstreamFailed
-from pointsman.wire.upstream_errors import fit_to_repeat, upstream_failure
+from pointsman.wire.upstream_errors import fit_to_repeat, said_text, upstream_failure
 
 __all__ = ["read_error"]
 
@@ -44,7 +44,6 @@ class _Shape(msgspec.Struct):
 
 
 _decode_shape: Final = msgspec.json.Decoder(_Shape).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
 
 
 def read_error(status: int, body: bytes) -> UpstreamFailed:
@@ -54,8 +53,8 @@ def read_error(status: int, body: bytes) -> UpstreamFailed:
     """
     shape = _innermost(body)
     message = fit_to_repeat(_message(shape, body))
-    kind = _text(shape.type) if shape else ""
-    code = _text(shape.code)[:_CODE_CHARACTERS_MAX] if shape else ""
+    kind = said_text(shape.type) if shape else ""
+    code = said_text(shape.code)[:_CODE_CHARACTERS_MAX] if shape else ""
     words = f"{kind} {code} {message}".lower()
     if status < 500 and any(phrase in words for phrase in _CONTEXT_WORDS):
         status, code = 400, "context_length_exceeded"
@@ -66,7 +65,7 @@ def read_error(status: int, body: bytes) -> UpstreamFailed:
         status,
         message or f"The upstream answered with status {status} and said no more.",
         code=code or _code_for(status, words),
-        param=(_text(shape.param)[:_CODE_CHARACTERS_MAX] or None) if shape else None,
+        param=(said_text(shape.param)[:_CODE_CHARACTERS_MAX] or None) if shape else None,
         hint=hint or _hint(status),
     )
 
@@ -90,18 +89,8 @@ def _message(shape: _Shape | None, body: bytes) -> str:
     if shape is not None:
         for raw in (shape.message, shape.detail, shape.error):
             if isinstance(raw, msgspec.Raw):
-                return _text(raw) or bytes(raw).decode("utf-8", "replace")
+                return said_text(raw) or bytes(raw).decode("utf-8", "replace")
     return body.decode("utf-8", "replace")
-
-
-def _text(raw: msgspec.Raw | msgspec.UnsetType) -> str:
-    """A string, or the empty one for anything else."""
-    if not isinstance(raw, msgspec.Raw):
-        return ""
-    try:
-        return _decode_text(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return ""
 
 
 def _code_for(status: int, words: str) -> str | None:

@@ -6,6 +6,7 @@ Source: https://platform.openai.com/docs/api-reference (chat/create, completions
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 import msgspec
@@ -15,7 +16,17 @@ from pointsman.core.limits import MODEL_NAME_BYTES_MAX
 from pointsman.core.upstream import Ask, Operation
 from pointsman.wire.json_fields import decode_field, read_fields
 
-__all__ = ["CHOICES_MAX", "OpenAIDialect", "demand_model_name", "read_ask", "write_error", "write_stream_error"]
+__all__ = [
+    "CHOICES_MAX",
+    "OpenAIDialect",
+    "demand_messages",
+    "demand_model_name",
+    "read_ask",
+    "read_model",
+    "read_stop",
+    "write_error",
+    "write_stream_error",
+]
 
 CHOICES_MAX: Final = 128
 """OpenAI's bound on ``n``."""
@@ -77,17 +88,10 @@ def read_ask(body: bytes, operation: Operation, path_model: str | None) -> Ask:
         Malformed: the body is no JSON object, lacks its content, or one of the fields read has a wrong type.
     """
     fields = read_fields(body)
-    if path_model is None:
-        if "model" not in fields:
-            raise Malformed("model is required.", param="model")
-        model = decode_field("model", fields["model"], _text)
-    else:
-        model = path_model
-    if len(model) > _SURELY_SHORT or not model or not model.isprintable():
-        demand_model_name(model)
+    model = read_model(fields, path_model)
     ask = Ask(operation, model, fields)
     if operation is _CHAT:
-        _demand_messages(fields)
+        demand_messages(fields)
         _read_generation(fields, ask)
     elif operation is _COMPLETION:
         _demand_text(fields, "prompt")
@@ -98,6 +102,38 @@ def read_ask(body: bytes, operation: Operation, path_model: str | None) -> Ask:
     if "user" in fields:
         ask.end_user = decode_field("user", fields["user"], _optional_text) or None
     return ask
+
+
+def read_model(fields: Mapping[str, msgspec.Raw], path_model: str | None) -> str:
+    """The model that a request names; one in the path wins over the body's.
+
+    Raises:
+        Malformed: there is none, or no model can have such a name.
+    """
+    if path_model is None:
+        if "model" not in fields:
+            raise Malformed("model is required.", param="model")
+        model = decode_field("model", fields["model"], _text)
+    else:
+        model = path_model
+    if len(model) > _SURELY_SHORT or not model or not model.isprintable():
+        demand_model_name(model)
+    return model
+
+
+def demand_messages(fields: dict[str, msgspec.Raw]) -> None:
+    """Refuse a chat without messages.
+
+    Raises:
+        Malformed: there are none, or something else.
+    """
+    raw = fields.get("messages")
+    if raw is None or raw == _NULL:
+        raise Malformed("messages is required.", param="messages")
+    if memoryview(raw)[0] != _BRACKET:
+        raise Malformed("messages must be an array of messages.", param="messages")
+    if len(raw) < _SHORTEST_MESSAGES_BYTES and not decode_field("messages", raw, _items):
+        raise Malformed("messages must not be empty.", param="messages")
 
 
 def demand_model_name(model: str) -> None:
@@ -112,6 +148,18 @@ def demand_model_name(model: str) -> None:
         raise Malformed(f"model must not be longer than {MODEL_NAME_BYTES_MAX} bytes.", param="model")
     if not model.isprintable():
         raise Malformed("model must not have control characters.", param="model")
+
+
+def read_stop(stop: str | list[str] | None) -> tuple[str, ...] | None:
+    """The texts that end an answer; None for none.
+
+    Raises:
+        Malformed: one of them is empty.
+    """
+    texts = (stop,) if isinstance(stop, str) else tuple(stop or ())
+    if not all(texts):
+        raise Malformed("stop must not hold an empty string.", param="stop")
+    return texts or None
 
 
 def write_error(error: GatewayError, call_id: str = "") -> bytes:
@@ -172,16 +220,6 @@ def _prompts(raw: msgspec.Raw) -> int:
         return 1
     items = decode_field("prompt", raw, _items)
     return len(items) if memoryview(items[0])[0] in b'["' else 1
-
-
-def _demand_messages(fields: dict[str, msgspec.Raw]) -> None:
-    raw = fields.get("messages")
-    if raw is None or raw == _NULL:
-        raise Malformed("messages is required.", param="messages")
-    if memoryview(raw)[0] != _BRACKET:
-        raise Malformed("messages must be an array of messages.", param="messages")
-    if len(raw) < _SHORTEST_MESSAGES_BYTES and not decode_field("messages", raw, _items):
-        raise Malformed("messages must not be empty.", param="messages")
 
 
 def _demand_text(fields: dict[str, msgspec.Raw], name: str) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import msgspec
+
 from pointsman.core.errors import Broken, Overloaded, Rejected, UpstreamFailed
 
-__all__ = ["fit_to_repeat", "upstream_failure"]
+__all__ = ["fit_to_repeat", "said_text", "upstream_failure"]
+
+_decode_text: Final = msgspec.json.Decoder(str).decode
 
 _MESSAGE_CHARACTERS_MAX: Final = 500
 _LOOKED_AT_CHARACTERS_MAX: Final = 5_000
@@ -35,6 +39,16 @@ def fit_to_repeat(text: str) -> str:
         text = title[1] if title else _UNSEEN.sub(" ", text)
     text = _SPACE.sub(" ", _SECRETS.sub("[hidden]", text)).strip()
     return text if len(text) <= _MESSAGE_CHARACTERS_MAX else text[:_MESSAGE_CHARACTERS_MAX] + "…"
+
+
+def said_text(raw: msgspec.Raw | msgspec.UnsetType) -> str:
+    """A field that should be a string; the empty one where it is missing or anything else."""
+    if not isinstance(raw, msgspec.Raw):
+        return ""
+    try:
+        return _decode_text(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
 
 
 def upstream_failure(

@@ -10,28 +10,20 @@ from typing import Annotated, Final
 
 import msgspec
 
-from pointsman.core.errors import Malformed
 from pointsman.core.upstream import Ask, Operation
 from pointsman.dialects.anthropic_messages.errors import write_error
 from pointsman.dialects.anthropic_messages.tools import DIALECT
 from pointsman.dialects.anthropic_messages.types import MetadataFields
-from pointsman.dialects.openai_fields import demand_model_name
+from pointsman.dialects.openai_fields import demand_messages, read_model
 from pointsman.wire.json_fields import decode_field, read_fields
 
 __all__ = ["AnthropicDialect", "read_ask"]
 
 _Limit = Annotated[int, msgspec.Meta(ge=0)]
 
-_text: Final = msgspec.json.Decoder(str).decode
 _optional_flag: Final = msgspec.json.Decoder(bool | None).decode
 _optional_limit: Final = msgspec.json.Decoder(_Limit | None).decode
 _optional_metadata: Final = msgspec.json.Decoder(MetadataFields | None).decode
-_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-
-_NULL: Final = msgspec.Raw(b"null")
-_BRACKET: Final = ord("[")
-_SHORTEST_MESSAGES_BYTES: Final = 16
-"""No array with a message in it is this short, so a longer one need not be decoded to know that it has one."""
 
 
 def read_ask(body: bytes, operation: Operation, path_model: str | None) -> Ask:
@@ -41,14 +33,8 @@ def read_ask(body: bytes, operation: Operation, path_model: str | None) -> Ask:
         Malformed: the body is no JSON object, lacks its content, or one of the fields read has a wrong type.
     """
     fields = read_fields(body)
-    if path_model is None:
-        if "model" not in fields:
-            raise Malformed("model is required.", param="model")
-        model = decode_field("model", fields["model"], _text)
-    else:
-        model = path_model
-    demand_model_name(model)
-    _demand_messages(fields)
+    model = read_model(fields, path_model)
+    demand_messages(fields)
     ask = Ask(operation, model, fields, include_usage=True)
     if "stream" in fields:
         ask.stream = decode_field("stream", fields["stream"], _optional_flag) or False
@@ -58,16 +44,6 @@ def read_ask(body: bytes, operation: Operation, path_model: str | None) -> Ask:
         metadata = decode_field("metadata", fields["metadata"], _optional_metadata)
         ask.end_user = (metadata.user_id or None) if metadata is not None else None
     return ask
-
-
-def _demand_messages(fields: dict[str, msgspec.Raw]) -> None:
-    raw = fields.get("messages")
-    if raw is None or raw == _NULL:
-        raise Malformed("messages is required.", param="messages")
-    if memoryview(raw)[0] != _BRACKET:
-        raise Malformed("messages must be an array of messages.", param="messages")
-    if len(raw) < _SHORTEST_MESSAGES_BYTES and not decode_field("messages", raw, _items):
-        raise Malformed("messages must not be empty.", param="messages")
 
 
 class AnthropicDialect:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import BudgetExceeded, GatewayError, Overloaded, UpstreamFailed
-from pointsman.wire.upstream_errors import fit_to_repeat, upstream_failure
+from pointsman.wire.upstream_errors import fit_to_repeat, said_text, upstream_failure
 
 __all__ = ["read_error", "read_stream_error", "write_error", "write_stream_error"]
 
@@ -63,7 +63,6 @@ class _Shape(msgspec.Struct):
 
 _decode_shape: Final = msgspec.json.Decoder(_Shape).decode
 _decode_detail: Final = msgspec.json.Decoder(_Detail).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
 
 
 # ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -128,18 +127,8 @@ def _taken_apart(body: bytes) -> tuple[str, str]:
     try:
         shape = _decode_shape(body)
         if not isinstance(shape.error, msgspec.Raw):
-            return "", _text(shape.message) or text
+            return "", said_text(shape.message) or text
         detail = _decode_detail(shape.error)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return "", text
-    return _text(detail.type), _text(detail.message) or text
-
-
-def _text(raw: msgspec.Raw | msgspec.UnsetType) -> str:
-    """A string, or the empty one for anything else."""
-    if not isinstance(raw, msgspec.Raw):
-        return ""
-    try:
-        return _decode_text(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return ""
+    return said_text(detail.type), said_text(detail.message) or text

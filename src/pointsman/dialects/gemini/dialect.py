@@ -39,6 +39,8 @@ _text: Final = msgspec.json.Decoder(str).decode
 _optional_config: Final = msgspec.json.Decoder(_Config | None).decode
 
 _MODELS: Final = "models/"
+_EVENT_STREAM: Final = b"text/event-stream"
+_SILENCE: Final = b"\r\n"
 _EMPTY: Final = frozenset({b"null", b"[]", b"{}", b'""'})
 
 
@@ -90,79 +92,77 @@ def _demand(ask: Ask, name: str) -> None:
         raise Malformed(f"{name} must not be empty.", param=name)
 
 
-class GeminiChatDialect:
+class _GeminiDialect:
+    """What does not stream needs no more than this."""
+
+    __slots__ = ()
+
+    stream_type = b"application/json"
+    keepalive = b""
+
+    write_error = staticmethod(write_error)
+
+
+class GeminiChatDialect(_GeminiDialect):
     """``generateContent``."""
 
     __slots__ = ()
 
     name = "gemini_chat"
-    stream_type = b"text/event-stream"
-    keepalive = b"\r\n"
+    stream_type = _EVENT_STREAM
+    keepalive = _SILENCE
 
     read_ask = staticmethod(_read_chat)
-    write_error = staticmethod(write_error)
 
 
-class GeminiStreamDialect:
+class GeminiStreamDialect(_GeminiDialect):
     """``streamGenerateContent`` with ``alt=sse``."""
 
     __slots__ = ()
 
     name = "gemini_stream"
-    stream_type = b"text/event-stream"
-    keepalive = b"\r\n"
+    stream_type = _EVENT_STREAM
+    keepalive = _SILENCE
 
     read_ask = staticmethod(_read_stream)
-    write_error = staticmethod(write_error)
 
 
-class GeminiArrayStreamDialect:
+class GeminiArrayStreamDialect(_GeminiDialect):
     """``streamGenerateContent`` without ``alt=sse``: one JSON array, in which white space may stand anywhere."""
 
     __slots__ = ()
 
     name = "gemini_array_stream"
-    stream_type = b"application/json"
-    keepalive = b"\r\n"
+    keepalive = _SILENCE
 
     read_ask = staticmethod(_read_stream)
-    write_error = staticmethod(write_error)
 
 
-class GeminiCountDialect:
+class GeminiCountDialect(_GeminiDialect):
     """``countTokens``; whether it has contents is for :func:`.client_requests.read_count_request` to say."""
 
     __slots__ = ()
 
     name = "gemini_count"
-    stream_type = b"application/json"
-    keepalive = b""
 
     read_ask = staticmethod(_read_ask)
-    write_error = staticmethod(write_error)
 
 
-class GeminiEmbedDialect:
+class GeminiEmbedDialect(_GeminiDialect):
     """``embedContent``."""
 
     __slots__ = ()
 
     name = "gemini_embed"
-    stream_type = b"application/json"
-    keepalive = b""
 
     read_ask = staticmethod(_read_embed)
-    write_error = staticmethod(write_error)
 
 
-class GeminiBatchEmbedDialect:
+class GeminiBatchEmbedDialect(_GeminiDialect):
     """``batchEmbedContents``."""
 
     __slots__ = ()
 
     name = "gemini_batch_embed"
-    stream_type = b"application/json"
-    keepalive = b""
 
     read_ask = staticmethod(_read_batch)
-    write_error = staticmethod(write_error)

@@ -14,12 +14,11 @@ import msgspec
 from pointsman.core.errors import Malformed
 from pointsman.core.upstream import Ask, Operation
 from pointsman.dialects.ollama.client_errors import write_error
-from pointsman.dialects.openai_fields import demand_model_name
+from pointsman.dialects.openai_fields import read_model
 from pointsman.wire.json_fields import decode_field, read_fields
 
 __all__ = ["OllamaChatDialect", "OllamaEmbedDialect", "OllamaGenerateDialect"]
 
-_text: Final = msgspec.json.Decoder(str).decode
 _optional_flag: Final = msgspec.json.Decoder(bool | None).decode
 _optional_number: Final = msgspec.json.Decoder(int | float | None).decode
 _optional_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
@@ -51,55 +50,48 @@ def _read_embed(body: bytes, operation: Operation, path_model: str | None) -> As
     return _read_model(body, operation, path_model)
 
 
-class OllamaChatDialect:
+class _OllamaDialect:
+    __slots__ = ()
+
+    stream_type = b"application/x-ndjson"
+    keepalive = b""
+
+    write_error = staticmethod(write_error)
+
+
+class OllamaChatDialect(_OllamaDialect):
     """``/api/chat``. An ask without messages is for :func:`.client_loads.read_load`."""
 
     __slots__ = ()
 
     name = "ollama_chat"
-    stream_type = b"application/x-ndjson"
-    keepalive = b""
 
     read_ask = staticmethod(_read_chat)
-    write_error = staticmethod(write_error)
 
 
-class OllamaGenerateDialect:
+class OllamaGenerateDialect(_OllamaDialect):
     """``/api/generate``. Whether an ask is a chat or a completion is decided by its fields, not by its route."""
 
     __slots__ = ()
 
     name = "ollama_generate"
-    stream_type = b"application/x-ndjson"
-    keepalive = b""
 
     read_ask = staticmethod(_read_generate)
-    write_error = staticmethod(write_error)
 
 
-class OllamaEmbedDialect:
+class OllamaEmbedDialect(_OllamaDialect):
     """``/api/embed`` and the older ``/api/embeddings``."""
 
     __slots__ = ()
 
     name = "ollama_embed"
-    stream_type = b"application/x-ndjson"
-    keepalive = b""
 
     read_ask = staticmethod(_read_embed)
-    write_error = staticmethod(write_error)
 
 
 def _read_model(body: bytes, operation: Operation, path_model: str | None) -> Ask:
     fields = read_fields(body)
-    if path_model is not None:
-        model = path_model
-    elif "model" in fields:
-        model = decode_field("model", fields["model"], _text)
-    else:
-        raise Malformed("model is required.", param="model")
-    demand_model_name(model)
-    return Ask(operation, model, fields, include_usage=True)
+    return Ask(operation, read_model(fields, path_model), fields, include_usage=True)
 
 
 def _read_generation(ask: Ask) -> None:

@@ -26,7 +26,7 @@ from pointsman.dialects.openai_chat.types import (
     ThinkingFields,
     ToolFields,
 )
-from pointsman.dialects.openai_fields import demand_model_name
+from pointsman.dialects.openai_fields import demand_model_name, read_stop
 from pointsman.wire.json_fields import read_body, read_fields
 
 __all__ = [
@@ -97,7 +97,7 @@ def _read_sampling(request: ChatRequest, fields: dict[str, msgspec.Raw]) -> Samp
         top_k=request.top_k,
         min_p=request.min_p,
         seed=request.seed,
-        stop=_read_stop(request.stop),
+        stop=read_stop(request.stop),
         presence_penalty=request.presence_penalty,
         frequency_penalty=request.frequency_penalty,
         max_tokens=None if limit == -1 else limit,
@@ -106,13 +106,6 @@ def _read_sampling(request: ChatRequest, fields: dict[str, msgspec.Raw]) -> Samp
         top_logprobs=request.top_logprobs,
         logit_bias=fields["logit_bias"] if request.logit_bias is not None else None,
     )
-
-
-def _read_stop(stop: str | list[str] | None) -> tuple[str, ...] | None:
-    texts = (stop,) if isinstance(stop, str) else tuple(stop or ())
-    if not all(texts):
-        raise Malformed("stop must not hold an empty string.", param="stop")
-    return texts or None
 
 
 def _read_tools(request: ChatRequest) -> tuple[tuple[Tool, ...], ToolChoice | None]:

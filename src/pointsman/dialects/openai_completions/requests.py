@@ -9,7 +9,7 @@ import msgspec
 from pointsman.core.call import CompletionCall, Sampling
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.openai_completions.types import CompletionRequest
-from pointsman.dialects.openai_fields import demand_model_name
+from pointsman.dialects.openai_fields import demand_model_name, read_stop
 from pointsman.wire.json_fields import read_body, read_fields
 
 __all__ = ["read_request"]
@@ -61,16 +61,13 @@ def _read_prompts(request: CompletionRequest) -> tuple[str, ...]:
 
 
 def _read_sampling(request: CompletionRequest, fields: dict[str, msgspec.Raw]) -> Sampling:
-    texts = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
-    if not all(texts):
-        raise Malformed("stop must not hold an empty string.", param="stop")
     return Sampling(
         temperature=request.temperature,
         top_p=request.top_p,
         top_k=request.top_k,
         min_p=request.min_p,
         seed=request.seed,
-        stop=texts or None,
+        stop=read_stop(request.stop),
         presence_penalty=request.presence_penalty,
         frequency_penalty=request.frequency_penalty,
         max_tokens=None if request.max_tokens == -1 else request.max_tokens,

@@ -10,9 +10,8 @@ from typing import Annotated, Final
 import msgspec
 
 from pointsman.core.errors import Malformed
-from pointsman.core.limits import MODEL_NAME_BYTES_MAX
 from pointsman.core.upstream import Ask, Operation
-from pointsman.dialects.openai_fields import demand_model_name
+from pointsman.dialects.openai_fields import read_model
 from pointsman.dialects.openai_responses.errors import write_error
 from pointsman.wire.json_fields import decode_field, read_fields
 
@@ -21,12 +20,8 @@ __all__ = ["ResponsesDialect", "read_ask"]
 _UNBOUNDED: Final = -1
 """``max_output_tokens`` of -1 means "no bound", as ``max_tokens`` does to local servers."""
 
-_SURELY_SHORT: Final = MODEL_NAME_BYTES_MAX // 4
-"""Characters that fit :data:`MODEL_NAME_BYTES_MAX` whatever they are."""
-
 _Limit = Annotated[int, msgspec.Meta(ge=_UNBOUNDED)]
 
-_text: Final = msgspec.json.Decoder(str).decode
 _optional_text: Final = msgspec.json.Decoder(str | None).decode
 _optional_flag: Final = msgspec.json.Decoder(bool | None).decode
 _optional_limit: Final = msgspec.json.Decoder(_Limit | None).decode
@@ -46,14 +41,7 @@ def read_ask(body: bytes, operation: Operation, path_model: str | None) -> Ask:
         Malformed: the body is no JSON object, lacks its content, or one of the fields read has a wrong type.
     """
     fields = read_fields(body)
-    if path_model is None:
-        if "model" not in fields:
-            raise Malformed("model is required.", param="model")
-        model = decode_field("model", fields["model"], _text)
-    else:
-        model = path_model
-    if len(model) > _SURELY_SHORT or not model or not model.isprintable():
-        demand_model_name(model)
+    model = read_model(fields, path_model)
     _demand_input(fields)
     ask = Ask(operation, model, fields, include_usage=True)
     if "stream" in fields:

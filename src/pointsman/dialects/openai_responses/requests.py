@@ -17,7 +17,7 @@ import msgspec
 from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling
 from pointsman.core.content import Message, Text
 from pointsman.core.errors import Malformed, Unsupported
-from pointsman.dialects.openai_fields import demand_model_name
+from pointsman.dialects.openai_fields import demand_model_name, read_stop
 from pointsman.dialects.openai_responses.items import read_input, write_input
 from pointsman.dialects.openai_responses.response import ResponseRequest, read_response_request
 from pointsman.dialects.openai_responses.tools import custom_names, read_choice, read_tools, write_choice, write_tool
@@ -89,9 +89,6 @@ def _read_messages(request: ResponsesRequest, history: tuple[Message, ...]) -> t
 
 
 def _read_sampling(request: ResponsesRequest) -> Sampling:
-    stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
-    if not all(stop):
-        raise Malformed("stop must not hold an empty string.", param="stop")
     limit = request.max_output_tokens
     wants_logprobs = bool(request.top_logprobs) or _LOGPROBS in (request.include or ())
     return Sampling(
@@ -100,7 +97,7 @@ def _read_sampling(request: ResponsesRequest) -> Sampling:
         top_k=request.top_k,
         min_p=request.min_p,
         seed=request.seed,
-        stop=stop or None,
+        stop=read_stop(request.stop),
         presence_penalty=request.presence_penalty,
         frequency_penalty=request.frequency_penalty,
         max_tokens=None if limit == -1 else limit,
