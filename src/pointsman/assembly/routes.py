@@ -10,7 +10,7 @@ from pointsman.assembly.plan import DemoModel
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.suggest import nearest
-from pointsman.config.patterns import is_pattern, match
+from pointsman.config.patterns import match
 from pointsman.config.sections import Settings
 from pointsman.core.price import FREE
 from pointsman.core.upstream import Deployment, Timeouts
@@ -79,7 +79,7 @@ class RouteMaker:
 def hint_for(table: RoutingTable, name: str, left_out: Iterable[LeftOut], *, has_ollama: bool) -> str:
     """What to do about a model that is not served."""
     for entry in left_out:
-        if name == entry.model_name or (is_pattern(entry.model_name) and match(entry.model_name, name) is not None):
+        if match(entry.model_name, name) is not None:
             return f"The configuration has it, but it is left out: {entry.reason}."
     close = nearest(name, table.names, count=1)
     hints = [f"Did you mean {close[0]!r}?"] if close else []

@@ -123,9 +123,8 @@ class Outbound(msgspec.Struct, frozen=True):
 class Answer(Protocol):
     """Reads one upstream answer and gives bytes of the client's dialect; one object per attempt.
 
-    ``usage`` is final after :meth:`whole`, :meth:`end` or :meth:`cut`. ``tokens`` is True once a byte
-    of content came. ``error`` is set when the upstream failed in a way that the client was told of in
-    the stream (so that the ledger records a failure although the status was 200).
+    ``usage`` is final after :meth:`whole`, :meth:`end` or :meth:`cut`. ``error`` is set when the upstream failed in a
+    way that the client was told of in the stream (so that the ledger records a failure although the status was 200).
     """
 
     usage: Usage

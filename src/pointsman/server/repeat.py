@@ -40,13 +40,11 @@ class KnownHead:
         if size > _HEAD_BYTES_MAX:
             return None
         raw = request[:size]
-        found = _LENGTH.findall(raw)
+        found = list(_LENGTH.finditer(raw))
         # The one empty line has to be the last: neither stray lines before the head nor any behind the body.
-        if len(found) != 1 or int(found[0]) != body_bytes or raw.find(b"\r\n\r\n") != size - 4:
+        if len(found) != 1 or int(found[0][1]) != body_bytes or raw.find(b"\r\n\r\n") != size - 4:
             return None
-        match = _LENGTH.search(raw)
-        if match is None:
-            return None
+        (match,) = found
         return cls(head, raw[: match.start(1)], raw[match.end(1) :])
 
     def body(self, data: bytes) -> bytes | None:

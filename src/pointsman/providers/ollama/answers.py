@@ -69,7 +69,7 @@ def _read_whole(body: bytes, reader: EventReader) -> Reply:
 class EmbeddingAnswer:
     """See :class:`pointsman.core.upstream.Answer`; embeddings are never streamed."""
 
-    __slots__ = ("_read_reply", "_sent", "_write_reply", "error", "tokens", "usage")
+    __slots__ = ("_read_reply", "_sent", "_write_reply", "error", "usage")
 
     def __init__(
         self,
@@ -80,7 +80,6 @@ class EmbeddingAnswer:
     ) -> None:
         self.usage: Usage = NO_USAGE
         self.error: GatewayError | None = None
-        self.tokens = False
         self._sent = sent
         self._read_reply = read_reply
         self._write_reply = write_reply
@@ -95,7 +94,6 @@ class EmbeddingAnswer:
     def whole(self, body: bytes) -> bytes:
         """See the protocol."""
         embeddings = self._read_reply(body)
-        self.tokens = True
         self._settle(embeddings.usage)
         return self._write_reply(msgspec.structs.replace(embeddings, usage=self.usage))
 

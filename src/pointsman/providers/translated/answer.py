@@ -30,14 +30,12 @@ class TranslatedAnswer:
         "_reported",
         "_writing",
         "error",
-        "tokens",
         "usage",
     )
 
     def __init__(self, reading: Reading, writing: Writing, prompt_tokens: int) -> None:
         self.usage: Usage = NO_USAGE
         self.error: GatewayError | None = None
-        self.tokens = False
         self._reading = reading
         self._writing = writing
         self._prompt_tokens = prompt_tokens
@@ -117,14 +115,12 @@ class TranslatedAnswer:
                 self._characters += len(event.arguments)
             elif isinstance(event, UsageReported):
                 self._reported = event.usage
-        self.tokens = bool(self._deltas or self._characters)
 
     def _meter_reply(self, reply: Reply) -> None:
         for choice in reply.choices:
             self._characters += len(choice.text) + len(choice.thinking)
             self._characters += sum(len(tool.arguments) for tool in choice.tool_calls)
         self._reported = reply.usage
-        self.tokens = bool(self._characters)
 
     def _complete(self) -> None:
         """The upstream ended its answer; called once."""
