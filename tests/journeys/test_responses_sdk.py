@@ -123,6 +123,12 @@ def test_what_is_not_kept_is_refused_by_its_name(house: House) -> None:
     assert house.sdk.responses.create(model="local", input="x", store=True).model_dump()["store"] is False
 
 
+def test_a_job_in_the_background_is_refused_with_what_can_be_done(house: House) -> None:
+    with pytest.raises(openai.BadRequestError, match="background is not supported yet") as refused:
+        house.sdk.responses.create(model="local", input="x", background=True)
+    assert refused.value.param == "background"
+
+
 def test_each_response_leaves_one_record(house: House) -> None:
     key = house.gateway.new_key(models=["cloud"])
     house.gateway.openai(key).responses.create(model="cloud", input="x")

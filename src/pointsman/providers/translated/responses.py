@@ -22,7 +22,7 @@ class ResponsesClient:
     def read(self, ask: Ask) -> Call:
         """See the protocol. Nothing is kept of a response, so none can be continued by its id."""
         body = ask.body()
-        ask.notes = request = read_response_request(msgspec.json.encode({**ask.fields, "store": False}))
+        ask.notes = request = msgspec.structs.replace(read_response_request(body), store=False)
         _demand_complete(request)
         return read_request(body, ask.model)
 
