@@ -15,8 +15,9 @@ from pointsman.core.clock import SYSTEM_CLOCK, Clock, short_id
 from pointsman.core.errors import GatewayError, Malformed
 from pointsman.core.events import FinishReason
 from pointsman.core.usage import Usage
+from pointsman.dialects.openai_responses.answers import WireUsage
 from pointsman.dialects.openai_responses.errors import write_failure
-from pointsman.dialects.openai_responses.types import ConversationFields, ResponsesRequest, WireUsage
+from pointsman.dialects.openai_responses.types import ConversationFields, ResponsesRequest
 from pointsman.wire.json_fields import read_body, read_fields
 
 __all__ = ["ResponseRequest", "Status", "read_response_request", "read_usage", "write_response", "write_usage"]

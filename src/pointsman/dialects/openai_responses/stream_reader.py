@@ -28,7 +28,7 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import Usage
-from pointsman.dialects.openai_responses import types
+from pointsman.dialects.openai_responses import answers, types
 from pointsman.dialects.openai_responses.errors import read_error
 from pointsman.dialects.openai_responses.output import read_logprobs
 from pointsman.dialects.openai_responses.response import read_usage
@@ -38,16 +38,16 @@ __all__ = ["StreamReader"]
 
 
 _encode: Final = msgspec.json.Encoder().encode
-_decode_event: Final = msgspec.json.Decoder(types.StreamedEvent).decode
-_decode_stream_head: Final = msgspec.json.Decoder(types.StreamHead).decode
-_decode_response: Final = msgspec.json.Decoder(types.WireResponse).decode
-_decode_item: Final = msgspec.json.Decoder(types.OutputItemFields).decode
+_decode_event: Final = msgspec.json.Decoder(answers.StreamedEvent).decode
+_decode_stream_head: Final = msgspec.json.Decoder(answers.StreamHead).decode
+_decode_response: Final = msgspec.json.Decoder(answers.WireResponse).decode
+_decode_item: Final = msgspec.json.Decoder(answers.OutputItemFields).decode
 _decode_head: Final = msgspec.json.Decoder(types.ItemHead).decode
-_decode_failure: Final = msgspec.json.Decoder(types.Failure).decode
+_decode_failure: Final = msgspec.json.Decoder(answers.Failure).decode
 
 _TIME_MAX: Final = 2**53
 _NULL: Final = msgspec.Raw(b"null")
-_KNOWN: Final = frozenset(kind.__struct_config__.tag for kind in get_args(types.StreamedEvent))
+_KNOWN: Final = frozenset(kind.__struct_config__.tag for kind in get_args(answers.StreamedEvent))
 _ITEMS: Final = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
 _STATUSES: Final = {
     "rate_limit_exceeded": 429,
@@ -105,11 +105,11 @@ class StreamReader:
             event = _decode_event(frame)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._read_stranger(frame)
-        if isinstance(event, types.ErrorEvent):
+        if isinstance(event, answers.ErrorEvent):
             return self._fail(read_error(_STATUSES.get(str(event.code), Broken.default_status), frame))
         return self._take(event)
 
-    def _take(self, event: types.StreamedEvent) -> list[Event]:
+    def _take(self, event: answers.StreamedEvent) -> list[Event]:
         events: list[Event] = []
         try:
             self._read_event(event, events)
@@ -127,11 +127,11 @@ class StreamReader:
             return self._fail(read_error(Broken.default_status, body))
         if response.output is None or response.status in {"queued", "in_progress"}:
             return self._fail(Broken("The upstream sent a response that is not complete."))
-        ended: types.Ended
+        ended: answers.Ended
         if response.status in {"failed", "cancelled"}:
-            ended = types.Failed(response)
+            ended = answers.Failed(response)
         else:
-            ended = types.Incomplete(response) if response.status == "incomplete" else types.Completed(response)
+            ended = answers.Incomplete(response) if response.status == "incomplete" else answers.Completed(response)
         return self._take(ended)
 
     def end(self) -> list[Event]:
@@ -155,34 +155,34 @@ class StreamReader:
         try:
             head = _decode_stream_head(frame)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            head = types.StreamHead()
+            head = answers.StreamHead()
         if head.type is not None and head.type not in _KNOWN:
             return []
         if head.type is None and isinstance(head.error, msgspec.Raw) and head.error != _NULL:
             return self._fail(read_error(Broken.default_status, frame))
         return self._fail(Broken("The upstream sent something that is not an event of a response."))
 
-    def _read_event(self, event: types.StreamedEvent, events: list[Event]) -> None:
-        response = event.response if isinstance(event, _WITH_RESPONSE) else types.WireResponse()
+    def _read_event(self, event: answers.StreamedEvent, events: list[Event]) -> None:
+        response = event.response if isinstance(event, _WITH_RESPONSE) else answers.WireResponse()
         if not self._started:
             self._started = True
             created = int(min(max(response.created_at or 0, 0), _TIME_MAX))
             events.append(Started(response.id or self._new_id("resp_"), response.model or "", created))
         match event:
-            case types.TextDelta():
+            case answers.TextDelta():
                 self._read_text(event, events)
-            case types.ItemAdded():
+            case answers.ItemAdded():
                 self._read_item(event.output_index, event.item, events, done=False)
-            case types.ItemDone():
+            case answers.ItemDone():
                 self._read_item(event.output_index, event.item, events, done=True)
-            case types.Completed() | types.Incomplete() | types.Failed():
+            case answers.Completed() | answers.Incomplete() | answers.Failed():
                 self._read_ending(event, events)
-            case types.RefusalDelta():
+            case answers.RefusalDelta():
                 self._item(event.output_index).refused.append(event.delta)
                 events.append(RefusalDelta(event.delta))
-            case types.ArgumentsDelta() | types.InputDelta():
+            case answers.ArgumentsDelta() | answers.InputDelta():
                 self._read_arguments(event, events)
-            case types.SummaryPartAdded() | types.SummaryDelta() | types.ReasoningDelta():
+            case answers.SummaryPartAdded() | answers.SummaryDelta() | answers.ReasoningDelta():
                 self._read_reasoning(event, events)
             case _:
                 pass
@@ -193,7 +193,7 @@ class StreamReader:
             item = self._items[index] = _OpenItem()
         return item
 
-    def _read_text(self, event: types.TextDelta, events: list[Event]) -> None:
+    def _read_text(self, event: answers.TextDelta, events: list[Event]) -> None:
         if isinstance(event.logprobs, msgspec.Raw):
             _read_logprobs(event.logprobs, events)
         if event.delta:
@@ -201,12 +201,12 @@ class StreamReader:
             events.append(TextDelta(event.delta))
 
     def _read_reasoning(
-        self, event: types.SummaryPartAdded | types.SummaryDelta | types.ReasoningDelta, events: list[Event]
+        self, event: answers.SummaryPartAdded | answers.SummaryDelta | answers.ReasoningDelta, events: list[Event]
     ) -> None:
         item = self._item(event.output_index)
-        if isinstance(event, types.SummaryPartAdded):
+        if isinstance(event, answers.SummaryPartAdded):
             # The parts of a summary are paragraphs.
-            text = "\n\n" if event.summary_index and item.told and item.source is types.SummaryDelta else ""
+            text = "\n\n" if event.summary_index and item.told and item.source is answers.SummaryDelta else ""
         else:
             item.source = item.source or type(event)
             text = event.delta if item.source is type(event) else ""
@@ -214,7 +214,7 @@ class StreamReader:
             item.told.append(text)
             events.append(ThinkingDelta(text))
 
-    def _read_arguments(self, event: types.ArgumentsDelta | types.InputDelta, events: list[Event]) -> None:
+    def _read_arguments(self, event: answers.ArgumentsDelta | answers.InputDelta, events: list[Event]) -> None:
         """More of a call; of one that never began, everything comes with its end."""
         item = self._item(event.output_index)
         if item.slot is None or not event.delta:
@@ -242,7 +242,7 @@ class StreamReader:
         elif fields.name:
             self._read_call(item, fields, events, done=done)
 
-    def _read_call(self, item: _OpenItem, fields: types.OutputItemFields, events: list[Event], *, done: bool) -> None:
+    def _read_call(self, item: _OpenItem, fields: answers.OutputItemFields, events: list[Event], *, done: bool) -> None:
         if item.slot is None:
             item.slot = self._slots
             item.custom = fields.type == "custom_tool_call"
@@ -259,9 +259,9 @@ class StreamReader:
         if rest:
             events.append(ToolCallDelta(item.slot, rest))
 
-    def _read_ending(self, event: types.Ended, events: list[Event]) -> None:
+    def _read_ending(self, event: answers.Ended, events: list[Event]) -> None:
         response = event.response
-        if isinstance(event, types.Failed):
+        if isinstance(event, answers.Failed):
             events += self._fail(_failure(response))
             return
         for index, raw in enumerate(response.output or ()):
@@ -269,16 +269,16 @@ class StreamReader:
         self._usage = read_usage(response.usage)
         self._finished = True
         reason: FinishReason = "tool_calls" if self._slots else "stop"
-        if isinstance(event, types.Incomplete):
+        if isinstance(event, answers.Incomplete):
             why = response.incomplete_details
             reason = "content_filter" if why is not None and why.reason == "content_filter" else "length"
         events.append(Finished(reason))
 
 
-_WITH_RESPONSE: Final = (types.Created, types.InProgress, types.Completed, types.Incomplete, types.Failed)
+_WITH_RESPONSE: Final = (answers.Created, answers.InProgress, answers.Completed, answers.Incomplete, answers.Failed)
 
 
-def _complete_message(item: _OpenItem, fields: types.OutputItemFields, events: list[Event]) -> None:
+def _complete_message(item: _OpenItem, fields: answers.OutputItemFields, events: list[Event]) -> None:
     for part in fields.content or ():
         if item.told == [] and isinstance(part.logprobs, msgspec.Raw):
             _read_logprobs(part.logprobs, events)
@@ -290,7 +290,7 @@ def _complete_message(item: _OpenItem, fields: types.OutputItemFields, events: l
         events.append(RefusalDelta(refusal))
 
 
-def _complete_reasoning(item: _OpenItem, fields: types.OutputItemFields, events: list[Event]) -> None:
+def _complete_reasoning(item: _OpenItem, fields: answers.OutputItemFields, events: list[Event]) -> None:
     content = "".join(part.text or "" for part in fields.content or ())
     text = content or "\n\n".join(part.text for part in fields.summary or ())
     if text and not item.told:
@@ -311,7 +311,7 @@ def _read_logprobs(raw: msgspec.Raw, events: list[Event]) -> None:
         events.append(LogprobsDelta(msgspec.Raw(_encode(tokens))))
 
 
-def _failure(response: types.WireResponse) -> GatewayError:
+def _failure(response: answers.WireResponse) -> GatewayError:
     """The failure that a response tells of; one that was cancelled has no error."""
     error = response.error
     if not isinstance(error, msgspec.Raw) or error == _NULL:
