@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.assembly.access import read_access
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -106,6 +107,7 @@ class _Maker:
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
         self._base = base.rstrip("/")
+        self._access = read_access(params, provider, environment)
         key = provider.key_in(environment)
         self._key = params.api_key or (Secret(key) if key else None)
 
@@ -140,6 +142,7 @@ class _Maker:
             charges=price is not None and not price.is_free,
             api_key=self._key,
             key_header=provider.key_header,
+            access=self._access,
             headers={name: Secret(value) for name, value in provider.headers.items()} | _headers(entry),
             pinned={**params.pinned, **params.extra_body},
             timeouts=_timeouts(entry, settings),

@@ -71,7 +71,7 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
 
 NOT_YET: Final[Mapping[str, frozenset[str]]] = {
     "litellm_params": frozenset({
-        "api_version", "keepalive_seconds", "max_parallel_requests", "mock_response", "order", "tags",
+        "keepalive_seconds", "max_parallel_requests", "mock_response", "order", "tags",
     }),
     "general_settings": frozenset({
         "allow_requests_on_db_unavailable", "completion_model", "disable_spend_logs", "embedding_model",

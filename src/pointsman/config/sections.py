@@ -73,7 +73,26 @@ class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
     model: Name
     api_key: Secret | None = None
     api_base: Url | None = None
-    api_version: str | None = None
+    api_version: Name | None = None
+    tenant_id: Name | None = None
+    client_id: Name | None = None
+    client_secret: Secret | None = None
+    azure_ad_token: Secret | None = None
+    azure_scope: Name | None = None
+    aws_region_name: Name | None = None
+    aws_access_key_id: Secret | None = None
+    aws_secret_access_key: Secret | None = None
+    aws_session_token: Secret | None = None
+    aws_profile_name: Name | None = None
+    aws_role_name: Name | None = None
+    aws_session_name: Name | None = None
+    aws_external_id: Name | None = None
+    aws_web_identity_token: Secret | None = None
+    aws_sts_endpoint: Url | None = None
+    aws_bedrock_runtime_endpoint: Url | None = None
+    vertex_project: Name | None = None
+    vertex_location: Name | None = None
+    vertex_credentials: Secret | None = None
     custom_llm_provider: Name | None = None
     organization: Id | None = None
     litellm_credential_name: Name | None = None

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
+from pointsman.core.access import Access
 from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
 from pointsman.core.price import Price
@@ -21,6 +22,10 @@ from pointsman.core.secret import Secret
 from pointsman.core.usage import Usage
 
 __all__ = ["Answer", "Ask", "Deployment", "Lane", "Operation", "Outbound", "Timeouts"]
+
+
+_JSON: Final = b"application/json"
+_POST: Final = b"POST"
 
 
 class Operation(Enum):
@@ -51,6 +56,7 @@ class Deployment(msgspec.Struct, frozen=True):
     """One model at one address. ``model`` is what the upstream calls it, ``litellm_model`` what the config says.
 
     ``group`` is the public name; ``key_header`` bears the key, as a bearer token where it is ``Authorization``;
+    ``access`` is what a cloud of its own demands beyond that;
     ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
     win. ``price`` None: nobody told us. ``charges`` is False where no call can cost anything. ``told`` is what the
     operator tells clients about it beyond that, raw JSON by name.
@@ -66,6 +72,7 @@ class Deployment(msgspec.Struct, frozen=True):
     charges: bool = True
     api_key: Secret | None = None
     key_header: str = "Authorization"
+    access: Access | None = None
     headers: Mapping[str, Secret] = {}
     pinned: Mapping[str, msgspec.Raw] = {}
     timeouts: Timeouts = Timeouts()
@@ -113,20 +120,33 @@ class Ask(msgspec.Struct):
 
 
 class Outbound(msgspec.Struct, frozen=True):
-    """A request ready to be sent: path and query below the deployment's ``api_base``, and the body."""
+    """A request ready to be sent: path and query below the deployment's ``api_base``, and the body.
+
+    ``headers`` are this request's own (a signature, a token that was just got): names and values, which win over the
+    deployment's.
+    """
 
     path: bytes
     body: bytes
-    content_type: bytes = b"application/json"
+    content_type: bytes = _JSON
+    headers: tuple[tuple[str, Secret], ...] = ()
+    method: bytes = _POST
+
+    @property
+    def is_particular(self) -> bool:
+        """Whether its head serves no other request."""
+        return bool(self.headers) or self.content_type != _JSON or self.method != _POST
 
 
 class Answer(Protocol):
     """Reads one upstream answer and gives bytes of the client's dialect; one object per attempt.
 
-    ``usage`` is final after :meth:`whole`, :meth:`end` or :meth:`cut`. ``error`` is set when the upstream failed in a
+    ``content_type`` is that of the client's bytes, whole or streamed; empty: the dialect's own. ``usage`` is final
+    after :meth:`whole`, :meth:`end` or :meth:`cut`. ``error`` is set when the upstream failed in a
     way that the client was told of in the stream (so that the ledger records a failure although the status was 200).
     """
 
+    content_type: bytes
     usage: Usage
     error: GatewayError | None
 

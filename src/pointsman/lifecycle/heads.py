@@ -15,11 +15,12 @@ __all__ = ["Heads", "clean"]
 
 _HEADS_MAX: Final = 16_384
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
+_JSON: Final = b"application/json"
 _STREAM_LINES: Final = (
     b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\nx-litellm-call-id: %b\r\n%b%b"
 )
 _WHOLE_LINES: Final = (
-    b"content-type: application/json\r\n"
+    b"content-type: %b\r\n"
     b"x-litellm-call-id: %b\r\n"
     b"x-litellm-response-cost: %a\r\n"
     b"x-litellm-key-spend: %a\r\n"
@@ -36,9 +37,17 @@ class Heads:
         self._version = f"x-litellm-version: {clean(version)}\r\n".encode("latin-1", "replace")
         self._known: dict[str, tuple[Deployment, bytes, bytes]] = {}
 
-    def whole(self, record: CallRecord, deployment: Deployment, principal: Principal, milliseconds: float) -> bytes:
+    def whole(
+        self,
+        record: CallRecord,
+        deployment: Deployment,
+        principal: Principal,
+        milliseconds: float,
+        content_type: bytes = _JSON,
+    ) -> bytes:
         """For an answer whose cost is known; ``milliseconds`` is the whole duration."""
         return _WHOLE_LINES % (
+            content_type,
             record.call_id.encode(),
             record.cost / PICODOLLARS_PER_DOLLAR,
             principal.spent / PICODOLLARS_PER_DOLLAR,

@@ -24,6 +24,7 @@ __all__ = ["Settlement"]
 
 _CLIENT_CLOSED_STATUS: Final = 499
 _MESSAGE_CHARACTERS_MAX: Final = 500
+_JSON: Final = b"application/json"
 
 # What stands in a record for what a call never got to.
 _NOBODY: Final = KeyRecord(token="", key_name="")
@@ -67,13 +68,17 @@ class Settlement(msgspec.Struct, weakref=False):
         if self.house.manners.log_prompts:
             self.reply = msgspec.Raw(body)
         record, seconds = self._write(200)
-        return self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0)
+        content_type = self.answer.content_type if self.answer is not None else b""
+        return self.house.heads.whole(
+            record, self._deployment(), self._principal(), seconds * 1000.0, content_type or _JSON
+        )
 
     def begin(self, client: Client) -> None:
         """Send the head of a stream, unless that is done."""
         if not self.begun:
             self.begun = True
-            content_type = self.inbound.head.route.dialect.stream_type
+            answered = b"" if self.answer is None else self.answer.content_type
+            content_type = answered or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
             client.begin(200, heads.stream(self.call_id, content_type, self._deployment(), self._principal()))
 

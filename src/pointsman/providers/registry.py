@@ -16,6 +16,7 @@ __all__ = ["ANTHROPIC", "OLLAMA", "Provider", "find_provider", "is_guess", "prov
 class Provider(msgspec.Struct, frozen=True):
     """A kind of upstream. ``native`` is the dialect it needs where it is not OpenAI's.
 
+    ``cloud`` names whose kind of access it takes (``azure``, ``aws``, ``google``); empty: an address and a key do.
     ``keys`` and ``bases`` are variables of the environment, ``key_header`` bears the key, ``headers`` go with every
     request.
     """
@@ -26,6 +27,7 @@ class Provider(msgspec.Struct, frozen=True):
     bases: tuple[str, ...] = ()
     local: bool = False
     native: str | None = None
+    cloud: str = ""
     key_header: str = "Authorization"
     headers: Mapping[str, str] = {}
 

@@ -140,11 +140,9 @@ def test_what_the_catalogue_is_told_has_litellm_params_win(write: Write) -> None
 
 def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
     assert {warning.path for warning in example().warnings} == {
-        "model_list[0].litellm_params.api_version",
         "model_list[0].litellm_params.max_retries",
         "router_settings.default_litellm_params.max_parallel_requests",
-        "model_list[4].litellm_params.aws_access_key_id",
-        "model_list[4].litellm_params.aws_region_name",
+        "model_list[4].litellm_params.aws_batch_role_arn",
         "litellm_settings.num_retries",
         "litellm_settings.success_callback",
         "litellm_settings.cache",

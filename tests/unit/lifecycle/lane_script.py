@@ -57,6 +57,8 @@ class _Lane:
 
 
 class _Answer:
+    content_type = b""
+
     def __init__(self, lanes: ScriptedLanes, inner: ExpressAnswer) -> None:
         self._lanes = lanes
         self._inner = inner

@@ -34,6 +34,7 @@ class ExpressAnswer(msgspec.Struct, eq=False):
 
     ask: Ask
     key: bytes = b""
+    content_type: bytes = b""
     usage: Usage = NO_USAGE
     error: GatewayError | None = None
     _carry: list[bytes] = msgspec.field(default_factory=list)

@@ -69,7 +69,7 @@ def _read_whole(body: bytes, reader: EventReader) -> Reply:
 class EmbeddingAnswer:
     """See :class:`pointsman.core.upstream.Answer`; embeddings are never streamed."""
 
-    __slots__ = ("_read_reply", "_sent", "_write_reply", "error", "usage")
+    __slots__ = ("_read_reply", "_sent", "_write_reply", "content_type", "error", "usage")
 
     def __init__(
         self,
@@ -78,6 +78,7 @@ class EmbeddingAnswer:
         read_reply: Callable[[bytes], Embeddings],
         write_reply: Callable[[Embeddings], bytes],
     ) -> None:
+        self.content_type = b""
         self.usage: Usage = NO_USAGE
         self.error: GatewayError | None = None
         self._sent = sent

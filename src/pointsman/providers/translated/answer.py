@@ -29,11 +29,13 @@ class TranslatedAnswer:
         "_reading",
         "_reported",
         "_writing",
+        "content_type",
         "error",
         "usage",
     )
 
     def __init__(self, reading: Reading, writing: Writing, prompt_tokens: int) -> None:
+        self.content_type = b""
         self.usage: Usage = NO_USAGE
         self.error: GatewayError | None = None
         self._reading = reading

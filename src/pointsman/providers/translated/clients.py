@@ -9,7 +9,7 @@ from typing import Final
 from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.providers.translated.anthropic import AnthropicClient
-from pointsman.providers.translated.lane import TranslatedLane
+from pointsman.providers.translated.lane import Preparation, TranslatedLane
 from pointsman.providers.translated.ollama import OllamaChatClient
 from pointsman.providers.translated.openai import OpenAIChatClient
 from pointsman.providers.translated.responses import ResponsesClient
@@ -25,7 +25,9 @@ CLIENTS: Final[Mapping[Operation, ClientSide]] = MappingProxyType({
 })  # fmt: skip
 
 
-def translated_lane(operation: Operation, far: FarSide, deployment: Deployment) -> TranslatedLane:
+def translated_lane(
+    operation: Operation, far: FarSide, deployment: Deployment, preparations: tuple[Preparation, ...] = ()
+) -> TranslatedLane:
     """The lane from the dialect of ``operation`` to an upstream.
 
     Raises:
@@ -36,4 +38,4 @@ def translated_lane(operation: Operation, far: FarSide, deployment: Deployment) 
         raise Unsupported(
             f"{deployment.provider} does not serve {operation.value}.", hint="Choose another model.", param="model"
         )
-    return TranslatedLane(client, far, deployment)
+    return TranslatedLane(client, far, deployment, preparations)

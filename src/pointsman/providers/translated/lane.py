@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from pointsman.core.call import Call
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.providers.translated.answer import TranslatedAnswer
 from pointsman.providers.translated.defaults import read_defaults, with_defaults
 from pointsman.providers.translated.sides import ClientSide, FarSide
 
-__all__ = ["TranslatedLane", "read_call"]
+__all__ = ["Preparation", "TranslatedLane", "read_call"]
+
+Preparation = Callable[[Ask], Awaitable[None]]
+"""Something to be found out before the upstream's request can be written: a token, a remote image.
+
+It may change ``ask.call``, which :func:`read_call` has first to be asked for, and raises a GatewayError.
+"""
 
 
 class TranslatedLane:
-    """See :class:`pointsman.core.upstream.Lane`."""
+    """See :class:`pointsman.core.upstream.Lane`. The ``preparations`` are gone through one after the other."""
 
-    prepares = False
-
-    def __init__(self, client: ClientSide, far: FarSide, deployment: Deployment) -> None:
+    def __init__(
+        self, client: ClientSide, far: FarSide, deployment: Deployment, preparations: tuple[Preparation, ...] = ()
+    ) -> None:
+        self.prepares = bool(preparations)
+        self._preparations = preparations
         self._client = client
         self._far = far
         self._deployment = deployment
         self._defaults = read_defaults(deployment.pinned)
 
     async def prepare(self, ask: Ask) -> None:
-        """Nothing to find out."""
+        """See the protocol."""
+        for preparation in self._preparations:
+            await preparation(ask)
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""

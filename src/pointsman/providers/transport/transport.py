@@ -70,7 +70,7 @@ class Transport:
 
     def send(self, deployment: Deployment, outbound: Outbound, *, stream: bool) -> UpstreamFlight:
         """See :meth:`pointsman.core.flight.Sender.send`."""
-        known = self._heads.get((deployment.id, outbound.path))
+        known = None if outbound.is_particular else self._heads.get((deployment.id, outbound.path))
         if known is None or known[0] is not deployment:
             known = self._learn(deployment, outbound)
         _, head, pool = known
@@ -88,8 +88,9 @@ class Transport:
         body: bytes = b"",
         headers: tuple[tuple[str, str], ...] = (),
         timeout_seconds: float = 5.0,
+        content_type: str = "application/json",
     ) -> FetchReply:
-        """A small control request (a model list, a health check), answered whole.
+        """A small control request (a model list, a health check, a token), answered whole.
 
         Raises:
             UpstreamFailed: no connection, no answer in time, or not HTTP.
@@ -103,7 +104,7 @@ class Transport:
             f"User-Agent: pointsman/{__version__}\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
         ).encode("ascii") + lines
         if body or method != "GET":
-            request += b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
+            request += header_line("Content-Type", content_type) + b"Content-Length: %d\r\n" % len(body)
         connect = min(timeout_seconds, Timeouts().connect)
         timeouts = Timeouts(connect, timeout_seconds, timeout_seconds, timeout_seconds)
         flight = UpstreamFlight(request + b"\r\n" + body, timeouts, stream=False, silence_seconds=float("inf"))
@@ -129,7 +130,7 @@ class Transport:
         path = origin.path.encode("ascii") + outbound.path
         if origin.query:
             path += b"?" + origin.query.encode("ascii")
-        own = {name.lower(): (name, value.reveal()) for name, value in deployment.headers.items()}
+        own = {name.lower(): (name, value.reveal()) for name, value in (*deployment.headers.items(), *outbound.headers)}
         usual = {
             "host": ("Host", origin.authority),
             "user-agent": ("User-Agent", f"pointsman/{__version__}"),
@@ -139,14 +140,15 @@ class Transport:
         if deployment.api_key is not None:
             name, key = deployment.key_header, deployment.api_key.reveal()
             usual[name.lower()] = (name, f"Bearer {key}" if name == "Authorization" else key)
-        lines = [b"POST " + path + b" HTTP/1.1\r\n"]
+        lines = [b"%b %b HTTP/1.1\r\n" % (outbound.method, path)]
         for name, (shown, value) in {**usual, **own}.items():
             if name not in _FRAMING:
                 lines.append(header_line(shown, value))
         known = (deployment, b"".join(lines) + b"Content-Length: ", self._pool(origin))
-        if len(self._heads) >= _HEADS_MAX:
-            self._heads.clear()
-        self._heads[deployment.id, outbound.path] = known
+        if not outbound.is_particular:
+            if len(self._heads) >= _HEADS_MAX:
+                self._heads.clear()
+            self._heads[deployment.id, outbound.path] = known
         return known
 
     def _pool(self, origin: Origin) -> Pool:
