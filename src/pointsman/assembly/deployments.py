@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.assembly.access import read_access
+from pointsman.assembly.access import key_header, read_access, usual_base
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -99,7 +99,8 @@ class _Maker:
             message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
             raise _Skipped(message + " with its api_base")
         self._provider: Provider = provider
-        base = params.api_base or provider.base_in(environment)
+        self._access = read_access(params, provider, environment)
+        base = params.api_base or provider.base_in(environment) or usual_base(self._access)
         if base is None:
             message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
             raise Misconfigured(message, hint="Add litellm_params.api_base.")
@@ -107,7 +108,6 @@ class _Maker:
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
         self._base = base.rstrip("/")
-        self._access = read_access(params, provider, environment)
         key = provider.key_in(environment)
         self._key = params.api_key or (Secret(key) if key else None)
 
@@ -141,7 +141,7 @@ class _Maker:
             price=price,
             charges=price is not None and not price.is_free,
             api_key=self._key,
-            key_header=provider.key_header,
+            key_header=key_header(provider, self._base),
             access=self._access,
             headers={name: Secret(value) for name, value in provider.headers.items()} | _headers(entry),
             pinned={**params.pinned, **params.extra_body},
@@ -194,7 +194,7 @@ def _mode(info: ModelInfo, facts: ModelFacts, provider: Provider, model: str) ->
     """What the model is for: as the operator says, else as the catalogue does, else as its name does."""
     if info.mode:
         return info.mode
-    if facts.mode == "completion" and provider.native is not None:
+    if facts.mode == "completion" and provider.native == "ollama":
         return "chat"  # Ollama chats with every model; the catalogue speaks of an older interface of its
     return facts.mode or ("embedding" if embeds(model) else "chat")
 

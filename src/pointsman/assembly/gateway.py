@@ -39,10 +39,13 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
+from pointsman.providers.azure import azure_lane
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
+from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
+from pointsman.providers.tokens import TokenBook
 from pointsman.providers.translated import CLIENTS, AnthropicFar, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
@@ -89,7 +92,7 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook({"ollama": self._ollama_lanes(), "anthropic": _anthropic_lane}),
+            lanes=LaneBook({"ollama": self._ollama_lanes(), "anthropic": _anthropic_lane, **self._cloud_lanes()}),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -235,6 +238,15 @@ class Gateway:
             clock=self.clock,
         )
         return lambda deployment, operation: ollama_lane(operation, deployment, services, CLIENTS)
+
+    def _cloud_lanes(self) -> dict[str, NativeLanes]:
+        book = TokenBook(self.transport, self.nursery, self.clock)
+        services = GoogleServices(self.media, book, self.clock)
+        return {
+            "azure": lambda deployment, operation: azure_lane(deployment, operation, book),
+            "gemini": lambda deployment, operation: gemini_lane(deployment, operation, services),
+            "vertex": lambda deployment, operation: vertex_lane(deployment, operation, services),
+        }
 
     def _manners(self, loaded: Loaded) -> Manners:
         settings = loaded.settings

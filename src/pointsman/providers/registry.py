@@ -10,7 +10,19 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["ANTHROPIC", "OLLAMA", "Provider", "find_provider", "is_guess", "providers", "split_model"]
+__all__ = [
+    "ANTHROPIC",
+    "AZURE",
+    "AZURE_AI",
+    "GEMINI",
+    "OLLAMA",
+    "VERTEX",
+    "Provider",
+    "find_provider",
+    "is_guess",
+    "providers",
+    "split_model",
+]
 
 
 class Provider(msgspec.Struct, frozen=True):
@@ -59,13 +71,51 @@ ANTHROPIC: Final = Provider(
     headers={"anthropic-version": "2023-06-01"},
 )
 
+AZURE: Final = Provider(
+    "azure",
+    keys=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
+    bases=("AZURE_API_BASE",),
+    native="azure",
+    cloud="azure",
+)
+
+AZURE_AI: Final = Provider(
+    "azure_ai",
+    keys=("AZURE_AI_API_KEY",),
+    bases=("AZURE_AI_API_BASE",),
+    native="azure",
+    cloud="azure",
+)
+
+GEMINI: Final = Provider(
+    "gemini",
+    api_base="https://generativelanguage.googleapis.com",
+    keys=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    bases=("GEMINI_API_BASE",),
+    native="gemini",
+    key_header="x-goog-api-key",
+)
+
+VERTEX: Final = Provider("vertex_ai", bases=("VERTEXAI_API_BASE",), native="vertex", cloud="google")
+
 
 @cache
 def providers() -> Mapping[str, Provider]:
     """Every provider by its LiteLLM prefix."""
     rows = tomllib.loads((Path(__file__).parent / "compatible.toml").read_text("utf-8"))
     compatible = {name: msgspec.convert({"name": name, **row}, Provider) for name, row in rows.items()}
-    return {**compatible, "ollama": OLLAMA, "ollama_chat": OLLAMA, "anthropic": ANTHROPIC}
+    return {
+        **compatible,
+        "ollama": OLLAMA,
+        "ollama_chat": OLLAMA,
+        "anthropic": ANTHROPIC,
+        "azure": AZURE,
+        "azure_text": AZURE,
+        "azure_ai": AZURE_AI,
+        "gemini": GEMINI,
+        "vertex_ai": VERTEX,
+        "vertex_ai_beta": VERTEX,
+    }
 
 
 def find_provider(name: str) -> Provider | None:

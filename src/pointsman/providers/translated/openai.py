@@ -13,10 +13,21 @@ from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
 from pointsman.providers.translated.tools import demand_known_tools
 
-__all__ = ["OpenAIChatClient", "OpenAIChatFar"]
+__all__ = ["OpenAIChatClient", "OpenAIChatFar", "has_newer_limit"]
 
 _REASONERS: Final = ("o1", "o3", "o4", "gpt-5")
-"""OpenAI's models that know the bound on the answer under its newer name only."""
+_MAKERS: Final = frozenset({"openai", "azure"})
+
+
+def has_newer_limit(deployment: Deployment) -> bool:
+    """Whether it is one of OpenAI's models that know the bound on the answer as ``max_completion_tokens`` only.
+
+    An Azure deployment has a name of its own, so the operator may say what it is, as in LiteLLM:
+    ``azure/o_series/name`` and ``azure/gpt5_series/name``.
+    """
+    if deployment.provider not in _MAKERS:
+        return False
+    return deployment.model.startswith((*_REASONERS, "o_series/", "gpt5_series/"))
 
 
 class OpenAIChatClient:
@@ -32,15 +43,27 @@ class OpenAIChatClient:
 
 
 class OpenAIChatFar:
-    """See :class:`pointsman.providers.translated.sides.FarSide`; for every server that speaks this dialect."""
+    """See :class:`pointsman.providers.translated.sides.FarSide`; for every server that speaks this dialect.
+
+    Args:
+        path: Where it takes chats, below the deployment's ``api_base``.
+        model: What the body calls the model, where that is not the deployment's.
+        stream_path: Where it takes those that are to be streamed, if elsewhere.
+    """
+
+    def __init__(
+        self, path: bytes = b"/chat/completions", *, model: str | None = None, stream_path: bytes | None = None
+    ) -> None:
+        self._path = path
+        self._stream_path = stream_path or path
+        self._model = model
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
         demand_known_tools(call, "openai_chat")
-        newer = deployment.provider == "openai" and deployment.model.startswith(_REASONERS)
-        limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
-        body = write_request(call, deployment.model, include_usage=True, limit_field=limit_field)
-        return Outbound(b"/chat/completions", body)
+        limit_field: LimitField = "max_completion_tokens" if has_newer_limit(deployment) else "max_tokens"
+        body = write_request(call, self._model or deployment.model, include_usage=True, limit_field=limit_field)
+        return Outbound(self._stream_path if call.stream else self._path, body)
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""

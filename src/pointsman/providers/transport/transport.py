@@ -129,7 +129,7 @@ class Transport:
         origin = Origin.parse(deployment.api_base)
         path = origin.path.encode("ascii") + outbound.path
         if origin.query:
-            path += b"?" + origin.query.encode("ascii")
+            path += (b"&" if b"?" in path else b"?") + origin.query.encode("ascii")
         own = {name.lower(): (name, value.reveal()) for name, value in (*deployment.headers.items(), *outbound.headers)}
         usual = {
             "host": ("Host", origin.authority),
