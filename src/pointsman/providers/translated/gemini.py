@@ -7,12 +7,13 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call
+from pointsman.core.call import Call, Tool
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.upstream import Deployment, Outbound
 from pointsman.dialects.droppable import demand_droppable, without
 from pointsman.dialects.gemini.errors import read_error
 from pointsman.dialects.gemini.knobs import refuse_or_drop
+from pointsman.dialects.gemini.names import camel_name
 from pointsman.dialects.gemini.replies import read_reply
 from pointsman.dialects.gemini.requests import write_request
 from pointsman.dialects.gemini.streams import StreamReader
@@ -27,6 +28,8 @@ PathOf = Callable[[Deployment, str], bytes]
 """Path and query for a deployment and a verb (``generateContent``), below its ``api_base``."""
 
 _MODELS: Final = "models/"
+_TEXT_ONLY: Final = msgspec.Raw(b'["text"]')
+_SEARCH: Final = Tool("googleSearch", native=msgspec.Raw(b'{"googleSearch":{}}'), dialect="gemini")
 
 
 class GeminiFar:
@@ -48,7 +51,9 @@ class GeminiFar:
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
         demand_known_tools(call, "gemini")
-        call = refuse_or_drop(call, drop_params=deployment.drop_params, additional=deployment.additional_drop_params)
+        call = refuse_or_drop(
+            _with_native_fields(call), drop_params=deployment.drop_params, additional=deployment.additional_drop_params
+        )
         call = _without_vain_thinking(_without_foreign_forms(call), deployment)
         body = write_request(call, self._target(deployment))
         path = self._path_of(deployment, "streamGenerateContent" if call.stream else "generateContent")
@@ -71,6 +76,15 @@ class GeminiFar:
 
     def _target(self, deployment: Deployment) -> GeminiTarget:
         return GeminiTarget(deployment.model.removeprefix(_MODELS), call_ids=self._call_ids)
+
+
+def _with_native_fields(call: Call) -> Call:
+    """The call with the fields that LiteLLM knows for Gemini under Gemini's own names, and its search as a tool."""
+    extra = {camel_name(name): raw for name, raw in call.extra.items()}
+    if extra.get("modalities") == _TEXT_ONLY:
+        del extra["modalities"]
+    search = (_SEARCH,) if extra.pop("web_search_options", None) is not None else ()
+    return msgspec.structs.replace(call, extra=extra, tools=(*call.tools, *search))
 
 
 def _without_foreign_forms(call: Call) -> Call:
