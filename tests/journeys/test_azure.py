@@ -64,6 +64,7 @@ def running() -> Iterator[House]:
             entry("given", "azure/gpt-4o-prod", azure, azure_ad_token="entra-given"),
             entry("wrong", "azure/gpt-4o-prod", azure, **entra(client_id="other", client_secret="no")),
             entry("text", "azure_text/instruct", azure, api_key="azure-key"),
+            entry("claude", "azure_ai/claude-sonnet-4-5", azure, api_key="azure-key"),
             entry("foundry", "azure_ai/Llama-3.3-70B-Instruct", azure, api_key="sk-up"),
         ]
         with Gateway.start({"model_list": entries}, env={"AZURE_AUTHORITY_HOST": azure.url}) as gateway:
@@ -117,6 +118,18 @@ def test_foundry_outside_azures_hosts_is_asked_with_a_bearer_key(house: House) -
     assert house.last.target == f"/chat/completions?api-version={VERSION}"
     assert house.last.header("authorization") == "Bearer sk-up"
     assert house.last.json()["model"] == "Llama-3.3-70B-Instruct"
+
+
+def test_claude_in_foundry_is_asked_in_its_own_dialect(house: House) -> None:
+    content = [{"type": "text", "text": "Hello from Claude."}]
+    counts = {"input_tokens": 5, "output_tokens": 2}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": content}
+    house.azure.script(Reply.json({**message, "stop_reason": "end_turn", "stop_sequence": None, "usage": counts}))
+    reply = house.sdk.chat.completions.create(model="claude", messages=ask())
+    assert reply.choices[0].message.content == "Hello from Claude."
+    request = house.azure.requests[-1]
+    assert request.target == "/anthropic/v1/messages"
+    assert (request.header("x-api-key"), request.header("anthropic-version")) == ("azure-key", "2023-06-01")
 
 
 @pytest.mark.parametrize("model", ["keyed", "token"])

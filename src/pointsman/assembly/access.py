@@ -31,9 +31,9 @@ def usual_base(access: Access | None) -> str | None:
     return vertex_base(access.location) if isinstance(access, GoogleAccess) else None
 
 
-def key_header(provider: Provider, api_base: str) -> str:
-    """The header that bears a key at this address."""
-    return azure_key_header(provider.name, api_base) if provider.cloud == "azure" else provider.key_header
+def key_header(provider: Provider, api_base: str, model: str) -> str:
+    """The header that bears a key for this model at this address."""
+    return azure_key_header(provider.name, api_base, model) if provider.cloud == "azure" else provider.key_header
 
 
 def _azure(params: LiteLLMParams, environment: _Environment) -> AzureAccess:

@@ -100,7 +100,8 @@ class _Maker:
             raise _Skipped(message + " with its api_base")
         self._provider: Provider = provider
         self._access = read_access(params, provider, environment)
-        base = params.api_base or provider.base_in(environment) or usual_base(self._access)
+        usual = usual_base(self._access)
+        base = params.api_base or provider.base_in(environment) or usual
         if base is None:
             message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
             raise Misconfigured(message, hint="Add litellm_params.api_base.")
@@ -141,7 +142,7 @@ class _Maker:
             price=price,
             charges=price is not None and not price.is_free,
             api_key=self._key,
-            key_header=key_header(provider, self._base),
+            key_header=key_header(provider, self._base, model),
             access=self._access,
             headers={name: Secret(value) for name, value in provider.headers.items()} | _headers(entry),
             pinned={**params.pinned, **params.extra_body},

@@ -2,8 +2,9 @@
 
 Sources: https://learn.microsoft.com/azure/ai-foundry/openai/reference (a deployment has paths of its own, and every
 request names a version of the API), …/openai/api-version-lifecycle (the ``v1`` surface, which has neither),
-https://learn.microsoft.com/rest/api/aifoundry/modelinference (models of other makers). What an ``api_base`` may hold
-already is what LiteLLM 1.109.1 accepts.
+https://learn.microsoft.com/rest/api/aifoundry/modelinference (models of other makers),
+https://learn.microsoft.com/azure/ai-foundry/foundry-models/how-to/use-foundry-models-claude (Claude).
+What an ``api_base`` may hold already is what LiteLLM 1.109.1 accepts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from urllib.parse import quote
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.providers.transport import Origin
 
-__all__ = ["API_VERSION", "azure_key_header", "azure_path", "model_in_azure"]
+__all__ = ["API_VERSION", "azure_key_header", "azure_path", "claude_path", "is_claude", "model_in_azure"]
 
 API_VERSION: Final = "2025-02-01-preview"
 """Where nobody says; as in LiteLLM 1.109.1."""
@@ -54,10 +55,26 @@ def azure_path(deployment: Deployment, operation: Operation, api_version: str | 
     return path.encode("ascii")
 
 
-def azure_key_header(provider: str, api_base: str) -> str:
+def claude_path(deployment: Deployment) -> bytes:
+    """Where Foundry takes requests in Anthropic's dialect, below the deployment's ``api_base``."""
+    base = Origin.parse(deployment.api_base).path
+    whole = "/anthropic/v1/messages"
+    ends = ("/anthropic/v1/messages", "/anthropic/v1", "/anthropic")
+    held = next((end for end in ends if base.endswith(end)), "")
+    return whole.removeprefix(held).encode("ascii")
+
+
+def is_claude(provider: str, model: str) -> bool:
+    """Whether it is one of Anthropic's models, which Foundry serves in their own dialect."""
+    return provider == _FOUNDRY and model.startswith("claude")
+
+
+def azure_key_header(provider: str, api_base: str, model: str) -> str:
     """The header that bears the key: Foundry's own hosts want another one than the models that are served for it."""
     if provider != _FOUNDRY:
         return "api-key"
+    if is_claude(provider, model):
+        return "x-api-key"
     return "api-key" if Origin.parse(api_base).host.endswith(_KEYED_HOSTS) else "Authorization"
 
 
