@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from pointsman.admin.authority import authorise
-from pointsman.admin.bodies import read_bytes, read_query, read_struct
+from pointsman.admin.bodies import BODY_BYTES_MAX, read_bytes, read_query, read_struct
 from pointsman.admin.failures import CALL_ID, failure_handlers
 from pointsman.admin.keys.defaults import demand_usable_defaults
 from pointsman.admin.office import Office
@@ -25,7 +25,9 @@ from pointsman.admin.openapi import openapi_document
 from pointsman.admin.pages.documentation import documentation_page
 from pointsman.admin.route import Answer, Route, Site, Visit
 from pointsman.admin.table import routes, table_for
+from pointsman.core import limits
 from pointsman.core.clock import call_id
+from pointsman.core.identity import Scope
 
 __all__ = ["make_app"]
 
@@ -86,7 +88,9 @@ class _Operations:
         body: msgspec.Struct = route.body() if not route.takes_body else msgspec.Struct()
         fields: Mapping[str, msgspec.Raw] = {}
         if route.takes_body:
-            raw = await read_bytes(request)
+            # What is asked about a prompt may be as long as a prompt.
+            prompt = route.scope is Scope.INFERENCE
+            raw = await read_bytes(request, limits.BODY_BYTES_MAX if prompt else BODY_BYTES_MAX)
             body, fields = read_struct(b"{}" if route.body_optional and not raw.strip() else raw, route.body)
         return Visit(
             caller,

@@ -12,10 +12,12 @@ from pointsman.admin.office import Office
 from pointsman.core.identity import Scope
 from pointsman.policies.principal import Principal
 
-__all__ = ["Answer", "Nothing", "Route", "RouteFact", "Site", "Tier", "Visit"]
+__all__ = ["Answer", "Method", "Nothing", "Route", "RouteFact", "Site", "Tier", "Visit"]
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 Query = TypeVar("Query", bound=msgspec.Struct)
+
+Method = Literal["GET", "POST", "DELETE"]
 
 Tier = Literal["openai", "litellm", "pointsman"]
 """Whose contract a route keeps; ``pointsman`` routes are ours to change."""
@@ -99,7 +101,7 @@ class Route(Generic[Query, Body]):
 
     def __init__(
         self,
-        method: Literal["GET", "POST"],
+        method: Method,
         paths: tuple[str, ...],
         scope: Scope,
         handler: Callable[[Office, Visit[Query, Body]], Awaitable[Answer]],

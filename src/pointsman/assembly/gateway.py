@@ -43,7 +43,7 @@ from pointsman.providers.discovery import Discovery, FoundHost, Place, default_p
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
-from pointsman.providers.translated import CLIENTS, AnthropicFar, translated_lane
+from pointsman.providers.translated import AnthropicFar, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -234,7 +234,7 @@ class Gateway:
             on_truncation=self.truncations.tell,
             clock=self.clock,
         )
-        return lambda deployment, operation: ollama_lane(operation, deployment, services, CLIENTS)
+        return lambda deployment, operation: ollama_lane(operation, deployment, services)
 
     def _manners(self, loaded: Loaded) -> Manners:
         settings = loaded.settings
