@@ -199,6 +199,16 @@ def test_errors_are_googles(house: House) -> None:
     assert stranger.status == 401 and stranger.json()["error"]["status"] == "UNAUTHENTICATED"
 
 
+def test_the_key_may_stand_in_the_url(house: House) -> None:
+    for key, status in ((house.key, 200), ("sk-wrong", 401)):
+        answer = house.gateway.http("POST", f"/v1beta/models/local:generateContent?key={key}", BODY, key="")
+        listed = house.gateway.http("GET", f"/v1beta/models?key={key}", key="")
+        assert (answer.status, listed.status) == (status, status)
+    asked = {"model": "local", "messages": [{"role": "user", "content": "x"}]}
+    assert house.gateway.http("POST", f"/v1/chat/completions?key={house.key}", asked, key="").status == 401
+    assert house.key not in house.gateway.output()
+
+
 def test_a_call_is_in_the_ledger(house: House) -> None:
     house.sdk.models.generate_content(model="local", contents="for the ledger")
     rows = house.gateway.http("GET", f"/spend/logs?api_key={house.key}").json()

@@ -28,9 +28,11 @@ from pointsman.admin.table import routes, table_for
 from pointsman.core import limits
 from pointsman.core.clock import call_id
 from pointsman.core.identity import Scope
+from pointsman.policies.keyring import query_key
 
 __all__ = ["make_app"]
 
+_GEMINI_STARTS: Final = ("/v1beta/", "/v1alpha/", "/gemini/")
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -83,7 +85,7 @@ class _Operations:
         self, route: Route[Any, Any], request: Request, headers: Sequence[tuple[bytes, bytes]]
     ) -> Visit[Any, Any]:
         # First who it is, then what they say: a stranger's body is not read.
-        caller = await authorise(self._office.keyring, route.scope, headers)
+        caller = await authorise(self._office.keyring, route.scope, _with_query_key(request.scope, headers))
         query = read_query(request.query_params, route.query)
         body: msgspec.Struct = route.body() if not route.takes_body else msgspec.Struct()
         fields: Mapping[str, msgspec.Raw] = {}
@@ -101,6 +103,14 @@ class _Operations:
             fields=fields,
             site=self._site,
         )
+
+
+def _with_query_key(scope: AsgiScope, headers: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
+    """The headers, with the key that clients of Gemini may put into the URL in the last place."""
+    if not scope["path"].startswith(_GEMINI_STARTS):
+        return headers
+    key = query_key(scope["query_string"])
+    return (*headers, (b"x-goog-api-key", key)) if key else headers
 
 
 class _Stamped:

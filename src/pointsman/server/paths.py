@@ -55,13 +55,15 @@ class PathTable:
                 suffixes.append((suffix.encode(), route))
         self._suffixes = tuple(suffixes)
         self._verbs = {
-            verb: InferenceRoute(operation, dialects[operation], f":{verb}")
+            verb: InferenceRoute(operation, dialects[operation], f":{verb}", key_in_query=True)
             for verb, operation in _GEMINI_VERBS.items()
             if operation in dialects
         }
         array = Operation.GEMINI_ARRAY_STREAM
         self._array_stream = (
-            InferenceRoute(array, dialects[array], ":streamGenerateContent") if array in dialects else None
+            InferenceRoute(array, dialects[array], ":streamGenerateContent", key_in_query=True)
+            if array in dialects
+            else None
         )
 
     @property
