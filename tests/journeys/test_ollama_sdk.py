@@ -156,3 +156,25 @@ def test_models_are_managed_elsewhere(house: tuple[Gateway, ollama.Client, FakeO
         assert caught.value.status_code == 403
     answer = house[0].http("POST", "/api/pull", {"model": "llama3.1:8b"})
     assert answer.status == 501 and "not managed through the gateway" in answer.json()["error"]
+
+
+def test_an_operator_may_have_models_managed() -> None:
+    progress = [{"status": word} for word in ("pulling manifest", "pulling", "success")]
+    with FakeOllama([OllamaModel("llama3.1:8b")]) as host, FakeOllama([OllamaModel("llama3.1:8b")]) as other:
+        entries = [ollama_entry("own", host, "llama3.1:8b")]
+        config = {"model_list": entries, "pointsman": {"ollama_management": True}}
+        with Gateway.start(config) as gateway, closing_client(gateway, gateway.master_key) as client:
+            host.script(Reply.ndjson(progress))
+            assert [{"status": step.status} for step in client.pull("qwen3", stream=True)] == progress
+            assert host.matching("/api/pull")[-1].json() == {"model": "qwen3", "insecure": False, "stream": True}
+            host.script(Reply.json({}))
+            assert client.delete("qwen3").status == "success"
+            assert (host.requests[-1].method, host.requests[-1].json()) == ("DELETE", {"model": "qwen3"})
+            host.script(Reply.ollama_error(404, "model 'qwen3' not found"))
+            with pytest.raises(ollama.ResponseError) as caught:
+                client.copy("qwen3", "mine")
+            assert caught.value.status_code == 404 and "'qwen3' not found" in caught.value.error
+            elsewhere = gateway.http("POST", f"/api/pull?host={other.url}", {"model": "qwen3"})
+            assert elsewhere.status == 404 and not other.requests
+            key = gateway.new_key()
+            assert gateway.http("POST", "/api/pull", {"model": "qwen3"}, key=key).status == 403

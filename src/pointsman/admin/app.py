@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as PathRoute
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
@@ -140,8 +140,12 @@ class _Stamped:
 
 def _rendered(answer: Answer) -> Response:
     content = answer.content
-    body = content if isinstance(content, bytes) else _encode(content)
-    response = Response(body, answer.status, media_type=answer.media_type)
+    response: Response
+    if answer.pieces is not None:
+        response = StreamingResponse(answer.pieces, answer.status, media_type=answer.media_type)
+    else:
+        body = content if isinstance(content, bytes) else _encode(content)
+        response = Response(body, answer.status, media_type=answer.media_type)
     for name, value in answer.headers:
         response.headers[name] = value
     return response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from copy import copy
 from typing import Generic, Literal, TypeVar
 
@@ -83,12 +83,16 @@ class Visit(Generic[Query, Body]):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a handler gives back; ``content`` is encoded as JSON unless it is bytes, which go out as they are."""
+    """What a handler gives back; ``content`` is encoded as JSON unless it is bytes, which go out as they are.
+
+    ``pieces`` are sent in its place, as they come.
+    """
 
     content: object
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     media_type: str = "application/json"
+    pieces: AsyncIterator[bytes] | None = None
 
 
 class Route(Generic[Query, Body]):

@@ -74,7 +74,7 @@ _HEALTH: Final = (
     ),
 )  # fmt: skip
 
-_MODELS: Final = (
+_MODELS: Final[tuple[Route[Any, Any], ...]] = (
     Route(
         # Before the paths of models, in whose names a colon may stand.
         "POST", tuple(f"{prefix}/models/{{model_id:path}}:countTokens" for prefix in _GEMINI), Scope.INFERENCE,
@@ -117,15 +117,26 @@ _MODELS: Final = (
         "GET", ("/api/ps",), Scope.INFERENCE, ollama.list_running,
         summary="The models in memory, in Ollama's form", tier="pointsman", query=Nothing, body=Nothing,
     ),
-    Route(
-        "POST", ("/api/pull", "/api/push", "/api/create", "/api/copy", "/api/blobs/{digest}"), Scope.ADMIN,
-        ollama.refuse_management,
-        summary="Refused: models are managed on their host", tier="pointsman",
-        query=Nothing, body=ollama.ManagedModelRequest,
+    *(
+        Route(
+            "POST", (f"/api/{verb}",), Scope.ADMIN, handler,
+            summary=f"Have a host of Ollama {verb} a model", tier="pointsman",
+            query=ollama.HostQuery, body=ollama.ManagedModelRequest,
+        )
+        for verb, handler in (
+            ("pull", ollama.pull_model), ("push", ollama.push_model),
+            ("create", ollama.create_model), ("copy", ollama.copy_model),
+        )
     ),
     Route(
-        "DELETE", ("/api/delete",), Scope.ADMIN, ollama.refuse_management,
-        summary="Refused: models are managed on their host", tier="pointsman", query=Nothing, body=Nothing,
+        "DELETE", ("/api/delete",), Scope.ADMIN, ollama.delete_model,
+        summary="Have a host of Ollama delete a model", tier="pointsman",
+        query=ollama.HostQuery, body=ollama.ManagedModelRequest,
+    ),
+    Route(
+        "POST", ("/api/blobs/{digest}",), Scope.ADMIN, ollama.refuse_blobs,
+        summary="Refused: files of models are not uploaded", tier="pointsman",
+        query=Nothing, body=ollama.ManagedModelRequest,
     ),
     Route(
         "GET", ("/api/version",), Scope.PUBLIC, ollama.tell_version,

@@ -77,7 +77,7 @@ def query_key(query: bytes) -> bytes:
     Source: https://ai.google.dev/api#authentication. No other client is read like this, since a URL is not a place for
     secrets.
     """
-    return parse_qs(query).get(b"key", [b""])[0]
+    return parse_qs(query.decode("latin-1")).get("key", [""])[0].encode()
 
 
 def bare_key(value: bytes) -> bytes:

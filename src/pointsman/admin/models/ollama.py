@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -27,11 +27,17 @@ from pointsman.providers.discovery.found import FoundModel
 from pointsman.routing.table import Group
 
 __all__ = [
+    "HostQuery",
     "ManagedModelRequest",
     "ShowModelRequest",
+    "copy_model",
+    "create_model",
+    "delete_model",
     "list_running",
     "list_tags",
-    "refuse_management",
+    "pull_model",
+    "push_model",
+    "refuse_blobs",
     "show_model",
     "tell_version",
 ]
@@ -89,14 +95,60 @@ class ManagedModelRequest(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
-async def refuse_management(_office: Office, _visit: Visit[Nothing, Any]) -> Answer:
-    """Models are pulled, made and deleted on their host, by whoever runs it."""
+class HostQuery(msgspec.Struct, frozen=True):
+    """``host`` is the address of one of the hosts that are known, where there are several."""
+
+    host: str | None = None
+
+
+async def pull_model(office: Office, visit: Visit[HostQuery, ManagedModelRequest]) -> Answer:
+    """Have a host of Ollama pull a model."""
+    return await _have_done(office, visit, b"POST", b"/api/pull")
+
+
+async def push_model(office: Office, visit: Visit[HostQuery, ManagedModelRequest]) -> Answer:
+    """Have a host of Ollama push a model."""
+    return await _have_done(office, visit, b"POST", b"/api/push")
+
+
+async def create_model(office: Office, visit: Visit[HostQuery, ManagedModelRequest]) -> Answer:
+    """Have a host of Ollama create a model."""
+    return await _have_done(office, visit, b"POST", b"/api/create")
+
+
+async def copy_model(office: Office, visit: Visit[HostQuery, ManagedModelRequest]) -> Answer:
+    """Have a host of Ollama copy a model."""
+    return await _have_done(office, visit, b"POST", b"/api/copy")
+
+
+async def delete_model(office: Office, visit: Visit[HostQuery, ManagedModelRequest]) -> Answer:
+    """Have a host of Ollama delete a model."""
+    return await _have_done(office, visit, b"DELETE", b"/api/delete")
+
+
+async def refuse_blobs(_office: Office, _visit: Visit[Nothing, ManagedModelRequest]) -> Answer:
+    """Files of models are not uploaded through the gateway."""
     raise Unsupported(
-        "Models are not managed through the gateway.",
-        hint="Do it on the host that serves them, with the command ollama.",
+        "Files of models are not uploaded through the gateway.",
+        hint="Make the model on the host that serves it, with the command ollama.",
         status=501,
-        code="model_management_disabled",
+        code="model_upload_unsupported",
     )
+
+
+async def _have_done(
+    office: Office, visit: Visit[HostQuery, ManagedModelRequest], method: bytes, path: bytes
+) -> Answer:
+    if office.ollama is None:
+        raise Unsupported(
+            "Models are not managed through the gateway.",
+            hint="Set ollama_management: true under pointsman in the configuration, or do it on the host itself.",
+            status=501,
+            code="model_management_disabled",
+        )
+    body = msgspec.json.encode(visit.fields)
+    answer = await office.ollama.ask(visit.query.host, method, path, body)
+    return Answer(b"", media_type=answer.content_type, pieces=answer.pieces)
 
 
 async def tell_version(_office: Office, _visit: Visit[Nothing, Nothing]) -> Answer:
