@@ -109,7 +109,10 @@ def test_completions_and_embeddings_have_paths_of_their_own(house: House) -> Non
     assert house.sdk.completions.create(model="text", prompt="one two").choices[0].text
     assert house.last.target == f"/openai/deployments/instruct/completions?api-version={VERSION}"
     assert house.sdk.embeddings.create(model="keyed", input=["a", "b"]).data[1].embedding
-    assert house.last.target == f"/openai/deployments/gpt-4o-prod/embeddings?api-version={VERSION}"
+    embeddings = f"/openai/deployments/gpt-4o-prod/embeddings?api-version={VERSION}"
+    assert house.last.target == embeddings
+    assert house.gateway.http("POST", "/api/embed", {"model": "token", "input": "a"}).json()["embeddings"]
+    assert house.last.target == embeddings and house.last.header("authorization")
 
 
 def test_foundry_outside_azures_hosts_is_asked_with_a_bearer_key(house: House) -> None:

@@ -231,6 +231,33 @@ def test_responses_and_ollama_clients(house: House) -> None:
     assert chat.json()["message"]["content"] == "Hello from Gemini."
 
 
+def test_a_client_of_gemini_gets_its_own_dialect_back(house: House) -> None:
+    parts = [call_part("get_weather", {"city": "Paris"}, signature=SIGNATURE)]
+    house.answers(parts, stream=False)
+    body = {"contents": [{"role": "user", "parts": [{"text": "weather?"}]}], "generationConfig": {"topK": 3}}
+    told = house.gateway.http("POST", "/v1beta/models/new:generateContent", body).json()
+    part = told["candidates"][0]["content"]["parts"][0]
+    assert part["functionCall"]["args"] == {"city": "Paris"} and part["thoughtSignature"] == SIGNATURE
+    assert house.last["contents"] == body["contents"] and house.last["generationConfig"] == {"topK": 3}
+
+
+def test_texts_are_embedded_for_every_client(house: House) -> None:
+    found = house.sdk.embeddings.create(model="old", input=["a", "b"], dimensions=2, encoding_format="float")
+    assert [one.embedding for one in found.data] == [[0.25, -0.5], [0.25, -0.5]]
+    assert house.google.inference[-1].target == "/v1beta/models/gemini-2.5-flash:batchEmbedContents"
+    assert house.last["requests"][1] == {
+        "model": "models/gemini-2.5-flash",
+        "content": {"parts": [{"text": "b"}]},
+        "outputDimensionality": 2,
+    }
+    ollama = house.gateway.http("POST", "/api/embed", {"model": "old", "input": "a"}).json()
+    assert ollama["embeddings"] == [[0.25, -0.5]]
+
+
+def test_a_completion_becomes_a_chat(house: House) -> None:
+    assert house.sdk.completions.create(model="old", prompt="one two").choices[0].text == "Hello from Gemini."
+
+
 def test_a_blocked_answer_is_a_content_filter(house: House) -> None:
     house.answers([text_part("Well")], stream=False, reason="SAFETY")
     reply = house.sdk.chat.completions.create(model="old", messages=ask())

@@ -133,6 +133,19 @@ def test_tools_and_their_results_go_without_ids_but_with_signatures(house: House
     assert [part["functionResponse"].keys() for part in contents[2]["parts"]] == [{"name", "response"}] * 2
 
 
+def test_texts_are_embedded(house: House) -> None:
+    options: Any = {"encoding_format": "float", "extra_body": {"task_type": "RETRIEVAL_QUERY"}}
+    found = house.sdk.embeddings.create(model="gemini", input=["a", "b"], dimensions=2, **options)
+    assert [one.embedding for one in found.data] == [[0.25, -0.5], [0.25, -0.5]]
+    assert found.usage.prompt_tokens == 4
+    request = house.google.inference[-1]
+    assert request.target == ROOT + "/publishers/google/models/gemini-2.5-flash:predict"
+    assert request.json() == {
+        "instances": [{"content": text, "task_type": "RETRIEVAL_QUERY"} for text in ("a", "b")],
+        "parameters": {"outputDimensionality": 2},
+    }
+
+
 def test_an_error_of_vertex(house: House) -> None:
     house.google.script(Reply.json([google_error(400, "INVALID_ARGUMENT", "Vertex says no.")], 400))
     with pytest.raises(openai.BadRequestError, match="Vertex says no"):

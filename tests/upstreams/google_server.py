@@ -20,7 +20,10 @@ from tests.upstreams.server import FakeServer
 
 __all__ = ["FakeGoogle"]
 
-_INFERENCE: Final = re.compile(r":(?:streamG|g)enerateContent$|:(?:streamR|r)awPredict$|/chat/completions$")
+_INFERENCE: Final = re.compile(
+    r":batchEmbedContents$|:predict$|:(?:streamG|g)enerateContent$|:(?:streamR|r)awPredict$|/chat/completions$"
+)
+_VECTOR: Final = [0.25, -0.5]
 _METADATA: Final = "/computeMetadata/v1"
 
 
@@ -98,6 +101,11 @@ class FakeGoogle(FakeServer):
         body = request.json()
         if "/publishers/anthropic/" in request.path:
             return _claude(body)
+        if request.path.endswith(":batchEmbedContents"):
+            return Reply.json({"embeddings": [{"values": _VECTOR} for _ in body["requests"]]})
+        if request.path.endswith(":predict"):
+            vector = {"values": _VECTOR, "statistics": {"truncated": False, "token_count": 2}}
+            return Reply.json({"predictions": [{"embeddings": vector} for _ in body["instances"]]})
         if "contents" not in body:
             reply = openai_shapes.chat_reply("Hello from a partner.", openai_shapes.usage(3, 4), model=body["model"])
             if not body.get("stream"):

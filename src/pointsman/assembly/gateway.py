@@ -44,9 +44,16 @@ from pointsman.providers.discovery import Discovery, FoundHost, Place, default_p
 from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
+from pointsman.providers.ollama import (
+    ContextWindows,
+    OllamaFactsCache,
+    OllamaManagement,
+    OllamaServices,
+    management_hosts,
+    ollama_lane,
+)
 from pointsman.providers.tokens import TokenBook
-from pointsman.providers.translated import CLIENTS, AnthropicFar, translated_lane
+from pointsman.providers.translated import AnthropicFar, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -99,6 +106,7 @@ class Gateway:
             clock=self.clock,
             manners=self._manners(loaded),
         )
+        self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS)
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
@@ -237,7 +245,11 @@ class Gateway:
             on_truncation=self.truncations.tell,
             clock=self.clock,
         )
-        return lambda deployment, operation: ollama_lane(operation, deployment, services, CLIENTS)
+        return lambda deployment, operation: ollama_lane(operation, deployment, services)
+
+    def _ollama_hosts(self) -> dict[str, Deployment]:
+        urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
+        return management_hosts(self.house.table.deployments, urls)
 
     def _cloud_lanes(self) -> dict[str, NativeLanes]:
         book = TokenBook(self.transport, self.nursery, self.clock)

@@ -16,9 +16,12 @@ from pointsman.providers.express import ExpressLane, ExpressWay
 from pointsman.providers.tokens import Credential, TokenBook
 from pointsman.providers.translated import (
     AnthropicFar,
+    EmbeddingFar,
     FarSide,
     OpenAIChatFar,
+    OpenAIEmbeddingFar,
     Reading,
+    SignedEmbeddingFar,
     SignedFar,
     has_newer_limit,
     translated_lane,
@@ -35,7 +38,7 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) ->
     """The lane for ``operation`` to a deployment of the providers ``azure``, ``azure_text`` and ``azure_ai``.
 
     Raises:
-        Unsupported: this operation is no conversation, completion or embedding.
+        Unsupported: there is nothing for this operation.
     """
     access = deployment.access if isinstance(deployment.access, AzureAccess) else AzureAccess()
     credential = azure_credential(deployment, access, book)
@@ -46,7 +49,8 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) ->
     if operation in _EXPRESS:
         way = ExpressWay(path, path, model, credential, newer_limit=has_newer_limit(deployment))
         return ExpressLane(deployment, operation, way)
-    return _translated(deployment, operation, OpenAIChatFar(path, model=model), credential)
+    embeddings = OpenAIEmbeddingFar(azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
+    return _translated(deployment, operation, OpenAIChatFar(path, model=model), credential, embeddings)
 
 
 class AzureClaudeFar:
@@ -65,7 +69,16 @@ class AzureClaudeFar:
         return self._far.reading(call, deployment)
 
 
-def _translated(deployment: Deployment, operation: Operation, far: FarSide, credential: Credential | None) -> Lane:
+def _translated(
+    deployment: Deployment,
+    operation: Operation,
+    far: FarSide,
+    credential: Credential | None,
+    embeddings: EmbeddingFar | None = None,
+) -> Lane:
     if credential is None:
-        return translated_lane(operation, far, deployment)
-    return translated_lane(operation, SignedFar(far, credential), deployment, (credential.prepare,))
+        return translated_lane(operation, far, deployment, embedding_far=embeddings)
+    signed = None if embeddings is None else SignedEmbeddingFar(embeddings, credential)
+    return translated_lane(
+        operation, SignedFar(far, credential), deployment, (credential.prepare,), embedding_far=signed
+    )

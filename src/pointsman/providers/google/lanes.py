@@ -6,24 +6,25 @@ from typing import Final
 
 from pointsman.core.access import GoogleAccess
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
-from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Ask, Deployment, Lane, Operation
 from pointsman.dialects.gemini.requests import path_of
 from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.providers.express import ExpressLane, ExpressWay
 from pointsman.providers.google.access import google_credential
-from pointsman.providers.google.far_sides import VertexChatFar, VertexClaudeFar
+from pointsman.providers.google.far_sides import VertexChatFar, VertexClaudeFar, VertexEmbeddingFar
 from pointsman.providers.google.places import Family, VertexPlace, family_of, gemini_root, model_in_vertex
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.tokens import Credential, TokenBook
 from pointsman.providers.translated import (
     CLIENTS,
-    ClientSide,
     FarSide,
+    GeminiEmbeddingFar,
     GeminiFar,
+    Preparation,
+    SignedEmbeddingFar,
     SignedFar,
-    TranslatedLane,
     image_preparation,
+    translated_lane,
 )
 
 __all__ = ["GoogleServices", "VertexExpressLane", "gemini_lane", "vertex_lane"]
@@ -54,18 +55,18 @@ def gemini_lane(deployment: Deployment, operation: Operation, services: GoogleSe
     """The lane to a model under Gemini's own API.
 
     Raises:
-        Unsupported: this operation is no conversation.
+        Unsupported: there is nothing for this operation.
     """
-    client = _client(operation, deployment)
-    images = image_preparation(client, services.media, left=_READ_BY_GEMINI)
-    return TranslatedLane(client, GeminiFar(_gemini_path, clock=services.clock), deployment, (images,))
+    images = _images(operation, services.media, _READ_BY_GEMINI)
+    far = GeminiFar(_gemini_path, clock=services.clock)
+    return translated_lane(operation, far, deployment, images, embedding_far=GeminiEmbeddingFar(_gemini_path))
 
 
 def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleServices) -> Lane:
     """The lane to a model on Vertex AI.
 
     Raises:
-        Unsupported: this operation is no conversation.
+        Unsupported: there is nothing for this operation.
     """
     access = deployment.access if isinstance(deployment.access, GoogleAccess) else GoogleAccess()
     credential = google_credential(access, services.book)
@@ -73,10 +74,11 @@ def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleSe
     family = family_of(deployment)
     if family not in {"gemini", "anthropic"} and operation is Operation.CHAT:
         return VertexExpressLane(deployment, place, credential)
-    client = _client(operation, deployment)
-    images = image_preparation(client, services.media, left=_READ_BY_VERTEX if family == "gemini" else ())
+    images = _images(operation, services.media, _READ_BY_VERTEX if family == "gemini" else ())
     far = SignedFar(_vertex_far(family, place, services.clock), credential)
-    return TranslatedLane(client, far, deployment, (images, credential.prepare))
+    embedding_far = SignedEmbeddingFar(VertexEmbeddingFar(place), credential) if family == "gemini" else None
+    preparations = (*images, credential.prepare)
+    return translated_lane(operation, far, deployment, preparations, embedding_far=embedding_far)
 
 
 class VertexExpressLane(ExpressLane):
@@ -104,13 +106,10 @@ def _vertex_far(family: Family, place: VertexPlace, clock: Clock) -> FarSide:
     return VertexChatFar(place)
 
 
-def _client(operation: Operation, deployment: Deployment) -> ClientSide:
+def _images(operation: Operation, media: MediaFetcher, left: tuple[str, ...]) -> tuple[Preparation, ...]:
+    """What puts remote images into a conversation; nothing else has any."""
     client = CLIENTS.get(operation)
-    if client is None:
-        raise Unsupported(
-            f"{deployment.provider} does not serve {operation.value}.", hint="Choose another model.", param="model"
-        )
-    return client
+    return () if client is None else (image_preparation(client, media, left),)
 
 
 def _gemini_path(deployment: Deployment, verb: str) -> bytes:

@@ -7,22 +7,24 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call, Tool
+from pointsman.core.call import Call, EmbeddingCall, Tool
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.upstream import Deployment, Outbound
 from pointsman.dialects.droppable import demand_droppable, without
+from pointsman.dialects.gemini.embeddings import write_embedding_request
 from pointsman.dialects.gemini.errors import read_error
-from pointsman.dialects.gemini.knobs import refuse_or_drop
+from pointsman.dialects.gemini.knobs import NATIVE, refuse_or_drop, refuse_or_drop_embedding
 from pointsman.dialects.gemini.names import camel_name
-from pointsman.dialects.gemini.replies import read_reply
+from pointsman.dialects.gemini.replies import read_embeddings, read_reply
 from pointsman.dialects.gemini.requests import write_request
 from pointsman.dialects.gemini.streams import StreamReader
 from pointsman.dialects.gemini.thinking import asks_for_thinking
 from pointsman.dialects.gemini.types import GeminiTarget
+from pointsman.providers.translated.embeddings import EmbeddingReading
 from pointsman.providers.translated.sides import Reading, SseFrames
 from pointsman.providers.translated.tools import demand_known_tools
 
-__all__ = ["GeminiFar", "PathOf"]
+__all__ = ["GeminiEmbeddingFar", "GeminiFar", "PathOf", "without_foreign_knobs"]
 
 PathOf = Callable[[Deployment, str], bytes]
 """Path and query for a deployment and a verb (``generateContent``), below its ``api_base``."""
@@ -76,6 +78,39 @@ class GeminiFar:
 
     def _target(self, deployment: Deployment) -> GeminiTarget:
         return GeminiTarget(deployment.model.removeprefix(_MODELS), call_ids=self._call_ids)
+
+
+class GeminiEmbeddingFar:
+    """See :class:`.embeddings.EmbeddingFar`; for Gemini's own API."""
+
+    def __init__(self, path_of: PathOf) -> None:
+        self._path_of = path_of
+
+    def write(self, call: EmbeddingCall, deployment: Deployment) -> Outbound:
+        """See the protocol."""
+        call = without_foreign_knobs(call, deployment)
+        target = GeminiTarget(deployment.model.removeprefix(_MODELS))
+        return Outbound(self._path_of(deployment, "batchEmbedContents"), write_embedding_request(call, target))
+
+    def reading(self, call: EmbeddingCall, deployment: Deployment) -> EmbeddingReading:
+        """See the protocol."""
+        model, count = deployment.model, len(call.inputs)
+        return EmbeddingReading(
+            lambda body: read_embeddings(body, call.model, count), lambda status, body: read_error(status, body, model)
+        )
+
+
+def without_foreign_knobs(call: EmbeddingCall, deployment: Deployment) -> EmbeddingCall:
+    """The call under Gemini's names, without what Gemini does not know, and without what only chats have.
+
+    Raises:
+        Unsupported: a knob that may not be dropped; the message names it.
+    """
+    named = {camel_name(name): raw for name, raw in call.extra.items()}
+    call = msgspec.structs.replace(call, extra={name: raw for name, raw in named.items() if name not in NATIVE})
+    return refuse_or_drop_embedding(
+        call, drop_params=deployment.drop_params, additional=deployment.additional_drop_params
+    )
 
 
 def _with_native_fields(call: Call) -> Call:
