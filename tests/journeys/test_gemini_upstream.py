@@ -231,14 +231,21 @@ def test_responses_and_ollama_clients(house: House) -> None:
     assert chat.json()["message"]["content"] == "Hello from Gemini."
 
 
-def test_a_client_of_gemini_gets_its_own_dialect_back(house: House) -> None:
-    parts = [call_part("get_weather", {"city": "Paris"}, signature=SIGNATURE)]
-    house.answers(parts, stream=False)
-    body = {"contents": [{"role": "user", "parts": [{"text": "weather?"}]}], "generationConfig": {"topK": 3}}
-    told = house.gateway.http("POST", "/v1beta/models/new:generateContent", body).json()
-    part = told["candidates"][0]["content"]["parts"][0]
-    assert part["functionCall"]["args"] == {"city": "Paris"} and part["thoughtSignature"] == SIGNATURE
+@pytest.mark.parametrize("model", ["old", "new"])
+def test_a_client_of_gemini_gets_what_no_other_dialect_has(house: House, model: str) -> None:
+    picture = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+    house.answers([picture], stream=False)
+    body = {"contents": [{"role": "user", "parts": [{"text": "a cat"}]}], "generationConfig": {"topK": 3}}
+    path = f"/v1beta/models/{model}"
+    told = house.gateway.http("POST", f"{path}:generateContent", body)
+    assert told.json()["candidates"][0]["content"]["parts"] == [picture]
     assert house.last["contents"] == body["contents"] and house.last["generationConfig"] == {"topK": 3}
+    house.answers([thought_part("Hm."), picture], stream=True)
+    streamed = house.gateway.http("POST", f"{path}:streamGenerateContent?alt=sse", body)
+    assert streamed.body.count(b"data: ") == 2 and b'"image/png"' in streamed.body
+    array = house.gateway.http("POST", f"{path}:streamGenerateContent", body)
+    words = [part["text"] for piece in array.json() for part in piece["candidates"][0]["content"]["parts"]]
+    assert "".join(words) == "Hello from Gemini."
 
 
 def test_texts_are_embedded_for_every_client(house: House) -> None:

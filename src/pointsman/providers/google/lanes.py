@@ -13,6 +13,7 @@ from pointsman.providers.express import ExpressLane, ExpressWay
 from pointsman.providers.google.access import google_credential
 from pointsman.providers.google.far_sides import VertexChatFar, VertexClaudeFar, VertexEmbeddingFar
 from pointsman.providers.google.places import Family, VertexPlace, family_of, gemini_root, model_in_vertex
+from pointsman.providers.google.relay import GeminiRelayLane, can_relay
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.tokens import Credential, TokenBook
 from pointsman.providers.translated import (
@@ -57,6 +58,8 @@ def gemini_lane(deployment: Deployment, operation: Operation, services: GoogleSe
     Raises:
         Unsupported: there is nothing for this operation.
     """
+    if can_relay(operation, deployment):
+        return GeminiRelayLane(deployment, _gemini_path)
     images = _images(operation, services.media, _READ_BY_GEMINI)
     far = GeminiFar(_gemini_path, clock=services.clock)
     return translated_lane(operation, far, deployment, images, embedding_far=GeminiEmbeddingFar(_gemini_path))
@@ -74,6 +77,8 @@ def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleSe
     family = family_of(deployment)
     if family not in {"gemini", "anthropic"} and operation is Operation.CHAT:
         return VertexExpressLane(deployment, place, credential)
+    if family == "gemini" and can_relay(operation, deployment):
+        return GeminiRelayLane(deployment, place.model_path, credential)
     images = _images(operation, services.media, _READ_BY_VERTEX if family == "gemini" else ())
     far = SignedFar(_vertex_far(family, place, services.clock), credential)
     embedding_far = SignedEmbeddingFar(VertexEmbeddingFar(place), credential) if family == "gemini" else None

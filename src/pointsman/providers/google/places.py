@@ -28,7 +28,7 @@ _LOCATION: Final = "us-central1"
 
 _PLACE: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _VERSIONED: Final = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
-_OPENAPI: Final = ("deepseek-ai/", "meta/", "minimaxai/", "moonshotai/", "openai/gpt-oss-", "qwen/", "xai/", "zai-org/",
+_OPENAPI: Final = ("deepseek-ai/", "meta/", "minimaxai/", "moonshotai/", "openai/", "qwen/", "xai/", "zai-org/",
                    "google/gemma-", "openapi/")  # fmt: skip
 _MISTRALS: Final = ("mistral", "codestral", "ministral")
 _TUNED: Final = "gemini/"
@@ -77,8 +77,16 @@ def family_of(deployment: Deployment) -> Family:
 
 def model_in_vertex(deployment: Deployment) -> str:
     """The model's name in a body; a version behind ``@`` stands in the path only."""
+    if _own_endpoint(deployment.model):
+        return ""
     model = deployment.model.removeprefix("openapi/").removeprefix(_TUNED)
     return model.partition("@")[0] if family_of(deployment) in {"mistralai", "ai21"} else model
+
+
+def _own_endpoint(model: str) -> str:
+    """The number of an endpoint of one's own that speaks OpenAI's dialect (``openai/1234``), or nothing."""
+    number = model.removeprefix("openai/")
+    return number if number != model and number.isdecimal() else ""
 
 
 class VertexPlace:
@@ -101,11 +109,14 @@ class VertexPlace:
 
     def chat_path(self, *, stream: bool) -> bytes:
         """The path of a model that speaks OpenAI's dialect."""
+        own = _own_endpoint(self._deployment.model)
+        if own:
+            return f"{self._root('v1beta1')}/endpoints/{own}/chat/completions".encode("ascii")
         if family_of(self._deployment) == "openapi":
             return f"{self._root()}/endpoints/openapi/chat/completions".encode("ascii")
         return self.model_path(self._deployment, "streamRawPredict" if stream else "rawPredict")
 
-    def _root(self) -> str:
+    def _root(self, version: str = "v1") -> str:
         """The path of the project in its location.
 
         Raises:
@@ -117,5 +128,6 @@ class VertexPlace:
                 "No project is known for this deployment on Vertex AI.",
                 "Set vertex_project for it, or VERTEXAI_PROJECT where the gateway is started.",
             )
-        version = "" if _VERSIONED.search(Origin.parse(self._deployment.api_base).path) else "/v1"
-        return f"{version}/projects/{quote(project, safe=':.')}/locations/{_location_of(self._access.location)}"
+        is_held = _VERSIONED.search(Origin.parse(self._deployment.api_base).path)
+        place = f"/projects/{quote(project, safe=':.')}/locations/{_location_of(self._access.location)}"
+        return place if is_held else f"/{version}{place}"

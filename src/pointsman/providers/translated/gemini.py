@@ -54,9 +54,11 @@ class GeminiFar:
         """See the protocol."""
         demand_known_tools(call, "gemini")
         call = refuse_or_drop(
-            _with_native_fields(call), drop_params=deployment.drop_params, additional=deployment.additional_drop_params
+            _with_native_fields(_without_foreign_forms(call)),
+            drop_params=deployment.drop_params,
+            additional=deployment.additional_drop_params,
         )
-        call = _without_vain_thinking(_without_foreign_forms(call), deployment)
+        call = _without_vain_thinking(call, deployment)
         body = write_request(call, self._target(deployment))
         path = self._path_of(deployment, "streamGenerateContent" if call.stream else "generateContent")
         return Outbound(path + b"?alt=sse" if call.stream else path, body)

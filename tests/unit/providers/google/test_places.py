@@ -49,6 +49,8 @@ def test_a_location_never_names_another_host(location: str) -> None:
         ("claude-opus-4-5@20251101", "anthropic", "claude-opus-4-5@20251101"),
         ("meta/llama-4-maas", "openapi", "meta/llama-4-maas"),
         ("openapi/1234", "openapi", "1234"),
+        ("openai/1234", "openapi", ""),
+        ("openai/gpt-oss-20b-maas", "openapi", "openai/gpt-oss-20b-maas"),
         ("deepseek-ai/deepseek-v3.1-maas", "openapi", "deepseek-ai/deepseek-v3.1-maas"),
         ("mistral-large-2411@001", "mistralai", "mistral-large-2411"),
         ("codestral-2501", "mistralai", "codestral-2501"),
@@ -65,6 +67,8 @@ def test_paths_of_models() -> None:
     assert one.model_path(deployment("gemini-2.5-pro"), "x") == root + b"/publishers/google/models/gemini-2.5-pro:x"
     assert one.model_path(deployment("gemini/42"), "x") == root + b"/endpoints/42:x"
     assert place("meta/llama").chat_path(stream=True) == root + b"/endpoints/openapi/chat/completions"
+    own = b"/v1beta1/projects/p/locations/europe-west4/endpoints/1234/chat/completions"
+    assert place("openai/1234").chat_path(stream=False) == own
     assert place("jamba@1").chat_path(stream=True) == root + b"/publishers/ai21/models/jamba@1:streamRawPredict"
     assert (
         place("gemini-2.5-pro", "https://proxy/v1")
