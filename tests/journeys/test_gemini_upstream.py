@@ -9,6 +9,8 @@ from typing import Any
 import openai
 import pytest
 from anthropic.types import RawContentBlockStartEvent
+from google import genai
+from google.genai import types
 
 from pointsman.dialects.anthropic_messages.grammar import violations
 from tests.support.gateway import Gateway
@@ -246,6 +248,24 @@ def test_a_client_of_gemini_gets_what_no_other_dialect_has(house: House, model: 
     array = house.gateway.http("POST", f"{path}:streamGenerateContent", body)
     words = [part["text"] for piece in array.json() for part in piece["candidates"][0]["content"]["parts"]]
     assert "".join(words) == "Hello from Gemini."
+
+
+def test_googles_own_sdk_keeps_its_signatures(house: House) -> None:
+    options = types.HttpOptions(base_url=house.gateway.url)
+    with genai.Client(api_key=house.gateway.master_key, http_options=options) as client:
+        streamed = client.models.generate_content_stream(model="new", contents="one two three")
+        assert "".join(piece.text or "" for piece in streamed) == "Hello from Gemini."
+        house.calls_tools(stream=False)
+        chat = client.chats.create(model="new")
+        first = chat.send_message("weather?")
+        assert first.usage_metadata is not None and first.usage_metadata.thoughts_token_count == 7
+        answers = [
+            types.Part.from_function_response(name=call.name or "", response={"sky": "clear"})
+            for call in first.function_calls or ()
+        ]
+        assert chat.send_message(answers).text == "Hello from Gemini."
+    sent = house.last["contents"]
+    assert [part.get("thoughtSignature") for part in sent[1]["parts"]] == [SIGNATURE, None]
 
 
 def test_texts_are_embedded_for_every_client(house: House) -> None:
