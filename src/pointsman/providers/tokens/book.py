@@ -26,7 +26,7 @@ _MARGIN_SECONDS: Final = 30.0
 """How long before its end a token is used no more: the request has to arrive, and clocks differ."""
 
 _RETRY_SECONDS: Final = 10.0
-"""After a refresh that failed, while the former token is still good."""
+"""After a refresh that failed, while the former token is still good; and after a token that the upstream refused."""
 
 _ENTRIES_MAX: Final = 1024
 
@@ -78,9 +78,12 @@ class TokenSource(Protocol):
 
 
 class _Entry(msgspec.Struct):
+    """Times are those of the monotonic clock; ``forget_after`` bounds how often tokens are replaced for a refusal."""
+
     grant: Grant
     refresh_at: float
     expires_at: float
+    forget_after: float = 0.0
 
 
 class TokenBook:
@@ -119,10 +122,15 @@ class TokenBook:
         return result
 
     def forget(self, source: TokenSource, grant: Grant) -> None:
-        """The upstream refused this token: the next request gets another, unless there is one already."""
+        """The upstream refused this token: the next request gets another, unless there is one already.
+
+        Where it refuses one after the other, the token is not what is wrong, so that none is asked for in vain.
+        """
         entry = self._entries.get(source.identity)
-        if entry is not None and entry.grant is grant:
-            del self._entries[source.identity]
+        now = self._clock.monotonic()
+        if entry is not None and entry.grant is grant and now >= entry.forget_after:
+            entry.expires_at = now
+            entry.forget_after = now + _RETRY_SECONDS
 
     def _ask(self, source: TokenSource) -> asyncio.Task[Grant | GatewayError]:
         task = self._nursery.start(self._answer(source), "token")
@@ -144,9 +152,14 @@ class TokenBook:
         return grant
 
     def _keep(self, identity: str, grant: Grant) -> None:
-        self._entries.pop(identity, None)
+        former = self._entries.pop(identity, None)
         if len(self._entries) >= _ENTRIES_MAX:
             del self._entries[next(iter(self._entries))]
         end = self._clock.monotonic() + grant.seconds
         ahead = min(REFRESH_AHEAD_SECONDS, grant.seconds / 5)
-        self._entries[identity] = _Entry(grant, end - ahead, end - min(_MARGIN_SECONDS, grant.seconds / 10))
+        self._entries[identity] = _Entry(
+            grant,
+            refresh_at=end - ahead,
+            expires_at=end - min(_MARGIN_SECONDS, grant.seconds / 10),
+            forget_after=0.0 if former is None else former.forget_after,
+        )

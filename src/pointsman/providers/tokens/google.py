@@ -95,14 +95,14 @@ class GoogleIdentity(msgspec.Struct, frozen=True):
                 return said.encode("utf-8", "surrogateescape")
             try:
                 return _file(said)
-            except (OSError, ValueError) as problem:
+            except (OSError, ValueError, RuntimeError) as problem:
                 message = f"The file that vertex_credentials names cannot be read ({type(problem).__name__})."
                 raise credentials_refused(message, _HOW) from None
         if self.usual_file is None:
             return None
         try:
             return _file(self.usual_file)
-        except OSError:
+        except (OSError, RuntimeError):
             return None
 
 

@@ -132,6 +132,19 @@ async def test_a_credential_forgets_what_the_upstream_refused_and_only_that() ->
     assert (two.headers()[0][1].reveal(), bench.source.given) == ("Bearer token-2", 2)
 
 
+async def test_an_upstream_that_refuses_every_token_does_not_make_us_ask_for_more_and_more() -> None:
+    bench = Bench()
+    credential = TokenCredential(bench.book, bench.source)
+    for _ in range(5):
+        await credential.prepare(ASK)
+        credential.answered(401)
+    assert bench.source.given == 2
+    bench.clock.now += 11
+    credential.answered(401)
+    await credential.prepare(ASK)
+    assert bench.source.given == 3
+
+
 async def test_a_missing_credential_says_so() -> None:
     with pytest.raises(Rejected) as refused:
         await MissingCredential("nothing there", "Set a key.").prepare(ASK)
