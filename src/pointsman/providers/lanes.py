@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Final
 
 from pointsman.core.upstream import Deployment, Lane, Operation
-from pointsman.providers.express import ExpressLane
+from pointsman.providers.express import ExpressLane, plain_way
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated import (
     COMPLETION_CLIENTS,
     OpenAIChatFar,
     OpenAIEmbeddingFar,
     TranslatedCompletionLane,
+    has_newer_limit,
     translated_lane,
 )
 
@@ -50,7 +51,8 @@ class LaneBook:
         if provider is not None and provider.native is not None:
             return self._native[provider.native](deployment, operation)
         if operation in _EXPRESS:
-            return ExpressLane(deployment, operation)
+            newer_limit = operation is Operation.CHAT and has_newer_limit(deployment)
+            return ExpressLane(deployment, operation, plain_way(deployment, operation, newer_limit=newer_limit))
         completion_client = COMPLETION_CLIENTS.get(operation)
         if completion_client is not None:
             return TranslatedCompletionLane(completion_client, deployment)

@@ -47,7 +47,8 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) ->
     path = azure_path(deployment, operation, access.api_version)
     model = model_in_azure(deployment)
     if operation in _EXPRESS:
-        way = ExpressWay(path, path, model, credential, newer_limit=has_newer_limit(deployment))
+        newer_limit = operation is Operation.CHAT and has_newer_limit(deployment)
+        way = ExpressWay(path, path, model, credential, newer_limit=newer_limit)
         return ExpressLane(deployment, operation, way)
     embeddings = OpenAIEmbeddingFar(azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
     return _translated(deployment, operation, OpenAIChatFar(path, model=model), credential, embeddings)

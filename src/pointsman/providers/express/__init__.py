@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pointsman.providers.express.lane import ExpressLane, ExpressWay
+from pointsman.providers.express.lane import ExpressLane, ExpressWay, plain_way
 
-__all__ = ["ExpressLane", "ExpressWay"]
+__all__ = ["ExpressLane", "ExpressWay", "plain_way"]

@@ -10,7 +10,7 @@ from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
 from pointsman.providers.tokens import Credential
 
-__all__ = ["ExpressLane", "ExpressWay"]
+__all__ = ["ExpressLane", "ExpressWay", "plain_way"]
 
 _encode: Final = msgspec.json.Encoder().encode
 _INCLUDE_USAGE: Final = msgspec.Raw(b'{"include_usage":true}')
@@ -36,6 +36,11 @@ class ExpressWay(msgspec.Struct, frozen=True):
     newer_limit: bool = False
 
 
+def plain_way(deployment: Deployment, operation: Operation, *, newer_limit: bool = False) -> ExpressWay:
+    """The way to an OpenAI-compatible server; see :class:`ExpressWay`."""
+    return ExpressWay(_PATHS[operation], _PATHS[operation], deployment.model, newer_limit=newer_limit)
+
+
 class ExpressLane:
     """See :class:`pointsman.core.upstream.Lane`; ``way`` None: a plain OpenAI-compatible server.
 
@@ -44,7 +49,7 @@ class ExpressLane:
     """
 
     def __init__(self, deployment: Deployment, operation: Operation, way: ExpressWay | None = None) -> None:
-        way = way or ExpressWay(_PATHS[operation], _PATHS[operation], deployment.model)
+        way = way or plain_way(deployment, operation)
         self._path = way.path
         self._stream_path = way.stream_path
         self._credential = way.credential
