@@ -208,14 +208,14 @@ def test_credentials_that_are_none_say_what_to_check(launch: Launch) -> None:
             "model_list": [
                 entry("gone", "gemini-2.5-flash", google, vertex_project="p", vertex_credentials=gone),
                 entry("nofile", "gemini-2.5-flash", google, vertex_project="p", vertex_credentials="/no/such.json"),
-                entry("kind", "gemini-2.5-flash", google, vertex_credentials={"type": "external_account"}),
+                entry("kind", "gemini-2.5-flash", google, vertex_credentials={"type": "gdch_service_account"}),
             ]
         }
         gateway = launch(config)
         for name, word in (
             ("gone", "Token has been revoked"),
             ("nofile", "cannot be read"),
-            ("kind", "external_account"),
+            ("kind", "gdch_service_account"),
         ):
             answered = gateway.chat(name)
             assert answered.status == 401 and word in answered.json()["error"]["message"]

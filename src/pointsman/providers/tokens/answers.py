@@ -15,7 +15,7 @@ from pointsman.providers.tokens.credential import credentials_refused
 from pointsman.providers.transport import FetchReply, Origin
 from pointsman.wire.upstream_errors import fit_to_repeat, upstream_failure
 
-__all__ = ["ask_token", "read_grant"]
+__all__ = ["TIMEOUT_SECONDS", "ask_token", "read_grant"]
 
 TIMEOUT_SECONDS: Final = 10.0
 _FORM: Final = "application/x-www-form-urlencoded"

@@ -21,11 +21,12 @@ from pointsman.core.secret import Secret
 from pointsman.providers.tokens.answers import ask_token, read_grant
 from pointsman.providers.tokens.book import Fetcher, Grant
 from pointsman.providers.tokens.credential import credentials_refused
+from pointsman.providers.tokens.google_exchange import SCOPE, exchange, impersonate
+from pointsman.providers.tokens.google_keys import GoogleKeys, read_keys
 from pointsman.providers.tokens.signing import sign_rs256
 
 __all__ = ["GoogleIdentity"]
 
-_SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 _GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _TOKEN_URI: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _METADATA_HOST: Final = "metadata.google.internal"
@@ -36,22 +37,6 @@ _FILE_BYTES_MAX: Final = 256 * 1024
 _HOW: Final = "Set vertex_credentials to a service account's JSON, or to the path of a file with it."
 
 
-class _Keys(msgspec.Struct):
-    """A credentials file, of a service account or of a person."""
-
-    type: str = ""
-    project_id: str | None = None
-    quota_project_id: str | None = None
-    private_key_id: str | None = None
-    private_key: str | None = None
-    client_email: str | None = None
-    token_uri: str | None = None
-    client_id: str | None = None
-    client_secret: str | None = None
-    refresh_token: str | None = None
-
-
-_decode: Final = msgspec.json.Decoder(_Keys).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -73,15 +58,10 @@ class GoogleIdentity(msgspec.Struct, frozen=True):
         text = await asyncio.to_thread(self._read)
         if text is None:
             return await _of_machine(fetcher, self.metadata_host or _METADATA_HOST, clock)
-        try:
-            keys = _decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise credentials_refused("vertex_credentials is not the JSON of Google credentials.", _HOW) from None
-        if keys.type == "service_account":
-            return await _of_service_account(fetcher, keys, clock)
-        if keys.type == "authorized_user":
-            return await _of_person(fetcher, keys, clock)
-        raise credentials_refused(f"Google credentials of the type {keys.type[:60]!r} are not supported.", _HOW)
+        keys = read_keys(text)
+        if keys is None:
+            raise credentials_refused("vertex_credentials is not the JSON of Google credentials.", _HOW)
+        return await _of_keys(fetcher, keys, clock)
 
     def _read(self) -> bytes | None:
         """The credentials' JSON, or None where there are none.
@@ -106,7 +86,22 @@ class GoogleIdentity(msgspec.Struct, frozen=True):
             return None
 
 
-async def _of_service_account(fetcher: Fetcher, keys: _Keys, clock: Clock) -> Grant:
+async def _of_keys(fetcher: Fetcher, keys: GoogleKeys, clock: Clock) -> Grant:
+    match keys.type:
+        case "service_account":
+            return await _of_service_account(fetcher, keys, clock)
+        case "authorized_user":
+            return await _of_person(fetcher, keys, clock)
+        case "external_account":
+            return await exchange(fetcher, keys, clock)
+        case "impersonated_service_account" if keys.source_credentials and keys.service_account_impersonation_url:
+            own = await _of_keys(fetcher, keys.source_credentials, clock)
+            return await impersonate(fetcher, keys, own, clock)
+        case _:
+            raise credentials_refused(f"Google credentials of the type {keys.type[:60]!r} are not supported.", _HOW)
+
+
+async def _of_service_account(fetcher: Fetcher, keys: GoogleKeys, clock: Clock) -> Grant:
     if not keys.client_email or not keys.private_key:
         raise credentials_refused("The service account's JSON has no client_email or no private_key.", _HOW)
     url = keys.token_uri or _TOKEN_URI
@@ -114,7 +109,7 @@ async def _of_service_account(fetcher: Fetcher, keys: _Keys, clock: Clock) -> Gr
     header = {"alg": "RS256", "typ": "JWT", **({"kid": keys.private_key_id} if keys.private_key_id else {})}
     claims = {
         "iss": keys.client_email,
-        "scope": _SCOPE,
+        "scope": SCOPE,
         "aud": url,
         "iat": issued,
         "exp": issued + _ASSERTION_SECONDS,
@@ -125,7 +120,7 @@ async def _of_service_account(fetcher: Fetcher, keys: _Keys, clock: Clock) -> Gr
     return await ask_token(fetcher, url, form, now=clock.wall(), hint=hint, project=keys.project_id)
 
 
-async def _of_person(fetcher: Fetcher, keys: _Keys, clock: Clock) -> Grant:
+async def _of_person(fetcher: Fetcher, keys: GoogleKeys, clock: Clock) -> Grant:
     if not keys.refresh_token or not keys.client_id or not keys.client_secret:
         raise credentials_refused("The credentials have no client_id, client_secret or refresh_token.", _HOW)
     form = {

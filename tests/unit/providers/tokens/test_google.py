@@ -105,7 +105,9 @@ async def test_gclouds_file_comes_before_the_machine(tmp_path: Path) -> None:
     [
         ("{", "not the JSON"),
         ("/no/such/file.json", "FileNotFoundError"),
-        ('{"type":"external_account"}', "'external_account' are not supported"),
+        ('{"type":"gdch_service_account"}', "'gdch_service_account' are not supported"),
+        ('{"type":"impersonated_service_account"}', "are not supported"),
+        ('{"type":"external_account"}', "no audience"),
         ('{"type":"service_account"}', "no client_email"),
         ('{"type":"authorized_user"}', "refresh_token"),
     ],
@@ -127,3 +129,68 @@ async def test_a_refused_key_says_what_to_check(key: rsa.RSAPrivateKey) -> None:
     with pytest.raises(Rejected) as refused:
         await identity(account(key)).fetch(service, FakeClock())
     assert "Invalid JWT Signature" in refused.value.message and "clock" in (refused.value.hint or "")
+
+
+FEDERATED = {
+    "type": "external_account",
+    "audience": "//iam.googleapis.com/p",
+    "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+    "token_url": "https://sts.example/v1/token",
+}
+IMPERSONATE = "https://iam.example/robot:generateAccessToken"
+IMPERSONATED = {"accessToken": "robots", "expireTime": "1970-01-01T00:36:40Z"}
+
+
+async def test_somebody_elses_token_is_exchanged(tmp_path: Path) -> None:
+    file = tmp_path / "jwt"
+    file.write_text("theirs\n")
+    service = Answering(TOKEN)
+    await identity({**FEDERATED, "credential_source": {"file": str(file)}}).fetch(service, FakeClock())
+    assert service.asked[0].url == "https://sts.example/v1/token"
+    assert service.asked[0].form["subject_token"] == "theirs"
+    assert service.asked[0].form["grant_type"].endswith(":token-exchange")
+
+
+async def test_somebody_elses_token_may_be_at_an_address_and_lead_to_a_service_account() -> None:
+    source = {
+        "url": "https://token.example/",
+        "headers": {"X-A": "b"},
+        "format": {"type": "json", "subject_token_field_name": "value"},
+    }
+    keys = {**FEDERATED, "credential_source": source, "service_account_impersonation_url": IMPERSONATE}
+    service, clock = Answering({"value": "theirs"}, TOKEN, IMPERSONATED), FakeClock()
+    grant = await identity(keys).fetch(service, clock)
+    assert (grant.token.reveal(), grant.seconds) == ("robots", 2200 - clock.now)
+    assert [asked.url for asked in service.asked] == ["https://token.example/", FEDERATED["token_url"], IMPERSONATE]
+    assert service.asked[0].headers == {"X-A": "b"} and service.asked[1].form["subject_token"] == "theirs"
+    assert service.asked[2].headers == {"Authorization": "Bearer t"}
+
+
+async def test_a_person_may_act_as_a_service_account() -> None:
+    keys = {
+        "type": "impersonated_service_account",
+        "service_account_impersonation_url": IMPERSONATE,
+        "source_credentials": PERSON,
+        "quota_project_id": "q",
+    }
+    grant = await identity(keys).fetch(Answering(TOKEN, IMPERSONATED), FakeClock())
+    assert (grant.token.reveal(), grant.project) == ("robots", "q")
+    refusal = (403, {"error": {"message": "Permission denied on iam.serviceAccounts.getAccessToken"}})
+    with pytest.raises(Rejected, match="getAccessToken") as refused:
+        await identity(keys).fetch(Answering(TOKEN, refusal), FakeClock())
+    assert "TokenCreator" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [
+        ({"file": "/no/such"}, "FileNotFoundError"),
+        ({"environment_id": "aws1"}, "neither a file nor a url"),
+        ({"url": "https://token.example/"}, "status 404"),
+        ({"url": "https://token.example/", "format": {"type": "json", "subject_token_field_name": "x"}}, "format"),
+    ],
+)
+async def test_a_subject_token_that_is_not_there(source: dict[str, Any], word: str) -> None:
+    answer = (200, {"y": "z"}) if "format" in source else (404, "")
+    with pytest.raises(Rejected, match=word):
+        await identity({**FEDERATED, "credential_source": source}).fetch(Answering(answer), FakeClock())
