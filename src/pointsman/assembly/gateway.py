@@ -41,6 +41,7 @@ from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
 from pointsman.providers.lanes import LaneBook, NativeLanes
+from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.ollama import (
     ContextWindows,
@@ -76,6 +77,7 @@ class Gateway:
         self.loaded = self._started_with = loaded
         self.clock = SYSTEM_CLOCK
         self.nursery = Nursery(_tell_failure)
+        self._library_calls = Nursery(_tell_failure)
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
         self.storage.reset_clock = reset_clock(loaded)
@@ -120,6 +122,7 @@ class Gateway:
         """
         gateway = cls(plan, load(plan.config_path, process_environment()))
         await gateway.storage.open()
+        gateway.reach_long_tail()
         if gateway.discovery is not None:
             gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
@@ -156,6 +159,7 @@ class Gateway:
                 break
             await asyncio.sleep(_CUT_SECONDS)
         await self.nursery.close()
+        await self._library_calls.close()
         self.transport.close()
         await self.storage.close()
 
@@ -186,6 +190,12 @@ class Gateway:
             _log.warning("%s: was changed; the change takes effect at the next start.", path)
         _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
 
+    def reach_long_tail(self) -> None:
+        """Begin to import LiteLLM's library, once something configured is served through it."""
+        if self.routes.needs_library and self.house.sender is self.transport:
+            silence = keepalive_seconds(self.loaded)
+            self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
+
     def _take_over(self, loaded: Loaded) -> None:
         self.loaded = loaded
         self.admission.settings = admission_settings(loaded)
@@ -194,6 +204,7 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.house.manners = self._manners(loaded)
         self.house.table = self.routes.table()
+        self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ class Provider(msgspec.Struct, frozen=True):
 
     ``cloud`` names whose kind of access it takes (``azure``, ``aws``, ``google``); empty: an address and a key do.
     ``keys`` and ``bases`` are variables of the environment, ``key_header`` bears the key, ``headers`` go with every
-    request.
+    request. ``long_tail``: it is reached through LiteLLM's library.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Provider(msgspec.Struct, frozen=True):
     cloud: str = ""
     key_header: str = "Authorization"
     headers: Mapping[str, str] = {}
+    long_tail: bool = False
 
     def base_in(self, environment: Mapping[str, str]) -> str | None:
         """The address, from the environment or as usual."""
@@ -70,7 +71,15 @@ def providers() -> Mapping[str, Provider]:
 
 def find_provider(name: str) -> Provider | None:
     """The provider with this LiteLLM prefix, or None."""
-    return providers().get(name)
+    own = providers().get(name)
+    return Provider(name, long_tail=True) if own is None and name in _long_tail() else own
+
+
+@cache
+def _long_tail() -> frozenset[str]:
+    """The prefixes for which there is nothing of our own."""
+    lines = (Path(__file__).parent / "long_tail.txt").read_text("utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 def split_model(model: str, forced: str | None, *, has_base: bool) -> tuple[str, str]:
@@ -82,7 +91,7 @@ def split_model(model: str, forced: str | None, *, has_base: bool) -> tuple[str,
     prefix, slash, rest = model.partition("/")
     if forced:
         return forced, rest if slash and prefix == forced else model
-    if not slash or (prefix not in providers() and has_base):
+    if not slash or (has_base and find_provider(prefix) is None):
         return "openai", model
     return prefix, rest
 
