@@ -99,10 +99,11 @@ class _Maker:
             message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
             raise _Skipped(message + " with its api_base")
         self._provider: Provider = provider
-        base = params.api_base or provider.base_in(environment)
+        base = provider.completed(params.api_base) if params.api_base else provider.base_in(environment)
         if base is None:
             message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
-            raise Misconfigured(message, hint="Add litellm_params.api_base.")
+            set_or = f"Set {' and '.join(provider.needs)}, or a" if provider.needs else "A"
+            raise Misconfigured(message, hint=f"{set_or}dd litellm_params.api_base.")
         Origin.parse(base)
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
