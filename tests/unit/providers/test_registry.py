@@ -42,8 +42,8 @@ def test_every_row_says_what_it_is_and_where_that_is_described(name: str) -> Non
 def test_the_habits_of_every_row_name_fields_of_a_request_and_do_not_contradict_one_another(name: str) -> None:
     habits = providers()[name].chat
     refused = {*habits.refuses, *(field for fields in habits.refuses_by_model.values() for field in fields)}
-    named = {*habits.renames, *habits.renames.values(), *habits.drops, *refused}
-    assert named <= _FIELDS | HINTS
+    assert {*habits.renames, *habits.drops, *refused} <= _FIELDS | HINTS
+    assert all(other.isidentifier() for other in habits.renames.values())
     assert refused.isdisjoint(habits.drops) and refused.isdisjoint(habits.renames.values())
     assert not set(habits.renames) & set(habits.renames.values())
 
