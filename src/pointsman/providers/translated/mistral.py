@@ -25,7 +25,7 @@ from pointsman.providers.translated.defaults import NOT_THE_OPERATORS
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
 from pointsman.providers.translated.tools import demand_known_tools
 
-__all__ = ["MistralFar", "mistral_lane"]
+__all__ = ["FillInLane", "MistralChatLane", "MistralFar", "mistral_lane"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
