@@ -83,6 +83,11 @@ def running() -> Iterator[House]:
                 "model_name": "command-reasoning",
                 "litellm_params": {"model": "cohere_chat/command-a-reasoning-08-2025", **at_cohere},
             },
+            {
+                "model_name": "embedder",
+                "litellm_params": {"model": "cohere/embed-v4.0", **at_cohere},
+                "model_info": {"mode": "embedding"},
+            },
             {"model_name": "small", "litellm_params": {"model": "mistral/some-small-model", **at_mistral}},
             {"model_name": "magistral", "litellm_params": {"model": "mistral/magistral-small-latest", **at_mistral}},
             {
@@ -251,6 +256,13 @@ def test_codestral_fills_in_the_middle(house: House, stream: bool) -> None:
     assert house.mistral.requests[-1].path == "/v1/fim/completions"
     sent = {"model": "codestral-2405", "prompt": "def f(", "suffix": "): pass", "max_tokens": 9}
     assert house.sent("fim") == ({**sent, "stream": True} if stream else sent)
+
+
+def test_embeddings_of_cohere(house: House) -> None:
+    answer = house.openai.embeddings.create(model="embedder", input=["a", "bb"], dimensions=256)
+    assert [item.embedding for item in answer.data] == [[1.0, 0.5], [2.0, 0.5]]
+    assert answer.model == "embedder" and answer.usage.prompt_tokens == 3
+    assert house.cohere.requests[-1].path == "/v2/embed"
 
 
 def test_errors_of_cohere_keep_their_words_and_class(house: House) -> None:

@@ -31,6 +31,10 @@ class FakeCohere(FakeServer):
     async def answer(self, request: RecordedRequest) -> Reply:
         if request.header("authorization") != f"Bearer {self.key}":
             return cohere_error(401, "invalid api token")
+        if request.method == "POST" and request.path == "/v2/embed":
+            vectors = [[float(len(text)), 0.5] for text in request.json()["texts"]]
+            meta = {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 3.0}}
+            return Reply.json({"id": "54910170", "embeddings": {"float": vectors}, "meta": meta})
         if request.method != "POST" or request.path != "/v2/chat":
             return cohere_error(404, f"no such path {request.path}")
         body = request.json()

@@ -127,7 +127,7 @@ COHERE: Final = Provider(
     bases=("COHERE_API_BASE",),
     native="cohere",
     base_strips=("/chat", "/v1", "/v2"),
-    serves=("chat",),
+    serves=("chat", "embeddings"),
     docs="https://docs.litellm.ai/docs/providers/cohere",
 )
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call, CompletionCall
+from pointsman.core.call import Call
 from pointsman.core.upstream import Answer, Ask, Deployment, Lane, Operation, Outbound
 from pointsman.dialects.mistral.knobs import refuse_or_drop, refuse_or_drop_completion
 from pointsman.dialects.mistral.requests import rewrite_request, write_completion_request
@@ -14,20 +14,18 @@ from pointsman.dialects.openai_chat.errors import read_error
 from pointsman.dialects.openai_chat.replies import read_reply
 from pointsman.dialects.openai_chat.requests import write_request
 from pointsman.dialects.openai_chat.streams import StreamReader
-from pointsman.dialects.openai_completions.replies import write_reply as write_completion_reply
-from pointsman.dialects.openai_completions.requests import read_request as read_completion_request
-from pointsman.dialects.openai_completions.streams import StreamWriter as CompletionWriter
 from pointsman.providers.express import ExpressLane
-from pointsman.providers.fitting import fitting_for
+from pointsman.providers.fitting import Fitting, fitting_for
+from pointsman.providers.registry import Habits
 from pointsman.providers.translated.answer import TranslatedAnswer
-from pointsman.providers.translated.clients import translated_lane
+from pointsman.providers.translated.clients import COMPLETION_CLIENTS, translated_lane
+from pointsman.providers.translated.completions import CompletionClient, read_completion_call
 from pointsman.providers.translated.defaults import NOT_THE_OPERATORS
-from pointsman.providers.translated.sides import Reading, SseFrames, Writing
+from pointsman.providers.translated.openai import OpenAIEmbeddingFar
+from pointsman.providers.translated.sides import Reading, SseFrames
 from pointsman.providers.translated.tools import demand_known_tools
 
 __all__ = ["FillInLane", "MistralChatLane", "MistralFar", "mistral_lane"]
-
-_encode: Final = msgspec.json.Encoder().encode
 
 _PLAIN: Final = frozenset({
     "frequency_penalty", "max_completion_tokens", "max_tokens", "messages", "metadata", "model", "n",
@@ -40,6 +38,7 @@ _MARKS: Final = (
     b'"tool_call',
 )  # fmt: skip
 """What messages have in them that Mistral wants otherwise: the role, parts, fields and ids of calls."""
+_EMBEDDING: Final = Habits(developer_role=True, renames={"dimensions": "output_dimension"}, drops=("user",))
 _ASSISTANT: Final = b'"assistant"'
 _USER: Final = b'"user"'
 
@@ -93,11 +92,12 @@ class MistralChatLane:
 
 
 class FillInLane:
-    """From an OpenAI client's older completions to ``/fim/completions``; see :class:`pointsman.core.upstream.Lane`."""
+    """From any client of text completions to ``/fim/completions``; see :class:`pointsman.core.upstream.Lane`."""
 
     prepares = False
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, client: CompletionClient, deployment: Deployment) -> None:
+        self._client = client
         self._deployment = deployment
         self._defaults = {name: raw for name, raw in deployment.pinned.items() if name not in NOT_THE_OPERATORS}
 
@@ -107,18 +107,19 @@ class FillInLane:
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
         deployment = self._deployment
+        # A copy, since another deployment may be asked next, whose operator's fields are others.
+        asked = msgspec.structs.replace(ask, fields={**self._defaults, **ask.fields}) if self._defaults else ask
         call = refuse_or_drop_completion(
-            read_completion_request(_encode({**self._defaults, **ask.fields}), ask.model),
+            self._client.read(asked),
             drop_params=deployment.drop_params,
             additional=deployment.additional_drop_params,
         )
         return Outbound(b"/fim/completions", write_completion_request(call, deployment.model))
 
     def answer(self, ask: Ask) -> Answer:
-        """See the protocol."""
-        call = CompletionCall(ask.model, (), stream=ask.stream, include_usage=ask.include_usage)
+        """See the protocol; the request has been written by now."""
         reading = Reading(SseFrames(), StreamReader(), read_reply, read_error)
-        writing = Writing(CompletionWriter(call), lambda reply: write_completion_reply(reply, call))
+        writing = self._client.writing(read_completion_call(self._client, ask))
         return TranslatedAnswer(reading, writing, ask.prompt_estimate)
 
 
@@ -130,11 +131,12 @@ def mistral_lane(deployment: Deployment, operation: Operation) -> Lane:
     """
     if operation is Operation.CHAT:
         return MistralChatLane(deployment)
-    if operation is Operation.COMPLETION:
-        return FillInLane(deployment)
     if operation is Operation.EMBEDDING:
-        return ExpressLane(deployment, operation)
-    return translated_lane(operation, MistralFar(), deployment)
+        return ExpressLane(deployment, operation, Fitting(_EMBEDDING, title="Mistral", model="", drop_params=True))
+    completion_client = COMPLETION_CLIENTS.get(operation)
+    if completion_client is not None:
+        return FillInLane(completion_client, deployment)
+    return translated_lane(operation, MistralFar(), deployment, embedding_far=OpenAIEmbeddingFar())
 
 
 def _thinks(deployment: Deployment) -> bool:

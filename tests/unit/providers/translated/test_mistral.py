@@ -80,6 +80,15 @@ def test_older_completions_fill_in_the_middle() -> None:
     assert (told["object"], told["model"], told["choices"][0]["text"]) == ("text_completion", "public", "mid")
 
 
+def test_an_operators_field_goes_to_its_own_deployment_only() -> None:
+    lane = mistral_lane(msgspec.structs.replace(SMALL, pinned={"max_tokens": msgspec.Raw(b"3")}), Operation.COMPLETION)
+    ask = read_ask(b'{"model":"public","prompt":"a"}', Operation.COMPLETION, None)
+    assert json.loads(lane.write(ask).body)["max_tokens"] == 3 and "max_tokens" not in ask.fields
+    assert json.loads(lane.answer(ask).whole(b'{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}'))
+
+
 def test_embeddings_are_relayed() -> None:
-    ask = read_ask(b'{"model":"public","input":"a"}', Operation.EMBEDDING, None)
-    assert mistral_lane(SMALL, Operation.EMBEDDING).write(ask).path == b"/embeddings"
+    ask = read_ask(b'{"model":"public","input":"a","dimensions":8,"user":"u"}', Operation.EMBEDDING, None)
+    outbound = mistral_lane(SMALL, Operation.EMBEDDING).write(ask)
+    sent = {"model": "mistral-small", "input": "a", "output_dimension": 8}
+    assert (outbound.path, json.loads(outbound.body)) == (b"/embeddings", sent)
