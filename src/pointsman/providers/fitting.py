@@ -14,6 +14,7 @@ import msgspec
 from pointsman.core.upstream import Deployment
 from pointsman.dialects.droppable import demand_droppable
 from pointsman.providers.registry import Habits, find_provider
+from pointsman.providers.thinking import fit_thinking
 
 __all__ = ["Fitting", "fitting_for"]
 
@@ -39,12 +40,21 @@ _THOUGHT: Final = b'"reasoning_content"'
 _BLOCKS: Final = b'"thinking_blocks"'
 _CALLS: Final = b'"tool_calls"'
 _SWITCHED_OFF: Final = b'"disabled"'
+_WISHES: Final = frozenset({"reasoning", "reasoning_effort", "thinking"})
 
 
 class Fitting:
     """Writes the body for one service: what it has other names for renamed, what it refuses dropped or refused."""
 
-    def __init__(self, habits: Habits, *, title: str, model: str, drop_params: bool) -> None:
+    def __init__(
+        self,
+        habits: Habits,
+        *,
+        title: str,
+        model: str,
+        drop_params: bool,
+        capabilities: frozenset[str] = frozenset(),
+    ) -> None:
         by_model = [
             name for pattern, names in habits.refuses_by_model.items() if fnmatchcase(model, pattern) for name in names
         ]
@@ -53,6 +63,8 @@ class Fitting:
         self._refuses = frozenset((*habits.refuses, *by_model))
         self._title = title
         self._drop_params = drop_params
+        self._reasons = "reasoning" in capabilities
+        self._may_reason = self._reasons or not capabilities
         self._habits = habits
         self._marks = _marks(habits)
 
@@ -70,6 +82,14 @@ class Fitting:
             fields.pop(name, None)
         if not self._refuses.isdisjoint(fields):
             self._refuse(fields)
+        if self._habits.thinking and not _WISHES.isdisjoint(fields):
+            fit_thinking(
+                fields,
+                self._habits,
+                title=self._title,
+                may_reason=self._may_reason,
+                drop_params=self._drop_params,
+            )
         body = _encode(fields)
         # What is in the messages is looked for in the bytes, since hardly any request has it.
         if any(mark in body for mark in self._marks):
@@ -113,7 +133,8 @@ class Fitting:
         if habits.reasoning != "reasoning_content":
             message.pop("thinking_blocks", None)
             thought = message.pop("reasoning_content", None)
-            if habits.reasoning == "none":
+            if habits.reasoning == "none" or (habits.thinking == "effort" and not self._reasons):
+                # Groq and Cerebras refuse it for models that do not reason.
                 message.pop("reasoning", None)
             elif thought is not None:
                 message.setdefault("reasoning", thought)
@@ -128,7 +149,13 @@ def fitting_for(deployment: Deployment) -> Fitting | None:
     provider = find_provider(deployment.provider)
     if provider is None or provider.chat == Habits(developer_role=True):
         return None
-    return Fitting(provider.chat, title=provider.title, model=deployment.model, drop_params=deployment.drop_params)
+    return Fitting(
+        provider.chat,
+        title=provider.title,
+        model=deployment.model,
+        drop_params=deployment.drop_params,
+        capabilities=deployment.capabilities,
+    )
 
 
 def _is_said(name: str, value: bytes) -> bool:
@@ -141,7 +168,7 @@ def _marks(habits: Habits) -> tuple[bytes, ...]:
     marks = [] if habits.developer_role else [bytes(_DEVELOPER)]
     if habits.reasoning != "reasoning_content":
         marks += [_THOUGHT, _BLOCKS]
-    if habits.reasoning == "none":
+    if habits.reasoning != "reasoning_content" and habits.thinking in {"", "effort"}:
         marks.append(b'"reasoning"')
     if habits.reasoning_required:
         marks.append(_CALLS)

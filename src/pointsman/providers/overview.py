@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import msgspec
 
 from pointsman.providers.registry import Habits, Provider, Service, providers
 
 __all__ = ["ProviderOverview", "Variable", "overviews", "told_habits"]
+
+_THINKING_WORDS: Final = {
+    "effort": "reasoning_effort",
+    "thinking": "thinking.type",
+    "thinking_and_effort": "thinking.type and reasoning_effort",
+    "enable_thinking": "enable_thinking and thinking_budget",
+    "reasoning": "reasoning",
+}
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -65,6 +74,8 @@ def told_habits(habits: Habits) -> Iterator[str]:
         yield "reasoning of earlier turns is not sent back"
     elif habits.reasoning != "reasoning_content":
         yield f"reasoning of earlier turns is sent back as {habits.reasoning}"
+    if habits.thinking:
+        yield f"asked how hard to think with {_THINKING_WORDS[habits.thinking]}"
     if habits.reasoning_required:
         yield "a turn that called tools is sent back with its reasoning, or a blank one"
 

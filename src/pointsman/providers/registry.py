@@ -43,6 +43,8 @@ class Habits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refuses_by_model: Mapping[str, tuple[str, ...]] = {}
     reasoning: Literal["reasoning_content", "reasoning", "none"] = "reasoning_content"
     reasoning_required: bool = False
+    thinking: Literal["", "effort", "thinking", "thinking_and_effort", "enable_thinking", "reasoning"] = ""
+    efforts: tuple[str, ...] = ()
 
 
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

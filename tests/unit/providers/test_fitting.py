@@ -21,10 +21,19 @@ from pointsman.providers.translated import OpenAIChatFar
 USER = {"role": "user", "content": "Hi"}
 
 
-def at(provider: str, model: str = "some-model", *, drop_params: bool = False) -> Deployment:
+REASONS = frozenset({"reasoning"})
+
+
+def at(
+    provider: str,
+    model: str = "some-model",
+    *,
+    drop_params: bool = False,
+    capabilities: frozenset[str] = frozenset(),
+) -> Deployment:
     return Deployment(
         id="d", group="public", provider=provider, model=model, litellm_model=f"{provider}/{model}",
-        api_base="http://x/v1", price=None, drop_params=drop_params,
+        api_base="http://x/v1", price=None, drop_params=drop_params, capabilities=capabilities,
     )  # fmt: skip
 
 
@@ -88,10 +97,12 @@ def test_the_word_developer_in_a_text_changes_nothing() -> None:
 
 def test_reasoning_goes_back_under_the_name_that_the_service_has_for_it() -> None:
     messages = assistant(reasoning_content="Hm.", thinking_blocks=[{"type": "thinking", "thinking": "Hm."}])
-    assert written(at("groq"), messages=messages)["messages"][1] == {
-        "role": "assistant", "content": "Yes?", "reasoning": "Hm.",
-    }  # fmt: skip
-    assert "reasoning" not in written(at("perplexity"), messages=assistant(reasoning="Hm."))["messages"][1]
+    plain = {"role": "assistant", "content": "Yes?"}
+    for deployment in (at("groq", capabilities=REASONS), at("openrouter")):
+        assert written(deployment, messages=messages)["messages"][1] == {**plain, "reasoning": "Hm."}
+    assert written(at("groq"), messages=messages)["messages"][1] == plain, "refused for models that do not reason"
+    assert written(at("groq"), messages=assistant(reasoning="Hm."))["messages"][1] == plain
+    assert written(at("perplexity"), messages=assistant(reasoning="Hm."))["messages"][1] == plain
     assert written(at("deepseek"), messages=messages)["messages"] == messages
 
 
@@ -114,7 +125,7 @@ def test_what_cannot_be_read_is_left_for_the_service_to_refuse() -> None:
 
 
 def test_a_translated_request_is_fitted_as_well() -> None:
-    deployment = at("groq")
+    deployment = at("groq", capabilities=REASONS)
     call = Call(
         "public",
         (
@@ -128,3 +139,48 @@ def test_a_translated_request_is_fitted_as_well() -> None:
     sent = msgspec.json.decode(OpenAIChatFar(fitting_for(deployment)).write(call, deployment).body)
     assert [message["role"] for message in sent["messages"]] == ["system", "user", "assistant", "tool"]
     assert sent["messages"][2]["reasoning"] == "Hm." and "reasoning_content" not in sent["messages"][2]
+
+
+@pytest.mark.parametrize(
+    ("provider", "asked", "expected"),
+    [
+        ("groq", {"reasoning_effort": "xhigh"}, {"reasoning_effort": "high"}),
+        ("groq", {"reasoning_effort": "minimal"}, {"reasoning_effort": "low"}),
+        ("groq", {"thinking": {"type": "enabled", "budget_tokens": 2000}}, {"reasoning_effort": "medium"}),
+        ("groq", {"thinking": {"type": "enabled", "budget_tokens": 20000}}, {"reasoning_effort": "high"}),
+        ("groq", {"thinking": {"type": "disabled"}}, {"reasoning_effort": "none"}),
+        ("groq", {"thinking": {"type": "adaptive"}}, {}),
+        ("groq", {"reasoning": {"effort": "low"}}, {"reasoning_effort": "low"}),
+        ("groq", {"reasoning_effort": {"effort": "low", "summary": "auto"}}, {"reasoning_effort": "low"}),
+        ("groq", {"reasoning_effort": None}, {}),
+        ("groq", {"reasoning_effort": "default"}, {}),
+        ("xai", {"reasoning_effort": "xhigh"}, {"reasoning_effort": "xhigh"}),
+        ("deepseek", {"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}),
+        ("deepseek", {"reasoning_effort": "max"}, {"thinking": {"type": "enabled"}, "reasoning_effort": "max"}),
+        ("deepseek", {"thinking": {"type": "enabled"}}, {"thinking": {"type": "enabled"}}),
+        ("zai", {"reasoning_effort": "high"}, {"thinking": {"type": "enabled"}}),
+        ("zai", {"thinking": {"type": "enabled", "budget_tokens": 9}}, {"thinking": {"type": "enabled"}}),
+        ("dashscope", {"reasoning": {"max_tokens": 9}}, {"enable_thinking": True, "thinking_budget": 9}),
+        ("dashscope", {"reasoning_effort": "none"}, {"enable_thinking": False}),
+        ("openrouter", {"reasoning_effort": "high"}, {"reasoning": {"effort": "high"}}),
+        ("openrouter", {"thinking": {"type": "enabled", "budget_tokens": 9}}, {"reasoning": {"max_tokens": 9}}),
+        ("openrouter", {"thinking": {"type": "disabled"}}, {"reasoning": {"enabled": False}}),
+        ("hosted_vllm", {"thinking": {"type": "enabled", "budget_tokens": 9}}, {"reasoning_effort": "low"}),
+        ("groq", {"reasoning_effort": 7}, {"reasoning_effort": 7}),
+    ],
+)
+def test_how_hard_to_think_is_said_in_the_words_of_the_service(
+    provider: str, asked: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    sent = written(at(provider), **asked)
+    del sent["model"], sent["messages"]
+    assert sent == expected
+
+
+def test_a_model_known_not_to_reason_is_not_asked_to() -> None:
+    knows = frozenset({"function_calling"})
+    with pytest.raises(Unsupported, match="Groq does not support thinking"):
+        written(at("groq", capabilities=knows), thinking={"type": "enabled"})
+    dropped = written(at("groq", capabilities=knows, drop_params=True), thinking={"type": "enabled"})
+    assert not dropped.keys() & {"thinking", "reasoning_effort"}
+    assert "reasoning_effort" not in written(at("groq", capabilities=knows), reasoning_effort="none")
