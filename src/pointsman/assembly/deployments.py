@@ -107,10 +107,13 @@ class _Maker:
             raise _Skipped(
                 f"{name} is served through LiteLLM's library; install it with: pip install 'pointsman[litellm]'"
             )
-        base = params.api_base or provider.base_in(environment) or ("" if provider.long_tail else None)
+        base = provider.completed(params.api_base) if params.api_base else provider.base_in(environment)
+        if base is None and provider.long_tail:
+            base = ""
         if base is None:
             message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
-            raise Misconfigured(message, hint="Add litellm_params.api_base.")
+            set_or = f"Set {' and '.join(provider.needs)}, or a" if provider.needs else "A"
+            raise Misconfigured(message, hint=f"{set_or}dd litellm_params.api_base.")
         if base:
             Origin.parse(base)
         self.long_tail = provider.long_tail

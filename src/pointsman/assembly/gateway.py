@@ -51,7 +51,7 @@ from pointsman.providers.ollama import (
     management_hosts,
     ollama_lane,
 )
-from pointsman.providers.translated import AnthropicFar, translated_lane
+from pointsman.providers.translated import AnthropicFar, CohereEmbeddingFar, CohereFar, mistral_lane, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -98,7 +98,14 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook({"ollama": self._ollama_lanes(), "anthropic": _anthropic_lane}),
+            lanes=LaneBook(
+                {
+                    "ollama": self._ollama_lanes(),
+                    "anthropic": _anthropic_lane,
+                    "cohere": _cohere_lane,
+                    "mistral": mistral_lane,
+                }
+            ),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -275,6 +282,10 @@ class Gateway:
 
 def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:
     return translated_lane(operation, AnthropicFar(), deployment)
+
+
+def _cohere_lane(deployment: Deployment, operation: Operation) -> Lane:
+    return translated_lane(operation, CohereFar(), deployment, embedding_far=CohereEmbeddingFar())
 
 
 def _audience(metrics: CallMetrics) -> Audience:
