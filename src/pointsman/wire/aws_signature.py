@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -22,7 +21,9 @@ __all__ = ["AwsKeys", "SigningScope", "UnsignedRequest", "signature_headers"]
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _END: Final = "aws4_request"
-_UNRESERVED: Final = "-_.~"
+_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+_SLASH: Final = frozenset(b"/")
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _SPACES: Final = re.compile(r"\s+")
 
 
@@ -111,14 +112,18 @@ def _canonical_path(path: str) -> str:
         elif part not in {"", "."}:
             parts.append(part)
     tail = "/" if parts and path.endswith("/") else ""
-    return quote("/" + "/".join(parts) + tail, safe="/" + _UNRESERVED)
+    return _encoded(f"/{'/'.join(parts)}{tail}".encode(), _UNRESERVED | _SLASH)
 
 
 def _canonical_query(query: str) -> str:
     pairs = [part.partition("=") for part in query.split("&") if part]
-    encoded = sorted((_encoded(name), _encoded(value)) for name, _, value in pairs)
+    encoded = sorted((_encoded(_decoded(name)), _encoded(_decoded(value))) for name, _, value in pairs)
     return "&".join(f"{name}={value}" for name, value in encoded)
 
 
-def _encoded(text: str) -> str:
-    return quote(unquote(text), safe=_UNRESERVED)
+def _decoded(text: str) -> bytes:
+    return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), text.encode())
+
+
+def _encoded(raw: bytes, kept: frozenset[int] = _UNRESERVED) -> str:
+    return "".join(chr(byte) if byte in kept else f"%{byte:02X}" for byte in raw)

@@ -1,0 +1,73 @@
+"""Where a model of Bedrock is, and under which id it is asked for there.
+
+Sources: https://docs.aws.amazon.com/general/latest/gr/bedrock.html (endpoints) and
+https://docs.litellm.ai/docs/providers/bedrock (``bedrock/converse/…``, ``bedrock/<region>/…``, ARNs).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from pointsman.core.access import AwsAccess
+from pointsman.core.upstream import Deployment
+
+__all__ = ["model_path", "named_model", "region_of", "runtime_base", "service_base"]
+
+_ROUTE: Final = re.compile(r"^(?:converse|converse_like|invoke)/")
+_REGION: Final = re.compile(r"^([a-z]{2}(?:-[a-z]+){1,2}-\d{1,2})/")
+_ARN: Final = re.compile(r"^arn:aws[\w-]*:[\w-]+:([a-z0-9-]+):")
+
+_USUAL_REGION: Final = "us-west-2"
+"""As in LiteLLM, where nobody names any."""
+
+_SUFFIXES: Final = (
+    ("cn-", "amazonaws.com.cn"),
+    ("eusc-", "amazonaws.eu"),
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("us-iso-", "c2s.ic.gov"),
+)
+_decode_text: Final = msgspec.json.Decoder(str).decode
+
+
+def named_model(model: str) -> str:
+    """The id in a ``litellm_params.model``, without the words that only say how or where it is asked."""
+    before = ""
+    while before != model:
+        before = model
+        model = _REGION.sub("", _ROUTE.sub("", model))
+    return model
+
+
+def region_of(model: str, access: AwsAccess) -> str:
+    """The region of a model: what its own name says, else what is configured, else LiteLLM's usual one."""
+    found = _REGION.match(_ROUTE.sub("", model)) or _ARN.match(named_model(model))
+    return found[1] if found else access.region or _USUAL_REGION
+
+
+def service_base(service: str, region: str) -> str:
+    """The address of a service in a region."""
+    suffix = next((suffix for beginning, suffix in _SUFFIXES if region.startswith(beginning)), "amazonaws.com")
+    return f"https://{service}.{region}.{suffix}"
+
+
+def runtime_base(model: str, access: AwsAccess) -> str:
+    """The address at which a model is asked, where the deployment has no ``api_base``."""
+    return access.runtime_endpoint or service_base("bedrock-runtime", region_of(model, access))
+
+
+def model_path(deployment: Deployment, *, stream: bool) -> bytes:
+    """The path of a request. ``litellm_params.model_id`` wins over the model's name: an ARN, which may have slashes."""
+    given = deployment.pinned.get("model_id")
+    model = named_model(deployment.model) if given is None else _text(given) or named_model(deployment.model)
+    return f"/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}".encode()
+
+
+def _text(raw: msgspec.Raw) -> str:
+    try:
+        return _decode_text(raw)
+    except msgspec.MsgspecError:
+        return ""
