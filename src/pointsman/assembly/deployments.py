@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.assembly.access import read_access
+from pointsman.assembly.access import cloud_base, read_access
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -99,7 +99,9 @@ class _Maker:
             message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
             raise _Skipped(message + " with its api_base")
         self._provider: Provider = provider
-        base = params.api_base or provider.base_in(environment)
+        self._access = read_access(params, provider, environment)
+        self._given_base = params.api_base or provider.base_in(environment)
+        base = self._base_of(self.model)
         if base is None:
             message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
             raise Misconfigured(message, hint="Add litellm_params.api_base.")
@@ -107,7 +109,6 @@ class _Maker:
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
         self._base = base.rstrip("/")
-        self._access = read_access(params, provider, environment)
         key = provider.key_in(environment)
         self._key = params.api_key or (Secret(key) if key else None)
 
@@ -123,6 +124,10 @@ class _Maker:
         """
         return not self._guessed or self._catalog.facts("openai", model) is not None
 
+    def _base_of(self, model: str) -> str | None:
+        """The address: as it is given, or where a cloud has the model."""
+        return self._given_base or cloud_base(self._access, model)
+
     def deployment(self, group: str, model: str, share: float = 1.0) -> Deployment:
         """The deployment that serves ``share`` of the requests for ``group`` with the upstream's ``model``."""
         entry, provider, settings = self.entry, self._provider, self._settings
@@ -137,7 +142,7 @@ class _Maker:
             provider=provider.name,
             model=model,
             litellm_model=fill(params.model, (model,)) if is_pattern(params.model) else params.model,
-            api_base=self._base,
+            api_base=(self._base_of(model) or self._base).rstrip("/"),
             price=price,
             charges=price is not None and not price.is_free,
             api_key=self._key,

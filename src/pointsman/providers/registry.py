@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["ANTHROPIC", "OLLAMA", "Provider", "find_provider", "is_guess", "providers", "split_model"]
+__all__ = ["ANTHROPIC", "BEDROCK", "OLLAMA", "Provider", "find_provider", "is_guess", "providers", "split_model"]
 
 
 class Provider(msgspec.Struct, frozen=True):
@@ -59,13 +59,16 @@ ANTHROPIC: Final = Provider(
     headers={"anthropic-version": "2023-06-01"},
 )
 
+BEDROCK: Final = Provider("bedrock", keys=("AWS_BEARER_TOKEN_BEDROCK",), native="bedrock", cloud="aws")
+
 
 @cache
 def providers() -> Mapping[str, Provider]:
     """Every provider by its LiteLLM prefix."""
     rows = tomllib.loads((Path(__file__).parent / "compatible.toml").read_text("utf-8"))
     compatible = {name: msgspec.convert({"name": name, **row}, Provider) for name, row in rows.items()}
-    return {**compatible, "ollama": OLLAMA, "ollama_chat": OLLAMA, "anthropic": ANTHROPIC}
+    bedrock = {"bedrock": BEDROCK, "bedrock_converse": BEDROCK}
+    return {**compatible, "ollama": OLLAMA, "ollama_chat": OLLAMA, "anthropic": ANTHROPIC, **bedrock}
 
 
 def find_provider(name: str) -> Provider | None:

@@ -112,7 +112,7 @@ class ReasoningText(_Wire):
 
 
 class ReasoningContent(_Wire):
-    """Reasoning that can be read or, as ``redacted_content``, cannot; ``text`` and ``signature`` are pieces of a stream."""
+    """Reasoning; ``redacted_content`` cannot be read, ``text`` and ``signature`` are pieces of a stream."""
 
     reasoning_text: ReasoningText | None = None
     redacted_content: str | None = None
