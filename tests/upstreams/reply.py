@@ -109,6 +109,11 @@ class Reply(msgspec.Struct, frozen=True):
         return cls._chunked("application/x-ndjson", [_text(line) + b"\n" for line in lines], gap_seconds, None)
 
     @classmethod
+    def chunked(cls, kind: str, blocks: Sequence[bytes]) -> Reply:
+        """A stream of any type, each block in a chunk of its own."""
+        return cls._chunked(kind, blocks, 0.0, None)
+
+    @classmethod
     def error(cls, status: int, message: str = "the upstream says no", *, retry_after: str | None = None) -> Reply:
         """An error with OpenAI's body."""
         kind = "invalid_request_error" if status < 429 else "server_error"

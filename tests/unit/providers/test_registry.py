@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.providers.registry import OLLAMA, Provider, find_provider, providers, split_model
+from pointsman.providers.registry import BEDROCK, OLLAMA, Provider, find_provider, providers, split_model
 from pointsman.providers.transport import Origin
 
 
 @pytest.mark.parametrize("name", sorted(providers()))
 def test_every_row_has_a_usable_address_and_names_of_variables(name: str) -> None:
     provider = providers()[name]
-    assert name == provider.name or provider is OLLAMA
+    assert name == provider.name or provider in (OLLAMA, BEDROCK)
     if provider.api_base is not None:
         origin = Origin.parse(provider.api_base)
         assert not provider.api_base.endswith("/")

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["Abilities", "Family", "abilities_of"]
+__all__ = ["Abilities", "Family", "Thinks", "abilities_of"]
 
 Family = Literal["claude", "nova", "other", "unknown"]
 """``unknown`` is a model behind a name that says nothing, such as an application inference profile."""

@@ -147,7 +147,7 @@ def _unsupported(call: Call, abilities: Abilities) -> list[str]:
     elif sampling.temperature is not None and sampling.temperature > 1:
         knobs.append("temperature")
     thinks = is_wanted(call.reasoning)
-    if thinks and abilities.thinks in {"no", "always"}:
+    if thinks and abilities.thinks == "no":
         knobs.append("reasoning_effort")
     if abilities.family == "claude" and abilities.sampling and thinks:
         knobs += _at_odds_with_thinking(call, knobs)

@@ -29,6 +29,9 @@ SPARE_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 30.0
 """After a search that failed, the next one in the background."""
 
+FAILED_SECONDS: Final = 5.0
+"""So long a search that failed answers for the next ones: where there are no keys, to find that out takes seconds."""
+
 _SOURCES_MAX: Final = 4096
 
 
@@ -54,6 +57,7 @@ class KeySource:
         self._grant: Grant | None = None
         self._refresh_at = 0.0
         self._search: asyncio.Task[Grant | GatewayError] | None = None
+        self._failure: tuple[float, GatewayError] | None = None
 
     def recall(self) -> AwsKeys | None:
         """The keys as they are known, or None if :meth:`learn` has to be awaited. Keys that age are renewed behind."""
@@ -74,6 +78,8 @@ class KeySource:
         Raises:
             Unreachable: there are none; the message says where they were looked for.
         """
+        if self._failure is not None and self._clock.monotonic() < self._failure[0]:
+            raise self._failure[1].with_traceback(None)
         # One waiter's end must not take the keys from the others.
         result = await asyncio.shield(self._search or self._begin())
         if isinstance(result, GatewayError):
@@ -93,10 +99,11 @@ class KeySource:
             grant = await self._find(self._access)
         except GatewayError as error:
             self._refresh_at = self._clock.wall() + RETRY_SECONDS
+            self._failure = self._clock.monotonic() + FAILED_SECONDS, error
             return error
         finally:
             self._search = None
-        self._grant = grant
+        self._grant, self._failure = grant, None
         if grant.expires_at is not None:
             now = self._clock.wall()
             # Keys that live shorter than usual are renewed half way.

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,8 @@ _PLAIN_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost", "169.254.170.2
 _LIFE_SECONDS: Final = "21600"
 _ROLES: Final = "/latest/meta-data/iam/security-credentials/"
 _SECONDS: Final = 2.0
-_ROLE_CHARACTERS_MAX: Final = 256
+_ROLE: Final = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
+"""The name of a role: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html."""
 
 
 async def container_keys(surroundings: AwsSurroundings, fetcher: Fetcher) -> Grant | None:
@@ -67,7 +69,7 @@ async def instance_keys(surroundings: AwsSurroundings, fetcher: Fetcher) -> Gran
     token = (("X-aws-ec2-metadata-token", reply.body.decode("latin-1").strip()),)
     roles = await _fetch(fetcher, "GET", base + _ROLES, token)
     lines = [] if roles is None or roles.status != 200 else roles.body.decode("latin-1").split()
-    if not lines or len(lines[0]) > _ROLE_CHARACTERS_MAX:
+    if not lines or not _ROLE.fullmatch(lines[0]):
         return None
     keys = await _fetch(fetcher, "GET", base + _ROLES + lines[0], token)
     return None if keys is None or keys.status != 200 else read_grant(keys.body, "The EC2 instance")

@@ -43,7 +43,7 @@ class TokenService:
     def __init__(self, fetcher: Fetcher, clock: Clock, endpoint: str, region: str) -> None:
         self._fetcher = fetcher
         self._clock = clock
-        self._endpoint = endpoint
+        self._endpoint = endpoint.rstrip("/")
         self._region = region
 
     async def assume_role(self, wish: RoleWish, keys: AwsKeys) -> Grant:
