@@ -36,6 +36,7 @@ _DOCUMENT_FORMATS: Final = {
 _FORMATS: Final = frozenset(_DOCUMENT_FORMATS.values())
 
 _NAME_CHARACTERS_MAX: Final = 200
+_ENDING: Final = re.compile(r"(?<=.)\.\w{1,8}$", re.ASCII)
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9\-()\[\] ]+")
 _SPACES: Final = re.compile(r" {2,}")
 
@@ -48,8 +49,7 @@ class DocumentNames:
 
     def fit(self, filename: str | None) -> str:
         """A name for a document; its ending is left out, since the format says it."""
-        stem, dot, _ending = (filename or "").rpartition(".")
-        wanted = stem if dot and stem else filename or ""
+        wanted = _ENDING.sub("", filename or "")
         wanted = _SPACES.sub(" ", _NOT_IN_NAMES.sub(" ", wanted)).strip()[: _NAME_CHARACTERS_MAX - 8].strip()
         wanted = wanted or "Document"
         name, number = wanted, 1
