@@ -8,10 +8,10 @@ from typing import Final
 from pointsman.config.sections import LiteLLMParams
 from pointsman.core.access import Access, AwsAccess, AzureAccess, GoogleAccess
 from pointsman.core.secret import Secret
-from pointsman.providers.bedrock import AwsSurroundings, profile_region, runtime_base
+from pointsman.providers.bedrock import AwsSurroundings, names_place, profile_region, runtime_base
 from pointsman.providers.registry import Provider
 
-__all__ = ["cloud_base", "read_access"]
+__all__ = ["cloud_base", "names_cloud_place", "read_access"]
 
 _Environment = Mapping[str, str]
 
@@ -28,6 +28,11 @@ def read_access(params: LiteLLMParams, provider: Provider, environment: _Environ
 def cloud_base(access: Access | None, model: str) -> str | None:
     """The address at which a cloud serves a model, where it follows from the access; else None."""
     return runtime_base(model, access) if isinstance(access, AwsAccess) else None
+
+
+def names_cloud_place(access: Access | None, model: str) -> bool:
+    """Whether a model's name says at which place of its cloud it is."""
+    return isinstance(access, AwsAccess) and names_place(model)
 
 
 def _azure(params: LiteLLMParams, environment: _Environment) -> AzureAccess:

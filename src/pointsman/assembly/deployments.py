@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.assembly.access import cloud_base, read_access
+from pointsman.assembly.access import cloud_base, names_cloud_place, read_access
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -113,7 +113,12 @@ class _Maker:
         self._key = params.api_key or (Secret(key) if key else None)
 
     def expand(self, name: str, captured: tuple[str, ...]) -> Deployment | None:
-        """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be."""
+        """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be.
+
+        Nor may a client choose where it is sent: a region or an account in the name is the operator's to write.
+        """
+        if any(names_cloud_place(self._access, part) for part in captured):
+            return None
         model = fill(self.model, captured) if is_pattern(self.model) else self.model
         return self.deployment(name, model) if self._is_meant(model) else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pointsman.providers.bedrock.finder import KeyFinder
 from pointsman.providers.bedrock.keys import AwsKeyring
 from pointsman.providers.bedrock.lane import BedrockServices, bedrock_lane
-from pointsman.providers.bedrock.place import runtime_base
+from pointsman.providers.bedrock.place import names_place, runtime_base
 from pointsman.providers.bedrock.profiles import profile_region
 from pointsman.providers.bedrock.surroundings import AwsSurroundings
 
@@ -18,6 +18,7 @@ __all__ = [
     "BedrockServices",
     "KeyFinder",
     "bedrock_lane",
+    "names_place",
     "profile_region",
     "runtime_base",
 ]

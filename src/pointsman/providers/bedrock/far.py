@@ -33,6 +33,7 @@ __all__ = ["BedrockFar"]
 
 _SERVICE: Final = "bedrock"
 _POST: Final = "POST"
+_JSON: Final = "application/json"
 _decode_text: Final = msgspec.json.Decoder(str).decode
 
 
@@ -49,6 +50,7 @@ class BedrockFar:
         self._origin = Origin.parse(deployment.api_base)
         self._scope = SigningScope(region_of(deployment.model, access), _SERVICE)
         self._abilities = _abilities(deployment)
+        self._own = {name.lower(): value.reveal() for name, value in deployment.headers.items()}
         self._operators = frozenset(deployment.pinned)
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
@@ -90,7 +92,10 @@ class BedrockFar:
         if keys is None:
             raise no_keys("The AWS credentials of this deployment have just expired.")
         origin = self._origin
-        headers = (("Host", origin.authority), ("Content-Type", "application/json"))
+        headers = (
+            ("Host", self._own.get("host", origin.authority)),
+            ("Content-Type", self._own.get("content-type", _JSON)),
+        )
         request = UnsignedRequest(_POST, origin.path + path.decode("ascii"), headers, origin.query, body)
         return signature_headers(request, keys, self._scope, self._clock.wall())
 

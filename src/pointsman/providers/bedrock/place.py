@@ -15,9 +15,12 @@ import msgspec
 from pointsman.core.access import AwsAccess
 from pointsman.core.upstream import Deployment
 
-__all__ = ["model_path", "named_model", "region_of", "runtime_base", "service_base"]
+__all__ = ["model_path", "named_model", "names_place", "region_of", "runtime_base", "service_base"]
 
 _ROUTE: Final = re.compile(r"^(?:converse|converse_like|invoke)/")
+_IMPORTED: Final = re.compile(r"^(?:deepseek_r1|llama|moonshot|openai|qwen2|qwen3)/(?=arn:)")
+"""How LiteLLM marks the kind of a model that was imported, which Converse need not be told."""
+
 _REGION: Final = re.compile(r"^([a-z]{2}(?:-[a-z]+){1,2}-\d{1,2})/")
 _ARN: Final = re.compile(r"^arn:aws[\w-]*:[\w-]+:([a-z0-9-]+):")
 
@@ -38,8 +41,14 @@ def named_model(model: str) -> str:
     before = ""
     while before != model:
         before = model
-        model = _REGION.sub("", _ROUTE.sub("", model))
+        model = _REGION.sub("", _IMPORTED.sub("", _ROUTE.sub("", model)))
     return model
+
+
+def names_place(model: str) -> bool:
+    """Whether a name says where the model is. Where a wildcard stands for names, that is not for clients to say."""
+    without_routes = _ROUTE.sub("", model)
+    return _REGION.match(without_routes) is not None or "arn:" in without_routes
 
 
 def region_of(model: str, access: AwsAccess) -> str:

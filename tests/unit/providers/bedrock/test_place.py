@@ -7,7 +7,7 @@ import pytest
 
 from pointsman.core.access import AwsAccess
 from pointsman.core.upstream import Deployment
-from pointsman.providers.bedrock.place import model_path, named_model, region_of, runtime_base
+from pointsman.providers.bedrock.place import model_path, named_model, names_place, region_of, runtime_base
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 PROFILE = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/a1b2"
@@ -28,6 +28,7 @@ def deployment(model: str, **fields: Any) -> Deployment:
         (f"ap-southeast-2/converse/{CLAUDE}", CLAUDE),
         (f"converse/{PROFILE}", PROFILE),
         (PROFILE, PROFILE),
+        (f"llama/{PROFILE}", PROFILE),
     ],
 )
 def test_the_id_is_what_is_left_of_a_name(model: str, named: str) -> None:
@@ -48,6 +49,21 @@ def test_the_id_is_what_is_left_of_a_name(model: str, named: str) -> None:
 )
 def test_the_region_is_the_models_own_or_the_configured_one(model: str, configured: str | None, region: str) -> None:
     assert region_of(model, AwsAccess(region=configured)) == region
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (CLAUDE, False),
+        (f"converse/{CLAUDE}", False),
+        (f"eu-west-1/{CLAUDE}", True),
+        (f"converse/eu-west-1/{CLAUDE}", True),
+        (PROFILE, True),
+        (f"llama/{PROFILE}", True),
+    ],
+)
+def test_a_name_may_say_where_its_model_is(model: str, expected: bool) -> None:
+    assert names_place(model) is expected
 
 
 @pytest.mark.parametrize(
