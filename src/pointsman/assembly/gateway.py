@@ -43,8 +43,15 @@ from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServ
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
-from pointsman.providers.translated import CLIENTS, AnthropicFar, translated_lane
+from pointsman.providers.ollama import (
+    ContextWindows,
+    OllamaFactsCache,
+    OllamaManagement,
+    OllamaServices,
+    management_hosts,
+    ollama_lane,
+)
+from pointsman.providers.translated import AnthropicFar, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -97,6 +104,7 @@ class Gateway:
             clock=self.clock,
             manners=self._manners(loaded),
         )
+        self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS)
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
@@ -248,7 +256,11 @@ class Gateway:
             on_truncation=self.truncations.tell,
             clock=self.clock,
         )
-        return lambda deployment, operation: ollama_lane(operation, deployment, services, CLIENTS)
+        return lambda deployment, operation: ollama_lane(operation, deployment, services)
+
+    def _ollama_hosts(self) -> dict[str, Deployment]:
+        urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
+        return management_hosts(self.house.table.deployments, urls)
 
     def _manners(self, loaded: Loaded) -> Manners:
         settings = loaded.settings
