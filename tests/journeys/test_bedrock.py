@@ -60,6 +60,9 @@ def running(bedrock: FakeBedrock) -> Iterator[Gateway]:
         bedrock_entry("nova", bedrock, "eu-central-1/amazon.nova-lite-v1:0", **KEYS),
         bedrock_entry("profile", bedrock, PROFILE, **KEYS),
         bedrock_entry("impostor", bedrock, CLAUDE, aws_access_key_id="AKIDSTATIC", aws_secret_access_key="wrong"),
+        bedrock_entry("titan", bedrock, "amazon.titan-embed-text-v2:0", **KEYS),
+        bedrock_entry("titan-bearer", bedrock, "amazon.titan-embed-text-v2:0", api_key="bedrock-api-key"),
+        bedrock_entry("cohere", bedrock, "cohere.embed-multilingual-v3", **KEYS),
         bedrock_entry("bearer", bedrock, CLAUDE, api_key="bedrock-api-key"),
     ]
     with Gateway.start({"model_list": entries}) as gateway:
@@ -261,6 +264,37 @@ def test_an_api_key_in_place_of_a_signature(house: tuple[Gateway, FakeBedrock]) 
     answer = gateway.openai().chat.completions.create(model="bearer", messages=ask())
     assert answer.choices[0].message.content == "Hello from the fake Bedrock."
     assert bedrock.conversations[-1].header("x-amz-date") is None
+
+
+@pytest.mark.parametrize(
+    ("model", "second", "requests"), [("titan", 2.0, 20), ("titan-bearer", 2.0, 20), ("cohere", 1.0, 1)]
+)
+def test_texts_are_embedded_in_their_order(
+    house: tuple[Gateway, FakeBedrock], model: str, second: float, requests: int
+) -> None:
+    gateway, bedrock = house
+    bedrock.bearer = "bedrock-api-key"
+    texts = ["x" * (number + 1) for number in range(20)]
+    found = gateway.openai().embeddings.create(model=model, input=texts)
+    assert [one.embedding for one in found.data] == [[number + 1.0, second] for number in range(20)]
+    assert len(bedrock.conversations) == requests
+    assert found.usage.prompt_tokens == 20 or model == "cohere"
+    one = gateway.openai().embeddings.create(model=model, input="hello", encoding_format="float")
+    assert one.data[0].embedding == [5.0, second]
+
+
+def test_one_text_that_is_refused_fails_the_request(house: tuple[Gateway, FakeBedrock]) -> None:
+    gateway, _ = house
+    with pytest.raises(openai.BadRequestError, match="minLength"):
+        gateway.openai().embeddings.create(model="titan", input=["a", " ", "b"])
+
+
+def test_many_texts_are_several_requests_to_cohere(house: tuple[Gateway, FakeBedrock]) -> None:
+    gateway, bedrock = house
+    found = gateway.openai().embeddings.create(model="cohere", input=["x"] * 200, dimensions=256)
+    assert len(found.data) == 200
+    assert sorted(len(request.json()["texts"]) for request in bedrock.conversations) == [8, 96, 96]
+    assert bedrock.conversations[0].json()["output_dimension"] == 256
 
 
 def test_other_clients_reach_it_too(house: tuple[Gateway, FakeBedrock]) -> None:

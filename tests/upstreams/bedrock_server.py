@@ -87,6 +87,8 @@ class FakeBedrock(FakeServer):
 
     def _converse(self, request: RecordedRequest) -> Reply:
         turn = self.turn
+        if request.path.endswith("/invoke"):
+            return self._embed(request)
         if request.path.endswith("/converse-stream"):
             return Reply.chunked(EVENT_STREAM, list(_stream(turn)))
         more = {} if turn.more is None else {"additionalModelResponseFields": turn.more}
@@ -100,6 +102,19 @@ class FakeBedrock(FakeServer):
                 **more,
             }
         )
+
+    def _embed(self, request: RecordedRequest) -> Reply:
+        """Titan's and Cohere's embeddings; a vector is the length of its text."""
+        body = request.json()
+        if "texts" in body:
+            if len(body["texts"]) > 96 or "input_type" not in body:
+                return Reply.json({"message": "Malformed input request"}, 400)
+            vectors = [[float(len(text)), 1.0] for text in body["texts"]]
+            return Reply.json({"embeddings": vectors, "id": "1", "response_type": "embeddings_floats"})
+        text = body["inputText"]
+        if not text.strip():
+            return Reply.json({"message": "Malformed input request: minLength: 1"}, 400)
+        return Reply.json({"embedding": [float(len(text)), 2.0], "inputTextTokenCount": len(text.split())})
 
     # -- who asks ------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from pointsman.core.secret import Secret
 from pointsman.providers.bedrock import AwsSurroundings, names_place, profile_region, runtime_base
 from pointsman.providers.registry import Provider
 
-__all__ = ["cloud_base", "names_cloud_place", "read_access"]
+__all__ = ["names_cloud_place", "read_access", "usual_base"]
 
 _Environment = Mapping[str, str]
 
@@ -25,7 +25,7 @@ def read_access(params: LiteLLMParams, provider: Provider, environment: _Environ
     return None if read is None else read(params, environment)
 
 
-def cloud_base(access: Access | None, model: str) -> str | None:
+def usual_base(access: Access | None, model: str) -> str | None:
     """The address at which a cloud serves a model, where it follows from the access; else None."""
     return runtime_base(model, access) if isinstance(access, AwsAccess) else None
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.assembly.access import cloud_base, names_cloud_place, read_access
+from pointsman.assembly.access import names_cloud_place, read_access, usual_base
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -131,7 +131,7 @@ class _Maker:
 
     def _base_of(self, model: str) -> str | None:
         """The address: as it is given, or where a cloud has the model."""
-        return self._given_base or cloud_base(self._access, model)
+        return self._given_base or usual_base(self._access, model)
 
     def deployment(self, group: str, model: str, share: float = 1.0) -> Deployment:
         """The deployment that serves ``share`` of the requests for ``group`` with the upstream's ``model``."""

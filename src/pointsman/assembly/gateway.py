@@ -243,7 +243,8 @@ class Gateway:
 
     def _bedrock_lanes(self) -> NativeLanes:
         finder = KeyFinder(self.transport, lambda: AwsSurroundings.read(self.loaded.variables), self.clock)
-        services = BedrockServices(AwsKeyring(finder.find, self.nursery, self.clock), self.media, self.clock)
+        keyring = AwsKeyring(finder.find, self.nursery, self.clock)
+        services = BedrockServices(keyring, self.media, self.transport, self.nursery, self.clock)
         return lambda deployment, operation: bedrock_lane(deployment, operation, services)
 
     def _ollama_lanes(self) -> NativeLanes:

@@ -15,7 +15,16 @@ import msgspec
 from pointsman.core.access import AwsAccess
 from pointsman.core.upstream import Deployment
 
-__all__ = ["model_path", "named_model", "names_place", "region_of", "runtime_base", "service_base"]
+__all__ = [
+    "base_model",
+    "invoke_path",
+    "model_path",
+    "named_model",
+    "names_place",
+    "region_of",
+    "runtime_base",
+    "service_base",
+]
 
 _ROUTE: Final = re.compile(r"^(?:converse|converse_like|invoke)/")
 _IMPORTED: Final = re.compile(r"^(?:deepseek_r1|llama|moonshot|openai|qwen2|qwen3)/(?=arn:)")
@@ -69,10 +78,26 @@ def runtime_base(model: str, access: AwsAccess) -> str:
 
 
 def model_path(deployment: Deployment, *, stream: bool) -> bytes:
-    """The path of a request. ``litellm_params.model_id`` wins over the model's name: an ARN, which may have slashes."""
+    """The path of a conversation."""
+    return _path(deployment, "converse-stream" if stream else "converse")
+
+
+def invoke_path(deployment: Deployment) -> bytes:
+    """The path of a request in the words of the model's maker."""
+    return _path(deployment, "invoke")
+
+
+def base_model(deployment: Deployment) -> str:
+    """The model that a deployment comes down to: ``model_info.base_model`` tells where its own name does not."""
+    base = deployment.told.get("base_model")
+    return (_text(base) if base is not None else "") or named_model(deployment.model)
+
+
+def _path(deployment: Deployment, operation: str) -> bytes:
+    """``litellm_params.model_id`` wins over the model's name: an ARN, which may have slashes."""
     given = deployment.pinned.get("model_id")
-    model = named_model(deployment.model) if given is None else _text(given) or named_model(deployment.model)
-    return f"/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}".encode()
+    model = (_text(given) if given is not None else "") or named_model(deployment.model)
+    return f"/model/{quote(model, safe='')}/{operation}".encode()
 
 
 def _text(raw: msgspec.Raw) -> str:
