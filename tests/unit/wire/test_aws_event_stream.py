@@ -4,7 +4,7 @@ import itertools
 from zlib import crc32
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Broken
@@ -63,11 +63,13 @@ def test_the_published_messages() -> None:
     assert (write_message(EventMessage((), b"")), write_message(message)) == (EMPTY, JSON_TYPED)
 
 
+@settings(deadline=None)
 @given(st.lists(MESSAGES, max_size=5))
 def test_what_is_written_is_read(messages: list[EventMessage]) -> None:
     assert read(b"".join(map(write_message, messages))) == messages
 
 
+@settings(deadline=None)
 @given(st.lists(MESSAGES, max_size=4), st.lists(st.integers(0, 2000), max_size=12))
 def test_the_pieces_do_not_matter(messages: list[EventMessage], places: list[int]) -> None:
     stream = b"".join(map(write_message, messages))
@@ -76,6 +78,7 @@ def test_the_pieces_do_not_matter(messages: list[EventMessage], places: list[int
     assert read(*(bytes([byte]) for byte in stream)) == messages
 
 
+@settings(deadline=None)
 @given(MESSAGES, st.integers(0, 10_000), st.integers(1, 255))
 def test_any_damaged_byte_is_noticed(message: EventMessage, place: int, change: int) -> None:
     stream = bytearray(write_message(message))
@@ -90,6 +93,7 @@ def test_hostile_bytes_end_in_an_error(data: bytes) -> None:
         read(data)
 
 
+@settings(deadline=None)
 @given(MESSAGES, st.integers(1, 10_000))
 def test_a_stream_that_ends_within_a_message_is_cut_off(message: EventMessage, place: int) -> None:
     stream = write_message(message)

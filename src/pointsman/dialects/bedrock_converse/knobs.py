@@ -26,13 +26,17 @@ NATIVE: Final = frozenset({
 })  # fmt: skip
 """Converse's own fields that the middle has no word for; LiteLLM has the same names."""
 
-_CLAUDES: Final = frozenset({"anthropic_beta", "context_management", "output_config"})
+_CLAUDES: Final = frozenset({"anthropic_beta", "output_config"})
 _NOVAS: Final = frozenset({"inferenceConfig", "reasoningConfig"})
 MODEL_FIELDS: Final = _CLAUDES | _NOVAS
 """Fields of a family's own, which go to ``additionalModelRequestFields``."""
 
-_HINTS: Final = HINTS | {"keep_alive", "num_ctx", "model_id", "user_profile_id", "inference_geo", "diagnostics"}
-"""With those of other dialects that are about a model's stay in memory or where it runs.
+_HINTS: Final = HINTS | {
+    "cache_control", "context_management", "diagnostics", "inference_geo", "keep_alive", "model_id", "num_ctx",
+    "user_profile_id",
+}  # fmt: skip
+"""With those of other dialects that save work or are about where it is done. Of Anthropic's, ``context_management`` is
+refused by Bedrock without the header that goes with it, and LiteLLM leaves it out, too.
 
 ``model_id`` is the operator's: an id in place of the model's, which is read elsewhere.
 """

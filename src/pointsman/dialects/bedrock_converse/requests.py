@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import Call
+from pointsman.core.content import Thinking, ToolCall
 from pointsman.core.errors import Malformed
 from pointsman.dialects.bedrock_converse.abilities import Abilities
 from pointsman.dialects.bedrock_converse.knobs import NATIVE
@@ -56,6 +57,8 @@ def write_request(call: Call, abilities: Abilities, *, max_tokens_default: int |
         Malformed: a tool call's arguments are not a JSON object, or there is nothing to answer.
         Unsupported: content that Bedrock does not know.
     """
+    if abilities.thinks == "budget" and _lost_thoughts(call):
+        call = msgspec.structs.replace(call, reasoning=None)
     names = ToolNames.of(call)
     turns = TurnWriter(abilities, names, with_tools=offers_tools(call))
     system, messages = turns.write(call.messages)
@@ -76,6 +79,17 @@ def write_request(call: Call, abilities: Abilities, *, max_tokens_default: int |
     if tier is not None and "serviceTier" not in native:
         native["serviceTier"] = msgspec.Raw(_encode({"type": tier}))
     return _encode(_decode_fields(body) | native) if native else body
+
+
+def _lost_thoughts(call: Call) -> bool:
+    """Whether the thoughts before the last calls of tools did not come back, as with most clients of other dialects.
+
+    Claude refuses to think about a tool's answer without them; it goes on without thinking.
+    """
+    last = next((turn for turn in reversed(call.messages) if turn.role == "assistant"), None)
+    if last is None or not any(isinstance(part, ToolCall) for part in last.parts):
+        return False
+    return not any(isinstance(part, Thinking) and part.signature for part in last.parts)
 
 
 def _write_config(call: Call, thought: Thought) -> InferenceConfig | None:

@@ -74,7 +74,10 @@ def test_a_knob_is_refused_by_its_name_or_dropped_where_that_is_allowed(
     "call",
     [
         sampled(n=1, presence_penalty=0, logprobs=False, logit_bias=msgspec.Raw(b"{}"), top_k=-1),
-        chat(user="somebody", extra={"metadata": ONE, "model_id": ONE, "modalities": msgspec.Raw(b'["text"]')}),
+        chat(
+            user="somebody",
+            extra={"metadata": ONE, "model_id": ONE, "context_management": ONE, "modalities": msgspec.Raw(b'["text"]')},
+        ),
     ],
 )
 def test_what_asks_for_nothing_passes(call: Call) -> None:

@@ -255,6 +255,26 @@ def test_each_family_is_told_in_its_words_how_hard_to_think(
     assert body["inferenceConfig"] == {"maxTokens": limit}
 
 
+@pytest.mark.parametrize(
+    ("abilities", "thoughts", "thinks"),
+    [
+        (CLAUDE, (), False),
+        (CLAUDE, (Thinking("lost"),), False),
+        (CLAUDE, (Thinking("kept", "c2ln"),), True),
+        (ADAPTIVE, (), True),
+    ],
+)
+def test_claude_does_not_think_on_where_its_thoughts_were_lost(
+    abilities: Abilities, thoughts: tuple[Thinking, ...], thinks: bool
+) -> None:
+    messages = (user("Hi"), assistant(*thoughts, CALLED), tool(ToolResult("call_1", (Text("sunny"),))))
+    fields: dict[str, Any] = {"tools": (WEATHER,), "reasoning": Reasoning("low"), "sampling": Sampling(max_tokens=9000)}
+    body = written(*messages, abilities=abilities, **fields)
+    assert ("thinking" in body.get("additionalModelRequestFields", {})) is thinks
+    later = written(*messages, assistant(Text("Done.")), user("And?"), abilities=abilities, **fields)
+    assert "thinking" in later["additionalModelRequestFields"]
+
+
 def test_an_effort_that_nobody_knows_is_refused() -> None:
     with pytest.raises(Unsupported, match="reasoning_effort"):
         written(reasoning=Reasoning("very"))
