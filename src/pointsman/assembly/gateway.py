@@ -39,6 +39,7 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
+from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.long_tail import LongTailSender
@@ -98,14 +99,7 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook(
-                {
-                    "ollama": self._ollama_lanes(),
-                    "anthropic": _anthropic_lane,
-                    "cohere": _cohere_lane,
-                    "mistral": mistral_lane,
-                }
-            ),
+            lanes=LaneBook(self._native_lanes()),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -249,6 +243,22 @@ class Gateway:
         else:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
+
+    def _native_lanes(self) -> dict[str, NativeLanes]:
+        """The lanes of providers with a dialect of their own, by its name."""
+        return {
+            "ollama": self._ollama_lanes(),
+            "anthropic": _anthropic_lane,
+            "bedrock": self._bedrock_lanes(),
+            "cohere": _cohere_lane,
+            "mistral": mistral_lane,
+        }
+
+    def _bedrock_lanes(self) -> NativeLanes:
+        finder = KeyFinder(self.transport, lambda: AwsSurroundings.read(self.loaded.variables), self.clock)
+        keyring = AwsKeyring(finder.find, self.nursery, self.clock)
+        services = BedrockServices(keyring, self.media, self.transport, self.nursery, self.clock)
+        return lambda deployment, operation: bedrock_lane(deployment, operation, services)
 
     def _ollama_lanes(self) -> NativeLanes:
         windows = ContextWindows()

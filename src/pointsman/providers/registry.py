@@ -13,6 +13,7 @@ import msgspec
 
 __all__ = [
     "ANTHROPIC",
+    "BEDROCK",
     "COHERE",
     "OLLAMA",
     "Habits",
@@ -53,7 +54,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``cloud`` names whose kind of access it takes (``azure``, ``aws``, ``google``); empty: an address and a key do.
     ``keys`` and ``bases`` are variables of the environment, ``key_header`` bears the key, ``headers`` go with every
     request. ``api_base`` may hold variables, as ``{NAME}``. ``long_tail``: it is reached through LiteLLM's library.
-    ``compatible.toml`` tells what the other fields mean.
+    ``reached`` says in words what else leads to it. ``compatible.toml`` tells what the other fields mean.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_strips: tuple[str, ...] = ()
     serves: tuple[Service, ...] = ("chat",)
     docs: str = ""
+    reached: str = ""
     chat: Habits = Habits()
 
     @property
@@ -135,6 +137,17 @@ COHERE: Final = Provider(
     docs="https://docs.litellm.ai/docs/providers/cohere",
 )
 
+BEDROCK: Final = Provider(
+    "bedrock",
+    title="Amazon Bedrock",
+    keys=("AWS_BEARER_TOKEN_BEDROCK",),
+    native="bedrock",
+    cloud="aws",
+    serves=("chat", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/bedrock",
+    reached="the address of its region (`AWS_REGION_NAME`, `AWS_REGION`), and AWS's keys, profile or role",
+)
+
 
 @cache
 def providers() -> Mapping[str, Provider]:
@@ -146,6 +159,8 @@ def providers() -> Mapping[str, Provider]:
         "ollama": OLLAMA,
         "ollama_chat": OLLAMA,
         "anthropic": ANTHROPIC,
+        "bedrock": BEDROCK,
+        "bedrock_converse": BEDROCK,
         "cohere": COHERE,
         "cohere_chat": COHERE,
     }
