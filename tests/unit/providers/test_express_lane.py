@@ -190,7 +190,7 @@ def test_lanes_of_ever_new_deployments_do_not_fill_the_memory(monkeypatch: pytes
 async def test_a_way_of_its_own_has_its_paths_its_model_and_its_credential() -> None:
     credential = FixedCredential(Secret("t"))
     way = ExpressWay(b"/whole", b"/streamed", "theirs", credential, newer_limit=True)
-    lane = ExpressLane(PLAIN, Operation.CHAT, way)
+    lane = ExpressLane(PLAIN, Operation.CHAT, way=way)
     whole, streamed = (
         lane.write(read_ask(chat(max_tokens=5, stream=stream), Operation.CHAT, None)) for stream in (False, True)
     )

@@ -49,9 +49,9 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) ->
     if operation in _EXPRESS:
         newer_limit = operation is Operation.CHAT and has_newer_limit(deployment)
         way = ExpressWay(path, path, model, credential, newer_limit=newer_limit)
-        return ExpressLane(deployment, operation, way)
+        return ExpressLane(deployment, operation, way=way)
     embeddings = OpenAIEmbeddingFar(azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
-    return _translated(deployment, operation, OpenAIChatFar(path, model=model), credential, embeddings)
+    return _translated(deployment, operation, OpenAIChatFar(path=path, model=model), credential, embeddings)
 
 
 class AzureClaudeFar:

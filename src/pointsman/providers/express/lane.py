@@ -8,6 +8,7 @@ import msgspec
 
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
+from pointsman.providers.fitting import Fitting
 from pointsman.providers.tokens import Credential
 
 __all__ = ["ExpressLane", "ExpressWay", "plain_way"]
@@ -45,11 +46,19 @@ class ExpressLane:
     """See :class:`pointsman.core.upstream.Lane`; ``way`` None: a plain OpenAI-compatible server.
 
     The body is re-encoded from its top-level fields, each once and otherwise untouched, so that fields nobody
-    knows survive and no second ``model`` can hide behind the first.
+    knows survive and no second ``model`` can hide behind the first. ``fitting`` is for services with habits.
     """
 
-    def __init__(self, deployment: Deployment, operation: Operation, way: ExpressWay | None = None) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        operation: Operation,
+        fitting: Fitting | None = None,
+        *,
+        way: ExpressWay | None = None,
+    ) -> None:
         way = way or plain_way(deployment, operation)
+        self._fitting = fitting
         self._path = way.path
         self._stream_path = way.stream_path
         self._credential = way.credential
@@ -79,6 +88,8 @@ class ExpressLane:
             limit = fields.pop("max_tokens")
             fields.setdefault("max_completion_tokens", limit)
         path = self._stream_path if ask.stream else self._path
+        if self._fitting is not None:
+            return Outbound(path, self._fitting.write(fields))
         if self._credential is None:
             return Outbound(path, _encode(fields))
         return Outbound(path, _encode(fields), headers=self._credential.headers())

@@ -53,7 +53,7 @@ class VertexChatFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
-        far = OpenAIChatFar(self._place.chat_path(stream=call.stream), model=model_in_vertex(deployment))
+        far = OpenAIChatFar(path=self._place.chat_path(stream=call.stream), model=model_in_vertex(deployment))
         return far.write(call, deployment)
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:

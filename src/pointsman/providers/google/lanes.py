@@ -91,7 +91,8 @@ class VertexExpressLane(ExpressLane):
 
     def __init__(self, deployment: Deployment, place: VertexPlace, credential: Credential) -> None:
         # The project may be one that only the credential knows, so the paths are made at the first request.
-        super().__init__(deployment, Operation.CHAT, ExpressWay(b"", b"", model_in_vertex(deployment), credential))
+        way = ExpressWay(b"", b"", model_in_vertex(deployment), credential)
+        super().__init__(deployment, Operation.CHAT, way=way)
         self._deployment = deployment
         self._place = place
 

@@ -18,7 +18,7 @@ from pointsman.providers.tokens import Credential
 from pointsman.providers.tokens.credential import credentials_refused
 from pointsman.providers.transport import Origin
 
-__all__ = ["Family", "VertexPlace", "family_of", "gemini_root", "model_in_vertex", "vertex_base"]
+__all__ = ["Family", "VertexPlace", "demand_location", "family_of", "gemini_root", "model_in_vertex", "vertex_base"]
 
 Family = Literal["gemini", "anthropic", "mistralai", "ai21", "openapi"]
 """Whose dialect a model of Vertex AI speaks; ``openapi`` is the endpoint for OpenAI's."""
@@ -32,6 +32,15 @@ _OPENAPI: Final = ("deepseek-ai/", "meta/", "minimaxai/", "moonshotai/", "openai
                    "google/gemma-", "openapi/")  # fmt: skip
 _MISTRALS: Final = ("mistral", "codestral", "ministral")
 _TUNED: Final = "gemini/"
+
+
+def demand_location(location: str | None) -> None:
+    """Refuse what cannot be a location.
+
+    Raises:
+        Misconfigured: it would name another host, or another path.
+    """
+    _location_of(location)
 
 
 def vertex_base(location: str | None) -> str:

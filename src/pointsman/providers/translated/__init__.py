@@ -5,6 +5,7 @@ from __future__ import annotations
 from pointsman.providers.translated.answer import TranslatedAnswer
 from pointsman.providers.translated.anthropic import AnthropicFar
 from pointsman.providers.translated.clients import CLIENTS, COMPLETION_CLIENTS, EMBEDDING_CLIENTS, translated_lane
+from pointsman.providers.translated.cohere import CohereEmbeddingFar, CohereFar
 from pointsman.providers.translated.completions import (
     CompletionClient,
     OpenAICompletionClient,
@@ -22,6 +23,7 @@ from pointsman.providers.translated.gemini import GeminiEmbeddingFar, GeminiFar
 from pointsman.providers.translated.images import image_preparation
 from pointsman.providers.translated.lane import Preparation, TranslatedLane, read_call
 from pointsman.providers.translated.loads import read_load_request
+from pointsman.providers.translated.mistral import MistralFar, mistral_lane
 from pointsman.providers.translated.openai import (
     OpenAIChatClient,
     OpenAIChatFar,
@@ -38,6 +40,8 @@ __all__ = [
     "EMBEDDING_CLIENTS",
     "AnthropicFar",
     "ClientSide",
+    "CohereEmbeddingFar",
+    "CohereFar",
     "CompletionClient",
     "EmbeddingAnswer",
     "EmbeddingClient",
@@ -46,6 +50,7 @@ __all__ = [
     "FarSide",
     "GeminiEmbeddingFar",
     "GeminiFar",
+    "MistralFar",
     "OpenAIChatClient",
     "OpenAIChatFar",
     "OpenAICompletionClient",
@@ -62,6 +67,7 @@ __all__ = [
     "Writing",
     "has_newer_limit",
     "image_preparation",
+    "mistral_lane",
     "read_call",
     "read_completion_call",
     "read_embedding_call",

@@ -15,6 +15,7 @@ from pointsman.dialects.openai_chat.replies import read_reply, write_reply
 from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
 from pointsman.dialects.openai_extras import embeddings as embedding_words
+from pointsman.providers.fitting import Fitting
 from pointsman.providers.translated.embeddings import EmbeddingReading
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
 from pointsman.providers.translated.tools import demand_known_tools
@@ -55,16 +56,16 @@ class OpenAIChatFar:
     """See :class:`pointsman.providers.translated.sides.FarSide`; for every server that speaks this dialect.
 
     Args:
+        fitting: For services with habits of their own.
         path: Where it takes chats, below the deployment's ``api_base``.
         model: What the body calls the model, where that is not the deployment's.
-        stream_path: Where it takes those that are to be streamed, if elsewhere.
     """
 
     def __init__(
-        self, path: bytes = b"/chat/completions", *, model: str | None = None, stream_path: bytes | None = None
+        self, fitting: Fitting | None = None, *, path: bytes = b"/chat/completions", model: str | None = None
     ) -> None:
+        self._fitting = fitting
         self._path = path
-        self._stream_path = stream_path or path
         self._model = model
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
@@ -72,7 +73,7 @@ class OpenAIChatFar:
         demand_known_tools(call, "openai_chat")
         limit_field: LimitField = "max_completion_tokens" if has_newer_limit(deployment) else "max_tokens"
         body = write_request(call, self._model or deployment.model, include_usage=True, limit_field=limit_field)
-        return Outbound(self._stream_path if call.stream else self._path, body)
+        return Outbound(self._path, body if self._fitting is None else self._fitting.rewrite(body))
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
