@@ -92,9 +92,10 @@ class Fitting:
             )
         body = _encode(fields)
         # What is in the messages is looked for in the bytes, since hardly any request has it.
-        if any(mark in body for mark in self._marks):
-            fields["messages"] = self._messages(fields)
-            return _encode(fields)
+        for mark in self._marks:
+            if mark in body:
+                fields["messages"] = self._messages(fields)
+                return _encode(fields)
         return body
 
     def rewrite(self, body: bytes) -> bytes:

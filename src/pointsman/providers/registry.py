@@ -67,6 +67,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headers: Mapping[str, str] = {}
     base_tail: str = ""
     base_strips: tuple[str, ...] = ()
+    partner_first: bool = False
     serves: tuple[Service, ...] = ("chat",)
     docs: str = ""
     chat: Habits = Habits()
@@ -91,6 +92,13 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for ending in self.base_strips:
             base = base.removesuffix(ending)
         return base if not self.base_tail or base.endswith(self.base_tail) else base + self.base_tail
+
+    def upstream_model(self, model: str, base: str) -> str:
+        """What the service at ``base`` calls a model that LiteLLM's users call ``model``."""
+        partner, _, rest = model.partition("/")
+        if self.partner_first and base == self.api_base and "/" in rest:
+            return f"{rest}:{partner}"
+        return model
 
     def key_in(self, environment: Mapping[str, str]) -> str | None:
         """The key in the environment."""

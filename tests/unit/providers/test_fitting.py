@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pointsman.core.call import Call, Sampling
 from pointsman.core.content import Message, Text, Thinking, ToolCall, ToolResult
@@ -116,6 +118,26 @@ def test_deepseek_gets_reasoning_with_every_turn_that_called_tools_even_if_nobod
     assert written(at("deepseek"), messages=other)["messages"][1]["reasoning_content"] == "Hm."
     assert written(at("deepseek"), messages=plain, thinking={"type": "disabled"})["messages"] == plain
     assert "reasoning_content" not in written(at("deepseek"), messages=assistant())["messages"][1]
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["developer", "tool_calls"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+MESSAGES = st.fixed_dictionaries({"role": st.sampled_from(["user", "system", "tool"]), "content": JSON_VALUES})
+
+
+@given(
+    st.sampled_from(["groq", "deepseek", "perplexity", "hosted_vllm", "openrouter", "dashscope"]),
+    st.dictionaries(st.text(min_size=8, max_size=12), JSON_VALUES, max_size=3),
+    st.lists(MESSAGES, min_size=1, max_size=3),
+)
+def test_whatever_else_is_in_a_request_reaches_the_service_as_it_was(
+    provider: str, extra: dict[str, Any], messages: list[dict[str, Any]]
+) -> None:
+    sent = written(at(provider), **{**extra, "messages": messages})
+    assert sent == {**extra, "model": "some-model", "messages": messages}
 
 
 def test_what_cannot_be_read_is_left_for_the_service_to_refuse() -> None:
