@@ -88,6 +88,7 @@ def _described(one: ProviderOverview) -> Iterator[str]:
         ("runs", "on your own machine" if one.local else ""),
         *(("chat", habit) for habit in told_habits(one.habits)),
         ("chat", "" if one.habits.developer_role else "developer messages are sent as system messages"),
+        *(("embeddings", habit) for habit in told_habits(one.embedding_habits)),
         ("ready", "yes" if one.ready else "no: a key or an address is missing, here or in config.yaml"),
         ("described at", one.docs),
     ]

@@ -7,7 +7,7 @@ from typing import Final
 
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.express import ExpressLane
-from pointsman.providers.fitting import fitting_for
+from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated import (
     COMPLETION_CLIENTS,
@@ -52,6 +52,8 @@ class LaneBook:
             return self._native[provider.native](deployment, operation)
         if operation is Operation.CHAT:
             return ExpressLane(deployment, operation, fitting_for(deployment))
+        if operation is Operation.EMBEDDING:
+            return ExpressLane(deployment, operation, embedding_fitting_for(deployment))
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
         completion_client = COMPLETION_CLIENTS.get(operation)

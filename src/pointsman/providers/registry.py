@@ -34,7 +34,10 @@ _ADDRESS_PART: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 class Habits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a service's chat route departs from OpenAI's; ``compatible.toml`` tells what each field means."""
+    """How a service's route departs from OpenAI's; ``compatible.toml`` tells what each field means.
+
+    Only renames, drops and refusals mean something beyond chats.
+    """
 
     developer_role: bool = False
     renames: Mapping[str, str] = {}
@@ -71,6 +74,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     serves: tuple[Service, ...] = ("chat",)
     docs: str = ""
     chat: Habits = Habits()
+    embedding: Habits = Habits()
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.dialects.openai_fields import read_ask
 from pointsman.providers.express import ExpressLane
-from pointsman.providers.fitting import Fitting, fitting_for
+from pointsman.providers.fitting import Fitting, embedding_fitting_for, fitting_for
 from pointsman.providers.registry import Habits
 from pointsman.providers.translated import OpenAIChatFar
 
@@ -206,3 +206,11 @@ def test_a_model_known_not_to_reason_is_not_asked_to() -> None:
     dropped = written(at("groq", capabilities=knows, drop_params=True), thinking={"type": "enabled"})
     assert not dropped.keys() & {"thinking", "reasoning_effort"}
     assert "reasoning_effort" not in written(at("groq", capabilities=knows), reasoning_effort="none")
+
+
+def test_embeddings_have_habits_of_their_own() -> None:
+    deployment = at("voyage")
+    ask = read_ask(b'{"model":"p","input":["developer"],"dimensions":8,"user":"u"}', Operation.EMBEDDING, None)
+    sent = json.loads(ExpressLane(deployment, Operation.EMBEDDING, embedding_fitting_for(deployment)).write(ask).body)
+    assert sent == {"model": "some-model", "input": ["developer"], "output_dimension": 8}
+    assert embedding_fitting_for(at("openai")) is embedding_fitting_for(at("unknown")) is None

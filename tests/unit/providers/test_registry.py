@@ -8,7 +8,7 @@ import pytest
 
 from pointsman.dialects.droppable import HINTS
 from pointsman.dialects.openai_chat.types import ChatRequest
-from pointsman.providers.registry import COHERE, OLLAMA, Provider, find_provider, providers, split_model
+from pointsman.providers.registry import COHERE, OLLAMA, Habits, Provider, find_provider, providers, split_model
 from pointsman.providers.transport import Origin
 
 _FIELDS = frozenset(ChatRequest.__struct_fields__)
@@ -46,6 +46,13 @@ def test_the_habits_of_every_row_name_fields_of_a_request_and_do_not_contradict_
     assert all(other.isidentifier() for other in habits.renames.values())
     assert refused.isdisjoint(habits.drops) and refused.isdisjoint(habits.renames.values())
     assert not set(habits.renames) & set(habits.renames.values())
+
+
+@pytest.mark.parametrize("name", sorted(providers()))
+def test_habits_of_embeddings_are_names_and_nothing_else(name: str) -> None:
+    habits = providers()[name].embedding
+    assert habits == Habits(renames=habits.renames, drops=habits.drops, refuses=habits.refuses)
+    assert {*habits.renames, *habits.drops, *habits.refuses} <= {"dimensions", "encoding_format", "user"}
 
 
 def test_no_two_rows_are_the_same_service_under_the_same_title() -> None:

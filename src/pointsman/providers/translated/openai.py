@@ -70,11 +70,18 @@ class OpenAIEmbeddingClient:
 
 
 class OpenAIEmbeddingFar:
-    """See :class:`.embeddings.EmbeddingFar`; for every server that speaks this dialect."""
+    """See :class:`.embeddings.EmbeddingFar`; for every server that speaks this dialect.
+
+    ``fitting`` is for services with habits of their own.
+    """
+
+    def __init__(self, fitting: Fitting | None = None) -> None:
+        self._fitting = fitting
 
     def write(self, call: EmbeddingCall, deployment: Deployment) -> Outbound:
         """See the protocol."""
-        return Outbound(b"/embeddings", embedding_words.write_request(call, deployment.model))
+        body = embedding_words.write_request(call, deployment.model)
+        return Outbound(b"/embeddings", body if self._fitting is None else self._fitting.rewrite(body))
 
     def reading(self, call: EmbeddingCall, deployment: Deployment) -> EmbeddingReading:
         """See the protocol."""
