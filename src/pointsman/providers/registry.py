@@ -13,6 +13,7 @@ import msgspec
 
 __all__ = [
     "ANTHROPIC",
+    "BEDROCK",
     "COHERE",
     "OLLAMA",
     "Habits",
@@ -55,7 +56,8 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``cloud`` names whose kind of access it takes (``azure``, ``aws``, ``google``); empty: an address and a key do.
     ``keys`` and ``bases`` are variables of the environment, ``key_header`` bears the key, ``headers`` go with every
-    request. ``api_base`` may hold variables, as ``{NAME}``. ``compatible.toml`` tells what the other fields mean.
+    request. ``api_base`` may hold variables, as ``{NAME}``. ``long_tail``: it is reached through LiteLLM's library.
+    ``reached`` says in words what else leads to it. ``compatible.toml`` tells what the other fields mean.
     """
 
     name: str
@@ -68,11 +70,13 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cloud: str = ""
     key_header: str = "Authorization"
     headers: Mapping[str, str] = {}
+    long_tail: bool = False
     base_tail: str = ""
     base_strips: tuple[str, ...] = ()
     partner_first: bool = False
     serves: tuple[Service, ...] = ("chat",)
     docs: str = ""
+    reached: str = ""
     chat: Habits = Habits()
     embedding: Habits = Habits()
 
@@ -145,6 +149,17 @@ COHERE: Final = Provider(
     docs="https://docs.litellm.ai/docs/providers/cohere",
 )
 
+BEDROCK: Final = Provider(
+    "bedrock",
+    title="Amazon Bedrock",
+    keys=("AWS_BEARER_TOKEN_BEDROCK",),
+    native="bedrock",
+    cloud="aws",
+    serves=("chat", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/bedrock",
+    reached="the address of its region (`AWS_REGION_NAME`, `AWS_REGION`), and AWS's keys, profile or role",
+)
+
 
 @cache
 def providers() -> Mapping[str, Provider]:
@@ -156,6 +171,8 @@ def providers() -> Mapping[str, Provider]:
         "ollama": OLLAMA,
         "ollama_chat": OLLAMA,
         "anthropic": ANTHROPIC,
+        "bedrock": BEDROCK,
+        "bedrock_converse": BEDROCK,
         "cohere": COHERE,
         "cohere_chat": COHERE,
     }
@@ -163,7 +180,15 @@ def providers() -> Mapping[str, Provider]:
 
 def find_provider(name: str) -> Provider | None:
     """The provider with this LiteLLM prefix, or None."""
-    return providers().get(name)
+    own = providers().get(name)
+    return Provider(name, long_tail=True) if own is None and name in _long_tail() else own
+
+
+@cache
+def _long_tail() -> frozenset[str]:
+    """The prefixes for which there is nothing of our own."""
+    lines = (Path(__file__).parent / "long_tail.txt").read_text("utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 def split_model(model: str, forced: str | None, *, has_base: bool) -> tuple[str, str]:
@@ -175,7 +200,7 @@ def split_model(model: str, forced: str | None, *, has_base: bool) -> tuple[str,
     prefix, slash, rest = model.partition("/")
     if forced:
         return forced, rest if slash and prefix == forced else model
-    if not slash or (prefix not in providers() and has_base):
+    if not slash or (has_base and find_provider(prefix) is None):
         return "openai", model
     return prefix, rest
 

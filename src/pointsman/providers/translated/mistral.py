@@ -37,6 +37,8 @@ _MARKS: Final = (
     b'"tool_call',
 )  # fmt: skip
 """What messages have in them that Mistral wants otherwise: the role, parts, fields and ids of calls."""
+_AUTO: Final = msgspec.Raw(b'"auto"')
+_CHOICES: Final = (_AUTO, msgspec.Raw(b'"none"'), msgspec.Raw(b"null"))
 _ASSISTANT: Final = b'"assistant"'
 _USER: Final = b'"user"'
 
@@ -150,6 +152,8 @@ def _is_plain(ask: Ask) -> bool:
     clients that ask for them look behind it.
     """
     if ask.include_usage or not ask.fields.keys() <= _PLAIN:
+        return False
+    if ask.fields.get("tool_choice", _AUTO) not in _CHOICES:
         return False
     messages = bytes(ask.fields["messages"])
     if any(mark in messages for mark in _MARKS):
