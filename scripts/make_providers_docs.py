@@ -36,7 +36,7 @@ Ollama Cloud is `ollama_chat/…` with `api_base: https://ollama.com` and the ke
 HABITS: Final = """\
 ## Habits
 
-What is changed about chat requests for services that would refuse or misread them. A *refused* field makes a request
+What is changed about requests for services that would refuse or misread them. A *refused* field makes a request
 fail with the field's name, or is dropped where `drop_params` allows that; a field in the position that it has anyway
 (`n: 1`) is no reason to refuse.
 
@@ -100,11 +100,11 @@ def names(given: Iterable[str]) -> str:
 
 def habits_table(known: Iterable[ProviderOverview]) -> str:
     """Who has which habits."""
-    lines = ["| prefix | chat requests |", "| --- | --- |"]
+    lines = ["| prefix | chats | embeddings |", "| --- | --- | --- |"]
     for one in known:
-        told = "; ".join(told_habits(one.habits))
-        if told:
-            lines.append(f"| {names(one.prefixes)} | {told} |")
+        chats, embeddings = ("; ".join(told_habits(habits)) for habits in (one.habits, one.embedding_habits))
+        if chats or embeddings:
+            lines.append(f"| {names(one.prefixes)} | {chats} | {embeddings} |")
     return "\n".join(lines)
 
 
