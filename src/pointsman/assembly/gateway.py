@@ -42,6 +42,7 @@ from pointsman.policies.keyring import Keyring
 from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
 from pointsman.providers.lanes import LaneBook, NativeLanes
+from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.ollama import (
     ContextWindows,
@@ -51,7 +52,7 @@ from pointsman.providers.ollama import (
     management_hosts,
     ollama_lane,
 )
-from pointsman.providers.translated import AnthropicFar, translated_lane
+from pointsman.providers.translated import AnthropicFar, CohereEmbeddingFar, CohereFar, mistral_lane, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -77,6 +78,7 @@ class Gateway:
         self.loaded = self._started_with = loaded
         self.clock = SYSTEM_CLOCK
         self.nursery = Nursery(_tell_failure)
+        self._library_calls = Nursery(_tell_failure)
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
         self.storage.reset_clock = reset_clock(loaded)
@@ -121,6 +123,7 @@ class Gateway:
         """
         gateway = cls(plan, load(plan.config_path, process_environment()))
         await gateway.storage.open()
+        gateway.reach_long_tail()
         if gateway.discovery is not None:
             gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
@@ -157,6 +160,7 @@ class Gateway:
                 break
             await asyncio.sleep(_CUT_SECONDS)
         await self.nursery.close()
+        await self._library_calls.close()
         self.transport.close()
         await self.storage.close()
 
@@ -187,6 +191,12 @@ class Gateway:
             _log.warning("%s: was changed; the change takes effect at the next start.", path)
         _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
 
+    def reach_long_tail(self) -> None:
+        """Begin to import LiteLLM's library, once something configured is served through it."""
+        if self.routes.needs_library and self.house.sender is self.transport:
+            silence = keepalive_seconds(self.loaded)
+            self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
+
     def _take_over(self, loaded: Loaded) -> None:
         self.loaded = loaded
         self.admission.settings = admission_settings(loaded)
@@ -195,6 +205,7 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.house.manners = self._manners(loaded)
         self.house.table = self.routes.table()
+        self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
 
@@ -239,6 +250,8 @@ class Gateway:
             "ollama": self._ollama_lanes(),
             "anthropic": _anthropic_lane,
             "bedrock": self._bedrock_lanes(),
+            "cohere": _cohere_lane,
+            "mistral": mistral_lane,
         }
 
     def _bedrock_lanes(self) -> NativeLanes:
@@ -279,6 +292,10 @@ class Gateway:
 
 def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:
     return translated_lane(operation, AnthropicFar(), deployment)
+
+
+def _cohere_lane(deployment: Deployment, operation: Operation) -> Lane:
+    return translated_lane(operation, CohereFar(), deployment, embedding_far=CohereEmbeddingFar())
 
 
 def _audience(metrics: CallMetrics) -> Audience:

@@ -7,6 +7,7 @@ from typing import Final
 
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.express import ExpressLane
+from pointsman.providers.fitting import fitting_for
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated import (
     COMPLETION_CLIENTS,
@@ -49,9 +50,13 @@ class LaneBook:
         provider = find_provider(deployment.provider)
         if provider is not None and provider.native is not None:
             return self._native[provider.native](deployment, operation)
+        if operation is Operation.CHAT:
+            return ExpressLane(deployment, operation, fitting_for(deployment))
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
         completion_client = COMPLETION_CLIENTS.get(operation)
         if completion_client is not None:
             return TranslatedCompletionLane(completion_client, deployment)
-        return translated_lane(operation, OpenAIChatFar(), deployment, embedding_far=OpenAIEmbeddingFar())
+        return translated_lane(
+            operation, OpenAIChatFar(fitting_for(deployment)), deployment, embedding_far=OpenAIEmbeddingFar()
+        )

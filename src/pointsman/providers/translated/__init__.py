@@ -5,6 +5,7 @@ from __future__ import annotations
 from pointsman.providers.translated.answer import TranslatedAnswer
 from pointsman.providers.translated.anthropic import AnthropicFar
 from pointsman.providers.translated.clients import CLIENTS, COMPLETION_CLIENTS, EMBEDDING_CLIENTS, translated_lane
+from pointsman.providers.translated.cohere import CohereEmbeddingFar, CohereFar
 from pointsman.providers.translated.completions import (
     CompletionClient,
     OpenAICompletionClient,
@@ -20,6 +21,7 @@ from pointsman.providers.translated.embeddings import (
 )
 from pointsman.providers.translated.lane import Preparation, TranslatedLane, read_call
 from pointsman.providers.translated.loads import read_load_request
+from pointsman.providers.translated.mistral import MistralFar, mistral_lane
 from pointsman.providers.translated.openai import (
     OpenAIChatClient,
     OpenAIChatFar,
@@ -34,12 +36,15 @@ __all__ = [
     "EMBEDDING_CLIENTS",
     "AnthropicFar",
     "ClientSide",
+    "CohereEmbeddingFar",
+    "CohereFar",
     "CompletionClient",
     "EmbeddingAnswer",
     "EmbeddingClient",
     "EmbeddingFar",
     "EmbeddingReading",
     "FarSide",
+    "MistralFar",
     "OpenAIChatClient",
     "OpenAIChatFar",
     "OpenAICompletionClient",
@@ -52,6 +57,7 @@ __all__ = [
     "TranslatedCompletionLane",
     "TranslatedLane",
     "Writing",
+    "mistral_lane",
     "read_call",
     "read_completion_call",
     "read_embedding_call",

@@ -12,6 +12,7 @@ from pointsman.dialects.openai_chat.replies import read_reply, write_reply
 from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
 from pointsman.dialects.openai_extras import embeddings as embedding_words
+from pointsman.providers.fitting import Fitting
 from pointsman.providers.translated.embeddings import EmbeddingReading
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
 from pointsman.providers.translated.tools import demand_known_tools
@@ -35,7 +36,13 @@ class OpenAIChatClient:
 
 
 class OpenAIChatFar:
-    """See :class:`pointsman.providers.translated.sides.FarSide`; for every server that speaks this dialect."""
+    """See :class:`pointsman.providers.translated.sides.FarSide`; for every server that speaks this dialect.
+
+    ``fitting`` is for services with habits of their own.
+    """
+
+    def __init__(self, fitting: Fitting | None = None) -> None:
+        self._fitting = fitting
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
@@ -43,7 +50,7 @@ class OpenAIChatFar:
         newer = deployment.provider == "openai" and deployment.model.startswith(_REASONERS)
         limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
         body = write_request(call, deployment.model, include_usage=True, limit_field=limit_field)
-        return Outbound(b"/chat/completions", body)
+        return Outbound(b"/chat/completions", body if self._fitting is None else self._fitting.rewrite(body))
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
