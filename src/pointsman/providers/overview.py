@@ -19,6 +19,12 @@ _THINKING_WORDS: Final = {
     "reasoning": "reasoning",
 }
 
+_CLOUD_ADDRESSES: Final[Mapping[str, str]] = {"aws": "https://bedrock-runtime.REGION.amazonaws.com"}
+"""Those that follow from what a cloud is reached with."""
+
+_CLOUD_KEYS: Final[Mapping[str, tuple[str, ...]]] = {"aws": ("AWS_ACCESS_KEY_ID", "AWS_PROFILE")}
+"""Variables that stand for a key in a cloud's own way, the first of several such ways."""
+
 
 class Variable(msgspec.Struct, frozen=True):
     """A variable of the environment, and whether it is set; never what to."""
@@ -84,18 +90,20 @@ def _overview(provider: Provider, prefixes: tuple[str, ...], environment: Mappin
     def variables(names: tuple[str, ...]) -> tuple[Variable, ...]:
         return tuple(Variable(name, bool(environment.get(name))) for name in names)
 
-    has_key = provider.local or not provider.keys or provider.key_in(environment) is not None
+    keys = variables((*provider.keys, *_CLOUD_KEYS.get(provider.cloud, ())))
+    has_key = provider.local or not keys or any(key.is_set for key in keys)
+    by_cloud = _CLOUD_ADDRESSES.get(provider.cloud)
     return ProviderOverview(
         prefixes=prefixes,
         title=provider.title,
         serves=provider.serves,
-        address=provider.api_base,
+        address=provider.api_base or by_cloud,
         local=provider.local,
         native=provider.native,
-        key_variables=variables(provider.keys),
+        key_variables=keys,
         address_variables=variables(provider.bases),
         needed_variables=variables(provider.needs),
-        ready=has_key and provider.base_in(environment) is not None,
+        ready=has_key and (provider.base_in(environment) or by_cloud) is not None,
         habits=provider.chat,
         docs=provider.docs,
     )
