@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.assembly.access import names_cloud_place, read_access, usual_base
+from pointsman.assembly.access import key_header, names_cloud_place, read_access, usual_base
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -103,16 +103,14 @@ class _Maker:
             message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
             raise _Skipped(message + " with its api_base")
         self._provider: Provider = provider
-        self._access = read_access(params, provider, environment)
         if provider.long_tail and not is_installed():
             raise _Skipped(
                 f"{name} is served through LiteLLM's library; install it with: pip install 'pointsman[litellm]'"
             )
+        self._access = read_access(params, provider, environment)
         given = provider.completed(params.api_base) if params.api_base else provider.base_in(environment)
-        self._given_base = given
+        self._given_base = "" if given is None and provider.long_tail else given
         base = self._base_of(self.model)
-        if base is None and provider.long_tail:
-            base = ""
         if base is None:
             message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
             set_or = f"Set {' and '.join(provider.needs)}, or a" if provider.needs else "A"
@@ -145,7 +143,7 @@ class _Maker:
 
     def _base_of(self, model: str) -> str | None:
         """The address: as it is given, or where a cloud has the model."""
-        return self._given_base or usual_base(self._access, model)
+        return usual_base(self._access, model) if self._given_base is None else self._given_base
 
     def deployment(self, group: str, model: str, share: float = 1.0) -> Deployment:
         """The deployment that serves ``share`` of the requests for ``group`` with the upstream's ``model``."""
@@ -165,7 +163,7 @@ class _Maker:
             price=price,
             charges=price is not None and not price.is_free,
             api_key=self._key,
-            key_header=provider.key_header,
+            key_header=key_header(provider, self._base, model),
             access=self._access,
             headers={name: Secret(value) for name, value in provider.headers.items()} | _headers(entry),
             pinned={**params.pinned, **params.extra_body},
@@ -218,7 +216,7 @@ def _mode(info: ModelInfo, facts: ModelFacts, provider: Provider, model: str) ->
     """What the model is for: as the operator says, else as the catalogue does, else as its name does."""
     if info.mode:
         return info.mode
-    if facts.mode == "completion" and provider.native is not None:
+    if facts.mode == "completion" and provider.native == "ollama":
         return "chat"  # Ollama chats with every model; the catalogue speaks of an older interface of its
     return facts.mode or ("embedding" if embeds(model) else "chat")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pointsman.core.upstream import Deployment, Lane, Operation
-from pointsman.providers.express import ExpressLane
+from pointsman.providers.express import ExpressLane, plain_way
 from pointsman.providers.fitting import fitting_for
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated import (
@@ -14,6 +14,7 @@ from pointsman.providers.translated import (
     OpenAIChatFar,
     OpenAIEmbeddingFar,
     TranslatedCompletionLane,
+    has_newer_limit,
     translated_lane,
 )
 
@@ -51,7 +52,8 @@ class LaneBook:
         if provider is not None and provider.native is not None:
             return self._native[provider.native](deployment, operation)
         if operation is Operation.CHAT:
-            return ExpressLane(deployment, operation, fitting_for(deployment))
+            way = plain_way(deployment, operation, newer_limit=has_newer_limit(deployment))
+            return ExpressLane(deployment, operation, fitting_for(deployment), way=way)
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
         completion_client = COMPLETION_CLIENTS.get(operation)

@@ -19,12 +19,6 @@ _THINKING_WORDS: Final = {
     "reasoning": "reasoning",
 }
 
-_CLOUD_ADDRESSES: Final[Mapping[str, str]] = {"aws": "https://bedrock-runtime.REGION.amazonaws.com"}
-"""Those that follow from what a cloud is reached with."""
-
-_CLOUD_KEYS: Final[Mapping[str, tuple[str, ...]]] = {"aws": ("AWS_ACCESS_KEY_ID", "AWS_PROFILE")}
-"""Variables that stand for a key in a cloud's own way, the first of several such ways."""
-
 
 class Variable(msgspec.Struct, frozen=True):
     """A variable of the environment, and whether it is set; never what to."""
@@ -38,7 +32,8 @@ class ProviderOverview(msgspec.Struct, frozen=True):
 
     ``prefixes`` are what a ``litellm_params.model`` begins with. ``key_variables`` and ``address_variables`` are tried
     in their order; of ``needed_variables`` the usual ``address`` is made. ``ready``: nothing is missing that only the
-    environment could bring. ``native`` is the dialect it is spoken to in where that is not OpenAI's.
+    environment could bring. ``native`` is the dialect it is spoken to in where that is not OpenAI's. ``reached`` says
+    in words what else leads to it; then only a request can tell whether it is ready.
     """
 
     prefixes: tuple[str, ...]
@@ -53,6 +48,7 @@ class ProviderOverview(msgspec.Struct, frozen=True):
     ready: bool
     habits: Habits
     docs: str
+    reached: str
 
 
 def overviews(environment: Mapping[str, str]) -> tuple[ProviderOverview, ...]:
@@ -90,20 +86,19 @@ def _overview(provider: Provider, prefixes: tuple[str, ...], environment: Mappin
     def variables(names: tuple[str, ...]) -> tuple[Variable, ...]:
         return tuple(Variable(name, bool(environment.get(name))) for name in names)
 
-    keys = variables((*provider.keys, *_CLOUD_KEYS.get(provider.cloud, ())))
-    has_key = provider.local or not keys or any(key.is_set for key in keys)
-    by_cloud = _CLOUD_ADDRESSES.get(provider.cloud)
+    has_key = provider.local or not provider.keys or provider.key_in(environment) is not None
     return ProviderOverview(
         prefixes=prefixes,
         title=provider.title,
         serves=provider.serves,
-        address=provider.api_base or by_cloud,
+        address=provider.api_base,
         local=provider.local,
         native=provider.native,
-        key_variables=keys,
+        key_variables=variables(provider.keys),
         address_variables=variables(provider.bases),
         needed_variables=variables(provider.needs),
-        ready=has_key and (provider.base_in(environment) or by_cloud) is not None,
+        ready=not provider.reached and has_key and provider.base_in(environment) is not None,
         habits=provider.chat,
         docs=provider.docs,
+        reached=provider.reached,
     )
