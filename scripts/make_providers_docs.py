@@ -31,6 +31,12 @@ What a provider *can do* is what it offers itself, by the names of OpenAI's rout
 clients of every dialect. A server that is not listed works as `openai/…` with its `api_base`.
 
 Ollama Cloud is `ollama_chat/…` with `api_base: https://ollama.com` and the key in `OLLAMA_API_KEY`.
+
+Amazon Bedrock's region is that of the model's own name (`bedrock/eu-west-1/…`, an ARN), or `aws_region_name`, or
+`AWS_REGION_NAME`, `AWS_REGION`, `AWS_DEFAULT_REGION`, or that of the profile, or `us-west-2`. Without an API key its
+requests are signed. With what, the entry says (`aws_access_key_id` …, `aws_profile_name`, `aws_role_name`), or it is
+found where AWS's own tools find it: in the environment, by web identity, in `~/.aws`, at the container's host or the
+EC2 instance's. What would start other programs (`credential_process`, SSO) is not used.
 """
 
 HABITS: Final = """\
