@@ -7,6 +7,7 @@ from typing import Final
 from pointsman.core.call import Call
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.openai_chat.errors import read_error
+from pointsman.dialects.openai_chat.knobs import refuse_or_drop
 from pointsman.dialects.openai_chat.replies import read_reply, write_reply
 from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
@@ -37,6 +38,12 @@ class OpenAIChatFar:
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
         demand_known_tools(call, "openai_chat")
+        call = refuse_or_drop(
+            call,
+            drop_params=deployment.drop_params,
+            additional=deployment.additional_drop_params,
+            local=deployment.local,
+        )
         newer = deployment.provider == "openai" and deployment.model.startswith(_REASONERS)
         limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
         body = write_request(call, deployment.model, include_usage=True, limit_field=limit_field)
