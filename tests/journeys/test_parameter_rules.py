@@ -183,6 +183,19 @@ def test_what_is_shown_is_what_is_sent(
     assert shown["error"] is None
 
 
+@pytest.mark.parametrize(
+    ("call_type", "rest"), [("text_completion", REST[0]), ("aembedding", REST[1]), ("atext_completion", REST[2]),
+                            ("embedding", REST[3])],
+)  # fmt: skip
+def test_so_it_is_without_a_conversation(house: House, call_type: str, rest: tuple[str, str, dict[str, Any]]) -> None:
+    model, path, fields = rest
+    body = {"model": model, **fields}
+    shown = transformed(house, call_type, body)
+    assert house.gateway.http("POST", path, body).status == 200
+    (sent,) = [*house.openai.requests, *house.ollama.inference]
+    assert shown["raw_request_body"] == sent.json() and shown["raw_request_api_base"].endswith(sent.path)
+
+
 def test_nothing_secret_is_shown_nor_the_address_to_a_virtual_key(house: House) -> None:
     body = {"model": "claude-allowing", "messages": HELLO}
     shown = transformed(house, "completion", body)

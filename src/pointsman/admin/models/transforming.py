@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from pointsman.admin.models.visible import visible_group
@@ -62,7 +64,8 @@ async def show_supported_params(office: Office, visit: Visit[SupportedParamsQuer
     """Which of OpenAI's parameters have an effect at a model."""
     model = visit.query.model
     group = visible_group(office.table(), visit.caller, model)
-    found = None if group is None else supported_openai_params(group.deployments[0])
+    # Some hundred translations take their time, the first time; answers under way shall not wait for it.
+    found = None if group is None else await asyncio.to_thread(supported_openai_params, group.deployments[0])
     if found is None:
         raise Malformed(
             f"Could not map model={model[:200]}.", hint="GET /v1/models has all that are served.", param="model"
