@@ -91,6 +91,11 @@ def test_mapping_tells_what_becomes_of_each_parameter() -> None:
     assert {"name": "stop", "kind": "parameter", "outcome": "mapped", "targets": ["stop_sequences"], "note": ""} in rows
 
 
+def test_mapping_says_what_an_upstream_does_not_have() -> None:
+    done = CliRunner().invoke(cli, ["mapping", "openai_embeddings", "anthropic"])
+    assert done.exit_code == 2 and "Anthropic does not have OpenAI embeddings." in done.output
+
+
 def test_mapping_names_the_dialects_there_are() -> None:
     done = CliRunner().invoke(cli, ["mapping", "openai_chat", "somebody"])
     assert done.exit_code == 2 and "'ollama'" in done.output
