@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as PathRoute
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
@@ -86,7 +86,7 @@ class _Operations:
         body: msgspec.Struct = route.body() if not route.takes_body else msgspec.Struct()
         fields: Mapping[str, msgspec.Raw] = {}
         if route.takes_body:
-            raw = await read_bytes(request)
+            raw = await read_bytes(request, route.body_bytes_max)
             body, fields = read_struct(b"{}" if route.body_optional and not raw.strip() else raw, route.body)
         return Visit(
             caller,
@@ -125,6 +125,8 @@ class _Stamped:
 
 
 def _rendered(answer: Answer) -> Response:
+    if answer.stream is not None:
+        return StreamingResponse(answer.stream, answer.status, dict(answer.headers), answer.media_type)
     content = answer.content
     body = content if isinstance(content, bytes) else _encode(content)
     response = Response(body, answer.status, media_type=answer.media_type)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from copy import copy
 from typing import Generic, Literal, TypeVar
 
 import msgspec
 
+from pointsman.admin.bodies import BODY_BYTES_MAX
 from pointsman.admin.office import Office
 from pointsman.core.identity import Scope
 from pointsman.policies.principal import Principal
@@ -81,12 +82,16 @@ class Visit(Generic[Query, Body]):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a handler gives back; ``content`` is encoded as JSON unless it is bytes, which go out as they are."""
+    """What a handler gives back.
 
-    content: object
+    ``content`` is encoded as JSON unless it is bytes, which go out as they are, or a ``stream`` of them is there.
+    """
+
+    content: object = None
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     media_type: str = "application/json"
+    stream: AsyncIterator[bytes] | None = None
 
 
 class Route(Generic[Query, Body]):
@@ -95,11 +100,11 @@ class Route(Generic[Query, Body]):
     ``reply`` documents the JSON of the answer: a type, a tuple of types that it may be of, or None where it is a text.
     """
 
-    __slots__ = ("body", "handler", "method", "paths", "query", "reply", "scope", "summary", "tier")
+    __slots__ = ("body", "body_bytes_max", "handler", "method", "paths", "query", "reply", "scope", "summary", "tier")
 
     def __init__(
         self,
-        method: Literal["GET", "POST"],
+        method: Literal["GET", "POST", "DELETE"],
         paths: tuple[str, ...],
         scope: Scope,
         handler: Callable[[Office, Visit[Query, Body]], Awaitable[Answer]],
@@ -119,11 +124,18 @@ class Route(Generic[Query, Body]):
         self.query = query
         self.body = body
         self.reply = reply
+        self.body_bytes_max = BODY_BYTES_MAX
 
     def with_scope(self, scope: Scope) -> Route[Query, Body]:
         """The same route with another demand on its caller."""
         changed = copy(self)
         changed.scope = scope
+        return changed
+
+    def with_room(self, body_bytes_max: int) -> Route[Query, Body]:
+        """The same route for longer bodies."""
+        changed = copy(self)
+        changed.body_bytes_max = body_bytes_max
         return changed
 
     @property

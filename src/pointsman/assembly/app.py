@@ -47,6 +47,8 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             own_keys=not general.disable_custom_api_keys,
             list_wildcards=general.return_wildcard_routes,
             docs=loaded.environment.docs,
+            book=gateway.responses,
+            stop_job=gateway.jobs.stop,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )

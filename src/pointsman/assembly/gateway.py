@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Final
 
 from pointsman import __version__
-from pointsman.accounting.estimate import estimate_text
+from pointsman.accounting.estimate import estimate_body, estimate_text
 from pointsman.assembly.app import make_app
 from pointsman.assembly.deployments import configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS
@@ -35,6 +36,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.lifecycle.announce import Audience
+from pointsman.lifecycle.background import Jobs
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
@@ -43,6 +45,7 @@ from pointsman.providers.discovery import Discovery, FoundHost, Place, default_p
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
+from pointsman.providers.stateful import ResponseBook, read_errand
 from pointsman.providers.translated import CLIENTS, AnthropicFar, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
@@ -85,11 +88,13 @@ class Gateway:
         )
         self.admission = Admission(admission_settings(loaded))
         self.media = MediaFetcher(media_limits(loaded))
+        self.responses = self._response_book(loaded)
+        self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook({"ollama": self._ollama_lanes(), "anthropic": _anthropic_lane}),
+            lanes=LaneBook({"ollama": self._ollama_lanes(), "anthropic": _anthropic_lane}, self.responses),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -98,6 +103,7 @@ class Gateway:
         )
         self.paths = PathTable(CLIENT_DIALECTS)
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
+        self.gate.jobs = self.jobs
         self.discovery = self._discovery(loaded)
         self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
         self.front = open_to_pages(self.app) if self.keyring.asks else self.app
@@ -112,6 +118,7 @@ class Gateway:
         """
         gateway = cls(plan, load(plan.config_path, process_environment()))
         await gateway.storage.open()
+        await gateway.storage.responses.fail_unfinished(plan.worker, plan.workers)
         if gateway.discovery is not None:
             gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
@@ -147,6 +154,7 @@ class Gateway:
             if not self.gate.connections:
                 break
             await asyncio.sleep(_CUT_SECONDS)
+        await self.jobs.close()
         await self.nursery.close()
         self.transport.close()
         await self.storage.close()
@@ -183,6 +191,7 @@ class Gateway:
         self.admission.settings = admission_settings(loaded)
         self.gate.body_bytes_max = body_bytes_max(loaded)
         self.media.limits = media_limits(loaded)
+        self.responses.retention_days = loaded.settings.local.response_retention_days
         self.storage.reset_clock = reset_clock(loaded)
         self.house.manners = self._manners(loaded)
         self.house.table = self.routes.table()
@@ -235,6 +244,16 @@ class Gateway:
             clock=self.clock,
         )
         return lambda deployment, operation: ollama_lane(operation, deployment, services, CLIENTS)
+
+    def _response_book(self, loaded: Loaded) -> ResponseBook:
+        return ResponseBook(
+            self.storage.responses,
+            self.storage.conversations,
+            estimate=estimate_body,
+            clock=self.clock,
+            retention_days=loaded.settings.local.response_retention_days,
+            worker=self.plan.worker,
+        )
 
     def _manners(self, loaded: Loaded) -> Manners:
         settings = loaded.settings

@@ -8,7 +8,7 @@ through :mod:`~pointsman.core.call` and :mod:`~pointsman.core.events`. The story
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ import msgspec
 from pointsman.core.access import Access
 from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
+from pointsman.core.identity import Owner
 from pointsman.core.price import Price
 from pointsman.core.secret import Secret
 from pointsman.core.usage import Usage
@@ -113,6 +114,10 @@ class Ask(msgspec.Struct):
     """The whole request, once a translating lane has read it."""
     notes: msgspec.Struct | None = None
     """What the client's dialect keeps of the request for its answer."""
+    owner: Owner | None = None
+    """Who asks; known before :meth:`Lane.prepare`."""
+    keep: Callable[[], Awaitable[None]] | None = None
+    """Stores what is to be kept of the answer, before its last bytes leave. Does not fail."""
 
     def body(self) -> bytes:
         """The body again, each top-level field once."""

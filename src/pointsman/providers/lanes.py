@@ -9,6 +9,7 @@ from pointsman.core.exchange import InferenceRoute
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.express import ExpressLane
 from pointsman.providers.registry import find_provider
+from pointsman.providers.stateful import ResponseBook, StatefulLane
 from pointsman.providers.translated import OpenAIChatFar, translated_lane
 
 __all__ = ["LaneBook", "NativeLanes"]
@@ -22,10 +23,14 @@ NativeLanes = Callable[[Deployment, Operation], Lane]
 
 
 class LaneBook:
-    """See :class:`pointsman.lifecycle.house.LaneFinder`. ``native`` is by the dialect's name."""
+    """See :class:`pointsman.lifecycle.house.LaneFinder`. ``native`` is by the dialect's name.
 
-    def __init__(self, native: dict[str, NativeLanes]) -> None:
+    ``responses`` gives every lane of the Responses API its memory.
+    """
+
+    def __init__(self, native: dict[str, NativeLanes], responses: ResponseBook | None = None) -> None:
         self._native = native
+        self._responses = responses
         self._known: dict[tuple[str, str], tuple[Deployment, Lane]] = {}
 
     def lane(self, route: InferenceRoute, deployment: Deployment) -> Lane:
@@ -35,6 +40,8 @@ class LaneBook:
         if known is not None and known[0] is deployment:
             return known[1]
         lane = self._make(deployment, route.operation)
+        if self._responses is not None and route.operation is Operation.RESPONSES:
+            lane = StatefulLane(lane, self._responses)
         if len(self._known) >= _LANES_MAX:
             self._known.clear()
         self._known[key] = (deployment, lane)

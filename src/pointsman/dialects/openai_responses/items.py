@@ -50,8 +50,8 @@ _HINTS: Final = {"item_reference": "Send the item itself, or continue with previ
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_input(items: str | Iterable[msgspec.Raw] | None) -> tuple[Message, ...]:
-    """The messages of ``input``.
+def read_input(items: str | Iterable[msgspec.Raw] | None, field: str = "input") -> tuple[Message, ...]:
+    """The messages of ``input``, or of items in another ``field``.
 
     Raises:
         Malformed: an item cannot be read; ``param`` is its path, ``input[2].content[0].image_url``.
@@ -63,7 +63,7 @@ def read_input(items: str | Iterable[msgspec.Raw] | None) -> tuple[Message, ...]
         return (Message("user", (Text(items),)),)
     messages: list[Message] = []
     for index, raw in enumerate(items):
-        message = _read_item(raw, f"input[{index}]")
+        message = _read_item(raw, f"{field}[{index}]")
         if messages and _is_one_turn(messages[-1], message):
             messages[-1] = Message("assistant", messages[-1].parts + message.parts)
         elif message.parts or message.role != "assistant":

@@ -7,6 +7,7 @@ import msgspec
 from pointsman.core.call import Call
 from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Ask
+from pointsman.dialects.openai_responses.items import read_input
 from pointsman.dialects.openai_responses.replies import write_reply
 from pointsman.dialects.openai_responses.requests import read_request
 from pointsman.dialects.openai_responses.response import ResponseRequest, read_response_request
@@ -20,11 +21,12 @@ class ResponsesClient:
     """See :class:`pointsman.providers.translated.sides.ClientSide`."""
 
     def read(self, ask: Ask) -> Call:
-        """See the protocol. Nothing is kept of a response, so none can be continued by its id."""
-        body = ask.body()
-        ask.notes = request = msgspec.structs.replace(read_response_request(body), store=False)
-        _demand_complete(request)
-        return read_request(body, ask.model)
+        """See the protocol. Where nothing was looked up before, nothing is kept of the response either."""
+        body, request = ask.body(), ask.notes
+        if not isinstance(request, ResponseRequest):
+            ask.notes = request = msgspec.structs.replace(read_response_request(body), store=False)
+            _demand_complete(request)
+        return read_request(body, ask.model, history=read_input(request.history))
 
     def writing(self, call: Call, ask: Ask) -> Writing:
         """See the protocol."""
@@ -48,7 +50,7 @@ def _demand_complete(request: ResponseRequest) -> None:
     ):
         if value:
             raise Unsupported(
-                f"{name} is not supported yet: responses are not kept.",
+                f"{name}: this gateway stores no responses.",
                 hint="Send the whole conversation as input.",
                 param=name,
             )

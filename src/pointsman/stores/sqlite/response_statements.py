@@ -1,0 +1,146 @@
+"""The SQL of stored responses and conversations, whole and with parameters: nothing is ever put into a statement."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "ADD_ITEMS",
+    "CANCEL_RESPONSE",
+    "DELETE_CONVERSATION",
+    "DELETE_ITEM",
+    "DELETE_RESPONSE",
+    "EVENTS_AFTER",
+    "EXPIRED",
+    "FAIL_UNFINISHED",
+    "FIND_CONVERSATION",
+    "FIND_RESPONSE",
+    "FINISH_RESPONSE",
+    "GROW_CONVERSATION",
+    "INSERT_CONVERSATION",
+    "IS_UNFINISHED",
+    "ITEMS_FALLING",
+    "ITEMS_RISING",
+    "ITEM_BY_ID",
+    "PUT_RESPONSE",
+    "TURNS",
+    "UPDATE_METADATA",
+]
+
+PUT_RESPONSE: Final = """
+INSERT OR REPLACE INTO responses (
+    id, owner, model, status, created_at, expires_at, previous_response_id, conversation_id, worker, input_items, body
+) VALUES (
+    :id, :owner, :model, :status, :created_at, :expires_at, :previous_response_id, :conversation_id, :worker,
+    :input_items, :body
+)
+"""
+
+FINISH_RESPONSE: Final = """
+UPDATE responses SET status = :status, body = :body WHERE id = :id AND status IN ('queued', 'in_progress')
+"""
+
+IS_UNFINISHED: Final = "SELECT 1 FROM responses WHERE id = ? AND status IN ('queued', 'in_progress')"
+
+FIND_RESPONSE: Final = """
+SELECT
+    id, owner, model, status, created_at, expires_at, previous_response_id, conversation_id, worker, input_items, body
+FROM responses WHERE id = :id AND (:all OR owner = :owner) AND expires_at > :now
+"""
+
+TURNS: Final = """
+WITH RECURSIVE chain (id, depth) AS (
+    SELECT id, 1 FROM responses WHERE id = :id AND (:all OR owner = :owner)
+    UNION ALL
+    SELECT responses.previous_response_id, chain.depth + 1
+    FROM chain JOIN responses ON responses.id = chain.id
+    WHERE responses.previous_response_id IS NOT NULL AND chain.depth < :most
+)
+SELECT
+    responses.id, responses.status, responses.previous_response_id, responses.conversation_id, responses.input_items,
+    responses.body
+FROM chain JOIN responses ON responses.id = chain.id
+WHERE responses.expires_at > :now
+ORDER BY chain.depth
+"""
+
+DELETE_RESPONSE: Final = "DELETE FROM responses WHERE id = :id AND (:all OR owner = :owner) AND expires_at > :now"
+
+CANCEL_RESPONSE: Final = """
+UPDATE responses SET status = 'cancelled'
+WHERE id = :id AND (:all OR owner = :owner) AND expires_at > :now
+    AND worker IS NOT NULL AND status IN ('queued', 'in_progress')
+"""
+
+FAIL_UNFINISHED: Final = """
+UPDATE responses SET status = 'failed'
+WHERE status IN ('queued', 'in_progress') AND (worker = ? OR worker >= ?)
+"""
+
+# The batch that begins at or before the event asked for, and those behind it.
+EVENTS_AFTER: Final = """
+SELECT first, events FROM response_events
+WHERE response_id = ?1 AND first >= coalesce(
+    (SELECT max(first) FROM response_events WHERE response_id = ?1 AND first <= ?2 + 1), 0
+)
+ORDER BY first LIMIT ?3
+"""
+
+EXPIRED: Final = (
+    """
+    DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
+    """,
+    """
+    DELETE FROM conversations WHERE id IN (
+        SELECT id FROM conversations WHERE expires_at <= ? ORDER BY expires_at LIMIT ?
+    )
+    """,
+)
+
+INSERT_CONVERSATION: Final = """
+INSERT INTO conversations (id, owner, created_at, expires_at, metadata)
+VALUES (:id, :owner, :created_at, :expires_at, :metadata)
+"""
+
+FIND_CONVERSATION: Final = """
+SELECT id, owner, created_at, expires_at, metadata, item_bytes
+FROM conversations WHERE id = :id AND (:all OR owner = :owner) AND expires_at > :now
+"""
+
+UPDATE_METADATA: Final = "UPDATE conversations SET metadata = ? WHERE id = ?"
+
+DELETE_CONVERSATION: Final = """
+DELETE FROM conversations WHERE id = :id AND (:all OR owner = :owner) AND expires_at > :now
+"""
+
+GROW_CONVERSATION: Final = """
+UPDATE conversations SET item_bytes = item_bytes + :bytes, expires_at = max(expires_at, :expires_at) WHERE id = :id
+"""
+
+ADD_ITEMS: Final = """
+INSERT INTO conversation_items (conversation_id, position, item_id, item)
+SELECT ?1, coalesce(max(position), 0) + 1, ?2, ?3 FROM conversation_items WHERE conversation_id = ?1
+"""
+
+ITEMS_RISING: Final = """
+SELECT item_id, item FROM conversation_items
+WHERE conversation_id = :id AND position > coalesce(
+    (SELECT min(position) FROM conversation_items WHERE conversation_id = :id AND item_id = :after), 0
+)
+ORDER BY position LIMIT :limit
+"""
+
+ITEMS_FALLING: Final = """
+SELECT item_id, item FROM conversation_items
+WHERE conversation_id = :id AND position < coalesce(
+    (SELECT max(position) FROM conversation_items WHERE conversation_id = :id AND item_id = :after), 9223372036854775807
+)
+ORDER BY position DESC LIMIT :limit
+"""
+
+ITEM_BY_ID: Final = """
+SELECT item_id, item, position FROM conversation_items WHERE conversation_id = ? AND item_id = ?
+ORDER BY position LIMIT 1
+"""
+
+DELETE_ITEM: Final = "DELETE FROM conversation_items WHERE conversation_id = ? AND position = ?"

@@ -1,0 +1,204 @@
+"""Stored responses in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from pointsman.core.identity import Owner
+from pointsman.stores.records import event_page
+from pointsman.stores.response_ports import (
+    OBJECT_BYTES_MAX,
+    TURNS_MAX,
+    EventPage,
+    KeptItem,
+    ResponseRecord,
+    Turn,
+    TurnsTooLong,
+)
+from pointsman.stores.sqlite.conversations import append_items
+from pointsman.stores.sqlite.database import SqliteDatabase
+from pointsman.stores.sqlite.response_statements import (
+    CANCEL_RESPONSE,
+    DELETE_RESPONSE,
+    EVENTS_AFTER,
+    EXPIRED,
+    FAIL_UNFINISHED,
+    FIND_RESPONSE,
+    FINISH_RESPONSE,
+    IS_UNFINISHED,
+    PUT_RESPONSE,
+    TURNS,
+)
+from pointsman.stores.sqlite.transaction import rows
+
+__all__ = ["SqliteResponseStore"]
+
+_BATCHES_AT_ONCE: Final = 64
+
+
+class SqliteResponseStore:
+    """Keeps :class:`pointsman.stores.response_ports.ResponseStore`'s promises in a SQLite file."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def put(self, record: ResponseRecord, added: Sequence[KeptItem] = (), *, kept: bool = True) -> None:
+        """See the port."""
+
+        def job(connection: apsw.Connection) -> None:
+            if kept:
+                connection.execute(PUT_RESPONSE, _columns(record))
+            _add(connection, record, added)
+
+        await self._database.write(job)
+
+    async def begin(self, record: ResponseRecord) -> None:
+        """See the port."""
+        await self._database.write(lambda connection: connection.execute(PUT_RESPONSE, _columns(record)))
+
+    async def add_events(self, response_id: str, first: int, events: Sequence[bytes]) -> bool:
+        """See the port."""
+
+        def job(connection: apsw.Connection) -> bool:
+            unfinished = connection.execute(IS_UNFINISHED, (response_id,)).get is not None
+            if unfinished:
+                _add_events(connection, response_id, first, events)
+            return unfinished
+
+        return await (self._database.write(job) if events else self._database.read(job))
+
+    async def finish(
+        self, record: ResponseRecord, first: int, events: Sequence[bytes], added: Sequence[KeptItem] = ()
+    ) -> bool:
+        """See the port."""
+
+        def job(connection: apsw.Connection) -> bool:
+            values = {"id": record.id, "status": record.status, "body": bytes(record.body)}
+            connection.execute(FINISH_RESPONSE, values)
+            if not connection.changes():
+                return False
+            _add_events(connection, record.id, first, events)
+            _add(connection, record, added)
+            return True
+
+        return await self._database.write(job)
+
+    async def get(self, response_id: str, owner: Owner, now: float) -> ResponseRecord | None:
+        """See the port."""
+        return await self._database.read(lambda connection: _find(connection, response_id, owner, now))
+
+    async def turns(self, response_id: str, owner: Owner, now: float) -> tuple[Turn, ...]:
+        """See the port."""
+        return await self._database.read(lambda connection: _turns(connection, response_id, owner, now))
+
+    async def delete(self, response_id: str, owner: Owner, now: float) -> bool:
+        """See the port."""
+
+        def job(connection: apsw.Connection) -> bool:
+            connection.execute(DELETE_RESPONSE, _asking(response_id, owner, now))
+            return bool(connection.changes())
+
+        return await self._database.write(job)
+
+    async def cancel(self, response_id: str, owner: Owner, now: float) -> ResponseRecord | None:
+        """See the port."""
+
+        def job(connection: apsw.Connection) -> ResponseRecord | None:
+            connection.execute(CANCEL_RESPONSE, _asking(response_id, owner, now))
+            return _find(connection, response_id, owner, now)
+
+        return await self._database.write(job)
+
+    async def events(
+        self, response_id: str, owner: Owner, now: float, *, after: int, limit: int = 1000
+    ) -> EventPage | None:
+        """See the port."""
+
+        def job(connection: apsw.Connection) -> EventPage | None:
+            record = _find(connection, response_id, owner, now)
+            if record is None:
+                return None
+            batches = [
+                (int(first), bytes(events))
+                for first, events in connection.execute(EVENTS_AFTER, (response_id, after, _BATCHES_AT_ONCE))
+            ]
+            return event_page(record.status, batches, after, limit, is_last=len(batches) < _BATCHES_AT_ONCE)
+
+        return await self._database.read(job)
+
+    async def fail_unfinished(self, worker: int, workers: int) -> int:
+        """See the port."""
+
+        def job(connection: apsw.Connection) -> int:
+            connection.execute(FAIL_UNFINISHED, (worker, workers))
+            return connection.changes()
+
+        return await self._database.write(job)
+
+    async def sweep(self, now: float, limit: int = 50) -> int:
+        """See the port."""
+
+        def job(connection: apsw.Connection) -> int:
+            removed = 0
+            for statement in EXPIRED:
+                connection.execute(statement, (now, limit))
+                removed += connection.changes()
+            return removed
+
+        return await self._database.write(job)
+
+
+def _asking(response_id: str, owner: Owner, now: float) -> dict[str, Any]:
+    return {"id": response_id, "owner": owner.token, "all": owner.sees_all, "now": now}
+
+
+def _find(connection: apsw.Connection, response_id: str, owner: Owner, now: float) -> ResponseRecord | None:
+    found = rows(connection.execute(FIND_RESPONSE, _asking(response_id, owner, now)))
+    return next((_record(row) for row in found), None)
+
+
+def _turns(connection: apsw.Connection, response_id: str, owner: Owner, now: float) -> tuple[Turn, ...]:
+    turns: list[Turn] = []
+    size = 0
+    following: str | None = response_id
+    for row in list(rows(connection.execute(TURNS, {**_asking(response_id, owner, now), "most": TURNS_MAX + 1}))):
+        if row["id"] != following:
+            break  # the one between has expired
+        following = row["previous_response_id"]
+        size += len(row["body"]) + len(row["input_items"])
+        if len(turns) >= TURNS_MAX or size > OBJECT_BYTES_MAX:
+            raise TurnsTooLong
+        for name in ("input_items", "body"):
+            row[name] = msgspec.Raw(row[name])
+        turns.append(Turn(**row))
+    return tuple(turns)
+
+
+def _add_events(connection: apsw.Connection, response_id: str, first: int, events: Sequence[bytes]) -> None:
+    if events:
+        connection.execute(
+            "INSERT OR REPLACE INTO response_events (response_id, first, events) VALUES (?, ?, ?)",
+            (response_id, first, b"".join(events)),
+        )
+
+
+def _add(connection: apsw.Connection, record: ResponseRecord, added: Sequence[KeptItem]) -> None:
+    if record.conversation_id is not None:
+        append_items(connection, record.conversation_id, added, record.expires_at)
+
+
+def _columns(record: ResponseRecord) -> dict[str, Any]:
+    columns = msgspec.structs.asdict(record)
+    for name in ("input_items", "body"):
+        columns[name] = bytes(columns[name])
+    return columns
+
+
+def _record(row: dict[str, Any]) -> ResponseRecord:
+    for name in ("input_items", "body"):
+        row[name] = msgspec.Raw(row[name])
+    return ResponseRecord(**row)
