@@ -270,3 +270,34 @@ def test_everything_is_still_there_after_a_restart(house: House) -> None:
     made = house.sdk.responses.create(model="cloud", input="one")
     house.gateway.restart()
     assert house.gateway.openai().responses.retrieve(made.id).id == made.id
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_items_can_be_named_instead_of_sent(house: House, model: str) -> None:
+    made = house.sdk.responses.create(model=model, input=[{"role": "user", "content": "one"}])
+    asked = next(iter(house.sdk.responses.input_items.list(made.id)))
+    named: list[Any] = [
+        {"type": "item_reference", "id": asked.id},
+        {"type": "item_reference", "id": made.output[-1].id},
+        {"role": "user", "content": "two"},
+    ]
+    after = house.sdk.responses.create(model=model, input=named)
+    assert [message["content"] for message in house.sent(model)] == ["one", made.output_text, "two"]
+    listed: list[Any] = list(house.sdk.responses.input_items.list(after.id, order="asc"))
+    assert [item.role for item in listed] == ["user", "assistant", "user"]
+    other = house.gateway.openai(house.gateway.new_key(models=[model]))
+    for ask in (
+        lambda: other.responses.create(model=model, input=named),
+        lambda: house.sdk.responses.create(model=model, input=[{"type": "item_reference", "id": "msg_nobody"}]),
+    ):
+        refused = gone(ask)
+        assert (refused.code, refused.param) == ("item_not_found", "input[0]")
+
+
+def test_a_key_that_takes_the_place_of_another_goes_on(house: House) -> None:
+    key = house.gateway.new_key(models=["local"])
+    made = house.gateway.openai(key).responses.create(model="local", input="one")
+    made_anew = house.gateway.http("POST", "/key/regenerate", {"key": key}).json()["key"]
+    after = house.gateway.openai(made_anew)
+    assert after.responses.retrieve(made.id).id == made.id
+    assert after.responses.create(model="local", input="two", previous_response_id=made.id).status == "completed"

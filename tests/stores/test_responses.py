@@ -10,6 +10,7 @@ import pytest
 from pointsman.core.identity import Owner
 from pointsman.stores.response_ports import (
     OBJECT_BYTES_MAX,
+    STREAM_SECONDS,
     TURNS_MAX,
     ConversationRecord,
     ConversationStore,
@@ -18,6 +19,8 @@ from pointsman.stores.response_ports import (
     ResponseStore,
     TurnsTooLong,
 )
+from tests.stores.conftest import Stores
+from tests.stores.samples import full_key
 
 NOW = 1_790_000_000.0
 ME, OTHER, MASTER = Owner("me"), Owner("other"), Owner("master", sees_all=True)
@@ -211,3 +214,26 @@ async def test_a_response_adds_to_its_conversation(responses: ResponseStore, con
     assert [bytes(raw) for raw in history] == [b'{"id":"a"}', b'{"id":"b"}', b'{"id":"c"}']
     assert await responses.get("resp_2", ME, NOW) is None
     assert await responses.get("resp_4", ME, NOW) is not None
+
+
+async def test_a_key_that_took_the_place_of_another_has_what_was_its(stores: Stores) -> None:
+    await stores.keys.insert(full_key(token="me", key_alias=None))
+    await stores.responses.put(record())
+    await stores.conversations.create(
+        ConversationRecord(id="conv_1", owner="me", created_at=NOW, expires_at=NOW + 1), [item("a")]
+    )
+    await stores.keys.rotate("me", full_key(token="next", key_alias=None))
+    await stores.keys.rotate("next", full_key(token="last", key_alias=None))
+    assert await stores.responses.get("resp_1", Owner("last"), NOW) is not None
+    assert await stores.conversations.history("conv_1", Owner("last"), NOW) is not None
+    assert await stores.responses.get("resp_1", OTHER, NOW) is None
+
+
+async def test_streams_are_kept_for_a_day(responses: ResponseStore) -> None:
+    await responses.begin(begun(expires_at=NOW + 10 * STREAM_SECONDS))
+    await responses.finish(record(), 0, EVENTS)
+    assert await responses.sweep(NOW + STREAM_SECONDS - 1) == 0
+    assert await responses.sweep(NOW + STREAM_SECONDS) == 1
+    assert await responses.sweep(NOW + STREAM_SECONDS) == 0
+    page = await responses.events("resp_1", ME, NOW + STREAM_SECONDS, after=-1)
+    assert page is not None and page.events == ()

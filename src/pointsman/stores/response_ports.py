@@ -1,7 +1,7 @@
 """The promises of the stores behind OpenAI's Responses API, beside those of :mod:`pointsman.stores.ports`.
 
-An object belongs to the key that made it. To who may not see it, it is not there: methods that take an
-:class:`~pointsman.core.identity.Owner` give None or False, as for an id that never was.
+An object belongs to the key that made it, or to the key that was put in its place. To who may not see it, it is not
+there: methods that take an :class:`~pointsman.core.identity.Owner` give None or False, as for an id that never was.
 
 What has expired may stay for a while until :meth:`ResponseStore.sweep` comes to it, and is not there either.
 """
@@ -18,6 +18,7 @@ from pointsman.core.identity import Owner
 __all__ = [
     "CONVERSATION_BYTES_MAX",
     "OBJECT_BYTES_MAX",
+    "STREAM_SECONDS",
     "TURNS_MAX",
     "UNFINISHED",
     "ConversationFull",
@@ -42,6 +43,9 @@ CONVERSATION_BYTES_MAX: Final = 16 * 1024 * 1024
 
 TURNS_MAX: Final = 500
 """Responses of one chain that one request can continue."""
+
+STREAM_SECONDS: Final = 86_400.0
+"""The stream of a response is kept so long; what came of it is kept on."""
 
 ResponseStatus = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
@@ -168,7 +172,10 @@ class ResponseStore(Protocol):
         ...
 
     async def sweep(self, now: float, limit: int = 50) -> int:
-        """Remove responses and conversations that have expired, at most ``limit`` of each; gives how many it was."""
+        """Remove a little of what has expired, and gives how much: 0 means that for now there is no more.
+
+        At most ``limit`` responses and as many conversations, and some streams that are older than they are kept.
+        """
         ...
 
 

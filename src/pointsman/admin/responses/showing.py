@@ -23,7 +23,7 @@ from pointsman.dialects.openai_responses.listing import write_item_list
 from pointsman.dialects.openai_responses.response import ResponseRequest
 from pointsman.dialects.openai_responses.types import ConversationFields
 from pointsman.providers.stateful import ResponseBook, follow
-from pointsman.stores.response_ports import ResponseRecord
+from pointsman.stores.response_ports import STREAM_SECONDS, UNFINISHED, ResponseRecord
 
 __all__ = [
     "cancel_response",
@@ -70,6 +70,8 @@ async def show_response(office: Office, visit: Visit[ResponseQuery, Nothing]) ->
             hint="Leave stream out.",
             param="stream",
         )
+    if record.status not in UNFINISHED and record.created_at <= office.clock.wall() - STREAM_SECONDS:
+        raise Malformed("The stream of this response is no longer kept.", hint="Leave stream out.", param="stream")
     after = -1 if visit.query.starting_after is None else visit.query.starting_after
     events = follow(book.responses, record.id, owner, office.clock, after)
     return Answer(stream=events, media_type=_TELLING, headers=_NO_BUFFER)

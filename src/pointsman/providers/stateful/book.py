@@ -16,6 +16,7 @@ from pointsman.core.upstream import Ask
 from pointsman.dialects.openai_responses.keeping import read_kept
 from pointsman.dialects.openai_responses.listing import input_items, item_id
 from pointsman.dialects.openai_responses.response import ResponseRequest, read_response_request
+from pointsman.providers.stateful.references import has_references, resolved
 from pointsman.stores.response_ports import (
     OBJECT_BYTES_MAX,
     TURNS_MAX,
@@ -87,6 +88,8 @@ class ResponseBook:
                     hint="Ask the operator to set response_retention_days, or leave background out.",
                     param="background",
                 )
+        if has_references(request.input):
+            request = await self._with_references(ask, request)
         if not request.history and (request.previous_response_id or request.conversation):
             history = await self.history(request, ask.owner or _NOBODY)
             ask.prompt_estimate += self._estimate(_encode(history))
@@ -136,6 +139,17 @@ class ResponseBook:
         if request.conversation is None or kept.status not in _ANSWERED:
             return ()
         return tuple(KeptItem(item_id(raw), raw) for raw in (*input_items(request), *kept.output))
+
+    async def _with_references(self, ask: Ask, request: ResponseRequest) -> ResponseRequest:
+        """The request with the items themselves where it only names them; ``ask`` has them then, too."""
+        await become_task()
+        owner = ask.owner or _NOBODY
+        before = bytes(ask.fields["input"])
+        items = await resolved(_decode_items(before), self.responses, owner, self.clock.wall())
+        after = _encode(items)
+        ask.fields["input"] = msgspec.Raw(after)
+        ask.prompt_estimate += max(0, self._estimate(after) - self._estimate(before))
+        return msgspec.structs.replace(request, input=items)
 
     def _has_room(self, ask: Ask) -> bool:
         return self.retention_days > 0 and len(ask.fields.get("input", b"")) <= OBJECT_BYTES_MAX

@@ -35,7 +35,9 @@ class MemoryConversationStore:
     async def get(self, conversation_id: str, owner: Owner, now: float) -> ConversationRecord | None:
         """See the port."""
         record = self._database.conversations.get(conversation_id)
-        return record if record is not None and owner.sees(record.owner) and record.expires_at > now else None
+        if record is None or record.expires_at <= now or not self._database.sees(owner, record.owner):
+            return None
+        return record
 
     async def update(
         self, conversation_id: str, owner: Owner, now: float, metadata: msgspec.Raw

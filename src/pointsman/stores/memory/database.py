@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.identity import KeyRecord
+from pointsman.core.identity import KeyRecord, Owner
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.ports import Removal
 from pointsman.stores.records import Group, Tally
@@ -54,6 +54,18 @@ class MemoryDatabase:
         self.version += 1
         self.changes.pop(token, None)
         self.changes[token] = self.version
+
+    def sees(self, owner: Owner, holder: str) -> bool:
+        """Whether ``owner`` may see what belongs to the key ``holder``: it is that key, or was put in its place."""
+        seen: set[str] = set()
+        while not owner.sees(holder):
+            seen.add(holder)
+            removed = self.removed.get(holder)
+            successor = None if removed is None else removed[1].replaced_by
+            if successor is None or successor in seen:
+                return False
+            holder = successor
+        return True
 
     def append_items(self, conversation_id: str, items: Sequence[KeptItem], expires_at: float) -> None:
         """Add items to a conversation, if it exists."""

@@ -11,6 +11,7 @@ from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.records import event_page
 from pointsman.stores.response_ports import (
     OBJECT_BYTES_MAX,
+    STREAM_SECONDS,
     TURNS_MAX,
     UNFINISHED,
     EventPage,
@@ -125,15 +126,20 @@ class MemoryResponseStore:
         database = self._database
         responses = [name for name, record in database.responses.items() if record.expires_at <= now][:limit]
         conversations = [name for name, record in database.conversations.items() if record.expires_at <= now][:limit]
+        old = [name for name in database.events if database.responses[name].created_at <= now - STREAM_SECONDS]
+        for name in old[:limit]:
+            del database.events[name]
         for name in responses:
             self._remove(name)
         for name in conversations:
             del database.conversations[name], database.items[name]
-        return len(responses) + len(conversations)
+        return len(responses) + len(conversations) + len(old[:limit])
 
     def _find(self, response_id: str, owner: Owner, now: float) -> ResponseRecord | None:
         record = self._database.responses.get(response_id)
-        return record if record is not None and owner.sees(record.owner) and record.expires_at > now else None
+        if record is None or record.expires_at <= now or not self._database.sees(owner, record.owner):
+            return None
+        return record
 
     def _unfinished(self, response_id: str) -> ResponseRecord | None:
         record = self._database.responses.get(response_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 import msgspec
@@ -28,11 +28,12 @@ from pointsman.stores.sqlite.response_statements import (
     ITEM_BY_ID,
     ITEMS_FALLING,
     ITEMS_RISING,
+    SUCCESSOR,
     UPDATE_METADATA,
 )
 from pointsman.stores.sqlite.transaction import rows
 
-__all__ = ["SqliteConversationStore", "append_items"]
+__all__ = ["SqliteConversationStore", "append_items", "sees"]
 
 T = TypeVar("T")
 
@@ -59,14 +60,14 @@ class SqliteConversationStore:
 
     async def get(self, conversation_id: str, owner: Owner, now: float) -> ConversationRecord | None:
         """See the port."""
-        asking = _asking(conversation_id, owner, now)
+        asking = _Asking(conversation_id, owner, now)
         return await self._database.read(lambda connection: _with(connection, asking, _record))
 
     async def update(
         self, conversation_id: str, owner: Owner, now: float, metadata: msgspec.Raw
     ) -> ConversationRecord | None:
         """See the port."""
-        asking = _asking(conversation_id, owner, now)
+        asking = _Asking(conversation_id, owner, now)
 
         def job(connection: apsw.Connection) -> ConversationRecord | None:
             if _with(connection, asking, lambda row: row) is None:
@@ -78,10 +79,13 @@ class SqliteConversationStore:
 
     async def delete(self, conversation_id: str, owner: Owner, now: float) -> bool:
         """See the port."""
+        asking = _Asking(conversation_id, owner, now)
 
         def job(connection: apsw.Connection) -> bool:
-            connection.execute(DELETE_CONVERSATION, _asking(conversation_id, owner, now))
-            return bool(connection.changes())
+            if _with(connection, asking, lambda row: row) is None:
+                return False
+            connection.execute(DELETE_CONVERSATION, (conversation_id,))
+            return True
 
         return await self._database.write(job)
 
@@ -89,7 +93,7 @@ class SqliteConversationStore:
         self, conversation_id: str, owner: Owner, now: float, items: Sequence[KeptItem], expires_at: float
     ) -> bool:
         """See the port."""
-        asking = _asking(conversation_id, owner, now)
+        asking = _Asking(conversation_id, owner, now)
 
         def job(connection: apsw.Connection) -> bool:
             def add(row: dict[str, Any]) -> bool:
@@ -103,7 +107,7 @@ class SqliteConversationStore:
 
     async def history(self, conversation_id: str, owner: Owner, now: float) -> tuple[msgspec.Raw, ...] | None:
         """See the port."""
-        asking = _asking(conversation_id, owner, now)
+        asking = _Asking(conversation_id, owner, now)
 
         def job(connection: apsw.Connection) -> tuple[msgspec.Raw, ...] | None:
             def read(row: dict[str, Any]) -> tuple[msgspec.Raw, ...]:
@@ -116,7 +120,7 @@ class SqliteConversationStore:
 
     async def page(self, conversation_id: str, owner: Owner, now: float, query: ItemQuery) -> ItemPage | None:
         """See the port."""
-        asking = _asking(conversation_id, owner, now)
+        asking = _Asking(conversation_id, owner, now)
 
         def job(connection: apsw.Connection) -> ItemPage | None:
             def read(_: dict[str, Any]) -> ItemPage | None:
@@ -132,7 +136,7 @@ class SqliteConversationStore:
 
     async def item(self, conversation_id: str, owner: Owner, now: float, item_id: str) -> KeptItem | None:
         """See the port."""
-        asking = _asking(conversation_id, owner, now)
+        asking = _Asking(conversation_id, owner, now)
 
         def job(connection: apsw.Connection) -> KeptItem | None:
             found = _with(connection, asking, lambda _: _by_id(connection, conversation_id, item_id))
@@ -142,7 +146,7 @@ class SqliteConversationStore:
 
     async def delete_item(self, conversation_id: str, owner: Owner, now: float, item_id: str) -> bool:
         """See the port."""
-        asking = _asking(conversation_id, owner, now)
+        asking = _Asking(conversation_id, owner, now)
 
         def job(connection: apsw.Connection) -> bool:
             found = _with(connection, asking, lambda _: _by_id(connection, conversation_id, item_id))
@@ -173,14 +177,31 @@ def _demand_room(size: int, items: Sequence[KeptItem]) -> None:
         raise ConversationFull
 
 
-def _asking(conversation_id: str, owner: Owner, now: float) -> dict[str, Any]:
-    return {"id": conversation_id, "owner": owner.token, "all": owner.sees_all, "now": now}
+def sees(connection: apsw.Connection, owner: Owner, holder: str) -> bool:
+    """Whether ``owner`` may see what belongs to the key ``holder``: it is that key, or was put in its place."""
+    seen: set[str] = set()
+    while not owner.sees(holder):
+        seen.add(holder)
+        successor = connection.execute(SUCCESSOR, (holder,)).get
+        if successor is None or successor in seen:
+            return False
+        holder = str(successor)
+    return True
 
 
-def _with(connection: apsw.Connection, asking: dict[str, Any], work: Callable[[dict[str, Any]], T]) -> T | None:
+class _Asking(NamedTuple):
+    """Who asks for which conversation, and when."""
+
+    id: str
+    owner: Owner
+    now: float
+
+
+def _with(connection: apsw.Connection, asking: _Asking, work: Callable[[dict[str, Any]], T]) -> T | None:
     """What ``work`` makes of the row of the conversation; None: it is not there."""
-    for row in list(rows(connection.execute(FIND_CONVERSATION, asking))):
-        return work(row)
+    for row in list(rows(connection.execute(FIND_CONVERSATION, (asking.id, asking.now)))):
+        if sees(connection, asking.owner, row["owner"]):
+            return work(row)
     return None
 
 

@@ -7,6 +7,7 @@ from typing import Final
 __all__ = [
     "ADD_ITEMS",
     "CANCEL_RESPONSE",
+    "CHAIN",
     "DELETE_CONVERSATION",
     "DELETE_ITEM",
     "DELETE_RESPONSE",
@@ -15,6 +16,7 @@ __all__ = [
     "FAIL_UNFINISHED",
     "FIND_CONVERSATION",
     "FIND_RESPONSE",
+    "FIND_TURN",
     "FINISH_RESPONSE",
     "GROW_CONVERSATION",
     "INSERT_CONVERSATION",
@@ -23,7 +25,9 @@ __all__ = [
     "ITEMS_RISING",
     "ITEM_BY_ID",
     "PUT_RESPONSE",
-    "TURNS",
+    "SEE_RESPONSE",
+    "SUCCESSOR",
+    "SWEEP_EVENTS",
     "UPDATE_METADATA",
 ]
 
@@ -42,35 +46,40 @@ UPDATE responses SET status = :status, body = :body WHERE id = :id AND status IN
 
 IS_UNFINISHED: Final = "SELECT 1 FROM responses WHERE id = ? AND status IN ('queued', 'in_progress')"
 
+SEE_RESPONSE: Final = "SELECT owner, status FROM responses WHERE id = ? AND expires_at > ?"
+
 FIND_RESPONSE: Final = """
 SELECT
     id, owner, model, status, created_at, expires_at, previous_response_id, conversation_id, worker, input_items, body
-FROM responses WHERE id = :id AND (:all OR owner = :owner) AND expires_at > :now
+FROM responses WHERE id = ?
 """
 
-TURNS: Final = """
+# The lengths of blobs are known without reading them.
+CHAIN: Final = """
 WITH RECURSIVE chain (id, depth) AS (
-    SELECT id, 1 FROM responses WHERE id = :id AND (:all OR owner = :owner)
+    VALUES (?1, 1)
     UNION ALL
-    SELECT responses.previous_response_id, chain.depth + 1
-    FROM chain JOIN responses ON responses.id = chain.id
-    WHERE responses.previous_response_id IS NOT NULL AND chain.depth < :most
+    SELECT responses.previous_response_id, chain.depth + 1 FROM chain JOIN responses ON responses.id = chain.id
+    WHERE responses.previous_response_id IS NOT NULL AND chain.depth < ?3
 )
-SELECT
-    responses.id, responses.status, responses.previous_response_id, responses.conversation_id, responses.input_items,
-    responses.body
+SELECT responses.id, responses.previous_response_id, length(responses.input_items) + length(responses.body)
 FROM chain JOIN responses ON responses.id = chain.id
-WHERE responses.expires_at > :now
+WHERE responses.expires_at > ?2
 ORDER BY chain.depth
 """
 
-DELETE_RESPONSE: Final = "DELETE FROM responses WHERE id = :id AND (:all OR owner = :owner) AND expires_at > :now"
+FIND_TURN: Final = """
+SELECT id, status, previous_response_id, conversation_id, input_items, body FROM responses WHERE id = ?
+"""
+
+DELETE_RESPONSE: Final = "DELETE FROM responses WHERE id = ?"
 
 CANCEL_RESPONSE: Final = """
 UPDATE responses SET status = 'cancelled'
-WHERE id = :id AND (:all OR owner = :owner) AND expires_at > :now
-    AND worker IS NOT NULL AND status IN ('queued', 'in_progress')
+WHERE id = ? AND worker IS NOT NULL AND status IN ('queued', 'in_progress')
 """
+
+SUCCESSOR: Final = "SELECT replaced_by FROM deleted_keys WHERE token = ? AND replaced_by IS NOT NULL"
 
 FAIL_UNFINISHED: Final = """
 UPDATE responses SET status = 'failed'
@@ -84,6 +93,16 @@ WHERE response_id = ?1 AND first >= coalesce(
     (SELECT max(first) FROM response_events WHERE response_id = ?1 AND first <= ?2 + 1), 0
 )
 ORDER BY first LIMIT ?3
+"""
+
+# The oldest batches, if their responses are that old.
+SWEEP_EVENTS: Final = """
+DELETE FROM response_events WHERE rowid IN (
+    SELECT oldest.rowid
+    FROM (SELECT rowid, response_id FROM response_events ORDER BY rowid LIMIT :limit * 10) AS oldest
+    JOIN responses ON responses.id = oldest.response_id
+    WHERE responses.created_at <= :before
+)
 """
 
 EXPIRED: Final = (
@@ -104,14 +123,12 @@ VALUES (:id, :owner, :created_at, :expires_at, :metadata)
 
 FIND_CONVERSATION: Final = """
 SELECT id, owner, created_at, expires_at, metadata, item_bytes
-FROM conversations WHERE id = :id AND (:all OR owner = :owner) AND expires_at > :now
+FROM conversations WHERE id = ? AND expires_at > ?
 """
 
 UPDATE_METADATA: Final = "UPDATE conversations SET metadata = ? WHERE id = ?"
 
-DELETE_CONVERSATION: Final = """
-DELETE FROM conversations WHERE id = :id AND (:all OR owner = :owner) AND expires_at > :now
-"""
+DELETE_CONVERSATION: Final = "DELETE FROM conversations WHERE id = ?"
 
 GROW_CONVERSATION: Final = """
 UPDATE conversations SET item_bytes = item_bytes + :bytes, expires_at = max(expires_at, :expires_at) WHERE id = :id

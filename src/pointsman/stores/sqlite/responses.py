@@ -12,26 +12,31 @@ from pointsman.core.identity import Owner
 from pointsman.stores.records import event_page
 from pointsman.stores.response_ports import (
     OBJECT_BYTES_MAX,
+    STREAM_SECONDS,
     TURNS_MAX,
     EventPage,
     KeptItem,
     ResponseRecord,
+    ResponseStatus,
     Turn,
     TurnsTooLong,
 )
-from pointsman.stores.sqlite.conversations import append_items
+from pointsman.stores.sqlite.conversations import append_items, sees
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.response_statements import (
     CANCEL_RESPONSE,
+    CHAIN,
     DELETE_RESPONSE,
     EVENTS_AFTER,
     EXPIRED,
     FAIL_UNFINISHED,
     FIND_RESPONSE,
+    FIND_TURN,
     FINISH_RESPONSE,
     IS_UNFINISHED,
     PUT_RESPONSE,
-    TURNS,
+    SEE_RESPONSE,
+    SWEEP_EVENTS,
 )
 from pointsman.stores.sqlite.transaction import rows
 
@@ -99,8 +104,10 @@ class SqliteResponseStore:
         """See the port."""
 
         def job(connection: apsw.Connection) -> bool:
-            connection.execute(DELETE_RESPONSE, _asking(response_id, owner, now))
-            return bool(connection.changes())
+            if _status(connection, response_id, owner, now) is None:
+                return False
+            connection.execute(DELETE_RESPONSE, (response_id,))
+            return True
 
         return await self._database.write(job)
 
@@ -108,7 +115,8 @@ class SqliteResponseStore:
         """See the port."""
 
         def job(connection: apsw.Connection) -> ResponseRecord | None:
-            connection.execute(CANCEL_RESPONSE, _asking(response_id, owner, now))
+            if _status(connection, response_id, owner, now) is not None:
+                connection.execute(CANCEL_RESPONSE, (response_id,))
             return _find(connection, response_id, owner, now)
 
         return await self._database.write(job)
@@ -119,14 +127,14 @@ class SqliteResponseStore:
         """See the port."""
 
         def job(connection: apsw.Connection) -> EventPage | None:
-            record = _find(connection, response_id, owner, now)
-            if record is None:
+            status = _status(connection, response_id, owner, now)
+            if status is None:
                 return None
             batches = [
                 (int(first), bytes(events))
                 for first, events in connection.execute(EVENTS_AFTER, (response_id, after, _BATCHES_AT_ONCE))
             ]
-            return event_page(record.status, batches, after, limit, is_last=len(batches) < _BATCHES_AT_ONCE)
+            return event_page(status, batches, after, limit, is_last=len(batches) < _BATCHES_AT_ONCE)
 
         return await self._database.read(job)
 
@@ -143,7 +151,8 @@ class SqliteResponseStore:
         """See the port."""
 
         def job(connection: apsw.Connection) -> int:
-            removed = 0
+            connection.execute(SWEEP_EVENTS, {"before": now - STREAM_SECONDS, "limit": limit})
+            removed = connection.changes()
             for statement in EXPIRED:
                 connection.execute(statement, (now, limit))
                 removed += connection.changes()
@@ -152,30 +161,40 @@ class SqliteResponseStore:
         return await self._database.write(job)
 
 
-def _asking(response_id: str, owner: Owner, now: float) -> dict[str, Any]:
-    return {"id": response_id, "owner": owner.token, "all": owner.sees_all, "now": now}
+def _status(connection: apsw.Connection, response_id: str, owner: Owner, now: float) -> ResponseStatus | None:
+    """The status of a response that is there for ``owner``."""
+    found: list[Any] = connection.execute(SEE_RESPONSE, (response_id, now)).fetchall()
+    return next((status for holder, status in found if sees(connection, owner, holder)), None)
 
 
 def _find(connection: apsw.Connection, response_id: str, owner: Owner, now: float) -> ResponseRecord | None:
-    found = rows(connection.execute(FIND_RESPONSE, _asking(response_id, owner, now)))
-    return next((_record(row) for row in found), None)
+    if _status(connection, response_id, owner, now) is None:
+        return None
+    return next((_record(row) for row in rows(connection.execute(FIND_RESPONSE, (response_id,)))), None)
 
 
 def _turns(connection: apsw.Connection, response_id: str, owner: Owner, now: float) -> tuple[Turn, ...]:
-    turns: list[Turn] = []
+    if _status(connection, response_id, owner, now) is None:
+        return ()
+    names: list[str] = []
     size = 0
     following: str | None = response_id
-    for row in list(rows(connection.execute(TURNS, {**_asking(response_id, owner, now), "most": TURNS_MAX + 1}))):
-        if row["id"] != following:
+    links: list[Any] = connection.execute(CHAIN, (response_id, now, TURNS_MAX + 1)).fetchall()
+    for name, previous, length in links:
+        if name != following:
             break  # the one between has expired
-        following = row["previous_response_id"]
-        size += len(row["body"]) + len(row["input_items"])
-        if len(turns) >= TURNS_MAX or size > OBJECT_BYTES_MAX:
+        following = previous
+        size += length
+        names.append(name)
+        if len(names) > TURNS_MAX or size > OBJECT_BYTES_MAX:
             raise TurnsTooLong
-        for name in ("input_items", "body"):
-            row[name] = msgspec.Raw(row[name])
-        turns.append(Turn(**row))
-    return tuple(turns)
+    return tuple(_turn(row) for name in names for row in rows(connection.execute(FIND_TURN, (name,))))
+
+
+def _turn(row: dict[str, Any]) -> Turn:
+    for name in ("input_items", "body"):
+        row[name] = msgspec.Raw(row[name])
+    return Turn(**row)
 
 
 def _add_events(connection: apsw.Connection, response_id: str, first: int, events: Sequence[bytes]) -> None:
