@@ -12,6 +12,7 @@ from tests.support.configs import ollama_entry, openai_entry
 from tests.support.gateway import Gateway, Launch
 from tests.support.waiting import eventually
 from tests.upstreams import FakeOllama, FakeOpenAI, OllamaModel, Reply, faults
+from tests.upstreams import Gate as Barrier
 from tests.upstreams.openai_shapes import chat_chunks
 
 MODELS = ["local", "cloud"]
@@ -168,7 +169,8 @@ def test_a_conversation_gets_what_was_made_in_the_background(house: House) -> No
 
 @pytest.mark.parametrize("way", ["stop", "kill"])
 def test_what_a_restart_interrupts_has_failed(launch: Launch, upstream: FakeOpenAI, way: str) -> None:
-    gateway = launch({"model_list": [openai_entry("cloud", upstream)]})
+    config = {"model_list": [openai_entry("cloud", upstream)], "pointsman": {"shutdown_grace_seconds": 0.2}}
+    gateway = launch(config)
     upstream.script(faults.stall_before_head())
     begun = gateway.openai().responses.create(model="cloud", input="x", background=True)
     upstream.wait_for(1)
@@ -180,6 +182,20 @@ def test_what_a_restart_interrupts_has_failed(launch: Launch, upstream: FakeOpen
     gateway.launch()
     found = gateway.openai().responses.retrieve(begun.id)
     assert found.status == "failed" and found.error is not None and found.error.code == "server_error"
+
+
+def test_a_shutdown_waits_for_what_goes_on_in_the_background(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch({"model_list": [openai_entry("cloud", upstream)]})
+    barrier = Barrier()
+    upstream.script(Reply.stream(chat_chunks(("Blue",), None)).behind(barrier))
+    begun = gateway.openai().responses.create(model="cloud", input="x", background=True)
+    upstream.wait_for(1)
+    gateway.terminate()
+    eventually(lambda: gateway.http("GET", "/health/readiness").status == 503, "it drains")
+    barrier.open()
+    assert gateway.wait() == 0
+    gateway.launch()
+    assert gateway.openai().responses.retrieve(begun.id).status == "completed"
 
 
 def test_where_nothing_is_stored_it_is_refused_by_its_name(launch: Launch, upstream: FakeOpenAI) -> None:

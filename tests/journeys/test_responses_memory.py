@@ -301,3 +301,21 @@ def test_a_key_that_takes_the_place_of_another_goes_on(house: House) -> None:
     after = house.gateway.openai(made_anew)
     assert after.responses.retrieve(made.id).id == made.id
     assert after.responses.create(model="local", input="two", previous_response_id=made.id).status == "completed"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_chain_is_compacted_and_goes_on(house: House, model: str) -> None:
+    made = house.sdk.responses.create(model=model, input="one")
+    short = house.sdk.responses.compact(model=model, previous_response_id=made.id, input="two")
+    assert short.usage.output_tokens > 0
+    assert [item.type for item in short.output] == ["message", "message", "compaction"]
+    assert roles(house.sent(model)) == ["system", "user"]
+    # The SDK knows no messages of the user in an output, but has them.
+    items: Any = [*short.to_dict(warnings=False)["output"], {"role": "user", "content": "three"}]  # type: ignore[misc]
+    house.sdk.responses.create(model=model, input=items)
+    sent = house.sent(model)
+    assert roles(sent) == ["user"] * 4 and "summary" in sent[2]["content"]
+    gone(lambda: house.sdk.responses.retrieve(short.id))
+    key = house.gateway.new_key(models=[model])
+    house.gateway.openai(key).responses.compact(model=model, input="one")
+    assert [row["call_type"] for row in house.gateway.settled_ledger(1, key)] == ["acompact_responses"]

@@ -22,6 +22,7 @@ __all__ = [
     "AnthropicUsage",
     "ChatCompletion",
     "ChatCompletionRequest",
+    "CompactedResponse",
     "EmbeddingList",
     "EmbeddingRequest",
     "ModelResponse",
@@ -176,6 +177,16 @@ class ModelResponse(msgspec.Struct, kw_only=True):
     usage: dict[str, msgspec.Raw] | None = None
 
 
+class CompactedResponse(msgspec.Struct, kw_only=True):
+    """A conversation in short: the user's messages, and an item for all the rest."""
+
+    id: str
+    object: str
+    created_at: int
+    output: list[dict[str, msgspec.Raw]]
+    usage: dict[str, msgspec.Raw]
+
+
 class OllamaChatRequest(msgspec.Struct, kw_only=True):
     """A conversation to continue, in Ollama's form."""
 
@@ -203,6 +214,7 @@ INFERENCE_SHAPES: Final[Mapping[Operation, tuple[type[msgspec.Struct], type[msgs
         Operation.EMBEDDING: (EmbeddingRequest, EmbeddingList),
         Operation.MESSAGES: (AnthropicMessageRequest, AnthropicMessage),
         Operation.RESPONSES: (ResponseRequest, ModelResponse),
+        Operation.COMPACTION: (ResponseRequest, CompactedResponse),
         Operation.OLLAMA_CHAT: (OllamaChatRequest, OllamaChatAnswer),
     }
 )
@@ -215,6 +227,7 @@ INFERENCE_SUMMARIES: Final[Mapping[Operation, str]] = MappingProxyType(
         Operation.EMBEDDING: "Embed texts",
         Operation.MESSAGES: "Continue a conversation, as Anthropic's Messages",
         Operation.RESPONSES: "Continue a conversation, as OpenAI's Responses",
+        Operation.COMPACTION: "Sum up a conversation, as OpenAI's Responses",
         Operation.OLLAMA_CHAT: "Continue a conversation, as Ollama's /api/chat",
     }
 )

@@ -23,5 +23,6 @@ CLIENT_DIALECTS: Final[Mapping[Operation, ClientDialect]] = MappingProxyType({
     Operation.EMBEDDING: _OPENAI,
     Operation.MESSAGES: AnthropicDialect(),
     Operation.RESPONSES: ResponsesDialect(),
+    Operation.COMPACTION: ResponsesDialect(),
     Operation.OLLAMA_CHAT: OllamaChatDialect(),
 })  # fmt: skip

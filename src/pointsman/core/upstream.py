@@ -37,6 +37,7 @@ class Operation(Enum):
     EMBEDDING = "aembedding"
     MESSAGES = "anthropic_messages"
     RESPONSES = "aresponses"
+    COMPACTION = "acompact_responses"
     OLLAMA_CHAT = "ollama_chat"
 
 

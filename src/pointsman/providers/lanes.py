@@ -18,6 +18,9 @@ _LANES_MAX: Final = 16_384
 _EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
 """What an OpenAI-compatible server is asked in the client's own words."""
 
+_REMEMBERED: Final = frozenset({Operation.RESPONSES, Operation.COMPACTION})
+"""What may continue something that is stored."""
+
 NativeLanes = Callable[[Deployment, Operation], Lane]
 """Makes the lane of a provider with a dialect of its own."""
 
@@ -40,7 +43,7 @@ class LaneBook:
         if known is not None and known[0] is deployment:
             return known[1]
         lane = self._make(deployment, route.operation)
-        if self._responses is not None and route.operation is Operation.RESPONSES:
+        if self._responses is not None and route.operation in _REMEMBERED:
             lane = StatefulLane(lane, self._responses)
         if len(self._known) >= _LANES_MAX:
             self._known.clear()

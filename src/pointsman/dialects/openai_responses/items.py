@@ -16,9 +16,11 @@ import msgspec
 from pointsman.core.content import Audio, File, Image, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
 from pointsman.core.errors import Unsupported
 from pointsman.core.reply import Reply
+from pointsman.dialects.openai_responses.compaction import read_summary
 from pointsman.dialects.openai_responses.media import read_audio, read_file, read_image, write_file, write_image
 from pointsman.dialects.openai_responses.tools import unwrap_input, wrap_input
 from pointsman.dialects.openai_responses.types import (
+    CompactionItem,
     ContentPart,
     CustomCallItem,
     FunctionCallItem,
@@ -44,6 +46,7 @@ _decode_reasoning: Final = msgspec.json.Decoder(ReasoningItem).decode
 _decode_function: Final = msgspec.json.Decoder(FunctionCallItem).decode
 _decode_custom: Final = msgspec.json.Decoder(CustomCallItem).decode
 _decode_result: Final = msgspec.json.Decoder(ResultItem).decode
+_decode_compaction: Final = msgspec.json.Decoder(CompactionItem).decode
 
 _HINTS: Final = {"item_reference": "Send the item itself, or continue with previous_response_id."}
 
@@ -87,10 +90,23 @@ def _read_item(raw: msgspec.Raw, path: str) -> Message:
             return Message("assistant", (ToolCall(custom.call_id, custom.name, wrap_input(custom.input)),))
         case "function_call_output" | "custom_tool_call_output":
             return Message("tool", (_read_result(decode_field(path, raw, _decode_result), path),))
+        case "compaction" | "compaction_summary":
+            return Message("user", (_read_compaction(decode_field(path, raw, _decode_compaction), path),))
         case _:
             raise Unsupported(
                 f"{path}: items of type '{kind[:40]}' are not supported.", hint=_HINTS.get(kind), param=f"{path}.type"
             )
+
+
+def _read_compaction(item: CompactionItem, path: str) -> Text:
+    summary = read_summary(item.encrypted_content)
+    if summary is None:
+        raise Unsupported(
+            f"{path}: this compaction was made by another server and cannot be read here.",
+            hint="Send the conversation itself, or compact it here with POST /v1/responses/compact.",
+            param=path,
+        )
+    return summary
 
 
 def read_reasoning(item: ReasoningItem) -> tuple[Thinking, ...]:

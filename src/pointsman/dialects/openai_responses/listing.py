@@ -31,12 +31,13 @@ _QUOTE: Final = ord('"')
 _PREFIXES: Final = {
     "message": "msg_",
     "reasoning": "rs_",
+    "compaction": "cmp_",
     "function_call": "fc_",
     "function_call_output": "fco_",
     "custom_tool_call": "ctc_",
     "custom_tool_call_output": "ctco_",
 }
-_STATELESS: Final = frozenset({"reasoning"})
+_STATELESS: Final = frozenset({"reasoning", "compaction"})
 """Types of items that OpenAI lists without a status."""
 
 

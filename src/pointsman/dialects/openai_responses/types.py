@@ -16,6 +16,7 @@ import msgspec
 
 __all__ = [
     "AllowedTool",
+    "CompactionItem",
     "ContentPart",
     "ConversationFields",
     "CustomCallItem",
@@ -148,6 +149,12 @@ class ReasoningItem(msgspec.Struct):
     summary: list[ReasoningText] | None = None
     content: list[ReasoningText] | None = None
     encrypted_content: str | None = None
+
+
+class CompactionItem(msgspec.Struct):
+    """What stands for a part of a conversation; opaque to clients."""
+
+    encrypted_content: str
 
 
 _CallId = Annotated[str, msgspec.Meta(min_length=1)]

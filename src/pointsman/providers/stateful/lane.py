@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pointsman.core.errors import GatewayError
-from pointsman.core.upstream import Answer, Ask, Lane, Outbound
+from pointsman.core.upstream import Answer, Ask, Lane, Operation, Outbound
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_responses.keeping import final_response
 from pointsman.dialects.openai_responses.response import ResponseRequest
@@ -40,7 +40,9 @@ class StatefulLane:
     def answer(self, ask: Ask) -> Answer:
         """See the protocol; sets ``ask.keep`` where the answer is to be stored."""
         answer, book, request = self._inner.answer(ask), self._book, ask.notes
-        if not isinstance(request, ResponseRequest) or request.background:
+        if not isinstance(request, ResponseRequest) or ask.operation is not Operation.RESPONSES:
+            return answer
+        if request.background:
             return answer  # what is done in the background is stored while it is done
         if not request.store and request.conversation is None:
             return answer

@@ -12,7 +12,7 @@ from pointsman.providers.translated.anthropic import AnthropicClient
 from pointsman.providers.translated.lane import Preparation, TranslatedLane
 from pointsman.providers.translated.ollama import OllamaChatClient
 from pointsman.providers.translated.openai import OpenAIChatClient
-from pointsman.providers.translated.responses import ResponsesClient
+from pointsman.providers.translated.responses import CompactionClient, ResponsesClient
 from pointsman.providers.translated.sides import ClientSide, FarSide
 
 __all__ = ["CLIENTS", "translated_lane"]
@@ -21,6 +21,7 @@ CLIENTS: Final[Mapping[Operation, ClientSide]] = MappingProxyType({
     Operation.CHAT: OpenAIChatClient(),
     Operation.MESSAGES: AnthropicClient(),
     Operation.RESPONSES: ResponsesClient(),
+    Operation.COMPACTION: CompactionClient(),
     Operation.OLLAMA_CHAT: OllamaChatClient(),
 })  # fmt: skip
 

@@ -7,6 +7,7 @@ import msgspec
 from pointsman.core.call import Call
 from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Ask
+from pointsman.dialects.openai_responses.compaction import compacting_call, write_compaction
 from pointsman.dialects.openai_responses.items import read_input
 from pointsman.dialects.openai_responses.replies import write_reply
 from pointsman.dialects.openai_responses.requests import read_request
@@ -14,7 +15,7 @@ from pointsman.dialects.openai_responses.response import ResponseRequest, read_r
 from pointsman.dialects.openai_responses.streams import StreamWriter
 from pointsman.providers.translated.sides import Writing
 
-__all__ = ["ResponsesClient"]
+__all__ = ["CompactionClient", "ResponsesClient"]
 
 
 class ResponsesClient:
@@ -30,11 +31,33 @@ class ResponsesClient:
 
     def writing(self, call: Call, ask: Ask) -> Writing:
         """See the protocol."""
-        request = ask.notes
-        if not isinstance(request, ResponseRequest):
-            message = "a response is written without its request"
-            raise TypeError(message)
+        request = _request(ask)
         return Writing(StreamWriter(call, request), lambda reply: write_reply(reply, call, request))
+
+
+class CompactionClient:
+    """See :class:`pointsman.providers.translated.sides.ClientSide`; a conversation to be summed up."""
+
+    def __init__(self) -> None:
+        self._responses = ResponsesClient()
+
+    def read(self, ask: Ask) -> Call:
+        """See the protocol."""
+        if ask.stream:
+            raise Unsupported("A compaction cannot be streamed.", hint="Leave stream out.", param="stream")
+        return compacting_call(self._responses.read(ask))
+
+    def writing(self, call: Call, ask: Ask) -> Writing:
+        """See the protocol."""
+        request = _request(ask)
+        return Writing(StreamWriter(call, request), lambda reply: write_compaction(reply, request))
+
+
+def _request(ask: Ask) -> ResponseRequest:
+    if not isinstance(ask.notes, ResponseRequest):
+        message = "a response is written without its request"
+        raise TypeError(message)
+    return ask.notes
 
 
 def _demand_complete(request: ResponseRequest) -> None:
