@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -33,6 +34,8 @@ from pointsman.stores.response_ports import (
 __all__ = ["ResponseBook"]
 
 _DAY_SECONDS: Final = 86_400.0
+_KEEP_SECONDS: Final = 2.0
+"""How long an answer waits for the store; by then it is stuck, and the answer is worth more than its copy."""
 _NOBODY: Final = Owner("")
 _ANSWERED: Final = frozenset({"completed", "incomplete"})
 _ID_CHARACTERS_MAX: Final = 80
@@ -57,6 +60,7 @@ class ResponseBook:
         clock: Clock,
         retention_days: int,
         worker: int = 0,
+        keep_seconds: float = _KEEP_SECONDS,
     ) -> None:
         self.responses = responses
         self.conversations = conversations
@@ -64,6 +68,7 @@ class ResponseBook:
         self.worker = worker
         self.retention_days = retention_days
         self._estimate = estimate
+        self._keep_seconds = keep_seconds
 
     def expiry(self) -> float:
         """When that expires which is stored now, in seconds since the epoch."""
@@ -107,9 +112,10 @@ class ResponseBook:
         try:
             record = self.record(ask, request, body)
             if len(body) + len(record.input_items) <= OBJECT_BYTES_MAX:
-                await self.responses.put(record, self.added(request, body), kept=request.store)
-        except (StorageUnavailable, msgspec.MsgspecError) as error:
-            _log.warning("The response %s was answered but could not be stored: %s", request.id, error)
+                async with asyncio.timeout(self._keep_seconds):
+                    await self.responses.put(record, self.added(request, body), kept=request.store)
+        except (StorageUnavailable, TimeoutError, msgspec.MsgspecError) as error:
+            _log.warning("The response %s was answered but could not be stored: %r", request.id, error)
 
     def record(
         self, ask: Ask, request: ResponseRequest, body: msgspec.Raw, worker: int | None = None

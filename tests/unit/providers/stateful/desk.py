@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -22,9 +23,13 @@ ME = Owner("me")
 
 
 class BrokenStore(MemoryResponseStore):
-    """Cannot write."""
+    """Cannot write, or (once it is ``stuck``) never ends."""
+
+    stuck = False
 
     async def put(self, record: ResponseRecord, added: Any = (), *, kept: bool = True) -> None:
+        if self.stuck:
+            await asyncio.Event().wait()
         raise StorageUnavailable("The disk is full.")
 
 
@@ -37,7 +42,12 @@ class Desk:
         self.responses = (BrokenStore if broken else MemoryResponseStore)(database)
         self.conversations = MemoryConversationStore(database)
         self.book = ResponseBook(
-            self.responses, self.conversations, estimate=len, clock=self.clock, retention_days=retention_days
+            self.responses,
+            self.conversations,
+            estimate=len,
+            clock=self.clock,
+            retention_days=retention_days,
+            keep_seconds=0.01 if broken else 5.0,
         )
 
     async def keep(self, name: str, text: str = "Blue", **changes: Any) -> None:

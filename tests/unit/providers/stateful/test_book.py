@@ -13,7 +13,7 @@ from pointsman.core.errors import GatewayError, Malformed, NotFound, Unsupported
 from pointsman.core.identity import Owner
 from pointsman.dialects.openai_responses.response import ResponseRequest
 from pointsman.stores.response_ports import OBJECT_BYTES_MAX, ConversationRecord
-from tests.unit.providers.stateful.desk import ME, Desk, asked, kept, raw
+from tests.unit.providers.stateful.desk import ME, BrokenStore, Desk, asked, kept, raw
 
 ANSWER = raw({"status": "completed", "output": [{"id": "msg_out", "type": "message"}]})
 
@@ -134,7 +134,10 @@ async def test_a_request_that_cannot_be_stored_is_answered_all_the_same(caplog: 
     with caplog.at_level(logging.WARNING):
         await desk.book.keep(ask, ANSWER)
         await desk.book.keep(ask, raw({"no": "response"}))
-    assert len(caplog.records) == 2 and "could not be stored" in caplog.text
+        assert isinstance(desk.responses, BrokenStore)
+        desk.responses.stuck = True
+        await desk.book.keep(ask, ANSWER)
+    assert len(caplog.records) == 3 and "could not be stored" in caplog.text
 
 
 async def test_the_background_has_no_place_in_the_foreground() -> None:
