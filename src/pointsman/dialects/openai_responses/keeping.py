@@ -35,6 +35,7 @@ class KeptResponse(msgspec.Struct):
     """What must be known of a response object to store it, and to go on from it."""
 
     status: Status
+    id: str | None = None
     output: list[msgspec.Raw] = []
 
 

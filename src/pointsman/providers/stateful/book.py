@@ -125,11 +125,12 @@ class ResponseBook:
         Raises:
             msgspec.MsgspecError: ``body`` is no response object.
         """
+        kept = read_kept(body)
         return ResponseRecord(
-            id=request.id,
+            id=kept.id or request.id,
             owner=(ask.owner or _NOBODY).token,
             model=ask.model,
-            status=read_kept(body).status,
+            status=kept.status,
             created_at=float(request.created_at),
             expires_at=self.expiry(),
             body=body,

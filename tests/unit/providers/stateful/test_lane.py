@@ -9,9 +9,9 @@ from pointsman.core.upstream import Ask, Operation
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_responses.response import ResponseRequest
 from pointsman.providers.stateful import StatefulLane
-from pointsman.providers.translated import OpenAIChatFar, translated_lane
+from pointsman.providers.translated import AnthropicFar, OpenAIChatFar, translated_lane
 from tests.unit.policies.desk import deployment
-from tests.unit.providers.stateful.desk import ME, Desk, asked
+from tests.unit.providers.stateful.desk import ME, Desk, asked, raw
 
 WHOLE = json.dumps({
     "id": "a", "object": "chat.completion", "created": 1, "model": "m",
@@ -98,3 +98,23 @@ async def test_the_answer_inside_shows_through() -> None:
     assert answer.rejected(429, b"{}", 3.0).retry_after == 3.0
     answer.cut()
     assert answer.usage.prompt == 3
+
+
+async def test_reasoning_that_was_stored_comes_back_to_its_model_unchanged() -> None:
+    desk = Desk()
+    thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": "sig"}
+    said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Blue"}]}
+    await desk.keep("resp_1", body=raw({"status": "completed", "output": [thought, said]}))
+    ask = asked(previous_response_id="resp_1", input="two", reasoning={"effort": "low"})
+    lane = StatefulLane(translated_lane(Operation.RESPONSES, AnthropicFar(), deployment()), desk.book)
+    await lane.prepare(ask)
+    sent = json.loads(lane.write(ask).body)["messages"]
+    assert [message["role"] for message in sent] == ["user", "assistant", "user"]
+    assert sent[1]["content"][0] == {"type": "thinking", "thinking": "Hm.", "signature": "sig"}
+
+
+async def test_a_response_that_its_upstream_gave_an_id_is_found_by_that() -> None:
+    desk, ask = Desk(), asked()
+    await desk.book.prepare(ask)
+    await desk.book.keep(ask, raw({"id": "resp_upstream", "status": "completed", "output": []}))
+    assert await desk.responses.get("resp_upstream", ME, desk.clock.wall()) is not None
