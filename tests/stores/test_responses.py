@@ -237,3 +237,32 @@ async def test_streams_are_kept_for_a_day(responses: ResponseStore) -> None:
     assert await responses.sweep(NOW + STREAM_SECONDS) == 0
     page = await responses.events("resp_1", ME, NOW + STREAM_SECONDS, after=-1)
     assert page is not None and page.events == ()
+
+
+async def test_beyond_so_many_bytes_the_oldest_go(responses: ResponseStore, conversations: ConversationStore) -> None:
+    async def left() -> list[str]:
+        names = [f"resp_{number}" for number in range(5)]
+        talk = await conversations.get("conv_1", ME, NOW)
+        return [name for name in names if await responses.get(name, ME, NOW)] + (["conv_1"] if talk else [])
+
+    await conversations.create(ConversationRecord(id="conv_1", owner="me", created_at=NOW, expires_at=NOW + 52))
+    body, items = msgspec.Raw(b"[" + b" " * 98 + b"]"), msgspec.Raw(b"[]")
+    for number in range(5):
+        record_of = {"expires_at": NOW + 50 + number, "body": body, "input_items": items}
+        await responses.put(record(f"resp_{number}", **record_of))
+        await responses.put(record(f"resp_{number}", **record_of))  # what is repeated counts once
+    await conversations.add("conv_1", ME, NOW, [KeptItem("a", msgspec.Raw(b"x" * 102))], NOW)
+    assert await responses.sweep(NOW, bytes_max=6 * 102) == 0
+    assert await responses.sweep(NOW, limit=2, bytes_max=6 * 102 - 1) == 2
+    assert await left() == ["resp_2", "resp_3", "resp_4", "conv_1"]
+    assert await responses.sweep(NOW, limit=2, bytes_max=4 * 102) == 0
+    assert await responses.sweep(NOW, limit=2, bytes_max=4 * 102 - 1) == 2
+    assert await left() == ["resp_3", "resp_4"]
+    await responses.delete("resp_3", ME, NOW)
+    await responses.begin(begun("resp_0", body=items, input_items=items))
+    await responses.add_events("resp_0", 0, [b"x" * 49])
+    await responses.add_events("resp_0", 0, [b"x" * 49])
+    await responses.add_events("resp_0", 1, [b"x" * 49])
+    assert await responses.sweep(NOW, bytes_max=102 + 102) == 0
+    assert await responses.sweep(NOW, bytes_max=102 + 101) == 2
+    assert await left() == [] and await responses.sweep(NOW, bytes_max=0) == 0

@@ -75,6 +75,7 @@ class Gateway:
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
         self.storage.reset_clock = reset_clock(loaded)
+        self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
         self.metrics = CallMetrics(lambda: gauges(self))
@@ -193,6 +194,7 @@ class Gateway:
         self.media.limits = media_limits(loaded)
         self.responses.retention_days = loaded.settings.local.response_retention_days
         self.storage.reset_clock = reset_clock(loaded)
+        self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
         self.house.table = self.routes.table()
 

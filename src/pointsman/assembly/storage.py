@@ -14,6 +14,7 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.policies.durations import UTC_MIDNIGHT, next_reset
 from pointsman.policies.keyring import Keyring
+from pointsman.stores.response_ports import STORED_BYTES_MAX
 from pointsman.stores.sqlite import (
     SqliteConversationStore,
     SqliteDatabase,
@@ -31,7 +32,10 @@ _log: Final = logging.getLogger("pointsman.storage")
 
 
 class Storage:
-    """Everything that is kept. Budgets are reset by ``reset_clock``, which may be replaced."""
+    """Everything that is kept. Budgets are reset by ``reset_clock``, which may be replaced.
+
+    So may ``response_bytes_max``, the bytes that stored responses and conversations may take together.
+    """
 
     def __init__(self, directory: Path, worker: int, clock: Clock) -> None:
         self._clock = clock
@@ -43,6 +47,7 @@ class Storage:
         self.spool = Spool(directory / "spool", f"worker-{worker}", clock=clock)
         self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock)
         self.reset_clock = UTC_MIDNIGHT
+        self.response_bytes_max = STORED_BYTES_MAX
         self._keyring: Keyring | None = None
         self._version = 0
         self._sweep_at = 0.0
@@ -102,7 +107,9 @@ class Storage:
     async def _sweep(self) -> None:
         """Remove a little of what has expired; as long as there may be more, every time."""
         now = self._clock.monotonic()
-        if now >= self._sweep_at and not await self.responses.sweep(self._clock.wall()):
+        if now >= self._sweep_at and not await self.responses.sweep(
+            self._clock.wall(), bytes_max=self.response_bytes_max
+        ):
             self._sweep_at = now + _SWEEP_SECONDS
 
     def _moved(self, amounts: Mapping[str, int]) -> None:

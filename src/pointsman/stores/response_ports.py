@@ -18,6 +18,7 @@ from pointsman.core.identity import Owner
 __all__ = [
     "CONVERSATION_BYTES_MAX",
     "OBJECT_BYTES_MAX",
+    "STORED_BYTES_MAX",
     "STREAM_SECONDS",
     "TURNS_MAX",
     "UNFINISHED",
@@ -40,6 +41,9 @@ OBJECT_BYTES_MAX: Final = 16 * 1024 * 1024
 
 CONVERSATION_BYTES_MAX: Final = 16 * 1024 * 1024
 """All items of a conversation together; a response may bring it beyond that, and then nothing more can be added."""
+
+STORED_BYTES_MAX: Final = 8 * 1024 * 1024 * 1024
+"""Everything together; beyond that the oldest go."""
 
 TURNS_MAX: Final = 500
 """Responses of one chain that one request can continue."""
@@ -171,10 +175,11 @@ class ResponseStore(Protocol):
         """Mark as failed what ``worker``, or one beyond ``workers``, had begun and can no longer finish."""
         ...
 
-    async def sweep(self, now: float, limit: int = 50) -> int:
+    async def sweep(self, now: float, limit: int = 50, *, bytes_max: int = STORED_BYTES_MAX) -> int:
         """Remove a little of what has expired, and gives how much: 0 means that for now there is no more.
 
-        At most ``limit`` responses and as many conversations, and some streams that are older than they are kept.
+        At most ``limit`` responses and as many conversations, and some streams that are older than they are kept. While
+        everything together is more than ``bytes_max``, what would expire next is taken to have expired.
         """
         ...
 

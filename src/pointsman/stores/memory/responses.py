@@ -11,6 +11,7 @@ from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.records import event_page
 from pointsman.stores.response_ports import (
     OBJECT_BYTES_MAX,
+    STORED_BYTES_MAX,
     STREAM_SECONDS,
     TURNS_MAX,
     UNFINISHED,
@@ -121,11 +122,15 @@ class MemoryResponseStore:
             self._database.responses[record.id] = msgspec.structs.replace(record, status="failed")
         return len(lost)
 
-    async def sweep(self, now: float, limit: int = 50) -> int:
+    async def sweep(self, now: float, limit: int = 50, *, bytes_max: int = STORED_BYTES_MAX) -> int:
         """See the port."""
         database = self._database
-        responses = [name for name, record in database.responses.items() if record.expires_at <= now][:limit]
-        conversations = [name for name, record in database.conversations.items() if record.expires_at <= now][:limit]
+        expiries = [record.expires_at for record in database.responses.values()]
+        expiries += [record.expires_at for record in database.conversations.values()]
+        expiries = sorted(expiries)[:limit]
+        until = max(now, *expiries) if expiries and self._size() > bytes_max else now
+        responses = [name for name, record in database.responses.items() if record.expires_at <= until][:limit]
+        conversations = [name for name, record in database.conversations.items() if record.expires_at <= until][:limit]
         old = [name for name in database.events if database.responses[name].created_at <= now - STREAM_SECONDS]
         for name in old[:limit]:
             del database.events[name]
@@ -134,6 +139,12 @@ class MemoryResponseStore:
         for name in conversations:
             del database.conversations[name], database.items[name]
         return len(responses) + len(conversations) + len(old[:limit])
+
+    def _size(self) -> int:
+        database = self._database
+        size = sum(len(bytes(one.body)) + len(bytes(one.input_items)) for one in database.responses.values())
+        size += sum(len(events) for batches in database.events.values() for _, events in batches)
+        return size + sum(len(bytes(item.raw)) for items in database.items.values() for item in items)
 
     def _find(self, response_id: str, owner: Owner, now: float) -> ResponseRecord | None:
         record = self._database.responses.get(response_id)

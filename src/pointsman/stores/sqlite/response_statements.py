@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "ADD_EVENTS",
     "ADD_ITEMS",
     "CANCEL_RESPONSE",
     "CHAIN",
@@ -24,20 +25,27 @@ __all__ = [
     "ITEMS_FALLING",
     "ITEMS_RISING",
     "ITEM_BY_ID",
+    "NEXT_EXPIRY",
     "PUT_RESPONSE",
     "SEE_RESPONSE",
+    "STORED_BYTES",
     "SUCCESSOR",
     "SWEEP_EVENTS",
     "UPDATE_METADATA",
 ]
 
 PUT_RESPONSE: Final = """
-INSERT OR REPLACE INTO responses (
+INSERT INTO responses (
     id, owner, model, status, created_at, expires_at, previous_response_id, conversation_id, worker, input_items, body
 ) VALUES (
     :id, :owner, :model, :status, :created_at, :expires_at, :previous_response_id, :conversation_id, :worker,
     :input_items, :body
 )
+ON CONFLICT (id) DO UPDATE SET
+    owner = excluded.owner, model = excluded.model, status = excluded.status, created_at = excluded.created_at,
+    expires_at = excluded.expires_at, previous_response_id = excluded.previous_response_id,
+    conversation_id = excluded.conversation_id, worker = excluded.worker, input_items = excluded.input_items,
+    body = excluded.body
 """
 
 FINISH_RESPONSE: Final = """
@@ -93,6 +101,23 @@ WHERE response_id = ?1 AND first >= coalesce(
     (SELECT max(first) FROM response_events WHERE response_id = ?1 AND first <= ?2 + 1), 0
 )
 ORDER BY first LIMIT ?3
+"""
+
+ADD_EVENTS: Final = """
+INSERT INTO response_events (response_id, first, events) VALUES (?, ?, ?)
+ON CONFLICT (response_id, first) DO UPDATE SET events = excluded.events
+"""
+
+STORED_BYTES: Final = "SELECT bytes FROM stored_bytes"
+
+# The end of the life of the ones that have the least of it left.
+NEXT_EXPIRY: Final = """
+SELECT max(expires_at) FROM (
+    SELECT expires_at FROM (SELECT expires_at FROM responses ORDER BY expires_at LIMIT :limit)
+    UNION ALL
+    SELECT expires_at FROM (SELECT expires_at FROM conversations ORDER BY expires_at LIMIT :limit)
+    ORDER BY expires_at LIMIT :limit
+)
 """
 
 # The oldest batches, if their responses are that old.

@@ -12,6 +12,7 @@ from pointsman.core.identity import Owner
 from pointsman.stores.records import event_page
 from pointsman.stores.response_ports import (
     OBJECT_BYTES_MAX,
+    STORED_BYTES_MAX,
     STREAM_SECONDS,
     TURNS_MAX,
     EventPage,
@@ -24,6 +25,7 @@ from pointsman.stores.response_ports import (
 from pointsman.stores.sqlite.conversations import append_items, sees
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.response_statements import (
+    ADD_EVENTS,
     CANCEL_RESPONSE,
     CHAIN,
     DELETE_RESPONSE,
@@ -34,8 +36,10 @@ from pointsman.stores.sqlite.response_statements import (
     FIND_TURN,
     FINISH_RESPONSE,
     IS_UNFINISHED,
+    NEXT_EXPIRY,
     PUT_RESPONSE,
     SEE_RESPONSE,
+    STORED_BYTES,
     SWEEP_EVENTS,
 )
 from pointsman.stores.sqlite.transaction import rows
@@ -147,14 +151,17 @@ class SqliteResponseStore:
 
         return await self._database.write(job)
 
-    async def sweep(self, now: float, limit: int = 50) -> int:
+    async def sweep(self, now: float, limit: int = 50, *, bytes_max: int = STORED_BYTES_MAX) -> int:
         """See the port."""
 
         def job(connection: apsw.Connection) -> int:
+            until = now
+            if connection.execute(STORED_BYTES).get > bytes_max:
+                until = max(now, connection.execute(NEXT_EXPIRY, {"limit": limit}).get or now)
             connection.execute(SWEEP_EVENTS, {"before": now - STREAM_SECONDS, "limit": limit})
             removed = connection.changes()
             for statement in EXPIRED:
-                connection.execute(statement, (now, limit))
+                connection.execute(statement, (until, limit))
                 removed += connection.changes()
             return removed
 
@@ -199,10 +206,7 @@ def _turn(row: dict[str, Any]) -> Turn:
 
 def _add_events(connection: apsw.Connection, response_id: str, first: int, events: Sequence[bytes]) -> None:
     if events:
-        connection.execute(
-            "INSERT OR REPLACE INTO response_events (response_id, first, events) VALUES (?, ?, ?)",
-            (response_id, first, b"".join(events)),
-        )
+        connection.execute(ADD_EVENTS, (response_id, first, b"".join(events)))
 
 
 def _add(connection: apsw.Connection, record: ResponseRecord, added: Sequence[KeptItem]) -> None:

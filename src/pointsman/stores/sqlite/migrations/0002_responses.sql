@@ -45,3 +45,44 @@ CREATE TABLE conversation_items (
 ) STRICT;
 
 CREATE INDEX conversation_items_by_id ON conversation_items (conversation_id, item_id);
+
+-- How much all of that is together, so that there can be a bound on it.
+CREATE TABLE stored_bytes (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    bytes INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO stored_bytes (id, bytes) VALUES (1, 0);
+
+CREATE TRIGGER response_added AFTER INSERT ON responses BEGIN
+    UPDATE stored_bytes SET bytes = bytes + length(new.input_items) + length(new.body);
+END;
+
+CREATE TRIGGER response_changed AFTER UPDATE OF input_items, body ON responses BEGIN
+    UPDATE stored_bytes SET bytes = bytes + length(new.input_items) + length(new.body)
+        - length(old.input_items) - length(old.body);
+END;
+
+CREATE TRIGGER response_removed AFTER DELETE ON responses BEGIN
+    UPDATE stored_bytes SET bytes = bytes - length(old.input_items) - length(old.body);
+END;
+
+CREATE TRIGGER response_events_added AFTER INSERT ON response_events BEGIN
+    UPDATE stored_bytes SET bytes = bytes + length(new.events);
+END;
+
+CREATE TRIGGER response_events_changed AFTER UPDATE OF events ON response_events BEGIN
+    UPDATE stored_bytes SET bytes = bytes + length(new.events) - length(old.events);
+END;
+
+CREATE TRIGGER response_events_removed AFTER DELETE ON response_events BEGIN
+    UPDATE stored_bytes SET bytes = bytes - length(old.events);
+END;
+
+CREATE TRIGGER conversation_changed AFTER UPDATE OF item_bytes ON conversations BEGIN
+    UPDATE stored_bytes SET bytes = bytes + new.item_bytes - old.item_bytes;
+END;
+
+CREATE TRIGGER conversation_removed AFTER DELETE ON conversations BEGIN
+    UPDATE stored_bytes SET bytes = bytes - old.item_bytes;
+END;
