@@ -153,11 +153,11 @@ class Job:
         finally:
             self.known.set()
         while not self._is_over():
-            self._news.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._news.wait()
                     await asyncio.sleep(_GATHER_SECONDS)
+            self._news.clear()
             if not self._is_over() and not await self._store():
                 self.stop()
         await self._finish()

@@ -15,7 +15,6 @@ import msgspec
 
 from pointsman.core.content import Audio, File, Image, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
 from pointsman.core.errors import Unsupported
-from pointsman.core.reply import Reply
 from pointsman.dialects.openai_responses.compaction import read_summary
 from pointsman.dialects.openai_responses.media import read_audio, read_file, read_image, write_file, write_image
 from pointsman.dialects.openai_responses.tools import unwrap_input, wrap_input
@@ -38,7 +37,7 @@ from pointsman.dialects.openai_responses.types import (
 )
 from pointsman.wire.json_fields import decode_field
 
-__all__ = ["read_input", "read_reasoning", "reply_messages", "write_input"]
+__all__ = ["read_input", "read_reasoning", "write_input"]
 
 _decode_head: Final = msgspec.json.Decoder(ItemHead).decode
 _decode_message: Final = msgspec.json.Decoder(MessageItem).decode
@@ -166,20 +165,6 @@ def _read_result(item: ResultItem, path: str) -> ToolResult:
             case _:
                 assert_never(part)
     return ToolResult(item.call_id, tuple(parts))
-
-
-def reply_messages(reply: Reply) -> tuple[Message, ...]:
-    """What a reply adds to the conversation that a later request continues."""
-    parts: list[Part] = []
-    for choice in reply.choices[:1]:
-        if choice.thinking or choice.signature is not None:
-            parts.append(Thinking(choice.thinking, choice.signature, choice.redacted))
-        if choice.text:
-            parts.append(Text(choice.text))
-        if choice.refusal:
-            parts.append(Refusal(choice.refusal))
-        parts += choice.tool_calls
-    return (Message("assistant", tuple(parts)),) if parts else ()
 
 
 # ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────

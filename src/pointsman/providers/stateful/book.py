@@ -100,6 +100,9 @@ class ResponseBook:
             ask.prompt_estimate += self._estimate(_encode(history))
             request = msgspec.structs.replace(request, history=history)
         if request.store and not self._has_room(ask):
+            if request.background:
+                message = f"input is longer than {OBJECT_BYTES_MAX} bytes, too long to be stored."
+                raise Malformed(message, hint="Leave background out.", param="input")
             request = msgspec.structs.replace(request, store=False)
         ask.notes = request
 

@@ -14,7 +14,8 @@ from pointsman.core.content import Message, Text, ToolCall
 from pointsman.core.errors import Broken, BudgetExceeded, GatewayError, LimitReached, Malformed, Rejected, TimedOut
 from pointsman.core.reply import Choice, Reply
 from pointsman.core.usage import Usage
-from pointsman.dialects.openai_responses.replies import read_reply, write_failed_reply, write_reply
+from pointsman.dialects.openai_responses.keeping import failed_response
+from pointsman.dialects.openai_responses.replies import read_reply, write_reply
 from pointsman.dialects.openai_responses.requests import read_response_request
 from pointsman.dialects.openai_responses.response import ResponseRequest
 from pointsman.dialects.openai_responses.tools import wrap_input
@@ -128,7 +129,7 @@ def test_a_conversation_is_repeated_as_an_object() -> None:
     ],
 )
 def test_a_response_that_failed_says_why_in_the_words_clients_know(error: GatewayError, code: str) -> None:
-    body = json.loads(write_failed_reply(error, CALL, request_of(background=True)))
+    body = json.loads(bytes(failed_response(request_of(background=True), "m", error, 0)[0]))
     assert (body["status"], body["background"], body["error"]["code"], body["usage"]) == ("failed", True, code, None)
     # The official client does not insist on the codes of its own list, and OpenAI itself sends others.
     assert Response.construct(**body).status == "failed"

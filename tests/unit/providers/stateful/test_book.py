@@ -11,7 +11,7 @@ import pytest
 
 from pointsman.core.errors import GatewayError, Malformed, NotFound, Unsupported
 from pointsman.core.identity import Owner
-from pointsman.dialects.openai_responses.response import ResponseRequest
+from pointsman.dialects.openai_responses.response import ResponseRequest, read_response_request
 from pointsman.stores.response_ports import OBJECT_BYTES_MAX, ConversationRecord
 from tests.unit.providers.stateful.desk import ME, BrokenStore, Desk, asked, kept, raw
 
@@ -125,6 +125,10 @@ async def test_an_operator_who_wants_nothing_stored_has_nothing_stored() -> None
 async def test_what_is_too_long_to_be_stored_says_so_and_is_answered() -> None:
     request = await prepared(Desk(), input="x" * OBJECT_BYTES_MAX)
     assert request.store is False
+    ask = asked(input="x" * OBJECT_BYTES_MAX, background=True)
+    ask.notes = read_response_request(ask.body())
+    with pytest.raises(Malformed, match="too long to be stored"):
+        await Desk().book.prepare(ask)
 
 
 async def test_a_request_that_cannot_be_stored_is_answered_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
