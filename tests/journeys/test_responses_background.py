@@ -212,6 +212,16 @@ def test_where_nothing_is_stored_it_is_refused_by_its_name(launch: Launch, upstr
         sdk.responses.retrieve(made.id)
 
 
+def test_any_worker_continues_what_another_answered(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch({"model_list": [openai_entry("cloud", upstream)]}, args=["--workers", "2"])
+    before: str | None = None
+    for turn in range(8):  # each on a connection of its own, so that both are asked
+        sdk = gateway.openai()
+        before = sdk.responses.create(model="cloud", input=f"turn {turn}", previous_response_id=before).id
+    sent = upstream.inference[-1].json()["messages"]
+    assert [message["content"] for message in sent[::2]] == [f"turn {turn}" for turn in range(8)]
+
+
 def test_any_worker_knows_what_another_does(launch: Launch, upstream: FakeOpenAI) -> None:
     gateway = launch({"model_list": [openai_entry("cloud", upstream)]}, args=["--workers", "2"])
     upstream.always(faults.stall_in_stream(chat_chunks(("Blue", " sky"), None)[:2]))

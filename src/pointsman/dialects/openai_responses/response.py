@@ -154,10 +154,12 @@ def write_response(
     usage: Usage | None = None,
     reason: FinishReason | None = None,
     error: GatewayError | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> dict[str, object]:
     """A response object, to be encoded; the model stands there under the name that the client asked for."""
     incomplete = _INCOMPLETE.get(reason or "") if status == "incomplete" else None
     return response_fields(request, call.model, status) | {
+        "completed_at": int(clock.wall()) if status == "completed" else None,
         "error": None if error is None else write_failure(error),
         "incomplete_details": None if incomplete is None else {"reason": incomplete},
         "output": output,

@@ -77,9 +77,10 @@ def test_the_official_sdk_can_read_what_is_written(reply: Reply) -> None:
 def test_a_request_is_repeated_with_openais_values_for_what_it_did_not_say() -> None:
     body = json.loads(write_reply(Reply("x", "m", 1, (Choice(text="Hi"),)), CALL, request_of()))
     usage = body.pop("usage")
+    assert body.pop("completed_at") > body["created_at"]
     assert body == {
         "id": "resp_1", "object": "response", "created_at": 7, "status": "completed", "background": False,
-        "completed_at": None, "conversation": None, "error": None, "incomplete_details": None, "instructions": None,
+        "conversation": None, "error": None, "incomplete_details": None, "instructions": None,
         "metadata": {}, "model": "named-so", "previous_response_id": None, "store": True, "max_output_tokens": None,
         "max_tool_calls": None, "parallel_tool_calls": True, "prompt_cache_key": None, "prompt_cache_retention": None,
         "safety_identifier": None, "service_tier": "default", "temperature": 1.0, "top_logprobs": 0, "top_p": 1.0,
