@@ -9,7 +9,7 @@ import msgspec
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
 from pointsman.providers.fitting import Fitting
-from pointsman.providers.tokens import Credential
+from pointsman.providers.tokens import Credential, token_in
 
 __all__ = ["ExpressLane", "ExpressWay", "plain_way"]
 
@@ -98,7 +98,8 @@ class ExpressLane:
         """See the protocol."""
         if self._credential is None:
             return ExpressAnswer(ask, self._key)
-        return ExpressAnswer(ask, self._key, on_error=self._credential.answered)
+        token = token_in(self._credential.headers())
+        return ExpressAnswer(ask, token or self._key, on_error=self._credential.answered)
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
