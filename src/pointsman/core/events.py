@@ -56,11 +56,15 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
 
 
 class ThinkingSigned(msgspec.Struct, frozen=True):
-    """The signature of the reasoning so far; ``redacted``: of reasoning whose text the provider keeps to itself."""
+    """The signature of the reasoning since the last one, and its end.
+
+    ``redacted``: of reasoning whose text the provider keeps to itself. ``signer`` as in ``Thinking``.
+    """
 
     signature: str
     choice: int = 0
     redacted: bool = False
+    signer: str | None = None
 
 
 class RefusalDelta(msgspec.Struct, frozen=True):

@@ -130,11 +130,16 @@ class ToolCallFields(msgspec.Struct):
 
 
 class ThinkingBlock(msgspec.Struct, omit_defaults=True):
-    """Reasoning text with its signature, as LiteLLM passes it."""
+    """Reasoning text with its signature, or ``redacted_thinking`` with ``data``, as LiteLLM passes it.
+
+    ``index`` is for streams, where OpenAI's SDK puts lists together by it.
+    """
 
     type: Annotated[str, msgspec.Meta(max_length=32)] | msgspec.UnsetType = _UNSET
+    index: int | None = None
     thinking: str | None = None
     signature: str | None = None
+    data: str | None = None
 
 
 _UserPart = TextPart | ImagePart | AudioPart | FilePart

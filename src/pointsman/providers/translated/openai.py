@@ -10,6 +10,7 @@ from pointsman.dialects.openai_chat.errors import read_error
 from pointsman.dialects.openai_chat.replies import read_reply, write_reply
 from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
+from pointsman.providers.translated.plain_openai import fit
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
 from pointsman.providers.translated.tools import demand_known_tools
 
@@ -39,7 +40,7 @@ class OpenAIChatFar:
         demand_known_tools(call, "openai_chat")
         newer = deployment.provider == "openai" and deployment.model.startswith(_REASONERS)
         limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
-        body = write_request(call, deployment.model, include_usage=True, limit_field=limit_field)
+        body = write_request(fit(call, deployment), deployment.model, include_usage=True, limit_field=limit_field)
         return Outbound(b"/chat/completions", body)
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:

@@ -47,7 +47,7 @@ file = st.builds(File, data=data, filename=st.none() | words, media_type=st.none
     st.builds(File, file_id=words)
 )
 call = st.builds(ToolCall, words, words, texts)
-thinking = st.builds(Thinking, words) | st.builds(Thinking, words, words)
+thinking = st.builds(Thinking, words) | st.builds(Thinking, words, words, signer=st.just("anthropic"))
 result = st.builds(
     ToolResult, words, st.lists(st.builds(Text, words) | image, max_size=2).map(tuple), st.none() | words
 )

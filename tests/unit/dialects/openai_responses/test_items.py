@@ -9,6 +9,7 @@ from pointsman.core.content import Audio, File, Image, Message, Part, Refusal, T
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.core.reply import Choice, Reply
 from pointsman.dialects.openai_responses.items import read_input, reply_messages, write_input
+from tests.support.answers import choice_of
 
 NO_CUSTOMS: frozenset[str] = frozenset()
 CALL = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
@@ -96,7 +97,7 @@ def test_one_turn_of_the_model_is_one_message() -> None:
     other = {**CALL, "call_id": "b"}
     found = read(thought("Hm", "s"), said("Hi"), CALL, other, RESULT, {**RESULT, "call_id": "b"}, said("Done"))
     assert found == (
-        assistant(Thinking("Hm", "s"), Text("Hi"), ToolCall("a", "f", "{}"), ToolCall("b", "f", "{}")),
+        assistant(Thinking("Hm", "s", signer="openai"), Text("Hi"), ToolCall("a", "f", "{}"), ToolCall("b", "f", "{}")),
         Message("tool", (ToolResult("a", (Text("done"),)),)),
         Message("tool", (ToolResult("b", (Text("done"),)),)),
         assistant(Text("Done")),
@@ -117,7 +118,7 @@ def test_reasoning_is_itself_or_its_summary_or_only_a_signature() -> None:
     paragraphs = {"type": "reasoning", "summary": [{"type": "summary_text", "text": text} for text in "ab"]}
     assert read(shown)[0].parts == (Thinking("A"),)
     assert read(paragraphs)[0].parts == (Thinking("a\n\nb"),)
-    assert read(thought("", "s"))[0].parts == (Thinking("", "s", redacted=True),)
+    assert read(thought("", "s"))[0].parts == (Thinking("", "s", redacted=True, signer="openai"),)
     assert read(thought("")) == ()
 
 
@@ -150,7 +151,7 @@ def test_a_message_of_nothing_is_none_of_the_model() -> None:
 
 def test_a_reply_is_what_the_next_request_continues_from() -> None:
     call = ToolCall("a", "f", "{}")
-    choice = Choice(text="Hi", thinking="Hm", signature="s", refusal="No", tool_calls=(call,))
+    choice = choice_of(text="Hi", thinking="Hm", signature="s", refusal="No", tool_calls=(call,))
     assert reply_messages(Reply("x", "m", 0, (choice,))) == (
         assistant(Thinking("Hm", "s"), Text("Hi"), Refusal("No"), call),
     )

@@ -1,0 +1,125 @@
+"""The far sides of the matrix. A new provider is one row here and one folder of answers below ``answers/``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from pointsman.accounting.estimate import estimate_text
+from pointsman.core.call import Call
+from pointsman.core.secret import Secret
+from pointsman.core.upstream import Deployment, Lane, Outbound
+from pointsman.dialects.gemini.errors import read_error as read_gemini_error
+from pointsman.dialects.gemini.knobs import refuse_or_drop as refuse_or_drop_gemini
+from pointsman.dialects.gemini.replies import read_reply as read_gemini_reply
+from pointsman.dialects.gemini.requests import path_of
+from pointsman.dialects.gemini.requests import write_request as write_gemini_request
+from pointsman.dialects.gemini.streams import StreamReader as GeminiStreamReader
+from pointsman.dialects.gemini.types import GeminiTarget
+from pointsman.providers.ollama import ContextWindows, OllamaServices
+from pointsman.providers.ollama.control import OllamaFacts
+from pointsman.providers.ollama.lanes import ChatLane
+from pointsman.providers.translated import (
+    AnthropicFar,
+    ClientSide,
+    FarSide,
+    OpenAIChatFar,
+    Reading,
+    SseFrames,
+    TranslatedLane,
+)
+from tests.golden_matrix.clients import (
+    Body,
+    Seen,
+    anthropic_gather,
+    anthropic_see,
+    chat_gather,
+    chat_see,
+    gemini_gather,
+    gemini_see,
+    ollama_gather,
+    ollama_see,
+)
+
+ALL_ABILITIES: Final = frozenset({"response_schema"})
+
+
+def deployment(provider: str, model: str) -> Deployment:
+    return Deployment(
+        id=provider,
+        group="fast",
+        provider=provider,
+        model=model,
+        litellm_model=f"{provider}/{model}",
+        api_base="http://upstream.example",
+        price=None,
+        api_key=Secret("key"),
+        capabilities=ALL_ABILITIES,
+    )
+
+
+class Wire(msgspec.Struct, frozen=True):
+    """A kind of upstream.
+
+    Attributes:
+        name: The folder of its answers.
+        lane: How it is reached from a client's side.
+        gather: One of its streams put together, without our readers.
+        see: What one of its answers says, without our readers.
+        stream_file: How the names of its streams end.
+    """
+
+    name: str
+    lane: Callable[[ClientSide], Lane]
+    gather: Callable[[bytes], Body]
+    see: Callable[[Body], Seen]
+    stream_file: str = "sse"
+
+
+def far(provider: str, model: str, side: FarSide) -> Callable[[ClientSide], Lane]:
+    """The lane over a far side."""
+    return lambda client: TranslatedLane(client, side, deployment(provider, model))
+
+
+class GeminiFar:
+    """See :class:`pointsman.providers.translated.FarSide`."""
+
+    def write(self, call: Call, deployment: Deployment) -> Outbound:
+        call = refuse_or_drop_gemini(call)
+        target = GeminiTarget(deployment.model)
+        verb = "streamGenerateContent" if call.stream else "generateContent"
+        return Outbound(path_of(target, verb, stream=call.stream), write_gemini_request(call, target))
+
+    def reading(self, call: Call, deployment: Deployment) -> Reading:
+        def reader() -> GeminiStreamReader:
+            return GeminiStreamReader(
+                deployment.model, pack_signatures=True, single_tool_call=call.parallel_tool_calls is False
+            )
+
+        return Reading(SseFrames(), reader(), lambda body: read_gemini_reply(body, reader()), read_gemini_error)
+
+
+class _Facts:
+    """What is known of the one model of the one Ollama host."""
+
+    def recall(self, deployment: Deployment) -> OllamaFacts:
+        return OllamaFacts(context_tokens=40960, capabilities=frozenset({"completion", "tools", "vision", "reasoning"}))
+
+
+def _ollama(client: ClientSide) -> Lane:
+    facts: Any = _Facts()
+    media: Any = None
+    services = OllamaServices(facts=facts, windows=ContextWindows(), media=media, estimate=estimate_text)
+    return ChatLane(deployment("ollama", "qwen3:4b"), services, client)
+
+
+_ROWS: Final = (
+    Wire("openai_chat", far("openai", "gpt-4.1-mini", OpenAIChatFar()), chat_gather, chat_see),
+    Wire("anthropic_messages", far("anthropic", "claude-sonnet-4-5", AnthropicFar()), anthropic_gather, anthropic_see),
+    Wire("gemini", far("gemini", "gemini-2.5-flash", GeminiFar()), gemini_gather, gemini_see),
+    Wire("ollama", _ollama, ollama_gather, ollama_see, "ndjson"),
+)
+
+WIRES: Final[Mapping[str, Wire]] = {row.name: row for row in _ROWS}
