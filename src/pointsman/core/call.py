@@ -56,6 +56,7 @@ class ResponseFormat(msgspec.Struct, frozen=True):
     name: str | None = None
     schema: msgspec.Raw | None = None
     strict: bool | None = None
+    description: str | None = None
 
 
 class Reasoning(msgspec.Struct, frozen=True):

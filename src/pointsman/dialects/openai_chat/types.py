@@ -243,6 +243,7 @@ class JsonSchema(msgspec.Struct, omit_defaults=True):
     name: str | None = None
     schema: RawField = _UNSET
     strict: bool | None = None
+    description: str | None = None
 
 
 class ResponseFormatFields(msgspec.Struct, omit_defaults=True):

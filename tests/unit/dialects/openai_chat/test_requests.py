@@ -92,7 +92,7 @@ sampling = st.builds(
     logit_bias=st.none() | st.just(msgspec.Raw(b'{"50256":-100}')),
 )
 shape = st.builds(ResponseFormat, st.sampled_from(["text", "json_object"])) | st.builds(
-    ResponseFormat, st.just("json_schema"), st.none() | words, st.none() | objects, st.none() | st.booleans()
+    ResponseFormat, st.just("json_schema"), words, st.none() | objects, st.none() | st.booleans(), st.none() | words
 )
 efforts = st.none() | st.sampled_from(["none", "minimal", "low", "medium", "high", "xhigh", "max"])
 reasoning = st.builds(Reasoning, efforts, st.none() | st.integers(0, 9999), st.none() | st.booleans()).map(
