@@ -18,19 +18,14 @@ from openai.types.chat import ChatCompletionChunk
 from pydantic import TypeAdapter
 
 from pointsman.assembly.dialects import CLIENT_DIALECTS
-from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
 from pointsman.core.upstream import Ask, Operation
 from pointsman.dialects.anthropic_messages import grammar as anthropic_grammar
 from pointsman.dialects.gemini import grammar as gemini_grammar
-from pointsman.dialects.gemini.client_replies import write_reply as write_gemini_reply
-from pointsman.dialects.gemini.client_requests import read_request as read_gemini_request
-from pointsman.dialects.gemini.client_streams import StreamWriter as GeminiStreamWriter
-from pointsman.dialects.gemini.dialect import GeminiChatDialect, GeminiStreamDialect
 from pointsman.dialects.ollama import client_grammar as ollama_grammar
 from pointsman.dialects.openai_chat import grammar as chat_grammar
 from pointsman.dialects.openai_responses import grammar as responses_grammar
-from pointsman.providers.translated import CLIENTS, ClientSide, Writing
+from pointsman.providers.translated import CLIENTS, ClientSide
 from pointsman.wire.sse import SseParser
 
 Body = dict[str, Any]
@@ -235,19 +230,9 @@ def anthropic_see(reply: Body) -> Seen:
 # ── Gemini ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class GeminiClient:
-    """See :class:`pointsman.providers.translated.ClientSide`."""
-
-    def read(self, ask: Ask) -> Call:
-        return read_gemini_request(ask.body(), ask.model, stream=ask.stream)
-
-    def writing(self, call: Call, ask: Ask) -> Writing:
-        return Writing(GeminiStreamWriter(call), lambda reply: write_gemini_reply(reply, call))
-
-
 def gemini_ask(body: Body, stream: bool) -> Ask:
-    dialect = GeminiStreamDialect() if stream else GeminiChatDialect()
-    return dialect.read_ask(json.dumps(body).encode(), Operation.CHAT, "fast")
+    operation = Operation.GEMINI_STREAM if stream else Operation.GEMINI_CHAT
+    return CLIENT_DIALECTS[operation].read_ask(json.dumps(body).encode(), operation, "fast")
 
 
 def gemini_gather(stream: bytes) -> Body:
@@ -372,13 +357,13 @@ _ROWS: Final = (
     ),
     Client(
         "gemini",
-        GeminiClient(),
+        CLIENTS[Operation.GEMINI_CHAT],
         gemini_ask,
         gemini_grammar.violations,
         gemini_gather,
         gemini_follow,
         gemini_see,
-        lambda error: GeminiChatDialect().write_error(error, CALL_ID),
+        lambda error: CLIENT_DIALECTS[Operation.GEMINI_CHAT].write_error(error, CALL_ID),
     ),
     Client(
         "ollama_chat",

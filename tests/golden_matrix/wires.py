@@ -18,6 +18,7 @@ from pointsman.dialects.gemini.requests import path_of
 from pointsman.dialects.gemini.requests import write_request as write_gemini_request
 from pointsman.dialects.gemini.streams import StreamReader as GeminiStreamReader
 from pointsman.dialects.gemini.types import GeminiTarget
+from pointsman.providers.fitting import fitting_for
 from pointsman.providers.ollama import ContextWindows, OllamaServices
 from pointsman.providers.ollama.control import OllamaFacts
 from pointsman.providers.ollama.lanes import ChatLane
@@ -43,7 +44,7 @@ from tests.golden_matrix.clients import (
     ollama_see,
 )
 
-ALL_ABILITIES: Final = frozenset({"response_schema"})
+ALL_ABILITIES: Final = frozenset({"response_schema", "reasoning"})
 
 
 def deployment(provider: str, model: str) -> Deployment:
@@ -58,6 +59,9 @@ def deployment(provider: str, model: str) -> Deployment:
         api_key=Secret("key"),
         capabilities=ALL_ABILITIES,
     )
+
+
+OPENAI_HABITS: Final = fitting_for(deployment("openai", "gpt-4.1-mini"))
 
 
 class Wire(msgspec.Struct, frozen=True):
@@ -116,7 +120,7 @@ def _ollama(client: ClientSide) -> Lane:
 
 
 _ROWS: Final = (
-    Wire("openai_chat", far("openai", "gpt-4.1-mini", OpenAIChatFar()), chat_gather, chat_see),
+    Wire("openai_chat", far("openai", "gpt-4.1-mini", OpenAIChatFar(OPENAI_HABITS)), chat_gather, chat_see),
     Wire("anthropic_messages", far("anthropic", "claude-sonnet-4-5", AnthropicFar()), anthropic_gather, anthropic_see),
     Wire("gemini", far("gemini", "gemini-2.5-flash", GeminiFar()), gemini_gather, gemini_see),
     Wire("ollama", _ollama, ollama_gather, ollama_see, "ndjson"),

@@ -15,20 +15,9 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.usage import Usage
 
 __all__ = [
-    "Event",
-    "Failed",
-    "FinishReason",
-    "Finished",
-    "LogprobsDelta",
-    "RefusalDelta",
-    "Started",
-    "TextDelta",
-    "ThinkingDelta",
-    "ThinkingSigned",
-    "ToolCallDelta",
-    "ToolCallStarted",
-    "UsageReported",
-]
+    "Event", "Failed", "FinishReason", "Finished", "LogprobsDelta", "RefusalDelta", "Started", "TextDelta",
+    "ThinkingDelta", "ThinkingSigned", "ToolCallDelta", "ToolCallStarted", "UsageReported",
+]  # fmt: skip
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -128,15 +117,6 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 Event = (
-    Started
-    | TextDelta
-    | ThinkingDelta
-    | ThinkingSigned
-    | RefusalDelta
-    | ToolCallStarted
-    | ToolCallDelta
-    | LogprobsDelta
-    | Finished
-    | UsageReported
-    | Failed
-)
+    Started | TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta
+    | LogprobsDelta | Finished | UsageReported | Failed
+)  # fmt: skip

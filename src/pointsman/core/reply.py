@@ -22,7 +22,7 @@ from pointsman.core.events import (
     ToolCallDelta,
     ToolCallStarted,
     UsageReported,
-)
+)  # fmt: skip
 from pointsman.core.usage import NO_USAGE, Usage
 
 __all__ = ["Choice", "Embeddings", "Reply", "Said", "fold"]
@@ -186,15 +186,9 @@ def fold(events: Iterable[Event]) -> Reply:
 
 
 _Delta = (
-    TextDelta
-    | ThinkingDelta
-    | ThinkingSigned
-    | RefusalDelta
-    | ToolCallStarted
-    | ToolCallDelta
-    | LogprobsDelta
+    TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta | LogprobsDelta
     | Finished
-)
+)  # fmt: skip
 
 
 def _grow(draft: _Draft, event: _Delta) -> None:

@@ -271,10 +271,10 @@ class StreamReader:
             events.append(ThinkingSigned(block.data, redacted=True, signer=ANTHROPIC))
         if block.text:
             events.append(TextDelta(block.text))
-        if block.type == "tool_use":
+        if block.type == "tool_use" and block.name:
             given = said(block.input)
             self._tools[index] = _OpenTool(self._slots, None if given == _NOTHING else given)
-            events.append(ToolCallStarted(self._slots, block.id or self._new_id("toolu_"), block.name or ""))
+            events.append(ToolCallStarted(self._slots, block.id or self._new_id("toolu_"), block.name))
             self._slots += 1
 
     def _read_delta(self, delta: WireDelta, index: int, events: list[Event]) -> None:

@@ -1,8 +1,8 @@
-"""What OpenAI itself, and servers as strict as it is, can take of a conversation.
+"""What OpenAI can take of a conversation that began in another dialect.
 
-OpenAI has no place for reasoning in messages and refuses fields that it does not know, while DeepSeek and others demand
-their ``reasoning_content`` back; it also refuses ids of more than 40 characters. How hard to think is an effort there
-(https://platform.openai.com/docs/api-reference/chat/create).
+OpenAI has no place for reasoning in messages, refuses fields that it does not know, and refuses ids of more than 40
+characters, as those are that hold Gemini's signatures. How hard to think is an effort there, and wherever a service has
+no habit of its own (https://platform.openai.com/docs/api-reference/chat/create).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import msgspec
 from pointsman.core.call import Call, Reasoning
 from pointsman.core.content import Message, Part, Thinking, ToolCall, ToolResult
 from pointsman.core.upstream import Deployment
+from pointsman.providers.registry import find_provider
 
 __all__ = ["fit"]
 
-_STRICT: Final = frozenset({"cerebras", "groq", "mistral", "sambanova"})
-_OPENAI: Final = ".openai.com"
-_THINKING: Final = frozenset({"deepseek", "litellm_proxy", "moonshot", "volcengine"})
-"""Services that have a field ``thinking``, with a switch and, some of them, a budget."""
+_OPENAI: Final = (".openai.com", ".openai.azure.com")
+_GATEWAY: Final = "litellm_proxy"
+"""Takes all three ways of asking for reasoning, as we do."""
 
 _ID_CHARACTERS_MAX: Final = 40
 _EFFORTS: Final = ((1024, "low"), (8192, "medium"))
@@ -30,9 +30,10 @@ _EFFORTS: Final = ((1024, "low"), (8192, "medium"))
 
 def fit(call: Call, deployment: Deployment) -> Call:
     """The call as this server can take it."""
-    if deployment.provider not in _THINKING:
+    provider = find_provider(deployment.provider)
+    if deployment.provider != _GATEWAY and (provider is None or not provider.chat.thinking):
         call = msgspec.structs.replace(call, reasoning=_as_effort(call.reasoning))
-    if deployment.provider in _STRICT or _OPENAI in deployment.api_base:
+    if any(host in deployment.api_base for host in _OPENAI):
         call = msgspec.structs.replace(call, messages=tuple(_fit_message(message) for message in call.messages))
     return call
 

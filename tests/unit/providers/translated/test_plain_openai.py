@@ -29,9 +29,9 @@ def sent(provider: str, api_base: str, reasoning: Reasoning | None = None) -> di
 
 
 @pytest.mark.parametrize(
-    ("provider", "api_base"), [("openai", "https://api.openai.com/v1"), ("groq", "https://api.groq.com/openai/v1")]
+    ("provider", "api_base"), [("openai", "https://api.openai.com/v1"), ("azure", "https://a.openai.azure.com/openai")]
 )
-def test_strict_servers_get_no_reasoning_back_and_short_ids(provider: str, api_base: str) -> None:
+def test_openai_gets_no_reasoning_back_and_short_ids(provider: str, api_base: str) -> None:
     _, said, result = sent(provider, api_base)["messages"]
     assert set(said) == {"role", "content", "tool_calls"}
     assert said["tool_calls"][0]["id"] == result["tool_call_id"]
@@ -63,5 +63,5 @@ def test_a_budget_is_an_effort_where_there_are_no_budgets(reasoning: Reasoning |
     assert "thinking" not in body and "reasoning" not in body
 
 
-def test_services_with_a_switch_get_the_switch() -> None:
+def test_services_with_words_of_their_own_are_told_by_their_habits() -> None:
     assert sent("deepseek", "https://api.deepseek.com", Reasoning(enabled=False))["thinking"] == {"type": "disabled"}
