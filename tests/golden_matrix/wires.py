@@ -31,6 +31,8 @@ from pointsman.providers.translated import (
     SseFrames,
     TranslatedLane,
 )
+from pointsman.providers.translated.cohere import CohereFar
+from pointsman.providers.translated.mistral import MistralFar
 from tests.golden_matrix.clients import (
     Body,
     Seen,
@@ -43,6 +45,7 @@ from tests.golden_matrix.clients import (
     ollama_gather,
     ollama_see,
 )
+from tests.golden_matrix.tellers import cohere_gather, cohere_see, mistral_gather, mistral_see
 
 ALL_ABILITIES: Final = frozenset({"response_schema", "reasoning"})
 
@@ -123,6 +126,8 @@ _ROWS: Final = (
     Wire("openai_chat", far("openai", "gpt-4.1-mini", OpenAIChatFar(OPENAI_HABITS)), chat_gather, chat_see),
     Wire("anthropic_messages", far("anthropic", "claude-sonnet-4-5", AnthropicFar()), anthropic_gather, anthropic_see),
     Wire("gemini", far("gemini", "gemini-2.5-flash", GeminiFar()), gemini_gather, gemini_see),
+    Wire("cohere", far("cohere", "command-a-03-2025", CohereFar()), cohere_gather, cohere_see),
+    Wire("mistral", far("mistral", "mistral-large-latest", MistralFar()), mistral_gather, mistral_see),
     Wire("ollama", _ollama, ollama_gather, ollama_see, "ndjson"),
 )
 
