@@ -8,16 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from pointsman.accounting.estimate import estimate_text
-from pointsman.core.call import Call
 from pointsman.core.secret import Secret
-from pointsman.core.upstream import Deployment, Lane, Outbound
-from pointsman.dialects.gemini.errors import read_error as read_gemini_error
-from pointsman.dialects.gemini.knobs import refuse_or_drop as refuse_or_drop_gemini
-from pointsman.dialects.gemini.replies import read_reply as read_gemini_reply
-from pointsman.dialects.gemini.requests import path_of
-from pointsman.dialects.gemini.requests import write_request as write_gemini_request
-from pointsman.dialects.gemini.streams import StreamReader as GeminiStreamReader
-from pointsman.dialects.gemini.types import GeminiTarget
+from pointsman.core.upstream import Deployment, Lane
 from pointsman.providers.fitting import fitting_for
 from pointsman.providers.ollama import ContextWindows, OllamaServices
 from pointsman.providers.ollama.control import OllamaFacts
@@ -27,11 +19,10 @@ from pointsman.providers.translated import (
     ClientSide,
     FarSide,
     OpenAIChatFar,
-    Reading,
-    SseFrames,
     TranslatedLane,
 )
 from pointsman.providers.translated.cohere import CohereFar
+from pointsman.providers.translated.gemini import GeminiFar
 from pointsman.providers.translated.mistral import MistralFar
 from tests.golden_matrix.clients import (
     Body,
@@ -90,22 +81,8 @@ def far(provider: str, model: str, side: FarSide) -> Callable[[ClientSide], Lane
     return lambda client: TranslatedLane(client, side, deployment(provider, model))
 
 
-class GeminiFar:
-    """See :class:`pointsman.providers.translated.FarSide`."""
-
-    def write(self, call: Call, deployment: Deployment) -> Outbound:
-        call = refuse_or_drop_gemini(call)
-        target = GeminiTarget(deployment.model)
-        verb = "streamGenerateContent" if call.stream else "generateContent"
-        return Outbound(path_of(target, verb, stream=call.stream), write_gemini_request(call, target))
-
-    def reading(self, call: Call, deployment: Deployment) -> Reading:
-        def reader() -> GeminiStreamReader:
-            return GeminiStreamReader(
-                deployment.model, pack_signatures=True, single_tool_call=call.parallel_tool_calls is False
-            )
-
-        return Reading(SseFrames(), reader(), lambda body: read_gemini_reply(body, reader()), read_gemini_error)
+def gemini_path(deployment: Deployment, verb: str) -> bytes:
+    return f"/models/{deployment.model}:{verb}".encode()
 
 
 class _Facts:
@@ -125,7 +102,7 @@ def _ollama(client: ClientSide) -> Lane:
 _ROWS: Final = (
     Wire("openai_chat", far("openai", "gpt-4.1-mini", OpenAIChatFar(OPENAI_HABITS)), chat_gather, chat_see),
     Wire("anthropic_messages", far("anthropic", "claude-sonnet-4-5", AnthropicFar()), anthropic_gather, anthropic_see),
-    Wire("gemini", far("gemini", "gemini-2.5-flash", GeminiFar()), gemini_gather, gemini_see),
+    Wire("gemini", far("gemini", "gemini-2.5-flash", GeminiFar(gemini_path)), gemini_gather, gemini_see),
     Wire("cohere", far("cohere", "command-a-03-2025", CohereFar()), cohere_gather, cohere_see),
     Wire("mistral", far("mistral", "mistral-large-latest", MistralFar()), mistral_gather, mistral_see),
     Wire("ollama", _ollama, ollama_gather, ollama_see, "ndjson"),

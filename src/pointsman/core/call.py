@@ -14,15 +14,8 @@ import msgspec
 from pointsman.core.content import Message
 
 __all__ = [
-    "Call",
-    "CompletionCall",
-    "EmbeddingCall",
-    "Reasoning",
-    "ResponseFormat",
-    "Sampling",
-    "Tool",
-    "ToolChoice",
-]
+    "Call", "CompletionCall", "EmbeddingCall", "Reasoning", "ResponseFormat", "Sampling", "Tool", "ToolChoice",
+]  # fmt: skip
 
 
 class Tool(msgspec.Struct, frozen=True):

@@ -126,7 +126,7 @@ def write_request(call: Call, model: str, *, max_tokens_default: int = 4096, abi
     """
     sampling = call.sampling
     system, messages = write_messages(call.messages, system_turns=abilities.system_turns)
-    thought = write_reasoning(call.reasoning, sampling.max_tokens, max_tokens_default, effort_known=abilities.effort)
+    thought = write_reasoning(call.reasoning, sampling.max_tokens, max_tokens_default, abilities)
     if thought.thinking is not None and thought.thinking.type == "enabled" and calls_without_thought(messages):
         thought = msgspec.structs.replace(thought, thinking=None)
     fields: dict[str, object] = {

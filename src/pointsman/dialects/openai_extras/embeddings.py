@@ -15,19 +15,20 @@ from pointsman.core.errors import Broken, Malformed
 from pointsman.core.reply import Embeddings
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_fields import demand_model_name
-from pointsman.dialects.openai_usage import WireUsage, read_usage
+from pointsman.dialects.openai_usage import WireUsage, read_embedding_usage
 from pointsman.wire.json_fields import read_body, read_fields
 
 __all__ = ["EmbeddingRequest", "read_reply", "read_request", "write_reply", "write_request"]
 
-_Tokens = Annotated[list[int], msgspec.Meta(min_length=1)]
+_Token = Annotated[int, msgspec.Meta(ge=0)]
+_Tokens = Annotated[list[_Token], msgspec.Meta(min_length=1)]
 
 
 class EmbeddingRequest(msgspec.Struct, kw_only=True):
     """The body of a request: a text, a list of texts, a list of token ids, or a list of such lists."""
 
     model: str | None = None
-    input: str | Annotated[list[str | int | _Tokens], msgspec.Meta(min_length=1)]
+    input: str | Annotated[list[str | _Token | _Tokens], msgspec.Meta(min_length=1)]
     dimensions: Annotated[int, msgspec.Meta(ge=1)] | None = None
     encoding_format: Literal["float", "base64"] | None = None
     user: str | None = None
@@ -141,7 +142,7 @@ def read_reply(body: bytes, count: int) -> Embeddings:
         raise Broken("The upstream's answer is not a list of embeddings.") from None
     if len(vectors) != count:
         raise Broken(f"The upstream answered {count} inputs with {len(vectors)} embeddings.")
-    return Embeddings(answer.model or "", vectors, read_usage(answer.usage) or NO_USAGE)
+    return Embeddings(answer.model or "", vectors, read_embedding_usage(answer.usage) or NO_USAGE)
 
 
 def _in_order(vectors: list[_Vector]) -> list[_Vector]:
