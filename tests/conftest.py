@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Golden files are written anew on request."""
+    parser.addoption("--update", action="store_true", help="write expected files anew; read the difference")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that drive the real model on one worker, so that its server is started once."""
     for item in items:

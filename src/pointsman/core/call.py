@@ -14,15 +14,8 @@ import msgspec
 from pointsman.core.content import Message
 
 __all__ = [
-    "Call",
-    "CompletionCall",
-    "EmbeddingCall",
-    "Reasoning",
-    "ResponseFormat",
-    "Sampling",
-    "Tool",
-    "ToolChoice",
-]
+    "Call", "CompletionCall", "EmbeddingCall", "Reasoning", "ResponseFormat", "Sampling", "Tool", "ToolChoice",
+]  # fmt: skip
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -56,6 +49,7 @@ class ResponseFormat(msgspec.Struct, frozen=True):
     name: str | None = None
     schema: msgspec.Raw | None = None
     strict: bool | None = None
+    description: str | None = None
 
 
 class Reasoning(msgspec.Struct, frozen=True):

@@ -60,12 +60,14 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
 class Thinking(msgspec.Struct, frozen=True, tag=True):
     """Reasoning text; ``signature`` is opaque and must come back unchanged.
 
-    ``redacted``: the provider keeps the text to itself, and the signature is all there is.
+    ``redacted``: the provider keeps the text to itself, and the signature is all there is. ``signer`` is whose models
+    know the signature again; None: nobody said.
     """
 
     text: str
     signature: str | None = None
     redacted: bool = False
+    signer: str | None = None
 
 
 class ToolCall(msgspec.Struct, frozen=True, tag=True):

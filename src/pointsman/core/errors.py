@@ -24,25 +24,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
-    "Blocked",
-    "Broken",
-    "BudgetExceeded",
-    "Forbidden",
-    "GatewayError",
-    "LimitReached",
-    "Malformed",
-    "Misconfigured",
-    "NotFound",
-    "Overloaded",
-    "Refused",
-    "Rejected",
-    "StorageUnavailable",
-    "TimedOut",
-    "Unauthenticated",
-    "Unreachable",
-    "Unsupported",
-    "UpstreamFailed",
-]
+    "Blocked", "Broken", "BudgetExceeded", "Forbidden", "GatewayError", "LimitReached", "Malformed",
+    "Misconfigured", "NotFound", "Overloaded", "Refused", "Rejected", "StorageUnavailable", "TimedOut",
+    "Unauthenticated", "Unreachable", "Unsupported", "UpstreamFailed",
+]  # fmt: skip
 
 
 class GatewayError(Exception):

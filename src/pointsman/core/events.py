@@ -15,20 +15,9 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.usage import Usage
 
 __all__ = [
-    "Event",
-    "Failed",
-    "FinishReason",
-    "Finished",
-    "LogprobsDelta",
-    "RefusalDelta",
-    "Started",
-    "TextDelta",
-    "ThinkingDelta",
-    "ThinkingSigned",
-    "ToolCallDelta",
-    "ToolCallStarted",
-    "UsageReported",
-]
+    "Event", "Failed", "FinishReason", "Finished", "LogprobsDelta", "RefusalDelta", "Started", "TextDelta",
+    "ThinkingDelta", "ThinkingSigned", "ToolCallDelta", "ToolCallStarted", "UsageReported",
+]  # fmt: skip
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -56,11 +45,15 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
 
 
 class ThinkingSigned(msgspec.Struct, frozen=True):
-    """The signature of the reasoning so far; ``redacted``: of reasoning whose text the provider keeps to itself."""
+    """The signature of the reasoning since the last one, and its end.
+
+    ``redacted``: of reasoning whose text the provider keeps to itself. ``signer`` as in ``Thinking``.
+    """
 
     signature: str
     choice: int = 0
     redacted: bool = False
+    signer: str | None = None
 
 
 class RefusalDelta(msgspec.Struct, frozen=True):
@@ -124,15 +117,6 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 Event = (
-    Started
-    | TextDelta
-    | ThinkingDelta
-    | ThinkingSigned
-    | RefusalDelta
-    | ToolCallStarted
-    | ToolCallDelta
-    | LogprobsDelta
-    | Finished
-    | UsageReported
-    | Failed
-)
+    Started | TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta
+    | LogprobsDelta | Finished | UsageReported | Failed
+)  # fmt: skip

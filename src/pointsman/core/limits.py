@@ -5,22 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
-    "BODY_BYTES_MAX",
-    "EARLY_AUTHENTICATION_BYTES",
-    "EVENT_BYTES_MAX",
-    "HEADERS_MAX",
-    "HEAD_BYTES_MAX",
-    "HEAD_SECONDS_MAX",
-    "JSON_DEPTH_MAX",
-    "KEEPALIVE_SECONDS",
-    "KEYS_CACHED_MAX",
-    "LINGER_SECONDS",
-    "MODEL_NAME_BYTES_MAX",
-    "REPLY_BYTES_MAX",
-    "UNKNOWN_KEYS_CACHED_MAX",
-    "UPSTREAM_HEAD_BYTES_MAX",
+    "BODY_BYTES_MAX", "EARLY_AUTHENTICATION_BYTES", "EVENT_BYTES_MAX", "HEADERS_MAX", "HEAD_BYTES_MAX",
+    "HEAD_SECONDS_MAX", "JSON_DEPTH_MAX", "KEEPALIVE_SECONDS", "KEYS_CACHED_MAX", "LINGER_SECONDS",
+    "MODEL_NAME_BYTES_MAX", "REPLY_BYTES_MAX", "UNKNOWN_KEYS_CACHED_MAX", "UPSTREAM_HEAD_BYTES_MAX",
     "UPSTREAM_IDLE_CONNECTIONS_MAX",
-]
+]  # fmt: skip
 
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 """A request body; ``general_settings.max_request_size_mb`` overrides. Holds a few large images."""

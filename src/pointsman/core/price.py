@@ -13,16 +13,9 @@ from typing import Final
 import msgspec
 
 __all__ = [
-    "FEMTODOLLARS_PER_DOLLAR",
-    "FEMTODOLLARS_PER_PICODOLLAR",
-    "FREE",
-    "PICODOLLARS_PER_DOLLAR",
-    "Price",
-    "Tier",
-    "dollars",
-    "femtodollars",
-    "picodollars",
-]
+    "FEMTODOLLARS_PER_DOLLAR", "FEMTODOLLARS_PER_PICODOLLAR", "FREE", "PICODOLLARS_PER_DOLLAR", "Price", "Tier",
+    "dollars", "femtodollars", "picodollars",
+]  # fmt: skip
 
 FEMTODOLLARS_PER_DOLLAR: Final = 10**15
 PICODOLLARS_PER_DOLLAR: Final = 10**12

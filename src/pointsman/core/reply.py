@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
 import msgspec
 
-from pointsman.core.content import ToolCall
+from pointsman.core.content import Refusal, Text, Thinking, ToolCall
 from pointsman.core.events import (
     Event,
     Failed,
@@ -22,26 +22,58 @@ from pointsman.core.events import (
     ToolCallDelta,
     ToolCallStarted,
     UsageReported,
-)
+)  # fmt: skip
 from pointsman.core.usage import NO_USAGE, Usage
 
-__all__ = ["Choice", "Embeddings", "Reply", "fold"]
+__all__ = ["Choice", "Embeddings", "Reply", "Said", "fold"]
+
+
+Said = Text | Thinking | Refusal | ToolCall
+"""What an answer is made of."""
+
+_WORDS: Final = Text("")
+_UNSIGNED: Final = Thinking("")
+_DECLINING: Final = Refusal("")
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One of the answers asked for with ``n``. ``finish_reason`` None: the upstream never said."""
+    """One of the answers asked for with ``n``: its ``parts`` in their order; neighbours are never both text.
+
+    ``finish_reason`` None: the upstream never said.
+    """
 
     index: int = 0
-    text: str = ""
-    thinking: str = ""
-    signature: str | None = None
-    refusal: str | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
+    parts: tuple[Said, ...] = ()
     finish_reason: FinishReason | None = None
     logprobs: tuple[msgspec.Raw, ...] = ()
-    redacted: bool = False
     native_reason: str | None = None
     stop_sequence: str | None = None
+
+    @property
+    def text(self) -> str:
+        """All of its words."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def thinking(self) -> str:
+        """All of its reasoning."""
+        return "".join(part.text for part in self.thoughts)
+
+    @property
+    def thoughts(self) -> tuple[Thinking, ...]:
+        """Its reasoning, piece by piece, each with the signature of its own."""
+        return tuple(part for part in self.parts if isinstance(part, Thinking))
+
+    @property
+    def refusal(self) -> str | None:
+        """The words with which the model declines, if it does."""
+        words = [part.text for part in self.parts if isinstance(part, Refusal)]
+        return "".join(words) if words else None
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls of tools."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -68,38 +100,56 @@ class Embeddings(msgspec.Struct, frozen=True):
 class _Draft:
     """One choice while it grows."""
 
-    __slots__ = ("finished", "logprobs", "redacted", "refusal", "signature", "text", "thinking", "tools")
+    __slots__ = ("finished", "logprobs", "parts", "tools")
 
     def __init__(self) -> None:
-        self.text: list[str] = []
-        self.thinking: list[str] = []
-        self.signature: str | None = None
-        self.refusal: list[str] = []
-        self.tools: dict[int, tuple[ToolCallStarted, list[str]]] = {}
+        self.parts: list[tuple[Said, list[str]]] = []
+        self.tools: dict[int, list[str]] = {}
         self.finished: Finished | None = None
-        self.redacted = False
         self.logprobs: list[msgspec.Raw] = []
+
+    def say(self, kind: Text | Refusal | Thinking, text: str) -> None:
+        """More of the last part, if it is of this kind and not signed, or of a new one."""
+        last = self.parts[-1] if self.parts else None
+        if last is None or last[0] != kind:
+            if not text:
+                return
+            last = (kind, [])
+            self.parts.append(last)
+        last[1].append(text)
+
+    def sign(self, event: ThinkingSigned) -> None:
+        """The signature of the last reasoning that has none, or of some that is not shown."""
+        signed = Thinking("", event.signature, event.redacted, event.signer)
+        thoughts = [place for place, (part, _) in enumerate(self.parts) if isinstance(part, Thinking)]
+        last = thoughts[-1] if thoughts and not event.redacted else None
+        if last is not None and self.parts[last][0] == _UNSIGNED:
+            self.parts[last] = (signed, self.parts[last][1])
+        else:
+            self.parts.append((signed, []))
+
+    def call(self, event: ToolCallStarted) -> None:
+        """A tool is called."""
+        pieces = self.tools[event.slot] = []
+        self.parts.append((ToolCall(event.id, event.name, "", event.signature), pieces))
 
     def done(self, index: int) -> Choice:
         """The finished choice."""
-        tools = tuple(
-            ToolCall(call.id, call.name, "".join(parts), call.signature)
-            for _, (call, parts) in sorted(self.tools.items())
-        )
         finished = self.finished
         return Choice(
             index=index,
-            text="".join(self.text),
-            thinking="".join(self.thinking),
-            signature=self.signature,
-            refusal="".join(self.refusal) if self.refusal else None,
-            tool_calls=tools,
+            parts=tuple(_filled(part, "".join(pieces)) for part, pieces in self.parts),
             finish_reason=None if finished is None else finished.reason,
             logprobs=tuple(self.logprobs),
-            redacted=self.redacted,
             native_reason=None if finished is None else finished.native,
             stop_sequence=None if finished is None else finished.stop_sequence,
         )
+
+
+def _filled(part: Said, text: str) -> Said:
+    if isinstance(part, ToolCall):
+        return msgspec.structs.replace(part, arguments=text)
+    return msgspec.structs.replace(part, text=text)
 
 
 def fold(events: Iterable[Event]) -> Reply:
@@ -136,32 +186,25 @@ def fold(events: Iterable[Event]) -> Reply:
 
 
 _Delta = (
-    TextDelta
-    | ThinkingDelta
-    | ThinkingSigned
-    | RefusalDelta
-    | ToolCallStarted
-    | ToolCallDelta
-    | LogprobsDelta
+    TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta | LogprobsDelta
     | Finished
-)
+)  # fmt: skip
 
 
 def _grow(draft: _Draft, event: _Delta) -> None:
     match event:
         case TextDelta():
-            draft.text.append(event.text)
+            draft.say(_WORDS, event.text)
         case ThinkingDelta():
-            draft.thinking.append(event.text)
+            draft.say(_UNSIGNED, event.text)
         case ThinkingSigned():
-            draft.signature = event.signature
-            draft.redacted = event.redacted
+            draft.sign(event)
         case RefusalDelta():
-            draft.refusal.append(event.text)
+            draft.say(_DECLINING, event.text)
         case ToolCallStarted():
-            draft.tools[event.slot] = (event, [])
+            draft.call(event)
         case ToolCallDelta():
-            draft.tools[event.slot][1].append(event.arguments)
+            draft.tools[event.slot].append(event.arguments)
         case LogprobsDelta():
             draft.logprobs.append(event.content)
         case Finished():

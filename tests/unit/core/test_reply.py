@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.core.content import ToolCall
+from pointsman.core.content import Text, Thinking, ToolCall
 from pointsman.core.errors import Broken
 from pointsman.core.events import (
     Event,
@@ -27,6 +27,7 @@ from pointsman.core.events import (
 )
 from pointsman.core.reply import Choice, Reply, fold
 from pointsman.core.usage import NO_USAGE, Usage
+from tests.support.answers import choice_of
 
 
 def test_everything_an_answer_can_hold_is_folded() -> None:
@@ -48,7 +49,7 @@ def test_everything_an_answer_can_hold_is_folded() -> None:
         Finished("tool_calls"),
         UsageReported(Usage(3, 4, source="measured"), load_ms=1.0, prompt_ms=2.0, completion_ms=3.0),
     ]
-    choice = Choice(
+    choice = choice_of(
         text="Hello",
         thinking="Let me see.",
         signature="sig",
@@ -86,3 +87,32 @@ def test_how_the_text_was_cut_into_deltas_makes_no_difference(text: str, cuts: l
     places = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})
     pieces = [text[start:end] for start, end in pairwise(places)]
     assert fold([TextDelta(piece) for piece in pieces]).choices == fold([TextDelta(text)]).choices
+
+
+def test_each_piece_of_reasoning_keeps_its_signature_and_its_place() -> None:
+    events: list[Event] = [
+        ThinkingDelta("a"),
+        ThinkingDelta("b"),
+        ThinkingSigned("1", signer="anthropic"),
+        ThinkingSigned("secret", redacted=True, signer="anthropic"),
+        TextDelta("Hi"),
+        ThinkingDelta("c"),
+        ThinkingSigned("2", signer="anthropic"),
+        ToolCallStarted(0, "call_a", "f"),
+        TextDelta("!"),
+    ]
+    choice = fold(events).choices[0]
+    assert choice.parts == (
+        Thinking("ab", "1", signer="anthropic"),
+        Thinking("", "secret", redacted=True, signer="anthropic"),
+        Text("Hi"),
+        Thinking("c", "2", signer="anthropic"),
+        ToolCall("call_a", "f", ""),
+        Text("!"),
+    )
+    assert (choice.text, choice.thinking, choice.refusal, len(choice.thoughts)) == ("Hi!", "abc", None, 3)
+
+
+def test_a_signature_that_comes_behind_the_text_is_that_of_the_reasoning_before_it() -> None:
+    choice = fold([ThinkingDelta("Hm"), TextDelta("Hi"), ThinkingSigned("s")]).choices[0]
+    assert choice.parts == (Thinking("Hm", "s"), Text("Hi"))

@@ -14,6 +14,7 @@ import msgspec
 from pointsman.core.errors import Broken
 from pointsman.core.events import TextDelta, ThinkingDelta, ThinkingSigned, ToolCallDelta, ToolCallStarted
 from pointsman.core.limits import EVENT_BYTES_MAX
+from pointsman.dialects.signatures import ANTHROPIC, seal
 
 __all__ = ["Blocks"]
 
@@ -179,12 +180,13 @@ class Blocks:
 
     def _sign(self, event: ThinkingSigned, out: list[bytes]) -> None:
         """A signature ends its block: the next reasoning is another piece, with a signature of its own."""
+        signature = seal(event.signature, event.signer, ANTHROPIC, redacted=event.redacted)
         if event.redacted:
-            self._begin("redacted", _encode({"type": "redacted_thinking", "data": event.signature}), out)
+            self._begin("redacted", _encode({"type": "redacted_thinking", "data": signature}), out)
         else:
             if self._open != "thinking":
                 self._begin("thinking", _THINKING, out)
-            self._delta(b"signature_delta", b"signature", event.signature, out)
+            self._delta(b"signature_delta", b"signature", signature, out)
         self._close(out)
 
     def _begin(self, kind: str, block: bytes, out: list[bytes]) -> None:

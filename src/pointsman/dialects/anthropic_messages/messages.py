@@ -26,6 +26,7 @@ from pointsman.dialects.anthropic_messages.types import (
     WireMessage,
     said,
 )
+from pointsman.dialects.signatures import ANTHROPIC, unseal
 
 __all__ = ["read_messages", "read_system"]
 
@@ -121,9 +122,9 @@ def _read_said(block: _AssistantBlock, path: str) -> Part:
         case TextBlock():
             return _read_text(block)
         case ThinkingBlock():
-            return Thinking(block.thinking, block.signature or None)
+            return unseal(Thinking(block.thinking, block.signature or None), ANTHROPIC)
         case RedactedThinkingBlock():
-            return Thinking("", block.data, redacted=True)
+            return unseal(Thinking("", block.data, redacted=True), ANTHROPIC)
         case ToolUseBlock():
             if memoryview(block.input)[0] != _OBJECT:
                 raise Malformed(f"{path}.input must be an object.", param=f"{path}.input")

@@ -5,18 +5,19 @@ Source: https://platform.claude.com/docs/en/api/messages/create.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.clock import short_id
-from pointsman.core.content import ToolCall
+from pointsman.core.content import Refusal, Text, Thinking, ToolCall
 from pointsman.core.errors import Broken
 from pointsman.core.events import Finished
 from pointsman.core.reply import Choice, Reply, fold
 from pointsman.dialects.anthropic_messages.envelope import fit_message_id, write_stop_reason, write_usage
 from pointsman.dialects.anthropic_messages.streams import StreamReader
+from pointsman.dialects.signatures import ANTHROPIC, seal
 
 __all__ = ["read_reply", "write_reply", "write_token_count"]
 
@@ -33,46 +34,55 @@ def write_reply(reply: Reply, call: Call) -> bytes:
             cut off, a call that is not complete is left out instead.
     """
     choice = reply.choices[0] if reply.choices else Choice()
-    tools = _write_tools(choice)
+    content = _write_content(choice)
     finished = Finished(choice.finish_reason or "stop", native=choice.native_reason, stop_sequence=choice.stop_sequence)
-    reason, sequence = write_stop_reason(finished, with_tools=bool(tools), declined=choice.refusal is not None)
+    with_tools = any(block["type"] == "tool_use" for block in content)
+    reason, sequence = write_stop_reason(finished, with_tools=with_tools, declined=choice.refusal is not None)
     return _encode({
         "id": fit_message_id(reply.id) if reply.id else short_id("msg_"),
         "type": "message",
         "role": "assistant",
         "model": call.model,
-        "content": [*_write_thinking(choice), *_write_text(choice), *tools],
+        "content": content,
         "stop_reason": reason,
         "stop_sequence": sequence,
         "usage": write_usage(reply.usage),
     })  # fmt: skip
 
 
-def _write_thinking(choice: Choice) -> list[dict[str, object]]:
+def _write_content(choice: Choice) -> list[dict[str, object]]:
+    """The blocks, in the order in which the model gave them."""
     blocks: list[dict[str, object]] = []
-    signature = choice.signature or ""
-    if choice.thinking or (signature and not choice.redacted):
-        own = "" if choice.redacted else signature
-        blocks.append({"type": "thinking", "thinking": choice.thinking, "signature": own})
-    if choice.redacted:
-        blocks.append({"type": "redacted_thinking", "data": signature})
+    for part in choice.parts:
+        match part:
+            case Thinking():
+                blocks.append(_write_thinking(part))
+            case Text() | Refusal():
+                if blocks and blocks[-1]["type"] == "text":
+                    blocks[-1] = {"type": "text", "text": f"{blocks[-1]['text']}{part.text}"}
+                elif part.text:
+                    blocks.append({"type": "text", "text": part.text})
+            case ToolCall():
+                blocks += _write_tool(part, choice)
+            case _:
+                assert_never(part)
     return blocks
 
 
-def _write_text(choice: Choice) -> list[dict[str, object]]:
-    text = choice.text + (choice.refusal or "")
-    return [{"type": "text", "text": text}] if text else []
+def _write_thinking(part: Thinking) -> dict[str, object]:
+    signature = seal(part.signature or "", part.signer, ANTHROPIC, redacted=part.redacted)
+    if part.redacted:
+        return {"type": "redacted_thinking", "data": signature}
+    return {"type": "thinking", "thinking": part.text, "signature": signature}
 
 
-def _write_tools(choice: Choice) -> list[dict[str, object]]:
-    blocks: list[dict[str, object]] = []
-    for call in choice.tool_calls:
-        arguments = _read_arguments(call)
-        if arguments is not None:
-            blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
-        elif choice.finish_reason not in {"length", "content_filter"}:
-            raise Broken(f"The model's arguments for the tool '{call.name[:80]}' are not a JSON object.")
-    return blocks
+def _write_tool(call: ToolCall, choice: Choice) -> list[dict[str, object]]:
+    arguments = _read_arguments(call)
+    if arguments is not None:
+        return [{"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}]
+    if choice.finish_reason in {"length", "content_filter"}:
+        return []
+    raise Broken(f"The model's arguments for the tool '{call.name[:80]}' are not a JSON object.")
 
 
 def _read_arguments(call: ToolCall) -> msgspec.Raw | None:

@@ -18,7 +18,7 @@ from pointsman.dialects.anthropic_messages.abilities import PLAIN, Abilities
 from pointsman.dialects.anthropic_messages.messages import read_messages, read_system
 from pointsman.dialects.anthropic_messages.reasoning import Thought, read_reasoning, write_reasoning
 from pointsman.dialects.anthropic_messages.tools import read_choice, read_tools, write_choice, write_tools
-from pointsman.dialects.anthropic_messages.turns import write_messages
+from pointsman.dialects.anthropic_messages.turns import calls_without_thought, write_messages
 from pointsman.dialects.anthropic_messages.types import (
     FormatFields,
     MessagesRequest,
@@ -120,10 +120,15 @@ def write_request(call: Call, model: str, *, max_tokens_default: int = 4096, abi
     Raises:
         Malformed: a tool call's arguments are not a JSON object, or there is nothing to answer.
         Unsupported: content or a shape of the answer that Anthropic, or this model, does not know.
+
+    Where tools were called and the reasoning before that did not come back with its signature, as many clients cannot
+    keep it, this turn goes on without reasoning: Anthropic refuses anything else.
     """
     sampling = call.sampling
     system, messages = write_messages(call.messages, system_turns=abilities.system_turns)
     thought = write_reasoning(call.reasoning, sampling.max_tokens, max_tokens_default, abilities)
+    if thought.thinking is not None and thought.thinking.type == "enabled" and calls_without_thought(messages):
+        thought = msgspec.structs.replace(thought, thinking=None)
     fields: dict[str, object] = {
         "model": model,
         "max_tokens": thought.max_tokens,

@@ -38,6 +38,7 @@ from pointsman.dialects.anthropic_messages.envelope import (
 )
 from pointsman.dialects.anthropic_messages.errors import read_stream_error, write_stream_error
 from pointsman.dialects.anthropic_messages.types import StreamEvent, WireBlock, WireDelta, said
+from pointsman.dialects.signatures import ANTHROPIC
 
 __all__ = ["StreamReader", "StreamWriter"]
 
@@ -265,15 +266,15 @@ class StreamReader:
         if block.thinking:
             events.append(ThinkingDelta(block.thinking))
         if block.signature:
-            events.append(ThinkingSigned(block.signature))
+            events.append(ThinkingSigned(block.signature, signer=ANTHROPIC))
         if block.type == "redacted_thinking" and block.data:
-            events.append(ThinkingSigned(block.data, redacted=True))
+            events.append(ThinkingSigned(block.data, redacted=True, signer=ANTHROPIC))
         if block.text:
             events.append(TextDelta(block.text))
-        if block.type == "tool_use":
+        if block.type == "tool_use" and block.name:
             given = said(block.input)
             self._tools[index] = _OpenTool(self._slots, None if given == _NOTHING else given)
-            events.append(ToolCallStarted(self._slots, block.id or self._new_id("toolu_"), block.name or ""))
+            events.append(ToolCallStarted(self._slots, block.id or self._new_id("toolu_"), block.name))
             self._slots += 1
 
     def _read_delta(self, delta: WireDelta, index: int, events: list[Event]) -> None:
@@ -290,13 +291,13 @@ class StreamReader:
         elif delta.thinking:
             events.append(ThinkingDelta(delta.thinking))
         elif delta.signature:
-            events.append(ThinkingSigned(delta.signature))
+            events.append(ThinkingSigned(delta.signature, signer=ANTHROPIC))
 
     def _close(self, index: int, events: list[Event]) -> None:
         """The end of a block; a tool call without any arguments has none to give, which is an empty object."""
         tool = self._tools.pop(index, None)
         if tool is not None and not tool.told:
-            events.append(ToolCallDelta(tool.slot, bytes(tool.whole or _NOTHING).decode()))
+            events.append(ToolCallDelta(tool.slot, _one_line(tool.whole or _NOTHING)))
 
     def _finish(self, reason: str, stop_sequence: str | None, events: list[Event]) -> None:
         if self._finished:
@@ -306,3 +307,8 @@ class StreamReader:
         self._start(None, None, events)
         self._finished = True
         events.append(read_finish(reason, stop_sequence, with_tools=self._slots > 0))
+
+
+def _one_line(raw: msgspec.Raw) -> str:
+    """A tool's input as compact JSON text, however the server lays out its answers."""
+    return msgspec.json.format(bytes(raw), indent=-1).decode()

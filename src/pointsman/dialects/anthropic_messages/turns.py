@@ -27,8 +27,9 @@ from pointsman.dialects.anthropic_messages.types import (
     ToolUseBlock,
     UserMessage,
 )
+from pointsman.dialects.signatures import ANTHROPIC, is_from
 
-__all__ = ["write_messages"]
+__all__ = ["calls_without_thought", "write_messages"]
 
 _Block = TextBlock | ImageBlock | DocumentBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -82,9 +83,9 @@ def write_messages(
 ) -> tuple[list[TextBlock], list[dict[str, object]]]:
     """The system prompt, and the other messages as turns that alternate.
 
-    Empty texts are left out, since Anthropic refuses them, and so is reasoning without a signature. System messages
-    within the conversation keep their place where the model knows such turns; elsewhere they join the system prompt:
-    what they demand is meant for the next answer, and a user's turn would not have their weight.
+    Empty texts are left out, since Anthropic refuses them, and so is reasoning without a signature of Anthropic's.
+    System messages within the conversation keep their place where the model knows such turns; elsewhere they join the
+    system prompt: what they demand is meant for the next answer, and a user's turn would not have their weight.
 
     Raises:
         Malformed: a tool call's arguments are not a JSON object, or there is nothing to answer.
@@ -109,6 +110,22 @@ def write_messages(
             param="messages",
         )
     return conversation.system, turns
+
+
+def calls_without_thought(turns: list[dict[str, object]]) -> bool:
+    """Whether the last turns are calls of tools, before which there is no reasoning, and their results.
+
+    Source: https://platform.claude.com/docs/en/build-with-claude/extended-thinking#preserving-thinking-blocks.
+    """
+    if len(turns) < 2 or not _holds(turns[-1]["content"], ToolResultBlock):
+        return False
+    said = turns[-2]["content"]
+    first = said[0] if isinstance(said, list) else None
+    return _holds(said, ToolUseBlock) and not isinstance(first, ThinkingBlock | RedactedThinkingBlock)
+
+
+def _holds(content: object, kind: type[ToolResultBlock | ToolUseBlock]) -> bool:
+    return isinstance(content, list) and any(isinstance(block, kind) for block in content)
 
 
 def _trim_last(turns: list[_Turn]) -> None:
@@ -196,7 +213,7 @@ def _write_said(part: Part, path: str) -> _Block | None:
         case Text() | Refusal():
             return _write_text(part)
         case Thinking():
-            if part.signature is None:
+            if part.signature is None or not is_from(part, ANTHROPIC):
                 return None
             return RedactedThinkingBlock(part.signature) if part.redacted else ThinkingBlock(part.text, part.signature)
         case ToolCall():

@@ -28,6 +28,7 @@ from pointsman.dialects.bedrock_converse.types import (
     SchemaStructure,
     TextFormat,
 )
+from pointsman.dialects.signatures import ANTHROPIC, is_from
 
 __all__ = ["write_request"]
 
@@ -89,7 +90,7 @@ def _lost_thoughts(call: Call) -> bool:
     last = next((turn for turn in reversed(call.messages) if turn.role == "assistant"), None)
     if last is None or not any(isinstance(part, ToolCall) for part in last.parts):
         return False
-    return not any(isinstance(part, Thinking) and part.signature for part in last.parts)
+    return not any(isinstance(part, Thinking) and is_from(part, ANTHROPIC) for part in last.parts)
 
 
 def _write_config(call: Call, thought: Thought) -> InferenceConfig | None:

@@ -39,6 +39,7 @@ from pointsman.dialects.bedrock_converse.types import (
     ToolUseFields,
     WireUsage,
 )
+from pointsman.dialects.signatures import ANTHROPIC
 
 __all__ = ["Expected", "StreamReader"]
 
@@ -217,9 +218,9 @@ class StreamReader:
         if isinstance(text, str) and text:
             events.append(ThinkingDelta(text))
         if signature:
-            events.append(ThinkingSigned(signature))
+            events.append(ThinkingSigned(signature, signer=ANTHROPIC))
         if content.redacted_content:
-            events.append(ThinkingSigned(content.redacted_content, redacted=True))
+            events.append(ThinkingSigned(content.redacted_content, redacted=True, signer=ANTHROPIC))
 
     def _open(self, use: ToolUseFields, index: int, events: list[Event]) -> None:
         if self._finished:

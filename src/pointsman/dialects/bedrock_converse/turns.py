@@ -25,6 +25,7 @@ from pointsman.dialects.bedrock_converse.types import (
     ToolUseFields,
     TurnFields,
 )
+from pointsman.dialects.signatures import ANTHROPIC, is_from
 
 __all__ = ["TurnWriter", "write_cache_point"]
 
@@ -191,7 +192,7 @@ class TurnWriter:
 
 
 def _thought(part: Thinking) -> list[ContentBlock]:
-    if part.signature is None:
+    if part.signature is None or not is_from(part, ANTHROPIC):
         return []
     if part.redacted:
         return [ContentBlock(reasoning_content=ReasoningContent(redacted_content=part.signature))]

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pointsman.core.content import ToolCall
+from pointsman.core.content import Thinking, ToolCall
+from pointsman.core.events import ThinkingSigned
 from pointsman.core.usage import Usage
 from pointsman.dialects.gemini.signatures import may_be_signature, unpack_call_id
 from pointsman.dialects.gemini.types import FunctionCall, LogprobsResult, Part
 from pointsman.dialects.gemini.usage import write_usage
+from pointsman.dialects.signatures import GEMINI, seal
 from pointsman.dialects.tool_arguments import with_arguments
 
-__all__ = ["signed_part", "text_part", "thought_part", "write_answer", "write_calls", "write_candidate"]
+__all__ = ["is_own", "signed_part", "text_part", "thought_part", "write_answer", "write_calls", "write_candidate"]
 
 
 def text_part(text: str) -> Part:
@@ -22,9 +24,17 @@ def text_part(text: str) -> Part:
     return Part(text=text)
 
 
-def thought_part(text: str) -> Part:
-    """A piece of the reasoning."""
-    return Part(text=text, thought=True)
+def thought_part(text: str, signed: Thinking | ThinkingSigned | None = None) -> Part:
+    """A piece of the reasoning, or the last one of a piece that somebody else than Gemini ``signed``."""
+    if signed is None or signed.signature is None or is_own(signed):
+        return Part(text=text, thought=True)
+    sealed = seal(signed.signature, signed.signer, GEMINI, redacted=signed.redacted)
+    return Part(text=text, thought=True, thought_signature=sealed)
+
+
+def is_own(signed: Thinking | ThinkingSigned) -> bool:
+    """Whether a signature is of Gemini's kind, which stands on the answer and not on the reasoning."""
+    return signed.signer in {None, GEMINI}
 
 
 def signed_part(signature: str | None) -> Part:

@@ -17,6 +17,7 @@ from pointsman.core.errors import Malformed
 from pointsman.dialects.gemini.streams import code_as_text, output_as_text
 from pointsman.dialects.gemini.types import Blob, Content, FileData, FunctionCall, FunctionResponse, Part
 from pointsman.dialects.open_calls import OpenCalls
+from pointsman.dialects.signatures import GEMINI, unseal
 from pointsman.wire.base64_text import read_base64
 
 __all__ = ["read_contents", "read_system"]
@@ -28,6 +29,7 @@ _ROLES: Final = frozenset({None, "", "function", "model", "tool", "user"})
 """With those under which older clients give the results of functions."""
 
 _NULL: Final = msgspec.Raw(b"null")
+_NOTHING_SAID: Final = Text("")
 _AUDIO: Final = "audio/"
 _IMAGE: Final = "image/"
 
@@ -58,8 +60,14 @@ def read_contents(contents: Iterable[Content]) -> tuple[Message, ...]:
     calls = OpenCalls(part.function_call.id for part in parts if part.function_call and part.function_call.id)
     messages: list[Message] = []
     for index, content in enumerate(listed):
-        messages += _read_content(content, index, calls)
-    return tuple(messages)
+        for message in _read_content(content, index, calls):
+            if message.role == "assistant" and messages and messages[-1].role == "assistant":
+                messages[-1] = Message("assistant", messages[-1].parts + message.parts)
+            else:
+                messages.append(message)
+    return tuple(
+        Message("assistant", _joined(message.parts)) if message.role == "assistant" else message for message in messages
+    )
 
 
 def _read_content(content: Content, index: int, calls: OpenCalls) -> list[Message]:
@@ -84,21 +92,31 @@ def _read_content(content: Content, index: int, calls: OpenCalls) -> list[Messag
     if not parts and not results:
         parts.append(Text(""))
     role: Role = "assistant" if content.role == "model" else "user"
-    return [*results, Message(role, _signed(parts))] if parts else results
+    return [*results, Message(role, tuple(parts))] if parts else results
 
 
-def _signed(parts: list[AnyPart]) -> tuple[AnyPart, ...]:
-    """The parts, where a signature that came after reasoning is that reasoning's."""
+def _joined(parts: Iterable[AnyPart]) -> tuple[AnyPart, ...]:
+    """What the model said, its pieces put together; a signature that came after reasoning is that reasoning's."""
     told: list[AnyPart] = []
     for part in parts:
-        before = next((place for place, one in enumerate(told) if isinstance(one, Thinking)), None)
-        if isinstance(part, Thinking) and before is not None:
-            earlier = told[before]
-            if isinstance(earlier, Thinking):
-                told[before] = Thinking(earlier.text + part.text, part.signature or earlier.signature)
-        else:
+        last = told[-1] if told else None
+        if isinstance(part, Thinking):
+            _join_thought(part, told)
+        elif isinstance(part, Text) and isinstance(last, Text):
+            told[-1] = Text(last.text + part.text)
+        elif part != _NOTHING_SAID:
             told.append(part)
-    return tuple(told)
+    return tuple(told) or (_NOTHING_SAID,)
+
+
+def _join_thought(part: Thinking, told: list[AnyPart]) -> None:
+    place = next((place for place in reversed(range(len(told))) if isinstance(told[place], Thinking)), None)
+    before = None if place is None else told[place]
+    goes_on = place == len(told) - 1 or not part.text
+    if place is not None and isinstance(before, Thinking) and before.signature is None and goes_on:
+        told[place] = msgspec.structs.replace(part, text=before.text + part.text)
+    else:
+        told.append(part)
 
 
 def _read_part(part: Part, place: str) -> list[AnyPart]:
@@ -107,9 +125,9 @@ def _read_part(part: Part, place: str) -> list[AnyPart]:
     if part.file_data is not None:
         return [_read_file(part.file_data, f"{place}.fileData")]
     if part.thought:
-        return [Thinking(part.text or "", part.thought_signature)]
+        return [unseal(Thinking(part.text or "", part.thought_signature), GEMINI)]
     text = part.text or code_as_text(part) or output_as_text(part)
-    signed: list[AnyPart] = [Thinking("", part.thought_signature)] if part.thought_signature else []
+    signed: list[AnyPart] = [unseal(Thinking("", part.thought_signature), GEMINI)] if part.thought_signature else []
     if not text and part.text is None and not signed:
         raise Malformed(f"{place} must have text, inlineData, fileData, functionCall or functionResponse.", param=place)
     return [*signed, Text(text)] if text else signed

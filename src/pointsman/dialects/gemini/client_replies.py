@@ -5,13 +5,15 @@ Source: https://ai.google.dev/api/generate-content#GenerateContentResponse, http
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
 from pointsman.core.call import Call
+from pointsman.core.content import Refusal, Text, Thinking, ToolCall
 from pointsman.core.reply import Choice, Reply
 from pointsman.dialects.gemini.client_chunks import (
+    is_own,
     signed_part,
     text_part,
     thought_part,
@@ -21,6 +23,7 @@ from pointsman.dialects.gemini.client_chunks import (
 )
 from pointsman.dialects.gemini.logprobs import write_logprobs
 from pointsman.dialects.gemini.reasons import write_reason
+from pointsman.dialects.gemini.types import Part
 
 __all__ = ["write_count", "write_reply"]
 
@@ -48,19 +51,40 @@ def write_count(total: int) -> bytes:
 
 
 def _candidate(choice: Choice, *, include_thoughts: bool) -> dict[str, object]:
-    parts = [thought_part(choice.thinking)] if choice.thinking and include_thoughts else []
-    text = choice.text + (choice.refusal or "")
-    signed = signed_part(choice.signature)
-    calls = write_calls(choice.tool_calls, cut_off=choice.finish_reason in {"length", "content_filter"})
-    if text:
-        parts.append(text_part(text))
-        parts[-1].thought_signature = signed.thought_signature
-    elif signed.thought_signature is not None or not (parts or calls):
+    parts = _write_parts(choice, include_thoughts=include_thoughts)
+    own = [part.signature for part in choice.thoughts if part.signature is not None and is_own(part)]
+    signed = signed_part(own[-1] if own else None)
+    texts = [part for part in parts if part.text is not None and not part.thought]
+    if texts:
+        texts[-1].thought_signature = signed.thought_signature
+    elif signed.thought_signature is not None or not parts:
         parts.append(signed)
-    parts += calls
     return write_candidate(
         choice.index,
         parts,
         reason=write_reason(choice.finish_reason, choice.native_reason),
         logprobs=write_logprobs(choice.logprobs) if choice.logprobs else None,
     )
+
+
+def _write_parts(choice: Choice, *, include_thoughts: bool) -> list[Part]:
+    """The parts, in the order in which the model gave them."""
+    parts: list[Part] = []
+    cut_off = choice.finish_reason in {"length", "content_filter"}
+    for said in choice.parts:
+        match said:
+            case Thinking():
+                part = thought_part(said.text, said)
+                if include_thoughts and (said.text or part.thought_signature is not None):
+                    parts.append(part)
+            case Text() | Refusal():
+                last = parts[-1] if parts else Part()
+                if last.text is not None and not last.thought:
+                    last.text += said.text
+                else:
+                    parts.append(text_part(said.text))
+            case ToolCall():
+                parts += write_calls([said], cut_off=cut_off)
+            case _:
+                assert_never(said)
+    return parts

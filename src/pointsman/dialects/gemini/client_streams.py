@@ -32,6 +32,7 @@ from pointsman.core.events import (
 )
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.gemini.client_chunks import (
+    is_own,
     signed_part,
     text_part,
     thought_part,
@@ -95,6 +96,9 @@ class StreamWriter:
             elif isinstance(event, ThinkingDelta):
                 if self._include_thoughts:
                     blocks.append(self._piece(event.choice, [thought_part(event.text)]))
+            elif isinstance(event, ThinkingSigned) and not is_own(event):
+                if self._include_thoughts:
+                    blocks.append(self._piece(event.choice, [thought_part("", event)]))
             elif isinstance(event, Failed):
                 blocks.append(self.fail(event.error))
                 break

@@ -35,6 +35,7 @@ from pointsman.dialects.gemini.types import (
     GeminiTarget,
     Part,
 )
+from pointsman.dialects.signatures import GEMINI, is_from
 
 __all__ = ["write_contents", "write_system"]
 
@@ -113,7 +114,7 @@ class _Writer:
         for position, part in enumerate(message.parts):
             place = f"{path}.content[{position}]"
             if isinstance(part, Thinking):
-                signature = part.signature or signature
+                signature = part.signature if is_from(part, GEMINI) else signature
             parts += self._write_part(part, place)
         if signature is not None and may_be_signature(signature):
             _sign(parts, signature)
@@ -127,8 +128,8 @@ class _Writer:
             case Text() | Refusal():
                 return [Part(text=part.text)] if part.text else []
             case Thinking():
-                # Without a signature it is another provider's, of which Gemini would make nothing.
-                return [Part(text=part.text, thought=True)] if part.text and part.signature else []
+                # Without a signature of its own it is another provider's, of which Gemini would make nothing.
+                return [Part(text=part.text, thought=True)] if part.text and is_from(part, GEMINI) else []
             case Image():
                 return [_media(part, _UNTYPED_IMAGE, f"{place}.image_url")]
             case Audio():

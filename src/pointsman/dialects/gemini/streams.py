@@ -29,6 +29,7 @@ from pointsman.dialects.gemini.reasons import BROKEN_REASONS, read_reason
 from pointsman.dialects.gemini.signatures import pack_call_id
 from pointsman.dialects.gemini.types import Candidate, Chunk, FunctionCall, Part
 from pointsman.dialects.gemini.usage import read_usage
+from pointsman.dialects.signatures import GEMINI
 from pointsman.wire.upstream_errors import fit_to_repeat
 
 __all__ = ["StreamReader", "code_as_text", "output_as_text"]
@@ -146,11 +147,11 @@ class StreamReader:
         if part.function_call is not None:
             self._read_call(part.function_call, part.thought_signature, (index, choice), events)
         else:
-            if part.thought_signature:
-                events.append(ThinkingSigned(part.thought_signature, index))
             text = part.text or code_as_text(part) or output_as_text(part)
             if text:
                 events.append(ThinkingDelta(text, index) if part.thought else TextDelta(text, index))
+            if part.thought_signature:
+                events.append(ThinkingSigned(part.thought_signature, index, signer=GEMINI))
             media = part.inline_data or part.file_data
             if media is not None:
                 kind = (media.mime_type or "a file")[:_SHOWN_CHARACTERS_MAX]

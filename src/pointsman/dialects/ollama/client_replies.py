@@ -81,7 +81,10 @@ def _text(choice: Choice) -> str:
 
 def _write(reply: Reply, model: str, content: dict[str, object], seconds: float | None, clock: Clock) -> bytes:
     choice = _first(reply)
-    timings = Timings(_milliseconds(seconds), reply.load_ms, reply.prompt_ms, reply.completion_ms)
+    total_ms = _milliseconds(seconds)
+    # Clients divide by the duration, so there must be one: the whole, where the upstream did not measure its parts.
+    completion_ms = total_ms if reply.completion_ms is None else reply.completion_ms
+    timings = Timings(total_ms, reply.load_ms, reply.prompt_ms, completion_ms)
     logprobs = {"logprobs": write_logprobs(choice.logprobs)} if choice.logprobs else {}
     return _encode({
         "model": model,

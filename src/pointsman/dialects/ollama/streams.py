@@ -120,6 +120,8 @@ class StreamReader:
 
     def _read_tool_calls(self, calls: Iterable[LineToolCall], events: list[Event]) -> None:
         for call in calls:
+            if not call.function.name:
+                continue
             slot = len(self._ids)
             if self._single and slot:
                 return

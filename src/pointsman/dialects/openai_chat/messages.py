@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
+import msgspec
+
 from pointsman.core.content import (
     Audio,
     File,
@@ -26,6 +28,7 @@ from pointsman.dialects.openai_chat.media import (
     write_file,
     write_image,
 )
+from pointsman.dialects.openai_chat.thinking import read_thinking_blocks, write_thinking_block
 from pointsman.dialects.openai_chat.types import (
     AssistantMessage,
     AudioPart,
@@ -102,10 +105,12 @@ def _read_assistant(message: AssistantMessage, path: str) -> tuple[Part, ...]:
 
 
 def _read_thinking(message: AssistantMessage) -> list[Thinking]:
-    if message.thinking_blocks:
-        return [Thinking(block.thinking, block.signature) for block in message.thinking_blocks if block.thinking]
-    text = message.reasoning_content or message.reasoning
-    return [Thinking(text)] if text else []
+    text = message.reasoning_content or message.reasoning or ""
+    blocks = read_thinking_blocks(message.thinking_blocks or ())
+    if len(blocks) == 1 and not blocks[0].text and not blocks[0].redacted:
+        # Clients that put streams together may have the words elsewhere than the signature.
+        return [msgspec.structs.replace(blocks[0], text=text)]
+    return blocks or ([Thinking(text)] if text else [])
 
 
 def _read_content(content: str | Iterable[_WirePart] | None, path: str) -> tuple[Part, ...]:
@@ -214,8 +219,9 @@ def _write_assistant(parts: tuple[Part, ...], name: str | None, path: str) -> As
             what = type(part).__name__.lower()
             raise Unsupported(f"{path}: an assistant message cannot hold a part of kind {what}.", param=path)
     only = content[0] if len(content) == 1 else None
+    nothing = None if tools else ""
     return AssistantMessage(
-        content=only.text if isinstance(only, TextPart) else content or None,
+        content=only.text if isinstance(only, TextPart) else content or nothing,
         name=name,
         tool_calls=[ToolCallFields(call.id, "function", FunctionCall(call.name, call.arguments)) for call in tools]
         or None,
@@ -227,7 +233,7 @@ def _write_assistant(parts: tuple[Part, ...], name: str | None, path: str) -> As
 def _write_thinking(thinking: list[Thinking]) -> list[ThinkingBlock] | None:
     if not any(part.signature for part in thinking):
         return None
-    return [ThinkingBlock("thinking", part.text, part.signature) for part in thinking]
+    return [write_thinking_block(part) for part in thinking]
 
 
 def _write_result(result: ToolResult) -> ToolMessage:

@@ -10,6 +10,7 @@ from pointsman.core.call import Call
 from pointsman.core.content import ToolCall
 from pointsman.core.reply import Choice, Reply, fold
 from pointsman.dialects.openai_chat.streams import StreamReader
+from pointsman.dialects.openai_chat.thinking import write_thinking_block
 from pointsman.dialects.openai_usage import write_usage
 
 __all__ = ["read_reply", "write_reply"]
@@ -49,9 +50,9 @@ def _write_message(choice: Choice) -> dict[str, object]:
     }
     if choice.thinking:
         message["reasoning_content"] = choice.thinking
-    if choice.signature is not None:
-        block = {"type": "thinking", "thinking": choice.thinking, "signature": choice.signature}
-        message["thinking_blocks"] = [block]
+    signed = [write_thinking_block(part) for part in choice.thoughts if part.signature]
+    if signed:
+        message["thinking_blocks"] = signed
     if choice.tool_calls:
         message["tool_calls"] = [_write_tool_call(tool) for tool in choice.tool_calls]
     return message

@@ -1,8 +1,8 @@
 """Chat requests: read from a client, written to an upstream.
 
 What the common vocabulary has no word for stays in ``Call.extra`` under its own name and is put back by
-:func:`write_request`. Two things do not come back as they were: ``response_format.json_schema.description``
-is dropped, and the deprecated ``functions`` and ``function_call`` become tools.
+:func:`write_request`. Two things do not come back as they were: the deprecated ``functions`` and ``function_call``
+become tools, and a JSON Schema without a name, which OpenAI refuses, gets one.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ _SAME_NAME: Final = (
     "top_logprobs",
 )
 """Fields of :class:`~pointsman.core.call.Sampling` that are called the same here."""
+
+_SCHEMA_NAME: Final = "answer"
 
 LimitField = Literal["max_tokens", "max_completion_tokens"]
 
@@ -182,6 +184,7 @@ def _read_response_format(fields: ResponseFormatFields | None) -> ResponseFormat
         name=fields.json_schema.name,
         schema=schema if isinstance(schema, msgspec.Raw) else None,
         strict=fields.json_schema.strict,
+        description=fields.json_schema.description,
     )
 
 
@@ -264,7 +267,9 @@ def _write_response_format(shape: ResponseFormat | None) -> ResponseFormatFields
     if shape.kind != "json_schema":
         return ResponseFormatFields(shape.kind)
     schema = msgspec.UNSET if shape.schema is None else shape.schema
-    return ResponseFormatFields("json_schema", JsonSchema(shape.name, schema, shape.strict))
+    return ResponseFormatFields(
+        "json_schema", JsonSchema(shape.name or _SCHEMA_NAME, schema, shape.strict, shape.description)
+    )
 
 
 def _write_reasoning(reasoning: Reasoning | None) -> dict[str, object]:

@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.clock import short_id
+from pointsman.core.content import Thinking
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import (
     Event,
@@ -27,7 +28,8 @@ from pointsman.core.events import (
 )
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_chat.errors import read_error, write_stream_error
-from pointsman.dialects.openai_chat.types import Chunk, ChunkChoice, ContentPiece, MessageDelta, ThinkingBlock
+from pointsman.dialects.openai_chat.thinking import Thoughts, read_thinking_blocks
+from pointsman.dialects.openai_chat.types import Chunk, ChunkChoice, ContentPiece, MessageDelta
 from pointsman.dialects.openai_chat.types import ToolCallDelta as WireToolCall
 from pointsman.dialects.openai_usage import read_usage, write_usage
 
@@ -42,6 +44,8 @@ _NO_ID: Final = "null"
 _DONE: Final = b"data: [DONE]\n\n"
 _EMPTY: Final = b'{"role":"assistant","content":""}'
 _NULL: Final = b'{"role":"assistant","content":null}'
+
+_Content = TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta
 
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -70,6 +74,7 @@ class StreamWriter:
         "_tail",
         "_text_heads",
         "_text_tail",
+        "_thoughts",
         "_usage",
     )
 
@@ -82,6 +87,7 @@ class StreamWriter:
         self._opened: set[int] = set()
         self._text_heads: dict[int, bytes] = {}
         self._logprobs: dict[int, list[msgspec.Raw]] = {}
+        self._thoughts: dict[int, Thoughts] = {}
         self._usage: Usage | None = None
         self._over = False
 
@@ -142,7 +148,7 @@ class StreamWriter:
             if event.choice not in self._opened:
                 wordless = isinstance(event, ToolCallStarted | RefusalDelta)
                 self._open(event.choice, _NULL if wordless else _EMPTY, blocks)
-            blocks.append(self._chunk(event.choice, _encode(_delta(event))))
+            blocks.append(self._chunk(event.choice, _encode(self._delta(event))))
 
     def _open(self, choice: int, delta: bytes, blocks: list[bytes]) -> None:
         """The first chunk of a choice, with its role."""
@@ -165,6 +171,18 @@ class StreamWriter:
             self._tail,
         )
 
+    def _delta(self, event: _Content) -> dict[str, object]:
+        if not isinstance(event, ThinkingDelta | ThinkingSigned):
+            return _delta(event)
+        thoughts = self._thoughts.get(event.choice)
+        if thoughts is None:
+            thoughts = self._thoughts[event.choice] = Thoughts()
+        if isinstance(event, ThinkingDelta):
+            thoughts.add(event.text)
+            return {"reasoning_content": event.text}
+        signed = Thinking("", event.signature, event.redacted, event.signer)
+        return {"thinking_blocks": [thoughts.sign(signed)]}
+
     def _take_logprobs(self, choice: int) -> bytes:
         """The log probabilities kept for the next chunk of a choice, so that they come with their text."""
         arrays = self._logprobs.pop(choice, None)
@@ -174,16 +192,10 @@ class StreamWriter:
         return b'{"content":[%b],"refusal":null}' % tokens
 
 
-def _delta(
-    event: TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta,
-) -> dict[str, object]:
+def _delta(event: TextDelta | RefusalDelta | ToolCallStarted | ToolCallDelta) -> dict[str, object]:
     match event:
         case TextDelta():
             return {"content": event.text}
-        case ThinkingDelta():
-            return {"reasoning_content": event.text}
-        case ThinkingSigned():
-            return {"thinking_blocks": [ThinkingBlock("thinking", "", event.signature)]}
         case RefusalDelta():
             return {"refusal": event.text}
         case ToolCallStarted():
@@ -300,7 +312,11 @@ class StreamReader:
         thinking = delta.reasoning_content or delta.reasoning
         if thinking:
             events.append(ThinkingDelta(thinking, index))
-        events += [ThinkingSigned(block.signature, index) for block in delta.thinking_blocks or () if block.signature]
+        events += [
+            ThinkingSigned(part.signature, index, part.redacted, part.signer)
+            for part in read_thinking_blocks(delta.thinking_blocks or ())
+            if part.signature
+        ]
         if isinstance(delta.content, list):
             _read_pieces(delta.content, index, events)
         elif delta.content:

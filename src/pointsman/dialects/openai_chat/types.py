@@ -131,11 +131,16 @@ class ToolCallFields(msgspec.Struct):
 
 
 class ThinkingBlock(msgspec.Struct, omit_defaults=True):
-    """Reasoning text with its signature, as LiteLLM passes it."""
+    """Reasoning text with its signature, or ``redacted_thinking`` with ``data``, as LiteLLM passes it.
+
+    ``index`` is for streams, where OpenAI's SDK puts lists together by it.
+    """
 
     type: Annotated[str, msgspec.Meta(max_length=32)] | msgspec.UnsetType = _UNSET
+    index: int | None = None
     thinking: str | None = None
     signature: str | None = None
+    data: str | None = None
 
 
 _UserPart = TextPart | ImagePart | AudioPart | FilePart
@@ -239,6 +244,7 @@ class JsonSchema(msgspec.Struct, omit_defaults=True):
     name: str | None = None
     schema: RawField = _UNSET
     strict: bool | None = None
+    description: str | None = None
 
 
 class ResponseFormatFields(msgspec.Struct, omit_defaults=True):

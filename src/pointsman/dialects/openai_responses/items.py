@@ -35,6 +35,7 @@ from pointsman.dialects.openai_responses.types import (
     RefusalPart,
     ResultItem,
 )
+from pointsman.dialects.signatures import OPENAI, is_from, unseal
 from pointsman.wire.json_fields import decode_field
 
 __all__ = ["read_input", "read_reasoning", "write_input"]
@@ -113,7 +114,7 @@ def read_reasoning(item: ReasoningItem) -> tuple[Thinking, ...]:
     text = "".join(part.text for part in item.content or ())
     text = text or "\n\n".join(part.text for part in item.summary or ())
     signature = item.encrypted_content or None
-    return (Thinking(text, signature, redacted=not text),) if text or signature else ()
+    return (unseal(Thinking(text, signature, redacted=not text), OPENAI),) if text or signature else ()
 
 
 def _is_one_turn(before: Message, message: Message) -> bool:
@@ -173,7 +174,8 @@ def _read_result(item: ResultItem, path: str) -> ToolResult:
 def write_input(messages: Iterable[Message], customs: frozenset[str]) -> list[dict[str, object]]:
     """The items for an upstream; ``customs`` are the names of the custom tools.
 
-    Reasoning without a signature is left out, since no upstream could tell that it is its own. So is a speaker's name.
+    Reasoning without a signature of OpenAI's is left out, since no upstream could tell that it is its own. So is a
+    speaker's name.
 
     Raises:
         Unsupported: a role cannot have a part that it has; the message names both.
@@ -200,7 +202,7 @@ def _write_turn(
     """The items for what is no part of a message here; notes the calls of custom tools in ``custom_calls``."""
     match part:
         case Thinking():
-            if part.signature is None:
+            if not is_from(part, OPENAI):
                 return []
             summary = [{"type": "summary_text", "text": part.text}] if part.text else []
             return [{"type": "reasoning", "summary": summary, "encrypted_content": part.signature}]

@@ -10,16 +10,27 @@ shows; ``reasoning_text`` is kept for models that show their reasoning as it is,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 import msgspec
 
-from pointsman.core.events import FinishReason
+from pointsman.core.content import Refusal, Text, Thinking, ToolCall
+from pointsman.core.events import FinishReason, ThinkingSigned
 from pointsman.core.reply import Choice
 from pointsman.dialects.openai_responses.tools import unwrap_input
 from pointsman.dialects.openai_responses.types import LogprobToken
+from pointsman.dialects.signatures import OPENAI, seal
 
-__all__ = ["ItemKind", "OutputItem", "OutputPart", "PartKind", "choice_items", "read_logprobs", "was_cut_off"]
+__all__ = [
+    "ItemKind",
+    "OutputItem",
+    "OutputPart",
+    "PartKind",
+    "choice_items",
+    "read_logprobs",
+    "seal_signed",
+    "was_cut_off",
+]
 
 ItemKind = Literal["message", "reasoning", "function_call", "custom_tool_call"]
 PartKind = Literal["output_text", "refusal", "summary_text"]
@@ -139,31 +150,45 @@ class OutputItem:
 
 
 def choice_items(choice: Choice, response_id: str, customs: frozenset[str]) -> list[OutputItem]:
-    """The items of a whole answer, in the order in which models give them; ``customs`` names the custom tools."""
+    """The items of a whole answer, in the order in which the model gave them; ``customs`` names the custom tools."""
     items: list[OutputItem] = []
-    if choice.thinking or choice.signature is not None:
-        reasoning = OutputItem("reasoning", 0, response_id)
-        reasoning.signature = choice.signature
-        if choice.thinking:
-            reasoning.part("summary_text").pieces.append(choice.thinking)
-        items.append(reasoning)
-    if choice.text or choice.refusal or not (items or choice.tool_calls):
-        message = OutputItem("message", len(items), response_id)
-        if choice.text or not choice.refusal:
-            part = message.part("output_text")
-            part.pieces.append(choice.text)
-            part.logprobs += read_logprobs(choice.logprobs)
-        if choice.refusal:
-            message.part("refusal").pieces.append(choice.refusal)
-        items.append(message)
-    for call in choice.tool_calls:
-        kind: ItemKind = "custom_tool_call" if call.name in customs else "function_call"
-        item = OutputItem(kind, len(items), response_id, call_id=call.id, name=call.name)
-        item.pieces.append(call.arguments)
-        items.append(item)
+    tokens = read_logprobs(choice.logprobs)
+    for part in choice.parts or (Text(""),):
+        match part:
+            case Thinking():
+                reasoning = _add(items, OutputItem("reasoning", len(items), response_id))
+                reasoning.signature = seal_signed(part)
+                if part.text:
+                    reasoning.part("summary_text").pieces.append(part.text)
+            case Text() | Refusal():
+                last = items[-1] if items and items[-1].kind == "message" else None
+                message = last or _add(items, OutputItem("message", len(items), response_id))
+                words = message.part("refusal" if isinstance(part, Refusal) else "output_text")
+                words.pieces.append(part.text)
+                if words.kind == "output_text":
+                    words.logprobs += tokens
+                    tokens = []
+            case ToolCall():
+                kind: ItemKind = "custom_tool_call" if part.name in customs else "function_call"
+                item = OutputItem(kind, len(items), response_id, call_id=part.id, name=part.name)
+                _add(items, item).pieces.append(part.arguments)
+            case _:
+                assert_never(part)
     for item in items:
         item.finish(cut_off=item is items[-1] and was_cut_off(choice.finish_reason))
     return items
+
+
+def _add(items: list[OutputItem], item: OutputItem) -> OutputItem:
+    items.append(item)
+    return item
+
+
+def seal_signed(part: Thinking | ThinkingSigned) -> str | None:
+    """The signature of some reasoning, for ``encrypted_content``."""
+    if part.signature is None:
+        return None
+    return seal(part.signature, part.signer, OPENAI, redacted=part.redacted)
 
 
 def was_cut_off(reason: FinishReason | None) -> bool:

@@ -5,7 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/responses/create.
 What the common vocabulary has no word for stays in ``Call.extra`` under its own name; ``text.verbosity`` stays there as
 ``verbosity``, as Chat Completions calls it. What is for the server to do is not there but in
 :class:`~pointsman.dialects.openai_responses.response.ResponseRequest`: whether to store the response, what it
-continues, what to include in it, its metadata. ``text.format.description`` is dropped.
+continues, what to include in it, its metadata.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _read_format(fields: TextFormat | None) -> ResponseFormat | None:
         raise Malformed("text.format.schema is required.", param="text.format.schema")
     if memoryview(schema)[0] != ord("{"):
         raise Malformed("text.format.schema must be an object.", param="text.format.schema")
-    return ResponseFormat("json_schema", fields.name, schema, fields.strict)
+    return ResponseFormat("json_schema", fields.name, schema, fields.strict, fields.description)
 
 
 def _read_reasoning(request: ResponsesRequest) -> Reasoning | None:
@@ -201,7 +201,7 @@ def _write_text(call: Call) -> dict[str, object]:
         fields = TextFormat(shape.kind)
         if shape.kind == "json_schema":
             schema = msgspec.UNSET if shape.schema is None else shape.schema
-            fields = TextFormat(shape.kind, shape.name or "answer", schema, shape.strict)
+            fields = TextFormat(shape.kind, shape.name or "answer", schema, shape.strict, shape.description)
         text["format"] = fields
     if "verbosity" in call.extra:
         text["verbosity"] = call.extra["verbosity"]

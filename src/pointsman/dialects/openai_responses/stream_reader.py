@@ -33,6 +33,7 @@ from pointsman.dialects.openai_responses.errors import read_error
 from pointsman.dialects.openai_responses.output import read_logprobs
 from pointsman.dialects.openai_responses.response import read_usage
 from pointsman.dialects.openai_responses.tools import wrap_input
+from pointsman.dialects.signatures import OPENAI
 
 __all__ = ["StreamReader"]
 
@@ -296,7 +297,7 @@ def _complete_reasoning(item: _OpenItem, fields: answers.OutputItemFields, event
     if text and not item.told:
         events.append(ThinkingDelta(text))
     if fields.encrypted_content:
-        events.append(ThinkingSigned(fields.encrypted_content, redacted=not (text or item.told)))
+        events.append(ThinkingSigned(fields.encrypted_content, redacted=not (text or item.told), signer=OPENAI))
 
 
 def _rest(whole: str, told: list[str]) -> str:

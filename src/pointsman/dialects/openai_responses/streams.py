@@ -34,6 +34,7 @@ from pointsman.dialects.openai_responses.output import (
     OutputItem,
     PartKind,
     read_logprobs,
+    seal_signed,
     was_cut_off,
 )
 from pointsman.dialects.openai_responses.response import ResponseRequest, Status, write_response
@@ -210,9 +211,9 @@ class StreamWriter:
             if item.kind == "reasoning" and item.status == "in_progress" and item.signature is None:
                 if event.redacted and item.parts:
                     break
-                item.signature = event.signature
+                item.signature = seal_signed(event)
                 return
-        self._add("reasoning").signature = event.signature
+        self._add("reasoning").signature = seal_signed(event)
 
     def _add(self, kind: ItemKind, *, call_id: str = "", name: str = "") -> OutputItem:
         """A new item, which is told at once if all before it are whole."""

@@ -220,6 +220,7 @@ class TextFormat(msgspec.Struct, omit_defaults=True):
     name: str | None = None
     schema: RawField = _UNSET
     strict: bool | None = None
+    description: str | None = None
 
 
 class TextConfig(msgspec.Struct, omit_defaults=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pointsman.core.call import Call, CompletionCall, EmbeddingCall
+from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.reply import Embeddings
 from pointsman.core.upstream import Ask
 from pointsman.dialects.ollama.client_replies import (
@@ -38,7 +39,12 @@ class OllamaChatClient:
 
     def writing(self, call: Call, ask: Ask) -> Writing:
         """See the protocol."""
-        return Writing(ChatStreamWriter(call), lambda reply: write_chat_reply(reply, call))
+        clock = SYSTEM_CLOCK
+        began = clock.monotonic()
+        return Writing(
+            ChatStreamWriter(call),
+            lambda reply: write_chat_reply(reply, call, seconds=clock.monotonic() - began),
+        )
 
 
 class OllamaGenerateClient:

@@ -18,6 +18,7 @@ from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
 from pointsman.dialects.openai_extras import embeddings as embedding_words
 from pointsman.providers.fitting import Fitting
 from pointsman.providers.translated.embeddings import EmbeddingReading
+from pointsman.providers.translated.plain_openai import fit
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
 from pointsman.providers.translated.tools import demand_known_tools
 
@@ -79,7 +80,9 @@ class OpenAIChatFar:
             local=deployment.local,
         )
         limit_field: LimitField = "max_completion_tokens" if has_newer_limit(deployment) else "max_tokens"
-        body = write_request(call, self._model or deployment.model, include_usage=True, limit_field=limit_field)
+        body = write_request(
+            fit(call, deployment), self._model or deployment.model, include_usage=True, limit_field=limit_field
+        )
         return Outbound(self._path, body if self._fitting is None else self._fitting.rewrite(body))
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:

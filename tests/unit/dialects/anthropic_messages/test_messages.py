@@ -78,8 +78,8 @@ def test_an_assistants_blocks_keep_their_order() -> None:
     assert read({"role": "assistant", "content": content}) == (
         said(
             "assistant",
-            Thinking("Hm", "s"),
-            Thinking("", "x", redacted=True),
+            Thinking("Hm", "s", signer="anthropic"),
+            Thinking("", "x", redacted=True, signer="anthropic"),
             Text("Hi"),
             Thinking("Hm again"),
             ToolCall("1", "f", '{"a": [1]}', cache_control=msgspec.Raw(b'{"type": "ephemeral"}')),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from anthropic.types import Message as SdkMessage
 from anthropic.types import MessageTokensCount
@@ -15,6 +16,7 @@ from pointsman.core.events import FinishReason
 from pointsman.core.reply import Choice, Reply
 from pointsman.core.usage import Usage
 from pointsman.dialects.anthropic_messages.replies import read_reply, write_reply, write_token_count
+from tests.support.answers import choice_of
 
 CALL = Call("named-so", (Message("user", (Text("Hi"),)),))
 
@@ -32,7 +34,8 @@ usages = st.builds(
 @st.composite
 def choices(draw: st.DrawFn) -> Choice:
     names = draw(st.lists(words, max_size=2, unique=True))
-    calls = tuple(ToolCall(f"toolu_{name}", name, json.dumps({draw(words): draw(words)})) for name in names)
+    given = [msgspec.json.encode({draw(words): draw(words)}).decode() for _ in names]
+    calls = tuple(ToolCall(f"toolu_{name}", name, text) for name, text in zip(names, given, strict=True))
     signature = draw(st.none() | words)
     redacted = signature is not None and draw(st.booleans())
     endings: list[tuple[FinishReason, str | None, str | None]] = [
@@ -43,10 +46,11 @@ def choices(draw: st.DrawFn) -> Choice:
         ("stop", "stop_sequence", "END"),
     ]
     reason, native, sequence = draw(st.sampled_from(endings))
-    return Choice(
+    return choice_of(
         text=draw(texts),
         thinking=draw(texts),
         signature=signature,
+        signer=None if signature is None else "anthropic",
         redacted=redacted,
         tool_calls=calls,
         finish_reason=reason,
@@ -81,7 +85,7 @@ def test_the_official_sdk_can_read_what_is_written(reply: Reply) -> None:
 
 
 def test_blocks_come_in_anthropics_order() -> None:
-    choice = Choice(
+    choice = choice_of(
         text="Hi",
         thinking="Hm",
         signature="s",
@@ -116,10 +120,10 @@ def test_blocks_come_in_anthropics_order() -> None:
     ("choice", "content"),
     [
         (Choice(), []),
-        (Choice(refusal="No."), [{"type": "text", "text": "No."}]),
-        (Choice(thinking="Hm"), [{"type": "thinking", "thinking": "Hm", "signature": ""}]),
-        (Choice(signature="s"), [{"type": "thinking", "thinking": "", "signature": "s"}]),
-        (Choice(signature="x", redacted=True), [{"type": "redacted_thinking", "data": "x"}]),
+        (choice_of(refusal="No."), [{"type": "text", "text": "No."}]),
+        (choice_of(thinking="Hm"), [{"type": "thinking", "thinking": "Hm", "signature": ""}]),
+        (choice_of(signature="s"), [{"type": "thinking", "thinking": "", "signature": "s"}]),
+        (choice_of(signature="x", redacted=True), [{"type": "redacted_thinking", "data": "x"}]),
     ],
 )
 def test_what_is_not_there_has_no_block(choice: Choice, content: object) -> None:
@@ -136,11 +140,11 @@ def test_a_reply_without_choices_is_an_empty_message() -> None:
 @pytest.mark.parametrize("arguments", ["{", "7", '{"a":'])
 def test_a_call_that_is_not_complete_is_left_out_only_where_the_answer_was_cut_off(arguments: str) -> None:
     call = ToolCall("1", "f", arguments)
-    cut = Choice(text="Hi", tool_calls=(call,), finish_reason="length")
+    cut = choice_of(text="Hi", tool_calls=(call,), finish_reason="length")
     body = json.loads(write_reply(Reply("1", "m", 0, (cut,)), CALL))
     assert (body["content"], body["stop_reason"]) == ([{"type": "text", "text": "Hi"}], "max_tokens")
     with pytest.raises(Broken, match="arguments for the tool 'f' are not a JSON object"):
-        write_reply(Reply("1", "m", 0, (Choice(tool_calls=(call,), finish_reason="tool_calls"),)), CALL)
+        write_reply(Reply("1", "m", 0, (choice_of(tool_calls=(call,), finish_reason="tool_calls"),)), CALL)
 
 
 def test_the_answer_of_the_real_service_is_read() -> None:
@@ -172,7 +176,7 @@ def test_the_answer_of_the_real_service_is_read() -> None:
         "msg_01XFDUDYJgAACzvnptvVoYEL",
         "claude-opus-5-5",
         7,
-        (Choice(text="Hello!", finish_reason="stop"),),
+        (choice_of(text="Hello!", finish_reason="stop"),),
         Usage(12, 6, source="measured"),
     )
 

@@ -13,6 +13,7 @@ from pointsman.core.content import File, Image, Message, Text, Thinking, ToolCal
 from pointsman.core.errors import GatewayError, Malformed, Unsupported
 from pointsman.dialects.anthropic_messages.abilities import Abilities, abilities_of
 from pointsman.dialects.anthropic_messages.requests import read_request, write_request
+from pointsman.dialects.anthropic_messages.turns import calls_without_thought, write_messages
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
 TOOLS = [{"name": name, "input_schema": {"type": "object"}} for name in ("f", "g")]
@@ -65,7 +66,10 @@ file = (
     | st.builds(File, file_id=words, filename=titles, cache_control=marks)
 )
 call = st.builds(ToolCall, ids, words, objects.map(lambda raw: bytes(raw).decode()), cache_control=marks)
-thinking = st.builds(Thinking, texts, words) | st.builds(Thinking, st.just(""), words, st.just(value=True))
+OURS = st.just("anthropic")
+thinking = st.builds(Thinking, texts, words, signer=OURS) | st.builds(
+    Thinking, st.just(""), words, st.just(value=True), signer=OURS
+)
 result = st.builds(
     ToolResult,
     ids,
@@ -141,7 +145,10 @@ def calls(draw: st.DrawFn) -> Call:
 @settings(max_examples=100)
 @given(calls())
 def test_what_is_written_is_read_back(call: Call) -> None:
-    assert read_request(write_request(call, call.model, abilities=ALL)) == call
+    found = read_request(write_request(call, call.model, abilities=ALL))
+    if calls_without_thought(write_messages(call.messages, system_turns=True)[1]):
+        found = msgspec.structs.replace(found, reasoning=call.reasoning)
+    assert found == call
 
 
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -472,3 +479,40 @@ def test_an_unknown_effort_is_refused() -> None:
 
 def test_a_rank_of_minus_one_means_none() -> None:
     assert "top_k" not in written(Call("m", HI, Sampling(top_k=-1)))
+
+
+def calling(*first: object) -> bytes:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "4"}
+    messages = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [*first, call]},
+        {"role": "user", "content": [result]},
+    ]
+    tools = [{"name": "f", "input_schema": {"type": "object"}}]
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    return json.dumps(
+        {"model": "m", "max_tokens": 2048, "messages": messages, "tools": tools, "thinking": thinking}
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("first", "goes_on"),
+    [
+        ({"type": "thinking", "thinking": "Hm", "signature": "s"}, True),
+        ({"type": "redacted_thinking", "data": "s"}, True),
+        ({"type": "thinking", "thinking": "Hm", "signature": ""}, False),
+        ({"type": "text", "text": "Let me see."}, False),
+    ],
+)
+def test_a_turn_whose_reasoning_was_lost_goes_on_without(first: object, goes_on: bool) -> None:
+    body = json.loads(write_request(read_request(calling(first)), "claude"))
+    assert ("thinking" in body) is goes_on
+    assert body["max_tokens"] == 2048
+
+
+def test_a_new_turn_thinks_again_whatever_was_lost_before() -> None:
+    sent = json.loads(calling({"type": "text", "text": "Let me see."}))
+    sent["messages"].append({"role": "user", "content": "And now?"})
+    sent["messages"][-1:] = [{"role": "assistant", "content": "4."}, {"role": "user", "content": "Sure?"}]
+    assert "thinking" in json.loads(write_request(read_request(json.dumps(sent).encode()), "claude"))

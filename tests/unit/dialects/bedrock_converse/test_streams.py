@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.core.content import ToolCall
+from pointsman.core.content import Text, Thinking, ToolCall
 from pointsman.core.errors import Broken, Overloaded
 from pointsman.core.events import (
     Event,
@@ -109,8 +109,8 @@ def test_thinking_then_two_tools() -> None:
     )
     assert events(*frames, expected=Expected(names=names))[1:] == [
         ThinkingDelta("Hm."),
-        ThinkingSigned("c2ln"),
-        ThinkingSigned("cmVk", redacted=True),
+        ThinkingSigned("c2ln", signer="anthropic"),
+        ThinkingSigned("cmVk", redacted=True, signer="anthropic"),
         ToolCallStarted(0, "tooluse_1", "get.weather"),
         ToolCallDelta(0, '{"city":'),
         ToolCallDelta(0, '"Rome"}'),
@@ -130,17 +130,19 @@ def test_the_same_as_a_whole_answer() -> None:
         {"somethingNew": {}},
     ]
     assert choice_of(content, "tool_use") == Choice(
-        text="I look. It is so.",
-        thinking="Hm.",
-        signature="c2ln",
-        tool_calls=(ToolCall("tooluse_1", "get_weather", '{"city":"Rome"}'), ToolCall("tooluse_2", "now", "{}")),
+        parts=(
+            Thinking("Hm.", "c2ln", signer="anthropic"),
+            Text("I look. It is so."),
+            ToolCall("tooluse_1", "get_weather", '{"city":"Rome"}'),
+            ToolCall("tooluse_2", "now", "{}"),
+        ),
         finish_reason="tool_calls",
     )
 
 
 def test_redacted_reasoning_of_a_whole_answer() -> None:
     choice = choice_of([{"reasoningContent": {"redactedContent": "cmVk"}}])
-    assert (choice.signature, choice.redacted, choice.thinking) == ("cmVk", True, "")
+    assert choice.parts == (Thinking("", "cmVk", redacted=True, signer="anthropic"),)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ def test_the_input_of_the_shape_tool_is_the_text() -> None:
     frames = (START, opened(0, "1", "json_tool_call"), delta(0, toolUse={"input": '{"a":1}'}), closed(0))
     assert events(*frames, stopped("tool_use"), expected=expected)[1:] == [TextDelta('{"a":1}'), Finished("stop")]
     content = [{"toolUse": {"toolUseId": "1", "name": "json_tool_call", "input": {"a": 1}}}]
-    assert choice_of(content, "tool_use", expected) == Choice(text='{"a":1}', finish_reason="stop")
+    assert choice_of(content, "tool_use", expected) == Choice(parts=(Text('{"a":1}'),), finish_reason="stop")
 
 
 def test_one_tool_call_at_a_time() -> None:

@@ -90,11 +90,27 @@ def test_each_part(part: object, expected: Part) -> None:
 def test_a_signature_belongs_to_the_reasoning_before_it() -> None:
     thought = {"text": "Hm", "thought": True}
     assert parts(thought, thought, {"text": "a"}, {"text": "b", "thoughtSignature": "U2ln"}, role="model") == (
-        Thinking("HmHm", "U2ln"),
-        Text("a"),
-        Text("b"),
+        Thinking("HmHm", "U2ln", signer="gemini"),
+        Text("ab"),
     )
-    assert parts({"text": "", "thoughtSignature": "U2ln"}) == (Thinking("", "U2ln"),)
+    assert parts({"text": "", "thoughtSignature": "U2ln"}) == (Thinking("", "U2ln", signer="gemini"),)
+
+
+def test_a_stream_that_an_sdk_kept_piece_by_piece_is_one_turn() -> None:
+    pieces: list[object] = [
+        {"text": "Let ", "thought": True},
+        {"text": "me see", "thought": True},
+        {"text": "", "thoughtSignature": "U2ln"},
+        {"text": "Hel"},
+        {"text": "lo"},
+        {"functionCall": {"name": "f"}},
+        {"text": ""},
+    ]
+    contents = [{"role": "user", "parts": [{"text": "Hi"}]}, *({"role": "model", "parts": [piece]} for piece in pieces)]
+    found = read_request(json.dumps({"contents": contents}).encode(), "m").messages[1:]
+    assert [message.role for message in found] == ["assistant"]
+    assert found[0].parts[:2] == (Thinking("Let me see", "U2ln", signer="gemini"), Text("Hello"))
+    assert [type(part).__name__ for part in found[0].parts] == ["Thinking", "Text", "ToolCall"]
 
 
 def test_results_are_messages_of_their_own_and_find_their_calls() -> None:

@@ -27,7 +27,7 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.reply import Choice, Embeddings, Reply, fold
+from pointsman.core.reply import Embeddings, Reply, fold
 from pointsman.core.usage import Usage
 from pointsman.dialects.gemini.client_replies import write_count, write_reply
 from pointsman.dialects.gemini.client_streams import StreamForm, StreamWriter
@@ -37,6 +37,7 @@ from pointsman.dialects.gemini.replies import read_embeddings, read_reply
 from pointsman.dialects.gemini.signatures import pack_call_id
 from pointsman.dialects.gemini.streams import StreamReader
 from pointsman.wire.sse import SseParser
+from tests.support.answers import choice_of
 
 CALL = Call("m", ())
 START = Started("x", "up", 1)
@@ -126,7 +127,7 @@ def test_tool_calls_come_whole_with_their_signatures() -> None:
 )
 def test_the_reason(reason: FinishReason, native: str | None, expected: str) -> None:
     assert written(START, Finished(reason, native=native))[-1]["candidates"][0]["finishReason"] == expected
-    whole = Reply("x", "up", 1, (Choice(finish_reason=reason, native_reason=native),))
+    whole = Reply("x", "up", 1, (choice_of(finish_reason=reason, native_reason=native),))
     assert json.loads(write_reply(whole, CALL))["candidates"][0]["finishReason"] == expected
 
 
@@ -185,7 +186,7 @@ def test_arguments_that_are_no_object_end_in_an_error_unless_they_were_cut_off(a
 
 
 def test_a_whole_answer() -> None:
-    choice = Choice(
+    choice = choice_of(
         text="Hi",
         thinking="Hm",
         signature="U2ln",
@@ -204,7 +205,7 @@ def test_a_whole_answer() -> None:
         "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 3},
         **TAIL,
     }
-    empty = json.loads(write_reply(Reply("x", "up", 1, (Choice(thinking="Hm"),)), CALL, include_thoughts=False))
+    empty = json.loads(write_reply(Reply("x", "up", 1, (choice_of(thinking="Hm"),)), CALL, include_thoughts=False))
     assert empty["candidates"][0]["content"]["parts"] == [{"text": ""}]
 
 
@@ -223,7 +224,7 @@ def events_of(draw: st.DrawFn) -> list[Event]:
         arguments = draw(st.sampled_from(["{}", '{"a":[1,null]}']))
         events += [ToolCallStarted(slot, f"id{slot}", name, signature=signature), ToolCallDelta(slot, arguments)]
     if draw(st.booleans()):
-        events.append(ThinkingSigned("U2ln"))
+        events.append(ThinkingSigned("U2ln", signer="gemini"))
     natural: FinishReason = "tool_calls" if names else "stop"
     events.append(draw(st.sampled_from([Finished(natural), Finished("length"), Finished("content_filter", 0, "SPII")])))
     reasoning = draw(st.integers(0, 5))
@@ -254,7 +255,13 @@ def test_the_reader_reads_back_what_is_written(events: list[Event], edges: list[
 def test_whole_answers_are_read_back_alike(events: list[Event]) -> None:
     whole = fold(events)
     found = read_reply(write_reply(whole, CALL))
-    assert msgspec.structs.replace(found, created=1) == whole
+    assert msgspec.structs.replace(found, created=1, choices=()) == msgspec.structs.replace(whole, choices=())
+    # The signature stands on the last text, and so before the calls.
+    given, expected = (
+        [(choice.thoughts, choice.text, choice.tool_calls, choice.finish_reason) for choice in reply.choices]
+        for reply in (found, whole)
+    )
+    assert given == expected
 
 
 def test_counts_and_embeddings() -> None:

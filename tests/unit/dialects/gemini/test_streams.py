@@ -24,10 +24,11 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.reply import Choice, Embeddings
+from pointsman.core.reply import Embeddings
 from pointsman.core.usage import Usage
 from pointsman.dialects.gemini.replies import read_count, read_embeddings, read_reply
 from pointsman.dialects.gemini.streams import StreamReader
+from tests.support.answers import choice_of
 
 
 class StoppedClock:
@@ -126,11 +127,11 @@ def test_signatures_are_kept_and_go_into_the_id_where_that_is_wanted() -> None:
     assert read(signed, pack_signatures=True)[1] == ToolCallStarted(0, "thought-b4-U2ln-y", "f", signature="U2ln")
     assert read(answer(text("Hi"), text("", thoughtSignature="U2ln"), reason="STOP"))[1:3] == [
         TextDelta("Hi"),
-        ThinkingSigned("U2ln"),
+        ThinkingSigned("U2ln", signer="gemini"),
     ]
     assert read(answer(text("Hi", thoughtSignature="U2ln"), reason="STOP"))[1:3] == [
-        ThinkingSigned("U2ln"),
         TextDelta("Hi"),
+        ThinkingSigned("U2ln", signer="gemini"),
     ]
 
 
@@ -240,7 +241,9 @@ def test_any_frames_give_events_and_never_an_exception(frames: list[bytes]) -> N
 def test_a_whole_answer_is_a_stream_of_one() -> None:
     body = json.dumps(answer(text("Hm", thought=True), text("Hi", thoughtSignature="U2ln"), reason="STOP")).encode()
     reply = read_reply(body, reader())
-    assert reply.choices == (Choice(text="Hi", thinking="Hm", signature="U2ln", finish_reason="stop"),)
+    assert reply.choices == (
+        choice_of(text="Hi", thinking="Hm", signature="U2ln", signer="gemini", finish_reason="stop"),
+    )
     with pytest.raises(Broken):
         read_reply(b"{}")
 

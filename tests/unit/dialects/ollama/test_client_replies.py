@@ -22,6 +22,7 @@ from pointsman.dialects.ollama.client_replies import (
 )
 from pointsman.dialects.ollama.replies import read_embeddings, read_reply
 from pointsman.dialects.ollama.streams import StreamReader
+from tests.support.answers import choice_of
 from tests.unit.dialects.ollama.client_samples import STAMP, SetClock, answers
 
 CALL = Call("m", ())
@@ -35,7 +36,7 @@ def reply(choice: Choice) -> Reply:
 def test_a_whole_answer_is_the_last_line_with_everything_in_it() -> None:
     tools = (ToolCall("x", "f", '{"a":1}'),)
     token = {"token": "Hi", "logprob": -0.5}
-    choice = Choice(
+    choice = choice_of(
         text="Hi",
         thinking="Hm",
         tool_calls=tools,
@@ -64,7 +65,7 @@ def test_a_whole_answer_is_the_last_line_with_everything_in_it() -> None:
 
 
 def test_generate_has_its_own_fields() -> None:
-    choice = Choice(text="Hi", thinking="Hm", finish_reason="length")
+    choice = choice_of(text="Hi", thinking="Hm", finish_reason="length")
     body = write_generate_reply(Reply("x", "up", 1, (choice,)), CALL, clock=CLOCK)
     assert json.loads(body) == {
         "model": "m",
@@ -77,15 +78,15 @@ def test_generate_has_its_own_fields() -> None:
 
 
 def test_a_refusal_is_text_and_no_choice_is_an_empty_answer() -> None:
-    assert json.loads(write_chat_reply(reply(Choice(refusal="No.")), CALL))["message"]["content"] == "No."
+    assert json.loads(write_chat_reply(reply(choice_of(refusal="No.")), CALL))["message"]["content"] == "No."
     assert json.loads(write_chat_reply(Reply("x", "up", 1, ()), CALL))["message"]["content"] == ""
 
 
 def test_arguments_that_are_no_object_break_the_answer_unless_it_was_cut_off() -> None:
     tools = (ToolCall("x", "f", '{"a'),)
     with pytest.raises(Broken, match="not a JSON object"):
-        write_chat_reply(reply(Choice(tool_calls=tools, finish_reason="tool_calls")), CALL)
-    cut = write_chat_reply(reply(Choice(text="Hi", tool_calls=tools, finish_reason="length")), CALL)
+        write_chat_reply(reply(choice_of(tool_calls=tools, finish_reason="tool_calls")), CALL)
+    cut = write_chat_reply(reply(choice_of(text="Hi", tool_calls=tools, finish_reason="length")), CALL)
     assert "tool_calls" not in json.loads(cut)["message"]
 
 

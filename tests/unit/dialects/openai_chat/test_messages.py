@@ -41,7 +41,10 @@ def test_reasoning_is_read_under_each_of_its_names() -> None:
     assert read({"role": "assistant", "reasoning": "Hm"}) == (Message("assistant", (Thinking("Hm"),)),)
     blocks = [{"type": "thinking", "thinking": "Hm", "signature": "s"}, {"type": "redacted_thinking", "data": "x"}]
     assert read({"role": "assistant", "reasoning_content": "Hm", "thinking_blocks": blocks}) == (
-        Message("assistant", (Thinking("Hm", "s"),)),
+        Message(
+            "assistant",
+            (Thinking("Hm", "s", signer="anthropic"), Thinking("", "x", redacted=True, signer="anthropic")),
+        ),
     )
 
 
@@ -97,13 +100,13 @@ def test_one_message_with_several_results_becomes_several() -> None:
 
 def test_thinking_without_a_signature_is_written_as_text_alone() -> None:
     assert written("assistant", Thinking("a"), Thinking("b")) == [
-        {"role": "assistant", "content": None, "reasoning_content": "ab"}
+        {"role": "assistant", "content": "", "reasoning_content": "ab"}
     ]
 
 
 def test_nothing_said_is_still_a_message() -> None:
     assert written("user") == [{"role": "user", "content": ""}]
-    assert written("assistant") == [{"role": "assistant", "content": None}]
+    assert written("assistant") == [{"role": "assistant", "content": ""}]
 
 
 @pytest.mark.parametrize(

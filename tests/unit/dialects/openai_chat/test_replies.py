@@ -14,6 +14,7 @@ from pointsman.core.errors import Broken
 from pointsman.core.reply import Choice, Reply
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_chat.replies import read_reply, write_reply
+from tests.support.answers import choice_of
 
 CALL = Call("named-so", (Message("user", (Text("Hi"),)),))
 
@@ -35,11 +36,13 @@ def choices(draw: st.DrawFn, index: int) -> Choice:
     names = draw(st.lists(words, max_size=2, unique=True))
     calls = tuple(ToolCall(f"call_{name}", name, draw(texts)) for name in names)
     thinking = draw(texts)
-    return Choice(
+    signature = draw(st.none() | words) if thinking else None
+    return choice_of(
         index=index,
         text=draw(texts),
         thinking=thinking,
-        signature=draw(st.none() | words) if thinking else None,
+        signature=signature,
+        signer=None if signature is None else "anthropic",
         refusal=draw(st.none() | words),
         tool_calls=calls,
         finish_reason=draw(st.sampled_from(["length", "content_filter", "tool_calls" if calls else "stop"])),
@@ -74,11 +77,11 @@ def test_the_official_sdk_can_read_what_is_written(reply: Reply) -> None:
 @pytest.mark.parametrize(
     ("choice", "content"),
     [
-        (Choice(text="Hi"), "Hi"),
+        (choice_of(text="Hi"), "Hi"),
         (Choice(), ""),
-        (Choice(tool_calls=(ToolCall("1", "f", "{}"),)), None),
-        (Choice(text="Hi", tool_calls=(ToolCall("1", "f", "{}"),)), "Hi"),
-        (Choice(refusal="No"), None),
+        (choice_of(tool_calls=(ToolCall("1", "f", "{}"),)), None),
+        (choice_of(text="Hi", tool_calls=(ToolCall("1", "f", "{}"),)), "Hi"),
+        (choice_of(refusal="No"), None),
     ],
 )
 def test_content_is_null_only_where_something_stands_in_for_it(choice: Choice, content: str | None) -> None:

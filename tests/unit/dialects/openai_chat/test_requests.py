@@ -47,7 +47,7 @@ file = st.builds(File, data=data, filename=st.none() | words, media_type=st.none
     st.builds(File, file_id=words)
 )
 call = st.builds(ToolCall, words, words, texts)
-thinking = st.builds(Thinking, words) | st.builds(Thinking, words, words)
+thinking = st.builds(Thinking, words) | st.builds(Thinking, words, words, signer=st.just("anthropic"))
 result = st.builds(
     ToolResult, words, st.lists(st.builds(Text, words) | image, max_size=2).map(tuple), st.none() | words
 )
@@ -92,7 +92,7 @@ sampling = st.builds(
     logit_bias=st.none() | st.just(msgspec.Raw(b'{"50256":-100}')),
 ).map(lambda found: found if found.logprobs else msgspec.structs.replace(found, top_logprobs=None))
 shape = st.builds(ResponseFormat, st.sampled_from(["text", "json_object"])) | st.builds(
-    ResponseFormat, st.just("json_schema"), st.none() | words, st.none() | objects, st.none() | st.booleans()
+    ResponseFormat, st.just("json_schema"), words, st.none() | objects, st.none() | st.booleans(), st.none() | words
 )
 efforts = st.none() | st.sampled_from(["none", "minimal", "low", "medium", "high", "xhigh", "max"])
 reasoning = st.builds(Reasoning, efforts, st.none() | st.integers(0, 9999), st.none() | st.booleans()).map(

@@ -81,7 +81,13 @@ def call_piece(**fields: object) -> dict[str, object]:
 
 words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
 counts = st.integers(0, 9999)
-DELTAS: tuple[Callable[[str, int], Event], ...] = (TextDelta, ThinkingDelta, ThinkingSigned, RefusalDelta)
+
+
+def signed(signature: str, choice: int) -> ThinkingSigned:
+    return ThinkingSigned(signature, choice, signer="anthropic")
+
+
+DELTAS: tuple[Callable[[str, int], Event], ...] = (TextDelta, ThinkingDelta, signed, RefusalDelta)
 
 
 @st.composite
@@ -296,7 +302,7 @@ def test_only_stop_becomes_tool_calls(said: str, with_calls: bool, expected: str
 def test_reasoning_is_read_under_each_of_its_names() -> None:
     blocks = [{"type": "thinking", "thinking": "", "signature": "s"}, {"type": "redacted_thinking"}]
     found = read(chunk({"reasoning": "a"}), chunk({"reasoning_content": "b", "thinking_blocks": blocks}, "stop"))
-    assert found[1:4] == [ThinkingDelta("a"), ThinkingDelta("b"), ThinkingSigned("s")]
+    assert found[1:4] == [ThinkingDelta("a"), ThinkingDelta("b"), ThinkingSigned("s", signer="anthropic")]
 
 
 def test_an_id_and_a_model_that_are_missing_are_made_up() -> None:

@@ -13,12 +13,13 @@ from openai.types.responses import CompactedResponse
 
 from pointsman.core.content import Text
 from pointsman.core.errors import Broken, Unsupported
-from pointsman.core.reply import Choice, Reply
+from pointsman.core.reply import Reply
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_responses.compaction import compacting_call, read_summary, write_compaction
 from pointsman.dialects.openai_responses.items import read_input
 from pointsman.dialects.openai_responses.requests import read_request
 from pointsman.dialects.openai_responses.response import read_response_request
+from tests.support.answers import choice_of
 
 TALK: list[dict[str, Any]] = [
     {"role": "user", "content": [{"type": "input_text", "text": "Weather?"},
@@ -33,7 +34,7 @@ BODY = json.dumps({"model": "m", "input": TALK, "instructions": "be brief", "max
 
 
 def reply(text: str) -> Reply:
-    return Reply("a", "m", 1, (Choice(text=text, finish_reason="stop"),), Usage(3, 4, source="measured"))
+    return Reply("a", "m", 1, (choice_of(text=text, finish_reason="stop"),), Usage(3, 4, source="measured"))
 
 
 def test_the_model_reads_the_whole_talk_but_its_thoughts() -> None:

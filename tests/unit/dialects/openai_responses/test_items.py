@@ -95,7 +95,7 @@ def test_one_turn_of_the_model_is_one_message() -> None:
     other = {**CALL, "call_id": "b"}
     found = read(thought("Hm", "s"), said("Hi"), CALL, other, RESULT, {**RESULT, "call_id": "b"}, said("Done"))
     assert found == (
-        assistant(Thinking("Hm", "s"), Text("Hi"), ToolCall("a", "f", "{}"), ToolCall("b", "f", "{}")),
+        assistant(Thinking("Hm", "s", signer="openai"), Text("Hi"), ToolCall("a", "f", "{}"), ToolCall("b", "f", "{}")),
         Message("tool", (ToolResult("a", (Text("done"),)),)),
         Message("tool", (ToolResult("b", (Text("done"),)),)),
         assistant(Text("Done")),
@@ -116,7 +116,7 @@ def test_reasoning_is_itself_or_its_summary_or_only_a_signature() -> None:
     paragraphs = {"type": "reasoning", "summary": [{"type": "summary_text", "text": text} for text in "ab"]}
     assert read(shown)[0].parts == (Thinking("A"),)
     assert read(paragraphs)[0].parts == (Thinking("a\n\nb"),)
-    assert read(thought("", "s"))[0].parts == (Thinking("", "s", redacted=True),)
+    assert read(thought("", "s"))[0].parts == (Thinking("", "s", redacted=True, signer="openai"),)
     assert read(thought("")) == ()
 
 

@@ -12,13 +12,14 @@ from openai.types.responses import Response
 from pointsman.core.call import Call, Tool
 from pointsman.core.content import Message, Text, ToolCall
 from pointsman.core.errors import Broken, BudgetExceeded, GatewayError, LimitReached, Malformed, Rejected, TimedOut
-from pointsman.core.reply import Choice, Reply
+from pointsman.core.reply import Reply
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_responses.keeping import failed_response
 from pointsman.dialects.openai_responses.replies import read_reply, write_reply
 from pointsman.dialects.openai_responses.requests import read_response_request
 from pointsman.dialects.openai_responses.response import ResponseRequest
 from pointsman.dialects.openai_responses.tools import wrap_input
+from tests.support.answers import choice_of
 
 CUSTOM = Tool("patch", None, msgspec.Raw(b"{}"), native=msgspec.Raw(b"{}"), dialect="openai_responses")
 CALL = Call("named-so", (Message("user", (Text("Hi"),)),), tools=(CUSTOM,))
@@ -50,10 +51,12 @@ def replies(draw: st.DrawFn) -> Reply:
         ToolCall(f"call_{name}", name, wrap_input(draw(texts)) if name == "patch" else draw(words)) for name in names
     )
     thinking, text = draw(texts), draw(texts)
-    choice = Choice(
+    signature = draw(st.none() | words) if thinking else None
+    choice = choice_of(
         text=text,
         thinking=thinking,
-        signature=draw(st.none() | words) if thinking else None,
+        signature=signature,
+        signer=None if signature is None else "openai",
         refusal=draw(st.none() | words),
         tool_calls=calls,
         finish_reason=draw(st.sampled_from(["length", "content_filter", "tool_calls" if calls else "stop"])),
@@ -75,7 +78,7 @@ def test_the_official_sdk_can_read_what_is_written(reply: Reply) -> None:
 
 
 def test_a_request_is_repeated_with_openais_values_for_what_it_did_not_say() -> None:
-    body = json.loads(write_reply(Reply("x", "m", 1, (Choice(text="Hi"),)), CALL, request_of()))
+    body = json.loads(write_reply(Reply("x", "m", 1, (choice_of(text="Hi"),)), CALL, request_of()))
     usage = body.pop("usage")
     assert body.pop("completed_at") > body["created_at"]
     assert body == {
@@ -106,7 +109,7 @@ def test_what_a_request_said_is_repeated() -> None:
         "user": "u", "service_tier": "flex", "top_logprobs": 2, "prompt_cache_key": "k",
     }  # fmt: skip
     request = request_of(**said, text={"verbosity": "low", "format": None}, reasoning={"effort": "low"})
-    body = json.loads(write_reply(Reply("x", "m", 1, (Choice(text="Hi"),)), CALL, request))
+    body = json.loads(write_reply(Reply("x", "m", 1, (choice_of(text="Hi"),)), CALL, request))
     assert {name: body[name] for name in said} == said
     assert body["text"] == {"format": {"type": "text"}, "verbosity": "low"}
     assert body["reasoning"] == {"effort": "low", "summary": None}

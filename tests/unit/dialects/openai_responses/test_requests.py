@@ -107,7 +107,7 @@ def test_the_shape_of_the_text_is_read() -> None:
     shape = {"type": "json_schema", "name": "n", "schema": SCHEMA, "strict": True, "description": "d"}
     call = read(text={"format": shape, "verbosity": "low"})
     assert call.response_format == ResponseFormat(
-        "json_schema", "n", msgspec.Raw(json.dumps(SCHEMA).encode()), strict=True
+        "json_schema", "n", msgspec.Raw(json.dumps(SCHEMA).encode()), strict=True, description="d"
     )
     assert call.extra == {"verbosity": raw("low")}
 

@@ -107,7 +107,7 @@ def test_an_answer_may_come_with_its_end_alone() -> None:
     search = {"type": "web_search_call", "arguments": {}}
     output = [reasoning, search, refusal, {**CALL, "arguments": "{}"}, {**CUSTOM, "input": "x"}]
     assert read(ended(output=output)) == [
-        STARTED, ThinkingDelta("a\n\nb"), ThinkingSigned("s"), RefusalDelta("No"),
+        STARTED, ThinkingDelta("a\n\nb"), ThinkingSigned("s", signer="openai"), RefusalDelta("No"),
         ToolCallStarted(0, "a", "f"), ToolCallDelta(0, "{}"),
         ToolCallStarted(1, "b", "patch"), ToolCallDelta(1, '{"input":"x"}'), Finished("tool_calls"),
     ]  # fmt: skip
@@ -122,12 +122,17 @@ def test_reasoning_that_comes_twice_is_told_once() -> None:
         delta("reasoning_summary_text", "b", summary_index=1),
         done({"type": "reasoning", "summary": [{"text": "a"}, {"text": "b"}]}, encrypted_content="s"),
     )
-    assert found[1:5] == [ThinkingDelta("a"), ThinkingDelta("\n\n"), ThinkingDelta("b"), ThinkingSigned("s")]
+    assert found[1:5] == [
+        ThinkingDelta("a"),
+        ThinkingDelta("\n\n"),
+        ThinkingDelta("b"),
+        ThinkingSigned("s", signer="openai"),
+    ]
 
 
 def test_reasoning_that_is_kept_secret_is_a_signature() -> None:
     item = {"type": "reasoning", "summary": [], "encrypted_content": "s"}
-    assert read(CREATED, done(item))[1] == ThinkingSigned("s", redacted=True)
+    assert read(CREATED, done(item))[1] == ThinkingSigned("s", redacted=True, signer="openai")
 
 
 def test_calls_may_be_interleaved() -> None:

@@ -106,7 +106,7 @@ def answers(draw: st.DrawFn) -> list[Event]:
     thinking = draw(pieces)
     events += [ThinkingDelta(piece) for piece in thinking]
     if draw(st.booleans()):
-        events.append(ThinkingSigned("secret", redacted=not thinking))
+        events.append(ThinkingSigned("secret", redacted=not thinking, signer="openai"))
     for piece in draw(pieces):
         if draw(st.booleans()):
             events.append(LogprobsDelta(LOGPROBS))

@@ -1,0 +1,68 @@
+"""What OpenAI can take of a conversation that began in another dialect.
+
+OpenAI has no place for reasoning in messages, refuses fields that it does not know, and refuses ids of more than 40
+characters, as those are that hold Gemini's signatures. How hard to think is an effort there, and wherever a service has
+no habit of its own (https://platform.openai.com/docs/api-reference/chat/create).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from pointsman.core.call import Call, Reasoning
+from pointsman.core.content import Message, Part, Thinking, ToolCall, ToolResult
+from pointsman.core.upstream import Deployment
+from pointsman.providers.registry import find_provider
+
+__all__ = ["fit"]
+
+_OPENAI: Final = (".openai.com", ".openai.azure.com")
+_GATEWAY: Final = "litellm_proxy"
+"""Takes all three ways of asking for reasoning, as we do."""
+
+_ID_CHARACTERS_MAX: Final = 40
+_EFFORTS: Final = ((1024, "low"), (8192, "medium"))
+"""Up to so many tokens of thinking count as such an effort, anything above as ``high``."""
+
+
+def fit(call: Call, deployment: Deployment) -> Call:
+    """The call as this server can take it."""
+    provider = find_provider(deployment.provider)
+    if deployment.provider != _GATEWAY and (provider is None or not provider.chat.thinking):
+        call = msgspec.structs.replace(call, reasoning=_as_effort(call.reasoning))
+    if any(host in deployment.api_base for host in _OPENAI):
+        call = msgspec.structs.replace(call, messages=tuple(_fit_message(message) for message in call.messages))
+    return call
+
+
+def _as_effort(reasoning: Reasoning | None) -> Reasoning | None:
+    """A wish to think, as an effort. Not to think is left to the model, as only some know the word for it."""
+    if reasoning is None or reasoning.effort is not None:
+        return None if reasoning is None else Reasoning(reasoning.effort)
+    if reasoning.budget_tokens is not None:
+        budget = reasoning.budget_tokens
+        return Reasoning(next((word for most, word in _EFFORTS if budget <= most), "high"))
+    return Reasoning("medium") if reasoning.enabled else None
+
+
+def _fit_message(message: Message) -> Message:
+    parts = tuple(_fit_part(part) for part in message.parts if not isinstance(part, Thinking))
+    return msgspec.structs.replace(message, parts=parts)
+
+
+def _fit_part(part: Part) -> Part:
+    if isinstance(part, ToolCall):
+        return msgspec.structs.replace(part, id=_short(part.id))
+    if isinstance(part, ToolResult):
+        return msgspec.structs.replace(part, call_id=_short(part.call_id))
+    return part
+
+
+def _short(call_id: str) -> str:
+    """An id that is short enough; call and result are changed alike, so they stay together."""
+    if len(call_id) <= _ID_CHARACTERS_MAX:
+        return call_id
+    return "call_" + hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -1,0 +1,111 @@
+"""The far sides of the matrix. A new provider is one row here and one folder of answers below ``answers/``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from pointsman.accounting.estimate import estimate_text
+from pointsman.core.secret import Secret
+from pointsman.core.upstream import Deployment, Lane
+from pointsman.providers.fitting import fitting_for
+from pointsman.providers.ollama import ContextWindows, OllamaServices
+from pointsman.providers.ollama.control import OllamaFacts
+from pointsman.providers.ollama.lanes import ChatLane
+from pointsman.providers.translated import (
+    AnthropicFar,
+    ClientSide,
+    FarSide,
+    OpenAIChatFar,
+    TranslatedLane,
+)
+from pointsman.providers.translated.cohere import CohereFar
+from pointsman.providers.translated.gemini import GeminiFar
+from pointsman.providers.translated.mistral import MistralFar
+from tests.golden_matrix.clients import (
+    Body,
+    Seen,
+    anthropic_gather,
+    anthropic_see,
+    chat_gather,
+    chat_see,
+    gemini_gather,
+    gemini_see,
+    ollama_gather,
+    ollama_see,
+)
+from tests.golden_matrix.tellers import cohere_gather, cohere_see, mistral_gather, mistral_see
+
+ALL_ABILITIES: Final = frozenset({"response_schema", "reasoning"})
+
+
+def deployment(provider: str, model: str) -> Deployment:
+    return Deployment(
+        id=provider,
+        group="fast",
+        provider=provider,
+        model=model,
+        litellm_model=f"{provider}/{model}",
+        api_base="http://upstream.example",
+        price=None,
+        api_key=Secret("key"),
+        capabilities=ALL_ABILITIES,
+    )
+
+
+OPENAI_HABITS: Final = fitting_for(deployment("openai", "gpt-4.1-mini"))
+
+
+class Wire(msgspec.Struct, frozen=True):
+    """A kind of upstream.
+
+    Attributes:
+        name: The folder of its answers.
+        lane: How it is reached from a client's side.
+        gather: One of its streams put together, without our readers.
+        see: What one of its answers says, without our readers.
+        stream_file: How the names of its streams end.
+    """
+
+    name: str
+    lane: Callable[[ClientSide], Lane]
+    gather: Callable[[bytes], Body]
+    see: Callable[[Body], Seen]
+    stream_file: str = "sse"
+
+
+def far(provider: str, model: str, side: FarSide) -> Callable[[ClientSide], Lane]:
+    """The lane over a far side."""
+    return lambda client: TranslatedLane(client, side, deployment(provider, model))
+
+
+def gemini_path(deployment: Deployment, verb: str) -> bytes:
+    return f"/models/{deployment.model}:{verb}".encode()
+
+
+class _Facts:
+    """What is known of the one model of the one Ollama host."""
+
+    def recall(self, deployment: Deployment) -> OllamaFacts:
+        return OllamaFacts(context_tokens=40960, capabilities=frozenset({"completion", "tools", "vision", "reasoning"}))
+
+
+def _ollama(client: ClientSide) -> Lane:
+    facts: Any = _Facts()
+    media: Any = None
+    services = OllamaServices(facts=facts, windows=ContextWindows(), media=media, estimate=estimate_text)
+    return ChatLane(deployment("ollama", "qwen3:4b"), services, client)
+
+
+_ROWS: Final = (
+    Wire("openai_chat", far("openai", "gpt-4.1-mini", OpenAIChatFar(OPENAI_HABITS)), chat_gather, chat_see),
+    Wire("anthropic_messages", far("anthropic", "claude-sonnet-4-5", AnthropicFar()), anthropic_gather, anthropic_see),
+    Wire("gemini", far("gemini", "gemini-2.5-flash", GeminiFar(gemini_path)), gemini_gather, gemini_see),
+    Wire("cohere", far("cohere", "command-a-03-2025", CohereFar()), cohere_gather, cohere_see),
+    Wire("mistral", far("mistral", "mistral-large-latest", MistralFar()), mistral_gather, mistral_see),
+    Wire("ollama", _ollama, ollama_gather, ollama_see, "ndjson"),
+)
+
+WIRES: Final[Mapping[str, Wire]] = {row.name: row for row in _ROWS}
