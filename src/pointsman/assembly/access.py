@@ -8,9 +8,10 @@ from typing import Final
 from pointsman.config.sections import LiteLLMParams
 from pointsman.core.access import Access, AwsAccess, AzureAccess, GoogleAccess
 from pointsman.core.secret import Secret
+from pointsman.providers.bedrock import AwsSurroundings, names_place, profile_region, runtime_base
 from pointsman.providers.registry import Provider
 
-__all__ = ["read_access"]
+__all__ = ["names_cloud_place", "read_access", "usual_base"]
 
 _Environment = Mapping[str, str]
 
@@ -22,6 +23,16 @@ def read_access(params: LiteLLMParams, provider: Provider, environment: _Environ
     """
     read = _READERS.get(provider.cloud)
     return None if read is None else read(params, environment)
+
+
+def usual_base(access: Access | None, model: str) -> str | None:
+    """The address at which a cloud serves a model, where it follows from the access; else None."""
+    return runtime_base(model, access) if isinstance(access, AwsAccess) else None
+
+
+def names_cloud_place(access: Access | None, model: str) -> bool:
+    """Whether a model's name says at which place of its cloud it is."""
+    return isinstance(access, AwsAccess) and names_place(model)
 
 
 def _azure(params: LiteLLMParams, environment: _Environment) -> AzureAccess:
@@ -37,13 +48,17 @@ def _azure(params: LiteLLMParams, environment: _Environment) -> AzureAccess:
 
 def _aws(params: LiteLLMParams, environment: _Environment) -> AwsAccess:
     names = ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
-    region = next((environment[name] for name in names if environment.get(name)), None)
+    region = params.aws_region_name or next((environment[name] for name in names if environment.get(name)), None)
+    if region is None:
+        region = profile_region(params.aws_profile_name, AwsSurroundings.read(environment))
+    # Halves of different credentials do not go together: who says some here is not given the rest by the environment.
+    rest: _Environment = {} if params.aws_access_key_id or params.aws_profile_name else environment
     return AwsAccess(
-        region=params.aws_region_name or region,
-        access_key_id=params.aws_access_key_id or _secret(environment, "AWS_ACCESS_KEY_ID"),
-        secret_access_key=params.aws_secret_access_key or _secret(environment, "AWS_SECRET_ACCESS_KEY"),
-        session_token=params.aws_session_token or _secret(environment, "AWS_SESSION_TOKEN"),
-        profile=params.aws_profile_name or environment.get("AWS_PROFILE"),
+        region=region,
+        access_key_id=params.aws_access_key_id or _secret(rest, "AWS_ACCESS_KEY_ID"),
+        secret_access_key=params.aws_secret_access_key or _secret(rest, "AWS_SECRET_ACCESS_KEY"),
+        session_token=params.aws_session_token or _secret(rest, "AWS_SESSION_TOKEN"),
+        profile=params.aws_profile_name or rest.get("AWS_PROFILE"),
         role=params.aws_role_name,
         session_name=params.aws_session_name,
         external_id=params.aws_external_id,

@@ -39,11 +39,20 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
+from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
 from pointsman.providers.lanes import LaneBook, NativeLanes
+from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
-from pointsman.providers.translated import CLIENTS, AnthropicFar, translated_lane
+from pointsman.providers.ollama import (
+    ContextWindows,
+    OllamaFactsCache,
+    OllamaManagement,
+    OllamaServices,
+    management_hosts,
+    ollama_lane,
+)
+from pointsman.providers.translated import AnthropicFar, CohereEmbeddingFar, CohereFar, mistral_lane, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -69,6 +78,7 @@ class Gateway:
         self.loaded = self._started_with = loaded
         self.clock = SYSTEM_CLOCK
         self.nursery = Nursery(_tell_failure)
+        self._library_calls = Nursery(_tell_failure)
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
         self.storage.reset_clock = reset_clock(loaded)
@@ -89,13 +99,14 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook({"ollama": self._ollama_lanes(), "anthropic": _anthropic_lane}),
+            lanes=LaneBook(self._native_lanes()),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
             clock=self.clock,
             manners=self._manners(loaded),
         )
+        self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS)
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
@@ -112,6 +123,7 @@ class Gateway:
         """
         gateway = cls(plan, load(plan.config_path, process_environment()))
         await gateway.storage.open()
+        gateway.reach_long_tail()
         if gateway.discovery is not None:
             gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
@@ -148,6 +160,7 @@ class Gateway:
                 break
             await asyncio.sleep(_CUT_SECONDS)
         await self.nursery.close()
+        await self._library_calls.close()
         self.transport.close()
         await self.storage.close()
 
@@ -178,6 +191,12 @@ class Gateway:
             _log.warning("%s: was changed; the change takes effect at the next start.", path)
         _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
 
+    def reach_long_tail(self) -> None:
+        """Begin to import LiteLLM's library, once something configured is served through it."""
+        if self.routes.needs_library and self.house.sender is self.transport:
+            silence = keepalive_seconds(self.loaded)
+            self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
+
     def _take_over(self, loaded: Loaded) -> None:
         self.loaded = loaded
         self.admission.settings = admission_settings(loaded)
@@ -186,6 +205,7 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.house.manners = self._manners(loaded)
         self.house.table = self.routes.table()
+        self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
 
@@ -224,6 +244,22 @@ class Gateway:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
 
+    def _native_lanes(self) -> dict[str, NativeLanes]:
+        """The lanes of providers with a dialect of their own, by its name."""
+        return {
+            "ollama": self._ollama_lanes(),
+            "anthropic": _anthropic_lane,
+            "bedrock": self._bedrock_lanes(),
+            "cohere": _cohere_lane,
+            "mistral": mistral_lane,
+        }
+
+    def _bedrock_lanes(self) -> NativeLanes:
+        finder = KeyFinder(self.transport, lambda: AwsSurroundings.read(self.loaded.variables), self.clock)
+        keyring = AwsKeyring(finder.find, self.nursery, self.clock)
+        services = BedrockServices(keyring, self.media, self.transport, self.nursery, self.clock)
+        return lambda deployment, operation: bedrock_lane(deployment, operation, services)
+
     def _ollama_lanes(self) -> NativeLanes:
         windows = ContextWindows()
         services = OllamaServices(
@@ -234,7 +270,11 @@ class Gateway:
             on_truncation=self.truncations.tell,
             clock=self.clock,
         )
-        return lambda deployment, operation: ollama_lane(operation, deployment, services, CLIENTS)
+        return lambda deployment, operation: ollama_lane(operation, deployment, services)
+
+    def _ollama_hosts(self) -> dict[str, Deployment]:
+        urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
+        return management_hosts(self.house.table.deployments, urls)
 
     def _manners(self, loaded: Loaded) -> Manners:
         settings = loaded.settings
@@ -252,6 +292,10 @@ class Gateway:
 
 def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:
     return translated_lane(operation, AnthropicFar(), deployment)
+
+
+def _cohere_lane(deployment: Deployment, operation: Operation) -> Lane:
+    return translated_lane(operation, CohereFar(), deployment, embedding_far=CohereEmbeddingFar())
 
 
 def _audience(metrics: CallMetrics) -> Audience:

@@ -8,7 +8,8 @@ import msgspec
 
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
-from pointsman.providers.parameters import Dropped
+from pointsman.providers.fitting import Fitting
+from pointsman.providers.parameters import Dropped, ruled
 from pointsman.providers.versions import beta_headers, family_of
 
 __all__ = ["ExpressLane"]
@@ -27,12 +28,14 @@ class ExpressLane:
     """See :class:`pointsman.core.upstream.Lane`.
 
     The body is re-encoded from its top-level fields, each once and otherwise untouched, so that fields nobody
-    knows survive and no second ``model`` can hide behind the first.
+    knows survive and no second ``model`` can hide behind the first. ``fitting`` is for services with habits.
     """
 
     prepares = False
 
-    def __init__(self, deployment: Deployment, operation: Operation) -> None:
+    def __init__(self, deployment: Deployment, operation: Operation, fitting: Fitting | None = None) -> None:
+        self._fitting = fitting
+        self._deployment = deployment
         self._path = _PATHS[operation]
         self._model = msgspec.Raw(_encode(deployment.model))
         self._pinned = dict(deployment.pinned)
@@ -56,11 +59,13 @@ class ExpressLane:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
         if self._dropped:
             fields = self._dropped.left_of(fields)
+        fitting = self._fitting
+        if fitting is not None and ask.rules is not None:
+            fitting = fitting.under(ruled(self._deployment, ask.rules))
+        body = _encode(fields) if fitting is None else fitting.write(fields)
         if ask.versions:
-            return Outbound(
-                self._path, _encode(fields), headers=beta_headers(ask.versions, self._beta, self._own_headers)
-            )
-        return Outbound(self._path, _encode(fields))
+            return Outbound(self._path, body, headers=beta_headers(ask.versions, self._beta, self._own_headers))
+        return Outbound(self._path, body)
 
     def answer(self, ask: Ask) -> ExpressAnswer:
         """See the protocol."""

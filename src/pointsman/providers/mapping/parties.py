@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
+from pointsman.core.access import AwsAccess
 from pointsman.core.call import Call
 from pointsman.core.exchange import ClientDialect
-from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
+from pointsman.core.upstream import Deployment, Operation, Outbound
 from pointsman.dialects.anthropic_messages.dialect import AnthropicDialect
-from pointsman.dialects.gemini.client_replies import write_reply as write_gemini_reply
-from pointsman.dialects.gemini.client_requests import read_request as read_gemini_request
-from pointsman.dialects.gemini.client_streams import StreamWriter as GeminiStreamWriter
 from pointsman.dialects.gemini.dialect import GeminiChatDialect
 from pointsman.dialects.gemini.errors import read_error as read_gemini_error
 from pointsman.dialects.gemini.knobs import refuse_or_drop as fit_to_gemini
@@ -25,6 +23,9 @@ from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.dialects.ollama.dialect import OllamaChatDialect
 from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.dialects.openai_responses.dialect import ResponsesDialect
+from pointsman.providers.bedrock.far import BedrockFar
+from pointsman.providers.bedrock.signer import BedrockSigner
+from pointsman.providers.fitting import fitting_for
 from pointsman.providers.mapping import (
     anthropic_messages,
     gemini,
@@ -39,10 +40,13 @@ from pointsman.providers.mapping.probes import Probe
 from pointsman.providers.ollama.far import OllamaFar
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated.anthropic import AnthropicClient, AnthropicFar
+from pointsman.providers.translated.cohere import CohereFar
+from pointsman.providers.translated.gemini_client import GeminiClient
+from pointsman.providers.translated.mistral import MistralFar
 from pointsman.providers.translated.ollama import OllamaChatClient
 from pointsman.providers.translated.openai import OpenAIChatClient, OpenAIChatFar
 from pointsman.providers.translated.responses import ResponsesClient
-from pointsman.providers.translated.sides import ClientSide, FarSide, Reading, SseFrames, Writing
+from pointsman.providers.translated.sides import ClientSide, FarSide, Reading, SseFrames
 from pointsman.providers.translated.tools import demand_known_tools
 
 __all__ = ["CLIENT_PARTIES", "FAR_PARTIES", "ClientParty", "FarParty", "far_party_of"]
@@ -68,6 +72,7 @@ class FarParty(msgspec.Struct, frozen=True):
 
     Attributes:
         native: The dialect of :class:`~pointsman.providers.registry.Provider`; None: OpenAI's.
+        far: Makes its far side for a deployment.
         sample: One whole answer of its, to see what the gateway makes of it.
         express: What it is asked in the client's own words.
         fetches: Whether remote images are put into its requests by the gateway.
@@ -78,7 +83,7 @@ class FarParty(msgspec.Struct, frozen=True):
     title: str
     native: str | None
     deployment: Deployment
-    far: FarSide
+    far: Callable[[Deployment], FarSide]
     sample: bytes
     express: frozenset[Operation] = frozenset()
     fetches: bool = False
@@ -87,18 +92,6 @@ class FarParty(msgspec.Struct, frozen=True):
     def serves(self, client: ClientParty) -> bool:
         """Whether this kind of upstream has anything for what the client asks."""
         return client.side is not None or client.operation in self.express or client.operation in self.plain
-
-
-class _GeminiClient:
-    """See :class:`~pointsman.providers.translated.sides.ClientSide`."""
-
-    def read(self, ask: Ask) -> Call:
-        """See the protocol."""
-        return read_gemini_request(ask.body(), ask.model, stream=ask.stream)
-
-    def writing(self, call: Call, _ask: Ask) -> Writing:
-        """See the protocol."""
-        return Writing(GeminiStreamWriter(call), lambda reply: write_gemini_reply(reply, call))
 
 
 class _GeminiFar:
@@ -125,7 +118,7 @@ CLIENT_PARTIES: Final = (
                 openai_responses.BASE, openai_responses.PROBES),
     ClientParty("anthropic_messages", "Anthropic Messages", Operation.MESSAGES, AnthropicDialect(), AnthropicClient(),
                 anthropic_messages.BASE, anthropic_messages.PROBES),
-    ClientParty("gemini", "Gemini generateContent", Operation.CHAT, GeminiChatDialect(), _GeminiClient(),
+    ClientParty("gemini", "Gemini generateContent", Operation.GEMINI_CHAT, GeminiChatDialect(), GeminiClient(),
                 gemini.BASE, gemini.PROBES),
     ClientParty("ollama_chat", "Ollama /api/chat", Operation.OLLAMA_CHAT, OllamaChatDialect(), OllamaChatClient(),
                 ollama_chat.BASE, ollama_chat.PROBES),
@@ -146,16 +139,75 @@ def _deployment(provider: str, model: str) -> Deployment:
     )  # fmt: skip
 
 
+def _bedrock(deployment: Deployment) -> BedrockFar:
+    """The far side without keys, so that nothing is signed; its region changes nothing about a body."""
+    placed = msgspec.structs.replace(deployment, access=AwsAccess(region="us-east-1"))
+    return BedrockFar(placed, BedrockSigner(placed, None))
+
+
 FAR_PARTIES: Final = (
-    FarParty("openai", "OpenAI and compatible servers", None, _deployment("openai", "gpt-4.1"),
-             OpenAIChatFar(), samples.OPENAI, frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})),
-    FarParty("anthropic", "Anthropic", "anthropic", _deployment("anthropic", "claude-sonnet-4-5"),
-             AnthropicFar(), samples.ANTHROPIC),
-    FarParty("gemini", "Gemini", "gemini", _deployment("gemini", "gemini-2.5-flash"), _GeminiFar(), samples.GEMINI,
-             plain={Operation.EMBEDDING: gemini_embedding}),
-    FarParty("ollama", "Ollama", "ollama", _deployment("ollama", "qwen3"), OllamaFar(), samples.OLLAMA, fetches=True,
-             plain={Operation.COMPLETION: ollama_completion, Operation.EMBEDDING: ollama_embedding}),
-)  # fmt: skip
+    FarParty(
+        "openai",
+        "OpenAI and compatible servers",
+        None,
+        _deployment("openai", "gpt-4.1"),
+        lambda deployment: OpenAIChatFar(fitting_for(deployment)),
+        samples.OPENAI,
+        frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING}),
+    ),
+    FarParty(
+        "anthropic",
+        "Anthropic",
+        "anthropic",
+        _deployment("anthropic", "claude-sonnet-4-5"),
+        lambda _deployment: AnthropicFar(),
+        samples.ANTHROPIC,
+    ),
+    FarParty(
+        "gemini",
+        "Gemini",
+        "gemini",
+        _deployment("gemini", "gemini-2.5-flash"),
+        lambda _deployment: _GeminiFar(),
+        samples.GEMINI,
+        plain={Operation.EMBEDDING: gemini_embedding},
+    ),
+    FarParty(
+        "bedrock",
+        "Amazon Bedrock (Claude)",
+        "bedrock",
+        _deployment("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        _bedrock,
+        samples.BEDROCK,
+        fetches=True,
+    ),
+    FarParty(
+        "mistral",
+        "Mistral",
+        "mistral",
+        _deployment("mistral", "mistral-large-latest"),
+        lambda _deployment: MistralFar(),
+        samples.OPENAI,
+    ),
+    FarParty(
+        "cohere",
+        "Cohere",
+        "cohere",
+        _deployment("cohere", "command-a-03-2025"),
+        lambda _deployment: CohereFar(),
+        samples.COHERE,
+    ),
+    FarParty(
+        "ollama",
+        "Ollama",
+        "ollama",
+        _deployment("ollama", "qwen3"),
+        lambda _deployment: OllamaFar(),
+        samples.OLLAMA,
+        fetches=True,
+        plain={Operation.COMPLETION: ollama_completion, Operation.EMBEDDING: ollama_embedding},
+    ),
+)
 """In the order in which they are told."""
 
 

@@ -99,8 +99,10 @@ class Transport:
         origin = Origin.parse(url)
         lines = b"".join(header_line(name, value) for name, value in headers)
         query = f"?{origin.query}" if origin.query else ""
+        # As the base of an API a path has no slash at its end; here it is one of its own, and the slash is part of it.
+        path = origin.path + "/" if not origin.path or url.partition("?")[0].rstrip().endswith("/") else origin.path
         request = (
-            f"{method} {origin.path or '/'}{query} HTTP/1.1\r\nHost: {origin.authority}\r\n"
+            f"{method} {path}{query} HTTP/1.1\r\nHost: {origin.authority}\r\n"
             f"User-Agent: pointsman/{__version__}\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
         ).encode("ascii") + lines
         if body or method != "GET":

@@ -734,6 +734,15 @@ async def test_fetch_gives_status_headers_and_body() -> None:
         assert b"content-length" not in head.lower()
 
 
+@pytest.mark.parametrize(
+    ("path", "sent"), [("", "/"), ("/", "/"), ("/roles/", "/roles/"), ("/roles/?x=/", "/roles/?x=/")]
+)
+async def test_fetch_keeps_a_slash_at_the_end_of_a_path(path: str, sent: str) -> None:
+    async with scene(says(plain(b""))) as stage:
+        await stage.transport.fetch("GET", f"http://127.0.0.1:{stage.port}{path}")
+        assert stage.asked[0].head.startswith(f"GET {sent} HTTP/1.1\r\n".encode())
+
+
 async def test_fetch_posts_a_body_and_shares_the_pool() -> None:
     async with scene(says(plain(b"{}"))) as stage:
         await whole(stage)
