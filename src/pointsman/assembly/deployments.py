@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.assembly.access import names_cloud_place, read_access, usual_base
+from pointsman.assembly.access import key_header, names_cloud_place, read_access, usual_base
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -157,13 +157,13 @@ class _Maker:
             id=info.id or _identity(entry, group, self._base),
             group=group,
             provider=provider.name,
-            model=model,
+            model=provider.upstream_model(model, self._base),
             litellm_model=fill(params.model, (model,)) if is_pattern(params.model) else params.model,
             api_base=(self._base_of(model) or self._base).rstrip("/"),
             price=price,
             charges=price is not None and not price.is_free,
             api_key=self._key,
-            key_header=provider.key_header,
+            key_header=key_header(provider, self._base, model),
             access=self._access,
             headers={name: Secret(value) for name, value in provider.headers.items()} | _headers(entry),
             pinned={**params.pinned, **params.extra_body},
@@ -218,7 +218,7 @@ def _mode(info: ModelInfo, facts: ModelFacts, provider: Provider, model: str) ->
     """What the model is for: as the operator says, else as the catalogue does, else as its name does."""
     if info.mode:
         return info.mode
-    if facts.mode == "completion" and provider.native is not None:
+    if facts.mode == "completion" and provider.native == "ollama":
         return "chat"  # Ollama chats with every model; the catalogue speaks of an older interface of its
     return facts.mode or ("embedding" if embeds(model) else "chat")
 

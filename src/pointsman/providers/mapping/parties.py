@@ -8,18 +8,10 @@ from typing import Final
 import msgspec
 
 from pointsman.core.access import AwsAccess
-from pointsman.core.call import Call
 from pointsman.core.exchange import ClientDialect
-from pointsman.core.upstream import Deployment, Operation, Outbound
+from pointsman.core.upstream import Deployment, Operation
 from pointsman.dialects.anthropic_messages.dialect import AnthropicDialect
 from pointsman.dialects.gemini.dialect import GeminiChatDialect
-from pointsman.dialects.gemini.errors import read_error as read_gemini_error
-from pointsman.dialects.gemini.knobs import refuse_or_drop as fit_to_gemini
-from pointsman.dialects.gemini.replies import read_reply as read_gemini_reply
-from pointsman.dialects.gemini.requests import path_of
-from pointsman.dialects.gemini.requests import write_request as write_gemini_request
-from pointsman.dialects.gemini.streams import StreamReader as GeminiStreamReader
-from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.dialects.ollama.dialect import OllamaChatDialect
 from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.dialects.openai_responses.dialect import ResponsesDialect
@@ -41,13 +33,13 @@ from pointsman.providers.ollama.far import OllamaFar
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated.anthropic import AnthropicClient, AnthropicFar
 from pointsman.providers.translated.cohere import CohereFar
+from pointsman.providers.translated.gemini import GeminiFar
 from pointsman.providers.translated.gemini_client import GeminiClient
 from pointsman.providers.translated.mistral import MistralFar
 from pointsman.providers.translated.ollama import OllamaChatClient
 from pointsman.providers.translated.openai import OpenAIChatClient, OpenAIChatFar
 from pointsman.providers.translated.responses import ResponsesClient
-from pointsman.providers.translated.sides import ClientSide, FarSide, Reading, SseFrames
-from pointsman.providers.translated.tools import demand_known_tools
+from pointsman.providers.translated.sides import ClientSide, FarSide
 
 __all__ = ["CLIENT_PARTIES", "FAR_PARTIES", "ClientParty", "FarParty", "far_party_of"]
 
@@ -94,23 +86,6 @@ class FarParty(msgspec.Struct, frozen=True):
         return client.side is not None or client.operation in self.express or client.operation in self.plain
 
 
-class _GeminiFar:
-    """See :class:`~pointsman.providers.translated.sides.FarSide`."""
-
-    def write(self, call: Call, deployment: Deployment) -> Outbound:
-        """See the protocol."""
-        demand_known_tools(call, "gemini")
-        call = fit_to_gemini(call, drop_params=deployment.drop_params, additional=deployment.additional_drop_params)
-        target = GeminiTarget(deployment.model)
-        verb = "streamGenerateContent" if call.stream else "generateContent"
-        return Outbound(path_of(target, verb, stream=call.stream), write_gemini_request(call, target))
-
-    def reading(self, call: Call, deployment: Deployment) -> Reading:
-        """See the protocol."""
-        reader = GeminiStreamReader(deployment.model, single_tool_call=call.parallel_tool_calls is False)
-        return Reading(SseFrames(), reader, lambda body: read_gemini_reply(body, reader), read_gemini_error)
-
-
 CLIENT_PARTIES: Final = (
     ClientParty("openai_chat", "OpenAI Chat Completions", Operation.CHAT, OpenAIDialect(), OpenAIChatClient(),
                 openai_chat.BASE, openai_chat.PROBES),
@@ -137,6 +112,11 @@ def _deployment(provider: str, model: str) -> Deployment:
         api_base="http://upstream.invalid", price=None, output_tokens_max=16_384,
         capabilities=frozenset({"function_calling", "reasoning", "response_schema", "vision"}),
     )  # fmt: skip
+
+
+def _path(deployment: Deployment, verb: str) -> bytes:
+    """Where Gemini is asked, in any of its places."""
+    return f"/models/{deployment.model}:{verb}".encode()
 
 
 def _bedrock(deployment: Deployment) -> BedrockFar:
@@ -168,9 +148,26 @@ FAR_PARTIES: Final = (
         "Gemini",
         "gemini",
         _deployment("gemini", "gemini-2.5-flash"),
-        lambda _deployment: _GeminiFar(),
+        lambda _deployment: GeminiFar(_path),
         samples.GEMINI,
         plain={Operation.EMBEDDING: gemini_embedding},
+    ),
+    FarParty(
+        "azure",
+        "Azure OpenAI",
+        "azure",
+        _deployment("azure", "gpt-4.1"),
+        lambda _deployment: OpenAIChatFar(),
+        samples.OPENAI,
+        frozenset({Operation.CHAT, Operation.EMBEDDING}),
+    ),
+    FarParty(
+        "vertex",
+        "Vertex AI (Gemini)",
+        "vertex",
+        _deployment("vertex_ai", "gemini-2.5-flash"),
+        lambda _deployment: GeminiFar(_path, call_ids=False),
+        samples.GEMINI,
     ),
     FarParty(
         "bedrock",
@@ -215,6 +212,8 @@ def far_party_of(deployment: Deployment) -> FarParty | None:
     """The kind of upstream that a deployment is, with that deployment; None: none that is listed."""
     provider = find_provider(deployment.provider)
     native = None if provider is None else provider.native
+    if native == "vertex" and deployment.model.startswith("claude"):
+        native = "anthropic"
     found = next((party for party in FAR_PARTIES if party.native == native), None)
     if found is None:
         return None

@@ -23,7 +23,7 @@ __all__ = ["mended", "mends"]
 _GO_ON: Final = "Please continue."
 _SAID_NOTHING: Final = "[System: Empty message content sanitised to satisfy protocol]"
 _NO_RESULT: Final = "[System: No result was provided for this tool call]"
-_TAKE_ALL: Final = frozenset({None, "cohere", "mistral", "ollama"})
+_TAKE_ALL: Final = frozenset({None, "azure", "cohere", "mistral", "ollama"})
 """Dialects of OpenAI's kind, whose servers take such requests as they are."""
 _INSTRUCTIONS: Final = frozenset({"system", "developer"})
 _DUMMY_TOOL: Final = Tool("dummy_tool", "This is a dummy tool call", msgspec.Raw(b'{"type":"object","properties":{}}'))
