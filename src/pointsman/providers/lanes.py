@@ -9,6 +9,7 @@ from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.express import ExpressLane, plain_way
 from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.registry import find_provider
+from pointsman.providers.stateful import ResponseBook, StatefulLane
 from pointsman.providers.translated import (
     COMPLETION_CLIENTS,
     OpenAIChatFar,
@@ -24,15 +25,22 @@ _LANES_MAX: Final = 16_384
 _EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
 """What an OpenAI-compatible server is asked in the client's own words."""
 
+_REMEMBERED: Final = frozenset({Operation.RESPONSES, Operation.COMPACTION})
+"""What may continue something that is stored."""
+
 NativeLanes = Callable[[Deployment, Operation], Lane]
 """Makes the lane of a provider with a dialect of its own."""
 
 
 class LaneBook:
-    """See :class:`pointsman.lifecycle.house.LaneFinder`. ``native`` is by the dialect's name."""
+    """See :class:`pointsman.lifecycle.house.LaneFinder`. ``native`` is by the dialect's name.
 
-    def __init__(self, native: dict[str, NativeLanes]) -> None:
+    ``responses`` gives every lane of the Responses API its memory.
+    """
+
+    def __init__(self, native: dict[str, NativeLanes], responses: ResponseBook | None = None) -> None:
         self._native = native
+        self._responses = responses
         self._known: dict[tuple[str, str], tuple[Deployment, Lane]] = {}
 
     def lane(self, operation: Operation, deployment: Deployment) -> Lane:
@@ -42,6 +50,8 @@ class LaneBook:
         if known is not None and known[0] is deployment:
             return known[1]
         lane = self._make(deployment, operation)
+        if self._responses is not None and operation in _REMEMBERED:
+            lane = StatefulLane(lane, self._responses)
         if len(self._known) >= _LANES_MAX:
             self._known.clear()
         self._known[key] = (deployment, lane)

@@ -33,6 +33,7 @@ _FETCHED: Final = "The gateway fetches it, where the operator allows that."
 _TIMES: Final = ("_at", ".created", "_duration")
 """How fields end that tell of time, which may or may not have passed."""
 _ECHO: Final = "The answer names it, as the dialect demands."
+_KEPT: Final = "The gateway keeps responses and conversations itself."
 _IN_ANSWER: Final = "The gateway sees to it in the answer."
 
 _decode: Final[Callable[[bytes | str], Json]] = msgspec.json.Decoder().decode
@@ -75,6 +76,8 @@ def examine(client: ClientParty, far: FarParty) -> tuple[Row, ...]:
 
 def examine_probe(client: ClientParty, far: FarParty, probe: Probe) -> Row:
     """What becomes of one probe; what it goes with may be refused already."""
+    if probe.parameter in client.kept:
+        return Row(probe.name, probe.kind, Outcome.EMULATED, note=_KEPT)
     without = _body(client, probe.beside)
     body = _body(client, probe.beside, probe.says)
     try:

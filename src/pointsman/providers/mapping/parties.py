@@ -47,7 +47,8 @@ __all__ = ["CLIENT_PARTIES", "FAR_PARTIES", "ClientParty", "FarParty", "far_part
 class ClientParty(msgspec.Struct, frozen=True):
     """A client dialect: its name, what it is called, how it is read, its plainest request and its catalogue.
 
-    ``side`` None: its requests are no conversations.
+    ``side`` None: its requests are no conversations. ``kept`` are parameters that lean on what the gateway stores, of
+    which there is nothing here.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ClientParty(msgspec.Struct, frozen=True):
     side: ClientSide | None
     base: str
     probes: tuple[Probe, ...]
+    kept: frozenset[str] = frozenset()
 
 
 class FarParty(msgspec.Struct, frozen=True):
@@ -90,7 +92,8 @@ CLIENT_PARTIES: Final = (
     ClientParty("openai_chat", "OpenAI Chat Completions", Operation.CHAT, OpenAIDialect(), OpenAIChatClient(),
                 openai_chat.BASE, openai_chat.PROBES),
     ClientParty("openai_responses", "OpenAI Responses", Operation.RESPONSES, ResponsesDialect(), ResponsesClient(),
-                openai_responses.BASE, openai_responses.PROBES),
+                openai_responses.BASE, openai_responses.PROBES,
+                frozenset({"background", "conversation", "previous_response_id"})),
     ClientParty("anthropic_messages", "Anthropic Messages", Operation.MESSAGES, AnthropicDialect(), AnthropicClient(),
                 anthropic_messages.BASE, anthropic_messages.PROBES),
     ClientParty("gemini", "Gemini generateContent", Operation.GEMINI_CHAT, GeminiChatDialect(), GeminiClient(),
