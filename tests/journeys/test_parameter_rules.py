@@ -27,12 +27,15 @@ ROUTES: list[tuple[str, dict[str, Any]]] = [
     ("/v1/responses", {"input": "Hello"}),
     ("/v1/messages", {"max_tokens": 9, "messages": HELLO}),
     ("/api/chat", {"messages": HELLO, "stream": False}),
+    ("/v1beta/models/{model}:generateContent", {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}),
+    ("/api/generate", {"prompt": "Hello", "stream": False}),
 ]
 REST: list[tuple[str, str, dict[str, Any]]] = [
     ("compatible", "/v1/completions", {"prompt": "Hello"}),
     ("compatible", "/v1/embeddings", {"input": "Hello"}),
     ("local", "/v1/completions", {"prompt": "Hello"}),
     ("embedder", "/v1/embeddings", {"input": "Hello"}),
+    ("embedder", "/api/embed", {"input": "Hello"}),
 ]
 EVERY_LANE = [(model, *route) for model in ("compatible", "claude", "local") for route in ROUTES] + REST
 
@@ -89,7 +92,7 @@ def test_no_request_says_where_it_goes_on_any_lane(house: House, model: str, pat
         ("custom_llm_provider", "openai"), ("extra_headers", {"authorization": "x"}), ("aws_region_name", "x"),
         ("vertex_project", "x"), ("azure_ad_token", "x"), ("api_version", "x"), ("user_config", {}),
     ):  # fmt: skip
-        answer = house.gateway.http("POST", path, {"model": model, **body, name: value})
+        answer = house.gateway.http("POST", path.replace("{model}", model), {"model": model, **body, name: value})
         assert answer.status == 400 and f"{name} cannot be set by a request" in answer.body.decode()
     assert house.asked() == 0
 
@@ -97,7 +100,7 @@ def test_no_request_says_where_it_goes_on_any_lane(house: House, model: str, pat
 @pytest.mark.parametrize(("model", "path", "body"), EVERY_LANE)
 def test_rules_reach_no_upstream(house: House, model: str, path: str, body: dict[str, Any]) -> None:
     rules = {"drop_params": True, "additional_drop_params": ["zzz"], "allowed_openai_params": ["yyy"], "tags": ["a"]}
-    answer = house.gateway.http("POST", path, {"model": model, **body, **rules})
+    answer = house.gateway.http("POST", path.replace("{model}", model), {"model": model, **body, **rules})
     assert answer.status == 200, answer.body
     sent = [*house.openai.requests, *house.claude.requests, *house.ollama.inference]
     assert len(sent) == 1
@@ -167,7 +170,7 @@ def transformed(house: House, call_type: str, body: dict[str, Any], key: str | N
 @pytest.mark.parametrize(
     ("call_type", "route"),
     [("completion", ROUTES[0]), ("acompletion", ROUTES[0]), ("responses", ROUTES[1]), ("anthropic_messages", ROUTES[2]),
-     ("ollama_chat", ROUTES[3])],
+     ("ollama_chat", ROUTES[3]), ("agenerate_content", ROUTES[4]), ("ollama_generate", ROUTES[5])],
 )  # fmt: skip
 def test_what_is_shown_is_what_is_sent(
     house: House, model: str, call_type: str, route: tuple[str, dict[str, Any]]
@@ -175,7 +178,7 @@ def test_what_is_shown_is_what_is_sent(
     path, fields = route
     body = {"model": model, **fields}
     shown = transformed(house, call_type, body)
-    assert house.gateway.http("POST", path, body).status == 200
+    assert house.gateway.http("POST", path.replace("{model}", model), body).status == 200
     (sent,) = [*house.openai.requests, *house.claude.requests, *house.ollama.inference]
     assert shown["raw_request_body"] == sent.json()
     assert shown["raw_request_api_base"].endswith(sent.path)
@@ -223,7 +226,7 @@ def test_a_request_that_would_be_refused_is_refused_here_too(house: House) -> No
     ):
         asked = {"call_type": "completion", "request_body": body}
         assert house.gateway.http("POST", "/utils/transform_request", asked).status == status
-    odd = {"call_type": "agenerate_content", "request_body": {}}
+    odd = {"call_type": "rain_dance", "request_body": {}}
     assert "call_type" in house.gateway.http("POST", "/utils/transform_request", odd).error["message"]
 
 

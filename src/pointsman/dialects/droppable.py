@@ -17,6 +17,12 @@ from pointsman.core.errors import Unsupported
 
 __all__ = ["HINTS", "RUNNER_OPTIONS", "SAMPLING", "demand_droppable", "without"]
 
+RUNNER_OPTIONS: Final = frozenset({
+    "draft_num_predict", "keep_alive", "low_vram", "main_gpu", "num_batch", "num_ctx", "num_gpu", "num_keep",
+    "num_thread", "numa", "use_mlock", "use_mmap",
+})  # fmt: skip
+"""Ollama's options about how a model is run on the machine, which mean nothing where somebody else runs it."""
+
 HINTS: Final = frozenset({
     # Providers': bookkeeping and hints on speed, price or caching.
     "cache_control", "context_management", "diagnostics", "metadata", "prediction", "prompt_cache_key",
@@ -24,14 +30,11 @@ HINTS: Final = frozenset({
     "user_profile_id",
     # LiteLLM's: meant for the gateway.
     "cache", "priority", "prompt_id", "prompt_variables", "prompt_version", "timeout", "ttl",
-}) | FOR_THE_GATEWAY | RULES  # fmt: skip
-"""Fields that change nothing about the answer, so an upstream that does not know them is not sent them."""
+}) | FOR_THE_GATEWAY | RULES | RUNNER_OPTIONS | {"options"}  # fmt: skip
+"""Fields that change nothing about the answer, so an upstream that does not know them is not sent them.
 
-RUNNER_OPTIONS: Final = frozenset({
-    "draft_num_predict", "keep_alive", "low_vram", "main_gpu", "num_batch", "num_ctx", "num_gpu", "num_keep",
-    "num_thread", "numa", "use_mlock", "use_mmap",
-})  # fmt: skip
-"""Ollama's options about how a model is run on the machine, which mean nothing where somebody else runs it."""
+With Ollama's ``options`` that Ollama itself would pass over.
+"""
 
 SAMPLING: Final = frozenset(Sampling.__struct_fields__)
 """The sampling knobs, under the names that OpenAI has for them."""

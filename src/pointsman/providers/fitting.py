@@ -6,6 +6,7 @@ What a deployment's service needs is computed once, when its lane is made; a ser
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -67,6 +68,18 @@ class Fitting:
         self._may_reason = self._reasons or not capabilities
         self._habits = habits
         self._marks = _marks(habits)
+
+    def under(self, deployment: Deployment) -> Fitting:
+        """The same as a deployment, or a request of its, wants parameters handled; itself where it is so."""
+        allowed = frozenset(deployment.allowed_openai_params)
+        same = deployment.drop_params == self._drop_params
+        if same and self._refuses.isdisjoint(allowed) and allowed.isdisjoint(self._drops):
+            return self
+        other = copy(self)
+        other._drop_params = deployment.drop_params  # noqa: SLF001 - a copy of our own, here and below
+        other._refuses = self._refuses - allowed  # noqa: SLF001
+        other._drops = tuple(name for name in self._drops if name not in allowed)  # noqa: SLF001
+        return other
 
     def write(self, fields: dict[str, msgspec.Raw]) -> bytes:
         """The body; ``fields`` are taken over and changed.
@@ -162,13 +175,14 @@ def embedding_fitting_for(deployment: Deployment) -> Fitting | None:
 def _fitting(habits: Habits, title: str, deployment: Deployment) -> Fitting | None:
     if habits == Habits(developer_role=True):
         return None
-    return Fitting(
+    fitting = Fitting(
         habits,
         title=title,
         model=deployment.model,
         drop_params=deployment.drop_params,
         capabilities=deployment.capabilities,
     )
+    return fitting.under(deployment)
 
 
 def _is_said(name: str, value: bytes) -> bool:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from pointsman.core.rules import ParameterRules
-from pointsman.core.upstream import Deployment
+from pointsman.core.upstream import Ask, Deployment
 from pointsman.wire.json_paths import JsonPath, is_nested, read_path, without_path
 
-__all__ = ["Dropped", "ruled"]
+__all__ = ["Dropped", "ruled", "shown"]
 
 
 class Dropped(msgspec.Struct, frozen=True):
@@ -43,6 +43,17 @@ class Dropped(msgspec.Struct, frozen=True):
         for path in self.paths:
             left = without_path(left, path)
         return left
+
+
+def shown(ask: Ask, dropped: Dropped | None) -> Ask:
+    """The request as a lane's client side reads it: without what operator and client want dropped.
+
+    It is a copy where that is anything, for another deployment may drop other fields.
+    """
+    own = Dropped() if ask.rules is None else Dropped.of(ask.rules.additional_drop_params)
+    if not dropped and not own:
+        return ask
+    return msgspec.structs.replace(ask, fields=own.left_of(dropped.left_of(ask.fields) if dropped else ask.fields))
 
 
 def ruled(deployment: Deployment, rules: ParameterRules) -> Deployment:

@@ -12,7 +12,9 @@ from pointsman.providers.registry import find_provider
 
 __all__ = ["beta_headers", "family_of"]
 
-_FAMILIES: Final[Mapping[str | None, str]] = MappingProxyType({None: "openai-beta", "anthropic": "anthropic-beta"})
+_FAMILIES: Final[Mapping[str | None, str]] = MappingProxyType({
+    None: "openai-beta", "azure": "openai-beta", "anthropic": "anthropic-beta",
+})  # fmt: skip
 """By the dialect that a provider has of its own; None: it speaks OpenAI's."""
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from pointsman.core.call import Call, EmbeddingCall
 from pointsman.core.errors import Unsupported
-from pointsman.dialects.droppable import HINTS, RUNNER_OPTIONS, demand_droppable, without
+from pointsman.dialects.droppable import HINTS, demand_droppable, without
 
 __all__ = ["NATIVE", "refuse_or_drop", "refuse_or_drop_embedding"]
 
@@ -23,9 +23,6 @@ NATIVE: Final = frozenset(
 """Gemini's own fields that the common vocabulary has no word for."""
 
 _NATIVE_EMBEDDING: Final = frozenset({"taskType", "title"})
-
-_HINTS: Final = HINTS | RUNNER_OPTIONS | {"options"}
-"""With Ollama's, which are about how a model is run, and those that Ollama itself would pass over."""
 
 _NOT_GEMINIS: Final = ("min_p", "logit_bias")
 
@@ -76,4 +73,4 @@ def _is_said(value: object) -> bool:
 
 
 def _unknown(extra: Iterable[str], native: frozenset[str]) -> list[str]:
-    return [name for name in extra if name not in native and name not in _HINTS]
+    return [name for name in extra if name not in native and name not in HINTS]

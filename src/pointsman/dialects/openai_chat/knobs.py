@@ -29,7 +29,6 @@ _OLLAMAS: Final = frozenset({
 """Sampling that llama.cpp has under the same names, so that servers of one's own may know it."""
 
 _FOREIGN: Final = _ANTHROPICS | _GEMINIS | _RESPONSES | RUNNER_OPTIONS | {"options"}
-_HINTS: Final = HINTS | RUNNER_OPTIONS | {"options"}
 
 
 def refuse_or_drop(
@@ -51,7 +50,7 @@ def refuse_or_drop(
         return call
     foreign = _FOREIGN if local else _FOREIGN | _OLLAMAS
     found = [name for name in call.extra if name in foreign]
-    knobs = [name for name in found if name not in _HINTS]
+    knobs = [name for name in found if name not in HINTS]
     if knobs:
         demand_droppable("OpenAI's chat API", knobs, drop_params=drop_params)
     return without(call, found)

@@ -119,7 +119,7 @@ def _read_tools(request: ChatRequest) -> tuple[tuple[Tool, ...], ToolChoice | No
         return tools, _read_function_call(request.function_call)
     tools = tuple(_read_tool(tool, f"tools[{index}]") for index, tool in enumerate(request.tools or ()))
     choice = request.tool_choice
-    if choice == "required" and not tools:
+    if choice == "required" and request.tools is None:
         raise Malformed("tool_choice demands a call, and there are no tools.", param="tool_choice")
     if choice is None or isinstance(choice, str):
         return tools, None if choice is None else ToolChoice(choice)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pointsman.core.call import Call
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.upstream import Deployment, Outbound
@@ -42,7 +44,11 @@ class BedrockFar:
         )
         body = write_request(call, self._abilities, max_tokens_default=deployment.output_tokens_max)
         path = model_path(deployment, stream=call.stream)
-        return Outbound(path, body, headers=self._signer.headers(path, body))
+        return self.sign(Outbound(path, body))
+
+    def sign(self, outbound: Outbound) -> Outbound:
+        """See :class:`pointsman.providers.translated.sides.SigningSide`."""
+        return msgspec.structs.replace(outbound, headers=self._signer.headers(outbound.path, outbound.body))
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""

@@ -6,11 +6,10 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
 from pointsman.providers.fitting import Fitting
-from pointsman.providers.parameters import Dropped
+from pointsman.providers.parameters import Dropped, ruled
 from pointsman.providers.tokens import Credential, token_in
 from pointsman.providers.versions import beta_headers, family_of
 
@@ -62,6 +61,7 @@ class ExpressLane:
     ) -> None:
         way = way or plain_way(deployment, operation)
         self._fitting = fitting
+        self._deployment = deployment
         self._path = way.path
         self._stream_path = way.stream_path
         self._credential = way.credential
@@ -94,18 +94,15 @@ class ExpressLane:
         if self._newer_limit and "max_tokens" in fields:
             limit = fields.pop("max_tokens")
             fields.setdefault("max_completion_tokens", limit)
+        fitting = self._fitting
+        if fitting is not None and ask.rules is not None:
+            fitting = fitting.under(ruled(self._deployment, ask.rules))
+        body = _encode(fields) if fitting is None else fitting.write(fields)
         path = self._stream_path if ask.stream else self._path
-        body = _encode(fields) if self._fitting is None else self._fitting.write(fields)
-        if self._credential is None and not ask.versions:
-            return Outbound(path, body)
-        return Outbound(path, body, headers=self._particular_headers(ask))
-
-    def _particular_headers(self, ask: Ask) -> tuple[tuple[str, Secret], ...]:
-        """A credential that was just got, and what the client says of versions."""
-        credential = () if self._credential is None else self._credential.headers()
-        if not ask.versions:
-            return credential
-        return (*credential, *beta_headers(ask.versions, self._beta, self._own_headers))
+        headers = () if self._credential is None else self._credential.headers()
+        if ask.versions:
+            headers = (*headers, *beta_headers(ask.versions, self._beta, self._own_headers))
+        return Outbound(path, body, headers=headers)
 
     def answer(self, ask: Ask) -> ExpressAnswer:
         """See the protocol."""

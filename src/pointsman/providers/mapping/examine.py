@@ -15,8 +15,9 @@ import msgspec
 
 from pointsman.core.content import Image, Message, Part, ToolResult
 from pointsman.core.errors import GatewayError, Unsupported
-from pointsman.core.upstream import Ask, Lane, Outbound
+from pointsman.core.upstream import Ask, Lane, Operation, Outbound
 from pointsman.providers.express import ExpressLane
+from pointsman.providers.fitting import fitting_for
 from pointsman.providers.mapping.differences import Json, differences, leaves
 from pointsman.providers.mapping.parties import ClientParty, FarParty
 from pointsman.providers.mapping.probes import PIXEL, Kind, Probe
@@ -32,6 +33,7 @@ _FETCHED: Final = "The gateway fetches it, where the operator allows that."
 _TIMES: Final = ("_at", ".created", "_duration")
 """How fields end that tell of time, which may or may not have passed."""
 _ECHO: Final = "The answer names it, as the dialect demands."
+_KEPT: Final = "The gateway keeps responses and conversations itself."
 _IN_ANSWER: Final = "The gateway sees to it in the answer."
 
 _decode: Final[Callable[[bytes | str], Json]] = msgspec.json.Decoder().decode
@@ -74,6 +76,8 @@ def examine(client: ClientParty, far: FarParty) -> tuple[Row, ...]:
 
 def examine_probe(client: ClientParty, far: FarParty, probe: Probe) -> Row:
     """What becomes of one probe; what it goes with may be refused already."""
+    if probe.parameter in client.kept:
+        return Row(probe.name, probe.kind, Outcome.EMULATED, note=_KEPT)
     without = _body(client, probe.beside)
     body = _body(client, probe.beside, probe.says)
     try:
@@ -125,8 +129,7 @@ def _send(client: ClientParty, far: FarParty, body: bytes) -> _Sent:
         GatewayError: it is refused.
     """
     ask = client.dialect.read_ask(body, client.operation, _MODEL)
-    # Gemini's clients have chats, too, but in words of their own.
-    if client.operation in far.express and client.name.startswith("openai"):
+    if client.operation in far.express:
         outbound, told = _express(far, ask)
         return _sent(outbound, [told])
     if client.side is None:
@@ -135,7 +138,7 @@ def _send(client: ClientParty, far: FarParty, body: bytes) -> _Sent:
             raise Unsupported(f"{far.title} does not have {client.title}.", param="model")
         outbound, told = plain(body, far.deployment)
         return _sent(outbound, [told])
-    lane = TranslatedLane(client.side, far.far, far.deployment)
+    lane = TranslatedLane(client.side, far.far(far.deployment), far.deployment)
     call = read_call(client.side, ask)
     fetched = far.fetches and has_remote_images(call)
     if fetched:
@@ -150,7 +153,8 @@ def _sent(outbound: Outbound, told: list[bytes], *, fetched: bool = False) -> _S
 
 
 def _express(far: FarParty, ask: Ask) -> tuple[Outbound, bytes]:
-    lane = ExpressLane(far.deployment, ask.operation)
+    fitting = fitting_for(far.deployment) if ask.operation is Operation.CHAT else None
+    lane = ExpressLane(far.deployment, ask.operation, fitting)
     outbound, answer = lane.write(ask), lane.answer(ask)
     return outbound, answer.feed(OPENAI_STREAM) + answer.end() if ask.stream else answer.whole(far.sample)
 

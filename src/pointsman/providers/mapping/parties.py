@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call
+from pointsman.core.access import AwsAccess
 from pointsman.core.exchange import ClientDialect
-from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
+from pointsman.core.upstream import Deployment, Operation
 from pointsman.dialects.anthropic_messages.dialect import AnthropicDialect
-from pointsman.dialects.gemini.client_replies import write_reply as write_gemini_reply
-from pointsman.dialects.gemini.client_requests import read_request as read_gemini_request
-from pointsman.dialects.gemini.client_streams import StreamWriter as GeminiStreamWriter
 from pointsman.dialects.gemini.dialect import GeminiChatDialect
-from pointsman.dialects.gemini.errors import read_error as read_gemini_error
-from pointsman.dialects.gemini.knobs import refuse_or_drop as fit_to_gemini
-from pointsman.dialects.gemini.replies import read_reply as read_gemini_reply
-from pointsman.dialects.gemini.requests import path_of
-from pointsman.dialects.gemini.requests import write_request as write_gemini_request
-from pointsman.dialects.gemini.streams import StreamReader as GeminiStreamReader
-from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.dialects.ollama.dialect import OllamaChatDialect
 from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.dialects.openai_responses.dialect import ResponsesDialect
+from pointsman.providers.bedrock.far import BedrockFar
+from pointsman.providers.bedrock.signer import BedrockSigner
+from pointsman.providers.fitting import fitting_for
 from pointsman.providers.mapping import (
     anthropic_messages,
     gemini,
@@ -39,11 +32,14 @@ from pointsman.providers.mapping.probes import Probe
 from pointsman.providers.ollama.far import OllamaFar
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated.anthropic import AnthropicClient, AnthropicFar
+from pointsman.providers.translated.cohere import CohereFar
+from pointsman.providers.translated.gemini import GeminiFar
+from pointsman.providers.translated.gemini_client import GeminiClient
+from pointsman.providers.translated.mistral import MistralFar
 from pointsman.providers.translated.ollama import OllamaChatClient
 from pointsman.providers.translated.openai import OpenAIChatClient, OpenAIChatFar
 from pointsman.providers.translated.responses import ResponsesClient
-from pointsman.providers.translated.sides import ClientSide, FarSide, Reading, SseFrames, Writing
-from pointsman.providers.translated.tools import demand_known_tools
+from pointsman.providers.translated.sides import ClientSide, FarSide
 
 __all__ = ["CLIENT_PARTIES", "FAR_PARTIES", "ClientParty", "FarParty", "far_party_of"]
 
@@ -51,7 +47,8 @@ __all__ = ["CLIENT_PARTIES", "FAR_PARTIES", "ClientParty", "FarParty", "far_part
 class ClientParty(msgspec.Struct, frozen=True):
     """A client dialect: its name, what it is called, how it is read, its plainest request and its catalogue.
 
-    ``side`` None: its requests are no conversations.
+    ``side`` None: its requests are no conversations. ``kept`` are parameters that lean on what the gateway stores, of
+    which there is nothing here.
     """
 
     name: str
@@ -61,6 +58,7 @@ class ClientParty(msgspec.Struct, frozen=True):
     side: ClientSide | None
     base: str
     probes: tuple[Probe, ...]
+    kept: frozenset[str] = frozenset()
 
 
 class FarParty(msgspec.Struct, frozen=True):
@@ -68,6 +66,7 @@ class FarParty(msgspec.Struct, frozen=True):
 
     Attributes:
         native: The dialect of :class:`~pointsman.providers.registry.Provider`; None: OpenAI's.
+        far: Makes its far side for a deployment.
         sample: One whole answer of its, to see what the gateway makes of it.
         express: What it is asked in the client's own words.
         fetches: Whether remote images are put into its requests by the gateway.
@@ -78,7 +77,7 @@ class FarParty(msgspec.Struct, frozen=True):
     title: str
     native: str | None
     deployment: Deployment
-    far: FarSide
+    far: Callable[[Deployment], FarSide]
     sample: bytes
     express: frozenset[Operation] = frozenset()
     fetches: bool = False
@@ -89,43 +88,15 @@ class FarParty(msgspec.Struct, frozen=True):
         return client.side is not None or client.operation in self.express or client.operation in self.plain
 
 
-class _GeminiClient:
-    """See :class:`~pointsman.providers.translated.sides.ClientSide`."""
-
-    def read(self, ask: Ask) -> Call:
-        """See the protocol."""
-        return read_gemini_request(ask.body(), ask.model, stream=ask.stream)
-
-    def writing(self, call: Call, _ask: Ask) -> Writing:
-        """See the protocol."""
-        return Writing(GeminiStreamWriter(call), lambda reply: write_gemini_reply(reply, call))
-
-
-class _GeminiFar:
-    """See :class:`~pointsman.providers.translated.sides.FarSide`."""
-
-    def write(self, call: Call, deployment: Deployment) -> Outbound:
-        """See the protocol."""
-        demand_known_tools(call, "gemini")
-        call = fit_to_gemini(call, drop_params=deployment.drop_params, additional=deployment.additional_drop_params)
-        target = GeminiTarget(deployment.model)
-        verb = "streamGenerateContent" if call.stream else "generateContent"
-        return Outbound(path_of(target, verb, stream=call.stream), write_gemini_request(call, target))
-
-    def reading(self, call: Call, deployment: Deployment) -> Reading:
-        """See the protocol."""
-        reader = GeminiStreamReader(deployment.model, single_tool_call=call.parallel_tool_calls is False)
-        return Reading(SseFrames(), reader, lambda body: read_gemini_reply(body, reader), read_gemini_error)
-
-
 CLIENT_PARTIES: Final = (
     ClientParty("openai_chat", "OpenAI Chat Completions", Operation.CHAT, OpenAIDialect(), OpenAIChatClient(),
                 openai_chat.BASE, openai_chat.PROBES),
     ClientParty("openai_responses", "OpenAI Responses", Operation.RESPONSES, ResponsesDialect(), ResponsesClient(),
-                openai_responses.BASE, openai_responses.PROBES),
+                openai_responses.BASE, openai_responses.PROBES,
+                frozenset({"background", "conversation", "previous_response_id"})),
     ClientParty("anthropic_messages", "Anthropic Messages", Operation.MESSAGES, AnthropicDialect(), AnthropicClient(),
                 anthropic_messages.BASE, anthropic_messages.PROBES),
-    ClientParty("gemini", "Gemini generateContent", Operation.CHAT, GeminiChatDialect(), _GeminiClient(),
+    ClientParty("gemini", "Gemini generateContent", Operation.GEMINI_CHAT, GeminiChatDialect(), GeminiClient(),
                 gemini.BASE, gemini.PROBES),
     ClientParty("ollama_chat", "Ollama /api/chat", Operation.OLLAMA_CHAT, OllamaChatDialect(), OllamaChatClient(),
                 ollama_chat.BASE, ollama_chat.PROBES),
@@ -146,16 +117,97 @@ def _deployment(provider: str, model: str) -> Deployment:
     )  # fmt: skip
 
 
+def _path(deployment: Deployment, verb: str) -> bytes:
+    """Where Gemini is asked, in any of its places."""
+    return f"/models/{deployment.model}:{verb}".encode()
+
+
+def _bedrock(deployment: Deployment) -> BedrockFar:
+    """The far side without keys, so that nothing is signed; its region changes nothing about a body."""
+    placed = msgspec.structs.replace(deployment, access=AwsAccess(region="us-east-1"))
+    return BedrockFar(placed, BedrockSigner(placed, None))
+
+
 FAR_PARTIES: Final = (
-    FarParty("openai", "OpenAI and compatible servers", None, _deployment("openai", "gpt-4.1"),
-             OpenAIChatFar(), samples.OPENAI, frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})),
-    FarParty("anthropic", "Anthropic", "anthropic", _deployment("anthropic", "claude-sonnet-4-5"),
-             AnthropicFar(), samples.ANTHROPIC),
-    FarParty("gemini", "Gemini", "gemini", _deployment("gemini", "gemini-2.5-flash"), _GeminiFar(), samples.GEMINI,
-             plain={Operation.EMBEDDING: gemini_embedding}),
-    FarParty("ollama", "Ollama", "ollama", _deployment("ollama", "qwen3"), OllamaFar(), samples.OLLAMA, fetches=True,
-             plain={Operation.COMPLETION: ollama_completion, Operation.EMBEDDING: ollama_embedding}),
-)  # fmt: skip
+    FarParty(
+        "openai",
+        "OpenAI and compatible servers",
+        None,
+        _deployment("openai", "gpt-4.1"),
+        lambda deployment: OpenAIChatFar(fitting_for(deployment)),
+        samples.OPENAI,
+        frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING}),
+    ),
+    FarParty(
+        "anthropic",
+        "Anthropic",
+        "anthropic",
+        _deployment("anthropic", "claude-sonnet-4-5"),
+        lambda _deployment: AnthropicFar(),
+        samples.ANTHROPIC,
+    ),
+    FarParty(
+        "gemini",
+        "Gemini",
+        "gemini",
+        _deployment("gemini", "gemini-2.5-flash"),
+        lambda _deployment: GeminiFar(_path),
+        samples.GEMINI,
+        plain={Operation.EMBEDDING: gemini_embedding},
+    ),
+    FarParty(
+        "azure",
+        "Azure OpenAI",
+        "azure",
+        _deployment("azure", "gpt-4.1"),
+        lambda _deployment: OpenAIChatFar(),
+        samples.OPENAI,
+        frozenset({Operation.CHAT, Operation.EMBEDDING}),
+    ),
+    FarParty(
+        "vertex",
+        "Vertex AI (Gemini)",
+        "vertex",
+        _deployment("vertex_ai", "gemini-2.5-flash"),
+        lambda _deployment: GeminiFar(_path, call_ids=False),
+        samples.GEMINI,
+    ),
+    FarParty(
+        "bedrock",
+        "Amazon Bedrock (Claude)",
+        "bedrock",
+        _deployment("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        _bedrock,
+        samples.BEDROCK,
+        fetches=True,
+    ),
+    FarParty(
+        "mistral",
+        "Mistral",
+        "mistral",
+        _deployment("mistral", "mistral-large-latest"),
+        lambda _deployment: MistralFar(),
+        samples.OPENAI,
+    ),
+    FarParty(
+        "cohere",
+        "Cohere",
+        "cohere",
+        _deployment("cohere", "command-a-03-2025"),
+        lambda _deployment: CohereFar(),
+        samples.COHERE,
+    ),
+    FarParty(
+        "ollama",
+        "Ollama",
+        "ollama",
+        _deployment("ollama", "qwen3"),
+        lambda _deployment: OllamaFar(),
+        samples.OLLAMA,
+        fetches=True,
+        plain={Operation.COMPLETION: ollama_completion, Operation.EMBEDDING: ollama_embedding},
+    ),
+)
 """In the order in which they are told."""
 
 
@@ -163,6 +215,8 @@ def far_party_of(deployment: Deployment) -> FarParty | None:
     """The kind of upstream that a deployment is, with that deployment; None: none that is listed."""
     provider = find_provider(deployment.provider)
     native = None if provider is None else provider.native
+    if native == "vertex" and deployment.model.startswith("claude"):
+        native = "anthropic"
     found = next((party for party in FAR_PARTIES if party.native == native), None)
     if found is None:
         return None

@@ -19,7 +19,7 @@ from pointsman.core.events import (
 )
 from pointsman.core.usage import Usage
 
-__all__ = ["ANTHROPIC", "EVENTS", "GEMINI", "OLLAMA", "OPENAI", "OPENAI_STREAM"]
+__all__ = ["ANTHROPIC", "BEDROCK", "COHERE", "EVENTS", "GEMINI", "OLLAMA", "OPENAI", "OPENAI_STREAM"]
 
 EVENTS: Final[tuple[Event, ...]] = (
     Started("answer-1", "model", 1_700_000_000),
@@ -68,4 +68,17 @@ OLLAMA: Final = (
     b'{"model":"model","created_at":"2023-11-14T22:13:20Z","message":{"role":"assistant","content":"Hello","thinking":'
     b'"Hm.","tool_calls":[{"function":{"name":"weather","arguments":{"city":"Rome"}}},{"function":{"name":"weather",'
     b'"arguments":{"city":"Paris"}}}]},"done":true,"done_reason":"stop","prompt_eval_count":10,"eval_count":20}'
+)
+
+COHERE: Final = (
+    b'{"id":"c1","finish_reason":"TOOL_CALL","message":{"role":"assistant","tool_plan":"Hm.","tool_calls":[{"id":"call_1",'
+    b'"type":"function","function":{"name":"weather","arguments":"{\\"city\\":\\"Rome\\"}"}},{"id":"call_2","type":'
+    b'"function","function":{"name":"weather","arguments":"{\\"city\\":\\"Paris\\"}"}}]},"usage":{"billed_units":'
+    b'{"input_tokens":10,"output_tokens":20},"tokens":{"input_tokens":10,"output_tokens":20}}}'
+)
+
+BEDROCK: Final = (
+    b'{"output":{"message":{"role":"assistant","content":[{"text":"Hello"},{"toolUse":{"toolUseId":"call_1","name":'
+    b'"weather","input":{"city":"Rome"}}},{"toolUse":{"toolUseId":"call_2","name":"weather","input":{"city":"Paris"}}}]}},'
+    b'"stopReason":"tool_use","usage":{"inputTokens":10,"outputTokens":20,"totalTokens":30},"metrics":{"latencyMs":1}}'
 )

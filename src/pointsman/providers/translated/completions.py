@@ -13,6 +13,7 @@ from pointsman.dialects.openai_completions.replies import write_reply
 from pointsman.dialects.openai_completions.requests import read_request, write_request
 from pointsman.dialects.openai_completions.stream_reader import StreamReader, read_reply
 from pointsman.dialects.openai_completions.streams import StreamWriter
+from pointsman.providers.parameters import Dropped, shown
 from pointsman.providers.translated.answer import TranslatedAnswer
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
 
@@ -89,13 +90,14 @@ class TranslatedCompletionLane:
     def __init__(self, client: CompletionClient, deployment: Deployment) -> None:
         self._client = client
         self._deployment = deployment
+        self._dropped = Dropped.of(deployment.additional_drop_params)
 
     async def prepare(self, ask: Ask) -> None:
         """Nothing to find out."""
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
-        call = read_completion_call(self._client, ask)
+        ask.notes = call = read_completion_call(self._client, shown(ask, self._dropped))
         _demand_openai(call)
         return Outbound(b"/completions", write_request(call, self._deployment.model))
 

@@ -12,6 +12,7 @@ from pointsman.core.errors import Broken, GatewayError, Unsupported
 from pointsman.core.reply import Embeddings
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.providers.parameters import Dropped, ruled, shown
 from pointsman.providers.translated.lane import Preparation
 
 __all__ = [
@@ -79,6 +80,7 @@ class TranslatedEmbeddingLane:
         self._far = far
         self._deployment = deployment
         self._pinned = dict(deployment.pinned)
+        self._dropped = Dropped.of(deployment.additional_drop_params)
 
     async def prepare(self, ask: Ask) -> None:
         """See the protocol."""
@@ -87,11 +89,11 @@ class TranslatedEmbeddingLane:
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
-        call = read_embedding_call(self._client, ask)
+        ask.notes = call = read_embedding_call(self._client, shown(ask, self._dropped))
         extra = {name: raw for name, raw in self._pinned.items() if name not in call.extra}
         if extra:
             call = msgspec.structs.replace(call, extra={**extra, **call.extra})
-        return self._far.write(call, self._deployment)
+        return self._far.write(call, self._deployment if ask.rules is None else ruled(self._deployment, ask.rules))
 
     def answer(self, ask: Ask) -> EmbeddingAnswer:
         """See the protocol; the request has been written by now."""

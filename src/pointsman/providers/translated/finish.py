@@ -13,6 +13,7 @@ from pointsman.providers.registry import find_provider
 __all__ = ["finished"]
 
 _decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_OPENAIS: Final = frozenset({None, "azure"})
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -24,7 +25,7 @@ def finished(outbound: Outbound, dropped: Dropped, deployment: Deployment) -> Ou
     out what was added on the way, ``stream_options`` say.
     """
     provider = find_provider(deployment.provider)
-    if provider is not None and provider.native is not None:
+    if provider is not None and provider.native not in _OPENAIS:
         dropped = Dropped(paths=dropped.paths)
     if not dropped:
         return outbound

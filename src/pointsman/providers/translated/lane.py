@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from copy import copy
 
 import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.upstream import Ask, Deployment, Outbound
-from pointsman.providers.parameters import Dropped, ruled
+from pointsman.providers.parameters import Dropped, ruled, shown
 from pointsman.providers.translated.allowed import write_allowing
 from pointsman.providers.translated.answer import TranslatedAnswer
 from pointsman.providers.translated.defaults import read_defaults, with_defaults
 from pointsman.providers.translated.finish import finished
 from pointsman.providers.translated.mending import mended, mends
-from pointsman.providers.translated.sides import ClientSide, FarSide
+from pointsman.providers.translated.sides import ClientSide, FarSide, SigningSide
 from pointsman.providers.versions import beta_headers, family_of
 
 __all__ = ["Preparation", "TranslatedLane", "read_call"]
@@ -64,6 +63,8 @@ class TranslatedLane:
             outbound = self._far.write(call, deployment)
         if self._dropped:
             outbound = finished(outbound, self._dropped, deployment)
+        if (self._dropped or deployment.allowed_openai_params) and isinstance(self._far, SigningSide):
+            outbound = self._far.sign(outbound)
         if ask.versions:
             headers = (*outbound.headers, *beta_headers(ask.versions, self._beta, deployment.headers))
             outbound = msgspec.structs.replace(outbound, headers=headers)
@@ -83,12 +84,6 @@ def read_call(client: ClientSide, ask: Ask, dropped: Dropped | None = None) -> C
         Malformed, Unsupported: the message names the field.
     """
     if ask.call is None:
-        own = Dropped() if ask.rules is None else Dropped.of(ask.rules.additional_drop_params)
-        if not dropped and not own:
-            ask.call = client.read(ask)
-        else:
-            # The fields themselves stay as they came, for another deployment may drop others.
-            shown = copy(ask)
-            shown.fields = own.left_of(ask.fields if dropped is None else dropped.left_of(ask.fields))
-            ask.call, ask.notes = client.read(shown), shown.notes
+        read = shown(ask, dropped)
+        ask.call, ask.notes = client.read(read), read.notes
     return ask.call

@@ -3,8 +3,8 @@
 What is mended is what LiteLLM mends (https://docs.litellm.ai/docs/completion/message_sanitization,
 https://docs.litellm.ai/docs/completion/function_call): a conversation has to begin with the user and say something;
 each call of a tool needs its result, and no result may lack its call; who speaks of tools must bring some; thinking
-cannot go on behind a call that was made without; no more may be asked for than the model can answer. Only for providers
-with a dialect of their own: OpenAI's family and Ollama take such requests as they are.
+cannot go on behind a call that was made without; no more may be asked for than the model can answer. Not for
+OpenAI's family and its like, which take such requests as they are.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ __all__ = ["mended", "mends"]
 _GO_ON: Final = "Please continue."
 _SAID_NOTHING: Final = "[System: Empty message content sanitised to satisfy protocol]"
 _NO_RESULT: Final = "[System: No result was provided for this tool call]"
+_TAKE_ALL: Final = frozenset({None, "azure", "cohere", "mistral", "ollama"})
+"""Dialects of OpenAI's kind, whose servers take such requests as they are."""
 _INSTRUCTIONS: Final = frozenset({"system", "developer"})
 _DUMMY_TOOL: Final = Tool("dummy_tool", "This is a dummy tool call", msgspec.Raw(b'{"type":"object","properties":{}}'))
 
@@ -30,7 +32,7 @@ _DUMMY_TOOL: Final = Tool("dummy_tool", "This is a dummy tool call", msgspec.Raw
 def mends(deployment: Deployment) -> bool:
     """Whether requests for this deployment are mended."""
     provider = find_provider(deployment.provider)
-    return deployment.modify_params and provider is not None and provider.native not in {None, "ollama"}
+    return deployment.modify_params and provider is not None and provider.native not in _TAKE_ALL
 
 
 def mended(call: Call, deployment: Deployment) -> Call:

@@ -83,7 +83,8 @@ class OpenAIChatFar:
         body = write_request(
             fit(call, deployment), self._model or deployment.model, include_usage=True, limit_field=limit_field
         )
-        return Outbound(self._path, body if self._fitting is None else self._fitting.rewrite(body))
+        fitting = self._fitting
+        return Outbound(self._path, body if fitting is None else fitting.under(deployment).rewrite(body))
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""

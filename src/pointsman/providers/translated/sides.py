@@ -7,7 +7,7 @@ Any client side goes with any far side, since both speak :class:`~pointsman.core
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -19,7 +19,17 @@ from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.core.usage import Usage
 from pointsman.wire.sse import SseParser
 
-__all__ = ["ClientSide", "EventReader", "EventWriter", "FarSide", "Reading", "Splitter", "SseFrames", "Writing"]
+__all__ = [
+    "ClientSide",
+    "EventReader",
+    "EventWriter",
+    "FarSide",
+    "Reading",
+    "SigningSide",
+    "Splitter",
+    "SseFrames",
+    "Writing",
+]
 
 
 class Splitter(Protocol):
@@ -107,6 +117,15 @@ class FarSide(Protocol):
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """How the answer to that request is read."""
+        ...
+
+
+@runtime_checkable
+class SigningSide(Protocol):
+    """A far side whose requests carry a signature of their body, so that who changes a body has it signed again."""
+
+    def sign(self, outbound: Outbound) -> Outbound:
+        """The request with the headers that belong to it as it is now."""
         ...
 
 

@@ -8,6 +8,7 @@ from pointsman.core.errors import Broken
 from pointsman.core.upstream import Ask, Operation
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_responses.response import ResponseRequest
+from pointsman.dialects.signatures import ANTHROPIC, OPENAI, seal
 from pointsman.providers.stateful import StatefulLane
 from pointsman.providers.translated import AnthropicFar, OpenAIChatFar, translated_lane
 from tests.unit.policies.desk import deployment
@@ -102,7 +103,9 @@ async def test_the_answer_inside_shows_through() -> None:
 
 async def test_reasoning_that_was_stored_comes_back_to_its_model_unchanged() -> None:
     desk = Desk()
-    thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": "sig"}
+    signature = seal("sig", ANTHROPIC, OPENAI)  # as the client was given it, and as it was stored
+    summary = [{"type": "summary_text", "text": "Hm."}]
+    thought = {"type": "reasoning", "summary": summary, "encrypted_content": signature}
     said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Blue"}]}
     await desk.keep("resp_1", body=raw({"status": "completed", "output": [thought, said]}))
     ask = asked(previous_response_id="resp_1", input="two", reasoning={"effort": "low"})
