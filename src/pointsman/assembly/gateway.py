@@ -40,10 +40,11 @@ from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
+from pointsman.providers.express import ANTHROPIC_MESSAGES, NativeLane, ResponsesLane, TokenCounter
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
-from pointsman.providers.translated import CLIENTS, AnthropicFar, translated_lane
+from pointsman.providers.translated import CLIENTS, AnthropicFar, OpenAIChatFar, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -84,12 +85,13 @@ class Gateway:
             self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
         )
         self.admission = Admission(admission_settings(loaded))
+        self.counter = TokenCounter(self.transport)
         self.media = MediaFetcher(media_limits(loaded))
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook({"ollama": self._ollama_lanes(), "anthropic": _anthropic_lane}),
+            lanes=LaneBook({"ollama": self._ollama_lanes(), "anthropic": _anthropic_lane}, self._responses_lane),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -236,6 +238,11 @@ class Gateway:
         )
         return lambda deployment, operation: ollama_lane(operation, deployment, services, CLIENTS)
 
+    def _responses_lane(self, deployment: Deployment, operation: Operation) -> Lane:
+        return ResponsesLane(
+            deployment, translated_lane(operation, OpenAIChatFar(), deployment), self.transport, self.clock
+        )
+
     def _manners(self, loaded: Loaded) -> Manners:
         settings = loaded.settings
         log_prompts = settings.local.log_prompts or settings.general_settings.store_prompts_in_spend_logs
@@ -251,6 +258,8 @@ class Gateway:
 
 
 def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:
+    if operation is Operation.MESSAGES:
+        return NativeLane(deployment, ANTHROPIC_MESSAGES)
     return translated_lane(operation, AnthropicFar(), deployment)
 
 

@@ -109,6 +109,8 @@ class Ask(msgspec.Struct):
     choices: int = 1
     prompt_estimate: int = 0
     end_user: str | None = None
+    versions: tuple[tuple[str, str], ...] = ()
+    """Headers by which the client chose a version or a beta of the upstream's API; see :func:`api_versions`."""
     call: Call | None = None
     """The whole request, once a translating lane has read it."""
     notes: msgspec.Struct | None = None
@@ -193,7 +195,10 @@ class Lane(Protocol):
     ``prepares`` tells whether :meth:`prepare` has to be awaited before :meth:`write`.
     """
 
-    prepares: bool
+    @property
+    def prepares(self) -> bool:
+        """Whether there is something to find out first."""
+        ...
 
     async def prepare(self, ask: Ask) -> None:
         """Find out what :meth:`write` needs to know (a context limit, a remote image).

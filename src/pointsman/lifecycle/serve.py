@@ -34,6 +34,8 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         route = head.route
         settlement.ask = ask = route.dialect.read_ask(inbound.body, route.operation, head.path_model)
         ask.prompt_estimate = estimate_body(inbound.body)
+        if head.versions:
+            ask.versions = head.versions
         settlement.deployment = deployment = choose(ask, principal, house)
         lane = house.lanes.lane(route, deployment)
         settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))

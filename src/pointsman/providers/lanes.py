@@ -22,10 +22,15 @@ NativeLanes = Callable[[Deployment, Operation], Lane]
 
 
 class LaneBook:
-    """See :class:`pointsman.lifecycle.house.LaneFinder`. ``native`` is by the dialect's name."""
+    """See :class:`pointsman.lifecycle.house.LaneFinder`.
 
-    def __init__(self, native: dict[str, NativeLanes]) -> None:
+    ``native`` is by the dialect's name; ``responses`` makes the lanes for responses to OpenAI-compatible servers, which
+    without it go over their chat.
+    """
+
+    def __init__(self, native: dict[str, NativeLanes], responses: NativeLanes | None = None) -> None:
         self._native = native
+        self._responses = responses
         self._known: dict[tuple[str, str], tuple[Deployment, Lane]] = {}
 
     def lane(self, route: InferenceRoute, deployment: Deployment) -> Lane:
@@ -46,4 +51,6 @@ class LaneBook:
             return self._native[provider.native](deployment, operation)
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
+        if operation is Operation.RESPONSES and self._responses is not None:
+            return self._responses(deployment, operation)
         return translated_lane(operation, OpenAIChatFar(), deployment)

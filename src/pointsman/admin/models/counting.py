@@ -1,4 +1,4 @@
-"""How many tokens a prompt is, estimated the way budgets are reserved: for LiteLLM's clients and for Anthropic's."""
+"""How many tokens a prompt is: as its upstream counts, or estimated the way budgets are reserved."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pointsman.admin.models.visible import visible_group
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.errors import Malformed, NotFound
+from pointsman.core.exchange import api_versions
 from pointsman.policies.principal import Principal
 from pointsman.routing.table import Group
 
@@ -58,7 +59,7 @@ class MessageTokenCountRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageTokenCount(msgspec.Struct, frozen=True):
-    """An estimate, by characters and script."""
+    """What the upstream counted, or an estimate by characters and script."""
 
     input_tokens: int
 
@@ -75,8 +76,12 @@ async def count_tokens(office: Office, visit: Visit[Nothing, TokenCountRequest])
 
 
 async def count_message_tokens(office: Office, visit: Visit[Nothing, MessageTokenCountRequest]) -> Answer:
-    """An estimate of a conversation's tokens."""
-    _demand_group(office, visit.caller, visit.body.model)
+    """A conversation's tokens, as its upstream counts them or estimated."""
+    group = _demand_group(office, visit.caller, visit.body.model)
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in visit.headers.items()]
+    counted = await office.count_tokens(group.deployments[0], visit.fields, api_versions(headers))
+    if counted is not None:
+        return Answer(MessageTokenCount(counted))
     return Answer(MessageTokenCount(_estimate(visit.fields)[0]))
 
 
