@@ -19,7 +19,7 @@ from tests.upstreams.anthropic_server import anthropic_error, message, message_e
 from tests.upstreams.reply import Close
 
 ASK: Any = [{"role": "user", "content": "one two three"}]
-BETAS = {"anthropic-beta": "files-api-2025-04-14", "anthropic-version": "2024-01-01"}
+BETAS = {"anthropic-beta": "files-api-2025-04-14"}
 UNKNOWN = {"type": "block_of_next_year", "payload": {"deep": [1, {"x": None}]}}
 SEARCH = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
 
@@ -83,7 +83,7 @@ def test_what_nobody_knows_arrives_and_comes_back(house: House) -> None:
     assert {name: sent[name] for name in body} == body
     assert sent["model"] == "claude-real"
     assert request.header("anthropic-beta") == BETAS["anthropic-beta"]
-    assert request.header("anthropic-version") == BETAS["anthropic-version"]
+    assert request.header("anthropic-version") == "2023-06-01"
     assert request.header("x-api-key") == "sk-ant-up-0123456789"
     assert (answer.status, answer.json()["content"]) == (200, [answer_block])
 

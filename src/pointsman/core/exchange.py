@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
 from pointsman.core.errors import GatewayError
 from pointsman.core.upstream import Ask, Operation
 
-__all__ = ["Client", "ClientDialect", "ClientGone", "Flow", "Inbound", "InferenceRoute", "RequestHead", "api_versions"]
-
-
-_VERSION_HEADERS: Final = frozenset({b"anthropic-beta", b"anthropic-version", b"openai-beta"})
-_VERSION_BYTES_MAX: Final = 4096
+__all__ = ["Client", "ClientDialect", "ClientGone", "Flow", "Inbound", "InferenceRoute", "RequestHead"]
 
 
 class ClientGone(Exception):
@@ -56,7 +52,7 @@ class RequestHead(msgspec.Struct):
     """What stands before the body of a request; requests of one connection that repeat their head share it.
 
     ``key`` is the key it presented, empty if none, and ``token`` that key's digest once somebody asked for it; header
-    names are lower case. ``versions`` is as in :class:`~pointsman.core.upstream.Ask`.
+    names are lower case. ``versions`` are the headers that name beta features; None while nobody looked.
     """
 
     route: InferenceRoute
@@ -65,7 +61,7 @@ class RequestHead(msgspec.Struct):
     path_model: str | None = None
     peer: str = ""
     token: str = ""
-    versions: tuple[tuple[str, str], ...] = ()
+    versions: tuple[tuple[str, str], ...] | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, or None. ``name`` is lower case."""
@@ -73,16 +69,6 @@ class RequestHead(msgspec.Struct):
             if key == name:
                 return value
         return None
-
-
-def api_versions(headers: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
-    """The headers by which a client chooses a version or betas of an API: what several lines say, in one."""
-    found: dict[str, str] = {}
-    for name, value in headers:
-        if name in _VERSION_HEADERS and len(value) <= _VERSION_BYTES_MAX:
-            key, text = name.decode("latin-1"), value.decode("latin-1")
-            found[key] = f"{found[key]},{text}" if key in found else text
-    return tuple(found.items())
 
 
 class Inbound(msgspec.Struct):

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.request_fields import FOR_THE_GATEWAY, RULES
 from pointsman.core.call import Call, Sampling
 from pointsman.core.errors import Unsupported
 
@@ -21,11 +22,8 @@ HINTS: Final = frozenset({
     "metadata", "prediction", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier",
     "store",
     # LiteLLM's: meant for the gateway.
-    "cache", "caching", "context_window_fallbacks", "disable_fallbacks", "drop_params", "enable_tag_filtering",
-    "fallbacks", "fastest_response", "guardrail_config", "guardrails", "include_fallback_errors", "litellm_call_id",
-    "litellm_metadata", "litellm_session_id", "litellm_trace_id", "mock_response", "no-log", "num_retries", "policies",
-    "priority", "prompt_id", "prompt_variables", "prompt_version", "request_timeout", "tags", "timeout", "ttl",
-})  # fmt: skip
+    "cache", "priority", "prompt_id", "prompt_variables", "prompt_version", "timeout", "ttl",
+}) | FOR_THE_GATEWAY | RULES  # fmt: skip
 """Fields that change nothing about the answer, so an upstream that does not know them is not sent them."""
 
 SAMPLING: Final = frozenset(Sampling.__struct_fields__)

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from pointsman.core.eager import Story
 from pointsman.core.errors import GatewayError, Malformed
-from pointsman.core.exchange import ClientGone, Flow, Inbound, InferenceRoute, RequestHead, api_versions
+from pointsman.core.exchange import ClientGone, Flow, Inbound, InferenceRoute, RequestHead
 from pointsman.core.limits import (
     EARLY_AUTHENTICATION_BYTES,
     HEAD_BYTES_MAX,
@@ -354,7 +354,6 @@ class InferenceProtocol(HttpToolsProtocol):
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         peer = self.client[0] if self.client else ""
         head = RequestHead(self._route, self._key, self.headers, self._path_model, peer)  # type: ignore[arg-type]
-        head.versions = api_versions(self.headers)
         plain = self._begins and self._keep and self._chunked and not self.expect_100_continue
         self._known = KnownHead.learn(head, data, len(body)) if plain else None
         self._body = []

@@ -15,6 +15,7 @@ from pointsman.core.exchange import InferenceRoute
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.dialects.openai_fields import OpenAIDialect, read_ask
+from pointsman.policies.parameters import take_rules
 from pointsman.providers import lanes as lanes_module
 from pointsman.providers.express import ExpressLane
 from pointsman.providers.lanes import LaneBook
@@ -188,3 +189,36 @@ def test_lanes_of_ever_new_deployments_do_not_fill_the_memory(monkeypatch: pytes
     for number in range(50):
         book.lane(ROUTE, msgspec.structs.replace(PLAIN, id=str(number)))
         assert len(book._known) <= 8
+
+
+def ruled(deployment: Deployment = PLAIN, **fields: Any) -> dict[str, Any]:
+    ask = read_ask(chat(**fields), Operation.CHAT, None)
+    take_rules(ask)
+    body: dict[str, Any] = json.loads(ExpressLane(deployment, Operation.CHAT).write(ask).body)
+    return body
+
+
+def test_paths_are_dropped_here_too() -> None:
+    tools = [{"type": "function", "function": {"name": "f", "strict": True}}]
+    for body in (
+        ruled(dropping("tools[*].function.strict", "seed"), tools=tools, seed=1),
+        ruled(tools=tools, seed=1, additional_drop_params=["tools[*].function.strict", "seed"]),
+    ):
+        assert body == {**CHAT, "model": "real-model", "tools": [{"type": "function", "function": {"name": "f"}}]}
+
+
+def test_rules_and_what_is_for_the_gateway_are_not_sent() -> None:
+    body = ruled(drop_params=True, allowed_openai_params=["x"], tags=["a"], num_retries=2, fallbacks=["b"], x=1)
+    assert body == {**CHAT, "model": "real-model", "x": 1}
+
+
+def test_a_request_cannot_have_dropped_what_the_gateway_adds_to_count_it() -> None:
+    body = ruled(stream=True, additional_drop_params=["stream_options", "stream_options.include_usage", "model"])
+    assert body["stream_options"] == {"include_usage": True} and body["model"] == "real-model"
+
+
+def test_openais_beta_features_are_sent_on_and_nobody_elses() -> None:
+    ask = read_ask(chat(), Operation.CHAT, None)
+    ask.versions = (("anthropic-beta", "a"), ("openai-beta", "b=1"))
+    headers = ExpressLane(PLAIN, Operation.CHAT).write(ask).headers
+    assert [(name, value.reveal()) for name, value in headers] == [("openai-beta", "b=1")]

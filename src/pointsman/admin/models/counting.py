@@ -12,7 +12,7 @@ from pointsman.admin.models.visible import visible_group
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.errors import Malformed, NotFound
-from pointsman.core.exchange import api_versions
+from pointsman.lifecycle.versions import versions_in
 from pointsman.policies.principal import Principal
 from pointsman.routing.table import Group
 
@@ -79,7 +79,7 @@ async def count_message_tokens(office: Office, visit: Visit[Nothing, MessageToke
     """A conversation's tokens, as its upstream counts them or estimated."""
     group = _demand_group(office, visit.caller, visit.body.model)
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in visit.headers.items()]
-    counted = await office.count_tokens(group.deployments[0], visit.fields, api_versions(headers))
+    counted = await office.count_tokens(group.deployments[0], visit.fields, versions_in(headers))
     if counted is not None:
         return Answer(MessageTokenCount(counted))
     return Answer(MessageTokenCount(_estimate(visit.fields)[0]))

@@ -8,6 +8,8 @@ import msgspec
 
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
+from pointsman.providers.parameters import Dropped
+from pointsman.providers.versions import beta_headers, family_of
 
 __all__ = ["ExpressLane"]
 
@@ -35,21 +37,29 @@ class ExpressLane:
         self._model = msgspec.Raw(_encode(deployment.model))
         self._pinned = dict(deployment.pinned)
         self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
-        self._dropped = deployment.additional_drop_params
+        self._dropped = Dropped.of(deployment.additional_drop_params)
+        self._beta = family_of(deployment)
+        self._own_headers = deployment.headers
 
     async def prepare(self, ask: Ask) -> None:
         """Nothing to find out."""
 
     def write(self, ask: Ask) -> Outbound:
-        """See the protocol."""
+        """See the protocol. What the request wants dropped goes before anything is added, the operator's at the end."""
         fields = ask.fields.copy()
+        if ask.rules is not None:
+            fields = Dropped.of(ask.rules.additional_drop_params).left_of(fields)
         fields["model"] = self._model
         for name, value in self._pinned.items():
             fields.setdefault(name, value)
         if ask.stream and not ask.include_usage:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
-        for name in self._dropped:
-            fields.pop(name, None)
+        if self._dropped:
+            fields = self._dropped.left_of(fields)
+        if ask.versions:
+            return Outbound(
+                self._path, _encode(fields), headers=beta_headers(ask.versions, self._beta, self._own_headers)
+            )
         return Outbound(self._path, _encode(fields))
 
     def answer(self, ask: Ask) -> ExpressAnswer:

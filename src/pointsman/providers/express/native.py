@@ -9,14 +9,15 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.content import Message, Text
-from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.anthropic_messages.requests import write_request as write_messages
 from pointsman.dialects.openai_responses.requests import write_request as write_responses
 from pointsman.providers.express.anthropic import AnthropicMeter
 from pointsman.providers.express.relayed import Meter, RelayedAnswer
 from pointsman.providers.express.responses import ResponsesMeter
+from pointsman.providers.parameters import Dropped
 from pointsman.providers.translated.defaults import NOT_THE_OPERATORS, read_defaults
+from pointsman.providers.versions import beta_headers, family_of
 
 __all__ = ["ANTHROPIC_MESSAGES", "OPENAI_RESPONSES", "NativeDialect", "NativeLane"]
 
@@ -39,19 +40,15 @@ class NativeDialect(msgspec.Struct, frozen=True):
         path: Below the deployment's address.
         meter: Makes the reader of one answer.
         write: A whole request in this dialect; here for the operator's fields, which are written in OpenAI's names.
-        versions: The headers of a client that this dialect's upstreams read, lower case.
     """
 
     path: bytes
     meter: Callable[[], Meter]
     write: Callable[[Call, str], bytes]
-    versions: frozenset[str]
 
 
-ANTHROPIC_MESSAGES: Final = NativeDialect(
-    b"/v1/messages", AnthropicMeter, write_messages, frozenset({"anthropic-beta", "anthropic-version"})
-)
-OPENAI_RESPONSES: Final = NativeDialect(b"/responses", ResponsesMeter, write_responses, frozenset({"openai-beta"}))
+ANTHROPIC_MESSAGES: Final = NativeDialect(b"/v1/messages", AnthropicMeter, write_messages)
+OPENAI_RESPONSES: Final = NativeDialect(b"/responses", ResponsesMeter, write_responses)
 
 
 class NativeLane:
@@ -70,36 +67,30 @@ class NativeLane:
         self._dialect = dialect
         self._model = msgspec.Raw(_encode(deployment.model))
         self._defaults = _written_defaults(deployment.pinned, dialect)
-        self._dropped = deployment.additional_drop_params
+        self._dropped = Dropped.of(deployment.additional_drop_params)
         self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
-        self._operators = {name.lower(): value for name, value in deployment.headers.items()}
+        self._beta = family_of(deployment)
+        self._own_headers = deployment.headers
 
     async def prepare(self, ask: Ask) -> None:
         """Nothing to find out."""
 
     def write(self, ask: Ask) -> Outbound:
-        """See the protocol."""
+        """See the protocol. What the request wants dropped goes before anything is added, the operator's at the end."""
         fields = ask.fields.copy()
+        if ask.rules is not None:
+            fields = Dropped.of(ask.rules.additional_drop_params).left_of(fields)
         fields["model"] = self._model
         for name, raw in self._defaults.items():
             fields.setdefault(name, raw)
-        for name in self._dropped:
-            fields.pop(name, None)
-        headers = self._headers(ask) if ask.versions else ()
+        if self._dropped:
+            fields = self._dropped.left_of(fields)
+        headers = beta_headers(ask.versions, self._beta, self._own_headers) if ask.versions else ()
         return Outbound(self._dialect.path, _encode(fields), headers=headers)
 
     def answer(self, ask: Ask) -> RelayedAnswer:
         """See the protocol."""
         return RelayedAnswer(ask=ask, key=self._key, meter=self._dialect.meter())
-
-    def _headers(self, ask: Ask) -> tuple[tuple[str, Secret], ...]:
-        """The client's choice of a version and, together with the operator's, of betas."""
-        headers = []
-        for name, value in ask.versions:
-            if name in self._dialect.versions:
-                operators = self._operators.get(name) if name.endswith("-beta") else None
-                headers.append((name, Secret(f"{operators.reveal()},{value}" if operators is not None else value)))
-        return tuple(headers)
 
 
 def _written_defaults(pinned: Mapping[str, msgspec.Raw], dialect: NativeDialect) -> dict[str, msgspec.Raw]:
