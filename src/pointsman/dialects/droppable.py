@@ -18,7 +18,8 @@ from pointsman.core.errors import Unsupported
 __all__ = ["HINTS", "SAMPLING", "demand_droppable", "without"]
 
 HINTS: Final = frozenset({
-    # Providers': bookkeeping and hints on speed, price or caching.
+    # Providers': bookkeeping, how they are to keep a conversation, and hints on speed, price or caching.
+    "client_metadata", "context_management", "diagnostics", "include", "inference_geo", "speed", "user_profile_id",
     "metadata", "prediction", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier",
     "store",
     # LiteLLM's: meant for the gateway.
