@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.json import encode
 
 from pointsman.core.eager import Inbox
 from pointsman.core.errors import Unreachable
@@ -63,12 +64,13 @@ class Emulated:
         return ExpressAnswer(ask)
 
 
-def ask() -> Ask:
-    return Ask(Operation.RESPONSES, "g", {"model": msgspec.Raw(b'"g"'), "input": msgspec.Raw(b'"hi"')})
+def ask(**more: Any) -> Ask:
+    fields = {"model": "g", "input": "hi", **more}
+    return Ask(Operation.RESPONSES, "g", {name: msgspec.Raw(encode(value)) for name, value in fields.items()})
 
 
-def path(lane: ResponsesLane) -> bytes:
-    one = ask()
+def path(lane: ResponsesLane, **more: Any) -> bytes:
+    one = ask(**more)
     if lane.prepares:
         asyncio.run(lane.prepare(one))
     written = lane.write(one)
@@ -117,3 +119,23 @@ def test_openai_itself_is_not_asked() -> None:
     sender = Sender()
     assert path(ResponsesLane(official, Emulated(), sender, FakeClock())) == b"/responses"
     assert sender.asked == []
+
+
+@pytest.mark.parametrize("base", ["http://x/v1", "https://api.openai.com/v1"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": [{"type": "custom", "name": "patch"}]},
+        {"tools": [{"type": "namespace", "name": "crew", "tools": []}]},
+        {"input": [{"type": "additional_tools", "tools": []}]},
+    ],
+)
+def test_tools_that_only_openai_has_go_over_the_chat_of_others(base: str, more: dict[str, Any]) -> None:
+    emulated = Emulated()
+    deployment = msgspec.structs.replace(DEPLOYMENT, api_base=base)
+    lane = ResponsesLane(deployment, emulated, Sender(400), FakeClock())
+    assert path(lane, **more) == (b"/chat/completions" if base.startswith("http:") else b"/responses")
+    assert emulated.prepared == (1 if base.startswith("http:") else 0)
+    assert path(lane, **more, previous_response_id="resp_1") == b"/responses"
+    assert path(lane, tools=[{"type": "function"}, {"type": "web_search"}]) == b"/responses"
+    assert path(lane, tools="odd") == b"/responses"

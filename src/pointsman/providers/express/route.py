@@ -2,6 +2,9 @@
 
 The question is a request for nothing: without a model and an input no server can begin to answer it, so it costs
 nothing, and what is wrong with it tells whether there is anybody to find that wrong.
+
+Servers other than OpenAI's that have the route know functions and tools of their own, but neither custom tools nor
+namespaces, without which Codex does not ask; such a request goes over the chat, where both are offered as functions.
 """
 
 from __future__ import annotations
@@ -34,10 +37,21 @@ _OFFICIAL_HOST: Final = "api.openai.com"
 _log: Final = logging.getLogger("pointsman.responses")
 
 
+_CONTINUING: Final = ("previous_response_id", "conversation")
+"""What leans on something that only the server has."""
+
+_OF_OPENAI: Final = frozenset({"custom", "namespace"})
+
+
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
 class _Reply(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
 
 
+_decode_kinds: Final = msgspec.json.Decoder(list[_Kind] | None).decode
 _decode_reply: Final = msgspec.json.Decoder(_Reply).decode
 
 
@@ -53,28 +67,33 @@ class ResponsesLane:
         self._deployment = deployment
         self._sender = sender
         self._clock = clock
-        self._has_route = urlsplit(deployment.api_base).hostname == _OFFICIAL_HOST
+        self._is_official = self._has_route = urlsplit(deployment.api_base).hostname == _OFFICIAL_HOST
         self._known_until = float("inf") if self._has_route else 0.0
 
     @property
     def prepares(self) -> bool:
         """Whether there is something to find out."""
-        return not self._is_known or (not self._has_route and self._emulated.prepares)
+        return not self._is_known or (self._emulated.prepares and not self._is_official)
 
     async def prepare(self, ask: Ask) -> None:
         """See the protocol. Of several requests at once each asks, which is rare and harms nobody."""
         if not self._is_known:
             await self._learn()
-        if not self._has_route and self._emulated.prepares:
+        if self._emulated.prepares and not self._relays(ask):
             await self._emulated.prepare(ask)
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
-        return self._native.write(ask) if self._has_route else self._emulated.write(ask)
+        return self._native.write(ask) if self._relays(ask) else self._emulated.write(ask)
 
     def answer(self, ask: Ask) -> Answer:
-        """See the protocol; a request that was written for the chat has been read as a call."""
-        return self._native.answer(ask) if ask.call is None else self._emulated.answer(ask)
+        """See the protocol."""
+        return self._native.answer(ask) if self._relays(ask) else self._emulated.answer(ask)
+
+    def _relays(self, ask: Ask) -> bool:
+        if self._is_official or not self._has_route:
+            return self._has_route
+        return any(name in ask.fields for name in _CONTINUING) or not _has_tools_of_openai(ask)
 
     @property
     def _is_known(self) -> bool:
@@ -95,6 +114,16 @@ class ResponsesLane:
             return _means_route(await put_question(self._sender, self._deployment, question, _ASKING_SECONDS))
         except UpstreamFailed:
             return None
+
+
+def _has_tools_of_openai(ask: Ask) -> bool:
+    """Whether a request offers tools that only OpenAI has; one that cannot be read is the server's to refuse."""
+    try:
+        kinds = _decode_kinds(ask.fields.get("tools", b"null"))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    offered = any(kind.type in _OF_OPENAI for kind in kinds or ())
+    return offered or b'"additional_tools"' in bytes(ask.fields.get("input", b""))
 
 
 def _means_route(reply: Told) -> bool | None:
