@@ -73,3 +73,25 @@ def test_a_task_with_tools(codex: Path, kind: str, model: str, tmp_path: Path) -
     assert ("file_change" in kinds) == known, run.told
     assert DONE in run.told
     assert {row["status"] for row in rows} == {"success"}
+
+
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+def test_a_call_of_a_tool_in_a_namespace_reaches_its_handler(codex: Path, kind: str, tmp_path: Path) -> None:
+    """Codex tells the model that there is no such agent: it knew whom to ask."""
+    prepare(tmp_path)
+    tool = "multi_agent_v1__close_agent"
+
+    def close_nobody(offered: set[str], results: int) -> tuple[str, Mapping[str, Any]] | None:
+        return (tool, {"target": "nobody"}) if tool in offered and not results else None
+
+    with (
+        agent(kind, close_nobody) as upstream,
+        Gateway.start({"model_list": [entry_for("coder", upstream)]}) as gateway,
+    ):
+        home = tmp_path / "home" / ".codex"
+        home.mkdir()
+        (home / "config.toml").write_text(CONFIG.format(model="coder", url=gateway.url), encoding="utf-8")
+        run = run_agent(codex, ["exec", *OPTIONS, "Close it."], tmp_path, {"POINTSMAN_KEY": gateway.master_key})
+        told = upstream.requests[-1].body
+    assert run.status == 0, run.told
+    assert b"invalid agent id nobody" in told, told[-2000:]

@@ -12,7 +12,7 @@ import msgspec
 
 from pointsman.core.errors import Broken, GatewayError, UpstreamFailed
 from pointsman.core.usage import Usage
-from pointsman.providers.express.pieces import BYTES_PER_TOKEN, SINGLE_EVENT_BYTES, PiecewiseAnswer, payload_of
+from pointsman.providers.express.pieces import BYTES_PER_TOKEN, PiecewiseAnswer, payload_of
 
 __all__ = ["Meter", "Metered", "RelayedAnswer"]
 
@@ -152,9 +152,8 @@ class RelayedAnswer(PiecewiseAnswer, eq=False, kw_only=True):
             if mark in data:
                 data = self._look_into(data)
                 break
-        size = len(data)
-        self._bytes += size
-        self._events += 1 if size < SINGLE_EVENT_BYTES else data.count(b"\ndata:")
+        self._bytes += len(data)
+        self._events += data.count(b"\n\n")
         self._last = data
         return data
 
