@@ -10,15 +10,17 @@ import msgspec
 from pointsman.catalog.models import ModelFacts
 from pointsman.config.sections import KeyBounds
 from pointsman.core.clock import Clock
+from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
+from pointsman.policies.principal import Principal
 from pointsman.providers.discovery.found import FoundHost
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
-__all__ = ["CountTokens", "InferencePath", "Office", "Readiness"]
+__all__ = ["CountTokens", "InferencePath", "Office", "Preview", "Readiness"]
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -51,6 +53,18 @@ async def _counts_nothing(
     return None
 
 
+class Preview(msgspec.Struct, frozen=True):
+    """A request to an upstream that is not sent: address, body as JSON, and headers with their secrets masked."""
+
+    url: str
+    body: msgspec.Raw
+    headers: tuple[tuple[str, str], ...]
+
+
+async def _no_preview(_caller: Principal, operation: Operation, _body: bytes) -> Preview:
+    raise Unsupported(f"{operation.value} cannot be shown here.")
+
+
 class Office(msgspec.Struct, frozen=True, kw_only=True):
     """The parts, put together by the assembly.
 
@@ -70,6 +84,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         own_keys: Whether who makes a key may choose it.
         list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
+        preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -94,4 +109,5 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     own_keys: bool = True
     list_wildcards: bool = False
     docs: bool = True
+    preview: Callable[[Principal, Operation, bytes], Awaitable[Preview]] = _no_preview
     inference_paths: tuple[InferencePath, ...] = ()

@@ -15,17 +15,23 @@ from pointsman.config.request_fields import FOR_THE_GATEWAY, RULES
 from pointsman.core.call import Call, Sampling
 from pointsman.core.errors import Unsupported
 
-__all__ = ["HINTS", "SAMPLING", "demand_droppable", "without"]
+__all__ = ["HINTS", "RUNNER_OPTIONS", "SAMPLING", "demand_droppable", "without"]
 
 HINTS: Final = frozenset({
     # Providers': bookkeeping, how they are to keep a conversation, and hints on speed, price or caching.
-    "client_metadata", "context_management", "diagnostics", "include", "inference_geo", "speed", "user_profile_id",
-    "metadata", "prediction", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier",
-    "store",
+    "cache_control", "client_metadata", "context_management", "diagnostics", "include", "inference_geo", "metadata",
+    "prediction", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier",
+    "service_tier", "speed", "store", "user_profile_id",
     # LiteLLM's: meant for the gateway.
     "cache", "priority", "prompt_id", "prompt_variables", "prompt_version", "timeout", "ttl",
 }) | FOR_THE_GATEWAY | RULES  # fmt: skip
 """Fields that change nothing about the answer, so an upstream that does not know them is not sent them."""
+
+RUNNER_OPTIONS: Final = frozenset({
+    "draft_num_predict", "keep_alive", "low_vram", "main_gpu", "num_batch", "num_ctx", "num_gpu", "num_keep",
+    "num_thread", "numa", "use_mlock", "use_mmap",
+})  # fmt: skip
+"""Ollama's options about how a model is run on the machine, which mean nothing where somebody else runs it."""
 
 SAMPLING: Final = frozenset(Sampling.__struct_fields__)
 """The sampling knobs, under the names that OpenAI has for them."""

@@ -10,6 +10,7 @@ import msgspec
 from pointsman.core.call import Call, Reasoning
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.openai_chat.errors import read_error
+from pointsman.dialects.openai_chat.knobs import refuse_or_drop
 from pointsman.dialects.openai_chat.replies import read_reply, write_reply
 from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
@@ -21,12 +22,6 @@ __all__ = ["OpenAIChatClient", "OpenAIChatFar"]
 _REASONERS: Final = ("o1", "o3", "o4", "gpt-5")
 """OpenAI's models that know the bound on the answer under its newer name only."""
 
-
-_HINTS: Final = frozenset({
-    "client_metadata", "context_management", "diagnostics", "include", "inference_geo", "speed", "user_profile_id",
-})  # fmt: skip
-"""Of other dialects: how their own provider is to keep and to account a conversation. OpenAI refuses what it does not
-know."""
 
 _OFFICIAL_HOST: Final = "api.openai.com"
 _EFFORTS: Final = ((1024, "low"), (4096, "medium"))
@@ -52,7 +47,12 @@ class OpenAIChatFar:
         """See the protocol."""
         call = without_foreign_tools(call, "openai_chat", drop_params=deployment.drop_params)
         demand_known_tools(call, "openai_chat")
-        call = _without_hints(call)
+        call = refuse_or_drop(
+            call,
+            drop_params=deployment.drop_params,
+            additional=deployment.additional_drop_params,
+            local=deployment.local,
+        )
         newer = deployment.provider == "openai" and deployment.model.startswith(_REASONERS)
         limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
         if call.reasoning is not None and urlsplit(deployment.api_base).hostname == _OFFICIAL_HOST:
@@ -63,13 +63,6 @@ class OpenAIChatFar:
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
         return Reading(SseFrames(), StreamReader(), read_reply, read_error)
-
-
-def _without_hints(call: Call) -> Call:
-    if _HINTS.isdisjoint(call.extra):
-        return call
-    extra = {name: raw for name, raw in call.extra.items() if name not in _HINTS}
-    return msgspec.structs.replace(call, extra=extra)
 
 
 def _as_effort(reasoning: Reasoning, *, reasons: bool) -> Reasoning | None:
