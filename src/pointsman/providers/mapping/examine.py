@@ -15,8 +15,8 @@ import msgspec
 
 from pointsman.core.content import Image, Message, Part, ToolResult
 from pointsman.core.errors import GatewayError
-from pointsman.core.upstream import Ask, Lane
-from pointsman.providers.express import ExpressLane
+from pointsman.core.upstream import Ask, Lane, Operation
+from pointsman.providers.express import ANTHROPIC_MESSAGES, ExpressLane, NativeLane
 from pointsman.providers.mapping.differences import Json, differences, leaves
 from pointsman.providers.mapping.parties import ClientParty, FarParty
 from pointsman.providers.mapping.probes import PIXEL, Kind, Probe
@@ -27,6 +27,7 @@ from pointsman.providers.translated.lane import TranslatedLane, read_call
 __all__ = ["Outcome", "Row", "examine", "examine_probe"]
 
 _MODEL: Final = "probe"
+_MESSAGES_STREAM: Final = b'data: {"type":"message_start"}\n\n'
 _FETCHED: Final = "The gateway fetches it, where the operator allows that."
 _TIMES: Final = ("_at", ".created", "_duration")
 """How fields end that tell of time, which may or may not have passed."""
@@ -130,6 +131,10 @@ def _send(client: ClientParty, far: FarParty, body: bytes) -> _Sent:
         outbound = express.write(ask)
         stream = express.answer(ask)
         told = [stream.feed(OPENAI_STREAM) + stream.end() if ask.stream else express.answer(ask).whole(far.sample)]
+        fetched = False
+    elif client.operation in far.express and client.operation is Operation.MESSAGES:
+        outbound = NativeLane(far.deployment, ANTHROPIC_MESSAGES).write(ask)
+        told = [_MESSAGES_STREAM if ask.stream else far.sample]  # as the upstream gave it
         fetched = False
     else:
         lane = TranslatedLane(client.side, far.far, far.deployment)

@@ -127,7 +127,7 @@ FAR_PARTIES: Final = (
     FarParty("openai", "OpenAI and compatible servers", None, _deployment("openai", "gpt-4.1"),
              OpenAIChatFar(), samples.OPENAI, frozenset({Operation.CHAT})),
     FarParty("anthropic", "Anthropic", "anthropic", _deployment("anthropic", "claude-sonnet-4-5"),
-             AnthropicFar(), samples.ANTHROPIC),
+             AnthropicFar(), samples.ANTHROPIC, frozenset({Operation.MESSAGES})),
     FarParty("gemini", "Gemini", "gemini", _deployment("gemini", "gemini-2.5-flash"), _GeminiFar(), samples.GEMINI),
     FarParty("ollama", "Ollama", "ollama", _deployment("ollama", "qwen3"), OllamaFar(), samples.OLLAMA, fetches=True),
 )  # fmt: skip
