@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.upstreams import FakeAnthropic, FakeOllama, FakeOpenAI
+from tests.upstreams import FakeAnthropic, FakeBedrock, FakeOllama, FakeOpenAI
 
-__all__ = ["anthropic_entry", "ollama_entry", "openai_entry"]
+__all__ = ["anthropic_entry", "bedrock_entry", "ollama_entry", "openai_entry"]
 
 
 def anthropic_entry(name: str, upstream: FakeAnthropic, **params: Any) -> dict[str, Any]:
@@ -44,3 +44,9 @@ def ollama_entry(
         "litellm_params": {"model": f"ollama_chat/{model}", "api_base": base, **params},
     }
     return {**entry, "model_info": info} if info else entry
+
+
+def bedrock_entry(name: str, upstream: FakeBedrock, model: str, **params: Any) -> dict[str, Any]:
+    """A ``model_list`` entry that goes to Amazon Bedrock."""
+    fields = {"aws_bedrock_runtime_endpoint": upstream.url, "aws_region_name": upstream.region, **params}
+    return {"model_name": name, "litellm_params": {"model": f"bedrock/{model}", **fields}}

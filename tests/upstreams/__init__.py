@@ -7,6 +7,7 @@ Start with :mod:`tests.upstreams.openai_server` and :mod:`tests.upstreams.ollama
 from __future__ import annotations
 
 from tests.upstreams.anthropic_server import FakeAnthropic
+from tests.upstreams.bedrock_server import FakeBedrock
 from tests.upstreams.blackhole import Blackhole
 from tests.upstreams.gate import Gate
 from tests.upstreams.ollama_models import OllamaModel
@@ -19,6 +20,7 @@ from tests.upstreams.reply import Reply
 __all__ = [
     "Blackhole",
     "FakeAnthropic",
+    "FakeBedrock",
     "FakeOllama",
     "FakeOpenAI",
     "Gate",

@@ -17,6 +17,7 @@ from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
 from pointsman.policies.principal import Principal
 from pointsman.providers.discovery.found import FoundHost
+from pointsman.providers.ollama import OllamaManagement
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
@@ -85,6 +86,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
         preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
+        ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -110,4 +112,5 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     list_wildcards: bool = False
     docs: bool = True
     preview: Callable[[Principal, Operation, bytes], Awaitable[Preview]] = _no_preview
+    ollama: OllamaManagement | None = None
     inference_paths: tuple[InferencePath, ...] = ()

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.assembly.access import read_access
+from pointsman.assembly.access import key_header, names_cloud_place, read_access, usual_base
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -20,6 +20,7 @@ from pointsman.core.errors import Misconfigured
 from pointsman.core.price import FREE
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Timeouts
+from pointsman.providers.long_tail import is_installed
 from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
 from pointsman.providers.transport import Origin
 from pointsman.routing.table import Pattern
@@ -41,11 +42,12 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class Configured(msgspec.Struct, frozen=True):
-    """What a ``model_list`` comes to."""
+    """What a ``model_list`` comes to. ``long_tail``: some of it is reached through LiteLLM's library."""
 
     deployments: tuple[Deployment, ...]
     patterns: tuple[Pattern, ...]
     skipped: tuple[LeftOut, ...]
+    long_tail: bool = False
 
 
 class _Skipped(Exception):
@@ -59,6 +61,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         Misconfigured: an entry contradicts itself (no address, a bad one, a price that is no number).
     """
     makers: list[_Maker] = []
+    long_tail = False
     patterns: list[Pattern] = []
     skipped: list[LeftOut] = []
     for number, entry in enumerate(settings.model_list):
@@ -69,6 +72,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         except _Skipped as reason:
             skipped.append(LeftOut(f"model_list[{number}]", entry.model_name, str(reason)))
             continue
+        long_tail = long_tail or maker.long_tail
         if is_pattern(entry.model_name):
             patterns.append(Pattern(entry.model_name, maker.expand))
         else:
@@ -78,7 +82,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         maker.deployment(maker.entry.model_name, maker.model, share)
         for maker, share in zip(makers, shares, strict=True)
     ]
-    return Configured(_numbered(deployments), tuple(patterns), tuple(skipped))
+    return Configured(_numbered(deployments), tuple(patterns), tuple(skipped), long_tail)
 
 
 class _Maker:
@@ -99,20 +103,34 @@ class _Maker:
             message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
             raise _Skipped(message + " with its api_base")
         self._provider: Provider = provider
-        base = params.api_base or provider.base_in(environment)
+        if provider.long_tail and not is_installed():
+            raise _Skipped(
+                f"{name} is served through LiteLLM's library; install it with: pip install 'pointsman[litellm]'"
+            )
+        self._access = read_access(params, provider, environment)
+        given = provider.completed(params.api_base) if params.api_base else provider.base_in(environment)
+        self._given_base = "" if given is None and provider.long_tail else given
+        base = self._base_of(self.model)
         if base is None:
             message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
-            raise Misconfigured(message, hint="Add litellm_params.api_base.")
-        Origin.parse(base)
+            set_or = f"Set {' and '.join(provider.needs)}, or a" if provider.needs else "A"
+            raise Misconfigured(message, hint=f"{set_or}dd litellm_params.api_base.")
+        if base:
+            Origin.parse(base)
+        self.long_tail = provider.long_tail
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
         self._base = base.rstrip("/")
-        self._access = read_access(params, provider, environment)
         key = provider.key_in(environment)
         self._key = params.api_key or (Secret(key) if key else None)
 
     def expand(self, name: str, captured: tuple[str, ...]) -> Deployment | None:
-        """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be."""
+        """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be.
+
+        Nor may a client choose where it is sent: a region or an account in the name is the operator's to write.
+        """
+        if any(names_cloud_place(self._access, part) for part in captured):
+            return None
         model = fill(self.model, captured) if is_pattern(self.model) else self.model
         return self.deployment(name, model) if self._is_meant(model) else None
 
@@ -122,6 +140,10 @@ class _Maker:
         A prompt for somebody's own ``llama3.2`` must not end at OpenAI because a prefix was forgotten.
         """
         return not self._guessed or self._catalog.facts("openai", model) is not None
+
+    def _base_of(self, model: str) -> str | None:
+        """The address: as it is given, or where a cloud has the model."""
+        return usual_base(self._access, model) if self._given_base is None else self._given_base
 
     def deployment(self, group: str, model: str, share: float = 1.0) -> Deployment:
         """The deployment that serves ``share`` of the requests for ``group`` with the upstream's ``model``."""
@@ -137,11 +159,11 @@ class _Maker:
             provider=provider.name,
             model=model,
             litellm_model=fill(params.model, (model,)) if is_pattern(params.model) else params.model,
-            api_base=self._base,
+            api_base=(self._base_of(model) or self._base).rstrip("/"),
             price=price,
             charges=price is not None and not price.is_free,
             api_key=self._key,
-            key_header=provider.key_header,
+            key_header=key_header(provider, self._base, model),
             access=self._access,
             headers={name: Secret(value) for name, value in provider.headers.items()} | _headers(entry),
             pinned={**params.pinned, **params.extra_body},
@@ -196,7 +218,7 @@ def _mode(info: ModelInfo, facts: ModelFacts, provider: Provider, model: str) ->
     """What the model is for: as the operator says, else as the catalogue does, else as its name does."""
     if info.mode:
         return info.mode
-    if facts.mode == "completion" and provider.native is not None:
+    if facts.mode == "completion" and provider.native == "ollama":
         return "chat"  # Ollama chats with every model; the catalogue speaks of an older interface of its
     return facts.mode or ("embedding" if embeds(model) else "chat")
 

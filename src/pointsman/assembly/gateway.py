@@ -39,12 +39,32 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
+from pointsman.providers.azure import azure_lane
+from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
 from pointsman.providers.express import ANTHROPIC_MESSAGES, NativeLane, ResponsesLane, TokenCounter
+from pointsman.providers.fitting import fitting_for
+from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
 from pointsman.providers.lanes import LaneBook, NativeLanes
+from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
-from pointsman.providers.translated import CLIENTS, AnthropicFar, OpenAIChatFar, translated_lane
+from pointsman.providers.ollama import (
+    ContextWindows,
+    OllamaFactsCache,
+    OllamaManagement,
+    OllamaServices,
+    management_hosts,
+    ollama_lane,
+)
+from pointsman.providers.tokens import TokenBook
+from pointsman.providers.translated import (
+    AnthropicFar,
+    CohereEmbeddingFar,
+    CohereFar,
+    OpenAIChatFar,
+    mistral_lane,
+    translated_lane,
+)
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -70,6 +90,7 @@ class Gateway:
         self.loaded = self._started_with = loaded
         self.clock = SYSTEM_CLOCK
         self.nursery = Nursery(_tell_failure)
+        self._library_calls = Nursery(_tell_failure)
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
         self.storage.reset_clock = reset_clock(loaded)
@@ -91,13 +112,14 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook({"ollama": self._ollama_lanes(), "anthropic": _anthropic_lane}, self._responses_lane),
+            lanes=LaneBook(self._native_lanes(), self._responses_lane),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
             clock=self.clock,
             manners=self._manners(loaded),
         )
+        self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS)
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
@@ -114,6 +136,7 @@ class Gateway:
         """
         gateway = cls(plan, load(plan.config_path, process_environment()))
         await gateway.storage.open()
+        gateway.reach_long_tail()
         if gateway.discovery is not None:
             gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
@@ -150,6 +173,7 @@ class Gateway:
                 break
             await asyncio.sleep(_CUT_SECONDS)
         await self.nursery.close()
+        await self._library_calls.close()
         self.transport.close()
         await self.storage.close()
 
@@ -180,6 +204,12 @@ class Gateway:
             _log.warning("%s: was changed; the change takes effect at the next start.", path)
         _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
 
+    def reach_long_tail(self) -> None:
+        """Begin to import LiteLLM's library, once something configured is served through it."""
+        if self.routes.needs_library and self.house.sender is self.transport:
+            silence = keepalive_seconds(self.loaded)
+            self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
+
     def _take_over(self, loaded: Loaded) -> None:
         self.loaded = loaded
         self.admission.settings = admission_settings(loaded)
@@ -188,6 +218,7 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.house.manners = self._manners(loaded)
         self.house.table = self.routes.table()
+        self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
 
@@ -226,6 +257,23 @@ class Gateway:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
 
+    def _native_lanes(self) -> dict[str, NativeLanes]:
+        """The lanes of providers with a dialect of their own, by its name."""
+        return {
+            "ollama": self._ollama_lanes(),
+            "anthropic": _anthropic_lane,
+            "bedrock": self._bedrock_lanes(),
+            "cohere": _cohere_lane,
+            "mistral": mistral_lane,
+            **self._cloud_lanes(),
+        }
+
+    def _bedrock_lanes(self) -> NativeLanes:
+        finder = KeyFinder(self.transport, lambda: AwsSurroundings.read(self.loaded.variables), self.clock)
+        keyring = AwsKeyring(finder.find, self.nursery, self.clock)
+        services = BedrockServices(keyring, self.media, self.transport, self.nursery, self.clock)
+        return lambda deployment, operation: bedrock_lane(deployment, operation, services)
+
     def _ollama_lanes(self) -> NativeLanes:
         windows = ContextWindows()
         services = OllamaServices(
@@ -236,11 +284,27 @@ class Gateway:
             on_truncation=self.truncations.tell,
             clock=self.clock,
         )
-        return lambda deployment, operation: ollama_lane(operation, deployment, services, CLIENTS)
+        return lambda deployment, operation: ollama_lane(operation, deployment, services)
+
+    def _ollama_hosts(self) -> dict[str, Deployment]:
+        urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
+        return management_hosts(self.house.table.deployments, urls)
+
+    def _cloud_lanes(self) -> dict[str, NativeLanes]:
+        book = TokenBook(self.transport, self.nursery, self.clock)
+        services = GoogleServices(self.media, book, self.clock)
+        return {
+            "azure": lambda deployment, operation: azure_lane(deployment, operation, book),
+            "gemini": lambda deployment, operation: gemini_lane(deployment, operation, services),
+            "vertex": lambda deployment, operation: vertex_lane(deployment, operation, services),
+        }
 
     def _responses_lane(self, deployment: Deployment, operation: Operation) -> Lane:
         return ResponsesLane(
-            deployment, translated_lane(operation, OpenAIChatFar(), deployment), self.transport, self.clock
+            deployment,
+            translated_lane(operation, OpenAIChatFar(fitting_for(deployment)), deployment),
+            self.transport,
+            self.clock,
         )
 
     def _manners(self, loaded: Loaded) -> Manners:
@@ -261,6 +325,10 @@ def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:
     if operation is Operation.MESSAGES:
         return NativeLane(deployment, ANTHROPIC_MESSAGES)
     return translated_lane(operation, AnthropicFar(), deployment)
+
+
+def _cohere_lane(deployment: Deployment, operation: Operation) -> Lane:
+    return translated_lane(operation, CohereFar(), deployment, embedding_far=CohereEmbeddingFar())
 
 
 def _audience(metrics: CallMetrics) -> Audience:

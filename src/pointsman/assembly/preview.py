@@ -11,7 +11,7 @@ import msgspec
 from pointsman.admin.office import Preview
 from pointsman.core.address import without_address
 from pointsman.core.errors import Unsupported
-from pointsman.core.exchange import ClientDialect, InferenceRoute
+from pointsman.core.exchange import ClientDialect
 from pointsman.core.upstream import Deployment, Operation, Outbound
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
@@ -42,7 +42,7 @@ async def preview(
         raise Unsupported(f"{operation.value} is not served here.", param="call_type")
     ask = dialect.read_ask(body, operation, None)
     deployment = choose(ask, caller, house)
-    lane = house.lanes.lane(InferenceRoute(ask.operation, dialect, operation.value), deployment)
+    lane = house.lanes.lane(ask.operation, deployment)
     if lane.prepares:
         await lane.prepare(ask)
     outbound = lane.write(ask)

@@ -41,11 +41,15 @@ class ClientDialect(Protocol):
 
 
 class InferenceRoute(msgspec.Struct, frozen=True):
-    """A path the gateway answers itself: its operation, dialect and name (for records and metrics)."""
+    """A path the gateway answers itself: its operation, dialect and name (for records and metrics).
+
+    ``key_in_query``: its clients may put the key into the URL.
+    """
 
     operation: Operation
     dialect: ClientDialect
     name: str
+    key_in_query: bool = False
 
 
 class RequestHead(msgspec.Struct):

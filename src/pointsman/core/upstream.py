@@ -22,7 +22,7 @@ from pointsman.core.rules import ParameterRules
 from pointsman.core.secret import Secret
 from pointsman.core.usage import Usage
 
-__all__ = ["Answer", "Ask", "Deployment", "Lane", "Operation", "Outbound", "Timeouts"]
+__all__ = ["Answer", "AnsweredHere", "Ask", "Deployment", "Lane", "Operation", "Outbound", "Timeouts"]
 
 
 _JSON: Final = b"application/json"
@@ -30,14 +30,27 @@ _POST: Final = b"POST"
 
 
 class Operation(Enum):
-    """What a client can ask of a model; the value is LiteLLM's ``call_type``."""
+    """What a client can ask of a model; the value is LiteLLM's ``call_type`` where it has one.
+
+    Of ``/api/generate`` there are two: a chat of one turn, and a completion where the prompt is to be taken as it is.
+    """
 
     CHAT = "acompletion"
     COMPLETION = "atext_completion"
     EMBEDDING = "aembedding"
     MESSAGES = "anthropic_messages"
     RESPONSES = "aresponses"
+    GEMINI_CHAT = "agenerate_content"
+    GEMINI_STREAM = "agenerate_content_stream"
+    GEMINI_ARRAY_STREAM = "gemini_array_stream"
+    GEMINI_EMBED = "gemini_embed_content"
+    GEMINI_BATCH_EMBED = "gemini_batch_embed_contents"
     OLLAMA_CHAT = "ollama_chat"
+    OLLAMA_GENERATE = "ollama_generate"
+    OLLAMA_COMPLETION = "ollama_completion"
+    OLLAMA_EMBED = "ollama_embed"
+    OLLAMA_EMBEDDINGS = "ollama_embeddings"
+    OLLAMA_LOAD = "ollama_load"
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -126,6 +139,14 @@ class Ask(msgspec.Struct):
         return msgspec.json.encode(self.fields)
 
 
+class AnsweredHere(Exception):
+    """Raised by a lane that has the answer itself, so that no upstream is asked; ``body`` is the client's."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = body
+
+
 class Outbound(msgspec.Struct, frozen=True):
     """A request ready to be sent: path and query below the deployment's ``api_base``, and the body.
 
@@ -140,9 +161,9 @@ class Outbound(msgspec.Struct, frozen=True):
     method: bytes = _POST
 
     @property
-    def is_particular(self) -> bool:
-        """Whether its head serves no other request."""
-        return bool(self.headers) or self.content_type != _JSON or self.method != _POST
+    def is_unusual(self) -> bool:
+        """Whether it does not post JSON, as nearly all requests do."""
+        return self.content_type is not _JSON or self.method is not _POST
 
 
 class Answer(Protocol):
@@ -217,6 +238,7 @@ class Lane(Protocol):
         """The upstream request.
 
         Raises:
+            AnsweredHere: none is needed.
             Malformed, Unsupported: the request cannot be expressed; the message names the field.
         """
         ...

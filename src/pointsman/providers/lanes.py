@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from pointsman.core.exchange import InferenceRoute
 from pointsman.core.upstream import Deployment, Lane, Operation
-from pointsman.providers.express import ExpressLane
+from pointsman.providers.express import ExpressLane, plain_way
+from pointsman.providers.fitting import fitting_for
 from pointsman.providers.registry import find_provider
-from pointsman.providers.translated import OpenAIChatFar, translated_lane
+from pointsman.providers.translated import (
+    COMPLETION_CLIENTS,
+    OpenAIChatFar,
+    OpenAIEmbeddingFar,
+    TranslatedCompletionLane,
+    has_newer_limit,
+    translated_lane,
+)
 
 __all__ = ["LaneBook", "NativeLanes"]
 
@@ -33,13 +40,13 @@ class LaneBook:
         self._responses = responses
         self._known: dict[tuple[str, str], tuple[Deployment, Lane]] = {}
 
-    def lane(self, route: InferenceRoute, deployment: Deployment) -> Lane:
+    def lane(self, operation: Operation, deployment: Deployment) -> Lane:
         """The lane."""
-        key = (deployment.id, route.operation._value_)  # an Enum is hashed slowly
+        key = (deployment.id, operation._value_)  # an Enum is hashed slowly
         known = self._known.get(key)
         if known is not None and known[0] is deployment:
             return known[1]
-        lane = self._make(deployment, route.operation)
+        lane = self._make(deployment, operation)
         if len(self._known) >= _LANES_MAX:
             self._known.clear()
         self._known[key] = (deployment, lane)
@@ -49,8 +56,16 @@ class LaneBook:
         provider = find_provider(deployment.provider)
         if provider is not None and provider.native is not None:
             return self._native[provider.native](deployment, operation)
+        if operation is Operation.CHAT:
+            way = plain_way(deployment, operation, newer_limit=has_newer_limit(deployment))
+            return ExpressLane(deployment, operation, fitting_for(deployment), way=way)
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
         if operation is Operation.RESPONSES and self._responses is not None:
             return self._responses(deployment, operation)
-        return translated_lane(operation, OpenAIChatFar(), deployment)
+        completion_client = COMPLETION_CLIENTS.get(operation)
+        if completion_client is not None:
+            return TranslatedCompletionLane(completion_client, deployment)
+        return translated_lane(
+            operation, OpenAIChatFar(fitting_for(deployment)), deployment, embedding_far=OpenAIEmbeddingFar()
+        )

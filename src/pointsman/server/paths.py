@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from pointsman.core.exchange import ClientDialect, InferenceRoute
 from pointsman.core.upstream import Operation
@@ -14,16 +14,29 @@ __all__ = ["PathTable"]
 _OPENAI: Final = (b"", b"/v1", b"/openai", b"/openai/v1")
 _OLLAMA: Final = (b"/api",)
 _ANTHROPIC: Final = (b"/v1", b"/anthropic/v1")
-_OPERATIONS: Final = {
-    "/chat/completions": (Operation.CHAT, _OPENAI),
-    "/completions": (Operation.COMPLETION, _OPENAI),
-    "/embeddings": (Operation.EMBEDDING, _OPENAI),
-    "/responses": (Operation.RESPONSES, _OPENAI),
-    "/messages": (Operation.MESSAGES, _ANTHROPIC),
-    "/chat": (Operation.OLLAMA_CHAT, _OLLAMA),
-}
+_OPERATIONS: Final = (
+    ("/chat/completions", Operation.CHAT, _OPENAI),
+    ("/completions", Operation.COMPLETION, _OPENAI),
+    ("/embeddings", Operation.EMBEDDING, _OPENAI),
+    ("/responses", Operation.RESPONSES, _OPENAI),
+    ("/messages", Operation.MESSAGES, _ANTHROPIC),
+    ("/chat", Operation.OLLAMA_CHAT, _OLLAMA),
+    ("/generate", Operation.OLLAMA_GENERATE, _OLLAMA),
+    ("/embed", Operation.OLLAMA_EMBED, _OLLAMA),
+    ("/embeddings", Operation.OLLAMA_EMBEDDINGS, _OLLAMA),
+)
 """What the last part of a path asks for, and the first parts that it may have."""
+
 _MODEL_PREFIXES: Final = (b"/openai/deployments/", b"/engines/", b"/v1/engines/")
+_GEMINI_PREFIXES: Final = (b"/v1beta/", b"/v1/", b"/v1alpha/", b"/gemini/v1beta/", b"/gemini/v1/")
+_GEMINI_KINDS: Final = (b"models/", b"tunedModels/")
+_GEMINI_VERBS: Final = {
+    "generateContent": Operation.GEMINI_CHAT,
+    "streamGenerateContent": Operation.GEMINI_STREAM,
+    "embedContent": Operation.GEMINI_EMBED,
+    "batchEmbedContents": Operation.GEMINI_BATCH_EMBED,
+}
+"""What follows the model in a path of Gemini's, behind a colon: https://ai.google.dev/api."""
 
 
 class PathTable:
@@ -32,14 +45,26 @@ class PathTable:
     def __init__(self, dialects: Mapping[Operation, ClientDialect]) -> None:
         self._static: dict[bytes, InferenceRoute] = {}
         suffixes: list[tuple[bytes, InferenceRoute]] = []
-        for suffix, (operation, prefixes) in _OPERATIONS.items():
+        for suffix, operation, prefixes in _OPERATIONS:
             if operation not in dialects:
                 continue
-            route = InferenceRoute(operation, dialects[operation], suffix)
+            name = f"/api{suffix}" if prefixes is _OLLAMA else suffix
+            route = InferenceRoute(operation, dialects[operation], name)
             self._static.update({prefix + suffix.encode(): route for prefix in prefixes})
             if prefixes is _OPENAI:
                 suffixes.append((suffix.encode(), route))
         self._suffixes = tuple(suffixes)
+        self._verbs = {
+            verb: InferenceRoute(operation, dialects[operation], f":{verb}", key_in_query=True)
+            for verb, operation in _GEMINI_VERBS.items()
+            if operation in dialects
+        }
+        array = Operation.GEMINI_ARRAY_STREAM
+        self._array_stream = (
+            InferenceRoute(array, dialects[array], ":streamGenerateContent", key_in_query=True)
+            if array in dialects
+            else None
+        )
 
     @property
     def documented(self) -> tuple[tuple[str, Operation], ...]:
@@ -50,14 +75,19 @@ class PathTable:
             for prefix in _MODEL_PREFIXES
             for suffix, route in self._suffixes
         ]
-        return (*static, *named)
+        gemini = [
+            (f"{prefix.decode()}models/{{model}}:{verb}", route.operation)
+            for prefix in _GEMINI_PREFIXES
+            for verb, route in self._verbs.items()
+        ]
+        return (*static, *named, *gemini)
 
     def find(self, target: bytes) -> tuple[InferenceRoute, str | None] | None:
         """The route of a request target and the model named in its path, or None: not ours."""
         route = self._static.get(target)
         if route is not None:
             return route, None
-        path = target.partition(b"?")[0]
+        path, _, query = target.partition(b"?")
         if path.startswith((b"http://", b"https://")):
             path = b"/" + path.split(b"/", 3)[-1]
         route = self._static.get(path)
@@ -66,10 +96,33 @@ class PathTable:
         for prefix in _MODEL_PREFIXES:
             if path.startswith(prefix):
                 return self._with_model(path[len(prefix) :])
-        return None
+        return self._of_gemini(path, query)
 
     def _with_model(self, rest: bytes) -> tuple[InferenceRoute, str | None] | None:
         for suffix, route in self._suffixes:
             if rest.endswith(suffix) and len(rest) > len(suffix):
                 return route, unquote(rest[: -len(suffix)].decode("latin-1"))
         return None
+
+    def _of_gemini(self, path: bytes, query: bytes) -> tuple[InferenceRoute, str | None] | None:
+        """Google's SDK writes the colon as ``%3A`` where it stands in what it takes for a model's name."""
+        for prefix in _GEMINI_PREFIXES:
+            if not path.startswith(prefix):
+                continue
+            rest = path[len(prefix) :]
+            if not rest.startswith(_GEMINI_KINDS):
+                continue
+            model, _, verb = unquote(rest.decode("latin-1")).rpartition(":")
+            route = self._verbs.get(verb)
+            model = model.removeprefix("models/")
+            if route is None or not model:
+                return None
+            if route.operation is Operation.GEMINI_STREAM and not _wants_events(query):
+                route = self._array_stream or route
+            return route, model
+        return None
+
+
+def _wants_events(query: bytes) -> bool:
+    said = parse_qs(query.decode("latin-1")).get("alt", [""])
+    return said[-1].lower() == "sse"

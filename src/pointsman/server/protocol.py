@@ -24,7 +24,7 @@ from pointsman.core.limits import (
     LINGER_SECONDS,
 )
 from pointsman.lifecycle.serve import serve
-from pointsman.policies.keyring import bare_key
+from pointsman.policies.keyring import bare_key, query_key
 from pointsman.server.gate import EXPECT_RANK as _EXPECT
 from pointsman.server.gate import LENGTH_RANK as _LENGTH
 from pointsman.server.gate import ORIGIN_RANK as _ORIGIN
@@ -408,6 +408,8 @@ class InferenceProtocol(HttpToolsProtocol):
             elif rank == _EXPECT:
                 self.expect_100_continue = value.lower() == b"100-continue"
         self._key = bare_key(key)
+        if not key and self._route is not None and self._route.key_in_query:
+            self._key = query_key(self.url.partition(b"?")[2])
         if announced > gate.body_bytes_max:
             self._refused = self._too_large()
         elif announced > EARLY_AUTHENTICATION_BYTES or announced < 0:

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Malformed
-from pointsman.core.exchange import InferenceRoute
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Operation
-from pointsman.dialects.openai_fields import OpenAIDialect, read_ask
+from pointsman.dialects.openai_fields import read_ask
 from pointsman.policies.parameters import take_rules
 from pointsman.providers import lanes as lanes_module
-from pointsman.providers.express import ExpressLane
+from pointsman.providers.express import ExpressLane, ExpressWay
 from pointsman.providers.lanes import LaneBook
+from pointsman.providers.tokens import FixedCredential
 
 PLAIN = Deployment(
     id="d", group="public", provider="openai", model="real-model", litellm_model="openai/real-model",
@@ -157,17 +157,14 @@ def test_the_answer_knows_the_key_that_must_not_be_told() -> None:
 
 # -- the book of lanes -----------------------------------------------------------------------------------
 
-ROUTE = InferenceRoute(Operation.CHAT, OpenAIDialect(), "/chat/completions")
-EMBEDDINGS = InferenceRoute(Operation.EMBEDDING, OpenAIDialect(), "/embeddings")
-
 
 def test_a_deployment_has_one_lane_per_operation_and_a_changed_one_a_new_lane() -> None:
     book = LaneBook({})
-    lane = book.lane(ROUTE, PLAIN)
-    assert book.lane(ROUTE, PLAIN) is lane
-    assert book.lane(EMBEDDINGS, PLAIN) is not lane
+    lane = book.lane(Operation.CHAT, PLAIN)
+    assert book.lane(Operation.CHAT, PLAIN) is lane
+    assert book.lane(Operation.EMBEDDING, PLAIN) is not lane
     changed = msgspec.structs.replace(PLAIN, model="newer")
-    assert book.lane(ROUTE, changed) is not lane
+    assert book.lane(Operation.CHAT, changed) is not lane
 
 
 def test_a_provider_with_a_dialect_of_its_own_gets_its_own_lane() -> None:
@@ -179,7 +176,7 @@ def test_a_provider_with_a_dialect_of_its_own_gets_its_own_lane() -> None:
 
     book = LaneBook({"ollama": native})
     for provider in ("ollama", "ollama_chat", "openai", "nobody-knows"):
-        book.lane(ROUTE, msgspec.structs.replace(PLAIN, id=provider, provider=provider))
+        book.lane(Operation.CHAT, msgspec.structs.replace(PLAIN, id=provider, provider=provider))
     assert made == [("ollama", Operation.CHAT), ("ollama_chat", Operation.CHAT)]
 
 
@@ -187,7 +184,7 @@ def test_lanes_of_ever_new_deployments_do_not_fill_the_memory(monkeypatch: pytes
     monkeypatch.setattr(lanes_module, "_LANES_MAX", 8)
     book = LaneBook({})
     for number in range(50):
-        book.lane(ROUTE, msgspec.structs.replace(PLAIN, id=str(number)))
+        book.lane(Operation.CHAT, msgspec.structs.replace(PLAIN, id=str(number)))
         assert len(book._known) <= 8
 
 
@@ -222,3 +219,20 @@ def test_openais_beta_features_are_sent_on_and_nobody_elses() -> None:
     ask.versions = (("anthropic-beta", "a"), ("openai-beta", "b=1"))
     headers = ExpressLane(PLAIN, Operation.CHAT).write(ask).headers
     assert [(name, value.reveal()) for name, value in headers] == [("openai-beta", "b=1")]
+
+
+async def test_a_way_of_its_own_has_its_paths_its_model_and_its_credential() -> None:
+    credential = FixedCredential(Secret("t"))
+    way = ExpressWay(b"/whole", b"/streamed", "theirs", credential, newer_limit=True)
+    lane = ExpressLane(PLAIN, Operation.CHAT, way=way)
+    whole, streamed = (
+        lane.write(read_ask(chat(max_tokens=5, stream=stream), Operation.CHAT, None)) for stream in (False, True)
+    )
+    assert lane.prepares
+    await lane.prepare(read_ask(chat(), Operation.CHAT, None))
+    assert (whole.path, streamed.path) == (b"/whole", b"/streamed")
+    assert whole.headers is streamed.headers and whole.headers[0][1].reveal() == "Bearer t"
+    expected = {**CHAT, "model": "theirs", "stream": False, "max_completion_tokens": 5}
+    assert json.loads(whole.body) == expected
+    both = lane.write(read_ask(chat(max_tokens=5, max_completion_tokens=6), Operation.CHAT, None))
+    assert json.loads(both.body)["max_completion_tokens"] == 6 and "max_tokens" not in json.loads(both.body)

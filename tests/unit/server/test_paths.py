@@ -53,10 +53,47 @@ def test_what_is_not_ours_is_somebody_elses(target: bytes) -> None:
     assert TABLE.find(target) is None
 
 
+@pytest.mark.parametrize("prefix", ["/v1beta/", "/v1/", "/v1alpha/", "/gemini/v1beta/", "/gemini/v1/"])
+@pytest.mark.parametrize("form", ["models/{}:{}", "models/{}%3A{}"])
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "org/model", "llama3.1:8b"])
+def test_geminis_verbs_follow_the_model(prefix: str, form: str, model: str) -> None:
+    for verb, query, operation in (
+        ("generateContent", "", Operation.GEMINI_CHAT),
+        ("generateContent", "?key=k", Operation.GEMINI_CHAT),
+        ("streamGenerateContent", "?alt=sse", Operation.GEMINI_STREAM),
+        ("streamGenerateContent", "?key=k&alt=SSE", Operation.GEMINI_STREAM),
+        ("streamGenerateContent", "", Operation.GEMINI_ARRAY_STREAM),
+        ("streamGenerateContent", "?alt=json", Operation.GEMINI_ARRAY_STREAM),
+        ("embedContent", "", Operation.GEMINI_EMBED),
+        ("batchEmbedContents", "", Operation.GEMINI_BATCH_EMBED),
+    ):
+        found = TABLE.find((prefix + form.format(model, verb) + query).encode())
+        assert found is not None and (found[0].operation, found[1]) == (operation, model)
+
+
+def test_a_tuned_model_keeps_its_kind() -> None:
+    found = TABLE.find(b"/v1beta/tunedModels/mine:generateContent")
+    assert found is not None and found[1] == "tunedModels/mine"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/v1beta/models/m:countTokens",
+        b"/v1beta/models/m",
+        b"/v1beta/models/:generateContent",
+        b"/v1beta/m:generateContent",
+    ],
+)
+def test_other_paths_of_geminis_are_somebody_elses(target: bytes) -> None:
+    assert TABLE.find(target) is None
+
+
 def test_what_is_documented_is_what_is_found() -> None:
     documented = TABLE.documented
-    assert len(documented) == len(set(documented)) == 4 * 4 + 2 + 1 + 3 * 4
+    assert len(documented) == len(set(documented)) == 4 * 4 + 2 + 4 + 3 * 4 + 5 * 4
     for path, operation in documented:
         found = TABLE.find(path.replace("{model}", "m").encode())
-        assert found is not None and found[0].operation is operation
+        array = operation is Operation.GEMINI_STREAM  # asked without alt=sse
+        assert found is not None and found[0].operation is (Operation.GEMINI_ARRAY_STREAM if array else operation)
         assert found[1] == ("m" if "{model}" in path else None)

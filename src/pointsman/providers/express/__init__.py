@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from pointsman.providers.express.counting import TokenCounter
-from pointsman.providers.express.lane import ExpressLane
+from pointsman.providers.express.lane import ExpressLane, ExpressWay, plain_way
 from pointsman.providers.express.native import ANTHROPIC_MESSAGES, OPENAI_RESPONSES, NativeLane
 from pointsman.providers.express.route import ResponsesLane
 
-__all__ = ["ANTHROPIC_MESSAGES", "OPENAI_RESPONSES", "ExpressLane", "NativeLane", "ResponsesLane", "TokenCounter"]
+__all__ = [
+    "ANTHROPIC_MESSAGES",
+    "OPENAI_RESPONSES",
+    "ExpressLane",
+    "ExpressWay",
+    "NativeLane",
+    "ResponsesLane",
+    "TokenCounter",
+    "plain_way",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -25,7 +26,8 @@ _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class PiecewiseAnswer(msgspec.Struct, eq=False):
     """The part of an :class:`~pointsman.core.upstream.Answer` that no dialect changes.
 
-    ``key`` is the upstream's, should it echo it in an error. ``_events`` and ``_bytes`` count what was relayed.
+    ``key`` is the upstream's, should it echo it in an error. ``on_error`` is told the status of an error
+    answer. ``_events`` and ``_bytes`` count what was relayed.
     """
 
     ask: Ask
@@ -33,6 +35,7 @@ class PiecewiseAnswer(msgspec.Struct, eq=False):
     content_type: bytes = b""
     usage: Usage = NO_USAGE
     error: GatewayError | None = None
+    on_error: Callable[[int], None] | None = None
     _carry: list[bytes] = msgspec.field(default_factory=list)
     _carry_bytes: int = 0
     _events: int = 0
@@ -40,6 +43,8 @@ class PiecewiseAnswer(msgspec.Struct, eq=False):
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """See the protocol."""
+        if self.on_error is not None:
+            self.on_error(status)
         error = self._failure(status, body)
         if retry_after is not None:
             error.retry_after = retry_after

@@ -4,23 +4,73 @@ from __future__ import annotations
 
 from pointsman.providers.translated.answer import TranslatedAnswer
 from pointsman.providers.translated.anthropic import AnthropicFar
-from pointsman.providers.translated.clients import CLIENTS, translated_lane
-from pointsman.providers.translated.lane import TranslatedLane, read_call
-from pointsman.providers.translated.openai import OpenAIChatClient, OpenAIChatFar
+from pointsman.providers.translated.clients import CLIENTS, COMPLETION_CLIENTS, EMBEDDING_CLIENTS, translated_lane
+from pointsman.providers.translated.cohere import CohereEmbeddingFar, CohereFar
+from pointsman.providers.translated.completions import (
+    CompletionClient,
+    OpenAICompletionClient,
+    TranslatedCompletionLane,
+    read_completion_call,
+)
+from pointsman.providers.translated.embeddings import (
+    EmbeddingAnswer,
+    EmbeddingClient,
+    EmbeddingFar,
+    EmbeddingReading,
+    read_embedding_call,
+)
+from pointsman.providers.translated.gemini import GeminiEmbeddingFar, GeminiFar
+from pointsman.providers.translated.images import image_preparation
+from pointsman.providers.translated.lane import Preparation, TranslatedLane, read_call
+from pointsman.providers.translated.loads import read_load_request
+from pointsman.providers.translated.mistral import MistralFar, mistral_lane
+from pointsman.providers.translated.openai import (
+    OpenAIChatClient,
+    OpenAIChatFar,
+    OpenAIEmbeddingClient,
+    OpenAIEmbeddingFar,
+    has_newer_limit,
+)
 from pointsman.providers.translated.sides import ClientSide, FarSide, Reading, SseFrames, Writing
+from pointsman.providers.translated.signed import SignedEmbeddingFar, SignedFar
 
 __all__ = [
     "CLIENTS",
+    "COMPLETION_CLIENTS",
+    "EMBEDDING_CLIENTS",
     "AnthropicFar",
     "ClientSide",
+    "CohereEmbeddingFar",
+    "CohereFar",
+    "CompletionClient",
+    "EmbeddingAnswer",
+    "EmbeddingClient",
+    "EmbeddingFar",
+    "EmbeddingReading",
     "FarSide",
+    "GeminiEmbeddingFar",
+    "GeminiFar",
+    "MistralFar",
     "OpenAIChatClient",
     "OpenAIChatFar",
+    "OpenAICompletionClient",
+    "OpenAIEmbeddingClient",
+    "OpenAIEmbeddingFar",
+    "Preparation",
     "Reading",
+    "SignedEmbeddingFar",
+    "SignedFar",
     "SseFrames",
     "TranslatedAnswer",
+    "TranslatedCompletionLane",
     "TranslatedLane",
     "Writing",
+    "has_newer_limit",
+    "image_preparation",
+    "mistral_lane",
     "read_call",
+    "read_completion_call",
+    "read_embedding_call",
+    "read_load_request",
     "translated_lane",
 ]

@@ -1,26 +1,45 @@
-"""The sides of OpenAI's chat dialect."""
+"""The sides of OpenAI's dialects of chats and embeddings."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from pointsman.core.call import Call, Reasoning
+from pointsman.core.call import Call, EmbeddingCall, Reasoning
+from pointsman.core.reply import Embeddings
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.openai_chat.errors import read_error
 from pointsman.dialects.openai_chat.knobs import refuse_or_drop
 from pointsman.dialects.openai_chat.replies import read_reply, write_reply
 from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
+from pointsman.dialects.openai_extras import embeddings as embedding_words
+from pointsman.providers.fitting import Fitting
+from pointsman.providers.translated.embeddings import EmbeddingReading
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
 from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
 
-__all__ = ["OpenAIChatClient", "OpenAIChatFar"]
+__all__ = ["OpenAIChatClient", "OpenAIChatFar", "OpenAIEmbeddingClient", "OpenAIEmbeddingFar", "has_newer_limit"]
 
-_REASONERS: Final = ("o1", "o3", "o4", "gpt-5")
-"""OpenAI's models that know the bound on the answer under its newer name only."""
+_REASONERS: Final = re.compile(r"o[1-9]\b|gpt-(?:[5-9]|1\d)\b|o_series/|gpt5_series/")
+_MAKERS: Final = frozenset({"openai", "azure"})
+_decode_name: Final = msgspec.json.Decoder(str).decode
+
+
+def has_newer_limit(deployment: Deployment) -> bool:
+    """Whether it is one of OpenAI's models that know the bound on the answer as ``max_completion_tokens`` only.
+
+    An Azure deployment has a name of its own, so the operator may say what it is, as in LiteLLM: by its ``base_model``,
+    or as ``azure/o_series/name`` and ``azure/gpt5_series/name``.
+    """
+    if deployment.provider not in _MAKERS:
+        return False
+    base = deployment.told.get("base_model")
+    names = (deployment.model,) if base is None else (deployment.model, _decode_name(base).rpartition("/")[2])
+    return any(_REASONERS.match(name) for name in names)
 
 
 _OFFICIAL_HOST: Final = "api.openai.com"
@@ -41,7 +60,20 @@ class OpenAIChatClient:
 
 
 class OpenAIChatFar:
-    """See :class:`pointsman.providers.translated.sides.FarSide`; for every server that speaks this dialect."""
+    """See :class:`pointsman.providers.translated.sides.FarSide`; for every server that speaks this dialect.
+
+    Args:
+        fitting: For services with habits of their own.
+        path: Where it takes chats, below the deployment's ``api_base``.
+        model: What the body calls the model, where that is not the deployment's.
+    """
+
+    def __init__(
+        self, fitting: Fitting | None = None, *, path: bytes = b"/chat/completions", model: str | None = None
+    ) -> None:
+        self._fitting = fitting
+        self._path = path
+        self._model = model
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
@@ -53,12 +85,12 @@ class OpenAIChatFar:
             additional=deployment.additional_drop_params,
             local=deployment.local,
         )
-        newer = deployment.provider == "openai" and deployment.model.startswith(_REASONERS)
+        newer = has_newer_limit(deployment)
         limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
         if call.reasoning is not None and urlsplit(deployment.api_base).hostname == _OFFICIAL_HOST:
             call = msgspec.structs.replace(call, reasoning=_as_effort(call.reasoning, reasons=newer))
-        body = write_request(call, deployment.model, include_usage=True, limit_field=limit_field)
-        return Outbound(b"/chat/completions", body)
+        body = write_request(call, self._model or deployment.model, include_usage=True, limit_field=limit_field)
+        return Outbound(self._path, body if self._fitting is None else self._fitting.rewrite(body))
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
@@ -73,3 +105,37 @@ def _as_effort(reasoning: Reasoning, *, reasons: bool) -> Reasoning | None:
         return None
     bound = reasoning.budget_tokens
     return Reasoning(next((word for most, word in _EFFORTS if bound <= most), "high"))
+
+
+class OpenAIEmbeddingClient:
+    """See :class:`.embeddings.EmbeddingClient`."""
+
+    def read(self, ask: Ask) -> EmbeddingCall:
+        """See the protocol."""
+        return embedding_words.read_request(ask.body(), ask.model)
+
+    def write(self, embeddings: Embeddings, call: EmbeddingCall) -> bytes:
+        """See the protocol."""
+        return embedding_words.write_reply(embeddings, call)
+
+
+class OpenAIEmbeddingFar:
+    """See :class:`.embeddings.EmbeddingFar`; for every server that speaks this dialect.
+
+    Args:
+        path: Where it takes texts to embed, below the deployment's ``api_base``.
+        model: What the body calls the model, where that is not the deployment's.
+    """
+
+    def __init__(self, path: bytes = b"/embeddings", *, model: str | None = None) -> None:
+        self._path = path
+        self._model = model
+
+    def write(self, call: EmbeddingCall, deployment: Deployment) -> Outbound:
+        """See the protocol."""
+        return Outbound(self._path, embedding_words.write_request(call, self._model or deployment.model))
+
+    def reading(self, call: EmbeddingCall, deployment: Deployment) -> EmbeddingReading:
+        """See the protocol."""
+        count = len(call.inputs)
+        return EmbeddingReading(lambda body: embedding_words.read_reply(body, count), read_error)
