@@ -42,12 +42,12 @@ from pointsman.policies.keyring import Keyring
 from pointsman.providers.azure import azure_lane
 from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
-from pointsman.providers.express import ANTHROPIC_MESSAGES, NativeLane, ResponsesLane, TokenCounter
 from pointsman.providers.fitting import fitting_for
 from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
+from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane, ResponsesLane, TokenCounter
 from pointsman.providers.ollama import (
     ContextWindows,
     OllamaFactsCache,

@@ -15,9 +15,9 @@ from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.core.upstream import Ask, Operation
 from pointsman.core.usage import Usage
 from pointsman.dialects.anthropic_messages.grammar import violations
-from pointsman.providers.express.anthropic import AnthropicMeter
-from pointsman.providers.express.relayed import RelayedAnswer
-from pointsman.providers.express.responses import ResponsesMeter
+from pointsman.providers.native.anthropic import AnthropicMeter
+from pointsman.providers.native.relayed import RelayedAnswer
+from pointsman.providers.native.responses import ResponsesMeter
 from tests.upstreams.anthropic_server import message, message_events
 
 WORDS = st.sampled_from(

@@ -13,8 +13,8 @@ from pointsman.core.eager import Inbox
 from pointsman.core.errors import Unreachable
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
-from pointsman.providers.express.relayed import RelayedAnswer
-from pointsman.providers.express.route import FALLBACK_SECONDS, KNOWN_SECONDS, ResponsesLane
+from pointsman.providers.native.relayed import RelayedAnswer
+from pointsman.providers.native.route import FALLBACK_SECONDS, KNOWN_SECONDS, ResponsesLane
 from tests.unit.providers.scripted import FakeClock
 
 DEPLOYMENT = Deployment(

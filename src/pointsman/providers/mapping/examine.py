@@ -16,11 +16,12 @@ import msgspec
 from pointsman.core.content import Image, Message, Part, ToolResult
 from pointsman.core.errors import GatewayError
 from pointsman.core.upstream import Ask, Lane, Operation
-from pointsman.providers.express import ANTHROPIC_MESSAGES, ExpressLane, NativeLane
+from pointsman.providers.express import ExpressLane
 from pointsman.providers.mapping.differences import Json, differences, leaves
 from pointsman.providers.mapping.parties import ClientParty, FarParty
 from pointsman.providers.mapping.probes import PIXEL, Kind, Probe
 from pointsman.providers.mapping.samples import EVENTS, OPENAI_STREAM
+from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane
 from pointsman.providers.translated.images import has_remote_images
 from pointsman.providers.translated.lane import TranslatedLane, read_call
 

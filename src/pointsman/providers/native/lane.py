@@ -12,9 +12,9 @@ from pointsman.core.content import Message, Text
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.anthropic_messages.requests import write_request as write_messages
 from pointsman.dialects.openai_responses.requests import write_request as write_responses
-from pointsman.providers.express.anthropic import AnthropicMeter
-from pointsman.providers.express.relayed import Meter, RelayedAnswer
-from pointsman.providers.express.responses import ResponsesMeter
+from pointsman.providers.native.anthropic import AnthropicMeter
+from pointsman.providers.native.relayed import Meter, RelayedAnswer
+from pointsman.providers.native.responses import ResponsesMeter
 from pointsman.providers.parameters import Dropped
 from pointsman.providers.translated.defaults import NOT_THE_OPERATORS, read_defaults
 from pointsman.providers.versions import beta_headers, family_of

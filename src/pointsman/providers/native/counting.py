@@ -14,8 +14,8 @@ from pointsman.core.errors import UpstreamFailed
 from pointsman.core.flight import Sender
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.dialects.anthropic_messages.errors import read_error
-from pointsman.providers.express.native import ANTHROPIC_MESSAGES, NativeLane
-from pointsman.providers.express.question import put_question
+from pointsman.providers.native.lane import ANTHROPIC_MESSAGES, NativeLane
+from pointsman.providers.native.question import put_question
 from pointsman.providers.registry import find_provider
 
 __all__ = ["TokenCounter"]

@@ -16,7 +16,7 @@ from pointsman.core.usage import Usage
 from pointsman.dialects.openai_responses.answers import WireUsage
 from pointsman.dialects.openai_responses.errors import read_error, status_of, write_failure, write_stream_error
 from pointsman.dialects.openai_responses.response import read_usage
-from pointsman.providers.express.relayed import Metered
+from pointsman.providers.native.relayed import Metered
 
 __all__ = ["ResponsesMeter"]
 
@@ -53,7 +53,7 @@ _ENDINGS: Final = frozenset({"response.completed", "response.incomplete"})
 
 
 class ResponsesMeter:
-    """See :class:`pointsman.providers.express.relayed.Meter`."""
+    """See :class:`pointsman.providers.native.relayed.Meter`."""
 
     __slots__ = ("_created", "usage")
 

@@ -19,8 +19,8 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import UpstreamFailed
 from pointsman.core.flight import Sender
 from pointsman.core.upstream import Answer, Ask, Deployment, Lane, Outbound
-from pointsman.providers.express.native import OPENAI_RESPONSES, NativeLane
-from pointsman.providers.express.question import Told, put_question
+from pointsman.providers.native.lane import OPENAI_RESPONSES, NativeLane
+from pointsman.providers.native.question import Told, put_question
 
 __all__ = ["FALLBACK_SECONDS", "KNOWN_SECONDS", "ResponsesLane"]
 

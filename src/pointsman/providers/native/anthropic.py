@@ -15,7 +15,7 @@ from pointsman.core.usage import Usage
 from pointsman.dialects.anthropic_messages.envelope import UsageCount
 from pointsman.dialects.anthropic_messages.errors import read_error, status_of, write_stream_error
 from pointsman.dialects.anthropic_messages.types import WireUsage
-from pointsman.providers.express.relayed import Metered
+from pointsman.providers.native.relayed import Metered
 
 __all__ = ["AnthropicMeter"]
 
@@ -43,7 +43,7 @@ _decode: Final = msgspec.json.Decoder(_Event).decode
 
 
 class AnthropicMeter:
-    """See :class:`pointsman.providers.express.relayed.Meter`."""
+    """See :class:`pointsman.providers.native.relayed.Meter`."""
 
     __slots__ = ("_count", "_stopped")
 
