@@ -54,7 +54,7 @@ def pages() -> Mapping[str, str]:
     counts = []
     for client in CLIENT_PARTIES:
         sections = [f"# From {client.title}\n\n{MADE}\n\nWhat the words mean: [README](README.md).\n"]
-        for far in FAR_PARTIES:
+        for far in (one for one in FAR_PARTIES if one.serves(client)):
             rows = examine(client, far)
             tally = Counter(row.outcome for row in rows)
             counts.append(

@@ -235,5 +235,9 @@ def test_supported_params(house: House) -> None:
         answer = house.gateway.http("GET", f"/utils/supported_openai_params?model={model}")
         found = answer.json()["supported_openai_params"]
         assert has in found and lacks not in found
+    for model, has, lacks in (("gpt-4o", "logit_bias", "nothing"), ("anthropic/claude-sonnet-4-5", "thinking", "seed")):
+        answer = house.gateway.http("GET", f"/utils/supported_openai_params?model={model}")
+        found = answer.json()["supported_openai_params"]
+        assert has in found and lacks not in found
     unknown = house.gateway.http("GET", "/utils/supported_openai_params?model=nobody")
     assert unknown.status == 400 and "Could not map model=nobody" in unknown.error["message"]

@@ -85,8 +85,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         own_keys: Whether who makes a key may choose it.
         list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
-        preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
         ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
+        preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -111,6 +111,6 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     own_keys: bool = True
     list_wildcards: bool = False
     docs: bool = True
-    preview: Callable[[Principal, Operation, bytes], Awaitable[Preview]] = _no_preview
     ollama: OllamaManagement | None = None
+    preview: Callable[[Principal, Operation, bytes], Awaitable[Preview]] = _no_preview
     inference_paths: tuple[InferencePath, ...] = ()

@@ -50,8 +50,8 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             own_keys=not general.disable_custom_api_keys,
             list_wildcards=general.return_wildcard_routes,
             docs=loaded.environment.docs,
-            preview=lambda caller, operation, body: preview(gateway.house, CLIENT_DIALECTS, caller, operation, body),
             ollama=gateway.ollama_management if loaded.settings.local.ollama_management else None,
+            preview=lambda caller, operation, body: preview(gateway.house, CLIENT_DIALECTS, caller, operation, body),
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )

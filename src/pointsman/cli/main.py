@@ -28,8 +28,8 @@ def cli() -> None:
 cli.add_command(serve)
 cli.add_command(check)
 cli.add_command(config)
-cli.add_command(mapping)
 cli.add_command(providers)
+cli.add_command(mapping)
 
 
 def main() -> None:

@@ -28,7 +28,10 @@ def mapping(client: str, upstream: str, *, as_json: bool) -> None:
     It is mapped (to the fields named), emulated by the gateway, passed over, or refused, with the reason. This is found
     out by running the translation.
     """
-    rows = examine(_CLIENTS[client], _UPSTREAMS[upstream])
+    asking, asked = _CLIENTS[client], _UPSTREAMS[upstream]
+    if not asked.serves(asking):
+        raise click.UsageError(f"{asked.title} does not have {asking.title}.")
+    rows = examine(asking, asked)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
         return

@@ -6,6 +6,7 @@ that client-side auth, and has it off by default as well.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 import msgspec
@@ -15,11 +16,16 @@ from pointsman.core.errors import Malformed
 from pointsman.core.rules import ParameterRules
 from pointsman.core.upstream import Ask
 from pointsman.wire.json_fields import decode_field
+from pointsman.wire.json_paths import head_of, is_nested, read_path
 
 __all__ = ["take_rules"]
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _Names = Annotated[tuple[_Name, ...], msgspec.Meta(max_length=64)]
+
+_PATHS_MAX: Final = 16
+_FIELD_BYTES_MAX: Final = 1024 * 1024
+"""Following a path means to decode the field that it goes through, so who asks for it may not ask for much."""
 
 _flag: Final = msgspec.json.Decoder(bool | None).decode
 _names: Final = msgspec.json.Decoder(_Names | None).decode
@@ -43,9 +49,26 @@ def take_rules(ask: Ask) -> None:
                 code="client_side_auth_refused",
             )
     fields = ask.fields
+    dropped = decode_field("additional_drop_params", fields.get("additional_drop_params", _NULL), _names) or ()
+    _demand_short_ways(dropped, fields)
     ask.rules = ParameterRules(
         decode_field("drop_params", fields.get("drop_params", _NULL), _flag),
-        decode_field("additional_drop_params", fields.get("additional_drop_params", _NULL), _names) or (),
+        dropped,
         decode_field("allowed_openai_params", fields.get("allowed_openai_params", _NULL), _names) or (),
     )
     ask.fields = {name: raw for name, raw in fields.items() if name not in SPECIAL}
+
+
+def _demand_short_ways(dropped: tuple[str, ...], fields: Mapping[str, msgspec.Raw]) -> None:
+    paths = [path for path in dropped if is_nested(path)]
+    if len(paths) > _PATHS_MAX:
+        raise Malformed(
+            f"additional_drop_params must not have more than {_PATHS_MAX} paths.", param="additional_drop_params"
+        )
+    for path in paths:
+        head = head_of(read_path(path))
+        if head is not None and len(fields.get(head, _NULL)) > _FIELD_BYTES_MAX:
+            raise Malformed(
+                f"additional_drop_params: {head[:80]} is longer than {_FIELD_BYTES_MAX} bytes, too long to look into.",
+                param="additional_drop_params",
+            )

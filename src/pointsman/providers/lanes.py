@@ -7,7 +7,7 @@ from typing import Final
 
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.express import ExpressLane, plain_way
-from pointsman.providers.fitting import fitting_for
+from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated import (
     COMPLETION_CLIENTS,
@@ -59,6 +59,8 @@ class LaneBook:
         if operation is Operation.CHAT:
             way = plain_way(deployment, operation, newer_limit=has_newer_limit(deployment))
             return ExpressLane(deployment, operation, fitting_for(deployment), way=way)
+        if operation is Operation.EMBEDDING:
+            return ExpressLane(deployment, operation, embedding_fitting_for(deployment))
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
         if operation is Operation.RESPONSES and self._responses is not None:
@@ -66,6 +68,6 @@ class LaneBook:
         completion_client = COMPLETION_CLIENTS.get(operation)
         if completion_client is not None:
             return TranslatedCompletionLane(completion_client, deployment)
-        return translated_lane(
-            operation, OpenAIChatFar(fitting_for(deployment)), deployment, embedding_far=OpenAIEmbeddingFar()
-        )
+        embedding_far = OpenAIEmbeddingFar(embedding_fitting_for(deployment))
+        far = OpenAIChatFar(fitting_for(deployment))
+        return translated_lane(operation, far, deployment, embedding_far=embedding_far)

@@ -20,7 +20,7 @@ GOOD = "model_list:\n  - model_name: a\n    litellm_params: {model: ollama_chat/
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["serve"], ["check"], ["config"], ["config", "schema"], ["mapping"], ["providers"]]
+    "command", [[], ["serve"], ["check"], ["config"], ["config", "schema"], ["providers"], ["mapping"]]
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
     done = CliRunner().invoke(cli, [*command, "--help"])
@@ -91,6 +91,11 @@ def test_mapping_tells_what_becomes_of_each_parameter() -> None:
     assert any(line.split() == ["stop", "mapped", "stop_sequences"] for line in done.output.splitlines())
     rows = msgspec.json.decode(CliRunner().invoke(cli, ["mapping", "openai_chat", "anthropic", "--json"]).output)
     assert {"name": "stop", "kind": "parameter", "outcome": "mapped", "targets": ["stop_sequences"], "note": ""} in rows
+
+
+def test_mapping_says_what_an_upstream_does_not_have() -> None:
+    done = CliRunner().invoke(cli, ["mapping", "openai_embeddings", "anthropic"])
+    assert done.exit_code == 2 and "Anthropic does not have OpenAI embeddings." in done.output
 
 
 def test_mapping_names_the_dialects_there_are() -> None:

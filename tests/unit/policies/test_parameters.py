@@ -62,9 +62,18 @@ def test_most_requests_are_not_touched() -> None:
         ("additional_drop_params", ["a", 1], "additional_drop_params[1]"),
         ("allowed_openai_params", [""], "allowed_openai_params[0]"),
         ("additional_drop_params", ["a"] * 65, "additional_drop_params"),
+        ("additional_drop_params", ["a.b"] * 17, "additional_drop_params"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_its_path(field: str, value: Any, param: str) -> None:
     with pytest.raises(Malformed) as caught:
         take_rules(asked(**{field: value}))
     assert caught.value.param == param
+
+
+def test_no_path_leads_through_a_field_that_takes_long_to_read() -> None:
+    edge = 1024 * 1024 - 2
+    take_rules(asked(tools="x" * edge, additional_drop_params=["tools[*].x", "messages.x"]))
+    with pytest.raises(Malformed, match="too long to look into"):
+        take_rules(asked(tools="x" * (edge + 1), additional_drop_params=["tools[*].x"]))
+    take_rules(asked(tools="x" * (edge + 1), additional_drop_params=["tools"]))

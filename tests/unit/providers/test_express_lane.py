@@ -188,6 +188,23 @@ def test_lanes_of_ever_new_deployments_do_not_fill_the_memory(monkeypatch: pytes
         assert len(book._known) <= 8
 
 
+async def test_a_way_of_its_own_has_its_paths_its_model_and_its_credential() -> None:
+    credential = FixedCredential(Secret("t"))
+    way = ExpressWay(b"/whole", b"/streamed", "theirs", credential, newer_limit=True)
+    lane = ExpressLane(PLAIN, Operation.CHAT, way=way)
+    whole, streamed = (
+        lane.write(read_ask(chat(max_tokens=5, stream=stream), Operation.CHAT, None)) for stream in (False, True)
+    )
+    assert lane.prepares
+    await lane.prepare(read_ask(chat(), Operation.CHAT, None))
+    assert (whole.path, streamed.path) == (b"/whole", b"/streamed")
+    assert whole.headers is streamed.headers and whole.headers[0][1].reveal() == "Bearer t"
+    expected = {**CHAT, "model": "theirs", "stream": False, "max_completion_tokens": 5}
+    assert json.loads(whole.body) == expected
+    both = lane.write(read_ask(chat(max_tokens=5, max_completion_tokens=6), Operation.CHAT, None))
+    assert json.loads(both.body)["max_completion_tokens"] == 6 and "max_tokens" not in json.loads(both.body)
+
+
 def ruled(deployment: Deployment = PLAIN, **fields: Any) -> dict[str, Any]:
     ask = read_ask(chat(**fields), Operation.CHAT, None)
     take_rules(ask)
@@ -219,20 +236,3 @@ def test_openais_beta_features_are_sent_on_and_nobody_elses() -> None:
     ask.versions = (("anthropic-beta", "a"), ("openai-beta", "b=1"))
     headers = ExpressLane(PLAIN, Operation.CHAT).write(ask).headers
     assert [(name, value.reveal()) for name, value in headers] == [("openai-beta", "b=1")]
-
-
-async def test_a_way_of_its_own_has_its_paths_its_model_and_its_credential() -> None:
-    credential = FixedCredential(Secret("t"))
-    way = ExpressWay(b"/whole", b"/streamed", "theirs", credential, newer_limit=True)
-    lane = ExpressLane(PLAIN, Operation.CHAT, way=way)
-    whole, streamed = (
-        lane.write(read_ask(chat(max_tokens=5, stream=stream), Operation.CHAT, None)) for stream in (False, True)
-    )
-    assert lane.prepares
-    await lane.prepare(read_ask(chat(), Operation.CHAT, None))
-    assert (whole.path, streamed.path) == (b"/whole", b"/streamed")
-    assert whole.headers is streamed.headers and whole.headers[0][1].reveal() == "Bearer t"
-    expected = {**CHAT, "model": "theirs", "stream": False, "max_completion_tokens": 5}
-    assert json.loads(whole.body) == expected
-    both = lane.write(read_ask(chat(max_tokens=5, max_completion_tokens=6), Operation.CHAT, None))
-    assert json.loads(both.body)["max_completion_tokens"] == 6 and "max_tokens" not in json.loads(both.body)

@@ -10,8 +10,9 @@ from pointsman.admin.models.visible import visible_group
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.errors import Malformed
-from pointsman.core.upstream import Operation
+from pointsman.core.upstream import Deployment, Operation
 from pointsman.providers.mapping import supported_openai_params
+from pointsman.providers.registry import find_provider, split_model
 
 __all__ = [
     "RawRequest",
@@ -64,13 +65,30 @@ async def show_supported_params(office: Office, visit: Visit[SupportedParamsQuer
     """Which of OpenAI's parameters have an effect at a model."""
     model = visit.query.model
     group = visible_group(office.table(), visit.caller, model)
+    deployment = _imagined(office, model) if group is None else group.deployments[0]
     # Some hundred translations take their time, the first time; answers under way shall not wait for it.
-    found = None if group is None else await asyncio.to_thread(supported_openai_params, group.deployments[0])
+    found = None if deployment is None else await asyncio.to_thread(supported_openai_params, deployment)
     if found is None:
         raise Malformed(
             f"Could not map model={model[:200]}.", hint="GET /v1/models has all that are served.", param="model"
         )
     return Answer(SupportedParams(found))
+
+
+def _imagined(office: Office, model: str) -> Deployment | None:
+    """A deployment of a model that nobody configured, by its name in LiteLLM; None: that tells no provider.
+
+    What may be known of it is in the catalogue for everybody to read, so no key is asked for it.
+    """
+    provider, name = split_model(model, None, has_base=False)
+    if find_provider(provider) is None or not name:
+        return None
+    bare = Deployment(id="", group=model, provider=provider, model=name, litellm_model=model, api_base="", price=None)
+    facts = office.facts(bare)
+    if facts is None:
+        return bare if "/" in model else None
+    mode = "embedding" if facts.mode == "embedding" else "chat"
+    return msgspec.structs.replace(bare, capabilities=facts.capabilities, mode=mode)
 
 
 def _operation(call_type: str) -> Operation:

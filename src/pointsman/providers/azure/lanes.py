@@ -50,7 +50,7 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) ->
         newer_limit = operation is Operation.CHAT and has_newer_limit(deployment)
         way = ExpressWay(path, path, model, credential, newer_limit=newer_limit)
         return ExpressLane(deployment, operation, way=way)
-    embeddings = OpenAIEmbeddingFar(azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
+    embeddings = OpenAIEmbeddingFar(path=azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
     return _translated(deployment, operation, OpenAIChatFar(path=path, model=model), credential, embeddings)
 
 

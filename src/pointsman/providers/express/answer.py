@@ -10,7 +10,7 @@ from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.upstream import Operation
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_fields import write_stream_error
-from pointsman.providers.express.meter import ReplyMeter, read_usage
+from pointsman.providers.express.meter import ReplyMeter, read_embedding_usage, read_usage
 from pointsman.providers.express.pieces import BYTES_PER_TOKEN, SINGLE_EVENT_BYTES, PiecewiseAnswer, payload_of
 
 __all__ = ["ExpressAnswer"]
@@ -39,8 +39,10 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
             meter = _lenient(body)
         if meter.failed and not meter.has_choices:
             raise self._failure(Broken.default_status, body)
-        completion = 0 if self.ask.operation is Operation.EMBEDDING else len(body) // BYTES_PER_TOKEN
-        self.usage = read_usage(meter.usage) or self._estimate(completion)
+        if self.ask.operation is Operation.EMBEDDING:
+            self.usage = read_embedding_usage(meter.usage) or self._estimate(0)
+        else:
+            self.usage = read_usage(meter.usage) or self._estimate(len(body) // BYTES_PER_TOKEN)
         return body
 
     def feed(self, data: bytes) -> bytes:

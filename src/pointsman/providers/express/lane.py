@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
 from pointsman.providers.fitting import Fitting
@@ -95,10 +96,16 @@ class ExpressLane:
             fields.setdefault("max_completion_tokens", limit)
         path = self._stream_path if ask.stream else self._path
         body = _encode(fields) if self._fitting is None else self._fitting.write(fields)
-        headers = () if self._credential is None else self._credential.headers()
-        if ask.versions:
-            headers = (*headers, *beta_headers(ask.versions, self._beta, self._own_headers))
-        return Outbound(path, body, headers=headers)
+        if self._credential is None and not ask.versions:
+            return Outbound(path, body)
+        return Outbound(path, body, headers=self._particular_headers(ask))
+
+    def _particular_headers(self, ask: Ask) -> tuple[tuple[str, Secret], ...]:
+        """A credential that was just got, and what the client says of versions."""
+        credential = () if self._credential is None else self._credential.headers()
+        if not ask.versions:
+            return credential
+        return (*credential, *beta_headers(ask.versions, self._beta, self._own_headers))
 
     def answer(self, ask: Ask) -> ExpressAnswer:
         """See the protocol."""

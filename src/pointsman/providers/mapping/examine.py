@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from pointsman.core.content import Image, Message, Part, ToolResult
-from pointsman.core.errors import GatewayError
-from pointsman.core.upstream import Ask, Lane, Operation
+from pointsman.core.errors import GatewayError, Unsupported
+from pointsman.core.upstream import Ask, Lane, Operation, Outbound
 from pointsman.providers.express import ExpressLane
 from pointsman.providers.mapping.differences import Json, differences, leaves
 from pointsman.providers.mapping.parties import ClientParty, FarParty
@@ -24,6 +24,7 @@ from pointsman.providers.mapping.samples import EVENTS, OPENAI_STREAM
 from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane
 from pointsman.providers.translated.images import has_remote_images
 from pointsman.providers.translated.lane import TranslatedLane, read_call
+from pointsman.providers.translated.sides import ClientSide
 
 __all__ = ["Outcome", "Row", "examine", "examine_probe"]
 
@@ -127,35 +128,44 @@ def _send(client: ClientParty, far: FarParty, body: bytes) -> _Sent:
     """
     ask = client.dialect.read_ask(body, client.operation, _MODEL)
     # Gemini's clients have chats, too, but in words of their own.
-    if client.operation in far.express and client.name.startswith("openai"):
-        express = ExpressLane(far.deployment, client.operation)
-        outbound = express.write(ask)
-        stream = express.answer(ask)
-        told = [stream.feed(OPENAI_STREAM) + stream.end() if ask.stream else express.answer(ask).whole(far.sample)]
-        fetched = False
-    elif client.operation in far.express and client.operation is Operation.MESSAGES:
-        outbound = NativeLane(far.deployment, ANTHROPIC_MESSAGES).write(ask)
-        told = [_MESSAGES_STREAM if ask.stream else far.sample]  # as the upstream gave it
-        fetched = False
-    else:
-        lane = TranslatedLane(client.side, far.far, far.deployment)
-        fetched = far.fetches and has_remote_images(read_call(client.side, ask))
-        if fetched:
-            ask.call = msgspec.structs.replace(
-                read_call(client.side, ask), messages=tuple(map(_inlined, read_call(client.side, ask).messages))
-            )
-        outbound = lane.write(ask)
-        told = [_whole(lane, ask, far.sample), _streamed(client, ask)]
+    if client.operation in far.express and not client.name.startswith("gemini"):
+        outbound, told = _express(far, ask)
+        return _sent(outbound, [told])
+    if client.side is None:
+        plain = far.plain.get(client.operation)
+        if plain is None:
+            raise Unsupported(f"{far.title} does not have {client.title}.", param="model")
+        outbound, told = plain(body, far.deployment)
+        return _sent(outbound, [told])
+    lane = TranslatedLane(client.side, far.far, far.deployment)
+    call = read_call(client.side, ask)
+    fetched = far.fetches and has_remote_images(call)
+    if fetched:
+        ask.call = msgspec.structs.replace(call, messages=tuple(map(_inlined, call.messages)))
+    outbound = lane.write(ask)
+    return _sent(outbound, [_whole(lane, ask, far.sample), _streamed(client.side, ask)], fetched=fetched)
+
+
+def _sent(outbound: Outbound, told: list[bytes], *, fetched: bool = False) -> _Sent:
     upstream: Json = {"path": outbound.path.decode(), "body": _decode(outbound.body)}
     return _Sent(upstream, frozenset(leaf for text in told for leaf in _told_leaves(text)), fetched)
+
+
+def _express(far: FarParty, ask: Ask) -> tuple[Outbound, bytes]:
+    if ask.operation is Operation.MESSAGES:
+        outbound = NativeLane(far.deployment, ANTHROPIC_MESSAGES).write(ask)
+        return outbound, _MESSAGES_STREAM if ask.stream else far.sample
+    lane = ExpressLane(far.deployment, ask.operation)
+    outbound, answer = lane.write(ask), lane.answer(ask)
+    return outbound, answer.feed(OPENAI_STREAM) + answer.end() if ask.stream else answer.whole(far.sample)
 
 
 def _whole(lane: Lane, ask: Ask, sample: bytes) -> bytes:
     return lane.answer(ask).whole(sample)
 
 
-def _streamed(client: ClientParty, ask: Ask) -> bytes:
-    writer = client.side.writing(read_call(client.side, ask), ask).writer
+def _streamed(side: ClientSide, ask: Ask) -> bytes:
+    writer = side.writing(read_call(side, ask), ask).writer
     return writer.write(EVENTS) + writer.end()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -24,7 +25,16 @@ from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.dialects.ollama.dialect import OllamaChatDialect
 from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.dialects.openai_responses.dialect import ResponsesDialect
-from pointsman.providers.mapping import anthropic_messages, gemini, ollama_chat, openai_chat, openai_responses, samples
+from pointsman.providers.mapping import (
+    anthropic_messages,
+    gemini,
+    ollama_chat,
+    openai_chat,
+    openai_others,
+    openai_responses,
+    samples,
+)
+from pointsman.providers.mapping.plain import Plain, gemini_embedding, ollama_completion, ollama_embedding
 from pointsman.providers.mapping.probes import Probe
 from pointsman.providers.ollama.far import OllamaFar
 from pointsman.providers.registry import find_provider
@@ -39,13 +49,16 @@ __all__ = ["CLIENT_PARTIES", "FAR_PARTIES", "ClientParty", "FarParty", "far_part
 
 
 class ClientParty(msgspec.Struct, frozen=True):
-    """A client dialect: its name, what it is called, how it is read, its plainest request and its catalogue."""
+    """A client dialect: its name, what it is called, how it is read, its plainest request and its catalogue.
+
+    ``side`` None: its requests are no conversations.
+    """
 
     name: str
     title: str
     operation: Operation
     dialect: ClientDialect
-    side: ClientSide
+    side: ClientSide | None
     base: str
     probes: tuple[Probe, ...]
 
@@ -58,6 +71,7 @@ class FarParty(msgspec.Struct, frozen=True):
         sample: One whole answer of its, to see what the gateway makes of it.
         express: What it is asked in the client's own words.
         fetches: Whether remote images are put into its requests by the gateway.
+        plain: What it can do where there is no conversation.
     """
 
     name: str
@@ -68,6 +82,11 @@ class FarParty(msgspec.Struct, frozen=True):
     sample: bytes
     express: frozenset[Operation] = frozenset()
     fetches: bool = False
+    plain: Mapping[Operation, Plain] = {}
+
+    def serves(self, client: ClientParty) -> bool:
+        """Whether this kind of upstream has anything for what the client asks."""
+        return client.side is not None or client.operation in self.express or client.operation in self.plain
 
 
 class _GeminiClient:
@@ -110,6 +129,10 @@ CLIENT_PARTIES: Final = (
                 gemini.BASE, gemini.PROBES),
     ClientParty("ollama_chat", "Ollama /api/chat", Operation.OLLAMA_CHAT, OllamaChatDialect(), OllamaChatClient(),
                 ollama_chat.BASE, ollama_chat.PROBES),
+    ClientParty("openai_completions", "OpenAI completions (legacy)", Operation.COMPLETION, OpenAIDialect(), None,
+                openai_others.COMPLETION_BASE, openai_others.COMPLETION_PROBES),
+    ClientParty("openai_embeddings", "OpenAI embeddings", Operation.EMBEDDING, OpenAIDialect(), None,
+                openai_others.EMBEDDING_BASE, openai_others.EMBEDDING_PROBES),
 )  # fmt: skip
 """In the order in which they are told."""
 
@@ -125,11 +148,13 @@ def _deployment(provider: str, model: str) -> Deployment:
 
 FAR_PARTIES: Final = (
     FarParty("openai", "OpenAI and compatible servers", None, _deployment("openai", "gpt-4.1"),
-             OpenAIChatFar(), samples.OPENAI, frozenset({Operation.CHAT})),
+             OpenAIChatFar(), samples.OPENAI, frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})),
     FarParty("anthropic", "Anthropic", "anthropic", _deployment("anthropic", "claude-sonnet-4-5"),
              AnthropicFar(), samples.ANTHROPIC, frozenset({Operation.MESSAGES})),
-    FarParty("gemini", "Gemini", "gemini", _deployment("gemini", "gemini-2.5-flash"), _GeminiFar(), samples.GEMINI),
-    FarParty("ollama", "Ollama", "ollama", _deployment("ollama", "qwen3"), OllamaFar(), samples.OLLAMA, fetches=True),
+    FarParty("gemini", "Gemini", "gemini", _deployment("gemini", "gemini-2.5-flash"), _GeminiFar(), samples.GEMINI,
+             plain={Operation.EMBEDDING: gemini_embedding}),
+    FarParty("ollama", "Ollama", "ollama", _deployment("ollama", "qwen3"), OllamaFar(), samples.OLLAMA, fetches=True,
+             plain={Operation.COMPLETION: ollama_completion, Operation.EMBEDDING: ollama_embedding}),
 )  # fmt: skip
 """In the order in which they are told."""
 

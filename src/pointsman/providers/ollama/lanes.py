@@ -199,7 +199,9 @@ class ChatLane(_OllamaLane):
         ask.prompt_estimate = chat_tokens(call, self._services.estimate)
         need = ContextNeed(ask.prompt_estimate, output=_output_limit(call), room=_room(call, facts))
         outbound = Outbound(b"/api/chat", write_request(call, self._target(call, need, facts)))
-        return finished(with_parameters(outbound, deployment, passed), self._dropped, deployment)
+        if passed:
+            outbound = with_parameters(outbound, deployment, passed)
+        return finished(outbound, self._dropped, deployment) if self._dropped else outbound
 
     def answer(self, ask: Ask) -> Answer:
         """See the protocol."""

@@ -8,6 +8,8 @@ import pytest
 from anthropic.types.message_create_params import MessageCreateParamsBase
 from ollama._types import ChatRequest, Options
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+from openai.types.completion_create_params import CompletionCreateParamsBase as CompletionParams
+from openai.types.embedding_create_params import EmbeddingCreateParams
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 
 from pointsman.core.errors import Malformed
@@ -16,7 +18,12 @@ from pointsman.providers.mapping.examine import Outcome, Row, examine
 from pointsman.providers.mapping.parties import CLIENT_PARTIES, FAR_PARTIES, ClientParty, FarParty
 from pointsman.providers.mapping.probes import Probe
 
-PAIRS = [pytest.param(client, far, id=f"{client.name}-{far.name}") for client in CLIENT_PARTIES for far in FAR_PARTIES]
+PAIRS = [
+    pytest.param(client, far, id=f"{client.name}-{far.name}")
+    for client in CLIENT_PARTIES
+    for far in FAR_PARTIES
+    if far.serves(client)
+]
 
 
 def party(name: str) -> ClientParty:
@@ -31,6 +38,8 @@ def test_every_parameter_of_the_sdks_is_probed() -> None:
     assert not missing("openai_chat", CompletionCreateParamsBase.__annotations__, taken="model messages")
     assert not missing("openai_responses", ResponseCreateParamsBase.__annotations__, taken="model input")
     assert not missing("anthropic_messages", MessageCreateParamsBase.__annotations__, taken="model messages")
+    assert not missing("openai_completions", CompletionParams.__annotations__, taken="model prompt")
+    assert not missing("openai_embeddings", EmbeddingCreateParams.__annotations__, taken="model input")
     assert not missing("ollama_chat", ChatRequest.model_fields, taken="model messages options")
     options = [f"options.{name}" for name in Options.model_fields]
     assert not missing("ollama_chat", options, taken="")
@@ -83,6 +92,11 @@ def row_of(client: str, far: str, name: str) -> Row:
         ("ollama_chat", "openai", "options.num_gpu", Outcome.PASSED_OVER, ()),
         ("ollama_chat", "openai", "options.mirostat", Outcome.DROPPABLE, ()),
         ("gemini", "anthropic", "generationConfig.maxOutputTokens", Outcome.MAPPED, ("max_tokens",)),
+        ("openai_completions", "ollama", "max_tokens", Outcome.MAPPED, ("options.num_predict",)),
+        ("openai_completions", "ollama", "token ids", Outcome.REFUSED, ()),
+        ("openai_embeddings", "gemini", "dimensions", Outcome.MAPPED, ("requests[].outputDimensionality",)),
+        ("openai_embeddings", "ollama", "encoding_format: base64", Outcome.EMULATED, ()),
+        ("openai_embeddings", "openai", "token ids", Outcome.MAPPED, ("input[]",)),
     ],
 )
 def test_what_becomes_of_it(client: str, far: str, name: str, outcome: Outcome, targets: tuple[str, ...]) -> None:
