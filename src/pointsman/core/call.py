@@ -22,15 +22,7 @@ __all__ = [
     "Sampling",
     "Tool",
     "ToolChoice",
-    "ToolGroup",
 ]
-
-
-class ToolGroup(msgspec.Struct, frozen=True):
-    """The namespace that a tool stands in, and what it is called there."""
-
-    namespace: str
-    name: str
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -38,8 +30,7 @@ class Tool(msgspec.Struct, frozen=True):
 
     ``native`` is a tool that only its own dialect knows (a provider's web search, a custom tool with a grammar), whole,
     as raw JSON; ``dialect`` names that dialect. Any other dialect refuses it by its name, unless it has ``parameters``
-    as well: then it is also described as a function, which others can offer instead. ``group`` is where it stands in a
-    dialect that groups tools; ``name`` is then one that needs no group.
+    as well: then it is also described as a function that others can offer. ``group``: its namespace and its name there.
     """
 
     name: str
@@ -49,7 +40,7 @@ class Tool(msgspec.Struct, frozen=True):
     native: msgspec.Raw | None = None
     dialect: str | None = None
     cache_control: msgspec.Raw | None = None
-    group: ToolGroup | None = None
+    group: tuple[str, str] | None = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True):

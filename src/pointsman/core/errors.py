@@ -56,13 +56,12 @@ class GatewayError(Exception):
         code: Machine-readable reason, e.g. ``context_length_exceeded``.
         kind: The ``error.type`` of OpenAI's and LiteLLM's error body.
         retry_after: Seconds after which a retry makes sense, or None.
-        request_id: The upstream's own id of the request that failed, where it told one.
     """
 
     default_status: ClassVar[int] = 500
     default_code: ClassVar[str] = "internal_error"
     default_kind: ClassVar[str] = "internal_server_error"
-    request_id: str | None = None
+    request_id: str | None = None  # the upstream's own, where it told one
 
     def __init__(
         self,

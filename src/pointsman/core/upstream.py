@@ -221,10 +221,7 @@ class Lane(Protocol):
     ``prepares`` tells whether :meth:`prepare` has to be awaited before :meth:`write`.
     """
 
-    @property
-    def prepares(self) -> bool:
-        """Whether there is something to find out first."""
-        ...
+    prepares: bool
 
     async def prepare(self, ask: Ask) -> None:
         """Find out what :meth:`write` needs to know (a context limit, a remote image).

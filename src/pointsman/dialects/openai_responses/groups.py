@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Final
 
-from pointsman.core.call import Tool, ToolGroup
+from pointsman.core.call import Tool
 
 __all__ = ["flat_name", "groups_of"]
 
@@ -31,6 +31,6 @@ def flat_name(namespace: str | None, name: str) -> str:
     return f"{flat[: _CHARACTERS_MAX - _DIGEST_CHARACTERS - 1]}_{digest}"
 
 
-def groups_of(tools: Iterable[Tool]) -> Mapping[str, ToolGroup]:
-    """Where each tool that stands in a namespace stands, by its flat name."""
+def groups_of(tools: Iterable[Tool]) -> Mapping[str, tuple[str, str]]:
+    """The namespace of each tool that stands in one, and its name there, by its flat name."""
     return {tool.name: tool.group for tool in tools if tool.group is not None}

@@ -14,7 +14,6 @@ from typing import Final, Literal
 
 import msgspec
 
-from pointsman.core.call import ToolGroup
 from pointsman.core.events import FinishReason
 from pointsman.core.reply import Choice
 from pointsman.dialects.openai_responses.tools import unwrap_input
@@ -75,7 +74,7 @@ class OutputItem:
         self.id = f"{_PREFIXES[kind]}{response_id.removeprefix('resp_')}{index:02x}"
         self.call_id = call_id
         self.name = name
-        self.group: ToolGroup | None = None
+        self.group: tuple[str, str] | None = None
         self.parts: list[OutputPart] = []
         self.pieces: list[str] = []
         self.signature: str | None = None
@@ -138,7 +137,7 @@ class OutputItem:
 
     def _called(self) -> dict[str, object]:
         group = self.group
-        return {"name": self.name} if group is None else {"name": group.name, "namespace": group.namespace}
+        return {"name": self.name} if group is None else {"name": group[1], "namespace": group[0]}
 
     def _wire(self, **fields: object) -> dict[str, object]:
         return {"id": self.id, "type": self.kind, "status": self.status, **fields}

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from pointsman.core.call import Tool, ToolChoice, ToolGroup
+from pointsman.core.call import Tool, ToolChoice
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.openai_responses.groups import flat_name
 from pointsman.dialects.openai_responses.types import AllowedTool, RawField, ToolChoiceFields, ToolFields
@@ -102,8 +102,7 @@ def _read_list(raw_tools: Iterable[msgspec.Raw], path: str, namespace: str | Non
 def _grouped(tool: Tool, namespace: str | None) -> Tool:
     if namespace is None:
         return tool
-    group = ToolGroup(namespace, tool.name)
-    return msgspec.structs.replace(tool, name=flat_name(namespace, tool.name), group=group)
+    return msgspec.structs.replace(tool, name=flat_name(namespace, tool.name), group=(namespace, tool.name))
 
 
 def _read_tool(raw: msgspec.Raw, fields: ToolFields, path: str) -> Tool:
@@ -156,7 +155,7 @@ def read_choice(
 
 def _names_of(tool: Tool) -> set[str]:
     """What a choice may call a tool: its own name, or that of its namespace."""
-    return {tool.name} if tool.group is None else {tool.name, tool.group.namespace}
+    return {tool.name} if tool.group is None else {tool.name, tool.group[0]}
 
 
 def _demand_tools(names: set[str], tools: tuple[Tool, ...]) -> None:

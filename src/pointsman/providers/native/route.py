@@ -68,12 +68,8 @@ class ResponsesLane:
         self._sender = sender
         self._clock = clock
         self._is_official = self._has_route = urlsplit(deployment.api_base).hostname == _OFFICIAL_HOST
+        self.prepares = not self._is_official
         self._known_until = float("inf") if self._has_route else 0.0
-
-    @property
-    def prepares(self) -> bool:
-        """Whether there is something to find out."""
-        return not self._is_known or (self._emulated.prepares and not self._is_official)
 
     async def prepare(self, ask: Ask) -> None:
         """See the protocol. Of several requests at once each asks, which is rare and harms nobody."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pointsman.core.call import ToolGroup
 from pointsman.core.content import ToolCall
 from pointsman.core.errors import Malformed
 from pointsman.core.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted
@@ -38,8 +37,8 @@ def body(**more: Any) -> bytes:
 
 def test_they_are_read_under_flat_names() -> None:
     spawn, run = read_request(body()).tools
-    assert (spawn.name, spawn.group) == ("crew__spawn", ToolGroup("crew", "spawn"))
-    assert (run.name, run.group) == ("crew__run", ToolGroup("crew", "run")) and run.parameters is not None
+    assert (spawn.name, spawn.group) == ("crew__spawn", ("crew", "spawn"))
+    assert (run.name, run.group) == ("crew__run", ("crew", "run")) and run.parameters is not None
 
 
 def test_those_that_stand_in_the_input_are_tools_as_well() -> None:
