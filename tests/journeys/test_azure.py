@@ -237,6 +237,20 @@ def test_a_token_that_expires_is_replaced(launch: Any) -> None:
         eventually(is_replaced, "there is a second token", 5.0)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_token_that_azure_echoes_goes_no_further(house: House, stream: bool) -> None:
+    house.sdk.chat.completions.create(model="token", messages=ask())
+    token = (house.last.header("authorization") or "").removeprefix("Bearer ")
+    failure = {"error": {"message": f"bad {token}", "code": "x"}}
+    if stream:
+        house.azure.script(Reply.stream([*azure_chunks("a")[:2], failure], done=False))
+    else:
+        house.azure.script(Reply.json(failure, 400))
+    body = {"model": "token", "messages": ask(), "stream": stream}
+    answer = house.gateway.http("POST", "/v1/chat/completions", body)
+    assert b"bad" in answer.body and token.encode() not in answer.body
+
+
 def test_a_wrong_secret_says_what_to_check(house: House) -> None:
     with pytest.raises(openai.AuthenticationError) as refused:
         house.sdk.chat.completions.create(model="wrong", messages=ask())

@@ -9,25 +9,55 @@ from typing import NamedTuple
 
 import pytest
 
-from pointsman.stores.memory import MemoryDatabase, MemoryKeyStore, MemoryLedgerStore
+from pointsman.stores.memory import (
+    MemoryConversationStore,
+    MemoryDatabase,
+    MemoryKeyStore,
+    MemoryLedgerStore,
+    MemoryResponseStore,
+)
 from pointsman.stores.ports import KeyStore, LedgerStore
-from pointsman.stores.sqlite import SqliteDatabase, SqliteKeyStore, SqliteLedgerStore
+from pointsman.stores.response_ports import ConversationStore, ResponseStore
+from pointsman.stores.sqlite import (
+    SqliteConversationStore,
+    SqliteDatabase,
+    SqliteKeyStore,
+    SqliteLedgerStore,
+    SqliteResponseStore,
+)
 
 
 class Stores(NamedTuple):
     keys: KeyStore
     ledger: LedgerStore
+    responses: ResponseStore
+    conversations: ConversationStore
+
+
+def in_memory() -> Stores:
+    memory = MemoryDatabase()
+    return Stores(
+        MemoryKeyStore(memory), MemoryLedgerStore(memory), MemoryResponseStore(memory), MemoryConversationStore(memory)
+    )
+
+
+def in_sqlite(database: SqliteDatabase) -> Stores:
+    return Stores(
+        SqliteKeyStore(database),
+        SqliteLedgerStore(database),
+        SqliteResponseStore(database),
+        SqliteConversationStore(database),
+    )
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     if request.param == "memory":
-        memory = MemoryDatabase()
-        yield Stores(MemoryKeyStore(memory), MemoryLedgerStore(memory))
+        yield in_memory()
         return
     database = SqliteDatabase(tmp_path / "pointsman.db")
     await database.open()
-    yield Stores(SqliteKeyStore(database), SqliteLedgerStore(database))
+    yield in_sqlite(database)
     await database.close()
 
 
@@ -49,6 +79,16 @@ def ledger(stores: Stores) -> LedgerStore:
     return stores.ledger
 
 
+@pytest.fixture
+def responses(stores: Stores) -> ResponseStore:
+    return stores.responses
+
+
+@pytest.fixture
+def conversations(stores: Stores) -> ConversationStore:
+    return stores.conversations
+
+
 @pytest.fixture(params=["memory", "sqlite"])
 def stores_of_example(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -56,14 +96,13 @@ def stores_of_example(
     """Runs a coroutine with stores that nothing is in yet, for tests that run many times over."""
 
     async def with_memory(work: Callable[[Stores], Awaitable[None]]) -> None:
-        memory = MemoryDatabase()
-        await work(Stores(MemoryKeyStore(memory), MemoryLedgerStore(memory)))
+        await work(in_memory())
 
     async def with_sqlite(work: Callable[[Stores], Awaitable[None]]) -> None:
         database = SqliteDatabase(tmp_path_factory.mktemp("stores") / "pointsman.db")
         await database.open()
         try:
-            await work(Stores(SqliteKeyStore(database), SqliteLedgerStore(database)))
+            await work(in_sqlite(database))
         finally:
             await database.close()
 

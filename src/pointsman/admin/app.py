@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from pointsman.admin.authority import authorise
-from pointsman.admin.bodies import BODY_BYTES_MAX, read_bytes, read_query, read_struct
+from pointsman.admin.bodies import read_bytes, read_query, read_struct
 from pointsman.admin.failures import CALL_ID, failure_handlers
 from pointsman.admin.keys.defaults import demand_usable_defaults
 from pointsman.admin.office import Office
@@ -25,9 +25,7 @@ from pointsman.admin.openapi import openapi_document
 from pointsman.admin.pages.documentation import documentation_page
 from pointsman.admin.route import Answer, Route, Site, Visit
 from pointsman.admin.table import routes, table_for
-from pointsman.core import limits
 from pointsman.core.clock import call_id
-from pointsman.core.identity import Scope
 from pointsman.policies.keyring import query_key
 
 __all__ = ["make_app"]
@@ -90,9 +88,7 @@ class _Operations:
         body: msgspec.Struct = route.body() if not route.takes_body else msgspec.Struct()
         fields: Mapping[str, msgspec.Raw] = {}
         if route.takes_body:
-            # What is asked about a prompt may be as long as a prompt.
-            prompt = route.scope is Scope.INFERENCE
-            raw = await read_bytes(request, limits.BODY_BYTES_MAX if prompt else BODY_BYTES_MAX)
+            raw = await read_bytes(request, route.body_bytes_max)
             body, fields = read_struct(b"{}" if route.body_optional and not raw.strip() else raw, route.body)
         return Visit(
             caller,
@@ -139,13 +135,11 @@ class _Stamped:
 
 
 def _rendered(answer: Answer) -> Response:
+    if answer.stream is not None:
+        return StreamingResponse(answer.stream, answer.status, dict(answer.headers), answer.media_type)
     content = answer.content
-    response: Response
-    if answer.pieces is not None:
-        response = StreamingResponse(answer.pieces, answer.status, media_type=answer.media_type)
-    else:
-        body = content if isinstance(content, bytes) else _encode(content)
-        response = Response(body, answer.status, media_type=answer.media_type)
+    body = content if isinstance(content, bytes) else _encode(content)
+    response = Response(body, answer.status, media_type=answer.media_type)
     for name, value in answer.headers:
         response.headers[name] = value
     return response

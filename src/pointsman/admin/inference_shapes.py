@@ -23,6 +23,7 @@ __all__ = [
     "AnthropicUsage",
     "ChatCompletion",
     "ChatCompletionRequest",
+    "CompactedResponse",
     "EmbeddingList",
     "EmbeddingRequest",
     "ModelResponse",
@@ -175,6 +176,16 @@ class ModelResponse(msgspec.Struct, kw_only=True):
     usage: dict[str, msgspec.Raw] | None = None
 
 
+class CompactedResponse(msgspec.Struct, kw_only=True):
+    """A conversation in short: the user's messages, and an item for all the rest."""
+
+    id: str
+    object: str
+    created_at: int
+    output: list[dict[str, msgspec.Raw]]
+    usage: dict[str, msgspec.Raw]
+
+
 INFERENCE_SHAPES: Final[Mapping[Operation, tuple[type[msgspec.Struct], type[msgspec.Struct]]]] = MappingProxyType(
     {
         Operation.CHAT: (ChatCompletionRequest, ChatCompletion),
@@ -182,6 +193,7 @@ INFERENCE_SHAPES: Final[Mapping[Operation, tuple[type[msgspec.Struct], type[msgs
         Operation.EMBEDDING: (EmbeddingRequest, EmbeddingList),
         Operation.MESSAGES: (AnthropicMessageRequest, AnthropicMessage),
         Operation.RESPONSES: (ResponseRequest, ModelResponse),
+        Operation.COMPACTION: (ResponseRequest, CompactedResponse),
         Operation.GEMINI_CHAT: (native.GenerateContentRequest, native.GenerateContentResponse),
         Operation.GEMINI_STREAM: (native.GenerateContentRequest, native.GenerateContentResponse),
         Operation.GEMINI_ARRAY_STREAM: (native.GenerateContentRequest, native.GenerateContentResponse),
@@ -204,6 +216,7 @@ INFERENCE_SUMMARIES: Final[Mapping[Operation, str]] = MappingProxyType(
         Operation.EMBEDDING: "Embed texts",
         Operation.MESSAGES: "Continue a conversation, as Anthropic's Messages",
         Operation.RESPONSES: "Continue a conversation, as OpenAI's Responses",
+        Operation.COMPACTION: "Sum up a conversation, as OpenAI's Responses",
         Operation.GEMINI_CHAT: "Continue a conversation, as Gemini's generateContent",
         Operation.GEMINI_STREAM: "The same, streamed",
         Operation.GEMINI_ARRAY_STREAM: "The same, streamed as one array",

@@ -18,6 +18,7 @@ from pointsman.policies.keyring import Keyring
 from pointsman.policies.principal import Principal
 from pointsman.providers.discovery.found import FoundHost
 from pointsman.providers.ollama import OllamaManagement
+from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
@@ -87,6 +88,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
         ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
         preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
+        book: What is stored of responses; None: nothing.
+        stop_job: Breaks off the work on a response, by its id, if it goes on in this process.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -113,4 +116,6 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     docs: bool = True
     ollama: OllamaManagement | None = None
     preview: Callable[[Principal, Operation, bytes], Awaitable[Preview]] = _no_preview
+    book: ResponseBook | None = None
+    stop_job: Callable[[str], None] = lambda _identity: None
     inference_paths: tuple[InferencePath, ...] = ()

@@ -25,7 +25,8 @@ Json = dict[str, Any]
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
 _TAGS: Final = {"models": "models", "model": "models", "model_group": "models", "utils": "models", "key": "keys",
-                "spend": "spend", "global": "spend", "health": "health", "metrics": "health"}  # fmt: skip
+                "spend": "spend", "global": "spend", "health": "health", "metrics": "health",
+                "responses": "responses", "conversations": "responses"}  # fmt: skip
 
 
 class ErrorDetail(msgspec.Struct):

@@ -8,7 +8,9 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
+from pointsman.admin.bodies import BODY_BYTES_MAX
 from pointsman.admin.office import Office
+from pointsman.core import limits
 from pointsman.core.identity import Scope
 from pointsman.policies.principal import Principal
 
@@ -83,16 +85,16 @@ class Visit(Generic[Query, Body]):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a handler gives back; ``content`` is encoded as JSON unless it is bytes, which go out as they are.
+    """What a handler gives back.
 
-    ``pieces`` are sent in its place, as they come.
+    ``content`` is encoded as JSON unless it is bytes, which go out as they are, or a ``stream`` of them is there.
     """
 
-    content: object
+    content: object = None
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     media_type: str = "application/json"
-    pieces: AsyncIterator[bytes] | None = None
+    stream: AsyncIterator[bytes] | None = None
 
 
 class Route(Generic[Query, Body]):
@@ -101,7 +103,7 @@ class Route(Generic[Query, Body]):
     ``reply`` documents the JSON of the answer: a type, a tuple of types that it may be of, or None where it is a text.
     """
 
-    __slots__ = ("body", "handler", "method", "paths", "query", "reply", "scope", "summary", "tier")
+    __slots__ = ("body", "body_bytes_max", "handler", "method", "paths", "query", "reply", "scope", "summary", "tier")
 
     def __init__(
         self,
@@ -125,11 +127,19 @@ class Route(Generic[Query, Body]):
         self.query = query
         self.body = body
         self.reply = reply
+        # What is asked about a prompt may be as long as a prompt.
+        self.body_bytes_max = limits.BODY_BYTES_MAX if scope is Scope.INFERENCE else BODY_BYTES_MAX
 
     def with_scope(self, scope: Scope) -> Route[Query, Body]:
         """The same route with another demand on its caller."""
         changed = copy(self)
         changed.scope = scope
+        return changed
+
+    def with_room(self, body_bytes_max: int) -> Route[Query, Body]:
+        """The same route for longer bodies."""
+        changed = copy(self)
+        changed.body_bytes_max = body_bytes_max
         return changed
 
     @property

@@ -13,6 +13,7 @@ from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
 from pointsman.admin.models import counting, dialect, info, listing, ollama, transforming
 from pointsman.admin.office import InferencePath, Office
+from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
 from pointsman.admin.spend import asking, handlers, rows
 from pointsman.core.identity import Scope
@@ -245,7 +246,7 @@ _SPEND: Final = (
     ),
 )  # fmt: skip
 
-ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_MODELS, *_KEYS, *_SPEND)
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
 
 
 def table_for(office: Office) -> tuple[Route[Any, Any], ...]:

@@ -13,7 +13,7 @@ from pointsman.providers.bedrock import AwsSurroundings, names_place, profile_re
 from pointsman.providers.google import demand_location, vertex_base
 from pointsman.providers.registry import Provider
 
-__all__ = ["key_header", "names_cloud_place", "read_access", "usual_base"]
+__all__ = ["key_header", "names_cloud_place", "read_access", "takes_key", "usual_base"]
 
 _Environment = Mapping[str, str]
 
@@ -37,6 +37,11 @@ def usual_base(access: Access | None, model: str) -> str | None:
 def names_cloud_place(access: Access | None, model: str) -> bool:
     """Whether a model's name says at which place of its cloud it is."""
     return isinstance(access, AwsAccess) and names_place(model)
+
+
+def takes_key(access: Access | None) -> bool:
+    """Whether a key is sent; in Azure a token that the operator got takes its place, as in LiteLLM."""
+    return not (isinstance(access, AzureAccess) and access.ad_token)
 
 
 def key_header(provider: Provider, api_base: str, model: str) -> str:

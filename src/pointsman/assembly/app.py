@@ -52,6 +52,8 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             docs=loaded.environment.docs,
             ollama=gateway.ollama_management if loaded.settings.local.ollama_management else None,
             preview=lambda caller, operation, body: preview(gateway.house, CLIENT_DIALECTS, caller, operation, body),
+            book=gateway.responses,
+            stop_job=gateway.jobs.stop,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.assembly.access import key_header, names_cloud_place, read_access, usual_base
+from pointsman.assembly.access import key_header, names_cloud_place, read_access, takes_key, usual_base
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -122,7 +122,7 @@ class _Maker:
         self._said = _said_of(entry)
         self._base = base.rstrip("/")
         key = provider.key_in(environment)
-        self._key = params.api_key or (Secret(key) if key else None)
+        self._key = (params.api_key or (Secret(key) if key else None)) if takes_key(self._access) else None
 
     def expand(self, name: str, captured: tuple[str, ...]) -> Deployment | None:
         """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be.

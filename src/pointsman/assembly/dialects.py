@@ -31,6 +31,7 @@ CLIENT_DIALECTS: Final[Mapping[Operation, ClientDialect]] = MappingProxyType({
     Operation.EMBEDDING: _OPENAI,
     Operation.MESSAGES: AnthropicDialect(),
     Operation.RESPONSES: ResponsesDialect(),
+    Operation.COMPACTION: ResponsesDialect(),
     Operation.GEMINI_CHAT: GeminiChatDialect(),
     Operation.GEMINI_STREAM: GeminiStreamDialect(),
     Operation.GEMINI_ARRAY_STREAM: GeminiArrayStreamDialect(),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Final
 
 from pointsman import __version__
-from pointsman.accounting.estimate import estimate_text
+from pointsman.accounting.estimate import estimate_body, estimate_text
 from pointsman.assembly.app import make_app
 from pointsman.assembly.deployments import configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS
@@ -35,6 +36,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.lifecycle.announce import Audience
+from pointsman.lifecycle.background import Jobs
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
@@ -42,7 +44,6 @@ from pointsman.policies.keyring import Keyring
 from pointsman.providers.azure import azure_lane
 from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
-from pointsman.providers.fitting import fitting_for
 from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.long_tail import LongTailSender
@@ -56,12 +57,12 @@ from pointsman.providers.ollama import (
     management_hosts,
     ollama_lane,
 )
+from pointsman.providers.stateful import ResponseBook, read_errand
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.translated import (
     AnthropicFar,
     CohereEmbeddingFar,
     CohereFar,
-    OpenAIChatFar,
     mistral_lane,
     translated_lane,
 )
@@ -94,6 +95,7 @@ class Gateway:
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
         self.storage.reset_clock = reset_clock(loaded)
+        self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
         self.metrics = CallMetrics(lambda: gauges(self))
@@ -108,11 +110,13 @@ class Gateway:
         self.admission = Admission(admission_settings(loaded))
         self.counter = TokenCounter(self.transport)
         self.media = MediaFetcher(media_limits(loaded))
+        self.responses = self._response_book(loaded)
+        self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook(self._native_lanes(), self._responses_lane),
+            lanes=LaneBook(self._native_lanes(), self.responses, self._relayed),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -122,6 +126,7 @@ class Gateway:
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS)
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
+        self.gate.jobs = self.jobs
         self.discovery = self._discovery(loaded)
         self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
         self.front = open_to_pages(self.app) if self.keyring.asks else self.app
@@ -137,6 +142,7 @@ class Gateway:
         gateway = cls(plan, load(plan.config_path, process_environment()))
         await gateway.storage.open()
         gateway.reach_long_tail()
+        await gateway.storage.responses.fail_unfinished(plan.worker, plan.workers)
         if gateway.discovery is not None:
             gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
@@ -172,6 +178,7 @@ class Gateway:
             if not self.gate.connections:
                 break
             await asyncio.sleep(_CUT_SECONDS)
+        await self.jobs.close()
         await self.nursery.close()
         await self._library_calls.close()
         self.transport.close()
@@ -215,7 +222,9 @@ class Gateway:
         self.admission.settings = admission_settings(loaded)
         self.gate.body_bytes_max = body_bytes_max(loaded)
         self.media.limits = media_limits(loaded)
+        self.responses.retention_days = loaded.settings.local.response_retention_days
         self.storage.reset_clock = reset_clock(loaded)
+        self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
         self.house.table = self.routes.table()
         self.reach_long_tail()
@@ -299,12 +308,17 @@ class Gateway:
             "vertex": lambda deployment, operation: vertex_lane(deployment, operation, services),
         }
 
-    def _responses_lane(self, deployment: Deployment, operation: Operation) -> Lane:
-        return ResponsesLane(
-            deployment,
-            translated_lane(operation, OpenAIChatFar(fitting_for(deployment)), deployment),
-            self.transport,
-            self.clock,
+    def _relayed(self, deployment: Deployment, emulated: Lane) -> Lane:
+        return ResponsesLane(deployment, emulated, self.transport, self.clock)
+
+    def _response_book(self, loaded: Loaded) -> ResponseBook:
+        return ResponseBook(
+            self.storage.responses,
+            self.storage.conversations,
+            estimate=estimate_body,
+            clock=self.clock,
+            retention_days=loaded.settings.local.response_retention_days,
+            worker=self.plan.worker,
         )
 
     def _manners(self, loaded: Loaded) -> Manners:

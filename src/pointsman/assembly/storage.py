@@ -14,28 +14,43 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.policies.durations import UTC_MIDNIGHT, next_reset
 from pointsman.policies.keyring import Keyring
-from pointsman.stores.sqlite import SqliteDatabase, SqliteKeyStore, SqliteLedgerStore
+from pointsman.stores.response_ports import STORED_BYTES_MAX
+from pointsman.stores.sqlite import (
+    SqliteConversationStore,
+    SqliteDatabase,
+    SqliteKeyStore,
+    SqliteLedgerStore,
+    SqliteResponseStore,
+)
 
 __all__ = ["Storage"]
 
 _KEYS_SECONDS: Final = 1.0
+_SWEEP_SECONDS: Final = 60.0
 _START_DRAIN_SECONDS: Final = 30.0
 _log: Final = logging.getLogger("pointsman.storage")
 
 
 class Storage:
-    """Everything that is kept. Budgets are reset by ``reset_clock``, which may be replaced."""
+    """Everything that is kept. Budgets are reset by ``reset_clock``, which may be replaced.
+
+    So may ``response_bytes_max``, the bytes that stored responses and conversations may take together.
+    """
 
     def __init__(self, directory: Path, worker: int, clock: Clock) -> None:
         self._clock = clock
         self.database = SqliteDatabase(directory / "pointsman.db", clock=clock)
         self.keys = SqliteKeyStore(self.database)
         self.ledger = SqliteLedgerStore(self.database)
+        self.responses = SqliteResponseStore(self.database)
+        self.conversations = SqliteConversationStore(self.database)
         self.spool = Spool(directory / "spool", f"worker-{worker}", clock=clock)
         self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock)
         self.reset_clock = UTC_MIDNIGHT
+        self.response_bytes_max = STORED_BYTES_MAX
         self._keyring: Keyring | None = None
         self._version = 0
+        self._sweep_at = 0.0
         self.trouble: str | None = None
 
     async def open(self) -> None:
@@ -56,6 +71,7 @@ class Storage:
             try:
                 await self._reset_budgets()
                 await self._refresh(keyring)
+                await self._sweep()
             except StorageUnavailable as error:
                 self.trouble = error.message
             else:
@@ -87,6 +103,14 @@ class Storage:
         for record in await self.keys.budgets_due(now):
             following = next_reset(record.budget_duration, now, self.reset_clock) if record.budget_duration else None
             await self.keys.reset_budget(record.token, now, following)
+
+    async def _sweep(self) -> None:
+        """Remove a little of what has expired; as long as there may be more, every time."""
+        now = self._clock.monotonic()
+        if now >= self._sweep_at and not await self.responses.sweep(
+            self._clock.wall(), bytes_max=self.response_bytes_max
+        ):
+            self._sweep_at = now + _SWEEP_SECONDS
 
     def _moved(self, amounts: Mapping[str, int]) -> None:
         if self._keyring is not None:

@@ -49,7 +49,7 @@ class _Server(uvicorn.Server):
             self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let open answers finish within the grace, and only then stop listening.
+        """Let open answers, and those in the background, finish within the grace, and only then stop listening.
 
         Until then a load balancer can ask and is told to send no more; with the door shut it would see failures.
         """
@@ -61,7 +61,8 @@ class _Server(uvicorn.Server):
         for connection in busy:
             connection.shutdown()
         for _ in range(math.ceil(grace / _LOOK_SECONDS)):
-            if self.force_exit or self.server_state.connections.isdisjoint(busy):
+            idle = self.server_state.connections.isdisjoint(busy) and not len(self._gateway.jobs)
+            if self.force_exit or idle:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
         self.config.timeout_graceful_shutdown = max(0, math.ceil(end - loop.time()))

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import msgspec
 
-__all__ = ["KeyRecord", "Scope", "token_of"]
+__all__ = ["KeyRecord", "Owner", "Scope", "token_of"]
 
 
 class Scope(Enum):
@@ -21,6 +21,17 @@ class Scope(Enum):
     """Any valid key, and only for what belongs to it."""
     ADMIN = "admin"
     """The master key."""
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose a stored object is, by the digest of a key; as one who asks, ``sees_all`` lets see those of others too."""
+
+    token: str
+    sees_all: bool = False
+
+    def sees(self, token: str) -> bool:
+        """Whether an object of the key with this digest is visible."""
+        return self.sees_all or token == self.token
 
 
 def token_of(key: str) -> str:

@@ -8,7 +8,7 @@ through :mod:`~pointsman.core.call` and :mod:`~pointsman.core.events`. The story
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ import msgspec
 from pointsman.core.access import Access
 from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
+from pointsman.core.identity import Owner
 from pointsman.core.price import Price
 from pointsman.core.rules import ParameterRules
 from pointsman.core.secret import Secret
@@ -40,6 +41,7 @@ class Operation(Enum):
     EMBEDDING = "aembedding"
     MESSAGES = "anthropic_messages"
     RESPONSES = "aresponses"
+    COMPACTION = "acompact_responses"
     GEMINI_CHAT = "agenerate_content"
     GEMINI_STREAM = "agenerate_content_stream"
     GEMINI_ARRAY_STREAM = "gemini_array_stream"
@@ -133,6 +135,10 @@ class Ask(msgspec.Struct):
     """What the request says of its own parameters; None, as with most, where it says nothing."""
     versions: tuple[tuple[str, str], ...] = ()
     """Headers that name beta features of an API: lower-case names and their values."""
+    owner: Owner | None = None
+    """Who asks; known before :meth:`Lane.prepare`."""
+    keep: Callable[[], Awaitable[None]] | None = None
+    """Stores what is to be kept of the answer, before its last bytes leave. Does not fail."""
 
     def body(self) -> bytes:
         """The body again, each top-level field once."""

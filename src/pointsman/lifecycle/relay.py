@@ -27,6 +27,8 @@ async def relay_whole(flight: Flight, answer: Answer, client: Client, settlement
     if flight.status >= _FIRST_ERROR_STATUS:
         raise answer.rejected(flight.status, body, retry_after(flight))
     out = answer.whole(body)
+    if settlement.keep is not None:
+        await settlement.keep()
     client.reply(200, settlement.succeeded(out), out)
 
 
@@ -66,10 +68,15 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
         if not settlement.begun:
             raise
         settlement.broke_off(error)
-        client.end(answer.failed(settlement.for_client(error)))
+        block = answer.failed(settlement.for_client(error))
+        if settlement.keep is not None:
+            await settlement.keep()
+        client.end(block)
         return
     settlement.heard()
     settlement.begin(client)
+    if settlement.keep is not None:
+        await settlement.keep()
     settlement.stream_ended()
     client.end(block)
 

@@ -39,9 +39,11 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         ask.prompt_estimate = estimate_body(inbound.body)
         settlement.deployment = deployment = choose(ask, principal, house)
         lane = house.lanes.lane(ask.operation, deployment)
-        settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
+        settlement.grant = grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
         if lane.prepares:
+            ask.owner = principal.owner
             await lane.prepare(ask)
+            grant.grow(ask, deployment)
         outbound = lane.write(ask)
         settlement.answer = answer = lane.answer(ask)
         settlement.sent_at = house.clock.monotonic()

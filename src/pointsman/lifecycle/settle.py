@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from copy import copy
 from typing import Final
 
@@ -57,6 +58,11 @@ class Settlement(msgspec.Struct, weakref=False):
     written: bool = False
     sent_at: float = 0.0
     heard_at: float = 0.0
+
+    @property
+    def keep(self) -> Callable[[], Awaitable[None]] | None:
+        """What stores the answer, if it is to be stored; see :class:`pointsman.core.upstream.Ask`."""
+        return None if self.ask is None else self.ask.keep
 
     def heard(self) -> None:
         """The upstream has answered; only the first time counts."""

@@ -38,7 +38,27 @@ class Grant(msgspec.Struct, eq=False):
     cost_reserved: int
     tokens_reserved: int
     second: int
+    prompt_estimate: int = 0
     open: bool = True
+
+    def grow(self, ask: Ask, deployment: Deployment) -> None:
+        """Reserve for a prompt that turned out longer than it looked: what it continues was stored here.
+
+        The call has been let in and stays so, as every call whose size shows only when it is under way; what others
+        may still take is less from now on.
+        """
+        more = ask.prompt_estimate - self.prompt_estimate
+        if more <= 0 or not self.open:
+            return
+        self.prompt_estimate = ask.prompt_estimate
+        principal, price = self.principal, deployment.price
+        if self.cost_reserved and price is not None:
+            cost = price.bound(more, 0)
+            self.cost_reserved += cost
+            principal.reserved += cost
+        if principal.tpm is not None:
+            self.tokens_reserved += more
+            principal.tokens.add(more, self.second)
 
     def settle(self, cost: int, tokens: int, second: int) -> None:
         """Replace what was reserved by what was used. A second call does nothing."""
@@ -100,4 +120,4 @@ class Admission:
         self.in_flight += 1
         principal.in_flight += 1
         principal.reserved += reserve
-        return Grant(self, principal, reserve, tokens, second)
+        return Grant(self, principal, reserve, tokens, second, ask.prompt_estimate)

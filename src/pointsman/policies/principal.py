@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointsman.core.identity import KeyRecord
+from pointsman.core.identity import KeyRecord, Owner
 from pointsman.core.price import dollars
 from pointsman.policies.windows import SlidingMinute
 
@@ -48,6 +48,11 @@ class Principal:
         self.requests = SlidingMinute()
         self.tokens = SlidingMinute()
         self.adopt(record)
+
+    @property
+    def owner(self) -> Owner:
+        """The caller as the owner of what is stored for it."""
+        return Owner(self.record.token, sees_all=self.admin)
 
     def adopt(self, record: KeyRecord) -> None:
         """Take a changed record; what is counted stays counted."""

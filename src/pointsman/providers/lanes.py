@@ -9,6 +9,7 @@ from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.express import ExpressLane, plain_way
 from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.registry import find_provider
+from pointsman.providers.stateful import ResponseBook, StatefulLane
 from pointsman.providers.translated import (
     COMPLETION_CLIENTS,
     OpenAIChatFar,
@@ -18,26 +19,35 @@ from pointsman.providers.translated import (
     translated_lane,
 )
 
-__all__ = ["LaneBook", "NativeLanes"]
+__all__ = ["LaneBook", "NativeLanes", "Relayed"]
 
 _LANES_MAX: Final = 16_384
 _EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
 """What an OpenAI-compatible server is asked in the client's own words."""
 
+_REMEMBERED: Final = frozenset({Operation.RESPONSES, Operation.COMPACTION})
+"""What may continue something that is stored."""
+
 NativeLanes = Callable[[Deployment, Operation], Lane]
 """Makes the lane of a provider with a dialect of its own."""
 
+Relayed = Callable[[Deployment, Lane], Lane]
+"""Makes the lane that relays responses, and falls back on the one that it is given."""
+
 
 class LaneBook:
-    """See :class:`pointsman.lifecycle.house.LaneFinder`.
+    """See :class:`pointsman.lifecycle.house.LaneFinder`. ``native`` is by the dialect's name.
 
-    ``native`` is by the dialect's name; ``responses`` makes the lanes for responses to OpenAI-compatible servers, which
-    without it go over their chat.
+    ``responses`` gives every lane of the Responses API its memory; ``relayed`` makes of one to an OpenAI-compatible
+    server the lane that goes there as it is, where the server has the route.
     """
 
-    def __init__(self, native: dict[str, NativeLanes], responses: NativeLanes | None = None) -> None:
+    def __init__(
+        self, native: dict[str, NativeLanes], responses: ResponseBook | None = None, relayed: Relayed | None = None
+    ) -> None:
         self._native = native
         self._responses = responses
+        self._relayed = relayed
         self._known: dict[tuple[str, str], tuple[Deployment, Lane]] = {}
 
     def lane(self, operation: Operation, deployment: Deployment) -> Lane:
@@ -47,6 +57,10 @@ class LaneBook:
         if known is not None and known[0] is deployment:
             return known[1]
         lane = self._make(deployment, operation)
+        if self._responses is not None and operation in _REMEMBERED:
+            lane = StatefulLane(lane, self._responses)
+        if self._relayed is not None and operation is Operation.RESPONSES and _speaks_openai(deployment):
+            lane = self._relayed(deployment, lane)
         if len(self._known) >= _LANES_MAX:
             self._known.clear()
         self._known[key] = (deployment, lane)
@@ -63,11 +77,14 @@ class LaneBook:
             return ExpressLane(deployment, operation, embedding_fitting_for(deployment))
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
-        if operation is Operation.RESPONSES and self._responses is not None:
-            return self._responses(deployment, operation)
         completion_client = COMPLETION_CLIENTS.get(operation)
         if completion_client is not None:
             return TranslatedCompletionLane(completion_client, deployment)
         embedding_far = OpenAIEmbeddingFar(embedding_fitting_for(deployment))
         far = OpenAIChatFar(fitting_for(deployment))
         return translated_lane(operation, far, deployment, embedding_far=embedding_far)
+
+
+def _speaks_openai(deployment: Deployment) -> bool:
+    provider = find_provider(deployment.provider)
+    return provider is None or provider.native is None

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from pointsman.core.clock import Clock
 from pointsman.core.limits import BODY_BYTES_MAX
 from pointsman.core.nursery import Nursery
+from pointsman.lifecycle.background import Jobs
 from pointsman.lifecycle.house import House
 from pointsman.server.paths import PathTable
 
@@ -37,7 +38,10 @@ class Swept(Protocol):
 
 
 class Gate:
-    """Shared by the connections of one process. ``date`` is a header line, right to half a second (RFC 9110, 6.6.1)."""
+    """Shared by the connections of one process. ``date`` is a header line, right to half a second (RFC 9110, 6.6.1).
+
+    ``jobs`` does what goes on without its client, where anything may.
+    """
 
     def __init__(
         self, house: House, paths: PathTable, nursery: Nursery, clock: Clock, body_bytes_max: int = BODY_BYTES_MAX
@@ -47,6 +51,7 @@ class Gate:
         self.nursery = nursery
         self.clock = clock
         self.body_bytes_max = body_bytes_max
+        self.jobs: Jobs | None = None
         self.connections: set[Swept] = set()
         self.now = clock.monotonic()
         self.date = _date_line(clock)

@@ -19,6 +19,7 @@ _OPERATIONS: Final = (
     ("/completions", Operation.COMPLETION, _OPENAI),
     ("/embeddings", Operation.EMBEDDING, _OPENAI),
     ("/responses", Operation.RESPONSES, _OPENAI),
+    ("/responses/compact", Operation.COMPACTION, _OPENAI),
     ("/messages", Operation.MESSAGES, _ANTHROPIC),
     ("/chat", Operation.OLLAMA_CHAT, _OLLAMA),
     ("/generate", Operation.OLLAMA_GENERATE, _OLLAMA),

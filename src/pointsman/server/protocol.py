@@ -23,6 +23,7 @@ from pointsman.core.limits import (
     HEADERS_MAX,
     LINGER_SECONDS,
 )
+from pointsman.core.upstream import Operation
 from pointsman.lifecycle.serve import serve
 from pointsman.policies.keyring import bare_key, query_key
 from pointsman.server.gate import EXPECT_RANK as _EXPECT
@@ -48,6 +49,9 @@ _HEXADECIMALS: Final = 2048
 _CHUNK_HEADS: Final = tuple(b"%x\r\n" % size for size in range(_HEXADECIMALS))
 """What stands before a short chunk."""
 _CLOSE: Final = b"connection: close\r\n"
+_RESPONSES: Final = Operation.RESPONSES
+_BACKGROUND: Final = b'"background"'
+"""Stands in every body that asks for it, and in few others."""
 _FOR_PAGES: Final = b"access-control-allow-origin: *\r\naccess-control-expose-headers: *\r\n"
 """As LiteLLM allows it; https://fetch.spec.whatwg.org/#http-cors-protocol."""
 
@@ -368,7 +372,11 @@ class InferenceProtocol(HttpToolsProtocol):
         self._resting = False
         self._deadline = _NEVER
         inbound = Inbound(head, body, clock.monotonic(), clock.wall())
-        self._story = story = Story(serve(inbound, self, gate.house), gate.nursery, gate.escaped)
+        if gate.jobs is not None and head.route.operation is _RESPONSES and _BACKGROUND in body:
+            telling = gate.jobs.attend(inbound, self, gate.house)
+        else:
+            telling = serve(inbound, self, gate.house)
+        self._story = story = Story(telling, gate.nursery, gate.escaped)
         story.step()
 
     def _pass_on(self) -> None:

@@ -13,6 +13,7 @@ from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.ports import INTEGER_MAX, Conflict, DaySpend, KeyChanges
+from pointsman.stores.response_ports import EventPage, ResponseStatus
 
 __all__ = [
     "Charge",
@@ -27,6 +28,7 @@ __all__ = [
     "charged_record",
     "day_of",
     "demand_keepable",
+    "event_page",
     "no_such_key",
     "saturated",
     "succeeding_record",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _DAY_SECONDS: Final = 86_400
+_BLANK_LINE: Final = b"\n\n"
 _NUMBERS = ("spend", "max_budget", "soft_budget", "rpm_limit", "tpm_limit", "max_parallel_requests")
 
 
@@ -230,3 +233,16 @@ def token_taken() -> Conflict:
 def no_such_key() -> NotFound:
     """The refusal to change a key that is not there."""
     return NotFound("Key not found.", hint="It was never made here, or it was deleted.", code="key_not_found")
+
+
+def event_page(
+    status: ResponseStatus, batches: Sequence[tuple[int, bytes]], after: int, limit: int, *, is_last: bool
+) -> EventPage:
+    """Batches of server-sent events, each with the number of its first, as single events behind number ``after``."""
+    found = [
+        (first + index, event + _BLANK_LINE)
+        for first, batch in batches
+        for index, event in enumerate(batch.removesuffix(_BLANK_LINE).split(_BLANK_LINE))
+        if first + index > after
+    ]
+    return EventPage(status, tuple(found[:limit]), is_last and len(found) <= limit)

@@ -20,8 +20,15 @@ from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery.found import FoundHost, FoundModel
+from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.table import Pattern, RoutingTable
-from pointsman.stores.memory import MemoryDatabase, MemoryKeyStore, MemoryLedgerStore
+from pointsman.stores.memory import (
+    MemoryConversationStore,
+    MemoryDatabase,
+    MemoryKeyStore,
+    MemoryLedgerStore,
+    MemoryResponseStore,
+)
 
 MASTER = "sk-master-0123456789abcdef"
 CANARY = "sk-canary-of-the-upstream-5f1d"
@@ -119,6 +126,14 @@ class Desk:
         self.changes: list[tuple[str, KeyRecord | None]] = []
         self.spooled: list[CallRecord] = []
         self.readiness = Readiness()
+        self.book = ResponseBook(
+            MemoryResponseStore(self.database),
+            MemoryConversationStore(self.database),
+            estimate=len,
+            clock=self.clock,
+            retention_days=30,
+        )
+        self.stopped: list[str] = []
         self.hosts: tuple[FoundHost, ...] = ()
         given: dict[str, Any] = {
             "keyring": self.keyring,
@@ -133,6 +148,8 @@ class Desk:
             "facts": lambda one: ModelFacts(key=one.model, source="test", output_tokens_max=512),
             "hosts": lambda: self.hosts,
             "readiness": lambda: self.readiness,
+            "book": self.book,
+            "stop_job": self.stopped.append,
             "inference_paths": (
                 InferencePath("/v1/chat/completions", Operation.CHAT),
                 InferencePath("/v1/completions", Operation.COMPLETION),

@@ -41,6 +41,21 @@ GOLDEN = {
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
     "POST /openai/deployments/{model}/embeddings": "inference",
+    **{
+        f"{method} {prefix}{path}": "inference"
+        for prefix in ("", "/v1", "/openai", "/openai/v1")
+        for methods, path in (
+            ("POST", "/responses/input_tokens"),
+            ("GET DELETE", "/responses/{response_id}"),
+            ("POST", "/responses/{response_id}/cancel"),
+            ("GET", "/responses/{response_id}/input_items"),
+            ("POST", "/conversations"),
+            ("GET POST DELETE", "/conversations/{conversation_id}"),
+            ("GET POST", "/conversations/{conversation_id}/items"),
+            ("GET DELETE", "/conversations/{conversation_id}/items/{item_id}"),
+        )
+        for method in methods.split()
+    },
 }  # fmt: skip
 """Every route and what it demands. A change here is a change of the contract, or of who may do what."""
 
@@ -71,7 +86,8 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["summary"] and operation["tags"], name
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
-        assert ("requestBody" in operation) == name.startswith(("POST", "DELETE")), name
+        has_body = name.startswith("POST") or name == "DELETE /api/delete"
+        assert ("requestBody" in operation) == (has_body and not name.endswith("/cancel")), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
         assert in_path == re.findall(r"\{(\w+)\}", name), name
@@ -100,7 +116,8 @@ def test_every_route_of_the_table_is_complete() -> None:
     for route in ROUTES:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
-        assert route.takes_body == (route.method != "GET")
+        has_body = route.method == "POST" or route.paths == ("/api/delete",)
+        assert route.takes_body == (has_body and not route.paths[0].endswith("/cancel"))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
     assert len(set(pairs)) == len(pairs)

@@ -71,6 +71,13 @@ def test_azure_needs_an_address_and_takes_its_price_from_the_base_model() -> Non
     assert known.price is not None and known.charges
 
 
+def test_a_token_of_azures_is_sent_in_place_of_a_key() -> None:
+    environment = {"AZURE_API_KEY": "k", "AZURE_AD_TOKEN": "t"}
+    deployment = made(environment, model="azure/x", api_base="https://r.openai.azure.com").deployments[0]
+    assert deployment.api_key is None and isinstance(deployment.access, AzureAccess)
+    assert revealed(deployment.access.ad_token) == "t"
+
+
 def test_geminis_key_goes_in_a_header_of_its_own() -> None:
     deployment = made({"GEMINI_API_KEY": "g"}, model="gemini/gemini-2.5-flash").deployments[0]
     assert (deployment.key_header, revealed(deployment.api_key)) == ("x-goog-api-key", "g")

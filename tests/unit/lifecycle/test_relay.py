@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.core.errors import TimedOut
+from pointsman.core.errors import Broken, TimedOut
 from pointsman.core.exchange import InferenceRoute
-from pointsman.core.upstream import Operation
+from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.lifecycle.relay import retry_after
+from pointsman.providers.express.answer import ExpressAnswer
+from pointsman.providers.express.lane import ExpressLane
 from tests.unit.lifecycle.house_script import ScriptedFlight, Stage, chat_body
 from tests.unit.lifecycle.openai_words import DONE, GOOD, LAST, USAGE, chunk, refusal
 
@@ -192,3 +194,54 @@ def test_an_upstream_that_names_no_wait_gives_the_client_none(stage: Stage) -> N
     stage.sender.act = lambda flight: flight.answer(refusal("slow down"), 429)
     _, client = stage.tell(chat_body())
     assert b"retry-after" not in client.head
+
+
+class _KeepingLanes:
+    """The express lane, whose answers are stored."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def lane(self, operation: Operation, deployment: Deployment) -> _KeepingLane:
+        return _KeepingLane(deployment, operation, self._stage)
+
+
+class _KeepingLane(ExpressLane):
+    def __init__(self, deployment: Deployment, operation: Operation, stage: Stage) -> None:
+        super().__init__(deployment, operation)
+        self._stage = stage
+
+    def answer(self, ask: Ask) -> ExpressAnswer:
+        async def keep() -> None:
+            self._stage.happened.append("kept")
+
+        ask.keep = keep
+        return super().answer(ask)
+
+
+@pytest.mark.parametrize("way", ["whole", "stream", "broken"])
+def test_what_is_to_be_kept_is_kept_before_the_last_bytes(way: str) -> None:
+    stage = Stage()
+    stage.house.lanes = _KeepingLanes(stage)
+    story, client = stage.tell(chat_body(stream=way != "whole"))
+    if way == "whole":
+        stage.flight.answer(GOOD)
+    else:
+        stage.flight.piece(chunk("a"))
+        if way == "stream":
+            stage.flight.piece(LAST, last=True)
+        else:
+            stage.flight.fail(Broken("cut"))
+    assert story.over and client.ended
+    last = "replied" if way == "whole" else "ended"
+    assert stage.happened.count("kept") == 1
+    assert stage.happened.index("kept") < stage.happened.index(last)
+    stage.settled()
+
+
+def test_what_was_not_answered_is_not_kept() -> None:
+    stage = Stage()
+    stage.house.lanes = _KeepingLanes(stage)
+    _, client = stage.tell(chat_body())
+    stage.flight.answer(b"{}", 500)
+    assert client.status == 502 and "kept" not in stage.happened

@@ -228,3 +228,20 @@ def test_one_of_several_processes_lets_through_its_part_and_takes_the_others_to_
     admission.admit(other, ask(), priced(), 5)
     with pytest.raises(BudgetExceeded):
         admission.admit(other, ask(), priced(), 5)
+
+
+def test_a_prompt_that_turns_out_longer_reserves_more_and_settles_as_any() -> None:
+    admission = Admission(AdmissionSettings())
+    principal = Principal(key_record(max_budget=1000 * CENT, tpm_limit=10_000, rpm_limit=10))
+    asked = ask(prompt=100, limit=50)
+    grant = admission.admit(principal, asked, priced(1, 2), 5)
+    grant.grow(asked, priced(1, 2))
+    assert counts(admission, principal) == (1, 1, 200 * CENT, 0, 0, 1, 150)
+    asked.prompt_estimate = 400
+    grant.grow(asked, priced(1, 2))
+    grant.grow(asked, priced(1, 2))
+    assert counts(admission, principal) == (1, 1, 500 * CENT, 0, 0, 1, 450)
+    grant.settle(7 * CENT, 9, 6)
+    asked.prompt_estimate = 800
+    grant.grow(asked, priced(1, 2))
+    assert counts(admission, principal) == (0, 0, 0, 7 * CENT, 7 * CENT, 1, 9)

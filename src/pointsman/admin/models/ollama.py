@@ -148,7 +148,7 @@ async def _have_done(
         )
     body = msgspec.json.encode(visit.fields)
     answer = await office.ollama.ask(visit.query.host, method, path, body)
-    return Answer(b"", media_type=answer.content_type, pieces=answer.pieces)
+    return Answer(b"", media_type=answer.content_type, stream=answer.pieces)
 
 
 async def tell_version(_office: Office, _visit: Visit[Nothing, Nothing]) -> Answer:

@@ -15,11 +15,12 @@ import msgspec
 
 from pointsman.core.content import Audio, File, Image, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
 from pointsman.core.errors import Unsupported
-from pointsman.core.reply import Reply
+from pointsman.dialects.openai_responses.compaction import read_summary
 from pointsman.dialects.openai_responses.groups import flat_name
 from pointsman.dialects.openai_responses.media import read_audio, read_file, read_image, write_file, write_image
 from pointsman.dialects.openai_responses.tools import unwrap_input, wrap_input
 from pointsman.dialects.openai_responses.types import (
+    CompactionItem,
     ContentPart,
     CustomCallItem,
     FunctionCallItem,
@@ -37,7 +38,7 @@ from pointsman.dialects.openai_responses.types import (
 )
 from pointsman.wire.json_fields import decode_field
 
-__all__ = ["read_input", "read_reasoning", "reply_messages", "write_input"]
+__all__ = ["read_input", "read_reasoning", "write_input"]
 
 _decode_head: Final = msgspec.json.Decoder(ItemHead).decode
 _decode_message: Final = msgspec.json.Decoder(MessageItem).decode
@@ -45,14 +46,15 @@ _decode_reasoning: Final = msgspec.json.Decoder(ReasoningItem).decode
 _decode_function: Final = msgspec.json.Decoder(FunctionCallItem).decode
 _decode_custom: Final = msgspec.json.Decoder(CustomCallItem).decode
 _decode_result: Final = msgspec.json.Decoder(ResultItem).decode
+_decode_compaction: Final = msgspec.json.Decoder(CompactionItem).decode
 
 _HINTS: Final = {"item_reference": "Send the item itself, or continue with previous_response_id."}
 
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_input(items: str | Iterable[msgspec.Raw] | None) -> tuple[Message, ...]:
-    """The messages of ``input``.
+def read_input(items: str | Iterable[msgspec.Raw] | None, field: str = "input") -> tuple[Message, ...]:
+    """The messages of ``input``, or of items in another ``field``.
 
     Raises:
         Malformed: an item cannot be read; ``param`` is its path, ``input[2].content[0].image_url``.
@@ -64,7 +66,7 @@ def read_input(items: str | Iterable[msgspec.Raw] | None) -> tuple[Message, ...]
         return (Message("user", (Text(items),)),)
     messages: list[Message] = []
     for index, raw in enumerate(items):
-        message = _read_item(raw, f"input[{index}]")
+        message = _read_item(raw, f"{field}[{index}]")
         if messages and _is_one_turn(messages[-1], message):
             messages[-1] = Message("assistant", messages[-1].parts + message.parts)
         elif message.parts or message.role != "assistant":
@@ -92,10 +94,23 @@ def _read_item(raw: msgspec.Raw, path: str) -> Message:
             return Message("tool", (_read_result(decode_field(path, raw, _decode_result), path),))
         case "additional_tools":  # they are among the request's tools, see read_additional_tools
             return Message("assistant", ())
+        case "compaction" | "compaction_summary":
+            return Message("user", (_read_compaction(decode_field(path, raw, _decode_compaction), path),))
         case _:
             raise Unsupported(
                 f"{path}: items of type '{kind[:40]}' are not supported.", hint=_HINTS.get(kind), param=f"{path}.type"
             )
+
+
+def _read_compaction(item: CompactionItem, path: str) -> Text:
+    summary = read_summary(item.encrypted_content)
+    if summary is None:
+        raise Unsupported(
+            f"{path}: this compaction was made by another server and cannot be read here.",
+            hint="Send the conversation itself, or compact it here with POST /v1/responses/compact.",
+            param=path,
+        )
+    return summary
 
 
 def read_reasoning(item: ReasoningItem) -> tuple[Thinking, ...]:
@@ -155,20 +170,6 @@ def _read_result(item: ResultItem, path: str) -> ToolResult:
             case _:
                 assert_never(part)
     return ToolResult(item.call_id, tuple(parts))
-
-
-def reply_messages(reply: Reply) -> tuple[Message, ...]:
-    """What a reply adds to the conversation that a later request continues."""
-    parts: list[Part] = []
-    for choice in reply.choices[:1]:
-        if choice.thinking or choice.signature is not None:
-            parts.append(Thinking(choice.thinking, choice.signature, choice.redacted))
-        if choice.text:
-            parts.append(Text(choice.text))
-        if choice.refusal:
-            parts.append(Refusal(choice.refusal))
-        parts += choice.tool_calls
-    return (Message("assistant", tuple(parts)),) if parts else ()
 
 
 # ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/responses/input-items.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from pointsman.core.errors import Malformed
 from pointsman.dialects.openai_responses.response import ResponseRequest
 
-__all__ = ["ITEMS_MAX", "input_items", "write_item_list"]
+__all__ = ["ITEMS_MAX", "complete_items", "input_items", "item_id", "write_item_list", "write_page"]
 
 ITEMS_MAX: Final = 100
 """OpenAI's bound on ``limit``."""
@@ -31,12 +31,13 @@ _QUOTE: Final = ord('"')
 _PREFIXES: Final = {
     "message": "msg_",
     "reasoning": "rs_",
+    "compaction": "cmp_",
     "function_call": "fc_",
     "function_call_output": "fco_",
     "custom_tool_call": "ctc_",
     "custom_tool_call_output": "ctco_",
 }
-_STATELESS: Final = frozenset({"reasoning"})
+_STATELESS: Final = frozenset({"reasoning", "compaction"})
 """Types of items that OpenAI lists without a status."""
 
 
@@ -45,12 +46,15 @@ def input_items(request: ResponseRequest) -> tuple[msgspec.Raw, ...]:
 
     Everything else stays as the client sent it. Ids that are missing are made from the response's.
     """
-    if isinstance(request.input, str):
-        items = [{"role": msgspec.Raw(b'"user"'), "content": msgspec.Raw(_encode(request.input))}]
-    else:
-        items = [_decode_item(raw) for raw in request.input]
-    suffix = request.id.removeprefix("resp_")
-    return tuple(_completed(item, f"{suffix}i{index:02x}") for index, item in enumerate(items))
+    given = request.input
+    if isinstance(given, str):
+        given = (msgspec.Raw(_encode({"role": "user", "content": given})),) if given else ()
+    return complete_items(given, request.id.removeprefix("resp_"))
+
+
+def complete_items(items: Iterable[msgspec.Raw], suffix: str) -> tuple[msgspec.Raw, ...]:
+    """Items as clients send them, made complete; ``suffix`` is what the ids have in common that are made here."""
+    return tuple(_completed(_decode_item(raw), f"{suffix}i{index:02x}") for index, raw in enumerate(items))
 
 
 def _completed(item: dict[str, msgspec.Raw], suffix: str) -> msgspec.Raw:
@@ -74,6 +78,22 @@ class _Identified(msgspec.Struct):
 
 
 _decode_id: Final = msgspec.json.Decoder(_Identified).decode
+
+
+def item_id(raw: msgspec.Raw) -> str:
+    """The id of a complete item."""
+    return _decode_id(raw).id
+
+
+def write_page(items: Sequence[msgspec.Raw], *, has_more: bool) -> bytes:
+    """A list of complete items, in the order given."""
+    return _encode({
+        "object": "list",
+        "data": items,
+        "first_id": item_id(items[0]) if items else None,
+        "last_id": item_id(items[-1]) if items else None,
+        "has_more": has_more,
+    })  # fmt: skip
 
 
 def write_item_list(
@@ -103,11 +123,4 @@ def write_item_list(
         if after not in ids:
             raise Malformed(f"after names '{after[:80]}', which is not in the list.", param="after")
         start = ids.index(after) + 1
-    page = slice(start, start + limit)
-    return _encode({
-        "object": "list",
-        "data": ordered[page],
-        "first_id": ids[page][0] if ids[page] else None,
-        "last_id": ids[page][-1] if ids[page] else None,
-        "has_more": start + limit < len(ids),
-    })  # fmt: skip
+    return write_page(ordered[start : start + limit], has_more=start + limit < len(ids))

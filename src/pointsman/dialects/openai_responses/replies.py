@@ -7,7 +7,6 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import Call
-from pointsman.core.errors import GatewayError
 from pointsman.core.reply import Choice, Reply, fold
 from pointsman.dialects.openai_responses.groups import groups_of
 from pointsman.dialects.openai_responses.output import choice_items, was_cut_off
@@ -15,7 +14,7 @@ from pointsman.dialects.openai_responses.response import ResponseRequest, write_
 from pointsman.dialects.openai_responses.stream_reader import StreamReader
 from pointsman.dialects.openai_responses.tools import custom_names
 
-__all__ = ["read_reply", "write_failed_reply", "write_reply"]
+__all__ = ["read_reply", "write_reply"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -40,11 +39,6 @@ def write_reply(reply: Reply, call: Call, request: ResponseRequest) -> bytes:
             reason=choice.finish_reason,
         )
     )
-
-
-def write_failed_reply(error: GatewayError, call: Call, request: ResponseRequest) -> bytes:
-    """The response for a request that failed in the background, where no status of HTTP can tell it."""
-    return _encode(write_response(request, call, "failed", error=error))
 
 
 def read_reply(body: bytes) -> Reply:

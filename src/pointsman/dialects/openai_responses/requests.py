@@ -31,7 +31,7 @@ from pointsman.dialects.openai_responses.tools import (
 from pointsman.dialects.openai_responses.types import ResponsesRequest, TextFormat
 from pointsman.wire.json_fields import read_body, read_fields
 
-__all__ = ["ResponseRequest", "conversation_messages", "read_request", "read_response_request", "write_request"]
+__all__ = ["ResponseRequest", "read_request", "read_response_request", "write_request"]
 
 _decode: Final = msgspec.json.Decoder(ResponsesRequest).decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -80,11 +80,6 @@ def read_request(body: bytes, model: str | None = None, *, history: tuple[Messag
         user=request.user or None,
         extra=_read_extra(request, fields),
     )
-
-
-def conversation_messages(call: Call, request: ResponseRequest) -> tuple[Message, ...]:
-    """The messages of a call that a later response may continue from: all but the instructions of this one."""
-    return call.messages if request.instructions is None else call.messages[1:]
 
 
 def _read_messages(request: ResponsesRequest, history: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -20,7 +20,15 @@ from pointsman.dialects.openai_responses.errors import write_failure
 from pointsman.dialects.openai_responses.types import ConversationFields, ResponsesRequest
 from pointsman.wire.json_fields import read_body, read_fields
 
-__all__ = ["ResponseRequest", "Status", "read_response_request", "read_usage", "write_response", "write_usage"]
+__all__ = [
+    "ResponseRequest",
+    "Status",
+    "read_response_request",
+    "read_usage",
+    "response_fields",
+    "write_response",
+    "write_usage",
+]
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
@@ -67,6 +75,7 @@ class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``id`` is the response's, made up here so that it is known before any upstream is asked. ``input`` is raw, empty if
     there was none. ``echo`` holds the fields that the response repeats, with OpenAI's values for those not said.
+    ``history`` are the items that the request continues, once they were looked up.
     """
 
     id: str
@@ -82,6 +91,7 @@ class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True):
     summary: str | None = None
     truncation: Literal["auto", "disabled"] | None = None
     echo: dict[str, msgspec.Raw] = {}
+    history: tuple[msgspec.Raw, ...] = ()
 
 
 def read_response_request(
@@ -144,9 +154,21 @@ def write_response(
     usage: Usage | None = None,
     reason: FinishReason | None = None,
     error: GatewayError | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> dict[str, object]:
     """A response object, to be encoded; the model stands there under the name that the client asked for."""
     incomplete = _INCOMPLETE.get(reason or "") if status == "incomplete" else None
+    return response_fields(request, call.model, status) | {
+        "completed_at": int(clock.wall()) if status == "completed" else None,
+        "error": None if error is None else write_failure(error),
+        "incomplete_details": None if incomplete is None else {"reason": incomplete},
+        "output": output,
+        "usage": None if usage is None else write_usage(usage),
+    }
+
+
+def response_fields(request: ResponseRequest, model: str, status: Status) -> dict[str, object]:
+    """A response object that has no output yet, to be encoded."""
     return {
         "id": request.id,
         "object": "response",
@@ -155,15 +177,15 @@ def write_response(
         "background": request.background,
         "completed_at": None,
         "conversation": None if request.conversation is None else {"id": request.conversation},
-        "error": None if error is None else write_failure(error),
-        "incomplete_details": None if incomplete is None else {"reason": incomplete},
+        "error": None,
+        "incomplete_details": None,
         "instructions": request.instructions,
         "metadata": request.metadata,
-        "model": call.model,
-        "output": output,
+        "model": model,
+        "output": (),
         "previous_response_id": request.previous_response_id,
         "store": request.store,
-        "usage": None if usage is None else write_usage(usage),
+        "usage": None,
         **request.echo,
     }
 

@@ -16,6 +16,7 @@ import msgspec
 
 __all__ = [
     "AllowedTool",
+    "CompactionItem",
     "ContentPart",
     "ConversationFields",
     "CustomCallItem",
@@ -28,6 +29,7 @@ __all__ = [
     "ItemHead",
     "LogprobToken",
     "MessageItem",
+    "Metadata",
     "OutputTextPart",
     "RawField",
     "ReasoningFields",
@@ -149,6 +151,12 @@ class ReasoningItem(msgspec.Struct):
     encrypted_content: str | None = None
 
 
+class CompactionItem(msgspec.Struct):
+    """What stands for a part of a conversation; opaque to clients."""
+
+    encrypted_content: str
+
+
 _CallId = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -240,10 +248,11 @@ class ConversationFields(msgspec.Struct):
 
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
-_Metadata = Annotated[
+Metadata = Annotated[
     dict[Annotated[str, msgspec.Meta(max_length=64)], Annotated[str, msgspec.Meta(max_length=512)]],
     msgspec.Meta(max_length=16),
 ]
+"""What clients may hang on to an object."""
 
 
 class ResponsesRequest(msgspec.Struct, kw_only=True):
@@ -275,6 +284,6 @@ class ResponsesRequest(msgspec.Struct, kw_only=True):
     conversation: str | ConversationFields | None = None
     store: bool | None = None
     background: bool | None = None
-    metadata: _Metadata | None = None
+    metadata: Metadata | None = None
     client_metadata: dict[str, msgspec.Raw] | None = None
     user: str | None = None

@@ -11,7 +11,7 @@ from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
 from pointsman.providers.fitting import Fitting
 from pointsman.providers.parameters import Dropped
-from pointsman.providers.tokens import Credential
+from pointsman.providers.tokens import Credential, token_in
 from pointsman.providers.versions import beta_headers, family_of
 
 __all__ = ["ExpressLane", "ExpressWay", "plain_way"]
@@ -111,7 +111,8 @@ class ExpressLane:
         """See the protocol."""
         if self._credential is None:
             return ExpressAnswer(ask, self._key)
-        return ExpressAnswer(ask, self._key, on_error=self._credential.answered)
+        token = token_in(self._credential.headers())
+        return ExpressAnswer(ask, token or self._key, on_error=self._credential.answered)
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:

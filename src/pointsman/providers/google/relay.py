@@ -18,6 +18,7 @@ from pointsman.dialects.gemini.knobs import NATIVE
 from pointsman.dialects.gemini.names import camel_name
 from pointsman.dialects.gemini.types import Chunk
 from pointsman.dialects.gemini.usage import read_usage
+from pointsman.providers.parameters import Dropped
 from pointsman.providers.tokens import Credential
 from pointsman.providers.translated.gemini import PathOf
 from pointsman.wire.sse import SseParser
@@ -59,7 +60,8 @@ class GeminiRelayLane:
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
-        fields = {**self._pinned, **ask.fields}
+        asked = ask.fields if ask.rules is None else Dropped.of(ask.rules.additional_drop_params).left_of(ask.fields)
+        fields = {**self._pinned, **asked}
         fields.pop("model", None)
         path = self._path_of(self._deployment, "streamGenerateContent" if ask.stream else "generateContent")
         headers = () if self._credential is None else self._credential.headers()

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from pointsman.providers.tokens.book import Fetcher, Grant, TokenBook, TokenSource
-from pointsman.providers.tokens.credential import Credential, FixedCredential, MissingCredential, TokenCredential
+from pointsman.providers.tokens.credential import (
+    Credential,
+    FixedCredential,
+    MissingCredential,
+    TokenCredential,
+    token_in,
+)
 
 __all__ = [
     "Credential",
@@ -14,4 +20,5 @@ __all__ = [
     "TokenBook",
     "TokenCredential",
     "TokenSource",
+    "token_in",
 ]

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from pointsman.core.errors import Rejected
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask
 from pointsman.providers.tokens.book import Grant, TokenBook, TokenSource
 
-__all__ = ["Credential", "FixedCredential", "Headers", "MissingCredential", "TokenCredential", "credentials_refused"]
+__all__ = [
+    "Credential",
+    "FixedCredential",
+    "Headers",
+    "MissingCredential",
+    "TokenCredential",
+    "credentials_refused",
+    "token_in",
+]
+
+_BEARER: Final = "Authorization"
 
 Headers = tuple[tuple[str, Secret], ...]
 """See :attr:`pointsman.core.upstream.Outbound.headers`."""
@@ -56,7 +66,7 @@ class TokenCredential:
         grant = self._book.recall(self._source) or await self._book.learn(self._source)
         if grant is not self._grant:
             self._grant = grant
-            self._headers = (("Authorization", Secret(f"Bearer {grant.token.reveal()}")),)
+            self._headers = ((_BEARER, Secret(f"Bearer {grant.token.reveal()}")),)
 
     def headers(self) -> Headers:
         """See the protocol."""
@@ -76,7 +86,7 @@ class FixedCredential:
     """A bearer token that the operator got, and sees to."""
 
     def __init__(self, token: Secret) -> None:
-        self._headers: Headers = (("Authorization", Secret(f"Bearer {token.reveal()}")),)
+        self._headers: Headers = ((_BEARER, Secret(f"Bearer {token.reveal()}")),)
 
     async def prepare(self, ask: Ask) -> None:
         """Nothing to be got."""
@@ -118,6 +128,11 @@ class MissingCredential:
 
     def answered(self, status: int) -> None:
         """Nothing to be done about it."""
+
+
+def token_in(headers: Headers) -> bytes:
+    """The bearer token among the headers, should an upstream echo it; empty if there is none."""
+    return next((value.reveal().removeprefix("Bearer ").encode() for name, value in headers if name == _BEARER), b"")
 
 
 def credentials_refused(message: str, hint: str) -> Rejected:

@@ -22,7 +22,7 @@ from pointsman.providers.translated.ollama import (
     OllamaGenerateClient,
 )
 from pointsman.providers.translated.openai import OpenAIChatClient, OpenAIEmbeddingClient
-from pointsman.providers.translated.responses import ResponsesClient
+from pointsman.providers.translated.responses import CompactionClient, ResponsesClient
 from pointsman.providers.translated.sides import ClientSide, FarSide
 
 __all__ = ["CLIENTS", "COMPLETION_CLIENTS", "EMBEDDING_CLIENTS", "translated_lane"]
@@ -37,6 +37,7 @@ CLIENTS: Final[Mapping[Operation, ClientSide]] = MappingProxyType({
     Operation.CHAT: OpenAIChatClient(),
     Operation.MESSAGES: AnthropicClient(),
     Operation.RESPONSES: ResponsesClient(),
+    Operation.COMPACTION: CompactionClient(),
     Operation.GEMINI_CHAT: GeminiClient(),
     Operation.GEMINI_STREAM: GeminiClient(),
     Operation.GEMINI_ARRAY_STREAM: GeminiClient("array"),

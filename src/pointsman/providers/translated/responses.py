@@ -7,32 +7,57 @@ import msgspec
 from pointsman.core.call import Call
 from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Ask
+from pointsman.dialects.openai_responses.compaction import compacting_call, write_compaction
+from pointsman.dialects.openai_responses.items import read_input
 from pointsman.dialects.openai_responses.replies import write_reply
 from pointsman.dialects.openai_responses.requests import read_request
 from pointsman.dialects.openai_responses.response import ResponseRequest, read_response_request
 from pointsman.dialects.openai_responses.streams import StreamWriter
 from pointsman.providers.translated.sides import Writing
 
-__all__ = ["ResponsesClient"]
+__all__ = ["CompactionClient", "ResponsesClient"]
 
 
 class ResponsesClient:
     """See :class:`pointsman.providers.translated.sides.ClientSide`."""
 
     def read(self, ask: Ask) -> Call:
-        """See the protocol. Nothing is kept of a response, so none can be continued by its id."""
-        body = ask.body()
-        ask.notes = request = msgspec.structs.replace(read_response_request(body), store=False)
-        _demand_complete(request)
-        return read_request(body, ask.model)
+        """See the protocol. Where nothing was looked up before, nothing is kept of the response either."""
+        body, request = ask.body(), ask.notes
+        if not isinstance(request, ResponseRequest):
+            ask.notes = request = msgspec.structs.replace(read_response_request(body), store=False)
+            _demand_complete(request)
+        return read_request(body, ask.model, history=read_input(request.history))
 
     def writing(self, call: Call, ask: Ask) -> Writing:
         """See the protocol."""
-        request = ask.notes
-        if not isinstance(request, ResponseRequest):
-            message = "a response is written without its request"
-            raise TypeError(message)
+        request = _request(ask)
         return Writing(StreamWriter(call, request), lambda reply: write_reply(reply, call, request))
+
+
+class CompactionClient:
+    """See :class:`pointsman.providers.translated.sides.ClientSide`; a conversation to be summed up."""
+
+    def __init__(self) -> None:
+        self._responses = ResponsesClient()
+
+    def read(self, ask: Ask) -> Call:
+        """See the protocol."""
+        if ask.stream:
+            raise Unsupported("A compaction cannot be streamed.", hint="Leave stream out.", param="stream")
+        return compacting_call(self._responses.read(ask))
+
+    def writing(self, call: Call, ask: Ask) -> Writing:
+        """See the protocol."""
+        request = _request(ask)
+        return Writing(StreamWriter(call, request), lambda reply: write_compaction(reply, request))
+
+
+def _request(ask: Ask) -> ResponseRequest:
+    if not isinstance(ask.notes, ResponseRequest):
+        message = "a response is written without its request"
+        raise TypeError(message)
+    return ask.notes
 
 
 def _demand_complete(request: ResponseRequest) -> None:
@@ -48,7 +73,7 @@ def _demand_complete(request: ResponseRequest) -> None:
     ):
         if value:
             raise Unsupported(
-                f"{name} is not supported yet: responses are not kept.",
+                f"{name}: this gateway stores no responses.",
                 hint="Send the whole conversation as input.",
                 param=name,
             )

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from pointsman.stores.memory.conversations import MemoryConversationStore
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.memory.keys import MemoryKeyStore
 from pointsman.stores.memory.ledger import MemoryLedgerStore
+from pointsman.stores.memory.responses import MemoryResponseStore
 
-__all__ = ["MemoryDatabase", "MemoryKeyStore", "MemoryLedgerStore"]
+__all__ = [
+    "MemoryConversationStore",
+    "MemoryDatabase",
+    "MemoryKeyStore",
+    "MemoryLedgerStore",
+    "MemoryResponseStore",
+]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
-from pointsman.core.identity import KeyRecord
+import msgspec
+
+from pointsman.core.identity import KeyRecord, Owner
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.ports import Removal
 from pointsman.stores.records import Group, Tally
+from pointsman.stores.response_ports import ConversationRecord, KeptItem, ResponseRecord
 
 __all__ = ["MemoryDatabase"]
 
@@ -16,7 +20,7 @@ _CALLS_MAX: Final = 50_000
 
 
 class MemoryDatabase:
-    """Live keys, deleted keys, changes and calls.
+    """Live keys, deleted keys, changes, calls, responses and conversations.
 
     The sums stay complete, but only the latest ``calls_max`` calls are kept, so that memory is bounded. A call that
     was let go of is no longer known, and would count again if it were appended again.
@@ -30,6 +34,10 @@ class MemoryDatabase:
         self.changes: dict[str, int] = {}
         self.calls: OrderedDict[str, CallRecord] = OrderedDict()
         self.daily: dict[Group, Tally] = {}
+        self.responses: dict[str, ResponseRecord] = {}
+        self.events: dict[str, list[tuple[int, bytes]]] = {}
+        self.conversations: dict[str, ConversationRecord] = {}
+        self.items: dict[str, list[KeptItem]] = {}
 
     def put(self, record: KeyRecord) -> None:
         """Make this the live record of its token."""
@@ -46,3 +54,23 @@ class MemoryDatabase:
         self.version += 1
         self.changes.pop(token, None)
         self.changes[token] = self.version
+
+    def sees(self, owner: Owner, holder: str) -> bool:
+        """Whether ``owner`` may see what belongs to the key ``holder``: it is that key, or was put in its place."""
+        seen: set[str] = set()
+        while not owner.sees(holder):
+            seen.add(holder)
+            removed = self.removed.get(holder)
+            successor = None if removed is None else removed[1].replaced_by
+            if successor is None or successor in seen:
+                return False
+            holder = successor
+        return True
+
+    def append_items(self, conversation_id: str, items: Sequence[KeptItem], expires_at: float) -> None:
+        """Add items to a conversation, if it exists."""
+        record = self.conversations.get(conversation_id)
+        if record is not None:
+            self.items[conversation_id].extend(items)
+            later = max(record.expires_at, expires_at)
+            self.conversations[conversation_id] = msgspec.structs.replace(record, expires_at=later)

@@ -1,13 +1,22 @@
 """Stores in one SQLite file, shared by any number of processes on one machine.
 
 Reading order: ``database`` (the connection and its thread), ``migrate`` (how the schema comes about), ``keys``,
-``ledger``, ``statements`` (their SQL), ``transaction``, ``failures`` (what SQLite's errors mean).
+``ledger``, ``statements`` (their SQL), ``responses``, ``conversations``, ``response_statements``, ``transaction``,
+``failures`` (what SQLite's errors mean).
 """
 
 from __future__ import annotations
 
+from pointsman.stores.sqlite.conversations import SqliteConversationStore
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.keys import SqliteKeyStore
 from pointsman.stores.sqlite.ledger import SqliteLedgerStore
+from pointsman.stores.sqlite.responses import SqliteResponseStore
 
-__all__ = ["SqliteDatabase", "SqliteKeyStore", "SqliteLedgerStore"]
+__all__ = [
+    "SqliteConversationStore",
+    "SqliteDatabase",
+    "SqliteKeyStore",
+    "SqliteLedgerStore",
+    "SqliteResponseStore",
+]

@@ -7,8 +7,7 @@ import pytest
 
 from pointsman.core.content import Audio, File, Image, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
 from pointsman.core.errors import Malformed, Unsupported
-from pointsman.core.reply import Choice, Reply
-from pointsman.dialects.openai_responses.items import read_input, reply_messages, write_input
+from pointsman.dialects.openai_responses.items import read_input, write_input
 
 NO_CUSTOMS: frozenset[str] = frozenset()
 CALL = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
@@ -146,15 +145,6 @@ def test_a_result_may_have_parts() -> None:
 def test_a_message_of_nothing_is_none_of_the_model() -> None:
     assert read({"role": "assistant", "content": []}) == ()
     assert read({"role": "user", "content": []}) == (Message("user", ()),)
-
-
-def test_a_reply_is_what_the_next_request_continues_from() -> None:
-    call = ToolCall("a", "f", "{}")
-    choice = Choice(text="Hi", thinking="Hm", signature="s", refusal="No", tool_calls=(call,))
-    assert reply_messages(Reply("x", "m", 0, (choice,))) == (
-        assistant(Thinking("Hm", "s"), Text("Hi"), Refusal("No"), call),
-    )
-    assert reply_messages(Reply("x", "m", 0, (Choice(),))) == reply_messages(Reply("x", "m", 0, ())) == ()
 
 
 # ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,8 @@ from pointsman.core.content import Message, Text, ToolCall
 from pointsman.core.errors import Broken, BudgetExceeded, GatewayError, LimitReached, Malformed, Rejected, TimedOut
 from pointsman.core.reply import Choice, Reply
 from pointsman.core.usage import Usage
-from pointsman.dialects.openai_responses.replies import read_reply, write_failed_reply, write_reply
+from pointsman.dialects.openai_responses.keeping import failed_response
+from pointsman.dialects.openai_responses.replies import read_reply, write_reply
 from pointsman.dialects.openai_responses.requests import read_response_request
 from pointsman.dialects.openai_responses.response import ResponseRequest
 from pointsman.dialects.openai_responses.tools import wrap_input
@@ -76,9 +77,10 @@ def test_the_official_sdk_can_read_what_is_written(reply: Reply) -> None:
 def test_a_request_is_repeated_with_openais_values_for_what_it_did_not_say() -> None:
     body = json.loads(write_reply(Reply("x", "m", 1, (Choice(text="Hi"),)), CALL, request_of()))
     usage = body.pop("usage")
+    assert body.pop("completed_at") > body["created_at"]
     assert body == {
         "id": "resp_1", "object": "response", "created_at": 7, "status": "completed", "background": False,
-        "completed_at": None, "conversation": None, "error": None, "incomplete_details": None, "instructions": None,
+        "conversation": None, "error": None, "incomplete_details": None, "instructions": None,
         "metadata": {}, "model": "named-so", "previous_response_id": None, "store": True, "max_output_tokens": None,
         "max_tool_calls": None, "parallel_tool_calls": True, "prompt_cache_key": None, "prompt_cache_retention": None,
         "safety_identifier": None, "service_tier": "default", "temperature": 1.0, "top_logprobs": 0, "top_p": 1.0,
@@ -128,7 +130,7 @@ def test_a_conversation_is_repeated_as_an_object() -> None:
     ],
 )
 def test_a_response_that_failed_says_why_in_the_words_clients_know(error: GatewayError, code: str) -> None:
-    body = json.loads(write_failed_reply(error, CALL, request_of(background=True)))
+    body = json.loads(bytes(failed_response(request_of(background=True), "m", error, 0)[0]))
     assert (body["status"], body["background"], body["error"]["code"], body["usage"]) == ("failed", True, code, None)
     # The official client does not insist on the codes of its own list, and OpenAI itself sends others.
     assert Response.construct(**body).status == "failed"

@@ -14,7 +14,6 @@ from pointsman.core.content import Message, Text
 from pointsman.core.errors import GatewayError, Malformed, Unsupported
 from pointsman.dialects.openai_responses.requests import (
     ResponseRequest,
-    conversation_messages,
     read_request,
     read_response_request,
     write_request,
@@ -64,14 +63,12 @@ def test_the_model_of_the_path_wins() -> None:
         read_request(b'{"input":"Hi"}')
 
 
-def test_instructions_come_before_the_conversation_and_are_not_carried_over() -> None:
+def test_instructions_come_before_the_conversation() -> None:
     history = (Message("user", (Text("a"),)), Message("assistant", (Text("b"),)))
     body = b'{"model":"m","instructions":"Be kind.","input":"Hi","previous_response_id":"resp_0"}'
     call = read_request(body, history=history)
     assert call.messages == (Message("system", (Text("Be kind."),)), *history, *HI)
-    assert conversation_messages(call, read_response_request(body)) == (*history, *HI)
-    plain = b'{"model":"m","instructions":"","input":"Hi"}'
-    assert conversation_messages(read_request(plain), read_response_request(plain)) == HI
+    assert read_request(b'{"model":"m","instructions":"","input":"Hi"}', history=history).messages == (*history, *HI)
 
 
 def test_a_conversation_may_go_on_without_input() -> None:

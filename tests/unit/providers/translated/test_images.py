@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 
 from pointsman.core.call import Call
 from pointsman.core.content import Image, Message, Part, Text, ToolResult
+from pointsman.core.eager import Story
 from pointsman.core.errors import Malformed
+from pointsman.core.nursery import Nursery
+from pointsman.core.upstream import Operation
+from pointsman.dialects.openai_fields import read_ask
 from pointsman.providers.media import FetchedImage, MediaFetcher
-from pointsman.providers.translated.images import has_remote_images, inline_remote_images
+from pointsman.providers.translated.images import has_remote_images, image_preparation, inline_remote_images
+from pointsman.providers.translated.openai import OpenAIChatClient
 
 
 class Album(MediaFetcher):
@@ -80,3 +88,23 @@ async def test_a_mark_for_the_cache_stays_with_its_image() -> None:
     mark = msgspec.Raw(b'{"type":"ephemeral"}')
     after = await inline_remote_images(call((Image(url="http://h/1", cache_control=mark),)), Album())
     assert after.messages[0].parts == (Image(data="AAAA", media_type="image/png", cache_control=mark),)
+
+
+async def test_a_preparation_leaves_what_the_upstream_reads_itself() -> None:
+    client, album = OpenAIChatClient(), Album()
+    prepare = image_preparation(client, album, left=("https://video.example/",))
+    parts = [{"type": "image_url", "image_url": {"url": f"https://{host}.example/x"}} for host in ("video", "image")]
+    body = {"model": "m", "messages": [{"role": "user", "content": parts}]}
+    ask = read_ask(json.dumps(body).encode(), Operation.CHAT, None)
+
+    async def story() -> None:
+        await prepare(ask)
+
+    # Whoever is about to fetch first becomes a task, as a story can.
+    nursery = Nursery(lambda _name, _error: None)
+    Story(story(), nursery, lambda _error: None).step()
+    while len(nursery):
+        await asyncio.sleep(0)
+    assert [url for url, _ in album.asked] == ["https://image.example/x"]
+    assert ask.call is not None
+    assert ask.call.messages[0].parts == (Image(url="https://video.example/x"), FETCHED)

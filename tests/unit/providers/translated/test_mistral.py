@@ -54,7 +54,7 @@ def test_a_plain_request_is_relayed_under_mistrals_names() -> None:
         asked({"role": "assistant", "content": "x", "reasoning_content": "y"}, USER),
         asked({"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}}]}),
         asked(metadata={}, service_tier="auto"),
-        asked(tools=[], tool_choice="required"),
+        asked(tools=[{"type": "function", "function": {"name": "f"}}], tool_choice="required"),
         asked(stream=True, stream_options={"include_usage": True}),
     ],
 )

@@ -1,0 +1,119 @@
+"""Any lane that serves the Responses API, with a memory."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pointsman.core.errors import GatewayError
+from pointsman.core.upstream import Answer, Ask, Lane, Operation, Outbound
+from pointsman.core.usage import Usage
+from pointsman.dialects.openai_responses.keeping import final_response
+from pointsman.dialects.openai_responses.response import ResponseRequest
+from pointsman.providers.stateful.book import ResponseBook
+
+__all__ = ["KeptAnswer", "StatefulLane"]
+
+
+class StatefulLane:
+    """See :class:`pointsman.core.upstream.Lane`.
+
+    The lane inside finds the request's :class:`~pointsman.dialects.openai_responses.response.ResponseRequest` in
+    ``ask.notes``, with the items that it continues as ``history``.
+    """
+
+    prepares = True
+
+    def __init__(self, inner: Lane, book: ResponseBook) -> None:
+        self._inner = inner
+        self._book = book
+
+    async def prepare(self, ask: Ask) -> None:
+        """Look up what the request continues; then see the protocol."""
+        await self._book.prepare(ask)
+        if self._inner.prepares:
+            await self._inner.prepare(ask)
+
+    def write(self, ask: Ask) -> Outbound:
+        """See the protocol."""
+        return self._inner.write(ask)
+
+    def answer(self, ask: Ask) -> Answer:
+        """See the protocol; sets ``ask.keep`` where the answer is to be stored."""
+        answer, book, request = self._inner.answer(ask), self._book, ask.notes
+        if not isinstance(request, ResponseRequest) or ask.operation is not Operation.RESPONSES:
+            return answer
+        if request.background:
+            return answer  # what is done in the background is stored while it is done
+        if not request.store and request.conversation is None:
+            return answer
+        kept = KeptAnswer(answer)
+        ask.keep = lambda: book.keep(ask, kept.response)
+        return kept
+
+
+class KeptAnswer:
+    """See :class:`pointsman.core.upstream.Answer`; the answer inside, and ``response``, once it has told it."""
+
+    __slots__ = ("_inner", "response")
+
+    def __init__(self, inner: Answer) -> None:
+        self._inner = inner
+        self.response: msgspec.Raw | None = None
+
+    @property
+    def content_type(self) -> bytes:
+        """See the protocol."""
+        return self._inner.content_type
+
+    @content_type.setter
+    def content_type(self, content_type: bytes) -> None:
+        self._inner.content_type = content_type
+
+    @property
+    def usage(self) -> Usage:
+        """See the protocol."""
+        return self._inner.usage
+
+    @usage.setter
+    def usage(self, usage: Usage) -> None:
+        self._inner.usage = usage
+
+    @property
+    def error(self) -> GatewayError | None:
+        """See the protocol."""
+        return self._inner.error
+
+    @error.setter
+    def error(self, error: GatewayError | None) -> None:
+        self._inner.error = error
+
+    def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
+        """See the protocol."""
+        return self._inner.rejected(status, body, retry_after)
+
+    def whole(self, body: bytes) -> bytes:
+        """See the protocol."""
+        out = self._inner.whole(body)
+        self.response = msgspec.Raw(out)
+        return out
+
+    def feed(self, data: bytes) -> bytes:
+        """See the protocol."""
+        return self._told(self._inner.feed(data))
+
+    def end(self) -> bytes:
+        """See the protocol."""
+        return self._told(self._inner.end())
+
+    def failed(self, error: GatewayError) -> bytes:
+        """See the protocol."""
+        return self._told(self._inner.failed(error))
+
+    def cut(self) -> None:
+        """See the protocol."""
+        self._inner.cut()
+
+    def _told(self, block: bytes) -> bytes:
+        if block:
+            self.response = final_response(block) or self.response
+        return block
