@@ -39,6 +39,15 @@ The models are taken for able to do what the provider's best can: a model withou
 """
 
 
+NOTES = {
+    ("openai_responses", "openai"): (
+        "Servers that have the route for responses, OpenAI itself above all, get the request as it is. What follows is "
+        "for\nthe others, whose chat is asked.\n\n"
+    ),
+}
+"""What has to be known of a pair of dialects before its table."""
+
+
 def pages() -> Mapping[str, str]:
     """Every document by its name."""
     parts = {}
@@ -53,7 +62,8 @@ def pages() -> Mapping[str, str]:
                 + " | ".join(str(tally[outcome]) for outcome in Outcome)
                 + " |"
             )
-            sections.append(f"## To {far.title}\n\n{markdown(rows)}\n")
+            note = NOTES.get((client.name, far.name), "")
+            sections.append(f"## To {far.title}\n\n{note}{markdown(rows)}\n")
         parts[f"{client.name}.md"] = "\n".join(sections)
     outcomes = " | ".join(outcome.value for outcome in Outcome)
     head = f"| client | upstream | {outcomes} |\n| --- | --- |{' ---: |' * len(Outcome)}"

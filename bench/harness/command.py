@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from harness import native
-from harness.bodies import write_bodies
+from harness.bodies import EVERYBODYS, write_bodies
 from harness.chart import write_chart
 from harness.contenders import Contender, contender_named
 from harness.footprint import measure_footprint
@@ -173,7 +173,8 @@ def _warmed(bench: Bench, contender: Contender, checks: Checks, outcome: Outcome
         running.stop()
         raise
     own = [check for (name, _), check in checks.items() if name == contender.name]
-    outcome.identical[contender.name] = all(check.identical for check in own)
+    plain = [checks[contender.name, kind] for kind in EVERYBODYS]
+    outcome.identical[contender.name] = all(check.identical for check in plain)
     faults = [check.fault for check in own if check.fault]
     if faults:
         outcome.faults.setdefault(contender.name, []).extend(dict.fromkeys(faults))

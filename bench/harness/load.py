@@ -74,6 +74,7 @@ class Load:
     requests: int = 0
     drain_s: float = 60
     core: int = field(default=1, kw_only=True)
+    path: str = field(default="/v1/chat/completions", kw_only=True)
 
 
 def run_load(binary: Path, load: Load) -> LoadResult:
@@ -120,6 +121,7 @@ def hold_streams(binary: Path, load: Load, ramp: int) -> HeldStreams:
 
 def _command(binary: Path, load: Load) -> list[str]:
     command = ["taskset", "--cpu-list", str(load.core), str(binary), "--port", str(load.port), "--body", str(load.body)]
+    command += ["--path", load.path]
     command += ["--connections", str(load.connections), "--seconds", str(load.seconds)]
     for header in load.headers:
         command += ["--header", header]

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.scenarios import SCENARIOS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["CONTENDER_NAMES", "SCENARIO_NAMES", "Options", "parse"]
 
 CONTENDER_NAMES = ("nginx", "litellm", "portkey", "pointsman")
-SCENARIO_NAMES = ("chat-small", "chat-large", "equal-rate", "stream-packed", "stream-paced", "low-rate", "lowest-rate")
+SCENARIO_NAMES = tuple(scenario.name for scenario in SCENARIOS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def parse(arguments: list[str]) -> Options:
             name for name in scenarios if name != {"small": "chat-large", "large": "chat-small"}[given.body]
         )
     if given.streams:
-        scenarios = tuple(name for name in scenarios if name.startswith("stream-"))
+        scenarios = tuple(name for name in scenarios if name.endswith(("-packed", "-paced")))
     return Options(
         contenders=tuple(name for name in CONTENDER_NAMES if name in given.only and name not in given.skip),
         scenarios=scenarios,
@@ -93,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         "--scenario", type=_names(SCENARIO_NAMES), default=SCENARIO_NAMES, metavar="A,B", help=", ".join(SCENARIO_NAMES)
     )
     parser.add_argument("--body", choices=("small", "large"), help="only this request body (290 B or 8 KB)")
-    parser.add_argument("--streams", action="store_true", help="only the two streaming scenarios")
+    parser.add_argument("--streams", action="store_true", help="only the streaming scenarios")
     parser.add_argument("--rounds", type=_count, default=5, metavar="N", help="rounds per scenario (default: 5)")
     parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="length of a window (default: 3)")
     parser.add_argument(

@@ -8,10 +8,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.bodies import CHAT
+
 __all__ = ["Meaning", "ReplyCheck", "check_direct", "check_reply", "fetch", "meaning_of"]
 
 # A gateway that stamps the current second into its events gives a different stream after this long.
 _NEXT_SECOND_S = 1.1
+_REASONS = {"end_turn": "stop", "max_tokens": "length"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +45,28 @@ class ReplyCheck:
     fault: str
 
 
-def fetch(port: int, body: bytes, headers: tuple[str, ...]) -> bytes:
-    """Posts a chat completion and returns the decoded reply body."""
+def fetch(port: int, body: bytes, headers: tuple[str, ...], path: str = CHAT) -> bytes:
+    """Posts a request and returns the decoded reply body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         pairs = dict(line.split(": ", 1) for line in headers)
-        connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json", **pairs})
+        connection.request("POST", path, body, {"Content-Type": "application/json", **pairs})
         return connection.getresponse().read()
     finally:
         connection.close()
 
 
 def meaning_of(reply: bytes) -> Meaning:
-    """Folds a reply, streamed or not; raises ValueError when it is neither JSON nor a stream of chunks."""
+    """Folds a reply, streamed or not; raises ValueError when it is neither JSON nor a stream of events."""
+    if reply.startswith(b"event:"):
+        return _meaning_of_messages(reply)
     if not reply.startswith(b"data:"):
         document = json.loads(reply)
+        if document.get("type") == "message":
+            usage = document["usage"]
+            text = "".join(block["text"] for block in document["content"])
+            reason = _REASONS[document["stop_reason"]]
+            return Meaning(text, reason, usage["input_tokens"], usage["output_tokens"], done=True)
         choice, usage = document["choices"][0], document["usage"]
         return Meaning(
             choice["message"]["content"],
@@ -81,6 +91,20 @@ def meaning_of(reply: bytes) -> Meaning:
     )
 
 
+def _meaning_of_messages(reply: bytes) -> Meaning:
+    """Folds a stream of Anthropic's dialect into the words of OpenAI's."""
+    events = [json.loads(line[5:]) for line in reply.decode().splitlines() if line.startswith("data:")]
+    by_kind = {event["type"]: event for event in events}
+    start, end = by_kind["message_start"]["message"]["usage"], by_kind["message_delta"]
+    return Meaning(
+        "".join(event["delta"]["text"] for event in events if event["type"] == "content_block_delta"),
+        _REASONS[end["delta"]["stop_reason"]],
+        end["usage"].get("input_tokens", start["input_tokens"]),
+        end["usage"]["output_tokens"],
+        events[-1]["type"] == "message_stop",
+    )
+
+
 def check_direct(upstream_port: int, body: Path, keep: Path) -> ReplyCheck:
     """The check for the upstream without a gateway: it has to say the same each time."""
     reply = fetch(upstream_port, body.read_bytes(), ())
@@ -88,12 +112,23 @@ def check_direct(upstream_port: int, body: Path, keep: Path) -> ReplyCheck:
     return ReplyCheck(keep, identical=True, events=_count_events(reply), fault="")
 
 
-def check_reply(port: int, upstream_port: int, body: Path, headers: tuple[str, ...], keep: Path) -> ReplyCheck:
-    """Asks the upstream once and the gateway twice, a second apart; a stable reply is kept as the expected one."""
-    direct = fetch(upstream_port, body.read_bytes(), ())
-    first = fetch(port, body.read_bytes(), headers)
+def check_reply(
+    ports: tuple[int, int], body: Path, reference: tuple[str, Path, str], headers: tuple[str, ...], keep: Path
+) -> ReplyCheck:
+    """Asks the upstream once and the gateway twice, a second apart; a stable reply is kept as the expected one.
+
+    Args:
+        ports: of the gateway and of the upstream.
+        body: what the gateway is asked.
+        reference: where, what and where again: the gateway's path, the upstream's body and the upstream's path.
+        headers: for the gateway.
+        keep: where the reply is kept.
+    """
+    path, asked, upstream_path = reference
+    direct = fetch(ports[1], asked.read_bytes(), (), upstream_path)
+    first = fetch(ports[0], body.read_bytes(), headers, path)
     time.sleep(_NEXT_SECOND_S)
-    second = fetch(port, body.read_bytes(), headers)
+    second = fetch(ports[0], body.read_bytes(), headers, path)
     try:
         wanted, given = meaning_of(direct), meaning_of(second)
         fault = "" if wanted == given else f"the reply means {given}, the upstream said {wanted}"

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.bodies import EVERYBODYS, KINDS
 from harness.load import Load, run_load
 from harness.replies import ReplyCheck, check_direct, check_reply
 from harness.window import Cores, Subject, Window, measure
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["DIRECT", "Bench", "Checks", "ScenarioResult", "entrants", "expect_direct", "run_scenario", "warm_up"]
 
 DIRECT = "direct"
-_MARKERS = {"small": "How can I assist you today?", "large": "How can I assist you today?", "stream": "[DONE]"}
 # A moment of load before a window lets pools reconnect and caches fill again after the pause.
 _SETTLE_S = 0.4
 
@@ -44,7 +44,8 @@ class Bench:
 
     def body(self, kind: str) -> Path:
         """The file of a request body."""
-        paths: dict[str, Path] = {"small": self.bodies.small, "large": self.bodies.large, "stream": self.bodies.stream}
+        bodies = self.bodies
+        paths = {"small": bodies.small, "large": bodies.large, "stream": bodies.stream, **bodies.translated}
         return paths[kind]
 
     def load(self, running: Running | None, kind: str, check: ReplyCheck | None) -> Load:
@@ -55,7 +56,8 @@ class Bench:
             headers=running.headers if running else (),
             expect=check.expect if check else None,
             events=check.events if check else 0,
-            marker=_MARKERS[kind],
+            marker=KINDS[kind].marker,
+            path=KINDS[kind].path,
             connections=1,
             seconds=0.1,
             core=self.cores.load,
@@ -73,6 +75,8 @@ class ScenarioResult:
 
 def entrants(scenario: Scenario, running: list[Running]) -> list[Running | None]:
     """Who takes part; None stands for the upstream without a gateway."""
+    if scenario.beside:
+        return [one for one in running if one.contender.translates]
     slow = [one for one in running if one.contender.rate_max < 200]
     if scenario.for_slow:
         taking_part = [one for one in running if one in slow or one.contender.name == "pointsman"] if slow else []
@@ -85,7 +89,7 @@ def entrants(scenario: Scenario, running: list[Running]) -> list[Running | None]
 
 def expect_direct(bench: Bench, checks: Checks) -> None:
     """Notes what the upstream answers without a gateway."""
-    for kind in ("small", "large", "stream"):
+    for kind in EVERYBODYS:
         keep = bench.directory / f"expect-{DIRECT}-{kind}"
         checks[DIRECT, kind] = check_direct(bench.upstream.port, bench.body(kind), keep)
 
@@ -93,12 +97,18 @@ def expect_direct(bench: Bench, checks: Checks) -> None:
 def warm_up(bench: Bench, running: Running, checks: Checks) -> None:
     """Checks what the contender answers, then keeps it busy until its caches and compilers have settled."""
     name = running.contender.name
-    for kind in ("small", "large", "stream"):
+    kinds = tuple(KINDS) if running.contender.translates else EVERYBODYS
+    for kind in kinds:
         keep = bench.directory / f"expect-{name}-{kind}"
+        about = KINDS[kind]
         checks[name, kind] = check_reply(
-            running.place.port, bench.upstream.port, bench.body(kind), running.headers, keep
+            (running.place.port, bench.upstream.port),
+            bench.body(kind),
+            (about.path, bench.body(about.reference), about.reference_path),
+            running.headers,
+            keep,
         )
-    for kind in ("small", "stream"):
+    for kind in (kind for kind in kinds if kind != "large"):
         load = bench.load(running, kind, checks[name, kind])
         run_load(bench.binaries.loadgen, replace(load, connections=48, seconds=running.contender.warm_s / 2))
 

@@ -21,23 +21,26 @@ class Scenario:
         rate: requests per second of an open loop; 0 for a closed one.
         stretch: its windows last this many times ``--seconds``.
         with_direct: whether the upstream is also measured without any gateway.
+        beside: the scenario of the express lane that this one, of the translated lane, is held against; only Pointsman
+            takes part.
         for_slow: this scenario exists for contenders that cannot be asked for ``rate`` of the main one.
     """
 
     name: str
     title: str
-    body: Literal["small", "large", "stream"]
+    body: Literal["small", "large", "stream", "messages", "messages-stream", "claude", "claude-stream"]
     connections: int
     gap_us: int = 0
     rate: float = 0
     stretch: float = 1
     with_direct: bool = False
     for_slow: bool = False
+    beside: str = ""
 
     @property
     def streams(self) -> bool:
         """Whether replies are event streams."""
-        return self.body == "stream"
+        return self.body.endswith("stream")
 
 
 SCENARIOS = (
@@ -61,6 +64,20 @@ SCENARIOS = (
         with_direct=True,
         for_slow=True,
     ),
+    Scenario("messages-small", "the same from Anthropic's dialect to OpenAI's", "messages", 48, beside="chat-small"),
+    Scenario("claude-small", "the same from OpenAI's dialect to Anthropic's", "claude", 48, beside="chat-small"),
+    Scenario(
+        "messages-packed",
+        "52 events, OpenAI's dialect to Anthropic's",
+        "messages-stream",
+        48,
+        beside="stream-packed",
+    ),
+    Scenario(
+        "claude-packed", "52 events, Anthropic's dialect to OpenAI's", "claude-stream", 48, beside="stream-packed"
+    ),
+    Scenario("messages-paced", "the same, 5 ms apart", "messages-stream", 100, gap_us=5000, beside="stream-paced"),
+    Scenario("claude-paced", "the same, 5 ms apart", "claude-stream", 100, gap_us=5000, beside="stream-paced"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.scenarios import SCENARIOS
 from harness.summary import Figures, figures_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ _MEGABYTE = 1_000_000
 # "Flat" over half a million requests: less than two megabytes of growth, which is the noise of an allocator.
 _SOAK_REQUESTS = 500_000
 _SOAK_GROWTH_MB_MAX = 2.0
+_TRANSLATED = (
+    ("messages-small", "request", 3.0),
+    ("claude-small", "request", 3.0),
+    ("messages-packed", "event", 6.0),
+    ("claude-packed", "event", 6.0),
+    ("messages-paced", "event", 6.0),
+    ("claude-paced", "event", 6.0),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +62,23 @@ def judge(outcome: Outcome) -> list[Target]:
         Target("ready after", footprint.ready_s if footprint else None, 1.5, "s"),
         Target("memory under load", footprint.warm.resident / _MEGABYTE if footprint else None, 100, "MB"),
         Target("memory per open stream", footprint.bytes_per_stream / 1000 if footprint else None, 20, "KB"),
+        *(
+            Target(f"translated CPU per {what}, {name}", _to_express(figures, name), limit, "× express")
+            for name, what, limit in _TRANSLATED
+        ),
         Target("growth over 500,000 requests", soak_mb, _SOAK_GROWTH_MB_MAX, "MB"),
     ]
+
+
+def _to_express(figures: list[Figures], scenario: str) -> float | None:
+    """What the translated lane costs, as a multiple of what the express lane does for the same load."""
+    beside = next(each.beside for each in SCENARIOS if each.name == scenario)
+    own, express = figures_of(figures, scenario, _NAME), figures_of(figures, beside, _NAME)
+    if own is None or express is None:
+        return None
+    if own.cpu_us_per_event:
+        return own.cpu_us_per_event / express.cpu_us_per_event
+    return own.cpu_us_per_request / express.cpu_us_per_request
 
 
 def _to_nginx(figures: list[Figures], scenario: str) -> float | None:

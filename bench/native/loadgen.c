@@ -55,8 +55,8 @@ static struct {
     double rate, seconds, drain_seconds;
     long requests;
     char mode; /* c, o or h */
-    const char *marker;
-} options = {.connections = 1, .seconds = 1, .drain_seconds = 10, .mode = 'c', .marker = ""};
+    const char *marker, *path;
+} options = {.path = "/v1/chat/completions", .connections = 1, .seconds = 1, .drain_seconds = 10, .mode = 'c', .marker = ""};
 
 static struct {
     long sent, completed, wrong_status, wrong_body, broken, connects, events;
@@ -413,9 +413,9 @@ static void build_request(const char *body_path, const char *headers)
     size_t body_size;
     char *body = read_file(body_path, &body_size);
     int size = asprintf(&request,
-                        "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: application/json\r\n"
+                        "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: application/json\r\n"
                         "User-Agent: OpenAI/Python 2.9.0\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n%s",
-                        options.port, body_size, headers, body);
+                        options.path, options.port, body_size, headers, body);
     if (size < 0)
         fail("loadgen: memory");
     request_size = (size_t)size;
@@ -427,7 +427,7 @@ static void parse_options(int argc, char **argv)
     static const struct option known[] = {
         {"port", 1, 0, 'p'}, {"body", 1, 0, 'b'}, {"header", 1, 0, 'H'}, {"expect", 1, 0, 'e'}, {"events", 1, 0, 'n'},
         {"marker", 1, 0, 'k'}, {"connections", 1, 0, 'c'}, {"mode", 1, 0, 'm'}, {"rate", 1, 0, 'r'}, {"seconds", 1, 0, 's'},
-        {"requests", 1, 0, 'q'}, {"ramp", 1, 0, 'a'}, {"drain", 1, 0, 'd'}, {0, 0, 0, 0}};
+        {"requests", 1, 0, 'q'}, {"path", 1, 0, 't'}, {"ramp", 1, 0, 'a'}, {"drain", 1, 0, 'd'}, {0, 0, 0, 0}};
     static char headers[8192];
     const char *body = NULL;
     for (int flag; (flag = getopt_long(argc, argv, "", known, NULL)) != -1;) {
@@ -442,6 +442,7 @@ static void parse_options(int argc, char **argv)
         case 'e': expected = read_file(optarg, &expected_size); break;
         case 'n': options.events = atoi(optarg); break;
         case 'k': options.marker = optarg; break;
+        case 't': options.path = optarg; break;
         case 'c': options.connections = atoi(optarg); break;
         case 'm': options.mode = optarg[0]; break;
         case 'r': options.rate = atof(optarg); break;

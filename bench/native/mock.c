@@ -1,9 +1,10 @@
-/* A scripted OpenAI upstream, fast enough never to be what is measured.
+/* A scripted upstream that speaks OpenAI's and Anthropic's dialects, fast enough never to be what is measured.
  *
  *   mock PORT
  *
  *   POST /v1/chat/completions   a fixed completion; with "stream":true a fixed stream of chat.completion.chunk events,
  *                               a usage event only when the body asks with include_usage, then [DONE]
+ *   POST /v1/messages           the same answers as Anthropic gives them
  *   GET  /v1/models             one model
  *   GET  /stats                 the counters below, as JSON
  *   POST /pace?gap_us=N&tokens=M  pause between the events of later streams, and how many events carry text
@@ -37,7 +38,7 @@ struct connection {
     int fd;
     struct buffer in, out;
     size_t sent;
-    bool streaming, wants_usage, closing;
+    bool streaming, wants_usage, closing, messages;
     int step;       /* next event of the stream: 0 role, 1..tokens text, then finish, usage, [DONE] */
     long due_us;
     struct connection *next, *previous;
@@ -49,7 +50,7 @@ static struct {
 
 static struct connection *streams;
 static struct connection *dead;
-static struct buffer completion, stream_head, models, whole_plain, whole_usage;
+static struct buffer completion, message, stream_head, models, whole_plain, whole_usage, whole_messages;
 static long gap_us;
 static int tokens = 48;
 static int poller;
@@ -115,6 +116,41 @@ static bool append_event(struct buffer *buffer, int step, bool wants_usage)
     return true;
 }
 
+#define DELTA "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\" hello\"}}"
+
+/* The same for Anthropic's dialect. */
+static bool append_message_event(struct buffer *buffer, int step)
+{
+    if (step == 0)
+        append_chunk(buffer, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_01XFDUDYJgAACzvnptvVoYEL\","
+                             "\"type\":\"message\",\"role\":\"assistant\",\"model\":\"gpt-4o-mini\",\"content\":[],\"stop_reason\":null,"
+                             "\"stop_sequence\":null,\"usage\":{\"input_tokens\":19,\"cache_creation_input_tokens\":0,"
+                             "\"cache_read_input_tokens\":0,\"output_tokens\":1}}}\n\n"
+                             "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,"
+                             "\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n");
+    else if (step <= tokens)
+        append_chunk(buffer, "event: content_block_delta\ndata: " DELTA "\n\n");
+    else if (step == tokens + 1)
+        append_chunk(buffer, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n");
+    else if (step == tokens + 2)
+        append_chunk(buffer, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","
+                             "\"stop_sequence\":null},\"usage\":{\"output_tokens\":48}}\n\n");
+    else {
+        append_chunk(buffer, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+        append(buffer, "0\r\n\r\n", 5);
+        return false;
+    }
+    return true;
+}
+
+static void prepare_messages(struct buffer *buffer)
+{
+    buffer->size = 0;
+    append(buffer, stream_head.data, stream_head.size);
+    for (int step = 0; append_message_event(buffer, step); step++)
+        ;
+}
+
 static void prepare_stream(struct buffer *buffer, bool wants_usage)
 {
     buffer->size = 0;
@@ -140,10 +176,16 @@ static void prepare_replies(void)
                     "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":"
                     "{\"reasoning_tokens\":0,\"audio_tokens\":0,\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}},"
                     "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_44a5d5e3c1\"}");
+    append_document(&message,
+                    "{\"id\":\"msg_01XFDUDYJgAACzvnptvVoYEL\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"gpt-4o-mini\","
+                    "\"content\":[{\"type\":\"text\",\"text\":\"Hello! How can I assist you today? I am happy to help with questions.\"}],"
+                    "\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":19,"
+                    "\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":17}}");
     append_document(&models, "{\"object\":\"list\",\"data\":[{\"id\":\"gpt-4o-mini\",\"object\":\"model\",\"created\":1721172741,"
                              "\"owned_by\":\"system\"}]}");
     prepare_stream(&whole_plain, false);
     prepare_stream(&whole_usage, true);
+    prepare_messages(&whole_messages);
 }
 
 static void stream_unlink(struct connection *connection)
@@ -214,7 +256,9 @@ static void stream_event(struct connection *connection)
 {
     if (connection->step == tokens + 2 && !connection->wants_usage)
         connection->step++;
-    bool more = append_event(&connection->out, connection->step++, connection->wants_usage);
+    int step = connection->step++;
+    bool more = connection->messages ? append_message_event(&connection->out, step)
+                                     : append_event(&connection->out, step, connection->wants_usage);
     counters.events++;
     connection->due_us += gap_us;
     if (!more)
@@ -225,7 +269,7 @@ static void answer_stream(struct connection *connection, bool wants_usage)
 {
     counters.streams++;
     if (gap_us == 0) {
-        struct buffer *whole = wants_usage ? &whole_usage : &whole_plain;
+        struct buffer *whole = connection->messages ? &whole_messages : wants_usage ? &whole_usage : &whole_plain;
         append(&connection->out, whole->data, whole->size);
         counters.events += (unsigned long)(tokens + (wants_usage ? 4 : 3));
         return;
@@ -258,6 +302,7 @@ static void answer_pace(struct connection *connection, const char *target)
     }
     prepare_stream(&whole_plain, false);
     prepare_stream(&whole_usage, true);
+    prepare_messages(&whole_messages);
     append_document(&connection->out, "{}");
 }
 
@@ -266,15 +311,16 @@ static bool has(const char *data, size_t size, const char *wanted)
     return memmem(data, size, wanted, strlen(wanted)) != NULL;
 }
 
-static void answer_completion(struct connection *connection, const struct head *head, const char *body, size_t size)
+static void answer_completion(struct connection *connection, const struct head *head, const char *body, size_t size, bool messages)
 {
+    connection->messages = messages;
     counters.requests++;
     counters.renamed += has(body, size, "\"gpt-4o-mini\"");
-    counters.keyed += has(connection->in.data, head->length, "Bearer sk-up\r\n");
+    counters.keyed += has(connection->in.data, head->length, messages ? "x-api-key: sk-up\r\n" : "Bearer sk-up\r\n");
     if (has(body, size, "\"stream\":true") || has(body, size, "\"stream\": true"))
-        answer_stream(connection, has(body, size, "\"include_usage\":true") || has(body, size, "\"include_usage\": true"));
+        answer_stream(connection, messages || has(body, size, "\"include_usage\":true") || has(body, size, "\"include_usage\": true"));
     else
-        append(&connection->out, completion.data, completion.size);
+        append(&connection->out, messages ? message.data : completion.data, messages ? message.size : completion.size);
 }
 
 static void answer(struct connection *connection, const struct head *head, const char *body, size_t size)
@@ -283,7 +329,9 @@ static void answer(struct connection *connection, const struct head *head, const
     sscanf(connection->in.data, "%*7s %127s", target);
     connection->closing = head->close;
     if (strncmp(target, "/v1/chat/completions", 20) == 0)
-        answer_completion(connection, head, body, size);
+        answer_completion(connection, head, body, size, false);
+    else if (strncmp(target, "/v1/messages", 12) == 0)
+        answer_completion(connection, head, body, size, true);
     else if (strcmp(target, "/stats") == 0)
         answer_stats(connection);
     else if (strncmp(target, "/pace?", 6) == 0)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import native
-from harness.bodies import write_bodies
+from harness.bodies import CHAT, KINDS, MESSAGES, write_bodies
 from harness.chart import Panel, render
 from harness.load import Load, LoadResult, Quantiles, run_load
 from harness.options import CONTENDER_NAMES, parse
-from harness.replies import check_direct, check_reply, meaning_of
+from harness.replies import check_direct, check_reply, fetch, meaning_of
 from harness.rounds import DIRECT, ScenarioResult
 from harness.scenarios import SCENARIOS
 from harness.soak import slope
@@ -87,6 +87,16 @@ def test_meaning_folds_a_stream_and_a_document_alike() -> None:
     stream = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
     assert meaning_of(f"{stream}data: [DONE]\n\n".encode()) == meaning_of(json.dumps(document).encode())
     assert meaning_of(stream.encode()).done is False
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_upstream_says_the_same_in_both_dialects(kind: str, upstream: Upstream, tmp_path: Path) -> None:
+    bodies = write_bodies(tmp_path)
+    paths = {"small": bodies.small, "large": bodies.large, "stream": bodies.stream, **bodies.translated}
+    about = KINDS[kind]
+    own = about.path if about.path == MESSAGES else CHAT
+    said = meaning_of(fetch(upstream.port, paths[kind].read_bytes(), (), own))
+    assert said == meaning_of(fetch(upstream.port, paths[about.reference].read_bytes(), (), about.reference_path))
 
 
 def test_bodies_have_their_exact_size(tmp_path: Path) -> None:
@@ -163,6 +173,8 @@ def test_loadgen_notices_a_wrong_body(upstream: Upstream, tmp_path: Path) -> Non
 
 def test_a_reply_compared_with_itself_is_identical(upstream: Upstream, tmp_path: Path) -> None:
     stream = write_bodies(tmp_path).stream
-    check = check_reply(upstream.port, upstream.port, stream, (), tmp_path / "expect")
+    check = check_reply(
+        (upstream.port, upstream.port), stream, (KINDS["stream"].path, stream, CHAT), (), tmp_path / "expect"
+    )
     assert (check.identical, check.events, check.fault) == (True, 52, "")
     assert check.expect == tmp_path / "expect"

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.upstreams import FakeBedrock, FakeOllama, FakeOpenAI
+from tests.upstreams import FakeAnthropic, FakeBedrock, FakeOllama, FakeOpenAI
 
-__all__ = ["bedrock_entry", "ollama_entry", "openai_entry"]
+__all__ = ["anthropic_entry", "bedrock_entry", "ollama_entry", "openai_entry"]
+
+
+def anthropic_entry(name: str, upstream: FakeAnthropic, **params: Any) -> dict[str, Any]:
+    """A ``model_list`` entry that goes to a server with Anthropic's API."""
+    return {
+        "model_name": name,
+        "litellm_params": {
+            "model": "anthropic/claude-real",
+            "api_base": upstream.url,
+            "api_key": "sk-ant-up-0123456789",
+            **params,
+        },
+    }
 
 
 def openai_entry(

@@ -6,6 +6,7 @@ Start with :mod:`tests.upstreams.openai_server` and :mod:`tests.upstreams.ollama
 
 from __future__ import annotations
 
+from tests.upstreams.anthropic_server import FakeAnthropic
 from tests.upstreams.bedrock_server import FakeBedrock
 from tests.upstreams.blackhole import Blackhole
 from tests.upstreams.gate import Gate
@@ -18,6 +19,7 @@ from tests.upstreams.reply import Reply
 
 __all__ = [
     "Blackhole",
+    "FakeAnthropic",
     "FakeBedrock",
     "FakeOllama",
     "FakeOpenAI",

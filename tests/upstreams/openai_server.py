@@ -30,7 +30,8 @@ class FakeOpenAI(FakeServer):
     """Answers like a healthy server unless scripted otherwise.
 
     A word is a token, unless ``counted`` is replaced. ``pieces`` are the answer's text, one per event when streamed,
-    ``gap_seconds`` apart. With ``key`` set, other keys get 401.
+    ``gap_seconds`` apart. With ``key`` set, other keys get 401. Only with ``has_responses`` has it that route, and only
+    then does the script speak about it; a request for nothing is refused there either way.
     """
 
     def __init__(self, models: Iterable[str] = ("fake-model",)) -> None:
@@ -40,6 +41,7 @@ class FakeOpenAI(FakeServer):
         self.gap_seconds = 0.0
         self.counted: Callable[[Any], int] = words_of
         self.key: str | None = None
+        self.has_responses = False
 
     @property
     def base_url(self) -> str:
@@ -51,11 +53,19 @@ class FakeOpenAI(FakeServer):
         """The inference requests so far."""
         return [request for request in self.matching() if request.path.endswith(_INFERENCE)]
 
+    def is_scripted(self, request: RecordedRequest) -> bool:
+        """See the superclass."""
+        if request.path.endswith("/responses") and (not self.has_responses or request.body == b"{}"):
+            return False
+        return super().is_scripted(request)
+
     async def answer(self, request: RecordedRequest) -> Reply:
         if self.key is not None and request.header("authorization") != f"Bearer {self.key}":
             return Reply.error(401, "Incorrect API key provided")
         if request.method == "GET" and request.path.endswith("/models"):
             return Reply.json(shapes.model_list(self.models))
+        if request.path.endswith("/responses") and self.has_responses:
+            return Reply.error(400, "Missing required parameter: 'model'.")
         if request.method != "POST" or not request.path.endswith(_INFERENCE):
             return Reply.error(404, f"no such path {request.path}")
         try:

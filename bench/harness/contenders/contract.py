@@ -32,6 +32,7 @@ class Contender(ABC):
         scale: its windows last this many times longer, because it answers so few requests.
         rate_max: the highest rate of an open loop, per second, that it can be asked to serve.
         uses_upstream_key: whether it must put the configured key and model name into upstream requests.
+        translates: whether the scenarios between two dialects are for it.
         ready_path: answers 200 as soon as requests can be served.
         ready_s_max: how long a start may take.
     """
@@ -41,6 +42,7 @@ class Contender(ABC):
     scale: float = 1
     rate_max: float = 200
     uses_upstream_key: bool = False
+    translates: bool = False
     ready_path: str = "/health/readiness"
     ready_s_max: float = 30
 

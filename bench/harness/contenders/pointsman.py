@@ -14,7 +14,12 @@ __all__ = ["Pointsman"]
 
 _MASTER_KEY = "sk-bench-0123456789abcdef"
 # High enough never to refuse, so that each is evaluated on every request.
-_LIMITS = {"models": ["gpt-fast"], "rpm_limit": 100_000_000, "tpm_limit": 100_000_000_000, "max_budget": 1_000_000}
+_LIMITS = {
+    "models": ["gpt-fast", "claude-fast"],
+    "rpm_limit": 100_000_000,
+    "tpm_limit": 100_000_000_000,
+    "max_budget": 1_000_000,
+}
 
 
 class Pointsman(Contender):
@@ -24,6 +29,7 @@ class Pointsman(Contender):
     rate_max = 10_000
     warm_s = 3
     uses_upstream_key = True
+    translates = True
 
     def install(self) -> None:
         """``bench/run`` has installed it; this says so early if it cannot start."""
@@ -40,7 +46,11 @@ class Pointsman(Contender):
 
     def environment(self, place: Place) -> dict[str, str]:
         """The master key and the upstream."""
-        return {"POINTSMAN_MASTER_KEY": _MASTER_KEY, "BENCH_UPSTREAM_URL": place.upstream_url}
+        bases = {
+            "BENCH_UPSTREAM_URL": place.upstream_url,
+            "BENCH_ANTHROPIC_URL": place.upstream_url.removesuffix("/v1"),
+        }
+        return {"POINTSMAN_MASTER_KEY": _MASTER_KEY, **bases}
 
     def client_headers(self, place: Place) -> tuple[str, ...]:
         """A new virtual key."""

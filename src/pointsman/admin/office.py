@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -22,7 +22,7 @@ from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
-__all__ = ["InferencePath", "Office", "Preview", "Readiness"]
+__all__ = ["CountTokens", "InferencePath", "Office", "Preview", "Readiness"]
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -43,6 +43,18 @@ class InferencePath(msgspec.Struct, frozen=True):
     operation: Operation
 
 
+CountTokens = Callable[
+    [Deployment, Mapping[str, msgspec.Raw], tuple[tuple[str, str], ...]], Coroutine[Any, Any, int | None]
+]
+"""Asks a deployment's upstream how many tokens a conversation is; see :attr:`Office.count_tokens`."""
+
+
+async def _counts_nothing(
+    _deployment: Deployment, _fields: Mapping[str, msgspec.Raw], _versions: tuple[tuple[str, str], ...]
+) -> int | None:
+    return None
+
+
 class Preview(msgspec.Struct, frozen=True):
     """A request to an upstream that is not sent: address, body as JSON, and headers with their secrets masked."""
 
@@ -61,6 +73,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         table: The routing table in force.
         facts: What the catalogue knows of a deployment's model.
+        count_tokens: What a deployment's upstream counts a conversation in Anthropic's form to be, None where it does
+            not tell; with the client's choice of the API's version.
         hosts: The local servers that discovery watches.
         in_flight: How many requests for models are under way.
         metrics_text: The exposition for Prometheus.
@@ -89,6 +103,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     flush: Callable[[], Awaitable[None]]
     on_key_change: Callable[[str, KeyRecord | None], None]
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
+    count_tokens: CountTokens = _counts_nothing
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
     readiness: Callable[[], Readiness] = Readiness
     in_flight: Callable[[], int] = lambda: 0

@@ -155,7 +155,7 @@ _MODELS: Final[tuple[Route[Any, Any], ...]] = (
     ),
     Route(
         "POST", ("/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens"), Scope.INFERENCE,
-        counting.count_message_tokens, summary="Estimate the tokens of a conversation, as Anthropic's Messages",
+        counting.count_message_tokens, summary="Count the tokens of a conversation, as Anthropic's Messages",
         tier="litellm", query=Nothing, body=counting.MessageTokenCountRequest, reply=counting.MessageTokenCount,
     ),
     Route(

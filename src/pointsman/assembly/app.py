@@ -40,6 +40,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             on_key_change=gateway.keyring.changed,
             facts=gateway.routes.facts,
             hosts=lambda: gateway.routes.hosts,
+            count_tokens=gateway.counter.count,
             readiness=lambda: _readiness(gateway),
             in_flight=lambda: gateway.admission.in_flight,
             require_auth_for_metrics=lite.require_auth_for_metrics_endpoint,

@@ -48,6 +48,7 @@ from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
+from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane, ResponsesLane, TokenCounter
 from pointsman.providers.ollama import (
     ContextWindows,
     OllamaFactsCache,
@@ -58,7 +59,13 @@ from pointsman.providers.ollama import (
 )
 from pointsman.providers.stateful import ResponseBook, read_errand
 from pointsman.providers.tokens import TokenBook
-from pointsman.providers.translated import AnthropicFar, CohereEmbeddingFar, CohereFar, mistral_lane, translated_lane
+from pointsman.providers.translated import (
+    AnthropicFar,
+    CohereEmbeddingFar,
+    CohereFar,
+    mistral_lane,
+    translated_lane,
+)
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -101,6 +108,7 @@ class Gateway:
             self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
         )
         self.admission = Admission(admission_settings(loaded))
+        self.counter = TokenCounter(self.transport)
         self.media = MediaFetcher(media_limits(loaded))
         self.responses = self._response_book(loaded)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
@@ -108,7 +116,7 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook(self._native_lanes(), self.responses),
+            lanes=LaneBook(self._native_lanes(), self.responses, self._relayed),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -300,6 +308,9 @@ class Gateway:
             "vertex": lambda deployment, operation: vertex_lane(deployment, operation, services),
         }
 
+    def _relayed(self, deployment: Deployment, emulated: Lane) -> Lane:
+        return ResponsesLane(deployment, emulated, self.transport, self.clock)
+
     def _response_book(self, loaded: Loaded) -> ResponseBook:
         return ResponseBook(
             self.storage.responses,
@@ -325,6 +336,8 @@ class Gateway:
 
 
 def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:
+    if operation is Operation.MESSAGES:
+        return NativeLane(deployment, ANTHROPIC_MESSAGES)
     return translated_lane(operation, AnthropicFar(), deployment)
 
 

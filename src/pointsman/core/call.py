@@ -23,7 +23,7 @@ class Tool(msgspec.Struct, frozen=True):
 
     ``native`` is a tool that only its own dialect knows (a provider's web search, a custom tool with a grammar), whole,
     as raw JSON; ``dialect`` names that dialect. Any other dialect refuses it by its name, unless it has ``parameters``
-    as well: then it is also described as a function, which others can offer instead.
+    as well: then it is also described as a function that others can offer. ``group``: its namespace and its name there.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Tool(msgspec.Struct, frozen=True):
     native: msgspec.Raw | None = None
     dialect: str | None = None
     cache_control: msgspec.Raw | None = None
+    group: tuple[str, str] | None = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True):

@@ -46,6 +46,7 @@ class GatewayError(Exception):
     default_status: ClassVar[int] = 500
     default_code: ClassVar[str] = "internal_error"
     default_kind: ClassVar[str] = "internal_server_error"
+    request_id: str | None = None  # the upstream's own, where it told one
 
     def __init__(
         self,

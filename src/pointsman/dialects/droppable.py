@@ -24,10 +24,10 @@ RUNNER_OPTIONS: Final = frozenset({
 """Ollama's options about how a model is run on the machine, which mean nothing where somebody else runs it."""
 
 HINTS: Final = frozenset({
-    # Providers': bookkeeping and hints on speed, price or caching.
-    "cache_control", "context_management", "diagnostics", "metadata", "prediction", "prompt_cache_key",
-    "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "service_tier", "speed", "store",
-    "user_profile_id",
+    # Providers': bookkeeping, how they are to keep a conversation, and hints on speed, price or caching.
+    "cache_control", "client_metadata", "context_management", "diagnostics", "include", "inference_geo", "metadata",
+    "prediction", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier",
+    "service_tier", "speed", "store", "user_profile_id",
     # LiteLLM's: meant for the gateway.
     "cache", "priority", "prompt_id", "prompt_variables", "prompt_version", "timeout", "ttl",
 }) | FOR_THE_GATEWAY | RULES | RUNNER_OPTIONS | {"options"}  # fmt: skip

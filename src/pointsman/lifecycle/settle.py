@@ -73,6 +73,8 @@ class Settlement(msgspec.Struct, weakref=False):
         """A whole answer is there: settle, and give its headers."""
         if self.house.manners.log_prompts:
             self.reply = msgspec.Raw(body)
+        if self.answer is not None and self.answer.error is not None:
+            self._blame(self.answer.error)
         record, seconds = self._write(200)
         content_type = self.answer.content_type if self.answer is not None else b""
         return self.house.heads.whole(

@@ -19,7 +19,7 @@ from pointsman.providers.translated import (
     translated_lane,
 )
 
-__all__ = ["LaneBook", "NativeLanes"]
+__all__ = ["LaneBook", "NativeLanes", "Relayed"]
 
 _LANES_MAX: Final = 16_384
 _EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
@@ -31,16 +31,23 @@ _REMEMBERED: Final = frozenset({Operation.RESPONSES, Operation.COMPACTION})
 NativeLanes = Callable[[Deployment, Operation], Lane]
 """Makes the lane of a provider with a dialect of its own."""
 
+Relayed = Callable[[Deployment, Lane], Lane]
+"""Makes the lane that relays responses, and falls back on the one that it is given."""
+
 
 class LaneBook:
     """See :class:`pointsman.lifecycle.house.LaneFinder`. ``native`` is by the dialect's name.
 
-    ``responses`` gives every lane of the Responses API its memory.
+    ``responses`` gives every lane of the Responses API its memory; ``relayed`` makes of one to an OpenAI-compatible
+    server the lane that goes there as it is, where the server has the route.
     """
 
-    def __init__(self, native: dict[str, NativeLanes], responses: ResponseBook | None = None) -> None:
+    def __init__(
+        self, native: dict[str, NativeLanes], responses: ResponseBook | None = None, relayed: Relayed | None = None
+    ) -> None:
         self._native = native
         self._responses = responses
+        self._relayed = relayed
         self._known: dict[tuple[str, str], tuple[Deployment, Lane]] = {}
 
     def lane(self, operation: Operation, deployment: Deployment) -> Lane:
@@ -52,6 +59,8 @@ class LaneBook:
         lane = self._make(deployment, operation)
         if self._responses is not None and operation in _REMEMBERED:
             lane = StatefulLane(lane, self._responses)
+        if self._relayed is not None and operation is Operation.RESPONSES and _speaks_openai(deployment):
+            lane = self._relayed(deployment, lane)
         if len(self._known) >= _LANES_MAX:
             self._known.clear()
         self._known[key] = (deployment, lane)
@@ -74,3 +83,8 @@ class LaneBook:
         embedding_far = OpenAIEmbeddingFar(embedding_fitting_for(deployment))
         far = OpenAIChatFar(fitting_for(deployment))
         return translated_lane(operation, far, deployment, embedding_far=embedding_far)
+
+
+def _speaks_openai(deployment: Deployment) -> bool:
+    provider = find_provider(deployment.provider)
+    return provider is None or provider.native is None

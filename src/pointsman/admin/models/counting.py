@@ -1,4 +1,4 @@
-"""How many tokens a prompt is, estimated the way budgets are reserved: for clients of LiteLLM, Anthropic and Gemini."""
+"""How many tokens a prompt is, as its upstream counts or estimated: for clients of LiteLLM, Anthropic and Gemini."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.dialects.gemini.client_replies import write_count
 from pointsman.dialects.gemini.client_requests import read_count_request
+from pointsman.lifecycle.versions import versions_in
 from pointsman.policies.principal import Principal
 from pointsman.providers.prompt import chat_tokens
 from pointsman.routing.table import Group
@@ -77,7 +78,7 @@ class GeminiTokenCount(msgspec.Struct, frozen=True):
 
 
 class MessageTokenCount(msgspec.Struct, frozen=True):
-    """An estimate, by characters and script."""
+    """What the upstream counted, or an estimate by characters and script."""
 
     input_tokens: int
 
@@ -94,8 +95,12 @@ async def count_tokens(office: Office, visit: Visit[Nothing, TokenCountRequest])
 
 
 async def count_message_tokens(office: Office, visit: Visit[Nothing, MessageTokenCountRequest]) -> Answer:
-    """An estimate of a conversation's tokens."""
-    _demand_group(office, visit.caller, visit.body.model)
+    """A conversation's tokens, as its upstream counts them or estimated."""
+    group = _demand_group(office, visit.caller, visit.body.model)
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in visit.headers.items()]
+    counted = await office.count_tokens(group.deployments[0], visit.fields, versions_in(headers))
+    if counted is not None:
+        return Answer(MessageTokenCount(counted))
     return Answer(MessageTokenCount(_estimate(visit.fields)[0]))
 
 

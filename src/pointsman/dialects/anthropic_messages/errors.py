@@ -12,7 +12,7 @@ import msgspec
 from pointsman.core.errors import BudgetExceeded, GatewayError, Overloaded, UpstreamFailed
 from pointsman.wire.upstream_errors import fit_to_repeat, said_text, upstream_failure
 
-__all__ = ["read_error", "read_stream_error", "write_error", "write_stream_error"]
+__all__ = ["read_error", "read_stream_error", "status_of", "write_error", "write_stream_error"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -59,6 +59,7 @@ class _Shape(msgspec.Struct):
 
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     message: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    request_id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode_shape: Final = msgspec.json.Decoder(_Shape).decode
@@ -69,12 +70,12 @@ _decode_detail: Final = msgspec.json.Decoder(_Detail).decode
 
 
 def write_error(error: GatewayError, call_id: str = "") -> bytes:
-    """The body of an error answer; ``call_id`` is what Anthropic calls ``request_id``."""
+    """The body of an error answer; ``call_id`` is what Anthropic calls ``request_id``, unless an upstream gave one."""
     message = error.told().encode("utf-8", "replace").decode()
     if error.code == "context_length_exceeded" and _TOO_LONG not in message.lower():
         message = f"{_TOO_LONG}: {message}"
     detail = {"type": _type(error), "message": message}
-    return _encode({"type": "error", "error": detail, "request_id": call_id or None})
+    return _encode({"type": "error", "error": detail, "request_id": error.request_id or call_id or None})
 
 
 def write_stream_error(error: GatewayError) -> bytes:
@@ -98,7 +99,7 @@ def read_error(status: int, body: bytes) -> UpstreamFailed:
 
     Text of the upstream is passed on without anything that looks like a credential.
     """
-    kind, told = _taken_apart(body)
+    kind, told, request_id = _taken_apart(body)
     message = fit_to_repeat(told)
     code: str | None = None
     if status < 500 and any(words in message.lower() for words in _CONTEXT_WORDS):
@@ -107,28 +108,34 @@ def read_error(status: int, body: bytes) -> UpstreamFailed:
         code = "model_not_found"
     elif status in {402, 413}:
         code = kind[:_CODE_CHARACTERS_MAX] or None
-    return upstream_failure(
+    failure = upstream_failure(
         status,
         message or f"The upstream answered with status {status} and said no more.",
         code=code,
         hint="The upstream refused the credentials configured for this deployment." if status == 401 else None,
     )
+    failure.request_id = fit_to_repeat(request_id[:_CODE_CHARACTERS_MAX]) or None
+    return failure
 
 
 def read_stream_error(body: bytes) -> UpstreamFailed:
     """What an error in a stream, or in an answer with status 200, means: its type stands in for the status."""
-    kind, _ = _taken_apart(body)
-    return read_error(_STATUSES.get(kind, 500), body)
+    return read_error(status_of(body), body)
 
 
-def _taken_apart(body: bytes) -> tuple[str, str]:
-    """The type and the message; the body itself where it has none."""
+def status_of(body: bytes) -> int:
+    """The status that an error has whose answer began with another: 500 where its type is not known."""
+    return _STATUSES.get(_taken_apart(body)[0], 500)
+
+
+def _taken_apart(body: bytes) -> tuple[str, str, str]:
+    """The type, the message (the body itself where it has none), and the upstream's id of the request."""
     text = body.decode("utf-8", "replace")
     try:
         shape = _decode_shape(body)
         if not isinstance(shape.error, msgspec.Raw):
-            return "", said_text(shape.message) or text
+            return "", said_text(shape.message) or text, ""
         detail = _decode_detail(shape.error)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return "", text
-    return said_text(detail.type), said_text(detail.message) or text
+        return "", text, ""
+    return said_text(detail.type), said_text(detail.message) or text, said_text(shape.request_id)

@@ -74,7 +74,7 @@ def _refuse_content(call: Call) -> None:
                 place = f"messages[{index}].content[{position}]"
                 raise Unsupported(f"{place}: Anthropic takes no audio.", param=place)
     for index, tool in enumerate(call.tools):
-        if tool.native is not None and tool.dialect != DIALECT:
+        if tool.native is not None and tool.dialect != DIALECT and tool.parameters is None:
             place = f"tools[{index}]"
             raise Unsupported(f"{place}: the tool '{tool.name[:80]}' is not known to Anthropic.", param=place)
     modalities = call.extra.get("modalities")

@@ -79,7 +79,8 @@ def _write_tool(tool: Tool, path: str) -> ToolFields | msgspec.Raw:
     if tool.native is not None:
         if tool.dialect == DIALECT:
             return tool.native
-        raise Unsupported(f"{path}: the tool '{tool.name[:80]}' is not known to Anthropic.", param=path)
+        if tool.parameters is None:
+            raise Unsupported(f"{path}: the tool '{tool.name[:80]}' is not known to Anthropic.", param=path)
     return ToolFields(
         name=tool.name,
         description=tool.description,

@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.errors import GatewayError
+from pointsman.core.errors import Broken, GatewayError
 from pointsman.dialects.openai_errors import read_error
 from pointsman.dialects.openai_fields import write_error
 
-__all__ = ["read_error", "write_error", "write_failure", "write_stream_error"]
+__all__ = ["read_error", "status_of", "write_error", "write_failure", "write_stream_error"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -24,6 +24,18 @@ _CODES: Final = {
     "budget_exceeded": "insufficient_quota",
 }
 """Codes that are not of OpenAI's list for this place, but that OpenAI sends and Codex knows here."""
+
+_STATUSES: Final = {
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
+    "invalid_prompt": 400,
+    "context_length_exceeded": 400,
+}
+
+
+def status_of(code: object) -> int:
+    """What an upstream's code means as a status of HTTP, which tells whether another upstream may be tried."""
+    return _STATUSES.get(code, Broken.default_status) if isinstance(code, str) else Broken.default_status
 
 
 def write_stream_error(error: GatewayError, sequence_number: int = 0) -> bytes:

@@ -16,6 +16,7 @@ import msgspec
 from pointsman.core.content import Audio, File, Image, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
 from pointsman.core.errors import Unsupported
 from pointsman.dialects.openai_responses.compaction import read_summary
+from pointsman.dialects.openai_responses.groups import flat_name
 from pointsman.dialects.openai_responses.media import read_audio, read_file, read_image, write_file, write_image
 from pointsman.dialects.openai_responses.tools import unwrap_input, wrap_input
 from pointsman.dialects.openai_responses.types import (
@@ -84,12 +85,16 @@ def _read_item(raw: msgspec.Raw, path: str) -> Message:
             return Message("assistant", read_reasoning(decode_field(path, raw, _decode_reasoning)))
         case "function_call":
             function = decode_field(path, raw, _decode_function)
-            return Message("assistant", (ToolCall(function.call_id, function.name, function.arguments),))
+            name = flat_name(function.namespace, function.name)
+            return Message("assistant", (ToolCall(function.call_id, name, function.arguments),))
         case "custom_tool_call":
             custom = decode_field(path, raw, _decode_custom)
-            return Message("assistant", (ToolCall(custom.call_id, custom.name, wrap_input(custom.input)),))
+            name = flat_name(custom.namespace, custom.name)
+            return Message("assistant", (ToolCall(custom.call_id, name, wrap_input(custom.input)),))
         case "function_call_output" | "custom_tool_call_output":
             return Message("tool", (_read_result(decode_field(path, raw, _decode_result), path),))
+        case "additional_tools":  # they are among the request's tools, see read_additional_tools
+            return Message("assistant", ())
         case "compaction" | "compaction_summary":
             return Message("user", (_read_compaction(decode_field(path, raw, _decode_compaction), path),))
         case _:

@@ -74,10 +74,10 @@ class OutputItem:
     """An item of an answer.
 
     ``index`` is its place in the output, from which, with the response's id, its own is made. ``pieces`` are those of
-    a call's arguments; ``parts`` those of a message or of reasoning.
+    a call's arguments; ``parts`` those of a message or of reasoning. ``group`` is where the called tool stands.
     """
 
-    __slots__ = ("call_id", "id", "index", "kind", "name", "parts", "pieces", "signature", "status")
+    __slots__ = ("call_id", "group", "id", "index", "kind", "name", "parts", "pieces", "signature", "status")
 
     def __init__(self, kind: ItemKind, index: int, response_id: str, *, call_id: str = "", name: str = "") -> None:
         self.kind = kind
@@ -85,6 +85,7 @@ class OutputItem:
         self.id = f"{_PREFIXES[kind]}{response_id.removeprefix('resp_')}{index:02x}"
         self.call_id = call_id
         self.name = name
+        self.group: tuple[str, str] | None = None
         self.parts: list[OutputPart] = []
         self.pieces: list[str] = []
         self.signature: str | None = None
@@ -127,9 +128,9 @@ class OutputItem:
             case "reasoning":
                 return {"id": self.id, "type": "reasoning", "summary": []}
             case "function_call":
-                return self._wire(arguments="", call_id=self.call_id, name=self.name)
+                return self._wire(arguments="", call_id=self.call_id, **self._called())
             case "custom_tool_call":
-                return self._wire(call_id=self.call_id, input="", name=self.name)
+                return self._wire(call_id=self.call_id, input="", **self._called())
 
     def wire(self) -> dict[str, object]:
         """The item with all of its content, to be encoded."""
@@ -141,9 +142,13 @@ class OutputItem:
                 item: dict[str, object] = {"id": self.id, "type": "reasoning", "summary": summary}
                 return item if self.signature is None else {**item, "encrypted_content": self.signature}
             case "function_call":
-                return self._wire(arguments=self.arguments, call_id=self.call_id, name=self.name)
+                return self._wire(arguments=self.arguments, call_id=self.call_id, **self._called())
             case "custom_tool_call":
-                return self._wire(call_id=self.call_id, input=unwrap_input(self.arguments), name=self.name)
+                return self._wire(call_id=self.call_id, input=unwrap_input(self.arguments), **self._called())
+
+    def _called(self) -> dict[str, object]:
+        group = self.group
+        return {"name": self.name} if group is None else {"name": group[1], "namespace": group[0]}
 
     def _wire(self, **fields: object) -> dict[str, object]:
         return {"id": self.id, "type": self.kind, "status": self.status, **fields}

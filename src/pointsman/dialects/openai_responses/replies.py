@@ -8,6 +8,7 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.reply import Choice, Reply, fold
+from pointsman.dialects.openai_responses.groups import groups_of
 from pointsman.dialects.openai_responses.output import choice_items, was_cut_off
 from pointsman.dialects.openai_responses.response import ResponseRequest, write_response
 from pointsman.dialects.openai_responses.stream_reader import StreamReader
@@ -25,6 +26,9 @@ def write_reply(reply: Reply, call: Call, request: ResponseRequest) -> bytes:
     """
     choice = reply.choices[0] if reply.choices else Choice()
     items = choice_items(choice, request.id, custom_names(call.tools))
+    groups = groups_of(call.tools)
+    for item in items:
+        item.group = groups.get(item.name)
     return _encode(
         write_response(
             request,

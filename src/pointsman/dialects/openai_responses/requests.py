@@ -20,7 +20,14 @@ from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.openai_fields import demand_model_name, read_stop
 from pointsman.dialects.openai_responses.items import read_input, write_input
 from pointsman.dialects.openai_responses.response import ResponseRequest, read_response_request
-from pointsman.dialects.openai_responses.tools import custom_names, read_choice, read_tools, write_choice, write_tool
+from pointsman.dialects.openai_responses.tools import (
+    custom_names,
+    read_additional_tools,
+    read_choice,
+    read_tools,
+    write_choice,
+    write_tool,
+)
 from pointsman.dialects.openai_responses.types import ResponsesRequest, TextFormat
 from pointsman.wire.json_fields import read_body, read_fields
 
@@ -57,7 +64,8 @@ def read_request(body: bytes, model: str | None = None, *, history: tuple[Messag
     demand_model_name(name)
     if fields.get("prompt", _NULL) != _NULL:
         raise Unsupported("prompt: prompts that are stored at OpenAI cannot be resolved here.", param="prompt")
-    tools, choice = read_choice(read_tools(request.tools), request.tool_choice)
+    tools = read_tools(request.tools) + read_additional_tools(request.input)
+    tools, choice = read_choice(tools, request.tool_choice)
     return Call(
         model=name,
         messages=_read_messages(request, history),

@@ -29,7 +29,7 @@ from pointsman.core.events import (
 )
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_responses import answers, types
-from pointsman.dialects.openai_responses.errors import read_error
+from pointsman.dialects.openai_responses.errors import read_error, status_of
 from pointsman.dialects.openai_responses.output import read_logprobs
 from pointsman.dialects.openai_responses.response import read_usage
 from pointsman.dialects.openai_responses.tools import wrap_input
@@ -50,14 +50,6 @@ _TIME_MAX: Final = 2**53
 _NULL: Final = msgspec.Raw(b"null")
 _KNOWN: Final = frozenset(kind.__struct_config__.tag for kind in get_args(answers.StreamedEvent))
 _ITEMS: Final = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
-_STATUSES: Final = {
-    "rate_limit_exceeded": 429,
-    "insufficient_quota": 429,
-    "invalid_prompt": 400,
-    "context_length_exceeded": 400,
-}
-"""What a code means as a status of HTTP, which tells whether another upstream may be tried; anything else is 502."""
-
 _WRAPPER: Final = '{"input":"'
 """How the arguments begin that stand for a custom tool's input."""
 
@@ -107,7 +99,7 @@ class StreamReader:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._read_stranger(frame)
         if isinstance(event, answers.ErrorEvent):
-            return self._fail(read_error(_STATUSES.get(str(event.code), Broken.default_status), frame))
+            return self._fail(read_error(status_of(event.code), frame))
         return self._take(event)
 
     def _take(self, event: answers.StreamedEvent) -> list[Event]:
@@ -317,5 +309,4 @@ def _failure(response: answers.WireResponse) -> GatewayError:
     error = response.error
     if not isinstance(error, msgspec.Raw) or error == _NULL:
         return Broken("The upstream gave up the response and did not say why.")
-    code = _decode_failure(error).code or ""
-    return read_error(_STATUSES.get(code, Broken.default_status), b'{"error":%b}' % bytes(error))
+    return read_error(status_of(_decode_failure(error).code), b'{"error":%b}' % bytes(error))

@@ -29,6 +29,7 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.dialects.openai_responses.groups import groups_of
 from pointsman.dialects.openai_responses.output import (
     ItemKind,
     OutputItem,
@@ -59,6 +60,7 @@ class StreamWriter:
         "_begun",
         "_call",
         "_customs",
+        "_groups",
         "_items",
         "_logprobs",
         "_over",
@@ -74,6 +76,7 @@ class StreamWriter:
         self._call = call
         self._request = request
         self._customs = custom_names(call.tools)
+        self._groups = groups_of(call.tools)
         self._teller = Teller()
         self._items: list[OutputItem] = []
         self._told = 0
@@ -218,6 +221,7 @@ class StreamWriter:
     def _add(self, kind: ItemKind, *, call_id: str = "", name: str = "") -> OutputItem:
         """A new item, which is told at once if all before it are whole."""
         item = OutputItem(kind, len(self._items), self._request.id, call_id=call_id, name=name)
+        item.group = self._groups.get(name)
         self._items.append(item)
         self._teller.text = None
         while self._told < len(self._items):

@@ -5,7 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/responses/create (tools, 
 A custom tool takes free text, which only this dialect knows. It is kept whole as ``native``, and beside that described
 as a function with one string, ``input``, which any other dialect can offer instead. In the common vocabulary the
 arguments of its calls are always ``{"input": …}``; they are wrapped and unwrapped where this dialect is read or
-written.
+written. Tools in a namespace are taken out of it under a name that needs none (see ``groups``).
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import msgspec
 
 from pointsman.core.call import Tool, ToolChoice
 from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.openai_responses.groups import flat_name
 from pointsman.dialects.openai_responses.types import AllowedTool, RawField, ToolChoiceFields, ToolFields
 from pointsman.wire.json_fields import decode_field, demand_object
 
 __all__ = [
     "DIALECT",
     "custom_names",
+    "read_additional_tools",
     "read_choice",
     "read_tools",
     "unwrap_input",
@@ -67,11 +69,43 @@ def read_tools(raw_tools: Iterable[msgspec.Raw] | None) -> tuple[Tool, ...]:
     Raises:
         Malformed: one has no type, or no name where it needs one; ``param`` is its path.
     """
-    return tuple(_read_tool(raw, f"tools[{index}]") for index, raw in enumerate(raw_tools or ()))
+    return _read_list(raw_tools or (), "tools", None)
 
 
-def _read_tool(raw: msgspec.Raw, path: str) -> Tool:
-    fields = decode_field(path, raw, _decode_tool)
+def read_additional_tools(items: str | Iterable[msgspec.Raw] | None) -> tuple[Tool, ...]:
+    """The tools that stand in the input, where a conversation got them on its way.
+
+    Raises:
+        Malformed: as :func:`read_tools`.
+    """
+    tools: list[Tool] = []
+    for index, raw in enumerate(() if items is None or isinstance(items, str) else items):
+        if b'"additional_tools"' in bytes(raw):
+            item = decode_field(f"input[{index}]", raw, _decode_tool)
+            if item.type == "additional_tools":
+                tools += _read_list(item.tools or (), f"input[{index}].tools", None)
+    return tuple(tools)
+
+
+def _read_list(raw_tools: Iterable[msgspec.Raw], path: str, namespace: str | None) -> tuple[Tool, ...]:
+    tools: list[Tool] = []
+    for index, raw in enumerate(raw_tools):
+        place = f"{path}[{index}]"
+        fields = decode_field(place, raw, _decode_tool)
+        if fields.type == "namespace" and namespace is None and fields.name is not None:
+            tools += _read_list(fields.tools or (), f"{place}.tools", fields.name)
+        else:
+            tools.append(_grouped(_read_tool(raw, fields, place), namespace))
+    return tuple(tools)
+
+
+def _grouped(tool: Tool, namespace: str | None) -> Tool:
+    if namespace is None:
+        return tool
+    return msgspec.structs.replace(tool, name=flat_name(namespace, tool.name), group=(namespace, tool.name))
+
+
+def _read_tool(raw: msgspec.Raw, fields: ToolFields, path: str) -> Tool:
     if fields.type not in {"function", "custom"}:
         return Tool(fields.name or fields.type, fields.description, native=raw, dialect=DIALECT)
     if fields.name is None:
@@ -111,7 +145,7 @@ def read_choice(
     if choice.type == "allowed_tools":
         allowed = {tool.name or tool.type for tool in choice.tools or ()}
         _demand_tools(allowed, tools)
-        return tuple(tool for tool in tools if tool.name in allowed), ToolChoice(choice.mode or "auto")
+        return tuple(tool for tool in tools if _names_of(tool) & allowed), ToolChoice(choice.mode or "auto")
     if choice.name is None and choice.type in {"function", "custom"}:
         raise Malformed("tool_choice.name is required.", param="tool_choice.name")
     name = choice.name or choice.type
@@ -119,8 +153,13 @@ def read_choice(
     return tools, ToolChoice("named", name)
 
 
+def _names_of(tool: Tool) -> set[str]:
+    """What a choice may call a tool: its own name, or that of its namespace."""
+    return {tool.name} if tool.group is None else {tool.name, tool.group[0]}
+
+
 def _demand_tools(names: set[str], tools: tuple[Tool, ...]) -> None:
-    missing = sorted(names - {tool.name for tool in tools})
+    missing = sorted(names.difference(*(_names_of(tool) for tool in tools)))
     if missing:
         raise Malformed(f"tool_choice names '{missing[0][:80]}', which is not in tools.", param="tool_choice")
 

@@ -166,6 +166,7 @@ class FunctionCallItem(msgspec.Struct):
     call_id: _CallId
     name: str
     arguments: str
+    namespace: str | None = None
 
 
 class CustomCallItem(msgspec.Struct):
@@ -174,6 +175,7 @@ class CustomCallItem(msgspec.Struct):
     call_id: _CallId
     name: str
     input: str
+    namespace: str | None = None
 
 
 class ResultItem(msgspec.Struct):
@@ -187,7 +189,7 @@ class ResultItem(msgspec.Struct):
 
 
 class ToolFields(msgspec.Struct, omit_defaults=True):
-    """A tool of any type; all but functions and custom tools belong to a provider."""
+    """A tool of any type; all but functions, custom tools and namespaces (of ``tools``) belong to a provider."""
 
     type: str
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
@@ -195,6 +197,7 @@ class ToolFields(msgspec.Struct, omit_defaults=True):
     parameters: RawField = _UNSET
     strict: bool | None = None
     format: RawField = _UNSET
+    tools: list[msgspec.Raw] | None = None
 
 
 class AllowedTool(msgspec.Struct):

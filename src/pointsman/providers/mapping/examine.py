@@ -22,6 +22,7 @@ from pointsman.providers.mapping.differences import Json, differences, leaves
 from pointsman.providers.mapping.parties import ClientParty, FarParty
 from pointsman.providers.mapping.probes import PIXEL, Kind, Probe
 from pointsman.providers.mapping.samples import EVENTS, OPENAI_STREAM
+from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane
 from pointsman.providers.translated.images import has_remote_images
 from pointsman.providers.translated.lane import TranslatedLane, read_call
 from pointsman.providers.translated.sides import ClientSide
@@ -29,6 +30,7 @@ from pointsman.providers.translated.sides import ClientSide
 __all__ = ["Outcome", "Row", "examine", "examine_probe"]
 
 _MODEL: Final = "probe"
+_MESSAGES_STREAM: Final = b'data: {"type":"message_start"}\n\n'
 _FETCHED: Final = "The gateway fetches it, where the operator allows that."
 _TIMES: Final = ("_at", ".created", "_duration")
 """How fields end that tell of time, which may or may not have passed."""
@@ -153,6 +155,9 @@ def _sent(outbound: Outbound, told: list[bytes], *, fetched: bool = False) -> _S
 
 
 def _express(far: FarParty, ask: Ask) -> tuple[Outbound, bytes]:
+    if ask.operation is Operation.MESSAGES:
+        outbound = NativeLane(far.deployment, ANTHROPIC_MESSAGES).write(ask)
+        return outbound, _MESSAGES_STREAM if ask.stream else far.sample
     fitting = fitting_for(far.deployment) if ask.operation is Operation.CHAT else None
     lane = ExpressLane(far.deployment, ask.operation, fitting)
     outbound, answer = lane.write(ask), lane.answer(ask)

@@ -145,6 +145,7 @@ FAR_PARTIES: Final = (
         _deployment("anthropic", "claude-sonnet-4-5"),
         lambda _deployment: AnthropicFar(),
         samples.ANTHROPIC,
+        frozenset({Operation.MESSAGES}),
     ),
     FarParty(
         "gemini",

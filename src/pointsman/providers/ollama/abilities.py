@@ -12,8 +12,10 @@ from pointsman.providers.ollama.control import OllamaFacts
 __all__ = ["demand_chat_abilities", "demand_completion_abilities", "wants_thinking"]
 
 
-def demand_chat_abilities(call: Call, facts: OllamaFacts, model: str, *, drop_params: bool) -> Call:
-    """``call``, without the wish to think where the model cannot and ``drop_params`` allows to drop it.
+def demand_chat_abilities(
+    call: Call, facts: OllamaFacts, model: str, *, drop_params: bool, thinking_is_optional: bool = False
+) -> Call:
+    """``call``, without the wish to think where the model cannot, and it may be dropped or never was more than a wish.
 
     Raises:
         Unsupported: the model cannot chat, see images, call tools, or think; the message names the field.
@@ -32,7 +34,7 @@ def demand_chat_abilities(call: Call, facts: OllamaFacts, model: str, *, drop_pa
         )
     if call.reasoning is None or "reasoning" in abilities:
         return call
-    if wants_thinking(call.reasoning) and not drop_params:
+    if wants_thinking(call.reasoning) and not (drop_params or thinking_is_optional):
         raise Unsupported(
             f"The model {model!r} cannot think before it answers.",
             hint="Leave reasoning_effort out, or set drop_params to have it ignored.",

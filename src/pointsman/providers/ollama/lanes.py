@@ -188,7 +188,14 @@ class ChatLane(_OllamaLane):
             said = {**self._defaults, **ask.fields}
             passed = {name: said[name] for name in lost_parameters(write_plainly, call, deployment, said)}
         call = fitted(without(call, passed), deployment)
-        ask.call = call = demand_chat_abilities(call, facts, deployment.model, drop_params=deployment.drop_params)
+        ask.call = call = demand_chat_abilities(
+            call,
+            facts,
+            deployment.model,
+            drop_params=deployment.drop_params,
+            # Claude Code wants every model to think, and goes on without.
+            thinking_is_optional=ask.operation is Operation.MESSAGES,
+        )
         ask.prompt_estimate = chat_tokens(call, self._services.estimate)
         need = ContextNeed(ask.prompt_estimate, output=_output_limit(call), room=_room(call, facts))
         outbound = Outbound(b"/api/chat", write_request(call, self._target(call, need, facts)))

@@ -14,7 +14,7 @@ from pointsman.dialects.anthropic_messages.replies import read_reply, write_repl
 from pointsman.dialects.anthropic_messages.requests import read_request, write_request
 from pointsman.dialects.anthropic_messages.streams import StreamReader, StreamWriter
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
-from pointsman.providers.translated.tools import demand_known_tools
+from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
 
 __all__ = ["AnthropicClient", "AnthropicFar"]
 
@@ -42,6 +42,7 @@ class AnthropicFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        call = without_foreign_tools(call, "anthropic_messages", drop_params=deployment.drop_params)
         demand_known_tools(call, "anthropic_messages")
         abilities = _abilities(deployment)
         call = refuse_or_drop(

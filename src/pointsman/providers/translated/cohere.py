@@ -13,7 +13,7 @@ from pointsman.dialects.cohere_chat.requests import write_request
 from pointsman.dialects.cohere_chat.streams import StreamReader
 from pointsman.providers.translated.embeddings import EmbeddingReading
 from pointsman.providers.translated.sides import Reading, SseFrames
-from pointsman.providers.translated.tools import demand_known_tools
+from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
 
 __all__ = ["CohereEmbeddingFar", "CohereFar"]
 
@@ -26,6 +26,7 @@ class CohereFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        call = without_foreign_tools(call, "cohere_chat", drop_params=deployment.drop_params)
         demand_known_tools(call, "cohere_chat")
         thinks = _thinks(deployment)
         call = refuse_or_drop(

@@ -22,7 +22,7 @@ from pointsman.dialects.gemini.thinking import asks_for_thinking
 from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.providers.translated.embeddings import EmbeddingReading
 from pointsman.providers.translated.sides import Reading, SseFrames
-from pointsman.providers.translated.tools import demand_known_tools
+from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
 
 __all__ = ["GeminiEmbeddingFar", "GeminiFar", "PathOf", "without_foreign_knobs"]
 
@@ -52,6 +52,7 @@ class GeminiFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        call = without_foreign_tools(call, "gemini", drop_params=deployment.drop_params)
         demand_known_tools(call, "gemini")
         call = refuse_or_drop(
             _with_native_fields(_without_foreign_forms(call)),

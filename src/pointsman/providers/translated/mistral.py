@@ -22,7 +22,7 @@ from pointsman.providers.translated.completions import CompletionClient, read_co
 from pointsman.providers.translated.defaults import NOT_THE_OPERATORS
 from pointsman.providers.translated.openai import OpenAIEmbeddingFar
 from pointsman.providers.translated.sides import Reading, SseFrames
-from pointsman.providers.translated.tools import demand_known_tools
+from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
 
 __all__ = ["FillInLane", "MistralChatLane", "MistralFar", "mistral_lane"]
 
@@ -48,6 +48,7 @@ class MistralFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        call = without_foreign_tools(call, "mistral", drop_params=deployment.drop_params)
         demand_known_tools(call, "mistral")
         thinks = _thinks(deployment)
         call = refuse_or_drop(

@@ -28,12 +28,18 @@ _EFFORTS: Final = ((1024, "low"), (8192, "medium"))
 """Up to so many tokens of thinking count as such an effort, anything above as ``high``."""
 
 
-def fit(call: Call, deployment: Deployment) -> Call:
-    """The call as this server can take it."""
+def fit(call: Call, deployment: Deployment, *, reasons: bool) -> Call:
+    """The call as this server can take it; ``reasons``: the model is one of OpenAI's that reason.
+
+    The others refuse to be told an effort. A client of another dialect, that asks every model to think, means no harm.
+    """
+    asked = call.reasoning
     provider = find_provider(deployment.provider)
     if deployment.provider != _GATEWAY and (provider is None or not provider.chat.thinking):
         call = msgspec.structs.replace(call, reasoning=_as_effort(call.reasoning))
     if any(host in deployment.api_base for host in _OPENAI):
+        if not reasons and asked is not None and asked.effort is None:
+            call = msgspec.structs.replace(call, reasoning=None)
         call = msgspec.structs.replace(call, messages=tuple(_fit_message(message) for message in call.messages))
     return call
 

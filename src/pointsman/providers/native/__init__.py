@@ -1,0 +1,9 @@
+"""Relays where client and upstream speak the same dialect, and that is not OpenAI's chat: see also ``express``."""
+
+from __future__ import annotations
+
+from pointsman.providers.native.counting import TokenCounter
+from pointsman.providers.native.lane import ANTHROPIC_MESSAGES, OPENAI_RESPONSES, NativeLane
+from pointsman.providers.native.route import ResponsesLane
+
+__all__ = ["ANTHROPIC_MESSAGES", "OPENAI_RESPONSES", "NativeLane", "ResponsesLane", "TokenCounter"]
