@@ -12,9 +12,23 @@ from typing import Final
 
 import msgspec
 
+from pointsman.admin.extras_shapes import (
+    ImageEditRequest,
+    ImageList,
+    ImageRequest,
+    ImageVariationRequest,
+    ModerationList,
+    ModerationRequest,
+    Ranking,
+    RerankRequest,
+    SpeechRequest,
+    Transcription,
+    TranscriptionRequest,
+)
 from pointsman.core.upstream import Operation
 
 __all__ = [
+    "INFERENCE_FORMS",
     "INFERENCE_SHAPES",
     "INFERENCE_SUMMARIES",
     "AnthropicMessage",
@@ -196,17 +210,32 @@ class OllamaChatAnswer(msgspec.Struct, kw_only=True):
     done_reason: str | None = None
 
 
-INFERENCE_SHAPES: Final[Mapping[Operation, tuple[type[msgspec.Struct], type[msgspec.Struct]]]] = MappingProxyType(
-    {
-        Operation.CHAT: (ChatCompletionRequest, ChatCompletion),
-        Operation.COMPLETION: (TextCompletionRequest, TextCompletion),
-        Operation.EMBEDDING: (EmbeddingRequest, EmbeddingList),
-        Operation.MESSAGES: (AnthropicMessageRequest, AnthropicMessage),
-        Operation.RESPONSES: (ResponseRequest, ModelResponse),
-        Operation.OLLAMA_CHAT: (OllamaChatRequest, OllamaChatAnswer),
-    }
+INFERENCE_SHAPES: Final[Mapping[Operation, tuple[type[msgspec.Struct], type[msgspec.Struct] | None]]] = (
+    MappingProxyType(
+        {
+            Operation.CHAT: (ChatCompletionRequest, ChatCompletion),
+            Operation.COMPLETION: (TextCompletionRequest, TextCompletion),
+            Operation.EMBEDDING: (EmbeddingRequest, EmbeddingList),
+            Operation.MESSAGES: (AnthropicMessageRequest, AnthropicMessage),
+            Operation.RESPONSES: (ResponseRequest, ModelResponse),
+            Operation.OLLAMA_CHAT: (OllamaChatRequest, OllamaChatAnswer),
+            Operation.IMAGE: (ImageRequest, ImageList),
+            Operation.IMAGE_EDIT: (ImageEditRequest, ImageList),
+            Operation.IMAGE_VARIATION: (ImageVariationRequest, ImageList),
+            Operation.SPEECH: (SpeechRequest, None),
+            Operation.TRANSCRIPTION: (TranscriptionRequest, Transcription),
+            Operation.TRANSLATION: (TranscriptionRequest, Transcription),
+            Operation.MODERATION: (ModerationRequest, ModerationList),
+            Operation.RERANK: (RerankRequest, Ranking),
+        }
+    )
 )
-"""Operation → what it takes and gives."""
+"""Operation → what it takes and gives; None: no JSON but a file."""
+
+INFERENCE_FORMS: Final = frozenset({
+    Operation.IMAGE_EDIT, Operation.IMAGE_VARIATION, Operation.TRANSCRIPTION, Operation.TRANSLATION,
+})  # fmt: skip
+"""What is asked for by a form and not by JSON."""
 
 INFERENCE_SUMMARIES: Final[Mapping[Operation, str]] = MappingProxyType(
     {
@@ -216,6 +245,14 @@ INFERENCE_SUMMARIES: Final[Mapping[Operation, str]] = MappingProxyType(
         Operation.MESSAGES: "Continue a conversation, as Anthropic's Messages",
         Operation.RESPONSES: "Continue a conversation, as OpenAI's Responses",
         Operation.OLLAMA_CHAT: "Continue a conversation, as Ollama's /api/chat",
+        Operation.IMAGE: "Make pictures",
+        Operation.IMAGE_EDIT: "Change a picture",
+        Operation.IMAGE_VARIATION: "Vary a picture",
+        Operation.SPEECH: "Say a text",
+        Operation.TRANSCRIPTION: "Write down what was said",
+        Operation.TRANSLATION: "Write down in English what was said",
+        Operation.MODERATION: "Judge whether something is harmful",
+        Operation.RERANK: "Put documents in order of relevance",
     }
 )
 """Operation → what it does, in a few words."""

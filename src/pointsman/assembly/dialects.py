@@ -10,6 +10,7 @@ from pointsman.core.exchange import ClientDialect
 from pointsman.core.upstream import Operation
 from pointsman.dialects.anthropic_messages.dialect import AnthropicDialect
 from pointsman.dialects.ollama.dialect import OllamaChatDialect
+from pointsman.dialects.openai_extras.dialect import EXTRAS, ExtrasDialect
 from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.dialects.openai_responses.dialect import ResponsesDialect
 
@@ -24,4 +25,5 @@ CLIENT_DIALECTS: Final[Mapping[Operation, ClientDialect]] = MappingProxyType({
     Operation.MESSAGES: AnthropicDialect(),
     Operation.RESPONSES: ResponsesDialect(),
     Operation.OLLAMA_CHAT: OllamaChatDialect(),
+    **dict.fromkeys(EXTRAS, ExtrasDialect()),
 })  # fmt: skip

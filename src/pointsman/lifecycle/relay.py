@@ -66,7 +66,7 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
         if not settlement.begun:
             raise
         settlement.broke_off(error)
-        client.end(answer.failed(settlement.for_client(error)))
+        settlement.end_broken(client, error)
         return
     settlement.heard()
     settlement.begin(client)

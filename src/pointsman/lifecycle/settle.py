@@ -14,7 +14,7 @@ from pointsman.core.exchange import Client, Inbound
 from pointsman.core.flight import Flight
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
-from pointsman.core.upstream import Answer, Ask, Deployment, Operation
+from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE
 from pointsman.lifecycle.house import House
 from pointsman.policies.admission import Grant
@@ -25,6 +25,8 @@ __all__ = ["Settlement"]
 _CLIENT_CLOSED_STATUS: Final = 499
 _MESSAGE_CHARACTERS_MAX: Final = 500
 _JSON: Final = b"application/json"
+_LOGGED_BYTES_MAX: Final = 1024 * 1024
+"""A longer reply (pictures, as a rule) is not kept with the prompts."""
 
 # What stands in a record for what a call never got to.
 _NOBODY: Final = KeyRecord(token="", key_name="")
@@ -65,20 +67,17 @@ class Settlement(msgspec.Struct, weakref=False):
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
-        if self.house.manners.log_prompts:
+        content_type = self._content_type() or _JSON
+        if self.house.manners.log_prompts and content_type.startswith(_JSON) and len(body) <= _LOGGED_BYTES_MAX:
             self.reply = msgspec.Raw(body)
         record, seconds = self._write(200)
-        content_type = self.answer.content_type if self.answer is not None else b""
-        return self.house.heads.whole(
-            record, self._deployment(), self._principal(), seconds * 1000.0, content_type or _JSON
-        )
+        return self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
 
     def begin(self, client: Client) -> None:
         """Send the head of a stream, unless that is done."""
         if not self.begun:
             self.begun = True
-            answered = b"" if self.answer is None else self.answer.content_type
-            content_type = answered or self.inbound.head.route.dialect.stream_type
+            content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
             client.begin(200, heads.stream(self.call_id, content_type, self._deployment(), self._principal()))
 
@@ -108,13 +107,21 @@ class Settlement(msgspec.Struct, weakref=False):
         if self.begun:
             self._cut()
         self._write(error.status)
-        error = self.for_client(error)
         if self.begun:
-            client.end(self.answer.failed(error) if self.answer is not None else b"")
+            self.end_broken(client, error)
             return
+        error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
         client.reply(error.status, head, body)
+
+    def end_broken(self, client: Client, error: GatewayError) -> None:
+        """End an answer that has begun and failed: with words where the stream has some, else by cutting it off."""
+        last = b"" if self.answer is None else self.answer.failed(self.for_client(error))
+        if last:
+            client.end(last)
+        else:
+            client.abort()
 
     def for_client(self, error: GatewayError) -> GatewayError:
         """The error as the client may know it: where the upstream is, only the operator learns."""
@@ -205,6 +212,15 @@ class Settlement(msgspec.Struct, weakref=False):
         if streamed:
             return sent_at - began
         return now - began - (self.heard_at or now) + sent_at
+
+    def _content_type(self) -> bytes:
+        """That of the answer; empty: the dialect's own."""
+        answer, flight = self.answer, self.flight
+        given = b"" if answer is None else answer.content_type
+        if given != UPSTREAM_TYPE:
+            return given
+        fields = () if flight is None else flight.headers
+        return next((value for name, value in fields if name == b"content-type"), b"")
 
     def _cut(self) -> None:
         if self.answer is not None:

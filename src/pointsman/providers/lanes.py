@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from pointsman.core.errors import Unsupported
 from pointsman.core.exchange import InferenceRoute
 from pointsman.core.upstream import Deployment, Lane, Operation
-from pointsman.providers.express import ExpressLane
+from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExtrasLane
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated import OpenAIChatFar, translated_lane
 
@@ -16,6 +17,9 @@ __all__ = ["LaneBook", "NativeLanes"]
 _LANES_MAX: Final = 16_384
 _EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
 """What an OpenAI-compatible server is asked in the client's own words."""
+
+_EXTRAS_OF_NATIVE: Final = frozenset({("cohere", Operation.RERANK)})
+"""What a provider with a dialect of its own understands in the client's words all the same."""
 
 NativeLanes = Callable[[Deployment, Operation], Lane]
 """Makes the lane of a provider with a dialect of its own."""
@@ -42,8 +46,27 @@ class LaneBook:
 
     def _make(self, deployment: Deployment, operation: Operation) -> Lane:
         provider = find_provider(deployment.provider)
+        if operation in EXTRAS_PATHS:
+            return _extras_lane(deployment, operation, native=provider is not None and provider.native is not None)
         if provider is not None and provider.native is not None:
             return self._native[provider.native](deployment, operation)
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
         return translated_lane(operation, OpenAIChatFar(), deployment)
+
+
+def _extras_lane(deployment: Deployment, operation: Operation, *, native: bool) -> Lane:
+    """The lane for what is no conversation.
+
+    Raises:
+        Unsupported: the provider has nothing for it.
+    """
+    if native and (deployment.provider, operation) not in _EXTRAS_OF_NATIVE:
+        path = EXTRAS_PATHS[operation].decode()
+        raise Unsupported(
+            f"{deployment.provider} does not serve {path}.",
+            hint="Choose a model of a provider that speaks OpenAI's API.",
+            param="model",
+            code="unsupported_operation",
+        )
+    return ExtrasLane(deployment, operation)

@@ -14,6 +14,7 @@ __all__ = ["PathTable"]
 _OPENAI: Final = (b"", b"/v1", b"/openai", b"/openai/v1")
 _OLLAMA: Final = (b"/api",)
 _ANTHROPIC: Final = (b"/v1", b"/anthropic/v1")
+_RERANK: Final = (b"", b"/v1", b"/v2")
 _OPERATIONS: Final = {
     "/chat/completions": (Operation.CHAT, _OPENAI),
     "/completions": (Operation.COMPLETION, _OPENAI),
@@ -21,6 +22,14 @@ _OPERATIONS: Final = {
     "/responses": (Operation.RESPONSES, _OPENAI),
     "/messages": (Operation.MESSAGES, _ANTHROPIC),
     "/chat": (Operation.OLLAMA_CHAT, _OLLAMA),
+    "/images/generations": (Operation.IMAGE, _OPENAI),
+    "/images/edits": (Operation.IMAGE_EDIT, _OPENAI),
+    "/images/variations": (Operation.IMAGE_VARIATION, _OPENAI),
+    "/audio/speech": (Operation.SPEECH, _OPENAI),
+    "/audio/transcriptions": (Operation.TRANSCRIPTION, _OPENAI),
+    "/audio/translations": (Operation.TRANSLATION, _OPENAI),
+    "/moderations": (Operation.MODERATION, _OPENAI),
+    "/rerank": (Operation.RERANK, _RERANK),
 }
 """What the last part of a path asks for, and the first parts that it may have."""
 _MODEL_PREFIXES: Final = (b"/openai/deployments/", b"/engines/", b"/v1/engines/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pointsman.providers.express.extras_lane import EXTRAS_PATHS, ExtrasLane
 from pointsman.providers.express.lane import ExpressLane
 
-__all__ = ["ExpressLane"]
+__all__ = ["EXTRAS_PATHS", "ExpressLane", "ExtrasLane"]

@@ -1,0 +1,98 @@
+"""From an OpenAI client to an OpenAI-compatible upstream for all that is no conversation: images, audio, rerank."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from pointsman.core.clock import short_id
+from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
+from pointsman.dialects.openai_extras.forms import FormNotes
+from pointsman.providers.express.extras_answer import EventsAnswer, ExtrasAnswer
+from pointsman.providers.express.rerank import VoyageAnswer, rerank_path, voyage_fields
+from pointsman.wire.multipart import Form, FormPart, encode_form
+
+__all__ = ["EXTRAS_PATHS", "ExtrasLane"]
+
+_encode: Final = msgspec.json.Encoder().encode
+_text: Final = msgspec.json.Decoder(str).decode
+
+EXTRAS_PATHS: Final = {
+    Operation.IMAGE: b"/images/generations",
+    Operation.IMAGE_EDIT: b"/images/edits",
+    Operation.IMAGE_VARIATION: b"/images/variations",
+    Operation.SPEECH: b"/audio/speech",
+    Operation.TRANSCRIPTION: b"/audio/transcriptions",
+    Operation.TRANSLATION: b"/audio/translations",
+    Operation.MODERATION: b"/moderations",
+    Operation.RERANK: b"/rerank",
+}
+"""What this lane serves, and where below ``api_base``."""
+
+_EVENTS: Final = msgspec.Raw(b'"sse"')
+_QUOTE: Final = b'"'
+
+
+class ExtrasLane:
+    """See :class:`pointsman.core.upstream.Lane`.
+
+    A JSON body is written anew from its top-level fields, a form from its parts, so that no second ``model`` can hide
+    behind the first. The contents of files are passed on as they are.
+    """
+
+    prepares = False
+
+    def __init__(self, deployment: Deployment, operation: Operation) -> None:
+        self._path = EXTRAS_PATHS[operation]
+        if operation is Operation.RERANK:
+            self._path = rerank_path(deployment)
+        self._is_voyage = operation is Operation.RERANK and deployment.provider == "voyage"
+        self._model = deployment.model
+        self._pinned = dict(deployment.pinned)
+        self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
+        self._dropped = frozenset(deployment.additional_drop_params)
+        path = self._path.decode()
+        self._hint = f"{deployment.provider} may not serve {path}, or may not have the model; choose another one."
+
+    async def prepare(self, ask: Ask) -> None:
+        """Nothing to find out."""
+
+    def write(self, ask: Ask) -> Outbound:
+        """See the protocol."""
+        if isinstance(ask.notes, FormNotes):
+            boundary = short_id("pointsman-").encode()
+            body = encode_form(self._parts(ask.notes.form), boundary)
+            return Outbound(self._path, body, b"multipart/form-data; boundary=" + boundary)
+        fields = ask.fields.copy()
+        fields["model"] = msgspec.Raw(_encode(self._model))
+        for name, value in self._pinned.items():
+            fields.setdefault(name, value)
+        for name in self._dropped:
+            fields.pop(name, None)
+        return Outbound(self._path, _encode(voyage_fields(fields) if self._is_voyage else fields))
+
+    def answer(self, ask: Ask) -> ExtrasAnswer:
+        """See the protocol."""
+        if self._is_voyage:
+            return VoyageAnswer(ask, self._key, self._hint)
+        has_events = ask.operation is not Operation.SPEECH or ask.fields.get("stream_format") == _EVENTS
+        return (EventsAnswer if has_events else ExtrasAnswer)(ask, self._key, self._hint)
+
+    def _parts(self, form: Form) -> tuple[FormPart, ...]:
+        """The form with the upstream's name for the model, and with what the operator adds and drops."""
+        dropped = self._dropped | {"model"}
+        own = [part for part in form.parts if part.name not in dropped]
+        names = {part.name for part in own}
+        # Only a plain value has one way of standing in a form.
+        added = [
+            FormPart(name, _plain(value))
+            for name, value in self._pinned.items()
+            if name not in names and name not in dropped and not bytes(value).startswith((b"{", b"["))
+        ]
+        return (FormPart("model", self._model.encode()), *added, *own)
+
+
+def _plain(value: msgspec.Raw) -> bytes:
+    raw = bytes(value)
+    return _text(raw).encode() if raw.startswith(_QUOTE) else raw
