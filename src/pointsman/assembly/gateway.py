@@ -8,9 +8,9 @@ from typing import Final
 
 from pointsman import __version__
 from pointsman.accounting.estimate import estimate_text
-from pointsman.assembly.app import make_app
+from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.deployments import configured
-from pointsman.assembly.dialects import CLIENT_DIALECTS
+from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
 from pointsman.assembly.from_settings import (
     admission_settings,
     body_bytes_max,
@@ -43,6 +43,7 @@ from pointsman.providers.discovery import Discovery, FoundHost, Place, default_p
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
+from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.translated import CLIENTS, AnthropicFar, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
@@ -96,7 +97,8 @@ class Gateway:
             clock=self.clock,
             manners=self._manners(loaded),
         )
-        self.paths = PathTable(CLIENT_DIALECTS)
+        self.house.passages = self._passages()
+        self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), admin_paths())
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
         self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
@@ -236,12 +238,21 @@ class Gateway:
         )
         return lambda deployment, operation: ollama_lane(operation, deployment, services, CLIENTS)
 
+    def _passages(self) -> PassageBook:
+        return PassageBook(
+            lambda: self.house.table.deployments,
+            lambda: self.loaded.variables,
+            self.routes.price,
+            frozenset(self.keyring.places),
+        )
+
     def _manners(self, loaded: Loaded) -> Manners:
         settings = loaded.settings
         log_prompts = settings.local.log_prompts or settings.general_settings.store_prompts_in_spend_logs
         return Manners(
             __version__,
             log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
+            pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
             suggest=self._suggest,
         )
 

@@ -12,7 +12,7 @@ from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.suggest import nearest
 from pointsman.config.patterns import match
 from pointsman.config.sections import Settings
-from pointsman.core.price import FREE
+from pointsman.core.price import FREE, Price
 from pointsman.core.upstream import Deployment, Timeouts
 from pointsman.providers.discovery import FoundHost, aliases, deployments
 from pointsman.routing.table import RoutingTable
@@ -53,6 +53,11 @@ class RouteMaker:
     def facts(self, deployment: Deployment) -> ModelFacts | None:
         """What the catalogue knows of a deployment's model."""
         return self._catalog.facts(deployment.provider, deployment.model)
+
+    def price(self, provider: str, model: str) -> Price | None:
+        """What a model costs by the catalogue; None: nobody told."""
+        facts = self._catalog.facts(provider, model)
+        return None if facts is None else facts.price
 
     def table(self) -> RoutingTable:
         """A table of everything known now."""

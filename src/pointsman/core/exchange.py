@@ -41,11 +41,12 @@ class ClientDialect(Protocol):
 
 
 class InferenceRoute(msgspec.Struct, frozen=True):
-    """A path the gateway answers itself: its operation, dialect and name (for records and metrics)."""
+    """A path the gateway answers itself: its operation, dialect, name (for records and metrics) and methods."""
 
     operation: Operation
     dialect: ClientDialect
     name: str
+    methods: frozenset[bytes] = frozenset({b"POST"})
 
 
 class RequestHead(msgspec.Struct):
@@ -61,6 +62,7 @@ class RequestHead(msgspec.Struct):
     path_model: str | None = None
     peer: str = ""
     token: str = ""
+    method: bytes = b"POST"
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, or None. ``name`` is lower case."""

@@ -94,6 +94,15 @@ class Settlement(msgspec.Struct, weakref=False):
         self._cut()
         self._write(error.status)
 
+    def refused(self, error: GatewayError) -> None:
+        """The upstream said no, in words that the client is given as they are."""
+        self._blame(error)
+        self._write(error.status)
+
+    def passed_head(self, lines: bytes) -> bytes:
+        """The headers of an answer that is passed on as it came; ``lines`` are the upstream's own."""
+        return lines + self.house.heads.passed(self.call_id, self._deployment(), self._principal())
+
     def cancelled(self) -> None:
         """The client went away."""
         self.status = "cancelled"

@@ -23,11 +23,14 @@ from pointsman.core.limits import (
     HEADERS_MAX,
     LINGER_SECONDS,
 )
+from pointsman.core.upstream import Operation
+from pointsman.lifecycle.pass_through import pass_through
 from pointsman.lifecycle.serve import serve
 from pointsman.policies.keyring import bare_key
 from pointsman.server.gate import EXPECT_RANK as _EXPECT
 from pointsman.server.gate import LENGTH_RANK as _LENGTH
 from pointsman.server.gate import ORIGIN_RANK as _ORIGIN
+from pointsman.server.paths import query_key
 from pointsman.server.refuse import refusal
 from pointsman.server.repeat import KnownHead
 
@@ -44,6 +47,7 @@ _STUCK_SECONDS: Final = 120.0
 _PROGRESS_BYTES: Final = 65_536
 _OTHER_BODY_SECONDS: Final = 120.0
 _NEVER: Final = float("inf")
+_PASS_THROUGH: Final = Operation.PASS_THROUGH
 _HEXADECIMALS: Final = 2048
 _CHUNK_HEADS: Final = tuple(b"%x\r\n" % size for size in range(_HEXADECIMALS))
 """What stands before a short chunk."""
@@ -76,6 +80,7 @@ class InferenceProtocol(HttpToolsProtocol):
         "_known",
         "_last",
         "_lingering",
+        "_method",
         "_outbox",
         "_path_model",
         "_progress",
@@ -102,7 +107,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self._resting = self._begins = False
         self._route: InferenceRoute | None = None
         self._path_model: str | None = None
-        self._key = self._extra = b""
+        self._key = self._extra = self._method = b""
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._head_bytes = 0
@@ -207,14 +212,16 @@ class InferenceProtocol(HttpToolsProtocol):
         self._in_head = False
         parser = self.parser
         found = self._gate.paths.find(self.url)
-        if found is not None and parser.get_method() != b"POST":
+        self._method = method = parser.get_method()
+        if found is not None and method not in found[0].methods:
             if self._is_preflight():
                 found = None
             else:
-                self._refused = Malformed("This path takes POST only.", status=405, code="method_not_allowed")
+                allowed = "POST only" if len(found[0].methods) == 1 else f"no {method.decode('ascii', 'replace')}"
+                self._refused = Malformed(f"This path takes {allowed}.", status=405, code="method_not_allowed")
         if len(self.headers) > HEADERS_MAX:
             self._refused = Malformed("The request has too many headers.", status=431, code="headers_too_large")
-        elif parser.should_upgrade() and parser.get_method() != b"GET":
+        elif parser.should_upgrade() and (method != b"GET" or found is not None):
             # The parser takes the body for another protocol's, so the request must not be served without it.
             hint = "Send the request without the header Upgrade."
             self._refused = Malformed("This connection cannot be upgraded.", hint=hint, code="bad_request")
@@ -353,7 +360,7 @@ class InferenceProtocol(HttpToolsProtocol):
         pieces = self._body
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         peer = self.client[0] if self.client else ""
-        head = RequestHead(self._route, self._key, self.headers, self._path_model, peer)  # type: ignore[arg-type]
+        head = RequestHead(self._route, self._key, self.headers, self._path_model, peer, "", self._method)  # type: ignore[arg-type]
         plain = self._begins and self._keep and self._chunked and not self.expect_100_continue
         self._known = KnownHead.learn(head, data, len(body)) if plain else None
         self._body = []
@@ -368,7 +375,8 @@ class InferenceProtocol(HttpToolsProtocol):
         self._resting = False
         self._deadline = _NEVER
         inbound = Inbound(head, body, clock.monotonic(), clock.wall())
-        self._story = story = Story(serve(inbound, self, gate.house), gate.nursery, gate.escaped)
+        tell = pass_through if head.route.operation is _PASS_THROUGH else serve
+        self._story = story = Story(tell(inbound, self, gate.house), gate.nursery, gate.escaped)
         story.step()
 
     def _pass_on(self) -> None:
@@ -407,6 +415,8 @@ class InferenceProtocol(HttpToolsProtocol):
                 self._extra = _FOR_PAGES
             elif rank == _EXPECT:
                 self.expect_100_continue = value.lower() == b"100-continue"
+        if not key and self._route is not None and self._route.operation is _PASS_THROUGH:
+            key = query_key(self.url)
         self._key = bare_key(key)
         if announced > gate.body_bytes_max:
             self._refused = self._too_large()
