@@ -14,6 +14,7 @@ ALLOWED: Mapping[str, str] = {
     "core/eager.py: _carry_on": "whatever the awaited thing raised belongs to the coroutine, not to its driver",
     "lifecycle/relay.py: _sink.relay": "it runs in the parser's callback; what breaks there wakes the story",
     "lifecycle/pass_through.py: pass_through": "the outermost failure handler, as in serve.py",
+    "lifecycle/realtime.py: converse": "the outermost failure handler, as in serve.py",
     "lifecycle/serve.py: serve": "the outermost failure handler: our own mistakes become a logged 500, once",
 }
 

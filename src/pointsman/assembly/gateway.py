@@ -34,6 +34,7 @@ from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment, Lane, Operation
+from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
@@ -44,10 +45,12 @@ from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
 from pointsman.providers.pass_through import PassageBook
+from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.translated import CLIENTS, AnthropicFar, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
+from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
 
@@ -98,11 +101,13 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.house.passages = self._passages()
-        self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), admin_paths())
+        self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
         self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
-        self.front = open_to_pages(self.app) if self.keyring.asks else self.app
+        front = open_to_pages(self.app) if self.keyring.asks else self.app
+        realtime = RealtimeDialect()
+        self.front = RealtimeDoor(front, self.gate, RealtimeDialer(), realtime, realtime)
         self._watch = ConfigWatch(loaded.sources)
 
     @classmethod

@@ -6,6 +6,7 @@ from typing import Final
 
 __all__ = [
     "BODY_BYTES_MAX",
+    "CONVERSATION_IDLE_SECONDS",
     "EARLY_AUTHENTICATION_BYTES",
     "EVENT_BYTES_MAX",
     "HEADERS_MAX",
@@ -15,6 +16,7 @@ __all__ = [
     "KEEPALIVE_SECONDS",
     "KEYS_CACHED_MAX",
     "LINGER_SECONDS",
+    "MESSAGE_BYTES_MAX",
     "MODEL_NAME_BYTES_MAX",
     "REPLY_BYTES_MAX",
     "UNKNOWN_KEYS_CACHED_MAX",
@@ -56,3 +58,9 @@ KEEPALIVE_SECONDS: Final = 10.0
 
 KEYS_CACHED_MAX: Final = 100_000
 UNKNOWN_KEYS_CACHED_MAX: Final = 10_000
+
+MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""One message of a WebSocket, as large as OpenAI lets an audio event be (15 MiB and its frame)."""
+
+CONVERSATION_IDLE_SECONDS: Final = 600.0
+"""A conversation in which nobody says anything for so long is ended."""

@@ -47,6 +47,7 @@ class Operation(Enum):
     TRANSLATION = "atranslation"
     MODERATION = "amoderation"
     RERANK = "arerank"
+    REALTIME = "_arealtime"
     PASS_THROUGH = "pass_through_endpoint"  # noqa: S105
 
 

@@ -15,7 +15,7 @@ from pointsman.core.flight import Flight
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
-from pointsman.core.usage import NO_USAGE
+from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.house import House
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
@@ -40,7 +40,7 @@ class Settlement(msgspec.Struct, weakref=False):
     """Gathers what is known of a call as the story goes, and settles it.
 
     ``begun`` tells whether the client has been sent the head of its answer; ``sent_at`` and ``heard_at`` are
-    monotonic seconds, 0 while it has not happened.
+    monotonic seconds, 0 while it has not happened. ``usage`` is what was used where no ``answer`` tells it.
     """
 
     house: House
@@ -53,6 +53,7 @@ class Settlement(msgspec.Struct, weakref=False):
     answer: Answer | None = None
     flight: Flight | None = None
     error: GatewayError | None = None
+    usage: Usage | None = None
     reply: msgspec.Raw | None = None
     status: Status = "success"
     begun: bool = False
@@ -175,7 +176,7 @@ class Settlement(msgspec.Struct, weakref=False):
         key = _NOBODY if self.principal is None else self.principal.record
         ask = _NOTHING if self.ask is None else self.ask
         deployment = _NOWHERE if self.deployment is None else self.deployment
-        usage = NO_USAGE if answer is None else answer.usage
+        usage = self.usage or (NO_USAGE if answer is None else answer.usage)
         skew = inbound.at - inbound.received
         # By position, which costs a tenth of what names do; the test of this module goes through every field.
         record = CallRecord(

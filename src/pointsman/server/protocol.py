@@ -159,7 +159,12 @@ class InferenceProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade:
-            self._close_after_answer()
+            if self._refused is None and self._route is None and self._should_upgrade():
+                # From here on the connection is a WebSocket of uvicorn's, and the sweep's no longer.
+                self._gate.connections.discard(self)
+                self.handle_websocket_upgrade()
+            else:
+                self._close_after_answer()
         except HttpParserError as error:
             self._unparsable(error)
         else:

@@ -96,8 +96,8 @@ def test_every_route_of_the_table_is_complete() -> None:
     assert len(set(pairs)) == len(pairs)
 
 
-BY_THE_PROVIDER = {Operation.PASS_THROUGH}
-"""What takes and gives whatever the provider's own API does."""
+BY_THE_PROVIDER = {Operation.PASS_THROUGH, Operation.REALTIME}
+"""What takes and gives whatever the provider's own API does, or messages."""
 
 
 def test_every_operation_of_inference_can_be_documented() -> None:
