@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from tests.support.gateway import MASTER_KEY, Gateway
 from tests.upstreams.gate import Gate
 from tests.upstreams.recorded import RecordedRequest
-from tests.upstreams.reply import Hold, Reply, Send, chunk, head
+from tests.upstreams.reply import Hold, Pause, Reply, Reset, Send, Stall, chunk, head
 from tests.upstreams.server import FakeServer
 
 SECRET = "sk-ant-operator-0123456789"
@@ -52,7 +53,12 @@ def running() -> Iterator[House]:
     with FakeProvider() as provider:
         priced = {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}
         model = {"model": "anthropic/claude-x", "api_base": provider.url, "api_key": SECRET, **priced}
-        config = {"model_list": [{"model_name": "claude", "litellm_params": model}]}
+        wildcard = {"model": "mistral/*", "api_base": f"{provider.url}/v1", "api_key": "sk-mistral-operator"}
+        entries = [
+            {"model_name": "claude", "litellm_params": model},
+            {"model_name": "mistral/*", "litellm_params": wildcard},
+        ]
+        config = {"model_list": entries}
         env = {"OPENAI_API_KEY": "sk-openai-operator", "OPENAI_BASE_URL": f"{provider.url}/v1"}
         with Gateway.start(config, env=env) as gateway:
             yield House(gateway, provider)
@@ -210,6 +216,39 @@ def test_a_provider_without_a_model_is_reached_by_its_variables(house: House) ->
     assert house.http("GET", "/openai/files").json()["target"] == "/v1/files"
     answer = house.http("GET", "/groq/v1/models")
     assert answer.status == 404 and "GROQ_API_KEY" in answer.json()["error"]["message"]
+
+
+def test_a_wildcard_lends_its_key_and_opens_its_models(house: House) -> None:
+    key = granted(house, "/mistral", models=["mistral/*"])
+    answer = house.http("POST", "/mistral/v1/ocr", {"model": "mistral-ocr"}, key=key)
+    assert answer.json()["target"] == "/v1/ocr"
+    assert house.sent().header("authorization") == "Bearer sk-mistral-operator"
+    assert (
+        house.http("POST", "/mistral/v1/ocr", {"model": "x"}, key=granted(house, "/mistral", models=["y"])).status
+        == 403
+    )
+
+
+def test_a_client_that_leaves_takes_the_provider_with_it(house: House) -> None:
+    head_of = head(200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
+    house.provider.script(Reply((Send(head_of + chunk(b"data: 1\n\n")), Stall())))
+    with house.gateway.stream("/anthropic/v1/other", {"stream": True}) as live:
+        assert live.next_data() == b"1"
+        left = time.monotonic()
+    assert house.sent().wait_closed(2) - left < 0.5
+
+
+def test_an_answer_that_is_cut_off_is_not_taken_for_whole(house: House) -> None:
+    key = granted(house, "/anthropic")
+    head_of = head(200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
+    house.provider.script(Reply((Send(head_of + chunk(b"data: 1\n\n")), Pause(0.05), Reset())))
+    asked = f"GET /anthropic/v1/other HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {key}\r\n\r\n"
+    got = house.gateway.raw(asked.encode())
+    assert b"data: 1" in got and not got.endswith(b"0\r\n\r\n")
+    assert house.gateway.settled_ledger(1, key)[0]["status"] == "failure"
+    house.provider.script(Reply((Reset(),)))
+    answer = house.http("GET", "/anthropic/v1/files")
+    assert (answer.status, answer.json()["type"]) == (502, "error")
 
 
 def test_a_key_in_the_query_as_googles_clients_send_it(house: House) -> None:

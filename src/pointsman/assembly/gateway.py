@@ -245,7 +245,7 @@ class Gateway:
 
     def _passages(self) -> PassageBook:
         return PassageBook(
-            lambda: self.house.table.deployments,
+            self.routes.lenders,
             lambda: self.loaded.variables,
             self.routes.price,
             frozenset(self.keyring.places),

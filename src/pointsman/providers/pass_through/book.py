@@ -144,7 +144,7 @@ class PassageBook:
         return msgspec.structs.replace(
             deployment,
             model=model,
-            group=model if known is None else known.group,
+            group=f"{name}/{model}" if known is None else known.group,
             litellm_model=f"{name}/{model}",
             access_groups=frozenset() if known is None else known.access_groups,
             price=price,

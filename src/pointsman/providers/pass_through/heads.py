@@ -28,7 +28,10 @@ _OPERATORS: Final = frozenset({
     b"set-cookie", b"strict-transport-security", b"via", b"www-authenticate", b"x-goog-upload-url",
 })  # fmt: skip
 """What would tell whose account it is, set state for our own origin, or lead around the gateway."""
-_OPERATORS_PREFIXES: Final = (b"access-control-", b"cf-", b"x-litellm-", b"x-pointsman-")
+_OPERATORS_PREFIXES: Final = (
+    b"access-control-", b"anthropic-organization-", b"anthropic-ratelimit-", b"cf-", b"x-litellm-", b"x-pointsman-",
+    b"x-ratelimit-",
+)  # fmt: skip
 
 
 def forwarded_headers(
