@@ -85,3 +85,96 @@ def test_errors_are_those_of_ollama(house: tuple[Gateway, ollama.Client, FakeOpe
     with closing_client(house[0], "sk-nobody") as client, pytest.raises(ollama.ResponseError) as stranger:
         client.chat(model="local", messages=ask())
     assert stranger.value.status_code == 401
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_prompt(house: tuple[Gateway, ollama.Client, FakeOpenAI], model: str) -> None:
+    answer = house[1].generate(model=model, prompt="one two three", system="be brief", options={"num_predict": 32})
+    assert (answer.model, answer.done, answer.done_reason) == (model, True, "stop")
+    assert "Hello" in (answer.response or "") and (answer.eval_count or 0) > 0
+    pieces = list(house[1].generate(model=model, prompt="one two three", stream=True))
+    assert len(pieces) > 3 and pieces[-1].done and "Hello" in "".join(piece.response or "" for piece in pieces)
+
+
+def test_a_text_to_be_filled_in_is_completed_by_who_completes(
+    house: tuple[Gateway, ollama.Client, FakeOpenAI],
+) -> None:
+    answer = house[1].generate(model="cloud", prompt="def f(", suffix="return x")
+    sent = house[2].matching("/v1/completions")[-1].json()
+    assert (sent["prompt"], sent["suffix"]) == ("def f(", "return x")
+    assert answer.done and answer.response
+    pieces = list(house[1].generate(model="cloud", prompt="def f(", suffix="return x", stream=True))
+    assert pieces[-1].done and "".join(piece.response or "" for piece in pieces)
+
+
+def test_a_template_is_for_ollama_alone(house: tuple[Gateway, ollama.Client, FakeOpenAI]) -> None:
+    with pytest.raises(ollama.ResponseError) as caught:
+        house[1].generate(model="cloud", prompt="x", template="{{ .Prompt }}")
+    assert caught.value.status_code == 400 and "template" in caught.value.error
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_embeddings(house: tuple[Gateway, ollama.Client, FakeOpenAI], model: str) -> None:
+    found = house[1].embed(model=model, input=["a", "b"])
+    assert found.model == model and len(found.embeddings) == 2 and found.embeddings[0]
+    assert len(house[1].embeddings(model=model, prompt="a").embedding) == len(found.embeddings[0])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_is_loaded(house: tuple[Gateway, ollama.Client, FakeOpenAI], model: str) -> None:
+    before = len(house[2].requests)
+    answer = house[1].generate(model=model, keep_alive="10m")
+    assert (answer.model, answer.response, answer.done, answer.done_reason) == (model, "", True, "load")
+    chat = house[1].chat(model=model, messages=[])
+    assert (chat.message.content, chat.done_reason) == ("", "load")
+    assert house[1].embed(model=model, input=[]).embeddings == []
+    assert len(house[2].requests) == before
+
+
+def test_a_model_is_loaded_where_it_lives(house: tuple[Gateway, ollama.Client, FakeOpenAI]) -> None:
+    with FakeOllama([OllamaModel("llama3.1:8b")]) as host:
+        config = {"model_list": [ollama_entry("own", host, "llama3.1:8b")]}
+        with Gateway.start(config) as gateway, closing_client(gateway, gateway.master_key) as client:
+            assert client.generate(model="own", keep_alive=0).done_reason == "unload"
+            sent = host.matching("/api/generate")[-1].json()
+    assert (sent["model"], sent["keep_alive"], sent["stream"]) == ("llama3.1:8b", 0, False)
+
+
+def test_a_model_is_shown(house: tuple[Gateway, ollama.Client, FakeOpenAI]) -> None:
+    shown = house[1].show("local")
+    assert shown.capabilities and "completion" in shown.capabilities
+    with pytest.raises(ollama.ResponseError) as caught:
+        house[1].show("nowhere")
+    assert (caught.value.status_code, caught.value.error) == (404, "model 'nowhere' not found")
+    assert house[1].ps().models == []
+
+
+def test_models_are_managed_elsewhere(house: tuple[Gateway, ollama.Client, FakeOpenAI]) -> None:
+    for ask in (house[1].pull, house[1].push, house[1].delete):
+        with pytest.raises(ollama.ResponseError) as caught:
+            ask("llama3.1:8b")
+        assert caught.value.status_code == 403
+    answer = house[0].http("POST", "/api/pull", {"model": "llama3.1:8b"})
+    assert answer.status == 501 and "not managed through the gateway" in answer.json()["error"]
+
+
+def test_an_operator_may_have_models_managed() -> None:
+    progress = [{"status": word} for word in ("pulling manifest", "pulling", "success")]
+    with FakeOllama([OllamaModel("llama3.1:8b")]) as host, FakeOllama([OllamaModel("llama3.1:8b")]) as other:
+        entries = [ollama_entry("own", host, "llama3.1:8b")]
+        config = {"model_list": entries, "pointsman": {"ollama_management": True}}
+        with Gateway.start(config) as gateway, closing_client(gateway, gateway.master_key) as client:
+            host.script(Reply.ndjson(progress))
+            assert [{"status": step.status} for step in client.pull("qwen3", stream=True)] == progress
+            assert host.matching("/api/pull")[-1].json() == {"model": "qwen3", "insecure": False, "stream": True}
+            host.script(Reply.json({}))
+            assert client.delete("qwen3").status == "success"
+            assert (host.requests[-1].method, host.requests[-1].json()) == ("DELETE", {"model": "qwen3"})
+            host.script(Reply.ollama_error(404, "model 'qwen3' not found"))
+            with pytest.raises(ollama.ResponseError) as caught:
+                client.copy("qwen3", "mine")
+            assert caught.value.status_code == 404 and "'qwen3' not found" in caught.value.error
+            elsewhere = gateway.http("POST", f"/api/pull?host={other.url}", {"model": "qwen3"})
+            assert elsewhere.status == 404 and not other.requests
+            key = gateway.new_key()
+            assert gateway.http("POST", "/api/pull", {"model": "qwen3"}, key=key).status == 403

@@ -19,6 +19,7 @@ from tests.upstreams.server import FakeServer
 __all__ = ["FakeOllama", "tokens_of"]
 
 _CHARACTERS_PER_TOKEN: Final = 4
+_MANAGEMENT: Final = frozenset({"/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete"})
 _INFERENCE: Final = ("/api/chat", "/api/generate", "/api/embed")
 _LOCAL_ENDINGS: Final = (".localhost", ".local", ".internal")
 _VERSION: Final = "0.33.0"
@@ -68,7 +69,7 @@ class FakeOllama(FakeServer):
         return [request for request in self.matching() if request.path in _INFERENCE]
 
     def is_scripted(self, request: RecordedRequest) -> bool:
-        return request.path in _INFERENCE
+        return request.path in _INFERENCE or request.path in _MANAGEMENT
 
     async def respond(self, request: RecordedRequest) -> Reply:
         if not _is_local(request.header("host") or ""):

@@ -101,12 +101,12 @@ class Reply(msgspec.Struct, frozen=True):
         blocks = [b"data: %b\n\n" % _text(event) for event in events]
         if done:
             blocks.append(b"data: [DONE]\n\n")
-        return cls._chunked("text/event-stream", blocks, gap_seconds, headers)
+        return cls.chunked("text/event-stream", blocks, gap_seconds, headers)
 
     @classmethod
     def ndjson(cls, lines: Iterable[Any], *, gap_seconds: float = 0.0) -> Reply:
         """Lines of JSON, chunked, as Ollama streams them."""
-        return cls._chunked("application/x-ndjson", [_text(line) + b"\n" for line in lines], gap_seconds, None)
+        return cls.chunked("application/x-ndjson", [_text(line) + b"\n" for line in lines], gap_seconds, None)
 
     @classmethod
     def error(cls, status: int, message: str = "the upstream says no", *, retry_after: str | None = None) -> Reply:
@@ -140,9 +140,10 @@ class Reply(msgspec.Struct, frozen=True):
         return Reply((*self.steps, *steps), self.label)
 
     @classmethod
-    def _chunked(
+    def chunked(
         cls, kind: str, blocks: Sequence[bytes], gap_seconds: float, headers: Mapping[str, str] | None
     ) -> Reply:
+        """These blocks, each as one chunk of a body of this content type."""
         fields = {"Content-Type": kind, "Transfer-Encoding": "chunked", **(headers or {})}
         steps: list[Step] = [Send(head(200, fields))]
         for number, block in enumerate(blocks):

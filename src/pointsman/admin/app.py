@@ -11,13 +11,13 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as PathRoute
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from pointsman.admin.authority import authorise
-from pointsman.admin.bodies import read_bytes, read_query, read_struct
+from pointsman.admin.bodies import BODY_BYTES_MAX, read_bytes, read_query, read_struct
 from pointsman.admin.failures import CALL_ID, failure_handlers
 from pointsman.admin.keys.defaults import demand_usable_defaults
 from pointsman.admin.office import Office
@@ -25,10 +25,14 @@ from pointsman.admin.openapi import openapi_document
 from pointsman.admin.pages.documentation import documentation_page
 from pointsman.admin.route import Answer, Route, Site, Visit
 from pointsman.admin.table import routes, table_for
+from pointsman.core import limits
 from pointsman.core.clock import call_id
+from pointsman.core.identity import Scope
+from pointsman.policies.keyring import query_key
 
 __all__ = ["make_app"]
 
+_GEMINI_STARTS: Final = ("/v1beta/", "/v1alpha/", "/gemini/")
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -81,12 +85,14 @@ class _Operations:
         self, route: Route[Any, Any], request: Request, headers: Sequence[tuple[bytes, bytes]]
     ) -> Visit[Any, Any]:
         # First who it is, then what they say: a stranger's body is not read.
-        caller = await authorise(self._office.keyring, route.scope, headers)
+        caller = await authorise(self._office.keyring, route.scope, _with_query_key(request.scope, headers))
         query = read_query(request.query_params, route.query)
         body: msgspec.Struct = route.body() if not route.takes_body else msgspec.Struct()
         fields: Mapping[str, msgspec.Raw] = {}
         if route.takes_body:
-            raw = await read_bytes(request)
+            # What is asked about a prompt may be as long as a prompt.
+            prompt = route.scope is Scope.INFERENCE
+            raw = await read_bytes(request, limits.BODY_BYTES_MAX if prompt else BODY_BYTES_MAX)
             body, fields = read_struct(b"{}" if route.body_optional and not raw.strip() else raw, route.body)
         return Visit(
             caller,
@@ -97,6 +103,14 @@ class _Operations:
             fields=fields,
             site=self._site,
         )
+
+
+def _with_query_key(scope: AsgiScope, headers: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
+    """The headers, with the key that clients of Gemini may put into the URL in the last place."""
+    if not scope["path"].startswith(_GEMINI_STARTS):
+        return headers
+    key = query_key(scope["query_string"])
+    return (*headers, (b"x-goog-api-key", key)) if key else headers
 
 
 class _Stamped:
@@ -126,8 +140,12 @@ class _Stamped:
 
 def _rendered(answer: Answer) -> Response:
     content = answer.content
-    body = content if isinstance(content, bytes) else _encode(content)
-    response = Response(body, answer.status, media_type=answer.media_type)
+    response: Response
+    if answer.pieces is not None:
+        response = StreamingResponse(answer.pieces, answer.status, media_type=answer.media_type)
+    else:
+        body = content if isinstance(content, bytes) else _encode(content)
+        response = Response(body, answer.status, media_type=answer.media_type)
     for name, value in answer.headers:
         response.headers[name] = value
     return response

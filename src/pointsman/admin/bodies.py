@@ -25,22 +25,22 @@ FIELDS_MAX: Final = 256
 Read = TypeVar("Read", bound=msgspec.Struct)
 
 
-async def read_bytes(request: Request) -> bytes:
-    """The whole body.
+async def read_bytes(request: Request, bytes_max: int = BODY_BYTES_MAX) -> bytes:
+    """The whole body, of at most so many bytes.
 
     Raises:
         Malformed: too long (413), too slow (408), or not JSON by its own account (415).
     """
     _demand_json(request.headers.get("content-type"))
-    if int(_digits(request.headers.get("content-length"))) > BODY_BYTES_MAX:
-        raise _too_long()
+    if int(_digits(request.headers.get("content-length"))) > bytes_max:
+        raise _too_long(bytes_max)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
             async for block in request.stream():
                 body += block
-                if len(body) > BODY_BYTES_MAX:
-                    raise _too_long()
+                if len(body) > bytes_max:
+                    raise _too_long(bytes_max)
     except TimeoutError:
         raise Malformed(f"The body did not come within {BODY_SECONDS_MAX:g} s.", status=408) from None
     except ClientDisconnect:
@@ -88,7 +88,5 @@ def _digits(text: str | None) -> str:
     return text if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else "0"
 
 
-def _too_long() -> Malformed:
-    return Malformed(
-        f"The body is longer than {BODY_BYTES_MAX} bytes.", status=413, code="request_too_large", param=None
-    )
+def _too_long(bytes_max: int) -> Malformed:
+    return Malformed(f"The body is longer than {bytes_max} bytes.", status=413, code="request_too_large", param=None)

@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 from pointsman.core.errors import GatewayError, Malformed, NotFound
 from pointsman.dialects.anthropic_messages.errors import write_error as write_anthropic_error
+from pointsman.dialects.gemini.errors import write_error as write_gemini_error
+from pointsman.dialects.ollama.client_errors import write_error as write_ollama_error
 from pointsman.dialects.openai_fields import write_error
 
 __all__ = ["CALL_ID", "failure_handlers"]
@@ -21,7 +23,9 @@ CALL_ID: Final = "pointsman.call_id"
 
 _PATH_CHARACTERS_MAX: Final = 120
 _ANTHROPIC_ENDING: Final = "/messages/count_tokens"
-"""The one route of ours whose clients expect Anthropic's errors."""
+_OLLAMA_START: Final = "/api/"
+_GEMINI_STARTS: Final = ("/v1beta/", "/v1alpha/", "/gemini/")
+_GEMINI_ENDING: Final = ":countTokens"
 
 _Handler = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
@@ -46,14 +50,25 @@ def failure_handlers(paths: tuple[str, ...]) -> Mapping[Any, _Handler]:
 
 
 def _answer(request: Request, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
-    write = write_anthropic_error if request.scope["path"].endswith(_ANTHROPIC_ENDING) else write_error
-    body = write(error, request.scope.get(CALL_ID, ""))
+    body = _writer(request)(error, request.scope.get(CALL_ID, ""))
     answer = Response(body, error.status, headers=headers, media_type="application/json")
     if error.retry_after is not None:
         answer.headers["retry-after"] = str(max(1, round(error.retry_after)))
     if error.status == 401:
         answer.headers["www-authenticate"] = "Bearer"
     return answer
+
+
+def _writer(request: Request) -> Callable[[GatewayError, str], bytes]:
+    """Who writes the error: the dialect whose clients ask at such paths, or with such headers."""
+    path = request.scope["path"]
+    if path.endswith(_ANTHROPIC_ENDING) or "anthropic-version" in request.headers:
+        return write_anthropic_error
+    if path.startswith(_OLLAMA_START):
+        return write_ollama_error
+    if path.startswith(_GEMINI_STARTS) or path.endswith(_GEMINI_ENDING) or "x-goog-api-client" in request.headers:
+        return write_gemini_error
+    return write_error
 
 
 def _unrouted(request: Request, error: HTTPException, paths: tuple[str, ...]) -> GatewayError:

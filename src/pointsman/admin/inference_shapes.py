@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.admin import native_shapes as native
 from pointsman.admin.extras_shapes import (
     ImageEditRequest,
     ImageList,
@@ -39,8 +40,6 @@ __all__ = [
     "EmbeddingList",
     "EmbeddingRequest",
     "ModelResponse",
-    "OllamaChatAnswer",
-    "OllamaChatRequest",
     "ResponseRequest",
     "TextCompletion",
     "TextCompletionRequest",
@@ -190,45 +189,35 @@ class ModelResponse(msgspec.Struct, kw_only=True):
     usage: dict[str, msgspec.Raw] | None = None
 
 
-class OllamaChatRequest(msgspec.Struct, kw_only=True):
-    """A conversation to continue, in Ollama's form."""
+_Shape = type[msgspec.Struct]
 
-    model: str
-    messages: list[dict[str, msgspec.Raw]]
-    tools: list[dict[str, msgspec.Raw]] | None = None
-    options: dict[str, msgspec.Raw] | None = None
-    stream: bool = True
-
-
-class OllamaChatAnswer(msgspec.Struct, kw_only=True):
-    """An answer, or a piece of one, in Ollama's form."""
-
-    model: str
-    created_at: str
-    message: dict[str, msgspec.Raw]
-    done: bool
-    done_reason: str | None = None
-
-
-INFERENCE_SHAPES: Final[Mapping[Operation, tuple[type[msgspec.Struct], type[msgspec.Struct] | None]]] = (
-    MappingProxyType(
-        {
-            Operation.CHAT: (ChatCompletionRequest, ChatCompletion),
-            Operation.COMPLETION: (TextCompletionRequest, TextCompletion),
-            Operation.EMBEDDING: (EmbeddingRequest, EmbeddingList),
-            Operation.MESSAGES: (AnthropicMessageRequest, AnthropicMessage),
-            Operation.RESPONSES: (ResponseRequest, ModelResponse),
-            Operation.OLLAMA_CHAT: (OllamaChatRequest, OllamaChatAnswer),
-            Operation.IMAGE: (ImageRequest, ImageList),
-            Operation.IMAGE_EDIT: (ImageEditRequest, ImageList),
-            Operation.IMAGE_VARIATION: (ImageVariationRequest, ImageList),
-            Operation.SPEECH: (SpeechRequest, None),
-            Operation.TRANSCRIPTION: (TranscriptionRequest, Transcription),
-            Operation.TRANSLATION: (TranscriptionRequest, Transcription),
-            Operation.MODERATION: (ModerationRequest, ModerationList),
-            Operation.RERANK: (RerankRequest, Ranking),
-        }
-    )
+INFERENCE_SHAPES: Final[Mapping[Operation, tuple[_Shape, _Shape | None]]] = MappingProxyType(
+    {
+        Operation.CHAT: (ChatCompletionRequest, ChatCompletion),
+        Operation.COMPLETION: (TextCompletionRequest, TextCompletion),
+        Operation.EMBEDDING: (EmbeddingRequest, EmbeddingList),
+        Operation.MESSAGES: (AnthropicMessageRequest, AnthropicMessage),
+        Operation.RESPONSES: (ResponseRequest, ModelResponse),
+        Operation.GEMINI_CHAT: (native.GenerateContentRequest, native.GenerateContentResponse),
+        Operation.GEMINI_STREAM: (native.GenerateContentRequest, native.GenerateContentResponse),
+        Operation.GEMINI_ARRAY_STREAM: (native.GenerateContentRequest, native.GenerateContentResponse),
+        Operation.GEMINI_EMBED: (native.GeminiEmbedRequest, native.GeminiEmbedding),
+        Operation.GEMINI_BATCH_EMBED: (native.GeminiBatchEmbedRequest, native.GeminiEmbeddings),
+        Operation.OLLAMA_CHAT: (native.OllamaChatRequest, native.OllamaChatAnswer),
+        Operation.OLLAMA_GENERATE: (native.OllamaGenerateRequest, native.OllamaGenerateAnswer),
+        Operation.OLLAMA_COMPLETION: (native.OllamaGenerateRequest, native.OllamaGenerateAnswer),
+        Operation.OLLAMA_EMBED: (native.OllamaEmbedRequest, native.OllamaEmbedAnswer),
+        Operation.OLLAMA_EMBEDDINGS: (native.OllamaEmbeddingsRequest, native.OllamaEmbedding),
+        Operation.OLLAMA_LOAD: (native.OllamaChatRequest, native.OllamaChatAnswer),
+        Operation.IMAGE: (ImageRequest, ImageList),
+        Operation.IMAGE_EDIT: (ImageEditRequest, ImageList),
+        Operation.IMAGE_VARIATION: (ImageVariationRequest, ImageList),
+        Operation.SPEECH: (SpeechRequest, None),
+        Operation.TRANSCRIPTION: (TranscriptionRequest, Transcription),
+        Operation.TRANSLATION: (TranscriptionRequest, Transcription),
+        Operation.MODERATION: (ModerationRequest, ModerationList),
+        Operation.RERANK: (RerankRequest, Ranking),
+    }
 )
 """Operation → what it takes and gives; None: no JSON but a file."""
 
@@ -244,6 +233,11 @@ INFERENCE_SUMMARIES: Final[Mapping[Operation, str]] = MappingProxyType(
         Operation.EMBEDDING: "Embed texts",
         Operation.MESSAGES: "Continue a conversation, as Anthropic's Messages",
         Operation.RESPONSES: "Continue a conversation, as OpenAI's Responses",
+        Operation.GEMINI_CHAT: "Continue a conversation, as Gemini's generateContent",
+        Operation.GEMINI_STREAM: "The same, streamed",
+        Operation.GEMINI_ARRAY_STREAM: "The same, streamed as one array",
+        Operation.GEMINI_EMBED: "Embed a text, as Gemini's embedContent",
+        Operation.GEMINI_BATCH_EMBED: "Embed texts, as Gemini's batchEmbedContents",
         Operation.OLLAMA_CHAT: "Continue a conversation, as Ollama's /api/chat",
         Operation.IMAGE: "Make pictures",
         Operation.IMAGE_EDIT: "Change a picture",
@@ -253,6 +247,11 @@ INFERENCE_SUMMARIES: Final[Mapping[Operation, str]] = MappingProxyType(
         Operation.TRANSLATION: "Write down in English what was said",
         Operation.MODERATION: "Judge whether something is harmful",
         Operation.RERANK: "Put documents in order of relevance",
+        Operation.OLLAMA_GENERATE: "Answer a prompt, as Ollama's /api/generate",
+        Operation.OLLAMA_COMPLETION: "Complete a text, as Ollama's /api/generate",
+        Operation.OLLAMA_EMBED: "Embed texts, as Ollama's /api/embed",
+        Operation.OLLAMA_EMBEDDINGS: "Embed a text, as Ollama's older /api/embeddings",
+        Operation.OLLAMA_LOAD: "Have a model loaded, as Ollama's clients do",
     }
 )
 """Operation → what it does, in a few words."""

@@ -15,6 +15,7 @@ from pointsman.core.upstream import Deployment, Operation
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery.found import FoundHost
+from pointsman.providers.ollama import OllamaManagement
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
@@ -56,6 +57,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         own_keys: Whether who makes a key may choose it.
         list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
+        ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -79,4 +81,5 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     own_keys: bool = True
     list_wildcards: bool = False
     docs: bool = True
+    ollama: OllamaManagement | None = None
     inference_paths: tuple[InferencePath, ...] = ()

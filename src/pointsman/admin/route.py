@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from copy import copy
 from typing import Generic, Literal, TypeVar
 
@@ -12,10 +12,12 @@ from pointsman.admin.office import Office
 from pointsman.core.identity import Scope
 from pointsman.policies.principal import Principal
 
-__all__ = ["Answer", "Nothing", "Route", "RouteFact", "Site", "Tier", "Visit"]
+__all__ = ["Answer", "Method", "Nothing", "Route", "RouteFact", "Site", "Tier", "Visit"]
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 Query = TypeVar("Query", bound=msgspec.Struct)
+
+Method = Literal["GET", "POST", "DELETE"]
 
 Tier = Literal["openai", "litellm", "pointsman"]
 """Whose contract a route keeps; ``pointsman`` routes are ours to change."""
@@ -81,12 +83,16 @@ class Visit(Generic[Query, Body]):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a handler gives back; ``content`` is encoded as JSON unless it is bytes, which go out as they are."""
+    """What a handler gives back; ``content`` is encoded as JSON unless it is bytes, which go out as they are.
+
+    ``pieces`` are sent in its place, as they come.
+    """
 
     content: object
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     media_type: str = "application/json"
+    pieces: AsyncIterator[bytes] | None = None
 
 
 class Route(Generic[Query, Body]):
@@ -99,7 +105,7 @@ class Route(Generic[Query, Body]):
 
     def __init__(
         self,
-        method: Literal["GET", "POST"],
+        method: Method,
         paths: tuple[str, ...],
         scope: Scope,
         handler: Callable[[Office, Visit[Query, Body]], Awaitable[Answer]],

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pointsman.admin import front, health
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
-from pointsman.admin.models import counting, info, listing, ollama
+from pointsman.admin.models import counting, dialect, info, listing, ollama
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.route import Nothing, Route, RouteFact
 from pointsman.admin.spend import asking, handlers, rows
@@ -21,6 +21,7 @@ __all__ = ["ROUTES", "RouteFact", "routes", "table_for"]
 
 _DOCUMENTATION_PATHS: Final = frozenset({"/docs", "/openapi.json"})
 _METRICS_PATH: Final = "/metrics"
+_GEMINI: Final = ("/v1beta", "/v1", "/v1alpha", "/gemini/v1beta", "/gemini/v1")
 
 _FRONT: Final = (
     Route(
@@ -73,7 +74,13 @@ _HEALTH: Final = (
     ),
 )  # fmt: skip
 
-_MODELS: Final = (
+_MODELS: Final[tuple[Route[Any, Any], ...]] = (
+    Route(
+        # Before the paths of models, in whose names a colon may stand.
+        "POST", tuple(f"{prefix}/models/{{model_id:path}}:countTokens" for prefix in _GEMINI), Scope.INFERENCE,
+        counting.count_gemini_tokens, summary="Estimate the tokens of contents, as Gemini", tier="pointsman",
+        query=Nothing, body=counting.GeminiTokenCountRequest, reply=counting.GeminiTokenCount,
+    ),
     Route(
         "GET", ("/v1/models", "/models", "/openai/models", "/openai/v1/models"), Scope.INFERENCE, listing.list_models,
         summary="The models you may use", tier="openai",
@@ -103,6 +110,35 @@ _MODELS: Final = (
         summary="The models you may use, in Ollama's form", tier="pointsman", query=Nothing, body=Nothing,
     ),
     Route(
+        "POST", ("/api/show",), Scope.INFERENCE, ollama.show_model,
+        summary="One model, in Ollama's form", tier="pointsman", query=Nothing, body=ollama.ShowModelRequest,
+    ),
+    Route(
+        "GET", ("/api/ps",), Scope.INFERENCE, ollama.list_running,
+        summary="The models in memory, in Ollama's form", tier="pointsman", query=Nothing, body=Nothing,
+    ),
+    *(
+        Route(
+            "POST", (f"/api/{verb}",), Scope.ADMIN, handler,
+            summary=f"Have a host of Ollama {verb} a model", tier="pointsman",
+            query=ollama.HostQuery, body=ollama.ManagedModelRequest,
+        )
+        for verb, handler in (
+            ("pull", ollama.pull_model), ("push", ollama.push_model),
+            ("create", ollama.create_model), ("copy", ollama.copy_model),
+        )
+    ),
+    Route(
+        "DELETE", ("/api/delete",), Scope.ADMIN, ollama.delete_model,
+        summary="Have a host of Ollama delete a model", tier="pointsman",
+        query=ollama.HostQuery, body=ollama.ManagedModelRequest,
+    ),
+    Route(
+        "POST", ("/api/blobs/{digest}",), Scope.ADMIN, ollama.refuse_blobs,
+        summary="Refused: files of models are not uploaded", tier="pointsman",
+        query=Nothing, body=ollama.ManagedModelRequest,
+    ),
+    Route(
         "GET", ("/api/version",), Scope.PUBLIC, ollama.tell_version,
         summary="The version of Ollama whose API is kept", tier="pointsman", query=Nothing, body=Nothing,
     ),
@@ -110,6 +146,16 @@ _MODELS: Final = (
         "POST", ("/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens"), Scope.INFERENCE,
         counting.count_message_tokens, summary="Estimate the tokens of a conversation, as Anthropic's Messages",
         tier="litellm", query=Nothing, body=counting.MessageTokenCountRequest, reply=counting.MessageTokenCount,
+    ),
+    Route(
+        "GET", ("/v1beta/models", "/v1alpha/models", "/gemini/v1beta/models"), Scope.INFERENCE,
+        dialect.list_gemini_models, summary="The models you may use, in Gemini's form", tier="pointsman",
+        query=dialect.GeminiModelsQuery, body=Nothing,
+    ),
+    Route(
+        "GET", ("/v1beta/models/{model_id:path}", "/v1alpha/models/{model_id:path}"), Scope.INFERENCE,
+        dialect.show_gemini_model, summary="One model, in Gemini's form", tier="pointsman",
+        query=Nothing, body=Nothing,
     ),
 )  # fmt: skip
 

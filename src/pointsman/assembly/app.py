@@ -48,6 +48,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             own_keys=not general.disable_custom_api_keys,
             list_wildcards=general.return_wildcard_routes,
             docs=loaded.environment.docs,
+            ollama=gateway.ollama_management if loaded.settings.local.ollama_management else None,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )

@@ -20,6 +20,7 @@ from pointsman.core.errors import Misconfigured
 from pointsman.core.price import FREE
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Timeouts
+from pointsman.providers.long_tail import is_installed
 from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
 from pointsman.providers.transport import Origin
 from pointsman.routing.table import Pattern
@@ -41,11 +42,12 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class Configured(msgspec.Struct, frozen=True):
-    """What a ``model_list`` comes to."""
+    """What a ``model_list`` comes to. ``long_tail``: some of it is reached through LiteLLM's library."""
 
     deployments: tuple[Deployment, ...]
     patterns: tuple[Pattern, ...]
     skipped: tuple[LeftOut, ...]
+    long_tail: bool = False
 
 
 class _Skipped(Exception):
@@ -59,6 +61,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         Misconfigured: an entry contradicts itself (no address, a bad one, a price that is no number).
     """
     makers: list[_Maker] = []
+    long_tail = False
     patterns: list[Pattern] = []
     skipped: list[LeftOut] = []
     for number, entry in enumerate(settings.model_list):
@@ -69,6 +72,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         except _Skipped as reason:
             skipped.append(LeftOut(f"model_list[{number}]", entry.model_name, str(reason)))
             continue
+        long_tail = long_tail or maker.long_tail
         if is_pattern(entry.model_name):
             patterns.append(Pattern(entry.model_name, maker.expand))
         else:
@@ -78,7 +82,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         maker.deployment(maker.entry.model_name, maker.model, share)
         for maker, share in zip(makers, shares, strict=True)
     ]
-    return Configured(_numbered(deployments), tuple(patterns), tuple(skipped))
+    return Configured(_numbered(deployments), tuple(patterns), tuple(skipped), long_tail)
 
 
 class _Maker:
@@ -99,11 +103,20 @@ class _Maker:
             message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
             raise _Skipped(message + " with its api_base")
         self._provider: Provider = provider
-        base = params.api_base or provider.base_in(environment)
+        if provider.long_tail and not is_installed():
+            raise _Skipped(
+                f"{name} is served through LiteLLM's library; install it with: pip install 'pointsman[litellm]'"
+            )
+        base = provider.completed(params.api_base) if params.api_base else provider.base_in(environment)
+        if base is None and provider.long_tail:
+            base = ""
         if base is None:
             message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
-            raise Misconfigured(message, hint="Add litellm_params.api_base.")
-        Origin.parse(base)
+            set_or = f"Set {' and '.join(provider.needs)}, or a" if provider.needs else "A"
+            raise Misconfigured(message, hint=f"{set_or}dd litellm_params.api_base.")
+        if base:
+            Origin.parse(base)
+        self.long_tail = provider.long_tail
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
         self._base = base.rstrip("/")

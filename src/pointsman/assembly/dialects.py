@@ -9,7 +9,14 @@ from typing import Final
 from pointsman.core.exchange import ClientDialect
 from pointsman.core.upstream import Operation
 from pointsman.dialects.anthropic_messages.dialect import AnthropicDialect
-from pointsman.dialects.ollama.dialect import OllamaChatDialect
+from pointsman.dialects.gemini.dialect import (
+    GeminiArrayStreamDialect,
+    GeminiBatchEmbedDialect,
+    GeminiChatDialect,
+    GeminiEmbedDialect,
+    GeminiStreamDialect,
+)
+from pointsman.dialects.ollama.dialect import OllamaChatDialect, OllamaEmbedDialect, OllamaGenerateDialect
 from pointsman.dialects.openai_extras.dialect import EXTRAS, ExtrasDialect
 from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.dialects.openai_responses.dialect import ResponsesDialect
@@ -18,6 +25,7 @@ from pointsman.providers.pass_through import passage_names
 __all__ = ["CLIENT_DIALECTS", "passage_dialects"]
 
 _OPENAI: Final = OpenAIDialect()
+_OLLAMA_EMBED: Final = OllamaEmbedDialect()
 
 CLIENT_DIALECTS: Final[Mapping[Operation, ClientDialect]] = MappingProxyType({
     Operation.CHAT: _OPENAI,
@@ -25,7 +33,15 @@ CLIENT_DIALECTS: Final[Mapping[Operation, ClientDialect]] = MappingProxyType({
     Operation.EMBEDDING: _OPENAI,
     Operation.MESSAGES: AnthropicDialect(),
     Operation.RESPONSES: ResponsesDialect(),
+    Operation.GEMINI_CHAT: GeminiChatDialect(),
+    Operation.GEMINI_STREAM: GeminiStreamDialect(),
+    Operation.GEMINI_ARRAY_STREAM: GeminiArrayStreamDialect(),
+    Operation.GEMINI_EMBED: GeminiEmbedDialect(),
+    Operation.GEMINI_BATCH_EMBED: GeminiBatchEmbedDialect(),
     Operation.OLLAMA_CHAT: OllamaChatDialect(),
+    Operation.OLLAMA_GENERATE: OllamaGenerateDialect(),
+    Operation.OLLAMA_EMBED: _OLLAMA_EMBED,
+    Operation.OLLAMA_EMBEDDINGS: _OLLAMA_EMBED,
     **dict.fromkeys(EXTRAS, ExtrasDialect()),
 })  # fmt: skip
 

@@ -42,11 +42,19 @@ from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
 from pointsman.providers.lanes import LaneBook, NativeLanes
+from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
+from pointsman.providers.ollama import (
+    ContextWindows,
+    OllamaFactsCache,
+    OllamaManagement,
+    OllamaServices,
+    management_hosts,
+    ollama_lane,
+)
 from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
-from pointsman.providers.translated import CLIENTS, AnthropicFar, translated_lane
+from pointsman.providers.translated import AnthropicFar, CohereEmbeddingFar, CohereFar, mistral_lane, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -73,6 +81,7 @@ class Gateway:
         self.loaded = self._started_with = loaded
         self.clock = SYSTEM_CLOCK
         self.nursery = Nursery(_tell_failure)
+        self._library_calls = Nursery(_tell_failure)
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
         self.storage.reset_clock = reset_clock(loaded)
@@ -93,7 +102,14 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook({"ollama": self._ollama_lanes(), "anthropic": _anthropic_lane}),
+            lanes=LaneBook(
+                {
+                    "ollama": self._ollama_lanes(),
+                    "anthropic": _anthropic_lane,
+                    "cohere": _cohere_lane,
+                    "mistral": mistral_lane,
+                }
+            ),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -101,6 +117,7 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.house.passages = self._passages()
+        self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.discovery = self._discovery(loaded)
@@ -119,6 +136,7 @@ class Gateway:
         """
         gateway = cls(plan, load(plan.config_path, process_environment()))
         await gateway.storage.open()
+        gateway.reach_long_tail()
         if gateway.discovery is not None:
             gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
@@ -155,6 +173,7 @@ class Gateway:
                 break
             await asyncio.sleep(_CUT_SECONDS)
         await self.nursery.close()
+        await self._library_calls.close()
         self.transport.close()
         await self.storage.close()
 
@@ -185,6 +204,12 @@ class Gateway:
             _log.warning("%s: was changed; the change takes effect at the next start.", path)
         _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
 
+    def reach_long_tail(self) -> None:
+        """Begin to import LiteLLM's library, once something configured is served through it."""
+        if self.routes.needs_library and self.house.sender is self.transport:
+            silence = keepalive_seconds(self.loaded)
+            self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
+
     def _take_over(self, loaded: Loaded) -> None:
         self.loaded = loaded
         self.admission.settings = admission_settings(loaded)
@@ -193,6 +218,7 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.house.manners = self._manners(loaded)
         self.house.table = self.routes.table()
+        self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
 
@@ -241,7 +267,11 @@ class Gateway:
             on_truncation=self.truncations.tell,
             clock=self.clock,
         )
-        return lambda deployment, operation: ollama_lane(operation, deployment, services, CLIENTS)
+        return lambda deployment, operation: ollama_lane(operation, deployment, services)
+
+    def _ollama_hosts(self) -> dict[str, Deployment]:
+        urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
+        return management_hosts(self.house.table.deployments, urls)
 
     def _passages(self) -> PassageBook:
         return PassageBook(
@@ -268,6 +298,10 @@ class Gateway:
 
 def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:
     return translated_lane(operation, AnthropicFar(), deployment)
+
+
+def _cohere_lane(deployment: Deployment, operation: Operation) -> Lane:
+    return translated_lane(operation, CohereFar(), deployment, embedding_far=CohereEmbeddingFar())
 
 
 def _audience(metrics: CallMetrics) -> Audience:

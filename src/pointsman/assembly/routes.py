@@ -47,6 +47,11 @@ class RouteMaker:
         return self._hosts
 
     @property
+    def needs_library(self) -> bool:
+        """Whether something configured is reached through LiteLLM's library."""
+        return self._configured.long_tail
+
+    @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What the configuration has and cannot be served."""
         return self._configured.skipped

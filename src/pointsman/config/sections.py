@@ -223,6 +223,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_grace_seconds: Amount = 30.0
     log_prompts: bool = False
     prompt_log_retention_days: PositiveCount = 30
+    ollama_management: bool = False
     fetch_remote_images: bool = False
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False

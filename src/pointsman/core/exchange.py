@@ -41,11 +41,15 @@ class ClientDialect(Protocol):
 
 
 class InferenceRoute(msgspec.Struct, frozen=True):
-    """A path the gateway answers itself: its operation, dialect, name (for records and metrics) and methods."""
+    """A path the gateway answers itself: its operation, dialect, name (for records and metrics) and methods.
+
+    ``key_in_query``: its clients may put the key into the URL.
+    """
 
     operation: Operation
     dialect: ClientDialect
     name: str
+    key_in_query: bool = False
     methods: frozenset[bytes] = frozenset({b"POST"})
 
 

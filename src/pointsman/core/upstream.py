@@ -21,7 +21,17 @@ from pointsman.core.price import Price
 from pointsman.core.secret import Secret
 from pointsman.core.usage import Usage
 
-__all__ = ["UPSTREAM_TYPE", "Answer", "Ask", "Deployment", "Lane", "Operation", "Outbound", "Timeouts"]
+__all__ = [
+    "UPSTREAM_TYPE",
+    "Answer",
+    "AnsweredHere",
+    "Ask",
+    "Deployment",
+    "Lane",
+    "Operation",
+    "Outbound",
+    "Timeouts",
+]
 
 
 _JSON: Final = b"application/json"
@@ -31,14 +41,27 @@ UPSTREAM_TYPE: Final = b"*"
 
 
 class Operation(Enum):
-    """What a client can ask of a model; the value is LiteLLM's ``call_type``."""
+    """What a client can ask of a model; the value is LiteLLM's ``call_type`` where it has one.
+
+    Of ``/api/generate`` there are two: a chat of one turn, and a completion where the prompt is to be taken as it is.
+    """
 
     CHAT = "acompletion"
     COMPLETION = "atext_completion"
     EMBEDDING = "aembedding"
     MESSAGES = "anthropic_messages"
     RESPONSES = "aresponses"
+    GEMINI_CHAT = "agenerate_content"
+    GEMINI_STREAM = "agenerate_content_stream"
+    GEMINI_ARRAY_STREAM = "gemini_array_stream"
+    GEMINI_EMBED = "gemini_embed_content"
+    GEMINI_BATCH_EMBED = "gemini_batch_embed_contents"
     OLLAMA_CHAT = "ollama_chat"
+    OLLAMA_GENERATE = "ollama_generate"
+    OLLAMA_COMPLETION = "ollama_completion"
+    OLLAMA_EMBED = "ollama_embed"
+    OLLAMA_EMBEDDINGS = "ollama_embeddings"
+    OLLAMA_LOAD = "ollama_load"
     IMAGE = "aimage_generation"
     IMAGE_EDIT = "aimage_edit"
     IMAGE_VARIATION = "aimage_variation"
@@ -129,6 +152,14 @@ class Ask(msgspec.Struct):
     def body(self) -> bytes:
         """The body again, each top-level field once."""
         return msgspec.json.encode(self.fields)
+
+
+class AnsweredHere(Exception):
+    """Raised by a lane that has the answer itself, so that no upstream is asked; ``body`` is the client's."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = body
 
 
 class Outbound(msgspec.Struct, frozen=True):
@@ -223,6 +254,7 @@ class Lane(Protocol):
         """The upstream request.
 
         Raises:
+            AnsweredHere: none is needed.
             Malformed, Unsupported: the request cannot be expressed; the message names the field.
         """
         ...

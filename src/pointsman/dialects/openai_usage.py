@@ -32,13 +32,18 @@ class CompletionDetails(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WireUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """``usage``. Everything may be null or missing in what other servers send."""
+    """``usage``. Everything may be null or missing in what other servers send.
+
+    ``prompt_cache_hit_tokens`` is DeepSeek's word for cached tokens, ``cached_tokens`` Moonshot's; neither is written.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
     prompt_tokens_details: PromptDetails | msgspec.UnsetType | None = msgspec.UNSET
     completion_tokens_details: CompletionDetails | msgspec.UnsetType | None = msgspec.UNSET
+    prompt_cache_hit_tokens: int | msgspec.UnsetType | None = msgspec.UNSET
+    cached_tokens: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
 def write_usage(usage: Usage) -> WireUsage:
@@ -57,17 +62,23 @@ def write_usage(usage: Usage) -> WireUsage:
 
 
 def read_usage(wire: WireUsage | None) -> Usage | None:
-    """The counts as measured, or None where the server gave none."""
+    """The counts as measured, or None where the server gave none.
+
+    xAI counts reasoning beside the completion; where the sum says so it is put into it, as everywhere else.
+    """
     if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
         return None
     prompt = wire.prompt_tokens_details or PromptDetails()
     completion = wire.completion_tokens_details or CompletionDetails()
+    reasoning = _count(completion.reasoning_tokens)
+    said = _count(wire.completion_tokens)
+    beside = wire.total_tokens == _count(wire.prompt_tokens) + said + reasoning
     return Usage(
         prompt=_count(wire.prompt_tokens),
-        completion=_count(wire.completion_tokens),
-        cached=_count(prompt.cached_tokens),
+        completion=said + reasoning if beside else said,
+        cached=_count(prompt.cached_tokens or wire.prompt_cache_hit_tokens or wire.cached_tokens or 0),
         cache_write=_count(prompt.cache_creation_tokens or 0),
-        reasoning=_count(completion.reasoning_tokens),
+        reasoning=reasoning,
         audio_input=_count(prompt.audio_tokens),
         audio_output=_count(completion.audio_tokens),
         source="measured",

@@ -8,10 +8,9 @@ from typing import Protocol
 import msgspec
 
 from pointsman.core.clock import Clock
-from pointsman.core.exchange import InferenceRoute
 from pointsman.core.flight import Sender
 from pointsman.core.passage import NoPassages, Passages
-from pointsman.core.upstream import Deployment, Lane
+from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.heads import Heads
 from pointsman.lifecycle.outbox import Outbox
@@ -23,9 +22,9 @@ __all__ = ["House", "LaneFinder", "Manners"]
 
 
 class LaneFinder(Protocol):
-    """Finds the lane from a route's dialect to a deployment."""
+    """Finds the lane from what a client asks for to a deployment."""
 
-    def lane(self, route: InferenceRoute, deployment: Deployment) -> Lane:
+    def lane(self, operation: Operation, deployment: Deployment) -> Lane:
         """The lane.
 
         Raises:

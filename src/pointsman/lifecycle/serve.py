@@ -12,6 +12,7 @@ from pointsman.accounting.estimate import estimate_body
 from pointsman.core.clock import call_id
 from pointsman.core.errors import GatewayError
 from pointsman.core.exchange import Client, ClientGone, Inbound
+from pointsman.core.upstream import AnsweredHere
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.relay import relay_stream, relay_whole
@@ -35,7 +36,7 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         settlement.ask = ask = route.dialect.read_ask(inbound.body, route.operation, head.path_model)
         ask.prompt_estimate = ask.prompt_estimate or estimate_body(inbound.body)
         settlement.deployment = deployment = choose(ask, principal, house)
-        lane = house.lanes.lane(route, deployment)
+        lane = house.lanes.lane(ask.operation, deployment)
         settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
         if lane.prepares:
             await lane.prepare(ask)
@@ -45,6 +46,8 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         settlement.flight = flight = house.sender.send(deployment, outbound, stream=ask.stream)
         client.attach(flight)
         await (relay_stream if ask.stream else relay_whole)(flight, answer, client, settlement)
+    except AnsweredHere as here:
+        settlement.answered_here(here.body, client)
     except ClientGone:
         settlement.cancelled()
     except GatewayError as error:

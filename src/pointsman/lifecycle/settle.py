@@ -74,6 +74,10 @@ class Settlement(msgspec.Struct, weakref=False):
         record, seconds = self._write(200)
         return self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
 
+    def answered_here(self, body: bytes, client: Client) -> None:
+        """No upstream had to be asked."""
+        client.reply(200, self.succeeded(body), body)
+
     def begin(self, client: Client) -> None:
         """Send the head of a stream, unless that is done."""
         if not self.begun:
@@ -202,7 +206,7 @@ class Settlement(msgspec.Struct, weakref=False):
             deployment.provider,
             deployment.api_base,
             usage,
-            cost_of(usage, deployment.price) if deployment.charges else 0,
+            cost_of(usage, deployment.price) if deployment.charges and self.sent_at else 0,
             1 if self.sent_at else 0,
             ask.stream,
             self._overhead(now, streamed=ask.stream) * 1000.0,

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, Protocol
+from urllib.parse import parse_qs
 
 from pointsman.core.clock import Clock
 from pointsman.core.eager import become_task
@@ -21,7 +22,16 @@ from pointsman.core.secret import Secret
 from pointsman.policies.pages import demand_no_foreign_page
 from pointsman.policies.principal import Principal
 
-__all__ = ["ANONYMOUS_TOKEN", "BEARING_HEADERS", "MASTER_TOKEN", "KeySource", "Keyring", "bare_key", "presented_key"]
+__all__ = [
+    "ANONYMOUS_TOKEN",
+    "BEARING_HEADERS",
+    "MASTER_TOKEN",
+    "KeySource",
+    "Keyring",
+    "bare_key",
+    "presented_key",
+    "query_key",
+]
 
 MASTER_TOKEN: Final = "master"  # noqa: S105 - the name under which the master key's calls are recorded
 ANONYMOUS_TOKEN: Final = "anonymous"  # noqa: S105
@@ -59,6 +69,15 @@ def presented_key(headers: Iterable[tuple[bytes, bytes]], places: Mapping[bytes,
             best = rank
             found = value
     return bare_key(found)
+
+
+def query_key(query: bytes) -> bytes:
+    """The key in the query of a URL, where clients of Gemini may put it; empty if there is none.
+
+    Source: https://ai.google.dev/api#authentication. No other client is read like this, since a URL is not a place for
+    secrets.
+    """
+    return parse_qs(query.decode("latin-1")).get("key", [""])[0].encode()
 
 
 def bare_key(value: bytes) -> bytes:

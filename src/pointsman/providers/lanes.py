@@ -6,11 +6,17 @@ from collections.abc import Callable
 from typing import Final
 
 from pointsman.core.errors import Unsupported
-from pointsman.core.exchange import InferenceRoute
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExtrasLane
+from pointsman.providers.fitting import fitting_for
 from pointsman.providers.registry import find_provider
-from pointsman.providers.translated import OpenAIChatFar, translated_lane
+from pointsman.providers.translated import (
+    COMPLETION_CLIENTS,
+    OpenAIChatFar,
+    OpenAIEmbeddingFar,
+    TranslatedCompletionLane,
+    translated_lane,
+)
 
 __all__ = ["LaneBook", "NativeLanes"]
 
@@ -18,7 +24,12 @@ _LANES_MAX: Final = 16_384
 _EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
 """What an OpenAI-compatible server is asked in the client's own words."""
 
-_EXTRAS_OF_NATIVE: Final = frozenset({("cohere", Operation.RERANK)})
+_EXTRAS_OF_NATIVE: Final = frozenset({
+    ("cohere", Operation.RERANK),
+    ("cohere_chat", Operation.RERANK),
+    ("mistral", Operation.MODERATION),
+    ("mistral", Operation.TRANSCRIPTION),
+})  # fmt: skip
 """What a provider with a dialect of its own understands in the client's words all the same."""
 
 NativeLanes = Callable[[Deployment, Operation], Lane]
@@ -32,13 +43,13 @@ class LaneBook:
         self._native = native
         self._known: dict[tuple[str, str], tuple[Deployment, Lane]] = {}
 
-    def lane(self, route: InferenceRoute, deployment: Deployment) -> Lane:
+    def lane(self, operation: Operation, deployment: Deployment) -> Lane:
         """The lane."""
-        key = (deployment.id, route.operation._value_)  # an Enum is hashed slowly
+        key = (deployment.id, operation._value_)  # an Enum is hashed slowly
         known = self._known.get(key)
         if known is not None and known[0] is deployment:
             return known[1]
-        lane = self._make(deployment, route.operation)
+        lane = self._make(deployment, operation)
         if len(self._known) >= _LANES_MAX:
             self._known.clear()
         self._known[key] = (deployment, lane)
@@ -50,9 +61,16 @@ class LaneBook:
             return _extras_lane(deployment, operation, native=provider is not None and provider.native is not None)
         if provider is not None and provider.native is not None:
             return self._native[provider.native](deployment, operation)
+        if operation is Operation.CHAT:
+            return ExpressLane(deployment, operation, fitting_for(deployment))
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
-        return translated_lane(operation, OpenAIChatFar(), deployment)
+        completion_client = COMPLETION_CLIENTS.get(operation)
+        if completion_client is not None:
+            return TranslatedCompletionLane(completion_client, deployment)
+        return translated_lane(
+            operation, OpenAIChatFar(fitting_for(deployment)), deployment, embedding_far=OpenAIEmbeddingFar()
+        )
 
 
 def _extras_lane(deployment: Deployment, operation: Operation, *, native: bool) -> Lane:

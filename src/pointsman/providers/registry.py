@@ -2,26 +2,62 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["ANTHROPIC", "OLLAMA", "Provider", "find_provider", "is_guess", "providers", "split_model"]
+__all__ = [
+    "ANTHROPIC",
+    "COHERE",
+    "OLLAMA",
+    "Habits",
+    "Provider",
+    "Service",
+    "find_provider",
+    "is_guess",
+    "providers",
+    "split_model",
+]
+
+Service = Literal[
+    "chat", "completions", "embeddings", "images", "moderations", "rerank", "responses", "speech", "transcriptions"
+]
+"""What can be asked of a provider, by the name of the route."""
+
+_VARIABLE: Final = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
+_ADDRESS_PART: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
-class Provider(msgspec.Struct, frozen=True):
+class Habits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a service's chat route departs from OpenAI's; ``compatible.toml`` tells what each field means."""
+
+    developer_role: bool = False
+    renames: Mapping[str, str] = {}
+    drops: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
+    refuses_by_model: Mapping[str, tuple[str, ...]] = {}
+    reasoning: Literal["reasoning_content", "reasoning", "none"] = "reasoning_content"
+    reasoning_required: bool = False
+    thinking: Literal["", "effort", "thinking", "thinking_and_effort", "enable_thinking", "reasoning"] = ""
+    efforts: tuple[str, ...] = ()
+
+
+class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A kind of upstream. ``native`` is the dialect it needs where it is not OpenAI's.
 
     ``cloud`` names whose kind of access it takes (``azure``, ``aws``, ``google``); empty: an address and a key do.
     ``keys`` and ``bases`` are variables of the environment, ``key_header`` bears the key, ``headers`` go with every
-    request.
+    request. ``api_base`` may hold variables, as ``{NAME}``. ``long_tail``: it is reached through LiteLLM's library.
+    ``compatible.toml`` tells what the other fields mean.
     """
 
     name: str
+    title: str = ""
     api_base: str | None = None
     keys: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
@@ -30,10 +66,33 @@ class Provider(msgspec.Struct, frozen=True):
     cloud: str = ""
     key_header: str = "Authorization"
     headers: Mapping[str, str] = {}
+    long_tail: bool = False
+    base_tail: str = ""
+    base_strips: tuple[str, ...] = ()
+    serves: tuple[Service, ...] = ("chat",)
+    docs: str = ""
+    chat: Habits = Habits()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The variables of the environment that its usual address is made from."""
+        return tuple(_VARIABLE.findall(self.api_base or ""))
 
     def base_in(self, environment: Mapping[str, str]) -> str | None:
-        """The address, from the environment or as usual."""
-        return next((environment[name] for name in self.bases if environment.get(name)), self.api_base)
+        """The address, from the environment or as usual; None where there is none, or a part of it is missing."""
+        given = next((environment[name] for name in self.bases if environment.get(name)), None)
+        if given is not None:
+            return self.completed(given)
+        if self.api_base is None or not all(_ADDRESS_PART.fullmatch(environment.get(name, "")) for name in self.needs):
+            return None
+        return _VARIABLE.sub(lambda found: environment[found[1]], self.api_base)
+
+    def completed(self, base: str) -> str:
+        """An operator's address as requests are sent below it: without the path of one route, with the tail."""
+        base = base.rstrip("/")
+        for ending in self.base_strips:
+            base = base.removesuffix(ending)
+        return base if not self.base_tail or base.endswith(self.base_tail) else base + self.base_tail
 
     def key_in(self, environment: Mapping[str, str]) -> str | None:
         """The key in the environment."""
@@ -42,21 +101,38 @@ class Provider(msgspec.Struct, frozen=True):
 
 OLLAMA: Final = Provider(
     "ollama",
+    title="Ollama, and Ollama Cloud with api_base https://ollama.com",
     api_base="http://127.0.0.1:11434",
     keys=("OLLAMA_API_KEY",),
     bases=("OLLAMA_API_BASE",),
     local=True,
     native="ollama",
+    serves=("chat", "completions", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/ollama",
 )
 
 ANTHROPIC: Final = Provider(
     "anthropic",
+    title="Anthropic",
     api_base="https://api.anthropic.com",
     keys=("ANTHROPIC_API_KEY",),
     bases=("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
     native="anthropic",
     key_header="x-api-key",
     headers={"anthropic-version": "2023-06-01"},
+    docs="https://docs.litellm.ai/docs/providers/anthropic",
+)
+
+COHERE: Final = Provider(
+    "cohere",
+    title="Cohere",
+    api_base="https://api.cohere.com",
+    keys=("COHERE_API_KEY", "CO_API_KEY"),
+    bases=("COHERE_API_BASE",),
+    native="cohere",
+    base_strips=("/chat", "/v1", "/v2"),
+    serves=("chat", "embeddings", "rerank"),
+    docs="https://docs.litellm.ai/docs/providers/cohere",
 )
 
 
@@ -65,12 +141,27 @@ def providers() -> Mapping[str, Provider]:
     """Every provider by its LiteLLM prefix."""
     rows = tomllib.loads((Path(__file__).parent / "compatible.toml").read_text("utf-8"))
     compatible = {name: msgspec.convert({"name": name, **row}, Provider) for name, row in rows.items()}
-    return {**compatible, "ollama": OLLAMA, "ollama_chat": OLLAMA, "anthropic": ANTHROPIC}
+    return {
+        **compatible,
+        "ollama": OLLAMA,
+        "ollama_chat": OLLAMA,
+        "anthropic": ANTHROPIC,
+        "cohere": COHERE,
+        "cohere_chat": COHERE,
+    }
 
 
 def find_provider(name: str) -> Provider | None:
     """The provider with this LiteLLM prefix, or None."""
-    return providers().get(name)
+    own = providers().get(name)
+    return Provider(name, long_tail=True) if own is None and name in _long_tail() else own
+
+
+@cache
+def _long_tail() -> frozenset[str]:
+    """The prefixes for which there is nothing of our own."""
+    lines = (Path(__file__).parent / "long_tail.txt").read_text("utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 def split_model(model: str, forced: str | None, *, has_base: bool) -> tuple[str, str]:
@@ -82,7 +173,7 @@ def split_model(model: str, forced: str | None, *, has_base: bool) -> tuple[str,
     prefix, slash, rest = model.partition("/")
     if forced:
         return forced, rest if slash and prefix == forced else model
-    if not slash or (prefix not in providers() and has_base):
+    if not slash or (has_base and find_provider(prefix) is None):
         return "openai", model
     return prefix, rest
 

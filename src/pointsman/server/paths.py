@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Final
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import parse_qs, unquote
 
 from pointsman.core.exchange import ClientDialect, InferenceRoute
 from pointsman.core.upstream import Operation
 
-__all__ = ["PathTable", "query_key"]
+__all__ = ["PathTable"]
 
 _OPENAI: Final = (b"", b"/v1", b"/openai", b"/openai/v1")
 _OLLAMA: Final = (b"/api",)
@@ -17,24 +18,37 @@ _ANTHROPIC: Final = (b"/v1", b"/anthropic/v1")
 _ANY_METHOD: Final = frozenset({b"GET", b"POST", b"PUT", b"PATCH", b"DELETE"})
 """Without HEAD, whose answer looks as if a body were to follow."""
 _RERANK: Final = (b"", b"/v1", b"/v2")
-_OPERATIONS: Final = {
-    "/chat/completions": (Operation.CHAT, _OPENAI),
-    "/completions": (Operation.COMPLETION, _OPENAI),
-    "/embeddings": (Operation.EMBEDDING, _OPENAI),
-    "/responses": (Operation.RESPONSES, _OPENAI),
-    "/messages": (Operation.MESSAGES, _ANTHROPIC),
-    "/chat": (Operation.OLLAMA_CHAT, _OLLAMA),
-    "/images/generations": (Operation.IMAGE, _OPENAI),
-    "/images/edits": (Operation.IMAGE_EDIT, _OPENAI),
-    "/images/variations": (Operation.IMAGE_VARIATION, _OPENAI),
-    "/audio/speech": (Operation.SPEECH, _OPENAI),
-    "/audio/transcriptions": (Operation.TRANSCRIPTION, _OPENAI),
-    "/audio/translations": (Operation.TRANSLATION, _OPENAI),
-    "/moderations": (Operation.MODERATION, _OPENAI),
-    "/rerank": (Operation.RERANK, _RERANK),
-}
+_OPERATIONS: Final = (
+    ("/chat/completions", Operation.CHAT, _OPENAI),
+    ("/completions", Operation.COMPLETION, _OPENAI),
+    ("/embeddings", Operation.EMBEDDING, _OPENAI),
+    ("/responses", Operation.RESPONSES, _OPENAI),
+    ("/messages", Operation.MESSAGES, _ANTHROPIC),
+    ("/chat", Operation.OLLAMA_CHAT, _OLLAMA),
+    ("/generate", Operation.OLLAMA_GENERATE, _OLLAMA),
+    ("/embed", Operation.OLLAMA_EMBED, _OLLAMA),
+    ("/embeddings", Operation.OLLAMA_EMBEDDINGS, _OLLAMA),
+    ("/images/generations", Operation.IMAGE, _OPENAI),
+    ("/images/edits", Operation.IMAGE_EDIT, _OPENAI),
+    ("/images/variations", Operation.IMAGE_VARIATION, _OPENAI),
+    ("/audio/speech", Operation.SPEECH, _OPENAI),
+    ("/audio/transcriptions", Operation.TRANSCRIPTION, _OPENAI),
+    ("/audio/translations", Operation.TRANSLATION, _OPENAI),
+    ("/moderations", Operation.MODERATION, _OPENAI),
+    ("/rerank", Operation.RERANK, _RERANK),
+)
 """What the last part of a path asks for, and the first parts that it may have."""
+
 _MODEL_PREFIXES: Final = (b"/openai/deployments/", b"/engines/", b"/v1/engines/")
+_GEMINI_PREFIXES: Final = (b"/v1beta/", b"/v1/", b"/v1alpha/", b"/gemini/v1beta/", b"/gemini/v1/")
+_GEMINI_KINDS: Final = (b"models/", b"tunedModels/")
+_GEMINI_VERBS: Final = {
+    "generateContent": Operation.GEMINI_CHAT,
+    "streamGenerateContent": Operation.GEMINI_STREAM,
+    "embedContent": Operation.GEMINI_EMBED,
+    "batchEmbedContents": Operation.GEMINI_BATCH_EMBED,
+}
+"""What follows the model in a path of Gemini's, behind a colon: https://ai.google.dev/api."""
 
 
 class PathTable:
@@ -52,19 +66,33 @@ class PathTable:
     ) -> None:
         self._static: dict[bytes, InferenceRoute] = {}
         suffixes: list[tuple[bytes, InferenceRoute]] = []
-        for suffix, (operation, prefixes) in _OPERATIONS.items():
+        for suffix, operation, prefixes in _OPERATIONS:
             if operation not in dialects:
                 continue
-            route = InferenceRoute(operation, dialects[operation], suffix)
+            name = f"/api{suffix}" if prefixes is _OLLAMA else suffix
+            route = InferenceRoute(operation, dialects[operation], name)
             self._static.update({prefix + suffix.encode(): route for prefix in prefixes})
             if prefixes is _OPENAI:
                 suffixes.append((suffix.encode(), route))
         self._suffixes = tuple(suffixes)
-        self._taken = frozenset(path.encode() for path in taken)
+        self._taken = tuple(_path_pattern(path) for path in taken)
         self._passages = {
-            name.encode(): InferenceRoute(Operation.PASS_THROUGH, dialect, f"/{name}/{{path}}", _ANY_METHOD)
+            name.encode(): InferenceRoute(
+                Operation.PASS_THROUGH, dialect, f"/{name}/{{path}}", key_in_query=True, methods=_ANY_METHOD
+            )
             for name, dialect in (passages or {}).items()
         }
+        self._verbs = {
+            verb: InferenceRoute(operation, dialects[operation], f":{verb}", key_in_query=True)
+            for verb, operation in _GEMINI_VERBS.items()
+            if operation in dialects
+        }
+        array = Operation.GEMINI_ARRAY_STREAM
+        self._array_stream = (
+            InferenceRoute(array, dialects[array], ":streamGenerateContent", key_in_query=True)
+            if array in dialects
+            else None
+        )
 
     @property
     def documented(self) -> tuple[tuple[str, Operation], ...]:
@@ -75,14 +103,19 @@ class PathTable:
             for prefix in _MODEL_PREFIXES
             for suffix, route in self._suffixes
         ]
-        return (*static, *named)
+        gemini = [
+            (f"{prefix.decode()}models/{{model}}:{verb}", route.operation)
+            for prefix in _GEMINI_PREFIXES
+            for verb, route in self._verbs.items()
+        ]
+        return (*static, *named, *gemini)
 
     def find(self, target: bytes) -> tuple[InferenceRoute, str | None] | None:
         """The route of a request target and the model named in its path, or None: not ours."""
         route = self._static.get(target)
         if route is not None:
             return route, None
-        path = target.partition(b"?")[0]
+        path, _, query = target.partition(b"?")
         if path.startswith((b"http://", b"https://")):
             path = b"/" + path.split(b"/", 3)[-1]
         route = self._static.get(path)
@@ -91,15 +124,17 @@ class PathTable:
         for prefix in _MODEL_PREFIXES:
             if path.startswith(prefix):
                 return self._with_model(path[len(prefix) :])
-        return self._passage(target, path)
+        return self._of_gemini(path, query) or self._passage(path, query)
 
-    def _passage(self, target: bytes, path: bytes) -> tuple[InferenceRoute, str] | None:
+    def _passage(self, path: bytes, query: bytes) -> tuple[InferenceRoute, str] | None:
         """A provider's own API; what stands for the model is provider, path and query."""
         provider, slash, rest = path[1:].partition(b"/")
         route = self._passages.get(provider)
-        if route is None or not slash or not rest or not path.startswith(b"/") or path in self._taken:
+        if route is None or not slash or not rest or not path.startswith(b"/"):
             return None
-        query = target.partition(b"?")[2]
+        plain = unquote(path.decode("latin-1"))
+        if any(pattern.fullmatch(plain) for pattern in self._taken):
+            return None
         return route, (path[1:] + b"?" + query if query else path[1:]).decode("latin-1")
 
     def _with_model(self, rest: bytes) -> tuple[InferenceRoute, str | None] | None:
@@ -108,10 +143,34 @@ class PathTable:
                 return route, unquote(rest[: -len(suffix)].decode("latin-1"))
         return None
 
+    def _of_gemini(self, path: bytes, query: bytes) -> tuple[InferenceRoute, str | None] | None:
+        """Google's SDK writes the colon as ``%3A`` where it stands in what it takes for a model's name."""
+        for prefix in _GEMINI_PREFIXES:
+            if not path.startswith(prefix):
+                continue
+            rest = path[len(prefix) :]
+            if not rest.startswith(_GEMINI_KINDS):
+                continue
+            model, _, verb = unquote(rest.decode("latin-1")).rpartition(":")
+            route = self._verbs.get(verb)
+            model = model.removeprefix("models/")
+            if route is None or not model:
+                return None
+            if route.operation is Operation.GEMINI_STREAM and not _wants_events(query):
+                route = self._array_stream or route
+            return route, model
+        return None
 
-def query_key(target: bytes) -> bytes:
-    """The key in the query of a target, where Google's clients put it; empty if there is none."""
-    for field in target.partition(b"?")[2].split(b"&"):
-        if field.startswith(b"key="):
-            return unquote_to_bytes(field[4:])
-    return b""
+
+def _wants_events(query: bytes) -> bool:
+    said = parse_qs(query.decode("latin-1")).get("alt", [""])
+    return said[-1].lower() == "sse"
+
+
+def _path_pattern(path: str) -> re.Pattern[str]:
+    """A path of Starlette's, whose parameters stand in braces, as a pattern."""
+    literal = re.split(r"(\{[^}]*\})", path)
+    kinds = (
+        ".+" if part.endswith(":path}") else "[^/]+" if part.startswith("{") else re.escape(part) for part in literal
+    )
+    return re.compile("".join(kinds))

@@ -26,11 +26,10 @@ from pointsman.core.limits import (
 from pointsman.core.upstream import Operation
 from pointsman.lifecycle.pass_through import pass_through
 from pointsman.lifecycle.serve import serve
-from pointsman.policies.keyring import bare_key
+from pointsman.policies.keyring import bare_key, query_key
 from pointsman.server.gate import EXPECT_RANK as _EXPECT
 from pointsman.server.gate import LENGTH_RANK as _LENGTH
 from pointsman.server.gate import ORIGIN_RANK as _ORIGIN
-from pointsman.server.paths import query_key
 from pointsman.server.refuse import refusal
 from pointsman.server.repeat import KnownHead
 
@@ -420,9 +419,9 @@ class InferenceProtocol(HttpToolsProtocol):
                 self._extra = _FOR_PAGES
             elif rank == _EXPECT:
                 self.expect_100_continue = value.lower() == b"100-continue"
-        if not key and self._route is not None and self._route.operation is _PASS_THROUGH:
-            key = query_key(self.url)
         self._key = bare_key(key)
+        if not key and self._route is not None and self._route.key_in_query:
+            self._key = query_key(self.url.partition(b"?")[2])
         if announced > gate.body_bytes_max:
             self._refused = self._too_large()
         elif announced > EARLY_AUTHENTICATION_BYTES or announced < 0:

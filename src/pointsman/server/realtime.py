@@ -40,7 +40,7 @@ class RealtimeDoor:
         self._gate = gate
         self._dialer = dialer
         self._tongue = tongue
-        self._route = InferenceRoute(Operation.REALTIME, dialect, "/realtime", frozenset({b"GET"}))
+        self._route = InferenceRoute(Operation.REALTIME, dialect, "/realtime")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by the server."""

@@ -54,7 +54,8 @@ class Reply:
 
     @property
     def error(self) -> SimpleNamespace:
-        return SimpleNamespace(**self.json()["error"])
+        told = self.json()["error"]
+        return SimpleNamespace(**told) if isinstance(told, dict) else SimpleNamespace(message=told)
 
 
 def deployment(group: str = "llama3", **changes: Any) -> Deployment:

@@ -52,7 +52,7 @@ async def test_a_route_lets_in_whom_its_scope_names(route: Route[Any, Any], call
             assert answer.status not in {401, 403}, (target, answer.body)
         else:
             assert answer.status == wanted, (target, answer.body)
-            assert answer.json()["error"]["message"]
+            assert answer.error.message
 
 
 async def test_the_refused_body_is_not_read() -> None:

@@ -23,7 +23,16 @@ GOLDEN = {
     "GET /openai/v1/models": "inference", "GET /v1/models/{model_id}": "inference", "GET /models/{model_id}": "inference",  # noqa: E501
     "GET /model/info": "inference", "GET /v1/model/info": "inference", "GET /model_group/info": "inference",
     "POST /utils/token_counter": "inference",
-    "GET /api/tags": "inference", "GET /api/version": "public",
+    "GET /api/tags": "inference", "GET /api/version": "public", "POST /api/show": "inference",
+    "GET /api/ps": "inference", "POST /api/pull": "admin", "POST /api/push": "admin",
+    "POST /api/create": "admin", "POST /api/copy": "admin", "POST /api/blobs/{digest}": "admin",
+    "DELETE /api/delete": "admin",
+    "GET /v1beta/models": "inference", "GET /v1alpha/models": "inference", "GET /gemini/v1beta/models": "inference",
+    "GET /v1beta/models/{model_id}": "inference", "GET /v1alpha/models/{model_id}": "inference",
+    "POST /v1beta/models/{model_id}:countTokens": "inference", "POST /v1/models/{model_id}:countTokens": "inference",
+    "POST /v1alpha/models/{model_id}:countTokens": "inference",
+    "POST /gemini/v1beta/models/{model_id}:countTokens": "inference",
+    "POST /gemini/v1/models/{model_id}:countTokens": "inference",
     "POST /v1/messages/count_tokens": "inference", "POST /anthropic/v1/messages/count_tokens": "inference",
     "POST /key/generate": "admin", "POST /key/update": "admin", "POST /key/delete": "admin", "GET /key/info": "self",
     "POST /v2/key/info": "admin", "GET /key/list": "self", "POST /key/block": "admin", "POST /key/unblock": "admin",
@@ -61,7 +70,7 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["summary"] and operation["tags"], name
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
-        assert ("requestBody" in operation) == name.startswith("POST"), name
+        assert ("requestBody" in operation) == name.startswith(("POST", "DELETE")), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
         assert in_path == re.findall(r"\{(\w+)\}", name), name
@@ -90,7 +99,7 @@ def test_every_route_of_the_table_is_complete() -> None:
     for route in ROUTES:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
-        assert route.takes_body == (route.method == "POST")
+        assert route.takes_body == (route.method != "GET")
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
     assert len(set(pairs)) == len(pairs)

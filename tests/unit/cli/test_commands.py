@@ -18,7 +18,7 @@ from pointsman.core.errors import Misconfigured
 GOOD = "model_list:\n  - model_name: a\n    litellm_params: {model: ollama_chat/x, api_base: 'http://127.0.0.1:1'}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["check"], ["config"], ["config", "schema"]])
+@pytest.mark.parametrize("command", [[], ["serve"], ["check"], ["config"], ["config", "schema"], ["providers"]])
 def test_every_command_explains_itself(command: list[str]) -> None:
     done = CliRunner().invoke(cli, [*command, "--help"])
     assert done.exit_code == 0

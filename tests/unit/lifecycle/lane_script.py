@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from pointsman.core.errors import GatewayError
-from pointsman.core.exchange import InferenceRoute
-from pointsman.core.upstream import Ask, Deployment, Outbound
+from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.core.usage import Usage
 from pointsman.providers.express.answer import ExpressAnswer
 from pointsman.providers.express.lane import ExpressLane
@@ -27,9 +26,9 @@ class ScriptedLanes:
         self._at = at
         self.waits: asyncio.Event | None = None
 
-    def lane(self, route: InferenceRoute, deployment: Deployment) -> _Lane:
+    def lane(self, operation: Operation, deployment: Deployment) -> _Lane:
         self.come("lane")
-        return _Lane(self, ExpressLane(deployment, route.operation), prepares=self._place == "prepare")
+        return _Lane(self, ExpressLane(deployment, operation), prepares=self._place == "prepare")
 
     def come(self, place: Place) -> None:
         if place == self._place:

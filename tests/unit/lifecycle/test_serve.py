@@ -10,6 +10,7 @@ import pytest
 from pointsman.core.errors import Misconfigured, TimedOut, Unreachable, Unsupported
 from pointsman.core.exchange import ClientGone
 from pointsman.core.identity import token_of
+from pointsman.core.upstream import AnsweredHere
 from pointsman.policies.admission import AdmissionSettings
 from tests.unit.lifecycle.house_script import KEY, MASTER, ScriptedClient, ScriptedFlight, Stage, chat_body
 from tests.unit.lifecycle.lane_script import PLACES, Place, ScriptedLanes
@@ -394,3 +395,16 @@ def test_a_key_is_digested_once_for_all_requests_that_share_a_head(stage: Stage)
     stage.tell(chat_body())
     stage.begin_with(first)
     assert first.head.token == token_of(MASTER)
+
+
+def test_a_lane_that_has_the_answer_itself_asks_no_upstream_and_charges_nothing(stage: Stage) -> None:
+    def answer() -> None:
+        raise AnsweredHere(b'{"done":true}')
+
+    stage.house.lanes = ScriptedLanes("write", answer)
+    story, client = stage.tell(chat_body())
+    assert story.over and (client.status, client.body) == (200, b'{"done":true}')
+    assert stage.happened == ["recorded", "announced", "replied", "safe"]
+    record = stage.books.records[-1]
+    assert (record.status, record.cost, record.usage.total, record.attempts) == ("success", 0, 0, 0)
+    stage.settled()

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Malformed
-from pointsman.core.exchange import InferenceRoute
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Operation
-from pointsman.dialects.openai_fields import OpenAIDialect, read_ask
+from pointsman.dialects.openai_fields import read_ask
 from pointsman.providers import lanes as lanes_module
 from pointsman.providers.express import ExpressLane
 from pointsman.providers.lanes import LaneBook
@@ -156,17 +155,14 @@ def test_the_answer_knows_the_key_that_must_not_be_told() -> None:
 
 # -- the book of lanes -----------------------------------------------------------------------------------
 
-ROUTE = InferenceRoute(Operation.CHAT, OpenAIDialect(), "/chat/completions")
-EMBEDDINGS = InferenceRoute(Operation.EMBEDDING, OpenAIDialect(), "/embeddings")
-
 
 def test_a_deployment_has_one_lane_per_operation_and_a_changed_one_a_new_lane() -> None:
     book = LaneBook({})
-    lane = book.lane(ROUTE, PLAIN)
-    assert book.lane(ROUTE, PLAIN) is lane
-    assert book.lane(EMBEDDINGS, PLAIN) is not lane
+    lane = book.lane(Operation.CHAT, PLAIN)
+    assert book.lane(Operation.CHAT, PLAIN) is lane
+    assert book.lane(Operation.EMBEDDING, PLAIN) is not lane
     changed = msgspec.structs.replace(PLAIN, model="newer")
-    assert book.lane(ROUTE, changed) is not lane
+    assert book.lane(Operation.CHAT, changed) is not lane
 
 
 def test_a_provider_with_a_dialect_of_its_own_gets_its_own_lane() -> None:
@@ -178,7 +174,7 @@ def test_a_provider_with_a_dialect_of_its_own_gets_its_own_lane() -> None:
 
     book = LaneBook({"ollama": native})
     for provider in ("ollama", "ollama_chat", "openai", "nobody-knows"):
-        book.lane(ROUTE, msgspec.structs.replace(PLAIN, id=provider, provider=provider))
+        book.lane(Operation.CHAT, msgspec.structs.replace(PLAIN, id=provider, provider=provider))
     assert made == [("ollama", Operation.CHAT), ("ollama_chat", Operation.CHAT)]
 
 
@@ -186,5 +182,5 @@ def test_lanes_of_ever_new_deployments_do_not_fill_the_memory(monkeypatch: pytes
     monkeypatch.setattr(lanes_module, "_LANES_MAX", 8)
     book = LaneBook({})
     for number in range(50):
-        book.lane(ROUTE, msgspec.structs.replace(PLAIN, id=str(number)))
+        book.lane(Operation.CHAT, msgspec.structs.replace(PLAIN, id=str(number)))
         assert len(book._known) <= 8

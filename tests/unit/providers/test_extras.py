@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Broken, Unsupported
-from pointsman.core.exchange import InferenceRoute
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.core.usage import Units, Usage
@@ -208,7 +207,6 @@ def test_voyage_is_asked_and_answers_in_its_own_words() -> None:
 @pytest.mark.parametrize("operation", EXTRAS)
 def test_a_provider_with_a_dialect_of_its_own_has_none_of_it(operation: Operation) -> None:
     book = LaneBook({})
-    route = InferenceRoute(operation, ExtrasDialect(), "/x")
     with pytest.raises(Unsupported, match="anthropic does not serve"):
-        book.lane(route, changed(provider="anthropic"))
-    assert isinstance(book.lane(route, PLAIN), ExtrasLane)
+        book.lane(operation, changed(provider="anthropic"))
+    assert isinstance(book.lane(operation, PLAIN), ExtrasLane)

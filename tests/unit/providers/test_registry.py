@@ -2,21 +2,90 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from pointsman.providers.registry import OLLAMA, Provider, find_provider, providers, split_model
+from pointsman.dialects.droppable import HINTS
+from pointsman.dialects.openai_chat.types import ChatRequest
+from pointsman.providers.registry import COHERE, OLLAMA, Provider, find_provider, providers, split_model
 from pointsman.providers.transport import Origin
+
+_FIELDS = frozenset(ChatRequest.__struct_fields__)
 
 
 @pytest.mark.parametrize("name", sorted(providers()))
 def test_every_row_has_a_usable_address_and_names_of_variables(name: str) -> None:
     provider = providers()[name]
-    assert name == provider.name or provider is OLLAMA
-    if provider.api_base is not None:
-        origin = Origin.parse(provider.api_base)
-        assert not provider.api_base.endswith("/")
-        assert origin.tls is not provider.local, "local servers speak plain HTTP, everybody else TLS"
-    assert all(variable.isupper() and variable.isidentifier() for variable in (*provider.keys, *provider.bases))
+    assert name == provider.name or provider in (OLLAMA, COHERE)
+    variables = (*provider.keys, *provider.bases, *provider.needs)
+    assert all(variable.isupper() and variable.isidentifier() for variable in variables)
+    assert len(set(provider.keys)) == len(provider.keys) and len(set(provider.bases)) == len(provider.bases)
+    base = provider.base_in(dict.fromkeys(provider.needs, "some-account"))
+    if provider.api_base is None:
+        assert base is None
+        return
+    assert base is not None and "{" not in base and not base.endswith("/")
+    assert Origin.parse(base).tls is not provider.local, "local servers speak plain HTTP, everybody else TLS"
+
+
+@pytest.mark.parametrize("name", sorted(providers()))
+def test_every_row_says_what_it_is_and_where_that_is_described(name: str) -> None:
+    provider = providers()[name]
+    assert provider.title and provider.title.isprintable() and provider.title == provider.title.strip()
+    assert provider.serves and len(set(provider.serves)) == len(provider.serves)
+    assert Origin.parse(provider.docs).tls
+    assert all(tail.startswith("/") for tail in (*provider.base_strips, provider.base_tail or "/"))
+
+
+@pytest.mark.parametrize("name", sorted(providers()))
+def test_the_habits_of_every_row_name_fields_of_a_request_and_do_not_contradict_one_another(name: str) -> None:
+    habits = providers()[name].chat
+    refused = {*habits.refuses, *(field for fields in habits.refuses_by_model.values() for field in fields)}
+    assert {*habits.renames, *habits.drops, *refused} <= _FIELDS | HINTS
+    assert all(other.isidentifier() for other in habits.renames.values())
+    assert refused.isdisjoint(habits.drops) and refused.isdisjoint(habits.renames.values())
+    assert not set(habits.renames) & set(habits.renames.values())
+
+
+def test_no_two_rows_are_the_same_service_under_the_same_title() -> None:
+    titles = Counter(provider.title for provider in {id(row): row for row in providers().values()}.values())
+    assert [title for title, count in titles.items() if count > 1] == []
+
+
+def test_an_address_is_made_from_the_variables_that_it_needs() -> None:
+    provider = Provider("p", api_base="https://host/{ACCOUNT_ID}/v1", bases=("BASE",))
+    assert provider.needs == ("ACCOUNT_ID",)
+    assert provider.base_in({"ACCOUNT_ID": "a-1"}) == "https://host/a-1/v1"
+    assert provider.base_in({}) is None
+    assert provider.base_in({"ACCOUNT_ID": "x/../y"}) is None, "an account is no path"
+    assert provider.base_in({"BASE": "https://own"}) == "https://own"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("https://own", "https://own/v1"),
+        ("https://own/v1/", "https://own/v1"),
+        ("https://own/v1/chat/completions", "https://own/v1"),
+    ],
+)
+def test_an_operators_address_is_completed_as_litellm_completes_it(given: str, expected: str) -> None:
+    provider = Provider("p", base_tail="/v1", base_strips=("/chat/completions",), bases=("BASE",))
+    assert provider.completed(given) == provider.base_in({"BASE": given}) == expected
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://api.cohere.com",
+        "https://api.cohere.com/v2/chat",
+        "https://api.cohere.com/v1",
+        "https://api.cohere.com/",
+    ],
+)
+def test_coheres_address_may_end_as_litellms_users_write_it(given: str) -> None:
+    assert COHERE.completed(given) == "https://api.cohere.com"
 
 
 def test_ollama_is_known_under_both_of_its_names() -> None:

@@ -1,4 +1,4 @@
-"""How many tokens a prompt is, estimated the way budgets are reserved: for LiteLLM's clients and for Anthropic's."""
+"""How many tokens a prompt is, estimated the way budgets are reserved: for clients of LiteLLM, Anthropic and Gemini."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from pointsman.admin.models.visible import visible_group
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.errors import Malformed, NotFound
+from pointsman.dialects.gemini.client_replies import write_count
+from pointsman.dialects.gemini.client_requests import read_count_request
 from pointsman.policies.principal import Principal
+from pointsman.providers.prompt import chat_tokens
 from pointsman.routing.table import Group
 
 __all__ = [
+    "GeminiTokenCount",
+    "GeminiTokenCountRequest",
     "MessageTokenCount",
     "MessageTokenCountRequest",
     "TokenCountReply",
     "TokenCountRequest",
+    "count_gemini_tokens",
     "count_message_tokens",
     "count_tokens",
 ]
@@ -57,6 +63,19 @@ class MessageTokenCountRequest(msgspec.Struct, frozen=True, kw_only=True):
     system: str | list[dict[str, msgspec.Raw]] | None = None
 
 
+class GeminiTokenCountRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Contents, or a whole request, in Gemini's form; source: https://ai.google.dev/api/tokens."""
+
+    contents: list[dict[str, msgspec.Raw]] | dict[str, msgspec.Raw] | None = None
+    generateContentRequest: dict[str, msgspec.Raw] | None = None  # noqa: N815 - the wire's name
+
+
+class GeminiTokenCount(msgspec.Struct, frozen=True):
+    """An estimate, by characters and script."""
+
+    totalTokens: int  # noqa: N815 - the wire's name
+
+
 class MessageTokenCount(msgspec.Struct, frozen=True):
     """An estimate, by characters and script."""
 
@@ -78,6 +97,14 @@ async def count_message_tokens(office: Office, visit: Visit[Nothing, MessageToke
     """An estimate of a conversation's tokens."""
     _demand_group(office, visit.caller, visit.body.model)
     return Answer(MessageTokenCount(_estimate(visit.fields)[0]))
+
+
+async def count_gemini_tokens(office: Office, visit: Visit[Nothing, GeminiTokenCountRequest]) -> Answer:
+    """An estimate of the tokens of contents, as Gemini's ``countTokens`` asks for it."""
+    name = visit.path["model_id"].removeprefix("models/")
+    _demand_group(office, visit.caller, name)
+    call = read_count_request(msgspec.json.encode(visit.fields), name)
+    return Answer(write_count(chat_tokens(call, estimate_text)))
 
 
 def _demand_group(office: Office, caller: Principal, model: str) -> Group:

@@ -7,6 +7,15 @@ from typing import Final, Literal
 import msgspec
 
 from pointsman.admin.models.description import described, smallest
+from pointsman.admin.models.dialect import (
+    GeminiModelsQuery,
+    asks_as_anthropic,
+    asks_as_gemini,
+    list_as_anthropic,
+    list_as_gemini,
+    show_as_anthropic,
+    show_as_gemini,
+)
 from pointsman.admin.models.visible import visible_group, visible_groups
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -26,6 +35,8 @@ class ModelListQuery(msgspec.Struct, frozen=True):
     """``return_wildcard_routes`` lists names such as ``openai/*`` too; left out: as the operator has set it."""
 
     return_wildcard_routes: bool | None = None
+    pageSize: int | None = None  # noqa: N815 - as Google's clients write it
+    pageToken: str | None = None  # noqa: N815 - as Google's clients write it
 
 
 class ModelCard(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -48,7 +59,11 @@ class ModelList(msgspec.Struct, frozen=True):
 
 
 async def list_models(office: Office, visit: Visit[ModelListQuery, Nothing]) -> Answer:
-    """Every model that the key may use."""
+    """Every model that the key may use, in the form of the client that asks."""
+    if asks_as_anthropic(visit.headers):
+        return list_as_anthropic(office, visit.caller)
+    if asks_as_gemini(visit.headers):
+        return list_as_gemini(office, visit.caller, GeminiModelsQuery(visit.query.pageSize, visit.query.pageToken))
     table = office.table()
     cards = [_card(office, name, group) for name, group in visible_groups(table, visit.caller)]
     asked = visit.query.return_wildcard_routes
@@ -61,6 +76,10 @@ async def list_models(office: Office, visit: Visit[ModelListQuery, Nothing]) -> 
 async def show_model(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
     """One model; whether it is not there or not for this key is not told."""
     name = visit.path["model_id"]
+    if asks_as_anthropic(visit.headers):
+        return show_as_anthropic(office, visit.caller, name)
+    if asks_as_gemini(visit.headers):
+        return show_as_gemini(office, visit.caller, name)
     group = visible_group(office.table(), visit.caller, name)
     if group is None:
         raise NotFound(

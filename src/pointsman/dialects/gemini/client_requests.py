@@ -7,6 +7,7 @@ of ``generationConfig`` and ``toolConfig`` stays together under theirs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -29,11 +30,12 @@ from pointsman.dialects.gemini.types import (
 from pointsman.dialects.openai_fields import demand_model_name
 from pointsman.wire.json_fields import decode_field, read_body, read_fields
 
-__all__ = ["read_count_request", "read_request"]
+__all__ = ["read_count_request", "read_request", "wants_thoughts"]
 
 _decode: Final = msgspec.json.Decoder(GenerateBody).decode
 _decode_count: Final = msgspec.json.Decoder(CountBody).decode
 _decode_functions: Final = msgspec.json.Decoder(list[FunctionDeclaration] | None).decode
+_decode_config: Final = msgspec.json.Decoder(GenerationConfig | None).decode
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -89,6 +91,12 @@ def read_count_request(body: bytes, model: str) -> Call:
     if isinstance(request.generate_content_request, msgspec.Raw) and request.generate_content_request != _NULL:
         return read_request(bytes(request.generate_content_request), model)
     return read_request(body, model)
+
+
+def wants_thoughts(fields: Mapping[str, msgspec.Raw]) -> bool:
+    """Whether the client asked to be shown the reasoning; ``fields`` are those of a body that has been read."""
+    config = decode_field("generationConfig", fields.get("generationConfig", _NULL), _decode_config)
+    return bool(config and config.thinking_config and config.thinking_config.include_thoughts)
 
 
 def _read_sampling(config: GenerationConfig) -> Sampling:

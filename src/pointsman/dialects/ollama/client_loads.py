@@ -35,12 +35,13 @@ class LoadRequest(msgspec.Struct, frozen=True):
     """``keep_alive`` is raw JSON, seconds or a duration, where the client said how long the model shall stay."""
 
     model: str
+    route: OllamaRoute
     unload: bool = False
     keep_alive: msgspec.Raw | None = None
 
 
-def read_load(ask: Ask) -> LoadRequest | None:
-    """What is to be done with the model, or None for a request that has content.
+def read_load(ask: Ask, route: OllamaRoute) -> LoadRequest | None:
+    """What is to be done with the model, or None for a request to ``route`` that has content.
 
     Raises:
         Malformed: ``keep_alive`` is of a wrong type.
@@ -50,22 +51,22 @@ def read_load(ask: Ask) -> LoadRequest | None:
         return None
     keep_alive = fields.get("keep_alive")
     if keep_alive is None:
-        return LoadRequest(ask.model)
+        return LoadRequest(ask.model, route)
     said = decode_field("keep_alive", keep_alive, _decode_keep_alive)
     if isinstance(said, str) and not said.strip():
         raise Malformed("keep_alive must be a number of seconds or a duration such as 5m.", param="keep_alive")
     unload = said is not None and (_NO_TIME.fullmatch(said) is not None if isinstance(said, str) else said == 0)
-    return LoadRequest(ask.model, unload, None if said is None else keep_alive)
+    return LoadRequest(ask.model, route, unload, None if said is None else keep_alive)
 
 
-def write_load(load: LoadRequest, route: OllamaRoute, clock: Clock = SYSTEM_CLOCK) -> bytes:
+def write_load(load: LoadRequest, clock: Clock = SYSTEM_CLOCK) -> bytes:
     """The answer, once it is done: one object, streamed or not."""
-    if route == "embeddings":
+    if load.route == "embeddings":
         return _encode({"embedding": []})
-    if route == "embed":
+    if load.route == "embed":
         return _encode({"model": load.model, "embeddings": []})
     content: dict[str, object] = (
-        {"message": {"role": "assistant", "content": ""}} if route == "chat" else {"response": ""}
+        {"message": {"role": "assistant", "content": ""}} if load.route == "chat" else {"response": ""}
     )
     reason = "unload" if load.unload else "load"
     head = {"model": load.model, "created_at": rfc3339(clock.wall())}

@@ -14,6 +14,7 @@ import msgspec
 from pointsman.core.errors import Malformed
 from pointsman.core.upstream import Ask, Operation
 from pointsman.dialects.ollama.client_errors import write_error
+from pointsman.dialects.ollama.client_loads import OllamaRoute, read_load
 from pointsman.dialects.openai_fields import read_model
 from pointsman.wire.json_fields import decode_field, read_fields
 
@@ -29,6 +30,8 @@ _OF_COMPLETIONS: Final = ("raw", "template", "suffix")
 
 def _read_chat(body: bytes, operation: Operation, path_model: str | None) -> Ask:
     ask = _read_model(body, operation, path_model)
+    if _is_load(ask, "chat"):
+        return ask
     messages = ask.fields.get("messages")
     if messages is not None and memoryview(messages)[0] not in b"[n":
         raise Malformed("messages must be an array of messages.", param="messages")
@@ -39,15 +42,30 @@ def _read_chat(body: bytes, operation: Operation, path_model: str | None) -> Ask
 def _read_generate(body: bytes, operation: Operation, path_model: str | None) -> Ask:
     """A prompt is a chat of one turn, unless it is to be taken as it stands, or filled in."""
     ask = _read_model(body, operation, path_model)
+    if _is_load(ask, "generate"):
+        return ask
     as_it_stands = any(bytes(ask.fields[name]) not in _SAYS_NOTHING for name in _OF_COMPLETIONS if name in ask.fields)
-    ask.operation = Operation.COMPLETION if as_it_stands else Operation.CHAT
+    if as_it_stands:
+        ask.operation = Operation.OLLAMA_COMPLETION
     _read_generation(ask)
     return ask
 
 
 def _read_embed(body: bytes, operation: Operation, path_model: str | None) -> Ask:
     """Of both embedding routes; neither streams."""
-    return _read_model(body, operation, path_model)
+    ask = _read_model(body, operation, path_model)
+    _is_load(ask, "embed" if operation is Operation.OLLAMA_EMBED else "embeddings")
+    return ask
+
+
+def _is_load(ask: Ask, route: OllamaRoute) -> bool:
+    """Whether the request has no content, and so asks for the model to be loaded or unloaded."""
+    load = read_load(ask, route)
+    if load is None:
+        return False
+    ask.operation = Operation.OLLAMA_LOAD
+    ask.notes = load
+    return True
 
 
 class _OllamaDialect:
@@ -60,7 +78,7 @@ class _OllamaDialect:
 
 
 class OllamaChatDialect(_OllamaDialect):
-    """``/api/chat``. An ask without messages is for :func:`.client_loads.read_load`."""
+    """``/api/chat``."""
 
     __slots__ = ()
 
@@ -70,7 +88,7 @@ class OllamaChatDialect(_OllamaDialect):
 
 
 class OllamaGenerateDialect(_OllamaDialect):
-    """``/api/generate``. Whether an ask is a chat or a completion is decided by its fields, not by its route."""
+    """``/api/generate``: a chat or a completion, which its fields decide."""
 
     __slots__ = ()
 

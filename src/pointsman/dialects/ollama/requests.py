@@ -16,12 +16,19 @@ import msgspec
 
 from pointsman.core.call import Call, CompletionCall, EmbeddingCall, Reasoning, ResponseFormat, Sampling, Tool
 from pointsman.core.errors import Unsupported
+from pointsman.dialects.ollama.client_loads import LoadRequest
 from pointsman.dialects.ollama.knobs import OPTIONS
 from pointsman.dialects.ollama.messages import write_messages
 from pointsman.dialects.ollama.types import OllamaTarget, ToolDefinition, ToolFunction
 from pointsman.wire.json_fields import decode_field
 
-__all__ = ["asked_num_ctx", "write_completion_request", "write_embedding_request", "write_request"]
+__all__ = [
+    "asked_num_ctx",
+    "write_completion_request",
+    "write_embedding_request",
+    "write_load_request",
+    "write_request",
+]
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_options: Final = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
@@ -111,6 +118,20 @@ def write_embedding_request(call: EmbeddingCall, target: OllamaTarget) -> bytes:
         "truncate": False,
         "keep_alive": call.extra.get("keep_alive", target.keep_alive),
         "options": _write_options(Sampling(), call.extra, target) or None,
+    }
+    return _encode_said(fields)
+
+
+def write_load_request(load: LoadRequest, target: OllamaTarget) -> bytes:
+    """The body for the route that ``load`` names: no content, and for how long the model shall stay."""
+    embeds = load.route in {"embed", "embeddings"}
+    fields: dict[str, object] = {
+        "model": target.model,
+        "messages": [] if load.route == "chat" else None,
+        "input": [] if embeds else None,
+        "stream": None if embeds else False,
+        "keep_alive": target.keep_alive if load.keep_alive is None else load.keep_alive,
+        "options": None if load.unload else _write_options(Sampling(), {}, target) or None,
     }
     return _encode_said(fields)
 

@@ -27,7 +27,7 @@ from pointsman.core.events import (
 )
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_chat.errors import read_error, write_stream_error
-from pointsman.dialects.openai_chat.types import Chunk, ChunkChoice, MessageDelta, ThinkingBlock
+from pointsman.dialects.openai_chat.types import Chunk, ChunkChoice, ContentPiece, MessageDelta, ThinkingBlock
 from pointsman.dialects.openai_chat.types import ToolCallDelta as WireToolCall
 from pointsman.dialects.openai_usage import read_usage, write_usage
 
@@ -37,6 +37,8 @@ _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Chunk).decode
 
 _TIME_MAX: Final = 2**53
+_NO_ID: Final = "null"
+"""What Mistral calls a tool call without an id."""
 _DONE: Final = b"data: [DONE]\n\n"
 _EMPTY: Final = b'{"role":"assistant","content":""}'
 _NULL: Final = b'{"role":"assistant","content":null}'
@@ -44,6 +46,7 @@ _NULL: Final = b'{"role":"assistant","content":null}'
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop",
     "length": "length",
+    "model_length": "length",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
@@ -211,7 +214,7 @@ class StreamReader:
 
     Copes with what servers of this dialect do: usage on any chunk or on every one; the same index for several
     tool calls (told apart by their ids); calls without an id; ``stop`` where there were tool calls; an error
-    object in the stream; a first chunk without choices (Azure).
+    object in the stream; a first chunk without choices (Azure); content as a list (Mistral).
 
     Args:
         whole: The one frame is a whole answer, which needs no end to be complete.
@@ -298,7 +301,9 @@ class StreamReader:
         if thinking:
             events.append(ThinkingDelta(thinking, index))
         events += [ThinkingSigned(block.signature, index) for block in delta.thinking_blocks or () if block.signature]
-        if delta.content:
+        if isinstance(delta.content, list):
+            _read_pieces(delta.content, index, events)
+        elif delta.content:
             events.append(TextDelta(delta.content, index))
         if delta.refusal:
             events.append(RefusalDelta(delta.refusal, index))
@@ -313,8 +318,9 @@ class StreamReader:
         choice = self._choices[index]
         key = position if wire.index is None else wire.index
         call = choice.calls.get(key)
-        if call is None or (wire.id and call.id != wire.id):
-            call = choice.calls[key] = _OpenCall(wire.id or self._new_id("call_"))
+        call_id = None if wire.id == _NO_ID else wire.id
+        if call is None or (call_id and call.id != call_id):
+            call = choice.calls[key] = _OpenCall(call_id or self._new_id("call_"))
         function = wire.function
         if function is None:
             return
@@ -329,3 +335,16 @@ class StreamReader:
             arguments = call.waiting + arguments
         if arguments:
             events.append(ToolCallDelta(call.slot, arguments, index))
+
+
+def _read_pieces(pieces: Iterable[ContentPiece], index: int, events: list[Event]) -> None:
+    """The events of content that is a list; what is neither text nor thought (a reference) is passed over."""
+    for piece in pieces:
+        thoughts = piece.thinking
+        thought = thoughts if isinstance(thoughts, str) else "".join(part.text or "" for part in thoughts or ())
+        if thought:
+            events.append(ThinkingDelta(thought, index))
+        if piece.signature:
+            events.append(ThinkingSigned(piece.signature, index))
+        if piece.text:
+            events.append(TextDelta(piece.text, index))

@@ -23,6 +23,7 @@ __all__ = [
     "ChatRequest",
     "Chunk",
     "ChunkChoice",
+    "ContentPiece",
     "DeveloperMessage",
     "Effort",
     "FileFields",
@@ -327,10 +328,19 @@ class ToolCallDelta(msgspec.Struct):
     function: FunctionDelta | None = None
 
 
+class ContentPiece(msgspec.Struct):
+    """A piece of an answer's content, for servers that give a list of them (Mistral, with the model's thoughts)."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: list[ContentPiece] | str | None = None
+    signature: str | None = None
+
+
 class MessageDelta(msgspec.Struct):
     """``delta`` of a chunk, or ``message`` of a whole answer."""
 
-    content: str | None = None
+    content: str | list[ContentPiece] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None

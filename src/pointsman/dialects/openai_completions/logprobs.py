@@ -1,4 +1,4 @@
-"""Log probabilities in the form of legacy completions, made of the form that events carry."""
+"""Log probabilities in the form of legacy completions, made of the form that events carry, and the other way."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Final
 
 import msgspec
 
-from pointsman.dialects.openai_completions.types import TokenLogprob
+from pointsman.dialects.openai_completions.types import ListedLogprobs, TokenLogprob, TopLogprob
 
-__all__ = ["TextLogprobs", "write_logprobs"]
+__all__ = ["TextLogprobs", "read_logprobs", "write_logprobs"]
 
+_encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(list[TokenLogprob]).decode
 
 
@@ -34,3 +35,18 @@ def write_logprobs(arrays: Iterable[msgspec.Raw], offset: int = 0) -> TextLogpro
             written.text_offset.append(offset)
             offset += len(token.token)
     return written
+
+
+def read_logprobs(listed: ListedLogprobs) -> msgspec.Raw | None:
+    """The log probabilities of some tokens in the form that events carry; None for none.
+
+    The first token of an echoed prompt has none, and is left out.
+    """
+    tops = listed.top_logprobs or []
+    tokens = []
+    for position, (token, logprob) in enumerate(zip(listed.tokens or (), listed.token_logprobs or (), strict=False)):
+        if logprob is None:
+            continue
+        top = (tops[position] if position < len(tops) else None) or {}
+        tokens.append(TokenLogprob(token, logprob, [TopLogprob(other, value) for other, value in top.items()]))
+    return msgspec.Raw(_encode(tokens)) if tokens else None

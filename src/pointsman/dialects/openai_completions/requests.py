@@ -1,4 +1,4 @@
-"""Legacy completion requests, read from a client."""
+"""Legacy completion requests: read from a client, written for an upstream."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ import msgspec
 
 from pointsman.core.call import CompletionCall, Sampling
 from pointsman.core.errors import Malformed, Unsupported
-from pointsman.dialects.openai_completions.types import CompletionRequest
+from pointsman.dialects.openai_completions.types import CompletionRequest, StreamOptions
 from pointsman.dialects.openai_fields import demand_model_name, read_stop
 from pointsman.wire.json_fields import read_body, read_fields
 
-__all__ = ["read_request"]
+__all__ = ["read_request", "write_request"]
 
+_encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(CompletionRequest).decode
 
 _NULL: Final = msgspec.Raw(b"null")
 _KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(CompletionRequest))
+_SAME_NAME: Final = (
+    "temperature", "top_p", "top_k", "min_p", "seed", "presence_penalty", "frequency_penalty", "max_tokens", "n",
+    "stop", "logit_bias",
+)  # fmt: skip
+"""Fields of :class:`~pointsman.core.call.Sampling` that have the same name here."""
 
 
 def read_request(body: bytes, model: str | None = None) -> CompletionCall:
@@ -76,3 +82,22 @@ def _read_sampling(request: CompletionRequest, fields: dict[str, msgspec.Raw]) -
         top_logprobs=request.logprobs,
         logit_bias=None if request.logit_bias is None else fields["logit_bias"],
     )
+
+
+def write_request(call: CompletionCall, model: str) -> bytes:
+    """The request for an upstream, which is asked for the counts of a stream in any case."""
+    sampling = call.sampling
+    logprobs = sampling.top_logprobs or 0 if sampling.logprobs else None
+    fields: dict[str, object] = {
+        "model": model,
+        "prompt": call.prompts[0] if len(call.prompts) == 1 else call.prompts,
+        "suffix": call.suffix,
+        "echo": call.echo or None,
+        "stream": call.stream or None,
+        "stream_options": StreamOptions(include_usage=True) if call.stream else None,
+        **{name: getattr(sampling, name) for name in _SAME_NAME},
+        "logprobs": logprobs,
+        "user": call.user,
+    }
+    said = {name: value for name, value in fields.items() if value is not None}
+    return _encode(said | {name: raw for name, raw in call.extra.items() if name not in said})

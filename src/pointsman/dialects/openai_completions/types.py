@@ -7,8 +7,9 @@ from typing import Annotated
 import msgspec
 
 from pointsman.dialects.openai_fields import CHOICES_MAX
+from pointsman.dialects.openai_usage import WireUsage
 
-__all__ = ["CompletionRequest", "StreamOptions", "TokenLogprob", "TopLogprob"]
+__all__ = ["Chunk", "ChunkChoice", "CompletionRequest", "ListedLogprobs", "StreamOptions", "TokenLogprob", "TopLogprob"]
 
 
 class StreamOptions(msgspec.Struct):
@@ -60,3 +61,31 @@ class TokenLogprob(msgspec.Struct):
     token: str
     logprob: float
     top_logprobs: list[TopLogprob] | None = None
+
+
+class ListedLogprobs(msgspec.Struct):
+    """``logprobs`` of a choice as an upstream sends it; the lists run in parallel."""
+
+    tokens: list[str] | None = None
+    token_logprobs: list[float | None] | None = None
+    top_logprobs: list[dict[str, float] | None] | None = None
+
+
+class ChunkChoice(msgspec.Struct):
+    """A choice of an answer, or a piece of it."""
+
+    index: int = 0
+    text: str | None = None
+    finish_reason: str | None = None
+    logprobs: ListedLogprobs | None = None
+
+
+class Chunk(msgspec.Struct):
+    """A whole answer, or a piece of one. ``error`` is there in place of an answer."""
+
+    id: str | None = None
+    created: float | None = None
+    model: str | None = None
+    choices: list[ChunkChoice] | None = None
+    usage: WireUsage | None = None
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET

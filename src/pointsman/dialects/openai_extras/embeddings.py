@@ -1,4 +1,4 @@
-"""Embeddings, client side: https://platform.openai.com/docs/api-reference/embeddings."""
+"""Embeddings, both sides: https://platform.openai.com/docs/api-reference/embeddings."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from pointsman.core.call import EmbeddingCall
-from pointsman.core.errors import Malformed
+from pointsman.core.errors import Broken, Malformed
 from pointsman.core.reply import Embeddings
-from pointsman.core.usage import Usage
+from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_fields import demand_model_name
+from pointsman.dialects.openai_usage import WireUsage, read_usage
 from pointsman.wire.json_fields import read_body, read_fields
 
-__all__ = ["EmbeddingRequest", "read_request", "write_reply"]
+__all__ = ["EmbeddingRequest", "read_reply", "read_request", "write_reply", "write_request"]
 
 _Tokens = Annotated[list[int], msgspec.Meta(min_length=1)]
 
@@ -32,7 +33,19 @@ class EmbeddingRequest(msgspec.Struct, kw_only=True):
     user: str | None = None
 
 
+class _Vector(msgspec.Struct):
+    embedding: list[float] | str
+    index: int | None = None
+
+
+class _Answer(msgspec.Struct):
+    data: list[_Vector]
+    model: str | None = None
+    usage: WireUsage | None = None
+
+
 _decode: Final = msgspec.json.Decoder(EmbeddingRequest).decode
+_decode_answer: Final = msgspec.json.Decoder(_Answer).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = msgspec.Raw(b"null")
@@ -103,3 +116,45 @@ def _base64(vector: Sequence[float]) -> str:
 
 def _write_usage(usage: Usage) -> dict[str, int]:
     return {"prompt_tokens": usage.prompt, "total_tokens": usage.prompt}
+
+
+def write_request(call: EmbeddingCall, model: str) -> bytes:
+    """The request for an upstream, which is asked for numbers: some servers know no ``base64``."""
+    fields: dict[str, object] = {"model": model, "input": call.inputs, "encoding_format": "float"}
+    if call.dimensions is not None:
+        fields["dimensions"] = call.dimensions
+    if call.user is not None:
+        fields["user"] = call.user
+    return _encode(fields | {name: raw for name, raw in call.extra.items() if name not in _KNOWN})
+
+
+def read_reply(body: bytes, count: int) -> Embeddings:
+    """An upstream's answer to ``count`` inputs.
+
+    Raises:
+        Broken: the body cannot be read, or has another number of vectors.
+    """
+    try:
+        answer = _decode_answer(body)
+        vectors = tuple(_numbers(one.embedding) for one in _in_order(answer.data))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+        raise Broken("The upstream's answer is not a list of embeddings.") from None
+    if len(vectors) != count:
+        raise Broken(f"The upstream answered {count} inputs with {len(vectors)} embeddings.")
+    return Embeddings(answer.model or "", vectors, read_usage(answer.usage) or NO_USAGE)
+
+
+def _in_order(vectors: list[_Vector]) -> list[_Vector]:
+    if any(one.index is None for one in vectors):
+        return vectors
+    return sorted(vectors, key=lambda one: one.index or 0)
+
+
+def _numbers(vector: list[float] | str) -> tuple[float, ...]:
+    """A vector's numbers; some servers answer in base64 whatever they were asked for."""
+    if not isinstance(vector, str):
+        return tuple(vector)
+    numbers = array("f", base64.b64decode(vector, validate=True))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return tuple(numbers)

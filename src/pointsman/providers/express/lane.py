@@ -8,6 +8,7 @@ import msgspec
 
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
+from pointsman.providers.fitting import Fitting
 
 __all__ = ["ExpressLane"]
 
@@ -25,12 +26,13 @@ class ExpressLane:
     """See :class:`pointsman.core.upstream.Lane`.
 
     The body is re-encoded from its top-level fields, each once and otherwise untouched, so that fields nobody
-    knows survive and no second ``model`` can hide behind the first.
+    knows survive and no second ``model`` can hide behind the first. ``fitting`` is for services with habits.
     """
 
     prepares = False
 
-    def __init__(self, deployment: Deployment, operation: Operation) -> None:
+    def __init__(self, deployment: Deployment, operation: Operation, fitting: Fitting | None = None) -> None:
+        self._fitting = fitting
         self._path = _PATHS[operation]
         self._model = msgspec.Raw(_encode(deployment.model))
         self._pinned = dict(deployment.pinned)
@@ -50,6 +52,8 @@ class ExpressLane:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
         for name in self._dropped:
             fields.pop(name, None)
+        if self._fitting is not None:
+            return Outbound(self._path, self._fitting.write(fields))
         return Outbound(self._path, _encode(fields))
 
     def answer(self, ask: Ask) -> ExpressAnswer:

@@ -34,11 +34,16 @@ class _CompletionDetails(msgspec.Struct):
 
 
 class UsageWire(msgspec.Struct):
-    """``usage`` as OpenAI-compatible servers send it."""
+    """``usage`` as OpenAI-compatible servers send it.
+
+    ``prompt_cache_hit_tokens`` is DeepSeek's word for cached tokens, ``cached_tokens`` Moonshot's.
+    """
 
     prompt_tokens: _Count | None = None
     completion_tokens: _Count | None = None
     total_tokens: _Count | None = None
+    prompt_cache_hit_tokens: _Count | None = None
+    cached_tokens: _Count | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
@@ -62,21 +67,27 @@ class ReplyMeter(msgspec.Struct):
 
 
 def read_usage(wire: UsageWire | None) -> Usage | None:
-    """The counts, or None where the upstream gave none."""
+    """The counts, or None where the upstream gave none.
+
+    xAI counts reasoning beside the completion; where the sum says so it is put into it, as everywhere else.
+    """
     if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
         return None
     prompt = wire.prompt_tokens or 0
     completion = wire.completion_tokens or 0
     details = wire.prompt_tokens_details
     output = wire.completion_tokens_details
-    if details is None and output is None:
+    cached = wire.prompt_cache_hit_tokens or wire.cached_tokens or 0
+    if details is None and output is None and not cached:
         return Usage(prompt, completion, source="measured")
+    reasoning = (output.reasoning_tokens or 0) if output else 0
+    beside = wire.total_tokens == prompt + completion + reasoning
     return Usage(
         prompt=prompt,
-        completion=completion,
-        cached=(details.cached_tokens or 0) if details else 0,
+        completion=completion + reasoning if beside else completion,
+        cached=(details.cached_tokens if details else None) or cached,
         cache_write=(details.cache_creation_tokens or 0) if details else 0,
-        reasoning=(output.reasoning_tokens or 0) if output else 0,
+        reasoning=reasoning,
         audio_input=(details.audio_tokens or 0) if details else 0,
         audio_output=(output.audio_tokens or 0) if output else 0,
         source="measured",

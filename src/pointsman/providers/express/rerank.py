@@ -78,7 +78,7 @@ class VoyageAnswer(ExtrasAnswer):
 def rerank_path(deployment: Deployment) -> bytes:
     """Where a service ranks, below its ``api_base``; Cohere's usual address has no version in it."""
     has_version = urlsplit(deployment.api_base).path.strip("/")
-    return b"/v2/rerank" if deployment.provider == "cohere" and not has_version else b"/rerank"
+    return b"/v2/rerank" if deployment.provider.startswith("cohere") and not has_version else b"/rerank"
 
 
 def voyage_fields(fields: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:

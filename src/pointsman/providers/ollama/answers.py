@@ -7,15 +7,16 @@ from collections.abc import Callable
 import msgspec
 
 from pointsman.core.errors import Broken, GatewayError, UpstreamFailed
-from pointsman.core.reply import Embeddings, Reply, fold
+from pointsman.core.reply import Reply, fold
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.dialects.ollama.client_loads import LoadRequest, write_load
 from pointsman.dialects.ollama.errors import read_error
 from pointsman.providers.ollama.context import truncation_warning
 from pointsman.providers.translated import Reading, TranslatedAnswer, Writing
 from pointsman.providers.translated.sides import EventReader
 from pointsman.wire.ndjson import LineSplitter
 
-__all__ = ["EmbeddingAnswer", "OnTruncation", "Sent", "TextAnswer"]
+__all__ = ["LoadAnswer", "OnTruncation", "Sent", "TextAnswer"]
 
 OnTruncation = Callable[[str, int, int], None]
 """Told a deployment's id, the tokens sent (estimated) and the tokens counted, when a prompt may have been cut."""
@@ -66,24 +67,17 @@ def _read_whole(body: bytes, reader: EventReader) -> Reply:
     return fold([*reader.feed(body.strip()), *reader.end()])
 
 
-class EmbeddingAnswer:
-    """See :class:`pointsman.core.upstream.Answer`; embeddings are never streamed."""
+class LoadAnswer:
+    """See :class:`pointsman.core.upstream.Answer`; what Ollama says once it has loaded, or unloaded, a model."""
 
-    __slots__ = ("_read_reply", "_sent", "_write_reply", "content_type", "error", "usage")
+    __slots__ = ("_load", "_sent", "content_type", "error", "usage")
 
-    def __init__(
-        self,
-        sent: Sent,
-        *,
-        read_reply: Callable[[bytes], Embeddings],
-        write_reply: Callable[[Embeddings], bytes],
-    ) -> None:
+    def __init__(self, sent: Sent, load: LoadRequest) -> None:
         self.content_type = b""
         self.usage: Usage = NO_USAGE
         self.error: GatewayError | None = None
         self._sent = sent
-        self._read_reply = read_reply
-        self._write_reply = write_reply
+        self._load = load
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """See the protocol."""
@@ -93,27 +87,20 @@ class EmbeddingAnswer:
         return error
 
     def whole(self, body: bytes) -> bytes:
-        """See the protocol."""
-        embeddings = self._read_reply(body)
-        self._settle(embeddings.usage)
-        return self._write_reply(msgspec.structs.replace(embeddings, usage=self.usage))
+        """See the protocol. There is nothing in it that the client does not know."""
+        return write_load(self._load)
 
     def feed(self, data: bytes) -> bytes:
         """See the protocol."""
-        raise Broken("Embeddings are not streamed.")
+        raise Broken("Nothing is streamed when a model is loaded.")
 
     def end(self) -> bytes:
         """See the protocol."""
-        raise Broken("Embeddings are not streamed.")
+        raise Broken("Nothing is streamed when a model is loaded.")
 
     def failed(self, error: GatewayError) -> bytes:
         """See the protocol; there is no stream to tell of it."""
         return b""
 
     def cut(self) -> None:
-        """See the protocol."""
-        if self.usage.source == "none":
-            self._settle(NO_USAGE)
-
-    def _settle(self, usage: Usage) -> None:
-        self.usage = Usage(self._sent.prompt_tokens, source="estimated") if usage.source == "none" else usage
+        """See the protocol; nothing was counted."""

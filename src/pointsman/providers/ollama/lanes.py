@@ -1,8 +1,7 @@
-"""The lanes from OpenAI's dialects to a model of Ollama, over its native API."""
+"""The lanes from any client dialect to a model of Ollama, over its native API."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final, TypeVar
 
 import msgspec
@@ -18,18 +17,14 @@ from pointsman.dialects.ollama.requests import (
     asked_num_ctx,
     write_completion_request,
     write_embedding_request,
+    write_load_request,
     write_request,
 )
 from pointsman.dialects.ollama.streams import StreamReader
 from pointsman.dialects.ollama.types import OllamaTarget
-from pointsman.dialects.openai_completions.replies import write_reply as write_completion_reply
-from pointsman.dialects.openai_completions.requests import read_request as read_completion_request
-from pointsman.dialects.openai_completions.streams import StreamWriter as CompletionWriter
-from pointsman.dialects.openai_extras.embeddings import read_request as read_embedding_request
-from pointsman.dialects.openai_extras.embeddings import write_reply as write_embeddings
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.ollama.abilities import demand_chat_abilities, demand_completion_abilities, wants_thinking
-from pointsman.providers.ollama.answers import EmbeddingAnswer, OnTruncation, Sent, TextAnswer
+from pointsman.providers.ollama.answers import LoadAnswer, OnTruncation, Sent, TextAnswer
 from pointsman.providers.ollama.context import (
     OUTPUT_ROOM,
     THINKING_ROOM,
@@ -39,25 +34,40 @@ from pointsman.providers.ollama.context import (
 )
 from pointsman.providers.ollama.control import OllamaFacts
 from pointsman.providers.ollama.facts import OllamaFactsCache, key_of
-from pointsman.providers.ollama.prompt import Estimate, chat_tokens, completion_tokens, embedding_tokens
-from pointsman.providers.translated import ClientSide, Writing, read_call
+from pointsman.providers.prompt import Estimate, chat_tokens, completion_tokens, embedding_tokens
+from pointsman.providers.translated import (
+    CLIENTS,
+    COMPLETION_CLIENTS,
+    EMBEDDING_CLIENTS,
+    ClientSide,
+    CompletionClient,
+    EmbeddingAnswer,
+    EmbeddingClient,
+    EmbeddingReading,
+    read_call,
+    read_completion_call,
+    read_embedding_call,
+    read_load_request,
+)
 from pointsman.providers.translated.defaults import NOT_THE_OPERATORS, read_defaults, with_defaults
 from pointsman.providers.translated.images import has_remote_images, inline_remote_images
 from pointsman.providers.translated.tools import demand_known_tools
 from pointsman.wire.json_fields import decode_field
 
-__all__ = ["ChatLane", "CompletionLane", "EmbeddingLane", "OllamaServices", "ollama_lane"]
+__all__ = ["ChatLane", "CompletionLane", "EmbeddingLane", "LoadLane", "OllamaServices", "ollama_lane"]
 
 _EMBEDDING_DOUBT: Final = 1.5
 """Embedding texts are often cut to the model's length by a tokenizer nearer to its own than our estimate is."""
 
 _NO_FACTS: Final = OllamaFacts()
-_NULL: Final = msgspec.Raw(b"null")
+_LOAD_PATHS: Final = {
+    "chat": b"/api/chat",
+    "generate": b"/api/generate",
+    "embed": b"/api/embed",
+    "embeddings": b"/api/embed",
+}
 
-_encode: Final = msgspec.json.Encoder().encode
-_decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_count: Final = msgspec.json.Decoder(int | None).decode
-_decode_word: Final = msgspec.json.Decoder(str | None).decode
 
 AnyCall = TypeVar("AnyCall", Call, CompletionCall, EmbeddingCall)
 
@@ -108,11 +118,9 @@ class _OllamaLane:
     def _facts(self) -> OllamaFacts:
         return self._services.facts.recall(self._deployment) or _NO_FACTS
 
-    def _body(self, ask: Ask) -> bytes:
+    def _with_defaults(self, ask: Ask) -> Ask:
         """The request with the operator's fields where the client said nothing."""
-        fields = {**self._defaults, **ask.fields}
-        fields["model"] = msgspec.Raw(_encode(ask.model))
-        return _encode(fields)
+        return msgspec.structs.replace(ask, fields={**self._defaults, **ask.fields})
 
     def _target(self, call: AnyCall, need: ContextNeed, facts: OllamaFacts) -> OllamaTarget:
         """Size the context window.
@@ -185,13 +193,18 @@ class ChatLane(_OllamaLane):
 
 
 class CompletionLane(_OllamaLane):
-    """OpenAI's legacy completions over ``/api/generate``; see :class:`pointsman.core.upstream.Lane`."""
+    """Any dialect of completions over ``/api/generate``; see :class:`pointsman.core.upstream.Lane`."""
+
+    def __init__(self, deployment: Deployment, services: OllamaServices, client: CompletionClient) -> None:
+        super().__init__(deployment, services)
+        self._client = client
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol. ``ask.prompt_estimate`` becomes the finer one that the window was sized by."""
         deployment, facts = self._deployment, self._facts()
+        ask.notes = whole = read_completion_call(self._client, self._with_defaults(ask))
         call = refuse_or_drop_completion(
-            read_completion_request(self._body(ask)),
+            whole,
             drop_params=deployment.drop_params,
             additional=deployment.additional_drop_params,
         )
@@ -202,22 +215,24 @@ class CompletionLane(_OllamaLane):
 
     def answer(self, ask: Ask) -> Answer:
         """See the protocol."""
-        call = CompletionCall(ask.model, (), stream=ask.stream, include_usage=ask.include_usage)
         reader = StreamReader(self._deployment.model, id_prefix="cmpl-")
-        writing = Writing(CompletionWriter(call), lambda reply: write_completion_reply(reply, call))
+        writing = self._client.writing(read_completion_call(self._client, ask))
         return TextAnswer(self._sent(ask), self._services.on_truncation, reader, writing)
 
 
 class EmbeddingLane(_OllamaLane):
-    """OpenAI's embeddings over ``/api/embed``; see :class:`pointsman.core.upstream.Lane`."""
+    """Any dialect of embeddings over ``/api/embed``; see :class:`pointsman.core.upstream.Lane`."""
+
+    def __init__(self, deployment: Deployment, services: OllamaServices, client: EmbeddingClient) -> None:
+        super().__init__(deployment, services)
+        self._client = client
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol. ``ask.prompt_estimate`` becomes the finer one, of all inputs together."""
-        if ask.stream:
-            raise Unsupported("Embeddings cannot be streamed.", param="stream")
         deployment, facts = self._deployment, self._facts()
+        ask.notes = whole = read_embedding_call(self._client, self._with_defaults(ask))
         call = refuse_or_drop_embedding(
-            read_embedding_request(self._body(ask)),
+            whole,
             drop_params=deployment.drop_params,
             additional=deployment.additional_drop_params,
         )
@@ -227,33 +242,43 @@ class EmbeddingLane(_OllamaLane):
 
     def answer(self, ask: Ask) -> Answer:
         """See the protocol."""
-        fields = ask.fields
-        given = fields.get("input", _NULL)
-        count = len(_decode_items(given)) if bytes(given).startswith(b"[") else 1
-        encoding = decode_field("encoding_format", fields.get("encoding_format", _NULL), _decode_word)
-        call = EmbeddingCall(ask.model, (), encoding="base64" if encoding == "base64" else "float")
-        return EmbeddingAnswer(
-            self._sent(ask),
-            read_reply=lambda body: read_embeddings(body, count),
-            write_reply=lambda embeddings: write_embeddings(embeddings, call),
-        )
+        call = read_embedding_call(self._client, ask)
+        sent, count = self._sent(ask), len(call.inputs)
+        reading = EmbeddingReading(lambda body: read_embeddings(body, count), sent.error)
+        return EmbeddingAnswer(reading, lambda found: self._client.write(found, call), sent.prompt_tokens)
 
 
-def ollama_lane(
-    operation: Operation, deployment: Deployment, services: OllamaServices, clients: Mapping[Operation, ClientSide]
-) -> Lane:
-    """The lane for ``operation`` to a deployment on Ollama; ``clients`` are those that have conversations.
+class LoadLane(_OllamaLane):
+    """Has the model loaded or unloaded, as Ollama's own clients ask for; see :class:`pointsman.core.upstream.Lane`.
+
+    It is loaded with the window that the next request will have, lest that one has it loaded again.
+    """
+
+    def write(self, ask: Ask) -> Outbound:
+        """See the protocol."""
+        load = read_load_request(ask)
+        target = self._target(Call(ask.model, ()), ContextNeed(0, output=0), self._facts())
+        return Outbound(_LOAD_PATHS[load.route], write_load_request(load, target))
+
+    def answer(self, ask: Ask) -> Answer:
+        """See the protocol."""
+        return LoadAnswer(self._sent(ask), read_load_request(ask))
+
+
+def ollama_lane(operation: Operation, deployment: Deployment, services: OllamaServices) -> Lane:
+    """The lane for ``operation`` to a deployment on Ollama.
 
     Raises:
         Unsupported: Ollama has nothing for this operation.
     """
-    client = clients.get(operation)
-    if client is not None:
-        return ChatLane(deployment, services, client)
-    if operation is Operation.COMPLETION:
-        return CompletionLane(deployment, services)
-    if operation is Operation.EMBEDDING:
-        return EmbeddingLane(deployment, services)
+    if operation in CLIENTS:
+        return ChatLane(deployment, services, CLIENTS[operation])
+    if operation in COMPLETION_CLIENTS:
+        return CompletionLane(deployment, services, COMPLETION_CLIENTS[operation])
+    if operation in EMBEDDING_CLIENTS:
+        return EmbeddingLane(deployment, services, EMBEDDING_CLIENTS[operation])
+    if operation is Operation.OLLAMA_LOAD:
+        return LoadLane(deployment, services)
     raise Unsupported(f"Ollama does not serve {operation.value}.", hint="Choose another model.", param="model")
 
 

@@ -14,12 +14,17 @@ from pointsman.dialects.ollama.client_requests import read_chat_request, read_ge
 from pointsman.dialects.ollama.dialect import OllamaChatDialect, OllamaEmbedDialect, OllamaGenerateDialect
 
 DIALECTS: list[ClientDialect] = [OllamaChatDialect(), OllamaGenerateDialect(), OllamaEmbedDialect()]
+ROUTES = {
+    OllamaChatDialect: Operation.OLLAMA_CHAT,
+    OllamaGenerateDialect: Operation.OLLAMA_GENERATE,
+    OllamaEmbedDialect: Operation.OLLAMA_EMBED,
+}
 HI = [{"role": "user", "content": "Hi"}]
 
 
 def ask(dialect: Any = OllamaChatDialect, **fields: object) -> Ask:
     body = json.dumps({"model": "m", **fields}).encode()
-    found = dialect.read_ask(body, Operation.CHAT, None)
+    found = dialect.read_ask(body, ROUTES[dialect], None)
     assert isinstance(found, Ask)
     return found
 
@@ -56,17 +61,17 @@ def test_the_bound_is_the_one_that_counts_later(fields: dict[str, object], expec
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, Operation.CHAT),
-        ({"raw": False, "template": "", "suffix": None}, Operation.CHAT),
-        ({"raw": True}, Operation.COMPLETION),
-        ({"template": "{{.Prompt}}"}, Operation.COMPLETION),
-        ({"suffix": "end"}, Operation.COMPLETION),
+        ({}, Operation.OLLAMA_GENERATE),
+        ({"raw": False, "template": "", "suffix": None}, Operation.OLLAMA_GENERATE),
+        ({"raw": True}, Operation.OLLAMA_COMPLETION),
+        ({"template": "{{.Prompt}}"}, Operation.OLLAMA_COMPLETION),
+        ({"suffix": "end"}, Operation.OLLAMA_COMPLETION),
     ],
 )
 def test_what_generate_is_asked_for(fields: dict[str, object], expected: Operation) -> None:
     assert ask(OllamaGenerateDialect, prompt="Hi", **fields).operation is expected
     call = read_generate_request(json.dumps({"model": "m", "prompt": "Hi", **fields}).encode())
-    assert hasattr(call, "messages") == (expected is Operation.CHAT)
+    assert hasattr(call, "messages") == (expected is Operation.OLLAMA_GENERATE)
 
 
 def test_a_model_in_the_path_wins() -> None:
@@ -79,9 +84,9 @@ def test_a_model_in_the_path_wins() -> None:
         ({"model": ""}, "model"),
         ({"model": 7}, "model"),
         ({"messages": "Hi"}, "messages"),
-        ({"stream": "yes"}, "stream"),
-        ({"options": [1]}, "options"),
-        ({"options": {"num_predict": "many"}}, "options.num_predict"),
+        ({"messages": HI, "stream": "yes"}, "stream"),
+        ({"messages": HI, "options": [1]}, "options"),
+        ({"messages": HI, "options": {"num_predict": "many"}}, "options.num_predict"),
     ],
 )
 def test_what_is_wrong_is_named(fields: dict[str, object], param: str) -> None:

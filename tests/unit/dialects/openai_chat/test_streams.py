@@ -374,3 +374,27 @@ def test_a_streamed_word_costs_microseconds() -> None:
     for _ in range(2000):
         writer.write(reader.feed(line))
     assert (time.process_time() - started) / 2000 < 60e-6
+
+
+def test_content_may_be_a_list_with_the_models_thoughts() -> None:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}, {"type": "text", "text": "."}]}
+    reference = {"type": "reference", "reference_ids": [1]}
+    events = read(
+        chunk({"role": "assistant", "content": [thought]}),
+        chunk({"content": [{"type": "thinking", "thinking": "!", "signature": "s"}, {"type": "text", "text": "Hi"}]}),
+        chunk({"content": [reference]}),
+        chunk({"content": " you"}, finish="model_length"),
+    )
+    assert events[1:] == [
+        ThinkingDelta("Hm."), ThinkingDelta("!"), ThinkingSigned("s"), TextDelta("Hi"), TextDelta(" you"),
+        Finished("length"),
+    ]  # fmt: skip
+
+
+def test_a_call_whose_id_is_the_word_null_has_none() -> None:
+    first = {"index": 0, "id": "abcdefghi", "function": {"name": "f", "arguments": "{"}}
+    more = {"index": 0, "id": "null", "function": {"name": "", "arguments": "}"}}
+    events = read(chunk({"tool_calls": [first]}), chunk({"tool_calls": [more]}, finish="tool_calls"))
+    assert events[1:] == [
+        ToolCallStarted(0, "abcdefghi", "f"), ToolCallDelta(0, "{"), ToolCallDelta(0, "}"), Finished("tool_calls"),
+    ]  # fmt: skip

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 
 from pointsman.core.call import EmbeddingCall
-from pointsman.core.errors import Malformed
+from pointsman.core.errors import Broken, Malformed
 from pointsman.core.reply import Embeddings
 from pointsman.core.usage import Usage
-from pointsman.dialects.openai_extras.embeddings import read_request, write_reply
+from pointsman.dialects.openai_extras.embeddings import read_reply, read_request, write_reply, write_request
 
 
 def read(**fields: object) -> EmbeddingCall:
@@ -83,3 +83,45 @@ def test_a_big_endian_machine_turns_the_bytes_around(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "byteorder", "big")
     body = write_reply(Embeddings("up", ((1.0,),)), EmbeddingCall("m", ("a",), encoding="base64"))
     assert base64.b64decode(json.loads(body)["data"][0]["embedding"]) == struct.pack("<f", 1.0)[::-1]
+
+
+# -- towards an upstream ------------------------------------------------------------------------------------
+
+
+def test_an_upstream_is_asked_for_numbers_with_everything_that_was_said() -> None:
+    call = read(input=["a", "b"], dimensions=8, user="u", encoding_format="base64", truncation=True)
+    assert json.loads(write_request(call, "theirs")) == {
+        "model": "theirs", "input": ["a", "b"], "encoding_format": "float", "dimensions": 8, "user": "u",
+        "truncation": True,
+    }  # fmt: skip
+    assert json.loads(write_request(read(), "theirs")) == {
+        "model": "theirs",
+        "input": ["Hi"],
+        "encoding_format": "float",
+    }
+
+
+def reply(*vectors: object, **more: object) -> bytes:
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    return json.dumps({"object": "list", "data": data, "model": "theirs", **more}).encode()
+
+
+def test_an_answer_is_read_in_the_order_of_its_inputs() -> None:
+    body = json.loads(reply([1.0], [2.0], usage={"prompt_tokens": 3, "total_tokens": 3}))
+    body["data"].reverse()
+    found = read_reply(json.dumps(body).encode(), 2)
+    assert (found.vectors, found.usage) == (((1.0,), (2.0,)), Usage(3, source="measured"))
+
+
+def test_an_answer_in_base64_is_read_whatever_was_asked_for() -> None:
+    packed = base64.b64encode(struct.pack("<2f", 0.5, -1.0)).decode()
+    assert read_reply(reply(packed), 1).vectors == ((0.5, -1.0),)
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [(b"{", 1), (b"[]", 1), (reply([1.0]), 2), (reply("%%"), 1), (reply("AAA="), 1), (reply([None]), 1), (b"\xff", 1)],
+)
+def test_what_is_no_list_of_vectors_is_the_upstreams_fault(body: bytes, count: int) -> None:
+    with pytest.raises(Broken):
+        read_reply(body, count)

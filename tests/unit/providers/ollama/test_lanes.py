@@ -14,7 +14,6 @@ from pointsman.core.usage import Usage
 from pointsman.dialects.openai_fields import read_ask
 from pointsman.providers.media import FetchedImage, MediaFetcher
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
-from pointsman.providers.translated import CLIENTS
 from tests.unit.providers.scripted import FakeClock, ScriptedFetcher
 
 HOST = "127.0.0.1:11434"
@@ -47,7 +46,7 @@ class Bench:
         deployment = Deployment(
             "d1", "public", "ollama", "llama3.2", "ollama/llama3.2", f"http://{HOST}", FREE, **fields
         )
-        self.lane: Lane = ollama_lane(operation, deployment, services, CLIENTS)
+        self.lane: Lane = ollama_lane(operation, deployment, services)
 
     def show(self, capabilities: list[str] | None, context: int = 131_072, **more: Any) -> None:
         info = {"general.architecture": "llama", "llama.context_length": context}

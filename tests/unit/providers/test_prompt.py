@@ -4,7 +4,7 @@ import msgspec
 
 from pointsman.core.call import Call, CompletionCall, EmbeddingCall, Tool
 from pointsman.core.content import Image, Message, Text, Thinking, ToolCall, ToolResult
-from pointsman.providers.ollama.prompt import (
+from pointsman.providers.prompt import (
     TOKENS_PER_IMAGE,
     TOKENS_PER_MESSAGE,
     chat_tokens,
