@@ -84,7 +84,7 @@ def table(group: Iterable[ProviderOverview]) -> str:
 
 def address(one: ProviderOverview) -> str:
     """The usual address, and the variables that say another."""
-    usual = [f"`{one.address}`"] if one.address else []
+    usual = [f"`{one.address}`"] if one.address else [one.reached] if one.reached else []
     return "<br>".join([*usual, *(f"`{name}`" for name in variables(one.address_variables))]) or "`api_base` only"
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.upstreams import FakeOllama, FakeOpenAI
+from tests.upstreams import FakeBedrock, FakeOllama, FakeOpenAI
 
-__all__ = ["ollama_entry", "openai_entry"]
+__all__ = ["bedrock_entry", "ollama_entry", "openai_entry"]
 
 
 def openai_entry(
@@ -31,3 +31,9 @@ def ollama_entry(
         "litellm_params": {"model": f"ollama_chat/{model}", "api_base": base, **params},
     }
     return {**entry, "model_info": info} if info else entry
+
+
+def bedrock_entry(name: str, upstream: FakeBedrock, model: str, **params: Any) -> dict[str, Any]:
+    """A ``model_list`` entry that goes to Amazon Bedrock."""
+    fields = {"aws_bedrock_runtime_endpoint": upstream.url, "aws_region_name": upstream.region, **params}
+    return {"model_name": name, "litellm_params": {"model": f"bedrock/{model}", **fields}}

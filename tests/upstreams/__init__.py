@@ -6,6 +6,7 @@ Start with :mod:`tests.upstreams.openai_server` and :mod:`tests.upstreams.ollama
 
 from __future__ import annotations
 
+from tests.upstreams.bedrock_server import FakeBedrock
 from tests.upstreams.blackhole import Blackhole
 from tests.upstreams.gate import Gate
 from tests.upstreams.ollama_models import OllamaModel
@@ -15,4 +16,14 @@ from tests.upstreams.openai_server import FakeOpenAI
 from tests.upstreams.recorded import RecordedRequest
 from tests.upstreams.reply import Reply
 
-__all__ = ["Blackhole", "FakeOllama", "FakeOpenAI", "Gate", "OllamaModel", "RecordedRequest", "Reply", "Turn"]
+__all__ = [
+    "Blackhole",
+    "FakeBedrock",
+    "FakeOllama",
+    "FakeOpenAI",
+    "Gate",
+    "OllamaModel",
+    "RecordedRequest",
+    "Reply",
+    "Turn",
+]

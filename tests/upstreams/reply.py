@@ -141,7 +141,7 @@ class Reply(msgspec.Struct, frozen=True):
 
     @classmethod
     def chunked(
-        cls, kind: str, blocks: Sequence[bytes], gap_seconds: float, headers: Mapping[str, str] | None
+        cls, kind: str, blocks: Sequence[bytes], gap_seconds: float = 0.0, headers: Mapping[str, str] | None = None
     ) -> Reply:
         """These blocks, each as one chunk of a body of this content type."""
         fields = {"Content-Type": kind, "Transfer-Encoding": "chunked", **(headers or {})}

@@ -8,9 +8,12 @@ from typing import Final
 from pointsman.config.sections import LiteLLMParams
 from pointsman.core.access import Access, AwsAccess, AzureAccess, GoogleAccess
 from pointsman.core.secret import Secret
+from pointsman.providers.azure import azure_key_header
+from pointsman.providers.bedrock import AwsSurroundings, names_place, profile_region, runtime_base
+from pointsman.providers.google import demand_location, vertex_base
 from pointsman.providers.registry import Provider
 
-__all__ = ["read_access"]
+__all__ = ["key_header", "names_cloud_place", "read_access", "usual_base"]
 
 _Environment = Mapping[str, str]
 
@@ -24,6 +27,23 @@ def read_access(params: LiteLLMParams, provider: Provider, environment: _Environ
     return None if read is None else read(params, environment)
 
 
+def usual_base(access: Access | None, model: str) -> str | None:
+    """The address at which a cloud serves a model, where it follows from the access; else None."""
+    if isinstance(access, GoogleAccess):
+        return vertex_base(access.location)
+    return runtime_base(model, access) if isinstance(access, AwsAccess) else None
+
+
+def names_cloud_place(access: Access | None, model: str) -> bool:
+    """Whether a model's name says at which place of its cloud it is."""
+    return isinstance(access, AwsAccess) and names_place(model)
+
+
+def key_header(provider: Provider, api_base: str, model: str) -> str:
+    """The header that bears a key for this model at this address."""
+    return azure_key_header(provider.name, api_base, model) if provider.cloud == "azure" else provider.key_header
+
+
 def _azure(params: LiteLLMParams, environment: _Environment) -> AzureAccess:
     return AzureAccess(
         api_version=params.api_version or environment.get("AZURE_API_VERSION"),
@@ -32,18 +52,26 @@ def _azure(params: LiteLLMParams, environment: _Environment) -> AzureAccess:
         client_id=params.client_id or environment.get("AZURE_CLIENT_ID"),
         client_secret=params.client_secret or _secret(environment, "AZURE_CLIENT_SECRET"),
         scope=params.azure_scope or environment.get("AZURE_SCOPE"),
+        authority=environment.get("AZURE_AUTHORITY_HOST"),
+        token_file=environment.get("AZURE_FEDERATED_TOKEN_FILE"),
+        identity_endpoint=environment.get("IDENTITY_ENDPOINT"),
+        identity_secret=_secret(environment, "IDENTITY_HEADER"),
     )
 
 
 def _aws(params: LiteLLMParams, environment: _Environment) -> AwsAccess:
     names = ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
-    region = next((environment[name] for name in names if environment.get(name)), None)
+    region = params.aws_region_name or next((environment[name] for name in names if environment.get(name)), None)
+    if region is None:
+        region = profile_region(params.aws_profile_name, AwsSurroundings.read(environment))
+    # Halves of different credentials do not go together: who says some here is not given the rest by the environment.
+    rest: _Environment = {} if params.aws_access_key_id or params.aws_profile_name else environment
     return AwsAccess(
-        region=params.aws_region_name or region,
-        access_key_id=params.aws_access_key_id or _secret(environment, "AWS_ACCESS_KEY_ID"),
-        secret_access_key=params.aws_secret_access_key or _secret(environment, "AWS_SECRET_ACCESS_KEY"),
-        session_token=params.aws_session_token or _secret(environment, "AWS_SESSION_TOKEN"),
-        profile=params.aws_profile_name or environment.get("AWS_PROFILE"),
+        region=region,
+        access_key_id=params.aws_access_key_id or _secret(rest, "AWS_ACCESS_KEY_ID"),
+        secret_access_key=params.aws_secret_access_key or _secret(rest, "AWS_SECRET_ACCESS_KEY"),
+        session_token=params.aws_session_token or _secret(rest, "AWS_SESSION_TOKEN"),
+        profile=params.aws_profile_name or rest.get("AWS_PROFILE"),
         role=params.aws_role_name,
         session_name=params.aws_session_name,
         external_id=params.aws_external_id,
@@ -54,11 +82,30 @@ def _aws(params: LiteLLMParams, environment: _Environment) -> AwsAccess:
 
 
 def _google(params: LiteLLMParams, environment: _Environment) -> GoogleAccess:
+    projects = ("VERTEXAI_PROJECT", "VERTEX_PROJECT", "GOOGLE_CLOUD_PROJECT")
+    places = ("VERTEXAI_LOCATION", "VERTEX_LOCATION")
+    credentials = _secret(environment, "VERTEXAI_CREDENTIALS")
+    location = params.vertex_location or _first(environment, places)
+    demand_location(location)
     return GoogleAccess(
-        project=params.vertex_project or environment.get("VERTEXAI_PROJECT"),
-        location=params.vertex_location or environment.get("VERTEXAI_LOCATION"),
-        credentials=params.vertex_credentials or _secret(environment, "GOOGLE_APPLICATION_CREDENTIALS"),
+        project=params.vertex_project or _first(environment, projects),
+        location=location,
+        credentials=params.vertex_credentials or credentials or _secret(environment, "GOOGLE_APPLICATION_CREDENTIALS"),
+        usual_file=_gcloud_file(environment),
+        metadata_host=environment.get("GCE_METADATA_HOST"),
     )
+
+
+def _gcloud_file(environment: _Environment) -> str | None:
+    """Where ``gcloud auth application-default login`` leaves its credentials."""
+    home, windows = environment.get("HOME"), environment.get("APPDATA")
+    folder = environment.get("CLOUDSDK_CONFIG") or (f"{windows}/gcloud" if windows else None)
+    folder = folder or (f"{home}/.config/gcloud" if home else None)
+    return f"{folder}/application_default_credentials.json" if folder else None
+
+
+def _first(environment: _Environment, names: tuple[str, ...]) -> str | None:
+    return next((environment[name] for name in names if environment.get(name)), None)
 
 
 def _secret(environment: _Environment, name: str) -> Secret | None:

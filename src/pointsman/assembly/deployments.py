@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.assembly.access import read_access
+from pointsman.assembly.access import key_header, names_cloud_place, read_access, usual_base
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -107,9 +107,10 @@ class _Maker:
             raise _Skipped(
                 f"{name} is served through LiteLLM's library; install it with: pip install 'pointsman[litellm]'"
             )
-        base = provider.completed(params.api_base) if params.api_base else provider.base_in(environment)
-        if base is None and provider.long_tail:
-            base = ""
+        self._access = read_access(params, provider, environment)
+        given = provider.completed(params.api_base) if params.api_base else provider.base_in(environment)
+        self._given_base = "" if given is None and provider.long_tail else given
+        base = self._base_of(self.model)
         if base is None:
             message = f"The model {entry.model_name!r} has no api_base, and {name} has no usual one."
             set_or = f"Set {' and '.join(provider.needs)}, or a" if provider.needs else "A"
@@ -120,12 +121,16 @@ class _Maker:
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
         self._base = base.rstrip("/")
-        self._access = read_access(params, provider, environment)
         key = provider.key_in(environment)
         self._key = params.api_key or (Secret(key) if key else None)
 
     def expand(self, name: str, captured: tuple[str, ...]) -> Deployment | None:
-        """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be."""
+        """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be.
+
+        Nor may a client choose where it is sent: a region or an account in the name is the operator's to write.
+        """
+        if any(names_cloud_place(self._access, part) for part in captured):
+            return None
         model = fill(self.model, captured) if is_pattern(self.model) else self.model
         return self.deployment(name, model) if self._is_meant(model) else None
 
@@ -135,6 +140,10 @@ class _Maker:
         A prompt for somebody's own ``llama3.2`` must not end at OpenAI because a prefix was forgotten.
         """
         return not self._guessed or self._catalog.facts("openai", model) is not None
+
+    def _base_of(self, model: str) -> str | None:
+        """The address: as it is given, or where a cloud has the model."""
+        return usual_base(self._access, model) if self._given_base is None else self._given_base
 
     def deployment(self, group: str, model: str, share: float = 1.0) -> Deployment:
         """The deployment that serves ``share`` of the requests for ``group`` with the upstream's ``model``."""
@@ -150,11 +159,11 @@ class _Maker:
             provider=provider.name,
             model=model,
             litellm_model=fill(params.model, (model,)) if is_pattern(params.model) else params.model,
-            api_base=self._base,
+            api_base=(self._base_of(model) or self._base).rstrip("/"),
             price=price,
             charges=price is not None and not price.is_free,
             api_key=self._key,
-            key_header=provider.key_header,
+            key_header=key_header(provider, self._base, model),
             access=self._access,
             headers={name: Secret(value) for name, value in provider.headers.items()} | _headers(entry),
             pinned={**params.pinned, **params.extra_body},
@@ -207,7 +216,7 @@ def _mode(info: ModelInfo, facts: ModelFacts, provider: Provider, model: str) ->
     """What the model is for: as the operator says, else as the catalogue does, else as its name does."""
     if info.mode:
         return info.mode
-    if facts.mode == "completion" and provider.native is not None:
+    if facts.mode == "completion" and provider.native == "ollama":
         return "chat"  # Ollama chats with every model; the catalogue speaks of an older interface of its
     return facts.mode or ("embedding" if embeds(model) else "chat")
 

@@ -40,7 +40,10 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
+from pointsman.providers.azure import azure_lane
+from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
+from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
@@ -54,6 +57,7 @@ from pointsman.providers.ollama import (
 )
 from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
+from pointsman.providers.tokens import TokenBook
 from pointsman.providers.translated import AnthropicFar, CohereEmbeddingFar, CohereFar, mistral_lane, translated_lane
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
@@ -102,14 +106,7 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook(
-                {
-                    "ollama": self._ollama_lanes(),
-                    "anthropic": _anthropic_lane,
-                    "cohere": _cohere_lane,
-                    "mistral": mistral_lane,
-                }
-            ),
+            lanes=LaneBook(self._native_lanes()),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -257,6 +254,23 @@ class Gateway:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
 
+    def _native_lanes(self) -> dict[str, NativeLanes]:
+        """The lanes of providers with a dialect of their own, by its name."""
+        return {
+            "ollama": self._ollama_lanes(),
+            "anthropic": _anthropic_lane,
+            "bedrock": self._bedrock_lanes(),
+            "cohere": _cohere_lane,
+            "mistral": mistral_lane,
+            **self._cloud_lanes(),
+        }
+
+    def _bedrock_lanes(self) -> NativeLanes:
+        finder = KeyFinder(self.transport, lambda: AwsSurroundings.read(self.loaded.variables), self.clock)
+        keyring = AwsKeyring(finder.find, self.nursery, self.clock)
+        services = BedrockServices(keyring, self.media, self.transport, self.nursery, self.clock)
+        return lambda deployment, operation: bedrock_lane(deployment, operation, services)
+
     def _ollama_lanes(self) -> NativeLanes:
         windows = ContextWindows()
         services = OllamaServices(
@@ -280,6 +294,15 @@ class Gateway:
             self.routes.price,
             frozenset(self.keyring.places),
         )
+
+    def _cloud_lanes(self) -> dict[str, NativeLanes]:
+        book = TokenBook(self.transport, self.nursery, self.clock)
+        services = GoogleServices(self.media, book, self.clock)
+        return {
+            "azure": lambda deployment, operation: azure_lane(deployment, operation, book),
+            "gemini": lambda deployment, operation: gemini_lane(deployment, operation, services),
+            "vertex": lambda deployment, operation: vertex_lane(deployment, operation, services),
+        }
 
     def _manners(self, loaded: Loaded) -> Manners:
         settings = loaded.settings

@@ -80,7 +80,8 @@ def _described(one: ProviderOverview) -> Iterator[str]:
     lines = [
         ("model", " or ".join(f"{prefix}/MODEL" for prefix in one.prefixes)),
         ("can do", ", ".join(one.serves)),
-        ("address", one.address or "none of its own: set api_base"),
+        ("address", one.address or ("" if one.reached else "none of its own: set api_base")),
+        ("reached by", one.reached.replace("`", "")),
         ("address needs", _variables(one.needed_variables)),
         ("address from", _variables(one.address_variables)),
         ("key from", _variables(one.key_variables) or "litellm_params.api_key only"),
@@ -88,12 +89,18 @@ def _described(one: ProviderOverview) -> Iterator[str]:
         ("runs", "on your own machine" if one.local else ""),
         *(("chat", habit) for habit in told_habits(one.habits)),
         ("chat", "" if one.habits.developer_role else "developer messages are sent as system messages"),
-        ("ready", "yes" if one.ready else "no: a key or an address is missing, here or in config.yaml"),
+        ("ready", _ready(one)),
         ("described at", one.docs),
     ]
     for label, text in lines:
         if text:
             yield f"  {label:{_LABEL_CHARACTERS}}{text}"
+
+
+def _ready(one: ProviderOverview) -> str:
+    if one.reached:
+        return "only a request can tell"
+    return "yes" if one.ready else "no: a key or an address is missing, here or in config.yaml"
 
 
 def _variables(variables: Iterable[Variable]) -> str:

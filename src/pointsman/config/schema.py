@@ -115,7 +115,7 @@ def _form(wanted: object) -> Schema:
     if kind is str:
         return _text(meta)
     if kind is Secret:
-        return {"type": ["string", "null"]}
+        return {"type": ["string", "null"] if meta is None else ["string", "object", "null"]}
     if origin is tuple:
         return {"type": ["array", "null"], "items": _form(typing.get_args(kind)[0])}
     if origin is Mapping:

@@ -17,6 +17,7 @@ from pointsman.core.secret import Secret
 __all__ = [
     "Amount",
     "Count",
+    "Document",
     "GeneralSettings",
     "HeaderName",
     "Id",
@@ -47,6 +48,9 @@ HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", descr
 Id = Annotated[str, Meta(min_length=1, extra=_NUMBER_TOO, description="text")]
 Name = Annotated[str, Meta(min_length=1, description="a name")]
 PositiveCount = Annotated[int, Meta(ge=1, le=_WHOLE_MAX)]
+Document = Annotated[Secret, Meta(extra={"document": True}, description="a path, JSON text or a map")]
+"""A secret that is JSON, given as text, as a map, or as the path of a file with it."""
+
 Seconds = Annotated[float, Meta(gt=0)]
 Span = Annotated[
     str, Meta(pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|w|mo)$", description="a duration such as 30s, 15m, 12h, 7d or 1mo")
@@ -92,7 +96,7 @@ class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
     aws_bedrock_runtime_endpoint: Url | None = None
     vertex_project: Name | None = None
     vertex_location: Name | None = None
-    vertex_credentials: Secret | None = None
+    vertex_credentials: Document | None = None
     custom_llm_provider: Name | None = None
     organization: Id | None = None
     litellm_credential_name: Name | None = None

@@ -131,9 +131,15 @@ class TypedReader:
         return _WRONG if _WRONG in values.values() else values
 
     def _leaf(self, node: Node, wanted: object, path: str) -> object:
+        document = _is_document(wanted)
+        if document and isinstance(node, MapNode):
+            raw = self.raw(node, path)
+            return _WRONG if raw is None else Secret(bytes(raw).decode())
         resolved = self._references.resolve(node, path) if isinstance(node, Scalar) else node
         if resolved is None:
             return _WRONG
+        if document and isinstance(resolved, Scalar) and isinstance(resolved.value, str):
+            return Secret(resolved.value.strip())
         value = _WRONG if not isinstance(resolved, Scalar) else _converted(resolved, wanted)
         if value is _WRONG:
             self._findings.error(node.place, path, f"expected {_expected(wanted)}, found {_found(resolved, wanted)}.")
@@ -205,6 +211,12 @@ def _split(wanted: object) -> tuple[object, msgspec.Meta | None]:
 
 def _number_too(meta: msgspec.Meta | None) -> bool:
     return meta is not None and bool(meta.extra) and "number_too" in (meta.extra or {})
+
+
+def _is_document(wanted: object) -> bool:
+    """Whether it is a secret that never becomes a header, so that it may have several lines."""
+    kind, meta = _split(wanted)
+    return kind is Secret and meta is not None and "document" in (meta.extra or {})
 
 
 def _without_none(wanted: object) -> object:

@@ -14,7 +14,11 @@ __all__ = ["Access", "AwsAccess", "AzureAccess", "GoogleAccess"]
 
 
 class AzureAccess(msgspec.Struct, frozen=True, tag=True):
-    """Azure OpenAI: the version of its API, and for Microsoft Entra a token or what one is got with."""
+    """Azure OpenAI: the version of its API, and for Microsoft Entra a token or what one is got with.
+
+    ``authority`` is Entra's address, ``token_file`` holds what a federated identity proves itself with,
+    ``identity_endpoint`` and its secret are how an App Service asks what it is.
+    """
 
     api_version: str | None = None
     ad_token: Secret | None = None
@@ -22,6 +26,10 @@ class AzureAccess(msgspec.Struct, frozen=True, tag=True):
     client_id: str | None = None
     client_secret: Secret | None = None
     scope: str | None = None
+    authority: str | None = None
+    token_file: str | None = None
+    identity_endpoint: str | None = None
+    identity_secret: Secret | None = None
 
 
 class AwsAccess(msgspec.Struct, frozen=True, tag=True):
@@ -41,11 +49,16 @@ class AwsAccess(msgspec.Struct, frozen=True, tag=True):
 
 
 class GoogleAccess(msgspec.Struct, frozen=True, tag=True):
-    """Vertex AI: the project, the place, and a service account as JSON or the path of a file with it."""
+    """Vertex AI: the project, the place, and credentials as JSON or the path of a file with them.
+
+    ``usual_file`` is where gcloud leaves those of a person, ``metadata_host`` tells a machine of Google's what it is.
+    """
 
     project: str | None = None
     location: str | None = None
     credentials: Secret | None = None
+    usual_file: str | None = None
+    metadata_host: str | None = None
 
 
 Access = AzureAccess | AwsAccess | GoogleAccess

@@ -176,9 +176,9 @@ class Outbound(msgspec.Struct, frozen=True):
     method: bytes = _POST
 
     @property
-    def is_particular(self) -> bool:
-        """Whether its head serves no other request."""
-        return bool(self.headers) or self.content_type != _JSON or self.method != _POST
+    def is_unusual(self) -> bool:
+        """Whether it does not post JSON, as nearly all requests do."""
+        return self.content_type is not _JSON or self.method is not _POST
 
 
 class Answer(Protocol):

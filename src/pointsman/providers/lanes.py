@@ -7,7 +7,7 @@ from typing import Final
 
 from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Lane, Operation
-from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExtrasLane
+from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExtrasLane, plain_way
 from pointsman.providers.fitting import fitting_for
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated import (
@@ -15,6 +15,7 @@ from pointsman.providers.translated import (
     OpenAIChatFar,
     OpenAIEmbeddingFar,
     TranslatedCompletionLane,
+    has_newer_limit,
     translated_lane,
 )
 
@@ -23,6 +24,9 @@ __all__ = ["LaneBook", "NativeLanes"]
 _LANES_MAX: Final = 16_384
 _EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
 """What an OpenAI-compatible server is asked in the client's own words."""
+
+_RELAYING: Final = frozenset({"azure"})
+"""Natives whose only difference to OpenAI is where they are and who lets in."""
 
 _EXTRAS_OF_NATIVE: Final = frozenset({
     ("cohere", Operation.RERANK),
@@ -57,12 +61,13 @@ class LaneBook:
 
     def _make(self, deployment: Deployment, operation: Operation) -> Lane:
         provider = find_provider(deployment.provider)
-        if operation in EXTRAS_PATHS:
+        if operation in EXTRAS_PATHS and (provider is None or provider.native not in _RELAYING):
             return _extras_lane(deployment, operation, native=provider is not None and provider.native is not None)
         if provider is not None and provider.native is not None:
             return self._native[provider.native](deployment, operation)
         if operation is Operation.CHAT:
-            return ExpressLane(deployment, operation, fitting_for(deployment))
+            way = plain_way(deployment, operation, newer_limit=has_newer_limit(deployment))
+            return ExpressLane(deployment, operation, fitting_for(deployment), way=way)
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
         completion_client = COMPLETION_CLIENTS.get(operation)

@@ -32,7 +32,8 @@ class ProviderOverview(msgspec.Struct, frozen=True):
 
     ``prefixes`` are what a ``litellm_params.model`` begins with. ``key_variables`` and ``address_variables`` are tried
     in their order; of ``needed_variables`` the usual ``address`` is made. ``ready``: nothing is missing that only the
-    environment could bring. ``native`` is the dialect it is spoken to in where that is not OpenAI's.
+    environment could bring. ``native`` is the dialect it is spoken to in where that is not OpenAI's. ``reached`` says
+    in words what else leads to it; then only a request can tell whether it is ready.
     """
 
     prefixes: tuple[str, ...]
@@ -47,6 +48,7 @@ class ProviderOverview(msgspec.Struct, frozen=True):
     ready: bool
     habits: Habits
     docs: str
+    reached: str
 
 
 def overviews(environment: Mapping[str, str]) -> tuple[ProviderOverview, ...]:
@@ -95,7 +97,8 @@ def _overview(provider: Provider, prefixes: tuple[str, ...], environment: Mappin
         key_variables=variables(provider.keys),
         address_variables=variables(provider.bases),
         needed_variables=variables(provider.needs),
-        ready=has_key and provider.base_in(environment) is not None,
+        ready=not provider.reached and has_key and provider.base_in(environment) is not None,
         habits=provider.chat,
         docs=provider.docs,
+        reached=provider.reached,
     )

@@ -13,8 +13,13 @@ import msgspec
 
 __all__ = [
     "ANTHROPIC",
+    "AZURE",
+    "AZURE_AI",
+    "BEDROCK",
     "COHERE",
+    "GEMINI",
     "OLLAMA",
+    "VERTEX",
     "Habits",
     "Provider",
     "Service",
@@ -53,7 +58,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``cloud`` names whose kind of access it takes (``azure``, ``aws``, ``google``); empty: an address and a key do.
     ``keys`` and ``bases`` are variables of the environment, ``key_header`` bears the key, ``headers`` go with every
     request. ``api_base`` may hold variables, as ``{NAME}``. ``long_tail``: it is reached through LiteLLM's library.
-    ``compatible.toml`` tells what the other fields mean.
+    ``reached`` says in words what else leads to it. ``compatible.toml`` tells what the other fields mean.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_strips: tuple[str, ...] = ()
     serves: tuple[Service, ...] = ("chat",)
     docs: str = ""
+    reached: str = ""
     chat: Habits = Habits()
 
     @property
@@ -135,6 +141,62 @@ COHERE: Final = Provider(
     docs="https://docs.litellm.ai/docs/providers/cohere",
 )
 
+BEDROCK: Final = Provider(
+    "bedrock",
+    title="Amazon Bedrock",
+    keys=("AWS_BEARER_TOKEN_BEDROCK",),
+    native="bedrock",
+    cloud="aws",
+    serves=("chat", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/bedrock",
+    reached="the address of its region (`AWS_REGION_NAME`, `AWS_REGION`), and AWS's keys, profile or role",
+)
+
+AZURE: Final = Provider(
+    "azure",
+    title="Azure OpenAI",
+    keys=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
+    bases=("AZURE_API_BASE",),
+    native="azure",
+    cloud="azure",
+    serves=("chat", "completions", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/azure",
+)
+
+AZURE_AI: Final = Provider(
+    "azure_ai",
+    title="Azure AI Foundry",
+    keys=("AZURE_AI_API_KEY",),
+    bases=("AZURE_AI_API_BASE",),
+    native="azure",
+    cloud="azure",
+    serves=("chat", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/azure_ai",
+)
+
+GEMINI: Final = Provider(
+    "gemini",
+    title="Google AI Studio (Gemini)",
+    api_base="https://generativelanguage.googleapis.com",
+    keys=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    bases=("GEMINI_API_BASE",),
+    native="gemini",
+    key_header="x-goog-api-key",
+    serves=("chat", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/gemini",
+)
+
+VERTEX: Final = Provider(
+    "vertex_ai",
+    title="Google Vertex AI",
+    bases=("VERTEXAI_API_BASE",),
+    native="vertex",
+    cloud="google",
+    serves=("chat", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/vertex",
+    reached="the address of its location (`VERTEXAI_LOCATION`), and Google's credentials",
+)
+
 
 @cache
 def providers() -> Mapping[str, Provider]:
@@ -146,8 +208,16 @@ def providers() -> Mapping[str, Provider]:
         "ollama": OLLAMA,
         "ollama_chat": OLLAMA,
         "anthropic": ANTHROPIC,
+        "azure": AZURE,
+        "azure_text": AZURE,
+        "azure_ai": AZURE_AI,
+        "bedrock": BEDROCK,
+        "bedrock_converse": BEDROCK,
         "cohere": COHERE,
         "cohere_chat": COHERE,
+        "gemini": GEMINI,
+        "vertex_ai": VERTEX,
+        "vertex_ai_beta": VERTEX,
     }
 
 

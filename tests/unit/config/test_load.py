@@ -119,6 +119,23 @@ def test_the_settings_sections_are_typed() -> None:
     assert settings.general_settings.completion_model is None
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{type: service_account, private_key: os.environ/KEY}",
+        """'{"type":"service_account",\n "private_key":"a"}'""",
+        "/p",
+    ],
+)
+def test_credentials_of_vertex_may_be_a_map_text_of_several_lines_or_a_path(write: Write, written: str) -> None:
+    entry = f"{{model_name: m, litellm_params: {{model: vertex_ai/x, vertex_credentials: {written}}}}}"
+    loaded = load(write(f"model_list: [{entry}]"), {"KEY": "a"})
+    credentials = loaded.settings.model_list[0].litellm_params.vertex_credentials
+    assert credentials is not None and "private_key" not in repr(credentials)
+    told = credentials.reveal()
+    assert told == "/p" or msgspec.json.decode(told) == {"type": "service_account", "private_key": "a"}
+
+
 def test_what_the_catalogue_is_told_has_litellm_params_win(write: Write) -> None:
     assert catalogue_overrides(example().settings.model_list[0]) == {
         "mode": "chat",

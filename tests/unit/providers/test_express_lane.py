@@ -15,8 +15,9 @@ from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.dialects.openai_fields import read_ask
 from pointsman.providers import lanes as lanes_module
-from pointsman.providers.express import ExpressLane
+from pointsman.providers.express import ExpressLane, ExpressWay
 from pointsman.providers.lanes import LaneBook
+from pointsman.providers.tokens import FixedCredential
 
 PLAIN = Deployment(
     id="d", group="public", provider="openai", model="real-model", litellm_model="openai/real-model",
@@ -184,3 +185,20 @@ def test_lanes_of_ever_new_deployments_do_not_fill_the_memory(monkeypatch: pytes
     for number in range(50):
         book.lane(Operation.CHAT, msgspec.structs.replace(PLAIN, id=str(number)))
         assert len(book._known) <= 8
+
+
+async def test_a_way_of_its_own_has_its_paths_its_model_and_its_credential() -> None:
+    credential = FixedCredential(Secret("t"))
+    way = ExpressWay(b"/whole", b"/streamed", "theirs", credential, newer_limit=True)
+    lane = ExpressLane(PLAIN, Operation.CHAT, way=way)
+    whole, streamed = (
+        lane.write(read_ask(chat(max_tokens=5, stream=stream), Operation.CHAT, None)) for stream in (False, True)
+    )
+    assert lane.prepares
+    await lane.prepare(read_ask(chat(), Operation.CHAT, None))
+    assert (whole.path, streamed.path) == (b"/whole", b"/streamed")
+    assert whole.headers is streamed.headers and whole.headers[0][1].reveal() == "Bearer t"
+    expected = {**CHAT, "model": "theirs", "stream": False, "max_completion_tokens": 5}
+    assert json.loads(whole.body) == expected
+    both = lane.write(read_ask(chat(max_tokens=5, max_completion_tokens=6), Operation.CHAT, None))
+    assert json.loads(both.body)["max_completion_tokens"] == 6 and "max_tokens" not in json.loads(both.body)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Broken, Unsupported
@@ -133,6 +133,7 @@ EVENTS = (
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, len(EVENTS)), max_size=8))
 def test_events_in_any_pieces_come_whole_and_unchanged(cuts: list[int]) -> None:
     answer = answer_to(ask_for(Operation.IMAGE, stream=True))

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Malformed, NotFound
@@ -63,7 +63,6 @@ def test_paths_below_the_providers_address(target: str, path: bytes) -> None:
     found = passage(target, method=b"GET")
     assert (found.outbound.path, found.outbound.method) == (path, b"GET")
     assert found.deployment.api_base == "http://here:1/proxy"
-    assert found.outbound.is_particular
 
 
 def test_the_model_is_that_of_the_body_or_of_the_path() -> None:
@@ -93,6 +92,7 @@ def test_a_provider_is_configured_or_in_the_environment_or_not_there() -> None:
 SEGMENTS = st.sampled_from(["a", "..", ".", "", "%2e", "%2E%2e", "%2f", "%5c", "\\", "%252e", "%252f", "v1", "a%00"])
 
 
+@settings(deadline=None)
 @given(st.lists(SEGMENTS, min_size=1, max_size=6))
 def test_no_spelling_steps_out(segments: list[str]) -> None:
     rest = "/".join(segments)
@@ -162,6 +162,7 @@ def events(*objects: Any) -> bytes:
         (b"\x00usage", NO_USAGE), (b"[1,{", NO_USAGE),
     ],
 )  # fmt: skip
+@settings(deadline=None)
 @given(st.data())
 def test_usage_in_the_words_of_each_provider_in_any_pieces(body: bytes, usage: Usage, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=5)))

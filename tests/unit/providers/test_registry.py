@@ -8,7 +8,17 @@ import pytest
 
 from pointsman.dialects.droppable import HINTS
 from pointsman.dialects.openai_chat.types import ChatRequest
-from pointsman.providers.registry import COHERE, OLLAMA, Provider, find_provider, providers, split_model
+from pointsman.providers.registry import (
+    AZURE,
+    BEDROCK,
+    COHERE,
+    OLLAMA,
+    VERTEX,
+    Provider,
+    find_provider,
+    providers,
+    split_model,
+)
 from pointsman.providers.transport import Origin
 
 _FIELDS = frozenset(ChatRequest.__struct_fields__)
@@ -17,7 +27,7 @@ _FIELDS = frozenset(ChatRequest.__struct_fields__)
 @pytest.mark.parametrize("name", sorted(providers()))
 def test_every_row_has_a_usable_address_and_names_of_variables(name: str) -> None:
     provider = providers()[name]
-    assert name == provider.name or provider in (OLLAMA, COHERE)
+    assert name == provider.name or provider in (AZURE, BEDROCK, COHERE, OLLAMA, VERTEX)
     variables = (*provider.keys, *provider.bases, *provider.needs)
     assert all(variable.isupper() and variable.isidentifier() for variable in variables)
     assert len(set(provider.keys)) == len(provider.keys) and len(set(provider.bases)) == len(provider.bases)

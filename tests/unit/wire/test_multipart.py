@@ -7,7 +7,7 @@ from email.policy import HTTP
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Malformed
@@ -57,6 +57,7 @@ def with_head(head: bytes) -> bytes:
     return b"--x-boundary\r\n" + head + b"\r\n\r\nvalue" + END
 
 
+@settings(deadline=None)
 @given(PARTS)
 def test_what_is_written_is_read_again(parts: tuple[FormPart, ...]) -> None:
     whole = encode_form(parts, b"a-boundary-that-nobody-foresees")
@@ -64,6 +65,7 @@ def test_what_is_written_is_read_again(parts: tuple[FormPart, ...]) -> None:
         assert read_form(whole) == Form(parts)
 
 
+@settings(deadline=None)
 @given(PARTS, st.lists(st.integers(0, 5000), max_size=12))
 def test_any_pieces_give_the_same_form(parts: tuple[FormPart, ...], cuts: list[int]) -> None:
     body = encode_form(parts, BOUNDARY)
@@ -76,6 +78,7 @@ def test_any_pieces_give_the_same_form(parts: tuple[FormPart, ...], cuts: list[i
         assert fed(body, cuts) == whole
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.booleans())
 def test_hostile_bytes_are_refused_or_read_and_nothing_else(data: bytes, framed: bool) -> None:
     body = HEAD + data if framed else data
@@ -86,11 +89,13 @@ def test_hostile_bytes_are_refused_or_read_and_nothing_else(data: bytes, framed:
     assert all(part.name for part in form.parts)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300).filter(lambda data: b"x-boundary" not in data))
 def test_content_is_kept_byte_for_byte(data: bytes) -> None:
     assert read_form(HEAD + data + END).parts == (FormPart("a", data),)
 
 
+@settings(deadline=None)
 @given(PARTS.filter(bool))
 def test_the_standard_library_reads_what_we_write(parts: tuple[FormPart, ...]) -> None:
     plain = tuple(FormPart(f"n{index}", part.value, None, part.content_type) for index, part in enumerate(parts))

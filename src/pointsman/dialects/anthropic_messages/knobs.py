@@ -57,6 +57,8 @@ def refuse_or_drop(
     """
     _refuse_content(call)
     call = _without_noise(without(call, additional))
+    if not abilities.sampling:
+        call = without(call, [name for name in ("temperature", "top_p") if getattr(call.sampling, name) == 1])
     knobs = [*_unsupported(call, abilities), *(name for name in call.extra if name not in _NATIVE | HINTS)]
     if knobs:
         demand_droppable("Anthropic", knobs, drop_params=drop_params)
@@ -116,11 +118,17 @@ def _unsupported(call: Call, abilities: Abilities) -> list[str]:
     shape = call.response_format
     if shape is not None and not (shape.kind == "text" or (shape.kind == "json_schema" and abilities.json_schema)):
         knobs.append("response_format")
+    if not abilities.sampling:
+        knobs += [name for name in ("temperature", "top_p", "top_k") if getattr(sampling, name) is not None]
     thinks = is_wanted(call.reasoning)
-    if sampling.temperature is not None and (sampling.temperature > 1 or (thinks and sampling.temperature != 1)):
+    if (
+        abilities.sampling
+        and sampling.temperature is not None
+        and (sampling.temperature > 1 or (thinks and sampling.temperature != 1))
+    ):
         knobs.append("temperature")
     if thinks:
-        knobs += _at_odds_with_thinking(call)
+        knobs += [name for name in _at_odds_with_thinking(call) if name not in knobs]
     return knobs
 
 

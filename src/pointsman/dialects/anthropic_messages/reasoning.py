@@ -11,6 +11,7 @@ import msgspec
 
 from pointsman.core.call import Reasoning
 from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.anthropic_messages.abilities import Abilities
 from pointsman.dialects.anthropic_messages.types import Effort, OutputConfig, ThinkingFields
 
 __all__ = ["Thought", "is_wanted", "read_reasoning", "write_reasoning"]
@@ -22,6 +23,9 @@ _BUDGETS: Final = {
     "minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384, "ultra": 32768,
 }  # fmt: skip
 """Tokens for an effort: from ``low`` to ``high`` as LiteLLM has them, beyond that doubled at each step."""
+
+_EFFORT_BUDGETS: Final[tuple[tuple[Effort, int], ...]] = (("high", 16_384), ("medium", 4_096))
+"""From how many tokens on a budget is taken for an effort; what is less is ``low``."""
 
 _EFFORTS: Final[dict[str, Effort]] = {
     "minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max", "ultra": "max",
@@ -61,7 +65,7 @@ def is_wanted(reasoning: Reasoning | None) -> bool:
 
 
 def write_reasoning(
-    reasoning: Reasoning | None, max_tokens: int | None, max_tokens_default: int, *, effort_known: bool
+    reasoning: Reasoning | None, max_tokens: int | None, max_tokens_default: int, abilities: Abilities
 ) -> Thought:
     """What is written for a wish to reason.
 
@@ -70,7 +74,7 @@ def write_reasoning(
         max_tokens: The client's bound on the answer, reasoning included. A budget always leaves room below it; where
             it is too small for the smallest budget, the model does not think.
         max_tokens_default: The bound where the client has none; then the budget is added.
-        effort_known: Whether the model chooses for itself how much to think, given an effort.
+        abilities: Whether the model chooses for itself how much to think, given an effort, and whether it must.
 
     Raises:
         Unsupported: an effort that nobody knows.
@@ -81,14 +85,28 @@ def write_reasoning(
     word = reasoning.effort
     if word not in {None, "none", *_EFFORTS}:
         raise Unsupported(f"reasoning_effort '{str(word)[:40]}' is not known.", param="reasoning_effort")
-    effort = _EFFORTS.get(word or "") if effort_known else None
+    effort = _effort(word, abilities)
     if not is_wanted(reasoning):
-        return Thought(limit, ThinkingFields("disabled"), effort)
-    if effort_known and reasoning.budget_tokens is None:
-        return Thought(limit, ThinkingFields("adaptive"), effort)
+        if abilities.silent:
+            return Thought(limit, ThinkingFields("disabled"), effort)
+        return Thought(limit, None, "low" if abilities.effort else None)
+    if abilities.effort and (reasoning.budget_tokens is None or not abilities.budgets):
+        return Thought(limit, ThinkingFields("adaptive"), effort or _effort_of(reasoning.budget_tokens))
     wanted = reasoning.budget_tokens or _BUDGETS.get(word or "", _BUDGETS["medium"])
     wanted = max(wanted, _BUDGET_MIN)
     if max_tokens is None:
         return Thought(wanted + max_tokens_default, ThinkingFields("enabled", wanted), effort)
     budget = min(wanted, max_tokens - 1)
     return Thought(limit, ThinkingFields("enabled", budget) if budget >= _BUDGET_MIN else None, effort)
+
+
+def _effort(word: str | None, abilities: Abilities) -> Effort | None:
+    effort = _EFFORTS.get(word or "") if abilities.effort else None
+    return "high" if effort == "xhigh" and not abilities.xhigh else effort
+
+
+def _effort_of(budget: int | None) -> Effort | None:
+    """The effort that comes near to a budget, for a model that takes none."""
+    if budget is None:
+        return None
+    return next((word for word, least in _EFFORT_BUDGETS if budget >= least), "low")

@@ -123,7 +123,7 @@ def write_request(call: Call, model: str, *, max_tokens_default: int = 4096, abi
     """
     sampling = call.sampling
     system, messages = write_messages(call.messages, system_turns=abilities.system_turns)
-    thought = write_reasoning(call.reasoning, sampling.max_tokens, max_tokens_default, effort_known=abilities.effort)
+    thought = write_reasoning(call.reasoning, sampling.max_tokens, max_tokens_default, abilities)
     fields: dict[str, object] = {
         "model": model,
         "max_tokens": thought.max_tokens,

@@ -52,6 +52,13 @@ _READ_BY_GOOGLE: Final = (
 
 _UNTYPED_IMAGE: Final = "image/png"
 _UNTYPED_FILE: Final = "application/pdf"
+_TYPES: Final = {
+    "gif": "image/gif", "heic": "image/heic", "jpeg": "image/jpeg", "jpg": "image/jpeg", "mov": "video/quicktime",
+    "mp3": "audio/mpeg", "mp4": "video/mp4", "pdf": "application/pdf", "png": "image/png", "txt": "text/plain",
+    "wav": "audio/wav", "webm": "video/webm", "webp": "image/webp",
+}  # fmt: skip
+"""Media types by the ending of a name."""
+
 _FIRST: Final = frozenset({"system", "developer"})
 
 
@@ -123,7 +130,7 @@ class _Writer:
                 # Without a signature it is another provider's, of which Gemini would make nothing.
                 return [Part(text=part.text, thought=True)] if part.text and part.signature else []
             case Image():
-                return [_media(part.data, part.media_type or _UNTYPED_IMAGE, part.url, f"{place}.image_url")]
+                return [_media(part, _UNTYPED_IMAGE, f"{place}.image_url")]
             case Audio():
                 return [Part(inline_data=Blob(f"audio/{part.format}", part.data))]
             case File():
@@ -171,11 +178,12 @@ def _sign(parts: list[Part], signature: str) -> None:
         parts.append(Part(text="", thought_signature=signature))
 
 
-def _media(data: str | None, media_type: str, url: str | None, place: str) -> Part:
-    if data is not None:
-        return Part(inline_data=Blob(media_type, data))
+def _media(media: Image | File, untyped: str, place: str) -> Part:
+    if media.data is not None:
+        return Part(inline_data=Blob(media.media_type or untyped, media.data))
+    url = media.url
     if url is not None and url.startswith(_READ_BY_GOOGLE):
-        return Part(file_data=FileData(url))
+        return Part(file_data=FileData(url, media.media_type or _type_of(url)))
     raise Malformed(
         f"{place} is a URL that Gemini does not fetch.",
         hint="Send the content itself as a data: URL.",
@@ -184,13 +192,19 @@ def _media(data: str | None, media_type: str, url: str | None, place: str) -> Pa
     )
 
 
+def _type_of(url: str) -> str | None:
+    """What the name of a bucket's object says of it; Vertex AI does not look for itself."""
+    ending = url.rpartition("/")[2].rpartition(".")[2].lower()
+    return _TYPES.get(ending) if url.startswith("gs://") else None
+
+
 def _file(file: File, place: str) -> Part:
     if file.text is not None:
         return Part(text=file.text)
     if file.data is None and file.file_id is not None:
         uri = _FILES + file.file_id if file.file_id.startswith("files/") else file.file_id
         return Part(file_data=FileData(uri, file.media_type))
-    return _media(file.data, file.media_type or _UNTYPED_FILE, file.url, place)
+    return _media(file, _UNTYPED_FILE, place)
 
 
 def _arguments(call: ToolCall, place: str) -> msgspec.Raw:

@@ -11,17 +11,13 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
+from pointsman.core.call import Call, ResponseFormat, Sampling, Tool, ToolChoice
 from pointsman.core.errors import Unsupported
 from pointsman.dialects.gemini.knobs import NATIVE
 from pointsman.dialects.gemini.messages import write_contents, write_system
 from pointsman.dialects.gemini.schemas import write_schema
-from pointsman.dialects.gemini.types import (
-    FunctionCallingConfig,
-    FunctionDeclaration,
-    GeminiTarget,
-    ThinkingConfig,
-)
+from pointsman.dialects.gemini.thinking import write_thinking
+from pointsman.dialects.gemini.types import FunctionCallingConfig, FunctionDeclaration, GeminiTarget
 from pointsman.wire.json_fields import decode_field
 
 __all__ = ["path_of", "write_count_request", "write_request"]
@@ -42,12 +38,7 @@ _CONFIG_NAMES: Final = {
 }
 """Fields of :class:`~pointsman.core.call.Sampling`, and what Gemini calls them."""
 
-_BUDGETS: Final = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-"""Tokens of thinking for an effort: https://ai.google.dev/gemini-api/docs/openai#thinking."""
-
 _IN_PATH: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
-_MOST: Final = "high"
-_LEVELS: Final = frozenset({"minimal", "low", "medium", "high"})
 
 
 def path_of(target: GeminiTarget, verb: str, *, stream: bool = False) -> bytes:
@@ -99,7 +90,7 @@ def _extra_fields(call: Call, name: str) -> dict[str, msgspec.Raw]:
 def _write_config(call: Call, target: GeminiTarget) -> dict[str, object]:
     said = {wire: getattr(call.sampling, name) for name, wire in _CONFIG_NAMES.items()}
     said |= _write_logprobs(call.sampling) | _write_format(call.response_format, target)
-    said["thinkingConfig"] = _write_thinking(call.reasoning, target)
+    said["thinkingConfig"] = write_thinking(call.reasoning, target)
     return {name: value for name, value in said.items() if value is not None}
 
 
@@ -118,35 +109,6 @@ def _write_format(shape: ResponseFormat | None, target: GeminiTarget) -> dict[st
     elif shape.schema is not None:
         written["responseSchema"] = write_schema(shape.schema, "response_format.json_schema.schema")
     return written
-
-
-def _write_thinking(reasoning: Reasoning | None, target: GeminiTarget) -> ThinkingConfig | None:
-    """Who asks for thinking wants to see it; who asks for none gets as little as the model allows."""
-    if reasoning is None:
-        return None
-    in_levels = target.thinks_in_levels
-    if in_levels is None:
-        in_levels = not target.model.startswith(("gemini-1", "gemini-2"))
-    off = reasoning.effort == "none" or (reasoning.effort is None and reasoning.enabled is False)
-    if in_levels:
-        level = ("minimal" if "flash" in target.model else "low") if off else _level(reasoning)
-        return ThinkingConfig(include_thoughts=not off, thinking_level=level)
-    if off:
-        return ThinkingConfig(include_thoughts=False, thinking_budget=0)
-    budget = reasoning.budget_tokens
-    if reasoning.effort is not None:
-        budget = _BUDGETS.get(reasoning.effort, _BUDGETS[_MOST])
-    return ThinkingConfig(include_thoughts=True, thinking_budget=-1 if budget is None else budget)
-
-
-def _level(reasoning: Reasoning) -> str | None:
-    """The word for an effort or a budget; what is harder than the hardest is the hardest."""
-    if reasoning.effort is not None:
-        return reasoning.effort if reasoning.effort in _LEVELS else _MOST
-    budget = reasoning.budget_tokens
-    if budget is None:
-        return None
-    return next((word for word in ("low", "medium") if budget <= _BUDGETS[word]), _MOST)
 
 
 def _write_tools(tools: tuple[Tool, ...], target: GeminiTarget) -> list[object]:

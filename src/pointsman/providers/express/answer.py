@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -30,13 +31,17 @@ _SINGLE_EVENT_BYTES: Final = 400
 
 
 class ExpressAnswer(msgspec.Struct, eq=False):
-    """See :class:`pointsman.core.upstream.Answer`. ``key`` is the upstream's, should it echo it in an error."""
+    """See :class:`pointsman.core.upstream.Answer`. ``key`` is the upstream's, should it echo it in an error.
+
+    ``on_error`` is told the status of an error answer.
+    """
 
     ask: Ask
     key: bytes = b""
     content_type: bytes = b""
     usage: Usage = NO_USAGE
     error: GatewayError | None = None
+    on_error: Callable[[int], None] | None = None
     _carry: list[bytes] = msgspec.field(default_factory=list)
     _carry_bytes: int = 0
     _done: bool = False
@@ -46,6 +51,8 @@ class ExpressAnswer(msgspec.Struct, eq=False):
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """See the protocol."""
+        if self.on_error is not None:
+            self.on_error(status)
         error = self._failure(status, body)
         if retry_after is not None:
             error.retry_after = retry_after

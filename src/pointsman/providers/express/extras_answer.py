@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -29,18 +30,22 @@ _NULL: Final = msgspec.Raw(b"null")
 class ExtrasAnswer(msgspec.Struct, eq=False):
     """See :class:`pointsman.core.upstream.Answer`: whole answers, and streams of raw bytes.
 
-    ``key`` is the upstream's, should it echo it in an error; ``hint`` is told where the upstream has no such path.
+    ``key`` is the upstream's, should it echo it in an error; ``hint`` is told where the upstream has no such path;
+    ``on_error`` is told the status of an error answer.
     """
 
     ask: Ask
     key: bytes = b""
     hint: str = ""
+    on_error: Callable[[int], None] | None = None
     content_type: bytes = UPSTREAM_TYPE
     usage: Usage = NO_USAGE
     error: GatewayError | None = None
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """See the protocol."""
+        if self.on_error is not None:
+            self.on_error(status)
         error = self.failure(status, body)
         if status in _NOT_SERVED and error.hint is None:
             error.message = f"{error.message.rstrip('.')}."

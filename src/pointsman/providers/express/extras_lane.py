@@ -7,9 +7,11 @@ from typing import Final
 import msgspec
 
 from pointsman.core.clock import short_id
+from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.dialects.openai_extras.forms import FormNotes
 from pointsman.providers.express.extras_answer import EventsAnswer, ExtrasAnswer
+from pointsman.providers.express.lane import ExpressWay
 from pointsman.providers.express.rerank import VoyageAnswer, rerank_path, voyage_fields
 from pointsman.wire.multipart import Form, FormPart, encode_form
 
@@ -35,49 +37,57 @@ _QUOTE: Final = b'"'
 
 
 class ExtrasLane:
-    """See :class:`pointsman.core.upstream.Lane`.
+    """See :class:`pointsman.core.upstream.Lane`; ``way`` None: a plain OpenAI-compatible server.
 
     A JSON body is written anew from its top-level fields, a form from its parts, so that no second ``model`` can hide
     behind the first. The contents of files are passed on as they are.
     """
 
-    prepares = False
-
-    def __init__(self, deployment: Deployment, operation: Operation) -> None:
-        self._path = EXTRAS_PATHS[operation]
-        if operation is Operation.RERANK:
-            self._path = rerank_path(deployment)
+    def __init__(self, deployment: Deployment, operation: Operation, *, way: ExpressWay | None = None) -> None:
+        path = rerank_path(deployment) if operation is Operation.RERANK else EXTRAS_PATHS[operation]
+        way = way or ExpressWay(path, path, deployment.model)
+        self.prepares = way.credential is not None
+        self._credential = way.credential
+        self._path = way.path
         self._is_voyage = operation is Operation.RERANK and deployment.provider == "voyage"
-        self._model = deployment.model
+        self._model = way.model
         self._pinned = dict(deployment.pinned)
         self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
         self._dropped = frozenset(deployment.additional_drop_params)
-        path = self._path.decode()
-        self._hint = f"{deployment.provider} may not serve {path}, or may not have the model; choose another one."
+        self._hint = (
+            f"{deployment.provider} may not serve {path.decode()}, or may not have the model; choose another one."
+        )
 
     async def prepare(self, ask: Ask) -> None:
-        """Nothing to find out."""
+        """See the protocol; only a cloud's credential has to be got."""
+        if self._credential is not None:
+            await self._credential.prepare(ask)
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
         if isinstance(ask.notes, FormNotes):
             boundary = short_id("pointsman-").encode()
             body = encode_form(self._parts(ask.notes.form), boundary)
-            return Outbound(self._path, body, b"multipart/form-data; boundary=" + boundary)
+            return Outbound(self._path, body, b"multipart/form-data; boundary=" + boundary, self._headers())
         fields = ask.fields.copy()
         fields["model"] = msgspec.Raw(_encode(self._model))
         for name, value in self._pinned.items():
             fields.setdefault(name, value)
         for name in self._dropped:
             fields.pop(name, None)
-        return Outbound(self._path, _encode(voyage_fields(fields) if self._is_voyage else fields))
+        body = _encode(voyage_fields(fields) if self._is_voyage else fields)
+        return Outbound(self._path, body, headers=self._headers())
 
     def answer(self, ask: Ask) -> ExtrasAnswer:
         """See the protocol."""
+        on_error = None if self._credential is None else self._credential.answered
         if self._is_voyage:
-            return VoyageAnswer(ask, self._key, self._hint)
+            return VoyageAnswer(ask, self._key, self._hint, on_error)
         has_events = ask.operation is not Operation.SPEECH or ask.fields.get("stream_format") == _EVENTS
-        return (EventsAnswer if has_events else ExtrasAnswer)(ask, self._key, self._hint)
+        return (EventsAnswer if has_events else ExtrasAnswer)(ask, self._key, self._hint, on_error)
+
+    def _headers(self) -> tuple[tuple[str, Secret], ...]:
+        return () if self._credential is None else self._credential.headers()
 
     def _parts(self, form: Form) -> tuple[FormPart, ...]:
         """The form with the upstream's name for the model, and with what the operator adds and drops."""

@@ -9,8 +9,9 @@ import msgspec
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
 from pointsman.providers.fitting import Fitting
+from pointsman.providers.tokens import Credential
 
-__all__ = ["ExpressLane"]
+__all__ = ["ExpressLane", "ExpressWay", "plain_way"]
 
 _encode: Final = msgspec.json.Encoder().encode
 _INCLUDE_USAGE: Final = msgspec.Raw(b'{"include_usage":true}')
@@ -22,25 +23,56 @@ _PATHS: Final = {
 }
 
 
+class ExpressWay(msgspec.Struct, frozen=True):
+    """Where a cloud differs from a plain OpenAI-compatible server.
+
+    ``path`` and ``stream_path`` are below the deployment's ``api_base``; ``model`` is what the body calls the model;
+    ``newer_limit``: the model knows the bound on its answer as ``max_completion_tokens`` only.
+    """
+
+    path: bytes
+    stream_path: bytes
+    model: str
+    credential: Credential | None = None
+    newer_limit: bool = False
+
+
+def plain_way(deployment: Deployment, operation: Operation, *, newer_limit: bool = False) -> ExpressWay:
+    """The way to an OpenAI-compatible server; see :class:`ExpressWay`."""
+    return ExpressWay(_PATHS[operation], _PATHS[operation], deployment.model, newer_limit=newer_limit)
+
+
 class ExpressLane:
-    """See :class:`pointsman.core.upstream.Lane`.
+    """See :class:`pointsman.core.upstream.Lane`; ``way`` None: a plain OpenAI-compatible server.
 
     The body is re-encoded from its top-level fields, each once and otherwise untouched, so that fields nobody
     knows survive and no second ``model`` can hide behind the first. ``fitting`` is for services with habits.
     """
 
-    prepares = False
-
-    def __init__(self, deployment: Deployment, operation: Operation, fitting: Fitting | None = None) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        operation: Operation,
+        fitting: Fitting | None = None,
+        *,
+        way: ExpressWay | None = None,
+    ) -> None:
+        way = way or plain_way(deployment, operation)
         self._fitting = fitting
-        self._path = _PATHS[operation]
-        self._model = msgspec.Raw(_encode(deployment.model))
+        self._path = way.path
+        self._stream_path = way.stream_path
+        self._credential = way.credential
+        self._newer_limit = way.newer_limit
+        self.prepares = way.credential is not None
+        self._model = msgspec.Raw(_encode(way.model))
         self._pinned = dict(deployment.pinned)
         self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
         self._dropped = deployment.additional_drop_params
 
     async def prepare(self, ask: Ask) -> None:
-        """Nothing to find out."""
+        """See the protocol; only a cloud's credential has to be got."""
+        if self._credential is not None:
+            await self._credential.prepare(ask)
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
@@ -52,13 +84,21 @@ class ExpressLane:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
         for name in self._dropped:
             fields.pop(name, None)
+        if self._newer_limit and "max_tokens" in fields:
+            limit = fields.pop("max_tokens")
+            fields.setdefault("max_completion_tokens", limit)
+        path = self._stream_path if ask.stream else self._path
         if self._fitting is not None:
-            return Outbound(self._path, self._fitting.write(fields))
-        return Outbound(self._path, _encode(fields))
+            return Outbound(path, self._fitting.write(fields))
+        if self._credential is None:
+            return Outbound(path, _encode(fields))
+        return Outbound(path, _encode(fields), headers=self._credential.headers())
 
     def answer(self, ask: Ask) -> ExpressAnswer:
         """See the protocol."""
-        return ExpressAnswer(ask, self._key)
+        if self._credential is None:
+            return ExpressAnswer(ask, self._key)
+        return ExpressAnswer(ask, self._key, on_error=self._credential.answered)
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:

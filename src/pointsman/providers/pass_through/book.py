@@ -16,6 +16,7 @@ from pointsman.core.passage import Passage
 from pointsman.core.price import Price
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound, Timeouts
+from pointsman.providers.azure import azure_key_header
 from pointsman.providers.pass_through.answer import PassageAnswer
 from pointsman.providers.pass_through.heads import forwarded_headers, returned_lines
 from pointsman.providers.pass_through.target import read_target
@@ -128,7 +129,7 @@ class PassageBook:
             api_base=base,
             price=None,
             api_key=None if key is None else Secret(key),
-            key_header=provider.key_header,
+            key_header=azure_key_header(name, base, "") if provider.cloud == _DEPENDS_ON_A_KEY else provider.key_header,
             headers={header: Secret(value) for header, value in provider.headers.items()},
             timeouts=Timeouts(),
             local=provider.local,

@@ -19,6 +19,8 @@ from pointsman.providers.translated.embeddings import (
     EmbeddingReading,
     read_embedding_call,
 )
+from pointsman.providers.translated.gemini import GeminiEmbeddingFar, GeminiFar
+from pointsman.providers.translated.images import image_preparation
 from pointsman.providers.translated.lane import Preparation, TranslatedLane, read_call
 from pointsman.providers.translated.loads import read_load_request
 from pointsman.providers.translated.mistral import MistralFar, mistral_lane
@@ -27,8 +29,10 @@ from pointsman.providers.translated.openai import (
     OpenAIChatFar,
     OpenAIEmbeddingClient,
     OpenAIEmbeddingFar,
+    has_newer_limit,
 )
 from pointsman.providers.translated.sides import ClientSide, FarSide, Reading, SseFrames, Writing
+from pointsman.providers.translated.signed import SignedEmbeddingFar, SignedFar
 
 __all__ = [
     "CLIENTS",
@@ -44,6 +48,8 @@ __all__ = [
     "EmbeddingFar",
     "EmbeddingReading",
     "FarSide",
+    "GeminiEmbeddingFar",
+    "GeminiFar",
     "MistralFar",
     "OpenAIChatClient",
     "OpenAIChatFar",
@@ -52,11 +58,15 @@ __all__ = [
     "OpenAIEmbeddingFar",
     "Preparation",
     "Reading",
+    "SignedEmbeddingFar",
+    "SignedFar",
     "SseFrames",
     "TranslatedAnswer",
     "TranslatedCompletionLane",
     "TranslatedLane",
     "Writing",
+    "has_newer_limit",
+    "image_preparation",
     "mistral_lane",
     "read_call",
     "read_completion_call",

@@ -7,7 +7,7 @@ from typing import Final
 from pointsman.core.call import Call
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.upstream import Ask, Deployment, Outbound
-from pointsman.dialects.anthropic_messages.abilities import Abilities
+from pointsman.dialects.anthropic_messages.abilities import Abilities, abilities_of
 from pointsman.dialects.anthropic_messages.errors import read_error
 from pointsman.dialects.anthropic_messages.knobs import refuse_or_drop
 from pointsman.dialects.anthropic_messages.replies import read_reply, write_reply
@@ -59,4 +59,4 @@ class AnthropicFar:
 
 
 def _abilities(deployment: Deployment) -> Abilities:
-    return Abilities(json_schema="response_schema" in deployment.capabilities)
+    return abilities_of(deployment.model, json_schema="response_schema" in deployment.capabilities)

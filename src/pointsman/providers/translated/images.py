@@ -9,30 +9,52 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.content import Image, Message, Part, ToolResult
+from pointsman.core.eager import become_task
 from pointsman.core.errors import Malformed
+from pointsman.core.upstream import Ask
 from pointsman.providers.media import MediaFetcher
+from pointsman.providers.translated.lane import Preparation, read_call
+from pointsman.providers.translated.sides import ClientSide
 
-__all__ = ["has_remote_images", "inline_remote_images"]
+__all__ = ["has_remote_images", "image_preparation", "inline_remote_images"]
 
 _IMAGES_MAX: Final = 16
 _CHARACTERS_MAX: Final = 64 * 1024 * 1024
 """All fetched images of one request together, as base64."""
 
 
-def has_remote_images(call: Call) -> bool:
-    """Whether a message names an image by its URL."""
-    return any(True for _ in _remote(call))
+def image_preparation(client: ClientSide, media: MediaFetcher, left: tuple[str, ...] = ()) -> Preparation:
+    """See to it, before a request is written, that it holds its images by value.
+
+    Args:
+        client: The dialect of the request.
+        media: Who fetches.
+        left: Beginnings of URLs that the upstream reads itself.
+    """
+
+    async def prepare(ask: Ask) -> None:
+        call = read_call(client, ask)
+        if has_remote_images(call, left):
+            await become_task()
+            ask.call = await inline_remote_images(call, media, left)
+
+    return prepare
 
 
-async def inline_remote_images(call: Call, media: MediaFetcher) -> Call:
-    """``call`` with the remote images themselves. Must run inside a task.
+def has_remote_images(call: Call, left: tuple[str, ...] = ()) -> bool:
+    """Whether a message names an image by its URL, other than those that begin with one of ``left``."""
+    return any(True for _ in _remote(call, left))
+
+
+async def inline_remote_images(call: Call, media: MediaFetcher, left: tuple[str, ...] = ()) -> Call:
+    """``call`` with the remote images themselves, save those of ``left``. Must run inside a task.
 
     Raises:
         Malformed: an image cannot be had; the message names it.
     """
     fetched: dict[str, Image] = {}
     characters = 0
-    for param, url in _remote(call):
+    for param, url in _remote(call, left):
         if url in fetched:
             continue
         if len(fetched) >= _IMAGES_MAX:
@@ -45,17 +67,17 @@ async def inline_remote_images(call: Call, media: MediaFetcher) -> Call:
     return msgspec.structs.replace(call, messages=tuple(_filled(message, fetched) for message in call.messages))
 
 
-def _remote(call: Call) -> Iterator[tuple[str, str]]:
+def _remote(call: Call, left: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Where each remote image stands, and its URL."""
     for index, message in enumerate(call.messages):
         for position, part in enumerate(message.parts):
             for image in part.parts if isinstance(part, ToolResult) else (part,):
-                if isinstance(image, Image) and image.data is None and _is_remote(image.url):
+                if isinstance(image, Image) and image.data is None and _is_remote(image.url, left):
                     yield f"messages[{index}].content[{position}].image_url", image.url
 
 
-def _is_remote(url: str | None) -> TypeGuard[str]:
-    return url is not None and url.lower().startswith(("http://", "https://"))
+def _is_remote(url: str | None, left: tuple[str, ...]) -> TypeGuard[str]:
+    return url is not None and url.lower().startswith(("http://", "https://")) and not url.startswith(left)
 
 
 def _filled(message: Message, fetched: dict[str, Image]) -> Message:

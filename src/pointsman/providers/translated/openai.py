@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
+
+import msgspec
 
 from pointsman.core.call import Call, EmbeddingCall
 from pointsman.core.reply import Embeddings
@@ -17,10 +20,24 @@ from pointsman.providers.translated.embeddings import EmbeddingReading
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
 from pointsman.providers.translated.tools import demand_known_tools
 
-__all__ = ["OpenAIChatClient", "OpenAIChatFar", "OpenAIEmbeddingClient", "OpenAIEmbeddingFar"]
+__all__ = ["OpenAIChatClient", "OpenAIChatFar", "OpenAIEmbeddingClient", "OpenAIEmbeddingFar", "has_newer_limit"]
 
-_REASONERS: Final = ("o1", "o3", "o4", "gpt-5")
-"""OpenAI's models that know the bound on the answer under its newer name only."""
+_REASONERS: Final = re.compile(r"o[1-9]\b|gpt-(?:[5-9]|1\d)\b|o_series/|gpt5_series/")
+_MAKERS: Final = frozenset({"openai", "azure"})
+_decode_name: Final = msgspec.json.Decoder(str).decode
+
+
+def has_newer_limit(deployment: Deployment) -> bool:
+    """Whether it is one of OpenAI's models that know the bound on the answer as ``max_completion_tokens`` only.
+
+    An Azure deployment has a name of its own, so the operator may say what it is, as in LiteLLM: by its ``base_model``,
+    or as ``azure/o_series/name`` and ``azure/gpt5_series/name``.
+    """
+    if deployment.provider not in _MAKERS:
+        return False
+    base = deployment.told.get("base_model")
+    names = (deployment.model,) if base is None else (deployment.model, _decode_name(base).rpartition("/")[2])
+    return any(_REASONERS.match(name) for name in names)
 
 
 class OpenAIChatClient:
@@ -38,19 +55,25 @@ class OpenAIChatClient:
 class OpenAIChatFar:
     """See :class:`pointsman.providers.translated.sides.FarSide`; for every server that speaks this dialect.
 
-    ``fitting`` is for services with habits of their own.
+    Args:
+        fitting: For services with habits of their own.
+        path: Where it takes chats, below the deployment's ``api_base``.
+        model: What the body calls the model, where that is not the deployment's.
     """
 
-    def __init__(self, fitting: Fitting | None = None) -> None:
+    def __init__(
+        self, fitting: Fitting | None = None, *, path: bytes = b"/chat/completions", model: str | None = None
+    ) -> None:
         self._fitting = fitting
+        self._path = path
+        self._model = model
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
         demand_known_tools(call, "openai_chat")
-        newer = deployment.provider == "openai" and deployment.model.startswith(_REASONERS)
-        limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
-        body = write_request(call, deployment.model, include_usage=True, limit_field=limit_field)
-        return Outbound(b"/chat/completions", body if self._fitting is None else self._fitting.rewrite(body))
+        limit_field: LimitField = "max_completion_tokens" if has_newer_limit(deployment) else "max_tokens"
+        body = write_request(call, self._model or deployment.model, include_usage=True, limit_field=limit_field)
+        return Outbound(self._path, body if self._fitting is None else self._fitting.rewrite(body))
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
@@ -70,11 +93,20 @@ class OpenAIEmbeddingClient:
 
 
 class OpenAIEmbeddingFar:
-    """See :class:`.embeddings.EmbeddingFar`; for every server that speaks this dialect."""
+    """See :class:`.embeddings.EmbeddingFar`; for every server that speaks this dialect.
+
+    Args:
+        path: Where it takes texts to embed, below the deployment's ``api_base``.
+        model: What the body calls the model, where that is not the deployment's.
+    """
+
+    def __init__(self, path: bytes = b"/embeddings", *, model: str | None = None) -> None:
+        self._path = path
+        self._model = model
 
     def write(self, call: EmbeddingCall, deployment: Deployment) -> Outbound:
         """See the protocol."""
-        return Outbound(b"/embeddings", embedding_words.write_request(call, deployment.model))
+        return Outbound(self._path, embedding_words.write_request(call, self._model or deployment.model))
 
     def reading(self, call: EmbeddingCall, deployment: Deployment) -> EmbeddingReading:
         """See the protocol."""

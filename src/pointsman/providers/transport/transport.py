@@ -16,6 +16,7 @@ from pointsman import __version__
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.limits import KEEPALIVE_SECONDS
 from pointsman.core.nursery import Nursery
+from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Outbound, Timeouts
 from pointsman.providers.transport.connection import UpstreamFlight
 from pointsman.providers.transport.origin import Origin, header_line
@@ -28,6 +29,10 @@ _POOLS_MAX: Final = 4096
 _HEADS_MAX: Final = 16_384
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection"})
 """Headers that are the transport's own affair, whatever the operator configures."""
+
+
+_KnownHead = tuple[Deployment, tuple[tuple[str, Secret], ...], bytes, Pool]
+"""Whose head it is, with which headers of the request, the head up to the length, and where it goes."""
 
 
 class FetchReply(msgspec.Struct, frozen=True):
@@ -53,7 +58,7 @@ class Transport:
         self._keepalive_seconds = keepalive_seconds
         self._time = CoarseTime(clock.monotonic())
         self._pools: dict[tuple[str, str, int], Pool] = {}
-        self._heads: dict[tuple[str, bytes], tuple[Deployment, bytes, Pool]] = {}
+        self._heads: dict[tuple[str, bytes], _KnownHead] = {}
         self._tls: ssl.SSLContext | None = None
 
     def now(self) -> float:
@@ -70,10 +75,11 @@ class Transport:
 
     def send(self, deployment: Deployment, outbound: Outbound, *, stream: bool) -> UpstreamFlight:
         """See :meth:`pointsman.core.flight.Sender.send`."""
-        known = None if outbound.is_particular else self._heads.get((deployment.id, outbound.path))
-        if known is None or known[0] is not deployment:
+        known = self._heads.get((deployment.id, outbound.path))
+        # A cloud's token gives the same headers to many requests, so even a head with headers of its own comes again.
+        if known is None or known[0] is not deployment or known[1] is not outbound.headers or outbound.is_unusual:
             known = self._learn(deployment, outbound)
-        _, head, pool = known
+        _, _, head, pool = known
         body = outbound.body
         request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
         flight = UpstreamFlight(request, deployment.timeouts, stream, self._keepalive_seconds)
@@ -99,8 +105,10 @@ class Transport:
         origin = Origin.parse(url)
         lines = b"".join(header_line(name, value) for name, value in headers)
         query = f"?{origin.query}" if origin.query else ""
+        # As the base of an API a path has no slash at its end; here it is one of its own, and the slash is part of it.
+        path = origin.path + "/" if not origin.path or url.partition("?")[0].rstrip().endswith("/") else origin.path
         request = (
-            f"{method} {origin.path or '/'}{query} HTTP/1.1\r\nHost: {origin.authority}\r\n"
+            f"{method} {path}{query} HTTP/1.1\r\nHost: {origin.authority}\r\n"
             f"User-Agent: pointsman/{__version__}\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
         ).encode("ascii") + lines
         if body or method != "GET":
@@ -125,11 +133,11 @@ class Transport:
         """Idle, busy and ever opened connections by origin URL."""
         return {pool.origin.url: (*pool.counts, pool.opened) for pool in self._pools.values()}
 
-    def _learn(self, deployment: Deployment, outbound: Outbound) -> tuple[Deployment, bytes, Pool]:
+    def _learn(self, deployment: Deployment, outbound: Outbound) -> _KnownHead:
         origin = Origin.parse(deployment.api_base)
         path = origin.path.encode("ascii") + outbound.path
         if origin.query:
-            path += b"?" + origin.query.encode("ascii")
+            path += (b"&" if b"?" in path else b"?") + origin.query.encode("ascii")
         own = {name.lower(): (name, value.reveal()) for name, value in (*deployment.headers.items(), *outbound.headers)}
         usual = {
             "host": ("Host", origin.authority),
@@ -144,8 +152,8 @@ class Transport:
         for name, (shown, value) in {**usual, **own}.items():
             if name not in _FRAMING:
                 lines.append(header_line(shown, value))
-        known = (deployment, b"".join(lines) + b"Content-Length: ", self._pool(origin))
-        if not outbound.is_particular:
+        known = (deployment, outbound.headers, b"".join(lines) + b"Content-Length: ", self._pool(origin))
+        if not outbound.is_unusual:
             if len(self._heads) >= _HEADS_MAX:
                 self._heads.clear()
             self._heads[deployment.id, outbound.path] = known

@@ -141,3 +141,12 @@ def test_a_long_name_is_cut_in_the_message() -> None:
     with pytest.raises(Unsupported) as caught:
         refuse_or_drop(chat(extra={"x" * 10_000: ONE}))
     assert len(caught.value.told()) < 300
+
+
+def test_a_model_without_sampling_is_told_nothing_of_it() -> None:
+    newer = Abilities(sampling=False)
+    assert refuse_or_drop(sampled(temperature=1, top_p=1, max_tokens=1), abilities=newer) == sampled(max_tokens=1)
+    for knob in ({"temperature": 0.2}, {"top_p": 0.9}, {"top_k": 4}):
+        with pytest.raises(Unsupported, match=next(iter(knob))):
+            refuse_or_drop(sampled(**knob), abilities=newer)
+        assert refuse_or_drop(sampled(**knob), drop_params=True, abilities=newer) == chat()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
 from pointsman.core.content import File, Image, Message, Text, Thinking, ToolCall, ToolResult
 from pointsman.core.errors import GatewayError, Malformed, Unsupported
-from pointsman.dialects.anthropic_messages.abilities import Abilities
+from pointsman.dialects.anthropic_messages.abilities import Abilities, abilities_of
 from pointsman.dialects.anthropic_messages.requests import read_request, write_request
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -442,6 +442,27 @@ def test_reasoning_becomes_a_budget_below_the_bound(
 def test_a_model_that_knows_efforts_is_told_one(wish: Reasoning, thinking: object, effort: str | None) -> None:
     found = written(Call("m", HI, reasoning=wish), ALL)
     assert (found["thinking"], found.get("output_config")) == (thinking, None if effort is None else {"effort": effort})
+
+
+@pytest.mark.parametrize(
+    ("model", "wish", "thinking", "effort"),
+    [
+        ("claude-opus-4-5", Reasoning("high"), {"type": "enabled", "budget_tokens": 4096}, None),
+        ("claude-sonnet-4-6", Reasoning("xhigh"), {"type": "adaptive"}, "high"),
+        ("claude-sonnet-4-6", Reasoning(budget_tokens=2000), {"type": "enabled", "budget_tokens": 2000}, None),
+        ("claude-opus-4-7@20260416", Reasoning(budget_tokens=2000), {"type": "adaptive"}, "low"),
+        ("us.anthropic.claude-opus-4-8-v1:0", Reasoning(budget_tokens=32_000), {"type": "adaptive"}, "high"),
+        ("claude-opus-4-7", Reasoning("none"), {"type": "disabled"}, None),
+        ("claude-fable-5", Reasoning("none"), None, "low"),
+        ("claude-opus-5-5", Reasoning("max"), {"type": "adaptive"}, "max"),
+    ],
+)
+def test_each_model_is_told_to_think_as_it_can_be(
+    model: str, wish: Reasoning, thinking: object, effort: str | None
+) -> None:
+    found = written(Call("m", HI, reasoning=wish), abilities_of(model))
+    told = None if effort is None else {"effort": effort}
+    assert (found.get("thinking"), found.get("output_config")) == (thinking, told)
 
 
 def test_an_unknown_effort_is_refused() -> None:

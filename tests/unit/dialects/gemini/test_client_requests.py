@@ -276,7 +276,7 @@ def test_a_request_comes_to_gemini_as_the_client_wrote_it() -> None:
             "temperature": 0.5,
             "responseMimeType": "application/json",
             "responseSchema": {"type": "STRING", "format": "enum", "enum": ["x"]},
-            "thinkingConfig": {"includeThoughts": True, "thinkingBudget": 77},
+            "thinkingConfig": {"includeThoughts": True, "thinkingBudget": 777},
             "mediaResolution": "MEDIA_RESOLUTION_LOW",
         },
         "safetySettings": [{"category": "c", "threshold": "t"}],

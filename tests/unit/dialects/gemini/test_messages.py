@@ -43,7 +43,11 @@ def parts(role: Role, *listed: Part, target: GeminiTarget = TARGET) -> Any:
         (Refusal("a"), {"text": "a"}),
         (Image(data=PNG, media_type="image/gif"), {"inlineData": {"mimeType": "image/gif", "data": PNG}}),
         (Image(data=PNG), {"inlineData": {"mimeType": "image/png", "data": PNG}}),
-        (Image(url="gs://b/x.png"), {"fileData": {"fileUri": "gs://b/x.png"}}),
+        (Image(url="gs://b/x.png"), {"fileData": {"fileUri": "gs://b/x.png", "mimeType": "image/png"}}),
+        (
+            Image(url="gs://b/x", media_type="image/webp"),
+            {"fileData": {"fileUri": "gs://b/x", "mimeType": "image/webp"}},
+        ),
         (Audio("aGk=", "mp3"), {"inlineData": {"mimeType": "audio/mp3", "data": "aGk="}}),
         (File(data="aGk="), {"inlineData": {"mimeType": "application/pdf", "data": "aGk="}}),
         (File(text="a"), {"text": "a"}),

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from pointsman import __version__
@@ -126,6 +127,29 @@ async def test_a_changed_deployment_is_sent_with_its_new_key_at_once() -> None:
         await whole(stage)
         await whole(stage, api_key=Secret("sk-rotated"))
         assert b"Bearer sk-rotated" in stage.asked[1].head
+
+
+async def test_a_requests_own_headers_win_and_are_sent_with_no_other_request() -> None:
+    async with scene(says(plain())) as stage:
+        deployment = stage.deployment()
+        first, second = ((("Authorization", Secret(f"Bearer token-{number}")),) for number in (1, 2))
+        for headers in (first, first, (), second):
+            flight = stage.transport.send(
+                deployment, msgspec.structs.replace(CHAT, headers=headers, path=b"/x?v=1"), stream=False
+            )
+            await item(flight)
+        found = [line for asked in stage.asked for line in asked.head.split(b"\r\n") if b"Authorization" in line]
+        assert [line.split()[-1] for line in found] == [b"token-1", b"token-1", b"sk-upstream", b"token-2"]
+        form = msgspec.structs.replace(CHAT, content_type=b"text/plain", method=b"PUT", path=b"/x?v=1")
+        await item(stage.transport.send(deployment, form, stream=False))
+        assert stage.asked[-1].head.startswith(b"PUT ") and b"Content-Type: text/plain" in stage.asked[-1].head
+
+
+async def test_a_query_of_the_path_and_one_of_the_address_become_one() -> None:
+    async with scene(says(plain())) as stage:
+        deployment = stage.deployment(api_base=f"http://127.0.0.1:{stage.port}/base?a=1")
+        await item(stage.transport.send(deployment, msgspec.structs.replace(CHAT, path=b"/x?b=2"), stream=False))
+        assert stage.asked[0].head.startswith(b"POST /base/x?b=2&a=1 HTTP/1.1\r\n")
 
 
 # -- answers ---------------------------------------------------------------------------------------------------
@@ -732,6 +756,15 @@ async def test_fetch_gives_status_headers_and_body() -> None:
         head = stage.asked[0].head
         assert head.startswith(b"GET /api/tags?x=1 HTTP/1.1\r\n") and b"\r\nX-A: b\r\n" in head
         assert b"content-length" not in head.lower()
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"), [("", "/"), ("/", "/"), ("/roles/", "/roles/"), ("/roles/?x=/", "/roles/?x=/")]
+)
+async def test_fetch_keeps_a_slash_at_the_end_of_a_path(path: str, sent: str) -> None:
+    async with scene(says(plain(b""))) as stage:
+        await stage.transport.fetch("GET", f"http://127.0.0.1:{stage.port}{path}")
+        assert stage.asked[0].head.startswith(f"GET {sent} HTTP/1.1\r\n".encode())
 
 
 async def test_fetch_posts_a_body_and_shares_the_pool() -> None:

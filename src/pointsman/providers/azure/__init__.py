@@ -1,0 +1,8 @@
+"""Azure OpenAI and Azure AI Foundry: OpenAI's dialect under paths, versions and credentials of their own."""
+
+from __future__ import annotations
+
+from pointsman.providers.azure.lanes import azure_lane
+from pointsman.providers.azure.places import azure_key_header
+
+__all__ = ["azure_key_header", "azure_lane"]

@@ -1,0 +1,87 @@
+"""The lanes to Azure: an OpenAI client's requests are relayed, all others are translated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from pointsman.core.access import AzureAccess
+from pointsman.core.call import Call
+from pointsman.core.secret import Secret
+from pointsman.core.upstream import Deployment, Lane, Operation, Outbound
+from pointsman.providers.azure.access import azure_credential
+from pointsman.providers.azure.places import azure_path, claude_path, is_claude, model_in_azure
+from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExpressWay, ExtrasLane
+from pointsman.providers.tokens import Credential, TokenBook
+from pointsman.providers.translated import (
+    AnthropicFar,
+    EmbeddingFar,
+    FarSide,
+    OpenAIChatFar,
+    OpenAIEmbeddingFar,
+    Reading,
+    SignedEmbeddingFar,
+    SignedFar,
+    has_newer_limit,
+    translated_lane,
+)
+
+__all__ = ["AzureClaudeFar", "azure_lane"]
+
+_ANTHROPIC_VERSION: Final = ("anthropic-version", Secret("2023-06-01"))
+
+_EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
+
+
+def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) -> Lane:
+    """The lane for ``operation`` to a deployment of the providers ``azure``, ``azure_text`` and ``azure_ai``.
+
+    Raises:
+        Unsupported: there is nothing for this operation.
+    """
+    access = deployment.access if isinstance(deployment.access, AzureAccess) else AzureAccess()
+    credential = azure_credential(deployment, access, book)
+    if is_claude(deployment.provider, deployment.model):
+        return _translated(deployment, operation, AzureClaudeFar(), credential)
+    path = azure_path(deployment, operation, access.api_version)
+    model = model_in_azure(deployment)
+    if operation in _EXPRESS:
+        newer_limit = operation is Operation.CHAT and has_newer_limit(deployment)
+        way = ExpressWay(path, path, model, credential, newer_limit=newer_limit)
+        return ExpressLane(deployment, operation, way=way)
+    if operation in EXTRAS_PATHS:
+        return ExtrasLane(deployment, operation, way=ExpressWay(path, path, model, credential))
+    embeddings = OpenAIEmbeddingFar(azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
+    return _translated(deployment, operation, OpenAIChatFar(path=path, model=model), credential, embeddings)
+
+
+class AzureClaudeFar:
+    """See :class:`pointsman.providers.translated.sides.FarSide`; Anthropic's dialect, under a path of Azure's."""
+
+    def __init__(self) -> None:
+        self._far = AnthropicFar()
+
+    def write(self, call: Call, deployment: Deployment) -> Outbound:
+        """See the protocol."""
+        outbound = self._far.write(call, deployment)
+        return msgspec.structs.replace(outbound, path=claude_path(deployment), headers=(_ANTHROPIC_VERSION,))
+
+    def reading(self, call: Call, deployment: Deployment) -> Reading:
+        """See the protocol."""
+        return self._far.reading(call, deployment)
+
+
+def _translated(
+    deployment: Deployment,
+    operation: Operation,
+    far: FarSide,
+    credential: Credential | None,
+    embeddings: EmbeddingFar | None = None,
+) -> Lane:
+    if credential is None:
+        return translated_lane(operation, far, deployment, embedding_far=embeddings)
+    signed = None if embeddings is None else SignedEmbeddingFar(embeddings, credential)
+    return translated_lane(
+        operation, SignedFar(far, credential), deployment, (credential.prepare,), embedding_far=signed
+    )

@@ -1,0 +1,8 @@
+"""Google's models: Gemini under its own API and on Vertex AI, and what else Vertex AI serves."""
+
+from __future__ import annotations
+
+from pointsman.providers.google.lanes import GoogleServices, gemini_lane, vertex_lane
+from pointsman.providers.google.places import demand_location, vertex_base
+
+__all__ = ["GoogleServices", "demand_location", "gemini_lane", "vertex_base", "vertex_lane"]

@@ -1,0 +1,123 @@
+"""The lanes to Google: Gemini's own API, and Vertex AI with models of many makers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pointsman.core.access import GoogleAccess
+from pointsman.core.clock import SYSTEM_CLOCK, Clock
+from pointsman.core.upstream import Ask, Deployment, Lane, Operation
+from pointsman.dialects.gemini.requests import path_of
+from pointsman.dialects.gemini.types import GeminiTarget
+from pointsman.providers.express import ExpressLane, ExpressWay
+from pointsman.providers.google.access import google_credential
+from pointsman.providers.google.far_sides import VertexChatFar, VertexClaudeFar, VertexEmbeddingFar
+from pointsman.providers.google.places import Family, VertexPlace, family_of, gemini_root, model_in_vertex
+from pointsman.providers.google.relay import GeminiRelayLane, can_relay
+from pointsman.providers.media import MediaFetcher
+from pointsman.providers.tokens import Credential, TokenBook
+from pointsman.providers.translated import (
+    CLIENTS,
+    FarSide,
+    GeminiEmbeddingFar,
+    GeminiFar,
+    Preparation,
+    SignedEmbeddingFar,
+    SignedFar,
+    image_preparation,
+    translated_lane,
+)
+
+__all__ = ["GoogleServices", "VertexExpressLane", "gemini_lane", "vertex_lane"]
+
+_MODELS: Final = "models/"
+_READ_BY_GEMINI: Final = (
+    "https://generativelanguage.googleapis.com/",
+    "https://www.youtube.com/",
+    "https://youtu.be/",
+)
+"""Addresses that Gemini reads itself, so that nothing is fetched for it."""
+
+_READ_BY_VERTEX: Final = ("https://www.youtube.com/", "https://youtu.be/")
+
+
+class GoogleServices:
+    """What all lanes to Google share."""
+
+    __slots__ = ("book", "clock", "media")
+
+    def __init__(self, media: MediaFetcher, book: TokenBook, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.media = media
+        self.book = book
+        self.clock = clock
+
+
+def gemini_lane(deployment: Deployment, operation: Operation, services: GoogleServices) -> Lane:
+    """The lane to a model under Gemini's own API.
+
+    Raises:
+        Unsupported: there is nothing for this operation.
+    """
+    if can_relay(operation, deployment):
+        return GeminiRelayLane(deployment, _gemini_path)
+    images = _images(operation, services.media, _READ_BY_GEMINI)
+    far = GeminiFar(_gemini_path, clock=services.clock)
+    return translated_lane(operation, far, deployment, images, embedding_far=GeminiEmbeddingFar(_gemini_path))
+
+
+def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleServices) -> Lane:
+    """The lane to a model on Vertex AI.
+
+    Raises:
+        Unsupported: there is nothing for this operation.
+    """
+    access = deployment.access if isinstance(deployment.access, GoogleAccess) else GoogleAccess()
+    credential = google_credential(access, services.book)
+    place = VertexPlace(deployment, access, credential)
+    family = family_of(deployment)
+    if family not in {"gemini", "anthropic"} and operation is Operation.CHAT:
+        return VertexExpressLane(deployment, place, credential)
+    if family == "gemini" and can_relay(operation, deployment):
+        return GeminiRelayLane(deployment, place.model_path, credential)
+    images = _images(operation, services.media, _READ_BY_VERTEX if family == "gemini" else ())
+    far = SignedFar(_vertex_far(family, place, services.clock), credential)
+    embedding_far = SignedEmbeddingFar(VertexEmbeddingFar(place), credential) if family == "gemini" else None
+    preparations = (*images, credential.prepare)
+    return translated_lane(operation, far, deployment, preparations, embedding_far=embedding_far)
+
+
+class VertexExpressLane(ExpressLane):
+    """From an OpenAI client to a model on Vertex AI that speaks OpenAI's dialect."""
+
+    def __init__(self, deployment: Deployment, place: VertexPlace, credential: Credential) -> None:
+        # The project may be one that only the credential knows, so the paths are made at the first request.
+        way = ExpressWay(b"", b"", model_in_vertex(deployment), credential)
+        super().__init__(deployment, Operation.CHAT, way=way)
+        self._deployment = deployment
+        self._place = place
+
+    async def prepare(self, ask: Ask) -> None:
+        """See the protocol."""
+        await super().prepare(ask)
+        if not self._path:
+            self._path = self._place.chat_path(stream=False)
+            self._stream_path = self._place.chat_path(stream=True)
+
+
+def _vertex_far(family: Family, place: VertexPlace, clock: Clock) -> FarSide:
+    if family == "gemini":
+        return GeminiFar(place.model_path, call_ids=False, clock=clock)
+    if family == "anthropic":
+        return VertexClaudeFar(place, clock)
+    return VertexChatFar(place)
+
+
+def _images(operation: Operation, media: MediaFetcher, left: tuple[str, ...]) -> tuple[Preparation, ...]:
+    """What puts remote images into a conversation; nothing else has any."""
+    client = CLIENTS.get(operation)
+    return () if client is None else (image_preparation(client, media, left),)
+
+
+def _gemini_path(deployment: Deployment, verb: str) -> bytes:
+    model = deployment.model.removeprefix(_MODELS)
+    return gemini_root(deployment.api_base).encode("ascii") + path_of(GeminiTarget(model), verb)

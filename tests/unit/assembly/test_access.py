@@ -1,0 +1,77 @@
+"""What a deployment in a cloud is reached with, as the entry and the environment say it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pointsman.assembly.access import read_access
+from pointsman.assembly.deployments import Configured, configured
+from pointsman.catalog.lookup import Catalog
+from pointsman.config.sections import LiteLLMParams, ModelEntry, ModelInfo, Settings
+from pointsman.core.access import AzureAccess, GoogleAccess
+from pointsman.core.errors import Misconfigured
+from pointsman.core.secret import Secret
+from pointsman.providers.registry import AZURE, OLLAMA, VERTEX
+
+
+def made(environment: dict[str, str] | None = None, base_model: str | None = None, **params: Any) -> Configured:
+    info = ModelInfo(base_model=base_model)
+    entry = ModelEntry(model_name="m", litellm_params=LiteLLMParams(**params), model_info=info)
+    return configured(Settings(model_list=(entry,)), environment or {}, Catalog())
+
+
+def revealed(secret: Secret | None) -> str | None:
+    return None if secret is None else secret.reveal()
+
+
+def test_azures_variables_stand_in_for_what_the_entry_does_not_say() -> None:
+    environment = {
+        "AZURE_API_VERSION": "v1",
+        "AZURE_TENANT_ID": "theirs",
+        "AZURE_CLIENT_SECRET": "s",
+        "AZURE_AUTHORITY_HOST": "https://login.example",
+        "AZURE_FEDERATED_TOKEN_FILE": "/token",
+    }
+    access = read_access(LiteLLMParams(model="azure/x", tenant_id="ours"), AZURE, environment)
+    assert isinstance(access, AzureAccess)
+    assert (access.api_version, access.tenant_id, revealed(access.client_secret)) == ("v1", "ours", "s")
+    assert (access.authority, access.token_file) == ("https://login.example", "/token")
+
+
+def test_google_is_found_where_gcloud_leaves_it() -> None:
+    access = read_access(LiteLLMParams(model="vertex_ai/x"), VERTEX, {"HOME": "/ada", "VERTEXAI_PROJECT": "p"})
+    assert isinstance(access, GoogleAccess)
+    assert (access.project, access.location, access.credentials) == ("p", None, None)
+    assert access.usual_file == "/ada/.config/gcloud/application_default_credentials.json"
+    moved = read_access(LiteLLMParams(model="vertex_ai/x"), VERTEX, {"CLOUDSDK_CONFIG": "/c", "HOME": "/ada"})
+    assert isinstance(moved, GoogleAccess) and moved.usual_file == "/c/application_default_credentials.json"
+
+
+def test_others_need_no_access() -> None:
+    assert read_access(LiteLLMParams(model="ollama/x"), OLLAMA, {}) is None
+
+
+def test_a_location_of_vertex_makes_the_address() -> None:
+    deployment = made(model="vertex_ai/gemini-2.5-flash", vertex_location="europe-west4").deployments[0]
+    assert deployment.api_base == "https://europe-west4-aiplatform.googleapis.com"
+    assert deployment.price is not None
+    with pytest.raises(Misconfigured, match="vertex_location"):
+        made(model="vertex_ai/gemini-2.5-flash", vertex_location="evil/", api_base="https://proxy")
+
+
+def test_azure_needs_an_address_and_takes_its_price_from_the_base_model() -> None:
+    with pytest.raises(Misconfigured, match="no api_base"):
+        made(model="azure/my-deployment")
+    environment = {"AZURE_API_BASE": "https://r.openai.azure.com", "AZURE_API_KEY": "k"}
+    unknown = made(environment, model="azure/my-deployment").deployments[0]
+    assert (unknown.price, unknown.key_header, revealed(unknown.api_key)) == (None, "api-key", "k")
+    known = made(environment, "azure/gpt-4o", model="azure/my-deployment").deployments[0]
+    assert known.price is not None and known.charges
+
+
+def test_geminis_key_goes_in_a_header_of_its_own() -> None:
+    deployment = made({"GEMINI_API_KEY": "g"}, model="gemini/gemini-2.5-flash").deployments[0]
+    assert (deployment.key_header, revealed(deployment.api_key)) == ("x-goog-api-key", "g")
+    assert deployment.api_base == "https://generativelanguage.googleapis.com"
