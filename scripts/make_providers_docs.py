@@ -31,12 +31,18 @@ What a provider *can do* is what it offers itself, by the names of OpenAI's rout
 clients of every dialect. A server that is not listed works as `openai/…` with its `api_base`.
 
 Ollama Cloud is `ollama_chat/…` with `api_base: https://ollama.com` and the key in `OLLAMA_API_KEY`.
+
+Amazon Bedrock's region is that of the model's own name (`bedrock/eu-west-1/…`, an ARN), or `aws_region_name`, or
+`AWS_REGION_NAME`, `AWS_REGION`, `AWS_DEFAULT_REGION`, or that of the profile, or `us-west-2`. Without an API key its
+requests are signed. With what, the entry says (`aws_access_key_id` …, `aws_profile_name`, `aws_role_name`), or it is
+found where AWS's own tools find it: in the environment, by web identity, in `~/.aws`, at the container's host or the
+EC2 instance's. What would start other programs (`credential_process`, SSO) is not used.
 """
 
 HABITS: Final = """\
 ## Habits
 
-What is changed about chat requests for services that would refuse or misread them. A *refused* field makes a request
+What is changed about requests for services that would refuse or misread them. A *refused* field makes a request
 fail with the field's name, or is dropped where `drop_params` allows that; a field in the position that it has anyway
 (`n: 1`) is no reason to refuse.
 
@@ -100,11 +106,11 @@ def names(given: Iterable[str]) -> str:
 
 def habits_table(known: Iterable[ProviderOverview]) -> str:
     """Who has which habits."""
-    lines = ["| prefix | chat requests |", "| --- | --- |"]
+    lines = ["| prefix | chats | embeddings |", "| --- | --- | --- |"]
     for one in known:
-        told = "; ".join(told_habits(one.habits))
-        if told:
-            lines.append(f"| {names(one.prefixes)} | {told} |")
+        chats, embeddings = ("; ".join(told_habits(habits)) for habits in (one.habits, one.embedding_habits))
+        if chats or embeddings:
+            lines.append(f"| {names(one.prefixes)} | {chats} | {embeddings} |")
     return "\n".join(lines)
 
 

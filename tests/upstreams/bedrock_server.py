@@ -90,7 +90,7 @@ class FakeBedrock(FakeServer):
         if request.path.endswith("/invoke"):
             return self._embed(request)
         if request.path.endswith("/converse-stream"):
-            return Reply.chunked(EVENT_STREAM, list(_stream(turn)))
+            return Reply.chunked(EVENT_STREAM, list(_stream(turn)), 0.0, None)
         more = {} if turn.more is None else {"additionalModelResponseFields": turn.more}
         message = {"role": "assistant", "content": list(turn.blocks)}
         return Reply.json(

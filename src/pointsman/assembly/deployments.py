@@ -157,7 +157,7 @@ class _Maker:
             id=info.id or _identity(entry, group, self._base),
             group=group,
             provider=provider.name,
-            model=model,
+            model=provider.upstream_model(model, self._base),
             litellm_model=fill(params.model, (model,)) if is_pattern(params.model) else params.model,
             api_base=(self._base_of(model) or self._base).rstrip("/"),
             price=price,

@@ -89,6 +89,7 @@ def _described(one: ProviderOverview) -> Iterator[str]:
         ("runs", "on your own machine" if one.local else ""),
         *(("chat", habit) for habit in told_habits(one.habits)),
         ("chat", "" if one.habits.developer_role else "developer messages are sent as system messages"),
+        *(("embeddings", habit) for habit in told_habits(one.embedding_habits)),
         ("ready", _ready(one)),
         ("described at", one.docs),
     ]

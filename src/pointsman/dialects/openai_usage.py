@@ -8,7 +8,7 @@ import msgspec
 
 from pointsman.core.usage import Usage
 
-__all__ = ["CompletionDetails", "PromptDetails", "WireUsage", "read_usage", "write_usage"]
+__all__ = ["CompletionDetails", "PromptDetails", "WireUsage", "read_embedding_usage", "read_usage", "write_usage"]
 
 _COUNT_MAX: Final = 2**53
 """The largest integer that every reader of JSON holds exactly."""
@@ -83,6 +83,13 @@ def read_usage(wire: WireUsage | None) -> Usage | None:
         audio_output=_count(completion.audio_tokens),
         source="measured",
     )
+
+
+def read_embedding_usage(wire: WireUsage | None) -> Usage | None:
+    """The same of embeddings, where some (Voyage) give the sum alone."""
+    if wire is not None and wire.prompt_tokens is None and wire.total_tokens is not None:
+        return Usage(_count(wire.total_tokens), source="measured")
+    return read_usage(wire)
 
 
 def _count(said: int | None) -> int:

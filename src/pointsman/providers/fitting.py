@@ -1,4 +1,4 @@
-"""Fits OpenAI chat requests to the habits of one service, as its row in ``compatible.toml`` tells them.
+"""Fits OpenAI requests to the habits of one service, as its row in ``compatible.toml`` tells them.
 
 What a deployment's service needs is computed once, when its lane is made; a service without habits has no fitting.
 """
@@ -16,7 +16,7 @@ from pointsman.dialects.droppable import demand_droppable
 from pointsman.providers.registry import Habits, find_provider
 from pointsman.providers.thinking import fit_thinking
 
-__all__ = ["Fitting", "fitting_for"]
+__all__ = ["Fitting", "embedding_fitting_for", "fitting_for"]
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_messages: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -92,9 +92,10 @@ class Fitting:
             )
         body = _encode(fields)
         # What is in the messages is looked for in the bytes, since hardly any request has it.
-        if any(mark in body for mark in self._marks):
-            fields["messages"] = self._messages(fields)
-            return _encode(fields)
+        for mark in self._marks:
+            if mark in body:
+                fields["messages"] = self._messages(fields)
+                return _encode(fields)
         return body
 
     def rewrite(self, body: bytes) -> bytes:
@@ -145,13 +146,25 @@ class Fitting:
 
 
 def fitting_for(deployment: Deployment) -> Fitting | None:
-    """The fitting for a deployment's service; None where there is nothing to fit."""
+    """The fitting for chats of a deployment's service; None where there is nothing to fit."""
     provider = find_provider(deployment.provider)
-    if provider is None or provider.chat == Habits(developer_role=True):
+    return None if provider is None else _fitting(provider.chat, provider.title, deployment)
+
+
+def embedding_fitting_for(deployment: Deployment) -> Fitting | None:
+    """The same for embeddings, which have no roles."""
+    provider = find_provider(deployment.provider)
+    if provider is None:
+        return None
+    return _fitting(msgspec.structs.replace(provider.embedding, developer_role=True), provider.title, deployment)
+
+
+def _fitting(habits: Habits, title: str, deployment: Deployment) -> Fitting | None:
+    if habits == Habits(developer_role=True):
         return None
     return Fitting(
-        provider.chat,
-        title=provider.title,
+        habits,
+        title=title,
         model=deployment.model,
         drop_params=deployment.drop_params,
         capabilities=deployment.capabilities,

@@ -8,7 +8,7 @@ from typing import Final
 from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExtrasLane, plain_way
-from pointsman.providers.fitting import fitting_for
+from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated import (
     COMPLETION_CLIENTS,
@@ -62,20 +62,23 @@ class LaneBook:
     def _make(self, deployment: Deployment, operation: Operation) -> Lane:
         provider = find_provider(deployment.provider)
         if operation in EXTRAS_PATHS and (provider is None or provider.native not in _RELAYING):
-            return _extras_lane(deployment, operation, native=provider is not None and provider.native is not None)
+            is_native = provider is not None and (provider.native is not None or provider.long_tail)
+            return _extras_lane(deployment, operation, native=is_native)
         if provider is not None and provider.native is not None:
             return self._native[provider.native](deployment, operation)
         if operation is Operation.CHAT:
             way = plain_way(deployment, operation, newer_limit=has_newer_limit(deployment))
             return ExpressLane(deployment, operation, fitting_for(deployment), way=way)
+        if operation is Operation.EMBEDDING:
+            return ExpressLane(deployment, operation, embedding_fitting_for(deployment))
         if operation in _EXPRESS:
             return ExpressLane(deployment, operation)
         completion_client = COMPLETION_CLIENTS.get(operation)
         if completion_client is not None:
             return TranslatedCompletionLane(completion_client, deployment)
-        return translated_lane(
-            operation, OpenAIChatFar(fitting_for(deployment)), deployment, embedding_far=OpenAIEmbeddingFar()
-        )
+        embedding_far = OpenAIEmbeddingFar(embedding_fitting_for(deployment))
+        far = OpenAIChatFar(fitting_for(deployment))
+        return translated_lane(operation, far, deployment, embedding_far=embedding_far)
 
 
 def _extras_lane(deployment: Deployment, operation: Operation, *, native: bool) -> Lane:

@@ -47,6 +47,7 @@ class ProviderOverview(msgspec.Struct, frozen=True):
     needed_variables: tuple[Variable, ...]
     ready: bool
     habits: Habits
+    embedding_habits: Habits
     docs: str
     reached: str
 
@@ -63,7 +64,7 @@ def overviews(environment: Mapping[str, str]) -> tuple[ProviderOverview, ...]:
 
 
 def told_habits(habits: Habits) -> Iterator[str]:
-    """What is changed about chat requests for a service, in words, save what becomes of the developer's role."""
+    """What is changed about requests for a service, in words, save what becomes of the developer's role."""
     for name, other in habits.renames.items():
         yield f"{name} is sent as {other}"
     if habits.drops:
@@ -99,6 +100,7 @@ def _overview(provider: Provider, prefixes: tuple[str, ...], environment: Mappin
         needed_variables=variables(provider.needs),
         ready=not provider.reached and has_key and provider.base_in(environment) is not None,
         habits=provider.chat,
+        embedding_habits=provider.embedding,
         docs=provider.docs,
         reached=provider.reached,
     )

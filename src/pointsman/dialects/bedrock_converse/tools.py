@@ -15,6 +15,7 @@ from pointsman.core.errors import Malformed
 from pointsman.dialects.bedrock_converse.abilities import Abilities
 from pointsman.dialects.bedrock_converse.names import ToolNames
 from pointsman.dialects.bedrock_converse.reasoning import is_wanted
+from pointsman.dialects.bedrock_converse.schemas import object_schema
 from pointsman.dialects.bedrock_converse.turns import write_cache_point
 from pointsman.dialects.bedrock_converse.types import (
     NamedTool,
@@ -71,7 +72,7 @@ def write_tools(call: Call, abilities: Abilities, names: ToolNames) -> ToolConfi
 def _write_tool(tool: Tool, abilities: Abilities, names: ToolNames) -> ToolSpec:
     return ToolSpec(
         names.fitted(tool.name),
-        ToolInputSchema(_ANY_OBJECT if tool.parameters is None else tool.parameters),
+        ToolInputSchema(_ANY_OBJECT if tool.parameters is None else object_schema(tool.parameters)),
         tool.description or None,
         True if tool.strict and abilities.strict_tools else None,
     )
@@ -82,7 +83,7 @@ def _write_shape(call: Call, name: str) -> ToolSpec:
     schema = None if shape is None else shape.schema
     if schema is None:
         raise Malformed("response_format.json_schema.schema is required.", param="response_format.json_schema.schema")
-    return ToolSpec(name, ToolInputSchema(schema), _SHAPE_DESCRIPTION)
+    return ToolSpec(name, ToolInputSchema(object_schema(schema)), _SHAPE_DESCRIPTION)
 
 
 def _write_choice(call: Call, names: ToolNames) -> ToolChoiceFields | None:

@@ -15,7 +15,7 @@ from pointsman.core.errors import Broken, Malformed
 from pointsman.core.reply import Embeddings
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_fields import demand_model_name
-from pointsman.dialects.openai_usage import WireUsage, read_usage
+from pointsman.dialects.openai_usage import WireUsage, read_embedding_usage
 from pointsman.wire.json_fields import read_body, read_fields
 
 __all__ = ["EmbeddingRequest", "read_reply", "read_request", "write_reply", "write_request"]
@@ -141,7 +141,7 @@ def read_reply(body: bytes, count: int) -> Embeddings:
         raise Broken("The upstream's answer is not a list of embeddings.") from None
     if len(vectors) != count:
         raise Broken(f"The upstream answered {count} inputs with {len(vectors)} embeddings.")
-    return Embeddings(answer.model or "", vectors, read_usage(answer.usage) or NO_USAGE)
+    return Embeddings(answer.model or "", vectors, read_embedding_usage(answer.usage) or NO_USAGE)
 
 
 def _in_order(vectors: list[_Vector]) -> list[_Vector]:

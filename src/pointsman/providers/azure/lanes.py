@@ -52,7 +52,7 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) ->
         return ExpressLane(deployment, operation, way=way)
     if operation in EXTRAS_PATHS:
         return ExtrasLane(deployment, operation, way=ExpressWay(path, path, model, credential))
-    embeddings = OpenAIEmbeddingFar(azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
+    embeddings = OpenAIEmbeddingFar(path=azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
     return _translated(deployment, operation, OpenAIChatFar(path=path, model=model), credential, embeddings)
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from pointsman.core.access import AwsAccess
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.secret import Secret
@@ -67,7 +69,16 @@ class KeyFinder:
         if access.web_identity_token is not None:
             token = await _web_identity(access.web_identity_token)
             return await service.assume_role_with_web_identity(wish, token)
+        if self._is_machines(access):
+            # Whoever has a role already is seldom allowed to take it once more.
+            return await self._own(msgspec.structs.replace(access, role=None))
         return await service.assume_role(wish, (await self._own(access)).keys)
+
+    def _is_machines(self, access: AwsAccess) -> bool:
+        """Whether the role is the one that the machine takes by web identity anyway."""
+        surroundings = self._surroundings()
+        usual = access.access_key_id is None and access.profile is None
+        return usual and bool(surroundings.web_identity_token_file) and surroundings.role == access.role
 
     async def _own(self, access: AwsAccess) -> Grant:
         """The keys that are there without a role of the deployment's."""

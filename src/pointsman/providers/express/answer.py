@@ -13,7 +13,7 @@ from pointsman.core.upstream import Ask, Operation
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_chat.errors import read_error
 from pointsman.dialects.openai_fields import write_stream_error
-from pointsman.providers.express.meter import ReplyMeter, read_usage
+from pointsman.providers.express.meter import ReplyMeter, read_embedding_usage, read_usage
 
 __all__ = ["ExpressAnswer"]
 
@@ -66,8 +66,10 @@ class ExpressAnswer(msgspec.Struct, eq=False):
             meter = _lenient(body)
         if meter.failed and not meter.has_choices:
             raise self._failure(Broken.default_status, body)
-        completion = 0 if self.ask.operation is Operation.EMBEDDING else len(body) // _BYTES_PER_TOKEN
-        self.usage = read_usage(meter.usage) or self._estimate(completion)
+        if self.ask.operation is Operation.EMBEDDING:
+            self.usage = read_embedding_usage(meter.usage) or self._estimate(0)
+        else:
+            self.usage = read_usage(meter.usage) or self._estimate(len(body) // _BYTES_PER_TOKEN)
         return body
 
     def feed(self, data: bytes) -> bytes:

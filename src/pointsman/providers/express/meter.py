@@ -12,7 +12,7 @@ import msgspec
 
 from pointsman.core.usage import Usage
 
-__all__ = ["ReplyMeter", "UsageWire", "read_usage"]
+__all__ = ["ReplyMeter", "UsageWire", "read_embedding_usage", "read_usage"]
 
 
 _NULL: Final = msgspec.Raw(b"null")
@@ -92,3 +92,10 @@ def read_usage(wire: UsageWire | None) -> Usage | None:
         audio_output=(output.audio_tokens or 0) if output else 0,
         source="measured",
     )
+
+
+def read_embedding_usage(wire: UsageWire | None) -> Usage | None:
+    """The same of embeddings, where some (Voyage) give the sum alone."""
+    if wire is not None and wire.prompt_tokens is None and wire.total_tokens is not None:
+        return Usage(wire.total_tokens, source="measured")
+    return read_usage(wire)

@@ -39,7 +39,7 @@ class RealtimeDialer:
     async def dial(self, deployment: Deployment, query: str, headers: tuple[tuple[str, str], ...]) -> RealtimeLine:
         """See the protocol."""
         provider = find_provider(deployment.provider)
-        if provider is not None and (provider.native is not None or provider.cloud):
+        if provider is not None and (provider.native is not None or provider.cloud or provider.long_tail):
             raise Unsupported(
                 f"{deployment.provider} does not serve /realtime.",
                 hint="Choose a model of a provider that speaks OpenAI's API.",

@@ -15,8 +15,7 @@ from pointsman.dialects.openai_chat.replies import read_reply
 from pointsman.dialects.openai_chat.requests import write_request
 from pointsman.dialects.openai_chat.streams import StreamReader
 from pointsman.providers.express import ExpressLane
-from pointsman.providers.fitting import Fitting, fitting_for
-from pointsman.providers.registry import Habits
+from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.translated.answer import TranslatedAnswer
 from pointsman.providers.translated.clients import COMPLETION_CLIENTS, translated_lane
 from pointsman.providers.translated.completions import CompletionClient, read_completion_call
@@ -38,7 +37,8 @@ _MARKS: Final = (
     b'"tool_call',
 )  # fmt: skip
 """What messages have in them that Mistral wants otherwise: the role, parts, fields and ids of calls."""
-_EMBEDDING: Final = Habits(developer_role=True, renames={"dimensions": "output_dimension"}, drops=("user",))
+_AUTO: Final = msgspec.Raw(b'"auto"')
+_CHOICES: Final = (_AUTO, msgspec.Raw(b'"none"'), msgspec.Raw(b"null"))
 _ASSISTANT: Final = b'"assistant"'
 _USER: Final = b'"user"'
 
@@ -132,11 +132,13 @@ def mistral_lane(deployment: Deployment, operation: Operation) -> Lane:
     if operation is Operation.CHAT:
         return MistralChatLane(deployment)
     if operation is Operation.EMBEDDING:
-        return ExpressLane(deployment, operation, Fitting(_EMBEDDING, title="Mistral", model="", drop_params=True))
+        return ExpressLane(deployment, operation, embedding_fitting_for(deployment))
     completion_client = COMPLETION_CLIENTS.get(operation)
     if completion_client is not None:
         return FillInLane(completion_client, deployment)
-    return translated_lane(operation, MistralFar(), deployment, embedding_far=OpenAIEmbeddingFar())
+    return translated_lane(
+        operation, MistralFar(), deployment, embedding_far=OpenAIEmbeddingFar(embedding_fitting_for(deployment))
+    )
 
 
 def _thinks(deployment: Deployment) -> bool:
@@ -150,6 +152,8 @@ def _is_plain(ask: Ask) -> bool:
     clients that ask for them look behind it.
     """
     if ask.include_usage or not ask.fields.keys() <= _PLAIN:
+        return False
+    if ask.fields.get("tool_choice", _AUTO) not in _CHOICES:
         return False
     messages = bytes(ask.fields["messages"])
     if any(mark in messages for mark in _MARKS):

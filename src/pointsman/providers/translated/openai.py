@@ -96,17 +96,22 @@ class OpenAIEmbeddingFar:
     """See :class:`.embeddings.EmbeddingFar`; for every server that speaks this dialect.
 
     Args:
+        fitting: For services with habits of their own.
         path: Where it takes texts to embed, below the deployment's ``api_base``.
         model: What the body calls the model, where that is not the deployment's.
     """
 
-    def __init__(self, path: bytes = b"/embeddings", *, model: str | None = None) -> None:
+    def __init__(
+        self, fitting: Fitting | None = None, *, path: bytes = b"/embeddings", model: str | None = None
+    ) -> None:
         self._path = path
         self._model = model
+        self._fitting = fitting
 
     def write(self, call: EmbeddingCall, deployment: Deployment) -> Outbound:
         """See the protocol."""
-        return Outbound(self._path, embedding_words.write_request(call, self._model or deployment.model))
+        body = embedding_words.write_request(call, self._model or deployment.model)
+        return Outbound(self._path, body if self._fitting is None else self._fitting.rewrite(body))
 
     def reading(self, call: EmbeddingCall, deployment: Deployment) -> EmbeddingReading:
         """See the protocol."""

@@ -62,6 +62,16 @@ def test_the_operators_account_is_not_told() -> None:
     assert "123456789012" not in error.told() and "not authorized" in error.message and error.hint
 
 
+def test_what_should_have_been_signed_is_not_told() -> None:
+    told = (
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
+        "Key.\n\nThe Canonical String for this request should have been\n'POST\n\nx-amz-security-token:IQoJb3Jp'"
+    )
+    error = read_error(403, msgspec.json.encode({"message": told + " ASIAQWERTYUIOP12"}))
+    assert error.message.endswith("Secret Access Key.") and "IQoJ" not in error.told()
+    assert "ASIA" not in read_error(403, b'{"message":"key ASIAQWERTYUIOP12 is bad"}').message
+
+
 @given(st.integers(400, 599), st.binary(max_size=300))
 def test_any_body_is_an_error(status: int, body: bytes) -> None:
     assert 400 <= read_error(status, body).status <= 599

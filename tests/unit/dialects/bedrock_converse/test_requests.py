@@ -184,6 +184,19 @@ def test_tools_and_the_choice_among_them(choice: ToolChoice | None, expected: ob
     assert config.get("toolChoice") == expected
 
 
+@pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        (b'{"properties":{"a":{}}}', {"type": "object", "properties": {"a": {}}}),
+        (b'{"type":"object"}', {"type": "object"}),
+        (b"[1]", [1]),
+    ],
+)
+def test_the_input_of_a_tool_is_said_to_be_an_object(schema: bytes, sent: object) -> None:
+    tools = written(tools=(Tool("f", parameters=msgspec.Raw(schema)),))["toolConfig"]["tools"]
+    assert tools[0]["toolSpec"]["inputSchema"]["json"] == sent
+
+
 def test_strict_is_told_to_those_who_know_it() -> None:
     spec = written(tools=(Tool("f", strict=True),), abilities=LLAMA)["toolConfig"]["tools"][0]["toolSpec"]
     assert "strict" not in spec

@@ -179,6 +179,18 @@ async def test_a_role_by_the_web_identity_of_the_machine(machine: Machine) -> No
     assert machine.forms[-1]["RoleSessionName"].startswith("pointsman-")
 
 
+async def test_a_role_that_the_machine_has_already_is_not_taken_twice(machine: Machine) -> None:
+    machine.variables |= {
+        "AWS_ROLE_ARN": ROLE,
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(machine.file("token", "the-token")),
+    }
+    machine.pages[f"POST {STS}"] = (200, role_answer())
+    await machine.found(AwsAccess("eu-central-1", role=ROLE))
+    assert [form["Action"] for form in machine.forms] == ["AssumeRoleWithWebIdentity"]
+    await machine.found(AwsAccess("eu-central-1", role=f"{ROLE}2"))
+    assert [form["Action"] for form in machine.forms[1:]] == ["AssumeRoleWithWebIdentity", "AssumeRole"]
+
+
 async def test_profiles_that_take_roles_by_one_another(machine: Machine) -> None:
     machine.file(
         ".aws/config",

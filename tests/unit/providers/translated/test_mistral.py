@@ -40,6 +40,7 @@ def test_a_plain_request_is_relayed_under_mistrals_names() -> None:
         "model": "mistral-small", "messages": [USER], "random_seed": 1, "max_tokens": 5, "stream": True,
         "safe_prompt": True,
     }  # fmt: skip
+    assert is_relayed(asked(tools=[], tool_choice="auto"))
     assert is_relayed(asked()) and is_relayed(asked(USER, {"role": "assistant", "content": "x"}, USER))
 
 
@@ -53,6 +54,7 @@ def test_a_plain_request_is_relayed_under_mistrals_names() -> None:
         asked({"role": "assistant", "content": "x", "reasoning_content": "y"}, USER),
         asked({"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}}]}),
         asked(metadata={}, service_tier="auto"),
+        asked(tools=[], tool_choice="required"),
         asked(stream=True, stream_options={"include_usage": True}),
     ],
 )
