@@ -214,6 +214,9 @@ def test_a_provider_without_a_model_is_reached_by_its_variables(house: House) ->
     assert house.http("GET", "/openai/v1/files").json()["target"] == "/v1/files"
     assert house.sent().header("authorization") == "Bearer sk-openai-operator"
     assert house.http("GET", "/openai/files").json()["target"] == "/v1/files"
+    body = {"model": "gpt-x", "messages": [{"role": "user", "content": "Hi"}]}
+    own = house.http("POST", "/openai_passthrough/v1/chat/completions", body)
+    assert own.json()["target"] == "/v1/chat/completions" and house.sent().json() == body
     answer = house.http("GET", "/groq/v1/models")
     assert answer.status == 404 and "GROQ_API_KEY" in answer.json()["error"]["message"]
 

@@ -45,7 +45,8 @@ class NoPassages:
 
     def passage(self, inbound: Inbound) -> Passage:
         """See the protocol."""
-        message = f"Nothing is passed through here: /{inbound.head.path_model}."
+        path = (inbound.head.path_model or "").partition("?")[0]
+        message = f"Nothing is passed through here: /{path}."
         raise NotFound(message)
 
     def returned(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes:

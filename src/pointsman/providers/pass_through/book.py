@@ -26,6 +26,8 @@ __all__ = ["PassageBook", "passage_names"]
 
 _VERSION: Final = re.compile(r"/v[0-9]+(?:alpha|beta)?[0-9]*$")
 _PATH_MODEL: Final = re.compile(r"/models/([^/:?]+)")
+_OTHER_NAMES: Final = {"openai_passthrough": "openai"}
+"""LiteLLM's way to what is served here under ``/openai`` as well, past the gateway's own dialects."""
 _DEPENDS_ON_A_KEY: Final = "azure"
 """The one cloud whose requests need no signature where there is a key."""
 
@@ -35,7 +37,8 @@ _decode_text: Final = msgspec.json.Decoder(str).decode
 
 def passage_names() -> tuple[str, ...]:
     """Every provider that has an API of its own to pass on to; those whose requests must be signed have not."""
-    return tuple(name for name, provider in providers().items() if provider.cloud in ("", _DEPENDS_ON_A_KEY))
+    own = tuple(name for name, provider in providers().items() if provider.cloud in ("", _DEPENDS_ON_A_KEY))
+    return (*own, *_OTHER_NAMES)
 
 
 class PassageBook:
@@ -61,7 +64,8 @@ class PassageBook:
     def passage(self, inbound: Inbound) -> Passage:
         """See the protocol."""
         head = inbound.head
-        name, _, rest = (head.path_model or "").partition("/")
+        called, _, rest = (head.path_model or "").partition("/")
+        name = _OTHER_NAMES.get(called, called)
         path, query = read_target(rest)
         deployment, version = self._way_to(name)
         if version and not _VERSION.match(f"/{path.partition('/')[0]}"):
