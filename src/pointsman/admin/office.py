@@ -10,16 +10,18 @@ import msgspec
 from pointsman.catalog.models import ModelFacts
 from pointsman.config.sections import KeyBounds
 from pointsman.core.clock import Clock
+from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
+from pointsman.policies.principal import Principal
 from pointsman.providers.discovery.found import FoundHost
 from pointsman.providers.ollama import OllamaManagement
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
-__all__ = ["InferencePath", "Office", "Readiness"]
+__all__ = ["InferencePath", "Office", "Preview", "Readiness"]
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -40,6 +42,18 @@ class InferencePath(msgspec.Struct, frozen=True):
     operation: Operation
 
 
+class Preview(msgspec.Struct, frozen=True):
+    """A request to an upstream that is not sent: address, body as JSON, and headers with their secrets masked."""
+
+    url: str
+    body: msgspec.Raw
+    headers: tuple[tuple[str, str], ...]
+
+
+async def _no_preview(_caller: Principal, operation: Operation, _body: bytes) -> Preview:
+    raise Unsupported(f"{operation.value} cannot be shown here.")
+
+
 class Office(msgspec.Struct, frozen=True, kw_only=True):
     """The parts, put together by the assembly.
 
@@ -58,6 +72,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
         ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
+        preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -82,4 +97,5 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     list_wildcards: bool = False
     docs: bool = True
     ollama: OllamaManagement | None = None
+    preview: Callable[[Principal, Operation, bytes], Awaitable[Preview]] = _no_preview
     inference_paths: tuple[InferencePath, ...] = ()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pointsman.admin import front, health
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
-from pointsman.admin.models import counting, dialect, info, listing, ollama
+from pointsman.admin.models import counting, dialect, info, listing, ollama, transforming
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.route import Nothing, Route, RouteFact
 from pointsman.admin.spend import asking, handlers, rows
@@ -104,6 +104,16 @@ _MODELS: Final[tuple[Route[Any, Any], ...]] = (
         "POST", ("/utils/token_counter",), Scope.INFERENCE, counting.count_tokens,
         summary="Estimate the tokens of a prompt", tier="litellm",
         query=Nothing, body=counting.TokenCountRequest, reply=counting.TokenCountReply,
+    ),
+    Route(
+        "GET", ("/utils/supported_openai_params",), Scope.INFERENCE, transforming.show_supported_params,
+        summary="The OpenAI parameters that have an effect at a model", tier="litellm",
+        query=transforming.SupportedParamsQuery, body=Nothing, reply=transforming.SupportedParams,
+    ),
+    Route(
+        "POST", ("/utils/transform_request",), Scope.INFERENCE, transforming.transform_request,
+        summary="The request that an upstream would be sent", tier="litellm",
+        query=Nothing, body=transforming.TransformRequest, reply=transforming.RawRequest,
     ),
     Route(
         "GET", ("/api/tags",), Scope.INFERENCE, ollama.list_tags,

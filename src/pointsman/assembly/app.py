@@ -8,7 +8,9 @@ from pointsman import __version__
 from pointsman.admin.app import make_app as make_admin_app
 from pointsman.admin.office import InferencePath, Office, Readiness
 from pointsman.admin.table import ROUTES
+from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.assembly.from_settings import reset_clock
+from pointsman.assembly.preview import preview
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -49,6 +51,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             list_wildcards=general.return_wildcard_routes,
             docs=loaded.environment.docs,
             ollama=gateway.ollama_management if loaded.settings.local.ollama_management else None,
+            preview=lambda caller, operation, body: preview(gateway.house, CLIENT_DIALECTS, caller, operation, body),
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )

@@ -176,6 +176,8 @@ class _Maker:
             access_groups=frozenset(info.access_groups),
             drop_params=drop,
             additional_drop_params=params.additional_drop_params,
+            allowed_openai_params=params.allowed_openai_params,
+            modify_params=settings.litellm_settings.modify_params,
             local=provider.local,
             num_ctx=params.num_ctx,
             num_ctx_max=settings.local.num_ctx_max,

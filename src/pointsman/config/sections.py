@@ -110,6 +110,7 @@ class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
     keepalive_seconds: Seconds | None = None
     drop_params: bool | None = None
     additional_drop_params: tuple[str, ...] = ()
+    allowed_openai_params: tuple[str, ...] = ()
     extra_headers: Mapping[str, Secret] = {}
     extra_body: Mapping[str, msgspec.Raw] = {}
     tags: tuple[str, ...] = ()
@@ -165,6 +166,7 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``litellm_settings``: how calls are made. Times are in seconds."""
 
     drop_params: bool = False
+    modify_params: bool = False
     request_timeout: Seconds | None = None
     timezone: Name | None = None
     budget_reset_time: TimeOfDay | None = None

@@ -57,7 +57,7 @@ class RequestHead(msgspec.Struct):
     """What stands before the body of a request; requests of one connection that repeat their head share it.
 
     ``key`` is the key it presented, empty if none, and ``token`` that key's digest once somebody asked for it; header
-    names are lower case.
+    names are lower case. ``versions`` are the headers that name beta features; None while nobody looked.
     """
 
     route: InferenceRoute
@@ -67,6 +67,7 @@ class RequestHead(msgspec.Struct):
     peer: str = ""
     token: str = ""
     method: bytes = b"POST"
+    versions: tuple[tuple[str, str], ...] | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, or None. ``name`` is lower case."""

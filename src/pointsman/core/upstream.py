@@ -18,6 +18,7 @@ from pointsman.core.access import Access
 from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
 from pointsman.core.price import Price
+from pointsman.core.rules import ParameterRules
 from pointsman.core.secret import Secret
 from pointsman.core.usage import Usage
 
@@ -119,6 +120,8 @@ class Deployment(msgspec.Struct, frozen=True):
     access_groups: frozenset[str] = frozenset()
     drop_params: bool = False
     additional_drop_params: tuple[str, ...] = ()
+    allowed_openai_params: tuple[str, ...] = ()
+    modify_params: bool = False
     max_parallel_requests: int | None = None
     local: bool = False
     num_ctx_max: int | None = None
@@ -148,6 +151,10 @@ class Ask(msgspec.Struct):
     """The whole request, once a translating lane has read it."""
     notes: msgspec.Struct | None = None
     """What the client's dialect keeps of the request for its answer."""
+    rules: ParameterRules | None = None
+    """What the request says of its own parameters; None, as with most, where it says nothing."""
+    versions: tuple[tuple[str, str], ...] = ()
+    """Headers that name beta features of an API: lower-case names and their values."""
 
     def body(self) -> bytes:
         """The body again, each top-level field once."""

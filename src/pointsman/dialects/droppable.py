@@ -11,22 +11,27 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.request_fields import FOR_THE_GATEWAY, RULES
 from pointsman.core.call import Call, Sampling
 from pointsman.core.errors import Unsupported
 
-__all__ = ["HINTS", "SAMPLING", "demand_droppable", "without"]
+__all__ = ["HINTS", "RUNNER_OPTIONS", "SAMPLING", "demand_droppable", "without"]
 
 HINTS: Final = frozenset({
     # Providers': bookkeeping and hints on speed, price or caching.
-    "metadata", "prediction", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier",
-    "store",
+    "cache_control", "context_management", "diagnostics", "metadata", "prediction", "prompt_cache_key",
+    "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "service_tier", "speed", "store",
+    "user_profile_id",
     # LiteLLM's: meant for the gateway.
-    "cache", "caching", "context_window_fallbacks", "disable_fallbacks", "drop_params", "enable_tag_filtering",
-    "fallbacks", "fastest_response", "guardrail_config", "guardrails", "include_fallback_errors", "litellm_call_id",
-    "litellm_metadata", "litellm_session_id", "litellm_trace_id", "mock_response", "no-log", "num_retries", "policies",
-    "priority", "prompt_id", "prompt_variables", "prompt_version", "request_timeout", "tags", "timeout", "ttl",
-})  # fmt: skip
+    "cache", "priority", "prompt_id", "prompt_variables", "prompt_version", "timeout", "ttl",
+}) | FOR_THE_GATEWAY | RULES  # fmt: skip
 """Fields that change nothing about the answer, so an upstream that does not know them is not sent them."""
+
+RUNNER_OPTIONS: Final = frozenset({
+    "draft_num_predict", "keep_alive", "low_vram", "main_gpu", "num_batch", "num_ctx", "num_gpu", "num_keep",
+    "num_thread", "numa", "use_mlock", "use_mmap",
+})  # fmt: skip
+"""Ollama's options about how a model is run on the machine, which mean nothing where somebody else runs it."""
 
 SAMPLING: Final = frozenset(Sampling.__struct_fields__)
 """The sampling knobs, under the names that OpenAI has for them."""

@@ -17,6 +17,7 @@ from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.relay import relay_stream, relay_whole
 from pointsman.lifecycle.settle import Settlement
+from pointsman.lifecycle.versions import versions_of
 
 __all__ = ["serve"]
 
@@ -34,6 +35,7 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         settlement.principal = principal = principal or await house.keyring.look_up(head.token)
         route = head.route
         settlement.ask = ask = route.dialect.read_ask(inbound.body, route.operation, head.path_model)
+        ask.versions = versions_of(head)
         ask.prompt_estimate = ask.prompt_estimate or estimate_body(inbound.body)
         settlement.deployment = deployment = choose(ask, principal, house)
         lane = house.lanes.lane(ask.operation, deployment)

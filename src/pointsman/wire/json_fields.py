@@ -15,12 +15,13 @@ import msgspec
 
 from pointsman.core.errors import Malformed
 
-__all__ = ["decode_field", "read_body", "read_fields"]
+__all__ = ["decode_field", "demand_object", "read_body", "read_fields"]
 
 Value = TypeVar("Value")
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
+_BRACE: Final = ord("{")
 _QUOTED_CHARACTERS_MAX: Final = 80
 _EXPECTED: Final = re.compile(r"Expected `([^`]+)`(?:, got `([^`]+)`)?$")
 _BOUND: Final = re.compile(r"Expected `(?:int|float)` (>=|<=|>|<) (\S+)$")
@@ -78,6 +79,17 @@ def decode_field(name: str, raw: msgspec.Raw, decode: Callable[[msgspec.Raw], Va
         raise _invalid(str(problem), name) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise Malformed(f"{name} is not valid JSON: {_flaw(problem)}.", param=name) from None
+
+
+def demand_object(path: str, raw: msgspec.Raw) -> msgspec.Raw:
+    """``raw``, if it is a JSON object.
+
+    Raises:
+        Malformed: it is something else; ``param`` is ``path``.
+    """
+    if memoryview(raw)[0] != _BRACE:
+        raise Malformed(f"{path} must be an object.", param=path)
+    return raw
 
 
 def _malformed(body: bytes, problem: Exception) -> Malformed:

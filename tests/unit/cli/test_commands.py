@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -18,7 +19,9 @@ from pointsman.core.errors import Misconfigured
 GOOD = "model_list:\n  - model_name: a\n    litellm_params: {model: ollama_chat/x, api_base: 'http://127.0.0.1:1'}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["check"], ["config"], ["config", "schema"], ["providers"]])
+@pytest.mark.parametrize(
+    "command", [[], ["serve"], ["check"], ["config"], ["config", "schema"], ["providers"], ["mapping"]]
+)
 def test_every_command_explains_itself(command: list[str]) -> None:
     done = CliRunner().invoke(cli, [*command, "--help"])
     assert done.exit_code == 0
@@ -80,3 +83,21 @@ def test_a_data_directory_that_everybody_can_write_to_is_warned_of(tmp_path: Pat
     text = console.export_text()
     assert ("WARNING" in text) is warned
     assert (f"chmod 700 {tmp_path}" in text) is warned
+
+
+def test_mapping_tells_what_becomes_of_each_parameter() -> None:
+    done = CliRunner().invoke(cli, ["mapping", "openai_chat", "anthropic"])
+    assert done.exit_code == 0
+    assert any(line.split() == ["stop", "mapped", "stop_sequences"] for line in done.output.splitlines())
+    rows = msgspec.json.decode(CliRunner().invoke(cli, ["mapping", "openai_chat", "anthropic", "--json"]).output)
+    assert {"name": "stop", "kind": "parameter", "outcome": "mapped", "targets": ["stop_sequences"], "note": ""} in rows
+
+
+def test_mapping_says_what_an_upstream_does_not_have() -> None:
+    done = CliRunner().invoke(cli, ["mapping", "openai_embeddings", "anthropic"])
+    assert done.exit_code == 2 and "Anthropic does not have OpenAI embeddings." in done.output
+
+
+def test_mapping_names_the_dialects_there_are() -> None:
+    done = CliRunner().invoke(cli, ["mapping", "openai_chat", "somebody"])
+    assert done.exit_code == 2 and "'ollama'" in done.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from pointsman.core.errors import Forbidden, Malformed
@@ -84,3 +85,11 @@ def test_a_table_that_was_replaced_counts_at_once() -> None:
     stage = Stage()
     stage.house.table = RoutingTable([deployment(id="dep-9")])
     assert chosen(stage, "public").id == "dep-9"
+
+
+def test_a_request_that_says_where_to_go_is_refused_before_anything_is_chosen() -> None:
+    stage = Stage(deployment())
+    ask = Ask(Operation.CHAT, "public", {"api_base": msgspec.Raw(b'"http://elsewhere"')})
+    with pytest.raises(Malformed) as caught:
+        choose(ask, Principal(key_record()), stage.house)
+    assert caught.value.param == "api_base"

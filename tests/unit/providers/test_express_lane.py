@@ -14,6 +14,7 @@ from pointsman.core.errors import Malformed
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.dialects.openai_fields import read_ask
+from pointsman.policies.parameters import take_rules
 from pointsman.providers import lanes as lanes_module
 from pointsman.providers.express import ExpressLane, ExpressWay
 from pointsman.providers.lanes import LaneBook
@@ -202,3 +203,36 @@ async def test_a_way_of_its_own_has_its_paths_its_model_and_its_credential() -> 
     assert json.loads(whole.body) == expected
     both = lane.write(read_ask(chat(max_tokens=5, max_completion_tokens=6), Operation.CHAT, None))
     assert json.loads(both.body)["max_completion_tokens"] == 6 and "max_tokens" not in json.loads(both.body)
+
+
+def ruled(deployment: Deployment = PLAIN, **fields: Any) -> dict[str, Any]:
+    ask = read_ask(chat(**fields), Operation.CHAT, None)
+    take_rules(ask)
+    body: dict[str, Any] = json.loads(ExpressLane(deployment, Operation.CHAT).write(ask).body)
+    return body
+
+
+def test_paths_are_dropped_here_too() -> None:
+    tools = [{"type": "function", "function": {"name": "f", "strict": True}}]
+    for body in (
+        ruled(dropping("tools[*].function.strict", "seed"), tools=tools, seed=1),
+        ruled(tools=tools, seed=1, additional_drop_params=["tools[*].function.strict", "seed"]),
+    ):
+        assert body == {**CHAT, "model": "real-model", "tools": [{"type": "function", "function": {"name": "f"}}]}
+
+
+def test_rules_and_what_is_for_the_gateway_are_not_sent() -> None:
+    body = ruled(drop_params=True, allowed_openai_params=["x"], tags=["a"], num_retries=2, fallbacks=["b"], x=1)
+    assert body == {**CHAT, "model": "real-model", "x": 1}
+
+
+def test_a_request_cannot_have_dropped_what_the_gateway_adds_to_count_it() -> None:
+    body = ruled(stream=True, additional_drop_params=["stream_options", "stream_options.include_usage", "model"])
+    assert body["stream_options"] == {"include_usage": True} and body["model"] == "real-model"
+
+
+def test_openais_beta_features_are_sent_on_and_nobody_elses() -> None:
+    ask = read_ask(chat(), Operation.CHAT, None)
+    ask.versions = (("anthropic-beta", "a"), ("openai-beta", "b=1"))
+    headers = ExpressLane(PLAIN, Operation.CHAT).write(ask).headers
+    assert [(name, value.reveal()) for name, value in headers] == [("openai-beta", "b=1")]

@@ -18,7 +18,7 @@ from pointsman.core.errors import Unsupported
 from pointsman.dialects.anthropic_messages.abilities import PLAIN, Abilities
 from pointsman.dialects.anthropic_messages.reasoning import is_wanted
 from pointsman.dialects.anthropic_messages.tools import DIALECT
-from pointsman.dialects.droppable import HINTS, demand_droppable, without
+from pointsman.dialects.droppable import HINTS, RUNNER_OPTIONS, demand_droppable, without
 
 __all__ = ["refuse_or_drop"]
 
@@ -27,6 +27,9 @@ _NATIVE: Final = frozenset({
     "output_config", "speed", "user_profile_id",
 })  # fmt: skip
 """Anthropic's own fields that the middle has no word for."""
+
+_PASSED_OVER: Final = _NATIVE | HINTS | RUNNER_OPTIONS | {"options"}
+"""With Ollama's options about how a model is run, and those that Ollama itself would pass over."""
 
 _SERVICE_TIERS: Final = (msgspec.Raw(b'"auto"'), msgspec.Raw(b'"standard_only"'))
 """Other values of ``service_tier`` are another provider's; a hint on speed and price either way."""
@@ -37,6 +40,7 @@ _MAIL_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TOP_P_MIN: Final = 0.95
 """While the model thinks; https://platform.claude.com/docs/en/build-with-claude/extended-thinking."""
 
+_ARRAY: Final = ord("[")
 _NO_BIAS: Final = msgspec.Raw(b"{}")
 _TEXT_ONLY: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -59,7 +63,7 @@ def refuse_or_drop(
     call = _without_noise(without(call, additional))
     if not abilities.sampling:
         call = without(call, [name for name in ("temperature", "top_p") if getattr(call.sampling, name) == 1])
-    knobs = [*_unsupported(call, abilities), *(name for name in call.extra if name not in _NATIVE | HINTS)]
+    knobs = [*_unsupported(call, abilities), *(name for name in call.extra if name not in _PASSED_OVER)]
     if knobs:
         demand_droppable("Anthropic", knobs, drop_params=drop_params)
         call = without(_without_blank_stops(call), [name for name in knobs if name != "stop"])
@@ -153,5 +157,10 @@ def _native(extra: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
     return {
         name: raw
         for name, raw in extra.items()
-        if name in _NATIVE or (name == "service_tier" and raw in _SERVICE_TIERS)
+        if (name in _NATIVE and not _is_openais(name, raw)) or (name == "service_tier" and raw in _SERVICE_TIERS)
     }
+
+
+def _is_openais(name: str, raw: msgspec.Raw) -> bool:
+    """``context_management`` is an array in OpenAI's Responses, and means something else."""
+    return name == "context_management" and memoryview(raw)[0] == _ARRAY

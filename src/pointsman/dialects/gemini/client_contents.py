@@ -24,6 +24,9 @@ __all__ = ["read_contents", "read_system"]
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
 
+_ROLES: Final = frozenset({None, "", "function", "model", "tool", "user"})
+"""With those under which older clients give the results of functions."""
+
 _NULL: Final = msgspec.Raw(b"null")
 _AUDIO: Final = "audio/"
 _IMAGE: Final = "image/"
@@ -60,6 +63,8 @@ def read_contents(contents: Iterable[Content]) -> tuple[Message, ...]:
 
 
 def _read_content(content: Content, index: int, calls: OpenCalls) -> list[Message]:
+    if content.role not in _ROLES:
+        raise Malformed(f"contents[{index}].role must be user or model.", param=f"contents[{index}].role")
     results: list[Message] = []
     parts: list[AnyPart] = []
     for position, wire in enumerate(content.parts or ()):

@@ -28,7 +28,7 @@ from pointsman.dialects.gemini.types import (
     ToolConfig,
 )
 from pointsman.dialects.openai_fields import demand_model_name
-from pointsman.wire.json_fields import decode_field, read_body, read_fields
+from pointsman.wire.json_fields import decode_field, demand_object, read_body, read_fields
 
 __all__ = ["read_count_request", "read_request", "wants_thoughts"]
 
@@ -48,6 +48,8 @@ _SCHEMA_NAME: Final = "response"
 """Gemini's schemas have no name, and OpenAI's must have one."""
 
 _JSON: Final = "application/json"
+_LEVELS: Final = ("minimal", "low", "medium", "high")
+"""https://ai.google.dev/gemini-api/docs/thinking#thinking-levels."""
 
 
 def read_request(body: bytes, model: str, *, stream: bool = False) -> Call:
@@ -121,9 +123,11 @@ def _read_shape(config: GenerationConfig) -> ResponseFormat | None:
         return None
     schema = config.response_json_schema
     if _is_said(schema) and isinstance(schema, msgspec.Raw):
+        demand_object("generationConfig.responseJsonSchema", schema)
         return ResponseFormat("json_schema", _SCHEMA_NAME, schema)
     schema = config.response_schema
     if _is_said(schema) and isinstance(schema, msgspec.Raw):
+        demand_object("generationConfig.responseSchema", schema)
         return ResponseFormat("json_schema", _SCHEMA_NAME, read_schema(schema))
     return ResponseFormat("json_object")
 
@@ -135,6 +139,9 @@ def _read_reasoning(config: ThinkingConfig | None) -> Reasoning | None:
     level = (config.thinking_level or "").lower()
     budget = config.thinking_budget
     if level and level != "thinking_level_unspecified":
+        if level not in _LEVELS:
+            place = "generationConfig.thinkingConfig.thinkingLevel"
+            raise Malformed(f"{place} must be one of {', '.join(_LEVELS).upper()}.", param=place)
         return Reasoning(effort=level)
     if budget is None:
         return Reasoning(enabled=True) if config.include_thoughts else None
@@ -148,18 +155,21 @@ def _read_tools(request: GenerateBody) -> tuple[Tool, ...]:
         for name, raw in wire.items():
             if name == _FUNCTIONS:
                 place = f"tools[{index}].{name}"
-                tools += [_read_function(one) for one in decode_field(place, raw, _decode_functions) or ()]
+                listed = enumerate(decode_field(place, raw, _decode_functions) or ())
+                tools += [_read_function(one, f"{place}[{number}]") for number, one in listed]
             elif raw != _NULL:
                 tools.append(Tool(name, native=msgspec.Raw(_encode({name: raw})), dialect="gemini"))
     return tuple(tools)
 
 
-def _read_function(function: FunctionDeclaration) -> Tool:
+def _read_function(function: FunctionDeclaration, path: str) -> Tool:
     schema = function.parameters_json_schema
     if _is_said(schema) and isinstance(schema, msgspec.Raw):
+        demand_object(f"{path}.parametersJsonSchema", schema)
         return Tool(function.name, function.description or None, schema)
     schema = function.parameters
     if _is_said(schema) and isinstance(schema, msgspec.Raw):
+        demand_object(f"{path}.parameters", schema)
         return Tool(function.name, function.description or None, read_schema(schema))
     return Tool(function.name, function.description or None)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from pointsman.core.call import Call, EmbeddingCall
 from pointsman.core.errors import Unsupported
-from pointsman.dialects.droppable import HINTS, demand_droppable, without
+from pointsman.dialects.droppable import HINTS, RUNNER_OPTIONS, demand_droppable, without
 
 __all__ = ["NATIVE", "refuse_or_drop", "refuse_or_drop_embedding"]
 
@@ -24,8 +24,8 @@ NATIVE: Final = frozenset(
 
 _NATIVE_EMBEDDING: Final = frozenset({"taskType", "title"})
 
-_HINTS: Final = HINTS | {"keep_alive", "num_ctx"}
-"""With Ollama's, which are about a model's stay in memory."""
+_HINTS: Final = HINTS | RUNNER_OPTIONS | {"options"}
+"""With Ollama's, which are about how a model is run, and those that Ollama itself would pass over."""
 
 _NOT_GEMINIS: Final = ("min_p", "logit_bias")
 

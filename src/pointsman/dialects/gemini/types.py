@@ -143,7 +143,7 @@ class Content(msgspec.Struct, rename="camel", omit_defaults=True):
 class FunctionDeclaration(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     """``parameters`` is in Gemini's own form of a schema, ``parameters_json_schema`` in JSON Schema."""
 
-    name: str
+    name: Annotated[str, msgspec.Meta(min_length=1)]
     description: str | None = None
     parameters: RawField = _UNSET
     parameters_json_schema: RawField = _UNSET
@@ -166,24 +166,27 @@ class ThinkingConfig(msgspec.Struct, rename="camel", omit_defaults=True):
     """A budget of 0 is off, of -1 is the model's choice."""
 
     include_thoughts: bool | None = None
-    thinking_budget: int | None = None
+    thinking_budget: Annotated[int, msgspec.Meta(ge=-1)] | None = None
     thinking_level: str | None = None
+
+
+_Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)] | None
 
 
 class GenerationConfig(msgspec.Struct, rename="camel", kw_only=True):
     """The fields that the common vocabulary knows."""
 
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | float | None = None
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    top_k: Annotated[float, msgspec.Meta(ge=0)] | None = None
     seed: int | None = None
     stop_sequences: list[str] | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    max_output_tokens: int | None = None
+    presence_penalty: _Penalty = None
+    frequency_penalty: _Penalty = None
+    max_output_tokens: Annotated[int, msgspec.Meta(ge=0)] | None = None
     candidate_count: _Choices = None
     response_logprobs: bool | None = None
-    logprobs: int | None = None
+    logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     response_mime_type: str | None = None
     response_schema: RawField = _UNSET
     response_json_schema: RawField = _UNSET

@@ -18,7 +18,7 @@ from pointsman.dialects.ollama.client_messages import read_image, read_messages
 from pointsman.dialects.ollama.client_options import read_extra, read_format, read_reasoning, read_sampling
 from pointsman.dialects.ollama.client_types import AskedTool, ChatBody, EmbedBody, GenerateBody, LegacyEmbedBody
 from pointsman.dialects.openai_fields import demand_model_name
-from pointsman.wire.json_fields import read_body, read_fields
+from pointsman.wire.json_fields import demand_object, read_body, read_fields
 
 __all__ = ["read_chat_request", "read_embed_request", "read_embeddings_request", "read_generate_request"]
 
@@ -52,7 +52,7 @@ def read_chat_request(body: bytes, model: str | None = None) -> Call:
         model=name,
         messages=read_messages(request.messages),
         sampling=_sampling(fields, request),
-        tools=tuple(_read_tool(tool) for tool in request.tools or ()),
+        tools=tuple(_read_tool(tool, f"tools[{index}]") for index, tool in enumerate(request.tools or ())),
         response_format=read_format(request.format),
         reasoning=read_reasoning(request.think),
         stream=request.stream is not False,
@@ -146,10 +146,12 @@ def _sampling(fields: _Fields, request: ChatBody | GenerateBody) -> Sampling:
     return read_sampling(fields, request.options, (request.logprobs, request.top_logprobs))
 
 
-def _read_tool(tool: AskedTool) -> Tool:
+def _read_tool(tool: AskedTool, path: str) -> Tool:
     function = tool.function
     parameters = function.parameters
     schema = parameters if isinstance(parameters, msgspec.Raw) and parameters != _NULL else None
+    if schema is not None:
+        demand_object(f"{path}.function.parameters", schema)
     return Tool(function.name, function.description or None, schema)
 
 

@@ -6,7 +6,7 @@ written as ``100.0``, since Ollama reads every number of ``options`` as a floati
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -91,7 +91,7 @@ class _Body(msgspec.Struct, kw_only=True):
     format: _RawField = _UNSET
     think: bool | str | None = None
     logprobs: bool | None = None
-    top_logprobs: int | None = None
+    top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     options: dict[str, msgspec.Raw] | None = None
 
 

@@ -27,7 +27,7 @@ from pointsman.dialects.openai_chat.types import (
     ToolFields,
 )
 from pointsman.dialects.openai_fields import demand_model_name, read_stop
-from pointsman.wire.json_fields import read_body, read_fields
+from pointsman.wire.json_fields import demand_object, read_body, read_fields
 
 __all__ = [
     "LimitField",
@@ -90,6 +90,8 @@ def read_request(body: bytes, model: str | None = None) -> Call:
 
 
 def _read_sampling(request: ChatRequest, fields: dict[str, msgspec.Raw]) -> Sampling:
+    if request.top_logprobs and not request.logprobs:
+        raise Malformed("top_logprobs goes with logprobs: true.", param="top_logprobs")
     limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
     return Sampling(
         temperature=request.temperature,
@@ -110,10 +112,13 @@ def _read_sampling(request: ChatRequest, fields: dict[str, msgspec.Raw]) -> Samp
 
 def _read_tools(request: ChatRequest) -> tuple[tuple[Tool, ...], ToolChoice | None]:
     if request.functions and not request.tools:
-        tools = tuple(_read_function(function) for function in request.functions)
+        listed = enumerate(request.functions)
+        tools = tuple(_read_function(function, f"functions[{index}]") for index, function in listed)
         return tools, _read_function_call(request.function_call)
     tools = tuple(_read_tool(tool, f"tools[{index}]") for index, tool in enumerate(request.tools or ()))
     choice = request.tool_choice
+    if choice == "required" and not tools:
+        raise Malformed("tool_choice demands a call, and there are no tools.", param="tool_choice")
     if choice is None or isinstance(choice, str):
         return tools, None if choice is None else ToolChoice(choice)
     return _read_named_choice(tools, choice)
@@ -124,15 +129,16 @@ def _read_tool(tool: ToolFields, path: str) -> Tool:
         raise Unsupported(f"{path}: tools of type '{tool.type[:40]}' are not supported.", param=f"{path}.type")
     if tool.function is None:
         raise Malformed(f"{path}.function is required.", param=f"{path}.function")
-    return _read_function(tool.function)
+    return _read_function(tool.function, f"{path}.function")
 
 
-def _read_function(function: FunctionDefinition) -> Tool:
+def _read_function(function: FunctionDefinition, path: str) -> Tool:
     parameters = function.parameters
+    said = parameters if isinstance(parameters, msgspec.Raw) and parameters != _NULL else None
     return Tool(
         name=function.name,
         description=function.description,
-        parameters=parameters if isinstance(parameters, msgspec.Raw) and parameters != _NULL else None,
+        parameters=None if said is None else demand_object(f"{path}.parameters", said),
         strict=function.strict,
     )
 

@@ -274,6 +274,7 @@ class StreamOptions(msgspec.Struct, omit_defaults=True):
 
 _Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Bias = Annotated[float, msgspec.Meta(ge=-100, le=100)]
 _Limit = Annotated[int, msgspec.Meta(ge=-1)]
 
 
@@ -297,7 +298,7 @@ class ChatRequest(msgspec.Struct, omit_defaults=True, kw_only=True):
     n: Annotated[int, msgspec.Meta(ge=1, le=CHOICES_MAX)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: dict[str, _Bias] | None = None
     tools: list[ToolFields] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedChoice | None = None
     parallel_tool_calls: bool | None = None

@@ -41,6 +41,8 @@ def read_request(body: bytes, model: str | None = None) -> CompletionCall:
     if name is None:
         raise Malformed("model is required.", param="model")
     demand_model_name(name)
+    if request.best_of is not None and request.n is not None and request.best_of < request.n:
+        raise Malformed("best_of must be at least n.", param="best_of")
     extra = {key: raw for key, raw in fields.items() if key not in _KNOWN and raw != _NULL}
     if request.best_of is not None and request.best_of > (request.n or 1):
         extra["best_of"] = fields["best_of"]

@@ -23,6 +23,9 @@ _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Tokens = Annotated[list[int], msgspec.Meta(min_length=1)]
 
 
+_Bias = Annotated[float, msgspec.Meta(ge=-100, le=100)]
+
+
 class CompletionRequest(msgspec.Struct, kw_only=True):
     """The body of a request. ``logprobs`` is how many alternatives to show for each token."""
 
@@ -44,7 +47,7 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
     n: Annotated[int, msgspec.Meta(ge=1, le=CHOICES_MAX)] | None = None
     best_of: Annotated[int, msgspec.Meta(ge=1, le=CHOICES_MAX)] | None = None
     logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: dict[str, _Bias] | None = None
     user: str | None = None
 
 

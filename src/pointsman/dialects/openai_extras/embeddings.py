@@ -20,14 +20,15 @@ from pointsman.wire.json_fields import read_body, read_fields
 
 __all__ = ["EmbeddingRequest", "read_reply", "read_request", "write_reply", "write_request"]
 
-_Tokens = Annotated[list[int], msgspec.Meta(min_length=1)]
+_Token = Annotated[int, msgspec.Meta(ge=0)]
+_Tokens = Annotated[list[_Token], msgspec.Meta(min_length=1)]
 
 
 class EmbeddingRequest(msgspec.Struct, kw_only=True):
     """The body of a request: a text, a list of texts, a list of token ids, or a list of such lists."""
 
     model: str | None = None
-    input: str | Annotated[list[str | int | _Tokens], msgspec.Meta(min_length=1)]
+    input: str | Annotated[list[str | _Token | _Tokens], msgspec.Meta(min_length=1)]
     dimensions: Annotated[int, msgspec.Meta(ge=1)] | None = None
     encoding_format: Literal["float", "base64"] | None = None
     user: str | None = None

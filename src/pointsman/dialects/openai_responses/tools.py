@@ -18,7 +18,7 @@ import msgspec
 from pointsman.core.call import Tool, ToolChoice
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.openai_responses.types import AllowedTool, RawField, ToolChoiceFields, ToolFields
-from pointsman.wire.json_fields import decode_field
+from pointsman.wire.json_fields import decode_field, demand_object
 
 __all__ = [
     "DIALECT",
@@ -79,11 +79,11 @@ def _read_tool(raw: msgspec.Raw, path: str) -> Tool:
     if fields.type == "custom":
         description = _describe(fields)
         return Tool(fields.name, description, _INPUT_SCHEMA, native=raw, dialect=DIALECT)
-    return Tool(fields.name, fields.description, _schema(fields.parameters), fields.strict)
+    return Tool(fields.name, fields.description, _schema(fields.parameters, f"{path}.parameters"), fields.strict)
 
 
-def _schema(raw: RawField) -> msgspec.Raw | None:
-    return raw if isinstance(raw, msgspec.Raw) and raw != _NULL else None
+def _schema(raw: RawField, path: str) -> msgspec.Raw | None:
+    return demand_object(path, raw) if isinstance(raw, msgspec.Raw) and raw != _NULL else None
 
 
 def _describe(fields: ToolFields) -> str | None:

@@ -67,7 +67,7 @@ class ExtrasLane:
         """See the protocol."""
         if isinstance(ask.notes, FormNotes):
             boundary = short_id("pointsman-").encode()
-            body = encode_form(self._parts(ask.notes.form), boundary)
+            body = encode_form(self._parts(ask.notes.form, ask), boundary)
             return Outbound(self._path, body, b"multipart/form-data; boundary=" + boundary, self._headers())
         fields = ask.fields.copy()
         fields["model"] = msgspec.Raw(_encode(self._model))
@@ -89,10 +89,11 @@ class ExtrasLane:
     def _headers(self) -> tuple[tuple[str, Secret], ...]:
         return () if self._credential is None else self._credential.headers()
 
-    def _parts(self, form: Form) -> tuple[FormPart, ...]:
+    def _parts(self, form: Form, ask: Ask) -> tuple[FormPart, ...]:
         """The form with the upstream's name for the model, and with what the operator adds and drops."""
         dropped = self._dropped | {"model"}
-        own = [part for part in form.parts if part.name not in dropped]
+        # What is no longer among the fields was for the gateway.
+        own = [part for part in form.parts if part.name in ask.fields and part.name not in dropped]
         names = {part.name for part in own}
         # Only a plain value has one way of standing in a form.
         added = [

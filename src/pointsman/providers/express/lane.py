@@ -6,10 +6,13 @@ from typing import Final
 
 import msgspec
 
+from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
 from pointsman.providers.fitting import Fitting
+from pointsman.providers.parameters import Dropped
 from pointsman.providers.tokens import Credential
+from pointsman.providers.versions import beta_headers, family_of
 
 __all__ = ["ExpressLane", "ExpressWay", "plain_way"]
 
@@ -67,7 +70,9 @@ class ExpressLane:
         self._model = msgspec.Raw(_encode(way.model))
         self._pinned = dict(deployment.pinned)
         self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
-        self._dropped = deployment.additional_drop_params
+        self._dropped = Dropped.of(deployment.additional_drop_params)
+        self._beta = family_of(deployment)
+        self._own_headers = deployment.headers
 
     async def prepare(self, ask: Ask) -> None:
         """See the protocol; only a cloud's credential has to be got."""
@@ -75,24 +80,32 @@ class ExpressLane:
             await self._credential.prepare(ask)
 
     def write(self, ask: Ask) -> Outbound:
-        """See the protocol."""
+        """See the protocol. What the request wants dropped goes before anything is added, the operator's at the end."""
         fields = ask.fields.copy()
+        if ask.rules is not None:
+            fields = Dropped.of(ask.rules.additional_drop_params).left_of(fields)
         fields["model"] = self._model
         for name, value in self._pinned.items():
             fields.setdefault(name, value)
         if ask.stream and not ask.include_usage:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
-        for name in self._dropped:
-            fields.pop(name, None)
+        if self._dropped:
+            fields = self._dropped.left_of(fields)
         if self._newer_limit and "max_tokens" in fields:
             limit = fields.pop("max_tokens")
             fields.setdefault("max_completion_tokens", limit)
         path = self._stream_path if ask.stream else self._path
-        if self._fitting is not None:
-            return Outbound(path, self._fitting.write(fields))
-        if self._credential is None:
-            return Outbound(path, _encode(fields))
-        return Outbound(path, _encode(fields), headers=self._credential.headers())
+        body = _encode(fields) if self._fitting is None else self._fitting.write(fields)
+        if self._credential is None and not ask.versions:
+            return Outbound(path, body)
+        return Outbound(path, body, headers=self._particular_headers(ask))
+
+    def _particular_headers(self, ask: Ask) -> tuple[tuple[str, Secret], ...]:
+        """A credential that was just got, and what the client says of versions."""
+        credential = () if self._credential is None else self._credential.headers()
+        if not ask.versions:
+            return credential
+        return (*credential, *beta_headers(ask.versions, self._beta, self._own_headers))
 
     def answer(self, ask: Ask) -> ExpressAnswer:
         """See the protocol."""

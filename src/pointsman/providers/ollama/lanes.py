@@ -11,7 +11,8 @@ from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.eager import become_task
 from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Answer, Ask, Deployment, Lane, Operation, Outbound
-from pointsman.dialects.ollama.knobs import refuse_or_drop, refuse_or_drop_completion, refuse_or_drop_embedding
+from pointsman.dialects.droppable import without
+from pointsman.dialects.ollama.knobs import refuse_or_drop_completion, refuse_or_drop_embedding
 from pointsman.dialects.ollama.replies import read_embeddings
 from pointsman.dialects.ollama.requests import (
     asked_num_ctx,
@@ -34,6 +35,8 @@ from pointsman.providers.ollama.context import (
 )
 from pointsman.providers.ollama.control import OllamaFacts
 from pointsman.providers.ollama.facts import OllamaFactsCache, key_of
+from pointsman.providers.ollama.far import fitted, write_plainly
+from pointsman.providers.parameters import Dropped, ruled
 from pointsman.providers.prompt import Estimate, chat_tokens, completion_tokens, embedding_tokens
 from pointsman.providers.translated import (
     CLIENTS,
@@ -49,9 +52,10 @@ from pointsman.providers.translated import (
     read_embedding_call,
     read_load_request,
 )
+from pointsman.providers.translated.allowed import lost_parameters, with_parameters
 from pointsman.providers.translated.defaults import NOT_THE_OPERATORS, read_defaults, with_defaults
+from pointsman.providers.translated.finish import finished
 from pointsman.providers.translated.images import has_remote_images, inline_remote_images
-from pointsman.providers.translated.tools import demand_known_tools
 from pointsman.wire.json_fields import decode_field
 
 __all__ = ["ChatLane", "CompletionLane", "EmbeddingLane", "LoadLane", "OllamaServices", "ollama_lane"]
@@ -105,6 +109,7 @@ class _OllamaLane:
         self._services = services
         self._key = key_of(deployment)
         self._defaults = {name: raw for name, raw in deployment.pinned.items() if name not in NOT_THE_OPERATORS}
+        self._dropped = Dropped.of(deployment.additional_drop_params)
 
     async def prepare(self, ask: Ask) -> None:
         """Learn about the model, unless that is known.
@@ -115,12 +120,16 @@ class _OllamaLane:
         if self._services.facts.recall(self._deployment) is None:
             await self._services.facts.learn(self._deployment)
 
+    def _ruled(self, ask: Ask) -> Deployment:
+        return self._deployment if ask.rules is None else ruled(self._deployment, ask.rules)
+
     def _facts(self) -> OllamaFacts:
         return self._services.facts.recall(self._deployment) or _NO_FACTS
 
     def _with_defaults(self, ask: Ask) -> Ask:
-        """The request with the operator's fields where the client said nothing."""
-        return msgspec.structs.replace(ask, fields={**self._defaults, **ask.fields})
+        """The request with the operator's fields where the client said nothing, without what is to be dropped."""
+        given = ask.fields if ask.rules is None else Dropped.of(ask.rules.additional_drop_params).left_of(ask.fields)
+        return msgspec.structs.replace(ask, fields=self._dropped.left_of({**self._defaults, **given}))
 
     def _target(self, call: AnyCall, need: ContextNeed, facts: OllamaFacts) -> OllamaTarget:
         """Size the context window.
@@ -165,24 +174,27 @@ class ChatLane(_OllamaLane):
             Malformed: the request cannot be read, or an image cannot be had.
         """
         await super().prepare(ask)
-        call = read_call(self._client, ask)
+        call = read_call(self._client, ask, self._dropped)
         if has_remote_images(call):
             await become_task()
             ask.call = await inline_remote_images(call, self._services.media)
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol. ``ask.prompt_estimate`` becomes the finer one that the window was sized by."""
-        deployment, facts = self._deployment, self._facts()
-        demand_known_tools(read_call(self._client, ask), "ollama")
-        call = refuse_or_drop(
-            with_defaults(read_call(self._client, ask), self._default_call),
-            drop_params=deployment.drop_params,
-            additional=deployment.additional_drop_params,
-        )
+        deployment, facts = self._ruled(ask), self._facts()
+        call = with_defaults(read_call(self._client, ask, self._dropped), self._default_call)
+        passed: dict[str, msgspec.Raw] = {}
+        if deployment.allowed_openai_params:
+            said = {**self._defaults, **ask.fields}
+            passed = {name: said[name] for name in lost_parameters(write_plainly, call, deployment, said)}
+        call = fitted(without(call, passed), deployment)
         ask.call = call = demand_chat_abilities(call, facts, deployment.model, drop_params=deployment.drop_params)
         ask.prompt_estimate = chat_tokens(call, self._services.estimate)
         need = ContextNeed(ask.prompt_estimate, output=_output_limit(call), room=_room(call, facts))
-        return Outbound(b"/api/chat", write_request(call, self._target(call, need, facts)))
+        outbound = Outbound(b"/api/chat", write_request(call, self._target(call, need, facts)))
+        if passed:
+            outbound = with_parameters(outbound, deployment, passed)
+        return finished(outbound, self._dropped, deployment) if self._dropped else outbound
 
     def answer(self, ask: Ask) -> Answer:
         """See the protocol."""
@@ -201,7 +213,7 @@ class CompletionLane(_OllamaLane):
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol. ``ask.prompt_estimate`` becomes the finer one that the window was sized by."""
-        deployment, facts = self._deployment, self._facts()
+        deployment, facts = self._ruled(ask), self._facts()
         ask.notes = whole = read_completion_call(self._client, self._with_defaults(ask))
         call = refuse_or_drop_completion(
             whole,
@@ -229,7 +241,7 @@ class EmbeddingLane(_OllamaLane):
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol. ``ask.prompt_estimate`` becomes the finer one, of all inputs together."""
-        deployment, facts = self._deployment, self._facts()
+        deployment, facts = self._ruled(ask), self._facts()
         ask.notes = whole = read_embedding_call(self._client, self._with_defaults(ask))
         call = refuse_or_drop_embedding(
             whole,

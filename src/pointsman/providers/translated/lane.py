@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from copy import copy
+
+import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.upstream import Ask, Deployment, Outbound
+from pointsman.providers.parameters import Dropped, ruled
+from pointsman.providers.translated.allowed import write_allowing
 from pointsman.providers.translated.answer import TranslatedAnswer
 from pointsman.providers.translated.defaults import read_defaults, with_defaults
+from pointsman.providers.translated.finish import finished
+from pointsman.providers.translated.mending import mended, mends
 from pointsman.providers.translated.sides import ClientSide, FarSide
+from pointsman.providers.versions import beta_headers, family_of
 
 __all__ = ["Preparation", "TranslatedLane", "read_call"]
 
@@ -31,17 +39,35 @@ class TranslatedLane:
         self._far = far
         self._deployment = deployment
         self._defaults = read_defaults(deployment.pinned)
+        self._dropped = Dropped.of(deployment.additional_drop_params)
+        self._mends = mends(deployment)
+        self._beta = family_of(deployment)
 
     async def prepare(self, ask: Ask) -> None:
         """See the protocol."""
+        read_call(self._client, ask, self._dropped)
         for preparation in self._preparations:
             await preparation(ask)
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
-        call = with_defaults(read_call(self._client, ask), self._defaults)
+        deployment, rules = self._deployment, ask.rules
+        call = with_defaults(read_call(self._client, ask, self._dropped), self._defaults)
+        if rules is not None:
+            deployment = ruled(deployment, rules)
+        if self._mends:
+            call = mended(call, deployment)
         ask.call = call
-        return self._far.write(call, self._deployment)
+        if deployment.allowed_openai_params:
+            outbound = write_allowing(self._far.write, call, deployment, {**deployment.pinned, **ask.fields})
+        else:
+            outbound = self._far.write(call, deployment)
+        if self._dropped:
+            outbound = finished(outbound, self._dropped, deployment)
+        if ask.versions:
+            headers = (*outbound.headers, *beta_headers(ask.versions, self._beta, deployment.headers))
+            outbound = msgspec.structs.replace(outbound, headers=headers)
+        return outbound
 
     def answer(self, ask: Ask) -> TranslatedAnswer:
         """See the protocol; the request has been written by now."""
@@ -50,12 +76,19 @@ class TranslatedLane:
         return TranslatedAnswer(reading, self._client.writing(call, ask), ask.prompt_estimate)
 
 
-def read_call(client: ClientSide, ask: Ask) -> Call:
-    """The request as a call, read once.
+def read_call(client: ClientSide, ask: Ask, dropped: Dropped | None = None) -> Call:
+    """The request as a call, read once, without the fields that are to be dropped.
 
     Raises:
         Malformed, Unsupported: the message names the field.
     """
     if ask.call is None:
-        ask.call = client.read(ask)
+        own = Dropped() if ask.rules is None else Dropped.of(ask.rules.additional_drop_params)
+        if not dropped and not own:
+            ask.call = client.read(ask)
+        else:
+            # The fields themselves stay as they came, for another deployment may drop others.
+            shown = copy(ask)
+            shown.fields = own.left_of(ask.fields if dropped is None else dropped.left_of(ask.fields))
+            ask.call, ask.notes = client.read(shown), shown.notes
     return ask.call

@@ -11,6 +11,7 @@ from pointsman.core.call import Call, EmbeddingCall
 from pointsman.core.reply import Embeddings
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.openai_chat.errors import read_error
+from pointsman.dialects.openai_chat.knobs import refuse_or_drop
 from pointsman.dialects.openai_chat.replies import read_reply, write_reply
 from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
@@ -71,6 +72,12 @@ class OpenAIChatFar:
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
         demand_known_tools(call, "openai_chat")
+        call = refuse_or_drop(
+            call,
+            drop_params=deployment.drop_params,
+            additional=deployment.additional_drop_params,
+            local=deployment.local,
+        )
         limit_field: LimitField = "max_completion_tokens" if has_newer_limit(deployment) else "max_tokens"
         body = write_request(call, self._model or deployment.model, include_usage=True, limit_field=limit_field)
         return Outbound(self._path, body if self._fitting is None else self._fitting.rewrite(body))

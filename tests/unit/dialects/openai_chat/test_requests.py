@@ -90,7 +90,7 @@ sampling = st.builds(
     logprobs=st.none() | st.booleans(),
     top_logprobs=st.none() | st.integers(0, 20),
     logit_bias=st.none() | st.just(msgspec.Raw(b'{"50256":-100}')),
-)
+).map(lambda found: found if found.logprobs else msgspec.structs.replace(found, top_logprobs=None))
 shape = st.builds(ResponseFormat, st.sampled_from(["text", "json_object"])) | st.builds(
     ResponseFormat, st.just("json_schema"), st.none() | words, st.none() | objects, st.none() | st.booleans()
 )
@@ -103,7 +103,8 @@ reasoning = st.builds(Reasoning, efforts, st.none() | st.integers(0, 9999), st.n
 @st.composite
 def calls(draw: st.DrawFn) -> Call:
     tools = tuple(draw(st.lists(tool, max_size=2, unique_by=lambda one: one.name)))
-    choices = [st.none(), st.builds(ToolChoice, st.sampled_from(["auto", "none", "required"]))]
+    words_for_all = ["auto", "none", "required"] if tools else ["auto", "none"]
+    choices = [st.none(), st.builds(ToolChoice, st.sampled_from(words_for_all))]
     if tools:
         choices.append(st.builds(ToolChoice, st.just("named"), st.sampled_from(tools).map(lambda one: one.name)))
     stream = draw(st.booleans())

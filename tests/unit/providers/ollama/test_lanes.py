@@ -12,6 +12,7 @@ from pointsman.core.price import FREE
 from pointsman.core.upstream import Answer, Ask, Deployment, Lane, Operation
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_fields import read_ask
+from pointsman.policies.parameters import take_rules
 from pointsman.providers.media import FetchedImage, MediaFetcher
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
 from tests.unit.providers.scripted import FakeClock, ScriptedFetcher
@@ -436,3 +437,28 @@ async def test_embeddings_are_not_streamed() -> None:
     assert answer.failed(Broken("x")) == b""
     answer.cut()
     assert answer.usage == Usage(1, source="estimated")
+
+
+async def test_parameters_are_dropped_and_passed_on_as_operator_and_request_say() -> None:
+    bench = Bench(additional_drop_params=("tools[*].function.strict",), allowed_openai_params=("logit_bias",))
+    tool = {"type": "function", "function": {"name": "f", "strict": True}}
+    ask = bench.ask(tools=[tool], logit_bias={"1": 2}, n=2, drop_params=True, temperature=1)
+    ask.fields["additional_drop_params"] = msgspec.Raw(b'["temperature"]')
+    take_rules(ask)
+    await bench.lane.prepare(ask)
+    body = json.loads(bench.lane.write(ask).body)
+    assert "strict" not in body["tools"][0]["function"]
+    assert body["options"]["logit_bias"] == {"1": 2}
+    assert "temperature" not in body["options"] and "n" not in body["options"]
+
+
+async def test_embeddings_and_completions_follow_the_same_rules() -> None:
+    for operation, fields in ((Operation.EMBEDDING, {"input": "x"}), (Operation.COMPLETION, {"prompt": "x"})):
+        bench = Bench(operation)
+        ask = bench.ask(**fields, odd_field=1, drop_params=True)
+        take_rules(ask)
+        await bench.lane.prepare(ask)
+        assert b"odd_field" not in bench.lane.write(ask).body
+        ask = bench.ask(**fields, odd_field=1, additional_drop_params=["odd_field"])
+        take_rules(ask)
+        assert b"odd_field" not in bench.lane.write(ask).body

@@ -1,0 +1,74 @@
+"""Fields of a body that are not simply the upstream's: refused, or taken out for the gateway to act on.
+
+A request can never choose where it is sent and with whose credentials, on no route and in no dialect; LiteLLM calls
+that client-side auth, and has it off by default as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+import msgspec
+
+from pointsman.config.request_fields import OPERATORS, SPECIAL
+from pointsman.core.errors import Malformed
+from pointsman.core.rules import ParameterRules
+from pointsman.core.upstream import Ask
+from pointsman.wire.json_fields import decode_field
+from pointsman.wire.json_paths import head_of, is_nested, read_path
+
+__all__ = ["take_rules"]
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+_Names = Annotated[tuple[_Name, ...], msgspec.Meta(max_length=64)]
+
+_PATHS_MAX: Final = 16
+_FIELD_BYTES_MAX: Final = 1024 * 1024
+"""Following a path means to decode the field that it goes through, so who asks for it may not ask for much."""
+
+_flag: Final = msgspec.json.Decoder(bool | None).decode
+_names: Final = msgspec.json.Decoder(_Names | None).decode
+_NULL: Final = msgspec.Raw(b"null")
+
+
+def take_rules(ask: Ask) -> None:
+    """Take out of ``ask.fields`` what is for the gateway, and keep as ``ask.rules`` what it says of the other fields.
+
+    Raises:
+        Malformed: a field says where the request is to go or with which credentials, or a rule is of a wrong type.
+    """
+    if SPECIAL.isdisjoint(ask.fields):
+        return
+    for name in OPERATORS & ask.fields.keys():
+        if ask.fields[name] != _NULL:
+            raise Malformed(
+                f"{name} cannot be set by a request.",
+                hint="Where a model is and with which credentials it is reached, the operator decides.",
+                param=name,
+                code="client_side_auth_refused",
+            )
+    fields = ask.fields
+    dropped = decode_field("additional_drop_params", fields.get("additional_drop_params", _NULL), _names) or ()
+    _demand_short_ways(dropped, fields)
+    ask.rules = ParameterRules(
+        decode_field("drop_params", fields.get("drop_params", _NULL), _flag),
+        dropped,
+        decode_field("allowed_openai_params", fields.get("allowed_openai_params", _NULL), _names) or (),
+    )
+    ask.fields = {name: raw for name, raw in fields.items() if name not in SPECIAL}
+
+
+def _demand_short_ways(dropped: tuple[str, ...], fields: Mapping[str, msgspec.Raw]) -> None:
+    paths = [path for path in dropped if is_nested(path)]
+    if len(paths) > _PATHS_MAX:
+        raise Malformed(
+            f"additional_drop_params must not have more than {_PATHS_MAX} paths.", param="additional_drop_params"
+        )
+    for path in paths:
+        head = head_of(read_path(path))
+        if head is not None and len(fields.get(head, _NULL)) > _FIELD_BYTES_MAX:
+            raise Malformed(
+                f"additional_drop_params: {head[:80]} is longer than {_FIELD_BYTES_MAX} bytes, too long to look into.",
+                param="additional_drop_params",
+            )

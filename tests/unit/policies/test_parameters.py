@@ -1,0 +1,79 @@
+"""No request says where it goes; what is for the gateway is taken out of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from pointsman.config.request_fields import FOR_THE_GATEWAY, OPERATORS
+from pointsman.core.errors import Malformed
+from pointsman.core.rules import ParameterRules
+from pointsman.core.upstream import Ask, Operation
+from pointsman.policies.parameters import take_rules
+
+
+def asked(**fields: Any) -> Ask:
+    raws = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()}
+    return Ask(Operation.CHAT, "m", raws)
+
+
+@pytest.mark.parametrize("name", sorted(OPERATORS))
+def test_what_is_the_operators_is_refused_by_name(name: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        take_rules(asked(model="m", **{name: "http://169.254.169.254/"}))
+    assert caught.value.param == name and caught.value.status == 400
+    assert "169.254" not in caught.value.told()
+
+
+def test_a_null_says_nothing_and_is_not_sent_on() -> None:
+    ask = asked(model="m", api_base=None)
+    take_rules(ask)
+    assert list(ask.fields) == ["model"]
+
+
+@pytest.mark.parametrize("name", sorted(FOR_THE_GATEWAY))
+def test_what_is_for_the_gateway_is_not_sent_on(name: str) -> None:
+    ask = asked(model="m", **{name: [1]})
+    before = ask.fields
+    take_rules(ask)
+    assert list(ask.fields) == ["model"] and name in before
+
+
+def test_the_rules_are_read() -> None:
+    ask = asked(drop_params=True, additional_drop_params=["a", "b[*].c"], allowed_openai_params=["d"], temperature=1)
+    take_rules(ask)
+    assert ask.rules == ParameterRules(True, ("a", "b[*].c"), ("d",)) and list(ask.fields) == ["temperature"]
+
+
+def test_most_requests_are_not_touched() -> None:
+    ask = asked(model="m", messages=[])
+    fields = ask.fields
+    take_rules(ask)
+    assert ask.fields is fields and ask.rules is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "param"),
+    [
+        ("drop_params", "yes", "drop_params"),
+        ("additional_drop_params", "temperature", "additional_drop_params"),
+        ("additional_drop_params", ["a", 1], "additional_drop_params[1]"),
+        ("allowed_openai_params", [""], "allowed_openai_params[0]"),
+        ("additional_drop_params", ["a"] * 65, "additional_drop_params"),
+        ("additional_drop_params", ["a.b"] * 17, "additional_drop_params"),
+    ],
+)
+def test_a_wrong_rule_is_refused_with_its_path(field: str, value: Any, param: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        take_rules(asked(**{field: value}))
+    assert caught.value.param == param
+
+
+def test_no_path_leads_through_a_field_that_takes_long_to_read() -> None:
+    edge = 1024 * 1024 - 2
+    take_rules(asked(tools="x" * edge, additional_drop_params=["tools[*].x", "messages.x"]))
+    with pytest.raises(Malformed, match="too long to look into"):
+        take_rules(asked(tools="x" * (edge + 1), additional_drop_params=["tools[*].x"]))
+    take_rules(asked(tools="x" * (edge + 1), additional_drop_params=["tools"]))
