@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Broken, Unsupported
+from pointsman.core.rules import ParameterRules
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.core.usage import Units, Usage
@@ -71,6 +72,17 @@ def test_the_operator_adds_and_drops_fields_of_a_form() -> None:
     assert read_form(outbound.body).parts == (
         FormPart("model", b"real"), FormPart("language", b"de"), SOUND, FormPart("temperature", b"1"),
     )  # fmt: skip
+
+
+def test_a_request_drops_fields_of_its_own() -> None:
+    rules = ParameterRules(None, ("prompt", "user"), ())
+    form = ask_with(Operation.TRANSCRIPTION, SOUND, FormPart("prompt", b"x"))
+    form.rules = rules
+    written = read_form(ExtrasLane(PLAIN, Operation.TRANSCRIPTION).write(form).body)
+    assert written.parts == (FormPart("model", b"real"), SOUND)
+    body = ask_for(Operation.SPEECH, user="u")
+    body.rules = rules
+    assert json.loads(ExtrasLane(PLAIN, Operation.SPEECH).write(body).body) == {"model": "real", "input": "Hello"}
 
 
 def test_no_two_forms_have_the_same_boundary() -> None:

@@ -13,6 +13,8 @@ from pointsman.dialects.openai_extras.forms import FormNotes
 from pointsman.providers.express.extras_answer import EventsAnswer, ExtrasAnswer
 from pointsman.providers.express.lane import ExpressWay
 from pointsman.providers.express.rerank import VoyageAnswer, rerank_path, voyage_fields
+from pointsman.providers.parameters import Dropped
+from pointsman.providers.versions import beta_headers, family_of
 from pointsman.wire.multipart import Form, FormPart, encode_form
 
 __all__ = ["EXTRAS_PATHS", "ExtrasLane"]
@@ -53,7 +55,10 @@ class ExtrasLane:
         self._model = way.model
         self._pinned = dict(deployment.pinned)
         self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
-        self._dropped = frozenset(deployment.additional_drop_params)
+        self._drop_params = deployment.additional_drop_params
+        self._dropped = Dropped.of(deployment.additional_drop_params)
+        self._beta = family_of(deployment)
+        self._own_headers = deployment.headers
         self._hint = (
             f"{deployment.provider} may not serve {path.decode()}, or may not have the model; choose another one."
         )
@@ -68,15 +73,17 @@ class ExtrasLane:
         if isinstance(ask.notes, FormNotes):
             boundary = short_id("pointsman-").encode()
             body = encode_form(self._parts(ask.notes.form, ask), boundary)
-            return Outbound(self._path, body, b"multipart/form-data; boundary=" + boundary, self._headers())
+            return Outbound(self._path, body, b"multipart/form-data; boundary=" + boundary, self._headers(ask))
         fields = ask.fields.copy()
+        if ask.rules is not None:
+            fields = Dropped.of(ask.rules.additional_drop_params).left_of(fields)
         fields["model"] = msgspec.Raw(_encode(self._model))
         for name, value in self._pinned.items():
             fields.setdefault(name, value)
-        for name in self._dropped:
-            fields.pop(name, None)
+        if self._dropped:
+            fields = self._dropped.left_of(fields)
         body = _encode(voyage_fields(fields) if self._is_voyage else fields)
-        return Outbound(self._path, body, headers=self._headers())
+        return Outbound(self._path, body, headers=self._headers(ask))
 
     def answer(self, ask: Ask) -> ExtrasAnswer:
         """See the protocol."""
@@ -86,12 +93,17 @@ class ExtrasLane:
         has_events = ask.operation is not Operation.SPEECH or ask.fields.get("stream_format") == _EVENTS
         return (EventsAnswer if has_events else ExtrasAnswer)(ask, self._key, self._hint, on_error)
 
-    def _headers(self) -> tuple[tuple[str, Secret], ...]:
-        return () if self._credential is None else self._credential.headers()
+    def _headers(self, ask: Ask) -> tuple[tuple[str, Secret], ...]:
+        """A credential that was just got, and what the client says of versions."""
+        credential = () if self._credential is None else self._credential.headers()
+        if not ask.versions:
+            return credential
+        return (*credential, *beta_headers(ask.versions, self._beta, self._own_headers))
 
     def _parts(self, form: Form, ask: Ask) -> tuple[FormPart, ...]:
         """The form with the upstream's name for the model, and with what the operator adds and drops."""
-        dropped = self._dropped | {"model"}
+        wanted = () if ask.rules is None else ask.rules.additional_drop_params
+        dropped = frozenset(("model", *self._drop_params, *wanted))
         # What is no longer among the fields was for the gateway.
         own = [part for part in form.parts if part.name in ask.fields and part.name not in dropped]
         names = {part.name for part in own}
