@@ -90,6 +90,11 @@ GENAI_RATES: Final = {
 PER_MILLION: Final = Decimal(10) ** -6
 PER_THOUSAND: Final = Decimal(10) ** -3
 
+UNIT_MODES: Final = frozenset({
+    "audio_speech", "audio_transcription", "image_edit", "image_generation", "moderation", "realtime", "rerank",
+})  # fmt: skip
+"""What is charged by the picture, second, character or query; with conversations nobody counts these."""
+
 ROUNDING_NOISE: Final = Decimal("1e-12")
 """A relative difference below this is a float's noise in the source, above it a real loss."""
 
@@ -224,6 +229,8 @@ def _plain(value: object) -> object:
 
 def _row(key: str, entry: Entry) -> Row:
     facts = merge(ModelFacts(key=key, source=""), read_overrides(entry.raw))
+    if facts.price is not None and facts.mode not in UNIT_MODES:
+        facts = msgspec.structs.replace(facts, price=msgspec.structs.replace(facts.price, units=None))
     return Row(
         provider=entry.provider,
         source=entry.source,

@@ -14,6 +14,7 @@ from pointsman.dialects.anthropic_messages.grammar import violations
 from tests.support.gateway import Gateway
 from tests.support.waiting import eventually
 from tests.upstreams.azure_server import FakeAzure, azure_chunks, content_filter_error
+from tests.upstreams.openai_extras import AUDIO
 from tests.upstreams.openai_shapes import chat_chunks, chat_reply, tool_call, usage
 from tests.upstreams.recorded import RecordedRequest
 from tests.upstreams.reply import Reply, Reset
@@ -256,3 +257,27 @@ def test_a_wrong_secret_says_what_to_check(house: House) -> None:
         house.sdk.chat.completions.create(model="wrong", messages=ask())
     assert "AADSTS7000215" in str(refused.value) and "client_secret" in str(refused.value)
     assert house.azure.inference == []
+
+
+@pytest.mark.parametrize("model", ["keyed", "token", "given"])
+def test_pictures_speech_and_transcripts_are_where_azure_has_them(house: House, model: str) -> None:
+    made = house.sdk.images.generate(model=model, prompt="a cat")
+    assert made.data is not None and made.data[0].b64_json
+    assert (
+        house.azure.requests[-1].target == f"/openai/deployments/gpt-4o-prod/images/generations?api-version={VERSION}"
+    )
+    with house.sdk.audio.speech.with_streaming_response.create(model=model, input="Hello", voice="alloy") as answer:
+        assert answer.read() == AUDIO
+    assert house.sdk.audio.transcriptions.create(model=model, file=("a.wav", AUDIO)).text == "Hello there."
+    assert "/audio/transcriptions?api-version=" in house.azure.requests[-1].target
+
+
+def test_the_newest_version_has_other_paths(house: House) -> None:
+    house.sdk.images.generate(model="latest", prompt="a cat")
+    sent = house.azure.requests[-1]
+    assert sent.target == "/openai/v1/images/generations" and sent.json()["model"] == "gpt-4o-prod"
+
+
+def test_claude_makes_no_pictures(house: House) -> None:
+    with pytest.raises(openai.BadRequestError, match="does not serve"):
+        house.sdk.images.generate(model="claude", prompt="a cat")

@@ -68,7 +68,7 @@ def test_it_is_there_at_once_and_can_be_polled(house: House, model: str) -> None
 def test_the_work_goes_on_while_nobody_is_there(house: House) -> None:
     house.upstream.script(faults.stall_in_stream(chat_chunks(("Blue", " sky"), None)[:2]))
     begun = house.begin()
-    taken = house.upstream.wait_for(1)[0]
+    taken = house.upstream.wait_for(1, "/v1/chat/completions")[0]
     assert house.sdk.responses.retrieve(begun.id).status == "in_progress"
     with pytest.raises(openai.BadRequestError) as refused:
         house.sdk.responses.create(model="cloud", input="x", previous_response_id=begun.id)
@@ -84,7 +84,7 @@ def test_the_work_goes_on_while_nobody_is_there(house: House) -> None:
 def test_deleting_ends_the_work(house: House) -> None:
     house.upstream.script(faults.stall_before_head())
     begun = house.begin()
-    taken = house.upstream.wait_for(1)[0]
+    taken = house.upstream.wait_for(1, "/v1/chat/completions")[0]
     house.sdk.responses.delete(begun.id)
     taken.wait_closed(2.0)
     with pytest.raises(openai.NotFoundError):
@@ -128,7 +128,7 @@ def test_it_counts_against_the_keys_limits_and_leaves_one_record(house: House) -
     sdk = house.gateway.openai(key)
     house.upstream.script(faults.stall_before_head())
     begun = sdk.responses.create(model="cloud", input="x", background=True)
-    house.upstream.wait_for(1)
+    house.upstream.wait_for(1, "/v1/chat/completions")
     with pytest.raises(openai.RateLimitError):
         sdk.responses.create(model="cloud", input="x", background=True)
     sdk.responses.cancel(begun.id)
@@ -173,7 +173,7 @@ def test_what_a_restart_interrupts_has_failed(launch: Launch, upstream: FakeOpen
     gateway = launch(config)
     upstream.script(faults.stall_before_head())
     begun = gateway.openai().responses.create(model="cloud", input="x", background=True)
-    upstream.wait_for(1)
+    upstream.wait_for(1, "/v1/chat/completions")
     assert gateway.openai().responses.retrieve(begun.id).status == "in_progress"
     if way == "stop":
         assert gateway.stop() == 0
@@ -189,7 +189,7 @@ def test_a_shutdown_waits_for_what_goes_on_in_the_background(launch: Launch, ups
     barrier = Barrier()
     upstream.script(Reply.stream(chat_chunks(("Blue",), None)).behind(barrier))
     begun = gateway.openai().responses.create(model="cloud", input="x", background=True)
-    upstream.wait_for(1)
+    upstream.wait_for(1, "/v1/chat/completions")
     gateway.terminate()
     eventually(lambda: gateway.http("GET", "/health/readiness").status == 503, "it drains")
     barrier.open()
@@ -226,7 +226,7 @@ def test_any_worker_knows_what_another_does(launch: Launch, upstream: FakeOpenAI
     gateway = launch({"model_list": [openai_entry("cloud", upstream)]}, args=["--workers", "2"])
     upstream.always(faults.stall_in_stream(chat_chunks(("Blue", " sky"), None)[:2]))
     begun = gateway.openai().responses.create(model="cloud", input="x", background=True)
-    taken = upstream.wait_for(1)[0]
+    taken = upstream.wait_for(1, "/v1/chat/completions")[0]
     for _ in range(6):  # each on a connection of its own, so that both are asked
         assert gateway.openai().responses.retrieve(begun.id).status == "in_progress"
     assert gateway.openai().responses.cancel(begun.id).status == "cancelled"

@@ -8,7 +8,7 @@ import msgspec
 
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
-from pointsman.core.usage import Usage
+from pointsman.core.usage import Units, Usage
 
 DAY = 86_400.0
 NOON = 20_000 * DAY + DAY / 2
@@ -72,7 +72,7 @@ def full_call(call_id: str = "c1", **changes: Any) -> CallRecord:
         model="gpt-5-2025",
         provider="openai",
         api_base="https://api.example",
-        usage=Usage(100, 50, 10, 5, 20, 2, 3, "measured"),
+        usage=Usage(100, 50, 10, 5, 20, 2, 3, "measured", Units(1, 2, 3, 4, 5, 6)),
         cost=1234,
         attempts=2,
         stream=True,

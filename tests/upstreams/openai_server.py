@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from tests.upstreams import openai_shapes as shapes
+from tests.upstreams.openai_extras import EXTRAS, extras_reply
 from tests.upstreams.recorded import RecordedRequest
 from tests.upstreams.reply import Reply
 from tests.upstreams.server import FakeServer
@@ -66,6 +67,8 @@ class FakeOpenAI(FakeServer):
             return Reply.json(shapes.model_list(self.models))
         if request.path.endswith("/responses") and self.has_responses:
             return Reply.error(400, "Missing required parameter: 'model'.")
+        if request.method == "POST" and request.path.endswith(EXTRAS):
+            return extras_reply(request)
         if request.method != "POST" or not request.path.endswith(_INFERENCE):
             return Reply.error(404, f"no such path {request.path}")
         try:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pointsman.core.price import FEMTODOLLARS_PER_PICODOLLAR, Price
-from pointsman.core.usage import Usage
+from typing import Final
+
+from pointsman.core.price import FEMTODOLLARS_PER_PICODOLLAR, Price, UnitPrice
+from pointsman.core.usage import Units, Usage
 
 __all__ = ["cost_of"]
+
+_MILLISECONDS_PER_SECOND: Final = 1000
 
 
 def cost_of(usage: Usage, price: Price | None) -> int:
@@ -19,12 +23,20 @@ def cost_of(usage: Usage, price: Price | None) -> int:
     plain_input = usage.prompt
     plain_output = usage.completion
     total = rates.per_request
+    if rates.units is not None and usage.units is not None:
+        return _of_kinds(usage, rates) + _of_units(usage.units, rates.units)
     if usage.cached or usage.cache_write or usage.reasoning or usage.audio_input or usage.audio_output:
         return _of_kinds(usage, rates)
     if plain_input > 0:
         total += plain_input * rates.input
     if plain_output > 0:
         total += plain_output * rates.output
+    return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
+
+
+def _of_units(units: Units, rates: UnitPrice) -> int:
+    total = units.images * rates.image + units.characters * rates.character + units.queries * rates.query
+    total += units.milliseconds * rates.second // _MILLISECONDS_PER_SECOND
     return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
 
 
@@ -47,5 +59,12 @@ def _of_kinds(usage: Usage, rates: Price) -> int:
     if usage.reasoning and rates.reasoning is not None:
         plain_output -= usage.reasoning
         total += usage.reasoning * rates.reasoning
+    if rates.units is not None and usage.units is not None:
+        if rates.units.image_input is not None:
+            plain_input -= usage.units.image_input
+            total += usage.units.image_input * rates.units.image_input
+        if rates.units.image_output is not None:
+            plain_output -= usage.units.image_output
+            total += usage.units.image_output * rates.units.image_output
     total += max(plain_input, 0) * rates.input + max(plain_output, 0) * rates.output
     return -(-total // FEMTODOLLARS_PER_PICODOLLAR)

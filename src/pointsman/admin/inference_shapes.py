@@ -13,9 +13,23 @@ from typing import Final
 import msgspec
 
 from pointsman.admin import native_shapes as native
+from pointsman.admin.extras_shapes import (
+    ImageEditRequest,
+    ImageList,
+    ImageRequest,
+    ImageVariationRequest,
+    ModerationList,
+    ModerationRequest,
+    Ranking,
+    RerankRequest,
+    SpeechRequest,
+    Transcription,
+    TranscriptionRequest,
+)
 from pointsman.core.upstream import Operation
 
 __all__ = [
+    "INFERENCE_FORMS",
     "INFERENCE_SHAPES",
     "INFERENCE_SUMMARIES",
     "AnthropicMessage",
@@ -186,7 +200,9 @@ class CompactedResponse(msgspec.Struct, kw_only=True):
     usage: dict[str, msgspec.Raw]
 
 
-INFERENCE_SHAPES: Final[Mapping[Operation, tuple[type[msgspec.Struct], type[msgspec.Struct]]]] = MappingProxyType(
+_Shape = type[msgspec.Struct]
+
+INFERENCE_SHAPES: Final[Mapping[Operation, tuple[_Shape, _Shape | None]]] = MappingProxyType(
     {
         Operation.CHAT: (ChatCompletionRequest, ChatCompletion),
         Operation.COMPLETION: (TextCompletionRequest, TextCompletion),
@@ -205,9 +221,22 @@ INFERENCE_SHAPES: Final[Mapping[Operation, tuple[type[msgspec.Struct], type[msgs
         Operation.OLLAMA_EMBED: (native.OllamaEmbedRequest, native.OllamaEmbedAnswer),
         Operation.OLLAMA_EMBEDDINGS: (native.OllamaEmbeddingsRequest, native.OllamaEmbedding),
         Operation.OLLAMA_LOAD: (native.OllamaChatRequest, native.OllamaChatAnswer),
+        Operation.IMAGE: (ImageRequest, ImageList),
+        Operation.IMAGE_EDIT: (ImageEditRequest, ImageList),
+        Operation.IMAGE_VARIATION: (ImageVariationRequest, ImageList),
+        Operation.SPEECH: (SpeechRequest, None),
+        Operation.TRANSCRIPTION: (TranscriptionRequest, Transcription),
+        Operation.TRANSLATION: (TranscriptionRequest, Transcription),
+        Operation.MODERATION: (ModerationRequest, ModerationList),
+        Operation.RERANK: (RerankRequest, Ranking),
     }
 )
-"""Operation → what it takes and gives."""
+"""Operation → what it takes and gives; None: no JSON but a file."""
+
+INFERENCE_FORMS: Final = frozenset({
+    Operation.IMAGE_EDIT, Operation.IMAGE_VARIATION, Operation.TRANSCRIPTION, Operation.TRANSLATION,
+})  # fmt: skip
+"""What is asked for by a form and not by JSON."""
 
 INFERENCE_SUMMARIES: Final[Mapping[Operation, str]] = MappingProxyType(
     {
@@ -223,6 +252,14 @@ INFERENCE_SUMMARIES: Final[Mapping[Operation, str]] = MappingProxyType(
         Operation.GEMINI_EMBED: "Embed a text, as Gemini's embedContent",
         Operation.GEMINI_BATCH_EMBED: "Embed texts, as Gemini's batchEmbedContents",
         Operation.OLLAMA_CHAT: "Continue a conversation, as Ollama's /api/chat",
+        Operation.IMAGE: "Make pictures",
+        Operation.IMAGE_EDIT: "Change a picture",
+        Operation.IMAGE_VARIATION: "Vary a picture",
+        Operation.SPEECH: "Say a text",
+        Operation.TRANSCRIPTION: "Write down what was said",
+        Operation.TRANSLATION: "Write down in English what was said",
+        Operation.MODERATION: "Judge whether something is harmful",
+        Operation.RERANK: "Put documents in order of relevance",
         Operation.OLLAMA_GENERATE: "Answer a prompt, as Ollama's /api/generate",
         Operation.OLLAMA_COMPLETION: "Complete a text, as Ollama's /api/generate",
         Operation.OLLAMA_EMBED: "Embed texts, as Ollama's /api/embed",

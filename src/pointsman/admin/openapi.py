@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pointsman.admin.inference_shapes import INFERENCE_SHAPES, INFERENCE_SUMMARIES
+from pointsman.admin.inference_shapes import INFERENCE_FORMS, INFERENCE_SHAPES, INFERENCE_SUMMARIES
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.route import Nothing, Route
 from pointsman.core.identity import Scope
@@ -22,6 +22,9 @@ __all__ = [
 
 Json = dict[str, Any]
 
+_JSON: Final = "application/json"
+_FORM: Final = "multipart/form-data"
+_ANY_FILE: Final = "application/octet-stream"
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
 _TAGS: Final = {"models": "models", "model": "models", "model_group": "models", "utils": "models", "key": "keys",
@@ -81,7 +84,7 @@ class _Schemas:
         for route in table:
             wanted += [kind for kind in (route.body, route.query, *route.replies) if kind is not Nothing]
         for operation in dict.fromkeys(one.operation for one in inference):
-            wanted += INFERENCE_SHAPES[operation]
+            wanted += [kind for kind in INFERENCE_SHAPES[operation] if kind is not None]
         found, self.components = msgspec.json.schema_components(wanted, ref_template=_REFERENCE)
         self._found = dict(zip(map(repr, wanted), found, strict=True))
 
@@ -120,6 +123,9 @@ def _operation(route: Route[Any, Any], path: str, schemas: _Schemas) -> Json:
 
 def _inference_operation(one: InferencePath, schemas: _Schemas) -> Json:
     takes, gives = INFERENCE_SHAPES[one.operation]
+    responses = _responses(Scope.INFERENCE, schemas, None if gives is None else schemas.of(gives))
+    if gives is None:
+        responses["200"] = {"description": "Done"} | _content({"type": "string", "format": "binary"}, _ANY_FILE)
     return {
         "operationId": f"post{re.sub(r'[^a-zA-Z0-9]+', '_', one.path)}",
         "summary": INFERENCE_SUMMARIES[one.operation],
@@ -128,8 +134,9 @@ def _inference_operation(one: InferencePath, schemas: _Schemas) -> Json:
         "x-pointsman-tier": "openai",
         "security": [{"bearer": []}, {"api_key": []}],
         "parameters": _path_parameters(one.path),
-        "requestBody": _content(schemas.of(takes)) | {"required": True},
-        "responses": _responses(Scope.INFERENCE, schemas, schemas.of(gives)),
+        "requestBody": _content(schemas.of(takes), _FORM if one.operation in INFERENCE_FORMS else _JSON)
+        | {"required": True},
+        "responses": responses,
     }
 
 
@@ -143,8 +150,8 @@ def _responses(scope: Scope, schemas: _Schemas, reply: Json | None) -> Json:
     return {"200": success} | {status: {"description": why} | error for status, why in failures.items()}
 
 
-def _content(schema: Json) -> Json:
-    return {"content": {"application/json": {"schema": schema}}}
+def _content(schema: Json, media_type: str = _JSON) -> Json:
+    return {"content": {media_type: {"schema": schema}}}
 
 
 def _path_parameters(path: str) -> list[Json]:

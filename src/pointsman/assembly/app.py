@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pointsman import __version__
 from pointsman.admin.app import make_app as make_admin_app
 from pointsman.admin.office import InferencePath, Office, Readiness
+from pointsman.admin.table import ROUTES
 from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.assembly.from_settings import reset_clock
 from pointsman.assembly.preview import preview
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway
     from pointsman.config.load import Loaded
 
-__all__ = ["make_app"]
+__all__ = ["admin_paths", "make_app"]
 
 
 def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
@@ -57,6 +58,11 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )
+
+
+def admin_paths() -> tuple[str, ...]:
+    """Every path of the management API, as it is written in the table of routes."""
+    return tuple(path for route in ROUTES for path in route.paths)
 
 
 def _readiness(gateway: Gateway) -> Readiness:

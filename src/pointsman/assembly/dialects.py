@@ -17,10 +17,12 @@ from pointsman.dialects.gemini.dialect import (
     GeminiStreamDialect,
 )
 from pointsman.dialects.ollama.dialect import OllamaChatDialect, OllamaEmbedDialect, OllamaGenerateDialect
+from pointsman.dialects.openai_extras.dialect import EXTRAS, ExtrasDialect
 from pointsman.dialects.openai_fields import OpenAIDialect
 from pointsman.dialects.openai_responses.dialect import ResponsesDialect
+from pointsman.providers.pass_through import passage_names
 
-__all__ = ["CLIENT_DIALECTS"]
+__all__ = ["CLIENT_DIALECTS", "passage_dialects"]
 
 _OPENAI: Final = OpenAIDialect()
 _OLLAMA_EMBED: Final = OllamaEmbedDialect()
@@ -41,4 +43,11 @@ CLIENT_DIALECTS: Final[Mapping[Operation, ClientDialect]] = MappingProxyType({
     Operation.OLLAMA_GENERATE: OllamaGenerateDialect(),
     Operation.OLLAMA_EMBED: _OLLAMA_EMBED,
     Operation.OLLAMA_EMBEDDINGS: _OLLAMA_EMBED,
+    **dict.fromkeys(EXTRAS, ExtrasDialect()),
 })  # fmt: skip
+
+
+def passage_dialects() -> Mapping[str, ClientDialect]:
+    """The providers with an API to pass on to, and the dialect in which our own errors are told there."""
+    own = {"anthropic": CLIENT_DIALECTS[Operation.MESSAGES]}
+    return {name: own.get(name, _OPENAI) for name in passage_names()}

@@ -9,9 +9,9 @@ from typing import Final
 
 from pointsman import __version__
 from pointsman.accounting.estimate import estimate_body, estimate_text
-from pointsman.assembly.app import make_app
+from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.deployments import configured
-from pointsman.assembly.dialects import CLIENT_DIALECTS
+from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
 from pointsman.assembly.from_settings import (
     admission_settings,
     body_bytes_max,
@@ -35,6 +35,7 @@ from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment, Lane, Operation
+from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.background import Jobs
 from pointsman.lifecycle.house import House, Manners
@@ -57,6 +58,8 @@ from pointsman.providers.ollama import (
     management_hosts,
     ollama_lane,
 )
+from pointsman.providers.pass_through import PassageBook
+from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import ResponseBook, read_errand
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.translated import (
@@ -69,6 +72,7 @@ from pointsman.providers.translated import (
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
+from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
 
@@ -123,13 +127,16 @@ class Gateway:
             clock=self.clock,
             manners=self._manners(loaded),
         )
+        self.house.passages = self._passages()
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
-        self.paths = PathTable(CLIENT_DIALECTS)
+        self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.gate.jobs = self.jobs
         self.discovery = self._discovery(loaded)
         self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
-        self.front = open_to_pages(self.app) if self.keyring.asks else self.app
+        front = open_to_pages(self.app) if self.keyring.asks else self.app
+        realtime = RealtimeDialect()
+        self.front = RealtimeDoor(front, self.gate, RealtimeDialer(), realtime, realtime)
         self._watch = ConfigWatch(loaded.sources)
 
     @classmethod
@@ -299,6 +306,14 @@ class Gateway:
         urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
         return management_hosts(self.house.table.deployments, urls)
 
+    def _passages(self) -> PassageBook:
+        return PassageBook(
+            self.routes.lenders,
+            lambda: self.loaded.variables,
+            self.routes.price,
+            frozenset(self.keyring.places),
+        )
+
     def _cloud_lanes(self) -> dict[str, NativeLanes]:
         book = TokenBook(self.transport, self.nursery, self.clock)
         services = GoogleServices(self.media, book, self.clock)
@@ -327,6 +342,7 @@ class Gateway:
         return Manners(
             __version__,
             log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
+            pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
             suggest=self._suggest,
         )
 

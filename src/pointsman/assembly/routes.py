@@ -12,13 +12,14 @@ from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.suggest import nearest
 from pointsman.config.patterns import match
 from pointsman.config.sections import Settings
-from pointsman.core.price import FREE
+from pointsman.core.price import FREE, Price
 from pointsman.core.upstream import Deployment, Timeouts
 from pointsman.providers.discovery import FoundHost, aliases, deployments
 from pointsman.routing.table import RoutingTable
 
 __all__ = ["DEMO_MODEL", "RouteMaker", "hint_for"]
 
+_ANY_MODEL: Final = "any"
 DEMO_MODEL: Final = "smollm2-135m"
 
 
@@ -58,6 +59,20 @@ class RouteMaker:
     def facts(self, deployment: Deployment) -> ModelFacts | None:
         """What the catalogue knows of a deployment's model."""
         return self._catalog.facts(deployment.provider, deployment.model)
+
+    def price(self, provider: str, model: str) -> Price | None:
+        """What a model costs by the catalogue; None: nobody told."""
+        facts = self._catalog.facts(provider, model)
+        return None if facts is None else facts.price
+
+    def lenders(self) -> tuple[Deployment, ...]:
+        """Every deployment whose address and key serve for its provider's own API; a wildcard stands for one model."""
+        found = list(self._configured.deployments)
+        for entry in self._configured.patterns:
+            stars = (_ANY_MODEL,) * entry.pattern.count("*")
+            one = entry.expand(entry.pattern.replace("*", _ANY_MODEL), stars)
+            found += [] if one is None else [one]
+        return tuple(found)
 
     def table(self) -> RoutingTable:
         """A table of everything known now."""

@@ -24,7 +24,7 @@ class ModelFacts(msgspec.Struct, frozen=True, omit_defaults=True):
         output_tokens_max: The longest completion, in tokens.
         mode: What it is for: ``chat``, ``completion``, ``embedding``, ``responses``, ``rerank``, …
         capabilities: Values of :data:`CAPABILITY_FLAGS`.
-        price: None if unknown, or if it is not charged by tokens or requests.
+        price: None if unknown, or if it is charged by what nobody counts here.
     """
 
     key: str

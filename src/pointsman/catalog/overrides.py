@@ -15,7 +15,7 @@ import msgspec
 
 from pointsman.catalog.models import CAPABILITY_FLAGS, ModelFacts
 from pointsman.core.errors import Misconfigured
-from pointsman.core.price import Price, Tier, femtodollars
+from pointsman.core.price import Price, Tier, UnitPrice, femtodollars
 
 __all__ = ["NO_OVERRIDES", "Overrides", "Rates", "merge", "read_overrides"]
 
@@ -34,6 +34,21 @@ _RATE_KEYS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_UNIT_KEYS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "input_cost_per_image": "image",
+        "output_cost_per_image": "image",
+        "input_cost_per_character": "character",
+        "output_cost_per_character": "character",
+        "input_cost_per_second": "second",
+        "output_cost_per_second": "second",
+        "input_cost_per_query": "query",
+        "input_cost_per_image_token": "image_input",
+        "output_cost_per_image_token": "image_output",
+    }
+)
+"""Of two keys for one unit the later counts, unless it is zero: published lists give both for one and the same."""
+
 _TIER_KEY: Final = re.compile(rf"({'|'.join(_RATE_KEYS)})_above_([0-9]{{1,9}})(k?)_tokens", re.ASCII)
 
 
@@ -48,6 +63,7 @@ class Rates(msgspec.Struct, frozen=True, omit_defaults=True):
     audio_input: int | None = None
     audio_output: int | None = None
     per_request: int | None = None
+    units: UnitPrice | None = None
 
 
 class Overrides(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,9 +97,8 @@ def read_overrides(model_info: Mapping[str, object]) -> Overrides:
     for key in model_info:
         if match := _TIER_KEY.fullmatch(key):
             threshold = int(match[2]) * (1000 if match[3] else 1)
-            changes = msgspec.structs.asdict(tiers.get(threshold, Rates()))
-            changes[_RATE_KEYS[match[1]]] = _rate(model_info, key)
-            tiers[threshold] = Rates(**changes)
+            changes = {_RATE_KEYS[match[1]]: _rate(model_info, key)}
+            tiers[threshold] = msgspec.structs.replace(tiers.get(threshold, Rates()), **changes)
     return Overrides(
         context_tokens=_tokens(model_info, "max_input_tokens"),
         output_tokens_max=_tokens(model_info, output_key),
@@ -160,7 +175,9 @@ def _flags(model_info: Mapping[str, object]) -> tuple[frozenset[str], frozenset[
 
 
 def _rates(source: Mapping[str, object]) -> Rates:
-    return Rates(**{name: _rate(source, key) for key, name in _RATE_KEYS.items()})
+    rates = msgspec.structs.replace(Rates(), **{name: _rate(source, key) for key, name in _RATE_KEYS.items()})
+    units = {name: rate for key, name in _UNIT_KEYS.items() if (rate := _rate(source, key))}
+    return msgspec.structs.replace(rates, units=UnitPrice(**units)) if units else rates
 
 
 def _rate(source: Mapping[str, object], key: str) -> int | None:

@@ -23,9 +23,20 @@ import msgspec
 
 from pointsman.catalog.models import ModelFacts
 from pointsman.core.errors import Misconfigured
-from pointsman.core.price import FEMTODOLLARS_PER_DOLLAR, Price, Tier, femtodollars
+from pointsman.core.price import FEMTODOLLARS_PER_DOLLAR, Price, Tier, UnitPrice, femtodollars
 
-__all__ = ["FORMAT", "Header", "PriceRow", "Row", "Snapshot", "Source", "TierRow", "packaged_bytes", "price_row"]
+__all__ = [
+    "FORMAT",
+    "Header",
+    "PriceRow",
+    "Row",
+    "Snapshot",
+    "Source",
+    "TierRow",
+    "UnitRow",
+    "packaged_bytes",
+    "price_row",
+]
 
 FORMAT: Final = 1
 
@@ -71,6 +82,7 @@ class PriceRow(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True)
     audio_output: str | None = None
     per_request: str | None = None
     tiers: tuple[TierRow, ...] = ()
+    units: UnitRow | None = None
 
     def price(self) -> Price:
         """The same as integers."""
@@ -84,6 +96,29 @@ class PriceRow(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True)
             audio_output=_optional(self.audio_output),
             per_request=_optional(self.per_request) or 0,
             tiers=tuple(Tier(tier.above_tokens, tier.price.price()) for tier in self.tiers),
+            units=None if self.units is None else self.units.price(),
+        )
+
+
+class UnitRow(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """A :class:`UnitPrice` in decimal USD, fields in its order; None: zero, or as there."""
+
+    image: str | None = None
+    character: str | None = None
+    second: str | None = None
+    query: str | None = None
+    image_input: str | None = None
+    image_output: str | None = None
+
+    def price(self) -> UnitPrice:
+        """The same as integers."""
+        return UnitPrice(
+            image=_optional(self.image) or 0,
+            character=_optional(self.character) or 0,
+            second=_optional(self.second) or 0,
+            query=_optional(self.query) or 0,
+            image_input=_optional(self.image_input),
+            image_output=_optional(self.image_output),
         )
 
 
@@ -194,7 +229,13 @@ def price_row(price: Price) -> PriceRow:
         audio_output=None if price.audio_output is None else _dollars(price.audio_output),
         per_request=_dollars(price.per_request) if price.per_request else None,
         tiers=tuple(TierRow(tier.above_tokens, price_row(tier.price)) for tier in price.tiers),
+        units=None if price.units is None else _unit_row(price.units),
     )
+
+
+def _unit_row(units: UnitPrice) -> UnitRow:
+    given = {name: _dollars(amount) for name, amount in msgspec.structs.asdict(units).items() if amount}
+    return UnitRow(**given)
 
 
 def _encoded(key: str) -> bytes:

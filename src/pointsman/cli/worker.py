@@ -19,6 +19,7 @@ import uvicorn
 from pointsman.assembly.gateway import Gateway
 from pointsman.assembly.plan import ServePlan
 from pointsman.core.errors import Misconfigured
+from pointsman.core.limits import MESSAGE_BYTES_MAX
 from pointsman.server.protocol import InferenceProtocol
 
 __all__ = ["listening_socket", "run_worker"]
@@ -133,7 +134,9 @@ async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gatew
         gateway.front,
         http=partial(InferenceProtocol, gate=gateway.gate),  # type: ignore[arg-type]
         loop="none",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE_BYTES_MAX,
+        ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
         access_log=False,

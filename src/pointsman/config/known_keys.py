@@ -113,7 +113,8 @@ The change that makes such a key act takes it out of here.
 
 _TOKEN_PRICE: Final = re.compile(
     r"(?:(?:input|output)_cost_per_token|cache_(?:read|creation)_input_token_cost|output_cost_per_reasoning_token"
-    r"|(?:input|output)_cost_per_audio_token|input_cost_per_request)(?:_above_[0-9]{1,9}k?_tokens)?",
+    r"|(?:input|output)_cost_per_audio_token|input_cost_per_request)(?:_above_[0-9]{1,9}k?_tokens)?"
+    r"|(?:input|output)_cost_per_(?:image|image_token|character|second)|input_cost_per_query",
     re.ASCII,
 )
 
@@ -170,5 +171,5 @@ def is_so_anyway(section: str, key: str, value: object) -> bool:
 
 
 def is_token_price(key: str) -> bool:
-    """Whether ``key`` is a price that costs are computed from, in USD per token or per request."""
+    """Whether ``key`` is a price that costs are computed from, in USD per token, request or other unit."""
     return _TOKEN_PRICE.fullmatch(key) is not None

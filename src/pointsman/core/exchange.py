@@ -41,7 +41,7 @@ class ClientDialect(Protocol):
 
 
 class InferenceRoute(msgspec.Struct, frozen=True):
-    """A path the gateway answers itself: its operation, dialect and name (for records and metrics).
+    """A path the gateway answers itself: its operation, dialect, name (for records and metrics) and methods.
 
     ``key_in_query``: its clients may put the key into the URL.
     """
@@ -50,6 +50,7 @@ class InferenceRoute(msgspec.Struct, frozen=True):
     dialect: ClientDialect
     name: str
     key_in_query: bool = False
+    methods: frozenset[bytes] = frozenset({b"POST"})
 
 
 class RequestHead(msgspec.Struct):
@@ -65,6 +66,7 @@ class RequestHead(msgspec.Struct):
     path_model: str | None = None
     peer: str = ""
     token: str = ""
+    method: bytes = b"POST"
     versions: tuple[tuple[str, str], ...] | None = None
 
     def header(self, name: bytes) -> bytes | None:

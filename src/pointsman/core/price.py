@@ -14,12 +14,15 @@ import msgspec
 
 __all__ = [
     "FEMTODOLLARS_PER_DOLLAR", "FEMTODOLLARS_PER_PICODOLLAR", "FREE", "PICODOLLARS_PER_DOLLAR", "Price", "Tier",
-    "dollars", "femtodollars", "picodollars",
+    "UnitPrice", "dollars", "femtodollars", "picodollars",
 ]  # fmt: skip
 
 FEMTODOLLARS_PER_DOLLAR: Final = 10**15
 PICODOLLARS_PER_DOLLAR: Final = 10**12
 FEMTODOLLARS_PER_PICODOLLAR: Final = 1000
+
+_CHARACTERS_PER_TOKEN: Final = 4
+_SECONDS_ASSUMED: Final = 60
 
 DOLLARS_MAX: Final = 1_000_000
 """No single token or request costs this much; more is a slip of the operator's pen."""
@@ -42,6 +45,7 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     audio_output: int | None = None
     per_request: int = 0
     tiers: tuple[Tier, ...] = ()
+    units: UnitPrice | None = None
 
     def at(self, prompt_tokens: int) -> Price:
         """The price that a prompt of this length (cached tokens included) is charged at."""
@@ -71,7 +75,27 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
             self.audio_output,
             self.per_request,
         )
-        return not any(rates) and all(tier.price.is_free for tier in self.tiers)
+        return not any(rates) and self.units is None and all(tier.price.is_free for tier in self.tiers)
+
+
+class UnitPrice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Femtodollars per unit of :class:`~pointsman.core.usage.Units`.
+
+    None for a token of an image: it costs what any other costs.
+    """
+
+    image: int = 0
+    character: int = 0
+    second: int = 0
+    query: int = 0
+    image_input: int | None = None
+    image_output: int | None = None
+
+    def bound(self, images: int, prompt_tokens: int) -> int:
+        """What a call costs beyond its tokens, as far as can be told before, in picodollars."""
+        total = images * self.image + self.query + _CHARACTERS_PER_TOKEN * prompt_tokens * self.character
+        total += _SECONDS_ASSUMED * self.second
+        return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
 
 
 class Tier(msgspec.Struct, frozen=True):

@@ -23,11 +23,23 @@ from pointsman.core.rules import ParameterRules
 from pointsman.core.secret import Secret
 from pointsman.core.usage import Usage
 
-__all__ = ["Answer", "AnsweredHere", "Ask", "Deployment", "Lane", "Operation", "Outbound", "Timeouts"]
+__all__ = [
+    "UPSTREAM_TYPE",
+    "Answer",
+    "AnsweredHere",
+    "Ask",
+    "Deployment",
+    "Lane",
+    "Operation",
+    "Outbound",
+    "Timeouts",
+]
 
 
 _JSON: Final = b"application/json"
 _POST: Final = b"POST"
+UPSTREAM_TYPE: Final = b"*"
+"""See :attr:`Answer.content_type`."""
 
 
 class Operation(Enum):
@@ -53,6 +65,16 @@ class Operation(Enum):
     OLLAMA_EMBED = "ollama_embed"
     OLLAMA_EMBEDDINGS = "ollama_embeddings"
     OLLAMA_LOAD = "ollama_load"
+    IMAGE = "aimage_generation"
+    IMAGE_EDIT = "aimage_edit"
+    IMAGE_VARIATION = "aimage_variation"
+    SPEECH = "aspeech"
+    TRANSCRIPTION = "atranscription"
+    TRANSLATION = "atranslation"
+    MODERATION = "amoderation"
+    RERANK = "arerank"
+    REALTIME = "_arealtime"
+    PASS_THROUGH = "pass_through_endpoint"  # noqa: S105
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -175,7 +197,8 @@ class Outbound(msgspec.Struct, frozen=True):
 class Answer(Protocol):
     """Reads one upstream answer and gives bytes of the client's dialect; one object per attempt.
 
-    ``content_type`` is that of the client's bytes, whole or streamed; empty: the dialect's own. ``usage`` is final
+    ``content_type`` is that of the client's bytes, whole or streamed; empty: the dialect's own;
+    :data:`UPSTREAM_TYPE`: the one that the upstream gave. ``usage`` is final
     after :meth:`whole`, :meth:`end` or :meth:`cut`. ``error`` is set when the upstream failed in a
     way that the client was told of in the stream (so that the ledger records a failure although the status was 200).
     """
@@ -213,7 +236,10 @@ class Answer(Protocol):
         ...
 
     def failed(self, error: GatewayError) -> bytes:
-        """Bytes that tell the client of an error in a stream that has begun, and end the stream."""
+        """Bytes that tell the client of an error in a stream that has begun, and end the stream.
+
+        Empty where nothing in the stream can tell it: the connection is broken off then.
+        """
         ...
 
     def cut(self) -> None:

@@ -1,4 +1,4 @@
-"""How many tokens of each kind one call used, and whether the upstream counted them or we did."""
+"""How many tokens and other units one call used, and whether the upstream counted them or we did."""
 
 from __future__ import annotations
 
@@ -6,9 +6,24 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["NO_USAGE", "Usage", "UsageSource"]
+__all__ = ["NO_USAGE", "Units", "Usage", "UsageSource"]
 
 UsageSource = Literal["measured", "estimated", "none"]
+
+
+class Units(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is charged by something else than plain tokens.
+
+    ``queries`` are search units of a rerank. ``image_input`` and ``image_output`` are tokens and counted in
+    :class:`Usage` as well.
+    """
+
+    images: int = 0
+    characters: int = 0
+    milliseconds: int = 0
+    queries: int = 0
+    image_input: int = 0
+    image_output: int = 0
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -26,6 +41,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     audio_input: int = 0
     audio_output: int = 0
     source: UsageSource = "none"
+    units: Units | None = None
 
     @property
     def total(self) -> int:

@@ -62,6 +62,11 @@ class Heads:
         limits = _limits(principal) if principal.head else b""
         return _STREAM_LINES % (content_type, call_id.encode(), self._deployment(deployment, principal), limits)
 
+    def passed(self, call_id: str, deployment: Deployment, principal: Principal) -> bytes:
+        """What is added to the headers of an upstream's own answer."""
+        limits = _limits(principal) if principal.head else b""
+        return b"x-litellm-call-id: %b\r\n%b%b" % (call_id.encode(), self._deployment(deployment, principal), limits)
+
     def error(
         self, call_id: str, retry_after: float | None, deployment: Deployment | None, principal: Principal | None
     ) -> bytes:

@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman.core.clock import Clock
 from pointsman.core.flight import Sender
+from pointsman.core.passage import NoPassages, Passages
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.heads import Heads
@@ -38,11 +39,14 @@ class Manners(msgspec.Struct, frozen=True):
     version: str
     log_prompts: bool = False
     default_models: dict[str, str] = {}
+    pass_through_for_all_keys: bool = False
     suggest: Callable[[str], str | None] = lambda _name: None
 
 
 class House:
     """The parts, put together by the assembly; ``table`` and ``manners`` are replaced on a reload.
+
+    ``passages`` lead to the providers' own APIs; nowhere, unless it is set.
 
     ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others.
     """
@@ -57,6 +61,7 @@ class House:
         "listeners",
         "manners",
         "outbox",
+        "passages",
         "sender",
         "table",
     )
@@ -84,4 +89,5 @@ class House:
         self.failure_listeners = (*audience.every_call, *audience.failures)
         self.clock = clock
         self.manners = manners
+        self.passages: Passages = NoPassages()
         self.heads = Heads(manners.version)

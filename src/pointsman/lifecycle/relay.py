@@ -68,10 +68,10 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
         if not settlement.begun:
             raise
         settlement.broke_off(error)
-        block = answer.failed(settlement.for_client(error))
+        last = answer.failed(settlement.for_client(error))
         if settlement.keep is not None:
             await settlement.keep()
-        client.end(block)
+        settlement.end_broken(client, last)
         return
     settlement.heard()
     settlement.begin(client)

@@ -36,7 +36,7 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         route = head.route
         settlement.ask = ask = route.dialect.read_ask(inbound.body, route.operation, head.path_model)
         ask.versions = versions_of(head)
-        ask.prompt_estimate = estimate_body(inbound.body)
+        ask.prompt_estimate = ask.prompt_estimate or estimate_body(inbound.body)
         settlement.deployment = deployment = choose(ask, principal, house)
         lane = house.lanes.lane(ask.operation, deployment)
         settlement.grant = grant = house.admission.admit(principal, ask, deployment, int(inbound.received))

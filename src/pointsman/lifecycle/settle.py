@@ -15,8 +15,8 @@ from pointsman.core.exchange import Client, Inbound
 from pointsman.core.flight import Flight
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
-from pointsman.core.upstream import Answer, Ask, Deployment, Operation
-from pointsman.core.usage import NO_USAGE
+from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
+from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.house import House
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
@@ -26,6 +26,8 @@ __all__ = ["Settlement"]
 _CLIENT_CLOSED_STATUS: Final = 499
 _MESSAGE_CHARACTERS_MAX: Final = 500
 _JSON: Final = b"application/json"
+_LOGGED_BYTES_MAX: Final = 1024 * 1024
+"""A longer reply (pictures, as a rule) is not kept with the prompts."""
 
 # What stands in a record for what a call never got to.
 _NOBODY: Final = KeyRecord(token="", key_name="")
@@ -39,7 +41,7 @@ class Settlement(msgspec.Struct, weakref=False):
     """Gathers what is known of a call as the story goes, and settles it.
 
     ``begun`` tells whether the client has been sent the head of its answer; ``sent_at`` and ``heard_at`` are
-    monotonic seconds, 0 while it has not happened.
+    monotonic seconds, 0 while it has not happened. ``usage`` is what was used where no ``answer`` tells it.
     """
 
     house: House
@@ -52,6 +54,7 @@ class Settlement(msgspec.Struct, weakref=False):
     answer: Answer | None = None
     flight: Flight | None = None
     error: GatewayError | None = None
+    usage: Usage | None = None
     reply: msgspec.Raw | None = None
     status: Status = "success"
     begun: bool = False
@@ -71,15 +74,13 @@ class Settlement(msgspec.Struct, weakref=False):
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
-        if self.house.manners.log_prompts:
+        content_type = self._content_type() or _JSON
+        if self.house.manners.log_prompts and content_type.startswith(_JSON) and len(body) <= _LOGGED_BYTES_MAX:
             self.reply = msgspec.Raw(body)
         if self.answer is not None and self.answer.error is not None:
             self._blame(self.answer.error)
         record, seconds = self._write(200)
-        content_type = self.answer.content_type if self.answer is not None else b""
-        return self.house.heads.whole(
-            record, self._deployment(), self._principal(), seconds * 1000.0, content_type or _JSON
-        )
+        return self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
 
     def answered_here(self, body: bytes, client: Client) -> None:
         """No upstream had to be asked."""
@@ -89,8 +90,7 @@ class Settlement(msgspec.Struct, weakref=False):
         """Send the head of a stream, unless that is done."""
         if not self.begun:
             self.begun = True
-            answered = b"" if self.answer is None else self.answer.content_type
-            content_type = answered or self.inbound.head.route.dialect.stream_type
+            content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
             client.begin(200, heads.stream(self.call_id, content_type, self._deployment(), self._principal()))
 
@@ -107,6 +107,15 @@ class Settlement(msgspec.Struct, weakref=False):
         self._cut()
         self._write(error.status)
 
+    def refused(self, error: GatewayError) -> None:
+        """The upstream said no, in words that the client is given as they are."""
+        self._blame(error)
+        self._write(error.status)
+
+    def passed_head(self, lines: bytes) -> bytes:
+        """The headers of an answer that is passed on as it came; ``lines`` are the upstream's own."""
+        return lines + self.house.heads.passed(self.call_id, self._deployment(), self._principal())
+
     def cancelled(self) -> None:
         """The client went away."""
         self.status = "cancelled"
@@ -120,13 +129,20 @@ class Settlement(msgspec.Struct, weakref=False):
         if self.begun:
             self._cut()
         self._write(error.status)
-        error = self.for_client(error)
         if self.begun:
-            client.end(self.answer.failed(error) if self.answer is not None else b"")
+            self.end_broken(client, b"" if self.answer is None else self.answer.failed(self.for_client(error)))
             return
+        error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
         client.reply(error.status, head, body)
+
+    def end_broken(self, client: Client, last: bytes) -> None:
+        """End an answer that has begun and failed: with its ``last`` words, or by cutting it off if it has none."""
+        if last:
+            client.end(last)
+        else:
+            client.abort()
 
     def for_client(self, error: GatewayError) -> GatewayError:
         """The error as the client may know it: where the upstream is, only the operator learns."""
@@ -171,7 +187,7 @@ class Settlement(msgspec.Struct, weakref=False):
         key = _NOBODY if self.principal is None else self.principal.record
         ask = _NOTHING if self.ask is None else self.ask
         deployment = _NOWHERE if self.deployment is None else self.deployment
-        usage = NO_USAGE if answer is None else answer.usage
+        usage = self.usage or (NO_USAGE if answer is None else answer.usage)
         skew = inbound.at - inbound.received
         # By position, which costs a tenth of what names do; the test of this module goes through every field.
         record = CallRecord(
@@ -217,6 +233,15 @@ class Settlement(msgspec.Struct, weakref=False):
         if streamed:
             return sent_at - began
         return now - began - (self.heard_at or now) + sent_at
+
+    def _content_type(self) -> bytes:
+        """That of the answer; empty: the dialect's own."""
+        answer, flight = self.answer, self.flight
+        given = b"" if answer is None else answer.content_type
+        if given != UPSTREAM_TYPE:
+            return given
+        fields = () if flight is None else flight.headers
+        return next((value for name, value in fields if name == b"content-type"), b"")
 
     def _cut(self) -> None:
         if self.answer is not None:

@@ -108,6 +108,8 @@ class Admission:
         if price is not None and deployment.charges and principal.record.max_budget is not None:
             output = _OUTPUT_TOKENS_ASSUMED if ask.output_limit is None else ask.output_limit * ask.choices
             reserve = price.bound(ask.prompt_estimate, output)
+            if price.units is not None:
+                reserve += price.units.bound(ask.choices, ask.prompt_estimate)
             demand_budget(principal, reserve, settings.budget_exceeded_status)
         tpm = principal.tpm
         if tpm is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Lane, Operation
-from pointsman.providers.express import ExpressLane, plain_way
+from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExtrasLane, plain_way
 from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.registry import find_provider
 from pointsman.providers.stateful import ResponseBook, StatefulLane
@@ -27,6 +28,16 @@ _EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMB
 
 _REMEMBERED: Final = frozenset({Operation.RESPONSES, Operation.COMPACTION})
 """What may continue something that is stored."""
+_RELAYING: Final = frozenset({"azure"})
+"""Natives whose only difference to OpenAI is where they are and who lets in."""
+
+_EXTRAS_OF_NATIVE: Final = frozenset({
+    ("cohere", Operation.RERANK),
+    ("cohere_chat", Operation.RERANK),
+    ("mistral", Operation.MODERATION),
+    ("mistral", Operation.TRANSCRIPTION),
+})  # fmt: skip
+"""What a provider with a dialect of its own understands in the client's words all the same."""
 
 NativeLanes = Callable[[Deployment, Operation], Lane]
 """Makes the lane of a provider with a dialect of its own."""
@@ -68,6 +79,9 @@ class LaneBook:
 
     def _make(self, deployment: Deployment, operation: Operation) -> Lane:
         provider = find_provider(deployment.provider)
+        if operation in EXTRAS_PATHS and (provider is None or provider.native not in _RELAYING):
+            is_native = provider is not None and (provider.native is not None or provider.long_tail)
+            return _extras_lane(deployment, operation, native=is_native)
         if provider is not None and provider.native is not None:
             return self._native[provider.native](deployment, operation)
         if operation is Operation.CHAT:
@@ -88,3 +102,20 @@ class LaneBook:
 def _speaks_openai(deployment: Deployment) -> bool:
     provider = find_provider(deployment.provider)
     return provider is None or provider.native is None
+
+
+def _extras_lane(deployment: Deployment, operation: Operation, *, native: bool) -> Lane:
+    """The lane for what is no conversation.
+
+    Raises:
+        Unsupported: the provider has nothing for it.
+    """
+    if native and (deployment.provider, operation) not in _EXTRAS_OF_NATIVE:
+        path = EXTRAS_PATHS[operation].decode()
+        raise Unsupported(
+            f"{deployment.provider} does not serve {path}.",
+            hint="Choose a model of a provider that speaks OpenAI's API.",
+            param="model",
+            code="unsupported_operation",
+        )
+    return ExtrasLane(deployment, operation)

@@ -149,7 +149,7 @@ COHERE: Final = Provider(
     bases=("COHERE_API_BASE",),
     native="cohere",
     base_strips=("/chat", "/v1", "/v2"),
-    serves=("chat", "embeddings"),
+    serves=("chat", "embeddings", "rerank"),
     docs="https://docs.litellm.ai/docs/providers/cohere",
 )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
@@ -14,6 +15,9 @@ __all__ = ["PathTable"]
 _OPENAI: Final = (b"", b"/v1", b"/openai", b"/openai/v1")
 _OLLAMA: Final = (b"/api",)
 _ANTHROPIC: Final = (b"/v1", b"/anthropic/v1")
+_ANY_METHOD: Final = frozenset({b"GET", b"POST", b"PUT", b"PATCH", b"DELETE"})
+"""Without HEAD, whose answer looks as if a body were to follow."""
+_RERANK: Final = (b"", b"/v1", b"/v2")
 _OPERATIONS: Final = (
     ("/chat/completions", Operation.CHAT, _OPENAI),
     ("/completions", Operation.COMPLETION, _OPENAI),
@@ -25,6 +29,14 @@ _OPERATIONS: Final = (
     ("/generate", Operation.OLLAMA_GENERATE, _OLLAMA),
     ("/embed", Operation.OLLAMA_EMBED, _OLLAMA),
     ("/embeddings", Operation.OLLAMA_EMBEDDINGS, _OLLAMA),
+    ("/images/generations", Operation.IMAGE, _OPENAI),
+    ("/images/edits", Operation.IMAGE_EDIT, _OPENAI),
+    ("/images/variations", Operation.IMAGE_VARIATION, _OPENAI),
+    ("/audio/speech", Operation.SPEECH, _OPENAI),
+    ("/audio/transcriptions", Operation.TRANSCRIPTION, _OPENAI),
+    ("/audio/translations", Operation.TRANSLATION, _OPENAI),
+    ("/moderations", Operation.MODERATION, _OPENAI),
+    ("/rerank", Operation.RERANK, _RERANK),
 )
 """What the last part of a path asks for, and the first parts that it may have."""
 
@@ -41,9 +53,18 @@ _GEMINI_VERBS: Final = {
 
 
 class PathTable:
-    """Finds the route of a request target. ``dialects`` gives the dialect of each operation that is served here."""
+    """Finds the route of a request target. ``dialects`` gives the dialect of each operation that is served here.
 
-    def __init__(self, dialects: Mapping[Operation, ClientDialect]) -> None:
+    ``passages`` are providers whose own API is below ``/{provider}/``, and the dialect in which errors of ours are told
+    there; paths of ``taken`` are somebody else's.
+    """
+
+    def __init__(
+        self,
+        dialects: Mapping[Operation, ClientDialect],
+        passages: Mapping[str, ClientDialect] | None = None,
+        taken: Collection[str] = (),
+    ) -> None:
         self._static: dict[bytes, InferenceRoute] = {}
         suffixes: list[tuple[bytes, InferenceRoute]] = []
         for suffix, operation, prefixes in _OPERATIONS:
@@ -55,6 +76,13 @@ class PathTable:
             if prefixes is _OPENAI:
                 suffixes.append((suffix.encode(), route))
         self._suffixes = tuple(suffixes)
+        self._taken = tuple(_path_pattern(path) for path in taken)
+        self._passages = {
+            name.encode(): InferenceRoute(
+                Operation.PASS_THROUGH, dialect, f"/{name}/{{path}}", key_in_query=True, methods=_ANY_METHOD
+            )
+            for name, dialect in (passages or {}).items()
+        }
         self._verbs = {
             verb: InferenceRoute(operation, dialects[operation], f":{verb}", key_in_query=True)
             for verb, operation in _GEMINI_VERBS.items()
@@ -97,7 +125,18 @@ class PathTable:
         for prefix in _MODEL_PREFIXES:
             if path.startswith(prefix):
                 return self._with_model(path[len(prefix) :])
-        return self._of_gemini(path, query)
+        return self._of_gemini(path, query) or self._passage(path, query)
+
+    def _passage(self, path: bytes, query: bytes) -> tuple[InferenceRoute, str] | None:
+        """A provider's own API; what stands for the model is provider, path and query."""
+        provider, slash, rest = path[1:].partition(b"/")
+        route = self._passages.get(provider)
+        if route is None or not slash or not rest or not path.startswith(b"/"):
+            return None
+        plain = unquote(path.decode("latin-1"))
+        if any(pattern.fullmatch(plain) for pattern in self._taken):
+            return None
+        return route, (path[1:] + b"?" + query if query else path[1:]).decode("latin-1")
 
     def _with_model(self, rest: bytes) -> tuple[InferenceRoute, str | None] | None:
         for suffix, route in self._suffixes:
@@ -127,3 +166,12 @@ class PathTable:
 def _wants_events(query: bytes) -> bool:
     said = parse_qs(query.decode("latin-1")).get("alt", [""])
     return said[-1].lower() == "sse"
+
+
+def _path_pattern(path: str) -> re.Pattern[str]:
+    """A path of Starlette's, whose parameters stand in braces, as a pattern."""
+    literal = re.split(r"(\{[^}]*\})", path)
+    kinds = (
+        ".+" if part.endswith(":path}") else "[^/]+" if part.startswith("{") else re.escape(part) for part in literal
+    )
+    return re.compile("".join(kinds))

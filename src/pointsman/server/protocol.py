@@ -24,6 +24,7 @@ from pointsman.core.limits import (
     LINGER_SECONDS,
 )
 from pointsman.core.upstream import Operation
+from pointsman.lifecycle.pass_through import pass_through
 from pointsman.lifecycle.serve import serve
 from pointsman.policies.keyring import bare_key, query_key
 from pointsman.server.gate import EXPECT_RANK as _EXPECT
@@ -45,6 +46,7 @@ _STUCK_SECONDS: Final = 120.0
 _PROGRESS_BYTES: Final = 65_536
 _OTHER_BODY_SECONDS: Final = 120.0
 _NEVER: Final = float("inf")
+_PASS_THROUGH: Final = Operation.PASS_THROUGH
 _HEXADECIMALS: Final = 2048
 _CHUNK_HEADS: Final = tuple(b"%x\r\n" % size for size in range(_HEXADECIMALS))
 """What stands before a short chunk."""
@@ -80,6 +82,7 @@ class InferenceProtocol(HttpToolsProtocol):
         "_known",
         "_last",
         "_lingering",
+        "_method",
         "_outbox",
         "_path_model",
         "_progress",
@@ -106,7 +109,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self._resting = self._begins = False
         self._route: InferenceRoute | None = None
         self._path_model: str | None = None
-        self._key = self._extra = b""
+        self._key = self._extra = self._method = b""
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._head_bytes = 0
@@ -158,7 +161,12 @@ class InferenceProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade:
-            self._close_after_answer()
+            if self._refused is None and self._route is None and self._should_upgrade():
+                # From here on the connection is a WebSocket of uvicorn's, and the sweep's no longer.
+                self._gate.connections.discard(self)
+                self.handle_websocket_upgrade()
+            else:
+                self._close_after_answer()
         except HttpParserError as error:
             self._unparsable(error)
         else:
@@ -211,14 +219,16 @@ class InferenceProtocol(HttpToolsProtocol):
         self._in_head = False
         parser = self.parser
         found = self._gate.paths.find(self.url)
-        if found is not None and parser.get_method() != b"POST":
+        self._method = method = parser.get_method()
+        if found is not None and method not in found[0].methods:
             if self._is_preflight():
                 found = None
             else:
-                self._refused = Malformed("This path takes POST only.", status=405, code="method_not_allowed")
+                allowed = "POST only" if len(found[0].methods) == 1 else f"no {method.decode('ascii', 'replace')}"
+                self._refused = Malformed(f"This path takes {allowed}.", status=405, code="method_not_allowed")
         if len(self.headers) > HEADERS_MAX:
             self._refused = Malformed("The request has too many headers.", status=431, code="headers_too_large")
-        elif parser.should_upgrade() and parser.get_method() != b"GET":
+        elif parser.should_upgrade() and (method != b"GET" or found is not None):
             # The parser takes the body for another protocol's, so the request must not be served without it.
             hint = "Send the request without the header Upgrade."
             self._refused = Malformed("This connection cannot be upgraded.", hint=hint, code="bad_request")
@@ -357,7 +367,7 @@ class InferenceProtocol(HttpToolsProtocol):
         pieces = self._body
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         peer = self.client[0] if self.client else ""
-        head = RequestHead(self._route, self._key, self.headers, self._path_model, peer)  # type: ignore[arg-type]
+        head = RequestHead(self._route, self._key, self.headers, self._path_model, peer, "", self._method)  # type: ignore[arg-type]
         plain = self._begins and self._keep and self._chunked and not self.expect_100_continue
         self._known = KnownHead.learn(head, data, len(body)) if plain else None
         self._body = []
@@ -372,10 +382,11 @@ class InferenceProtocol(HttpToolsProtocol):
         self._resting = False
         self._deadline = _NEVER
         inbound = Inbound(head, body, clock.monotonic(), clock.wall())
-        if gate.jobs is not None and head.route.operation is _RESPONSES and _BACKGROUND in body:
+        operation = head.route.operation
+        if gate.jobs is not None and operation is _RESPONSES and _BACKGROUND in body:
             telling = gate.jobs.attend(inbound, self, gate.house)
         else:
-            telling = serve(inbound, self, gate.house)
+            telling = (pass_through if operation is _PASS_THROUGH else serve)(inbound, self, gate.house)
         self._story = story = Story(telling, gate.nursery, gate.escaped)
         story.step()
 

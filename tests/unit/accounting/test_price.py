@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.accounting.price import cost_of
-from pointsman.core.price import FREE, Price, Tier
-from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.core.price import FREE, Price, Tier, UnitPrice
+from pointsman.core.usage import NO_USAGE, Units, Usage
 
 K = 1000
 """Femtodollars of a picodollar."""
@@ -75,3 +75,24 @@ def test_the_bound_that_is_reserved_is_what_plain_tokens_cost(
 ) -> None:
     price = Price(rate, out, per_request=3)
     assert price.bound(prompt, completion) == cost_of(Usage(prompt, completion), price)
+
+
+def test_units_are_charged_beside_tokens() -> None:
+    price = Price(1000, 2000, units=UnitPrice(image=40_000, character=1000, second=3000, query=5000))
+    units = Units(images=2, characters=10, milliseconds=1500, queries=3)
+    assert cost_of(Usage(7, 5, units=units), price) == 7 + 10 + 80 + 10 + 15 + 5
+    assert cost_of(Usage(7, 5, units=units), Price(1000, 2000)) == 17
+    assert cost_of(Usage(7, 5), price) == 17
+
+
+def test_tokens_of_pictures_have_their_own_price_and_are_charged_once() -> None:
+    price = Price(1000, 2000, units=UnitPrice(image_input=10_000, image_output=40_000))
+    usage = Usage(50, 30, units=Units(images=1, image_input=40, image_output=30))
+    assert cost_of(usage, price) == 10 + 400 + 1200
+    plain = Price(1000, 2000, units=UnitPrice(image=1))
+    assert cost_of(usage, plain) == 50 + 60 + 1
+
+
+def test_the_bound_of_units_is_never_below_what_a_plain_call_costs() -> None:
+    assert UnitPrice(image=40_000, query=1).bound(2, 10) == 81
+    assert UnitPrice(character=1000, second=1000).bound(1, 10) == 40 + 60

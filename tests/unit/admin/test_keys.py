@@ -200,6 +200,18 @@ async def test_other_fields_are_kept_shown_and_named(desk: Desk, field: str) -> 
     assert info["info"][field] == ["x"]
 
 
+@pytest.mark.parametrize("field", ["allowed_passthrough_routes", "denied_passthrough_routes"])
+async def test_routes_to_providers_are_kept_and_heeded(desk: Desk, field: str) -> None:
+    answer = await desk.ask("POST", "/key/generate", {field: ["/anthropic/*"]})
+    assert answer.json()[field] == ["/anthropic/*"] and "x-pointsman-not-enforced" not in answer.headers
+    key = answer.json()["key"]
+    assert msgspec.json.decode(desk.record(key).extra) == {field: ["/anthropic/*"]}
+    await desk.ask("POST", "/key/update", {"key": key, field: None})
+    assert msgspec.json.decode(desk.record(key).extra) == {}
+    refused = await desk.ask("POST", "/key/generate", {field: "/anthropic"})
+    assert (refused.status, refused.error.param) == (400, field)
+
+
 async def test_kept_fields_are_merged_and_taken_away_by_null(desk: Desk) -> None:
     key = await desk.new_key(agent_id="a", project_id="p")
     await desk.ask("POST", "/key/update", {"key": key, "agent_id": None, "organization_id": "o"})

@@ -7,7 +7,7 @@ import pytest
 from pointsman.catalog.lookup import REMEMBERED_MAX, Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.overrides import read_overrides
-from pointsman.core.price import FREE, Price
+from pointsman.core.price import FREE, Price, UnitPrice
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +71,25 @@ def test_limits_mode_and_capabilities_are_known(catalog: Catalog) -> None:
     assert facts.source == "litellm 1.109.1"
 
 
+def test_what_is_charged_by_units_that_nobody_counts_has_no_price_rather_than_none_to_pay(catalog: Catalog) -> None:
+    facts = catalog.facts("gemini", "lyria-3-pro-preview")
+    assert facts is not None and facts.price is None
+
+
 @pytest.mark.parametrize(
-    ("provider", "model"), [("openai", "whisper-1"), ("cohere", "rerank-v3.5"), ("gemini", "lyria-3-pro-preview")]
+    ("provider", "model", "units"),
+    [
+        ("openai", "whisper-1", UnitPrice(second=100_000_000_000)),
+        ("openai", "tts-1", UnitPrice(character=15_000_000_000)),
+        ("openai", "gpt-image-1", UnitPrice(image_input=10_000_000_000, image_output=40_000_000_000)),
+        ("cohere", "rerank-v3.5", UnitPrice(query=2_000_000_000_000)),
+    ],
 )
-def test_what_is_not_charged_by_tokens_has_no_price_rather_than_none_to_pay(
-    catalog: Catalog, provider: str, model: str
+def test_seconds_characters_queries_and_tokens_of_pictures_have_prices(
+    catalog: Catalog, provider: str, model: str, units: UnitPrice
 ) -> None:
     facts = catalog.facts(provider, model)
-    assert facts is not None and facts.price is None
+    assert facts is not None and facts.price is not None and facts.price.units == units
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,58 @@ def test_other_paths_of_geminis_are_somebody_elses(target: bytes) -> None:
 
 def test_what_is_documented_is_what_is_found() -> None:
     documented = TABLE.documented
-    assert len(documented) == len(set(documented)) == 5 * 4 + 2 + 4 + 3 * 5 + 5 * 4
+    assert len(documented) == len(set(documented)) == 12 * 4 + 2 + 4 + 3 + 3 * 12 + 5 * 4
     for path, operation in documented:
         found = TABLE.find(path.replace("{model}", "m").encode())
         array = operation is Operation.GEMINI_STREAM  # asked without alt=sse
         assert found is not None and found[0].operation is (Operation.GEMINI_ARRAY_STREAM if array else operation)
         assert found[1] == ("m" if "{model}" in path else None)
+
+
+PASSING = PathTable(
+    dict.fromkeys(Operation, OpenAIDialect()),
+    {"anthropic": OpenAIDialect(), "gemini": OpenAIDialect()},
+    ("/anthropic/v1/count", "/gemini/v1/models/{model:path}:countTokens", "/anthropic/x/{id}"),
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "rest"),
+    [
+        (b"/anthropic/v1/files", "anthropic/v1/files"),
+        (b"/anthropic/v1/files?a=1&b", "anthropic/v1/files?a=1&b"),
+        (b"http://evil.example/anthropic/v1/files", "anthropic/v1/files"),
+        (b"/anthropic/v1/messages/batches", "anthropic/v1/messages/batches"),
+        (b"/anthropic/x/1/2", "anthropic/x/1/2"),
+        (b"/gemini/v1beta/files", "gemini/v1beta/files"),
+    ],
+)
+def test_a_providers_own_api_is_below_its_name(target: bytes, rest: str) -> None:
+    found = PASSING.find(target)
+    assert found is not None and found[0].operation is Operation.PASS_THROUGH
+    assert found[1] == rest and b"DELETE" in found[0].methods and found[0].key_in_query
+
+
+@pytest.mark.parametrize(
+    ("target", "operation"),
+    [
+        (b"/anthropic/v1/messages", Operation.MESSAGES),
+        (b"/gemini/v1/models/m:generateContent", Operation.GEMINI_CHAT),
+        (b"/openai/v1/chat/completions", Operation.CHAT),
+    ],
+)
+def test_what_is_served_here_is_not_passed_on(target: bytes, operation: Operation) -> None:
+    found = PASSING.find(target)
+    assert found is not None and found[0].operation is operation and found[0].methods == {b"POST"}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/anthropic", b"/anthropic/", b"/anthropic/v1/count", b"/anthropic/v1/%63ount",
+        b"/gemini/v1/models/a/b:countTokens",
+        b"/anthropic/x/1", b"/openai/v1/files", b"//anthropic/v1/files", b"/Anthropic/v1/files",
+    ],
+)  # fmt: skip
+def test_what_is_somebody_elses_is_not_passed_on(target: bytes) -> None:
+    assert PASSING.find(target) is None

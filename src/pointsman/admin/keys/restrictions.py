@@ -29,13 +29,16 @@ REFUSED_FIELDS: Final = frozenset({
 """Each narrows what a key may do or spend."""
 
 KEPT_FIELDS: Final = frozenset({
-    "agent_id", "allowed_cache_controls", "allowed_passthrough_routes", "allowed_vector_store_indexes", "auto_rotate",
+    "agent_id", "allowed_cache_controls", "allowed_vector_store_indexes", "auto_rotate",
     "budget_fallbacks", "config", "default_estimated_output_tokens", "default_estimated_output_tokens_per_model",
-    "denied_passthrough_routes", "disable_global_guardrails", "enable_prompt_caching", "key_type", "mcp_rpm_limit",
+    "disable_global_guardrails", "enable_prompt_caching", "key_type", "mcp_rpm_limit",
     "organization_id", "project_id", "prompts", "rotation_interval", "router_settings", "rpm_limit_type",
     "send_invite_email", "temp_budget_expiry", "temp_budget_increase", "throttle_on_budget_exceeded", "tpm_limit_type",
 })  # fmt: skip
 """Known, harmless to ignore: grants that are not given, hints, or limits of things that are not there."""
+
+_PASSAGE_FIELDS: Final = frozenset({"allowed_passthrough_routes", "denied_passthrough_routes"})
+"""Kept with the others and heeded all the same, by :mod:`pointsman.policies.pass_through`."""
 
 _KEY_TYPES: Final = frozenset({"default", "llm_api"})
 """Every virtual key is one of these: it may call models and look at itself."""
@@ -44,6 +47,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _NAMED_MAX: Final = 40
 
 _decode_any: Final = msgspec.json.Decoder().decode
+_decode_routes: Final = msgspec.json.Decoder(list[str]).decode
 
 
 class Unenforced(msgspec.Struct, frozen=True):
@@ -74,6 +78,10 @@ def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> U
             dropped.add(name)
             continue
         _demand_key_type(name, value)
+        if name in _PASSAGE_FIELDS:
+            decode_field(name, raw, _decode_routes)
+            kept[name] = msgspec.Raw(bytes(raw))
+            continue
         if name in KEPT_FIELDS:
             # A view into the body would keep all of it alive as long as the key.
             kept[name] = msgspec.Raw(bytes(raw))
@@ -105,7 +113,7 @@ def _demand_key_type(name: str, value: object) -> None:
 
 
 def _demand_no_slip(name: str, enforced: frozenset[str]) -> None:
-    known = enforced | REFUSED_FIELDS | KEPT_FIELDS
+    known = enforced | REFUSED_FIELDS | KEPT_FIELDS | _PASSAGE_FIELDS
     if name in known:
         return
     meant = nearest(name, known)

@@ -1,4 +1,4 @@
-"""The lanes to Azure: an OpenAI client's requests take the express lane, all others are translated."""
+"""The lanes to Azure: an OpenAI client's requests are relayed, all others are translated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Lane, Operation, Outbound
 from pointsman.providers.azure.access import azure_credential
 from pointsman.providers.azure.places import azure_path, claude_path, is_claude, model_in_azure
-from pointsman.providers.express import ExpressLane, ExpressWay
+from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExpressWay, ExtrasLane
 from pointsman.providers.tokens import Credential, TokenBook
 from pointsman.providers.translated import (
     AnthropicFar,
@@ -50,6 +50,8 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) ->
         newer_limit = operation is Operation.CHAT and has_newer_limit(deployment)
         way = ExpressWay(path, path, model, credential, newer_limit=newer_limit)
         return ExpressLane(deployment, operation, way=way)
+    if operation in EXTRAS_PATHS:
+        return ExtrasLane(deployment, operation, way=ExpressWay(path, path, model, credential))
     embeddings = OpenAIEmbeddingFar(path=azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
     return _translated(deployment, operation, OpenAIChatFar(path=path, model=model), credential, embeddings)
 

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote
 
 from pointsman.core.upstream import Deployment, Operation
+from pointsman.providers.express import EXTRAS_PATHS
 from pointsman.providers.transport import Origin
 
 __all__ = ["API_VERSION", "azure_key_header", "azure_path", "claude_path", "is_claude", "model_in_azure"]
@@ -29,6 +30,7 @@ _KEYED_HOSTS: Final = (_FOUNDRY_HOST, ".openai.azure.com")
 _ENDPOINTS: Final[Mapping[Operation, str]] = {
     Operation.COMPLETION: "/completions",
     Operation.EMBEDDING: "/embeddings",
+    **{operation: path.decode() for operation, path in EXTRAS_PATHS.items()},
 }
 _CHAT: Final = "/chat/completions"
 

@@ -7,7 +7,20 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.upstream import Deployment
+from pointsman.core.call import Call, EmbeddingCall
+from pointsman.core.reply import Embeddings
+from pointsman.core.upstream import Ask, Deployment, Outbound
+from pointsman.dialects.openai_chat.errors import read_error
+from pointsman.dialects.openai_chat.knobs import refuse_or_drop
+from pointsman.dialects.openai_chat.replies import read_reply, write_reply
+from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
+from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
+from pointsman.dialects.openai_extras import embeddings as embedding_words
+from pointsman.providers.fitting import Fitting
+from pointsman.providers.translated.embeddings import EmbeddingReading
+from pointsman.providers.translated.plain_openai import fit
+from pointsman.providers.translated.sides import Reading, SseFrames, Writing
+from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
 
 __all__ = ["OpenAIChatClient", "OpenAIChatFar", "OpenAIEmbeddingClient", "OpenAIEmbeddingFar", "has_newer_limit"]
 
@@ -27,3 +40,92 @@ def has_newer_limit(deployment: Deployment) -> bool:
     base = deployment.told.get("base_model")
     names = (deployment.model,) if base is None else (deployment.model, _decode_name(base).rpartition("/")[2])
     return any(_REASONERS.match(name) for name in names)
+
+
+class OpenAIChatClient:
+    """See :class:`pointsman.providers.translated.sides.ClientSide`."""
+
+    def read(self, ask: Ask) -> Call:
+        """See the protocol."""
+        return read_request(ask.body(), ask.model)
+
+    def writing(self, call: Call, ask: Ask) -> Writing:
+        """See the protocol."""
+        return Writing(StreamWriter(call), lambda reply: write_reply(reply, call))
+
+
+class OpenAIChatFar:
+    """See :class:`pointsman.providers.translated.sides.FarSide`; for every server that speaks this dialect.
+
+    Args:
+        fitting: For services with habits of their own.
+        path: Where it takes chats, below the deployment's ``api_base``.
+        model: What the body calls the model, where that is not the deployment's.
+    """
+
+    def __init__(
+        self, fitting: Fitting | None = None, *, path: bytes = b"/chat/completions", model: str | None = None
+    ) -> None:
+        self._fitting = fitting
+        self._path = path
+        self._model = model
+
+    def write(self, call: Call, deployment: Deployment) -> Outbound:
+        """See the protocol."""
+        call = without_foreign_tools(call, "openai_chat", drop_params=deployment.drop_params)
+        demand_known_tools(call, "openai_chat")
+        call = refuse_or_drop(
+            call,
+            drop_params=deployment.drop_params,
+            additional=deployment.additional_drop_params,
+            local=deployment.local,
+        )
+        newer = has_newer_limit(deployment)
+        limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
+        call = fit(call, deployment, reasons=newer)
+        body = write_request(call, self._model or deployment.model, include_usage=True, limit_field=limit_field)
+        fitting = self._fitting
+        return Outbound(self._path, body if fitting is None else fitting.under(deployment).rewrite(body))
+
+    def reading(self, call: Call, deployment: Deployment) -> Reading:
+        """See the protocol."""
+        return Reading(SseFrames(), StreamReader(), read_reply, read_error)
+
+
+class OpenAIEmbeddingClient:
+    """See :class:`.embeddings.EmbeddingClient`."""
+
+    def read(self, ask: Ask) -> EmbeddingCall:
+        """See the protocol."""
+        return embedding_words.read_request(ask.body(), ask.model)
+
+    def write(self, embeddings: Embeddings, call: EmbeddingCall) -> bytes:
+        """See the protocol."""
+        return embedding_words.write_reply(embeddings, call)
+
+
+class OpenAIEmbeddingFar:
+    """See :class:`.embeddings.EmbeddingFar`; for every server that speaks this dialect.
+
+    Args:
+        fitting: For services with habits of their own.
+        path: Where it takes texts to embed, below the deployment's ``api_base``.
+        model: What the body calls the model, where that is not the deployment's.
+    """
+
+    def __init__(
+        self, fitting: Fitting | None = None, *, path: bytes = b"/embeddings", model: str | None = None
+    ) -> None:
+        self._path = path
+        self._model = model
+        self._fitting = fitting
+
+    def write(self, call: EmbeddingCall, deployment: Deployment) -> Outbound:
+        """See the protocol."""
+        body = embedding_words.write_request(call, self._model or deployment.model)
+        return Outbound(self._path, body if self._fitting is None else self._fitting.rewrite(body))
+
+    def reading(self, call: EmbeddingCall, deployment: Deployment) -> EmbeddingReading:
+        """See the protocol."""
+        count = len(call.inputs)
+        return EmbeddingReading(lambda body: embedding_words.read_reply(body, count), read_error)

@@ -10,7 +10,7 @@ import msgspec
 
 from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
-from pointsman.core.usage import Usage
+from pointsman.core.usage import Units, Usage
 from pointsman.stores.ports import Appended, DaySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, DailyRow, added_up, by_day, saturated
 from pointsman.stores.sqlite.database import SqliteDatabase
@@ -187,12 +187,18 @@ def _within_range(record: CallRecord) -> CallRecord:
     """The record with whole numbers of 63 bits, whatever an upstream claimed to have used."""
     names = [name for name, _ in _USAGE_COLUMNS[:-1]]
     usage = msgspec.structs.replace(record.usage, **{name: saturated(getattr(record.usage, name)) for name in names})
+    units = usage.units
+    if units is not None:
+        whole = {name: saturated(getattr(units, name)) for name in Units.__struct_fields__}
+        usage = msgspec.structs.replace(usage, units=Units(**whole))
     return msgspec.structs.replace(record, usage=usage, cost=saturated(record.cost))
 
 
 def _record(row: dict[str, Any]) -> CallRecord:
     del row["id"]
-    row["usage"] = Usage(**{field: row.pop(column) for field, column in _USAGE_COLUMNS})
+    units = row.pop("units")
+    counts = {field: row.pop(column) for field, column in _USAGE_COLUMNS}
+    row["usage"] = Usage(**counts, units=None if units is None else msgspec.json.decode(units, type=Units))
     row["tags"] = msgspec.json.decode(row["tags"])
     row["stream"] = bool(row["stream"])
     prompt, reply = row.pop("prompt"), row.pop("reply")

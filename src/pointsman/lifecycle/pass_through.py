@@ -1,0 +1,96 @@
+"""The story of a request for a provider's own API: as :mod:`pointsman.lifecycle.serve`, with nothing translated."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from pointsman.accounting.estimate import estimate_body
+from pointsman.core.clock import call_id
+from pointsman.core.errors import GatewayError
+from pointsman.core.exchange import Client, ClientGone, Inbound
+from pointsman.core.flight import Flight
+from pointsman.core.passage import Passages
+from pointsman.core.upstream import Answer
+from pointsman.lifecycle.house import House
+from pointsman.lifecycle.relay import retry_after
+from pointsman.lifecycle.settle import Settlement
+from pointsman.policies.access import demand_access
+from pointsman.policies.pass_through import demand_passage
+
+__all__ = ["pass_through"]
+
+_log: Final = logging.getLogger("pointsman.serve")
+
+_FIRST_ERROR_STATUS: Final = 400
+_WITHOUT_BODY: Final = frozenset({204, 205, 304})
+
+
+async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
+    """Answer one request. Never raises: a failure is an answer, too."""
+    settlement = Settlement(house, inbound, call_id())
+    try:
+        head = inbound.head
+        if not head.token:
+            head.token = house.keyring.identify(head.key, head.headers)
+        principal = house.keyring.recall(head.token)
+        settlement.principal = principal = principal or await house.keyring.look_up(head.token)
+        passages = house.passages
+        path = "/" + (head.path_model or "").partition("?")[0]
+        demand_passage(principal, path, for_all_keys=house.manners.pass_through_for_all_keys)
+        passage = passages.passage(inbound)
+        settlement.ask = ask = passage.ask
+        settlement.deployment = deployment = passage.deployment
+        if ask.model and not principal.unrestricted:
+            demand_access(principal, ask.model, deployment.group, deployment.access_groups)
+        ask.prompt_estimate = estimate_body(inbound.body) if ask.fields else 0
+        settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
+        settlement.answer = answer = passage.answer
+        settlement.sent_at = house.clock.monotonic()
+        settlement.flight = flight = house.sender.send(deployment, passage.outbound, stream=True)
+        client.attach(flight)
+        await _relay(flight, answer, client, settlement, passages)
+    except ClientGone:
+        settlement.cancelled()
+    except GatewayError as error:
+        settlement.failed(error, client)
+    except Exception:  # noqa: BLE001 - the outermost handler: whatever broke, the client gets an answer
+        _log.exception("call %s broke", settlement.call_id)
+        settlement.failed(GatewayError("The gateway made a mistake; it has been logged."), client)
+    finally:
+        settlement.close(client)
+
+
+async def _relay(flight: Flight, answer: Answer, client: Client, settlement: Settlement, passages: Passages) -> None:
+    """Relay status, headers and body as they come; it is in the ledger before the last bytes are sent.
+
+    Raises:
+        UpstreamFailed: no answer, or one that was cut off.
+    """
+    inbox = flight.inbox
+    while True:
+        data = await inbox
+        if data is None:
+            continue
+        settlement.heard()
+        if flight.status >= _FIRST_ERROR_STATUS:
+            settlement.refused(answer.rejected(flight.status, data, retry_after(flight)))
+            client.reply(flight.status, settlement.passed_head(passages.returned(flight.headers)), answer.whole(data))
+            return
+        block = answer.feed(data)
+        is_last = flight.complete and not inbox.items
+        if is_last:
+            block += answer.end()
+            settlement.stream_ended()
+        if settlement.begun:
+            (client.end if is_last else client.send)(block)
+            if is_last:
+                return
+            continue
+        head = settlement.passed_head(passages.returned(flight.headers))
+        if is_last:
+            client.reply(flight.status, head, b"" if flight.status in _WITHOUT_BODY else block)
+            return
+        settlement.begun = True
+        client.begin(flight.status, head)
+        client.send(block)

@@ -1,0 +1,61 @@
+"""Who may use a provider's own API with the operator's credentials: nobody but the operator, unless it is granted.
+
+Such a request can do whatever the provider lets the operator do (delete files, train models), and a limit on models
+cannot be told from most of it. So a virtual key needs ``allowed_passthrough_routes`` (LiteLLM's field), or the operator
+opens it for all keys with ``pointsman.pass_through_for_all_keys``. ``denied_passthrough_routes`` wins over both.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import unquote
+
+import msgspec
+
+from pointsman.core.errors import Forbidden
+from pointsman.policies.principal import Principal
+
+__all__ = ["demand_passage"]
+
+
+class _Granted(msgspec.Struct):
+    """The fields of a key that count here."""
+
+    allowed_passthrough_routes: list[str] | None = None
+    denied_passthrough_routes: list[str] | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Granted).decode
+
+
+def demand_passage(principal: Principal, path: str, *, for_all_keys: bool) -> None:
+    """Raise unless the key may use ``path`` (``/anthropic/v1/files``), which has no query.
+
+    Raises:
+        Forbidden: it may not.
+    """
+    if principal.admin:
+        return
+    path = unquote(path)  # as the provider will read it
+    try:
+        granted = _decode(principal.record.extra)
+    except msgspec.MsgspecError:
+        granted = _Granted()  # what cannot be read grants nothing
+    denied = _covers(granted.denied_passthrough_routes or (), path)
+    if not denied and (for_all_keys or _covers(granted.allowed_passthrough_routes or (), path)):
+        return
+    raise Forbidden(
+        f"This key may not use {path}.",
+        hint="The operator can grant it with the key's allowed_passthrough_routes.",
+        code="pass_through_denied",
+    )
+
+
+def _covers(routes: list[str] | tuple[str, ...], path: str) -> bool:
+    """Whether one of the routes is the path, or stands above it; ``/x/*`` is ``/x`` and what is below."""
+    return any(path == route or path.startswith(route + "/") for route in map(_plain, routes) if route)
+
+
+def _plain(route: str) -> str:
+    route = route.removesuffix("*").rstrip("/")
+    return route if not route or route.startswith("/") else f"/{route}"

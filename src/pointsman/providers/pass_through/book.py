@@ -1,0 +1,183 @@
+"""From a request under ``/{provider}/…`` to what is sent there, and with whose key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+from urllib.parse import unquote
+
+import msgspec
+
+from pointsman.core.errors import NotFound
+from pointsman.core.exchange import Inbound
+from pointsman.core.limits import MODEL_NAME_BYTES_MAX
+from pointsman.core.passage import Passage
+from pointsman.core.price import Price
+from pointsman.core.secret import Secret
+from pointsman.core.upstream import Ask, Deployment, Operation, Outbound, Timeouts
+from pointsman.providers.azure import azure_key_header
+from pointsman.providers.pass_through.answer import PassageAnswer
+from pointsman.providers.pass_through.heads import forwarded_headers, returned_lines
+from pointsman.providers.pass_through.target import read_target
+from pointsman.providers.registry import Provider, find_provider, providers
+
+__all__ = ["PassageBook", "passage_names"]
+
+_VERSION: Final = re.compile(r"/v[0-9]+(?:alpha|beta)?[0-9]*$")
+_PATH_MODEL: Final = re.compile(r"/models/([^/:?]+)")
+_OTHER_NAMES: Final = {"openai_passthrough": "openai"}
+"""LiteLLM's way to what is served here under ``/openai`` as well, past the gateway's own dialects."""
+_DEPENDS_ON_A_KEY: Final = "azure"
+"""The one cloud whose requests need no signature where there is a key."""
+
+_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
+
+
+def passage_names() -> tuple[str, ...]:
+    """Every provider that has an API of its own to pass on to; those whose requests must be signed have not."""
+    own = tuple(name for name, provider in providers().items() if provider.cloud in ("", _DEPENDS_ON_A_KEY))
+    return (*own, *_OTHER_NAMES)
+
+
+class PassageBook:
+    """See :class:`pointsman.core.passage.Passages`.
+
+    ``deployments`` are those that are configured: the first of a provider lends its address and its key. Where there is
+    none, the ``environment`` may have a key, which is then sent to the provider's usual address. ``price`` knows what a
+    model of a provider costs.
+    """
+
+    def __init__(
+        self,
+        deployments: Callable[[], Sequence[Deployment]],
+        environment: Callable[[], Mapping[str, str]],
+        price: Callable[[str, str], Price | None],
+        credential_headers: frozenset[bytes],
+    ) -> None:
+        self._deployments = deployments
+        self._environment = environment
+        self._price = price
+        self._credential_headers = credential_headers
+
+    def passage(self, inbound: Inbound) -> Passage:
+        """See the protocol."""
+        head = inbound.head
+        called, _, rest = (head.path_model or "").partition("/")
+        name = _OTHER_NAMES.get(called, called)
+        path, query = read_target(rest)
+        deployment, version = self._way_to(name)
+        if version and not _VERSION.match(f"/{path.partition('/')[0]}"):
+            path = f"{version}/{path}"
+        fields = _fields(head.header(b"content-type"), inbound.body)
+        model = _model(fields, path)
+        deployment = self._with_model(deployment, model)
+        body = inbound.body
+        if fields and model:
+            # Whoever reads a field twice must find the one model that was asked about.
+            body = msgspec.json.encode(fields)
+        target = f"/{path.lstrip('/')}" + (f"?{query}" if query else "")
+        outbound = Outbound(
+            target.encode("ascii"),
+            body,
+            head.header(b"content-type") or b"application/json",
+            forwarded_headers(head.headers, head.key, self._credential_headers),
+            head.method,
+        )
+        ask = Ask(Operation.PASS_THROUGH, model, fields)
+        key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
+        return Passage(ask, deployment, outbound, PassageAnswer(key=key))
+
+    returned = staticmethod(returned_lines)
+
+    def _way_to(self, name: str) -> tuple[Deployment, str]:
+        """A deployment that stands for the whole provider, and the version that its address had."""
+        provider = find_provider(name)
+        if provider is None:
+            raise NotFound(f"There is no provider {name!r} here.")
+        lent = next(
+            (each for each in self._deployments() if each.provider == name and _is_usable(each, provider)), None
+        )
+        if lent is None:
+            lent = self._from_environment(provider, name)
+        base = lent.api_base.partition("?")[0].rstrip("/")
+        version = _VERSION.search(base)
+        found = msgspec.structs.replace(
+            lent,
+            id=f"pass-through/{name}",
+            api_base=base if version is None else base[: version.start()],
+            model="",
+            price=None,
+            charges=False,
+            pinned={},
+        )
+        return found, "" if version is None else version[0][1:]
+
+    def _from_environment(self, provider: Provider, name: str) -> Deployment:
+        environment = self._environment()
+        base, key = provider.base_in(environment), provider.key_in(environment)
+        if base is None or (key is None and not provider.local):
+            wanted = " or ".join(provider.keys) or "its address"
+            raise NotFound(
+                f"Nothing is configured for {name}.",
+                hint=f"Add a model of {name} to model_list, or set {wanted}.",
+                code="pass_through_not_configured",
+            )
+        return Deployment(
+            id="",
+            group=name,
+            provider=name,
+            model="",
+            litellm_model=name,
+            api_base=base,
+            price=None,
+            api_key=None if key is None else Secret(key),
+            key_header=azure_key_header(name, base, "") if provider.cloud == _DEPENDS_ON_A_KEY else provider.key_header,
+            headers={header: Secret(value) for header, value in provider.headers.items()},
+            timeouts=Timeouts(),
+            local=provider.local,
+        )
+
+    def _with_model(self, deployment: Deployment, model: str) -> Deployment:
+        name = deployment.provider
+        if not model:
+            return msgspec.structs.replace(deployment, group=name, litellm_model=name, access_groups=frozenset())
+        same = (each for each in self._deployments() if each.provider == name and each.model == model)
+        known = next(same, None)
+        price = self._price(name, model) if known is None else known.price
+        return msgspec.structs.replace(
+            deployment,
+            model=model,
+            group=f"{name}/{model}" if known is None else known.group,
+            litellm_model=f"{name}/{model}",
+            access_groups=frozenset() if known is None else known.access_groups,
+            price=price,
+            charges=price is not None and not price.is_free,
+        )
+
+
+def _is_usable(deployment: Deployment, provider: Provider) -> bool:
+    return not provider.cloud or deployment.api_key is not None
+
+
+def _fields(content_type: bytes | None, body: bytes) -> dict[str, msgspec.Raw]:
+    """The fields of a JSON object; none where the body is something else."""
+    if not body or not (content_type or b"application/json").lower().startswith(b"application/json"):
+        return {}
+    try:
+        return _decode_fields(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def _model(fields: Mapping[str, msgspec.Raw], path: str) -> str:
+    """The model that a request is about; empty if it names none that can be one."""
+    found = _PATH_MODEL.search(f"/{path}")
+    model = unquote(found[1]).partition(":")[0] if found is not None else ""
+    if not model and "model" in fields:
+        try:
+            model = _decode_text(fields["model"])
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return ""
+    return model if model.isprintable() and len(model) <= MODEL_NAME_BYTES_MAX else ""

@@ -1,0 +1,43 @@
+"""Who may use a provider's own API."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from pointsman.core.errors import Forbidden
+from pointsman.policies.pass_through import demand_passage
+from pointsman.policies.principal import Principal
+from tests.unit.policies.desk import key_record
+
+
+def may(path: str, *, for_all_keys: bool = False, admin: bool = False, **extra: Any) -> bool:
+    record = key_record("sk-x", extra=msgspec.Raw(json.dumps(extra).encode()))
+    try:
+        demand_passage(Principal(record, admin=admin), path, for_all_keys=for_all_keys)
+    except Forbidden:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("route", ["/anthropic", "/anthropic/", "/anthropic/*", "anthropic", "/anthropic/v1/files"])
+def test_a_route_covers_itself_and_what_is_below(route: str) -> None:
+    assert may("/anthropic/v1/files", allowed_passthrough_routes=[route])
+    assert may("/anthropic/v1/files/x", allowed_passthrough_routes=[route])
+    assert not may("/openai/v1/files", allowed_passthrough_routes=[route])
+
+
+@pytest.mark.parametrize(
+    "routes", [None, [], ["*"], [""], ["/"], ["/*"], ["/anthropi"], ["/anthropic/v1/file"], 7, ["x", 7]]
+)
+def test_what_does_not_name_the_path_grants_nothing(routes: Any) -> None:
+    assert not may("/anthropic/v1/files", allowed_passthrough_routes=routes)
+
+
+def test_the_operator_may_and_may_open_it_for_all() -> None:
+    assert may("/x/y", admin=True) and may("/x/y", for_all_keys=True) and not may("/x/y")
+    assert not may("/x/y", for_all_keys=True, denied_passthrough_routes=["/x"])
+    assert not may("/x/%79", allowed_passthrough_routes=["/x"], denied_passthrough_routes=["/x/y"])
