@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from pointsman import __version__
-from pointsman.accounting.estimate import estimate_body, estimate_text
+from pointsman.accounting.estimate import estimate_body
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.deployments import configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
@@ -22,6 +22,7 @@ from pointsman.assembly.from_settings import (
 from pointsman.assembly.gauges import Truncations, gauges
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
+from pointsman.assembly.native_lanes import native_lanes
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
@@ -34,7 +35,7 @@ from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError
 from pointsman.core.nursery import Nursery
-from pointsman.core.upstream import Deployment, Lane, Operation
+from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.background import Jobs
@@ -42,33 +43,18 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
-from pointsman.providers.azure import azure_lane
-from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
-from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
-from pointsman.providers.lanes import LaneBook, NativeLanes
+from pointsman.providers.lanes import LaneBook
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane, ResponsesLane, TokenCounter
+from pointsman.providers.native import ResponsesLane, TokenCounter
 from pointsman.providers.ollama import (
-    ContextWindows,
-    OllamaFactsCache,
     OllamaManagement,
-    OllamaServices,
     management_hosts,
-    ollama_lane,
 )
 from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import ResponseBook, read_errand
-from pointsman.providers.tokens import TokenBook
-from pointsman.providers.translated import (
-    AnthropicFar,
-    CohereEmbeddingFar,
-    CohereFar,
-    mistral_lane,
-    translated_lane,
-)
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -120,7 +106,7 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook(self._native_lanes(), self.responses, self._relayed),
+            lanes=LaneBook(native_lanes(self), self.responses, self._relayed),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -273,35 +259,6 @@ class Gateway:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
 
-    def _native_lanes(self) -> dict[str, NativeLanes]:
-        """The lanes of providers with a dialect of their own, by its name."""
-        return {
-            "ollama": self._ollama_lanes(),
-            "anthropic": _anthropic_lane,
-            "bedrock": self._bedrock_lanes(),
-            "cohere": _cohere_lane,
-            "mistral": mistral_lane,
-            **self._cloud_lanes(),
-        }
-
-    def _bedrock_lanes(self) -> NativeLanes:
-        finder = KeyFinder(self.transport, lambda: AwsSurroundings.read(self.loaded.variables), self.clock)
-        keyring = AwsKeyring(finder.find, self.nursery, self.clock)
-        services = BedrockServices(keyring, self.media, self.transport, self.nursery, self.clock)
-        return lambda deployment, operation: bedrock_lane(deployment, operation, services)
-
-    def _ollama_lanes(self) -> NativeLanes:
-        windows = ContextWindows()
-        services = OllamaServices(
-            facts=OllamaFactsCache(self.transport, self.nursery, windows, self.clock),
-            windows=windows,
-            media=self.media,
-            estimate=estimate_text,
-            on_truncation=self.truncations.tell,
-            clock=self.clock,
-        )
-        return lambda deployment, operation: ollama_lane(operation, deployment, services)
-
     def _ollama_hosts(self) -> dict[str, Deployment]:
         urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
         return management_hosts(self.house.table.deployments, urls)
@@ -313,15 +270,6 @@ class Gateway:
             self.routes.price,
             frozenset(self.keyring.places),
         )
-
-    def _cloud_lanes(self) -> dict[str, NativeLanes]:
-        book = TokenBook(self.transport, self.nursery, self.clock)
-        services = GoogleServices(self.media, book, self.clock)
-        return {
-            "azure": lambda deployment, operation: azure_lane(deployment, operation, book),
-            "gemini": lambda deployment, operation: gemini_lane(deployment, operation, services),
-            "vertex": lambda deployment, operation: vertex_lane(deployment, operation, services),
-        }
 
     def _relayed(self, deployment: Deployment, emulated: Lane) -> Lane:
         return ResponsesLane(deployment, emulated, self.transport, self.clock)
@@ -349,16 +297,6 @@ class Gateway:
     def _suggest(self, name: str) -> str:
         has_ollama = any(host.kind == "ollama" for host in self.routes.hosts)
         return hint_for(self.house.table, name, self.routes.left_out, has_ollama=has_ollama)
-
-
-def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:
-    if operation is Operation.MESSAGES:
-        return NativeLane(deployment, ANTHROPIC_MESSAGES)
-    return translated_lane(operation, AnthropicFar(), deployment)
-
-
-def _cohere_lane(deployment: Deployment, operation: Operation) -> Lane:
-    return translated_lane(operation, CohereFar(), deployment, embedding_far=CohereEmbeddingFar())
 
 
 def _audience(metrics: CallMetrics) -> Audience:

@@ -1,0 +1,73 @@
+"""The lanes of providers with a dialect, an address or credentials of their own, by the word in the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pointsman.accounting.estimate import estimate_text
+from pointsman.core.upstream import Deployment, Lane, Operation
+from pointsman.providers.azure import azure_lane
+from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
+from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
+from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane
+from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
+from pointsman.providers.tokens import TokenBook
+from pointsman.providers.translated import (
+    AnthropicFar,
+    CohereEmbeddingFar,
+    CohereFar,
+    mistral_lane,
+    translated_lane,
+)
+
+if TYPE_CHECKING:
+    from pointsman.assembly.gateway import Gateway
+    from pointsman.providers.lanes import NativeLanes
+
+__all__ = ["native_lanes"]
+
+
+def native_lanes(gateway: Gateway) -> dict[str, NativeLanes]:
+    """They share this gateway's transport, clock and background tasks."""
+    book = TokenBook(gateway.transport, gateway.nursery, gateway.clock)
+    google = GoogleServices(gateway.media, book, gateway.clock)
+    return {
+        "ollama": _ollama_lanes(gateway),
+        "anthropic": _anthropic_lane,
+        "azure": lambda deployment, operation: azure_lane(deployment, operation, book),
+        "bedrock": _bedrock_lanes(gateway),
+        "cohere": _cohere_lane,
+        "gemini": lambda deployment, operation: gemini_lane(deployment, operation, google),
+        "mistral": mistral_lane,
+        "vertex": lambda deployment, operation: vertex_lane(deployment, operation, google),
+    }
+
+
+def _ollama_lanes(gateway: Gateway) -> NativeLanes:
+    windows = ContextWindows()
+    services = OllamaServices(
+        facts=OllamaFactsCache(gateway.transport, gateway.nursery, windows, gateway.clock),
+        windows=windows,
+        media=gateway.media,
+        estimate=estimate_text,
+        on_truncation=gateway.truncations.tell,
+        clock=gateway.clock,
+    )
+    return lambda deployment, operation: ollama_lane(operation, deployment, services)
+
+
+def _bedrock_lanes(gateway: Gateway) -> NativeLanes:
+    finder = KeyFinder(gateway.transport, lambda: AwsSurroundings.read(gateway.loaded.variables), gateway.clock)
+    keyring = AwsKeyring(finder.find, gateway.nursery, gateway.clock)
+    services = BedrockServices(keyring, gateway.media, gateway.transport, gateway.nursery, gateway.clock)
+    return lambda deployment, operation: bedrock_lane(deployment, operation, services)
+
+
+def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:
+    if operation is Operation.MESSAGES:
+        return NativeLane(deployment, ANTHROPIC_MESSAGES)
+    return translated_lane(operation, AnthropicFar(), deployment)
+
+
+def _cohere_lane(deployment: Deployment, operation: Operation) -> Lane:
+    return translated_lane(operation, CohereFar(), deployment, embedding_far=CohereEmbeddingFar())
