@@ -12,10 +12,19 @@ from typing import Final
 import msgspec
 
 from pointsman.config.request_fields import FOR_THE_GATEWAY, RULES
-from pointsman.core.call import Call, Sampling
+from pointsman.core.call import Call, Reasoning, Sampling
 from pointsman.core.errors import Unsupported
 
-__all__ = ["HINTS", "RUNNER_OPTIONS", "SAMPLING", "demand_droppable", "without"]
+__all__ = [
+    "HINTS",
+    "RUNNER_OPTIONS",
+    "SAMPLING",
+    "demand_droppable",
+    "demand_text_only",
+    "is_off",
+    "without",
+    "without_noise",
+]
 
 RUNNER_OPTIONS: Final = frozenset({
     "draft_num_predict", "keep_alive", "low_vram", "main_gpu", "num_batch", "num_ctx", "num_gpu", "num_keep",
@@ -39,6 +48,8 @@ With Ollama's ``options`` that Ollama itself would pass over.
 SAMPLING: Final = frozenset(Sampling.__struct_fields__)
 """The sampling knobs, under the names that OpenAI has for them."""
 
+_NO_BIAS: Final = msgspec.Raw(b"{}")
+_decode_modalities: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 _REASONING: Final = frozenset({"reasoning_effort", "reasoning", "thinking"})
 
 
@@ -62,6 +73,42 @@ def demand_droppable(upstream: str, knobs: list[str], *, drop_params: bool, para
         hint="Leave it out, or let the operator set drop_params: true to have such fields dropped.",
         param=param or knobs[0][:80],
     )
+
+
+def demand_text_only(call: Call, upstream: str) -> None:
+    """Refuse a wish for answers in sound or pictures, where the upstream answers in text only.
+
+    Raises:
+        Unsupported: ``modalities`` has others.
+    """
+    modalities = call.extra.get("modalities")
+    if modalities is None:
+        return
+    try:
+        text_only = set(_decode_modalities(modalities)) <= {"text"}
+    except msgspec.MsgspecError:
+        text_only = False
+    if not text_only:
+        raise Unsupported(f"modalities: {upstream} answers in text only.", param="modalities")
+
+
+def is_off(reasoning: Reasoning) -> bool:
+    """Whether thinking is to be switched off."""
+    return reasoning.effort == "none" or (reasoning.effort is None and reasoning.enabled is False)
+
+
+def without_noise(sampling: Sampling) -> Sampling:
+    """The knobs without values that ask for nothing, which SDKs and other dialects send."""
+    changes = {
+        name: None
+        for name in ("presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "min_p")
+        if not getattr(sampling, name)
+    }
+    if sampling.n == 1:
+        changes["n"] = None
+    if sampling.logit_bias == _NO_BIAS:
+        changes["logit_bias"] = None
+    return msgspec.structs.replace(sampling, **changes)
 
 
 def without(call: Call, names: Iterable[str]) -> Call:

@@ -18,7 +18,7 @@ from pointsman.core.errors import Unsupported
 from pointsman.dialects.anthropic_messages.abilities import PLAIN, Abilities
 from pointsman.dialects.anthropic_messages.reasoning import is_wanted
 from pointsman.dialects.anthropic_messages.tools import DIALECT
-from pointsman.dialects.droppable import HINTS, demand_droppable, without
+from pointsman.dialects.droppable import HINTS, demand_droppable, demand_text_only, without, without_noise
 
 __all__ = ["refuse_or_drop"]
 
@@ -38,8 +38,6 @@ _TOP_P_MIN: Final = 0.95
 """While the model thinks; https://platform.claude.com/docs/en/build-with-claude/extended-thinking."""
 
 _ARRAY: Final = ord("[")
-_NO_BIAS: Final = msgspec.Raw(b"{}")
-_TEXT_ONLY: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def refuse_or_drop(
@@ -77,34 +75,15 @@ def _refuse_content(call: Call) -> None:
         if tool.native is not None and tool.dialect != DIALECT and tool.parameters is None:
             place = f"tools[{index}]"
             raise Unsupported(f"{place}: the tool '{tool.name[:80]}' is not known to Anthropic.", param=place)
-    modalities = call.extra.get("modalities")
-    if modalities is not None and not _text_only(modalities):
-        raise Unsupported("modalities: Anthropic answers in text only.", param="modalities")
-
-
-def _text_only(modalities: msgspec.Raw) -> bool:
-    try:
-        return set(_TEXT_ONLY(modalities)) <= {"text"}
-    except msgspec.MsgspecError:
-        return False
+    demand_text_only(call, "Anthropic")
 
 
 def _without_noise(call: Call) -> Call:
     """The request without values that ask for nothing, which SDKs and other dialects send."""
-    sampling = call.sampling
-    changes = {
-        name: None
-        for name in ("presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "min_p")
-        if not getattr(sampling, name)
-    }
-    if sampling.n == 1:
-        changes["n"] = None
-    if sampling.logit_bias == _NO_BIAS:
-        changes["logit_bias"] = None
     mail = call.user is not None and _MAIL_ADDRESS.search(call.user) is not None
     return msgspec.structs.replace(
         call,
-        sampling=msgspec.structs.replace(sampling, **changes),
+        sampling=without_noise(call.sampling),
         user=None if mail else call.user,
         extra={name: raw for name, raw in call.extra.items() if name != "modalities"},
     )

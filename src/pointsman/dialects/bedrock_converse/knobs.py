@@ -16,7 +16,7 @@ from pointsman.core.content import Audio
 from pointsman.core.errors import Unsupported
 from pointsman.dialects.bedrock_converse.abilities import Abilities
 from pointsman.dialects.bedrock_converse.reasoning import is_wanted
-from pointsman.dialects.droppable import HINTS, demand_droppable, without
+from pointsman.dialects.droppable import HINTS, demand_droppable, demand_text_only, without, without_noise
 
 __all__ = ["MODEL_FIELDS", "NATIVE", "refuse_or_drop"]
 
@@ -53,9 +53,6 @@ _NOWHERE: Final = (
 )
 _TOP_P_MIN: Final = 0.95
 """While Claude thinks."""
-
-_NO_BIAS: Final = msgspec.Raw(b"{}")
-_TEXT_ONLY: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def refuse_or_drop(
@@ -105,35 +102,17 @@ def _refuse_content(call: Call) -> None:
         if tool.native is not None and tool.parameters is None:
             place = f"tools[{index}]"
             raise Unsupported(f"{place}: the tool '{tool.name[:80]}' is not known to Bedrock.", param=place)
-    modalities = call.extra.get("modalities")
-    if modalities is not None and not _text_only(modalities):
-        raise Unsupported("modalities: Bedrock answers in text only here.", param="modalities")
-
-
-def _text_only(modalities: msgspec.Raw) -> bool:
-    try:
-        return set(_TEXT_ONLY(modalities)) <= {"text"}
-    except msgspec.MsgspecError:
-        return False
+    demand_text_only(call, "Bedrock")
 
 
 def _without_noise(call: Call) -> Call:
     """The request without values that ask for nothing, which SDKs and other dialects send."""
-    sampling = call.sampling
-    changes = {
-        name: None
-        for name in ("presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "min_p")
-        if not getattr(sampling, name)
-    }
-    if sampling.n == 1:
-        changes["n"] = None
-    if sampling.logit_bias == _NO_BIAS:
-        changes["logit_bias"] = None
+    sampling = without_noise(call.sampling)
     if sampling.top_k is not None and sampling.top_k < 0:
-        changes["top_k"] = None
+        sampling = msgspec.structs.replace(sampling, top_k=None)
     return msgspec.structs.replace(
         call,
-        sampling=msgspec.structs.replace(sampling, **changes),
+        sampling=sampling,
         user=None,
         extra={name: raw for name, raw in call.extra.items() if name != "modalities"},
     )

@@ -6,16 +6,13 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call, Reasoning
-from pointsman.core.errors import Unsupported
-from pointsman.dialects.droppable import HINTS, demand_droppable, without
+from pointsman.core.call import Call
+from pointsman.dialects.droppable import HINTS, demand_droppable, demand_text_only, is_off, without
 
 __all__ = ["NATIVE", "is_off", "refuse_or_drop"]
 
 NATIVE: Final = frozenset({"citation_options", "documents", "safety_mode", "strict_tools"})
 """Cohere's own fields that OpenAI has none for; they are sent as they are."""
-
-_TEXT_ONLY: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def refuse_or_drop(call: Call, *, thinks: bool, drop_params: bool = False, additional: tuple[str, ...] = ()) -> Call:
@@ -31,7 +28,7 @@ def refuse_or_drop(call: Call, *, thinks: bool, drop_params: bool = False, addit
         Unsupported: the content, or a knob that may not be dropped; the message names it.
     """
     call = without(call, additional)
-    _refuse_modalities(call)
+    demand_text_only(call, "Cohere")
     knobs = [*_unsupported_sampling(call), *_unknown(call)]
     if call.reasoning is not None and not thinks:
         if not is_off(call.reasoning):
@@ -41,23 +38,6 @@ def refuse_or_drop(call: Call, *, thinks: bool, drop_params: bool = False, addit
         return call
     demand_droppable("Cohere", knobs, drop_params=drop_params)
     return without(call, knobs)
-
-
-def is_off(reasoning: Reasoning) -> bool:
-    """Whether thinking is to be switched off."""
-    return reasoning.effort == "none" or (reasoning.effort is None and reasoning.enabled is False)
-
-
-def _refuse_modalities(call: Call) -> None:
-    modalities = call.extra.get("modalities")
-    if modalities is None:
-        return
-    try:
-        text_only = set(_TEXT_ONLY(modalities)) <= {"text"}
-    except msgspec.MsgspecError:
-        text_only = False
-    if not text_only:
-        raise Unsupported("modalities: Cohere answers in text only.", param="modalities")
 
 
 def _unsupported_sampling(call: Call) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from pointsman.core.call import Reasoning
+from pointsman.dialects.droppable import is_off
 from pointsman.dialects.gemini.types import GeminiTarget, ThinkingConfig
 
 __all__ = ["asks_for_thinking", "write_thinking"]
@@ -29,7 +30,7 @@ _TWO_LEVELS: Final = "gemini-3-pro"
 
 def asks_for_thinking(reasoning: Reasoning) -> bool:
     """Whether thinking is wanted, or only that there be none."""
-    return not _is_off(reasoning)
+    return not is_off(reasoning)
 
 
 def write_thinking(reasoning: Reasoning | None, target: GeminiTarget) -> ThinkingConfig | None:
@@ -39,7 +40,7 @@ def write_thinking(reasoning: Reasoning | None, target: GeminiTarget) -> Thinkin
     in_levels = target.thinks_in_levels
     if in_levels is None:
         in_levels = not target.model.startswith(("gemini-1", "gemini-2"))
-    off = _is_off(reasoning)
+    off = is_off(reasoning)
     if in_levels:
         return ThinkingConfig(include_thoughts=not off, thinking_level=_level(reasoning, target.model, off=off))
     if off:
@@ -49,10 +50,6 @@ def write_thinking(reasoning: Reasoning | None, target: GeminiTarget) -> Thinkin
     if reasoning.effort is not None:
         budget = _BUDGETS.get(reasoning.effort, _BUDGETS[_MOST])
     return ThinkingConfig(include_thoughts=True, thinking_budget=-1 if budget is None else _bounded(budget, target))
-
-
-def _is_off(reasoning: Reasoning) -> bool:
-    return reasoning.effort == "none" or (reasoning.effort is None and reasoning.enabled is False)
 
 
 def _bounded(budget: int, target: GeminiTarget) -> int:

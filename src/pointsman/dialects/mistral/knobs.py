@@ -6,11 +6,11 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call, CompletionCall, Reasoning, Sampling
+from pointsman.core.call import Call, CompletionCall, Sampling
 from pointsman.core.errors import Unsupported
-from pointsman.dialects.droppable import HINTS, demand_droppable, without
+from pointsman.dialects.droppable import HINTS, demand_droppable, demand_text_only, is_off, without
 
-__all__ = ["is_off", "refuse_or_drop", "refuse_or_drop_completion"]
+__all__ = ["refuse_or_drop", "refuse_or_drop_completion"]
 
 _NATIVE: Final = frozenset({
     "guardrails", "metadata", "min_tokens", "prediction", "prompt_cache_key", "prompt_mode", "random_seed",
@@ -18,7 +18,6 @@ _NATIVE: Final = frozenset({
 })  # fmt: skip
 """Fields that Mistral knows beyond the common vocabulary; they are sent as they are."""
 _NATIVE_COMPLETION: Final = frozenset({"metadata", "min_tokens", "prompt_cache_key", "random_seed"})
-_TEXT_ONLY: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def refuse_or_drop(call: Call, *, thinks: bool, drop_params: bool = False, additional: tuple[str, ...] = ()) -> Call:
@@ -34,7 +33,7 @@ def refuse_or_drop(call: Call, *, thinks: bool, drop_params: bool = False, addit
         Unsupported: the content, or a knob that may not be dropped; the message names it.
     """
     call = without(call, additional)
-    _refuse_modalities(call)
+    demand_text_only(call, "Mistral")
     knobs = [name for name in ("logit_bias", "min_p") if _is_said(call.sampling, name)]
     knobs += [name for name in call.extra if name not in _NATIVE and name not in HINTS and name != "modalities"]
     if call.reasoning is not None and not thinks:
@@ -72,23 +71,6 @@ def refuse_or_drop_completion(
         demand_droppable("Mistral", knobs, drop_params=drop_params)
     kept = {name: raw for name, raw in call.extra.items() if name in _NATIVE_COMPLETION and name not in additional}
     return msgspec.structs.replace(call, extra=kept, echo=False)
-
-
-def is_off(reasoning: Reasoning) -> bool:
-    """Whether thinking is to be switched off."""
-    return reasoning.effort == "none" or (reasoning.effort is None and reasoning.enabled is False)
-
-
-def _refuse_modalities(call: Call) -> None:
-    modalities = call.extra.get("modalities")
-    if modalities is None:
-        return
-    try:
-        text_only = set(_TEXT_ONLY(modalities)) <= {"text"}
-    except msgspec.MsgspecError:
-        text_only = False
-    if not text_only:
-        raise Unsupported("modalities: Mistral answers in text only.", param="modalities")
 
 
 def _is_said(sampling: Sampling, name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import CompletionCall, Reasoning
-from pointsman.dialects.mistral.knobs import is_off
+from pointsman.dialects.droppable import is_off
 from pointsman.dialects.mistral.messages import fit_messages
 
 __all__ = ["rewrite_request", "write_completion_request"]

@@ -14,7 +14,7 @@ import msgspec
 from pointsman.core.call import Call, CompletionCall, EmbeddingCall, Sampling, Tool
 from pointsman.core.content import Audio, File
 from pointsman.core.errors import Unsupported
-from pointsman.dialects.droppable import HINTS, SAMPLING, demand_droppable, without
+from pointsman.dialects.droppable import HINTS, SAMPLING, demand_droppable, demand_text_only, without
 
 __all__ = ["OPTIONS", "refuse_or_drop", "refuse_or_drop_completion", "refuse_or_drop_embedding"]
 
@@ -32,7 +32,6 @@ _NATIVE_COMPLETION: Final = _NATIVE_CHAT | {"raw", "system", "template"}
 _HINTS: Final = HINTS | {"truncation"}
 _STRICT: Final = "tools[].function.strict"
 _CONTENT_TYPES: Final = {Audio: "audio", File: "files"}
-_TEXT_ONLY: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 AnyCall = TypeVar("AnyCall", CompletionCall, EmbeddingCall)
 
@@ -114,14 +113,7 @@ def _refuse_content(call: Call) -> None:
             if what is not None:
                 place = f"messages[{index}].content[{position}]"
                 raise Unsupported(f"{place}: Ollama takes no {what}.", param=place)
-    modalities = call.extra.get("modalities")
-    if modalities is not None:
-        try:
-            text_only = set(_TEXT_ONLY(modalities)) <= {"text"}
-        except msgspec.MsgspecError:
-            text_only = False
-        if not text_only:
-            raise Unsupported("modalities: Ollama answers in text only.", param="modalities")
+    demand_text_only(call, "Ollama")
 
 
 def _unsupported_sampling(sampling: Sampling) -> list[str]:

@@ -21,10 +21,10 @@ from pointsman.dialects.bedrock_converse.embeddings import (
     refuse_or_drop_embedding,
     write_embedding_requests,
 )
-from pointsman.providers.bedrock.fetching import Fetcher
 from pointsman.providers.bedrock.place import base_model, invoke_path, named_model
 from pointsman.providers.bedrock.signer import BedrockSigner
 from pointsman.providers.translated import EmbeddingClient, EmbeddingReading, read_embedding_call
+from pointsman.providers.transport import Fetcher
 
 __all__ = ["BedrockEmbeddingFar"]
 

@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
 from pointsman.core.errors import Unreachable
 from pointsman.core.secret import Secret
 from pointsman.providers.bedrock.keys import Grant
-from pointsman.providers.transport import FetchReply
 from pointsman.wire.aws_signature import AwsKeys
 
-__all__ = ["MISSING", "Fetcher", "no_keys", "read_grant", "read_time"]
+__all__ = ["MISSING", "no_keys", "read_grant", "read_time"]
 
 MISSING: Final = "aws_credentials_missing"
 
 _ARN: Final = re.compile(r"\barn:aws[\w-]*:[^\s,;\"']+")
-
-
-class Fetcher(Protocol):
-    """See :class:`pointsman.providers.transport.Transport`."""
-
-    async def fetch(
-        self,
-        method: str,
-        url: str,
-        *,
-        body: bytes = b"",
-        headers: tuple[tuple[str, str], ...] = (),
-        timeout_seconds: float = 5.0,
-        content_type: str = "application/json",
-    ) -> FetchReply:
-        """A small request, answered whole."""
-        ...
 
 
 class _Granted(msgspec.Struct):

@@ -18,13 +18,14 @@ import msgspec
 from pointsman.core.access import AwsAccess
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.secret import Secret
-from pointsman.providers.bedrock.fetching import Fetcher, no_keys
+from pointsman.providers.bedrock.fetching import no_keys
 from pointsman.providers.bedrock.keys import Grant
 from pointsman.providers.bedrock.metadata import container_keys, instance_keys
 from pointsman.providers.bedrock.place import service_base
 from pointsman.providers.bedrock.profiles import read_profile, read_small_file
 from pointsman.providers.bedrock.sts import RoleWish, TokenService
 from pointsman.providers.bedrock.surroundings import AwsSurroundings
+from pointsman.providers.transport import Fetcher
 from pointsman.wire.aws_signature import AwsKeys
 
 __all__ = ["KeyFinder"]

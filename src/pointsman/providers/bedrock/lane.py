@@ -11,12 +11,12 @@ from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Ask, Deployment, Lane, Operation
 from pointsman.providers.bedrock.embedding import BedrockEmbeddingFar
 from pointsman.providers.bedrock.far import BedrockFar
-from pointsman.providers.bedrock.fetching import Fetcher
 from pointsman.providers.bedrock.keys import AwsKeyring, KeySource
 from pointsman.providers.bedrock.signer import BedrockSigner
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.translated import CLIENTS, EMBEDDING_CLIENTS, ClientSide, read_call, translated_lane
 from pointsman.providers.translated.images import has_remote_images, inline_remote_images
+from pointsman.providers.transport import Fetcher
 
 __all__ = ["BedrockServices", "bedrock_lane"]
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from pointsman.core.errors import GatewayError, Misconfigured
-from pointsman.providers.bedrock.fetching import Fetcher, no_keys, read_grant
+from pointsman.providers.bedrock.fetching import no_keys, read_grant
 from pointsman.providers.bedrock.keys import Grant
 from pointsman.providers.bedrock.profiles import read_small_file
 from pointsman.providers.bedrock.surroundings import AwsSurroundings
-from pointsman.providers.transport import FetchReply, Origin
+from pointsman.providers.transport import Fetcher, FetchReply, Origin
 
 __all__ = ["container_keys", "instance_keys"]
 

@@ -15,9 +15,9 @@ import msgspec
 from pointsman.core.clock import Clock, short_id
 from pointsman.core.errors import GatewayError
 from pointsman.core.secret import Secret
-from pointsman.providers.bedrock.fetching import Fetcher, no_keys, read_time
+from pointsman.providers.bedrock.fetching import no_keys, read_time
 from pointsman.providers.bedrock.keys import Grant
-from pointsman.providers.transport import Origin
+from pointsman.providers.transport import Fetcher, Origin
 from pointsman.wire.aws_signature import AwsKeys, SigningScope, UnsignedRequest, signature_headers
 from pointsman.wire.upstream_errors import fit_to_repeat
 

@@ -14,8 +14,7 @@ import msgspec
 from pointsman.catalog.names import embeds
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.providers.discovery.found import FoundHost, FoundModel, HostKind, Place, Stranger
-from pointsman.providers.ollama.control import Fetcher
-from pointsman.providers.transport import FetchReply
+from pointsman.providers.transport import Fetcher, FetchReply
 
 __all__ = ["OWN_OWNER", "PROVIDERS", "CompatibleProbe"]
 

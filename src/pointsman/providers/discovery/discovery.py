@@ -16,8 +16,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.providers.discovery.compatible import CompatibleProbe
 from pointsman.providers.discovery.found import FoundHost, HostKind, Place, Stranger
 from pointsman.providers.discovery.ollama import OllamaProbe
-from pointsman.providers.ollama.control import Fetcher
-from pointsman.providers.transport import FetchReply
+from pointsman.providers.transport import Fetcher, FetchReply
 
 __all__ = ["Discovery"]
 

@@ -7,7 +7,8 @@ from typing import Final, Literal
 
 from pointsman.core.errors import GatewayError
 from pointsman.providers.discovery.found import FoundHost, FoundModel, Place
-from pointsman.providers.ollama.control import Fetcher, OllamaControl, ShownModel, TaggedModel, facts_of
+from pointsman.providers.ollama.control import OllamaControl, ShownModel, TaggedModel, facts_of
+from pointsman.providers.transport import Fetcher
 
 __all__ = ["OllamaProbe"]
 

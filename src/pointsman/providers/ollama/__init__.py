@@ -8,7 +8,7 @@ together), ``management`` (pulling and deleting models, where that is allowed).
 from __future__ import annotations
 
 from pointsman.providers.ollama.context import ContextWindows
-from pointsman.providers.ollama.control import Fetcher, OllamaControl, OllamaFacts
+from pointsman.providers.ollama.control import OllamaControl, OllamaFacts
 from pointsman.providers.ollama.facts import OllamaFactsCache
 from pointsman.providers.ollama.lanes import ChatLane, CompletionLane, EmbeddingLane, OllamaServices, ollama_lane
 from pointsman.providers.ollama.management import HostAnswer, OllamaManagement, management_hosts
@@ -18,7 +18,6 @@ __all__ = [
     "CompletionLane",
     "ContextWindows",
     "EmbeddingLane",
-    "Fetcher",
     "HostAnswer",
     "OllamaControl",
     "OllamaFacts",

@@ -7,16 +7,15 @@ and ``api/types.go`` (0.33); fields that older versions lack are None or empty.
 from __future__ import annotations
 
 import re
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from pointsman.core.errors import Broken
 from pointsman.dialects.ollama.errors import read_error
-from pointsman.providers.transport import FetchReply
+from pointsman.providers.transport import Fetcher
 
 __all__ = [
-    "Fetcher",
     "LoadedModel",
     "ModelDetails",
     "OllamaControl",
@@ -30,26 +29,6 @@ __all__ = [
 _NUM_CTX: Final = re.compile(r"^num_ctx\s+(\d{1,9})\s*$", re.MULTILINE)
 _CAPABILITIES: Final = {"thinking": "reasoning", "audio": "audio_input"}
 """Ollama's word → this gateway's (:data:`pointsman.catalog.models.CAPABILITY_FLAGS`); the others agree."""
-
-
-class Fetcher(Protocol):
-    """Asks a small control question; :class:`pointsman.providers.transport.Transport` does."""
-
-    async def fetch(
-        self,
-        method: str,
-        url: str,
-        *,
-        body: bytes = b"",
-        headers: tuple[tuple[str, str], ...] = (),
-        timeout_seconds: float = 5.0,
-    ) -> FetchReply:
-        """The whole answer.
-
-        Raises:
-            UpstreamFailed: there was none.
-        """
-        ...
 
 
 class ModelDetails(msgspec.Struct, frozen=True):

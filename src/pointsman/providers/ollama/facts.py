@@ -16,7 +16,8 @@ from pointsman.core.errors import GatewayError, Unreachable
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment
 from pointsman.providers.ollama.context import ContextKey, ContextWindows
-from pointsman.providers.ollama.control import Fetcher, LoadedModel, OllamaControl, OllamaFacts, facts_of
+from pointsman.providers.ollama.control import LoadedModel, OllamaControl, OllamaFacts, facts_of
+from pointsman.providers.transport import Fetcher
 
 __all__ = ["OllamaFactsCache", "control_headers", "key_of"]
 

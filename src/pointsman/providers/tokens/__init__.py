@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointsman.providers.tokens.book import Fetcher, Grant, TokenBook, TokenSource
+from pointsman.providers.tokens.book import Grant, TokenBook, TokenSource
 from pointsman.providers.tokens.credential import (
     Credential,
     FixedCredential,
@@ -13,7 +13,6 @@ from pointsman.providers.tokens.credential import (
 
 __all__ = [
     "Credential",
-    "Fetcher",
     "FixedCredential",
     "Grant",
     "MissingCredential",

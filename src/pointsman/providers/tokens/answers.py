@@ -10,9 +10,9 @@ import msgspec
 
 from pointsman.core.errors import UpstreamFailed
 from pointsman.core.secret import Secret
-from pointsman.providers.tokens.book import Fetcher, Grant
+from pointsman.providers.tokens.book import Grant
 from pointsman.providers.tokens.credential import credentials_refused
-from pointsman.providers.transport import FetchReply, Origin
+from pointsman.providers.transport import Fetcher, FetchReply, Origin
 from pointsman.wire.upstream_errors import fit_to_repeat, upstream_failure
 
 __all__ = ["TIMEOUT_SECONDS", "ask_token", "read_grant"]

@@ -15,9 +15,9 @@ from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import GatewayError
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
-from pointsman.providers.transport import FetchReply
+from pointsman.providers.transport import Fetcher
 
-__all__ = ["Fetcher", "Grant", "TokenBook", "TokenSource"]
+__all__ = ["Grant", "TokenBook", "TokenSource"]
 
 REFRESH_AHEAD_SECONDS: Final = 300.0
 """How long before its end a token is replaced; of a short life a fifth."""
@@ -29,27 +29,6 @@ _RETRY_SECONDS: Final = 10.0
 """After a refresh that failed, while the former token is still good; and after a token that the upstream refused."""
 
 _ENTRIES_MAX: Final = 1024
-
-
-class Fetcher(Protocol):
-    """Asks a small control question; :class:`pointsman.providers.transport.Transport` does."""
-
-    async def fetch(
-        self,
-        method: str,
-        url: str,
-        *,
-        body: bytes = b"",
-        headers: tuple[tuple[str, str], ...] = (),
-        timeout_seconds: float = 5.0,
-        content_type: str = "application/json",
-    ) -> FetchReply:
-        """The whole answer.
-
-        Raises:
-            UpstreamFailed: there was none.
-        """
-        ...
 
 
 class Grant(msgspec.Struct, frozen=True):

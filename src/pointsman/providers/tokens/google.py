@@ -19,11 +19,12 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import Unreachable
 from pointsman.core.secret import Secret
 from pointsman.providers.tokens.answers import ask_token, read_grant
-from pointsman.providers.tokens.book import Fetcher, Grant
+from pointsman.providers.tokens.book import Grant
 from pointsman.providers.tokens.credential import credentials_refused
 from pointsman.providers.tokens.google_exchange import SCOPE, exchange, impersonate
 from pointsman.providers.tokens.google_keys import GoogleKeys, read_keys
 from pointsman.providers.tokens.signing import sign_rs256
+from pointsman.providers.transport import Fetcher
 
 __all__ = ["GoogleIdentity"]
 

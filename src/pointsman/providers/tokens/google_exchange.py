@@ -17,9 +17,10 @@ import msgspec
 from pointsman.core.clock import Clock
 from pointsman.core.secret import Secret
 from pointsman.providers.tokens.answers import TIMEOUT_SECONDS, ask_token, read_grant
-from pointsman.providers.tokens.book import Fetcher, Grant
+from pointsman.providers.tokens.book import Grant
 from pointsman.providers.tokens.credential import credentials_refused
 from pointsman.providers.tokens.google_keys import GoogleKeys, TokenFormat
+from pointsman.providers.transport import Fetcher
 
 __all__ = ["SCOPE", "exchange", "impersonate"]
 

@@ -19,8 +19,9 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import Unreachable
 from pointsman.core.secret import Secret
 from pointsman.providers.tokens.answers import ask_token, read_grant
-from pointsman.providers.tokens.book import Fetcher, Grant
+from pointsman.providers.tokens.book import Grant
 from pointsman.providers.tokens.credential import credentials_refused
+from pointsman.providers.transport import Fetcher
 
 __all__ = ["ClientSecret", "FederatedIdentity", "ManagedIdentity"]
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from pointsman.providers.transport.origin import Origin
-from pointsman.providers.transport.transport import FetchReply, Transport
+from pointsman.providers.transport.transport import Fetcher, FetchReply, Transport
 
-__all__ = ["FetchReply", "Origin", "Transport"]
+__all__ = ["FetchReply", "Fetcher", "Origin", "Transport"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -22,7 +22,7 @@ from pointsman.providers.transport.connection import UpstreamFlight
 from pointsman.providers.transport.origin import Origin, header_line
 from pointsman.providers.transport.pool import CoarseTime, Pool
 
-__all__ = ["FetchReply", "Transport"]
+__all__ = ["FetchReply", "Fetcher", "Transport"]
 
 SWEEP_SECONDS: Final = 0.25
 _POOLS_MAX: Final = 4096
@@ -45,6 +45,27 @@ class FetchReply(msgspec.Struct, frozen=True):
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, or None."""
         return next((value for key, value in self.headers if key == name), None)
+
+
+class Fetcher(Protocol):
+    """Asks a small control question (a model list, a token), as :class:`Transport` does."""
+
+    async def fetch(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes = b"",
+        headers: tuple[tuple[str, str], ...] = (),
+        timeout_seconds: float = 5.0,
+        content_type: str = "application/json",
+    ) -> FetchReply:
+        """The whole answer.
+
+        Raises:
+            UpstreamFailed: there was none.
+        """
+        ...
 
 
 class Transport:

@@ -12,8 +12,9 @@ from pointsman.core.errors import Rejected
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Operation
-from pointsman.providers.tokens import Fetcher, Grant, MissingCredential, TokenBook, TokenCredential
+from pointsman.providers.tokens import Grant, MissingCredential, TokenBook, TokenCredential
 from pointsman.providers.tokens.book import REFRESH_AHEAD_SECONDS
+from pointsman.providers.transport import Fetcher
 from tests.unit.providers.scripted import FakeClock
 from tests.unit.providers.tokens.answering import Answering
 
