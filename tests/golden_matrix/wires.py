@@ -8,15 +8,20 @@ from typing import Any, Final
 import msgspec
 
 from pointsman.accounting.estimate import estimate_text
+from pointsman.core.access import GoogleAccess
+from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.azure.places import azure_path
 from pointsman.providers.bedrock.far import BedrockFar
 from pointsman.providers.bedrock.signer import BedrockSigner
 from pointsman.providers.fitting import fitting_for
+from pointsman.providers.google.far_sides import VertexClaudeFar
+from pointsman.providers.google.places import VertexPlace
 from pointsman.providers.ollama import ContextWindows, OllamaServices
 from pointsman.providers.ollama.control import OllamaFacts
 from pointsman.providers.ollama.lanes import ChatLane
+from pointsman.providers.tokens import FixedCredential
 from pointsman.providers.translated import (
     AnthropicFar,
     ClientSide,
@@ -126,6 +131,16 @@ def _bedrock(client: ClientSide) -> Lane:
     return TranslatedLane(client, BedrockFar(place, BedrockSigner(place, None)), place)
 
 
+def _vertex(model: str, side_at: Callable[[VertexPlace], FarSide]) -> Callable[[ClientSide], Lane]:
+    placed = deployment("vertex_ai", model)
+    access = GoogleAccess(project="acme-prod", location="europe-west1")
+    side = side_at(VertexPlace(placed, access, FixedCredential(Secret("token"))))
+    return lambda client: TranslatedLane(client, side, placed)
+
+
+_VERTEX_GEMINI: Final = _vertex("gemini-2.5-flash", lambda place: GeminiFar(place.model_path, call_ids=False))
+_VERTEX_CLAUDE: Final = _vertex("claude-sonnet-4-5@20250929", lambda place: VertexClaudeFar(place, SYSTEM_CLOCK))
+
 _ROWS: Final = (
     Wire("openai_chat", far("openai", "gpt-4.1-mini", OpenAIChatFar(OPENAI_HABITS)), chat_gather, chat_see),
     Wire("anthropic_messages", far("anthropic", "claude-sonnet-4-5", AnthropicFar()), anthropic_gather, anthropic_see),
@@ -135,6 +150,8 @@ _ROWS: Final = (
     Wire("ollama", _ollama, ollama_gather, ollama_see, "ndjson"),
     Wire("bedrock", _bedrock, bedrock_gather, bedrock_see, "events", bedrock_send),
     Wire("azure", _azure, azure_gather, chat_see),
+    Wire("vertex_gemini", _VERTEX_GEMINI, gemini_gather, gemini_see),
+    Wire("vertex_claude", _VERTEX_CLAUDE, anthropic_gather, anthropic_see),
 )
 
 WIRES: Final[Mapping[str, Wire]] = {row.name: row for row in _ROWS}
