@@ -89,6 +89,7 @@ def mistral_see(reply: Body) -> Seen:
         finish=choice["finish_reason"],
         prompt=usage["prompt_tokens"],
         completion=usage["completion_tokens"],
+        cached=usage.get("prompt_tokens_details", {}).get("cached_tokens", 0),
     )
 
 
