@@ -94,7 +94,14 @@ def body_of(client: str, case: str) -> Body | None:
 
 def answer_file(wire: Wire, case: str, *, stream: bool) -> bytes | None:
     path = ANSWERS / wire.name / f"{case}.{wire.stream_file if stream else 'json'}"
-    return path.read_bytes() if path.exists() else None
+    if not path.exists():
+        return None
+    return wire.send(path.read_bytes()) if stream else path.read_bytes()
+
+
+def written_stream(wire: Wire, case: str) -> bytes:
+    """A stream as its file has it; see :attr:`Wire.send`."""
+    return (ANSWERS / wire.name / f"{case}.{wire.stream_file}").read_bytes()
 
 
 class Stage:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import json
+import struct
 from typing import Any
 
-from tests.golden_matrix.clients import Body, Seen, arguments, sse
+from pointsman.wire.aws_event_stream import EventMessage, Header, HeaderKind, write_message
+from tests.golden_matrix.clients import Body, Seen, arguments, chat_gather, sse
 
-__all__ = ["cohere_gather", "cohere_see", "mistral_gather", "mistral_see"]
+__all__ = [
+    "azure_gather",
+    "bedrock_gather",
+    "bedrock_see",
+    "bedrock_send",
+    "cohere_gather",
+    "cohere_see",
+    "mistral_gather",
+    "mistral_see",
+]
 
 
 def cohere_gather(stream: bytes) -> Body:
@@ -78,4 +89,76 @@ def mistral_see(reply: Body) -> Seen:
         finish=choice["finish_reason"],
         prompt=usage["prompt_tokens"],
         completion=usage["completion_tokens"],
+        cached=usage.get("prompt_tokens_details", {}).get("cached_tokens", 0),
     )
+
+
+def azure_gather(stream: bytes) -> Body:
+    """As OpenAI's, with notes of filters (https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-streaming).
+
+    A note has no id: it is about the prompt at first, and about words that were sent before later on.
+    """
+    chunks = [frame for frame in sse(stream) if frame == b"[DONE]" or json.loads(frame)["id"]]
+    return chat_gather(b"".join(b"data: %b\n\n" % chunk for chunk in chunks))
+
+
+def bedrock_send(lines: bytes) -> bytes:
+    """A line of the file is the message's type, its name, and what it says."""
+    return b"".join(_message(*line.split(b" ", 2)) for line in lines.splitlines() if line.count(b" ") > 1)
+
+
+def _message(kind: bytes, name: bytes, payload: bytes) -> bytes:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html has the headers of all services."""
+    headers = ((f":{kind.decode()}-type", name), (":content-type", b"application/json"), (":message-type", kind))
+    told = tuple(Header(header, HeaderKind.STRING, value.decode()) for header, value in headers)
+    return write_message(EventMessage(told, payload))
+
+
+def bedrock_gather(stream: bytes) -> Body:
+    """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html."""
+    blocks: dict[int, Body] = {}
+    whole: Body = {"output": {"message": {"content": blocks}}}
+    while stream:
+        length, head = struct.unpack_from(">II", stream)
+        event, stream = json.loads(stream[12 + head : length - 4]), stream[length:]
+        block = blocks.setdefault(event["contentBlockIndex"], {}) if "contentBlockIndex" in event else {}
+        if "start" in event:
+            block["toolUse"] = {**event["start"]["toolUse"], "input": ""}
+        delta = event.get("delta", {})
+        for name, said in delta.items():
+            _add(block, name, said)
+        whole |= {name: event[name] for name in ("stopReason", "usage") if name in event}
+    whole["output"]["message"]["content"] = list(blocks.values())
+    return whole
+
+
+def _add(block: Body, name: str, said: Any) -> None:
+    if isinstance(said, str):
+        block[name] = block.get(name, "") + said
+        return
+    inner = block.setdefault(name, {})
+    if name == "reasoningContent" and "redactedContent" not in said:
+        inner = inner.setdefault("reasoningText", {})
+    for field, text in said.items():
+        inner[field] = inner.get(field, "") + text
+
+
+def bedrock_see(reply: Body) -> Seen:
+    """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html: what is cached is apart."""
+    seen, usage = Seen(finish=reply["stopReason"]), reply["usage"]
+    for block in reply["output"]["message"]["content"]:
+        if "text" in block:
+            seen.text += block["text"]
+        elif "toolUse" in block:
+            use = block["toolUse"]
+            given = use["input"]
+            seen.calls.append((use["toolUseId"], use["name"], arguments(given) if isinstance(given, str) else given))
+        else:
+            thought = block["reasoningContent"]
+            said = thought.get("reasoningText", {})
+            seen.thinking += said.get("text", "")
+            seen.signatures.append(said.get("signature") or thought["redactedContent"])
+    seen.cached = usage["cacheReadInputTokens"]
+    seen.prompt = usage["inputTokens"] + seen.cached + usage["cacheWriteInputTokens"]
+    seen.completion = usage["outputTokens"]
+    return seen

@@ -8,12 +8,20 @@ from typing import Any, Final
 import msgspec
 
 from pointsman.accounting.estimate import estimate_text
+from pointsman.core.access import GoogleAccess
+from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.secret import Secret
-from pointsman.core.upstream import Deployment, Lane
+from pointsman.core.upstream import Deployment, Lane, Operation
+from pointsman.providers.azure.places import azure_path
+from pointsman.providers.bedrock.far import BedrockFar
+from pointsman.providers.bedrock.signer import BedrockSigner
 from pointsman.providers.fitting import fitting_for
+from pointsman.providers.google.far_sides import VertexClaudeFar
+from pointsman.providers.google.places import VertexPlace
 from pointsman.providers.ollama import ContextWindows, OllamaServices
 from pointsman.providers.ollama.control import OllamaFacts
 from pointsman.providers.ollama.lanes import ChatLane
+from pointsman.providers.tokens import FixedCredential
 from pointsman.providers.translated import (
     AnthropicFar,
     ClientSide,
@@ -36,7 +44,16 @@ from tests.golden_matrix.clients import (
     ollama_gather,
     ollama_see,
 )
-from tests.golden_matrix.tellers import cohere_gather, cohere_see, mistral_gather, mistral_see
+from tests.golden_matrix.tellers import (
+    azure_gather,
+    bedrock_gather,
+    bedrock_see,
+    bedrock_send,
+    cohere_gather,
+    cohere_see,
+    mistral_gather,
+    mistral_see,
+)
 
 ALL_ABILITIES: Final = frozenset({"response_schema", "reasoning"})
 
@@ -67,6 +84,7 @@ class Wire(msgspec.Struct, frozen=True):
         gather: One of its streams put together, without our readers.
         see: What one of its answers says, without our readers.
         stream_file: How the names of its streams end.
+        send: The bytes of a stream as they are sent, given those of the file.
     """
 
     name: str
@@ -74,6 +92,7 @@ class Wire(msgspec.Struct, frozen=True):
     gather: Callable[[bytes], Body]
     see: Callable[[Body], Seen]
     stream_file: str = "sse"
+    send: Callable[[bytes], bytes] = bytes
 
 
 def far(provider: str, model: str, side: FarSide) -> Callable[[ClientSide], Lane]:
@@ -99,6 +118,29 @@ def _ollama(client: ClientSide) -> Lane:
     return ChatLane(deployment("ollama", "qwen3:4b"), services, client)
 
 
+def _azure(client: ClientSide) -> Lane:
+    """A deployment of one's own name, under the dated version of the API."""
+    place = deployment("azure", "chat-mini")
+    path = azure_path(place, Operation.MESSAGES, None)
+    return TranslatedLane(client, OpenAIChatFar(path=path, model=place.model), place)
+
+
+def _bedrock(client: ClientSide) -> Lane:
+    """With an API key, which nothing is signed with: what is signed differs with the time of day."""
+    place = deployment("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0")
+    return TranslatedLane(client, BedrockFar(place, BedrockSigner(place, None)), place)
+
+
+def _vertex(model: str, side_at: Callable[[VertexPlace], FarSide]) -> Callable[[ClientSide], Lane]:
+    placed = deployment("vertex_ai", model)
+    access = GoogleAccess(project="acme-prod", location="europe-west1")
+    side = side_at(VertexPlace(placed, access, FixedCredential(Secret("token"))))
+    return lambda client: TranslatedLane(client, side, placed)
+
+
+_VERTEX_GEMINI: Final = _vertex("gemini-2.5-flash", lambda place: GeminiFar(place.model_path, call_ids=False))
+_VERTEX_CLAUDE: Final = _vertex("claude-sonnet-4-5@20250929", lambda place: VertexClaudeFar(place, SYSTEM_CLOCK))
+
 _ROWS: Final = (
     Wire("openai_chat", far("openai", "gpt-4.1-mini", OpenAIChatFar(OPENAI_HABITS)), chat_gather, chat_see),
     Wire("anthropic_messages", far("anthropic", "claude-sonnet-4-5", AnthropicFar()), anthropic_gather, anthropic_see),
@@ -106,6 +148,10 @@ _ROWS: Final = (
     Wire("cohere", far("cohere", "command-a-03-2025", CohereFar()), cohere_gather, cohere_see),
     Wire("mistral", far("mistral", "mistral-large-latest", MistralFar()), mistral_gather, mistral_see),
     Wire("ollama", _ollama, ollama_gather, ollama_see, "ndjson"),
+    Wire("bedrock", _bedrock, bedrock_gather, bedrock_see, "events", bedrock_send),
+    Wire("azure", _azure, azure_gather, chat_see),
+    Wire("vertex_gemini", _VERTEX_GEMINI, gemini_gather, gemini_see),
+    Wire("vertex_claude", _VERTEX_CLAUDE, anthropic_gather, anthropic_see),
 )
 
 WIRES: Final[Mapping[str, Wire]] = {row.name: row for row in _ROWS}

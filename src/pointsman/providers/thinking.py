@@ -11,14 +11,13 @@ from typing import Final, Literal
 import msgspec
 
 from pointsman.dialects.droppable import demand_droppable
+from pointsman.providers.efforts import effort_for
 from pointsman.providers.registry import Habits
 
 __all__ = ["fit_thinking"]
 
 _FIELDS: Final = ("reasoning_effort", "reasoning", "thinking")
 _EFFORTS: Final = ("minimal", "low", "medium", "high", "xhigh", "max", "ultra")
-_BUDGETS: Final = ((1024, "low"), (4096, "medium"))
-"""Up to so many tokens of thinking count as such an effort, anything above as ``high``."""
 
 
 class _Thinking(msgspec.Struct):
@@ -131,12 +130,12 @@ def _reasoning(wish: _Wish) -> dict[str, object]:
 
 
 def _effort(wish: _Wish, habits: Habits) -> str | None:
-    """The word for it that the service knows; None: as it does by itself."""
+    """The word for it that the service knows, as in LiteLLM the next harder one; None: as it does by itself."""
     word = wish.effort
     if word is None and wish.budget is not None:
-        word = next((effort for most, effort in _BUDGETS if wish.budget <= most), "high")
+        word = effort_for(wish.budget)
     known = [effort for effort in habits.efforts if effort in _EFFORTS]
     if word is None or not known or word in known or word not in _EFFORTS:
         return word
-    wanted = _EFFORTS.index(word)
-    return min(known, key=lambda effort: abs(_EFFORTS.index(effort) - wanted))
+    ranked = sorted(known, key=_EFFORTS.index)
+    return next((effort for effort in ranked if _EFFORTS.index(effort) >= _EFFORTS.index(word)), ranked[-1])

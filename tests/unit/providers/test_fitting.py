@@ -168,7 +168,8 @@ def test_a_translated_request_is_fitted_as_well() -> None:
     [
         ("groq", {"reasoning_effort": "xhigh"}, {"reasoning_effort": "high"}),
         ("groq", {"reasoning_effort": "minimal"}, {"reasoning_effort": "low"}),
-        ("groq", {"thinking": {"type": "enabled", "budget_tokens": 2000}}, {"reasoning_effort": "medium"}),
+        ("groq", {"thinking": {"type": "enabled", "budget_tokens": 2000}}, {"reasoning_effort": "low"}),
+        ("groq", {"thinking": {"type": "enabled", "budget_tokens": 2048}}, {"reasoning_effort": "medium"}),
         ("groq", {"thinking": {"type": "enabled", "budget_tokens": 20000}}, {"reasoning_effort": "high"}),
         ("groq", {"thinking": {"type": "disabled"}}, {"reasoning_effort": "none"}),
         ("groq", {"thinking": {"type": "adaptive"}}, {}),

@@ -49,6 +49,8 @@ _NOTHING: Final = msgspec.Raw(b"{}")
 _COUNT_MAX: Final = 2**53
 """The largest integer that every reader of JSON holds exactly."""
 
+_DURATION_MS_MAX: Final = 24 * 3600 * 1000.0
+
 _READ: Final[dict[str, FinishReason]] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -281,7 +283,7 @@ class StreamReader:
             source="measured",
         )
         # Bedrock times the model's whole work and no part of it.
-        events.append(UsageReported(counts, completion_ms=None if metrics is None else metrics.latency_ms))
+        events.append(UsageReported(counts, completion_ms=_duration(None if metrics is None else metrics.latency_ms)))
 
 
 def _model_fields(raw: msgspec.Raw | msgspec.UnsetType) -> _ModelFields:
@@ -294,3 +296,8 @@ def _model_fields(raw: msgspec.Raw | msgspec.UnsetType) -> _ModelFields:
 def _count(count: int | None) -> int:
     """A count that a ledger can hold, whatever the server said."""
     return min(max(count or 0, 0), _COUNT_MAX)
+
+
+def _duration(milliseconds: float | None) -> float | None:
+    """A time that can be written in any unit; None where the server tells none that it could have taken."""
+    return milliseconds if milliseconds is not None and 0 <= milliseconds <= _DURATION_MS_MAX else None

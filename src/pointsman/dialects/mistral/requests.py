@@ -29,8 +29,11 @@ _REQUIRED: Final = msgspec.Raw(b'"required"')
 _ANY: Final = msgspec.Raw(b'"any"')
 _ALWAYS_THINKS: Final = "magistral"
 """Models that think unless their system prompt is taken away; they have no efforts."""
-_BUDGETS: Final = ((1024, "low"), (4096, "medium"))
-"""Up to so many tokens of thinking count as such an effort, anything above as ``high``."""
+_OTHER_MAKERS: Final = ("deepseek-", "glm-", "zai-")
+"""Models that Mistral only serves, and that know more efforts than its own."""
+_THINK: Final = "high"
+"""The one effort besides ``none`` that Mistral's own models know
+(https://docs.mistral.ai/capabilities/reasoning/adjustable); as in LiteLLM, nobody gets less than was asked for."""
 
 
 def rewrite_request(body: bytes, *, model: str, reasoning: Reasoning | None, thinks: bool) -> bytes:
@@ -75,7 +78,5 @@ def _write_reasoning(reasoning: Reasoning | None, model: str) -> dict[str, objec
         return {"prompt_mode": None} if is_off(reasoning) else {}
     if is_off(reasoning):
         return {"reasoning_effort": "none"}
-    budget = reasoning.budget_tokens
-    if reasoning.effort is None and budget is not None:
-        return {"reasoning_effort": next((word for most, word in _BUDGETS if budget <= most), "high")}
-    return {"reasoning_effort": reasoning.effort or "high"}
+    word = reasoning.effort if model.startswith(_OTHER_MAKERS) else None
+    return {"reasoning_effort": word or _THINK}

@@ -15,6 +15,7 @@ import msgspec
 from pointsman.core.call import Call, Reasoning
 from pointsman.core.content import Message, Part, Thinking, ToolCall, ToolResult
 from pointsman.core.upstream import Deployment
+from pointsman.providers.efforts import effort_for
 from pointsman.providers.registry import find_provider
 
 __all__ = ["fit"]
@@ -24,8 +25,6 @@ _GATEWAY: Final = "litellm_proxy"
 """Takes all three ways of asking for reasoning, as we do."""
 
 _ID_CHARACTERS_MAX: Final = 40
-_EFFORTS: Final = ((1024, "low"), (8192, "medium"))
-"""Up to so many tokens of thinking count as such an effort, anything above as ``high``."""
 
 
 def fit(call: Call, deployment: Deployment, *, reasons: bool) -> Call:
@@ -49,8 +48,7 @@ def _as_effort(reasoning: Reasoning | None) -> Reasoning | None:
     if reasoning is None or reasoning.effort is not None:
         return None if reasoning is None else Reasoning(reasoning.effort)
     if reasoning.budget_tokens is not None:
-        budget = reasoning.budget_tokens
-        return Reasoning(next((word for most, word in _EFFORTS if budget <= most), "high"))
+        return Reasoning(effort_for(reasoning.budget_tokens))
     return Reasoning("medium") if reasoning.enabled else None
 
 

@@ -246,3 +246,9 @@ def test_streamed_and_whole_are_the_same(parts: list[dict[str, Any]]) -> None:
     streamed: Reply = fold(events(*frames, stopped("tool_use"), METADATA))
     together = read_reply(whole(content, "tool_use", metrics={"latencyMs": 1176}))
     assert msgspec.structs.replace(together, id="") == msgspec.structs.replace(streamed, id="")
+
+
+@pytest.mark.parametrize("milliseconds", [-1, 1e308])
+def test_a_time_that_no_model_can_have_taken_is_not_passed_on(milliseconds: float) -> None:
+    metadata = {"metadata": {"usage": USED, "metrics": {"latencyMs": milliseconds}}}
+    assert fold(events(START, stopped("end_turn"), metadata)).completion_ms is None

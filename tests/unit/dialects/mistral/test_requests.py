@@ -127,11 +127,14 @@ def test_parts_are_mistrals() -> None:
 @pytest.mark.parametrize(
     ("model", "reasoning", "expected"),
     [
-        ("medium", Reasoning(effort="low"), {"reasoning_effort": "low"}),
+        ("medium", Reasoning(effort="low"), {"reasoning_effort": "high"}),
+        ("medium", Reasoning(effort="xhigh"), {"reasoning_effort": "high"}),
+        ("zai-glm-5-2", Reasoning(effort="low"), {"reasoning_effort": "low"}),
+        ("zai-glm-5-2", Reasoning(budget_tokens=2000), {"reasoning_effort": "high"}),
         ("medium", Reasoning(effort="none"), {"reasoning_effort": "none"}),
         ("medium", Reasoning(enabled=False), {"reasoning_effort": "none"}),
         ("medium", Reasoning(enabled=True), {"reasoning_effort": "high"}),
-        ("medium", Reasoning(budget_tokens=2000), {"reasoning_effort": "medium"}),
+        ("medium", Reasoning(budget_tokens=2000), {"reasoning_effort": "high"}),
         ("medium", Reasoning(budget_tokens=20000), {"reasoning_effort": "high"}),
         ("magistral-small", Reasoning(effort="high"), {}),
         ("magistral-small", Reasoning(effort="none"), {"prompt_mode": None}),
