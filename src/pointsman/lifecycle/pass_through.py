@@ -16,7 +16,7 @@ from pointsman.lifecycle.house import House
 from pointsman.lifecycle.relay import retry_after
 from pointsman.lifecycle.settle import Settlement
 from pointsman.policies.access import demand_access
-from pointsman.policies.pass_through import demand_passage
+from pointsman.policies.pass_through import demand_passage, demand_undenied
 
 __all__ = ["pass_through"]
 
@@ -39,6 +39,7 @@ async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
         path = "/" + (head.path_model or "").partition("?")[0]
         demand_passage(principal, path, for_all_keys=house.manners.pass_through_for_all_keys)
         passage = passages.passage(inbound)
+        demand_undenied(principal, passage.spellings)
         settlement.ask = ask = passage.ask
         settlement.deployment = deployment = passage.deployment
         if ask.model and not principal.unrestricted:
