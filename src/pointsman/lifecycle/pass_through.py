@@ -23,6 +23,8 @@ __all__ = ["pass_through"]
 _log: Final = logging.getLogger("pointsman.serve")
 
 _FIRST_ERROR_STATUS: Final = 400
+_LAST_STATUS: Final = 599
+_BAD_GATEWAY: Final = 502
 _WITHOUT_BODY: Final = frozenset({204, 205, 304})
 
 
@@ -76,7 +78,9 @@ async def _relay(flight: Flight, answer: Answer, client: Client, settlement: Set
         settlement.heard()
         if flight.status >= _FIRST_ERROR_STATUS:
             settlement.refused(answer.rejected(flight.status, data, retry_after(flight)))
-            client.reply(flight.status, settlement.passed_head(passages.returned(flight.headers)), answer.whole(data))
+            # Beyond these there is no status that HTTP knows (RFC 9110, section 15).
+            status = flight.status if flight.status <= _LAST_STATUS else _BAD_GATEWAY
+            client.reply(status, settlement.passed_head(passages.returned(flight.headers)), answer.whole(data))
             return
         block = answer.feed(data)
         is_last = flight.complete and not inbox.items
