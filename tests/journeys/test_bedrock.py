@@ -381,3 +381,12 @@ def test_without_any_keys_the_error_says_where_they_were_looked_for(launch: Laun
     message = answer.json()["error"]["message"]
     assert answer.status == 503 and "No AWS credentials were found" in message and "AWS_ACCESS_KEY_ID" in message
     assert "~/.aws/credentials" in message and "EC2" in message
+
+
+def test_a_preview_asks_no_model(house: tuple[Gateway, FakeBedrock]) -> None:
+    gateway, bedrock = house
+    before = len(bedrock.requests)
+    body = {"call_type": "aembedding", "request_body": {"model": "titan", "input": ["a", "b", "c"]}}
+    shown = gateway.http("POST", "/utils/transform_request", body, key=gateway.new_key(models=["titan"]))
+    assert (shown.status, shown.json()["raw_request_body"]["inputText"]) == (200, "c")
+    assert len(bedrock.requests) == before

@@ -14,10 +14,15 @@ from tests.support.gateway import Gateway
 LIBRARY = Path(__file__).parents[1] / "support" / "fake_litellm"
 ENTRY = {"model_name": "tail", "litellm_params": {"model": "replicate/org/model", "api_key": "sk-of-the-tail"}}
 
+THERE = {
+    "model_name": "tail-there",
+    "litellm_params": {**ENTRY["litellm_params"], "api_base": "http://127.0.0.1:9/v1"},  # type: ignore[dict-item]
+}
+
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
-    with Gateway.start({"model_list": [ENTRY]}, env={"PYTHONPATH": str(LIBRARY)}) as running:
+    with Gateway.start({"model_list": [ENTRY, THERE]}, env={"PYTHONPATH": str(LIBRARY)}) as running:
         yield running
 
 
@@ -40,6 +45,20 @@ def test_a_stream_and_a_client_of_another_dialect(gateway: Gateway, client: open
     message = gateway.http("POST", "/v1/messages", asked).json()
     assert message["content"][0]["text"].startswith("replicate/org/model")
     assert message["usage"]["input_tokens"] == 4
+
+
+@pytest.mark.parametrize("model", ["tail", "tail-there"])
+def test_a_client_of_responses(gateway: Gateway, model: str) -> None:
+    answer = gateway.http("POST", "/v1/responses", {"model": model, "input": "Hi"})
+    assert answer.status == 200
+    assert answer.json()["output"][0]["content"][0]["text"].startswith("replicate/org/model")
+
+
+def test_what_only_the_operator_sets_is_not_the_requests(gateway: Gateway) -> None:
+    hello: Any = [{"role": "user", "content": "Hi"}]
+    for more in ({"metadata": {"a": "b"}, "ssl_verify": False, "extra_body": {"model": "x"}}, {"timeout": 1}):
+        answer = gateway.http("POST", "/v1/chat/completions", {"model": "tail", "messages": hello, **more})
+        assert answer.status == 200
 
 
 def test_embeddings(client: openai.OpenAI) -> None:

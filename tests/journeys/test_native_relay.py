@@ -230,7 +230,6 @@ def test_responses_are_relayed_to_a_server_that_has_them(house: House) -> None:
     body = {
         "model": "new",
         "input": [{"type": "item_of_next_year"}],
-        "previous_response_id": "resp_before",
         "tools": [{"type": "web_search"}],
         "store": True,
     }
@@ -240,6 +239,62 @@ def test_responses_are_relayed_to_a_server_that_has_them(house: House) -> None:
     assert house.new.requests[-1].json() == {**body, "model": "fake-model"}
     (row,) = house.gateway.settled_ledger(1, key)
     assert (row["prompt_tokens"], row["completion_tokens"]) == (9, 4)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_relayed_response_is_its_keys_alone(house: House, stream: bool) -> None:
+    up_id = f"resp_of_the_upstream_{stream}"
+    whole = response("completed", [SEARCH], id=up_id)
+    streamed = Reply.named_events(response_events({"type": "response.completed", "response": whole}))
+    house.new.script(streamed if stream else Reply.json(whole))
+    mine, other = (house.gateway.new_key(models=["new"]) for _ in range(2))
+    asked = {"model": "new", "input": "hi"}
+    assert house.gateway.http("POST", "/v1/responses", {**asked, "stream": stream}, key=mine).status == 200
+    before = len(house.new.requests)
+
+    more = {**asked, "previous_response_id": up_id}
+    refused = house.gateway.http("POST", "/v1/responses", more, key=other)
+    assert (refused.status, refused.json()["error"]["code"]) == (404, "previous_response_not_found")
+    assert refused.json()["error"]["param"] == "previous_response_id"
+    assert house.gateway.http("GET", f"/v1/responses/{up_id}", key=other).status == 404
+    assert len(house.new.requests) == before
+
+    house.new.script(Reply.json(response("completed", [SEARCH], id=f"{up_id}_next")))
+    assert house.gateway.http("POST", "/v1/responses", more, key=mine).status == 200
+    assert house.new.requests[-1].json()["previous_response_id"] == up_id
+    shown = house.gateway.http("GET", f"/v1/responses/{up_id}", key=mine)
+    assert (shown.status, shown.json()["output"]) == (200, [SEARCH])
+
+
+def test_what_is_not_to_be_stored_can_be_continued_by_nobody(house: House) -> None:
+    house.new.script(Reply.json(response("completed", [SEARCH], id="resp_not_stored")))
+    key = house.gateway.new_key(models=["new"])
+    asked = {"model": "new", "input": "hi", "store": False}
+    house.gateway.http("POST", "/v1/responses", asked, key=key)
+    more = {"model": "new", "input": "hi", "previous_response_id": "resp_not_stored"}
+    assert house.gateway.http("POST", "/v1/responses", more, key=key).status == 404
+
+
+def test_conversations_are_the_gateways_own(house: House) -> None:
+    key, other = (house.gateway.new_key(models=["new"]) for _ in range(2))
+    talk = house.gateway.http("POST", "/v1/conversations", {}, key=key).json()["id"]
+    asked = {"model": "new", "input": "one two three", "conversation": talk}
+    assert house.gateway.http("POST", "/v1/responses", asked, key=other).status == 404
+    for foreign in ("conv_of_the_upstream", {"id": "conv_of_the_upstream"}):
+        body = {**asked, "conversation": foreign}
+        assert house.gateway.http("POST", "/v1/responses", body, key=key).status == 404
+    assert house.gateway.http("POST", "/v1/responses", asked, key=key).status == 200
+    assert house.new.requests[-1].path == "/v1/chat/completions"
+
+
+def test_what_is_done_in_the_background_ends_though_the_server_has_responses(house: House) -> None:
+    sdk = house.gateway.openai()
+    answer = sdk.responses.create(model="new", input="one two three", background=True)
+    for _ in range(200):
+        if answer.status not in {"queued", "in_progress"}:
+            break
+        answer = sdk.responses.retrieve(answer.id)
+    assert answer.status == "completed" and "Hello" in answer.output_text
 
 
 def test_a_stream_of_a_response_is_relayed_byte_for_byte(house: House) -> None:

@@ -110,6 +110,12 @@ def test_the_operators_account_stays_there(house: House) -> None:
     assert SECRET not in json.dumps(house.gateway.ledger())
 
 
+def test_a_status_that_http_does_not_know_is_the_providers_failure(house: House) -> None:
+    house.provider.script(Reply.json({"error": {"message": "odd"}}, 999))
+    answer = house.http("GET", "/anthropic/v1/files/x")
+    assert (answer.status, answer.json()) == (502, {"error": {"message": "odd"}})
+
+
 def test_the_providers_errors_come_as_they_are(house: House) -> None:
     key = granted(house, "/anthropic")
     body = {"type": "error", "error": {"type": "not_found_error", "message": "no such file"}}

@@ -272,7 +272,7 @@ class Gateway:
         )
 
     def _relayed(self, deployment: Deployment, emulated: Lane) -> Lane:
-        return ResponsesLane(deployment, emulated, self.transport, self.clock)
+        return ResponsesLane(deployment, emulated, self.transport, self.clock, self.responses)
 
     def _response_book(self, loaded: Loaded) -> ResponseBook:
         return ResponseBook(

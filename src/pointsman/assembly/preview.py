@@ -42,6 +42,7 @@ async def preview(
         raise Unsupported(f"{operation.value} is not served here.", param="call_type")
     ask = dialect.read_ask(body, operation, None)
     deployment = choose(ask, caller, house)
+    ask.owner, ask.is_preview = caller.owner, True
     lane = house.lanes.lane(ask.operation, deployment)
     if lane.prepares:
         await lane.prepare(ask)

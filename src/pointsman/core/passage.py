@@ -15,12 +15,16 @@ __all__ = ["NoPassages", "Passage", "Passages"]
 
 
 class Passage(msgspec.Struct, frozen=True):
-    """Where it goes, what is sent, and who reads the answer. ``ask.model`` is empty where the request names none."""
+    """Where it goes, what is sent, and who reads the answer. ``ask.model`` is empty where the request names none.
+
+    ``spellings`` are all the paths of ours that lead there.
+    """
 
     ask: Ask
     deployment: Deployment
     outbound: Outbound
     answer: Answer
+    spellings: tuple[str, ...] = ()
 
 
 class Passages(Protocol):

@@ -159,6 +159,8 @@ class Ask(msgspec.Struct):
     """Headers that name beta features of an API: lower-case names and their values."""
     owner: Owner | None = None
     """Who asks; known before :meth:`Lane.prepare`."""
+    is_preview: bool = False
+    """Whether it is only to be written and shown, so that preparing it must not ask a model of anything."""
     keep: Callable[[], Awaitable[None]] | None = None
     """Stores what is to be kept of the answer, before its last bytes leave. Does not fail."""
 

@@ -16,13 +16,15 @@ from pointsman.lifecycle.house import House
 from pointsman.lifecycle.relay import retry_after
 from pointsman.lifecycle.settle import Settlement
 from pointsman.policies.access import demand_access
-from pointsman.policies.pass_through import demand_passage
+from pointsman.policies.pass_through import demand_passage, demand_undenied
 
 __all__ = ["pass_through"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
 _FIRST_ERROR_STATUS: Final = 400
+_LAST_STATUS: Final = 599
+_BAD_GATEWAY: Final = 502
 _WITHOUT_BODY: Final = frozenset({204, 205, 304})
 
 
@@ -39,6 +41,7 @@ async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
         path = "/" + (head.path_model or "").partition("?")[0]
         demand_passage(principal, path, for_all_keys=house.manners.pass_through_for_all_keys)
         passage = passages.passage(inbound)
+        demand_undenied(principal, passage.spellings)
         settlement.ask = ask = passage.ask
         settlement.deployment = deployment = passage.deployment
         if ask.model and not principal.unrestricted:
@@ -75,7 +78,9 @@ async def _relay(flight: Flight, answer: Answer, client: Client, settlement: Set
         settlement.heard()
         if flight.status >= _FIRST_ERROR_STATUS:
             settlement.refused(answer.rejected(flight.status, data, retry_after(flight)))
-            client.reply(flight.status, settlement.passed_head(passages.returned(flight.headers)), answer.whole(data))
+            # Beyond these there is no status that HTTP knows (RFC 9110, section 15).
+            status = flight.status if flight.status <= _LAST_STATUS else _BAD_GATEWAY
+            client.reply(status, settlement.passed_head(passages.returned(flight.headers)), answer.whole(data))
             return
         block = answer.feed(data)
         is_last = flight.complete and not inbox.items

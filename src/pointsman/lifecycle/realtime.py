@@ -44,6 +44,10 @@ _Outcome = tuple[int, str] | Refused
 class Tongue(Protocol):
     """What is understood of the messages."""
 
+    def begins(self, message: str | bytes) -> bool:
+        """Whether the message tells that a response has begun."""
+        ...
+
     def usage_of(self, message: str | bytes) -> Usage | None:
         """What a response used, if the message tells that one is done."""
         ...
@@ -68,6 +72,7 @@ class _Calls:
         self.house = house
         self.current = Settlement(house, inbound, call_id())
         self.settled = 0
+        self.speaking = False
         self.heard_at = house.clock.monotonic()
 
     def next(self) -> None:
@@ -97,19 +102,25 @@ class _Calls:
     def done(self, usage: Usage) -> None:
         """A response is complete."""
         self.current.heard()
+        self.speaking = False
         self.current.usage = usage
         self.current.stream_ended()
         self.settled += 1
         self.house.outbox.gathered()
 
+    def begun(self) -> None:
+        """The upstream has begun with a response."""
+        self.current.heard()
+        self.speaking = True
+
     def over(self, error: GatewayError | None) -> None:
-        """The conversation has ended; one without any response leaves a record all the same."""
+        """The conversation has ended; a response that was cut leaves a record, and so does one without any."""
         one = self.current
         if one.written:
             return
         if error is not None:
             one.broke_off(error)
-        elif not self.settled:
+        elif self.speaking or not self.settled:
             one.cancelled()
         elif one.grant is not None:
             one.grant.settle(0, 0, int(self.house.clock.monotonic()))
@@ -210,6 +221,8 @@ async def _carry_back(far: Duplex, near: Duplex, calls: _Calls, tongue: Tongue) 
             usage = tongue.usage_of(message)
             if usage is not None:
                 calls.done(usage)
+            elif tongue.begins(message):
+                calls.begun()
             await near.send(message)
             if usage is not None:
                 calls.next()

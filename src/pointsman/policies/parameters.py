@@ -27,6 +27,12 @@ _PATHS_MAX: Final = 16
 _FIELD_BYTES_MAX: Final = 1024 * 1024
 """Following a path means to decode the field that it goes through, so who asks for it may not ask for much."""
 
+_BOUNDS: Final = frozenset({
+    "generationConfig", "generation_config", "max_completion_tokens", "max_output_tokens", "max_tokens", "num_predict",
+    "options",
+})  # fmt: skip
+"""Fields with a bound on the answer, in any dialect."""
+
 _flag: Final = msgspec.json.Decoder(bool | None).decode
 _names: Final = msgspec.json.Decoder(_Names | None).decode
 _NULL: Final = msgspec.Raw(b"null")
@@ -51,6 +57,9 @@ def take_rules(ask: Ask) -> None:
     fields = ask.fields
     dropped = decode_field("additional_drop_params", fields.get("additional_drop_params", _NULL), _names) or ()
     _demand_short_ways(dropped, fields)
+    if any((head_of(read_path(name)) if is_nested(name) else name) in _BOUNDS | {None} for name in dropped):
+        # What the upstream is not told cannot be what is reserved for.
+        ask.output_limit = None
     ask.rules = ParameterRules(
         decode_field("drop_params", fields.get("drop_params", _NULL), _flag),
         dropped,

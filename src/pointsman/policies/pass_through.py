@@ -7,6 +7,7 @@ opens it for all keys with ``pointsman.pass_through_for_all_keys``. ``denied_pas
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote
 
@@ -15,7 +16,7 @@ import msgspec
 from pointsman.core.errors import Forbidden
 from pointsman.policies.principal import Principal
 
-__all__ = ["demand_passage"]
+__all__ = ["demand_passage", "demand_undenied"]
 
 
 class _Granted(msgspec.Struct):
@@ -37,21 +38,42 @@ def demand_passage(principal: Principal, path: str, *, for_all_keys: bool) -> No
     if principal.admin:
         return
     path = unquote(path)  # as the provider will read it
-    try:
-        granted = _decode(principal.record.extra)
-    except msgspec.MsgspecError:
-        granted = _Granted()  # what cannot be read grants nothing
-    denied = _covers(granted.denied_passthrough_routes or (), path)
-    if not denied and (for_all_keys or _covers(granted.allowed_passthrough_routes or (), path)):
+    granted = _granted(principal)
+    if not (for_all_keys or _covers(granted.allowed_passthrough_routes or (), path)):
+        raise _forbidden(path)
+    demand_undenied(principal, (path,))
+
+
+def demand_undenied(principal: Principal, paths: Sequence[str]) -> None:
+    """Raise if any of ``paths``, which all lead to the same place, is denied to the key; case does not matter.
+
+    Raises:
+        Forbidden: one is.
+    """
+    if principal.admin:
         return
-    raise Forbidden(
+    denied = [route.lower() for route in _granted(principal).denied_passthrough_routes or ()]
+    for path in paths:
+        if denied and _covers(denied, unquote(path).lower()):
+            raise _forbidden(path)
+
+
+def _granted(principal: Principal) -> _Granted:
+    try:
+        return _decode(principal.record.extra)
+    except msgspec.MsgspecError:
+        return _Granted()  # what cannot be read grants nothing
+
+
+def _forbidden(path: str) -> Forbidden:
+    return Forbidden(
         f"This key may not use {path}.",
         hint="The operator can grant it with the key's allowed_passthrough_routes.",
         code="pass_through_denied",
     )
 
 
-def _covers(routes: list[str] | tuple[str, ...], path: str) -> bool:
+def _covers(routes: Sequence[str], path: str) -> bool:
     """Whether one of the routes is the path, or stands above it; ``/x/*`` is ``/x`` and what is below."""
     return any(path == route or path.startswith(route + "/") for route in map(_plain, routes) if route)
 

@@ -101,7 +101,7 @@ class LaneBook:
 
 def _speaks_openai(deployment: Deployment) -> bool:
     provider = find_provider(deployment.provider)
-    return provider is None or provider.native is None
+    return provider is None or (provider.native is None and not provider.long_tail)
 
 
 def _extras_lane(deployment: Deployment, operation: Operation, *, native: bool) -> Lane:

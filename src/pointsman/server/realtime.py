@@ -25,8 +25,9 @@ REALTIME_PATHS: Final = ("/v1/realtime", "/realtime", "/openai/v1/realtime", "/o
 _KEY_PROTOCOL: Final = "openai-insecure-api-key."
 _BETA_PROTOCOL: Final = "openai-beta."
 _PROTOCOL: Final = "realtime"
-_OURS: Final = frozenset({"model", "deployment", "api-version", "key", "api_key", "api-key", "access_token"})
-"""Fields of the query that say what the upstream is told otherwise, or not at all."""
+_OURS: Final = frozenset({"model", "deployment", "api-version", "key", "api_key", "api-key", "access_token", "call_id"})
+"""Fields of the query that say what the upstream is told otherwise, or not at all: with the id of a call that somebody
+else has begun at the upstream, anybody could listen to it."""
 _GOODBYE_SECONDS: Final = 0.4
 _REASON_BYTES_MAX: Final = 120
 _NO_CODE: Final = 1006

@@ -20,6 +20,9 @@ from tests.unit.policies.desk import key_record
 DONE = json.dumps({"type": "response.done", "response": {"usage": {"input_tokens": 5, "output_tokens": 2}}})
 
 
+CREATED = json.dumps({"type": "response.created", "response": {"usage": None}})
+
+
 class End:
     """One end; ``to_say`` is what it will say, a :class:`Parted` at the end of it that it goes."""
 
@@ -104,6 +107,13 @@ async def test_each_response_is_settled_once_and_what_is_left_open_is_let_go() -
     assert (principal.in_flight, principal.reserved) == (0, 0)
 
 
+async def test_a_response_that_is_cut_leaves_a_record() -> None:
+    scene = Scene(End(), End(CREATED, DONE, CREATED, Parted(1006)))
+    await scene.play()
+    assert scene.records == [("success", 7), ("cancelled", 0)]
+    assert scene.stage.house.admission.in_flight == 0
+
+
 async def test_a_conversation_without_a_response_leaves_a_record() -> None:
     scene = Scene(End(Parted(1000)), End())
     await scene.play()
@@ -153,6 +163,7 @@ async def test_our_own_mistake_closes_both_ends() -> None:
 )
 def test_only_a_response_that_is_done_counts(message: str | bytes) -> None:
     assert RealtimeDialect().usage_of(message) is None
+    assert not RealtimeDialect().begins(message)
 
 
 def test_usage_by_kind() -> None:

@@ -47,6 +47,18 @@ def test_the_rules_are_read() -> None:
     assert ask.rules == ParameterRules(True, ("a", "b[*].c"), ("d",)) and list(ask.fields) == ["temperature"]
 
 
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("max_tokens", None), ("max_completion_tokens", None), ("options.num_predict", None),
+     ("generationConfig.maxOutputTokens", None), ("top_p", 5), ("tools[*].strict", 5)],
+)  # fmt: skip
+def test_a_bound_that_is_dropped_is_not_what_is_reserved_for(name: str, limit: int | None) -> None:
+    ask = asked(additional_drop_params=[name])
+    ask.output_limit = 5
+    take_rules(ask)
+    assert ask.output_limit == limit
+
+
 def test_most_requests_are_not_touched() -> None:
     ask = asked(model="m", messages=[])
     fields = ask.fields

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pointsman.core.errors import Forbidden
-from pointsman.policies.pass_through import demand_passage
+from pointsman.policies.pass_through import demand_passage, demand_undenied
 from pointsman.policies.principal import Principal
 from tests.unit.policies.desk import key_record
 
@@ -41,3 +41,13 @@ def test_the_operator_may_and_may_open_it_for_all() -> None:
     assert may("/x/y", admin=True) and may("/x/y", for_all_keys=True) and not may("/x/y")
     assert not may("/x/y", for_all_keys=True, denied_passthrough_routes=["/x"])
     assert not may("/x/%79", allowed_passthrough_routes=["/x"], denied_passthrough_routes=["/x/y"])
+
+
+def test_what_is_denied_is_denied_in_every_spelling() -> None:
+    record = key_record("sk-x", extra=msgspec.Raw(b'{"denied_passthrough_routes":["/openai/v1/files"]}'))
+    principal = Principal(record)
+    demand_undenied(principal, ("/openai/v1/models", "/openai/models"))
+    for path in ("/openai/v1/files/x", "/OpenAI/V1/files", "/openai/v1/%66iles"):
+        with pytest.raises(Forbidden):
+            demand_undenied(principal, ("/openai/files", path))
+    demand_undenied(Principal(record, admin=True), ("/openai/v1/files",))

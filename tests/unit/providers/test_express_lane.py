@@ -204,6 +204,15 @@ def test_paths_are_dropped_here_too() -> None:
         assert body == {**CHAT, "model": "real-model", "tools": [{"type": "function", "function": {"name": "f"}}]}
 
 
+@pytest.mark.parametrize("names", [["stream_options"], ["stream_options.include_usage"]])
+def test_a_request_cannot_drop_what_it_is_counted_by(names: list[str]) -> None:
+    body = chat(stream=True, stream_options={"include_usage": True}, additional_drop_params=names)
+    ask = read_ask(body, Operation.CHAT, None)
+    take_rules(ask)
+    sent = json.loads(ExpressLane(PLAIN, Operation.CHAT).write(ask).body)
+    assert sent["stream_options"] == {"include_usage": True}
+
+
 def test_rules_and_what_is_for_the_gateway_are_not_sent() -> None:
     body = ruled(drop_params=True, allowed_openai_params=["x"], tags=["a"], num_retries=2, fallbacks=["b"], x=1)
     assert body == {**CHAT, "model": "real-model", "x": 1}

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,9 +44,10 @@ def passage(
     method: bytes = b"POST",
     own: tuple[Deployment, ...] = (OWN,),
     environment: Mapping[str, str] | None = None,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
 ) -> Passage:
     book = PassageBook(lambda: own, lambda: environment or {}, price, frozenset({b"authorization"}))
-    return book.passage(Inbound(RequestHead(ROUTE, b"sk-caller", (), target, method=method), body, 0.0, 0.0))
+    return book.passage(Inbound(RequestHead(ROUTE, b"sk-caller", headers, target, method=method), body, 0.0, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -75,8 +77,81 @@ def test_the_model_is_that_of_the_body_or_of_the_path() -> None:
     assert escaped.ask.model == "known"
     nothing = passage("openai/v1/files", b"[1]")
     assert (nothing.ask.model, nothing.deployment.price, nothing.deployment.charges) == ("", None, False)
-    for odd in (b'{"model":7}', b'{"model":"a\\u0000"}', b"{", b"\xff", b'{"model":"%b"}' % (b"m" * 5000)):
+    for odd in (b'{"model":7}', b'{"model":"a\\u0000"}', b'{"model":"%b"}' % (b"m" * 5000)):
         assert passage("openai/v1/x", odd).ask.model == ""
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "openai/v1beta/%6Dodels/known:generateContent",
+        "openai/v1beta/models%2Fknown:generateContent",
+        "openai/v1beta/tunedModels/known:generateContent",
+        "openai/openai/deployments/known/chat/completions",
+        "openai/openai/Deployments/known/chat/completions",
+        "openai/v1/engines/known/completions",
+    ],
+)
+def test_the_model_of_a_path_is_found_in_any_spelling_and_goes_before_that_of_the_body(target: str) -> None:
+    assert passage(target, b'{"model":"cheap"}').ask.model == "known"
+
+
+@pytest.mark.parametrize("kind", [b"text/plain", b"application/octet-stream", b"application/json; charset=utf-8"])
+def test_json_is_read_whatever_it_is_said_to_be(kind: bytes) -> None:
+    found = passage("openai/v1/x", b'{"model":"real"}', headers=((b"content-type", kind),))
+    assert (found.ask.model, found.outbound.content_type) == ("real", kind)
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"\xff", b'\xef\xbb\xbf{"model":"x"}', '{"model":"x"}'.encode("utf-16"), b'["\xff"]']
+)
+def test_json_that_others_might_read_is_refused(body: bytes) -> None:
+    with pytest.raises(Malformed, match="JSON"):
+        passage("openai/v1/x", body)
+    assert passage("openai/v1/x", body, headers=((b"content-type", b"application/jsonl"),)).outbound.body == body
+
+
+def test_a_body_whose_model_cannot_be_read_is_refused() -> None:
+    with pytest.raises(Malformed, match="content encoding"):
+        passage("openai/v1/x", b"\x1f\x8b", headers=((b"content-encoding", b"gzip"),))
+
+
+def test_the_model_of_a_form() -> None:
+    kind = (b"content-type", b"multipart/form-data; boundary=b")
+    part = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n%b\r\n'
+    once = part % b"real" + b"--b--\r\n"
+    found = passage("openai/v1/audio/transcriptions", once, headers=(kind,))
+    assert (found.ask.model, found.outbound.body) == ("real", once)
+    hidden = b"\r\n--a\r\n".join((b"--b", part[5:] % b"dear"))
+    for body, boundary in ((once, b"a"), (hidden, b"a"), (once, b"b; boundary=a")):
+        odd = (b"content-type", b"multipart/form-data; boundary=" + boundary)
+        with pytest.raises(Malformed):
+            passage("openai/v1/audio/transcriptions", body, headers=(odd,))
+    with pytest.raises(Malformed):
+        passage("openai/v1/audio/transcriptions", part % b"cheap" + part % b"dear" + b"--b--\r\n", headers=(kind,))
+
+
+def test_a_model_cannot_hide_behind_one_that_is_none() -> None:
+    found = passage("openai/v1/x", b'{"model":"dear","a":1,"model":7}')
+    assert (found.ask.model, json.loads(found.outbound.body)) == ("", {"model": 7, "a": 1})
+    assert found.outbound.body.count(b"model") == 1
+
+
+def test_all_spellings_of_a_path_are_told() -> None:
+    expected = {"/openai/v1/files", "/openai/files", "/openai_passthrough/v1/files", "/openai_passthrough/files"}
+    for target in ("openai/files", "openai/v1/files", "openai_passthrough/v1/files"):
+        assert set(passage(target, method=b"GET").spellings) == expected
+
+
+def test_the_operators_headers_are_not_the_callers_to_set() -> None:
+    own = msgspec.structs.replace(
+        OWN, headers={"X-Tenant": Secret("a"), "anthropic-version": Secret("1")}, key_header="X-Own-Key"
+    )
+    headers = tuple(
+        (name, b"mine") for name in (b"x-tenant", b"x-own-key", b"anthropic-version", b"x-http-method-override")
+    )
+    found = passage("openai/v1/x", own=(own,), headers=headers)
+    assert [name for name, _ in found.outbound.headers] == ["anthropic-version", "accept"]
 
 
 def test_a_provider_is_configured_or_in_the_environment_or_not_there() -> None:

@@ -15,6 +15,7 @@ __all__ = ["RealtimeDialect"]
 
 _COUNT_MAX: Final = 2**53
 _DONE: Final = '"response.done"'
+_CREATED: Final = '"response.created"'
 _Count = Annotated[int, msgspec.Meta(ge=0, le=_COUNT_MAX)]
 
 
@@ -73,6 +74,15 @@ class RealtimeDialect:
         return Ask(operation, path_model, {}, stream=True)
 
     write_error = staticmethod(write_error)
+
+    def begins(self, message: str | bytes) -> bool:
+        """Whether the message tells that a response has begun."""
+        if not isinstance(message, str) or _CREATED not in message:
+            return False
+        try:
+            return _decode(message).type == "response.created"
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return False
 
     def usage_of(self, message: str | bytes) -> Usage | None:
         """What a response used, if the message tells that one is done."""

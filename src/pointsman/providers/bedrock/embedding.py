@@ -61,7 +61,7 @@ class BedrockEmbeddingFar:
         call = read_embedding_call(client, ask)
         extra = {name: raw for name, raw in self._deployment.pinned.items() if name not in call.extra}
         bodies = self._bodies(msgspec.structs.replace(call, extra={**extra, **call.extra}))
-        if len(bodies) > 1:
+        if len(bodies) > 1 and not ask.is_preview:
             await become_task()
             answers = await self._all(bodies[:-1])
             known = {name: getattr(call, name) for name in EmbeddingCall.__struct_fields__}

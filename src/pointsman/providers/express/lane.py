@@ -87,7 +87,8 @@ class ExpressLane:
         fields["model"] = self._model
         for name, value in self._pinned.items():
             fields.setdefault(name, value)
-        if ask.stream and not ask.include_usage:
+        # What the request drops of its own must not be what the gateway counts by.
+        if ask.stream and (not ask.include_usage or ask.rules is not None):
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
         if self._dropped:
             fields = self._dropped.left_of(fields)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 
 from pointsman.core.eager import Inbox
-from pointsman.core.errors import Broken, GatewayError, TimedOut, Unreachable, UpstreamFailed
+from pointsman.core.errors import Broken, GatewayError, TimedOut, Unreachable, Unsupported, UpstreamFailed
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment, Outbound
-from pointsman.providers.long_tail.library import LibraryAnswer, Loading, failure_of
+from pointsman.providers.long_tail.library import LibraryAnswer, Loading, failure_of, refusal_body
 
 __all__ = ["LibraryFlight"]
 
 _DONE: Final = b"data: [DONE]\n\n"
 _OK: Final = 200
+_CLOSE_SECONDS: Final = 0.4
 
 
 class LibraryFlight:
@@ -71,6 +73,9 @@ class LibraryFlight:
                 await self._relay(answer)
             else:
                 self._finish(answer.model_dump_json().encode())
+        except Unsupported as error:
+            self.status, self.complete = error.status, True
+            self.inbox.put(refusal_body(error))
         except GatewayError as error:
             self._fail(Unreachable(error.message, hint=error.hint))
         except TimeoutError:
@@ -84,14 +89,17 @@ class LibraryFlight:
 
     async def _relay(self, pieces: AsyncIterator[LibraryAnswer]) -> None:
         iterator = aiter(pieces)
-        while True:
-            try:
-                piece = await self._wait(_next(iterator), first=not self.status)
-            except StopAsyncIteration:
-                break
-            self.status = _OK
-            self._deliver(b"data: %b\n\n" % piece.model_dump_json(exclude_none=True).encode())
-            await self._may_go_on.wait()
+        try:
+            while True:
+                try:
+                    piece = await self._wait(_next(iterator), first=not self.status)
+                except StopAsyncIteration:
+                    break
+                self.status = _OK
+                self._deliver(b"data: %b\n\n" % piece.model_dump_json(exclude_none=True).encode())
+                await self._may_go_on.wait()
+        finally:
+            await _closed(pieces)
         self._finish(_DONE)
 
     async def _wait(self, work: Coroutine[Any, Any, Any], *, first: bool) -> Any:  # noqa: ANN401 - what the work gives
@@ -114,7 +122,7 @@ class LibraryFlight:
 
     def _refused(self, error: Exception) -> None:
         """Before the first piece a failure is an error answer, after it the end of the stream."""
-        status, body = failure_of(error)
+        status, body = failure_of(error, self._deployment.api_key)
         if self.status:
             self._fail(Broken(f"{self._deployment.provider} broke off its answer."))
         else:
@@ -155,3 +163,12 @@ async def _outcome(work: Coroutine[Any, Any, Any]) -> _Outcome:
 
 async def _next(iterator: AsyncIterator[LibraryAnswer]) -> LibraryAnswer:
     return await anext(iterator)
+
+
+async def _closed(pieces: AsyncIterator[LibraryAnswer]) -> None:
+    """Close a stream that may not be at its end, so that its connection does not wait for a garbage collection."""
+    close = getattr(pieces, "aclose", None)
+    if close is not None:
+        with suppress(Exception):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await close()

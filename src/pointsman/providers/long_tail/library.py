@@ -15,11 +15,13 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from pointsman.core.errors import Misconfigured
+from pointsman.core.errors import GatewayError, Misconfigured
 from pointsman.core.nursery import Nursery
+from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment
+from pointsman.providers.long_tail.fields import asked_fields
 
-__all__ = ["Library", "LibraryAnswer", "Loading", "failure_of", "is_installed"]
+__all__ = ["Library", "LibraryAnswer", "Loading", "failure_of", "is_installed", "refusal_body"]
 
 _MODULE: Final = "litellm"
 _FUNCTIONS: Final = {
@@ -31,7 +33,6 @@ _LOGGERS: Final = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 _QUIET: Final = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
 """It shall neither fetch prices from the network when it is imported, nor log what is asked."""
 
-_decode_fields: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _FAILED: Final = 500
 _STATUSES: Final = range(400, 600)
 
@@ -73,11 +74,15 @@ class Library:
     async def ask(
         self, deployment: Deployment, path: bytes, body: bytes
     ) -> LibraryAnswer | AsyncIterator[LibraryAnswer]:
-        """Have it ask the provider. Raises whatever it raises; see :func:`failure_of`."""
+        """Have it ask the provider.
+
+        Raises:
+            Unsupported: the request names an address that the library might fetch itself.
+            Exception: whatever the library raises; see :func:`failure_of`.
+        """
         function = getattr(self._module, _FUNCTIONS[path])
-        fields = _decode_fields(body)
-        fields["model"] = deployment.litellm_model
-        given: LibraryAnswer | AsyncIterator[LibraryAnswer] = await function(**fields, **_access(deployment))
+        fields = {**asked_fields(body, deployment), "model": deployment.litellm_model, **_access(deployment)}
+        given: LibraryAnswer | AsyncIterator[LibraryAnswer] = await function(**fields)
         return given
 
 
@@ -118,12 +123,14 @@ def is_installed() -> bool:
     return importlib.util.find_spec(_MODULE) is not None
 
 
-def failure_of(error: Exception) -> tuple[int, bytes]:
-    """The HTTP status and OpenAI's error body that one of its exceptions means."""
+def failure_of(error: Exception, key: Secret | None = None) -> tuple[int, bytes]:
+    """The HTTP status and OpenAI's error body that one of its exceptions means; ``key`` is not repeated in it."""
     said = getattr(error, "status_code", None)
     status = said if isinstance(said, int) and said in _STATUSES else _FAILED
     text = getattr(error, "message", None)
     message = text if isinstance(text, str) and text else str(error) or type(error).__name__
+    if key is not None:
+        message = message.replace(key.reveal(), "…")
     kind = getattr(error, "type", None)
     code = getattr(error, "code", None)
     shape: Mapping[str, object] = {
@@ -132,6 +139,12 @@ def failure_of(error: Exception) -> tuple[int, bytes]:
         "code": code if isinstance(code, str) else None,
     }
     return status, msgspec.json.encode({"error": shape})
+
+
+def refusal_body(error: GatewayError) -> bytes:
+    """The same body for a refusal of our own."""
+    shape = {"message": error.told(), "type": "invalid_request_error", "param": error.param, "code": error.code}
+    return msgspec.json.encode({"error": shape})
 
 
 def _access(deployment: Deployment) -> dict[str, object]:

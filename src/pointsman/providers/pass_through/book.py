@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from pointsman.core.errors import NotFound
+from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.exchange import Inbound
 from pointsman.core.limits import MODEL_NAME_BYTES_MAX
 from pointsman.core.passage import Passage
@@ -21,17 +21,24 @@ from pointsman.providers.pass_through.answer import PassageAnswer
 from pointsman.providers.pass_through.heads import forwarded_headers, returned_lines
 from pointsman.providers.pass_through.target import read_target
 from pointsman.providers.registry import Provider, find_provider, providers
+from pointsman.wire.multipart import opening_boundary, read_form
 
 __all__ = ["PassageBook", "passage_names"]
 
 _VERSION: Final = re.compile(r"/v[0-9]+(?:alpha|beta)?[0-9]*$")
-_PATH_MODEL: Final = re.compile(r"/models/([^/:?]+)")
+_PATH_MODEL: Final = re.compile(r"/(?:models|tunedModels|deployments|engines)/([^/:?]+)", re.IGNORECASE)
+_FORM: Final = b"multipart/form-data"
+_FORM_TYPE: Final = re.compile(
+    rb'multipart/form-data[ \t]*;[ \t]*boundary=(?:"([^"\\]*)"|([^";\s]+))[ \t]*', re.IGNORECASE
+)
 _OTHER_NAMES: Final = {"openai_passthrough": "openai"}
 """LiteLLM's way to what is served here under ``/openai`` as well, past the gateway's own dialects."""
+_CALLERS_TO_CHOOSE: Final = frozenset({"anthropic-beta", "anthropic-version", "openai-beta", "user-agent"})
 _DEPENDS_ON_A_KEY: Final = "azure"
 """The one cloud whose requests need no signature where there is a key."""
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_any: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
 
 
@@ -70,24 +77,28 @@ class PassageBook:
         deployment, version = self._way_to(name)
         if version and not _VERSION.match(f"/{path.partition('/')[0]}"):
             path = f"{version}/{path}"
-        fields = _fields(head.header(b"content-type"), inbound.body)
-        model = _model(fields, path)
+        if head.header(b"content-encoding") not in (None, b"", b"identity"):
+            message = "A body in a content encoding cannot be passed on, since its model cannot be read."
+            raise Malformed(message, hint="Send it as it is.", status=415, code="unsupported_content_encoding")
+        content_type = head.header(b"content-type")
+        fields = _fields(content_type, inbound.body)
+        model = _model(fields, path) or _form_model(content_type, inbound.body)
         deployment = self._with_model(deployment, model)
         body = inbound.body
-        if fields and model:
+        if fields:
             # Whoever reads a field twice must find the one model that was asked about.
             body = msgspec.json.encode(fields)
         target = f"/{path.lstrip('/')}" + (f"?{query}" if query else "")
         outbound = Outbound(
             target.encode("ascii"),
             body,
-            head.header(b"content-type") or b"application/json",
-            forwarded_headers(head.headers, head.key, self._credential_headers),
+            content_type or b"application/json",
+            forwarded_headers(head.headers, head.key, self._credential_headers | _own_names(deployment)),
             head.method,
         )
         ask = Ask(Operation.PASS_THROUGH, model, fields)
         key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
-        return Passage(ask, deployment, outbound, PassageAnswer(key=key))
+        return Passage(ask, deployment, outbound, PassageAnswer(key=key), _spellings(name, path))
 
     returned = staticmethod(returned_lines)
 
@@ -161,23 +172,73 @@ def _is_usable(deployment: Deployment, provider: Provider) -> bool:
     return not provider.cloud or deployment.api_key is not None
 
 
+def _own_names(deployment: Deployment) -> frozenset[bytes]:
+    """The headers that are the operator's; which version and betas of an API are meant, a caller may say."""
+    names = (name.lower() for name in (*deployment.headers, deployment.key_header))
+    return frozenset(name.encode("latin-1", "replace") for name in names if name not in _CALLERS_TO_CHOOSE)
+
+
+def _spellings(name: str, path: str) -> tuple[str, ...]:
+    """Every path of ours that leads where ``path`` does: under each name, and with and without the version."""
+    first, _, rest = path.partition("/")
+    paths = (path, rest) if _VERSION.match(f"/{first}") else (path,)
+    names = (name, *(other for other, meant in _OTHER_NAMES.items() if meant == name))
+    return tuple(f"/{each}/{way}" for each in names for way in paths)
+
+
 def _fields(content_type: bytes | None, body: bytes) -> dict[str, msgspec.Raw]:
-    """The fields of a JSON object; none where the body is something else."""
-    if not body or not (content_type or b"application/json").lower().startswith(b"application/json"):
+    """The fields of a JSON object, whatever its type is said to be; none where the body is something else.
+
+    Raises:
+        Malformed: it is said to be JSON and is not, as it is read here: some servers read more than that.
+    """
+    if not body:
         return {}
+    said = (content_type or b"application/json").partition(b";")[0].strip().lower()
     try:
         return _decode_fields(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if said == b"application/json" or said.endswith(b"+json"):
+            _demand_json(body)
         return {}
+
+
+def _demand_json(body: bytes) -> None:
+    try:
+        _decode_any(body)
+        body.decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        message = "The request body is not valid JSON in UTF-8."
+        raise Malformed(message, hint="Send JSON, or the content type of what is sent.", code="invalid_json") from None
+
+
+def _form_model(content_type: bytes | None, body: bytes) -> str:
+    """The model that a form names.
+
+    Raises:
+        Malformed: it is no form, or one that could be read in two ways.
+    """
+    if content_type is None or not content_type.lower().startswith(_FORM):
+        return ""
+    said = _FORM_TYPE.fullmatch(content_type)
+    if said is None or (said[1] or said[2]) != opening_boundary(body):
+        message = "The boundary of the form is not the one that its content type names."
+        raise Malformed(message, hint="Send multipart/form-data as RFC 7578 has it.", code="bad_form")
+    model = read_form(body).text("model") or ""
+    return model if _may_be_model(model) else ""
 
 
 def _model(fields: Mapping[str, msgspec.Raw], path: str) -> str:
     """The model that a request is about; empty if it names none that can be one."""
-    found = _PATH_MODEL.search(f"/{path}")
-    model = unquote(found[1]).partition(":")[0] if found is not None else ""
+    found = _PATH_MODEL.search(f"/{unquote(path)}")
+    model = found[1] if found is not None else ""
     if not model and "model" in fields:
         try:
             model = _decode_text(fields["model"])
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return ""
-    return model if model.isprintable() and len(model) <= MODEL_NAME_BYTES_MAX else ""
+    return model if _may_be_model(model) else ""
+
+
+def _may_be_model(model: str) -> bool:
+    return model.isprintable() and len(model) <= MODEL_NAME_BYTES_MAX

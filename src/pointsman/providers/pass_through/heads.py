@@ -22,6 +22,10 @@ _CALLERS: Final = frozenset({
     b"x-goog-user-project", b"x-real-ip",
 })  # fmt: skip
 """Who the caller is, where it sits, and whom the operator's account would bill."""
+_REWRITING: Final = frozenset({
+    b"x-http-method", b"x-http-method-override", b"x-method-override", b"x-original-url", b"x-rewrite-url",
+})  # fmt: skip
+"""What some servers take for the true path or method, which then would not be those that were allowed."""
 _CALLERS_PREFIXES: Final = (b"access-control-", b"cf-", b"sec-", b"x-forwarded-", b"x-litellm-", b"x-pointsman-")
 _OPERATORS: Final = frozenset({
     b"alt-svc", b"clear-site-data", b"date", b"location", b"openai-organization", b"openai-project", b"server",
@@ -41,7 +45,7 @@ def forwarded_headers(
 
     Nothing that holds the caller's ``key`` goes, under whatever name; nor what ``Connection`` names.
     """
-    dropped = _HOP | _CALLERS | credentials | _named(headers)
+    dropped = _HOP | _CALLERS | _REWRITING | credentials | _named(headers)
     kept = {
         name: value
         for name, value in headers

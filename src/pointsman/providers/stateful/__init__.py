@@ -9,6 +9,6 @@ from __future__ import annotations
 from pointsman.providers.stateful.book import ResponseBook
 from pointsman.providers.stateful.errands import ResponseErrand, read_errand
 from pointsman.providers.stateful.following import follow
-from pointsman.providers.stateful.lane import StatefulLane
+from pointsman.providers.stateful.lane import KeptAnswer, StatefulLane
 
-__all__ = ["ResponseBook", "ResponseErrand", "StatefulLane", "follow", "read_errand"]
+__all__ = ["KeptAnswer", "ResponseBook", "ResponseErrand", "StatefulLane", "follow", "read_errand"]

@@ -120,6 +120,20 @@ class ResponseBook:
         except (StorageUnavailable, TimeoutError, msgspec.MsgspecError) as error:
             _log.warning("The response %s was answered but could not be stored: %r", request.id, error)
 
+    async def demand_own(self, response_id: str, owner: Owner | None) -> None:
+        """Raise unless a response that the upstream has was made for ``owner``, who wants to continue it there.
+
+        Raises:
+            NotFound: it was not, as far as is known here.
+            StorageUnavailable: nobody can say.
+        """
+        asker = owner or _NOBODY
+        if asker.sees_all:
+            return
+        await become_task()
+        if await self.responses.get(response_id, asker, self.clock.wall()) is None:
+            raise _no_previous(response_id)
+
     def record(
         self, ask: Ask, request: ResponseRequest, body: msgspec.Raw, worker: int | None = None
     ) -> ResponseRecord:
@@ -208,14 +222,18 @@ class ResponseBook:
             ) from None
         missing = response_id if not turns else turns[-1].previous_response_id
         if missing is not None:
-            raise NotFound(
-                f"Previous response with id '{missing[:_ID_CHARACTERS_MAX]}' not found.",
-                param="previous_response_id",
-                code="previous_response_not_found",
-                kind="invalid_request_error",
-            )
+            raise _no_previous(missing)
         _demand_continuable(turns[0])
         return tuple(item for turn in reversed(turns) for item in _items(turn))
+
+
+def _no_previous(response_id: str) -> NotFound:
+    return NotFound(
+        f"Previous response with id '{response_id[:_ID_CHARACTERS_MAX]}' not found.",
+        param="previous_response_id",
+        code="previous_response_not_found",
+        kind="invalid_request_error",
+    )
 
 
 def _demand_continuable(turn: Turn) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from pointsman.core.errors import Broken, TimedOut
@@ -39,7 +40,15 @@ class Teapot(Exception):
 class Bench:
     """A library whose functions do what the test says."""
 
-    def __init__(self, act: Callable[..., Any], *, stream: bool = False, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self,
+        act: Callable[..., Any],
+        *,
+        stream: bool = False,
+        timeouts: Timeouts | None = None,
+        body: bytes = BODY,
+        api_base: str = "http://up",
+    ) -> None:
         self.failures: list[BaseException] = []
         self.nursery = Nursery(lambda _name, error: self.failures.append(error))
         self.asked: list[dict[str, Any]] = []
@@ -56,10 +65,10 @@ class Bench:
                 return library
 
         deployment = Deployment(
-            "d1", "public", "replicate", "m", "replicate/org/m", "http://up", None, api_key=Secret("sk-up"),
-            timeouts=timeouts or Timeouts(),
+            "d1", "public", "replicate", "m", "replicate/org/m", api_base, None, api_key=Secret("sk-up"),
+            timeouts=timeouts or Timeouts(), pinned={"seed": msgspec.Raw(b"7"), "api_version": msgspec.Raw(b'"v9"')},
         )  # fmt: skip
-        outbound = Outbound(b"/chat/completions", BODY)
+        outbound = Outbound(b"/chat/completions", body)
         self.flight = LibraryFlight(
             Loaded(self.nursery), self.nursery, deployment, outbound, stream=stream, silence_seconds=0.01
         )
@@ -157,3 +166,75 @@ async def test_a_paused_stream_waits() -> None:
     assert bench.flight.inbox.items == []
     bench.flight.resume()
     assert (await bench.items())[-1] == b"data: [DONE]\n\n"
+
+
+HOSTILE = {
+    "api_base": "http://evil", "base_url": "http://evil", "api_key": "k", "custom_llm_provider": "openai",
+    "mock_response": "x", "extra_headers": {"a": "b"}, "extra_body": {"model": "dear"}, "metadata": {"a": "b"},
+    "success_callback": ["langfuse"], "vertex_credentials": "/etc/passwd", "fallbacks": ["gpt-5"], "timeout": 9999,
+    "max_retries": 99, "model_list": [], "ssl_verify": False, "api_version": "mine", "logger_fn": "x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("api_base", ["http://up", ""])
+async def test_a_request_sets_nothing_but_the_models_parameters(api_base: str) -> None:
+    body = json.dumps({**json.loads(BODY), **HOSTILE, "top_k": 3}).encode()
+    bench = Bench(lambda: Said(id="1"), body=body, api_base=api_base)
+    await bench.items()
+    (asked,) = bench.asked
+    assert asked.pop("timeout") == 600.0 and asked.pop("api_key") == "sk-up" and asked.pop("max_retries") == 0
+    assert asked.pop("api_base", "") == api_base
+    messages = json.loads(BODY)["messages"]
+    assert asked == {"model": "replicate/org/m", "messages": messages, "top_k": 3, "api_version": "v9"}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "http://169.254.169.254/latest"}},
+        {"type": "image_url", "image_url": "file:///etc/passwd"},
+        {"type": "file", "file": {"file_id": "gs://bucket/secret"}},
+        {"type": "image_url", "image_url": {"url": "/etc/passwd"}},
+    ],
+)
+async def test_the_library_is_given_no_address_to_fetch(part: dict[str, Any]) -> None:
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": [part]}]}).encode()
+    bench = Bench(lambda: Said(id="1"), body=body)
+    (told,) = await bench.items()
+    assert (bench.flight.status, bench.asked) == (400, [])
+    assert json.loads(told)["error"]["param"].startswith("messages[0].content[0]")
+
+
+async def test_a_file_in_the_message_itself_is_handed_on() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    said = {"type": "text", "text": "see http://example.org/url"}
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": [part, said]}]}).encode()
+    bench = Bench(lambda: Said(id="1"), body=body)
+    await bench.items()
+    assert bench.asked[0]["messages"][0]["content"] == [part, said]
+
+
+async def test_a_refusal_does_not_repeat_the_key() -> None:
+    def refuse() -> Any:
+        raise ValueError("Incorrect API key provided: sk-up")
+
+    bench = Bench(refuse)
+    (body,) = await bench.items()
+    assert b"sk-up" not in body
+
+
+async def test_a_stream_is_closed_when_its_client_leaves_while_it_is_paused() -> None:
+    closed = asyncio.Event()
+
+    async def endless() -> AsyncIterator[Said]:
+        try:
+            while True:
+                yield Said(a=1)
+        finally:
+            closed.set()
+
+    bench = Bench(endless, stream=True)
+    bench.flight.pause()
+    await bench.flight.inbox.take()
+    bench.flight.close()
+    await asyncio.wait_for(closed.wait(), 5)
