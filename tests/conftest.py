@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is. What has to be quick is measured by tests of its own.
+settings.register_profile("pointsman", deadline=None)
+settings.load_profile("pointsman")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
