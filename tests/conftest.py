@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
-# How fast examples are made says something of the machine, and of what else it does, and nothing of the code.
-settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("steady")
+# How long examples take says how busy the machine is. What has to be quick is measured by tests of its own.
+settings.register_profile("pointsman", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pointsman")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 
@@ -77,6 +78,40 @@ def test_while_open_answers_finish_nobody_is_to_send_more(launch: Launch, upstre
         assert list(stream.data())[-1] == b"[DONE]"
     assert gateway.wait() == 0
     assert len(upstream.requests) == 1
+
+
+def test_who_has_just_connected_is_told_too(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = start(launch, upstream)
+    gate = Gate()
+    upstream.script(Reply.stream(chat_chunks(["late ", "words"], usage(3, 2))).behind(gate))
+    question = b"GET /health/readiness HTTP/1.1\r\nHost: x\r\n\r\n"
+    asked = {"begun": question[:20], "nothing yet": b"", "kept alive": question}
+    with contextlib.ExitStack() as stack:
+        at = {name: stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), 5)) for name in asked}
+        for name, connection in at.items():
+            connection.sendall(asked[name])
+        assert at["kept alive"].recv(4096).startswith(b"HTTP/1.1 200")
+        with gateway.stream("/v1/chat/completions", {**BODY, "stream": True}) as stream:
+            upstream.wait_for(1)
+            gateway.terminate()
+            eventually(lambda: gateway.http("GET", "/health/readiness", key="").status == 503, "it turns others away")
+            assert at["kept alive"].recv(4096) == b""
+            for name in ("begun", "nothing yet"):
+                at[name].sendall(question.removeprefix(asked[name]))
+                assert at[name].recv(4096).startswith(b"HTTP/1.1 503"), name
+            gate.open()
+            assert list(stream.data())[-1] == b"[DONE]"
+        assert gateway.wait() == 0
+
+
+def test_who_connects_and_says_nothing_does_not_hold_it_up(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = start(launch, upstream)
+    with socket.create_connection(("127.0.0.1", gateway.port), 5) as silent:
+        silent.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+        assert gateway.chat("fast").status == 200
+        started = time.monotonic()
+        assert gateway.stop() == 0
+        assert time.monotonic() - started < 3.0
 
 
 def test_who_keeps_asking_does_not_hold_it_up(launch: Launch, upstream: FakeOpenAI) -> None:

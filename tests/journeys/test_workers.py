@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.configs import openai_entry
-from tests.support.gateway import Gateway, Launch
+from tests.support.gateway import READY_SECONDS, Gateway, Launch
 from tests.support.waiting import eventually
 from tests.upstreams import FakeOpenAI
 
@@ -131,7 +131,9 @@ def test_they_share_a_port_that_the_system_chose(launch: Launch, upstream: FakeO
     gateway = launch(config, args=["--workers", str(WORKERS), "--port", "0"], ready=False)
     gateway.spawn()
     told = eventually(
-        lambda: re.findall(r"Base URL +http://127\.0\.0\.1:(\d+)/v1", gateway.output()), "its port is told"
+        lambda: re.findall(r"Base URL +http://127\.0\.0\.1:(\d+)/v1", gateway.output()),
+        "its port is told",
+        READY_SECONDS,
     )
     gateway.port = int(told[0])
     assert set(many(gateway, gateway.master_key, 20)) == {200}

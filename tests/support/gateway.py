@@ -23,11 +23,11 @@ from tests.support.http_client import Answer, LiveStream, exchange_raw, request
 from tests.support.processes import free_port, process_tree, resident_kilobytes
 from tests.support.waiting import eventually
 
-__all__ = ["MASTER_KEY", "Gateway", "Launch"]
+__all__ = ["MASTER_KEY", "READY_SECONDS", "Gateway", "Launch"]
 
 MASTER_KEY: Final = "sk-master-0123456789abcdef"
 
-_READY_SECONDS: Final = 15.0
+READY_SECONDS: Final = 15.0
 _STOP_SECONDS: Final = 15.0
 _STARTS_MAX: Final = 3
 
@@ -92,7 +92,7 @@ class Gateway:
         for attempt in range(_STARTS_MAX):
             self.spawn()
             try:
-                eventually(self._is_ready, "the gateway is ready", _READY_SECONDS)
+                eventually(self._is_ready, "the gateway is ready", READY_SECONDS)
             except AssertionError as problem:
                 if self.running or attempt + 1 == _STARTS_MAX or "in use" not in self.output():
                     raise AssertionError(f"{problem}\n{self.output()}") from problem

@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -21,6 +21,9 @@ from pointsman.assembly.plan import ServePlan
 from pointsman.core.errors import Misconfigured
 from pointsman.core.limits import MESSAGE_BYTES_MAX
 from pointsman.server.protocol import InferenceProtocol
+
+if TYPE_CHECKING:
+    from uvicorn.server import Protocols
 
 __all__ = ["listening_socket", "run_worker"]
 
@@ -58,14 +61,13 @@ class _Server(uvicorn.Server):
         grace = self._gateway.loaded.settings.local.shutdown_grace_seconds
         loop = asyncio.get_running_loop()
         end = loop.time() + grace
-        busy = list(self.server_state.connections)
-        for connection in busy:
-            connection.shutdown()
+        busy = [connection for connection in list(self.server_state.connections) if _is_under_way(connection)]
         for _ in range(math.ceil(grace / _LOOK_SECONDS)):
+            # Who has just connected has this long to ask, and be told.
+            await asyncio.sleep(_LOOK_SECONDS)
             idle = self.server_state.connections.isdisjoint(busy) and not len(self._gateway.jobs)
             if self.force_exit or idle:
                 break
-            await asyncio.sleep(_LOOK_SECONDS)
         self.config.timeout_graceful_shutdown = max(0, math.ceil(end - loop.time()))
         await super().shutdown(sockets)
 
@@ -75,6 +77,14 @@ class _Server(uvicorn.Server):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.handle_exit)
         yield
+
+
+def _is_under_way(connection: Protocols) -> bool:
+    """Tell a connection that the end has begun; whether there is something on it to wait for."""
+    if isinstance(connection, InferenceProtocol):
+        return connection.drain()
+    connection.shutdown()
+    return True
 
 
 def listening_socket(plan: ServePlan, *, shared: bool) -> socket.socket:

@@ -187,11 +187,26 @@ class InferenceProtocol(HttpToolsProtocol):
             self._flow.resume()
 
     def shutdown(self) -> None:
-        """Called by uvicorn at the beginning of a graceful shutdown."""
+        """Called by uvicorn once nobody is let in any more: close, behind the answer under way if there is one."""
         if self._busy:
             self._last = True
         else:
             super().shutdown()
+
+    def drain(self) -> bool:
+        """At the beginning of a graceful shutdown, say whether an answer is under way; it is the connection's last.
+
+        A connection between two requests is closed. One whose first request is still to come, or whose next has begun,
+        stays: closed on what is already on its way it would be reset, and its client would not learn why.
+        """
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._busy or (cycle is not None and not cycle.response_complete):
+            self.shutdown()
+            return True
+        has_begun = self._head_bytes > 0 if self._in_head else self._route is not None
+        if self._resting or (cycle is not None and not has_begun):
+            self.transport.close()
+        return False
 
     # -- parser callbacks ------------------------------------------------------------------------------
 

@@ -34,11 +34,15 @@ _WRITTEN: Final[dict[FinishReason, str]] = {
 
 
 def read_reason(word: str, choice: int, *, has_calls: bool) -> Finished:
-    """The end of a choice; only ``STOP`` becomes ``tool_calls``, where there are some."""
+    """The end of a choice; behind calls, ``STOP`` and words that are not Gemini's become ``tool_calls``."""
+    ended: FinishReason = "tool_calls" if has_calls else "stop"
     if word == "STOP":
-        return Finished("tool_calls" if has_calls else "stop", choice)
+        return Finished(ended, choice)
     if word == "MAX_TOKENS":
         return Finished("length", choice)
+    if word not in _WORDS:
+        # Servers that imitate Gemini have said FUNCTION_CALL.
+        return Finished(ended, choice, word)
     return Finished("content_filter" if word in _FILTERED else "stop", choice, word)
 
 

@@ -158,6 +158,7 @@ def test_candidates_are_choices() -> None:
     [
         ("STOP", False, "stop", None),
         ("STOP", True, "tool_calls", None),
+        ("FUNCTION_CALL", True, "tool_calls", "FUNCTION_CALL"),
         ("MAX_TOKENS", True, "length", None),
         ("SAFETY", False, "content_filter", "SAFETY"),
         ("RECITATION", False, "content_filter", "RECITATION"),
