@@ -230,7 +230,6 @@ def test_responses_are_relayed_to_a_server_that_has_them(house: House) -> None:
     body = {
         "model": "new",
         "input": [{"type": "item_of_next_year"}],
-        "previous_response_id": "resp_before",
         "tools": [{"type": "web_search"}],
         "store": True,
     }
@@ -272,9 +271,9 @@ def test_a_stream_of_a_response_that_is_cut_ends_as_failed(house: House) -> None
 
 
 def test_an_error_of_the_relayed_route_keeps_its_words(house: House) -> None:
-    house.new.script(Reply.error(404, "Previous response with id 'resp_x' not found.", retry_after="3"))
-    with pytest.raises(openai.NotFoundError, match="resp_x"):
-        house.gateway.openai().responses.create(model="new", input="hi", previous_response_id="resp_x")
+    house.new.script(Reply.error(404, "The vector store 'vs_x' was not found.", retry_after="3"))
+    with pytest.raises(openai.NotFoundError, match="vs_x"):
+        house.gateway.openai().responses.create(model="new", input="hi")
 
 
 def test_a_server_without_the_route_is_asked_once_and_emulated_from_then_on(house: House) -> None:

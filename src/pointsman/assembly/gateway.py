@@ -49,7 +49,7 @@ from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
 from pointsman.providers.lanes import LaneBook, NativeLanes
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane, ResponsesLane, TokenCounter
+from pointsman.providers.native import ANTHROPIC_MESSAGES, OPENAI_RESPONSES, NativeLane, ResponsesLane, TokenCounter
 from pointsman.providers.ollama import (
     ContextWindows,
     OllamaFactsCache,
@@ -60,7 +60,7 @@ from pointsman.providers.ollama import (
 )
 from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
-from pointsman.providers.stateful import ResponseBook, read_errand
+from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.translated import (
     AnthropicFar,
@@ -230,6 +230,7 @@ class Gateway:
         self.gate.body_bytes_max = body_bytes_max(loaded)
         self.media.limits = media_limits(loaded)
         self.responses.retention_days = loaded.settings.local.response_retention_days
+        self.responses.allows_unknown = loaded.settings.local.allow_unknown_response_ids
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
@@ -324,7 +325,8 @@ class Gateway:
         }
 
     def _relayed(self, deployment: Deployment, emulated: Lane) -> Lane:
-        return ResponsesLane(deployment, emulated, self.transport, self.clock)
+        relay = RememberedRelay(deployment, NativeLane(deployment, OPENAI_RESPONSES), self.responses)
+        return ResponsesLane(deployment, emulated, relay, self.transport, self.clock)
 
     def _response_book(self, loaded: Loaded) -> ResponseBook:
         return ResponseBook(
@@ -334,6 +336,7 @@ class Gateway:
             clock=self.clock,
             retention_days=loaded.settings.local.response_retention_days,
             worker=self.plan.worker,
+            allows_unknown=loaded.settings.local.allow_unknown_response_ids,
         )
 
     def _manners(self, loaded: Loaded) -> Manners:

@@ -10,7 +10,7 @@ namespaces, without which Codex does not ask; such a request goes over the chat,
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,10 +19,10 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import UpstreamFailed
 from pointsman.core.flight import Sender
 from pointsman.core.upstream import Answer, Ask, Deployment, Lane, Outbound
-from pointsman.providers.native.lane import OPENAI_RESPONSES, NativeLane
+from pointsman.providers.native.lane import OPENAI_RESPONSES
 from pointsman.providers.native.question import Told, put_question
 
-__all__ = ["FALLBACK_SECONDS", "KNOWN_SECONDS", "ResponsesLane"]
+__all__ = ["FALLBACK_SECONDS", "KNOWN_SECONDS", "Relay", "ResponsesLane"]
 
 KNOWN_SECONDS: Final = 3600.0
 """How long an answer to the question is believed: servers are updated."""
@@ -36,9 +36,6 @@ _PRESENT: Final = frozenset({400, 402, 415, 422})
 _OFFICIAL_HOST: Final = "api.openai.com"
 _log: Final = logging.getLogger("pointsman.responses")
 
-
-_CONTINUING: Final = ("previous_response_id", "conversation")
-"""What leans on something that only the server has."""
 
 _OF_OPENAI: Final = frozenset({"custom", "namespace"})
 
@@ -55,41 +52,53 @@ _decode_kinds: Final = msgspec.json.Decoder(list[_Kind] | None).decode
 _decode_reply: Final = msgspec.json.Decoder(_Reply).decode
 
 
+class Relay(Lane, Protocol):
+    """A lane that knows the requests that it prepared."""
+
+    def has(self, ask: Ask) -> bool:
+        """Whether it was the last that prepared a request."""
+        ...
+
+
 class ResponsesLane:
-    """See :class:`pointsman.core.upstream.Lane`. ``emulated`` is the way over the server's chat.
+    """See :class:`pointsman.core.upstream.Lane`. ``emulated`` is the way over the server's chat, ``relay`` the other.
 
     The knowledge is the deployment's, as the lane is.
     """
 
-    def __init__(self, deployment: Deployment, emulated: Lane, sender: Sender, clock: Clock) -> None:
-        self._native = NativeLane(deployment, OPENAI_RESPONSES)
+    prepares = True
+
+    def __init__(self, deployment: Deployment, emulated: Lane, relay: Relay, sender: Sender, clock: Clock) -> None:
+        self._relay = relay
         self._emulated = emulated
         self._deployment = deployment
         self._sender = sender
         self._clock = clock
         self._is_official = self._has_route = urlsplit(deployment.api_base).hostname == _OFFICIAL_HOST
-        self.prepares = not self._is_official
         self._known_until = float("inf") if self._has_route else 0.0
 
     async def prepare(self, ask: Ask) -> None:
         """See the protocol. Of several requests at once each asks, which is rare and harms nobody."""
         if not self._is_known:
             await self._learn()
-        if self._emulated.prepares and not self._relays(ask):
-            await self._emulated.prepare(ask)
+        lane = self._relay if self._has_route and not self._is_beyond_others(ask) else self._emulated
+        if lane.prepares:
+            await lane.prepare(ask)
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
-        return self._native.write(ask) if self._relays(ask) else self._emulated.write(ask)
+        return self._chosen(ask).write(ask)
 
     def answer(self, ask: Ask) -> Answer:
         """See the protocol."""
-        return self._native.answer(ask) if self._relays(ask) else self._emulated.answer(ask)
+        return self._chosen(ask).answer(ask)
 
-    def _relays(self, ask: Ask) -> bool:
-        if self._is_official or not self._has_route:
-            return self._has_route
-        return any(name in ask.fields for name in _CONTINUING) or not _has_tools_of_openai(ask)
+    def _chosen(self, ask: Ask) -> Lane:
+        """The lane that prepared the request: what is known of the server may have changed since."""
+        return self._relay if self._relay.has(ask) else self._emulated
+
+    def _is_beyond_others(self, ask: Ask) -> bool:
+        return not self._is_official and _has_tools_of_openai(ask)
 
     @property
     def _is_known(self) -> bool:
