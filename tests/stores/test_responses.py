@@ -50,6 +50,31 @@ def item(name: str) -> KeptItem:
     return KeptItem(name, msgspec.Raw(b'{"id":"%b"}' % name.encode()))
 
 
+async def test_what_an_upstream_made_is_found_by_its_items_and_nobody_takes_its_place(responses: ResponseStore) -> None:
+    mine = record(upstream="account", upstream_id="resp_1")
+    await responses.put(mine, named=("msg_1", "rs_1"))
+    await responses.put(record(owner="other", upstream="account"), named=("msg_2",))
+    assert await responses.get("resp_1", ME, NOW) == mine
+    assert await responses.with_item("rs_1", ME, NOW) == mine
+    assert await responses.with_item("rs_1", OTHER, NOW) is None
+    assert await responses.with_item("msg_2", MASTER, NOW) is None
+    (turn,) = await responses.turns("resp_1", ME, NOW)
+    assert (turn.upstream, turn.upstream_id) == ("account", "resp_1")
+    await responses.put(record("resp_2", owner="other"), named=("rs_1",))
+    found = await responses.with_item("rs_1", OTHER, NOW)
+    assert found is not None and found.id == "resp_2"
+    assert await responses.delete("resp_1", ME, NOW)
+    assert await responses.with_item("rs_1", ME, NOW) is None
+
+
+async def test_work_in_the_background_learns_at_its_end_what_it_is_called_upstream(responses: ResponseStore) -> None:
+    await responses.begin(begun())
+    done = record(worker=0, upstream="account", upstream_id="resp_up")
+    assert await responses.finish(done, 0, EVENTS, named=("msg_1",))
+    assert await responses.get("resp_1", ME, NOW) == done
+    assert await responses.with_item("msg_1", ME, NOW) == done
+
+
 async def test_what_was_put_is_found_as_it_was(responses: ResponseStore) -> None:
     whole = record(previous_response_id="resp_0", conversation_id="conv_1")
     await responses.put(whole)

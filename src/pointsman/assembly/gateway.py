@@ -47,14 +47,14 @@ from pointsman.providers.discovery import Discovery, FoundHost, Place, default_p
 from pointsman.providers.lanes import LaneBook
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.native import ResponsesLane, TokenCounter
+from pointsman.providers.native import OPENAI_RESPONSES, NativeLane, ResponsesLane, TokenCounter
 from pointsman.providers.ollama import (
     OllamaManagement,
     management_hosts,
 )
 from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
-from pointsman.providers.stateful import ResponseBook, read_errand
+from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -216,6 +216,7 @@ class Gateway:
         self.gate.body_bytes_max = body_bytes_max(loaded)
         self.media.limits = media_limits(loaded)
         self.responses.retention_days = loaded.settings.local.response_retention_days
+        self.responses.allows_unknown = loaded.settings.local.allow_unknown_response_ids
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
@@ -272,7 +273,8 @@ class Gateway:
         )
 
     def _relayed(self, deployment: Deployment, emulated: Lane) -> Lane:
-        return ResponsesLane(deployment, emulated, self.transport, self.clock, self.responses)
+        relay = RememberedRelay(deployment, NativeLane(deployment, OPENAI_RESPONSES), self.responses)
+        return ResponsesLane(deployment, emulated, relay, self.transport, self.clock)
 
     def _response_book(self, loaded: Loaded) -> ResponseBook:
         return ResponseBook(
@@ -282,6 +284,7 @@ class Gateway:
             clock=self.clock,
             retention_days=loaded.settings.local.response_retention_days,
             worker=self.plan.worker,
+            allows_unknown=loaded.settings.local.allow_unknown_response_ids,
         )
 
     def _manners(self, loaded: Loaded) -> Manners:

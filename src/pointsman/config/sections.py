@@ -231,6 +231,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     prompt_log_retention_days: PositiveCount = 30
     ollama_management: bool = False
     response_retention_days: Annotated[int, Meta(ge=0, le=3650)] = 30
+    allow_unknown_response_ids: bool = False
     response_store_bytes_max: PositiveCount = 8 * 1024 * 1024 * 1024
     fetch_remote_images: bool = False
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024

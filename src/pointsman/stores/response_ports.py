@@ -76,6 +76,8 @@ class ResponseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``body`` is the response object and ``input_items`` an array of its own input, complete with ids; both JSON.
     ``worker`` is the number of the process that works on it in the background, None where it was answered at once.
+    ``upstream`` tells the account whose server made the response itself, and ``upstream_id`` its name there, None
+    where that server does not keep it.
     """
 
     id: str
@@ -89,6 +91,8 @@ class ResponseRecord(msgspec.Struct, frozen=True, kw_only=True):
     previous_response_id: str | None = None
     conversation_id: str | None = None
     worker: int | None = None
+    upstream: str | None = None
+    upstream_id: str | None = None
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -100,6 +104,8 @@ class Turn(msgspec.Struct, frozen=True):
     conversation_id: str | None
     input_items: msgspec.Raw
     body: msgspec.Raw
+    upstream: str | None = None
+    upstream_id: str | None = None
 
 
 class EventPage(msgspec.Struct, frozen=True):
@@ -116,10 +122,13 @@ class EventPage(msgspec.Struct, frozen=True):
 class ResponseStore(Protocol):
     """Responses, and the streams of those that are worked on in the background."""
 
-    async def put(self, record: ResponseRecord, added: Sequence[KeptItem] = (), *, kept: bool = True) -> None:
+    async def put(
+        self, record: ResponseRecord, added: Sequence[KeptItem] = (), *, kept: bool = True, named: Sequence[str] = ()
+    ) -> None:
         """Keep a response that is there at once, and add ``added`` to its conversation, if that still exists.
 
         With ``kept`` False only the conversation is added to. The conversation then expires no earlier than the record.
+        A response of another owner is never replaced. ``named`` are the ids of items for :meth:`with_item`.
         """
         ...
 
@@ -135,9 +144,14 @@ class ResponseStore(Protocol):
         ...
 
     async def finish(
-        self, record: ResponseRecord, first: int, events: Sequence[bytes], added: Sequence[KeptItem] = ()
+        self,
+        record: ResponseRecord,
+        first: int,
+        events: Sequence[bytes],
+        added: Sequence[KeptItem] = (),
+        named: Sequence[str] = (),
     ) -> bool:
-        """The end of a response that was begun: its last events, what came of it, and :meth:`put`'s ``added``.
+        """The end of a response that was begun: its last events, what came of it, and the rest as in :meth:`put`.
 
         False, and nothing is changed, if it is not unfinished any more.
         """
@@ -145,6 +159,10 @@ class ResponseStore(Protocol):
 
     async def get(self, response_id: str, owner: Owner, now: float) -> ResponseRecord | None:
         """The response."""
+        ...
+
+    async def with_item(self, item_id: str, owner: Owner, now: float) -> ResponseRecord | None:
+        """A response one of whose items was ``named`` so."""
         ...
 
     async def turns(self, response_id: str, owner: Owner, now: float) -> tuple[Turn, ...]:

@@ -13,6 +13,7 @@ from pointsman.core.eager import Inbox
 from pointsman.core.errors import Unreachable
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
+from pointsman.providers.native.lane import OPENAI_RESPONSES, NativeLane
 from pointsman.providers.native.relayed import RelayedAnswer
 from pointsman.providers.native.route import FALLBACK_SECONDS, KNOWN_SECONDS, ResponsesLane
 from tests.unit.providers.scripted import FakeClock
@@ -45,6 +46,25 @@ class Sender:
         return Flight(self.status, self.body)
 
 
+class Prepared(msgspec.Struct):
+    """The relay's note on a request."""
+
+
+class Relaying(NativeLane):
+    """The relay, which here looks nothing up."""
+
+    prepares = True
+
+    def __init__(self) -> None:
+        super().__init__(DEPLOYMENT, OPENAI_RESPONSES)
+
+    def has(self, ask: Ask) -> bool:
+        return isinstance(ask.notes, Prepared)
+
+    async def prepare(self, ask: Ask) -> None:
+        ask.notes = Prepared()
+
+
 class Emulated:
     """A lane that only says that it was taken."""
 
@@ -71,8 +91,7 @@ def ask(**more: Any) -> Ask:
 
 def path(lane: ResponsesLane, **more: Any) -> bytes:
     one = ask(**more)
-    if lane.prepares:
-        asyncio.run(lane.prepare(one))
+    asyncio.run(lane.prepare(one))
     written = lane.write(one)
     relays = isinstance(lane.answer(one), RelayedAnswer)
     assert relays == (written.path == b"/responses")
@@ -92,7 +111,7 @@ def path(lane: ResponsesLane, **more: Any) -> bytes:
 )
 def test_what_the_server_says_is_believed_for_an_hour(status: int, body: bytes, has: bool) -> None:
     sender, clock, emulated = Sender(status, body), FakeClock(), Emulated()
-    lane = ResponsesLane(DEPLOYMENT, emulated, sender, clock)
+    lane = ResponsesLane(DEPLOYMENT, emulated, Relaying(), sender, clock)
     assert [path(lane) for _ in range(3)] == [b"/responses" if has else b"/chat/completions"] * 3
     assert sender.asked == [b"/responses {}"]
     assert emulated.prepared == (0 if has else 3)
@@ -106,7 +125,7 @@ def test_what_the_server_says_is_believed_for_an_hour(status: int, body: bytes, 
 )
 def test_what_tells_nothing_means_the_chat_and_is_soon_asked_again(status: int, body: bytes | Exception) -> None:
     sender, clock = Sender(status, body), FakeClock()
-    lane = ResponsesLane(DEPLOYMENT, Emulated(), sender, clock)
+    lane = ResponsesLane(DEPLOYMENT, Emulated(), Relaying(), sender, clock)
     assert path(lane) == path(lane) == b"/chat/completions"
     assert len(sender.asked) == 1
     sender.status, sender.body = 400, b"{}"
@@ -117,7 +136,7 @@ def test_what_tells_nothing_means_the_chat_and_is_soon_asked_again(status: int, 
 def test_openai_itself_is_not_asked() -> None:
     official = msgspec.structs.replace(DEPLOYMENT, api_base="https://api.openai.com/v1")
     sender = Sender()
-    assert path(ResponsesLane(official, Emulated(), sender, FakeClock())) == b"/responses"
+    assert path(ResponsesLane(official, Emulated(), Relaying(), sender, FakeClock())) == b"/responses"
     assert sender.asked == []
 
 
@@ -133,9 +152,8 @@ def test_openai_itself_is_not_asked() -> None:
 def test_tools_that_only_openai_has_go_over_the_chat_of_others(base: str, more: dict[str, Any]) -> None:
     emulated = Emulated()
     deployment = msgspec.structs.replace(DEPLOYMENT, api_base=base)
-    lane = ResponsesLane(deployment, emulated, Sender(400), FakeClock())
+    lane = ResponsesLane(deployment, emulated, Relaying(), Sender(400), FakeClock())
     assert path(lane, **more) == (b"/chat/completions" if base.startswith("http:") else b"/responses")
     assert emulated.prepared == (1 if base.startswith("http:") else 0)
-    assert path(lane, **more, previous_response_id="resp_1") == b"/responses"
     assert path(lane, tools=[{"type": "function"}, {"type": "web_search"}]) == b"/responses"
     assert path(lane, tools="odd") == b"/responses"

@@ -14,7 +14,7 @@ from typing import Final, assert_never
 import msgspec
 
 from pointsman.core.content import Audio, File, Image, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
-from pointsman.core.errors import Unsupported
+from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.openai_responses.compaction import read_summary
 from pointsman.dialects.openai_responses.groups import flat_name
 from pointsman.dialects.openai_responses.media import read_audio, read_file, read_image, write_file, write_image
@@ -39,7 +39,7 @@ from pointsman.dialects.openai_responses.types import (
 from pointsman.dialects.signatures import OPENAI, is_from, unseal
 from pointsman.wire.json_fields import decode_field
 
-__all__ = ["read_input", "read_reasoning", "write_input"]
+__all__ = ["is_readable", "read_input", "read_reasoning", "write_input"]
 
 _decode_head: Final = msgspec.json.Decoder(ItemHead).decode
 _decode_message: Final = msgspec.json.Decoder(MessageItem).decode
@@ -73,6 +73,15 @@ def read_input(items: str | Iterable[msgspec.Raw] | None, field: str = "input") 
         elif message.parts or message.role != "assistant":
             messages.append(message)
     return tuple(messages)
+
+
+def is_readable(raw: msgspec.Raw) -> bool:
+    """Whether an item can be read here; one that only another server can is of no use to anybody else."""
+    try:
+        read_input((raw,))
+    except (Malformed, Unsupported):
+        return False
+    return True
 
 
 def _read_item(raw: msgspec.Raw, path: str) -> Message:

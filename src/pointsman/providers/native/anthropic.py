@@ -49,6 +49,7 @@ class AnthropicMeter:
 
     marks = (b'"usage"', b'"error"', b'"message_stop"')
     typical_event_bytes = 125
+    final = b""
 
     def __init__(self) -> None:
         self._count = UsageCount()

@@ -28,7 +28,8 @@ class Meter(Protocol):
     """Reads what one answer says of itself, in one dialect; one object per answer.
 
     ``marks`` are the bytes of which an event that matters has at least one. ``usage`` are the counts so far, None where
-    there are none. ``typical_event_bytes`` is what surrounds the text of an event.
+    there are none. ``typical_event_bytes`` is what surrounds the text of an event. ``final`` is what the end of
+    the answer repeats of it as a whole, in dialects that do; empty before, and in others.
     """
 
     @property
@@ -43,6 +44,11 @@ class Meter(Protocol):
 
     @property
     def usage(self) -> Usage | None:
+        """See above."""
+        ...
+
+    @property
+    def final(self) -> bytes:
         """See above."""
         ...
 
@@ -85,6 +91,10 @@ class RelayedAnswer(PiecewiseAnswer, eq=False, kw_only=True):
     meter: Meter
     _last: bytes = b""
     _ended: bool = False
+
+    def final(self) -> bytes:
+        """The whole answer as its end repeats it, without the upstream's key; empty where it does not."""
+        return self._without_key(self.meter.final)
 
     def read_error(self, status: int, body: bytes) -> UpstreamFailed:
         """See the superclass."""

@@ -50,18 +50,20 @@ _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 _ENDINGS: Final = frozenset({"response.completed", "response.incomplete"})
+_FINAL: Final = _ENDINGS | {"response.failed"}
 
 
 class ResponsesMeter:
     """See :class:`pointsman.providers.native.relayed.Meter`."""
 
-    __slots__ = ("_created", "usage")
+    __slots__ = ("_created", "final", "usage")
 
     marks = (b'"usage"', b'"error"', b'"response.completed"', b'"response.incomplete"', b'"response.failed"')
     typical_event_bytes = 230
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        self.final = b""
         self._created = _NULL
 
     def read_event(self, payload: bytes) -> Metered:
@@ -76,6 +78,8 @@ class ResponsesMeter:
         if response is None:
             return Metered()
         self.usage = read_usage(response.usage) or self.usage
+        if event.type in _FINAL:
+            self.final = bytes(event.response)
         if event.type == "response.failed":
             return Metered(failure=_status(response))
         return Metered(ended=event.type in _ENDINGS)
@@ -86,6 +90,7 @@ class ResponsesMeter:
         if response is None:
             return Metered(failure=Broken.default_status)
         self.usage = read_usage(response.usage)
+        self.final = body
         if response.status is None and response.error is not None:
             return Metered(failure=_status(response))
         return Metered(failure=_status(response) if response.status == "failed" else 0, ended=True)
@@ -111,7 +116,8 @@ class ResponsesMeter:
         response = _decode_fields(self._created)
         response["status"] = msgspec.Raw(b'"failed"')
         response["error"] = msgspec.Raw(_encode(write_failure(error)))
-        data = _encode({"type": "response.failed", "sequence_number": number, "response": response})
+        self.final = _encode(response)
+        data = _encode({"type": "response.failed", "sequence_number": number, "response": msgspec.Raw(self.final)})
         return b"event: response.failed\ndata: %b\n\n" % data
 
 

@@ -20,6 +20,7 @@ from pointsman.dialects.openai_responses.keeping import (
 from pointsman.dialects.openai_responses.response import ResponseRequest, read_response_request
 from pointsman.providers.stateful.book import ResponseBook
 from pointsman.providers.stateful.following import follow
+from pointsman.providers.stateful.notes import RelayNotes
 from pointsman.wire.json_fields import read_fields
 
 __all__ = ["ResponseErrand", "read_errand"]
@@ -83,8 +84,11 @@ class ResponseErrand:
             error = GatewayError(INTERRUPTED) if failure is None else refusal_of(*failure)
             body, told = failed_response(request, self._ask().model, error, first + len(events))
             events = (*events, *told)
-        record = self._book.record(self._ask(), request, body, self._book.worker)
-        return await self._book.responses.finish(record, first, events, self._book.added(request, body))
+        notes = self._ask().notes
+        copy = notes.copy() if isinstance(notes, RelayNotes) else None
+        record = self._book.record(self._ask(), request, body, self._book.worker, copy)
+        added, named = self._book.added(request, body), self._book.named(record)
+        return await self._book.responses.finish(record, first, events, added, named)
 
     def follow(self) -> AsyncIterator[bytes]:
         """See the protocol."""
@@ -106,6 +110,8 @@ class ResponseErrand:
 
     def _request(self) -> ResponseRequest:
         notes = self._ask().notes
+        if isinstance(notes, RelayNotes):
+            return notes.request
         return notes if isinstance(notes, ResponseRequest) else self._dialect.request
 
 

@@ -40,6 +40,7 @@ class StatefulLane:
     def answer(self, ask: Ask) -> Answer:
         """See the protocol; sets ``ask.keep`` where the answer is to be stored."""
         answer, book, request = self._inner.answer(ask), self._book, ask.notes
+        ask.keep = None
         if not isinstance(request, ResponseRequest) or ask.operation is not Operation.RESPONSES:
             return answer
         if request.background:

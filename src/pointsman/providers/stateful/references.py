@@ -3,7 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/responses/create (input, ``item_reference``). Clients that know
 their responses to be stored send such references instead of the items.
 
-The ids that are made here begin with the response's own, so that no index of items is needed.
+The ids that are made here begin with the response's own; those that an upstream made are found by an index.
 """
 
 from __future__ import annotations
@@ -18,75 +18,130 @@ from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import Owner
 from pointsman.dialects.openai_responses.keeping import read_kept
 from pointsman.dialects.openai_responses.listing import item_id
+from pointsman.dialects.openai_responses.relaying import portable_items
 from pointsman.stores.response_ports import OBJECT_BYTES_MAX, ResponseRecord, ResponseStore
 
-__all__ = ["has_references", "resolved"]
+__all__ = ["EVERYBODY", "Resolved", "Resolver", "has_references"]
+
+EVERYBODY: Final = Owner("", sees_all=True)
+"""Sees whether there is something at all."""
 
 _RESPONSES_MAX: Final = 500
 _ID_CHARACTERS_MAX: Final = 80
-_MARK: Final = b'"item_reference"'
 _ITEM_ID: Final = re.compile(r"[a-z]+_([0-9a-f]{24})i?[0-9a-f]{2,}")
 
 
 class _Reference(msgspec.Struct):
     type: str | None = None
     id: str | None = None
+    role: str | None = None
 
 
 _decode_reference: Final = msgspec.json.Decoder(_Reference).decode
 _decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
+class Resolved(msgspec.Struct, frozen=True):
+    """An item of the input: as it is ``kept``, and as it is ``sent``; None: not at all, the upstream cannot read it."""
+
+    kept: msgspec.Raw
+    sent: msgspec.Raw | None
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """The items of a stored response by their ids; ``upstream`` made it, and knows those in ``there``."""
+
+    items: dict[str, msgspec.Raw]
+    there: frozenset[str] = frozenset()
+    upstream: str | None = None
+
+
 def has_references(items: str | Iterable[msgspec.Raw]) -> bool:
-    """Whether there may be any."""
-    return not isinstance(items, str) and any(_MARK in bytes(raw) for raw in items)
+    """Whether there are any."""
+    return not isinstance(items, str) and any(_wanted(raw) is not None for raw in items)
 
 
-async def resolved(
-    items: Iterable[msgspec.Raw], responses: ResponseStore, owner: Owner, now: float
-) -> tuple[msgspec.Raw, ...]:
-    """``items`` with those in place that are named.
+class Resolver:
+    """Puts the items of one request in place, for ``upstream``; None: the request will be translated.
 
-    Raises:
-        NotFound: one is not there; ``param`` is its place.
-        Malformed: they are too many or too long.
-        StorageUnavailable: nobody can say.
+    With ``allows_unknown`` a reference to what is nobody's is left as it is, for the upstream to know or to refuse.
     """
-    known: dict[str, dict[str, msgspec.Raw]] = {}
-    size = 0
-    found: list[msgspec.Raw] = []
-    for index, raw in enumerate(items):
-        wanted = _wanted(raw)
-        if wanted is None:
-            found.append(raw)
-            continue
+
+    def __init__(
+        self,
+        responses: ResponseStore,
+        owner: Owner,
+        now: float,
+        *,
+        upstream: str | None = None,
+        allows_unknown: bool = False,
+    ) -> None:
+        self._responses = responses
+        self._owner = owner
+        self._now = now
+        self._upstream = upstream
+        self._allows_unknown = allows_unknown
+        self._known: list[_Known] = []
+
+    async def resolve(self, items: Iterable[msgspec.Raw]) -> tuple[Resolved, ...]:
+        """The items.
+
+        Raises:
+            NotFound: one is not there; ``param`` is its place.
+            Malformed: they are too many or too long.
+            StorageUnavailable: nobody can say.
+        """
+        size = 0
+        found: list[Resolved] = []
+        for index, raw in enumerate(items):
+            wanted = _wanted(raw)
+            item = Resolved(raw, raw) if wanted is None else await self._item(raw, wanted, index)
+            size += 0 if wanted is None else len(bytes(item.kept))
+            if size > OBJECT_BYTES_MAX or len(self._known) > _RESPONSES_MAX:
+                raise Malformed("The items that are referred to are too many or too long.", param=f"input[{index}]")
+            found.append(item)
+        return tuple(found)
+
+    async def _item(self, reference: msgspec.Raw, wanted: str, index: int) -> Resolved:
+        known = next((one for one in self._known if wanted in one.items), None)
+        if known is None:
+            record = await self._record(wanted, self._owner, self._now)
+            known = None if record is None else _known(record)
+            if known is None or wanted not in known.items:
+                if self._allows_unknown and await self._record(wanted, EVERYBODY, 0.0) is None:
+                    return Resolved(reference, reference)
+                raise _not_found(wanted, index)
+            self._known.append(known)
+        item = known.items[wanted]
+        if known.upstream is None:
+            return Resolved(item, item)
+        if known.upstream == self._upstream:
+            return Resolved(item, reference if wanted in known.there else item)
+        return Resolved(item, next(iter(portable_items((item,))), None))
+
+    async def _record(self, wanted: str, owner: Owner, now: float) -> ResponseRecord | None:
         place = _ITEM_ID.fullmatch(wanted)
-        response_id = f"resp_{place[1]}" if place else ""
-        if response_id not in known:
-            record = await responses.get(response_id, owner, now) if response_id else None
-            known[response_id] = {} if record is None else _items(record)
-        item = known[response_id].get(wanted)
-        if item is None:
-            raise _not_found(wanted, index)
-        size += len(bytes(item))
-        if size > OBJECT_BYTES_MAX or len(known) > _RESPONSES_MAX:
-            raise Malformed("The items that are referred to are too many or too long.", param=f"input[{index}]")
-        found.append(item)
-    return tuple(found)
+        record = await self._responses.get(f"resp_{place[1]}", owner, now) if place else None
+        return record or await self._responses.with_item(wanted, owner, now)
 
 
 def _wanted(raw: msgspec.Raw) -> str | None:
-    """The id that a reference names; None for everything else, which others will read, or refuse."""
+    """The id that a reference names; None for everything else, which others will read, or refuse.
+
+    An item with an id alone is a reference, too.
+    """
     try:
         reference = _decode_reference(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    return reference.id if reference.type == "item_reference" else None
+    is_reference = reference.type == "item_reference" or (reference.type is None and reference.role is None)
+    return reference.id if is_reference else None
 
 
-def _items(record: ResponseRecord) -> dict[str, msgspec.Raw]:
+def _known(record: ResponseRecord) -> _Known:
     given = {item_id(raw): raw for raw in _decode_items(record.input_items)}
-    return given | {item_id(raw): raw for raw in read_kept(record.body).output}
+    made = {item_id(raw): raw for raw in read_kept(record.body).output}
+    return _Known(given | made, frozenset(made) if record.upstream_id else frozenset(), record.upstream)
 
 
 def _not_found(wanted: str, index: int) -> NotFound:

@@ -36,6 +36,7 @@ class MemoryDatabase:
         self.daily: dict[Group, Tally] = {}
         self.responses: dict[str, ResponseRecord] = {}
         self.events: dict[str, list[tuple[int, bytes]]] = {}
+        self.named: dict[str, frozenset[str]] = {}
         self.conversations: dict[str, ConversationRecord] = {}
         self.items: dict[str, list[KeptItem]] = {}
 

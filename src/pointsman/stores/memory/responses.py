@@ -31,10 +31,14 @@ class MemoryResponseStore:
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
-    async def put(self, record: ResponseRecord, added: Sequence[KeptItem] = (), *, kept: bool = True) -> None:
+    async def put(
+        self, record: ResponseRecord, added: Sequence[KeptItem] = (), *, kept: bool = True, named: Sequence[str] = ()
+    ) -> None:
         """See the port."""
-        if kept:
+        known = self._database.responses.get(record.id)
+        if kept and (known is None or known.owner == record.owner):
             self._database.responses[record.id] = record
+            self._database.named[record.id] = frozenset(named)
         self._add(record, added)
 
     async def begin(self, record: ResponseRecord) -> None:
@@ -49,14 +53,26 @@ class MemoryResponseStore:
         return True
 
     async def finish(
-        self, record: ResponseRecord, first: int, events: Sequence[bytes], added: Sequence[KeptItem] = ()
+        self,
+        record: ResponseRecord,
+        first: int,
+        events: Sequence[bytes],
+        added: Sequence[KeptItem] = (),
+        named: Sequence[str] = (),
     ) -> bool:
         """See the port."""
         begun = self._unfinished(record.id)
         if begun is None:
             return False
-        finished = msgspec.structs.replace(begun, status=record.status, body=record.body)
+        finished = msgspec.structs.replace(
+            begun,
+            status=record.status,
+            body=record.body,
+            upstream=record.upstream,
+            upstream_id=record.upstream_id,
+        )
         self._database.responses[record.id] = finished
+        self._database.named[record.id] = frozenset(named)
         self._add_events(record.id, first, events)
         self._add(record, added)
         return True
@@ -64,6 +80,12 @@ class MemoryResponseStore:
     async def get(self, response_id: str, owner: Owner, now: float) -> ResponseRecord | None:
         """See the port."""
         return self._find(response_id, owner, now)
+
+    async def with_item(self, item_id: str, owner: Owner, now: float) -> ResponseRecord | None:
+        """See the port."""
+        names = [name for name, ids in self._database.named.items() if item_id in ids]
+        found = (self._find(name, owner, now) for name in names)
+        return next((record for record in found if record is not None), None)
 
     async def turns(self, response_id: str, owner: Owner, now: float) -> tuple[Turn, ...]:
         """See the port."""
@@ -82,6 +104,8 @@ class MemoryResponseStore:
                     record.conversation_id,
                     record.input_items,
                     record.body,
+                    record.upstream,
+                    record.upstream_id,
                 )
             )
             record = self._find(record.previous_response_id or "", Owner("", sees_all=True), now)
@@ -159,6 +183,7 @@ class MemoryResponseStore:
     def _remove(self, response_id: str) -> None:
         del self._database.responses[response_id]
         self._database.events.pop(response_id, None)
+        self._database.named.pop(response_id, None)
 
     def _add_events(self, response_id: str, first: int, events: Sequence[bytes]) -> None:
         if events:

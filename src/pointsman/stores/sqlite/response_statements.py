@@ -25,8 +25,10 @@ __all__ = [
     "ITEMS_FALLING",
     "ITEMS_RISING",
     "ITEM_BY_ID",
+    "NAME_ITEM",
     "NEXT_EXPIRY",
     "PUT_RESPONSE",
+    "RESPONSES_WITH_ITEM",
     "SEE_RESPONSE",
     "STORED_BYTES",
     "SUCCESSOR",
@@ -34,22 +36,26 @@ __all__ = [
     "UPDATE_METADATA",
 ]
 
+# The ids of relayed responses are the upstream's: one that is somebody else's already stays theirs.
 PUT_RESPONSE: Final = """
 INSERT INTO responses (
-    id, owner, model, status, created_at, expires_at, previous_response_id, conversation_id, worker, input_items, body
+    id, owner, model, status, created_at, expires_at, previous_response_id, conversation_id, worker, input_items, body,
+    upstream, upstream_id
 ) VALUES (
     :id, :owner, :model, :status, :created_at, :expires_at, :previous_response_id, :conversation_id, :worker,
-    :input_items, :body
+    :input_items, :body, :upstream, :upstream_id
 )
 ON CONFLICT (id) DO UPDATE SET
-    owner = excluded.owner, model = excluded.model, status = excluded.status, created_at = excluded.created_at,
+    model = excluded.model, status = excluded.status, created_at = excluded.created_at,
     expires_at = excluded.expires_at, previous_response_id = excluded.previous_response_id,
     conversation_id = excluded.conversation_id, worker = excluded.worker, input_items = excluded.input_items,
-    body = excluded.body
+    body = excluded.body, upstream = excluded.upstream, upstream_id = excluded.upstream_id
+WHERE responses.owner = excluded.owner
 """
 
 FINISH_RESPONSE: Final = """
-UPDATE responses SET status = :status, body = :body WHERE id = :id AND status IN ('queued', 'in_progress')
+UPDATE responses SET status = :status, body = :body, upstream = :upstream, upstream_id = :upstream_id
+WHERE id = :id AND status IN ('queued', 'in_progress')
 """
 
 IS_UNFINISHED: Final = "SELECT 1 FROM responses WHERE id = ? AND status IN ('queued', 'in_progress')"
@@ -58,7 +64,8 @@ SEE_RESPONSE: Final = "SELECT owner, status FROM responses WHERE id = ? AND expi
 
 FIND_RESPONSE: Final = """
 SELECT
-    id, owner, model, status, created_at, expires_at, previous_response_id, conversation_id, worker, input_items, body
+    id, owner, model, status, created_at, expires_at, previous_response_id, conversation_id, worker, input_items, body,
+    upstream, upstream_id
 FROM responses WHERE id = ?
 """
 
@@ -77,8 +84,16 @@ ORDER BY chain.depth
 """
 
 FIND_TURN: Final = """
-SELECT id, status, previous_response_id, conversation_id, input_items, body FROM responses WHERE id = ?
+SELECT id, status, previous_response_id, conversation_id, input_items, body, upstream, upstream_id
+FROM responses WHERE id = ?
 """
+
+NAME_ITEM: Final = """
+INSERT INTO response_items (item_id, response_id) SELECT :item_id, id FROM responses WHERE id = :id AND owner = :owner
+ON CONFLICT DO NOTHING
+"""
+
+RESPONSES_WITH_ITEM: Final = "SELECT response_id FROM response_items WHERE item_id = ? LIMIT ?"
 
 DELETE_RESPONSE: Final = "DELETE FROM responses WHERE id = ?"
 

@@ -36,8 +36,10 @@ from pointsman.stores.sqlite.response_statements import (
     FIND_TURN,
     FINISH_RESPONSE,
     IS_UNFINISHED,
+    NAME_ITEM,
     NEXT_EXPIRY,
     PUT_RESPONSE,
+    RESPONSES_WITH_ITEM,
     SEE_RESPONSE,
     STORED_BYTES,
     SWEEP_EVENTS,
@@ -47,6 +49,7 @@ from pointsman.stores.sqlite.transaction import rows
 __all__ = ["SqliteResponseStore"]
 
 _BATCHES_AT_ONCE: Final = 64
+_SAME_NAME_MAX: Final = 100
 
 
 class SqliteResponseStore:
@@ -55,12 +58,15 @@ class SqliteResponseStore:
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
-    async def put(self, record: ResponseRecord, added: Sequence[KeptItem] = (), *, kept: bool = True) -> None:
+    async def put(
+        self, record: ResponseRecord, added: Sequence[KeptItem] = (), *, kept: bool = True, named: Sequence[str] = ()
+    ) -> None:
         """See the port."""
 
         def job(connection: apsw.Connection) -> None:
             if kept:
                 connection.execute(PUT_RESPONSE, _columns(record))
+                _name(connection, record, named)
             _add(connection, record, added)
 
         await self._database.write(job)
@@ -81,16 +87,21 @@ class SqliteResponseStore:
         return await (self._database.write(job) if events else self._database.read(job))
 
     async def finish(
-        self, record: ResponseRecord, first: int, events: Sequence[bytes], added: Sequence[KeptItem] = ()
+        self,
+        record: ResponseRecord,
+        first: int,
+        events: Sequence[bytes],
+        added: Sequence[KeptItem] = (),
+        named: Sequence[str] = (),
     ) -> bool:
         """See the port."""
 
         def job(connection: apsw.Connection) -> bool:
-            values = {"id": record.id, "status": record.status, "body": bytes(record.body)}
-            connection.execute(FINISH_RESPONSE, values)
+            connection.execute(FINISH_RESPONSE, _columns(record))
             if not connection.changes():
                 return False
             _add_events(connection, record.id, first, events)
+            _name(connection, record, named)
             _add(connection, record, added)
             return True
 
@@ -99,6 +110,16 @@ class SqliteResponseStore:
     async def get(self, response_id: str, owner: Owner, now: float) -> ResponseRecord | None:
         """See the port."""
         return await self._database.read(lambda connection: _find(connection, response_id, owner, now))
+
+    async def with_item(self, item_id: str, owner: Owner, now: float) -> ResponseRecord | None:
+        """See the port."""
+
+        def job(connection: apsw.Connection) -> ResponseRecord | None:
+            names: list[Any] = connection.execute(RESPONSES_WITH_ITEM, (item_id, _SAME_NAME_MAX)).fetchall()
+            found = (_find(connection, name, owner, now) for (name,) in names)
+            return next((record for record in found if record is not None), None)
+
+        return await self._database.read(job)
 
     async def turns(self, response_id: str, owner: Owner, now: float) -> tuple[Turn, ...]:
         """See the port."""
@@ -212,6 +233,11 @@ def _add_events(connection: apsw.Connection, response_id: str, first: int, event
 def _add(connection: apsw.Connection, record: ResponseRecord, added: Sequence[KeptItem]) -> None:
     if record.conversation_id is not None:
         append_items(connection, record.conversation_id, added, record.expires_at)
+
+
+def _name(connection: apsw.Connection, record: ResponseRecord, named: Sequence[str]) -> None:
+    columns = [{"item_id": name, "id": record.id, "owner": record.owner} for name in named]
+    connection.executemany(NAME_ITEM, columns)
 
 
 def _columns(record: ResponseRecord) -> dict[str, Any]:

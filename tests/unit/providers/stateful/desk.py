@@ -27,7 +27,7 @@ class BrokenStore(MemoryResponseStore):
 
     stuck = False
 
-    async def put(self, record: ResponseRecord, added: Any = (), *, kept: bool = True) -> None:
+    async def put(self, record: ResponseRecord, added: Any = (), *, kept: bool = True, named: Any = ()) -> None:
         if self.stuck:
             await asyncio.Event().wait()
         raise StorageUnavailable("The disk is full.")
