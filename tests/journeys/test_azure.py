@@ -13,6 +13,7 @@ import pytest
 from pointsman.dialects.anthropic_messages.grammar import violations
 from tests.support.gateway import Gateway
 from tests.support.waiting import eventually
+from tests.upstreams.anthropic_server import message_events
 from tests.upstreams.azure_server import FakeAzure, azure_chunks, content_filter_error
 from tests.upstreams.openai_extras import AUDIO
 from tests.upstreams.openai_shapes import chat_chunks, chat_reply, tool_call, usage
@@ -66,6 +67,7 @@ def running() -> Iterator[House]:
             entry("wrong", "azure/gpt-4o-prod", azure, **entra(client_id="other", client_secret="no")),
             entry("text", "azure_text/instruct", azure, api_key="azure-key"),
             entry("claude", "azure_ai/claude-sonnet-4-5", azure, api_key="azure-key"),
+            entry("claude-token", "azure_ai/claude-sonnet-4-5", azure, **entra()),
             entry("foundry", "azure_ai/Llama-3.3-70B-Instruct", azure, api_key="sk-up"),
         ]
         with Gateway.start({"model_list": entries}, env={"AZURE_AUTHORITY_HOST": azure.url}) as gateway:
@@ -134,6 +136,26 @@ def test_claude_in_foundry_is_asked_in_its_own_dialect(house: House) -> None:
     request = house.azure.requests[-1]
     assert request.target == "/anthropic/v1/messages"
     assert (request.header("x-api-key"), request.header("anthropic-version")) == ("azure-key", "2023-06-01")
+
+
+@pytest.mark.parametrize("model", ["claude", "claude-token"])
+def test_an_anthropic_client_is_relayed_to_claude_in_foundry(house: House, model: str) -> None:
+    block = {"type": "block_of_next_year", "payload": [1]}
+    events = message_events([({"type": "text", "text": ""}, [{"type": "text_delta", "text": "Hi"}]), (block, [])])
+    house.azure.script(Reply.named_events(events))
+    body = {"max_tokens": 64, "messages": [{"role": "user", "content": [block]}], "stream": True, "field": {"a": 1}}
+    betas = {"anthropic-beta": "files-api-2025-04-14"}
+    answer = house.gateway.http("POST", "/v1/messages", {"model": model, **body}, headers=betas)
+    assert (answer.status, b"block_of_next_year" in answer.body) == (200, True)
+    request = house.azure.requests[-1]
+    assert (request.target, request.json()) == ("/anthropic/v1/messages", {"model": "claude-sonnet-4-5", **body})
+    assert (request.header("anthropic-version"), request.header("anthropic-beta")) == (
+        "2023-06-01", betas["anthropic-beta"],
+    )  # fmt: skip
+    if model == "claude":
+        assert request.header("x-api-key") == "azure-key" and request.header("authorization") is None
+    else:
+        assert (request.header("authorization") or "").startswith("Bearer ")
 
 
 @pytest.mark.parametrize("model", ["keyed", "token"])

@@ -98,6 +98,8 @@ def test_nobody_else_finds_it_continues_it_or_names_its_items(house: House) -> N
     before = len(house.native.asked)
     named: Any = [{"type": "item_reference", "id": made.output[-1].id}]
     bare: Any = [{"id": made.output[-1].id}]
+    empty: Any = [{"type": "reasoning", "id": made.output[0].id, "summary": []}]
+    image: Any = [{"type": "image_generation_call", "id": made.output[0].id}]
     for model in ("native", "other", "flat", "local"):
         for ask in (
             lambda model=model: other.responses.create(model=model, input="x", previous_response_id=made.id),
@@ -115,6 +117,8 @@ def test_nobody_else_finds_it_continues_it_or_names_its_items(house: House) -> N
         lambda: other.responses.input_items.list(made.id),
     ):
         gone(look)
+    for items in (empty, image):
+        gone(lambda items=items: other.responses.create(model="native", input=items))  # type: ignore[misc]
     assert len(house.native.asked) == before, "the upstream, which would have known it, was never asked"
     body = b'{"model":"native","input":[{"type":"item\\u005freference","id":"%b"}]}' % str(made.output[-1].id).encode()
     hidden = house.gateway.http("POST", "/v1/responses", body, key=house.gateway.new_key(models=MODELS))
@@ -197,6 +201,9 @@ def test_items_are_named_where_the_upstream_has_them_and_sent_where_not(house: H
         *({"type": "item_reference", "id": item.id} for item in made.output),
         {"role": "user", "content": "two"},
     ]
+    bare: Any = [{"type": "reasoning", "id": made.output[0].id, "summary": []}, {"role": "user", "content": "x"}]
+    sdk.responses.create(model="native", input=bare)
+    assert house.native.asked[-1]["input"] == bare, "its own"
     after = sdk.responses.create(model="native", input=named)
     sent = house.native.asked[-1]["input"]
     assert [item["type"] for item in sent[:3]] == ["message", "item_reference", "item_reference"]

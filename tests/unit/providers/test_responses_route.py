@@ -53,10 +53,9 @@ class Prepared(msgspec.Struct):
 class Relaying(NativeLane):
     """The relay, which here looks nothing up."""
 
-    prepares = True
-
     def __init__(self) -> None:
         super().__init__(DEPLOYMENT, OPENAI_RESPONSES)
+        self.prepares = True
 
     def has(self, ask: Ask) -> bool:
         return isinstance(ask.notes, Prepared)

@@ -1,4 +1,4 @@
-"""The lanes to Azure: an OpenAI client's requests are relayed, all others are translated."""
+"""The lanes to Azure: requests in the dialect of the model that is asked are relayed, all others are translated."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pointsman.core.upstream import Deployment, Lane, Operation, Outbound
 from pointsman.providers.azure.access import azure_credential
 from pointsman.providers.azure.places import azure_path, claude_path, is_claude, model_in_azure
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExpressWay, ExtrasLane
+from pointsman.providers.native import ANTHROPIC_MESSAGES, SignedNativeLane
 from pointsman.providers.tokens import Credential, TokenBook
 from pointsman.providers.translated import (
     AnthropicFar,
@@ -43,6 +44,9 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) ->
     access = deployment.access if isinstance(deployment.access, AzureAccess) else AzureAccess()
     credential = azure_credential(deployment, access, book)
     if is_claude(deployment.provider, deployment.model):
+        if operation is Operation.MESSAGES:
+            dialect = msgspec.structs.replace(ANTHROPIC_MESSAGES, path=claude_path(deployment))
+            return SignedNativeLane(deployment, dialect, credential, (_ANTHROPIC_VERSION,))
         return _translated(deployment, operation, AzureClaudeFar(), credential)
     path = azure_path(deployment, operation, access.api_version)
     model = model_in_azure(deployment)

@@ -5,5 +5,6 @@ from __future__ import annotations
 from pointsman.providers.native.counting import TokenCounter
 from pointsman.providers.native.lane import ANTHROPIC_MESSAGES, OPENAI_RESPONSES, NativeLane
 from pointsman.providers.native.route import ResponsesLane
+from pointsman.providers.native.signed import SignedNativeLane
 
-__all__ = ["ANTHROPIC_MESSAGES", "OPENAI_RESPONSES", "NativeLane", "ResponsesLane", "TokenCounter"]
+__all__ = ["ANTHROPIC_MESSAGES", "OPENAI_RESPONSES", "NativeLane", "ResponsesLane", "SignedNativeLane", "TokenCounter"]

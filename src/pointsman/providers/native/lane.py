@@ -17,7 +17,7 @@ from pointsman.providers.native.relayed import Meter, RelayedAnswer
 from pointsman.providers.native.responses import ResponsesMeter
 from pointsman.providers.parameters import Dropped
 from pointsman.providers.translated.defaults import NOT_THE_OPERATORS, read_defaults
-from pointsman.providers.versions import beta_headers, family_of
+from pointsman.providers.versions import beta_headers
 
 __all__ = ["ANTHROPIC_MESSAGES", "OPENAI_RESPONSES", "NativeDialect", "NativeLane"]
 
@@ -40,15 +40,17 @@ class NativeDialect(msgspec.Struct, frozen=True):
         path: Below the deployment's address.
         meter: Makes the reader of one answer.
         write: A whole request in this dialect; here for the operator's fields, which are written in OpenAI's names.
+        beta: The header that names beta features.
     """
 
     path: bytes
     meter: Callable[[], Meter]
     write: Callable[[Call, str], bytes]
+    beta: str
 
 
-ANTHROPIC_MESSAGES: Final = NativeDialect(b"/v1/messages", AnthropicMeter, write_messages)
-OPENAI_RESPONSES: Final = NativeDialect(b"/responses", ResponsesMeter, write_responses)
+ANTHROPIC_MESSAGES: Final = NativeDialect(b"/v1/messages", AnthropicMeter, write_messages, "anthropic-beta")
+OPENAI_RESPONSES: Final = NativeDialect(b"/responses", ResponsesMeter, write_responses, "openai-beta")
 
 
 class NativeLane:
@@ -61,15 +63,14 @@ class NativeLane:
         Malformed, Unsupported: the operator's own fields say what cannot be said in this dialect.
     """
 
-    prepares = False
-
     def __init__(self, deployment: Deployment, dialect: NativeDialect) -> None:
+        self.prepares = False
         self._dialect = dialect
         self._model = msgspec.Raw(_encode(deployment.model))
         self._defaults = _written_defaults(deployment.pinned, dialect)
         self._dropped = Dropped.of(deployment.additional_drop_params)
         self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
-        self._beta = family_of(deployment)
+        self._beta = dialect.beta
         self._own_headers = deployment.headers
 
     async def prepare(self, ask: Ask) -> None:

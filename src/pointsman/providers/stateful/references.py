@@ -31,10 +31,18 @@ _ID_CHARACTERS_MAX: Final = 80
 _ITEM_ID: Final = re.compile(r"[a-z]+_([0-9a-f]{24})i?[0-9a-f]{2,}")
 
 
+_NULL: Final = msgspec.Raw(b"null")
+_BY_ID: Final = frozenset({"reasoning", "image_generation_call"})
+"""Types of items of which an upstream looks for the substance itself where a client sends none of it."""
+
+
 class _Reference(msgspec.Struct):
     type: str | None = None
     id: str | None = None
     role: str | None = None
+    encrypted_content: msgspec.Raw = _NULL
+    content: msgspec.Raw = _NULL
+    result: msgspec.Raw = _NULL
 
 
 _decode_reference: Final = msgspec.json.Decoder(_Reference).decode
@@ -56,9 +64,9 @@ class _Known(msgspec.Struct, frozen=True):
     upstream: str | None = None
 
 
-def has_references(items: str | Iterable[msgspec.Raw]) -> bool:
-    """Whether there are any."""
-    return not isinstance(items, str) and any(_wanted(raw) is not None for raw in items)
+def has_references(items: str | Iterable[msgspec.Raw], *, relayed: bool = False) -> bool:
+    """Whether there are any; for an upstream to which they are ``relayed`` also by items without their substance."""
+    return not isinstance(items, str) and any(_wanted(raw, relayed=relayed) is not None for raw in items)
 
 
 class Resolver:
@@ -94,7 +102,7 @@ class Resolver:
         size = 0
         found: list[Resolved] = []
         for index, raw in enumerate(items):
-            wanted = _wanted(raw)
+            wanted = _wanted(raw, relayed=self._upstream is not None)
             item = Resolved(raw, raw) if wanted is None else await self._item(raw, wanted, index)
             size += 0 if wanted is None else len(bytes(item.kept))
             if size > OBJECT_BYTES_MAX or len(self._known) > _RESPONSES_MAX:
@@ -125,7 +133,7 @@ class Resolver:
         return record or await self._responses.with_item(wanted, owner, now)
 
 
-def _wanted(raw: msgspec.Raw) -> str | None:
+def _wanted(raw: msgspec.Raw, *, relayed: bool) -> str | None:
     """The id that a reference names; None for everything else, which others will read, or refuse.
 
     An item with an id alone is a reference, too.
@@ -135,6 +143,8 @@ def _wanted(raw: msgspec.Raw) -> str | None:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
     is_reference = reference.type == "item_reference" or (reference.type is None and reference.role is None)
+    if relayed and reference.type in _BY_ID:
+        is_reference = reference.encrypted_content == reference.content == reference.result == _NULL
     return reference.id if is_reference else None
 
 

@@ -124,7 +124,7 @@ class RememberedRelay:
         """The input as it is sent, with those items in place that it only names and the upstream does not have."""
         if isinstance(given.input, str):
             return (_raw({"role": "user", "content": given.input}),) if given.input else ()
-        if not has_references(given.input):
+        if not has_references(given.input, relayed=True):
             return given.input
         await become_task()
         book = self._book
