@@ -35,6 +35,7 @@ _STATUSES: Final = {
     504: "DEADLINE_EXCEEDED",
 }
 _CONTEXT_WORDS: Final = re.compile(r"token count.*exceeds the maximum number of tokens", re.IGNORECASE | re.DOTALL)
+_NOT_IN_REASONS: Final = re.compile(r"[^A-Z0-9_]")
 _SECONDS: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 
@@ -92,7 +93,7 @@ def read_error(status: int, body: bytes, model: str = "") -> UpstreamFailed:
 def write_error(error: GatewayError, call_id: str = "") -> bytes:
     """The body of an error answer. The code becomes the ``reason``; the call's id goes with it where there is one."""
     details: list[dict[str, object]] = [
-        {"@type": _TYPES + "ErrorInfo", "reason": error.code.upper(), "domain": _DOMAIN}
+        {"@type": _TYPES + "ErrorInfo", "reason": _reason(error.code), "domain": _DOMAIN}
     ]
     if error.retry_after is not None:
         details.append({"@type": _TYPES + "RetryInfo", "retryDelay": f"{max(error.retry_after, 0):.3f}s"})
@@ -120,3 +121,9 @@ def _read_details(fields: _Fields) -> list[_Detail]:
         return _decode_details(fields.details)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return []
+
+
+def _reason(code: str) -> str:
+    """A code as Google wants reasons (https://google.aip.dev/193): capitals, digits and ``_``, and a letter first."""
+    reason = _NOT_IN_REASONS.sub("_", code.upper())
+    return reason if reason[:1].isalpha() else f"CODE_{reason}"

@@ -105,6 +105,15 @@ def test_details_tell_the_code_the_wait_and_the_call() -> None:
     assert read_error(429, write_error(error)).retry_after == 2.0
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("1300", "CODE_1300"), ("quota.exceeded-now", "QUOTA_EXCEEDED_NOW"), ("ß", "SS"), ("é", "CODE__")],
+)
+def test_a_code_of_an_upstream_becomes_a_reason_as_google_writes_them(code: str, reason: str) -> None:
+    error = Overloaded("Slow.", code=code)
+    assert json.loads(write_error(error))["error"]["details"][0]["reason"] == reason
+
+
 @given(st.binary(max_size=100))
 def test_any_body_is_an_error(answer: bytes) -> None:
     assert read_error(400, answer).message
