@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import GatewayError, UpstreamFailed
-from pointsman.wire.upstream_errors import fit_to_repeat, upstream_failure
+from pointsman.wire.upstream_errors import fit_to_repeat, status_in, upstream_failure
 
-__all__ = ["read_error", "write_error"]
+__all__ = ["read_error", "read_stream_error", "write_error"]
 
 _TYPES: Final = "type.googleapis.com/google.rpc."
 _DOMAIN: Final = "pointsman"
@@ -46,6 +46,7 @@ class _Detail(msgspec.Struct, rename={"type": "@type", "retry_delay": "retryDela
 
 
 class _Fields(msgspec.Struct):
+    code: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     message: str | None = None
     status: str | None = None
     details: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -61,7 +62,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def read_error(status: int, body: bytes, model: str = "") -> UpstreamFailed:
-    """What an error answer, or an error in a stream (then ``status`` is 502), means.
+    """What an error answer means.
 
     Args:
         status: The HTTP status.
@@ -88,6 +89,12 @@ def read_error(status: int, body: bytes, model: str = "") -> UpstreamFailed:
     if delays:
         failure.retry_after = float(delays[0][1])
     return failure
+
+
+def read_stream_error(body: bytes, model: str = "") -> UpstreamFailed:
+    """What an error in a stream means: its ``code`` is the status that it would have had as an answer."""
+    fields = _read(body)
+    return read_error(status_in(msgspec.UNSET if fields is None else fields.code), body, model)
 
 
 def write_error(error: GatewayError, call_id: str = "") -> bytes:
