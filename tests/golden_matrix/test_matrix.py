@@ -168,7 +168,7 @@ def wants_thoughts(row: tuple[str, str, str]) -> bool:
 
 ENDINGS = {
     "length": {"length", "max_tokens", "MAX_TOKENS", "max_output_tokens"},
-    "filter": {"content_filter", "refusal", "SAFETY", "ERROR_TOXIC", "guardrail_intervened"},
+    "filter": {"content_filter", "refusal", "SAFETY", "guardrail_intervened"},
 }
 
 

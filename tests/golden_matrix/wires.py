@@ -58,14 +58,14 @@ from tests.golden_matrix.tellers import (
 ALL_ABILITIES: Final = frozenset({"response_schema", "reasoning"})
 
 
-def deployment(provider: str, model: str) -> Deployment:
+def deployment(provider: str, model: str, api_base: str = "http://upstream.example") -> Deployment:
     return Deployment(
         id=provider,
         group="fast",
         provider=provider,
         model=model,
         litellm_model=f"{provider}/{model}",
-        api_base="http://upstream.example",
+        api_base=api_base,
         price=None,
         api_key=Secret("key"),
         capabilities=ALL_ABILITIES,
@@ -120,7 +120,7 @@ def _ollama(client: ClientSide) -> Lane:
 
 def _azure(client: ClientSide) -> Lane:
     """A deployment of one's own name, under the dated version of the API."""
-    place = deployment("azure", "chat-mini")
+    place = deployment("azure", "chat-mini", "https://acme.openai.azure.com")
     path = azure_path(place, Operation.MESSAGES, None)
     return TranslatedLane(client, OpenAIChatFar(path=path, model=place.model), place)
 

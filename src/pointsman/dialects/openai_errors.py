@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.errors import UpstreamFailed
-from pointsman.wire.upstream_errors import fit_to_repeat, said_text, upstream_failure
+from pointsman.core.errors import Broken, Overloaded, UpstreamFailed
+from pointsman.wire.upstream_errors import fit_to_repeat, said_text, status_in, upstream_failure
 
-__all__ = ["read_error"]
+__all__ = ["read_error", "read_stream_error"]
 
 _CONTEXT_WORDS: Final = (
     "maximum context length",
@@ -26,6 +26,7 @@ _CONTENT_HINTS: Final = {
 }
 """llama.cpp answers such a request with 500, although nothing is broken."""
 _CODE_CHARACTERS_MAX: Final = 80
+_TOO_MUCH: Final = "rate_limit"
 
 
 class _Shape(msgspec.Struct):
@@ -68,6 +69,20 @@ def read_error(status: int, body: bytes) -> UpstreamFailed:
         param=(said_text(shape.param)[:_CODE_CHARACTERS_MAX] or None) if shape else None,
         hint=hint or _hint(status),
     )
+
+
+def read_stream_error(body: bytes) -> UpstreamFailed:
+    """What an error in a stream means.
+
+    Many servers give the status that it would have had as its ``code``, and OpenAI a word for what was too much.
+    """
+    shape = _innermost(body)
+    if shape is None:
+        return read_error(Broken.default_status, body)
+    status = status_in(shape.code)
+    if status == Broken.default_status and _TOO_MUCH in f"{said_text(shape.type)} {said_text(shape.code)}":
+        status = Overloaded.default_status
+    return read_error(status, body)
 
 
 def _innermost(body: bytes) -> _Shape | None:

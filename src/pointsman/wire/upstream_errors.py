@@ -9,9 +9,10 @@ import msgspec
 
 from pointsman.core.errors import Broken, Overloaded, Rejected, UpstreamFailed
 
-__all__ = ["fit_to_repeat", "said_text", "upstream_failure"]
+__all__ = ["fit_to_repeat", "said_text", "status_in", "upstream_failure"]
 
 _decode_text: Final = msgspec.json.Decoder(str).decode
+_decode_number: Final = msgspec.json.Decoder(int, strict=False).decode
 
 _MESSAGE_CHARACTERS_MAX: Final = 500
 _LOOKED_AT_CHARACTERS_MAX: Final = 5_000
@@ -29,6 +30,8 @@ _SECRETS: Final = re.compile(
 )
 
 _KINDS: Final = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
+_ERROR_MIN: Final = 400
+_ERROR_MAX: Final = 599
 _OVERLOADED: Final = frozenset({429, 503, 529})
 
 
@@ -50,6 +53,15 @@ def said_text(raw: msgspec.Raw | msgspec.UnsetType) -> str:
         return _decode_text(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
+
+
+def status_in(code: msgspec.Raw | msgspec.UnsetType) -> int:
+    """The HTTP status that the ``code`` of an error in a stream is, as a number or as text; 502 where it is none."""
+    try:
+        status = _decode_number(code) if isinstance(code, msgspec.Raw) else Broken.default_status
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Broken.default_status
+    return status if _ERROR_MIN <= status <= _ERROR_MAX else Broken.default_status
 
 
 def upstream_failure(

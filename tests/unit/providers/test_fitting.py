@@ -188,7 +188,7 @@ def test_a_translated_request_is_fitted_as_well() -> None:
         ("openrouter", {"reasoning_effort": "high"}, {"reasoning": {"effort": "high"}}),
         ("openrouter", {"thinking": {"type": "enabled", "budget_tokens": 9}}, {"reasoning": {"max_tokens": 9}}),
         ("openrouter", {"thinking": {"type": "disabled"}}, {"reasoning": {"enabled": False}}),
-        ("hosted_vllm", {"thinking": {"type": "enabled", "budget_tokens": 9}}, {"reasoning_effort": "low"}),
+        ("hosted_vllm", {"thinking": {"type": "enabled", "budget_tokens": 9}}, {"reasoning_effort": "minimal"}),
         ("groq", {"reasoning_effort": 7}, {"reasoning_effort": 7}),
     ],
 )

@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import GatewayError, UpstreamFailed
-from pointsman.wire.upstream_errors import fit_to_repeat, upstream_failure
+from pointsman.wire.upstream_errors import fit_to_repeat, status_in, upstream_failure
 
-__all__ = ["read_error", "write_error"]
+__all__ = ["read_error", "read_stream_error", "write_error"]
 
 _TYPES: Final = "type.googleapis.com/google.rpc."
 _DOMAIN: Final = "pointsman"
@@ -35,6 +35,7 @@ _STATUSES: Final = {
     504: "DEADLINE_EXCEEDED",
 }
 _CONTEXT_WORDS: Final = re.compile(r"token count.*exceeds the maximum number of tokens", re.IGNORECASE | re.DOTALL)
+_NOT_IN_REASONS: Final = re.compile(r"[^A-Z0-9_]")
 _SECONDS: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 
@@ -45,6 +46,7 @@ class _Detail(msgspec.Struct, rename={"type": "@type", "retry_delay": "retryDela
 
 
 class _Fields(msgspec.Struct):
+    code: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     message: str | None = None
     status: str | None = None
     details: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -60,7 +62,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def read_error(status: int, body: bytes, model: str = "") -> UpstreamFailed:
-    """What an error answer, or an error in a stream (then ``status`` is 502), means.
+    """What an error answer means.
 
     Args:
         status: The HTTP status.
@@ -89,10 +91,16 @@ def read_error(status: int, body: bytes, model: str = "") -> UpstreamFailed:
     return failure
 
 
+def read_stream_error(body: bytes, model: str = "") -> UpstreamFailed:
+    """What an error in a stream means: its ``code`` is the status that it would have had as an answer."""
+    fields = _read(body)
+    return read_error(status_in(msgspec.UNSET if fields is None else fields.code), body, model)
+
+
 def write_error(error: GatewayError, call_id: str = "") -> bytes:
     """The body of an error answer. The code becomes the ``reason``; the call's id goes with it where there is one."""
     details: list[dict[str, object]] = [
-        {"@type": _TYPES + "ErrorInfo", "reason": error.code.upper(), "domain": _DOMAIN}
+        {"@type": _TYPES + "ErrorInfo", "reason": _reason(error.code), "domain": _DOMAIN}
     ]
     if error.retry_after is not None:
         details.append({"@type": _TYPES + "RetryInfo", "retryDelay": f"{max(error.retry_after, 0):.3f}s"})
@@ -120,3 +128,9 @@ def _read_details(fields: _Fields) -> list[_Detail]:
         return _decode_details(fields.details)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return []
+
+
+def _reason(code: str) -> str:
+    """A code as Google wants reasons (https://google.aip.dev/193): capitals, digits and ``_``, and a letter first."""
+    reason = _NOT_IN_REASONS.sub("_", code.upper())
+    return reason if reason[:1].isalpha() else f"CODE_{reason}"

@@ -23,7 +23,7 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import Usage
-from pointsman.dialects.gemini.errors import read_error
+from pointsman.dialects.gemini.errors import read_stream_error
 from pointsman.dialects.gemini.logprobs import read_logprobs
 from pointsman.dialects.gemini.reasons import BROKEN_REASONS, read_reason
 from pointsman.dialects.gemini.signatures import pack_call_id
@@ -90,7 +90,7 @@ class StreamReader:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._fail(Broken("Gemini sent something that is not one of its answers."))
         if isinstance(chunk.error, msgspec.Raw) and chunk.error != _NULL:
-            return self._fail(read_error(Broken.default_status, frame, self._model))
+            return self._fail(read_stream_error(frame, self._model))
         self._usage = read_usage(chunk.usage_metadata) or self._usage
         feedback = chunk.prompt_feedback
         blocked = feedback.block_reason if feedback is not None and not chunk.candidates else None

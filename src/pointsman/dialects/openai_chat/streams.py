@@ -27,7 +27,7 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import NO_USAGE, Usage
-from pointsman.dialects.openai_chat.errors import read_error, write_stream_error
+from pointsman.dialects.openai_chat.errors import read_stream_error, write_stream_error
 from pointsman.dialects.openai_chat.thinking import Thoughts, read_thinking_blocks
 from pointsman.dialects.openai_chat.types import Chunk, ChunkChoice, ContentPiece, MessageDelta
 from pointsman.dialects.openai_chat.types import ToolCallDelta as WireToolCall
@@ -257,7 +257,7 @@ class StreamReader:
                 return []
             return self._fail(Broken("The upstream sent something that is not a chat completion chunk."))
         if isinstance(chunk.error, msgspec.Raw) and bytes(chunk.error) != b"null" and not chunk.choices:
-            return self._fail(read_error(Broken.default_status, frame))
+            return self._fail(read_stream_error(frame))
         self._usage = read_usage(chunk.usage) or self._usage
         events: list[Event] = []
         for choice in chunk.choices or ():

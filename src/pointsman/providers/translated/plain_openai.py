@@ -1,8 +1,9 @@
 """What OpenAI can take of a conversation that began in another dialect.
 
-OpenAI has no place for reasoning in messages, refuses fields that it does not know, and refuses ids of more than 40
-characters, as those are that hold Gemini's signatures. How hard to think is an effort there, and wherever a service has
-no habit of its own (https://platform.openai.com/docs/api-reference/chat/create).
+OpenAI has no place for reasoning in messages nor for a tool's name beside its result, refuses fields that it does not
+know, and refuses ids of more than 40 characters, as those are that hold Gemini's signatures. How hard to think is an
+effort there, and wherever a service has no habit of its own
+(https://platform.openai.com/docs/api-reference/chat/create).
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _fit_part(part: Part) -> Part:
     if isinstance(part, ToolCall):
         return msgspec.structs.replace(part, id=_short(part.id))
     if isinstance(part, ToolResult):
-        return msgspec.structs.replace(part, call_id=_short(part.call_id))
+        return msgspec.structs.replace(part, call_id=_short(part.call_id), name=None)
     return part
 
 

@@ -21,7 +21,7 @@ from pointsman.core.errors import (
     Unreachable,
     UpstreamFailed,
 )
-from pointsman.dialects.gemini.errors import read_error, write_error
+from pointsman.dialects.gemini.errors import read_error, read_stream_error, write_error
 
 
 def body(code: int, message: str, status: str = "X", details: object = None) -> bytes:
@@ -103,6 +103,30 @@ def test_details_tell_the_code_the_wait_and_the_call() -> None:
         }
     }
     assert read_error(429, write_error(error)).retry_after == 2.0
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("1300", "CODE_1300"), ("quota.exceeded-now", "QUOTA_EXCEEDED_NOW"), ("ß", "SS"), ("é", "CODE__")],
+)
+def test_a_code_of_an_upstream_becomes_a_reason_as_google_writes_them(code: str, reason: str) -> None:
+    error = Overloaded("Slow.", code=code)
+    assert json.loads(write_error(error))["error"]["details"][0]["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "status"),
+    [
+        (body(503, "The model is overloaded."), Overloaded, 503),
+        (body(429, "quota"), Overloaded, 429),
+        (body(500, "Internal"), Broken, 502),
+        (body(3, "odd"), Broken, 502),
+        (b"{}", Broken, 502),
+    ],
+)
+def test_an_error_in_a_stream_has_its_status_in_it(answer: bytes, kind: type[UpstreamFailed], status: int) -> None:
+    error = read_stream_error(answer)
+    assert type(error) is kind and error.status == status
 
 
 @given(st.binary(max_size=100))

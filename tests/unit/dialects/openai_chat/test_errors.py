@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.core.errors import Broken, Overloaded, Rejected
-from pointsman.dialects.openai_chat.errors import read_error, write_error
+from pointsman.core.errors import Broken, Overloaded, Rejected, UpstreamFailed
+from pointsman.dialects.openai_chat.errors import read_error, read_stream_error, write_error
 
 
 def read(status: int, body: object) -> tuple[int, str, str, str | None]:
@@ -81,3 +81,20 @@ def test_a_refused_key_is_not_repeated_and_is_said_to_be_the_gateways() -> None:
 @given(st.integers(0, 600), st.binary(max_size=100))
 def test_any_answer_is_an_error_that_can_be_told(status: int, body: bytes) -> None:
     assert json.loads(write_error(read_error(status, body)))["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "status"),
+    [
+        ({"message": "The server had an error", "type": "server_error", "code": None}, Broken, 502),
+        ({"message": "Slow", "type": "requests", "code": "rate_limit_exceeded"}, Overloaded, 429),
+        ({"message": "Slow", "code": "429"}, Overloaded, 429),
+        ({"message": "Busy", "code": 503}, Overloaded, 503),
+        ({"message": "Too long", "code": 400}, Rejected, 400),
+        ({"message": "odd", "code": "1300"}, Broken, 502),
+        ({"message": "odd", "code": []}, Broken, 502),
+    ],
+)
+def test_an_error_in_a_stream_may_have_its_status_in_it(told: object, kind: type[UpstreamFailed], status: int) -> None:
+    error = read_stream_error(json.dumps({"error": told}).encode())
+    assert type(error) is kind and error.status == status

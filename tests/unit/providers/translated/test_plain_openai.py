@@ -16,7 +16,7 @@ CALL = Call(
     (
         Message("user", (Text("Hi"),)),
         Message("assistant", (Thinking("Hm", "s", signer="gemini"), ToolCall(LONG_ID, "f", "{}"))),
-        Message("tool", (ToolResult(LONG_ID, (Text("4"),)),)),
+        Message("tool", (ToolResult(LONG_ID, (Text("4"),), name="f"),)),
     ),
 )
 
@@ -31,17 +31,18 @@ def sent(provider: str, api_base: str, reasoning: Reasoning | None = None) -> di
 @pytest.mark.parametrize(
     ("provider", "api_base"), [("openai", "https://api.openai.com/v1"), ("azure", "https://a.openai.azure.com/openai")]
 )
-def test_openai_gets_no_reasoning_back_and_short_ids(provider: str, api_base: str) -> None:
+def test_openai_gets_no_reasoning_back_no_names_of_tools_and_short_ids(provider: str, api_base: str) -> None:
     _, said, result = sent(provider, api_base)["messages"]
     assert set(said) == {"role", "content", "tool_calls"}
     assert said["tool_calls"][0]["id"] == result["tool_call_id"]
-    assert len(result["tool_call_id"]) <= 40
+    assert set(result) == {"role", "content", "tool_call_id"} and len(result["tool_call_id"]) <= 40
 
 
 @pytest.mark.parametrize("provider", ["deepseek", "hosted_vllm", "openai"])
 def test_others_get_their_reasoning_back(provider: str) -> None:
     _, said, result = sent(provider, "http://10.0.0.1/v1")["messages"]
     assert said["reasoning_content"] == "Hm" and result["tool_call_id"] == LONG_ID
+    assert result["name"] == "f"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,9 @@ def test_others_get_their_reasoning_back(provider: str) -> None:
         (Reasoning(effort="minimal"), "minimal"),
         (Reasoning(effort="low", enabled=True, budget_tokens=32000), "low"),
         (Reasoning(budget_tokens=1024, enabled=True), "low"),
-        (Reasoning(budget_tokens=4096), "medium"),
+        (Reasoning(budget_tokens=512), "minimal"),
+        (Reasoning(budget_tokens=2048), "medium"),
+        (Reasoning(budget_tokens=4096), "high"),
         (Reasoning(budget_tokens=31999, enabled=True), "high"),
         (Reasoning(enabled=True), "medium"),
         (Reasoning(enabled=False), None),
