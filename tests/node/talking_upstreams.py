@@ -1,7 +1,7 @@
-"""Two upstreams, OpenAI's dialect and Anthropic's, that react to the words of a request in the same way.
+"""Three upstreams, OpenAI's dialect, Anthropic's and Ollama's, that react to the words of a request in the same way.
 
 ``weather`` with tools gets a call, then ``Sunny.``; ``fail`` gets 429; ``break`` a stream that fails in the middle;
-``slow`` one that never goes on; everything else a greeting.
+``slow`` one that never goes on; ``number`` with a schema that has an ``n`` gets one; everything else a greeting.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from tests.upstreams import FakeAnthropic, FakeOpenAI, RecordedRequest, Reply
+from tests.upstreams import FakeAnthropic, FakeOllama, FakeOpenAI, OllamaModel, RecordedRequest, Reply, Turn
 from tests.upstreams.anthropic_server import anthropic_error, message, message_events
+from tests.upstreams.ollama_turn import Timing
 from tests.upstreams.openai_shapes import chat_chunks, chat_reply, tool_call, usage
 from tests.upstreams.reply import Stall
 
-__all__ = ["TalkingAnthropic", "TalkingOpenAI"]
+__all__ = ["TalkingAnthropic", "TalkingOllama", "TalkingOpenAI"]
 
 _PIECES: Final = ("Hello", " from", " the", " upstream.")
 _CITY: Final = {"city": "Paris"}
@@ -26,6 +27,11 @@ def _word(turns: list[dict[str, Any]]) -> str:
     content = turns[0]["content"] if turns[0]["role"] == "user" else turns[1]["content"]
     text = content if isinstance(content, str) else content[0]["text"]
     return str(text).split()[0]
+
+
+def _pieces(word: str, request: RecordedRequest) -> tuple[str, ...]:
+    """The greeting, or what a schema asks for."""
+    return ('{"n":', " 4}") if word == "number" and b'"n"' in request.body else _PIECES
 
 
 def _stalling(reply: Reply, kept: int) -> Reply:
@@ -46,7 +52,7 @@ class TalkingOpenAI(FakeOpenAI):
             return Reply.error(429, "Slow down", retry_after="7")
         answered = any(turn["role"] == "tool" for turn in body["messages"])
         calls = [tool_call("get_weather", json.dumps(_CITY))] if word == "weather" and not answered else []
-        pieces = () if calls else ("Sunny.",) if answered else _PIECES
+        pieces = () if calls else ("Sunny.",) if answered else _pieces(word, request)
         reason = "tool_calls" if calls else "stop"
         if not body.get("stream"):
             return Reply.json(chat_reply("".join(pieces) or None, counts, tool_calls=calls, finish_reason=reason))
@@ -70,7 +76,7 @@ class TalkingAnthropic(FakeAnthropic):
         word = _word(body["messages"])
         if word == "fail":
             return anthropic_error(429, "rate_limit_error", "Slow down", retry_after="7")
-        answered = len(body["messages"]) > 1
+        answered = word == "weather" and len(body["messages"]) > 1
         calls = word == "weather" and not answered
         reason = "tool_use" if calls else "end_turn"
         block: dict[str, Any] = {"type": "text", "text": "Sunny." if answered else "".join(_PIECES)}
@@ -90,3 +96,28 @@ class TalkingAnthropic(FakeAnthropic):
             return Reply.named_events([*events[:3], error])
         stream = Reply.named_events(events)
         return _stalling(stream, _BEFORE_THE_END + 1) if word == "slow" else stream
+
+
+class TalkingOllama(FakeOllama):
+    """Ollama's own API, with the model ``llama3.1:8b``."""
+
+    def __init__(self) -> None:
+        super().__init__([OllamaModel("llama3.1:8b")])
+
+    async def answer(self, request: RecordedRequest) -> Reply:
+        """See the superclass."""
+        body = request.json() if request.path == "/api/chat" else {}
+        if not body.get("messages"):
+            return await super().answer(request)
+        word = _word(body["messages"])
+        if word == "fail":
+            return Reply.json({"error": "Slow down"}, 429, {"Retry-After": "7"})
+        answered = any(turn["role"] == "tool" for turn in body["messages"])
+        calls = [("get_weather", _CITY)] if word == "weather" and not answered else []
+        pieces = () if calls else ("Sunny.",) if answered else _pieces(word, request)
+        turn = Turn(pieces, calls=calls, error_after=2 if word == "break" else None, error_text="it broke")
+        timing = Timing(3, 4)
+        if not body.get("stream", True):
+            return Reply.json(turn.whole(body["model"], timing))
+        stream = Reply.ndjson(turn.lines(body["model"], timing))
+        return _stalling(stream, _BEFORE_THE_END) if word == "slow" else stream

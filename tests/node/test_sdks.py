@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.node.talking_upstreams import TalkingAnthropic, TalkingOpenAI
-from tests.support.configs import anthropic_entry, openai_entry
+from tests.node.talking_upstreams import TalkingAnthropic, TalkingOllama, TalkingOpenAI
+from tests.support.configs import anthropic_entry, ollama_entry, openai_entry
 from tests.support.gateway import Gateway
 from tests.support.node import NODE, install
 from tests.support.waiting import eventually
@@ -22,10 +22,13 @@ HERE = Path(__file__).parent
 SECONDS = 60
 
 
-class House:
-    """A gateway before an OpenAI-compatible server (model ``cloud``) and Anthropic (model ``claude``)."""
+Upstreams = dict[str, TalkingOpenAI | TalkingAnthropic | TalkingOllama]
 
-    def __init__(self, gateway: Gateway, upstreams: dict[str, TalkingOpenAI | TalkingAnthropic]) -> None:
+
+class House:
+    """A gateway before an OpenAI-compatible server (model ``cloud``), Anthropic (``claude``) and Ollama (``local``)."""
+
+    def __init__(self, gateway: Gateway, upstreams: Upstreams) -> None:
         self.gateway = gateway
         self.upstreams = upstreams
 
@@ -38,14 +41,18 @@ def packages() -> Path:
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
-    with TalkingOpenAI() as cloud, TalkingAnthropic() as claude:
-        entries = [openai_entry("cloud", cloud), anthropic_entry("claude", claude)]
+    with TalkingOpenAI() as cloud, TalkingAnthropic() as claude, TalkingOllama() as local:
+        entries = [
+            openai_entry("cloud", cloud),
+            anthropic_entry("claude", claude),
+            ollama_entry("local", local, "llama3.1:8b"),
+        ]
         with Gateway.start({"model_list": entries}) as gateway:
-            yield House(gateway, {"cloud": cloud, "claude": claude})
+            yield House(gateway, {"cloud": cloud, "claude": claude, "local": local})
 
 
-@pytest.mark.parametrize("model", ["cloud", "claude"])
-@pytest.mark.parametrize("journey", ["openai", "anthropic", "ollama"])
+@pytest.mark.parametrize("model", ["cloud", "claude", "local"])
+@pytest.mark.parametrize("journey", ["openai", "anthropic", "gemini", "ollama"])
 def test_the_journey_of_a_package(packages: Path, house: House, journey: str, model: str) -> None:
     script = HERE / f"{journey}.test.mjs"
     upstream = house.upstreams[model]
