@@ -33,7 +33,8 @@ class MemoryResponseStore:
 
     async def put(self, record: ResponseRecord, added: Sequence[KeptItem] = (), *, kept: bool = True) -> None:
         """See the port."""
-        if kept:
+        known = self._database.responses.get(record.id)
+        if kept and (known is None or known.owner == record.owner):
             self._database.responses[record.id] = record
         self._add(record, added)
 

@@ -46,6 +46,7 @@ ON CONFLICT (id) DO UPDATE SET
     expires_at = excluded.expires_at, previous_response_id = excluded.previous_response_id,
     conversation_id = excluded.conversation_id, worker = excluded.worker, input_items = excluded.input_items,
     body = excluded.body
+WHERE owner = excluded.owner
 """
 
 FINISH_RESPONSE: Final = """
