@@ -83,6 +83,13 @@ async def test_what_was_put_is_found_as_it_was(responses: ResponseStore) -> None
     assert await responses.get("resp_1", ME, NOW) == whole
 
 
+async def test_nobody_replaces_what_is_anothers(responses: ResponseStore) -> None:
+    await responses.put(record())
+    await responses.put(record(owner="other", body=msgspec.Raw(b'{"status":"completed","taken":true}')))
+    assert await responses.get("resp_1", ME, NOW) == record()
+    assert await responses.get("resp_1", OTHER, NOW) is None
+
+
 async def test_only_its_owner_and_the_master_see_it(responses: ResponseStore) -> None:
     await responses.put(record())
     assert await responses.get("resp_1", MASTER, NOW) is not None

@@ -128,7 +128,8 @@ class ResponseStore(Protocol):
         """Keep a response that is there at once, and add ``added`` to its conversation, if that still exists.
 
         With ``kept`` False only the conversation is added to. The conversation then expires no earlier than the record.
-        A response of another owner is never replaced. ``named`` are the ids of items for :meth:`with_item`.
+        Where somebody else has a response with that id, it stays: some upstreams let their callers choose the id.
+        ``named`` are the ids of items for :meth:`with_item`.
         """
         ...
 

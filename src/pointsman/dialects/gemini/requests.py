@@ -19,6 +19,7 @@ from pointsman.dialects.gemini.schemas import write_schema
 from pointsman.dialects.gemini.thinking import write_thinking
 from pointsman.dialects.gemini.types import FunctionCallingConfig, FunctionDeclaration, GeminiTarget
 from pointsman.wire.json_fields import decode_field
+from pointsman.wire.model_paths import demand_no_steps
 
 __all__ = ["path_of", "write_count_request", "write_request"]
 
@@ -42,7 +43,12 @@ _IN_PATH: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 
 def path_of(target: GeminiTarget, verb: str, *, stream: bool = False) -> bytes:
-    """The path below the API's version; a stream is asked for as server-sent events."""
+    """The path below the API's version; a stream is asked for as server-sent events.
+
+    Raises:
+        Malformed: the model's name leads elsewhere.
+    """
+    demand_no_steps(target.model)
     model = "".join(chr(byte) if byte in _IN_PATH else f"%{byte:02X}" for byte in target.model.encode())
     return f"/models/{model}:{verb}{'?alt=sse' if stream else ''}".encode()
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.providers.express import EXTRAS_PATHS
 from pointsman.providers.transport import Origin
+from pointsman.wire.model_paths import demand_no_steps
 
 __all__ = ["API_VERSION", "azure_key_header", "azure_path", "claude_path", "is_claude", "model_in_azure"]
 
@@ -86,6 +87,7 @@ def _azure_path(base: str, endpoint: str, model: str, version: str) -> str:
     openai = "" if base.endswith("/openai") else "/openai"
     if version in _UNVERSIONED:
         return f"{openai}/v1{endpoint}"
+    demand_no_steps(model)
     return f"{openai}/deployments/{quote(model, safe='')}{endpoint}"
 
 

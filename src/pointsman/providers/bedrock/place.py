@@ -14,6 +14,7 @@ import msgspec
 
 from pointsman.core.access import AwsAccess
 from pointsman.core.upstream import Deployment
+from pointsman.wire.model_paths import demand_no_steps
 
 __all__ = [
     "base_model",
@@ -97,6 +98,7 @@ def _path(deployment: Deployment, operation: str) -> bytes:
     """``litellm_params.model_id`` wins over the model's name: an ARN, which may have slashes."""
     given = deployment.pinned.get("model_id")
     model = (_text(given) if given is not None else "") or named_model(deployment.model)
+    demand_no_steps(model)
     return f"/model/{quote(model, safe='')}/{operation}".encode()
 
 

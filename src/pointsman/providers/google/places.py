@@ -17,6 +17,7 @@ from pointsman.core.upstream import Deployment
 from pointsman.providers.tokens import Credential
 from pointsman.providers.tokens.credential import credentials_refused
 from pointsman.providers.transport import Origin
+from pointsman.wire.model_paths import demand_no_steps
 
 __all__ = ["Family", "VertexPlace", "demand_location", "family_of", "gemini_root", "model_in_vertex", "vertex_base"]
 
@@ -110,6 +111,7 @@ class VertexPlace:
         """The path of a model, or of one's own endpoint where the model is a number."""
         family = family_of(deployment)
         model = deployment.model.removeprefix(_TUNED)
+        demand_no_steps(model)
         root = self._root()
         if family == "gemini" and model.isdecimal():
             return f"{root}/endpoints/{model}:{verb}".encode("ascii")
@@ -118,6 +120,7 @@ class VertexPlace:
 
     def chat_path(self, *, stream: bool) -> bytes:
         """The path of a model that speaks OpenAI's dialect."""
+        demand_no_steps(self._deployment.model)
         own = _own_endpoint(self._deployment.model)
         if own:
             return f"{self._root('v1beta1')}/endpoints/{own}/chat/completions".encode("ascii")

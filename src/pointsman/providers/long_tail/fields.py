@@ -34,6 +34,8 @@ _ADDRESSED: Final = frozenset(
     {"file_data", "file_id", "file_url", "image_url", "input_audio", "uri", "url", "video_url"}
 )
 """Where a message may name what a provider, or the library itself from this machine, would have to fetch."""
+_CITED: Final = "annotations"
+"""Where an answer that a client sends back names the pages that it cites; nobody fetches those."""
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _decode: Final = msgspec.json.Decoder().decode
@@ -57,6 +59,8 @@ def _demand_no_address(value: object, path: str) -> None:
             _demand_no_address(item, f"{path}[{index}]")
     elif isinstance(value, dict):
         for name, item in value.items():
+            if name == _CITED:
+                continue
             if name in _ADDRESSED and isinstance(item, str) and _is_address(item):
                 raise Unsupported(
                     f"{path}.{name}: this provider cannot be sent the address of a file here.",

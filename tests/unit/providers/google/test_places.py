@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pointsman.core.access import GoogleAccess
-from pointsman.core.errors import Misconfigured, Rejected
+from pointsman.core.errors import Malformed, Misconfigured, Rejected
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment
 from pointsman.providers.google.places import VertexPlace, family_of, gemini_root, model_in_vertex, vertex_base
@@ -72,9 +72,13 @@ def test_paths_of_models() -> None:
     assert place("jamba@1").chat_path(stream=True) == root + b"/publishers/ai21/models/jamba@1:streamRawPredict"
     assert (
         place("gemini-2.5-pro", "https://proxy/v1")
-        .model_path(deployment("a/../b"), "x")
-        .startswith(b"/projects/p/locations/europe-west4/publishers/google/models/a%2F..%2Fb")
+        .model_path(deployment("a/b"), "x")
+        .startswith(b"/projects/p/locations/europe-west4/publishers/google/models/a%2Fb")
     )
+    with pytest.raises(Malformed, match="segment"):
+        one.model_path(deployment("a/../b"), "x")
+    with pytest.raises(Malformed, match="segment"):
+        place("openai/..").chat_path(stream=False)
 
 
 def test_without_a_project_there_is_no_path() -> None:

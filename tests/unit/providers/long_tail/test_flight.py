@@ -214,6 +214,14 @@ async def test_a_file_in_the_message_itself_is_handed_on() -> None:
     assert bench.asked[0]["messages"][0]["content"] == [part, said]
 
 
+async def test_an_answer_with_citations_can_be_sent_back() -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "https://example.org", "title": "x"}}
+    message = {"role": "assistant", "content": "See there.", "annotations": [cited]}
+    bench = Bench(lambda: Said(id="1"), body=json.dumps({"model": "m", "messages": [message]}).encode())
+    await bench.items()
+    assert bench.asked[0]["messages"] == [message]
+
+
 async def test_a_refusal_does_not_repeat_the_key() -> None:
     def refuse() -> Any:
         raise ValueError("Incorrect API key provided: sk-up")
