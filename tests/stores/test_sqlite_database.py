@@ -146,15 +146,14 @@ async def test_a_call_ends_in_time_though_the_thread_is_busy(path: Path) -> None
     (failed,) = await slow
     assert isinstance(failed, StorageUnavailable)
     clock.now = 0.05
-    last = asyncio.gather(database.read(lambda _: done.set()), return_exceptions=True)
-    await asyncio.sleep(0)
     go_on.set()
-    assert await asyncio.to_thread(done.wait, 30)
+    while not done.is_set():  # on a busy machine this may be late as well, and is asked for again
+        with contextlib.suppress(StorageUnavailable):
+            await database.read(lambda _: done.set())
     # What had not begun when its time was up does not happen later.
     other = await opened(path)
     assert await SqliteKeyStore(other).get("t1") is None
     await other.close()
-    await last
     with contextlib.suppress(StorageUnavailable):
         await database.close()
 
