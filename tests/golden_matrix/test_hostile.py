@@ -143,6 +143,14 @@ def demand_well_behaved(row: tuple[str, str, str], stream: bytes) -> None:
     assert len(written) < 20_000 + GROWTH_MAX * len(stream)
 
 
+@pytest.mark.parametrize("wire", ["anthropic_messages", "bedrock", "vertex_claude"])
+def test_a_call_that_begins_twice_is_two_calls(wire: str) -> None:
+    parts = frames(WIRES[wire], written_stream(WIRES[wire], "thinking_then_tool"))
+    begun = next(part for part in parts if b'"get_weather"' in part)
+    parts.insert(parts.index(begun), begun)
+    demand_well_behaved(("ollama_chat", wire, "thinking_then_tool"), WIRES[wire].send(joined(WIRES[wire], parts)))
+
+
 hostile = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -72,7 +72,7 @@ def read_error(status: int, body: bytes) -> UpstreamFailed:
 
 
 def read_stream_error(body: bytes) -> UpstreamFailed:
-    """What an error in a stream means.
+    """What an error in a stream, or under status 200, means.
 
     Many servers give the status that it would have had as its ``code``, and OpenAI a word for what was too much.
     """

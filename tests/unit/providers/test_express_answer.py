@@ -240,6 +240,12 @@ def test_an_error_event_reaches_the_client_and_the_ledger(wire: bytes, width: in
     assert answer.error.code == "oom"
 
 
+def test_an_error_event_that_names_a_status_has_that_status() -> None:
+    answer = ExpressAnswer(ask())
+    relay(answer, [sse({"error": {"message": "Slow down.", "code": 429}})])
+    assert isinstance(answer.error, Overloaded) and answer.error.status == 429
+
+
 def test_an_error_event_with_usage_is_told_all_the_same() -> None:
     answer = ExpressAnswer(ask())
     out = relay(answer, [sse({**ERROR, "usage": USAGE})])

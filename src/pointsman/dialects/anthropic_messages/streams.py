@@ -176,7 +176,7 @@ class StreamReader:
 
     Args:
         created: When the answer was begun, in seconds since the epoch, since this dialect does not say.
-        new_id: Makes ids for answers and tool calls that have none.
+        new_id: Makes ids for answers and tool calls that have none of their own.
     """
 
     def __init__(self, *, created: int = 0, new_id: Callable[[str], str] = short_id) -> None:
@@ -186,6 +186,7 @@ class StreamReader:
         self._finished = False
         self._tools: dict[int, _OpenTool] = {}
         self._slots = 0
+        self._ids: set[str] = set()
         self._count = UsageCount()
 
     def feed(self, frame: bytes) -> list[Event]:
@@ -274,7 +275,9 @@ class StreamReader:
         if block.type == "tool_use" and block.name:
             given = said(block.input)
             self._tools[index] = _OpenTool(self._slots, None if given == _NOTHING else given)
-            events.append(ToolCallStarted(self._slots, block.id or self._new_id("toolu_"), block.name))
+            call_id = block.id if block.id and block.id not in self._ids else self._new_id("toolu_")
+            self._ids.add(call_id)
+            events.append(ToolCallStarted(self._slots, call_id, block.name))
             self._slots += 1
 
     def _read_delta(self, delta: WireDelta, index: int, events: list[Event]) -> None:

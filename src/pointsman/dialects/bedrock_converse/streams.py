@@ -123,6 +123,7 @@ class StreamReader:
         self._started = self._failed = self._finished = False
         self._tools: dict[int, _OpenTool] = {}
         self._slots = 0
+        self._ids: set[str] = set()
         self._reasoning_tokens = 0
 
     def feed(self, frame: bytes) -> list[Event]:
@@ -236,7 +237,10 @@ class StreamReader:
         else:
             self._tools[index] = _OpenTool(self._slots)
             name = expected.names.given(use.name)
-            events.append(ToolCallStarted(self._slots, use.tool_use_id or self._new_id("tooluse_"), name))
+            given = use.tool_use_id
+            call_id = given if given and given not in self._ids else self._new_id("tooluse_")
+            self._ids.add(call_id)
+            events.append(ToolCallStarted(self._slots, call_id, name))
             self._slots += 1
 
     def _read_input(self, text: str, index: int, events: list[Event]) -> None:

@@ -17,7 +17,7 @@ from pointsman.core.reply import Reply, fold
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_completions.logprobs import read_logprobs
 from pointsman.dialects.openai_completions.types import Chunk, ChunkChoice
-from pointsman.dialects.openai_errors import read_error
+from pointsman.dialects.openai_errors import read_stream_error
 from pointsman.dialects.openai_usage import read_usage
 
 __all__ = ["StreamReader", "read_reply"]
@@ -56,7 +56,7 @@ class StreamReader:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._fail(Broken("The upstream sent something that is not a piece of a completion."))
         if isinstance(chunk.error, msgspec.Raw) and bytes(chunk.error) != b"null" and not chunk.choices:
-            return self._fail(read_error(Broken.default_status, frame))
+            return self._fail(read_stream_error(frame))
         self._usage = read_usage(chunk.usage) or self._usage
         events: list[Event] = []
         for choice in chunk.choices or ():

@@ -9,6 +9,7 @@ import msgspec
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.upstream import Operation
 from pointsman.core.usage import Usage
+from pointsman.dialects.openai_errors import read_stream_error
 from pointsman.dialects.openai_fields import write_stream_error
 from pointsman.providers.express.meter import ReplyMeter, read_embedding_usage, read_usage
 from pointsman.providers.express.pieces import BYTES_PER_TOKEN, SINGLE_EVENT_BYTES, PiecewiseAnswer, payload_of
@@ -38,7 +39,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             meter = _lenient(body)
         if meter.failed and not meter.has_choices:
-            raise self._failure(Broken.default_status, body)
+            raise read_stream_error(self._without_key(body))
         if self.ask.operation is Operation.EMBEDDING:
             self.usage = read_embedding_usage(meter.usage) or self._estimate(0)
         else:
@@ -122,7 +123,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return event + b"\n\n"
         if meter.failed:
-            self.error = self._failure(Broken.default_status, payload)
+            self.error = read_stream_error(self._without_key(payload))
             event = self._without_key(event)
         usage = read_usage(meter.usage)
         if usage is not None:

@@ -252,3 +252,9 @@ def test_streamed_and_whole_are_the_same(parts: list[dict[str, Any]]) -> None:
 def test_a_time_that_no_model_can_have_taken_is_not_passed_on(milliseconds: float) -> None:
     metadata = {"metadata": {"usage": USED, "metrics": {"latencyMs": milliseconds}}}
     assert fold(events(START, stopped("end_turn"), metadata)).completion_ms is None
+
+
+def test_two_calls_have_two_ids_whatever_the_server_says() -> None:
+    calls = [*(frame for index in (0, 1) for frame in (opened(index, "t", "f"), closed(index)))]
+    found = fold(events(START, *calls, stopped("tool_use"), METADATA)).choices[0].tool_calls
+    assert len({call.id for call in found}) == 2 and found[0].id == "t"
