@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 # How long examples take says how busy the machine is. What has to be quick is measured by tests of its own.
-settings.register_profile("pointsman", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# On a developer's machine every run looks at other examples; what the continuous integration says, it says again.
+settings.register_profile(
+    "pointsman",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
 settings.load_profile("pointsman")
 
 

@@ -46,10 +46,11 @@ def fit_message_id(upstream_id: str) -> str:
 
 
 def read_finish(reason: str, stop_sequence: str | None, *, with_tools: bool) -> Finished:
-    """Why an answer ended; some servers say ``end_turn`` where tools are called."""
+    """Why an answer ended; some servers say ``end_turn`` where tools are called, or ``tool_use`` where none is."""
     known = _READ.get(reason, "stop")
     if reason not in _NATIVE:
-        return Finished("tool_calls" if known == "stop" and with_tools else known)
+        called: FinishReason = "tool_calls" if with_tools else "stop"
+        return Finished(called if known in {"stop", "tool_calls"} else known)
     return Finished(known, native=reason, stop_sequence=stop_sequence)
 
 

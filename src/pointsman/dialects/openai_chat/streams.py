@@ -287,11 +287,12 @@ class StreamReader:
         return [Failed(error)]
 
     def _finish(self, index: int, reason: str) -> Finished:
-        """The end of a choice; only ``stop`` becomes ``tool_calls``, never ``length``."""
+        """The end of a choice: whether tools are called is seen, not believed; ``length`` stays what it is."""
         choice = self._choices[index]
         choice.finished = True
         known = _REASONS.get(reason, "stop")
-        return Finished("tool_calls" if known == "stop" and choice.slots else known, index)
+        called: FinishReason = "tool_calls" if choice.slots else "stop"
+        return Finished(called if known in {"stop", "tool_calls"} else known, index)
 
     def _read_choice(self, wire: ChunkChoice, events: list[Event]) -> None:
         index = wire.index

@@ -35,6 +35,7 @@ from pointsman.core.events import (
 from pointsman.core.reply import fold
 from pointsman.core.usage import Usage
 from pointsman.dialects.anthropic_messages import blocks
+from pointsman.dialects.anthropic_messages.envelope import read_finish
 from pointsman.dialects.anthropic_messages.grammar import violations
 from pointsman.dialects.anthropic_messages.streams import StreamReader, StreamWriter
 from pointsman.wire.sse import SseParser
@@ -616,3 +617,9 @@ FINISH_REASONS: tuple[FinishReason, ...] = ("stop", "length", "tool_calls", "con
 @pytest.mark.parametrize("reason", FINISH_REASONS)
 def test_every_common_reason_has_a_word(reason: FinishReason) -> None:
     assert write(STARTED, Finished(reason))[-2]["delta"]["stop_reason"]
+
+
+def test_an_answer_that_says_tool_use_and_calls_nothing_has_just_ended() -> None:
+    assert read_finish("tool_use", None, with_tools=False) == Finished("stop")
+    assert read_finish("end_turn", None, with_tools=True) == Finished("tool_calls")
+    assert read_finish("max_tokens", None, with_tools=True) == Finished("length")
