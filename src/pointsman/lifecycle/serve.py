@@ -35,7 +35,7 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         settlement.principal = principal = principal or await house.keyring.look_up(head.token)
         route = head.route
         settlement.ask = ask = route.dialect.read_ask(inbound.body, route.operation, head.path_model)
-        ask.versions = versions_of(head)
+        ask.versions = versions_of(head) if head.versions is None else head.versions
         ask.prompt_estimate = ask.prompt_estimate or estimate_body(inbound.body)
         settlement.deployment = deployment = choose(ask, principal, house)
         lane = house.lanes.lane(ask.operation, deployment)

@@ -71,6 +71,7 @@ class ExpressLane:
         self._pinned = dict(deployment.pinned)
         self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
         self._dropped = Dropped.of(deployment.additional_drop_params)
+        self._drops = bool(self._dropped)
         self._beta = family_of(deployment)
         self._own_headers = deployment.headers
 
@@ -90,7 +91,7 @@ class ExpressLane:
         # What the request drops of its own must not be what the gateway counts by.
         if ask.stream and (not ask.include_usage or ask.rules is not None):
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
-        if self._dropped:
+        if self._drops:
             fields = self._dropped.left_of(fields)
         if self._newer_limit and "max_tokens" in fields:
             limit = fields.pop("max_tokens")
