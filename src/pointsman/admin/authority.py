@@ -25,7 +25,7 @@ async def authorise(keyring: Keyring, scope: Scope, headers: Sequence[tuple[byte
     if scope is Scope.PUBLIC:
         return None
     token = keyring.token(headers)
-    principal = keyring.recall(token) or await keyring.look_up(token)
+    principal = await keyring.find(token)
     if principal is keyring.anonymous:
         demand_no_foreign_page(headers, local_pages=False)
     match scope:

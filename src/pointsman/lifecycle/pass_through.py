@@ -35,8 +35,7 @@ async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
         head = inbound.head
         if not head.token:
             head.token = house.keyring.identify(head.key, head.headers)
-        principal = house.keyring.recall(head.token)
-        settlement.principal = principal = principal or await house.keyring.look_up(head.token)
+        settlement.principal = principal = await house.keyring.find(head.token)
         passages = house.passages
         path = "/" + (head.path_model or "").partition("?")[0]
         demand_passage(principal, path, for_all_keys=house.manners.pass_through_for_all_keys)

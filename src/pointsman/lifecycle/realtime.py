@@ -168,7 +168,7 @@ async def _connect(arrival: Arrival, calls: _Calls, dialer: Dialer) -> Duplex:
     """
     house, one, head = calls.house, calls.current, arrival.inbound.head
     head.token = house.keyring.identify(head.key, head.headers)
-    principal = house.keyring.recall(head.token) or await house.keyring.look_up(head.token)
+    principal = await house.keyring.find(head.token)
     one.principal = principal
     one.ask = ask = head.route.dialect.read_ask(b"", head.route.operation, head.path_model)
     one.deployment = deployment = choose(ask, principal, house)

@@ -183,6 +183,14 @@ class Keyring:
             )
         return principal
 
+    async def find(self, token: str) -> Principal:
+        """The principal of a key, from memory or from the store.
+
+        Raises:
+            Unauthenticated, Forbidden, StorageUnavailable: see :meth:`recall` and :meth:`look_up`.
+        """
+        return self.recall(token) or await self.look_up(token)
+
     async def look_up(self, token: str) -> Principal:
         """Ask the store for a key that is not in memory.
 

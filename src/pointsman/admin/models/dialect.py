@@ -12,10 +12,10 @@ from typing import Final
 import msgspec
 
 from pointsman.admin.models.description import described, smallest
-from pointsman.admin.models.visible import visible_group, visible_groups
+from pointsman.admin.models.visible import demand_visible_group, visible_groups
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.core.errors import Malformed, NotFound
+from pointsman.core.errors import Malformed
 from pointsman.dialects.anthropic_messages import models as anthropic
 from pointsman.dialects.gemini import models as gemini
 from pointsman.policies.principal import Principal
@@ -35,7 +35,6 @@ __all__ = [
 
 _PAGE_MAX: Final = 1000
 _GEMINI_HEADERS: Final = ("x-goog-api-client", "x-goog-api-key")
-_SHOWN_CHARACTERS_MAX: Final = 128
 
 
 class GeminiModelsQuery(msgspec.Struct, frozen=True):
@@ -79,7 +78,7 @@ def list_as_gemini(office: Office, caller: Principal, query: GeminiModelsQuery) 
 def show_as_gemini(office: Office, caller: Principal, name: str) -> Answer:
     """One model."""
     name = name.removeprefix("models/")
-    return Answer(gemini.write_model(_gemini(office, name, _demand(office, caller, name))))
+    return Answer(gemini.write_model(_gemini(office, name, demand_visible_group(office.table(), caller, name))))
 
 
 def list_as_anthropic(office: Office, caller: Principal) -> Answer:
@@ -92,20 +91,7 @@ def list_as_anthropic(office: Office, caller: Principal) -> Answer:
 
 def show_as_anthropic(office: Office, caller: Principal, name: str) -> Answer:
     """One model."""
-    return Answer(anthropic.write_model(_anthropic(office, name, _demand(office, caller, name))))
-
-
-def _demand(office: Office, caller: Principal, name: str) -> Group:
-    """Whether it is not there or not for this key is not told."""
-    group = visible_group(office.table(), caller, name)
-    if group is None:
-        raise NotFound(
-            f"The model {name[:_SHOWN_CHARACTERS_MAX]!r} does not exist or you do not have access to it.",
-            hint="GET /v1/models lists those you may use.",
-            param="model",
-            code="model_not_found",
-        )
-    return group
+    return Answer(anthropic.write_model(_anthropic(office, name, demand_visible_group(office.table(), caller, name))))
 
 
 def _gemini(office: Office, name: str, group: Group) -> gemini.ListedModel:

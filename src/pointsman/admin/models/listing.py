@@ -16,10 +16,9 @@ from pointsman.admin.models.dialect import (
     show_as_anthropic,
     show_as_gemini,
 )
-from pointsman.admin.models.visible import visible_group, visible_groups
+from pointsman.admin.models.visible import demand_visible_group, visible_groups
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.core.errors import NotFound
 from pointsman.policies.access import may_use
 from pointsman.routing.table import Group
 
@@ -27,8 +26,6 @@ __all__ = ["ModelCard", "ModelList", "ModelListQuery", "list_models", "show_mode
 
 _CREATED: Final = 1677610602
 """LiteLLM says this of every model; what made it, nobody knows."""
-
-_SHOWN_CHARACTERS_MAX: Final = 128
 
 
 class ModelListQuery(msgspec.Struct, frozen=True):
@@ -80,16 +77,7 @@ async def show_model(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
         return show_as_anthropic(office, visit.caller, name)
     if asks_as_gemini(visit.headers):
         return show_as_gemini(office, visit.caller, name)
-    group = visible_group(office.table(), visit.caller, name)
-    if group is None:
-        raise NotFound(
-            f"The model {name[:_SHOWN_CHARACTERS_MAX]!r} does not exist or you do not have access to it.",
-            hint="GET /v1/models lists those you may use.",
-            param="model",
-            code="model_not_found",
-            kind="invalid_request_error",
-        )
-    return Answer(_card(office, name, group))
+    return Answer(_card(office, name, demand_visible_group(office.table(), visit.caller, name)))
 
 
 def _card(office: Office, name: str, group: Group) -> ModelCard:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
+from pointsman.core.errors import NotFound
 from pointsman.core.upstream import Deployment
 from pointsman.policies.access import may_use
 from pointsman.policies.principal import Principal
 from pointsman.routing.table import Group, RoutingTable
 
-__all__ = ["visible_deployments", "visible_group", "visible_groups"]
+__all__ = ["demand_visible_group", "visible_deployments", "visible_group", "visible_groups"]
+
+_SHOWN_CHARACTERS_MAX: Final = 128
 
 
 def visible_groups(table: RoutingTable, caller: Principal) -> Iterator[tuple[str, Group]]:
@@ -38,6 +42,24 @@ def visible_group(table: RoutingTable, caller: Principal, name: str) -> Group | 
     # The access groups of the first deployment decide, as they do for a call.
     if group is None or not may_use(caller, name, group.name, group.deployments[0].access_groups):
         return None
+    return group
+
+
+def demand_visible_group(table: RoutingTable, caller: Principal, name: str) -> Group:
+    """The group that would serve this caller under ``name``.
+
+    Raises:
+        NotFound: there is none; whether it is not there or not for this key is not told.
+    """
+    group = visible_group(table, caller, name)
+    if group is None:
+        raise NotFound(
+            f"The model {name[:_SHOWN_CHARACTERS_MAX]!r} does not exist or you do not have access to it.",
+            hint="GET /v1/models lists those you may use.",
+            param="model",
+            code="model_not_found",
+            kind="invalid_request_error",
+        )
     return group
 
 
