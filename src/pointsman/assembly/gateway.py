@@ -18,6 +18,7 @@ from pointsman.assembly.from_settings import (
     keepalive_seconds,
     media_limits,
     reset_clock,
+    routing_settings,
 )
 from pointsman.assembly.gauges import Truncations, gauges
 from pointsman.assembly.live_app import LiveApp, open_to_pages
@@ -56,6 +57,7 @@ from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
 from pointsman.providers.transport import Transport
+from pointsman.routing.router import Router
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
@@ -105,7 +107,7 @@ class Gateway:
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
-            table=self.routes.table(),
+            router=Router(self.routes.table(), routing_settings(loaded)),
             lanes=LaneBook(native_lanes(self), self.responses, self._relayed),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
@@ -139,7 +141,7 @@ class Gateway:
         if gateway.discovery is not None:
             gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
-            gateway.house.table = gateway.routes.table()
+            gateway.house.router.follow(gateway.routes.table())
         return gateway
 
     def start(self) -> None:
@@ -220,7 +222,7 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
-        self.house.table = self.routes.table()
+        self.house.router.follow(self.routes.table(), routing_settings(loaded))
         self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
@@ -239,7 +241,7 @@ class Gateway:
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = set(self.house.table.names)
         self.routes.found(hosts)
-        self.house.table = self.routes.table()
+        self.house.router.follow(self.routes.table())
         after = set(self.house.table.names)
         for name in sorted(after - before):
             _log.info("Found the model %s.", name)
