@@ -97,7 +97,7 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     ask = read_ask(settlement.inbound)
     take_rules(ask)
     try:
-        member = house.router.choose(
+        member, reason = house.router.choose(
             course.pool, wish_for(ask, course.principal), house.clock.monotonic(), recovery.tried
         )
         if settlement.grant is not None:
@@ -105,5 +105,5 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     except Refused:
         return False
     course.ask = settlement.ask = ask
-    course.member = member
+    course.member, course.reason = member, reason
     return True

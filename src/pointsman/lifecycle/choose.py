@@ -19,7 +19,7 @@ __all__ = ["Course", "choose", "find_pool", "wish_for"]
 
 
 class Course(msgspec.Struct):
-    """The way a request takes: who asks what, which deployments serve it, and the one that is to.
+    """The way a request takes: who asks what, which deployments serve it, and the one that is to, with the reason in a word.
 
     ``recovery`` is made when an attempt fails.
     """
@@ -28,6 +28,7 @@ class Course(msgspec.Struct):
     ask: Ask
     pool: Pool
     member: Member
+    reason: str
     recovery: Recovery | None = None
 
 
@@ -42,10 +43,10 @@ def choose(ask: Ask, principal: Principal, house: House) -> Course:
     """
     take_rules(ask)
     pool = find_pool(ask.model, principal, house)
-    member = pool.only
+    member, reason = pool.only, "only"
     if member is None:
-        member = house.router.choose(pool, wish_for(ask, principal), house.clock.monotonic())
-    return Course(principal, ask, pool, member)
+        member, reason = house.router.choose(pool, wish_for(ask, principal), house.clock.monotonic())
+    return Course(principal, ask, pool, member, reason)
 
 
 def find_pool(model: str, principal: Principal, house: House) -> Pool:

@@ -12,7 +12,7 @@ from pointsman.routing.hosts import Host
 from pointsman.routing.live import Live
 from pointsman.routing.wish import Wish
 
-__all__ = ["Member", "Pool", "Strategy"]
+__all__ = ["Member", "Pick", "Pool", "Strategy"]
 
 
 class Member(msgspec.Struct, frozen=True, eq=False):
@@ -23,12 +23,16 @@ class Member(msgspec.Struct, frozen=True, eq=False):
     host: Host | None = None
 
 
+Pick = tuple[Member, str]
+"""A choice and its reason in a word: ``only``, ``shuffle``, ``loaded``, …"""
+
+
 class Strategy(Protocol):
     """Picks one of several. Shared by all requests of a pool; pure but for what it remembers of its own picks."""
 
     name: str
 
-    def pick(self, candidates: Sequence[Member], wish: Wish, now: float) -> Member:
+    def pick(self, candidates: Sequence[Member], wish: Wish, now: float) -> Pick:
         """One of ``candidates``, of which there is at least one; ``now`` is monotonic seconds."""
         ...
 

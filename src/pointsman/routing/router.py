@@ -13,7 +13,7 @@ from pointsman.routing.candidates import candidates
 from pointsman.routing.cooldown import blame
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
-from pointsman.routing.pool import Member, Pool
+from pointsman.routing.pool import Member, Pick, Pool
 from pointsman.routing.recovery import Recovery
 from pointsman.routing.settings import RoutingSettings
 from pointsman.routing.strategies import STRATEGIES
@@ -26,7 +26,7 @@ _POOLS_MAX: Final = 16_384
 
 
 class Router:
-    """``lives`` and ``fleet`` outlive every table and every change of the settings. ``draw`` gives numbers in [0, 1)."""
+    """``lives`` and ``fleet`` outlive tables and changes of the settings. ``draw`` gives numbers in [0, 1)."""
 
     def __init__(
         self, table: RoutingTable, settings: RoutingSettings | None = None, draw: Callable[[], float] = draw
@@ -53,14 +53,14 @@ class Router:
         """The deployments that serve ``name``; None: nobody does."""
         return self._pools.get(name) or self._gather(name)
 
-    def choose(self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = ()) -> Member:
-        """The deployment that serves the request, one that was not ``tried`` (ids) if there is one.
+    def choose(self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = ()) -> Pick:
+        """The deployment that serves the request, one that was not ``tried`` (ids) if there is one, and why.
 
         Raises:
             LimitReached: all of them rest.
         """
         if pool.only is not None:
-            return pool.only
+            return pool.only, "only"
         found = candidates(pool, wish, now, tried)
         if not found:
             seconds = min(member.live.rests_until for member in pool.members) - now
@@ -70,7 +70,7 @@ class Router:
                 retry_after=max(seconds, 1.0),
                 code="no_deployments_available",
             )
-        return found[0] if len(found) == 1 else pool.strategy.pick(found, wish, now)
+        return (found[0], "only") if len(found) == 1 else pool.strategy.pick(found, wish, now)
 
     def failed(self, member: Member, pool: Pool, error: GatewayError, now: float) -> None:
         """A call to ``member`` has failed."""

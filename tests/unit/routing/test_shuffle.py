@@ -24,7 +24,7 @@ def weighing(*weights: float) -> list[Member]:
 
 
 def drawn(members: list[Member], number: float) -> str:
-    return Shuffle(lambda: number).pick(members, WISH, 0.0).live.id
+    return Shuffle(lambda: number).pick(members, WISH, 0.0)[0].live.id
 
 
 def test_each_is_drawn_in_proportion_to_its_weight() -> None:

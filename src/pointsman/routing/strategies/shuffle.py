@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pointsman.routing.pool import Member
+from pointsman.routing.pool import Member, Pick
 from pointsman.routing.wish import Wish
 
 __all__ = ["Shuffle"]
@@ -18,12 +18,12 @@ class Shuffle:
     def __init__(self, draw: Callable[[], float]) -> None:
         self._draw = draw
 
-    def pick(self, candidates: Sequence[Member], _wish: Wish, _now: float) -> Member:
+    def pick(self, candidates: Sequence[Member], _wish: Wish, _now: float) -> Pick:
         """One of them."""
         total = sum(member.deployment.weight for member in candidates)
         mark = self._draw() * total
         for member in candidates:
             mark -= member.deployment.weight
             if mark < 0:
-                return member
-        return candidates[-1]
+                return member, "shuffle"
+        return candidates[-1], "shuffle"
