@@ -19,7 +19,7 @@ __all__ = ["Course", "choose", "find_pool", "wish_for"]
 
 
 class Course(msgspec.Struct):
-    """The way a request takes: who asks what, which deployments serve it, and the one that is to, with the reason in a word.
+    """The way a request takes: who asks what, which deployments serve it, the one that is to, and why, in a word.
 
     ``recovery`` is made when an attempt fails.
     """
