@@ -42,6 +42,7 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
         GatewayError: ``error``, where nothing else can be tried and nothing of an answer has begun.
     """
     house = settlement.house
+    settlement.cleanse(error)
     house.router.failed(course.member, error, settlement.sent_at, house.clock.monotonic())
     recovery = course.recovery
     if recovery is None:
