@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import msgspec
 import openai
 import pytest
 
@@ -18,7 +19,7 @@ from tests.upstreams import FakeAnthropic, FakeOllama, FakeOpenAI, OllamaModel, 
 from tests.upstreams.anthropic_server import anthropic_error, message_events
 from tests.upstreams.openai_shapes import chat_chunks
 
-SAY = [{"role": "user", "content": "one two three"}]
+SAY: Any = [{"role": "user", "content": "one two three"}]
 
 
 class Scene:
@@ -49,6 +50,8 @@ class Scene:
                 "context_window_fallbacks": [{"lone": ["x"]}],
                 "content_policy_fallbacks": [{"lone": ["y"]}],
             },
+            # So many failures in so short a time are meant here; the budget has tests of its own.
+            "pointsman": {"retry_budget_percent": 100},
         }
 
 
@@ -86,7 +89,7 @@ def test_a_529_before_the_first_token_of_a_stream_is_answered_by_a_fallback(at_r
     """Requirement 14; across dialects: a client of Anthropic's whose Claude is overloaded hears from Ollama."""
     scene, gateway = at_rest
     scene.claude.script(*[anthropic_error(529, "overloaded_error", "Overloaded")] * 3)
-    with gateway.anthropic().messages.stream(model="claude", max_tokens=50, messages=SAY) as stream:  # type: ignore[arg-type]
+    with gateway.anthropic().messages.stream(model="claude", max_tokens=50, messages=SAY) as stream:
         text = stream.get_final_text()
         heads = stream.response.headers
     assert text and heads["x-litellm-model-group"] == "own"
@@ -99,7 +102,7 @@ def test_an_overload_told_inside_a_stream_that_has_begun_is_too(at_rest: Ready) 
     begun = message_events([])[:1]
     error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     scene.claude.script(*[Reply.named_events([*begun, {"type": "ping"}, error])] * 3)
-    with gateway.anthropic().messages.stream(model="claude", max_tokens=50, messages=SAY) as stream:  # type: ignore[arg-type]
+    with gateway.anthropic().messages.stream(model="claude", max_tokens=50, messages=SAY) as stream:
         assert stream.get_final_text() and stream.response.headers["x-litellm-model-group"] == "own"
 
 
@@ -110,7 +113,7 @@ def test_a_silence_before_the_first_token_is_answered_by_a_fallback(at_rest: Rea
     with gateway.openai().chat.completions.with_streaming_response.create(
         model="slow",
         messages=SAY,
-        stream=True,  # type: ignore[arg-type]
+        stream=True,
     ) as raw:
         assert raw.headers["x-pointsman-attempts"] == "2" and raw.headers["x-litellm-model-group"] == "x"
         assert tokens(raw.parse())
@@ -177,14 +180,16 @@ def test_a_failure_after_the_first_token_is_told_in_the_stream(at_rest: Ready) -
         events = list(stream.data())
     assert b"Hello" in b"".join(events) and b'"error"' in events[-2] and events[-1] == b"[DONE]"
     assert len(scene.first.inference) == 1, "it is not asked again"
-    scene.claude.script(Reply.named_events(message_events([({"type": "text", "text": ""}, [
-        {"type": "text_delta", "text": "Hello"}])])[:3]))  # fmt: skip
+    text = [({"type": "text", "text": ""}, [{"type": "text_delta", "text": "Hello"}])]
+    blocks = [b"event: %b\ndata: %b\n\n" % (event["type"].encode(), msgspec.json.encode(event))
+              for event in message_events(text)[:3]]  # fmt: skip
+    scene.claude.script(Reply.chunked("text/event-stream", blocks, 0.1, None))
     with (
         pytest.raises(anthropic.APIError),
         gateway.anthropic().messages.stream(
             model="claude",
             max_tokens=50,
-            messages=SAY,  # type: ignore[arg-type]
+            messages=SAY,
         ) as told,
     ):
         assert "Hello" in "".join(told.text_stream)
@@ -210,7 +215,7 @@ def test_the_header_and_the_body_say_how_often(at_rest: Ready) -> None:
         gateway.openai().chat.completions.create(
             model="plain",
             messages=SAY,
-            extra_headers={"x-litellm-num-retries": "1"},  # type: ignore[arg-type]
+            extra_headers={"x-litellm-num-retries": "1"},
         )
     assert len(scene.first.inference) == 2
     assert gateway.chat("plain", num_retries=0).status == 502

@@ -64,14 +64,17 @@ class Router:
     def choose(self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = ()) -> Pick:
         """The deployment that serves the request, one that was not ``tried`` (ids) if there is one, and why.
 
+        Where others find out just now whether those that have rested are well, and nobody else is there, it does not
+        wait for that.
+
         Raises:
             LimitReached: all of them rest.
         """
         if pool.only is not None:
             pool.only.probe(now)
             return pool.only, "only"
-        found = candidates(pool, wish, now, tried)
-        pick = _resting(pool, now) if not found else None
+        found = candidates(pool, wish, now, tried) or [one for one in pool.members if one.rests_until <= now]
+        pick = None if found else _resting(pool, now)
         if pick is None:
             pick = (found[0], "only") if len(found) == 1 else pool.strategy.pick(found, wish, now)
         pick[0].probe(now)

@@ -165,10 +165,17 @@ def test_it_is_tried_by_one_request_at_a_time_whichever_deployment_that_goes_to(
     made = router(deployment("a", api_key=SHARED), deployment("b", api_key=SHARED))
     fail(made, "a", 401, 100.0)
     probe, _ = made.choose(pool_of(made), WISH, 105.0)
-    with pytest.raises(LimitReached):
-        made.choose(pool_of(made), WISH, 105.1)
+    assert not made.is_awake(pool_of(made), 105.1)
     probe.answered(105.0)
-    assert chosen(made, 106.0) == {"a", "b"}
+    assert made.is_awake(pool_of(made), 106.0)
+
+
+def test_where_nobody_else_is_there_those_that_have_rested_are_not_waited_for() -> None:
+    made = router(deployment("a"), deployment("b"))
+    for one in ("a", "b"):
+        fail(made, one, 429, 100.0)
+    for _ in range(4):
+        made.choose(pool_of(made), WISH, 105.0)
 
 
 def test_each_refusal_in_a_row_doubles_its_rest_up_to_five_minutes() -> None:
