@@ -59,8 +59,12 @@ class Router:
         """The deployments that serve ``name``; None: nobody does."""
         return self._pools.get(name) or self._gather(name)
 
-    def choose(self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = ()) -> Pick:
+    def choose(
+        self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = (), dropped: list[Dropped] | None = None
+    ) -> Pick:
         """The deployment that serves the request, one that was not ``tried`` (ids) if there is one, and why.
+
+        Those that do not come into question are added to ``dropped``, each with the reason.
 
         Raises:
             LimitReached: all of them rest, or are at their limits.
@@ -70,7 +74,7 @@ class Router:
         if pool.only is not None:
             return pool.only, "only"
         place = self.affinity.place(pool, wish) if pool.stays else None
-        member, reason = self._pick(pool, wish, now, tried, place, None)
+        member, reason = self._pick(pool, wish, now, tried, place, dropped)
         self._took(pool, member, wish, now)
         if place is not None:
             self.affinity.keep(place, member, now)
@@ -80,8 +84,6 @@ class Router:
         self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = (), dropped: list[Dropped] | None = None
     ) -> Pick:
         """What :meth:`choose` would do; nothing is counted or remembered.
-
-        Those that do not come into question are added to ``dropped``, each with the reason.
 
         Raises:
             LimitReached, Malformed, Forbidden: as :meth:`choose`.
