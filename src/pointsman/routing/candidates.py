@@ -182,8 +182,8 @@ def limit_reached(member: Member, wish: Wish, now: float) -> str | None:
     deployment, meter, second = member.deployment, member.live.meter, int(now)
     if meter is None:
         return None
-    if deployment.rpm is not None and (used := meter.requests.used(second)) + 1 > deployment.rpm:
+    if deployment.rpm is not None and (used := meter.requests_used(second)) + 1 > deployment.rpm:
         return f"rpm {used}/{deployment.rpm}"
-    if deployment.tpm is not None and (used := meter.tokens.used(second)) + wish.prompt_tokens > deployment.tpm:
+    if deployment.tpm is not None and (used := meter.tokens_used(second)) + wish.prompt_tokens > deployment.tpm:
         return f"tpm {used}+{wish.prompt_tokens}/{deployment.tpm}"
     return None

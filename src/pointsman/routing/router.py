@@ -109,7 +109,7 @@ class Router:
             raise refusal(pool, wish, now, reasons)
         if len(found) == 1:
             return found[0], "only"
-        stays = None if place is None or known is None else stay(place, known, found)
+        stays = None if place is None or known is None else stay(place, known, found, wish.prompt_tokens)
         return pool.strategy.pick(found, wish, now) if stays is None else stays
 
     def _took(self, pool: Pool, member: Member, wish: Wish, now: float) -> None:
