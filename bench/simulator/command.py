@@ -1,4 +1,4 @@
-"""The command ``bench/routing``: plays scenarios, prints a table, writes JSON and a chart, and checks what is promised."""
+"""The command ``bench/routing``: plays scenarios, prints a table, writes JSON and a chart, checks the promises."""
 
 from __future__ import annotations
 

@@ -108,10 +108,9 @@ class Machine:
         self.tally.loads += 1
         self._note_busy()
         seconds = self.kind.load_start_seconds + size / self.kind.load_bytes_per_second
-        self._after(seconds, lambda: self._loaded(model, size, seconds))
+        self._after(seconds, lambda: self._loaded(model, size))
 
-    def _loaded(self, model: str, size: int, seconds: float) -> None:
-        self.now += 0.0
+    def _loaded(self, model: str, size: int) -> None:
         self._memory[model] = size
         self._loading = None
         self._show()

@@ -19,6 +19,7 @@ from pointsman.routing.recovery import Recovery
 from pointsman.routing.refusal import refusal
 from pointsman.routing.residency import LoadBook
 from pointsman.routing.settings import RoutingSettings
+from pointsman.routing.shortlist import LOOKED_AT_MAX
 from pointsman.routing.table import RoutingTable
 from pointsman.routing.wish import Wish
 
@@ -107,7 +108,7 @@ class Router:
             reasons: list[Dropped] = []
             candidates(pool, wish, now, tried, reasons)
             raise refusal(pool, wish, now, reasons)
-        if len(found) == 1:
+        if len(found) == 1 and len(pool.members) <= LOOKED_AT_MAX:
             return found[0], "only"
         stays = None if place is None or known is None else stay(place, known, found, wish.prompt_tokens)
         return pool.strategy.pick(found, wish, now) if stays is None else stays

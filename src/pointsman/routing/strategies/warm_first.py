@@ -12,6 +12,7 @@ from math import inf
 from typing import Final
 
 from pointsman.routing.hosts import Host
+from pointsman.routing.live import Live
 from pointsman.routing.pool import Member, Pick
 from pointsman.routing.residency import LoadBook, ahead_of, load_seconds, resident
 from pointsman.routing.wish import Wish
@@ -81,7 +82,7 @@ class WarmFirst:
         if held.context_tokens is not None and wish.prompt_tokens > held.context_tokens:
             return wait + load_seconds(self._loads.size_of(model)), "reloads"
         if held.vram_bytes < held.size_bytes and held.is_spilled:
-            return wait + _SPILLED * (live.meter.usual_seconds if live.meter else self._usual), "loaded_spilled"
+            return wait + _SPILLED * self._usual_of(live), "loaded_spilled"
         return wait, "loaded"
 
     def _loading_bid(self, member: Member, host: Host, now: float) -> _Bid | None:
@@ -108,9 +109,11 @@ class WarmFirst:
         ahead = max(ahead_of(host), member.live.in_flight)
         if not ahead:
             return 0.0
-        slots, meter = host.slots or _SLOTS_ASSUMED, member.live.meter
-        usual = (meter.usual_seconds if meter is not None else 0.0) or self._usual
+        slots, usual = host.slots or _SLOTS_ASSUMED, self._usual_of(member.live)
         return usual * (_SHARING * min(ahead, slots) + max(ahead + 1 - slots, 0)) / slots / (host.weight or 1.0)
+
+    def _usual_of(self, live: Live) -> float:
+        return (live.meter.usual_seconds if live.meter is not None else 0.0) or self._usual
 
     def _room(self, host: Host, model: str, coming: int, now: float) -> tuple[float, str]:
         """Seconds that making room for a model costs others, and the reason in a word."""
