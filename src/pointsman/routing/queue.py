@@ -14,6 +14,7 @@ Who goes next, of those who wait:
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import Final
@@ -79,7 +80,8 @@ class HostQueue:
     """Who runs at one host and who waits for it.
 
     ``slots`` is how many may run at once, None: all. ``running`` and ``waiting`` count by model, for others to read.
-    ``is_loaded`` tells whether a model is in the host's memory.
+    ``is_loaded`` tells whether a model is in the host's memory. ``called`` are those whose turn it is and who are still
+    to be told, ``is_calling`` whether somebody is about to.
     """
 
     __slots__ = (
@@ -93,6 +95,8 @@ class HostQueue:
         "_started",
         "_turned_at",
         "_virtual",
+        "called",
+        "is_calling",
         "rules",
         "running",
         "seconds",
@@ -121,6 +125,8 @@ class HostQueue:
         self.seconds = 0.0
         self.wait_counts = [0] * (len(WAIT_BUCKETS) + 1)
         self.wait_seconds = 0.0
+        self.called: deque[Ticket] = deque()
+        self.is_calling = False
         self._is_loaded = is_loaded
         self._started: dict[Ticket, None] = {}
         self._buckets: dict[_Bucket, dict[Ticket, None]] = {}
