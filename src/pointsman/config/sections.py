@@ -254,6 +254,7 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     disable_cooldowns: bool = False
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
+    default_priority: Annotated[int, Meta(ge=0, le=255)] | None = None
 
 
 class LocalHost(msgspec.Struct, frozen=True, kw_only=True):
@@ -299,6 +300,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     pass_through_for_all_keys: bool = False
     local_hosts: tuple[LocalHost, ...] = ()
     queue_max_group_wait_seconds: Amount = 30.0
+    queue_ageing_seconds: Seconds = 10.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ __all__ = ["candidates"]
 def candidates(pool: Pool, _wish: Wish, now: float, tried: Collection[str] = ()) -> Sequence[Member]:
     """Those that neither rest nor were ``tried`` (ids) before; if all were, those that do not rest; maybe none."""
     awake = [member for member in pool.members if member.live.rests_until <= now]
+    awake = [member for member in awake if member.host is None or member.host.online] or awake
     if not tried:
         return awake
     return [member for member in awake if member.deployment.id not in tried] or awake
