@@ -22,10 +22,13 @@ __all__ = [
     "FallbackList",
     "GeneralSettings",
     "HeaderName",
+    "HostProvider",
     "Id",
     "KeyBounds",
     "LiteLLMParams",
     "LiteLLMSettings",
+    "LocalHost",
+    "MacAddress",
     "ModelAlias",
     "ModelEntry",
     "ModelInfo",
@@ -39,6 +42,9 @@ __all__ = [
     "Seconds",
     "Settings",
     "Span",
+    "StrategyArgs",
+    "StrategyGroup",
+    "StrategyName",
     "TimeOfDay",
     "Url",
 ]
@@ -52,11 +58,42 @@ Count = Annotated[int, Meta(ge=0, le=_WHOLE_MAX)]
 HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description="the name of an HTTP header")]
 Id = Annotated[str, Meta(min_length=1, extra=_NUMBER_TOO, description="text")]
 Name = Annotated[str, Meta(min_length=1, description="a name")]
+HostProvider = Annotated[
+    str,
+    Meta(
+        pattern=r"^(ollama|ollama_chat|lm_studio|llama_cpp|vllm|hosted_vllm|sglang|openai)$",
+        description="ollama, lm_studio, llama_cpp, vllm, sglang or openai",
+    ),
+]
+MacAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(@[0-9A-Za-z.-]+(:[0-9]{1,5})?)?$",
+        description="a network card's address such as 01:23:45:67:89:ab, or 01:23:45:67:89:ab@192.168.1.255:9",
+    ),
+]
+"""Whose machine to wake, and after ``@`` the address and port that the packet is sent to."""
+
 PositiveCount = Annotated[int, Meta(ge=1, le=_WHOLE_MAX)]
 Document = Annotated[Secret, Meta(extra={"document": True}, description="a path, JSON text or a map")]
 """A secret that is JSON, given as text, as a map, or as the path of a file with it."""
 
 Seconds = Annotated[float, Meta(gt=0)]
+StrategyName = Annotated[
+    str,
+    Meta(
+        pattern=(
+            r"^(simple-shuffle|round-robin|least-busy|latency-based-routing|usage-based-routing|usage-based-routing-v2"
+            r"|cost-based-routing|warm-first|shuffle|latency|usage|cost|lar1|provider-budget-routing)$"
+        ),
+        description=(
+            "simple-shuffle, round-robin, least-busy, latency-based-routing, usage-based-routing,"
+            " usage-based-routing-v2, cost-based-routing or warm-first"
+        ),
+    ),
+]
+"""Of these, ``lar1`` and ``provider-budget-routing`` are LiteLLM's alone."""
+
 Span = Annotated[
     str, Meta(pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|w|mo)$", description="a duration such as 30s, 15m, 12h, 7d or 1mo")
 ]
@@ -144,6 +181,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_input_tokens: Count | None = None
     max_output_tokens: Count | None = None
     access_groups: tuple[str, ...] = ()
+    team_id: Id | None = None
     blocked: bool = False
     tiered_pricing: msgspec.Raw | None = None
     supports: Mapping[str, bool] = {}
@@ -244,10 +282,35 @@ class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
     hidden: bool = False
 
 
+class StrategyArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of a strategy, in LiteLLM's names."""
+
+    lowest_latency_buffer: Amount | None = None
+
+
+class StrategyGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy for some models: ``router_settings.routing_groups[]``."""
+
+    models: tuple[Name, ...]
+    routing_strategy: StrategyName
+    routing_strategy_args: StrategyArgs = StrategyArgs()
+
+
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``router_settings``. Its ``default_litellm_params`` are in the deployments already. Times are in seconds."""
 
     model_group_alias: Mapping[str, ModelAlias] = {}
+    routing_strategy: StrategyName | None = None
+    routing_strategy_args: StrategyArgs = StrategyArgs()
+    routing_groups: tuple[StrategyGroup, ...] = ()
+    enable_tag_filtering: bool = False
+    tag_filtering_match_any: bool = True
+    enable_pre_call_checks: bool = False
+    optional_pre_call_checks: tuple[Name, ...] = ()
+    model_group_affinity_config: Mapping[str, tuple[Name, ...]] = {}
+    deployment_affinity_ttl_seconds: Seconds | None = None
+    session_affinity_repin_on_failover: bool = False
+    default_max_parallel_requests: Count | None = None
     num_retries: Retries | None = None
     retry_after: Amount = 0.0
     retry_policy: RetryCounts = {}
@@ -264,6 +327,26 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     disable_cooldowns: bool = False
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
+    default_priority: Annotated[int, Meta(ge=0, le=255)] | None = None
+
+
+class LocalHost(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine that runs local models: ``pointsman.local_hosts[]``.
+
+    What is None is found out, or is as usual. ``slots`` is how many requests it is sent at once, 0: as many as come;
+    ``queue_max`` how many more may wait for it. Power is in watts, ``price_kwh`` in USD.
+    """
+
+    api_base: Url
+    provider: HostProvider | None = None
+    slots: Annotated[int, Meta(ge=0, le=65_536)] | None = None
+    queue_max: Annotated[int, Meta(ge=0, le=65_536)] | None = None
+    weight: Amount = 1.0
+    watts_idle: Amount | None = None
+    watts_busy: Amount | None = None
+    price_kwh: Amount | None = None
+    wake_on_lan: MacAddress | None = None
+    num_ctx_max: PositiveCount | None = None
 
 
 class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -291,6 +374,9 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_remote_images: bool = False
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False
+    local_hosts: tuple[LocalHost, ...] = ()
+    queue_max_group_wait_seconds: Amount = 30.0
+    queue_ageing_seconds: Seconds = 10.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,6 +42,9 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
             course.member.give_up_probe()
     if settlement.error is None:
         live.succeeded(settlement.ended_at, sent_at, settlement.heard_at, answer.usage.completion)
+        if live.meter is not None:
+            used = answer.usage.prompt + answer.usage.completion
+            live.meter.ended(ask.prompt_estimate, used, sent_at, settlement.ended_at)
         if live.rests_until:
             course.member.answered(sent_at)
     else:

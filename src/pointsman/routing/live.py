@@ -13,6 +13,7 @@ import msgspec
 from pointsman.core.upstream import Deployment
 from pointsman.routing.circuit import Circuit
 from pointsman.routing.failures import Failure
+from pointsman.routing.meter import Meter
 
 __all__ = ["Live", "LiveBook"]
 
@@ -27,7 +28,7 @@ class Live(Circuit, eq=False):
 
     ``latency`` is seconds to the end of an answer, ``first_byte`` to its beginning, ``seconds_per_token`` those of
     writing; 0 while nothing is known. ``recent`` counts failures by kind in the minute that began at ``minute_at``,
-    after ``calls_before`` calls.
+    after ``calls_before`` calls. ``meter`` counts what only some deployments need counted.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Live(Circuit, eq=False):
     minute_at: float = 0.0
     calls_before: int = 0
     recent: dict[Failure, int] = msgspec.field(default_factory=dict)
+    meter: Meter | None = None
 
     def succeeded(self, now: float, sent_at: float, heard_at: float, tokens: int) -> None:
         """A call has ended well; ``tokens`` is how many were written."""

@@ -135,6 +135,14 @@ def test_a_mistake_of_ours_or_a_refusal_is_not_tried_again() -> None:
         assert recovery(settings).next(error, TWO, A) is None
 
 
+@pytest.mark.parametrize("code", ["queue_full", "queue_timeout"])
+def test_where_there_is_no_room_another_host_or_model_serves(code: str) -> None:
+    full = LimitReached("full", code=code, retry_after=5.0)
+    made = recovery(RoutingSettings(num_retries=0, fallbacks=lists(default=targets("spare"))))
+    assert told(made.next(full, TWO, A)) == 0.0
+    assert told(made.next(full, TWO, B)) == ("spare",)
+
+
 def test_a_parameter_without_a_word_for_it_is_tried_at_another_provider() -> None:
     assert told(recovery().next(Unsupported("logit_bias"), TWO, A)) == 0.0
     assert recovery(RoutingSettings(falls_back_when_unsupported=False)).next(Unsupported("x"), TWO, A) is None
