@@ -31,7 +31,7 @@ class Target(msgspec.Struct, frozen=True):
 class RoutingRules(msgspec.Struct, frozen=True):
     """What a request says of its own way, in LiteLLM's names: https://docs.litellm.ai/docs/proxy/reliability.
 
-    ``num_retries`` None: as the operator has it.
+    ``num_retries`` None: as the operator has it. ``rehearsal`` is the field that asks for the model to be taken as failed.
     """
 
     num_retries: int | None = None
@@ -40,6 +40,7 @@ class RoutingRules(msgspec.Struct, frozen=True):
     content_policy_fallbacks: tuple[Target, ...] = ()
     disable_fallbacks: bool = False
     include_fallback_errors: bool = False
+    rehearsal: str | None = None
     tags: tuple[str, ...] = ()
     session: str | None = None
 

@@ -25,7 +25,7 @@ _ABOUT_THE_REQUEST: Final = frozenset({Failure.BAD_REQUEST, Failure.CONTENT_POLI
 _LASTING: Final = _ABOUT_THE_REQUEST | {Failure.AUTHENTICATION, Failure.NOT_FOUND, Failure.TIMEOUT, Failure.OTHER}
 """The same deployment would only say, or take as long to say, the same again."""
 _NO_ROOM: Final = frozenset({"queue_full", "queue_timeout"})
-_NOBODY_SERVES: Final = _NO_ROOM | {"model_not_found", "no_deployments_available"}
+_NOBODY_SERVES: Final = _NO_ROOM | {"mock_testing_fallbacks", "model_not_found", "no_deployments_available"}
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _PAUSE_SECONDS_MAX: Final = 8.0
 _LATER_SHARE_MAX: Final = 0.1

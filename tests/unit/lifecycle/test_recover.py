@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -496,3 +497,25 @@ def test_a_jump_of_the_wall_clock_changes_nothing() -> None:
         for _ in range(20):
             stage.tell(chat_body())
     assert rested not in {sent.id for sent, _, _ in stage.sender.sent[1:]}
+
+
+@pytest.mark.parametrize(
+    ("field", "group"),
+    [("mock_testing_fallbacks", "x"), ("mock_testing_context_fallbacks", "y"),
+     ("mock_testing_content_policy_fallbacks", "z")],
+)  # fmt: skip
+def test_a_fallback_can_be_rehearsed(field: str, group: str) -> None:
+    every = FallbackLists(
+        general={"public": (Target("x"),)},
+        context_window={"public": (Target("y"),)},
+        content_policy={"public": (Target("z"),)},
+    )
+    others = [deployment(id=name, group=name) for name in ("x", "y", "z")]
+    stage = Stage(deployment(), *others, routing=RoutingSettings(fallbacks=every))
+    stage.sender.act = lambda flight: flight.answer(GOOD)
+    fields: dict[str, Any] = {field: True}
+    _, client = stage.tell(chat_body(**fields))
+    assert client.status == 200 and [sent.group for sent, _, _ in stage.sender.sent] == [group]
+    assert field.encode() not in stage.sender.sent[0][1].body
+    _, client = Stage().tell(chat_body(**fields))
+    assert client.status in {400, 500} and b"did not fail" in client.body
