@@ -31,7 +31,8 @@ class Target(msgspec.Struct, frozen=True):
 class RoutingRules(msgspec.Struct, frozen=True):
     """What a request says of its own way, in LiteLLM's names: https://docs.litellm.ai/docs/proxy/reliability.
 
-    ``num_retries`` None: as the operator has it. ``rehearsal`` is the field that asks for the model to be taken as failed.
+    ``num_retries`` None: as the operator has it. ``rehearsal`` is the field that asks to act as if the model
+    had failed.
     """
 
     num_retries: int | None = None
