@@ -56,8 +56,6 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
         asked = (course.ask.model, course.pool.name)
         course.recovery = recovery = house.router.recovery(_rules(course.ask, settlement.inbound), *asked)
     settlement.let_go(client)
-    if course.member.live.rests_until:
-        course.member.give_up_probe()
     if settlement.grant is not None and await _redirect(error, course, recovery, settlement, client):
         _log.info("call %s failed (%s), next: %s", settlement.call_id, error.code, course.member.deployment.id)
         return True

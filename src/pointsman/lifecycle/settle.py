@@ -105,6 +105,7 @@ class Settlement(msgspec.Struct, weakref=False):
         self.recovery = recovery
         self.heard_at = 0.0
         self.preface = b""
+        self.probing = None
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""

@@ -84,7 +84,7 @@ class Router:
             Forbidden: none of them is for this key, or for the request's tags.
         """
         if pool.only is not None:
-            pool.only.probe(now)
+            pool.only.chosen(now)
             return pool.only, "only"
         place = self.affinity.place(pool, wish) if pool.stays else None
         member, reason = self._pick(pool, wish, now, tried, place, dropped)
@@ -131,7 +131,7 @@ class Router:
 
     def _took(self, pool: Pool, member: Member, wish: Wish, now: float) -> None:
         pool.strategy.took(member, wish, now)
-        member.probe(now)
+        member.chosen(now)
         if member.live.meter is not None:
             member.live.meter.began(wish.prompt_tokens, now)
         for tier in pool.tiers:

@@ -27,9 +27,8 @@ def chosen(made: Router, now: float, name: str = "m") -> set[str]:
     """Who is chosen in many draws, none of which is answered."""
     pool, found = pool_of(made, name), set()
     for one in pool.members:
-        made_pick, _ = made.choose(pool, WISH, now, {other.deployment.id for other in pool.members if other is not one})
-        made_pick.give_up_probe()
-        found.add(made_pick.deployment.id)
+        picked, _ = made.choose(pool, WISH, now, {other.deployment.id for other in pool.members if other is not one})
+        found.add(picked.deployment.id)
     return found
 
 
@@ -165,6 +164,7 @@ def test_it_is_tried_by_one_request_at_a_time_whichever_deployment_that_goes_to(
     made = router(deployment("a", api_key=SHARED), deployment("b", api_key=SHARED))
     fail(made, "a", 401, 100.0)
     probe, _ = made.choose(pool_of(made), WISH, 105.0)
+    probe.probe(105.0)
     assert not made.is_awake(pool_of(made), 105.1)
     probe.answered(105.0)
     assert made.is_awake(pool_of(made), 106.0)
@@ -175,7 +175,8 @@ def test_where_nobody_else_is_there_those_that_have_rested_are_not_waited_for() 
     for one in ("a", "b"):
         fail(made, one, 429, 100.0)
     for _ in range(4):
-        made.choose(pool_of(made), WISH, 105.0)
+        picked, _ = made.choose(pool_of(made), WISH, 105.0)
+        picked.probe(105.0)
 
 
 def test_each_refusal_in_a_row_doubles_its_rest_up_to_five_minutes() -> None:
