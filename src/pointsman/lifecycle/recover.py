@@ -92,11 +92,11 @@ def stand_in(refused: Refused, ask: Ask, principal: Principal, settlement: Settl
     house = settlement.house
     name = principal.record.aliases.get(ask.model, ask.model)
     pool = house.router.pool(name)
-    if pool is None and not principal.unrestricted:
-        demand_access(principal, ask.model, name, frozenset())
     recovery = house.router.recovery(_rules(ask, settlement.inbound), ask.model, name if pool is None else pool.name)
     step = recovery.elsewhere(refused, name if pool is None else pool.name)
     if step is not None:
+        if pool is None and not principal.unrestricted:
+            demand_access(principal, ask.model, name, frozenset())
         recovery.errors.append((name, settlement.for_client(refused)))
         course = _turn_to(step.hops, recovery, ask, principal, settlement)
         if course is not None:
