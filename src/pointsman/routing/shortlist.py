@@ -109,4 +109,4 @@ def _is_warm(member: Member, loads: LoadBook, now: float) -> bool:
         return False
     if model in host.loaded or member.live.in_flight or resident(host, model) is not None or host.waiting.get(model):
         return True
-    return model in loads.loading(host, now)
+    return model in loads.loading(host, now) or loads.expects(host, member.deployment, now)
