@@ -179,3 +179,22 @@ def test_a_session_stays_at_its_deployment(launch: Launch, fleet: Fleet) -> None
         assert who(gateway, "m", headers={"x-litellm-session-id": "s1"}) == here
         assert who(gateway, "m", metadata={"session_id": "s1"}) == here
     assert {who(gateway, "m", litellm_session_id=str(number)) for number in range(6)} == {"a", "b", "c"}
+
+
+def test_entries_of_one_wildcard_take_turns(launch: Launch, fleet: Fleet) -> None:
+    gateway = launch(
+        {
+            "model_list": [
+                {
+                    "model_name": "wild/*",
+                    "litellm_params": {"model": "openai/*", "api_base": one.base_url, "api_key": "k"},
+                }
+                for one in fleet.values()
+            ],
+            "router_settings": {"routing_strategy": "round-robin"},
+        }
+    )
+    assert [who(gateway, "wild/x") for _ in range(3)] == ["a", "b", "c"]
+    assert [who(gateway, "wild/y") for _ in range(3)] == ["a", "b", "c"]
+    a, _, _ = fleet.values()
+    assert {request.json()["model"] for request in a.inference} == {"x", "y"}
