@@ -48,11 +48,13 @@ def resident(host: Host, model: str) -> LoadedModel | None:
 
 
 def ahead_of(host: Host) -> int:
-    """Requests of ours that a further one would find there."""
-    ahead = 0
-    if host.in_flight:
-        ahead = sum(host.in_flight.values())
-    return ahead + sum(host.waiting.values()) if host.waiting else ahead
+    """Requests that a further one would find there: ours, or all that the server tells of if that is more."""
+    ahead = sum(host.in_flight.values()) if host.in_flight else 0
+    if host.waiting:
+        ahead += sum(host.waiting.values())
+    if host.others_running is not None:
+        ahead = max(ahead, host.others_running + (host.others_waiting or 0))
+    return ahead
 
 
 def load_seconds(size_bytes: int) -> float:
