@@ -45,8 +45,8 @@ class Settlement(msgspec.Struct, weakref=False):
 
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
-    of ``attempts``. ``queued`` is for how many seconds it waited for its turn. ``recovery`` has the attempts that came
-    before. ``preface`` is what of the stream was held back, since it says nothing yet; ``probing`` is who rested and is
+    of ``attempts``. ``queued`` is for how many seconds it waited for its turn. ``recovery`` has those that came before
+    it. ``preface`` is what of the stream was held back, since it says nothing yet; ``probing`` is who rested and is
     tried. ``usage`` is what was used where no ``answer`` tells it.
     """
 

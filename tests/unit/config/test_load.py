@@ -541,6 +541,15 @@ def test_any_bytes_are_loaded_or_refused(tmp_path: Path, data: bytes) -> None:
     assert loaded_or_refused(path, {}).sources
 
 
+def test_a_strategy_that_nobody_knows_is_an_error_that_names_those_there_are(write: Write) -> None:
+    with pytest.raises(ConfigRefused) as refused:
+        load(write("router_settings: {routing_strategy: fastest-first}\n"), {})
+    (error,) = refused.value.errors
+    assert error.path == "router_settings.routing_strategy"
+    assert "least-busy" in error.message
+    assert "warm-first" in error.message
+
+
 def test_a_local_host_is_read_and_what_is_wrong_in_one_is_told(write: Write) -> None:
     path = write(
         "pointsman:\n  local_hosts:\n"
@@ -558,12 +567,3 @@ def test_a_local_host_is_read_and_what_is_wrong_in_one_is_told(write: Write) -> 
 def test_a_local_host_has_to_make_sense(write: Write, said: str) -> None:
     ((_, _, where, _),) = refused(write(f"pointsman: {{local_hosts: [{{api_base: 'http://gpu:1', {said}}}]}}"))
     assert where == f"pointsman.local_hosts[0].{said.partition(':')[0]}"
-
-
-def test_a_strategy_that_nobody_knows_is_an_error_that_names_those_there_are(write: Write) -> None:
-    with pytest.raises(ConfigRefused) as refused:
-        load(write("router_settings: {routing_strategy: fastest-first}\n"), {})
-    (error,) = refused.value.errors
-    assert error.path == "router_settings.routing_strategy"
-    assert "least-busy" in error.message
-    assert "warm-first" in error.message
