@@ -39,12 +39,17 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     settlement.sent_at = sent_at = house.clock.monotonic()
     settlement.attempts += 1
     live.in_flight += 1
+    host = course.member.host
+    if host is not None and host.power is not None:
+        settlement.draw = host.power.begin(sent_at)
     try:
         settlement.flight = flight = house.sender.send(deployment, outbound, stream=ask.stream)
         client.attach(flight)
         await (relay_stream if ask.stream else relay_whole)(flight, answer, client, settlement)
     finally:
         live.in_flight -= 1
+        if settlement.draw is not None:
+            settlement.stop_drawing(house.clock.monotonic())
     if settlement.error is None:
         live.succeeded(settlement.ended_at, sent_at, settlement.heard_at, answer.usage.completion)
     else:

@@ -41,6 +41,7 @@ class Manners(msgspec.Struct, frozen=True):
     log_prompts: bool = False
     default_models: dict[str, str] = {}
     pass_through_for_all_keys: bool = False
+    charges_energy: bool = False
     suggest: Callable[[str], str | None] = lambda _name: None
 
 

@@ -21,6 +21,7 @@ from pointsman.lifecycle.heads import recovered
 from pointsman.lifecycle.house import House
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
+from pointsman.routing.power import NO_ENERGY, Draw, Energy
 
 __all__ = ["Settlement"]
 
@@ -44,7 +45,8 @@ class Settlement(msgspec.Struct, weakref=False):
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
     of ``attempts``. ``retries`` and ``fallbacks`` are those that came before it. ``usage`` is what was used where no
-    ``answer`` tells it.
+    ``answer`` tells it. ``draw`` is the call's part in the work of a host of which it is known what it draws, and
+    ``energy`` what the attempts that are over drew.
     """
 
     house: House
@@ -69,6 +71,8 @@ class Settlement(msgspec.Struct, weakref=False):
     attempts: int = 0
     retries: int = 0
     fallbacks: int = 0
+    draw: Draw | None = None
+    energy: Energy = NO_ENERGY
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -187,6 +191,10 @@ class Settlement(msgspec.Struct, weakref=False):
         house = self.house
         self.ended_at = now = house.clock.monotonic()
         record = self._record(now, http_status)
+        if self.draw is not None:
+            self.stop_drawing(now)
+        if self.energy is not NO_ENERGY:
+            self._add_energy(record)
         if not self.written:
             self.written = True
             try:
@@ -243,6 +251,18 @@ class Settlement(msgspec.Struct, weakref=False):
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply
         return record
+
+    def stop_drawing(self, now: float) -> None:
+        """The host does not work for the call any more. ``now`` is monotonic seconds."""
+        if self.draw is not None:
+            drawn, before = self.draw.end(now), self.energy
+            self.energy = Energy(before.mwh + drawn.mwh, before.cost + drawn.cost)
+            self.draw = None
+
+    def _add_energy(self, record: CallRecord) -> None:
+        record.energy_mwh, record.energy_cost = self.energy.mwh, self.energy.cost
+        if self.house.manners.charges_energy:
+            record.cost += self.energy.cost
 
     def _overhead(self, now: float, *, streamed: bool) -> float:
         """Seconds that the gateway itself took: all but the wait for the upstream; of a stream, until it was asked."""

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.upstream import Deployment
+from pointsman.routing.power import Power
 
 __all__ = ["Fleet", "Host", "LoadedModel"]
 
@@ -49,6 +50,8 @@ class Host(msgspec.Struct, eq=False):
     weight: float = 1.0
     in_flight: dict[str, int] = {}
     waiting: dict[str, int] = {}
+    power: Power | None = None
+    """What it draws; None: nobody told."""
 
     @property
     def busy(self) -> int:
