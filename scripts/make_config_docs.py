@@ -34,6 +34,7 @@ TITLES: Final = {
     "model_group_alias": "`router_settings.model_group_alias.…`",
     "credential": "`credential_list[]`",
     "pointsman": "`pointsman`",
+    "local_hosts": "`pointsman.local_hosts[]`",
 }
 
 INTRODUCTION: Final = """\

@@ -22,6 +22,7 @@ from pointsman.config.sections import (
     KeyBounds,
     LiteLLMParams,
     LiteLLMSettings,
+    LocalHost,
     ModelAlias,
     ModelEntry,
     ModelInfo,
@@ -53,6 +54,7 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,
     "pointsman": PointsmanSettings,
+    "local_hosts": LocalHost,
 }
 """The struct that each section is read into."""
 
@@ -77,7 +79,8 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "allow_requests_on_db_unavailable", "completion_model", "disable_spend_logs", "embedding_model",
         "user_header_name",
     }),
-    "pointsman": frozenset({"prompt_log_retention_days"}),
+    "pointsman": frozenset({"local_hosts", "prompt_log_retention_days", "queue_max_group_wait_seconds"}),
+    "local_hosts": frozenset({"price_kwh", "wake_on_lan", "watts_busy", "watts_idle"}),
 }  # fmt: skip
 """Fields that are read and checked while nothing acts on them yet, so that they warn like any key without effect.
 

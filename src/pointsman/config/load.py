@@ -13,7 +13,7 @@ from pointsman.config.findings import ConfigRefused, Finding, Findings, Place, S
 from pointsman.config.include import read_tree
 from pointsman.config.known_keys import STRUCTS
 from pointsman.config.model_entries import ModelListReader
-from pointsman.config.nodes import Entry, MapNode, Node, Scalar, kind_of
+from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of
 from pointsman.config.references import References, layered_environment
 from pointsman.config.sections import (
     GeneralSettings,
@@ -129,6 +129,11 @@ class _SettingsReader:
 
     def _tell_nested(self, key: str, node: Node, path: str) -> None:
         """Warn of keys without effect in the maps within a section."""
+        if isinstance(node, ListNode) and key in STRUCTS:
+            for index, item in enumerate(node.items):
+                if isinstance(item, MapNode):
+                    self._typed.tell_without_effect(item, f"{path}[{index}]", key)
+            return
         if not isinstance(node, MapNode) or key not in STRUCTS:
             return
         if key != "model_group_alias":
