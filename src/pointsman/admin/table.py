@@ -15,7 +15,7 @@ from pointsman.admin.models import counting, dialect, info, listing, ollama, tra
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
-from pointsman.admin.spend import asking, handlers, rows
+from pointsman.admin.spend import asking, energy, handlers, rows
 from pointsman.core.identity import Scope
 
 __all__ = ["ROUTES", "RouteFact", "routes", "table_for"]
@@ -228,6 +228,11 @@ _SPEND: Final = (
         "GET", ("/spend/logs",), Scope.SELF, handlers.spend_logs,
         summary="The ledger: calls, or their sums by day", tier="litellm",
         query=asking.SpendLogsQuery, body=Nothing, reply=(list[rows.SpendRow], list[handlers.DaySpendRow]),
+    ),
+    Route(
+        "GET", ("/spend/energy",), Scope.ADMIN, energy.spend_energy,
+        summary="What local hosts drew", tier="pointsman",
+        query=energy.EnergyQuery, body=Nothing, reply=list[energy.EnergyRow],
     ),
     Route(
         "GET", ("/spend/keys",), Scope.ADMIN, handlers.spend_keys,

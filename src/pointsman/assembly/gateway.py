@@ -21,6 +21,7 @@ from pointsman.assembly.from_settings import (
     routing_settings,
 )
 from pointsman.assembly.gauges import Truncations, gauges
+from pointsman.assembly.host_settings import meter_hosts
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import native_lanes
@@ -116,6 +117,7 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.house.passages = self._passages()
+        meter_hosts(self.house.router.fleet, loaded.settings.local)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
@@ -223,6 +225,7 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
         self.house.router.follow(self.routes.table(), routing_settings(loaded))
+        meter_hosts(self.house.router.fleet, loaded.settings.local)
         self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
@@ -296,6 +299,7 @@ class Gateway:
             __version__,
             log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
             pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
+            charges_energy=settings.local.energy_counts_as_spend,
             suggest=self._suggest,
         )
 

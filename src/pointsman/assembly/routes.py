@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from pointsman.assembly.deployments import Configured, LeftOut
+from pointsman.assembly.host_settings import as_its_host_has_it
 from pointsman.assembly.plan import DemoModel
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
@@ -84,7 +85,9 @@ class RouteMaker:
             local.upstream_load_timeout_seconds,
             local.upstream_idle_timeout_seconds,
         )
-        found = [entry for entry in deployments(self._hosts, timeouts) if entry.group not in names]
+        found = [
+            as_its_host_has_it(entry, local) for entry in deployments(self._hosts, timeouts) if entry.group not in names
+        ]
         router = self._settings.router_settings.model_group_alias
         other_names = {
             **self._settings.litellm_settings.model_alias_map,
@@ -92,7 +95,11 @@ class RouteMaker:
         }
         hidden = frozenset(name for name, alias in router.items() if alias.hidden)
         return RoutingTable(
-            (*own, *found), other_names, self._configured.patterns, hidden, unlisted=aliases(self._hosts)
+            (*own, *found),
+            other_names,
+            self._configured.patterns,
+            hidden,
+            unlisted=aliases(self._hosts),
         )
 
 

@@ -28,6 +28,7 @@ from pointsman.config.sections import (
     ModelInfo,
     PointsmanSettings,
     RouterSettings,
+    WarmUp,
 )
 
 __all__ = [
@@ -55,6 +56,7 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "model_group_alias": ModelAlias,
     "pointsman": PointsmanSettings,
     "local_hosts": LocalHost,
+    "warm_up": WarmUp,
 }
 """The struct that each section is read into."""
 
@@ -80,7 +82,6 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "user_header_name",
     }),
     "pointsman": frozenset({"local_hosts", "prompt_log_retention_days", "queue_max_group_wait_seconds"}),
-    "local_hosts": frozenset({"price_kwh", "wake_on_lan", "watts_busy", "watts_idle"}),
 }  # fmt: skip
 """Fields that are read and checked while nothing acts on them yet, so that they warn like any key without effect.
 

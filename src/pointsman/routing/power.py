@@ -1,8 +1,8 @@
 """What a local host draws while it works, shared out among the calls that it works for.
 
 While a host works, all that it draws is its calls': at each moment they share it evenly, so that two calls at once each
-bear half. What it draws while it does nothing is nobody's. The shares of all calls add up to what the host drew while it
-worked, to the milliwatt-hour.
+bear half. What it draws while it does nothing is nobody's. The shares of all calls add up to what the host drew while
+it worked, to the milliwatt-hour.
 
 It costs the same however many calls there are: one running sum of *shared seconds* rises by ``seconds / calls`` from
 one change to the next, and a call's share is by how much it rose from its begin to its end.

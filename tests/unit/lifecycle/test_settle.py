@@ -120,16 +120,18 @@ async def test_the_record_of_a_whole_answer(scene: Scene) -> None:
     assert scene.stage.ears.records == scene.stage.books.records
 
 
-def metered(scene: Scene, **manners: object) -> None:
+def metered(scene: Scene, **manners: bool) -> Power:
     """The deployment's host draws 360 W at work, and a kilowatt-hour costs a dollar."""
-    stage = scene.stage = Stage(deployment(local=True), record=key_record(KEY, **WHO), **manners)
-    host = stage.house.router.fleet.at("http://upstream")
-    host.power = Power(watts_busy=360, price_kwh=1)
+    stage = scene.stage = Stage(
+        deployment(local=True), record=key_record(KEY, **WHO), settings=None, routing=None, **manners
+    )
+    power = stage.house.router.fleet.at("http://upstream").power = Power(watts_busy=360, price_kwh=1)
+    return power
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_what_the_host_drew_is_on_the_record(scene: Scene, stream: bool) -> None:
-    metered(scene)
+    power = metered(scene)
 
     def act(flight: ScriptedFlight) -> None:
         scene.wait(8)
@@ -142,7 +144,7 @@ async def test_what_the_host_drew_is_on_the_record(scene: Scene, stream: bool) -
     record = scene.stage.record
     assert (record.energy_mwh, record.energy_cost) == (1000, 1_000_000_000)
     assert record.cost == 10
-    assert scene.stage.house.router.fleet.at("http://upstream").power.running == 0
+    assert power.running == 0
 
 
 @pytest.mark.parametrize("way", ["failed", "cancelled"])
