@@ -42,11 +42,13 @@ from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.background import Jobs
 from pointsman.lifecycle.house import House, Manners
+from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
 from pointsman.providers.lanes import LaneBook
+from pointsman.providers.loading import ModelLoader
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.native import OPENAI_RESPONSES, NativeLane, ResponsesLane, TokenCounter
@@ -117,6 +119,9 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.house.passages = self._passages()
+        self.loader = ModelLoader(self.transport, self.transport, self.house.lanes.lane, self._host_kind)
+        self.house.loads = self.loads = Loads(self.loader, self.nursery)
+        self.loads.wanted = loaded.settings.local.on_disconnect == "finish_load"
         meter_hosts(self.house.router.fleet, loaded.settings.local)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
@@ -226,6 +231,7 @@ class Gateway:
         self.house.manners = self._manners(loaded)
         self.house.router.follow(self.routes.table(), routing_settings(loaded))
         meter_hosts(self.house.router.fleet, loaded.settings.local)
+        self.loads.wanted = loaded.settings.local.on_disconnect == "finish_load"
         self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
@@ -268,6 +274,9 @@ class Gateway:
     def _ollama_hosts(self) -> dict[str, Deployment]:
         urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
         return management_hosts(self.house.table.deployments, urls)
+
+    def _host_kind(self, deployment: Deployment) -> str:
+        return self.house.router.fleet.at(deployment.api_base).kind
 
     def _passages(self) -> PassageBook:
         return PassageBook(

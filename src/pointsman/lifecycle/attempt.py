@@ -7,7 +7,7 @@ import logging
 from typing import Final
 
 from pointsman.core.errors import GatewayError, Refused
-from pointsman.core.exchange import Client
+from pointsman.core.exchange import Client, ClientGone
 from pointsman.lifecycle.choose import Course, find_pool, wish_for
 from pointsman.lifecycle.reading import read_ask
 from pointsman.lifecycle.relay import break_off, relay_stream, relay_whole
@@ -39,17 +39,20 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     settlement.sent_at = sent_at = house.clock.monotonic()
     settlement.attempts += 1
     live.in_flight += 1
-    host = course.member.host
-    if host is not None and host.power is not None:
-        settlement.draw = host.power.begin(sent_at)
     try:
         settlement.flight = flight = house.sender.send(deployment, outbound, stream=ask.stream)
+        if course.member.host is not None:
+            settlement.arrive(course.member, course.member.host, flight)
         client.attach(flight)
         await (relay_stream if ask.stream else relay_whole)(flight, answer, client, settlement)
+    except ClientGone:
+        if settlement.cold is not None and settlement.flight is not None:
+            settlement.leave_load(settlement.cold, settlement.flight)
+        raise
     finally:
         live.in_flight -= 1
-        if settlement.draw is not None:
-            settlement.stop_drawing(house.clock.monotonic())
+        if course.member.host is not None:
+            settlement.depart()
     if settlement.error is None:
         live.succeeded(settlement.ended_at, sent_at, settlement.heard_at, answer.usage.completion)
     else:

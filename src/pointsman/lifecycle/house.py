@@ -13,6 +13,7 @@ from pointsman.core.passage import NoPassages, Passages
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.heads import Heads
+from pointsman.lifecycle.loads import Abandoned, NoLoads
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
@@ -48,7 +49,8 @@ class Manners(msgspec.Struct, frozen=True):
 class House:
     """The parts, put together by the assembly; the router's table and ``manners`` are replaced on a reload.
 
-    ``passages`` lead to the providers' own APIs; nowhere, unless it is set.
+    ``passages`` lead to the providers' own APIs; nowhere, unless it is set. ``loads`` takes over the requests of
+    clients that left while a model was loaded; none, unless it is set.
 
     ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others.
     """
@@ -61,6 +63,7 @@ class House:
         "keyring",
         "lanes",
         "listeners",
+        "loads",
         "manners",
         "outbox",
         "passages",
@@ -92,6 +95,7 @@ class House:
         self.clock = clock
         self.manners = manners
         self.passages: Passages = NoPassages()
+        self.loads: Abandoned = NoLoads()
         self.heads = Heads(manners.version)
 
     @property

@@ -19,8 +19,11 @@ from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Oper
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.heads import recovered
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.loads import expect, loaded
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
+from pointsman.routing.hosts import Host
+from pointsman.routing.pool import Member
 from pointsman.routing.power import NO_ENERGY, Draw, Energy
 
 __all__ = ["Settlement"]
@@ -45,8 +48,8 @@ class Settlement(msgspec.Struct, weakref=False):
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
     of ``attempts``. ``retries`` and ``fallbacks`` are those that came before it. ``usage`` is what was used where no
-    ``answer`` tells it. ``draw`` is the call's part in the work of a host of which it is known what it draws, and
-    ``energy`` what the attempts that are over drew.
+    ``answer`` tells it. ``cold`` is where the call waits for its model to be loaded. ``draw`` is the call's part in the
+    work of a host of which it is known what it draws, and ``energy`` what the attempts that are over drew.
     """
 
     house: House
@@ -71,6 +74,7 @@ class Settlement(msgspec.Struct, weakref=False):
     attempts: int = 0
     retries: int = 0
     fallbacks: int = 0
+    cold: Member | None = None
     draw: Draw | None = None
     energy: Energy = NO_ENERGY
 
@@ -83,6 +87,32 @@ class Settlement(msgspec.Struct, weakref=False):
         """The upstream has answered; only the first time counts."""
         if not self.heard_at:
             self.heard_at = self.house.clock.monotonic()
+            if self.cold is not None:
+                self._warm()
+
+    def arrive(self, member: Member, host: Host, flight: Flight) -> None:
+        """The request has been sent to a local host."""
+        if host.power is not None:
+            self.draw = host.power.begin(self.sent_at)
+        if expect(member, host, flight):
+            self.cold = member
+
+    def depart(self) -> None:
+        """A local host has no more to do for this attempt."""
+        if self.draw is not None:
+            self.stop_drawing(self.house.clock.monotonic())
+        if self.cold is not None:
+            self._warm()
+
+    def leave_load(self, cold: Member, flight: Flight) -> None:
+        """The client has left while its model is being loaded, which may go on."""
+        if self.house.loads.adopt(flight, cold):
+            self.flight = None
+
+    def _warm(self) -> None:
+        if self.cold is not None and self.cold.host is not None:
+            loaded(self.cold.host, self.cold.deployment.model)
+        self.cold = None
 
     def start_over(self, *, retries: int, fallbacks: int) -> None:
         """An attempt failed and another is to follow."""

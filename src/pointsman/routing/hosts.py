@@ -50,8 +50,14 @@ class Host(msgspec.Struct, eq=False):
     weight: float = 1.0
     in_flight: dict[str, int] = {}
     waiting: dict[str, int] = {}
+    loading: dict[str, int] = {}
+    """Our calls that found a model not loaded and have not been answered yet, by model."""
     power: Power | None = None
     """What it draws; None: nobody told."""
+
+    def has_loaded(self, model: str) -> bool:
+        """Whether a model is in its memory, under the name that a deployment has for it."""
+        return model in self.loaded or f"{model}:latest" in self.loaded
 
     @property
     def busy(self) -> int:

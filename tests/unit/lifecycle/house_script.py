@@ -82,6 +82,7 @@ class ScriptedFlight:
         self.reused = False
         self.paused = 0
         self.closed = False
+        self.hurried: float | None = None
         self._stage = stage
 
     def answer(self, body: bytes, status: int = 200, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
@@ -108,6 +109,9 @@ class ScriptedFlight:
 
     def resume(self) -> None:
         self.paused -= 1
+
+    def hurry(self, seconds: float) -> None:
+        self.hurried = seconds
 
     def close(self) -> None:
         if not self.closed:
