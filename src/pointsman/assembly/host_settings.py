@@ -7,9 +7,8 @@ from typing import Final
 import msgspec
 
 from pointsman.config.sections import LocalHost, PointsmanSettings
-from pointsman.core.address import host_of
 from pointsman.core.upstream import Deployment
-from pointsman.routing.hosts import Fleet
+from pointsman.routing.hosts import Fleet, address_of
 from pointsman.routing.power import Power
 
 __all__ = ["as_its_host_has_it", "meter_hosts"]
@@ -19,7 +18,7 @@ _NOTHING: Final = 0.0
 
 def meter_hosts(fleet: Fleet, settings: PointsmanSettings) -> None:
     """Give each host the meter that the settings say; one whose figures stay the same goes on counting."""
-    wanted = {fleet.at(host_of(said.api_base)).url: said for said in settings.local_hosts if said.watts_busy}
+    wanted = {fleet.at(said.api_base).url: said for said in settings.local_hosts if said.watts_busy}
     for host in fleet.hosts:
         said = wanted.get(host.url)
         made = None if said is None else _power(said)
@@ -29,8 +28,8 @@ def meter_hosts(fleet: Fleet, settings: PointsmanSettings) -> None:
 
 def as_its_host_has_it(deployment: Deployment, settings: PointsmanSettings) -> Deployment:
     """A deployment on a local host, with what is said of that host and of all of them; any other as it is."""
-    address = host_of(deployment.api_base)
-    said = next((one for one in settings.local_hosts if host_of(one.api_base) == address), None)
+    address = address_of(deployment.api_base)
+    said = next((one for one in settings.local_hosts if address_of(one.api_base) == address), None)
     if said is None and not deployment.local:
         return deployment
     keep_alive = deployment.keep_alive or (said and said.keep_alive) or settings.keep_alive

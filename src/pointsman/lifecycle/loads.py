@@ -54,7 +54,7 @@ def expect(member: Member, host: Host, flight: Flight) -> bool:
     deployment = member.deployment
     model = deployment.model
     loading = host.loading.get(model, 0)
-    if loading or not host.has_loaded(model):
+    if loading or not host.is_loaded(model):
         host.loading[model] = loading + 1
         return True
     if deployment.timeouts.first_byte is not None:

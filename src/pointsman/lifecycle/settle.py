@@ -17,7 +17,7 @@ from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
-from pointsman.lifecycle.heads import recovered
+from pointsman.lifecycle.heads import queue_line, recovered
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.loads import expect, loaded
 from pointsman.policies.admission import Grant
@@ -47,9 +47,10 @@ class Settlement(msgspec.Struct, weakref=False):
 
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
-    of ``attempts``. ``retries`` and ``fallbacks`` are those that came before it. ``usage`` is what was used where no
-    ``answer`` tells it. ``cold`` is where the call waits for its model to be loaded. ``draw`` is the call's part in the
-    work of a host of which it is known what it draws, and ``energy`` what the attempts that are over drew.
+    of ``attempts``. ``queued`` is for how many seconds it waited for its turn. ``retries`` and ``fallbacks`` are those
+    that came before it. ``usage`` is what was used where no ``answer`` tells it. ``cold`` is where the call waits for
+    its model to be loaded. ``draw`` is the call's part in the work of a host of which it is known what it draws, and
+    ``energy`` what the attempts that are over drew.
     """
 
     house: House
@@ -77,6 +78,7 @@ class Settlement(msgspec.Struct, weakref=False):
     cold: Member | None = None
     draw: Draw | None = None
     energy: Energy = NO_ENERGY
+    queued: float = 0.0
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -131,6 +133,8 @@ class Settlement(msgspec.Struct, weakref=False):
             self._blame(self.answer.error)
         record, seconds = self._write(200)
         head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
+        if self.queued:
+            head += queue_line(self.queued)
         return head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks)
 
     def answered_here(self, body: bytes, client: Client) -> None:
@@ -144,6 +148,8 @@ class Settlement(msgspec.Struct, weakref=False):
             content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
             head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
+            if self.queued:
+                head += queue_line(self.queued)
             client.begin(200, head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks))
 
     def stream_ended(self) -> None:
@@ -295,8 +301,11 @@ class Settlement(msgspec.Struct, weakref=False):
             record.cost += self.energy.cost
 
     def _overhead(self, now: float, *, streamed: bool) -> float:
-        """Seconds that the gateway itself took: all but the wait for the upstream; of a stream, until it was asked."""
-        began, sent_at = self.inbound.received, self.sent_at
+        """Seconds that the gateway itself took: all but waiting for a turn, and for the upstream.
+
+        Of a stream, only those until it was asked.
+        """
+        began, sent_at = self.inbound.received + self.queued, self.sent_at
         if not sent_at:
             return now - began
         if streamed:
