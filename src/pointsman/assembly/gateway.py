@@ -21,7 +21,7 @@ from pointsman.assembly.from_settings import (
     routing_settings,
 )
 from pointsman.assembly.gauges import Truncations, gauges
-from pointsman.assembly.host_settings import meter_hosts
+from pointsman.assembly.host_settings import equip_hosts
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import native_lanes
@@ -29,6 +29,7 @@ from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.storage import Storage
+from pointsman.assembly.warmth import WarmKeeper
 from pointsman.catalog.lookup import Catalog
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
@@ -44,6 +45,7 @@ from pointsman.lifecycle.background import Jobs
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
+from pointsman.lifecycle.wake import Waker
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
@@ -60,6 +62,7 @@ from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
 from pointsman.providers.transport import Transport
+from pointsman.providers.waking import HostKnock, send_magic_packet
 from pointsman.routing.router import Router
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -122,7 +125,18 @@ class Gateway:
         self.loader = ModelLoader(self.transport, self.transport, self.house.lanes.lane, self._host_kind)
         self.house.loads = self.loads = Loads(self.loader, self.nursery)
         self.loads.wanted = loaded.settings.local.on_disconnect == "finish_load"
-        meter_hosts(self.house.router.fleet, loaded.settings.local)
+        self.house.waker = self.waker = Waker(
+            lambda rule: send_magic_packet(rule.mac, rule.address, rule.port),
+            HostKnock(self.transport).answers,
+            self.nursery,
+            self.clock,
+        )
+        self.waker.seconds_max = loaded.settings.local.wake_seconds_max
+        self.warmth = WarmKeeper(
+            self.house.router, self.loader, self.nursery, self.clock, sees_all_calls=plan.workers == 1
+        )
+        self.warmth.follow(loaded)
+        equip_hosts(self.house.router.fleet, loaded.settings.local)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
@@ -148,6 +162,7 @@ class Gateway:
         if gateway.discovery is not None:
             gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
+            gateway.warmth.found(gateway.routes.hosts)
             gateway.house.router.follow(gateway.routes.table())
         return gateway
 
@@ -158,6 +173,8 @@ class Gateway:
             start(self.transport.run(), "upstream sweep")
         else:
             start(self.discovery.run(), "discovery")
+        if self.plan.worker == 0:
+            start(self.warmth.run(), "warmth")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
         start(self.storage.follow(self.keyring), "keys")
@@ -199,6 +216,7 @@ class Gateway:
             catalog = Catalog()
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
+            self.warmth.follow(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
                 self._watch.follow(refused.sources)
@@ -230,8 +248,9 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
         self.house.router.follow(self.routes.table(), routing_settings(loaded))
-        meter_hosts(self.house.router.fleet, loaded.settings.local)
+        equip_hosts(self.house.router.fleet, loaded.settings.local)
         self.loads.wanted = loaded.settings.local.on_disconnect == "finish_load"
+        self.waker.seconds_max = loaded.settings.local.wake_seconds_max
         self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
@@ -250,6 +269,7 @@ class Gateway:
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = set(self.house.table.names)
         self.routes.found(hosts)
+        self.warmth.found(hosts)
         self.house.router.follow(self.routes.table())
         after = set(self.house.table.names)
         for name in sorted(after - before):

@@ -8,20 +8,21 @@ import msgspec
 
 from pointsman.config.sections import LocalHost, PointsmanSettings
 from pointsman.core.upstream import Deployment
-from pointsman.routing.hosts import Fleet, address_of
+from pointsman.routing.hosts import Fleet, WakeRule, address_of
 from pointsman.routing.power import Power
 
-__all__ = ["as_its_host_has_it", "meter_hosts"]
+__all__ = ["as_its_host_has_it", "equip_hosts"]
 
 _NOTHING: Final = 0.0
 
 
-def meter_hosts(fleet: Fleet, settings: PointsmanSettings) -> None:
-    """Give each host the meter that the settings say; one whose figures stay the same goes on counting."""
-    wanted = {fleet.at(said.api_base).url: said for said in settings.local_hosts if said.watts_busy}
+def equip_hosts(fleet: Fleet, settings: PointsmanSettings) -> None:
+    """Tell each host what the settings say; a meter whose figures stay the same goes on counting."""
+    wanted = {fleet.at(said.api_base).url: said for said in settings.local_hosts}
     for host in fleet.hosts:
         said = wanted.get(host.url)
-        made = None if said is None else _power(said)
+        host.wake = None if said is None or said.wake_on_lan is None else _wake(said.wake_on_lan)
+        made = None if said is None or not said.watts_busy else _power(said)
         if made is None or host.power is None or _figures(made) != _figures(host.power):
             host.power = made
 
@@ -47,6 +48,14 @@ def as_its_host_has_it(deployment: Deployment, settings: PointsmanSettings) -> D
 
 def _power(said: LocalHost) -> Power:
     return Power(said.watts_busy or _NOTHING, said.watts_idle or _NOTHING, said.price_kwh or _NOTHING)
+
+
+def _wake(text: str) -> WakeRule:
+    """Read ``01:23:45:67:89:ab``, also with hyphens, and behind an ``@`` where to send the packet."""
+    mac, _, place = text.partition("@")
+    address, _, port = place.partition(":")
+    usual = WakeRule(bytes.fromhex(mac.replace(":", "").replace("-", "")))
+    return msgspec.structs.replace(usual, address=address or usual.address, port=int(port or usual.port))
 
 
 def _figures(power: Power) -> tuple[float, float, float]:

@@ -52,7 +52,7 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     finally:
         live.in_flight -= 1
         if course.member.host is not None:
-            settlement.depart()
+            settlement.depart(course.member.host, deployment.model)
     if settlement.error is None:
         live.succeeded(settlement.ended_at, sent_at, settlement.heard_at, answer.usage.completion)
     else:

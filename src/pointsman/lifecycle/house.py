@@ -16,6 +16,7 @@ from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.heads import Heads
 from pointsman.lifecycle.loads import Abandoned, NoLoads
 from pointsman.lifecycle.outbox import Outbox
+from pointsman.lifecycle.wake import NoWaker, Rouser
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.routing.router import Router
@@ -55,7 +56,7 @@ class House:
     """The parts, put together by the assembly; the router's table and ``manners`` are replaced on a reload.
 
     ``passages`` lead to the providers' own APIs; nowhere, unless it is set. ``loads`` takes over the requests of
-    clients that left while a model was loaded; none, unless it is set.
+    clients that left while a model was loaded; none, unless it is set. ``waker`` wakes hosts that sleep.
 
     ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others.
     """
@@ -74,6 +75,7 @@ class House:
         "passages",
         "router",
         "sender",
+        "waker",
     )
 
     def __init__(
@@ -101,6 +103,7 @@ class House:
         self.manners = manners
         self.passages: Passages = NoPassages()
         self.loads: Abandoned = NoLoads()
+        self.waker: Rouser = NoWaker()
         self.heads = Heads(manners.version)
 
     @property

@@ -24,7 +24,7 @@ from pointsman.core.upstream import Deployment
 from pointsman.routing.hosts import Host
 from pointsman.routing.pool import Member
 
-__all__ = ["Abandoned", "Loader", "Loads", "NoLoads", "expect", "loaded"]
+__all__ = ["Abandoned", "Loader", "Loads", "NoLoads", "expect"]
 
 _LOADS_MAX: Final = 16
 """Loads that go on without a client, in all; of one model on one host there is only one."""
@@ -53,22 +53,12 @@ def expect(member: Member, host: Host, flight: Flight) -> bool:
     """Whether the call is cold, which is noted at the host; if it is not, hold it to what is usual then."""
     deployment = member.deployment
     model = deployment.model
-    loading = host.loading.get(model, 0)
-    if loading or not host.is_loaded(model):
-        host.loading[model] = loading + 1
+    if host.loading.get(model) or not host.is_loaded(model):
+        host.begin_load(model)
         return True
     if deployment.timeouts.first_byte is not None:
         flight.hurry(deployment.timeouts.first_byte)
     return False
-
-
-def loaded(host: Host, model: str) -> None:
-    """A cold call has been answered, or is over."""
-    left = host.loading.get(model, 0) - 1
-    if left > 0:
-        host.loading[model] = left
-    else:
-        host.loading.pop(model, None)
 
 
 class Abandoned(Protocol):

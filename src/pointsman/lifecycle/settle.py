@@ -19,7 +19,7 @@ from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Oper
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.heads import queue_line, recovered
 from pointsman.lifecycle.house import House
-from pointsman.lifecycle.loads import expect, loaded
+from pointsman.lifecycle.loads import expect
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
 from pointsman.routing.hosts import Host
@@ -99,10 +99,11 @@ class Settlement(msgspec.Struct, weakref=False):
         if expect(member, host, flight):
             self.cold = member
 
-    def depart(self) -> None:
+    def depart(self, host: Host, model: str) -> None:
         """A local host has no more to do for this attempt."""
+        host.used[model] = now = self.house.clock.monotonic()
         if self.draw is not None:
-            self.stop_drawing(self.house.clock.monotonic())
+            self.stop_drawing(now)
         if self.cold is not None:
             self._warm()
 
@@ -113,7 +114,7 @@ class Settlement(msgspec.Struct, weakref=False):
 
     def _warm(self) -> None:
         if self.cold is not None and self.cold.host is not None:
-            loaded(self.cold.host, self.cold.deployment.model)
+            self.cold.host.end_load(self.cold.deployment.model)
         self.cold = None
 
     def start_over(self, *, retries: int, fallbacks: int) -> None:

@@ -11,8 +11,12 @@ __all__ = ["candidates"]
 
 
 def candidates(pool: Pool, _wish: Wish, now: float, tried: Collection[str] = ()) -> Sequence[Member]:
-    """Those that neither rest nor were ``tried`` (ids) before; if all were, those that do not rest; maybe none."""
+    """Those that neither rest nor were ``tried`` (ids) before; if all were, those that do not rest; maybe none.
+
+    A local host that is away only comes into question where no other does, and then one that can be woken first.
+    """
     awake = [member for member in pool.members if member.live.rests_until <= now]
-    if not tried:
-        return awake
-    return [member for member in awake if member.deployment.id not in tried] or awake
+    if tried:
+        awake = [member for member in awake if member.deployment.id not in tried] or awake
+    there = [member for member in awake if member.host is None or member.host.online]
+    return there or [member for member in awake if member.host is not None and member.host.wake is not None] or awake
