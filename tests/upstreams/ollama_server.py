@@ -155,7 +155,9 @@ class FakeOllama(FakeServer):
             return Reply.ndjson(turn.lines(body["model"], timing, generate=generate), gap_seconds=turn.gap_seconds)
         if turn.error_after is not None:
             return Reply.ollama_error(500, turn.error_text)
-        return Reply.json(turn.whole(body["model"], timing, generate=generate))
+        whole = Reply.json(turn.whole(body["model"], timing, generate=generate))
+        gaps = turn.gap_seconds * (len(turn.pieces) - 1)
+        return whole.after(gaps) if gaps > 0 else whole
 
     async def _evaluate(self, model: OllamaModel, body: dict[str, Any], tokens: int) -> Timing:
         load_seconds = await self._load(model, body)

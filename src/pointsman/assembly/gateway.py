@@ -329,6 +329,7 @@ class Gateway:
             log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
             pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
             charges_energy=settings.local.energy_counts_as_spend,
+            keepalive_seconds=keepalive_seconds(loaded),
             suggest=self._suggest,
         )
 
