@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from pointsman.assembly.deployments import Configured, LeftOut
+from pointsman.assembly.host_rules import host_rules, num_ctx_max
 from pointsman.assembly.host_settings import as_its_host_has_it
 from pointsman.assembly.plan import DemoModel
 from pointsman.catalog.lookup import Catalog
@@ -85,8 +88,14 @@ class RouteMaker:
             local.upstream_load_timeout_seconds,
             local.upstream_idle_timeout_seconds,
         )
+        rules = host_rules(local.local_hosts)
         found = [
-            as_its_host_has_it(entry, local) for entry in deployments(self._hosts, timeouts) if entry.group not in names
+            msgspec.structs.replace(
+                as_its_host_has_it(entry, local),
+                num_ctx_max=num_ctx_max(entry.api_base, rules, local.num_ctx_max),
+            )
+            for entry in deployments(self._hosts, timeouts)
+            if entry.group not in names
         ]
         router = self._settings.router_settings.model_group_alias
         other_names = {

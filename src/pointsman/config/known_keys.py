@@ -81,7 +81,7 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "allow_requests_on_db_unavailable", "completion_model", "disable_spend_logs", "embedding_model",
         "user_header_name",
     }),
-    "pointsman": frozenset({"local_hosts", "prompt_log_retention_days", "queue_max_group_wait_seconds"}),
+    "pointsman": frozenset({"prompt_log_retention_days"}),
 }  # fmt: skip
 """Fields that are read and checked while nothing acts on them yet, so that they warn like any key without effect.
 

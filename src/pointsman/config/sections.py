@@ -264,6 +264,7 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     disable_cooldowns: bool = False
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
+    default_priority: Annotated[int, Meta(ge=0, le=255)] | None = None
 
 
 class LocalHost(msgspec.Struct, frozen=True, kw_only=True):
@@ -337,6 +338,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     energy_counts_as_spend: bool = False
     local_hosts: tuple[LocalHost, ...] = ()
     queue_max_group_wait_seconds: Amount = 30.0
+    queue_ageing_seconds: Seconds = 10.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -81,6 +81,8 @@ class Host(msgspec.Struct, eq=False):
     """Our calls that found a model not loaded and have not been answered yet, by model."""
     used: dict[str, float] = {}
     """When our last call of each model ended there, or we had it loaded."""
+    is_minded: bool = False
+    """Whether it is looked after what is in its memory, so that this has to be known."""
     wake: WakeRule | None = None
     """How it is woken when it sleeps; None: it cannot be."""
     power: Power | None = None

@@ -203,6 +203,11 @@ class HostQueue:
             if self._steps(next(iter(bucket)), key[0], now) <= steps
         )
 
+    def ahead_of(self, ticket: Ticket, now: float) -> int:
+        """How many of those who wait go before one of them, as far as that can be told: those at least as important."""
+        own = self._steps(ticket, ticket.steps, now)
+        return sum((self._steps(each, each.steps, now), each.number) < (own, ticket.number) for each in self.waiters())
+
     def wait_estimate(self, ahead: int, seconds: float = 0.0) -> float:
         """Seconds until it is the turn of who has so many ``ahead``; ``seconds`` is a call's where none ended here."""
         if self.slots is None:

@@ -110,6 +110,7 @@ class Warmth:
         """What is to be done now. ``members`` are all deployments there are, one for each model of each local host."""
         members = [member for member in members if member.host is not None and member.host.online]
         self._look(members, now)
+        self._mind(members)
         warm = [(rule, until) for rule in self.rules if (until := self._until(rule, wall)) is not None]
         loads = [step for rule, until in warm if (step := self._load(rule, until, now, wall)) is not None]
         kept = {pool.name for rule, _ in warm if (pool := self._pool(rule.model)) is not None}
@@ -200,6 +201,18 @@ class Warmth:
             moved = before is None or abs(before.expires_at - held.expires_at) > _MOVED_SECONDS
             seen[key] = _Seen(held.expires_at, now) if moved or before is None else before
         self._seen = seen
+
+    def _mind(self, members: Iterable[Member]) -> None:
+        """Have those hosts looked at whose memory matters here."""
+        minded: dict[str, bool] = {}
+        for member in members:
+            host, group = member.host, member.deployment.group
+            if host is not None:
+                matters = bool(self.rules) or bool(host.used and self.idle.seconds(group, host.url))
+                minded[host.url] = minded.get(host.url, False) or matters
+        for member in members:
+            if member.host is not None:
+                member.host.is_minded = minded[member.host.url]
 
     def _unloads(self, members: Iterable[Member], kept: set[str], now: float) -> list[UnloadStep]:
         steps: dict[tuple[str, str], UnloadStep] = {}
