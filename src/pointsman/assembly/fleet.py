@@ -25,6 +25,7 @@ from pointsman.providers.ollama.facts import control_headers
 from pointsman.providers.transport import Fetcher
 from pointsman.routing.hosts import Fleet, Host, HostRules, LoadedModel, address_of
 from pointsman.routing.queue import QueueRules
+from pointsman.routing.residency import LoadBook
 
 __all__ = ["FleetFeed"]
 
@@ -42,8 +43,9 @@ _HEARD_SECONDS: Final = 10.0
 class FleetFeed:
     """Made once; :meth:`follow` takes over each new configuration or table."""
 
-    def __init__(self, fleet: Fleet, fetcher: Fetcher, nursery: Nursery, clock: Clock) -> None:
+    def __init__(self, fleet: Fleet, loads: LoadBook, fetcher: Fetcher, nursery: Nursery, clock: Clock) -> None:
         self._fleet = fleet
+        self._loads = loads
         self._clock = clock
         self._parallel: int | None = None
         self.watch = FleetWatch(fetcher, nursery, self._report, self._pace, clock)
@@ -82,6 +84,8 @@ class FleetFeed:
         """What discovery saw of servers that are otherwise left alone."""
         now = self._clock.monotonic()
         for one in found:
+            for model in one.models:
+                self._loads.heard(model.name, model.size_bytes or 0)
             host = self._fleet.at(one.url)
             if one.online:
                 host.online = True

@@ -126,7 +126,8 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.house.router.fleet.share = plan.workers
-        self.fleet = FleetFeed(self.house.router.fleet, self.transport, self.nursery, self.clock)
+        router = self.house.router
+        self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
         self.loader = ModelLoader(self.transport, self.transport, self.house.lanes.lane, self._host_kind)
         self.house.loads = self.loads = Loads(self.loader, self.nursery)

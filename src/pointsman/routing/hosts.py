@@ -221,10 +221,10 @@ class Fleet:
 
 
 def address_of(url: str) -> str:
-    """An address by which a host is known: without query, a closing ``/v1`` and slashes, and in lower case."""
+    """An address by which a host is known: without credentials, query, closing ``/v1`` and slashes; lower case."""
     scheme, _, rest = url.partition("://")
     place = rest.partition("?")[0].rstrip("/").removesuffix("/v1").rstrip("/")
     authority, slash, path = place.partition("/")
-    host, colon, port = authority.lower().partition(":")
+    host, colon, port = authority.rpartition("@")[2].lower().partition(":")
     host = "127.0.0.1" if host == "localhost" else host
     return f"{scheme.lower()}://{host}{colon}{port}{slash}{path}"
