@@ -202,6 +202,7 @@ def test_who_waits_for_a_host_that_dies_goes_on_elsewhere(launch: Launch, host: 
         config["model_list"].append({**ollama_entry("model-a", spare, "a:1b")})
         config["model_list"][0]["litellm_params"]["weight"] = 1
         config["model_list"][1]["litellm_params"]["weight"] = 0
+        config["router_settings"] = {"routing_strategy": "simple-shuffle"}
         gateway, gate = launch(config), Gate()
         host.script(held(gate))
         callers = Callers(gateway)

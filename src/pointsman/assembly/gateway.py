@@ -66,6 +66,7 @@ from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_err
 from pointsman.providers.transport import Transport
 from pointsman.providers.waking import HostKnock, send_magic_packet
 from pointsman.routing.router import Router
+from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
@@ -129,21 +130,8 @@ class Gateway:
         router = self.house.router
         self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
-        self.loader = ModelLoader(self.transport, self.transport, self.house.lanes.lane, self._host_kind)
-        self.house.loads = self.loads = Loads(self.loader, self.nursery)
-        self.loads.wanted = loaded.settings.local.on_disconnect == "finish_load"
-        self.house.waker = self.waker = Waker(
-            lambda rule: send_magic_packet(rule.mac, rule.address, rule.port),
-            HostKnock(self.transport).answers,
-            self.nursery,
-            self.clock,
-        )
-        self.waker.seconds_max = loaded.settings.local.wake_seconds_max
-        self.warmth = WarmKeeper(
-            self.house.router, self.loader, self.nursery, self.clock, sees_all_calls=plan.workers == 1
-        )
-        self.warmth.follow(loaded)
-        equip_hosts(self.house.router.fleet, loaded.settings.local)
+        self.loader, self.loads, self.waker, self.warmth = self._minders()
+        self._mind(loaded)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
@@ -224,6 +212,7 @@ class Gateway:
             catalog = Catalog()
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
+            routing = routing_settings(loaded)
             self.warmth.follow(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
@@ -232,7 +221,7 @@ class Gateway:
             return
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current = app
-        self._take_over(loaded)
+        self._take_over(loaded, routing)
         for warning in (*loaded.warnings, *made.skipped):
             _log.warning("%s", warning)
         for path in waiting_for_restart(self._started_with, loaded):
@@ -250,7 +239,7 @@ class Gateway:
             silence = keepalive_seconds(self.loaded)
             self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
 
-    def _take_over(self, loaded: Loaded) -> None:
+    def _take_over(self, loaded: Loaded, routing: RoutingSettings) -> None:
         self.loaded = loaded
         self.admission.settings = admission_settings(loaded)
         self.gate.body_bytes_max = body_bytes_max(loaded)
@@ -260,10 +249,8 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
-        self.house.router.follow(self.routes.table(), routing_settings(loaded))
-        equip_hosts(self.house.router.fleet, loaded.settings.local)
-        self.loads.wanted = loaded.settings.local.on_disconnect == "finish_load"
-        self.waker.seconds_max = loaded.settings.local.wake_seconds_max
+        self._mind(loaded)
+        self.house.router.follow(self.routes.table(), routing)
         self.follow_hosts()
         self.reach_long_tail()
 
@@ -317,6 +304,32 @@ class Gateway:
     def _ollama_hosts(self) -> dict[str, Deployment]:
         urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
         return management_hosts(self.house.table.deployments, urls)
+
+    def _minders(self) -> tuple[ModelLoader, Loads, Waker, WarmKeeper]:
+        """Those who look after local hosts, apart from requests."""
+        house = self.house
+        loader = ModelLoader(self.transport, self.transport, house.lanes.lane, self._host_kind)
+        house.loads = loads = Loads(loader, self.nursery)
+        house.waker = waker = Waker(
+            lambda rule: send_magic_packet(rule.mac, rule.address, rule.port),
+            HostKnock(self.transport).answers,
+            self.nursery,
+            self.clock,
+        )
+        alone = self.plan.workers == 1
+        return loader, loads, waker, WarmKeeper(house.router, loader, self.nursery, self.clock, sees_all_calls=alone)
+
+    def _mind(self, loaded: Loaded) -> None:
+        """Tell them what the configuration says.
+
+        Raises:
+            Misconfigured: a time to keep a model is none.
+        """
+        local = loaded.settings.local
+        self.warmth.follow(loaded)
+        equip_hosts(self.house.router.fleet, local)
+        self.loads.wanted = local.on_disconnect == "finish_load"
+        self.waker.seconds_max = local.wake_seconds_max
 
     def _host_kind(self, deployment: Deployment) -> str:
         return self.house.router.fleet.at(deployment.api_base).kind

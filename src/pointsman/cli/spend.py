@@ -25,7 +25,7 @@ from pointsman.stores.sqlite import SqliteDatabase, SqliteLedgerStore
 
 __all__ = ["spend"]
 
-By = Literal["day", "model", "host", "key"]
+_By = Literal["day", "model", "host", "key"]
 
 Shape = TypeVar("Shape")
 
@@ -69,7 +69,7 @@ class _Line(msgspec.Struct):
 @click.option("--key", help="The master key for it.  [default: $POINTSMAN_MASTER_KEY]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def spend(
-    by: By | None,
+    by: _By | None,
     start: datetime | None,
     end: datetime | None,
     data_dir: Path | None,
@@ -173,7 +173,7 @@ def _day(one: DaySpend) -> _Day:
     return _Day(one.day.isoformat(), dollars(one.spend), models, keys)
 
 
-def _lines(found: _Found, by: By, *, with_energy: bool) -> list[_Line]:
+def _lines(found: _Found, by: _By, *, with_energy: bool) -> list[_Line]:
     lines: dict[str, _Line] = {}
     for day in found.days:
         for name, amount in _spent(day, by).items():
@@ -188,19 +188,19 @@ def _lines(found: _Found, by: By, *, with_energy: bool) -> list[_Line]:
     return sorted(lines.values(), key=lambda line: (-line.spend - line.energy_cost, -line.energy_wh, line.name))
 
 
-def _spent(day: _Day, by: By) -> Mapping[str, float]:
+def _spent(day: _Day, by: _By) -> Mapping[str, float]:
     """What was paid on a day; the ledger does not add it up by host."""
     if by == "day":
         return {day.day: day.spend}
     return day.models if by == "model" else day.api_keys if by == "key" else {}
 
 
-def _drawn(row: EnergyRow, by: By) -> str:
-    names: Mapping[By, str] = {"day": row.day, "model": row.model_group, "host": row.host, "key": row.api_key}
+def _drawn(row: EnergyRow, by: _By) -> str:
+    names: Mapping[_By, str] = {"day": row.day, "model": row.model_group, "host": row.host, "key": row.api_key}
     return names[by]
 
 
-def _table(lines: Sequence[_Line], by: By, *, with_energy: bool) -> Iterable[str]:
+def _table(lines: Sequence[_Line], by: _By, *, with_energy: bool) -> Iterable[str]:
     if not lines:
         yield "Nothing was recorded in this time."
         return

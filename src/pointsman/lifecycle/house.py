@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -56,7 +57,8 @@ class House:
     """The parts, put together by the assembly; the router's table and ``manners`` are replaced on a reload.
 
     ``passages`` lead to the providers' own APIs; nowhere, unless it is set. ``loads`` takes over the requests of
-    clients that left while a model was loaded; none, unless it is set. ``waker`` wakes hosts that sleep.
+    clients that left while a model was loaded; none, unless it is set. ``waker`` wakes hosts that sleep. ``sleep``
+    waits for so many seconds.
 
     ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others.
     """
@@ -75,6 +77,7 @@ class House:
         "passages",
         "router",
         "sender",
+        "sleep",
         "waker",
     )
 
@@ -105,6 +108,8 @@ class House:
         self.loads: Abandoned = NoLoads()
         self.waker: Rouser = NoWaker()
         self.heads = Heads(manners.version)
+        self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        router.budget.begin(clock.monotonic())
 
     @property
     def table(self) -> RoutingTable:

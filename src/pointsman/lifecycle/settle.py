@@ -25,6 +25,7 @@ from pointsman.policies.principal import Principal
 from pointsman.routing.hosts import Host
 from pointsman.routing.pool import Member
 from pointsman.routing.power import NO_ENERGY, Draw, Energy
+from pointsman.routing.recovery import Recovery
 
 __all__ = ["Settlement"]
 
@@ -47,10 +48,11 @@ class Settlement(msgspec.Struct, weakref=False):
 
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
-    of ``attempts``. ``queued`` is for how many seconds it waited for its turn. ``retries`` and ``fallbacks`` are those
-    that came before it. ``usage`` is what was used where no ``answer`` tells it. ``cold`` is where the call waits for
-    its model to be loaded. ``draw`` is the call's part in the work of a host of which it is known what it draws, and
-    ``energy`` what the attempts that are over drew.
+    of ``attempts``. ``queued`` is for how many seconds it waited for its turn. ``recovery`` has those that came before
+    it. ``preface`` is what of the stream was held back, since it says nothing yet; ``probing`` is who rested and is
+    tried. ``usage`` is what was used where no ``answer`` tells it. ``cold`` is where the call waits for its model to be
+    loaded. ``draw`` is the call's part in the work of a host of which it is known what it draws, and ``energy`` what
+    the attempts that are over drew.
     """
 
     house: House
@@ -73,8 +75,9 @@ class Settlement(msgspec.Struct, weakref=False):
     heard_at: float = 0.0
     ended_at: float = 0.0
     attempts: int = 0
-    retries: int = 0
-    fallbacks: int = 0
+    recovery: Recovery | None = None
+    probing: Member | None = None
+    preface: bytes = b""
     cold: Member | None = None
     draw: Draw | None = None
     energy: Energy = NO_ENERGY
@@ -117,13 +120,26 @@ class Settlement(msgspec.Struct, weakref=False):
             self.cold.host.end_load(self.cold.deployment.model)
         self.cold = None
 
-    def start_over(self, *, retries: int, fallbacks: int) -> None:
-        """An attempt failed and another is to follow."""
+    def speaks(self, block: bytes) -> bytes:
+        """The first of an answer is there, so that nobody else can give it any more. Gives it with what came before."""
+        self.spoken = True
+        if self.probing is not None:
+            self.probing.answered(self.sent_at)
+        preface, self.preface = self.preface, b""
+        return preface + block if preface else block
+
+    def let_go(self, client: Client) -> None:
+        """An attempt failed: cut it off."""
+        client.attach(None)
         if self.flight is not None:
             self.flight.close()
             self.flight = None
+
+    def start_over(self, recovery: Recovery) -> None:
+        """Another attempt begins."""
+        self.recovery = recovery
         self.heard_at = 0.0
-        self.retries, self.fallbacks = retries, fallbacks
+        self.preface = b""
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
@@ -136,7 +152,7 @@ class Settlement(msgspec.Struct, weakref=False):
         head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
         if self.queued:
             head += queue_line(self.queued)
-        return head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks)
+        return head if self.recovery is None else recovered(head, self.recovery, self.attempts)
 
     def answered_here(self, body: bytes, client: Client) -> None:
         """No upstream had to be asked."""
@@ -151,7 +167,7 @@ class Settlement(msgspec.Struct, weakref=False):
             head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
             if self.queued:
                 head += queue_line(self.queued)
-            client.begin(200, head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks))
+            client.begin(200, head if self.recovery is None else recovered(head, self.recovery, self.attempts))
 
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
@@ -189,12 +205,13 @@ class Settlement(msgspec.Struct, weakref=False):
             self._cut()
         self._write(error.status)
         if self.begun:
-            self.end_broken(client, b"" if self.answer is None else self.answer.failed(self.for_client(error)))
+            last = b"" if self.answer is None else self.preface + self.answer.failed(self.for_client(error))
+            self.end_broken(client, last)
             return
         error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
-        head = head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks)
+        head = head if self.recovery is None else recovered(head, self.recovery, self.attempts)
         client.reply(error.status, head, body)
 
     def end_broken(self, client: Client, last: bytes) -> None:

@@ -16,7 +16,7 @@ from pointsman.core.exchange import Client, RequestHead
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import Course
-from pointsman.lifecycle.reading import read_ask
+from pointsman.lifecycle.reading import read_again
 from pointsman.lifecycle.settle import Settlement
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
@@ -111,8 +111,8 @@ async def _attempt_awake(course: Course, settlement: Settlement, client: Client,
         if any(member.host is None or member.host.online for member in course.pool.members):
             raise
         await _rouse(course, settlement, client, host)
-        settlement.start_over(retries=settlement.retries, fallbacks=settlement.fallbacks)
-        course.ask = settlement.ask = ask = read_ask(settlement.inbound)
+        settlement.let_go(client)
+        course.ask = settlement.ask = ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
         if host.kind not in _OWN_QUEUES:
             ask.fields.pop("priority", None)

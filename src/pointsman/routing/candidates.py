@@ -121,8 +121,8 @@ class _Sieve:
         now, examines = self.now, self._examines
         for member in members:
             reason, at = "", _GOOD
-            if member.live.rests_until > now:
-                reason, at = f"resting {member.live.rests_until - now:.1f} s", _NOT_AT_ALL
+            if not member.admits(now):
+                reason, at = f"resting {max(member.rests_until - now, 0.0):.1f} s", _NOT_AT_ALL
             elif examines:
                 reason, at = self._grade(member)
             elif member.host is not None:
@@ -146,7 +146,7 @@ class _Sieve:
         if self._needs and deployment.capabilities and not self._needs <= deployment.capabilities:
             return f"unable {','.join(sorted(self._needs - deployment.capabilities))}", _UNABLE
         there = ("", _GOOD) if member.host is None else _grade_host(member.host)
-        if there[1] >= _OFFLINE:
+        if there[1] >= _ASLEEP:
             return there
         if deployment.id in self._tried:
             return "tried", _TRIED
@@ -178,7 +178,7 @@ class _Sieve:
 def _grade_host(host: Host) -> tuple[str, int]:
     """What speaks against a local server, and how much."""
     if not host.online:
-        return "offline", _OFFLINE
+        return ("offline", _OFFLINE) if host.wake is None else ("asleep", _ASLEEP)
     queue = host.queue
     return (f"queue full {queue.depth}", _OVER_LIMIT) if queue is not None and queue.is_full else ("", _GOOD)
 

@@ -157,7 +157,6 @@ def test_what_the_catalogue_is_told_has_litellm_params_win(write: Write) -> None
 
 def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
     assert {warning.path for warning in example().warnings} == {
-        "model_list[0].litellm_params.max_retries",
         "model_list[4].litellm_params.aws_batch_role_arn",
         "litellm_settings.success_callback",
         "litellm_settings.cache",
@@ -431,10 +430,10 @@ def test_a_mode_that_is_none_is_told_by_its_value(write: Write) -> None:
 
 
 def test_what_an_anchor_repeats_is_told_once(write: Write) -> None:
-    first = "- {model_name: a, litellm_params: &p {model: openai/a, max_retries: 1}}\n"
+    first = "- {model_name: a, litellm_params: &p {model: openai/a, rpd: 1}}\n"
     entries = first + "- {model_name: b, litellm_params: *p}\n"
     assert len(warned(write("model_list:\n" + entries))) == 1
-    assert len(refused(write("model_list:\n" + entries.replace("max_retries: 1", "rpm: x")))) == 1
+    assert len(refused(write("model_list:\n" + entries.replace("rpd: 1", "rpm: x")))) == 1
 
 
 def test_an_empty_api_key_is_no_key_and_told(write: Write) -> None:
@@ -542,6 +541,15 @@ def test_any_bytes_are_loaded_or_refused(tmp_path: Path, data: bytes) -> None:
     assert loaded_or_refused(path, {}).sources
 
 
+def test_a_strategy_that_nobody_knows_is_an_error_that_names_those_there_are(write: Write) -> None:
+    with pytest.raises(ConfigRefused) as refused:
+        load(write("router_settings: {routing_strategy: fastest-first}\n"), {})
+    (error,) = refused.value.errors
+    assert error.path == "router_settings.routing_strategy"
+    assert "least-busy" in error.message
+    assert "warm-first" in error.message
+
+
 def test_a_local_host_is_read_and_what_is_wrong_in_one_is_told(write: Write) -> None:
     path = write(
         "pointsman:\n  local_hosts:\n"
@@ -559,12 +567,3 @@ def test_a_local_host_is_read_and_what_is_wrong_in_one_is_told(write: Write) -> 
 def test_a_local_host_has_to_make_sense(write: Write, said: str) -> None:
     ((_, _, where, _),) = refused(write(f"pointsman: {{local_hosts: [{{api_base: 'http://gpu:1', {said}}}]}}"))
     assert where == f"pointsman.local_hosts[0].{said.partition(':')[0]}"
-
-
-def test_a_strategy_that_nobody_knows_is_an_error_that_names_those_there_are(write: Write) -> None:
-    with pytest.raises(ConfigRefused) as refused:
-        load(write("router_settings: {routing_strategy: fastest-first}\n"), {})
-    (error,) = refused.value.errors
-    assert error.path == "router_settings.routing_strategy"
-    assert "least-busy" in error.message
-    assert "warm-first" in error.message

@@ -19,7 +19,7 @@ from tests.unit.lifecycle.house_script import KEY, ScriptedFlight, Stage, chat_b
 from tests.unit.lifecycle.openai_words import DONE, GOOD, LAST, chunk
 from tests.unit.policies.desk import key_record
 
-SHUFFLED = RoutingSettings(strategy=StrategyChoice("simple-shuffle"))
+BY_WEIGHT = RoutingSettings(strategy=StrategyChoice("simple-shuffle"))
 
 
 def local(name: str = "dep-1", at: str = "http://gpu1:1/v1", **more: Any) -> Deployment:
@@ -227,7 +227,7 @@ def test_a_stream_that_waited_in_vain_ends_with_an_error_event() -> None:
 
 def test_when_the_host_goes_away_who_waits_for_it_goes_on_elsewhere() -> None:
     two = (local(weight=1.0), local("dep-2", "http://gpu2:1/v1", weight=0.0))
-    stage, host = house(*two, routing=SHUFFLED)
+    stage, host = house(*two, routing=BY_WEIGHT)
     stage.tell(chat_body())
     _, client = stage.tell(chat_body())
     assert sent(stage) == ["dep-1"] and host.waiting == {"real": 1}
@@ -241,7 +241,7 @@ def test_when_the_host_goes_away_who_waits_for_it_goes_on_elsewhere() -> None:
 
 def test_one_who_finds_the_host_gone_tells_the_others() -> None:
     two = (local(weight=1.0), local("dep-2", "http://gpu2:1/v1", weight=0.0))
-    stage, host = house(*two, routing=SHUFFLED)
+    stage, host = house(*two, routing=BY_WEIGHT)
     stage.tell(chat_body())
     stage.tell(chat_body())
     stage.flight.fail(Unreachable("no route to host"))
