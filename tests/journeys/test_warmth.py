@@ -117,3 +117,19 @@ def test_how_long_models_stay_can_be_said_for_a_host_and_for_all(launch: Launch)
             assert gateway.chat(name).status == 200
         assert [request.json()["keep_alive"] for request in one.matching("/api/chat")] == ["30m", "7m"]
         assert [request.json()["keep_alive"] for request in two.matching("/api/chat")] == ["2h"]
+
+
+def test_an_operator_can_do_it_at_once(launch: Launch) -> None:
+    with FakeOllama([OllamaModel("big:8b")]) as upstream:
+        gateway = launch(config(upstream))
+        model = upstream.models["big:8b"]
+        done = gateway.http("POST", "/hosts/load", {"model": "big:8b", "keep_alive": "1h"})
+        assert (done.status, done.json()) == (200, {"model": "big:8b", "hosts": [upstream.url]})
+        assert (model.loads, loads(upstream)[0]["keep_alive"]) == (1, "1h")
+        done = gateway.http("POST", "/hosts/unload", {"model": "big:8b"})
+        assert (done.status, done.json()["hosts"], model.loaded_context) == (200, [upstream.url], None)
+        assert gateway.http("POST", "/hosts/unload", {"model": "big:8b"}).json()["hosts"] == []
+        assert gateway.http("POST", "/hosts/load", {"model": "nosuch"}).status == 404
+        elsewhere = gateway.http("POST", "/hosts/load", {"model": "big:8b", "host": "http://127.0.0.1:9"})
+        assert (elsewhere.status, upstream.url in elsewhere.body.decode()) == (404, True)
+        assert gateway.http("POST", "/hosts/load", {"model": "big:8b"}, key=gateway.new_key()).status == 403

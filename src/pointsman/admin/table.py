@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front, health, queue
+from pointsman.admin import front, health, hosts, queue
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
 from pointsman.admin.models import counting, dialect, info, listing, ollama, transforming
@@ -77,6 +77,16 @@ _HEALTH: Final = (
         "GET", ("/queue",), Scope.SELF, queue.queue,
         summary="Who waits for the local servers", tier="pointsman",
         query=Nothing, body=Nothing, reply=queue.QueueReply,
+    ),
+    Route(
+        "POST", ("/hosts/load",), Scope.ADMIN, hosts.load_model,
+        summary="Have a local host load a model", tier="pointsman",
+        query=Nothing, body=hosts.LoadModelRequest, reply=hosts.HostActionReply,
+    ),
+    Route(
+        "POST", ("/hosts/unload",), Scope.ADMIN, hosts.unload_model,
+        summary="Have local hosts unload a model", tier="pointsman",
+        query=Nothing, body=hosts.UnloadModelRequest, reply=hosts.HostActionReply,
     ),
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -14,7 +14,7 @@ from pointsman.assembly.from_settings import reset_clock
 from pointsman.config.load import Loaded
 from pointsman.config.sections import WarmUp
 from pointsman.core.clock import Clock
-from pointsman.core.errors import GatewayError, Misconfigured
+from pointsman.core.errors import GatewayError, Misconfigured, NotFound
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment
 from pointsman.providers.discovery import FoundHost
@@ -23,7 +23,7 @@ from pointsman.routing.hosts import Host, address_of
 from pointsman.routing.pool import Member
 from pointsman.routing.router import Router
 from pointsman.routing.schedule import weekly_time
-from pointsman.routing.warmth import IdleRules, LoadStep, Step, WarmRule, Warmth
+from pointsman.routing.warmth import IdleRules, LoadStep, Step, UnloadStep, WarmRule, Warmth
 
 __all__ = ["WarmKeeper", "idle_rules", "warm_rules"]
 
@@ -74,6 +74,23 @@ class WarmKeeper:
             self.step()
             await asyncio.sleep(_STEP_SECONDS)
 
+    async def load_now(self, model: str, host: str | None, keep_alive: msgspec.Raw | None) -> tuple[str, ...]:
+        """See :class:`pointsman.admin.office.HostMinder`."""
+        members = self._members_of(model, host)
+        able = [member for member in members if self._loader.can_load(member.deployment)] or members
+        chosen = min(able, key=_reluctance)
+        await self._loader.load(chosen.deployment, keep_alive)
+        return self._done(LoadStep(chosen.deployment, None), [chosen])
+
+    async def unload_now(self, model: str, host: str | None) -> tuple[str, ...]:
+        """See :class:`pointsman.admin.office.HostMinder`."""
+        done: list[Member] = []
+        for member in self._members_of(model, host):
+            if member.host is not None and (host is not None or member.host.is_loaded(member.deployment.model)):
+                await self._loader.unload(member.deployment)
+                done.append(member)
+        return tuple(url for member in done for url in self._done(UnloadStep(member.deployment, 0.0), [member]))
+
     def step(self) -> None:
         """Begin with what is to be done now."""
         for step in self._warmth.steps(self._members(), self._clock.monotonic(), self._clock.wall()):
@@ -113,6 +130,30 @@ class WarmKeeper:
         if not was_loaded:
             _log.info("%s is loaded on %s, to be warm.", step.deployment.group, host.url)
 
+    def _done(self, step: Step, members: Iterable[Member]) -> tuple[str, ...]:
+        """The hosts of those for whom a step was done, which is noted."""
+        hosts = [member.host for member in members if member.host is not None]
+        for host in hosts:
+            self._warmth.succeeded(step, host, self._clock.monotonic())
+        return tuple(host.url for host in hosts)
+
+    def _members_of(self, model: str, host: str | None) -> list[Member]:
+        """The deployments of a model on local hosts, or on that one.
+
+        Raises:
+            NotFound: there are none.
+        """
+        pool = self._router.pool(model)
+        local = [] if pool is None else [member for member in pool.members if member.host is not None]
+        if not local:
+            raise NotFound(f"No local host serves {model!r}.", hint="GET /queue lists the hosts.", param="model")
+        url = None if host is None else address_of(host)
+        found = [member for member in local if member.host is not None and url in {None, member.host.url}]
+        if not found:
+            known = ", ".join(sorted({member.host.url for member in local if member.host is not None}))
+            raise NotFound(f"{model!r} is not served by that host.", hint=f"It is by {known}.", param="host")
+        return found
+
     def _members(self) -> Iterator[Member]:
         for deployment in self._router.table.deployments:
             host = self._router.fleet.of(deployment)
@@ -122,6 +163,14 @@ class WarmKeeper:
     def _size(self, deployment: Deployment) -> int | None:
         host, model = address_of(deployment.api_base), deployment.model
         return self._sizes.get((host, model)) or self._sizes.get((host, f"{model}:latest"))
+
+
+def _reluctance(member: Member) -> tuple[bool, bool, int, int]:
+    """How little a host is suited to load a model: away, another one has it, busy, full."""
+    host = member.host
+    if host is None:
+        return True, True, 0, 0
+    return not host.online, not host.is_loaded(member.deployment.model), host.busy, len(host.loaded)
 
 
 def warm_rules(loaded: Loaded) -> tuple[WarmRule, ...]:
