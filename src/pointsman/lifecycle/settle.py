@@ -301,6 +301,8 @@ class Settlement(msgspec.Struct, weakref=False):
             key.tags,
             head.peer,
         )
+        if self.queued:
+            record.queued_ms = self.queued * 1000.0
         if self.house.manners.log_prompts:
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply
