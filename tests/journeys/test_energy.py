@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.configs import ollama_entry, openai_entry
 from tests.support.gateway import MASTER_KEY, Gateway, Launch
+from tests.support.waiting import eventually
 from tests.upstreams import FakeOllama, FakeOpenAI, OllamaModel, Turn
 
 WATTS = 3_600_000.0
@@ -89,6 +90,12 @@ def test_the_report_is_the_same_from_the_disk_and_from_the_gateway(house: tuple[
     (line,) = report(gateway, "--by", "host", "--url", gateway.url, "--key", MASTER_KEY)
     assert line["name"] == upstream.url
     assert line["energy_wh"] > 0
+
+
+def test_an_idle_host_draws_something_too(house: tuple[Gateway, FakeOllama]) -> None:
+    gateway, upstream = house
+    name = "pointsman_idle_energy_watt_hours_total"
+    eventually(lambda: gateway.metric(name, host=upstream.url) > 0, "idle energy is counted", 15.0)
 
 
 def test_only_the_operator_sees_the_report(house: tuple[Gateway, FakeOllama]) -> None:

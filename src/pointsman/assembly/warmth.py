@@ -46,6 +46,7 @@ class WarmKeeper:
         self._loader = loader
         self._nursery = nursery
         self._clock = clock
+        self._sees_all_calls = sees_all_calls
         self._sizes: dict[tuple[str, str], int] = {}
         self._under_way: set[tuple[str, str]] = set()
         self._warmth = Warmth(router.pool, self._size, clock.wall(), sees_all_calls=sees_all_calls)
@@ -93,12 +94,21 @@ class WarmKeeper:
 
     def step(self) -> None:
         """Begin with what is to be done now."""
+        if self._sees_all_calls:
+            self._read_meters()
         for step in self._warmth.steps(self._members(), self._clock.monotonic(), self._clock.wall()):
             key = address_of(step.deployment.api_base), step.deployment.model
             can = self._loader.can_load(step.deployment)
             if can and key not in self._under_way and len(self._under_way) < _AT_ONCE_MAX:
                 self._under_way.add(key)
                 self._nursery.start(self._take(step, key), f"warmth of {step.deployment.model}")
+
+    def _read_meters(self) -> None:
+        """Note which hosts are awake; one process alone can tell that they are idle, too."""
+        now = self._clock.monotonic()
+        for host in self._router.fleet.hosts:
+            if host.power is not None:
+                host.power.look(now, awake=host.online)
 
     async def _take(self, step: Step, key: tuple[str, str]) -> None:
         deployment, host = step.deployment, self._router.fleet.at(step.deployment.api_base)

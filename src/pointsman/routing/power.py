@@ -16,6 +16,7 @@ import msgspec
 
 __all__ = ["NO_ENERGY", "Draw", "Energy", "Power"]
 
+_SECONDS_PER_HOUR: Final = 3600.0
 _JOULES_PER_MILLIWATT_HOUR: Final = 3.6
 _PICODOLLARS_PER_MILLIWATT_HOUR: Final = 1_000_000
 """At a price of one dollar for a kilowatt-hour."""
@@ -34,7 +35,8 @@ NO_ENERGY: Final = Energy()
 class Power(msgspec.Struct, eq=False):
     """One host's meter. Moments are monotonic seconds. ``price_kwh`` is in USD, as all prices are.
 
-    ``running`` is how many calls it works for, ``busy_seconds`` for how long it worked for any.
+    ``running`` is how many calls it works for, ``busy_seconds`` for how long it worked for any, and ``idle_seconds``
+    for how long it was seen to be ``awake`` without working for us.
     """
 
     watts_busy: float
@@ -43,6 +45,8 @@ class Power(msgspec.Struct, eq=False):
     running: int = 0
     shared_seconds: float = 0.0
     busy_seconds: float = 0.0
+    idle_seconds: float = 0.0
+    awake: bool = False
     changed_at: float = 0.0
     carried_mwh: float = 0.0
 
@@ -52,6 +56,16 @@ class Power(msgspec.Struct, eq=False):
         self.running += 1
         return Draw(self, self.shared_seconds)
 
+    def look(self, now: float, *, awake: bool) -> None:
+        """The host was seen to be awake, or not; without that, nothing is known of its idle time."""
+        self._advance(now)
+        self.awake = awake
+
+    @property
+    def idle_watt_hours(self) -> float:
+        """What it drew while it did nothing for us."""
+        return self.idle_seconds * self.watts_idle / _SECONDS_PER_HOUR
+
     def _advance(self, now: float) -> None:
         running = self.running
         passed = max(0.0, now - self.changed_at)
@@ -59,6 +73,8 @@ class Power(msgspec.Struct, eq=False):
         if running:
             self.busy_seconds += passed
             self.shared_seconds += passed / running
+        elif self.awake:
+            self.idle_seconds += passed
 
     def _ended(self, began: float, now: float) -> Energy:
         """The call that began at ``began`` shared seconds has ended: its share."""

@@ -223,11 +223,14 @@ def _queues(hosts: list[HostSeries]) -> Iterable[Metric]:
     depth = GaugeMetricFamily("pointsman_queue_depth", "Requests that wait for a local server.", labels=["host"])
     running = GaugeMetricFamily("pointsman_queue_running", "Requests that run at a local server.", labels=["host"])
     waits = HistogramMetricFamily("pointsman_queue_wait_seconds", "Seconds waited for a local server.", labels=["host"])
+    idle = CounterMetricFamily("pointsman_idle_energy_watt_hours", "What idle hosts drew.", labels=["host"])
     for host in hosts:
+        if host.idle_watt_hours:
+            idle.add_metric([host.url], host.idle_watt_hours)
         depth.add_metric([host.url], host.depth)
         running.add_metric([host.url], host.running)
         waits.add_metric([host.url], _cumulative(host.waits), host.waits.total)
-    yield from (depth, running, waits)
+    yield from (depth, running, waits, idle)
 
 
 def _by_deployment(series: list[CallSeries]) -> dict[tuple[str, ...], CallSeries]:

@@ -138,18 +138,23 @@ _SUMS: Final = (
 
 
 class HostSeries(msgspec.Struct):
-    """A local server: how many requests wait for it and run there now, and how long they waited."""
+    """A local server: how many requests wait for it and run there now, and how long they waited.
+
+    ``idle_watt_hours`` is what it drew while nobody asked it for anything.
+    """
 
     url: str
     depth: int
     running: int
     waits: Histogram
+    idle_watt_hours: float = 0.0
 
     def merge(self, other: HostSeries) -> None:
         """Add another process's."""
         self.depth += other.depth
         self.running += other.running
         self.waits.merge(other.waits)
+        self.idle_watt_hours += other.idle_watt_hours
 
 
 class Snapshot(msgspec.Struct):

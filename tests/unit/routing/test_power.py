@@ -49,3 +49,18 @@ def test_a_clock_that_stands_or_errs_takes_nothing_back() -> None:
     power = Power(watts_busy=360)
     draw = power.begin(10.0)
     assert draw.end(5.0).mwh == 0
+
+
+def test_idle_time_counts_while_the_host_is_seen_awake() -> None:
+    power = Power(watts_busy=360, watts_idle=60)
+    power.look(1000.0, awake=True)  # nothing is known of what was before
+    power.look(1060.0, awake=True)
+    assert power.idle_watt_hours == 1.0
+    draw = power.begin(1060.0)
+    power.look(1070.0, awake=True)
+    draw.end(1080.0)
+    assert power.idle_watt_hours == 1.0
+    power.look(1140.0, awake=False)
+    assert power.idle_watt_hours == 2.0
+    power.look(2000.0, awake=True)
+    assert power.idle_watt_hours == 2.0
