@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from math import inf
 from typing import Final
 
 import msgspec
@@ -28,6 +29,8 @@ from pointsman.routing.warmth import IdleRules, LoadStep, Step, UnloadStep, Warm
 __all__ = ["WarmKeeper", "idle_rules", "warm_rules"]
 
 _STEP_SECONDS: Final = 2.0
+_PATIENCE_SECONDS: Final = 30.0
+"""By then discovery has looked around."""
 _AT_ONCE_MAX: Final = 8
 _FOR_GOOD: Final = msgspec.Raw(b"-1")
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
@@ -47,6 +50,7 @@ class WarmKeeper:
         self._nursery = nursery
         self._clock = clock
         self._sees_all_calls = sees_all_calls
+        self._tell_at = inf
         self._sizes: dict[tuple[str, str], int] = {}
         self._under_way: set[tuple[str, str]] = set()
         self._warmth = Warmth(router.pool, self._size, clock.wall(), sees_all_calls=sees_all_calls)
@@ -59,6 +63,7 @@ class WarmKeeper:
         """
         rules, idle, zone = warm_rules(loaded), idle_rules(loaded), reset_clock(loaded).zone
         self._warmth.rules, self._warmth.idle, self._warmth.zone = rules, idle, zone
+        self._tell_at = self._clock.monotonic() + _PATIENCE_SECONDS
 
     def found(self, hosts: tuple[FoundHost, ...]) -> None:
         """Take over what discovery knows of the sizes of models."""
@@ -96,12 +101,22 @@ class WarmKeeper:
         """Begin with what is to be done now."""
         if self._sees_all_calls:
             self._read_meters()
+        if self._clock.monotonic() >= self._tell_at:
+            self._tell_at = inf
+            self._tell_unknown()
         for step in self._warmth.steps(self._members(), self._clock.monotonic(), self._clock.wall()):
             key = address_of(step.deployment.api_base), step.deployment.model
             can = self._loader.can_load(step.deployment)
             if can and key not in self._under_way and len(self._under_way) < _AT_ONCE_MAX:
                 self._under_way.add(key)
                 self._nursery.start(self._take(step, key), f"warmth of {step.deployment.model}")
+
+    def _tell_unknown(self) -> None:
+        """Warn of models that no local host has been seen to serve."""
+        for rule in self._warmth.rules:
+            pool = self._router.pool(rule.model)
+            if pool is None or all(member.host is None for member in pool.members):
+                _log.warning("pointsman.warm_up: no local host serves %r, so it cannot be kept warm.", rule.model)
 
     def _read_meters(self) -> None:
         """Note which hosts are awake; one process alone can tell that they are idle, too."""
@@ -189,7 +204,14 @@ def warm_rules(loaded: Loaded) -> tuple[WarmRule, ...]:
     Raises:
         Misconfigured: ``keep_alive`` is no time.
     """
-    return tuple(_rule(said, number) for number, said in enumerate(loaded.settings.local.warm_up))
+    local = loaded.settings.local
+    times = {"pointsman.keep_alive": local.keep_alive}
+    for number, one in enumerate(local.local_hosts):
+        times[f"pointsman.local_hosts[{number}].keep_alive"] = one.keep_alive
+    for path, said in times.items():
+        if said is not None:
+            _seconds(said, path)
+    return tuple(_rule(said, number) for number, said in enumerate(local.warm_up))
 
 
 def idle_rules(loaded: Loaded) -> IdleRules:

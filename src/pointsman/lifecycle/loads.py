@@ -96,6 +96,8 @@ class Loads:
         if not self.wanted or key in self._under_way or len(self._under_way) >= self._loads_max:
             return False
         self._under_way.add(key)
+        if member.host is not None:
+            member.host.begin_load(member.deployment.model)
         self._nursery.start(self._finish(flight, member, key), f"load of {member.deployment.model}")
         return True
 
@@ -114,6 +116,8 @@ class Loads:
             for task in tasks:
                 task.cancel()
             self._under_way.discard(key)
+            if member.host is not None:
+                member.host.end_load(deployment.model)
 
     async def _told(self, deployment: Deployment) -> None:
         try:

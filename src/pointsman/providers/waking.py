@@ -11,10 +11,9 @@ import logging
 import socket
 from typing import Final
 
-from pointsman.core.address import host_of
 from pointsman.core.errors import GatewayError
 from pointsman.core.upstream import Deployment
-from pointsman.providers.loading.asking import control_headers
+from pointsman.providers.loading.asking import control_headers, server_of
 from pointsman.providers.transport import Fetcher
 
 __all__ = ["HostKnock", "magic_packet", "send_magic_packet"]
@@ -64,7 +63,7 @@ class HostKnock:
         try:
             reply = await self._fetcher.fetch(
                 "GET",
-                host_of(deployment.api_base) + path,
+                server_of(deployment) + path,
                 headers=control_headers(deployment),
                 timeout_seconds=_QUESTION_SECONDS_MAX,
             )

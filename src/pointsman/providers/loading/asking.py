@@ -10,7 +10,7 @@ from pointsman.core.errors import Rejected
 from pointsman.core.upstream import Deployment
 from pointsman.providers.transport import FetchReply
 
-__all__ = ["control_headers", "refused"]
+__all__ = ["control_headers", "refused", "server_of"]
 
 _CHARACTERS_MAX: Final = 300
 
@@ -21,6 +21,11 @@ class _Said(msgspec.Struct, frozen=True):
 
 class _Refusal(msgspec.Struct, frozen=True):
     error: _Said | str = ""
+
+
+def server_of(deployment: Deployment) -> str:
+    """The address of the deployment's server: its ``api_base`` without query and without ``/v1``."""
+    return deployment.api_base.partition("?")[0].rstrip("/").removesuffix("/v1").rstrip("/")
 
 
 def control_headers(deployment: Deployment) -> tuple[tuple[str, str], ...]:

@@ -12,10 +12,9 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.address import host_of
 from pointsman.core.errors import Broken, Rejected, TimedOut, Unsupported
 from pointsman.core.upstream import Deployment
-from pointsman.providers.loading.asking import control_headers, refused
+from pointsman.providers.loading.asking import control_headers, refused, server_of
 from pointsman.providers.transport import Fetcher, FetchReply
 
 __all__ = ["LlamaCppLoads"]
@@ -96,7 +95,7 @@ class LlamaCppLoads:
         """
         reply = await self._fetcher.fetch(
             "GET",
-            f"{host_of(deployment.api_base)}/models",
+            f"{server_of(deployment)}/models",
             headers=control_headers(deployment),
             timeout_seconds=_QUESTION_SECONDS_MAX,
         )
@@ -114,7 +113,7 @@ class LlamaCppLoads:
     async def _tell(self, deployment: Deployment, verb: str) -> FetchReply:
         return await self._fetcher.fetch(
             "POST",
-            f"{host_of(deployment.api_base)}/models/{verb}",
+            f"{server_of(deployment)}/models/{verb}",
             body=msgspec.json.encode({"model": deployment.model}),
             headers=control_headers(deployment),
             timeout_seconds=_QUESTION_SECONDS_MAX,

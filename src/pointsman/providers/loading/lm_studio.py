@@ -10,10 +10,9 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.address import host_of
 from pointsman.core.errors import Broken, Rejected, Unsupported
 from pointsman.core.upstream import Deployment
-from pointsman.providers.loading.asking import control_headers, refused
+from pointsman.providers.loading.asking import control_headers, refused, server_of
 from pointsman.providers.transport import Fetcher, FetchReply
 
 __all__ = ["LMStudioLoads"]
@@ -85,7 +84,7 @@ class LMStudioLoads:
     ) -> FetchReply:
         return await self._fetcher.fetch(
             method,
-            f"{host_of(deployment.api_base)}/api/v1/models{path}",
+            f"{server_of(deployment)}/api/v1/models{path}",
             body=b"" if body is None else msgspec.json.encode(body),
             headers=control_headers(deployment),
             timeout_seconds=seconds,
