@@ -402,6 +402,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_remote_images: bool = False
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False
+    conversation_affinity_seconds: Amount = 900.0
     upstream_first_byte_timeout_seconds: Seconds | None = None
     on_disconnect: Annotated[str, Meta(pattern=r"^(cancel|finish_load)$", description="cancel or finish_load")] = (
         "cancel"

@@ -121,10 +121,10 @@ class _Sieve:
         now, examines = self.now, self._examines
         for member in members:
             reason, at = "", _GOOD
-            if not member.admits(now):
-                reason, at = f"resting {max(member.rests_until - now, 0.0):.1f} s", _NOT_AT_ALL
-            elif examines:
+            if examines:
                 reason, at = self._grade(member)
+            elif not member.admits(now):
+                reason, at = _resting(member, now), _NOT_AT_ALL
             elif member.host is not None:
                 reason, at = _grade_host(member.host)
             if at < level:
@@ -142,6 +142,8 @@ class _Sieve:
         unfit = self._unfit(member)
         if unfit is not None:
             return unfit, _NOT_AT_ALL
+        if not member.admits(self.now):
+            return _resting(member, self.now), _NOT_AT_ALL
         deployment = member.deployment
         if self._needs and deployment.capabilities and not self._needs <= deployment.capabilities:
             return f"unable {','.join(sorted(self._needs - deployment.capabilities))}", _UNABLE
@@ -181,6 +183,10 @@ def _grade_host(host: Host) -> tuple[str, int]:
         return ("offline", _OFFLINE) if host.wake is None else ("asleep", _ASLEEP)
     queue = host.queue
     return (f"queue full {queue.depth}", _OVER_LIMIT) if queue is not None and queue.is_full else ("", _GOOD)
+
+
+def _resting(member: Member, now: float) -> str:
+    return f"resting {max(member.rests_until - now, 0.0):.1f} s"
 
 
 def parallel_reached(member: Member, screens: Screens) -> int | None:
