@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front, health
+from pointsman.admin import front
+from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
 from pointsman.admin.models import counting, dialect, info, listing, ollama, transforming
@@ -50,28 +51,43 @@ _FRONT: Final = (
 
 _HEALTH: Final = (
     Route(
-        "GET", ("/health",), Scope.INFERENCE, health.health,
+        "GET", ("/health",), Scope.INFERENCE, deployments.health,
         summary="State of the deployments", tier="litellm",
-        query=health.HealthQuery, body=Nothing, reply=health.HealthReply,
+        query=deployments.HealthQuery, body=Nothing, reply=deployments.HealthReply,
     ),
     Route(
-        "GET", ("/health/liveliness", "/health/liveness"), Scope.PUBLIC, health.liveliness,
+        "GET", ("/health/history",), Scope.INFERENCE, history.history,
+        summary="When deployments became well and ill", tier="litellm",
+        query=history.HistoryQuery, body=Nothing, reply=history.HistoryReply,
+    ),
+    Route(
+        "GET", ("/health/latest",), Scope.INFERENCE, history.latest,
+        summary="The last check of each deployment", tier="litellm",
+        query=Nothing, body=Nothing, reply=history.LatestReply,
+    ),
+    Route(
+        "POST", ("/health/test_connection",), Scope.ADMIN, testing.test_connection,
+        summary="Call a configured model once", tier="litellm",
+        query=Nothing, body=testing.TestConnectionRequest, reply=testing.TestConnectionReply,
+    ),
+    Route(
+        "GET", ("/health/liveliness", "/health/liveness"), Scope.PUBLIC, process.liveliness,
         summary="Whether the process answers", tier="litellm", query=Nothing, body=Nothing, reply=str,
     ),
     Route(
-        "GET", ("/health/readiness",), Scope.PUBLIC, health.readiness,
+        "GET", ("/health/readiness",), Scope.PUBLIC, process.readiness,
         summary="Whether to send requests here", tier="litellm",
-        query=Nothing, body=Nothing, reply=health.ReadinessReply,
+        query=Nothing, body=Nothing, reply=process.ReadinessReply,
     ),
     Route(
-        "GET", ("/health/readiness/details",), Scope.INFERENCE, health.readiness,
+        "GET", ("/health/readiness/details",), Scope.INFERENCE, process.readiness,
         summary="The same, where LiteLLM tells the details", tier="litellm",
-        query=Nothing, body=Nothing, reply=health.ReadinessReply,
+        query=Nothing, body=Nothing, reply=process.ReadinessReply,
     ),
     Route(
-        "GET", ("/health/backlog",), Scope.INFERENCE, health.backlog,
+        "GET", ("/health/backlog",), Scope.INFERENCE, process.backlog,
         summary="How many requests are under way", tier="litellm",
-        query=Nothing, body=Nothing, reply=health.BacklogReply,
+        query=Nothing, body=Nothing, reply=process.BacklogReply,
     ),
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from pointsman.admin.table import ROUTES
 from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.assembly.from_settings import reset_clock
 from pointsman.assembly.preview import preview
+from pointsman.assembly.trial import try_model
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -50,9 +51,12 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             reset_clock=reset_clock(loaded),
             own_keys=not general.disable_custom_api_keys,
             list_wildcards=general.return_wildcard_routes,
+            list_healthy_only=general.model_list_healthy_only,
             docs=loaded.environment.docs,
             preview=lambda caller, operation, body: preview(gateway.house, CLIENT_DIALECTS, caller, operation, body),
             ollama=gateway.ollama_management if loaded.settings.local.ollama_management else None,
+            health=gateway.health,
+            try_model=lambda deployment, mode, caller: try_model(gateway.house, deployment, mode, caller),
             book=gateway.responses,
             stop_job=gateway.jobs.stop,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),

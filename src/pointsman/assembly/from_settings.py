@@ -11,9 +11,17 @@ from pointsman.core.errors import Misconfigured
 from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS
 from pointsman.policies.admission import AdmissionSettings
 from pointsman.policies.durations import ResetClock
+from pointsman.providers.health import HealthSettings
 from pointsman.providers.media import MediaLimits
 
-__all__ = ["admission_settings", "body_bytes_max", "keepalive_seconds", "media_limits", "reset_clock"]
+__all__ = [
+    "admission_settings",
+    "body_bytes_max",
+    "health_settings",
+    "keepalive_seconds",
+    "media_limits",
+    "reset_clock",
+]
 
 _MEGABYTE: Final = 1024 * 1024
 
@@ -64,3 +72,17 @@ def _zone(name: str) -> ZoneInfo:
 def keepalive_seconds(loaded: Loaded) -> float:
     """Silence in a stream, in seconds, after which a comment is sent."""
     return loaded.settings.litellm_settings.sse_keepalive_ping_interval_seconds or KEEPALIVE_SECONDS
+
+
+def health_settings(loaded: Loaded) -> HealthSettings:
+    """How, and how often, the health of deployments is looked at."""
+    general = loaded.settings.general_settings
+    groups = general.background_health_check_model_groups
+    return HealthSettings(
+        background=general.background_health_checks,
+        interval_seconds=general.health_check_interval,
+        concurrency=general.health_check_concurrency,
+        details=general.health_check_details,
+        skip_disabled=general.health_check_skip_disabled_background_models,
+        groups=None if groups is None else frozenset(groups),
+    )

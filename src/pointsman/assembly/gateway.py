@@ -15,6 +15,7 @@ from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
 from pointsman.assembly.from_settings import (
     admission_settings,
     body_bytes_max,
+    health_settings,
     keepalive_seconds,
     media_limits,
     reset_clock,
@@ -22,7 +23,7 @@ from pointsman.assembly.from_settings import (
 from pointsman.assembly.gauges import Truncations, gauges
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
-from pointsman.assembly.native_lanes import native_lanes
+from pointsman.assembly.native_lanes import aws_keyring, native_lanes
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
@@ -44,6 +45,7 @@ from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
+from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.lanes import LaneBook
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
@@ -55,6 +57,7 @@ from pointsman.providers.ollama import (
 from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
+from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import Transport
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -98,6 +101,9 @@ class Gateway:
             self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
         )
         self.admission = Admission(admission_settings(loaded))
+        self.tokens = TokenBook(self.transport, self.nursery, self.clock)
+        self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
+        self.health = self._health(loaded)
         self.counter = TokenCounter(self.transport)
         self.media = MediaFetcher(media_limits(loaded))
         self.responses = self._response_book(loaded)
@@ -152,6 +158,7 @@ class Gateway:
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
         start(self.storage.follow(self.keyring), "keys")
+        start(self.health.run(lambda: self.house.table.deployments), "health")
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
         if self.plan.workers > 1:
@@ -221,6 +228,8 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
         self.house.table = self.routes.table()
+        self.health.settings = health_settings(loaded)
+        self.health.settings_changed()
         self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
@@ -259,6 +268,15 @@ class Gateway:
         else:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
+
+    def _health(self, loaded: Loaded) -> HealthWatch:
+        return HealthWatch(
+            self.transport,
+            Admittance(self.tokens, self.aws_keys),
+            hosts=lambda: self.routes.hosts,
+            settings=health_settings(loaded),
+            clock=self.clock,
+        )
 
     def _ollama_hosts(self) -> dict[str, Deployment]:
         urls = (host.url for host in self.routes.hosts if host.kind == "ollama")

@@ -197,6 +197,13 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow_requests_on_db_unavailable: bool = False
     disable_custom_api_keys: bool = False
     return_wildcard_routes: bool = False
+    background_health_checks: bool = False
+    health_check_interval: Seconds = 300.0
+    health_check_concurrency: PositiveCount = 16
+    health_check_details: bool = True
+    health_check_skip_disabled_background_models: bool = False
+    background_health_check_model_groups: tuple[str, ...] | None = None
+    model_list_healthy_only: bool = False
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
