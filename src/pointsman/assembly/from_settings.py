@@ -11,12 +11,14 @@ from pointsman.core.errors import Misconfigured
 from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS
 from pointsman.policies.admission import AdmissionSettings
 from pointsman.policies.durations import ResetClock
+from pointsman.providers.discovery import Place, default_places
 from pointsman.providers.health import HealthSettings
 from pointsman.providers.media import MediaLimits
 
 __all__ = [
     "admission_settings",
     "body_bytes_max",
+    "discovery_places",
     "health_settings",
     "keepalive_seconds",
     "media_limits",
@@ -86,3 +88,12 @@ def health_settings(loaded: Loaded) -> HealthSettings:
         skip_disabled=general.health_check_skip_disabled_background_models,
         groups=None if groups is None else frozenset(groups),
     )
+
+
+def discovery_places(loaded: Loaded, named: tuple[str, ...] = ()) -> tuple[Place, ...]:
+    """Where local servers are looked for; ``named`` are addresses of Ollamas from the command line."""
+    given = named or loaded.settings.local.ollama or loaded.environment.ollama
+    host = loaded.environment.ollama_host
+    if loaded.settings.discovers:
+        return default_places(tuple(given) or ((host,) if host else ()))
+    return default_places(tuple(given))[: len(given)]

@@ -15,6 +15,7 @@ from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
 from pointsman.assembly.from_settings import (
     admission_settings,
     body_bytes_max,
+    discovery_places,
     health_settings,
     keepalive_seconds,
     media_limits,
@@ -44,7 +45,7 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
-from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
+from pointsman.providers.discovery import Discovery, FoundHost
 from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.lanes import LaneBook
 from pointsman.providers.long_tail import LongTailSender
@@ -258,14 +259,9 @@ class Gateway:
     # -- making the parts ------------------------------------------------------------------------------
 
     def _discovery(self, loaded: Loaded) -> Discovery | None:
-        given = self.plan.ollama or loaded.settings.local.ollama or loaded.environment.ollama
-        host = loaded.environment.ollama_host
         own = frozenset({f"http://127.0.0.1:{self.plan.port}", f"http://localhost:{self.plan.port}"})
-        if loaded.settings.discovers:
-            places: tuple[Place, ...] = default_places(tuple(given) or ((host,) if host else ()))
-        elif given:
-            places = default_places(tuple(given))[: len(given)]
-        else:
+        places = discovery_places(loaded, self.plan.ollama)
+        if not places:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
 

@@ -48,6 +48,8 @@ _decode_cards: Final = msgspec.json.Decoder(_Cards | list[_Card]).decode
 
 def read_tags(reply: FetchReply, deployment: Deployment) -> tuple[Hop, ...]:
     """Ollama's ``/api/tags``: a model that is not there cannot be called."""
+    if reply.status in {404, 405}:
+        return (_not_the_server("Ollama"),)
     if reply.status >= 300:
         return _refusal(reply, deployment)
     try:
