@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, time
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,6 +15,7 @@ from pointsman.policies.durations import ResetClock
 from pointsman.providers.discovery import Place, default_places
 from pointsman.providers.health import HealthSettings
 from pointsman.providers.media import MediaLimits
+from pointsman.routing.settings import FallbackLists, RoutingSettings
 
 __all__ = [
     "admission_settings",
@@ -23,6 +25,7 @@ __all__ = [
     "keepalive_seconds",
     "media_limits",
     "reset_clock",
+    "routing_settings",
 ]
 
 _MEGABYTE: Final = 1024 * 1024
@@ -48,6 +51,35 @@ def media_limits(loaded: Loaded) -> MediaLimits:
     """What may be fetched for a client."""
     local = loaded.settings.local
     return MediaLimits(enabled=local.fetch_remote_images, bytes_max=local.fetch_remote_image_bytes_max)
+
+
+def routing_settings(loaded: Loaded) -> RoutingSettings:
+    """How requests find their deployment; ``router_settings`` wins over ``litellm_settings``, as in LiteLLM."""
+    lite, router, usual = loaded.settings.litellm_settings, loaded.settings.router_settings, RoutingSettings()
+    retries = lite.num_retries if router.num_retries is None else router.num_retries
+    hops = lite.max_fallbacks if router.max_fallbacks is None else router.max_fallbacks
+    return RoutingSettings(
+        num_retries=usual.num_retries if retries is None else retries,
+        retry_after=router.retry_after,
+        fallbacks=FallbackLists(
+            general=_by_model(router.fallbacks or lite.fallbacks),
+            context_window=_by_model(router.context_window_fallbacks or lite.context_window_fallbacks),
+            content_policy=_by_model(router.content_policy_fallbacks or lite.content_policy_fallbacks),
+            default=router.default_fallbacks or lite.default_fallbacks,
+        ),
+        max_fallbacks=usual.max_fallbacks if hops is None else hops,
+        cooldown_seconds=usual.cooldown_seconds if router.cooldown_time is None else router.cooldown_time,
+        cools_down=not router.disable_cooldowns,
+    )
+
+
+def _by_model(lists: Sequence[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+    """One map out of LiteLLM's list of maps; the first that names a model counts."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in lists:
+        for model, others in one.items():
+            found.setdefault(model, others)
+    return found
 
 
 def reset_clock(loaded: Loaded) -> ResetClock:

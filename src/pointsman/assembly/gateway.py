@@ -20,6 +20,7 @@ from pointsman.assembly.from_settings import (
     keepalive_seconds,
     media_limits,
     reset_clock,
+    routing_settings,
 )
 from pointsman.assembly.gauges import Truncations, gauges
 from pointsman.assembly.live_app import LiveApp, open_to_pages
@@ -60,6 +61,7 @@ from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import Transport
+from pointsman.routing.router import Router
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
@@ -112,7 +114,7 @@ class Gateway:
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
-            table=self.routes.table(),
+            router=Router(self.routes.table(), routing_settings(loaded)),
             lanes=LaneBook(native_lanes(self), self.responses, self._relayed),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
@@ -146,7 +148,7 @@ class Gateway:
         if gateway.discovery is not None:
             gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
-            gateway.house.table = gateway.routes.table()
+            gateway.house.router.follow(gateway.routes.table())
         return gateway
 
     def start(self) -> None:
@@ -228,7 +230,7 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
-        self.house.table = self.routes.table()
+        self.house.router.follow(self.routes.table(), routing_settings(loaded))
         self.health.settings = health_settings(loaded)
         self.health.settings_changed()
         self.reach_long_tail()
@@ -249,7 +251,7 @@ class Gateway:
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = set(self.house.table.names)
         self.routes.found(hosts)
-        self.house.table = self.routes.table()
+        self.house.router.follow(self.routes.table())
         after = set(self.house.table.names)
         for name in sorted(after - before):
             _log.info("Found the model %s.", name)
@@ -270,6 +272,7 @@ class Gateway:
             self.transport,
             Admittance(self.tokens, self.aws_keys),
             hosts=lambda: self.routes.hosts,
+            answered_at=lambda deployment: self.house.router.lives.of(deployment).answered_at,
             settings=health_settings(loaded),
             clock=self.clock,
         )

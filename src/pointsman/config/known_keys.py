@@ -90,7 +90,6 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
         "cache": (False,),
         "callbacks": ("prometheus", ["prometheus"]),
         "failure_callback": ("prometheus", ["prometheus"]),
-        "num_retries": (0,),
         "success_callback": ("prometheus", ["prometheus"]),
     },
     "general_settings": {
@@ -99,10 +98,8 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
         "store_model_in_db": (False,),
     },
     "router_settings": {
-        "disable_cooldowns": (True,),
         "enable_pre_call_checks": (False,),
         "enable_tag_filtering": (False,),
-        "num_retries": (0,),
         "routing_strategy": ("simple-shuffle",),
     },
 }

@@ -18,6 +18,7 @@ __all__ = [
     "Amount",
     "Count",
     "Document",
+    "FallbackList",
     "GeneralSettings",
     "HeaderName",
     "Id",
@@ -30,6 +31,7 @@ __all__ = [
     "Name",
     "PointsmanSettings",
     "PositiveCount",
+    "Retries",
     "RouterSettings",
     "Seconds",
     "Settings",
@@ -151,6 +153,12 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     model_info: ModelInfo = ModelInfo()
 
 
+FallbackList = tuple[Mapping[str, tuple[Name, ...]], ...]
+"""LiteLLM's form: a list of maps from a model to those that stand in for it; ``*`` is any model."""
+
+Retries = Annotated[int, Meta(ge=0, le=16)]
+
+
 class KeyBounds(msgspec.Struct, frozen=True, kw_only=True):
     """What a generated key may have at most."""
 
@@ -168,6 +176,12 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_params: bool = False
     modify_params: bool = False
     request_timeout: Seconds | None = None
+    num_retries: Retries | None = None
+    fallbacks: FallbackList = ()
+    context_window_fallbacks: FallbackList = ()
+    content_policy_fallbacks: FallbackList = ()
+    default_fallbacks: tuple[Name, ...] = ()
+    max_fallbacks: Retries | None = None
     timezone: Name | None = None
     budget_reset_time: TimeOfDay | None = None
     model_alias_map: Mapping[str, Name] = {}
@@ -217,6 +231,15 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``router_settings``. Its ``default_litellm_params`` are in the deployments already. Times are in seconds."""
 
     model_group_alias: Mapping[str, ModelAlias] = {}
+    num_retries: Retries | None = None
+    retry_after: Amount = 0.0
+    fallbacks: FallbackList = ()
+    context_window_fallbacks: FallbackList = ()
+    content_policy_fallbacks: FallbackList = ()
+    default_fallbacks: tuple[Name, ...] = ()
+    max_fallbacks: Retries | None = None
+    cooldown_time: Amount | None = None
+    disable_cooldowns: bool = False
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
 

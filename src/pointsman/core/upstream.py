@@ -19,7 +19,7 @@ from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
 from pointsman.core.identity import Owner
 from pointsman.core.price import Price
-from pointsman.core.rules import ParameterRules
+from pointsman.core.rules import ParameterRules, RoutingRules
 from pointsman.core.secret import Secret
 from pointsman.core.usage import Usage
 
@@ -96,7 +96,8 @@ class Deployment(msgspec.Struct, frozen=True):
     ``group`` is the public name; ``key_header`` bears the key, as a bearer token where it is ``Authorization``;
     ``access`` is what a cloud of its own demands beyond that;
     ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
-    win. ``price`` None: nobody told us. ``charges`` is False where no call can cost anything. ``told`` is what the
+    win. ``order``: the lowest goes first, None last. ``rpm`` and ``tpm`` are its requests and tokens a minute.
+    ``price`` None: nobody told us. ``charges`` is False where no call can cost anything. ``told`` is what the
     operator tells clients about it beyond that, raw JSON by name.
     """
 
@@ -115,6 +116,10 @@ class Deployment(msgspec.Struct, frozen=True):
     pinned: Mapping[str, msgspec.Raw] = {}
     timeouts: Timeouts = Timeouts()
     weight: float = 1.0
+    order: int | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    tags: tuple[str, ...] = ()
     mode: str = "chat"
     context_tokens: int | None = None
     output_tokens_max: int | None = None
@@ -155,6 +160,8 @@ class Ask(msgspec.Struct):
     """What the client's dialect keeps of the request for its answer."""
     rules: ParameterRules | None = None
     """What the request says of its own parameters; None, as with most, where it says nothing."""
+    routing: RoutingRules | None = None
+    """What the request says of its own way; None, as with most, where it says nothing."""
     versions: tuple[tuple[str, str], ...] = ()
     """Headers that name beta features of an API: lower-case names and their values."""
     owner: Owner | None = None

@@ -11,7 +11,7 @@ from pointsman.core.price import PICODOLLARS_PER_DOLLAR
 from pointsman.core.upstream import Deployment
 from pointsman.policies.principal import Principal
 
-__all__ = ["Heads", "clean"]
+__all__ = ["Heads", "clean", "recovered"]
 
 _HEADS_MAX: Final = 16_384
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
@@ -19,6 +19,8 @@ _JSON: Final = b"application/json"
 _STREAM_LINES: Final = (
     b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\nx-litellm-call-id: %b\r\n%b%b"
 )
+_AT_ONCE: Final = b"x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\n"
+_AFTER_ATTEMPTS: Final = b"x-litellm-attempted-retries: %d\r\nx-litellm-attempted-fallbacks: %d\r\n"
 _WHOLE_LINES: Final = (
     b"content-type: %b\r\n"
     b"x-litellm-call-id: %b\r\n"
@@ -90,14 +92,18 @@ class Heads:
             f"x-litellm-model-id: {clean(deployment.id)}\r\n"
             f"x-litellm-model-group: {clean(deployment.group)}\r\n"
             f"x-litellm-model-name: {clean(deployment.litellm_model)}\r\n"
-            "x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\n"
         )
-        lines = self._version + text.encode("latin-1", "replace")
+        lines = self._version + text.encode("latin-1", "replace") + _AT_ONCE
         address = f"x-litellm-model-api-base: {clean(base)}\r\n".encode("latin-1", "replace")
         if len(self._known) >= _HEADS_MAX:
             self._known.clear()
         known = self._known[deployment.id] = (deployment, lines, lines + address)
         return known
+
+
+def recovered(head: bytes, retries: int, fallbacks: int) -> bytes:
+    """A head that tells of what it took to get an answer."""
+    return head.replace(_AT_ONCE, _AFTER_ATTEMPTS % (retries, fallbacks), 1)
 
 
 def clean(text: str) -> str:

@@ -16,6 +16,7 @@ from pointsman.lifecycle.heads import Heads
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
+from pointsman.routing.router import Router
 from pointsman.routing.table import RoutingTable
 
 __all__ = ["House", "LaneFinder", "Manners"]
@@ -44,7 +45,7 @@ class Manners(msgspec.Struct, frozen=True):
 
 
 class House:
-    """The parts, put together by the assembly; ``table`` and ``manners`` are replaced on a reload.
+    """The parts, put together by the assembly; the router's table and ``manners`` are replaced on a reload.
 
     ``passages`` lead to the providers' own APIs; nowhere, unless it is set.
 
@@ -62,8 +63,8 @@ class House:
         "manners",
         "outbox",
         "passages",
+        "router",
         "sender",
-        "table",
     )
 
     def __init__(
@@ -71,7 +72,7 @@ class House:
         *,
         keyring: Keyring,
         admission: Admission,
-        table: RoutingTable,
+        router: Router,
         lanes: LaneFinder,
         sender: Sender,
         outbox: Outbox,
@@ -81,7 +82,7 @@ class House:
     ) -> None:
         self.keyring = keyring
         self.admission = admission
-        self.table = table
+        self.router = router
         self.lanes = lanes
         self.sender = sender
         self.outbox = outbox
@@ -91,3 +92,8 @@ class House:
         self.manners = manners
         self.passages: Passages = NoPassages()
         self.heads = Heads(manners.version)
+
+    @property
+    def table(self) -> RoutingTable:
+        """What there is to route to."""
+        return self.router.table

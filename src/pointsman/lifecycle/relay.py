@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from pointsman.core.errors import UpstreamFailed
+from pointsman.core.errors import GatewayError, UpstreamFailed
 from pointsman.core.exchange import Client
 from pointsman.core.flight import Flight
 from pointsman.core.upstream import Answer
 from pointsman.lifecycle.settle import Settlement
 
-__all__ = ["relay_stream", "relay_whole", "retry_after"]
+__all__ = ["break_off", "relay_stream", "relay_whole", "retry_after"]
 
 _FIRST_ERROR_STATUS: Final = 400
 
@@ -35,11 +35,10 @@ async def relay_whole(flight: Flight, answer: Answer, client: Client, settlement
 async def relay_stream(flight: Flight, answer: Answer, client: Client, settlement: Settlement) -> None:
     """Relay a streamed answer event by event; it is in the ledger before its last bytes are sent.
 
-    Before the first good byte a failure is an ordinary error answer. Once the answer has begun (or a client had
-    to be kept waiting with a comment), a failure is an error event.
+    Once the client has some of the answer, a failure is an error event.
 
     Raises:
-        UpstreamFailed: a failure before the answer has begun.
+        UpstreamFailed: a failure before that; nothing was sent but comments, to a client that had to be kept waiting.
     """
     inbox = flight.inbox
     keepalive = settlement.inbound.head.route.dialect.keepalive
@@ -60,18 +59,15 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
             if block:
                 settlement.begin(client)
                 settlement.heard()
+                settlement.spoken = True
                 client.send(block)
                 if not inbox.items:
                     flight.sink = _sink(flight, answer, client)
         block += answer.end()
     except UpstreamFailed as error:
-        if not settlement.begun:
+        if not settlement.spoken:
             raise
-        settlement.broke_off(error)
-        last = answer.failed(settlement.for_client(error))
-        if settlement.keep is not None:
-            await settlement.keep()
-        settlement.end_broken(client, last)
+        await break_off(error, answer, client, settlement)
         return
     settlement.heard()
     settlement.begin(client)
@@ -79,6 +75,15 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
         await settlement.keep()
     settlement.stream_ended()
     client.end(block)
+
+
+async def break_off(error: GatewayError, answer: Answer, client: Client, settlement: Settlement) -> None:
+    """End a stream that has begun with the failure as its last event."""
+    settlement.broke_off(error)
+    last = answer.failed(settlement.for_client(error))
+    if settlement.keep is not None:
+        await settlement.keep()
+    settlement.end_broken(client, last)
 
 
 def _sink(flight: Flight, answer: Answer, client: Client) -> Callable[[bytes], None]:

@@ -17,6 +17,7 @@ from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.lifecycle.heads import recovered
 from pointsman.lifecycle.house import House
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
@@ -40,8 +41,10 @@ _NOWHERE: Final = Deployment(
 class Settlement(msgspec.Struct, weakref=False):
     """Gathers what is known of a call as the story goes, and settles it.
 
-    ``begun`` tells whether the client has been sent the head of its answer; ``sent_at`` and ``heard_at`` are
-    monotonic seconds, 0 while it has not happened. ``usage`` is what was used where no ``answer`` tells it.
+    ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
+    answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
+    of ``attempts``. ``retries`` and ``fallbacks`` are those that came before it. ``usage`` is what was used where no
+    ``answer`` tells it.
     """
 
     house: House
@@ -58,9 +61,14 @@ class Settlement(msgspec.Struct, weakref=False):
     reply: msgspec.Raw | None = None
     status: Status = "success"
     begun: bool = False
+    spoken: bool = False
     written: bool = False
     sent_at: float = 0.0
     heard_at: float = 0.0
+    ended_at: float = 0.0
+    attempts: int = 0
+    retries: int = 0
+    fallbacks: int = 0
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -72,6 +80,14 @@ class Settlement(msgspec.Struct, weakref=False):
         if not self.heard_at:
             self.heard_at = self.house.clock.monotonic()
 
+    def start_over(self, *, retries: int, fallbacks: int) -> None:
+        """An attempt failed and another is to follow."""
+        if self.flight is not None:
+            self.flight.close()
+            self.flight = None
+        self.heard_at = 0.0
+        self.retries, self.fallbacks = retries, fallbacks
+
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
         content_type = self._content_type() or _JSON
@@ -80,7 +96,8 @@ class Settlement(msgspec.Struct, weakref=False):
         if self.answer is not None and self.answer.error is not None:
             self._blame(self.answer.error)
         record, seconds = self._write(200)
-        return self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
+        head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
+        return head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks)
 
     def answered_here(self, body: bytes, client: Client) -> None:
         """No upstream had to be asked."""
@@ -92,7 +109,8 @@ class Settlement(msgspec.Struct, weakref=False):
             self.begun = True
             content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
-            client.begin(200, heads.stream(self.call_id, content_type, self._deployment(), self._principal()))
+            head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
+            client.begin(200, head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks))
 
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
@@ -135,6 +153,7 @@ class Settlement(msgspec.Struct, weakref=False):
         error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
+        head = head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks)
         client.reply(error.status, head, body)
 
     def end_broken(self, client: Client, last: bytes) -> None:
@@ -166,7 +185,7 @@ class Settlement(msgspec.Struct, weakref=False):
     def _write(self, http_status: int) -> tuple[CallRecord, float]:
         """Write the record, release what was reserved, tell the listeners. Gives the record and the seconds it took."""
         house = self.house
-        now = house.clock.monotonic()
+        self.ended_at = now = house.clock.monotonic()
         record = self._record(now, http_status)
         if not self.written:
             self.written = True
@@ -214,7 +233,7 @@ class Settlement(msgspec.Struct, weakref=False):
             deployment.api_base,
             usage,
             cost_of(usage, deployment.price) if deployment.charges and self.sent_at else 0,
-            1 if self.sent_at else 0,
+            self.attempts,
             ask.stream,
             self._overhead(now, streamed=ask.stream) * 1000.0,
             key.tags,

@@ -13,7 +13,7 @@ import msgspec
 
 from pointsman.config.request_fields import OPERATORS, SPECIAL
 from pointsman.core.errors import Malformed
-from pointsman.core.rules import ParameterRules
+from pointsman.core.rules import ParameterRules, RoutingRules
 from pointsman.core.upstream import Ask
 from pointsman.wire.json_fields import decode_field
 from pointsman.wire.json_paths import head_of, is_nested, read_path
@@ -33,13 +33,21 @@ _BOUNDS: Final = frozenset({
 })  # fmt: skip
 """Fields with a bound on the answer, in any dialect."""
 
+_ROUTING: Final = frozenset({
+    "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "fallbacks", "num_retries", "tags",
+})  # fmt: skip
+
+_Retries = Annotated[int, msgspec.Meta(ge=0, le=16)]
+_retries: Final = msgspec.json.Decoder(_Retries | None).decode
 _flag: Final = msgspec.json.Decoder(bool | None).decode
 _names: Final = msgspec.json.Decoder(_Names | None).decode
 _NULL: Final = msgspec.Raw(b"null")
 
 
 def take_rules(ask: Ask) -> None:
-    """Take out of ``ask.fields`` what is for the gateway, and keep as ``ask.rules`` what it says of the other fields.
+    """Take out of ``ask.fields`` what is for the gateway.
+
+    What it says of the other fields is kept as ``ask.rules``, what it says of its way as ``ask.routing``.
 
     Raises:
         Malformed: a field says where the request is to go or with which credentials, or a rule is of a wrong type.
@@ -65,7 +73,23 @@ def take_rules(ask: Ask) -> None:
         dropped,
         decode_field("allowed_openai_params", fields.get("allowed_openai_params", _NULL), _names) or (),
     )
+    if not _ROUTING.isdisjoint(fields):
+        ask.routing = _routing_rules(fields)
     ask.fields = {name: raw for name, raw in fields.items() if name not in SPECIAL}
+
+
+def _routing_rules(fields: Mapping[str, msgspec.Raw]) -> RoutingRules:
+    def names(field: str) -> tuple[str, ...]:
+        return decode_field(field, fields.get(field, _NULL), _names) or ()
+
+    return RoutingRules(
+        num_retries=decode_field("num_retries", fields.get("num_retries", _NULL), _retries),
+        fallbacks=names("fallbacks"),
+        context_window_fallbacks=names("context_window_fallbacks"),
+        content_policy_fallbacks=names("content_policy_fallbacks"),
+        disable_fallbacks=decode_field("disable_fallbacks", fields.get("disable_fallbacks", _NULL), _flag) or False,
+        tags=names("tags"),
+    )
 
 
 def _demand_short_ways(dropped: tuple[str, ...], fields: Mapping[str, msgspec.Raw]) -> None:

@@ -160,11 +160,9 @@ def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
         "model_list[0].litellm_params.max_retries",
         "router_settings.default_litellm_params.max_parallel_requests",
         "model_list[4].litellm_params.aws_batch_role_arn",
-        "litellm_settings.num_retries",
         "litellm_settings.success_callback",
         "litellm_settings.cache",
         "litellm_settings.cache_params",
-        "litellm_settings.fallbacks",
         "router_settings.redis_host",
         "general_settings.database_url",
         "general_settings.alerting",
@@ -185,10 +183,7 @@ def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
         ("router_settings: {routing_strategy: simple-shuffle, disable_cooldowns: true}", set()),
         ("general_settings: {store_model_in_db: false}", set()),
         ("litellm_settings: {callbacks: [prometheus, langfuse]}", {"litellm_settings.callbacks"}),
-        (
-            "litellm_settings: {num_retries: false, cache: 0}",
-            {"litellm_settings.num_retries", "litellm_settings.cache"},
-        ),
+        ("litellm_settings: {cache: 0}", {"litellm_settings.cache"}),
         ("router_settings: {routing_strategy: least-busy}", {"router_settings.routing_strategy"}),
     ],
 )

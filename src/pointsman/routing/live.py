@@ -1,0 +1,84 @@
+"""What is known of each deployment from its traffic; one that keeps its id over a reload keeps its record.
+
+Moments are monotonic seconds, 0 where it has not happened.
+"""
+
+from __future__ import annotations
+
+from math import exp
+from typing import Final
+
+import msgspec
+
+from pointsman.core.upstream import Deployment
+
+__all__ = ["Live", "LiveBook"]
+
+_LIVES_MAX: Final = 65_536
+_MEMORY_SECONDS: Final = 30.0
+"""After so long without news a measure weighs a third of what it did."""
+
+
+class Live(msgspec.Struct, eq=False):
+    """One deployment now. Of each average the worst news count at once and fade (peak EWMA).
+
+    ``latency`` is seconds to the end of an answer, ``first_byte`` to its beginning, ``seconds_per_token`` those of
+    writing; 0 while nothing is known. While ``rests_until`` lies ahead nothing is sent there if it can be helped.
+    """
+
+    id: str
+    in_flight: int = 0
+    calls: int = 0
+    failures: int = 0
+    failures_in_row: int = 0
+    latency: float = 0.0
+    first_byte: float = 0.0
+    seconds_per_token: float = 0.0
+    ended_at: float = 0.0
+    failed_at: float = 0.0
+    failure: str = ""
+    rests_until: float = 0.0
+
+    @property
+    def answered_at(self) -> float | None:
+        """When the last call ended, if it ended well."""
+        return self.ended_at if self.ended_at and not self.failures_in_row else None
+
+    def succeeded(self, now: float, sent_at: float, heard_at: float, tokens: int) -> None:
+        """A call has ended well; ``tokens`` is how many were written."""
+        self.calls += 1
+        self.failures_in_row = 0
+        # The weight of what was known fades with the time since then.
+        old = exp((self.ended_at - now) / _MEMORY_SECONDS)
+        self.ended_at = now
+        latency = now - sent_at
+        self.latency = latency if latency >= self.latency else latency + (self.latency - latency) * old
+        first = heard_at - sent_at
+        self.first_byte = first if first >= self.first_byte else first + (self.first_byte - first) * old
+        if tokens > 1 and now > heard_at:
+            pace = (now - heard_at) / tokens
+            self.seconds_per_token = pace + (self.seconds_per_token - pace) * old if self.seconds_per_token else pace
+
+    def failed(self, now: float, code: str) -> None:
+        """A call has failed, and the deployment is to blame."""
+        self.calls += 1
+        self.failures += 1
+        self.failures_in_row += 1
+        self.failed_at = self.ended_at = now
+        self.failure = code
+
+
+class LiveBook:
+    """Keeps the record of every deployment, by its id."""
+
+    def __init__(self) -> None:
+        self._lives: dict[str, Live] = {}
+
+    def of(self, deployment: Deployment) -> Live:
+        """The record of a deployment, a fresh one if nothing is known."""
+        live = self._lives.get(deployment.id)
+        if live is None:
+            if len(self._lives) >= _LIVES_MAX:
+                self._lives = {key: kept for key, kept in self._lives.items() if kept.in_flight}
+            live = self._lives[deployment.id] = Live(deployment.id)
+        return live
