@@ -1,0 +1,161 @@
+"""Health is cheap and true: nothing is loaded or made to work for it, and a dead host keeps nobody waiting."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pointsman.core.nursery import Nursery
+from pointsman.core.price import FREE
+from pointsman.core.upstream import Deployment
+from pointsman.providers.bedrock import AwsKeyring
+from pointsman.providers.discovery import Discovery, Place
+from pointsman.providers.health import Admittance, HealthSettings, HealthWatch
+from pointsman.providers.tokens import TokenBook
+from pointsman.providers.transport import Transport
+from tests.support.gateway import Gateway, Launch
+from tests.support.waiting import eventually
+from tests.upstreams import Blackhole, FakeOllama, FakeOpenAI, OllamaModel
+
+CHEAP = {"/api/version", "/api/tags", "/api/show", "/api/ps"}
+QUICK_SECONDS = 0.2
+"""The aim is 50 ms on a quiet machine."""
+
+
+def entry(name: str, model: str, api_base: str, **params: Any) -> dict[str, Any]:
+    return {"model_name": name, "litellm_params": {"model": model, "api_base": api_base, **params}}
+
+
+def well_and_ill(gateway: Gateway, query: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+    """The rows of the deployments that are well, and of the others, by name."""
+    reply = gateway.http("GET", f"/health{query}").json()
+    return (
+        {row["model_name"]: row for row in reply["healthy_endpoints"]},
+        {row["model_name"]: row for row in reply["unhealthy_endpoints"]},
+    )
+
+
+class _Clock:
+    """An hour passes in no time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def wall(self) -> float:
+        return 1_790_000_000.0 + self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+async def test_an_hour_of_checks_makes_no_model_work() -> None:
+    models = [OllamaModel("llama3.1:8b"), OllamaModel("nomic-embed-text", capabilities=("embedding",), family="bert")]
+    nursery, clock = Nursery(lambda _name, _error: None), _Clock()
+    with FakeOllama(models) as watched, FakeOllama(models) as configured:
+        transport = Transport(nursery)
+        book, keys = TokenBook(transport, nursery), AwsKeyring(_nobody, nursery)
+        discovery = Discovery(transport, [Place(watched.url, "ollama", given=True)])
+        health = HealthWatch(
+            transport,
+            Admittance(book, keys),
+            hosts=discovery.found,
+            settings=HealthSettings(background=True),
+            clock=clock,
+        )
+        deployments = [_deployment(model.name, host.url) for model in models for host in (watched, configured)]
+        for second in range(0, 3600, 60):
+            clock.now = float(second)
+            await discovery.scan()
+            if second % 300 == 0:
+                await health.round(deployments)
+        verdicts = await health.verdicts(deployments, "me")
+        assert [verdict.healthy for verdict in verdicts.values()] == [True] * 4
+        assert watched.inference == [] and {request.path for request in watched.matching()} <= CHEAP
+        assert {request.path for request in configured.matching()} == {"/api/tags"}
+        assert len(configured.matching()) == 12, "once in five minutes, for both models"
+        assert [model.loads for model in watched.models.values()] == [0, 0]
+        transport.close()
+    await nursery.close()
+
+
+def test_checks_in_the_background_ask_for_lists_only(launch: Launch, ollama_upstream: FakeOllama) -> None:
+    ollama_upstream.pull(OllamaModel("nomic-embed-text", capabilities=("embedding",), family="nomic-bert"))
+    gateway = launch(
+        {
+            "model_list": [
+                entry("chat", "ollama_chat/llama3.1:8b", ollama_upstream.url),
+                entry("embed", "ollama/nomic-embed-text", ollama_upstream.url),
+                entry("gone", "ollama_chat/never-pulled", ollama_upstream.url),
+            ],
+            "general_settings": {"background_health_checks": True, "health_check_interval": 0.02},
+        }
+    )
+    ollama_upstream.wait_for(50, "/api/tags", timeout=20.0)
+    assert {request.path for request in ollama_upstream.matching()} == {"/api/tags"}
+    well, ill = well_and_ill(gateway)
+    assert well.keys() == {"chat", "embed"} and well["embed"]["mode"] == "embedding"
+    assert ill["gone"]["hint"] == "Run: ollama pull never-pulled"
+    offline = {row["id"]: row.get("status") for row in gateway.http("GET", "/v1/models").json()["data"]}
+    assert offline == {"chat": None, "embed": None, "gone": "offline"}
+    ollama_upstream.pull(OllamaModel("never-pulled:latest"))
+    eventually(lambda: not well_and_ill(gateway)[1], "the pulled model is well")
+    rows = gateway.http("GET", "/health/history?model=gone").json()["health_checks"]
+    assert [(row["status"], row["checked_by"]) for row in rows] == [
+        ("healthy", "background"), ("unhealthy", "background"),
+    ]  # fmt: skip
+
+
+def test_a_black_hole_delays_neither_health_nor_the_list(launch: Launch, upstream: FakeOpenAI) -> None:
+    with Blackhole() as hole:
+        lost = [entry(f"lost-{number}", f"ollama_chat/m{number}", hole.url) for number in range(20)]
+        gateway = launch({"model_list": [entry("m", "openai/fake-model", upstream.base_url, api_key="x"), *lost]})
+        started = time.monotonic()
+        well, ill = well_and_ill(gateway)
+        assert time.monotonic() - started < 5.0
+        assert well.keys() == {"m"} and len(ill) == 20
+        assert ill["lost-0"]["hop"] == "connection"
+        started = time.monotonic()
+        rows = gateway.http("GET", "/v1/models").json()["data"]
+        assert time.monotonic() - started < QUICK_SECONDS
+        assert {row["id"] for row in rows if row.get("status") == "offline"} == ill.keys()
+        assert {row["id"] for row in gateway.http("GET", "/v1/models?healthy_only=true").json()["data"]} == {"m"}
+        assert gateway.http("GET", "/health?model=lost-3").status == 503
+        assert gateway.http("GET", "/health?model=m").status == 200
+
+
+def test_who_has_just_answered_is_not_asked(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch({"model_list": [entry("m", "openai/fake-model", upstream.base_url, api_key="x")]})
+    assert gateway.chat("m").status == 200
+    upstream.forget()
+    assert well_and_ill(gateway)[0]["m"]["source"] == "traffic"
+    assert upstream.matching() == []
+
+
+def test_a_test_is_one_real_call_and_is_paid_for(launch: Launch, upstream: FakeOpenAI) -> None:
+    priced = entry("m", "openai/fake-model", upstream.base_url, api_key="x", input_cost_per_token=0.001)
+    gateway = launch({"model_list": [priced]})
+    told = gateway.http("POST", "/health/test_connection", {"litellm_params": {"model": "m"}}).json()
+    assert told["status"] == "success" and told["result"]["time_to_first_token_ms"] > 0
+    (call,) = upstream.inference
+    assert call.json()["model"] == "fake-model"
+    (row,) = gateway.http("GET", "/spend/logs").json()
+    assert row["spend"] > 0 and row["api_base"] == upstream.base_url
+    upstream.vanish()
+    told = gateway.http("POST", "/health/test_connection", {"litellm_params": {"model": "m"}}).json()
+    assert told["status"] == "error" and told["result"]["hint"]
+
+
+async def _nobody(_access: object) -> Any:
+    raise AssertionError
+
+
+def _deployment(model: str, api_base: str) -> Deployment:
+    return Deployment(
+        id=f"{api_base} {model}",
+        group=model,
+        provider="ollama",
+        model=model,
+        litellm_model=f"ollama/{model}",
+        api_base=api_base,
+        price=FREE,
+    )
