@@ -21,6 +21,7 @@ from pointsman.providers.discovery.found import FoundHost
 from pointsman.providers.health import HealthWatch
 from pointsman.providers.ollama import OllamaManagement
 from pointsman.providers.stateful import ResponseBook
+from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
@@ -96,6 +97,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
         ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
         health: Knows how the deployments are.
+        performance: How a deployment has done lately.
         try_model: Calls a deployment once, for so small an answer as its kind (or the mode that is given) allows.
         book: What is stored of responses; None: nothing.
         stop_job: Breaks off the work on a response, by its id, if it goes on in this process.
@@ -112,6 +114,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     flush: Callable[[], Awaitable[None]]
     on_key_change: Callable[[str, KeyRecord | None], None]
     health: HealthWatch
+    performance: Callable[[Deployment], Performance]
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
     count_tokens: CountTokens = _counts_nothing
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()

@@ -26,6 +26,7 @@ from pointsman.assembly.gauges import Truncations, gauges
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import aws_keyring, native_lanes
+from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
@@ -61,6 +62,7 @@ from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import Transport
+from pointsman.routing.performance import PerformanceBook
 from pointsman.routing.router import Router
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
@@ -94,7 +96,7 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
-        self.metrics = CallMetrics(lambda: gauges(self))
+        self.metrics = CallMetrics(lambda: gauges(self), lambda: deployments_now(self))
         self.routes = RouteMaker(plan.demo)
         catalog = Catalog()
         made = configured(loaded.settings, loaded.variables, catalog)
@@ -122,6 +124,7 @@ class Gateway:
             clock=self.clock,
             manners=self._manners(loaded),
         )
+        self.performance = PerformanceBook(self.house.router.lives)
         self.house.passages = self._passages()
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
@@ -161,6 +164,7 @@ class Gateway:
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
         start(self.storage.follow(self.keyring), "keys")
+        start(self._follow_performance(), "performance")
         start(self.health.run(lambda: self.house.table.deployments), "health")
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
@@ -242,6 +246,11 @@ class Gateway:
             await asyncio.sleep(_WATCH_SECONDS)
             if self._watch.changed():
                 await self.reload()
+
+    async def _follow_performance(self) -> None:
+        while True:
+            self.performance.look(self.clock.monotonic())
+            await asyncio.sleep(_WATCH_SECONDS)
 
     async def _share_metrics(self) -> None:
         while True:

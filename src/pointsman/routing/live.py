@@ -5,6 +5,7 @@ Moments are monotonic seconds, 0 where it has not happened.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import exp
 from typing import Final
 
@@ -73,6 +74,12 @@ class LiveBook:
 
     def __init__(self) -> None:
         self._lives: dict[str, Live] = {}
+
+    def __iter__(self) -> Iterator[Live]:
+        return iter(self._lives.values())
+
+    def __len__(self) -> int:
+        return len(self._lives)
 
     def of(self, deployment: Deployment) -> Live:
         """The record of a deployment, a fresh one if nothing is known."""

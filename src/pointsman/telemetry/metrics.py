@@ -8,7 +8,7 @@ them up, so that every scrape sees the whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
+from pointsman.telemetry.deployments import DeploymentNow, deployment_families
+from pointsman.telemetry.deployments import merged as merged_deployments
 from pointsman.telemetry.series import BUCKETS, CallLabels, CallSeries, Histogram, Snapshot
 
 __all__ = ["CallMetrics"]
@@ -55,14 +57,27 @@ _HISTOGRAMS: Final[tuple[tuple[str, str, Callable[[CallSeries], Histogram]], ...
         lambda series: series.first_token,
     ),
     ("litellm_overhead_latency_metric", "Seconds the gateway itself added.", lambda series: series.overhead),
+    (
+        "litellm_deployment_latency_per_output_token",
+        "Seconds to the end of an answer, for each of its tokens.",
+        lambda series: series.per_token,
+    ),
 )
 
 
 class CallMetrics(Collector):
-    """Listens to calls and collects for Prometheus. ``gauges`` gives values that are read when scraped."""
+    """Listens to calls and collects for Prometheus.
 
-    def __init__(self, gauges: Callable[[], Mapping[str, float]]) -> None:
+    ``gauges`` and ``deployments`` give what is read when scraped.
+    """
+
+    def __init__(
+        self,
+        gauges: Callable[[], Mapping[str, float]],
+        deployments: Callable[[], Sequence[DeploymentNow]] = lambda: (),
+    ) -> None:
         self._gauges = gauges
+        self._deployments = deployments
         self._series: dict[_Key, CallSeries] = {}
         self._fresh: list[CallRecord] = []
         self._directory: Path | None = None
@@ -94,17 +109,22 @@ class CallMetrics(Collector):
         if self._own_file is not None:
             self._fold()
             spare = self._own_file.with_suffix(".new")
-            spare.write_bytes(msgspec.msgpack.encode(Snapshot(list(self._series.values()), dict(self._gauges()))))
+            spare.write_bytes(
+                msgspec.msgpack.encode(
+                    Snapshot(list(self._series.values()), dict(self._gauges()), list(self._deployments()))
+                )
+            )
             spare.replace(self._own_file)
 
     def collect(self) -> Iterable[Metric]:
         """Called by Prometheus's registry."""
-        series, gauges = self._gathered()
+        series, gauges, deployments = self._gathered()
         for name, value in gauges.items():
             gauge = GaugeMetricFamily(name, _GAUGE_WORDS.get(name, name), labels=[])
             gauge.add_metric([], value)
             yield gauge
         yield from _proxy_counters(series)
+        yield from deployment_families(deployments)
         served = _by_deployment(series)
         yield from _deployment_counters(served)
         for name, words, value_of in _COUNTERS:
@@ -170,25 +190,27 @@ class CallMetrics(Collector):
         series = self._series[key] = CallSeries.empty(labels)
         return series
 
-    def _gathered(self) -> tuple[list[CallSeries], dict[str, float]]:
+    def _gathered(self) -> tuple[list[CallSeries], dict[str, float], list[DeploymentNow]]:
         self._fold()
         if self._directory is None:
-            return list(self._series.values()), dict(self._gauges())
+            return list(self._series.values()), dict(self._gauges()), list(self._deployments())
         self.save()
         merged: dict[CallLabels, CallSeries] = {}
         gauges: dict[str, float] = {}
+        deployments: list[list[DeploymentNow]] = []
         for worker in range(self._workers):
             try:
                 snapshot = msgspec.msgpack.decode(_snapshot_file(self._directory, worker).read_bytes(), type=Snapshot)
             except (OSError, msgspec.MsgspecError):
                 continue
+            deployments.append(snapshot.deployments)
             for name, value in snapshot.gauges.items():
                 gauges[name] = gauges.get(name, 0.0) + value
             for series in snapshot.series:
                 known = merged.setdefault(series.labels, series)
                 if known is not series:
                     known.merge(series)
-        return list(merged.values()), gauges
+        return list(merged.values()), gauges, merged_deployments(deployments)
 
 
 _GAUGE_WORDS: Final = {
@@ -248,8 +270,10 @@ def _proxy_counters(series: list[CallSeries]) -> Iterable[Metric]:
 
 
 def _deployment_counters(served: Mapping[tuple[str, ...], CallSeries]) -> Iterable[Metric]:
+    every = {values: entry.calls for values, entry in served.items()}
     good = {values: entry.calls - entry.failures for values, entry in served.items()}
     bad = {values: entry.upstream_failures for values, entry in served.items() if entry.upstream_failures}
+    yield _counter("litellm_deployment_total_requests", "Calls by deployment.", _SPENT, every)
     yield _counter("litellm_deployment_success_responses", "Good answers by deployment.", _SPENT, good)
     yield _counter("litellm_deployment_failure_responses", "Failures by deployment.", _SPENT, bad)
 

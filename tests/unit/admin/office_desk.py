@@ -29,6 +29,8 @@ from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.stateful import ResponseBook
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import FetchReply, Origin
+from pointsman.routing.live import LiveBook
+from pointsman.routing.performance import PerformanceBook
 from pointsman.routing.table import Pattern, RoutingTable
 from pointsman.stores.memory import (
     MemoryConversationStore,
@@ -161,6 +163,8 @@ class Desk:
         )
         self.stopped: list[str] = []
         self.hosts: tuple[FoundHost, ...] = ()
+        self.lives = LiveBook()
+        self.performance = PerformanceBook(self.lives)
         self.wire = SilentWire()
         nursery = Nursery(lambda _name, _error: None)
         admittance = Admittance(TokenBook(self.wire, nursery, self.clock), AwsKeyring(_no_keys, nursery, self.clock))
@@ -179,6 +183,7 @@ class Desk:
             "hosts": lambda: self.hosts,
             "readiness": lambda: self.readiness,
             "health": self.health,
+            "performance": lambda one: self.performance.of(one, self.clock.monotonic()),
             "book": self.book,
             "stop_job": self.stopped.append,
             "inference_paths": (

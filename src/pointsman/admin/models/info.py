@@ -24,6 +24,7 @@ from pointsman.admin.timestamps import iso
 from pointsman.core.errors import NotFound
 from pointsman.core.upstream import Deployment
 from pointsman.providers.health import Verdict
+from pointsman.routing.performance import Performance
 
 __all__ = [
     "ModelGroupInfo",
@@ -62,7 +63,10 @@ class ShownParams(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ShownModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """``model_info``; in JSON the ``supports_…`` flags stand beside these."""
+    """``model_info``; in JSON the ``supports_…`` flags stand beside these.
+
+    Health and performance are for the operator: they tell of what others do.
+    """
 
     id: str
     db_model: bool
@@ -79,6 +83,8 @@ class ShownModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     access_groups: tuple[str, ...]
     discovered: bool
     local: bool
+    health_status: str | None = None
+    performance: Performance | None = None
 
 
 class ModelInfoRow(msgspec.Struct, frozen=True):
@@ -167,6 +173,10 @@ def _info_row(office: Office, deployment: Deployment, *, admin: bool) -> object:
         "local": deployment.local,
         **capability_flags(known.capabilities),
     }
+    if admin:
+        verdict = office.health.known(deployment)
+        info["health_status"] = _health([verdict])
+        info["performance"] = office.performance(deployment)
     return {"model_name": deployment.group, "litellm_params": params, "model_info": info}
 
 
