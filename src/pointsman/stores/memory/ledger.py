@@ -8,6 +8,8 @@ import msgspec
 
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.memory.database import MemoryDatabase
+from pointsman.stores.memory.performance import performance_of
+from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, DailyRow, Tally, added_up, by_day, charged_record
 
@@ -68,6 +70,10 @@ class MemoryLedgerStore:
             and query.user_id in {None, group.user_id}
         ]
         return by_day(sorted(rows))
+
+    async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
+        """See the port."""
+        return performance_of(self._database.calls.values(), query)
 
     async def totals(self) -> LedgerTotals:
         """See the port."""
