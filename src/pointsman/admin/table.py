@@ -12,7 +12,7 @@ from pointsman.admin import front
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
-from pointsman.admin.models import counting, dialect, info, listing, ollama, transforming
+from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, transforming
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
@@ -106,6 +106,28 @@ _MODELS: Final[tuple[Route[Any, Any], ...]] = (
     Route(
         "GET", ("/v1/models/{model_id:path}", "/models/{model_id:path}"), Scope.INFERENCE, listing.show_model,
         summary="One model", tier="openai", query=Nothing, body=Nothing, reply=listing.ModelCard,
+    ),
+    *(
+        Route(
+            # They tell of every key's calls, so a virtual key does not see them.
+            "GET", (path,), Scope.ADMIN, handler, summary=summary, tier="litellm",
+            query=metrics.MetricsQuery, body=Nothing, reply=reply,
+        )
+        for path, handler, summary, reply in (
+            ("/model/metrics", metrics.model_metrics, "Seconds for each token, by day", metrics.MetricsReply),
+            (
+                "/model/streaming_metrics", metrics.streaming_metrics,
+                "Seconds to the first token, by day", metrics.MetricsReply,
+            ),
+            (
+                "/model/metrics/slow_responses", metrics.slow_responses,
+                "How many calls were slow, by address", list[metrics.SlowResponsesRow],
+            ),
+            (
+                "/model/metrics/exceptions", metrics.model_exceptions,
+                "How many calls failed, by model and error", metrics.ExceptionsReply,
+            ),
+        )
     ),
     Route(
         "GET", ("/model/info", "/v1/model/info"), Scope.INFERENCE, info.model_info,
