@@ -16,6 +16,7 @@ from pointsman.providers.transport import Transport
 from tests.support.gateway import Gateway, Launch
 from tests.support.waiting import eventually
 from tests.upstreams import Blackhole, FakeOllama, FakeOpenAI, OllamaModel
+from tests.upstreams.reply import Reply
 
 CHEAP = {"/api/version", "/api/tags", "/api/show", "/api/ps"}
 QUICK_SECONDS = 0.2
@@ -143,6 +144,28 @@ def test_a_test_is_one_real_call_and_is_paid_for(launch: Launch, upstream: FakeO
     upstream.vanish()
     told = gateway.http("POST", "/health/test_connection", {"litellm_params": {"model": "m"}}).json()
     assert told["status"] == "error" and told["result"]["hint"]
+
+
+def test_how_a_deployment_does_is_in_the_metrics_in_its_info_and_in_the_ledger(
+    launch: Launch, upstream: FakeOpenAI
+) -> None:
+    gateway = launch({"model_list": [entry("m", "openai/fake-model", upstream.base_url, api_key="x")]})
+    assert gateway.chat("m", stream=True).status == 200
+    upstream.script(Reply.error(400, "no"))
+    assert gateway.chat("m").status == 400
+    (row,) = gateway.http("GET", "/model/info").json()["data"]
+    identity, found = row["model_info"]["id"], row["model_info"]["performance"]
+    assert (found["in_flight"], found["state"]) == (0, "healthy")
+    assert found["latency_seconds"] > 0 and found["time_to_first_token_seconds"] > 0
+    assert gateway.metric("litellm_deployment_state", model_id=identity) == 0
+    assert gateway.metric("pointsman_deployment_latency_seconds", model_id=identity) > 0
+    assert gateway.metric("litellm_deployment_latency_per_output_token_count", model_id=identity) == 1
+    (day,) = gateway.http("GET", "/model/metrics?_selected_model_group=m").json()["data"]
+    assert day[f"fake-model-{upstream.base_url}"] > 0
+    (failed,) = gateway.http("GET", "/model/metrics/exceptions").json()["data"]
+    assert failed["total_exceptions"] == 1
+    (base,) = gateway.http("GET", "/model/metrics/slow_responses").json()
+    assert base == {"api_base": upstream.base_url, "total_count": 2, "slow_count": 0}
 
 
 async def _nobody(_access: object) -> Any:

@@ -100,7 +100,9 @@ async def streaming_metrics(office: Office, visit: Visit[MetricsQuery, Nothing])
         LedgerQuery(key_token=token, start=start.timestamp(), end=end.timestamp(), limit=_CALLS_MAX)
     )
     found = [(record, seconds) for record in records if (seconds := _first_seconds(record, query)) is not None]
-    data = tuple({"date": record.call_id, _series(record.model, record.api_base): first} for record, first in found)
+    data: tuple[Mapping[str, str | float], ...] = tuple(
+        {"date": record.call_id, _series(record.model, record.api_base): first} for record, first in found
+    )
     return Answer(MetricsReply(data, tuple({_series(record.model, record.api_base): None for record, _ in found})))
 
 
