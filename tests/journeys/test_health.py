@@ -146,6 +146,34 @@ def test_a_test_is_one_real_call_and_is_paid_for(launch: Launch, upstream: FakeO
     assert told["status"] == "error" and told["result"]["hint"]
 
 
+def test_who_is_known_to_be_ill_is_left_out_where_there_is_another(launch: Launch, upstream: FakeOpenAI) -> None:
+    with FakeOllama([]) as empty:
+        both = [entry("m", "openai/fake-model", upstream.base_url, api_key="x"), entry("m", "ollama_chat/n", empty.url)]
+        lone = entry("lone", "ollama_chat/n", empty.url)
+        checks = {
+            "background_health_checks": True, "health_check_interval": 0.05, "enable_health_check_routing": True,
+        }  # fmt: skip
+        gateway = launch({"model_list": [*both, lone], "general_settings": checks})
+        eventually(lambda: len(well_and_ill(gateway)[1]) == 2, "both deployments on the empty host are ill")
+        empty.forget()
+        assert {gateway.chat("m").status for _ in range(20)} == {200}
+        assert empty.matching("/api/chat") == [], "nobody else had to fail first"
+        assert gateway.chat("lone").status == 404, "whoever is alone is asked all the same"
+        assert len(empty.matching("/api/chat")) + len(empty.matching("/api/show")) > 0
+
+
+def test_a_wildcard_is_looked_at_without_a_model(launch: Launch, upstream: FakeOpenAI) -> None:
+    upstream.key = "sk-upstream-0123456789"
+    good = entry("good/*", "openai/*", upstream.base_url, api_key=upstream.key)
+    named = {**entry("named/*", "hosted_vllm/*", upstream.base_url, api_key=upstream.key)}
+    named["model_info"] = {"health_check_model": "hosted_vllm/fake-model"}
+    bad = entry("bad/*", "openai/*", upstream.base_url, api_key="sk-wrong-0123456789")
+    gateway = launch({"model_list": [good, named, bad]})
+    well, ill = well_and_ill(gateway)
+    assert well.keys() == {"good/*", "named/*"} and ill["bad/*"]["hop"] == "credentials"
+    assert upstream.inference == []
+
+
 def test_how_a_deployment_does_is_in_the_metrics_in_its_info_and_in_the_ledger(
     launch: Launch, upstream: FakeOpenAI
 ) -> None:

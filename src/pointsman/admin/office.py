@@ -82,6 +82,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         facts: What the catalogue knows of a deployment's model.
         count_tokens: What a deployment's upstream counts a conversation in Anthropic's form to be, None where it does
             not tell; with the client's choice of the API's version.
+        wildcards: A deployment for each wildcard entry, to be looked at and not to be called.
         hosts: The local servers that discovery watches.
         in_flight: How many requests for models are under way.
         metrics_text: The exposition for Prometheus.
@@ -118,6 +119,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
     count_tokens: CountTokens = _counts_nothing
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
+    wildcards: Callable[[], Sequence[Deployment]] = lambda: ()
     readiness: Callable[[], Readiness] = Readiness
     in_flight: Callable[[], int] = lambda: 0
     require_auth_for_metrics: bool = True

@@ -42,6 +42,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             on_key_change=gateway.keyring.changed,
             facts=gateway.routes.facts,
             hosts=lambda: gateway.routes.hosts,
+            wildcards=gateway.routes.wildcards,
             count_tokens=gateway.counter.count,
             readiness=lambda: _readiness(gateway),
             in_flight=lambda: gateway.admission.in_flight,

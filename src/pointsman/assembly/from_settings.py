@@ -28,6 +28,9 @@ __all__ = [
     "routing_settings",
 ]
 
+_STALE_INTERVALS: Final = 2
+"""So many intervals a verdict on a deployment holds, as in LiteLLM."""
+
 _MEGABYTE: Final = 1024 * 1024
 
 
@@ -110,8 +113,10 @@ def keepalive_seconds(loaded: Loaded) -> float:
 
 def health_settings(loaded: Loaded) -> HealthSettings:
     """How, and how often, the health of deployments is looked at."""
-    general = loaded.settings.general_settings
+    general, router = loaded.settings.general_settings, loaded.settings.router_settings
     groups = general.background_health_check_model_groups
+    groups = router.background_health_check_model_groups if groups is None else groups
+    stale = general.health_check_staleness_threshold or router.health_check_staleness_threshold
     return HealthSettings(
         background=general.background_health_checks,
         interval_seconds=general.health_check_interval,
@@ -119,6 +124,8 @@ def health_settings(loaded: Loaded) -> HealthSettings:
         details=general.health_check_details,
         skip_disabled=general.health_check_skip_disabled_background_models,
         groups=None if groups is None else frozenset(groups),
+        routes=general.enable_health_check_routing or router.enable_health_check_routing,
+        stale_seconds=stale or _STALE_INTERVALS * general.health_check_interval,
     )
 
 

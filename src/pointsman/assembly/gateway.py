@@ -165,7 +165,7 @@ class Gateway:
         start(self.storage.mover.run(), "ledger")
         start(self.storage.follow(self.keyring), "keys")
         start(self._follow_performance(), "performance")
-        start(self.health.run(lambda: self.house.table.deployments), "health")
+        start(self.health.run(self._looked_after), "health")
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
         if self.plan.workers > 1:
@@ -283,8 +283,17 @@ class Gateway:
             hosts=lambda: self.routes.hosts,
             answered_at=lambda deployment: self.house.router.lives.of(deployment).answered_at,
             settings=health_settings(loaded),
+            on_look=self._health_looked,
             clock=self.clock,
         )
+
+    def _looked_after(self) -> tuple[Deployment, ...]:
+        return (*self.house.table.deployments, *self.routes.wildcards())
+
+    def _health_looked(self) -> None:
+        settings = self.health.settings
+        ill = self.health.ill(self.house.table.deployments) if settings.background and settings.routes else frozenset()
+        self.house.router.leave_out(ill)
 
     def _ollama_hosts(self) -> dict[str, Deployment]:
         urls = (host.url for host in self.routes.hosts if host.kind == "ollama")

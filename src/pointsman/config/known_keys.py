@@ -65,7 +65,7 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
         "pointsman", "router_settings",
     }),
     "credential": frozenset({"credential_info", "credential_name", "credential_values"}),
-    "model_info": frozenset({"disable_background_health_check", "health_check_timeout"}),
+    "model_info": frozenset({"disable_background_health_check", "health_check_model", "health_check_timeout"}),
     "router_settings": frozenset({"default_litellm_params"}),
 }  # fmt: skip
 """Keys that are used up while the configuration is put together."""

@@ -218,6 +218,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     health_check_skip_disabled_background_models: bool = False
     background_health_check_model_groups: tuple[str, ...] | None = None
     model_list_healthy_only: bool = False
+    enable_health_check_routing: bool = False
+    health_check_staleness_threshold: Seconds | None = None
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +242,9 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_fallbacks: Retries | None = None
     cooldown_time: Amount | None = None
     disable_cooldowns: bool = False
+    enable_health_check_routing: bool = False
+    health_check_staleness_threshold: Seconds | None = None
+    background_health_check_model_groups: tuple[str, ...] | None = None
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
 

@@ -37,6 +37,7 @@ class Router:
         self._draw = draw
         self._table = table
         self._pools: dict[str, Pool] = {}
+        self._left_out: frozenset[str] = frozenset()
 
     @property
     def table(self) -> RoutingTable:
@@ -48,6 +49,12 @@ class Router:
         self._table = table
         self.settings = settings or self.settings
         self._pools = {}
+
+    def leave_out(self, ids: frozenset[str]) -> None:
+        """From now on choose no deployment with one of these ids where its group has another."""
+        if ids != self._left_out:
+            self._left_out = ids
+            self._pools = {}
 
     def pool(self, name: str) -> Pool | None:
         """The deployments that serve ``name``; None: nobody does."""
@@ -84,7 +91,8 @@ class Router:
         group = self._table.resolve(name)
         if group is None:
             return None
-        members = tuple(self._member(deployment) for deployment in group.deployments)
+        kept = [one for one in group.deployments if one.id not in self._left_out] or group.deployments
+        members = tuple(self._member(deployment) for deployment in kept)
         strategy = STRATEGIES[self.settings.strategy](self._draw)
         pool = Pool(group.name, members, strategy, members[0] if len(members) == 1 else None)
         if len(self._pools) >= _POOLS_MAX:

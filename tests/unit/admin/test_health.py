@@ -118,6 +118,15 @@ async def test_history_is_in_the_words_of_litellm() -> None:
     assert latest["latest_health_checks"]["id-llama3"]["status"] == "healthy"
 
 
+async def test_the_operator_is_told_who_rests() -> None:
+    desk = standing_desk()
+    live = desk.lives.of(desk.office.table().deployments[0])
+    live.failed(desk.clock.monotonic(), "upstream_timeout")
+    live.rests_until = desk.clock.monotonic() + 7.0
+    (row,) = (await desk.ask("GET", "/health?model=vip")).json()["healthy_endpoints"]
+    assert row["notes"] == ["It rests for 7 s more, after upstream_timeout."]
+
+
 async def test_details_are_left_out_on_demand() -> None:
     desk = standing_desk()
     desk.health.settings = HealthSettings(details=False)

@@ -4,6 +4,8 @@ from pointsman.core.price import FREE
 from pointsman.core.upstream import Deployment
 from pointsman.routing.live import LiveBook
 from pointsman.routing.performance import PerformanceBook
+from pointsman.routing.router import Router
+from pointsman.routing.table import RoutingTable
 
 
 def deployment(name: str = "d") -> Deployment:
@@ -72,3 +74,16 @@ def test_what_is_forgotten_by_the_live_book_is_forgotten_here() -> None:
     lives._lives.pop("1")
     book.look(2.0)
     assert sorted(book._courses) == ["0", "2"]
+
+
+def test_who_is_left_out_is_not_chosen_unless_alone() -> None:
+    one, other = deployment("one"), deployment("other")
+    router = Router(RoutingTable([one, other]))
+    router.leave_out(frozenset({"one"}))
+    pool = router.pool("g")
+    assert pool is not None and [member.deployment.id for member in pool.members] == ["other"]
+    router.leave_out(frozenset({"one", "other"}))
+    pool = router.pool("g")
+    assert pool is not None and len(pool.members) == 2
+    router.leave_out(frozenset())
+    assert router.pool("g") is not pool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -15,10 +15,13 @@ from pointsman.admin.timestamps import iso
 from pointsman.core.address import without_address
 from pointsman.core.errors import NotFound
 from pointsman.core.upstream import Deployment
+from pointsman.policies.access import may_use
+from pointsman.policies.principal import Principal
 from pointsman.providers.discovery.found import FoundHost
 from pointsman.providers.health import Verdict
+from pointsman.routing.performance import Performance
 
-__all__ = ["DeploymentHealth", "HealthQuery", "HealthReply", "HostHealth", "health", "told_error"]
+__all__ = ["DeploymentHealth", "HealthQuery", "HealthReply", "HostHealth", "health", "told_error", "visible_and_wild"]
 
 _NOTICE: Final = ("litellm-health-field-notice", "api_base is admin-only on this endpoint")
 
@@ -78,10 +81,16 @@ class HealthReply(msgspec.Struct, frozen=True):
 async def health(office: Office, visit: Visit[HealthQuery, Nothing]) -> Answer:
     """What is known, or found out within seconds. 503 where one model is asked for and no deployment of it is well."""
     admin, query = visit.caller.admin, visit.query
-    wanted = _wanted(visible_deployments(office.table(), visit.caller), query)
+    wanted = _wanted(visible_and_wild(office, visit.caller), query)
     verdicts = await office.health.verdicts(wanted, visit.caller.record.user_id or visit.caller.record.token)
     details = office.health.settings.details
-    rows = [(verdicts[one.id].healthy, _row(one, verdicts[one.id], admin=admin, details=details)) for one in wanted]
+    rows = [
+        (
+            verdicts[one.id].healthy,
+            _row(one, verdicts[one.id], admin=admin, details=details, rest=_rest(office.performance(one))),
+        )
+        for one in wanted
+    ]
     healthy = tuple(row for is_healthy, row in rows if is_healthy)
     unhealthy = tuple(row for is_healthy, row in rows if not is_healthy)
     hosts = tuple(_host(host) for host in office.hosts()) if admin else ()
@@ -91,6 +100,14 @@ async def health(office: Office, visit: Visit[HealthQuery, Nothing]) -> Answer:
         503 if asks_for_one and not healthy else 200,
         headers=() if admin else (_NOTICE,),
     )
+
+
+def visible_and_wild(office: Office, caller: Principal) -> Iterator[Deployment]:
+    """Every deployment that the key may use, and those that stand for wildcard entries."""
+    yield from visible_deployments(office.table(), caller)
+    for one in office.wildcards():
+        if may_use(caller, one.group, one.group, one.access_groups):
+            yield one
 
 
 def told_error(deployment: Deployment, verdict: Verdict, *, admin: bool) -> str | None:
@@ -115,7 +132,16 @@ def _wanted(deployments: Iterable[Deployment], query: HealthQuery) -> Sequence[D
     return [one for one in seen if query.model is None or names & {one.group, one.model, one.litellm_model}]
 
 
-def _row(deployment: Deployment, verdict: Verdict, *, admin: bool, details: bool) -> DeploymentHealth:
+def _rest(performance: Performance) -> tuple[str, ...]:
+    """That it rests now, if it does."""
+    if not performance.rests_seconds:
+        return ()
+    return (f"It rests for {performance.rests_seconds:.0f} s more, after {performance.last_failure or 'failures'}.",)
+
+
+def _row(
+    deployment: Deployment, verdict: Verdict, *, admin: bool, details: bool, rest: tuple[str, ...]
+) -> DeploymentHealth:
     row = DeploymentHealth(model=deployment.litellm_model, model_id=deployment.id, model_name=deployment.group)
     if not details:
         return row
@@ -130,7 +156,7 @@ def _row(deployment: Deployment, verdict: Verdict, *, admin: bool, details: bool
         error=told_error(deployment, verdict, admin=admin),
         hop=verdict.hop,
         hint=verdict.hint if admin else None,
-        notes=verdict.notes if admin else (),
+        notes=(*verdict.notes, *rest) if admin else (),
     )
 
 

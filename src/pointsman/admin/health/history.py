@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from pointsman.admin.health.deployments import told_error
-from pointsman.admin.models.visible import visible_deployments
+from pointsman.admin.health.deployments import told_error, visible_and_wild
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.timestamps import iso
@@ -86,7 +85,7 @@ async def latest(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
 
 
 def _seen(office: Office, visit: Visit[HistoryQuery, Nothing] | Visit[Nothing, Nothing]) -> dict[str, Deployment]:
-    return {one.id: one for one in visible_deployments(office.table(), visit.caller)}
+    return {one.id: one for one in visible_and_wild(office, visit.caller)}
 
 
 def _row(entry: HealthEntry, deployment: Deployment | None, *, admin: bool) -> CheckRow:

@@ -119,7 +119,7 @@ async def _server(walk: Walk, origin: Origin | None, behind: Sequence[Subject]) 
     ways = await asyncio.gather(*(walk.to_model(one) for one in behind)) if reached else [_UNREACHED] * len(behind)
     reports = (
         DeploymentReport(
-            one.wildcard or one.deployment.group, one.deployment.litellm_model, one.deployment.id, way
+            one.deployment.group, one.deployment.litellm_model, one.deployment.id, way
         )
         for one, way in zip(behind, ways, strict=True)
     )  # fmt: skip

@@ -21,7 +21,6 @@ from pointsman.routing.table import RoutingTable
 
 __all__ = ["Subject", "Subjects", "find_subjects"]
 
-_WILDCARD: Final = "any-model"
 _PULL: Final = "Start Ollama and pull a model (ollama pull llama3.2), or write a config.yaml and name it with --config."
 
 
@@ -72,11 +71,7 @@ async def find_subjects(
             hops.append(Hop("configuration", "failed", f"The model {name!r} is not served.", hint))
     else:
         subjects = [Subject(one) for one in table.deployments]
-        subjects += [
-            Subject(one, entry.pattern)
-            for entry in made.patterns
-            if (one := entry.expand(entry.pattern.replace("*", _WILDCARD), (_WILDCARD,) * entry.pattern.count("*")))
-        ]
+        subjects += [Subject(one, one.group) for one in routes.wildcards()]
         lost = tuple(host.url for host in hosts or () if not host.online)
         if not subjects and not lost:
             hops.append(Hop("configuration", "failed", "There is no model to be asked.", _PULL))

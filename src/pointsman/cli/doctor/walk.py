@@ -79,8 +79,6 @@ class Walk:
         hops, seconds = await self._timed(
             examine(deployment, self._fetcher, self._practice.admittance, self._patience.hop_seconds)
         )
-        if subject.wildcard is not None:
-            hops = tuple(hop for hop in hops if hop.name != "model")
         hops = (*_openness(deployment), *hops)
         hops = await self._look_closer(deployment, _with_seconds(hops, seconds))
         if self._patience.call_seconds is not None:

@@ -11,7 +11,7 @@ from pointsman.providers.health.credentials import Admittance
 from pointsman.providers.health.examine import examine
 from pointsman.providers.health.hops import Hop, HopName, HopStatus, failed_hop, first_failure
 from pointsman.providers.health.sharing import SharedFetcher
-from pointsman.providers.health.verdict import Verdict, host_of
+from pointsman.providers.health.verdict import Verdict
 from pointsman.providers.health.watch import HealthSettings, HealthWatch
 
 __all__ = [
@@ -28,5 +28,4 @@ __all__ = [
     "examine",
     "failed_hop",
     "first_failure",
-    "host_of",
 ]

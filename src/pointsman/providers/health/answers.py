@@ -17,7 +17,7 @@ from pointsman.dialects.openai_errors import read_error
 from pointsman.providers.health.hops import Hop
 from pointsman.providers.transport import FetchReply
 
-__all__ = ["read_list", "read_model", "read_sign_of_life", "read_tags"]
+__all__ = ["is_named", "read_list", "read_model", "read_sign_of_life", "read_tags"]
 
 _LET_IN: Final = "The credentials are accepted."
 _SHOWN_CHARACTERS_MAX: Final = 300
@@ -58,6 +58,8 @@ def read_tags(reply: FetchReply, deployment: Deployment) -> tuple[Hop, ...]:
         return (_not_the_server("Ollama"),)
     names = {tag.name for tag in models}
     server = Hop("server", "ok", f"Ollama answers and has {_count(len(names), 'model')}.")
+    if not is_named(deployment):
+        return (server,)
     wanted = deployment.model if ":" in deployment.model.rpartition("/")[2] else f"{deployment.model}:latest"
     if wanted in names:
         return server, Hop("model", "ok", f"{wanted} is there.")
@@ -79,6 +81,8 @@ def read_list(reply: FetchReply, deployment: Deployment) -> tuple[Hop, ...]:
     hops = _let_in(deployment)
     hops += (Hop("server", "ok", f"The server answers and lists {_count(len(cards), 'model')}."),)
     names = {card.id for card in cards}
+    if not is_named(deployment):
+        return hops
     if deployment.model in names:
         return *hops, Hop("model", "ok", f"{deployment.model} is there.")
     told = f"{deployment.model!r} is not in its list." + _others(deployment.model, names)
@@ -106,6 +110,11 @@ def read_sign_of_life(reply: FetchReply, deployment: Deployment) -> tuple[Hop, .
         return _refusal(reply, deployment)
     hops = _let_in(deployment) if reply.status < 300 else ()
     return *hops, Hop("server", "ok", "The server answers; whether it serves the model only a call can tell.")
+
+
+def is_named(deployment: Deployment) -> bool:
+    """Whether it is for one model, and not for whatever a wildcard stands for."""
+    return "*" not in deployment.model
 
 
 def _refusal(reply: FetchReply, deployment: Deployment) -> tuple[Hop, ...]:

@@ -16,7 +16,7 @@ import msgspec
 
 from pointsman.core.upstream import Deployment
 from pointsman.providers.google import gemini_root
-from pointsman.providers.health.answers import read_list, read_model, read_sign_of_life, read_tags
+from pointsman.providers.health.answers import is_named, read_list, read_model, read_sign_of_life, read_tags
 from pointsman.providers.health.hops import Hop
 from pointsman.providers.registry import find_provider
 from pointsman.providers.transport import FetchReply, Origin
@@ -55,16 +55,22 @@ def _ollama(deployment: Deployment) -> Question:
 
 
 def _anthropic(deployment: Deployment) -> Question:
-    return Question(_below(deployment, f"/v1/models/{_quoted(deployment.model)}"), read_model)
+    return _one_model(deployment, "/v1/models")
 
 
 def _cohere(deployment: Deployment) -> Question:
-    return Question(_below(deployment, f"/v1/models/{_quoted(deployment.model)}"), read_model)
+    return _one_model(deployment, "/v1/models")
 
 
 def _gemini(deployment: Deployment) -> Question:
-    model = deployment.model.removeprefix("models/")
-    return Question(_below(deployment, f"{gemini_root(deployment.api_base)}/models/{_quoted(model)}"), read_model)
+    return _one_model(deployment, f"{gemini_root(deployment.api_base)}/models")
+
+
+def _one_model(deployment: Deployment, path: str) -> Question:
+    if not is_named(deployment):
+        return Question(_below(deployment, path), read_sign_of_life)
+    model = quote(deployment.model.removeprefix("models/"), safe=":@.")
+    return Question(_below(deployment, f"{path}/{model}"), read_model)
 
 
 def _azure(deployment: Deployment) -> Question:
@@ -100,7 +106,3 @@ def _below(deployment: Deployment, path: str) -> str:
 
 def _root(origin: Origin) -> str:
     return msgspec.structs.replace(origin, path="", query="").url
-
-
-def _quoted(model: str) -> str:
-    return quote(model, safe=":@.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -80,11 +80,13 @@ def unknown(deployment: Deployment, at: float, note: str) -> Verdict:
     return Verdict(deployment_id=deployment.id, healthy=True, source="not checked", at=at, notes=(note,))
 
 
-def host_of(deployment: Deployment, hosts: Sequence[FoundHost]) -> FoundHost | None:
-    """The watched server that a deployment is on, if it is on one."""
-    for host in hosts:
-        if deployment.api_base == host.url or deployment.api_base.startswith(f"{host.url}/"):
-            return host
+def host_of(deployment: Deployment, hosts: Mapping[str, FoundHost]) -> FoundHost | None:
+    """The watched server (by its URL) that a deployment is on, if it is on one: at its address, or below it."""
+    base = deployment.api_base
+    while base and not base.endswith("/"):  # what is left of http://host in the end
+        if base in hosts:
+            return hosts[base]
+        base = base.rpartition("/")[0]
     return None
 
 

@@ -7,7 +7,7 @@ watches nothing has to be asked. Everything else is asked a question that costs 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -42,9 +42,6 @@ QUESTION_SECONDS_MAX: Final = 60.0
 WAIT_SECONDS_MAX: Final = 8.0
 """How long somebody who asks for everything waits; what is not known by then is told as such."""
 
-STALE_INTERVALS: Final = 2
-"""So many intervals a verdict holds for those who do not ask anew, as in LiteLLM."""
-
 BACKGROUND: Final = "background"
 _UNFINISHED: Final = "It did not answer in the time that there was."
 _NOT_YET: Final = "It has not been looked at yet."
@@ -53,7 +50,8 @@ _NOT_YET: Final = "It has not been looked at yet."
 class HealthSettings(msgspec.Struct, frozen=True):
     """``general_settings`` as far as they are about health; see LiteLLM's words for them.
 
-    ``groups`` None: every group is checked in the background.
+    ``groups`` None: every group is checked in the background. ``routes``: whoever is known to be ill is left out where
+    there is somebody else. ``stale_seconds``: how long a verdict holds for those who do not ask anew.
     """
 
     background: bool = False
@@ -62,13 +60,16 @@ class HealthSettings(msgspec.Struct, frozen=True):
     details: bool = True
     skip_disabled: bool = False
     groups: frozenset[str] | None = None
+    routes: bool = False
+    stale_seconds: float = 600.0
 
 
 class HealthWatch:
     """Judges deployments. ``hosts`` gives the watched servers, ``answered_at`` when a deployment last answered well.
 
     That moment is in monotonic seconds, None where its last call failed or there was none. ``settings`` may be
-    replaced at any time; :meth:`settings_changed` makes the background notice.
+    replaced at any time; :meth:`settings_changed` makes the background notice. ``on_look`` is called after each look at
+    everything in the background, and when such looks have ended.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class HealthWatch:
         hosts: Callable[[], Sequence[FoundHost]] = lambda: (),
         answered_at: Callable[[Deployment], float | None] = lambda _deployment: None,
         settings: HealthSettings | None = None,
+        on_look: Callable[[], None] = lambda: None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.book = HealthBook()
@@ -87,7 +89,9 @@ class HealthWatch:
         self._admittance = admittance
         self._hosts = hosts
         self._answered_at = answered_at
+        self._on_look = on_look
         self._clock = clock
+        self._indexed: tuple[Sequence[FoundHost], Mapping[str, FoundHost]] = ((), {})
         self._changed = asyncio.Event()
         self._asking = asyncio.Lock()
 
@@ -118,7 +122,12 @@ class HealthWatch:
         if passive is not None or entry is None:
             return passive
         age = self._clock.wall() - entry.verdict.at
-        return entry.verdict if age < STALE_INTERVALS * self.settings.interval_seconds else None
+        return entry.verdict if age < self.settings.stale_seconds else None
+
+    def ill(self, deployments: Iterable[Deployment]) -> frozenset[str]:
+        """The ids of those that are known to be ill."""
+        verdicts = ((one.id, self.known(one)) for one in deployments)
+        return frozenset(name for name, verdict in verdicts if verdict is not None and not verdict.healthy)
 
     async def run(self, deployments: Callable[[], Sequence[Deployment]]) -> None:
         """Look at everything, again and again, as long as the settings want that; runs until cancelled."""
@@ -126,6 +135,7 @@ class HealthWatch:
             self._changed.clear()
             if self.settings.background:
                 await self.round(deployments())
+            self._on_look()
             try:
                 async with asyncio.timeout(self.settings.interval_seconds if self.settings.background else None):
                     await self._changed.wait()
@@ -181,8 +191,14 @@ class HealthWatch:
         answered = self._answered_at(deployment)
         if answered is not None and self._clock.monotonic() - answered < TRAFFIC_SECONDS:
             return judged_by_traffic(deployment, now - (self._clock.monotonic() - answered))
-        host = host_of(deployment, self._hosts())
+        host = host_of(deployment, self._hosts_by_url())
         return None if host is None else judged_by_host(deployment, host, now)
+
+    def _hosts_by_url(self) -> Mapping[str, FoundHost]:
+        hosts = self._hosts()
+        if hosts is not self._indexed[0]:
+            self._indexed = (hosts, {host.url: host for host in hosts})
+        return self._indexed[1]
 
     def _may_be_asked(self, deployment: Deployment) -> bool:
         return not (self.settings.skip_disabled and _is_left_out(deployment))

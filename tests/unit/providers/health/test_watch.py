@@ -8,6 +8,7 @@ import pytest
 from pointsman.core.errors import Unreachable
 from pointsman.providers.discovery import FoundHost, FoundModel
 from pointsman.providers.health import HealthSettings, HealthWatch, SharedFetcher
+from pointsman.providers.health.verdict import host_of
 from pointsman.providers.transport import FetchReply
 from tests.unit.providers.health.parts import StillClock, Wire, admittance, deployment
 
@@ -185,3 +186,19 @@ async def test_few_servers_are_asked_at_a_time() -> None:
     shared = SharedFetcher(Counting(), concurrency=3)
     await asyncio.gather(*(shared.fetch("GET", f"http://h{number}/x") for number in range(20)))
     assert most == 3
+
+
+@pytest.mark.parametrize(
+    ("api_base", "found"),
+    [
+        ("http://h:11434", True),
+        ("http://h:11434/v1", True),
+        ("http://h:11434/a/b", True),
+        ("http://h:114345", False),
+        ("http://h", False),
+        ("", False),
+    ],
+)
+def test_a_deployment_is_on_a_server_at_its_address_or_below_it(api_base: str, found: bool) -> None:
+    host = FoundHost("ollama", "http://h:11434", online=True)
+    assert (host_of(deployment("ollama", "m", api_base), {host.url: host}) is host) is found
