@@ -13,7 +13,7 @@ import msgspec
 from pointsman.core.upstream import Deployment
 from pointsman.routing.live import Live, LiveBook
 
-__all__ = ["Performance", "PerformanceBook"]
+__all__ = ["Performance", "PerformanceBook", "State"]
 
 WINDOW_SECONDS: Final = 300.0
 _SAMPLE_SECONDS: Final = 30.0
