@@ -7,7 +7,7 @@ meaning of every key, these included, is told there too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,6 +18,7 @@ __all__ = [
     "Amount",
     "Count",
     "Document",
+    "FailsKind",
     "FallbackList",
     "GeneralSettings",
     "HeaderName",
@@ -32,10 +33,15 @@ __all__ = [
     "PointsmanSettings",
     "PositiveCount",
     "Retries",
+    "RetryCounts",
+    "RetryKind",
     "RouterSettings",
     "Seconds",
     "Settings",
     "Span",
+    "StrategyArgs",
+    "StrategyGroup",
+    "StrategyName",
     "TimeOfDay",
     "Url",
 ]
@@ -54,6 +60,21 @@ Document = Annotated[Secret, Meta(extra={"document": True}, description="a path,
 """A secret that is JSON, given as text, as a map, or as the path of a file with it."""
 
 Seconds = Annotated[float, Meta(gt=0)]
+StrategyName = Annotated[
+    str,
+    Meta(
+        pattern=(
+            r"^(simple-shuffle|round-robin|least-busy|latency-based-routing|usage-based-routing|usage-based-routing-v2"
+            r"|cost-based-routing|warm-first|shuffle|latency|usage|cost|lar1|provider-budget-routing)$"
+        ),
+        description=(
+            "simple-shuffle, round-robin, least-busy, latency-based-routing, usage-based-routing,"
+            " usage-based-routing-v2, cost-based-routing or warm-first"
+        ),
+    ),
+]
+"""Of these, ``lar1`` and ``provider-budget-routing`` are LiteLLM's alone."""
+
 Span = Annotated[
     str, Meta(pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|w|mo)$", description="a duration such as 30s, 15m, 12h, 7d or 1mo")
 ]
@@ -109,6 +130,9 @@ class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel_requests: Count | None = None
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
+    num_retries: Retries | None = None
+    max_retries: Retries | None = None
+    cooldown_time: Amount | None = None
     keepalive_seconds: Seconds | None = None
     drop_params: bool | None = None
     additional_drop_params: tuple[str, ...] = ()
@@ -138,6 +162,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_input_tokens: Count | None = None
     max_output_tokens: Count | None = None
     access_groups: tuple[str, ...] = ()
+    team_id: Id | None = None
     blocked: bool = False
     tiered_pricing: msgspec.Raw | None = None
     supports: Mapping[str, bool] = {}
@@ -153,10 +178,25 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     model_info: ModelInfo = ModelInfo()
 
 
-FallbackList = tuple[Mapping[str, tuple[Name, ...]], ...]
-"""LiteLLM's form: a list of maps from a model to those that stand in for it; ``*`` is any model."""
+FallbackList = tuple[Mapping[str, tuple[msgspec.Raw, ...]], ...]
+"""LiteLLM's form: a list of maps from a model to those that stand in for it; ``*`` is any model.
+
+Each is JSON: a name, or a map with the name as ``model`` and fields that replace those of the request.
+"""
+
+RetryKind = Literal[
+    "BadRequestErrorRetries", "AuthenticationErrorRetries", "NotFoundErrorRetries", "TimeoutErrorRetries",
+    "RateLimitErrorRetries", "ContentPolicyViolationErrorRetries", "InternalServerErrorRetries",
+    "ServiceUnavailableErrorRetries", "DefaultRetries",
+]  # fmt: skip
+FailsKind = Literal[
+    "BadRequestErrorAllowedFails", "AuthenticationErrorAllowedFails", "NotFoundErrorAllowedFails",
+    "TimeoutErrorAllowedFails", "RateLimitErrorAllowedFails", "ContentPolicyViolationErrorAllowedFails",
+    "InternalServerErrorAllowedFails", "BadGatewayErrorAllowedFails", "ServiceUnavailableErrorAllowedFails",
+]  # fmt: skip
 
 Retries = Annotated[int, Meta(ge=0, le=16)]
+RetryCounts = Mapping[RetryKind, Retries]
 
 
 class KeyBounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,10 +217,11 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     modify_params: bool = False
     request_timeout: Seconds | None = None
     num_retries: Retries | None = None
+    allowed_fails: Count | None = None
     fallbacks: FallbackList = ()
     context_window_fallbacks: FallbackList = ()
     content_policy_fallbacks: FallbackList = ()
-    default_fallbacks: tuple[Name, ...] = ()
+    default_fallbacks: tuple[msgspec.Raw, ...] = ()
     max_fallbacks: Retries | None = None
     timezone: Name | None = None
     budget_reset_time: TimeOfDay | None = None
@@ -210,6 +251,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     user_header_name: HeaderName | None = None
     allow_requests_on_db_unavailable: bool = False
     disable_custom_api_keys: bool = False
+    enforce_fallback_model_access: bool = False
+    expose_fallback_errors_to_caller: bool = False
     return_wildcard_routes: bool = False
     background_health_checks: bool = False
     health_check_interval: Seconds = 300.0
@@ -229,17 +272,47 @@ class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
     hidden: bool = False
 
 
+class StrategyArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of a strategy, in LiteLLM's names."""
+
+    lowest_latency_buffer: Amount | None = None
+
+
+class StrategyGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy for some models: ``router_settings.routing_groups[]``."""
+
+    models: tuple[Name, ...]
+    routing_strategy: StrategyName
+    routing_strategy_args: StrategyArgs = StrategyArgs()
+
+
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``router_settings``. Its ``default_litellm_params`` are in the deployments already. Times are in seconds."""
 
     model_group_alias: Mapping[str, ModelAlias] = {}
+    routing_strategy: StrategyName | None = None
+    routing_strategy_args: StrategyArgs = StrategyArgs()
+    routing_groups: tuple[StrategyGroup, ...] = ()
+    enable_tag_filtering: bool = False
+    tag_filtering_match_any: bool = True
+    enable_pre_call_checks: bool = False
+    optional_pre_call_checks: tuple[Name, ...] = ()
+    model_group_affinity_config: Mapping[str, tuple[Name, ...]] = {}
+    deployment_affinity_ttl_seconds: Seconds | None = None
+    session_affinity_repin_on_failover: bool = False
+    default_max_parallel_requests: Count | None = None
     num_retries: Retries | None = None
     retry_after: Amount = 0.0
+    retry_policy: RetryCounts = {}
+    model_group_retry_policy: Mapping[str, RetryCounts] = {}
     fallbacks: FallbackList = ()
     context_window_fallbacks: FallbackList = ()
     content_policy_fallbacks: FallbackList = ()
-    default_fallbacks: tuple[Name, ...] = ()
+    default_fallbacks: tuple[msgspec.Raw, ...] = ()
     max_fallbacks: Retries | None = None
+    fallback_on_unsupported_params: bool = True
+    allowed_fails: Count | None = None
+    allowed_fails_policy: Mapping[FailsKind, Count] = {}
     cooldown_time: Amount | None = None
     disable_cooldowns: bool = False
     enable_health_check_routing: bool = False
@@ -261,6 +334,9 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     upstream_connect_timeout_seconds: Seconds = 2.0
     upstream_load_timeout_seconds: Seconds = 600.0
     upstream_idle_timeout_seconds: Seconds = 120.0
+    first_token_timeout_seconds: Seconds | None = None
+    retry_wait_seconds_max: Amount = 20.0
+    retry_budget_percent: Annotated[float, Meta(ge=0, le=100)] = 10.0
     shutdown_grace_seconds: Amount = 30.0
     log_prompts: bool = False
     prompt_log_retention_days: PositiveCount = 30

@@ -53,7 +53,7 @@ class _Course(msgspec.Struct):
     """What was seen of one record: samples, the oldest first, and its rests."""
 
     samples: deque[_Sample]
-    rests_until: float = 0.0
+    opened_at: float = 0.0
     rests: dict[str, int] = {}
 
 
@@ -76,10 +76,10 @@ class PerformanceBook:
                 course = courses[live.id] = _Course(deque([_Sample(now, 0, 0)], maxlen=_SAMPLES_MAX))
             if now - course.samples[-1].at >= _SAMPLE_SECONDS:
                 course.samples.append(_Sample(now, live.calls, live.failures))
-            if live.rests_until > course.rests_until:
+            if live.opened_at > course.opened_at:
                 code = live.failure or "unknown"
                 course.rests[code] = course.rests.get(code, 0) + 1
-                course.rests_until = live.rests_until
+                course.opened_at = live.opened_at
         if len(courses) > len(self._lives):
             here = {live.id for live in self._lives}
             self._courses = {name: course for name, course in courses.items() if name in here}

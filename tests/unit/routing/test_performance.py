@@ -58,7 +58,7 @@ def test_rests_are_counted_by_what_caused_them() -> None:
     for second in range(60):
         if second in {10, 40}:
             live.failed(float(second), "rate_limited" if second == 10 else "upstream_timeout")
-            live.rests_until = second + 5.0
+            live.open(float(second), 5.0)
         book.look(float(second))
         state = book.of(deployment(), float(second)).state
         assert (state == "outage") is (10 <= second < 15 or 40 <= second < 45), second
