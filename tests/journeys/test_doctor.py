@@ -98,7 +98,7 @@ def test_a_model_that_is_not_there_is_to_be_pulled(config: Any, ollama_upstream:
     shown = doctor("--config", file)
     assert shown.returncode == 1
     assert "→ Run: ollama pull mistral" in shown.stdout and "✗ model" in shown.stdout
-    assert "1 of 2 deployments are well, 1 failed." in shown.stdout
+    assert "1 of 2 deployments are well, 1 hop failed." in shown.stdout
 
 
 def test_a_model_beyond_the_gpu_is_warned_of(config: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+
 from pointsman.core.nursery import Nursery
 from pointsman.core.price import FREE
 from pointsman.core.upstream import Deployment
@@ -194,6 +196,16 @@ def test_how_a_deployment_does_is_in_the_metrics_in_its_info_and_in_the_ledger(
     assert failed["total_exceptions"] == 1
     (base,) = gateway.http("GET", "/model/metrics/slow_responses").json()
     assert base == {"api_base": upstream.base_url, "total_count": 2, "slow_count": 0}
+
+
+@pytest.mark.parametrize("mode", ["completion", "responses", "embedding", "moderation", "rerank"])
+def test_each_kind_of_model_is_tested_in_its_own_way(shared: tuple[Gateway, FakeOpenAI], mode: str) -> None:
+    gateway, upstream = shared
+    body = {"litellm_params": {"model": "fast"}, "mode": mode}
+    told = gateway.http("POST", "/health/test_connection", body).json()
+    assert (told["status"], told["result"]["mode"]) == ("success", mode), told
+    bodies = [request.json() for request in upstream.matching() if request.method == "POST"]
+    assert [body["model"] for body in bodies if body] == ["fake-model"]
 
 
 async def _nobody(_access: object) -> Any:

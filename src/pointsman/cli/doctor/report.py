@@ -93,6 +93,6 @@ def _summary(report: Report) -> str:
     models = [one for server in report.servers for one in server.deployments]
     well = sum(not any(hop.failed or hop.status == "skipped" for hop in one.hops) for one in models)
     words = [f"{well} of {len(models)} deployments are well"]
-    words += [f"{failed} failed"] if failed else []
+    words += [f"{failed} {'hop' if failed == 1 else 'hops'} failed"] if failed else []
     words += [f"{warned} {'warning' if warned == 1 else 'warnings'}"] if warned else []
     return ", ".join(words) + "."
