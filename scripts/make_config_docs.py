@@ -36,6 +36,7 @@ TITLES: Final = {
     "routing_groups": "`router_settings.routing_groups[]`",
     "credential": "`credential_list[]`",
     "pointsman": "`pointsman`",
+    "local_hosts": "`pointsman.local_hosts[]`",
 }
 
 INTRODUCTION: Final = """\

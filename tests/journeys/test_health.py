@@ -94,7 +94,7 @@ def test_checks_in_the_background_ask_for_lists_only(launch: Launch, ollama_upst
         }
     )
     ollama_upstream.wait_for(50, "/api/tags", timeout=20.0)
-    assert {request.path for request in ollama_upstream.matching()} == {"/api/tags"}
+    assert {request.path for request in ollama_upstream.matching()} <= CHEAP
     well, ill = well_and_ill(gateway)
     assert well.keys() == {"chat", "embed"} and well["embed"]["mode"] == "embedding"
     assert ill["gone"]["hint"] == "Run: ollama pull never-pulled"

@@ -21,6 +21,7 @@ from pointsman.providers.discovery.found import FoundHost
 from pointsman.providers.health import HealthWatch
 from pointsman.providers.ollama import OllamaManagement
 from pointsman.providers.stateful import ResponseBook
+from pointsman.routing.hosts import Host
 from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
@@ -84,6 +85,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
             not tell; with the client's choice of the API's version.
         wildcards: A deployment for each wildcard entry, to be looked at and not to be called.
         hosts: The local servers that discovery watches.
+        local_hosts: The local servers that something is routed to, with who runs and who waits there.
         in_flight: How many requests for models are under way.
         metrics_text: The exposition for Prometheus.
         flush: Moves what is spooled into the ledger, so that spending is exact when asked for.
@@ -120,6 +122,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     count_tokens: CountTokens = _counts_nothing
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
     wildcards: Callable[[], Sequence[Deployment]] = lambda: ()
+    local_hosts: Callable[[], Sequence[Host]] = lambda: ()
     readiness: Callable[[], Readiness] = Readiness
     in_flight: Callable[[], int] = lambda: 0
     require_auth_for_metrics: bool = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front
+from pointsman.admin import front, queue
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
@@ -88,6 +88,11 @@ _HEALTH: Final = (
         "GET", ("/health/backlog",), Scope.INFERENCE, process.backlog,
         summary="How many requests are under way", tier="litellm",
         query=Nothing, body=Nothing, reply=process.BacklogReply,
+    ),
+    Route(
+        "GET", ("/queue",), Scope.SELF, queue.queue,
+        summary="Who waits for the local servers", tier="pointsman",
+        query=Nothing, body=Nothing, reply=queue.QueueReply,
     ),
 )  # fmt: skip
 

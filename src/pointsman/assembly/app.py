@@ -43,6 +43,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             facts=gateway.routes.facts,
             hosts=lambda: gateway.routes.hosts,
             wildcards=gateway.routes.wildcards,
+            local_hosts=lambda: gateway.house.router.fleet.listed,
             count_tokens=gateway.counter.count,
             readiness=lambda: _readiness(gateway),
             in_flight=lambda: gateway.admission.in_flight,

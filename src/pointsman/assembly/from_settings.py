@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from pointsman.assembly.host_rules import local_places
 from pointsman.config.fallback_targets import read_target
 from pointsman.config.load import Loaded
 from pointsman.config.sections import (
@@ -221,5 +222,8 @@ def discovery_places(loaded: Loaded, named: tuple[str, ...] = ()) -> tuple[Place
     given = named or loaded.settings.local.ollama or loaded.environment.ollama
     host = loaded.environment.ollama_host
     if loaded.settings.discovers:
-        return default_places(tuple(given) or ((host,) if host else ()))
+        usual = default_places(tuple(given) or ((host,) if host else ()))
+        said = local_places(loaded.settings.local.local_hosts)
+        taken = {place.url for place in said}
+        return (*said, *(place for place in usual if place.url not in taken))
     return default_places(tuple(given))[: len(given)]

@@ -12,6 +12,7 @@ from pointsman.accounting.estimate import estimate_body
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.deployments import configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
+from pointsman.assembly.fleet import FleetFeed
 from pointsman.assembly.from_settings import (
     admission_settings,
     body_bytes_max,
@@ -22,7 +23,7 @@ from pointsman.assembly.from_settings import (
     reset_clock,
     routing_settings,
 )
-from pointsman.assembly.gauges import Truncations, gauges
+from pointsman.assembly.gauges import Truncations, gauges, host_series
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import aws_keyring, native_lanes
@@ -74,6 +75,8 @@ from pointsman.telemetry.metrics import CallMetrics
 __all__ = ["Gateway"]
 
 _WATCH_SECONDS: Final = 1.0
+_SCAN_SECONDS_MAX: Final = 1.0
+"""How long the start waits for what local servers have loaded; who is slower is heard later."""
 _CUT_SECONDS: Final = 0.01
 _CUT_ROUNDS: Final = 100
 _log: Final = logging.getLogger("pointsman")
@@ -97,7 +100,11 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
-        self.metrics = CallMetrics(lambda: gauges(self), lambda: deployments_now(self))
+        self.metrics = CallMetrics(
+            lambda: gauges(self),
+            lambda: host_series(self.house.router.fleet.listed),
+            deployments=lambda: deployments_now(self),
+        )
         self.routes = RouteMaker(plan.demo)
         catalog = Catalog()
         made = configured(loaded.settings, loaded.variables, catalog)
@@ -126,6 +133,8 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.performance = PerformanceBook(self.house.router.lives)
+        self.house.router.fleet.share = plan.workers
+        self.fleet = FleetFeed(self.house.router.fleet, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
@@ -149,19 +158,20 @@ class Gateway:
         await gateway.storage.open()
         gateway.reach_long_tail()
         await gateway.storage.responses.fail_unfinished(plan.worker, plan.workers)
+        gateway.nursery.start(gateway.transport.run(), "upstream sweep")
         if gateway.discovery is not None:
-            gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
             gateway.house.router.follow(gateway.routes.table())
+        gateway.follow_hosts()
+        await gateway.fleet.watch.scan(_SCAN_SECONDS_MAX)
         return gateway
 
     def start(self) -> None:
         """Start the background work."""
         start = self.nursery.start
-        if self.discovery is None:
-            start(self.transport.run(), "upstream sweep")
-        else:
+        if self.discovery is not None:
             start(self.discovery.run(), "discovery")
+        start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
         start(self.storage.follow(self.keyring), "keys")
@@ -220,6 +230,11 @@ class Gateway:
             _log.warning("%s: was changed; the change takes effect at the next start.", path)
         _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
 
+    def follow_hosts(self) -> None:
+        """Look after the local servers that are in the table, as it is now, or behind its wildcards."""
+        everything = (*self.house.table.deployments, *self.routes.lenders())
+        self.fleet.follow(self.loaded, everything, self.routes.hosts)
+
     def reach_long_tail(self) -> None:
         """Begin to import LiteLLM's library, once something configured is served through it."""
         if self.routes.needs_library and self.house.sender is self.transport:
@@ -239,6 +254,7 @@ class Gateway:
         self.house.router.follow(self.routes.table(), routing)
         self.health.settings = health_settings(loaded)
         self.health.settings_changed()
+        self.follow_hosts()
         self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
@@ -260,10 +276,16 @@ class Gateway:
             self.metrics.save()
 
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
-        before = set(self.house.table.names)
+        before = self.house.table
         self.routes.found(hosts)
-        self.house.router.follow(self.routes.table())
-        after = set(self.house.table.names)
+        table = self.routes.table()
+        if table.deployments != before.deployments or table.unlisted != before.unlisted:
+            # A table forgets what its pools have learned, so it is only replaced when it says something else.
+            self.house.router.follow(table)
+            self._tell_models(set(before.names), set(table.names))
+        self.follow_hosts()
+
+    def _tell_models(self, before: set[str], after: set[str]) -> None:
         for name in sorted(after - before):
             _log.info("Found the model %s.", name)
         for name in sorted(before - after):
@@ -331,6 +353,7 @@ class Gateway:
             __version__,
             log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
             pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
+            keepalive_seconds=keepalive_seconds(loaded),
             suggest=self._suggest,
         )
 

@@ -39,7 +39,7 @@ def test_what_is_known_is_told_and_what_is_not_is_left_out() -> None:
         now(state=2, healthy=False, error_ratio=0.5, cooldown_seconds=3.0, cooldowns={"timeout": 2}),
         now("d2", latency_seconds=1.5, first_token_seconds=0.5, tokens_per_second=40.0, healthy=True),
     ]
-    found = samples(CallMetrics(dict, lambda: rows))
+    found = samples(CallMetrics(dict, deployments=lambda: rows))
     assert {name: value for name, value in found.items() if name[1].startswith("d1")} == {
         ("litellm_deployment_state", "d1"): 2.0,
         ("litellm_deployment_cooled_down_total", "d1timeout"): 2.0,
@@ -54,10 +54,15 @@ def test_what_is_known_is_told_and_what_is_not_is_left_out() -> None:
 
 
 def test_of_several_workers_counts_are_added_and_the_worst_holds(tmp_path: Path) -> None:
-    one = CallMetrics(dict, lambda: [now(cooldowns={"x": 1}, latency_seconds=1.0, tokens_per_second=9.0, healthy=True)])
+    one = CallMetrics(
+        dict, deployments=lambda: [now(cooldowns={"x": 1}, latency_seconds=1.0, tokens_per_second=9.0, healthy=True)]
+    )
     other = CallMetrics(
         dict,
-        lambda: [now(state=1, cooldowns={"x": 1, "y": 1}, latency_seconds=2.0, tokens_per_second=5.0), now("d2")],
+        deployments=lambda: [
+            now(state=1, cooldowns={"x": 1, "y": 1}, latency_seconds=2.0, tokens_per_second=5.0),
+            now("d2"),
+        ],
     )
     for number, metrics in enumerate((one, other)):
         metrics.share(tmp_path, number, 2)
