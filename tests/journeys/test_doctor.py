@@ -120,7 +120,7 @@ def test_dead_and_silent_hosts_are_told_apart_and_keep_nobody_waiting(config: An
         )
         started = time.monotonic()
         report = examined("--config", file, code=1)
-        assert time.monotonic() - started < 12.0
+        assert time.monotonic() - started < 20.0, "a dead host costs its own bound, and they wait at the same time"
         assert "firewall" in hops(report, "silent")["connection"]["hint"]
         assert "start the server" in hops(report, "dead")["connection"]["hint"]
         assert hops(report, "nameless")["name"]["status"] == "failed"
