@@ -205,5 +205,5 @@ def _last_word(error: GatewayError, recovery: Recovery, settlement: Settlement) 
     told = copy(error)  # several calls may have failed of this one
     listed = ", then ".join(f"{name} ({', '.join(statuses)})" for name, statuses in tried.items())
     told.hint = f"{error.hint} " if error.hint else ""
-    told.hint += f"Tried {settlement.attempts} times: {listed}."
+    told.hint += f"Tried {settlement.attempts} time{'' if settlement.attempts == 1 else 's'}: {listed}."
     return told
