@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from pointsman.core.trace import RouteTrace
 from pointsman.core.usage import NO_USAGE, Usage
 
 __all__ = ["CallRecord", "Status"]
@@ -18,6 +19,7 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
 
     ``key_token`` is the digest of the key, ``"master"`` for the master key, ``""`` when nobody was known.
     ``prompt`` and ``reply`` are JSON and only set when the operator switched prompt logging on.
+    ``trace`` is only set where there was something to decide, or an attempt failed.
     """
 
     call_id: str
@@ -50,3 +52,4 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     peer: str = ""
     prompt: msgspec.Raw | None = None
     reply: msgspec.Raw | None = None
+    trace: RouteTrace | None = None

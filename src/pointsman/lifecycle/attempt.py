@@ -8,10 +8,11 @@ from typing import Final
 
 from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import Client
-from pointsman.lifecycle.choose import Course, find_pool, wish_for
+from pointsman.lifecycle.choose import Course, find_pool, pick, wish_for
 from pointsman.lifecycle.reading import read_ask
 from pointsman.lifecycle.relay import break_off, relay_stream, relay_whole
 from pointsman.lifecycle.settle import Settlement
+from pointsman.lifecycle.trail import Trail
 from pointsman.policies.parameters import take_rules
 from pointsman.routing.recovery import Again, Elsewhere, Recovery
 
@@ -58,18 +59,33 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
         GatewayError: ``error``, where nothing else can be tried and nothing of an answer has begun.
     """
     house = settlement.house
-    house.router.failed(course.member, course.pool, error, house.clock.monotonic())
+    now = house.clock.monotonic()
+    house.router.failed(course.member, course.pool, error, now)
+    _note(error, course, settlement, now)
     recovery = course.recovery
     if recovery is None:
         course.recovery = recovery = house.router.recovery(course.ask.routing, course.pool.name)
     if settlement.grant is not None and await _redirect(error, course, recovery, settlement):
         _log.info("call %s failed (%s), next: %s", settlement.call_id, error.code, course.member.deployment.id)
+        settlement.trail = course.trail
         settlement.start_over(retries=recovery.retries, fallbacks=recovery.hops)
         return True
     if settlement.begun and settlement.answer is not None:
         await break_off(error, settlement.answer, client, settlement)
         return False
     raise error
+
+
+def _note(error: GatewayError, course: Course, settlement: Settlement, now: float) -> None:
+    """Note the failure of an attempt for whoever asks why the request went where it went."""
+    trail = course.trail
+    if trail is None:
+        if isinstance(error, Refused):
+            return
+        course.trail = trail = Trail()
+        trail.chose(course.pool, course.member, course.reason)
+    seconds = 0.0 if settlement.flight is None else now - settlement.sent_at
+    trail.missed(course.member.deployment, error, seconds)
 
 
 async def _redirect(error: GatewayError, course: Course, recovery: Recovery, settlement: Settlement) -> bool:
@@ -86,6 +102,8 @@ async def _redirect(error: GatewayError, course: Course, recovery: Recovery, set
             except Refused:
                 continue
             recovery.hopped(model)
+            if course.trail is not None:
+                course.trail.turned_to(model)
             if _take(course, recovery, settlement):
                 return True
     return False
@@ -97,8 +115,8 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     ask = read_ask(settlement.inbound)
     take_rules(ask)
     try:
-        member, reason = house.router.choose(
-            course.pool, wish_for(ask, course.principal), house.clock.monotonic(), recovery.tried
+        member, reason = pick(
+            course.pool, wish_for(ask, course.principal), house, course.trail or Trail(), recovery.tried
         )
         if settlement.grant is not None:
             settlement.grant.move(ask, member.deployment)

@@ -9,6 +9,7 @@ from typing import Final
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import PICODOLLARS_PER_DOLLAR
 from pointsman.core.upstream import Deployment
+from pointsman.lifecycle.trail import Trail, route_line, usual_route_line
 from pointsman.policies.principal import Principal
 
 __all__ = ["Heads", "clean", "recovered"]
@@ -93,7 +94,7 @@ class Heads:
             f"x-litellm-model-group: {clean(deployment.group)}\r\n"
             f"x-litellm-model-name: {clean(deployment.litellm_model)}\r\n"
         )
-        lines = self._version + text.encode("latin-1", "replace") + _AT_ONCE
+        lines = self._version + text.encode("latin-1", "replace") + usual_route_line(deployment) + _AT_ONCE
         address = f"x-litellm-model-api-base: {clean(base)}\r\n".encode("latin-1", "replace")
         if len(self._known) >= _HEADS_MAX:
             self._known.clear()
@@ -101,8 +102,13 @@ class Heads:
         return known
 
 
-def recovered(head: bytes, retries: int, fallbacks: int) -> bytes:
-    """A head that tells of what it took to get an answer."""
+def recovered(head: bytes, deployment: Deployment | None, trail: Trail, counts: tuple[int, int, int]) -> bytes:
+    """A head that tells of what it took to get an answer; ``counts`` are attempts, retries and fallbacks."""
+    attempts, retries, fallbacks = counts
+    line = route_line(deployment, trail, attempts)
+    if deployment is None:
+        return head + line
+    head = head.replace(usual_route_line(deployment), line, 1)
     return head.replace(_AT_ONCE, _AFTER_ATTEMPTS % (retries, fallbacks), 1)
 
 

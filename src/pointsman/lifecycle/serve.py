@@ -36,6 +36,7 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         settlement.ask = ask = read_ask(inbound)
         course = choose(ask, principal, house)
         settlement.deployment = deployment = course.member.deployment
+        settlement.trail = course.trail
         settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
         goes_on = True
         while goes_on:

@@ -19,6 +19,7 @@ from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Oper
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.heads import recovered
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.trail import Trail
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
 
@@ -43,8 +44,8 @@ class Settlement(msgspec.Struct, weakref=False):
 
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
-    of ``attempts``. ``retries`` and ``fallbacks`` are those that came before it. ``usage`` is what was used where no
-    ``answer`` tells it.
+    of ``attempts``. ``retries`` and ``fallbacks`` are those that came before it; ``trail`` tells of the way,
+    where there is something to tell. ``usage`` is what was used where no ``answer`` tells it.
     """
 
     house: House
@@ -69,6 +70,7 @@ class Settlement(msgspec.Struct, weakref=False):
     attempts: int = 0
     retries: int = 0
     fallbacks: int = 0
+    trail: Trail | None = None
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -97,7 +99,7 @@ class Settlement(msgspec.Struct, weakref=False):
             self._blame(self.answer.error)
         record, seconds = self._write(200)
         head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
-        return head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks)
+        return head if self.trail is None else self._retold(head, self.trail)
 
     def answered_here(self, body: bytes, client: Client) -> None:
         """No upstream had to be asked."""
@@ -110,7 +112,7 @@ class Settlement(msgspec.Struct, weakref=False):
             content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
             head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
-            client.begin(200, head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks))
+            client.begin(200, head if self.trail is None else self._retold(head, self.trail))
 
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
@@ -153,8 +155,7 @@ class Settlement(msgspec.Struct, weakref=False):
         error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
-        head = head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks)
-        client.reply(error.status, head, body)
+        client.reply(error.status, head if self.trail is None else self._retold(head, self.trail), body)
 
     def end_broken(self, client: Client, last: bytes) -> None:
         """End an answer that has begun and failed: with its ``last`` words, or by cutting it off if it has none."""
@@ -239,10 +240,16 @@ class Settlement(msgspec.Struct, weakref=False):
             key.tags,
             head.peer,
         )
+        if self.trail is not None:
+            record.trace = self.trail.told()
         if self.house.manners.log_prompts:
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply
         return record
+
+    def _retold(self, head: bytes, trail: Trail) -> bytes:
+        """A head that tells of what it took to get an answer."""
+        return recovered(head, self.deployment, trail, (self.attempts, self.retries, self.fallbacks))
 
     def _overhead(self, now: float, *, streamed: bool) -> float:
         """Seconds that the gateway itself took: all but the wait for the upstream; of a stream, until it was asked."""

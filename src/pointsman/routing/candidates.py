@@ -10,9 +10,23 @@ from pointsman.routing.wish import Wish
 __all__ = ["candidates"]
 
 
-def candidates(pool: Pool, _wish: Wish, now: float, tried: Collection[str] = ()) -> Sequence[Member]:
-    """Those that neither rest nor were ``tried`` (ids) before; if all were, those that do not rest; maybe none."""
+def candidates(
+    pool: Pool,
+    _wish: Wish,
+    now: float,
+    tried: Collection[str] = (),
+    dropped: list[tuple[Member, str]] | None = None,
+) -> Sequence[Member]:
+    """Those that neither rest nor were ``tried`` (ids) before; if all were, those that do not rest; maybe none.
+
+    The others are added to ``dropped``, each with its reason.
+    """
     awake = [member for member in pool.members if member.live.rests_until <= now]
+    if dropped is not None:
+        dropped += [(member, "resting") for member in pool.members if member.live.rests_until > now]
     if not tried:
         return awake
-    return [member for member in awake if member.deployment.id not in tried] or awake
+    fresh = [member for member in awake if member.deployment.id not in tried]
+    if dropped is not None and fresh:
+        dropped += [(member, "tried") for member in awake if member.deployment.id in tried]
+    return fresh or awake

@@ -53,15 +53,24 @@ class Router:
         """The deployments that serve ``name``; None: nobody does."""
         return self._pools.get(name) or self._gather(name)
 
-    def choose(self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = ()) -> Pick:
+    def choose(
+        self,
+        pool: Pool,
+        wish: Wish,
+        now: float,
+        tried: Collection[str] = (),
+        dropped: list[tuple[Member, str]] | None = None,
+    ) -> Pick:
         """The deployment that serves the request, one that was not ``tried`` (ids) if there is one, and why.
+
+        Those that do not come into question are added to ``dropped``, each with its reason.
 
         Raises:
             LimitReached: all of them rest.
         """
         if pool.only is not None:
             return pool.only, "only"
-        found = candidates(pool, wish, now, tried)
+        found = candidates(pool, wish, now, tried, dropped)
         if not found:
             seconds = min(member.live.rests_until for member in pool.members) - now
             raise LimitReached(

@@ -11,6 +11,7 @@ from pointsman.admin.timestamps import iso, iso_or_none
 from pointsman.core.address import without_address
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
+from pointsman.core.trace import RouteTrace
 
 __all__ = ["ErrorInformation", "SpendMetadata", "SpendRow", "TokenDetails", "spend_row"]
 
@@ -57,6 +58,7 @@ class SpendMetadata(msgspec.Struct, frozen=True):
     time_to_first_token_ms: float | None
     token_details: TokenDetails
     error_information: ErrorInformation | None
+    routing: RouteTrace | None
 
 
 class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,4 +155,5 @@ def _metadata(record: CallRecord, *, operator: bool) -> SpendMetadata:
         error_information=None
         if record.error_code is None
         else ErrorInformation(str(record.http_status), record.error_code, said),
+        routing=record.trace,
     )
