@@ -34,6 +34,12 @@ TITLES: Final = {
     "model_group_alias": "`router_settings.model_group_alias.…`",
     "credential": "`credential_list[]`",
     "pointsman": "`pointsman`",
+    "routing_rules": "`pointsman.routing_rules[]`",
+    "when": "`pointsman.routing_rules[].when`",
+    "then": "`pointsman.routing_rules[].then`",
+    "only": "`pointsman.routing_rules[].then.only`",
+    "overflow": "`pointsman.routing_rules[].then.overflow`",
+    "tiers": "`pointsman.routing_rules[].then.tiers[]`",
 }
 
 INTRODUCTION: Final = """\

@@ -13,7 +13,9 @@ from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS
 from pointsman.policies.admission import AdmissionSettings
 from pointsman.policies.durations import ResetClock
 from pointsman.providers.media import MediaLimits
+from pointsman.routing.rules import Rulebook
 from pointsman.routing.settings import FallbackLists, RoutingSettings
+from pointsman.routing.strategies import STRATEGIES
 
 __all__ = [
     "admission_settings",
@@ -50,7 +52,11 @@ def media_limits(loaded: Loaded) -> MediaLimits:
 
 
 def routing_settings(loaded: Loaded) -> RoutingSettings:
-    """How requests find their deployment; ``router_settings`` wins over ``litellm_settings``, as in LiteLLM."""
+    """How requests find their deployment; ``router_settings`` wins over ``litellm_settings``, as in LiteLLM.
+
+    Raises:
+        Misconfigured: a rule asks for a strategy that there is none of.
+    """
     lite, router, usual = loaded.settings.litellm_settings, loaded.settings.router_settings, RoutingSettings()
     retries = lite.num_retries if router.num_retries is None else router.num_retries
     hops = lite.max_fallbacks if router.max_fallbacks is None else router.max_fallbacks
@@ -66,7 +72,17 @@ def routing_settings(loaded: Loaded) -> RoutingSettings:
         max_fallbacks=usual.max_fallbacks if hops is None else hops,
         cooldown_seconds=usual.cooldown_seconds if router.cooldown_time is None else router.cooldown_time,
         cools_down=not router.disable_cooldowns,
+        rulebook=_rulebook(loaded),
     )
+
+
+def _rulebook(loaded: Loaded) -> Rulebook | None:
+    rules = loaded.settings.local.routing_rules
+    for rule in rules:
+        if rule.then.strategy is not None and rule.then.strategy not in STRATEGIES:
+            message = f"pointsman.routing_rules: {rule.name} asks for a strategy that is not known."
+            raise Misconfigured(message, hint=f"There are: {', '.join(STRATEGIES)}.")
+    return Rulebook(rules) if rules else None
 
 
 def _by_model(lists: Sequence[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:

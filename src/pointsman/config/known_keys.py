@@ -17,6 +17,14 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.rule_sections import (
+    OverflowSection,
+    RestrictionSection,
+    RoutingRuleSection,
+    RuleThen,
+    RuleTier,
+    RuleWhen,
+)
 from pointsman.config.sections import (
     GeneralSettings,
     KeyBounds,
@@ -53,6 +61,12 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,
     "pointsman": PointsmanSettings,
+    "routing_rules": RoutingRuleSection,
+    "when": RuleWhen,
+    "then": RuleThen,
+    "only": RestrictionSection,
+    "overflow": OverflowSection,
+    "tiers": RuleTier,
 }
 """The struct that each section is read into."""
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from pointsman.core.errors import GatewayError
+from pointsman.core.rules import OwnDemands
 from pointsman.core.upstream import Ask, Operation
 
 __all__ = ["Client", "ClientDialect", "ClientGone", "Flow", "Inbound", "InferenceRoute", "RequestHead"]
@@ -58,6 +59,7 @@ class RequestHead(msgspec.Struct):
 
     ``key`` is the key it presented, empty if none, and ``token`` that key's digest once somebody asked for it; header
     names are lower case. ``versions`` are the headers that name beta features; None while nobody looked.
+    ``demands`` are looked for together with these; None, as with most: there are none.
     """
 
     route: InferenceRoute
@@ -68,6 +70,7 @@ class RequestHead(msgspec.Struct):
     token: str = ""
     method: bytes = b"POST"
     versions: tuple[tuple[str, str], ...] | None = None
+    demands: OwnDemands | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, or None. ``name`` is lower case."""

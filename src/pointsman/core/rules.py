@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["NO_ROUTING_RULES", "ParameterRules", "RoutingRules"]
+__all__ = ["NO_ROUTING_RULES", "OwnDemands", "ParameterRules", "RoutingRules"]
 
 
 class ParameterRules(msgspec.Struct, frozen=True):
@@ -33,6 +33,16 @@ class RoutingRules(msgspec.Struct, frozen=True):
     disable_fallbacks: bool = False
     tags: tuple[str, ...] = ()
     session: str | None = None
+
+
+class OwnDemands(msgspec.Struct, frozen=True):
+    """What a request says in our headers of who is to serve it. ``max_cost`` is in picodollars, None: any.
+
+    ``prefer`` is ``local``, ``cheap``, ``fast`` or empty.
+    """
+
+    prefer: str = ""
+    max_cost: int | None = None
 
 
 NO_ROUTING_RULES: Final = RoutingRules()

@@ -116,7 +116,7 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     take_rules(ask)
     try:
         member, reason = pick(
-            course.pool, wish_for(ask, course.principal), house, course.trail or Trail(), recovery.tried
+            course.pool, wish_for(ask, course.principal, course.demands), house, course.trail or Trail(), recovery.tried
         )
         if settlement.grant is not None:
             settlement.grant.move(ask, member.deployment)

@@ -8,18 +8,21 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import Malformed
+from pointsman.core.exchange import RequestHead
 from pointsman.core.rules import NO_ROUTING_RULES
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.ruling import demand_unrefused, rule
 from pointsman.lifecycle.trail import Trail
 from pointsman.policies.access import demand_access
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
 from pointsman.routing.pool import Member, Pick, Pool
 from pointsman.routing.recovery import Recovery
+from pointsman.routing.rules.ruling import NO_DEMANDS, Demands, Ruling
 from pointsman.routing.wish import Wish
 
-__all__ = ["Course", "choose", "find_pool", "pick", "wish_for"]
+__all__ = ["Course", "choose", "find_pool", "lead", "pick", "wish_for"]
 
 _TOLD_MEMBERS_MAX: Final = 64
 """Of a larger pool nobody lists, for each request, who was left out."""
@@ -29,6 +32,7 @@ class Course(msgspec.Struct):
     """The way a request takes: who asks what, which deployments serve it, the one that is to, and why, in a word.
 
     ``recovery`` is made when an attempt fails, ``trail`` where there is something to tell.
+    ``demands`` hold for whoever else is tried, too.
     """
 
     principal: Principal
@@ -38,24 +42,53 @@ class Course(msgspec.Struct):
     reason: str
     recovery: Recovery | None = None
     trail: Trail | None = None
+    demands: Demands | None = None
 
 
-def choose(ask: Ask, principal: Principal, house: House) -> Course:
-    """The deployment that serves the request.
+def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | None = None) -> Course:
+    """The deployment that serves the request; ``head`` is where it may say more of its way.
 
     Raises:
         Malformed: nobody serves that model (400, as LiteLLM), with the nearest name as a hint; or the request says
-            itself where to go.
-        Forbidden: the key may not use it.
+            itself where to go, or demands what nobody offers.
+        Forbidden: the key may not use it, or a rule of the operator is against it.
         LimitReached: everything that serves it has failed lately.
     """
     take_rules(ask)
+    if house.router.settings.rulebook is not None or (head is not None and head.demands is not None):
+        return _choose_by_rules(ask, principal, house, head)
     pool = find_pool(ask.model, principal, house)
     if pool.only is not None:
         return Course(principal, ask, pool, pool.only, "only")
     trail = Trail()
     member, reason = pick(pool, wish_for(ask, principal), house, trail)
     return Course(principal, ask, pool, member, reason, trail=trail)
+
+
+def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: RequestHead | None) -> Course:
+    """As :func:`choose`, where somebody has said more of who is to serve the request."""
+    ruling = rule(ask, principal, house, head)
+    demand_unrefused(ruling)
+    pool, matched = lead(ask, principal, house, ruling)
+    demands = None if ruling.demands == NO_DEMANDS else ruling.demands
+    if pool.only is not None and not matched and demands is None:
+        return Course(principal, ask, pool, pool.only, "only")
+    trail = Trail(rules=matched)
+    member, reason = pick(pool, wish_for(ask, principal, demands), house, trail)
+    return Course(principal, ask, pool, member, reason, trail=trail, demands=demands)
+
+
+def lead(ask: Ask, principal: Principal, house: House, ruling: Ruling) -> tuple[Pool, tuple[str, ...]]:
+    """The deployments that are to serve the request, and what was ruled; an overflow is told of where it acts.
+
+    Raises:
+        Malformed, Forbidden: as :func:`choose`.
+    """
+    pool = find_pool(ask.model, principal, house, led_to=ruling.model)
+    over = ruling.overflow
+    if over is None or over.to is None or house.router.wait(pool, house.clock.monotonic()) <= over.seconds:
+        return pool, ruling.matched
+    return find_pool(ask.model, principal, house, led_to=over.to), (*ruling.matched, f"{over.rule}:overflow")
 
 
 def pick(pool: Pool, wish: Wish, house: House, trail: Trail, tried: Collection[str] = ()) -> Pick:
@@ -70,18 +103,20 @@ def pick(pool: Pool, wish: Wish, house: House, trail: Trail, tried: Collection[s
     return member, reason
 
 
-def find_pool(model: str, principal: Principal, house: House) -> Pool:
-    """The deployments that serve ``model`` to that key.
+def find_pool(model: str, principal: Principal, house: House, led_to: str | None = None) -> Pool:
+    """The deployments that serve ``model`` to that key, those of the model that a rule ``led_to`` if one did.
+
+    Who may use the model that it asked for may use that one in its place.
 
     Raises:
         Malformed, Forbidden: as :func:`choose`.
     """
-    name = principal.record.aliases.get(model, model) if principal.record.aliases else model
+    name = led_to or (principal.record.aliases.get(model, model) if principal.record.aliases else model)
     pool = house.router.pool(name)
     if pool is None:
         raise Malformed(
-            f"The model {model!r} is not served here.",
-            hint=house.manners.suggest(model),
+            f"The model {led_to or model!r} is not served here.",
+            hint=house.manners.suggest(led_to or model),
             code="model_not_found",
             param="model",
         )
@@ -90,7 +125,7 @@ def find_pool(model: str, principal: Principal, house: House) -> Pool:
     return pool
 
 
-def wish_for(ask: Ask, principal: Principal) -> Wish:
+def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None) -> Wish:
     """What of the request decides where it goes."""
     record = principal.record
     return Wish(
@@ -102,4 +137,6 @@ def wish_for(ask: Ask, principal: Principal) -> Wish:
         record.team_id,
         ask.end_user,
         ask.routing or NO_ROUTING_RULES,
+        ask.choices,
+        demands,
     )

@@ -34,7 +34,7 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         principal = house.keyring.recall(head.token)
         settlement.principal = principal = principal or await house.keyring.look_up(head.token)
         settlement.ask = ask = read_ask(inbound)
-        course = choose(ask, principal, house)
+        course = choose(ask, principal, house, head)
         settlement.deployment = deployment = course.member.deployment
         settlement.trail = course.trail
         settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))

@@ -11,10 +11,12 @@ from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
 from pointsman.core.upstream import Deployment
 from pointsman.routing.candidates import candidates
 from pointsman.routing.cooldown import blame
+from pointsman.routing.expectation import wait_at
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
-from pointsman.routing.pool import Member, Pick, Pool
+from pointsman.routing.pool import Member, Pick, Pool, Strategy
 from pointsman.routing.recovery import Recovery
+from pointsman.routing.rules.narrow import permitted, preferred
 from pointsman.routing.settings import RoutingSettings
 from pointsman.routing.strategies import STRATEGIES
 from pointsman.routing.table import RoutingTable
@@ -37,6 +39,7 @@ class Router:
         self._draw = draw
         self._table = table
         self._pools: dict[str, Pool] = {}
+        self._strategies: dict[str, dict[str, Strategy]] = {}
 
     @property
     def table(self) -> RoutingTable:
@@ -47,7 +50,7 @@ class Router:
         """Take over a new table, and new settings if there are any."""
         self._table = table
         self.settings = settings or self.settings
-        self._pools = {}
+        self._pools, self._strategies = {}, {}
 
     def pool(self, name: str) -> Pool | None:
         """The deployments that serve ``name``; None: nobody does."""
@@ -67,7 +70,11 @@ class Router:
 
         Raises:
             LimitReached: all of them rest.
+            Forbidden, Malformed: none meets what is demanded.
         """
+        demands = wish.demands
+        if demands is not None:
+            pool = permitted(pool, demands, wish, dropped)
         if pool.only is not None:
             return pool.only, "only"
         found = candidates(pool, wish, now, tried, dropped)
@@ -79,7 +86,15 @@ class Router:
                 retry_after=max(seconds, 1.0),
                 code="no_deployments_available",
             )
-        return (found[0], "only") if len(found) == 1 else pool.strategy.pick(found, wish, now)
+        strategy = pool.strategy
+        if demands is not None:
+            found = preferred(found, demands, wish, now, dropped)
+            strategy = self._strategy(pool, demands.strategy) if demands.strategy else strategy
+        return (found[0], "only") if len(found) == 1 else strategy.pick(found, wish, now)
+
+    def wait(self, pool: Pool, now: float) -> float:
+        """Seconds that a request would have to wait for the first of the pool to be had."""
+        return min(wait_at(member, now).total for member in pool.members)
 
     def failed(self, member: Member, pool: Pool, error: GatewayError, now: float) -> None:
         """A call to ``member`` has failed."""
@@ -100,6 +115,14 @@ class Router:
             self._pools.clear()
         self._pools[name] = pool
         return pool
+
+    def _strategy(self, pool: Pool, name: str) -> Strategy:
+        """Another strategy for a pool than its own; it remembers its picks as that one does."""
+        strategies = self._strategies.setdefault(pool.name, {})
+        strategy = strategies.get(name)
+        if strategy is None:
+            strategy = strategies[name] = STRATEGIES[name](self._draw)
+        return strategy
 
     def _member(self, deployment: Deployment) -> Member:
         return Member(deployment, self.lives.of(deployment), self.fleet.of(deployment))

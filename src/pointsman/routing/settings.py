@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from pointsman.routing.rules.book import Rulebook
+
 __all__ = ["FallbackLists", "RoutingSettings"]
 
 _RETRIES: Final = 2
@@ -25,7 +27,7 @@ class FallbackLists(msgspec.Struct, frozen=True):
 class RoutingSettings(msgspec.Struct, frozen=True):
     """Times are in seconds. ``num_retries`` counts further attempts within one model, ``max_fallbacks`` further models.
 
-    Its default is LiteLLM's, which has it from the OpenAI SDK.
+    Its default is LiteLLM's, which has it from the OpenAI SDK. ``rulebook`` None: the operator has no rules.
     """
 
     strategy: str = "simple-shuffle"
@@ -35,3 +37,4 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     max_fallbacks: int = _HOPS
     cooldown_seconds: float = 5.0
     cools_down: bool = True
+    rulebook: Rulebook | None = None

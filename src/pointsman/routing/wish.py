@@ -6,12 +6,16 @@ import msgspec
 
 from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
 from pointsman.core.upstream import Operation
+from pointsman.routing.rules.ruling import Demands
 
 __all__ = ["Wish"]
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """``key`` is the digest of the caller's key; ``output_limit`` None: the client set none."""
+    """``key`` is the digest of the caller's key; ``output_limit`` None: the client set none.
+
+    ``demands`` are those of the operator's rules, and of the request itself; None, as with most: there are none.
+    """
 
     operation: Operation
     prompt_tokens: int = 0
@@ -21,3 +25,5 @@ class Wish(msgspec.Struct, frozen=True):
     team_id: str | None = None
     end_user: str | None = None
     rules: RoutingRules = NO_ROUTING_RULES
+    choices: int = 1
+    demands: Demands | None = None

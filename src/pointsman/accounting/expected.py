@@ -1,0 +1,24 @@
+"""What a request will cost, as far as can be told before: the bound that budgets reserve, and what is likely."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pointsman.core.upstream import Deployment
+
+__all__ = ["OUTPUT_TOKENS_ASSUMED", "cost_bound"]
+
+OUTPUT_TOKENS_ASSUMED: Final = 1024
+"""Tokens of an answer to which the client sets no limit."""
+
+
+def cost_bound(deployment: Deployment, prompt_tokens: int, output_limit: int | None, choices: int = 1) -> int | None:
+    """Picodollars that a request costs at most, or probably where it sets no limit; None: nobody told the price."""
+    price = deployment.price
+    if not deployment.charges:
+        return 0
+    if price is None:
+        return None
+    output = OUTPUT_TOKENS_ASSUMED if output_limit is None else output_limit * choices
+    bound = price.bound(prompt_tokens, output)
+    return bound if price.units is None else bound + price.units.bound(choices, prompt_tokens)
