@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["NO_ROUTING_RULES", "OwnDemands", "ParameterRules", "RoutingRules"]
+__all__ = ["NO_ROUTING_RULES", "ParameterRules", "RoutingRules"]
 
 
 class ParameterRules(msgspec.Struct, frozen=True):
@@ -23,7 +23,8 @@ class ParameterRules(msgspec.Struct, frozen=True):
 class RoutingRules(msgspec.Struct, frozen=True):
     """What a request says of its own way, in LiteLLM's names: https://docs.litellm.ai/docs/proxy/reliability.
 
-    ``num_retries`` None: as the operator has it.
+    ``num_retries`` None: as the operator has it. ``prefer`` (``local``, ``cheap``, ``fast`` or empty) and ``max_cost``
+    (picodollars, None: any) are our own.
     """
 
     num_retries: int | None = None
@@ -33,16 +34,13 @@ class RoutingRules(msgspec.Struct, frozen=True):
     disable_fallbacks: bool = False
     tags: tuple[str, ...] = ()
     session: str | None = None
-
-
-class OwnDemands(msgspec.Struct, frozen=True):
-    """What a request says in our headers of who is to serve it. ``max_cost`` is in picodollars, None: any.
-
-    ``prefer`` is ``local``, ``cheap``, ``fast`` or empty.
-    """
-
     prefer: str = ""
     max_cost: int | None = None
+
+    @property
+    def demands_something(self) -> bool:
+        """Whether it says who is to serve the request."""
+        return bool(self.prefer) or self.max_cost is not None
 
 
 NO_ROUTING_RULES: Final = RoutingRules()

@@ -13,6 +13,11 @@ class Dropped(msgspec.Struct, frozen=True):
     deployment: str
     reason: str
 
+    @property
+    def in_a_word(self) -> Dropped:
+        """The same without what only concerns the operator: numbers, and the names of others' teams and tags."""
+        return Dropped(self.deployment, self.reason.partition(" ")[0])
+
 
 class FailedAttempt(msgspec.Struct, frozen=True):
     """A deployment that was tried in vain: the code of its error, and how long that took."""
@@ -39,3 +44,8 @@ class RouteTrace(msgspec.Struct, frozen=True, omit_defaults=True):
     fallbacks: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     queued_ms: float = 0.0
+
+    @property
+    def in_brief(self) -> RouteTrace:
+        """The same for a virtual key."""
+        return msgspec.structs.replace(self, dropped=tuple(one.in_a_word for one in self.dropped))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -10,11 +11,11 @@ import msgspec
 from pointsman.core.errors import Malformed
 from pointsman.core.exchange import RequestHead
 from pointsman.core.rules import NO_ROUTING_RULES
-from pointsman.core.upstream import Ask
+from pointsman.core.upstream import Ask, Deployment
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.ruling import demand_unrefused, rule
 from pointsman.lifecycle.trail import Trail
-from pointsman.policies.access import demand_access
+from pointsman.policies.access import demand_access, may_use
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
 from pointsman.routing.pool import Member, Pick, Pool
@@ -51,11 +52,11 @@ def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | Non
     Raises:
         Malformed: nobody serves that model (400, as LiteLLM), with the nearest name as a hint; or the request says
             itself where to go, or demands what nobody offers.
-        Forbidden: the key may not use it, or a rule of the operator is against it.
-        LimitReached: everything that serves it has failed lately.
+        Forbidden: the key may not use it, its tags fit nothing that serves it, or a rule of the operator is against it.
+        LimitReached: everything that serves it has failed lately, or is at its limits.
     """
     take_rules(ask)
-    if house.router.settings.rulebook is not None or (head is not None and head.demands is not None):
+    if house.router.settings.rulebook is not None or (ask.routing is not None and ask.routing.demands_something):
         return _choose_by_rules(ask, principal, house, head)
     pool = find_pool(ask.model, principal, house)
     if pool.only is not None:
@@ -86,7 +87,7 @@ def lead(ask: Ask, principal: Principal, house: House, ruling: Ruling) -> tuple[
     """
     pool = find_pool(ask.model, principal, house, led_to=ruling.model)
     over = ruling.overflow
-    if over is None or over.to is None or house.router.wait(pool, house.clock.monotonic()) <= over.seconds:
+    if over is None or over.to is None or house.router.shortest_wait(pool, house.clock.monotonic()) <= over.seconds:
         return pool, ruling.matched
     return find_pool(ask.model, principal, house, led_to=over.to), (*ruling.matched, f"{over.rule}:overflow")
 
@@ -121,7 +122,7 @@ def find_pool(model: str, principal: Principal, house: House, led_to: str | None
             param="model",
         )
     if not principal.unrestricted:
-        demand_access(principal, model, pool.name, pool.members[0].deployment.access_groups)
+        demand_access(principal, model, pool.name, pool.access_groups)
     return pool
 
 
@@ -137,6 +138,13 @@ def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None) -> 
         record.team_id,
         ask.end_user,
         ask.routing or NO_ROUTING_RULES,
+        ask.fields,
+        record.tags,
+        None if principal.unrestricted else partial(_admits, principal, ask.model),
         ask.choices,
         demands,
     )
+
+
+def _admits(principal: Principal, asked: str, deployment: Deployment) -> bool:
+    return may_use(principal, asked, deployment.group, deployment.access_groups)

@@ -6,7 +6,7 @@ import msgspec
 
 from pointsman.core.errors import Forbidden
 from pointsman.core.exchange import RequestHead
-from pointsman.core.rules import OwnDemands
+from pointsman.core.rules import RoutingRules
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.house import House
 from pointsman.policies.principal import Principal
@@ -20,7 +20,7 @@ __all__ = ["demand_unrefused", "facts_of", "rule"]
 def rule(ask: Ask, principal: Principal, house: House, head: RequestHead | None) -> Ruling:
     """What is ruled for the request."""
     rulebook = house.router.settings.rulebook
-    own = None if head is None else head.demands
+    own = ask.routing if ask.routing is not None and ask.routing.demands_something else None
     ruling = Ruling() if rulebook is None else rulebook.judge(facts_of(ask, principal, house, head, rulebook))
     return ruling if own is None else msgspec.structs.replace(ruling, demands=_joined(ruling.demands, own))
 
@@ -69,7 +69,7 @@ def _budget_used(principal: Principal) -> float:
     return (principal.spent + principal.reserved * principal.share) / budget if budget else 1.0
 
 
-def _joined(demands: Demands, own: OwnDemands) -> Demands:
+def _joined(demands: Demands, own: RoutingRules) -> Demands:
     """The operator's preference comes first, and the lower bound of the two counts."""
     max_cost, cost_by = demands.max_cost, demands.cost_by
     if own.max_cost is not None and (max_cost is None or own.max_cost < max_cost):

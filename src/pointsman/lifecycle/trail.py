@@ -54,8 +54,7 @@ class Trail(msgspec.Struct):
 
     def turned_to(self, model: str) -> None:
         """It goes on with another model."""
-        # A client may have written it, and what it writes need not be text that can be kept.
-        self.fallbacks.append(model[:_TEXT_CHARACTERS_MAX].encode("utf-8", "replace").decode())
+        self.fallbacks.append(_kept(model))
 
     def told(self) -> RouteTrace:
         """What is kept."""
@@ -64,7 +63,7 @@ class Trail(msgspec.Struct):
             self.strategy,
             self.host,
             self.candidates,
-            tuple(Dropped(member.deployment.id, reason) for member, reason in self.dropped[:_DROPPED_MAX]),
+            tuple(Dropped(member.deployment.id, _kept(reason)) for member, reason in self.dropped[:_DROPPED_MAX]),
             len(self.dropped),
             tuple(self.failed),
             tuple(self.fallbacks),
@@ -103,6 +102,11 @@ def _code(error: GatewayError, deployment: Deployment) -> str:
     code = error.code
     key = None if deployment.api_key is None else deployment.api_key.reveal()
     return _UNTOLD if _CODE.fullmatch(code) is None or (key and key in code) else code
+
+
+def _kept(text: str) -> str:
+    """A client may have written some of it, and what it writes need not be text that can be kept."""
+    return text[:_TEXT_CHARACTERS_MAX].encode("utf-8", "replace").decode()
 
 
 def _plain(text: str) -> bytes:

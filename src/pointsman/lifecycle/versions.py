@@ -12,7 +12,7 @@ from typing import Final
 
 from pointsman.core.errors import Malformed
 from pointsman.core.exchange import RequestHead
-from pointsman.lifecycle.demands import demands_in
+from pointsman.lifecycle.routing_headers import routing_in
 
 __all__ = ["versions_in", "versions_of"]
 
@@ -23,13 +23,13 @@ _NAMES: Final = re.compile(r"[A-Za-z0-9_.,:;= \t/-]*")
 
 
 def versions_of(head: RequestHead) -> tuple[tuple[str, str], ...]:
-    """Those of a head, looked for once, however many requests share it; and with them what it demands.
+    """Those of a head, looked for once, however many requests share it; and what it says of its way.
 
     Raises:
-        Malformed: as :func:`versions_in` and :func:`pointsman.lifecycle.demands.demands_in`.
+        Malformed: as :func:`versions_in` and :func:`pointsman.lifecycle.routing_headers.routing_in`.
     """
     if head.versions is None:
-        head.demands = demands_in(head.headers)
+        head.routing = routing_in(head.headers)
         head.versions = versions_in(head.headers)
     return head.versions
 

@@ -7,13 +7,14 @@ from typing import Final
 
 import msgspec
 
+from pointsman.routing.hosts import Host
 from pointsman.routing.pool import Member
+from pointsman.routing.residency import LoadBook, ahead_of, load_seconds, resident
 
 __all__ = ["Wait", "wait_at"]
 
 _ANSWER_SECONDS_ASSUMED: Final = 10.0
 """An answer of a deployment that has not given any yet."""
-_LOAD_SECONDS_ASSUMED: Final = 15.0
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ class Wait(msgspec.Struct, frozen=True):
         return self.rest + self.queue + self.load
 
 
-def wait_at(member: Member, now: float) -> Wait:
+def wait_at(member: Member, now: float, loads: LoadBook) -> Wait:
     """The wait at a deployment; without end where its host is away. ``now`` is monotonic seconds."""
     rest = max(0.0, member.live.rests_until - now)
     host = member.host
@@ -37,10 +38,14 @@ def wait_at(member: Member, now: float) -> Wait:
         return Wait(rest)
     if not host.online:
         return Wait(inf)
-    loaded = not host.kind or member.deployment.model in host.loaded
-    slots = host.slots
-    queue = 0.0
-    if slots:
-        ahead = host.busy + host.queued - slots + 1
-        queue = max(0, ahead) * (member.live.latency or _ANSWER_SECONDS_ASSUMED) / slots
-    return Wait(rest, queue, 0.0 if loaded else _LOAD_SECONDS_ASSUMED)
+    ahead = ahead_of(host) - (host.slots or 0) + 1 if host.slots else 0
+    queue = max(0, ahead) * (member.live.latency or _ANSWER_SECONDS_ASSUMED) / (host.slots or 1)
+    return Wait(rest, queue, _load(host, member.deployment.model, now, loads))
+
+
+def _load(host: Host, model: str, now: float, loads: LoadBook) -> float:
+    """Seconds until a model is in memory; only where somebody tells what is, something can be said."""
+    if not host.kind or resident(host, model) is not None:
+        return 0.0
+    loading = loads.loading(host, now).get(model)
+    return load_seconds(loads.size_of(model)) if loading is None else max(0.0, loading.until - now)

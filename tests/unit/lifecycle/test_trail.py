@@ -58,7 +58,7 @@ def test_it_is_told_who_rested() -> None:
     assert told(client.head) == "dep-2;reason=only;attempts=1"
     trace = stage.record.trace
     assert trace is not None
-    assert (trace.candidates, trace.dropped, trace.dropped_count) == (1, (Dropped("dep-1", "resting"),), 1)
+    assert (trace.candidates, trace.dropped, trace.dropped_count) == (1, (Dropped("dep-1", "resting 5.0 s"),), 1)
 
 
 def test_each_attempt_in_vain_is_kept_with_its_error_and_its_time() -> None:

@@ -155,5 +155,5 @@ def _metadata(record: CallRecord, *, operator: bool) -> SpendMetadata:
         error_information=None
         if record.error_code is None
         else ErrorInformation(str(record.http_status), record.error_code, said),
-        routing=record.trace,
+        routing=record.trace if operator or record.trace is None else record.trace.in_brief,
     )

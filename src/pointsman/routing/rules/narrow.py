@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import inf
 
 import msgspec
@@ -12,8 +12,9 @@ from pointsman.core.errors import Forbidden, GatewayError, Malformed
 from pointsman.core.price import dollars
 from pointsman.core.upstream import Deployment
 from pointsman.routing.expectation import wait_at
-from pointsman.routing.pool import Member, Pool
-from pointsman.routing.rules.ruling import Demands, Restriction
+from pointsman.routing.pool import Member, Pool, Tier
+from pointsman.routing.residency import LoadBook
+from pointsman.routing.rules.ruling import NO_DEMANDS, Demands, Restriction
 from pointsman.routing.wish import Wish
 
 __all__ = ["OWN_WISH", "permitted", "preferred"]
@@ -45,28 +46,34 @@ def permitted(pool: Pool, demands: Demands, wish: Wish, dropped: _Dropped | None
         return pool
     if not left:
         raise _nobody(pool, demands, wish)
-    return msgspec.structs.replace(pool, members=tuple(left), only=None)
+    tiers = [msgspec.structs.replace(tier, members=_of(tier, left), sampler=None) for tier in pool.tiers]
+    kept = tuple(tier for tier in tiers if tier.members)
+    return msgspec.structs.replace(pool, members=tuple(left), only=None, tiers=kept, by_tags={})
 
 
 def preferred(
-    found: Sequence[Member], demands: Demands, wish: Wish, now: float, dropped: _Dropped | None = None
+    found: Sequence[Member], wish: Wish, now: float, loads: LoadBook, dropped: _Dropped | None = None
 ) -> Sequence[Member]:
     """Those of ``found`` that are liked best, at least one of them; the others are added to ``dropped``."""
-    left = found
+    demands, left = wish.demands or NO_DEMANDS, found
     if demands.max_latency is not None:
-        most = demands.max_latency
-        left = _keep(left, [each for each in left if _seconds(each, now) <= most], "too slow", dropped)
-        if len(left) == len(found):  # none is fast enough, or all are
-            left = _keep(left, _least(left, [max(_seconds(each, now), most) for each in left]), "slower", dropped)
+        # Who is fast enough is as good as the others that are; if nobody is, the fastest.
+        sizes = [max(_seconds(each, now, loads), demands.max_latency) for each in left]
+        left = _keep(left, _least(left, sizes), "slow", dropped)
     if demands.prefer == "local":
         most = inf if demands.local_wait_max is None else demands.local_wait_max
-        near = [each for each in left if each.deployment.local and wait_at(each, now).total <= most]
+        near = [each for each in left if each.deployment.local and wait_at(each, now, loads).total <= most]
         left = _keep(left, near, "not local", dropped)
     elif demands.prefer == "cheap":
         left = _keep(left, _least(left, [_cost(each.deployment, wish) for each in left]), "dearer", dropped)
     elif demands.prefer == "fast":
-        left = _keep(left, _least(left, [_seconds(each, now) for each in left]), "slower", dropped)
+        left = _keep(left, _least(left, [_seconds(each, now, loads) for each in left]), "slower", dropped)
     return left
+
+
+def _of(tier: Tier, left: Collection[Member]) -> tuple[Member, ...]:
+    ids = {member.deployment.id for member in left}
+    return tuple(member for member in tier.members if member.deployment.id in ids)
 
 
 def _keep(found: Sequence[Member], left: Sequence[Member], reason: str, dropped: _Dropped | None) -> Sequence[Member]:
@@ -85,9 +92,9 @@ def _least(found: Sequence[Member], sizes: Iterable[float]) -> Sequence[Member]:
     return [member for size, member in measured if size == least]
 
 
-def _seconds(member: Member, now: float) -> float:
+def _seconds(member: Member, now: float, loads: LoadBook) -> float:
     """Until the end of the answer, as answers were lately; what was never tried counts as quick, and so is tried."""
-    return wait_at(member, now).total + member.live.latency
+    return wait_at(member, now, loads).total + member.live.latency
 
 
 def _cost(deployment: Deployment, wish: Wish) -> float:
