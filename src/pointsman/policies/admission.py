@@ -136,6 +136,16 @@ class Admission:
         principal.reserved += reserve
         return Grant(self, principal, reserve, tokens, second, ask.prompt_estimate)
 
+    def try_out(self, principal: Principal, ask: Ask, deployment: Deployment, second: int) -> None:
+        """Whether :meth:`admit` would let the request in; what that takes is given back at once, before anybody looks.
+
+        Raises:
+            BudgetExceeded, LimitReached: it would not.
+        """
+        self.admit(principal, ask, deployment, second).settle(0, 0, second)
+        if principal.rpm is not None:
+            principal.requests.replace(1, second, 0, second)
+
     def cost_bound(self, principal: Principal, ask: Ask, deployment: Deployment) -> int:
         """What is reserved of a budget for the request, in picodollars: what it can cost at most, or probably."""
         if principal.record.max_budget is None:
