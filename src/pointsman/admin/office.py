@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -13,6 +13,7 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
 from pointsman.core.upstream import Deployment, Operation
+from pointsman.lifecycle.explanation import Explanation
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
 from pointsman.policies.principal import Principal
@@ -22,7 +23,7 @@ from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
-__all__ = ["CountTokens", "InferencePath", "Office", "Preview", "Readiness"]
+__all__ = ["CountTokens", "Explainer", "InferencePath", "Office", "Preview", "Question", "Readiness"]
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -67,6 +68,34 @@ async def _no_preview(_caller: Principal, operation: Operation, _body: bytes) ->
     raise Unsupported(f"{operation.value} cannot be shown here.")
 
 
+class Question(msgspec.Struct, frozen=True):
+    """A request that somebody asks about: its body, or only its model; the operation None: what the model is for.
+
+    Header names are lower case.
+    """
+
+    body: bytes | None = None
+    model: str | None = None
+    operation: Operation | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Explainer(Protocol):
+    """Tells what would become of a request."""
+
+    def __call__(self, asker: Principal, question: Question, /, *, for_operator: bool) -> Explanation:
+        """All that would be decided about it.
+
+        Raises:
+            Malformed, Unsupported: it is none that could be sent.
+        """
+        ...
+
+
+def _explains_nothing(_asker: Principal, _question: Question, *, for_operator: bool) -> Explanation:
+    raise Unsupported(f"Nothing can be explained here{'' if for_operator else ' to you'}.")
+
+
 class Office(msgspec.Struct, frozen=True, kw_only=True):
     """The parts, put together by the assembly.
 
@@ -87,6 +116,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
         preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
+        explain: Tells where a request would go, and why.
         ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
         book: What is stored of responses; None: nothing.
         stop_job: Breaks off the work on a response, by its id, if it goes on in this process.
@@ -115,6 +145,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     list_wildcards: bool = False
     docs: bool = True
     preview: Callable[[Principal, Operation, bytes], Awaitable[Preview]] = _no_preview
+    explain: Explainer = _explains_nothing
     ollama: OllamaManagement | None = None
     book: ResponseBook | None = None
     stop_job: Callable[[str], None] = lambda _identity: None

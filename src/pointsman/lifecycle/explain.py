@@ -11,8 +11,7 @@ from math import inf
 import msgspec
 
 from pointsman.accounting.expected import cost_bound, likely_cost
-from pointsman.core.address import address_without_secrets
-from pointsman.core.errors import GatewayError
+from pointsman.core.errors import Broken, GatewayError, Rejected
 from pointsman.core.exchange import RequestHead
 from pointsman.core.price import dollars
 from pointsman.core.upstream import Ask
@@ -22,12 +21,14 @@ from pointsman.lifecycle.explanation import (
     Candidate,
     Cost,
     Explanation,
+    FallbackChain,
     LimitState,
     Refusal,
     RuleState,
     Step,
     WaitTold,
 )
+from pointsman.lifecycle.heads import shown_address
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.ruling import demand_unrefused, facts_of, rule
 from pointsman.lifecycle.trail import host_name
@@ -112,7 +113,7 @@ class _DryRun(msgspec.Struct):
             candidates=() if pool is None else tuple(self._candidate(each) for each in pool.members),
             deployment=None if member is None else member.deployment.id,
             reason=self.reason,
-            fallbacks=self.house.router.fallbacks(ask.routing, ask.model, pool) if pool is not None else (),
+            fallbacks=FallbackChain() if pool is None else _chains(ask, pool, self.house),
             cost=None if member is None else self._cost(member),
             wait=None if member is None else _wait(self.house.router.wait(member, self.now), member),
         )
@@ -153,7 +154,7 @@ class _DryRun(msgspec.Struct):
             reason=self.reason if chosen else told,
             local=deployment.local,
             host=host_name(member) or None,
-            api_base=address_without_secrets(deployment.api_base) if self.for_operator else None,
+            api_base=shown_address(deployment.api_base) if self.for_operator else None,
             in_flight=member.live.in_flight,
             cost=self._cost(member),
             wait=_wait(self.house.router.wait(member, self.now), member),
@@ -167,6 +168,20 @@ class _DryRun(msgspec.Struct):
         tokens = round(written / live.seconds_per_token) if live.seconds_per_token else None
         likely = likely_cost(member.deployment, ask.prompt_estimate, tokens, ask.output_limit, ask.choices)
         return Cost(_usd(bound), _usd(likely))
+
+
+def _chains(ask: Ask, pool: Pool, house: House) -> FallbackChain:
+    """The models that would be turned to after each kind of failure."""
+
+    def after(error: GatewayError) -> tuple[str, ...]:
+        step = house.router.recovery(ask.routing, pool.name).elsewhere(error)
+        return () if step is None else step.models
+
+    return FallbackChain(
+        after(Broken("")),
+        after(Rejected("", code="context_length_exceeded")),
+        after(Rejected("", code="content_policy_violation")),
+    )
 
 
 def _leads_to(name: str, pool: Pool, house: House) -> bool:

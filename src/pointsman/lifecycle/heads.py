@@ -12,7 +12,7 @@ from pointsman.core.upstream import Deployment
 from pointsman.lifecycle.trail import Trail, route_line, usual_route_line
 from pointsman.policies.principal import Principal
 
-__all__ = ["Heads", "clean", "recovered"]
+__all__ = ["Heads", "clean", "recovered", "shown_address"]
 
 _HEADS_MAX: Final = 16_384
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
@@ -88,14 +88,14 @@ class Heads:
         return known[2] if principal is not None and principal.admin else known[1]
 
     def _learn(self, deployment: Deployment) -> tuple[Deployment, bytes, bytes]:
-        base = _CREDENTIALS.sub("", deployment.api_base.split("?", 1)[0])
         text = (
             f"x-litellm-model-id: {clean(deployment.id)}\r\n"
             f"x-litellm-model-group: {clean(deployment.group)}\r\n"
             f"x-litellm-model-name: {clean(deployment.litellm_model)}\r\n"
         )
         lines = self._version + text.encode("latin-1", "replace") + usual_route_line(deployment) + _AT_ONCE
-        address = f"x-litellm-model-api-base: {clean(base)}\r\n".encode("latin-1", "replace")
+        base = clean(shown_address(deployment.api_base))
+        address = f"x-litellm-model-api-base: {base}\r\n".encode("latin-1", "replace")
         if len(self._known) >= _HEADS_MAX:
             self._known.clear()
         known = self._known[deployment.id] = (deployment, lines, lines + address)
@@ -110,6 +110,11 @@ def recovered(head: bytes, deployment: Deployment | None, trail: Trail, counts: 
         return head + line
     head = head.replace(usual_route_line(deployment), line, 1)
     return head.replace(_AT_ONCE, _AFTER_ATTEMPTS % (retries, fallbacks), 1)
+
+
+def shown_address(api_base: str) -> str:
+    """An upstream's address, for the operator, without the places where credentials can stand."""
+    return _CREDENTIALS.sub("", api_base.split("?", 1)[0])
 
 
 def clean(text: str) -> str:

@@ -59,7 +59,7 @@ class Recovery:
             self._left -= 1
             self.retries += 1
             return Again(pause)
-        return self._elsewhere(error)
+        return self.elsewhere(error)
 
     def hopped(self, model: str) -> None:
         """The request goes on with ``model``; its deployments are tried anew."""
@@ -83,7 +83,8 @@ class Recovery:
         pause = min(_FIRST_PAUSE_SECONDS * 2.0**self.retries, _PAUSE_SECONDS_MAX)
         return max(pause * (0.5 + self._draw() / 2), self._settings.retry_after)
 
-    def _elsewhere(self, error: GatewayError) -> Elsewhere | None:
+    def elsewhere(self, error: GatewayError) -> Elsewhere | None:
+        """The models to turn to after ``error``; None: there is none."""
         if self._rules.disable_fallbacks or self.hops >= self._settings.max_fallbacks:
             return None
         if self._queue is None:
