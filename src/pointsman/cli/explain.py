@@ -19,7 +19,7 @@ from pointsman.config.environment import EnvironmentSettings, process_environmen
 from pointsman.config.load import load
 from pointsman.core.errors import Malformed, Misconfigured
 from pointsman.core.nursery import Nursery
-from pointsman.lifecycle.explanation import Candidate, Explanation, LimitState, WaitTold
+from pointsman.lifecycle.explanation import Candidate, Explanation, FallbackChain, LimitState, WaitTold
 from pointsman.providers.transport import Transport
 
 __all__ = ["explain"]
@@ -27,6 +27,7 @@ __all__ = ["explain"]
 _DEFAULT_URL: Final = "http://127.0.0.1:4000"
 _SECONDS: Final = 10.0
 _LABEL_CHARACTERS: Final = 12
+_DIGEST_CHARACTERS: Final = 64
 _log: Final = logging.getLogger("pointsman")
 
 
@@ -144,8 +145,8 @@ def _lines(told: Explanation) -> Iterator[str]:
     yield _line(
         "for", " → ".join([told.model, *(f"{step.to} ({step.by})" for step in told.resolved if step.by != "exact")])
     )
-    limit = "no limit set" if told.output_limit is None else f"up to {told.output_limit} tokens"
-    yield _line("size", f"about {told.prompt_tokens} tokens in, {limit} out")
+    limit = "no limit to the answer" if told.output_limit is None else f"{told.output_limit} out at most"
+    yield _line("tokens", f"about {told.prompt_tokens} in, {limit}")
     if told.limits:
         yield _line("limits", "; ".join(map(_limit, told.limits)))
     if told.rules:
@@ -158,11 +159,8 @@ def _lines(told: Explanation) -> Iterator[str]:
         yield from _table(told.candidates)
         yield ""
     if told.deployment is not None:
-        yield _line("chosen", f"{told.deployment} ({told.reason}; strategy {told.strategy})")
-    for name in ("general", "context_window", "content_policy"):
-        chain = getattr(told.fallbacks, name)
-        if chain:
-            yield _line("then", f"{' → '.join(chain)} ({name.replace('_', ' ')})")
+        yield _line("chosen", f"{_short(told.deployment)} ({told.reason})")
+    yield from _fallbacks(told.fallbacks)
     refusal = told.refusal
     if refusal is None:
         yield _line("answer", "it would be sent.")
@@ -170,12 +168,27 @@ def _lines(told: Explanation) -> Iterator[str]:
         yield _line("answer", f"{refusal.status} {refusal.code}: {refusal.message} {refusal.hint or ''}".rstrip())
 
 
+def _fallbacks(chains: FallbackChain) -> Iterator[str]:
+    """The chains, each with the failures after which it is followed."""
+    causes: dict[tuple[str, ...], list[str]] = {}
+    after = (
+        ("a failure", chains.general),
+        ("too long a prompt", chains.context_window),
+        ("a policy", chains.content_policy),
+    )
+    for cause, chain in after:
+        if chain:
+            causes.setdefault(chain, []).append(cause)
+    for chain, found in causes.items():
+        yield _line("fallbacks", f"{' → '.join(chain)} (after {' or '.join(found)})")
+
+
 def _table(candidates: tuple[Candidate, ...]) -> Iterator[str]:
     rows = [("", "DEPLOYMENT", "MODEL", "WAIT", "COST AT MOST", "LIKELY", "WHY")]
     rows += [
         (
             "→" if one.chosen else " " if one.kept else "✗",
-            one.deployment,
+            _short(one.deployment),
             f"{one.provider}/{one.model}" + (f" on {one.host or one.api_base}" if one.host or one.api_base else ""),
             _wait(one.wait),
             _usd(one.cost.bound),
@@ -187,6 +200,11 @@ def _table(candidates: tuple[Candidate, ...]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _short(identity: str) -> str:
+    """An id; one that we have made ourselves is a digest, whose beginning is enough."""
+    return f"{identity[:12]}…" if len(identity) == _DIGEST_CHARACTERS else identity
 
 
 def _limit(state: LimitState) -> str:

@@ -62,8 +62,9 @@ def preferred(
         left = _keep(left, _least(left, sizes), "slow", dropped)
     if demands.prefer == "local":
         most = inf if demands.local_wait_max is None else demands.local_wait_max
-        near = [each for each in left if each.deployment.local and wait_at(each, now, loads).total <= most]
-        left = _keep(left, near, "not local", dropped)
+        soon = [each for each in left if wait_at(each, now, loads).total <= most]
+        near = [each for each in soon if each.deployment.local]
+        left = _keep(left, near or soon, "not local" if near else "busy", dropped)
     elif demands.prefer == "cheap":
         left = _keep(left, _least(left, [_cost(each.deployment, wish) for each in left]), "dearer", dropped)
     elif demands.prefer == "fast":
