@@ -14,7 +14,6 @@ from pointsman.core.upstream import Operation
 from pointsman.lifecycle.explain import explain
 from pointsman.lifecycle.explanation import Explanation
 from pointsman.lifecycle.house import House
-from pointsman.lifecycle.reading import read_ask
 from pointsman.policies.principal import Principal
 
 __all__ = ["answer"]
@@ -72,8 +71,8 @@ def answer(
         [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in question.headers],
         question.model if operation in _IN_PATH else None,
     )
-    ask = read_ask(Inbound(head, _body(question, operation), clock.monotonic(), clock.wall()))
-    return explain(ask, asker, house, head, for_operator=for_operator)
+    inbound = Inbound(head, _body(question, operation), clock.monotonic(), clock.wall())
+    return explain(inbound, asker, house, for_operator=for_operator)
 
 
 def _usual_operation(house: House, question: Question) -> Operation:

@@ -58,6 +58,7 @@ from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
 from pointsman.providers.transport import Transport
 from pointsman.routing.router import Router
+from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
@@ -192,6 +193,7 @@ class Gateway:
             catalog = Catalog()
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
+            routing = routing_settings(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
                 self._watch.follow(refused.sources)
@@ -199,7 +201,7 @@ class Gateway:
             return
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current = app
-        self._take_over(loaded)
+        self._take_over(loaded, routing)
         for warning in (*loaded.warnings, *made.skipped):
             _log.warning("%s", warning)
         for path in waiting_for_restart(self._started_with, loaded):
@@ -212,7 +214,7 @@ class Gateway:
             silence = keepalive_seconds(self.loaded)
             self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
 
-    def _take_over(self, loaded: Loaded) -> None:
+    def _take_over(self, loaded: Loaded, routing: RoutingSettings) -> None:
         self.loaded = loaded
         self.admission.settings = admission_settings(loaded)
         self.gate.body_bytes_max = body_bytes_max(loaded)
@@ -222,7 +224,7 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
-        self.house.router.follow(self.routes.table(), routing_settings(loaded))
+        self.house.router.follow(self.routes.table(), routing)
         self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------

@@ -10,20 +10,21 @@ import msgspec
 
 from pointsman.core.errors import Malformed
 from pointsman.core.exchange import RequestHead
-from pointsman.core.rules import NO_ROUTING_RULES
+from pointsman.core.rules import NO_ROUTING_RULES, Target
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.lifecycle.house import House
-from pointsman.lifecycle.ruling import demand_unrefused, rule
+from pointsman.lifecycle.ruling import demand_unrefused, demands_of, rule
 from pointsman.lifecycle.trail import Trail
 from pointsman.policies.access import demand_access, may_use
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
+from pointsman.routing.candidates import Dropped
 from pointsman.routing.pool import Member, Pick, Pool
 from pointsman.routing.recovery import Recovery
-from pointsman.routing.rules.ruling import NO_DEMANDS, Demands, Ruling
+from pointsman.routing.rules.ruling import Demands, Ruling
 from pointsman.routing.wish import Wish
 
-__all__ = ["Course", "choose", "find_pool", "lead", "pick", "wish_for"]
+__all__ = ["Course", "asked_name", "choose", "find_pool", "lead", "pick", "wish_for"]
 
 _TOLD_MEMBERS_MAX: Final = 64
 """Of a larger pool nobody lists, for each request, who was left out."""
@@ -32,8 +33,8 @@ _TOLD_MEMBERS_MAX: Final = 64
 class Course(msgspec.Struct):
     """The way a request takes: who asks what, which deployments serve it, the one that is to, and why, in a word.
 
-    ``recovery`` is made when an attempt fails, ``trail`` where there is something to tell.
-    ``demands`` hold for whoever else is tried, too.
+    ``recovery`` is made when an attempt fails, ``target`` is set when another model stands in, ``trail`` where there is
+    something to tell. ``demands`` hold for whoever else is tried, too.
     """
 
     principal: Principal
@@ -42,6 +43,7 @@ class Course(msgspec.Struct):
     member: Member
     reason: str
     recovery: Recovery | None = None
+    target: Target | None = None
     trail: Trail | None = None
     demands: Demands | None = None
 
@@ -53,17 +55,26 @@ def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | Non
         Malformed: nobody serves that model (400, as LiteLLM), with the nearest name as a hint; or the request says
             itself where to go, or demands what nobody offers.
         Forbidden: the key may not use it, its tags fit nothing that serves it, or a rule of the operator is against it.
-        LimitReached: everything that serves it has failed lately, or is at its limits.
+        LimitReached: everything that serves it has failed lately, or is at its limits. What alone serves it is tried
+            all the same where nothing can stand in; see :mod:`pointsman.lifecycle.recover`.
     """
     take_rules(ask)
     if house.router.settings.rulebook is not None or (ask.routing is not None and ask.routing.demands_something):
         return _choose_by_rules(ask, principal, house, head)
     pool = find_pool(ask.model, principal, house)
     if pool.only is not None:
-        return Course(principal, ask, pool, pool.only, "only")
+        return _only(ask, principal, house, pool, pool.only)
     trail = Trail()
     member, reason = pick(pool, wish_for(ask, principal), house, trail)
     return Course(principal, ask, pool, member, reason, trail=trail)
+
+
+def _only(ask: Ask, principal: Principal, house: House, pool: Pool, member: Member) -> Course:
+    """The course to who alone serves the model: nothing is to be decided."""
+    if member.live.rests_until:
+        house.router.demand_awake(pool, house.clock.monotonic())
+        member.probe(house.clock.monotonic())
+    return Course(principal, ask, pool, member, "only")
 
 
 def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: RequestHead | None) -> Course:
@@ -71,9 +82,10 @@ def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: Request
     ruling = rule(ask, principal, house, head)
     demand_unrefused(ruling)
     pool, matched = lead(ask, principal, house, ruling)
-    demands = None if ruling.demands == NO_DEMANDS else ruling.demands
+    demands = demands_of(ruling)
     if pool.only is not None and not matched and demands is None:
-        return Course(principal, ask, pool, pool.only, "only")
+        return _only(ask, principal, house, pool, pool.only)
+    house.router.demand_awake(pool, house.clock.monotonic())
     trail = Trail(rules=matched)
     member, reason = pick(pool, wish_for(ask, principal, demands), house, trail)
     return Course(principal, ask, pool, member, reason, trail=trail, demands=demands)
@@ -97,8 +109,9 @@ def pick(pool: Pool, wish: Wish, house: House, trail: Trail, tried: Collection[s
 
     Raises:
         LimitReached: none of them is to be had.
+        Malformed, Forbidden: as :func:`choose`.
     """
-    dropped: list[tuple[Member, str]] | None = [] if len(pool.members) <= _TOLD_MEMBERS_MAX else None
+    dropped: list[Dropped] | None = [] if len(pool.members) <= _TOLD_MEMBERS_MAX else None
     member, reason = house.router.choose(pool, wish, house.clock.monotonic(), tried, dropped)
     trail.chose(pool, member, reason, dropped or ())
     return member, reason
@@ -112,7 +125,7 @@ def find_pool(model: str, principal: Principal, house: House, led_to: str | None
     Raises:
         Malformed, Forbidden: as :func:`choose`.
     """
-    name = led_to or (principal.record.aliases.get(model, model) if principal.record.aliases else model)
+    name = asked_name(model, principal, led_to)
     pool = house.router.pool(name)
     if pool is None:
         raise Malformed(
@@ -124,6 +137,11 @@ def find_pool(model: str, principal: Principal, house: House, led_to: str | None
     if not principal.unrestricted:
         demand_access(principal, model, pool.name, pool.access_groups)
     return pool
+
+
+def asked_name(model: str, principal: Principal, led_to: str | None = None) -> str:
+    """The name that the one a client asks for stands for: what a rule ``led_to``, else what the key calls so."""
+    return led_to or (principal.record.aliases.get(model, model) if principal.record.aliases else model)
 
 
 def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None) -> Wish:

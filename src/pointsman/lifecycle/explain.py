@@ -6,16 +6,17 @@ than they do.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import inf
 
 import msgspec
 
 from pointsman.accounting.expected import cost_bound, likely_cost
-from pointsman.core.errors import Broken, GatewayError, Rejected
-from pointsman.core.exchange import RequestHead
+from pointsman.core.errors import Broken, GatewayError, Refused, Rejected
+from pointsman.core.exchange import Inbound
 from pointsman.core.price import dollars
 from pointsman.core.upstream import Ask
-from pointsman.lifecycle.choose import lead, wish_for
+from pointsman.lifecycle.choose import asked_name, lead, wish_for
 from pointsman.lifecycle.explanation import (
     Asker,
     Candidate,
@@ -30,21 +31,29 @@ from pointsman.lifecycle.explanation import (
 )
 from pointsman.lifecycle.heads import shown_address
 from pointsman.lifecycle.house import House
-from pointsman.lifecycle.ruling import demand_unrefused, facts_of, rule
+from pointsman.lifecycle.reading import read_again, read_ask
+from pointsman.lifecycle.recover import NOBODY, recovery_of, within_reach
+from pointsman.lifecycle.ruling import demand_unrefused, demands_of, facts_of, rule
 from pointsman.lifecycle.trail import host_name
+from pointsman.policies.access import demand_access
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
+from pointsman.routing.candidates import Dropped
 from pointsman.routing.expectation import Wait
 from pointsman.routing.pool import Member, Pool
-from pointsman.routing.rules.ruling import NO_DEMANDS, Ruling
+from pointsman.routing.rules.ruling import Ruling
 from pointsman.routing.wish import Wish
 
 __all__ = ["explain", "refused_at_the_door"]
 
 
-def explain(ask: Ask, principal: Principal, house: House, head: RequestHead, *, for_operator: bool) -> Explanation:
-    """What would become of ``ask`` if ``principal`` sent it; what only concerns the operator is told to nobody else."""
-    dry = _DryRun(ask, principal, house, head, house.clock.monotonic(), for_operator)
+def explain(inbound: Inbound, principal: Principal, house: House, *, for_operator: bool) -> Explanation:
+    """What would become of a request if ``principal`` sent it; what only concerns the operator is told to nobody else.
+
+    Raises:
+        Malformed: it is none.
+    """
+    dry = _DryRun(read_ask(inbound), principal, house, inbound, house.clock.monotonic(), for_operator)
     try:
         dry.run()
     except GatewayError as error:
@@ -63,7 +72,7 @@ class _DryRun(msgspec.Struct):
     ask: Ask
     principal: Principal
     house: House
-    head: RequestHead
+    inbound: Inbound
     now: float
     for_operator: bool
     ruling: Ruling = Ruling()
@@ -73,7 +82,8 @@ class _DryRun(msgspec.Struct):
     member: Member | None = None
     reason: str | None = None
     error: GatewayError | None = None
-    dropped: list[tuple[Member, str]] = []
+    dropped: list[Dropped] = []
+    stands_in: str | None = None
 
     def run(self) -> None:
         """All steps, in the order in which a request takes them.
@@ -85,15 +95,59 @@ class _DryRun(msgspec.Struct):
         take_rules(ask)
         rulebook = house.router.settings.rulebook
         if rulebook is not None:
-            states = rulebook.tell(facts_of(ask, principal, house, self.head, rulebook))
+            states = rulebook.tell(facts_of(ask, principal, house, self.inbound.head, rulebook))
             self.rules = tuple(RuleState(name, unmet or None) for name, unmet in states)
-        self.ruling = rule(ask, principal, house, self.head)
-        demand_unrefused(self.ruling)
-        self.pool, _ = lead(ask, principal, house, self.ruling)
-        demands = None if self.ruling.demands == NO_DEMANDS else self.ruling.demands
-        self.wish = wish_for(ask, principal, demands)
-        self.member, self.reason = house.router.consider(self.pool, self.wish, self.now, (), self.dropped)
-        house.admission.try_out(principal, ask, self.member.deployment, int(self.now))
+        self.ruling = rule(ask, principal, house, self.inbound.head)
+        try:
+            demand_unrefused(self.ruling)
+            self.pool, _ = lead(ask, principal, house, self.ruling)
+            house.router.demand_awake(self.pool, self.now)
+            self._choose(self.pool, ask)
+        except Refused as refused:
+            self._find_stand_in(refused)
+        if self.member is not None:
+            house.admission.try_out(principal, self.ask, self.member.deployment, int(self.now))
+
+    def _choose(self, pool: Pool, ask: Ask, tried: Collection[str] = ()) -> None:
+        """Choose one of a pool.
+
+        Raises:
+            Refused: none of them is to be had.
+        """
+        self.dropped = []
+        self.wish = wish_for(ask, self.principal, demands_of(self.ruling))
+        self.member, self.reason = self.house.router.consider(pool, self.wish, self.now, tried, self.dropped)
+
+    def _find_stand_in(self, refused: Refused) -> None:
+        """Do as :func:`pointsman.lifecycle.recover.stand_in` does.
+
+        Raises:
+            Refused: nothing can stand in.
+        """
+        ask, principal, house = self.ask, self.principal, self.house
+        if refused.code not in NOBODY:
+            raise refused
+        dropped = self.dropped
+        name = asked_name(ask.model, principal, self.ruling.model)
+        pool = house.router.pool(name)
+        if pool is None and not principal.unrestricted:
+            demand_access(principal, ask.model, name, frozenset())
+        name = name if pool is None else pool.name
+        recovery = recovery_of(ask, self.inbound, house, name)
+        step = recovery.elsewhere(refused, name)
+        for hop, other in () if step is None else within_reach(step.hops, principal, house):
+            try:
+                again = read_again(self.inbound, hop.target)
+                take_rules(again)
+                self._choose(other, again, recovery.tried)
+            except Refused:
+                continue
+            self.ask, self.pool, self.stands_in = again, other, hop.target.model
+            return
+        self.dropped = dropped
+        if pool is None or pool.only is None:
+            raise refused
+        self.pool, self.member, self.reason = pool, pool.only, "resting"
 
     def told(self) -> Explanation:
         """What was found out."""
@@ -113,7 +167,7 @@ class _DryRun(msgspec.Struct):
             candidates=() if pool is None else tuple(self._candidate(each) for each in pool.members),
             deployment=None if member is None else member.deployment.id,
             reason=self.reason,
-            fallbacks=FallbackChain() if pool is None else _chains(ask, pool, self.house),
+            fallbacks=FallbackChain() if pool is None else _chains(ask, pool, self.house, self.inbound),
             cost=None if member is None else self._cost(member),
             wait=None if member is None else _wait(self.house.router.wait(member, self.now), member),
         )
@@ -129,6 +183,9 @@ class _DryRun(msgspec.Struct):
         elif alias is not None:
             found.append(Step("key_alias", name, alias))
         name = found[-1].to if found else name
+        if self.stands_in is not None:
+            found.append(Step("fallback", name, self.stands_in))
+            name = self.stands_in
         over = ruling.overflow
         table = self.house.table
         if over is not None and over.to is not None and pool.name != name and _leads_to(over.to, pool, self.house):
@@ -170,12 +227,12 @@ class _DryRun(msgspec.Struct):
         return Cost(_usd(bound), _usd(likely))
 
 
-def _chains(ask: Ask, pool: Pool, house: House) -> FallbackChain:
+def _chains(ask: Ask, pool: Pool, house: House, inbound: Inbound) -> FallbackChain:
     """The models that would be turned to after each kind of failure."""
 
     def after(error: GatewayError) -> tuple[str, ...]:
-        step = house.router.recovery(ask.routing, pool.name).elsewhere(error)
-        return () if step is None else step.models
+        step = recovery_of(ask, inbound, house, pool.name).elsewhere(error, pool.name)
+        return () if step is None else tuple(hop.target.model for hop in step.hops)
 
     return FallbackChain(
         after(Broken("")),

@@ -42,7 +42,10 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """How one name led to the next: by ``rule``, ``key_alias``, ``alias``, ``overflow``, ``wildcard`` or ``exact``."""
+    """How one name led to the next: by ``rule``, ``key_alias``, ``alias``, ``overflow``, ``fallback``.
+
+    The last step says whether the model is spelt out in the configuration (``exact``) or fits a ``wildcard``.
+    """
 
     by: str
     name: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -47,7 +48,7 @@ class Manners(msgspec.Struct, frozen=True):
 class House:
     """The parts, put together by the assembly; the router's table and ``manners`` are replaced on a reload.
 
-    ``passages`` lead to the providers' own APIs; nowhere, unless it is set.
+    ``passages`` lead to the providers' own APIs; nowhere, unless it is set. ``sleep`` waits for so many seconds.
 
     ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others.
     """
@@ -65,6 +66,7 @@ class House:
         "passages",
         "router",
         "sender",
+        "sleep",
     )
 
     def __init__(
@@ -92,6 +94,8 @@ class House:
         self.manners = manners
         self.passages: Passages = NoPassages()
         self.heads = Heads(manners.version)
+        self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        router.budget.begin(clock.monotonic())
 
     @property
     def table(self) -> RoutingTable:

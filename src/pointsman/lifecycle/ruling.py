@@ -12,9 +12,9 @@ from pointsman.lifecycle.house import House
 from pointsman.policies.principal import Principal
 from pointsman.routing.rules.book import Rulebook
 from pointsman.routing.rules.facts import NO_CONTENT, Facts, content_of
-from pointsman.routing.rules.ruling import Demands, Ruling
+from pointsman.routing.rules.ruling import NO_DEMANDS, Demands, Ruling
 
-__all__ = ["demand_unrefused", "facts_of", "rule"]
+__all__ = ["demand_unrefused", "demands_of", "facts_of", "rule"]
 
 
 def rule(ask: Ask, principal: Principal, house: House, head: RequestHead | None) -> Ruling:
@@ -33,6 +33,11 @@ def demand_unrefused(ruling: Ruling) -> None:
     """
     if ruling.refuse is not None:
         raise Forbidden(ruling.refuse, code="refused_by_rule", kind="auth_error")
+
+
+def demands_of(ruling: Ruling) -> Demands | None:
+    """What deployments must be like; None, as with most: as they are."""
+    return None if ruling.demands == NO_DEMANDS else ruling.demands
 
 
 def facts_of(ask: Ask, principal: Principal, house: House, head: RequestHead | None, rulebook: Rulebook) -> Facts:

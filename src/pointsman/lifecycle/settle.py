@@ -17,11 +17,13 @@ from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
-from pointsman.lifecycle.heads import recovered
+from pointsman.lifecycle.heads import recovered, rerouted
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.trail import Trail
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
+from pointsman.routing.pool import Member
+from pointsman.routing.recovery import Recovery
 
 __all__ = ["Settlement"]
 
@@ -44,8 +46,9 @@ class Settlement(msgspec.Struct, weakref=False):
 
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
-    of ``attempts``. ``retries`` and ``fallbacks`` are those that came before it; ``trail`` tells of the way,
-    where there is something to tell. ``usage`` is what was used where no ``answer`` tells it.
+    of ``attempts``. ``recovery`` has those that came before it, ``trail`` why they went where they went, where there is
+    anything to tell. ``preface`` is what of the stream was held back, since it says nothing yet; ``probing`` is who
+    rested and is tried. ``usage`` is what was used where no ``answer`` tells it.
     """
 
     house: House
@@ -68,9 +71,10 @@ class Settlement(msgspec.Struct, weakref=False):
     heard_at: float = 0.0
     ended_at: float = 0.0
     attempts: int = 0
-    retries: int = 0
-    fallbacks: int = 0
+    recovery: Recovery | None = None
     trail: Trail | None = None
+    probing: Member | None = None
+    preface: bytes = b""
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -82,13 +86,26 @@ class Settlement(msgspec.Struct, weakref=False):
         if not self.heard_at:
             self.heard_at = self.house.clock.monotonic()
 
-    def start_over(self, *, retries: int, fallbacks: int) -> None:
-        """An attempt failed and another is to follow."""
+    def speaks(self, block: bytes) -> bytes:
+        """The first of an answer is there, so that nobody else can give it any more. Gives it with what came before."""
+        self.spoken = True
+        if self.probing is not None:
+            self.probing.answered(self.sent_at)
+        preface, self.preface = self.preface, b""
+        return preface + block if preface else block
+
+    def let_go(self, client: Client) -> None:
+        """An attempt failed: cut it off."""
+        client.attach(None)
         if self.flight is not None:
             self.flight.close()
             self.flight = None
+
+    def start_over(self, recovery: Recovery) -> None:
+        """Another attempt begins."""
+        self.recovery = recovery
         self.heard_at = 0.0
-        self.retries, self.fallbacks = retries, fallbacks
+        self.preface = b""
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
@@ -150,7 +167,8 @@ class Settlement(msgspec.Struct, weakref=False):
             self._cut()
         self._write(error.status)
         if self.begun:
-            self.end_broken(client, b"" if self.answer is None else self.answer.failed(self.for_client(error)))
+            last = b"" if self.answer is None else self.preface + self.answer.failed(self.for_client(error))
+            self.end_broken(client, last)
             return
         error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
@@ -248,8 +266,9 @@ class Settlement(msgspec.Struct, weakref=False):
         return record
 
     def _retold(self, head: bytes, trail: Trail) -> bytes:
-        """A head that tells of what it took to get an answer."""
-        return recovered(head, self.deployment, trail, (self.attempts, self.retries, self.fallbacks))
+        """A head that tells of what it took to get an answer. Whatever recovers has a trail."""
+        head = rerouted(head, self.deployment, trail, self.attempts)
+        return head if self.recovery is None else recovered(head, self.recovery, self.attempts)
 
     def _overhead(self, now: float, *, streamed: bool) -> float:
         """Seconds that the gateway itself took: all but the wait for the upstream; of a stream, until it was asked."""

@@ -47,6 +47,11 @@ class Trail(msgspec.Struct):
         self.candidates = len(pool.members) - len(dropped)
         self.host = host_name(member)
 
+    def goes_on(self, next_choice: Trail) -> None:
+        """Another choice was made."""
+        self.reason, self.strategy, self.host = next_choice.reason, next_choice.strategy, next_choice.host
+        self.candidates, self.dropped = next_choice.candidates, next_choice.dropped
+
     def missed(self, deployment: Deployment, error: GatewayError, seconds: float) -> None:
         """An attempt has failed."""
         if len(self.failed) < _FAILED_MAX:

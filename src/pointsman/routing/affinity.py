@@ -26,8 +26,8 @@ _PLACES_MAX: Final = 32_768
 _CACHED_TOKENS_MIN: Final = 1024
 """Shorter prompts are cached by no provider: https://platform.openai.com/docs/guides/prompt-caching."""
 _CONVERSATION_SECONDS: Final = 900.0
-_EXTRA_REQUESTS: Final = 2
-"""How many more requests than the least busy one a host may have and still keep its conversations."""
+_TOKENS_PER_PLACE: Final = 8_192
+"""How many tokens of a prompt that need not be read again are worth waiting for one more request."""
 
 _WORDS: Final = {SESSION: "session", PROMPT_CACHING: "prompt_cache", DEPLOYMENT: "client", CONVERSATION: "affinity"}
 
@@ -72,11 +72,12 @@ class Affinity:
         self._places[place] = served, now + (_CONVERSATION_SECONDS if is_conversation else self.seconds)
 
 
-def stay(place: Place, known: str, candidates: Sequence[Member]) -> Pick | None:
+def stay(place: Place, known: str, candidates: Sequence[Member], prompt_tokens: int) -> Pick | None:
     """The candidate that served it last and should do so again, and why."""
     for member in candidates:
         if member.live.id == known:
-            return (member, _WORDS[place[0]]) if place[0] != CONVERSATION or _worth(member, candidates) else None
+            stays = place[0] != CONVERSATION or _worth(member, candidates, prompt_tokens)
+            return (member, _WORDS[place[0]]) if stays else None
     return None
 
 
@@ -90,12 +91,15 @@ def _name(kind: str, wish: Wish) -> str | None:
     return session_of(wish) or conversation_of(wish)
 
 
-def _worth(member: Member, candidates: Sequence[Member]) -> bool:
-    """Whether a host still has the model, and is not much busier than another."""
+def _worth(member: Member, candidates: Sequence[Member], prompt_tokens: int) -> bool:
+    """Whether a host still has the model, and lets a request in at once or nearly as soon as the least busy one."""
     host = member.host
     if host is None:
         return True
     if host.loaded and resident(host, member.deployment.model) is None and not member.live.in_flight:
         return False
+    ahead = ahead_of(host)
+    if ahead < (host.slots or 1):
+        return True
     least = min(ahead_of(other.host) if other.host is not None else other.live.in_flight for other in candidates)
-    return ahead_of(host) <= least + max(host.slots or 0, _EXTRA_REQUESTS)
+    return ahead <= least + prompt_tokens // _TOKENS_PER_PLACE

@@ -119,8 +119,8 @@ class _Sieve:
         now, examines = self.now, self._examines
         for member in members:
             reason, at = "", _GOOD
-            if member.live.rests_until > now:
-                reason, at = f"resting {member.live.rests_until - now:.1f} s", _NOT_AT_ALL
+            if not member.admits(now):
+                reason, at = f"resting {max(member.rests_until - now, 0.0):.1f} s", _NOT_AT_ALL
             elif examines:
                 reason, at = self._grade(member)
             elif member.host is not None and not member.host.online:
@@ -182,8 +182,8 @@ def limit_reached(member: Member, wish: Wish, now: float) -> str | None:
     deployment, meter, second = member.deployment, member.live.meter, int(now)
     if meter is None:
         return None
-    if deployment.rpm is not None and (used := meter.requests.used(second)) + 1 > deployment.rpm:
+    if deployment.rpm is not None and (used := meter.requests_used(second)) + 1 > deployment.rpm:
         return f"rpm {used}/{deployment.rpm}"
-    if deployment.tpm is not None and (used := meter.tokens.used(second)) + wish.prompt_tokens > deployment.tpm:
+    if deployment.tpm is not None and (used := meter.tokens_used(second)) + wish.prompt_tokens > deployment.tpm:
         return f"tpm {used}+{wish.prompt_tokens}/{deployment.tpm}"
     return None

@@ -32,7 +32,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 def wait_at(member: Member, now: float, loads: LoadBook) -> Wait:
     """The wait at a deployment; without end where its host is away. ``now`` is monotonic seconds."""
-    rest = max(0.0, member.live.rests_until - now)
+    rest = max(0.0, member.rests_until - now)
     host = member.host
     if host is None:
         return Wait(rest)

@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman.core.upstream import Deployment
 from pointsman.routing.affinity import CONVERSATION, DEPLOYMENT, PROMPT_CACHING, SESSION
+from pointsman.routing.credentials import CredentialBook
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
 from pointsman.routing.meter import Meter
@@ -17,10 +18,10 @@ from pointsman.routing.pool import NO_SCREENS, Member, Pool, Screens, Tier
 from pointsman.routing.residency import LoadBook
 from pointsman.routing.settings import RoutingSettings, StrategyChoice
 from pointsman.routing.shortlist import LOOKED_AT_MAX, Shortlist
-from pointsman.routing.strategies import METERED, STRATEGIES, Kit
+from pointsman.routing.strategies import COUNTING, STRATEGIES, TIMING, Kit
 from pointsman.routing.table import Group
 
-__all__ = ["Gatherer"]
+__all__ = ["Gatherer", "measure"]
 
 _KINDS: Final = (SESSION, PROMPT_CACHING, DEPLOYMENT)
 _ABILITIES: Final = frozenset({TOOLS, VISION})
@@ -31,12 +32,20 @@ _STRATEGY: Final = "simple-shuffle"
 
 
 class Gatherer:
-    """Makes pools. ``lives``, ``fleet`` and ``loads`` outlive them. ``draw`` gives numbers in [0, 1)."""
+    """Makes pools; all but ``draw``, which gives numbers in [0, 1), outlive them."""
 
-    def __init__(self, lives: LiveBook, fleet: Fleet, loads: LoadBook, draw: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        lives: LiveBook,
+        fleet: Fleet,
+        loads: LoadBook,
+        credentials: CredentialBook,
+        draw: Callable[[], float],
+    ) -> None:
         self._lives = lives
         self._fleet = fleet
         self._loads = loads
+        self._credentials = credentials
         self._draw = draw
 
     def pool(self, group: Group, settings: RoutingSettings) -> Pool:
@@ -46,23 +55,23 @@ class Gatherer:
         strategy = STRATEGIES[_name(choice, members)](Kit(self._draw, self._loads, choice.arguments))
         screens = _screens(members, settings, strict=settings.strict_limits or strategy.name in _STRICT)
         for member in members:
-            if member.live.meter is None and _is_metered(member, strategy.name):
-                member.live.meter = Meter()
+            measure(member, strategy.name)
         return Pool(
             name=group.name,
             members=members,
             strategy=strategy,
             only=members[0] if len(members) == 1 and not screens.decides_for_one else None,
-            tiers=self._tiers(members),
+            tiers=self._tiers(members, self._loads if strategy.name == _LOCAL_STRATEGY else None),
             screens=screens,
             access_groups=frozenset().union(*(member.deployment.access_groups for member in members)),
             stays=_stays(group.name, members, settings),
         )
 
     def _member(self, deployment: Deployment) -> Member:
-        return Member(deployment, self._lives.of(deployment), self._fleet.of(deployment))
+        credential = self._credentials.of(deployment)
+        return Member(deployment, self._lives.of(deployment), self._fleet.of(deployment), credential)
 
-    def _tiers(self, members: tuple[Member, ...]) -> tuple[Tier, ...]:
+    def _tiers(self, members: tuple[Member, ...], loads: LoadBook | None) -> tuple[Tier, ...]:
         by_order: dict[int | None, list[Member]] = {}
         for member in members:
             by_order.setdefault(member.deployment.order, []).append(member)
@@ -71,7 +80,7 @@ class Gatherer:
             Tier(
                 tuple(some),
                 order,
-                Shortlist(some, self._draw, self._loads) if len(some) > LOOKED_AT_MAX else None,
+                Shortlist(some, self._draw, loads) if len(some) > LOOKED_AT_MAX else None,
             )
             for order, some in ordered
         )
@@ -83,8 +92,13 @@ def _name(choice: StrategyChoice, members: Sequence[Member]) -> str:
     return _LOCAL_STRATEGY if all(member.host is not None for member in members) else _STRATEGY
 
 
-def _is_metered(member: Member, strategy: str) -> bool:
-    return bool(member.deployment.rpm or member.deployment.tpm) or strategy in METERED
+def measure(member: Member, strategy: str) -> None:
+    """See to it that what decides is measured."""
+    counts = bool(member.deployment.rpm or member.deployment.tpm) or strategy in COUNTING
+    if member.live.meter is None and (counts or strategy in TIMING):
+        member.live.meter = Meter(counts=counts)
+    elif member.live.meter is not None and counts:
+        member.live.meter.count()
 
 
 def _stays(name: str, members: Sequence[Member], settings: RoutingSettings) -> tuple[str, ...]:

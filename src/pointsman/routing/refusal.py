@@ -90,10 +90,10 @@ def _of(word: str) -> str:
 def _seconds(member: Member, word: str, wish: Wish, now: float) -> float:
     """How long until what stands against a member may have passed."""
     if word == "resting":
-        return member.live.rests_until - now
+        return member.rests_until - now
     meter, deployment, second = member.live.meter, member.deployment, int(now)
-    if word == "rpm" and meter is not None and deployment.rpm is not None:
+    if word == "rpm" and meter is not None and meter.requests is not None and deployment.rpm is not None:
         return float(meter.requests.seconds_until(1, deployment.rpm, second))
-    if word == "tpm" and meter is not None and deployment.tpm is not None:
+    if word == "tpm" and meter is not None and meter.tokens is not None and deployment.tpm is not None:
         return float(meter.tokens.seconds_until(wish.prompt_tokens, deployment.tpm, second))
     return _PARALLEL_SECONDS

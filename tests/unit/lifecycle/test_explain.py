@@ -15,10 +15,10 @@ from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.core.exchange import Inbound, RequestHead
 from pointsman.core.identity import token_of
 from pointsman.core.price import FREE, Price, picodollars
+from pointsman.core.rules import Target
 from pointsman.core.upstream import Deployment
 from pointsman.lifecycle.explain import explain
 from pointsman.lifecycle.explanation import Explanation
-from pointsman.lifecycle.reading import read_ask
 from pointsman.policies.admission import AdmissionSettings
 from pointsman.policies.principal import Principal
 from pointsman.routing.router import Router
@@ -40,7 +40,7 @@ def request(stage: Stage, body: bytes, headers: list[tuple[bytes, bytes]], key: 
 
 
 def explained(stage: Stage, inbound: Inbound, principal: Principal, *, for_operator: bool = True) -> Explanation:
-    return explain(read_ask(inbound), principal, stage.house, inbound.head, for_operator=for_operator)
+    return explain(inbound, principal, stage.house, for_operator=for_operator)
 
 
 def counters(principal: Principal, stage: Stage) -> tuple[object, ...]:
@@ -162,7 +162,7 @@ def staged(machines: list[Deployment], rules: Any, key: dict[str, Any], strategy
         [Pattern("wild/*", lambda name, _stars: deployment(id="wild-1", group=name))],
     )
     settings_ = RoutingSettings(
-        strategy=StrategyChoice(strategy), num_retries=0, fallbacks=FallbackLists(general={"alpha": ("beta",)}),
+        strategy=StrategyChoice(strategy), num_retries=0, fallbacks=FallbackLists(general={"alpha": (Target("beta"),)}),
         rulebook=rulebook,
     )  # fmt: skip
     stage.house.router = Router(table, settings_, draw=lambda: chance)
@@ -174,7 +174,7 @@ CHANCES = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(deployments(), RULES, KEYS, BODIES, HEADERS, STATES, CHANCES)
 def test_what_is_told_of_a_request_is_what_then_happens(
     machines: list[Deployment],

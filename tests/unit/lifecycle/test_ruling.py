@@ -9,6 +9,7 @@ import pytest
 
 from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.core.price import FREE, Price
+from pointsman.core.rules import Target
 from pointsman.core.upstream import Deployment
 from pointsman.lifecycle.house import House
 from pointsman.routing.hosts import LoadedModel
@@ -88,7 +89,9 @@ def test_local_deployments_of_a_model_are_preferred_up_to_a_wait() -> None:
 
 def test_what_only_some_may_serve_no_fallback_serves_elsewhere() -> None:
     tagged = msgspec.structs.replace(HOME, tags=("eu",))
-    stage = ruled((tagged, CLOUD), {"then": {"only": {"tags": ["eu"]}}}, fallbacks=FallbackLists(default=("cloud",)))
+    stage = ruled(
+        (tagged, CLOUD), {"then": {"only": {"tags": ["eu"]}}}, fallbacks=FallbackLists(default=(Target("cloud"),))
+    )
 
     def fails(flight: ScriptedFlight) -> None:
         flight.answer(refusal("no"), 500)

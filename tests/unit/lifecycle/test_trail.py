@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Broken, TimedOut
+from pointsman.core.rules import Target
 from pointsman.core.trace import Dropped, FailedAttempt
 from pointsman.lifecycle.trail import Trail, route_line, usual_route_line
 from pointsman.routing.settings import FallbackLists, RoutingSettings
@@ -64,7 +65,7 @@ def test_it_is_told_who_rested() -> None:
 def test_each_attempt_in_vain_is_kept_with_its_error_and_its_time() -> None:
     stage = Stage(
         deployment(), deployment(id="dep-2", group="spare"),
-        routing=RoutingSettings(num_retries=0, fallbacks=FallbackLists(default=("spare",))),
+        routing=RoutingSettings(num_retries=0, fallbacks=FallbackLists(default=(Target("spare"),))),
     )  # fmt: skip
 
     def act(flight: ScriptedFlight) -> None:

@@ -18,7 +18,7 @@ from pointsman.routing.strategies.shuffle import Shuffle
 from pointsman.routing.strategies.usage import LowestUsage
 from pointsman.routing.strategies.warm_first import WarmFirst
 
-__all__ = ["METERED", "STRATEGIES", "Kit", "Maker"]
+__all__ = ["COUNTING", "STRATEGIES", "TIMING", "Kit", "Maker"]
 
 
 class Kit(msgspec.Struct, frozen=True, eq=False):
@@ -56,5 +56,8 @@ STRATEGIES: Final[Mapping[str, Maker]] = {
     "cost": _MAKERS[LowestCost.name],
 }
 
-METERED: Final = frozenset({LowestUsage.name, WarmFirst.name})
-"""Strategies that need every member's requests, tokens and pace counted."""
+COUNTING: Final = frozenset({LowestUsage.name})
+"""Strategies that need every member's requests and tokens counted."""
+
+TIMING: Final = frozenset({WarmFirst.name})
+"""Strategies that need to know how long an ordinary call takes each member."""

@@ -37,8 +37,8 @@ def _share(candidates: Sequence[Member]) -> Callable[[Member, int], float]:
 
 
 def _tokens(member: Member, second: int) -> float:
-    return 0 if member.live.meter is None else member.live.meter.tokens.used(second)
+    return 0 if member.live.meter is None else member.live.meter.tokens_used(second)
 
 
 def _requests(member: Member, second: int) -> float:
-    return 0 if member.live.meter is None else member.live.meter.requests.used(second)
+    return 0 if member.live.meter is None else member.live.meter.requests_used(second)

@@ -8,9 +8,11 @@ equals weight, then who has least to do. A deployment that is not local is consi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from pointsman.routing.hosts import Host
+from pointsman.routing.live import Live
 from pointsman.routing.pool import Member, Pick
 from pointsman.routing.residency import LoadBook, ahead_of, load_seconds, resident
 from pointsman.routing.wish import Wish
@@ -27,8 +29,8 @@ _SPILLED: Final = 2.0
 _OVERFLOW_SECONDS: Final = 30.0
 _BUSY_EVICTION: Final = 2.0
 
-_Bid = tuple[float, str, bool]
-"""Seconds, the reason, and whether the model is there already."""
+_Bid = tuple[float, str]
+"""Seconds until the request is served, and the reason in a word."""
 
 
 class WarmFirst:
@@ -42,23 +44,24 @@ class WarmFirst:
 
     def pick(self, candidates: Sequence[Member], wish: Wish, now: float) -> Pick:
         """The one that serves soonest, all told."""
-        best: Member | None = None
-        best_rank = (0.0, 0.0, 0.0)
-        reason, is_warm, any_warm = "", False, False
+        best, least, reason = candidates[0], inf, ""
+        cold: list[Member] = []
         for member in candidates:
-            seconds, why, warm = self._bid(member, wish, now)
-            any_warm = any_warm or warm
-            weight, host = member.deployment.weight, member.host
-            rank = (
-                seconds,
-                -weight if host is None else -weight * host.weight,
-                member.live.in_flight if host is None else ahead_of(host) + len(host.loaded) / 1024,
-            )
-            if best is None or rank < best_rank:
-                best, best_rank, reason, is_warm = member, rank, why, warm
-        if best is None:
-            return candidates[0], reason
-        return best, ("spread" if any_warm and not is_warm and best.host is not None else reason)
+            bid = self._warm_bid(member, wish, now)
+            if bid is None:
+                cold.append(member)
+            elif bid[0] < least or (bid[0] == least and _ties(member) < _ties(best)):
+                best, (least, reason) = member, bid
+        any_warm = len(cold) < len(candidates)
+        for member in cold:
+            load = load_seconds(self._loads.size_of(member.deployment.model)) if member.host is not None else 0.0
+            if load > least:
+                continue  # it cannot win, whatever its memory looks like
+            bid = self._cold_bid(member, load, now)
+            if bid[0] < least or (bid[0] == least and _ties(member) < _ties(best)):
+                best, (least, reason) = member, bid
+                reason = "spread" if any_warm and member.host is not None else reason
+        return best, reason
 
     def took(self, member: Member, _wish: Wish, now: float) -> None:
         """The model is used there, and loaded if it was not in memory."""
@@ -67,28 +70,50 @@ class WarmFirst:
         if member.live.meter is not None:
             self._usual = member.live.meter.usual_seconds or self._usual
 
-    def _bid(self, member: Member, wish: Wish, now: float) -> _Bid:
+    def _warm_bid(self, member: Member, wish: Wish, now: float) -> _Bid | None:
+        """What it takes where the model is in memory, or will be anyway; None: it is not."""
         host, live, model = member.host, member.live, member.deployment.model
-        usual = (live.meter.usual_seconds if live.meter is not None else 0.0) or self._usual
         if host is None:
-            return _OVERFLOW_SECONDS + live.in_flight * _SHARING, "overflow", False
-        slots = host.slots or _SLOTS_ASSUMED
-        ahead = ahead_of(host)
-        ahead = max(ahead, live.in_flight)
-        wait = usual * (_SHARING * min(ahead, slots) + max(ahead + 1 - slots, 0)) / slots / (host.weight or 1.0)
-        held = resident(host, model)
-        if held is not None:
-            if held.context_tokens is not None and wish.prompt_tokens > held.context_tokens:
-                return wait + load_seconds(self._loads.size_of(model)), "reloads", True
-            return (wait + usual * _SPILLED, "loaded_spilled", True) if held.is_spilled else (wait, "loaded", True)
+            return None
+        held = host.loaded.get(model) or resident(host, model)
+        if held is None:
+            return self._loading_bid(member, host, now)
+        wait = self._wait(member, host)
+        if held.context_tokens is not None and wish.prompt_tokens > held.context_tokens:
+            return wait + load_seconds(self._loads.size_of(model)), "reloads"
+        if held.vram_bytes < held.size_bytes and held.is_spilled:
+            return wait + _SPILLED * self._usual_of(live), "loaded_spilled"
+        return wait, "loaded"
+
+    def _loading_bid(self, member: Member, host: Host, now: float) -> _Bid | None:
+        loading = self._loads.loading(host, now).get(member.deployment.model)
+        if loading is not None:
+            return self._wait(member, host) + loading.until - now, "loading"
+        if member.live.in_flight or host.waiting.get(member.deployment.model):
+            return self._wait(member, host), "loading"
+        return None
+
+    def _cold_bid(self, member: Member, load: float, now: float) -> _Bid:
+        host = member.host
+        if host is None:
+            return _OVERFLOW_SECONDS + member.live.in_flight * _SHARING, "overflow"
         loading = self._loads.loading(host, now)
-        if model in loading:
-            return wait + loading[model].until - now, "loading", True
-        if live.in_flight or host.waiting.get(model):
-            return wait, "loading", True
-        queue = max((load.until for load in loading.values()), default=now) - now
-        extra, reason = self._room(host, model, sum(load.size_bytes for load in loading.values()), now)
-        return wait + queue + load_seconds(self._loads.size_of(model)) + extra, reason, False
+        queue, coming = 0.0, 0
+        for one in loading.values():
+            queue, coming = max(queue, one.until - now), coming + one.size_bytes
+        extra, reason = self._room(host, member.deployment.model, coming, now)
+        return self._wait(member, host) + queue + load + extra, reason
+
+    def _wait(self, member: Member, host: Host) -> float:
+        """Seconds until what is there already lets another one in."""
+        ahead = max(ahead_of(host), member.live.in_flight)
+        if not ahead:
+            return 0.0
+        slots, usual = host.slots or _SLOTS_ASSUMED, self._usual_of(member.live)
+        return usual * (_SHARING * min(ahead, slots) + max(ahead + 1 - slots, 0)) / slots / (host.weight or 1.0)
+
+    def _usual_of(self, live: Live) -> float:
+        return (live.meter.usual_seconds if live.meter is not None else 0.0) or self._usual
 
     def _room(self, host: Host, model: str, coming: int, now: float) -> tuple[float, str]:
         """Seconds that making room for a model costs others, and the reason in a word."""
@@ -120,6 +145,14 @@ class WarmFirst:
             lost += demand * load_seconds(size)
             missing -= size
         return lost, missing
+
+
+def _ties(member: Member) -> tuple[float, float]:
+    """Among equals the heavier comes first, then who has least to do, then who has least in memory."""
+    weight, host = member.deployment.weight, member.host
+    if host is None:
+        return -weight, member.live.in_flight
+    return -weight * host.weight, ahead_of(host) + len(host.loaded) / 1024
 
 
 def _in_use(host: Host, name: str) -> bool:

@@ -1,0 +1,234 @@
+"""What follows when an attempt fails before the client has any of the answer, or when there is nobody to attempt.
+
+What was sent and not answered is sent again, though nobody knows whether the upstream did the work: to generate an
+answer changes nothing there, and of the answers the client gets exactly one, as the ledger gets one record. Whatever
+changes something (a provider's own API passed through, a conversation over a WebSocket) is never sent twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from copy import copy
+from typing import Final
+
+import msgspec
+
+from pointsman.core.errors import GatewayError, Refused
+from pointsman.core.exchange import Client, Inbound
+from pointsman.core.limits import KEEPALIVE_SECONDS
+from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
+from pointsman.core.upstream import Ask
+from pointsman.lifecycle.choose import Course, asked_name, find_pool, pick, wish_for
+from pointsman.lifecycle.house import House
+from pointsman.lifecycle.reading import read_again
+from pointsman.lifecycle.relay import break_off
+from pointsman.lifecycle.ruling import demands_of, rule
+from pointsman.lifecycle.settle import Settlement
+from pointsman.lifecycle.trail import Trail
+from pointsman.policies.access import demand_access
+from pointsman.policies.parameters import take_rules
+from pointsman.policies.principal import Principal
+from pointsman.routing.pool import Pool
+from pointsman.routing.recovery import Again, Hop, Recovery
+from pointsman.routing.rules.ruling import Demands
+
+__all__ = ["NOBODY", "recover", "recovery_of", "stand_in", "within_reach"]
+
+_log: Final = logging.getLogger("pointsman.serve")
+
+_RETRIES_HEADER: Final = b"x-litellm-num-retries"
+_RETRIES_MAX: Final = 16
+NOBODY: Final = frozenset({"model_not_found", "no_deployments_available"})
+"""Codes of refusals after which another model may stand in."""
+
+
+async def recover(error: GatewayError, course: Course, settlement: Settlement, client: Client) -> bool:
+    """Set the course for another attempt; False: the client has been told of the failure.
+
+    Raises:
+        GatewayError: ``error``, where nothing else can be tried and nothing of an answer has begun.
+    """
+    house = settlement.house
+    now = house.clock.monotonic()
+    house.router.failed(course.member, error, settlement.sent_at, now)
+    _note(error, course, settlement, now)
+    recovery = course.recovery
+    if recovery is None:
+        course.recovery = recovery = recovery_of(course.ask, settlement.inbound, house, course.pool.name)
+    settlement.let_go(client)
+    if settlement.grant is not None and await _redirect(error, course, recovery, settlement, client):
+        _log.info("call %s failed (%s), next: %s", settlement.call_id, error.code, course.member.deployment.id)
+        settlement.trail = course.trail
+        return True
+    told = _last_word(error, recovery, settlement)
+    if settlement.begun and settlement.answer is not None:
+        await break_off(told, settlement.answer, client, settlement)
+        return False
+    raise told
+
+
+def stand_in(refused: Refused, ask: Ask, principal: Principal, settlement: Settlement) -> Course:
+    """The course of a request for a model that nobody serves, or nobody who is well: another model's.
+
+    What alone serves a model is tried although it failed lately, if nothing can stand in.
+
+    Raises:
+        Refused: ``refused``, where nothing can stand in; or the key may not use the model it asked for.
+    """
+    if refused.code not in NOBODY:
+        raise refused
+    house, head = settlement.house, settlement.inbound.head
+    ruling = rule(ask, principal, house, head)
+    name = asked_name(ask.model, principal, ruling.model)
+    pool = house.router.pool(name)
+    if pool is None and not principal.unrestricted:
+        demand_access(principal, ask.model, name, frozenset())
+    trail, demands = Trail(rules=ruling.matched), demands_of(ruling)
+    recovery = recovery_of(ask, settlement.inbound, house, name if pool is None else pool.name)
+    step = recovery.elsewhere(refused, name if pool is None else pool.name)
+    if step is not None:
+        recovery.errors.append((name, settlement.for_client(refused)))
+        way = _Way(ask, principal, recovery, trail, demands)
+        course = _turn_to(step.hops, way, settlement)
+        if course is not None:
+            return course
+    if pool is None or pool.only is None:
+        raise refused
+    trail.chose(pool, pool.only, "resting")
+    return Course(principal, ask, pool, pool.only, "resting", trail=trail, demands=demands)
+
+
+def recovery_of(ask: Ask, inbound: Inbound, house: House, name: str) -> Recovery:
+    """What may be tried for the request, which asked for a model that goes by that ``name``, too."""
+    return house.router.recovery(_rules(ask, inbound), ask.model, name)
+
+
+async def _redirect(
+    error: GatewayError, course: Course, recovery: Recovery, settlement: Settlement, client: Client
+) -> bool:
+    """Find the next deployment, and wait as long as is asked for; False: there is none."""
+    step = recovery.next(error, course.pool, course.member.deployment)
+    # What a client may know of an error depends on the deployment that it is of.
+    recovery.errors[-1] = (course.pool.name, settlement.for_client(error))
+    if isinstance(step, Again):
+        if step.pause:
+            await _rest(step.pause, course, settlement, client)
+        if _take(course, recovery, settlement):
+            return True
+        step = recovery.elsewhere(error, course.pool.name)
+    way = _Way(course.ask, course.principal, recovery, course.trail or Trail(), course.demands)
+    found = None if step is None else _turn_to(step.hops, way, settlement)
+    if found is None:
+        return False
+    course.ask, course.pool, course.member, course.reason = found.ask, found.pool, found.member, found.reason
+    course.target = found.target
+    return True
+
+
+class _Way(msgspec.Struct, frozen=True):
+    """What a request takes along to whichever model it turns to."""
+
+    ask: Ask
+    principal: Principal
+    recovery: Recovery
+    trail: Trail
+    demands: Demands | None
+
+
+def _turn_to(hops: tuple[Hop, ...], way: _Way, settlement: Settlement) -> Course | None:
+    """The course to the first model that can be had."""
+    for hop, pool in within_reach(hops, way.principal, settlement.house):
+        way.recovery.drop(hop)
+        course = Course(way.principal, way.ask, pool, pool.members[0], "", way.recovery, hop.target)
+        course.trail, course.demands = way.trail, way.demands
+        if _take(course, way.recovery, settlement):
+            way.recovery.hops += 1
+            way.trail.turned_to(hop.target.model)
+            return course
+    return None
+
+
+def within_reach(hops: tuple[Hop, ...], principal: Principal, house: House) -> list[tuple[Hop, Pool]]:
+    """The models that the caller may go to, and who serves them; those that rest come last."""
+    now = house.clock.monotonic()
+    pools = [(hop, pool) for hop in hops if (pool := _pool_of(hop, principal, house)) is not None]
+    return sorted(pools, key=lambda one: not house.router.is_awake(one[1], now))
+
+
+def _pool_of(hop: Hop, principal: Principal, house: House) -> Pool | None:
+    """Who serves it, if the caller may go there: where a client sends itself, it needs the access."""
+    router, model = house.router, hop.target.model
+    try:
+        if hop.asked_for or router.settings.demands_fallback_access:
+            return find_pool(model, principal, house)
+        return router.pool(model)
+    except Refused:
+        return None
+
+
+def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
+    """Choose within the pool and reserve for it; False: neither is possible, or it would be one retry too many."""
+    house = settlement.house
+    now = house.clock.monotonic()
+    trail = Trail()
+    try:
+        ask = read_again(settlement.inbound, course.target)
+        take_rules(ask)
+        wish = wish_for(ask, course.principal, course.demands)
+        member, reason = pick(course.pool, wish, house, trail, recovery.tried)
+        if settlement.attempts and not house.router.may_try(member, now, house.admission.admitted):
+            return False
+        if settlement.grant is not None:
+            settlement.grant.move(ask, member.deployment)
+    except Refused:
+        return False
+    if course.trail is not None:
+        course.trail.goes_on(trail)
+    course.ask = settlement.ask = ask
+    course.member, course.reason = member, reason
+    return True
+
+
+def _note(error: GatewayError, course: Course, settlement: Settlement, now: float) -> None:
+    """Note the failure of an attempt for whoever asks why the request went where it went."""
+    if course.trail is None:
+        course.trail = Trail()
+        course.trail.chose(course.pool, course.member, course.reason)
+    seconds = 0.0 if settlement.flight is None else now - settlement.sent_at
+    course.trail.missed(course.member.deployment, error, seconds)
+
+
+async def _rest(seconds: float, course: Course, settlement: Settlement, client: Client) -> None:
+    """Wait; a client that streams hears meanwhile that it is not forgotten. Ends when the client leaves."""
+    house = settlement.house
+    keepalive = settlement.inbound.head.route.dialect.keepalive if course.ask.stream else b""
+    while seconds > 0:
+        part = min(seconds, KEEPALIVE_SECONDS)
+        await house.sleep(part)
+        seconds -= part
+        if seconds > 0 and keepalive:
+            settlement.begin(client)
+            client.send(keepalive)
+
+
+def _rules(ask: Ask, inbound: Inbound) -> RoutingRules:
+    """What the request says of its way: in its body, else in its headers."""
+    rules = ask.routing or NO_ROUTING_RULES
+    said = inbound.head.header(_RETRIES_HEADER) if rules.num_retries is None else None
+    if said is None or not said.isdigit() or len(said) > 2:
+        return rules
+    return rules.with_retries(min(int(said), _RETRIES_MAX))
+
+
+def _last_word(error: GatewayError, recovery: Recovery, settlement: Settlement) -> GatewayError:
+    """The last failure, which is the one that is told, with a hint at what else was tried."""
+    if settlement.attempts + recovery.hops <= 1:
+        return error
+    tried: dict[str, list[str]] = {}
+    for name, failure in recovery.errors:
+        tried.setdefault(name, []).append(str(failure.status))
+    told = copy(error)  # several calls may have failed of this one
+    listed = ", then ".join(f"{name} ({', '.join(statuses)})" for name, statuses in tried.items())
+    told.hint = f"{error.hint} " if error.hint else ""
+    told.hint += f"Tried {settlement.attempts} times: {listed}."
+    return told
