@@ -42,6 +42,7 @@ TITLES: Final = {
     "only": "`pointsman.routing_rules[].then.only`",
     "overflow": "`pointsman.routing_rules[].then.overflow`",
     "tiers": "`pointsman.routing_rules[].then.tiers[]`",
+    "local_hosts": "`pointsman.local_hosts[]`",
 }
 
 INTRODUCTION: Final = """\

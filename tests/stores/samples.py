@@ -76,7 +76,6 @@ def full_call(call_id: str = "c1", **changes: Any) -> CallRecord:
         trace=RouteTrace(
             "loaded",
             "warm-first",
-            "den",
             2,
             (Dropped("d2", "resting"),),
             3,

@@ -189,7 +189,7 @@ def _table(candidates: tuple[Candidate, ...]) -> Iterator[str]:
         (
             "→" if one.chosen else " " if one.kept else "✗",
             _short(one.deployment),
-            f"{one.provider}/{one.model}" + (f" on {one.host or one.api_base}" if one.host or one.api_base else ""),
+            f"{one.provider}/{one.model}" + (f" at {one.api_base}" if one.api_base else ""),
             _wait(one.wait),
             _usd(one.cost.bound),
             _usd(one.cost.likely),

@@ -30,6 +30,7 @@ from pointsman.config.sections import (
     KeyBounds,
     LiteLLMParams,
     LiteLLMSettings,
+    LocalHost,
     ModelAlias,
     ModelEntry,
     ModelInfo,
@@ -71,6 +72,7 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "only": RestrictionSection,
     "overflow": OverflowSection,
     "tiers": RuleTier,
+    "local_hosts": LocalHost,
 }
 """The struct that each section is read into."""
 
@@ -97,6 +99,7 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "user_header_name",
     }),
     "pointsman": frozenset({"prompt_log_retention_days"}),
+    "local_hosts": frozenset({"price_kwh", "wake_on_lan", "watts_busy", "watts_idle"}),
 }  # fmt: skip
 """Fields that are read and checked while nothing acts on them yet, so that they warn like any key without effect.
 

@@ -36,7 +36,6 @@ class RouteTrace(msgspec.Struct, frozen=True, omit_defaults=True):
 
     reason: str
     strategy: str = ""
-    host: str = ""
     candidates: int = 1
     dropped: tuple[Dropped, ...] = ()
     dropped_count: int = 0

@@ -34,13 +34,14 @@ from pointsman.lifecycle.house import House
 from pointsman.lifecycle.reading import read_again, read_ask
 from pointsman.lifecycle.recover import NOBODY, recovery_of, within_reach
 from pointsman.lifecycle.ruling import demand_unrefused, demands_of, facts_of, rule
-from pointsman.lifecycle.trail import host_name
+from pointsman.lifecycle.turn import demand_room
 from pointsman.policies.access import demand_access
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
 from pointsman.routing.candidates import Dropped
 from pointsman.routing.expectation import Wait
 from pointsman.routing.pool import Member, Pool
+from pointsman.routing.queue import Ticket
 from pointsman.routing.rules.ruling import Ruling
 from pointsman.routing.wish import Wish
 
@@ -105,8 +106,9 @@ class _DryRun(msgspec.Struct):
             self._choose(self.pool, ask)
         except Refused as refused:
             self._find_stand_in(refused)
-        if self.member is not None:
+        if self.member is not None and self.pool is not None:
             house.admission.try_out(principal, self.ask, self.member.deployment, int(self.now))
+            self._demand_turn(self.member, self.pool.name)
 
     def _choose(self, pool: Pool, ask: Ask, tried: Collection[str] = ()) -> None:
         """Choose one of a pool.
@@ -148,6 +150,16 @@ class _DryRun(msgspec.Struct):
         if pool is None or pool.only is None:
             raise refused
         self.pool, self.member, self.reason = pool, pool.only, "resting"
+
+    def _demand_turn(self, member: Member, group: str) -> None:
+        """See whether there is room in the queue of its host.
+
+        Raises:
+            LimitReached: there is none.
+        """
+        queue, record = None if member.host is None else member.host.queue, self.principal.record
+        if queue is not None and queue.slots is not None:
+            demand_room(Ticket(member.deployment.model, group, record.token, self.now), queue, member)
 
     def told(self) -> Explanation:
         """What was found out."""
@@ -206,11 +218,10 @@ class _DryRun(msgspec.Struct):
             deployment=deployment.id,
             provider=deployment.provider,
             model=deployment.model,
-            kept=not reasons,
+            kept=chosen or not reasons,
             chosen=chosen,
             reason=self.reason if chosen else told,
             local=deployment.local,
-            host=host_name(member) or None,
             api_base=shown_address(deployment.api_base) if self.for_operator else None,
             in_flight=member.live.in_flight,
             cost=self._cost(member),

@@ -89,7 +89,6 @@ class Candidate(msgspec.Struct, frozen=True):
     chosen: bool
     reason: str | None
     local: bool
-    host: str | None
     api_base: str | None
     in_flight: int
     cost: Cost

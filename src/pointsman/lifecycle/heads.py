@@ -14,7 +14,7 @@ from pointsman.lifecycle.trail import Trail, route_line, usual_route_line
 from pointsman.policies.principal import Principal
 from pointsman.routing.recovery import Recovery
 
-__all__ = ["Heads", "clean", "recovered", "rerouted", "shown_address"]
+__all__ = ["Heads", "clean", "queue_line", "recovered", "rerouted", "shown_address"]
 
 _HEADS_MAX: Final = 16_384
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
@@ -107,6 +107,11 @@ class Heads:
             self._known.clear()
         known = self._known[deployment.id] = (deployment, lines, lines + address)
         return known
+
+
+def queue_line(seconds: float) -> bytes:
+    """How long a request waited for its turn at a local server, whose time is not the gateway's own."""
+    return b"x-pointsman-queue-ms: %.3f\r\n" % (seconds * 1000.0)
 
 
 def rerouted(head: bytes, deployment: Deployment | None, trail: Trail, attempts: int) -> bytes:

@@ -17,7 +17,7 @@ from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
-from pointsman.lifecycle.heads import recovered, rerouted
+from pointsman.lifecycle.heads import queue_line, recovered, rerouted
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.trail import Trail
 from pointsman.policies.admission import Grant
@@ -46,9 +46,10 @@ class Settlement(msgspec.Struct, weakref=False):
 
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
-    of ``attempts``. ``recovery`` has those that came before it, ``trail`` why they went where they went, where there is
-    anything to tell. ``preface`` is what of the stream was held back, since it says nothing yet; ``probing`` is who
-    rested and is tried. ``usage`` is what was used where no ``answer`` tells it.
+    of ``attempts``. ``queued`` is for how many seconds it waited for its turn. ``recovery`` has those that came before
+    it, ``trail`` why they went where they went, where there is anything to tell. ``preface`` is what of the stream was
+    held back, since it says nothing yet; ``probing`` is who rested and is tried. ``usage`` is what was used where no
+    ``answer`` tells it.
     """
 
     house: House
@@ -75,6 +76,7 @@ class Settlement(msgspec.Struct, weakref=False):
     trail: Trail | None = None
     probing: Member | None = None
     preface: bytes = b""
+    queued: float = 0.0
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -116,6 +118,8 @@ class Settlement(msgspec.Struct, weakref=False):
             self._blame(self.answer.error)
         record, seconds = self._write(200)
         head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
+        if self.queued:
+            head += queue_line(self.queued)
         return head if self.trail is None else self._retold(head, self.trail)
 
     def answered_here(self, body: bytes, client: Client) -> None:
@@ -129,6 +133,8 @@ class Settlement(msgspec.Struct, weakref=False):
             content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
             head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
+            if self.queued:
+                head += queue_line(self.queued)
             client.begin(200, head if self.trail is None else self._retold(head, self.trail))
 
     def stream_ended(self) -> None:
@@ -258,8 +264,8 @@ class Settlement(msgspec.Struct, weakref=False):
             key.tags,
             head.peer,
         )
-        if self.trail is not None:
-            record.trace = self.trail.told()
+        if self.trail is not None or self.queued:
+            record.trace = (self.trail or Trail("only")).told(self.queued)
         if self.house.manners.log_prompts:
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply
@@ -271,8 +277,11 @@ class Settlement(msgspec.Struct, weakref=False):
         return head if self.recovery is None else recovered(head, self.recovery, self.attempts)
 
     def _overhead(self, now: float, *, streamed: bool) -> float:
-        """Seconds that the gateway itself took: all but the wait for the upstream; of a stream, until it was asked."""
-        began, sent_at = self.inbound.received, self.sent_at
+        """Seconds that the gateway itself took: all but waiting for a turn, and for the upstream.
+
+        Of a stream, only those until it was asked.
+        """
+        began, sent_at = self.inbound.received + self.queued, self.sent_at
         if not sent_at:
             return now - began
         if streamed:

@@ -13,7 +13,7 @@ from pointsman.core.trace import Dropped, FailedAttempt, RouteTrace
 from pointsman.core.upstream import Deployment
 from pointsman.routing.pool import Member, Pool
 
-__all__ = ["Trail", "host_name", "route_line", "usual_route_line"]
+__all__ = ["Trail", "route_line", "usual_route_line"]
 
 _DROPPED_MAX: Final = 16
 _FAILED_MAX: Final = 32
@@ -32,24 +32,21 @@ class Trail(msgspec.Struct):
 
     reason: str = ""
     strategy: str = ""
-    host: str = ""
     candidates: int = 1
     dropped: Sequence[tuple[Member, str]] = ()
     failed: list[FailedAttempt] = []
     fallbacks: list[str] = []
     rules: tuple[str, ...] = ()
-    queued_seconds: float = 0.0
 
     def chose(self, pool: Pool, member: Member, reason: str, dropped: Sequence[tuple[Member, str]] = ()) -> None:
         """The last choice."""
         self.reason, self.dropped = reason, dropped
         self.strategy = "" if pool.only is not None else pool.strategy.name
         self.candidates = len(pool.members) - len(dropped)
-        self.host = host_name(member)
 
     def goes_on(self, next_choice: Trail) -> None:
         """Another choice was made."""
-        self.reason, self.strategy, self.host = next_choice.reason, next_choice.strategy, next_choice.host
+        self.reason, self.strategy = next_choice.reason, next_choice.strategy
         self.candidates, self.dropped = next_choice.candidates, next_choice.dropped
 
     def missed(self, deployment: Deployment, error: GatewayError, seconds: float) -> None:
@@ -61,25 +58,19 @@ class Trail(msgspec.Struct):
         """It goes on with another model."""
         self.fallbacks.append(_kept(model))
 
-    def told(self) -> RouteTrace:
-        """What is kept."""
+    def told(self, queued_seconds: float = 0.0) -> RouteTrace:
+        """What is kept, with the time for which the request waited for its turn."""
         return RouteTrace(
             self.reason,
             self.strategy,
-            self.host,
             self.candidates,
             tuple(Dropped(member.deployment.id, _kept(reason)) for member, reason in self.dropped[:_DROPPED_MAX]),
             len(self.dropped),
             tuple(self.failed),
             tuple(self.fallbacks),
             self.rules,
-            round(self.queued_seconds * 1000.0, 1),
+            round(queued_seconds * 1000.0, 1),
         )
-
-
-def host_name(member: Member) -> str:
-    """What the operator calls the host; its address is told to nobody here."""
-    return "" if member.host is None else getattr(member.host, "name", "")
 
 
 def usual_route_line(deployment: Deployment) -> bytes:
@@ -90,15 +81,11 @@ def usual_route_line(deployment: Deployment) -> bytes:
 def route_line(deployment: Deployment | None, trail: Trail, attempts: int) -> bytes:
     """The header of any other answer; without a deployment, none was chosen."""
     parts = [b"none" if deployment is None else _plain(deployment.id), b"reason=" + _plain(trail.reason)]
-    if trail.host:
-        parts.append(b"host=" + _plain(trail.host))
     parts.append(b"attempts=%d" % attempts)
     if trail.fallbacks:
         parts.append(b"fallbacks=" + b",".join(map(_plain, trail.fallbacks)))
     if trail.rules:
         parts.append(b"rules=" + b",".join(map(_plain, trail.rules)))
-    if trail.queued_seconds:
-        parts.append(b"queued=%dms" % round(trail.queued_seconds * 1000.0))
     return b"x-pointsman-route: %b\r\n" % b";".join(parts)
 
 

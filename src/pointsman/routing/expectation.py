@@ -38,9 +38,18 @@ def wait_at(member: Member, now: float, loads: LoadBook) -> Wait:
         return Wait(rest)
     if not host.online:
         return Wait(inf)
-    ahead = ahead_of(host) - (host.slots or 0) + 1 if host.slots else 0
-    queue = max(0, ahead) * (member.live.latency or _ANSWER_SECONDS_ASSUMED) / (host.slots or 1)
-    return Wait(rest, queue, _load(host, member.deployment.model, now, loads))
+    return Wait(rest, _turn(host, member.live.latency), _load(host, member.deployment.model, now, loads))
+
+
+def _turn(host: Host, answer_seconds: float) -> float:
+    """Seconds until a further request would be sent there."""
+    queue = host.queue
+    if queue is not None and queue.slots is not None:
+        free = not queue.depth and len(queue.started()) < queue.slots
+        return 0.0 if free else queue.wait_estimate(queue.depth, answer_seconds)
+    if not host.slots:
+        return 0.0
+    return max(0, ahead_of(host) - host.slots + 1) * (answer_seconds or _ANSWER_SECONDS_ASSUMED) / host.slots
 
 
 def _load(host: Host, model: str, now: float, loads: LoadBook) -> float:
