@@ -78,7 +78,7 @@ def routing_settings(loaded: Loaded) -> RoutingSettings:
     """How requests find their deployment; ``router_settings`` wins over ``litellm_settings``, as in LiteLLM.
 
     Raises:
-        Misconfigured: a fallback sets what it cannot, or a rule asks for a strategy that there is none of.
+        Misconfigured: a fallback sets what it cannot.
     """
     lite, router, usual = loaded.settings.litellm_settings, loaded.settings.router_settings, RoutingSettings()
     retries = lite.num_retries if router.num_retries is None else router.num_retries
@@ -99,6 +99,7 @@ def routing_settings(loaded: Loaded) -> RoutingSettings:
             {model: frozenset(named) for model, named in router.model_group_affinity_config.items()},
             router.deployment_affinity_ttl_seconds or usual.affinity.seconds,
             router.session_affinity_repin_on_failover,
+            loaded.settings.local.conversation_affinity_seconds,
         ),
         pre_call_checks=router.enable_pre_call_checks,
         strict_limits=router.enable_pre_call_checks or "enforce_model_rate_limits" in checks,
@@ -109,7 +110,7 @@ def routing_settings(loaded: Loaded) -> RoutingSettings:
         max_fallbacks=usual.max_fallbacks if hops is None else hops,
         cooldown_seconds=usual.cooldown_seconds if router.cooldown_time is None else router.cooldown_time,
         cools_down=not router.disable_cooldowns,
-        rulebook=_rulebook(loaded),
+        rulebook=Rulebook(local.routing_rules) if local.routing_rules else None,
         retry_policy=_policy(router.retry_policy),
         group_retry_policies={name: _policy(counts) for name, counts in router.model_group_retry_policy.items()},
         allowed_fails=fails,
@@ -120,15 +121,6 @@ def routing_settings(loaded: Loaded) -> RoutingSettings:
         demands_fallback_access=general.enforce_fallback_model_access,
         tells_fallback_errors=general.expose_fallback_errors_to_caller,
     )
-
-
-def _rulebook(loaded: Loaded) -> Rulebook | None:
-    rules = loaded.settings.local.routing_rules
-    for rule in rules:
-        if rule.then.strategy is not None and rule.then.strategy not in STRATEGIES:
-            message = f"pointsman.routing_rules: {rule.name} asks for a strategy that is not known."
-            raise Misconfigured(message, hint=f"There are: {', '.join(STRATEGIES)}.")
-    return Rulebook(rules) if rules else None
 
 
 def _strategy(name: str | None, arguments: StrategyArgs) -> StrategyChoice:

@@ -26,6 +26,19 @@ _RuleName = Annotated[
 ]
 _Feature = Annotated[str, Meta(pattern=f"^({'|'.join(FEATURES)})$", description="tools, images, json_schema or code")]
 _Prefer = Annotated[str, Meta(pattern="^(local|cheap|fast)$", description="local, cheap or fast")]
+_Strategy = Annotated[
+    str,
+    Meta(
+        pattern=(
+            r"^(simple-shuffle|round-robin|least-busy|latency-based-routing|usage-based-routing|usage-based-routing-v2"
+            r"|cost-based-routing|warm-first|shuffle|latency|usage|cost)$"
+        ),
+        description=(
+            "simple-shuffle, round-robin, least-busy, latency-based-routing, usage-based-routing,"
+            " usage-based-routing-v2, cost-based-routing or warm-first"
+        ),
+    ),
+]
 _Weekday = Annotated[str, Meta(pattern="^(mon|tue|wed|thu|fri|sat|sun)$", description="mon, tue, … or sun")]
 _Hours = Annotated[
     str,
@@ -108,7 +121,7 @@ class RuleThen(msgspec.Struct, frozen=True, kw_only=True):
     prefer: _Prefer | None = None
     max_cost: _Amount | None = None
     max_latency_ms: Annotated[float, Meta(gt=0)] | None = None
-    strategy: _Name | None = None
+    strategy: _Strategy | None = None
     overflow: OverflowSection | None = None
     refuse: _Text | None = None
 

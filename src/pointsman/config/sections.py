@@ -376,6 +376,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False
     routing_rules: tuple[RoutingRuleSection, ...] = ()
+    conversation_affinity_seconds: Amount = 900.0
     local_hosts: tuple[LocalHost, ...] = ()
     queue_max_group_wait_seconds: Amount = 30.0
     queue_ageing_seconds: Seconds = 10.0

@@ -43,6 +43,7 @@ def loaded(tmp_path: Path, rules: str, more: str = "") -> tuple[str, ...]:
         ("{name: a, when: {timezone: Mars/Base}, then: {prefer: local}}", "no such time zone"),
         ("{name: a, when: {hours: ['25:00-26:00']}, then: {prefer: local}}", "expected a span of the day"),
         ("{name: a, then: {prefer: tasty}}", "expected local, cheap or fast"),
+        ("{name: a, then: {strategy: guess}}", "expected simple-shuffle, round-robin"),
         ("{name: a b, then: {prefer: local}}", "expected a name of letters"),
         ("{name: a}", "then is missing"),
         ("{name: a, when: {model: x}, then: {prefer: local}}", "expected a list, found text"),

@@ -13,6 +13,7 @@ from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.core.price import picodollars
 from pointsman.routing.rules import Facts, Overflow, Rulebook, Ruling
 from pointsman.routing.rules.facts import Content, content_of
+from pointsman.routing.strategies import STRATEGIES
 
 NOON_THURSDAY = 1_700_136_000.0
 """2023-11-16 12:00 UTC, a Thursday."""
@@ -197,3 +198,8 @@ def test_no_text_is_taken_for_a_picture_or_a_tool(text: str, field: str) -> None
     value: object = [{"role": "user", "content": f"x {text}"}] if field == "messages" else f"x {text}"
     found = content_of({field: msgspec.Raw(msgspec.json.encode(value))})
     assert found.features <= {"code"} and found.turns == 1
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_a_rule_can_ask_for_every_strategy(strategy: str) -> None:
+    assert book({"then": {"strategy": strategy}}).judge(facts()).demands.strategy == strategy
