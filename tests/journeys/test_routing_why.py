@@ -6,14 +6,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.support.configs import openai_entry
+from tests.support.configs import ollama_entry, openai_entry
 from tests.support.gateway import MASTER_KEY, Gateway, Launch
 from tests.support.waiting import eventually
-from tests.upstreams import FakeOllama, FakeOpenAI, Reply
+from tests.upstreams import FakeOllama, FakeOpenAI, Gate, Reply
 from tests.upstreams.openai_shapes import chat_reply, usage
 
 PRICED = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
@@ -168,19 +169,35 @@ def test_a_request_may_say_what_it_prefers_and_what_it_may_cost(
 def test_local_comes_first_and_the_cloud_when_it_would_have_to_be_waited_for(
     launch: Launch, ollama_upstream: FakeOllama, cloud: FakeOpenAI
 ) -> None:
-    """The model of the local host is not in its memory at first: loading it takes longer than the rule lets wait."""
-    local = {
-        "model_name": "chat",
-        "litellm_params": {"model": "ollama_chat/llama3.1:8b", "api_base": ollama_upstream.url},
-        "model_info": {"id": "home"},
-    }
-    rule = {"name": "near", "when": {"model": ["chat"]}, "then": {"overflow": {"to": "cloud", "wait_seconds": 5}}}
-    gateway = launch(
-        {"model_list": [local, openai_entry("cloud", cloud, {"id": "cloud"})], "pointsman": {"routing_rules": [rule]}}
-    )
+    gate = Gate()
+    rule = {"name": "near", "when": {"model": ["chat"]}, "then": {"overflow": {"to": "cloud", "wait_seconds": 0}}}
+    gateway = launch({
+        "model_list": [
+            ollama_entry("chat", ollama_upstream, "llama3.1:8b", {"id": "home"}),
+            ollama_entry("direct", ollama_upstream, "llama3.1:8b"),
+            openai_entry("cloud", cloud, {"id": "cloud"}),
+        ],
+        "pointsman": {
+            "routing_rules": [rule],
+            "local_hosts": [{"api_base": ollama_upstream.url, "slots": 1}],
+        },
+    })  # fmt: skip
+    # Nothing is loaded yet, and loading takes longer than the rule lets wait.
+    eventually(lambda: explain(gateway, model="chat")["deployment"] == "cloud", "the host was looked at", timeout=10.0)
+    assert gateway.chat("chat").headers["x-pointsman-route"] == "cloud;reason=only;attempts=1;rules=near,near:overflow"
+    assert gateway.chat("direct").status == 200, "and so it is loaded"
+    assert explain(gateway, model="chat")["deployment"] == "home"
     assert gateway.chat("chat").headers["x-pointsman-route"] == "home;reason=only;attempts=1;rules=near"
-    told = explain(gateway, model="chat")
-    assert told["candidates"][0]["wait"]["total"] is not None
+    said = {"model": "llama3.1:8b", "message": {"role": "assistant", "content": "Hi."}, "done": True}
+    ollama_upstream.always(Reply.json(said).behind(gate))
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(gateway.chat, "chat")
+        try:
+            eventually(lambda: explain(gateway, model="chat")["deployment"] == "cloud", "its slot is taken")
+            assert gateway.chat("chat").headers["x-litellm-model-id"] == "cloud"
+        finally:
+            gate.open()
+        assert busy.result().headers["x-litellm-model-id"] == "home"
 
 
 def test_what_a_rule_refuses_is_refused_in_the_operators_words(launch: Launch, upstream: FakeOpenAI) -> None:
