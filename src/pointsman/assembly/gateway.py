@@ -121,7 +121,8 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.house.router.fleet.share = plan.workers
-        self.fleet = FleetFeed(self.house.router.fleet, self.transport, self.nursery, self.clock)
+        router = self.house.router
+        self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))

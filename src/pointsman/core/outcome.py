@@ -19,7 +19,8 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
 
     ``key_token`` is the digest of the key, ``"master"`` for the master key, ``""`` when nobody was known.
     ``prompt`` and ``reply`` are JSON and only set when the operator switched prompt logging on.
-    ``trace`` is only set where there was something to decide, or an attempt failed.
+    ``trace`` is only set where there was something to decide, or to wait for. ``queued_ms``, the wait for a turn at a
+    local host, is counted; it is stored with the trace.
     """
 
     call_id: str
@@ -53,3 +54,4 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     prompt: msgspec.Raw | None = None
     reply: msgspec.Raw | None = None
     trace: RouteTrace | None = None
+    queued_ms: float = 0.0

@@ -73,7 +73,6 @@ def _only(ask: Ask, principal: Principal, house: House, pool: Pool, member: Memb
     """The course to who alone serves the model: nothing is to be decided."""
     if member.live.rests_until:
         house.router.demand_awake(pool, house.clock.monotonic())
-        member.probe(house.clock.monotonic())
     return Course(principal, ask, pool, member, "only")
 
 

@@ -32,7 +32,7 @@ from pointsman.lifecycle.explanation import (
 from pointsman.lifecycle.heads import shown_address
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.reading import read_again, read_ask
-from pointsman.lifecycle.recover import NOBODY, recovery_of, within_reach
+from pointsman.lifecycle.recover import RESTING, STOOD_IN_FOR, recovery_of, rehearse, within_reach
 from pointsman.lifecycle.ruling import demand_unrefused, demands_of, facts_of, rule
 from pointsman.lifecycle.turn import demand_room
 from pointsman.policies.access import demand_access
@@ -104,6 +104,8 @@ class _DryRun(msgspec.Struct):
             self.pool, _ = lead(ask, principal, house, self.ruling)
             house.router.demand_awake(self.pool, self.now)
             self._choose(self.pool, ask)
+            if ask.routing is not None:
+                rehearse(ask)
         except Refused as refused:
             self._find_stand_in(refused)
         if self.member is not None and self.pool is not None:
@@ -127,7 +129,7 @@ class _DryRun(msgspec.Struct):
             Refused: nothing can stand in.
         """
         ask, principal, house = self.ask, self.principal, self.house
-        if refused.code not in NOBODY:
+        if refused.code not in STOOD_IN_FOR:
             raise refused
         dropped = self.dropped
         name = asked_name(ask.model, principal, self.ruling.model)
@@ -147,7 +149,8 @@ class _DryRun(msgspec.Struct):
             self.ask, self.pool, self.stands_in = again, other, hop.target.model
             return
         self.dropped = dropped
-        if pool is None or pool.only is None:
+        if pool is None or pool.only is None or refused.code != RESTING:
+            self.member = self.reason = None
             raise refused
         self.pool, self.member, self.reason = pool, pool.only, "resting"
 

@@ -108,6 +108,7 @@ class Settlement(msgspec.Struct, weakref=False):
         self.recovery = recovery
         self.heard_at = 0.0
         self.preface = b""
+        self.probing = None
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
@@ -198,6 +199,16 @@ class Settlement(msgspec.Struct, weakref=False):
         told.hint = error.hint and without_address(error.hint, deployment.api_base, deployment.group)
         return told
 
+    def cleanse(self, error: GatewayError) -> None:
+        """Take the upstream's key out of its error, should it have echoed it."""
+        deployment = self.deployment
+        if deployment is not None and deployment.api_key is not None:
+            key = deployment.api_key.reveal()
+            if key:
+                error.message = error.message.replace(key, "…")
+                error.code = error.code.replace(key, "…")
+                error.param = error.param and error.param.replace(key, "…")
+
     def close(self, client: Client) -> None:
         """Let go of the upstream, cutting it off where its answer is not complete."""
         if not self.written:
@@ -266,6 +277,7 @@ class Settlement(msgspec.Struct, weakref=False):
         )
         if self.trail is not None or self.queued:
             record.trace = (self.trail or Trail("only")).told(self.queued)
+            record.queued_ms = self.queued * 1000.0
         if self.house.manners.log_prompts:
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply
@@ -302,14 +314,7 @@ class Settlement(msgspec.Struct, weakref=False):
             self.answer.cut()
 
     def _blame(self, error: GatewayError) -> None:
-        """Keep the error, without the upstream's key, should the upstream have echoed it."""
-        deployment = self.deployment
-        if deployment is not None and deployment.api_key is not None:
-            key = deployment.api_key.reveal()
-            if key:
-                error.message = error.message.replace(key, "…")
-                error.code = error.code.replace(key, "…")
-                error.param = error.param and error.param.replace(key, "…")
+        self.cleanse(error)
         self.error = error
         self.status = "failure"
 
