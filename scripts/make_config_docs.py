@@ -34,6 +34,12 @@ TITLES: Final = {
     "model_group_alias": "`router_settings.model_group_alias.…`",
     "credential": "`credential_list[]`",
     "pointsman": "`pointsman`",
+    "traffic": "`pointsman.traffic[]`",
+    "canary": "`pointsman.traffic[].canary`",
+    "variants": "`pointsman.traffic[].variants[]`",
+    "mirror": "`pointsman.traffic[].mirror`",
+    "hedge": "`pointsman.traffic[].hedge`",
+    "bulkheads": "`pointsman.bulkheads.…`",
 }
 
 INTRODUCTION: Final = """\

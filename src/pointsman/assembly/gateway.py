@@ -40,8 +40,10 @@ from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.background import Jobs
+from pointsman.lifecycle.bulkheads import Bulkheads
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
+from pointsman.lifecycle.traffic import Traffic
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
@@ -103,6 +105,7 @@ class Gateway:
         self.counter = TokenCounter(self.transport)
         self.media = MediaFetcher(media_limits(loaded))
         self.responses = self._response_book(loaded)
+        self.bulkheads = Bulkheads(self.transport)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = House(
             keyring=self.keyring,
@@ -116,6 +119,9 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.house.passages = self._passages()
+        self.traffic = Traffic((), self.house.router, self.nursery)
+        self.traffic.shadows.has_room = self.bulkheads.has_room
+        self._direct_traffic(loaded)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
@@ -173,6 +179,7 @@ class Gateway:
             if not self.gate.connections:
                 break
             await asyncio.sleep(_CUT_SECONDS)
+        self.traffic.shadows.close()
         await self.jobs.close()
         await self.nursery.close()
         await self._library_calls.close()
@@ -208,9 +215,10 @@ class Gateway:
 
     def reach_long_tail(self) -> None:
         """Begin to import LiteLLM's library, once something configured is served through it."""
-        if self.routes.needs_library and self.house.sender is self.transport:
+        if self.routes.needs_library and self.bulkheads.usual is self.transport:
             silence = keepalive_seconds(self.loaded)
-            self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
+            self.bulkheads.usual = LongTailSender(self.transport, self._library_calls, silence)
+            self._direct_traffic(self.loaded)
 
     def _take_over(self, loaded: Loaded) -> None:
         self.loaded = loaded
@@ -223,7 +231,17 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
         self.house.router.follow(self.routes.table(), routing_settings(loaded))
+        self._direct_traffic(loaded)
         self.reach_long_tail()
+
+    def _direct_traffic(self, loaded: Loaded) -> None:
+        """Let the rules and the bounds of a configuration be in the way of requests, where there are any."""
+        local, house = loaded.settings.local, self.house
+        self.traffic.follow(local.traffic)
+        house.traffic = self.traffic if local.traffic else None
+        self.bulkheads.follow(local.bulkheads)
+        house.sender = self.bulkheads if local.bulkheads else self.bulkheads.usual
+        house.router.is_full = self.bulkheads.is_full if local.bulkheads else None
 
     # -- background ------------------------------------------------------------------------------------
 

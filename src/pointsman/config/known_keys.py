@@ -28,6 +28,7 @@ from pointsman.config.sections import (
     PointsmanSettings,
     RouterSettings,
 )
+from pointsman.config.traffic_sections import Bulkhead, Canary, Hedge, Mirror, TrafficRule, Variant
 
 __all__ = [
     "HONOURED_OTHERWISE",
@@ -53,6 +54,12 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,
     "pointsman": PointsmanSettings,
+    "traffic": TrafficRule,
+    "canary": Canary,
+    "variants": Variant,
+    "mirror": Mirror,
+    "hedge": Hedge,
+    "bulkheads": Bulkhead,
 }
 """The struct that each section is read into."""
 

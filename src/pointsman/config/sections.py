@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from pointsman.config.traffic_sections import Bulkhead, TrafficRule
 from pointsman.core.secret import Secret
 
 __all__ = [
@@ -259,6 +260,8 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_remote_images: bool = False
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False
+    traffic: tuple[TrafficRule, ...] = ()
+    bulkheads: Mapping[str, Bulkhead] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

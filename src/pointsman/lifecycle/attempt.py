@@ -9,6 +9,7 @@ from typing import Final
 from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import Client
 from pointsman.lifecycle.choose import Course, find_pool, wish_for
+from pointsman.lifecycle.hedge import race
 from pointsman.lifecycle.reading import read_ask
 from pointsman.lifecycle.relay import break_off, relay_stream, relay_whole
 from pointsman.lifecycle.settle import Settlement
@@ -42,6 +43,8 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     try:
         settlement.flight = flight = house.sender.send(deployment, outbound, stream=ask.stream)
         client.attach(flight)
+        if course.way is not None and course.way.rule.hedging is not None:
+            live, flight, answer, sent_at = await race(course, settlement, client)
         await (relay_stream if ask.stream else relay_whole)(flight, answer, client, settlement)
     finally:
         live.in_flight -= 1

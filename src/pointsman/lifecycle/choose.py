@@ -8,6 +8,7 @@ from pointsman.core.errors import Malformed
 from pointsman.core.rules import NO_ROUTING_RULES
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.ways import Way
 from pointsman.policies.access import demand_access
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
@@ -21,7 +22,7 @@ __all__ = ["Course", "choose", "find_pool", "wish_for"]
 class Course(msgspec.Struct):
     """The way a request takes: who asks what, which deployments serve it, the one that is to, and why, in a word.
 
-    ``recovery`` is made when an attempt fails.
+    ``recovery`` is made when an attempt fails. ``way`` is that of a rule about the model's traffic, where there is one.
     """
 
     principal: Principal
@@ -30,6 +31,7 @@ class Course(msgspec.Struct):
     member: Member
     reason: str
     recovery: Recovery | None = None
+    way: Way | None = None
 
 
 def choose(ask: Ask, principal: Principal, house: House) -> Course:
@@ -43,10 +45,14 @@ def choose(ask: Ask, principal: Principal, house: House) -> Course:
     """
     take_rules(ask)
     pool = find_pool(ask.model, principal, house)
+    way = None
+    if house.traffic is not None:
+        way = house.traffic.way(ask, principal, pool, house.clock.monotonic())
+        pool = pool if way is None else way.pool
     member, reason = pool.only, "only"
     if member is None:
         member, reason = house.router.choose(pool, wish_for(ask, principal), house.clock.monotonic())
-    return Course(principal, ask, pool, member, reason)
+    return Course(principal, ask, pool, member, reason, way=way)
 
 
 def find_pool(model: str, principal: Principal, house: House) -> Pool:

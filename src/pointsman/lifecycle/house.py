@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -18,6 +18,9 @@ from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.routing.router import Router
 from pointsman.routing.table import RoutingTable
+
+if TYPE_CHECKING:
+    from pointsman.lifecycle.traffic import Traffic
 
 __all__ = ["House", "LaneFinder", "Manners"]
 
@@ -49,7 +52,8 @@ class House:
 
     ``passages`` lead to the providers' own APIs; nowhere, unless it is set.
 
-    ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others.
+    ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others. ``traffic`` is what rules about the
+    models' traffic do, None without any.
     """
 
     __slots__ = (
@@ -65,6 +69,7 @@ class House:
         "passages",
         "router",
         "sender",
+        "traffic",
     )
 
     def __init__(
@@ -91,6 +96,7 @@ class House:
         self.clock = clock
         self.manners = manners
         self.passages: Passages = NoPassages()
+        self.traffic: Traffic | None = None
         self.heads = Heads(manners.version)
 
     @property

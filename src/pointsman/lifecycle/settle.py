@@ -19,6 +19,7 @@ from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Oper
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.heads import recovered
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.tally import Marks
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
 
@@ -44,7 +45,7 @@ class Settlement(msgspec.Struct, weakref=False):
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
     of ``attempts``. ``retries`` and ``fallbacks`` are those that came before it. ``usage`` is what was used where no
-    ``answer`` tells it.
+    ``answer`` tells it. ``marks`` are what a rule about the model's traffic adds to the call.
     """
 
     house: House
@@ -69,6 +70,7 @@ class Settlement(msgspec.Struct, weakref=False):
     attempts: int = 0
     retries: int = 0
     fallbacks: int = 0
+    marks: Marks | None = None
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -79,6 +81,13 @@ class Settlement(msgspec.Struct, weakref=False):
         """The upstream has answered; only the first time counts."""
         if not self.heard_at:
             self.heard_at = self.house.clock.monotonic()
+
+    def mark(self, tag: str, line: bytes = b"") -> Marks:
+        """Add to the marks."""
+        if self.marks is None:
+            self.marks = Marks()
+        self.marks.add(tag, line)
+        return self.marks
 
     def start_over(self, *, retries: int, fallbacks: int) -> None:
         """An attempt failed and another is to follow."""
@@ -97,7 +106,7 @@ class Settlement(msgspec.Struct, weakref=False):
             self._blame(self.answer.error)
         record, seconds = self._write(200)
         head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
-        return head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks)
+        return head if self.attempts <= 1 and self.marks is None else self._marked(head)
 
     def answered_here(self, body: bytes, client: Client) -> None:
         """No upstream had to be asked."""
@@ -110,7 +119,7 @@ class Settlement(msgspec.Struct, weakref=False):
             content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
             head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
-            client.begin(200, head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks))
+            client.begin(200, head if self.attempts <= 1 and self.marks is None else self._marked(head))
 
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
@@ -153,8 +162,7 @@ class Settlement(msgspec.Struct, weakref=False):
         error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
-        head = head if self.attempts <= 1 else recovered(head, self.retries, self.fallbacks)
-        client.reply(error.status, head, body)
+        client.reply(error.status, self._marked(head), body)
 
     def end_broken(self, client: Client, last: bytes) -> None:
         """End an answer that has begun and failed: with its ``last`` words, or by cutting it off if it has none."""
@@ -182,6 +190,12 @@ class Settlement(msgspec.Struct, weakref=False):
             self.flight.close()
         self.house.outbox.gathered()
 
+    def _marked(self, head: bytes) -> bytes:
+        """A head that tells what was special about the call."""
+        if self.attempts > 1:
+            head = recovered(head, self.retries, self.fallbacks)
+        return head if self.marks is None else head + self.marks.lines
+
     def _write(self, http_status: int) -> tuple[CallRecord, float]:
         """Write the record, release what was reserved, tell the listeners. Gives the record and the seconds it took."""
         house = self.house
@@ -195,6 +209,8 @@ class Settlement(msgspec.Struct, weakref=False):
             finally:
                 if self.grant is not None:
                     self.grant.settle(record.cost, record.usage.total, int(now))
+                if self.marks is not None:
+                    self.marks.ended(record, self.fallbacks)
                 for listener in house.listeners if self.status == "success" else house.failure_listeners:
                     listener.call_ended(record)
         return record, now - self.inbound.received
@@ -239,6 +255,9 @@ class Settlement(msgspec.Struct, weakref=False):
             key.tags,
             head.peer,
         )
+        if self.marks is not None:
+            record.tags = (*record.tags, *self.marks.tags)
+            record.cost = 0 if self.marks.is_free else record.cost
         if self.house.manners.log_prompts:
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply

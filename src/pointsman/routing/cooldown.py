@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pointsman.core.errors import GatewayError, UpstreamFailed
+from pointsman.core.errors import Crowded, GatewayError, UpstreamFailed
 from pointsman.routing.pool import Member
 from pointsman.routing.settings import RoutingSettings
 
@@ -17,7 +17,7 @@ _ROW_MAX: Final = 3
 
 def blame(member: Member, error: GatewayError, settings: RoutingSettings, now: float, *, alone: bool) -> None:
     """Note a failure, and let the deployment rest if that helps: where it is ``alone``, it would help nobody."""
-    if not isinstance(error, UpstreamFailed) or error.status in {400, 413, 422}:
+    if not isinstance(error, UpstreamFailed) or isinstance(error, Crowded) or error.status in {400, 413, 422}:
         return
     live = member.live
     live.failed(now, error.code)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.errors import GatewayError, Rejected, TimedOut, UpstreamFailed
+from pointsman.core.errors import Crowded, GatewayError, Rejected, TimedOut, UpstreamFailed
 from pointsman.core.rules import RoutingRules
 from pointsman.routing.pool import Pool
 from pointsman.routing.settings import FallbackLists, RoutingSettings
@@ -76,7 +76,7 @@ class Recovery:
             return 0.0 if others and error.status in {401, 402, 403, 404} else None
         if others:
             return 0.0
-        if isinstance(error, TimedOut):
+        if isinstance(error, TimedOut | Crowded):
             return None
         if error.retry_after is not None:
             return error.retry_after if error.retry_after <= _WAIT_SECONDS_MAX else None

@@ -26,7 +26,10 @@ _POOLS_MAX: Final = 16_384
 
 
 class Router:
-    """``lives`` and ``fleet`` outlive tables and changes of the settings. ``draw`` gives numbers in [0, 1)."""
+    """``lives`` and ``fleet`` outlive tables and changes of the settings. ``draw`` gives numbers in [0, 1).
+
+    ``is_full`` tells of deployments for which the gateway has no place; None: it has no bounds for any.
+    """
 
     def __init__(
         self, table: RoutingTable, settings: RoutingSettings | None = None, draw: Callable[[], float] = draw
@@ -34,6 +37,7 @@ class Router:
         self.lives = LiveBook()
         self.fleet = Fleet()
         self.settings = settings or RoutingSettings()
+        self.is_full: Callable[[Deployment], bool] | None = None
         self._draw = draw
         self._table = table
         self._pools: dict[str, Pool] = {}
@@ -70,6 +74,8 @@ class Router:
                 retry_after=max(seconds, 1.0),
                 code="no_deployments_available",
             )
+        if self.is_full is not None:
+            found = [member for member in found if not self.is_full(member.deployment)] or found
         return (found[0], "only") if len(found) == 1 else pool.strategy.pick(found, wish, now)
 
     def failed(self, member: Member, pool: Pool, error: GatewayError, now: float) -> None:
