@@ -14,7 +14,7 @@ from typing import Final
 
 from pointsman.config.traffic_sections import Mirror
 from pointsman.core.eager import Story
-from pointsman.core.errors import GatewayError, LimitReached, Malformed
+from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import ClientGone, Flow, Inbound
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import AnsweredHere, Deployment, Operation
@@ -90,7 +90,9 @@ class Shadows:
         house, inbound = settlement.house, settlement.inbound
         if inbound.head.route.operation not in _MIRRORED or self._chance() * _PERCENT >= mirror.percent:
             return
-        if rule.shadows >= mirror.max_in_flight or len(self._running) >= _SHADOWS_MAX or _is_busy(house):
+        is_full = rule.shadows >= mirror.max_in_flight or len(self._running) >= _SHADOWS_MAX or _is_busy(house)
+        course = None if is_full else self._course(mirror.model, settlement)
+        if course is None:
             rule.counts.left_out += 1
             return
         settlement.mark("mirrored").tallies += (rule.counts.mirrored,)
@@ -102,7 +104,7 @@ class Shadows:
             self._principal,
             marks=Marks(("shadow",), tallies=(rule.counts.shadow,)),
         )
-        story = Story(self._tell(shadow, rule, mirror.model), self._nursery, _escaped)
+        story = Story(self._tell(shadow, course, rule), self._nursery, _escaped)
         loop = asyncio.get_running_loop()
         self._running[shadow.call_id] = (story, loop.call_later(mirror.timeout_seconds, story.interrupt, ClientGone()))
         rule.shadows += 1
@@ -114,24 +116,32 @@ class Shadows:
         for story, _ in list(self._running.values()):
             story.interrupt(ClientGone())
 
-    async def _tell(self, shadow: Settlement, rule: Rule, model: str) -> None:
+    async def _tell(self, shadow: Settlement, course: Course, rule: Rule) -> None:
         try:
-            await self._serve(shadow, model)
+            if self._is_idle(course.member):
+                await self._serve(shadow, course)
+            else:  # what came meanwhile goes first
+                rule.counts.left_out += 1
         finally:
             _, timer = self._running.pop(shadow.call_id)
             timer.cancel()
             rule.shadows -= 1
 
-    async def _serve(self, shadow: Settlement, model: str) -> None:
+    async def _serve(self, shadow: Settlement, course: Course) -> None:
         """The story of a request, told for nobody; see :mod:`pointsman.lifecycle.serve`. It is never tried again."""
         client = _Nobody()
         try:
-            await attempt(self._course(shadow, model), shadow, client)
+            shadow.deployment = course.member.deployment
+            shadow.ask = course.ask = ask = read_ask(shadow.inbound)
+            take_rules(ask)
+            ask.model, ask.routing = course.pool.name, None
+            await attempt(course, shadow, client)
         except AnsweredHere as here:
             shadow.answered_here(here.body, client)
         except ClientGone:
             shadow.cancelled()
         except GatewayError as error:
+            shadow.house.router.failed(course.member, course.pool, error, shadow.house.clock.monotonic())
             shadow.failed(error, client)
         except Exception:  # noqa: BLE001 - the outermost handler: whatever broke, the call gets its record
             _log.exception("the shadow %s broke", shadow.call_id)
@@ -139,24 +149,17 @@ class Shadows:
         finally:
             shadow.close(client)
 
-    def _course(self, shadow: Settlement, model: str) -> Course:
-        """Where a shadow goes.
-
-        Raises:
-            Malformed, LimitReached: the mirror is not served, or has nothing to spare; live requests go first.
-        """
-        house = shadow.house
-        shadow.ask = ask = read_ask(shadow.inbound)
-        take_rules(ask)
-        ask.model, ask.routing = model, None
-        pool = house.router.pool(model)
-        if pool is None:
-            raise Malformed(f"The mirror {model!r} is not served here.", code="model_not_found")
-        member, reason = house.router.choose(pool, wish_for(ask, self._principal), house.clock.monotonic())
-        shadow.deployment = member.deployment
-        if not self._is_idle(member):
-            raise LimitReached("The mirror is busy.", hint="It is sent requests when it has time.", retry_after=1.0)
-        return Course(self._principal, ask, pool, member, reason)
+    def _course(self, model: str, settlement: Settlement) -> Course | None:
+        """Where the shadow of a request goes; None: nobody serves the mirror, or it has other things to do."""
+        router, ask, now = settlement.house.router, settlement.ask, settlement.house.clock.monotonic()
+        pool = router.pool(model)
+        if pool is None or ask is None:
+            return None
+        try:
+            member, reason = router.choose(pool, wish_for(ask, self._principal), now)
+        except Refused:
+            return None
+        return Course(self._principal, ask, pool, member, reason) if self._is_idle(member) else None
 
     def _is_idle(self, member: Member) -> bool:
         host = member.host
