@@ -13,6 +13,7 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
 from pointsman.core.upstream import Deployment, Operation
+from pointsman.lifecycle.traffic import TrafficState
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
 from pointsman.policies.principal import Principal
@@ -90,6 +91,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
         book: What is stored of responses; None: nothing.
         stop_job: Breaks off the work on a response, by its id, if it goes on in this process.
+        traffic: The rules about traffic, and what they have counted.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -118,4 +120,5 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     ollama: OllamaManagement | None = None
     book: ResponseBook | None = None
     stop_job: Callable[[str], None] = lambda _identity: None
+    traffic: Callable[[], TrafficState] = TrafficState
     inference_paths: tuple[InferencePath, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front, health
+from pointsman.admin import front, health, traffic
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
 from pointsman.admin.models import counting, dialect, info, listing, ollama, transforming
@@ -72,6 +72,14 @@ _HEALTH: Final = (
         "GET", ("/health/backlog",), Scope.INFERENCE, health.backlog,
         summary="How many requests are under way", tier="litellm",
         query=Nothing, body=Nothing, reply=health.BacklogReply,
+    ),
+)  # fmt: skip
+
+_TRAFFIC: Final = (
+    Route(
+        "GET", ("/traffic",), Scope.ADMIN, traffic.traffic,
+        summary="Variants, mirrors, hedges and bulkheads: what they have done", tier="pointsman",
+        query=traffic.TrafficQuery, body=Nothing, reply=traffic.TrafficReply,
     ),
 )  # fmt: skip
 
@@ -246,7 +254,7 @@ _SPEND: Final = (
     ),
 )  # fmt: skip
 
-ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
 
 
 def table_for(office: Office) -> tuple[Route[Any, Any], ...]:

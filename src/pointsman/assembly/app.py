@@ -55,6 +55,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             ollama=gateway.ollama_management if loaded.settings.local.ollama_management else None,
             book=gateway.responses,
             stop_job=gateway.jobs.stop,
+            traffic=gateway.traffic_state,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )

@@ -43,7 +43,7 @@ from pointsman.lifecycle.background import Jobs
 from pointsman.lifecycle.bulkheads import Bulkheads
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
-from pointsman.lifecycle.traffic import Traffic
+from pointsman.lifecycle.traffic import Traffic, TrafficCounts, TrafficState
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
@@ -65,6 +65,7 @@ from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
+from pointsman.telemetry.traffic import TrafficBook
 
 __all__ = ["Gateway"]
 
@@ -121,6 +122,7 @@ class Gateway:
         self.house.passages = self._passages()
         self.traffic = Traffic((), self.house.router, self.nursery)
         self.traffic.shadows.has_room = self.bulkheads.has_room
+        self.traffic_book = TrafficBook(lambda: TrafficCounts(self.traffic.counts, self.bulkheads.counts))
         self._direct_traffic(loaded)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
@@ -164,6 +166,7 @@ class Gateway:
             start(self._follow_config(), "configuration")
         if self.plan.workers > 1:
             self.metrics.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
+            self.traffic_book.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
             start(self._share_metrics(), "metrics")
 
     def drain(self) -> None:
@@ -220,6 +223,10 @@ class Gateway:
             self.bulkheads.usual = LongTailSender(self.transport, self._library_calls, silence)
             self._direct_traffic(self.loaded)
 
+    def traffic_state(self) -> TrafficState:
+        """The rules about traffic, and what they have counted in all workers."""
+        return TrafficState(self.traffic.rules, self.bulkheads.limits, self.traffic_book.gathered())
+
     def _take_over(self, loaded: Loaded) -> None:
         self.loaded = loaded
         self.admission.settings = admission_settings(loaded)
@@ -255,6 +262,7 @@ class Gateway:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             self.metrics.save()
+            self.traffic_book.save()
 
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = set(self.house.table.names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from pointsman.config.findings import Findings, Place, nearest
 from pointsman.config.nodes import ListNode, MapNode, Node
@@ -11,7 +12,7 @@ from pointsman.config.patterns import is_pattern, match
 from pointsman.config.sections import Settings
 from pointsman.config.traffic_sections import Canary, TrafficRule, Variant
 
-__all__ = ["STABLE", "examine_traffic"]
+__all__ = ["STABLE", "Target", "examine_traffic", "target_of"]
 
 STABLE = "stable"
 """The name of the arm that a canary leaves to all others."""
@@ -27,6 +28,31 @@ def examine_traffic(settings: Settings, section: Node | None, findings: Findings
     for name, entry in bulkheads.present() if isinstance(bulkheads, MapNode) else ():
         if not name.strip():
             findings.error(entry.place, "pointsman.bulkheads", "has a name that is empty.")
+
+
+class Target(Protocol):
+    """What says what an arm consists of."""
+
+    @property
+    def model(self) -> str | None:
+        """Another model."""
+        ...
+
+    @property
+    def deployment(self) -> str | None:
+        """The id of a deployment."""
+        ...
+
+    @property
+    def tag(self) -> str | None:
+        """A tag of deployments."""
+        ...
+
+
+def target_of(arm: Target) -> tuple[str, ...]:
+    """As ``("model", "gpt-next")``; empty where the arm is what others leave over."""
+    said = {"model": arm.model, "deployment": arm.deployment, "tag": arm.tag}
+    return next(((key, name) for key, name in said.items() if name is not None), ())
 
 
 class _Examiner:

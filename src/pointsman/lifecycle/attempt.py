@@ -62,6 +62,8 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
     """
     house = settlement.house
     house.router.failed(course.member, course.pool, error, house.clock.monotonic())
+    if course.way is not None:
+        course.pool = settlement.leave(course.way)
     recovery = course.recovery
     if recovery is None:
         course.recovery = recovery = house.router.recovery(course.ask.routing, course.pool.name)

@@ -76,7 +76,7 @@ class Bulkheads:
         return {name: wall.limit for name, wall in self._walls.items()}
 
     @property
-    def counts(self) -> Mapping[str, BulkheadCounts]:
+    def counts(self) -> dict[str, BulkheadCounts]:
         """How it stands, by provider or model."""
         return {name: wall.counts for name, wall in self._walls.items()}
 

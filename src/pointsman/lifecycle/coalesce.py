@@ -185,9 +185,9 @@ class _Leader:
         self._client.end(block)
 
     def attach(self, flow: Flow | None) -> None:
-        """See the protocol; without an upstream, the story is over."""
+        """See the protocol; once there is a record and no upstream any more, the story is over."""
         self._client.attach(flow)
-        if flow is None and not self._has_told:
+        if flow is None and self._settlement.written and not self._has_told:
             self._has_told = True
             self._coalescer.hand_over(self._call)
 

@@ -20,8 +20,10 @@ from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.heads import recovered
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.tally import Marks
+from pointsman.lifecycle.ways import Way
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
+from pointsman.routing.pool import Pool
 
 __all__ = ["Settlement"]
 
@@ -88,6 +90,12 @@ class Settlement(msgspec.Struct, weakref=False):
             self.marks = Marks()
         self.marks.add(tag, line)
         return self.marks
+
+    def leave(self, way: Way) -> Pool:
+        """Its first deployment failed; gives who may stand in."""
+        if self.marks is not None:
+            self.marks.is_rescued = True
+        return way.base
 
     def start_over(self, *, retries: int, fallbacks: int) -> None:
         """An attempt failed and another is to follow."""
@@ -210,7 +218,7 @@ class Settlement(msgspec.Struct, weakref=False):
                 if self.grant is not None:
                     self.grant.settle(record.cost, record.usage.total, int(now))
                 if self.marks is not None:
-                    self.marks.ended(record, self.fallbacks)
+                    self.marks.ended(record)
                 for listener in house.listeners if self.status == "success" else house.failure_listeners:
                     listener.call_ended(record)
         return record, now - self.inbound.received

@@ -54,28 +54,28 @@ class Spread(msgspec.Struct):
 class Tally(msgspec.Struct):
     """Calls of one arm. ``errors`` failed, ``cancelled`` were left by their client.
 
-    ``elsewhere`` were answered by somebody else after the arm had failed. Money is in picodollars. ``latency`` and
-    ``first_byte`` are of calls that the arm answered itself.
+    ``rescued`` were answered in the end, after the deployment that was asked first had failed. Money is in
+    picodollars. ``latency`` and ``first_byte`` are of those that went well at once.
     """
 
     calls: int = 0
     errors: int = 0
     cancelled: int = 0
-    elsewhere: int = 0
+    rescued: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: int = 0
     latency: Spread = msgspec.field(default_factory=Spread)
     first_byte: Spread = msgspec.field(default_factory=Spread)
 
-    def add(self, record: CallRecord, *, elsewhere: bool = False) -> None:
+    def add(self, record: CallRecord, *, rescued: bool = False) -> None:
         """Count a call that is over."""
         self.calls += 1
         self.prompt_tokens += record.usage.prompt
         self.completion_tokens += record.usage.completion
         self.cost += record.cost
-        if record.status == "success" and elsewhere:
-            self.elsewhere += 1
+        if record.status == "success" and rescued:
+            self.rescued += 1
         elif record.status == "success":
             self.latency.add((record.ended_at - record.started_at) * 1000.0)
             if record.first_token_at is not None:
@@ -87,7 +87,7 @@ class Tally(msgspec.Struct):
 
     def merge(self, other: Tally) -> None:
         """Count in what another process counted."""
-        for name in ("calls", "errors", "cancelled", "elsewhere", "prompt_tokens", "completion_tokens", "cost"):
+        for name in ("calls", "errors", "cancelled", "rescued", "prompt_tokens", "completion_tokens", "cost"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.latency.merge(other.latency)
         self.first_byte.merge(other.first_byte)
@@ -96,13 +96,14 @@ class Tally(msgspec.Struct):
 class Marks(msgspec.Struct, weakref=False):
     """What is added to one call: ``tags`` to its record, header ``lines`` to its answer, the call to ``tallies``.
 
-    ``is_free``: it cost nothing, whatever was used.
+    ``is_free``: it cost nothing, whatever was used; ``is_rescued``: the deployment that was asked first failed.
     """
 
     tags: tuple[str, ...] = ()
     lines: bytes = b""
     tallies: tuple[Tally, ...] = ()
     is_free: bool = False
+    is_rescued: bool = False
 
     def add(self, tag: str, line: bytes = b"", *tallies: Tally) -> None:
         """Add to these."""
@@ -110,7 +111,7 @@ class Marks(msgspec.Struct, weakref=False):
         self.lines += line
         self.tallies += tallies
 
-    def ended(self, record: CallRecord, fallbacks: int) -> None:
-        """The call is over; ``fallbacks`` is how many other models were turned to."""
+    def ended(self, record: CallRecord) -> None:
+        """The call is over."""
         for tally in self.tallies:
-            tally.add(record, elsewhere=fallbacks > 0)
+            tally.add(record, rescued=self.is_rescued)

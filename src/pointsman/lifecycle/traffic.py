@@ -11,12 +11,12 @@ from typing import Final
 
 import msgspec
 
-from pointsman.config.traffic_sections import TrafficRule
+from pointsman.config.traffic_sections import Bulkhead, TrafficRule
 from pointsman.core.clock import draw
 from pointsman.core.exchange import Client
 from pointsman.core.nursery import Nursery
-from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
 from pointsman.core.upstream import Ask
+from pointsman.lifecycle.bulkheads import BulkheadCounts
 from pointsman.lifecycle.choose import Course
 from pointsman.lifecycle.coalesce import SHAREABLE, Coalescer
 from pointsman.lifecycle.mirror import Shadows
@@ -27,9 +27,31 @@ from pointsman.routing.pool import Pool
 from pointsman.routing.router import Router
 from pointsman.routing.variants import Arm, arm_of
 
-__all__ = ["Traffic"]
+__all__ = ["Traffic", "TrafficCounts", "TrafficState"]
 
 _log: Final = logging.getLogger("pointsman.traffic")
+
+
+class TrafficCounts(msgspec.Struct):
+    """What was counted, by model, and by the names of bulkheads."""
+
+    models: dict[str, RuleCounts] = {}
+    bulkheads: dict[str, BulkheadCounts] = {}
+
+    def merge(self, other: TrafficCounts) -> None:
+        """Count in what another process counted."""
+        for model, counts in other.models.items():
+            self.models.setdefault(model, RuleCounts()).merge(counts)
+        for name, its in other.bulkheads.items():
+            self.bulkheads.setdefault(name, BulkheadCounts()).merge(its)
+
+
+class TrafficState(msgspec.Struct, frozen=True):
+    """The rules in force, the bounds in force by name, and what was counted."""
+
+    rules: tuple[TrafficRule, ...] = ()
+    bulkheads: Mapping[str, Bulkhead] = {}
+    counts: TrafficCounts = msgspec.field(default_factory=TrafficCounts)
 
 
 class Traffic:
@@ -62,7 +84,7 @@ class Traffic:
         return tuple(rule.settings for rule in self._rules.values())
 
     @property
-    def counts(self) -> Mapping[str, RuleCounts]:
+    def counts(self) -> dict[str, RuleCounts]:
         """What was counted, by model."""
         return {model: rule.counts for model, rule in self._rules.items()}
 
@@ -75,15 +97,13 @@ class Traffic:
         if rule is None:
             return None
         if not rule.arms:
-            return Way(rule, pool)
+            return Way(rule, pool, pool)
         arm = arm_of(rule.arms, rule.salt, self._subject(rule, ask, principal))
         its = self._pool_of(rule, arm, pool)
         if its is None or all(member.live.rests_until > now for member in its.members):
             self._tell(rule, arm, its)
-            return Way(rule, pool)
-        if its is not pool:
-            ask.routing = self._with_way_back(ask.routing or NO_ROUTING_RULES, pool)
-        return Way(rule, its, arm.name)
+            return Way(rule, pool, pool)
+        return Way(rule, its, pool, arm.name)
 
     async def meet(self, course: Course, settlement: Settlement, client: Client) -> Client:
         """Do what the rule says to a request that was let in; gives the client that the story goes on with.
@@ -121,12 +141,6 @@ class Traffic:
         if arm.model is None:
             return rule.part(pool, arm)
         return pool if arm.model == rule.settings.model else self._router.pool(arm.model)
-
-    def _with_way_back(self, rules: RoutingRules, pool: Pool) -> RoutingRules:
-        """The same, but when the arm fails, the model that was asked for stands in first, then those that it has."""
-        lists = self._router.settings.fallbacks
-        further = rules.fallbacks or lists.general.get(pool.name) or lists.general.get("*") or lists.default
-        return msgspec.structs.replace(rules, fallbacks=tuple(dict.fromkeys((pool.name, *further))))
 
     def _tell(self, rule: Rule, arm: Arm, pool: Pool | None) -> None:
         """Say once that an arm is served as if there were none."""

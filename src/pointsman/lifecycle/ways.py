@@ -85,15 +85,19 @@ class Rule:
             return None
         if len(members) == len(pool.members):
             return pool
-        only = members[0] if len(members) == 1 else None
-        return msgspec.structs.replace(pool, members=tuple(members), only=only)
+        # Even one member is not the only one of its model, so it may rest when it fails.
+        return msgspec.structs.replace(pool, members=tuple(members), only=None)
 
 
 class Way(msgspec.Struct, frozen=True, eq=False):
-    """The way that a request takes by a rule: its pool, and what is told of the ``arm``, empty where there is none."""
+    """The way that a request takes by a rule: the pool of its ``arm``, empty where there is none.
+
+    ``base`` is all that serves the model that was asked for: when the arm fails, it stands in.
+    """
 
     rule: Rule
     pool: Pool
+    base: Pool
     arm: str = ""
 
     def marks(self) -> Marks | None:

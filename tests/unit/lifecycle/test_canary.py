@@ -113,7 +113,7 @@ def test_several_arms_have_their_names() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_canary_that_fails_costs_the_caller_nothing(stream: bool) -> None:
-    stage = stage_with(ALL_TO_NEXT, *TWO)
+    stage = stage_with(ALL_TO_NEXT, *TWO, num_retries=1)
 
     def act(flight: ScriptedFlight) -> None:
         if len(stage.sender.flights) == 1:
@@ -130,14 +130,14 @@ def test_a_canary_that_fails_costs_the_caller_nothing(stream: bool) -> None:
     assert stage.record.deployment_id == "dep-1" and stage.record.tags == ("variant:canary",)
     assert stage.house.traffic is not None
     tally = stage.house.traffic.counts["public"].arms["canary"]
-    assert (tally.calls, tally.errors, tally.elsewhere) == (1, 0, 1)
+    assert (tally.calls, tally.errors, tally.rescued) == (1, 0, 1)
     stage.settled()
 
 
-def test_who_wants_no_fallbacks_is_told_of_the_failure() -> None:
-    stage = stage_with(ALL_TO_NEXT, *TWO)
+def test_who_wants_no_retries_is_told_of_the_failure() -> None:
+    stage = stage_with(ALL_TO_NEXT, *TWO, num_retries=2)
     stage.sender.act = lambda flight: flight.answer(b"{}", 500)
-    _, client = stage.tell(chat_body(disable_fallbacks=True))
+    _, client = stage.tell(chat_body(num_retries=0))
     assert client.status >= 500 and b"x-pointsman-variant: canary" in client.head
     assert stage.house.traffic is not None
     assert stage.house.traffic.counts["public"].arms["canary"].errors == 1
