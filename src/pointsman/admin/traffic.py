@@ -105,7 +105,7 @@ class ModelTraffic(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
 
 class BulkheadReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One bulkhead now; ``max_in_flight`` holds for each worker."""
+    """One bulkhead now, over all workers."""
 
     name: str
     max_in_flight: int

@@ -106,7 +106,7 @@ class Gateway:
         self.counter = TokenCounter(self.transport)
         self.media = MediaFetcher(media_limits(loaded))
         self.responses = self._response_book(loaded)
-        self.bulkheads = Bulkheads(self.transport)
+        self.bulkheads = Bulkheads(self.transport, plan.workers)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = House(
             keyring=self.keyring,
@@ -225,7 +225,7 @@ class Gateway:
 
     def traffic_state(self) -> TrafficState:
         """The rules about traffic, and what they have counted in all workers."""
-        return TrafficState(self.traffic.rules, self.bulkheads.limits, self.traffic_book.gathered())
+        return TrafficState(self.traffic.rules, self.loaded.settings.local.bulkheads, self.traffic_book.gathered())
 
     def _take_over(self, loaded: Loaded) -> None:
         self.loaded = loaded

@@ -64,16 +64,15 @@ class _Wall:
 
 
 class Bulkheads:
-    """See :class:`pointsman.core.flight.Sender`; ``usual`` is who sends what is let through."""
+    """See :class:`pointsman.core.flight.Sender`; ``usual`` is who sends what is let through.
 
-    def __init__(self, usual: Sender) -> None:
+    ``share`` is the number of processes that keep to the bounds beside each other; each has its part of the places.
+    """
+
+    def __init__(self, usual: Sender, share: int = 1) -> None:
         self.usual = usual
+        self._share = share
         self._walls: dict[str, _Wall] = {}
-
-    @property
-    def limits(self) -> Mapping[str, Bulkhead]:
-        """What holds, by provider or model."""
-        return {name: wall.limit for name, wall in self._walls.items()}
 
     @property
     def counts(self) -> dict[str, BulkheadCounts]:
@@ -84,7 +83,8 @@ class Bulkheads:
         """Take over new limits; what is under way counts on, and who waits under a limit that is gone goes."""
         former = self._walls
         self._walls = {}
-        for name, limit in limits.items():
+        for name, whole in limits.items():
+            limit = self._part(whole)
             wall = former.pop(name, None) or _Wall(name, limit, BulkheadCounts())
             wall.limit = limit
             self._walls[name] = wall
@@ -124,6 +124,11 @@ class Bulkheads:
         else:
             flight.start()
         return flight
+
+    def _part(self, limit: Bulkhead) -> Bulkhead:
+        """This process's part of a bound, rounded up so that none is left with nothing."""
+        places, waiting = (-(-number // self._share) for number in (limit.max_in_flight, limit.max_waiting))
+        return msgspec.structs.replace(limit, max_in_flight=places, max_waiting=waiting)
 
     def _around(self, deployment: Deployment) -> list[_Wall]:
         names = (deployment.provider, deployment.group)

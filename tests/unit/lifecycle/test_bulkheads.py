@@ -189,6 +189,14 @@ async def test_two_bounds_are_kept_at_once() -> None:
     assert [client.status for client in told] == [200] * 5 and free(bulkheads)
 
 
+def test_several_workers_have_a_part_of_the_places_each() -> None:
+    stage = Stage()
+    bulkheads = Bulkheads(stage.sender, share=4)
+    bulkheads.follow({"openai": Bulkhead(max_in_flight=6)})
+    stage.house.sender = bulkheads
+    assert [stage.tell(chat_body())[1].status for _ in range(3)] == [0, 0, 429]
+
+
 def test_the_error_says_what_it_is() -> None:
     error = Crowded("full", retry_after=1.0)
     assert (error.status, error.code, error.sent) == (429, "bulkhead_full", False)
