@@ -32,6 +32,8 @@ TITLES: Final = {
     "general_settings": "`general_settings`",
     "router_settings": "`router_settings`",
     "model_group_alias": "`router_settings.model_group_alias.…`",
+    "routing_strategy_args": "`router_settings.routing_strategy_args`",
+    "routing_groups": "`router_settings.routing_groups[]`",
     "credential": "`credential_list[]`",
     "pointsman": "`pointsman`",
     "traffic": "`pointsman.traffic[]`",

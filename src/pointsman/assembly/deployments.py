@@ -178,12 +178,14 @@ class _Maker:
             output_tokens_max=facts.output_tokens_max,
             capabilities=facts.capabilities,
             access_groups=frozenset(info.access_groups),
+            team_id=info.team_id,
             drop_params=drop,
             additional_drop_params=params.additional_drop_params,
             allowed_openai_params=params.allowed_openai_params,
             modify_params=settings.litellm_settings.modify_params,
             local=provider.local,
             num_ctx=params.num_ctx,
+            max_parallel_requests=params.max_parallel_requests,
             num_ctx_max=settings.local.num_ctx_max,
             keep_alive=params.keep_alive,
             told=_told(info),
@@ -214,8 +216,9 @@ def _said_of(entry: ModelEntry) -> Overrides:
 
 
 def _told(info: ModelInfo) -> dict[str, msgspec.Raw]:
-    named = {} if info.base_model is None else {"base_model": msgspec.Raw(msgspec.json.encode(info.base_model))}
-    return {**info.extras, **named}
+    named = {"base_model": info.base_model, "team_id": info.team_id}
+    said = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in named.items() if value is not None}
+    return {**info.extras, **said}
 
 
 def _mode(info: ModelInfo, facts: ModelFacts, provider: Provider, model: str) -> str:

@@ -8,12 +8,21 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pointsman.config.load import Loaded
+from pointsman.config.sections import StrategyArgs
 from pointsman.core.errors import Misconfigured
 from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS
 from pointsman.policies.admission import AdmissionSettings
 from pointsman.policies.durations import ResetClock
 from pointsman.providers.media import MediaLimits
-from pointsman.routing.settings import FallbackLists, RoutingSettings
+from pointsman.routing.settings import (
+    AffinityRules,
+    FallbackLists,
+    RoutingSettings,
+    StrategyArguments,
+    StrategyChoice,
+    TagRules,
+)
+from pointsman.routing.strategies import STRATEGIES
 
 __all__ = [
     "admission_settings",
@@ -54,7 +63,24 @@ def routing_settings(loaded: Loaded) -> RoutingSettings:
     lite, router, usual = loaded.settings.litellm_settings, loaded.settings.router_settings, RoutingSettings()
     retries = lite.num_retries if router.num_retries is None else router.num_retries
     hops = lite.max_fallbacks if router.max_fallbacks is None else router.max_fallbacks
+    checks = frozenset(router.optional_pre_call_checks)
     return RoutingSettings(
+        strategy=_strategy(router.routing_strategy, router.routing_strategy_args),
+        strategies={
+            model: _strategy(group.routing_strategy, group.routing_strategy_args)
+            for group in reversed(router.routing_groups)
+            for model in group.models
+        },
+        tags=TagRules(enabled=router.enable_tag_filtering, match_any=router.tag_filtering_match_any),
+        affinity=AffinityRules(
+            checks,
+            {model: frozenset(named) for model, named in router.model_group_affinity_config.items()},
+            router.deployment_affinity_ttl_seconds or usual.affinity.seconds,
+            router.session_affinity_repin_on_failover,
+        ),
+        pre_call_checks=router.enable_pre_call_checks,
+        strict_limits=router.enable_pre_call_checks or "enforce_model_rate_limits" in checks,
+        parallel_per_deployment=router.default_max_parallel_requests,
         num_retries=usual.num_retries if retries is None else retries,
         retry_after=router.retry_after,
         fallbacks=FallbackLists(
@@ -67,6 +93,12 @@ def routing_settings(loaded: Loaded) -> RoutingSettings:
         cooldown_seconds=usual.cooldown_seconds if router.cooldown_time is None else router.cooldown_time,
         cools_down=not router.disable_cooldowns,
     )
+
+
+def _strategy(name: str | None, arguments: StrategyArgs) -> StrategyChoice:
+    """What LiteLLM alone can do is done as usual; the operator was told when the file was read."""
+    known = name if name in STRATEGIES else None
+    return StrategyChoice(known, StrategyArguments(arguments.lowest_latency_buffer))
 
 
 def _by_model(lists: Sequence[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:

@@ -27,6 +27,8 @@ from pointsman.config.sections import (
     ModelInfo,
     PointsmanSettings,
     RouterSettings,
+    StrategyArgs,
+    StrategyGroup,
 )
 from pointsman.config.traffic_sections import Bulkhead, Canary, Hedge, Mirror, TrafficRule, Variant
 
@@ -53,6 +55,8 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "general_settings": GeneralSettings,
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,
+    "routing_strategy_args": StrategyArgs,
+    "routing_groups": StrategyGroup,
     "pointsman": PointsmanSettings,
     "traffic": TrafficRule,
     "canary": Canary,
@@ -73,12 +77,13 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
     }),
     "credential": frozenset({"credential_info", "credential_name", "credential_values"}),
     "router_settings": frozenset({"default_litellm_params"}),
+    "routing_groups": frozenset({"group_name"}),
 }  # fmt: skip
-"""Keys that are used up while the configuration is put together."""
+"""Keys that are used up while the configuration is put together, and one that is for its readers alone."""
 
 NOT_YET: Final[Mapping[str, frozenset[str]]] = {
     "litellm_params": frozenset({
-        "keepalive_seconds", "max_parallel_requests", "mock_response", "order", "tags",
+        "keepalive_seconds", "mock_response",
     }),
     "general_settings": frozenset({
         "allow_requests_on_db_unavailable", "completion_model", "disable_spend_logs", "embedding_model",
@@ -103,11 +108,6 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
         "background_health_checks": (False,),
         "disable_spend_logs": (False,),
         "store_model_in_db": (False,),
-    },
-    "router_settings": {
-        "enable_pre_call_checks": (False,),
-        "enable_tag_filtering": (False,),
-        "routing_strategy": ("simple-shuffle",),
     },
 }
 """What keys without effect may say without a warning, since it is what happens: of ``callbacks``, say, the metrics.

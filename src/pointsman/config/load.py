@@ -15,6 +15,7 @@ from pointsman.config.known_keys import STRUCTS
 from pointsman.config.model_entries import ModelListReader
 from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of
 from pointsman.config.references import References, layered_environment
+from pointsman.config.routing_values import tell_routing_values
 from pointsman.config.sections import (
     GeneralSettings,
     LiteLLMSettings,
@@ -107,6 +108,7 @@ class _SettingsReader:
         """All sections."""
         self._typed.tell_without_effect(root, "", "top")
         router = _with_long_aliases(root.get("router_settings"))
+        tell_routing_values(router, self._findings)
         defaults = router.get("default_litellm_params") if isinstance(router, MapNode) else None
         models = ModelListReader(
             self._typed, self._findings, defaults=defaults, credentials=root.get("credential_list")

@@ -37,6 +37,9 @@ __all__ = [
     "Seconds",
     "Settings",
     "Span",
+    "StrategyArgs",
+    "StrategyGroup",
+    "StrategyName",
     "TimeOfDay",
     "Url",
 ]
@@ -55,6 +58,21 @@ Document = Annotated[Secret, Meta(extra={"document": True}, description="a path,
 """A secret that is JSON, given as text, as a map, or as the path of a file with it."""
 
 Seconds = Annotated[float, Meta(gt=0)]
+StrategyName = Annotated[
+    str,
+    Meta(
+        pattern=(
+            r"^(simple-shuffle|round-robin|least-busy|latency-based-routing|usage-based-routing|usage-based-routing-v2"
+            r"|cost-based-routing|warm-first|shuffle|latency|usage|cost|lar1|provider-budget-routing)$"
+        ),
+        description=(
+            "simple-shuffle, round-robin, least-busy, latency-based-routing, usage-based-routing,"
+            " usage-based-routing-v2, cost-based-routing or warm-first"
+        ),
+    ),
+]
+"""Of these, ``lar1`` and ``provider-budget-routing`` are LiteLLM's alone."""
+
 Span = Annotated[
     str, Meta(pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|w|mo)$", description="a duration such as 30s, 15m, 12h, 7d or 1mo")
 ]
@@ -139,6 +157,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_input_tokens: Count | None = None
     max_output_tokens: Count | None = None
     access_groups: tuple[str, ...] = ()
+    team_id: Id | None = None
     blocked: bool = False
     tiered_pricing: msgspec.Raw | None = None
     supports: Mapping[str, bool] = {}
@@ -221,10 +240,35 @@ class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
     hidden: bool = False
 
 
+class StrategyArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of a strategy, in LiteLLM's names."""
+
+    lowest_latency_buffer: Amount | None = None
+
+
+class StrategyGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy for some models: ``router_settings.routing_groups[]``."""
+
+    models: tuple[Name, ...]
+    routing_strategy: StrategyName
+    routing_strategy_args: StrategyArgs = StrategyArgs()
+
+
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``router_settings``. Its ``default_litellm_params`` are in the deployments already. Times are in seconds."""
 
     model_group_alias: Mapping[str, ModelAlias] = {}
+    routing_strategy: StrategyName | None = None
+    routing_strategy_args: StrategyArgs = StrategyArgs()
+    routing_groups: tuple[StrategyGroup, ...] = ()
+    enable_tag_filtering: bool = False
+    tag_filtering_match_any: bool = True
+    enable_pre_call_checks: bool = False
+    optional_pre_call_checks: tuple[Name, ...] = ()
+    model_group_affinity_config: Mapping[str, tuple[Name, ...]] = {}
+    deployment_affinity_ttl_seconds: Seconds | None = None
+    session_affinity_repin_on_failover: bool = False
+    default_max_parallel_requests: Count | None = None
     num_retries: Retries | None = None
     retry_after: Amount = 0.0
     fallbacks: FallbackList = ()

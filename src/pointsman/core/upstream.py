@@ -97,6 +97,7 @@ class Deployment(msgspec.Struct, frozen=True):
     ``access`` is what a cloud of its own demands beyond that;
     ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
     win. ``order``: the lowest goes first, None last. ``rpm`` and ``tpm`` are its requests and tokens a minute.
+    ``team_id`` is the only team whose keys may use it, None: all.
     ``price`` None: nobody told us. ``charges`` is False where no call can cost anything. ``told`` is what the
     operator tells clients about it beyond that, raw JSON by name.
     """
@@ -125,6 +126,7 @@ class Deployment(msgspec.Struct, frozen=True):
     output_tokens_max: int | None = None
     capabilities: frozenset[str] = frozenset()
     access_groups: frozenset[str] = frozenset()
+    team_id: str | None = None
     drop_params: bool = False
     additional_drop_params: tuple[str, ...] = ()
     allowed_openai_params: tuple[str, ...] = ()

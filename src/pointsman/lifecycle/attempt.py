@@ -50,6 +50,9 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
         live.in_flight -= 1
     if settlement.error is None:
         live.succeeded(settlement.ended_at, sent_at, settlement.heard_at, answer.usage.completion)
+        if live.meter is not None:
+            used = answer.usage.prompt + answer.usage.completion
+            live.meter.ended(ask.prompt_estimate, used, sent_at, settlement.ended_at)
     else:
         house.router.failed(course.member, course.pool, settlement.error, settlement.ended_at)
 

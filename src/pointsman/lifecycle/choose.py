@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from pointsman.core.errors import Malformed
 from pointsman.core.rules import NO_ROUTING_RULES
-from pointsman.core.upstream import Ask
+from pointsman.core.upstream import Ask, Deployment
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.ways import Way
-from pointsman.policies.access import demand_access
+from pointsman.policies.access import demand_access, may_use
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
 from pointsman.routing.pool import Member, Pool
@@ -40,8 +42,8 @@ def choose(ask: Ask, principal: Principal, house: House) -> Course:
     Raises:
         Malformed: nobody serves that model (400, as LiteLLM), with the nearest name as a hint; or the request says
             itself where to go.
-        Forbidden: the key may not use it.
-        LimitReached: everything that serves it has failed lately.
+        Forbidden: the key may not use it, or its tags fit nothing that serves it.
+        LimitReached: everything that serves it has failed lately, or is at its limits.
     """
     take_rules(ask)
     pool = find_pool(ask.model, principal, house)
@@ -71,7 +73,7 @@ def find_pool(model: str, principal: Principal, house: House) -> Pool:
             param="model",
         )
     if not principal.unrestricted:
-        demand_access(principal, model, pool.name, pool.members[0].deployment.access_groups)
+        demand_access(principal, model, pool.name, pool.access_groups)
     return pool
 
 
@@ -87,4 +89,11 @@ def wish_for(ask: Ask, principal: Principal) -> Wish:
         record.team_id,
         ask.end_user,
         ask.routing or NO_ROUTING_RULES,
+        ask.fields,
+        record.tags,
+        None if principal.unrestricted else partial(_admits, principal, ask.model),
     )
+
+
+def _admits(principal: Principal, asked: str, deployment: Deployment) -> bool:
+    return may_use(principal, asked, deployment.group, deployment.access_groups)

@@ -139,6 +139,8 @@ class _Race:
     async def _ask_another(self) -> None:
         """Send the request to a second deployment, if there is one and a second request is due."""
         house, course = self._settlement.house, self._course
+        if not self._hedging.may():
+            return
         try:
             ask = read_ask(self._settlement.inbound)
             take_rules(ask)
@@ -148,8 +150,6 @@ class _Race:
             member, _ = house.router.choose(course.pool, wish_for(ask, course.principal), now, tried)
             deployment = member.deployment
             if deployment.id in tried or (deployment.local and not _races_at_home(self._rule)):
-                return
-            if not self._hedging.take():
                 return
             lane = house.lanes.lane(ask.operation, deployment)
             if lane.prepares:
@@ -161,6 +161,7 @@ class _Race:
             flight = house.sender.send(deployment, outbound, stream=ask.stream)
         except (GatewayError, AnsweredHere):
             return  # whatever keeps the second one from being asked, the first one goes on
+        self._hedging.take()
         member.live.in_flight += 1
         self._settlement.attempts += 1
         self._rule.counts.second += 1
@@ -239,7 +240,7 @@ def _winner(racer: _Racer) -> Winner:
 def _may_race(rule: Rule, course: Course, settlement: Settlement) -> bool:
     """Whether a second deployment may be asked at all: there is one, and this is the first attempt."""
     at_home = course.member.deployment.local
-    return settlement.attempts == 1 and course.pool.only is None and (not at_home or _races_at_home(rule))
+    return settlement.attempts == 1 and len(course.pool.members) > 1 and (not at_home or _races_at_home(rule))
 
 
 def _races_at_home(rule: Rule) -> bool:

@@ -20,5 +20,6 @@ def read_ask(inbound: Inbound) -> Ask:
     route = head.route
     ask = route.dialect.read_ask(inbound.body, route.operation, head.path_model)
     ask.versions = versions_of(head) if head.versions is None else head.versions
+    ask.routing = head.routing
     ask.prompt_estimate = ask.prompt_estimate or estimate_body(inbound.body)
     return ask

@@ -139,7 +139,7 @@ class Traffic:
 
     def _pool_of(self, rule: Rule, arm: Arm, pool: Pool) -> Pool | None:
         if arm.model is None:
-            return rule.part(pool, arm)
+            return rule.part(pool, arm, self._router)
         return pool if arm.model == rule.settings.model else self._router.pool(arm.model)
 
     def _tell(self, rule: Rule, arm: Arm, pool: Pool | None) -> None:

@@ -11,6 +11,7 @@ from pointsman.config.traffic_sections import TrafficRule
 from pointsman.lifecycle.tally import Marks, Tally
 from pointsman.routing.hedging import Hedging
 from pointsman.routing.pool import Member, Pool
+from pointsman.routing.router import Router
 from pointsman.routing.variants import Arm
 
 __all__ = ["Rule", "RuleCounts", "Way", "arms_of"]
@@ -67,16 +68,16 @@ class Rule:
         self.shadows = 0
         self._parts: tuple[Pool | None, dict[str, Pool | None]] = (None, {})
 
-    def part(self, pool: Pool, arm: Arm) -> Pool | None:
+    def part(self, pool: Pool, arm: Arm, router: Router) -> Pool | None:
         """The deployments of ``pool`` that an arm consists of; None: there are none."""
         if self._parts[0] is not pool:
             self._parts = (pool, {})
         parts = self._parts[1]
         if arm.name not in parts:
-            parts[arm.name] = self._part(pool, arm)
+            parts[arm.name] = self._part(pool, arm, router)
         return parts[arm.name]
 
-    def _part(self, pool: Pool, arm: Arm) -> Pool | None:
+    def _part(self, pool: Pool, arm: Arm, router: Router) -> Pool | None:
         if arm.is_rest:
             members = [one for one in pool.members if not any(_is_in(one, other) for other in self.arms)]
         else:
@@ -85,8 +86,7 @@ class Rule:
             return None
         if len(members) == len(pool.members):
             return pool
-        # Even one member is not the only one of its model, so it may rest when it fails.
-        return msgspec.structs.replace(pool, members=tuple(members), only=None)
+        return router.part(pool, members, any_tags=arm.tag is not None)
 
 
 class Way(msgspec.Struct, frozen=True, eq=False):

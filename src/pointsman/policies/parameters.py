@@ -13,8 +13,9 @@ import msgspec
 
 from pointsman.config.request_fields import OPERATORS, SPECIAL
 from pointsman.core.errors import Malformed
-from pointsman.core.rules import ParameterRules, RoutingRules
+from pointsman.core.rules import NO_ROUTING_RULES, ParameterRules, RoutingRules
 from pointsman.core.upstream import Ask
+from pointsman.policies.labels import labels_in, session_in, without_tags
 from pointsman.wire.json_fields import decode_field
 from pointsman.wire.json_paths import head_of, is_nested, read_path
 
@@ -34,13 +35,16 @@ _BOUNDS: Final = frozenset({
 """Fields with a bound on the answer, in any dialect."""
 
 _ROUTING: Final = frozenset({
-    "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "fallbacks", "num_retries", "tags",
+    "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "fallbacks", "litellm_metadata",
+    "litellm_session_id", "metadata", "num_retries", "tags",
 })  # fmt: skip
+_LOOKED_AT: Final = SPECIAL | {"metadata"}
 
 _Retries = Annotated[int, msgspec.Meta(ge=0, le=16)]
 _retries: Final = msgspec.json.Decoder(_Retries | None).decode
 _flag: Final = msgspec.json.Decoder(bool | None).decode
 _names: Final = msgspec.json.Decoder(_Names | None).decode
+_tags: Final = msgspec.json.Decoder(_Names | _Name | None).decode
 _NULL: Final = msgspec.Raw(b"null")
 
 
@@ -52,7 +56,7 @@ def take_rules(ask: Ask) -> None:
     Raises:
         Malformed: a field says where the request is to go or with which credentials, or a rule is of a wrong type.
     """
-    if SPECIAL.isdisjoint(ask.fields):
+    if _LOOKED_AT.isdisjoint(ask.fields):
         return
     for name in OPERATORS & ask.fields.keys():
         if ask.fields[name] != _NULL:
@@ -74,22 +78,39 @@ def take_rules(ask: Ask) -> None:
         decode_field("allowed_openai_params", fields.get("allowed_openai_params", _NULL), _names) or (),
     )
     if not _ROUTING.isdisjoint(fields):
-        ask.routing = _routing_rules(fields)
+        ask.routing = _routing_rules(fields, ask.routing or NO_ROUTING_RULES)
     ask.fields = {name: raw for name, raw in fields.items() if name not in SPECIAL}
+    if "metadata" in fields:
+        _leave_metadata(ask)
 
 
-def _routing_rules(fields: Mapping[str, msgspec.Raw]) -> RoutingRules:
+def _routing_rules(fields: Mapping[str, msgspec.Raw], headers: RoutingRules) -> RoutingRules:
     def names(field: str) -> tuple[str, ...]:
         return decode_field(field, fields.get(field, _NULL), _names) or ()
 
+    retries = decode_field("num_retries", fields.get("num_retries", _NULL), _retries)
+    labels = tuple(labels_in(fields[name]) for name in ("litellm_metadata", "metadata") if name in fields)
+    tags = decode_field("tags", fields.get("tags", _NULL), _tags) or ()
+    every = ((tags,) if isinstance(tags, str) else tags) + sum((one.tags for one in labels), ())
+    sessions = (session_in(fields.get("litellm_session_id")), *(one.session for one in labels), headers.session)
     return RoutingRules(
-        num_retries=decode_field("num_retries", fields.get("num_retries", _NULL), _retries),
+        num_retries=headers.num_retries if retries is None else retries,
         fallbacks=names("fallbacks"),
         context_window_fallbacks=names("context_window_fallbacks"),
         content_policy_fallbacks=names("content_policy_fallbacks"),
         disable_fallbacks=decode_field("disable_fallbacks", fields.get("disable_fallbacks", _NULL), _flag) or False,
-        tags=names("tags"),
+        tags=tuple(dict.fromkeys((*every, *headers.tags))),
+        session=next(filter(None, sessions), None),
     )
+
+
+def _leave_metadata(ask: Ask) -> None:
+    """Take the tags out of ``metadata``: they are LiteLLM's, and to an upstream whose values are texts an error."""
+    left = without_tags(ask.fields["metadata"])
+    if left is None:
+        del ask.fields["metadata"]
+    else:
+        ask.fields["metadata"] = left
 
 
 def _demand_short_ways(dropped: tuple[str, ...], fields: Mapping[str, msgspec.Raw]) -> None:

@@ -13,6 +13,7 @@ _WINDOW: Final = 128
 _ENOUGH: Final = 20
 _FRESH_MAX: Final = 16
 _SHARE: Final = 0.95
+_HAIR: Final = 1e-9
 
 
 class Hedging:
@@ -33,13 +34,14 @@ class Hedging:
         """One more request came."""
         self._saved = min(self._saved + self.max_share, _SAVED_MAX)
 
-    def take(self) -> bool:
-        """Whether a second request may be sent; if so, it is counted."""
+    def may(self) -> bool:
+        """Whether a second request may be sent."""
         # A sum of shares may be a hair below the whole number that it means.
-        if self._saved < 1.0 - 1e-9:
-            return False
+        return self._saved >= 1.0 - _HAIR
+
+    def take(self) -> None:
+        """One was sent."""
         self._saved -= 1.0
-        return True
 
     def patience(self, *, stream: bool) -> float | None:
         """Seconds until a second deployment is asked; None: too little is known to say."""

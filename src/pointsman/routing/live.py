@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.upstream import Deployment
+from pointsman.routing.meter import Meter
 
 __all__ = ["Live", "LiveBook"]
 
@@ -24,6 +25,7 @@ class Live(msgspec.Struct, eq=False):
 
     ``latency`` is seconds to the end of an answer, ``first_byte`` to its beginning, ``seconds_per_token`` those of
     writing; 0 while nothing is known. While ``rests_until`` lies ahead nothing is sent there if it can be helped.
+    ``meter`` counts what only some deployments need counted.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Live(msgspec.Struct, eq=False):
     failed_at: float = 0.0
     failure: str = ""
     rests_until: float = 0.0
+    meter: Meter | None = None
 
     def succeeded(self, now: float, sent_at: float, heard_at: float, tokens: int) -> None:
         """A call has ended well; ``tokens`` is how many were written."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -12,7 +12,7 @@ from pointsman.routing.hosts import Host
 from pointsman.routing.live import Live
 from pointsman.routing.wish import Wish
 
-__all__ = ["Member", "Pick", "Pool", "Strategy"]
+__all__ = ["NO_SCREENS", "Member", "Pick", "Pool", "Sampler", "Screens", "Strategy", "Tier"]
 
 
 class Member(msgspec.Struct, frozen=True, eq=False):
@@ -28,7 +28,10 @@ Pick = tuple[Member, str]
 
 
 class Strategy(Protocol):
-    """Picks one of several. Shared by all requests of a pool; pure but for what it remembers of its own picks."""
+    """Picks one of several. Shared by all requests of a pool.
+
+    :meth:`pick` changes nothing, so that it can also be asked what it would do; :meth:`took` is told what was done.
+    """
 
     name: str
 
@@ -36,11 +39,72 @@ class Strategy(Protocol):
         """One of ``candidates``, of which there is at least one; ``now`` is monotonic seconds."""
         ...
 
+    def took(self, member: Member, wish: Wish, now: float) -> None:
+        """The request goes to ``member``, picked here or not."""
+        ...
+
+
+class Sampler(Protocol):
+    """Stands for the many members of a tier: a few that are worth considering, without looking at all."""
+
+    def look(self, now: float, also: str | None = None) -> Sequence[Member]:
+        """Some members, each once, and the one with the id ``also``; ``now`` is monotonic seconds."""
+        ...
+
+    def took(self, member: Member) -> None:
+        """A request goes to ``member``."""
+        ...
+
+
+class Tier(msgspec.Struct, frozen=True, eq=False):
+    """The members of one ``order``; ``sampler`` None: they are few enough to look at each."""
+
+    members: tuple[Member, ...]
+    order: int | None = None
+    sampler: Sampler | None = None
+
+
+class Screens(msgspec.Struct, frozen=True):
+    """What has to be examined of each member of a pool, since it can make a difference there; nothing as a rule.
+
+    ``abilities`` are the capabilities that only some of the members have. ``parallel_default`` is how many requests at
+    once are sent to a member that has no number of its own.
+    """
+
+    access: bool = False
+    team: bool = False
+    tags: bool = False
+    match_any: bool = True
+    mode: bool = False
+    context: bool = False
+    abilities: frozenset[str] = frozenset()
+    limits: bool = False
+    strict: bool = False
+    parallel: bool = False
+    parallel_default: int | None = None
+
+    @property
+    def decides_for_one(self) -> bool:
+        """Whether a request may be refused even where there is a single member."""
+        return self.team or self.tags or self.context or self.parallel or (self.limits and self.strict)
+
+
+NO_SCREENS: Final = Screens()
+
 
 class Pool(msgspec.Struct, frozen=True, eq=False):
-    """``only`` is the member of a pool that has one and no more: nothing is to be decided there."""
+    """``only`` is the member of a pool that has one and no more: nothing is to be decided there.
+
+    ``access_groups`` are those of all members together. ``stays`` are the kinds of affinity that count, the first that
+    applies to a request first. ``by_tags`` keeps which members a request's tags allow.
+    """
 
     name: str
     members: tuple[Member, ...]
     strategy: Strategy
     only: Member | None
+    tiers: tuple[Tier, ...] = ()
+    screens: Screens = NO_SCREENS
+    access_groups: frozenset[str] = frozenset()
+    stays: tuple[str, ...] = ()
+    by_tags: dict[tuple[str, ...], frozenset[Member]] = {}

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+import msgspec
+
 from pointsman.core.clock import draw
-from pointsman.core.errors import GatewayError, LimitReached
+from pointsman.core.errors import GatewayError
 from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
 from pointsman.core.upstream import Deployment
-from pointsman.routing.candidates import candidates
+from pointsman.routing.affinity import Affinity, Place, stay
+from pointsman.routing.candidates import Dropped, candidates
 from pointsman.routing.cooldown import blame
+from pointsman.routing.gather import Gatherer
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
 from pointsman.routing.pool import Member, Pick, Pool
 from pointsman.routing.recovery import Recovery
+from pointsman.routing.refusal import refusal
+from pointsman.routing.residency import LoadBook
 from pointsman.routing.settings import RoutingSettings
-from pointsman.routing.strategies import STRATEGIES
-from pointsman.routing.table import RoutingTable
+from pointsman.routing.shortlist import LOOKED_AT_MAX
+from pointsman.routing.table import Group, RoutingTable
 from pointsman.routing.wish import Wish
 
 __all__ = ["Router"]
@@ -26,7 +32,7 @@ _POOLS_MAX: Final = 16_384
 
 
 class Router:
-    """``lives`` and ``fleet`` outlive tables and changes of the settings. ``draw`` gives numbers in [0, 1).
+    """``lives``, ``fleet`` and ``loads`` outlive tables and settings. ``draw`` gives numbers in [0, 1).
 
     ``is_full`` tells of deployments for which the gateway has no place; None: it has no bounds for any.
     """
@@ -36,8 +42,11 @@ class Router:
     ) -> None:
         self.lives = LiveBook()
         self.fleet = Fleet()
+        self.loads = LoadBook()
         self.settings = settings or RoutingSettings()
+        self.affinity = Affinity(self.settings.affinity.seconds, repins=self.settings.affinity.repins)
         self.is_full: Callable[[Deployment], bool] | None = None
+        self._gatherer = Gatherer(self.lives, self.fleet, self.loads, draw)
         self._draw = draw
         self._table = table
         self._pools: dict[str, Pool] = {}
@@ -51,36 +60,89 @@ class Router:
         """Take over a new table, and new settings if there are any."""
         self._table = table
         self.settings = settings or self.settings
+        self.affinity.seconds, self.affinity.repins = self.settings.affinity.seconds, self.settings.affinity.repins
         self._pools = {}
 
     def pool(self, name: str) -> Pool | None:
         """The deployments that serve ``name``; None: nobody does."""
         return self._pools.get(name) or self._gather(name)
 
-    def choose(self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = ()) -> Pick:
+    def part(self, pool: Pool, members: Sequence[Member], *, any_tags: bool) -> Pool:
+        """A pool of some of another's members; with ``any_tags`` they are for every request, whatever its tags.
+
+        Even one member is not the only one of its model, and may rest when it fails.
+        """
+        group = Group(pool.name, tuple(member.deployment for member in members))
+        part = self._gatherer.pool(group, self.settings)
+        screens = msgspec.structs.replace(part.screens, tags=False) if any_tags else part.screens
+        return msgspec.structs.replace(part, only=None, screens=screens)
+
+    def choose(
+        self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = (), dropped: list[Dropped] | None = None
+    ) -> Pick:
         """The deployment that serves the request, one that was not ``tried`` (ids) if there is one, and why.
 
+        Those that do not come into question are added to ``dropped``, each with the reason.
+
         Raises:
-            LimitReached: all of them rest.
+            LimitReached: all of them rest, or are at their limits.
+            Malformed: the prompt is too long for all of them, or the models are for something else.
+            Forbidden: none of them is for this key, or for the request's tags.
         """
         if pool.only is not None:
             return pool.only, "only"
-        found = candidates(pool, wish, now, tried)
+        place = self.affinity.place(pool, wish) if pool.stays else None
+        member, reason = self._pick(pool, wish, now, tried, place, dropped)
+        self._took(pool, member, wish, now)
+        if place is not None:
+            self.affinity.keep(place, member, now)
+        return member, reason
+
+    def consider(
+        self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = (), dropped: list[Dropped] | None = None
+    ) -> Pick:
+        """What :meth:`choose` would do; nothing is counted or remembered.
+
+        Raises:
+            LimitReached, Malformed, Forbidden: as :meth:`choose`.
+        """
+        if pool.only is not None:
+            return pool.only, "only"
+        return self._pick(pool, wish, now, tried, self.affinity.place(pool, wish) if pool.stays else None, dropped)
+
+    def _pick(
+        self,
+        pool: Pool,
+        wish: Wish,
+        now: float,
+        tried: Collection[str],
+        place: Place | None,
+        dropped: list[Dropped] | None,
+    ) -> Pick:
+        known = None if place is None else self.affinity.known(place, now)
+        found = candidates(pool, wish, now, tried, dropped, known)
         if not found:
-            seconds = min(member.live.rests_until for member in pool.members) - now
-            raise LimitReached(
-                f"No deployment of {pool.name!r} is available: all of them failed lately and rest.",
-                hint=f"Try again in {seconds:.0f} s.",
-                retry_after=max(seconds, 1.0),
-                code="no_deployments_available",
-            )
+            reasons: list[Dropped] = []
+            candidates(pool, wish, now, tried, reasons)
+            raise refusal(pool, wish, now, reasons)
         if self.is_full is not None:
-            found = [member for member in found if not self.is_full(member.deployment)] or found
-        return (found[0], "only") if len(found) == 1 else pool.strategy.pick(found, wish, now)
+            found = _with_room(found, self.is_full, dropped)
+        if len(found) == 1 and len(pool.members) <= LOOKED_AT_MAX:
+            return found[0], "only"
+        stays = None if place is None or known is None else stay(place, known, found, wish.prompt_tokens)
+        return pool.strategy.pick(found, wish, now) if stays is None else stays
+
+    def _took(self, pool: Pool, member: Member, wish: Wish, now: float) -> None:
+        pool.strategy.took(member, wish, now)
+        if member.live.meter is not None:
+            member.live.meter.began(wish.prompt_tokens, now)
+        for tier in pool.tiers:
+            if tier.sampler is not None:
+                tier.sampler.took(member)
 
     def failed(self, member: Member, pool: Pool, error: GatewayError, now: float) -> None:
         """A call to ``member`` has failed."""
-        blame(member, error, self.settings, now, alone=pool.only is not None)
+        blame(member, error, self.settings, now, alone=len(pool.members) == 1)
 
     def recovery(self, rules: RoutingRules | None, asked: str) -> Recovery:
         """What may be tried for a request for the model ``asked`` that has failed for the first time."""
@@ -90,13 +152,20 @@ class Router:
         group = self._table.resolve(name)
         if group is None:
             return None
-        members = tuple(self._member(deployment) for deployment in group.deployments)
-        strategy = STRATEGIES[self.settings.strategy](self._draw)
-        pool = Pool(group.name, members, strategy, members[0] if len(members) == 1 else None)
+        pool = self._gatherer.pool(group, self.settings)
         if len(self._pools) >= _POOLS_MAX:
             self._pools.clear()
         self._pools[name] = pool
         return pool
 
-    def _member(self, deployment: Deployment) -> Member:
-        return Member(deployment, self.lives.of(deployment), self.fleet.of(deployment))
+
+def _with_room(
+    found: Sequence[Member], is_full: Callable[[Deployment], bool], dropped: list[Dropped] | None
+) -> Sequence[Member]:
+    """Those for which the gateway has a place; all, if it has none for any."""
+    full = [member for member in found if is_full(member.deployment)]
+    if not full or len(full) == len(found):
+        return found
+    if dropped is not None:
+        dropped.extend((member, "bulkhead full") for member in full)
+    return [member for member in found if member not in full]

@@ -7,10 +7,11 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["FallbackLists", "RoutingSettings"]
+__all__ = ["AffinityRules", "FallbackLists", "RoutingSettings", "StrategyArguments", "StrategyChoice", "TagRules"]
 
 _RETRIES: Final = 2
 _HOPS: Final = 5
+_AFFINITY_SECONDS: Final = 3600.0
 
 
 class FallbackLists(msgspec.Struct, frozen=True):
@@ -22,13 +23,57 @@ class FallbackLists(msgspec.Struct, frozen=True):
     default: tuple[str, ...] = ()
 
 
+class StrategyArguments(msgspec.Struct, frozen=True):
+    """``latency_buffer``: among deployments slower than the fastest by no more than this share of it, chance decides.
+
+    None: the faster of two that are drawn is taken.
+    """
+
+    latency_buffer: float | None = None
+
+
+class StrategyChoice(msgspec.Struct, frozen=True):
+    """A strategy by its name in the configuration; None: warm-first among local servers, else a weighted shuffle."""
+
+    name: str | None = None
+    arguments: StrategyArguments = StrategyArguments()
+
+
+class TagRules(msgspec.Struct, frozen=True):
+    """Whether the tags of a request decide where it may go; with ``match_any`` one that fits is enough."""
+
+    enabled: bool = False
+    match_any: bool = True
+
+
+class AffinityRules(msgspec.Struct, frozen=True):
+    """What is kept at one deployment, for ``seconds`` after its last request, in LiteLLM's names of the checks.
+
+    ``by_group`` replaces ``checks`` for the models it names. With ``repins`` whoever had to be served
+    elsewhere stays there.
+    """
+
+    checks: frozenset[str] = frozenset()
+    by_group: Mapping[str, frozenset[str]] = {}
+    seconds: float = _AFFINITY_SECONDS
+    repins: bool = False
+
+
 class RoutingSettings(msgspec.Struct, frozen=True):
     """Times are in seconds. ``num_retries`` counts further attempts within one model, ``max_fallbacks`` further models.
 
-    Its default is LiteLLM's, which has it from the OpenAI SDK.
+    Its default is LiteLLM's, which has it from the OpenAI SDK. ``strategies`` are those of single models, by name.
+    With ``strict_limits`` nothing is sent to a deployment beyond its ``rpm`` and ``tpm``, else only if another has
+    room. ``pre_call_checks``: prompts that are longer than a model's context are not sent to it.
     """
 
-    strategy: str = "simple-shuffle"
+    strategy: StrategyChoice = StrategyChoice()
+    strategies: Mapping[str, StrategyChoice] = {}
+    tags: TagRules = TagRules()
+    affinity: AffinityRules = AffinityRules()
+    pre_call_checks: bool = False
+    strict_limits: bool = False
+    parallel_per_deployment: int | None = None
     num_retries: int = _RETRIES
     retry_after: float = 0.0
     fallbacks: FallbackLists = FallbackLists()

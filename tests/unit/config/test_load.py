@@ -158,7 +158,6 @@ def test_what_the_catalogue_is_told_has_litellm_params_win(write: Write) -> None
 def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
     assert {warning.path for warning in example().warnings} == {
         "model_list[0].litellm_params.max_retries",
-        "router_settings.default_litellm_params.max_parallel_requests",
         "model_list[4].litellm_params.aws_batch_role_arn",
         "litellm_settings.success_callback",
         "litellm_settings.cache",
@@ -184,7 +183,16 @@ def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
         ("general_settings: {store_model_in_db: false}", set()),
         ("litellm_settings: {callbacks: [prometheus, langfuse]}", {"litellm_settings.callbacks"}),
         ("litellm_settings: {cache: 0}", {"litellm_settings.cache"}),
-        ("router_settings: {routing_strategy: least-busy}", {"router_settings.routing_strategy"}),
+        ("router_settings: {routing_strategy: least-busy}", set()),
+        ("router_settings: {routing_strategy: lar1}", {"router_settings.routing_strategy"}),
+        (
+            "router_settings: {routing_groups: [{group_name: a, models: [m], routing_strategy: lar1, more: 1}]}",
+            {"router_settings.routing_groups[0].routing_strategy", "router_settings.routing_groups[0].more"},
+        ),
+        (
+            "router_settings: {optional_pre_call_checks: [session_affinity, sesion_affinity, router_budget_limiting]}",
+            {f"router_settings.optional_pre_call_checks[{number}]" for number in (1, 2)},
+        ),
     ],
 )
 def test_what_is_so_anyway_is_not_warned_of(write: Write, text: str, warned: set[str]) -> None:
@@ -532,3 +540,12 @@ def test_any_bytes_are_loaded_or_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "any.yaml"
     path.write_bytes(data)
     assert loaded_or_refused(path, {}).sources
+
+
+def test_a_strategy_that_nobody_knows_is_an_error_that_names_those_there_are(write: Write) -> None:
+    with pytest.raises(ConfigRefused) as refused:
+        load(write("router_settings: {routing_strategy: fastest-first}\n"), {})
+    (error,) = refused.value.errors
+    assert error.path == "router_settings.routing_strategy"
+    assert "least-busy" in error.message
+    assert "warm-first" in error.message

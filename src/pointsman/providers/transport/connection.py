@@ -60,11 +60,6 @@ class UpstreamFlight(msgspec.Struct, eq=False):
         """The header fields of the answer, taken from its head only when somebody asks."""
         return response_fields(self.head)
 
-    def deliver(self, data: bytes, now: float) -> None:
-        """Hand bytes to the story."""
-        self.heard_at = now
-        (self.sink or self.inbox.put)(data)
-
     def fail(self, error: UpstreamFailed) -> None:
         """Hand a failure to the story, once; nothing follows it."""
         if not self.over:
@@ -182,8 +177,12 @@ class Connection(asyncio.Protocol):
             self._keep_alive = False
         if self._done:
             self._finish(flight)
-        elif self._chunks and not self._collect:
-            flight.deliver(self._take(), self.pool.time.now)
+        elif (chunks := self._chunks) and not self._collect:
+            # A piece of a stream: the way of most bytes, so it is short.
+            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            chunks.clear()
+            flight.heard_at = self.pool.time.now
+            (flight.sink or flight.inbox.put)(data)
         elif self._grown(len(data)) > REPLY_BYTES_MAX:
             self._broken(f"The upstream's answer is longer than {REPLY_BYTES_MAX} bytes.")
         elif not self._headers_done and len(self._head) > UPSTREAM_HEAD_BYTES_MAX:

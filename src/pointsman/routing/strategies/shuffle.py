@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pointsman.routing.chance import drawn
 from pointsman.routing.pool import Member, Pick
 from pointsman.routing.wish import Wish
 
@@ -20,10 +21,7 @@ class Shuffle:
 
     def pick(self, candidates: Sequence[Member], _wish: Wish, _now: float) -> Pick:
         """One of them."""
-        total = sum(member.deployment.weight for member in candidates)
-        mark = self._draw() * total
-        for member in candidates:
-            mark -= member.deployment.weight
-            if mark < 0:
-                return member, "shuffle"
-        return candidates[-1], "shuffle"
+        return drawn(candidates, self._draw), "shuffle"
+
+    def took(self, member: Member, wish: Wish, now: float) -> None:
+        """Nothing is remembered."""
