@@ -189,6 +189,8 @@ class _Maker:
             num_ctx_max=settings.local.num_ctx_max,
             keep_alive=params.keep_alive,
             told=_told(info),
+            num_retries=params.max_retries if params.num_retries is None else params.num_retries,
+            cooldown_seconds=params.cooldown_time,
         )
 
 
@@ -245,6 +247,7 @@ def _timeouts(entry: ModelEntry, settings: Settings) -> Timeouts:
         load=stream or local.upstream_load_timeout_seconds,
         idle=local.upstream_idle_timeout_seconds,
         total=params.timeout or router.timeout or settings.litellm_settings.request_timeout,
+        first_token=stream or local.first_token_timeout_seconds,
     )
 
 

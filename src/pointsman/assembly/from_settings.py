@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, time
-from typing import Final
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
+from pointsman.config.fallback_targets import read_target
 from pointsman.config.load import Loaded
-from pointsman.config.sections import StrategyArgs
+from pointsman.config.sections import (
+    FailsKind,
+    FallbackList,
+    LiteLLMSettings,
+    RetryKind,
+    RouterSettings,
+    StrategyArgs,
+)
 from pointsman.core.errors import Misconfigured
 from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS
+from pointsman.core.rules import Target
 from pointsman.policies.admission import AdmissionSettings
 from pointsman.policies.durations import ResetClock
 from pointsman.providers.media import MediaLimits
+from pointsman.routing.failures import Failure
 from pointsman.routing.settings import (
     AffinityRules,
     FallbackLists,
+    RetryPolicy,
     RoutingSettings,
     StrategyArguments,
     StrategyChoice,
@@ -32,6 +45,8 @@ __all__ = [
     "reset_clock",
     "routing_settings",
 ]
+
+_FallbackKey = Literal["fallbacks", "context_window_fallbacks", "content_policy_fallbacks"]
 
 _MEGABYTE: Final = 1024 * 1024
 
@@ -59,11 +74,17 @@ def media_limits(loaded: Loaded) -> MediaLimits:
 
 
 def routing_settings(loaded: Loaded) -> RoutingSettings:
-    """How requests find their deployment; ``router_settings`` wins over ``litellm_settings``, as in LiteLLM."""
+    """How requests find their deployment; ``router_settings`` wins over ``litellm_settings``, as in LiteLLM.
+
+    Raises:
+        Misconfigured: a fallback sets what it cannot.
+    """
     lite, router, usual = loaded.settings.litellm_settings, loaded.settings.router_settings, RoutingSettings()
     retries = lite.num_retries if router.num_retries is None else router.num_retries
     hops = lite.max_fallbacks if router.max_fallbacks is None else router.max_fallbacks
     checks = frozenset(router.optional_pre_call_checks)
+    fails = lite.allowed_fails if router.allowed_fails is None else router.allowed_fails
+    general, local = loaded.settings.general_settings, loaded.settings.local
     return RoutingSettings(
         strategy=_strategy(router.routing_strategy, router.routing_strategy_args),
         strategies={
@@ -83,15 +104,19 @@ def routing_settings(loaded: Loaded) -> RoutingSettings:
         parallel_per_deployment=router.default_max_parallel_requests,
         num_retries=usual.num_retries if retries is None else retries,
         retry_after=router.retry_after,
-        fallbacks=FallbackLists(
-            general=_by_model(router.fallbacks or lite.fallbacks),
-            context_window=_by_model(router.context_window_fallbacks or lite.context_window_fallbacks),
-            content_policy=_by_model(router.content_policy_fallbacks or lite.content_policy_fallbacks),
-            default=router.default_fallbacks or lite.default_fallbacks,
-        ),
+        fallbacks=_fallback_lists(router, lite),
         max_fallbacks=usual.max_fallbacks if hops is None else hops,
         cooldown_seconds=usual.cooldown_seconds if router.cooldown_time is None else router.cooldown_time,
         cools_down=not router.disable_cooldowns,
+        retry_policy=_policy(router.retry_policy),
+        group_retry_policies={name: _policy(counts) for name, counts in router.model_group_retry_policy.items()},
+        allowed_fails=fails,
+        allowed_fails_policy=_policy(router.allowed_fails_policy),
+        wait_seconds_max=local.retry_wait_seconds_max,
+        retry_budget=local.retry_budget_percent / 100.0,
+        falls_back_when_unsupported=router.fallback_on_unsupported_params,
+        demands_fallback_access=general.enforce_fallback_model_access,
+        tells_fallback_errors=general.expose_fallback_errors_to_caller,
     )
 
 
@@ -101,13 +126,44 @@ def _strategy(name: str | None, arguments: StrategyArgs) -> StrategyChoice:
     return StrategyChoice(known, StrategyArguments(arguments.lowest_latency_buffer))
 
 
-def _by_model(lists: Sequence[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+def _policy(counts: Mapping[RetryKind, int] | Mapping[FailsKind, int]) -> RetryPolicy:
+    """LiteLLM's names of counts, as in ``RateLimitErrorRetries``, taken for the kinds of failure that they mean."""
+    kinds = {f"{kind.value}{ending}": kind for kind in Failure for ending in ("Retries", "AllowedFails")}
+    return {kinds[name]: count for name, count in counts.items()}
+
+
+def _fallback_lists(router: RouterSettings, lite: LiteLLMSettings) -> FallbackLists:
+    def both(name: _FallbackKey) -> dict[str, tuple[Target, ...]]:
+        return _by_model(getattr(router, name) or getattr(lite, name), name)
+
+    return FallbackLists(
+        general=both("fallbacks"),
+        context_window=both("context_window_fallbacks"),
+        content_policy=both("content_policy_fallbacks"),
+        default=_targets(router.default_fallbacks or lite.default_fallbacks, "default_fallbacks"),
+    )
+
+
+def _by_model(lists: FallbackList, path: str) -> dict[str, tuple[Target, ...]]:
     """One map out of LiteLLM's list of maps; the first that names a model counts."""
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, tuple[Target, ...]] = {}
     for one in lists:
         for model, others in one.items():
-            found.setdefault(model, others)
+            found.setdefault(model, _targets(others, f"{path}.{model}"))
     return found
+
+
+def _targets(given: Sequence[msgspec.Raw], path: str) -> tuple[Target, ...]:
+    """Those that stand in.
+
+    Raises:
+        Misconfigured: one of them cannot be understood, or sets what it cannot.
+    """
+    try:
+        return tuple(read_target(raw) for raw in given)
+    except ValueError as wrong:
+        message = f"{path}: {wrong}"
+        raise Misconfigured(message) from None
 
 
 def reset_clock(loaded: Loaded) -> ResetClock:

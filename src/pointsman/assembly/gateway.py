@@ -60,6 +60,7 @@ from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
 from pointsman.providers.transport import Transport
 from pointsman.routing.router import Router
+from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
@@ -202,6 +203,7 @@ class Gateway:
             catalog = Catalog()
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
+            routing = routing_settings(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
                 self._watch.follow(refused.sources)
@@ -209,7 +211,7 @@ class Gateway:
             return
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current = app
-        self._take_over(loaded)
+        self._take_over(loaded, routing)
         for warning in (*loaded.warnings, *made.skipped):
             _log.warning("%s", warning)
         for path in waiting_for_restart(self._started_with, loaded):
@@ -227,7 +229,7 @@ class Gateway:
         """The rules about traffic, and what they have counted in all workers."""
         return TrafficState(self.traffic.rules, self.loaded.settings.local.bulkheads, self.traffic_book.gathered())
 
-    def _take_over(self, loaded: Loaded) -> None:
+    def _take_over(self, loaded: Loaded, routing: RoutingSettings) -> None:
         self.loaded = loaded
         self.admission.settings = admission_settings(loaded)
         self.gate.body_bytes_max = body_bytes_max(loaded)
@@ -237,7 +239,7 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
-        self.house.router.follow(self.routes.table(), routing_settings(loaded))
+        self.house.router.follow(self.routes.table(), routing)
         self._direct_traffic(loaded)
         self.reach_long_tail()
 

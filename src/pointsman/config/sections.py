@@ -7,7 +7,7 @@ meaning of every key, these included, is told there too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +19,7 @@ __all__ = [
     "Amount",
     "Count",
     "Document",
+    "FailsKind",
     "FallbackList",
     "GeneralSettings",
     "HeaderName",
@@ -33,6 +34,8 @@ __all__ = [
     "PointsmanSettings",
     "PositiveCount",
     "Retries",
+    "RetryCounts",
+    "RetryKind",
     "RouterSettings",
     "Seconds",
     "Settings",
@@ -128,6 +131,9 @@ class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel_requests: Count | None = None
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
+    num_retries: Retries | None = None
+    max_retries: Retries | None = None
+    cooldown_time: Amount | None = None
     keepalive_seconds: Seconds | None = None
     drop_params: bool | None = None
     additional_drop_params: tuple[str, ...] = ()
@@ -173,10 +179,25 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     model_info: ModelInfo = ModelInfo()
 
 
-FallbackList = tuple[Mapping[str, tuple[Name, ...]], ...]
-"""LiteLLM's form: a list of maps from a model to those that stand in for it; ``*`` is any model."""
+FallbackList = tuple[Mapping[str, tuple[msgspec.Raw, ...]], ...]
+"""LiteLLM's form: a list of maps from a model to those that stand in for it; ``*`` is any model.
+
+Each is JSON: a name, or a map with the name as ``model`` and fields that replace those of the request.
+"""
+
+RetryKind = Literal[
+    "BadRequestErrorRetries", "AuthenticationErrorRetries", "NotFoundErrorRetries", "TimeoutErrorRetries",
+    "RateLimitErrorRetries", "ContentPolicyViolationErrorRetries", "InternalServerErrorRetries",
+    "ServiceUnavailableErrorRetries", "DefaultRetries",
+]  # fmt: skip
+FailsKind = Literal[
+    "BadRequestErrorAllowedFails", "AuthenticationErrorAllowedFails", "NotFoundErrorAllowedFails",
+    "TimeoutErrorAllowedFails", "RateLimitErrorAllowedFails", "ContentPolicyViolationErrorAllowedFails",
+    "InternalServerErrorAllowedFails", "BadGatewayErrorAllowedFails", "ServiceUnavailableErrorAllowedFails",
+]  # fmt: skip
 
 Retries = Annotated[int, Meta(ge=0, le=16)]
+RetryCounts = Mapping[RetryKind, Retries]
 
 
 class KeyBounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,10 +218,11 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     modify_params: bool = False
     request_timeout: Seconds | None = None
     num_retries: Retries | None = None
+    allowed_fails: Count | None = None
     fallbacks: FallbackList = ()
     context_window_fallbacks: FallbackList = ()
     content_policy_fallbacks: FallbackList = ()
-    default_fallbacks: tuple[Name, ...] = ()
+    default_fallbacks: tuple[msgspec.Raw, ...] = ()
     max_fallbacks: Retries | None = None
     timezone: Name | None = None
     budget_reset_time: TimeOfDay | None = None
@@ -230,6 +252,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     user_header_name: HeaderName | None = None
     allow_requests_on_db_unavailable: bool = False
     disable_custom_api_keys: bool = False
+    enforce_fallback_model_access: bool = False
+    expose_fallback_errors_to_caller: bool = False
     return_wildcard_routes: bool = False
 
 
@@ -271,11 +295,16 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_max_parallel_requests: Count | None = None
     num_retries: Retries | None = None
     retry_after: Amount = 0.0
+    retry_policy: RetryCounts = {}
+    model_group_retry_policy: Mapping[str, RetryCounts] = {}
     fallbacks: FallbackList = ()
     context_window_fallbacks: FallbackList = ()
     content_policy_fallbacks: FallbackList = ()
-    default_fallbacks: tuple[Name, ...] = ()
+    default_fallbacks: tuple[msgspec.Raw, ...] = ()
     max_fallbacks: Retries | None = None
+    fallback_on_unsupported_params: bool = True
+    allowed_fails: Count | None = None
+    allowed_fails_policy: Mapping[FailsKind, Count] = {}
     cooldown_time: Amount | None = None
     disable_cooldowns: bool = False
     timeout: Seconds | None = None
@@ -294,6 +323,9 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     upstream_connect_timeout_seconds: Seconds = 2.0
     upstream_load_timeout_seconds: Seconds = 600.0
     upstream_idle_timeout_seconds: Seconds = 120.0
+    first_token_timeout_seconds: Seconds | None = None
+    retry_wait_seconds_max: Amount = 20.0
+    retry_budget_percent: Annotated[float, Meta(ge=0, le=100)] = 10.0
     shutdown_grace_seconds: Amount = 30.0
     log_prompts: bool = False
     prompt_log_retention_days: PositiveCount = 30

@@ -22,11 +22,15 @@ class Flight(Protocol):
     Once ``sink`` is set, the pieces of a stream but the last may go there at once instead, with nobody to wake. It must
     not raise.
 
+    ``spoken`` is set by the story once something of the answer itself has come: what bounds the time until then is
+    over.
+
     ``status`` and ``headers`` hold from the first bytes on.
     """
 
     inbox: Inbox[bytes | None]
     sink: Callable[[bytes], None] | None
+    spoken: bool
 
     @property
     def status(self) -> int:

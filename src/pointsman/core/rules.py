@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-__all__ = ["NO_ROUTING_RULES", "ParameterRules", "RoutingRules"]
+__all__ = ["NO_ROUTING_RULES", "ParameterRules", "RoutingRules", "Target"]
 
 
 class ParameterRules(msgspec.Struct, frozen=True):
@@ -20,6 +21,13 @@ class ParameterRules(msgspec.Struct, frozen=True):
     allowed_openai_params: tuple[str, ...] = ()
 
 
+class Target(msgspec.Struct, frozen=True):
+    """A model to turn to. ``fields`` replace those of the request: raw JSON by name, in the client's dialect."""
+
+    model: str
+    fields: Mapping[str, msgspec.Raw] = {}
+
+
 class RoutingRules(msgspec.Struct, frozen=True):
     """What a request says of its own way, in LiteLLM's names: https://docs.litellm.ai/docs/proxy/reliability.
 
@@ -27,12 +35,17 @@ class RoutingRules(msgspec.Struct, frozen=True):
     """
 
     num_retries: int | None = None
-    fallbacks: tuple[str, ...] = ()
-    context_window_fallbacks: tuple[str, ...] = ()
-    content_policy_fallbacks: tuple[str, ...] = ()
+    fallbacks: tuple[Target, ...] = ()
+    context_window_fallbacks: tuple[Target, ...] = ()
+    content_policy_fallbacks: tuple[Target, ...] = ()
     disable_fallbacks: bool = False
+    include_fallback_errors: bool = False
     tags: tuple[str, ...] = ()
     session: str | None = None
+
+    def with_retries(self, num_retries: int) -> RoutingRules:
+        """The same with so many retries."""
+        return msgspec.structs.replace(self, num_retries=num_retries)
 
 
 NO_ROUTING_RULES: Final = RoutingRules()

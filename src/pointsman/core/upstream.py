@@ -81,13 +81,15 @@ class Timeouts(msgspec.Struct, frozen=True):
     """Seconds each phase of an attempt may take.
 
     ``load`` bounds the silence before the first byte of an answer: a cold model loads in this time.
-    ``idle`` bounds every later silence. ``total`` None: no bound on the whole.
+    ``idle`` bounds every later silence. ``total`` None: no bound on the whole. ``first_token`` bounds the time until a
+    stream has said something of its answer, whatever else came before; None: nothing but the others does.
     """
 
     connect: float = 2.0
     load: float = 600.0
     idle: float = 120.0
     total: float | None = None
+    first_token: float | None = None
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -98,8 +100,9 @@ class Deployment(msgspec.Struct, frozen=True):
     ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
     win. ``order``: the lowest goes first, None last. ``rpm`` and ``tpm`` are its requests and tokens a minute.
     ``team_id`` is the only team whose keys may use it, None: all.
-    ``price`` None: nobody told us. ``charges`` is False where no call can cost anything. ``told`` is what the
-    operator tells clients about it beyond that, raw JSON by name.
+    ``num_retries`` and ``cooldown_seconds`` None: as for all others. ``price`` None: nobody told us. ``charges`` is
+    False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
+    name.
     """
 
     id: str
@@ -138,6 +141,8 @@ class Deployment(msgspec.Struct, frozen=True):
     keep_alive: msgspec.Raw | None = None
     discovered: bool = False
     told: Mapping[str, msgspec.Raw] = {}
+    num_retries: int | None = None
+    cooldown_seconds: float | None = None
 
 
 class Ask(msgspec.Struct):
@@ -250,6 +255,13 @@ class Answer(Protocol):
         """Bytes that tell the client of an error in a stream that has begun, and end the stream.
 
         Empty where nothing in the stream can tell it: the connection is broken off then.
+        """
+        ...
+
+    def is_preface(self, block: bytes) -> bool:
+        """Whether ``block``, which :meth:`feed` just gave, and all before it has nothing of the answer itself in it.
+
+        So that it can be thrown away and the answer begun by another upstream. When in doubt it has.
         """
         ...
 

@@ -144,7 +144,7 @@ class _Guarded:
         self._launch = launch
         self._flight: Flight | None = None
         self._sink: Callable[[bytes], None] | None = None
-        self._paused = self._holds = False
+        self._paused = self._holds = self._spoken = False
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -157,6 +157,17 @@ class _Guarded:
         self._sink = sink
         if self._flight is not None:
             self._flight.sink = sink
+
+    @property
+    def spoken(self) -> bool:
+        """See the protocol."""
+        return self._spoken
+
+    @spoken.setter
+    def spoken(self, spoken: bool) -> None:
+        self._spoken = spoken
+        if self._flight is not None:
+            self._flight.spoken = spoken
 
     @property
     def status(self) -> int:

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from pointsman.core.errors import Malformed
-from pointsman.core.rules import NO_ROUTING_RULES
+from pointsman.core.rules import NO_ROUTING_RULES, Target
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.ways import Way
@@ -24,7 +24,8 @@ __all__ = ["Course", "choose", "find_pool", "wish_for"]
 class Course(msgspec.Struct):
     """The way a request takes: who asks what, which deployments serve it, the one that is to, and why, in a word.
 
-    ``recovery`` is made when an attempt fails. ``way`` is that of a rule about the model's traffic, where there is one.
+    ``recovery`` is made when an attempt fails, ``target`` is set when another model stands in.
+    ``way`` is that of a rule about the model's traffic, where there is one, for the first attempt.
     """
 
     principal: Principal
@@ -33,6 +34,7 @@ class Course(msgspec.Struct):
     member: Member
     reason: str
     recovery: Recovery | None = None
+    target: Target | None = None
     way: Way | None = None
 
 
@@ -43,7 +45,8 @@ def choose(ask: Ask, principal: Principal, house: House) -> Course:
         Malformed: nobody serves that model (400, as LiteLLM), with the nearest name as a hint; or the request says
             itself where to go.
         Forbidden: the key may not use it, or its tags fit nothing that serves it.
-        LimitReached: everything that serves it has failed lately, or is at its limits.
+        LimitReached: everything that serves it has failed lately, or is at its limits. What alone serves it is tried
+            all the same where nothing can stand in; see :mod:`pointsman.lifecycle.recover`.
     """
     take_rules(ask)
     pool = find_pool(ask.model, principal, house)
@@ -54,6 +57,9 @@ def choose(ask: Ask, principal: Principal, house: House) -> Course:
     member, reason = pool.only, "only"
     if member is None:
         member, reason = house.router.choose(pool, wish_for(ask, principal), house.clock.monotonic())
+    elif member.live.rests_until:
+        house.router.demand_awake(pool, house.clock.monotonic())
+        member.probe(house.clock.monotonic())
     return Course(principal, ask, pool, member, reason, way=way)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from math import ceil
 from typing import Final
@@ -10,6 +11,7 @@ from pointsman.core.outcome import CallRecord
 from pointsman.core.price import PICODOLLARS_PER_DOLLAR
 from pointsman.core.upstream import Deployment
 from pointsman.policies.principal import Principal
+from pointsman.routing.recovery import Recovery
 
 __all__ = ["Heads", "clean", "recovered"]
 
@@ -19,8 +21,13 @@ _JSON: Final = b"application/json"
 _STREAM_LINES: Final = (
     b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\nx-litellm-call-id: %b\r\n%b%b"
 )
-_AT_ONCE: Final = b"x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\n"
-_AFTER_ATTEMPTS: Final = b"x-litellm-attempted-retries: %d\r\nx-litellm-attempted-fallbacks: %d\r\n"
+_AT_ONCE: Final = b"x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\nx-pointsman-attempts: 1\r\n"
+_AFTER_ATTEMPTS: Final = (
+    b"x-litellm-attempted-retries: %d\r\nx-litellm-attempted-fallbacks: %d\r\nx-litellm-max-retries: %d\r\n"
+    b"x-pointsman-attempts: %d\r\n"
+)
+_ERRORS_MAX: Final = 8
+_ERROR_CHARACTERS_MAX: Final = 300
 _WHOLE_LINES: Final = (
     b"content-type: %b\r\n"
     b"x-litellm-call-id: %b\r\n"
@@ -101,9 +108,26 @@ class Heads:
         return known
 
 
-def recovered(head: bytes, retries: int, fallbacks: int) -> bytes:
+def recovered(head: bytes, recovery: Recovery, attempts: int) -> bytes:
     """A head that tells of what it took to get an answer."""
-    return head.replace(_AT_ONCE, _AFTER_ATTEMPTS % (retries, fallbacks), 1)
+    lines = _AFTER_ATTEMPTS % (recovery.retries, recovery.hops, recovery.retries_max, attempts)
+    if recovery.tells_errors and recovery.hops:
+        lines += b"x-litellm-fallback-errors: %b\r\n" % _errors(recovery)
+    return head.replace(_AT_ONCE, lines, 1)
+
+
+def _errors(recovery: Recovery) -> bytes:
+    """The failures that came before, in LiteLLM's form, as JSON without anything beyond ASCII."""
+    told = [
+        {
+            "message": failure.message[:_ERROR_CHARACTERS_MAX],
+            "type": failure.kind,
+            "param": failure.param,
+            "code": str(failure.status),
+        }
+        for _, failure in recovery.errors[:_ERRORS_MAX]
+    ]
+    return json.dumps(told).encode("ascii")
 
 
 def clean(text: str) -> str:

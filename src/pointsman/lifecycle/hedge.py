@@ -191,13 +191,15 @@ class _Race:
             attempts=1,
             marks=Marks(("hedge",), tallies=(self._rule.counts.cut,)),
         )
-        error = _failure_of(racer)
+        error = _failure_of(racer, house.clock.wall())
         if error is not None:
             record.refused(error)
-            house.router.failed(racer.member, self._course.pool, error, record.ended_at)
+            house.router.failed(racer.member, error, racer.sent_at, record.ended_at)
         else:
             record.cancelled()
         racer.flight.close()
+        if racer.member.live.rests_until:
+            racer.member.give_up_probe()
 
     def _take_over(self, winner: _Racer, client: Client) -> None:
         """Go on with the winner."""
@@ -209,6 +211,7 @@ class _Race:
             course.member, course.ask = winner.member, winner.ask
             settlement.ask, settlement.deployment = winner.ask, winner.member.deployment
             settlement.answer, settlement.flight, settlement.sent_at = winner.answer, winner.flight, winner.sent_at
+            settlement.probing = winner.member if winner.member.live.rests_until else None
             client.attach(winner.flight)
 
 
@@ -247,7 +250,7 @@ def _races_at_home(rule: Rule) -> bool:
     return rule.settings.hedge is not None and rule.settings.hedge.local
 
 
-def _failure_of(racer: _Racer) -> GatewayError | None:
+def _failure_of(racer: _Racer, wall: float) -> GatewayError | None:
     """Why a racer fell out of the race; None: it was only slower."""
     if not racer.failed:
         return None
@@ -255,4 +258,4 @@ def _failure_of(racer: _Racer) -> GatewayError | None:
     if isinstance(item, GatewayError):
         return item
     body = item if isinstance(item, bytes) else b""
-    return racer.answer.rejected(racer.flight.status, body, retry_after(racer.flight))
+    return racer.answer.rejected(racer.flight.status, body, retry_after(racer.flight, wall))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -50,7 +51,7 @@ class Manners(msgspec.Struct, frozen=True):
 class House:
     """The parts, put together by the assembly; the router's table and ``manners`` are replaced on a reload.
 
-    ``passages`` lead to the providers' own APIs; nowhere, unless it is set.
+    ``passages`` lead to the providers' own APIs; nowhere, unless it is set. ``sleep`` waits for so many seconds.
 
     ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others. ``traffic`` is what rules about the
     models' traffic do, None without any.
@@ -69,6 +70,7 @@ class House:
         "passages",
         "router",
         "sender",
+        "sleep",
         "traffic",
     )
 
@@ -98,6 +100,8 @@ class House:
         self.passages: Passages = NoPassages()
         self.traffic: Traffic | None = None
         self.heads = Heads(manners.version)
+        self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        router.budget.begin(clock.monotonic())
 
     @property
     def table(self) -> RoutingTable:

@@ -141,7 +141,7 @@ class Shadows:
         except ClientGone:
             shadow.cancelled()
         except GatewayError as error:
-            shadow.house.router.failed(course.member, course.pool, error, shadow.house.clock.monotonic())
+            shadow.house.router.failed(course.member, error, shadow.sent_at, shadow.house.clock.monotonic())
             shadow.failed(error, client)
         except Exception:  # noqa: BLE001 - the outermost handler: whatever broke, the call gets its record
             _log.exception("the shadow %s broke", shadow.call_id)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pointsman.accounting.estimate import estimate_body
 from pointsman.core.exchange import Inbound
+from pointsman.core.rules import Target
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.versions import versions_of
+from pointsman.wire.json_fields import read_fields
 
-__all__ = ["read_ask"]
+__all__ = ["read_again", "read_ask"]
 
 
 def read_ask(inbound: Inbound) -> Ask:
@@ -23,3 +27,15 @@ def read_ask(inbound: Inbound) -> Ask:
     ask.routing = head.routing
     ask.prompt_estimate = ask.prompt_estimate or estimate_body(inbound.body)
     return ask
+
+
+def read_again(inbound: Inbound, target: Target | None) -> Ask:
+    """As :func:`read_ask`, with the fields of ``target`` in place of the request's own.
+
+    Raises:
+        Malformed: as there; or the body is no JSON, so that there are no fields to replace.
+    """
+    if target is None or not target.fields:
+        return read_ask(inbound)
+    fields = {**read_fields(inbound.body), **target.fields}
+    return read_ask(msgspec.structs.replace(inbound, body=msgspec.json.encode(fields)))

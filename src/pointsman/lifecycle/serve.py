@@ -10,13 +10,14 @@ import logging
 from typing import Final
 
 from pointsman.core.clock import call_id
-from pointsman.core.errors import GatewayError
+from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import Client, ClientGone, Inbound
 from pointsman.core.upstream import AnsweredHere
-from pointsman.lifecycle.attempt import attempt, recover
+from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.reading import read_ask
+from pointsman.lifecycle.recover import recover, stand_in
 from pointsman.lifecycle.settle import Settlement
 
 __all__ = ["serve"]
@@ -34,7 +35,11 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         principal = house.keyring.recall(head.token)
         settlement.principal = principal = principal or await house.keyring.look_up(head.token)
         settlement.ask = ask = read_ask(inbound)
-        course = choose(ask, principal, house)
+        try:
+            course = choose(ask, principal, house)
+        except Refused as refused:
+            course = stand_in(refused, ask, principal, settlement)
+            settlement.ask = ask = course.ask
         settlement.deployment = deployment = course.member.deployment
         settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
         if house.traffic is not None:

@@ -23,7 +23,8 @@ from pointsman.lifecycle.tally import Marks
 from pointsman.lifecycle.ways import Way
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
-from pointsman.routing.pool import Pool
+from pointsman.routing.pool import Member, Pool
+from pointsman.routing.recovery import Recovery
 
 __all__ = ["Settlement"]
 
@@ -46,8 +47,9 @@ class Settlement(msgspec.Struct, weakref=False):
 
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
-    of ``attempts``. ``retries`` and ``fallbacks`` are those that came before it. ``usage`` is what was used where no
-    ``answer`` tells it. ``marks`` are what a rule about the model's traffic adds to the call.
+    of ``attempts``. ``recovery`` has those that came before it. ``preface`` is what of the stream was held back, since
+    it says nothing yet; ``probing`` is who rested and is tried. ``usage`` is what was used where no ``answer`` tells
+    it. ``marks`` are what a rule about the model's traffic adds to the call.
     """
 
     house: House
@@ -70,8 +72,9 @@ class Settlement(msgspec.Struct, weakref=False):
     heard_at: float = 0.0
     ended_at: float = 0.0
     attempts: int = 0
-    retries: int = 0
-    fallbacks: int = 0
+    recovery: Recovery | None = None
+    probing: Member | None = None
+    preface: bytes = b""
     marks: Marks | None = None
 
     @property
@@ -97,13 +100,26 @@ class Settlement(msgspec.Struct, weakref=False):
             self.marks.is_rescued = True
         return way.base
 
-    def start_over(self, *, retries: int, fallbacks: int) -> None:
-        """An attempt failed and another is to follow."""
+    def speaks(self, block: bytes) -> bytes:
+        """The first of an answer is there, so that nobody else can give it any more. Gives it with what came before."""
+        self.spoken = True
+        if self.probing is not None:
+            self.probing.answered(self.sent_at)
+        preface, self.preface = self.preface, b""
+        return preface + block if preface else block
+
+    def let_go(self, client: Client) -> None:
+        """An attempt failed: cut it off."""
+        client.attach(None)
         if self.flight is not None:
             self.flight.close()
             self.flight = None
+
+    def start_over(self, recovery: Recovery) -> None:
+        """Another attempt begins."""
+        self.recovery = recovery
         self.heard_at = 0.0
-        self.retries, self.fallbacks = retries, fallbacks
+        self.preface = b""
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
@@ -114,7 +130,7 @@ class Settlement(msgspec.Struct, weakref=False):
             self._blame(self.answer.error)
         record, seconds = self._write(200)
         head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
-        return head if self.attempts <= 1 and self.marks is None else self._marked(head)
+        return head if self.recovery is None and self.marks is None else self._marked(head)
 
     def answered_here(self, body: bytes, client: Client) -> None:
         """No upstream had to be asked."""
@@ -127,7 +143,7 @@ class Settlement(msgspec.Struct, weakref=False):
             content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
             head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
-            client.begin(200, head if self.attempts <= 1 and self.marks is None else self._marked(head))
+            client.begin(200, head if self.recovery is None and self.marks is None else self._marked(head))
 
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
@@ -165,7 +181,8 @@ class Settlement(msgspec.Struct, weakref=False):
             self._cut()
         self._write(error.status)
         if self.begun:
-            self.end_broken(client, b"" if self.answer is None else self.answer.failed(self.for_client(error)))
+            last = b"" if self.answer is None else self.preface + self.answer.failed(self.for_client(error))
+            self.end_broken(client, last)
             return
         error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
@@ -200,8 +217,8 @@ class Settlement(msgspec.Struct, weakref=False):
 
     def _marked(self, head: bytes) -> bytes:
         """A head that tells what was special about the call."""
-        if self.attempts > 1:
-            head = recovered(head, self.retries, self.fallbacks)
+        if self.recovery is not None:
+            head = recovered(head, self.recovery, self.attempts)
         return head if self.marks is None else head + self.marks.lines
 
     def _write(self, http_status: int) -> tuple[CallRecord, float]:

@@ -100,7 +100,7 @@ class Traffic:
             return Way(rule, pool, pool)
         arm = arm_of(rule.arms, rule.salt, self._subject(rule, ask, principal))
         its = self._pool_of(rule, arm, pool)
-        if its is None or all(member.live.rests_until > now for member in its.members):
+        if its is None or not self._router.is_awake(its, now):
             self._tell(rule, arm, its)
             return Way(rule, pool, pool)
         return Way(rule, its, pool, arm.name)

@@ -92,11 +92,14 @@ class Grant(msgspec.Struct, eq=False):
 
 
 class Admission:
-    """Lets requests in. ``in_flight`` counts those under way in this process; ``draining`` lets in no more."""
+    """Lets requests in; ``draining`` lets in no more.
+
+    ``in_flight`` counts those under way in this process, ``admitted`` all since its start.
+    """
 
     def __init__(self, settings: AdmissionSettings) -> None:
         self.settings = settings
-        self.in_flight = 0
+        self.in_flight = self.admitted = 0
         self.draining = False
 
     def admit(self, principal: Principal, ask: Ask, deployment: Deployment, second: int) -> Grant:
@@ -132,6 +135,7 @@ class Admission:
             tokens = ask.prompt_estimate + output
         take_rate(principal, tokens, second, settings.parallel_per_key)
         self.in_flight += 1
+        self.admitted += 1
         principal.in_flight += 1
         principal.reserved += reserve
         return Grant(self, principal, reserve, tokens, second, ask.prompt_estimate)

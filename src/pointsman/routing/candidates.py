@@ -119,8 +119,8 @@ class _Sieve:
         now, examines = self.now, self._examines
         for member in members:
             reason, at = "", _GOOD
-            if member.live.rests_until > now:
-                reason, at = f"resting {member.live.rests_until - now:.1f} s", _NOT_AT_ALL
+            if not member.admits(now):
+                reason, at = f"resting {max(member.rests_until - now, 0.0):.1f} s", _NOT_AT_ALL
             elif examines:
                 reason, at = self._grade(member)
             elif member.host is not None and not member.host.online:

@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman.core.upstream import Deployment
 from pointsman.routing.affinity import CONVERSATION, DEPLOYMENT, PROMPT_CACHING, SESSION
+from pointsman.routing.credentials import CredentialBook
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
 from pointsman.routing.meter import Meter
@@ -31,12 +32,20 @@ _STRATEGY: Final = "simple-shuffle"
 
 
 class Gatherer:
-    """Makes pools. ``lives``, ``fleet`` and ``loads`` outlive them. ``draw`` gives numbers in [0, 1)."""
+    """Makes pools; all but ``draw``, which gives numbers in [0, 1), outlive them."""
 
-    def __init__(self, lives: LiveBook, fleet: Fleet, loads: LoadBook, draw: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        lives: LiveBook,
+        fleet: Fleet,
+        loads: LoadBook,
+        credentials: CredentialBook,
+        draw: Callable[[], float],
+    ) -> None:
         self._lives = lives
         self._fleet = fleet
         self._loads = loads
+        self._credentials = credentials
         self._draw = draw
 
     def pool(self, group: Group, settings: RoutingSettings) -> Pool:
@@ -59,7 +68,8 @@ class Gatherer:
         )
 
     def _member(self, deployment: Deployment) -> Member:
-        return Member(deployment, self._lives.of(deployment), self._fleet.of(deployment))
+        credential = self._credentials.of(deployment)
+        return Member(deployment, self._lives.of(deployment), self._fleet.of(deployment), credential)
 
     def _tiers(self, members: tuple[Member, ...], loads: LoadBook | None) -> tuple[Tier, ...]:
         by_order: dict[int | None, list[Member]] = {}

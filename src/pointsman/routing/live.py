@@ -11,21 +11,24 @@ from typing import Final
 import msgspec
 
 from pointsman.core.upstream import Deployment
+from pointsman.routing.circuit import Circuit
+from pointsman.routing.failures import Failure
 from pointsman.routing.meter import Meter
 
 __all__ = ["Live", "LiveBook"]
 
 _LIVES_MAX: Final = 65_536
+_WINDOW_SECONDS: Final = 60.0
 _MEMORY_SECONDS: Final = 30.0
 """After so long without news a measure weighs a third of what it did."""
 
 
-class Live(msgspec.Struct, eq=False):
+class Live(Circuit, eq=False):
     """One deployment now. Of each average the worst news count at once and fade (peak EWMA).
 
     ``latency`` is seconds to the end of an answer, ``first_byte`` to its beginning, ``seconds_per_token`` those of
-    writing; 0 while nothing is known. While ``rests_until`` lies ahead nothing is sent there if it can be helped.
-    ``meter`` counts what only some deployments need counted.
+    writing; 0 while nothing is known. ``recent`` counts failures by kind in the minute that began at ``minute_at``,
+    after ``calls_before`` calls. ``meter`` counts what only some deployments need counted.
     """
 
     id: str
@@ -39,7 +42,9 @@ class Live(msgspec.Struct, eq=False):
     ended_at: float = 0.0
     failed_at: float = 0.0
     failure: str = ""
-    rests_until: float = 0.0
+    minute_at: float = 0.0
+    calls_before: int = 0
+    recent: dict[Failure, int] = msgspec.field(default_factory=dict)
     meter: Meter | None = None
 
     def succeeded(self, now: float, sent_at: float, heard_at: float, tokens: int) -> None:
@@ -57,13 +62,26 @@ class Live(msgspec.Struct, eq=False):
             pace = (now - heard_at) / tokens
             self.seconds_per_token = pace + (self.seconds_per_token - pace) * old if self.seconds_per_token else pace
 
-    def failed(self, now: float, code: str) -> None:
+    def failed(self, now: float, code: str, kind: Failure = Failure.OTHER) -> None:
         """A call has failed, and the deployment is to blame."""
+        if now - self.minute_at >= _WINDOW_SECONDS:
+            self.minute_at, self.calls_before, self.recent = now, self.calls, {}
+        self.recent[kind] = self.recent.get(kind, 0) + 1
         self.calls += 1
         self.failures += 1
         self.failures_in_row += 1
         self.failed_at = self.ended_at = now
         self.failure = code
+
+    @property
+    def recent_failures(self) -> int:
+        """Failures since ``minute_at``."""
+        return sum(self.recent.values())
+
+    @property
+    def recent_calls(self) -> int:
+        """Calls that have ended since ``minute_at``."""
+        return self.calls - self.calls_before
 
 
 class LiveBook:

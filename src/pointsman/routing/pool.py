@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 from pointsman.core.upstream import Deployment
+from pointsman.routing.credentials import Credential
 from pointsman.routing.hosts import Host
 from pointsman.routing.live import Live
 from pointsman.routing.wish import Wish
@@ -16,11 +17,49 @@ __all__ = ["NO_SCREENS", "Member", "Pick", "Pool", "Sampler", "Screens", "Strate
 
 
 class Member(msgspec.Struct, frozen=True, eq=False):
-    """A deployment and what is known of it now, and of its host if that is a local one."""
+    """A deployment and what is known of it now, of its host if that is a local one, and of its key if it has one."""
 
     deployment: Deployment
     live: Live
     host: Host | None = None
+    credential: Credential | None = None
+
+    @property
+    def rests_until(self) -> float:
+        """The moment from which on it may be tried again, in monotonic seconds; past, if it may be now."""
+        credential = self.credential
+        if credential is None:
+            return self.live.rests_until
+        limited = credential.limited.get(self.deployment.model, 0.0)
+        return max(self.live.rests_until, credential.circuit.rests_until, limited)
+
+    def admits(self, now: float) -> bool:
+        """Whether it may be sent something: neither it nor its key rests, nor does anybody try them just now."""
+        if self.live.rests_until and not self.live.admits(now):
+            return False
+        credential = self.credential
+        return credential is None or credential.admits(self.deployment.model, now)
+
+    def probe(self, now: float) -> None:
+        """It was chosen: if it rested, this request finds out whether it is well again."""
+        credential = self.credential
+        if credential is not None and credential.circuit.rests_until:
+            credential.circuit.probe(now)
+            self.live.probe(now)
+        elif self.live.rests_until:
+            self.live.probe(now)
+
+    def give_up_probe(self) -> None:
+        """The probe ended; unless it told anything, another one may be sent."""
+        self.live.probe_until = 0.0
+        if self.credential is not None:
+            self.credential.circuit.probe_until = 0.0
+
+    def answered(self, sent_at: float) -> None:
+        """It has answered what was sent then."""
+        self.live.answered(sent_at)
+        if self.credential is not None and not self.live.rests_until:
+            self.credential.answered(self.deployment.model, sent_at)
 
 
 Pick = tuple[Member, str]

@@ -90,7 +90,7 @@ def _of(word: str) -> str:
 def _seconds(member: Member, word: str, wish: Wish, now: float) -> float:
     """How long until what stands against a member may have passed."""
     if word == "resting":
-        return member.live.rests_until - now
+        return member.rests_until - now
     meter, deployment, second = member.live.meter, member.deployment, int(now)
     if word == "rpm" and meter is not None and meter.requests is not None and deployment.rpm is not None:
         return float(meter.requests.seconds_until(1, deployment.rpm, second))

@@ -8,12 +8,14 @@ from typing import Final
 import msgspec
 
 from pointsman.core.clock import draw
-from pointsman.core.errors import GatewayError
+from pointsman.core.errors import GatewayError, LimitReached
 from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
 from pointsman.core.upstream import Deployment
 from pointsman.routing.affinity import Affinity, Place, stay
+from pointsman.routing.budget import RetryBudget
 from pointsman.routing.candidates import Dropped, candidates
 from pointsman.routing.cooldown import blame
+from pointsman.routing.credentials import CredentialBook
 from pointsman.routing.gather import Gatherer
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
@@ -32,8 +34,9 @@ _POOLS_MAX: Final = 16_384
 
 
 class Router:
-    """``lives``, ``fleet`` and ``loads`` outlive tables and settings. ``draw`` gives numbers in [0, 1).
+    """``draw`` gives numbers in [0, 1).
 
+    ``lives``, ``fleet``, ``loads``, ``credentials`` and ``budget`` outlive tables and changes of the settings.
     ``is_full`` tells of deployments for which the gateway has no place; None: it has no bounds for any.
     """
 
@@ -43,10 +46,12 @@ class Router:
         self.lives = LiveBook()
         self.fleet = Fleet()
         self.loads = LoadBook()
+        self.credentials = CredentialBook()
         self.settings = settings or RoutingSettings()
+        self.budget = RetryBudget(self.settings.retry_budget)
         self.affinity = Affinity(self.settings.affinity.seconds, repins=self.settings.affinity.repins)
         self.is_full: Callable[[Deployment], bool] | None = None
-        self._gatherer = Gatherer(self.lives, self.fleet, self.loads, draw)
+        self._gatherer = Gatherer(self.lives, self.fleet, self.loads, self.credentials, draw)
         self._draw = draw
         self._table = table
         self._pools: dict[str, Pool] = {}
@@ -61,6 +66,7 @@ class Router:
         self._table = table
         self.settings = settings or self.settings
         self.affinity.seconds, self.affinity.repins = self.settings.affinity.seconds, self.settings.affinity.repins
+        self.budget.share = self.settings.retry_budget
         self._pools = {}
 
     def pool(self, name: str) -> Pool | None:
@@ -90,6 +96,7 @@ class Router:
             Forbidden: none of them is for this key, or for the request's tags.
         """
         if pool.only is not None:
+            pool.only.probe(now)
             return pool.only, "only"
         place = self.affinity.place(pool, wish) if pool.stays else None
         member, reason = self._pick(pool, wish, now, tried, place, dropped)
@@ -124,6 +131,10 @@ class Router:
         if not found:
             reasons: list[Dropped] = []
             candidates(pool, wish, now, tried, reasons)
+            # A machine of one's own is tried all the same where all rest, the one that rests least long.
+            own = [one for one, why in reasons if one.deployment.local and why.startswith("resting")]
+            if own:
+                return min(own, key=lambda one: one.rests_until), "resting"
             raise refusal(pool, wish, now, reasons)
         if self.is_full is not None:
             found = _with_room(found, self.is_full, dropped)
@@ -134,18 +145,40 @@ class Router:
 
     def _took(self, pool: Pool, member: Member, wish: Wish, now: float) -> None:
         pool.strategy.took(member, wish, now)
+        member.probe(now)
         if member.live.meter is not None:
             member.live.meter.began(wish.prompt_tokens, now)
         for tier in pool.tiers:
             if tier.sampler is not None:
                 tier.sampler.took(member)
 
-    def failed(self, member: Member, pool: Pool, error: GatewayError, now: float) -> None:
-        """A call to ``member`` has failed."""
-        blame(member, error, self.settings, now, alone=len(pool.members) == 1)
+    def demand_awake(self, pool: Pool, now: float) -> None:
+        """Of a pool of one.
 
-    def recovery(self, rules: RoutingRules | None, asked: str) -> Recovery:
-        """What may be tried for a request for the model ``asked`` that has failed for the first time."""
+        Raises:
+            LimitReached: it failed lately and rests.
+        """
+        if pool.only is not None and not pool.only.admits(now):
+            raise _none_available(pool, now)
+
+    def is_awake(self, pool: Pool, now: float) -> bool:
+        """Whether any of the pool does not rest."""
+        return any(member.admits(now) for member in pool.members)
+
+    def failed(self, member: Member, error: GatewayError, sent_at: float, now: float) -> None:
+        """A call to ``member``, sent at ``sent_at``, has failed."""
+        blame(member, error, self.settings, sent_at, now)
+
+    def may_try(self, member: Member, now: float, requests: int) -> bool:
+        """Whether a request that failed before may be tried there.
+
+        One whose last call went well may always be: it can save the request and start no storm. The others cost
+        something of the retry budget. ``requests`` counts all since the start of the process.
+        """
+        return not member.live.failures_in_row or self.budget.take(now, requests)
+
+    def recovery(self, rules: RoutingRules | None, *asked: str) -> Recovery:
+        """What may be tried for a request for the model ``asked`` (all its names) that has failed."""
         return Recovery(self.settings, rules or NO_ROUTING_RULES, asked, self._draw)
 
     def _gather(self, name: str) -> Pool | None:
@@ -169,3 +202,13 @@ def _with_room(
     if dropped is not None:
         dropped.extend((member, "bulkhead full") for member in full)
     return [member for member in found if member not in full]
+
+
+def _none_available(pool: Pool, now: float) -> LimitReached:
+    seconds = max(1.0, min(member.rests_until for member in pool.members) - now)
+    return LimitReached(
+        f"No deployment of {pool.name!r} is available: all of them failed lately and rest.",
+        hint=f"Try again in {seconds:.0f} s.",
+        retry_after=seconds,
+        code="no_deployments_available",
+    )

@@ -7,20 +7,34 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["AffinityRules", "FallbackLists", "RoutingSettings", "StrategyArguments", "StrategyChoice", "TagRules"]
+from pointsman.core.rules import Target
+from pointsman.routing.failures import Failure
+
+__all__ = [
+    "AffinityRules",
+    "FallbackLists",
+    "RetryPolicy",
+    "RoutingSettings",
+    "StrategyArguments",
+    "StrategyChoice",
+    "TagRules",
+]
 
 _RETRIES: Final = 2
 _HOPS: Final = 5
 _AFFINITY_SECONDS: Final = 3600.0
 
+RetryPolicy = Mapping[Failure, int]
+"""How many retries (or failures) there may be after a failure of some kind; ``Failure.OTHER`` stands for the rest."""
+
 
 class FallbackLists(msgspec.Struct, frozen=True):
     """The models to turn to, by the model that failed; ``*`` stands for any that has no list of its own."""
 
-    general: Mapping[str, tuple[str, ...]] = {}
-    context_window: Mapping[str, tuple[str, ...]] = {}
-    content_policy: Mapping[str, tuple[str, ...]] = {}
-    default: tuple[str, ...] = ()
+    general: Mapping[str, tuple[Target, ...]] = {}
+    context_window: Mapping[str, tuple[Target, ...]] = {}
+    content_policy: Mapping[str, tuple[Target, ...]] = {}
+    default: tuple[Target, ...] = ()
 
 
 class StrategyArguments(msgspec.Struct, frozen=True):
@@ -60,11 +74,13 @@ class AffinityRules(msgspec.Struct, frozen=True):
 
 
 class RoutingSettings(msgspec.Struct, frozen=True):
-    """Times are in seconds. ``num_retries`` counts further attempts within one model, ``max_fallbacks`` further models.
+    """Times are in seconds. ``num_retries`` counts further attempts of a request, ``max_fallbacks`` further models.
 
-    Its default is LiteLLM's, which has it from the OpenAI SDK. ``strategies`` are those of single models, by name.
-    With ``strict_limits`` nothing is sent to a deployment beyond its ``rpm`` and ``tpm``, else only if another has
-    room. ``pre_call_checks``: prompts that are longer than a model's context are not sent to it.
+    Its default is LiteLLM's, which has it from the OpenAI SDK. ``wait_seconds_max`` bounds all the pauses of a request
+    together, ``retry_budget`` the retries of the process, as a share of its requests. ``allowed_fails`` None: the share
+    of failures decides. ``strategies`` are those of single models, by name. With ``strict_limits`` nothing is sent to a
+    deployment beyond its ``rpm`` and ``tpm``, else only if another has room. ``pre_call_checks``: prompts that are
+    longer than a model's context are not sent to it.
     """
 
     strategy: StrategyChoice = StrategyChoice()
@@ -80,3 +96,12 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     max_fallbacks: int = _HOPS
     cooldown_seconds: float = 5.0
     cools_down: bool = True
+    retry_policy: RetryPolicy = {}
+    group_retry_policies: Mapping[str, RetryPolicy] = {}
+    allowed_fails: int | None = None
+    allowed_fails_policy: RetryPolicy = {}
+    wait_seconds_max: float = 20.0
+    retry_budget: float = 0.1
+    falls_back_when_unsupported: bool = True
+    demands_fallback_access: bool = False
+    tells_fallback_errors: bool = False

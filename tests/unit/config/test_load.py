@@ -157,7 +157,6 @@ def test_what_the_catalogue_is_told_has_litellm_params_win(write: Write) -> None
 
 def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
     assert {warning.path for warning in example().warnings} == {
-        "model_list[0].litellm_params.max_retries",
         "model_list[4].litellm_params.aws_batch_role_arn",
         "litellm_settings.success_callback",
         "litellm_settings.cache",
@@ -431,10 +430,10 @@ def test_a_mode_that_is_none_is_told_by_its_value(write: Write) -> None:
 
 
 def test_what_an_anchor_repeats_is_told_once(write: Write) -> None:
-    first = "- {model_name: a, litellm_params: &p {model: openai/a, max_retries: 1}}\n"
+    first = "- {model_name: a, litellm_params: &p {model: openai/a, rpd: 1}}\n"
     entries = first + "- {model_name: b, litellm_params: *p}\n"
     assert len(warned(write("model_list:\n" + entries))) == 1
-    assert len(refused(write("model_list:\n" + entries.replace("max_retries: 1", "rpm: x")))) == 1
+    assert len(refused(write("model_list:\n" + entries.replace("rpd: 1", "rpm: x")))) == 1
 
 
 def test_an_empty_api_key_is_no_key_and_told(write: Write) -> None:

@@ -80,6 +80,7 @@ class ScriptedFlight:
         self.headers: Sequence[tuple[bytes, bytes]] = ()
         self.complete = False
         self.reused = False
+        self.spoken = False
         self.paused = 0
         self.closed = False
         self._stage = stage

@@ -9,6 +9,7 @@ import pytest
 from pointsman.config.traffic_sections import Bulkhead
 from pointsman.core.errors import Crowded, Unreachable
 from pointsman.core.exchange import ClientGone
+from pointsman.core.rules import Target
 from pointsman.lifecycle.bulkheads import Bulkheads
 from pointsman.routing.settings import FallbackLists, RoutingSettings
 from tests.unit.lifecycle.house_script import ScriptedFlight, Stage, chat_body, deployment
@@ -58,7 +59,7 @@ def test_the_next_candidate_is_taken_where_there_is_room() -> None:
 
 
 def test_another_model_stands_in_for_a_full_one() -> None:
-    lists = FallbackLists(general={"public": ("spare",)})
+    lists = FallbackLists(general={"public": (Target("spare"),)})
     stage = Stage(
         deployment(),
         deployment(id="dep-2", group="spare", provider="groq"),

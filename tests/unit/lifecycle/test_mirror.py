@@ -188,7 +188,7 @@ async def test_a_mirror_that_nobody_serves_or_that_rests_is_left_out() -> None:
     assert client.status == 200 and counts(stage).left_out == 1 and len(stage.books.records) == 1
 
     stage = stage_with(ALL, *TWO, deployment(id="dep-shadow-2", group="shadow"))
-    stage.sender.act = lambda flight: flight.answer(b"{}", 429)
+    stage.sender.act = lambda flight: flight.answer(b"{}", 404)
     for _ in range(4):
         stage.tell(chat_body(disable_fallbacks=True))
         await turn()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from pointsman.core.errors import Broken, UpstreamFailed
+from pointsman.core.rules import Target
+from pointsman.core.secret import Secret
 from pointsman.routing.settings import FallbackLists, RoutingSettings
 from tests.unit.lifecycle.house_script import ScriptedFlight, Stage, chat_body, deployment
 from tests.unit.lifecycle.openai_words import GOOD, LAST, chunk, refusal
 
-TWO = (deployment(), deployment(id="dep-2"))
+TWO = (deployment(), deployment(id="dep-2", api_key=Secret("another-credential-78")))
 SPARE = (deployment(), deployment(id="dep-2", group="spare"))
-TO_SPARE = RoutingSettings(num_retries=0, fallbacks=FallbackLists(general={"public": ("nosuch", "spare")}))
+LISTS = FallbackLists(general={"public": (Target("nosuch"), Target("spare"))})
+TO_SPARE = RoutingSettings(num_retries=0, fallbacks=LISTS)
 
 
 def fails_first(stage: Stage, *, status: int = 500, body: bytes = b"{}") -> None:
@@ -40,7 +43,7 @@ def test_a_failure_is_made_good_by_another_deployment(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_what_the_client_got_wrong_is_not_tried_again(status: int) -> None:
-    stage = Stage(*TWO, routing=RoutingSettings(fallbacks=FallbackLists(default=("public",))))
+    stage = Stage(*TWO, routing=RoutingSettings(fallbacks=FallbackLists(default=(Target("public"),))))
     fails_first(stage, status=status, body=refusal("bad"))
     _, client = stage.tell(chat_body())
     assert client.status == status and len(stage.sender.sent) == 1

@@ -48,6 +48,7 @@ class UpstreamFlight(msgspec.Struct, eq=False):
     complete: bool = False
     over: bool = False
     reused: bool = False
+    spoken: bool = False
     paused: bool = False
     connection: Connection | None = None
     began_at: float = 0.0
@@ -76,7 +77,7 @@ class UpstreamFlight(msgspec.Struct, eq=False):
             self.fail(error)
             if connection is not None:
                 connection.drop()
-        elif self.stream and now - max(self.heard_at, self.told_at) >= self.silence_seconds:
+        elif self.stream and self._is_silent(now):
             self.told_at = now
             self.inbox.put(None)
 
@@ -100,9 +101,17 @@ class UpstreamFlight(msgspec.Struct, eq=False):
             self.connection = None
             connection.drop()
 
+    def _is_silent(self, now: float) -> bool:
+        """Whether the client has had nothing for long; until the answer itself begins, it is given none of it."""
+        last = self.heard_at if self.spoken else self.sent_at
+        return now - max(last, self.told_at) >= self.silence_seconds
+
     def _overdue(self, now: float) -> TimedOut | None:
         timeouts = self.timeouts
         silence = now - self.heard_at
+        first = timeouts.first_token
+        if first is not None and self.stream and not self.spoken and now - self.began_at >= first:
+            return TimedOut(f"The upstream said nothing of its answer within {first:g} s.", code="first_token_timeout")
         if timeouts.total is not None and now - self.began_at >= timeouts.total:
             return TimedOut(f"The upstream did not finish within {timeouts.total:g} s.")
         if silence < (timeouts.idle if self.status else timeouts.load):
