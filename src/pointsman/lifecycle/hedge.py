@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pointsman.core.eager import Inbox
-from pointsman.core.errors import GatewayError
+from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import Client, Inbound
 from pointsman.core.flight import Flight
 from pointsman.core.upstream import Answer, AnsweredHere, Ask
@@ -141,31 +141,41 @@ class _Race:
         house, course = self._settlement.house, self._course
         if not self._hedging.may():
             return
+        ask = read_ask(self._settlement.inbound)
+        take_rules(ask)
+        first = self._first.member.deployment
         try:
-            ask = read_ask(self._settlement.inbound)
-            take_rules(ask)
-            ask.model = self._first.ask.model
-            now = house.clock.monotonic()
-            tried = {self._first.member.deployment.id}
-            member, _ = house.router.choose(course.pool, wish_for(ask, course.principal), now, tried)
-            deployment = member.deployment
-            if deployment.id in tried or (deployment.local and not _races_at_home(self._rule)):
-                return
-            lane = house.lanes.lane(ask.operation, deployment)
-            if lane.prepares:
-                ask.owner = course.principal.owner
-                await lane.prepare(ask)
-            outbound = lane.write(ask)
-            if self._settlement.grant is not None:
-                self._settlement.grant.move(ask, deployment)
-            flight = house.sender.send(deployment, outbound, stream=ask.stream)
+            wish = wish_for(ask, course.principal)
+            member, _ = house.router.choose(course.pool, wish, house.clock.monotonic(), {first.id})
+        except Refused:
+            return
+        if member.deployment.id == first.id or (member.deployment.local and not _races_at_home(self._rule)):
+            return
+        racer = None
+        try:
+            racer = await self._send(ask, member)
         except (GatewayError, AnsweredHere):
             return  # whatever keeps the second one from being asked, the first one goes on
+        finally:
+            if racer is None and member.live.rests_until:
+                member.give_up_probe()
         self._hedging.take()
         member.live.in_flight += 1
         self._settlement.attempts += 1
         self._rule.counts.second += 1
-        self._racers.append(_Racer(member, ask, lane.answer(ask), flight, house.clock.monotonic()))
+        self._racers.append(racer)
+
+    async def _send(self, ask: Ask, member: Member) -> _Racer:
+        house, grant, deployment = self._settlement.house, self._settlement.grant, member.deployment
+        lane = house.lanes.lane(ask.operation, deployment)
+        if lane.prepares:
+            ask.owner = self._course.principal.owner
+            await lane.prepare(ask)
+        outbound = lane.write(ask)
+        if grant is not None:
+            grant.move(ask, deployment)
+        flight = house.sender.send(deployment, outbound, stream=ask.stream)
+        return _Racer(member, ask, lane.answer(ask), flight, house.clock.monotonic())
 
     def _began(self, winner: _Racer) -> None:
         if not winner.failed:

@@ -153,17 +153,22 @@ class Shadows:
         """Where the shadow of a request goes; None: nobody serves the mirror, or it has other things to do."""
         router, ask, now = settlement.house.router, settlement.ask, settlement.house.clock.monotonic()
         pool = router.pool(model)
-        if pool is None or ask is None:
+        if pool is None or ask is None or not router.is_awake(pool, now):
             return None
         try:
             member, reason = router.choose(pool, wish_for(ask, self._principal), now)
         except Refused:
             return None
-        return Course(self._principal, ask, pool, member, reason) if self._is_idle(member) else None
+        if not self._is_idle(member):
+            return None
+        return Course(self._principal, ask, pool, member, reason)
 
     def _is_idle(self, member: Member) -> bool:
         host = member.host
-        return self.has_room(member.deployment) and (host is None or not (host.busy or host.queued))
+        is_idle = self.has_room(member.deployment) and (host is None or not (host.busy or host.queued))
+        if not is_idle and member.live.rests_until:
+            member.give_up_probe()
+        return is_idle
 
 
 def _is_busy(house: House) -> bool:

@@ -188,9 +188,14 @@ async def test_a_mirror_that_nobody_serves_or_that_rests_is_left_out() -> None:
     assert client.status == 200 and counts(stage).left_out == 1 and len(stage.books.records) == 1
 
     stage = stage_with(ALL, *TWO, deployment(id="dep-shadow-2", group="shadow"))
-    stage.sender.act = lambda flight: flight.answer(b"{}", 404)
+
+    def act(flight: ScriptedFlight) -> None:
+        is_shadow = stage.sender.sent[-1][0].group == "shadow"
+        flight.answer(b"{}" if is_shadow else GOOD, 404 if is_shadow else 200)
+
+    stage.sender.act = act
     for _ in range(4):
-        stage.tell(chat_body(disable_fallbacks=True))
+        stage.tell(chat_body())
         await turn()
     assert len(sent_to(stage, "dep-shadow")) + len(sent_to(stage, "dep-shadow-2")) == 2
     assert counts(stage).left_out == 2, "both deployments of the mirror rest"
