@@ -42,6 +42,7 @@ TITLES: Final = {
     "mirror": "`pointsman.traffic[].mirror`",
     "hedge": "`pointsman.traffic[].hedge`",
     "bulkheads": "`pointsman.bulkheads.…`",
+    "local_hosts": "`pointsman.local_hosts[]`",
 }
 
 INTRODUCTION: Final = """\

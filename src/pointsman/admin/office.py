@@ -20,6 +20,7 @@ from pointsman.policies.principal import Principal
 from pointsman.providers.discovery.found import FoundHost
 from pointsman.providers.ollama import OllamaManagement
 from pointsman.providers.stateful import ResponseBook
+from pointsman.routing.hosts import Host
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
@@ -77,6 +78,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         count_tokens: What a deployment's upstream counts a conversation in Anthropic's form to be, None where it does
             not tell; with the client's choice of the API's version.
         hosts: The local servers that discovery watches.
+        local_hosts: The local servers that something is routed to, with who runs and who waits there.
         in_flight: How many requests for models are under way.
         metrics_text: The exposition for Prometheus.
         flush: Moves what is spooled into the ledger, so that spending is exact when asked for.
@@ -107,6 +109,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
     count_tokens: CountTokens = _counts_nothing
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
+    local_hosts: Callable[[], Sequence[Host]] = lambda: ()
     readiness: Callable[[], Readiness] = Readiness
     in_flight: Callable[[], int] = lambda: 0
     require_auth_for_metrics: bool = True

@@ -12,6 +12,7 @@ from pointsman.accounting.estimate import estimate_body
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.deployments import configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
+from pointsman.assembly.fleet import FleetFeed
 from pointsman.assembly.from_settings import (
     admission_settings,
     body_bytes_max,
@@ -20,7 +21,8 @@ from pointsman.assembly.from_settings import (
     reset_clock,
     routing_settings,
 )
-from pointsman.assembly.gauges import Truncations, gauges
+from pointsman.assembly.gauges import Truncations, gauges, host_series
+from pointsman.assembly.host_rules import local_places
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import native_lanes
@@ -71,6 +73,8 @@ from pointsman.telemetry.traffic import TrafficBook
 __all__ = ["Gateway"]
 
 _WATCH_SECONDS: Final = 1.0
+_SCAN_SECONDS_MAX: Final = 1.0
+"""How long the start waits for what local servers have loaded; who is slower is heard later."""
 _CUT_SECONDS: Final = 0.01
 _CUT_ROUNDS: Final = 100
 _log: Final = logging.getLogger("pointsman")
@@ -94,7 +98,7 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
-        self.metrics = CallMetrics(lambda: gauges(self))
+        self.metrics = CallMetrics(lambda: gauges(self), lambda: host_series(self.house.router.fleet.listed))
         self.routes = RouteMaker(plan.demo)
         catalog = Catalog()
         made = configured(loaded.settings, loaded.variables, catalog)
@@ -120,6 +124,8 @@ class Gateway:
             clock=self.clock,
             manners=self._manners(loaded),
         )
+        self.house.router.fleet.share = plan.workers
+        self.fleet = FleetFeed(self.house.router.fleet, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
         self.traffic = Traffic((), self.house.router, self.nursery)
         self.traffic.shadows.has_room = self.bulkheads.has_room
@@ -147,19 +153,20 @@ class Gateway:
         await gateway.storage.open()
         gateway.reach_long_tail()
         await gateway.storage.responses.fail_unfinished(plan.worker, plan.workers)
+        gateway.nursery.start(gateway.transport.run(), "upstream sweep")
         if gateway.discovery is not None:
-            gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
             gateway.house.router.follow(gateway.routes.table())
+        gateway.follow_hosts()
+        await gateway.fleet.watch.scan(_SCAN_SECONDS_MAX)
         return gateway
 
     def start(self) -> None:
         """Start the background work."""
         start = self.nursery.start
-        if self.discovery is None:
-            start(self.transport.run(), "upstream sweep")
-        else:
+        if self.discovery is not None:
             start(self.discovery.run(), "discovery")
+        start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
         start(self.storage.follow(self.keyring), "keys")
@@ -218,6 +225,11 @@ class Gateway:
             _log.warning("%s: was changed; the change takes effect at the next start.", path)
         _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
 
+    def follow_hosts(self) -> None:
+        """Look after the local servers that are in the table, as it is now, or behind its wildcards."""
+        everything = (*self.house.table.deployments, *self.routes.lenders())
+        self.fleet.follow(self.loaded, everything, self.routes.hosts)
+
     def reach_long_tail(self) -> None:
         """Begin to import LiteLLM's library, once something configured is served through it."""
         if self.routes.needs_library and self.bulkheads.usual is self.transport:
@@ -241,6 +253,7 @@ class Gateway:
         self.house.manners = self._manners(loaded)
         self.house.router.follow(self.routes.table(), routing)
         self._direct_traffic(loaded)
+        self.follow_hosts()
         self.reach_long_tail()
 
     def _direct_traffic(self, loaded: Loaded) -> None:
@@ -267,10 +280,16 @@ class Gateway:
             self.traffic_book.save()
 
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
-        before = set(self.house.table.names)
+        before = self.house.table
         self.routes.found(hosts)
-        self.house.router.follow(self.routes.table())
-        after = set(self.house.table.names)
+        table = self.routes.table()
+        if table.deployments != before.deployments or table.unlisted != before.unlisted:
+            # A table forgets what its pools have learned, so it is only replaced when it says something else.
+            self.house.router.follow(table)
+            self._tell_models(set(before.names), set(table.names))
+        self.follow_hosts()
+
+    def _tell_models(self, before: set[str], after: set[str]) -> None:
         for name in sorted(after - before):
             _log.info("Found the model %s.", name)
         for name in sorted(before - after):
@@ -283,7 +302,10 @@ class Gateway:
         host = loaded.environment.ollama_host
         own = frozenset({f"http://127.0.0.1:{self.plan.port}", f"http://localhost:{self.plan.port}"})
         if loaded.settings.discovers:
-            places: tuple[Place, ...] = default_places(tuple(given) or ((host,) if host else ()))
+            usual = default_places(tuple(given) or ((host,) if host else ()))
+            said = local_places(loaded.settings.local.local_hosts)
+            taken = {place.url for place in said}
+            places: tuple[Place, ...] = (*said, *(place for place in usual if place.url not in taken))
         elif given:
             places = default_places(tuple(given))[: len(given)]
         else:
@@ -324,6 +346,7 @@ class Gateway:
             __version__,
             log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
             pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
+            keepalive_seconds=keepalive_seconds(loaded),
             suggest=self._suggest,
         )
 

@@ -22,6 +22,7 @@ from pointsman.config.sections import (
     KeyBounds,
     LiteLLMParams,
     LiteLLMSettings,
+    LocalHost,
     ModelAlias,
     ModelEntry,
     ModelInfo,
@@ -58,6 +59,7 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "routing_strategy_args": StrategyArgs,
     "routing_groups": StrategyGroup,
     "pointsman": PointsmanSettings,
+    "local_hosts": LocalHost,
     "traffic": TrafficRule,
     "canary": Canary,
     "variants": Variant,
@@ -90,6 +92,7 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "user_header_name",
     }),
     "pointsman": frozenset({"prompt_log_retention_days"}),
+    "local_hosts": frozenset({"price_kwh", "wake_on_lan", "watts_busy", "watts_idle"}),
 }  # fmt: skip
 """Fields that are read and checked while nothing acts on them yet, so that they warn like any key without effect.
 

@@ -23,10 +23,13 @@ __all__ = [
     "FallbackList",
     "GeneralSettings",
     "HeaderName",
+    "HostProvider",
     "Id",
     "KeyBounds",
     "LiteLLMParams",
     "LiteLLMSettings",
+    "LocalHost",
+    "MacAddress",
     "ModelAlias",
     "ModelEntry",
     "ModelInfo",
@@ -56,6 +59,22 @@ Count = Annotated[int, Meta(ge=0, le=_WHOLE_MAX)]
 HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description="the name of an HTTP header")]
 Id = Annotated[str, Meta(min_length=1, extra=_NUMBER_TOO, description="text")]
 Name = Annotated[str, Meta(min_length=1, description="a name")]
+HostProvider = Annotated[
+    str,
+    Meta(
+        pattern=r"^(ollama|ollama_chat|lm_studio|llama_cpp|vllm|hosted_vllm|sglang|openai)$",
+        description="ollama, lm_studio, llama_cpp, vllm, sglang or openai",
+    ),
+]
+MacAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(@[0-9A-Za-z.-]+(:[0-9]{1,5})?)?$",
+        description="a network card's address such as 01:23:45:67:89:ab, or 01:23:45:67:89:ab@192.168.1.255:9",
+    ),
+]
+"""Whose machine to wake, and after ``@`` the address and port that the packet is sent to."""
+
 PositiveCount = Annotated[int, Meta(ge=1, le=_WHOLE_MAX)]
 Document = Annotated[Secret, Meta(extra={"document": True}, description="a path, JSON text or a map")]
 """A secret that is JSON, given as text, as a map, or as the path of a file with it."""
@@ -309,6 +328,26 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     disable_cooldowns: bool = False
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
+    default_priority: Annotated[int, Meta(ge=0, le=255)] | None = None
+
+
+class LocalHost(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine that runs local models: ``pointsman.local_hosts[]``.
+
+    What is None is found out, or is as usual. ``slots`` is how many requests it is sent at once, 0: as many as come;
+    ``queue_max`` how many more may wait for it. Power is in watts, ``price_kwh`` in USD.
+    """
+
+    api_base: Url
+    provider: HostProvider | None = None
+    slots: Annotated[int, Meta(ge=0, le=65_536)] | None = None
+    queue_max: Annotated[int, Meta(ge=0, le=65_536)] | None = None
+    weight: Amount = 1.0
+    watts_idle: Amount | None = None
+    watts_busy: Amount | None = None
+    price_kwh: Amount | None = None
+    wake_on_lan: MacAddress | None = None
+    num_ctx_max: PositiveCount | None = None
 
 
 class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -336,6 +375,9 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_remote_images: bool = False
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False
+    local_hosts: tuple[LocalHost, ...] = ()
+    queue_max_group_wait_seconds: Amount = 30.0
+    queue_ageing_seconds: Seconds = 10.0
     traffic: tuple[TrafficRule, ...] = ()
     bulkheads: Mapping[str, Bulkhead] = {}
 

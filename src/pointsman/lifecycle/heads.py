@@ -13,7 +13,7 @@ from pointsman.core.upstream import Deployment
 from pointsman.policies.principal import Principal
 from pointsman.routing.recovery import Recovery
 
-__all__ = ["Heads", "clean", "recovered"]
+__all__ = ["Heads", "clean", "queue_line", "recovered"]
 
 _HEADS_MAX: Final = 16_384
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
@@ -106,6 +106,11 @@ class Heads:
             self._known.clear()
         known = self._known[deployment.id] = (deployment, lines, lines + address)
         return known
+
+
+def queue_line(seconds: float) -> bytes:
+    """How long a request waited for its turn at a local server, whose time is not the gateway's own."""
+    return b"x-pointsman-queue-ms: %.3f\r\n" % (seconds * 1000.0)
 
 
 def recovered(head: bytes, recovery: Recovery, attempts: int) -> bytes:

@@ -149,7 +149,7 @@ class _Race:
             member, _ = house.router.choose(course.pool, wish, house.clock.monotonic(), {first.id})
         except Refused:
             return
-        if member.deployment.id == first.id or (member.deployment.local and not _races_at_home(self._rule)):
+        if member.deployment.id == first.id or not self._is_free(member):
             return
         racer = None
         try:
@@ -164,6 +164,12 @@ class _Race:
         self._settlement.attempts += 1
         self._rule.counts.second += 1
         self._racers.append(racer)
+
+    def _is_free(self, member: Member) -> bool:
+        """Whether it may be asked; a machine of one's own only when it has nothing else to do, for nobody waits here."""
+        host = member.host
+        at_home = member.deployment.local
+        return not at_home or (_races_at_home(self._rule) and (host is None or not (host.busy or host.queued)))
 
     async def _send(self, ask: Ask, member: Member) -> _Racer:
         house, grant, deployment = self._settlement.house, self._settlement.grant, member.deployment

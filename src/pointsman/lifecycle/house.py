@@ -10,6 +10,7 @@ import msgspec
 
 from pointsman.core.clock import Clock
 from pointsman.core.flight import Sender
+from pointsman.core.limits import KEEPALIVE_SECONDS
 from pointsman.core.passage import NoPassages, Passages
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.lifecycle.announce import Audience
@@ -39,12 +40,16 @@ class LaneFinder(Protocol):
 
 
 class Manners(msgspec.Struct, frozen=True):
-    """How answers look and what is kept of them."""
+    """How answers look and what is kept of them.
+
+    A streaming client that waits for its turn is told so every ``keepalive_seconds``.
+    """
 
     version: str
     log_prompts: bool = False
     default_models: dict[str, str] = {}
     pass_through_for_all_keys: bool = False
+    keepalive_seconds: float = KEEPALIVE_SECONDS
     suggest: Callable[[str], str | None] = lambda _name: None
 
 

@@ -18,13 +18,13 @@ from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import ClientGone, Flow, Inbound
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import AnsweredHere, Deployment, Operation
-from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import Course, wish_for
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.own_calls import gateway_principal
 from pointsman.lifecycle.reading import read_ask
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.tally import Marks
+from pointsman.lifecycle.turn import attempt_in_turn
 from pointsman.lifecycle.ways import Rule
 from pointsman.policies.parameters import take_rules
 from pointsman.routing.pool import Member
@@ -135,7 +135,7 @@ class Shadows:
             shadow.ask = course.ask = ask = read_ask(shadow.inbound)
             take_rules(ask)
             ask.model, ask.routing = course.pool.name, None
-            await attempt(course, shadow, client)
+            await attempt_in_turn(course, shadow, client)
         except AnsweredHere as here:
             shadow.answered_here(here.body, client)
         except ClientGone:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from pointsman.core.identity import KeyRecord
 from pointsman.policies.principal import Principal
 
@@ -12,7 +14,10 @@ __all__ = ["GATEWAY", "gateway_principal"]
 GATEWAY: Final = "gateway"
 """What stands in the ledger in place of a key's digest."""
 
+_CAN_WAIT: Final = msgspec.Raw(b'{"batch":true}')
+
 
 def gateway_principal() -> Principal:
-    """The gateway as the one who asks."""
-    return Principal(KeyRecord(token=GATEWAY, key_name="the gateway itself", key_alias=GATEWAY), admin=True)
+    """The gateway as the one who asks; at local servers its requests wait for those of clients."""
+    record = KeyRecord(token=GATEWAY, key_name="the gateway itself", key_alias=GATEWAY, metadata=_CAN_WAIT)
+    return Principal(record, admin=True)

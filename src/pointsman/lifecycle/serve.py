@@ -19,6 +19,7 @@ from pointsman.lifecycle.house import House
 from pointsman.lifecycle.reading import read_ask
 from pointsman.lifecycle.recover import recover, stand_in
 from pointsman.lifecycle.settle import Settlement
+from pointsman.lifecycle.turn import attempt_in_turn
 
 __all__ = ["serve"]
 
@@ -47,7 +48,7 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         goes_on = True
         while goes_on:
             try:
-                await attempt(course, settlement, client)
+                await (attempt if course.member.host is None else attempt_in_turn)(course, settlement, client)
                 goes_on = False
             except GatewayError as error:
                 goes_on = await recover(error, course, settlement, client)

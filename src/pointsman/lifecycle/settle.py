@@ -17,7 +17,7 @@ from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
-from pointsman.lifecycle.heads import recovered
+from pointsman.lifecycle.heads import queue_line, recovered
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.tally import Marks
 from pointsman.lifecycle.ways import Way
@@ -47,9 +47,10 @@ class Settlement(msgspec.Struct, weakref=False):
 
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
-    of ``attempts``. ``recovery`` has those that came before it. ``preface`` is what of the stream was held back, since
-    it says nothing yet; ``probing`` is who rested and is tried. ``usage`` is what was used where no ``answer`` tells
-    it. ``marks`` are what a rule about the model's traffic adds to the call.
+    of ``attempts``. ``queued`` is for how many seconds it waited for its turn. ``recovery`` has those that came before
+    it. ``preface`` is what of the stream was held back, since it says nothing yet; ``probing`` is who rested and is
+    tried. ``usage`` is what was used where no ``answer`` tells it. ``marks`` are what a rule about the model's
+    traffic adds to the call.
     """
 
     house: House
@@ -75,6 +76,7 @@ class Settlement(msgspec.Struct, weakref=False):
     recovery: Recovery | None = None
     probing: Member | None = None
     preface: bytes = b""
+    queued: float = 0.0
     marks: Marks | None = None
 
     @property
@@ -130,6 +132,8 @@ class Settlement(msgspec.Struct, weakref=False):
             self._blame(self.answer.error)
         record, seconds = self._write(200)
         head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
+        if self.queued:
+            head += queue_line(self.queued)
         return head if self.recovery is None and self.marks is None else self._marked(head)
 
     def answered_here(self, body: bytes, client: Client) -> None:
@@ -143,6 +147,8 @@ class Settlement(msgspec.Struct, weakref=False):
             content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
             head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
+            if self.queued:
+                head += queue_line(self.queued)
             client.begin(200, head if self.recovery is None and self.marks is None else self._marked(head))
 
     def stream_ended(self) -> None:
@@ -289,8 +295,11 @@ class Settlement(msgspec.Struct, weakref=False):
         return record
 
     def _overhead(self, now: float, *, streamed: bool) -> float:
-        """Seconds that the gateway itself took: all but the wait for the upstream; of a stream, until it was asked."""
-        began, sent_at = self.inbound.received, self.sent_at
+        """Seconds that the gateway itself took: all but waiting for a turn, and for the upstream.
+
+        Of a stream, only those until it was asked.
+        """
+        began, sent_at = self.inbound.received + self.queued, self.sent_at
         if not sent_at:
             return now - began
         if streamed:

@@ -548,3 +548,22 @@ def test_a_strategy_that_nobody_knows_is_an_error_that_names_those_there_are(wri
     assert error.path == "router_settings.routing_strategy"
     assert "least-busy" in error.message
     assert "warm-first" in error.message
+
+
+def test_a_local_host_is_read_and_what_is_wrong_in_one_is_told(write: Write) -> None:
+    path = write(
+        "pointsman:\n  local_hosts:\n"
+        "    - {api_base: 'http://gpu1:11434', slots: 2, wake_on_lan: '01:23:45:67:89:ab'}\n"
+        "    - {api_base: 'http://gpu2:11434', slot: 3}\n"
+    )
+    first, second = load(path, {}).settings.local.local_hosts
+    assert (first.api_base, first.slots, first.queue_max, first.wake_on_lan, second.slots) == (
+        "http://gpu1:11434", 2, None, "01:23:45:67:89:ab", None,
+    )  # fmt: skip
+    assert any("pointsman.local_hosts[1].slot: is not a known key" in line for line in warned(path))
+
+
+@pytest.mark.parametrize("said", ["slots: -1", "provider: gemini", "wake_on_lan: my-machine", "weight: -1"])
+def test_a_local_host_has_to_make_sense(write: Write, said: str) -> None:
+    ((_, _, where, _),) = refused(write(f"pointsman: {{local_hosts: [{{api_base: 'http://gpu:1', {said}}}]}}"))
+    assert where == f"pointsman.local_hosts[0].{said.partition(':')[0]}"

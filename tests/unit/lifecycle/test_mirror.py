@@ -199,3 +199,19 @@ async def test_a_mirror_that_nobody_serves_or_that_rests_is_left_out() -> None:
         await turn()
     assert len(sent_to(stage, "dep-shadow")) + len(sent_to(stage, "dep-shadow-2")) == 2
     assert counts(stage).left_out == 2, "both deployments of the mirror rest"
+
+
+async def test_a_local_mirror_takes_its_turn_and_only_when_its_server_is_idle() -> None:
+    stage = stage_with(ALL, deployment(), deployment(id="dep-shadow", group="shadow", local=True))
+    pool = stage.house.router.pool("shadow")
+    assert pool is not None and pool.members[0].host is not None
+    host = pool.members[0].host
+    stage.tell(chat_body())
+    await turn()
+    assert host.busy == 1, "it has a slot"
+    stage.tell(chat_body())
+    await turn()
+    assert len(sent_to(stage, "dep-shadow")) == 1 and counts(stage).left_out == 1
+    for flight in stage.sender.flights:
+        flight.answer(GOOD)
+    assert host.busy == 0 and record_of(stage, "dep-shadow").status == "success"
