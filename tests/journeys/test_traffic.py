@@ -187,3 +187,20 @@ def test_a_silent_deployment_is_overtaken_and_sees_the_connection_close(
     rows = {tuple(row["request_tags"]): row for row in gateway.settled_ledger(2)}
     assert rows["hedge",]["request_id"] == f"hedge-{rows['hedged',]['request_id']}"
     gate.open()
+
+
+def test_the_counts_of_all_workers_are_shown_as_one(launch: Launch, upstream: FakeOpenAI) -> None:
+    rule = {"model": "chat", "variants": [{"name": "a"}, {"name": "b", "model": "next"}]}
+    entries = (openai_entry("chat", upstream), openai_entry("next", upstream))
+    gateway = launch(config(*entries, traffic=[rule]), args=["--workers", "2"])
+    arms = {
+        f"user-{number}": gateway.chat("chat", user=f"user-{number}").headers["x-pointsman-variant"]
+        for number in range(30)
+    }
+    again = {user: gateway.chat("chat", user=user).headers["x-pointsman-variant"] for user in arms}
+    assert again == arms, "all workers put a caller into the same arm"
+
+    def calls() -> int:
+        return sum(arm["calls"]["calls"] for arm in report(gateway)["models"][0]["variants"])
+
+    eventually(lambda: calls() == 60, "every call is counted once")

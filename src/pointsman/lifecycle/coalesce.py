@@ -197,10 +197,17 @@ class _Leader:
 
 
 def _key_of(way: Way, settlement: Settlement) -> _Key:
-    """What is equal in requests that have the same answer; who asks is not part of it, for each was let in."""
-    head, ask = settlement.inbound.head, settlement.ask
+    """What is equal in requests that have the same answer.
+
+    Who asks is part of it only where that decides which deployments may serve a request; each was let in anyway.
+    """
+    head, ask, screens = settlement.inbound.head, settlement.ask, way.pool.screens
+    whose: _Key = ()
+    if screens.access or screens.team or screens.tags:
+        token = "" if settlement.principal is None else settlement.principal.record.token
+        whose = (token, () if head.routing is None else head.routing.tags)
     versions = () if ask is None else ask.versions
-    return (way.pool.name, way.arm, head.route.operation, head.path_model, versions, settlement.inbound.body)
+    return (way.pool.name, way.arm, head.route.operation, head.path_model, versions, settlement.inbound.body, whose)
 
 
 def _is_wrong_everywhere(error: GatewayError) -> bool:

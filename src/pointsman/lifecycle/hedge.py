@@ -166,7 +166,7 @@ class _Race:
         self._racers.append(racer)
 
     def _is_free(self, member: Member) -> bool:
-        """Whether it may be asked; a machine of one's own only when it has nothing else to do, for nobody waits here."""
+        """Whether it may be asked; a machine of one's own only when it has nothing else to do."""
         host = member.host
         at_home = member.deployment.local
         return not at_home or (_races_at_home(self._rule) and (host is None or not (host.busy or host.queued)))

@@ -13,11 +13,12 @@ import msgspec
 
 from pointsman.config.traffic_sections import Bulkhead, TrafficRule
 from pointsman.core.clock import draw
+from pointsman.core.errors import Refused
 from pointsman.core.exchange import Client
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.bulkheads import BulkheadCounts
-from pointsman.lifecycle.choose import Course
+from pointsman.lifecycle.choose import Course, wish_for
 from pointsman.lifecycle.coalesce import SHAREABLE, Coalescer
 from pointsman.lifecycle.mirror import Shadows
 from pointsman.lifecycle.settle import Settlement
@@ -75,7 +76,7 @@ class Traffic:
     def follow(self, rules: Sequence[TrafficRule]) -> None:
         """Take over new rules; what was counted for a model stays counted."""
         former = self._rules
-        self._rules = {one.model: Rule(one, former[one.model].counts if one.model in former else None) for one in rules}
+        self._rules = {one.model: _renewed(former.get(one.model), one) for one in rules}
         self._told.clear()
 
     @property
@@ -100,7 +101,7 @@ class Traffic:
             return Way(rule, pool, pool)
         arm = arm_of(rule.arms, rule.salt, self._subject(rule, ask, principal))
         its = self._pool_of(rule, arm, pool)
-        if its is None or not self._router.is_awake(its, now):
+        if its is None or not self._serves(its, ask, principal, now):
             self._tell(rule, arm, its)
             return Way(rule, pool, pool)
         return Way(rule, its, pool, arm.name)
@@ -142,6 +143,14 @@ class Traffic:
             return rule.part(pool, arm, self._router)
         return pool if arm.model == rule.settings.model else self._router.pool(arm.model)
 
+    def _serves(self, pool: Pool, ask: Ask, principal: Principal, now: float) -> bool:
+        """Whether any of the pool is well and for this request; an arm is to keep nobody from an answer."""
+        try:
+            self._router.consider(pool, wish_for(ask, principal), now)
+        except Refused:
+            return False
+        return self._router.is_awake(pool, now)
+
     def _tell(self, rule: Rule, arm: Arm, pool: Pool | None) -> None:
         """Say once that an arm is served as if there were none."""
         about = (rule.settings.model, arm.name)
@@ -150,3 +159,10 @@ class Traffic:
             _log.warning(
                 "The variant %s of %s has no deployment; its callers get the model itself.", about[1], about[0]
             )
+
+
+def _renewed(former: Rule | None, settings: TrafficRule) -> Rule:
+    """The rule for a model; one that stays the same goes on, and of another one the counts do."""
+    if former is not None and former.settings == settings:
+        return former
+    return Rule(settings, None if former is None else former.counts)

@@ -159,6 +159,13 @@ def test_an_arm_that_rests_or_is_not_served_is_as_if_there_were_none() -> None:
     assert client.status == 200 and lost.record.deployment_id == "dep-1"
 
 
+def test_an_arm_that_is_not_for_the_caller_is_as_if_there_were_none() -> None:
+    stage = stage_with(ALL_TO_NEXT, deployment(), deployment(id="dep-next", group="next", team_id="red"))
+    answers(stage)
+    _, client = stage.tell(chat_body())
+    assert client.status == 200 and stage.record.deployment_id == "dep-1"
+
+
 def test_what_an_arm_used_is_counted() -> None:
     stage = stage_with(ALL_TO_NEXT, *TWO)
 

@@ -94,6 +94,18 @@ async def test_a_key_without_access_shares_nothing() -> None:
     stage.flight.answer(VECTORS)
 
 
+async def test_where_a_team_has_deployments_of_its_own_keys_do_not_share() -> None:
+    own = (deployment(), deployment(id="dep-2", team_id="red"))
+    stage = stage_with(RULE, *own, record=key_record(KEY, team_id="red"))
+    await stage.house.keyring.look_up(token_of(KEY))
+    asks(stage, 2)
+    asks(stage, 2, key=KEY)
+    assert len(stage.sender.sent) == 2
+    for flight in list(stage.sender.flights):
+        flight.answer(VECTORS)
+    released(stage)
+
+
 def test_a_leader_that_leaves_hands_over() -> None:
     stage = stage_with(RULE)
     (leader, _), (_, second), (_, third) = asks(stage, 3)
