@@ -119,10 +119,10 @@ class _Sieve:
         now, examines = self.now, self._examines
         for member in members:
             reason, at = "", _GOOD
-            if not member.admits(now):
-                reason, at = f"resting {max(member.rests_until - now, 0.0):.1f} s", _NOT_AT_ALL
-            elif examines:
+            if examines:
                 reason, at = self._grade(member)
+            elif not member.admits(now):
+                reason, at = _resting(member, now), _NOT_AT_ALL
             elif member.host is not None and not member.host.online:
                 reason, at = "offline", _OFFLINE
             if at < level:
@@ -140,6 +140,8 @@ class _Sieve:
         unfit = self._unfit(member)
         if unfit is not None:
             return unfit, _NOT_AT_ALL
+        if not member.admits(self.now):
+            return _resting(member, self.now), _NOT_AT_ALL
         deployment = member.deployment
         if self._needs and deployment.capabilities and not self._needs <= deployment.capabilities:
             return f"unable {','.join(sorted(self._needs - deployment.capabilities))}", _UNABLE
@@ -168,6 +170,10 @@ class _Sieve:
         if screens.strict and screens.limits:
             return limit_reached(member, wish, self.now)
         return None
+
+
+def _resting(member: Member, now: float) -> str:
+    return f"resting {max(member.rests_until - now, 0.0):.1f} s"
 
 
 def parallel_reached(member: Member, screens: Screens) -> int | None:

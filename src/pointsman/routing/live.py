@@ -19,6 +19,7 @@ __all__ = ["Live", "LiveBook"]
 
 _LIVES_MAX: Final = 65_536
 _WINDOW_SECONDS: Final = 60.0
+_GRAIN_SECONDS: Final = 0.05
 _MEMORY_SECONDS: Final = 30.0
 """After so long without news a measure weighs a third of what it did."""
 
@@ -51,10 +52,12 @@ class Live(Circuit, eq=False):
         """A call has ended well; ``tokens`` is how many were written."""
         self.calls += 1
         self.failures_in_row = 0
+        latency, since = now - sent_at, now - self.ended_at
+        if latency <= self.latency and since < _GRAIN_SECONDS:
+            return  # of very many good calls a few say enough
         # The weight of what was known fades with the time since then.
-        old = exp((self.ended_at - now) / _MEMORY_SECONDS)
+        old = exp(-since / _MEMORY_SECONDS)
         self.ended_at = now
-        latency = now - sent_at
         self.latency = latency if latency >= self.latency else latency + (self.latency - latency) * old
         first = heard_at - sent_at
         self.first_byte = first if first >= self.first_byte else first + (self.first_byte - first) * old

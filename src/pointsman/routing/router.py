@@ -49,7 +49,7 @@ class Router:
         self.credentials = CredentialBook()
         self.settings = settings or RoutingSettings()
         self.budget = RetryBudget(self.settings.retry_budget)
-        self.affinity = Affinity(self.settings.affinity.seconds, repins=self.settings.affinity.repins)
+        self.affinity = Affinity(self.settings.affinity)
         self.is_full: Callable[[Deployment], bool] | None = None
         self._gatherer = Gatherer(self.lives, self.fleet, self.loads, self.credentials, draw)
         self._draw = draw
@@ -65,7 +65,7 @@ class Router:
         """Take over a new table, and new settings if there are any."""
         self._table = table
         self.settings = settings or self.settings
-        self.affinity.seconds, self.affinity.repins = self.settings.affinity.seconds, self.settings.affinity.repins
+        self.affinity.rules = self.settings.affinity
         self.budget.share = self.settings.retry_budget
         self._pools = {}
 
