@@ -125,7 +125,8 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.house.router.fleet.share = plan.workers
-        self.fleet = FleetFeed(self.house.router.fleet, self.transport, self.nursery, self.clock)
+        router = self.house.router
+        self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
         self.traffic = Traffic((), self.house.router, self.nursery)
         self.traffic.shadows.has_room = self.bulkheads.has_room

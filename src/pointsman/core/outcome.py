@@ -18,6 +18,7 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
 
     ``key_token`` is the digest of the key, ``"master"`` for the master key, ``""`` when nobody was known.
     ``prompt`` and ``reply`` are JSON and only set when the operator switched prompt logging on.
+    ``queued_ms``, the wait for a turn at a local host, is counted and not stored.
     """
 
     call_id: str
@@ -50,3 +51,4 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     peer: str = ""
     prompt: msgspec.Raw | None = None
     reply: msgspec.Raw | None = None
+    queued_ms: float = 0.0

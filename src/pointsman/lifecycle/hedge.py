@@ -151,14 +151,10 @@ class _Race:
             return
         if member.deployment.id == first.id or not self._is_free(member):
             return
-        racer = None
         try:
             racer = await self._send(ask, member)
         except (GatewayError, AnsweredHere):
             return  # whatever keeps the second one from being asked, the first one goes on
-        finally:
-            if racer is None and member.live.rests_until:
-                member.give_up_probe()
         self._hedging.take()
         member.live.in_flight += 1
         self._settlement.attempts += 1
@@ -181,7 +177,10 @@ class _Race:
         if grant is not None:
             grant.move(ask, deployment)
         flight = house.sender.send(deployment, outbound, stream=ask.stream)
-        return _Racer(member, ask, lane.answer(ask), flight, house.clock.monotonic())
+        sent_at = house.clock.monotonic()
+        if member.live.rests_until:
+            member.probe(sent_at)
+        return _Racer(member, ask, lane.answer(ask), flight, sent_at)
 
     def _began(self, winner: _Racer) -> None:
         if not winner.failed:

@@ -165,10 +165,7 @@ class Shadows:
 
     def _is_idle(self, member: Member) -> bool:
         host = member.host
-        is_idle = self.has_room(member.deployment) and (host is None or not (host.busy or host.queued))
-        if not is_idle and member.live.rests_until:
-            member.give_up_probe()
-        return is_idle
+        return self.has_room(member.deployment) and (host is None or not (host.busy or host.queued))
 
 
 def _is_busy(house: House) -> bool:

@@ -122,6 +122,7 @@ class Settlement(msgspec.Struct, weakref=False):
         self.recovery = recovery
         self.heard_at = 0.0
         self.preface = b""
+        self.probing = None
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
@@ -212,6 +213,16 @@ class Settlement(msgspec.Struct, weakref=False):
         told.hint = error.hint and without_address(error.hint, deployment.api_base, deployment.group)
         return told
 
+    def cleanse(self, error: GatewayError) -> None:
+        """Take the upstream's key out of its error, should it have echoed it."""
+        deployment = self.deployment
+        if deployment is not None and deployment.api_key is not None:
+            key = deployment.api_key.reveal()
+            if key:
+                error.message = error.message.replace(key, "…")
+                error.code = error.code.replace(key, "…")
+                error.param = error.param and error.param.replace(key, "…")
+
     def close(self, client: Client) -> None:
         """Let go of the upstream, cutting it off where its answer is not complete."""
         if not self.written:
@@ -286,6 +297,8 @@ class Settlement(msgspec.Struct, weakref=False):
             key.tags,
             head.peer,
         )
+        if self.queued:
+            record.queued_ms = self.queued * 1000.0
         if self.marks is not None:
             record.tags = (*record.tags, *self.marks.tags)
             record.cost = 0 if self.marks.is_free else record.cost
@@ -320,14 +333,7 @@ class Settlement(msgspec.Struct, weakref=False):
             self.answer.cut()
 
     def _blame(self, error: GatewayError) -> None:
-        """Keep the error, without the upstream's key, should the upstream have echoed it."""
-        deployment = self.deployment
-        if deployment is not None and deployment.api_key is not None:
-            key = deployment.api_key.reveal()
-            if key:
-                error.message = error.message.replace(key, "…")
-                error.code = error.code.replace(key, "…")
-                error.param = error.param and error.param.replace(key, "…")
+        self.cleanse(error)
         self.error = error
         self.status = "failure"
 

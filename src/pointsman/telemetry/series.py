@@ -103,7 +103,9 @@ class CallSeries(msgspec.Struct):
         latency = [record.ended_at - record.started_at for record in records]
         if self.labels.deployment_id:
             overhead = [record.overhead_ms / 1000.0 for record in records]
-            self.api_latency.observe([max(0.0, whole - own) for whole, own in zip(latency, overhead, strict=True)])
+            # A wait for a turn is neither the gateway's own time nor the upstream's.
+            apart = [own + record.queued_ms / 1000.0 for own, record in zip(overhead, records, strict=True)]
+            self.api_latency.observe([max(0.0, whole - other) for whole, other in zip(latency, apart, strict=True)])
             self.overhead.observe([max(0.0, own) for own in overhead])
         self.latency.observe(latency)
         first = [(record.first_token_at, record.started_at) for record in records if record.stream]
