@@ -43,6 +43,7 @@ TITLES: Final = {
     "hedge": "`pointsman.traffic[].hedge`",
     "bulkheads": "`pointsman.bulkheads.…`",
     "local_hosts": "`pointsman.local_hosts[]`",
+    "warm_up": "`pointsman.warm_up[]`",
 }
 
 INTRODUCTION: Final = """\

@@ -30,6 +30,7 @@ from pointsman.config.sections import (
     RouterSettings,
     StrategyArgs,
     StrategyGroup,
+    WarmUp,
 )
 from pointsman.config.traffic_sections import Bulkhead, Canary, Hedge, Mirror, TrafficRule, Variant
 
@@ -60,6 +61,7 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "routing_groups": StrategyGroup,
     "pointsman": PointsmanSettings,
     "local_hosts": LocalHost,
+    "warm_up": WarmUp,
     "traffic": TrafficRule,
     "canary": Canary,
     "variants": Variant,
@@ -92,7 +94,6 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "user_header_name",
     }),
     "pointsman": frozenset({"prompt_log_retention_days"}),
-    "local_hosts": frozenset({"price_kwh", "wake_on_lan", "watts_busy", "watts_idle"}),
 }  # fmt: skip
 """Fields that are read and checked while nothing acts on them yet, so that they warn like any key without effect.
 

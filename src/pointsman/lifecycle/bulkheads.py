@@ -145,6 +145,7 @@ class _Guarded:
         self._flight: Flight | None = None
         self._sink: Callable[[bytes], None] | None = None
         self._paused = self._holds = self._spoken = False
+        self._seconds: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -201,6 +202,12 @@ class _Guarded:
         if self._flight is not None:
             self._flight.resume()
 
+    def hurry(self, seconds: float) -> None:
+        """See the protocol; the seconds count from when it is sent."""
+        self._seconds = seconds
+        if self._flight is not None:
+            self._flight.hurry(seconds)
+
     def close(self) -> None:
         """See the protocol; the places go to those who wait."""
         self._leave_queues()
@@ -252,6 +259,8 @@ class _Guarded:
         if flight is None:
             return
         flight.sink = self._sink
+        if self._seconds is not None:
+            flight.hurry(self._seconds)
         if self._paused:
             flight.pause()
         forward = _Forward(flight.inbox, outer)

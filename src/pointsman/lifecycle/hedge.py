@@ -223,10 +223,14 @@ class _Race:
         settlement.mark("hedged", _LINE % (b"second" if is_second else b"first"))
         if is_second:
             self._rule.counts.won += 1
+            if self._first.member.host is not None:
+                settlement.depart(self._first.member.host, self._first.member.deployment.model)
             course.member, course.ask = winner.member, winner.ask
             settlement.ask, settlement.deployment = winner.ask, winner.member.deployment
             settlement.answer, settlement.flight, settlement.sent_at = winner.answer, winner.flight, winner.sent_at
             settlement.probing = winner.member if winner.member.live.rests_until else None
+            if winner.member.host is not None:
+                settlement.arrive(winner.member, winner.member.host, winner.flight)
             client.attach(winner.flight)
 
 
