@@ -59,6 +59,7 @@ class FleetFeed:
             settings.local.queue_max_group_wait_seconds,
             settings.local.queue_ageing_seconds,
             settings.router_settings.default_priority or 0,
+            settings.local.queue_wait_seconds_max,
         )
         self._parallel = loaded.environment.ollama_num_parallel
         rules = host_rules(settings.local.local_hosts)

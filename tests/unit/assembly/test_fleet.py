@@ -18,7 +18,7 @@ from pointsman.core.upstream import Deployment
 from pointsman.providers.discovery import FoundHost, Place
 from pointsman.providers.discovery.watching import POLL_SECONDS
 from pointsman.routing.hosts import Fleet
-from pointsman.routing.queue import Ticket
+from pointsman.routing.queue import QueueRules, Ticket
 from pointsman.routing.residency import LoadBook
 from tests.unit.providers.scripted import FakeClock, ScriptedFetcher
 
@@ -185,6 +185,7 @@ router_settings: {{default_priority: 5}}
 pointsman:
   queue_max_group_wait_seconds: 7
   queue_ageing_seconds: 3
+  queue_wait_seconds_max: 60
   local_hosts:
     - {{api_base: 'http://{ONE}', slots: 3, queue_max: 9, weight: 2, provider: ollama}}
     - {{api_base: 'http://{TWO}/v1', slots: 0, provider: openai}}
@@ -195,7 +196,7 @@ pointsman:
     assert (first.slots, first.queue_max, first.weight, first.kind) == (3, 9, 2.0, "ollama")
     assert (second.slots, second.kind) == (None, "openai")
     rules = farm.fleet.queue_rules
-    assert (rules.group_wait_seconds, rules.ageing_seconds, rules.default_priority) == (7.0, 3.0, 5)
+    assert rules == QueueRules(7.0, 3.0, 5, 60.0)
     assert local_places(settings.settings.local.local_hosts) == (
         Place(f"http://{ONE}", "ollama", given=True), Place(f"http://{TWO}", "openai", given=True),
     )  # fmt: skip
