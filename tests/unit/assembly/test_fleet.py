@@ -17,9 +17,9 @@ from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment
 from pointsman.providers.discovery import FoundHost, Place
 from pointsman.providers.discovery.watching import POLL_SECONDS
-from pointsman.routing.hosts import Fleet
 from pointsman.routing.queue import QueueRules, Ticket
-from pointsman.routing.residency import LoadBook
+from pointsman.routing.router import Router
+from pointsman.routing.table import RoutingTable
 from tests.unit.providers.scripted import FakeClock, ScriptedFetcher
 
 ONE, TWO = "10.0.0.1:11434", "10.0.0.2:11434"
@@ -49,10 +49,11 @@ class Farm:
     ) -> None:
         self.clock = FakeClock()
         self.fetcher = ScriptedFetcher()
-        self.fleet = Fleet()
+        router = Router(RoutingTable(deployments))
+        self.fleet = router.fleet
         self.problems: list[BaseException] = []
         self.nursery = Nursery(lambda _name, error: self.problems.append(error))
-        self.feed = FleetFeed(self.fleet, LoadBook(), self.fetcher, self.nursery, self.clock)
+        self.feed = FleetFeed(router, self.fetcher, self.nursery, self.clock)
         self.feed.follow(settings or loaded(), deployments, found)
 
     def has(self, at: str, *models: str) -> None:
