@@ -143,9 +143,7 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.performance = PerformanceBook(self.house.router.lives)
-        self.house.router.fleet.share = plan.workers
-        router = self.house.router
-        self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
+        self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock, share=plan.workers)
         self.house.passages = self._passages()
         self.loader, self.loads, self.waker, self.warmth = self._minders()
         self._mind(loaded)

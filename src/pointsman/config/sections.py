@@ -431,6 +431,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     local_hosts: tuple[LocalHost, ...] = ()
     queue_max_group_wait_seconds: Amount = 30.0
     queue_ageing_seconds: Seconds = 10.0
+    queue_wait_seconds_max: Seconds = 1800.0
     traffic: tuple[TrafficRule, ...] = ()
     bulkheads: Mapping[str, Bulkhead] = {}
 
