@@ -76,8 +76,9 @@ def find_pool(model: str, principal: Principal, house: House) -> Pool:
     return pool
 
 
-def wish_for(ask: Ask, principal: Principal) -> Wish:
-    """What of the request decides where it goes."""
+def wish_for(ask: Ask, principal: Principal, target: Target | None = None) -> Wish:
+    """What of the request decides where it goes; ``target`` is the model that stands in for the one it asked for."""
+    asked = ask.model if target is None else target.model
     record = principal.record
     return Wish(
         ask.operation,
@@ -90,7 +91,7 @@ def wish_for(ask: Ask, principal: Principal) -> Wish:
         ask.routing or NO_ROUTING_RULES,
         ask.fields,
         record.tags,
-        None if principal.unrestricted else partial(_admits, principal, ask.model),
+        None if principal.unrestricted else partial(_admits, principal, asked),
     )
 
 

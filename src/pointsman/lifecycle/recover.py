@@ -32,7 +32,9 @@ _log: Final = logging.getLogger("pointsman.serve")
 
 _RETRIES_HEADER: Final = b"x-litellm-num-retries"
 _RETRIES_MAX: Final = 16
-_NOBODY: Final = frozenset({"model_not_found", "no_deployments_available"})
+_NOBODY: Final = frozenset({
+    "context_length_exceeded", "model_not_found", "no_deployments_available", "tag_routing_denied",
+})  # fmt: skip
 
 
 async def recover(error: GatewayError, course: Course, settlement: Settlement, client: Client) -> bool:
@@ -140,7 +142,8 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     try:
         ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
-        member, reason = house.router.choose(course.pool, wish_for(ask, course.principal), now, recovery.tried)
+        wish = wish_for(ask, course.principal, course.target)
+        member, reason = house.router.choose(course.pool, wish, now, recovery.tried)
         if settlement.attempts and not house.router.may_try(member, now, house.admission.admitted):
             return False
         if settlement.grant is not None:

@@ -24,7 +24,7 @@ _ABOUT_THE_REQUEST: Final = frozenset({Failure.BAD_REQUEST, Failure.CONTENT_POLI
 """What is wrong with a request is wrong everywhere, as far as anybody knows."""
 _LASTING: Final = _ABOUT_THE_REQUEST | {Failure.AUTHENTICATION, Failure.NOT_FOUND, Failure.TIMEOUT, Failure.OTHER}
 """The same deployment would only say, or take as long to say, the same again."""
-_NOBODY_SERVES: Final = frozenset({"model_not_found", "no_deployments_available"})
+_NOBODY_SERVES: Final = frozenset({"model_not_found", "no_deployments_available", "tag_routing_denied"})
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _PAUSE_SECONDS_MAX: Final = 8.0
 _LATER_SHARE_MAX: Final = 0.1
