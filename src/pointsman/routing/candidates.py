@@ -40,6 +40,12 @@ def candidates(
     looked at, and those left out are added to it; without it, of very many members a few that suit are enough, and the
     one with the id ``also``.
     """
+    if pool.screens is NO_SCREENS and not tried and dropped is None:
+        for tier in pool.tiers:
+            some = tier.members if tier.sampler is None else tier.sampler.look(now, also)
+            good = [one for one in some if one.admits(now) and (one.host is None or one.host.online)]
+            if good:
+                return good
     sieve = _Sieve(pool.screens, wish, now, tried, also)
     allowed, tags = (_allowed(pool, tags_of(wish)), tags_of(wish)) if pool.screens.tags else (None, ())
     best: list[Dropped] = []
