@@ -11,6 +11,7 @@ from pointsman.cli.check import check, config
 from pointsman.cli.mapping import mapping
 from pointsman.cli.providers import providers
 from pointsman.cli.serve import serve
+from pointsman.cli.spend import spend
 from pointsman.core.errors import GatewayError
 
 __all__ = ["cli", "main"]
@@ -30,6 +31,7 @@ cli.add_command(check)
 cli.add_command(config)
 cli.add_command(mapping)
 cli.add_command(providers)
+cli.add_command(spend)
 
 
 def main() -> None:
