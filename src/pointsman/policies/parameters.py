@@ -39,8 +39,8 @@ _BOUNDS: Final = frozenset({
 
 _ROUTING: Final = frozenset({
     "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "fallbacks", "include_fallback_errors",
-    "mock_testing_content_policy_fallbacks", "mock_testing_context_fallbacks", "mock_testing_fallbacks", "num_retries",
-    "tags",
+    "litellm_metadata", "litellm_session_id", "metadata", "mock_testing_content_policy_fallbacks",
+    "mock_testing_context_fallbacks", "mock_testing_fallbacks", "num_retries", "tags",
 })  # fmt: skip
 _LOOKED_AT: Final = SPECIAL | {"metadata"}
 
