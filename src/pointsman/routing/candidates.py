@@ -46,7 +46,7 @@ def candidates(
     if pool.screens is NO_SCREENS and not tried and dropped is None:
         for tier in pool.tiers:
             some = tier.members if tier.sampler is None else tier.sampler.look(now, also)
-            good = [one for one in some if one.admits(now) and (one.host is None or one.host.online)]
+            good = [one for one in some if one.admits(now) and (one.host is None or _is_open(one.host))]
             if good:
                 return good
     sieve = _Sieve(pool.screens, wish, now, tried, also)
@@ -194,6 +194,11 @@ def _rests(member: Member, now: float) -> tuple[str, int]:
     """Of one that rests, or has and is being tried: where nobody else is there, the outcome is not awaited."""
     seconds = member.rests_until - now
     return (f"resting {seconds:.1f} s", _NOT_AT_ALL) if seconds > 0 else ("being tried", _PROBED)
+
+
+def _is_open(host: Host) -> bool:
+    """Whether nothing speaks against a local server."""
+    return host.online and (host.queue is None or not host.queue.is_full)
 
 
 def _grade_host(host: Host) -> tuple[str, int]:
