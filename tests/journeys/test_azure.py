@@ -303,3 +303,12 @@ def test_the_newest_version_has_other_paths(house: House) -> None:
 def test_claude_makes_no_pictures(house: House) -> None:
     with pytest.raises(openai.BadRequestError, match="does not serve"):
         house.sdk.images.generate(model="claude", prompt="a cat")
+
+
+def test_tokens_are_counted_by_claude_in_foundry(house: House) -> None:
+    house.azure.script(Reply.json({"input_tokens": 1003}))
+    assert house.gateway.anthropic().messages.count_tokens(model="claude", messages=ask()).input_tokens == 1003
+    request = house.azure.requests[-1]
+    assert request.target == "/anthropic/v1/messages/count_tokens"
+    assert request.json() == {"model": "claude-sonnet-4-5", "messages": ask()}
+    assert (request.header("x-api-key"), request.header("anthropic-version")) == ("azure-key", "2023-06-01")

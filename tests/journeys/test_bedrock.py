@@ -390,3 +390,24 @@ def test_a_preview_asks_no_model(house: tuple[Gateway, FakeBedrock]) -> None:
     shown = gateway.http("POST", "/utils/transform_request", body, key=gateway.new_key(models=["titan"]))
     assert (shown.status, shown.json()["raw_request_body"]["inputText"]) == (200, "c")
     assert len(bedrock.requests) == before
+
+
+@pytest.mark.parametrize("model", ["claude", "bearer"])
+def test_tokens_are_counted_by_bedrock(house: tuple[Gateway, FakeBedrock], model: str) -> None:
+    gateway, bedrock = house
+    bedrock.bearer = "bedrock-api-key"
+    counted = gateway.anthropic().messages.count_tokens(
+        model=model, messages=ask(), system="Be brief.", tools=ANTHROPIC_TOOLS
+    )
+    assert counted.input_tokens == 1001
+    (asked,) = bedrock.conversations
+    assert asked.target == "/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens"
+    converse = asked.json()["input"]["converse"]
+    assert converse.keys() == {"messages", "system", "toolConfig"}
+
+
+@pytest.mark.parametrize("model", ["nova", "impostor"])
+def test_what_bedrock_does_not_count_is_estimated(house: tuple[Gateway, FakeBedrock], model: str) -> None:
+    gateway, _ = house
+    counted = gateway.anthropic().messages.with_raw_response.count_tokens(model=model, messages=ask())
+    assert counted.headers["x-pointsman-token-count"] == "estimate"

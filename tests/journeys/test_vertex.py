@@ -220,3 +220,38 @@ def test_credentials_that_are_none_say_what_to_check(launch: Launch) -> None:
             answered = gateway.chat(name)
             assert answered.status == 401 and word in answered.json()["error"]["message"]
         assert google.inference == []
+
+
+def test_tokens_are_counted_by_gemini_on_vertex(house: House) -> None:
+    whole = {
+        "contents": [{"role": "user", "parts": [{"text": "one two three"}]}],
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "safetySettings": [],
+    }
+    told = house.gateway.http(
+        "POST", "/v1beta/models/gemini:countTokens", {"generateContentRequest": {"model": "models/gemini", **whole}}
+    )
+    assert (told.status, told.json()["totalTokens"]) == (200, 1003)
+    (asked,) = house.google.questions
+    assert asked.target == f"{ROOT}/publishers/google/models/gemini-2.5-flash:countTokens"
+    del whole["safetySettings"]
+    assert asked.json() == whole
+    assert (asked.header("authorization") or "").startswith("Bearer google-token-")
+
+
+def test_tokens_are_counted_by_claude_on_vertex(house: House) -> None:
+    counted = house.claude.messages.count_tokens(model="claude", messages=ask())
+    assert counted.input_tokens == 1003
+    contents = [{"role": "user", "parts": [{"text": "one two three"}]}]
+    told = house.gateway.http("POST", "/v1beta/models/claude:countTokens", {"contents": contents})
+    assert (told.json(), told.headers["x-pointsman-token-count"]) == ({"totalTokens": 1003}, "upstream")
+    for asked in house.google.questions:
+        assert asked.target == f"{ROOT}/publishers/anthropic/models/count-tokens:rawPredict"
+        body = asked.json()
+        assert body.keys() == {"anthropic_version", "messages", "model"}
+        assert (body["anthropic_version"], body["model"]) == ("vertex-2023-10-16", "claude-sonnet-4-5@20250929")
+
+
+def test_others_on_vertex_are_estimated(house: House) -> None:
+    counted = house.claude.messages.with_raw_response.count_tokens(model="llama", messages=ask())
+    assert counted.headers["x-pointsman-token-count"] == "estimate" and not house.google.questions

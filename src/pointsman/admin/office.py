@@ -12,11 +12,12 @@ from pointsman.config.sections import KeyBounds
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
-from pointsman.core.upstream import Deployment, Operation
+from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
 from pointsman.policies.principal import Principal
 from pointsman.providers.discovery.found import FoundHost
+from pointsman.providers.native import Count
 from pointsman.providers.ollama import OllamaManagement
 from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.table import RoutingTable
@@ -43,15 +44,11 @@ class InferencePath(msgspec.Struct, frozen=True):
     operation: Operation
 
 
-CountTokens = Callable[
-    [Deployment, Mapping[str, msgspec.Raw], tuple[tuple[str, str], ...]], Coroutine[Any, Any, int | None]
-]
+CountTokens = Callable[[Deployment, Ask], Coroutine[Any, Any, Count | None]]
 """Asks a deployment's upstream how many tokens a conversation is; see :attr:`Office.count_tokens`."""
 
 
-async def _counts_nothing(
-    _deployment: Deployment, _fields: Mapping[str, msgspec.Raw], _versions: tuple[tuple[str, str], ...]
-) -> int | None:
+async def _counts_nothing(_deployment: Deployment, _ask: Ask) -> Count | None:
     return None
 
 
@@ -73,8 +70,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         table: The routing table in force.
         facts: What the catalogue knows of a deployment's model.
-        count_tokens: What a deployment's upstream counts a conversation in Anthropic's form to be, None where it does
-            not tell; with the client's choice of the API's version.
+        count_tokens: What a deployment's upstream counts a conversation to be, in the form of the operation that is
+            asked for; None where it does not tell.
         hosts: The local servers that discovery watches.
         in_flight: How many requests for models are under way.
         metrics_text: The exposition for Prometheus.

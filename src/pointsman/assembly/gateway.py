@@ -22,7 +22,7 @@ from pointsman.assembly.from_settings import (
 from pointsman.assembly.gauges import Truncations, gauges
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
-from pointsman.assembly.native_lanes import native_lanes
+from pointsman.assembly.native_lanes import CloudServices, counting_ways, native_lanes
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
@@ -98,15 +98,16 @@ class Gateway:
             self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
         )
         self.admission = Admission(admission_settings(loaded))
-        self.counter = TokenCounter(self.transport)
         self.media = MediaFetcher(media_limits(loaded))
+        clouds = CloudServices(self)
+        self.counter = TokenCounter(self.transport, counting_ways(clouds))
         self.responses = self._response_book(loaded)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook(native_lanes(self), self.responses, self._relayed),
+            lanes=LaneBook(native_lanes(self, clouds), self.responses, self._relayed),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING
 
 from pointsman.accounting.estimate import estimate_text
 from pointsman.core.upstream import Deployment, Lane, Operation
-from pointsman.providers.azure import azure_lane
-from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
-from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
-from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane
+from pointsman.providers.azure import azure_count, azure_lane
+from pointsman.providers.bedrock import (
+    AwsKeyring,
+    AwsSurroundings,
+    BedrockServices,
+    KeyFinder,
+    bedrock_count,
+    bedrock_lane,
+)
+from pointsman.providers.google import GoogleServices, gemini_count, gemini_lane, vertex_count, vertex_lane
+from pointsman.providers.native import ANTHROPIC_MESSAGES, AnthropicCount, NativeLane, WayMaker
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.translated import (
@@ -24,22 +31,42 @@ if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway
     from pointsman.providers.lanes import NativeLanes
 
-__all__ = ["native_lanes"]
+__all__ = ["CloudServices", "counting_ways", "native_lanes"]
 
 
-def native_lanes(gateway: Gateway) -> dict[str, NativeLanes]:
+class CloudServices:
+    """What lets requests into clouds: tokens and keys, each got once per identity, whatever it is needed for."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.book = TokenBook(gateway.transport, gateway.nursery, gateway.clock)
+        self.google = GoogleServices(gateway.media, self.book, gateway.clock)
+        finder = KeyFinder(gateway.transport, lambda: AwsSurroundings.read(gateway.loaded.variables), gateway.clock)
+        self.keyring = AwsKeyring(finder.find, gateway.nursery, gateway.clock)
+        self.bedrock = BedrockServices(self.keyring, gateway.media, gateway.transport, gateway.nursery, gateway.clock)
+
+
+def native_lanes(gateway: Gateway, clouds: CloudServices) -> dict[str, NativeLanes]:
     """They share this gateway's transport, clock and background tasks."""
-    book = TokenBook(gateway.transport, gateway.nursery, gateway.clock)
-    google = GoogleServices(gateway.media, book, gateway.clock)
     return {
         "ollama": _ollama_lanes(gateway),
         "anthropic": _anthropic_lane,
-        "azure": lambda deployment, operation: azure_lane(deployment, operation, book),
-        "bedrock": _bedrock_lanes(gateway),
+        "azure": lambda deployment, operation: azure_lane(deployment, operation, clouds.book),
+        "bedrock": lambda deployment, operation: bedrock_lane(deployment, operation, clouds.bedrock),
         "cohere": _cohere_lane,
-        "gemini": lambda deployment, operation: gemini_lane(deployment, operation, google),
+        "gemini": lambda deployment, operation: gemini_lane(deployment, operation, clouds.google),
         "mistral": mistral_lane,
-        "vertex": lambda deployment, operation: vertex_lane(deployment, operation, google),
+        "vertex": lambda deployment, operation: vertex_lane(deployment, operation, clouds.google),
+    }
+
+
+def counting_ways(clouds: CloudServices) -> dict[str, WayMaker]:
+    """How upstreams are asked for the tokens of a conversation, by the word in the registry."""
+    return {
+        "anthropic": AnthropicCount,
+        "azure": lambda deployment: azure_count(deployment, clouds.book),
+        "bedrock": lambda deployment: bedrock_count(deployment, clouds.bedrock),
+        "gemini": gemini_count,
+        "vertex": lambda deployment: vertex_count(deployment, clouds.google),
     }
 
 
@@ -54,13 +81,6 @@ def _ollama_lanes(gateway: Gateway) -> NativeLanes:
         clock=gateway.clock,
     )
     return lambda deployment, operation: ollama_lane(operation, deployment, services)
-
-
-def _bedrock_lanes(gateway: Gateway) -> NativeLanes:
-    finder = KeyFinder(gateway.transport, lambda: AwsSurroundings.read(gateway.loaded.variables), gateway.clock)
-    keyring = AwsKeyring(finder.find, gateway.nursery, gateway.clock)
-    services = BedrockServices(keyring, gateway.media, gateway.transport, gateway.nursery, gateway.clock)
-    return lambda deployment, operation: bedrock_lane(deployment, operation, services)
 
 
 def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:

@@ -19,7 +19,7 @@ from pointsman.dialects.anthropic_messages.envelope import fit_message_id, write
 from pointsman.dialects.anthropic_messages.streams import StreamReader
 from pointsman.dialects.signatures import ANTHROPIC, seal
 
-__all__ = ["read_reply", "write_reply", "write_token_count"]
+__all__ = ["read_reply", "write_reply"]
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -103,11 +103,3 @@ def read_reply(body: bytes, created: int = 0) -> Reply:
     """
     reader = StreamReader(created=created)
     return fold([*reader.feed(body), *reader.end()])
-
-
-def write_token_count(tokens: int) -> bytes:
-    """The answer to a request that asks how long its prompt is.
-
-    Source: https://platform.claude.com/docs/en/api/messages/count_tokens.
-    """
-    return _encode({"input_tokens": tokens})

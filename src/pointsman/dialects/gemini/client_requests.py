@@ -30,7 +30,7 @@ from pointsman.dialects.gemini.types import (
 from pointsman.dialects.openai_fields import demand_model_name
 from pointsman.wire.json_fields import decode_field, demand_object, read_body, read_fields
 
-__all__ = ["read_count_request", "read_request", "wants_thoughts"]
+__all__ = ["read_count_request", "read_request", "wants_thoughts", "whole_request"]
 
 _decode: Final = msgspec.json.Decoder(GenerateBody).decode
 _decode_count: Final = msgspec.json.Decoder(CountBody).decode
@@ -88,11 +88,19 @@ def read_count_request(body: bytes, model: str) -> Call:
     Raises:
         Malformed: as :func:`read_request`.
     """
+    return read_request(_encode(whole_request(body)), model)
+
+
+def whole_request(body: bytes) -> dict[str, msgspec.Raw]:
+    """The fields of the request whose tokens a body for ``countTokens`` asks for, under the names of Gemini's JSON.
+
+    Raises:
+        Malformed: the body is no object.
+    """
     body = with_camel_names(body)
     request = read_body(body, _decode_count)
-    if isinstance(request.generate_content_request, msgspec.Raw) and request.generate_content_request != _NULL:
-        return read_request(bytes(request.generate_content_request), model)
-    return read_request(body, model)
+    whole = request.generate_content_request
+    return read_fields(bytes(whole) if isinstance(whole, msgspec.Raw) and whole != _NULL else body)
 
 
 def wants_thoughts(fields: Mapping[str, msgspec.Raw]) -> bool:

@@ -13,7 +13,7 @@ from pointsman.core.upstream import Deployment, Lane, Operation, Outbound
 from pointsman.providers.azure.access import azure_credential
 from pointsman.providers.azure.places import azure_path, claude_path, is_claude, model_in_azure
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExpressWay, ExtrasLane
-from pointsman.providers.native import ANTHROPIC_MESSAGES, SignedNativeLane
+from pointsman.providers.native import ANTHROPIC_MESSAGES, AnthropicCount, CountWay, SignedNativeLane
 from pointsman.providers.tokens import Credential, TokenBook
 from pointsman.providers.translated import (
     AnthropicFar,
@@ -28,7 +28,7 @@ from pointsman.providers.translated import (
     translated_lane,
 )
 
-__all__ = ["AzureClaudeFar", "azure_lane"]
+__all__ = ["AzureClaudeFar", "azure_count", "azure_lane"]
 
 _ANTHROPIC_VERSION: Final = ("anthropic-version", Secret("2023-06-01"))
 
@@ -58,6 +58,16 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) ->
         return ExtrasLane(deployment, operation, way=ExpressWay(path, path, model, credential))
     embeddings = OpenAIEmbeddingFar(path=azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
     return _translated(deployment, operation, OpenAIChatFar(path=path, model=model), credential, embeddings)
+
+
+def azure_count(deployment: Deployment, book: TokenBook) -> CountWay | None:
+    """The way to ask a deployment for the tokens of a conversation; only Anthropic's models have one."""
+    if not is_claude(deployment.provider, deployment.model):
+        return None
+    access = deployment.access if isinstance(deployment.access, AzureAccess) else AzureAccess()
+    credential = azure_credential(deployment, access, book)
+    path = claude_path(deployment) + b"/count_tokens"
+    return AnthropicCount(deployment, lambda: path, credential, (_ANTHROPIC_VERSION,))
 
 
 class AzureClaudeFar:

@@ -34,6 +34,7 @@ _ENDPOINTS: Final[Mapping[Operation, str]] = {
     **{operation: path.decode() for operation, path in EXTRAS_PATHS.items()},
 }
 _CHAT: Final = "/chat/completions"
+_MESSAGES: Final = "/anthropic/v1/messages"
 
 
 def model_in_azure(deployment: Deployment) -> str:
@@ -61,8 +62,8 @@ def azure_path(deployment: Deployment, operation: Operation, api_version: str | 
 def claude_path(deployment: Deployment) -> bytes:
     """Where Foundry takes requests in Anthropic's dialect, below the deployment's ``api_base``."""
     base = Origin.parse(deployment.api_base).path
-    whole = "/anthropic/v1/messages"
-    ends = ("/anthropic/v1/messages", "/anthropic/v1", "/anthropic")
+    whole = _MESSAGES
+    ends = (_MESSAGES, "/anthropic/v1", "/anthropic")
     held = next((end for end in ends if base.endswith(end)), "")
     return whole.removeprefix(held).encode("ascii")
 

@@ -5,6 +5,7 @@ Start with :mod:`.lane`; :mod:`.finder` tells where keys are looked for, and in 
 
 from __future__ import annotations
 
+from pointsman.providers.bedrock.counting import bedrock_count
 from pointsman.providers.bedrock.finder import KeyFinder
 from pointsman.providers.bedrock.keys import AwsKeyring
 from pointsman.providers.bedrock.lane import BedrockServices, bedrock_lane
@@ -17,6 +18,7 @@ __all__ = [
     "AwsSurroundings",
     "BedrockServices",
     "KeyFinder",
+    "bedrock_count",
     "bedrock_lane",
     "names_place",
     "profile_region",

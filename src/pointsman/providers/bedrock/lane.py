@@ -18,7 +18,7 @@ from pointsman.providers.translated import CLIENTS, EMBEDDING_CLIENTS, ClientSid
 from pointsman.providers.translated.images import has_remote_images, inline_remote_images
 from pointsman.providers.transport import Fetcher
 
-__all__ = ["BedrockServices", "bedrock_lane"]
+__all__ = ["BedrockServices", "bedrock_lane", "bedrock_signer"]
 
 
 class BedrockServices(msgspec.Struct, frozen=True):
@@ -37,11 +37,7 @@ def bedrock_lane(deployment: Deployment, operation: Operation, services: Bedrock
     Raises:
         Unsupported: Bedrock has nothing for this operation.
     """
-    source: KeySource | None = None
-    if deployment.api_key is None:
-        access = deployment.access if isinstance(deployment.access, AwsAccess) else AwsAccess()
-        source = services.keyring.source(access)
-    signer = BedrockSigner(deployment, source, services.clock)
+    signer = bedrock_signer(deployment, services)
     embedding_far = BedrockEmbeddingFar(deployment, signer, services.fetcher, services.nursery)
     client, embedding_client = CLIENTS.get(operation), EMBEDDING_CLIENTS.get(operation)
 
@@ -54,6 +50,15 @@ def bedrock_lane(deployment: Deployment, operation: Operation, services: Bedrock
 
     far = BedrockFar(deployment, signer, services.clock)
     return translated_lane(operation, far, deployment, (prepare,), embedding_far=embedding_far)
+
+
+def bedrock_signer(deployment: Deployment, services: BedrockServices) -> BedrockSigner:
+    """Who signs what is sent to a deployment."""
+    source: KeySource | None = None
+    if deployment.api_key is None:
+        access = deployment.access if isinstance(deployment.access, AwsAccess) else AwsAccess()
+        source = services.keyring.source(access)
+    return BedrockSigner(deployment, source, services.clock)
 
 
 async def _fetch_images(client: ClientSide, ask: Ask, media: MediaFetcher) -> None:

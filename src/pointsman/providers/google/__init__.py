@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from pointsman.providers.google.counting import gemini_count, vertex_count
 from pointsman.providers.google.lanes import GoogleServices, gemini_lane, vertex_lane
 from pointsman.providers.google.places import demand_location, vertex_base
 
-__all__ = ["GoogleServices", "demand_location", "gemini_lane", "vertex_base", "vertex_lane"]
+__all__ = [
+    "GoogleServices",
+    "demand_location",
+    "gemini_count",
+    "gemini_lane",
+    "vertex_base",
+    "vertex_count",
+    "vertex_lane",
+]

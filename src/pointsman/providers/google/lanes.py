@@ -28,17 +28,26 @@ from pointsman.providers.translated import (
     translated_lane,
 )
 
-__all__ = ["GoogleServices", "VertexExpressLane", "gemini_lane", "vertex_lane"]
+__all__ = [
+    "READ_BY_GEMINI",
+    "READ_BY_VERTEX",
+    "GoogleServices",
+    "VertexExpressLane",
+    "gemini_lane",
+    "gemini_path",
+    "vertex_lane",
+]
 
 _MODELS: Final = "models/"
-_READ_BY_GEMINI: Final = (
+READ_BY_GEMINI: Final = (
     "https://generativelanguage.googleapis.com/",
     "https://www.youtube.com/",
     "https://youtu.be/",
 )
 """Addresses that Gemini reads itself, so that nothing is fetched for it."""
 
-_READ_BY_VERTEX: Final = ("https://www.youtube.com/", "https://youtu.be/")
+READ_BY_VERTEX: Final = ("https://www.youtube.com/", "https://youtu.be/")
+"""The same for Gemini on Vertex AI."""
 
 
 class GoogleServices:
@@ -59,10 +68,10 @@ def gemini_lane(deployment: Deployment, operation: Operation, services: GoogleSe
         Unsupported: there is nothing for this operation.
     """
     if can_relay(operation, deployment):
-        return GeminiRelayLane(deployment, _gemini_path)
-    images = _images(operation, services.media, _READ_BY_GEMINI)
-    far = GeminiFar(_gemini_path, clock=services.clock)
-    return translated_lane(operation, far, deployment, images, embedding_far=GeminiEmbeddingFar(_gemini_path))
+        return GeminiRelayLane(deployment, gemini_path)
+    images = _images(operation, services.media, READ_BY_GEMINI)
+    far = GeminiFar(gemini_path, clock=services.clock)
+    return translated_lane(operation, far, deployment, images, embedding_far=GeminiEmbeddingFar(gemini_path))
 
 
 def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleServices) -> Lane:
@@ -79,7 +88,7 @@ def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleSe
         return VertexExpressLane(deployment, place, credential)
     if family == "gemini" and can_relay(operation, deployment):
         return GeminiRelayLane(deployment, place.model_path, credential)
-    images = _images(operation, services.media, _READ_BY_VERTEX if family == "gemini" else ())
+    images = _images(operation, services.media, READ_BY_VERTEX if family == "gemini" else ())
     far = SignedFar(_vertex_far(family, place, services.clock), credential)
     embedding_far = SignedEmbeddingFar(VertexEmbeddingFar(place), credential) if family == "gemini" else None
     preparations = (*images, credential.prepare)
@@ -118,6 +127,7 @@ def _images(operation: Operation, media: MediaFetcher, left: tuple[str, ...]) ->
     return () if client is None else (image_preparation(client, media, left),)
 
 
-def _gemini_path(deployment: Deployment, verb: str) -> bytes:
+def gemini_path(deployment: Deployment, verb: str) -> bytes:
+    """Where Gemini's own API takes requests for a model, below the deployment's address."""
     model = deployment.model.removeprefix(_MODELS)
     return gemini_root(deployment.api_base).encode("ascii") + path_of(GeminiTarget(model), verb)

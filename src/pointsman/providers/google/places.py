@@ -112,11 +112,13 @@ class VertexPlace:
         family = family_of(deployment)
         model = deployment.model.removeprefix(_TUNED)
         demand_no_steps(model)
-        root = self._root()
         if family == "gemini" and model.isdecimal():
-            return f"{root}/endpoints/{model}:{verb}".encode("ascii")
-        publisher = "google" if family == "gemini" else family
-        return f"{root}/publishers/{publisher}/models/{quote(model, safe='@.')}:{verb}".encode("ascii")
+            return f"{self._root()}/endpoints/{model}:{verb}".encode("ascii")
+        return self.publisher_path("google" if family == "gemini" else family, model, verb)
+
+    def publisher_path(self, publisher: str, model: str, verb: str) -> bytes:
+        """The path of what somebody offers under a name."""
+        return f"{self._root()}/publishers/{publisher}/models/{quote(model, safe='@.')}:{verb}".encode("ascii")
 
     def chat_path(self, *, stream: bool) -> bytes:
         """The path of a model that speaks OpenAI's dialect."""
