@@ -107,7 +107,7 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook(native_lanes(self, clouds), self.responses, self._relayed),
+            lanes=LaneBook(native_lanes(self, clouds), self.responses, self._relayed, self.media),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),

@@ -50,7 +50,7 @@ def native_lanes(gateway: Gateway, clouds: CloudServices) -> dict[str, NativeLan
     return {
         "ollama": _ollama_lanes(gateway),
         "anthropic": _anthropic_lane,
-        "azure": lambda deployment, operation: azure_lane(deployment, operation, clouds.book),
+        "azure": lambda deployment, operation: azure_lane(deployment, operation, clouds.book, gateway.media),
         "bedrock": lambda deployment, operation: bedrock_lane(deployment, operation, clouds.bedrock),
         "cohere": _cohere_lane,
         "gemini": lambda deployment, operation: gemini_lane(deployment, operation, clouds.google),

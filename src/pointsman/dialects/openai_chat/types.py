@@ -101,6 +101,7 @@ class FileFields(msgspec.Struct, omit_defaults=True):
     file_data: str | None = None
     file_id: str | None = None
     filename: str | None = None
+    format: str | None = None
 
 
 class FilePart(msgspec.Struct, tag_field="type", tag="file"):

@@ -13,18 +13,23 @@ from pointsman.core.upstream import Deployment, Lane, Operation, Outbound
 from pointsman.providers.azure.access import azure_credential
 from pointsman.providers.azure.places import azure_path, claude_path, is_claude, model_in_azure
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExpressWay, ExtrasLane
+from pointsman.providers.media import MediaFetcher
 from pointsman.providers.native import ANTHROPIC_MESSAGES, AnthropicCount, CountWay, SignedNativeLane
 from pointsman.providers.tokens import Credential, TokenBook
 from pointsman.providers.translated import (
+    CLIENTS,
+    DOCUMENTS_BY_VALUE,
     AnthropicFar,
     EmbeddingFar,
     FarSide,
     OpenAIChatFar,
     OpenAIEmbeddingFar,
+    Preparation,
     Reading,
     SignedEmbeddingFar,
     SignedFar,
     has_newer_limit,
+    media_preparation,
     translated_lane,
 )
 
@@ -35,7 +40,7 @@ _ANTHROPIC_VERSION: Final = ("anthropic-version", Secret("2023-06-01"))
 _EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
 
 
-def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) -> Lane:
+def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook, media: MediaFetcher) -> Lane:
     """The lane for ``operation`` to a deployment of the providers ``azure``, ``azure_text`` and ``azure_ai``.
 
     Raises:
@@ -57,7 +62,9 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) ->
     if operation in EXTRAS_PATHS:
         return ExtrasLane(deployment, operation, way=ExpressWay(path, path, model, credential))
     embeddings = OpenAIEmbeddingFar(path=azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
-    return _translated(deployment, operation, OpenAIChatFar(path=path, model=model), credential, embeddings)
+    client = CLIENTS.get(operation)
+    fetching = () if client is None else (media_preparation(client, media, DOCUMENTS_BY_VALUE),)
+    return _translated(deployment, operation, OpenAIChatFar(path=path, model=model), credential, embeddings, fetching)
 
 
 def azure_count(deployment: Deployment, book: TokenBook) -> CountWay | None:
@@ -92,10 +99,10 @@ def _translated(
     far: FarSide,
     credential: Credential | None,
     embeddings: EmbeddingFar | None = None,
+    fetching: tuple[Preparation, ...] = (),
 ) -> Lane:
     if credential is None:
-        return translated_lane(operation, far, deployment, embedding_far=embeddings)
+        return translated_lane(operation, far, deployment, fetching, embedding_far=embeddings)
     signed = None if embeddings is None else SignedEmbeddingFar(embeddings, credential)
-    return translated_lane(
-        operation, SignedFar(far, credential), deployment, (credential.prepare,), embedding_far=signed
-    )
+    preparations = (*fetching, credential.prepare)
+    return translated_lane(operation, SignedFar(far, credential), deployment, preparations, embedding_far=signed)

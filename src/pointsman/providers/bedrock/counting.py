@@ -17,7 +17,7 @@ from pointsman.providers.bedrock.far import BedrockFar
 from pointsman.providers.bedrock.lane import BedrockServices, bedrock_signer
 from pointsman.providers.bedrock.place import base_model, count_path
 from pointsman.providers.native import CountWay, call_to_count
-from pointsman.providers.translated.images import has_remote_images
+from pointsman.providers.translated.remote_media import has_remote_media
 
 __all__ = ["BedrockCount", "bedrock_count"]
 
@@ -58,8 +58,8 @@ class BedrockCount:
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
         call = call_to_count(ask)
-        if has_remote_images(call):
-            raise Unsupported("Remote images are not fetched to count them.")
+        if has_remote_media(call):
+            raise Unsupported("Remote images and documents are not fetched to count them.")
         fields = _decode_fields(self._far.write(call, self._deployment).body)
         counted = {name: fields[name] for name in _COUNTED if name in fields}
         return self._far.sign(Outbound(count_path(self._model), _encode({"input": {"converse": counted}})))

@@ -27,7 +27,7 @@ from pointsman.providers.native import AnthropicCount, CountWay, call_to_count
 from pointsman.providers.tokens import Credential
 from pointsman.providers.translated import GeminiFar
 from pointsman.providers.translated.gemini import PathOf
-from pointsman.providers.translated.images import has_remote_images
+from pointsman.providers.translated.remote_media import ToFetch, has_remote_media
 
 __all__ = ["GeminiCount", "gemini_count", "vertex_count"]
 
@@ -64,7 +64,7 @@ class GeminiCount:
         deployment: Whom to ask.
         path_of: Where.
         credential: What lets requests in, beyond a key.
-        left: Beginnings of the addresses of images that the model reads itself.
+        left: Beginnings of the addresses that the model reads itself.
         is_vertex: Whether it is in Vertex AI's form.
     """
 
@@ -109,8 +109,8 @@ class GeminiCount:
 
     def _translated(self, ask: Ask) -> Mapping[str, msgspec.Raw]:
         call = call_to_count(ask)
-        if has_remote_images(call, self._left):
-            raise Unsupported("Remote images are not fetched to count them.")
+        if has_remote_media(call, ToFetch(left=self._left)):
+            raise Unsupported("Remote images and documents are not fetched to count them.")
         far = GeminiFar(self._path_of, call_ids=not self._is_vertex)
         return _decode_fields(far.write(call, self._deployment).body)
 

@@ -24,7 +24,8 @@ from pointsman.providers.translated import (
     Preparation,
     SignedEmbeddingFar,
     SignedFar,
-    image_preparation,
+    ToFetch,
+    media_preparation,
     translated_lane,
 )
 
@@ -69,9 +70,9 @@ def gemini_lane(deployment: Deployment, operation: Operation, services: GoogleSe
     """
     if can_relay(operation, deployment):
         return GeminiRelayLane(deployment, gemini_path)
-    images = _images(operation, services.media, READ_BY_GEMINI)
+    media = _media(operation, services.media, READ_BY_GEMINI)
     far = GeminiFar(gemini_path, clock=services.clock)
-    return translated_lane(operation, far, deployment, images, embedding_far=GeminiEmbeddingFar(gemini_path))
+    return translated_lane(operation, far, deployment, media, embedding_far=GeminiEmbeddingFar(gemini_path))
 
 
 def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleServices) -> Lane:
@@ -88,10 +89,10 @@ def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleSe
         return VertexExpressLane(deployment, place, credential)
     if family == "gemini" and can_relay(operation, deployment):
         return GeminiRelayLane(deployment, place.model_path, credential)
-    images = _images(operation, services.media, READ_BY_VERTEX if family == "gemini" else ())
+    media = _media(operation, services.media, READ_BY_VERTEX if family == "gemini" else ())
     far = SignedFar(_vertex_far(family, place, services.clock), credential)
     embedding_far = SignedEmbeddingFar(VertexEmbeddingFar(place), credential) if family == "gemini" else None
-    preparations = (*images, credential.prepare)
+    preparations = (*media, credential.prepare)
     return translated_lane(operation, far, deployment, preparations, embedding_far=embedding_far)
 
 
@@ -121,10 +122,10 @@ def _vertex_far(family: Family, place: VertexPlace, clock: Clock) -> FarSide:
     return VertexChatFar(place)
 
 
-def _images(operation: Operation, media: MediaFetcher, left: tuple[str, ...]) -> tuple[Preparation, ...]:
-    """What puts remote images into a conversation; nothing else has any."""
+def _media(operation: Operation, media: MediaFetcher, left: tuple[str, ...]) -> tuple[Preparation, ...]:
+    """What puts remote images and documents into a conversation; nothing else has any."""
     client = CLIENTS.get(operation)
-    return () if client is None else (image_preparation(client, media, left),)
+    return () if client is None else (media_preparation(client, media, ToFetch(left=left)),)
 
 
 def gemini_path(deployment: Deployment, verb: str) -> bytes:
