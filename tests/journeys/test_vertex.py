@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 
@@ -255,3 +256,28 @@ def test_tokens_are_counted_by_claude_on_vertex(house: House) -> None:
 def test_others_on_vertex_are_estimated(house: House) -> None:
     counted = house.claude.messages.with_raw_response.count_tokens(model="llama", messages=ask())
     assert counted.headers["x-pointsman-token-count"] == "estimate" and not house.google.questions
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_anthropic_client_is_relayed_to_claude(house: House, stream: bool) -> None:
+    block = {"type": "block_of_next_year", "payload": [1.50]}
+    body = {"max_tokens": 64, "messages": [{"role": "user", "content": [block]}], "stream": stream, "field": {"a": 1}}
+    betas = {"anthropic-beta": "files-api-2025-04-14"}
+    house.google.script(
+        Reply.stream([{**block, "index": 0}, {"type": "message_stop"}], done=False) if stream else Reply.json(
+            {"type": "message", "content": [block], "stop_reason": "end_turn", "usage": {"input_tokens": 1}}
+        )
+    )  # fmt: skip
+    told = house.gateway.http("POST", "/v1/messages", {"model": "claude", **body}, headers=betas)
+    assert (told.status, b"block_of_next_year" in told.body) == (200, True)
+    request = house.google.inference[-1]
+    assert request.target == ROOT + PATHS["claude"][stream]
+    assert request.json() == {"anthropic_version": "vertex-2023-10-16", **body}
+    assert request.header("anthropic-beta") == betas["anthropic-beta"]
+
+
+def test_what_claude_on_vertex_cannot_fetch_is_refused_by_its_path(house: House) -> None:
+    source = {"type": "url", "url": "https://papers.example/a.pdf"}
+    messages: Any = [{"role": "user", "content": [{"type": "document", "source": source}]}]
+    with pytest.raises(anthropic.BadRequestError, match="Remote documents are not fetched"):
+        house.claude.messages.create(model="claude", max_tokens=64, messages=messages)

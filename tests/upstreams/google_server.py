@@ -186,4 +186,4 @@ def _claude(body: dict[str, Any]) -> Reply:
         {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": counts},
         {"type": "message_stop"},
     ]
-    return Reply.stream(events, done=False)
+    return Reply.named_events(events)

@@ -22,7 +22,7 @@ from pointsman.assembly.from_settings import (
 from pointsman.assembly.gauges import Truncations, gauges
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
-from pointsman.assembly.native_lanes import CloudServices, counting_ways, native_lanes
+from pointsman.assembly.native_lanes import CloudServices, counting_ways, native_lanes, responses_relay
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
@@ -47,7 +47,7 @@ from pointsman.providers.discovery import Discovery, FoundHost, Place, default_p
 from pointsman.providers.lanes import LaneBook
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.native import OPENAI_RESPONSES, NativeLane, ResponsesLane, TokenCounter
+from pointsman.providers.native import ResponsesLane, TokenCounter
 from pointsman.providers.ollama import (
     OllamaManagement,
     management_hosts,
@@ -99,15 +99,15 @@ class Gateway:
         )
         self.admission = Admission(admission_settings(loaded))
         self.media = MediaFetcher(media_limits(loaded))
-        clouds = CloudServices(self)
-        self.counter = TokenCounter(self.transport, counting_ways(clouds))
+        self._clouds = CloudServices(self)
+        self.counter = TokenCounter(self.transport, counting_ways(self._clouds))
         self.responses = self._response_book(loaded)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
             table=self.routes.table(),
-            lanes=LaneBook(native_lanes(self, clouds), self.responses, self._relayed, self.media),
+            lanes=LaneBook(native_lanes(self, self._clouds), self.responses, self._relayed, self.media),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -274,7 +274,10 @@ class Gateway:
         )
 
     def _relayed(self, deployment: Deployment, emulated: Lane) -> Lane:
-        relay = RememberedRelay(deployment, NativeLane(deployment, OPENAI_RESPONSES), self.responses)
+        native = responses_relay(deployment, self._clouds)
+        if native is None:
+            return emulated
+        relay = RememberedRelay(deployment, native, self.responses)
         return ResponsesLane(deployment, emulated, relay, self.transport, self.clock)
 
     def _response_book(self, loaded: Loaded) -> ResponseBook:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pointsman.accounting.estimate import estimate_text
 from pointsman.core.upstream import Deployment, Lane, Operation
-from pointsman.providers.azure import azure_count, azure_lane
+from pointsman.providers.azure import azure_count, azure_lane, azure_responses_relay
 from pointsman.providers.bedrock import (
     AwsKeyring,
     AwsSurroundings,
@@ -16,8 +16,9 @@ from pointsman.providers.bedrock import (
     bedrock_lane,
 )
 from pointsman.providers.google import GoogleServices, gemini_count, gemini_lane, vertex_count, vertex_lane
-from pointsman.providers.native import ANTHROPIC_MESSAGES, AnthropicCount, NativeLane, WayMaker
+from pointsman.providers.native import ANTHROPIC_MESSAGES, OPENAI_RESPONSES, AnthropicCount, NativeLane, WayMaker
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
+from pointsman.providers.registry import find_provider
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.translated import (
     AnthropicFar,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway
     from pointsman.providers.lanes import NativeLanes
 
-__all__ = ["CloudServices", "counting_ways", "native_lanes"]
+__all__ = ["CloudServices", "counting_ways", "native_lanes", "responses_relay"]
 
 
 class CloudServices:
@@ -68,6 +69,14 @@ def counting_ways(clouds: CloudServices) -> dict[str, WayMaker]:
         "gemini": gemini_count,
         "vertex": lambda deployment: vertex_count(deployment, clouds.google),
     }
+
+
+def responses_relay(deployment: Deployment, clouds: CloudServices) -> NativeLane | None:
+    """The lane that relays the Responses API to a server that speaks OpenAI's dialects; None where it never has it."""
+    provider = find_provider(deployment.provider)
+    if provider is not None and provider.native == "azure":
+        return azure_responses_relay(deployment, clouds.book)
+    return NativeLane(deployment, OPENAI_RESPONSES)
 
 
 def _ollama_lanes(gateway: Gateway) -> NativeLanes:

@@ -55,7 +55,8 @@ class LaneBook:
     """See :class:`pointsman.lifecycle.house.LaneFinder`. ``native`` is by the dialect's name.
 
     ``responses`` gives every lane of the Responses API its memory; ``relayed`` makes of one to an OpenAI-compatible
-    server the lane that goes there as it is, where the server has the route. ``media`` fetches documents for those.
+    server, or to Azure, the lane that goes there as it is, where the server has the route. ``media`` fetches documents
+    for those.
     """
 
     def __init__(
@@ -117,7 +118,9 @@ class LaneBook:
 
 def _speaks_openai(deployment: Deployment) -> bool:
     provider = find_provider(deployment.provider)
-    return provider is None or (provider.native is None and not provider.long_tail)
+    if provider is None or provider.native in _RELAYING:
+        return True
+    return provider.native is None and not provider.long_tail
 
 
 def _extras_lane(deployment: Deployment, operation: Operation, *, native: bool) -> Lane:

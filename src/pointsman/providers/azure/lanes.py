@@ -11,10 +11,10 @@ from pointsman.core.call import Call
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Lane, Operation, Outbound
 from pointsman.providers.azure.access import azure_credential
-from pointsman.providers.azure.places import azure_path, claude_path, is_claude, model_in_azure
+from pointsman.providers.azure.places import azure_path, claude_path, is_claude, model_in_azure, responses_path
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExpressWay, ExtrasLane
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.native import ANTHROPIC_MESSAGES, AnthropicCount, CountWay, SignedNativeLane
+from pointsman.providers.native import ANTHROPIC_MESSAGES, OPENAI_RESPONSES, AnthropicCount, CountWay, SignedNativeLane
 from pointsman.providers.tokens import Credential, TokenBook
 from pointsman.providers.translated import (
     CLIENTS,
@@ -33,7 +33,7 @@ from pointsman.providers.translated import (
     translated_lane,
 )
 
-__all__ = ["AzureClaudeFar", "azure_count", "azure_lane"]
+__all__ = ["AzureClaudeFar", "azure_count", "azure_lane", "azure_responses_relay"]
 
 _ANTHROPIC_VERSION: Final = ("anthropic-version", Secret("2023-06-01"))
 
@@ -75,6 +75,17 @@ def azure_count(deployment: Deployment, book: TokenBook) -> CountWay | None:
     credential = azure_credential(deployment, access, book)
     path = claude_path(deployment) + b"/count_tokens"
     return AnthropicCount(deployment, lambda: path, credential, (_ANTHROPIC_VERSION,))
+
+
+def azure_responses_relay(deployment: Deployment, book: TokenBook) -> SignedNativeLane | None:
+    """The lane that relays the Responses API; None where a deployment, or its version of Azure's API, has none."""
+    access = deployment.access if isinstance(deployment.access, AzureAccess) else AzureAccess()
+    path = responses_path(deployment, access.api_version)
+    if path is None:
+        return None
+    there = msgspec.structs.replace(deployment, model=model_in_azure(deployment))
+    dialect = msgspec.structs.replace(OPENAI_RESPONSES, path=path)
+    return SignedNativeLane(there, dialect, azure_credential(deployment, access, book))
 
 
 class AzureClaudeFar:

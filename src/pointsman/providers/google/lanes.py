@@ -11,6 +11,7 @@ from pointsman.dialects.gemini.requests import path_of
 from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.providers.express import ExpressLane, ExpressWay
 from pointsman.providers.google.access import google_credential
+from pointsman.providers.google.claude import VertexClaudeLane
 from pointsman.providers.google.far_sides import VertexChatFar, VertexClaudeFar, VertexEmbeddingFar
 from pointsman.providers.google.places import Family, VertexPlace, family_of, gemini_root, model_in_vertex
 from pointsman.providers.google.relay import GeminiRelayLane, can_relay
@@ -89,6 +90,8 @@ def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleSe
         return VertexExpressLane(deployment, place, credential)
     if family == "gemini" and can_relay(operation, deployment):
         return GeminiRelayLane(deployment, place.model_path, credential)
+    if family == "anthropic" and operation is Operation.MESSAGES:
+        return VertexClaudeLane(deployment, place, credential, services.media)
     media = _media(operation, services.media, READ_BY_VERTEX if family == "gemini" else ())
     far = SignedFar(_vertex_far(family, place, services.clock), credential)
     embedding_far = SignedEmbeddingFar(VertexEmbeddingFar(place), credential) if family == "gemini" else None
