@@ -4,8 +4,8 @@ Sources: https://platform.claude.com/docs/en/api/messages (requests and answers)
 https://platform.claude.com/docs/en/build-with-claude/streaming (events). Null is taken for "not said" throughout.
 
 What the middle has no word for is left out when it is read: citations (asked for, or on a text of a request),
-``display`` of ``thinking``, and the hints on custom tools (``input_examples``, ``defer_loading``, ``eager_input_streaming``,
-``allowed_callers``).
+``display`` of ``thinking``, and the hints on custom tools (``input_examples``, ``defer_loading``,
+``eager_input_streaming``, ``allowed_callers``).
 """
 
 from __future__ import annotations

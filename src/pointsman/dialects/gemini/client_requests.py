@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
+from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice, WebSearch
 from pointsman.core.errors import Malformed
 from pointsman.dialects.gemini.client_contents import read_contents, read_system
 from pointsman.dialects.gemini.names import with_camel_names
@@ -33,6 +33,7 @@ from pointsman.wire.json_fields import decode_field, demand_object, read_body, r
 __all__ = ["read_count_request", "read_request", "wants_thoughts", "whole_request"]
 
 _decode: Final = msgspec.json.Decoder(GenerateBody).decode
+_SEARCHES: Final = frozenset({"googleSearch", "googleSearchRetrieval"})
 _decode_count: Final = msgspec.json.Decoder(CountBody).decode
 _decode_functions: Final = msgspec.json.Decoder(list[FunctionDeclaration] | None).decode
 _decode_config: Final = msgspec.json.Decoder(GenerationConfig | None).decode
@@ -166,7 +167,9 @@ def _read_tools(request: GenerateBody) -> tuple[Tool, ...]:
                 listed = enumerate(decode_field(place, raw, _decode_functions) or ())
                 tools += [_read_function(one, f"{place}[{number}]") for number, one in listed]
             elif raw != _NULL:
-                tools.append(Tool(name, native=msgspec.Raw(_encode({name: raw})), dialect="gemini"))
+                native = msgspec.Raw(_encode({name: raw}))
+                search = WebSearch() if name in _SEARCHES else None
+                tools.append(Tool(name, native=native, dialect="gemini", search=search))
     return tuple(tools)
 
 
