@@ -350,3 +350,10 @@ def test_responses_are_relayed_to_azure_and_remembered(house: House, model: str,
 def test_responses_are_made_from_the_chat_where_azure_has_none(house: House) -> None:
     assert house.sdk.responses.create(model="keyed", input="one").output_text == "Hello from the fake upstream."
     assert "/chat/completions" in house.last.target
+
+
+def test_azures_own_api_is_reached_with_the_first_models_key(house: House) -> None:
+    house.gateway.http("GET", "/azure/openai/files?api-version=2024-10-21")
+    request = house.azure.requests[-1]
+    assert (request.method, request.target) == ("GET", "/openai/files?api-version=2024-10-21")
+    assert request.header("api-key") == "azure-key"

@@ -281,3 +281,29 @@ def test_what_claude_on_vertex_cannot_fetch_is_refused_by_its_path(house: House)
     messages: Any = [{"role": "user", "content": [{"type": "document", "source": source}]}]
     with pytest.raises(anthropic.BadRequestError, match="Remote documents are not fetched"):
         house.claude.messages.create(model="claude", max_tokens=64, messages=messages)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "v1/projects/the-project/locations/europe-west4/publishers/google/models/gemini-x:generateContent",
+        "v1/projects/others/locations/us-central1/publishers/google/models/gemini-x:generateContent",
+        "publishers/google/models/gemini-x:generateContent",
+    ],
+)
+def test_vertexs_own_api_is_reached_in_the_operators_place(house: House, path: str) -> None:
+    body = {"contents": [{"role": "user", "parts": [{"text": "one two three"}]}]}
+    key = house.gateway.new_key(allowed_passthrough_routes=["/vertex_ai/*"])
+    told = house.gateway.http("POST", f"/vertex_ai/{path}?a=1", body, key=key)
+    assert told.status == 200 and "Hello" in told.json()["candidates"][0]["content"]["parts"][0]["text"]
+    request = house.google.inference[-1]
+    assert request.target == f"{ROOT}/publishers/google/models/gemini-x:generateContent?a=1"
+    assert (request.header("authorization") or "").startswith("Bearer google-token-")
+    (row,) = house.gateway.settled_ledger(1, key)
+    assert row["prompt_tokens"] == 3
+
+
+def test_a_newer_version_of_vertexs_api_is_kept(house: House) -> None:
+    house.gateway.http("POST", "/vertex_ai/v1beta1/publishers/google/models/gemini-x:countTokens", {"contents": []})
+    root = ROOT.replace("/v1/", "/v1beta1/")
+    assert house.google.questions[-1].target == f"{root}/publishers/google/models/gemini-x:countTokens"

@@ -22,7 +22,7 @@ from pointsman.assembly.from_settings import (
 from pointsman.assembly.gauges import Truncations, gauges
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
-from pointsman.assembly.native_lanes import CloudServices, counting_ways, native_lanes, responses_relay
+from pointsman.assembly.native_lanes import CloudServices, counting_ways, native_lanes, passage_signer, responses_relay
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
@@ -271,6 +271,7 @@ class Gateway:
             lambda: self.loaded.variables,
             self.routes.price,
             frozenset(self.keyring.places),
+            partial(passage_signer, clouds=self._clouds),
         )
 
     def _relayed(self, deployment: Deployment, emulated: Lane) -> Lane:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pointsman.accounting.estimate import estimate_text
 from pointsman.core.upstream import Deployment, Lane, Operation
-from pointsman.providers.azure import azure_count, azure_lane, azure_responses_relay
+from pointsman.providers.azure import azure_count, azure_lane, azure_responses_relay, azure_signer
 from pointsman.providers.bedrock import (
     AwsKeyring,
     AwsSurroundings,
@@ -14,10 +14,19 @@ from pointsman.providers.bedrock import (
     KeyFinder,
     bedrock_count,
     bedrock_lane,
+    bedrock_signer,
 )
-from pointsman.providers.google import GoogleServices, gemini_count, gemini_lane, vertex_count, vertex_lane
+from pointsman.providers.google import (
+    GoogleServices,
+    gemini_count,
+    gemini_lane,
+    vertex_count,
+    vertex_lane,
+    vertex_signer,
+)
 from pointsman.providers.native import ANTHROPIC_MESSAGES, OPENAI_RESPONSES, AnthropicCount, NativeLane, WayMaker
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
+from pointsman.providers.pass_through import PassageSigner
 from pointsman.providers.registry import find_provider
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.translated import (
@@ -32,7 +41,7 @@ if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway
     from pointsman.providers.lanes import NativeLanes
 
-__all__ = ["CloudServices", "counting_ways", "native_lanes", "responses_relay"]
+__all__ = ["CloudServices", "counting_ways", "native_lanes", "passage_signer", "responses_relay"]
 
 
 class CloudServices:
@@ -77,6 +86,20 @@ def responses_relay(deployment: Deployment, clouds: CloudServices) -> NativeLane
     if provider is not None and provider.native == "azure":
         return azure_responses_relay(deployment, clouds.book)
     return NativeLane(deployment, OPENAI_RESPONSES)
+
+
+def passage_signer(deployment: Deployment, clouds: CloudServices) -> PassageSigner | None:
+    """Who lets in what is passed on to a deployment's provider; None: its key."""
+    provider = find_provider(deployment.provider)
+    match provider.cloud if provider is not None else "":
+        case "aws":
+            return bedrock_signer(deployment, clouds.bedrock)
+        case "azure":
+            return azure_signer(deployment, clouds.book)
+        case "google":
+            return vertex_signer(deployment, clouds.google)
+        case _:
+            return None
 
 
 def _ollama_lanes(gateway: Gateway) -> NativeLanes:

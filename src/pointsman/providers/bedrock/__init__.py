@@ -8,7 +8,7 @@ from __future__ import annotations
 from pointsman.providers.bedrock.counting import bedrock_count
 from pointsman.providers.bedrock.finder import KeyFinder
 from pointsman.providers.bedrock.keys import AwsKeyring
-from pointsman.providers.bedrock.lane import BedrockServices, bedrock_lane
+from pointsman.providers.bedrock.lane import BedrockServices, bedrock_lane, bedrock_signer
 from pointsman.providers.bedrock.place import names_place, runtime_base
 from pointsman.providers.bedrock.profiles import profile_region
 from pointsman.providers.bedrock.surroundings import AwsSurroundings
@@ -20,6 +20,7 @@ __all__ = [
     "KeyFinder",
     "bedrock_count",
     "bedrock_lane",
+    "bedrock_signer",
     "names_place",
     "profile_region",
     "runtime_base",

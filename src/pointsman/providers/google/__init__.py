@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pointsman.providers.google.counting import gemini_count, vertex_count
 from pointsman.providers.google.lanes import GoogleServices, gemini_lane, vertex_lane
+from pointsman.providers.google.passage import vertex_signer
 from pointsman.providers.google.places import demand_location, vertex_base
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "vertex_base",
     "vertex_count",
     "vertex_lane",
+    "vertex_signer",
 ]
