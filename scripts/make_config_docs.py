@@ -32,8 +32,11 @@ TITLES: Final = {
     "general_settings": "`general_settings`",
     "router_settings": "`router_settings`",
     "model_group_alias": "`router_settings.model_group_alias.…`",
+    "routing_strategy_args": "`router_settings.routing_strategy_args`",
+    "routing_groups": "`router_settings.routing_groups[]`",
     "credential": "`credential_list[]`",
     "pointsman": "`pointsman`",
+    "local_hosts": "`pointsman.local_hosts[]`",
 }
 
 INTRODUCTION: Final = """\

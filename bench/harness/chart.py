@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Panel", "panels_of", "render", "write_chart"]
 
-_WIDTH, _LEFT, _RIGHT = 860, 110, 190
+_WIDTH, _LEFT, _RIGHT = 860, 160, 190
 _BAR, _STEP, _HEADER, _FOOTER = 18, 26, 34, 30
 _TITLE = "Gateways side by side: shorter is better, logarithmic scale"
-_COLOURS = {"nginx": "#7a8794", "pointsman": "#1f7a5c", "portkey": "#9a6fb0", "litellm": "#c2703d"}
+_COLOURS = {
+    "nginx": "#7a8794", "pointsman": "#1f7a5c", "portkey": "#9a6fb0", "litellm": "#c2703d", "warm first": "#1f7a5c",
+    "warm first, no affinity": "#5fa58c",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def panels_of(outcome: Outcome) -> list[Panel]:
     return [Panel(each.title, each.unit, sorted(each.bars, key=lambda bar: bar[1])) for each in panels if each.bars]
 
 
-def render(panels: list[Panel], subtitle: str) -> str:
+def render(panels: list[Panel], subtitle: str, title: str = _TITLE) -> str:
     """The SVG document."""
     parts, top = [], 70
     for panel in panels:
@@ -77,7 +80,7 @@ def render(panels: list[Panel], subtitle: str) -> str:
     return "\n".join([
         opening,
         f'<rect width="{_WIDTH}" height="{top}" fill="#ffffff"/>',
-        f'<text x="20" y="32" font-size="19" font-weight="600">{_TITLE}</text>',
+        f'<text x="20" y="32" font-size="19" font-weight="600">{escape(title)}</text>',
         f'<text x="20" y="52" fill="#5a6675">{escape(subtitle)}</text>',
         *parts,
         "</svg>\n",

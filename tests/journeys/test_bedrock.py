@@ -14,7 +14,7 @@ import pytest
 
 from pointsman.dialects.anthropic_messages.grammar import violations as anthropic_violations
 from pointsman.dialects.openai_chat.grammar import violations as openai_violations
-from tests.support.configs import bedrock_entry
+from tests.support.configs import ONE_ATTEMPT, bedrock_entry
 from tests.support.gateway import Gateway, Launch
 from tests.upstreams import FakeBedrock
 from tests.upstreams.reply import Reply
@@ -65,7 +65,7 @@ def running(bedrock: FakeBedrock) -> Iterator[Gateway]:
         bedrock_entry("cohere", bedrock, "cohere.embed-multilingual-v3", **KEYS),
         bedrock_entry("bearer", bedrock, CLAUDE, api_key="bedrock-api-key"),
     ]
-    with Gateway.start({"model_list": entries}) as gateway:
+    with Gateway.start({**ONE_ATTEMPT, "model_list": entries}) as gateway:
         yield gateway
 
 

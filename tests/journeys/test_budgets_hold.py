@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.support.configs import openai_entry
+from tests.support.configs import ONE_ATTEMPT, openai_entry
 from tests.support.gateway import Gateway, Launch
 from tests.support.http_client import Answer
 from tests.support.waiting import eventually
@@ -23,7 +23,7 @@ PRICE = 0.001
 def config(upstream: FakeOpenAI) -> dict[str, object]:
     priced = openai_entry("priced", upstream, input_cost_per_token=0.0, output_cost_per_token=0.0002)
     free = openai_entry("free", upstream, input_cost_per_token=0.0, output_cost_per_token=0.0)
-    return {"model_list": [priced, free]}
+    return {**ONE_ATTEMPT, "model_list": [priced, free]}
 
 
 @pytest.fixture

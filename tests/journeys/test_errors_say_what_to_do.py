@@ -8,7 +8,7 @@ from typing import Final
 import openai
 import pytest
 
-from tests.support.configs import ollama_entry, openai_entry
+from tests.support.configs import ONE_ATTEMPT, ollama_entry, openai_entry
 from tests.support.gateway import Gateway
 from tests.upstreams import FakeOllama, FakeOpenAI, OllamaModel, Reply, faults
 from tests.upstreams.openai_shapes import chat_chunks, chat_reply, usage
@@ -26,7 +26,9 @@ def house() -> Iterator[tuple[Gateway, FakeOpenAI, FakeOllama]]:
             ollama_entry("unpulled", ollama, "qwen3:4b"),
             openai_entry("dead", dead),
         ]
-        with Gateway.start({"model_list": entries, "pointsman": {"upstream_idle_timeout_seconds": 1}}) as gateway:
+        with Gateway.start(
+            {**ONE_ATTEMPT, "model_list": entries, "pointsman": {"upstream_idle_timeout_seconds": 1}}
+        ) as gateway:
             yield gateway, upstream, ollama
 
 

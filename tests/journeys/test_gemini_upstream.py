@@ -13,6 +13,7 @@ from google import genai
 from google.genai import types
 
 from pointsman.dialects.anthropic_messages.grammar import violations
+from tests.support.configs import ONE_ATTEMPT
 from tests.support.gateway import Gateway
 from tests.upstreams.gemini_shapes import (
     SIGNATURE,
@@ -75,7 +76,7 @@ def running() -> Iterator[House]:
         entries[0]["litellm_params"]["safety_settings"] = [
             {"category": "HARM_CATEGORY_HATE_SPEECH", "threshold": "OFF"}
         ]
-        with Gateway.start({"model_list": entries}) as gateway:
+        with Gateway.start({**ONE_ATTEMPT, "model_list": entries}) as gateway:
             yield House(gateway, google)
 
 

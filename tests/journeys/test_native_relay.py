@@ -12,7 +12,7 @@ from msgspec.json import encode
 
 from pointsman.dialects.anthropic_messages.grammar import violations
 from pointsman.dialects.openai_responses.grammar import violations as response_violations
-from tests.support.configs import anthropic_entry, openai_entry
+from tests.support.configs import ONE_ATTEMPT, anthropic_entry, openai_entry
 from tests.support.gateway import Gateway
 from tests.upstreams import FakeAnthropic, FakeOpenAI, Reply
 from tests.upstreams.anthropic_server import anthropic_error, message, message_events
@@ -49,7 +49,7 @@ def running() -> Iterator[House]:
             openai_entry("new", new),
             openai_entry("old", old),
         ]
-        with Gateway.start({"model_list": entries}) as gateway:
+        with Gateway.start({**ONE_ATTEMPT, "model_list": entries}) as gateway:
             yield House(gateway, claude, new, old)
 
 

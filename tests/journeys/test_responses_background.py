@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.support.configs import ollama_entry, openai_entry
+from tests.support.configs import ONE_ATTEMPT, ollama_entry, openai_entry
 from tests.support.gateway import Gateway, Launch
 from tests.support.waiting import eventually
 from tests.upstreams import FakeOllama, FakeOpenAI, OllamaModel, Reply, faults
@@ -42,7 +42,7 @@ class House:
 def running() -> Iterator[House]:
     with FakeOllama([OllamaModel("llama3.1:8b")]) as ollama, FakeOpenAI() as upstream:
         entries = [ollama_entry("local", ollama, "llama3.1:8b"), openai_entry("cloud", upstream)]
-        with Gateway.start({"model_list": entries}) as gateway:
+        with Gateway.start({**ONE_ATTEMPT, "model_list": entries}) as gateway:
             yield House(gateway, ollama, upstream)
 
 

@@ -6,7 +6,11 @@ from typing import Any
 
 from tests.upstreams import FakeAnthropic, FakeBedrock, FakeOllama, FakeOpenAI
 
-__all__ = ["anthropic_entry", "bedrock_entry", "ollama_entry", "openai_entry"]
+__all__ = ["ONE_ATTEMPT", "anthropic_entry", "bedrock_entry", "ollama_entry", "openai_entry"]
+
+
+ONE_ATTEMPT: dict[str, Any] = {"router_settings": {"num_retries": 0}}
+"""For journeys about an upstream's failure and not about what makes it good."""
 
 
 def anthropic_entry(name: str, upstream: FakeAnthropic, **params: Any) -> dict[str, Any]:

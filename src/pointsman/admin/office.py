@@ -20,6 +20,7 @@ from pointsman.providers.discovery.found import FoundHost
 from pointsman.providers.native import Count
 from pointsman.providers.ollama import OllamaManagement
 from pointsman.providers.stateful import ResponseBook
+from pointsman.routing.hosts import Host
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
@@ -73,6 +74,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         count_tokens: What a deployment's upstream counts a conversation to be, in the form of the operation that is
             asked for; None where it does not tell.
         hosts: The local servers that discovery watches.
+        local_hosts: The local servers that something is routed to, with who runs and who waits there.
         in_flight: How many requests for models are under way.
         metrics_text: The exposition for Prometheus.
         flush: Moves what is spooled into the ledger, so that spending is exact when asked for.
@@ -102,6 +104,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
     count_tokens: CountTokens = _counts_nothing
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
+    local_hosts: Callable[[], Sequence[Host]] = lambda: ()
     readiness: Callable[[], Readiness] = Readiness
     in_flight: Callable[[], int] = lambda: 0
     require_auth_for_metrics: bool = True

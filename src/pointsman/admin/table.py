@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front, health
+from pointsman.admin import front, health, queue
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
 from pointsman.admin.models import counting, dialect, info, listing, ollama, transforming
@@ -72,6 +72,11 @@ _HEALTH: Final = (
         "GET", ("/health/backlog",), Scope.INFERENCE, health.backlog,
         summary="How many requests are under way", tier="litellm",
         query=Nothing, body=Nothing, reply=health.BacklogReply,
+    ),
+    Route(
+        "GET", ("/queue",), Scope.SELF, queue.queue,
+        summary="Who waits for the local servers", tier="pointsman",
+        query=Nothing, body=Nothing, reply=queue.QueueReply,
     ),
 )  # fmt: skip
 

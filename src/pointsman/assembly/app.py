@@ -41,6 +41,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             on_key_change=gateway.keyring.changed,
             facts=gateway.routes.facts,
             hosts=lambda: gateway.routes.hosts,
+            local_hosts=lambda: gateway.house.router.fleet.listed,
             count_tokens=gateway.counter.count,
             readiness=lambda: _readiness(gateway),
             in_flight=lambda: gateway.admission.in_flight,

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from pointsman.assembly.access import key_header, names_cloud_place, read_access, takes_key, usual_base
+from pointsman.assembly.host_rules import host_rules, num_ctx_max
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -23,6 +24,7 @@ from pointsman.core.upstream import Deployment, Timeouts
 from pointsman.providers.long_tail import is_installed
 from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
 from pointsman.providers.transport import Origin
+from pointsman.routing.hosts import HostRules, address_of
 from pointsman.routing.table import Pattern
 
 __all__ = ["Configured", "LeftOut", "configured"]
@@ -60,6 +62,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
     Raises:
         Misconfigured: an entry contradicts itself (no address, a bad one, a price that is no number).
     """
+    rules = host_rules(settings.local.local_hosts)
     makers: list[_Maker] = []
     long_tail = False
     patterns: list[Pattern] = []
@@ -68,7 +71,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         if entry.model_info.blocked:
             continue
         try:
-            maker = _Maker(entry, settings, environment, catalog)
+            maker = _Maker(entry, settings, environment, catalog, rules)
         except _Skipped as reason:
             skipped.append(LeftOut(f"model_list[{number}]", entry.model_name, str(reason)))
             continue
@@ -88,10 +91,18 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
 class _Maker:
     """Makes the deployments of one entry: one, or for a wildcard one per name asked for."""
 
-    def __init__(self, entry: ModelEntry, settings: Settings, environment: Mapping[str, str], catalog: Catalog) -> None:
+    def __init__(
+        self,
+        entry: ModelEntry,
+        settings: Settings,
+        environment: Mapping[str, str],
+        catalog: Catalog,
+        rules: Mapping[str, HostRules],
+    ) -> None:
         params = entry.litellm_params
         self.entry = entry
         self._settings = settings
+        self._rules = rules
         self._catalog = catalog
         name, self.model = split_model(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
         self._guessed = is_guess(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
@@ -169,20 +180,28 @@ class _Maker:
             pinned={**params.pinned, **params.extra_body},
             timeouts=_timeouts(entry, settings),
             weight=share,
+            order=params.order,
+            rpm=params.rpm,
+            tpm=params.tpm,
+            tags=params.tags,
             mode=_mode(info, facts, provider, model),
             context_tokens=facts.context_tokens,
             output_tokens_max=facts.output_tokens_max,
             capabilities=facts.capabilities,
             access_groups=frozenset(info.access_groups),
+            team_id=info.team_id,
             drop_params=drop,
             additional_drop_params=params.additional_drop_params,
             allowed_openai_params=params.allowed_openai_params,
             modify_params=settings.litellm_settings.modify_params,
-            local=provider.local,
+            local=provider.local or (bool(self._rules) and address_of(self._base) in self._rules),
             num_ctx=params.num_ctx,
-            num_ctx_max=settings.local.num_ctx_max,
+            max_parallel_requests=params.max_parallel_requests,
+            num_ctx_max=num_ctx_max(self._base, self._rules, settings.local.num_ctx_max),
             keep_alive=params.keep_alive,
             told=_told(info),
+            num_retries=params.max_retries if params.num_retries is None else params.num_retries,
+            cooldown_seconds=params.cooldown_time,
         )
 
 
@@ -210,8 +229,9 @@ def _said_of(entry: ModelEntry) -> Overrides:
 
 
 def _told(info: ModelInfo) -> dict[str, msgspec.Raw]:
-    named = {} if info.base_model is None else {"base_model": msgspec.Raw(msgspec.json.encode(info.base_model))}
-    return {**info.extras, **named}
+    named = {"base_model": info.base_model, "team_id": info.team_id}
+    said = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in named.items() if value is not None}
+    return {**info.extras, **said}
 
 
 def _mode(info: ModelInfo, facts: ModelFacts, provider: Provider, model: str) -> str:
@@ -238,6 +258,7 @@ def _timeouts(entry: ModelEntry, settings: Settings) -> Timeouts:
         load=stream or local.upstream_load_timeout_seconds,
         idle=local.upstream_idle_timeout_seconds,
         total=params.timeout or router.timeout or settings.litellm_settings.request_timeout,
+        first_token=stream or local.first_token_timeout_seconds,
     )
 
 

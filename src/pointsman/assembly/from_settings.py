@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, time
-from typing import Final
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
+from pointsman.config.fallback_targets import read_target
 from pointsman.config.load import Loaded
+from pointsman.config.sections import (
+    FailsKind,
+    FallbackList,
+    LiteLLMSettings,
+    RetryKind,
+    RouterSettings,
+    StrategyArgs,
+)
 from pointsman.core.errors import Misconfigured
 from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS
+from pointsman.core.rules import Target
 from pointsman.policies.admission import AdmissionSettings
 from pointsman.policies.durations import ResetClock
 from pointsman.providers.media import MediaLimits
+from pointsman.routing.failures import Failure
+from pointsman.routing.settings import (
+    AffinityRules,
+    FallbackLists,
+    RetryPolicy,
+    RoutingSettings,
+    StrategyArguments,
+    StrategyChoice,
+    TagRules,
+)
+from pointsman.routing.strategies import STRATEGIES
 
-__all__ = ["admission_settings", "body_bytes_max", "keepalive_seconds", "media_limits", "reset_clock"]
+__all__ = [
+    "admission_settings",
+    "body_bytes_max",
+    "keepalive_seconds",
+    "media_limits",
+    "reset_clock",
+    "routing_settings",
+]
+
+_FallbackKey = Literal["fallbacks", "context_window_fallbacks", "content_policy_fallbacks"]
 
 _MEGABYTE: Final = 1024 * 1024
 
@@ -43,6 +76,99 @@ def media_limits(loaded: Loaded) -> MediaLimits:
         documents=local.fetch_remote_documents,
         document_bytes_max=local.fetch_remote_document_bytes_max,
     )
+
+
+def routing_settings(loaded: Loaded) -> RoutingSettings:
+    """How requests find their deployment; ``router_settings`` wins over ``litellm_settings``, as in LiteLLM.
+
+    Raises:
+        Misconfigured: a fallback sets what it cannot.
+    """
+    lite, router, usual = loaded.settings.litellm_settings, loaded.settings.router_settings, RoutingSettings()
+    retries = lite.num_retries if router.num_retries is None else router.num_retries
+    hops = lite.max_fallbacks if router.max_fallbacks is None else router.max_fallbacks
+    checks = frozenset(router.optional_pre_call_checks)
+    fails = lite.allowed_fails if router.allowed_fails is None else router.allowed_fails
+    general, local = loaded.settings.general_settings, loaded.settings.local
+    return RoutingSettings(
+        strategy=_strategy(router.routing_strategy, router.routing_strategy_args),
+        strategies={
+            model: _strategy(group.routing_strategy, group.routing_strategy_args)
+            for group in reversed(router.routing_groups)
+            for model in group.models
+        },
+        tags=TagRules(enabled=router.enable_tag_filtering, match_any=router.tag_filtering_match_any),
+        affinity=AffinityRules(
+            checks,
+            {model: frozenset(named) for model, named in router.model_group_affinity_config.items()},
+            router.deployment_affinity_ttl_seconds or usual.affinity.seconds,
+            router.session_affinity_repin_on_failover,
+        ),
+        pre_call_checks=router.enable_pre_call_checks,
+        strict_limits=router.enable_pre_call_checks or "enforce_model_rate_limits" in checks,
+        parallel_per_deployment=router.default_max_parallel_requests,
+        num_retries=usual.num_retries if retries is None else retries,
+        retry_after=router.retry_after,
+        fallbacks=_fallback_lists(router, lite),
+        max_fallbacks=usual.max_fallbacks if hops is None else hops,
+        cooldown_seconds=usual.cooldown_seconds if router.cooldown_time is None else router.cooldown_time,
+        cools_down=not router.disable_cooldowns,
+        retry_policy=_policy(router.retry_policy),
+        group_retry_policies={name: _policy(counts) for name, counts in router.model_group_retry_policy.items()},
+        allowed_fails=fails,
+        allowed_fails_policy=_policy(router.allowed_fails_policy),
+        wait_seconds_max=local.retry_wait_seconds_max,
+        retry_budget=local.retry_budget_percent / 100.0,
+        falls_back_when_unsupported=router.fallback_on_unsupported_params,
+        demands_fallback_access=general.enforce_fallback_model_access,
+        tells_fallback_errors=general.expose_fallback_errors_to_caller,
+    )
+
+
+def _strategy(name: str | None, arguments: StrategyArgs) -> StrategyChoice:
+    """What LiteLLM alone can do is done as usual; the operator was told when the file was read."""
+    known = name if name in STRATEGIES else None
+    return StrategyChoice(known, StrategyArguments(arguments.lowest_latency_buffer))
+
+
+def _policy(counts: Mapping[RetryKind, int] | Mapping[FailsKind, int]) -> RetryPolicy:
+    """LiteLLM's names of counts, as in ``RateLimitErrorRetries``, taken for the kinds of failure that they mean."""
+    kinds = {f"{kind.value}{ending}": kind for kind in Failure for ending in ("Retries", "AllowedFails")}
+    return {kinds[name]: count for name, count in counts.items()}
+
+
+def _fallback_lists(router: RouterSettings, lite: LiteLLMSettings) -> FallbackLists:
+    def both(name: _FallbackKey) -> dict[str, tuple[Target, ...]]:
+        return _by_model(getattr(router, name) or getattr(lite, name), name)
+
+    return FallbackLists(
+        general=both("fallbacks"),
+        context_window=both("context_window_fallbacks"),
+        content_policy=both("content_policy_fallbacks"),
+        default=_targets(router.default_fallbacks or lite.default_fallbacks, "default_fallbacks"),
+    )
+
+
+def _by_model(lists: FallbackList, path: str) -> dict[str, tuple[Target, ...]]:
+    """One map out of LiteLLM's list of maps; the first that names a model counts."""
+    found: dict[str, tuple[Target, ...]] = {}
+    for one in lists:
+        for model, others in one.items():
+            found.setdefault(model, _targets(others, f"{path}.{model}"))
+    return found
+
+
+def _targets(given: Sequence[msgspec.Raw], path: str) -> tuple[Target, ...]:
+    """Those that stand in.
+
+    Raises:
+        Misconfigured: one of them cannot be understood, or sets what it cannot.
+    """
+    try:
+        return tuple(read_target(raw) for raw in given)
+    except ValueError as wrong:
+        message = f"{path}: {wrong}"
+        raise Misconfigured(message) from None
 
 
 def reset_clock(loaded: Loaded) -> ResetClock:

@@ -12,14 +12,17 @@ from pointsman.accounting.estimate import estimate_body
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.deployments import configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
+from pointsman.assembly.fleet import FleetFeed
 from pointsman.assembly.from_settings import (
     admission_settings,
     body_bytes_max,
     keepalive_seconds,
     media_limits,
     reset_clock,
+    routing_settings,
 )
-from pointsman.assembly.gauges import Truncations, gauges
+from pointsman.assembly.gauges import Truncations, gauges, host_series
+from pointsman.assembly.host_rules import local_places
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import CloudServices, counting_ways, native_lanes, passage_signer, responses_relay
@@ -56,6 +59,8 @@ from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
 from pointsman.providers.transport import Transport
+from pointsman.routing.router import Router
+from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
@@ -65,6 +70,8 @@ from pointsman.telemetry.metrics import CallMetrics
 __all__ = ["Gateway"]
 
 _WATCH_SECONDS: Final = 1.0
+_SCAN_SECONDS_MAX: Final = 1.0
+"""How long the start waits for what local servers have loaded; who is slower is heard later."""
 _CUT_SECONDS: Final = 0.01
 _CUT_ROUNDS: Final = 100
 _log: Final = logging.getLogger("pointsman")
@@ -88,7 +95,7 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
-        self.metrics = CallMetrics(lambda: gauges(self))
+        self.metrics = CallMetrics(lambda: gauges(self), lambda: host_series(self.house.router.fleet.listed))
         self.routes = RouteMaker(plan.demo)
         catalog = Catalog()
         made = configured(loaded.settings, loaded.variables, catalog)
@@ -106,7 +113,7 @@ class Gateway:
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
-            table=self.routes.table(),
+            router=Router(self.routes.table(), routing_settings(loaded)),
             lanes=LaneBook(native_lanes(self, self._clouds), self.responses, self._relayed, self.media),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
@@ -114,6 +121,8 @@ class Gateway:
             clock=self.clock,
             manners=self._manners(loaded),
         )
+        self.house.router.fleet.share = plan.workers
+        self.fleet = FleetFeed(self.house.router.fleet, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
@@ -137,19 +146,20 @@ class Gateway:
         await gateway.storage.open()
         gateway.reach_long_tail()
         await gateway.storage.responses.fail_unfinished(plan.worker, plan.workers)
+        gateway.nursery.start(gateway.transport.run(), "upstream sweep")
         if gateway.discovery is not None:
-            gateway.nursery.start(gateway.transport.run(), "upstream sweep")
             gateway.routes.found(await gateway.discovery.scan())
-            gateway.house.table = gateway.routes.table()
+            gateway.house.router.follow(gateway.routes.table())
+        gateway.follow_hosts()
+        await gateway.fleet.watch.scan(_SCAN_SECONDS_MAX)
         return gateway
 
     def start(self) -> None:
         """Start the background work."""
         start = self.nursery.start
-        if self.discovery is None:
-            start(self.transport.run(), "upstream sweep")
-        else:
+        if self.discovery is not None:
             start(self.discovery.run(), "discovery")
+        start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
         start(self.storage.follow(self.keyring), "keys")
@@ -191,6 +201,7 @@ class Gateway:
             catalog = Catalog()
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
+            routing = routing_settings(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
                 self._watch.follow(refused.sources)
@@ -198,12 +209,17 @@ class Gateway:
             return
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current = app
-        self._take_over(loaded)
+        self._take_over(loaded, routing)
         for warning in (*loaded.warnings, *made.skipped):
             _log.warning("%s", warning)
         for path in waiting_for_restart(self._started_with, loaded):
             _log.warning("%s: was changed; the change takes effect at the next start.", path)
         _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
+
+    def follow_hosts(self) -> None:
+        """Look after the local servers that are in the table, as it is now, or behind its wildcards."""
+        everything = (*self.house.table.deployments, *self.routes.lenders())
+        self.fleet.follow(self.loaded, everything, self.routes.hosts)
 
     def reach_long_tail(self) -> None:
         """Begin to import LiteLLM's library, once something configured is served through it."""
@@ -211,7 +227,7 @@ class Gateway:
             silence = keepalive_seconds(self.loaded)
             self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
 
-    def _take_over(self, loaded: Loaded) -> None:
+    def _take_over(self, loaded: Loaded, routing: RoutingSettings) -> None:
         self.loaded = loaded
         self.admission.settings = admission_settings(loaded)
         self.gate.body_bytes_max = body_bytes_max(loaded)
@@ -221,7 +237,8 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
-        self.house.table = self.routes.table()
+        self.house.router.follow(self.routes.table(), routing)
+        self.follow_hosts()
         self.reach_long_tail()
 
     # -- background ------------------------------------------------------------------------------------
@@ -238,10 +255,16 @@ class Gateway:
             self.metrics.save()
 
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
-        before = set(self.house.table.names)
+        before = self.house.table
         self.routes.found(hosts)
-        self.house.table = self.routes.table()
-        after = set(self.house.table.names)
+        table = self.routes.table()
+        if table.deployments != before.deployments or table.unlisted != before.unlisted:
+            # A table forgets what its pools have learned, so it is only replaced when it says something else.
+            self.house.router.follow(table)
+            self._tell_models(set(before.names), set(table.names))
+        self.follow_hosts()
+
+    def _tell_models(self, before: set[str], after: set[str]) -> None:
         for name in sorted(after - before):
             _log.info("Found the model %s.", name)
         for name in sorted(before - after):
@@ -254,7 +277,10 @@ class Gateway:
         host = loaded.environment.ollama_host
         own = frozenset({f"http://127.0.0.1:{self.plan.port}", f"http://localhost:{self.plan.port}"})
         if loaded.settings.discovers:
-            places: tuple[Place, ...] = default_places(tuple(given) or ((host,) if host else ()))
+            usual = default_places(tuple(given) or ((host,) if host else ()))
+            said = local_places(loaded.settings.local.local_hosts)
+            taken = {place.url for place in said}
+            places: tuple[Place, ...] = (*said, *(place for place in usual if place.url not in taken))
         elif given:
             places = default_places(tuple(given))[: len(given)]
         else:
@@ -299,6 +325,7 @@ class Gateway:
             __version__,
             log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
             pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
+            keepalive_seconds=keepalive_seconds(loaded),
             suggest=self._suggest,
         )
 

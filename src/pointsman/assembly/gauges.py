@@ -6,16 +6,19 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pointsman.admin.models.description import address_without_secrets
 from pointsman.core.limits import KEYS_CACHED_MAX
+from pointsman.routing.hosts import Host
+from pointsman.telemetry.series import Histogram, HostSeries
 
 if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway
 
-__all__ = ["Truncations", "gauges", "resident_bytes"]
+__all__ = ["Truncations", "gauges", "host_series", "resident_bytes"]
 
 _STATM: Final = Path("/proc/self/statm")
 _log: Final = logging.getLogger("pointsman")
@@ -56,6 +59,21 @@ def gauges(gateway: Gateway) -> Mapping[str, float]:
         "pointsman_upstream_connections_opened_total": float(opened),
         "pointsman_context_truncations_total": float(gateway.truncations.count),
     }
+
+
+def host_series(hosts: Iterable[Host]) -> list[HostSeries]:
+    """Who waits for each local server and runs there, and how long the waits were."""
+    return [
+        HostSeries(
+            address_without_secrets(host.url),
+            host.queued,
+            host.busy,
+            Histogram.empty()
+            if host.queue is None
+            else Histogram(list(host.queue.wait_counts), host.queue.wait_seconds),
+        )
+        for host in hosts
+    ]
 
 
 def resident_bytes(statm: Path = _STATM) -> int:

@@ -41,7 +41,7 @@ async def preview(
     if dialect is None:
         raise Unsupported(f"{operation.value} is not served here.", param="call_type")
     ask = dialect.read_ask(body, operation, None)
-    deployment = choose(ask, caller, house)
+    deployment = choose(ask, caller, house).member.deployment
     ask.owner, ask.is_preview = caller.owner, True
     lane = house.lanes.lane(ask.operation, deployment)
     if lane.prepares:

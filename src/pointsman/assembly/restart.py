@@ -10,6 +10,13 @@ from pointsman.config.load import Loaded
 
 __all__ = ["waiting_for_restart"]
 
+
+def _looked_for(loaded: Loaded) -> set[str]:
+    """The hosts whose models are looked for; everything else about a host follows a reload."""
+    settings = loaded.settings
+    return {host.api_base for host in settings.local.local_hosts} if settings.discovers else set()
+
+
 _AT_START: Final[Mapping[str, Callable[[Loaded], object]]] = MappingProxyType({
     "environment_variables.OLLAMA_HOST": lambda loaded: loaded.environment.ollama_host,
     "environment_variables.POINTSMAN_LOG_LEVEL": lambda loaded: loaded.environment.log_level,
@@ -21,6 +28,7 @@ _AT_START: Final[Mapping[str, Callable[[Loaded], object]]] = MappingProxyType({
         lambda loaded: loaded.settings.litellm_settings.sse_keepalive_ping_interval_seconds
     ),
     "pointsman.discovery": lambda loaded: loaded.settings.discovers,
+    "pointsman.local_hosts": _looked_for,
     "pointsman.ollama": lambda loaded: loaded.settings.local.ollama,
 })  # fmt: skip
 """Path of the setting → what it comes to. The change that makes one follow a reload takes it out of here."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from pointsman.assembly.deployments import Configured, LeftOut
+from pointsman.assembly.host_rules import host_rules, num_ctx_max
 from pointsman.assembly.plan import DemoModel
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
@@ -84,7 +87,12 @@ class RouteMaker:
             local.upstream_load_timeout_seconds,
             local.upstream_idle_timeout_seconds,
         )
-        found = [entry for entry in deployments(self._hosts, timeouts) if entry.group not in names]
+        rules = host_rules(local.local_hosts)
+        found = [
+            msgspec.structs.replace(entry, num_ctx_max=num_ctx_max(entry.api_base, rules, local.num_ctx_max))
+            for entry in deployments(self._hosts, timeouts)
+            if entry.group not in names
+        ]
         router = self._settings.router_settings.model_group_alias
         other_names = {
             **self._settings.litellm_settings.model_alias_map,

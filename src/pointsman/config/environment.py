@@ -32,6 +32,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "LITELLM_MASTER_KEY": "the same, in LiteLLM's name",
     "POINTSMAN_OLLAMA": "addresses of Ollama servers, separated by commas",
     "OLLAMA_HOST": "address of the Ollama server, in all forms that Ollama takes",
+    "OLLAMA_NUM_PARALLEL": "how many requests the Ollama on this machine works on at once, and so is sent",
     "OLLAMA_API_BASE": "address for `ollama/…` and `ollama_chat/…` deployments without an `api_base`, as in LiteLLM",
     "OLLAMA_API_KEY": "key for those deployments, as in LiteLLM",
     "POINTSMAN_LOG_LEVEL": "`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`",
@@ -78,6 +79,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     master_key: Secret | None = None
     ollama: tuple[str, ...] = ()
     ollama_host: str | None = None
+    ollama_num_parallel: int | None = None
     ollama_api_base: str | None = None
     ollama_api_key: Secret | None = None
     database_url: Secret | None = None
@@ -104,6 +106,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
             master_key=reader.secret("POINTSMAN_MASTER_KEY", "LITELLM_MASTER_KEY"),
             ollama=reader.addresses("POINTSMAN_OLLAMA"),
             ollama_host=reader.parsed("OLLAMA_HOST", ollama_address, findings.warn),
+            ollama_num_parallel=reader.parsed("OLLAMA_NUM_PARALLEL", _parallel, findings.warn),
             ollama_api_base=reader.parsed("OLLAMA_API_BASE", ollama_address, findings.warn),
             ollama_api_key=reader.secret("OLLAMA_API_KEY"),
             database_url=reader.secret("DATABASE_URL"),
@@ -117,6 +120,14 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
         if findings.errors:
             raise ConfigRefused(findings.errors, findings.warnings)
         return msgspec.structs.replace(settings, warnings=findings.warnings)
+
+
+def _parallel(text: str) -> int | None:
+    """Ollama's number; it takes 0 as: whatever is best."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 6):
+        message = "it is not a whole number"
+        raise ValueError(message)
+    return int(text) or None
 
 
 class _VariableReader:

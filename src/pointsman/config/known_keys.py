@@ -22,11 +22,14 @@ from pointsman.config.sections import (
     KeyBounds,
     LiteLLMParams,
     LiteLLMSettings,
+    LocalHost,
     ModelAlias,
     ModelEntry,
     ModelInfo,
     PointsmanSettings,
     RouterSettings,
+    StrategyArgs,
+    StrategyGroup,
 )
 
 __all__ = [
@@ -52,7 +55,10 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "general_settings": GeneralSettings,
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,
+    "routing_strategy_args": StrategyArgs,
+    "routing_groups": StrategyGroup,
     "pointsman": PointsmanSettings,
+    "local_hosts": LocalHost,
 }
 """The struct that each section is read into."""
 
@@ -66,18 +72,20 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
     }),
     "credential": frozenset({"credential_info", "credential_name", "credential_values"}),
     "router_settings": frozenset({"default_litellm_params"}),
+    "routing_groups": frozenset({"group_name"}),
 }  # fmt: skip
-"""Keys that are used up while the configuration is put together."""
+"""Keys that are used up while the configuration is put together, and one that is for its readers alone."""
 
 NOT_YET: Final[Mapping[str, frozenset[str]]] = {
     "litellm_params": frozenset({
-        "keepalive_seconds", "max_parallel_requests", "mock_response", "order", "tags",
+        "keepalive_seconds", "mock_response",
     }),
     "general_settings": frozenset({
         "allow_requests_on_db_unavailable", "completion_model", "disable_spend_logs", "embedding_model",
         "user_header_name",
     }),
     "pointsman": frozenset({"prompt_log_retention_days"}),
+    "local_hosts": frozenset({"price_kwh", "wake_on_lan", "watts_busy", "watts_idle"}),
 }  # fmt: skip
 """Fields that are read and checked while nothing acts on them yet, so that they warn like any key without effect.
 
@@ -89,7 +97,6 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
         "cache": (False,),
         "callbacks": ("prometheus", ["prometheus"]),
         "failure_callback": ("prometheus", ["prometheus"]),
-        "num_retries": (0,),
         "success_callback": ("prometheus", ["prometheus"]),
     },
     "general_settings": {
@@ -97,13 +104,6 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
         "background_health_checks": (False,),
         "disable_spend_logs": (False,),
         "store_model_in_db": (False,),
-    },
-    "router_settings": {
-        "disable_cooldowns": (True,),
-        "enable_pre_call_checks": (False,),
-        "enable_tag_filtering": (False,),
-        "num_retries": (0,),
-        "routing_strategy": ("simple-shuffle",),
     },
 }
 """What keys without effect may say without a warning, since it is what happens: of ``callbacks``, say, the metrics.

@@ -13,8 +13,9 @@ from pointsman.config.findings import ConfigRefused, Finding, Findings, Place, S
 from pointsman.config.include import read_tree
 from pointsman.config.known_keys import STRUCTS
 from pointsman.config.model_entries import ModelListReader
-from pointsman.config.nodes import Entry, MapNode, Node, Scalar, kind_of
+from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of
 from pointsman.config.references import References, layered_environment
+from pointsman.config.routing_values import tell_routing_values
 from pointsman.config.sections import (
     GeneralSettings,
     LiteLLMSettings,
@@ -104,6 +105,7 @@ class _SettingsReader:
         """All sections."""
         self._typed.tell_without_effect(root, "", "top")
         router = _with_long_aliases(root.get("router_settings"))
+        tell_routing_values(router, self._findings)
         defaults = router.get("default_litellm_params") if isinstance(router, MapNode) else None
         models = ModelListReader(
             self._typed, self._findings, defaults=defaults, credentials=root.get("credential_list")
@@ -129,6 +131,11 @@ class _SettingsReader:
 
     def _tell_nested(self, key: str, node: Node, path: str) -> None:
         """Warn of keys without effect in the maps within a section."""
+        if isinstance(node, ListNode) and key in STRUCTS:
+            for index, item in enumerate(node.items):
+                if isinstance(item, MapNode):
+                    self._typed.tell_without_effect(item, f"{path}[{index}]", key)
+            return
         if not isinstance(node, MapNode) or key not in STRUCTS:
             return
         if key != "model_group_alias":

@@ -7,7 +7,7 @@ meaning of every key, these included, is told there too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,22 +18,33 @@ __all__ = [
     "Amount",
     "Count",
     "Document",
+    "FailsKind",
+    "FallbackList",
     "GeneralSettings",
     "HeaderName",
+    "HostProvider",
     "Id",
     "KeyBounds",
     "LiteLLMParams",
     "LiteLLMSettings",
+    "LocalHost",
+    "MacAddress",
     "ModelAlias",
     "ModelEntry",
     "ModelInfo",
     "Name",
     "PointsmanSettings",
     "PositiveCount",
+    "Retries",
+    "RetryCounts",
+    "RetryKind",
     "RouterSettings",
     "Seconds",
     "Settings",
     "Span",
+    "StrategyArgs",
+    "StrategyGroup",
+    "StrategyName",
     "TimeOfDay",
     "Url",
 ]
@@ -47,11 +58,42 @@ Count = Annotated[int, Meta(ge=0, le=_WHOLE_MAX)]
 HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description="the name of an HTTP header")]
 Id = Annotated[str, Meta(min_length=1, extra=_NUMBER_TOO, description="text")]
 Name = Annotated[str, Meta(min_length=1, description="a name")]
+HostProvider = Annotated[
+    str,
+    Meta(
+        pattern=r"^(ollama|ollama_chat|lm_studio|llama_cpp|vllm|hosted_vllm|sglang|openai)$",
+        description="ollama, lm_studio, llama_cpp, vllm, sglang or openai",
+    ),
+]
+MacAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(@[0-9A-Za-z.-]+(:[0-9]{1,5})?)?$",
+        description="a network card's address such as 01:23:45:67:89:ab, or 01:23:45:67:89:ab@192.168.1.255:9",
+    ),
+]
+"""Whose machine to wake, and after ``@`` the address and port that the packet is sent to."""
+
 PositiveCount = Annotated[int, Meta(ge=1, le=_WHOLE_MAX)]
 Document = Annotated[Secret, Meta(extra={"document": True}, description="a path, JSON text or a map")]
 """A secret that is JSON, given as text, as a map, or as the path of a file with it."""
 
 Seconds = Annotated[float, Meta(gt=0)]
+StrategyName = Annotated[
+    str,
+    Meta(
+        pattern=(
+            r"^(simple-shuffle|round-robin|least-busy|latency-based-routing|usage-based-routing|usage-based-routing-v2"
+            r"|cost-based-routing|warm-first|shuffle|latency|usage|cost|lar1|provider-budget-routing)$"
+        ),
+        description=(
+            "simple-shuffle, round-robin, least-busy, latency-based-routing, usage-based-routing,"
+            " usage-based-routing-v2, cost-based-routing or warm-first"
+        ),
+    ),
+]
+"""Of these, ``lar1`` and ``provider-budget-routing`` are LiteLLM's alone."""
+
 Span = Annotated[
     str, Meta(pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|w|mo)$", description="a duration such as 30s, 15m, 12h, 7d or 1mo")
 ]
@@ -107,6 +149,9 @@ class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel_requests: Count | None = None
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
+    num_retries: Retries | None = None
+    max_retries: Retries | None = None
+    cooldown_time: Amount | None = None
     keepalive_seconds: Seconds | None = None
     drop_params: bool | None = None
     additional_drop_params: tuple[str, ...] = ()
@@ -136,6 +181,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_input_tokens: Count | None = None
     max_output_tokens: Count | None = None
     access_groups: tuple[str, ...] = ()
+    team_id: Id | None = None
     blocked: bool = False
     tiered_pricing: msgspec.Raw | None = None
     supports: Mapping[str, bool] = {}
@@ -149,6 +195,27 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     model_name: Name
     litellm_params: LiteLLMParams
     model_info: ModelInfo = ModelInfo()
+
+
+FallbackList = tuple[Mapping[str, tuple[msgspec.Raw, ...]], ...]
+"""LiteLLM's form: a list of maps from a model to those that stand in for it; ``*`` is any model.
+
+Each is JSON: a name, or a map with the name as ``model`` and fields that replace those of the request.
+"""
+
+RetryKind = Literal[
+    "BadRequestErrorRetries", "AuthenticationErrorRetries", "NotFoundErrorRetries", "TimeoutErrorRetries",
+    "RateLimitErrorRetries", "ContentPolicyViolationErrorRetries", "InternalServerErrorRetries",
+    "ServiceUnavailableErrorRetries", "DefaultRetries",
+]  # fmt: skip
+FailsKind = Literal[
+    "BadRequestErrorAllowedFails", "AuthenticationErrorAllowedFails", "NotFoundErrorAllowedFails",
+    "TimeoutErrorAllowedFails", "RateLimitErrorAllowedFails", "ContentPolicyViolationErrorAllowedFails",
+    "InternalServerErrorAllowedFails", "BadGatewayErrorAllowedFails", "ServiceUnavailableErrorAllowedFails",
+]  # fmt: skip
+
+Retries = Annotated[int, Meta(ge=0, le=16)]
+RetryCounts = Mapping[RetryKind, Retries]
 
 
 class KeyBounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +235,13 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_params: bool = False
     modify_params: bool = False
     request_timeout: Seconds | None = None
+    num_retries: Retries | None = None
+    allowed_fails: Count | None = None
+    fallbacks: FallbackList = ()
+    context_window_fallbacks: FallbackList = ()
+    content_policy_fallbacks: FallbackList = ()
+    default_fallbacks: tuple[msgspec.Raw, ...] = ()
+    max_fallbacks: Retries | None = None
     timezone: Name | None = None
     budget_reset_time: TimeOfDay | None = None
     model_alias_map: Mapping[str, Name] = {}
@@ -196,6 +270,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     user_header_name: HeaderName | None = None
     allow_requests_on_db_unavailable: bool = False
     disable_custom_api_keys: bool = False
+    enforce_fallback_model_access: bool = False
+    expose_fallback_errors_to_caller: bool = False
     return_wildcard_routes: bool = False
 
 
@@ -206,12 +282,71 @@ class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
     hidden: bool = False
 
 
+class StrategyArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of a strategy, in LiteLLM's names."""
+
+    lowest_latency_buffer: Amount | None = None
+
+
+class StrategyGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy for some models: ``router_settings.routing_groups[]``."""
+
+    models: tuple[Name, ...]
+    routing_strategy: StrategyName
+    routing_strategy_args: StrategyArgs = StrategyArgs()
+
+
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``router_settings``. Its ``default_litellm_params`` are in the deployments already. Times are in seconds."""
 
     model_group_alias: Mapping[str, ModelAlias] = {}
+    routing_strategy: StrategyName | None = None
+    routing_strategy_args: StrategyArgs = StrategyArgs()
+    routing_groups: tuple[StrategyGroup, ...] = ()
+    enable_tag_filtering: bool = False
+    tag_filtering_match_any: bool = True
+    enable_pre_call_checks: bool = False
+    optional_pre_call_checks: tuple[Name, ...] = ()
+    model_group_affinity_config: Mapping[str, tuple[Name, ...]] = {}
+    deployment_affinity_ttl_seconds: Seconds | None = None
+    session_affinity_repin_on_failover: bool = False
+    default_max_parallel_requests: Count | None = None
+    num_retries: Retries | None = None
+    retry_after: Amount = 0.0
+    retry_policy: RetryCounts = {}
+    model_group_retry_policy: Mapping[str, RetryCounts] = {}
+    fallbacks: FallbackList = ()
+    context_window_fallbacks: FallbackList = ()
+    content_policy_fallbacks: FallbackList = ()
+    default_fallbacks: tuple[msgspec.Raw, ...] = ()
+    max_fallbacks: Retries | None = None
+    fallback_on_unsupported_params: bool = True
+    allowed_fails: Count | None = None
+    allowed_fails_policy: Mapping[FailsKind, Count] = {}
+    cooldown_time: Amount | None = None
+    disable_cooldowns: bool = False
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
+    default_priority: Annotated[int, Meta(ge=0, le=255)] | None = None
+
+
+class LocalHost(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine that runs local models: ``pointsman.local_hosts[]``.
+
+    What is None is found out, or is as usual. ``slots`` is how many requests it is sent at once, 0: as many as come;
+    ``queue_max`` how many more may wait for it. Power is in watts, ``price_kwh`` in USD.
+    """
+
+    api_base: Url
+    provider: HostProvider | None = None
+    slots: Annotated[int, Meta(ge=0, le=65_536)] | None = None
+    queue_max: Annotated[int, Meta(ge=0, le=65_536)] | None = None
+    weight: Amount = 1.0
+    watts_idle: Amount | None = None
+    watts_busy: Amount | None = None
+    price_kwh: Amount | None = None
+    wake_on_lan: MacAddress | None = None
+    num_ctx_max: PositiveCount | None = None
 
 
 class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +361,9 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     upstream_connect_timeout_seconds: Seconds = 2.0
     upstream_load_timeout_seconds: Seconds = 600.0
     upstream_idle_timeout_seconds: Seconds = 120.0
+    first_token_timeout_seconds: Seconds | None = None
+    retry_wait_seconds_max: Amount = 20.0
+    retry_budget_percent: Annotated[float, Meta(ge=0, le=100)] = 10.0
     shutdown_grace_seconds: Amount = 30.0
     log_prompts: bool = False
     prompt_log_retention_days: PositiveCount = 30
@@ -238,6 +376,9 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_remote_documents: bool = False
     fetch_remote_document_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False
+    local_hosts: tuple[LocalHost, ...] = ()
+    queue_max_group_wait_seconds: Amount = 30.0
+    queue_ageing_seconds: Seconds = 10.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

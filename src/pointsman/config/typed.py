@@ -98,7 +98,8 @@ class TypedReader:
         if origin is tuple:
             return self._tuple(node, typing.get_args(kind)[0], path)
         if origin is Mapping:
-            return self._mapping(node, typing.get_args(kind)[1], path)
+            names, inside = typing.get_args(kind)
+            return self._mapping(node, names, inside, path)
         return self._leaf(node, kind, path)
 
     def annotation(self, struct: type[msgspec.Struct], key: str) -> object | None:
@@ -123,11 +124,20 @@ class TypedReader:
         values = tuple(self.value(item, wanted, f"{path}[{index}]") for index, item in enumerate(node.items))
         return _WRONG if _WRONG in values else values
 
-    def _mapping(self, node: Node, wanted: object, path: str) -> object:
+    def _mapping(self, node: Node, names: object, wanted: object, path: str) -> object:
+        """A map; where its ``names`` are a choice, those beyond it are told of and left out."""
         if not isinstance(node, MapNode):
             self._findings.error(node.place, path, f"expected a map, found {kind_of(node)}.")
             return _WRONG
-        values = {key: self.value(entry.node, wanted, f"{path}.{key}") for key, entry in node.present()}
+        choice = typing.get_args(names) if typing.get_origin(names) is typing.Literal else None
+        present = list(node.present())
+        for key, entry in present:
+            if choice is not None and key not in choice:
+                like = nearest(key, choice)
+                hint = f"Did you mean {like}?" if like else None
+                self._findings.warn(entry.place, f"{path}.{key}", "is not a known key and has no effect.", hint)
+        known = [(key, entry) for key, entry in present if choice is None or key in choice]
+        values = {key: self.value(entry.node, wanted, f"{path}.{key}") for key, entry in known}
         return _WRONG if _WRONG in values.values() else values
 
     def _leaf(self, node: Node, wanted: object, path: str) -> object:

@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from pointsman.core.errors import GatewayError
+from pointsman.core.rules import RoutingRules
 from pointsman.core.upstream import Ask, Operation
 
 __all__ = ["Client", "ClientDialect", "ClientGone", "Flow", "Inbound", "InferenceRoute", "RequestHead"]
@@ -57,7 +58,8 @@ class RequestHead(msgspec.Struct):
     """What stands before the body of a request; requests of one connection that repeat their head share it.
 
     ``key`` is the key it presented, empty if none, and ``token`` that key's digest once somebody asked for it; header
-    names are lower case. ``versions`` are the headers that name beta features; None while nobody looked.
+    names are lower case. ``versions`` are the headers that name beta features; None while nobody looked. ``routing`` is
+    what headers say of the request's way; they are looked at together.
     """
 
     route: InferenceRoute
@@ -68,6 +70,7 @@ class RequestHead(msgspec.Struct):
     token: str = ""
     method: bytes = b"POST"
     versions: tuple[tuple[str, str], ...] | None = None
+    routing: RoutingRules | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, or None. ``name`` is lower case."""

@@ -22,6 +22,9 @@ class Flight(Protocol):
     Once ``sink`` is set, the pieces of a stream but the last may go there at once instead, with nobody to wake. It must
     not raise.
 
+    ``spoken`` is set by the story once something of the answer itself has come: what bounds the time until then is
+    over.
+
     ``status`` and ``headers`` hold from the first bytes on.
     """
 
@@ -30,6 +33,7 @@ class Flight(Protocol):
     status: int
     complete: bool
     reused: bool
+    spoken: bool
 
     @property
     def headers(self) -> Sequence[tuple[bytes, bytes]]:

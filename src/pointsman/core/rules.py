@@ -1,10 +1,13 @@
-"""What a request may say about its own parameters."""
+"""What a request may say about its own parameters, and about its way."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 import msgspec
 
-__all__ = ["ParameterRules"]
+__all__ = ["NO_ROUTING_RULES", "ParameterRules", "RoutingRules", "Target"]
 
 
 class ParameterRules(msgspec.Struct, frozen=True):
@@ -16,3 +19,33 @@ class ParameterRules(msgspec.Struct, frozen=True):
     drop_params: bool | None = None
     additional_drop_params: tuple[str, ...] = ()
     allowed_openai_params: tuple[str, ...] = ()
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A model to turn to. ``fields`` replace those of the request: raw JSON by name, in the client's dialect."""
+
+    model: str
+    fields: Mapping[str, msgspec.Raw] = {}
+
+
+class RoutingRules(msgspec.Struct, frozen=True):
+    """What a request says of its own way, in LiteLLM's names: https://docs.litellm.ai/docs/proxy/reliability.
+
+    ``num_retries`` None: as the operator has it.
+    """
+
+    num_retries: int | None = None
+    fallbacks: tuple[Target, ...] = ()
+    context_window_fallbacks: tuple[Target, ...] = ()
+    content_policy_fallbacks: tuple[Target, ...] = ()
+    disable_fallbacks: bool = False
+    include_fallback_errors: bool = False
+    tags: tuple[str, ...] = ()
+    session: str | None = None
+
+    def with_retries(self, num_retries: int) -> RoutingRules:
+        """The same with so many retries."""
+        return msgspec.structs.replace(self, num_retries=num_retries)
+
+
+NO_ROUTING_RULES: Final = RoutingRules()

@@ -19,7 +19,7 @@ from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
 from pointsman.core.identity import Owner
 from pointsman.core.price import Price
-from pointsman.core.rules import ParameterRules
+from pointsman.core.rules import ParameterRules, RoutingRules
 from pointsman.core.secret import Secret
 from pointsman.core.usage import Usage
 
@@ -81,13 +81,15 @@ class Timeouts(msgspec.Struct, frozen=True):
     """Seconds each phase of an attempt may take.
 
     ``load`` bounds the silence before the first byte of an answer: a cold model loads in this time.
-    ``idle`` bounds every later silence. ``total`` None: no bound on the whole.
+    ``idle`` bounds every later silence. ``total`` None: no bound on the whole. ``first_token`` bounds the time until a
+    stream has said something of its answer, whatever else came before; None: nothing but the others does.
     """
 
     connect: float = 2.0
     load: float = 600.0
     idle: float = 120.0
     total: float | None = None
+    first_token: float | None = None
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -96,8 +98,11 @@ class Deployment(msgspec.Struct, frozen=True):
     ``group`` is the public name; ``key_header`` bears the key, as a bearer token where it is ``Authorization``;
     ``access`` is what a cloud of its own demands beyond that;
     ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
-    win. ``price`` None: nobody told us. ``charges`` is False where no call can cost anything. ``told`` is what the
-    operator tells clients about it beyond that, raw JSON by name.
+    win. ``order``: the lowest goes first, None last. ``rpm`` and ``tpm`` are its requests and tokens a minute.
+    ``team_id`` is the only team whose keys may use it, None: all.
+    ``num_retries`` and ``cooldown_seconds`` None: as for all others. ``price`` None: nobody told us. ``charges`` is
+    False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
+    name.
     """
 
     id: str
@@ -115,11 +120,16 @@ class Deployment(msgspec.Struct, frozen=True):
     pinned: Mapping[str, msgspec.Raw] = {}
     timeouts: Timeouts = Timeouts()
     weight: float = 1.0
+    order: int | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    tags: tuple[str, ...] = ()
     mode: str = "chat"
     context_tokens: int | None = None
     output_tokens_max: int | None = None
     capabilities: frozenset[str] = frozenset()
     access_groups: frozenset[str] = frozenset()
+    team_id: str | None = None
     drop_params: bool = False
     additional_drop_params: tuple[str, ...] = ()
     allowed_openai_params: tuple[str, ...] = ()
@@ -131,6 +141,8 @@ class Deployment(msgspec.Struct, frozen=True):
     keep_alive: msgspec.Raw | None = None
     discovered: bool = False
     told: Mapping[str, msgspec.Raw] = {}
+    num_retries: int | None = None
+    cooldown_seconds: float | None = None
 
 
 class Ask(msgspec.Struct):
@@ -155,6 +167,8 @@ class Ask(msgspec.Struct):
     """What the client's dialect keeps of the request for its answer."""
     rules: ParameterRules | None = None
     """What the request says of its own parameters; None, as with most, where it says nothing."""
+    routing: RoutingRules | None = None
+    """What the request says of its own way; None, as with most, where it says nothing."""
     versions: tuple[tuple[str, str], ...] = ()
     """Headers that name beta features of an API: lower-case names and their values."""
     owner: Owner | None = None
@@ -241,6 +255,13 @@ class Answer(Protocol):
         """Bytes that tell the client of an error in a stream that has begun, and end the stream.
 
         Empty where nothing in the stream can tell it: the connection is broken off then.
+        """
+        ...
+
+    def is_preface(self, block: bytes) -> bool:
+        """Whether ``block``, which :meth:`feed` just gave, and all before it has nothing of the answer itself in it.
+
+        So that it can be thrown away and the answer begun by another upstream. When in doubt it has.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from math import ceil
 from typing import Final
@@ -10,8 +11,9 @@ from pointsman.core.outcome import CallRecord
 from pointsman.core.price import PICODOLLARS_PER_DOLLAR
 from pointsman.core.upstream import Deployment
 from pointsman.policies.principal import Principal
+from pointsman.routing.recovery import Recovery
 
-__all__ = ["Heads", "clean"]
+__all__ = ["Heads", "clean", "queue_line", "recovered"]
 
 _HEADS_MAX: Final = 16_384
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
@@ -19,6 +21,13 @@ _JSON: Final = b"application/json"
 _STREAM_LINES: Final = (
     b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\nx-litellm-call-id: %b\r\n%b%b"
 )
+_AT_ONCE: Final = b"x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\nx-pointsman-attempts: 1\r\n"
+_AFTER_ATTEMPTS: Final = (
+    b"x-litellm-attempted-retries: %d\r\nx-litellm-attempted-fallbacks: %d\r\nx-litellm-max-retries: %d\r\n"
+    b"x-pointsman-attempts: %d\r\n"
+)
+_ERRORS_MAX: Final = 8
+_ERROR_CHARACTERS_MAX: Final = 300
 _WHOLE_LINES: Final = (
     b"content-type: %b\r\n"
     b"x-litellm-call-id: %b\r\n"
@@ -90,14 +99,40 @@ class Heads:
             f"x-litellm-model-id: {clean(deployment.id)}\r\n"
             f"x-litellm-model-group: {clean(deployment.group)}\r\n"
             f"x-litellm-model-name: {clean(deployment.litellm_model)}\r\n"
-            "x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\n"
         )
-        lines = self._version + text.encode("latin-1", "replace")
+        lines = self._version + text.encode("latin-1", "replace") + _AT_ONCE
         address = f"x-litellm-model-api-base: {clean(base)}\r\n".encode("latin-1", "replace")
         if len(self._known) >= _HEADS_MAX:
             self._known.clear()
         known = self._known[deployment.id] = (deployment, lines, lines + address)
         return known
+
+
+def queue_line(seconds: float) -> bytes:
+    """How long a request waited for its turn at a local server, whose time is not the gateway's own."""
+    return b"x-pointsman-queue-ms: %.3f\r\n" % (seconds * 1000.0)
+
+
+def recovered(head: bytes, recovery: Recovery, attempts: int) -> bytes:
+    """A head that tells of what it took to get an answer."""
+    lines = _AFTER_ATTEMPTS % (recovery.retries, recovery.hops, recovery.retries_max, attempts)
+    if recovery.tells_errors and recovery.hops:
+        lines += b"x-litellm-fallback-errors: %b\r\n" % _errors(recovery)
+    return head.replace(_AT_ONCE, lines, 1)
+
+
+def _errors(recovery: Recovery) -> bytes:
+    """The failures that came before, in LiteLLM's form, as JSON without anything beyond ASCII."""
+    told = [
+        {
+            "message": failure.message[:_ERROR_CHARACTERS_MAX],
+            "type": failure.kind,
+            "param": failure.param,
+            "code": str(failure.status),
+        }
+        for _, failure in recovery.errors[:_ERRORS_MAX]
+    ]
+    return json.dumps(told).encode("ascii")
 
 
 def clean(text: str) -> str:

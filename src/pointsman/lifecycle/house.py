@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
 
 from pointsman.core.clock import Clock
 from pointsman.core.flight import Sender
+from pointsman.core.limits import KEEPALIVE_SECONDS
 from pointsman.core.passage import NoPassages, Passages
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.lifecycle.announce import Audience
@@ -16,6 +18,7 @@ from pointsman.lifecycle.heads import Heads
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
+from pointsman.routing.router import Router
 from pointsman.routing.table import RoutingTable
 
 __all__ = ["House", "LaneFinder", "Manners"]
@@ -34,19 +37,23 @@ class LaneFinder(Protocol):
 
 
 class Manners(msgspec.Struct, frozen=True):
-    """How answers look and what is kept of them."""
+    """How answers look and what is kept of them.
+
+    A streaming client that waits for its turn is told so every ``keepalive_seconds``.
+    """
 
     version: str
     log_prompts: bool = False
     default_models: dict[str, str] = {}
     pass_through_for_all_keys: bool = False
+    keepalive_seconds: float = KEEPALIVE_SECONDS
     suggest: Callable[[str], str | None] = lambda _name: None
 
 
 class House:
-    """The parts, put together by the assembly; ``table`` and ``manners`` are replaced on a reload.
+    """The parts, put together by the assembly; the router's table and ``manners`` are replaced on a reload.
 
-    ``passages`` lead to the providers' own APIs; nowhere, unless it is set.
+    ``passages`` lead to the providers' own APIs; nowhere, unless it is set. ``sleep`` waits for so many seconds.
 
     ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others.
     """
@@ -62,8 +69,9 @@ class House:
         "manners",
         "outbox",
         "passages",
+        "router",
         "sender",
-        "table",
+        "sleep",
     )
 
     def __init__(
@@ -71,7 +79,7 @@ class House:
         *,
         keyring: Keyring,
         admission: Admission,
-        table: RoutingTable,
+        router: Router,
         lanes: LaneFinder,
         sender: Sender,
         outbox: Outbox,
@@ -81,7 +89,7 @@ class House:
     ) -> None:
         self.keyring = keyring
         self.admission = admission
-        self.table = table
+        self.router = router
         self.lanes = lanes
         self.sender = sender
         self.outbox = outbox
@@ -91,3 +99,10 @@ class House:
         self.manners = manners
         self.passages: Passages = NoPassages()
         self.heads = Heads(manners.version)
+        self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        router.budget.begin(clock.monotonic())
+
+    @property
+    def table(self) -> RoutingTable:
+        """What there is to route to."""
+        return self.router.table

@@ -77,11 +77,12 @@ async def _relay(flight: Flight, answer: Answer, client: Client, settlement: Set
             continue
         settlement.heard()
         if flight.status >= _FIRST_ERROR_STATUS:
-            settlement.refused(answer.rejected(flight.status, data, retry_after(flight)))
+            settlement.refused(answer.rejected(flight.status, data, retry_after(flight, settlement.house.clock.wall())))
             # Beyond these there is no status that HTTP knows (RFC 9110, section 15).
             status = flight.status if flight.status <= _LAST_STATUS else _BAD_GATEWAY
             client.reply(status, settlement.passed_head(passages.returned(flight.headers)), answer.whole(data))
             return
+        flight.spoken = True
         block = answer.feed(data)
         is_last = flight.complete and not inbox.items
         if is_last:

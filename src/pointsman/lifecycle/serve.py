@@ -1,6 +1,7 @@
 """The story of one request, on one screen.
 
-Admit it (key, model, budget, limits), send it, relay the answer, settle it: exactly once, whatever happens.
+Admit it (key, model, budget, limits), send it, relay the answer, settle it: exactly once, whatever happens. An attempt
+that fails before the client has any of the answer is followed by another, as long as there is a way.
 """
 
 from __future__ import annotations
@@ -8,16 +9,17 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from pointsman.accounting.estimate import estimate_body
 from pointsman.core.clock import call_id
-from pointsman.core.errors import GatewayError
+from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import Client, ClientGone, Inbound
 from pointsman.core.upstream import AnsweredHere
+from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
-from pointsman.lifecycle.relay import relay_stream, relay_whole
+from pointsman.lifecycle.reading import read_ask
+from pointsman.lifecycle.recover import recover, stand_in
 from pointsman.lifecycle.settle import Settlement
-from pointsman.lifecycle.versions import versions_of
+from pointsman.lifecycle.turn import attempt_in_turn
 
 __all__ = ["serve"]
 
@@ -33,23 +35,21 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
             head.token = house.keyring.identify(head.key, head.headers)
         principal = house.keyring.recall(head.token)
         settlement.principal = principal = principal or await house.keyring.look_up(head.token)
-        route = head.route
-        settlement.ask = ask = route.dialect.read_ask(inbound.body, route.operation, head.path_model)
-        ask.versions = versions_of(head) if head.versions is None else head.versions
-        ask.prompt_estimate = ask.prompt_estimate or estimate_body(inbound.body)
-        settlement.deployment = deployment = choose(ask, principal, house)
-        lane = house.lanes.lane(ask.operation, deployment)
-        settlement.grant = grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
-        if lane.prepares:
-            ask.owner = principal.owner
-            await lane.prepare(ask)
-            grant.grow(ask, deployment)
-        outbound = lane.write(ask)
-        settlement.answer = answer = lane.answer(ask)
-        settlement.sent_at = house.clock.monotonic()
-        settlement.flight = flight = house.sender.send(deployment, outbound, stream=ask.stream)
-        client.attach(flight)
-        await (relay_stream if ask.stream else relay_whole)(flight, answer, client, settlement)
+        settlement.ask = ask = read_ask(inbound)
+        try:
+            course = choose(ask, principal, house)
+        except Refused as refused:
+            course = stand_in(refused, ask, principal, settlement)
+            settlement.ask = ask = course.ask
+        settlement.deployment = deployment = course.member.deployment
+        settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
+        goes_on = True
+        while goes_on:
+            try:
+                await (attempt if course.member.host is None else attempt_in_turn)(course, settlement, client)
+                goes_on = False
+            except GatewayError as error:
+                goes_on = await recover(error, course, settlement, client)
     except AnsweredHere as here:
         settlement.answered_here(here.body, client)
     except ClientGone:

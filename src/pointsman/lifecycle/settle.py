@@ -17,9 +17,12 @@ from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.lifecycle.heads import queue_line, recovered
 from pointsman.lifecycle.house import House
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
+from pointsman.routing.pool import Member
+from pointsman.routing.recovery import Recovery
 
 __all__ = ["Settlement"]
 
@@ -40,8 +43,11 @@ _NOWHERE: Final = Deployment(
 class Settlement(msgspec.Struct, weakref=False):
     """Gathers what is known of a call as the story goes, and settles it.
 
-    ``begun`` tells whether the client has been sent the head of its answer; ``sent_at`` and ``heard_at`` are
-    monotonic seconds, 0 while it has not happened. ``usage`` is what was used where no ``answer`` tells it.
+    ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
+    answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
+    of ``attempts``. ``queued`` is for how many seconds it waited for its turn. ``recovery`` has those that came before
+    it. ``preface`` is what of the stream was held back, since it says nothing yet; ``probing`` is who rested and is
+    tried. ``usage`` is what was used where no ``answer`` tells it.
     """
 
     house: House
@@ -58,9 +64,16 @@ class Settlement(msgspec.Struct, weakref=False):
     reply: msgspec.Raw | None = None
     status: Status = "success"
     begun: bool = False
+    spoken: bool = False
     written: bool = False
     sent_at: float = 0.0
     heard_at: float = 0.0
+    ended_at: float = 0.0
+    attempts: int = 0
+    recovery: Recovery | None = None
+    probing: Member | None = None
+    preface: bytes = b""
+    queued: float = 0.0
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -72,6 +85,27 @@ class Settlement(msgspec.Struct, weakref=False):
         if not self.heard_at:
             self.heard_at = self.house.clock.monotonic()
 
+    def speaks(self, block: bytes) -> bytes:
+        """The first of an answer is there, so that nobody else can give it any more. Gives it with what came before."""
+        self.spoken = True
+        if self.probing is not None:
+            self.probing.answered(self.sent_at)
+        preface, self.preface = self.preface, b""
+        return preface + block if preface else block
+
+    def let_go(self, client: Client) -> None:
+        """An attempt failed: cut it off."""
+        client.attach(None)
+        if self.flight is not None:
+            self.flight.close()
+            self.flight = None
+
+    def start_over(self, recovery: Recovery) -> None:
+        """Another attempt begins."""
+        self.recovery = recovery
+        self.heard_at = 0.0
+        self.preface = b""
+
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
         content_type = self._content_type() or _JSON
@@ -80,7 +114,10 @@ class Settlement(msgspec.Struct, weakref=False):
         if self.answer is not None and self.answer.error is not None:
             self._blame(self.answer.error)
         record, seconds = self._write(200)
-        return self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
+        head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
+        if self.queued:
+            head += queue_line(self.queued)
+        return head if self.recovery is None else recovered(head, self.recovery, self.attempts)
 
     def answered_here(self, body: bytes, client: Client) -> None:
         """No upstream had to be asked."""
@@ -92,7 +129,10 @@ class Settlement(msgspec.Struct, weakref=False):
             self.begun = True
             content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
-            client.begin(200, heads.stream(self.call_id, content_type, self._deployment(), self._principal()))
+            head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
+            if self.queued:
+                head += queue_line(self.queued)
+            client.begin(200, head if self.recovery is None else recovered(head, self.recovery, self.attempts))
 
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
@@ -130,11 +170,13 @@ class Settlement(msgspec.Struct, weakref=False):
             self._cut()
         self._write(error.status)
         if self.begun:
-            self.end_broken(client, b"" if self.answer is None else self.answer.failed(self.for_client(error)))
+            last = b"" if self.answer is None else self.preface + self.answer.failed(self.for_client(error))
+            self.end_broken(client, last)
             return
         error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
+        head = head if self.recovery is None else recovered(head, self.recovery, self.attempts)
         client.reply(error.status, head, body)
 
     def end_broken(self, client: Client, last: bytes) -> None:
@@ -166,7 +208,7 @@ class Settlement(msgspec.Struct, weakref=False):
     def _write(self, http_status: int) -> tuple[CallRecord, float]:
         """Write the record, release what was reserved, tell the listeners. Gives the record and the seconds it took."""
         house = self.house
-        now = house.clock.monotonic()
+        self.ended_at = now = house.clock.monotonic()
         record = self._record(now, http_status)
         if not self.written:
             self.written = True
@@ -214,7 +256,7 @@ class Settlement(msgspec.Struct, weakref=False):
             deployment.api_base,
             usage,
             cost_of(usage, deployment.price) if deployment.charges and self.sent_at else 0,
-            1 if self.sent_at else 0,
+            self.attempts,
             ask.stream,
             self._overhead(now, streamed=ask.stream) * 1000.0,
             key.tags,
@@ -226,8 +268,11 @@ class Settlement(msgspec.Struct, weakref=False):
         return record
 
     def _overhead(self, now: float, *, streamed: bool) -> float:
-        """Seconds that the gateway itself took: all but the wait for the upstream; of a stream, until it was asked."""
-        began, sent_at = self.inbound.received, self.sent_at
+        """Seconds that the gateway itself took: all but waiting for a turn, and for the upstream.
+
+        Of a stream, only those until it was asked.
+        """
+        began, sent_at = self.inbound.received + self.queued, self.sent_at
         if not sent_at:
             return now - began
         if streamed:

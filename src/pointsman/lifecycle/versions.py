@@ -12,6 +12,7 @@ from typing import Final
 
 from pointsman.core.errors import Malformed
 from pointsman.core.exchange import RequestHead
+from pointsman.lifecycle.routing_headers import routing_in
 
 __all__ = ["versions_in", "versions_of"]
 
@@ -22,12 +23,13 @@ _NAMES: Final = re.compile(r"[A-Za-z0-9_.,:;= \t/-]*")
 
 
 def versions_of(head: RequestHead) -> tuple[tuple[str, str], ...]:
-    """Those of a head, looked for once, however many requests share it.
+    """Those of a head, looked for once, however many requests share it; and what it says of its way.
 
     Raises:
         Malformed: as :func:`versions_in`.
     """
     if head.versions is None:
+        head.routing = routing_in(head.headers)
         head.versions = versions_in(head.headers)
     return head.versions
 

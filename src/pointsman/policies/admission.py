@@ -60,6 +60,22 @@ class Grant(msgspec.Struct, eq=False):
             self.tokens_reserved += more
             principal.tokens.add(more, self.second)
 
+    def move(self, ask: Ask, deployment: Deployment) -> None:
+        """Reserve for another deployment instead, whose price may differ.
+
+        Raises:
+            BudgetExceeded: there is not enough left for it; what was reserved stays so.
+        """
+        principal, admission = self.principal, self.admission
+        cost = admission.cost_bound(principal, ask, deployment)
+        principal.reserved -= self.cost_reserved
+        try:
+            demand_budget(principal, cost, admission.settings.budget_exceeded_status)
+            self.cost_reserved = cost
+            self.prompt_estimate = ask.prompt_estimate
+        finally:
+            principal.reserved += self.cost_reserved
+
     def settle(self, cost: int, tokens: int, second: int) -> None:
         """Replace what was reserved by what was used. A second call does nothing."""
         if not self.open:
@@ -76,11 +92,14 @@ class Grant(msgspec.Struct, eq=False):
 
 
 class Admission:
-    """Lets requests in. ``in_flight`` counts those under way in this process; ``draining`` lets in no more."""
+    """Lets requests in; ``draining`` lets in no more.
+
+    ``in_flight`` counts those under way in this process, ``admitted`` all since its start.
+    """
 
     def __init__(self, settings: AdmissionSettings) -> None:
         self.settings = settings
-        self.in_flight = 0
+        self.in_flight = self.admitted = 0
         self.draining = False
 
     def admit(self, principal: Principal, ask: Ask, deployment: Deployment, second: int) -> Grant:
@@ -104,12 +123,8 @@ class Admission:
                 f"The gateway is at its limit of {overall} requests at once.", hint="Try again in 1 s.", retry_after=1.0
             )
         reserve = tokens = 0
-        price = deployment.price
-        if price is not None and deployment.charges and principal.record.max_budget is not None:
-            output = _OUTPUT_TOKENS_ASSUMED if ask.output_limit is None else ask.output_limit * ask.choices
-            reserve = price.bound(ask.prompt_estimate, output)
-            if price.units is not None:
-                reserve += price.units.bound(ask.choices, ask.prompt_estimate)
+        if deployment.charges and principal.record.max_budget is not None and deployment.price is not None:
+            reserve = self.cost_bound(principal, ask, deployment)
             demand_budget(principal, reserve, settings.budget_exceeded_status)
         tpm = principal.tpm
         if tpm is not None:
@@ -120,6 +135,16 @@ class Admission:
             tokens = ask.prompt_estimate + output
         take_rate(principal, tokens, second, settings.parallel_per_key)
         self.in_flight += 1
+        self.admitted += 1
         principal.in_flight += 1
         principal.reserved += reserve
         return Grant(self, principal, reserve, tokens, second, ask.prompt_estimate)
+
+    def cost_bound(self, principal: Principal, ask: Ask, deployment: Deployment) -> int:
+        """What is reserved of a budget for the request, in picodollars: what it can cost at most, or probably."""
+        price = deployment.price
+        if price is None or not deployment.charges or principal.record.max_budget is None:
+            return 0
+        output = _OUTPUT_TOKENS_ASSUMED if ask.output_limit is None else ask.output_limit * ask.choices
+        bound = price.bound(ask.prompt_estimate, output)
+        return bound if price.units is None else bound + price.units.bound(ask.choices, ask.prompt_estimate)

@@ -11,10 +11,12 @@ from typing import Annotated, Final
 
 import msgspec
 
+from pointsman.config.fallback_targets import read_target
 from pointsman.config.request_fields import OPERATORS, SPECIAL
 from pointsman.core.errors import Malformed
-from pointsman.core.rules import ParameterRules
+from pointsman.core.rules import NO_ROUTING_RULES, ParameterRules, RoutingRules, Target
 from pointsman.core.upstream import Ask
+from pointsman.policies.labels import labels_in, session_in, without_tags
 from pointsman.wire.json_fields import decode_field
 from pointsman.wire.json_paths import head_of, is_nested, read_path
 
@@ -22,6 +24,8 @@ __all__ = ["take_rules"]
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _Names = Annotated[tuple[_Name, ...], msgspec.Meta(max_length=64)]
+
+_Targets = Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=64)]
 
 _PATHS_MAX: Final = 16
 _FIELD_BYTES_MAX: Final = 1024 * 1024
@@ -33,18 +37,31 @@ _BOUNDS: Final = frozenset({
 })  # fmt: skip
 """Fields with a bound on the answer, in any dialect."""
 
+_ROUTING: Final = frozenset({
+    "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "fallbacks", "include_fallback_errors",
+    "litellm_metadata", "litellm_session_id", "metadata", "num_retries", "tags",
+})  # fmt: skip
+_LOOKED_AT: Final = SPECIAL | {"metadata"}
+
+_Retries = Annotated[int, msgspec.Meta(ge=0, le=16)]
+_retries: Final = msgspec.json.Decoder(_Retries | None).decode
 _flag: Final = msgspec.json.Decoder(bool | None).decode
 _names: Final = msgspec.json.Decoder(_Names | None).decode
+_tags: Final = msgspec.json.Decoder(_Names | _Name | None).decode
+_targets: Final = msgspec.json.Decoder(_Targets | None).decode
+_listed: Final = msgspec.json.Decoder(dict[str, _Targets]).decode
 _NULL: Final = msgspec.Raw(b"null")
 
 
 def take_rules(ask: Ask) -> None:
-    """Take out of ``ask.fields`` what is for the gateway, and keep as ``ask.rules`` what it says of the other fields.
+    """Take out of ``ask.fields`` what is for the gateway.
+
+    What it says of the other fields is kept as ``ask.rules``, what it says of its way as ``ask.routing``.
 
     Raises:
         Malformed: a field says where the request is to go or with which credentials, or a rule is of a wrong type.
     """
-    if SPECIAL.isdisjoint(ask.fields):
+    if _LOOKED_AT.isdisjoint(ask.fields):
         return
     for name in OPERATORS & ask.fields.keys():
         if ask.fields[name] != _NULL:
@@ -65,7 +82,59 @@ def take_rules(ask: Ask) -> None:
         dropped,
         decode_field("allowed_openai_params", fields.get("allowed_openai_params", _NULL), _names) or (),
     )
+    if not _ROUTING.isdisjoint(fields):
+        ask.routing = _routing_rules(fields, ask.model, ask.routing or NO_ROUTING_RULES)
     ask.fields = {name: raw for name, raw in fields.items() if name not in SPECIAL}
+    if "metadata" in fields:
+        _leave_metadata(ask)
+
+
+def _routing_rules(fields: Mapping[str, msgspec.Raw], model: str, headers: RoutingRules) -> RoutingRules:
+    def targets(field: str) -> tuple[Target, ...]:
+        given = decode_field(field, fields.get(field, _NULL), _targets) or ()
+        return tuple(target for raw in given for target in _read_targets(field, raw, model))
+
+    def flag(field: str) -> bool:
+        return decode_field(field, fields.get(field, _NULL), _flag) or False
+
+    retries = decode_field("num_retries", fields.get("num_retries", _NULL), _retries)
+    labels = tuple(labels_in(fields[name]) for name in ("litellm_metadata", "metadata") if name in fields)
+    tags = decode_field("tags", fields.get("tags", _NULL), _tags) or ()
+    every = ((tags,) if isinstance(tags, str) else tags) + sum((one.tags for one in labels), ())
+    sessions = (session_in(fields.get("litellm_session_id")), *(one.session for one in labels), headers.session)
+    return RoutingRules(
+        num_retries=headers.num_retries if retries is None else retries,
+        fallbacks=targets("fallbacks"),
+        context_window_fallbacks=targets("context_window_fallbacks"),
+        content_policy_fallbacks=targets("content_policy_fallbacks"),
+        disable_fallbacks=flag("disable_fallbacks"),
+        include_fallback_errors=flag("include_fallback_errors"),
+        tags=tuple(dict.fromkeys((*every, *headers.tags))),
+        session=next(filter(None, sessions), None),
+    )
+
+
+def _read_targets(field: str, raw: msgspec.Raw, model: str) -> tuple[Target, ...]:
+    """One entry of a list: a target, or a map from models to lists of targets, as configurations have it."""
+    try:
+        listed = _listed(raw)
+    except msgspec.MsgspecError:
+        listed = {}
+    try:
+        if listed:
+            return tuple(read_target(one) for one in listed.get(model, listed.get("*", ())))
+        return (read_target(raw),)
+    except ValueError as wrong:
+        raise Malformed(f"{field}: {wrong}", param=field) from None
+
+
+def _leave_metadata(ask: Ask) -> None:
+    """Take the tags out of ``metadata``: they are LiteLLM's, and to an upstream whose values are texts an error."""
+    left = without_tags(ask.fields["metadata"])
+    if left is None:
+        del ask.fields["metadata"]
+    else:
+        ask.fields["metadata"] = left
 
 
 def _demand_short_ways(dropped: tuple[str, ...], fields: Mapping[str, msgspec.Raw]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pointsman.accounting.windows import SlidingMinute
 from pointsman.core.identity import KeyRecord, Owner
 from pointsman.core.price import dollars
-from pointsman.policies.windows import SlidingMinute
 
 __all__ = ["Principal"]
 

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
-from pointsman.telemetry.series import BUCKETS, CallLabels, CallSeries, Histogram, Snapshot
+from pointsman.telemetry.series import BUCKETS, CallLabels, CallSeries, Histogram, HostSeries, Snapshot
 
 __all__ = ["CallMetrics"]
 
@@ -59,10 +59,11 @@ _HISTOGRAMS: Final[tuple[tuple[str, str, Callable[[CallSeries], Histogram]], ...
 
 
 class CallMetrics(Collector):
-    """Listens to calls and collects for Prometheus. ``gauges`` gives values that are read when scraped."""
+    """Listens to calls and collects for Prometheus. ``gauges`` and ``hosts`` give what is read when scraped."""
 
-    def __init__(self, gauges: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(self, gauges: Callable[[], Mapping[str, float]], hosts: Callable[[], list[HostSeries]] = list) -> None:
         self._gauges = gauges
+        self._hosts = hosts
         self._series: dict[_Key, CallSeries] = {}
         self._fresh: list[CallRecord] = []
         self._directory: Path | None = None
@@ -94,16 +95,19 @@ class CallMetrics(Collector):
         if self._own_file is not None:
             self._fold()
             spare = self._own_file.with_suffix(".new")
-            spare.write_bytes(msgspec.msgpack.encode(Snapshot(list(self._series.values()), dict(self._gauges()))))
+            seen = Snapshot(list(self._series.values()), dict(self._gauges()), self._hosts())
+            spare.write_bytes(msgspec.msgpack.encode(seen))
             spare.replace(self._own_file)
 
     def collect(self) -> Iterable[Metric]:
         """Called by Prometheus's registry."""
-        series, gauges = self._gathered()
+        everything = self._gathered()
+        series, gauges = everything.series, everything.gauges
         for name, value in gauges.items():
             gauge = GaugeMetricFamily(name, _GAUGE_WORDS.get(name, name), labels=[])
             gauge.add_metric([], value)
             yield gauge
+        yield from _queues(everything.hosts)
         yield from _proxy_counters(series)
         served = _by_deployment(series)
         yield from _deployment_counters(served)
@@ -170,13 +174,14 @@ class CallMetrics(Collector):
         series = self._series[key] = CallSeries.empty(labels)
         return series
 
-    def _gathered(self) -> tuple[list[CallSeries], dict[str, float]]:
+    def _gathered(self) -> Snapshot:
         self._fold()
         if self._directory is None:
-            return list(self._series.values()), dict(self._gauges())
+            return Snapshot(list(self._series.values()), dict(self._gauges()), self._hosts())
         self.save()
         merged: dict[CallLabels, CallSeries] = {}
         gauges: dict[str, float] = {}
+        hosts: dict[str, HostSeries] = {}
         for worker in range(self._workers):
             try:
                 snapshot = msgspec.msgpack.decode(_snapshot_file(self._directory, worker).read_bytes(), type=Snapshot)
@@ -188,7 +193,11 @@ class CallMetrics(Collector):
                 known = merged.setdefault(series.labels, series)
                 if known is not series:
                     known.merge(series)
-        return list(merged.values()), gauges
+            for host in snapshot.hosts:
+                first = hosts.setdefault(host.url, host)
+                if first is not host:
+                    first.merge(host)
+        return Snapshot(list(merged.values()), gauges, list(hosts.values()))
 
 
 _GAUGE_WORDS: Final = {
@@ -206,6 +215,17 @@ _GAUGE_WORDS: Final = {
 
 def _snapshot_file(directory: Path, worker: int) -> Path:
     return directory / f"metrics-{worker}.msgpack"
+
+
+def _queues(hosts: list[HostSeries]) -> Iterable[Metric]:
+    depth = GaugeMetricFamily("pointsman_queue_depth", "Requests that wait for a local server.", labels=["host"])
+    running = GaugeMetricFamily("pointsman_queue_running", "Requests that run at a local server.", labels=["host"])
+    waits = HistogramMetricFamily("pointsman_queue_wait_seconds", "Seconds waited for a local server.", labels=["host"])
+    for host in hosts:
+        depth.add_metric([host.url], host.depth)
+        running.add_metric([host.url], host.running)
+        waits.add_metric([host.url], _cumulative(host.waits), host.waits.total)
+    yield from (depth, running, waits)
 
 
 def _by_deployment(series: list[CallSeries]) -> dict[tuple[str, ...], CallSeries]:

@@ -9,7 +9,7 @@ import msgspec
 
 from pointsman.core.outcome import CallRecord
 
-__all__ = ["BUCKETS", "CallLabels", "CallSeries", "Histogram", "Snapshot"]
+__all__ = ["BUCKETS", "CallLabels", "CallSeries", "Histogram", "HostSeries", "Snapshot"]
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 420.0, 600.0)
 """Upper bounds in seconds; LiteLLM's ``litellm_request_total_latency_metric`` has the same."""
@@ -129,8 +129,24 @@ _SUMS: Final = (
 )
 
 
+class HostSeries(msgspec.Struct):
+    """A local server: how many requests wait for it and run there now, and how long they waited."""
+
+    url: str
+    depth: int
+    running: int
+    waits: Histogram
+
+    def merge(self, other: HostSeries) -> None:
+        """Add another process's."""
+        self.depth += other.depth
+        self.running += other.running
+        self.waits.merge(other.waits)
+
+
 class Snapshot(msgspec.Struct):
     """What one process counted, for another to add up; ``gauges`` are by name."""
 
     series: list[CallSeries]
     gauges: dict[str, float]
+    hosts: list[HostSeries] = []

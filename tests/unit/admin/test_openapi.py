@@ -19,6 +19,7 @@ GOLDEN = {
     "GET /metrics": "admin", "GET /metrics/": "admin",
     "GET /health": "inference", "GET /health/liveliness": "public", "GET /health/liveness": "public",
     "GET /health/readiness": "public", "GET /health/readiness/details": "inference", "GET /health/backlog": "inference",
+    "GET /queue": "self",
     "GET /v1/models": "inference", "GET /models": "inference", "GET /openai/models": "inference",
     "GET /openai/v1/models": "inference", "GET /v1/models/{model_id}": "inference", "GET /models/{model_id}": "inference",  # noqa: E501
     "GET /model/info": "inference", "GET /v1/model/info": "inference", "GET /model_group/info": "inference",

@@ -89,7 +89,7 @@ def test_a_price_is_honoured_exactly_when_the_catalogue_reads_it(name: str) -> N
         ("litellm_params", "pinned", False, False),
         ("model_info", "supports_time_travel", True, True),
         ("router_settings", "input_cost_per_token", False, False),
-        ("pointsman", "local_hosts", True, False),
+        ("pointsman", "local_hosts", True, True),
     ],
 )
 def test_keys_are_told_apart(section: str, key: str, known: bool, honoured: bool) -> None:

@@ -157,14 +157,10 @@ def test_what_the_catalogue_is_told_has_litellm_params_win(write: Write) -> None
 
 def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
     assert {warning.path for warning in example().warnings} == {
-        "model_list[0].litellm_params.max_retries",
-        "router_settings.default_litellm_params.max_parallel_requests",
         "model_list[4].litellm_params.aws_batch_role_arn",
-        "litellm_settings.num_retries",
         "litellm_settings.success_callback",
         "litellm_settings.cache",
         "litellm_settings.cache_params",
-        "litellm_settings.fallbacks",
         "router_settings.redis_host",
         "general_settings.database_url",
         "general_settings.alerting",
@@ -185,11 +181,17 @@ def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
         ("router_settings: {routing_strategy: simple-shuffle, disable_cooldowns: true}", set()),
         ("general_settings: {store_model_in_db: false}", set()),
         ("litellm_settings: {callbacks: [prometheus, langfuse]}", {"litellm_settings.callbacks"}),
+        ("litellm_settings: {cache: 0}", {"litellm_settings.cache"}),
+        ("router_settings: {routing_strategy: least-busy}", set()),
+        ("router_settings: {routing_strategy: lar1}", {"router_settings.routing_strategy"}),
         (
-            "litellm_settings: {num_retries: false, cache: 0}",
-            {"litellm_settings.num_retries", "litellm_settings.cache"},
+            "router_settings: {routing_groups: [{group_name: a, models: [m], routing_strategy: lar1, more: 1}]}",
+            {"router_settings.routing_groups[0].routing_strategy", "router_settings.routing_groups[0].more"},
         ),
-        ("router_settings: {routing_strategy: least-busy}", {"router_settings.routing_strategy"}),
+        (
+            "router_settings: {optional_pre_call_checks: [session_affinity, sesion_affinity, router_budget_limiting]}",
+            {f"router_settings.optional_pre_call_checks[{number}]" for number in (1, 2)},
+        ),
     ],
 )
 def test_what_is_so_anyway_is_not_warned_of(write: Write, text: str, warned: set[str]) -> None:
@@ -428,10 +430,10 @@ def test_a_mode_that_is_none_is_told_by_its_value(write: Write) -> None:
 
 
 def test_what_an_anchor_repeats_is_told_once(write: Write) -> None:
-    first = "- {model_name: a, litellm_params: &p {model: openai/a, max_retries: 1}}\n"
+    first = "- {model_name: a, litellm_params: &p {model: openai/a, rpd: 1}}\n"
     entries = first + "- {model_name: b, litellm_params: *p}\n"
     assert len(warned(write("model_list:\n" + entries))) == 1
-    assert len(refused(write("model_list:\n" + entries.replace("max_retries: 1", "rpm: x")))) == 1
+    assert len(refused(write("model_list:\n" + entries.replace("rpd: 1", "rpm: x")))) == 1
 
 
 def test_an_empty_api_key_is_no_key_and_told(write: Write) -> None:
@@ -537,3 +539,31 @@ def test_any_bytes_are_loaded_or_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "any.yaml"
     path.write_bytes(data)
     assert loaded_or_refused(path, {}).sources
+
+
+def test_a_strategy_that_nobody_knows_is_an_error_that_names_those_there_are(write: Write) -> None:
+    with pytest.raises(ConfigRefused) as refused:
+        load(write("router_settings: {routing_strategy: fastest-first}\n"), {})
+    (error,) = refused.value.errors
+    assert error.path == "router_settings.routing_strategy"
+    assert "least-busy" in error.message
+    assert "warm-first" in error.message
+
+
+def test_a_local_host_is_read_and_what_is_wrong_in_one_is_told(write: Write) -> None:
+    path = write(
+        "pointsman:\n  local_hosts:\n"
+        "    - {api_base: 'http://gpu1:11434', slots: 2, wake_on_lan: '01:23:45:67:89:ab'}\n"
+        "    - {api_base: 'http://gpu2:11434', slot: 3}\n"
+    )
+    first, second = load(path, {}).settings.local.local_hosts
+    assert (first.api_base, first.slots, first.queue_max, first.wake_on_lan, second.slots) == (
+        "http://gpu1:11434", 2, None, "01:23:45:67:89:ab", None,
+    )  # fmt: skip
+    assert any("pointsman.local_hosts[1].slot: is not a known key" in line for line in warned(path))
+
+
+@pytest.mark.parametrize("said", ["slots: -1", "provider: gemini", "wake_on_lan: my-machine", "weight: -1"])
+def test_a_local_host_has_to_make_sense(write: Write, said: str) -> None:
+    ((_, _, where, _),) = refused(write(f"pointsman: {{local_hosts: [{{api_base: 'http://gpu:1', {said}}}]}}"))
+    assert where == f"pointsman.local_hosts[0].{said.partition(':')[0]}"

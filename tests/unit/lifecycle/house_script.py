@@ -23,6 +23,8 @@ from pointsman.lifecycle.serve import serve
 from pointsman.policies.admission import Admission, AdmissionSettings
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.lanes import LaneBook
+from pointsman.routing.router import Router
+from pointsman.routing.settings import RoutingSettings
 from pointsman.routing.table import RoutingTable
 from tests.unit.policies.desk import FakeClock, FakeSource, key_record
 
@@ -78,6 +80,7 @@ class ScriptedFlight:
         self.headers: Sequence[tuple[bytes, bytes]] = ()
         self.complete = False
         self.reused = False
+        self.spoken = False
         self.paused = 0
         self.closed = False
         self._stage = stage
@@ -211,6 +214,7 @@ class Stage:
         *deployments: Deployment,
         record: KeyRecord | None = None,
         settings: AdmissionSettings | None = None,
+        routing: RoutingSettings | None = None,
         **manners: Any,
     ) -> None:
         self.happened: list[str] = []
@@ -227,7 +231,7 @@ class Stage:
         self.house = House(
             keyring=Keyring(Secret(MASTER), self.source, self.clock),
             admission=admission,
-            table=RoutingTable(deployments or [deployment()]),
+            router=Router(RoutingTable(deployments or [deployment()]), routing or RoutingSettings(num_retries=0)),
             lanes=LaneBook({}),
             sender=self.sender,
             outbox=self.outbox,

@@ -94,6 +94,9 @@ class _Answer:
         self._lanes.come("end")
         return self._inner.end()
 
+    def is_preface(self, block: bytes) -> bool:
+        return False
+
     def failed(self, error: GatewayError) -> bytes:
         self._lanes.come("failed")
         return self._inner.failed(error)

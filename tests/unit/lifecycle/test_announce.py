@@ -40,7 +40,7 @@ def test_all_hear_of_a_call_that_fails_and_not_all_of_one_that_succeeds(
     stage.house = House(
         keyring=old.keyring,
         admission=old.admission,
-        table=old.table,
+        router=old.router,
         lanes=old.lanes,
         sender=old.sender,
         outbox=old.outbox,

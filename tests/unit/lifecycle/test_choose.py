@@ -9,13 +9,15 @@ from pointsman.core.errors import Forbidden, Malformed
 from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.lifecycle.choose import choose
 from pointsman.policies.principal import Principal
+from pointsman.routing.router import Router
 from pointsman.routing.table import RoutingTable
 from tests.unit.lifecycle.house_script import Stage, deployment
 from tests.unit.policies.desk import key_record
 
 
 def chosen(stage: Stage, model: str, **values: object) -> Deployment:
-    return choose(Ask(Operation.CHAT, model, {}), Principal(key_record(**values)), stage.house)
+    course = choose(Ask(Operation.CHAT, model, {}), Principal(key_record(**values)), stage.house)
+    return course.member.deployment
 
 
 def test_a_name_is_served_by_its_deployment() -> None:
@@ -23,12 +25,11 @@ def test_a_name_is_served_by_its_deployment() -> None:
     assert chosen(stage, "public").id == "dep-1" and chosen(stage, "other").id == "dep-2"
 
 
-def test_deployments_of_one_name_share_its_calls_by_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deployments_of_one_name_share_its_calls_by_weight() -> None:
     stage = Stage(deployment(weight=1.0), deployment(id="dep-2", weight=3.0))
-    drawn = []
-    for number in range(8):
-        monkeypatch.setattr("pointsman.lifecycle.choose.draw", lambda number=number: number / 8)
-        drawn.append(chosen(stage, "public").id)
+    numbers = iter(number / 8 for number in range(8))
+    stage.house.router = Router(stage.house.table, draw=lambda: next(numbers))
+    drawn = [chosen(stage, "public").id for _ in range(8)]
     assert drawn == ["dep-1"] * 2 + ["dep-2"] * 6
 
 
@@ -74,7 +75,7 @@ def test_a_keys_own_alias_opens_no_model_that_is_closed_to_the_key() -> None:
 
 def test_an_alias_of_the_table_is_closed_where_its_target_is() -> None:
     stage = Stage()
-    stage.house.table = RoutingTable([deployment()], {"short": "public"})
+    stage.house.router.follow(RoutingTable([deployment()], {"short": "public"}))
     assert chosen(stage, "short", models=("public",)).id == "dep-1"
     assert chosen(stage, "short", models=("short",)).id == "dep-1"
     with pytest.raises(Forbidden):
@@ -83,7 +84,7 @@ def test_an_alias_of_the_table_is_closed_where_its_target_is() -> None:
 
 def test_a_table_that_was_replaced_counts_at_once() -> None:
     stage = Stage()
-    stage.house.table = RoutingTable([deployment(id="dep-9")])
+    stage.house.router.follow(RoutingTable([deployment(id="dep-9")]))
     assert chosen(stage, "public").id == "dep-9"
 
 

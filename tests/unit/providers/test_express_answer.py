@@ -225,11 +225,13 @@ def test_a_large_event_in_small_pieces_passes_in_linear_time() -> None:
     assert relay(ExpressAnswer(ask()), pieces) == wire + DONE
 
 
+SAID = sse(chunk({"content": "Well"}))
+ROLE = sse(chunk({"role": "assistant", "content": ""}))
 ERROR = {"error": {"message": "The model ran out of memory.", "type": "server_error", "code": "oom"}}
 
 
 @pytest.mark.parametrize(
-    "wire", [GOOD[:-1] + b"\n" + sse(ERROR), sse(ERROR), sse(ERROR, "[DONE]"), sse(ERROR).rstrip()]
+    "wire", [GOOD[:-1] + b"\n" + sse(ERROR), SAID + sse(ERROR), SAID + sse(ERROR, "[DONE]"), SAID + sse(ERROR).rstrip()]
 )
 @pytest.mark.parametrize("width", [1, 100_000])
 def test_an_error_event_reaches_the_client_and_the_ledger(wire: bytes, width: int) -> None:
@@ -240,16 +242,37 @@ def test_an_error_event_reaches_the_client_and_the_ledger(wire: bytes, width: in
     assert answer.error.code == "oom"
 
 
+@pytest.mark.parametrize("before", [[], [ROLE]])
+def test_an_error_before_any_of_the_answer_can_still_be_an_answer_of_its_own(before: list[bytes]) -> None:
+    answer = ExpressAnswer(ask())
+    for block in before:
+        assert answer.is_preface(answer.feed(block))
+    with pytest.raises(Overloaded, match=r"Slow down\."):
+        answer.feed(sse({"error": {"message": "Slow down.", "code": 429}}))
+
+
+@pytest.mark.parametrize(
+    "delta", [{"content": "x"}, {"role": "assistant", "content": "x"}, {"content": "", "reasoning": "x"},
+              {"content": None, "tool_calls": [{"index": 0}]}, {"content": "", "refusal": "No"}],
+)  # fmt: skip
+def test_whatever_says_something_is_no_preface(delta: dict[str, object]) -> None:
+    answer = ExpressAnswer(ask())
+    assert not answer.is_preface(answer.feed(sse(chunk(delta))))
+    answer = ExpressAnswer(ask())
+    answer.feed(ROLE)
+    assert not answer.is_preface(answer.feed(sse(chunk(delta)))), "nor is anything after the first"
+
+
 def test_an_error_event_that_names_a_status_has_that_status() -> None:
     answer = ExpressAnswer(ask())
-    relay(answer, [sse({"error": {"message": "Slow down.", "code": 429}})])
+    relay(answer, [SAID, sse({"error": {"message": "Slow down.", "code": 429}})])
     assert isinstance(answer.error, Overloaded) and answer.error.status == 429
 
 
 def test_an_error_event_with_usage_is_told_all_the_same() -> None:
     answer = ExpressAnswer(ask())
-    out = relay(answer, [sse({**ERROR, "usage": USAGE})])
-    assert list(events_of(out)) == [ERROR] and answer.error is not None and answer.usage == MEASURED
+    out = relay(answer, [SAID, sse({**ERROR, "usage": USAGE})])
+    assert list(events_of(out))[-1] == ERROR and answer.error is not None and answer.usage == MEASURED
 
 
 def test_an_error_field_that_says_null_is_no_error() -> None:
@@ -261,7 +284,7 @@ def test_an_error_field_that_says_null_is_no_error() -> None:
 def test_the_key_of_the_upstream_is_taken_out_of_an_error_event() -> None:
     answer = ExpressAnswer(ask(), b"the-upstream-key")
     wire = sse({"error": {"message": "Incorrect API key: the-upstream-key.", "code": "invalid_api_key"}})
-    out = relay(answer, [wire])
+    out = relay(answer, [SAID, wire])
     assert b"the-upstream-key" not in out and b"Incorrect API key" in out
     plain = sse(chunk({"content": "the-upstream-key"}), chunk({}, "stop"))
     assert relay(ExpressAnswer(ask(), b"the-upstream-key"), [plain]) == plain + DONE, "no answer is ever changed"

@@ -151,6 +151,7 @@ def test_a_body_that_is_not_utf8_is_refused_before_it_is_sent() -> None:
 def test_the_answer_knows_the_key_that_must_not_be_told() -> None:
     deployment = msgspec.structs.replace(PLAIN, api_key=Secret("upstream-key-1"))
     answer = ExpressLane(deployment, Operation.CHAT).answer(read_ask(chat(stream=True), Operation.CHAT, None))
+    answer.feed(b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n')
     out = answer.feed(b'data: {"error":{"message":"bad key upstream-key-1"}}\n\n')
     assert b"upstream-key-1" not in out and b"bad key" in out
 

@@ -39,8 +39,7 @@ def visible_groups(table: RoutingTable, caller: Principal) -> Iterator[tuple[str
 def visible_group(table: RoutingTable, caller: Principal, name: str) -> Group | None:
     """The group that would serve this caller under ``name``; None: none, or not for this key."""
     group = table.resolve(caller.record.aliases.get(name, name))
-    # The access groups of the first deployment decide, as they do for a call.
-    if group is None or not may_use(caller, name, group.name, group.deployments[0].access_groups):
+    if group is None or not any(_may_use(caller, name, deployment) for deployment in group.deployments):
         return None
     return group
 
@@ -66,5 +65,12 @@ def demand_visible_group(table: RoutingTable, caller: Principal, name: str) -> G
 def visible_deployments(table: RoutingTable, caller: Principal) -> Iterator[Deployment]:
     """Every deployment that is spelt out and that the key may use."""
     for deployment in table.deployments:
-        if may_use(caller, deployment.group, deployment.group, deployment.access_groups):
+        if _may_use(caller, deployment.group, deployment):
             yield deployment
+
+
+def _may_use(caller: Principal, asked: str, deployment: Deployment) -> bool:
+    """Whether a call for ``asked`` may be served there. The master key sees what belongs to a team, too."""
+    if deployment.team_id is not None and deployment.team_id != caller.record.team_id and not caller.admin:
+        return False
+    return may_use(caller, asked, deployment.group, deployment.access_groups)

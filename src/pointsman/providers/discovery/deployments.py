@@ -14,19 +14,12 @@ __all__ = ["aliases", "deployments"]
 
 
 def deployments(hosts: Iterable[FoundHost], timeouts: Timeouts | None = None) -> tuple[Deployment, ...]:
-    """A deployment per model of each host.
+    """A deployment per model of each host; a model that several have is one group with as many members.
 
-    A model of a host that is offline is only there when no host that is online has it: asking for it then says
-    which server cannot be reached, which is truer than "not served".
+    Those of hosts that are offline are there too: whoever asks for what only they have is told which server cannot be
+    reached, which is truer than "not served".
     """
-    hosts = tuple(hosts)
-    alive = {model.group for host in hosts if host.online for model in host.models}
-    return tuple(
-        _deployment(host, model, timeouts or Timeouts())
-        for host in hosts
-        for model in host.models
-        if host.online or model.group not in alive
-    )
+    return tuple(_deployment(host, model, timeouts or Timeouts()) for host in hosts for model in host.models)
 
 
 def aliases(hosts: Iterable[FoundHost]) -> dict[str, str]:

@@ -24,6 +24,15 @@ _DONE: Final = b"data: [DONE]\n\n"
 _PLAIN_ENDING: Final = b'"finish_reason":null}]}\n\n'
 _MARKS: Final = (b'"usage"', b'"error"', b"[DONE]")
 _TYPICAL_EVENT_BYTES: Final = 180
+_SPOKEN: Final = (
+    b'_calls":[',
+    b'_calls": [',
+    b'"reasoning',
+    b'"refusal":"',
+    b'"finish_reason":"',
+    b'"finish_reason": "',
+)
+"""What makes more of a chunk than its empty content does."""
 
 
 class ExpressAnswer(PiecewiseAnswer, eq=False):
@@ -31,6 +40,8 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
 
     _done: bool = False
     _finished: bool = False
+    _prefaced: bool = False
+    _unsaid: bool = False
 
     def whole(self, body: bytes) -> bytes:
         """See the protocol."""
@@ -75,6 +86,15 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         """See the protocol."""
         return write_stream_error(error)
 
+    def is_preface(self, block: bytes) -> bool:
+        """See the protocol: the chunk in which most servers name the role, before there is any text."""
+        self._prefaced = (
+            self._events == 1
+            and (b'"content":""' in block or b'"content":null' in block or b'"content": ""' in block)
+            and not any(mark in block for mark in _SPOKEN)
+        )
+        return self._prefaced
+
     def cut(self) -> None:
         """See the protocol."""
         if self.usage.source == "none":
@@ -84,6 +104,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
     def _relay(self, data: bytes) -> bytes:
         """Meter complete events; those that say more than text are looked into, the others pass as they are."""
         size = len(data)
+        self._unsaid = not self._events or (self._prefaced and self._events == 1)
         self._bytes += size
         self._events += 1 if size < SINGLE_EVENT_BYTES else data.count(b"data:")
         if not self._finished:
@@ -106,10 +127,16 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         first = min(place for mark in _MARKS if (place := data.find(mark)) >= 0)
         cut = data.rfind(b"\n\n", 0, first) + 2
         plain = data[:cut] if cut > 1 else b""
+        self._unsaid = self._unsaid and not plain
         events = [self._event(event.strip(b"\n")) for event in data[len(plain) :].split(b"\n\n")]
         return plain + b"".join(events)
 
     def _event(self, event: bytes) -> bytes:
+        """What the client gets of an event.
+
+        Raises:
+            UpstreamFailed: it tells of a failure before any of the answer, so that it can be an answer of its own.
+        """
         payload = payload_of(event)
         if not event:
             return b""
@@ -123,9 +150,13 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return event + b"\n\n"
         if meter.failed:
-            self.error = read_stream_error(self._without_key(payload))
+            error = read_stream_error(self._without_key(payload))
+            if self._unsaid:
+                raise error
+            self.error = error
             event = self._without_key(event)
         usage = read_usage(meter.usage)
+        self._unsaid = False
         if usage is not None:
             self.usage = usage
         if self.ask.include_usage:

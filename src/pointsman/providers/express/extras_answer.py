@@ -75,6 +75,10 @@ class ExtrasAnswer(msgspec.Struct, eq=False):
         """See the protocol."""
         return b""
 
+    def is_preface(self, block: bytes) -> bool:
+        """See the protocol."""
+        return False
+
     def cut(self) -> None:
         """See the protocol."""
         if self.usage.source == "none":

@@ -74,6 +74,7 @@ class ExpressLane:
         self._drops = bool(self._dropped)
         self._beta = family_of(deployment)
         self._own_headers = deployment.headers
+        self._is_plain = not (self._pinned or self._drops or way.newer_limit or fitting or way.credential)
 
     async def prepare(self, ask: Ask) -> None:
         """See the protocol; only a cloud's credential has to be got."""
@@ -83,6 +84,12 @@ class ExpressLane:
     def write(self, ask: Ask) -> Outbound:
         """See the protocol. What the request wants dropped goes before anything is added, the operator's at the end."""
         fields = ask.fields.copy()
+        if self._is_plain and ask.rules is None and not ask.versions:
+            # Nearly all requests to nearly all servers.
+            fields["model"] = self._model
+            if ask.stream and not ask.include_usage:
+                fields["stream_options"] = _with_usage(fields.get("stream_options"))
+            return Outbound(self._stream_path if ask.stream else self._path, _encode(fields))
         if ask.rules is not None:
             fields = Dropped.of(ask.rules.additional_drop_params).left_of(fields)
         fields["model"] = self._model

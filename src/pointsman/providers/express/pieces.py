@@ -50,6 +50,10 @@ class PiecewiseAnswer(msgspec.Struct, eq=False):
             error.retry_after = retry_after
         return error
 
+    def is_preface(self, block: bytes) -> bool:
+        """See the protocol."""
+        return False
+
     def read_error(self, status: int, body: bytes) -> UpstreamFailed:
         """What an error means in this dialect; that of the OpenAI family unless a subclass knows better."""
         return read_error(status, body)

@@ -136,6 +136,10 @@ class GeminiRelayAnswer:
         self._over = True
         return encode_event(write_error(error))
 
+    def is_preface(self, block: bytes) -> bool:
+        """See the protocol."""
+        return False
+
     def cut(self) -> None:
         """See the protocol."""
         if self.usage.source == "none":

@@ -40,6 +40,7 @@ class LibraryFlight:
         self.status = 0
         self.complete = False
         self.reused = False
+        self.spoken = False
         self._stream = stream
         self._nursery = nursery
         self._deployment = deployment

@@ -50,6 +50,7 @@ class AnthropicMeter:
     marks = (b'"usage"', b'"error"', b'"message_stop"')
     typical_event_bytes = 125
     final = b""
+    preface = frozenset({b"message_start", b"ping"})
 
     def __init__(self) -> None:
         self._count = UsageCount()

@@ -29,7 +29,8 @@ class Meter(Protocol):
 
     ``marks`` are the bytes of which an event that matters has at least one. ``usage`` are the counts so far, None where
     there are none. ``typical_event_bytes`` is what surrounds the text of an event. ``final`` is what the end of
-    the answer repeats of it as a whole, in dialects that do; empty before, and in others.
+    the answer repeats of it as a whole, in dialects that do; empty before, and in others. ``preface`` are the names of
+    events that come before any of the answer itself.
     """
 
     @property
@@ -49,6 +50,11 @@ class Meter(Protocol):
 
     @property
     def final(self) -> bytes:
+        """See above."""
+        ...
+
+    @property
+    def preface(self) -> frozenset[bytes]:
         """See above."""
         ...
 
@@ -91,6 +97,7 @@ class RelayedAnswer(PiecewiseAnswer, eq=False, kw_only=True):
     meter: Meter
     _last: bytes = b""
     _ended: bool = False
+    _spoken: bool = False
 
     def final(self) -> bytes:
         """The whole answer as its end repeats it, without the upstream's key; empty where it does not."""
@@ -141,6 +148,10 @@ class RelayedAnswer(PiecewiseAnswer, eq=False, kw_only=True):
         """See the protocol."""
         return b"" if self.error is not None else self.meter.broken(error, self._last)
 
+    def is_preface(self, block: bytes) -> bool:
+        """See the protocol."""
+        return not self._spoken
+
     def cut(self) -> None:
         """See the protocol."""
         if self.usage.source != "none":
@@ -165,16 +176,19 @@ class RelayedAnswer(PiecewiseAnswer, eq=False, kw_only=True):
         self._bytes += len(data)
         self._events += data.count(b"\n\n")
         self._last = data
+        if not self._spoken:
+            preface = self.meter.preface
+            self._spoken = not all(_name_of(event) in preface for event in data.split(b"\n\n") if event)
         return data
 
     def _look_into(self, data: bytes) -> bytes:
         """Read the events that matter.
 
         Raises:
-            UpstreamFailed: the first event of all tells of a failure, which can still be an answer of its own.
+            UpstreamFailed: a failure is told before any of the answer, so that it can still be an answer of its own.
         """
-        marks = self.meter.marks
-        is_first = not self._last
+        marks, preface = self.meter.marks, self.meter.preface
+        is_first = not self._last or not self._spoken
         for event in data.split(b"\n\n"):
             payload = payload_of(event.lstrip(b"\n"))
             if not payload:
@@ -190,8 +204,14 @@ class RelayedAnswer(PiecewiseAnswer, eq=False, kw_only=True):
                     if is_first:
                         raise error
                     self.error = error
-            is_first = False
+            is_first = is_first and _name_of(event) in preface
         return data if self.error is None else self._without_key(data)
+
+
+def _name_of(event: bytes) -> bytes:
+    """The name of an event, where that is what it begins with."""
+    event = event.lstrip(b"\n")
+    return event[6 : event.find(b"\n")].strip() if event.startswith(b"event:") else b""
 
 
 def _lenient(body: bytes) -> Metered:

@@ -60,6 +60,7 @@ class ResponsesMeter:
 
     marks = (b'"usage"', b'"error"', b'"response.completed"', b'"response.incomplete"', b'"response.failed"')
     typical_event_bytes = 230
+    preface: frozenset[bytes] = frozenset()
 
     def __init__(self) -> None:
         self.usage: Usage | None = None

@@ -102,5 +102,9 @@ class LoadAnswer:
         """See the protocol; there is no stream to tell of it."""
         return b""
 
+    def is_preface(self, block: bytes) -> bool:
+        """See the protocol."""
+        return False
+
     def cut(self) -> None:
         """See the protocol; nothing was counted."""

@@ -51,11 +51,16 @@ class TaggedModel(msgspec.Struct, frozen=True):
 
 
 class LoadedModel(msgspec.Struct, frozen=True):
-    """A model in memory (or on its way there). ``context_length`` is the ``num_ctx`` it was loaded with."""
+    """A model in memory (or on its way there). ``context_length`` is the ``num_ctx`` it was loaded with.
+
+    Of ``size`` bytes, ``size_vram`` are in the memory of a GPU. ``expires_at`` is when it is unloaded (RFC 3339).
+    """
 
     name: str
     context_length: int = 0
     size_vram: int = 0
+    size: int = 0
+    expires_at: str = ""
 
 
 class ShownModel(msgspec.Struct, frozen=True):

@@ -83,6 +83,10 @@ class PassageAnswer(msgspec.Struct, eq=False):
         """See the protocol."""
         return b""
 
+    def is_preface(self, block: bytes) -> bool:
+        """See the protocol."""
+        return False
+
     def cut(self) -> None:
         """See the protocol."""
         if self._form == "json" and self._kept_bytes <= _BYTES_KEPT_MAX:

@@ -110,6 +110,10 @@ class KeptAnswer:
         """See the protocol."""
         return self._told(self._inner.failed(error))
 
+    def is_preface(self, block: bytes) -> bool:
+        """See the protocol. The client is to know the id of its response as soon as there is one."""
+        return False
+
     def cut(self) -> None:
         """See the protocol."""
         self._inner.cut()

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import GatewayError
-from pointsman.core.events import Event, Failed, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
+from pointsman.core.events import Event, Failed, Started, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
 from pointsman.core.reply import Reply
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.providers.translated.sides import Reading, Writing
@@ -15,19 +15,21 @@ from pointsman.providers.translated.sides import Reading, Writing
 __all__ = ["TranslatedAnswer"]
 
 _CHARACTERS_PER_TOKEN: Final = 4
+_PREFACE: Final = (Started, UsageReported, Failed)
+"""Events that say nothing of the answer itself."""
 
 
 class TranslatedAnswer:
     """See :class:`pointsman.core.upstream.Answer`. ``prompt_tokens`` stands in where the upstream counts nothing."""
 
     __slots__ = (
-        "_begun",
         "_characters",
         "_deltas",
         "_over",
         "_prompt_tokens",
         "_reading",
         "_reported",
+        "_said",
         "_writing",
         "content_type",
         "error",
@@ -42,7 +44,7 @@ class TranslatedAnswer:
         self._writing = writing
         self._prompt_tokens = prompt_tokens
         self._reported: Usage = NO_USAGE
-        self._begun = self._over = False
+        self._said = self._over = False
         self._deltas = self._characters = 0
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
@@ -83,6 +85,10 @@ class TranslatedAnswer:
         self._over = True
         return self._writing.writer.fail(error)
 
+    def is_preface(self, block: bytes) -> bool:
+        """See the protocol."""
+        return not self._said and not self._over
+
     def cut(self) -> None:
         """See the protocol."""
         if self.usage.source == "none":
@@ -92,18 +98,17 @@ class TranslatedAnswer:
         if self._over or not events:
             return b""
         self._meter(events)
+        self._said = self._said or any(not isinstance(event, _PREFACE) for event in events)
         last = events[-1]
         if isinstance(last, Failed):
             return self._relay_failure(events[:-1], last.error)
-        out = self._writing.writer.write(events)
-        self._begun = self._begun or bool(out)
-        return out
+        return self._writing.writer.write(events)
 
     def _relay_failure(self, before: list[Event], error: GatewayError) -> bytes:
+        if not self._said:
+            raise error
         writer = self._writing.writer
         out = writer.write(before) if before else b""
-        if not self._begun and not out:
-            raise error
         self._over = True
         self.error = error
         return out + writer.fail(error)

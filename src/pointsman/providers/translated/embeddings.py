@@ -145,6 +145,10 @@ class EmbeddingAnswer:
         """See the protocol; there is no stream to tell of it."""
         return b""
 
+    def is_preface(self, block: bytes) -> bool:
+        """See the protocol."""
+        return False
+
     def cut(self) -> None:
         """See the protocol."""
         if self.usage.source == "none":

@@ -48,6 +48,7 @@ class UpstreamFlight(msgspec.Struct, eq=False):
     complete: bool = False
     over: bool = False
     reused: bool = False
+    spoken: bool = False
     paused: bool = False
     connection: Connection | None = None
     began_at: float = 0.0
@@ -59,11 +60,6 @@ class UpstreamFlight(msgspec.Struct, eq=False):
     def headers(self) -> Sequence[tuple[bytes, bytes]]:
         """The header fields of the answer, taken from its head only when somebody asks."""
         return response_fields(self.head)
-
-    def deliver(self, data: bytes, now: float) -> None:
-        """Hand bytes to the story."""
-        self.heard_at = now
-        (self.sink or self.inbox.put)(data)
 
     def fail(self, error: UpstreamFailed) -> None:
         """Hand a failure to the story, once; nothing follows it."""
@@ -81,7 +77,7 @@ class UpstreamFlight(msgspec.Struct, eq=False):
             self.fail(error)
             if connection is not None:
                 connection.drop()
-        elif self.stream and now - max(self.heard_at, self.told_at) >= self.silence_seconds:
+        elif self.stream and self._is_silent(now):
             self.told_at = now
             self.inbox.put(None)
 
@@ -105,9 +101,17 @@ class UpstreamFlight(msgspec.Struct, eq=False):
             self.connection = None
             connection.drop()
 
+    def _is_silent(self, now: float) -> bool:
+        """Whether the client has had nothing for long; until the answer itself begins, it is given none of it."""
+        last = self.heard_at if self.spoken else self.sent_at
+        return now - max(last, self.told_at) >= self.silence_seconds
+
     def _overdue(self, now: float) -> TimedOut | None:
         timeouts = self.timeouts
         silence = now - self.heard_at
+        first = timeouts.first_token
+        if first is not None and self.stream and not self.spoken and now - self.began_at >= first:
+            return TimedOut(f"The upstream said nothing of its answer within {first:g} s.", code="first_token_timeout")
         if timeouts.total is not None and now - self.began_at >= timeouts.total:
             return TimedOut(f"The upstream did not finish within {timeouts.total:g} s.")
         if silence < (timeouts.idle if self.status else timeouts.load):
@@ -182,8 +186,12 @@ class Connection(asyncio.Protocol):
             self._keep_alive = False
         if self._done:
             self._finish(flight)
-        elif self._chunks and not self._collect:
-            flight.deliver(self._take(), self.pool.time.now)
+        elif (chunks := self._chunks) and not self._collect:
+            # A piece of a stream: the way of most bytes, so it is short.
+            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            chunks.clear()
+            flight.heard_at = self.pool.time.now
+            (flight.sink or flight.inbox.put)(data)
         elif self._grown(len(data)) > REPLY_BYTES_MAX:
             self._broken(f"The upstream's answer is longer than {REPLY_BYTES_MAX} bytes.")
         elif not self._headers_done and len(self._head) > UPSTREAM_HEAD_BYTES_MAX:

@@ -521,6 +521,7 @@ async def test_a_stream_that_falls_silent_is_given_up_after_the_idle_timeout() -
     async with scene(script) as stage:
         flight = stage.transport.send(stage.deployment(), CHAT, stream=True)
         assert await item(flight) == b"a"
+        flight.spoken = True
         stage.sweep(9)
         more.set()
         assert await item(flight) == b"b"

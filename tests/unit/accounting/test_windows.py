@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.policies.windows import SlidingMinute
+from pointsman.accounting.windows import SlidingMinute
 
 # Steps in milliseconds, so that many requests share a second and some are minutes apart.
 STEPS = st.lists(

@@ -1,0 +1,51 @@
+"""One attempt at one deployment."""
+
+from __future__ import annotations
+
+from pointsman.core.exchange import Client
+from pointsman.lifecycle.choose import Course
+from pointsman.lifecycle.relay import relay_stream, relay_whole
+from pointsman.lifecycle.settle import Settlement
+
+__all__ = ["attempt"]
+
+
+async def attempt(course: Course, settlement: Settlement, client: Client) -> None:
+    """Send the request to the chosen deployment and relay its answer.
+
+    Raises:
+        GatewayError: it failed, and the client has nothing of an answer.
+    """
+    house, ask, deployment, live = settlement.house, course.ask, course.member.deployment, course.member.live
+    settlement.deployment = deployment
+    if course.recovery is not None:
+        settlement.start_over(course.recovery)
+    lane = house.lanes.lane(ask.operation, deployment)
+    if lane.prepares:
+        ask.owner = course.principal.owner
+        await lane.prepare(ask)
+        if settlement.grant is not None:
+            settlement.grant.grow(ask, deployment)
+    outbound = lane.write(ask)
+    settlement.answer = answer = lane.answer(ask)
+    settlement.sent_at = sent_at = house.clock.monotonic()
+    settlement.attempts += 1
+    settlement.probing = course.member if live.rests_until else None
+    live.in_flight += 1
+    try:
+        settlement.flight = flight = house.sender.send(deployment, outbound, stream=ask.stream)
+        client.attach(flight)
+        await (relay_stream if ask.stream else relay_whole)(flight, answer, client, settlement)
+    finally:
+        live.in_flight -= 1
+        if live.rests_until:
+            course.member.give_up_probe()
+    if settlement.error is None:
+        live.succeeded(settlement.ended_at, sent_at, settlement.heard_at, answer.usage.completion)
+        if live.meter is not None:
+            used = answer.usage.prompt + answer.usage.completion
+            live.meter.ended(ask.prompt_estimate, used, sent_at, settlement.ended_at)
+        if live.rests_until:
+            course.member.answered(sent_at)
+    else:
+        house.router.failed(course.member, settlement.error, sent_at, settlement.ended_at)

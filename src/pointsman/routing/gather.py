@@ -1,0 +1,130 @@
+"""Makes pools: which members a name has, in which order, and what has to be examined of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from pointsman.core.upstream import Deployment
+from pointsman.routing.affinity import CONVERSATION, DEPLOYMENT, PROMPT_CACHING, SESSION
+from pointsman.routing.credentials import CredentialBook
+from pointsman.routing.hosts import Fleet
+from pointsman.routing.live import LiveBook
+from pointsman.routing.meter import Meter
+from pointsman.routing.needs import TOOLS, VISION
+from pointsman.routing.pool import NO_SCREENS, Member, Pool, Screens, Tier
+from pointsman.routing.residency import LoadBook
+from pointsman.routing.settings import RoutingSettings, StrategyChoice
+from pointsman.routing.shortlist import LOOKED_AT_MAX, Shortlist
+from pointsman.routing.strategies import COUNTING, STRATEGIES, TIMING, Kit
+from pointsman.routing.table import Group
+
+__all__ = ["Gatherer"]
+
+_KINDS: Final = (SESSION, PROMPT_CACHING, DEPLOYMENT)
+_ABILITIES: Final = frozenset({TOOLS, VISION})
+_LOCAL_STRATEGY: Final = "warm-first"
+_STRICT: Final = frozenset({"usage-based-routing-v2"})
+"""Strategies under which limits are never gone beyond, as in LiteLLM."""
+_STRATEGY: Final = "simple-shuffle"
+
+
+class Gatherer:
+    """Makes pools; all but ``draw``, which gives numbers in [0, 1), outlive them."""
+
+    def __init__(
+        self,
+        lives: LiveBook,
+        fleet: Fleet,
+        loads: LoadBook,
+        credentials: CredentialBook,
+        draw: Callable[[], float],
+    ) -> None:
+        self._lives = lives
+        self._fleet = fleet
+        self._loads = loads
+        self._credentials = credentials
+        self._draw = draw
+
+    def pool(self, group: Group, settings: RoutingSettings) -> Pool:
+        """The pool of a group."""
+        members = tuple(self._member(deployment) for deployment in group.deployments)
+        choice = settings.strategies.get(group.name, settings.strategy)
+        strategy = STRATEGIES[_name(choice, members)](Kit(self._draw, self._loads, choice.arguments))
+        screens = _screens(members, settings, strict=settings.strict_limits or strategy.name in _STRICT)
+        for member in members:
+            _measure(member, strategy.name)
+        return Pool(
+            name=group.name,
+            members=members,
+            strategy=strategy,
+            only=members[0] if len(members) == 1 and not screens.decides_for_one else None,
+            tiers=self._tiers(members, self._loads if strategy.name == _LOCAL_STRATEGY else None),
+            screens=screens,
+            access_groups=frozenset().union(*(member.deployment.access_groups for member in members)),
+            stays=_stays(group.name, members, settings),
+        )
+
+    def _member(self, deployment: Deployment) -> Member:
+        credential = self._credentials.of(deployment)
+        return Member(deployment, self._lives.of(deployment), self._fleet.of(deployment), credential)
+
+    def _tiers(self, members: tuple[Member, ...], loads: LoadBook | None) -> tuple[Tier, ...]:
+        by_order: dict[int | None, list[Member]] = {}
+        for member in members:
+            by_order.setdefault(member.deployment.order, []).append(member)
+        ordered = sorted(by_order.items(), key=lambda tier: (tier[0] is None, tier[0] or 0))
+        return tuple(
+            Tier(
+                tuple(some),
+                order,
+                Shortlist(some, self._draw, loads) if len(some) > LOOKED_AT_MAX else None,
+            )
+            for order, some in ordered
+        )
+
+
+def _name(choice: StrategyChoice, members: Sequence[Member]) -> str:
+    if choice.name is not None:
+        return choice.name
+    return _LOCAL_STRATEGY if all(member.host is not None for member in members) else _STRATEGY
+
+
+def _measure(member: Member, strategy: str) -> None:
+    """See to it that what decides is measured."""
+    counts = bool(member.deployment.rpm or member.deployment.tpm) or strategy in COUNTING
+    if member.live.meter is None and (counts or strategy in TIMING):
+        member.live.meter = Meter(counts=counts)
+    elif member.live.meter is not None and counts:
+        member.live.meter.count()
+
+
+def _stays(name: str, members: Sequence[Member], settings: RoutingSettings) -> tuple[str, ...]:
+    if len(members) == 1:
+        return ()
+    checks = settings.affinity.by_group.get(name, settings.affinity.checks)
+    kinds = [kind for kind in _KINDS if kind in checks]
+    return (*kinds, CONVERSATION) if any(member.host is not None for member in members) else tuple(kinds)
+
+
+def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bool) -> Screens:
+    deployments = [member.deployment for member in members]
+    known = [one.capabilities for one in deployments if one.capabilities]
+    parallel_default = settings.parallel_per_deployment
+    screens = Screens(
+        access=len({one.access_groups for one in deployments}) > 1,
+        team=any(one.team_id is not None for one in deployments),
+        tags=settings.tags.enabled,
+        match_any=settings.tags.match_any,
+        mode=len({one.mode for one in deployments}) > 1,
+        context=settings.pre_call_checks and any(one.context_tokens is not None for one in deployments),
+        abilities=_ABILITIES.intersection(frozenset().union(*known)) - _ABILITIES.intersection(*known),
+        limits=any(one.rpm is not None or one.tpm is not None for one in deployments),
+        strict=strict,
+        parallel=parallel_default is not None or any(one.max_parallel_requests is not None for one in deployments),
+        parallel_default=parallel_default,
+    )
+    plain = msgspec.structs.replace(screens, match_any=True, strict=False, parallel_default=None)
+    return NO_SCREENS if plain == NO_SCREENS else screens

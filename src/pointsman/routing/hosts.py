@@ -1,0 +1,199 @@
+"""Local model servers, as far as routing has to know them: what is loaded, what is under way, what waits.
+
+Whoever watches them (see :mod:`pointsman.providers.discovery`) writes here; strategies and queues read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from pointsman.core.upstream import Deployment
+from pointsman.routing.queue import HostQueue, QueueRules, Ticket
+
+__all__ = ["Fleet", "Host", "HostRules", "LoadedModel", "address_of"]
+
+_HOSTS_MAX: Final = 16_384
+_QUEUE_MAX: Final = 512
+_LATEST: Final = ":latest"
+
+
+class LoadedModel(msgspec.Struct, frozen=True):
+    """A model in a host's memory. Bytes; ``expires_at`` is monotonic seconds, 0: it stays or nobody told."""
+
+    name: str
+    size_bytes: int = 0
+    vram_bytes: int = 0
+    context_tokens: int | None = None
+    expires_at: float = 0.0
+
+    @property
+    def is_spilled(self) -> bool:
+        """Whether a part of it lies outside the GPU's memory, so that it is slow."""
+        return 0 < self.vram_bytes < self.size_bytes
+
+
+class HostRules(msgspec.Struct, frozen=True):
+    """What the operator says of one host; None: it is found out, or as usual.
+
+    ``slots`` 0: as many requests at once as come.
+    """
+
+    kind: str = ""
+    slots: int | None = None
+    queue_max: int | None = None
+    weight: float = 1.0
+    num_ctx_max: int | None = None
+
+
+class Host(msgspec.Struct, eq=False):
+    """One local server now. ``url`` is what its deployments have as ``api_base``, without ``/v1``.
+
+    ``slots`` is how many requests it is sent at once, None: as many as come; ``queue_max`` how many more may wait.
+    ``loaded`` is by the model's name there. ``in_flight`` and ``waiting`` are ours, by model; ``others_running`` and
+    ``others_waiting`` what the server says of itself, whoever asked. ``vram_total_bytes`` is learned from a model that
+    did not fit. ``used_at``, ``heard_at`` and ``seen_at`` are when it was last sent something, answered us well and was
+    looked at; moments are monotonic seconds. ``is_shared`` tells whether some model is served by another host too.
+    """
+
+    url: str
+    kind: str = ""
+    online: bool = True
+    loaded: Mapping[str, LoadedModel] = {}
+    vram_total_bytes: int | None = None
+    slots: int | None = None
+    queue_max: int = _QUEUE_MAX
+    weight: float = 1.0
+    in_flight: dict[str, int] = {}
+    waiting: dict[str, int] = {}
+    rules: HostRules = HostRules()
+    queue: HostQueue | None = None
+    others_running: int | None = None
+    others_waiting: int | None = None
+    used_at: float = 0.0
+    heard_at: float = 0.0
+    seen_at: float = 0.0
+    is_shared: bool = False
+    is_surprised: bool = False
+    """Whether traffic showed something that should be looked after at once."""
+
+    @property
+    def busy(self) -> int:
+        """Requests of ours under way there."""
+        return sum(self.in_flight.values())
+
+    @property
+    def queued(self) -> int:
+        """Requests of ours that wait for it."""
+        return sum(self.waiting.values())
+
+    def holds(self, model: str) -> LoadedModel | None:
+        """The model in its memory; Ollama's ``latest`` is understood."""
+        loaded = self.loaded
+        other = model.removesuffix(_LATEST) if model.endswith(_LATEST) else model + _LATEST
+        return loaded.get(model) or loaded.get(other)
+
+    def is_loaded(self, model: str) -> bool:
+        """Whether the model is in its memory."""
+        return self.holds(model) is not None
+
+    def served(self, model: str, now: float) -> None:
+        """A call has ended well: the host is there and has the model in its memory."""
+        self.online = True
+        self.heard_at = now
+        if self.holds(model) is None:
+            self.loaded = {**self.loaded, model: LoadedModel(model)}
+            # Something else may have had to go for it.
+            self.is_surprised = True
+
+    def went_away(self) -> None:
+        """It cannot be reached; what was in its memory may be lost."""
+        self.online = False
+        self.is_surprised = True
+
+    def told(self, loaded: Mapping[str, LoadedModel], now: float) -> None:
+        """It was looked at, and this is in its memory."""
+        self.online = True
+        self.seen_at = now
+        self.loaded = loaded
+        in_vram = sum(model.vram_bytes for model in loaded.values())
+        if any(model.is_spilled for model in loaded.values()):
+            self.vram_total_bytes = in_vram
+        elif self.vram_total_bytes is not None:
+            self.vram_total_bytes = max(self.vram_total_bytes, in_vram)
+
+
+class Fleet:
+    """Every local host, by its address. A host that goes and comes back is the same one.
+
+    ``listed`` are those that something is routed to now. ``share`` is how many processes serve beside each other: each
+    sends its part of what a host takes.
+    """
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, Host] = {}
+        self.listed: tuple[Host, ...] = ()
+        self.share = 1
+        self.queue_rules = QueueRules()
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """All of them."""
+        return tuple(self._hosts.values())
+
+    def of(self, deployment: Deployment) -> Host | None:
+        """The host of a deployment; None where it is not a local one."""
+        return self.at(deployment.api_base) if deployment.local else None
+
+    def at(self, address: str) -> Host:
+        """The host at an address, which may end with ``/v1``; a new one if nobody knows it."""
+        url = address_of(address)
+        host = self._hosts.get(url)
+        if host is None:
+            if len(self._hosts) >= _HOSTS_MAX:
+                self._hosts = {key: kept for key, kept in self._hosts.items() if kept.in_flight or kept.waiting}
+            host = self._hosts[url] = Host(url)
+        return host
+
+    def queue_of(self, host: Host) -> HostQueue:
+        """Its queue, which is made when it is first needed."""
+        queue = host.queue
+        if queue is None:
+            queue = host.queue = HostQueue(
+                host.in_flight,
+                host.waiting,
+                slots=self._part(host.slots),
+                waiting_max=self._part(host.queue_max) or 0,
+                rules=self.queue_rules,
+                is_loaded=host.is_loaded,
+            )
+        return queue
+
+    def resize(self, host: Host, slots: int | None, now: float) -> Sequence[Ticket]:
+        """Send a host ``slots`` requests at once from now on; gives those whose turn it is thereby."""
+        host.slots = slots
+        host.queue_max = _QUEUE_MAX if host.rules.queue_max is None else host.rules.queue_max
+        host.weight = host.rules.weight
+        queue = host.queue
+        if queue is None:
+            return ()
+        queue.slots = self._part(slots)
+        queue.waiting_max = self._part(host.queue_max) or 0
+        queue.rules = self.queue_rules
+        return queue.advance(now)
+
+    def _part(self, number: int | None) -> int | None:
+        """This process's part, rounded up so that none is left with nothing."""
+        return None if number is None else -(-number // self.share)
+
+
+def address_of(url: str) -> str:
+    """An address by which a host is known: without credentials, query, closing ``/v1`` and slashes; lower case."""
+    scheme, _, rest = url.partition("://")
+    place = rest.partition("?")[0].rstrip("/").removesuffix("/v1").rstrip("/")
+    authority, slash, path = place.partition("/")
+    host, colon, port = authority.rpartition("@")[2].lower().partition(":")
+    host = "127.0.0.1" if host == "localhost" else host
+    return f"{scheme.lower()}://{host}{colon}{port}{slash}{path}"

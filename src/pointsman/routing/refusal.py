@@ -1,0 +1,99 @@
+"""What a client is told when no deployment of a model may or can take its request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Final
+
+from pointsman.core.errors import Forbidden, LimitReached, Malformed, Refused
+from pointsman.routing.candidates import Dropped
+from pointsman.routing.pool import Member, Pool
+from pointsman.routing.tags import tags_of
+from pointsman.routing.wish import Wish
+
+__all__ = ["refusal"]
+
+_PASSING: Final = frozenset({"parallel", "resting", "rpm", "tpm"})
+_PARALLEL_SECONDS: Final = 1.0
+
+
+def refusal(pool: Pool, wish: Wish, now: float, dropped: Sequence[Dropped]) -> Refused:
+    """The error for a request whose candidates were all ``dropped``.
+
+    What passes by itself counts first: whoever is told of a limit may come back, whatever else is wrong elsewhere.
+    """
+    words = {member.live.id: reason.partition(" ")[0] for member, reason in dropped}
+    passing = [(member, words[member.live.id]) for member, _ in dropped if words[member.live.id] in _PASSING]
+    if passing:
+        return _later(pool, wish, now, passing)
+    kinds = set(words.values())
+    if "context" in kinds:
+        return _too_long(pool, wish)
+    if "tags" in kinds:
+        tags = list(tags_of(wish))
+        return Forbidden(
+            f"Not allowed to access model due to tags configuration. Passed model={pool.name} and tags={tags}",
+            hint="Ask for a tag that a deployment of it has.",
+            status=401,
+            code="tag_routing_denied",
+            kind="auth_error",
+        )
+    if kinds <= {"team", "access"} and kinds:
+        return Forbidden(
+            f"This key may not use the model {pool.name!r}: what serves it is for others.",
+            hint="Use a key of the team that it belongs to.",
+            code="model_access_denied",
+            kind="key_model_access_denied",
+            param="model",
+        )
+    modes = sorted({member.deployment.mode for member in pool.members})
+    return Malformed(
+        f"The model {pool.name!r} cannot do this: it is for {' and '.join(modes)}.",
+        hint="GET /v1/models lists the models; choose one of the right kind.",
+        code="model_mode_mismatch",
+        param="model",
+    )
+
+
+def _too_long(pool: Pool, wish: Wish) -> Malformed:
+    window = max(member.deployment.context_tokens or 0 for member in pool.members)
+    return Malformed(
+        f"This model's maximum context length is {window} tokens, but the prompt has about {wish.prompt_tokens}.",
+        hint=f"Shorten the prompt, or use a model with more context than {pool.name!r}.",
+        code="context_length_exceeded",
+        param="messages",
+    )
+
+
+def _later(pool: Pool, wish: Wish, now: float, passing: Sequence[tuple[Member, str]]) -> LimitReached:
+    seconds = max(min(_seconds(member, word, wish, now) for member, word in passing), 1.0)
+    words = {word for _, word in passing}
+    if words == {"resting"}:
+        why = "all of them failed lately and rest"
+    elif "resting" in words:
+        why = "they rest after failures or are at their limits"
+    else:
+        why = f"all of them are at their limit of {' and '.join(sorted(map(_of, words)))}"
+    return LimitReached(
+        f"No deployment of {pool.name!r} is available: {why}.",
+        hint=f"Try again in {ceil(seconds)} s.",
+        retry_after=seconds,
+        code="no_deployments_available",
+    )
+
+
+def _of(word: str) -> str:
+    return {"rpm": "requests a minute", "tpm": "tokens a minute"}.get(word, "requests at once")
+
+
+def _seconds(member: Member, word: str, wish: Wish, now: float) -> float:
+    """How long until what stands against a member may have passed."""
+    if word == "resting":
+        return member.rests_until - now
+    meter, deployment, second = member.live.meter, member.deployment, int(now)
+    if word == "rpm" and meter is not None and meter.requests is not None and deployment.rpm is not None:
+        return float(meter.requests.seconds_until(1, deployment.rpm, second))
+    if word == "tpm" and meter is not None and meter.tokens is not None and deployment.tpm is not None:
+        return float(meter.tokens.seconds_until(wish.prompt_tokens, deployment.tpm, second))
+    return _PARALLEL_SECONDS

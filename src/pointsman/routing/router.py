@@ -1,0 +1,185 @@
+"""Names to pools, and pools to one deployment. The one object of routing that the story talks to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from pointsman.core.clock import draw
+from pointsman.core.errors import GatewayError, LimitReached
+from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
+from pointsman.routing.affinity import Affinity, Place, stay
+from pointsman.routing.budget import RetryBudget
+from pointsman.routing.candidates import Dropped, candidates
+from pointsman.routing.cooldown import blame
+from pointsman.routing.credentials import CredentialBook
+from pointsman.routing.gather import Gatherer
+from pointsman.routing.hosts import Fleet
+from pointsman.routing.live import LiveBook
+from pointsman.routing.pool import Member, Pick, Pool
+from pointsman.routing.recovery import Recovery
+from pointsman.routing.refusal import refusal
+from pointsman.routing.residency import LoadBook
+from pointsman.routing.settings import RoutingSettings
+from pointsman.routing.shortlist import LOOKED_AT_MAX
+from pointsman.routing.table import RoutingTable
+from pointsman.routing.wish import Wish
+
+__all__ = ["Router"]
+
+_POOLS_MAX: Final = 16_384
+
+
+class Router:
+    """``draw`` gives numbers in [0, 1).
+
+    ``lives``, ``fleet``, ``loads``, ``credentials`` and ``budget`` outlive tables and changes of the settings.
+    """
+
+    def __init__(
+        self, table: RoutingTable, settings: RoutingSettings | None = None, draw: Callable[[], float] = draw
+    ) -> None:
+        self.lives = LiveBook()
+        self.fleet = Fleet()
+        self.loads = LoadBook()
+        self.credentials = CredentialBook()
+        self.settings = settings or RoutingSettings()
+        self.budget = RetryBudget(self.settings.retry_budget)
+        self.affinity = Affinity(self.settings.affinity.seconds, repins=self.settings.affinity.repins)
+        self._gatherer = Gatherer(self.lives, self.fleet, self.loads, self.credentials, draw)
+        self._draw = draw
+        self._table = table
+        self._pools: dict[str, Pool] = {}
+
+    @property
+    def table(self) -> RoutingTable:
+        """What there is to route to."""
+        return self._table
+
+    def follow(self, table: RoutingTable, settings: RoutingSettings | None = None) -> None:
+        """Take over a new table, and new settings if there are any."""
+        self._table = table
+        self.settings = settings or self.settings
+        self.affinity.seconds, self.affinity.repins = self.settings.affinity.seconds, self.settings.affinity.repins
+        self.budget.share = self.settings.retry_budget
+        self._pools = {}
+
+    def pool(self, name: str) -> Pool | None:
+        """The deployments that serve ``name``; None: nobody does."""
+        return self._pools.get(name) or self._gather(name)
+
+    def choose(
+        self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = (), dropped: list[Dropped] | None = None
+    ) -> Pick:
+        """The deployment that serves the request, one that was not ``tried`` (ids) if there is one, and why.
+
+        Those that do not come into question are added to ``dropped``, each with the reason.
+
+        Raises:
+            LimitReached: all of them rest, or are at their limits.
+            Malformed: the prompt is too long for all of them, or the models are for something else.
+            Forbidden: none of them is for this key, or for the request's tags.
+        """
+        if pool.only is not None:
+            pool.only.probe(now)
+            return pool.only, "only"
+        place = self.affinity.place(pool, wish) if pool.stays else None
+        member, reason = self._pick(pool, wish, now, tried, place, dropped)
+        self._took(pool, member, wish, now)
+        if place is not None:
+            self.affinity.keep(place, member, now)
+        return member, reason
+
+    def consider(
+        self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = (), dropped: list[Dropped] | None = None
+    ) -> Pick:
+        """What :meth:`choose` would do; nothing is counted or remembered.
+
+        Raises:
+            LimitReached, Malformed, Forbidden: as :meth:`choose`.
+        """
+        if pool.only is not None:
+            return pool.only, "only"
+        return self._pick(pool, wish, now, tried, self.affinity.place(pool, wish) if pool.stays else None, dropped)
+
+    def _pick(
+        self,
+        pool: Pool,
+        wish: Wish,
+        now: float,
+        tried: Collection[str],
+        place: Place | None,
+        dropped: list[Dropped] | None,
+    ) -> Pick:
+        known = None if place is None else self.affinity.known(place, now)
+        found = candidates(pool, wish, now, tried, dropped, known)
+        if not found:
+            reasons: list[Dropped] = []
+            candidates(pool, wish, now, tried, reasons)
+            # A machine of one's own is tried all the same where all rest, the one that rests least long.
+            own = [one for one, why in reasons if one.deployment.local and why.startswith("resting")]
+            if own:
+                return min(own, key=lambda one: one.rests_until), "resting"
+            raise refusal(pool, wish, now, reasons)
+        if len(found) == 1 and len(pool.members) <= LOOKED_AT_MAX:
+            return found[0], "only"
+        stays = None if place is None or known is None else stay(place, known, found, wish.prompt_tokens)
+        return pool.strategy.pick(found, wish, now) if stays is None else stays
+
+    def _took(self, pool: Pool, member: Member, wish: Wish, now: float) -> None:
+        pool.strategy.took(member, wish, now)
+        member.probe(now)
+        if member.live.meter is not None:
+            member.live.meter.began(wish.prompt_tokens, now)
+        for tier in pool.tiers:
+            if tier.sampler is not None:
+                tier.sampler.took(member)
+
+    def demand_awake(self, pool: Pool, now: float) -> None:
+        """Of a pool of one.
+
+        Raises:
+            LimitReached: it failed lately and rests.
+        """
+        if pool.only is not None and not pool.only.admits(now):
+            raise _none_available(pool, now)
+
+    def is_awake(self, pool: Pool, now: float) -> bool:
+        """Whether any of the pool does not rest."""
+        return any(member.admits(now) for member in pool.members)
+
+    def failed(self, member: Member, error: GatewayError, sent_at: float, now: float) -> None:
+        """A call to ``member``, sent at ``sent_at``, has failed."""
+        blame(member, error, self.settings, sent_at, now)
+
+    def may_try(self, member: Member, now: float, requests: int) -> bool:
+        """Whether a request that failed before may be tried there.
+
+        One whose last call went well may always be: it can save the request and start no storm. The others cost
+        something of the retry budget. ``requests`` counts all since the start of the process.
+        """
+        return not member.live.failures_in_row or self.budget.take(now, requests)
+
+    def recovery(self, rules: RoutingRules | None, *asked: str) -> Recovery:
+        """What may be tried for a request for the model ``asked`` (all its names) that has failed."""
+        return Recovery(self.settings, rules or NO_ROUTING_RULES, asked, self._draw)
+
+    def _gather(self, name: str) -> Pool | None:
+        group = self._table.resolve(name)
+        if group is None:
+            return None
+        pool = self._gatherer.pool(group, self.settings)
+        if len(self._pools) >= _POOLS_MAX:
+            self._pools.clear()
+        self._pools[name] = pool
+        return pool
+
+
+def _none_available(pool: Pool, now: float) -> LimitReached:
+    seconds = max(1.0, min(member.rests_until for member in pool.members) - now)
+    return LimitReached(
+        f"No deployment of {pool.name!r} is available: all of them failed lately and rest.",
+        hint=f"Try again in {seconds:.0f} s.",
+        retry_after=seconds,
+        code="no_deployments_available",
+    )

@@ -1,0 +1,90 @@
+"""What is believed of local servers."""
+
+from __future__ import annotations
+
+import pytest
+
+from pointsman.core.upstream import Deployment
+from pointsman.routing.hosts import Fleet, Host, HostRules, LoadedModel, address_of
+from pointsman.routing.queue import WAIT_BUCKETS, Ticket
+from pointsman.telemetry.series import BUCKETS
+
+
+def deployment(base: str, *, local: bool = True) -> Deployment:
+    return Deployment("d", "g", "ollama", "m", "ollama/m", base, None, local=local)
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("http://gpu1:11434", "http://gpu1:11434"),
+        ("http://GPU1:8000/v1", "http://gpu1:8000"),
+        ("http://gpu1:8000/v1/", "http://gpu1:8000"),
+        ("http://localhost:1234/v1", "http://127.0.0.1:1234"),
+        ("http://[::1]:11434", "http://[::1]:11434"),
+        ("http://user:secret@gpu1:1/v1?key=secret", "http://gpu1:1"),
+        ("https://models.example/ollama1", "https://models.example/ollama1"),
+        ("https://models.example/Ollama2/v1", "https://models.example/Ollama2"),
+    ],
+)
+def test_a_host_has_one_address_however_it_is_written(written: str, address: str) -> None:
+    assert address_of(written) == address
+    assert address_of(address) == address
+
+
+def test_deployments_of_one_server_share_its_host_and_others_have_none() -> None:
+    fleet = Fleet()
+    assert fleet.of(deployment("http://localhost:1/v1")) is fleet.of(deployment("http://127.0.0.1:1"))
+    assert fleet.of(deployment("https://api.openai.com/v1", local=False)) is None
+
+
+def test_latest_is_understood() -> None:
+    host = Host("http://gpu", loaded={"llama3.2:latest": LoadedModel("llama3.2:latest")})
+    assert host.is_loaded("llama3.2") and host.is_loaded("llama3.2:latest")
+    assert not host.is_loaded("llama3.2:1b")
+    host.loaded = {"llama3.2": LoadedModel("llama3.2")}
+    assert host.is_loaded("llama3.2:latest")
+
+
+def test_what_answered_is_there_and_has_its_model() -> None:
+    host = Host("http://gpu", online=False)
+    host.served("m", 5.0)
+    assert (host.online, host.heard_at, host.is_loaded("m"), host.is_surprised) == (True, 5.0, True, True)
+    host.is_surprised = False
+    host.served("m", 6.0)
+    assert not host.is_surprised, "nothing new"
+
+
+def test_how_much_fits_is_learned_from_what_did_not() -> None:
+    host = Host("http://gpu")
+    totals: list[int | None] = []
+    for size, in_vram in ((10, 10), (30, 24), (25, 25)):
+        host.told({"a": LoadedModel("a", size, in_vram)}, 1.0)
+        totals.append(host.vram_total_bytes)
+    assert totals == [None, 24, 25]
+
+
+def test_each_of_several_processes_sends_its_part() -> None:
+    fleet = Fleet()
+    fleet.share = 3
+    host = fleet.at("http://gpu")
+    host.rules = HostRules(queue_max=10)
+    fleet.resize(host, 4, 0.0)
+    queue = fleet.queue_of(host)
+    assert (queue.slots, queue.waiting_max) == (2, 4)
+
+
+def test_more_slots_are_used_at_once() -> None:
+    fleet = Fleet()
+    host = fleet.at("http://gpu")
+    host.slots = 1
+    queue = fleet.queue_of(host)
+    tickets = [Ticket("m", "m", "k", 0.0) for _ in range(3)]
+    assert [queue.enter(ticket, 0.0) for ticket in tickets] == [True, False, False]
+    assert (host.busy, host.queued) == (1, 2)
+    assert list(fleet.resize(host, None, 1.0)) == tickets[1:]
+    assert (host.busy, host.queued) == (3, 0)
+
+
+def test_waits_are_counted_in_the_buckets_that_are_shown() -> None:
+    assert WAIT_BUCKETS == BUCKETS
