@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
@@ -10,6 +11,7 @@ import msgspec
 
 from pointsman.assembly.access import key_header, names_cloud_place, read_access, takes_key, usual_base
 from pointsman.assembly.host_rules import host_rules, num_ctx_max
+from pointsman.assembly.host_settings import as_its_host_has_it
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -25,7 +27,7 @@ from pointsman.providers.long_tail import is_installed
 from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
 from pointsman.providers.transport import Origin
 from pointsman.routing.hosts import HostRules, address_of
-from pointsman.routing.table import Pattern
+from pointsman.routing.table import Pattern, numbered
 
 __all__ = ["Configured", "LeftOut", "configured"]
 
@@ -65,7 +67,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
     rules = host_rules(settings.local.local_hosts)
     makers: list[_Maker] = []
     long_tail = False
-    patterns: list[Pattern] = []
+    wild: list[_Maker] = []
     skipped: list[LeftOut] = []
     for number, entry in enumerate(settings.model_list):
         if entry.model_info.blocked:
@@ -77,7 +79,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
             continue
         long_tail = long_tail or maker.long_tail
         if is_pattern(entry.model_name):
-            patterns.append(Pattern(entry.model_name, maker.expand))
+            wild.append(maker)
         else:
             makers.append(maker)
     shares = _shares([maker.entry for maker in makers])
@@ -85,7 +87,11 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         maker.deployment(maker.entry.model_name, maker.model, share)
         for maker, share in zip(makers, shares, strict=True)
     ]
-    return Configured(_numbered(deployments), tuple(patterns), tuple(skipped), long_tail)
+    patterns = tuple(
+        Pattern(maker.entry.model_name, partial(maker.expand, share=share))
+        for maker, share in zip(wild, _shares([maker.entry for maker in wild]), strict=True)
+    )
+    return Configured(numbered(deployments), patterns, tuple(skipped), long_tail)
 
 
 class _Maker:
@@ -135,7 +141,7 @@ class _Maker:
         key = provider.key_in(environment)
         self._key = (params.api_key or (Secret(key) if key else None)) if takes_key(self._access) else None
 
-    def expand(self, name: str, captured: tuple[str, ...]) -> Deployment | None:
+    def expand(self, name: str, captured: tuple[str, ...], share: float = 1.0) -> Deployment | None:
         """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be.
 
         Nor may a client choose where it is sent: a region or an account in the name is the operator's to write.
@@ -143,7 +149,7 @@ class _Maker:
         if any(names_cloud_place(self._access, part) for part in captured):
             return None
         model = fill(self.model, captured) if is_pattern(self.model) else self.model
-        return self.deployment(name, model) if self._is_meant(model) else None
+        return self.deployment(name, model, share) if self._is_meant(model) else None
 
     def _is_meant(self, model: str) -> bool:
         """Whether the provider was named, or is the one that LiteLLM too takes ``model`` to be of.
@@ -164,7 +170,7 @@ class _Maker:
         facts = merge(facts, self._said, name=model)
         price = facts.price if facts.price is not None or not provider.local else FREE
         drop = settings.litellm_settings.drop_params if params.drop_params is None else params.drop_params
-        return Deployment(
+        made = Deployment(
             id=info.id or _identity(entry, group, self._base),
             group=group,
             provider=provider.name,
@@ -203,6 +209,7 @@ class _Maker:
             num_retries=params.max_retries if params.num_retries is None else params.num_retries,
             cooldown_seconds=params.cooldown_time,
         )
+        return as_its_host_has_it(made, settings.local)
 
 
 def _shares(entries: Sequence[ModelEntry]) -> list[float]:
@@ -265,15 +272,3 @@ def _timeouts(entry: ModelEntry, settings: Settings) -> Timeouts:
 def _identity(entry: ModelEntry, group: str, base: str) -> str:
     """A stable id: the same entry has the same one after a restart and in every worker."""
     return sha256(f"{group}\n{entry.litellm_params.model}\n{base}".encode()).hexdigest()
-
-
-def _numbered(deployments: Iterable[Deployment]) -> tuple[Deployment, ...]:
-    """The deployments, each with an id of its own even where two entries are alike."""
-    seen: dict[str, int] = {}
-    out = []
-    for deployment in deployments:
-        count = seen.get(deployment.id, 0)
-        seen[deployment.id] = count + 1
-        numbered = f"{deployment.id}-{count}" if count else deployment.id
-        out.append(msgspec.structs.replace(deployment, id=numbered))
-    return tuple(out)

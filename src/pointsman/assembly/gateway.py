@@ -16,20 +16,31 @@ from pointsman.assembly.fleet import FleetFeed
 from pointsman.assembly.from_settings import (
     admission_settings,
     body_bytes_max,
+    discovery_places,
+    health_settings,
     keepalive_seconds,
     media_limits,
     reset_clock,
     routing_settings,
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series
-from pointsman.assembly.host_rules import local_places
+from pointsman.assembly.host_settings import equip_hosts
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
-from pointsman.assembly.native_lanes import CloudServices, counting_ways, native_lanes, passage_signer, responses_relay
+from pointsman.assembly.native_lanes import (
+    CloudServices,
+    aws_keyring,
+    counting_ways,
+    native_lanes,
+    passage_signer,
+    responses_relay,
+)
+from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.storage import Storage
+from pointsman.assembly.warmth import WarmKeeper
 from pointsman.catalog.lookup import Catalog
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
@@ -43,11 +54,15 @@ from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.background import Jobs
 from pointsman.lifecycle.house import House, Manners
+from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
+from pointsman.lifecycle.wake import Waker
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
-from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
+from pointsman.providers.discovery import Discovery, FoundHost
+from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.lanes import LaneBook
+from pointsman.providers.loading import ModelLoader
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.native import ResponsesLane, TokenCounter
@@ -58,7 +73,10 @@ from pointsman.providers.ollama import (
 from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
+from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import Transport
+from pointsman.providers.waking import HostKnock, send_magic_packet
+from pointsman.routing.performance import PerformanceBook
 from pointsman.routing.router import Router
 from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
@@ -95,7 +113,11 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
-        self.metrics = CallMetrics(lambda: gauges(self), lambda: host_series(self.house.router.fleet.listed))
+        self.metrics = CallMetrics(
+            lambda: gauges(self),
+            lambda: host_series(self.house.router.fleet.listed),
+            deployments=lambda: deployments_now(self),
+        )
         self.routes = RouteMaker(plan.demo)
         catalog = Catalog()
         made = configured(loaded.settings, loaded.variables, catalog)
@@ -105,6 +127,9 @@ class Gateway:
             self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
         )
         self.admission = Admission(admission_settings(loaded))
+        self.tokens = TokenBook(self.transport, self.nursery, self.clock)
+        self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
+        self.health = self._health(loaded)
         self.media = MediaFetcher(media_limits(loaded))
         self._clouds = CloudServices(self)
         self.counter = TokenCounter(self.transport, counting_ways(self._clouds))
@@ -114,16 +139,20 @@ class Gateway:
             keyring=self.keyring,
             admission=self.admission,
             router=Router(self.routes.table(), routing_settings(loaded)),
-            lanes=LaneBook(native_lanes(self, self._clouds), self.responses, self._relayed, self.media),
+            lanes=LaneBook(native_lanes(self), self.responses, self._relayed, self.media),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
             clock=self.clock,
             manners=self._manners(loaded),
         )
+        self.performance = PerformanceBook(self.house.router.lives)
         self.house.router.fleet.share = plan.workers
-        self.fleet = FleetFeed(self.house.router.fleet, self.transport, self.nursery, self.clock)
+        router = self.house.router
+        self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
+        self.loader, self.loads, self.waker, self.warmth = self._minders()
+        self._mind(loaded)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
@@ -149,6 +178,7 @@ class Gateway:
         gateway.nursery.start(gateway.transport.run(), "upstream sweep")
         if gateway.discovery is not None:
             gateway.routes.found(await gateway.discovery.scan())
+            gateway.warmth.found(gateway.routes.hosts)
             gateway.house.router.follow(gateway.routes.table())
         gateway.follow_hosts()
         await gateway.fleet.watch.scan(_SCAN_SECONDS_MAX)
@@ -159,10 +189,14 @@ class Gateway:
         start = self.nursery.start
         if self.discovery is not None:
             start(self.discovery.run(), "discovery")
+        if self.plan.worker == 0:
+            start(self.warmth.run(), "warmth")
         start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
         start(self.storage.follow(self.keyring), "keys")
+        start(self._follow_performance(), "performance")
+        start(self.health.run(self._looked_after), "health")
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
         if self.plan.workers > 1:
@@ -202,6 +236,7 @@ class Gateway:
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
             routing = routing_settings(loaded)
+            self.warmth.follow(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
                 self._watch.follow(refused.sources)
@@ -237,7 +272,10 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
+        self._mind(loaded)
         self.house.router.follow(self.routes.table(), routing)
+        self.health.settings = health_settings(loaded)
+        self.health.settings_changed()
         self.follow_hosts()
         self.reach_long_tail()
 
@@ -249,6 +287,11 @@ class Gateway:
             if self._watch.changed():
                 await self.reload()
 
+    async def _follow_performance(self) -> None:
+        while True:
+            self.performance.look(self.clock.monotonic())
+            await asyncio.sleep(_WATCH_SECONDS)
+
     async def _share_metrics(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
@@ -257,6 +300,7 @@ class Gateway:
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = self.house.table
         self.routes.found(hosts)
+        self.warmth.found(hosts)
         table = self.routes.table()
         if table.deployments != before.deployments or table.unlisted != before.unlisted:
             # A table forgets what its pools have learned, so it is only replaced when it says something else.
@@ -273,23 +317,63 @@ class Gateway:
     # -- making the parts ------------------------------------------------------------------------------
 
     def _discovery(self, loaded: Loaded) -> Discovery | None:
-        given = self.plan.ollama or loaded.settings.local.ollama or loaded.environment.ollama
-        host = loaded.environment.ollama_host
         own = frozenset({f"http://127.0.0.1:{self.plan.port}", f"http://localhost:{self.plan.port}"})
-        if loaded.settings.discovers:
-            usual = default_places(tuple(given) or ((host,) if host else ()))
-            said = local_places(loaded.settings.local.local_hosts)
-            taken = {place.url for place in said}
-            places: tuple[Place, ...] = (*said, *(place for place in usual if place.url not in taken))
-        elif given:
-            places = default_places(tuple(given))[: len(given)]
-        else:
+        places = discovery_places(loaded, self.plan.ollama)
+        if not places:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
+
+    def _health(self, loaded: Loaded) -> HealthWatch:
+        return HealthWatch(
+            self.transport,
+            Admittance(self.tokens, self.aws_keys),
+            hosts=lambda: self.routes.hosts,
+            answered_at=lambda deployment: self.house.router.lives.of(deployment).answered_at,
+            settings=health_settings(loaded),
+            on_look=self._health_looked,
+            clock=self.clock,
+        )
+
+    def _looked_after(self) -> tuple[Deployment, ...]:
+        return (*self.house.table.deployments, *self.routes.wildcards())
+
+    def _health_looked(self) -> None:
+        settings = self.health.settings
+        ill = self.health.ill(self.house.table.deployments) if settings.background and settings.routes else frozenset()
+        self.house.router.leave_out(ill)
 
     def _ollama_hosts(self) -> dict[str, Deployment]:
         urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
         return management_hosts(self.house.table.deployments, urls)
+
+    def _minders(self) -> tuple[ModelLoader, Loads, Waker, WarmKeeper]:
+        """Those who look after local hosts, apart from requests."""
+        house = self.house
+        loader = ModelLoader(self.transport, self.transport, house.lanes.lane, self._host_kind)
+        house.loads = loads = Loads(loader, self.nursery)
+        house.waker = waker = Waker(
+            lambda rule: send_magic_packet(rule.mac, rule.address, rule.port),
+            HostKnock(self.transport).answers,
+            self.nursery,
+            self.clock,
+        )
+        alone = self.plan.workers == 1
+        return loader, loads, waker, WarmKeeper(house.router, loader, self.nursery, self.clock, sees_all_calls=alone)
+
+    def _mind(self, loaded: Loaded) -> None:
+        """Tell them what the configuration says.
+
+        Raises:
+            Misconfigured: a time to keep a model is none.
+        """
+        local = loaded.settings.local
+        self.warmth.follow(loaded)
+        equip_hosts(self.house.router.fleet, local)
+        self.loads.wanted = local.on_disconnect == "finish_load"
+        self.waker.seconds_max = local.wake_seconds_max
+
+    def _host_kind(self, deployment: Deployment) -> str:
+        return self.house.router.fleet.at(deployment.api_base).kind
 
     def _passages(self) -> PassageBook:
         return PassageBook(
@@ -325,6 +409,7 @@ class Gateway:
             __version__,
             log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
             pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
+            charges_energy=settings.local.energy_counts_as_spend,
             keepalive_seconds=keepalive_seconds(loaded),
             suggest=self._suggest,
         )

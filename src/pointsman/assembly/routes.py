@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman.assembly.deployments import Configured, LeftOut
 from pointsman.assembly.host_rules import host_rules, num_ctx_max
+from pointsman.assembly.host_settings import as_its_host_has_it
 from pointsman.assembly.plan import DemoModel
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
@@ -18,6 +19,7 @@ from pointsman.config.sections import Settings
 from pointsman.core.price import FREE, Price
 from pointsman.core.upstream import Deployment, Timeouts
 from pointsman.providers.discovery import FoundHost, aliases, deployments
+from pointsman.providers.registry import split_model
 from pointsman.routing.table import RoutingTable
 
 __all__ = ["DEMO_MODEL", "RouteMaker", "hint_for"]
@@ -77,6 +79,18 @@ class RouteMaker:
             found += [] if one is None else [one]
         return tuple(found)
 
+    def wildcards(self) -> tuple[Deployment, ...]:
+        """One deployment for each wildcard entry, to be looked at and not to be called.
+
+        Its group is the entry's own name; its model has the star in it, unless ``health_check_model`` names one.
+        """
+        found = []
+        for entry in self._configured.patterns:
+            one = entry.expand(entry.pattern, ("*",) * entry.pattern.count("*"))
+            if one is not None:
+                found.append(msgspec.structs.replace(one, model=_looked_for(one)))
+        return tuple(found)
+
     def table(self) -> RoutingTable:
         """A table of everything known now."""
         own = (*self._configured.deployments, *self._demo)
@@ -89,7 +103,10 @@ class RouteMaker:
         )
         rules = host_rules(local.local_hosts)
         found = [
-            msgspec.structs.replace(entry, num_ctx_max=num_ctx_max(entry.api_base, rules, local.num_ctx_max))
+            msgspec.structs.replace(
+                as_its_host_has_it(entry, local),
+                num_ctx_max=num_ctx_max(entry.api_base, rules, local.num_ctx_max),
+            )
             for entry in deployments(self._hosts, timeouts)
             if entry.group not in names
         ]
@@ -100,8 +117,21 @@ class RouteMaker:
         }
         hidden = frozenset(name for name, alias in router.items() if alias.hidden)
         return RoutingTable(
-            (*own, *found), other_names, self._configured.patterns, hidden, unlisted=aliases(self._hosts)
+            (*own, *found),
+            other_names,
+            self._configured.patterns,
+            hidden,
+            unlisted=aliases(self._hosts),
         )
+
+
+def _looked_for(deployment: Deployment) -> str:
+    raw = deployment.told.get("health_check_model")
+    try:
+        said = "" if raw is None else msgspec.json.decode(raw, type=str)
+    except msgspec.MsgspecError:
+        said = ""
+    return split_model(said, None, has_base=False)[1] if said else deployment.model
 
 
 def hint_for(table: RoutingTable, name: str, left_out: Iterable[LeftOut], *, has_ollama: bool) -> str:

@@ -8,9 +8,11 @@ import click
 
 from pointsman import __version__
 from pointsman.cli.check import check, config
+from pointsman.cli.doctor.command import doctor
 from pointsman.cli.mapping import mapping
 from pointsman.cli.providers import providers
 from pointsman.cli.serve import serve
+from pointsman.cli.spend import spend
 from pointsman.core.errors import GatewayError
 
 __all__ = ["cli", "main"]
@@ -28,8 +30,10 @@ def cli() -> None:
 cli.add_command(serve)
 cli.add_command(check)
 cli.add_command(config)
+cli.add_command(doctor)
 cli.add_command(mapping)
 cli.add_command(providers)
+cli.add_command(spend)
 
 
 def main() -> None:

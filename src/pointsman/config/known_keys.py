@@ -30,6 +30,7 @@ from pointsman.config.sections import (
     RouterSettings,
     StrategyArgs,
     StrategyGroup,
+    WarmUp,
 )
 
 __all__ = [
@@ -59,6 +60,7 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "routing_groups": StrategyGroup,
     "pointsman": PointsmanSettings,
     "local_hosts": LocalHost,
+    "warm_up": WarmUp,
 }
 """The struct that each section is read into."""
 
@@ -71,6 +73,7 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
         "pointsman", "router_settings",
     }),
     "credential": frozenset({"credential_info", "credential_name", "credential_values"}),
+    "model_info": frozenset({"disable_background_health_check", "health_check_model", "health_check_timeout"}),
     "router_settings": frozenset({"default_litellm_params"}),
     "routing_groups": frozenset({"group_name"}),
 }  # fmt: skip
@@ -85,7 +88,6 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "user_header_name",
     }),
     "pointsman": frozenset({"prompt_log_retention_days"}),
-    "local_hosts": frozenset({"price_kwh", "wake_on_lan", "watts_busy", "watts_idle"}),
 }  # fmt: skip
 """Fields that are read and checked while nothing acts on them yet, so that they warn like any key without effect.
 
@@ -101,7 +103,6 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
     },
     "general_settings": {
         "allow_requests_on_db_unavailable": (False,),
-        "background_health_checks": (False,),
         "disable_spend_logs": (False,),
         "store_model_in_db": (False,),
     },

@@ -23,12 +23,14 @@ from msgspec import UNSET, UnsetType
 from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 
 __all__ = [
     "INTEGER_MAX",
     "Appended",
     "Conflict",
     "DaySpend",
+    "EnergySpend",
     "KeyChanges",
     "KeyPage",
     "KeyQuery",
@@ -231,6 +233,22 @@ class DaySpend(msgspec.Struct, frozen=True):
     models: Mapping[str, int]
 
 
+class EnergySpend(msgspec.Struct, frozen=True):
+    """What one host drew on one day for one caller's calls of one model.
+
+    ``energy_mwh`` is in milliwatt-hours, ``energy_cost`` in picodollars; ``host`` is an address without path.
+    """
+
+    day: date
+    key_token: str
+    user_id: str
+    model_group: str
+    host: str
+    calls: int
+    energy_mwh: int
+    energy_cost: int
+
+
 class LedgerTotals(msgspec.Struct, frozen=True):
     """Everything ever recorded. ``failures`` are calls that did not succeed, cancelled ones included."""
 
@@ -260,6 +278,14 @@ class LedgerStore(Protocol):
         """The days that match, in their order."""
         ...
 
+    async def energy(self, query: SummaryQuery) -> tuple[EnergySpend, ...]:
+        """What local hosts drew, by day, then by the other fields in their order."""
+        ...
+
     async def totals(self) -> LedgerTotals:
         """The sums of everything."""
+        ...
+
+    async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
+        """How fast and how well calls went that reached a deployment, ordered by day, deployment and outcome."""
         ...

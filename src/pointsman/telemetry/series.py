@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.outcome import CallRecord
+from pointsman.telemetry.deployments import DeploymentNow
 
 __all__ = ["BUCKETS", "CallLabels", "CallSeries", "Histogram", "HostSeries", "Snapshot"]
 
@@ -65,7 +66,7 @@ class CallLabels(msgspec.Struct, frozen=True):
 
 
 class CallSeries(msgspec.Struct):
-    """The counts of one series. ``spend`` is in picodollars.
+    """The counts of one series. ``spend`` and ``energy_cost`` are in picodollars, energy in milliwatt-hours.
 
     ``upstream_failures`` are those of the failures in which the upstream had been asked.
     """
@@ -75,6 +76,7 @@ class CallSeries(msgspec.Struct):
     api_latency: Histogram
     first_token: Histogram
     overhead: Histogram
+    per_token: Histogram = msgspec.field(default_factory=Histogram.empty)
     calls: int = 0
     failures: int = 0
     upstream_failures: int = 0
@@ -83,6 +85,8 @@ class CallSeries(msgspec.Struct):
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     spend: int = 0
+    energy_mwh: int = 0
+    energy_cost: int = 0
 
     @classmethod
     def empty(cls, labels: CallLabels) -> CallSeries:
@@ -100,18 +104,30 @@ class CallSeries(msgspec.Struct):
         self.cached_tokens += sum([usage.cached for usage in usages])
         self.reasoning_tokens += sum([usage.reasoning for usage in usages])
         self.spend += sum([record.cost for record in records])
+        self.energy_mwh += sum([record.energy_mwh for record in records])
+        self.energy_cost += sum([record.energy_cost for record in records])
         latency = [record.ended_at - record.started_at for record in records]
         if self.labels.deployment_id:
             overhead = [record.overhead_ms / 1000.0 for record in records]
-            self.api_latency.observe([max(0.0, whole - own) for whole, own in zip(latency, overhead, strict=True)])
+            # A wait for a turn is neither the gateway's own time nor the upstream's.
+            apart = [own + record.queued_ms / 1000.0 for own, record in zip(overhead, records, strict=True)]
+            self.api_latency.observe([max(0.0, whole - other) for whole, other in zip(latency, apart, strict=True)])
             self.overhead.observe([max(0.0, own) for own in overhead])
-        self.latency.observe(latency)
+        paces = zip(latency, usages, records, strict=True)
+        self.per_token.observe(
+            [
+                seconds / usage.completion
+                for seconds, usage, record in paces
+                if usage.completion > 0 and record.status == "success"
+            ]
+        )
         first = [(record.first_token_at, record.started_at) for record in records if record.stream]
         self.first_token.observe([at - began for at, began in first if at is not None])
+        self.latency.observe(latency)  # which sorts them, so it comes last
 
     def merge(self, other: CallSeries) -> None:
         """Add another process's counts of the same series."""
-        for name in ("latency", "api_latency", "first_token", "overhead"):
+        for name in ("latency", "api_latency", "first_token", "overhead", "per_token"):
             getattr(self, name).merge(getattr(other, name))
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -126,22 +142,29 @@ _SUMS: Final = (
     "cached_tokens",
     "reasoning_tokens",
     "spend",
+    "energy_mwh",
+    "energy_cost",
 )
 
 
 class HostSeries(msgspec.Struct):
-    """A local server: how many requests wait for it and run there now, and how long they waited."""
+    """A local server: how many requests wait for it and run there now, and how long they waited.
+
+    ``idle_watt_hours`` is what it drew while nobody asked it for anything.
+    """
 
     url: str
     depth: int
     running: int
     waits: Histogram
+    idle_watt_hours: float = 0.0
 
     def merge(self, other: HostSeries) -> None:
         """Add another process's."""
         self.depth += other.depth
         self.running += other.running
         self.waits.merge(other.waits)
+        self.idle_watt_hours += other.idle_watt_hours
 
 
 class Snapshot(msgspec.Struct):
@@ -150,3 +173,4 @@ class Snapshot(msgspec.Struct):
     series: list[CallSeries]
     gauges: dict[str, float]
     hosts: list[HostSeries] = []
+    deployments: list[DeploymentNow] = []

@@ -19,6 +19,9 @@ GOLDEN = {
     "GET /metrics": "admin", "GET /metrics/": "admin",
     "GET /health": "inference", "GET /health/liveliness": "public", "GET /health/liveness": "public",
     "GET /health/readiness": "public", "GET /health/readiness/details": "inference", "GET /health/backlog": "inference",
+    "GET /health/history": "inference", "GET /health/latest": "inference", "POST /health/test_connection": "admin",
+    "GET /model/metrics": "admin", "GET /model/streaming_metrics": "admin",
+    "GET /model/metrics/slow_responses": "admin", "GET /model/metrics/exceptions": "admin",
     "GET /queue": "self",
     "GET /v1/models": "inference", "GET /models": "inference", "GET /openai/models": "inference",
     "GET /openai/v1/models": "inference", "GET /v1/models/{model_id}": "inference", "GET /models/{model_id}": "inference",  # noqa: E501
@@ -39,6 +42,7 @@ GOLDEN = {
     "POST /key/generate": "admin", "POST /key/update": "admin", "POST /key/delete": "admin", "GET /key/info": "self",
     "POST /v2/key/info": "admin", "GET /key/list": "self", "POST /key/block": "admin", "POST /key/unblock": "admin",
     "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
+    "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
     "POST /openai/deployments/{model}/embeddings": "inference",

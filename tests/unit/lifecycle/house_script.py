@@ -83,6 +83,7 @@ class ScriptedFlight:
         self.spoken = False
         self.paused = 0
         self.closed = False
+        self.hurried: float | None = None
         self._stage = stage
 
     def answer(self, body: bytes, status: int = 200, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
@@ -109,6 +110,9 @@ class ScriptedFlight:
 
     def resume(self) -> None:
         self.paused -= 1
+
+    def hurry(self, seconds: float) -> None:
+        self.hurried = seconds
 
     def close(self) -> None:
         if not self.closed:
@@ -239,9 +243,19 @@ class Stage:
             clock=self.clock,
             manners=Manners("1.2.3", **manners),
         )
+        self.pauses: list[float] = []
+        self.alarm: Inbox[None] | None = None
+        self.house.sleep = self._sleep
 
-    def inbound(self, body: bytes, key: str = MASTER) -> Inbound:
-        head = RequestHead(CHAT, key.encode(), [], None, "10.0.0.9")
+    async def _sleep(self, seconds: float) -> None:
+        """Time passes at once, or, with an ``alarm``, when that rings."""
+        self.pauses.append(seconds)
+        if self.alarm is not None:
+            await self.alarm
+        self.clock.now += seconds
+
+    def inbound(self, body: bytes, key: str = MASTER, *headers: tuple[bytes, bytes]) -> Inbound:
+        head = RequestHead(CHAT, key.encode(), list(headers), None, "10.0.0.9")
         return Inbound(head, body, self.clock.monotonic(), self.clock.wall())
 
     def tell(self, body: bytes, key: str = MASTER) -> tuple[Story, ScriptedClient]:

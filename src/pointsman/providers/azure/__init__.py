@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from pointsman.providers.azure.access import azure_credential
 from pointsman.providers.azure.lanes import azure_count, azure_lane, azure_responses_relay, azure_signer
 from pointsman.providers.azure.places import azure_key_header
 
-__all__ = ["azure_count", "azure_key_header", "azure_lane", "azure_responses_relay", "azure_signer"]
+__all__ = [
+    "azure_count",
+    "azure_credential",
+    "azure_key_header",
+    "azure_lane",
+    "azure_responses_relay",
+    "azure_signer",
+]
