@@ -119,9 +119,7 @@ class Gateway:
             deployments=lambda: deployments_now(self),
         )
         self.routes = RouteMaker(plan.demo)
-        catalog = Catalog()
-        made = configured(loaded.settings, loaded.variables, catalog)
-        self.routes.configure(loaded.settings, made, catalog)
+        self._read_models(loaded)
         general = loaded.settings.general_settings
         self.keyring = Keyring(
             self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
@@ -315,6 +313,10 @@ class Gateway:
             _log.info("The model %s is gone.", name)
 
     # -- making the parts ------------------------------------------------------------------------------
+
+    def _read_models(self, loaded: Loaded) -> None:
+        catalog = Catalog()
+        self.routes.configure(loaded.settings, configured(loaded.settings, loaded.variables, catalog), catalog)
 
     def _discovery(self, loaded: Loaded) -> Discovery | None:
         own = frozenset({f"http://127.0.0.1:{self.plan.port}", f"http://localhost:{self.plan.port}"})
