@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front, hosts, queue
+from pointsman.admin import front, hosts, queue, traffic
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
@@ -108,11 +108,19 @@ _HEALTH: Final = (
     ),
 )  # fmt: skip
 
+_TRAFFIC: Final = (
+    Route(
+        "GET", ("/traffic",), Scope.ADMIN, traffic.traffic,
+        summary="Variants, mirrors, hedges and bulkheads: what they have done", tier="pointsman",
+        query=traffic.TrafficQuery, body=Nothing, reply=traffic.TrafficReply,
+    ),
+)  # fmt: skip
+
 _MODELS: Final[tuple[Route[Any, Any], ...]] = (
     Route(
         # Before the paths of models, in whose names a colon may stand.
         "POST", tuple(f"{prefix}/models/{{model_id:path}}:countTokens" for prefix in _GEMINI), Scope.INFERENCE,
-        counting.count_gemini_tokens, summary="Estimate the tokens of contents, as Gemini", tier="pointsman",
+        counting.count_gemini_tokens, summary="Count the tokens of contents, as Gemini", tier="pointsman",
         query=Nothing, body=counting.GeminiTokenCountRequest, reply=counting.GeminiTokenCount,
     ),
     Route(
@@ -311,7 +319,7 @@ _SPEND: Final = (
     ),
 )  # fmt: skip
 
-ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
 
 
 def table_for(office: Office) -> tuple[Route[Any, Any], ...]:

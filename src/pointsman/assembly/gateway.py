@@ -27,7 +27,14 @@ from pointsman.assembly.gauges import Truncations, gauges, host_series
 from pointsman.assembly.host_settings import equip_hosts
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
-from pointsman.assembly.native_lanes import aws_keyring, native_lanes
+from pointsman.assembly.native_lanes import (
+    CloudServices,
+    aws_keyring,
+    counting_ways,
+    native_lanes,
+    passage_signer,
+    responses_relay,
+)
 from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
@@ -46,9 +53,11 @@ from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.background import Jobs
+from pointsman.lifecycle.bulkheads import Bulkheads
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
+from pointsman.lifecycle.traffic import Traffic, TrafficCounts, TrafficState
 from pointsman.lifecycle.wake import Waker
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
@@ -58,7 +67,7 @@ from pointsman.providers.lanes import LaneBook
 from pointsman.providers.loading import ModelLoader
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.native import OPENAI_RESPONSES, NativeLane, ResponsesLane, TokenCounter
+from pointsman.providers.native import ResponsesLane, TokenCounter
 from pointsman.providers.ollama import (
     OllamaManagement,
     management_hosts,
@@ -77,6 +86,7 @@ from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
+from pointsman.telemetry.traffic import TrafficBook
 
 __all__ = ["Gateway"]
 
@@ -112,9 +122,7 @@ class Gateway:
             deployments=lambda: deployments_now(self),
         )
         self.routes = RouteMaker(plan.demo)
-        catalog = Catalog()
-        made = configured(loaded.settings, loaded.variables, catalog)
-        self.routes.configure(loaded.settings, made, catalog)
+        self._read_models(loaded)
         general = loaded.settings.general_settings
         self.keyring = Keyring(
             self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
@@ -123,15 +131,17 @@ class Gateway:
         self.tokens = TokenBook(self.transport, self.nursery, self.clock)
         self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
         self.health = self._health(loaded)
-        self.counter = TokenCounter(self.transport)
         self.media = MediaFetcher(media_limits(loaded))
+        self._clouds = CloudServices(self)
+        self.counter = TokenCounter(self.transport, counting_ways(self._clouds))
         self.responses = self._response_book(loaded)
+        self.bulkheads = Bulkheads(self.transport, plan.workers)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
             router=Router(self.routes.table(), routing_settings(loaded)),
-            lanes=LaneBook(native_lanes(self), self.responses, self._relayed),
+            lanes=LaneBook(native_lanes(self), self.responses, self._relayed, self.media),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -139,12 +149,14 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.performance = PerformanceBook(self.house.router.lives)
-        self.house.router.fleet.share = plan.workers
-        router = self.house.router
-        self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
+        self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock, share=plan.workers)
         self.house.passages = self._passages()
         self.loader, self.loads, self.waker, self.warmth = self._minders()
         self._mind(loaded)
+        self.traffic = Traffic((), self.house.router, self.nursery)
+        self.traffic.shadows.has_room = self.bulkheads.has_room
+        self.traffic_book = TrafficBook(lambda: TrafficCounts(self.traffic.counts, self.bulkheads.counts))
+        self._direct_traffic(loaded)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
@@ -193,6 +205,7 @@ class Gateway:
             start(self._follow_config(), "configuration")
         if self.plan.workers > 1:
             self.metrics.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
+            self.traffic_book.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
             start(self._share_metrics(), "metrics")
 
     def drain(self) -> None:
@@ -208,6 +221,7 @@ class Gateway:
             if not self.gate.connections:
                 break
             await asyncio.sleep(_CUT_SECONDS)
+        self.traffic.shadows.close()
         await self.jobs.close()
         await self.nursery.close()
         await self._library_calls.close()
@@ -250,9 +264,14 @@ class Gateway:
 
     def reach_long_tail(self) -> None:
         """Begin to import LiteLLM's library, once something configured is served through it."""
-        if self.routes.needs_library and self.house.sender is self.transport:
+        if self.routes.needs_library and self.bulkheads.usual is self.transport:
             silence = keepalive_seconds(self.loaded)
-            self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
+            self.bulkheads.usual = LongTailSender(self.transport, self._library_calls, silence)
+            self._direct_traffic(self.loaded)
+
+    def traffic_state(self) -> TrafficState:
+        """The rules about traffic, and what they have counted in all workers."""
+        return TrafficState(self.traffic.rules, self.loaded.settings.local.bulkheads, self.traffic_book.gathered())
 
     def _take_over(self, loaded: Loaded, routing: RoutingSettings) -> None:
         self.loaded = loaded
@@ -266,10 +285,20 @@ class Gateway:
         self.house.manners = self._manners(loaded)
         self._mind(loaded)
         self.house.router.follow(self.routes.table(), routing)
+        self._direct_traffic(loaded)
         self.health.settings = health_settings(loaded)
         self.health.settings_changed()
         self.follow_hosts()
         self.reach_long_tail()
+
+    def _direct_traffic(self, loaded: Loaded) -> None:
+        """Let the rules and the bounds of a configuration be in the way of requests, where there are any."""
+        local, house = loaded.settings.local, self.house
+        self.traffic.follow(local.traffic)
+        house.traffic = self.traffic if local.traffic else None
+        self.bulkheads.follow(local.bulkheads)
+        house.sender = self.bulkheads if local.bulkheads else self.bulkheads.usual
+        house.router.is_full = self.bulkheads.is_full if local.bulkheads else None
 
     # -- background ------------------------------------------------------------------------------------
 
@@ -288,6 +317,7 @@ class Gateway:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             self.metrics.save()
+            self.traffic_book.save()
 
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = self.house.table
@@ -307,6 +337,10 @@ class Gateway:
             _log.info("The model %s is gone.", name)
 
     # -- making the parts ------------------------------------------------------------------------------
+
+    def _read_models(self, loaded: Loaded) -> None:
+        catalog = Catalog()
+        self.routes.configure(loaded.settings, configured(loaded.settings, loaded.variables, catalog), catalog)
 
     def _discovery(self, loaded: Loaded) -> Discovery | None:
         own = frozenset({f"http://127.0.0.1:{self.plan.port}", f"http://localhost:{self.plan.port}"})
@@ -373,10 +407,14 @@ class Gateway:
             lambda: self.loaded.variables,
             self.routes.price,
             frozenset(self.keyring.places),
+            partial(passage_signer, clouds=self._clouds),
         )
 
     def _relayed(self, deployment: Deployment, emulated: Lane) -> Lane:
-        relay = RememberedRelay(deployment, NativeLane(deployment, OPENAI_RESPONSES), self.responses)
+        native = responses_relay(deployment, self._clouds)
+        if native is None:
+            return emulated
+        relay = RememberedRelay(deployment, native, self.responses)
         return ResponsesLane(deployment, emulated, relay, self.transport, self.clock)
 
     def _response_book(self, loaded: Loaded) -> ResponseBook:

@@ -45,7 +45,7 @@ _REHEARSED: Final = {
     "mock_testing_fallbacks": "mock_testing_fallbacks",
 }
 RESTING: Final = "no_deployments_available"
-STOOD_IN_FOR: Final = frozenset({"model_not_found", RESTING, *_REHEARSED.values()})
+STOOD_IN_FOR: Final = frozenset({"model_not_found", "tag_routing_denied", RESTING, *_REHEARSED.values()})
 """Codes of refusals after which another model may stand in."""
 
 
@@ -60,6 +60,8 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
     settlement.cleanse(error)
     house.router.failed(course.member, error, settlement.sent_at, now)
     _note(error, course, settlement, now)
+    if course.way is not None:
+        course.pool, course.way = settlement.leave(course.way), None
     recovery = course.recovery
     if recovery is None:
         course.recovery = recovery = recovery_of(course.ask, settlement.inbound, house, course.pool.name)
@@ -195,7 +197,7 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     try:
         ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
-        wish = wish_for(ask, course.principal, course.demands)
+        wish = wish_for(ask, course.principal, course.demands, course.target)
         member, reason = pick(course.pool, wish, house, trail, recovery.tried)
         if settlement.attempts and not house.router.may_try(member, now, house.admission.admitted):
             return False
