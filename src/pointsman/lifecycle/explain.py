@@ -15,6 +15,7 @@ from pointsman.accounting.expected import cost_bound, likely_cost
 from pointsman.core.errors import Broken, GatewayError, Refused, Rejected
 from pointsman.core.exchange import Inbound
 from pointsman.core.price import dollars
+from pointsman.core.rules import Target
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.choose import asked_name, lead, wish_for
 from pointsman.lifecycle.explanation import (
@@ -112,14 +113,14 @@ class _DryRun(msgspec.Struct):
             house.admission.try_out(principal, self.ask, self.member.deployment, int(self.now))
             self._demand_turn(self.member, self.pool.name)
 
-    def _choose(self, pool: Pool, ask: Ask, tried: Collection[str] = ()) -> None:
+    def _choose(self, pool: Pool, ask: Ask, tried: Collection[str] = (), target: Target | None = None) -> None:
         """Choose one of a pool.
 
         Raises:
             Refused: none of them is to be had.
         """
         self.dropped = []
-        self.wish = wish_for(ask, self.principal, demands_of(self.ruling))
+        self.wish = wish_for(ask, self.principal, demands_of(self.ruling), target)
         self.member, self.reason = self.house.router.consider(pool, self.wish, self.now, tried, self.dropped)
 
     def _find_stand_in(self, refused: Refused) -> None:
@@ -143,7 +144,7 @@ class _DryRun(msgspec.Struct):
             try:
                 again = read_again(self.inbound, hop.target)
                 take_rules(again)
-                self._choose(other, again, recovery.tried)
+                self._choose(other, again, recovery.tried, hop.target)
             except Refused:
                 continue
             self.ask, self.pool, self.stands_in = again, other, hop.target.model
