@@ -123,6 +123,8 @@ def _routing_rules(fields: Mapping[str, msgspec.Raw], model: str, headers: Routi
         rehearsal=next((name for name in _REHEARSALS if flag(name)), None),
         tags=tuple(dict.fromkeys((*every, *headers.tags))),
         session=next(filter(None, sessions), None),
+        prefer=headers.prefer,
+        max_cost=headers.max_cost,
     )
 
 
