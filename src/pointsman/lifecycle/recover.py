@@ -104,12 +104,12 @@ def stand_in(refused: Refused, ask: Ask, principal: Principal, settlement: Settl
     ruling = rule(ask, principal, house, head)
     name = asked_name(ask.model, principal, ruling.model)
     pool = house.router.pool(name)
-    if pool is None and not principal.unrestricted:
-        demand_access(principal, ask.model, name, frozenset())
     trail, demands = Trail(rules=ruling.matched), demands_of(ruling)
     recovery = recovery_of(ask, settlement.inbound, house, name if pool is None else pool.name)
     step = recovery.elsewhere(refused, name if pool is None else pool.name)
     if step is not None:
+        if pool is None and not principal.unrestricted:
+            demand_access(principal, ask.model, name, frozenset())
         recovery.errors.append((name, settlement.for_client(refused)))
         way = _Way(ask, principal, recovery, trail, demands)
         course = _turn_to(step.hops, way, settlement)
@@ -253,5 +253,5 @@ def _last_word(error: GatewayError, recovery: Recovery, settlement: Settlement) 
     told = copy(error)  # several calls may have failed of this one
     listed = ", then ".join(f"{name} ({', '.join(statuses)})" for name, statuses in tried.items())
     told.hint = f"{error.hint} " if error.hint else ""
-    told.hint += f"Tried {settlement.attempts} times: {listed}."
+    told.hint += f"Tried {settlement.attempts} time{'' if settlement.attempts == 1 else 's'}: {listed}."
     return told

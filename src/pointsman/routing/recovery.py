@@ -118,7 +118,7 @@ class Recovery:
         said = kind in policy
         if others:
             return None if kind in _ABOUT_THE_REQUEST and not said else 0.0
-        if (kind in _LASTING and not said) or isinstance(error, Crowded):
+        if ((kind in _LASTING or error.slow) and not said) or isinstance(error, Crowded):
             return None
         if error.retry_after is not None:
             later = min(1.0, error.retry_after * _LATER_SHARE_MAX) * self._draw()
