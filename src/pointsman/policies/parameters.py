@@ -39,9 +39,14 @@ _BOUNDS: Final = frozenset({
 
 _ROUTING: Final = frozenset({
     "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "fallbacks", "include_fallback_errors",
-    "litellm_metadata", "litellm_session_id", "metadata", "num_retries", "tags",
+    "mock_testing_content_policy_fallbacks", "mock_testing_context_fallbacks", "mock_testing_fallbacks", "num_retries",
+    "tags",
 })  # fmt: skip
 _LOOKED_AT: Final = SPECIAL | {"metadata"}
+
+_REHEARSALS: Final = (
+    "mock_testing_fallbacks", "mock_testing_context_fallbacks", "mock_testing_content_policy_fallbacks",
+)  # fmt: skip
 
 _Retries = Annotated[int, msgspec.Meta(ge=0, le=16)]
 _retries: Final = msgspec.json.Decoder(_Retries | None).decode
@@ -115,6 +120,7 @@ def _routing_rules(fields: Mapping[str, msgspec.Raw], model: str, headers: Routi
         content_policy_fallbacks=targets("content_policy_fallbacks"),
         disable_fallbacks=flag("disable_fallbacks"),
         include_fallback_errors=flag("include_fallback_errors"),
+        rehearsal=next((name for name in _REHEARSALS if flag(name)), None),
         tags=tuple(dict.fromkeys((*every, *headers.tags))),
         session=next(filter(None, sessions), None),
     )

@@ -19,11 +19,12 @@ Dropped = tuple[Member, str]
 # How little a member suits that may be used if nothing better is there.
 _GOOD: Final = 0
 _OVER_LIMIT: Final = 1
-_TRIED: Final = 2
-_ASLEEP: Final = 3
-_OFFLINE: Final = 4
-_UNABLE: Final = 5
-_NOT_AT_ALL: Final = 6
+_PROBED: Final = 2
+_TRIED: Final = 3
+_ASLEEP: Final = 4
+_OFFLINE: Final = 5
+_UNABLE: Final = 6
+_NOT_AT_ALL: Final = 7
 
 _TAGS_MAX: Final = 256
 
@@ -124,7 +125,7 @@ class _Sieve:
             if examines:
                 reason, at = self._grade(member)
             elif not member.admits(now):
-                reason, at = _resting(member, now), _NOT_AT_ALL
+                reason, at = _rests(member, now)
             elif member.host is not None:
                 reason, at = _grade_host(member.host)
             if at < level:
@@ -142,8 +143,14 @@ class _Sieve:
         unfit = self._unfit(member)
         if unfit is not None:
             return unfit, _NOT_AT_ALL
-        if not member.admits(self.now):
-            return _resting(member, self.now), _NOT_AT_ALL
+        rests = None if member.admits(self.now) else _rests(member, self.now)
+        if rests is not None and rests[1] == _NOT_AT_ALL:
+            return rests
+        reason, at = self._suits(member)
+        return (reason, at) if rests is None or at > rests[1] else rests
+
+    def _suits(self, member: Member) -> tuple[str, int]:
+        """What speaks against a member that can serve the request and does not rest, and how much."""
         deployment = member.deployment
         if self._needs and deployment.capabilities and not self._needs <= deployment.capabilities:
             return f"unable {','.join(sorted(self._needs - deployment.capabilities))}", _UNABLE
@@ -185,8 +192,10 @@ def _grade_host(host: Host) -> tuple[str, int]:
     return (f"queue full {queue.depth}", _OVER_LIMIT) if queue is not None and queue.is_full else ("", _GOOD)
 
 
-def _resting(member: Member, now: float) -> str:
-    return f"resting {max(member.rests_until - now, 0.0):.1f} s"
+def _rests(member: Member, now: float) -> tuple[str, int]:
+    """Of one that rests, or has and is being tried: where nobody else is there, the outcome is not awaited."""
+    seconds = member.rests_until - now
+    return (f"resting {seconds:.1f} s", _NOT_AT_ALL) if seconds > 0 else ("being tried", _PROBED)
 
 
 def parallel_reached(member: Member, screens: Screens) -> int | None:

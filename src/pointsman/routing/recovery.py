@@ -24,7 +24,7 @@ _ABOUT_THE_REQUEST: Final = frozenset({Failure.BAD_REQUEST, Failure.CONTENT_POLI
 """What is wrong with a request is wrong everywhere, as far as anybody knows."""
 _LASTING: Final = _ABOUT_THE_REQUEST | {Failure.AUTHENTICATION, Failure.NOT_FOUND, Failure.TIMEOUT, Failure.OTHER}
 """The same deployment would only say, or take as long to say, the same again."""
-_NOBODY_SERVES: Final = frozenset({"model_not_found", "no_deployments_available"})
+_NOBODY_SERVES: Final = frozenset({"mock_testing_fallbacks", "model_not_found", "no_deployments_available"})
 _CROWDED: Final = frozenset({"queue_full", "queue_timeout"})
 _TOO_MANY: Final = 429
 _FIRST_PAUSE_SECONDS: Final = 0.2
