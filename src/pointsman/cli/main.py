@@ -8,6 +8,7 @@ import click
 
 from pointsman import __version__
 from pointsman.cli.check import check, config
+from pointsman.cli.doctor.command import doctor
 from pointsman.cli.mapping import mapping
 from pointsman.cli.providers import providers
 from pointsman.cli.serve import serve
@@ -29,6 +30,7 @@ def cli() -> None:
 cli.add_command(serve)
 cli.add_command(check)
 cli.add_command(config)
+cli.add_command(doctor)
 cli.add_command(mapping)
 cli.add_command(providers)
 cli.add_command(spend)

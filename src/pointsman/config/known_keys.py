@@ -73,6 +73,7 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
         "pointsman", "router_settings",
     }),
     "credential": frozenset({"credential_info", "credential_name", "credential_values"}),
+    "model_info": frozenset({"disable_background_health_check", "health_check_model", "health_check_timeout"}),
     "router_settings": frozenset({"default_litellm_params"}),
     "routing_groups": frozenset({"group_name"}),
 }  # fmt: skip
@@ -102,7 +103,6 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
     },
     "general_settings": {
         "allow_requests_on_db_unavailable": (False,),
-        "background_health_checks": (False,),
         "disable_spend_logs": (False,),
         "store_model_in_db": (False,),
     },

@@ -283,6 +283,15 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     enforce_fallback_model_access: bool = False
     expose_fallback_errors_to_caller: bool = False
     return_wildcard_routes: bool = False
+    background_health_checks: bool = False
+    health_check_interval: Seconds = 300.0
+    health_check_concurrency: PositiveCount = 16
+    health_check_details: bool = True
+    health_check_skip_disabled_background_models: bool = False
+    background_health_check_model_groups: tuple[str, ...] | None = None
+    model_list_healthy_only: bool = False
+    enable_health_check_routing: bool = False
+    health_check_staleness_threshold: Seconds | None = None
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
@@ -335,6 +344,9 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_fails_policy: Mapping[FailsKind, Count] = {}
     cooldown_time: Amount | None = None
     disable_cooldowns: bool = False
+    enable_health_check_routing: bool = False
+    health_check_staleness_threshold: Seconds | None = None
+    background_health_check_model_groups: tuple[str, ...] | None = None
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
     default_priority: Annotated[int, Meta(ge=0, le=255)] | None = None

@@ -184,18 +184,18 @@ class _Sieve:
         return None
 
 
+def _rests(member: Member, now: float) -> tuple[str, int]:
+    """Of one that rests, or has and is being tried: where nobody else is there, the outcome is not awaited."""
+    seconds = member.rests_until - now
+    return (f"resting {seconds:.1f} s", _NOT_AT_ALL) if seconds > 0 else ("being tried", _PROBED)
+
+
 def _grade_host(host: Host) -> tuple[str, int]:
     """What speaks against a local server, and how much."""
     if not host.online:
         return ("offline", _OFFLINE) if host.wake is None else ("asleep", _ASLEEP)
     queue = host.queue
     return (f"queue full {queue.depth}", _OVER_LIMIT) if queue is not None and queue.is_full else ("", _GOOD)
-
-
-def _rests(member: Member, now: float) -> tuple[str, int]:
-    """Of one that rests, or has and is being tried: where nobody else is there, the outcome is not awaited."""
-    seconds = member.rests_until - now
-    return (f"resting {seconds:.1f} s", _NOT_AT_ALL) if seconds > 0 else ("being tried", _PROBED)
 
 
 def parallel_reached(member: Member, screens: Screens) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Final
 
+import msgspec
+
 from pointsman.core.clock import SYSTEM_CLOCK, Clock, draw
 from pointsman.core.errors import GatewayError, LimitReached
 from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
@@ -53,6 +55,7 @@ class Router:
         self._clock: Clock = SYSTEM_CLOCK
         self._table = table
         self._pools: dict[str, Pool] = {}
+        self._left_out: frozenset[str] = frozenset()
 
     @property
     def table(self) -> RoutingTable:
@@ -66,6 +69,12 @@ class Router:
         self.affinity.rules = self.settings.affinity
         self.budget.share = self.settings.retry_budget
         self._pools = {}
+
+    def leave_out(self, ids: frozenset[str]) -> None:
+        """From now on choose no deployment with one of these ids where its group has another."""
+        if ids != self._left_out:
+            self._left_out = ids
+            self._pools = {}
 
     def pool(self, name: str) -> Pool | None:
         """The deployments that serve ``name``; None: nobody does."""
@@ -184,7 +193,8 @@ class Router:
         group = self._table.resolve(name)
         if group is None:
             return None
-        pool = self._gatherer.pool(group, self.settings)
+        kept = tuple(one for one in group.deployments if one.id not in self._left_out) or group.deployments
+        pool = self._gatherer.pool(msgspec.structs.replace(group, deployments=kept), self.settings)
         if len(self._pools) >= _POOLS_MAX:
             self._pools.clear()
         self._pools[name] = pool

@@ -19,6 +19,9 @@ GOLDEN = {
     "GET /metrics": "admin", "GET /metrics/": "admin",
     "GET /health": "inference", "GET /health/liveliness": "public", "GET /health/liveness": "public",
     "GET /health/readiness": "public", "GET /health/readiness/details": "inference", "GET /health/backlog": "inference",
+    "GET /health/history": "inference", "GET /health/latest": "inference", "POST /health/test_connection": "admin",
+    "GET /model/metrics": "admin", "GET /model/streaming_metrics": "admin",
+    "GET /model/metrics/slow_responses": "admin", "GET /model/metrics/exceptions": "admin",
     "GET /queue": "self",
     "GET /v1/models": "inference", "GET /models": "inference", "GET /openai/models": "inference",
     "GET /openai/v1/models": "inference", "GET /v1/models/{model_id}": "inference", "GET /models/{model_id}": "inference",  # noqa: E501
