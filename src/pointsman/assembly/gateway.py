@@ -139,7 +139,6 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.performance = PerformanceBook(self.house.router.lives)
-        self.house.router.fleet.share = plan.workers
         router = self.house.router
         self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
@@ -341,6 +340,7 @@ class Gateway:
     def _minders(self) -> tuple[ModelLoader, Loads, Waker, WarmKeeper]:
         """Those who look after local hosts, apart from requests."""
         house = self.house
+        house.router.fleet.share = self.plan.workers
         loader = ModelLoader(self.transport, self.transport, house.lanes.lane, self._host_kind)
         house.loads = loads = Loads(loader, self.nursery)
         house.waker = waker = Waker(
