@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front, hosts, queue
+from pointsman.admin import front, hosts, queue, traffic
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
@@ -16,8 +16,10 @@ from pointsman.admin.models import counting, dialect, info, listing, metrics, ol
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
+from pointsman.admin.routing import explaining
 from pointsman.admin.spend import asking, energy, handlers, rows
 from pointsman.core.identity import Scope
+from pointsman.lifecycle.explanation import Explanation
 
 __all__ = ["ROUTES", "RouteFact", "routes", "table_for"]
 
@@ -106,6 +108,14 @@ _HEALTH: Final = (
     ),
 )  # fmt: skip
 
+_TRAFFIC: Final = (
+    Route(
+        "GET", ("/traffic",), Scope.ADMIN, traffic.traffic,
+        summary="Variants, mirrors, hedges and bulkheads: what they have done", tier="pointsman",
+        query=traffic.TrafficQuery, body=Nothing, reply=traffic.TrafficReply,
+    ),
+)  # fmt: skip
+
 _MODELS: Final[tuple[Route[Any, Any], ...]] = (
     Route(
         # Before the paths of models, in whose names a colon may stand.
@@ -168,6 +178,11 @@ _MODELS: Final[tuple[Route[Any, Any], ...]] = (
         "POST", ("/utils/transform_request",), Scope.INFERENCE, transforming.transform_request,
         summary="The request that an upstream would be sent", tier="litellm",
         query=Nothing, body=transforming.TransformRequest, reply=transforming.RawRequest,
+    ),
+    Route(
+        "POST", ("/routing/explain",), Scope.INFERENCE, explaining.explain_routing,
+        summary="Where a request would go, and why; it is not sent", tier="pointsman",
+        query=Nothing, body=explaining.ExplainRequest, reply=Explanation,
     ),
     Route(
         "GET", ("/api/tags",), Scope.INFERENCE, ollama.list_tags,
@@ -304,7 +319,7 @@ _SPEND: Final = (
     ),
 )  # fmt: skip
 
-ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
 
 
 def table_for(office: Office) -> tuple[Route[Any, Any], ...]:

@@ -17,6 +17,14 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.rule_sections import (
+    OverflowSection,
+    RestrictionSection,
+    RoutingRuleSection,
+    RuleThen,
+    RuleTier,
+    RuleWhen,
+)
 from pointsman.config.sections import (
     GeneralSettings,
     KeyBounds,
@@ -32,6 +40,7 @@ from pointsman.config.sections import (
     StrategyGroup,
     WarmUp,
 )
+from pointsman.config.traffic_sections import Bulkhead, Canary, Hedge, Mirror, TrafficRule, Variant
 
 __all__ = [
     "HONOURED_OTHERWISE",
@@ -59,8 +68,20 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "routing_strategy_args": StrategyArgs,
     "routing_groups": StrategyGroup,
     "pointsman": PointsmanSettings,
+    "routing_rules": RoutingRuleSection,
+    "when": RuleWhen,
+    "then": RuleThen,
+    "only": RestrictionSection,
+    "overflow": OverflowSection,
+    "tiers": RuleTier,
     "local_hosts": LocalHost,
     "warm_up": WarmUp,
+    "traffic": TrafficRule,
+    "canary": Canary,
+    "variants": Variant,
+    "mirror": Mirror,
+    "hedge": Hedge,
+    "bulkheads": Bulkhead,
 }
 """The struct that each section is read into."""
 

@@ -17,13 +17,16 @@ from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
-from pointsman.lifecycle.heads import queue_line, recovered
+from pointsman.lifecycle.heads import queue_line, recovered, rerouted
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.loads import expect
+from pointsman.lifecycle.tally import Marks
+from pointsman.lifecycle.trail import Trail
+from pointsman.lifecycle.ways import Way
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
 from pointsman.routing.hosts import Host
-from pointsman.routing.pool import Member
+from pointsman.routing.pool import Member, Pool
 from pointsman.routing.power import NO_ENERGY, Draw, Energy
 from pointsman.routing.recovery import Recovery
 
@@ -49,10 +52,11 @@ class Settlement(msgspec.Struct, weakref=False):
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
     of ``attempts``. ``queued`` is for how many seconds it waited for its turn. ``recovery`` has those that came before
-    it. ``preface`` is what of the stream was held back, since it says nothing yet; ``probing`` is who rested and is
-    tried. ``usage`` is what was used where no ``answer`` tells it. ``cold`` is where the call waits for its model to be
-    loaded. ``draw`` is the call's part in the work of a host of which it is known what it draws, and ``energy`` what
-    the attempts that are over drew.
+    it, ``trail`` why they went where they went, where there is anything to tell. ``preface`` is what of the stream was
+    held back, since it says nothing yet; ``probing`` is who rested and is tried. ``usage`` is what was used where no
+    ``answer`` tells it. ``cold`` is where the call waits for its model to be loaded. ``draw`` is the call's part in the
+    work of a host of which it is known what it draws, and ``energy`` what the attempts that are over drew. ``marks``
+    are what a rule about the model's traffic adds to the call.
     """
 
     house: House
@@ -76,12 +80,14 @@ class Settlement(msgspec.Struct, weakref=False):
     ended_at: float = 0.0
     attempts: int = 0
     recovery: Recovery | None = None
+    trail: Trail | None = None
     probing: Member | None = None
     preface: bytes = b""
     cold: Member | None = None
     draw: Draw | None = None
     energy: Energy = NO_ENERGY
     queued: float = 0.0
+    marks: Marks | None = None
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -120,6 +126,19 @@ class Settlement(msgspec.Struct, weakref=False):
             self.cold.host.end_load(self.cold.deployment.model)
         self.cold = None
 
+    def mark(self, tag: str, line: bytes = b"") -> Marks:
+        """Add to the marks."""
+        if self.marks is None:
+            self.marks = Marks()
+        self.marks.add(tag, line)
+        return self.marks
+
+    def leave(self, way: Way) -> Pool:
+        """Its first deployment failed; gives who may stand in."""
+        if self.marks is not None:
+            self.marks.is_rescued = True
+        return way.base
+
     def speaks(self, block: bytes) -> bytes:
         """The first of an answer is there, so that nobody else can give it any more. Gives it with what came before."""
         self.spoken = True
@@ -153,7 +172,7 @@ class Settlement(msgspec.Struct, weakref=False):
         head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
         if self.queued:
             head += queue_line(self.queued)
-        return head if self.recovery is None else recovered(head, self.recovery, self.attempts)
+        return head if self.trail is None and self.marks is None else self._marked(head)
 
     def answered_here(self, body: bytes, client: Client) -> None:
         """No upstream had to be asked."""
@@ -168,7 +187,7 @@ class Settlement(msgspec.Struct, weakref=False):
             head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
             if self.queued:
                 head += queue_line(self.queued)
-            client.begin(200, head if self.recovery is None else recovered(head, self.recovery, self.attempts))
+            client.begin(200, head if self.trail is None and self.marks is None else self._marked(head))
 
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
@@ -212,8 +231,7 @@ class Settlement(msgspec.Struct, weakref=False):
         error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
-        head = head if self.recovery is None else recovered(head, self.recovery, self.attempts)
-        client.reply(error.status, head, body)
+        client.reply(error.status, self._marked(head), body)
 
     def end_broken(self, client: Client, last: bytes) -> None:
         """End an answer that has begun and failed: with its ``last`` words, or by cutting it off if it has none."""
@@ -251,6 +269,14 @@ class Settlement(msgspec.Struct, weakref=False):
             self.flight.close()
         self.house.outbox.gathered()
 
+    def _marked(self, head: bytes) -> bytes:
+        """A head that tells what was special about the call. Whatever recovers has a trail."""
+        if self.trail is not None:
+            head = rerouted(head, self.deployment, self.trail, self.attempts)
+        if self.recovery is not None:
+            head = recovered(head, self.recovery, self.attempts)
+        return head if self.marks is None else head + self.marks.lines
+
     def _write(self, http_status: int) -> tuple[CallRecord, float]:
         """Write the record, release what was reserved, tell the listeners. Gives the record and the seconds it took."""
         house = self.house
@@ -268,6 +294,8 @@ class Settlement(msgspec.Struct, weakref=False):
             finally:
                 if self.grant is not None:
                     self.grant.settle(record.cost, record.usage.total, int(now))
+                if self.marks is not None:
+                    self.marks.ended(record)
                 for listener in house.listeners if self.status == "success" else house.failure_listeners:
                     listener.call_ended(record)
         return record, now - self.inbound.received
@@ -312,8 +340,12 @@ class Settlement(msgspec.Struct, weakref=False):
             key.tags,
             head.peer,
         )
-        if self.queued:
+        if self.trail is not None or self.queued:
+            record.trace = (self.trail or Trail("only")).told(self.queued)
             record.queued_ms = self.queued * 1000.0
+        if self.marks is not None:
+            record.tags = (*record.tags, *self.marks.tags)
+            record.cost = 0 if self.marks.is_free else record.cost
         if self.house.manners.log_prompts:
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply

@@ -16,7 +16,7 @@ from tests.unit.admin.office_desk import Desk
 
 GOLDEN = {
     "GET /": "public", "GET /docs": "public", "GET /openapi.json": "public", "GET /routes": "admin",
-    "GET /metrics": "admin", "GET /metrics/": "admin",
+    "GET /metrics": "admin", "GET /metrics/": "admin", "GET /traffic": "admin",
     "GET /health": "inference", "GET /health/liveliness": "public", "GET /health/liveness": "public",
     "GET /health/readiness": "public", "GET /health/readiness/details": "inference", "GET /health/backlog": "inference",
     "GET /health/history": "inference", "GET /health/latest": "inference", "POST /health/test_connection": "admin",
@@ -43,6 +43,7 @@ GOLDEN = {
     "POST /v2/key/info": "admin", "GET /key/list": "self", "POST /key/block": "admin", "POST /key/unblock": "admin",
     "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
+    "POST /routing/explain": "inference",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
     "POST /openai/deployments/{model}/embeddings": "inference",
