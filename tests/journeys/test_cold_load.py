@@ -23,6 +23,8 @@ def house() -> Iterator[tuple[Gateway, FakeOllama]]:
                 ollama_entry("slow", upstream, "slow"),
                 openai_entry("swallowed", f"{hole.url}/v1"),
                 ollama_entry("swallowed-ollama", hole.url, "slow"),
+                ollama_entry("either", hole.url, "slow"),
+                ollama_entry("either", upstream, "slow"),
             ],
             "litellm_settings": {"sse_keepalive_ping_interval_seconds": 1, "num_retries": 0},
             "pointsman": {
@@ -85,6 +87,18 @@ def test_a_host_that_swallows_connections_fails_within_three_seconds(
     assert time.monotonic() - started < 3.0
     assert answer.status in {408, 503, 504}
     assert "127.0.0.1" in answer.error["message"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_host_that_swallows_connections_holds_nobody_up_while_another_has_the_model(
+    house: tuple[Gateway, FakeOllama], stream: bool
+) -> None:
+    gateway, upstream = house
+    upstream.models["slow:latest"].load_seconds = 0.0
+    for _ in range(4):
+        started = time.monotonic()
+        assert gateway.chat("either", stream=stream).status == 200
+        assert time.monotonic() - started < 3.0
 
 
 def test_silence_in_the_middle_of_an_answer_ends_it_with_an_error(house: tuple[Gateway, FakeOllama]) -> None:

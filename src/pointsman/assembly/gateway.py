@@ -137,17 +137,7 @@ class Gateway:
         self.responses = self._response_book(loaded)
         self.bulkheads = Bulkheads(self.transport, plan.workers)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
-        self.house = House(
-            keyring=self.keyring,
-            admission=self.admission,
-            router=Router(self.routes.table(), routing_settings(loaded)),
-            lanes=LaneBook(native_lanes(self), self.responses, self._relayed, self.media),
-            sender=self.transport,
-            outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
-            audience=_audience(self.metrics),
-            clock=self.clock,
-            manners=self._manners(loaded),
-        )
+        self.house = self._house(loaded)
         self.performance = PerformanceBook(self.house.router.lives)
         self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock, share=plan.workers)
         self.house.passages = self._passages()
@@ -371,6 +361,19 @@ class Gateway:
     def _ollama_hosts(self) -> dict[str, Deployment]:
         urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
         return management_hosts(self.house.table.deployments, urls)
+
+    def _house(self, loaded: Loaded) -> House:
+        return House(
+            keyring=self.keyring,
+            admission=self.admission,
+            router=Router(self.routes.table(), routing_settings(loaded)),
+            lanes=LaneBook(native_lanes(self), self.responses, self._relayed, self.media),
+            sender=self.transport,
+            outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
+            audience=_audience(self.metrics),
+            clock=self.clock,
+            manners=self._manners(loaded),
+        )
 
     def _minders(self) -> tuple[ModelLoader, Loads, Waker, WarmKeeper]:
         """Those who look after local hosts, apart from requests."""
