@@ -43,6 +43,7 @@ TITLES: Final = {
     "overflow": "`pointsman.routing_rules[].then.overflow`",
     "tiers": "`pointsman.routing_rules[].then.tiers[]`",
     "local_hosts": "`pointsman.local_hosts[]`",
+    "warm_up": "`pointsman.warm_up[]`",
 }
 
 INTRODUCTION: Final = """\

@@ -24,7 +24,7 @@ from pointsman.routing.hosts import Host
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
-__all__ = ["CountTokens", "Explainer", "InferencePath", "Office", "Preview", "Question", "Readiness"]
+__all__ = ["CountTokens", "Explainer", "HostMinder", "InferencePath", "Office", "Preview", "Question", "Readiness"]
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -97,6 +97,26 @@ def _explains_nothing(_asker: Principal, _question: Question, *, for_operator: b
     raise Unsupported(f"Nothing can be explained here{'' if for_operator else ' to you'}.")
 
 
+class HostMinder(Protocol):
+    """Has local hosts load and unload models. ``host`` is an address, None: whichever; gives the hosts where it did."""
+
+    async def load_now(self, model: str, host: str | None, keep_alive: msgspec.Raw | None) -> Sequence[str]:
+        """Return once the model is loaded.
+
+        Raises:
+            GatewayError: no such model or host is known, or it cannot be loaded.
+        """
+        ...
+
+    async def unload_now(self, model: str, host: str | None) -> Sequence[str]:
+        """Return once it has been told to every host that has the model loaded.
+
+        Raises:
+            GatewayError: no such model or host is known, or it cannot be unloaded.
+        """
+        ...
+
+
 class Office(msgspec.Struct, frozen=True, kw_only=True):
     """The parts, put together by the assembly.
 
@@ -120,6 +140,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
         explain: Tells where a request would go, and why.
         ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
+        minder: Has local hosts load and unload models; None: nobody does.
         book: What is stored of responses; None: nothing.
         stop_job: Breaks off the work on a response, by its id, if it goes on in this process.
         inference_paths: What to document besides the routes of this API.
@@ -150,6 +171,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     preview: Callable[[Principal, Operation, bytes], Awaitable[Preview]] = _no_preview
     explain: Explainer = _explains_nothing
     ollama: OllamaManagement | None = None
+    minder: HostMinder | None = None
     book: ResponseBook | None = None
     stop_job: Callable[[str], None] = lambda _identity: None
     inference_paths: tuple[InferencePath, ...] = ()

@@ -57,6 +57,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             preview=lambda caller, operation, body: preview(gateway.house, CLIENT_DIALECTS, caller, operation, body),
             explain=partial(answer, gateway.house, CLIENT_DIALECTS),
             ollama=gateway.ollama_management if loaded.settings.local.ollama_management else None,
+            minder=gateway.warmth,
             book=gateway.responses,
             stop_job=gateway.jobs.stop,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),

@@ -138,7 +138,7 @@ class FleetFeed:
         if host.is_surprised:
             host.is_surprised = False
             return 0.0
-        if host.is_shared or not host.online or host.in_flight or host.waiting:
+        if host.is_shared or host.is_minded or not host.online or host.in_flight or host.waiting:
             return POLL_SECONDS
         return POLL_SECONDS if host.used_at and self._clock.monotonic() - host.used_at < _USED_SECONDS else inf
 

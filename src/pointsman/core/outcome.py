@@ -20,7 +20,8 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     ``key_token`` is the digest of the key, ``"master"`` for the master key, ``""`` when nobody was known.
     ``prompt`` and ``reply`` are JSON and only set when the operator switched prompt logging on.
     ``trace`` is only set where there was something to decide, or to wait for. ``queued_ms``, the wait for a turn at a
-    local host, is counted; it is stored with the trace.
+    local host, is counted; it is stored with the trace. ``energy_mwh`` is what the call's share of a local host's work
+    drew, in milliwatt-hours, and ``energy_cost`` what that cost; both 0 where nobody told what the host draws.
     """
 
     call_id: str
@@ -55,3 +56,5 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     reply: msgspec.Raw | None = None
     trace: RouteTrace | None = None
     queued_ms: float = 0.0
+    energy_mwh: int = 0
+    energy_cost: int = 0

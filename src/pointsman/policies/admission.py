@@ -153,6 +153,7 @@ class Admission:
 
     def cost_bound(self, principal: Principal, ask: Ask, deployment: Deployment) -> int:
         """What is reserved of a budget for the request, in picodollars: what it can cost at most, or probably."""
-        if principal.record.max_budget is None:
+        if principal.record.max_budget is None or deployment.price is None or not deployment.charges:
             return 0
-        return cost_bound(deployment, ask.prompt_estimate, ask.output_limit, ask.choices) or 0
+        # Its tokens may be free and its energy not; of that nobody knows before how much it will be.
+        return max(1, cost_bound(deployment, ask.prompt_estimate, ask.output_limit, ask.choices) or 0)

@@ -21,9 +21,10 @@ _GOOD: Final = 0
 _OVER_LIMIT: Final = 1
 _PROBED: Final = 2
 _TRIED: Final = 3
-_OFFLINE: Final = 4
-_UNABLE: Final = 5
-_NOT_AT_ALL: Final = 6
+_ASLEEP: Final = 4
+_OFFLINE: Final = 5
+_UNABLE: Final = 6
+_NOT_AT_ALL: Final = 7
 
 _TAGS_MAX: Final = 256
 
@@ -154,7 +155,7 @@ class _Sieve:
         if self._needs and deployment.capabilities and not self._needs <= deployment.capabilities:
             return f"unable {','.join(sorted(self._needs - deployment.capabilities))}", _UNABLE
         there = ("", _GOOD) if member.host is None else _grade_host(member.host)
-        if there[1] >= _OFFLINE:
+        if there[1] >= _ASLEEP:
             return there
         if deployment.id in self._tried:
             return "tried", _TRIED
@@ -192,7 +193,7 @@ def _rests(member: Member, now: float) -> tuple[str, int]:
 def _grade_host(host: Host) -> tuple[str, int]:
     """What speaks against a local server, and how much."""
     if not host.online:
-        return "offline", _OFFLINE
+        return ("offline", _OFFLINE) if host.wake is None else ("asleep", _ASLEEP)
     queue = host.queue
     return (f"queue full {queue.depth}", _OVER_LIMIT) if queue is not None and queue.is_full else ("", _GOOD)
 

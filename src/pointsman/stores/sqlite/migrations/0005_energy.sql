@@ -1,4 +1,17 @@
--- How a call found its deployment, where there was something to decide: it stands in calls.more.
+-- What local hosts draw for calls, where the operator tells how much that is. It stands in calls.more, since most calls
+-- go to no such host, and is added up here.
+
+CREATE TABLE daily_energy (
+    day TEXT NOT NULL,
+    key_token TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    model_group TEXT NOT NULL,
+    host TEXT NOT NULL,  -- scheme, name and port
+    calls INTEGER NOT NULL,
+    energy_mwh INTEGER NOT NULL,  -- milliwatt-hours
+    energy_cost INTEGER NOT NULL,  -- picodollars
+    PRIMARY KEY (day, key_token, user_id, model_group, host)
+) STRICT, WITHOUT ROWID;
 
 DROP VIEW call_records;
 
@@ -25,7 +38,8 @@ SELECT
     coalesce(calls.more ->> 'audio_input_tokens', 0) AS audio_input_tokens,
     coalesce(calls.more ->> 'audio_output_tokens', 0) AS audio_output_tokens,
     calls.more ->> 'units' AS units,
-    calls.more ->> 'trace' AS trace,
+    coalesce(calls.more ->> 'energy_mwh', 0) AS energy_mwh,
+    coalesce(calls.more ->> 'energy_cost', 0) AS energy_cost,
     contexts.usage_source, calls.cost, contexts.attempts, contexts.stream, calls.overhead_ms, contexts.tags, calls.peer,
     contents.prompt, contents.reply
 FROM calls
