@@ -18,8 +18,8 @@ class OllamaModel(msgspec.Struct):
 
     ``loads`` counts how often it was loaded, ``loaded_context`` is the ``num_ctx`` it is loaded with (None: not
     loaded) and ``load_seconds`` how long a load takes; it waits for ``load_gate``, too, and ends with the request that
-    it is for, so that of ``loads_begun`` not all may have come to an end. ``parameters`` is the Modelfile's, as
-    /api/show gives it.
+    it is for, so that of ``loads_begun`` not all may have come to an end. ``gpu_share`` of it is in the memory of a
+    GPU. ``parameters`` is the Modelfile's, as /api/show gives it.
     """
 
     name: str
@@ -36,6 +36,7 @@ class OllamaModel(msgspec.Struct):
     loads: int = 0
     loads_begun: int = 0
     load_gate: Gate | None = None
+    gpu_share: float = 1.0
 
     @property
     def tagged(self) -> str:
@@ -78,7 +79,7 @@ class OllamaModel(msgspec.Struct):
             "digest": self.digest,
             "details": self.details(),
             "expires_at": "2036-11-01T10:05:00.000000001+01:00",
-            "size_vram": self.size,
+            "size_vram": int(self.size * self.gpu_share),
             "context_length": self.loaded_context,
         }
 

@@ -14,17 +14,30 @@ from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.lifecycle.explanation import Explanation
+from pointsman.lifecycle.traffic import TrafficState
+from pointsman.lifecycle.trial import Trial
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
 from pointsman.policies.principal import Principal
 from pointsman.providers.discovery.found import FoundHost
+from pointsman.providers.health import HealthWatch
 from pointsman.providers.ollama import OllamaManagement
 from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.hosts import Host
+from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
-__all__ = ["CountTokens", "Explainer", "HostMinder", "InferencePath", "Office", "Preview", "Question", "Readiness"]
+__all__ = [
+    "CountTokens",
+    "Explainer",
+    "HostMinder",
+    "InferencePath",
+    "Office",
+    "Preview",
+    "Question",
+    "Readiness",
+]
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -69,6 +82,26 @@ async def _no_preview(_caller: Principal, operation: Operation, _body: bytes) ->
     raise Unsupported(f"{operation.value} cannot be shown here.")
 
 
+class HostMinder(Protocol):
+    """Has local hosts load and unload models. ``host`` is an address, None: whichever; gives the hosts where it did."""
+
+    async def load_now(self, model: str, host: str | None, keep_alive: msgspec.Raw | None) -> Sequence[str]:
+        """Return once the model is loaded.
+
+        Raises:
+            GatewayError: no such model or host is known, or it cannot be loaded.
+        """
+        ...
+
+    async def unload_now(self, model: str, host: str | None) -> Sequence[str]:
+        """Return once it has been told to every host that has the model loaded.
+
+        Raises:
+            GatewayError: no such model or host is known, or it cannot be unloaded.
+        """
+        ...
+
+
 class Question(msgspec.Struct, frozen=True):
     """A request that somebody asks about: its body, or only its model; the operation None: what the model is for.
 
@@ -93,28 +126,12 @@ class Explainer(Protocol):
         ...
 
 
+async def _no_trial(_deployment: Deployment, _mode: str | None, _caller: Principal) -> Trial:
+    raise Unsupported("No model can be called from here.")
+
+
 def _explains_nothing(_asker: Principal, _question: Question, *, for_operator: bool) -> Explanation:
     raise Unsupported(f"Nothing can be explained here{'' if for_operator else ' to you'}.")
-
-
-class HostMinder(Protocol):
-    """Has local hosts load and unload models. ``host`` is an address, None: whichever; gives the hosts where it did."""
-
-    async def load_now(self, model: str, host: str | None, keep_alive: msgspec.Raw | None) -> Sequence[str]:
-        """Return once the model is loaded.
-
-        Raises:
-            GatewayError: no such model or host is known, or it cannot be loaded.
-        """
-        ...
-
-    async def unload_now(self, model: str, host: str | None) -> Sequence[str]:
-        """Return once it has been told to every host that has the model loaded.
-
-        Raises:
-            GatewayError: no such model or host is known, or it cannot be unloaded.
-        """
-        ...
 
 
 class Office(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +142,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         facts: What the catalogue knows of a deployment's model.
         count_tokens: What a deployment's upstream counts a conversation in Anthropic's form to be, None where it does
             not tell; with the client's choice of the API's version.
+        wildcards: A deployment for each wildcard entry, to be looked at and not to be called.
         hosts: The local servers that discovery watches.
         local_hosts: The local servers that something is routed to, with who runs and who waits there.
         in_flight: How many requests for models are under way.
@@ -136,13 +154,18 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         reset_clock: When budgets are reset.
         own_keys: Whether who makes a key may choose it.
         list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
+        list_healthy_only: Whether ``/v1/models`` leaves out models that cannot be reached.
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
         preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
         explain: Tells where a request would go, and why.
         ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
         minder: Has local hosts load and unload models; None: nobody does.
+        health: Knows how the deployments are.
+        performance: How a deployment has done lately.
+        try_model: Calls a deployment once, for so small an answer as its kind (or the mode that is given) allows.
         book: What is stored of responses; None: nothing.
         stop_job: Breaks off the work on a response, by its id, if it goes on in this process.
+        traffic: The rules about traffic, and what they have counted.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -155,9 +178,12 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     metrics_text: Callable[[], bytes]
     flush: Callable[[], Awaitable[None]]
     on_key_change: Callable[[str, KeyRecord | None], None]
+    health: HealthWatch
+    performance: Callable[[Deployment], Performance]
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
     count_tokens: CountTokens = _counts_nothing
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
+    wildcards: Callable[[], Sequence[Deployment]] = lambda: ()
     local_hosts: Callable[[], Sequence[Host]] = lambda: ()
     readiness: Callable[[], Readiness] = Readiness
     in_flight: Callable[[], int] = lambda: 0
@@ -167,11 +193,14 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     reset_clock: ResetClock = UTC_MIDNIGHT
     own_keys: bool = True
     list_wildcards: bool = False
+    list_healthy_only: bool = False
     docs: bool = True
     preview: Callable[[Principal, Operation, bytes], Awaitable[Preview]] = _no_preview
+    try_model: Callable[[Deployment, str | None, Principal], Awaitable[Trial]] = _no_trial
     explain: Explainer = _explains_nothing
     ollama: OllamaManagement | None = None
     minder: HostMinder | None = None
     book: ResponseBook | None = None
     stop_job: Callable[[str], None] = lambda _identity: None
+    traffic: Callable[[], TrafficState] = TrafficState
     inference_paths: tuple[InferencePath, ...] = ()

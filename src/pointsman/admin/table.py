@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front, health, hosts, queue
+from pointsman.admin import front, hosts, queue, traffic
+from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
-from pointsman.admin.models import counting, dialect, info, listing, ollama, transforming
+from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, transforming
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
@@ -52,28 +53,43 @@ _FRONT: Final = (
 
 _HEALTH: Final = (
     Route(
-        "GET", ("/health",), Scope.INFERENCE, health.health,
+        "GET", ("/health",), Scope.INFERENCE, deployments.health,
         summary="State of the deployments", tier="litellm",
-        query=health.HealthQuery, body=Nothing, reply=health.HealthReply,
+        query=deployments.HealthQuery, body=Nothing, reply=deployments.HealthReply,
     ),
     Route(
-        "GET", ("/health/liveliness", "/health/liveness"), Scope.PUBLIC, health.liveliness,
+        "GET", ("/health/history",), Scope.INFERENCE, history.history,
+        summary="When deployments became well and ill", tier="litellm",
+        query=history.HistoryQuery, body=Nothing, reply=history.HistoryReply,
+    ),
+    Route(
+        "GET", ("/health/latest",), Scope.INFERENCE, history.latest,
+        summary="The last check of each deployment", tier="litellm",
+        query=Nothing, body=Nothing, reply=history.LatestReply,
+    ),
+    Route(
+        "POST", ("/health/test_connection",), Scope.ADMIN, testing.test_connection,
+        summary="Call a configured model once", tier="litellm",
+        query=Nothing, body=testing.TestConnectionRequest, reply=testing.TestConnectionReply,
+    ),
+    Route(
+        "GET", ("/health/liveliness", "/health/liveness"), Scope.PUBLIC, process.liveliness,
         summary="Whether the process answers", tier="litellm", query=Nothing, body=Nothing, reply=str,
     ),
     Route(
-        "GET", ("/health/readiness",), Scope.PUBLIC, health.readiness,
+        "GET", ("/health/readiness",), Scope.PUBLIC, process.readiness,
         summary="Whether to send requests here", tier="litellm",
-        query=Nothing, body=Nothing, reply=health.ReadinessReply,
+        query=Nothing, body=Nothing, reply=process.ReadinessReply,
     ),
     Route(
-        "GET", ("/health/readiness/details",), Scope.INFERENCE, health.readiness,
+        "GET", ("/health/readiness/details",), Scope.INFERENCE, process.readiness,
         summary="The same, where LiteLLM tells the details", tier="litellm",
-        query=Nothing, body=Nothing, reply=health.ReadinessReply,
+        query=Nothing, body=Nothing, reply=process.ReadinessReply,
     ),
     Route(
-        "GET", ("/health/backlog",), Scope.INFERENCE, health.backlog,
+        "GET", ("/health/backlog",), Scope.INFERENCE, process.backlog,
         summary="How many requests are under way", tier="litellm",
-        query=Nothing, body=Nothing, reply=health.BacklogReply,
+        query=Nothing, body=Nothing, reply=process.BacklogReply,
     ),
     Route(
         "GET", ("/queue",), Scope.SELF, queue.queue,
@@ -92,6 +108,14 @@ _HEALTH: Final = (
     ),
 )  # fmt: skip
 
+_TRAFFIC: Final = (
+    Route(
+        "GET", ("/traffic",), Scope.ADMIN, traffic.traffic,
+        summary="Variants, mirrors, hedges and bulkheads: what they have done", tier="pointsman",
+        query=traffic.TrafficQuery, body=Nothing, reply=traffic.TrafficReply,
+    ),
+)  # fmt: skip
+
 _MODELS: Final[tuple[Route[Any, Any], ...]] = (
     Route(
         # Before the paths of models, in whose names a colon may stand.
@@ -107,6 +131,28 @@ _MODELS: Final[tuple[Route[Any, Any], ...]] = (
     Route(
         "GET", ("/v1/models/{model_id:path}", "/models/{model_id:path}"), Scope.INFERENCE, listing.show_model,
         summary="One model", tier="openai", query=Nothing, body=Nothing, reply=listing.ModelCard,
+    ),
+    *(
+        Route(
+            # They tell of every key's calls, so a virtual key does not see them.
+            "GET", (path,), Scope.ADMIN, handler, summary=summary, tier="litellm",
+            query=metrics.MetricsQuery, body=Nothing, reply=reply,
+        )
+        for path, handler, summary, reply in (
+            ("/model/metrics", metrics.model_metrics, "Seconds for each token, by day", metrics.MetricsReply),
+            (
+                "/model/streaming_metrics", metrics.streaming_metrics,
+                "Seconds to the first token, by day", metrics.MetricsReply,
+            ),
+            (
+                "/model/metrics/slow_responses", metrics.slow_responses,
+                "How many calls were slow, by address", list[metrics.SlowResponsesRow],
+            ),
+            (
+                "/model/metrics/exceptions", metrics.model_exceptions,
+                "How many calls failed, by model and error", metrics.ExceptionsReply,
+            ),
+        )
     ),
     Route(
         "GET", ("/model/info", "/v1/model/info"), Scope.INFERENCE, info.model_info,
@@ -273,7 +319,7 @@ _SPEND: Final = (
     ),
 )  # fmt: skip
 
-ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
 
 
 def table_for(office: Office) -> tuple[Route[Any, Any], ...]:

@@ -13,6 +13,7 @@ from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.assembly.explain import answer
 from pointsman.assembly.from_settings import reset_clock
 from pointsman.assembly.preview import preview
+from pointsman.assembly.trial import try_model
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -43,6 +44,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             on_key_change=gateway.keyring.changed,
             facts=gateway.routes.facts,
             hosts=lambda: gateway.routes.hosts,
+            wildcards=gateway.routes.wildcards,
             local_hosts=lambda: gateway.house.router.fleet.listed,
             count_tokens=gateway.counter.count,
             readiness=lambda: _readiness(gateway),
@@ -53,13 +55,18 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             reset_clock=reset_clock(loaded),
             own_keys=not general.disable_custom_api_keys,
             list_wildcards=general.return_wildcard_routes,
+            list_healthy_only=general.model_list_healthy_only,
             docs=loaded.environment.docs,
             preview=lambda caller, operation, body: preview(gateway.house, CLIENT_DIALECTS, caller, operation, body),
             explain=partial(answer, gateway.house, CLIENT_DIALECTS),
             ollama=gateway.ollama_management if loaded.settings.local.ollama_management else None,
             minder=gateway.warmth,
+            health=gateway.health,
+            performance=lambda deployment: gateway.performance.of(deployment, gateway.clock.monotonic()),
+            try_model=lambda deployment, mode, caller: try_model(gateway.house, deployment, mode, caller),
             book=gateway.responses,
             stop_job=gateway.jobs.stop,
+            traffic=gateway.traffic_state,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from pointsman.assembly.host_rules import local_places
 from pointsman.config.fallback_targets import read_target
 from pointsman.config.load import Loaded
 from pointsman.config.sections import (
@@ -24,6 +25,8 @@ from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS
 from pointsman.core.rules import Target
 from pointsman.policies.admission import AdmissionSettings
 from pointsman.policies.durations import ResetClock
+from pointsman.providers.discovery import Place, default_places
+from pointsman.providers.health import HealthSettings
 from pointsman.providers.media import MediaLimits
 from pointsman.routing.failures import Failure
 from pointsman.routing.rules import Rulebook
@@ -41,12 +44,16 @@ from pointsman.routing.strategies import STRATEGIES
 __all__ = [
     "admission_settings",
     "body_bytes_max",
+    "discovery_places",
+    "health_settings",
     "keepalive_seconds",
     "media_limits",
     "reset_clock",
     "routing_settings",
 ]
 
+_STALE_INTERVALS: Final = 2
+"""So many intervals a verdict on a deployment holds, as in LiteLLM."""
 _FallbackKey = Literal["fallbacks", "context_window_fallbacks", "content_policy_fallbacks"]
 
 _MEGABYTE: Final = 1024 * 1024
@@ -193,3 +200,33 @@ def _zone(name: str) -> ZoneInfo:
 def keepalive_seconds(loaded: Loaded) -> float:
     """Silence in a stream, in seconds, after which a comment is sent."""
     return loaded.settings.litellm_settings.sse_keepalive_ping_interval_seconds or KEEPALIVE_SECONDS
+
+
+def health_settings(loaded: Loaded) -> HealthSettings:
+    """How, and how often, the health of deployments is looked at."""
+    general, router = loaded.settings.general_settings, loaded.settings.router_settings
+    groups = general.background_health_check_model_groups
+    groups = router.background_health_check_model_groups if groups is None else groups
+    stale = general.health_check_staleness_threshold or router.health_check_staleness_threshold
+    return HealthSettings(
+        background=general.background_health_checks,
+        interval_seconds=general.health_check_interval,
+        concurrency=general.health_check_concurrency,
+        details=general.health_check_details,
+        skip_disabled=general.health_check_skip_disabled_background_models,
+        groups=None if groups is None else frozenset(groups),
+        routes=general.enable_health_check_routing or router.enable_health_check_routing,
+        stale_seconds=stale or _STALE_INTERVALS * general.health_check_interval,
+    )
+
+
+def discovery_places(loaded: Loaded, named: tuple[str, ...] = ()) -> tuple[Place, ...]:
+    """Where local servers are looked for; ``named`` are addresses of Ollamas from the command line."""
+    given = named or loaded.settings.local.ollama or loaded.environment.ollama
+    host = loaded.environment.ollama_host
+    if loaded.settings.discovers:
+        usual = default_places(tuple(given) or ((host,) if host else ()))
+        said = local_places(loaded.settings.local.local_hosts)
+        taken = {place.url for place in said}
+        return (*said, *(place for place in usual if place.url not in taken))
+    return default_places(tuple(given))[: len(given)]

@@ -16,17 +16,19 @@ from pointsman.assembly.fleet import FleetFeed
 from pointsman.assembly.from_settings import (
     admission_settings,
     body_bytes_max,
+    discovery_places,
+    health_settings,
     keepalive_seconds,
     media_limits,
     reset_clock,
     routing_settings,
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series
-from pointsman.assembly.host_rules import local_places
 from pointsman.assembly.host_settings import equip_hosts
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
-from pointsman.assembly.native_lanes import native_lanes
+from pointsman.assembly.native_lanes import aws_keyring, native_lanes
+from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
@@ -44,13 +46,16 @@ from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.background import Jobs
+from pointsman.lifecycle.bulkheads import Bulkheads
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
+from pointsman.lifecycle.traffic import Traffic, TrafficCounts, TrafficState
 from pointsman.lifecycle.wake import Waker
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
-from pointsman.providers.discovery import Discovery, FoundHost, Place, default_places
+from pointsman.providers.discovery import Discovery, FoundHost
+from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.lanes import LaneBook
 from pointsman.providers.loading import ModelLoader
 from pointsman.providers.long_tail import LongTailSender
@@ -63,8 +68,10 @@ from pointsman.providers.ollama import (
 from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
+from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import Transport
 from pointsman.providers.waking import HostKnock, send_magic_packet
+from pointsman.routing.performance import PerformanceBook
 from pointsman.routing.router import Router
 from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
@@ -72,6 +79,7 @@ from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
+from pointsman.telemetry.traffic import TrafficBook
 
 __all__ = ["Gateway"]
 
@@ -101,7 +109,11 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
-        self.metrics = CallMetrics(lambda: gauges(self), lambda: host_series(self.house.router.fleet.listed))
+        self.metrics = CallMetrics(
+            lambda: gauges(self),
+            lambda: host_series(self.house.router.fleet.listed),
+            deployments=lambda: deployments_now(self),
+        )
         self.routes = RouteMaker(plan.demo)
         catalog = Catalog()
         made = configured(loaded.settings, loaded.variables, catalog)
@@ -111,9 +123,13 @@ class Gateway:
             self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
         )
         self.admission = Admission(admission_settings(loaded))
+        self.tokens = TokenBook(self.transport, self.nursery, self.clock)
+        self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
+        self.health = self._health(loaded)
         self.counter = TokenCounter(self.transport)
         self.media = MediaFetcher(media_limits(loaded))
         self.responses = self._response_book(loaded)
+        self.bulkheads = Bulkheads(self.transport, plan.workers)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = House(
             keyring=self.keyring,
@@ -126,12 +142,17 @@ class Gateway:
             clock=self.clock,
             manners=self._manners(loaded),
         )
+        self.performance = PerformanceBook(self.house.router.lives)
         self.house.router.fleet.share = plan.workers
         router = self.house.router
         self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
         self.loader, self.loads, self.waker, self.warmth = self._minders()
         self._mind(loaded)
+        self.traffic = Traffic((), self.house.router, self.nursery)
+        self.traffic.shadows.has_room = self.bulkheads.has_room
+        self.traffic_book = TrafficBook(lambda: TrafficCounts(self.traffic.counts, self.bulkheads.counts))
+        self._direct_traffic(loaded)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
@@ -174,10 +195,13 @@ class Gateway:
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
         start(self.storage.follow(self.keyring), "keys")
+        start(self._follow_performance(), "performance")
+        start(self.health.run(self._looked_after), "health")
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
         if self.plan.workers > 1:
             self.metrics.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
+            self.traffic_book.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
             start(self._share_metrics(), "metrics")
 
     def drain(self) -> None:
@@ -193,6 +217,7 @@ class Gateway:
             if not self.gate.connections:
                 break
             await asyncio.sleep(_CUT_SECONDS)
+        self.traffic.shadows.close()
         await self.jobs.close()
         await self.nursery.close()
         await self._library_calls.close()
@@ -235,9 +260,14 @@ class Gateway:
 
     def reach_long_tail(self) -> None:
         """Begin to import LiteLLM's library, once something configured is served through it."""
-        if self.routes.needs_library and self.house.sender is self.transport:
+        if self.routes.needs_library and self.bulkheads.usual is self.transport:
             silence = keepalive_seconds(self.loaded)
-            self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
+            self.bulkheads.usual = LongTailSender(self.transport, self._library_calls, silence)
+            self._direct_traffic(self.loaded)
+
+    def traffic_state(self) -> TrafficState:
+        """The rules about traffic, and what they have counted in all workers."""
+        return TrafficState(self.traffic.rules, self.loaded.settings.local.bulkheads, self.traffic_book.gathered())
 
     def _take_over(self, loaded: Loaded, routing: RoutingSettings) -> None:
         self.loaded = loaded
@@ -251,8 +281,20 @@ class Gateway:
         self.house.manners = self._manners(loaded)
         self._mind(loaded)
         self.house.router.follow(self.routes.table(), routing)
+        self._direct_traffic(loaded)
+        self.health.settings = health_settings(loaded)
+        self.health.settings_changed()
         self.follow_hosts()
         self.reach_long_tail()
+
+    def _direct_traffic(self, loaded: Loaded) -> None:
+        """Let the rules and the bounds of a configuration be in the way of requests, where there are any."""
+        local, house = loaded.settings.local, self.house
+        self.traffic.follow(local.traffic)
+        house.traffic = self.traffic if local.traffic else None
+        self.bulkheads.follow(local.bulkheads)
+        house.sender = self.bulkheads if local.bulkheads else self.bulkheads.usual
+        house.router.is_full = self.bulkheads.is_full if local.bulkheads else None
 
     # -- background ------------------------------------------------------------------------------------
 
@@ -262,10 +304,16 @@ class Gateway:
             if self._watch.changed():
                 await self.reload()
 
+    async def _follow_performance(self) -> None:
+        while True:
+            self.performance.look(self.clock.monotonic())
+            await asyncio.sleep(_WATCH_SECONDS)
+
     async def _share_metrics(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             self.metrics.save()
+            self.traffic_book.save()
 
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = self.house.table
@@ -287,19 +335,30 @@ class Gateway:
     # -- making the parts ------------------------------------------------------------------------------
 
     def _discovery(self, loaded: Loaded) -> Discovery | None:
-        given = self.plan.ollama or loaded.settings.local.ollama or loaded.environment.ollama
-        host = loaded.environment.ollama_host
         own = frozenset({f"http://127.0.0.1:{self.plan.port}", f"http://localhost:{self.plan.port}"})
-        if loaded.settings.discovers:
-            usual = default_places(tuple(given) or ((host,) if host else ()))
-            said = local_places(loaded.settings.local.local_hosts)
-            taken = {place.url for place in said}
-            places: tuple[Place, ...] = (*said, *(place for place in usual if place.url not in taken))
-        elif given:
-            places = default_places(tuple(given))[: len(given)]
-        else:
+        places = discovery_places(loaded, self.plan.ollama)
+        if not places:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
+
+    def _health(self, loaded: Loaded) -> HealthWatch:
+        return HealthWatch(
+            self.transport,
+            Admittance(self.tokens, self.aws_keys),
+            hosts=lambda: self.routes.hosts,
+            answered_at=lambda deployment: self.house.router.lives.of(deployment).answered_at,
+            settings=health_settings(loaded),
+            on_look=self._health_looked,
+            clock=self.clock,
+        )
+
+    def _looked_after(self) -> tuple[Deployment, ...]:
+        return (*self.house.table.deployments, *self.routes.wildcards())
+
+    def _health_looked(self) -> None:
+        settings = self.health.settings
+        ill = self.health.ill(self.house.table.deployments) if settings.background and settings.routes else frozenset()
+        self.house.router.leave_out(ill)
 
     def _ollama_hosts(self) -> dict[str, Deployment]:
         urls = (host.url for host in self.routes.hosts if host.kind == "ollama")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from pointsman.accounting.estimate import estimate_text
 from pointsman.core.upstream import Deployment, Lane, Operation
@@ -21,21 +22,72 @@ from pointsman.providers.translated import (
 )
 
 if TYPE_CHECKING:
-    from pointsman.assembly.gateway import Gateway
+    from pointsman.assembly.gauges import Truncations
+    from pointsman.core.clock import Clock
+    from pointsman.core.nursery import Nursery
     from pointsman.providers.lanes import NativeLanes
+    from pointsman.providers.media import MediaFetcher
+    from pointsman.providers.transport import Transport
 
-__all__ = ["native_lanes"]
+__all__ = ["LaneParts", "aws_keyring", "native_lanes"]
 
 
-def native_lanes(gateway: Gateway) -> dict[str, NativeLanes]:
-    """They share this gateway's transport, clock and background tasks."""
-    book = TokenBook(gateway.transport, gateway.nursery, gateway.clock)
-    google = GoogleServices(gateway.media, book, gateway.clock)
+class LaneParts(Protocol):
+    """What lanes need, and share: a gateway has it, and whoever makes a call without one."""
+
+    @property
+    def transport(self) -> Transport:
+        """The way out."""
+        ...
+
+    @property
+    def nursery(self) -> Nursery:
+        """Where tasks are started."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+        ...
+
+    @property
+    def media(self) -> MediaFetcher:
+        """What fetches remote images."""
+        ...
+
+    @property
+    def truncations(self) -> Truncations:
+        """Who is told of prompts that were cut."""
+        ...
+
+    @property
+    def tokens(self) -> TokenBook:
+        """The tokens that clouds gave."""
+        ...
+
+    @property
+    def aws_keys(self) -> AwsKeyring:
+        """The keys that requests to AWS are signed with."""
+        ...
+
+
+def aws_keyring(
+    transport: Transport, variables: Callable[[], Mapping[str, str]], nursery: Nursery, clock: Clock
+) -> AwsKeyring:
+    """The keys for AWS, looked for in the environment that ``variables`` gives at that time."""
+    finder = KeyFinder(transport, lambda: AwsSurroundings.read(variables()), clock)
+    return AwsKeyring(finder.find, nursery, clock)
+
+
+def native_lanes(parts: LaneParts) -> dict[str, NativeLanes]:
+    """They share these parts' transport, clock and background tasks."""
+    book = parts.tokens
+    google = GoogleServices(parts.media, book, parts.clock)
     return {
-        "ollama": _ollama_lanes(gateway),
+        "ollama": _ollama_lanes(parts),
         "anthropic": _anthropic_lane,
         "azure": lambda deployment, operation: azure_lane(deployment, operation, book),
-        "bedrock": _bedrock_lanes(gateway),
+        "bedrock": _bedrock_lanes(parts),
         "cohere": _cohere_lane,
         "gemini": lambda deployment, operation: gemini_lane(deployment, operation, google),
         "mistral": mistral_lane,
@@ -43,23 +95,21 @@ def native_lanes(gateway: Gateway) -> dict[str, NativeLanes]:
     }
 
 
-def _ollama_lanes(gateway: Gateway) -> NativeLanes:
+def _ollama_lanes(parts: LaneParts) -> NativeLanes:
     windows = ContextWindows()
     services = OllamaServices(
-        facts=OllamaFactsCache(gateway.transport, gateway.nursery, windows, gateway.clock),
+        facts=OllamaFactsCache(parts.transport, parts.nursery, windows, parts.clock),
         windows=windows,
-        media=gateway.media,
+        media=parts.media,
         estimate=estimate_text,
-        on_truncation=gateway.truncations.tell,
-        clock=gateway.clock,
+        on_truncation=parts.truncations.tell,
+        clock=parts.clock,
     )
     return lambda deployment, operation: ollama_lane(operation, deployment, services)
 
 
-def _bedrock_lanes(gateway: Gateway) -> NativeLanes:
-    finder = KeyFinder(gateway.transport, lambda: AwsSurroundings.read(gateway.loaded.variables), gateway.clock)
-    keyring = AwsKeyring(finder.find, gateway.nursery, gateway.clock)
-    services = BedrockServices(keyring, gateway.media, gateway.transport, gateway.nursery, gateway.clock)
+def _bedrock_lanes(parts: LaneParts) -> NativeLanes:
+    services = BedrockServices(parts.aws_keys, parts.media, parts.transport, parts.nursery, parts.clock)
     return lambda deployment, operation: bedrock_lane(deployment, operation, services)
 
 

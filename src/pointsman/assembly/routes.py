@@ -19,6 +19,7 @@ from pointsman.config.sections import Settings
 from pointsman.core.price import FREE, Price
 from pointsman.core.upstream import Deployment, Timeouts
 from pointsman.providers.discovery import FoundHost, aliases, deployments
+from pointsman.providers.registry import split_model
 from pointsman.routing.table import RoutingTable
 
 __all__ = ["DEMO_MODEL", "RouteMaker", "hint_for"]
@@ -78,6 +79,18 @@ class RouteMaker:
             found += [] if one is None else [one]
         return tuple(found)
 
+    def wildcards(self) -> tuple[Deployment, ...]:
+        """One deployment for each wildcard entry, to be looked at and not to be called.
+
+        Its group is the entry's own name; its model has the star in it, unless ``health_check_model`` names one.
+        """
+        found = []
+        for entry in self._configured.patterns:
+            one = entry.expand(entry.pattern, ("*",) * entry.pattern.count("*"))
+            if one is not None:
+                found.append(msgspec.structs.replace(one, model=_looked_for(one)))
+        return tuple(found)
+
     def table(self) -> RoutingTable:
         """A table of everything known now."""
         own = (*self._configured.deployments, *self._demo)
@@ -110,6 +123,15 @@ class RouteMaker:
             hidden,
             unlisted=aliases(self._hosts),
         )
+
+
+def _looked_for(deployment: Deployment) -> str:
+    raw = deployment.told.get("health_check_model")
+    try:
+        said = "" if raw is None else msgspec.json.decode(raw, type=str)
+    except msgspec.MsgspecError:
+        said = ""
+    return split_model(said, None, has_base=False)[1] if said else deployment.model
 
 
 def hint_for(table: RoutingTable, name: str, left_out: Iterable[LeftOut], *, has_ollama: bool) -> str:

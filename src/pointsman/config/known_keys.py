@@ -40,6 +40,7 @@ from pointsman.config.sections import (
     StrategyGroup,
     WarmUp,
 )
+from pointsman.config.traffic_sections import Bulkhead, Canary, Hedge, Mirror, TrafficRule, Variant
 
 __all__ = [
     "HONOURED_OTHERWISE",
@@ -75,6 +76,12 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "tiers": RuleTier,
     "local_hosts": LocalHost,
     "warm_up": WarmUp,
+    "traffic": TrafficRule,
+    "canary": Canary,
+    "variants": Variant,
+    "mirror": Mirror,
+    "hedge": Hedge,
+    "bulkheads": Bulkhead,
 }
 """The struct that each section is read into."""
 
@@ -87,6 +94,7 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
         "pointsman", "router_settings",
     }),
     "credential": frozenset({"credential_info", "credential_name", "credential_values"}),
+    "model_info": frozenset({"disable_background_health_check", "health_check_model", "health_check_timeout"}),
     "router_settings": frozenset({"default_litellm_params"}),
     "routing_groups": frozenset({"group_name"}),
 }  # fmt: skip
@@ -116,7 +124,6 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
     },
     "general_settings": {
         "allow_requests_on_db_unavailable": (False,),
-        "background_health_checks": (False,),
         "disable_spend_logs": (False,),
         "store_model_in_db": (False,),
     },

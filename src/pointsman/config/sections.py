@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from pointsman.config.rule_sections import RoutingRuleSection
+from pointsman.config.traffic_sections import Bulkhead, TrafficRule
 from pointsman.core.secret import Secret
 
 __all__ = [
@@ -284,6 +285,15 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     enforce_fallback_model_access: bool = False
     expose_fallback_errors_to_caller: bool = False
     return_wildcard_routes: bool = False
+    background_health_checks: bool = False
+    health_check_interval: Seconds = 300.0
+    health_check_concurrency: PositiveCount = 16
+    health_check_details: bool = True
+    health_check_skip_disabled_background_models: bool = False
+    background_health_check_model_groups: tuple[str, ...] | None = None
+    model_list_healthy_only: bool = False
+    enable_health_check_routing: bool = False
+    health_check_staleness_threshold: Seconds | None = None
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
@@ -336,6 +346,9 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_fails_policy: Mapping[FailsKind, Count] = {}
     cooldown_time: Amount | None = None
     disable_cooldowns: bool = False
+    enable_health_check_routing: bool = False
+    health_check_staleness_threshold: Seconds | None = None
+    background_health_check_model_groups: tuple[str, ...] | None = None
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
     default_priority: Annotated[int, Meta(ge=0, le=255)] | None = None
@@ -418,6 +431,8 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     local_hosts: tuple[LocalHost, ...] = ()
     queue_max_group_wait_seconds: Amount = 30.0
     queue_ageing_seconds: Seconds = 10.0
+    traffic: tuple[TrafficRule, ...] = ()
+    bulkheads: Mapping[str, Bulkhead] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 __all__ = [
-    "FEMTODOLLARS_PER_DOLLAR", "FEMTODOLLARS_PER_PICODOLLAR", "FREE", "PICODOLLARS_PER_DOLLAR", "Price", "Tier",
-    "UnitPrice", "dollars", "femtodollars", "picodollars",
+    "DOLLARS_MAX", "FEMTODOLLARS_PER_DOLLAR", "FEMTODOLLARS_PER_PICODOLLAR", "FREE", "PICODOLLARS_PER_DOLLAR", "Price",
+    "Tier", "UnitPrice", "dollars", "femtodollars", "picodollars",
 ]  # fmt: skip
 
 FEMTODOLLARS_PER_DOLLAR: Final = 10**15

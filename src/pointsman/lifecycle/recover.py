@@ -60,6 +60,8 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
     settlement.cleanse(error)
     house.router.failed(course.member, error, settlement.sent_at, now)
     _note(error, course, settlement, now)
+    if course.way is not None:
+        course.pool, course.way = settlement.leave(course.way), None
     recovery = course.recovery
     if recovery is None:
         course.recovery = recovery = recovery_of(course.ask, settlement.inbound, house, course.pool.name)

@@ -153,7 +153,8 @@ class Admission:
 
     def cost_bound(self, principal: Principal, ask: Ask, deployment: Deployment) -> int:
         """What is reserved of a budget for the request, in picodollars: what it can cost at most, or probably."""
-        if principal.record.max_budget is None or deployment.price is None or not deployment.charges:
+        if principal.record.max_budget is None:
             return 0
+        bound = cost_bound(deployment, ask.prompt_estimate, ask.output_limit, ask.choices)
         # Its tokens may be free and its energy not; of that nobody knows before how much it will be.
-        return max(1, cost_bound(deployment, ask.prompt_estimate, ask.output_limit, ask.choices) or 0)
+        return 0 if bound is None or not deployment.charges else max(1, bound)

@@ -5,6 +5,7 @@ Moments are monotonic seconds, 0 where it has not happened.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import exp
 from typing import Final
 
@@ -47,6 +48,11 @@ class Live(Circuit, eq=False):
     calls_before: int = 0
     recent: dict[Failure, int] = msgspec.field(default_factory=dict)
     meter: Meter | None = None
+
+    @property
+    def answered_at(self) -> float | None:
+        """When the last call ended, if it ended well."""
+        return self.ended_at if self.ended_at and not self.failures_in_row else None
 
     def succeeded(self, now: float, sent_at: float, heard_at: float, tokens: int) -> None:
         """A call has ended well; ``tokens`` is how many were written."""
@@ -92,6 +98,12 @@ class LiveBook:
 
     def __init__(self) -> None:
         self._lives: dict[str, Live] = {}
+
+    def __iter__(self) -> Iterator[Live]:
+        return iter(self._lives.values())
+
+    def __len__(self) -> int:
+        return len(self._lives)
 
     def of(self, deployment: Deployment) -> Live:
         """The record of a deployment, a fresh one if nothing is known."""

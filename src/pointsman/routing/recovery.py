@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.errors import GatewayError, Unsupported, UpstreamFailed
+from pointsman.core.errors import Crowded, GatewayError, Unsupported, UpstreamFailed
 from pointsman.core.rules import RoutingRules, Target
 from pointsman.core.upstream import Deployment
 from pointsman.routing.failures import CONTEXT_LENGTH, Failure, kind_of
@@ -116,7 +116,7 @@ class Recovery:
         said = kind in policy
         if others:
             return None if kind in _ABOUT_THE_REQUEST and not said else 0.0
-        if kind in _LASTING and not said:
+        if (kind in _LASTING and not said) or isinstance(error, Crowded):
             return None
         if error.retry_after is not None:
             later = min(1.0, error.retry_after * _LATER_SHARE_MAX) * self._draw()

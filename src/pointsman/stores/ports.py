@@ -23,6 +23,7 @@ from msgspec import UNSET, UnsetType
 from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 
 __all__ = [
     "INTEGER_MAX",
@@ -283,4 +284,8 @@ class LedgerStore(Protocol):
 
     async def totals(self) -> LedgerTotals:
         """The sums of everything."""
+        ...
+
+    async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
+        """How fast and how well calls went that reached a deployment, ordered by day, deployment and outcome."""
         ...

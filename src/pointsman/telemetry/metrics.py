@@ -8,7 +8,7 @@ them up, so that every scrape sees the whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from pointsman.core.address import host_of
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
+from pointsman.telemetry.deployments import DeploymentNow, deployment_families
+from pointsman.telemetry.deployments import merged as merged_deployments
 from pointsman.telemetry.series import BUCKETS, CallLabels, CallSeries, Histogram, HostSeries, Snapshot
 
 __all__ = ["CallMetrics"]
@@ -56,15 +58,30 @@ _HISTOGRAMS: Final[tuple[tuple[str, str, Callable[[CallSeries], Histogram]], ...
         lambda series: series.first_token,
     ),
     ("litellm_overhead_latency_metric", "Seconds the gateway itself added.", lambda series: series.overhead),
+    (
+        "litellm_deployment_latency_per_output_token",
+        "Seconds to the end of an answer, for each of its tokens.",
+        lambda series: series.per_token,
+    ),
 )
 
 
 class CallMetrics(Collector):
-    """Listens to calls and collects for Prometheus. ``gauges`` and ``hosts`` give what is read when scraped."""
+    """Listens to calls and collects for Prometheus.
 
-    def __init__(self, gauges: Callable[[], Mapping[str, float]], hosts: Callable[[], list[HostSeries]] = list) -> None:
+    ``gauges``, ``hosts`` and ``deployments`` give what is read when scraped.
+    """
+
+    def __init__(
+        self,
+        gauges: Callable[[], Mapping[str, float]],
+        hosts: Callable[[], list[HostSeries]] = list,
+        *,
+        deployments: Callable[[], Sequence[DeploymentNow]] = lambda: (),
+    ) -> None:
         self._gauges = gauges
         self._hosts = hosts
+        self._deployments = deployments
         self._series: dict[_Key, CallSeries] = {}
         self._fresh: list[CallRecord] = []
         self._directory: Path | None = None
@@ -96,8 +113,7 @@ class CallMetrics(Collector):
         if self._own_file is not None:
             self._fold()
             spare = self._own_file.with_suffix(".new")
-            seen = Snapshot(list(self._series.values()), dict(self._gauges()), self._hosts())
-            spare.write_bytes(msgspec.msgpack.encode(seen))
+            spare.write_bytes(msgspec.msgpack.encode(self._seen()))
             spare.replace(self._own_file)
 
     def collect(self) -> Iterable[Metric]:
@@ -110,6 +126,7 @@ class CallMetrics(Collector):
             yield gauge
         yield from _queues(everything.hosts)
         yield from _proxy_counters(series)
+        yield from deployment_families(everything.deployments)
         served = _by_deployment(series)
         yield from _deployment_counters(served)
         yield from _energy_counters(series)
@@ -176,19 +193,26 @@ class CallMetrics(Collector):
         series = self._series[key] = CallSeries.empty(labels)
         return series
 
+    def _seen(self) -> Snapshot:
+        """What this process counted, and sees now."""
+        gauges, deployments = dict(self._gauges()), list(self._deployments())
+        return Snapshot(list(self._series.values()), gauges, self._hosts(), deployments)
+
     def _gathered(self) -> Snapshot:
         self._fold()
         if self._directory is None:
-            return Snapshot(list(self._series.values()), dict(self._gauges()), self._hosts())
+            return self._seen()
         self.save()
         merged: dict[CallLabels, CallSeries] = {}
         gauges: dict[str, float] = {}
         hosts: dict[str, HostSeries] = {}
+        deployments: list[list[DeploymentNow]] = []
         for worker in range(self._workers):
             try:
                 snapshot = msgspec.msgpack.decode(_snapshot_file(self._directory, worker).read_bytes(), type=Snapshot)
             except (OSError, msgspec.MsgspecError):
                 continue
+            deployments.append(snapshot.deployments)
             for name, value in snapshot.gauges.items():
                 gauges[name] = gauges.get(name, 0.0) + value
             for series in snapshot.series:
@@ -199,7 +223,7 @@ class CallMetrics(Collector):
                 first = hosts.setdefault(host.url, host)
                 if first is not host:
                     first.merge(host)
-        return Snapshot(list(merged.values()), gauges, list(hosts.values()))
+        return Snapshot(list(merged.values()), gauges, list(hosts.values()), merged_deployments(deployments))
 
 
 _GAUGE_WORDS: Final = {
@@ -273,8 +297,10 @@ def _proxy_counters(series: list[CallSeries]) -> Iterable[Metric]:
 
 
 def _deployment_counters(served: Mapping[tuple[str, ...], CallSeries]) -> Iterable[Metric]:
+    every = {values: entry.calls for values, entry in served.items()}
     good = {values: entry.calls - entry.failures for values, entry in served.items()}
     bad = {values: entry.upstream_failures for values, entry in served.items() if entry.upstream_failures}
+    yield _counter("litellm_deployment_total_requests", "Calls by deployment.", _SPENT, every)
     yield _counter("litellm_deployment_success_responses", "Good answers by deployment.", _SPENT, good)
     yield _counter("litellm_deployment_failure_responses", "Failures by deployment.", _SPENT, bad)
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.outcome import CallRecord
+from pointsman.telemetry.deployments import DeploymentNow
 
 __all__ = ["BUCKETS", "CallLabels", "CallSeries", "Histogram", "HostSeries", "Snapshot"]
 
@@ -75,6 +76,7 @@ class CallSeries(msgspec.Struct):
     api_latency: Histogram
     first_token: Histogram
     overhead: Histogram
+    per_token: Histogram = msgspec.field(default_factory=Histogram.empty)
     calls: int = 0
     failures: int = 0
     upstream_failures: int = 0
@@ -111,13 +113,21 @@ class CallSeries(msgspec.Struct):
             apart = [own + record.queued_ms / 1000.0 for own, record in zip(overhead, records, strict=True)]
             self.api_latency.observe([max(0.0, whole - other) for whole, other in zip(latency, apart, strict=True)])
             self.overhead.observe([max(0.0, own) for own in overhead])
-        self.latency.observe(latency)
+        paces = zip(latency, usages, records, strict=True)
+        self.per_token.observe(
+            [
+                seconds / usage.completion
+                for seconds, usage, record in paces
+                if usage.completion > 0 and record.status == "success"
+            ]
+        )
         first = [(record.first_token_at, record.started_at) for record in records if record.stream]
         self.first_token.observe([at - began for at, began in first if at is not None])
+        self.latency.observe(latency)  # which sorts them, so it comes last
 
     def merge(self, other: CallSeries) -> None:
         """Add another process's counts of the same series."""
-        for name in ("latency", "api_latency", "first_token", "overhead"):
+        for name in ("latency", "api_latency", "first_token", "overhead", "per_token"):
             getattr(self, name).merge(getattr(other, name))
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -163,3 +173,4 @@ class Snapshot(msgspec.Struct):
     series: list[CallSeries]
     gauges: dict[str, float]
     hosts: list[HostSeries] = []
+    deployments: list[DeploymentNow] = []

@@ -13,14 +13,24 @@ from pointsman.admin import InferencePath, Office, Readiness, make_app
 from pointsman.admin.route import Route
 from pointsman.admin.table import ROUTES
 from pointsman.catalog.models import ModelFacts
+from pointsman.core.access import AwsAccess
+from pointsman.core.errors import Unreachable
 from pointsman.core.identity import KeyRecord, token_of
+from pointsman.core.nursery import Nursery
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import FREE, Price, picodollars
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.policies.keyring import Keyring
-from pointsman.providers.discovery.found import FoundHost, FoundModel
+from pointsman.providers.bedrock import AwsKeyring
+from pointsman.providers.bedrock.keys import Grant
+from pointsman.providers.discovery.found import FoundHost, FoundModel, HostKind
+from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.stateful import ResponseBook
+from pointsman.providers.tokens import TokenBook
+from pointsman.providers.transport import FetchReply, Origin
+from pointsman.routing.live import LiveBook
+from pointsman.routing.performance import PerformanceBook
 from pointsman.routing.table import Pattern, RoutingTable
 from pointsman.stores.memory import (
     MemoryConversationStore,
@@ -75,7 +85,7 @@ def deployment(group: str = "llama3", **changes: Any) -> Deployment:
         "api_base": f"http://user:{CANARY}@10.0.0.7:11434?key={CANARY}",
         "price": FREE,
         "api_key": Secret(CANARY),
-        "headers": {"authorization": f"Bearer {CANARY}"},
+        "headers": {"authorization": Secret(f"Bearer {CANARY}")},
         "pinned": {"secret": msgspec.Raw(f'"{CANARY}"'.encode())},
         "context_tokens": 8192,
         "capabilities": frozenset({"tools"}),
@@ -114,6 +124,24 @@ def call_record(call_id: str, **changes: Any) -> CallRecord:
     return CallRecord(**given)
 
 
+class SilentWire:
+    """Nobody answers, unless ``replies`` has something for the URL; ``asked`` are the URLs so far."""
+
+    def __init__(self) -> None:
+        self.replies: dict[str, FetchReply] = {}
+        self.asked: list[str] = []
+
+    async def fetch(self, method: str, url: str, **_: Any) -> FetchReply:
+        self.asked.append(url)
+        if url not in self.replies:
+            raise Unreachable(f"Cannot reach {Origin.parse(url).url}: refused.", hint="Check that it runs.")
+        return self.replies[url]
+
+
+async def _no_keys(access: AwsAccess) -> Grant:
+    raise Unreachable("No AWS credentials were found.")
+
+
 class Desk:
     """The office, its stores, and ways to ask it. ``changes`` are what it told the keyring."""
 
@@ -135,6 +163,12 @@ class Desk:
         )
         self.stopped: list[str] = []
         self.hosts: tuple[FoundHost, ...] = ()
+        self.lives = LiveBook()
+        self.performance = PerformanceBook(self.lives)
+        self.wire = SilentWire()
+        nursery = Nursery(lambda _name, _error: None)
+        admittance = Admittance(TokenBook(self.wire, nursery, self.clock), AwsKeyring(_no_keys, nursery, self.clock))
+        self.health = HealthWatch(self.wire, admittance, hosts=lambda: self.hosts, clock=self.clock)
         given: dict[str, Any] = {
             "keyring": self.keyring,
             "keys": self.keys,
@@ -148,6 +182,8 @@ class Desk:
             "facts": lambda one: ModelFacts(key=one.model, source="test", output_tokens_max=512),
             "hosts": lambda: self.hosts,
             "readiness": lambda: self.readiness,
+            "health": self.health,
+            "performance": lambda one: self.performance.of(one, self.clock.monotonic()),
             "book": self.book,
             "stop_job": self.stopped.append,
             "inference_paths": (
@@ -233,8 +269,8 @@ async def exchange(
     return Reply(start["status"], found, content)
 
 
-def found_host(url: str, *, online: bool, problem: str | None = None) -> FoundHost:
-    return FoundHost("ollama", url, online=online, models=(FoundModel("llama3", "llama3"),), problem=problem)
+def found_host(url: str, *, online: bool, problem: str | None = None, kind: HostKind = "ollama") -> FoundHost:
+    return FoundHost(kind, url, online=online, models=(FoundModel("llama3", "llama3"),), problem=problem)
 
 
 def route_of(method: str, path: str) -> Route[Any, Any]:

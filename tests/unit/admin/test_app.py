@@ -234,4 +234,4 @@ def test_no_query_is_our_mistake(data: st.DataObject) -> None:
     text = st.text(st.characters(blacklist_categories=("Cs",)), max_size=20) | st.integers().map(str)  # type: ignore[arg-type]
     pairs = data.draw(st.lists(st.tuples(st.sampled_from(names), text), max_size=4))
     answer = asked(route, route.paths[0], b"", "&".join(f"{name}={value}" for name, value in pairs))
-    assert answer.status in {200, 400, 404}, answer.body
+    assert answer.status in {200, 400, 404, 503}, answer.body

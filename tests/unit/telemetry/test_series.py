@@ -103,7 +103,8 @@ def test_an_overhead_beyond_the_whole_makes_no_negative_wait() -> None:
 CALLS = st.builds(
     lambda tokens, seconds, overhead, stream, status: called(
         seconds=seconds,
-        usage=Usage(tokens, tokens + 1, tokens + 2, 0, tokens + 3),
+        # A power of two, so that seconds for each token are exact.
+        usage=Usage(tokens, 2 ** (tokens % 8), tokens + 2, 0, tokens + 3),
         cost=tokens * 7,
         overhead_ms=overhead * 1000,
         stream=stream,
@@ -138,3 +139,13 @@ def test_a_snapshot_comes_back_from_the_wire_as_it_went() -> None:
     series.count([called()])
     snapshot = Snapshot([series], {"gauge": 1.5})
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(snapshot), type=Snapshot) == snapshot
+
+
+def test_the_pace_is_that_of_good_answers_with_tokens() -> None:
+    series = CallSeries.empty(LABELS)
+    series.count([
+        called(seconds=1.0, usage=Usage(1, 4)),
+        called(seconds=1.0, usage=Usage(1, 0)),
+        called(seconds=1.0, usage=Usage(1, 4), status="failure"),
+    ])  # fmt: skip
+    assert series.per_token == observed(0.25)

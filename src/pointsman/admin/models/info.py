@@ -20,9 +20,11 @@ from pointsman.admin.models.description import (
 from pointsman.admin.models.visible import visible_deployments, visible_groups
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.timestamps import iso
 from pointsman.core.errors import NotFound
 from pointsman.core.upstream import Deployment
-from pointsman.providers.discovery.found import FoundHost
+from pointsman.providers.health import Verdict
+from pointsman.routing.performance import Performance
 
 __all__ = [
     "ModelGroupInfo",
@@ -33,7 +35,6 @@ __all__ = [
     "ModelInfoRow",
     "ShownModelInfo",
     "ShownParams",
-    "host_of",
     "model_group_info",
     "model_info",
 ]
@@ -62,7 +63,10 @@ class ShownParams(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ShownModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """``model_info``; in JSON the ``supports_…`` flags stand beside these."""
+    """``model_info``; in JSON the ``supports_…`` flags stand beside these.
+
+    Health and performance are for the operator: they tell of what others do.
+    """
 
     id: str
     db_model: bool
@@ -79,6 +83,8 @@ class ShownModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     access_groups: tuple[str, ...]
     discovered: bool
     local: bool
+    health_status: str | None = None
+    performance: Performance | None = None
 
 
 class ModelInfoRow(msgspec.Struct, frozen=True):
@@ -106,6 +112,8 @@ class ModelGroupInfo(msgspec.Struct, frozen=True, kw_only=True):
     input_cost_per_token: float | None
     output_cost_per_token: float | None
     health_status: str | None
+    health_response_time: float | None = None
+    health_checked_at: str | None = None
 
 
 class ModelGroupReply(msgspec.Struct, frozen=True):
@@ -132,21 +140,12 @@ async def model_info(office: Office, visit: Visit[ModelInfoQuery, Nothing]) -> A
 async def model_group_info(office: Office, visit: Visit[ModelGroupQuery, Nothing]) -> Answer:
     """What is known of each group of deployments."""
     wanted = visit.query.model_group
-    hosts = office.hosts()
     rows = [
-        _group_row(office, name, group.deployments, hosts)
+        _group_row(office, name, group.deployments)
         for name, group in visible_groups(office.table(), visit.caller)
         if wanted in {None, name}
     ]
     return Answer({"data": rows})
-
-
-def host_of(deployment: Deployment, hosts: Sequence[FoundHost]) -> FoundHost | None:
-    """The watched server that a deployment is on, if it is on one."""
-    for host in hosts:
-        if deployment.api_base == host.url or deployment.api_base.startswith(f"{host.url}/"):
-            return host
-    return None
 
 
 def _info_row(office: Office, deployment: Deployment, *, admin: bool) -> object:
@@ -174,15 +173,19 @@ def _info_row(office: Office, deployment: Deployment, *, admin: bool) -> object:
         "local": deployment.local,
         **capability_flags(known.capabilities),
     }
+    if admin:
+        verdict = office.health.known(deployment)
+        info["health_status"] = _health([verdict])
+        info["performance"] = office.performance(deployment)
     return {"model_name": deployment.group, "litellm_params": params, "model_info": info}
 
 
-def _group_row(office: Office, name: str, members: Sequence[Deployment], hosts: Sequence[FoundHost]) -> object:
+def _group_row(office: Office, name: str, members: Sequence[Deployment]) -> object:
     known = [described(deployment, office.facts) for deployment in members]
     charged = [prices(deployment.price) for deployment in members]
     common = frozenset.intersection(*(one.capabilities for one in known))
-    watched = [host.online for deployment in members if (host := host_of(deployment, hosts)) is not None]
-    health = None if not watched else "healthy" if any(watched) or len(watched) < len(members) else "unhealthy"
+    verdicts = [office.health.known(deployment) for deployment in members]
+    latest = max((one for one in verdicts if one is not None), key=lambda one: one.at, default=None)
     row = ModelGroupInfo(
         model_group=name,
         providers=tuple(dict.fromkeys(deployment.provider for deployment in members)),
@@ -191,9 +194,18 @@ def _group_row(office: Office, name: str, members: Sequence[Deployment], hosts: 
         max_output_tokens=smallest(one.output_tokens for one in known),
         input_cost_per_token=_highest(one.input_cost_per_token for one in charged),
         output_cost_per_token=_highest(one.output_cost_per_token for one in charged),
-        health_status=health,
+        health_status=_health(verdicts),
+        health_response_time=latest.seconds * 1000.0 if latest is not None and latest.seconds else None,
+        health_checked_at=None if latest is None else iso(latest.at),
     )
     return {**msgspec.structs.asdict(row), **capability_flags(common)}
+
+
+def _health(verdicts: Sequence[Verdict | None]) -> str | None:
+    """``unhealthy`` where no deployment is left that is well, or of which nothing is known."""
+    if all(verdict is None for verdict in verdicts):
+        return None
+    return "healthy" if any(verdict is None or verdict.healthy for verdict in verdicts) else "unhealthy"
 
 
 def _highest(amounts: Iterable[float | None]) -> float | None:

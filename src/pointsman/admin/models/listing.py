@@ -29,15 +29,22 @@ _CREATED: Final = 1677610602
 
 
 class ModelListQuery(msgspec.Struct, frozen=True):
-    """``return_wildcard_routes`` lists names such as ``openai/*`` too; left out: as the operator has set it."""
+    """``return_wildcard_routes`` lists names such as ``openai/*`` too; left out: as the operator has set it.
+
+    ``healthy_only`` leaves out models of which every deployment is known to be ill.
+    """
 
     return_wildcard_routes: bool | None = None
+    healthy_only: bool = False
     pageSize: int | None = None  # noqa: N815 - as Google's clients write it
     pageToken: str | None = None  # noqa: N815 - as Google's clients write it
 
 
 class ModelCard(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One model. The last three are there when they are known; token counts are what every deployment can do."""
+    """One model. The last ones are there when they are known; token counts are what every deployment can do.
+
+    ``status`` is there for a model that cannot be reached: every deployment of it is known to be ill.
+    """
 
     id: str
     object: Literal["model"]
@@ -46,6 +53,7 @@ class ModelCard(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     mode: str | None = None
     max_input_tokens: int | None = None
     max_output_tokens: int | None = None
+    status: Literal["offline"] | None = None
 
 
 class ModelList(msgspec.Struct, frozen=True):
@@ -63,6 +71,8 @@ async def list_models(office: Office, visit: Visit[ModelListQuery, Nothing]) -> 
         return list_as_gemini(office, visit.caller, GeminiModelsQuery(visit.query.pageSize, visit.query.pageToken))
     table = office.table()
     cards = [_card(office, name, group) for name, group in visible_groups(table, visit.caller)]
+    if visit.query.healthy_only or office.list_healthy_only:
+        cards = [card for card in cards if card.status is None]
     asked = visit.query.return_wildcard_routes
     if office.list_wildcards if asked is None else asked:
         seen = [name for name in table.patterns if may_use(visit.caller, name, name, frozenset())]
@@ -90,4 +100,11 @@ def _card(office: Office, name: str, group: Group) -> ModelCard:
         mode=known[0].mode,
         max_input_tokens=smallest(one.context_tokens for one in known),
         max_output_tokens=smallest(one.output_tokens for one in known),
+        status="offline" if _is_offline(office, group) else None,
     )
+
+
+def _is_offline(office: Office, group: Group) -> bool:
+    """Whether every deployment is known to be ill. It can be asked for all the same."""
+    verdicts = [office.health.known(deployment) for deployment in group.deployments]
+    return all(verdict is not None and not verdict.healthy for verdict in verdicts)

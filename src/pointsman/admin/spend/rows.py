@@ -159,7 +159,7 @@ def _metadata(record: CallRecord, *, operator: bool) -> SpendMetadata:
         error_information=None
         if record.error_code is None
         else ErrorInformation(str(record.http_status), record.error_code, said),
-        routing=record.trace if operator or record.trace is None else record.trace.in_brief,
         energy_wh=record.energy_mwh / 1000 if record.energy_mwh else None,
         energy_cost=dollars(record.energy_cost) if record.energy_mwh else None,
+        routing=record.trace if operator or record.trace is None else record.trace.in_brief,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from pointsman.providers.azure.access import azure_credential
 from pointsman.providers.azure.lanes import azure_lane
 from pointsman.providers.azure.places import azure_key_header
 
-__all__ = ["azure_key_header", "azure_lane"]
+__all__ = ["azure_credential", "azure_key_header", "azure_lane"]

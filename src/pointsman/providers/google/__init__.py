@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from pointsman.providers.google.access import google_credential
 from pointsman.providers.google.lanes import GoogleServices, gemini_lane, vertex_lane
-from pointsman.providers.google.places import demand_location, vertex_base
+from pointsman.providers.google.places import demand_location, gemini_root, vertex_base
 
-__all__ = ["GoogleServices", "demand_location", "gemini_lane", "vertex_base", "vertex_lane"]
+__all__ = [
+    "GoogleServices",
+    "demand_location",
+    "gemini_lane",
+    "gemini_root",
+    "google_credential",
+    "vertex_base",
+    "vertex_lane",
+]

@@ -10,6 +10,8 @@ import msgspec
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.energy import EnergyTally
 from pointsman.stores.memory.database import MemoryDatabase
+from pointsman.stores.memory.performance import performance_of
+from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, DailyRow, Tally, added_up, by_day, charged_record
 
@@ -83,6 +85,10 @@ class MemoryLedgerStore:
             and query.key_token in {None, group.key_token}
             and query.user_id in {None, group.user_id}
         )
+
+    async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
+        """See the port."""
+        return performance_of(self._database.calls.values(), query)
 
     async def totals(self) -> LedgerTotals:
         """See the port."""

@@ -13,10 +13,12 @@ from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
 from pointsman.core.trace import RouteTrace
 from pointsman.core.usage import Units, Usage
+from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, DailyRow, added_up, by_day, saturated
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.filing import Filing, Known, id_of
+from pointsman.stores.sqlite.performance import read_performance
 from pointsman.stores.sqlite.statements import (
     ADD_DAILY,
     ADD_DAILY_ENERGY,
@@ -101,6 +103,10 @@ class SqliteLedgerStore:
     async def energy(self, query: SummaryQuery) -> tuple[EnergySpend, ...]:
         """See the port."""
         return await self._database.read(lambda connection: _energy(connection, query))
+
+    async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
+        """See the port."""
+        return await self._database.read(lambda connection: read_performance(connection, query))
 
     async def totals(self) -> LedgerTotals:
         """See the port."""

@@ -1,0 +1,107 @@
+"""``GET /health/history`` and ``/health/latest``: what checks found, in LiteLLM's shape. Out of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Annotated, Literal
+
+import msgspec
+
+from pointsman.admin.health.deployments import told_error, visible_and_wild
+from pointsman.admin.office import Office
+from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.timestamps import iso
+from pointsman.core.upstream import Deployment
+from pointsman.providers.health import HealthEntry
+
+__all__ = ["CheckRow", "HistoryQuery", "HistoryReply", "LatestReply", "history", "latest"]
+
+
+class HistoryQuery(msgspec.Struct, frozen=True):
+    """``model`` is a group's name; both filters hold together."""
+
+    model: str | None = None
+    status_filter: Literal["healthy", "unhealthy"] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class CheckRow(msgspec.Struct, frozen=True):
+    """One line of LiteLLM's ``LiteLLM_HealthCheckTable``."""
+
+    health_check_id: str
+    model_name: str
+    model_id: str
+    status: Literal["healthy", "unhealthy"]
+    healthy_count: int
+    unhealthy_count: int
+    error_message: str | None
+    response_time_ms: float
+    details: None
+    checked_by: str | None
+    checked_at: str
+    created_at: str
+
+
+class HistoryReply(msgspec.Struct, frozen=True):
+    """The newest first; ``total_records`` is how many are in this answer, as in LiteLLM."""
+
+    health_checks: tuple[CheckRow, ...]
+    total_records: int
+    limit: int
+    offset: int
+
+
+class LatestReply(msgspec.Struct, frozen=True):
+    """The last check of each deployment, by its id."""
+
+    latest_health_checks: Mapping[str, CheckRow]
+    total_models: int
+
+
+async def history(office: Office, visit: Visit[HistoryQuery, Nothing]) -> Answer:
+    """When deployments became well and ill; that nothing changed is noted once an hour."""
+    query, admin = visit.query, visit.caller.admin
+    seen = _seen(office, visit)
+    entries = (
+        entry
+        for entry in office.health.book.history()
+        if (admin or entry.model_id in seen)
+        and query.model in {None, entry.model_name}
+        and query.status_filter in {None, entry.status}
+    )
+    page = islice(entries, query.offset, query.offset + query.limit)
+    rows = tuple(_row(entry, seen.get(entry.model_id), admin=admin) for entry in page)
+    return Answer(HistoryReply(rows, len(rows), query.limit, query.offset))
+
+
+async def latest(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
+    """The state of each deployment when it was last looked at; nothing is asked for this."""
+    book, admin = office.health.book, visit.caller.admin
+    known = {name: (book.latest(name), deployment) for name, deployment in _seen(office, visit).items()}
+    rows = {name: _row(entry, one, admin=admin) for name, (entry, one) in known.items() if entry is not None}
+    return Answer(LatestReply(rows, len(rows)))
+
+
+def _seen(office: Office, visit: Visit[HistoryQuery, Nothing] | Visit[Nothing, Nothing]) -> dict[str, Deployment]:
+    return {one.id: one for one in visible_and_wild(office, visit.caller)}
+
+
+def _row(entry: HealthEntry, deployment: Deployment | None, *, admin: bool) -> CheckRow:
+    verdict = entry.verdict
+    error = verdict.error if deployment is None else told_error(deployment, verdict, admin=admin)
+    return CheckRow(
+        health_check_id=entry.id,
+        model_name=entry.model_name,
+        model_id=entry.model_id,
+        status=entry.status,
+        healthy_count=int(verdict.healthy),
+        unhealthy_count=int(not verdict.healthy),
+        error_message=error,
+        response_time_ms=round(verdict.seconds * 1000.0, 3),
+        details=None,
+        checked_by=entry.checked_by if admin else None,
+        checked_at=iso(verdict.at),
+        created_at=iso(verdict.at),
+    )

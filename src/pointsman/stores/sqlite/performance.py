@@ -1,0 +1,36 @@
+"""Calls added up by what serves them; see :mod:`pointsman.stores.performance`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import apsw
+import msgspec
+
+from pointsman.stores.performance import PerformanceQuery, PerformanceRow
+
+__all__ = ["read_performance"]
+
+_PERFORMANCE: Final = """
+SELECT
+    date(started_at, 'unixepoch'), deployment_id, api_base, model, coalesce(error_code, ''),
+    count(*), sum(ended_at - started_at >= :slow_seconds), sum(ended_at - started_at),
+    count(CASE WHEN completion_tokens > 0 THEN 1 END),
+    coalesce(sum(CASE WHEN completion_tokens > 0 THEN (ended_at - started_at) / completion_tokens END), 0.0),
+    count(CASE WHEN stream AND first_token_at < ended_at THEN 1 END),
+    coalesce(sum(CASE WHEN stream AND first_token_at < ended_at THEN first_token_at - started_at END), 0.0)
+FROM call_records
+WHERE started_at >= :start AND started_at < :end AND deployment_id <> ''
+    AND (:model_group IS NULL OR model_group = :model_group)
+    AND (:key_token IS NULL OR key_token = :key_token)
+    AND (:end_user IS NULL OR end_user = :end_user)
+GROUP BY 1, 2, 3, 4, 5
+ORDER BY 1, 2, 3, 4, 5
+"""
+
+
+def read_performance(connection: apsw.Connection, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
+    """The rows for what the ledger holds."""
+    names = PerformanceRow.__struct_fields__
+    found = connection.execute(_PERFORMANCE, msgspec.structs.asdict(query))
+    return tuple(PerformanceRow(**dict(zip(names, row, strict=True))) for row in found)
