@@ -134,11 +134,10 @@ class _DryRun(msgspec.Struct):
         dropped = self.dropped
         name = asked_name(ask.model, principal, self.ruling.model)
         pool = house.router.pool(name)
-        if pool is None and not principal.unrestricted:
+        recovery = recovery_of(ask, self.inbound, house, name if pool is None else pool.name)
+        step = recovery.elsewhere(refused, name if pool is None else pool.name)
+        if step is not None and pool is None and not principal.unrestricted:
             demand_access(principal, ask.model, name, frozenset())
-        name = name if pool is None else pool.name
-        recovery = recovery_of(ask, self.inbound, house, name)
-        step = recovery.elsewhere(refused, name)
         for hop, other in () if step is None else within_reach(step.hops, principal, house):
             try:
                 again = read_again(self.inbound, hop.target)
