@@ -189,3 +189,23 @@ def test_each_message_leaves_one_record(house: House) -> None:
     assert [(row["call_type"], row["model_group"], row["status"]) for row in rows] == [
         ("anthropic_messages", "cloud", "success")
     ]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_remote_document_is_refused_by_its_path_unless_the_operator_lets_it_be_fetched(
+    house: House, model: str
+) -> None:
+    document: Any = {"type": "document", "source": {"type": "url", "url": "https://papers.example/a.pdf"}}
+    messages: Any = [{"role": "user", "content": [{"type": "text", "text": "Sum it up."}, document]}]
+    with pytest.raises(anthropic.BadRequestError, match="Remote documents are not fetched"):
+        house.sdk.messages.create(model=model, max_tokens=64, messages=messages)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_document_of_plain_text_reaches_every_model(house: House, model: str) -> None:
+    document: Any = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Whales."}}
+    messages: Any = [{"role": "user", "content": [{"type": "text", "text": "Sum it up."}, document]}]
+    message = house.sdk.messages.create(model=model, max_tokens=64, messages=messages)
+    assert message.content[0].type == "text"
+    upstream = house.ollama if model == "local" else house.openai
+    assert b"Whales." in upstream.inference[-1].body

@@ -65,6 +65,8 @@ def running() -> Iterator[House]:
             entry("token", "azure/gpt-4o-prod", azure, **entra()),
             entry("given", "azure/gpt-4o-prod", azure, azure_ad_token="entra-given"),
             entry("wrong", "azure/gpt-4o-prod", azure, **entra(client_id="other", client_secret="no")),
+            entry("newer", "azure/gpt-4o-prod", azure, api_key="azure-key", api_version="2025-04-01-preview"),
+            entry("newer-token", "azure/o_series/my-o3", azure, api_version="preview", **entra()),
             entry("text", "azure_text/instruct", azure, api_key="azure-key"),
             entry("claude", "azure_ai/claude-sonnet-4-5", azure, api_key="azure-key"),
             entry("claude-token", "azure_ai/claude-sonnet-4-5", azure, **entra()),
@@ -303,3 +305,55 @@ def test_the_newest_version_has_other_paths(house: House) -> None:
 def test_claude_makes_no_pictures(house: House) -> None:
     with pytest.raises(openai.BadRequestError, match="does not serve"):
         house.sdk.images.generate(model="claude", prompt="a cat")
+
+
+def test_tokens_are_counted_by_claude_in_foundry(house: House) -> None:
+    house.azure.script(Reply.json({"input_tokens": 1003}))
+    assert house.gateway.anthropic().messages.count_tokens(model="claude", messages=ask()).input_tokens == 1003
+    request = house.azure.requests[-1]
+    assert request.target == "/anthropic/v1/messages/count_tokens"
+    assert request.json() == {"model": "claude-sonnet-4-5", "messages": ask()}
+    assert (request.header("x-api-key"), request.header("anthropic-version")) == ("azure-key", "2023-06-01")
+
+
+RESPONSES = {
+    "newer": "/openai/responses?api-version=2025-04-01-preview",
+    "newer-token": "/openai/v1/responses?api-version=preview",
+    "latest": "/openai/v1/responses",
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", RESPONSES)
+def test_responses_are_relayed_to_azure_and_remembered(house: House, model: str, stream: bool) -> None:
+    sdk = house.gateway.openai(house.gateway.new_key(models=[model]))
+    if stream:
+        with sdk.responses.stream(model=model, input="one") as told:
+            made: Any = [list(told), told.get_final_response()][1]
+    else:
+        made = sdk.responses.create(model=model, input="one")
+    assert made.output[0].encrypted_content == "opaque" and made.output_text == "I know 1 items."
+    request = house.azure.requests[-1]
+    assert request.target == RESPONSES[model]
+    assert request.json()["model"] == ("my-o3" if model == "newer-token" else "gpt-4o-prod")
+    if model == "newer-token":
+        assert (request.header("authorization") or "").startswith("Bearer entra-token-")
+    else:
+        assert request.header("api-key") == "azure-key"
+    again = sdk.responses.create(model=model, input="two", previous_response_id=made.id)
+    assert again.output_text == "I know 4 items."
+    assert house.azure.requests[-1].json()["previous_response_id"] == made.id
+    with pytest.raises(openai.NotFoundError):
+        house.sdk.responses.retrieve("resp_of_nobody")
+
+
+def test_responses_are_made_from_the_chat_where_azure_has_none(house: House) -> None:
+    assert house.sdk.responses.create(model="keyed", input="one").output_text == "Hello from the fake upstream."
+    assert "/chat/completions" in house.last.target
+
+
+def test_azures_own_api_is_reached_with_the_first_models_key(house: House) -> None:
+    house.gateway.http("GET", "/azure/openai/files?api-version=2024-10-21")
+    request = house.azure.requests[-1]
+    assert (request.method, request.target) == ("GET", "/openai/files?api-version=2024-10-21")
+    assert request.header("api-key") == "azure-key"

@@ -390,3 +390,47 @@ def test_a_preview_asks_no_model(house: tuple[Gateway, FakeBedrock]) -> None:
     shown = gateway.http("POST", "/utils/transform_request", body, key=gateway.new_key(models=["titan"]))
     assert (shown.status, shown.json()["raw_request_body"]["inputText"]) == (200, "c")
     assert len(bedrock.requests) == before
+
+
+@pytest.mark.parametrize("model", ["claude", "bearer"])
+def test_tokens_are_counted_by_bedrock(house: tuple[Gateway, FakeBedrock], model: str) -> None:
+    gateway, bedrock = house
+    bedrock.bearer = "bedrock-api-key"
+    counted = gateway.anthropic().messages.count_tokens(
+        model=model, messages=ask(), system="Be brief.", tools=ANTHROPIC_TOOLS
+    )
+    assert counted.input_tokens == 1001
+    (asked,) = bedrock.conversations
+    assert asked.target == "/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens"
+    converse = asked.json()["input"]["converse"]
+    assert converse.keys() == {"messages", "system", "toolConfig"}
+
+
+@pytest.mark.parametrize("model", ["nova", "impostor"])
+def test_what_bedrock_does_not_count_is_estimated(house: tuple[Gateway, FakeBedrock], model: str) -> None:
+    gateway, _ = house
+    counted = gateway.anthropic().messages.with_raw_response.count_tokens(model=model, messages=ask())
+    assert counted.headers["x-pointsman-token-count"] == "estimate"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_bedrocks_own_api_is_reached_with_a_signature(house: tuple[Gateway, FakeBedrock], stream: bool) -> None:
+    gateway, bedrock = house
+    verb = "converse-stream" if stream else "converse"
+    path = f"/model/amazon.nova-lite-v1%3A0/{verb}"
+    forged = {"x-amz-date": "20200101T000000Z", "x-amz-security-token": "mine", "x-amzn-trace": "kept"}
+    body = {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
+    key = gateway.new_key(allowed_passthrough_routes=["/bedrock/*"])
+    told = gateway.http("POST", f"/bedrock{path}", body, headers=forged, key=key)
+    assert told.status == 200 and b"Hello" in told.body
+    (request,) = bedrock.conversations
+    assert (request.target, request.json(), request.header("x-amzn-trace")) == (path, body, "kept")
+    assert request.header("x-amz-security-token") is None
+    (row,) = gateway.settled_ledger(1, key)
+    assert (row["prompt_tokens"], row["completion_tokens"]) == (11, 7)
+
+
+def test_a_key_needs_a_grant_for_bedrocks_own_api(house: tuple[Gateway, FakeBedrock]) -> None:
+    gateway, bedrock = house
+    told = gateway.http("GET", "/bedrock/guardrails?maxResults=3", key=gateway.new_key())
+    assert told.status == 403 and not bedrock.requests

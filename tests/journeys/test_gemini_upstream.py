@@ -320,3 +320,62 @@ def test_a_stream_that_just_ends_is_no_answer(house: House) -> None:
     house.google.script(Reply.stream([answer([text_part("Hel")], COUNTS, reason=None)], done=False))
     with pytest.raises(openai.APIError, match="ended its stream"):
         list(house.sdk.chat.completions.create(model="old", messages=ask(), stream=True))
+
+
+# -- counting tokens -------------------------------------------------------------------------------------------------
+
+
+def test_gemini_counts_for_its_own_clients(house: House) -> None:
+    body = {"contents": [{"parts": [{"text": "one two three"}]}]}
+    told = house.gateway.http("POST", "/v1beta/models/old:countTokens", body)
+    (asked,) = house.google.questions
+    assert (asked.target, asked.json()) == ("/v1beta/models/gemini-2.5-flash:countTokens", body)
+    expected = {"totalTokens": 1003, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 1003}]}
+    assert (told.status, told.json(), told.headers["x-pointsman-token-count"]) == (200, expected, "upstream")
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_whole_request_is_counted_with_all_that_is_in_it(house: House, wrapped: bool) -> None:
+    whole = {
+        "contents": [{"role": "user", "parts": [{"text": "one two three"}]}],
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "tools": [{"googleSearch": {}}],
+    }
+    inner = {"model": "models/old", **whole}
+    told = house.gateway.http(
+        "POST", "/v1beta/models/old:countTokens", {"generateContentRequest": inner} if wrapped else whole
+    )
+    (asked,) = house.google.questions
+    assert (told.status, told.json()["totalTokens"]) == (200, 1003)
+    assert asked.json() == {"generateContentRequest": {"model": "models/gemini-2.5-flash", **whole}}
+
+
+def test_gemini_counts_for_clients_of_anthropic(house: House) -> None:
+    counted = house.claude.messages.with_raw_response.count_tokens(
+        model="old", messages=[{"role": "user", "content": "one two three"}], system="Be brief.", tools=CLAUDE_TOOLS
+    )
+    assert (counted.parse().input_tokens, counted.headers["x-pointsman-token-count"]) == (1003, "upstream")
+    (asked,) = house.google.questions
+    request = asked.json()["generateContentRequest"]
+    assert request["contents"] == [{"role": "user", "parts": [{"text": "one two three"}]}]
+    assert request["tools"][0]["functionDeclarations"][0]["name"] == "get_weather"
+    assert "generationConfig" not in request
+
+
+@pytest.mark.parametrize(("status", "told"), [(503, 200), (404, 200), (400, 400)])
+def test_where_gemini_does_not_count_there_is_an_estimate(house: House, status: int, told: int) -> None:
+    house.google.script(Reply.json(google_error(status, "INVALID_ARGUMENT", "Contents are odd."), status))
+    body = {"contents": [{"parts": [{"text": "one two three"}]}]}
+    answer = house.gateway.http("POST", "/v1beta/models/old:countTokens", body)
+    assert answer.status == told
+    if told == 200:
+        assert answer.headers["x-pointsman-token-count"] == "estimate" and 1 <= answer.json()["totalTokens"] < 100
+    else:
+        assert "Contents are odd." in answer.json()["error"]["message"]
+
+
+def test_remote_images_are_not_fetched_to_be_counted(house: House) -> None:
+    image: Any = {"type": "image", "source": {"type": "url", "url": "https://192.0.2.1/cat.png"}}
+    messages: Any = [{"role": "user", "content": [image]}]
+    counted = house.claude.messages.with_raw_response.count_tokens(model="old", messages=messages)
+    assert counted.headers["x-pointsman-token-count"] == "estimate" and not house.google.questions

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 
@@ -220,3 +221,89 @@ def test_credentials_that_are_none_say_what_to_check(launch: Launch) -> None:
             answered = gateway.chat(name)
             assert answered.status == 401 and word in answered.json()["error"]["message"]
         assert google.inference == []
+
+
+def test_tokens_are_counted_by_gemini_on_vertex(house: House) -> None:
+    whole = {
+        "contents": [{"role": "user", "parts": [{"text": "one two three"}]}],
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "safetySettings": [],
+    }
+    told = house.gateway.http(
+        "POST", "/v1beta/models/gemini:countTokens", {"generateContentRequest": {"model": "models/gemini", **whole}}
+    )
+    assert (told.status, told.json()["totalTokens"]) == (200, 1003)
+    (asked,) = house.google.questions
+    assert asked.target == f"{ROOT}/publishers/google/models/gemini-2.5-flash:countTokens"
+    del whole["safetySettings"]
+    assert asked.json() == whole
+    assert (asked.header("authorization") or "").startswith("Bearer google-token-")
+
+
+def test_tokens_are_counted_by_claude_on_vertex(house: House) -> None:
+    counted = house.claude.messages.count_tokens(model="claude", messages=ask())
+    assert counted.input_tokens == 1003
+    contents = [{"role": "user", "parts": [{"text": "one two three"}]}]
+    told = house.gateway.http("POST", "/v1beta/models/claude:countTokens", {"contents": contents})
+    assert (told.json(), told.headers["x-pointsman-token-count"]) == ({"totalTokens": 1003}, "upstream")
+    for asked in house.google.questions:
+        assert asked.target == f"{ROOT}/publishers/anthropic/models/count-tokens:rawPredict"
+        body = asked.json()
+        assert body.keys() == {"anthropic_version", "messages", "model"}
+        assert (body["anthropic_version"], body["model"]) == ("vertex-2023-10-16", "claude-sonnet-4-5@20250929")
+
+
+def test_others_on_vertex_are_estimated(house: House) -> None:
+    counted = house.claude.messages.with_raw_response.count_tokens(model="llama", messages=ask())
+    assert counted.headers["x-pointsman-token-count"] == "estimate" and not house.google.questions
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_anthropic_client_is_relayed_to_claude(house: House, stream: bool) -> None:
+    block = {"type": "block_of_next_year", "payload": [1.50]}
+    body = {"max_tokens": 64, "messages": [{"role": "user", "content": [block]}], "stream": stream, "field": {"a": 1}}
+    betas = {"anthropic-beta": "files-api-2025-04-14"}
+    house.google.script(
+        Reply.stream([{**block, "index": 0}, {"type": "message_stop"}], done=False) if stream else Reply.json(
+            {"type": "message", "content": [block], "stop_reason": "end_turn", "usage": {"input_tokens": 1}}
+        )
+    )  # fmt: skip
+    told = house.gateway.http("POST", "/v1/messages", {"model": "claude", **body}, headers=betas)
+    assert (told.status, b"block_of_next_year" in told.body) == (200, True)
+    request = house.google.inference[-1]
+    assert request.target == ROOT + PATHS["claude"][stream]
+    assert request.json() == {"anthropic_version": "vertex-2023-10-16", **body}
+    assert request.header("anthropic-beta") == betas["anthropic-beta"]
+
+
+def test_what_claude_on_vertex_cannot_fetch_is_refused_by_its_path(house: House) -> None:
+    source = {"type": "url", "url": "https://papers.example/a.pdf"}
+    messages: Any = [{"role": "user", "content": [{"type": "document", "source": source}]}]
+    with pytest.raises(anthropic.BadRequestError, match="Remote documents are not fetched"):
+        house.claude.messages.create(model="claude", max_tokens=64, messages=messages)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "v1/projects/the-project/locations/europe-west4/publishers/google/models/gemini-x:generateContent",
+        "v1/projects/others/locations/us-central1/publishers/google/models/gemini-x:generateContent",
+        "publishers/google/models/gemini-x:generateContent",
+    ],
+)
+def test_vertexs_own_api_is_reached_in_the_operators_place(house: House, path: str) -> None:
+    body = {"contents": [{"role": "user", "parts": [{"text": "one two three"}]}]}
+    key = house.gateway.new_key(allowed_passthrough_routes=["/vertex_ai/*"])
+    told = house.gateway.http("POST", f"/vertex_ai/{path}?a=1", body, key=key)
+    assert told.status == 200 and "Hello" in told.json()["candidates"][0]["content"]["parts"][0]["text"]
+    request = house.google.inference[-1]
+    assert request.target == f"{ROOT}/publishers/google/models/gemini-x:generateContent?a=1"
+    assert (request.header("authorization") or "").startswith("Bearer google-token-")
+    (row,) = house.gateway.settled_ledger(1, key)
+    assert row["prompt_tokens"] == 3
+
+
+def test_a_newer_version_of_vertexs_api_is_kept(house: House) -> None:
+    house.gateway.http("POST", "/vertex_ai/v1beta1/publishers/google/models/gemini-x:countTokens", {"contents": []})
+    root = ROOT.replace("/v1/", "/v1beta1/")
+    assert house.google.questions[-1].target == f"{root}/publishers/google/models/gemini-x:countTokens"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from tests.upstreams.openai_server import FakeOpenAI
 from tests.upstreams.openai_shapes import chat_chunks, usage
 from tests.upstreams.recorded import RecordedRequest
 from tests.upstreams.reply import Reply
+from tests.upstreams.responses_server import FakeResponses
 
 __all__ = ["FakeAzure", "azure_chunks", "content_filter_error"]
 
@@ -16,7 +16,7 @@ _TOKEN_PATH: Final = "/oauth2/v2.0/token"
 _SAFE: Final = {"hate": {"filtered": False, "severity": "safe"}}
 
 
-class FakeAzure(FakeOpenAI):
+class FakeAzure(FakeResponses):
     """Lets in whoever has ``key``, or a token that it gave and did not take back.
 
     ``client_secret`` is what tokens are given for; each lives ``token_seconds``.

@@ -87,6 +87,8 @@ class FakeBedrock(FakeServer):
 
     def _converse(self, request: RecordedRequest) -> Reply:
         turn = self.turn
+        if request.path.endswith("/count-tokens"):
+            return self._count(request)
         if request.path.endswith("/invoke"):
             return self._embed(request)
         if request.path.endswith("/converse-stream"):
@@ -102,6 +104,12 @@ class FakeBedrock(FakeServer):
                 **more,
             }
         )
+
+    def _count(self, request: RecordedRequest) -> Reply:
+        """A thousand and the number of messages; of models only, by their own ids."""
+        if not request.path.startswith("/model/anthropic."):
+            return Reply.json({"message": "The provided model doesn't support counting tokens."}, 400)
+        return Reply.json({"inputTokens": 1000 + len(request.json()["input"]["converse"]["messages"])})
 
     def _embed(self, request: RecordedRequest) -> Reply:
         """Titan's and Cohere's embeddings; a vector is the length of its text."""

@@ -21,8 +21,9 @@ from tests.upstreams.server import FakeServer
 __all__ = ["FakeGoogle"]
 
 _INFERENCE: Final = re.compile(
-    r":batchEmbedContents$|:predict$|:(?:streamG|g)enerateContent$|:(?:streamR|r)awPredict$|/chat/completions$"
+    r":batchEmbedContents$|:countTokens$|:predict$|:(?:streamG|g)enerateContent$|:(?:streamR|r)awPredict$|/chat/completions$"
 )
+_COUNTING: Final = re.compile(r":countTokens$|/models/count-tokens:rawPredict$")
 _VECTOR: Final = [0.25, -0.5]
 _METADATA: Final = "/computeMetadata/v1"
 
@@ -85,6 +86,11 @@ class FakeGoogle(FakeServer):
         """Tokens are given by the server itself."""
         return _INFERENCE.search(request.path) is not None
 
+    @property
+    def questions(self) -> list[RecordedRequest]:
+        """The requests for counts of tokens so far."""
+        return [request for request in self.matching() if _COUNTING.search(request.path)]
+
     async def answer(self, request: RecordedRequest) -> Reply:
         if request.path.startswith(_METADATA):
             return self._metadata(request)
@@ -99,6 +105,8 @@ class FakeGoogle(FakeServer):
 
     def _inference(self, request: RecordedRequest) -> Reply:
         body = request.json()
+        if _COUNTING.search(request.path):
+            return _count(body)
         if "/publishers/anthropic/" in request.path:
             return _claude(body)
         if request.path.endswith(":batchEmbedContents"):
@@ -150,6 +158,16 @@ class FakeGoogle(FakeServer):
         return self._give()
 
 
+def _count(body: dict[str, Any]) -> Reply:
+    """A thousand, and one for each word; Gemini tells more than the number."""
+    if "messages" in body:
+        return Reply.json({"input_tokens": 1000 + words_of(body["messages"])})
+    turns = body.get("generateContentRequest", body)["contents"]
+    total = 1000 + sum(words_of(turn["parts"]) for turn in turns)
+    details = [{"modality": "TEXT", "tokenCount": total}]
+    return Reply.json({"totalTokens": total, "promptTokensDetails": details})
+
+
 def _bytes(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
@@ -168,4 +186,4 @@ def _claude(body: dict[str, Any]) -> Reply:
         {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": counts},
         {"type": "message_stop"},
     ]
-    return Reply.stream(events, done=False)
+    return Reply.named_events(events)

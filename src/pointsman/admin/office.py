@@ -12,7 +12,7 @@ from pointsman.config.sections import KeyBounds
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
-from pointsman.core.upstream import Deployment, Operation
+from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.lifecycle.explanation import Explanation
 from pointsman.lifecycle.traffic import TrafficState
 from pointsman.lifecycle.trial import Trial
@@ -21,6 +21,7 @@ from pointsman.policies.keyring import Keyring
 from pointsman.policies.principal import Principal
 from pointsman.providers.discovery.found import FoundHost
 from pointsman.providers.health import HealthWatch
+from pointsman.providers.native import Count
 from pointsman.providers.ollama import OllamaManagement
 from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.hosts import Host
@@ -58,15 +59,11 @@ class InferencePath(msgspec.Struct, frozen=True):
     operation: Operation
 
 
-CountTokens = Callable[
-    [Deployment, Mapping[str, msgspec.Raw], tuple[tuple[str, str], ...]], Coroutine[Any, Any, int | None]
-]
+CountTokens = Callable[[Deployment, Ask], Coroutine[Any, Any, Count | None]]
 """Asks a deployment's upstream how many tokens a conversation is; see :attr:`Office.count_tokens`."""
 
 
-async def _counts_nothing(
-    _deployment: Deployment, _fields: Mapping[str, msgspec.Raw], _versions: tuple[tuple[str, str], ...]
-) -> int | None:
+async def _counts_nothing(_deployment: Deployment, _ask: Ask) -> Count | None:
     return None
 
 
@@ -140,8 +137,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         table: The routing table in force.
         facts: What the catalogue knows of a deployment's model.
-        count_tokens: What a deployment's upstream counts a conversation in Anthropic's form to be, None where it does
-            not tell; with the client's choice of the API's version.
+        count_tokens: What a deployment's upstream counts a conversation to be, in the form of the operation that is
+            asked for; None where it does not tell.
         wildcards: A deployment for each wildcard entry, to be looked at and not to be called.
         hosts: The local servers that discovery watches.
         local_hosts: The local servers that something is routed to, with who runs and who waits there.

@@ -120,7 +120,7 @@ _MODELS: Final[tuple[Route[Any, Any], ...]] = (
     Route(
         # Before the paths of models, in whose names a colon may stand.
         "POST", tuple(f"{prefix}/models/{{model_id:path}}:countTokens" for prefix in _GEMINI), Scope.INFERENCE,
-        counting.count_gemini_tokens, summary="Estimate the tokens of contents, as Gemini", tier="pointsman",
+        counting.count_gemini_tokens, summary="Count the tokens of contents, as Gemini", tier="pointsman",
         query=Nothing, body=counting.GeminiTokenCountRequest, reply=counting.GeminiTokenCount,
     ),
     Route(

@@ -78,7 +78,12 @@ def body_bytes_max(loaded: Loaded) -> int:
 def media_limits(loaded: Loaded) -> MediaLimits:
     """What may be fetched for a client."""
     local = loaded.settings.local
-    return MediaLimits(enabled=local.fetch_remote_images, bytes_max=local.fetch_remote_image_bytes_max)
+    return MediaLimits(
+        images=local.fetch_remote_images,
+        image_bytes_max=local.fetch_remote_image_bytes_max,
+        documents=local.fetch_remote_documents,
+        document_bytes_max=local.fetch_remote_document_bytes_max,
+    )
 
 
 def routing_settings(loaded: Loaded) -> RoutingSettings:

@@ -27,7 +27,14 @@ from pointsman.assembly.gauges import Truncations, gauges, host_series
 from pointsman.assembly.host_settings import equip_hosts
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
-from pointsman.assembly.native_lanes import aws_keyring, native_lanes
+from pointsman.assembly.native_lanes import (
+    CloudServices,
+    aws_keyring,
+    counting_ways,
+    native_lanes,
+    passage_signer,
+    responses_relay,
+)
 from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
@@ -59,7 +66,7 @@ from pointsman.providers.lanes import LaneBook
 from pointsman.providers.loading import ModelLoader
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
-from pointsman.providers.native import OPENAI_RESPONSES, NativeLane, ResponsesLane, TokenCounter
+from pointsman.providers.native import ResponsesLane, TokenCounter
 from pointsman.providers.ollama import (
     OllamaManagement,
     management_hosts,
@@ -113,23 +120,22 @@ class Gateway:
             deployments=lambda: deployments_now(self),
         )
         self.routes = RouteMaker(plan.demo)
-        catalog = Catalog()
-        made = configured(loaded.settings, loaded.variables, catalog)
-        self.routes.configure(loaded.settings, made, catalog)
+        self._read_models(loaded)
         self.keyring = self._keyring(loaded)
         self.admission = Admission(admission_settings(loaded))
         self.tokens = TokenBook(self.transport, self.nursery, self.clock)
         self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
         self.health = self._health(loaded)
-        self.counter = TokenCounter(self.transport)
         self.media = MediaFetcher(media_limits(loaded))
+        self._clouds = CloudServices(self)
+        self.counter = TokenCounter(self.transport, counting_ways(self._clouds))
         self.responses = self._response_book(loaded)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = House(
             keyring=self.keyring,
             admission=self.admission,
             router=Router(self.routes.table(), routing_settings(loaded)),
-            lanes=LaneBook(native_lanes(self), self.responses, self._relayed),
+            lanes=LaneBook(native_lanes(self), self.responses, self._relayed, self.media),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -137,9 +143,7 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.performance = PerformanceBook(self.house.router.lives)
-        self.house.router.fleet.share = plan.workers
-        router = self.house.router
-        self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
+        self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock, share=plan.workers)
         self.house.passages = self._passages()
         self.loader, self.loads, self.waker, self.warmth = self._minders()
         self._mind(loaded)
@@ -315,6 +319,10 @@ class Gateway:
         header = loaded.settings.general_settings.litellm_key_header_name
         return Keyring(self.master_key, self.storage.keys, self.clock, header, share=self.plan.workers)
 
+    def _read_models(self, loaded: Loaded) -> None:
+        catalog = Catalog()
+        self.routes.configure(loaded.settings, configured(loaded.settings, loaded.variables, catalog), catalog)
+
     def _discovery(self, loaded: Loaded) -> Discovery | None:
         own = frozenset({f"http://127.0.0.1:{self.plan.port}", f"http://localhost:{self.plan.port}"})
         places = discovery_places(loaded, self.plan.ollama)
@@ -380,10 +388,14 @@ class Gateway:
             lambda: self.loaded.variables,
             self.routes.price,
             frozenset(self.keyring.places),
+            partial(passage_signer, clouds=self._clouds),
         )
 
     def _relayed(self, deployment: Deployment, emulated: Lane) -> Lane:
-        relay = RememberedRelay(deployment, NativeLane(deployment, OPENAI_RESPONSES), self.responses)
+        native = responses_relay(deployment, self._clouds)
+        if native is None:
+            return emulated
+        relay = RememberedRelay(deployment, native, self.responses)
         return ResponsesLane(deployment, emulated, relay, self.transport, self.clock)
 
     def _response_book(self, loaded: Loaded) -> ResponseBook:

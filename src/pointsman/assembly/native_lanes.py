@@ -7,11 +7,28 @@ from typing import TYPE_CHECKING, Protocol
 
 from pointsman.accounting.estimate import estimate_text
 from pointsman.core.upstream import Deployment, Lane, Operation
-from pointsman.providers.azure import azure_lane
-from pointsman.providers.bedrock import AwsKeyring, AwsSurroundings, BedrockServices, KeyFinder, bedrock_lane
-from pointsman.providers.google import GoogleServices, gemini_lane, vertex_lane
-from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane
+from pointsman.providers.azure import azure_count, azure_lane, azure_responses_relay, azure_signer
+from pointsman.providers.bedrock import (
+    AwsKeyring,
+    AwsSurroundings,
+    BedrockServices,
+    KeyFinder,
+    bedrock_count,
+    bedrock_lane,
+    bedrock_signer,
+)
+from pointsman.providers.google import (
+    GoogleServices,
+    gemini_count,
+    gemini_lane,
+    vertex_count,
+    vertex_lane,
+    vertex_signer,
+)
+from pointsman.providers.native import ANTHROPIC_MESSAGES, OPENAI_RESPONSES, AnthropicCount, NativeLane, WayMaker
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
+from pointsman.providers.pass_through import PassageSigner
+from pointsman.providers.registry import find_provider
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.translated import (
     AnthropicFar,
@@ -29,7 +46,15 @@ if TYPE_CHECKING:
     from pointsman.providers.media import MediaFetcher
     from pointsman.providers.transport import Transport
 
-__all__ = ["LaneParts", "aws_keyring", "native_lanes"]
+__all__ = [
+    "CloudServices",
+    "LaneParts",
+    "aws_keyring",
+    "counting_ways",
+    "native_lanes",
+    "passage_signer",
+    "responses_relay",
+]
 
 
 class LaneParts(Protocol):
@@ -79,20 +104,61 @@ def aws_keyring(
     return AwsKeyring(finder.find, nursery, clock)
 
 
+class CloudServices:
+    """What lets requests into clouds: tokens and keys, each got once per identity, whatever it is needed for."""
+
+    def __init__(self, parts: LaneParts) -> None:
+        self.book = parts.tokens
+        self.google = GoogleServices(parts.media, parts.tokens, parts.clock)
+        self.bedrock = BedrockServices(parts.aws_keys, parts.media, parts.transport, parts.nursery, parts.clock)
+
+
 def native_lanes(parts: LaneParts) -> dict[str, NativeLanes]:
     """They share these parts' transport, clock and background tasks."""
-    book = parts.tokens
-    google = GoogleServices(parts.media, book, parts.clock)
+    clouds = CloudServices(parts)
     return {
         "ollama": _ollama_lanes(parts),
         "anthropic": _anthropic_lane,
-        "azure": lambda deployment, operation: azure_lane(deployment, operation, book),
-        "bedrock": _bedrock_lanes(parts),
+        "azure": lambda deployment, operation: azure_lane(deployment, operation, clouds.book, parts.media),
+        "bedrock": lambda deployment, operation: bedrock_lane(deployment, operation, clouds.bedrock),
         "cohere": _cohere_lane,
-        "gemini": lambda deployment, operation: gemini_lane(deployment, operation, google),
+        "gemini": lambda deployment, operation: gemini_lane(deployment, operation, clouds.google),
         "mistral": mistral_lane,
-        "vertex": lambda deployment, operation: vertex_lane(deployment, operation, google),
+        "vertex": lambda deployment, operation: vertex_lane(deployment, operation, clouds.google),
     }
+
+
+def counting_ways(clouds: CloudServices) -> dict[str, WayMaker]:
+    """How upstreams are asked for the tokens of a conversation, by the word in the registry."""
+    return {
+        "anthropic": AnthropicCount,
+        "azure": lambda deployment: azure_count(deployment, clouds.book),
+        "bedrock": lambda deployment: bedrock_count(deployment, clouds.bedrock),
+        "gemini": gemini_count,
+        "vertex": lambda deployment: vertex_count(deployment, clouds.google),
+    }
+
+
+def responses_relay(deployment: Deployment, clouds: CloudServices) -> NativeLane | None:
+    """The lane that relays the Responses API to a server that speaks OpenAI's dialects; None where it never has it."""
+    provider = find_provider(deployment.provider)
+    if provider is not None and provider.native == "azure":
+        return azure_responses_relay(deployment, clouds.book)
+    return NativeLane(deployment, OPENAI_RESPONSES)
+
+
+def passage_signer(deployment: Deployment, clouds: CloudServices) -> PassageSigner | None:
+    """Who lets in what is passed on to a deployment's provider; None: its key."""
+    provider = find_provider(deployment.provider)
+    match provider.cloud if provider is not None else "":
+        case "aws":
+            return bedrock_signer(deployment, clouds.bedrock)
+        case "azure":
+            return azure_signer(deployment, clouds.book)
+        case "google":
+            return vertex_signer(deployment, clouds.google)
+        case _:
+            return None
 
 
 def _ollama_lanes(parts: LaneParts) -> NativeLanes:
@@ -106,11 +172,6 @@ def _ollama_lanes(parts: LaneParts) -> NativeLanes:
         clock=parts.clock,
     )
     return lambda deployment, operation: ollama_lane(operation, deployment, services)
-
-
-def _bedrock_lanes(parts: LaneParts) -> NativeLanes:
-    services = BedrockServices(parts.aws_keys, parts.media, parts.transport, parts.nursery, parts.clock)
-    return lambda deployment, operation: bedrock_lane(deployment, operation, services)
 
 
 def _anthropic_lane(deployment: Deployment, operation: Operation) -> Lane:

@@ -415,6 +415,8 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     response_store_bytes_max: PositiveCount = 8 * 1024 * 1024 * 1024
     fetch_remote_images: bool = False
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
+    fetch_remote_documents: bool = False
+    fetch_remote_document_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False
     routing_rules: tuple[RoutingRuleSection, ...] = ()
     conversation_affinity_seconds: Amount = 900.0
@@ -431,6 +433,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     local_hosts: tuple[LocalHost, ...] = ()
     queue_max_group_wait_seconds: Amount = 30.0
     queue_ageing_seconds: Seconds = 10.0
+    queue_wait_seconds_max: Seconds = 1800.0
     traffic: tuple[TrafficRule, ...] = ()
     bulkheads: Mapping[str, Bulkhead] = {}
 

@@ -15,7 +15,22 @@ from pointsman.core.content import Message
 
 __all__ = [
     "Call", "CompletionCall", "EmbeddingCall", "Reasoning", "ResponseFormat", "Sampling", "Tool", "ToolChoice",
+    "WebSearch",
 ]  # fmt: skip
+
+
+class WebSearch(msgspec.Struct, frozen=True):
+    """A search of the web that a provider runs itself, as far as several of them know it.
+
+    ``context`` is how much of what is found the model is shown; ``place`` is where the user is: ``city``, ``region``,
+    ``country`` and ``timezone``.
+    """
+
+    context: str | None = None
+    uses_max: int | None = None
+    allowed_domains: tuple[str, ...] = ()
+    blocked_domains: tuple[str, ...] = ()
+    place: dict[str, str] = {}
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -23,7 +38,8 @@ class Tool(msgspec.Struct, frozen=True):
 
     ``native`` is a tool that only its own dialect knows (a provider's web search, a custom tool with a grammar), whole,
     as raw JSON; ``dialect`` names that dialect. Any other dialect refuses it by its name, unless it has ``parameters``
-    as well: then it is also described as a function that others can offer. ``group``: its namespace and its name there.
+    as well: then it is also described as a function that others can offer; or ``search``: then others may have one,
+    too. ``group``: its namespace and its name there.
     """
 
     name: str
@@ -34,6 +50,7 @@ class Tool(msgspec.Struct, frozen=True):
     dialect: str | None = None
     cache_control: msgspec.Raw | None = None
     group: tuple[str, str] | None = None
+    search: WebSearch | None = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True):

@@ -10,7 +10,10 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Audio", "File", "Image", "Message", "Part", "Refusal", "Role", "Text", "Thinking", "ToolCall", "ToolResult"]
+__all__ = [
+    "Audio", "Citation", "File", "Image", "Message", "Part", "Refusal", "Role", "Text", "Thinking", "ToolCall",
+    "ToolResult",
+]  # fmt: skip
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -91,6 +94,23 @@ class ToolResult(msgspec.Struct, frozen=True, tag=True):
     name: str | None = None
     is_error: bool = False
     cache_control: msgspec.Raw | None = None
+
+
+class Citation(msgspec.Struct, frozen=True):
+    """What words of an answer rest on: a page on the web (``url``) or a document of the request (counted from 0).
+
+    ``start`` and ``end`` bound those words, in characters of the choice's text; None: nobody says. ``quote`` are words
+    of the source, which stand there in ``place``: ``unit`` numbers, as that unit is counted, the last one exclusive.
+    """
+
+    url: str | None = None
+    title: str | None = None
+    quote: str | None = None
+    start: int | None = None
+    end: int | None = None
+    document: int | None = None
+    unit: Literal["char", "page", "block"] | None = None
+    place: tuple[int, int] = (0, 0)
 
 
 Part = Text | Image | Audio | File | Refusal | Thinking | ToolCall | ToolResult

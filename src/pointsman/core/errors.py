@@ -145,12 +145,14 @@ class UpstreamFailed(GatewayError):
 
     Attributes:
         sent: Whether request bytes may have reached the upstream; a retry is only free when False.
+        slow: Whether it took all the time there was to find out; another attempt may take as long.
     """
 
     default_status = 502
     default_code = "upstream_error"
     default_kind = "api_error"
     sent: bool = True
+    slow: bool = False
 
 
 class Unreachable(UpstreamFailed):
@@ -164,6 +166,7 @@ class Unreachable(UpstreamFailed):
 class TimedOut(UpstreamFailed):
     """Connected, but silent for longer than the phase allows. 408 as in LiteLLM 1.109.1."""
 
+    slow = True
     default_status = 408
     default_code = "upstream_timeout"
     default_kind = "timeout_error"

@@ -11,11 +11,12 @@ from typing import Literal
 
 import msgspec
 
+from pointsman.core.content import Citation
 from pointsman.core.errors import GatewayError
 from pointsman.core.usage import Usage
 
 __all__ = [
-    "Event", "Failed", "FinishReason", "Finished", "LogprobsDelta", "RefusalDelta", "Started", "TextDelta",
+    "Cited", "Event", "Failed", "FinishReason", "Finished", "LogprobsDelta", "RefusalDelta", "Started", "TextDelta",
     "ThinkingDelta", "ThinkingSigned", "ToolCallDelta", "ToolCallStarted", "UsageReported",
 ]  # fmt: skip
 
@@ -88,6 +89,13 @@ class LogprobsDelta(msgspec.Struct, frozen=True):
     choice: int = 0
 
 
+class Cited(msgspec.Struct, frozen=True):
+    """A source of text that was told before."""
+
+    citation: Citation
+    choice: int = 0
+
+
 class Finished(msgspec.Struct, frozen=True):
     """A choice is complete.
 
@@ -118,5 +126,5 @@ class Failed(msgspec.Struct, frozen=True):
 
 Event = (
     Started | TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta
-    | LogprobsDelta | Finished | UsageReported | Failed
+    | LogprobsDelta | Cited | Finished | UsageReported | Failed
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -17,7 +17,8 @@ __all__ = ["NoPassages", "Passage", "Passages"]
 class Passage(msgspec.Struct, frozen=True):
     """Where it goes, what is sent, and who reads the answer. ``ask.model`` is empty where the request names none.
 
-    ``spellings`` are all the paths of ours that lead there.
+    ``spellings`` are all the paths of ours that lead there. ``signed`` gives the request with what lets it in, where
+    more is needed than a key; it raises a GatewayError where that is not to be had.
     """
 
     ask: Ask
@@ -25,6 +26,7 @@ class Passage(msgspec.Struct, frozen=True):
     outbound: Outbound
     answer: Answer
     spellings: tuple[str, ...] = ()
+    signed: Callable[[], Awaitable[Outbound]] | None = None
 
 
 class Passages(Protocol):

@@ -7,8 +7,9 @@ from typing import Final, assert_never
 
 import msgspec
 
-from pointsman.core.content import Refusal, Text, Thinking, ToolCall
+from pointsman.core.content import Citation, Refusal, Text, Thinking, ToolCall
 from pointsman.core.events import (
+    Cited,
     Event,
     Failed,
     Finished,
@@ -48,6 +49,7 @@ class Choice(msgspec.Struct, frozen=True):
     logprobs: tuple[msgspec.Raw, ...] = ()
     native_reason: str | None = None
     stop_sequence: str | None = None
+    citations: tuple[Citation, ...] = ()
 
     @property
     def text(self) -> str:
@@ -100,13 +102,14 @@ class Embeddings(msgspec.Struct, frozen=True):
 class _Draft:
     """One choice while it grows."""
 
-    __slots__ = ("finished", "logprobs", "parts", "tools")
+    __slots__ = ("citations", "finished", "logprobs", "parts", "tools")
 
     def __init__(self) -> None:
         self.parts: list[tuple[Said, list[str]]] = []
         self.tools: dict[int, list[str]] = {}
         self.finished: Finished | None = None
         self.logprobs: list[msgspec.Raw] = []
+        self.citations: list[Citation] = []
 
     def say(self, kind: Text | Refusal | Thinking, text: str) -> None:
         """More of the last part, if it is of this kind and not signed, or of a new one."""
@@ -143,6 +146,7 @@ class _Draft:
             logprobs=tuple(self.logprobs),
             native_reason=None if finished is None else finished.native,
             stop_sequence=None if finished is None else finished.stop_sequence,
+            citations=tuple(self.citations),
         )
 
 
@@ -187,7 +191,7 @@ def fold(events: Iterable[Event]) -> Reply:
 
 _Delta = (
     TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta | LogprobsDelta
-    | Finished
+    | Cited | Finished
 )  # fmt: skip
 
 
@@ -207,6 +211,8 @@ def _grow(draft: _Draft, event: _Delta) -> None:
             draft.tools[event.slot].append(event.arguments)
         case LogprobsDelta():
             draft.logprobs.append(event.content)
+        case Cited():
+            draft.citations.append(event.citation)
         case Finished():
             draft.finished = event
         case _:

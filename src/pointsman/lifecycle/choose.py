@@ -154,8 +154,9 @@ def asked_name(model: str, principal: Principal, led_to: str | None = None) -> s
     return led_to or (principal.record.aliases.get(model, model) if principal.record.aliases else model)
 
 
-def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None) -> Wish:
-    """What of the request decides where it goes."""
+def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None, target: Target | None = None) -> Wish:
+    """What of the request decides where it goes; ``target`` is the model that stands in for the one it asked for."""
+    asked = ask.model if target is None else target.model
     record = principal.record
     return Wish(
         ask.operation,
@@ -168,7 +169,7 @@ def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None) -> 
         ask.routing or NO_ROUTING_RULES,
         ask.fields,
         record.tags,
-        None if principal.unrestricted else partial(_admits, principal, ask.model),
+        None if principal.unrestricted else partial(_admits, principal, asked),
         ask.choices,
         demands,
     )

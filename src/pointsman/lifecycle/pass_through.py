@@ -48,8 +48,9 @@ async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
         ask.prompt_estimate = estimate_body(inbound.body) if ask.fields else 0
         settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
         settlement.answer = answer = passage.answer
+        outbound = passage.outbound if passage.signed is None else await passage.signed()
         settlement.sent_at = house.clock.monotonic()
-        settlement.flight = flight = house.sender.send(deployment, passage.outbound, stream=True)
+        settlement.flight = flight = house.sender.send(deployment, outbound, stream=True)
         client.attach(flight)
         await _relay(flight, answer, client, settlement, passages)
     except ClientGone:

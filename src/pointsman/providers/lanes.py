@@ -9,14 +9,19 @@ from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExtrasLane, plain_way
 from pointsman.providers.fitting import embedding_fitting_for, fitting_for
+from pointsman.providers.media import MediaFetcher
 from pointsman.providers.registry import find_provider
 from pointsman.providers.stateful import ResponseBook, StatefulLane
 from pointsman.providers.translated import (
+    CLIENTS,
     COMPLETION_CLIENTS,
+    DOCUMENTS_BY_VALUE,
     OpenAIChatFar,
     OpenAIEmbeddingFar,
+    Preparation,
     TranslatedCompletionLane,
     has_newer_limit,
+    media_preparation,
     translated_lane,
 )
 
@@ -50,15 +55,21 @@ class LaneBook:
     """See :class:`pointsman.lifecycle.house.LaneFinder`. ``native`` is by the dialect's name.
 
     ``responses`` gives every lane of the Responses API its memory; ``relayed`` makes of one to an OpenAI-compatible
-    server the lane that goes there as it is, where the server has the route.
+    server, or to Azure, the lane that goes there as it is, where the server has the route. ``media`` fetches documents
+    for those.
     """
 
     def __init__(
-        self, native: dict[str, NativeLanes], responses: ResponseBook | None = None, relayed: Relayed | None = None
+        self,
+        native: dict[str, NativeLanes],
+        responses: ResponseBook | None = None,
+        relayed: Relayed | None = None,
+        media: MediaFetcher | None = None,
     ) -> None:
         self._native = native
         self._responses = responses
         self._relayed = relayed
+        self._media = media
         self._known: dict[tuple[str, str], tuple[Deployment, Lane]] = {}
 
     def lane(self, operation: Operation, deployment: Deployment) -> Lane:
@@ -96,12 +107,20 @@ class LaneBook:
             return TranslatedCompletionLane(completion_client, deployment)
         embedding_far = OpenAIEmbeddingFar(embedding_fitting_for(deployment))
         far = OpenAIChatFar(fitting_for(deployment))
-        return translated_lane(operation, far, deployment, embedding_far=embedding_far)
+        return translated_lane(operation, far, deployment, self._fetching(operation), embedding_far=embedding_far)
+
+    def _fetching(self, operation: Operation) -> tuple[Preparation, ...]:
+        client = CLIENTS.get(operation)
+        if client is None or self._media is None:
+            return ()
+        return (media_preparation(client, self._media, DOCUMENTS_BY_VALUE),)
 
 
 def _speaks_openai(deployment: Deployment) -> bool:
     provider = find_provider(deployment.provider)
-    return provider is None or (provider.native is None and not provider.long_tail)
+    if provider is None or provider.native in _RELAYING:
+        return True
+    return provider.native is None and not provider.long_tail
 
 
 def _extras_lane(deployment: Deployment, operation: Operation, *, native: bool) -> Lane:

@@ -114,9 +114,9 @@ async def test_what_waits_for_a_restart_is_named_until_it_is_changed_back(
 
 async def test_images_may_be_fetched_once_a_reload_says_so(bench: Bench) -> None:
     media = bench.gateway.media
-    assert media.limits == MediaLimits(enabled=False)
+    assert media.limits == MediaLimits(images=False)
     await bench.reload(config("one", pointsman={"fetch_remote_images": True, "fetch_remote_image_bytes_max": 7}))
-    assert media.limits == MediaLimits(enabled=True, bytes_max=7)
+    assert media.limits == MediaLimits(images=True, image_bytes_max=7)
 
 
 @pytest.mark.parametrize("zone", ["Atlantis/Poseidonis", "../../etc/passwd", "/etc/localtime", "Europe"])

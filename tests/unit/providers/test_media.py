@@ -22,7 +22,11 @@ def open_fetcher(**limits: float) -> MediaFetcher:
         return ["127.0.0.1"]
 
     settings = MediaLimits(
-        enabled=True, bytes_max=int(limits.get("bytes_max", 10_000)), seconds_max=limits.get("seconds_max", 5.0)
+        images=True,
+        image_bytes_max=int(limits.get("bytes_max", 10_000)),
+        documents=True,
+        document_bytes_max=100,
+        seconds_max=limits.get("seconds_max", 5.0),
     )
     return MediaFetcher(settings, allowed=lambda address: address == "127.0.0.1", resolver=to_loopback)
 
@@ -130,7 +134,7 @@ async def test_a_url_that_is_not_plain_http_is_refused(url: str) -> None:
      "http://169.254.169.254/latest/meta-data/", "http://10.0.0.1:8080/", "http://[::ffff:127.0.0.1]/"],
 )  # fmt: skip
 async def test_the_machine_and_its_network_are_out_of_reach(url: str) -> None:
-    fetcher = MediaFetcher(MediaLimits(enabled=True, seconds_max=5))
+    fetcher = MediaFetcher(MediaLimits(images=True, seconds_max=5))
     error = await refusal(fetcher, url)
     assert "not on the public internet" in error.message or "cannot be fetched" in error.message
 
@@ -139,7 +143,7 @@ async def test_one_private_address_among_public_ones_condemns_the_name() -> None
     async def mixed(host: str, port: int) -> Sequence[str]:
         return ["1.1.1.1", "127.0.0.1"]
 
-    error = await refusal(MediaFetcher(MediaLimits(enabled=True), resolver=mixed), "http://rebind.example/")
+    error = await refusal(MediaFetcher(MediaLimits(images=True), resolver=mixed), "http://rebind.example/")
     assert "not on the public internet" in error.message
 
 
@@ -151,7 +155,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
         return ["127.0.0.1"]
 
     async with http_server(lambda _head: answer_of(PNG)) as port:
-        fetcher = MediaFetcher(MediaLimits(enabled=True), allowed=lambda _address: True, resolver=once)
+        fetcher = MediaFetcher(MediaLimits(images=True), allowed=lambda _address: True, resolver=once)
         await fetcher.fetch(f"http://does-not-exist.invalid:{port}/", PARAM)
     assert asked == ["does-not-exist.invalid"]
 
@@ -160,16 +164,54 @@ async def test_a_host_that_never_answers_is_given_up_after_the_time_allowed() ->
     async def never(host: str, port: int) -> Sequence[str]:
         raise TimeoutError
 
-    settings = MediaLimits(enabled=True, seconds_max=0.01)
+    settings = MediaLimits(images=True, seconds_max=0.01)
     error = await refusal(MediaFetcher(settings, resolver=never), "http://h.example/")
     assert "within 0.01 s" in error.message
 
 
 async def test_fetching_is_off_unless_the_operator_switched_it_on() -> None:
     error = await refusal(MediaFetcher(), "http://h.example/x.png")
-    assert not MediaFetcher().enabled
+    assert MediaFetcher().limits == MediaLimits(images=False, documents=False)
     assert "not fetched by this gateway" in error.message
 
 
 async def test_the_system_resolver_gives_every_address() -> None:
     assert "127.0.0.1" in await resolve("127.0.0.1", 80)
+
+
+PDF = b"%PDF-1.7 " + bytes(range(64))
+
+
+@pytest.mark.parametrize(
+    ("declared", "body", "expected"),
+    [
+        ("application/pdf", PDF, "application/pdf"),
+        ("application/octet-stream", PDF, "application/pdf"),
+        (None, PDF, "application/pdf"),
+        ("text/markdown; charset=utf-8", b"# A", "text/markdown"),
+        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", b"PK", None),
+        ("application/octet-stream", b"MZ", "not a document"),
+        ("image/png", PNG, "not a document"),
+        ("video/mp4", b"x", "not a document"),
+        ("application/pdf", b"x" * 101, "larger than 100 bytes"),
+    ],
+)
+async def test_a_document_is_fetched_with_its_type(declared: str | None, body: bytes, expected: str | None) -> None:
+    extra = "" if declared is None else f"Content-Type: {declared}\r\n"
+    async with http_server(lambda _head: answer_of(body, extra=extra)) as port:
+        url = f"http://papers.example:{port}/a"
+        if expected is not None and " " in expected:
+            with pytest.raises(Malformed, match=expected) as refused:
+                await open_fetcher().fetch(url, PARAM, "document")
+            assert refused.value.code == "remote_document_refused"
+        else:
+            document = await open_fetcher().fetch(url, PARAM, "document")
+            assert (document.media_type, base64.b64decode(document.data)) == (expected or declared, body)
+
+
+async def test_each_kind_has_a_switch_of_its_own() -> None:
+    with pytest.raises(Malformed, match="Remote documents are not fetched") as refused:
+        await MediaFetcher(MediaLimits(images=True)).fetch("http://h.example/", PARAM, "document")
+    assert (refused.value.code, refused.value.param) == ("remote_document_refused", PARAM)
+    with pytest.raises(Malformed, match="Remote images are not fetched"):
+        await MediaFetcher(MediaLimits(documents=True)).fetch("http://h.example/", PARAM)

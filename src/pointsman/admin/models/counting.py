@@ -12,8 +12,9 @@ from pointsman.admin.models.visible import visible_group
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.errors import Malformed, NotFound
+from pointsman.core.upstream import Ask, Operation
 from pointsman.dialects.gemini.client_replies import write_count
-from pointsman.dialects.gemini.client_requests import read_count_request
+from pointsman.dialects.gemini.client_requests import read_count_request, whole_request
 from pointsman.lifecycle.versions import versions_in
 from pointsman.policies.principal import Principal
 from pointsman.providers.prompt import chat_tokens
@@ -30,6 +31,11 @@ __all__ = [
     "count_message_tokens",
     "count_tokens",
 ]
+
+_HEADER: Final = "x-pointsman-token-count"
+_COUNTED_HEADERS: Final = ((_HEADER, "upstream"),)
+_ESTIMATED_HEADERS: Final = ((_HEADER, "estimate"),)
+"""The bodies have no place to say which of the two a number is."""
 
 _COUNTED: Final = ("messages", "contents", "tools", "system")
 
@@ -72,7 +78,7 @@ class GeminiTokenCountRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GeminiTokenCount(msgspec.Struct, frozen=True):
-    """An estimate, by characters and script."""
+    """What the upstream counted, or an estimate by characters and script."""
 
     totalTokens: int  # noqa: N815 - the wire's name
 
@@ -98,18 +104,27 @@ async def count_message_tokens(office: Office, visit: Visit[Nothing, MessageToke
     """A conversation's tokens, as its upstream counts them or estimated."""
     group = _demand_group(office, visit.caller, visit.body.model)
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in visit.headers.items()]
-    counted = await office.count_tokens(group.deployments[0], visit.fields, versions_in(headers))
+    ask = Ask(Operation.MESSAGES, visit.body.model, dict(visit.fields), versions=versions_in(headers))
+    counted = await office.count_tokens(group.deployments[0], ask)
     if counted is not None:
-        return Answer(MessageTokenCount(counted))
-    return Answer(MessageTokenCount(_estimate(visit.fields)[0]))
+        return Answer(MessageTokenCount(counted.total), headers=_COUNTED_HEADERS)
+    return Answer(MessageTokenCount(_estimate(visit.fields)[0]), headers=_ESTIMATED_HEADERS)
 
 
 async def count_gemini_tokens(office: Office, visit: Visit[Nothing, GeminiTokenCountRequest]) -> Answer:
-    """An estimate of the tokens of contents, as Gemini's ``countTokens`` asks for it."""
+    """The tokens of contents, as Gemini's ``countTokens`` asks for them: counted by their upstream, or estimated.
+
+    What Gemini says beyond the number (of images, of what is cached) is passed on.
+    """
     name = visit.path["model_id"].removeprefix("models/")
-    _demand_group(office, visit.caller, name)
-    call = read_count_request(msgspec.json.encode(visit.fields), name)
-    return Answer(write_count(chat_tokens(call, estimate_text)))
+    group = _demand_group(office, visit.caller, name)
+    body = msgspec.json.encode(visit.fields)
+    call = read_count_request(body, name)
+    deployment = group.deployments[0]
+    counted = await office.count_tokens(deployment, Ask(Operation.GEMINI_CHAT, name, whole_request(body)))
+    if counted is None:
+        return Answer(write_count(chat_tokens(call, estimate_text)), headers=_ESTIMATED_HEADERS)
+    return Answer(counted.told if counted.is_native else write_count(counted.total), headers=_COUNTED_HEADERS)
 
 
 def _demand_group(office: Office, caller: Principal, model: str) -> Group:

@@ -78,7 +78,17 @@ class Blocks:
         with_tools: Whether a tool was called.
     """
 
-    __slots__ = ("_held_characters", "_index", "_live", "_open", "_said", "_waiting", "text_head", "with_tools")
+    __slots__ = (
+        "_cited",
+        "_held_characters",
+        "_index",
+        "_live",
+        "_open",
+        "_said",
+        "_waiting",
+        "text_head",
+        "with_tools",
+    )
 
     text_tail: Final = _DELTA_TAIL
 
@@ -87,6 +97,7 @@ class Blocks:
         self.with_tools = False
         self._index = -1
         self._open = ""
+        self._cited = False
         self._live: _Tool | None = None
         self._waiting: dict[int, _Tool] = {}
         self._said: list[_Said] = []
@@ -109,6 +120,16 @@ class Blocks:
             self._said.append(event)
             self._hold(len(event.signature if isinstance(event, ThinkingSigned) else event.text))
             self._advance(out)
+
+    def cite(self, citation: dict[str, object], out: list[bytes]) -> None:
+        """A source of the text so far; the next text is another block. While a tool is called there is no place."""
+        if self._live is not None:
+            return
+        if self._open != "text":
+            self._begin("text", _TEXT, out)
+        self.text_head = b""
+        self._cited = True
+        out += (_DELTA % (self._index, b"citations_delta", b"citation"), _encode(citation), _DELTA_TAIL)
 
     def finish(self, out: list[bytes]) -> None:
         """Write what waited, and close the last block."""
@@ -173,7 +194,7 @@ class Blocks:
                 self._begin("thinking", _THINKING, out)
             self._delta(b"thinking_delta", b"thinking", event.text, out)
         else:
-            if event.text and self._open != "text":
+            if event.text and (self._open != "text" or self._cited):
                 self._begin("text", _TEXT, out)
                 self.text_head = _DELTA % (self._index, b"text_delta", b"text")
             self._delta(b"text_delta", b"text", event.text, out)
@@ -192,6 +213,7 @@ class Blocks:
     def _begin(self, kind: str, block: bytes, out: list[bytes]) -> None:
         self._close(out)
         self._open = kind
+        self._cited = False
         self._index += 1
         out.append(_START % (self._index, block))
 

@@ -11,15 +11,16 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.clock import short_id
-from pointsman.core.content import Refusal, Text, Thinking, ToolCall
+from pointsman.core.content import Citation, Refusal, Text, Thinking, ToolCall
 from pointsman.core.errors import Broken
 from pointsman.core.events import Finished
 from pointsman.core.reply import Choice, Reply, fold
+from pointsman.dialects.anthropic_messages.citations import cited_pieces, write_citation
 from pointsman.dialects.anthropic_messages.envelope import fit_message_id, write_stop_reason, write_usage
 from pointsman.dialects.anthropic_messages.streams import StreamReader
 from pointsman.dialects.signatures import ANTHROPIC, seal
 
-__all__ = ["read_reply", "write_reply", "write_token_count"]
+__all__ = ["read_reply", "write_reply"]
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -53,19 +54,39 @@ def write_reply(reply: Reply, call: Call) -> bytes:
 def _write_content(choice: Choice) -> list[dict[str, object]]:
     """The blocks, in the order in which the model gave them."""
     blocks: list[dict[str, object]] = []
+    start = 0
     for part in choice.parts:
         match part:
             case Thinking():
                 blocks.append(_write_thinking(part))
+            case Text() if choice.citations:
+                blocks += [_write_cited(*piece) for piece in cited_pieces(part.text, start, choice.citations)]
+                start += len(part.text)
             case Text() | Refusal():
                 if blocks and blocks[-1]["type"] == "text":
-                    blocks[-1] = {"type": "text", "text": f"{blocks[-1]['text']}{part.text}"}
+                    blocks[-1] = {**blocks[-1], "text": f"{blocks[-1]['text']}{part.text}"}
                 elif part.text:
                     blocks.append({"type": "text", "text": part.text})
             case ToolCall():
                 blocks += _write_tool(part, choice)
             case _:
                 assert_never(part)
+    return _with_the_rest(blocks, choice.citations)
+
+
+def _write_cited(text: str, citations: list[Citation]) -> dict[str, object]:
+    block: dict[str, object] = {"type": "text", "text": text}
+    return {**block, "citations": [write_citation(one) for one in citations]} if citations else block
+
+
+def _with_the_rest(blocks: list[dict[str, object]], citations: tuple[Citation, ...]) -> list[dict[str, object]]:
+    """Sources of which nobody says what rests on them are told of the last text."""
+    rest = [write_citation(one) for one in citations if one.start is None or one.end is None or one.start >= one.end]
+    texts = [position for position, block in enumerate(blocks) if block["type"] == "text"]
+    if rest and texts:
+        block = blocks[texts[-1]]
+        told = block.get("citations", [])
+        blocks[texts[-1]] = {**block, "citations": [*(told if isinstance(told, list) else []), *rest]}
     return blocks
 
 
@@ -103,11 +124,3 @@ def read_reply(body: bytes, created: int = 0) -> Reply:
     """
     reader = StreamReader(created=created)
     return fold([*reader.feed(body), *reader.end()])
-
-
-def write_token_count(tokens: int) -> bytes:
-    """The answer to a request that asks how long its prompt is.
-
-    Source: https://platform.claude.com/docs/en/api/messages/count_tokens.
-    """
-    return _encode({"input_tokens": tokens})

@@ -14,6 +14,7 @@ from pointsman.core.call import Call
 from pointsman.core.clock import short_id
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import (
+    Cited,
     Event,
     Failed,
     Finished,
@@ -29,6 +30,7 @@ from pointsman.core.events import (
 )
 from pointsman.core.usage import Usage
 from pointsman.dialects.anthropic_messages.blocks import Blocks
+from pointsman.dialects.anthropic_messages.citations import CitedBlock, read_citation, read_citations, write_citation
 from pointsman.dialects.anthropic_messages.envelope import (
     UsageCount,
     fit_message_id,
@@ -127,7 +129,14 @@ class StreamWriter:
 
     def _write_content(
         self,
-        event: TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta | Finished,
+        event: TextDelta
+        | ThinkingDelta
+        | ThinkingSigned
+        | RefusalDelta
+        | ToolCallStarted
+        | ToolCallDelta
+        | Cited
+        | Finished,
         out: list[bytes],
     ) -> None:
         if self._finished is not None:
@@ -135,6 +144,8 @@ class StreamWriter:
         if isinstance(event, Finished):
             self._finished = event
             self._blocks.finish(out)
+        elif isinstance(event, Cited):
+            self._blocks.cite(write_citation(event.citation), out)
         elif isinstance(event, RefusalDelta):
             self._declined = True
             self._blocks.take(TextDelta(event.text), out)
@@ -172,6 +183,7 @@ class StreamReader:
     """Reads the data of an upstream's server-sent events, one :meth:`feed` each; or one whole answer, as one frame.
 
     Passes over pings, events and blocks that it does not know, and what Anthropic's own tools do; text is never lost.
+    What a block of text rests on is told at its end.
     Copes with servers that put content into the beginning of a block, or say ``end_turn`` where there are tool calls.
 
     Args:
@@ -185,6 +197,8 @@ class StreamReader:
         self._started = self._stopped = self._failed = self._reported = False
         self._finished = False
         self._tools: dict[int, _OpenTool] = {}
+        self._cited: dict[int, CitedBlock] = {}
+        self._characters = 0
         self._slots = 0
         self._ids: set[str] = set()
         self._count = UsageCount()
@@ -270,8 +284,10 @@ class StreamReader:
             events.append(ThinkingSigned(block.signature, signer=ANTHROPIC))
         if block.type == "redacted_thinking" and block.data:
             events.append(ThinkingSigned(block.data, redacted=True, signer=ANTHROPIC))
+        if block.type == "text":
+            self._cited[index] = CitedBlock(self._characters, read_citations(block.citations))
         if block.text:
-            events.append(TextDelta(block.text))
+            self._say(block.text, events)
         if block.type == "tool_use" and block.name:
             given = said(block.input)
             self._tools[index] = _OpenTool(self._slots, None if given == _NOTHING else given)
@@ -285,7 +301,10 @@ class StreamReader:
             return
         self._start(None, None, events)
         if delta.text:
-            events.append(TextDelta(delta.text))
+            self._say(delta.text, events)
+        elif isinstance(delta.citation, msgspec.Raw):
+            if index in self._cited:
+                self._cited[index].citations += read_citation(delta.citation)
         elif delta.partial_json:
             tool = self._tools.get(index)
             if tool is not None:
@@ -301,11 +320,18 @@ class StreamReader:
         tool = self._tools.pop(index, None)
         if tool is not None and not tool.told:
             events.append(ToolCallDelta(tool.slot, _one_line(tool.whole or _NOTHING)))
+        cited = self._cited.pop(index, None)
+        if cited is not None and cited.citations:
+            events += cited.finished(self._characters)
+
+    def _say(self, text: str, events: list[Event]) -> None:
+        self._characters += len(text)
+        events.append(TextDelta(text))
 
     def _finish(self, reason: str, stop_sequence: str | None, events: list[Event]) -> None:
         if self._finished:
             return
-        for index in list(self._tools):
+        for index in [*self._tools, *self._cited]:
             self._close(index, events)
         self._start(None, None, events)
         self._finished = True

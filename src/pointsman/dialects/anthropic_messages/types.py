@@ -3,9 +3,9 @@
 Sources: https://platform.claude.com/docs/en/api/messages (requests and answers),
 https://platform.claude.com/docs/en/build-with-claude/streaming (events). Null is taken for "not said" throughout.
 
-What the middle has no word for is left out when it is read: citations (asked for, or on a text), ``display`` of
-``thinking``, and the hints on custom tools (``input_examples``, ``defer_loading``, ``eager_input_streaming``,
-``allowed_callers``).
+What the middle has no word for is left out when it is read: citations (asked for, or on a text of a request),
+``display`` of ``thinking``, and the hints on custom tools (``input_examples``, ``defer_loading``,
+``eager_input_streaming``, ``allowed_callers``).
 """
 
 from __future__ import annotations
@@ -280,6 +280,7 @@ class WireBlock(msgspec.Struct):
     id: str | None = None
     name: str | None = None
     input: RawField = _UNSET
+    citations: RawField = _UNSET
 
 
 class WireDelta(msgspec.Struct):
@@ -290,6 +291,7 @@ class WireDelta(msgspec.Struct):
     thinking: str | None = None
     signature: str | None = None
     partial_json: str | None = None
+    citation: RawField = _UNSET
     stop_reason: str | None = None
     stop_sequence: str | None = None
 

@@ -6,7 +6,7 @@ and does not name its model, and its cost comes behind its end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from pointsman.core.clock import short_id
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import (
+    Cited,
     Event,
     Failed,
     Finished,
@@ -27,6 +28,7 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import Usage
+from pointsman.dialects.bedrock_converse.citations import citations_in, read_citation
 from pointsman.dialects.bedrock_converse.errors import read_exception
 from pointsman.dialects.bedrock_converse.names import ToolNames
 from pointsman.dialects.bedrock_converse.types import (
@@ -122,6 +124,9 @@ class StreamReader:
         self._new_id = new_id
         self._started = self._failed = self._finished = False
         self._tools: dict[int, _OpenTool] = {}
+        self._cited: dict[int, list[msgspec.Raw]] = {}
+        self._starts: dict[int, int] = {}
+        self._characters = 0
         self._slots = 0
         self._ids: set[str] = set()
         self._reasoning_tokens = 0
@@ -190,7 +195,7 @@ class StreamReader:
 
     def _read_block(self, block: ContentBlock, index: int, events: list[Event]) -> None:
         if isinstance(block.text, str) and block.text:
-            events.append(TextDelta(block.text))
+            self._say(block.text, events)
         elif block.tool_use is not None:
             self._open(block.tool_use, index, events)
             given = block.tool_use.input
@@ -200,15 +205,20 @@ class StreamReader:
         elif block.reasoning_content is not None:
             self._read_reasoning(block.reasoning_content, events)
         elif block.citations_content is not None:
+            start = self._characters
             for part in block.citations_content.content or ():
                 self._read_block(part, index, events)
+            self._cite(citations_in(block.citations_content.citations), start, events)
 
     def _read_delta(self, delta: BlockDelta, index: int, events: list[Event]) -> None:
         if self._finished:
             return
         self._start(events)
+        if isinstance(delta.citation, msgspec.Raw):
+            self._cited.setdefault(index, []).append(delta.citation)
         if delta.text:
-            events.append(TextDelta(delta.text))
+            self._starts.setdefault(index, self._characters)
+            self._say(delta.text, events)
         elif delta.tool_use is not None:
             self._read_input(delta.tool_use.input or "", index, events)
         elif delta.reasoning_content is not None:
@@ -248,7 +258,10 @@ class StreamReader:
         if tool is None or tool.skipped or not text:
             return
         tool.told = True
-        events.append(TextDelta(text) if tool.slot is None else ToolCallDelta(tool.slot, text))
+        if tool.slot is None:
+            self._say(text, events)
+        else:
+            events.append(ToolCallDelta(tool.slot, text))
 
     def _close(self, index: int, events: list[Event]) -> None:
         """The end of a block; a tool call without any arguments has none to give, which is an empty object."""
@@ -256,11 +269,23 @@ class StreamReader:
         if tool is not None and not tool.told:
             self._read_input(bytes(_NOTHING).decode(), index, events)
         self._tools.pop(index, None)
+        self._cite(self._cited.pop(index, []), self._starts.pop(index, self._characters), events)
+
+    def _say(self, text: str, events: list[Event]) -> None:
+        self._characters += len(text)
+        events.append(TextDelta(text))
+
+    def _cite(self, citations: Iterable[msgspec.Raw], start: int, events: list[Event]) -> None:
+        """What the text since ``start`` rests on."""
+        for raw in citations:
+            citation = read_citation(raw, start, self._characters)
+            if citation is not None:
+                events.append(Cited(citation))
 
     def _finish(self, reason: str, raw: msgspec.Raw | msgspec.UnsetType, events: list[Event]) -> None:
         if self._finished:
             return
-        for index in list(self._tools):
+        for index in [*self._tools, *self._cited]:
             self._close(index, events)
         self._start(events)
         self._finished = True

@@ -121,9 +121,10 @@ class ReasoningContent(_Wire):
 
 
 class CitationsContent(_Wire):
-    """Text with citations, which the middle has no word for."""
+    """Text with what it rests on."""
 
     content: list[ContentBlock] | None = None
+    citations: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class ContentBlock(_Wire):
@@ -313,6 +314,7 @@ class BlockDelta(_Wire):
     text: str | None = None
     tool_use: ToolUseDelta | None = None
     reasoning_content: ReasoningContent | None = None
+    citation: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class ContentBlockDelta(_Wire):

@@ -1,6 +1,6 @@
 """Cohere's answers, event by event: https://docs.cohere.com/v2/docs/streaming.
 
-Citations have no place in the common vocabulary and are passed over. The plan that a model makes before it calls tools
+The plan that a model makes before it calls tools
 is told as its thinking.
 """
 
@@ -14,6 +14,7 @@ import msgspec
 from pointsman.core.clock import SYSTEM_CLOCK, Clock, short_id
 from pointsman.core.errors import Broken, GatewayError, TimedOut
 from pointsman.core.events import (
+    Cited,
     Event,
     Failed,
     Finished,
@@ -27,6 +28,7 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import Usage
+from pointsman.dialects.cohere_chat.citations import read_citations
 from pointsman.dialects.cohere_chat.errors import read_error
 from pointsman.dialects.cohere_chat.types import (
     Block,
@@ -140,7 +142,7 @@ class StreamReader:
         elif event.type == "message-end":
             self._start(event.id, events)
             self._finish(delta, events)
-        elif event.type in {"content-start", "content-delta", "tool-plan-delta"}:
+        elif event.type in {"content-start", "content-delta", "tool-plan-delta", "citation-start"}:
             self._start(None, events)
             if event.logprobs is not None:
                 events.append(_logprobs([event.logprobs]))
@@ -157,6 +159,7 @@ class StreamReader:
                 events.append(ThinkingDelta(block.thinking))
             if block.text:
                 events.append(TextDelta(block.text))
+        events += [Cited(citation) for citation in read_citations(message.citations)]
 
     def _read_call(self, kind: str, index: int, message: Message, events: list[Event]) -> None:
         if kind == "tool-call-end":

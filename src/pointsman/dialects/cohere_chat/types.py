@@ -123,6 +123,7 @@ class Message(msgspec.Struct):
     content: list[Block] | Block | str | None = None
     tool_plan: str | None = None
     tool_calls: list[ToolCall] | ToolCall | None = None
+    citations: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class WholeReply(msgspec.Struct):

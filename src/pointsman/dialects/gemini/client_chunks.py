@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pointsman.core.content import Thinking, ToolCall
 from pointsman.core.events import ThinkingSigned
 from pointsman.core.usage import Usage
+from pointsman.dialects.gemini.citations import GroundingMetadata
 from pointsman.dialects.gemini.signatures import may_be_signature, unpack_call_id
 from pointsman.dialects.gemini.types import FunctionCall, LogprobsResult, Part
 from pointsman.dialects.gemini.usage import write_usage
@@ -67,7 +68,12 @@ def write_calls(calls: Iterable[ToolCall], *, cut_off: bool) -> list[Part]:
 
 
 def write_candidate(
-    index: int, parts: list[Part], *, reason: str | None = None, logprobs: LogprobsResult | None = None
+    index: int,
+    parts: list[Part],
+    *,
+    reason: str | None = None,
+    logprobs: LogprobsResult | None = None,
+    grounding: GroundingMetadata | None = None,
 ) -> dict[str, object]:
     """One candidate, or a piece of it."""
     candidate: dict[str, object] = {"content": {"parts": parts, "role": "model"}}
@@ -76,6 +82,8 @@ def write_candidate(
     candidate["index"] = index
     if logprobs is not None:
         candidate["logprobsResult"] = logprobs
+    if grounding is not None:
+        candidate["groundingMetadata"] = grounding
     return candidate
 
 

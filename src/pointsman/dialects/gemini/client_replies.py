@@ -12,6 +12,7 @@ import msgspec
 from pointsman.core.call import Call
 from pointsman.core.content import Refusal, Text, Thinking, ToolCall
 from pointsman.core.reply import Choice, Reply
+from pointsman.dialects.gemini.citations import write_grounding
 from pointsman.dialects.gemini.client_chunks import (
     is_own,
     signed_part,
@@ -64,6 +65,7 @@ def _candidate(choice: Choice, *, include_thoughts: bool) -> dict[str, object]:
         parts,
         reason=write_reason(choice.finish_reason, choice.native_reason),
         logprobs=write_logprobs(choice.logprobs) if choice.logprobs else None,
+        grounding=write_grounding(choice.citations, choice.text),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
+from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice, WebSearch
 from pointsman.core.errors import Malformed
 from pointsman.dialects.gemini.client_contents import read_contents, read_system
 from pointsman.dialects.gemini.names import with_camel_names
@@ -30,9 +30,10 @@ from pointsman.dialects.gemini.types import (
 from pointsman.dialects.openai_fields import demand_model_name
 from pointsman.wire.json_fields import decode_field, demand_object, read_body, read_fields
 
-__all__ = ["read_count_request", "read_request", "wants_thoughts"]
+__all__ = ["read_count_request", "read_request", "wants_thoughts", "whole_request"]
 
 _decode: Final = msgspec.json.Decoder(GenerateBody).decode
+_SEARCHES: Final = frozenset({"googleSearch", "googleSearchRetrieval"})
 _decode_count: Final = msgspec.json.Decoder(CountBody).decode
 _decode_functions: Final = msgspec.json.Decoder(list[FunctionDeclaration] | None).decode
 _decode_config: Final = msgspec.json.Decoder(GenerationConfig | None).decode
@@ -88,11 +89,19 @@ def read_count_request(body: bytes, model: str) -> Call:
     Raises:
         Malformed: as :func:`read_request`.
     """
+    return read_request(_encode(whole_request(body)), model)
+
+
+def whole_request(body: bytes) -> dict[str, msgspec.Raw]:
+    """The fields of the request whose tokens a body for ``countTokens`` asks for, under the names of Gemini's JSON.
+
+    Raises:
+        Malformed: the body is no object.
+    """
     body = with_camel_names(body)
     request = read_body(body, _decode_count)
-    if isinstance(request.generate_content_request, msgspec.Raw) and request.generate_content_request != _NULL:
-        return read_request(bytes(request.generate_content_request), model)
-    return read_request(body, model)
+    whole = request.generate_content_request
+    return read_fields(bytes(whole) if isinstance(whole, msgspec.Raw) and whole != _NULL else body)
 
 
 def wants_thoughts(fields: Mapping[str, msgspec.Raw]) -> bool:
@@ -158,7 +167,9 @@ def _read_tools(request: GenerateBody) -> tuple[Tool, ...]:
                 listed = enumerate(decode_field(place, raw, _decode_functions) or ())
                 tools += [_read_function(one, f"{place}[{number}]") for number, one in listed]
             elif raw != _NULL:
-                tools.append(Tool(name, native=msgspec.Raw(_encode({name: raw})), dialect="gemini"))
+                native = msgspec.Raw(_encode({name: raw}))
+                search = WebSearch() if name in _SEARCHES else None
+                tools.append(Tool(name, native=native, dialect="gemini", search=search))
     return tuple(tools)
 
 

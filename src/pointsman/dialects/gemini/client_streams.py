@@ -14,9 +14,10 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.clock import short_id
-from pointsman.core.content import ToolCall
+from pointsman.core.content import Citation, ToolCall
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import (
+    Cited,
     Event,
     Failed,
     Finished,
@@ -31,6 +32,7 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.dialects.gemini.citations import write_grounding
 from pointsman.dialects.gemini.client_chunks import (
     is_own,
     signed_part,
@@ -57,6 +59,8 @@ class _OpenChoice(msgspec.Struct):
 
     calls: dict[int, tuple[ToolCallStarted, list[str]]] = {}
     logprobs: list[msgspec.Raw] = []
+    texts: list[str] = []
+    citations: list[Citation] = []
     signature: str | None = None
     finished: Finished | None = None
 
@@ -93,6 +97,8 @@ class StreamWriter:
         for event in () if self._over else events:
             if isinstance(event, TextDelta | RefusalDelta):
                 blocks.append(self._piece(event.choice, [text_part(event.text)]))
+                if isinstance(event, TextDelta):
+                    self._choices[event.choice].texts.append(event.text)
             elif isinstance(event, ThinkingDelta):
                 if self._include_thoughts:
                     blocks.append(self._piece(event.choice, [thought_part(event.text)]))
@@ -145,6 +151,8 @@ class StreamWriter:
                 choice.calls[event.slot][1].append(event.arguments)
             elif isinstance(event, LogprobsDelta):
                 choice.logprobs.append(event.content)
+            elif isinstance(event, Cited):
+                choice.citations.append(event.citation)
             elif isinstance(event, ThinkingSigned):
                 choice.signature = event.signature
             elif isinstance(event, Finished):
@@ -182,4 +190,7 @@ def _last(index: int, choice: _OpenChoice) -> dict[str, object]:
     finished = choice.finished
     reason = write_reason(None, None) if finished is None else write_reason(finished.reason, finished.native)
     logprobs = write_logprobs(choice.logprobs) if choice.logprobs else None
-    return write_candidate(index, [signed_part(choice.signature)], reason=reason, logprobs=logprobs)
+    grounding = write_grounding(choice.citations, "".join(choice.texts))
+    return write_candidate(
+        index, [signed_part(choice.signature)], reason=reason, logprobs=logprobs, grounding=grounding
+    )

@@ -22,7 +22,6 @@ __all__ = [
     "GeminiArrayStreamDialect",
     "GeminiBatchEmbedDialect",
     "GeminiChatDialect",
-    "GeminiCountDialect",
     "GeminiEmbedDialect",
     "GeminiStreamDialect",
 ]
@@ -136,16 +135,6 @@ class GeminiArrayStreamDialect(_GeminiDialect):
     keepalive = _SILENCE
 
     read_ask = staticmethod(_read_stream)
-
-
-class GeminiCountDialect(_GeminiDialect):
-    """``countTokens``; whether it has contents is for :func:`.client_requests.read_count_request` to say."""
-
-    __slots__ = ()
-
-    name = "gemini_count"
-
-    read_ask = staticmethod(_read_ask)
 
 
 class GeminiEmbedDialect(_GeminiDialect):

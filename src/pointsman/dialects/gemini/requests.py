@@ -1,4 +1,4 @@
-"""Requests for Gemini: ``generateContent``, ``streamGenerateContent`` and ``countTokens``.
+"""Requests for Gemini: ``generateContent`` and ``streamGenerateContent``.
 
 Source: https://ai.google.dev/api/generate-content, https://ai.google.dev/gemini-api/docs/thinking. The model and
 whether to stream stand in the path (:func:`path_of`), not in the body. What a call wants and Gemini does not have must
@@ -21,7 +21,7 @@ from pointsman.dialects.gemini.types import FunctionCallingConfig, FunctionDecla
 from pointsman.wire.json_fields import decode_field
 from pointsman.wire.model_paths import demand_no_steps
 
-__all__ = ["path_of", "write_count_request", "write_request"]
+__all__ = ["path_of", "write_request"]
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
@@ -62,16 +62,6 @@ def write_request(call: Call, target: GeminiTarget) -> bytes:
         Malformed, Unsupported: a message, tool or schema cannot be expressed, or an extra field is of a wrong type.
     """
     return _encode(_write_fields(call, target))
-
-
-def write_count_request(call: Call, target: GeminiTarget) -> bytes:
-    """The body for ``countTokens``.
-
-    Raises:
-        Malformed, Unsupported: as :func:`write_request`.
-    """
-    fields = _write_fields(call, target)
-    return _encode({"generateContentRequest": {"model": f"models/{target.model}", **fields}})
 
 
 def _write_fields(call: Call, target: GeminiTarget) -> dict[str, object]:

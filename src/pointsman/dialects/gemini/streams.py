@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
 
 from pointsman.core.clock import SYSTEM_CLOCK, Clock, short_id
+from pointsman.core.content import Citation
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import (
+    Cited,
     Event,
     Failed,
     Finished,
@@ -22,7 +24,9 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
+from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.core.usage import Usage
+from pointsman.dialects.gemini.citations import read_citations, read_grounding
 from pointsman.dialects.gemini.errors import read_stream_error
 from pointsman.dialects.gemini.logprobs import read_logprobs
 from pointsman.dialects.gemini.reasons import BROKEN_REASONS, read_reason
@@ -41,11 +45,29 @@ _NULL: Final = msgspec.Raw(b"null")
 
 
 class _OpenChoice(msgspec.Struct):
-    """A candidate under way: the ids of its calls so far, and whether anything at all came."""
+    """A candidate under way: the ids of its calls so far, its text, what that rests on, and whether anything came."""
 
     ids: list[str] = []
+    texts: list[str] = []
+    characters: int = 0
+    grounding: msgspec.Raw = _NULL
+    repeated: msgspec.Raw = _NULL
     begun: bool = False
     finished: bool = False
+
+    def keep(self, text: str) -> None:
+        """More of its text, of which sources are told at the end."""
+        self.characters += len(text)
+        if self.characters <= EVENT_BYTES_MAX:
+            self.texts.append(text)
+
+    def citations(self) -> Iterator[Citation]:
+        """What it rests on."""
+        text = "".join(self.texts)
+        if self.grounding != _NULL:
+            yield from read_grounding(self.grounding, text)
+        if self.repeated != _NULL:
+            yield from read_citations(self.repeated, text)
 
 
 class StreamReader:
@@ -132,6 +154,10 @@ class StreamReader:
             self._read_part(part, candidate.index, choice, events)
             if self._over:
                 return
+        if isinstance(candidate.grounding_metadata, msgspec.Raw):
+            choice.grounding = candidate.grounding_metadata
+        if isinstance(candidate.citation_metadata, msgspec.Raw):
+            choice.repeated = candidate.citation_metadata
         reason = candidate.finish_reason
         if not reason:
             return
@@ -140,6 +166,7 @@ class StreamReader:
             events += self._fail(Broken(f"Gemini could not complete its answer: {why}", code=reason.lower()))
             return
         choice.finished = True
+        events += [Cited(citation, candidate.index) for citation in choice.citations()]
         events.append(read_reason(reason, candidate.index, has_calls=bool(choice.ids)))
 
     def _read_part(self, part: Part, index: int, choice: _OpenChoice, events: list[Event]) -> None:
@@ -150,6 +177,8 @@ class StreamReader:
             text = part.text or code_as_text(part) or output_as_text(part)
             if text:
                 events.append(ThinkingDelta(text, index) if part.thought else TextDelta(text, index))
+                if not part.thought:
+                    choice.keep(text)
             if part.thought_signature:
                 events.append(ThinkingSigned(part.thought_signature, index, signer=GEMINI))
             media = part.inline_data or part.file_data

@@ -251,6 +251,8 @@ class Candidate(msgspec.Struct, rename="camel", kw_only=True):
     finish_reason: str | None = None
     finish_message: str | None = None
     logprobs_result: LogprobsResult | None = None
+    grounding_metadata: RawField = _UNSET
+    citation_metadata: RawField = _UNSET
 
 
 class PromptFeedback(msgspec.Struct, rename="camel"):

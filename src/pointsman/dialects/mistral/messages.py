@@ -134,10 +134,13 @@ def _fit_part(part: _RawFields) -> object:
 
 
 def _fit_file(file: _File) -> dict[str, object]:
-    """A document by its id, or itself as a ``data:`` URL; what has no type is taken for a PDF."""
-    if file.file_data is None:
-        return {"type": "file", "file_id": file.file_id}
+    """A document by its id or address, or itself as a ``data:`` URL; what has no type is taken for a PDF."""
     data = file.file_data
-    url = data if data.startswith("data:") else f"data:application/pdf;base64,{data}"
+    if data is not None:
+        url = data if data.startswith("data:") else f"data:application/pdf;base64,{data}"
+    elif file.file_id is not None and file.file_id.startswith(("http://", "https://")):
+        url = file.file_id
+    else:
+        return {"type": "file", "file_id": file.file_id}
     named = {} if file.filename is None else {"document_name": file.filename}
     return {"type": "document_url", "document_url": url, **named}

@@ -110,7 +110,8 @@ def _refuse_content(call: Call) -> None:
     for index, message in enumerate(call.messages):
         for position, part in enumerate(message.parts):
             what = _CONTENT_TYPES.get(type(part))
-            if what is not None:
+            is_text = isinstance(part, File) and part.text is not None
+            if what is not None and not is_text:
                 place = f"messages[{index}].content[{position}]"
                 raise Unsupported(f"{place}: Ollama takes no {what}.", param=place)
     demand_text_only(call, "Ollama")

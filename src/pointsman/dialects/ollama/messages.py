@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.content import Image, Message, Refusal, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.content import File, Image, Message, Refusal, Text, Thinking, ToolCall, ToolResult
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.ollama.types import ChatMessage, SentFunction, SentToolCall
 
@@ -61,6 +61,8 @@ def _write_message(message: Message, path: str) -> ChatMessage:
                 calls.append(SentToolCall(SentFunction(part.name, arguments), part.id))
             case ToolResult():
                 continue
+            case File() if part.text is not None:
+                texts.append(part.text)
             case _:
                 place = f"{path}.content[{position}]"
                 raise Unsupported(f"{place}: Ollama takes no {type(part).__name__.lower()}.", param=place)
@@ -79,9 +81,16 @@ def _write_result(result: ToolResult, names: Mapping[str, str], path: str) -> Ch
         for position, part in enumerate(result.parts)
         if isinstance(part, Image)
     ]
+    texts: list[str] = []
+    for position, part in enumerate(result.parts):
+        if isinstance(part, Text | File):
+            if part.text is None:
+                place = f"{path}.content[{position}]"
+                raise Unsupported(f"{place}: Ollama takes no file.", param=place)
+            texts.append(part.text)
     return ChatMessage(
         role="tool",
-        content="\n".join(part.text for part in result.parts if isinstance(part, Text)),
+        content="\n".join(texts),
         images=images or None,
         tool_name=result.name or names.get(result.call_id, ""),
         tool_call_id=result.call_id,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pointsman.core.content import Audio, File, Image
-from pointsman.core.errors import Malformed
+from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.openai_chat.types import (
     AudioPart,
     FileFields,
@@ -11,11 +13,14 @@ from pointsman.dialects.openai_chat.types import (
     ImageFields,
     ImagePart,
     InputAudio,
+    TextPart,
 )
 from pointsman.wire.base64_text import read_base64
 from pointsman.wire.data_urls import is_data_url, read_data_url
 
 __all__ = ["read_audio", "read_file", "read_image", "write_audio", "write_file", "write_image"]
+
+_WEB: Final = ("http://", "https://")
 
 
 def read_image(part: ImagePart, path: str) -> Image:
@@ -35,7 +40,7 @@ def read_image(part: ImagePart, path: str) -> Image:
         if not media_type.startswith("image/"):
             raise Malformed(f"{place} must be an image, not {media_type or 'untyped data'}.", param=place)
         return Image(data=data, media_type=media_type, detail=fields.detail)
-    if fields.url[:8].lower().startswith(("http://", "https://")):
+    if fields.url[:8].lower().startswith(_WEB):
         return Image(url=fields.url, detail=fields.detail)
     raise Malformed(
         f"{place} must be an http(s) URL or a data: URL.",
@@ -55,7 +60,7 @@ def read_audio(part: AudioPart, path: str) -> Audio:
 
 
 def read_file(part: FilePart, path: str) -> File:
-    """A document.
+    """A document. As in LiteLLM, an address can stand in place of an id, and ``format`` be its media type.
 
     Raises:
         Malformed: it has neither data nor an id, or its data is not base64.
@@ -64,6 +69,8 @@ def read_file(part: FilePart, path: str) -> File:
     if fields.file_data is None:
         if fields.file_id is None:
             raise Malformed(f"{path}.file must have file_data or file_id.", param=f"{path}.file")
+        if fields.file_id[:8].lower().startswith(_WEB):
+            return File(url=fields.file_id, filename=fields.filename, media_type=fields.format)
         return File(file_id=fields.file_id, filename=fields.filename)
     place = f"{path}.file.file_data"
     media_type: str | None = None
@@ -86,8 +93,16 @@ def write_audio(audio: Audio) -> AudioPart:
     return AudioPart(InputAudio(audio.data, audio.format))
 
 
-def write_file(file: File) -> FilePart:
-    """The part for a document."""
+def write_file(file: File, path: str) -> FilePart | TextPart:
+    """The part for a document; one that is plain text is told as text.
+
+    Raises:
+        Unsupported: it is a film or a sound that lies elsewhere.
+    """
+    if file.url is not None and (file.media_type or "").startswith(("audio/", "video/")):
+        raise Unsupported(f"{path}: OpenAI's chat has no part for {file.media_type} by its address.", param=path)
+    if file.text is not None:
+        return TextPart(file.text)
     prefix = "" if file.media_type is None else f"data:{file.media_type};base64,"
     data = None if file.data is None else prefix + file.data
-    return FilePart(FileFields(data, file.file_id, file.filename))
+    return FilePart(FileFields(data, file.file_id or file.url, file.filename))

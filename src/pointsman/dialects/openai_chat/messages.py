@@ -199,7 +199,7 @@ def _write_user(parts: tuple[Part, ...], path: str) -> str | list[TextPart | Ima
             case Audio():
                 written.append(write_audio(part))
             case File():
-                written.append(write_file(part))
+                written.append(write_file(part, path))
             case _:
                 what = type(part).__name__.lower()
                 raise Unsupported(f"{path}: a user message cannot hold a part of kind {what}.", param=path)

@@ -9,6 +9,7 @@ import msgspec
 from pointsman.core.call import Call
 from pointsman.core.content import ToolCall
 from pointsman.core.reply import Choice, Reply, fold
+from pointsman.dialects.openai_chat.citations import write_annotation
 from pointsman.dialects.openai_chat.streams import StreamReader
 from pointsman.dialects.openai_chat.thinking import write_thinking_block
 from pointsman.dialects.openai_usage import write_usage
@@ -53,6 +54,9 @@ def _write_message(choice: Choice) -> dict[str, object]:
     signed = [write_thinking_block(part) for part in choice.thoughts if part.signature]
     if signed:
         message["thinking_blocks"] = signed
+    annotations = [told for one in choice.citations if (told := write_annotation(one)) is not None]
+    if annotations:
+        message["annotations"] = annotations
     if choice.tool_calls:
         message["tool_calls"] = [_write_tool_call(tool) for tool in choice.tool_calls]
     return message

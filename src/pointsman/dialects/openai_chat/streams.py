@@ -9,9 +9,10 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.clock import short_id
-from pointsman.core.content import Thinking
+from pointsman.core.content import Citation, Thinking
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import (
+    Cited,
     Event,
     Failed,
     Finished,
@@ -26,7 +27,9 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
+from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.dialects.openai_chat.citations import listed_sources, read_annotations, referred, write_annotation
 from pointsman.dialects.openai_chat.errors import read_stream_error, write_stream_error
 from pointsman.dialects.openai_chat.thinking import Thoughts, read_thinking_blocks
 from pointsman.dialects.openai_chat.types import Chunk, ChunkChoice, ContentPiece, MessageDelta
@@ -140,6 +143,12 @@ class StreamWriter:
             blocks.append(self.fail(event.error))
         elif isinstance(event, LogprobsDelta):
             self._logprobs.setdefault(event.choice, []).append(event.content)
+        elif isinstance(event, Cited):
+            annotation = write_annotation(event.citation)
+            if annotation is not None:
+                if event.choice not in self._opened:
+                    self._open(event.choice, _EMPTY, blocks)
+                blocks.append(self._chunk(event.choice, _encode({"annotations": [annotation]})))
         elif isinstance(event, Finished):
             if event.choice not in self._opened:
                 self._open(event.choice, _EMPTY, blocks)
@@ -214,11 +223,19 @@ class _OpenCall(msgspec.Struct):
 
 
 class _OpenChoice(msgspec.Struct):
-    """A choice under way: its tool calls by the upstream's index."""
+    """A choice under way: its tool calls by the upstream's index, and its text where sources are listed for it."""
 
     calls: dict[int, _OpenCall] = {}
     slots: int = 0
+    texts: list[str] = []
+    characters: int = 0
     finished: bool = False
+
+    def keep(self, text: str) -> None:
+        """More of its text."""
+        self.characters += len(text)
+        if self.characters <= EVENT_BYTES_MAX:
+            self.texts.append(text)
 
 
 class StreamReader:
@@ -242,6 +259,7 @@ class StreamReader:
         self._reported = False
         self._choices: dict[int, _OpenChoice] = {}
         self._usage: Usage | None = None
+        self._sources: list[Citation] = []
 
     def feed(self, frame: bytes) -> list[Event]:
         """The events of one frame."""
@@ -259,6 +277,8 @@ class StreamReader:
         if isinstance(chunk.error, msgspec.Raw) and bytes(chunk.error) != b"null" and not chunk.choices:
             return self._fail(read_stream_error(frame))
         self._usage = read_usage(chunk.usage) or self._usage
+        if isinstance(chunk.citations, msgspec.Raw) or isinstance(chunk.search_results, msgspec.Raw):
+            self._sources = listed_sources(chunk.citations, chunk.search_results) or self._sources
         events: list[Event] = []
         for choice in chunk.choices or ():
             if not self._started:
@@ -277,7 +297,9 @@ class StreamReader:
             what = "had begun" if not self._started else "was complete"
             return self._fail(Broken(f"The upstream ended its stream before the answer {what}."))
         self._reported = True
-        events: list[Event] = [self._finish(index, "stop") for index in unfinished]
+        events: list[Event] = []
+        for index in unfinished:
+            self._finish(index, "stop", events)
         if self._usage is not None:
             events.append(UsageReported(self._usage))
         return events
@@ -286,13 +308,14 @@ class StreamReader:
         self._failed = True
         return [Failed(error)]
 
-    def _finish(self, index: int, reason: str) -> Finished:
+    def _finish(self, index: int, reason: str, events: list[Event]) -> None:
         """The end of a choice: whether tools are called is seen, not believed; ``length`` stays what it is."""
         choice = self._choices[index]
         choice.finished = True
+        events += [Cited(one, index) for one in referred(self._sources, "".join(choice.texts))]
         known = _REASONS.get(reason, "stop")
         called: FinishReason = "tool_calls" if choice.slots else "stop"
-        return Finished(called if known in {"stop", "tool_calls"} else known, index)
+        events.append(Finished(called if known in {"stop", "tool_calls"} else known, index))
 
     def _read_choice(self, wire: ChunkChoice, events: list[Event]) -> None:
         index = wire.index
@@ -307,7 +330,7 @@ class StreamReader:
         if delta is not None:
             self._read_delta(delta, index, events)
         if wire.finish_reason:
-            events.append(self._finish(index, wire.finish_reason))
+            self._finish(index, wire.finish_reason, events)
 
     def _read_delta(self, delta: MessageDelta, index: int, events: list[Event]) -> None:
         thinking = delta.reasoning_content or delta.reasoning
@@ -322,6 +345,10 @@ class StreamReader:
             _read_pieces(delta.content, index, events)
         elif delta.content:
             events.append(TextDelta(delta.content, index))
+            if self._sources:
+                self._choices[index].keep(delta.content)
+        if isinstance(delta.annotations, msgspec.Raw):
+            events += [Cited(citation, index) for citation in read_annotations(delta.annotations)]
         if delta.refusal:
             events.append(RefusalDelta(delta.refusal, index))
         if delta.function_call is not None:

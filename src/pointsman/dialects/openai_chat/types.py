@@ -101,6 +101,7 @@ class FileFields(msgspec.Struct, omit_defaults=True):
     file_data: str | None = None
     file_id: str | None = None
     filename: str | None = None
+    format: str | None = None
 
 
 class FilePart(msgspec.Struct, tag_field="type", tag="file"):
@@ -354,6 +355,7 @@ class MessageDelta(msgspec.Struct):
     thinking_blocks: list[ThinkingBlock] | None = None
     tool_calls: list[ToolCallDelta] | None = None
     function_call: FunctionDelta | None = None
+    annotations: RawField = _UNSET
 
 
 class Logprobs(msgspec.Struct):
@@ -379,5 +381,7 @@ class Chunk(msgspec.Struct):
     created: float | None = None
     model: str | None = None
     choices: list[ChunkChoice] | None = None
+    citations: RawField = _UNSET
+    search_results: RawField = _UNSET
     usage: WireUsage | None = None
     error: RawField = _UNSET

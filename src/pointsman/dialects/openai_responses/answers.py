@@ -13,6 +13,7 @@ import msgspec
 from pointsman.dialects.openai_responses.types import RawField, ReasoningText
 
 __all__ = [
+    "AnnotationAdded",
     "ArgumentsDelta",
     "Completed",
     "Created",
@@ -75,6 +76,7 @@ class OutputPartFields(msgspec.Struct):
     text: str | None = None
     refusal: str | None = None
     logprobs: RawField = _UNSET
+    annotations: RawField = _UNSET
 
 
 class OutputItemFields(msgspec.Struct):
@@ -161,6 +163,13 @@ class TextDelta(msgspec.Struct, tag_field="type", tag="response.output_text.delt
     logprobs: RawField = _UNSET
 
 
+class AnnotationAdded(msgspec.Struct, tag_field="type", tag="response.output_text.annotation.added"):
+    """A source of the text."""
+
+    annotation: msgspec.Raw
+    output_index: int = 0
+
+
 class RefusalDelta(msgspec.Struct, tag_field="type", tag="response.refusal.delta"):
     """More of the words with which the model declines."""
 
@@ -236,6 +245,7 @@ StreamedEvent = (
     | ItemAdded
     | ItemDone
     | TextDelta
+    | AnnotationAdded
     | RefusalDelta
     | SummaryPartAdded
     | SummaryDelta

@@ -11,6 +11,7 @@ Rules, for a stream that was answered with status 200:
   the parts within an item. Each event names the item and the part that is open, and no other.
 * What the deltas of a part or a call say, put together, is what its ``done`` says, and what the item and the last
   response say.
+* Annotations of a text are told one by one, before it is closed, and are those that it has then.
 * A call that is complete has a JSON object as its arguments; ids of items and of calls are unique.
 * The last response has exactly the items that were closed, an answer that did not fail has all of them closed and
   usage, whose sum is right; ``incomplete_details`` is there if it is incomplete, ``error`` if it failed.
@@ -202,8 +203,14 @@ class _Checker(EventStreamChecker):
         if kind == _frame(part, "done"):
             self._demand(part["over"], "the part is closed before its words are")
             self._demand(data["part"][words] == self._words, "the part is not what was told")
+            told = part.get("annotations", [])
+            self._demand(data["part"].get("annotations", []) == told, "the annotations are not what was told")
             item[place] = [*item[place], data["part"]]
             self._part = None
+        elif kind == "response.output_text.annotation.added" and part["type"] == "output_text":
+            annotations = part["annotations"]
+            self._demand(data["annotation_index"] == len(annotations), "the annotations are not counted")
+            part["annotations"] = [*annotations, data["annotation"]]
         else:
             self._check_words(kind, data, events, words, self._close_words)
 

@@ -14,9 +14,10 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
-from pointsman.core.content import Refusal, Text, Thinking, ToolCall
+from pointsman.core.content import Citation, Refusal, Text, Thinking, ToolCall
 from pointsman.core.events import FinishReason, ThinkingSigned
 from pointsman.core.reply import Choice
+from pointsman.dialects.openai_responses.citations import write_annotation
 from pointsman.dialects.openai_responses.tools import unwrap_input
 from pointsman.dialects.openai_responses.types import LogprobToken
 from pointsman.dialects.signatures import OPENAI, seal
@@ -27,6 +28,7 @@ __all__ = [
     "OutputPart",
     "PartKind",
     "choice_items",
+    "part_of",
     "read_logprobs",
     "seal_signed",
     "was_cut_off",
@@ -50,12 +52,13 @@ _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class OutputPart:
     """A part of a message or of a summary."""
 
-    __slots__ = ("kind", "logprobs", "pieces")
+    __slots__ = ("annotations", "kind", "logprobs", "pieces")
 
     def __init__(self, kind: PartKind) -> None:
         self.kind = kind
         self.pieces: list[str] = []
         self.logprobs: list[LogprobToken] = []
+        self.annotations: list[dict[str, object]] = []
 
     @property
     def text(self) -> str:
@@ -65,7 +68,7 @@ class OutputPart:
     def wire(self) -> dict[str, object]:
         """The part, to be encoded."""
         if self.kind == "output_text":
-            return {"type": self.kind, "text": self.text, "annotations": [], "logprobs": self.logprobs}
+            return {"type": self.kind, "text": self.text, "annotations": self.annotations, "logprobs": self.logprobs}
         name = "refusal" if self.kind == "refusal" else "text"
         return {"type": self.kind, name: self.text}
 
@@ -179,6 +182,10 @@ def choice_items(choice: Choice, response_id: str, customs: frozenset[str]) -> l
                 _add(items, item).pieces.append(part.arguments)
             case _:
                 assert_never(part)
+    for citation in choice.citations:
+        place = part_of(items, citation)
+        if place is not None:
+            place[1].annotations.append(write_annotation(citation, place[2]))
     for item in items:
         item.finish(cut_off=item is items[-1] and was_cut_off(choice.finish_reason))
     return items
@@ -187,6 +194,24 @@ def choice_items(choice: Choice, response_id: str, customs: frozenset[str]) -> l
 def _add(items: list[OutputItem], item: OutputItem) -> OutputItem:
     items.append(item)
     return item
+
+
+def part_of(items: Iterable[OutputItem], citation: Citation) -> tuple[OutputItem, OutputPart, int] | None:
+    """The part of text that rests on a source, its item, and where it begins in the text of the answer.
+
+    That is the last one, where nobody says; None: there is no text at all.
+    """
+    found = None
+    offset = 0
+    for item in items:
+        for part in item.parts:
+            if part.kind != "output_text":
+                continue
+            found = item, part, offset
+            offset += len(part.text)
+            if citation.end is not None and citation.end <= offset:
+                return found
+    return found
 
 
 def seal_signed(part: Thinking | ThinkingSigned) -> str | None:

@@ -5,7 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/responses-streaming.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, get_args
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from pointsman.core.clock import short_id
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import (
+    Cited,
     Event,
     Failed,
     Finished,
@@ -29,6 +30,7 @@ from pointsman.core.events import (
 )
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_responses import answers, types
+from pointsman.dialects.openai_responses.citations import annotations_in, read_annotation
 from pointsman.dialects.openai_responses.errors import read_error, status_of
 from pointsman.dialects.openai_responses.output import read_logprobs
 from pointsman.dialects.openai_responses.response import read_usage
@@ -57,12 +59,15 @@ _WRAPPER: Final = '{"input":"'
 class _OpenItem(msgspec.Struct):
     """An item under way.
 
-    ``told`` is what was told of it: its text, its reasoning, its arguments. ``source`` is the kind of event that its
+    ``told`` is what was told of it: its text, its reasoning, its arguments; ``start`` where its text begins in that of
+    the answer, and ``cited`` how many of its sources were told. ``source`` is the kind of event that its
     reasoning comes with, since some servers send it both as a summary and as it is.
     """
 
     told: list[str] = []
     refused: list[str] = []
+    start: int = 0
+    cited: int = 0
     slot: int | None = None
     source: type | None = None
     custom: bool = False
@@ -84,6 +89,7 @@ class StreamReader:
         self._new_id = new_id
         self._items: dict[int, _OpenItem] = {}
         self._slots = 0
+        self._characters = 0
         self._usage: Usage | None = None
         self._started = False
         self._finished = False
@@ -164,6 +170,8 @@ class StreamReader:
         match event:
             case answers.TextDelta():
                 self._read_text(event, events)
+            case answers.AnnotationAdded():
+                _cite(self._item(event.output_index), [event.annotation], events)
             case answers.ItemAdded():
                 self._read_item(event.output_index, event.item, events, done=False)
             case answers.ItemDone():
@@ -190,8 +198,14 @@ class StreamReader:
         if isinstance(event.logprobs, msgspec.Raw):
             _read_logprobs(event.logprobs, events)
         if event.delta:
-            self._item(event.output_index).told.append(event.delta)
-            events.append(TextDelta(event.delta))
+            self._say(self._item(event.output_index), event.delta, events)
+
+    def _say(self, item: _OpenItem, text: str, events: list[Event]) -> None:
+        if not item.told:
+            item.start = self._characters
+        item.told.append(text)
+        self._characters += len(text)
+        events.append(TextDelta(text))
 
     def _read_reasoning(
         self, event: answers.SummaryPartAdded | answers.SummaryDelta | answers.ReasoningDelta, events: list[Event]
@@ -228,12 +242,25 @@ class StreamReader:
         fields = _decode_item(raw)
         if fields.type == "message":
             if done:
-                _complete_message(item, fields, events)
+                self._complete_message(item, fields, events)
         elif fields.type == "reasoning":
             if done:
                 _complete_reasoning(item, fields, events)
         elif fields.name:
             self._read_call(item, fields, events, done=done)
+
+    def _complete_message(self, item: _OpenItem, fields: answers.OutputItemFields, events: list[Event]) -> None:
+        parts = fields.content or ()
+        for part in parts:
+            if item.told == [] and isinstance(part.logprobs, msgspec.Raw):
+                _read_logprobs(part.logprobs, events)
+        text = _rest("".join(part.text or "" for part in parts), item.told)
+        if text:
+            self._say(item, text, events)
+        _cite(item, [one for part in parts for one in annotations_in(part.annotations)][item.cited :], events)
+        refusal = _rest("".join(part.refusal or "" for part in parts), item.refused)
+        if refusal:
+            events.append(RefusalDelta(refusal))
 
     def _read_call(self, item: _OpenItem, fields: answers.OutputItemFields, events: list[Event], *, done: bool) -> None:
         if item.slot is None:
@@ -271,16 +298,13 @@ class StreamReader:
 _WITH_RESPONSE: Final = (answers.Created, answers.InProgress, answers.Completed, answers.Incomplete, answers.Failed)
 
 
-def _complete_message(item: _OpenItem, fields: answers.OutputItemFields, events: list[Event]) -> None:
-    for part in fields.content or ():
-        if item.told == [] and isinstance(part.logprobs, msgspec.Raw):
-            _read_logprobs(part.logprobs, events)
-    text = _rest("".join(part.text or "" for part in fields.content or ()), item.told)
-    if text:
-        events.append(TextDelta(text))
-    refusal = _rest("".join(part.refusal or "" for part in fields.content or ()), item.refused)
-    if refusal:
-        events.append(RefusalDelta(refusal))
+def _cite(item: _OpenItem, annotations: Iterable[msgspec.Raw], events: list[Event]) -> None:
+    """Tell the sources of an item's text; those of its end that were told before are not told again."""
+    for annotation in annotations:
+        item.cited += 1
+        citation = read_annotation(annotation, item.start)
+        if citation is not None:
+            events.append(Cited(citation))
 
 
 def _complete_reasoning(item: _OpenItem, fields: answers.OutputItemFields, events: list[Event]) -> None:

@@ -12,8 +12,10 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import Call
+from pointsman.core.content import Citation
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import (
+    Cited,
     Event,
     Failed,
     Finished,
@@ -29,11 +31,13 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.dialects.openai_responses.citations import write_annotation
 from pointsman.dialects.openai_responses.groups import groups_of
 from pointsman.dialects.openai_responses.output import (
     ItemKind,
     OutputItem,
     PartKind,
+    part_of,
     read_logprobs,
     seal_signed,
     was_cut_off,
@@ -162,6 +166,7 @@ class StreamWriter:
         | ToolCallStarted
         | ToolCallDelta
         | LogprobsDelta
+        | Cited
         | Finished,
     ) -> None:
         match event:
@@ -180,6 +185,8 @@ class StreamWriter:
                 self._argue(event)
             case LogprobsDelta():
                 self._logprobs.append(event.content)
+            case Cited():
+                self._cite(event.citation)
             case Finished():
                 self._finish(event.reason)
 
@@ -198,6 +205,17 @@ class StreamWriter:
             self._teller.tell_piece(part, text, tokens)
         part.pieces.append(text)
         part.logprobs += tokens
+
+    def _cite(self, citation: Citation) -> None:
+        """A source of a text that can still be changed."""
+        place = part_of(self._items, citation)
+        if place is None or place[0].status != "in_progress":
+            return
+        item, part, offset = place
+        annotation = write_annotation(citation, offset)
+        if item is self._teller.item:
+            self._teller.tell_annotation(part, annotation)
+        part.annotations.append(annotation)
 
     def _argue(self, event: ToolCallDelta) -> None:
         """More of a call's arguments; behind a whole object there can only be white space."""

@@ -69,6 +69,13 @@ class Teller:
         logprobs = b',"logprobs":%b' % _encode(tokens) if part.kind == "output_text" else b""
         self._delta(text, logprobs)
 
+    def tell_annotation(self, part: OutputPart, annotation: dict[str, object]) -> None:
+        """A source of a part that is open; of another it is told when the part is closed."""
+        if part is self._part:
+            index = len(part.annotations)
+            name = "response.output_text.annotation.added"
+            self.tell(name, **self._place, annotation_index=index, annotation=annotation)
+
     def tell_arguments(self, arguments: str) -> None:
         """More of the arguments of the call that is open.
 
@@ -91,6 +98,10 @@ class Teller:
             self._delta_head = self._head("response.function_call_arguments.delta", self._place)
         for part in item.parts:
             self.tell_piece(part, part.text, part.logprobs)
+            annotations, part.annotations = part.annotations, []
+            for annotation in annotations:
+                self.tell_annotation(part, annotation)
+                part.annotations.append(annotation)
         if item.arguments:
             self.tell_arguments(item.arguments)
         if not is_last:

@@ -18,6 +18,7 @@ import msgspec
 from pointsman.core.call import Tool, ToolChoice
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.openai_responses.groups import flat_name
+from pointsman.dialects.openai_responses.search import read_search
 from pointsman.dialects.openai_responses.types import AllowedTool, RawField, ToolChoiceFields, ToolFields
 from pointsman.wire.json_fields import decode_field, demand_object
 
@@ -107,7 +108,8 @@ def _grouped(tool: Tool, namespace: str | None) -> Tool:
 
 def _read_tool(raw: msgspec.Raw, fields: ToolFields, path: str) -> Tool:
     if fields.type not in {"function", "custom"}:
-        return Tool(fields.name or fields.type, fields.description, native=raw, dialect=DIALECT)
+        name = fields.name or fields.type
+        return Tool(name, fields.description, native=raw, dialect=DIALECT, search=read_search(raw))
     if fields.name is None:
         raise Malformed(f"{path}.name is required.", param=f"{path}.name")
     if fields.type == "custom":

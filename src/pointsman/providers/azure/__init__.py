@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from pointsman.providers.azure.access import azure_credential
-from pointsman.providers.azure.lanes import azure_lane
+from pointsman.providers.azure.lanes import azure_count, azure_lane, azure_responses_relay, azure_signer
 from pointsman.providers.azure.places import azure_key_header
 
-__all__ = ["azure_credential", "azure_key_header", "azure_lane"]
+__all__ = [
+    "azure_count",
+    "azure_credential",
+    "azure_key_header",
+    "azure_lane",
+    "azure_responses_relay",
+    "azure_signer",
+]

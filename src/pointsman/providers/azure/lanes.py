@@ -9,33 +9,40 @@ import msgspec
 from pointsman.core.access import AzureAccess
 from pointsman.core.call import Call
 from pointsman.core.secret import Secret
-from pointsman.core.upstream import Deployment, Lane, Operation, Outbound
+from pointsman.core.upstream import Ask, Deployment, Lane, Operation, Outbound
 from pointsman.providers.azure.access import azure_credential
-from pointsman.providers.azure.places import azure_path, claude_path, is_claude, model_in_azure
+from pointsman.providers.azure.places import azure_path, claude_path, is_claude, model_in_azure, responses_path
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExpressWay, ExtrasLane
-from pointsman.providers.native import ANTHROPIC_MESSAGES, SignedNativeLane
+from pointsman.providers.media import MediaFetcher
+from pointsman.providers.native import ANTHROPIC_MESSAGES, OPENAI_RESPONSES, AnthropicCount, CountWay, SignedNativeLane
 from pointsman.providers.tokens import Credential, TokenBook
 from pointsman.providers.translated import (
+    CLIENTS,
+    DOCUMENTS_BY_VALUE,
     AnthropicFar,
     EmbeddingFar,
     FarSide,
     OpenAIChatFar,
     OpenAIEmbeddingFar,
+    Preparation,
     Reading,
     SignedEmbeddingFar,
     SignedFar,
     has_newer_limit,
+    media_preparation,
     translated_lane,
 )
 
-__all__ = ["AzureClaudeFar", "azure_lane"]
+__all__ = ["AzureClaudeFar", "AzureSigner", "azure_count", "azure_lane", "azure_responses_relay", "azure_signer"]
 
 _ANTHROPIC_VERSION: Final = ("anthropic-version", Secret("2023-06-01"))
 
+_NOTHING: Final = Ask(Operation.PASS_THROUGH, "", {})
+_OF_KEYS: Final = frozenset({"api-key", "authorization"})
 _EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
 
 
-def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) -> Lane:
+def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook, media: MediaFetcher) -> Lane:
     """The lane for ``operation`` to a deployment of the providers ``azure``, ``azure_text`` and ``azure_ai``.
 
     Raises:
@@ -57,7 +64,54 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook) ->
     if operation in EXTRAS_PATHS:
         return ExtrasLane(deployment, operation, way=ExpressWay(path, path, model, credential))
     embeddings = OpenAIEmbeddingFar(path=azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
-    return _translated(deployment, operation, OpenAIChatFar(path=path, model=model), credential, embeddings)
+    client = CLIENTS.get(operation)
+    fetching = () if client is None else (media_preparation(client, media, DOCUMENTS_BY_VALUE),)
+    return _translated(deployment, operation, OpenAIChatFar(path=path, model=model), credential, embeddings, fetching)
+
+
+def azure_count(deployment: Deployment, book: TokenBook) -> CountWay | None:
+    """The way to ask a deployment for the tokens of a conversation; only Anthropic's models have one."""
+    if not is_claude(deployment.provider, deployment.model):
+        return None
+    access = deployment.access if isinstance(deployment.access, AzureAccess) else AzureAccess()
+    credential = azure_credential(deployment, access, book)
+    path = claude_path(deployment) + b"/count_tokens"
+    return AnthropicCount(deployment, lambda: path, credential, (_ANTHROPIC_VERSION,))
+
+
+def azure_responses_relay(deployment: Deployment, book: TokenBook) -> SignedNativeLane | None:
+    """The lane that relays the Responses API; None where a deployment, or its version of Azure's API, has none."""
+    access = deployment.access if isinstance(deployment.access, AzureAccess) else AzureAccess()
+    path = responses_path(deployment, access.api_version)
+    if path is None:
+        return None
+    there = msgspec.structs.replace(deployment, model=model_in_azure(deployment))
+    dialect = msgspec.structs.replace(OPENAI_RESPONSES, path=path)
+    return SignedNativeLane(there, dialect, azure_credential(deployment, access, book))
+
+
+class AzureSigner:
+    """See :class:`pointsman.providers.pass_through.PassageSigner`; for resources that are reached with a token."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._credential = credential
+
+    async def signed(self, outbound: Outbound) -> Outbound:
+        """See the protocol."""
+        await self._credential.prepare(_NOTHING)
+        kept = tuple((name, value) for name, value in outbound.headers if name.lower() not in _OF_KEYS)
+        return msgspec.structs.replace(outbound, headers=(*kept, *self._credential.headers()))
+
+    def answered(self, status: int, _body: bytes) -> None:
+        """See the protocol."""
+        self._credential.answered(status)
+
+
+def azure_signer(deployment: Deployment, book: TokenBook) -> AzureSigner | None:
+    """Who lets in what is passed on to the resource of a deployment; None: its key."""
+    access = deployment.access if isinstance(deployment.access, AzureAccess) else AzureAccess()
+    credential = azure_credential(deployment, access, book)
+    return None if credential is None else AzureSigner(credential)
 
 
 class AzureClaudeFar:
@@ -82,10 +136,10 @@ def _translated(
     far: FarSide,
     credential: Credential | None,
     embeddings: EmbeddingFar | None = None,
+    fetching: tuple[Preparation, ...] = (),
 ) -> Lane:
     if credential is None:
-        return translated_lane(operation, far, deployment, embedding_far=embeddings)
+        return translated_lane(operation, far, deployment, fetching, embedding_far=embeddings)
     signed = None if embeddings is None else SignedEmbeddingFar(embeddings, credential)
-    return translated_lane(
-        operation, SignedFar(far, credential), deployment, (credential.prepare,), embedding_far=signed
-    )
+    preparations = (*fetching, credential.prepare)
+    return translated_lane(operation, SignedFar(far, credential), deployment, preparations, embedding_far=signed)

@@ -2,6 +2,7 @@
 
 Sources: https://learn.microsoft.com/azure/ai-foundry/openai/reference (a deployment has paths of its own, and every
 request names a version of the API), …/openai/api-version-lifecycle (the ``v1`` surface, which has neither),
+…/openai/how-to/responses (the Responses API),
 https://learn.microsoft.com/rest/api/aifoundry/modelinference (models of other makers),
 https://learn.microsoft.com/azure/ai-foundry/foundry-models/how-to/use-foundry-models-claude (Claude).
 What an ``api_base`` may hold already is what LiteLLM 1.109.1 accepts.
@@ -18,12 +19,26 @@ from pointsman.providers.express import EXTRAS_PATHS
 from pointsman.providers.transport import Origin
 from pointsman.wire.model_paths import demand_no_steps
 
-__all__ = ["API_VERSION", "azure_key_header", "azure_path", "claude_path", "is_claude", "model_in_azure"]
+__all__ = [
+    "API_VERSION",
+    "azure_key_header",
+    "azure_path",
+    "claude_path",
+    "is_claude",
+    "model_in_azure",
+    "responses_path",
+]
 
 API_VERSION: Final = "2025-02-01-preview"
 """Where nobody says; as in LiteLLM 1.109.1."""
 
 _UNVERSIONED: Final = frozenset({"v1", "latest", "preview"})
+_RESPONSES: Final = "/responses"
+_RESPONSES_VERSION: Final = "preview"
+"""Where nobody says; as in LiteLLM 1.109.1."""
+
+_RESPONSES_SINCE: Final = "2025-03-01"
+_OPENAI: Final = "azure"
 _SERIES: Final = ("o_series/", "gpt5_series/")
 _FOUNDRY: Final = "azure_ai"
 _FOUNDRY_HOST: Final = ".services.ai.azure.com"
@@ -34,6 +49,7 @@ _ENDPOINTS: Final[Mapping[Operation, str]] = {
     **{operation: path.decode() for operation, path in EXTRAS_PATHS.items()},
 }
 _CHAT: Final = "/chat/completions"
+_MESSAGES: Final = "/anthropic/v1/messages"
 
 
 def model_in_azure(deployment: Deployment) -> str:
@@ -58,11 +74,32 @@ def azure_path(deployment: Deployment, operation: Operation, api_version: str | 
     return path.encode("ascii")
 
 
+def responses_path(deployment: Deployment, api_version: str | None) -> bytes | None:
+    """Where Azure OpenAI takes requests for responses, below the deployment's ``api_base``; None: nowhere.
+
+    Versions before 2025-03-01 do not have it, and an address that leads to one deployment has no way there.
+    """
+    origin = Origin.parse(deployment.api_base)
+    version = api_version or _RESPONSES_VERSION
+    if deployment.provider != _OPENAI or "/openai/deployments/" in origin.path:
+        return None
+    if origin.path.endswith("/openai/v1"):
+        return _RESPONSES.encode()
+    openai = "" if origin.path.endswith("/openai") else "/openai"
+    if version in _UNVERSIONED:
+        query = f"?api-version={version}" if version == "preview" else ""
+        return f"{openai}/v1{_RESPONSES}{query}".encode()
+    if version < _RESPONSES_SINCE:
+        return None
+    query = "" if "api-version=" in origin.query else f"?api-version={quote(version, safe='')}"
+    return f"{openai}{_RESPONSES}{query}".encode()
+
+
 def claude_path(deployment: Deployment) -> bytes:
     """Where Foundry takes requests in Anthropic's dialect, below the deployment's ``api_base``."""
     base = Origin.parse(deployment.api_base).path
-    whole = "/anthropic/v1/messages"
-    ends = ("/anthropic/v1/messages", "/anthropic/v1", "/anthropic")
+    whole = _MESSAGES
+    ends = (_MESSAGES, "/anthropic/v1", "/anthropic")
     held = next((end for end in ends if base.endswith(end)), "")
     return whole.removeprefix(held).encode("ascii")
 

@@ -15,10 +15,10 @@ from pointsman.providers.bedrock.keys import AwsKeyring, KeySource
 from pointsman.providers.bedrock.signer import BedrockSigner
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.translated import CLIENTS, EMBEDDING_CLIENTS, ClientSide, read_call, translated_lane
-from pointsman.providers.translated.images import has_remote_images, inline_remote_images
+from pointsman.providers.translated.remote_media import has_remote_media, inline_remote_media
 from pointsman.providers.transport import Fetcher
 
-__all__ = ["BedrockServices", "bedrock_lane"]
+__all__ = ["BedrockServices", "bedrock_lane", "bedrock_signer"]
 
 
 class BedrockServices(msgspec.Struct, frozen=True):
@@ -32,22 +32,18 @@ class BedrockServices(msgspec.Struct, frozen=True):
 
 
 def bedrock_lane(deployment: Deployment, operation: Operation, services: BedrockServices) -> Lane:
-    """The lane; it waits for keys that are not known yet, and for remote images, since Bedrock fetches none.
+    """The lane; it waits for keys that are not known yet, and for what is remote, since Bedrock fetches nothing.
 
     Raises:
         Unsupported: Bedrock has nothing for this operation.
     """
-    source: KeySource | None = None
-    if deployment.api_key is None:
-        access = deployment.access if isinstance(deployment.access, AwsAccess) else AwsAccess()
-        source = services.keyring.source(access)
-    signer = BedrockSigner(deployment, source, services.clock)
+    signer = bedrock_signer(deployment, services)
     embedding_far = BedrockEmbeddingFar(deployment, signer, services.fetcher, services.nursery)
     client, embedding_client = CLIENTS.get(operation), EMBEDDING_CLIENTS.get(operation)
 
     async def prepare(ask: Ask) -> None:
         if client is not None:
-            await _fetch_images(client, ask, services.media)
+            await _fetch_media(client, ask, services.media)
         await signer.prepare()
         if embedding_client is not None:
             await embedding_far.prepare(ask, embedding_client)
@@ -56,8 +52,17 @@ def bedrock_lane(deployment: Deployment, operation: Operation, services: Bedrock
     return translated_lane(operation, far, deployment, (prepare,), embedding_far=embedding_far)
 
 
-async def _fetch_images(client: ClientSide, ask: Ask, media: MediaFetcher) -> None:
+def bedrock_signer(deployment: Deployment, services: BedrockServices) -> BedrockSigner:
+    """Who signs what is sent to a deployment."""
+    source: KeySource | None = None
+    if deployment.api_key is None:
+        access = deployment.access if isinstance(deployment.access, AwsAccess) else AwsAccess()
+        source = services.keyring.source(access)
+    return BedrockSigner(deployment, source, services.clock)
+
+
+async def _fetch_media(client: ClientSide, ask: Ask, media: MediaFetcher) -> None:
     call = read_call(client, ask)
-    if has_remote_images(call):
+    if has_remote_media(call):
         await become_task()
-        ask.call = await inline_remote_images(call, media)
+        ask.call = await inline_remote_media(call, media)

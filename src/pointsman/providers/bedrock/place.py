@@ -18,6 +18,7 @@ from pointsman.wire.model_paths import demand_no_steps
 
 __all__ = [
     "base_model",
+    "count_path",
     "invoke_path",
     "model_path",
     "named_model",
@@ -86,6 +87,12 @@ def model_path(deployment: Deployment, *, stream: bool) -> bytes:
 def invoke_path(deployment: Deployment) -> bytes:
     """The path of a request in the words of the model's maker."""
     return _path(deployment, "invoke")
+
+
+def count_path(model: str) -> bytes:
+    """The path of the question how many tokens a conversation is for a model, which is not asked under any other id."""
+    demand_no_steps(model)
+    return f"/model/{quote(model, safe='')}/count-tokens".encode()
 
 
 def base_model(deployment: Deployment) -> str:

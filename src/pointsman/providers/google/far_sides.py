@@ -19,9 +19,11 @@ from pointsman.providers.google.places import VertexPlace, model_in_vertex
 from pointsman.providers.translated import AnthropicFar, EmbeddingReading, OpenAIChatFar, Reading
 from pointsman.providers.translated.gemini import without_foreign_knobs
 
-__all__ = ["VertexChatFar", "VertexClaudeFar", "VertexEmbeddingFar"]
+__all__ = ["VERTEX_VERSION", "VertexChatFar", "VertexClaudeFar", "VertexEmbeddingFar"]
 
-_VERSION: Final = msgspec.Raw(b'"vertex-2023-10-16"')
+VERTEX_VERSION: Final = msgspec.Raw(b'"vertex-2023-10-16"')
+"""The value of ``anthropic_version``."""
+
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -37,7 +39,7 @@ class VertexClaudeFar:
         """See the protocol."""
         fields = _decode_fields(self._far.write(call, deployment).body)
         del fields["model"]
-        body = _encode({"anthropic_version": _VERSION, **fields})
+        body = _encode({"anthropic_version": VERTEX_VERSION, **fields})
         return Outbound(self._place.model_path(deployment, "streamRawPredict" if call.stream else "rawPredict"), body)
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:

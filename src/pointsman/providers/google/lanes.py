@@ -11,6 +11,7 @@ from pointsman.dialects.gemini.requests import path_of
 from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.providers.express import ExpressLane, ExpressWay
 from pointsman.providers.google.access import google_credential
+from pointsman.providers.google.claude import VertexClaudeLane
 from pointsman.providers.google.far_sides import VertexChatFar, VertexClaudeFar, VertexEmbeddingFar
 from pointsman.providers.google.places import Family, VertexPlace, family_of, gemini_root, model_in_vertex
 from pointsman.providers.google.relay import GeminiRelayLane, can_relay
@@ -24,21 +25,31 @@ from pointsman.providers.translated import (
     Preparation,
     SignedEmbeddingFar,
     SignedFar,
-    image_preparation,
+    ToFetch,
+    media_preparation,
     translated_lane,
 )
 
-__all__ = ["GoogleServices", "VertexExpressLane", "gemini_lane", "vertex_lane"]
+__all__ = [
+    "READ_BY_GEMINI",
+    "READ_BY_VERTEX",
+    "GoogleServices",
+    "VertexExpressLane",
+    "gemini_lane",
+    "gemini_path",
+    "vertex_lane",
+]
 
 _MODELS: Final = "models/"
-_READ_BY_GEMINI: Final = (
+READ_BY_GEMINI: Final = (
     "https://generativelanguage.googleapis.com/",
     "https://www.youtube.com/",
     "https://youtu.be/",
 )
 """Addresses that Gemini reads itself, so that nothing is fetched for it."""
 
-_READ_BY_VERTEX: Final = ("https://www.youtube.com/", "https://youtu.be/")
+READ_BY_VERTEX: Final = ("https://www.youtube.com/", "https://youtu.be/")
+"""The same for Gemini on Vertex AI."""
 
 
 class GoogleServices:
@@ -59,10 +70,10 @@ def gemini_lane(deployment: Deployment, operation: Operation, services: GoogleSe
         Unsupported: there is nothing for this operation.
     """
     if can_relay(operation, deployment):
-        return GeminiRelayLane(deployment, _gemini_path)
-    images = _images(operation, services.media, _READ_BY_GEMINI)
-    far = GeminiFar(_gemini_path, clock=services.clock)
-    return translated_lane(operation, far, deployment, images, embedding_far=GeminiEmbeddingFar(_gemini_path))
+        return GeminiRelayLane(deployment, gemini_path)
+    media = _media(operation, services.media, READ_BY_GEMINI)
+    far = GeminiFar(gemini_path, clock=services.clock)
+    return translated_lane(operation, far, deployment, media, embedding_far=GeminiEmbeddingFar(gemini_path))
 
 
 def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleServices) -> Lane:
@@ -79,10 +90,12 @@ def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleSe
         return VertexExpressLane(deployment, place, credential)
     if family == "gemini" and can_relay(operation, deployment):
         return GeminiRelayLane(deployment, place.model_path, credential)
-    images = _images(operation, services.media, _READ_BY_VERTEX if family == "gemini" else ())
+    if family == "anthropic" and operation is Operation.MESSAGES:
+        return VertexClaudeLane(deployment, place, credential, services.media)
+    media = _media(operation, services.media, READ_BY_VERTEX if family == "gemini" else ())
     far = SignedFar(_vertex_far(family, place, services.clock), credential)
     embedding_far = SignedEmbeddingFar(VertexEmbeddingFar(place), credential) if family == "gemini" else None
-    preparations = (*images, credential.prepare)
+    preparations = (*media, credential.prepare)
     return translated_lane(operation, far, deployment, preparations, embedding_far=embedding_far)
 
 
@@ -112,12 +125,13 @@ def _vertex_far(family: Family, place: VertexPlace, clock: Clock) -> FarSide:
     return VertexChatFar(place)
 
 
-def _images(operation: Operation, media: MediaFetcher, left: tuple[str, ...]) -> tuple[Preparation, ...]:
-    """What puts remote images into a conversation; nothing else has any."""
+def _media(operation: Operation, media: MediaFetcher, left: tuple[str, ...]) -> tuple[Preparation, ...]:
+    """What puts remote images and documents into a conversation; nothing else has any."""
     client = CLIENTS.get(operation)
-    return () if client is None else (image_preparation(client, media, left),)
+    return () if client is None else (media_preparation(client, media, ToFetch(left=left)),)
 
 
-def _gemini_path(deployment: Deployment, verb: str) -> bytes:
+def gemini_path(deployment: Deployment, verb: str) -> bytes:
+    """Where Gemini's own API takes requests for a model, below the deployment's address."""
     model = deployment.model.removeprefix(_MODELS)
     return gemini_root(deployment.api_base).encode("ascii") + path_of(GeminiTarget(model), verb)

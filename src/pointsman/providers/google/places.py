@@ -112,23 +112,25 @@ class VertexPlace:
         family = family_of(deployment)
         model = deployment.model.removeprefix(_TUNED)
         demand_no_steps(model)
-        root = self._root()
         if family == "gemini" and model.isdecimal():
-            return f"{root}/endpoints/{model}:{verb}".encode("ascii")
-        publisher = "google" if family == "gemini" else family
-        return f"{root}/publishers/{publisher}/models/{quote(model, safe='@.')}:{verb}".encode("ascii")
+            return f"{self.root()}/endpoints/{model}:{verb}".encode("ascii")
+        return self.publisher_path("google" if family == "gemini" else family, model, verb)
+
+    def publisher_path(self, publisher: str, model: str, verb: str) -> bytes:
+        """The path of what somebody offers under a name."""
+        return f"{self.root()}/publishers/{publisher}/models/{quote(model, safe='@.')}:{verb}".encode("ascii")
 
     def chat_path(self, *, stream: bool) -> bytes:
         """The path of a model that speaks OpenAI's dialect."""
         demand_no_steps(self._deployment.model)
         own = _own_endpoint(self._deployment.model)
         if own:
-            return f"{self._root('v1beta1')}/endpoints/{own}/chat/completions".encode("ascii")
+            return f"{self.root('v1beta1')}/endpoints/{own}/chat/completions".encode("ascii")
         if family_of(self._deployment) == "openapi":
-            return f"{self._root()}/endpoints/openapi/chat/completions".encode("ascii")
+            return f"{self.root()}/endpoints/openapi/chat/completions".encode("ascii")
         return self.model_path(self._deployment, "streamRawPredict" if stream else "rawPredict")
 
-    def _root(self, version: str = "v1") -> str:
+    def root(self, version: str = "v1") -> str:
         """The path of the project in its location.
 
         Raises:

@@ -13,18 +13,19 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.content import Image, Message, Part, ToolResult
+from pointsman.core.content import File, Image, Message, Part
 from pointsman.core.errors import GatewayError, Unsupported
 from pointsman.core.upstream import Ask, Lane, Operation, Outbound
 from pointsman.providers.express import ExpressLane
 from pointsman.providers.fitting import fitting_for
 from pointsman.providers.mapping.differences import Json, differences, leaves
 from pointsman.providers.mapping.parties import ClientParty, FarParty
-from pointsman.providers.mapping.probes import PIXEL, Kind, Probe
+from pointsman.providers.mapping.probes import DOCUMENT, PIXEL, Kind, Probe
 from pointsman.providers.mapping.samples import EVENTS, OPENAI_STREAM
+from pointsman.providers.media import MediaKind
 from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane
-from pointsman.providers.translated.images import has_remote_images
 from pointsman.providers.translated.lane import TranslatedLane, read_call
+from pointsman.providers.translated.remote_media import ToFetch, has_remote_media
 from pointsman.providers.translated.sides import ClientSide
 
 __all__ = ["Outcome", "Row", "examine", "examine_probe"]
@@ -142,9 +143,11 @@ def _send(client: ClientParty, far: FarParty, body: bytes) -> _Sent:
         return _sent(outbound, [told])
     lane = TranslatedLane(client.side, far.far(far.deployment), far.deployment)
     call = read_call(client.side, ask)
-    fetched = far.fetches and has_remote_images(call)
+    fetched = has_remote_media(call, ToFetch(far.fetches))
     if fetched:
-        ask.call = msgspec.structs.replace(call, messages=tuple(map(_inlined, call.messages)))
+        ask.call = msgspec.structs.replace(
+            call, messages=tuple(_inlined(message, far.fetches) for message in call.messages)
+        )
     outbound = lane.write(ask)
     return _sent(outbound, [_whole(lane, ask, far.sample), _streamed(client.side, ask)], fetched=fetched)
 
@@ -185,13 +188,13 @@ def _told_leaves(text: bytes) -> Iterator[tuple[str, str]]:
                 yield str(number), data.decode("utf-8", "replace")
 
 
-def _inlined(message: Message) -> Message:
-    return msgspec.structs.replace(message, parts=tuple(map(_inlined_part, message.parts)))
+def _inlined(message: Message, kinds: frozenset[MediaKind]) -> Message:
+    return msgspec.structs.replace(message, parts=tuple(_inlined_part(part, kinds) for part in message.parts))
 
 
-def _inlined_part(part: Part) -> Part:
-    if isinstance(part, ToolResult):
-        return part
-    if isinstance(part, Image) and part.url is not None:
+def _inlined_part(part: Part, kinds: frozenset[MediaKind]) -> Part:
+    if isinstance(part, Image) and part.url is not None and "image" in kinds:
         return Image(data=PIXEL, media_type="image/png", detail=part.detail)
+    if isinstance(part, File) and part.url is not None and "document" in kinds:
+        return File(data=DOCUMENT, media_type="application/pdf", filename=part.filename)
     return part

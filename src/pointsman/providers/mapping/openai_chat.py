@@ -116,6 +116,7 @@ _CONTENTS: Final = contents("messages", (
 ))  # fmt: skip
 
 _DETAIL: Final = contents("messages", (
+    ("file: http URL", _user('{"type":"file","file":{"file_id":"https://example.com/a.pdf"}}')),
     ("image: detail", _user(f'{{"type":"image_url","image_url":{{"url":"{_URL}","detail":"low"}}}}')),
 ), f'{{"messages":{_user(_IMAGE)}}}')  # fmt: skip
 

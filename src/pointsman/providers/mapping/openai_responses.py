@@ -78,6 +78,7 @@ _CONTENTS: Final = contents("input", (
      f'[{_USER},{{"role":"assistant","content":[{{"type":"output_text","text":"b"}}]}},{_USER}]'),
     ("image: data URL", _user(f'{{"type":"input_image","image_url":"{_URL}"}}')),
     ("image: http URL", _user('{"type":"input_image","image_url":"https://example.com/a.png"}')),
+    ("file: http URL", _user('{"type":"input_file","file_url":"https://example.com/a.pdf"}')),
     ("file: data",
      _user('{"type":"input_file","filename":"a.pdf","file_data":"data:application/pdf;base64,JVBERi0="}')),
     ("file: id", _user('{"type":"input_file","file_id":"file-1"}')),

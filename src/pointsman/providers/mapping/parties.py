@@ -29,6 +29,7 @@ from pointsman.providers.mapping import (
 )
 from pointsman.providers.mapping.plain import Plain, gemini_embedding, ollama_completion, ollama_embedding
 from pointsman.providers.mapping.probes import Probe
+from pointsman.providers.media import MediaKind
 from pointsman.providers.ollama.far import OllamaFar
 from pointsman.providers.registry import find_provider
 from pointsman.providers.translated.anthropic import AnthropicClient, AnthropicFar
@@ -38,6 +39,7 @@ from pointsman.providers.translated.gemini_client import GeminiClient
 from pointsman.providers.translated.mistral import MistralFar
 from pointsman.providers.translated.ollama import OllamaChatClient
 from pointsman.providers.translated.openai import OpenAIChatClient, OpenAIChatFar
+from pointsman.providers.translated.remote_media import BY_VALUE, DOCUMENTS_BY_VALUE
 from pointsman.providers.translated.responses import ResponsesClient
 from pointsman.providers.translated.sides import ClientSide, FarSide
 
@@ -69,7 +71,7 @@ class FarParty(msgspec.Struct, frozen=True):
         far: Makes its far side for a deployment.
         sample: One whole answer of its, to see what the gateway makes of it.
         express: What it is asked in the client's own words.
-        fetches: Whether remote images are put into its requests by the gateway.
+        fetches: Which remote things are put into its requests by the gateway.
         plain: What it can do where there is no conversation.
     """
 
@@ -80,7 +82,7 @@ class FarParty(msgspec.Struct, frozen=True):
     far: Callable[[Deployment], FarSide]
     sample: bytes
     express: frozenset[Operation] = frozenset()
-    fetches: bool = False
+    fetches: frozenset[MediaKind] = frozenset()
     plain: Mapping[Operation, Plain] = {}
 
     def serves(self, client: ClientParty) -> bool:
@@ -137,6 +139,7 @@ FAR_PARTIES: Final = (
         lambda deployment: OpenAIChatFar(fitting_for(deployment)),
         samples.OPENAI,
         frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING}),
+        DOCUMENTS_BY_VALUE.kinds,
     ),
     FarParty(
         "anthropic",
@@ -154,6 +157,7 @@ FAR_PARTIES: Final = (
         _deployment("gemini", "gemini-2.5-flash"),
         lambda _deployment: GeminiFar(_path),
         samples.GEMINI,
+        fetches=BY_VALUE.kinds,
         plain={Operation.EMBEDDING: gemini_embedding},
     ),
     FarParty(
@@ -164,6 +168,7 @@ FAR_PARTIES: Final = (
         lambda _deployment: OpenAIChatFar(),
         samples.OPENAI,
         frozenset({Operation.CHAT, Operation.EMBEDDING}),
+        DOCUMENTS_BY_VALUE.kinds,
     ),
     FarParty(
         "vertex",
@@ -172,6 +177,7 @@ FAR_PARTIES: Final = (
         _deployment("vertex_ai", "gemini-2.5-flash"),
         lambda _deployment: GeminiFar(_path, call_ids=False),
         samples.GEMINI,
+        fetches=BY_VALUE.kinds,
     ),
     FarParty(
         "bedrock",
@@ -180,7 +186,7 @@ FAR_PARTIES: Final = (
         _deployment("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
         _bedrock,
         samples.BEDROCK,
-        fetches=True,
+        fetches=BY_VALUE.kinds,
     ),
     FarParty(
         "mistral",
@@ -205,7 +211,7 @@ FAR_PARTIES: Final = (
         _deployment("ollama", "qwen3"),
         lambda _deployment: OllamaFar(),
         samples.OLLAMA,
-        fetches=True,
+        fetches=BY_VALUE.kinds,
         plain={Operation.COMPLETION: ollama_completion, Operation.EMBEDDING: ollama_embedding},
     ),
 )

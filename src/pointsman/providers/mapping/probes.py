@@ -7,10 +7,11 @@ from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["PIXEL", "SCHEMA", "Kind", "Probe", "contents", "parameters"]
+__all__ = ["DOCUMENT", "PIXEL", "SCHEMA", "Kind", "Probe", "contents", "parameters"]
 
 Kind = Literal["parameter", "content"]
 
+DOCUMENT: Final = "JVBERi0xLjQK"
 PIXEL: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 """A PNG of one pixel, as base64."""
 

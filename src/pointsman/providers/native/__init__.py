@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from pointsman.providers.native.counting import TokenCounter
+from pointsman.providers.native.counting import AnthropicCount, Count, CountWay, TokenCounter, WayMaker, call_to_count
 from pointsman.providers.native.lane import ANTHROPIC_MESSAGES, OPENAI_RESPONSES, NativeLane
 from pointsman.providers.native.route import ResponsesLane
 from pointsman.providers.native.signed import SignedNativeLane
 
-__all__ = ["ANTHROPIC_MESSAGES", "OPENAI_RESPONSES", "NativeLane", "ResponsesLane", "SignedNativeLane", "TokenCounter"]
+__all__ = [
+    "ANTHROPIC_MESSAGES",
+    "OPENAI_RESPONSES",
+    "AnthropicCount",
+    "Count",
+    "CountWay",
+    "NativeLane",
+    "ResponsesLane",
+    "SignedNativeLane",
+    "TokenCounter",
+    "WayMaker",
+    "call_to_count",
+]

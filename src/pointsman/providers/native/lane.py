@@ -76,8 +76,17 @@ class NativeLane:
     async def prepare(self, ask: Ask) -> None:
         """Nothing to find out."""
 
+    async def question(self, ask: Ask) -> Outbound:
+        """A request for nothing, which tells whether the upstream has this route; let in as ``ask`` would be."""
+        return Outbound(self._dialect.path, b"{}")
+
     def write(self, ask: Ask) -> Outbound:
-        """See the protocol. What the request wants dropped goes before anything is added, the operator's at the end."""
+        """See the protocol."""
+        headers = beta_headers(ask.versions, self._beta, self._own_headers) if ask.versions else ()
+        return Outbound(self._dialect.path, _encode(self.fields_of(ask)), headers=headers)
+
+    def fields_of(self, ask: Ask) -> dict[str, msgspec.Raw]:
+        """The body's. What the request wants dropped goes before anything is added, the operator's at the end."""
         fields = ask.fields.copy()
         if ask.rules is not None:
             fields = Dropped.of(ask.rules.additional_drop_params).left_of(fields)
@@ -86,8 +95,7 @@ class NativeLane:
             fields.setdefault(name, raw)
         if self._dropped:
             fields = self._dropped.left_of(fields)
-        headers = beta_headers(ask.versions, self._beta, self._own_headers) if ask.versions else ()
-        return Outbound(self._dialect.path, _encode(fields), headers=headers)
+        return fields
 
     def answer(self, ask: Ask) -> RelayedAnswer:
         """See the protocol."""

@@ -19,7 +19,6 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import UpstreamFailed
 from pointsman.core.flight import Sender
 from pointsman.core.upstream import Answer, Ask, Deployment, Lane, Outbound
-from pointsman.providers.native.lane import OPENAI_RESPONSES
 from pointsman.providers.native.question import Told, put_question
 
 __all__ = ["FALLBACK_SECONDS", "KNOWN_SECONDS", "Relay", "ResponsesLane"]
@@ -59,6 +58,14 @@ class Relay(Lane, Protocol):
         """Whether it was the last that prepared a request."""
         ...
 
+    async def question(self, ask: Ask) -> Outbound:
+        """A request for nothing.
+
+        Raises:
+            UpstreamFailed: nothing lets it in.
+        """
+        ...
+
 
 class ResponsesLane:
     """See :class:`pointsman.core.upstream.Lane`. ``emulated`` is the way over the server's chat, ``relay`` the other.
@@ -80,7 +87,7 @@ class ResponsesLane:
     async def prepare(self, ask: Ask) -> None:
         """See the protocol. Of several requests at once each asks, which is rare and harms nobody."""
         if not self._is_known:
-            await self._learn()
+            await self._learn(ask)
         lane = self._relay if self._has_route and not self._is_beyond_others(ask) else self._emulated
         if lane.prepares:
             await lane.prepare(ask)
@@ -104,18 +111,18 @@ class ResponsesLane:
     def _is_known(self) -> bool:
         return self._clock.monotonic() < self._known_until
 
-    async def _learn(self) -> None:
-        found = await self._asked()
+    async def _learn(self, ask: Ask) -> None:
+        found = await self._asked(ask)
         if found is not None:
             _log.info("%s: responses are %s.", self._deployment.group, "relayed" if found else "made from its chat")
         self._has_route = bool(found)
         seconds = FALLBACK_SECONDS if found is None else KNOWN_SECONDS
         self._known_until = self._clock.monotonic() + seconds
 
-    async def _asked(self) -> bool | None:
+    async def _asked(self, ask: Ask) -> bool | None:
         """Whether there is such a route; None where that cannot be told."""
-        question = Outbound(OPENAI_RESPONSES.path, b"{}")
         try:
+            question = await self._relay.question(ask)
             return _means_route(await put_question(self._sender, self._deployment, question, _ASKING_SECONDS))
         except UpstreamFailed:
             return None

@@ -36,9 +36,17 @@ class SignedNativeLane(NativeLane):
         if self._credential is not None:
             await self._credential.prepare(ask)
 
+    async def question(self, ask: Ask) -> Outbound:
+        """See the superclass."""
+        await self.prepare(ask)
+        return self.signed(await super().question(ask))
+
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
-        outbound = super().write(ask)
+        return self.signed(super().write(ask))
+
+    def signed(self, outbound: Outbound) -> Outbound:
+        """The request with what lets it in; the credential must have been prepared before."""
         headers = (*outbound.headers, *self._headers)
         if self._credential is not None:
             headers = (*headers, *self._credential.headers())

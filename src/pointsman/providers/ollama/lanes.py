@@ -55,7 +55,7 @@ from pointsman.providers.translated import (
 from pointsman.providers.translated.allowed import lost_parameters, with_parameters
 from pointsman.providers.translated.defaults import NOT_THE_OPERATORS, read_defaults, with_defaults
 from pointsman.providers.translated.finish import finished
-from pointsman.providers.translated.images import has_remote_images, inline_remote_images
+from pointsman.providers.translated.remote_media import has_remote_media, inline_remote_media
 from pointsman.wire.json_fields import decode_field
 
 __all__ = ["ChatLane", "CompletionLane", "EmbeddingLane", "LoadLane", "OllamaServices", "ollama_lane"]
@@ -167,17 +167,17 @@ class ChatLane(_OllamaLane):
         self._default_call = read_defaults(deployment.pinned)
 
     async def prepare(self, ask: Ask) -> None:
-        """Learn about the model, and put remote images into the call in place of their URLs.
+        """Learn about the model, and put remote images and documents into the call in place of their URLs.
 
         Raises:
             Unreachable, Rejected: the host is not there, or does not have the model.
-            Malformed: the request cannot be read, or an image cannot be had.
+            Malformed: the request cannot be read, or one of them cannot be had.
         """
         await super().prepare(ask)
         call = read_call(self._client, ask, self._dropped)
-        if has_remote_images(call):
+        if has_remote_media(call):
             await become_task()
-            ask.call = await inline_remote_images(call, self._services.media)
+            ask.call = await inline_remote_media(call, self._services.media)
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol. ``ask.prompt_estimate`` becomes the finer one that the window was sized by."""

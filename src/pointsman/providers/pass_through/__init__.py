@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from pointsman.providers.pass_through.book import PassageBook, passage_names
+from pointsman.providers.pass_through.signing import PassageSigner, SignerMaker
 
-__all__ = ["PassageBook", "passage_names"]
+__all__ = ["PassageBook", "PassageSigner", "SignerMaker", "passage_names"]

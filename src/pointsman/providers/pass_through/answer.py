@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from pointsman.core.upstream import UPSTREAM_TYPE
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_errors import read_error
 from pointsman.providers.pass_through.usage import UsageReading
+from pointsman.wire.aws_event_stream import EventStreamParser
 from pointsman.wire.ndjson import LineSplitter
 from pointsman.wire.sse import SseParser
 
@@ -29,11 +31,12 @@ _decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 class PassageAnswer(msgspec.Struct, eq=False):
     """See :class:`pointsman.core.upstream.Answer`; every byte is passed on as it came, at once.
 
-    Usage is found in one JSON object, in an array of them (Gemini's stream), in server-sent events and in lines of JSON
-    (Ollama's). ``key`` is the operator's, should a failure repeat it.
+    Usage is found in one JSON object, in an array of them (Gemini's stream), in server-sent events, in lines of JSON
+    (Ollama's) and in the messages of AWS's streams. ``key`` is the operator's, should a failure repeat it.
     """
 
     key: bytes = b""
+    on_error: Callable[[int, bytes], None] | None = None
     content_type: bytes = UPSTREAM_TYPE
     usage: Usage = NO_USAGE
     error: GatewayError | None = None
@@ -41,12 +44,15 @@ class PassageAnswer(msgspec.Struct, eq=False):
     _form: str = ""
     _start: bytes = b""
     _events: SseParser = msgspec.field(default_factory=SseParser)
+    _messages: EventStreamParser = msgspec.field(default_factory=EventStreamParser)
     _lines: LineSplitter = msgspec.field(default_factory=LineSplitter)
     _kept: list[bytes] = msgspec.field(default_factory=list)
     _kept_bytes: int = 0
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """See the protocol."""
+        if self.on_error is not None:
+            self.on_error(status, body)
         error = read_error(status, self.whole(body))
         if retry_after is not None:
             error.retry_after = retry_after
@@ -94,6 +100,9 @@ class PassageAnswer(msgspec.Struct, eq=False):
         if self._form == "events":
             for event in self._events.feed(data):
                 self._reading.take(event.data)
+        elif self._form == "messages":
+            for message in self._messages.feed(data):
+                self._reading.take(message.payload)
         elif self._form == "json":
             self._kept_bytes += len(data)
             if self._kept_bytes > _BYTES_KEPT_MAX:
@@ -108,6 +117,8 @@ def _form_of(data: bytes) -> str:
     start = data.lstrip()[:_MARK_BYTES]
     if start.startswith((b"{", b"[")):
         return "json"
+    if data.startswith(b"\0"):
+        return "messages"
     if len(start) < _MARK_BYTES:
         return "" if len(data) < _BLANK_BYTES_MAX else "unread"
     return "events" if start.startswith((b"data:", b"event:", b"id:", b":", b"retry:")) else "unread"

@@ -19,6 +19,7 @@ from pointsman.core.upstream import Ask, Deployment, Operation, Outbound, Timeou
 from pointsman.providers.azure import azure_key_header
 from pointsman.providers.pass_through.answer import PassageAnswer
 from pointsman.providers.pass_through.heads import forwarded_headers, returned_lines
+from pointsman.providers.pass_through.signing import SignerMaker
 from pointsman.providers.pass_through.target import read_target
 from pointsman.providers.registry import Provider, find_provider, providers
 from pointsman.wire.multipart import opening_boundary, read_form
@@ -26,7 +27,7 @@ from pointsman.wire.multipart import opening_boundary, read_form
 __all__ = ["PassageBook", "passage_names"]
 
 _VERSION: Final = re.compile(r"/v[0-9]+(?:alpha|beta)?[0-9]*$")
-_PATH_MODEL: Final = re.compile(r"/(?:models|tunedModels|deployments|engines)/([^/:?]+)", re.IGNORECASE)
+_PATH_MODEL: Final = re.compile(r"/(?:models?|tunedModels|deployments|engines)/([^/:?]+)", re.IGNORECASE)
 _FORM: Final = b"multipart/form-data"
 _FORM_TYPE: Final = re.compile(
     rb'multipart/form-data[ \t]*;[ \t]*boundary=(?:"([^"\\]*)"|([^";\s]+))[ \t]*', re.IGNORECASE
@@ -34,8 +35,7 @@ _FORM_TYPE: Final = re.compile(
 _OTHER_NAMES: Final = {"openai_passthrough": "openai"}
 """LiteLLM's way to what is served here under ``/openai`` as well, past the gateway's own dialects."""
 _CALLERS_TO_CHOOSE: Final = frozenset({"anthropic-beta", "anthropic-version", "openai-beta", "user-agent"})
-_DEPENDS_ON_A_KEY: Final = "azure"
-"""The one cloud whose requests need no signature where there is a key."""
+_AZURE: Final = "azure"
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_any: Final = msgspec.json.Decoder(msgspec.Raw).decode
@@ -43,9 +43,8 @@ _decode_text: Final = msgspec.json.Decoder(str).decode
 
 
 def passage_names() -> tuple[str, ...]:
-    """Every provider that has an API of its own to pass on to; those whose requests must be signed have not."""
-    own = tuple(name for name, provider in providers().items() if provider.cloud in ("", _DEPENDS_ON_A_KEY))
-    return (*own, *_OTHER_NAMES)
+    """Every provider, since each has an API of its own to pass on to."""
+    return (*providers(), *_OTHER_NAMES)
 
 
 class PassageBook:
@@ -53,7 +52,7 @@ class PassageBook:
 
     ``deployments`` are those that are configured: the first of a provider lends its address and its key. Where there is
     none, the ``environment`` may have a key, which is then sent to the provider's usual address. ``price`` knows what a
-    model of a provider costs.
+    model of a provider costs, ``signer`` lets in what needs more than a key.
     """
 
     def __init__(
@@ -62,11 +61,13 @@ class PassageBook:
         environment: Callable[[], Mapping[str, str]],
         price: Callable[[str, str], Price | None],
         credential_headers: frozenset[bytes],
+        signer: SignerMaker = lambda _deployment: None,
     ) -> None:
         self._deployments = deployments
         self._environment = environment
         self._price = price
         self._credential_headers = credential_headers
+        self._signer = signer
 
     def passage(self, inbound: Inbound) -> Passage:
         """See the protocol."""
@@ -74,7 +75,8 @@ class PassageBook:
         called, _, rest = (head.path_model or "").partition("/")
         name = _OTHER_NAMES.get(called, called)
         path, query = read_target(rest)
-        deployment, version = self._way_to(name)
+        lent = self._lender(name)
+        deployment, version = _way_to(name, lent)
         if version and not _VERSION.match(f"/{path.partition('/')[0]}"):
             path = f"{version}/{path}"
         if head.header(b"content-encoding") not in (None, b"", b"identity"):
@@ -98,32 +100,20 @@ class PassageBook:
         )
         ask = Ask(Operation.PASS_THROUGH, model, fields)
         key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
-        return Passage(ask, deployment, outbound, PassageAnswer(key=key), _spellings(name, path))
+        signer = self._signer(msgspec.structs.replace(lent, api_base=deployment.api_base))
+        if signer is None:
+            return Passage(ask, deployment, outbound, PassageAnswer(key=key), _spellings(name, path))
+        answer = PassageAnswer(key=key, on_error=signer.answered)
+        return Passage(ask, deployment, outbound, answer, _spellings(name, path), lambda: signer.signed(outbound))
 
     returned = staticmethod(returned_lines)
 
-    def _way_to(self, name: str) -> tuple[Deployment, str]:
-        """A deployment that stands for the whole provider, and the version that its address had."""
+    def _lender(self, name: str) -> Deployment:
         provider = find_provider(name)
         if provider is None:
             raise NotFound(f"There is no provider {name!r} here.")
-        lent = next(
-            (each for each in self._deployments() if each.provider == name and _is_usable(each, provider)), None
-        )
-        if lent is None:
-            lent = self._from_environment(provider, name)
-        base = lent.api_base.partition("?")[0].rstrip("/")
-        version = _VERSION.search(base)
-        found = msgspec.structs.replace(
-            lent,
-            id=f"pass-through/{name}",
-            api_base=base if version is None else base[: version.start()],
-            model="",
-            price=None,
-            charges=False,
-            pinned={},
-        )
-        return found, "" if version is None else version[0][1:]
+        lent = next((each for each in self._deployments() if each.provider == name), None)
+        return self._from_environment(provider, name) if lent is None else lent
 
     def _from_environment(self, provider: Provider, name: str) -> Deployment:
         environment = self._environment()
@@ -144,7 +134,7 @@ class PassageBook:
             api_base=base,
             price=None,
             api_key=None if key is None else Secret(key),
-            key_header=azure_key_header(name, base, "") if provider.cloud == _DEPENDS_ON_A_KEY else provider.key_header,
+            key_header=azure_key_header(name, base, "") if provider.cloud == _AZURE else provider.key_header,
             headers={header: Secret(value) for header, value in provider.headers.items()},
             timeouts=Timeouts(),
             local=provider.local,
@@ -168,8 +158,20 @@ class PassageBook:
         )
 
 
-def _is_usable(deployment: Deployment, provider: Provider) -> bool:
-    return not provider.cloud or deployment.api_key is not None
+def _way_to(name: str, lent: Deployment) -> tuple[Deployment, str]:
+    """A deployment that stands for the whole provider, and the version that the address of ``lent`` has."""
+    base = lent.api_base.partition("?")[0].rstrip("/")
+    version = _VERSION.search(base)
+    found = msgspec.structs.replace(
+        lent,
+        id=f"pass-through/{name}",
+        api_base=base if version is None else base[: version.start()],
+        model="",
+        price=None,
+        charges=False,
+        pinned={},
+    )
+    return found, "" if version is None else version[0][1:]
 
 
 def _own_names(deployment: Deployment) -> frozenset[bytes]:

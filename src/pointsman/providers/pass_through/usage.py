@@ -1,4 +1,4 @@
-"""Usage in the words of whoever answers: OpenAI, Anthropic, Gemini, Cohere or Ollama.
+"""Usage in the words of whoever answers: OpenAI, Anthropic, Gemini, Bedrock, Cohere or Ollama.
 
 Sources: https://platform.openai.com/docs/api-reference, https://docs.claude.com/en/api/messages (streams count on in
 ``message_delta``), https://ai.google.dev/api/generate-content#UsageMetadata, https://docs.cohere.com/reference/chat,
@@ -7,6 +7,8 @@ https://github.com/ollama/ollama/blob/main/docs/api.md.
 
 from __future__ import annotations
 
+import binascii
+from contextlib import suppress
 from typing import Annotated, Final
 
 import msgspec
@@ -43,6 +45,10 @@ class _UsageWire(msgspec.Struct):
     cache_creation_input_tokens: _Count | None = None
     cache_read_input_tokens: _Count | None = None
     total_tokens: _Count | None = None
+    bedrock_input: _Count | None = msgspec.field(default=None, name="inputTokens")
+    bedrock_output: _Count | None = msgspec.field(default=None, name="outputTokens")
+    bedrock_read: _Count | None = msgspec.field(default=None, name="cacheReadInputTokens")
+    bedrock_written: _Count | None = msgspec.field(default=None, name="cacheWriteInputTokens")
     tokens: _CohereTokens | None = None
 
 
@@ -70,10 +76,11 @@ class _Whole(msgspec.Struct):
     meta: _Meta | None = None
     prompt_eval_count: _Count | None = None
     eval_count: _Count | None = None
+    chunk: str | None = msgspec.field(default=None, name="bytes")
 
 
 _decode: Final = msgspec.json.Decoder(_Whole).decode
-_MARKS: Final = (b"sage", b'"meta"', b"eval_count")
+_MARKS: Final = (b'"bytes"', b"sage", b'"meta"', b"eval_count")
 
 
 class UsageReading:
@@ -93,6 +100,11 @@ class UsageReading:
             found = _decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
+        if found.chunk is not None:
+            # What a model says in its own words, in a message of Bedrock's stream.
+            with suppress(ValueError):
+                self.take(binascii.a2b_base64(found.chunk))
+            return
         bearers = (found.message, found.response, found.delta)
         for wire in (found.usage, *(bearer.usage for bearer in bearers if bearer is not None)):
             if wire is not None:
@@ -107,15 +119,16 @@ class UsageReading:
         if wire.tokens is not None:
             self._count(wire.tokens.input_tokens, wire.tokens.output_tokens)
             return
-        written, read = wire.cache_creation_input_tokens, wire.cache_read_input_tokens
-        prompt = _first(wire.prompt_tokens, wire.input_tokens)
-        completion = _first(wire.completion_tokens, wire.output_tokens)
+        written = _first(wire.cache_creation_input_tokens, wire.bedrock_written)
+        read = _first(wire.cache_read_input_tokens, wire.bedrock_read)
+        prompt = _first(wire.prompt_tokens, wire.input_tokens, wire.bedrock_input)
+        completion = _first(wire.completion_tokens, wire.output_tokens, wire.bedrock_output)
         if prompt is None and completion is None:
             prompt = wire.total_tokens
         inputs = wire.prompt_tokens_details or wire.input_tokens_details or _Details()
         outputs = wire.completion_tokens_details or wire.output_tokens_details or _Details()
         if prompt is not None and wire.prompt_tokens is None:
-            prompt += (written or 0) + (read or 0)  # Anthropic counts these apart
+            prompt += (written or 0) + (read or 0)  # Anthropic and Bedrock count these apart
         self._count(prompt, completion)
         self._detail(
             cached=_first(inputs.cached_tokens, read),

@@ -65,6 +65,10 @@ class RememberedRelay:
         self._book = book
         self._upstream = account_of(deployment)
 
+    async def question(self, ask: Ask) -> Outbound:
+        """See :class:`pointsman.providers.native.route.Relay`."""
+        return await self._native.question(ask)
+
     def has(self, ask: Ask) -> bool:
         """See :class:`pointsman.providers.native.route.Relay`."""
         return isinstance(ask.notes, RelayNotes)
@@ -105,6 +109,8 @@ class RememberedRelay:
             notes.fields["input"] = msgspec.Raw(sent)
         notes.request = self._book.if_room(ask, notes.request)
         ask.notes = notes
+        if self._native.prepares:
+            await self._native.prepare(ask)
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""

@@ -20,7 +20,6 @@ from pointsman.providers.translated.embeddings import (
     read_embedding_call,
 )
 from pointsman.providers.translated.gemini import GeminiEmbeddingFar, GeminiFar
-from pointsman.providers.translated.images import image_preparation
 from pointsman.providers.translated.lane import Preparation, TranslatedLane, read_call
 from pointsman.providers.translated.loads import read_load_request
 from pointsman.providers.translated.mistral import MistralFar, mistral_lane
@@ -31,12 +30,15 @@ from pointsman.providers.translated.openai import (
     OpenAIEmbeddingFar,
     has_newer_limit,
 )
+from pointsman.providers.translated.remote_media import BY_VALUE, DOCUMENTS_BY_VALUE, ToFetch, media_preparation
 from pointsman.providers.translated.sides import ClientSide, FarSide, Reading, SseFrames, Writing
 from pointsman.providers.translated.signed import SignedEmbeddingFar, SignedFar
 
 __all__ = [
+    "BY_VALUE",
     "CLIENTS",
     "COMPLETION_CLIENTS",
+    "DOCUMENTS_BY_VALUE",
     "EMBEDDING_CLIENTS",
     "AnthropicFar",
     "ClientSide",
@@ -61,12 +63,13 @@ __all__ = [
     "SignedEmbeddingFar",
     "SignedFar",
     "SseFrames",
+    "ToFetch",
     "TranslatedAnswer",
     "TranslatedCompletionLane",
     "TranslatedLane",
     "Writing",
     "has_newer_limit",
-    "image_preparation",
+    "media_preparation",
     "mistral_lane",
     "read_call",
     "read_completion_call",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from pointsman.core.call import Call
+import msgspec
+
+from pointsman.core.call import Call, Tool
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.anthropic_messages.abilities import Abilities, abilities_of
@@ -12,12 +14,16 @@ from pointsman.dialects.anthropic_messages.errors import read_error
 from pointsman.dialects.anthropic_messages.knobs import refuse_or_drop
 from pointsman.dialects.anthropic_messages.replies import read_reply, write_reply
 from pointsman.dialects.anthropic_messages.requests import read_request, write_request
+from pointsman.dialects.anthropic_messages.search import SEARCH_NAME, write_search
 from pointsman.dialects.anthropic_messages.streams import StreamReader, StreamWriter
+from pointsman.dialects.droppable import without
+from pointsman.dialects.openai_chat.search import SEARCH_FIELD, read_search
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
-from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
+from pointsman.providers.translated.tools import demand_known_tools, with_own_search, without_foreign_tools
 
 __all__ = ["AnthropicClient", "AnthropicFar"]
 
+_DIALECT: Final = "anthropic_messages"
 _OUTPUT_TOKENS: Final = 4096
 """What a model may answer at the most where nobody says, as in LiteLLM: Anthropic demands a bound."""
 
@@ -42,8 +48,9 @@ class AnthropicFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
-        call = without_foreign_tools(call, "anthropic_messages", drop_params=deployment.drop_params)
-        demand_known_tools(call, "anthropic_messages")
+        call = with_own_search(_with_search(call), _DIALECT, SEARCH_NAME, write_search)
+        call = without_foreign_tools(call, _DIALECT, drop_params=deployment.drop_params)
+        demand_known_tools(call, _DIALECT)
         abilities = _abilities(deployment)
         call = refuse_or_drop(
             call, drop_params=deployment.drop_params, additional=deployment.additional_drop_params, abilities=abilities
@@ -57,6 +64,15 @@ class AnthropicFar:
         created = int(self._clock.wall())
         reader = StreamReader(created=created)
         return Reading(SseFrames(), reader, lambda body: read_reply(body, created), read_error)
+
+
+def _with_search(call: Call) -> Call:
+    """The call with the search that OpenAI's chat has a field for as a tool."""
+    asked = call.extra.get(SEARCH_FIELD)
+    if asked is None:
+        return call
+    search = Tool(SEARCH_NAME, native=msgspec.Raw(b"{}"), dialect="openai_chat", search=read_search(asked))
+    return msgspec.structs.replace(without(call, [SEARCH_FIELD]), tools=(*call.tools, search))
 
 
 def _abilities(deployment: Deployment) -> Abilities:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call, EmbeddingCall, Tool
+from pointsman.core.call import Call, EmbeddingCall, Tool, WebSearch
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.upstream import Deployment, Outbound
 from pointsman.dialects.droppable import demand_droppable, without
@@ -22,7 +22,7 @@ from pointsman.dialects.gemini.thinking import asks_for_thinking
 from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.providers.translated.embeddings import EmbeddingReading
 from pointsman.providers.translated.sides import Reading, SseFrames
-from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
+from pointsman.providers.translated.tools import demand_known_tools, with_own_search, without_foreign_tools
 
 __all__ = ["GeminiEmbeddingFar", "GeminiFar", "PathOf", "without_foreign_knobs"]
 
@@ -31,7 +31,8 @@ PathOf = Callable[[Deployment, str], bytes]
 
 _MODELS: Final = "models/"
 _TEXT_ONLY: Final = msgspec.Raw(b'["text"]')
-_SEARCH: Final = Tool("googleSearch", native=msgspec.Raw(b'{"googleSearch":{}}'), dialect="gemini")
+_SEARCH_NAME: Final = "googleSearch"
+_SEARCH: Final = Tool(_SEARCH_NAME, native=msgspec.Raw(b'{"googleSearch":{}}'), dialect="gemini")
 
 
 class GeminiFar:
@@ -52,6 +53,7 @@ class GeminiFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        call = _with_google_search(call, drop_params=deployment.drop_params)
         call = without_foreign_tools(call, "gemini", drop_params=deployment.drop_params)
         demand_known_tools(call, "gemini")
         call = refuse_or_drop(
@@ -123,6 +125,28 @@ def _with_native_fields(call: Call) -> Call:
         del extra["modalities"]
     search = (_SEARCH,) if extra.pop("web_search_options", None) is not None else ()
     return msgspec.structs.replace(call, extra=extra, tools=(*call.tools, *search))
+
+
+def _with_google_search(call: Call, *, drop_params: bool) -> Call:
+    """The call with the searches of other dialects as Google's; where functions are offered as well, it is as it was.
+
+    Most models take either functions or a search.
+
+    Raises:
+        Unsupported: it is bound to pages, which Google's cannot be, and may not be dropped.
+    """
+    if any(tool.native is None or tool.parameters is not None for tool in call.tools):
+        return call
+    found = with_own_search(call, "gemini", _SEARCH_NAME, lambda _search: _SEARCH.native or msgspec.Raw())
+    if found is call:
+        return call
+    for tool in call.tools:
+        search = tool.search or WebSearch()
+        if search.allowed_domains or search.blocked_domains:
+            demand_droppable("Gemini's search", ["allowed_domains or blocked_domains"], drop_params=drop_params)
+    choice = found.tool_choice
+    is_search = choice is not None and choice.name == _SEARCH_NAME
+    return msgspec.structs.replace(found, tool_choice=None) if is_search else found
 
 
 def _without_foreign_forms(call: Call) -> Call:

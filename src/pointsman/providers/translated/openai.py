@@ -10,10 +10,12 @@ import msgspec
 from pointsman.core.call import Call, EmbeddingCall
 from pointsman.core.reply import Embeddings
 from pointsman.core.upstream import Ask, Deployment, Outbound
+from pointsman.dialects.droppable import demand_droppable
 from pointsman.dialects.openai_chat.errors import read_error
 from pointsman.dialects.openai_chat.knobs import refuse_or_drop
 from pointsman.dialects.openai_chat.replies import read_reply, write_reply
 from pointsman.dialects.openai_chat.requests import LimitField, read_request, write_request
+from pointsman.dialects.openai_chat.search import SEARCH_FIELD, write_search
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
 from pointsman.dialects.openai_extras import embeddings as embedding_words
 from pointsman.providers.fitting import Fitting
@@ -25,6 +27,7 @@ from pointsman.providers.translated.tools import demand_known_tools, without_for
 __all__ = ["OpenAIChatClient", "OpenAIChatFar", "OpenAIEmbeddingClient", "OpenAIEmbeddingFar", "has_newer_limit"]
 
 _REASONERS: Final = re.compile(r"o[1-9]\b|gpt-(?:[5-9]|1\d)\b|o_series/|gpt5_series/")
+_SEARCHERS: Final = re.compile(r"-search(?:-|$)")
 _MAKERS: Final = frozenset({"openai", "azure"})
 _decode_name: Final = msgspec.json.Decoder(str).decode
 
@@ -72,6 +75,8 @@ class OpenAIChatFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        if any(tool.search is not None for tool in call.tools) and _searches(deployment):
+            call = _with_search_options(call, drop_params=deployment.drop_params)
         call = without_foreign_tools(call, "openai_chat", drop_params=deployment.drop_params)
         demand_known_tools(call, "openai_chat")
         call = refuse_or_drop(
@@ -90,6 +95,31 @@ class OpenAIChatFar:
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
         return Reading(SseFrames(), StreamReader(), read_reply, read_error)
+
+
+def _searches(deployment: Deployment) -> bool:
+    """Whether it is one of the models that search the web in a chat; others would refuse it, or not notice."""
+    return deployment.provider == "perplexity" or (
+        deployment.provider in _MAKERS and _SEARCHERS.search(deployment.model) is not None
+    )
+
+
+def _with_search_options(call: Call, *, drop_params: bool) -> Call:
+    """The call with the searches of other dialects as the field that a chat has for one.
+
+    Raises:
+        Unsupported: it is bound to pages, which this one cannot be, and may not be dropped.
+    """
+    search = next(tool.search for tool in call.tools if tool.search is not None)
+    if search.allowed_domains or search.blocked_domains:
+        demand_droppable("OpenAI's search", ["allowed_domains or blocked_domains"], drop_params=drop_params)
+    found = {tool.name for tool in call.tools if tool.search is not None}
+    tools = tuple(tool for tool in call.tools if tool.search is None)
+    choice = call.tool_choice
+    if choice is not None and (not tools or choice.name in found):
+        choice = None
+    extra = {SEARCH_FIELD: write_search(search), **call.extra}
+    return msgspec.structs.replace(call, tools=tools, tool_choice=choice, extra=extra)
 
 
 class OpenAIEmbeddingClient:

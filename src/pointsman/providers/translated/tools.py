@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from pointsman.core.call import Call
+from pointsman.core.call import Call, Tool, WebSearch
 from pointsman.core.errors import Unsupported
 
-__all__ = ["demand_known_tools", "without_foreign_tools"]
+__all__ = ["demand_known_tools", "with_own_search", "without_foreign_tools"]
 
 _NAME_CHARACTERS_MAX: Final = 80
 
@@ -30,6 +31,23 @@ def without_foreign_tools(call: Call, dialect: str, *, drop_params: bool = False
         return call
     left = tuple(tool for tool in call.tools if tool.name not in foreign)
     return msgspec.structs.replace(call, tools=left, tool_choice=choice if left else None)
+
+
+def with_own_search(call: Call, dialect: str, name: str, write: Callable[[WebSearch], msgspec.Raw]) -> Call:
+    """The request with the searches of other dialects as the one that ``dialect`` has under ``name``."""
+    renamed = {tool.name for tool in call.tools if tool.search is not None and tool.dialect != dialect}
+    if not renamed:
+        return call
+    tools: list[Tool] = []
+    for tool in call.tools:
+        if tool.search is None or tool.dialect == dialect:
+            tools.append(tool)
+        elif not any(one.search is not None for one in tools):
+            tools.append(Tool(name, native=write(tool.search), dialect=dialect, search=tool.search))
+    choice = call.tool_choice
+    if choice is not None and choice.name in renamed:
+        choice = msgspec.structs.replace(choice, name=name)
+    return msgspec.structs.replace(call, tools=tuple(tools), tool_choice=choice)
 
 
 def demand_known_tools(call: Call, dialect: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
+from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice, WebSearch
 from pointsman.core.content import File, Image, Message, Text, Thinking, ToolCall, ToolResult
 from pointsman.core.errors import GatewayError, Malformed, Unsupported
 from pointsman.dialects.anthropic_messages.abilities import Abilities, abilities_of
@@ -87,6 +87,7 @@ tool = st.builds(Tool, words, st.none() | texts, objects, st.none() | st.boolean
     Tool,
     st.just("web_search"),
     native=st.just(msgspec.Raw(b'{"type":"web_search_20260318","name":"web_search","max_uses":5}')),
+    search=st.just(WebSearch(uses_max=5)),
     dialect=st.just("anthropic_messages"),
 )
 sampling = st.builds(

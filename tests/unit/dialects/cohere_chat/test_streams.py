@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.call import Call
+from pointsman.core.content import Citation
 from pointsman.core.errors import Broken, TimedOut
 from pointsman.core.events import (
+    Cited,
     Event,
     Failed,
     Finished,
@@ -67,11 +69,12 @@ def failure(events: list[Event]) -> Exception:
     return events[-1].error
 
 
-def test_text_comes_piece_by_piece_and_citations_are_passed_over() -> None:
+def test_text_comes_piece_by_piece_and_then_what_it_rests_on() -> None:
     assert events_of(stream_events(("He", "llo"))) == [
         Started("29f14a5a", "command", 7),
         TextDelta("He"),
         TextDelta("llo"),
+        Cited(Citation(None, "1", start=0, end=5)),
         Finished("stop"),
         UsageReported(BILLED),
     ]
@@ -189,7 +192,8 @@ def test_a_whole_answer_is_what_its_stream_tells() -> None:
         {"id": "a", "type": "function", "function": {"name": "find", "arguments": '{"q":1}'}},
         {"id": "b", "type": "function", "function": {"name": "now", "arguments": ""}},
     ]
-    assert read_reply(whole(content, "TOOL_CALL", tool_calls=sent), reader()) == told
+    citations = [{"start": 0, "end": 5, "text": "Hi", "sources": [{"type": "document", "id": "1"}]}]
+    assert read_reply(whole(content, "TOOL_CALL", tool_calls=sent, citations=citations), reader()) == told
 
 
 def test_a_whole_answer_that_is_none_is_refused() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.core.call import Call, EmbeddingCall, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
+from pointsman.core.call import Call, EmbeddingCall, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice, WebSearch
 from pointsman.core.content import Audio, File, Image, Message, Part, Text, Thinking, ToolCall, ToolResult
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.gemini.client_requests import read_count_request, read_request
@@ -206,7 +206,7 @@ def test_tools() -> None:
         Tool("f", "d", raw('{"type":"object","properties":{"a":{"type":"string"}}}')),
         Tool("g", None, raw('{"type": "object"}')),
         Tool("h"),
-        Tool("googleSearch", native=raw('{"googleSearch":{}}'), dialect="gemini"),
+        Tool("googleSearch", native=raw('{"googleSearch":{}}'), dialect="gemini", search=WebSearch()),
     )
 
 

@@ -15,14 +15,13 @@ from pointsman.dialects.gemini.dialect import (
     GeminiArrayStreamDialect,
     GeminiBatchEmbedDialect,
     GeminiChatDialect,
-    GeminiCountDialect,
     GeminiEmbedDialect,
     GeminiStreamDialect,
 )
 
 CHAT, STREAM, ARRAY = GeminiChatDialect(), GeminiStreamDialect(), GeminiArrayStreamDialect()
-EMBED, BATCH, COUNT = GeminiEmbedDialect(), GeminiBatchEmbedDialect(), GeminiCountDialect()
-DIALECTS: list[ClientDialect] = [CHAT, STREAM, ARRAY, EMBED, BATCH, COUNT]
+EMBED, BATCH = GeminiEmbedDialect(), GeminiBatchEmbedDialect()
+DIALECTS: list[ClientDialect] = [CHAT, STREAM, ARRAY, EMBED, BATCH]
 HI = [{"parts": [{"text": "Hi"}]}]
 
 
@@ -36,7 +35,7 @@ def test_the_path_decides_about_the_stream() -> None:
 
 @pytest.mark.parametrize(("path_model", "expected"), [("m", "m"), ("models/m", "m"), (None, "body")])
 def test_the_model(path_model: str | None, expected: str) -> None:
-    assert ask(COUNT, path_model, model="models/body").model == expected
+    assert ask(CHAT, path_model, contents=HI, model="models/body").model == expected
 
 
 def test_both_spellings_are_read() -> None:
@@ -74,14 +73,13 @@ def test_what_is_wrong_is_named(dialect: ClientDialect, fields: dict[str, Any], 
 def test_there_must_be_a_model_and_it_must_be_one() -> None:
     for path_model in (None, "", "models/", "a\nb"):
         with pytest.raises(Malformed) as caught:
-            ask(COUNT, path_model)
+            ask(CHAT, path_model, contents=HI)
         assert caught.value.param == "model"
 
 
-def test_embeddings_and_counts() -> None:
+def test_embeddings() -> None:
     assert ask(EMBED, content=HI[0]).stream is False
     assert ask(BATCH, requests=[{}]).model == "m"
-    assert ask(COUNT, generateContentRequest={}).model == "m"
 
 
 @given(st.binary(max_size=60))

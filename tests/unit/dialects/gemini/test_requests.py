@@ -11,7 +11,7 @@ from pointsman.core.content import Message, Text
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.gemini.embeddings import write_embedding_request
 from pointsman.dialects.gemini.knobs import refuse_or_drop, refuse_or_drop_embedding
-from pointsman.dialects.gemini.requests import path_of, write_count_request, write_request
+from pointsman.dialects.gemini.requests import path_of, write_request
 from pointsman.dialects.gemini.types import GeminiTarget
 
 OLD, NEW = GeminiTarget("gemini-2.5-flash"), GeminiTarget("gemini-3-flash")
@@ -152,17 +152,6 @@ def test_geminis_own_fields_come_back_and_the_rest_does_not() -> None:
     with pytest.raises(Malformed) as caught:
         written(extra={"generationConfig": raw("[]")})
     assert caught.value.param == "generationConfig"
-
-
-def test_counting_asks_about_the_whole_request() -> None:
-    body = write_count_request(Call("m", (Message("system", (Text("s"),)), *HI)), NEW)
-    assert json.loads(body) == {
-        "generateContentRequest": {
-            "model": "models/gemini-3-flash",
-            "systemInstruction": {"parts": [{"text": "s"}]},
-            "contents": CONTENTS,
-        }
-    }
 
 
 def test_embeddings_are_asked_for_in_a_batch() -> None:

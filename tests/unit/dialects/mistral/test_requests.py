@@ -109,6 +109,7 @@ def test_parts_are_mistrals() -> None:
         image,
         {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}},
         {"type": "file", "file": {"file_id": "f-1"}},
+        {"type": "file", "file": {"file_id": "https://h/a.pdf", "filename": "a.pdf"}},
         {"type": "file", "file": {"file_data": "aGk=", "filename": "a.pdf"}},
         {"type": "file", "file": {"file_data": "data:text/plain;base64,aGk="}},
     ]
@@ -117,6 +118,7 @@ def test_parts_are_mistrals() -> None:
         image,
         {"type": "input_audio", "input_audio": "aGk="},
         {"type": "file", "file_id": "f-1"},
+        {"type": "document_url", "document_url": "https://h/a.pdf", "document_name": "a.pdf"},
         {"type": "document_url", "document_url": "data:application/pdf;base64,aGk=", "document_name": "a.pdf"},
         {"type": "document_url", "document_url": "data:text/plain;base64,aGk="},
     ]

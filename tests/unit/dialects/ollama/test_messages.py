@@ -5,7 +5,19 @@ import json
 import msgspec
 import pytest
 
-from pointsman.core.content import Audio, Image, Message, Part, Refusal, Role, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.content import (
+    Audio,
+    File,
+    Image,
+    Message,
+    Part,
+    Refusal,
+    Role,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.ollama.messages import write_messages
 
@@ -27,6 +39,7 @@ def one(role: Role, *parts: Part) -> object:
         ("user", (Text("a"), Text("b")), {"role": "user", "content": "a\nb"}),
         ("user", (), {"role": "user", "content": ""}),
         ("developer", (Text("a"),), {"role": "system", "content": "a"}),
+        ("user", (Text("a"), File(text="words")), {"role": "user", "content": "a\nwords"}),
         ("user", (IMAGE, Text("a")), {"role": "user", "content": "a", "images": ["aGk="]}),
         (
             "assistant",
@@ -57,11 +70,15 @@ def test_arguments_that_are_no_object_are_refused_by_their_path(text: str) -> No
 
 def test_a_result_has_the_name_of_its_tool_found_by_the_calls_id() -> None:
     call = Message("assistant", (ToolCall("1", "f", ""), ToolCall("2", "g", "")))
-    results = [ToolResult("2", (Text("x"), Text("y"))), ToolResult("1", (), "said"), ToolResult("3", (IMAGE,))]
+    results = [
+        ToolResult("2", (Text("x"), Text("y"))),
+        ToolResult("1", (), "said"),
+        ToolResult("3", (IMAGE, File(text="z"))),
+    ]
     assert written(call, *(Message("tool", (result,)) for result in results))[1:] == [  # type: ignore[index]
         {"role": "tool", "content": "x\ny", "tool_name": "g", "tool_call_id": "2"},
         {"role": "tool", "content": "", "tool_name": "said", "tool_call_id": "1"},
-        {"role": "tool", "content": "", "images": ["aGk="], "tool_call_id": "3"},
+        {"role": "tool", "content": "z", "images": ["aGk="], "tool_call_id": "3"},
     ]
 
 
@@ -79,7 +96,10 @@ def test_an_image_that_is_still_a_url_is_refused_by_its_path(part: Part) -> None
     assert (caught.value.param, caught.value.code) == ("messages[0].content[1].image_url", "remote_image_refused")
 
 
-def test_a_sound_is_refused_by_its_path() -> None:
+@pytest.mark.parametrize(
+    "part", [Audio("aGk=", "wav"), File(data="aGk="), ToolResult("1", (Text("a"), File(data="a")))]
+)
+def test_a_sound_or_a_document_is_refused_by_its_path(part: Part) -> None:
     with pytest.raises(Unsupported) as caught:
-        one("user", Text("a"), Audio("aGk=", "wav"))
+        one("user", *((part,) if isinstance(part, ToolResult) else (Text("a"), part)))
     assert caught.value.param == "messages[0].content[1]"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.content import Audio, File, Image
-from pointsman.core.errors import Malformed
+from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.openai_chat.media import (
     read_audio,
     read_file,
@@ -17,7 +17,15 @@ from pointsman.dialects.openai_chat.media import (
     write_file,
     write_image,
 )
-from pointsman.dialects.openai_chat.types import AudioPart, FileFields, FilePart, ImageFields, ImagePart, InputAudio
+from pointsman.dialects.openai_chat.types import (
+    AudioPart,
+    FileFields,
+    FilePart,
+    ImageFields,
+    ImagePart,
+    InputAudio,
+    TextPart,
+)
 
 
 def image(url: str) -> Image:
@@ -101,6 +109,7 @@ def test_a_sound_is_checked_base64() -> None:
     ("fields", "expected"),
     [
         (FileFields(file_id="f"), File(file_id="f")),
+        (FileFields(file_id="https://h/a.pdf", filename="a.pdf"), File(url="https://h/a.pdf", filename="a.pdf")),
         (FileFields(file_data="aGk="), File(data="aGk=")),
         (
             FileFields(file_data="data:application/pdf;base64,aGk=", filename="a.pdf"),
@@ -110,10 +119,19 @@ def test_a_sound_is_checked_base64() -> None:
 )
 def test_a_document_is_read_and_written_back(fields: FileFields, expected: File) -> None:
     assert read_file(FilePart(fields), "p") == expected
-    assert write_file(expected) == FilePart(fields)
+    assert write_file(expected, "p") == FilePart(fields)
 
 
 def test_a_document_needs_data_or_an_id() -> None:
     with pytest.raises(Malformed) as caught:
         read_file(FilePart(FileFields(filename="a")), "p")
     assert caught.value.param == "p.file"
+
+
+def test_a_document_of_plain_text_is_told_as_text() -> None:
+    assert write_file(File(text="words", filename="a.txt"), "p") == TextPart("words")
+
+
+def test_a_film_at_an_address_is_no_document() -> None:
+    with pytest.raises(Unsupported, match="video/mp4"):
+        write_file(File(url="https://h/a.mp4", media_type="video/mp4"), "p")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
+from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice, WebSearch
 from pointsman.core.content import Message, Text
 from pointsman.core.errors import GatewayError, Malformed, Unsupported
 from pointsman.dialects.openai_responses.requests import (
@@ -145,7 +145,8 @@ def test_a_custom_tool_is_kept_whole_and_described_as_a_function_of_one_text() -
 
 def test_a_tool_of_the_provider_is_kept_whole_and_has_no_other_form() -> None:
     (tool,) = read(tools=[SEARCH]).tools
-    assert tool == Tool("web_search", native=msgspec.Raw(json.dumps(SEARCH).encode()), dialect="openai_responses")
+    native = msgspec.Raw(json.dumps(SEARCH).encode())
+    assert tool == Tool("web_search", native=native, dialect="openai_responses", search=WebSearch("low"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pointsman.core.upstream import Deployment, Operation
-from pointsman.providers.azure.places import API_VERSION, azure_key_header, azure_path, claude_path
+from pointsman.providers.azure.places import API_VERSION, azure_key_header, azure_path, claude_path, responses_path
 
 RESOURCE = "https://r.openai.azure.com"
 FOUNDRY = "https://r.services.ai.azure.com"
@@ -75,3 +75,28 @@ def test_claude_has_a_path_of_its_own(held: str) -> None:
 )
 def test_the_header_of_the_key(provider: str, base: str, model: str, header: str) -> None:
     assert azure_key_header(provider, base, model) == header
+
+
+NEW = "2025-04-01-preview"
+
+
+@pytest.mark.parametrize(
+    ("base", "version", "path"),
+    [
+        (RESOURCE, None, "/openai/v1/responses?api-version=preview"),
+        (RESOURCE, "v1", "/openai/v1/responses"),
+        (RESOURCE, NEW, f"/openai/responses?api-version={NEW}"),
+        (f"{RESOURCE}/openai", NEW, f"/responses?api-version={NEW}"),
+        (f"{RESOURCE}/openai/v1", DATED, "/responses"),
+        (f"{RESOURCE}/openai?api-version={NEW}", NEW, "/responses"),
+        (RESOURCE, DATED, None),
+        (f"{RESOURCE}/openai/deployments/other", NEW, None),
+    ],
+)
+def test_responses(base: str, version: str | None, path: str | None) -> None:
+    assert responses_path(deployment(base), version) == (None if path is None else path.encode())
+
+
+@pytest.mark.parametrize("provider", ["azure_ai", "azure_text"])
+def test_other_providers_on_azure_have_no_responses(provider: str) -> None:
+    assert responses_path(deployment(FOUNDRY, provider=provider), NEW) is None

@@ -15,7 +15,7 @@ from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.bedrock.keys import SPARE_SECONDS, AwsKeyring, Grant
 from pointsman.providers.bedrock.lane import BedrockServices, bedrock_lane
-from pointsman.providers.media import FetchedImage, MediaFetcher
+from pointsman.providers.media import FetchedMedia, MediaFetcher, MediaKind
 from pointsman.wire.aws_signature import AwsKeys
 from tests.unit.providers.scripted import FakeClock, ScriptedFetcher
 
@@ -27,8 +27,8 @@ PICTURE = {"type": "image_url", "image_url": {"url": "https://host/picture.png"}
 class Gallery(MediaFetcher):
     """Has one image at every address."""
 
-    async def fetch(self, url: str, param: str) -> FetchedImage:
-        return FetchedImage("image/png", "iVBORw0KGgo=")
+    async def fetch(self, url: str, param: str, kind: MediaKind = "image") -> FetchedMedia:
+        return FetchedMedia("image/png", "iVBORw0KGgo=")
 
 
 class Stage:

@@ -13,7 +13,7 @@ from pointsman.core.upstream import Answer, Ask, Deployment, Lane, Operation
 from pointsman.core.usage import Usage
 from pointsman.dialects.openai_fields import read_ask
 from pointsman.policies.parameters import take_rules
-from pointsman.providers.media import FetchedImage, MediaFetcher
+from pointsman.providers.media import FetchedMedia, MediaFetcher, MediaKind
 from pointsman.providers.ollama import ContextWindows, OllamaFactsCache, OllamaServices, ollama_lane
 from tests.unit.providers.scripted import FakeClock, ScriptedFetcher
 
@@ -23,8 +23,8 @@ DONE = {"done": True, "done_reason": "stop", "prompt_eval_count": 12, "eval_coun
 
 
 class Album(MediaFetcher):
-    async def fetch(self, url: str, param: str) -> FetchedImage:
-        return FetchedImage("image/png", "UE5H")
+    async def fetch(self, url: str, param: str, kind: MediaKind = "image") -> FetchedMedia:
+        return FetchedMedia("image/png", "UE5H")
 
 
 class Bench:
