@@ -40,6 +40,7 @@ from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.storage import Storage
+from pointsman.assembly.traffic import TrafficControl
 from pointsman.assembly.warmth import WarmKeeper
 from pointsman.catalog.lookup import Catalog
 from pointsman.config.environment import process_environment
@@ -53,11 +54,9 @@ from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.background import Jobs
-from pointsman.lifecycle.bulkheads import Bulkheads
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
-from pointsman.lifecycle.traffic import Traffic, TrafficCounts, TrafficState
 from pointsman.lifecycle.wake import Waker
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
@@ -86,7 +85,6 @@ from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
-from pointsman.telemetry.traffic import TrafficBook
 
 __all__ = ["Gateway"]
 
@@ -123,10 +121,7 @@ class Gateway:
         )
         self.routes = RouteMaker(plan.demo)
         self._read_models(loaded)
-        general = loaded.settings.general_settings
-        self.keyring = Keyring(
-            self.master_key, self.storage.keys, self.clock, general.litellm_key_header_name, share=plan.workers
-        )
+        self.keyring = self._keyring(loaded)
         self.admission = Admission(admission_settings(loaded))
         self.tokens = TokenBook(self.transport, self.nursery, self.clock)
         self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
@@ -135,7 +130,6 @@ class Gateway:
         self._clouds = CloudServices(self)
         self.counter = TokenCounter(self.transport, counting_ways(self._clouds))
         self.responses = self._response_book(loaded)
-        self.bulkheads = Bulkheads(self.transport, plan.workers)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = self._house(loaded)
         self.performance = PerformanceBook(self.house.router.lives)
@@ -143,10 +137,7 @@ class Gateway:
         self.house.passages = self._passages()
         self.loader, self.loads, self.waker, self.warmth = self._minders()
         self._mind(loaded)
-        self.traffic = Traffic((), self.house.router, self.nursery)
-        self.traffic.shadows.has_room = self.bulkheads.has_room
-        self.traffic_book = TrafficBook(lambda: TrafficCounts(self.traffic.counts, self.bulkheads.counts))
-        self._direct_traffic(loaded)
+        self.traffic = TrafficControl(self.house, self.nursery, plan.workers, loaded)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
@@ -195,7 +186,7 @@ class Gateway:
             start(self._follow_config(), "configuration")
         if self.plan.workers > 1:
             self.metrics.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
-            self.traffic_book.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
+            self.traffic.book.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
             start(self._share_metrics(), "metrics")
 
     def drain(self) -> None:
@@ -211,7 +202,7 @@ class Gateway:
             if not self.gate.connections:
                 break
             await asyncio.sleep(_CUT_SECONDS)
-        self.traffic.shadows.close()
+        self.traffic.close()
         await self.jobs.close()
         await self.nursery.close()
         await self._library_calls.close()
@@ -254,14 +245,9 @@ class Gateway:
 
     def reach_long_tail(self) -> None:
         """Begin to import LiteLLM's library, once something configured is served through it."""
-        if self.routes.needs_library and self.bulkheads.usual is self.transport:
+        if self.routes.needs_library and self.traffic.sender is self.transport:
             silence = keepalive_seconds(self.loaded)
-            self.bulkheads.usual = LongTailSender(self.transport, self._library_calls, silence)
-            self._direct_traffic(self.loaded)
-
-    def traffic_state(self) -> TrafficState:
-        """The rules about traffic, and what they have counted in all workers."""
-        return TrafficState(self.traffic.rules, self.loaded.settings.local.bulkheads, self.traffic_book.gathered())
+            self.traffic.send_by(LongTailSender(self.transport, self._library_calls, silence))
 
     def _take_over(self, loaded: Loaded, routing: RoutingSettings) -> None:
         self.loaded = loaded
@@ -275,20 +261,11 @@ class Gateway:
         self.house.manners = self._manners(loaded)
         self._mind(loaded)
         self.house.router.follow(self.routes.table(), routing)
-        self._direct_traffic(loaded)
+        self.traffic.follow(loaded)
         self.health.settings = health_settings(loaded)
         self.health.settings_changed()
         self.follow_hosts()
         self.reach_long_tail()
-
-    def _direct_traffic(self, loaded: Loaded) -> None:
-        """Let the rules and the bounds of a configuration be in the way of requests, where there are any."""
-        local, house = loaded.settings.local, self.house
-        self.traffic.follow(local.traffic)
-        house.traffic = self.traffic if local.traffic else None
-        self.bulkheads.follow(local.bulkheads)
-        house.sender = self.bulkheads if local.bulkheads else self.bulkheads.usual
-        house.router.is_full = self.bulkheads.is_full if local.bulkheads else None
 
     # -- background ------------------------------------------------------------------------------------
 
@@ -307,7 +284,7 @@ class Gateway:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             self.metrics.save()
-            self.traffic_book.save()
+            self.traffic.book.save()
 
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = self.house.table
@@ -327,6 +304,10 @@ class Gateway:
             _log.info("The model %s is gone.", name)
 
     # -- making the parts ------------------------------------------------------------------------------
+
+    def _keyring(self, loaded: Loaded) -> Keyring:
+        header = loaded.settings.general_settings.litellm_key_header_name
+        return Keyring(self.master_key, self.storage.keys, self.clock, header, share=self.plan.workers)
 
     def _read_models(self, loaded: Loaded) -> None:
         catalog = Catalog()

@@ -94,7 +94,10 @@ class Traffic:
 
         An arm may be served by a model that the caller could not ask for: that is for the operator to decide.
         """
-        rule = self._rules.get(ask.model) or self._rules.get(pool.name)
+        rule = self._rules.get(ask.model)
+        if rule is None or self._router.pool(ask.model) is not pool:
+            # Who was led to another model is not led back by what holds for the one that was asked for.
+            rule = self._rules.get(pool.name)
         if rule is None:
             return None
         if not rule.arms:

@@ -9,6 +9,7 @@ import pytest
 from pointsman.config.traffic_sections import Canary, TrafficRule, Variant
 from pointsman.core.errors import Unreachable
 from pointsman.core.identity import token_of
+from pointsman.lifecycle.reading import read_ask
 from tests.unit.lifecycle.house_script import KEY, ScriptedFlight, Stage, chat_body, deployment
 from tests.unit.lifecycle.openai_words import GOOD, LAST, chunk
 from tests.unit.lifecycle.traffic_script import stage_with
@@ -188,3 +189,16 @@ def test_other_models_have_no_arms() -> None:
     answers(stage)
     _, client = stage.tell(chat_body(model="next"))
     assert b"x-pointsman-variant" not in client.head and stage.record.tags == ()
+
+
+def test_who_is_led_to_another_model_is_not_led_back_by_a_canary() -> None:
+    stage = stage_with(ALL_TO_NEXT, *TWO, deployment(id="dep-cheap", group="cheap"))
+    body = chat_body(user="one")
+    inbound = stage.inbound(body)
+    ask = read_ask(inbound)
+    traffic, router = stage.house.traffic, stage.house.router
+    asked, cheap = router.pool("public"), router.pool("cheap")
+    assert traffic is not None and asked is not None and cheap is not None
+    led = traffic.way(ask, stage.house.keyring.master, asked, stage.clock.monotonic())
+    assert led is not None and led.arm == "canary"
+    assert traffic.way(ask, stage.house.keyring.master, cheap, stage.clock.monotonic()) is None
