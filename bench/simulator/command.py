@@ -103,7 +103,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/routing", description=__doc__)
     parser.add_argument("--hosts", type=_numbers, default=(1, 4, 16, 64), help="how many hosts, e.g. 1,4,16")
     parser.add_argument("--hours", type=float, default=DAY_SECONDS / 3600.0, help="how long the day is")
-    parser.add_argument("--load", type=float, default=0.2, help="share of the hosts' time that answering takes")
+    parser.add_argument("--load", type=float, default=0.12, help="share of the hosts' time that answering takes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--chart", type=Path, help="write a chart (SVG) there")

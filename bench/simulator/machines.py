@@ -1,7 +1,7 @@
-"""A host as Ollama is one: a queue in order of arrival, some slots, and memory in which models are loaded and dropped.
+"""A host as Ollama is one, behind the product's own queue: some slots, and memory in which models come and go.
 
-A request whose model is not in memory loads it, and whoever is behind it in the queue waits for that, too. What has not
-been used for longest is dropped; what is in use never is, so that loading may have to wait for it.
+A request whose model is not in memory loads it, and whoever comes after it waits for that, too. What has not been used
+for longest is dropped; what is in use never is, so that loading may have to wait for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 
 from pointsman.routing.hosts import Host, LoadedModel
 from pointsman.routing.pool import Member
+from pointsman.routing.queue import HostQueue, Ticket
 from simulator.traffic import Arrival
 
 __all__ = ["Machine", "MachineKind", "Tally", "Visit"]
@@ -44,6 +45,8 @@ class Visit(msgspec.Struct, eq=False):
     arrival: Arrival
     member: Member
     done: Callable[[Visit], None]
+    ticket: Ticket | None = None
+    sent_at: float = 0.0
     started_at: float = 0.0
     first_token_at: float = 0.0
     ended_at: float = 0.0
@@ -59,18 +62,25 @@ class Tally(msgspec.Struct, eq=False):
 
 
 class Machine:
-    """One host. ``after(seconds, deed)`` is the clock; ``host`` is what the gateway knows of it."""
+    """One host. ``after(seconds, deed)`` is the clock; ``host`` and ``queue`` are what the gateway has of it."""
 
     def __init__(
-        self, host: Host, kind: MachineKind, sizes: dict[str, int], after: Callable[[float, Callable[[], None]], None]
+        self,
+        host: Host,
+        queue: HostQueue,
+        kind: MachineKind,
+        sizes: dict[str, int],
+        after: Callable[[float, Callable[[], None]], None],
     ) -> None:
         self.host = host
+        self.queue = queue
         self.kind = kind
         self.tally = Tally()
         self.now = 0.0
         self._sizes = sizes
         self._after = after
-        self._queue: deque[Visit] = deque()
+        self._waiting: dict[Ticket, Visit] = {}
+        self._sent: deque[Visit] = deque()
         self._memory: OrderedDict[str, int] = OrderedDict()
         self._running: dict[str, int] = {}
         self._loading: str | None = None
@@ -78,22 +88,31 @@ class Machine:
         self._busy_since: float | None = None
 
     def take(self, visit: Visit, now: float) -> None:
-        """A request arrives."""
+        """A request arrives at the gateway that is to be served here."""
         self.now = now
         model = visit.arrival.model
-        self.host.waiting[model] = self.host.waiting.get(model, 0) + 1
-        self._queue.append(visit)
+        visit.ticket = ticket = Ticket(model, model, visit.arrival.key, now)
+        if self.queue.enter(ticket, now):
+            self._send(visit)
+        else:
+            self._waiting[ticket] = visit
+
+    def _send(self, visit: Visit) -> None:
+        """It is its turn."""
+        visit.sent_at = self.now
+        visit.member.live.in_flight += 1
+        self._sent.append(visit)
         self._go_on()
 
     def _go_on(self) -> None:
         """Start whatever can be started."""
-        while self._queue and self._loading is None and sum(self._running.values()) < self.kind.slots:
-            visit = self._queue[0]
+        while self._sent and self._loading is None:
+            visit = self._sent[0]
             model = visit.arrival.model
             if model not in self._memory:
                 self._load(model)
                 return
-            self._queue.popleft()
+            self._sent.popleft()
             self._start(visit)
 
     def _load(self, model: str) -> None:
@@ -132,13 +151,10 @@ class Machine:
         self._after(_WATCH_SECONDS, tell)
 
     def _start(self, visit: Visit) -> None:
-        arrival, live = visit.arrival, visit.member.live
+        arrival = visit.arrival
         model = arrival.model
         self._memory.move_to_end(model)
-        self.host.waiting[model] -= 1
-        self.host.in_flight[model] = self.host.in_flight.get(model, 0) + 1
         self._running[model] = self._running.get(model, 0) + 1
-        live.in_flight += 1
         place = (model, arrival.session)
         is_cached = place in self._cached
         fresh = arrival.fresh_tokens if is_cached else arrival.prompt_tokens
@@ -160,15 +176,17 @@ class Machine:
         model, live = visit.arrival.model, visit.member.live
         visit.ended_at = self.now
         self._running[model] -= 1
-        self.host.in_flight[model] -= 1
         live.in_flight -= 1
-        live.succeeded(self.now, visit.started_at, visit.first_token_at, visit.arrival.output_tokens)
+        live.succeeded(self.now, visit.sent_at, visit.first_token_at, visit.arrival.output_tokens)
         if live.meter is not None:
             used = visit.arrival.prompt_tokens + visit.arrival.output_tokens
-            live.meter.ended(visit.arrival.prompt_tokens, used, visit.started_at, self.now)
+            live.meter.ended(visit.arrival.prompt_tokens, used, visit.sent_at, self.now)
         self._note_busy()
         visit.done(visit)
+        called = () if visit.ticket is None else self.queue.leave(visit.ticket, self.now)
         self._go_on()
+        for ticket in called:
+            self._send(self._waiting.pop(ticket))
 
     def _note_busy(self) -> None:
         is_busy = self._loading is not None or any(self._running.values())

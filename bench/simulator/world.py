@@ -165,7 +165,7 @@ class _World:
 
             self._at(self._now + seconds, happen)
 
-        machine = Machine(host, kind, sizes, after)
+        machine = Machine(host, self._router.fleet.queue_of(host), kind, sizes, after)
         return machine
 
 

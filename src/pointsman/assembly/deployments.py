@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
@@ -25,7 +26,7 @@ from pointsman.providers.long_tail import is_installed
 from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
 from pointsman.providers.transport import Origin
 from pointsman.routing.hosts import HostRules, address_of
-from pointsman.routing.table import Pattern
+from pointsman.routing.table import Pattern, numbered
 
 __all__ = ["Configured", "LeftOut", "configured"]
 
@@ -65,7 +66,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
     rules = host_rules(settings.local.local_hosts)
     makers: list[_Maker] = []
     long_tail = False
-    patterns: list[Pattern] = []
+    wild: list[_Maker] = []
     skipped: list[LeftOut] = []
     for number, entry in enumerate(settings.model_list):
         if entry.model_info.blocked:
@@ -77,7 +78,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
             continue
         long_tail = long_tail or maker.long_tail
         if is_pattern(entry.model_name):
-            patterns.append(Pattern(entry.model_name, maker.expand))
+            wild.append(maker)
         else:
             makers.append(maker)
     shares = _shares([maker.entry for maker in makers])
@@ -85,7 +86,11 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         maker.deployment(maker.entry.model_name, maker.model, share)
         for maker, share in zip(makers, shares, strict=True)
     ]
-    return Configured(_numbered(deployments), tuple(patterns), tuple(skipped), long_tail)
+    patterns = tuple(
+        Pattern(maker.entry.model_name, partial(maker.expand, share=share))
+        for maker, share in zip(wild, _shares([maker.entry for maker in wild]), strict=True)
+    )
+    return Configured(numbered(deployments), patterns, tuple(skipped), long_tail)
 
 
 class _Maker:
@@ -135,7 +140,7 @@ class _Maker:
         key = provider.key_in(environment)
         self._key = (params.api_key or (Secret(key) if key else None)) if takes_key(self._access) else None
 
-    def expand(self, name: str, captured: tuple[str, ...]) -> Deployment | None:
+    def expand(self, name: str, captured: tuple[str, ...], share: float = 1.0) -> Deployment | None:
         """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be.
 
         Nor may a client choose where it is sent: a region or an account in the name is the operator's to write.
@@ -143,7 +148,7 @@ class _Maker:
         if any(names_cloud_place(self._access, part) for part in captured):
             return None
         model = fill(self.model, captured) if is_pattern(self.model) else self.model
-        return self.deployment(name, model) if self._is_meant(model) else None
+        return self.deployment(name, model, share) if self._is_meant(model) else None
 
     def _is_meant(self, model: str) -> bool:
         """Whether the provider was named, or is the one that LiteLLM too takes ``model`` to be of.
@@ -265,15 +270,3 @@ def _timeouts(entry: ModelEntry, settings: Settings) -> Timeouts:
 def _identity(entry: ModelEntry, group: str, base: str) -> str:
     """A stable id: the same entry has the same one after a restart and in every worker."""
     return sha256(f"{group}\n{entry.litellm_params.model}\n{base}".encode()).hexdigest()
-
-
-def _numbered(deployments: Iterable[Deployment]) -> tuple[Deployment, ...]:
-    """The deployments, each with an id of its own even where two entries are alike."""
-    seen: dict[str, int] = {}
-    out = []
-    for deployment in deployments:
-        count = seen.get(deployment.id, 0)
-        seen[deployment.id] = count + 1
-        numbered = f"{deployment.id}-{count}" if count else deployment.id
-        out.append(msgspec.structs.replace(deployment, id=numbered))
-    return tuple(out)

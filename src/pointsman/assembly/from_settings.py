@@ -105,6 +105,7 @@ def routing_settings(loaded: Loaded) -> RoutingSettings:
             {model: frozenset(named) for model, named in router.model_group_affinity_config.items()},
             router.deployment_affinity_ttl_seconds or usual.affinity.seconds,
             router.session_affinity_repin_on_failover,
+            loaded.settings.local.conversation_affinity_seconds,
         ),
         pre_call_checks=router.enable_pre_call_checks,
         strict_limits=router.enable_pre_call_checks or "enforce_model_rate_limits" in checks,

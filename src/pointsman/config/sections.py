@@ -386,6 +386,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_remote_images: bool = False
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False
+    conversation_affinity_seconds: Amount = 900.0
     local_hosts: tuple[LocalHost, ...] = ()
     queue_max_group_wait_seconds: Amount = 30.0
     queue_ageing_seconds: Seconds = 10.0

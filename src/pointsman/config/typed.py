@@ -133,8 +133,9 @@ class TypedReader:
         present = list(node.present())
         for key, entry in present:
             if choice is not None and key not in choice:
-                like = nearest(key, choice)
-                hint = f"Did you mean {like}?" if like else None
+                spelt = {one.lower(): one for one in choice}
+                like = nearest(key, spelt)
+                hint = f"Did you mean {spelt[like]}?" if like else None
                 self._findings.warn(entry.place, f"{path}.{key}", "is not a known key and has no effect.", hint)
         known = [(key, entry) for key, entry in present if choice is None or key in choice]
         values = {key: self.value(entry.node, wanted, f"{path}.{key}") for key, entry in known}

@@ -31,7 +31,8 @@ class Target(msgspec.Struct, frozen=True):
 class RoutingRules(msgspec.Struct, frozen=True):
     """What a request says of its own way, in LiteLLM's names: https://docs.litellm.ai/docs/proxy/reliability.
 
-    ``num_retries`` None: as the operator has it.
+    ``num_retries`` None: as the operator has it. ``rehearsal`` is the field that asks to act as if the model
+    had failed.
     """
 
     num_retries: int | None = None
@@ -40,6 +41,7 @@ class RoutingRules(msgspec.Struct, frozen=True):
     content_policy_fallbacks: tuple[Target, ...] = ()
     disable_fallbacks: bool = False
     include_fallback_errors: bool = False
+    rehearsal: str | None = None
     tags: tuple[str, ...] = ()
     session: str | None = None
 

@@ -19,6 +19,11 @@ _CONTEXT_WORDS: Final = (
     "context_length_exceeded",
     "longer than the maximum model length",
     "exceeds the model's maximum context",
+    "maximum prompt length",  # xAI
+    "prompt is too long",
+    "`inputs` tokens + `max_new_tokens` must be",  # TGI
+    "input is too long for requested model",
+    "reduce the length of the messages",
 )
 _CONTENT_HINTS: Final = {
     "image input is not supported": "Choose a model with the capability vision, or send the request without images.",

@@ -30,7 +30,9 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     settlement.answer = answer = lane.answer(ask)
     settlement.sent_at = sent_at = house.clock.monotonic()
     settlement.attempts += 1
-    settlement.probing = course.member if live.rests_until else None
+    if live.rests_until:
+        settlement.probing = course.member
+        course.member.probe(sent_at)
     live.in_flight += 1
     try:
         settlement.flight = flight = house.sender.send(deployment, outbound, stream=ask.stream)

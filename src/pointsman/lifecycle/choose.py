@@ -52,7 +52,6 @@ def choose(ask: Ask, principal: Principal, house: House) -> Course:
         member, reason = house.router.choose(pool, wish_for(ask, principal), house.clock.monotonic())
     elif member.live.rests_until:
         house.router.demand_awake(pool, house.clock.monotonic())
-        member.probe(house.clock.monotonic())
     return Course(principal, ask, pool, member, reason)
 
 

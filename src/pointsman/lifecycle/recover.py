@@ -23,16 +23,23 @@ from pointsman.lifecycle.settle import Settlement
 from pointsman.policies.access import demand_access
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
+from pointsman.routing.failures import CONTEXT_LENGTH
 from pointsman.routing.pool import Pool
 from pointsman.routing.recovery import Again, Hop, Recovery
 
-__all__ = ["recover", "stand_in"]
+__all__ = ["recover", "rehearse", "stand_in"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
 _RETRIES_HEADER: Final = b"x-litellm-num-retries"
 _RETRIES_MAX: Final = 16
-_NOBODY: Final = frozenset({"model_not_found", "no_deployments_available"})
+_REHEARSED: Final = {
+    "mock_testing_content_policy_fallbacks": "content_policy_violation",
+    "mock_testing_context_fallbacks": CONTEXT_LENGTH,
+    "mock_testing_fallbacks": "mock_testing_fallbacks",
+}
+_RESTING: Final = "no_deployments_available"
+_STOOD_IN_FOR: Final = frozenset({"model_not_found", _RESTING, *_REHEARSED.values()})
 
 
 async def recover(error: GatewayError, course: Course, settlement: Settlement, client: Client) -> bool:
@@ -42,6 +49,7 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
         GatewayError: ``error``, where nothing else can be tried and nothing of an answer has begun.
     """
     house = settlement.house
+    settlement.cleanse(error)
     house.router.failed(course.member, error, settlement.sent_at, house.clock.monotonic())
     recovery = course.recovery
     if recovery is None:
@@ -58,15 +66,28 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
     raise told
 
 
+def rehearse(ask: Ask) -> None:
+    """Act as if the model had failed, where a request asks for that, to see who would stand in.
+
+    Raises:
+        Refused: it does; see https://docs.litellm.ai/docs/proxy/reliability, "Test Fallbacks".
+    """
+    rehearsal = None if ask.routing is None else ask.routing.rehearsal
+    if rehearsal is not None:
+        message = f"The model {ask.model!r} did not fail: the request asks for it to, with {rehearsal}."
+        code = _REHEARSED[rehearsal]
+        raise Refused(message, status=500 if code == rehearsal else None, code=code, hint="Nothing stood in for it.")
+
+
 def stand_in(refused: Refused, ask: Ask, principal: Principal, settlement: Settlement) -> Course:
-    """The course of a request for a model that nobody serves, or nobody who is well: another model's.
+    """Another model's course, for a request for one that nobody serves, or nobody who is well or has room for it.
 
     What alone serves a model is tried although it failed lately, if nothing can stand in.
 
     Raises:
         Refused: ``refused``, where nothing can stand in; or the key may not use the model it asked for.
     """
-    if refused.code not in _NOBODY:
+    if refused.code not in _STOOD_IN_FOR:
         raise refused
     house = settlement.house
     name = principal.record.aliases.get(ask.model, ask.model)
@@ -80,7 +101,7 @@ def stand_in(refused: Refused, ask: Ask, principal: Principal, settlement: Settl
         course = _turn_to(step.hops, recovery, ask, principal, settlement)
         if course is not None:
             return course
-    if pool is None or pool.only is None:
+    if pool is None or pool.only is None or refused.code != _RESTING:
         raise refused
     return Course(principal, ask, pool, pool.only, "only")
 

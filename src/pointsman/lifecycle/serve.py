@@ -17,7 +17,7 @@ from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.reading import read_ask
-from pointsman.lifecycle.recover import recover, stand_in
+from pointsman.lifecycle.recover import recover, rehearse, stand_in
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.turn import attempt_in_turn
 
@@ -38,6 +38,8 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         settlement.ask = ask = read_ask(inbound)
         try:
             course = choose(ask, principal, house)
+            if ask.routing is not None:
+                rehearse(ask)
         except Refused as refused:
             course = stand_in(refused, ask, principal, settlement)
             settlement.ask = ask = course.ask

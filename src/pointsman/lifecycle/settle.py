@@ -105,6 +105,7 @@ class Settlement(msgspec.Struct, weakref=False):
         self.recovery = recovery
         self.heard_at = 0.0
         self.preface = b""
+        self.probing = None
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
@@ -195,6 +196,16 @@ class Settlement(msgspec.Struct, weakref=False):
         told.message = without_address(error.message, deployment.api_base, deployment.group)
         told.hint = error.hint and without_address(error.hint, deployment.api_base, deployment.group)
         return told
+
+    def cleanse(self, error: GatewayError) -> None:
+        """Take the upstream's key out of its error, should it have echoed it."""
+        deployment = self.deployment
+        if deployment is not None and deployment.api_key is not None:
+            key = deployment.api_key.reveal()
+            if key:
+                error.message = error.message.replace(key, "…")
+                error.code = error.code.replace(key, "…")
+                error.param = error.param and error.param.replace(key, "…")
 
     def close(self, client: Client) -> None:
         """Let go of the upstream, cutting it off where its answer is not complete."""
@@ -293,14 +304,7 @@ class Settlement(msgspec.Struct, weakref=False):
             self.answer.cut()
 
     def _blame(self, error: GatewayError) -> None:
-        """Keep the error, without the upstream's key, should the upstream have echoed it."""
-        deployment = self.deployment
-        if deployment is not None and deployment.api_key is not None:
-            key = deployment.api_key.reveal()
-            if key:
-                error.message = error.message.replace(key, "…")
-                error.code = error.code.replace(key, "…")
-                error.param = error.param and error.param.replace(key, "…")
+        self.cleanse(error)
         self.error = error
         self.status = "failure"
 

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import msgspec
 
 from pointsman.config.fallback_targets import read_target
-from pointsman.config.request_fields import OPERATORS, SPECIAL
+from pointsman.config.request_fields import OPERATORS, RULES, SPECIAL
 from pointsman.core.errors import Malformed
 from pointsman.core.rules import NO_ROUTING_RULES, ParameterRules, RoutingRules, Target
 from pointsman.core.upstream import Ask
@@ -39,9 +39,14 @@ _BOUNDS: Final = frozenset({
 
 _ROUTING: Final = frozenset({
     "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "fallbacks", "include_fallback_errors",
-    "litellm_metadata", "litellm_session_id", "metadata", "num_retries", "tags",
+    "mock_testing_content_policy_fallbacks", "mock_testing_context_fallbacks", "mock_testing_fallbacks", "num_retries",
+    "tags",
 })  # fmt: skip
 _LOOKED_AT: Final = SPECIAL | {"metadata"}
+
+_REHEARSALS: Final = (
+    "mock_testing_fallbacks", "mock_testing_context_fallbacks", "mock_testing_content_policy_fallbacks",
+)  # fmt: skip
 
 _Retries = Annotated[int, msgspec.Meta(ge=0, le=16)]
 _retries: Final = msgspec.json.Decoder(_Retries | None).decode
@@ -72,6 +77,17 @@ def take_rules(ask: Ask) -> None:
                 code="client_side_auth_refused",
             )
     fields = ask.fields
+    if not RULES.isdisjoint(fields):
+        _take_parameter_rules(ask)
+    if not _ROUTING.isdisjoint(fields):
+        ask.routing = _routing_rules(fields, ask.model, ask.routing or NO_ROUTING_RULES)
+    ask.fields = {name: raw for name, raw in fields.items() if name not in SPECIAL}
+    if "metadata" in fields:
+        _leave_metadata(ask)
+
+
+def _take_parameter_rules(ask: Ask) -> None:
+    fields = ask.fields
     dropped = decode_field("additional_drop_params", fields.get("additional_drop_params", _NULL), _names) or ()
     _demand_short_ways(dropped, fields)
     if any((head_of(read_path(name)) if is_nested(name) else name) in _BOUNDS | {None} for name in dropped):
@@ -82,11 +98,6 @@ def take_rules(ask: Ask) -> None:
         dropped,
         decode_field("allowed_openai_params", fields.get("allowed_openai_params", _NULL), _names) or (),
     )
-    if not _ROUTING.isdisjoint(fields):
-        ask.routing = _routing_rules(fields, ask.model, ask.routing or NO_ROUTING_RULES)
-    ask.fields = {name: raw for name, raw in fields.items() if name not in SPECIAL}
-    if "metadata" in fields:
-        _leave_metadata(ask)
 
 
 def _routing_rules(fields: Mapping[str, msgspec.Raw], model: str, headers: RoutingRules) -> RoutingRules:
@@ -109,6 +120,7 @@ def _routing_rules(fields: Mapping[str, msgspec.Raw], model: str, headers: Routi
         content_policy_fallbacks=targets("content_policy_fallbacks"),
         disable_fallbacks=flag("disable_fallbacks"),
         include_fallback_errors=flag("include_fallback_errors"),
+        rehearsal=next((name for name in _REHEARSALS if flag(name)), None),
         tags=tuple(dict.fromkeys((*every, *headers.tags))),
         session=next(filter(None, sessions), None),
     )

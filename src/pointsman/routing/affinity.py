@@ -13,6 +13,7 @@ from typing import Final
 from pointsman.routing.conversation import conversation_of, session_of
 from pointsman.routing.pool import Member, Pick, Pool
 from pointsman.routing.residency import ahead_of, resident
+from pointsman.routing.settings import AffinityRules
 from pointsman.routing.wish import Wish
 
 __all__ = ["CONVERSATION", "DEPLOYMENT", "PROMPT_CACHING", "SESSION", "Affinity", "Place", "stay"]
@@ -25,7 +26,6 @@ CONVERSATION: Final = "conversation"
 _PLACES_MAX: Final = 32_768
 _CACHED_TOKENS_MIN: Final = 1024
 """Shorter prompts are cached by no provider: https://platform.openai.com/docs/guides/prompt-caching."""
-_CONVERSATION_SECONDS: Final = 900.0
 _TOKENS_PER_PLACE: Final = 8_192
 """How many tokens of a prompt that need not be read again are worth waiting for one more request."""
 
@@ -36,15 +36,14 @@ Place = tuple[str, str, str]
 
 
 class Affinity:
-    """Remembers where each was served last. ``seconds`` is how long that counts, since its last request.
+    """Remembers where each was served last, as ``rules`` say for how long.
 
-    With ``repins`` whoever had to be served elsewhere stays there; without it, it goes back when it can. Conversations
-    stay in any case, since that is where their cache is now.
+    Unless they repin, whoever had to be served elsewhere goes back when it can. Conversations stay there in any case,
+    since that is where their cache is now.
     """
 
-    def __init__(self, seconds: float, *, repins: bool = False) -> None:
-        self.seconds = seconds
-        self.repins = repins
+    def __init__(self, rules: AffinityRules) -> None:
+        self.rules = rules
         self._places: dict[Place, tuple[str, float]] = {}
 
     def place(self, pool: Pool, wish: Wish) -> Place | None:
@@ -64,12 +63,13 @@ class Affinity:
         """It is served by ``member`` now."""
         is_conversation = place[0] == CONVERSATION
         before = self.known(place, now)
-        served = before if before is not None and not (self.repins or is_conversation) else member.live.id
+        served = before if before is not None and not (self.rules.repins or is_conversation) else member.live.id
         # Taken out and put in anew, so that what was not used for longest stands first.
         self._places.pop(place, None)
         if len(self._places) >= _PLACES_MAX:
             del self._places[next(iter(self._places))]
-        self._places[place] = served, now + (_CONVERSATION_SECONDS if is_conversation else self.seconds)
+        seconds = self.rules.conversation_seconds if is_conversation else self.rules.seconds
+        self._places[place] = served, now + seconds
 
 
 def stay(place: Place, known: str, candidates: Sequence[Member], prompt_tokens: int) -> Pick | None:

@@ -18,10 +18,11 @@ Dropped = tuple[Member, str]
 # How little a member suits that may be used if nothing better is there.
 _GOOD: Final = 0
 _OVER_LIMIT: Final = 1
-_TRIED: Final = 2
-_OFFLINE: Final = 3
-_UNABLE: Final = 4
-_NOT_AT_ALL: Final = 5
+_PROBED: Final = 2
+_TRIED: Final = 3
+_OFFLINE: Final = 4
+_UNABLE: Final = 5
+_NOT_AT_ALL: Final = 6
 
 _TAGS_MAX: Final = 256
 
@@ -119,10 +120,10 @@ class _Sieve:
         now, examines = self.now, self._examines
         for member in members:
             reason, at = "", _GOOD
-            if not member.admits(now):
-                reason, at = f"resting {max(member.rests_until - now, 0.0):.1f} s", _NOT_AT_ALL
-            elif examines:
+            if examines:
                 reason, at = self._grade(member)
+            elif not member.admits(now):
+                reason, at = _rests(member, now)
             elif member.host is not None and not member.host.online:
                 reason, at = "offline", _OFFLINE
             if at < level:
@@ -140,6 +141,14 @@ class _Sieve:
         unfit = self._unfit(member)
         if unfit is not None:
             return unfit, _NOT_AT_ALL
+        rests = None if member.admits(self.now) else _rests(member, self.now)
+        if rests is not None and rests[1] == _NOT_AT_ALL:
+            return rests
+        reason, at = self._suits(member)
+        return (reason, at) if rests is None or at > rests[1] else rests
+
+    def _suits(self, member: Member) -> tuple[str, int]:
+        """What speaks against a member that can serve the request and does not rest, and how much."""
         deployment = member.deployment
         if self._needs and deployment.capabilities and not self._needs <= deployment.capabilities:
             return f"unable {','.join(sorted(self._needs - deployment.capabilities))}", _UNABLE
@@ -168,6 +177,12 @@ class _Sieve:
         if screens.strict and screens.limits:
             return limit_reached(member, wish, self.now)
         return None
+
+
+def _rests(member: Member, now: float) -> tuple[str, int]:
+    """Of one that rests, or has and is being tried: where nobody else is there, the outcome is not awaited."""
+    seconds = member.rests_until - now
+    return (f"resting {seconds:.1f} s", _NOT_AT_ALL) if seconds > 0 else ("being tried", _PROBED)
 
 
 def parallel_reached(member: Member, screens: Screens) -> int | None:

@@ -44,13 +44,13 @@ def conversation_of(wish: Wish) -> str | None:
     Of a very long conversation it is the first bytes. None: the request is no conversation, or cannot be read.
     """
     fields = wish.fields
+    raw = fields.get("messages") or fields.get("input") or fields.get("contents")
+    if raw is None:
+        return None
     digest = blake2b(digest_size=16)
     for name in ("system", "instructions", "systemInstruction", "system_instruction"):
         if name in fields:
             digest.update(bytes(fields[name])[:_HEAD_BYTES])
-    raw = fields.get("messages") or fields.get("input") or fields.get("contents")
-    if raw is None:
-        return None
     text = bytes(raw)
     if len(text) > _PARSED_BYTES_MAX or not text.startswith(b"["):
         digest.update(text[:_HEAD_BYTES])

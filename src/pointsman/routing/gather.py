@@ -106,7 +106,8 @@ def _stays(name: str, members: Sequence[Member], settings: RoutingSettings) -> t
         return ()
     checks = settings.affinity.by_group.get(name, settings.affinity.checks)
     kinds = [kind for kind in _KINDS if kind in checks]
-    return (*kinds, CONVERSATION) if any(member.host is not None for member in members) else tuple(kinds)
+    stay = settings.affinity.conversation_seconds > 0 and any(member.host is not None for member in members)
+    return (*kinds, CONVERSATION) if stay else tuple(kinds)
 
 
 def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bool) -> Screens:

@@ -113,3 +113,7 @@ class LiveBook:
                 self._lives = {key: kept for key, kept in self._lives.items() if kept.in_flight}
             live = self._lives[deployment.id] = Live(deployment.id)
         return live
+
+    def known(self, deployment_id: str) -> Live | None:
+        """The record with that id; None: nothing is known."""
+        return self._lives.get(deployment_id)

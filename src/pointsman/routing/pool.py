@@ -40,14 +40,17 @@ class Member(msgspec.Struct, frozen=True, eq=False):
         credential = self.credential
         return credential is None or credential.admits(self.deployment.model, now)
 
-    def probe(self, now: float) -> None:
-        """It was chosen: if it rested, this request finds out whether it is well again."""
+    def chosen(self, now: float) -> None:
+        """It was chosen: if its key rested, it finds out about both of them."""
         credential = self.credential
-        if credential is not None and credential.circuit.rests_until:
-            credential.circuit.probe(now)
-            self.live.probe(now)
-        elif self.live.rests_until:
-            self.live.probe(now)
+        if credential is not None and credential.circuit.rests_until and not self.live.rests_until:
+            self.live.rests_until = now
+
+    def probe(self, now: float) -> None:
+        """A request is sent, which finds out whether it is well again."""
+        self.live.probe(now)
+        if self.credential is not None and self.credential.circuit.rests_until:
+            self.credential.circuit.probe(now)
 
     def give_up_probe(self) -> None:
         """The probe ended; unless it told anything, another one may be sent."""

@@ -24,7 +24,8 @@ _ABOUT_THE_REQUEST: Final = frozenset({Failure.BAD_REQUEST, Failure.CONTENT_POLI
 """What is wrong with a request is wrong everywhere, as far as anybody knows."""
 _LASTING: Final = _ABOUT_THE_REQUEST | {Failure.AUTHENTICATION, Failure.NOT_FOUND, Failure.TIMEOUT, Failure.OTHER}
 """The same deployment would only say, or take as long to say, the same again."""
-_NOBODY_SERVES: Final = frozenset({"model_not_found", "no_deployments_available"})
+_NO_ROOM: Final = frozenset({"queue_full", "queue_timeout"})
+_NOBODY_SERVES: Final = _NO_ROOM | {"mock_testing_fallbacks", "model_not_found", "no_deployments_available"}
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _PAUSE_SECONDS_MAX: Final = 8.0
 _LATER_SHARE_MAX: Final = 0.1
@@ -107,7 +108,7 @@ class Recovery:
         others = any(member.deployment.id not in self.tried for member in pool.members)
         if not isinstance(error, UpstreamFailed):
             unsupported = isinstance(error, Unsupported) and self._settings.falls_back_when_unsupported
-            return 0.0 if unsupported and others else None
+            return 0.0 if others and (unsupported or error.code in _NO_ROOM) else None
         policy = self._settings.group_retry_policies.get(pool.name, self._settings.retry_policy)
         if self.retries >= self._allowed(policy, kind, failed):
             return None

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.core.upstream import Deployment
 from pointsman.routing.hosts import Host, LoadedModel
 
 __all__ = ["LoadBook", "Loading", "ahead_of", "load_seconds", "resident"]
@@ -20,6 +21,9 @@ _MODELS_MAX: Final = 16_384
 _BYTES_ASSUMED: Final = 6_000_000_000
 _MODELS_OF_HOST_MAX: Final = 1024
 _FORGET_SECONDS: Final = 300.0
+_KEPT_SECONDS: Final = 300.0
+"""Ollama's ``keep_alive``, unless something else is said."""
+_LOADS_ON_DEMAND: Final = frozenset({"lm_studio", "ollama", "ollama_chat"})
 _UNKNOWN_DEMAND: Final = 0.5
 _LEAST_DEMAND: Final = 0.1
 _NOTHING: Final[Mapping[str, Loading]] = {}
@@ -44,11 +48,13 @@ def resident(host: Host, model: str) -> LoadedModel | None:
 
 
 def ahead_of(host: Host) -> int:
-    """Requests of ours that a further one would find there."""
-    ahead = 0
-    if host.in_flight:
-        ahead = sum(host.in_flight.values())
-    return ahead + sum(host.waiting.values()) if host.waiting else ahead
+    """Requests that a further one would find there: ours, or all that the server tells of if that is more."""
+    ahead = sum(host.in_flight.values()) if host.in_flight else 0
+    if host.waiting:
+        ahead += sum(host.waiting.values())
+    if host.others_running is not None:
+        ahead = max(ahead, host.others_running + (host.others_waiting or 0))
+    return ahead
 
 
 def load_seconds(size_bytes: int) -> float:
@@ -79,6 +85,19 @@ class LoadBook:
         """How likely it is that a model is wanted there again: from 1, just used, down to a little; unknown is half."""
         used = self._used.get(host.url, {}).get(model.removesuffix(_LATEST))
         return _UNKNOWN_DEMAND if used is None else max(exp((used - now) / _FORGET_SECONDS), _LEAST_DEMAND)
+
+    def expects(self, host: Host, deployment: Deployment, now: float) -> bool:
+        """Whether a host that tells nothing of its memory probably has the model there.
+
+        Most serve what they were started with; Ollama and LM Studio load what is asked for, and keep it a while.
+        """
+        if host.loaded:
+            return False
+        kind = host.kind or deployment.provider
+        if kind not in _LOADS_ON_DEMAND:
+            return True
+        used = self._used.get(host.url, {}).get(deployment.model.removesuffix(_LATEST))
+        return not host.kind and used is not None and used + _KEPT_SECONDS > now
 
     def loading(self, host: Host, now: float) -> Mapping[str, Loading]:
         """What is being loaded there, by model."""

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.clock import draw
+from pointsman.core.clock import SYSTEM_CLOCK, Clock, draw
 from pointsman.core.errors import GatewayError, LimitReached
 from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
 from pointsman.routing.affinity import Affinity, Place, stay
@@ -22,6 +22,7 @@ from pointsman.routing.pool import Member, Pick, Pool
 from pointsman.routing.recovery import Recovery
 from pointsman.routing.refusal import refusal
 from pointsman.routing.residency import LoadBook
+from pointsman.routing.rests import NoRests, Rest, RestBoard
 from pointsman.routing.settings import RoutingSettings
 from pointsman.routing.shortlist import LOOKED_AT_MAX
 from pointsman.routing.table import RoutingTable
@@ -47,9 +48,11 @@ class Router:
         self.credentials = CredentialBook()
         self.settings = settings or RoutingSettings()
         self.budget = RetryBudget(self.settings.retry_budget)
-        self.affinity = Affinity(self.settings.affinity.seconds, repins=self.settings.affinity.repins)
+        self.affinity = Affinity(self.settings.affinity)
         self._gatherer = Gatherer(self.lives, self.fleet, self.loads, self.credentials, draw)
         self._draw = draw
+        self._rests: RestBoard = NoRests()
+        self._clock: Clock = SYSTEM_CLOCK
         self._table = table
         self._pools: dict[str, Pool] = {}
         self._left_out: frozenset[str] = frozenset()
@@ -63,7 +66,7 @@ class Router:
         """Take over a new table, and new settings if there are any."""
         self._table = table
         self.settings = settings or self.settings
-        self.affinity.seconds, self.affinity.repins = self.settings.affinity.seconds, self.settings.affinity.repins
+        self.affinity.rules = self.settings.affinity
         self.budget.share = self.settings.retry_budget
         self._pools = {}
 
@@ -90,7 +93,7 @@ class Router:
             Forbidden: none of them is for this key, or for the request's tags.
         """
         if pool.only is not None:
-            pool.only.probe(now)
+            pool.only.chosen(now)
             return pool.only, "only"
         place = self.affinity.place(pool, wish) if pool.stays else None
         member, reason = self._pick(pool, wish, now, tried, place, dropped)
@@ -137,7 +140,7 @@ class Router:
 
     def _took(self, pool: Pool, member: Member, wish: Wish, now: float) -> None:
         pool.strategy.took(member, wish, now)
-        member.probe(now)
+        member.chosen(now)
         if member.live.meter is not None:
             member.live.meter.began(wish.prompt_tokens, now)
         for tier in pool.tiers:
@@ -159,7 +162,20 @@ class Router:
 
     def failed(self, member: Member, error: GatewayError, sent_at: float, now: float) -> None:
         """A call to ``member``, sent at ``sent_at``, has failed."""
+        before = member.live.rests_until
         blame(member, error, self.settings, sent_at, now)
+        if member.live.rests_until > before:
+            self._rests.tell(Rest(member.live.id, member.live.rests_until - now), self._hear)
+
+    def share_rests(self, rests: RestBoard, clock: Clock) -> None:
+        """Tell there who rests, and let rest whom others tell of."""
+        self._rests, self._clock = rests, clock
+        rests.join(self._hear)
+
+    def _hear(self, rest: Rest) -> None:
+        live = self.lives.known(rest.deployment_id)
+        if live is not None and self.settings.cools_down:
+            live.open(self._clock.monotonic(), rest.seconds)
 
     def may_try(self, member: Member, now: float, requests: int) -> bool:
         """Whether a request that failed before may be tried there.

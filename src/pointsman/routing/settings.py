@@ -23,6 +23,7 @@ __all__ = [
 _RETRIES: Final = 2
 _HOPS: Final = 5
 _AFFINITY_SECONDS: Final = 3600.0
+_CONVERSATION_SECONDS: Final = 900.0
 
 RetryPolicy = Mapping[Failure, int]
 """How many retries (or failures) there may be after a failure of some kind; ``Failure.OTHER`` stands for the rest."""
@@ -64,13 +65,14 @@ class AffinityRules(msgspec.Struct, frozen=True):
     """What is kept at one deployment, for ``seconds`` after its last request, in LiteLLM's names of the checks.
 
     ``by_group`` replaces ``checks`` for the models it names. With ``repins`` whoever had to be served
-    elsewhere stays there.
+    elsewhere stays there. ``conversation_seconds`` is for conversations at local servers; 0: they do not stay.
     """
 
     checks: frozenset[str] = frozenset()
     by_group: Mapping[str, frozenset[str]] = {}
     seconds: float = _AFFINITY_SECONDS
     repins: bool = False
+    conversation_seconds: float = _CONVERSATION_SECONDS
 
 
 class RoutingSettings(msgspec.Struct, frozen=True):

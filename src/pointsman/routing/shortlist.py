@@ -22,6 +22,8 @@ __all__ = ["LOOKED_AT_MAX", "Shortlist"]
 LOOKED_AT_MAX: Final = 64
 """Of so many members each is looked at."""
 _WARM: Final = 4
+_IDLE: Final = 2
+"""Of so many that have nothing to do one is as good as any."""
 _IN_TURN: Final = 2
 _DRAWN: Final = 8
 _SLOTS_ASSUMED: Final = 4
@@ -78,18 +80,20 @@ class Shortlist:
 
     def _take_warm(self, loads: LoadBook, found: dict[str, Member], now: float) -> bool:
         """Add some that have the model; whether one of them can begin at once."""
-        warm, any_free = self._warm, False
+        warm, any_free, idle = self._warm, False, 0
         few = len(warm) <= _WARM
         for attempt in range(len(warm) if few else _WARM):
-            if not warm:
+            if not warm or idle == _IDLE:
                 break
             member = warm[attempt % len(warm) if few else int(self._draw() * len(warm))]
-            if _is_warm(member, loads, now):
-                found[member.live.id] = member
-                host = member.host
-                any_free = any_free or host is None or ahead_of(host) < (host.slots or _SLOTS_ASSUMED)
-            else:
+            if not _is_warm(member, loads, now):
                 self._remove(member)
+                continue
+            found[member.live.id] = member
+            host = member.host
+            ahead = 0 if host is None else ahead_of(host)
+            idle += not ahead
+            any_free = any_free or host is None or ahead < (host.slots or _SLOTS_ASSUMED)
         return any_free
 
     def _add(self, member: Member) -> None:
@@ -109,4 +113,4 @@ def _is_warm(member: Member, loads: LoadBook, now: float) -> bool:
         return False
     if model in host.loaded or member.live.in_flight or resident(host, model) is not None or host.waiting.get(model):
         return True
-    return model in loads.loading(host, now)
+    return model in loads.loading(host, now) or loads.expects(host, member.deployment, now)

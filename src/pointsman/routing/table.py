@@ -10,7 +10,7 @@ import msgspec
 from pointsman.config.patterns import match, specificity
 from pointsman.core.upstream import Deployment
 
-__all__ = ["Group", "Pattern", "RoutingTable"]
+__all__ = ["Group", "Pattern", "RoutingTable", "numbered"]
 
 _EXPANDED_MAX: Final = 10_000
 
@@ -35,6 +35,8 @@ class Pattern(msgspec.Struct, frozen=True):
 class RoutingTable:
     """Resolves names: exact first, then aliases, then the most specific wildcard (longest literal part).
 
+    Entries of one and the same wildcard share what it stands for, as those of one name do.
+
     ``hidden`` aliases are told to nobody. ``unlisted`` names are further aliases, of models that are found, which would
     only repeat in a list what is there.
     """
@@ -56,7 +58,9 @@ class RoutingTable:
         taken = self._groups.keys() | listed.keys()
         self._unlisted = tuple(name for name in unlisted or () if name not in taken)
         self._aliases = {**(unlisted or {}), **listed}
-        self._patterns = tuple(sorted(patterns, key=lambda entry: specificity(entry.pattern), reverse=True))
+        self._patterns: dict[str, list[Pattern]] = {}
+        for pattern in sorted(patterns, key=lambda entry: specificity(entry.pattern), reverse=True):
+            self._patterns.setdefault(pattern.pattern, []).append(pattern)
         self._expanded: dict[str, Group] = {}
         self._hidden = hidden
 
@@ -75,7 +79,7 @@ class RoutingTable:
     @property
     def patterns(self) -> tuple[str, ...]:
         """The wildcard names."""
-        return tuple(pattern.pattern for pattern in self._patterns)
+        return tuple(self._patterns)
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -94,13 +98,28 @@ class RoutingTable:
         return self._match(name)
 
     def _match(self, name: str) -> Group | None:
-        for entry in self._patterns:
-            captured = match(entry.pattern, name)
-            deployment = None if captured is None else entry.expand(name, captured)
-            if deployment is not None:
-                group = Group(name, (deployment,))
+        for pattern, entries in self._patterns.items():
+            captured = match(pattern, name)
+            if captured is None:
+                continue
+            made = [entry.expand(name, captured) for entry in entries]
+            deployments = numbered(deployment for deployment in made if deployment is not None)
+            if deployments:
+                group = Group(name, deployments)
                 if len(self._expanded) >= _EXPANDED_MAX:
                     self._expanded.clear()
                 self._expanded[name] = group
                 return group
         return None
+
+
+def numbered(deployments: Iterable[Deployment]) -> tuple[Deployment, ...]:
+    """The deployments, each with an id of its own even where two are alike."""
+    seen: dict[str, int] = {}
+    out = []
+    for deployment in deployments:
+        count = seen.get(deployment.id, 0)
+        seen[deployment.id] = count + 1
+        one = deployment if not count else msgspec.structs.replace(deployment, id=f"{deployment.id}-{count}")
+        out.append(one)
+    return tuple(out)

@@ -9,10 +9,13 @@ import msgspec
 
 from pointsman.core.errors import Broken, Overloaded, Rejected, UpstreamFailed
 
-__all__ = ["fit_to_repeat", "said_text", "status_in", "upstream_failure"]
+__all__ = ["POLICY_CODE", "fit_to_repeat", "said_text", "status_in", "upstream_failure"]
 
 _decode_text: Final = msgspec.json.Decoder(str).decode
 _decode_number: Final = msgspec.json.Decoder(int, strict=False).decode
+
+POLICY_CODE: Final = "content_policy_violation"
+"""The code of an error about content that is not let through, where the upstream has none of its own."""
 
 _MESSAGE_CHARACTERS_MAX: Final = 500
 _LOOKED_AT_CHARACTERS_MAX: Final = 5_000
@@ -33,6 +36,20 @@ _KINDS: Final = {401: "authentication_error", 403: "permission_error", 404: "not
 _ERROR_MIN: Final = 400
 _ERROR_MAX: Final = 599
 _OVERLOADED: Final = frozenset({429, 503, 529})
+
+_POLICY_WORDS: Final = (
+    "blocked by content filtering policy",  # Anthropic
+    "content management policy",  # Azure
+    "flagged as potentially violating",  # OpenAI's reasoning models
+    "rejected as a result of our safety system",  # OpenAI's images
+    "rejected by the safety system",
+    "responsibleaipolicyviolation",  # Azure
+    "violates our usage policies",
+    "content exists risk",  # DeepSeek
+    "data_inspection_failed",  # Alibaba
+    "inappropriate content",
+)
+"""How providers say that the content of a request or an answer is what they do not let through."""
 
 
 def fit_to_repeat(text: str) -> str:
@@ -82,7 +99,17 @@ def upstream_failure(
         overloaded = 429 if status == 429 else 503
         kind = "rate_limit_error" if overloaded == 429 else "api_error"
         return Overloaded(message, hint=hint, param=param, status=overloaded, code=code, kind=kind)
+    if status == 400 and _is_about_content(message, code or ""):
+        code = POLICY_CODE
     if 400 <= status < 500:
         return Rejected(message, hint=hint, param=param, status=status, code=code, kind=_KINDS.get(status))
     gateway_status = status if 500 < status < 600 else None
     return Broken(message, hint=hint, param=param, status=gateway_status, code=code)
+
+
+def _is_about_content(message: str, code: str) -> bool:
+    """Whether the content is not let through, and the code does not say so already."""
+    if "content" in code or "moderation" in code:
+        return False
+    said = f"{message} {code}".lower()
+    return any(words in said for words in _POLICY_WORDS)

@@ -239,9 +239,19 @@ class Stage:
             clock=self.clock,
             manners=Manners("1.2.3", **manners),
         )
+        self.pauses: list[float] = []
+        self.alarm: Inbox[None] | None = None
+        self.house.sleep = self._sleep
 
-    def inbound(self, body: bytes, key: str = MASTER) -> Inbound:
-        head = RequestHead(CHAT, key.encode(), [], None, "10.0.0.9")
+    async def _sleep(self, seconds: float) -> None:
+        """Time passes at once, or, with an ``alarm``, when that rings."""
+        self.pauses.append(seconds)
+        if self.alarm is not None:
+            await self.alarm
+        self.clock.now += seconds
+
+    def inbound(self, body: bytes, key: str = MASTER, *headers: tuple[bytes, bytes]) -> Inbound:
+        head = RequestHead(CHAT, key.encode(), list(headers), None, "10.0.0.9")
         return Inbound(head, body, self.clock.monotonic(), self.clock.wall())
 
     def tell(self, body: bytes, key: str = MASTER) -> tuple[Story, ScriptedClient]:

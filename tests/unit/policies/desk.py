@@ -17,9 +17,14 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.now = 1_000.0
+        self._epoch = 1_700_000_000.0
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the wall clock."""
+        self._epoch += seconds
 
     def wall(self) -> float:
-        return 1_700_000_000.0 + self.now
+        return self._epoch + self.now
 
     def monotonic(self) -> float:
         return self.now

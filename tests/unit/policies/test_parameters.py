@@ -9,7 +9,7 @@ import pytest
 
 from pointsman.config.request_fields import FOR_THE_GATEWAY, OPERATORS
 from pointsman.core.errors import Malformed
-from pointsman.core.rules import ParameterRules
+from pointsman.core.rules import ParameterRules, RoutingRules
 from pointsman.core.upstream import Ask, Operation
 from pointsman.policies.parameters import take_rules
 
@@ -34,6 +34,7 @@ def test_a_null_says_nothing_and_is_not_sent_on() -> None:
 
 
 _SOME = {"num_retries": 1, "disable_fallbacks": True, "include_fallback_errors": True}
+_SOME |= dict.fromkeys((name for name in FOR_THE_GATEWAY if name.startswith("mock_testing_")), True)
 
 
 @pytest.mark.parametrize("name", sorted(FOR_THE_GATEWAY))
@@ -92,3 +93,71 @@ def test_no_path_leads_through_a_field_that_takes_long_to_read() -> None:
     with pytest.raises(Malformed, match="too long to look into"):
         take_rules(asked(tools="x" * (edge + 1), additional_drop_params=["tools[*].x"]))
     take_rules(asked(tools="x" * (edge + 1), additional_drop_params=["tools"]))
+
+
+class TestOwnWay:
+    """What a request says of its tags and its session."""
+
+    @pytest.mark.parametrize(
+        ("fields", "tags"),
+        [
+            ({"tags": ["a", "b"]}, ("a", "b")),
+            ({"tags": "a"}, ("a",)),
+            ({"metadata": {"tags": ["a"]}}, ("a",)),
+            ({"litellm_metadata": {"tags": ["a"]}}, ("a",)),
+            ({"tags": ["a"], "metadata": {"tags": ["b", "a"]}}, ("a", "b")),
+            ({"metadata": {"tags": "no list"}}, ()),
+            ({"metadata": {"tags": [1]}}, ()),
+            ({"metadata": ["no map"]}, ()),
+            ({"metadata": {"tags": ["", "x" * 600]}}, ()),
+        ],
+    )
+    def test_tags(self, fields: dict[str, Any], tags: tuple[str, ...]) -> None:
+        ask = asked(**fields)
+        take_rules(ask)
+        assert ask.routing is not None
+        assert ask.routing.tags == tags
+
+    @pytest.mark.parametrize(
+        ("fields", "session"),
+        [
+            ({"litellm_session_id": "s"}, "s"),
+            ({"metadata": {"session_id": "s"}}, "s"),
+            ({"litellm_metadata": {"session_id": "s"}}, "s"),
+            ({"metadata": {"user_id": "user_1_account_2_session_3"}}, "user_1_account_2_session_3"),
+            ({"metadata": {"user_id": "somebody"}}, None),
+            ({"metadata": {"session_id": 7}}, None),
+            ({"litellm_session_id": "s", "metadata": {"session_id": "t"}}, "s"),
+        ],
+    )
+    def test_session(self, fields: dict[str, Any], session: str | None) -> None:
+        ask = asked(**fields)
+        take_rules(ask)
+        assert ask.routing is not None
+        assert ask.routing.session == session
+
+    def test_headers_are_added_to(self) -> None:
+        ask = asked(tags=["a"], metadata={"session_id": "s"})
+        ask.routing = RoutingRules(tags=("b", "a"), session="from a header", num_retries=3)
+        take_rules(ask)
+        assert ask.routing == RoutingRules(tags=("a", "b"), session="s", num_retries=3)
+
+    def test_headers_count_where_the_body_says_nothing(self) -> None:
+        ask = asked(temperature=1)
+        ask.routing = rules = RoutingRules(tags=("b",))
+        take_rules(ask)
+        assert ask.routing is rules
+
+    @pytest.mark.parametrize(
+        ("metadata", "left"),
+        [
+            ({"tags": ["a"], "mine": "x"}, {"mine": "x"}),
+            ({"tags": ["a"]}, None),
+            ({"tags": "a text", "user_id": "u"}, {"tags": "a text", "user_id": "u"}),
+            ("no map", "no map"),
+        ],
+    )
+    def test_an_upstream_gets_its_metadata_without_our_tags(self, metadata: object, left: object) -> None:
+        ask = asked(metadata=metadata, temperature=1)
+        take_rules(ask)
+        assert (msgspec.json.decode(ask.fields["metadata"]) if "metadata" in ask.fields else None) == left

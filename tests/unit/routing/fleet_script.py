@@ -38,8 +38,8 @@ def deployment(identity: str, **values: Any) -> Deployment:
 
 
 def local(identity: str, **values: Any) -> Deployment:
-    """A deployment at a local server of its own."""
-    return deployment(identity, local=True, **values)
+    """A deployment at an Ollama of its own."""
+    return deployment(identity, **{"local": True, "provider": "ollama_chat", **values})
 
 
 def wish(

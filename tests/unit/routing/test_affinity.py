@@ -134,10 +134,15 @@ def test_what_is_remembered_is_bounded(monkeypatch: Any) -> None:
     monkeypatch.setattr("pointsman.routing.affinity._PLACES_MAX", 3)
     made = router(local("a"), local("b"))
     pool: Pool = the_pool(made)
-    book = Affinity(10.0)
+    book = Affinity(AffinityRules())
     for number in range(5):
         place = book.place(pool, wish(session=str(number)))
         assert place is not None
         book.keep(place, pool.members[0], 0.0)
     kept = [book.place(pool, wish(session=str(number))) for number in range(5)]
     assert [book.known(place, 1.0) is not None for place in kept if place] == [False, False, True, True, True]
+
+
+def test_conversations_need_not_stay() -> None:
+    made = router(local("a"), local("b"), affinity=AffinityRules(conversation_seconds=0.0))
+    assert the_pool(made).stays == ()

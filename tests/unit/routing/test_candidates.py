@@ -243,3 +243,12 @@ def test_whoever_is_found_is_awake_and_nobody_is_both_found_and_dropped(
     if any(one not in tried for one in awake):
         assert not set(chosen) & set(tried)
     assert chosen == ids(candidates(the_pool(made), WISH, 1.0, tried))
+
+
+def test_a_machine_of_ones_own_that_rests_is_tried_by_those_only_who_may_use_it() -> None:
+    made = router(local("ours", team_id="t1"), deployment("all", context_tokens=50), pre_call_checks=True)
+    for one in the_pool(made).members:
+        one.live.rests_until = 9.0
+    assert made.choose(the_pool(made), wish(team_id="t1"), 1.0)[1] == "resting"
+    with pytest.raises(Malformed):
+        made.choose(the_pool(made), wish(team_id="t2"), 1.0)

@@ -115,6 +115,12 @@ class TestLatency:
         member(made, "a").live.succeeded(10.0, 9.9, 9.95, 5)
         assert chosen(made, now=10.0)[0] == "b"
 
+    def test_who_fails_at_once_is_not_the_fastest(self) -> None:
+        made = router(deployment("a"), deployment("b"), strategy="latency-based-routing")
+        member(made, "a").live.failed(10.0, "broken")
+        member(made, "b").live.succeeded(10.0, 5.0, 9.0, 5)
+        assert chosen(made, now=10.0)[0] == "b"
+
     def test_what_is_under_way_makes_slower(self) -> None:
         made = router(deployment("a"), deployment("b"), strategy="latency-based-routing")
         for one in "ab":

@@ -90,3 +90,11 @@ def test_made_up_names_under_a_wildcard_do_not_fill_the_memory(monkeypatch: pyte
         assert served(table, f"openai/{number}") == [f"openai/* {number}"]
         assert len(table._expanded) <= 10
     assert served(table, "a") == ["1"]
+
+
+def test_entries_of_one_wildcard_share_what_it_stands_for() -> None:
+    alike = [Pattern("openai/*", lambda name, _: entry("same", name)) for _ in range(2)]
+    table = RoutingTable([], patterns=[*alike, pattern("*")])
+    assert served(table, "openai/x") == ["same", "same-1"]
+    assert served(table, "other") == ["* other"]
+    assert table.patterns == ("openai/*", "*")

@@ -72,6 +72,24 @@ class TestWhoHasIt:
         assert at(made, 2.0) == ("a", "loaded")
 
 
+class TestHostsThatTellNothing:
+    """Nobody watches them, or there is nothing to see."""
+
+    def test_most_servers_have_what_they_were_started_with(self) -> None:
+        made = router(*(local(one, provider="hosted_vllm") for one in "ab"))
+        made.fleet.at("http://a").in_flight["m"] = 9
+        assert at(made) == ("b", "loaded")
+
+    def test_an_ollama_keeps_for_a_while_what_it_was_asked_for(self) -> None:
+        made = router(local("a"), local("b"))
+        assert at(made, 0.0) == ("a", "idle")
+        assert at(made, 100.0) == ("a", "loaded")
+        made.fleet.at("http://a").in_flight["m"] = 20
+        assert at(made, 110.0) == ("b", "spread")
+        assert at(made, 400.0) == ("b", "loaded")
+        assert at(made, 1000.0) == ("b", "idle")
+
+
 class TestWhoLoadsIt:
     def test_one_with_nothing_in_memory(self) -> None:
         made = router(local("a"), local("b"))

@@ -95,3 +95,19 @@ def test_hostile_markup_takes_little_time(text: str) -> None:
     started = time.process_time()
     fit_to_repeat(text)
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "found"),
+    [
+        ("Output blocked by content filtering policy", None, "content_policy_violation"),
+        ("The response was filtered due to Azure's content management policy.", "content_filter", "content_filter"),
+        ("Your request was rejected as a result of our safety system.", "moderation_blocked", "moderation_blocked"),
+        ("Content Exists Risk", "invalid_request_error", "content_policy_violation"),
+        ("Input data may contain inappropriate content.", "data_inspection_failed", "content_policy_violation"),
+        ("max_tokens is too large", None, "upstream_rejected"),
+    ],
+)
+def test_what_is_not_let_through_has_a_code(message: str, code: str | None, found: str) -> None:
+    assert upstream_failure(400, message, code=code).code == found
+    assert upstream_failure(500, message, code=code).code == (code or "upstream_broken")

@@ -88,11 +88,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
 
     def is_preface(self, block: bytes) -> bool:
         """See the protocol: the chunk in which most servers name the role, before there is any text."""
-        self._prefaced = (
-            self._events == 1
-            and (b'"content":""' in block or b'"content":null' in block or b'"content": ""' in block)
-            and not any(mark in block for mark in _SPOKEN)
-        )
+        self._prefaced = self._events == 1 and _says_nothing(block)
         return self._prefaced
 
     def cut(self) -> None:
@@ -127,7 +123,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         first = min(place for mark in _MARKS if (place := data.find(mark)) >= 0)
         cut = data.rfind(b"\n\n", 0, first) + 2
         plain = data[:cut] if cut > 1 else b""
-        self._unsaid = self._unsaid and not plain
+        self._unsaid = self._unsaid and (not plain or _says_nothing(plain))
         events = [self._event(event.strip(b"\n")) for event in data[len(plain) :].split(b"\n\n")]
         return plain + b"".join(events)
 
@@ -143,7 +139,9 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         if payload == b"[DONE]":
             self._done = True
             return b""
+        says_nothing = self._unsaid and _says_nothing(event)
         if b'"usage"' not in payload and b'"error"' not in payload:
+            self._unsaid = says_nothing
             return event + b"\n\n"
         try:
             meter = _decode_meter(payload)
@@ -156,7 +154,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
             self.error = error
             event = self._without_key(event)
         usage = read_usage(meter.usage)
-        self._unsaid = False
+        self._unsaid = says_nothing
         if usage is not None:
             self.usage = usage
         if self.ask.include_usage:
@@ -167,6 +165,15 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
 
     def _estimate(self, completion: int) -> Usage:
         return Usage(self.ask.prompt_estimate, completion, source="estimated")
+
+
+def _says_nothing(block: bytes) -> bool:
+    """Whether it is one chunk that has none of the answer in it. What cannot be told at a glance has."""
+    return (
+        block.count(b"data:") == 1
+        and (b'"content":""' in block or b'"content":null' in block or b'"content": ""' in block)
+        and not any(mark in block for mark in _SPOKEN)
+    )
 
 
 def _without_usage(event: bytes) -> bytes:

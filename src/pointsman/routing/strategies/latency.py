@@ -19,6 +19,7 @@ __all__ = ["LowestLatency"]
 
 _MEMORY_SECONDS: Final = 120.0
 _LEAST_SECONDS: Final = 1e-4
+_FAILED_SECONDS: Final = 10.0
 
 
 class LowestLatency:
@@ -52,6 +53,9 @@ def _seen(member: Member, wish: Wish, now: float) -> float:
     """Seconds to the first byte of a stream, to the end of any other answer."""
     live = member.live
     seconds = live.first_byte if wish.stream else live.latency
+    if live.failures_in_row:
+        # Who fails at once must not seem to be the fastest.
+        seconds = max(seconds, _FAILED_SECONDS) * (1 + live.failures_in_row)
     return max(seconds * exp((live.ended_at - now) / _MEMORY_SECONDS), _LEAST_SECONDS)
 
 

@@ -91,7 +91,7 @@ class WarmFirst:
             return self._wait(member, host) + loading.until - now, "loading"
         if member.live.in_flight or host.waiting.get(member.deployment.model):
             return self._wait(member, host), "loading"
-        return None
+        return (self._wait(member, host), "loaded") if self._loads.expects(host, member.deployment, now) else None
 
     def _cold_bid(self, member: Member, load: float, now: float) -> _Bid:
         host = member.host

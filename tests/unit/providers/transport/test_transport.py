@@ -834,3 +834,37 @@ async def test_origins_without_connections_are_forgotten_before_they_fill_the_me
                 "GET", f"http://127.0.0.1:{port}/" if port > 1 else f"http://127.0.0.1:{unused_port()}/"
             )
         assert len(transport.counts()) <= 4
+
+
+async def test_a_stream_that_says_nothing_of_its_answer_in_time_is_given_up_whatever_else_it_sends() -> None:
+    async def script(asked: Asked) -> None:
+        await asked.write(CHUNKED)
+        await asked.write(b"7\r\n: ping\n\r\n")
+        await asyncio.Event().wait()
+
+    async with scene(script) as stage:
+        stage.timeouts = Timeouts(first_token=5.0)
+        flight = stage.transport.send(stage.deployment(), CHAT, stream=True)
+        assert await item(flight) == b": ping\n"
+        stage.sweep(4)
+        assert not flight.inbox.items
+        stage.sweep(1)
+        with pytest.raises(TimedOut, match="said nothing of its answer within 5 s"):
+            await item(flight)
+
+
+async def test_once_it_has_said_something_that_bound_is_over_and_a_whole_answer_has_none() -> None:
+    async def script(asked: Asked) -> None:
+        if len(asked.scene.asked) == 1:
+            await asked.write(CHUNKED + b"1\r\na\r\n")
+        await asyncio.Event().wait()
+
+    async with scene(script) as stage:
+        stage.timeouts = Timeouts(first_token=5.0)
+        stream = stage.transport.send(stage.deployment(), CHAT, stream=True)
+        assert await item(stream) == b"a"
+        stream.spoken = True
+        answer = stage.transport.send(stage.deployment(), CHAT, stream=False)
+        await turn(lambda: len(stage.asked) == 2)
+        stage.sweep(9)
+        assert not stream.inbox.items and not answer.inbox.items

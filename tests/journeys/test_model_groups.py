@@ -1,0 +1,200 @@
+"""Several deployments behind one name: order, tags, teams, limits and strategies decide who answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.support.configs import openai_entry
+from tests.support.gateway import Gateway, Launch
+from tests.support.waiting import eventually
+from tests.upstreams import FakeOpenAI, Gate, Reply
+from tests.upstreams.openai_shapes import chat_reply, usage
+
+Fleet = dict[str, FakeOpenAI]
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    """Three upstreams, each answering with its own name."""
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(FakeOpenAI()) for name in "abc"}
+        for name, server in servers.items():
+            server.pieces = (name,)
+        yield servers
+
+
+def entry(model: str, server: FakeOpenAI, info: dict[str, Any] | None = None, **params: Any) -> dict[str, Any]:
+    return openai_entry(model, server, info, **params)
+
+
+def who(gateway: Gateway, model: str, **more: Any) -> str:
+    """Which upstream answered, or the status of an error."""
+    headers, key = more.pop("headers", None), more.pop("key", None)
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **more}
+    answer = gateway.http("POST", "/v1/chat/completions", body, key=key, headers=headers)
+    if answer.status != 200:
+        return str(answer.status)
+    text: str = answer.json()["choices"][0]["message"]["content"]
+    return text
+
+
+def test_order_and_a_strategy_for_each_group(launch: Launch, fleet: Fleet) -> None:
+    a, b, c = fleet.values()
+    gateway = launch({
+        "model_list": [
+            entry("tiers", b, order=2), entry("tiers", a, order=1), entry("tiers", c),
+            entry("turns", a), entry("turns", b), entry("turns", c, weight=1),
+            entry("cheap", a, input_cost_per_token=0.01, output_cost_per_token=0.01),
+            entry("cheap", b, input_cost_per_token=0.001, output_cost_per_token=0.001),
+        ],
+        "router_settings": {
+            "routing_strategy": "least-busy",
+            "routing_groups": [
+                {"group_name": "one", "models": ["turns"], "routing_strategy": "round-robin"},
+                {"group_name": "two", "models": ["cheap"], "routing_strategy": "cost-based-routing"},
+            ],
+        },
+    })  # fmt: skip
+    assert {who(gateway, "tiers") for _ in range(6)} == {"a"}
+    assert {who(gateway, "cheap") for _ in range(6)} == {"b"}
+    assert Counter(who(gateway, "turns") for _ in range(6)) == {"c": 6}, "a weight for one is none for the others"
+    a.always(Reply.error(500, "broken"))
+    assert {who(gateway, "tiers") for _ in range(6)} == {"b"}
+
+
+def test_each_in_its_turn(launch: Launch, fleet: Fleet) -> None:
+    gateway = launch(
+        {
+            "model_list": [entry("m", server) for server in fleet.values()],
+            "router_settings": {"routing_strategy": "round-robin"},
+        }
+    )
+    assert [who(gateway, "m") for _ in range(6)] == ["a", "b", "c", "a", "b", "c"]
+
+
+def test_the_least_busy_takes_the_next_one(launch: Launch, fleet: Fleet) -> None:
+    a, b, _ = fleet.values()
+    gateway = launch(
+        {
+            "model_list": [entry("m", a), entry("m", b)],
+            "router_settings": {"routing_strategy": "least-busy"},
+        }
+    )
+    gate = Gate()
+    a.always(Reply.json(chat_reply("a", usage(1, 1))).behind(gate))
+    b.always(Reply.json(chat_reply("b", usage(1, 1))).behind(gate))
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+    def under_way(count: int) -> bool:
+        return len(a.inference) + len(b.inference) == count
+
+    with ExitStack() as stack:
+        for count in range(1, 5):
+            stack.enter_context(gateway.stream("/v1/chat/completions", body))
+            eventually(partial(under_way, count), f"{count} are under way")
+        assert (len(a.inference), len(b.inference)) == (2, 2)
+        gate.open()
+
+
+def test_tags_of_the_body_of_headers_and_of_keys(launch: Launch, fleet: Fleet) -> None:
+    a, b, c = fleet.values()
+    gateway = launch({
+        "model_list": [
+            entry("m", a, tags=["free"]), entry("m", b, tags=["paid"]), entry("m", c, tags=["default"]),
+            entry("strict", a, tags=["free"]),
+        ],
+        "router_settings": {"enable_tag_filtering": True},
+    })  # fmt: skip
+    assert who(gateway, "m", tags=["free"]) == "a"
+    assert who(gateway, "m", metadata={"tags": ["paid"], "of": "mine"}) == "b"
+    assert b.inference[-1].json()["metadata"] == {"of": "mine"}, "the tags are ours, the rest is the upstream's"
+    assert who(gateway, "m", litellm_metadata={"tags": ["paid"]}) == "b"
+    assert who(gateway, "m", headers={"x-litellm-tags": "paid, other"}) == "b"
+    assert who(gateway, "m") == who(gateway, "m", tags=["none has it"]) == "c"
+    assert who(gateway, "m", tags=["!default", "!free"]) == "b"
+    assert who(gateway, "m", key=gateway.new_key(tags=["free"])) == "a"
+    refused = gateway.chat("strict", tags=["paid"])
+    assert refused.status == 401
+    assert refused.error["message"].startswith("Not allowed to access model due to tags configuration")
+
+
+def test_teams_and_access_groups_have_their_own(launch: Launch, fleet: Fleet) -> None:
+    a, b, c = fleet.values()
+    gateway = launch({
+        "model_list": [
+            entry("m", a, {"team_id": "red"}), entry("m", b),
+            entry("reds", a, {"team_id": "red"}),
+            entry("mixed", a, {"access_groups": ["x"]}), entry("mixed", c, {"access_groups": ["y"]}),
+        ],
+        "router_settings": {"routing_strategy": "round-robin"},
+    })  # fmt: skip
+    red, blue = gateway.new_key(team_id="red"), gateway.new_key(team_id="blue")
+    assert {who(gateway, "m", key=red) for _ in range(4)} == {"a", "b"}
+    assert {who(gateway, "m", key=blue) for _ in range(4)} == {"b"}
+    assert (who(gateway, "reds", key=red), who(gateway, "reds", key=blue)) == ("a", "403")
+    listed = gateway.http("GET", "/v1/models", key=blue).json()["data"]
+    assert {row["id"] for row in listed} == {"m", "mixed"}
+    assert {who(gateway, "mixed", key=gateway.new_key(models=["x"])) for _ in range(4)} == {"a"}
+    assert {who(gateway, "mixed", key=gateway.new_key(models=["y"])) for _ in range(4)} == {"c"}
+    assert {who(gateway, "mixed", key=gateway.new_key(models=["mixed"])) for _ in range(4)} == {"a", "c"}
+
+
+def test_limits_of_deployments(launch: Launch, fleet: Fleet) -> None:
+    a, b, _ = fleet.values()
+    gateway = launch({
+        "model_list": [
+            entry("m", a, rpm=2), entry("m", b, rpm=3),
+            entry("small", a, {"max_input_tokens": 20}), entry("small", b, {"max_input_tokens": 30}),
+        ],
+        "router_settings": {
+            "routing_strategy": "usage-based-routing-v2", "enable_pre_call_checks": True, "num_retries": 0,
+        },
+    })  # fmt: skip
+    assert Counter(who(gateway, "m") for _ in range(5)) == {"a": 2, "b": 3}
+    refused = gateway.chat("m")
+    assert (refused.status, refused.error["code"]) == (429, "no_deployments_available")
+    assert 1 <= int(refused.headers["retry-after"]) <= 61
+    long = gateway.chat("small", "word " * 400)
+    assert (long.status, long.error["code"]) == (400, "context_length_exceeded")
+    assert "30 tokens" in long.error["message"]
+
+
+def test_a_session_stays_at_its_deployment(launch: Launch, fleet: Fleet) -> None:
+    gateway = launch(
+        {
+            "model_list": [entry("m", server) for server in fleet.values()],
+            "router_settings": {"routing_strategy": "round-robin", "optional_pre_call_checks": ["session_affinity"]},
+        }
+    )
+    here = who(gateway, "m", litellm_session_id="s1")
+    for _ in range(3):
+        who(gateway, "m")
+        assert who(gateway, "m", litellm_session_id="s1") == here
+        assert who(gateway, "m", headers={"x-litellm-session-id": "s1"}) == here
+        assert who(gateway, "m", metadata={"session_id": "s1"}) == here
+    assert {who(gateway, "m", litellm_session_id=str(number)) for number in range(6)} == {"a", "b", "c"}
+
+
+def test_entries_of_one_wildcard_take_turns(launch: Launch, fleet: Fleet) -> None:
+    gateway = launch(
+        {
+            "model_list": [
+                {
+                    "model_name": "wild/*",
+                    "litellm_params": {"model": "openai/*", "api_base": one.base_url, "api_key": "k"},
+                }
+                for one in fleet.values()
+            ],
+            "router_settings": {"routing_strategy": "round-robin"},
+        }
+    )
+    assert [who(gateway, "wild/x") for _ in range(3)] == ["a", "b", "c"]
+    assert [who(gateway, "wild/y") for _ in range(3)] == ["a", "b", "c"]
+    a, _, _ = fleet.values()
+    assert {request.json()["model"] for request in a.inference} == {"x", "y"}
