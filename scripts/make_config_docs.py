@@ -37,6 +37,7 @@ TITLES: Final = {
     "credential": "`credential_list[]`",
     "pointsman": "`pointsman`",
     "local_hosts": "`pointsman.local_hosts[]`",
+    "warm_up": "`pointsman.warm_up[]`",
 }
 
 INTRODUCTION: Final = """\

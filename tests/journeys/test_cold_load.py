@@ -24,7 +24,7 @@ def house() -> Iterator[tuple[Gateway, FakeOllama]]:
                 openai_entry("swallowed", f"{hole.url}/v1"),
                 ollama_entry("swallowed-ollama", hole.url, "slow"),
             ],
-            "litellm_settings": {"sse_keepalive_ping_interval_seconds": 1},
+            "litellm_settings": {"sse_keepalive_ping_interval_seconds": 1, "num_retries": 0},
             "pointsman": {
                 "upstream_connect_timeout_seconds": 1,
                 "upstream_load_timeout_seconds": 20,

@@ -81,6 +81,8 @@ def full_call(call_id: str = "c1", **changes: Any) -> CallRecord:
         peer="127.0.0.1",
         prompt=msgspec.Raw(b'{"messages":[]}'),
         reply=msgspec.Raw(b'{"choices":[]}'),
+        energy_mwh=9_722,
+        energy_cost=2_236_060_000,
     )
     return msgspec.structs.replace(record, **changes)
 

@@ -17,6 +17,7 @@ from pointsman.stores.ports import (
     INTEGER_MAX,
     Appended,
     DaySpend,
+    EnergySpend,
     KeyStore,
     LedgerQuery,
     LedgerStore,
@@ -37,7 +38,7 @@ async def test_a_call_comes_back_as_it_was_recorded(ledger: LedgerStore, record:
 
 async def test_a_sample_sets_every_field() -> None:
     full, bare = msgspec.structs.asdict(full_call()), msgspec.structs.asdict(CallRecord("c1", "", "", 0.0))
-    assert {name for name in full if full[name] == bare[name]} == {"call_id"}
+    assert {name for name in full if full[name] == bare[name]} == {"call_id", "queued_ms"}, "which is not stored"
     assert all(getattr(full_call().usage, name) != getattr(Usage(), name) for name in Usage.__struct_fields__)
 
 
@@ -149,6 +150,30 @@ async def test_models_that_reached_no_deployment_are_not_listed(ledger: LedgerSt
     await ledger.append([bare_call(model_group="invented-4711", deployment_id="", status="failure")])
     (found,) = await ledger.summary(SummaryQuery(first_day=date(2024, 10, 4), last_day=date(2024, 10, 4)))
     assert found.models == {"": 0}
+
+
+async def test_what_hosts_drew_is_summed_up_by_day_caller_model_and_host(ledger: LedgerStore) -> None:
+    caller = {"user_id": "u", "key_token": "t"}
+    await ledger.append(
+        [
+            bare_call("c1", api_base="http://GPU1:11434", energy_mwh=10, energy_cost=3),
+            bare_call("c2", api_base="http://gpu1:11434/api", energy_mwh=20, energy_cost=6),
+            bare_call("c3", api_base="http://gpu2:11434", energy_mwh=5),
+            bare_call("c4", api_base="https://api.example"),
+            bare_call("c5", api_base="http://gpu1:11434", started_at=NOON + DAY, energy_mwh=1, **caller),
+        ]
+    )
+    await ledger.append([bare_call("c6", api_base="http://gpu2:11434", energy_mwh=7, energy_cost=1)])
+    today, tomorrow = date(2024, 10, 4), date(2024, 10, 5)
+    whole = SummaryQuery(first_day=today, last_day=tomorrow)
+    assert await ledger.energy(whole) == (
+        EnergySpend(today, "", "", "m", "http://gpu1:11434", 2, 30, 9),
+        EnergySpend(today, "", "", "m", "http://gpu2:11434", 2, 12, 1),
+        EnergySpend(tomorrow, "t", "u", "m", "http://gpu1:11434", 1, 1, 0),
+    )
+    theirs = SummaryQuery(first_day=today, last_day=tomorrow, key_token="t", user_id="u")
+    assert [row.energy_mwh for row in await ledger.energy(theirs)] == [1]
+    assert await ledger.energy(SummaryQuery(first_day=today, last_day=today, user_id="u")) == ()
 
 
 async def test_totals_count_everything(ledger: LedgerStore) -> None:

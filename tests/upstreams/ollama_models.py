@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from tests.upstreams.gate import Gate
+
 __all__ = ["OllamaModel"]
 
 _GIGABYTE = 1_000_000_000
@@ -15,8 +17,9 @@ class OllamaModel(msgspec.Struct):
     """One pulled model. ``context_length`` is the model's own maximum in tokens.
 
     ``loads`` counts how often it was loaded, ``loaded_context`` is the ``num_ctx`` it is loaded with (None: not
-    loaded) and ``load_seconds`` how long a load takes; ``gpu_share`` of it is in the memory of a GPU.
-    ``parameters`` is the Modelfile's, as /api/show gives it.
+    loaded) and ``load_seconds`` how long a load takes; it waits for ``load_gate``, too, and ends with the request that
+    it is for, so that of ``loads_begun`` not all may have come to an end. ``gpu_share`` of it is in the memory of a
+    GPU. ``parameters`` is the Modelfile's, as /api/show gives it.
     """
 
     name: str
@@ -31,6 +34,8 @@ class OllamaModel(msgspec.Struct):
     load_seconds: float = 0.0
     loaded_context: int | None = None
     loads: int = 0
+    loads_begun: int = 0
+    load_gate: Gate | None = None
     gpu_share: float = 1.0
 
     @property

@@ -53,6 +53,7 @@ class FakeOllama(FakeServer):
         self.turn = Turn()
         self.turns: deque[Turn] = deque()
         self.cut: list[tuple[int, int]] = []
+        self._locks: dict[str, asyncio.Lock] = {}
 
     def pull(self, model: OllamaModel) -> OllamaModel:
         """The model is there from now on."""
@@ -154,7 +155,9 @@ class FakeOllama(FakeServer):
             return Reply.ndjson(turn.lines(body["model"], timing, generate=generate), gap_seconds=turn.gap_seconds)
         if turn.error_after is not None:
             return Reply.ollama_error(500, turn.error_text)
-        return Reply.json(turn.whole(body["model"], timing, generate=generate))
+        whole = Reply.json(turn.whole(body["model"], timing, generate=generate))
+        gaps = turn.gap_seconds * (len(turn.pieces) - 1)
+        return whole.after(gaps) if gaps > 0 else whole
 
     async def _evaluate(self, model: OllamaModel, body: dict[str, Any], tokens: int) -> Timing:
         load_seconds = await self._load(model, body)
@@ -169,12 +172,17 @@ class FakeOllama(FakeServer):
 
     async def _load(self, model: OllamaModel, body: dict[str, Any]) -> float:
         wanted = (body.get("options") or {}).get("num_ctx") or min(self.default_context, model.context_length)
-        if model.loaded_context == wanted:
-            return 0.0
-        model.loaded_context = None
-        await asyncio.sleep(model.load_seconds)
-        model.loaded_context = wanted
-        model.loads += 1
+        # Who wants a model that is being loaded waits for that, and has it loaded anew if it is broken off.
+        async with self._locks.setdefault(model.name, asyncio.Lock()):
+            if model.loaded_context == wanted:
+                return 0.0
+            model.loaded_context = None
+            model.loads_begun += 1
+            if model.load_gate is not None:
+                await model.load_gate.passed()
+            await asyncio.sleep(model.load_seconds)
+            model.loaded_context = wanted
+            model.loads += 1
         return model.load_seconds or 0.001
 
     async def _load_or_unload(self, model: OllamaModel, body: dict[str, Any], way: str) -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -26,7 +26,7 @@ from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
-__all__ = ["CountTokens", "InferencePath", "Office", "Preview", "Readiness"]
+__all__ = ["CountTokens", "HostMinder", "InferencePath", "Office", "Preview", "Readiness"]
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -71,6 +71,26 @@ async def _no_preview(_caller: Principal, operation: Operation, _body: bytes) ->
     raise Unsupported(f"{operation.value} cannot be shown here.")
 
 
+class HostMinder(Protocol):
+    """Has local hosts load and unload models. ``host`` is an address, None: whichever; gives the hosts where it did."""
+
+    async def load_now(self, model: str, host: str | None, keep_alive: msgspec.Raw | None) -> Sequence[str]:
+        """Return once the model is loaded.
+
+        Raises:
+            GatewayError: no such model or host is known, or it cannot be loaded.
+        """
+        ...
+
+    async def unload_now(self, model: str, host: str | None) -> Sequence[str]:
+        """Return once it has been told to every host that has the model loaded.
+
+        Raises:
+            GatewayError: no such model or host is known, or it cannot be unloaded.
+        """
+        ...
+
+
 async def _no_trial(_deployment: Deployment, _mode: str | None, _caller: Principal) -> Trial:
     raise Unsupported("No model can be called from here.")
 
@@ -99,6 +119,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
         preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
         ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
+        minder: Has local hosts load and unload models; None: nobody does.
         health: Knows how the deployments are.
         performance: How a deployment has done lately.
         try_model: Calls a deployment once, for so small an answer as its kind (or the mode that is given) allows.
@@ -136,6 +157,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     preview: Callable[[Principal, Operation, bytes], Awaitable[Preview]] = _no_preview
     try_model: Callable[[Deployment, str | None, Principal], Awaitable[Trial]] = _no_trial
     ollama: OllamaManagement | None = None
+    minder: HostMinder | None = None
     book: ResponseBook | None = None
     stop_job: Callable[[str], None] = lambda _identity: None
     inference_paths: tuple[InferencePath, ...] = ()

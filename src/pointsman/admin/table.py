@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front, queue
+from pointsman.admin import front, hosts, queue
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
@@ -16,7 +16,7 @@ from pointsman.admin.models import counting, dialect, info, listing, metrics, ol
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
-from pointsman.admin.spend import asking, handlers, rows
+from pointsman.admin.spend import asking, energy, handlers, rows
 from pointsman.core.identity import Scope
 
 __all__ = ["ROUTES", "RouteFact", "routes", "table_for"]
@@ -93,6 +93,16 @@ _HEALTH: Final = (
         "GET", ("/queue",), Scope.SELF, queue.queue,
         summary="Who waits for the local servers", tier="pointsman",
         query=Nothing, body=Nothing, reply=queue.QueueReply,
+    ),
+    Route(
+        "POST", ("/hosts/load",), Scope.ADMIN, hosts.load_model,
+        summary="Have a local host load a model", tier="pointsman",
+        query=Nothing, body=hosts.LoadModelRequest, reply=hosts.HostActionReply,
+    ),
+    Route(
+        "POST", ("/hosts/unload",), Scope.ADMIN, hosts.unload_model,
+        summary="Have local hosts unload a model", tier="pointsman",
+        query=Nothing, body=hosts.UnloadModelRequest, reply=hosts.HostActionReply,
     ),
 )  # fmt: skip
 
@@ -271,6 +281,11 @@ _SPEND: Final = (
         "GET", ("/spend/logs",), Scope.SELF, handlers.spend_logs,
         summary="The ledger: calls, or their sums by day", tier="litellm",
         query=asking.SpendLogsQuery, body=Nothing, reply=(list[rows.SpendRow], list[handlers.DaySpendRow]),
+    ),
+    Route(
+        "GET", ("/spend/energy",), Scope.ADMIN, energy.spend_energy,
+        summary="What local hosts drew", tier="pointsman",
+        query=energy.EnergyQuery, body=Nothing, reply=list[energy.EnergyRow],
     ),
     Route(
         "GET", ("/spend/keys",), Scope.ADMIN, handlers.spend_keys,

@@ -57,6 +57,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             docs=loaded.environment.docs,
             preview=lambda caller, operation, body: preview(gateway.house, CLIENT_DIALECTS, caller, operation, body),
             ollama=gateway.ollama_management if loaded.settings.local.ollama_management else None,
+            minder=gateway.warmth,
             health=gateway.health,
             performance=lambda deployment: gateway.performance.of(deployment, gateway.clock.monotonic()),
             try_model=lambda deployment, mode, caller: try_model(gateway.house, deployment, mode, caller),

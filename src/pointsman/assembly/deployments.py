@@ -11,6 +11,7 @@ import msgspec
 
 from pointsman.assembly.access import key_header, names_cloud_place, read_access, takes_key, usual_base
 from pointsman.assembly.host_rules import host_rules, num_ctx_max
+from pointsman.assembly.host_settings import as_its_host_has_it
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -169,7 +170,7 @@ class _Maker:
         facts = merge(facts, self._said, name=model)
         price = facts.price if facts.price is not None or not provider.local else FREE
         drop = settings.litellm_settings.drop_params if params.drop_params is None else params.drop_params
-        return Deployment(
+        made = Deployment(
             id=info.id or _identity(entry, group, self._base),
             group=group,
             provider=provider.name,
@@ -208,6 +209,7 @@ class _Maker:
             num_retries=params.max_retries if params.num_retries is None else params.num_retries,
             cooldown_seconds=params.cooldown_time,
         )
+        return as_its_host_has_it(made, settings.local)
 
 
 def _shares(entries: Sequence[ModelEntry]) -> list[float]:

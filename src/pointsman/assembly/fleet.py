@@ -25,6 +25,7 @@ from pointsman.providers.ollama.facts import control_headers
 from pointsman.providers.transport import Fetcher
 from pointsman.routing.hosts import Fleet, Host, HostRules, LoadedModel, address_of
 from pointsman.routing.queue import QueueRules
+from pointsman.routing.residency import LoadBook
 
 __all__ = ["FleetFeed"]
 
@@ -42,10 +43,12 @@ _HEARD_SECONDS: Final = 10.0
 class FleetFeed:
     """Made once; :meth:`follow` takes over each new configuration or table."""
 
-    def __init__(self, fleet: Fleet, fetcher: Fetcher, nursery: Nursery, clock: Clock) -> None:
+    def __init__(self, fleet: Fleet, loads: LoadBook, fetcher: Fetcher, nursery: Nursery, clock: Clock) -> None:
         self._fleet = fleet
+        self._loads = loads
         self._clock = clock
         self._parallel: int | None = None
+        self._hosts: dict[str, Host] = {}
         self.watch = FleetWatch(fetcher, nursery, self._report, self._pace, clock)
 
     def follow(self, loaded: Loaded, deployments: Iterable[Deployment], found: Iterable[FoundHost]) -> None:
@@ -68,20 +71,23 @@ class FleetFeed:
             first.setdefault(url, deployment)
             served.setdefault(deployment.group, set()).add(url)
         shared = {url for urls in served.values() if len(urls) > 1 for url in urls}
+        self._hosts = {url: fleet.at(url) for url in first}
         for url, deployment in first.items():
-            host = fleet.at(url)
+            host = self._hosts[url]
             host.rules = rules.get(url, HostRules())
             host.kind = host.rules.kind or kinds.get(url) or KINDS.get(deployment.provider) or host.kind or "openai"
             host.is_shared = url in shared
             self._resize(host, now)
-        fleet.listed = tuple(fleet.at(url) for url in first)
-        self.watch.follow(Watched(url, _kind(fleet.at(url)), control_headers(first[url])) for url in first)
+        fleet.listed = tuple(self._hosts.values())
+        self.watch.follow(Watched(url, _kind(host), control_headers(first[url])) for url, host in self._hosts.items())
         self._hear(found)
 
     def _hear(self, found: Iterable[FoundHost]) -> None:
         """What discovery saw of servers that are otherwise left alone."""
         now = self._clock.monotonic()
         for one in found:
+            for model in one.models:
+                self._loads.heard(model.name, model.size_bytes or 0)
             host = self._fleet.at(one.url)
             if one.online:
                 host.online = True
@@ -90,7 +96,7 @@ class FleetFeed:
                 send_away(host)
 
     def _report(self, report: Report) -> None:
-        host, now = self._fleet.at(report.url), self._clock.monotonic()
+        host, now = self._hosts[report.url], self._clock.monotonic()
         if not report.online:
             if host.online and not self._was_heard(host, now):
                 host.went_away()
@@ -128,11 +134,11 @@ class FleetFeed:
 
     def _pace(self, url: str) -> float:
         """How many seconds old a look at a host may be."""
-        host = self._fleet.at(url)
+        host = self._hosts[url]
         if host.is_surprised:
             host.is_surprised = False
             return 0.0
-        if host.is_shared or not host.online or host.in_flight or host.waiting:
+        if host.is_shared or host.is_minded or not host.online or host.in_flight or host.waiting:
             return POLL_SECONDS
         return POLL_SECONDS if host.used_at and self._clock.monotonic() - host.used_at < _USED_SECONDS else inf
 

@@ -24,6 +24,7 @@ from pointsman.assembly.from_settings import (
     routing_settings,
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series
+from pointsman.assembly.host_settings import equip_hosts
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import aws_keyring, native_lanes
@@ -32,6 +33,7 @@ from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.storage import Storage
+from pointsman.assembly.warmth import WarmKeeper
 from pointsman.catalog.lookup import Catalog
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
@@ -45,12 +47,15 @@ from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.background import Jobs
 from pointsman.lifecycle.house import House, Manners
+from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
+from pointsman.lifecycle.wake import Waker
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost
 from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.lanes import LaneBook
+from pointsman.providers.loading import ModelLoader
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.native import OPENAI_RESPONSES, NativeLane, ResponsesLane, TokenCounter
@@ -63,6 +68,7 @@ from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import Transport
+from pointsman.providers.waking import HostKnock, send_magic_packet
 from pointsman.routing.performance import PerformanceBook
 from pointsman.routing.router import Router
 from pointsman.routing.settings import RoutingSettings
@@ -134,8 +140,11 @@ class Gateway:
         )
         self.performance = PerformanceBook(self.house.router.lives)
         self.house.router.fleet.share = plan.workers
-        self.fleet = FleetFeed(self.house.router.fleet, self.transport, self.nursery, self.clock)
+        router = self.house.router
+        self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
+        self.loader, self.loads, self.waker, self.warmth = self._minders()
+        self._mind(loaded)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
@@ -161,6 +170,7 @@ class Gateway:
         gateway.nursery.start(gateway.transport.run(), "upstream sweep")
         if gateway.discovery is not None:
             gateway.routes.found(await gateway.discovery.scan())
+            gateway.warmth.found(gateway.routes.hosts)
             gateway.house.router.follow(gateway.routes.table())
         gateway.follow_hosts()
         await gateway.fleet.watch.scan(_SCAN_SECONDS_MAX)
@@ -171,6 +181,8 @@ class Gateway:
         start = self.nursery.start
         if self.discovery is not None:
             start(self.discovery.run(), "discovery")
+        if self.plan.worker == 0:
+            start(self.warmth.run(), "warmth")
         start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
@@ -216,6 +228,7 @@ class Gateway:
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
             routing = routing_settings(loaded)
+            self.warmth.follow(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
                 self._watch.follow(refused.sources)
@@ -251,6 +264,7 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.house.manners = self._manners(loaded)
+        self._mind(loaded)
         self.house.router.follow(self.routes.table(), routing)
         self.health.settings = health_settings(loaded)
         self.health.settings_changed()
@@ -278,6 +292,7 @@ class Gateway:
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = self.house.table
         self.routes.found(hosts)
+        self.warmth.found(hosts)
         table = self.routes.table()
         if table.deployments != before.deployments or table.unlisted != before.unlisted:
             # A table forgets what its pools have learned, so it is only replaced when it says something else.
@@ -323,6 +338,35 @@ class Gateway:
         urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
         return management_hosts(self.house.table.deployments, urls)
 
+    def _minders(self) -> tuple[ModelLoader, Loads, Waker, WarmKeeper]:
+        """Those who look after local hosts, apart from requests."""
+        house = self.house
+        loader = ModelLoader(self.transport, self.transport, house.lanes.lane, self._host_kind)
+        house.loads = loads = Loads(loader, self.nursery)
+        house.waker = waker = Waker(
+            lambda rule: send_magic_packet(rule.mac, rule.address, rule.port),
+            HostKnock(self.transport).answers,
+            self.nursery,
+            self.clock,
+        )
+        alone = self.plan.workers == 1
+        return loader, loads, waker, WarmKeeper(house.router, loader, self.nursery, self.clock, sees_all_calls=alone)
+
+    def _mind(self, loaded: Loaded) -> None:
+        """Tell them what the configuration says.
+
+        Raises:
+            Misconfigured: a time to keep a model is none.
+        """
+        local = loaded.settings.local
+        self.warmth.follow(loaded)
+        equip_hosts(self.house.router.fleet, local)
+        self.loads.wanted = local.on_disconnect == "finish_load"
+        self.waker.seconds_max = local.wake_seconds_max
+
+    def _host_kind(self, deployment: Deployment) -> str:
+        return self.house.router.fleet.at(deployment.api_base).kind
+
     def _passages(self) -> PassageBook:
         return PassageBook(
             self.routes.lenders,
@@ -353,6 +397,7 @@ class Gateway:
             __version__,
             log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
             pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
+            charges_energy=settings.local.energy_counts_as_spend,
             keepalive_seconds=keepalive_seconds(loaded),
             suggest=self._suggest,
         )

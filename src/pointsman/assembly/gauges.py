@@ -71,6 +71,7 @@ def host_series(hosts: Iterable[Host]) -> list[HostSeries]:
             Histogram.empty()
             if host.queue is None
             else Histogram(list(host.queue.wait_counts), host.queue.wait_seconds),
+            0.0 if host.power is None else host.power.idle_watt_hours,
         )
         for host in hosts
     ]

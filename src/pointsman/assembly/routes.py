@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman.assembly.deployments import Configured, LeftOut
 from pointsman.assembly.host_rules import host_rules, num_ctx_max
+from pointsman.assembly.host_settings import as_its_host_has_it
 from pointsman.assembly.plan import DemoModel
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
@@ -102,7 +103,10 @@ class RouteMaker:
         )
         rules = host_rules(local.local_hosts)
         found = [
-            msgspec.structs.replace(entry, num_ctx_max=num_ctx_max(entry.api_base, rules, local.num_ctx_max))
+            msgspec.structs.replace(
+                as_its_host_has_it(entry, local),
+                num_ctx_max=num_ctx_max(entry.api_base, rules, local.num_ctx_max),
+            )
             for entry in deployments(self._hosts, timeouts)
             if entry.group not in names
         ]
@@ -113,7 +117,11 @@ class RouteMaker:
         }
         hidden = frozenset(name for name, alias in router.items() if alias.hidden)
         return RoutingTable(
-            (*own, *found), other_names, self._configured.patterns, hidden, unlisted=aliases(self._hosts)
+            (*own, *found),
+            other_names,
+            self._configured.patterns,
+            hidden,
+            unlisted=aliases(self._hosts),
         )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from pointsman.assembly.deployments import configured
 from pointsman.assembly.from_settings import reset_clock
+from pointsman.assembly.warmth import warm_rules
 from pointsman.catalog.lookup import Catalog
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
@@ -40,6 +41,7 @@ def check(file: Path) -> None:
         click.echo(f"{file}: {_count(len(refused.errors), 'error')}, {_count(len(refused.warnings), 'warning')}")
         sys.exit(1)
     reset_clock(loaded)
+    warm_rules(loaded)
     made = configured(loaded.settings, loaded.variables, Catalog())
     for warning in loaded.warnings:
         click.echo(f"warning  {warning}")

@@ -12,6 +12,7 @@ from pointsman.cli.doctor.command import doctor
 from pointsman.cli.mapping import mapping
 from pointsman.cli.providers import providers
 from pointsman.cli.serve import serve
+from pointsman.cli.spend import spend
 from pointsman.core.errors import GatewayError
 
 __all__ = ["cli", "main"]
@@ -32,6 +33,7 @@ cli.add_command(config)
 cli.add_command(doctor)
 cli.add_command(mapping)
 cli.add_command(providers)
+cli.add_command(spend)
 
 
 def main() -> None:

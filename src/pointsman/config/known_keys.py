@@ -30,6 +30,7 @@ from pointsman.config.sections import (
     RouterSettings,
     StrategyArgs,
     StrategyGroup,
+    WarmUp,
 )
 
 __all__ = [
@@ -59,6 +60,7 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "routing_groups": StrategyGroup,
     "pointsman": PointsmanSettings,
     "local_hosts": LocalHost,
+    "warm_up": WarmUp,
 }
 """The struct that each section is read into."""
 
@@ -86,7 +88,6 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "user_header_name",
     }),
     "pointsman": frozenset({"prompt_log_retention_days"}),
-    "local_hosts": frozenset({"price_kwh", "wake_on_lan", "watts_busy", "watts_idle"}),
 }  # fmt: skip
 """Fields that are read and checked while nothing acts on them yet, so that they warn like any key without effect.
 

@@ -47,6 +47,8 @@ __all__ = [
     "StrategyName",
     "TimeOfDay",
     "Url",
+    "WarmUp",
+    "WeekTime",
 ]
 
 _NUMBER_TOO: Final = {"number_too": True}
@@ -99,6 +101,14 @@ Span = Annotated[
 ]
 TimeOfDay = Annotated[
     str, Meta(pattern=r"^([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", description="a time of day such as 06:30")
+]
+_DAYS: Final = r"(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?"
+WeekTime = Annotated[
+    str,
+    Meta(
+        pattern=rf"^([01]?[0-9]|2[0-3]):[0-5][0-9]( (daily|{_DAYS}(,{_DAYS})*))?$",
+        description='a time of day and days, such as "07:30 mon-fri", "9:00 sat,sun" or "06:00"',
+    ),
 ]
 Url = Annotated[
     str,
@@ -359,6 +369,24 @@ class LocalHost(msgspec.Struct, frozen=True, kw_only=True):
     price_kwh: Amount | None = None
     wake_on_lan: MacAddress | None = None
     num_ctx_max: PositiveCount | None = None
+    keep_alive: msgspec.Raw | None = None
+    unload_after_seconds: Amount | None = None
+
+
+class WarmUp(msgspec.Struct, frozen=True, kw_only=True):
+    """A model to be loaded before anybody asks for it: ``pointsman.warm_up[]``.
+
+    ``on_start`` None: where no time is given. ``keep_alive`` is in Ollama's form, for how long it is kept loaded from
+    then on, None: for good. ``host`` None: one host, the one that can load it at least cost. ``evicts``: even where
+    another model may have to go.
+    """
+
+    model: Name
+    at: tuple[WeekTime, ...] = ()
+    on_start: bool | None = None
+    keep_alive: msgspec.Raw | None = None
+    host: Url | None = None
+    evicts: bool = False
 
 
 class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -387,6 +415,16 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False
     conversation_affinity_seconds: Amount = 900.0
+    upstream_first_byte_timeout_seconds: Seconds | None = None
+    on_disconnect: Annotated[str, Meta(pattern=r"^(cancel|finish_load)$", description="cancel or finish_load")] = (
+        "cancel"
+    )
+    keep_alive: msgspec.Raw | None = None
+    warm_up: tuple[WarmUp, ...] = ()
+    unload_after_seconds: Amount | None = None
+    unload_after_seconds_by_model: Mapping[str, Amount] = {}
+    wake_seconds_max: Seconds = 120.0
+    energy_counts_as_spend: bool = False
     local_hosts: tuple[LocalHost, ...] = ()
     queue_max_group_wait_seconds: Amount = 30.0
     queue_ageing_seconds: Seconds = 10.0

@@ -1,4 +1,4 @@
-"""Taking an upstream's address out of a text that is not for the operator."""
+"""Upstreams' addresses: which host one means, and taking one out of a text that is not for the operator."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import re
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["without_address"]
+__all__ = ["host_of", "without_address"]
 
 _KNOWN_MAX: Final = 256
 _HOST: Final = re.compile(r"\w+://(?:[^/?#@]*@)?(\[[^\]]+\]|[^/?#:\[\]]+)")
 _ENDS: Final = r"(?::\d+)?(?:/[^\s\"'<>,;]*[^\s\"'<>,;:.)])?"
+
+
+def host_of(api_base: str) -> str:
+    """The host that an address is of: scheme, name and port in lower case, without path, query or credentials."""
+    scheme, _, rest = api_base.partition("://")
+    authority = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
+    return f"{scheme}://{authority}".lower()
 
 
 def without_address(text: str, api_base: str, name: str) -> str:

@@ -48,6 +48,10 @@ class Flight(Protocol):
         """Read on."""
         ...
 
+    def hurry(self, seconds: float) -> None:
+        """Fail it unless its answer begins within ``seconds``, instead of the deployment's ``timeouts.load``."""
+        ...
+
     def close(self) -> None:
         """Done with it: an answer that is not complete is cut off at once, upstream included."""
         ...

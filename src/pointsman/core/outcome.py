@@ -18,6 +18,9 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
 
     ``key_token`` is the digest of the key, ``"master"`` for the master key, ``""`` when nobody was known.
     ``prompt`` and ``reply`` are JSON and only set when the operator switched prompt logging on.
+    ``queued_ms``, the wait for a turn at a local host, is counted and not stored.
+    ``energy_mwh`` is what the call's share of a local host's work drew, in milliwatt-hours, and ``energy_cost`` what
+    that cost; both 0 where nobody told what the host draws.
     """
 
     call_id: str
@@ -50,3 +53,6 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     peer: str = ""
     prompt: msgspec.Raw | None = None
     reply: msgspec.Raw | None = None
+    queued_ms: float = 0.0
+    energy_mwh: int = 0
+    energy_cost: int = 0

@@ -81,6 +81,7 @@ class Timeouts(msgspec.Struct, frozen=True):
     """Seconds each phase of an attempt may take.
 
     ``load`` bounds the silence before the first byte of an answer: a cold model loads in this time.
+    ``first_byte`` does so instead where it is known that the model is loaded; None: as ``load``.
     ``idle`` bounds every later silence. ``total`` None: no bound on the whole. ``first_token`` bounds the time until a
     stream has said something of its answer, whatever else came before; None: nothing but the others does.
     """
@@ -89,6 +90,7 @@ class Timeouts(msgspec.Struct, frozen=True):
     load: float = 600.0
     idle: float = 120.0
     total: float | None = None
+    first_byte: float | None = None
     first_token: float | None = None
 
 

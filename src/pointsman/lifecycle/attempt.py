@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointsman.core.exchange import Client
+from pointsman.core.exchange import Client, ClientGone
 from pointsman.lifecycle.choose import Course
 from pointsman.lifecycle.relay import relay_stream, relay_whole
 from pointsman.lifecycle.settle import Settlement
@@ -36,10 +36,18 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     live.in_flight += 1
     try:
         settlement.flight = flight = house.sender.send(deployment, outbound, stream=ask.stream)
+        if course.member.host is not None:
+            settlement.arrive(course.member, course.member.host, flight)
         client.attach(flight)
         await (relay_stream if ask.stream else relay_whole)(flight, answer, client, settlement)
+    except ClientGone:
+        if settlement.cold is not None and settlement.flight is not None:
+            settlement.leave_load(settlement.cold, settlement.flight)
+        raise
     finally:
         live.in_flight -= 1
+        if course.member.host is not None:
+            settlement.depart(course.member.host, deployment.model)
         if live.rests_until:
             course.member.give_up_probe()
     if settlement.error is None:

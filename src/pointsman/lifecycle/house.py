@@ -15,7 +15,9 @@ from pointsman.core.passage import NoPassages, Passages
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.heads import Heads
+from pointsman.lifecycle.loads import Abandoned, NoLoads
 from pointsman.lifecycle.outbox import Outbox
+from pointsman.lifecycle.wake import NoWaker, Rouser
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.routing.router import Router
@@ -46,6 +48,7 @@ class Manners(msgspec.Struct, frozen=True):
     log_prompts: bool = False
     default_models: dict[str, str] = {}
     pass_through_for_all_keys: bool = False
+    charges_energy: bool = False
     keepalive_seconds: float = KEEPALIVE_SECONDS
     suggest: Callable[[str], str | None] = lambda _name: None
 
@@ -53,7 +56,9 @@ class Manners(msgspec.Struct, frozen=True):
 class House:
     """The parts, put together by the assembly; the router's table and ``manners`` are replaced on a reload.
 
-    ``passages`` lead to the providers' own APIs; nowhere, unless it is set. ``sleep`` waits for so many seconds.
+    ``passages`` lead to the providers' own APIs; nowhere, unless it is set. ``loads`` takes over the requests of
+    clients that left while a model was loaded; none, unless it is set. ``waker`` wakes hosts that sleep. ``sleep``
+    waits for so many seconds.
 
     ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others.
     """
@@ -66,12 +71,14 @@ class House:
         "keyring",
         "lanes",
         "listeners",
+        "loads",
         "manners",
         "outbox",
         "passages",
         "router",
         "sender",
         "sleep",
+        "waker",
     )
 
     def __init__(
@@ -98,6 +105,8 @@ class House:
         self.clock = clock
         self.manners = manners
         self.passages: Passages = NoPassages()
+        self.loads: Abandoned = NoLoads()
+        self.waker: Rouser = NoWaker()
         self.heads = Heads(manners.version)
         self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         router.budget.begin(clock.monotonic())

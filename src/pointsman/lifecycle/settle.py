@@ -19,9 +19,12 @@ from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Oper
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.heads import queue_line, recovered
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.loads import expect
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
+from pointsman.routing.hosts import Host
 from pointsman.routing.pool import Member
+from pointsman.routing.power import NO_ENERGY, Draw, Energy
 from pointsman.routing.recovery import Recovery
 
 __all__ = ["Settlement"]
@@ -47,7 +50,9 @@ class Settlement(msgspec.Struct, weakref=False):
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
     of ``attempts``. ``queued`` is for how many seconds it waited for its turn. ``recovery`` has those that came before
     it. ``preface`` is what of the stream was held back, since it says nothing yet; ``probing`` is who rested and is
-    tried. ``usage`` is what was used where no ``answer`` tells it.
+    tried. ``usage`` is what was used where no ``answer`` tells it. ``cold`` is where the call waits for its model to be
+    loaded. ``draw`` is the call's part in the work of a host of which it is known what it draws, and ``energy`` what
+    the attempts that are over drew.
     """
 
     house: House
@@ -73,6 +78,9 @@ class Settlement(msgspec.Struct, weakref=False):
     recovery: Recovery | None = None
     probing: Member | None = None
     preface: bytes = b""
+    cold: Member | None = None
+    draw: Draw | None = None
+    energy: Energy = NO_ENERGY
     queued: float = 0.0
 
     @property
@@ -84,6 +92,33 @@ class Settlement(msgspec.Struct, weakref=False):
         """The upstream has answered; only the first time counts."""
         if not self.heard_at:
             self.heard_at = self.house.clock.monotonic()
+            if self.cold is not None:
+                self._warm()
+
+    def arrive(self, member: Member, host: Host, flight: Flight) -> None:
+        """The request has been sent to a local host."""
+        if host.power is not None:
+            self.draw = host.power.begin(self.sent_at)
+        if expect(member, host, flight):
+            self.cold = member
+
+    def depart(self, host: Host, model: str) -> None:
+        """A local host has no more to do for this attempt."""
+        host.used[model] = now = self.house.clock.monotonic()
+        if self.draw is not None:
+            self.stop_drawing(now)
+        if self.cold is not None:
+            self._warm()
+
+    def leave_load(self, cold: Member, flight: Flight) -> None:
+        """The client has left while its model is being loaded, which may go on."""
+        if self.house.loads.adopt(flight, cold):
+            self.flight = None
+
+    def _warm(self) -> None:
+        if self.cold is not None and self.cold.host is not None:
+            self.cold.host.end_load(self.cold.deployment.model)
+        self.cold = None
 
     def speaks(self, block: bytes) -> bytes:
         """The first of an answer is there, so that nobody else can give it any more. Gives it with what came before."""
@@ -221,6 +256,10 @@ class Settlement(msgspec.Struct, weakref=False):
         house = self.house
         self.ended_at = now = house.clock.monotonic()
         record = self._record(now, http_status)
+        if self.draw is not None:
+            self.stop_drawing(now)
+        if self.energy is not NO_ENERGY:
+            self._add_energy(record)
         if not self.written:
             self.written = True
             try:
@@ -273,10 +312,24 @@ class Settlement(msgspec.Struct, weakref=False):
             key.tags,
             head.peer,
         )
+        if self.queued:
+            record.queued_ms = self.queued * 1000.0
         if self.house.manners.log_prompts:
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply
         return record
+
+    def stop_drawing(self, now: float) -> None:
+        """The host does not work for the call any more. ``now`` is monotonic seconds."""
+        if self.draw is not None:
+            drawn, before = self.draw.end(now), self.energy
+            self.energy = Energy(before.mwh + drawn.mwh, before.cost + drawn.cost)
+            self.draw = None
+
+    def _add_energy(self, record: CallRecord) -> None:
+        record.energy_mwh, record.energy_cost = self.energy.mwh, self.energy.cost
+        if self.house.manners.charges_energy:
+            record.cost += self.energy.cost
 
     def _overhead(self, now: float, *, streamed: bool) -> float:
         """Seconds that the gateway itself took: all but waiting for a turn, and for the upstream.

@@ -16,7 +16,9 @@ from pointsman.core.exchange import Client, RequestHead
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import Course
+from pointsman.lifecycle.reading import read_again
 from pointsman.lifecycle.settle import Settlement
+from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
 from pointsman.routing.hosts import Host
 from pointsman.routing.queue import PRIORITY_MAX, HostQueue, Ticket
@@ -77,7 +79,10 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
         if not queue.enter(ticket, ticket.entered_at):
             await _wait(ticket, course, settlement, client)
         host.used_at = house.clock.monotonic()
-        await attempt(course, settlement, client)
+        if host.wake is None:
+            await attempt(course, settlement, client)
+        else:
+            await _attempt_awake(course, settlement, client, host)
         if settlement.error is None:
             host.served(ticket.model, settlement.ended_at)
     except Unreachable:
@@ -87,6 +92,42 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
         raise
     finally:
         call(queue, queue.leave(ticket, house.clock.monotonic()))
+
+
+async def _attempt_awake(course: Course, settlement: Settlement, client: Client, host: Host) -> None:
+    """Wake the host if it sleeps, then as :func:`attempt`; also if only the attempt shows that it does.
+
+    In that case only where no other host that is there has the model.
+
+    Raises:
+        GatewayError: it does not wake, or the attempt failed.
+    """
+    if not host.online:
+        await _rouse(course, settlement, client, host)
+    try:
+        await attempt(course, settlement, client)
+    except Unreachable:
+        host.went_away()
+        if any(member.host is None or member.host.online for member in course.pool.members):
+            raise
+        await _rouse(course, settlement, client, host)
+        settlement.let_go(client)
+        course.ask = settlement.ask = ask = read_again(settlement.inbound, course.target)
+        take_rules(ask)
+        if host.kind not in _OWN_QUEUES:
+            ask.fields.pop("priority", None)
+        await attempt(course, settlement, client)
+
+
+async def _rouse(course: Course, settlement: Settlement, client: Client, host: Host) -> None:
+    keepalive = settlement.inbound.head.route.dialect.keepalive if course.ask.stream else b""
+
+    def tell() -> None:
+        if keepalive:
+            _keep_alive(keepalive, course, settlement, client)
+
+    pause = settlement.house.manners.keepalive_seconds
+    await settlement.house.waker.rouse(host, course.member.deployment, pause, tell)
 
 
 def call(queue: HostQueue, tickets: Iterable[Ticket]) -> None:

@@ -147,4 +147,7 @@ class Admission:
             return 0
         output = _OUTPUT_TOKENS_ASSUMED if ask.output_limit is None else ask.output_limit * ask.choices
         bound = price.bound(ask.prompt_estimate, output)
-        return bound if price.units is None else bound + price.units.bound(ask.choices, ask.prompt_estimate)
+        if price.units is not None:
+            bound += price.units.bound(ask.choices, ask.prompt_estimate)
+        # Its tokens may be free and its energy not; of that nobody knows before how much it will be.
+        return max(1, bound)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from pointsman.routing.hosts import Host
 from pointsman.routing.needs import abilities_needed, serves
 from pointsman.routing.pool import NO_SCREENS, Member, Pool, Screens, Tier
 from pointsman.routing.tags import allowed_by_tags, tags_of
@@ -20,9 +21,10 @@ _GOOD: Final = 0
 _OVER_LIMIT: Final = 1
 _PROBED: Final = 2
 _TRIED: Final = 3
-_OFFLINE: Final = 4
-_UNABLE: Final = 5
-_NOT_AT_ALL: Final = 6
+_ASLEEP: Final = 4
+_OFFLINE: Final = 5
+_UNABLE: Final = 6
+_NOT_AT_ALL: Final = 7
 
 _TAGS_MAX: Final = 256
 
@@ -124,8 +126,8 @@ class _Sieve:
                 reason, at = self._grade(member)
             elif not member.admits(now):
                 reason, at = _rests(member, now)
-            elif member.host is not None and not member.host.online:
-                reason, at = "offline", _OFFLINE
+            elif member.host is not None:
+                reason, at = _grade_host(member.host)
             if at < level:
                 if dropped is not None:
                     dropped.extend(best)
@@ -152,10 +154,13 @@ class _Sieve:
         deployment = member.deployment
         if self._needs and deployment.capabilities and not self._needs <= deployment.capabilities:
             return f"unable {','.join(sorted(self._needs - deployment.capabilities))}", _UNABLE
-        if member.host is not None and not member.host.online:
-            return "offline", _OFFLINE
+        there = ("", _GOOD) if member.host is None else _grade_host(member.host)
+        if there[1] >= _ASLEEP:
+            return there
         if deployment.id in self._tried:
             return "tried", _TRIED
+        if there[1]:
+            return there
         if self._screens.limits and (reached := limit_reached(member, self._wish, self.now)) is not None:
             return reached, _OVER_LIMIT
         return "", _GOOD
@@ -183,6 +188,14 @@ def _rests(member: Member, now: float) -> tuple[str, int]:
     """Of one that rests, or has and is being tried: where nobody else is there, the outcome is not awaited."""
     seconds = member.rests_until - now
     return (f"resting {seconds:.1f} s", _NOT_AT_ALL) if seconds > 0 else ("being tried", _PROBED)
+
+
+def _grade_host(host: Host) -> tuple[str, int]:
+    """What speaks against a local server, and how much."""
+    if not host.online:
+        return ("offline", _OFFLINE) if host.wake is None else ("asleep", _ASLEEP)
+    queue = host.queue
+    return (f"queue full {queue.depth}", _OVER_LIMIT) if queue is not None and queue.is_full else ("", _GOOD)
 
 
 def parallel_reached(member: Member, screens: Screens) -> int | None:

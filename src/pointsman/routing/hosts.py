@@ -11,9 +11,10 @@ from typing import Final
 import msgspec
 
 from pointsman.core.upstream import Deployment
+from pointsman.routing.power import Power
 from pointsman.routing.queue import HostQueue, QueueRules, Ticket
 
-__all__ = ["Fleet", "Host", "HostRules", "LoadedModel", "address_of"]
+__all__ = ["Fleet", "Host", "HostRules", "LoadedModel", "WakeRule", "address_of"]
 
 _HOSTS_MAX: Final = 16_384
 _QUEUE_MAX: Final = 512
@@ -48,6 +49,14 @@ class HostRules(msgspec.Struct, frozen=True):
     num_ctx_max: int | None = None
 
 
+class WakeRule(msgspec.Struct, frozen=True):
+    """Whose network card wakes a host (six bytes), and where the packet is sent."""
+
+    mac: bytes
+    address: str = "255.255.255.255"
+    port: int = 9
+
+
 class Host(msgspec.Struct, eq=False):
     """One local server now. ``url`` is what its deployments have as ``api_base``, without ``/v1``.
 
@@ -68,6 +77,16 @@ class Host(msgspec.Struct, eq=False):
     weight: float = 1.0
     in_flight: dict[str, int] = {}
     waiting: dict[str, int] = {}
+    loading: dict[str, int] = {}
+    """Our calls that found a model not loaded and have not been answered yet, by model."""
+    used: dict[str, float] = {}
+    """When our last call of each model ended there, or we had it loaded."""
+    is_minded: bool = False
+    """Whether it is looked after what is in its memory, so that this has to be known."""
+    wake: WakeRule | None = None
+    """How it is woken when it sleeps; None: it cannot be."""
+    power: Power | None = None
+    """What it draws; None: nobody told."""
     rules: HostRules = HostRules()
     queue: HostQueue | None = None
     others_running: int | None = None
@@ -98,6 +117,18 @@ class Host(msgspec.Struct, eq=False):
     def is_loaded(self, model: str) -> bool:
         """Whether the model is in its memory."""
         return self.holds(model) is not None
+
+    def begin_load(self, model: str) -> None:
+        """Something of ours waits for a model to be loaded."""
+        self.loading[model] = self.loading.get(model, 0) + 1
+
+    def end_load(self, model: str) -> None:
+        """It does not wait any more."""
+        left = self.loading.get(model, 0) - 1
+        if left > 0:
+            self.loading[model] = left
+        else:
+            self.loading.pop(model, None)
 
     def served(self, model: str, now: float) -> None:
         """A call has ended well: the host is there and has the model in its memory."""

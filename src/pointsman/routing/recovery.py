@@ -24,8 +24,9 @@ _ABOUT_THE_REQUEST: Final = frozenset({Failure.BAD_REQUEST, Failure.CONTENT_POLI
 """What is wrong with a request is wrong everywhere, as far as anybody knows."""
 _LASTING: Final = _ABOUT_THE_REQUEST | {Failure.AUTHENTICATION, Failure.NOT_FOUND, Failure.TIMEOUT, Failure.OTHER}
 """The same deployment would only say, or take as long to say, the same again."""
-_NO_ROOM: Final = frozenset({"queue_full", "queue_timeout"})
-_NOBODY_SERVES: Final = _NO_ROOM | {"mock_testing_fallbacks", "model_not_found", "no_deployments_available"}
+_NOBODY_SERVES: Final = frozenset({"mock_testing_fallbacks", "model_not_found", "no_deployments_available"})
+_CROWDED: Final = frozenset({"queue_full", "queue_timeout"})
+_TOO_MANY: Final = 429
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _PAUSE_SECONDS_MAX: Final = 8.0
 _LATER_SHARE_MAX: Final = 0.1
@@ -108,7 +109,7 @@ class Recovery:
         others = any(member.deployment.id not in self.tried for member in pool.members)
         if not isinstance(error, UpstreamFailed):
             unsupported = isinstance(error, Unsupported) and self._settings.falls_back_when_unsupported
-            return 0.0 if others and (unsupported or error.code in _NO_ROOM) else None
+            return 0.0 if others and (unsupported or _is_crowded(error)) else None
         policy = self._settings.group_retry_policies.get(pool.name, self._settings.retry_policy)
         if self.retries >= self._allowed(policy, kind, failed):
             return None
@@ -166,12 +167,17 @@ class Recovery:
             return kind is not Failure.BAD_REQUEST
         if isinstance(error, Unsupported):
             return self._settings.falls_back_when_unsupported
-        return error.code in _NOBODY_SERVES
+        return error.code in _NOBODY_SERVES or _is_crowded(error)
 
     def _general(self, lists: FallbackLists, names: tuple[str, ...]) -> tuple[Hop, ...]:
         if self.rules.fallbacks:
             return _hops(self.rules.fallbacks, asked_for=True)
         return _hops(_of(lists.general, names) or lists.default)
+
+
+def _is_crowded(error: GatewayError) -> bool:
+    """Whether so many wait for a local host that the request was not taken; one whose time is over is no such."""
+    return error.code in _CROWDED and error.status == _TOO_MANY
 
 
 def _hops(targets: tuple[Target, ...], *, asked_for: bool = False) -> tuple[Hop, ...]:

@@ -74,6 +74,11 @@ class LoadBook:
         """Bytes, as some host has reported; a usual size where none has."""
         return self._sizes.get(model, _BYTES_ASSUMED)
 
+    def heard(self, model: str, size_bytes: int) -> None:
+        """A model lies on some host's disk and has that size, which is the best guess until it is seen in memory."""
+        if size_bytes and len(self._sizes) < _MODELS_MAX:
+            self._sizes.setdefault(model, size_bytes)
+
     def _saw(self, model: str, loaded: LoadedModel) -> None:
         size = loaded.vram_bytes or loaded.size_bytes
         if size:

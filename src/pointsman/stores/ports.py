@@ -30,6 +30,7 @@ __all__ = [
     "Appended",
     "Conflict",
     "DaySpend",
+    "EnergySpend",
     "KeyChanges",
     "KeyPage",
     "KeyQuery",
@@ -232,6 +233,22 @@ class DaySpend(msgspec.Struct, frozen=True):
     models: Mapping[str, int]
 
 
+class EnergySpend(msgspec.Struct, frozen=True):
+    """What one host drew on one day for one caller's calls of one model.
+
+    ``energy_mwh`` is in milliwatt-hours, ``energy_cost`` in picodollars; ``host`` is an address without path.
+    """
+
+    day: date
+    key_token: str
+    user_id: str
+    model_group: str
+    host: str
+    calls: int
+    energy_mwh: int
+    energy_cost: int
+
+
 class LedgerTotals(msgspec.Struct, frozen=True):
     """Everything ever recorded. ``failures`` are calls that did not succeed, cancelled ones included."""
 
@@ -259,6 +276,10 @@ class LedgerStore(Protocol):
 
     async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:
         """The days that match, in their order."""
+        ...
+
+    async def energy(self, query: SummaryQuery) -> tuple[EnergySpend, ...]:
+        """What local hosts drew, by day, then by the other fields in their order."""
         ...
 
     async def totals(self) -> LedgerTotals:

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.energy import EnergyGroup, EnergyTally, energy_of
 from pointsman.stores.ports import INTEGER_MAX, Conflict, DaySpend, KeyChanges
 from pointsman.stores.response_ports import EventPage, ResponseStatus
 
@@ -104,10 +105,11 @@ def day_of(moment: float) -> str:
 
 
 class Sums(NamedTuple):
-    """Calls added up: for the days, and by ``key_token`` for what is to be charged."""
+    """Calls added up: for the days, and by ``key_token`` for what is to be charged; and what local hosts drew."""
 
     daily: dict[Group, Tally]
     charges: dict[str, Charge]
+    energy: dict[EnergyGroup, EnergyTally]
 
 
 def added_up(sets: Iterable[Sequence[CallRecord]]) -> Sums:
@@ -121,13 +123,18 @@ def added_up(sets: Iterable[Sequence[CallRecord]]) -> Sums:
         first = records[0]
         model = first.model_group if first.deployment_id else ""
         groups.setdefault((first.key_token, first.user_id, model, first.provider), []).extend(records)
-    sums = Sums({}, {})
+    sums = Sums({}, {}, {})
     days: dict[float, str] = {}
+    drawing: list[tuple[str, Sequence[CallRecord]]] = []
     for records in groups.values():
         numbers = [record.started_at // _DAY_SECONDS for record in records]
         for number in set(numbers):
             day = days.get(number) or days.setdefault(number, day_of(number * _DAY_SECONDS))
-            _add_up(sums, day, [record for record, its in zip(records, numbers, strict=True) if its == number])
+            of_day = [record for record, its in zip(records, numbers, strict=True) if its == number]
+            _add_up(sums, day, of_day)
+            if any([record.energy_mwh for record in of_day]):  # noqa: C419 - a list is twice as fast here
+                drawing.append((day, of_day))
+    sums.energy.update(energy_of(drawing))
     for charge in sums.charges.values():
         charge.amount = saturated(charge.amount)
     return sums

@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from pointsman.core.address import host_of
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
 from pointsman.telemetry.deployments import DeploymentNow, deployment_families
@@ -128,6 +129,7 @@ class CallMetrics(Collector):
         yield from deployment_families(everything.deployments)
         served = _by_deployment(series)
         yield from _deployment_counters(served)
+        yield from _energy_counters(series)
         for name, words, value_of in _COUNTERS:
             counter = CounterMetricFamily(name, words, labels=_SPENT)
             for values, entry in served.items():
@@ -245,11 +247,14 @@ def _queues(hosts: list[HostSeries]) -> Iterable[Metric]:
     depth = GaugeMetricFamily("pointsman_queue_depth", "Requests that wait for a local server.", labels=["host"])
     running = GaugeMetricFamily("pointsman_queue_running", "Requests that run at a local server.", labels=["host"])
     waits = HistogramMetricFamily("pointsman_queue_wait_seconds", "Seconds waited for a local server.", labels=["host"])
+    idle = CounterMetricFamily("pointsman_idle_energy_watt_hours", "What idle hosts drew.", labels=["host"])
     for host in hosts:
+        if host.idle_watt_hours:
+            idle.add_metric([host.url], host.idle_watt_hours)
         depth.add_metric([host.url], host.depth)
         running.add_metric([host.url], host.running)
         waits.add_metric([host.url], _cumulative(host.waits), host.waits.total)
-    yield from (depth, running, waits)
+    yield from (depth, running, waits, idle)
 
 
 def _by_deployment(series: list[CallSeries]) -> dict[tuple[str, ...], CallSeries]:
@@ -298,6 +303,22 @@ def _deployment_counters(served: Mapping[tuple[str, ...], CallSeries]) -> Iterab
     yield _counter("litellm_deployment_total_requests", "Calls by deployment.", _SPENT, every)
     yield _counter("litellm_deployment_success_responses", "Good answers by deployment.", _SPENT, good)
     yield _counter("litellm_deployment_failure_responses", "Failures by deployment.", _SPENT, bad)
+
+
+def _energy_counters(series: list[CallSeries]) -> Iterable[Metric]:
+    drawn: dict[str, tuple[int, int]] = {}
+    for entry in series:
+        if entry.energy_mwh:
+            host = host_of(entry.labels.api_base)
+            mwh, amount = drawn.get(host, (0, 0))
+            drawn[host] = (mwh + entry.energy_mwh, amount + entry.energy_cost)
+    energy = CounterMetricFamily("pointsman_energy_watt_hours", "What hosts drew for calls.", labels=("host",))
+    cost = CounterMetricFamily("pointsman_energy_cost", "What that cost, in USD.", labels=("host",))
+    for host, (mwh, amount) in drawn.items():
+        energy.add_metric((host,), mwh / 1000)
+        cost.add_metric((host,), dollars(amount))
+    yield energy
+    yield cost
 
 
 def _counter(name: str, words: str, labels: tuple[str, ...], sums: _Sums) -> Metric:

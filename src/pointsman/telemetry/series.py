@@ -66,7 +66,7 @@ class CallLabels(msgspec.Struct, frozen=True):
 
 
 class CallSeries(msgspec.Struct):
-    """The counts of one series. ``spend`` is in picodollars.
+    """The counts of one series. ``spend`` and ``energy_cost`` are in picodollars, energy in milliwatt-hours.
 
     ``upstream_failures`` are those of the failures in which the upstream had been asked.
     """
@@ -85,6 +85,8 @@ class CallSeries(msgspec.Struct):
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     spend: int = 0
+    energy_mwh: int = 0
+    energy_cost: int = 0
 
     @classmethod
     def empty(cls, labels: CallLabels) -> CallSeries:
@@ -102,10 +104,14 @@ class CallSeries(msgspec.Struct):
         self.cached_tokens += sum([usage.cached for usage in usages])
         self.reasoning_tokens += sum([usage.reasoning for usage in usages])
         self.spend += sum([record.cost for record in records])
+        self.energy_mwh += sum([record.energy_mwh for record in records])
+        self.energy_cost += sum([record.energy_cost for record in records])
         latency = [record.ended_at - record.started_at for record in records]
         if self.labels.deployment_id:
             overhead = [record.overhead_ms / 1000.0 for record in records]
-            self.api_latency.observe([max(0.0, whole - own) for whole, own in zip(latency, overhead, strict=True)])
+            # A wait for a turn is neither the gateway's own time nor the upstream's.
+            apart = [own + record.queued_ms / 1000.0 for own, record in zip(overhead, records, strict=True)]
+            self.api_latency.observe([max(0.0, whole - other) for whole, other in zip(latency, apart, strict=True)])
             self.overhead.observe([max(0.0, own) for own in overhead])
         paces = zip(latency, usages, records, strict=True)
         self.per_token.observe(
@@ -136,22 +142,29 @@ _SUMS: Final = (
     "cached_tokens",
     "reasoning_tokens",
     "spend",
+    "energy_mwh",
+    "energy_cost",
 )
 
 
 class HostSeries(msgspec.Struct):
-    """A local server: how many requests wait for it and run there now, and how long they waited."""
+    """A local server: how many requests wait for it and run there now, and how long they waited.
+
+    ``idle_watt_hours`` is what it drew while nobody asked it for anything.
+    """
 
     url: str
     depth: int
     running: int
     waits: Histogram
+    idle_watt_hours: float = 0.0
 
     def merge(self, other: HostSeries) -> None:
         """Add another process's."""
         self.depth += other.depth
         self.running += other.running
         self.waits.merge(other.waits)
+        self.idle_watt_hours += other.idle_watt_hours
 
 
 class Snapshot(msgspec.Struct):

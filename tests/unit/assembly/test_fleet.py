@@ -19,6 +19,7 @@ from pointsman.providers.discovery import FoundHost, Place
 from pointsman.providers.discovery.watching import POLL_SECONDS
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.queue import Ticket
+from pointsman.routing.residency import LoadBook
 from tests.unit.providers.scripted import FakeClock, ScriptedFetcher
 
 ONE, TWO = "10.0.0.1:11434", "10.0.0.2:11434"
@@ -51,7 +52,7 @@ class Farm:
         self.fleet = Fleet()
         self.problems: list[BaseException] = []
         self.nursery = Nursery(lambda _name, error: self.problems.append(error))
-        self.feed = FleetFeed(self.fleet, self.fetcher, self.nursery, self.clock)
+        self.feed = FleetFeed(self.fleet, LoadBook(), self.fetcher, self.nursery, self.clock)
         self.feed.follow(settings or loaded(), deployments, found)
 
     def has(self, at: str, *models: str) -> None:

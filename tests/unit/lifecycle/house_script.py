@@ -83,6 +83,7 @@ class ScriptedFlight:
         self.spoken = False
         self.paused = 0
         self.closed = False
+        self.hurried: float | None = None
         self._stage = stage
 
     def answer(self, body: bytes, status: int = 200, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
@@ -109,6 +110,9 @@ class ScriptedFlight:
 
     def resume(self) -> None:
         self.paused -= 1
+
+    def hurry(self, seconds: float) -> None:
+        self.hurried = seconds
 
     def close(self) -> None:
         if not self.closed:

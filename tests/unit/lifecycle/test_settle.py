@@ -15,6 +15,7 @@ from pointsman.core.identity import token_of
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import Price
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.routing.power import Power
 from tests.unit.lifecycle.house_script import KEY, MASTER, ScriptedClient, ScriptedFlight, Stage, chat_body, deployment
 from tests.unit.lifecycle.lane_script import Place, ScriptedLanes
 from tests.unit.lifecycle.openai_words import DONE, GOOD, LAST, chunk, refusal, reply
@@ -105,17 +106,69 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 def test_the_expected_record_would_show_any_two_fields_that_change_places(scene: Scene) -> None:
     said = msgspec.structs.asdict(scene.expected())
+    said = {name: value for name, value in said.items() if not name.startswith("energy_")}  # set by name
     unset = {"error_code", "error_message", "prompt", "reply"}
     values = [value for name, value in said.items() if name not in unset]
     assert len(values) == len({repr(value) for value in values})
     assert all(said[name] is None for name in unset)
-    assert len(CallRecord.__struct_fields__) == 30, "a new field wants its place in expected() above"
+    assert len(CallRecord.__struct_fields__) == 33, "a new field wants its place in expected() above"
 
 
 async def test_the_record_of_a_whole_answer(scene: Scene) -> None:
     await scene.tell(lambda flight: flight.answer(reply(**COUNTED)), "whole")
     assert scene.stage.record == scene.expected()
     assert scene.stage.ears.records == scene.stage.books.records
+
+
+def metered(scene: Scene, **manners: bool) -> Power:
+    """The deployment's host draws 360 W at work, and a kilowatt-hour costs a dollar."""
+    stage = scene.stage = Stage(
+        deployment(local=True), record=key_record(KEY, **WHO), settings=None, routing=None, **manners
+    )
+    power = stage.house.router.fleet.at("http://upstream").power = Power(watts_busy=360, price_kwh=1)
+    return power
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_the_host_drew_is_on_the_record(scene: Scene, stream: bool) -> None:
+    power = metered(scene)
+
+    def act(flight: ScriptedFlight) -> None:
+        scene.wait(8)
+        if stream:
+            flight.piece(LAST, last=True)
+        else:
+            flight.answer(GOOD)
+
+    await scene.tell(act, "answer", stream=stream)
+    record = scene.stage.record
+    assert (record.energy_mwh, record.energy_cost) == (1000, 1_000_000_000)
+    assert record.cost == 10
+    assert power.running == 0
+
+
+@pytest.mark.parametrize("way", ["failed", "cancelled"])
+async def test_a_call_that_came_to_nothing_drew_something_too(scene: Scene, way: str) -> None:
+    metered(scene)
+
+    def act(flight: ScriptedFlight) -> None:
+        scene.wait(8)
+        if way == "failed":
+            flight.fail(TimedOut("The upstream sent nothing."))
+
+    await scene.tell(act, "answer")
+    assert scene.stage.record.energy_mwh == 1000
+
+
+async def test_energy_counts_as_spend_where_the_operator_says_so(scene: Scene) -> None:
+    metered(scene, charges_energy=True)
+
+    def act(flight: ScriptedFlight) -> None:
+        scene.wait(8)
+        flight.answer(GOOD)
+
+    await scene.tell(act, "answer")
+    assert scene.stage.record.cost == 10 + 1_000_000_000
 
 
 async def test_the_record_of_a_stream_counts_from_its_first_good_bytes(scene: Scene) -> None:

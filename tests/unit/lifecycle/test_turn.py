@@ -10,11 +10,12 @@ import pytest
 
 from pointsman.core.errors import Unreachable
 from pointsman.core.exchange import ClientGone
+from pointsman.core.rules import Target
 from pointsman.core.upstream import Deployment
 from pointsman.lifecycle.turn import send_away
 from pointsman.routing.hosts import Host
 from pointsman.routing.queue import QueueRules
-from pointsman.routing.settings import RoutingSettings, StrategyChoice
+from pointsman.routing.settings import FallbackLists, RoutingSettings, StrategyChoice
 from tests.unit.lifecycle.house_script import KEY, ScriptedFlight, Stage, chat_body, deployment
 from tests.unit.lifecycle.openai_words import DONE, GOOD, LAST, chunk
 from tests.unit.policies.desk import key_record
@@ -154,6 +155,26 @@ def test_a_full_line_turns_away_with_place_and_time() -> None:
     assert error["code"] == "queue_full"
     assert "1 slots taken" in error["message"] and "number 2" in error["message"]
     assert (host.in_flight, host.waiting) == ({"real": 1}, {"real": 1})
+
+
+def test_who_finds_a_full_line_goes_elsewhere() -> None:
+    two = (local(), local("dep-2", "http://gpu2:1/v1"), local("dep-3", "http://gpu3:1/v1"))
+    stage, _ = house(*two, queue_max=0, routing=RoutingSettings())
+    for _ in two:
+        stage.tell(chat_body())
+    assert sorted(sent(stage)) == ["dep-1", "dep-2", "dep-3"]
+    _, client = stage.tell(chat_body())
+    assert client.status == 429 and b"queue_full" in client.body
+
+
+def test_a_model_that_stands_in_serves_what_a_full_line_does_not_take() -> None:
+    cloud = deployment(id="dep-2", group="spare")
+    settings = RoutingSettings(fallbacks=FallbackLists(general={"public": (Target("spare"),)}))
+    stage, host = house(local(), cloud, queue_max=0, routing=settings)
+    stage.tell(chat_body())
+    stage.tell(chat_body())
+    assert sent(stage) == ["dep-1", "dep-2"]
+    assert host.in_flight == {"real": 1}
 
 
 def test_a_streaming_client_is_kept_alive_while_it_waits() -> None:

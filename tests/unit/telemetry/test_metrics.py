@@ -110,6 +110,14 @@ def total(samples: Samples, name: str) -> float:
     return sum(value for (found, _), value in samples.items() if found == name)
 
 
+def test_what_hosts_drew_is_shown_by_host() -> None:
+    local = {"api_base": "http://GPU1:11434/api", "energy_mwh": 9_722, "energy_cost": 2_236_060_000}
+    samples = shown([call(**local), call(**{**local, "status": "cancelled", "deployment_id": "dep-2"}), call()])
+    assert at(samples, "pointsman_energy_watt_hours_total", {"host": "http://gpu1:11434"}) == 19.444
+    assert at(samples, "pointsman_energy_cost_total", {"host": "http://gpu1:11434"}) == pytest.approx(0.00447212)
+    assert len([1 for name, _ in samples if name == "pointsman_energy_watt_hours_total"]) == 1
+
+
 # -- what is shown -------------------------------------------------------------------------------------------
 
 

@@ -40,6 +40,8 @@ class SpendMetadata(msgspec.Struct, frozen=True):
 
     ``status`` tells a call that its client broke off (``cancelled``) from one that failed. ``usage_source`` is
     ``measured`` where the upstream counted the tokens, ``estimated`` where the gateway did, ``none`` without any.
+    ``energy_wh`` is what a local host drew for it, in watt-hours, and ``energy_cost`` what that cost, in USD; null
+    where nobody told what the host draws.
     """
 
     status: Literal["success", "failure", "cancelled"]
@@ -57,6 +59,8 @@ class SpendMetadata(msgspec.Struct, frozen=True):
     time_to_first_token_ms: float | None
     token_details: TokenDetails
     error_information: ErrorInformation | None
+    energy_wh: float | None = None
+    energy_cost: float | None = None
 
 
 class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,4 +157,6 @@ def _metadata(record: CallRecord, *, operator: bool) -> SpendMetadata:
         error_information=None
         if record.error_code is None
         else ErrorInformation(str(record.http_status), record.error_code, said),
+        energy_wh=record.energy_mwh / 1000 if record.energy_mwh else None,
+        energy_cost=dollars(record.energy_cost) if record.energy_mwh else None,
     )

@@ -72,7 +72,9 @@ class _OllamaDialect:
     __slots__ = ()
 
     stream_type = b"application/x-ndjson"
-    keepalive = b""
+    keepalive = b" "
+    """White space may stand before the object of a line (RFC 8259, section 2), while a line without one is an error to
+    clients. So this becomes a part of the line that comes next."""
 
     write_error = staticmethod(write_error)
 

@@ -62,6 +62,9 @@ class LibraryFlight:
         """See the protocol."""
         self._may_go_on.set()
 
+    def hurry(self, seconds: float) -> None:
+        """See the protocol; what the library serves is never a model of ours that would have to be loaded."""
+
     def close(self) -> None:
         """See the protocol."""
         if not self.complete:

@@ -93,6 +93,10 @@ class UpstreamFlight(msgspec.Struct, eq=False):
         if self.connection is not None:
             self.connection.resume()
 
+    def hurry(self, seconds: float) -> None:
+        """See the protocol."""
+        self.timeouts = msgspec.structs.replace(self.timeouts, load=seconds)
+
     def close(self) -> None:
         """Done; cut the upstream off unless its answer is complete."""
         self.over = True

@@ -10,6 +10,7 @@ import msgspec
 
 from pointsman.core.identity import KeyRecord, Owner
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.energy import EnergyGroup, EnergyTally
 from pointsman.stores.ports import Removal
 from pointsman.stores.records import Group, Tally
 from pointsman.stores.response_ports import ConversationRecord, KeptItem, ResponseRecord
@@ -34,6 +35,7 @@ class MemoryDatabase:
         self.changes: dict[str, int] = {}
         self.calls: OrderedDict[str, CallRecord] = OrderedDict()
         self.daily: dict[Group, Tally] = {}
+        self.energy: dict[EnergyGroup, EnergyTally] = {}
         self.responses: dict[str, ResponseRecord] = {}
         self.events: dict[str, list[tuple[int, bytes]]] = {}
         self.named: dict[str, frozenset[str]] = {}

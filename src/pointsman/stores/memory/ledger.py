@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import msgspec
 
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.energy import EnergyTally
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.memory.performance import performance_of
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
-from pointsman.stores.ports import Appended, DaySpend, LedgerQuery, LedgerTotals, SummaryQuery
+from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, DailyRow, Tally, added_up, by_day, charged_record
 
 __all__ = ["MemoryLedgerStore"]
@@ -33,6 +35,8 @@ class MemoryLedgerStore:
         calls.update(first)
         for group, tally in sums.daily.items():
             self._database.daily.setdefault(group, Tally()).add(tally)
+        for drawn, part in sums.energy.items():
+            self._database.energy.setdefault(drawn, EnergyTally()).add(part.calls, part.mwh, part.cost)
         for token, charge in sums.charges.items():
             self._charge(token, charge)
         while len(calls) > self._database.calls_max:
@@ -70,6 +74,17 @@ class MemoryLedgerStore:
             and query.user_id in {None, group.user_id}
         ]
         return by_day(sorted(rows))
+
+    async def energy(self, query: SummaryQuery) -> tuple[EnergySpend, ...]:
+        """See the port."""
+        first, last = query.first_day.isoformat(), query.last_day.isoformat()
+        return tuple(
+            EnergySpend(date.fromisoformat(group.day), *group[1:], tally.calls, tally.mwh, tally.cost)
+            for group, tally in sorted(self._database.energy.items(), key=lambda item: item[0])
+            if first <= group.day <= last
+            and query.key_token in {None, group.key_token}
+            and query.user_id in {None, group.user_id}
+        )
 
     async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
         """See the port."""

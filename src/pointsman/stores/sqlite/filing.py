@@ -53,12 +53,13 @@ _usual_of: Final = attrgetter(
 )
 _seldom_of: Final = attrgetter(
     "end_user", "error_code", "error_message", "usage.cached", "usage.cache_write", "usage.reasoning",
-    "usage.audio_input", "usage.audio_output", "usage.units", "prompt", "reply"
+    "usage.audio_input", "usage.audio_output", "energy_mwh", "energy_cost", "usage.units", "prompt", "reply"
 )  # fmt: skip
-_NOTHING_SELDOM: Final = (None, None, None, 0, 0, 0, 0, 0, None, None, None)
+_NOTHING_SELDOM: Final = (None, None, None, 0, 0, 0, 0, 0, 0, 0, None, None, None)
 _SELDOM_TEXTS: Final = ("end_user", "error_code", "error_message")
 _SELDOM_COUNTS: Final = (
-    "cached_tokens", "cache_write_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens"
+    "cached_tokens", "cache_write_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens",
+    "energy_mwh", "energy_cost"
 )  # fmt: skip
 
 _DIGITS: Final = re.compile(r"[0-9a-f]+")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 import apsw
@@ -12,13 +13,14 @@ from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
 from pointsman.core.usage import Units, Usage
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
-from pointsman.stores.ports import Appended, DaySpend, LedgerQuery, LedgerTotals, SummaryQuery
+from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, DailyRow, added_up, by_day, saturated
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.filing import Filing, Known, id_of
 from pointsman.stores.sqlite.performance import read_performance
 from pointsman.stores.sqlite.statements import (
     ADD_DAILY,
+    ADD_DAILY_ENERGY,
     CALL_BY_ID,
     CALLS_BY_KEY,
     CALLS_BY_START,
@@ -26,6 +28,7 @@ from pointsman.stores.sqlite.statements import (
     CHARGE_DELETED_KEY,
     CHARGE_KEYS,
     DAILY,
+    DAILY_ENERGY,
     NOTE_CHARGES,
     TOTALS,
     UNCHARGED_KEYS,
@@ -96,6 +99,10 @@ class SqliteLedgerStore:
         """See the port."""
         return await self._database.read(lambda connection: _summary(connection, query))
 
+    async def energy(self, query: SummaryQuery) -> tuple[EnergySpend, ...]:
+        """See the port."""
+        return await self._database.read(lambda connection: _energy(connection, query))
+
     async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
         """See the port."""
         return await self._database.read(lambda connection: read_performance(connection, query))
@@ -124,6 +131,9 @@ def _count(connection: apsw.Connection, calls: int, sets: Iterable[Sequence[Call
         for group, tally in sums.daily.items()
     ]
     connection.execute(ADD_DAILY, (msgspec.json.encode(daily).decode(),))
+    if sums.energy:
+        drawn = [(*group, tally.calls, tally.mwh, tally.cost) for group, tally in sums.energy.items()]
+        connection.execute(ADD_DAILY_ENERGY, (msgspec.json.encode(drawn).decode(),))
     _charge_keys(connection, sums.charges)
     return Appended(calls, {token: charge.amount for token, charge in sums.charges.items()})
 
@@ -174,13 +184,21 @@ def _find(connection: apsw.Connection, query: LedgerQuery) -> tuple[CallRecord, 
 
 
 def _summary(connection: apsw.Connection, query: SummaryQuery) -> tuple[DaySpend, ...]:
-    values = {
+    return by_day([DailyRow(*row) for row in connection.execute(DAILY, _filters(query))])
+
+
+def _energy(connection: apsw.Connection, query: SummaryQuery) -> tuple[EnergySpend, ...]:
+    found = connection.execute(DAILY_ENERGY, _filters(query))
+    return tuple(EnergySpend(date.fromisoformat(str(day)), *others) for day, *others in found)
+
+
+def _filters(query: SummaryQuery) -> dict[str, str | None]:
+    return {
         "first_day": query.first_day.isoformat(),
         "last_day": query.last_day.isoformat(),
         "key_token": query.key_token,
         "user_id": query.user_id,
     }
-    return by_day([DailyRow(*row) for row in connection.execute(DAILY, values)])
 
 
 def _totals(connection: apsw.Connection) -> LedgerTotals:
@@ -197,7 +215,13 @@ def _within_range(record: CallRecord) -> CallRecord:
     if units is not None:
         whole = {name: saturated(getattr(units, name)) for name in Units.__struct_fields__}
         usage = msgspec.structs.replace(usage, units=Units(**whole))
-    return msgspec.structs.replace(record, usage=usage, cost=saturated(record.cost))
+    return msgspec.structs.replace(
+        record,
+        usage=usage,
+        cost=saturated(record.cost),
+        energy_mwh=saturated(record.energy_mwh),
+        energy_cost=saturated(record.energy_cost),
+    )
 
 
 def _record(row: dict[str, Any]) -> CallRecord:

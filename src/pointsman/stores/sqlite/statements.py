@@ -10,6 +10,7 @@ __all__ = [
     "ADD_CONTENTS",
     "ADD_CONTEXT",
     "ADD_DAILY",
+    "ADD_DAILY_ENERGY",
     "ADD_ORIGIN",
     "ADD_PARTY",
     "ADD_SECONDS",
@@ -22,6 +23,7 @@ __all__ = [
     "CHARGE_KEYS",
     "COUNT_KEYS",
     "DAILY",
+    "DAILY_ENERGY",
     "FIND_CONTEXT",
     "FIND_ORIGIN",
     "FIND_PARTY",
@@ -175,6 +177,24 @@ ON CONFLICT (day, key_token, user_id, model_group, provider) DO UPDATE SET
     prompt_tokens = min(prompt_tokens + excluded.prompt_tokens, 9223372036854775807),
     completion_tokens = min(completion_tokens + excluded.completion_tokens, 9223372036854775807),
     spend = min(spend + excluded.spend, 9223372036854775807)
+"""
+
+ADD_DAILY_ENERGY: Final = """
+INSERT INTO daily_energy (day, key_token, user_id, model_group, host, calls, energy_mwh, energy_cost) SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+FROM jsonb_each(?) WHERE true
+ON CONFLICT (day, key_token, user_id, model_group, host) DO UPDATE SET
+    calls = calls + excluded.calls,
+    energy_mwh = min(energy_mwh + excluded.energy_mwh, 9223372036854775807),
+    energy_cost = min(energy_cost + excluded.energy_cost, 9223372036854775807)
+"""
+
+DAILY_ENERGY: Final = """
+SELECT day, key_token, user_id, model_group, host, calls, energy_mwh, energy_cost FROM daily_energy
+WHERE day BETWEEN :first_day AND :last_day
+    AND (:key_token IS NULL OR key_token = :key_token)
+    AND (:user_id IS NULL OR user_id = :user_id)
+ORDER BY day, key_token, user_id, model_group, host
 """
 
 DAILY: Final = """

@@ -1,0 +1,134 @@
+"""Models that have to be loaded for a call: how long that may take, and what becomes of it when the client leaves.
+
+A call is *cold* if its host does not list the model as loaded when it is sent, or another call has it loaded just then:
+it may wait for the whole load. A call to a model that is loaded may be held to a shorter time
+(``Timeouts.first_byte``).
+
+A server breaks a load off when the request that caused it goes away, so that a client with too little patience has the
+same load begun again and again. Where the operator wants it (``on_disconnect: finish_load``), the request of a client
+that leaves during the load goes on without it until the model is loaded, and is cut off then: nothing is generated for
+nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Final, Protocol
+
+from pointsman.core.errors import GatewayError
+from pointsman.core.flight import Flight
+from pointsman.core.nursery import Nursery
+from pointsman.core.upstream import Deployment
+from pointsman.routing.hosts import Host
+from pointsman.routing.pool import Member
+
+__all__ = ["Abandoned", "Loader", "Loads", "NoLoads", "expect"]
+
+_LOADS_MAX: Final = 16
+"""Loads that go on without a client, in all; of one model on one host there is only one."""
+_SLACK_SECONDS: Final = 5.0
+
+_log: Final = logging.getLogger("pointsman.loads")
+
+
+class Loader(Protocol):
+    """Has servers load models without asking these anything."""
+
+    def can_load(self, deployment: Deployment) -> bool:
+        """Whether the deployment's server does so when it is told to."""
+        ...
+
+    async def load(self, deployment: Deployment) -> None:
+        """Have the model loaded, if it is not, and return once it is.
+
+        Raises:
+            GatewayError: it cannot be loaded.
+        """
+        ...
+
+
+def expect(member: Member, host: Host, flight: Flight) -> bool:
+    """Whether the call is cold, which is noted at the host; if it is not, hold it to what is usual then."""
+    deployment = member.deployment
+    model = deployment.model
+    if host.loading.get(model) or not host.is_loaded(model):
+        host.begin_load(model)
+        return True
+    if deployment.timeouts.first_byte is not None:
+        flight.hurry(deployment.timeouts.first_byte)
+    return False
+
+
+class Abandoned(Protocol):
+    """Takes over the requests of clients that left during a load."""
+
+    def adopt(self, flight: Flight, member: Member) -> bool:
+        """Let the load go on; False: it is not wanted, and the flight is still the caller's to close."""
+        ...
+
+
+class NoLoads:
+    """Lets no load go on."""
+
+    def adopt(self, _flight: Flight, _member: Member) -> bool:
+        """See :meth:`Abandoned.adopt`."""
+        return False
+
+
+class Loads:
+    """See :class:`Abandoned`. What a host draws for such a load is no call's."""
+
+    def __init__(self, loader: Loader, nursery: Nursery, loads_max: int = _LOADS_MAX) -> None:
+        self.wanted = False
+        self._loader = loader
+        self._nursery = nursery
+        self._loads_max = loads_max
+        self._under_way: set[tuple[str, str]] = set()
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def adopt(self, flight: Flight, member: Member) -> bool:
+        """See :meth:`Abandoned.adopt`."""
+        key = (member.deployment.api_base, member.deployment.model)
+        if not self.wanted or key in self._under_way or len(self._under_way) >= self._loads_max:
+            return False
+        self._under_way.add(key)
+        if member.host is not None:
+            member.host.begin_load(member.deployment.model)
+        self._nursery.start(self._finish(flight, member, key), f"load of {member.deployment.model}")
+        return True
+
+    async def _finish(self, flight: Flight, member: Member, key: tuple[str, str]) -> None:
+        """Wait until the model is loaded, as the server says, or as its answer shows."""
+        deployment = member.deployment
+        _log.info("The client left while %s was being loaded; the load goes on.", deployment.group)
+        tasks = [self._nursery.start(_answered(flight), "first byte")]
+        if self._loader.can_load(deployment):
+            tasks.append(self._nursery.start(self._told(deployment), "load"))
+        try:
+            seconds = deployment.timeouts.load + _SLACK_SECONDS
+            await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            flight.close()
+            for task in tasks:
+                task.cancel()
+            self._under_way.discard(key)
+            if member.host is not None:
+                member.host.end_load(deployment.model)
+
+    async def _told(self, deployment: Deployment) -> None:
+        try:
+            await self._loader.load(deployment)
+        except GatewayError as error:
+            # Then the request itself has to show when the load is done.
+            _log.debug("%s cannot be asked for: %s", deployment.group, error.message)
+            await asyncio.sleep(deployment.timeouts.load)
+
+
+async def _answered(flight: Flight) -> None:
+    with suppress(GatewayError):
+        while await flight.inbox.take() is None:
+            pass
