@@ -36,6 +36,12 @@ TITLES: Final = {
     "routing_groups": "`router_settings.routing_groups[]`",
     "credential": "`credential_list[]`",
     "pointsman": "`pointsman`",
+    "routing_rules": "`pointsman.routing_rules[]`",
+    "when": "`pointsman.routing_rules[].when`",
+    "then": "`pointsman.routing_rules[].then`",
+    "only": "`pointsman.routing_rules[].then.only`",
+    "overflow": "`pointsman.routing_rules[].then.overflow`",
+    "tiers": "`pointsman.routing_rules[].then.tiers[]`",
     "local_hosts": "`pointsman.local_hosts[]`",
     "warm_up": "`pointsman.warm_up[]`",
 }

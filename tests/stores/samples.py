@@ -8,6 +8,7 @@ import msgspec
 
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
+from pointsman.core.trace import Dropped, FailedAttempt, RouteTrace
 from pointsman.core.usage import Units, Usage
 
 DAY = 86_400.0
@@ -72,6 +73,17 @@ def full_call(call_id: str = "c1", **changes: Any) -> CallRecord:
         model="gpt-5-2025",
         provider="openai",
         api_base="https://api.example",
+        trace=RouteTrace(
+            "loaded",
+            "warm-first",
+            2,
+            (Dropped("d2", "resting"),),
+            3,
+            (FailedAttempt("d3", "timeout", 1.5),),
+            ("spare",),
+            ("night",),
+            12.5,
+        ),
         usage=Usage(100, 50, 10, 5, 20, 2, 3, "measured", Units(1, 2, 3, 4, 5, 6)),
         cost=1234,
         attempts=2,

@@ -13,6 +13,7 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
 from pointsman.core.upstream import Deployment, Operation
+from pointsman.lifecycle.explanation import Explanation
 from pointsman.lifecycle.trial import Trial
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
@@ -26,7 +27,16 @@ from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.ports import KeyStore, LedgerStore
 
-__all__ = ["CountTokens", "HostMinder", "InferencePath", "Office", "Preview", "Readiness"]
+__all__ = [
+    "CountTokens",
+    "Explainer",
+    "HostMinder",
+    "InferencePath",
+    "Office",
+    "Preview",
+    "Question",
+    "Readiness",
+]
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -91,8 +101,36 @@ class HostMinder(Protocol):
         ...
 
 
+class Question(msgspec.Struct, frozen=True):
+    """A request that somebody asks about: its body, or only its model; the operation None: what the model is for.
+
+    Header names are lower case.
+    """
+
+    body: bytes | None = None
+    model: str | None = None
+    operation: Operation | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Explainer(Protocol):
+    """Tells what would become of a request."""
+
+    def __call__(self, asker: Principal, question: Question, /, *, for_operator: bool) -> Explanation:
+        """All that would be decided about it.
+
+        Raises:
+            Malformed, Unsupported: it is none that could be sent.
+        """
+        ...
+
+
 async def _no_trial(_deployment: Deployment, _mode: str | None, _caller: Principal) -> Trial:
     raise Unsupported("No model can be called from here.")
+
+
+def _explains_nothing(_asker: Principal, _question: Question, *, for_operator: bool) -> Explanation:
+    raise Unsupported(f"Nothing can be explained here{'' if for_operator else ' to you'}.")
 
 
 class Office(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +156,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         list_healthy_only: Whether ``/v1/models`` leaves out models that cannot be reached.
         docs: Whether ``/docs`` and ``/openapi.json`` are served.
         preview: Writes the upstream's request for an operation and a client's body, as that caller would have it.
+        explain: Tells where a request would go, and why.
         ollama: Manages models on the hosts of Ollama; None where the operator has not allowed that.
         minder: Has local hosts load and unload models; None: nobody does.
         health: Knows how the deployments are.
@@ -156,6 +195,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     docs: bool = True
     preview: Callable[[Principal, Operation, bytes], Awaitable[Preview]] = _no_preview
     try_model: Callable[[Deployment, str | None, Principal], Awaitable[Trial]] = _no_trial
+    explain: Explainer = _explains_nothing
     ollama: OllamaManagement | None = None
     minder: HostMinder | None = None
     book: ResponseBook | None = None

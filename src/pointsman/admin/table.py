@@ -16,8 +16,10 @@ from pointsman.admin.models import counting, dialect, info, listing, metrics, ol
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
+from pointsman.admin.routing import explaining
 from pointsman.admin.spend import asking, energy, handlers, rows
 from pointsman.core.identity import Scope
+from pointsman.lifecycle.explanation import Explanation
 
 __all__ = ["ROUTES", "RouteFact", "routes", "table_for"]
 
@@ -168,6 +170,11 @@ _MODELS: Final[tuple[Route[Any, Any], ...]] = (
         "POST", ("/utils/transform_request",), Scope.INFERENCE, transforming.transform_request,
         summary="The request that an upstream would be sent", tier="litellm",
         query=Nothing, body=transforming.TransformRequest, reply=transforming.RawRequest,
+    ),
+    Route(
+        "POST", ("/routing/explain",), Scope.INFERENCE, explaining.explain_routing,
+        summary="Where a request would go, and why; it is not sent", tier="pointsman",
+        query=Nothing, body=explaining.ExplainRequest, reply=Explanation,
     ),
     Route(
         "GET", ("/api/tags",), Scope.INFERENCE, ollama.list_tags,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pointsman import __version__
@@ -9,6 +10,7 @@ from pointsman.admin.app import make_app as make_admin_app
 from pointsman.admin.office import InferencePath, Office, Readiness
 from pointsman.admin.table import ROUTES
 from pointsman.assembly.dialects import CLIENT_DIALECTS
+from pointsman.assembly.explain import answer
 from pointsman.assembly.from_settings import reset_clock
 from pointsman.assembly.preview import preview
 from pointsman.assembly.trial import try_model
@@ -56,6 +58,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             list_healthy_only=general.model_list_healthy_only,
             docs=loaded.environment.docs,
             preview=lambda caller, operation, body: preview(gateway.house, CLIENT_DIALECTS, caller, operation, body),
+            explain=partial(answer, gateway.house, CLIENT_DIALECTS),
             ollama=gateway.ollama_management if loaded.settings.local.ollama_management else None,
             minder=gateway.warmth,
             health=gateway.health,

@@ -34,6 +34,9 @@ __all__ = ["Configured", "LeftOut", "configured"]
 _MEASURES: Final = ("weight", "rpm", "tpm")
 
 
+_AUTO_ROUTER: Final = "auto_router"
+
+
 class LeftOut(msgspec.Struct, frozen=True):
     """An entry that cannot be served, and why."""
 
@@ -116,6 +119,9 @@ class _Maker:
             message = f"no provider is named, and {self.model!r} is no model of OpenAI's that is known here;"
             raise _Skipped(message + " write provider/model, such as ollama_chat/… or openai/…")
         provider = find_provider(name)
+        if name == _AUTO_ROUTER:
+            message = "LiteLLM's routers that look at the prompt are not honoured; rules with tiers do that here:"
+            raise _Skipped(message + " pointsman.routing_rules, see docs/routing/rules.md")
         if provider is None:
             message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
             raise _Skipped(message + " with its api_base")

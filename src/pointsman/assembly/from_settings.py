@@ -29,6 +29,7 @@ from pointsman.providers.discovery import Place, default_places
 from pointsman.providers.health import HealthSettings
 from pointsman.providers.media import MediaLimits
 from pointsman.routing.failures import Failure
+from pointsman.routing.rules import Rulebook
 from pointsman.routing.settings import (
     AffinityRules,
     FallbackLists,
@@ -116,6 +117,7 @@ def routing_settings(loaded: Loaded) -> RoutingSettings:
         max_fallbacks=usual.max_fallbacks if hops is None else hops,
         cooldown_seconds=usual.cooldown_seconds if router.cooldown_time is None else router.cooldown_time,
         cools_down=not router.disable_cooldowns,
+        rulebook=Rulebook(local.routing_rules) if local.routing_rules else None,
         retry_policy=_policy(router.retry_policy),
         group_retry_policies={name: _policy(counts) for name, counts in router.model_group_retry_policy.items()},
         allowed_fails=fails,

@@ -9,6 +9,7 @@ import click
 from pointsman import __version__
 from pointsman.cli.check import check, config
 from pointsman.cli.doctor.command import doctor
+from pointsman.cli.explain import explain
 from pointsman.cli.mapping import mapping
 from pointsman.cli.providers import providers
 from pointsman.cli.serve import serve
@@ -31,6 +32,7 @@ cli.add_command(serve)
 cli.add_command(check)
 cli.add_command(config)
 cli.add_command(doctor)
+cli.add_command(explain)
 cli.add_command(mapping)
 cli.add_command(providers)
 cli.add_command(spend)

@@ -17,6 +17,14 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.rule_sections import (
+    OverflowSection,
+    RestrictionSection,
+    RoutingRuleSection,
+    RuleThen,
+    RuleTier,
+    RuleWhen,
+)
 from pointsman.config.sections import (
     GeneralSettings,
     KeyBounds,
@@ -59,6 +67,12 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "routing_strategy_args": StrategyArgs,
     "routing_groups": StrategyGroup,
     "pointsman": PointsmanSettings,
+    "routing_rules": RoutingRuleSection,
+    "when": RuleWhen,
+    "then": RuleThen,
+    "only": RestrictionSection,
+    "overflow": OverflowSection,
+    "tiers": RuleTier,
     "local_hosts": LocalHost,
     "warm_up": WarmUp,
 }

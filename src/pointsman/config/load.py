@@ -16,6 +16,7 @@ from pointsman.config.model_entries import ModelListReader
 from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of
 from pointsman.config.references import References, layered_environment
 from pointsman.config.routing_values import tell_routing_values
+from pointsman.config.rule_check import examine_rules
 from pointsman.config.sections import (
     GeneralSettings,
     LiteLLMSettings,
@@ -29,6 +30,10 @@ from pointsman.core.secret import Secret
 __all__ = ["Loaded", "load"]
 
 _MASTER_KEY_CHARACTERS: Final = 16
+_MAPS_BY_NAME: Final = frozenset({"model_group_alias"})
+"""Keys whose value is a map from a name to what is meant by that name."""
+_STRICT: Final = frozenset({"when", "then"})
+"""Sections whose unknown keys are errors, which others tell."""
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
@@ -110,13 +115,15 @@ class _SettingsReader:
         models = ModelListReader(
             self._typed, self._findings, defaults=defaults, credentials=root.get("credential_list")
         )
-        return Settings(
+        settings = Settings(
             model_list=models.read(root.get("model_list")),
             litellm_settings=self._section(root.get("litellm_settings"), "litellm_settings", LiteLLMSettings()),
             general_settings=self._section(root.get("general_settings"), "general_settings", GeneralSettings()),
             router_settings=self._section(router, "router_settings", RouterSettings()),
             local=self._section(root.get("pointsman"), "pointsman", PointsmanSettings()),
         )
+        examine_rules(settings, root.get("pointsman"), self._findings)
+        return settings
 
     def _section(self, node: Node | None, name: str, default: _S) -> _S:
         if node is None:
@@ -131,19 +138,22 @@ class _SettingsReader:
 
     def _tell_nested(self, key: str, node: Node, path: str) -> None:
         """Warn of keys without effect in the maps within a section."""
-        if isinstance(node, ListNode) and key in STRUCTS:
+        if key not in STRUCTS:
+            return
+        if isinstance(node, ListNode):
             for index, item in enumerate(node.items):
-                if isinstance(item, MapNode):
-                    self._typed.tell_without_effect(item, f"{path}[{index}]", key)
-            return
-        if not isinstance(node, MapNode) or key not in STRUCTS:
-            return
-        if key != "model_group_alias":
-            self._typed.tell_without_effect(node, path, key)
-            return
-        for alias, entry in node.present():
-            if isinstance(entry.node, MapNode):
-                self._typed.tell_without_effect(entry.node, f"{path}.{alias}", key)
+                self._tell_map(key, item, f"{path}[{index}]")
+        elif key not in _MAPS_BY_NAME:
+            self._tell_map(key, node, path)
+        elif isinstance(node, MapNode):
+            for name, entry in node.present():
+                self._tell_map(key, entry.node, f"{path}.{name}")
+
+    def _tell_map(self, section: str, node: Node, path: str) -> None:
+        if isinstance(node, MapNode) and section not in _STRICT:
+            self._typed.tell_without_effect(node, path, section)
+        for key, entry in node.present() if isinstance(node, MapNode) else ():
+            self._tell_nested(key, entry.node, f"{path}.{key}")
 
 
 def _with_long_aliases(router: Node | None) -> Node | None:

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.core.secret import Secret
 
 __all__ = [
@@ -414,6 +415,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_remote_images: bool = False
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False
+    routing_rules: tuple[RoutingRuleSection, ...] = ()
     conversation_affinity_seconds: Amount = 900.0
     upstream_first_byte_timeout_seconds: Seconds | None = None
     on_disconnect: Annotated[str, Meta(pattern=r"^(cancel|finish_load)$", description="cancel or finish_load")] = (

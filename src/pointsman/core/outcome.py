@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from pointsman.core.trace import RouteTrace
 from pointsman.core.usage import NO_USAGE, Usage
 
 __all__ = ["CallRecord", "Status"]
@@ -18,9 +19,9 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
 
     ``key_token`` is the digest of the key, ``"master"`` for the master key, ``""`` when nobody was known.
     ``prompt`` and ``reply`` are JSON and only set when the operator switched prompt logging on.
-    ``queued_ms``, the wait for a turn at a local host, is counted and not stored.
-    ``energy_mwh`` is what the call's share of a local host's work drew, in milliwatt-hours, and ``energy_cost`` what
-    that cost; both 0 where nobody told what the host draws.
+    ``trace`` is only set where there was something to decide, or to wait for. ``queued_ms``, the wait for a turn at a
+    local host, is counted; it is stored with the trace. ``energy_mwh`` is what the call's share of a local host's work
+    drew, in milliwatt-hours, and ``energy_cost`` what that cost; both 0 where nobody told what the host draws.
     """
 
     call_id: str
@@ -53,6 +54,7 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     peer: str = ""
     prompt: msgspec.Raw | None = None
     reply: msgspec.Raw | None = None
+    trace: RouteTrace | None = None
     queued_ms: float = 0.0
     energy_mwh: int = 0
     energy_cost: int = 0

@@ -31,8 +31,8 @@ class Target(msgspec.Struct, frozen=True):
 class RoutingRules(msgspec.Struct, frozen=True):
     """What a request says of its own way, in LiteLLM's names: https://docs.litellm.ai/docs/proxy/reliability.
 
-    ``num_retries`` None: as the operator has it. ``rehearsal`` is the field that asks to act as if the model
-    had failed.
+    ``num_retries`` None: as the operator has it. ``rehearsal`` is the field that asks to act as if the model had
+    failed. ``prefer`` (``local``, ``cheap``, ``fast`` or empty) and ``max_cost`` (picodollars, None: any) are our own.
     """
 
     num_retries: int | None = None
@@ -44,6 +44,13 @@ class RoutingRules(msgspec.Struct, frozen=True):
     rehearsal: str | None = None
     tags: tuple[str, ...] = ()
     session: str | None = None
+    prefer: str = ""
+    max_cost: int | None = None
+
+    @property
+    def demands_something(self) -> bool:
+        """Whether it says who is to serve the request."""
+        return bool(self.prefer) or self.max_cost is not None
 
     def with_retries(self, num_retries: int) -> RoutingRules:
         """The same with so many retries."""

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
+from typing import Final
 
 import msgspec
 
 from pointsman.core.errors import Malformed
+from pointsman.core.exchange import RequestHead
 from pointsman.core.rules import NO_ROUTING_RULES, Target
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.ruling import demand_unrefused, demands_of, rule
+from pointsman.lifecycle.trail import Trail
 from pointsman.policies.access import demand_access, may_use
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
-from pointsman.routing.pool import Member, Pool
+from pointsman.routing.candidates import Dropped
+from pointsman.routing.pool import Member, Pick, Pool
 from pointsman.routing.recovery import Recovery
+from pointsman.routing.rules.ruling import Demands, Ruling
 from pointsman.routing.wish import Wish
 
-__all__ = ["Course", "choose", "find_pool", "wish_for"]
+__all__ = ["Course", "asked_name", "choose", "find_pool", "lead", "pick", "wish_for"]
+
+_TOLD_MEMBERS_MAX: Final = 64
+"""Of a larger pool nobody lists, for each request, who was left out."""
 
 
 class Course(msgspec.Struct):
     """The way a request takes: who asks what, which deployments serve it, the one that is to, and why, in a word.
 
-    ``recovery`` is made when an attempt fails, ``target`` is set when another model stands in.
+    ``recovery`` is made when an attempt fails, ``target`` is set when another model stands in, ``trail`` where there is
+    something to tell. ``demands`` hold for whoever else is tried, too.
     """
 
     principal: Principal
@@ -33,40 +44,92 @@ class Course(msgspec.Struct):
     reason: str
     recovery: Recovery | None = None
     target: Target | None = None
+    trail: Trail | None = None
+    demands: Demands | None = None
 
 
-def choose(ask: Ask, principal: Principal, house: House) -> Course:
-    """The deployment that serves the request.
+def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | None = None) -> Course:
+    """The deployment that serves the request; ``head`` is where it may say more of its way.
 
     Raises:
         Malformed: nobody serves that model (400, as LiteLLM), with the nearest name as a hint; or the request says
-            itself where to go.
-        Forbidden: the key may not use it, or its tags fit nothing that serves it.
+            itself where to go, or demands what nobody offers.
+        Forbidden: the key may not use it, its tags fit nothing that serves it, or a rule of the operator is against it.
         LimitReached: everything that serves it has failed lately, or is at its limits. What alone serves it is tried
             all the same where nothing can stand in; see :mod:`pointsman.lifecycle.recover`.
     """
     take_rules(ask)
+    if house.router.settings.rulebook is not None or (ask.routing is not None and ask.routing.demands_something):
+        return _choose_by_rules(ask, principal, house, head)
     pool = find_pool(ask.model, principal, house)
-    member, reason = pool.only, "only"
-    if member is None:
-        member, reason = house.router.choose(pool, wish_for(ask, principal), house.clock.monotonic())
-    elif member.live.rests_until:
+    if pool.only is not None:
+        return _only(ask, principal, house, pool, pool.only)
+    trail = Trail()
+    member, reason = pick(pool, wish_for(ask, principal), house, trail)
+    return Course(principal, ask, pool, member, reason, trail=trail)
+
+
+def _only(ask: Ask, principal: Principal, house: House, pool: Pool, member: Member) -> Course:
+    """The course to who alone serves the model: nothing is to be decided."""
+    if member.live.rests_until:
         house.router.demand_awake(pool, house.clock.monotonic())
-    return Course(principal, ask, pool, member, reason)
+    return Course(principal, ask, pool, member, "only")
 
 
-def find_pool(model: str, principal: Principal, house: House) -> Pool:
-    """The deployments that serve ``model`` to that key.
+def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: RequestHead | None) -> Course:
+    """As :func:`choose`, where somebody has said more of who is to serve the request."""
+    ruling = rule(ask, principal, house, head)
+    demand_unrefused(ruling)
+    pool, matched = lead(ask, principal, house, ruling)
+    demands = demands_of(ruling)
+    if pool.only is not None and not matched and demands is None:
+        return _only(ask, principal, house, pool, pool.only)
+    house.router.demand_awake(pool, house.clock.monotonic())
+    trail = Trail(rules=matched)
+    member, reason = pick(pool, wish_for(ask, principal, demands), house, trail)
+    return Course(principal, ask, pool, member, reason, trail=trail, demands=demands)
+
+
+def lead(ask: Ask, principal: Principal, house: House, ruling: Ruling) -> tuple[Pool, tuple[str, ...]]:
+    """The deployments that are to serve the request, and what was ruled; an overflow is told of where it acts.
 
     Raises:
         Malformed, Forbidden: as :func:`choose`.
     """
-    name = principal.record.aliases.get(model, model) if principal.record.aliases else model
+    pool = find_pool(ask.model, principal, house, led_to=ruling.model)
+    over = ruling.overflow
+    if over is None or over.to is None or house.router.shortest_wait(pool, house.clock.monotonic()) <= over.seconds:
+        return pool, ruling.matched
+    return find_pool(ask.model, principal, house, led_to=over.to), (*ruling.matched, f"{over.rule}:overflow")
+
+
+def pick(pool: Pool, wish: Wish, house: House, trail: Trail, tried: Collection[str] = ()) -> Pick:
+    """One of several deployments, and why; what was decided is noted in ``trail``.
+
+    Raises:
+        LimitReached: none of them is to be had.
+        Malformed, Forbidden: as :func:`choose`.
+    """
+    dropped: list[Dropped] | None = [] if len(pool.members) <= _TOLD_MEMBERS_MAX else None
+    member, reason = house.router.choose(pool, wish, house.clock.monotonic(), tried, dropped)
+    trail.chose(pool, member, reason, dropped or ())
+    return member, reason
+
+
+def find_pool(model: str, principal: Principal, house: House, led_to: str | None = None) -> Pool:
+    """The deployments that serve ``model`` to that key, those of the model that a rule ``led_to`` if one did.
+
+    Who may use the model that it asked for may use that one in its place.
+
+    Raises:
+        Malformed, Forbidden: as :func:`choose`.
+    """
+    name = asked_name(model, principal, led_to)
     pool = house.router.pool(name)
     if pool is None:
         raise Malformed(
-            f"The model {model!r} is not served here.",
-            hint=house.manners.suggest(model),
+            f"The model {led_to or model!r} is not served here.",
+            hint=house.manners.suggest(led_to or model),
             code="model_not_found",
             param="model",
         )
@@ -75,7 +138,12 @@ def find_pool(model: str, principal: Principal, house: House) -> Pool:
     return pool
 
 
-def wish_for(ask: Ask, principal: Principal) -> Wish:
+def asked_name(model: str, principal: Principal, led_to: str | None = None) -> str:
+    """The name that the one a client asks for stands for: what a rule ``led_to``, else what the key calls so."""
+    return led_to or (principal.record.aliases.get(model, model) if principal.record.aliases else model)
+
+
+def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None) -> Wish:
     """What of the request decides where it goes."""
     record = principal.record
     return Wish(
@@ -90,6 +158,8 @@ def wish_for(ask: Ask, principal: Principal) -> Wish:
         ask.fields,
         record.tags,
         None if principal.unrestricted else partial(_admits, principal, ask.model),
+        ask.choices,
+        demands,
     )
 
 

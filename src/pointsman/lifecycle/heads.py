@@ -10,10 +10,11 @@ from typing import Final
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import PICODOLLARS_PER_DOLLAR
 from pointsman.core.upstream import Deployment
+from pointsman.lifecycle.trail import Trail, route_line, usual_route_line
 from pointsman.policies.principal import Principal
 from pointsman.routing.recovery import Recovery
 
-__all__ = ["Heads", "clean", "queue_line", "recovered"]
+__all__ = ["Heads", "clean", "queue_line", "recovered", "rerouted", "shown_address"]
 
 _HEADS_MAX: Final = 16_384
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
@@ -94,14 +95,14 @@ class Heads:
         return known[2] if principal is not None and principal.admin else known[1]
 
     def _learn(self, deployment: Deployment) -> tuple[Deployment, bytes, bytes]:
-        base = _CREDENTIALS.sub("", deployment.api_base.split("?", 1)[0])
         text = (
             f"x-litellm-model-id: {clean(deployment.id)}\r\n"
             f"x-litellm-model-group: {clean(deployment.group)}\r\n"
             f"x-litellm-model-name: {clean(deployment.litellm_model)}\r\n"
         )
-        lines = self._version + text.encode("latin-1", "replace") + _AT_ONCE
-        address = f"x-litellm-model-api-base: {clean(base)}\r\n".encode("latin-1", "replace")
+        lines = self._version + text.encode("latin-1", "replace") + usual_route_line(deployment) + _AT_ONCE
+        base = clean(shown_address(deployment.api_base))
+        address = f"x-litellm-model-api-base: {base}\r\n".encode("latin-1", "replace")
         if len(self._known) >= _HEADS_MAX:
             self._known.clear()
         known = self._known[deployment.id] = (deployment, lines, lines + address)
@@ -111,6 +112,12 @@ class Heads:
 def queue_line(seconds: float) -> bytes:
     """How long a request waited for its turn at a local server, whose time is not the gateway's own."""
     return b"x-pointsman-queue-ms: %.3f\r\n" % (seconds * 1000.0)
+
+
+def rerouted(head: bytes, deployment: Deployment | None, trail: Trail, attempts: int) -> bytes:
+    """A head that tells why the answer is from there."""
+    line = route_line(deployment, trail, attempts)
+    return head + line if deployment is None else head.replace(usual_route_line(deployment), line, 1)
 
 
 def recovered(head: bytes, recovery: Recovery, attempts: int) -> bytes:
@@ -133,6 +140,11 @@ def _errors(recovery: Recovery) -> bytes:
         for _, failure in recovery.errors[:_ERRORS_MAX]
     ]
     return json.dumps(told).encode("ascii")
+
+
+def shown_address(api_base: str) -> str:
+    """An upstream's address, for the operator, without the places where credentials can stand."""
+    return _CREDENTIALS.sub("", api_base.split("?", 1)[0])
 
 
 def clean(text: str) -> str:

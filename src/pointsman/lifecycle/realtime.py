@@ -171,7 +171,9 @@ async def _connect(arrival: Arrival, calls: _Calls, dialer: Dialer) -> Duplex:
     principal = await house.keyring.find(head.token)
     one.principal = principal
     one.ask = ask = head.route.dialect.read_ask(b"", head.route.operation, head.path_model)
-    one.deployment = deployment = choose(ask, principal, house).member.deployment
+    course = choose(ask, principal, house)
+    one.deployment = deployment = course.member.deployment
+    one.trail = course.trail
     calls.admit()
     return await dialer.dial(deployment, arrival.query, arrival.headers)
 

@@ -11,23 +11,29 @@ import logging
 from copy import copy
 from typing import Final
 
+import msgspec
+
 from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import Client, Inbound
 from pointsman.core.limits import KEEPALIVE_SECONDS
 from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
 from pointsman.core.upstream import Ask
-from pointsman.lifecycle.choose import Course, find_pool, wish_for
+from pointsman.lifecycle.choose import Course, asked_name, find_pool, pick, wish_for
+from pointsman.lifecycle.house import House
 from pointsman.lifecycle.reading import read_again
 from pointsman.lifecycle.relay import break_off
+from pointsman.lifecycle.ruling import demands_of, rule
 from pointsman.lifecycle.settle import Settlement
+from pointsman.lifecycle.trail import Trail
 from pointsman.policies.access import demand_access
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
 from pointsman.routing.failures import CONTEXT_LENGTH
 from pointsman.routing.pool import Pool
 from pointsman.routing.recovery import Again, Hop, Recovery
+from pointsman.routing.rules.ruling import Demands
 
-__all__ = ["recover", "rehearse", "stand_in"]
+__all__ = ["RESTING", "STOOD_IN_FOR", "recover", "recovery_of", "rehearse", "stand_in", "within_reach"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
@@ -38,8 +44,9 @@ _REHEARSED: Final = {
     "mock_testing_context_fallbacks": CONTEXT_LENGTH,
     "mock_testing_fallbacks": "mock_testing_fallbacks",
 }
-_RESTING: Final = "no_deployments_available"
-_STOOD_IN_FOR: Final = frozenset({"model_not_found", _RESTING, *_REHEARSED.values()})
+RESTING: Final = "no_deployments_available"
+STOOD_IN_FOR: Final = frozenset({"model_not_found", RESTING, *_REHEARSED.values()})
+"""Codes of refusals after which another model may stand in."""
 
 
 async def recover(error: GatewayError, course: Course, settlement: Settlement, client: Client) -> bool:
@@ -49,15 +56,17 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
         GatewayError: ``error``, where nothing else can be tried and nothing of an answer has begun.
     """
     house = settlement.house
+    now = house.clock.monotonic()
     settlement.cleanse(error)
-    house.router.failed(course.member, error, settlement.sent_at, house.clock.monotonic())
+    house.router.failed(course.member, error, settlement.sent_at, now)
+    _note(error, course, settlement, now)
     recovery = course.recovery
     if recovery is None:
-        asked = (course.ask.model, course.pool.name)
-        course.recovery = recovery = house.router.recovery(_rules(course.ask, settlement.inbound), *asked)
+        course.recovery = recovery = recovery_of(course.ask, settlement.inbound, house, course.pool.name)
     settlement.let_go(client)
     if settlement.grant is not None and await _redirect(error, course, recovery, settlement, client):
         _log.info("call %s failed (%s), next: %s", settlement.call_id, error.code, course.member.deployment.id)
+        settlement.trail = course.trail
         return True
     told = _last_word(error, recovery, settlement)
     if settlement.begun and settlement.answer is not None:
@@ -87,23 +96,32 @@ def stand_in(refused: Refused, ask: Ask, principal: Principal, settlement: Settl
     Raises:
         Refused: ``refused``, where nothing can stand in; or the key may not use the model it asked for.
     """
-    if refused.code not in _STOOD_IN_FOR:
+    if refused.code not in STOOD_IN_FOR:
         raise refused
-    house = settlement.house
-    name = principal.record.aliases.get(ask.model, ask.model)
+    house, head = settlement.house, settlement.inbound.head
+    ruling = rule(ask, principal, house, head)
+    name = asked_name(ask.model, principal, ruling.model)
     pool = house.router.pool(name)
     if pool is None and not principal.unrestricted:
         demand_access(principal, ask.model, name, frozenset())
-    recovery = house.router.recovery(_rules(ask, settlement.inbound), ask.model, name if pool is None else pool.name)
+    trail, demands = Trail(rules=ruling.matched), demands_of(ruling)
+    recovery = recovery_of(ask, settlement.inbound, house, name if pool is None else pool.name)
     step = recovery.elsewhere(refused, name if pool is None else pool.name)
     if step is not None:
         recovery.errors.append((name, settlement.for_client(refused)))
-        course = _turn_to(step.hops, recovery, ask, principal, settlement)
+        way = _Way(ask, principal, recovery, trail, demands)
+        course = _turn_to(step.hops, way, settlement)
         if course is not None:
             return course
-    if pool is None or pool.only is None or refused.code != _RESTING:
+    if pool is None or pool.only is None or refused.code != RESTING:
         raise refused
-    return Course(principal, ask, pool, pool.only, "only")
+    trail.chose(pool, pool.only, "resting")
+    return Course(principal, ask, pool, pool.only, "resting", trail=trail, demands=demands)
+
+
+def recovery_of(ask: Ask, inbound: Inbound, house: House, name: str) -> Recovery:
+    """What may be tried for the request, which asked for a model that goes by that ``name``, too."""
+    return house.router.recovery(_rules(ask, inbound), ask.model, name)
 
 
 async def _redirect(
@@ -119,7 +137,8 @@ async def _redirect(
         if _take(course, recovery, settlement):
             return True
         step = recovery.elsewhere(error, course.pool.name)
-    found = None if step is None else _turn_to(step.hops, recovery, course.ask, course.principal, settlement)
+    way = _Way(course.ask, course.principal, recovery, course.trail or Trail(), course.demands)
+    found = None if step is None else _turn_to(step.hops, way, settlement)
     if found is None:
         return False
     course.ask, course.pool, course.member, course.reason = found.ask, found.pool, found.member, found.reason
@@ -127,28 +146,42 @@ async def _redirect(
     return True
 
 
-def _turn_to(
-    hops: tuple[Hop, ...], recovery: Recovery, ask: Ask, principal: Principal, settlement: Settlement
-) -> Course | None:
-    """The course to the first model that can be had; those that rest come last."""
-    router = settlement.house.router
-    now = settlement.house.clock.monotonic()
-    pools = [(hop, pool) for hop in hops if (pool := _pool_of(hop, principal, settlement)) is not None]
-    for hop, pool in sorted(pools, key=lambda one: not router.is_awake(one[1], now)):
-        recovery.drop(hop)
-        course = Course(principal, ask, pool, pool.members[0], "", recovery, hop.target)
-        if _take(course, recovery, settlement):
-            recovery.hops += 1
+class _Way(msgspec.Struct, frozen=True):
+    """What a request takes along to whichever model it turns to."""
+
+    ask: Ask
+    principal: Principal
+    recovery: Recovery
+    trail: Trail
+    demands: Demands | None
+
+
+def _turn_to(hops: tuple[Hop, ...], way: _Way, settlement: Settlement) -> Course | None:
+    """The course to the first model that can be had."""
+    for hop, pool in within_reach(hops, way.principal, settlement.house):
+        way.recovery.drop(hop)
+        course = Course(way.principal, way.ask, pool, pool.members[0], "", way.recovery, hop.target)
+        course.trail, course.demands = way.trail, way.demands
+        if _take(course, way.recovery, settlement):
+            way.recovery.hops += 1
+            way.trail.turned_to(hop.target.model)
             return course
     return None
 
 
-def _pool_of(hop: Hop, principal: Principal, settlement: Settlement) -> Pool | None:
+def within_reach(hops: tuple[Hop, ...], principal: Principal, house: House) -> list[tuple[Hop, Pool]]:
+    """The models that the caller may go to, and who serves them; those that rest come last."""
+    now = house.clock.monotonic()
+    pools = [(hop, pool) for hop in hops if (pool := _pool_of(hop, principal, house)) is not None]
+    return sorted(pools, key=lambda one: not house.router.is_awake(one[1], now))
+
+
+def _pool_of(hop: Hop, principal: Principal, house: House) -> Pool | None:
     """Who serves it, if the caller may go there: where a client sends itself, it needs the access."""
-    router, model = settlement.house.router, hop.target.model
+    router, model = house.router, hop.target.model
     try:
         if hop.asked_for or router.settings.demands_fallback_access:
-            return find_pool(model, principal, settlement.house)
+            return find_pool(model, principal, house)
         return router.pool(model)
     except Refused:
         return None
@@ -158,19 +191,32 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     """Choose within the pool and reserve for it; False: neither is possible, or it would be one retry too many."""
     house = settlement.house
     now = house.clock.monotonic()
+    trail = Trail()
     try:
         ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
-        member, reason = house.router.choose(course.pool, wish_for(ask, course.principal), now, recovery.tried)
+        wish = wish_for(ask, course.principal, course.demands)
+        member, reason = pick(course.pool, wish, house, trail, recovery.tried)
         if settlement.attempts and not house.router.may_try(member, now, house.admission.admitted):
             return False
         if settlement.grant is not None:
             settlement.grant.move(ask, member.deployment)
     except Refused:
         return False
+    if course.trail is not None:
+        course.trail.goes_on(trail)
     course.ask = settlement.ask = ask
     course.member, course.reason = member, reason
     return True
+
+
+def _note(error: GatewayError, course: Course, settlement: Settlement, now: float) -> None:
+    """Note the failure of an attempt for whoever asks why the request went where it went."""
+    if course.trail is None:
+        course.trail = Trail()
+        course.trail.chose(course.pool, course.member, course.reason)
+    seconds = 0.0 if settlement.flight is None else now - settlement.sent_at
+    course.trail.missed(course.member.deployment, error, seconds)
 
 
 async def _rest(seconds: float, course: Course, settlement: Settlement, client: Client) -> None:

@@ -1,4 +1,7 @@
-"""Headers by which a request says of its way, in LiteLLM's names: https://docs.litellm.ai/docs/proxy/request_headers."""
+"""Headers by which a request says of its way, in LiteLLM's names: https://docs.litellm.ai/docs/proxy/request_headers.
+
+And two of ours: ``x-pointsman-prefer`` and ``x-pointsman-max-cost``.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from pointsman.core.errors import Malformed
+from pointsman.core.price import DOLLARS_MAX, picodollars
 from pointsman.core.rules import RoutingRules
 
 __all__ = ["routing_in"]
 
 _TAGS: Final = b"x-litellm-tags"
 _SESSION: Final = b"x-litellm-session-id"
+_PREFER: Final = b"x-pointsman-prefer"
+_MAX_COST: Final = b"x-pointsman-max-cost"
+_PREFERENCES: Final = ("local", "cheap", "fast")
 _CHARACTERS_MAX: Final = 4096
 _TAGS_MAX: Final = 64
 _SESSION_CHARACTERS_MAX: Final = 256
@@ -21,10 +28,11 @@ def routing_in(headers: Iterable[tuple[bytes, bytes]]) -> RoutingRules | None:
     """What a request's headers say; None, as with most, if nothing.
 
     Raises:
-        Malformed: there are too many tags.
+        Malformed: there are too many tags, or a header says something else than it can.
     """
     tags: tuple[str, ...] = ()
     session: str | None = None
+    prefer, max_cost = "", None
     for name, value in headers:
         if name == _TAGS:
             text = value.decode("latin-1")
@@ -33,4 +41,27 @@ def routing_in(headers: Iterable[tuple[bytes, bytes]]) -> RoutingRules | None:
                 raise Malformed(f"The header x-litellm-tags has more than {_TAGS_MAX} tags.", param="x-litellm-tags")
         elif name == _SESSION:
             session = value.decode("latin-1").strip()[:_SESSION_CHARACTERS_MAX] or None
-    return RoutingRules(tags=tags, session=session) if tags or session else None
+        elif name == _PREFER:
+            prefer = _preference(value.decode("latin-1").strip().lower())
+        elif name == _MAX_COST:
+            max_cost = _amount(value.decode("latin-1").strip())
+    if not (tags or session or prefer) and max_cost is None:
+        return None
+    return RoutingRules(tags=tags, session=session, prefer=prefer, max_cost=max_cost)
+
+
+def _preference(text: str) -> str:
+    if text not in _PREFERENCES:
+        raise Malformed(f"x-pointsman-prefer must be one of: {', '.join(_PREFERENCES)}.", param="x-pointsman-prefer")
+    return text
+
+
+def _amount(text: str) -> int:
+    """Picodollars."""
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < DOLLARS_MAX:
+        raise Malformed("x-pointsman-max-cost must be an amount in USD, such as 0.01.", param="x-pointsman-max-cost")
+    return picodollars(amount)

@@ -37,13 +37,14 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         settlement.principal = principal = principal or await house.keyring.look_up(head.token)
         settlement.ask = ask = read_ask(inbound)
         try:
-            course = choose(ask, principal, house)
+            course = choose(ask, principal, house, head)
             if ask.routing is not None:
                 rehearse(ask)
         except Refused as refused:
             course = stand_in(refused, ask, principal, settlement)
             settlement.ask = ask = course.ask
         settlement.deployment = deployment = course.member.deployment
+        settlement.trail = course.trail
         settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
         goes_on = True
         while goes_on:

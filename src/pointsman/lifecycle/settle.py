@@ -17,9 +17,10 @@ from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
-from pointsman.lifecycle.heads import queue_line, recovered
+from pointsman.lifecycle.heads import queue_line, recovered, rerouted
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.loads import expect
+from pointsman.lifecycle.trail import Trail
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
 from pointsman.routing.hosts import Host
@@ -49,10 +50,10 @@ class Settlement(msgspec.Struct, weakref=False):
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
     answer; ``sent_at``, ``heard_at`` and ``ended_at`` are monotonic seconds, 0 while it has not happened, of the last
     of ``attempts``. ``queued`` is for how many seconds it waited for its turn. ``recovery`` has those that came before
-    it. ``preface`` is what of the stream was held back, since it says nothing yet; ``probing`` is who rested and is
-    tried. ``usage`` is what was used where no ``answer`` tells it. ``cold`` is where the call waits for its model to be
-    loaded. ``draw`` is the call's part in the work of a host of which it is known what it draws, and ``energy`` what
-    the attempts that are over drew.
+    it, ``trail`` why they went where they went, where there is anything to tell. ``preface`` is what of the stream was
+    held back, since it says nothing yet; ``probing`` is who rested and is tried. ``usage`` is what was used where no
+    ``answer`` tells it. ``cold`` is where the call waits for its model to be loaded. ``draw`` is the call's part in the
+    work of a host of which it is known what it draws, and ``energy`` what the attempts that are over drew.
     """
 
     house: House
@@ -76,6 +77,7 @@ class Settlement(msgspec.Struct, weakref=False):
     ended_at: float = 0.0
     attempts: int = 0
     recovery: Recovery | None = None
+    trail: Trail | None = None
     probing: Member | None = None
     preface: bytes = b""
     cold: Member | None = None
@@ -153,7 +155,7 @@ class Settlement(msgspec.Struct, weakref=False):
         head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
         if self.queued:
             head += queue_line(self.queued)
-        return head if self.recovery is None else recovered(head, self.recovery, self.attempts)
+        return head if self.trail is None else self._retold(head, self.trail)
 
     def answered_here(self, body: bytes, client: Client) -> None:
         """No upstream had to be asked."""
@@ -168,7 +170,7 @@ class Settlement(msgspec.Struct, weakref=False):
             head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
             if self.queued:
                 head += queue_line(self.queued)
-            client.begin(200, head if self.recovery is None else recovered(head, self.recovery, self.attempts))
+            client.begin(200, head if self.trail is None else self._retold(head, self.trail))
 
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
@@ -212,8 +214,7 @@ class Settlement(msgspec.Struct, weakref=False):
         error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
-        head = head if self.recovery is None else recovered(head, self.recovery, self.attempts)
-        client.reply(error.status, head, body)
+        client.reply(error.status, head if self.trail is None else self._retold(head, self.trail), body)
 
     def end_broken(self, client: Client, last: bytes) -> None:
         """End an answer that has begun and failed: with its ``last`` words, or by cutting it off if it has none."""
@@ -312,7 +313,8 @@ class Settlement(msgspec.Struct, weakref=False):
             key.tags,
             head.peer,
         )
-        if self.queued:
+        if self.trail is not None or self.queued:
+            record.trace = (self.trail or Trail("only")).told(self.queued)
             record.queued_ms = self.queued * 1000.0
         if self.house.manners.log_prompts:
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
@@ -330,6 +332,11 @@ class Settlement(msgspec.Struct, weakref=False):
         record.energy_mwh, record.energy_cost = self.energy.mwh, self.energy.cost
         if self.house.manners.charges_energy:
             record.cost += self.energy.cost
+
+    def _retold(self, head: bytes, trail: Trail) -> bytes:
+        """A head that tells of what it took to get an answer. Whatever recovers has a trail."""
+        head = rerouted(head, self.deployment, trail, self.attempts)
+        return head if self.recovery is None else recovered(head, self.recovery, self.attempts)
 
     def _overhead(self, now: float, *, streamed: bool) -> float:
         """Seconds that the gateway itself took: all but waiting for a turn, and for the upstream.

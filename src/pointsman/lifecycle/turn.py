@@ -21,9 +21,10 @@ from pointsman.lifecycle.settle import Settlement
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
 from pointsman.routing.hosts import Host
+from pointsman.routing.pool import Member
 from pointsman.routing.queue import PRIORITY_MAX, HostQueue, Ticket
 
-__all__ = ["attempt_in_turn", "call", "send_away"]
+__all__ = ["attempt_in_turn", "call", "demand_room", "send_away"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
@@ -74,7 +75,7 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
     settlement.deployment = course.member.deployment
     ticket = _ticket(course, settlement, host)
     if queue.slots is not None:
-        _demand_room(ticket, queue, course)
+        demand_room(ticket, queue, course.member)
     try:
         if not queue.enter(ticket, ticket.entered_at):
             await _wait(ticket, course, settlement, client)
@@ -195,14 +196,14 @@ def _keep_alive(keepalive: bytes, course: Course, settlement: Settlement, client
     client.send(keepalive)
 
 
-def _demand_room(ticket: Ticket, queue: HostQueue, course: Course) -> None:
+def demand_room(ticket: Ticket, queue: HostQueue, member: Member) -> None:
     """Turn away who could not wait, or would wait in vain.
 
     Raises:
         LimitReached: at once, with the time after which it makes sense to try again.
     """
     depth = queue.depth
-    seconds = queue.wait_estimate(depth, course.member.live.latency)
+    seconds = queue.wait_estimate(depth, member.live.latency)
     if queue.is_full:
         later = min(max(1.0, seconds), _RETRY_SECONDS_MAX)
         raise LimitReached(
@@ -215,7 +216,7 @@ def _demand_room(ticket: Ticket, queue: HostQueue, course: Course) -> None:
     if not depth and len(queue.started()) < (queue.slots or 0):
         return
     ahead = queue.ahead(ticket.steps, ticket.entered_at)
-    seconds = queue.wait_estimate(ahead, course.member.live.latency)
+    seconds = queue.wait_estimate(ahead, member.live.latency)
     if seconds > ticket.expires_at - ticket.entered_at:
         later = min(max(1.0, seconds), _RETRY_SECONDS_MAX)
         raise LimitReached(

@@ -26,7 +26,7 @@ def versions_of(head: RequestHead) -> tuple[tuple[str, str], ...]:
     """Those of a head, looked for once, however many requests share it; and what it says of its way.
 
     Raises:
-        Malformed: as :func:`versions_in`.
+        Malformed: as :func:`versions_in` and :func:`pointsman.lifecycle.routing_headers.routing_in`.
     """
     if head.versions is None:
         head.routing = routing_in(head.headers)

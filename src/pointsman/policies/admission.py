@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.accounting.expected import OUTPUT_TOKENS_ASSUMED, cost_bound
 from pointsman.core.errors import LimitReached
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.policies.budgets import demand_budget
@@ -18,7 +19,6 @@ from pointsman.policies.rates import take_rate
 
 __all__ = ["Admission", "AdmissionSettings", "Grant"]
 
-_OUTPUT_TOKENS_ASSUMED: Final = 1024
 _OUTPUT_SHARE_OF_LIMIT: Final = 4
 
 
@@ -129,7 +129,7 @@ class Admission:
         tpm = principal.tpm
         if tpm is not None:
             if ask.output_limit is None:
-                output = min(_OUTPUT_TOKENS_ASSUMED, tpm // _OUTPUT_SHARE_OF_LIMIT)
+                output = min(OUTPUT_TOKENS_ASSUMED, tpm // _OUTPUT_SHARE_OF_LIMIT)
             else:
                 output = ask.output_limit * ask.choices
             tokens = ask.prompt_estimate + output
@@ -140,14 +140,21 @@ class Admission:
         principal.reserved += reserve
         return Grant(self, principal, reserve, tokens, second, ask.prompt_estimate)
 
+    def try_out(self, principal: Principal, ask: Ask, deployment: Deployment, second: int) -> None:
+        """Whether :meth:`admit` would let the request in; what that takes is given back at once, before anybody looks.
+
+        Raises:
+            BudgetExceeded, LimitReached: it would not.
+        """
+        self.admit(principal, ask, deployment, second).settle(0, 0, second)
+        self.admitted -= 1
+        if principal.rpm is not None:
+            principal.requests.replace(1, second, 0, second)
+
     def cost_bound(self, principal: Principal, ask: Ask, deployment: Deployment) -> int:
         """What is reserved of a budget for the request, in picodollars: what it can cost at most, or probably."""
-        price = deployment.price
-        if price is None or not deployment.charges or principal.record.max_budget is None:
+        if principal.record.max_budget is None:
             return 0
-        output = _OUTPUT_TOKENS_ASSUMED if ask.output_limit is None else ask.output_limit * ask.choices
-        bound = price.bound(ask.prompt_estimate, output)
-        if price.units is not None:
-            bound += price.units.bound(ask.choices, ask.prompt_estimate)
+        bound = cost_bound(deployment, ask.prompt_estimate, ask.output_limit, ask.choices)
         # Its tokens may be free and its energy not; of that nobody knows before how much it will be.
-        return max(1, bound)
+        return 0 if bound is None or not deployment.charges else max(1, bound)

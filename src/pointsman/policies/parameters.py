@@ -39,8 +39,8 @@ _BOUNDS: Final = frozenset({
 
 _ROUTING: Final = frozenset({
     "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "fallbacks", "include_fallback_errors",
-    "mock_testing_content_policy_fallbacks", "mock_testing_context_fallbacks", "mock_testing_fallbacks", "num_retries",
-    "tags",
+    "litellm_metadata", "litellm_session_id", "metadata", "mock_testing_content_policy_fallbacks",
+    "mock_testing_context_fallbacks", "mock_testing_fallbacks", "num_retries", "tags",
 })  # fmt: skip
 _LOOKED_AT: Final = SPECIAL | {"metadata"}
 
@@ -123,6 +123,8 @@ def _routing_rules(fields: Mapping[str, msgspec.Raw], model: str, headers: Routi
         rehearsal=next((name for name in _REHEARSALS if flag(name)), None),
         tags=tuple(dict.fromkeys((*every, *headers.tags))),
         session=next(filter(None, sessions), None),
+        prefer=headers.prefer,
+        max_cost=headers.max_cost,
     )
 
 

@@ -21,7 +21,7 @@ from pointsman.routing.shortlist import LOOKED_AT_MAX, Shortlist
 from pointsman.routing.strategies import COUNTING, STRATEGIES, TIMING, Kit
 from pointsman.routing.table import Group
 
-__all__ = ["Gatherer"]
+__all__ = ["Gatherer", "measure"]
 
 _KINDS: Final = (SESSION, PROMPT_CACHING, DEPLOYMENT)
 _ABILITIES: Final = frozenset({TOOLS, VISION})
@@ -55,7 +55,7 @@ class Gatherer:
         strategy = STRATEGIES[_name(choice, members)](Kit(self._draw, self._loads, choice.arguments))
         screens = _screens(members, settings, strict=settings.strict_limits or strategy.name in _STRICT)
         for member in members:
-            _measure(member, strategy.name)
+            measure(member, strategy.name)
         return Pool(
             name=group.name,
             members=members,
@@ -92,7 +92,7 @@ def _name(choice: StrategyChoice, members: Sequence[Member]) -> str:
     return _LOCAL_STRATEGY if all(member.host is not None for member in members) else _STRATEGY
 
 
-def _measure(member: Member, strategy: str) -> None:
+def measure(member: Member, strategy: str) -> None:
     """See to it that what decides is measured."""
     counts = bool(member.deployment.rpm or member.deployment.tpm) or strategy in COUNTING
     if member.live.meter is None and (counts or strategy in TIMING):

@@ -15,16 +15,19 @@ from pointsman.routing.budget import RetryBudget
 from pointsman.routing.candidates import Dropped, candidates
 from pointsman.routing.cooldown import blame
 from pointsman.routing.credentials import CredentialBook
-from pointsman.routing.gather import Gatherer
+from pointsman.routing.expectation import Wait, wait_at
+from pointsman.routing.gather import Gatherer, measure
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
-from pointsman.routing.pool import Member, Pick, Pool
+from pointsman.routing.pool import Member, Pick, Pool, Strategy
 from pointsman.routing.recovery import Recovery
 from pointsman.routing.refusal import refusal
 from pointsman.routing.residency import LoadBook
 from pointsman.routing.rests import NoRests, Rest, RestBoard
+from pointsman.routing.rules.narrow import permitted, preferred
 from pointsman.routing.settings import RoutingSettings
 from pointsman.routing.shortlist import LOOKED_AT_MAX
+from pointsman.routing.strategies import STRATEGIES, Kit
 from pointsman.routing.table import RoutingTable
 from pointsman.routing.wish import Wish
 
@@ -56,6 +59,7 @@ class Router:
         self._table = table
         self._pools: dict[str, Pool] = {}
         self._left_out: frozenset[str] = frozenset()
+        self._strategies: dict[str, dict[str, Strategy]] = {}
 
     @property
     def table(self) -> RoutingTable:
@@ -68,7 +72,7 @@ class Router:
         self.settings = settings or self.settings
         self.affinity.rules = self.settings.affinity
         self.budget.share = self.settings.retry_budget
-        self._pools = {}
+        self._pools, self._strategies = {}, {}
 
     def leave_out(self, ids: frozenset[str]) -> None:
         """From now on choose no deployment with one of these ids where its group has another."""
@@ -90,8 +94,10 @@ class Router:
         Raises:
             LimitReached: all of them rest, or are at their limits.
             Malformed: the prompt is too long for all of them, or the models are for something else.
-            Forbidden: none of them is for this key, or for the request's tags.
+            Forbidden: none of them is for this key, for the request's tags, or meets what the operator demands.
         """
+        if wish.demands is not None:
+            pool = permitted(pool, wish.demands, wish, dropped)
         if pool.only is not None:
             pool.only.chosen(now)
             return pool.only, "only"
@@ -110,6 +116,8 @@ class Router:
         Raises:
             LimitReached, Malformed, Forbidden: as :meth:`choose`.
         """
+        if wish.demands is not None:
+            pool = permitted(pool, wish.demands, wish, dropped)
         if pool.only is not None:
             return pool.only, "only"
         return self._pick(pool, wish, now, tried, self.affinity.place(pool, wish) if pool.stays else None, dropped)
@@ -133,19 +141,42 @@ class Router:
             if own:
                 return min(own, key=lambda one: one.rests_until), "resting"
             raise refusal(pool, wish, now, reasons)
+        if wish.demands is not None:
+            found = preferred(found, wish, now, self.loads, dropped)
         if len(found) == 1 and len(pool.members) <= LOOKED_AT_MAX:
             return found[0], "only"
         stays = None if place is None or known is None else stay(place, known, found, wish.prompt_tokens)
-        return pool.strategy.pick(found, wish, now) if stays is None else stays
+        return self.strategy(pool, wish).pick(found, wish, now) if stays is None else stays
 
     def _took(self, pool: Pool, member: Member, wish: Wish, now: float) -> None:
-        pool.strategy.took(member, wish, now)
+        self.strategy(pool, wish).took(member, wish, now)
         member.chosen(now)
         if member.live.meter is not None:
             member.live.meter.began(wish.prompt_tokens, now)
         for tier in pool.tiers:
             if tier.sampler is not None:
                 tier.sampler.took(member)
+
+    def strategy(self, pool: Pool, wish: Wish) -> Strategy:
+        """What picks one of several: the pool's own strategy, or another that is demanded, which remembers as well."""
+        name = "" if wish.demands is None else wish.demands.strategy
+        if not name:
+            return pool.strategy
+        strategies = self._strategies.setdefault(pool.name, {})
+        strategy = strategies.get(name)
+        if strategy is None:
+            strategy = strategies[name] = STRATEGIES[name](Kit(self._draw, self.loads))
+            for member in (self._pools.get(pool.name) or pool).members:
+                measure(member, strategy.name)
+        return strategy
+
+    def wait(self, member: Member, now: float) -> Wait:
+        """How long a request would have to wait there, as far as can be told."""
+        return wait_at(member, now, self.loads)
+
+    def shortest_wait(self, pool: Pool, now: float) -> float:
+        """Seconds that a request would have to wait for the first of the pool to be had."""
+        return min(wait_at(member, now, self.loads).total for member in pool.members)
 
     def demand_awake(self, pool: Pool, now: float) -> None:
         """Of a pool of one.

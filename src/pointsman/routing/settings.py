@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman.core.rules import Target
 from pointsman.routing.failures import Failure
+from pointsman.routing.rules.book import Rulebook
 
 __all__ = [
     "AffinityRules",
@@ -82,7 +83,7 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     together, ``retry_budget`` the retries of the process, as a share of its requests. ``allowed_fails`` None: the share
     of failures decides. ``strategies`` are those of single models, by name. With ``strict_limits`` nothing is sent to a
     deployment beyond its ``rpm`` and ``tpm``, else only if another has room. ``pre_call_checks``: prompts that are
-    longer than a model's context are not sent to it.
+    longer than a model's context are not sent to it. ``rulebook`` None: the operator has no rules.
     """
 
     strategy: StrategyChoice = StrategyChoice()
@@ -98,6 +99,7 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     max_fallbacks: int = _HOPS
     cooldown_seconds: float = 5.0
     cools_down: bool = True
+    rulebook: Rulebook | None = None
     retry_policy: RetryPolicy = {}
     group_retry_policies: Mapping[str, RetryPolicy] = {}
     allowed_fails: int | None = None

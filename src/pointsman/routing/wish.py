@@ -8,6 +8,7 @@ import msgspec
 
 from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
 from pointsman.core.upstream import Deployment, Operation
+from pointsman.routing.rules.ruling import Demands
 
 __all__ = ["Wish"]
 
@@ -16,7 +17,8 @@ class Wish(msgspec.Struct, frozen=True):
     """``key`` is the digest of the caller's key; ``output_limit`` None: the client set none.
 
     ``fields`` are those of the body, which is looked into only where deployments differ in what it asks for. ``tags``
-    are the key's own; ``admits`` tells which deployments the key may use, None: all of the pool.
+    are the key's own; ``admits`` tells which deployments the key may use, None: all of the pool. ``demands`` are those
+    of the operator's rules, and of the request itself; None, as with most: there are none.
     """
 
     operation: Operation
@@ -30,3 +32,5 @@ class Wish(msgspec.Struct, frozen=True):
     fields: Mapping[str, msgspec.Raw] = {}
     tags: tuple[str, ...] = ()
     admits: Callable[[Deployment], bool] | None = None
+    choices: int = 1
+    demands: Demands | None = None

@@ -43,6 +43,7 @@ GOLDEN = {
     "POST /v2/key/info": "admin", "GET /key/list": "self", "POST /key/block": "admin", "POST /key/unblock": "admin",
     "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
+    "POST /routing/explain": "inference",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
     "POST /openai/deployments/{model}/embeddings": "inference",

@@ -20,7 +20,19 @@ GOOD = "model_list:\n  - model_name: a\n    litellm_params: {model: ollama_chat/
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["serve"], ["check"], ["config"], ["config", "schema"], ["mapping"], ["providers"], ["spend"]]
+    "command",
+    [
+        [],
+        ["serve"],
+        ["check"],
+        ["config"],
+        ["config", "schema"],
+        ["doctor"],
+        ["explain"],
+        ["mapping"],
+        ["providers"],
+        ["spend"],
+    ],
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
     done = CliRunner().invoke(cli, [*command, "--help"])

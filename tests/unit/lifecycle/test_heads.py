@@ -22,6 +22,7 @@ DEPLOYMENT = {
     "x-litellm-model-id": "dep-1",
     "x-litellm-model-group": "public",
     "x-litellm-model-name": "openai/real",
+    "x-pointsman-route": "dep-1;reason=only;attempts=1",
     "x-litellm-attempted-retries": "0",
     "x-litellm-attempted-fallbacks": "0",
     "x-pointsman-attempts": "1",
@@ -144,7 +145,7 @@ def test_the_address_of_the_upstream_is_shown_without_what_may_be_secret(base: s
 @given(st.text(), st.text(), st.text())
 def test_no_name_can_begin_a_line_of_its_own(identity: str, group: str, model: str) -> None:
     told = whole(Heads(model), OPERATOR, id=identity, group=group, litellm_model=model)
-    assert len(told) == 14
+    assert len(told) == 15
 
 
 def test_what_is_no_text_in_a_header_becomes_a_question_mark() -> None:

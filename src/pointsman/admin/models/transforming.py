@@ -19,6 +19,7 @@ __all__ = [
     "SupportedParams",
     "SupportedParamsQuery",
     "TransformRequest",
+    "operation_of",
     "show_supported_params",
     "transform_request",
 ]
@@ -54,7 +55,7 @@ class SupportedParams(msgspec.Struct, frozen=True):
 
 async def transform_request(office: Office, visit: Visit[Nothing, TransformRequest]) -> Answer:
     """The upstream's request, written and not sent."""
-    operation = _operation(visit.body.call_type)
+    operation = operation_of(visit.body.call_type)
     raw = await office.preview(visit.caller, operation, msgspec.json.encode(visit.body.request_body))
     return Answer(
         RawRequest(raw_request_api_base=raw.url, raw_request_body=raw.body, raw_request_headers=dict(raw.headers))
@@ -91,8 +92,12 @@ def _imagined(office: Office, model: str) -> Deployment | None:
     return msgspec.structs.replace(bare, capabilities=facts.capabilities, mode=mode)
 
 
-def _operation(call_type: str) -> Operation:
-    """The route that LiteLLM means, under its name with and without the a of ``acompletion``."""
+def operation_of(call_type: str) -> Operation:
+    """The route that LiteLLM means, under its name with and without the a of ``acompletion``.
+
+    Raises:
+        Malformed: it is no route that there is.
+    """
     for operation in Operation:
         name = operation.value
         if call_type == name or (call_type == name[1:] and name[0] == "a"):

@@ -11,6 +11,7 @@ from pointsman.admin.timestamps import iso, iso_or_none
 from pointsman.core.address import without_address
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
+from pointsman.core.trace import RouteTrace
 
 __all__ = ["ErrorInformation", "SpendMetadata", "SpendRow", "TokenDetails", "spend_row"]
 
@@ -59,6 +60,7 @@ class SpendMetadata(msgspec.Struct, frozen=True):
     time_to_first_token_ms: float | None
     token_details: TokenDetails
     error_information: ErrorInformation | None
+    routing: RouteTrace | None
     energy_wh: float | None = None
     energy_cost: float | None = None
 
@@ -159,4 +161,5 @@ def _metadata(record: CallRecord, *, operator: bool) -> SpendMetadata:
         else ErrorInformation(str(record.http_status), record.error_code, said),
         energy_wh=record.energy_mwh / 1000 if record.energy_mwh else None,
         energy_cost=dollars(record.energy_cost) if record.energy_mwh else None,
+        routing=record.trace if operator or record.trace is None else record.trace.in_brief,
     )

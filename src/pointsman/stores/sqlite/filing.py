@@ -18,6 +18,7 @@ import apsw
 import msgspec
 
 from pointsman.core.outcome import CallRecord
+from pointsman.core.trace import RouteTrace
 from pointsman.core.usage import Units
 from pointsman.stores.records import saturated
 from pointsman.stores.sqlite.statements import (
@@ -53,9 +54,9 @@ _usual_of: Final = attrgetter(
 )
 _seldom_of: Final = attrgetter(
     "end_user", "error_code", "error_message", "usage.cached", "usage.cache_write", "usage.reasoning",
-    "usage.audio_input", "usage.audio_output", "energy_mwh", "energy_cost", "usage.units", "prompt", "reply"
+    "usage.audio_input", "usage.audio_output", "energy_mwh", "energy_cost", "usage.units", "trace", "prompt", "reply"
 )  # fmt: skip
-_NOTHING_SELDOM: Final = (None, None, None, 0, 0, 0, 0, 0, 0, 0, None, None, None)
+_NOTHING_SELDOM: Final = (None, None, None, 0, 0, 0, 0, 0, 0, 0, None, None, None, None)
 _SELDOM_TEXTS: Final = ("end_user", "error_code", "error_message")
 _SELDOM_COUNTS: Final = (
     "cached_tokens", "cache_write_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens",
@@ -161,14 +162,16 @@ class Filing:
 
     def _more(self, call: int, place: _Place, seldom: tuple[Any, ...]) -> str | None:
         """What a call has that most have not, as JSON."""
-        texts, counts, (units, prompt, reply) = seldom[:3], seldom[3:-3], seldom[-3:]
+        texts, counts, (units, trace, prompt, reply) = seldom[:3], seldom[3:-4], seldom[-4:]
         if prompt is not None or reply is not None:
             self._contents.append((call, _text(prompt), _text(reply)))
-        more: dict[str, str | int | Units] = dict(place.names)
+        more: dict[str, str | int | Units | RouteTrace] = dict(place.names)
         more.update((name, text) for name, text in zip(_SELDOM_TEXTS, texts, strict=True) if text is not None)
         more.update((name, saturated(count)) for name, count in zip(_SELDOM_COUNTS, counts, strict=True) if count)
         if units is not None:
             more["units"] = units
+        if trace is not None:
+            more["trace"] = trace
         return msgspec.json.encode(more).decode() if more else None
 
     def _add_others(self) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
+from pointsman.core.trace import RouteTrace
 from pointsman.core.usage import Units, Usage
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
@@ -231,8 +232,9 @@ def _record(row: dict[str, Any]) -> CallRecord:
     row["usage"] = Usage(**counts, units=None if units is None else msgspec.json.decode(units, type=Units))
     row["tags"] = msgspec.json.decode(row["tags"])
     row["stream"] = bool(row["stream"])
-    prompt, reply = row.pop("prompt"), row.pop("reply")
+    prompt, reply, trace = row.pop("prompt"), row.pop("reply"), row.pop("trace")
     record = msgspec.convert(row, CallRecord)
+    record.trace = None if trace is None else msgspec.json.decode(trace, type=RouteTrace)
     # Set afterwards, since msgspec does not convert to a union with Raw.
     record.prompt = None if prompt is None else msgspec.Raw(prompt.encode())
     record.reply = None if reply is None else msgspec.Raw(reply.encode())
