@@ -42,6 +42,12 @@ TITLES: Final = {
     "only": "`pointsman.routing_rules[].then.only`",
     "overflow": "`pointsman.routing_rules[].then.overflow`",
     "tiers": "`pointsman.routing_rules[].then.tiers[]`",
+    "traffic": "`pointsman.traffic[]`",
+    "canary": "`pointsman.traffic[].canary`",
+    "variants": "`pointsman.traffic[].variants[]`",
+    "mirror": "`pointsman.traffic[].mirror`",
+    "hedge": "`pointsman.traffic[].hedge`",
+    "bulkheads": "`pointsman.bulkheads.…`",
     "local_hosts": "`pointsman.local_hosts[]`",
     "warm_up": "`pointsman.warm_up[]`",
 }

@@ -13,6 +13,7 @@ ALLOWED: Mapping[str, str] = {
     "core/eager.py: Story.step": "the last line before the parser's callback: nothing may escape into it",
     "core/eager.py: _carry_on": "whatever the awaited thing raised belongs to the coroutine, not to its driver",
     "lifecycle/relay.py: _sink.relay": "it runs in the parser's callback; what breaks there wakes the story",
+    "lifecycle/mirror.py: Shadows._serve": "the outermost failure handler, as in serve.py",
     "lifecycle/pass_through.py: pass_through": "the outermost failure handler, as in serve.py",
     "lifecycle/realtime.py: converse": "the outermost failure handler, as in serve.py",
     "providers/long_tail/flight.py: LibraryFlight._run": "a library with a hundred providers raises what it likes",

@@ -36,7 +36,7 @@ def entry(model: str, server: FakeOpenAI, info: dict[str, Any] | None = None, **
 def who(gateway: Gateway, model: str, **more: Any) -> str:
     """Which upstream answered, or the status of an error."""
     headers, key = more.pop("headers", None), more.pop("key", None)
-    body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **more}
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "hi"}], **more}
     answer = gateway.http("POST", "/v1/chat/completions", body, key=key, headers=headers)
     if answer.status != 200:
         return str(answer.status)
@@ -198,3 +198,32 @@ def test_entries_of_one_wildcard_take_turns(launch: Launch, fleet: Fleet) -> Non
     assert [who(gateway, "wild/y") for _ in range(3)] == ["a", "b", "c"]
     a, _, _ = fleet.values()
     assert {request.json()["model"] for request in a.inference} == {"x", "y"}
+
+
+def test_where_nobody_of_a_group_will_do_another_model_stands_in(launch: Launch, fleet: Fleet) -> None:
+    a, b, c = fleet.values()
+    gateway = launch({
+        "model_list": [
+            entry("short", a, {"max_input_tokens": 20}), entry("long", b),
+            entry("tagged", a, tags=["slow"]), entry("other", c, tags=["fast"]),
+        ],
+        "router_settings": {
+            "enable_pre_call_checks": True, "enable_tag_filtering": True,
+            "context_window_fallbacks": [{"short": ["long"]}], "fallbacks": [{"tagged": ["other"]}],
+        },
+    })  # fmt: skip
+    assert who(gateway, "short", messages=[{"role": "user", "content": "word " * 400}]) == "b"
+    assert who(gateway, "tagged", tags=["!slow"]) == "c"
+
+
+def test_a_client_cannot_reach_what_is_not_for_its_key_by_naming_a_fallback(launch: Launch, fleet: Fleet) -> None:
+    a, b, c = fleet.values()
+    gateway = launch({
+        "model_list": [
+            entry("m", a), entry("mixed", b, {"access_groups": ["x"]}), entry("mixed", c, {"access_groups": ["y"]}),
+        ],
+        "router_settings": {"routing_strategy": "round-robin", "num_retries": 0},
+    })  # fmt: skip
+    a.always(Reply.error(500, "broken"))
+    key = gateway.new_key(models=["m", "x"])
+    assert {who(gateway, "m", fallbacks=["mixed"], key=key) for _ in range(4)} == {"b"}

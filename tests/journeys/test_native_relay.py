@@ -166,12 +166,17 @@ def test_an_error_in_the_middle_is_relayed_and_a_failure_in_the_ledger(house: Ho
 
 
 @pytest.mark.parametrize("kept", [3, 1])
-def test_a_stream_that_is_cut_ends_with_an_error_event(house: House, kept: int) -> None:
+def test_a_stream_that_is_cut_ends_with_an_error_event_or_is_an_error_if_it_has_said_nothing(
+    house: House, kept: int
+) -> None:
     text = {"type": "text", "text": ""}
     begun = message_events([(text, [{"type": "text_delta", "text": "Hel"}])])[:kept]
     whole = Reply.named_events(begun)
     house.claude.script(Reply((*whole.steps[:-1], Close())))
     answer = house.messages(stream=True)
+    if kept == 1:
+        assert (answer.status, answer.json()["error"]["type"]) == (502, "api_error")
+        return
     assert answer.status == 200 and violations(answer.body) == []
     assert answer.body.rstrip().splitlines()[-2] == b"event: error"
 

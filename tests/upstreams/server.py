@@ -179,6 +179,8 @@ class FakeServer:
             self._socket.close()
         for connection in list(self._connections):
             connection.abort()
+        await asyncio.sleep(0)  # sockets that were aborted, or just accepted, are closed in the loop's next turns
+        await asyncio.sleep(0)
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

@@ -14,6 +14,7 @@ from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
 from pointsman.core.upstream import Deployment, Operation
 from pointsman.lifecycle.explanation import Explanation
+from pointsman.lifecycle.traffic import TrafficState
 from pointsman.lifecycle.trial import Trial
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
@@ -164,6 +165,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         try_model: Calls a deployment once, for so small an answer as its kind (or the mode that is given) allows.
         book: What is stored of responses; None: nothing.
         stop_job: Breaks off the work on a response, by its id, if it goes on in this process.
+        traffic: The rules about traffic, and what they have counted.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -200,4 +202,5 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     minder: HostMinder | None = None
     book: ResponseBook | None = None
     stop_job: Callable[[str], None] = lambda _identity: None
+    traffic: Callable[[], TrafficState] = TrafficState
     inference_paths: tuple[InferencePath, ...] = ()

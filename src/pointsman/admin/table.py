@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front, hosts, queue
+from pointsman.admin import front, hosts, queue, traffic
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
@@ -105,6 +105,14 @@ _HEALTH: Final = (
         "POST", ("/hosts/unload",), Scope.ADMIN, hosts.unload_model,
         summary="Have local hosts unload a model", tier="pointsman",
         query=Nothing, body=hosts.UnloadModelRequest, reply=hosts.HostActionReply,
+    ),
+)  # fmt: skip
+
+_TRAFFIC: Final = (
+    Route(
+        "GET", ("/traffic",), Scope.ADMIN, traffic.traffic,
+        summary="Variants, mirrors, hedges and bulkheads: what they have done", tier="pointsman",
+        query=traffic.TrafficQuery, body=Nothing, reply=traffic.TrafficReply,
     ),
 )  # fmt: skip
 
@@ -311,7 +319,7 @@ _SPEND: Final = (
     ),
 )  # fmt: skip
 
-ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
 
 
 def table_for(office: Office) -> tuple[Route[Any, Any], ...]:

@@ -66,6 +66,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             try_model=lambda deployment, mode, caller: try_model(gateway.house, deployment, mode, caller),
             book=gateway.responses,
             stop_job=gateway.jobs.stop,
+            traffic=gateway.traffic_state,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )

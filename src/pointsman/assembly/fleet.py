@@ -23,9 +23,9 @@ from pointsman.providers.discovery import (
 )
 from pointsman.providers.ollama.facts import control_headers
 from pointsman.providers.transport import Fetcher
-from pointsman.routing.hosts import Fleet, Host, HostRules, LoadedModel, address_of
+from pointsman.routing.hosts import Host, HostRules, LoadedModel, address_of
 from pointsman.routing.queue import QueueRules
-from pointsman.routing.residency import LoadBook
+from pointsman.routing.router import Router
 
 __all__ = ["FleetFeed"]
 
@@ -41,11 +41,15 @@ _HEARD_SECONDS: Final = 10.0
 
 
 class FleetFeed:
-    """Made once; :meth:`follow` takes over each new configuration or table."""
+    """Made once; :meth:`follow` takes over each new configuration or table.
 
-    def __init__(self, fleet: Fleet, loads: LoadBook, fetcher: Fetcher, nursery: Nursery, clock: Clock) -> None:
-        self._fleet = fleet
-        self._loads = loads
+    ``share`` is the number of processes that serve beside each other.
+    """
+
+    def __init__(self, router: Router, fetcher: Fetcher, nursery: Nursery, clock: Clock, *, share: int = 1) -> None:
+        self._fleet = router.fleet
+        self._fleet.share = share
+        self._loads = router.loads
         self._clock = clock
         self._parallel: int | None = None
         self._hosts: dict[str, Host] = {}
@@ -59,6 +63,7 @@ class FleetFeed:
             settings.local.queue_max_group_wait_seconds,
             settings.local.queue_ageing_seconds,
             settings.router_settings.default_priority or 0,
+            settings.local.queue_wait_seconds_max,
         )
         self._parallel = loaded.environment.ollama_num_parallel
         rules = host_rules(settings.local.local_hosts)

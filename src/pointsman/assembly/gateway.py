@@ -46,9 +46,11 @@ from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.background import Jobs
+from pointsman.lifecycle.bulkheads import Bulkheads
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
+from pointsman.lifecycle.traffic import Traffic, TrafficCounts, TrafficState
 from pointsman.lifecycle.wake import Waker
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
@@ -77,6 +79,7 @@ from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
+from pointsman.telemetry.traffic import TrafficBook
 
 __all__ = ["Gateway"]
 
@@ -122,6 +125,7 @@ class Gateway:
         self.counter = TokenCounter(self.transport)
         self.media = MediaFetcher(media_limits(loaded))
         self.responses = self._response_book(loaded)
+        self.bulkheads = Bulkheads(self.transport, plan.workers)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = House(
             keyring=self.keyring,
@@ -135,12 +139,14 @@ class Gateway:
             manners=self._manners(loaded),
         )
         self.performance = PerformanceBook(self.house.router.lives)
-        self.house.router.fleet.share = plan.workers
-        router = self.house.router
-        self.fleet = FleetFeed(router.fleet, router.loads, self.transport, self.nursery, self.clock)
+        self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock, share=plan.workers)
         self.house.passages = self._passages()
         self.loader, self.loads, self.waker, self.warmth = self._minders()
         self._mind(loaded)
+        self.traffic = Traffic((), self.house.router, self.nursery)
+        self.traffic.shadows.has_room = self.bulkheads.has_room
+        self.traffic_book = TrafficBook(lambda: TrafficCounts(self.traffic.counts, self.bulkheads.counts))
+        self._direct_traffic(loaded)
         self.ollama_management = OllamaManagement(self.transport, self._ollama_hosts)
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
@@ -189,6 +195,7 @@ class Gateway:
             start(self._follow_config(), "configuration")
         if self.plan.workers > 1:
             self.metrics.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
+            self.traffic_book.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
             start(self._share_metrics(), "metrics")
 
     def drain(self) -> None:
@@ -204,6 +211,7 @@ class Gateway:
             if not self.gate.connections:
                 break
             await asyncio.sleep(_CUT_SECONDS)
+        self.traffic.shadows.close()
         await self.jobs.close()
         await self.nursery.close()
         await self._library_calls.close()
@@ -246,9 +254,14 @@ class Gateway:
 
     def reach_long_tail(self) -> None:
         """Begin to import LiteLLM's library, once something configured is served through it."""
-        if self.routes.needs_library and self.house.sender is self.transport:
+        if self.routes.needs_library and self.bulkheads.usual is self.transport:
             silence = keepalive_seconds(self.loaded)
-            self.house.sender = LongTailSender(self.transport, self._library_calls, silence)
+            self.bulkheads.usual = LongTailSender(self.transport, self._library_calls, silence)
+            self._direct_traffic(self.loaded)
+
+    def traffic_state(self) -> TrafficState:
+        """The rules about traffic, and what they have counted in all workers."""
+        return TrafficState(self.traffic.rules, self.loaded.settings.local.bulkheads, self.traffic_book.gathered())
 
     def _take_over(self, loaded: Loaded, routing: RoutingSettings) -> None:
         self.loaded = loaded
@@ -262,10 +275,20 @@ class Gateway:
         self.house.manners = self._manners(loaded)
         self._mind(loaded)
         self.house.router.follow(self.routes.table(), routing)
+        self._direct_traffic(loaded)
         self.health.settings = health_settings(loaded)
         self.health.settings_changed()
         self.follow_hosts()
         self.reach_long_tail()
+
+    def _direct_traffic(self, loaded: Loaded) -> None:
+        """Let the rules and the bounds of a configuration be in the way of requests, where there are any."""
+        local, house = loaded.settings.local, self.house
+        self.traffic.follow(local.traffic)
+        house.traffic = self.traffic if local.traffic else None
+        self.bulkheads.follow(local.bulkheads)
+        house.sender = self.bulkheads if local.bulkheads else self.bulkheads.usual
+        house.router.is_full = self.bulkheads.is_full if local.bulkheads else None
 
     # -- background ------------------------------------------------------------------------------------
 
@@ -284,6 +307,7 @@ class Gateway:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             self.metrics.save()
+            self.traffic_book.save()
 
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = self.house.table

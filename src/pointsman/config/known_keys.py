@@ -40,6 +40,7 @@ from pointsman.config.sections import (
     StrategyGroup,
     WarmUp,
 )
+from pointsman.config.traffic_sections import Bulkhead, Canary, Hedge, Mirror, TrafficRule, Variant
 
 __all__ = [
     "HONOURED_OTHERWISE",
@@ -75,6 +76,12 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "tiers": RuleTier,
     "local_hosts": LocalHost,
     "warm_up": WarmUp,
+    "traffic": TrafficRule,
+    "canary": Canary,
+    "variants": Variant,
+    "mirror": Mirror,
+    "hedge": Hedge,
+    "bulkheads": Bulkhead,
 }
 """The struct that each section is read into."""
 

@@ -24,13 +24,14 @@ from pointsman.config.sections import (
     RouterSettings,
     Settings,
 )
+from pointsman.config.traffic import examine_traffic
 from pointsman.config.typed import TypedReader
 from pointsman.core.secret import Secret
 
 __all__ = ["Loaded", "load"]
 
 _MASTER_KEY_CHARACTERS: Final = 16
-_MAPS_BY_NAME: Final = frozenset({"model_group_alias"})
+_MAPS_BY_NAME: Final = frozenset({"bulkheads", "model_group_alias"})
 """Keys whose value is a map from a name to what is meant by that name."""
 _STRICT: Final = frozenset({"when", "then"})
 """Sections whose unknown keys are errors, which others tell."""
@@ -123,6 +124,7 @@ class _SettingsReader:
             local=self._section(root.get("pointsman"), "pointsman", PointsmanSettings()),
         )
         examine_rules(settings, root.get("pointsman"), self._findings)
+        examine_traffic(settings, root.get("pointsman"), self._findings)
         return settings
 
     def _section(self, node: Node | None, name: str, default: _S) -> _S:

@@ -37,6 +37,7 @@ _NUMBER_TEXT: Final = r"^\s*[-+]?[0-9.]+([eE][-+]?[0-9]+)?\s*$"
 _TRUTH_TEXT: Final = "^(true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|0|1)$"
 _PLAIN_TYPES: Final[Mapping[str, str]] = {"str": "string", "list": "array", "map": "object"}
 _NO_EFFECT: Final = "Known from LiteLLM; has no effect yet."
+_TRAFFIC: Final = ("traffic", "canary", "variants", "mirror", "hedge", "bulkheads")
 _SECTIONS: Final = ("litellm_settings", "general_settings", "router_settings", "pointsman")
 
 
@@ -73,6 +74,8 @@ def _definitions() -> Schema:
     defined["model_entry"] = {**_map_of(entry), "type": "object", "required": _required(ModelEntry)}
     for name in ("litellm_params", "model_info"):
         defined[name] = _map_of({**sections[name], **{price: _price(price) for price in known_keys().prices}})
+    for name in _TRAFFIC:
+        defined[name] = {**_map_of(sections[name]), "required": _required(STRUCTS[name])}
     return {**defined, "price": _number("number", {"minimum": 0}), "reference": _REFERENCE_FORM}
 
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from pointsman.config.rule_sections import RoutingRuleSection
+from pointsman.config.traffic_sections import Bulkhead, TrafficRule
 from pointsman.core.secret import Secret
 
 __all__ = [
@@ -430,6 +431,9 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     local_hosts: tuple[LocalHost, ...] = ()
     queue_max_group_wait_seconds: Amount = 30.0
     queue_ageing_seconds: Seconds = 10.0
+    queue_wait_seconds_max: Seconds = 1800.0
+    traffic: tuple[TrafficRule, ...] = ()
+    bulkheads: Mapping[str, Bulkhead] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@
     ├── UpstreamFailed      theirs
     │   ├── Unreachable         503   ├── TimedOut        408
     │   ├── Rejected        their 4xx ├── Overloaded      429 or 503
+    │   │                                   └── Crowded   429, by a bound of ours
     │   └── Broken              502
     ├── StorageUnavailable  503
     └── Misconfigured       the operator's; raised at start or reload, never during a request
@@ -24,7 +25,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
-    "Blocked", "Broken", "BudgetExceeded", "Forbidden", "GatewayError", "LimitReached", "Malformed",
+    "Blocked", "Broken", "BudgetExceeded", "Crowded", "Forbidden", "GatewayError", "LimitReached", "Malformed",
     "Misconfigured", "NotFound", "Overloaded", "Refused", "Rejected", "StorageUnavailable", "TimedOut",
     "Unauthenticated", "Unreachable", "Unsupported", "UpstreamFailed",
 ]  # fmt: skip
@@ -144,12 +145,14 @@ class UpstreamFailed(GatewayError):
 
     Attributes:
         sent: Whether request bytes may have reached the upstream; a retry is only free when False.
+        slow: Whether it took all the time there was to find out; another attempt may take as long.
     """
 
     default_status = 502
     default_code = "upstream_error"
     default_kind = "api_error"
     sent: bool = True
+    slow: bool = False
 
 
 class Unreachable(UpstreamFailed):
@@ -163,6 +166,7 @@ class Unreachable(UpstreamFailed):
 class TimedOut(UpstreamFailed):
     """Connected, but silent for longer than the phase allows. 408 as in LiteLLM 1.109.1."""
 
+    slow = True
     default_status = 408
     default_code = "upstream_timeout"
     default_kind = "timeout_error"
@@ -182,6 +186,13 @@ class Overloaded(UpstreamFailed):
     default_status = 429
     default_code = "upstream_overloaded"
     default_kind = "rate_limit_error"
+
+
+class Crowded(Overloaded):
+    """The upstream has as many requests of ours as the operator allows; nothing was sent, and it is not to blame."""
+
+    default_code = "bulkhead_full"
+    sent = False
 
 
 class Broken(UpstreamFailed):

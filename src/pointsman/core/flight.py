@@ -30,10 +30,22 @@ class Flight(Protocol):
 
     inbox: Inbox[bytes | None]
     sink: Callable[[bytes], None] | None
-    status: int
-    complete: bool
-    reused: bool
     spoken: bool
+
+    @property
+    def status(self) -> int:
+        """0 before the first bytes."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """See above."""
+        ...
+
+    @property
+    def reused(self) -> bool:
+        """Whether it went over a connection that had served others."""
+        ...
 
     @property
     def headers(self) -> Sequence[tuple[bytes, bytes]]:

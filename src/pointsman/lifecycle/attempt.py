@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pointsman.core.exchange import Client, ClientGone
 from pointsman.lifecycle.choose import Course
+from pointsman.lifecycle.hedge import race
 from pointsman.lifecycle.relay import relay_stream, relay_whole
 from pointsman.lifecycle.settle import Settlement
 
@@ -39,6 +40,8 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
         if course.member.host is not None:
             settlement.arrive(course.member, course.member.host, flight)
         client.attach(flight)
+        if course.way is not None and course.way.rule.hedging is not None:
+            live, flight, answer, sent_at = await race(course, settlement, client)
         await (relay_stream if ask.stream else relay_whole)(flight, answer, client, settlement)
     except ClientGone:
         if settlement.cold is not None and settlement.flight is not None:
@@ -47,7 +50,7 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     finally:
         live.in_flight -= 1
         if course.member.host is not None:
-            settlement.depart(course.member.host, deployment.model)
+            settlement.depart(course.member.host, course.member.deployment.model)
         if live.rests_until:
             course.member.give_up_probe()
     if settlement.error is None:

@@ -15,6 +15,7 @@ from pointsman.core.upstream import Ask, Deployment
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.ruling import demand_unrefused, demands_of, rule
 from pointsman.lifecycle.trail import Trail
+from pointsman.lifecycle.ways import Way
 from pointsman.policies.access import demand_access, may_use
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
@@ -34,7 +35,8 @@ class Course(msgspec.Struct):
     """The way a request takes: who asks what, which deployments serve it, the one that is to, and why, in a word.
 
     ``recovery`` is made when an attempt fails, ``target`` is set when another model stands in, ``trail`` where there is
-    something to tell. ``demands`` hold for whoever else is tried, too.
+    something to tell. ``demands`` hold for whoever else is tried, too. ``way`` is that of a rule about the model's
+    traffic, where there is one, for the first attempt.
     """
 
     principal: Principal
@@ -46,6 +48,7 @@ class Course(msgspec.Struct):
     target: Target | None = None
     trail: Trail | None = None
     demands: Demands | None = None
+    way: Way | None = None
 
 
 def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | None = None) -> Course:
@@ -62,18 +65,22 @@ def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | Non
     if house.router.settings.rulebook is not None or (ask.routing is not None and ask.routing.demands_something):
         return _choose_by_rules(ask, principal, house, head)
     pool = find_pool(ask.model, principal, house)
+    way = None
+    if house.traffic is not None:
+        way = house.traffic.way(ask, principal, pool, house.clock.monotonic())
+        pool = pool if way is None else way.pool
     if pool.only is not None:
-        return _only(ask, principal, house, pool, pool.only)
+        return _only(ask, principal, house, pool, pool.only, way)
     trail = Trail()
     member, reason = pick(pool, wish_for(ask, principal), house, trail)
-    return Course(principal, ask, pool, member, reason, trail=trail)
+    return Course(principal, ask, pool, member, reason, trail=trail, way=way)
 
 
-def _only(ask: Ask, principal: Principal, house: House, pool: Pool, member: Member) -> Course:
+def _only(ask: Ask, principal: Principal, house: House, pool: Pool, member: Member, way: Way | None) -> Course:
     """The course to who alone serves the model: nothing is to be decided."""
     if member.live.rests_until:
         house.router.demand_awake(pool, house.clock.monotonic())
-    return Course(principal, ask, pool, member, "only")
+    return Course(principal, ask, pool, member, "only", way=way)
 
 
 def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: RequestHead | None) -> Course:
@@ -82,12 +89,16 @@ def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: Request
     demand_unrefused(ruling)
     pool, matched = lead(ask, principal, house, ruling)
     demands = demands_of(ruling)
+    way = None
+    if house.traffic is not None:
+        way = house.traffic.way(ask, principal, pool, house.clock.monotonic())
+        pool = pool if way is None else way.pool
     if pool.only is not None and not matched and demands is None:
-        return _only(ask, principal, house, pool, pool.only)
+        return _only(ask, principal, house, pool, pool.only, way)
     house.router.demand_awake(pool, house.clock.monotonic())
     trail = Trail(rules=matched)
     member, reason = pick(pool, wish_for(ask, principal, demands), house, trail)
-    return Course(principal, ask, pool, member, reason, trail=trail, demands=demands)
+    return Course(principal, ask, pool, member, reason, trail=trail, demands=demands, way=way)
 
 
 def lead(ask: Ask, principal: Principal, house: House, ruling: Ruling) -> tuple[Pool, tuple[str, ...]]:
@@ -143,8 +154,9 @@ def asked_name(model: str, principal: Principal, led_to: str | None = None) -> s
     return led_to or (principal.record.aliases.get(model, model) if principal.record.aliases else model)
 
 
-def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None) -> Wish:
-    """What of the request decides where it goes."""
+def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None, target: Target | None = None) -> Wish:
+    """What of the request decides where it goes; ``target`` is the model that stands in for the one it asked for."""
+    asked = ask.model if target is None else target.model
     record = principal.record
     return Wish(
         ask.operation,
@@ -157,7 +169,7 @@ def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None) -> 
         ask.routing or NO_ROUTING_RULES,
         ask.fields,
         record.tags,
-        None if principal.unrestricted else partial(_admits, principal, ask.model),
+        None if principal.unrestricted else partial(_admits, principal, asked),
         ask.choices,
         demands,
     )

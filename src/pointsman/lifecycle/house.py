@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -22,6 +22,9 @@ from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.routing.router import Router
 from pointsman.routing.table import RoutingTable
+
+if TYPE_CHECKING:
+    from pointsman.lifecycle.traffic import Traffic
 
 __all__ = ["House", "LaneFinder", "Manners"]
 
@@ -60,7 +63,8 @@ class House:
     clients that left while a model was loaded; none, unless it is set. ``waker`` wakes hosts that sleep. ``sleep``
     waits for so many seconds.
 
-    ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others.
+    ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others. ``traffic`` is what rules about the
+    models' traffic do, None without any.
     """
 
     __slots__ = (
@@ -78,6 +82,7 @@ class House:
         "router",
         "sender",
         "sleep",
+        "traffic",
         "waker",
     )
 
@@ -107,6 +112,7 @@ class House:
         self.passages: Passages = NoPassages()
         self.loads: Abandoned = NoLoads()
         self.waker: Rouser = NoWaker()
+        self.traffic: Traffic | None = None
         self.heads = Heads(manners.version)
         self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         router.budget.begin(clock.monotonic())

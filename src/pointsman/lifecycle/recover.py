@@ -45,7 +45,7 @@ _REHEARSED: Final = {
     "mock_testing_fallbacks": "mock_testing_fallbacks",
 }
 RESTING: Final = "no_deployments_available"
-STOOD_IN_FOR: Final = frozenset({"model_not_found", RESTING, *_REHEARSED.values()})
+STOOD_IN_FOR: Final = frozenset({"model_not_found", "tag_routing_denied", RESTING, *_REHEARSED.values()})
 """Codes of refusals after which another model may stand in."""
 
 
@@ -60,6 +60,8 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
     settlement.cleanse(error)
     house.router.failed(course.member, error, settlement.sent_at, now)
     _note(error, course, settlement, now)
+    if course.way is not None:
+        course.pool, course.way = settlement.leave(course.way), None
     recovery = course.recovery
     if recovery is None:
         course.recovery = recovery = recovery_of(course.ask, settlement.inbound, house, course.pool.name)
@@ -102,12 +104,12 @@ def stand_in(refused: Refused, ask: Ask, principal: Principal, settlement: Settl
     ruling = rule(ask, principal, house, head)
     name = asked_name(ask.model, principal, ruling.model)
     pool = house.router.pool(name)
-    if pool is None and not principal.unrestricted:
-        demand_access(principal, ask.model, name, frozenset())
     trail, demands = Trail(rules=ruling.matched), demands_of(ruling)
     recovery = recovery_of(ask, settlement.inbound, house, name if pool is None else pool.name)
     step = recovery.elsewhere(refused, name if pool is None else pool.name)
     if step is not None:
+        if pool is None and not principal.unrestricted:
+            demand_access(principal, ask.model, name, frozenset())
         recovery.errors.append((name, settlement.for_client(refused)))
         way = _Way(ask, principal, recovery, trail, demands)
         course = _turn_to(step.hops, way, settlement)
@@ -195,7 +197,7 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     try:
         ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
-        wish = wish_for(ask, course.principal, course.demands)
+        wish = wish_for(ask, course.principal, course.demands, course.target)
         member, reason = pick(course.pool, wish, house, trail, recovery.tried)
         if settlement.attempts and not house.router.may_try(member, now, house.admission.admitted):
             return False
@@ -251,5 +253,5 @@ def _last_word(error: GatewayError, recovery: Recovery, settlement: Settlement) 
     told = copy(error)  # several calls may have failed of this one
     listed = ", then ".join(f"{name} ({', '.join(statuses)})" for name, statuses in tried.items())
     told.hint = f"{error.hint} " if error.hint else ""
-    told.hint += f"Tried {settlement.attempts} times: {listed}."
+    told.hint += f"Tried {settlement.attempts} time{'' if settlement.attempts == 1 else 's'}: {listed}."
     return told

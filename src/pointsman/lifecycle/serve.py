@@ -46,6 +46,8 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         settlement.deployment = deployment = course.member.deployment
         settlement.trail = course.trail
         settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
+        if house.traffic is not None:
+            client = await house.traffic.meet(course, settlement, client)
         goes_on = True
         while goes_on:
             try:

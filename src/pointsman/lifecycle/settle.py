@@ -20,11 +20,13 @@ from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.heads import queue_line, recovered, rerouted
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.loads import expect
+from pointsman.lifecycle.tally import Marks
 from pointsman.lifecycle.trail import Trail
+from pointsman.lifecycle.ways import Way
 from pointsman.policies.admission import Grant
 from pointsman.policies.principal import Principal
 from pointsman.routing.hosts import Host
-from pointsman.routing.pool import Member
+from pointsman.routing.pool import Member, Pool
 from pointsman.routing.power import NO_ENERGY, Draw, Energy
 from pointsman.routing.recovery import Recovery
 
@@ -53,7 +55,8 @@ class Settlement(msgspec.Struct, weakref=False):
     it, ``trail`` why they went where they went, where there is anything to tell. ``preface`` is what of the stream was
     held back, since it says nothing yet; ``probing`` is who rested and is tried. ``usage`` is what was used where no
     ``answer`` tells it. ``cold`` is where the call waits for its model to be loaded. ``draw`` is the call's part in the
-    work of a host of which it is known what it draws, and ``energy`` what the attempts that are over drew.
+    work of a host of which it is known what it draws, and ``energy`` what the attempts that are over drew. ``marks``
+    are what a rule about the model's traffic adds to the call.
     """
 
     house: House
@@ -84,6 +87,7 @@ class Settlement(msgspec.Struct, weakref=False):
     draw: Draw | None = None
     energy: Energy = NO_ENERGY
     queued: float = 0.0
+    marks: Marks | None = None
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -122,6 +126,19 @@ class Settlement(msgspec.Struct, weakref=False):
             self.cold.host.end_load(self.cold.deployment.model)
         self.cold = None
 
+    def mark(self, tag: str, line: bytes = b"") -> Marks:
+        """Add to the marks."""
+        if self.marks is None:
+            self.marks = Marks()
+        self.marks.add(tag, line)
+        return self.marks
+
+    def leave(self, way: Way) -> Pool:
+        """Its first deployment failed; gives who may stand in."""
+        if self.marks is not None:
+            self.marks.is_rescued = True
+        return way.base
+
     def speaks(self, block: bytes) -> bytes:
         """The first of an answer is there, so that nobody else can give it any more. Gives it with what came before."""
         self.spoken = True
@@ -155,7 +172,7 @@ class Settlement(msgspec.Struct, weakref=False):
         head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
         if self.queued:
             head += queue_line(self.queued)
-        return head if self.trail is None else self._retold(head, self.trail)
+        return head if self.trail is None and self.marks is None else self._marked(head)
 
     def answered_here(self, body: bytes, client: Client) -> None:
         """No upstream had to be asked."""
@@ -170,7 +187,7 @@ class Settlement(msgspec.Struct, weakref=False):
             head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
             if self.queued:
                 head += queue_line(self.queued)
-            client.begin(200, head if self.trail is None else self._retold(head, self.trail))
+            client.begin(200, head if self.trail is None and self.marks is None else self._marked(head))
 
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
@@ -214,7 +231,7 @@ class Settlement(msgspec.Struct, weakref=False):
         error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
-        client.reply(error.status, head if self.trail is None else self._retold(head, self.trail), body)
+        client.reply(error.status, self._marked(head), body)
 
     def end_broken(self, client: Client, last: bytes) -> None:
         """End an answer that has begun and failed: with its ``last`` words, or by cutting it off if it has none."""
@@ -252,6 +269,14 @@ class Settlement(msgspec.Struct, weakref=False):
             self.flight.close()
         self.house.outbox.gathered()
 
+    def _marked(self, head: bytes) -> bytes:
+        """A head that tells what was special about the call. Whatever recovers has a trail."""
+        if self.trail is not None:
+            head = rerouted(head, self.deployment, self.trail, self.attempts)
+        if self.recovery is not None:
+            head = recovered(head, self.recovery, self.attempts)
+        return head if self.marks is None else head + self.marks.lines
+
     def _write(self, http_status: int) -> tuple[CallRecord, float]:
         """Write the record, release what was reserved, tell the listeners. Gives the record and the seconds it took."""
         house = self.house
@@ -269,6 +294,8 @@ class Settlement(msgspec.Struct, weakref=False):
             finally:
                 if self.grant is not None:
                     self.grant.settle(record.cost, record.usage.total, int(now))
+                if self.marks is not None:
+                    self.marks.ended(record)
                 for listener in house.listeners if self.status == "success" else house.failure_listeners:
                     listener.call_ended(record)
         return record, now - self.inbound.received
@@ -316,6 +343,9 @@ class Settlement(msgspec.Struct, weakref=False):
         if self.trail is not None or self.queued:
             record.trace = (self.trail or Trail("only")).told(self.queued)
             record.queued_ms = self.queued * 1000.0
+        if self.marks is not None:
+            record.tags = (*record.tags, *self.marks.tags)
+            record.cost = 0 if self.marks.is_free else record.cost
         if self.house.manners.log_prompts:
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply
@@ -332,11 +362,6 @@ class Settlement(msgspec.Struct, weakref=False):
         record.energy_mwh, record.energy_cost = self.energy.mwh, self.energy.cost
         if self.house.manners.charges_energy:
             record.cost += self.energy.cost
-
-    def _retold(self, head: bytes, trail: Trail) -> bytes:
-        """A head that tells of what it took to get an answer. Whatever recovers has a trail."""
-        head = rerouted(head, self.deployment, trail, self.attempts)
-        return head if self.recovery is None else recovered(head, self.recovery, self.attempts)
 
     def _overhead(self, now: float, *, streamed: bool) -> float:
         """Seconds that the gateway itself took: all but waiting for a turn, and for the upstream.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from math import ceil, inf, isfinite
+from math import ceil, inf
 from typing import Final
 
 import msgspec
@@ -87,7 +87,7 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
         if settlement.error is None:
             host.served(ticket.model, settlement.ended_at)
     except Unreachable:
-        if host.online:
+        if ticket.started_at:
             host.went_away()
             send_away(host)
         raise
@@ -162,29 +162,25 @@ async def _wait(ticket: Ticket, course: Course, settlement: Settlement, client: 
     """Wait to be called; a streaming client is told now and then that this goes on."""
     clock = settlement.house.clock
     ticket.bell = bell = Inbox[bool]()
+    ends_at = min(ticket.expires_at, ticket.entered_at + settlement.house.router.fleet.queue_rules.wait_seconds_max)
     keepalive = settlement.inbound.head.route.dialect.keepalive if course.ask.stream else b""
     pause = settlement.house.manners.keepalive_seconds if keepalive else inf
     try:
         while True:
             now = clock.monotonic()
-            left = ticket.expires_at - now
+            left = ends_at - now
             if left <= 0:
                 raise _late(ticket, now - ticket.entered_at)
-            alarm = _alarm(bell, min(pause, left))
+            alarm = asyncio.get_running_loop().call_later(min(pause, left), bell.put, False)
             try:
                 if await bell:
                     return
             finally:
-                if alarm is not None:
-                    alarm.cancel()
-            if clock.monotonic() < ticket.expires_at:
+                alarm.cancel()
+            if clock.monotonic() < ends_at:
                 _keep_alive(keepalive, course, settlement, client)
     finally:
         settlement.queued += clock.monotonic() - ticket.entered_at
-
-
-def _alarm(bell: Inbox[bool], seconds: float) -> asyncio.TimerHandle | None:
-    return asyncio.get_running_loop().call_later(seconds, bell.put, False) if isfinite(seconds) else None
 
 
 def _keep_alive(keepalive: bytes, course: Course, settlement: Settlement, client: Client) -> None:
@@ -230,8 +226,7 @@ def demand_room(ticket: Ticket, queue: HostQueue, member: Member) -> None:
 
 def _late(ticket: Ticket, waited: float) -> GatewayError:
     return LimitReached(
-        f"It was not this request's turn at the server of {ticket.group!r} within {waited:.0f} s, as long as the client"
-        " waits.",
+        f"The request waited {waited:.0f} s for its turn at the server of {ticket.group!r}, as long as it may.",
         hint="Try again, or with a longer timeout.",
         status=408,
         code="queue_timeout",

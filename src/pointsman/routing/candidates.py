@@ -43,6 +43,12 @@ def candidates(
     looked at, and those left out are added to it; without it, of very many members a few that suit are enough, and the
     one with the id ``also``.
     """
+    if pool.screens is NO_SCREENS and not tried and dropped is None:
+        for tier in pool.tiers:
+            some = tier.members if tier.sampler is None else tier.sampler.look(now, also)
+            good = [one for one in some if one.admits(now) and (one.host is None or _is_open(one.host))]
+            if good:
+                return good
     sieve = _Sieve(pool.screens, wish, now, tried, also)
     allowed, tags = (_allowed(pool, tags_of(wish)), tags_of(wish)) if pool.screens.tags else (None, ())
     best: list[Dropped] = []
@@ -188,6 +194,11 @@ def _rests(member: Member, now: float) -> tuple[str, int]:
     """Of one that rests, or has and is being tried: where nobody else is there, the outcome is not awaited."""
     seconds = member.rests_until - now
     return (f"resting {seconds:.1f} s", _NOT_AT_ALL) if seconds > 0 else ("being tried", _PROBED)
+
+
+def _is_open(host: Host) -> bool:
+    """Whether nothing speaks against a local server."""
+    return host.online and (host.queue is None or not host.queue.is_full)
 
 
 def _grade_host(host: Host) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pointsman.core.errors import GatewayError, Unreachable, UpstreamFailed
+from pointsman.core.errors import Crowded, GatewayError, Unreachable, UpstreamFailed
 from pointsman.routing.failures import Failure, kind_of
 from pointsman.routing.live import Live
 from pointsman.routing.pool import Member
@@ -28,7 +28,7 @@ def blame(member: Member, error: GatewayError, settings: RoutingSettings, sent_a
 
     An error that is about the request is an answer as good as any.
     """
-    if not isinstance(error, UpstreamFailed):
+    if not isinstance(error, UpstreamFailed) or isinstance(error, Crowded):
         return
     live, kind = member.live, kind_of(error)
     if kind in _NOT_ITS_FAULT:

@@ -42,11 +42,15 @@ _Bucket = tuple[int, str, str]
 
 
 class QueueRules(msgspec.Struct, frozen=True):
-    """What holds for the queues of all hosts, see above. ``default_priority`` is that of who says none."""
+    """What holds for the queues of all hosts, see above. ``default_priority`` is that of who says none.
+
+    Nobody waits longer than ``wait_seconds_max``, whatever its client says.
+    """
 
     group_wait_seconds: float = 30.0
     ageing_seconds: float = 10.0
     default_priority: int = 0
+    wait_seconds_max: float = 1800.0
 
 
 class Ticket(msgspec.Struct, eq=False):

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.errors import GatewayError, Unsupported, UpstreamFailed
+from pointsman.core.errors import Crowded, GatewayError, Unsupported, UpstreamFailed
 from pointsman.core.rules import RoutingRules, Target
 from pointsman.core.upstream import Deployment
 from pointsman.routing.failures import CONTEXT_LENGTH, Failure, kind_of
@@ -24,7 +24,9 @@ _ABOUT_THE_REQUEST: Final = frozenset({Failure.BAD_REQUEST, Failure.CONTENT_POLI
 """What is wrong with a request is wrong everywhere, as far as anybody knows."""
 _LASTING: Final = _ABOUT_THE_REQUEST | {Failure.AUTHENTICATION, Failure.NOT_FOUND, Failure.TIMEOUT, Failure.OTHER}
 """The same deployment would only say, or take as long to say, the same again."""
-_NOBODY_SERVES: Final = frozenset({"mock_testing_fallbacks", "model_not_found", "no_deployments_available"})
+_NOBODY_SERVES: Final = frozenset({
+    "mock_testing_fallbacks", "model_not_found", "no_deployments_available", "tag_routing_denied",
+})  # fmt: skip
 _CROWDED: Final = frozenset({"queue_full", "queue_timeout"})
 _TOO_MANY: Final = 429
 _FIRST_PAUSE_SECONDS: Final = 0.2
@@ -116,7 +118,7 @@ class Recovery:
         said = kind in policy
         if others:
             return None if kind in _ABOUT_THE_REQUEST and not said else 0.0
-        if kind in _LASTING and not said:
+        if ((kind in _LASTING or error.slow) and not said) or isinstance(error, Crowded):
             return None
         if error.retry_after is not None:
             later = min(1.0, error.retry_after * _LATER_SHARE_MAX) * self._draw()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from pointsman.core.clock import SYSTEM_CLOCK, Clock, draw
 from pointsman.core.errors import GatewayError, LimitReached
 from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
+from pointsman.core.upstream import Deployment
 from pointsman.routing.affinity import Affinity, Place, stay
 from pointsman.routing.budget import RetryBudget
 from pointsman.routing.candidates import Dropped, candidates
@@ -28,7 +29,7 @@ from pointsman.routing.rules.narrow import permitted, preferred
 from pointsman.routing.settings import RoutingSettings
 from pointsman.routing.shortlist import LOOKED_AT_MAX
 from pointsman.routing.strategies import STRATEGIES, Kit
-from pointsman.routing.table import RoutingTable
+from pointsman.routing.table import Group, RoutingTable
 from pointsman.routing.wish import Wish
 
 __all__ = ["Router"]
@@ -40,6 +41,7 @@ class Router:
     """``draw`` gives numbers in [0, 1).
 
     ``lives``, ``fleet``, ``loads``, ``credentials`` and ``budget`` outlive tables and changes of the settings.
+    ``is_full`` tells of deployments for which the gateway has no place; None: it has no bounds for any.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Router:
         self.settings = settings or RoutingSettings()
         self.budget = RetryBudget(self.settings.retry_budget)
         self.affinity = Affinity(self.settings.affinity)
+        self.is_full: Callable[[Deployment], bool] | None = None
         self._gatherer = Gatherer(self.lives, self.fleet, self.loads, self.credentials, draw)
         self._draw = draw
         self._rests: RestBoard = NoRests()
@@ -83,6 +86,16 @@ class Router:
     def pool(self, name: str) -> Pool | None:
         """The deployments that serve ``name``; None: nobody does."""
         return self._pools.get(name) or self._gather(name)
+
+    def part(self, pool: Pool, members: Sequence[Member], *, any_tags: bool) -> Pool:
+        """A pool of some of another's members; with ``any_tags`` they are for every request, whatever its tags.
+
+        Even one member is not the only one of its model, and may rest when it fails.
+        """
+        group = Group(pool.name, tuple(member.deployment for member in members))
+        part = self._gatherer.pool(group, self.settings)
+        screens = msgspec.structs.replace(part.screens, tags=False) if any_tags else part.screens
+        return msgspec.structs.replace(part, only=None, screens=screens)
 
     def choose(
         self, pool: Pool, wish: Wish, now: float, tried: Collection[str] = (), dropped: list[Dropped] | None = None
@@ -141,6 +154,8 @@ class Router:
             if own:
                 return min(own, key=lambda one: one.rests_until), "resting"
             raise refusal(pool, wish, now, reasons)
+        if self.is_full is not None:
+            found = _with_room(found, self.is_full, dropped)
         if wish.demands is not None:
             found = preferred(found, wish, now, self.loads, dropped)
         if len(found) == 1 and len(pool.members) <= LOOKED_AT_MAX:
@@ -230,6 +245,18 @@ class Router:
             self._pools.clear()
         self._pools[name] = pool
         return pool
+
+
+def _with_room(
+    found: Sequence[Member], is_full: Callable[[Deployment], bool], dropped: list[Dropped] | None
+) -> Sequence[Member]:
+    """Those for which the gateway has a place; all, if it has none for any."""
+    full = [member for member in found if is_full(member.deployment)]
+    if not full or len(full) == len(found):
+        return found
+    if dropped is not None:
+        dropped.extend((member, "bulkhead full") for member in full)
+    return [member for member in found if member not in full]
 
 
 def _none_available(pool: Pool, now: float) -> LimitReached:

@@ -54,7 +54,7 @@ class Shortlist:
         if also is not None and also in self._by_id:
             found[also] = self._by_id[also]
         if self._loads is not None:
-            self._look_on(self._loads, now)
+            self._look_on()
             if self._take_warm(self._loads, found, now):
                 return tuple(found.values())
         members, draw = self._members, self._draw
@@ -69,12 +69,15 @@ class Shortlist:
         if self._loads is not None and member.live.id not in self._place and member.live.id in self._by_id:
             self._add(member)
 
-    def _look_on(self, loads: LoadBook, now: float) -> None:
+    def _look_on(self) -> None:
         """See whether the next few have the model."""
         members, hand = self._members, self._hand
         for number in range(hand, hand + _IN_TURN):
             member = members[number % len(members)]
-            if member.live.id not in self._place and _is_warm(member, loads, now):
+            host = member.host
+            if host is None or not host.loaded or member.live.id in self._place:
+                continue
+            if resident(host, member.deployment.model) is not None:
                 self._add(member)
         self._hand = (hand + _IN_TURN) % len(members)
 

@@ -16,7 +16,7 @@ from tests.unit.admin.office_desk import Desk
 
 GOLDEN = {
     "GET /": "public", "GET /docs": "public", "GET /openapi.json": "public", "GET /routes": "admin",
-    "GET /metrics": "admin", "GET /metrics/": "admin",
+    "GET /metrics": "admin", "GET /metrics/": "admin", "GET /traffic": "admin",
     "GET /health": "inference", "GET /health/liveliness": "public", "GET /health/liveness": "public",
     "GET /health/readiness": "public", "GET /health/readiness/details": "inference", "GET /health/backlog": "inference",
     "GET /health/history": "inference", "GET /health/latest": "inference", "POST /health/test_connection": "admin",

@@ -9,7 +9,7 @@ import pytest
 
 from pointsman.assembly.deployments import Configured, configured
 from pointsman.catalog.lookup import Catalog
-from pointsman.config.sections import LiteLLMParams, ModelEntry, ModelInfo, Settings
+from pointsman.config.sections import LiteLLMParams, LocalHost, ModelEntry, ModelInfo, PointsmanSettings, Settings
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import Price, femtodollars
 from pointsman.routing.table import RoutingTable
@@ -47,6 +47,22 @@ def test_what_else_the_operator_says_of_a_model_is_kept_to_be_shown() -> None:
     assert {name: msgspec.json.decode(raw) for name, raw in told.items()} == {
         "base_model": "azure/gpt-4o", "owner": "ada",
     }  # fmt: skip
+
+
+def test_a_server_that_stands_under_the_local_hosts_is_one_and_has_its_own_bound_of_context() -> None:
+    hosts = (
+        LocalHost(api_base="http://10.0.0.7", num_ctx_max=4096),
+        LocalHost(api_base="http://10.0.0.8/v1", provider="openai"),
+    )
+    entries = tuple(
+        ModelEntry(
+            model_name="m", litellm_params=LiteLLMParams(model="openai/m", api_base=f"http://10.0.0.{number}/v1")
+        )
+        for number in (7, 8, 9)
+    )
+    settings = Settings(model_list=entries, local=PointsmanSettings(local_hosts=hosts, num_ctx_max=8192))
+    found = configured(settings, {}, Catalog()).deployments
+    assert [(each.local, each.num_ctx_max) for each in found] == [(True, 4096), (True, 8192), (False, 8192)]
 
 
 TIERS = msgspec.Raw(

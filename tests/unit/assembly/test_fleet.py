@@ -17,9 +17,9 @@ from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment
 from pointsman.providers.discovery import FoundHost, Place
 from pointsman.providers.discovery.watching import POLL_SECONDS
-from pointsman.routing.hosts import Fleet
-from pointsman.routing.queue import Ticket
-from pointsman.routing.residency import LoadBook
+from pointsman.routing.queue import QueueRules, Ticket
+from pointsman.routing.router import Router
+from pointsman.routing.table import RoutingTable
 from tests.unit.providers.scripted import FakeClock, ScriptedFetcher
 
 ONE, TWO = "10.0.0.1:11434", "10.0.0.2:11434"
@@ -49,10 +49,11 @@ class Farm:
     ) -> None:
         self.clock = FakeClock()
         self.fetcher = ScriptedFetcher()
-        self.fleet = Fleet()
+        router = Router(RoutingTable(deployments))
+        self.fleet = router.fleet
         self.problems: list[BaseException] = []
         self.nursery = Nursery(lambda _name, error: self.problems.append(error))
-        self.feed = FleetFeed(self.fleet, LoadBook(), self.fetcher, self.nursery, self.clock)
+        self.feed = FleetFeed(router, self.fetcher, self.nursery, self.clock)
         self.feed.follow(settings or loaded(), deployments, found)
 
     def has(self, at: str, *models: str) -> None:
@@ -185,6 +186,7 @@ router_settings: {{default_priority: 5}}
 pointsman:
   queue_max_group_wait_seconds: 7
   queue_ageing_seconds: 3
+  queue_wait_seconds_max: 60
   local_hosts:
     - {{api_base: 'http://{ONE}', slots: 3, queue_max: 9, weight: 2, provider: ollama}}
     - {{api_base: 'http://{TWO}/v1', slots: 0, provider: openai}}
@@ -195,7 +197,7 @@ pointsman:
     assert (first.slots, first.queue_max, first.weight, first.kind) == (3, 9, 2.0, "ollama")
     assert (second.slots, second.kind) == (None, "openai")
     rules = farm.fleet.queue_rules
-    assert (rules.group_wait_seconds, rules.ageing_seconds, rules.default_priority) == (7.0, 3.0, 5)
+    assert rules == QueueRules(7.0, 3.0, 5, 60.0)
     assert local_places(settings.settings.local.local_hosts) == (
         Place(f"http://{ONE}", "ollama", given=True), Place(f"http://{TWO}", "openai", given=True),
     )  # fmt: skip

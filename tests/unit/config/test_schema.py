@@ -107,6 +107,8 @@ def test_the_example_is_accepted() -> None:
         "model_list: [{model_name: a, litellm_params: {model: b, rpm: '5', output_cost_per_token: 4e-07}}]",
         "credential_list: [{credential_name: a, credential_values: {api_key: b}}]",
         "pointsman: {ollama: ['http://h:1'], discovery: false}",
+        "pointsman: {traffic: [{model: a, canary: {percent: 5, model: b}, hedge: {}}]}",
+        "pointsman: {bulkheads: {openai: {max_in_flight: 1}}}",
     ],
 )
 def test_what_loads_is_accepted(tmp_path: Path, text: str) -> None:
@@ -131,6 +133,10 @@ def test_what_loads_is_accepted(tmp_path: Path, text: str) -> None:
         "litellm_settings: {upperbound_key_generate_params: {duration: long}}",
         "router_settings: {model_group_alias: {a: {hidden: true}}}",
         "pointsman: {ollama: http://h}",
+        "pointsman: {traffic: [{canary: {percent: 5, model: b}}]}",
+        "pointsman: {traffic: [{model: a, canary: {model: b}}]}",
+        "pointsman: {traffic: [{model: a, sticky: cookie}]}",
+        "pointsman: {bulkheads: {openai: {max_waiting: 5}}}",
     ],
 )
 def test_what_is_refused_is_not_accepted(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ def sent(stage: Stage) -> list[str]:
     return [each.id for each, _, _ in stage.sender.sent]
 
 
-def test_with_a_free_slot_nothing_is_waited_for() -> None:
+async def test_with_a_free_slot_nothing_is_waited_for() -> None:
     stage, host = house()
     story, client = stage.tell(chat_body())
     assert len(stage.nursery) == 0
@@ -57,7 +58,7 @@ def test_with_a_free_slot_nothing_is_waited_for() -> None:
     stage.settled()
 
 
-def test_the_next_runs_the_moment_that_a_slot_is_free_and_its_wait_is_told_apart() -> None:
+async def test_the_next_runs_the_moment_that_a_slot_is_free_and_its_wait_is_told_apart() -> None:
     stage, host = house()
     stage.tell(chat_body())
     story, client = stage.tell(chat_body())
@@ -72,7 +73,7 @@ def test_the_next_runs_the_moment_that_a_slot_is_free_and_its_wait_is_told_apart
     assert idle(host)
 
 
-def test_what_was_answered_is_loaded() -> None:
+async def test_what_was_answered_is_loaded() -> None:
     stage, host = house()
     assert not host.is_loaded("real")
     stage.tell(chat_body())
@@ -84,27 +85,24 @@ def test_what_was_answered_is_loaded() -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_who_leaves_the_line_never_touches_who_runs(streamed: bool) -> None:
-    async def play() -> None:
-        stage, host = house()
-        first, answered = stage.tell(chat_body())
-        waiter, left = stage.tell(chat_body(stream=streamed))
-        third, last = stage.tell(chat_body())
-        waiter.interrupt(ClientGone())
-        assert waiter.over and left.status == 0
-        assert host.waiting == {"real": 1} and host.in_flight == {"real": 1}
-        assert stage.happened.count("upstream cut") == 0
-        stage.flight.answer(GOOD)
-        stage.flight.answer(GOOD)
-        assert first.over and third.over
-        assert (answered.status, last.status, len(stage.sender.flights)) == (200, 200, 2)
-        assert idle(host)
-        assert [record.status for record in stage.books.records] == ["cancelled", "success", "success"]
-
-    asyncio.run(play())
+async def test_who_leaves_the_line_never_touches_who_runs(streamed: bool) -> None:
+    stage, host = house()
+    first, answered = stage.tell(chat_body())
+    waiter, left = stage.tell(chat_body(stream=streamed))
+    third, last = stage.tell(chat_body())
+    waiter.interrupt(ClientGone())
+    assert waiter.over and left.status == 0
+    assert host.waiting == {"real": 1} and host.in_flight == {"real": 1}
+    assert stage.happened.count("upstream cut") == 0
+    stage.flight.answer(GOOD)
+    stage.flight.answer(GOOD)
+    assert first.over and third.over
+    assert (answered.status, last.status, len(stage.sender.flights)) == (200, 200, 2)
+    assert idle(host)
+    assert [record.status for record in stage.books.records] == ["cancelled", "success", "success"]
 
 
-def test_who_runs_and_leaves_gives_its_slot_to_the_next() -> None:
+async def test_who_runs_and_leaves_gives_its_slot_to_the_next() -> None:
     stage, host = house()
     first, _ = stage.tell(chat_body())
     _, client = stage.tell(chat_body())
@@ -117,7 +115,7 @@ def test_who_runs_and_leaves_gives_its_slot_to_the_next() -> None:
 @pytest.mark.parametrize(
     "act", [lambda flight: flight.fail(Unreachable("gone")), lambda flight: flight.answer(b"{", 200)]
 )
-def test_a_failure_frees_the_slot(act: Any) -> None:
+async def test_a_failure_frees_the_slot(act: Any) -> None:
     stage, host = house()
     stage.sender.act = act
     _, client = stage.tell(chat_body())
@@ -126,7 +124,7 @@ def test_a_failure_frees_the_slot(act: Any) -> None:
     stage.settled()
 
 
-def test_a_retry_holds_no_slot_of_the_host_that_failed() -> None:
+async def test_a_retry_holds_no_slot_of_the_host_that_failed() -> None:
     two = (local(), local("dep-2", "http://gpu2:1/v1"))
     stage, _ = house(*two, routing=RoutingSettings())
 
@@ -144,7 +142,7 @@ def test_a_retry_holds_no_slot_of_the_host_that_failed() -> None:
     stage.settled()
 
 
-def test_a_full_line_turns_away_with_place_and_time() -> None:
+async def test_a_full_line_turns_away_with_place_and_time() -> None:
     stage, host = house(queue_max=1)
     stage.tell(chat_body())
     stage.tell(chat_body())
@@ -157,7 +155,7 @@ def test_a_full_line_turns_away_with_place_and_time() -> None:
     assert (host.in_flight, host.waiting) == ({"real": 1}, {"real": 1})
 
 
-def test_who_finds_a_full_line_goes_elsewhere() -> None:
+async def test_who_finds_a_full_line_goes_elsewhere() -> None:
     two = (local(), local("dep-2", "http://gpu2:1/v1"), local("dep-3", "http://gpu3:1/v1"))
     stage, _ = house(*two, queue_max=0, routing=RoutingSettings())
     for _ in two:
@@ -167,7 +165,7 @@ def test_who_finds_a_full_line_goes_elsewhere() -> None:
     assert client.status == 429 and b"queue_full" in client.body
 
 
-def test_a_model_that_stands_in_serves_what_a_full_line_does_not_take() -> None:
+async def test_a_model_that_stands_in_serves_what_a_full_line_does_not_take() -> None:
     cloud = deployment(id="dep-2", group="spare")
     settings = RoutingSettings(fallbacks=FallbackLists(general={"public": (Target("spare"),)}))
     stage, host = house(local(), cloud, queue_max=0, routing=settings)
@@ -177,30 +175,27 @@ def test_a_model_that_stands_in_serves_what_a_full_line_does_not_take() -> None:
     assert host.in_flight == {"real": 1}
 
 
-def test_a_streaming_client_is_kept_alive_while_it_waits() -> None:
-    async def play() -> None:
-        stage, host = house(keepalive_seconds=0.001)
-        stage.tell(chat_body())
-        story, client = stage.tell(chat_body(stream=True))
-        while not client.body.count(b": keepalive\n\n") >= 2:
-            await asyncio.sleep(0.001)
-        stage.sender.flights[0].answer(GOOD)
-        stage.flight.piece(chunk("Hi"))
-        stage.flight.piece(LAST, last=True)
-        assert story.over and client.status == 200 and client.body.endswith(DONE)
-        assert idle(host)
-
-    asyncio.run(play())
+async def test_a_streaming_client_is_kept_alive_while_it_waits() -> None:
+    stage, host = house(keepalive_seconds=0.001)
+    stage.tell(chat_body())
+    story, client = stage.tell(chat_body(stream=True))
+    while not client.body.count(b": keepalive\n\n") >= 2:
+        await asyncio.sleep(0.001)
+    stage.sender.flights[0].answer(GOOD)
+    stage.flight.piece(chunk("Hi"))
+    stage.flight.piece(LAST, last=True)
+    assert story.over and client.status == 200 and client.body.endswith(DONE)
+    assert idle(host)
 
 
-def test_an_unstreamed_client_waits_in_silence() -> None:
+async def test_an_unstreamed_client_waits_in_silence() -> None:
     stage, _ = house(keepalive_seconds=0.001)
     stage.tell(chat_body())
     _, client = stage.tell(chat_body())
     assert (client.begun, client.body) == (False, b"")
 
 
-def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
+async def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
     stage, host = house()
     first, _ = stage.tell(chat_body())
     stage.clock.now += 20.0
@@ -214,39 +209,70 @@ def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
     assert host.waiting == {}
 
 
-def test_who_was_not_served_in_time_is_told_when_it_is_over() -> None:
-    async def play() -> None:
-        stage, host = house()
-        stage.tell(chat_body())
-        story, client = stage.tell(chat_body(timeout=1.5))
-        stage.clock.now += 2.0
-        assert host.queue is not None
-        (ticket,) = host.queue.waiters()
-        assert ticket.bell is not None
-        ticket.bell.put(False)
-        assert story.over and client.status == 408
-        assert host.waiting == {} and host.in_flight == {"real": 1}
-
-    asyncio.run(play())
+async def test_who_was_not_served_in_time_is_told_when_it_is_over() -> None:
+    stage, host = house()
+    stage.tell(chat_body())
+    story, client = stage.tell(chat_body(timeout=1.5))
+    stage.clock.now += 2.0
+    assert host.queue is not None
+    (ticket,) = host.queue.waiters()
+    assert ticket.bell is not None
+    ticket.bell.put(False)
+    assert story.over and client.status == 408
+    assert host.waiting == {} and host.in_flight == {"real": 1}
 
 
-def test_a_stream_that_waited_in_vain_ends_with_an_error_event() -> None:
-    async def play() -> None:
-        stage, host = house(keepalive_seconds=0.001)
-        stage.tell(chat_body())
-        story, client = stage.tell(chat_body(stream=True, timeout=30))
-        while not client.body:
-            await asyncio.sleep(0.001)
-        stage.clock.now += 31.0
-        while not story.over:
-            await asyncio.sleep(0.001)
-        assert client.ended and b"queue_timeout" in client.body
-        assert host.waiting == {}
+@pytest.mark.parametrize(
+    ("headers", "streamed", "until"),
+    [
+        ([(b"x-litellm-timeout", b"30")], True, 30.0),
+        ([(b"x-litellm-stream-timeout", b"40"), (b"x-litellm-timeout", b"30")], True, 40.0),
+        ([(b"x-stainless-read-timeout", b"600")], False, 600.0),
+        ([(b"x-stainless-read-timeout", b"600")], True, inf),
+        ([(b"x-stainless-timeout", b"20.5")], False, 20.5),
+        ([(b"x-litellm-timeout", b"soon")], False, inf),
+        ([], False, inf),
+    ],
+)
+async def test_a_client_says_how_long_it_waits(
+    headers: list[tuple[bytes, bytes]], streamed: bool, until: float
+) -> None:
+    stage, host = house()
+    stage.tell(chat_body())
+    inbound = stage.inbound(chat_body(stream=streamed))
+    inbound.head.headers = headers
+    stage.begin_with(inbound)
+    assert host.queue is not None
+    (ticket,) = host.queue.waiters()
+    assert ticket.expires_at == pytest.approx(inbound.received + until)
 
-    asyncio.run(play())
+
+async def test_nobody_waits_for_ever() -> None:
+    stage, host = house()
+    stage.house.router.fleet.queue_rules = QueueRules(wait_seconds_max=0.001)
+    stage.tell(chat_body())
+    story, client = stage.tell(chat_body())
+    stage.clock.now += 1.0
+    while not story.over:
+        await asyncio.sleep(0.001)
+    assert client.status == 408 and b"queue_timeout" in client.body
+    assert host.waiting == {} and host.in_flight == {"real": 1}
 
 
-def test_when_the_host_goes_away_who_waits_for_it_goes_on_elsewhere() -> None:
+async def test_a_stream_that_waited_in_vain_ends_with_an_error_event() -> None:
+    stage, host = house(keepalive_seconds=0.001)
+    stage.tell(chat_body())
+    story, client = stage.tell(chat_body(stream=True, timeout=30))
+    while not client.body:
+        await asyncio.sleep(0.001)
+    stage.clock.now += 31.0
+    while not story.over:
+        await asyncio.sleep(0.001)
+    assert client.ended and b"queue_timeout" in client.body
+    assert host.waiting == {}
+
+
+async def test_when_the_host_goes_away_who_waits_for_it_goes_on_elsewhere() -> None:
     two = (local(weight=1.0), local("dep-2", "http://gpu2:1/v1", weight=0.0))
     stage, host = house(*two, routing=BY_WEIGHT)
     stage.tell(chat_body())
@@ -260,7 +286,7 @@ def test_when_the_host_goes_away_who_waits_for_it_goes_on_elsewhere() -> None:
     assert host.waiting == {} and host.in_flight == {"real": 1}
 
 
-def test_one_who_finds_the_host_gone_tells_the_others() -> None:
+async def test_one_who_finds_the_host_gone_tells_the_others() -> None:
     two = (local(weight=1.0), local("dep-2", "http://gpu2:1/v1", weight=0.0))
     stage, host = house(*two, routing=BY_WEIGHT)
     stage.tell(chat_body())
@@ -272,11 +298,21 @@ def test_one_who_finds_the_host_gone_tells_the_others() -> None:
     assert (other.in_flight, other.waiting) == ({"real": 1}, {"real": 1})
 
 
-def test_a_key_that_is_for_batch_work_lets_others_go_first() -> None:
+async def test_those_who_wait_for_a_lone_host_that_is_gone_are_told_together() -> None:
+    stage, host = house(queue_max=1_000)
+    host.online = False
+    clients = [stage.tell(chat_body())[1] for _ in range(600)]
+    stage.flight.fail(Unreachable("no route to host"))
+    assert {client.status for client in clients} == {503}
+    assert len(stage.sender.flights) == 1
+    assert idle(host)
+
+
+async def test_a_key_that_is_for_batch_work_lets_others_go_first() -> None:
     nightly = key_record(KEY, metadata=msgspec.Raw(b'{"batch": true}'))
     stage, _ = house(record=nightly)
     stage.tell(chat_body(user="running"))
-    asyncio.run(_served(stage))
+    await _served(stage)
     stage.tell(chat_body(user="nightly"), key=KEY)
     stage.tell(chat_body(user="person"))
     stage.flight.answer(GOOD)
@@ -300,7 +336,7 @@ async def _served(stage: Stage) -> None:
         ({"priority": "soon"}, True),
     ],
 )
-def test_a_request_may_say_how_important_it_is(fields: dict[str, Any], first: bool) -> None:
+async def test_a_request_may_say_how_important_it_is(fields: dict[str, Any], first: bool) -> None:
     stage, _ = house()
     stage.tell(chat_body())
     stage.tell(chat_body(user="one", **fields))
@@ -313,9 +349,9 @@ def test_a_request_may_say_how_important_it_is(fields: dict[str, Any], first: bo
 
 
 @pytest.mark.parametrize(("asked", "steps"), [(None, 4), (0, 4), (2, 4), (9, 9), (10**9, 255)])
-def test_a_key_cannot_make_itself_more_important_than_it_is(asked: int | None, steps: int) -> None:
+async def test_a_key_cannot_make_itself_more_important_than_it_is(asked: int | None, steps: int) -> None:
     stage, host = house(record=key_record(KEY, metadata=msgspec.Raw(b'{"default_priority": 4}')))
-    asyncio.run(_served(stage))
+    await _served(stage)
     stage.tell(chat_body())
     stage.tell(chat_body() if asked is None else chat_body(priority=asked), key=KEY)
     assert host.queue is not None
@@ -323,7 +359,7 @@ def test_a_key_cannot_make_itself_more_important_than_it_is(asked: int | None, s
     assert ticket.steps == steps
 
 
-def test_the_operator_says_how_important_those_are_who_say_nothing() -> None:
+async def test_the_operator_says_how_important_those_are_who_say_nothing() -> None:
     stage, host = house()
     stage.house.router.fleet.queue_rules = QueueRules(default_priority=7)
     stage.tell(chat_body())
@@ -333,14 +369,14 @@ def test_the_operator_says_how_important_those_are_who_say_nothing() -> None:
     assert sorted(ticket.steps for ticket in host.queue.waiters()) == [1, 7]
 
 
-def test_a_server_with_an_order_of_its_own_is_told_the_priority() -> None:
+async def test_a_server_with_an_order_of_its_own_is_told_the_priority() -> None:
     stage, host = house(slots=None)
     host.kind = "vllm"
     stage.tell(chat_body(priority=3))
     assert b'"priority":3' in stage.sender.sent[0][1].body
 
 
-def test_a_long_line_of_requests_that_are_done_at_once_is_no_tower() -> None:
+async def test_a_long_line_of_requests_that_are_done_at_once_is_no_tower() -> None:
     stage, host = house(queue_max=3_000)
     stage.tell(chat_body())
     waiting = [stage.tell(chat_body())[1] for _ in range(3_000)]

@@ -169,3 +169,25 @@ def test_a_whole_response_that_failed_is_an_answer_and_a_failure() -> None:
     answer = relayed(ResponsesMeter())
     body = encode({"id": "r", "status": "failed", "error": {"code": "server_error", "message": "no"}, "usage": None})
     assert answer.whole(body) == body and isinstance(answer.error, Broken)
+
+
+def test_that_a_message_begins_is_no_answer_yet_and_an_error_then_still_one_of_its_own() -> None:
+    start, block, *_ = talk(["Hello"])
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    for between in ([], [{"type": "ping"}], [{"type": "ping"}, {"type": "ping"}]):
+        answer = relayed()
+        assert answer.is_preface(answer.feed(wire([start, *between])))
+        with pytest.raises(Overloaded):
+            answer.feed(wire([error]))
+        answer = relayed()
+        with pytest.raises(Overloaded):
+            answer.feed(wire([start, *between, error]))
+    answer = relayed()
+    assert not answer.is_preface(answer.feed(wire([start, block])))
+    answer.feed(wire([error]))
+    assert isinstance(answer.error, Overloaded), "it is told in the stream"
+
+
+def test_the_id_of_a_response_is_not_held_back() -> None:
+    answer = relayed(ResponsesMeter())
+    assert not answer.is_preface(answer.feed(begun()))

@@ -81,6 +81,11 @@ def test_what_a_lone_deployment_would_only_say_again_is_not_asked_again(status: 
 def test_nor_is_a_silence_waited_out_twice() -> None:
     assert recovery().next(TimedOut("silent"), LONE, A) is None
     assert told(recovery().next(Unreachable("refused"), LONE, A)) == 0.1
+    swallowed = Unreachable("no connection within 2 s")
+    swallowed.slow = True
+    assert recovery().next(swallowed, LONE, A) is None
+    wanted = RoutingSettings(retry_policy={Failure.UNAVAILABLE: 1, Failure.TIMEOUT: 1})
+    assert told(recovery(wanted).next(swallowed, LONE, A)) == told(recovery(wanted).next(TimedOut("x"), LONE, A)) == 0.1
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 408, 429, 500, 503, 529])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pointsman.routing.hosts import LoadedModel
 from pointsman.routing.meter import Meter
+from pointsman.routing.queue import Ticket
 from pointsman.routing.router import Router
 from tests.unit.routing.fleet_script import GIGABYTE, WISH, deployment, fleet, local, member, router, the_pool, wish
 
@@ -61,6 +62,13 @@ class TestWhoHasIt:
     def test_not_one_that_is_gone(self) -> None:
         made = router(local("a"), local("b"))
         fleet(made, a={"loaded": ["m"], "online": False}, b={})
+        assert at(made)[0] == "b"
+
+    def test_not_one_where_nobody_may_wait_any_more(self) -> None:
+        made = router(local("a"), local("b"))
+        hosts = fleet(made, a={"loaded": ["m"], "queue_max": 0}, b={})
+        assert at(made) == ("a", "loaded")
+        assert made.fleet.queue_of(hosts["a"]).enter(Ticket("m", "g", "k", 0.0), 0.0)
         assert at(made)[0] == "b"
 
     def test_a_model_that_is_being_loaded_is_waited_for_there(self) -> None:

@@ -97,7 +97,9 @@ class Pool:
                     lambda: Connection(self), origin.host, origin.port, ssl=self._tls
                 )
         except TimeoutError:
-            flight.fail(_unreachable(origin, f"no connection within {flight.timeouts.connect:g} s"))
+            failure = _unreachable(origin, f"no connection within {flight.timeouts.connect:g} s")
+            failure.slow = True
+            flight.fail(failure)
             return
         except (OSError, ssl.SSLError, ssl.CertificateError, UnicodeError) as error:
             flight.fail(_unreachable(origin, _reason(error)))
