@@ -93,7 +93,7 @@ def test_checks_in_the_background_ask_for_lists_only(launch: Launch, ollama_upst
             "general_settings": {"background_health_checks": True, "health_check_interval": 0.02},
         }
     )
-    ollama_upstream.wait_for(50, "/api/tags", timeout=20.0)
+    ollama_upstream.wait_for(30, "/api/tags", timeout=60.0)
     assert {request.path for request in ollama_upstream.matching()} <= CHEAP
     well, ill = well_and_ill(gateway)
     assert well.keys() == {"chat", "embed"} and well["embed"]["mode"] == "embedding"
@@ -101,7 +101,7 @@ def test_checks_in_the_background_ask_for_lists_only(launch: Launch, ollama_upst
     offline = {row["id"]: row.get("status") for row in gateway.http("GET", "/v1/models").json()["data"]}
     assert offline == {"chat": None, "embed": None, "gone": "offline"}
     ollama_upstream.pull(OllamaModel("never-pulled:latest"))
-    eventually(lambda: not well_and_ill(gateway)[1], "the pulled model is well")
+    eventually(lambda: not well_and_ill(gateway)[1], "the pulled model is well", timeout=20.0)
     rows = gateway.http("GET", "/health/history?model=gone").json()["health_checks"]
     assert [(row["status"], row["checked_by"]) for row in rows] == [
         ("healthy", "background"), ("unhealthy", "background"),

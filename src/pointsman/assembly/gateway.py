@@ -114,11 +114,7 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
-        self.metrics = CallMetrics(
-            lambda: gauges(self),
-            lambda: host_series(self.house.router.fleet.listed),
-            deployments=lambda: deployments_now(self),
-        )
+        self.metrics = self._metrics()
         self.routes = RouteMaker(plan.demo)
         self._read_models(loaded)
         self.keyring = self._keyring(loaded)
@@ -319,6 +315,13 @@ class Gateway:
         if not places:
             return None
         return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
+
+    def _metrics(self) -> CallMetrics:
+        return CallMetrics(
+            lambda: gauges(self),
+            lambda: host_series(self.house.router.fleet.listed),
+            deployments=lambda: deployments_now(self),
+        )
 
     def _health(self, loaded: Loaded) -> HealthWatch:
         return HealthWatch(
