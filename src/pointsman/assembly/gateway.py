@@ -110,8 +110,7 @@ class Gateway:
         self._library_calls = Nursery(_tell_failure)
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
-        self.storage.reset_clock = reset_clock(loaded)
-        self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
+        self._adjust_storage(loaded)
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
         self.metrics = self._metrics()
@@ -140,9 +139,7 @@ class Gateway:
         self.gate.jobs = self.jobs
         self.discovery = self._discovery(loaded)
         self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
-        front = open_to_pages(self.app) if self.keyring.asks else self.app
-        realtime = RealtimeDialect()
-        self.front = RealtimeDoor(front, self.gate, RealtimeDialer(), realtime, realtime)
+        self.front = self._front()
         self._watch = ConfigWatch(loaded.sources)
 
     @classmethod
@@ -304,6 +301,15 @@ class Gateway:
     def _keyring(self, loaded: Loaded) -> Keyring:
         header = loaded.settings.general_settings.litellm_key_header_name
         return Keyring(self.master_key, self.storage.keys, self.clock, header, share=self.plan.workers)
+
+    def _adjust_storage(self, loaded: Loaded) -> None:
+        self.storage.reset_clock = reset_clock(loaded)
+        self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
+
+    def _front(self) -> RealtimeDoor:
+        front = open_to_pages(self.app) if self.keyring.asks else self.app
+        realtime = RealtimeDialect()
+        return RealtimeDoor(front, self.gate, RealtimeDialer(), realtime, realtime)
 
     def _read_models(self, loaded: Loaded) -> None:
         catalog = Catalog()
