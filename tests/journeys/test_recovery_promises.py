@@ -117,7 +117,7 @@ def test_a_silence_before_the_first_token_is_answered_by_a_fallback(at_rest: Rea
     ) as raw:
         assert raw.headers["x-pointsman-attempts"] == "2" and raw.headers["x-litellm-model-group"] == "x"
         assert tokens(raw.parse())
-    assert 0.4 < time.monotonic() - started < 3.0
+    assert 0.2 < time.monotonic() - started < 3.0, "the clock of timeouts ticks four times a second"
 
 
 def test_attempts_are_what_was_configured_and_never_a_product(at_rest: Ready) -> None:

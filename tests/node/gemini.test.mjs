@@ -74,7 +74,8 @@ test('an answer of a schema', async () => {
 
 test('tokens are counted', async () => {
   const { totalTokens } = await client.models.countTokens({ model, contents: 'one two three four' });
-  assert.ok(totalTokens >= 4 && totalTokens <= 20);
+  // Claude is asked, and its stand-in counts a thousand more than there are; the others' are estimates.
+  assert.ok(model === 'claude' ? totalTokens === 1004 : totalTokens >= 4 && totalTokens <= 20);
 });
 
 test('embeddings', async () => {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.node.talking_upstreams import TalkingAnthropic, TalkingOllama, TalkingOpenAI
-from tests.support.configs import anthropic_entry, ollama_entry, openai_entry
+from tests.support.configs import ONE_ATTEMPT, anthropic_entry, ollama_entry, openai_entry
 from tests.support.gateway import Gateway
 from tests.support.node import NODE, install
 from tests.support.waiting import eventually
@@ -47,7 +47,7 @@ def house() -> Iterator[House]:
             anthropic_entry("claude", claude),
             ollama_entry("local", local, "llama3.1:8b"),
         ]
-        with Gateway.start({"model_list": entries}) as gateway:
+        with Gateway.start({**ONE_ATTEMPT, "model_list": entries}) as gateway:
             yield House(gateway, {"cloud": cloud, "claude": claude, "local": local})
 
 
