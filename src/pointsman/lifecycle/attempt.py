@@ -17,7 +17,8 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     Raises:
         GatewayError: it failed, and the client has nothing of an answer.
     """
-    house, ask, deployment, live = settlement.house, course.ask, course.member.deployment, course.member.live
+    house, ask, member = settlement.house, course.ask, course.member
+    deployment, live, host = member.deployment, member.live, member.host
     settlement.deployment = deployment
     if course.recovery is not None:
         settlement.start_over(course.recovery)
@@ -32,13 +33,13 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     settlement.sent_at = sent_at = house.clock.monotonic()
     settlement.attempts += 1
     if live.rests_until:
-        settlement.probing = course.member
-        course.member.probe(sent_at)
+        settlement.probing = member
+        member.probe(sent_at)
     live.in_flight += 1
     try:
         settlement.flight = flight = house.sender.send(deployment, outbound, stream=ask.stream)
-        if course.member.host is not None:
-            settlement.arrive(course.member, course.member.host, flight)
+        if host is not None:
+            settlement.arrive(member, host, flight)
         client.attach(flight)
         if course.way is not None and course.way.rule.hedging is not None:
             live, flight, answer, sent_at = await race(course, settlement, client)

@@ -124,7 +124,7 @@ class Admission:
             )
         reserve = tokens = 0
         if deployment.charges and principal.record.max_budget is not None and deployment.price is not None:
-            reserve = self.cost_bound(principal, ask, deployment)
+            reserve = cost_bound(deployment, ask.prompt_estimate, ask.output_limit, ask.choices) or 1
             demand_budget(principal, reserve, settings.budget_exceeded_status)
         tpm = principal.tpm
         if tpm is not None:
