@@ -34,9 +34,9 @@ _TOLD_MEMBERS_MAX: Final = 64
 class Course(msgspec.Struct):
     """The way a request takes: who asks what, which deployments serve it, the one that is to, and why, in a word.
 
-    ``recovery`` is made when an attempt fails, ``target`` is set when another model stands in, ``trail`` where there is
-    something to tell. ``demands`` hold for whoever else is tried, too. ``way`` is that of a rule about the model's
-    traffic, where there is one, for the first attempt.
+    ``recovery`` is made when an attempt fails, ``target`` is set when another model stands in, ``is_sent`` if it is the
+    operator who named that, ``trail`` where there is something to tell. ``demands`` hold for whoever else is tried, too.
+    ``way`` is that of a rule about the model's traffic, where there is one, for the first attempt.
     """
 
     principal: Principal
@@ -46,6 +46,7 @@ class Course(msgspec.Struct):
     reason: str
     recovery: Recovery | None = None
     target: Target | None = None
+    is_sent: bool = False
     trail: Trail | None = None
     demands: Demands | None = None
     way: Way | None = None
@@ -154,8 +155,18 @@ def asked_name(model: str, principal: Principal, led_to: str | None = None) -> s
     return led_to or (principal.record.aliases.get(model, model) if principal.record.aliases else model)
 
 
-def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None, target: Target | None = None) -> Wish:
-    """What of the request decides where it goes; ``target`` is the model that stands in for the one it asked for."""
+def wish_for(
+    ask: Ask,
+    principal: Principal,
+    demands: Demands | None = None,
+    target: Target | None = None,
+    *,
+    is_sent: bool = False,
+) -> Wish:
+    """What of the request decides where it goes; ``target`` is the model that stands in for the one it asked for.
+
+    Where ``is_sent`` the operator sends it there, whatever models the key may name.
+    """
     asked = ask.model if target is None else target.model
     record = principal.record
     return Wish(
@@ -169,7 +180,7 @@ def wish_for(ask: Ask, principal: Principal, demands: Demands | None = None, tar
         ask.routing or NO_ROUTING_RULES,
         ask.fields,
         record.tags,
-        None if principal.unrestricted else partial(_admits, principal, asked),
+        None if is_sent or principal.unrestricted else partial(_admits, principal, asked),
         ask.choices,
         demands,
     )

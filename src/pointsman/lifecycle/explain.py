@@ -15,7 +15,6 @@ from pointsman.accounting.expected import cost_bound, likely_cost
 from pointsman.core.errors import Broken, GatewayError, Refused, Rejected
 from pointsman.core.exchange import Inbound
 from pointsman.core.price import dollars
-from pointsman.core.rules import Target
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.choose import asked_name, lead, wish_for
 from pointsman.lifecycle.explanation import (
@@ -33,7 +32,7 @@ from pointsman.lifecycle.explanation import (
 from pointsman.lifecycle.heads import shown_address
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.reading import read_again, read_ask
-from pointsman.lifecycle.recover import RESTING, STOOD_IN_FOR, recovery_of, rehearse, within_reach
+from pointsman.lifecycle.recover import RESTING, STOOD_IN_FOR, is_sent, recovery_of, rehearse, within_reach
 from pointsman.lifecycle.ruling import demand_unrefused, demands_of, facts_of, rule
 from pointsman.lifecycle.turn import demand_room
 from pointsman.policies.access import demand_access
@@ -43,6 +42,7 @@ from pointsman.routing.candidates import Dropped
 from pointsman.routing.expectation import Wait
 from pointsman.routing.pool import Member, Pool
 from pointsman.routing.queue import Ticket
+from pointsman.routing.recovery import Hop
 from pointsman.routing.rules.ruling import Ruling
 from pointsman.routing.wish import Wish
 
@@ -113,14 +113,15 @@ class _DryRun(msgspec.Struct):
             house.admission.try_out(principal, self.ask, self.member.deployment, int(self.now))
             self._demand_turn(self.member, self.pool.name)
 
-    def _choose(self, pool: Pool, ask: Ask, tried: Collection[str] = (), target: Target | None = None) -> None:
+    def _choose(self, pool: Pool, ask: Ask, tried: Collection[str] = (), hop: Hop | None = None) -> None:
         """Choose one of a pool.
 
         Raises:
             Refused: none of them is to be had.
         """
         self.dropped = []
-        self.wish = wish_for(ask, self.principal, demands_of(self.ruling), target)
+        target, sent = (None, False) if hop is None else (hop.target, is_sent(hop, self.house))
+        self.wish = wish_for(ask, self.principal, demands_of(self.ruling), target, is_sent=sent)
         self.member, self.reason = self.house.router.consider(pool, self.wish, self.now, tried, self.dropped)
 
     def _find_stand_in(self, refused: Refused) -> None:
@@ -144,7 +145,7 @@ class _DryRun(msgspec.Struct):
             try:
                 again = read_again(self.inbound, hop.target)
                 take_rules(again)
-                self._choose(other, again, recovery.tried, hop.target)
+                self._choose(other, again, recovery.tried, hop)
             except Refused:
                 continue
             self.ask, self.pool, self.stands_in = again, other, hop.target.model

@@ -33,7 +33,7 @@ from pointsman.routing.pool import Pool
 from pointsman.routing.recovery import Again, Hop, Recovery
 from pointsman.routing.rules.ruling import Demands
 
-__all__ = ["RESTING", "STOOD_IN_FOR", "recover", "recovery_of", "rehearse", "stand_in", "within_reach"]
+__all__ = ["RESTING", "STOOD_IN_FOR", "is_sent", "recover", "recovery_of", "rehearse", "stand_in", "within_reach"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
@@ -144,7 +144,7 @@ async def _redirect(
     if found is None:
         return False
     course.ask, course.pool, course.member, course.reason = found.ask, found.pool, found.member, found.reason
-    course.target = found.target
+    course.target, course.is_sent = found.target, found.is_sent
     return True
 
 
@@ -164,6 +164,7 @@ def _turn_to(hops: tuple[Hop, ...], way: _Way, settlement: Settlement) -> Course
         way.recovery.drop(hop)
         course = Course(way.principal, way.ask, pool, pool.members[0], "", way.recovery, hop.target)
         course.trail, course.demands = way.trail, way.demands
+        course.is_sent = is_sent(hop, settlement.house)
         if _take(course, way.recovery, settlement):
             way.recovery.hops += 1
             way.trail.turned_to(hop.target.model)
@@ -180,13 +181,16 @@ def within_reach(hops: tuple[Hop, ...], principal: Principal, house: House) -> l
 
 def _pool_of(hop: Hop, principal: Principal, house: House) -> Pool | None:
     """Who serves it, if the caller may go there: where a client sends itself, it needs the access."""
-    router, model = house.router, hop.target.model
     try:
-        if hop.asked_for or router.settings.demands_fallback_access:
-            return find_pool(model, principal, house)
-        return router.pool(model)
+        model = hop.target.model
+        return house.router.pool(model) if is_sent(hop, house) else find_pool(model, principal, house)
     except Refused:
         return None
+
+
+def is_sent(hop: Hop, house: House) -> bool:
+    """Whether it is the operator who sends requests there, so that they need no access of their own."""
+    return not (hop.asked_for or house.router.settings.demands_fallback_access)
 
 
 def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
@@ -197,7 +201,7 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     try:
         ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
-        wish = wish_for(ask, course.principal, course.demands, course.target)
+        wish = wish_for(ask, course.principal, course.demands, course.target, is_sent=course.is_sent)
         member, reason = pick(course.pool, wish, house, trail, recovery.tried)
         if settlement.attempts and not house.router.may_try(member, now, house.admission.admitted):
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -519,3 +520,19 @@ def test_a_fallback_can_be_rehearsed(field: str, group: str) -> None:
     assert field.encode() not in stage.sender.sent[0][1].body
     _, client = Stage().tell(chat_body(**fields))
     assert client.status in {400, 500} and b"did not fail" in client.body
+
+
+@pytest.mark.parametrize("named", ["by the operator", "by the client"])
+def test_what_an_operators_fallback_is_served_by_needs_no_access_of_the_keys(named: str) -> None:
+    spares = [
+        deployment(id="dep-2", group="spare", access_groups=frozenset({"a"})),
+        deployment(id="dep-3", group="spare", access_groups=frozenset({"b"})),
+    ]
+    routing = TO_SPARE if named == "by the operator" else RoutingSettings(num_retries=0)
+    stage = Stage(deployment(), *spares, record=key_record(KEY, models=("public",)), routing=routing)
+    asyncio.run(stage.house.keyring.look_up(token_of(KEY)))
+    fails_first(stage)
+    wishes: dict[str, Any] = {} if named == "by the operator" else {"fallbacks": ["spare"]}
+    _, client = stage.tell(chat_body(**wishes), KEY)
+    assert (client.status == 200) is (named == "by the operator")
+    assert len(stage.sender.sent) == (2 if named == "by the operator" else 1)
