@@ -35,8 +35,8 @@ class Course(msgspec.Struct):
     """The way a request takes: who asks what, which deployments serve it, the one that is to, and why, in a word.
 
     ``recovery`` is made when an attempt fails, ``target`` is set when another model stands in, ``is_sent`` if it is the
-    operator who named that, ``trail`` where there is something to tell. ``demands`` hold for whoever else is tried, too.
-    ``way`` is that of a rule about the model's traffic, where there is one, for the first attempt.
+    operator who named that, ``trail`` where there is something to tell. ``demands`` hold for whoever else is tried,
+    too. ``way`` is that of a rule about the model's traffic, where there is one, for the first attempt.
     """
 
     principal: Principal
