@@ -14,7 +14,7 @@ import pytest
 from tests.support.configs import openai_entry
 from tests.support.gateway import READY_SECONDS, Gateway, Launch
 from tests.support.waiting import eventually
-from tests.upstreams import FakeOpenAI
+from tests.upstreams import FakeOpenAI, Reply
 
 WORKERS = 2
 
@@ -137,3 +137,16 @@ def test_they_share_a_port_that_the_system_chose(launch: Launch, upstream: FakeO
     )
     gateway.port = int(told[0])
     assert set(many(gateway, gateway.master_key, 20)) == {200}
+
+
+def test_a_worker_that_finds_a_deployment_ill_tells_the_others(launch: Launch, upstream: FakeOpenAI) -> None:
+    with FakeOpenAI() as ill:
+        ill.always(Reply.error(401))
+        pair = [openai_entry("fast", ill, api_key="sk-dead"), openai_entry("fast", upstream)]
+        config = {"model_list": pair, "router_settings": {"cooldown_time": 300}}
+        gateway = launch(config, args=["--workers", str(WORKERS)])
+        key = gateway.new_key()
+        assert [gateway.chat("fast", key=key).status for _ in range(20)] == [200] * 20
+        assert 1 <= len(ill.inference) <= WORKERS
+        told = [path.read_text() for path in (gateway.data_dir / "run").glob("rests-*.jsonl")]
+        assert sum(text.count("deployment_id") for text in told) == len(ill.inference)

@@ -37,6 +37,7 @@ from pointsman.assembly.native_lanes import (
 )
 from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
+from pointsman.assembly.rest_files import RestFiles
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.storage import Storage
@@ -181,6 +182,9 @@ class Gateway:
             self.metrics.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
             self.traffic.book.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
             start(self._share_metrics(), "metrics")
+            rests = RestFiles(self.plan.data_directory / "run", self.plan.worker, self.plan.workers, self.clock)
+            self.house.router.share_rests(rests, self.clock)
+            start(rests.run(), "rests")
 
     def drain(self) -> None:
         """Take no more requests, and say so to whoever asks whether to send some; what is under way goes on."""

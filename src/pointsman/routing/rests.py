@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Hearer", "NoRests", "Rest", "RestBoard", "SharedRests"]
+__all__ = ["Hearer", "NoRests", "Rest", "RestBoard"]
 
 
 class Rest(msgspec.Struct, frozen=True):
@@ -45,20 +45,3 @@ class NoRests:
 
     def tell(self, rest: Rest, teller: Hearer) -> None:
         """See :class:`RestBoard`."""
-
-
-class SharedRests:
-    """The routers of one process tell one another."""
-
-    def __init__(self) -> None:
-        self._hearers: list[Hearer] = []
-
-    def join(self, hearer: Hearer) -> None:
-        """See :class:`RestBoard`."""
-        self._hearers.append(hearer)
-
-    def tell(self, rest: Rest, teller: Hearer) -> None:
-        """See :class:`RestBoard`."""
-        for hearer in self._hearers:
-            if hearer != teller:
-                hearer(rest)

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from pointsman.routing.rests import SharedRests
+from pointsman.routing.rests import Hearer, Rest
 from pointsman.routing.router import Router
 from pointsman.routing.settings import RoutingSettings
 from pointsman.wire.upstream_errors import upstream_failure
 from tests.unit.policies.desk import FakeClock
 from tests.unit.routing.recovery_script import deployment, member, pool_of, router
+
+
+class SharedRests:
+    """The routers of one process tell one another."""
+
+    def __init__(self) -> None:
+        self._hearers: list[Hearer] = []
+
+    def join(self, hearer: Hearer) -> None:
+        self._hearers.append(hearer)
+
+    def tell(self, rest: Rest, teller: Hearer) -> None:
+        for hearer in self._hearers:
+            if hearer != teller:
+                hearer(rest)
 
 
 def joined(settings: RoutingSettings | None = None) -> tuple[Router, Router, FakeClock]:

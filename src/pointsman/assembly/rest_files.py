@@ -1,0 +1,124 @@
+"""Workers tell one another which deployments rest: each writes a file of its own and reads those of the others.
+
+A rest is some seconds to minutes long and is told within the second, so that one worker's failures spare the others
+theirs. A line that is torn, late or lost costs a failure and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pointsman.core.clock import Clock
+from pointsman.routing.rests import Hearer, Rest
+
+__all__ = ["RestFiles"]
+
+_LOOK_SECONDS: Final = 0.5
+_FILE_BYTES_MAX: Final = 256 * 1024
+_SECONDS_MAX: Final = 3600.0
+_log: Final = logging.getLogger("pointsman")
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """``until`` is wall time in seconds: the clock that workers of one machine have in common."""
+
+    deployment_id: str
+    until: float
+
+
+_decode: Final = msgspec.json.Decoder(_Line).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class RestFiles:
+    """See :class:`pointsman.routing.rests.RestBoard`. ``worker`` counts from 0."""
+
+    def __init__(self, directory: Path, worker: int, workers: int, clock: Clock) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._own = _file_of(directory, worker)
+        self._own.unlink(missing_ok=True)
+        # What stands there from before may be of another run, and is soon over in any case.
+        others = (_file_of(directory, other) for other in range(workers) if other != worker)
+        self._others = {path: _size(path) for path in others}
+        self._clock = clock
+        self._hearers: list[Hearer] = []
+        self._is_failing = False
+
+    def join(self, hearer: Hearer) -> None:
+        """See the protocol."""
+        self._hearers.append(hearer)
+
+    def tell(self, rest: Rest, teller: Hearer) -> None:
+        """See the protocol."""
+        line = _encode(_Line(rest.deployment_id, self._clock.wall() + rest.seconds)) + b"\n"
+        try:
+            if _size(self._own) + len(line) > _FILE_BYTES_MAX:
+                self._own.unlink(missing_ok=True)
+            with self._own.open("ab", buffering=0) as file:
+                file.write(line)
+        except OSError as error:
+            self._complain(error)
+        for hearer in self._hearers:
+            if hearer != teller:
+                hearer(rest)
+
+    async def run(self) -> None:
+        """Listen to the others; runs until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self.look()
+
+    def look(self) -> None:
+        """Tell the hearers what the others have written since the last look."""
+        for path, read in self._others.items():
+            size = _size(path)
+            if size != read:
+                self._others[path] = self._read(path, read if size > read else 0)
+
+    def _read(self, path: Path, start: int) -> int:
+        """Take the whole lines behind ``start``; gives where the next ones begin."""
+        try:
+            with path.open("rb") as file:
+                file.seek(start)
+                data = file.read(_FILE_BYTES_MAX)
+        except OSError:
+            return start
+        whole = data.rfind(b"\n") + 1
+        for line in data[:whole].splitlines():
+            self._hear(line)
+        return start + whole
+
+    def _hear(self, line: bytes) -> None:
+        try:
+            said = _decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return
+        seconds = min(said.until - self._clock.wall(), _SECONDS_MAX)
+        if seconds > 0:
+            for hearer in self._hearers:
+                hearer(Rest(said.deployment_id, seconds))
+
+    def _complain(self, error: OSError) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            _log.warning(
+                "Other workers cannot be told which deployments rest: %s cannot be written to (%s).",
+                self._own,
+                error.strerror,
+            )
+
+
+def _file_of(directory: Path, worker: int) -> Path:
+    return directory / f"rests-{worker}.jsonl"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
