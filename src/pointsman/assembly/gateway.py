@@ -179,10 +179,11 @@ class Gateway:
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
         if self.plan.workers > 1:
-            self.metrics.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
-            self.traffic.book.share(self.plan.data_directory / "run", self.plan.worker, self.plan.workers)
+            shared = self.plan.data_directory / "run", self.plan.worker, self.plan.workers
+            self.metrics.share(*shared)
+            self.traffic.book.share(*shared)
             start(self._share_metrics(), "metrics")
-            rests = RestFiles(self.plan.data_directory / "run", self.plan.worker, self.plan.workers, self.clock)
+            rests = RestFiles(*shared, self.clock)
             self.house.router.share_rests(rests, self.clock)
             start(rests.run(), "rests")
 
@@ -253,8 +254,7 @@ class Gateway:
         self.media.limits = media_limits(loaded)
         self.responses.retention_days = loaded.settings.local.response_retention_days
         self.responses.allows_unknown = loaded.settings.local.allow_unknown_response_ids
-        self.storage.reset_clock = reset_clock(loaded)
-        self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
+        self._adjust_storage(loaded)
         self.house.manners = self._manners(loaded)
         self._mind(loaded)
         self.house.router.follow(self.routes.table(), routing)

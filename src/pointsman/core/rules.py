@@ -52,9 +52,5 @@ class RoutingRules(msgspec.Struct, frozen=True):
         """Whether it says who is to serve the request."""
         return bool(self.prefer) or self.max_cost is not None
 
-    def with_retries(self, num_retries: int) -> RoutingRules:
-        """The same with so many retries."""
-        return msgspec.structs.replace(self, num_retries=num_retries)
-
 
 NO_ROUTING_RULES: Final = RoutingRules()

@@ -66,10 +66,8 @@ def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | Non
     if house.router.settings.rulebook is not None or (ask.routing is not None and ask.routing.demands_something):
         return _choose_by_rules(ask, principal, house, head)
     pool = find_pool(ask.model, principal, house)
-    way = None
-    if house.traffic is not None:
-        way = house.traffic.way(ask, principal, pool, house.clock.monotonic())
-        pool = pool if way is None else way.pool
+    way = None if house.traffic is None else house.traffic.way(ask, principal, pool, house.clock.monotonic())
+    pool = pool if way is None else way.pool
     if pool.only is not None:
         return _only(ask, principal, house, pool, pool.only, way)
     trail = Trail()
@@ -90,10 +88,8 @@ def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: Request
     demand_unrefused(ruling)
     pool, matched = lead(ask, principal, house, ruling)
     demands = demands_of(ruling)
-    way = None
-    if house.traffic is not None:
-        way = house.traffic.way(ask, principal, pool, house.clock.monotonic())
-        pool = pool if way is None else way.pool
+    way = None if house.traffic is None else house.traffic.way(ask, principal, pool, house.clock.monotonic())
+    pool = pool if way is None else way.pool
     if pool.only is not None and not matched and demands is None:
         return _only(ask, principal, house, pool, pool.only, way)
     house.router.demand_awake(pool, house.clock.monotonic())

@@ -137,7 +137,7 @@ class _DryRun(msgspec.Struct):
         name = asked_name(ask.model, principal, self.ruling.model)
         pool = house.router.pool(name)
         group = name if pool is None else pool.name
-        recovery = recovery_of(ask, self.inbound, house, group)
+        recovery = recovery_of(ask, house, group)
         step = recovery.elsewhere(refused, group)
         if step is not None and pool is None and not principal.unrestricted:
             demand_access(principal, ask.model, name, frozenset())
@@ -184,7 +184,7 @@ class _DryRun(msgspec.Struct):
             candidates=() if pool is None else tuple(self._candidate(each) for each in pool.members),
             deployment=None if member is None else member.deployment.id,
             reason=self.reason,
-            fallbacks=FallbackChain() if pool is None else _chains(ask, pool, self.house, self.inbound),
+            fallbacks=FallbackChain() if pool is None else _chains(ask, pool, self.house),
             cost=None if member is None else self._cost(member),
             wait=None if member is None else _wait(self.house.router.wait(member, self.now), member),
         )
@@ -243,11 +243,11 @@ class _DryRun(msgspec.Struct):
         return Cost(_usd(bound), _usd(likely))
 
 
-def _chains(ask: Ask, pool: Pool, house: House, inbound: Inbound) -> FallbackChain:
+def _chains(ask: Ask, pool: Pool, house: House) -> FallbackChain:
     """The models that would be turned to after each kind of failure."""
 
     def after(error: GatewayError) -> tuple[str, ...]:
-        step = recovery_of(ask, inbound, house, pool.name).elsewhere(error, pool.name)
+        step = recovery_of(ask, house, pool.name).elsewhere(error, pool.name)
         return () if step is None else tuple(hop.target.model for hop in step.hops)
 
     return FallbackChain(

@@ -112,7 +112,7 @@ class _Race:
             items = racer.flight.inbox.items
             while items and items[0] is None:
                 items.pop(0)
-                self._keep_waiting(client)
+                self._settlement.keep_waiting(client)
             if not items:
                 continue
             is_bad = isinstance(items[0], BaseException) or racer.flight.status >= _FIRST_ERROR_STATUS
@@ -124,13 +124,6 @@ class _Race:
         for racer in self._racers:
             self._watch(racer)
         return None
-
-    def _keep_waiting(self, client: Client) -> None:
-        """Tell a client that follows that nothing came yet."""
-        keepalive = self._settlement.inbound.head.route.dialect.keepalive
-        if self._first.ask.stream and keepalive:
-            self._settlement.begin(client)
-            client.send(keepalive)
 
     def _watch(self, racer: _Racer) -> None:
         if not racer.failed:

@@ -14,9 +14,8 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import GatewayError, Refused
-from pointsman.core.exchange import Client, Inbound
+from pointsman.core.exchange import Client
 from pointsman.core.limits import KEEPALIVE_SECONDS
-from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.choose import Course, asked_name, find_pool, pick, wish_for
 from pointsman.lifecycle.house import House
@@ -37,8 +36,6 @@ __all__ = ["RESTING", "STOOD_IN_FOR", "is_sent", "recover", "recovery_of", "rehe
 
 _log: Final = logging.getLogger("pointsman.serve")
 
-_RETRIES_HEADER: Final = b"x-litellm-num-retries"
-_RETRIES_MAX: Final = 16
 _REHEARSED: Final = {
     "mock_testing_content_policy_fallbacks": "content_policy_violation",
     "mock_testing_context_fallbacks": CONTEXT_LENGTH,
@@ -64,7 +61,7 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
         course.pool, course.way = settlement.leave(course.way), None
     recovery = course.recovery
     if recovery is None:
-        course.recovery = recovery = recovery_of(course.ask, settlement.inbound, house, course.pool.name)
+        course.recovery = recovery = recovery_of(course.ask, house, course.pool.name)
     settlement.let_go(client)
     if settlement.grant is not None and await _redirect(error, course, recovery, settlement, client):
         _log.info("call %s failed (%s), next: %s", settlement.call_id, error.code, course.member.deployment.id)
@@ -105,7 +102,7 @@ def stand_in(refused: Refused, ask: Ask, principal: Principal, settlement: Settl
     name = asked_name(ask.model, principal, ruling.model)
     pool = house.router.pool(name)
     trail, demands = Trail(rules=ruling.matched), demands_of(ruling)
-    recovery = recovery_of(ask, settlement.inbound, house, name if pool is None else pool.name)
+    recovery = recovery_of(ask, house, name if pool is None else pool.name)
     step = recovery.elsewhere(refused, name if pool is None else pool.name)
     if step is not None:
         if pool is None and not principal.unrestricted:
@@ -121,9 +118,9 @@ def stand_in(refused: Refused, ask: Ask, principal: Principal, settlement: Settl
     return Course(principal, ask, pool, pool.only, "resting", trail=trail, demands=demands)
 
 
-def recovery_of(ask: Ask, inbound: Inbound, house: House, name: str) -> Recovery:
+def recovery_of(ask: Ask, house: House, name: str) -> Recovery:
     """What may be tried for the request, which asked for a model that goes by that ``name``, too."""
-    return house.router.recovery(_rules(ask, inbound), ask.model, name)
+    return house.router.recovery(ask.routing, ask.model, name)
 
 
 async def _redirect(
@@ -135,7 +132,7 @@ async def _redirect(
     recovery.errors[-1] = (course.pool.name, settlement.for_client(error))
     if isinstance(step, Again):
         if step.pause:
-            await _rest(step.pause, course, settlement, client)
+            await _rest(step.pause, settlement, client)
         if _take(course, recovery, settlement):
             return True
         step = recovery.elsewhere(error, course.pool.name)
@@ -225,26 +222,15 @@ def _note(error: GatewayError, course: Course, settlement: Settlement, now: floa
     course.trail.missed(course.member.deployment, error, seconds)
 
 
-async def _rest(seconds: float, course: Course, settlement: Settlement, client: Client) -> None:
+async def _rest(seconds: float, settlement: Settlement, client: Client) -> None:
     """Wait; a client that streams hears meanwhile that it is not forgotten. Ends when the client leaves."""
     house = settlement.house
-    keepalive = settlement.inbound.head.route.dialect.keepalive if course.ask.stream else b""
     while seconds > 0:
         part = min(seconds, KEEPALIVE_SECONDS)
         await house.sleep(part)
         seconds -= part
-        if seconds > 0 and keepalive:
-            settlement.begin(client)
-            client.send(keepalive)
-
-
-def _rules(ask: Ask, inbound: Inbound) -> RoutingRules:
-    """What the request says of its way: in its body, else in its headers."""
-    rules = ask.routing or NO_ROUTING_RULES
-    said = inbound.head.header(_RETRIES_HEADER) if rules.num_retries is None else None
-    if said is None or not said.isdigit() or len(said) > 2:
-        return rules
-    return rules.with_retries(min(int(said), _RETRIES_MAX))
+        if seconds > 0:
+            settlement.keep_waiting(client)
 
 
 def _last_word(error: GatewayError, recovery: Recovery, settlement: Settlement) -> GatewayError:

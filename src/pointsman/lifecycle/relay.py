@@ -45,14 +45,11 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
             What of a stream says nothing yet (that it begins, and whose it is) is held back until something does.
     """
     inbox = flight.inbox
-    keepalive = settlement.inbound.head.route.dialect.keepalive
     try:
         while True:
             data = await inbox
             if data is None:
-                if keepalive:
-                    settlement.begin(client)
-                    client.send(keepalive)
+                settlement.keep_waiting(client)
                 continue
             if flight.status >= _FIRST_ERROR_STATUS:
                 settlement.heard()

@@ -19,6 +19,8 @@ _SESSION: Final = b"x-litellm-session-id"
 _PREFER: Final = b"x-pointsman-prefer"
 _MAX_COST: Final = b"x-pointsman-max-cost"
 _PREFERENCES: Final = ("local", "cheap", "fast")
+_RETRIES: Final = b"x-litellm-num-retries"
+_RETRIES_MAX: Final = 16
 _CHARACTERS_MAX: Final = 4096
 _TAGS_MAX: Final = 64
 _SESSION_CHARACTERS_MAX: Final = 256
@@ -33,6 +35,7 @@ def routing_in(headers: Iterable[tuple[bytes, bytes]]) -> RoutingRules | None:
     tags: tuple[str, ...] = ()
     session: str | None = None
     prefer, max_cost = "", None
+    retries: bytes | None = None
     for name, value in headers:
         if name == _TAGS:
             text = value.decode("latin-1")
@@ -41,13 +44,21 @@ def routing_in(headers: Iterable[tuple[bytes, bytes]]) -> RoutingRules | None:
                 raise Malformed(f"The header x-litellm-tags has more than {_TAGS_MAX} tags.", param="x-litellm-tags")
         elif name == _SESSION:
             session = value.decode("latin-1").strip()[:_SESSION_CHARACTERS_MAX] or None
+        elif name == _RETRIES:
+            retries = value if retries is None else retries
         elif name == _PREFER:
             prefer = _preference(value.decode("latin-1").strip().lower())
         elif name == _MAX_COST:
             max_cost = _amount(value.decode("latin-1").strip())
-    if not (tags or session or prefer) and max_cost is None:
+    num_retries = _count(retries)
+    if not (tags or session or prefer) and max_cost is None and num_retries is None:
         return None
-    return RoutingRules(tags=tags, session=session, prefer=prefer, max_cost=max_cost)
+    return RoutingRules(num_retries=num_retries, tags=tags, session=session, prefer=prefer, max_cost=max_cost)
+
+
+def _count(said: bytes | None) -> int | None:
+    """A number of retries; what is none, or too long for one, is passed over."""
+    return None if said is None or not said.isdigit() or len(said) > 2 else min(int(said), _RETRIES_MAX)
 
 
 def _preference(text: str) -> str:

@@ -189,6 +189,18 @@ class Settlement(msgspec.Struct, weakref=False):
                 head += queue_line(self.queued)
             client.begin(200, head if self.trail is None and self.marks is None else self._marked(head))
 
+    @property
+    def keepalive(self) -> bytes:
+        """What a client that streams can be sent while it waits; empty: nothing."""
+        return self.inbound.head.route.dialect.keepalive if self.ask is not None and self.ask.stream else b""
+
+    def keep_waiting(self, client: Client) -> None:
+        """Let a client that streams know that it is not forgotten."""
+        keepalive = self.keepalive
+        if keepalive:
+            self.begin(client)
+            client.send(keepalive)
+
     def stream_ended(self) -> None:
         """A stream is complete, or the upstream told of its failure inside it."""
         answer = self.answer

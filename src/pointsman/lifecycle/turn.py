@@ -121,11 +121,8 @@ async def _attempt_awake(course: Course, settlement: Settlement, client: Client,
 
 
 async def _rouse(course: Course, settlement: Settlement, client: Client, host: Host) -> None:
-    keepalive = settlement.inbound.head.route.dialect.keepalive if course.ask.stream else b""
-
     def tell() -> None:
-        if keepalive:
-            _keep_alive(keepalive, course, settlement, client)
+        _keep_alive(course, settlement, client)
 
     pause = settlement.house.manners.keepalive_seconds
     await settlement.house.waker.rouse(host, course.member.deployment, pause, tell)
@@ -163,8 +160,7 @@ async def _wait(ticket: Ticket, course: Course, settlement: Settlement, client: 
     clock = settlement.house.clock
     ticket.bell = bell = Inbox[bool]()
     ends_at = min(ticket.expires_at, ticket.entered_at + settlement.house.router.fleet.queue_rules.wait_seconds_max)
-    keepalive = settlement.inbound.head.route.dialect.keepalive if course.ask.stream else b""
-    pause = settlement.house.manners.keepalive_seconds if keepalive else inf
+    pause = settlement.house.manners.keepalive_seconds if settlement.keepalive else inf
     try:
         while True:
             now = clock.monotonic()
@@ -178,18 +174,17 @@ async def _wait(ticket: Ticket, course: Course, settlement: Settlement, client: 
             finally:
                 alarm.cancel()
             if clock.monotonic() < ends_at:
-                _keep_alive(keepalive, course, settlement, client)
+                _keep_alive(course, settlement, client)
     finally:
         settlement.queued += clock.monotonic() - ticket.entered_at
 
 
-def _keep_alive(keepalive: bytes, course: Course, settlement: Settlement, client: Client) -> None:
-    if settlement.answer is None:
+def _keep_alive(course: Course, settlement: Settlement, client: Client) -> None:
+    if settlement.answer is None and settlement.keepalive:
         # Whatever goes wrong from now on is told in the stream, in the words of the client's dialect.
         lane = settlement.house.lanes.lane(course.ask.operation, course.member.deployment)
         settlement.answer = lane.answer(course.ask)
-    settlement.begin(client)
-    client.send(keepalive)
+    settlement.keep_waiting(client)
 
 
 def demand_room(ticket: Ticket, queue: HostQueue, member: Member) -> None:

@@ -67,7 +67,7 @@ class Grant(msgspec.Struct, eq=False):
             BudgetExceeded: there is not enough left for it; what was reserved stays so.
         """
         principal, admission = self.principal, self.admission
-        cost = admission.cost_bound(principal, ask, deployment)
+        cost = 0 if principal.record.max_budget is None else _reservation(ask, deployment)
         principal.reserved -= self.cost_reserved
         try:
             demand_budget(principal, cost, admission.settings.budget_exceeded_status)
@@ -123,8 +123,8 @@ class Admission:
                 f"The gateway is at its limit of {overall} requests at once.", hint="Try again in 1 s.", retry_after=1.0
             )
         reserve = tokens = 0
-        if deployment.charges and principal.record.max_budget is not None and deployment.price is not None:
-            reserve = cost_bound(deployment, ask.prompt_estimate, ask.output_limit, ask.choices) or 1
+        if principal.record.max_budget is not None:
+            reserve = _reservation(ask, deployment)
             demand_budget(principal, reserve, settings.budget_exceeded_status)
         tpm = principal.tpm
         if tpm is not None:
@@ -151,10 +151,9 @@ class Admission:
         if principal.rpm is not None:
             principal.requests.replace(1, second, 0, second)
 
-    def cost_bound(self, principal: Principal, ask: Ask, deployment: Deployment) -> int:
-        """What is reserved of a budget for the request, in picodollars: what it can cost at most, or probably."""
-        if principal.record.max_budget is None:
-            return 0
-        bound = cost_bound(deployment, ask.prompt_estimate, ask.output_limit, ask.choices)
-        # Its tokens may be free and its energy not; of that nobody knows before how much it will be.
-        return 0 if bound is None or not deployment.charges else max(1, bound)
+
+def _reservation(ask: Ask, deployment: Deployment) -> int:
+    """What is reserved of a budget for the request, in picodollars: what it can cost at most, or probably."""
+    bound = cost_bound(deployment, ask.prompt_estimate, ask.output_limit, ask.choices) if deployment.charges else None
+    # Its tokens may be free and its energy not; of that nobody knows before how much it will be.
+    return 0 if bound is None else max(1, bound)

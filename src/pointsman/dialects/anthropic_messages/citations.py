@@ -13,11 +13,11 @@ import msgspec
 
 from pointsman.core.content import Citation
 from pointsman.core.events import Cited
+from pointsman.dialects.stream_checks import UNREADABLE
 
 __all__ = ["CitedBlock", "WireCitation", "cited_pieces", "read_citation", "read_citations", "write_citation"]
 
 _RawField = msgspec.Raw | msgspec.UnsetType
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _WEB: Final = ("http://", "https://")
 
 
@@ -47,7 +47,7 @@ def read_citation(raw: _RawField) -> list[WireCitation]:
     """A citation as a list; none where it cannot be read, since the answer is worth more than its sources."""
     try:
         return [_decode_one(raw)] if isinstance(raw, msgspec.Raw) else []
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
 
 
@@ -55,7 +55,7 @@ def read_citations(raw: _RawField) -> list[WireCitation]:
     """The same of a list of citations."""
     try:
         return (_decode_all(raw) or []) if isinstance(raw, msgspec.Raw) else []
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
 
 

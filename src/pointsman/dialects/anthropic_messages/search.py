@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import WebSearch
+from pointsman.dialects.stream_checks import UNREADABLE
 
 __all__ = ["SEARCH_NAME", "read_search", "write_search"]
 
@@ -33,14 +34,13 @@ class _Wire(msgspec.Struct):
 
 _decode: Final = msgspec.json.Decoder(_Wire).decode
 _encode: Final = msgspec.json.Encoder().encode
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def read_search(raw: msgspec.Raw) -> WebSearch | None:
     """The search that a tool of Anthropic's is; None where it is another tool, or cannot be read."""
     try:
         wire = _decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     if not wire.type.startswith(_BEGINNING):
         return None

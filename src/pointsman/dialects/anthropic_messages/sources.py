@@ -12,11 +12,11 @@ from typing import Final, Literal
 import msgspec
 
 from pointsman.dialects.anthropic_messages.types import Base64Source, TextSource
+from pointsman.dialects.stream_checks import UNREADABLE
 
 __all__ = ["Found", "RemoteSource", "SourceKind", "remote_sources", "with_sources"]
 
 _Block = dict[str, msgspec.Raw]
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 SourceKind = Literal["image", "document"]
@@ -65,7 +65,7 @@ def with_sources(messages: msgspec.Raw, find: _Finding) -> msgspec.Raw:
         turns = _decode_messages(messages)
         for index, turn in enumerate(turns):
             _replace_in(turn, f"messages[{index}].content", find)
-    except _UNREADABLE:
+    except UNREADABLE:
         return messages
     return msgspec.Raw(_encode(turns))
 

@@ -10,11 +10,11 @@ from typing import Final, Literal
 import msgspec
 
 from pointsman.core.content import Citation
+from pointsman.dialects.stream_checks import UNREADABLE
 
 __all__ = ["citations_in", "read_citation"]
 
 _RawField = msgspec.Raw | msgspec.UnsetType
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Wire(msgspec.Struct, rename="camel"):
@@ -58,7 +58,7 @@ def citations_in(raw: _RawField) -> list[msgspec.Raw]:
     """A list of citations, each unread; empty where it is none."""
     try:
         return (_decode_all(raw) or []) if isinstance(raw, msgspec.Raw) else []
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
 
 
@@ -66,7 +66,7 @@ def read_citation(raw: msgspec.Raw, start: int, end: int) -> Citation | None:
     """The source of the words from ``start`` to ``end``; None where it cannot be read."""
     try:
         wire = _decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     location = wire.location or _Location()
     quote = "".join(passage.text or "" for passage in wire.source_content or ()) or None

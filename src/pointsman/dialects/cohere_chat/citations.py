@@ -11,11 +11,11 @@ from typing import Final
 import msgspec
 
 from pointsman.core.content import Citation
+from pointsman.dialects.stream_checks import UNREADABLE
 
 __all__ = ["read_citations"]
 
 _RawField = msgspec.Raw | msgspec.UnsetType
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Document(msgspec.Struct):
@@ -43,7 +43,7 @@ def read_citations(raw: _RawField) -> Iterator[Citation]:
     """The sources, one for each place; none where they cannot be read, or are those of the plan."""
     try:
         found = _decode(raw) if isinstance(raw, msgspec.Raw) else None
-    except _UNREADABLE:
+    except UNREADABLE:
         return
     for citation in found if isinstance(found, list) else () if found is None else (found,):
         is_place = 0 <= citation.start < citation.end and citation.type != "PLAN"

@@ -12,11 +12,9 @@ from typing import Final
 import msgspec
 
 from pointsman.core.content import Citation
+from pointsman.dialects.stream_checks import UNREADABLE
 
 __all__ = ["GroundingMetadata", "read_citations", "read_grounding", "write_grounding"]
-
-
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Source(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -76,7 +74,7 @@ def read_grounding(raw: msgspec.Raw, text: str) -> Iterator[Citation]:
     """
     try:
         wire = _decode_grounding(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return
     found = [_read(chunk) for chunk in wire.grounding_chunks or ()]
     encoded = text.encode("utf-8", "replace")
@@ -94,7 +92,7 @@ def read_citations(raw: msgspec.Raw, text: str) -> Iterator[Citation]:
     """The sources that the answer repeats."""
     try:
         wire = _decode_citations(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return
     encoded = text.encode("utf-8", "replace")
     for source in wire.citation_sources or wire.citations or ():

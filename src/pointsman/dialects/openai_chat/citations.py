@@ -13,11 +13,11 @@ from typing import Final
 import msgspec
 
 from pointsman.core.content import Citation
+from pointsman.dialects.stream_checks import UNREADABLE
 
 __all__ = ["listed_sources", "read_annotations", "referred", "write_annotation"]
 
 _RawField = msgspec.Raw | msgspec.UnsetType
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _UrlCitation(msgspec.Struct):
@@ -56,7 +56,7 @@ def read_annotations(raw: _RawField) -> list[Citation]:
     """The sources on the web; none where they cannot be read, since the answer is worth more than its sources."""
     try:
         annotations = (_decode_annotations(raw) or []) if isinstance(raw, msgspec.Raw) else []
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
     return [citation for one in annotations if (citation := _read(one)) is not None]
 
@@ -85,7 +85,7 @@ def listed_sources(citations: _RawField, search_results: _RawField) -> list[Cita
     try:
         urls = (_decode_urls(citations) or []) if isinstance(citations, msgspec.Raw) else []
         results = (_decode_results(search_results) or []) if isinstance(search_results, msgspec.Raw) else []
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
     known = {result.url: result for result in results}
     listed = urls or [result.url for result in results]

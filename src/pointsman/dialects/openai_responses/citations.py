@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from pointsman.core.content import Citation
+from pointsman.dialects.stream_checks import UNREADABLE
 
 __all__ = ["annotations_in", "read_annotation", "write_annotation"]
 
 _RawField = msgspec.Raw | msgspec.UnsetType
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Annotation(msgspec.Struct):
@@ -37,7 +37,7 @@ def annotations_in(raw: _RawField) -> list[msgspec.Raw]:
     """A list of annotations, each unread; empty where it is none."""
     try:
         return (_decode_all(raw) or []) if isinstance(raw, msgspec.Raw) else []
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
 
 
@@ -45,7 +45,7 @@ def read_annotation(raw: msgspec.Raw, offset: int) -> Citation | None:
     """The source; None where it is of a type that we do not know. The part begins at ``offset`` of the text."""
     try:
         wire = _decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     if wire.type not in {"url_citation", "file_citation", "container_file_citation"}:
         return None

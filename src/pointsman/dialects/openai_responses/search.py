@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import WebSearch
+from pointsman.dialects.stream_checks import UNREADABLE
 
 __all__ = ["read_search"]
 
@@ -29,14 +30,13 @@ class _Wire(msgspec.Struct):
 
 
 _decode: Final = msgspec.json.Decoder(_Wire).decode
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def read_search(raw: msgspec.Raw) -> WebSearch | None:
     """The search that a tool of OpenAI's is; None where it is another tool, or cannot be read."""
     try:
         wire = _decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     if not wire.type.startswith(_BEGINNING):
         return None
