@@ -53,6 +53,7 @@ class Gateway:
         self.master_key = master_key or ""
         self.port = 0
         self.ready_seconds = 0.0
+        self._said_before = 0
         self._has_config = config is not None
         self._env = dict(env or {})
         self._args = list(args)
@@ -93,6 +94,8 @@ class Gateway:
             self.spawn()
             try:
                 eventually(self._is_ready, "the gateway is ready", READY_SECONDS)
+                # It answers a moment before it says so.
+                eventually(self._has_said_so, "the gateway has told its address", READY_SECONDS)
             except AssertionError as problem:
                 if self.running or attempt + 1 == _STARTS_MAX or "in use" not in self.output():
                     raise AssertionError(f"{problem}\n{self.output()}") from problem
@@ -109,6 +112,7 @@ class Gateway:
             command += ["--config", str(self.config_file)]
         with (self.directory / "stdout.log").open("ab") as out, (self.directory / "stderr.log").open("ab") as err:
             self._started_at = time.monotonic()
+            self._said_before = out.tell()
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -135,6 +139,9 @@ class Gateway:
             return False
         self.ready_seconds = time.monotonic() - self._started_at
         return ready
+
+    def _has_said_so(self) -> bool:
+        return b"Try it" in (self.directory / "stdout.log").read_bytes()[self._said_before :]
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

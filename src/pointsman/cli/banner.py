@@ -25,7 +25,12 @@ _ALWAYS_SO: Final = frozenset({"native_streaming", "system_messages", "tool_choi
 
 
 def show_banner(gateway: Gateway, console: Console, *, key_made: bool = False) -> None:
-    """Print it. The key is printed in full only when it has just been made: by this process, or ``key_made``."""
+    """Print it, all at once. The key is shown in full only when it was just made: by this process, or ``key_made``."""
+    with console:
+        _show(gateway, console, key_made=key_made)
+
+
+def _show(gateway: Gateway, console: Console, *, key_made: bool) -> None:
     plan = gateway.plan
     url = base_url(plan)
     place = key_place(gateway, made=key_made or gateway.master_key_made)
