@@ -39,7 +39,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "LITELLM_LOG": "the same, in LiteLLM's name",
     "LOG_LEVEL": "the same, as many programs have it",
     "NO_DOCS": "`true`: do not serve `/docs`",
-    "DATABASE_URL": "accepted; not used yet",
+    "DATABASE_URL": "PostgreSQL database for everything that is kept, if `general_settings.database_url` is not set",
     "REDIS_URL": "accepted; not used yet",
 }
 """Every variable that is read, the stronger name first."""
@@ -114,7 +114,6 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
             log_level=reader.log_level(),
             docs=(reader.text("NO_DOCS") or "").lower() not in _TRUE,
         )
-        reader.tell_unused("DATABASE_URL", "Records are kept in SQLite in the data directory.")
         reader.tell_unused("REDIS_URL", "Limits are kept in the process.")
         reader.tell_unknown()
         if findings.errors:

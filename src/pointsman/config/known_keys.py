@@ -105,8 +105,7 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "keepalive_seconds", "mock_response",
     }),
     "general_settings": frozenset({
-        "allow_requests_on_db_unavailable", "completion_model", "disable_spend_logs", "embedding_model",
-        "user_header_name",
+        "completion_model", "disable_spend_logs", "embedding_model", "user_header_name",
     }),
     "pointsman": frozenset({"prompt_log_retention_days"}),
 }  # fmt: skip
@@ -123,7 +122,6 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
         "success_callback": ("prometheus", ["prometheus"]),
     },
     "general_settings": {
-        "allow_requests_on_db_unavailable": (False,),
         "disable_spend_logs": (False,),
         "store_model_in_db": (False,),
     },
