@@ -38,7 +38,7 @@ from pointsman.stores.postgres.statements import (
 from pointsman.stores.postgres.text import indexed, kept
 from pointsman.stores.records import saturated
 
-__all__ = ["Filing", "Known", "columns_of", "find_call"]
+__all__ = ["Filing", "Known", "Origin", "columns_of", "contents_of", "find_call"]
 
 
 class Place(NamedTuple):
