@@ -29,7 +29,15 @@ from pointsman.stores.sqlite import (
 if TYPE_CHECKING:
     from pointsman.stores.postgres import PostgresDatabase
 
-__all__ = ["Backend", "PostgresBackend", "SqliteBackend", "backend_of", "postgres_database", "sqlite_file"]
+__all__ = [
+    "SQLITE_FILE",
+    "Backend",
+    "PostgresBackend",
+    "SqliteBackend",
+    "backend_of",
+    "postgres_database",
+    "sqlite_file",
+]
 
 SQLITE_FILE: Final = "pointsman.db"
 _SQLITE_SCHEMES: Final = ("sqlite", "file")

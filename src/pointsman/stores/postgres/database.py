@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.nursery import Nursery
 from pointsman.stores.postgres.address import PostgresAddress
-from pointsman.stores.postgres.failures import breaks_connection, may_be_repeated, refusal, translated, unavailable
+from pointsman.stores.postgres.connecting import connection
+from pointsman.stores.postgres.failures import breaks_connection, may_be_repeated, translated, unavailable
 from pointsman.stores.postgres.lanes import Call, Job, Kind, Lane
-from pointsman.stores.postgres.migrate import Migration, migrate, shipped
+from pointsman.stores.postgres.migrate import Migration, migrate, pending, shipped
+from pointsman.stores.postgres.report import Report, report
 from pointsman.stores.postgres.session import Session, connect
 
 __all__ = ["CONNECTIONS", "TIMEOUT_SECONDS", "PostgresDatabase"]
@@ -82,15 +86,13 @@ class PostgresDatabase:
         told = False
         while True:
             try:
-                await self._prepare()
+                await self.migrate()
             except StorageUnavailable as error:
                 if self._clock.monotonic() >= give_up_at:
-                    raise StorageUnavailable(f"{error.message} It is {error.detail}.", hint=error.hint) from error
+                    raise
                 if not told:
                     told = True
-                    _log.warning(
-                        "%s It is %s. It is tried again for %g s.", error.message, error.detail, patience_seconds
-                    )
+                    _log.warning("%s It is tried again for %g s.", error.message, patience_seconds)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 break
@@ -175,6 +177,36 @@ class PostgresDatabase:
                 return result
         raise AssertionError  # the last attempt returns or raises
 
+    # -- before it is open, and for operators -------------------------------------------------------------
+
+    async def migrate(self, *, rehearse: bool = False) -> tuple[Migration, ...]:
+        """Bring the schema up to date, or ``rehearse`` it, and give the steps; over a connection of its own.
+
+        Raises:
+            StorageUnavailable, Misconfigured: as :meth:`open`.
+        """
+        async with self._apart() as session:
+            return await migrate(session, self.address, self._migrations, self._clock, rehearse=rehearse)
+
+    async def pending(self) -> tuple[Migration, ...]:
+        """The steps that are missing; errors as :meth:`migrate`."""
+        async with self._apart() as session:
+            return await pending(session, self.address, self._migrations)
+
+    async def report(self) -> Report:
+        """What can be told about it; errors as :meth:`migrate`."""
+        async with self._apart() as session:
+            return await report(session, self.address, self._migrations)
+
+    @asynccontextmanager
+    async def _apart(self) -> AsyncIterator[Session]:
+        """A connection of its own. Errors tell where the database is, since operators read them, and no clients."""
+        try:
+            async with connection(self.address, self.timeout_seconds) as session:
+                yield session
+        except StorageUnavailable as error:
+            raise StorageUnavailable(f"{error.message} It is {error.detail}.", hint=error.hint) from error
+
     # -- on the event loop -------------------------------------------------------------------------------
 
     async def _call(self, kind: Kind, job: Job[T], *, aside: bool) -> T:
@@ -201,21 +233,6 @@ class PostgresDatabase:
         return unavailable(
             self.address, what, "Check the server and the network, or raise database_connection_timeout."
         )
-
-    async def _prepare(self) -> None:
-        try:
-            session = await connect(self.address, self.timeout_seconds)
-        except Exception as error:
-            refused = refusal(self.address, error)
-            if refused is not None:
-                raise refused from error
-            with translated(self.address):
-                raise
-        try:
-            with translated(self.address):
-                await migrate(session, self.address, self._migrations, self._clock)
-        finally:
-            session.abandon()
 
 
 def _tell_failure(name: str, error: BaseException) -> None:

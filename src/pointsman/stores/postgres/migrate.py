@@ -39,8 +39,11 @@ DO $$ BEGIN
     END IF;
 END $$
 """
-# No other replica's migration goes on meanwhile, and it may take its time.
-_BEGIN: Final = "BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(1349742676)"
+# No other replica's migration goes on meanwhile. It may take its time, but whoever is in its way holds up everybody.
+_BEGIN: Final = """
+BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;
+SELECT pg_advisory_xact_lock(1349742676); SET LOCAL lock_timeout = '10s'
+"""
 _MAKE_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, oldest INTEGER NOT NULL,

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
 from pointsman.stores.postgres.address import PostgresAddress
-from pointsman.stores.postgres.failures import refusal, translated
+from pointsman.stores.postgres.connecting import connection
 from pointsman.stores.postgres.filing import Origin
-from pointsman.stores.postgres.session import Session, connect
+from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.text import indexed, kept, told
 from pointsman.stores.transfer.ends import CHECKS, DERIVED, Batch, Sums
 from pointsman.stores.transfer.table_statements import count_of, deletion_of, largest_in, selection_of
@@ -77,10 +77,9 @@ class PostgresEnd:
         Raises:
             StorageUnavailable, Misconfigured: it cannot be read.
         """
-        async with connected(address) as session:
-            with translated(address):
-                await session.execute(_BEGIN_READING)
-                yield cls(session, address)
+        async with connection(address, _SECONDS) as session:
+            await session.execute(_BEGIN_READING)
+            yield cls(session, address)
 
     @classmethod
     @asynccontextmanager
@@ -90,11 +89,10 @@ class PostgresEnd:
         Raises:
             StorageUnavailable, Misconfigured: it cannot be written.
         """
-        async with connected(address) as session:
-            with translated(address):
-                await session.execute(_BEGIN_WRITING)
-                yield cls(session, address)
-                await session.execute("COMMIT")
+        async with connection(address, _SECONDS) as session:
+            await session.execute(_BEGIN_WRITING)
+            yield cls(session, address)
+            await session.execute("COMMIT")
 
     async def tables(self) -> Mapping[str, tuple[str, ...]]:
         """See the protocols."""
@@ -151,27 +149,6 @@ class PostgresEnd:
         for table, column, sequence in await self._session.rows(_SEQUENCES):
             last = await self._session.whole(largest_in(table, column))
             await self._session.rows(_ADVANCE, sequence, last)
-
-
-@asynccontextmanager
-async def connected(address: PostgresAddress) -> AsyncIterator[Session]:
-    """A connection of its own.
-
-    Raises:
-        StorageUnavailable, Misconfigured: there is none.
-    """
-    with translated(address):
-        try:
-            session = await connect(address, _SECONDS)
-        except Exception as error:
-            refused = refusal(address, error)
-            if refused is not None:
-                raise refused from error
-            raise
-    try:
-        yield session
-    finally:
-        session.abandon()
 
 
 def _writer(table: str, kind: str) -> Callable[[Any], Any]:
