@@ -200,3 +200,15 @@ def test_workers_share_one_database(launch: Launch, upstream: FakeOpenAI, postgr
     assert postgres.fetch("SELECT count(*) FROM processes", database=database) == [(2,)]
     assert gateway.stop() == 0
     assert postgres.fetch("SELECT count(*) FROM processes", database=database) == [(0,)]
+
+
+def test_work_that_a_killed_gateway_left_has_failed_when_it_is_back(
+    launch: Launch, upstream: FakeOpenAI, postgres: PostgresServer
+) -> None:
+    gateway = launch(config(upstream), env={"DATABASE_URL": postgres.url(postgres.new_database())})
+    upstream.script(faults.stall_in_stream(chat_chunks(("Blue", " sky"), None)[:2]))
+    begun = gateway.http("POST", "/v1/responses", {"model": "m", "input": "one", "background": True}).json()["id"]
+    upstream.wait_for(1, "/v1/chat/completions")
+    gateway.kill()
+    gateway.launch()
+    assert gateway.http("GET", f"/v1/responses/{begun}").json()["status"] == "failed"

@@ -282,11 +282,12 @@ async def test_a_process_fails_the_work_of_those_who_are_gone_and_of_nobody_else
     postgres_database: PostgresDatabase, postgres: PostgresServer, postgres_url: str
 ) -> None:
     responses = PostgresResponseStore(postgres_database)
-    here, there, gone = (PostgresPresence(postgres_database, name) for name in ("here", "there", "gone"))
-    for presence in (here, there, gone):
-        await presence.enter()
+    here, there, gone, ended = (PostgresPresence(postgres_database) for _ in range(4))
+    for name, presence in {"here": here, "there": there, "gone": gone, "ended": ended}.items():
+        await presence.enter(f"{name}@host")
         await responses.begin(_unfinished(f"resp_{presence.number}", presence.number))
-    assert len({here.number, there.number, gone.number}) == 3
+    assert len({here.number, there.number, gone.number, ended.number}) == 4
+    await PostgresPresence(postgres_database).enter("next@host", ["ended@"])
     database = postgres_url.rpartition("/")[2]
     postgres.execute(
         f"UPDATE processes SET seen_at = now() - interval '1 hour' WHERE number = {gone.number}", database=database
@@ -296,7 +297,12 @@ async def test_a_process_fails_the_work_of_those_who_are_gone_and_of_nobody_else
     assert await here.beat() == 0
     await there.leave()
     statuses = dict(postgres.fetch("SELECT worker, status FROM responses", database=database))
-    assert statuses == {here.number: "in_progress", there.number: "failed", gone.number: "failed"}
+    assert statuses == {
+        here.number: "in_progress",
+        there.number: "failed",
+        gone.number: "failed",
+        ended.number: "failed",
+    }
     await gone.beat()
     assert postgres.fetch(f"SELECT 1 FROM processes WHERE number = {gone.number}", database=database) == [(1,)]
 

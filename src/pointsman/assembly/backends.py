@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -64,8 +65,11 @@ class Backend(Protocol):
         """
         ...
 
-    async def enter(self) -> int:
-        """The number under which this process works in the background; what a former one left has failed."""
+    async def enter(self, name: str, gone: Sequence[str]) -> int:
+        """The number under which this process works in the background; what a former one left has failed.
+
+        ``name`` is one that nobody had before, and ``gone`` are those of processes that have ended.
+        """
         ...
 
     async def beat(self) -> None:
@@ -94,7 +98,7 @@ class SqliteBackend:
         """See the protocol."""
         await self._database.open()
 
-    async def enter(self) -> int:
+    async def enter(self, name: str, gone: Sequence[str]) -> int:
         """See the protocol."""
         await self.responses.fail_unfinished(*self._workers)
         return self._workers[0]
@@ -110,12 +114,12 @@ class SqliteBackend:
 class PostgresBackend:
     """A server that replicas on other machines use too, so that each process says that it is there."""
 
-    def __init__(self, database: PostgresDatabase, clock: Clock, *, worker: int = 0) -> None:
+    def __init__(self, database: PostgresDatabase, clock: Clock) -> None:
         from pointsman.stores import postgres  # noqa: PLC0415 - an extra, and a tenth of a second of every start
 
         self._database = database
         self._clock = clock
-        self._presence = postgres.PostgresPresence(database, f"{socket.gethostname()}/worker-{worker}")
+        self._presence = postgres.PostgresPresence(database)
         self._beat_at = 0.0
         self._care_at = 0.0
         self._beat_seconds, self._silent_seconds = postgres.BEAT_SECONDS, postgres.SILENT_SECONDS_MAX
@@ -130,10 +134,10 @@ class PostgresBackend:
         """See the protocol."""
         await self._database.open(_START_SECONDS)
 
-    async def enter(self) -> int:
+    async def enter(self, name: str, gone: Sequence[str]) -> int:
         """See the protocol."""
         self._beat_at = self._clock.monotonic() + self._beat_seconds
-        return await self._presence.enter()
+        return await self._presence.enter(f"{name}@{socket.gethostname()}", [f"{one}@" for one in gone])
 
     async def beat(self) -> None:
         """See the protocol."""
@@ -172,7 +176,7 @@ def backend_of(loaded: Loaded, directory: Path, clock: Clock, *, worker: int = 0
     path = sqlite_file(url.reveal())
     if path is not None:
         return SqliteBackend(path, clock, worker=worker, workers=workers)
-    return PostgresBackend(postgres_database(url, source, loaded, clock), clock, worker=worker)
+    return PostgresBackend(postgres_database(url, source, loaded, clock), clock)
 
 
 def sqlite_file(url: str) -> Path | None:

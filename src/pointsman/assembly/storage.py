@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from pointsman.accounting.mover import Mover
+from pointsman.accounting.segments import left_behind
 from pointsman.accounting.spool import Spool
 from pointsman.assembly.backends import Backend
 from pointsman.core.clock import Clock
@@ -47,6 +48,7 @@ class Storage:
         self.reset_clock = UTC_MIDNIGHT
         self.response_bytes_max = STORED_BYTES_MAX
         self.grace_seconds: float | None = GRACE_SECONDS
+        self._gone: tuple[str, ...] = ()
         self._keyring: Keyring | None = None
         self._version = 0
         self._sweep_at = 0.0
@@ -59,6 +61,10 @@ class Storage:
         Raises:
             StorageUnavailable, Misconfigured: it cannot be opened.
         """
+        try:
+            self._gone = left_behind(self.spool.directory, self.spool.name)
+        except OSError as error:
+            _log.warning("The spool cannot be looked through: %s", error)
         await self._backend.open()
         await self.mover.drain(_START_DRAIN_SECONDS)
         self._version = await self.keys.version()
@@ -70,7 +76,7 @@ class Storage:
         Raises:
             StorageUnavailable: the database cannot answer.
         """
-        return await self._backend.enter()
+        return await self._backend.enter(self.spool.name, self._gone)
 
     async def follow(self, keyring: Keyring) -> None:
         """Keep ``keyring`` in step with what other processes change, and reset budgets; runs until cancelled."""

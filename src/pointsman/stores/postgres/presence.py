@@ -6,10 +6,18 @@ been heard of for a while is taken to have ended; what it had begun has failed. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from pointsman.stores.postgres.database import PostgresDatabase
-from pointsman.stores.postgres.response_statements import BEAT, ENTER, FAIL_LEFT, FORGET_PROCESSES, LEAVE
+from pointsman.stores.postgres.response_statements import (
+    BEAT,
+    ENTER,
+    FAIL_LEFT,
+    FORGET_NAMED,
+    FORGET_PROCESSES,
+    LEAVE,
+)
 from pointsman.stores.postgres.session import Session
 
 __all__ = ["BEAT_SECONDS", "SILENT_SECONDS_MAX", "PostgresPresence"]
@@ -21,21 +29,27 @@ SILENT_SECONDS_MAX: Final = 30.0
 class PostgresPresence:
     """This process's place among all. ``number`` is 0 until :meth:`enter`."""
 
-    def __init__(self, database: PostgresDatabase, name: str) -> None:
+    def __init__(self, database: PostgresDatabase) -> None:
         self.number = 0
         self._database = database
-        self._name = name
+        self._name = ""
 
-    async def enter(self) -> int:
+    async def enter(self, name: str, gone: Sequence[str] = ()) -> int:
         """Be there from now on, under a number of its own, which is given.
+
+        Processes whose names begin so (``gone``, each up to and with its @) are known to have ended.
 
         Raises:
             StorageUnavailable: the database cannot answer.
         """
 
         async def job(session: Session) -> int:
-            return await session.whole(ENTER, self._name) or 0
+            if gone:
+                await session.execute(FORGET_NAMED, list(gone))
+                await session.execute(FAIL_LEFT)
+            return await session.whole(ENTER, name) or 0
 
+        self._name = name
         self.number = await self._database.write(job)
         return self.number
 

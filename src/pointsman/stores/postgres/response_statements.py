@@ -22,6 +22,7 @@ __all__ = [
     "FIND_RESPONSE",
     "FIND_TURN",
     "FINISH_RESPONSE",
+    "FORGET_NAMED",
     "FORGET_PROCESSES",
     "GROW_CONVERSATION",
     "HOLD_CONVERSATION",
@@ -228,6 +229,9 @@ ON CONFLICT (number) DO UPDATE SET seen_at = now()
 """
 
 LEAVE: Final = "DELETE FROM processes WHERE number = $1"
+
+# By the names of processes, up to the host's.
+FORGET_NAMED: Final = "DELETE FROM processes WHERE split_part(name, '@', 1) || '@' = ANY ($1::TEXT[])"
 
 FORGET_PROCESSES: Final = "DELETE FROM processes WHERE seen_at < now() - make_interval(secs => $1)"
 
