@@ -12,11 +12,12 @@ import pytest
 from pointsman.core.errors import Misconfigured, StorageUnavailable
 from pointsman.stores.ports import Appended, KeyChanges, LedgerQuery
 from pointsman.stores.postgres import PostgresDatabase, PostgresPresence, PostgresResponseStore
+from pointsman.stores.postgres.migrate import shipped
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.response_ports import ResponseRecord
 from tests.stores.conftest import Stores, in_postgres, postgres_at
 from tests.stores.samples import NOON, bare_call, bare_key
-from tests.support.servers import PostgresServer
+from tests.support.servers import PgBouncer, PostgresServer
 
 SLEEP = "SELECT 1 FROM pg_sleep($1)"
 
@@ -124,14 +125,27 @@ async def test_a_closed_or_unopened_database_says_so(postgres_url: str) -> None:
         await in_postgres(database).keys.get("t1")
 
 
-async def test_behind_a_pool_nothing_outlasts_a_transaction(postgres_url: str) -> None:
-    async with opened(f"{postgres_url}?pgbouncer=true") as database:
-        stores = in_postgres(database)
-        await stores.keys.insert(bare_key("t1"))
-        assert (await stores.ledger.append([bare_call("c1", key_token="t1", cost=3)])).spend == {"t1": 3}
-        assert await stores.keys.get("t1") == bare_key("t1", spend=3, last_active=NOON + 1)
-        held = await database.read(lambda session: session.rows("SELECT name FROM pg_prepared_statements"))
-        assert [name for (name,) in held if name] == []
+async def test_behind_a_pool_everything_works_that_works_without(postgres: PostgresServer) -> None:
+    with PgBouncer(postgres) as bouncer:
+        url = bouncer.url(postgres.new_database())
+        async with opened(url) as one, opened(url) as two:
+            replicas = [in_postgres(one), in_postgres(two)]
+            for number in range(4):
+                await replicas[number % 2].keys.insert(bare_key(f"t{number}"))
+
+            async def append(batch: int) -> None:
+                calls = [bare_call(f"{batch}-{number}", key_token=f"t{number % 4}", cost=1) for number in range(40)]
+                await replicas[batch % 2].ledger.append(calls)
+
+            async def ask(number: int) -> None:
+                await replicas[number % 2].keys.get("t1")
+                await replicas[number % 2].ledger.find(LedgerQuery(key_token="t1"))
+                await replicas[number % 2].responses.sweep(NOON)
+
+            await asyncio.gather(*map(append, range(6)), *map(ask, range(20)))
+            assert (await replicas[0].ledger.totals()).spend == 240
+            assert len(await replicas[1].ledger.find(LedgerQuery(limit=1000))) == 240
+            assert (await one.report()).applied == len(shipped())
 
 
 # -- outages ---------------------------------------------------------------------------------------------
@@ -158,6 +172,22 @@ async def test_after_a_restart_of_the_server_it_goes_on_by_itself(postgres_templ
             key = await stores.keys.get("t1")
             assert key is not None
             assert key.spend == 2
+
+
+async def test_a_server_that_swallows_everything_is_given_up_in_time(postgres_template: str) -> None:
+    with PostgresServer() as server:
+        async with opened(server.url(server.new_database()), timeout_seconds=0.5) as database:
+            stores = in_postgres(database)
+            await stores.keys.insert(bare_key("t1"))
+            with server.frozen():
+                began = asyncio.get_running_loop().time()
+                asked = await asyncio.gather(*(stores.keys.get("t1") for _ in range(20)), return_exceptions=True)
+                assert {type(one) for one in asked} == {StorageUnavailable}
+                assert asyncio.get_running_loop().time() - began < 3.0
+            async with asyncio.timeout(5):
+                while await _is_down(stores):
+                    await asyncio.sleep(0.05)
+            assert (await stores.ledger.append([bare_call("c1", key_token="t1", cost=1)])).calls == 1
 
 
 async def _is_down(stores: Stores) -> bool:

@@ -49,7 +49,8 @@ def program(names: Sequence[str], package: str) -> Program:
         cannot(f"None of {', '.join(names)} is on the path; install the package {package}.")
     root = _unpacked(package)
     for name in names:
-        unpacked = sorted([*root.glob(f"usr/bin/{name}"), *root.glob(f"usr/lib/postgresql/*/bin/{name}")])
+        places = ("usr/bin", "usr/sbin", "usr/lib/postgresql/*/bin")
+        unpacked = sorted(path for place in places for path in root.glob(f"{place}/{name}"))
         if unpacked:
             libraries = ":".join(str(folder) for folder in sorted(root.glob("usr/lib/*-linux-gnu*")))
             return Program(unpacked[-1], {"LD_LIBRARY_PATH": libraries})

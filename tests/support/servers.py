@@ -16,18 +16,19 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, TypeVar
 
 import asyncpg
 
 from tests.support.debian import Program, cannot, program
-from tests.support.processes import free_port
+from tests.support.processes import free_port, process_tree
 from tests.support.waiting import eventually
 
-__all__ = ["PASSWORD", "PostgresServer", "RedisServer", "run_aside"]
+__all__ = ["PASSWORD", "PgBouncer", "PostgresServer", "RedisServer", "run_aside"]
 
 _T = TypeVar("_T")
 
@@ -93,6 +94,19 @@ class _Server:
     def kill(self) -> None:
         """End it at once, as a crash does."""
         self._end(signal.SIGKILL)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It takes connections and answers nothing, as where a network swallows packets."""
+        assert self._process is not None
+        processes = process_tree(self._process.pid)
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
 
     def output(self) -> str:
         """What it wrote."""
@@ -223,6 +237,44 @@ class PostgresServer(_Server):
             return [tuple(row) for row in await connection.fetch(statement, *values)]
         finally:
             await connection.close()
+
+
+class PgBouncer(_Server):
+    """PgBouncer before a PostgreSQL server, in its most economical mode: a server connection for each transaction."""
+
+    def __init__(self, behind: PostgresServer) -> None:
+        super().__init__("pgbouncer")
+        self._program = program(("pgbouncer",), "pgbouncer")
+        if os.geteuid() == 0:
+            self.user = "nobody"
+            shutil.chown(self.directory, self.user)
+        settings = {
+            "listen_addr": "127.0.0.1",
+            "listen_port": str(self.port),
+            "unix_socket_dir": "",
+            "auth_type": "plain",
+            "auth_file": str(self.directory / "users"),
+            "pool_mode": "transaction",
+            "default_pool_size": "3",
+        }
+        lines = ["[databases]", f"* = host=127.0.0.1 port={behind.port}", "[pgbouncer]"]
+        lines += [f"{name} = {value}" for name, value in settings.items()]
+        (self.directory / "pgbouncer.ini").write_text("\n".join(lines) + "\n")
+        (self.directory / "users").write_text(f'"pointsman" "{PASSWORD}"\n')
+        self._launch(
+            [str(self._program.path), str(self.directory / "pgbouncer.ini")], self._program.environment, self._is_ready
+        )
+
+    def url(self, database: str) -> str:
+        """Where ``database`` of the server behind is."""
+        return f"postgresql://pointsman:{PASSWORD}@127.0.0.1:{self.port}/{database}?pgbouncer=true"
+
+    def _is_ready(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1.0):
+                return True
+        except OSError:
+            return False
 
 
 class RedisServer(_Server):

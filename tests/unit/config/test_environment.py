@@ -119,3 +119,20 @@ def test_any_values_are_read_or_refused(environment: dict[str, str]) -> None:
     with contextlib.suppress(ConfigRefused):
         settings = EnvironmentSettings.read(environment)
         assert settings.port is None or 0 <= settings.port <= 65535
+
+
+def test_a_database_may_be_told_in_parts() -> None:
+    parts = {
+        "DATABASE_HOST": "db:5433",
+        "DATABASE_USERNAME": "me@home",
+        "DATABASE_PASSWORD": "p/w?",
+        "DATABASE_NAME": "main",
+        "DATABASE_SCHEMA": "gate",
+    }
+    read = EnvironmentSettings.read(parts).database_url
+    assert read is not None
+    assert read.reveal() == "postgresql://me%40home:p%2Fw%3F@db:5433/main?schema=gate"
+    whole = EnvironmentSettings.read({**parts, "DATABASE_URL": "postgresql://u@h/d"}).database_url
+    assert whole is not None
+    assert whole.reveal() == "postgresql://u@h/d"
+    assert EnvironmentSettings.read({"DATABASE_HOST": "db"}).database_url is None

@@ -55,10 +55,10 @@ def _of_gateway(command: F) -> F:
 _replace = click.option("--replace", is_flag=True, help="Remove what is there first.")
 
 
-@db.command()
+@db.command("migrate")
 @_of_gateway
 @click.option("--dry-run", is_flag=True, help="Rehearse it on a copy, or in a transaction that is undone.")
-def migrate(config_path: Path | None, data_dir: Path | None, *, dry_run: bool) -> None:
+def _migrate_command(config_path: Path | None, data_dir: Path | None, *, dry_run: bool) -> None:
     """Bring the schema to this version. A gateway does so by itself when it starts."""
     place = configured_place(config_path, data_dir)
     began = time.monotonic()
@@ -75,19 +75,19 @@ def migrate(config_path: Path | None, data_dir: Path | None, *, dry_run: bool) -
         click.echo(f"Applied to {told(place)} in {seconds:.1f} s.")
 
 
-@db.command()
+@db.command("status")
 @_of_gateway
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def status(config_path: Path | None, data_dir: Path | None, *, as_json: bool) -> None:
+def _status_command(config_path: Path | None, data_dir: Path | None, *, as_json: bool) -> None:
     """Tell which database is used, its schema, its size, and who uses it."""
     found = asyncio.run(facts(configured_place(config_path, data_dir)))
     click.echo(Fact.json(found) if as_json else Fact.table(found))
 
 
-@db.command()
+@db.command("backup")
 @_of_gateway
 @click.argument("file", type=click.Path(path_type=Path))
-def backup(config_path: Path | None, data_dir: Path | None, file: Path) -> None:
+def _backup_command(config_path: Path | None, data_dir: Path | None, file: Path) -> None:
     """Write everything to FILE, a SQLite file, as it is at this moment. Gateways may go on."""
     place = configured_place(config_path, data_dir)
     if file.exists():
@@ -108,22 +108,22 @@ def backup(config_path: Path | None, data_dir: Path | None, file: Path) -> None:
     click.echo(f"{told(place)} was backed up to {file} ({file.stat().st_size:,} bytes).")
 
 
-@db.command()
+@db.command("restore")
 @_of_gateway
 @click.argument("file", type=click.Path(path_type=Path))
 @_replace
-def restore(config_path: Path | None, data_dir: Path | None, file: Path, *, replace: bool) -> None:
+def _restore_command(config_path: Path | None, data_dir: Path | None, file: Path, *, replace: bool) -> None:
     """Bring back what `pointsman db backup` wrote to FILE. Stop every gateway that uses the database before."""
     place = configured_place(config_path, data_dir)
     _copy(file, place, replace=replace)
     click.echo(f"{file} was restored to {told(place)}.")
 
 
-@db.command()
+@db.command("copy")
 @click.option("--from", "source", required=True, metavar="URL|FILE", help="Where to read: postgresql://… or a file.")
 @click.option("--to", "target", required=True, metavar="URL|FILE", help="Where to write.")
 @_replace
-def copy(source: str, target: str, *, replace: bool) -> None:
+def _copy_command(source: str, target: str, *, replace: bool) -> None:
     """Copy everything to another database, all of it or nothing, and compare. Stop the gateway before."""
     origin, goal = named_place(source, "--from"), named_place(target, "--to")
     if told(origin) == told(goal):

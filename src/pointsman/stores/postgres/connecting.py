@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pointsman.stores.postgres.address import PostgresAddress
-from pointsman.stores.postgres.failures import refusal, translated
+from pointsman.stores.postgres.failures import REFUSALS, refusal, translated
 from pointsman.stores.postgres.session import Session, connect
 
 __all__ = ["connection"]
@@ -23,11 +23,8 @@ async def connection(address: PostgresAddress, timeout_seconds: float) -> AsyncI
     with translated(address):
         try:
             session = await connect(address, timeout_seconds)
-        except Exception as error:
-            refused = refusal(address, error)
-            if refused is not None:
-                raise refused from error
-            raise
+        except REFUSALS as error:
+            raise refusal(address, error) from error
         try:
             yield session
         finally:

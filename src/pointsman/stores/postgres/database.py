@@ -21,11 +21,11 @@ from pointsman.core.errors import StorageUnavailable
 from pointsman.core.nursery import Nursery
 from pointsman.stores.postgres.address import PostgresAddress
 from pointsman.stores.postgres.connecting import connection
-from pointsman.stores.postgres.failures import breaks_connection, may_be_repeated, translated, unavailable
+from pointsman.stores.postgres.failures import PASSING, translated, unavailable
 from pointsman.stores.postgres.lanes import Call, Job, Kind, Lane
-from pointsman.stores.postgres.migrate import Migration, migrate, pending, shipped
+from pointsman.stores.postgres.migrate import Migration, looked_up, migrate, shipped
 from pointsman.stores.postgres.report import Report, report
-from pointsman.stores.postgres.session import Session, connect
+from pointsman.stores.postgres.session import Session, Transaction, connect
 
 __all__ = ["CONNECTIONS", "TIMEOUT_SECONDS", "PostgresDatabase"]
 
@@ -159,23 +159,19 @@ class PostgresDatabase:
         """What the job gives, in a transaction of its kind."""
         if call.kind == "look":
             return await call.job(session)
-        for attempt in range(_ATTEMPTS):
-            await session.execute(_BEGIN[call.kind])
-            call.begun = True
+        for _ in range(_ATTEMPTS - 1):
             try:
-                if self.address.pooled:
-                    await session.rows(_LIMIT, str(int(self.timeout_seconds * 1000)))
-                result = await call.job(session)
-                await session.execute("COMMIT")
-            except Exception as error:
-                if breaks_connection(error):
-                    raise
-                await session.execute("ROLLBACK")
-                if attempt + 1 == _ATTEMPTS or not may_be_repeated(error):
-                    raise
-            else:
-                return result
-        raise AssertionError  # the last attempt returns or raises
+                return await self._in_transaction(session, call)
+            except PASSING:
+                continue
+        return await self._in_transaction(session, call)
+
+    async def _in_transaction(self, session: Session, call: Call) -> object:
+        async with Transaction(session, _BEGIN[call.kind]):
+            call.begun = True
+            if self.address.pooled:
+                await session.rows(_LIMIT, str(int(self.timeout_seconds * 1000)))
+            return await call.job(session)
 
     # -- before it is open, and for operators -------------------------------------------------------------
 
@@ -191,7 +187,7 @@ class PostgresDatabase:
     async def pending(self) -> tuple[Migration, ...]:
         """The steps that are missing; errors as :meth:`migrate`."""
         async with self._apart() as session:
-            return await pending(session, self.address, self._migrations)
+            return await looked_up(session, self.address, self._migrations)
 
     async def report(self) -> Report:
         """What can be told about it; errors as :meth:`migrate`."""

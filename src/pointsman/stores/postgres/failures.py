@@ -15,9 +15,9 @@ import asyncpg
 from pointsman.core.errors import Misconfigured, StorageUnavailable
 from pointsman.stores.postgres.address import PostgresAddress
 
-__all__ = ["breaks_connection", "may_be_repeated", "refusal", "translated", "unavailable"]
+__all__ = ["LOST", "PASSING", "REFUSALS", "breaks_connection", "refusal", "translated", "unavailable"]
 
-_LOST: Final = (
+LOST: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -35,7 +35,11 @@ _LOST: Final = (
 )
 """After these a connection is not used again: it is gone, or leads to a server that does not write, or is confused."""
 
-_PASSING: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+PASSING: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+"""The same transaction may succeed when it is tried again at once."""
+
+REFUSALS: Final = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+"""At the start trying again would not help."""
 
 _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], str, str], ...]] = (
     (
@@ -124,22 +128,15 @@ def translated(address: PostgresAddress) -> Iterator[None]:
         raise unavailable(address, what, hint, _said(error)) from error
 
 
-def refusal(address: PostgresAddress, error: BaseException) -> Misconfigured | None:
-    """What is said at the start, where trying again would not help; None: it may."""
-    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError | asyncpg.InvalidCatalogNameError):
-        what, hint = next(words for kinds, *words in _MEANINGS if isinstance(error, kinds))
-        return Misconfigured(f"The database {address.place} {what} ({_said(error)}).", hint=hint)
-    return None
+def refusal(address: PostgresAddress, error: BaseException) -> Misconfigured:
+    """What is said at the start of an error of :data:`REFUSALS`."""
+    what, hint = next(words for kinds, *words in _MEANINGS if isinstance(error, kinds))
+    return Misconfigured(f"The database {address.place} {what} ({_said(error)}).", hint=hint)
 
 
 def breaks_connection(error: BaseException) -> bool:
     """Whether the connection is of no more use."""
-    return isinstance(error, _LOST)
-
-
-def may_be_repeated(error: BaseException) -> bool:
-    """Whether the same transaction may succeed when it is tried again at once."""
-    return isinstance(error, _PASSING)
+    return isinstance(error, LOST)
 
 
 def _said(error: BaseException) -> str:

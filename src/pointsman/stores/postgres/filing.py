@@ -41,7 +41,7 @@ from pointsman.stores.records import saturated
 __all__ = ["Filing", "Known", "Origin", "columns_of", "contents_of", "find_call"]
 
 
-class Place(NamedTuple):
+class _Place(NamedTuple):
     """A context in the table; ``names`` of models (None: not there) are those that it leaves to each call."""
 
     party: int
@@ -67,7 +67,7 @@ class Known:
     def __init__(self, session: Session, made: int = 0) -> None:
         self.session = session
         self.made = made
-        self.places: dict[Context, Place] = {}
+        self.places: dict[Context, _Place] = {}
         self.origins: dict[Origin, int] = {}
 
     def learn(self, filing: Filing) -> None:
@@ -126,7 +126,7 @@ class Filing:
             found |= await _contexts(session, [digests[context] for context in missing])
         for context, place in wanted.items():
             names = (None,) * len(NAMES) if place is context else tuple(name or None for name in context[-len(NAMES) :])
-            self.places[context] = Place(*found[digests[place]], names)
+            self.places[context] = _Place(*found[digests[place]], names)
 
 
 def columns_of(filing: Filing, records: Sequence[CallRecord], start: int, end: int) -> list[list[object]]:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from pointsman.core.nursery import Nursery
-from pointsman.stores.postgres.failures import breaks_connection
+from pointsman.stores.postgres.failures import LOST, breaks_connection
 from pointsman.stores.postgres.session import Session
 
 __all__ = ["Call", "Job", "Kind", "Lane", "Source"]
@@ -22,6 +22,7 @@ Job: TypeAlias = Callable[[Session], Awaitable[T]]
 Kind: TypeAlias = Literal["look", "read", "write", "alone"]
 """A single statement; statements that see one state; a transaction; a transaction beside no other of this kind."""
 
+_IDLE_SECONDS: Final = 300.0
 _WAITING_MAX: Final = 2_000
 """Calls that may wait; more only come when the server is stuck, and waiting would not help them."""
 
@@ -75,7 +76,7 @@ class Lane:
         self.calls: deque[Call] = deque()
         self.closing = False
         self._source = source
-        self._sleepers: deque[asyncio.Future[None]] = deque()
+        self._sleepers: list[asyncio.Future[None]] = []
         self._running: list[asyncio.Task[None]] = []
 
     @property
@@ -104,19 +105,26 @@ class Lane:
         if self._running:
             await asyncio.wait(self._running, timeout=patience_seconds)
 
-    async def next(self) -> Call | None:
-        """The call that is next; None: no more will come."""
+    async def next(self, on_idle: Callable[[], None]) -> Call | None:
+        """The call that is next; None: no more will come. ``on_idle`` is called when there was none for long."""
         while not self.calls:
             if self.closing:
                 return None
             sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._sleepers.append(sleeper)
-            await sleeper
+            try:
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    await sleeper
+            except TimeoutError:
+                if sleeper in self._sleepers:  # else it is called at this very moment
+                    self._sleepers.remove(sleeper)
+                on_idle()
         return self.calls.popleft()
 
     def _wake(self, count: int) -> None:
         while count and self._sleepers:
-            sleeper = self._sleepers.popleft()
+            # The one that served last has the warmest connection, and others may never be needed.
+            sleeper = self._sleepers.pop()
             if not sleeper.done():
                 sleeper.set_result(None)
                 count -= 1
@@ -133,7 +141,7 @@ class _Line:
     async def run(self) -> None:
         """Take call after call until the lane closes."""
         try:
-            while (call := await self._lane.next()) is not None:
+            while (call := await self._lane.next(self._drop)) is not None:
                 if not call.answer.done():
                     await self._serve(call)
         finally:
@@ -160,9 +168,9 @@ class _Line:
         if session is not None and not session.is_closed:
             try:
                 return await self._source.perform(session, call)
-            except Exception as error:
+            except LOST as error:
                 # Nobody tells an idle client that the server is another one now; it shows when it is used.
-                if not breaks_connection(error) or isinstance(error, TimeoutError) or not call.may_begin_again:
+                if isinstance(error, TimeoutError) or not call.may_begin_again:
                     raise
         self._drop()
         self.session = session = await self._source.session()

@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Misconfigured
 from pointsman.stores.postgres.address import PostgresAddress
-from pointsman.stores.postgres.session import Session
+from pointsman.stores.postgres.session import Session, Transaction
 
-__all__ = ["Migration", "migrate", "pending", "shipped"]
+__all__ = ["Migration", "looked_up", "migrate", "pending", "shipped"]
 
 _OLDEST: Final = re.compile(r"-- oldest: (\d+)\n")
 _SERVER_MIN: Final = 120_000
@@ -96,12 +96,10 @@ async def migrate(
         Misconfigured: the database is another program's, a newer version's, or was made with other migrations; or the
             server is too old, or keeps no UTF-8.
     """
-    missing = await pending(session, address, migrations)
-    if not missing:
+    if not await looked_up(session, address, migrations):
         return ()
     await session.execute(_MAKE_SCHEMA)
-    await session.execute(_BEGIN)
-    try:
+    async with Transaction(session, _BEGIN, "ROLLBACK" if rehearse else "COMMIT"):
         # Another replica may have been quicker while this one waited for the lock.
         missing = await pending(session, address, migrations)
         await session.execute(_MAKE_TABLE)
@@ -110,12 +108,19 @@ async def migrate(
             await session.execute(
                 _NOTE, migration.number, migration.name, migration.checksum, migration.oldest, clock.wall()
             )
-    except BaseException:
-        if not session.is_closed:
-            await session.execute("ROLLBACK")
-        raise
-    await session.execute("ROLLBACK" if rehearse else "COMMIT")
     return missing
+
+
+async def looked_up(
+    session: Session, address: PostgresAddress, migrations: Sequence[Migration]
+) -> tuple[Migration, ...]:
+    """As :func:`pending`, in a transaction of its own: behind PgBouncer only that is one conversation.
+
+    Raises:
+        Misconfigured: see :func:`migrate`.
+    """
+    async with Transaction(session, "BEGIN READ ONLY", "ROLLBACK"):
+        return await pending(session, address, migrations)
 
 
 async def pending(session: Session, address: PostgresAddress, migrations: Sequence[Migration]) -> tuple[Migration, ...]:

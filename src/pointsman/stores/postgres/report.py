@@ -43,6 +43,7 @@ async def report(session: Session, address: PostgresAddress, migrations: Sequenc
     Raises:
         Misconfigured: see :func:`pointsman.stores.postgres.migrate.migrate`.
     """
+    await session.execute("BEGIN READ ONLY")
     missing = await pending(session, address, migrations)
     version = await session.text(_VERSION) or ""
     known = len(migrations)

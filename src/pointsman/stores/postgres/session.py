@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlencode
 
 import asyncpg
 
 from pointsman.stores.postgres.address import PostgresAddress
+from pointsman.stores.postgres.failures import breaks_connection
 
-__all__ = ["Session", "connect"]
+__all__ = ["Session", "Transaction", "connect"]
 
 _CONNECT_SECONDS_MAX: Final = 5.0
 _STATEMENTS_MAX: Final = 200
@@ -84,6 +85,24 @@ class Session:
     def abandon(self) -> None:
         """Let go of it at once; the server undoes what was not committed."""
         self._connection.terminate()
+
+
+class Transaction:
+    """A transaction around a block: what ``end`` says when the block ends well, and undone else."""
+
+    def __init__(self, session: Session, begin: str, end: Literal["COMMIT", "ROLLBACK"] = "COMMIT") -> None:
+        self._session = session
+        self._begin = begin
+        self._end = end
+
+    async def __aenter__(self) -> None:
+        await self._session.execute(self._begin)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error is None:
+            await self._session.execute(self._end)
+        elif isinstance(error, Exception) and not breaks_connection(error) and not self._session.is_closed:
+            await self._session.execute("ROLLBACK")
 
 
 async def connect(address: PostgresAddress, timeout_seconds: float) -> Session:
