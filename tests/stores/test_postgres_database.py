@@ -56,11 +56,17 @@ async def test_results_of_the_main_lane_arrive_in_the_order_of_the_calls(postgre
 
 
 async def test_a_report_holds_up_no_key(postgres_database: PostgresDatabase) -> None:
-    report = asyncio.ensure_future(postgres_database.look(lambda session: sleep(session, 0.5), aside=True))
+    ended = asyncio.Event()
+
+    async def long_report(session: Session) -> None:
+        await session.rows("SELECT 1")
+        await ended.wait()
+
+    report = asyncio.ensure_future(postgres_database.look(long_report, aside=True))
     await asyncio.sleep(0)
-    async with asyncio.timeout(0.4):
-        assert await in_postgres(postgres_database).keys.get("t1") is None
+    assert await in_postgres(postgres_database).keys.get("t1") is None
     assert not report.done()
+    ended.set()
     await report
 
 
@@ -82,7 +88,7 @@ async def test_with_one_connection_everything_goes_through_it(postgres_url: str)
 
 
 async def test_a_call_that_takes_too_long_is_told_and_the_next_one_is_answered(postgres_url: str) -> None:
-    async with opened(postgres_url, timeout_seconds=0.3) as database:
+    async with opened(postgres_url, timeout_seconds=1.5) as database:
         with pytest.raises(StorageUnavailable, match="did not answer"):
             await database.look(lambda session: sleep(session, 30.0))
         assert await in_postgres(database).keys.get("t1") is None
@@ -176,14 +182,14 @@ async def test_after_a_restart_of_the_server_it_goes_on_by_itself(postgres_templ
 
 async def test_a_server_that_swallows_everything_is_given_up_in_time(postgres_template: str) -> None:
     with PostgresServer() as server:
-        async with opened(server.url(server.new_database()), timeout_seconds=0.5) as database:
+        async with opened(server.url(server.new_database()), timeout_seconds=1.5) as database:
             stores = in_postgres(database)
             await stores.keys.insert(bare_key("t1"))
             with server.frozen():
                 began = asyncio.get_running_loop().time()
                 asked = await asyncio.gather(*(stores.keys.get("t1") for _ in range(20)), return_exceptions=True)
                 assert {type(one) for one in asked} == {StorageUnavailable}
-                assert asyncio.get_running_loop().time() - began < 3.0
+                assert asyncio.get_running_loop().time() - began < 6.0
             async with asyncio.timeout(5):
                 while await _is_down(stores):
                     await asyncio.sleep(0.05)
