@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -192,7 +192,7 @@ def spend(stores: Stores) -> SpendStore:
 @pytest.fixture(params=BACKENDS)
 def stores_of_example(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Callable[[Stores], Awaitable[None]]], None]:
+) -> Iterator[Callable[[Callable[[Stores], Awaitable[None]]], None]]:
     """Runs a coroutine with stores that nothing is in yet, for tests that run many times over."""
 
     async def with_memory(work: Callable[[Stores], Awaitable[None]]) -> None:
@@ -206,16 +206,19 @@ def stores_of_example(
         finally:
             await database.close()
 
+    there: list[PostgresDatabase] = []
+
     async def with_postgres(work: Callable[[Stores], Awaitable[None]]) -> None:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        shared: str = request.getfixturevalue("postgres_shared")
-        server.execute(EMPTY, database=shared)
-        database = postgres_at(server.url(shared), connections=2)
-        await database.open()
-        try:
-            await work(in_postgres(database))
-        finally:
-            await database.close()
+        (database,) = there
+        await database.write(lambda session: session.execute(EMPTY))
+        await work(in_postgres(database))
 
     runs = {"memory": with_memory, "sqlite": with_sqlite, "postgres": with_postgres}
-    return lambda work: asyncio.run(runs[request.param](work))
+    with asyncio.Runner() as runner:
+        if request.param == "postgres":
+            there.append(postgres_at(request.getfixturevalue("postgres_url"), connections=2))
+        for database in there:
+            runner.run(database.open())
+        yield lambda work: runner.run(runs[request.param](work))
+        for database in there:
+            runner.run(database.close())

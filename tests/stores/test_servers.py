@@ -64,5 +64,5 @@ sys.stdin.read()
             return True
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
-    eventually(is_gone, "the server has ended", 10.0)
+    eventually(is_gone, "the server has ended", 30.0)
     shutil.rmtree(directory)

@@ -35,8 +35,8 @@ _T = TypeVar("_T")
 PASSWORD: Final = "correct-horse-battery"
 """Of the role ``pointsman``, who owns the databases that are made for tests."""
 
-_READY_SECONDS: Final = 20.0
-_STOP_SECONDS: Final = 15.0
+_READY_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 30.0
 _POSTGRES_SETTINGS: Final = {
     "fsync": "off",
     "synchronous_commit": "off",
