@@ -7,6 +7,7 @@ from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.memory.keys import MemoryKeyStore
 from pointsman.stores.memory.ledger import MemoryLedgerStore
 from pointsman.stores.memory.responses import MemoryResponseStore
+from pointsman.stores.memory.sign_in import MemorySignInStore
 
 __all__ = [
     "MemoryConversationStore",
@@ -14,4 +15,5 @@ __all__ = [
     "MemoryKeyStore",
     "MemoryLedgerStore",
     "MemoryResponseStore",
+    "MemorySignInStore",
 ]

@@ -1,8 +1,8 @@
 """Stores in one SQLite file, shared by any number of processes on one machine.
 
 Reading order: ``database`` (the connection and its thread), ``migrate`` (how the schema comes about), ``keys``,
-``ledger``, ``statements`` (their SQL), ``responses``, ``conversations``, ``response_statements``, ``transaction``,
-``failures`` (what SQLite's errors mean).
+``ledger``, ``statements`` (their SQL), ``responses``, ``conversations``, ``response_statements``, ``sign_in``,
+``transaction``, ``failures`` (what SQLite's errors mean).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.keys import SqliteKeyStore
 from pointsman.stores.sqlite.ledger import SqliteLedgerStore
 from pointsman.stores.sqlite.responses import SqliteResponseStore
+from pointsman.stores.sqlite.sign_in import SqliteSignInStore
 
 __all__ = [
     "SqliteConversationStore",
@@ -19,4 +20,5 @@ __all__ = [
     "SqliteKeyStore",
     "SqliteLedgerStore",
     "SqliteResponseStore",
+    "SqliteSignInStore",
 ]
