@@ -31,7 +31,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is signed in: by ``password``, or the provider that ``method`` names. ``digest`` is the session's id."""
+    """Somebody who is signed in: by ``password``, or the provider that ``method`` names. ``digest`` is its id."""
 
     user_id: str
     digest: str
