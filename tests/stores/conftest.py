@@ -9,21 +9,26 @@ from typing import NamedTuple
 
 import pytest
 
+from pointsman.stores.directory.ports import DirectoryStore, SpendStore
 from pointsman.stores.memory import (
     MemoryConversationStore,
     MemoryDatabase,
+    MemoryDirectoryStore,
     MemoryKeyStore,
     MemoryLedgerStore,
     MemoryResponseStore,
+    MemorySpendStore,
 )
 from pointsman.stores.ports import KeyStore, LedgerStore
 from pointsman.stores.response_ports import ConversationStore, ResponseStore
 from pointsman.stores.sqlite import (
     SqliteConversationStore,
     SqliteDatabase,
+    SqliteDirectoryStore,
     SqliteKeyStore,
     SqliteLedgerStore,
     SqliteResponseStore,
+    SqliteSpendStore,
 )
 
 
@@ -32,12 +37,19 @@ class Stores(NamedTuple):
     ledger: LedgerStore
     responses: ResponseStore
     conversations: ConversationStore
+    directory: DirectoryStore
+    spend: SpendStore
 
 
 def in_memory() -> Stores:
     memory = MemoryDatabase()
     return Stores(
-        MemoryKeyStore(memory), MemoryLedgerStore(memory), MemoryResponseStore(memory), MemoryConversationStore(memory)
+        MemoryKeyStore(memory),
+        MemoryLedgerStore(memory),
+        MemoryResponseStore(memory),
+        MemoryConversationStore(memory),
+        MemoryDirectoryStore(memory),
+        MemorySpendStore(memory),
     )
 
 
@@ -47,6 +59,8 @@ def in_sqlite(database: SqliteDatabase) -> Stores:
         SqliteLedgerStore(database),
         SqliteResponseStore(database),
         SqliteConversationStore(database),
+        SqliteDirectoryStore(database),
+        SqliteSpendStore(database),
     )
 
 
@@ -87,6 +101,16 @@ def responses(stores: Stores) -> ResponseStore:
 @pytest.fixture
 def conversations(stores: Stores) -> ConversationStore:
     return stores.conversations
+
+
+@pytest.fixture
+def directory(stores: Stores) -> DirectoryStore:
+    return stores.directory
+
+
+@pytest.fixture
+def spend(stores: Stores) -> SpendStore:
+    return stores.spend
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pointsman.stores.memory.conversations import MemoryConversationStore
 from pointsman.stores.memory.database import MemoryDatabase
+from pointsman.stores.memory.directory import MemoryDirectoryStore
 from pointsman.stores.memory.keys import MemoryKeyStore
 from pointsman.stores.memory.ledger import MemoryLedgerStore
 from pointsman.stores.memory.responses import MemoryResponseStore
 from pointsman.stores.memory.sign_in import MemorySignInStore
+from pointsman.stores.memory.spend import MemorySpendStore
 
 __all__ = [
     "MemoryConversationStore",
     "MemoryDatabase",
+    "MemoryDirectoryStore",
     "MemoryKeyStore",
     "MemoryLedgerStore",
     "MemoryResponseStore",
     "MemorySignInStore",
+    "MemorySpendStore",
 ]
