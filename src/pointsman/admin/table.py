@@ -17,6 +17,7 @@ from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
 from pointsman.admin.routing import explaining
+from pointsman.admin.sign_in.routes import SIGN_IN_ROUTES
 from pointsman.admin.spend import asking, energy, handlers, rows
 from pointsman.core.identity import Scope
 from pointsman.lifecycle.explanation import Explanation
@@ -319,7 +320,9 @@ _SPEND: Final = (
     ),
 )  # fmt: skip
 
-ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (
+    *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND, *SIGN_IN_ROUTES,
+)  # fmt: skip
 
 
 def table_for(office: Office) -> tuple[Route[Any, Any], ...]:

@@ -34,12 +34,13 @@ _TEAM_ROUTES: Final = ("openai_routes", "info_routes", "mcp_routes", "/v1/messag
 class JwtIssuer(msgspec.Struct, frozen=True, kw_only=True):
     """One issuer beside that of the environment: ``issuers[]``.
 
-    Fields that it does not name are those of the whole section. ``jwks_url`` None: found by discovery.
+    Fields that it does not name are those of the whole section. ``jwks_url`` None: found by discovery. ``audience`` is
+    JSON: a text, or a list of them.
     """
 
     issuer: _Text
     jwks_url: _Address | None = None
-    audience: tuple[_Text, ...] = ()
+    audience: msgspec.Raw | None = None
     disable_audience_validation: bool = False
     user_id_jwt_field: _Text | None = None
     user_email_jwt_field: _Text | None = None

@@ -1,4 +1,4 @@
-"""What is kept so that people can sign in: sessions, passwords and invitations; the promises of the store."""
+"""What is kept so that people can sign in: sessions and invitations; the promises of the store."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import msgspec
 
 __all__ = ["SignInEntry", "SignInKind", "SignInStore"]
 
-SignInKind = Literal["session", "password", "invitation"]
+SignInKind = Literal["session", "invitation"]
 
 
 class SignInEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is kept. ``record`` is JSON in the shape of its kind; it holds digests, never what they are of.
 
-    Sessions are found by the digest of their token, passwords by their user, invitations by their id. What has expired
+    Sessions are found by the digest of their token, invitations by their id. What has expired
     (``expires_at``, seconds since the epoch) is as good as gone, whether it was removed yet or not; None: never.
     """
 

@@ -16,11 +16,24 @@ from pointsman.core.errors import Forbidden
 from pointsman.core.secret import Secret
 from pointsman.policies.sign_in.sessions import csrf_token
 
-__all__ = ["CSRF_HEADER", "Cookie", "cookie_in", "demand_csrf", "demand_own_page", "session_cookie"]
+__all__ = ["CSRF_HEADER", "Cookie", "Sender", "cookie_in", "demand_csrf", "demand_own_page", "session_cookie"]
 
 CSRF_HEADER: Final = "x-csrf-token"
 _SAFE_SITES: Final = frozenset({"same-origin", "none"})
 _HEADER_CHARACTERS_MAX: Final = 16_384
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """Whence a request comes, as far as its connection and its head tell. Header names are lower case."""
+
+    headers: Sequence[tuple[bytes, bytes]]
+    scheme: str = "http"
+    peer: str = ""
+
+    @property
+    def host(self) -> str:
+        """The Host header, which the client writes."""
+        return next((value.decode("latin-1") for name, value in self.headers if name == b"host"), "")
 
 
 class Cookie(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.secret import Secret
 from pointsman.stores.sign_in_ports import SignInEntry, SignInStore
 
-__all__ = ["OpenedSession", "Session", "SessionSettings", "Sessions", "csrf_token"]
+__all__ = ["OpenedSession", "Session", "SessionSettings", "Sessions", "csrf_token", "proves"]
 
 _KIND: Final = "session"
 _TOKEN_START: Final = "ps-"  # noqa: S105 - tells a session's token from a key at sight
@@ -31,7 +31,10 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is signed in: by ``password``, or the provider that ``method`` names. ``digest`` is its id."""
+    """Somebody who is signed in: by ``password``, or the provider that ``method`` names. ``digest`` is its id.
+
+    ``proof`` ties it to a credential: once that is another, the session is over.
+    """
 
     user_id: str
     digest: str
@@ -40,6 +43,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     seen_at: float
     expires_at: float
     peer: str = ""
+    proof: str | None = None
 
 
 class OpenedSession(msgspec.Struct, frozen=True):
@@ -54,6 +58,7 @@ class _Kept(msgspec.Struct):
     created_at: float
     seen_at: float
     peer: str = ""
+    proof: str | None = None
 
 
 _read: Final = msgspec.json.Decoder(_Kept).decode
@@ -70,8 +75,10 @@ class Sessions:
         self._store = store
         self._clock = clock
 
-    async def open(self, user_id: str, method: str, peer: str) -> OpenedSession:
+    async def open(self, user_id: str, method: str, peer: str, credential: Secret | None = None) -> OpenedSession:
         """Sign somebody in. Who has very many sessions loses the one that was longest unused.
+
+        The session is tied to ``credential``, see :func:`proves`.
 
         Raises:
             StorageUnavailable: it cannot be kept.
@@ -81,7 +88,7 @@ class Sessions:
         for old in others[: max(0, len(others) - SESSIONS_PER_USER_MAX + 1)]:
             await self._store.remove(_KIND, old.digest)
         token = _TOKEN_START + secrets.token_urlsafe(32)
-        kept = _Kept(method, now, now, peer)
+        kept = _Kept(method, now, now, peer, None if credential is None else _proof(token, credential))
         entry = SignInEntry(
             kind=_KIND,
             id=_digest(token),
@@ -126,6 +133,11 @@ class Sessions:
         return await self._store.remove_of(_KIND, user_id, None if but is None else but.digest)
 
 
+def proves(session: Session, token: Secret, credential: Secret) -> bool:
+    """Whether the session was begun with this credential."""
+    return session.proof is not None and hmac.compare_digest(session.proof, _proof(token.reveal(), credential))
+
+
 def csrf_token(session_token: str) -> str:
     """What pages of ours show with requests that change something, and pages of others cannot know."""
     return hmac.new(session_token.encode(), b"csrf", sha256).hexdigest()
@@ -133,6 +145,11 @@ def csrf_token(session_token: str) -> str:
 
 def _digest(token: str) -> str:
     return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _proof(token: str, credential: Secret) -> str:
+    """Tells whether a credential is still the same; without the session's token nothing can be tried out on it."""
+    return hmac.new(token.encode(), credential.reveal().encode("utf-8", "surrogateescape"), sha256).hexdigest()
 
 
 def _seen(entry: SignInEntry, now: float) -> SignInEntry:
@@ -151,4 +168,5 @@ def _session(entry: SignInEntry) -> Session:
         seen_at=kept.seen_at,
         expires_at=entry.expires_at or 0.0,
         peer=kept.peer,
+        proof=kept.proof,
     )

@@ -1,4 +1,4 @@
-"""Sessions, passwords and invitations in memory."""
+"""Sessions and invitations in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions, passwords and invitations in SQLite."""
+"""Sessions and invitations in SQLite."""
 
 from __future__ import annotations
 

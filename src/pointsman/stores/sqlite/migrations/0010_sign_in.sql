@@ -1,4 +1,4 @@
--- What people sign in with: sessions (by the digest of their token), passwords (by user), invitations.
+-- What people sign in with: sessions (by the digest of their token) and invitations.
 
 CREATE TABLE sign_in (
     kind TEXT NOT NULL,
