@@ -89,7 +89,7 @@ class _Operations:
         # First who it is, then what they say: a stranger's body is not read.
         office = self._office
         headers = _with_query_key(scope, scope["headers"])
-        sender = Sender(headers, scope["scheme"], office.addresses.client(_peer(scope), headers))
+        sender = Sender(headers, scope.get("scheme", "http"), office.addresses.client(_peer(scope), headers))
         signed_in = await self._come_in(route, sender)
         session = None if signed_in is None else signed_in.principal
         caller = await authorise(office.keyring, route.scope, headers, session)

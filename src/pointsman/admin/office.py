@@ -169,6 +169,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         traffic: The rules about traffic, and what they have counted.
         sign_in: Where people sign in; None: nowhere.
         invitations: Keeps those to choose a password.
+        admin_only_routes: Routes, and groups of them, that the operator leaves to administrators.
         addresses: Says who may use the gateway from where.
         inference_paths: What to document besides the routes of this API.
     """
@@ -209,6 +210,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     book: ResponseBook | None = None
     stop_job: Callable[[str], None] = lambda _identity: None
     traffic: Callable[[], TrafficState] = TrafficState
+    admin_only_routes: tuple[str, ...] = ()
     sign_in: SignInDesk | None = None
     invitations: Invitations | None = None
     addresses: AddressGuard = AddressGuard(AddressSettings())

@@ -21,6 +21,7 @@ from pointsman.admin.sign_in.routes import SIGN_IN_ROUTES
 from pointsman.admin.spend import asking, energy, handlers, rows
 from pointsman.core.identity import Scope
 from pointsman.lifecycle.explanation import Explanation
+from pointsman.policies.route_groups import RoutePermit
 
 __all__ = ["ROUTES", "RouteFact", "routes", "table_for"]
 
@@ -349,4 +350,6 @@ def _is_documentation(route: Route[Any, Any]) -> bool:
 def _as_wanted(route: Route[Any, Any], office: Office) -> Route[Any, Any]:
     if _METRICS_PATH in route.paths and not office.require_auth_for_metrics:
         return route.with_scope(Scope.PUBLIC)
+    if office.admin_only_routes and RoutePermit(office.admin_only_routes).permits(route.paths[0], route.paths):
+        return route.with_scope(Scope.ADMIN)
     return route

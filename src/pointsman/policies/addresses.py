@@ -96,6 +96,14 @@ class AddressGuard:
                 return peer
         return peer
 
+    def objection(self, address: str) -> Forbidden | None:
+        """What :meth:`demand` would raise."""
+        try:
+            self.demand(address)
+        except Forbidden as refused:
+            return refused
+        return None
+
     def demand(self, address: str) -> None:
         """Raise unless the gateway may be used from there.
 

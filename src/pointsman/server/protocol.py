@@ -457,15 +457,11 @@ class InferenceProtocol(HttpToolsProtocol):
             except GatewayError as error:
                 self._refused = error
         if gate.addresses.looks:
-            try:
-                gate.addresses.demand(self._peer())
-            except GatewayError as error:
-                self._refused = error
+            self._refused = gate.addresses.objection(self._peer()) or self._refused
 
     def _peer(self) -> str:
         peer = self.client[0] if self.client else ""
-        addresses = self._gate.addresses
-        return addresses.client(peer, self.headers) if addresses.looks else peer
+        return self._gate.addresses.client(peer, self.headers)
 
     def _too_large(self) -> Malformed:
         limit = self._gate.body_bytes_max

@@ -11,7 +11,7 @@ from pointsman.admin.pages.documentation import page_part, page_policy
 
 __all__ = ["sign_in_page", "signed_in_page"]
 
-_PASSWORD_FORM: Final = (
+_FORM: Final = (
     '<form method="post" action="/login">'
     '<p><label>Name or e-mail address<br><input name="username" autocomplete="username" required></label></p>'
     '<p><label>Password<br><input name="password" type="password" autocomplete="current-password" required></label></p>'
@@ -32,7 +32,7 @@ def sign_in_page(
     )
     page = page_part("sign_in.html").replace("/*STYLE*/", style)
     page = page.replace("<!--MESSAGE-->", f'<p role="alert">{escape(message)}</p>' if message else "")
-    page = page.replace("<!--PROVIDERS-->", links).replace("<!--PASSWORD-->", _PASSWORD_FORM if passwords else "")
+    page = page.replace("<!--PROVIDERS-->", links).replace("<!--PASSWORD-->", _FORM if passwords else "")
     return page.encode(), page_policy(style, forms=True)
 
 

@@ -38,7 +38,7 @@ from pointsman.providers.identity import CodeFlow
 from pointsman.providers.identity.code_flow import Return
 from pointsman.stores.directory.records import Role, User
 
-__all__ = ["Arrived", "Departed", "SignInDesk", "SignedIn"]
+__all__ = ["HOME", "Arrived", "Departed", "SignInDesk", "SignedIn"]
 
 _PASSWORD: Final = "password"  # noqa: S105 - how somebody signed in
 _OPERATOR: Final = "operator"

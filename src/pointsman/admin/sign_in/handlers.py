@@ -22,7 +22,7 @@ from pointsman.admin.sign_in.shapes import (
     SsoStartQuery,
 )
 from pointsman.admin.timestamps import iso
-from pointsman.core.errors import LimitReached, Malformed, Misconfigured, Unauthenticated
+from pointsman.core.errors import LimitReached, Malformed, NotFound, Unauthenticated
 from pointsman.core.secret import Secret
 from pointsman.policies.sign_in.sessions import csrf_token
 from pointsman.stores.directory.kinds import TEAM_MEMBERS
@@ -39,7 +39,9 @@ __all__ = [
     "login_form",
     "login_page",
     "logout",
+    "password_page",
     "show_session",
+    "signed_in_reply",
     "sso_callback",
     "sso_readiness",
     "sso_start",
@@ -53,15 +55,22 @@ def desk_of(office: Office) -> SignInDesk:
     """Where people sign in.
 
     Raises:
-        Misconfigured: nowhere.
+        NotFound: nowhere.
     """
     if office.sign_in is None:
-        raise Misconfigured("Nobody can sign in here.", hint="Set a master key.")
+        raise NotFound("Nobody can sign in here.", hint="Set a master key.")
     return office.sign_in
 
 
 async def login_page(office: Office, visit: Visit[SsoStartQuery, Nothing]) -> Answer:
-    """The page that asks who it is."""
+    """The page that asks who it is, or straight to the identity provider where the operator wants that."""
+    if desk_of(office).settings.starts_with_provider:
+        return await sso_start(office, visit)
+    return await password_page(office, visit)
+
+
+async def password_page(office: Office, visit: Visit[SsoStartQuery, Nothing]) -> Answer:
+    """The page that asks who it is, even then."""
     return _asking(desk_of(office), 200, None, visit.query.return_to)
 
 

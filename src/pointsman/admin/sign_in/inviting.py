@@ -18,7 +18,7 @@ from pointsman.admin.sign_in.shapes import (
     UpdateInvitationRequest,
 )
 from pointsman.admin.timestamps import iso, iso_or_none
-from pointsman.core.errors import Misconfigured, NotFound, Unauthenticated
+from pointsman.core.errors import NotFound, Unauthenticated
 from pointsman.core.secret import Secret
 from pointsman.policies.principal import Principal
 from pointsman.policies.sign_in.browser import demand_own_page
@@ -100,7 +100,7 @@ async def _demand_admin(office: Office, caller: Principal) -> None:
 
 def _invitations(office: Office) -> Invitations:
     if office.invitations is None:
-        raise Misconfigured("Nobody can be invited here.", hint="Set a master key.")
+        raise NotFound("Nobody can be invited here.", hint="Set a master key.")
     return office.invitations
 
 

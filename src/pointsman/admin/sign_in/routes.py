@@ -12,8 +12,13 @@ __all__ = ["SIGN_IN_ROUTES"]
 
 SIGN_IN_ROUTES: Final[tuple[Route[Any, Any], ...]] = (
     Route(
-        "GET", ("/login", "/fallback/login"), Scope.PUBLIC, handlers.login_page,
+        "GET", ("/login",), Scope.PUBLIC, handlers.login_page,
         summary="The page for signing in", tier="litellm", query=shapes.SsoStartQuery, body=Nothing,
+    ),
+    Route(
+        "GET", ("/fallback/login",), Scope.PUBLIC, handlers.password_page,
+        summary="The same, without going straight to an identity provider", tier="litellm",
+        query=shapes.SsoStartQuery, body=Nothing,
     ),
     Route(
         "POST", ("/login",), Scope.PUBLIC, handlers.login_form,

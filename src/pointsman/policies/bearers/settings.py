@@ -21,13 +21,13 @@ class ClaimFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrustedIssuer(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody whose word is taken. ``issuer`` None: whatever tokens say, as long as they are signed by ``jwks_url``.
+    """Somebody whose word is taken. ``issuer`` None: whatever tokens say, as long as they are signed by ``jwks_urls``.
 
-    ``jwks_url`` None: the issuer's discovery document names it. No ``audiences``: any.
+    No ``jwks_urls``: the issuer's discovery document names one. No ``audiences``: any.
     """
 
     issuer: str | None
-    jwks_url: str | None = None
+    jwks_urls: tuple[str, ...] = ()
     audiences: tuple[str, ...] = ()
     fields: ClaimFields = ClaimFields()
 
