@@ -148,7 +148,7 @@ def test_an_id_token_that_says_something_else_signs_nobody_in(
 
 @pytest.fixture(scope="module")
 def shared_sign_in() -> Iterator[tuple[Gateway, FakeIdentity]]:
-    with FakeIdentity() as provider, Gateway(config(provider)) as gateway:
+    with FakeIdentity() as provider, Gateway.start(config(provider)) as gateway:
         yield gateway, provider
 
 
