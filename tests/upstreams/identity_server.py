@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final
@@ -12,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import msgspec
 from joserfc import jws
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from tests.upstreams.recorded import RecordedRequest
@@ -79,8 +81,12 @@ class FakeIdentity(FakeServer):
         algorithm, key = self.keys[name]
         body = msgspec.json.encode({name: value for name, value in claims.items() if value is not None})
         fields = {"alg": algorithm, "kid": name, "typ": "JWT", **(header or {})}
+        for name in fields.get("crit", ()):
+            fields.setdefault(name, True)
         registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
-        return jws.serialize_compact(fields, body, key, [algorithm], registry)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SecurityWarning)
+            return jws.serialize_compact(fields, body, key, [algorithm], registry)
 
     def public_keys(self) -> dict[str, Any]:
         """Its set of keys."""

@@ -225,8 +225,8 @@ def _role(person: _Person, user: User, settings: SignInSettings) -> Role:
 def _demand_domain(person: _Person, domains: tuple[str, ...]) -> None:
     if not domains:
         return
-    domain = (person.email or "").rpartition("@")[2]
-    if not person.plausible or domain not in {one.lower().removeprefix("@") for one in domains}:
+    _, sign, domain = (person.email or "").rpartition("@")
+    if not sign or not person.plausible or domain not in {one.lower().removeprefix("@") for one in domains}:
         raise Forbidden(
             "E-mail addresses of this domain, or unverified ones, may not sign in here.",
             hint="Ask the operator, who sets ALLOWED_EMAIL_DOMAINS.",

@@ -166,7 +166,8 @@ def _demand_domain(claims: Mapping[str, msgspec.Raw], email: str | None, rules: 
     if domain is None:
         return
     verified = bytes(claims.get("email_verified", b"true")).strip() not in {b"false", b'"false"'}
-    if email is None or not verified or email.rpartition("@")[2].casefold() != domain.removeprefix("@").casefold():
+    _, sign, own = (email or "").rpartition("@")
+    if not sign or not verified or own.casefold() != domain.removeprefix("@").casefold():
         raise _refused("The e-mail address in this token is not of the domain that may use the gateway.")
 
 

@@ -21,7 +21,7 @@ __all__ = ["KeySetBook"]
 
 UNKNOWN_KEY_SECONDS: Final = 10.0
 """Between two fetches for the sake of a key that is not known."""
-RETRY_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 3.0
 """Between two tries while nobody answers."""
 SETS_MAX: Final = 256
 
