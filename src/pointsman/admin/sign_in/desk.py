@@ -216,8 +216,11 @@ class SignInDesk:
                 "The operator's password is not kept here.",
                 hint="Set UI_PASSWORD, or the master key, where the gateway is started.",
             )
+        if user.password is None or not self.settings.passwords:
+            # Whom a provider no longer vouches for must not have kept a way in.
+            raise Forbidden("This user has no password here.", hint="Ask an administrator for an invitation.")
         self.throttle.demand_patience(user.user_id, peer)
-        if user.password is not None and not await self.passwords.matches(old, user.password):
+        if not await self.passwords.matches(old, user.password):
             self.throttle.failed(user.user_id, peer)
             raise Forbidden("The current password is another.", hint="Type it again.", code="wrong_password")
         await self.set_password(user.user_id, new)

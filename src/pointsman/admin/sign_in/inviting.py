@@ -18,7 +18,7 @@ from pointsman.admin.sign_in.shapes import (
     UpdateInvitationRequest,
 )
 from pointsman.admin.timestamps import iso, iso_or_none
-from pointsman.core.errors import NotFound, Unauthenticated
+from pointsman.core.errors import Forbidden, NotFound, Unauthenticated
 from pointsman.core.secret import Secret
 from pointsman.policies.principal import Principal
 from pointsman.policies.sign_in.browser import demand_own_page
@@ -82,6 +82,8 @@ async def claim_invitation(office: Office, visit: Visit[Nothing, ClaimInvitation
     desk, body = desk_of(office), visit.body
     demand_own_page(visit.sender.headers, desk.own_origin(visit.sender))
     desk.throttle.demand_patience("invitation", visit.sender.peer)
+    if not desk.settings.passwords:
+        raise Forbidden("Nobody signs in with a password here.", hint="Sign in with the identity provider.")
     desk.settings.password_rules.demand(body.password)
     user = await desk.accounts.user(body.user_id)
     if user is None or user.blocked or not await _invitations(office).use(body.invitation_link, body.user_id):

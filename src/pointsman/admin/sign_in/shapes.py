@@ -116,10 +116,10 @@ class SessionsReply(msgspec.Struct, frozen=True):
 
 
 class ChangePasswordRequest(msgspec.Struct):
-    """``current_password`` may be left out by who has none yet."""
+    """The old one and the new one."""
 
+    current_password: _Password
     new_password: _Password
-    current_password: Annotated[str, Meta(max_length=_PASSWORD_MAX)] = ""
 
 
 class ChangePasswordReply(msgspec.Struct, frozen=True):
