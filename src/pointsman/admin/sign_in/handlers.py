@@ -22,7 +22,7 @@ from pointsman.admin.sign_in.shapes import (
     SsoStartQuery,
 )
 from pointsman.admin.timestamps import iso
-from pointsman.core.errors import LimitReached, Malformed, NotFound, Unauthenticated
+from pointsman.core.errors import Forbidden, LimitReached, Malformed, NotFound, Unauthenticated
 from pointsman.core.secret import Secret
 from pointsman.policies.sign_in.sessions import csrf_token
 from pointsman.stores.directory.kinds import TEAM_MEMBERS
@@ -107,8 +107,12 @@ async def sso_start(office: Office, visit: Visit[SsoStartQuery, Nothing]) -> Ans
 
 async def sso_callback(office: Office, visit: Visit[SsoCallbackQuery, Nothing]) -> Answer:
     """Sign in whom an identity provider sent back."""
-    query = visit.query
-    return _gone_on(await desk_of(office).arrive(query.code, query.state, query.iss, visit.sender))
+    desk, query = desk_of(office), visit.query
+    try:
+        arrived = await desk.arrive(query.code, query.state, query.iss, visit.sender)
+    except (Unauthenticated, Forbidden) as refused:
+        return _asking(desk, refused.status, refused.told(), None)
+    return _gone_on(arrived)
 
 
 async def sso_readiness(office: Office, _visit: Visit[Nothing, Nothing]) -> Answer:
