@@ -222,6 +222,17 @@ def test_several_issuers_each_have_their_own_keys_and_claims(
         assert gateway.chat("fast", key=other.token(sub="x", aud=provider.client_id)).status == 401
 
 
+def test_keys_may_be_in_several_places_and_behind_documents(launch: Launch, upstream: FakeOpenAI) -> None:
+    with FakeIdentity() as one, FakeIdentity() as two:
+        env = {"JWT_PUBLIC_KEY_URL": f"{one.url}/keys,{two.url}/.well-known/openid-configuration"}
+        one.add_key("ES256")
+        gateway = launch(config(upstream), env=env)
+        assert gateway.chat("fast", key=one.token()).status == 200
+        assert gateway.chat("fast", key=two.token()).status == 200
+        assert (one.key_requests, two.key_requests) == (1, 1)
+        assert "JWT_AUDIENCE" in gateway.output()
+
+
 def test_the_rules_say_who_is_nobody(launch: Launch, provider: FakeIdentity, upstream: FakeOpenAI) -> None:
     rules = {
         "user_id_jwt_field": "sub",

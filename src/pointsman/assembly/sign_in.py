@@ -28,6 +28,7 @@ from pointsman.policies.sign_in.passwords import Passwords
 from pointsman.policies.sign_in.sessions import Sessions
 from pointsman.policies.sign_in.throttle import Throttle
 from pointsman.providers.identity import CodeFlow, DocumentBook, IdentityFetcher, KeySetBook
+from pointsman.providers.identity.fetching import unavailable
 from pointsman.stores.directory.ports import DirectoryStore
 from pointsman.stores.sign_in_ports import SignInStore
 from pointsman.wire.jose import PublicKey
@@ -47,16 +48,27 @@ class _IssuerKeys:
 
     async def keys_of(self, issuer: TrustedIssuer, key_id: str | None) -> tuple[PublicKey, ...]:
         """See the protocol. The addresses are the operator's; what a token says leads nowhere."""
-        urls = issuer.jwks_urls
-        if not urls and issuer.issuer is not None:
-            urls = ((await self._documents.document(issuer.issuer)).jwks_uri,)
-        found: list[PublicKey] = []
-        for url in urls:
-            place = url
-            if url.endswith(_DOCUMENT_ENDING):
-                place = (await self._documents.document(url)).jwks_uri
-            found += await self._keys.keys(place, key_id if len(urls) == 1 else None)
+        if issuer.jwks_urls:
+            places = [await self._place(url) for url in issuer.jwks_urls]
+        else:
+            places = [await self._discovered(issuer.issuer or "")]
+        if len(places) == 1:
+            return await self._keys.keys(places[0], key_id)
+        found = [key for place in places for key in await self._keys.keys(place, None)]
+        if key_id is not None and all(key.identity != key_id for key in found):
+            # Only where none of them has it are they all asked again.
+            found = [key for place in places for key in await self._keys.keys(place, key_id)]
         return tuple(found)
+
+    async def _place(self, url: str) -> str:
+        """Where the keys are: at the address itself, or where the document behind it says."""
+        return await self._discovered(url) if url.endswith(_DOCUMENT_ENDING) else url
+
+    async def _discovered(self, issuer: str) -> str:
+        place = (await self._documents.document(issuer)).jwks_uri
+        if not place:
+            raise unavailable(issuer, "its document names no keys.")
+        return place
 
 
 class EntrancePlan:
