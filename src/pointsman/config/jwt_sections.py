@@ -101,6 +101,8 @@ class JwtAuth(msgspec.Struct, frozen=True, kw_only=True):
     scope_mappings: tuple[JwtScope, ...] = ()
     enforce_scope_based_access: bool = False
     enforce_rbac: bool = False
+    team_claim_fallback: bool = False
+    fallback_to_db_teams: bool = False
     public_key_ttl: _Span = 600.0
     public_key_stale_ttl: _Amount = 3600.0
     issuers: tuple[JwtIssuer, ...] = ()

@@ -125,11 +125,13 @@ class Accounts:
             )  # fmt: skip
         now = self._clock.wall()
         tie = _tie(party, person.subject)
+        # Two users with one address could neither of them be found by it.
+        taken = person.email is not None and await self._has_address(person.email)
         for user_id in (person.user_id, tie):
             user = User(
                 user_id=user_id,
                 alias=person.alias,
-                email=person.email,
+                email=None if taken else person.email,
                 role=settings.default_role,
                 sso_user_id=tie,
                 created_at=now,
@@ -142,6 +144,9 @@ class Accounts:
                 continue
             return user
         raise Forbidden("A user with this name is here already.", hint="Ask an administrator.", kind="auth_error")
+
+    async def _has_address(self, email: str) -> bool:
+        return (await self._directory.find(USERS, DirectoryQuery(alias=email, size=1))).total > 0
 
     async def _with_role(self, user: User, role: Role) -> User:
         if role is user.role:

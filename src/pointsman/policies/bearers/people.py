@@ -46,7 +46,7 @@ async def resolve(claimant: Claimant, rules: JwtAuth, directory: DirectoryStore,
     """
     role = Role(claimant.role)
     user = await _user(claimant, rules, directory, clock)
-    team = await _team(claimant, rules, directory, clock)
+    team = await _team(claimant, user, rules, directory, clock)
     organization_id = await _organization(claimant, directory)
     if organization_id is None and team is not None:
         organization_id = team.organization_id
@@ -91,19 +91,27 @@ async def _user(claimant: Claimant, rules: JwtAuth, directory: DirectoryStore, c
     return made
 
 
-async def _team(claimant: Claimant, rules: JwtAuth, directory: DirectoryStore, clock: Clock) -> Team | None:
-    """The first team of the token that there is; with ``team_id_upsert`` the first there could be."""
+async def _team(
+    claimant: Claimant, user: User | None, rules: JwtAuth, directory: DirectoryStore, clock: Clock
+) -> Team | None:
+    """The first team of the token that there is; with ``team_id_upsert`` the first there could be.
+
+    Where the rules say so, a team that the user is in stands in for what the token does not say, or says in vain.
+    """
     if not claimant.teams and claimant.team_alias is not None:
         found = await directory.find(TEAMS, DirectoryQuery(alias=claimant.team_alias, size=2))
         if found.total != 1:
             raise _refused("The team in this token is not known here.", "team_not_found")
         return found.records[0]
     if not claimant.teams:
-        return None
+        mine = await _teams_of(user, directory) if rules.fallback_to_db_teams else ()
+        return mine[0] if mine else None
     known = await directory.look_up([(TEAMS, team_id) for team_id in claimant.teams])
     team: Team | None = next((team for team in known if team is not None), None)
     if team is not None:
         return team
+    if rules.team_claim_fallback and len(mine := await _teams_of(user, directory)) == 1:
+        return mine[0]
     if not rules.team_id_upsert:
         if claimant.role == "proxy_admin":
             return None
@@ -115,6 +123,15 @@ async def _team(claimant: Claimant, rules: JwtAuth, directory: DirectoryStore, c
     except EntryExists:
         return await directory.get(TEAMS, made.team_id)
     return made
+
+
+async def _teams_of(user: User | None, directory: DirectoryStore) -> tuple[Team, ...]:
+    """The teams that a user is in, by their ids."""
+    if user is None:
+        return ()
+    members = await directory.find(TEAM_MEMBERS, DirectoryQuery(owner=user.user_id, size=_TEAMS_MAX))
+    ids = sorted(member.team_id for member in members.records)
+    return tuple(team for team in await directory.look_up([(TEAMS, team_id) for team_id in ids]) if team is not None)
 
 
 async def _organization(claimant: Claimant, directory: DirectoryStore) -> str | None:

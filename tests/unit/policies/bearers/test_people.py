@@ -93,6 +93,18 @@ async def test_upserts_add_users_and_teams_with_the_least_rights(scene: Scene) -
     assert boss.user is not None and boss.user.role is Role.USER
 
 
+async def test_a_team_that_the_user_is_in_may_stand_in_for_the_tokens(scene: Scene) -> None:
+    await scene.directory.insert(TEAM_MEMBERS, TeamMember(team_id="t1", user_id="ann"))
+    assert (await scene.resolve(user_id="ann")).team is None
+    found = await scene.resolve(rules=JwtAuth(fallback_to_db_teams=True), user_id="ann")
+    assert found.team is not None and found.team.team_id == "t1"
+    rules = JwtAuth(team_claim_fallback=True)
+    found = await scene.resolve(rules=rules, user_id="ann", teams=("nobody",), role="team")
+    assert found.team is not None and found.team.team_id == "t1"
+    with pytest.raises(Forbidden):
+        await scene.resolve(rules=rules, teams=("nobody",), role="team")
+
+
 async def test_role_and_teams_follow_the_token_where_that_is_wanted(scene: Scene) -> None:
     rules = JwtAuth(sync_user_role_and_teams=True)
     found = await scene.resolve(rules=rules, user_id="ann", teams=("t1", "nobody"), role="proxy_admin_viewer")
