@@ -81,9 +81,10 @@ async def _user(claimant: Claimant, rules: JwtAuth, directory: DirectoryStore, c
         raise _refused("The user in this token is not known here.", "user_not_found")
     role = Role(claimant.role) if claimant.role not in {"team", "proxy_admin"} else Role.USER
     now = clock.wall()
-    made = User(
-        user_id=user_id, email=claimant.email, role=role, created_at=now, updated_at=now, created_by=_BY
-    )  # fmt: skip
+    email = claimant.email
+    if email is not None and (await directory.find(USERS, DirectoryQuery(alias=email, size=1))).total:
+        email = None  # two users with one address could neither of them be found by it
+    made = User(user_id=user_id, email=email, role=role, created_at=now, updated_at=now, created_by=_BY)
     try:
         await directory.insert(USERS, made)
     except EntryExists:

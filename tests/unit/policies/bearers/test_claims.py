@@ -117,6 +117,12 @@ def test_routes_are_those_of_the_role_and_scopes_narrow_them() -> None:
         read({"scope": "openid"}, rules)
 
 
+def test_an_address_that_is_not_verified_is_none() -> None:
+    assert read({"mail": "a@example.com", "email_verified": False}, user_email="mail").email is None
+    assert read({"mail": "a@example.com", "email_verified": "false"}, user_email="mail").email is None
+    assert read({"mail": "a@example.com"}, user_email="mail").email == "a@example.com"
+
+
 @pytest.mark.parametrize(
     ("claims", "may"),
     [

@@ -105,6 +105,11 @@ async def test_a_team_that_the_user_is_in_may_stand_in_for_the_tokens(scene: Sce
         await scene.resolve(rules=rules, teams=("nobody",), role="team")
 
 
+async def test_nobody_is_given_an_address_that_another_has(scene: Scene) -> None:
+    found = await scene.resolve(rules=JwtAuth(user_id_upsert=True), user_id="eve", email="ann@example.com")
+    assert found.user is not None and (found.user.user_id, found.user.email) == ("eve", None)
+
+
 async def test_role_and_teams_follow_the_token_where_that_is_wanted(scene: Scene) -> None:
     rules = JwtAuth(sync_user_role_and_teams=True)
     found = await scene.resolve(rules=rules, user_id="ann", teams=("t1", "nobody"), role="proxy_admin_viewer")
