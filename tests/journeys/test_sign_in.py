@@ -209,6 +209,19 @@ def test_a_session_ends_when_its_owner_signs_out(launch: Launch, provider: FakeI
     assert kept.status == 401
 
 
+def test_all_workers_know_a_session_and_its_end(launch: Launch, provider: FakeIdentity) -> None:
+    gateway = launch(config(provider), args=["--workers", "2"])
+    one = signed_in(gateway)
+    one.session()
+    # Each request comes by a connection of its own, and so to either of them.
+    assert {one.ask("GET", "/session").status for _ in range(20)} == {200}
+    assert one.ask("POST", "/key/generate", {}).status == 403
+    cookies = {netloc: dict(jar) for netloc, jar in one.cookies.items()}
+    assert one.ask("POST", "/logout").status == 200
+    one.cookies = cookies
+    assert {one.ask("GET", "/session").status for _ in range(20)} == {401}
+
+
 def test_only_the_digest_of_a_session_is_stored(launch: Launch, provider: FakeIdentity) -> None:
     gateway = launch(config(provider))
     one = signed_in(gateway)
