@@ -50,6 +50,14 @@ TITLES: Final = {
     "bulkheads": "`pointsman.bulkheads.…`",
     "local_hosts": "`pointsman.local_hosts[]`",
     "warm_up": "`pointsman.warm_up[]`",
+    "litellm_jwtauth": "`general_settings.litellm_jwtauth`",
+    "issuers": "`general_settings.litellm_jwtauth.issuers[]`",
+    "role_mappings": "`general_settings.litellm_jwtauth.role_mappings[]`",
+    "jwt_litellm_role_map": "`general_settings.litellm_jwtauth.jwt_litellm_role_map[]`",
+    "scope_mappings": "`general_settings.litellm_jwtauth.scope_mappings[]`",
+    "sign_in": "`pointsman.sign_in`",
+    "providers": "`pointsman.sign_in.providers[]`",
+    "groups": "`pointsman.sign_in.groups[]`",
 }
 
 INTRODUCTION: Final = """\

@@ -18,6 +18,7 @@ from pointsman.stores.memory import (
     MemoryKeyStore,
     MemoryLedgerStore,
     MemoryResponseStore,
+    MemorySignInStore,
     MemorySpendStore,
 )
 from pointsman.stores.ports import KeyStore, LedgerStore
@@ -28,10 +29,12 @@ from pointsman.stores.postgres import (
     PostgresKeyStore,
     PostgresLedgerStore,
     PostgresResponseStore,
+    PostgresSignInStore,
     PostgresSpendStore,
     postgres_address,
 )
 from pointsman.stores.response_ports import ConversationStore, ResponseStore
+from pointsman.stores.sign_in_ports import SignInStore
 from pointsman.stores.sqlite import (
     SqliteConversationStore,
     SqliteDatabase,
@@ -39,6 +42,7 @@ from pointsman.stores.sqlite import (
     SqliteKeyStore,
     SqliteLedgerStore,
     SqliteResponseStore,
+    SqliteSignInStore,
     SqliteSpendStore,
 )
 from tests.support.servers import PostgresServer, run_aside
@@ -49,7 +53,8 @@ EMPTY = """
 DELETE FROM keys; DELETE FROM deleted_keys; DELETE FROM key_changes; DELETE FROM calls; DELETE FROM contents;
 DELETE FROM contexts; DELETE FROM parties; DELETE FROM origins; DELETE FROM daily_spend; DELETE FROM daily_energy;
 DELETE FROM directory; DELETE FROM directory_changes; DELETE FROM spend_totals; DELETE FROM spend_periods;
-DELETE FROM conversations; DELETE FROM responses; DELETE FROM processes
+DELETE FROM conversations; DELETE FROM responses; DELETE FROM processes;
+DELETE FROM sign_in
 """
 
 
@@ -60,6 +65,7 @@ class Stores(NamedTuple):
     conversations: ConversationStore
     directory: DirectoryStore
     spend: SpendStore
+    sign_in: SignInStore
 
 
 def in_memory() -> Stores:
@@ -71,6 +77,7 @@ def in_memory() -> Stores:
         MemoryConversationStore(memory),
         MemoryDirectoryStore(memory),
         MemorySpendStore(memory),
+        MemorySignInStore(),
     )
 
 
@@ -82,6 +89,7 @@ def in_sqlite(database: SqliteDatabase) -> Stores:
         SqliteConversationStore(database),
         SqliteDirectoryStore(database),
         SqliteSpendStore(database),
+        SqliteSignInStore(database),
     )
 
 
@@ -93,6 +101,7 @@ def in_postgres(database: PostgresDatabase) -> Stores:
         PostgresConversationStore(database),
         PostgresDirectoryStore(database),
         PostgresSpendStore(database),
+        PostgresSignInStore(database),
     )
 
 

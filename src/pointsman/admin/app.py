@@ -17,20 +17,26 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from pointsman.admin.authority import authorise
-from pointsman.admin.bodies import read_bytes, read_query, read_struct
+from pointsman.admin.bodies import read_bytes, read_form, read_query, read_struct
 from pointsman.admin.failures import CALL_ID, failure_handlers
 from pointsman.admin.keys.defaults import demand_usable_defaults
 from pointsman.admin.office import Office
 from pointsman.admin.openapi import openapi_document
 from pointsman.admin.pages.documentation import documentation_page
 from pointsman.admin.route import Answer, Route, Site, Visit
+from pointsman.admin.sign_in.desk import SignedIn
 from pointsman.admin.table import routes, table_for
 from pointsman.core.clock import call_id
+from pointsman.core.identity import Scope
 from pointsman.policies.keyring import query_key
+from pointsman.policies.sign_in.browser import Sender
 
 __all__ = ["make_app"]
 
 _GEMINI_STARTS: Final = ("/v1beta/", "/v1alpha/", "/gemini/")
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+_PROBES: Final = frozenset({"/health/liveliness", "/health/liveness", "/health/readiness"})
+"""Asked by whoever watches the process, from wherever that is."""
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -75,19 +81,26 @@ class _Operations:
         if route is None:
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._routes))})
         request = Request(scope, receive)
-        visit = await self._read(route, request, scope["headers"])
+        visit = await self._read(route, request, scope)
         answer = await route.handler(self._office, visit)
         await _rendered(answer)(scope, receive, send)
 
-    async def _read(
-        self, route: Route[Any, Any], request: Request, headers: Sequence[tuple[bytes, bytes]]
-    ) -> Visit[Any, Any]:
+    async def _read(self, route: Route[Any, Any], request: Request, scope: AsgiScope) -> Visit[Any, Any]:
         # First who it is, then what they say: a stranger's body is not read.
-        caller = await authorise(self._office.keyring, route.scope, _with_query_key(request.scope, headers))
+        office = self._office
+        headers = _with_query_key(scope, scope["headers"])
+        sender = Sender(headers, scope.get("scheme", "http"), office.addresses.client(_peer(scope), headers))
+        signed_in = await self._come_in(route, sender)
+        session = None if signed_in is None else signed_in.principal
+        caller = await authorise(office.keyring, route.scope, headers, session)
+        if caller is not None and caller.guard is not None:
+            caller.guard.demand(f"{route.method} {route.paths[0]}", route.paths, sender.peer)
         query = read_query(request.query_params, route.query)
         body: msgspec.Struct = route.body() if not route.takes_body else msgspec.Struct()
         fields: Mapping[str, msgspec.Raw] = {}
-        if route.takes_body:
+        if route.form:
+            body = await read_form(request, route.body)
+        elif route.takes_body:
             raw = await read_bytes(request, route.body_bytes_max)
             body, fields = read_struct(b"{}" if route.body_optional and not raw.strip() else raw, route.body)
         return Visit(
@@ -98,7 +111,31 @@ class _Operations:
             body=body,
             fields=fields,
             site=self._site,
+            sender=sender,
+            signed_in=signed_in,
         )
+
+    async def _come_in(self, route: Route[Any, Any], sender: Sender) -> SignedIn | None:
+        """Whether somebody may ask from there at all, and whose session it is if there is no key.
+
+        Raises:
+            Forbidden: the address may not, or what would be changed is not asked for by a page of ours.
+        """
+        office = self._office
+        if _PROBES.isdisjoint(route.paths):
+            office.addresses.demand(sender.peer)
+        desk = office.sign_in
+        if desk is None or not office.keyring.asks or office.keyring.presents_key(sender.headers):
+            return None
+        signed_in = await desk.signed_in(sender)
+        if signed_in is not None and route.method not in _SAFE_METHODS and route.scope is not Scope.PUBLIC:
+            desk.demand_intent(sender, signed_in)
+        return signed_in
+
+
+def _peer(scope: AsgiScope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 def _with_query_key(scope: AsgiScope, headers: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
@@ -141,5 +178,8 @@ def _rendered(answer: Answer) -> Response:
     body = content if isinstance(content, bytes) else _encode(content)
     response = Response(body, answer.status, media_type=answer.media_type)
     for name, value in answer.headers:
-        response.headers[name] = value
+        if name == "set-cookie":
+            response.headers.append(name, value)
+        else:
+            response.headers[name] = value
     return response

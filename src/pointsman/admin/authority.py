@@ -14,8 +14,12 @@ from pointsman.policies.principal import Principal
 __all__ = ["authorise", "demand_own_key", "own_token"]
 
 
-async def authorise(keyring: Keyring, scope: Scope, headers: Sequence[tuple[bytes, bytes]]) -> Principal | None:
+async def authorise(
+    keyring: Keyring, scope: Scope, headers: Sequence[tuple[bytes, bytes]], session: Principal | None = None
+) -> Principal | None:
     """The caller, if the scope lets them in; None only where the scope asks nobody's name.
+
+    ``session`` is who is signed in with a browser; a key that is sent beside it counts instead.
 
     Raises:
         Unauthenticated: no key, an unknown or an expired one.
@@ -24,8 +28,7 @@ async def authorise(keyring: Keyring, scope: Scope, headers: Sequence[tuple[byte
     """
     if scope is Scope.PUBLIC:
         return None
-    token = keyring.token(headers)
-    principal = await keyring.find(token)
+    principal = session if session is not None else await keyring.caller(headers)
     if principal is keyring.anonymous:
         demand_no_foreign_page(headers, local_pages=False)
     match scope:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Final, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -12,10 +13,13 @@ from starlette.requests import ClientDisconnect, Request
 from pointsman.core.errors import Malformed
 from pointsman.wire.json_fields import read_body, read_fields
 
-__all__ = ["BODY_BYTES_MAX", "FIELDS_MAX", "read_bytes", "read_query", "read_struct"]
+__all__ = ["BODY_BYTES_MAX", "FIELDS_MAX", "read_bytes", "read_form", "read_query", "read_struct"]
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 """A management request; a key with thousands of models fits."""
+
+FORM_BYTES_MAX: Final = 16 * 1024
+_FORM: Final = "application/x-www-form-urlencoded"
 
 BODY_SECONDS_MAX: Final = 20.0
 
@@ -32,6 +36,10 @@ async def read_bytes(request: Request, bytes_max: int = BODY_BYTES_MAX) -> bytes
         Malformed: too long (413), too slow (408), or not JSON by its own account (415).
     """
     _demand_json(request.headers.get("content-type"))
+    return await _read_bytes(request, bytes_max)
+
+
+async def _read_bytes(request: Request, bytes_max: int) -> bytes:
     if int(_digits(request.headers.get("content-length"))) > bytes_max:
         raise _too_long(bytes_max)
     body = bytearray()
@@ -46,6 +54,18 @@ async def read_bytes(request: Request, bytes_max: int = BODY_BYTES_MAX) -> bytes
     except ClientDisconnect:
         raise Malformed("The client went away before its request was complete.") from None
     return bytes(body)
+
+
+async def read_form(request: Request, kind: type[Read]) -> Read:
+    """A form of a web page as ``kind``.
+
+    Raises:
+        Malformed: as :func:`read_bytes` and :func:`read_query`.
+    """
+    if (request.headers.get("content-type") or "").partition(";")[0].strip().lower() != _FORM:
+        raise Malformed(f"The body must be a form ({_FORM}).", status=415, code="unsupported_media_type")
+    body = await _read_bytes(request, FORM_BYTES_MAX)
+    return read_query(dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)), kind)
 
 
 def read_struct(body: bytes, kind: type[Read]) -> tuple[Read, Mapping[str, msgspec.Raw]]:

@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from pointsman.admin.sign_in.desk import SignInDesk
+from pointsman.admin.sign_in.invitations import Invitations
 from pointsman.catalog.models import ModelFacts
 from pointsman.config.sections import KeyBounds
 from pointsman.core.clock import Clock
@@ -16,6 +18,7 @@ from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.lifecycle.explanation import Explanation
 from pointsman.lifecycle.traffic import TrafficState
 from pointsman.lifecycle.trial import Trial
+from pointsman.policies.addresses import AddressGuard, AddressSettings
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.keyring import Keyring
 from pointsman.policies.principal import Principal
@@ -164,6 +167,10 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         book: What is stored of responses; None: nothing.
         stop_job: Breaks off the work on a response, by its id, if it goes on in this process.
         traffic: The rules about traffic, and what they have counted.
+        sign_in: Where people sign in; None: nowhere.
+        invitations: Keeps those to choose a password.
+        admin_only_routes: Routes, and groups of them, that the operator leaves to administrators.
+        addresses: Says who may use the gateway from where.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -203,4 +210,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     book: ResponseBook | None = None
     stop_job: Callable[[str], None] = lambda _identity: None
     traffic: Callable[[], TrafficState] = TrafficState
+    admin_only_routes: tuple[str, ...] = ()
+    sign_in: SignInDesk | None = None
+    invitations: Invitations | None = None
+    addresses: AddressGuard = AddressGuard(AddressSettings())
     inference_paths: tuple[InferencePath, ...] = ()

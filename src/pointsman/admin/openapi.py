@@ -27,9 +27,12 @@ _FORM: Final = "multipart/form-data"
 _ANY_FILE: Final = "application/octet-stream"
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
+_URL_FORM: Final = "application/x-www-form-urlencoded"
 _TAGS: Final = {"models": "models", "model": "models", "model_group": "models", "utils": "models", "key": "keys",
                 "spend": "spend", "global": "spend", "health": "health", "metrics": "health", "traffic": "routing",
-                "responses": "responses", "conversations": "responses"}  # fmt: skip
+                "responses": "responses", "conversations": "responses", "login": "sign-in", "sso": "sign-in",
+                "session": "sign-in", "sessions": "sign-in", "logout": "sign-in", "ui": "sign-in",
+                "invitation": "sign-in", "onboarding": "sign-in", "fallback": "sign-in"}  # fmt: skip
 
 
 class ErrorDetail(msgspec.Struct):
@@ -117,7 +120,8 @@ def _operation(route: Route[Any, Any], path: str, schemas: _Schemas) -> Json:
     if route.scope is not Scope.PUBLIC:
         found["security"] = [{"bearer": []}, {"api_key": []}]
     if route.takes_body:
-        found["requestBody"] = _content(schemas.of(route.body)) | {"required": not route.body_optional}
+        form = _URL_FORM if route.form else _JSON
+        found["requestBody"] = _content(schemas.of(route.body), form) | {"required": not route.body_optional}
     return found
 
 

@@ -10,9 +10,11 @@ import msgspec
 
 from pointsman.admin.bodies import BODY_BYTES_MAX
 from pointsman.admin.office import Office
+from pointsman.admin.sign_in.desk import SignedIn
 from pointsman.core import limits
 from pointsman.core.identity import Scope
 from pointsman.policies.principal import Principal
+from pointsman.policies.sign_in.browser import Sender
 
 __all__ = ["Answer", "Method", "Nothing", "Route", "RouteFact", "Site", "Tier", "Visit"]
 
@@ -51,10 +53,10 @@ class Site(msgspec.Struct, frozen=True):
 class Visit(Generic[Query, Body]):
     """An authorised request. ``path`` has the parameters of the path, ``fields`` the body's own, as raw JSON.
 
-    Header names are lower case.
+    Header names are lower case. ``signed_in`` is whose session the request showed, if it asks in one.
     """
 
-    __slots__ = ("_caller", "body", "fields", "headers", "path", "query", "site")
+    __slots__ = ("_caller", "body", "fields", "headers", "path", "query", "sender", "signed_in", "site")
 
     def __init__(
         self,
@@ -66,8 +68,12 @@ class Visit(Generic[Query, Body]):
         body: Body,
         fields: Mapping[str, msgspec.Raw],
         site: Site,
+        sender: Sender,
+        signed_in: SignedIn | None = None,
     ) -> None:
         self._caller = caller
+        self.sender = sender
+        self.signed_in = signed_in
         self.path = path
         self.headers = headers
         self.query = query
@@ -103,7 +109,19 @@ class Route(Generic[Query, Body]):
     ``reply`` documents the JSON of the answer: a type, a tuple of types that it may be of, or None where it is a text.
     """
 
-    __slots__ = ("body", "body_bytes_max", "handler", "method", "paths", "query", "reply", "scope", "summary", "tier")
+    __slots__ = (
+        "body",
+        "body_bytes_max",
+        "form",
+        "handler",
+        "method",
+        "paths",
+        "query",
+        "reply",
+        "scope",
+        "summary",
+        "tier",
+    )
 
     def __init__(
         self,
@@ -127,6 +145,7 @@ class Route(Generic[Query, Body]):
         self.query = query
         self.body = body
         self.reply = reply
+        self.form = False
         # What is asked about a prompt may be as long as a prompt.
         self.body_bytes_max = limits.BODY_BYTES_MAX if scope is Scope.INFERENCE else BODY_BYTES_MAX
 
@@ -140,6 +159,12 @@ class Route(Generic[Query, Body]):
         """The same route for longer bodies."""
         changed = copy(self)
         changed.body_bytes_max = body_bytes_max
+        return changed
+
+    def as_form(self) -> Route[Query, Body]:
+        """The same route for a form of a web page, as browsers send it."""
+        changed = copy(self)
+        changed.form = True
         return changed
 
     @property

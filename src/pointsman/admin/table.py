@@ -17,9 +17,11 @@ from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
 from pointsman.admin.routing import explaining
+from pointsman.admin.sign_in.routes import SIGN_IN_ROUTES
 from pointsman.admin.spend import asking, energy, handlers, rows
 from pointsman.core.identity import Scope
 from pointsman.lifecycle.explanation import Explanation
+from pointsman.policies.route_groups import RoutePermit
 
 __all__ = ["ROUTES", "RouteFact", "routes", "table_for"]
 
@@ -319,7 +321,9 @@ _SPEND: Final = (
     ),
 )  # fmt: skip
 
-ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (
+    *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND, *SIGN_IN_ROUTES,
+)  # fmt: skip
 
 
 def table_for(office: Office) -> tuple[Route[Any, Any], ...]:
@@ -346,4 +350,6 @@ def _is_documentation(route: Route[Any, Any]) -> bool:
 def _as_wanted(route: Route[Any, Any], office: Office) -> Route[Any, Any]:
     if _METRICS_PATH in route.paths and not office.require_auth_for_metrics:
         return route.with_scope(Scope.PUBLIC)
+    if office.admin_only_routes and RoutePermit(office.admin_only_routes).permits(route.paths[0], route.paths):
+        return route.with_scope(Scope.ADMIN)
     return route

@@ -69,6 +69,10 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             book=gateway.responses,
             stop_job=gateway.jobs.stop,
             traffic=gateway.traffic.state,
+            sign_in=gateway.entrance.desk,
+            invitations=gateway.entrance.invitations,
+            addresses=gateway.gate.addresses,
+            admin_only_routes=general.admin_only_routes,
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )

@@ -17,6 +17,7 @@ from pointsman.core.secret import Secret
 from pointsman.stores.directory.ports import DirectoryStore, SpendStore
 from pointsman.stores.ports import KeyStore, LedgerStore
 from pointsman.stores.response_ports import ConversationStore, ResponseStore
+from pointsman.stores.sign_in_ports import SignInStore
 from pointsman.stores.sqlite import (
     SqliteConversationStore,
     SqliteDatabase,
@@ -24,6 +25,7 @@ from pointsman.stores.sqlite import (
     SqliteKeyStore,
     SqliteLedgerStore,
     SqliteResponseStore,
+    SqliteSignInStore,
     SqliteSpendStore,
 )
 
@@ -56,6 +58,7 @@ class Backend(Protocol):
     spend: SpendStore
     responses: ResponseStore
     conversations: ConversationStore
+    sign_in: SignInStore
 
     async def open(self) -> None:
         """Have it ready.
@@ -93,6 +96,7 @@ class SqliteBackend:
         self.spend: SpendStore = SqliteSpendStore(self._database)
         self.responses: ResponseStore = SqliteResponseStore(self._database)
         self.conversations: ConversationStore = SqliteConversationStore(self._database)
+        self.sign_in: SignInStore = SqliteSignInStore(self._database)
 
     async def open(self) -> None:
         """See the protocol."""
@@ -129,6 +133,7 @@ class PostgresBackend:
         self.spend: SpendStore = postgres.PostgresSpendStore(database)
         self.responses: ResponseStore = postgres.PostgresResponseStore(database)
         self.conversations: ConversationStore = postgres.PostgresConversationStore(database)
+        self.sign_in: SignInStore = postgres.PostgresSignInStore(database)
 
     async def open(self) -> None:
         """See the protocol."""

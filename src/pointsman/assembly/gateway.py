@@ -42,6 +42,7 @@ from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.rest_files import RestFiles
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
+from pointsman.assembly.sign_in import Entrance, EntrancePlan
 from pointsman.assembly.storage import Storage
 from pointsman.assembly.traffic import TrafficControl
 from pointsman.assembly.warmth import WarmKeeper
@@ -120,6 +121,8 @@ class Gateway:
         self.routes = RouteMaker(plan.demo)
         self._read_models(loaded)
         self.keyring = self._keyring(loaded)
+        entrance = EntrancePlan(loaded, self.master_key)
+        self.entrance = self._entrance(entrance)
         self.admission = Admission(admission_settings(loaded))
         self.tokens = TokenBook(self.transport, self.nursery, self.clock)
         self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
@@ -140,6 +143,7 @@ class Gateway:
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.gate.jobs = self.jobs
+        self.gate.follow_addresses(entrance.addresses)
         self.discovery = self._discovery(loaded)
         self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
         self.front = self._front()
@@ -223,6 +227,7 @@ class Gateway:
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
             routing = routing_settings(loaded)
+            entrance = EntrancePlan(loaded, self.master_key)
             self.warmth.follow(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
@@ -232,6 +237,8 @@ class Gateway:
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current = app
         self._take_over(loaded, routing)
+        self.entrance.follow(entrance)
+        self.gate.follow_addresses(entrance.addresses)
         for warning in (*loaded.warnings, *made.skipped):
             _log.warning("%s", warning)
         for path in waiting_for_restart(self._started_with, loaded):
@@ -315,6 +322,17 @@ class Gateway:
         plan = self.plan
         backend = backend_of(loaded, plan.data_directory, self.clock, worker=plan.worker, workers=plan.workers)
         return Storage(backend, plan.data_directory, plan.worker, self.clock)
+
+    def _entrance(self, plan: EntrancePlan) -> Entrance:
+        return Entrance(
+            plan,
+            keyring=self.keyring,
+            directory=self.storage.directory,
+            store=self.storage.sign_in,
+            fetcher=self.transport,
+            nursery=self.nursery,
+            clock=self.clock,
+        )
 
     def _adjust_storage(self, loaded: Loaded) -> None:
         self.storage.reset_clock = reset_clock(loaded)

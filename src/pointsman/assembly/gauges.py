@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pointsman.admin.models.description import address_without_secrets
 from pointsman.core.limits import KEYS_CACHED_MAX
+from pointsman.policies.bearers.bearers import BEARERS_CACHED_MAX
 from pointsman.routing.hosts import Host
 from pointsman.telemetry.series import Histogram, HostSeries
 
@@ -52,6 +53,8 @@ def gauges(gateway: Gateway) -> Mapping[str, float]:
         "litellm_in_flight_requests": float(gateway.admission.in_flight),
         "pointsman_keys_cached": float(len(gateway.keyring)),
         "pointsman_keys_cached_max": float(KEYS_CACHED_MAX),
+        "pointsman_signed_tokens_cached": float(len(gateway.keyring.bearers or ())),
+        "pointsman_signed_tokens_cached_max": float(BEARERS_CACHED_MAX),
         "pointsman_spool_records": float(gateway.storage.mover.backlog().records),
         "pointsman_resident_memory_bytes": float(resident_bytes()),
         "pointsman_upstream_connections_idle": float(idle),

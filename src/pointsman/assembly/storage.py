@@ -16,6 +16,7 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.policies.durations import UTC_MIDNIGHT, next_reset
 from pointsman.policies.keyring import Keyring
+from pointsman.stores.directory.kinds import ORGANIZATIONS, TEAMS, USERS
 from pointsman.stores.response_ports import STORED_BYTES_MAX
 
 __all__ = ["GRACE_SECONDS", "Storage"]
@@ -24,6 +25,7 @@ GRACE_SECONDS: Final = 3_600.0
 _KEYS_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 60.0
 _START_DRAIN_SECONDS: Final = 30.0
+_BEARING_KINDS: Final = frozenset({USERS.name, TEAMS.name, ORGANIZATIONS.name})
 _log: Final = logging.getLogger("pointsman.storage")
 
 
@@ -41,6 +43,7 @@ class Storage:
         self.ledger = backend.ledger
         self.directory = backend.directory
         self.spend = backend.spend
+        self.sign_in = backend.sign_in
         self.responses = backend.responses
         self.conversations = backend.conversations
         self.spool = Spool(directory / "spool", f"worker-{worker}", clock=clock)
@@ -51,6 +54,7 @@ class Storage:
         self._gone: tuple[str, ...] = ()
         self._keyring: Keyring | None = None
         self._version = 0
+        self._directory_version = 0
         self._sweep_at = 0.0
         self._heard_at = clock.monotonic()
         self.trouble: str | None = None
@@ -68,6 +72,7 @@ class Storage:
         await self._backend.open()
         await self.mover.drain(_START_DRAIN_SECONDS)
         self._version = await self.keys.version()
+        self._directory_version = await self.directory.version()
         self._heard_at = self._clock.monotonic()
 
     async def enter(self) -> int:
@@ -86,6 +91,7 @@ class Storage:
             try:
                 await self._refresh(keyring)
                 await self._reset_budgets()
+                await self._refresh_bearers(keyring)
                 await self._sweep()
                 await self._backend.beat()
             except StorageUnavailable as error:
@@ -129,6 +135,16 @@ class Storage:
                     keyring.changed(token, await self.keys.get(token))
             self._version = version
 
+    async def _refresh_bearers(self, keyring: Keyring) -> None:
+        """Have those who come with signed tokens looked at again whose user, team or organisation changed."""
+        bearers = keyring.bearers
+        while bearers is not None:
+            version, changes = await self.directory.changed_since(self._directory_version)
+            if version == self._directory_version:
+                return
+            bearers.forget({change.identity for change in changes if change.kind in _BEARING_KINDS})
+            self._directory_version = version
+
     async def _reset_budgets(self) -> None:
         now = self._clock.wall()
         for record in await self.keys.budgets_due(now):
@@ -139,10 +155,11 @@ class Storage:
 
     async def _sweep(self) -> None:
         """Remove a little of what has expired; as long as there may be more, every time."""
-        now = self._clock.monotonic()
-        if now >= self._sweep_at and not await self.responses.sweep(
-            self._clock.wall(), bytes_max=self.response_bytes_max
-        ):
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        if now < self._sweep_at:
+            return
+        more = await self.responses.sweep(wall, bytes_max=self.response_bytes_max)
+        if not await self.sign_in.sweep(wall) and not more:
             self._sweep_at = now + _SWEEP_SECONDS
 
     def _moved(self, amounts: Mapping[str, int]) -> None:

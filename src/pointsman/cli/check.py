@@ -10,11 +10,13 @@ import msgspec
 
 from pointsman.assembly.deployments import configured
 from pointsman.assembly.from_settings import reset_clock
+from pointsman.assembly.sign_in import EntrancePlan
 from pointsman.assembly.warmth import warm_rules
 from pointsman.catalog.lookup import Catalog
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
 from pointsman.config.load import load
+from pointsman.core.secret import Secret
 
 __all__ = [
     "check",
@@ -42,6 +44,8 @@ def check(file: Path) -> None:
         sys.exit(1)
     reset_clock(loaded)
     warm_rules(loaded)
+    # What the master key is does not matter here; without one nothing of signing in would be looked at.
+    EntrancePlan(loaded, loaded.master_key or Secret("none"))
     made = configured(loaded.settings, loaded.variables, Catalog())
     for warning in loaded.warnings:
         click.echo(f"warning  {warning}")

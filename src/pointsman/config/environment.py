@@ -46,6 +46,18 @@ VARIABLES: Final[Mapping[str, str]] = {
     "DATABASE_PASSWORD": "password, for `DATABASE_HOST`",
     "DATABASE_NAME": "name of the database, for `DATABASE_HOST`",
     "DATABASE_SCHEMA": "schema in it, for `DATABASE_HOST`; `public` if unset",
+    "UI_USERNAME": "who signs in as the operator; `admin` if not set ([Signing in](sign-in.md))",
+    "UI_PASSWORD": "the operator's password; the master key if not set",
+    "PROXY_BASE_URL": "the gateway's own address, as browsers see it",
+    "PROXY_ADMIN_ID": "the user who is an administrator whatever anybody says",
+    "PROXY_LOGOUT_URL": "where to go after signing out",
+    "ALLOWED_EMAIL_DOMAINS": "domains of those who may sign in with a provider, separated by commas",
+    "GENERIC_CLIENT_ID": "an identity provider, with `GENERIC_CLIENT_SECRET`, `_AUTHORIZATION_ENDPOINT`, `_TOKEN_ENDPOINT`, `_USERINFO_ENDPOINT`, `_SCOPE` and `GENERIC_USER_…_ATTRIBUTE`",  # noqa: E501
+    "GOOGLE_CLIENT_ID": "Google as an identity provider, with `GOOGLE_CLIENT_SECRET`",
+    "MICROSOFT_CLIENT_ID": "Microsoft as one, with `MICROSOFT_CLIENT_SECRET` and `MICROSOFT_TENANT`",
+    "JWT_PUBLIC_KEY_URL": "where the keys are that signed tokens are signed with; several separated by commas",
+    "JWT_ISSUER": "what such tokens must say as `iss`",
+    "JWT_AUDIENCE": "what such tokens must say as `aud`; several separated by commas",
     "REDIS_URL": "accepted; not used yet",
 }
 """Every variable that is read, the stronger name first."""

@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRoleMapping, JwtScope
 from pointsman.config.rule_sections import (
     OverflowSection,
     RestrictionSection,
@@ -40,6 +41,7 @@ from pointsman.config.sections import (
     StrategyGroup,
     WarmUp,
 )
+from pointsman.config.sign_in_sections import SignInGroup, SignInProvider, SignInSection
 from pointsman.config.traffic_sections import Bulkhead, Canary, Hedge, Mirror, TrafficRule, Variant
 
 __all__ = [
@@ -82,6 +84,14 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "mirror": Mirror,
     "hedge": Hedge,
     "bulkheads": Bulkhead,
+    "litellm_jwtauth": JwtAuth,
+    "issuers": JwtIssuer,
+    "role_mappings": JwtRoleMapping,
+    "jwt_litellm_role_map": JwtRoleMap,
+    "scope_mappings": JwtScope,
+    "sign_in": SignInSection,
+    "providers": SignInProvider,
+    "groups": SignInGroup,
 }
 """The struct that each section is read into."""
 

@@ -12,7 +12,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from pointsman.config.jwt_sections import JwtAuth
 from pointsman.config.rule_sections import RoutingRuleSection
+from pointsman.config.sign_in_sections import SignInSection
 from pointsman.config.traffic_sections import Bulkhead, TrafficRule
 from pointsman.core.secret import Secret
 
@@ -299,6 +301,24 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     model_list_healthy_only: bool = False
     enable_health_check_routing: bool = False
     health_check_staleness_threshold: Seconds | None = None
+    enable_jwt_auth: bool = False
+    litellm_jwtauth: JwtAuth = JwtAuth()
+    allowed_ips: tuple[Name, ...] | None = None
+    use_x_forwarded_for: bool = False
+    trusted_proxy_ranges: tuple[Name, ...] = ()
+    admin_only_routes: tuple[Name, ...] = ()
+    auto_redirect_ui_login_to_sso: bool = False
+    disable_password_login_when_sso_enabled: bool = False
+    disable_env_credential_login: bool = False
+    max_failed_login_attempts: PositiveCount = 10
+    max_failed_login_attempts_per_source: PositiveCount = 50
+    failed_login_window_seconds: PositiveCount = 900
+    failed_login_block_seconds: PositiveCount = 900
+    password_policy_min_length: Annotated[int, Meta(ge=1, le=256)] = 12
+    password_policy_require_uppercase: bool = False
+    password_policy_require_lowercase: bool = False
+    password_policy_require_numbers: bool = False
+    password_policy_require_special_characters: bool = False
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
@@ -442,6 +462,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     queue_wait_seconds_max: Seconds = 1800.0
     traffic: tuple[TrafficRule, ...] = ()
     bulkheads: Mapping[str, Bulkhead] = {}
+    sign_in: SignInSection = SignInSection()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,7 +44,7 @@ class ClientDialect(Protocol):
 class InferenceRoute(msgspec.Struct, frozen=True):
     """A path the gateway answers itself: its operation, dialect, name (for records and metrics) and methods.
 
-    ``key_in_query``: its clients may put the key into the URL.
+    ``key_in_query``: its clients may put the key into the URL. ``paths`` are all under which it is reached.
     """
 
     operation: Operation
@@ -52,6 +52,7 @@ class InferenceRoute(msgspec.Struct, frozen=True):
     name: str
     key_in_query: bool = False
     methods: frozenset[bytes] = frozenset({b"POST"})
+    paths: tuple[str, ...] = ()
 
 
 class RequestHead(msgspec.Struct):

@@ -35,7 +35,9 @@ async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
         head = inbound.head
         if not head.token:
             head.token = house.keyring.identify(head.key, head.headers)
-        settlement.principal = principal = await house.keyring.find(head.token)
+        settlement.principal = principal = await house.keyring.find(head.token, head.key)
+        if principal.guard is not None:
+            principal.guard.meet(head)
         passages = house.passages
         path = "/" + (head.path_model or "").partition("?")[0]
         demand_passage(principal, path, for_all_keys=house.manners.pass_through_for_all_keys)

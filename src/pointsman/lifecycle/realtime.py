@@ -168,9 +168,11 @@ async def _connect(arrival: Arrival, calls: _Calls, dialer: Dialer) -> Duplex:
     """
     house, one, head = calls.house, calls.current, arrival.inbound.head
     head.token = house.keyring.identify(head.key, head.headers)
-    principal = await house.keyring.find(head.token)
+    principal = await house.keyring.find(head.token, head.key)
     one.principal = principal
     one.ask = ask = head.route.dialect.read_ask(b"", head.route.operation, head.path_model)
+    if principal.guard is not None:
+        principal.guard.meet(head, ask)
     course = choose(ask, principal, house)
     one.deployment = deployment = course.member.deployment
     one.trail = course.trail

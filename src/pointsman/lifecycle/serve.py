@@ -34,8 +34,10 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         if not head.token:
             head.token = house.keyring.identify(head.key, head.headers)
         principal = house.keyring.recall(head.token)
-        settlement.principal = principal = principal or await house.keyring.look_up(head.token)
+        settlement.principal = principal = principal or await house.keyring.look_up(head.token, head.key)
         settlement.ask = ask = read_ask(inbound)
+        if principal.guard is not None:
+            principal.guard.meet(head, ask)
         try:
             course = choose(ask, principal, house, head)
             if ask.routing is not None:

@@ -19,8 +19,10 @@ from pointsman.core.errors import Forbidden, StorageUnavailable, Unauthenticated
 from pointsman.core.identity import KeyRecord, token_of
 from pointsman.core.limits import KEYS_CACHED_MAX, UNKNOWN_KEYS_CACHED_MAX
 from pointsman.core.secret import Secret
+from pointsman.policies.bearers.bearers import BEARER_MARK, Bearers
 from pointsman.policies.pages import demand_no_foreign_page
 from pointsman.policies.principal import Principal
+from pointsman.wire.jose import TOKEN_BYTES_MAX, looks_like_jwt
 
 __all__ = [
     "ANONYMOUS_TOKEN",
@@ -94,6 +96,7 @@ class Keyring:
 
     While the store cannot be asked, keys in memory go on, until somebody says by ``doubt`` why they are not to be
     believed any longer. With ``admits_unverified`` keys that cannot be looked up are let in then, as nobody's.
+    ``bearers`` know what signed tokens are worth; None: nothing, they are keys like any other.
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class Keyring:
         self.places = dict(BEARING_HEADERS)
         if own_header:
             self.places[own_header.lower().encode("latin-1", "replace")] = -1
+        self.bearers: Bearers | None = None
         self._master_token = token_of(master_key.reveal()) if master_key is not None else None
         self.master = Principal(KeyRecord(token=MASTER_TOKEN, key_name="master key", key_alias="master"), admin=True)
         self.anonymous = Principal(KeyRecord(token=ANONYMOUS_TOKEN, key_name="no key", key_alias=None), admin=True)
@@ -137,6 +141,15 @@ class Keyring:
         """
         return self.digest(presented_key(headers, self.places))
 
+    async def caller(self, headers: Iterable[tuple[bytes, bytes]]) -> Principal:
+        """The principal of the key in the headers.
+
+        Raises:
+            Unauthenticated, Forbidden, StorageUnavailable: see :meth:`recall` and :meth:`look_up`.
+        """
+        key = presented_key(headers, self.places)
+        return await self.find(self.digest(key), key)
+
     def identify(self, key: bytes, headers: Sequence[tuple[bytes, bytes]]) -> str:
         """The digest of a presented key; ``headers`` (lower-case names) tell where nobody needs one.
 
@@ -156,12 +169,15 @@ class Keyring:
         """
         if self._master_token is None:
             return ANONYMOUS_TOKEN
-        if not key or len(key) > _KEY_BYTES_MAX:
+        if not key or len(key) > (_KEY_BYTES_MAX if self.bearers is None else TOKEN_BYTES_MAX):
             raise Unauthenticated(
                 "Authentication Error, no API key was sent.",
                 hint="Send it as the header: Authorization: Bearer sk-…",
             )
-        return sha256(key).hexdigest()
+        token = sha256(key).hexdigest()
+        if self.bearers is not None and looks_like_jwt(key) and token != self._master_token:
+            return BEARER_MARK + token
+        return token
 
     def recall(self, token: str) -> Principal | None:
         """The principal of a key in memory; None: ask the store with :meth:`look_up`.
@@ -179,7 +195,7 @@ class Keyring:
                 return self.anonymous
             if self._unknown.get(token, 0.0) > self._clock.monotonic():
                 raise _nobodys()
-            return None
+            return self.bearers.recall(token) if self.bearers is not None and token.startswith(BEARER_MARK) else None
         if self.doubt is not None:
             raise StorageUnavailable(self.doubt.message, hint=self.doubt.hint)
         record = principal.record
@@ -196,21 +212,27 @@ class Keyring:
             )
         return principal
 
-    async def find(self, token: str) -> Principal:
-        """The principal of a key, from memory or from the store.
+    def presents_key(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether there is a key in the headers, be it good or not."""
+        return bool(presented_key(headers, self.places))
+
+    async def find(self, token: str, key: bytes = b"") -> Principal:
+        """The principal of a key, from memory or from the store; ``key`` is the whole of it, as signed tokens need.
 
         Raises:
             Unauthenticated, Forbidden, StorageUnavailable: see :meth:`recall` and :meth:`look_up`.
         """
-        return self.recall(token) or await self.look_up(token)
+        return self.recall(token) or await self.look_up(token, key)
 
-    async def look_up(self, token: str) -> Principal:
-        """Ask the store for a key that is not in memory.
+    async def look_up(self, token: str, key: bytes = b"") -> Principal:
+        """Ask the store for a key that is not in memory; see :meth:`find`.
 
         Raises:
             Unauthenticated, Forbidden: see :meth:`recall`.
             StorageUnavailable: the store cannot say.
         """
+        if self.bearers is not None and token.startswith(BEARER_MARK):
+            return await self.bearers.look_up(token, key)
         await become_task()
         try:
             record = await self._source.get(token)

@@ -9,6 +9,7 @@ import msgspec
 from pointsman.accounting.windows import SlidingMinute
 from pointsman.core.identity import KeyRecord, Owner
 from pointsman.core.price import dollars
+from pointsman.policies.key_guard import KeyGuard, guard_of
 
 __all__ = ["Principal"]
 
@@ -27,7 +28,8 @@ _EVERYTHING = frozenset({"*", "all-proxy-models", "all-team-models"})
 class Principal:
     """Who asks. There is no default one: it is made from a key that was found, or for the operator.
 
-    ``organization_id`` is the organisation whose spending its calls add to. Money is in picodollars. ``spent`` counts
+    ``organization_id`` is the organisation whose spending its calls add to, ``guard`` what limits its use beyond models
+    and money, None for most. Money is in picodollars. ``spent`` counts
     what is settled, ``reserved`` what is under way. ``share`` is the number of processes that serve the key beside each
     other: each lets through its part of the rates (``rpm``, ``tpm``, ``parallel``, None: unlimited), and takes the
     others to have reserved as much as itself.
@@ -36,6 +38,7 @@ class Principal:
     __slots__ = (
         "access",
         "admin",
+        "guard",
         "head",
         "in_flight",
         "organization_id",
@@ -73,6 +76,7 @@ class Principal:
         """Take a changed record; what is counted stays counted."""
         self.record = record
         self.organization_id = _decode_extra(record.extra).organization_id
+        self.guard: KeyGuard | None = guard_of(record)
         self.access: dict[tuple[str, str, frozenset[str]], bool] = {}
         self.unrestricted = not record.models or not _EVERYTHING.isdisjoint(record.models)
         self.wildcards = tuple(name for name in record.models if "*" in name and name != "*")

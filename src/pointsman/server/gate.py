@@ -12,6 +12,7 @@ from pointsman.core.limits import BODY_BYTES_MAX
 from pointsman.core.nursery import Nursery
 from pointsman.lifecycle.background import Jobs
 from pointsman.lifecycle.house import House
+from pointsman.policies.addresses import AddressGuard, AddressSettings
 from pointsman.server.paths import PathTable
 
 __all__ = ["EXPECT_RANK", "LENGTH_RANK", "ORIGIN_RANK", "Gate", "Swept"]
@@ -36,11 +37,15 @@ class Swept(Protocol):
         """Break it off."""
         ...
 
+    def forget_head(self) -> None:
+        """Look at the head of its next request anew, even if it is the same as before."""
+        ...
+
 
 class Gate:
     """Shared by the connections of one process. ``date`` is a header line, right to half a second (RFC 9110, 6.6.1).
 
-    ``jobs`` does what goes on without its client, where anything may.
+    ``jobs`` does what goes on without its client, where anything may. ``addresses`` says who may connect, and for whom.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Gate:
         self.clock = clock
         self.body_bytes_max = body_bytes_max
         self.jobs: Jobs | None = None
+        self.addresses = AddressGuard(AddressSettings())
         self.connections: set[Swept] = set()
         self.now = clock.monotonic()
         self.date = _date_line(clock)
@@ -74,6 +80,16 @@ class Gate:
         """Break off what the patience of a shutdown did not suffice for."""
         for connection in list(self.connections):
             connection.cut()
+
+    def follow_addresses(self, settings: AddressSettings) -> None:
+        """Go by these rules about addresses from the next request on, on open connections too.
+
+        Raises:
+            ValueError: an address or a range is none.
+        """
+        self.addresses.follow(settings)
+        for connection in self.connections:
+            connection.forget_head()
 
     def escaped(self, error: BaseException) -> None:
         """A story raised, which it never should."""

@@ -50,6 +50,7 @@ _GEMINI_VERBS: Final = {
     "batchEmbedContents": Operation.GEMINI_BATCH_EMBED,
 }
 """What follows the model in a path of Gemini's, behind a colon: https://ai.google.dev/api."""
+_ARRAY_STREAM: Final = ":streamGenerateContent"
 
 
 class PathTable:
@@ -71,26 +72,38 @@ class PathTable:
             if operation not in dialects:
                 continue
             name = f"/api{suffix}" if prefixes is _OLLAMA else suffix
-            route = InferenceRoute(operation, dialects[operation], name)
-            self._static.update({prefix + suffix.encode(): route for prefix in prefixes})
+            plain = [prefix + suffix.encode() for prefix in prefixes]
+            named = [f"{prefix.decode()}{{model}}{suffix}" for prefix in _MODEL_PREFIXES if prefixes is _OPENAI]
+            paths = (*(path.decode() for path in plain), *named)
+            route = InferenceRoute(operation, dialects[operation], name, paths=paths)
+            self._static.update(dict.fromkeys(plain, route))
             if prefixes is _OPENAI:
                 suffixes.append((suffix.encode(), route))
         self._suffixes = tuple(suffixes)
         self._taken = tuple(_path_pattern(path) for path in taken)
         self._passages = {
             name.encode(): InferenceRoute(
-                Operation.PASS_THROUGH, dialect, f"/{name}/{{path}}", key_in_query=True, methods=_ANY_METHOD
+                Operation.PASS_THROUGH,
+                dialect,
+                f"/{name}/{{path}}",
+                key_in_query=True,
+                methods=_ANY_METHOD,
+                paths=(f"/{name}/{{path}}",),
             )
             for name, dialect in (passages or {}).items()
         }
         self._verbs = {
-            verb: InferenceRoute(operation, dialects[operation], f":{verb}", key_in_query=True)
+            verb: InferenceRoute(
+                operation, dialects[operation], f":{verb}", key_in_query=True, paths=_gemini_paths(verb)
+            )
             for verb, operation in _GEMINI_VERBS.items()
             if operation in dialects
         }
         array = Operation.GEMINI_ARRAY_STREAM
         self._array_stream = (
-            InferenceRoute(array, dialects[array], ":streamGenerateContent", key_in_query=True)
+            InferenceRoute(
+                array, dialects[array], _ARRAY_STREAM, key_in_query=True, paths=_gemini_paths(_ARRAY_STREAM[1:])
+            )
             if array in dialects
             else None
         )
@@ -161,6 +174,10 @@ class PathTable:
                 route = self._array_stream or route
             return route, model
         return None
+
+
+def _gemini_paths(verb: str) -> tuple[str, ...]:
+    return tuple(f"{prefix.decode()}models/{{model}}:{verb}" for prefix in _GEMINI_PREFIXES)
 
 
 def _wants_events(query: bytes) -> bool:

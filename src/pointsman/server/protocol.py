@@ -363,6 +363,10 @@ class InferenceProtocol(HttpToolsProtocol):
         """Break the connection off."""
         self.transport.abort()
 
+    def forget_head(self) -> None:
+        """Look at the head of its next request anew."""
+        self._known = None
+
     # -- inside ----------------------------------------------------------------------------------------
 
     def _fed(self, data: bytes) -> None:
@@ -381,7 +385,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self._ready = False
         pieces = self._body
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        peer = self.client[0] if self.client else ""
+        peer = self._peer()
         head = RequestHead(self._route, self._key, self.headers, self._path_model, peer, "", self._method)  # type: ignore[arg-type]
         plain = self._begins and self._keep and self._chunked and not self.expect_100_continue
         self._known = KnownHead.learn(head, data, len(body)) if plain else None
@@ -452,6 +456,12 @@ class InferenceProtocol(HttpToolsProtocol):
                 keyring.recall(keyring.digest(self._key))
             except GatewayError as error:
                 self._refused = error
+        if gate.addresses.looks:
+            self._refused = gate.addresses.objection(self._peer()) or self._refused
+
+    def _peer(self) -> str:
+        peer = self.client[0] if self.client else ""
+        return self._gate.addresses.client(peer, self.headers)
 
     def _too_large(self) -> Malformed:
         limit = self._gate.body_bytes_max

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pointsman.core.duplex import Dialer, Parted
-from pointsman.core.errors import GatewayError, NotFound
+from pointsman.core.errors import Forbidden, GatewayError, NotFound
 from pointsman.core.exchange import ClientDialect, Inbound, InferenceRoute, RequestHead
 from pointsman.core.upstream import Operation
 from pointsman.lifecycle.realtime import Arrival, Tongue, converse
@@ -41,7 +41,7 @@ class RealtimeDoor:
         self._gate = gate
         self._dialer = dialer
         self._tongue = tongue
-        self._route = InferenceRoute(Operation.REALTIME, dialect, "/realtime")
+        self._route = InferenceRoute(Operation.REALTIME, dialect, "/realtime", paths=REALTIME_PATHS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by the server."""
@@ -54,6 +54,11 @@ class RealtimeDoor:
             return
         gate = self._gate
         arrival = self._arrival(scope)
+        try:
+            gate.addresses.demand(arrival.inbound.head.peer)
+        except Forbidden as refused:
+            await visitor.refuse(refused, "")
+            return
         await converse(arrival, visitor, gate.house, self._dialer, self._tongue, gate.nursery)
 
     def _arrival(self, scope: Scope) -> Arrival:
@@ -64,7 +69,7 @@ class RealtimeDoor:
         key = key or bare_key(next(spoken, "").encode())
         fields = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = dict(fields)
-        peer = scope["client"][0] if scope.get("client") else ""
+        peer = self._gate.addresses.client(scope["client"][0] if scope.get("client") else "", headers)
         model = given.get("model") or given.get("deployment")
         head = RequestHead(self._route, key, headers, model, peer, "", b"GET")
         clock = self._gate.clock

@@ -230,6 +230,8 @@ _GAUGE_WORDS: Final = {
     "litellm_in_flight_requests": "Requests under way.",
     "pointsman_keys_cached": "Keys held in memory.",
     "pointsman_keys_cached_max": "Bound on keys held in memory.",
+    "pointsman_signed_tokens_cached": "Signed tokens held in memory.",
+    "pointsman_signed_tokens_cached_max": "Bound on signed tokens held in memory.",
     "pointsman_spool_records": "Call records not yet in the database.",
     "pointsman_resident_memory_bytes": "Memory the process holds.",
     "pointsman_upstream_connections_idle": "Idle connections to upstreams.",

@@ -218,9 +218,44 @@ async def test_kept_fields_are_merged_and_taken_away_by_null(desk: Desk) -> None
     assert msgspec.json.decode(desk.record(key).extra) == {"project_id": "p", "organization_id": "o"}
 
 
-@pytest.mark.parametrize(("kind", "status"), [("default", 200), ("llm_api", 200), ("management", 400), (["x"], 400)])
+@pytest.mark.parametrize(("kind", "status"), [("default", 200), ("llm_api", 200), ("root", 400), (["x"], 400)])
 async def test_only_key_types_that_hold_are_given(desk: Desk, kind: object, status: int) -> None:
     assert (await desk.ask("POST", "/key/generate", {"key_type": kind})).status == status
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "status"),
+    [
+        ("allowed_routes", ["llm_api_routes", "/key/info", "/v1/*"], 200),
+        ("allowed_routes", ["no_such_routes"], 400),
+        ("allowed_routes", "llm_api_routes", 400),
+        ("allowed_ips", ["10.0.0.7", "2001:db8::/32"], 200),
+        ("allowed_ips", ["everywhere"], 400),
+    ],
+)
+async def test_what_guards_a_key_is_read_with_care_and_shown(
+    desk: Desk, field: str, value: object, status: int
+) -> None:
+    answer = await desk.ask("POST", "/key/generate", {field: value})
+    assert answer.status == status
+    if status == 200:
+        assert answer.json()[field] == value and "x-pointsman-not-enforced" not in answer.headers
+        key = answer.json()["key"]
+        await desk.ask("POST", "/key/update", {"key": key, field: []})
+        assert msgspec.json.decode(desk.record(key).extra) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "routes"),
+    [("llm_api", ["llm_api_routes"]), ("management", ["management_routes"]), ("read_only", ["info_routes"])],
+)
+async def test_the_type_of_a_key_says_which_routes_it_may_call(desk: Desk, kind: str, routes: list[str]) -> None:
+    key = await desk.new_key(key_type=kind)
+    assert msgspec.json.decode(desk.record(key).extra)["allowed_routes"] == routes
+    chosen = await desk.new_key(key_type=kind, allowed_routes=["/key/info"])
+    assert msgspec.json.decode(desk.record(chosen).extra)["allowed_routes"] == ["/key/info"]
+    assert (await desk.ask("GET", "/key/info", key=chosen)).status == 200
+    assert (await desk.ask("GET", "/v1/models", key=chosen)).status == 403
 
 
 async def test_a_slip_of_the_pen_is_told(desk: Desk) -> None:

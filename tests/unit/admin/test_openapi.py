@@ -14,6 +14,9 @@ from pointsman.core.identity import Scope
 from pointsman.core.upstream import Operation
 from tests.unit.admin.office_desk import Desk
 
+BODILESS = ("/cancel", "/logout", "/sessions/end_others")
+"""How paths of POST end that take no body."""
+
 GOLDEN = {
     "GET /": "public", "GET /docs": "public", "GET /openapi.json": "public", "GET /routes": "admin",
     "GET /metrics": "admin", "GET /metrics/": "admin", "GET /traffic": "admin",
@@ -45,6 +48,13 @@ GOLDEN = {
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
     "POST /routing/explain": "inference",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
+    "GET /login": "public", "POST /login": "public", "GET /fallback/login": "public", "POST /v2/login": "public",
+    "GET /sso/key/generate": "public", "GET /sso/callback": "public", "GET /sso/readiness": "public",
+    "GET /ui": "public", "GET /ui/": "public", "POST /logout": "public", "GET /session": "self",
+    "GET /sessions": "self", "POST /sessions/end_others": "self", "POST /user/password/change": "self",
+    "POST /invitation/new": "management", "GET /invitation/info": "management",
+    "POST /invitation/update": "management", "POST /invitation/delete": "management",
+    "GET /onboarding/get_token": "public", "POST /onboarding/claim_token": "public",
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
     "POST /openai/deployments/{model}/embeddings": "inference",
     **{
@@ -93,7 +103,7 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
         has_body = name.startswith("POST") or name == "DELETE /api/delete"
-        assert ("requestBody" in operation) == (has_body and not name.endswith("/cancel")), name
+        assert ("requestBody" in operation) == (has_body and not name.endswith(BODILESS)), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
         assert in_path == re.findall(r"\{(\w+)\}", name), name
@@ -123,7 +133,7 @@ def test_every_route_of_the_table_is_complete() -> None:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
         has_body = route.method == "POST" or route.paths == ("/api/delete",)
-        assert route.takes_body == (has_body and not route.paths[0].endswith("/cancel"))
+        assert route.takes_body == (has_body and not route.paths[0].endswith(BODILESS))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
     assert len(set(pairs)) == len(pairs)
@@ -140,7 +150,7 @@ def test_every_operation_of_inference_can_be_documented() -> None:
 async def test_the_list_of_routes_is_the_table(desk: Desk) -> None:
     listed = (await desk.ask("GET", "/routes")).json()["routes"]
     assert listed == [msgspec.to_builtins(fact) for fact in routes(inference=desk.office.inference_paths)]
-    assert all(row["scope"] in {"public", "inference", "self", "admin"} for row in listed)
+    assert all(row["scope"] in {"public", "inference", "self", "management", "viewer", "admin"} for row in listed)
 
 
 async def test_documentation_can_be_switched_off() -> None:

@@ -17,6 +17,9 @@ class Watched:
     def sweep(self, now: float) -> None:
         self.swept.append(now)
 
+    def forget_head(self) -> None:
+        pass
+
     def cut(self) -> None:
         self.swept.append(-1.0)
 

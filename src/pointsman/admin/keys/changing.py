@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pointsman.admin.keys.changes import changes_of
+from pointsman.admin.keys.guarding import demand_grantable
 from pointsman.admin.keys.lookup import changed_by, existing_key, flushed, token_meant, tokens_of_aliases
 from pointsman.admin.keys.replies import DeletedKeysReply, ResetSpendReply, full_row
 from pointsman.admin.keys.requests import KeysRequest, OneKeyRequest, ResetSpendRequest, UpdateKeyRequest
@@ -24,6 +27,8 @@ async def update_key(office: Office, visit: Visit[Nothing, UpdateKeyRequest]) ->
     old = await existing_key(office, token)
     now = office.clock.wall()
     changes, unheeded = changes_of(visit.body, visit.fields, now, office.reset_clock, extra=old.extra)
+    if isinstance(changes.extra, msgspec.Raw):
+        demand_grantable(visit.caller, msgspec.json.decode(changes.extra, type=dict[str, msgspec.Raw]))
     if isinstance(changes.spend, int):
         # What was spent before is not to be added to what is set now.
         await flushed(office)

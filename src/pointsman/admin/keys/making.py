@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.defaults import bounded, with_defaults
+from pointsman.admin.keys.guarding import demand_grantable
 from pointsman.admin.keys.lookup import changed_by, existing_key, token_meant
 from pointsman.admin.keys.replies import generated_key
 from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields, RegenerateKeyRequest
@@ -42,6 +43,7 @@ async def generate_key(office: Office, visit: Visit[Nothing, GenerateKeyRequest]
     changes, unheeded = changes_of(wanted, body, now, office.reset_clock)
     key = _chosen_key(office, wanted.key)
     record = changed_record(_blank(key, now, changed_by(visit)), changes)
+    demand_grantable(visit.caller, msgspec.json.decode(record.extra, type=dict[str, msgspec.Raw]))
     await office.keys.insert(record)
     office.on_key_change(record.token, record)
     return Answer(generated_key(record, key, _said(wanted)), headers=not_enforced_header(unheeded))
@@ -65,7 +67,9 @@ async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequ
     _demand_no_spend(changes)
     key = _chosen_key(office, wanted.new_key)
     kept = msgspec.structs.replace(old, token=token_of(key), key_name=_shown(key), created_by=changed_by(visit))
-    record = await office.keys.rotate(old.token, changed_record(kept, changes))
+    changed = changed_record(kept, changes)
+    demand_grantable(visit.caller, msgspec.json.decode(changed.extra, type=dict[str, msgspec.Raw]))
+    record = await office.keys.rotate(old.token, changed)
     office.on_key_change(old.token, None)
     office.on_key_change(record.token, record)
     grace = ("grace_period",) if wanted.grace_period else ()

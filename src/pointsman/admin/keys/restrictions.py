@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.admin.keys.guarding import GUARDING_FIELDS, guarding, routes_of_key_type
 from pointsman.config.findings import nearest
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.wire.json_fields import decode_field
@@ -22,7 +23,7 @@ __all__ = ["KEPT_FIELDS", "NOT_ENFORCED_HEADER", "REFUSED_FIELDS", "Unenforced",
 NOT_ENFORCED_HEADER: Final = "x-pointsman-not-enforced"
 
 REFUSED_FIELDS: Final = frozenset({
-    "access_group_ids", "allowed_routes", "budget_id", "budget_limits", "end_user_budget_id", "enforced_params",
+    "access_group_ids", "budget_id", "budget_limits", "end_user_budget_id", "enforced_params",
     "guardrails", "model_max_budget", "model_rpm_limit", "model_tpm_limit", "object_permission", "permissions",
     "policies", "tag_rpm_limit", "tpd_limit",
 })  # fmt: skip
@@ -39,9 +40,6 @@ KEPT_FIELDS: Final = frozenset({
 
 _PASSAGE_FIELDS: Final = frozenset({"allowed_passthrough_routes", "denied_passthrough_routes"})
 """Kept with the others and heeded all the same, by :mod:`pointsman.policies.pass_through`."""
-
-_KEY_TYPES: Final = frozenset({"default", "llm_api"})
-"""Every virtual key is one of these: it may call models and look at itself."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _NAMED_MAX: Final = 40
@@ -77,7 +75,17 @@ def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> U
             _demand_silence(name, value)
             dropped.add(name)
             continue
-        _demand_key_type(name, value)
+        if name in GUARDING_FIELDS:
+            guard = guarding(name, raw)
+            if guard is None:
+                dropped.add(name)
+            else:
+                kept[name] = guard
+            continue
+        if name == "key_type":
+            routes = routes_of_key_type(value)
+            if routes is not None and "allowed_routes" not in fields:
+                kept["allowed_routes"] = routes
         if name in _PASSAGE_FIELDS:
             decode_field(name, raw, _decode_routes)
             kept[name] = msgspec.Raw(bytes(raw))
@@ -85,7 +93,7 @@ def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> U
         if name in KEPT_FIELDS:
             # A view into the body would keep all of it alive as long as the key.
             kept[name] = msgspec.Raw(bytes(raw))
-        if not _says_nothing(value):
+        if not _says_nothing(value) and name != "key_type":
             unheeded.append(name)
     return Unenforced(kept, frozenset(dropped), tuple(unheeded))
 
@@ -105,15 +113,8 @@ def _demand_silence(name: str, value: object) -> None:
         )
 
 
-def _demand_key_type(name: str, value: object) -> None:
-    if name == "key_type" and not (isinstance(value, str) and value in _KEY_TYPES):
-        raise Unsupported(
-            "key_type must be default or llm_api: other kinds of keys are not enforced yet.", param="key_type"
-        )
-
-
 def _demand_no_slip(name: str, enforced: frozenset[str]) -> None:
-    known = enforced | REFUSED_FIELDS | KEPT_FIELDS | _PASSAGE_FIELDS
+    known = enforced | REFUSED_FIELDS | KEPT_FIELDS | _PASSAGE_FIELDS | GUARDING_FIELDS
     if name in known:
         return
     meant = nearest(name, known)

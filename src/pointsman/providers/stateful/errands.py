@@ -53,7 +53,7 @@ class ResponseErrand:
     def __init__(self, book: ResponseBook, inbound: Inbound, request: ResponseRequest, *, streams: bool) -> None:
         head = inbound.head
         dialect = _ErrandDialect(head.route.dialect, request)
-        route = InferenceRoute(head.route.operation, dialect, head.route.name)
+        route = InferenceRoute(head.route.operation, dialect, head.route.name, paths=head.route.paths)
         body = _encode({**read_fields(inbound.body), "stream": _TRUE})
         self.id = request.id
         self.streams = streams

@@ -34,7 +34,7 @@ class UpstreamFlight(msgspec.Struct, eq=False):
     """The request under way; see :class:`pointsman.core.flight.Flight`. Moments are monotonic seconds.
 
     ``began_at`` is the first attempt to send it, ``sent_at`` the last; ``heard_at`` the last sign of life, ``told_at``
-    when the client was last told that there is none.
+    when the client was last told that there is none. ``bytes_max`` bounds an answer that is held whole, 0: as usual.
     """
 
     request: bytes
@@ -55,6 +55,7 @@ class UpstreamFlight(msgspec.Struct, eq=False):
     sent_at: float = 0.0
     heard_at: float = 0.0
     told_at: float = 0.0
+    bytes_max: int = 0
 
     @property
     def headers(self) -> Sequence[tuple[bytes, bytes]]:
@@ -196,8 +197,8 @@ class Connection(asyncio.Protocol):
             chunks.clear()
             flight.heard_at = self.pool.time.now
             (flight.sink or flight.inbox.put)(data)
-        elif self._grown(len(data)) > REPLY_BYTES_MAX:
-            self._broken(f"The upstream's answer is longer than {REPLY_BYTES_MAX} bytes.")
+        elif self._grown(len(data)) > (bytes_max := flight.bytes_max or REPLY_BYTES_MAX):
+            self._broken(f"The upstream's answer is longer than {bytes_max} bytes.")
         elif not self._headers_done and len(self._head) > UPSTREAM_HEAD_BYTES_MAX:
             self._broken("The upstream's response head is too long.")
         else:

@@ -14,7 +14,7 @@ import msgspec
 
 from pointsman import __version__
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
-from pointsman.core.limits import KEEPALIVE_SECONDS
+from pointsman.core.limits import KEEPALIVE_SECONDS, REPLY_BYTES_MAX
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Outbound, Timeouts
@@ -116,8 +116,9 @@ class Transport:
         headers: tuple[tuple[str, str], ...] = (),
         timeout_seconds: float = 5.0,
         content_type: str = "application/json",
+        bytes_max: int = REPLY_BYTES_MAX,
     ) -> FetchReply:
-        """A small control request (a model list, a health check, a token), answered whole.
+        """A small control request (a model list, a health check, a token), answered whole, in about ``bytes_max``.
 
         Raises:
             UpstreamFailed: no connection, no answer in time, or not HTTP.
@@ -137,6 +138,7 @@ class Transport:
         connect = min(timeout_seconds, Timeouts().connect)
         timeouts = Timeouts(connect, timeout_seconds, timeout_seconds, timeout_seconds)
         flight = UpstreamFlight(request + b"\r\n" + body, timeouts, stream=False, silence_seconds=float("inf"))
+        flight.bytes_max = bytes_max
         self._pool(origin).launch(flight)
         try:
             answer = await flight.inbox.take()

@@ -8,6 +8,7 @@ from pointsman.stores.memory.directory import MemoryDirectoryStore
 from pointsman.stores.memory.keys import MemoryKeyStore
 from pointsman.stores.memory.ledger import MemoryLedgerStore
 from pointsman.stores.memory.responses import MemoryResponseStore
+from pointsman.stores.memory.sign_in import MemorySignInStore
 from pointsman.stores.memory.spend import MemorySpendStore
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "MemoryKeyStore",
     "MemoryLedgerStore",
     "MemoryResponseStore",
+    "MemorySignInStore",
     "MemorySpendStore",
 ]

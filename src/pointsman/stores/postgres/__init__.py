@@ -2,8 +2,8 @@
 
 Needs the extra ``postgres`` (asyncpg). Reading order: ``address`` (the URL), ``database`` and ``lanes`` (connections,
 and who waits for them), ``session`` (one of them), ``migrate`` (how the schema comes about), ``keys``, ``ledger``,
-``filing``, ``statements`` (their SQL), ``directory``, ``spend``, ``responses``, ``conversations``, ``presence`` (which
-processes there are), ``text``, ``failures`` (what PostgreSQL's errors mean).
+``filing``, ``statements`` (their SQL), ``directory``, ``spend``, ``responses``, ``conversations``, ``sign_in``,
+``presence`` (which processes there are), ``text``, ``failures`` (what PostgreSQL's errors mean).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pointsman.stores.postgres.keys import PostgresKeyStore
 from pointsman.stores.postgres.ledger import PostgresLedgerStore
 from pointsman.stores.postgres.presence import BEAT_SECONDS, SILENT_SECONDS_MAX, PostgresPresence
 from pointsman.stores.postgres.responses import PostgresResponseStore
+from pointsman.stores.postgres.sign_in import PostgresSignInStore
 from pointsman.stores.postgres.spend import PostgresSpendStore
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "PostgresLedgerStore",
     "PostgresPresence",
     "PostgresResponseStore",
+    "PostgresSignInStore",
     "PostgresSpendStore",
     "postgres_address",
 ]

@@ -2,7 +2,7 @@
 
 Reading order: ``database`` (the connection and its thread), ``migrate`` (how the schema comes about), ``keys``,
 ``ledger``, ``statements`` (their SQL), ``directory``, ``spend``, ``directory_statements``, ``responses``,
-``conversations``, ``response_statements``, ``transaction``, ``failures`` (what SQLite's errors mean).
+``conversations``, ``response_statements``, ``sign_in``, ``transaction``, ``failures`` (what SQLite's errors mean).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pointsman.stores.sqlite.directory import SqliteDirectoryStore
 from pointsman.stores.sqlite.keys import SqliteKeyStore
 from pointsman.stores.sqlite.ledger import SqliteLedgerStore
 from pointsman.stores.sqlite.responses import SqliteResponseStore
+from pointsman.stores.sqlite.sign_in import SqliteSignInStore
 from pointsman.stores.sqlite.spend import SqliteSpendStore
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "SqliteKeyStore",
     "SqliteLedgerStore",
     "SqliteResponseStore",
+    "SqliteSignInStore",
     "SqliteSpendStore",
 ]
