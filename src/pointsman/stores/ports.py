@@ -23,6 +23,7 @@ from msgspec import UNSET, UnsetType
 from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.activity import ActivityQuery, ActivityRow, FailureQuery, FailureRow, Ranked, Scope
 from pointsman.stores.directory.ports import INTEGER_MAX, Account
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 
@@ -281,6 +282,25 @@ class LedgerStore(Protocol):
 
     async def energy(self, query: SummaryQuery) -> tuple[EnergySpend, ...]:
         """What local hosts drew, by day, then by the other fields in their order."""
+        ...
+
+    async def activity(self, query: ActivityQuery) -> tuple[ActivityRow, ...]:
+        """Calls added up as the query says: always from sums, never from the calls themselves."""
+        ...
+
+    async def ranked(self, scope: Scope, first_day: date, last_day: date, limit: int = 100) -> tuple[Ranked, ...]:
+        """Who of a scope spent most within the days, both included, the greatest first; users are not counted."""
+        ...
+
+    async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
+        """How many users the keys of each customer or tag have, most first.
+
+        ``identities`` and ``limit`` of the query hold; ``containing`` need only occur, upper or lower ASCII case.
+        """
+        ...
+
+    async def failed_calls(self, query: FailureQuery) -> tuple[FailureRow, ...]:
+        """How many calls of a model group failed with a status, by day and host."""
         ...
 
     async def totals(self) -> LedgerTotals:

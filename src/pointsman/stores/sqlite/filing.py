@@ -20,7 +20,9 @@ import msgspec
 from pointsman.core.outcome import CallRecord
 from pointsman.core.trace import RouteTrace
 from pointsman.core.usage import Units
+from pointsman.stores.activity import Line
 from pointsman.stores.records import saturated
+from pointsman.stores.sqlite.activity_statements import ADD_LINE, FIND_LINE
 from pointsman.stores.sqlite.statements import (
     ADD_CALL,
     ADD_CALLS,
@@ -80,10 +82,11 @@ class _Place:
 class Known:
     """What was committed over ``connection`` and is remembered. Origins are kept by their prefix."""
 
-    __slots__ = ("connection", "made", "origins", "places")
+    __slots__ = ("connection", "lines", "made", "origins", "places")
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
+        self.lines: dict[Line, int] = {}
         self.places: dict[_Context, _Place] = {}
         self.origins: dict[str, int] = {}
         self.made = 0
@@ -96,6 +99,10 @@ class Known:
             self.places = {}
         if len(self.origins) + len(filing.origins) > _REMEMBERED_MAX:
             self.origins = {}
+        if len(self.lines) + len(filing.lines) > _REMEMBERED_MAX:
+            self.lines = {}
+        if len(filing.lines) <= _REMEMBERED_MAX:
+            self.lines.update(filing.lines)
         if len(filing.places) <= _REMEMBERED_MAX:
             self.places.update(filing.places)
         if len(filing.origins) <= _REMEMBERED_MAX:
@@ -107,6 +114,7 @@ class Filing:
 
     def __init__(self, known: Known) -> None:
         self.connection = known.connection
+        self.lines: dict[Line, int] = {}
         self.places: dict[_Context, _Place] = {}
         self.origins: dict[str, int] = {}
         self.made = 0
@@ -141,6 +149,16 @@ class Filing:
         self._contents.clear()
         self._sets.clear()
         return new
+
+    def line_id(self, line: Line) -> int:
+        """The id of what reports tell calls apart by; it is added where it is new."""
+        found = self._known.lines.get(line) or self.lines.get(line)
+        if found is None:
+            digest = _digest(line)
+            row = self.connection.execute(FIND_LINE, (digest,)).get
+            found = int(self.connection.execute(ADD_LINE, (digest, *line)).get if row is None else row)
+            self.lines[line] = found
+        return found
 
     def sets(self) -> Iterable[list[CallRecord]]:
         """The records that were given to :meth:`add`, those of one context together."""
