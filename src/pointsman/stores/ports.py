@@ -25,6 +25,7 @@ from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.activity import ActivityQuery, ActivityRow, FailureQuery, FailureRow, Ranked, Scope
 from pointsman.stores.directory.ports import INTEGER_MAX, Account
+from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 
 __all__ = [
@@ -260,7 +261,7 @@ class LedgerTotals(msgspec.Struct, frozen=True):
 
 
 class LedgerStore(Protocol):
-    """The record of all calls. Nothing is changed after it was added."""
+    """The record of all calls. Nothing is changed after it was added; the oldest are let go of where that is wanted."""
 
     async def append(self, records: Sequence[CallRecord]) -> Appended:
         """Add calls. One that is known already (``call_id``) is left as it was and counts for nothing.
@@ -274,6 +275,24 @@ class LedgerStore(Protocol):
 
     async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
         """The calls that match."""
+        ...
+
+    async def page(self, query: CallQuery) -> CallPage:
+        """Calls that match, the latest start first, and a cursor for what follows.
+
+        Calls that are added meanwhile are not told twice, nor do they move others off the pages.
+
+        Raises:
+            Malformed: the cursor is none.
+        """
+        ...
+
+    async def count(self, query: CallQuery, most: int) -> int:
+        """How many calls match, as far as ``most`` and as far as one page would look."""
+        ...
+
+    async def prune(self, before: float, limit: int) -> int:
+        """Remove up to ``limit`` of the oldest calls that started before a moment; how many there were. Sums stay."""
         ...
 
     async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:

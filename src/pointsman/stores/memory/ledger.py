@@ -11,6 +11,7 @@ from pointsman.stores.energy import EnergyTally
 from pointsman.stores.memory.activity import active_users_of, activity_of, failures_of
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.memory.performance import performance_of
+from pointsman.stores.pages import CallPage, CallQuery, bad_cursor, wants
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, added_up, by_day, charged_record, daily_rows, summary_activity
@@ -65,6 +66,40 @@ class MemoryLedgerStore:
         found.reverse()
         found.sort(key=lambda record: record.started_at, reverse=True)
         return tuple(found[query.offset : query.offset + query.limit])
+
+    async def page(self, query: CallQuery) -> CallPage:
+        """See the port."""
+        matching = [record for record in self._in_order(query) if wants(query, record)]
+        found = matching[query.offset : query.offset + query.limit]
+        more = len(matching) > query.offset + len(found)
+        last = found[-1] if found and more else None
+        return CallPage(tuple(found), None if last is None else f"{last.started_at.hex()}_{last.call_id}")
+
+    async def count(self, query: CallQuery, most: int) -> int:
+        """See the port."""
+        return min(most, sum(wants(query, record) for record in self._in_order(query)))
+
+    async def prune(self, before: float, limit: int) -> int:
+        """See the port."""
+        calls = self._database.calls
+        old = sorted((record.started_at, call_id) for call_id, record in calls.items() if record.started_at < before)
+        for _, call_id in old[:limit]:
+            del calls[call_id]
+        return len(old[:limit])
+
+    def _in_order(self, query: CallQuery) -> list[CallRecord]:
+        """The calls behind the cursor, latest start first."""
+        records = sorted(
+            self._database.calls.values(), key=lambda record: (record.started_at, record.call_id), reverse=True
+        )
+        if query.cursor is None:
+            return records
+        at, _, call_id = query.cursor.partition("_")
+        try:
+            place = float.fromhex(at), call_id
+        except (ValueError, OverflowError):
+            raise bad_cursor() from None
+        return [record for record in records if (record.started_at, record.call_id) < place]
 
     async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:
         """See the port."""

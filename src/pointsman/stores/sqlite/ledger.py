@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 import apsw
 import msgspec
 
 from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
-from pointsman.core.trace import RouteTrace
-from pointsman.core.usage import Units, Usage
+from pointsman.core.usage import Units
 from pointsman.stores.activity import ActivityQuery, ActivityRow, FailureQuery, FailureRow, Ranked, Scope, day_number
+from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, added_up, by_day, daily_rows, saturated, summary_activity
@@ -28,6 +28,7 @@ from pointsman.stores.sqlite.activity import (
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.directory_statements import CHARGE_ACCOUNTS, NOTE_ACCOUNTS
 from pointsman.stores.sqlite.filing import Filing, Known, id_of
+from pointsman.stores.sqlite.pages import call_record, count_calls, prune, read_page
 from pointsman.stores.sqlite.performance import read_performance
 from pointsman.stores.sqlite.statements import (
     ADD_DAILY_ENERGY,
@@ -45,16 +46,7 @@ from pointsman.stores.sqlite.transaction import rows
 
 __all__ = ["SqliteLedgerStore"]
 
-_USAGE_COLUMNS: Final = (
-    ("prompt", "prompt_tokens"),
-    ("completion", "completion_tokens"),
-    ("cached", "cached_tokens"),
-    ("cache_write", "cache_write_tokens"),
-    ("reasoning", "reasoning_tokens"),
-    ("audio_input", "audio_input_tokens"),
-    ("audio_output", "audio_output_tokens"),
-    ("source", "usage_source"),
-)
+_COUNTS: Final = ("prompt", "completion", "cached", "cache_write", "reasoning", "audio_input", "audio_output")
 
 
 class _NotPlain(Exception):
@@ -101,6 +93,21 @@ class SqliteLedgerStore:
     async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
         """See the port."""
         return await self._database.read(lambda connection: _find(connection, query))
+
+    async def page(self, query: CallQuery) -> CallPage:
+        """See the port."""
+        return await self._database.read(lambda connection: read_page(connection, query))
+
+    async def count(self, query: CallQuery, most: int) -> int:
+        """See the port."""
+        return await self._database.read(lambda connection: count_calls(connection, query, most))
+
+    async def prune(self, before: float, limit: int) -> int:
+        """See the port."""
+        removed = await self._database.write(lambda connection: prune(connection, before, limit))
+        if removed:
+            await self._database.give_back_room()
+        return removed
 
     async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:
         """See the port."""
@@ -205,7 +212,7 @@ def _find(connection: apsw.Connection, query: LedgerQuery) -> tuple[CallRecord, 
         cursor = connection.execute(CALLS_BY_USER, values)
     else:
         cursor = connection.execute(CALLS_BY_START, values)
-    return tuple(_record(row) for row in rows(cursor))
+    return tuple(call_record(row) for row in rows(cursor))
 
 
 def _summary(connection: apsw.Connection, query: SummaryQuery) -> tuple[DaySpend, ...]:
@@ -228,8 +235,7 @@ def _filters(query: SummaryQuery) -> dict[str, str | None]:
 
 def _within_range(record: CallRecord) -> CallRecord:
     """The record with whole numbers of 63 bits, whatever an upstream claimed to have used."""
-    names = [name for name, _ in _USAGE_COLUMNS[:-1]]
-    usage = msgspec.structs.replace(record.usage, **{name: saturated(getattr(record.usage, name)) for name in names})
+    usage = msgspec.structs.replace(record.usage, **{name: saturated(getattr(record.usage, name)) for name in _COUNTS})
     units = usage.units
     if units is not None:
         whole = {name: saturated(getattr(units, name)) for name in Units.__struct_fields__}
@@ -241,19 +247,3 @@ def _within_range(record: CallRecord) -> CallRecord:
         energy_mwh=saturated(record.energy_mwh),
         energy_cost=saturated(record.energy_cost),
     )
-
-
-def _record(row: dict[str, Any]) -> CallRecord:
-    del row["id"]
-    units = row.pop("units")
-    counts = {field: row.pop(column) for field, column in _USAGE_COLUMNS}
-    row["usage"] = Usage(**counts, units=None if units is None else msgspec.json.decode(units, type=Units))
-    row["tags"] = msgspec.json.decode(row["tags"])
-    row["stream"] = bool(row["stream"])
-    prompt, reply, trace = row.pop("prompt"), row.pop("reply"), row.pop("trace")
-    record = msgspec.convert(row, CallRecord)
-    record.trace = None if trace is None else msgspec.json.decode(trace, type=RouteTrace)
-    # Set afterwards, since msgspec does not convert to a union with Raw.
-    record.prompt = None if prompt is None else msgspec.Raw(prompt.encode())
-    record.reply = None if reply is None else msgspec.Raw(reply.encode())
-    return record
