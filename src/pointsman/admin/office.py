@@ -12,6 +12,7 @@ from pointsman.config.sections import KeyBounds
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
+from pointsman.core.price import Price
 from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.lifecycle.explanation import Explanation
 from pointsman.lifecycle.traffic import TrafficState
@@ -138,6 +139,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         table: The routing table in force.
         facts: What the catalogue knows of a deployment's model.
+        price: What a model costs by the catalogue, by its name with or without ``provider/``; None: nobody told.
         count_tokens: What a deployment's upstream counts a conversation to be, in the form of the operation that is
             asked for; None where it does not tell.
         wildcards: A deployment for each wildcard entry, to be looked at and not to be called.
@@ -181,6 +183,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     health: HealthWatch
     performance: Callable[[Deployment], Performance]
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
+    price: Callable[[str], Price | None] = lambda _model: None
     count_tokens: CountTokens = _counts_nothing
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
     wildcards: Callable[[], Sequence[Deployment]] = lambda: ()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pointsman.assembly.gateway import Gateway
     from pointsman.config.load import Loaded
+    from pointsman.core.price import Price
 
 __all__ = ["admin_paths", "make_app"]
 
@@ -45,6 +46,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             flush=gateway.storage.flush,
             on_key_change=gateway.keyring.changed,
             facts=gateway.routes.facts,
+            price=lambda model: _catalogue_price(gateway, model),
             hosts=lambda: gateway.routes.hosts,
             wildcards=gateway.routes.wildcards,
             local_hosts=lambda: gateway.house.router.fleet.listed,
@@ -77,6 +79,11 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
 def admin_paths() -> tuple[str, ...]:
     """Every path of the management API, as it is written in the table of routes."""
     return tuple(path for route in ROUTES for path in route.paths)
+
+
+def _catalogue_price(gateway: Gateway, model: str) -> Price | None:
+    provider, slash, name = model.partition("/")
+    return gateway.routes.price(provider, name) if slash else gateway.routes.price("openai", model)
 
 
 def _readiness(gateway: Gateway) -> Readiness:

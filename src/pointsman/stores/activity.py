@@ -1,8 +1,8 @@
 """What calls came to, added up by day as they are recorded, so that reports never look at single calls.
 
 A call is counted once in scope ``line`` (by everything that reports tell apart), once in ``all`` (without its owners),
-once for its team, its organisation and its customer, and once for each of its tags. Customers and tags keep the owners,
-teams and organisations do not: who asks for those with their keys asks ``line``.
+once for its team (or for ``""``), its organisation and its customer, and once for each of its tags. Customers and tags
+keep the owners, teams and organisations do not: who asks for those with their keys asks ``line``.
 """
 
 from __future__ import annotations
@@ -209,8 +209,7 @@ def sum_up(
     lane = Line("", "", "", "", *line[4:])
     _add(sums, Cell(day, "line", "", line), counts)
     _add(sums, Cell(day, "all", "", lane), counts)
-    if line.team_id:
-        _add(sums, Cell(day, "team", line.team_id, lane), counts)
+    _add(sums, Cell(day, "team", line.team_id, lane), counts)
     if line.organization_id:
         _add(sums, Cell(day, "organization", line.organization_id, lane), counts)
     for tag in dict.fromkeys(tags):

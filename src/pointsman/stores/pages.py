@@ -9,7 +9,7 @@ import msgspec
 from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord, Status
 
-__all__ = ["SCANNED_MAX", "CallPage", "CallQuery", "bad_cursor", "wants"]
+__all__ = ["SCANNED_MAX", "CallPage", "CallQuery", "bad_cursor", "cursor_time", "wants"]
 
 SCANNED_MAX: Final = 50_000
 """Calls that are looked at for one page: where a filter lets few through, a page may be short and yet not the last."""
@@ -84,3 +84,8 @@ def _is_theirs(query: CallQuery, record: CallRecord) -> bool:
 def bad_cursor() -> Malformed:
     """The refusal of a cursor that no page gave."""
     return Malformed("This cursor was not given by a page of calls.", hint="Begin without one.", param="cursor")
+
+
+def cursor_time(moment: float) -> str:
+    """A moment to the last bit, in characters that need not be escaped in a URL."""
+    return float(moment).hex().replace("+", "")

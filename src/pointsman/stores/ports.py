@@ -318,6 +318,10 @@ class LedgerStore(Protocol):
         """
         ...
 
+    async def lines(self, most: int) -> int:
+        """How many different lines were ever told apart, as far as ``most``: whether a report may name every key."""
+        ...
+
     async def failed_calls(self, query: FailureQuery) -> tuple[FailureRow, ...]:
         """How many calls of a model group failed with a status, by day and host."""
         ...

@@ -42,9 +42,34 @@ GOLDEN = {
     "POST /key/generate": "admin", "POST /key/update": "admin", "POST /key/delete": "admin", "GET /key/info": "self",
     "POST /v2/key/info": "admin", "GET /key/list": "self", "POST /key/block": "admin", "POST /key/unblock": "admin",
     "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
-    "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
+    "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
     "POST /routing/explain": "inference",
-    "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
+    **dict.fromkeys(
+        (
+            "GET /spend/logs", "GET /spend/logs/v2", "GET /spend/logs/ui", "GET /spend/logs/ui/{request_id}",
+            "GET /spend/export", "POST /spend/calculate", "GET /spend/keys", "GET /spend/users", "GET /spend/tags",
+            *(f"GET /global/spend/{what}" for what in ("logs", "keys", "models", "provider", "tags", "all_tag_names")),
+            "GET /global/all_end_users", "GET /global/activity", "GET /global/activity/model",
+            "GET /global/activity/cache_hits", "GET /team/spend/by_user",
+            *(f"GET /{whose}/spend/report" for whose in ("key", "user", "team", "organization")),
+            *(
+                f"GET /{whose}/daily/activity{how}"
+                for whose in ("user", "team", "organization", "customer", "end_user", "tag")
+                for how in ("", "/aggregated")
+            ),
+        ),
+        "management",
+    ),
+    **dict.fromkeys(
+        (
+            "GET /spend/energy", "GET /global/spend", "GET /global/spend/teams", "POST /global/spend/end_users",
+            "GET /global/spend/report", "GET /global/activity/exceptions", "GET /global/activity/exceptions/deployment",
+            *(f"GET /tag/{what}" for what in ("distinct", "dau", "wau", "mau", "summary")),
+            "GET /tag/user-agent/per-user-analytics",
+        ),
+        "viewer",
+    ),
+    "POST /global/spend/reset": "admin", "POST /global/spend/refresh": "admin",
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
     "POST /openai/deployments/{model}/embeddings": "inference",
     **{
@@ -93,7 +118,7 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
         has_body = name.startswith("POST") or name == "DELETE /api/delete"
-        assert ("requestBody" in operation) == (has_body and not name.endswith("/cancel")), name
+        assert ("requestBody" in operation) == (has_body and not name.endswith(("/cancel", "/reset", "/refresh"))), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
         assert in_path == re.findall(r"\{(\w+)\}", name), name
@@ -123,7 +148,7 @@ def test_every_route_of_the_table_is_complete() -> None:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
         has_body = route.method == "POST" or route.paths == ("/api/delete",)
-        assert route.takes_body == (has_body and not route.paths[0].endswith("/cancel"))
+        assert route.takes_body == (has_body and not route.paths[0].endswith(("/cancel", "/reset", "/refresh")))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
     assert len(set(pairs)) == len(pairs)
@@ -140,7 +165,7 @@ def test_every_operation_of_inference_can_be_documented() -> None:
 async def test_the_list_of_routes_is_the_table(desk: Desk) -> None:
     listed = (await desk.ask("GET", "/routes")).json()["routes"]
     assert listed == [msgspec.to_builtins(fact) for fact in routes(inference=desk.office.inference_paths)]
-    assert all(row["scope"] in {"public", "inference", "self", "admin"} for row in listed)
+    assert all(row["scope"] in {"public", "inference", "self", "admin", "management", "viewer"} for row in listed)
 
 
 async def test_documentation_can_be_switched_off() -> None:

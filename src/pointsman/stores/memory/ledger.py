@@ -11,7 +11,7 @@ from pointsman.stores.energy import EnergyTally
 from pointsman.stores.memory.activity import active_users_of, activity_of, failures_of
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.memory.performance import performance_of
-from pointsman.stores.pages import CallPage, CallQuery, bad_cursor, wants
+from pointsman.stores.pages import CallPage, CallQuery, bad_cursor, cursor_time, wants
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, added_up, by_day, charged_record, daily_rows, summary_activity
@@ -73,7 +73,7 @@ class MemoryLedgerStore:
         found = matching[query.offset : query.offset + query.limit]
         more = len(matching) > query.offset + len(found)
         last = found[-1] if found and more else None
-        return CallPage(tuple(found), None if last is None else f"{last.started_at.hex()}_{last.call_id}")
+        return CallPage(tuple(found), None if last is None else f"{cursor_time(last.started_at)}_{last.call_id}")
 
     async def count(self, query: CallQuery, most: int) -> int:
         """See the port."""
@@ -135,6 +135,10 @@ class MemoryLedgerStore:
     async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
         """See the port."""
         return active_users_of(self._database.activity, query, containing)
+
+    async def lines(self, most: int) -> int:
+        """See the port."""
+        return min(most, len({cell.line for cell in self._database.activity}))
 
     async def failed_calls(self, query: FailureQuery) -> tuple[FailureRow, ...]:
         """See the port."""

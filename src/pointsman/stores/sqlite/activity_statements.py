@@ -12,6 +12,7 @@ __all__ = [
     "ADD_ACTIVITY",
     "ADD_FAILURES",
     "ADD_LINE",
+    "COUNT_LINES",
     "FAILURES",
     "FIND_LINE",
     "KNOWN_DAYS",
@@ -25,6 +26,8 @@ INSERT INTO activity_lines (
     digest, key_token, user_id, team_id, organization_id, model_group, model, provider, route
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
 """
+
+COUNT_LINES: Final = "SELECT count(*) FROM (SELECT 1 FROM activity_lines LIMIT ?)"
 
 ADD_ACTIVITY: Final = """
 INSERT INTO activity (

@@ -25,6 +25,7 @@ from pointsman.stores.sqlite.activity import (
     read_ranked,
     read_totals,
 )
+from pointsman.stores.sqlite.activity_statements import COUNT_LINES
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.directory_statements import CHARGE_ACCOUNTS, NOTE_ACCOUNTS
 from pointsman.stores.sqlite.filing import Filing, Known, id_of
@@ -133,6 +134,10 @@ class SqliteLedgerStore:
     async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
         """See the port."""
         return await self._database.read(lambda connection: read_active_users(connection, query, containing))
+
+    async def lines(self, most: int) -> int:
+        """See the port."""
+        return int(await self._database.read(lambda connection: connection.execute(COUNT_LINES, (most,)).get))
 
     async def failed_calls(self, query: FailureQuery) -> tuple[FailureRow, ...]:
         """See the port."""

@@ -12,7 +12,7 @@ from pointsman.core.trace import RouteTrace
 from pointsman.core.usage import Units as UsageUnits
 from pointsman.core.usage import Usage
 from pointsman.stores.directory.ports import INTEGER_MAX
-from pointsman.stores.pages import SCANNED_MAX, CallPage, CallQuery, bad_cursor
+from pointsman.stores.pages import SCANNED_MAX, CallPage, CallQuery, bad_cursor, cursor_time
 from pointsman.stores.sqlite.page_statements import (
     CALL_PAGE,
     CALL_PAGE_OF_PARTIES,
@@ -136,7 +136,7 @@ def _array(names: tuple[str, ...] | None) -> str | None:
 
 def _text(place: _Place) -> str:
     at, party, call = place
-    return f"{float(at).hex()}_{party}_{call}"
+    return f"{cursor_time(at)}_{party}_{call}"
 
 
 def _place(cursor: str) -> _Place:

@@ -137,8 +137,7 @@ JOIN (
     WHERE key_token = '' AND user_id = '' AND team_id = '' AND organization_id = '' GROUP BY 2, 3, 4, 5
 ) AS lane USING (model_group, model, provider, route)
 JOIN (SELECT 1 AS scope UNION ALL SELECT 2 UNION ALL SELECT 3) AS counted
-    ON counted.scope = 1 OR (counted.scope = 2 AND whose.team_id <> '')
-    OR (counted.scope = 3 AND whose.organization_id <> '')
+    ON counted.scope IN (1, 2) OR (counted.scope = 3 AND whose.organization_id <> '')
 WHERE activity.scope = 0
 GROUP BY 1, 2, 3, 4;
 
