@@ -39,6 +39,7 @@ from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.rest_files import RestFiles
 from pointsman.assembly.restart import waiting_for_restart
+from pointsman.assembly.retention import Retention, retention_rule
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.storage import Storage
 from pointsman.assembly.traffic import TrafficControl
@@ -112,6 +113,8 @@ class Gateway:
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = Storage(plan.data_directory, plan.worker, self.clock)
         self._adjust_storage(loaded)
+        self._keeps = retention_rule(loaded)
+        self.retention = Retention(self.storage.ledger, lambda: self._keeps, self.clock)
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
         self.metrics = self._metrics()
@@ -170,6 +173,7 @@ class Gateway:
             start(self.discovery.run(), "discovery")
         if self.plan.worker == 0:
             start(self.warmth.run(), "warmth")
+            start(self.retention.run(), "retention")
         start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
@@ -220,7 +224,7 @@ class Gateway:
             catalog = Catalog()
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
-            routing = routing_settings(loaded)
+            routing, keeps = routing_settings(loaded), retention_rule(loaded)
             self.warmth.follow(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
@@ -228,7 +232,7 @@ class Gateway:
             _log.error("The configuration was changed but is refused; the former one stays. %s", refused.told())
             return
         self.routes.configure(loaded.settings, made, catalog)
-        self.app.current = app
+        self.app.current, self._keeps = app, keeps
         self._take_over(loaded, routing)
         for warning in (*loaded.warnings, *made.skipped):
             _log.warning("%s", warning)

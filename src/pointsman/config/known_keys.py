@@ -26,6 +26,8 @@ from pointsman.config.rule_sections import (
     RuleWhen,
 )
 from pointsman.config.sections import (
+    Billing,
+    BillingTerms,
     GeneralSettings,
     KeyBounds,
     LiteLLMParams,
@@ -82,6 +84,8 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "mirror": Mirror,
     "hedge": Hedge,
     "bulkheads": Bulkhead,
+    "billing": Billing,
+    "billing_terms": BillingTerms,
 }
 """The struct that each section is read into."""
 

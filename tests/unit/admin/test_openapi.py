@@ -47,7 +47,8 @@ GOLDEN = {
     **dict.fromkeys(
         (
             "GET /spend/logs", "GET /spend/logs/v2", "GET /spend/logs/ui", "GET /spend/logs/ui/{request_id}",
-            "GET /spend/export", "POST /spend/calculate", "GET /spend/keys", "GET /spend/users", "GET /spend/tags",
+            "GET /spend/export", "GET /billing/statement", "POST /spend/calculate",
+            "GET /spend/keys", "GET /spend/users", "GET /spend/tags",
             *(f"GET /global/spend/{what}" for what in ("logs", "keys", "models", "provider", "tags", "all_tag_names")),
             "GET /global/all_end_users", "GET /global/activity", "GET /global/activity/model",
             "GET /global/activity/cache_hits", "GET /team/spend/by_user",

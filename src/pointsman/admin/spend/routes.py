@@ -1,9 +1,10 @@
-"""The routes about spending and activity; a part of :mod:`pointsman.admin.table`."""
+"""The routes about spending, activity and billing; a part of :mod:`pointsman.admin.table`."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from pointsman.admin.billing import shapes, statement
 from pointsman.admin.keys import replies
 from pointsman.admin.route import Nothing, Route
 from pointsman.admin.spend import (
@@ -230,4 +231,12 @@ _ACTIVITY: Final[tuple[Route[Any, Any], ...]] = (
     ),
 )  # fmt: skip
 
-SPEND_ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_CALLS, *_TOTALS, *_REPORTS, *_ACTIVITY)
+_BILLING: Final[tuple[Route[Any, Any], ...]] = (
+    Route(
+        "GET", ("/billing/statement",), Scope.MANAGEMENT, statement.make_statement,
+        summary="What an account is to pay for a period, as JSON, CSV or a page", tier="pointsman",
+        query=statement.StatementQuery, body=Nothing, reply=shapes.Statement,
+    ),
+)  # fmt: skip
+
+SPEND_ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_CALLS, *_TOTALS, *_REPORTS, *_ACTIVITY, *_BILLING)
