@@ -60,7 +60,7 @@ class Retention:
         self._ledger = ledger
         self._rule = rule
         self._clock = clock
-        self._next_at = 0.0
+        self._next_at = float("-inf")
 
     async def run(self) -> None:
         """Look every minute whether it is time; runs until cancelled."""
