@@ -58,6 +58,7 @@ class Fill(msgspec.Struct, frozen=True):
 
 
 async def main() -> int:
+    """Measure, tell, and say whether that is good enough."""
     options = _options()
     directory = Path(options.directory or tempfile.mkdtemp(prefix="pointsman-ledger-"))
     directory.mkdir(parents=True, exist_ok=True)

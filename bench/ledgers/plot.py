@@ -22,7 +22,7 @@ def extrapolated(points: Sequence[tuple[int, float]], calls: int) -> float:
     """Milliseconds at ``calls``, by the power law through the last two points, but never falling."""
     (first, before), (last, now) = points[-2:]
     slope = max(0.0, math.log(now / before) / math.log(last / first)) if before > 0 and now > 0 else 0.0
-    return now * (calls / last) ** slope
+    return float(now * (calls / last) ** slope)
 
 
 def plot(points: Sequence[tuple[int, Mapping[str, float]]]) -> str:
@@ -34,8 +34,7 @@ def plot(points: Sequence[tuple[int, Mapping[str, float]]]) -> str:
     lowest = min(value for line in lines.values() for _, value in line)
     span = (points[0][0], _FURTHEST, lowest, highest)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
-        'font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif">',
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
         *_axes(span),
     ]

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import apsw
 import msgspec
+from msgspec.structs import astuple
 
 from pointsman.stores.activity import (
     EPOCH,
@@ -55,14 +56,8 @@ def add_activity(
 ) -> None:
     """Count in what a batch of calls came to."""
     cells = [
-        (
-            SCOPES[cell.scope],
-            cell.day,
-            cell.identity,
-            line_id(cell.line),
-            *[getattr(counts, name) for name in Counts.__struct_fields__],
-        )
-        for cell, counts in sums.items()
+        (SCOPES[scope], day, identity, line_id(line), *astuple(counts))
+        for (day, scope, identity, line), counts in sums.items()
     ]
     connection.execute(ADD_ACTIVITY, (msgspec.json.encode(cells).decode(),))
     if failures:
