@@ -48,6 +48,8 @@ TITLES: Final = {
     "mirror": "`pointsman.traffic[].mirror`",
     "hedge": "`pointsman.traffic[].hedge`",
     "bulkheads": "`pointsman.bulkheads.…`",
+    "billing": "`pointsman.billing`",
+    "billing_terms": "`pointsman.billing.….…`",
     "local_hosts": "`pointsman.local_hosts[]`",
     "warm_up": "`pointsman.warm_up[]`",
     "litellm_jwtauth": "`general_settings.litellm_jwtauth`",

@@ -84,7 +84,7 @@ class Load:
             return stream.headers["x-litellm-call-id"] if complete else None
 
 
-def test_killed_three_times_under_load_the_ledger_is_what_was_served_and_received(
+def test_killed_three_times_under_load_with_a_locked_database_the_ledger_is_what_was_served_and_received(
     launch: Launch, upstream: FakeOpenAI
 ) -> None:
     upstream.counted = numbered
@@ -94,7 +94,11 @@ def test_killed_three_times_under_load_the_ledger_is_what_was_served_and_receive
     with Load(gateway, key) as load:
         for _ in range(KILLS):
             load.wait_for_more(CALLS_BETWEEN_KILLS)
-            gateway.kill()
+            with closing(sqlite3.connect(database(gateway.data_dir), isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                load.wait_for_more(CALLS_BETWEEN_KILLS)
+                gateway.kill()
+                other.execute("ROLLBACK")
             gateway.launch()
         load.wait_for_more(CALLS_BETWEEN_KILLS)
     assert gateway.stop() == 0
@@ -111,8 +115,15 @@ def test_killed_three_times_under_load_the_ledger_is_what_was_served_and_receive
     assert set(by_number) <= served, "nothing is invented"
     for number, row in by_number.items():
         assert row["spend"] == pytest.approx(number * 0.000001 + 5 * 0.000002)
+    assert all(row["metadata"]["usage_source"] in {"measured", "estimated", "none"} for row in rows)
+    spent = sum(row["spend"] for row in rows)
     info = gateway.http("GET", f"/key/info?key={key}").json()["info"]
-    assert info["spend"] == pytest.approx(sum(row["spend"] for row in rows))
+    assert info["spend"] == pytest.approx(spent)
+    assert gateway.http("GET", "/global/spend").json()["spend"] == pytest.approx(spent), "sums are the sum of the calls"
+    exported = gateway.http("GET", "/spend/export?format=jsonl").body.splitlines()
+    assert sorted(msgspec.json.decode(line)["request_id"] for line in exported) == sorted(
+        row["request_id"] for row in rows
+    )
 
 
 def database(directory: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from pointsman.accounting.billing import PriceBook
 from pointsman.admin.sign_in.desk import SignInDesk
 from pointsman.admin.sign_in.invitations import Invitations
 from pointsman.catalog.models import ModelFacts
@@ -14,6 +15,7 @@ from pointsman.config.sections import KeyBounds
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
+from pointsman.core.price import Price
 from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.lifecycle.explanation import Explanation
 from pointsman.lifecycle.traffic import TrafficState
@@ -141,6 +143,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         table: The routing table in force.
         facts: What the catalogue knows of a deployment's model.
+        price: What a model costs by the catalogue, by its name with or without ``provider/``; None: nobody told.
+        prices: Discounts and margins on statements.
         count_tokens: What a deployment's upstream counts a conversation to be, in the form of the operation that is
             asked for; None where it does not tell.
         wildcards: A deployment for each wildcard entry, to be looked at and not to be called.
@@ -188,6 +192,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     health: HealthWatch
     performance: Callable[[Deployment], Performance]
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
+    price: Callable[[str], Price | None] = lambda _model: None
+    prices: PriceBook = PriceBook()
     count_tokens: CountTokens = _counts_nothing
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
     wildcards: Callable[[], Sequence[Deployment]] = lambda: ()

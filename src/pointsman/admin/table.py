@@ -18,7 +18,7 @@ from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
 from pointsman.admin.routing import explaining
 from pointsman.admin.sign_in.routes import SIGN_IN_ROUTES
-from pointsman.admin.spend import asking, energy, handlers, rows
+from pointsman.admin.spend.routes import SPEND_ROUTES
 from pointsman.core.identity import Scope
 from pointsman.lifecycle.explanation import Explanation
 from pointsman.policies.route_groups import RoutePermit
@@ -293,37 +293,16 @@ _KEYS: Final = (
     ),
 )  # fmt: skip
 
-_SPEND: Final = (
-    Route(
-        "GET", ("/spend/logs",), Scope.SELF, handlers.spend_logs,
-        summary="The ledger: calls, or their sums by day", tier="litellm",
-        query=asking.SpendLogsQuery, body=Nothing, reply=(list[rows.SpendRow], list[handlers.DaySpendRow]),
-    ),
-    Route(
-        "GET", ("/spend/energy",), Scope.ADMIN, energy.spend_energy,
-        summary="What local hosts drew", tier="pointsman",
-        query=energy.EnergyQuery, body=Nothing, reply=list[energy.EnergyRow],
-    ),
-    Route(
-        "GET", ("/spend/keys",), Scope.ADMIN, handlers.spend_keys,
-        summary="The keys that spent most", tier="litellm",
-        query=asking.SpendKeysQuery, body=Nothing, reply=list[replies.StoredKeyRow],
-    ),
-    Route(
-        "GET", ("/global/spend",), Scope.ADMIN, handlers.global_spend,
-        summary="The sum of everything", tier="litellm",
-        query=Nothing, body=Nothing, reply=handlers.GlobalSpendReply,
-    ),
-    Route(
-        "GET", ("/global/spend/keys",), Scope.ADMIN, handlers.global_spend_keys,
-        summary="The keys that spent most, in brief", tier="litellm",
-        query=asking.SpendKeysQuery, body=Nothing, reply=list[handlers.KeySpendRow],
-    ),
-)  # fmt: skip
-
 ROUTES: Final[tuple[Route[Any, Any], ...]] = (
-    *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND, *SIGN_IN_ROUTES,
-)  # fmt: skip
+    *_FRONT,
+    *_HEALTH,
+    *_TRAFFIC,
+    *_MODELS,
+    *RESPONSE_ROUTES,
+    *_KEYS,
+    *SPEND_ROUTES,
+    *SIGN_IN_ROUTES,
+)
 
 
 def table_for(office: Office) -> tuple[Route[Any, Any], ...]:

@@ -9,6 +9,7 @@ from pointsman import __version__
 from pointsman.admin.app import make_app as make_admin_app
 from pointsman.admin.office import InferencePath, Office, Readiness
 from pointsman.admin.table import ROUTES
+from pointsman.assembly.billing import price_book
 from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.assembly.explain import answer
 from pointsman.assembly.from_settings import reset_clock
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from pointsman.assembly.gateway import Gateway
     from pointsman.config.load import Loaded
+    from pointsman.core.price import Price
 
 __all__ = ["admin_paths", "make_app"]
 
@@ -28,7 +30,8 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
     """The app for every path that the inference server does not answer itself, as ``loaded`` wants it.
 
     Raises:
-        Misconfigured: ``default_key_generate_params`` holds what no key can have, or the time zone is unknown.
+        Misconfigured: ``default_key_generate_params`` holds what no key can have, the time zone is unknown, or a
+            margin is none.
     """
     lite, general = loaded.settings.litellm_settings, loaded.settings.general_settings
     return make_admin_app(
@@ -45,6 +48,8 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             flush=gateway.storage.flush,
             on_key_change=gateway.keyring.changed,
             facts=gateway.routes.facts,
+            prices=price_book(loaded),
+            price=lambda model: _catalogue_price(gateway, model),
             hosts=lambda: gateway.routes.hosts,
             wildcards=gateway.routes.wildcards,
             local_hosts=lambda: gateway.house.router.fleet.listed,
@@ -81,6 +86,11 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
 def admin_paths() -> tuple[str, ...]:
     """Every path of the management API, as it is written in the table of routes."""
     return tuple(path for route in ROUTES for path in route.paths)
+
+
+def _catalogue_price(gateway: Gateway, model: str) -> Price | None:
+    provider, slash, name = model.partition("/")
+    return gateway.routes.price(provider, name) if slash else gateway.routes.price("openai", model)
 
 
 def _readiness(gateway: Gateway) -> Readiness:

@@ -41,6 +41,7 @@ from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.rest_files import RestFiles
 from pointsman.assembly.restart import waiting_for_restart
+from pointsman.assembly.retention import Retention, retention_rule
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.sign_in import Entrance, EntrancePlan
 from pointsman.assembly.storage import Storage
@@ -115,6 +116,8 @@ class Gateway:
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = self._storage(loaded)
         self._adjust_storage(loaded)
+        self._keeps = retention_rule(loaded)
+        self.retention = Retention(self.storage.ledger, lambda: self._keeps, self.clock)
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
         self.metrics = self._metrics()
@@ -176,6 +179,7 @@ class Gateway:
             start(self.discovery.run(), "discovery")
         if self.plan.worker == 0:
             start(self.warmth.run(), "warmth")
+            start(self.retention.run(), "retention")
         start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
@@ -226,7 +230,7 @@ class Gateway:
             catalog = Catalog()
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
-            routing = routing_settings(loaded)
+            routing, keeps = routing_settings(loaded), retention_rule(loaded)
             entrance = EntrancePlan(loaded, self.master_key)
             self.warmth.follow(loaded)
         except GatewayError as refused:
@@ -235,7 +239,7 @@ class Gateway:
             _log.error("The configuration was changed but is refused; the former one stays. %s", refused.told())
             return
         self.routes.configure(loaded.settings, made, catalog)
-        self.app.current = app
+        self.app.current, self._keeps = app, keeps
         self._take_over(loaded, routing)
         self.entrance.follow(entrance)
         self.gate.follow_addresses(entrance.addresses)

@@ -14,6 +14,7 @@ import msgspec
 
 from pointsman.admin.spend.energy import EnergyRow, energy_row
 from pointsman.assembly.backends import postgres_database, sqlite_file
+from pointsman.cli.spend_files import export, statement
 from pointsman.config.data_directory import default_data_directory, in_container
 from pointsman.config.environment import EnvironmentSettings, process_environment
 from pointsman.core.clock import SYSTEM_CLOCK
@@ -63,7 +64,7 @@ class _Line(msgspec.Struct):
     energy_cost: float = 0.0
 
 
-@click.command(short_help="Show what was spent, and what local hosts drew.")
+@click.group(invoke_without_command=True, short_help="Show what was spent, and what local hosts drew.")
 @click.option("--energy", "with_energy", is_flag=True, help="Also what local hosts drew, and what that cost.")
 @click.option("--by", type=click.Choice(["day", "model", "host", "key"]), help="A line for each.  [default: day]")
 @click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC).")
@@ -72,7 +73,9 @@ class _Line(msgspec.Struct):
 @click.option("--url", help="Ask a running gateway instead, as http://127.0.0.1:4000.")
 @click.option("--key", help="The master key for it.  [default: $POINTSMAN_MASTER_KEY]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.pass_context
 def spend(
+    context: click.Context,
     by: _By | None,
     start: datetime | None,
     end: datetime | None,
@@ -87,6 +90,8 @@ def spend(
 
     Energy is known of hosts with watts_busy in pointsman.local_hosts.
     """
+    if context.invoked_subcommand is not None:
+        return
     first = start.date() if start else _FIRST_DAY
     last = end.date() if end else datetime.fromtimestamp(SYSTEM_CLOCK.wall(), UTC).date()
     if last < first:
@@ -100,6 +105,10 @@ def spend(
         click.echo(msgspec.json.format(msgspec.json.encode(lines), indent=2).decode())
     else:
         click.echo("\n".join(_table(lines, by or "day", with_energy=with_energy)))
+
+
+spend.add_command(export)
+spend.add_command(statement)
 
 
 def _database(data_dir: Path | None) -> Path | PostgresDatabase:

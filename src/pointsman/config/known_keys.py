@@ -27,6 +27,8 @@ from pointsman.config.rule_sections import (
     RuleWhen,
 )
 from pointsman.config.sections import (
+    Billing,
+    BillingTerms,
     GeneralSettings,
     KeyBounds,
     LiteLLMParams,
@@ -92,6 +94,8 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "sign_in": SignInSection,
     "providers": SignInProvider,
     "groups": SignInGroup,
+    "billing": Billing,
+    "billing_terms": BillingTerms,
 }
 """The struct that each section is read into."""
 

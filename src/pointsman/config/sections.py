@@ -85,6 +85,7 @@ Document = Annotated[Secret, Meta(extra={"document": True}, description="a path,
 """A secret that is JSON, given as text, as a map, or as the path of a file with it."""
 
 Seconds = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 StrategyName = Annotated[
     str,
     Meta(
@@ -267,6 +268,8 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     sse_keepalive_ping_interval_seconds: Seconds | None = None
     turn_off_message_logging: bool = False
     set_verbose: bool = False
+    cost_discount_config: Mapping[str, Share] = {}
+    cost_margin_config: Mapping[str, msgspec.Raw] = {}
 
 
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -319,6 +322,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     password_policy_require_lowercase: bool = False
     password_policy_require_numbers: bool = False
     password_policy_require_special_characters: bool = False
+    maximum_spend_logs_retention_period: Name | None = None
+    maximum_spend_logs_retention_interval: msgspec.Raw | None = None
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
@@ -416,6 +421,22 @@ class WarmUp(msgspec.Struct, frozen=True, kw_only=True):
     evicts: bool = False
 
 
+class BillingTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What one account agreed on: shares of 1, and USD for each call that succeeded."""
+
+    discount: Share | None = None
+    margin: Amount | None = None
+    fixed_amount: Amount | None = None
+
+
+class Billing(msgspec.Struct, frozen=True, kw_only=True):
+    """Discounts and margins on statements, by id: ``pointsman.billing``."""
+
+    organizations: Mapping[str, BillingTerms] = {}
+    teams: Mapping[str, BillingTerms] = {}
+    customers: Mapping[str, BillingTerms] = {}
+
+
 class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``pointsman``: what LiteLLM has no key for.
 
@@ -463,6 +484,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     traffic: tuple[TrafficRule, ...] = ()
     bulkheads: Mapping[str, Bulkhead] = {}
     sign_in: SignInSection = SignInSection()
+    billing: Billing = Billing()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

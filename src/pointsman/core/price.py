@@ -14,7 +14,7 @@ import msgspec
 
 __all__ = [
     "DOLLARS_MAX", "FEMTODOLLARS_PER_DOLLAR", "FEMTODOLLARS_PER_PICODOLLAR", "FREE", "PICODOLLARS_PER_DOLLAR", "Price",
-    "Tier", "UnitPrice", "dollars", "femtodollars", "picodollars",
+    "Tier", "UnitPrice", "dollars", "exact_dollars", "femtodollars", "picodollars",
 ]  # fmt: skip
 
 FEMTODOLLARS_PER_DOLLAR: Final = 10**15
@@ -146,3 +146,9 @@ def picodollars(usd: Decimal | float | str) -> int:
 def dollars(amount: int) -> float:
     """Picodollars as dollars, for display and for LiteLLM's JSON."""
     return amount / PICODOLLARS_PER_DOLLAR
+
+
+def exact_dollars(amount: int) -> str:
+    """Picodollars as dollars with all their digits, as text that every program reads as a decimal number."""
+    whole, rest = divmod(abs(amount), PICODOLLARS_PER_DOLLAR)
+    return f"{'-' if amount < 0 else ''}{whole}.{rest:012d}"

@@ -23,7 +23,9 @@ from msgspec import UNSET, UnsetType
 from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.activity import ActivityQuery, ActivityRow, FailureQuery, FailureRow, Ranked, Scope
 from pointsman.stores.directory.ports import INTEGER_MAX, Account
+from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 
 __all__ = [
@@ -259,7 +261,7 @@ class LedgerTotals(msgspec.Struct, frozen=True):
 
 
 class LedgerStore(Protocol):
-    """The record of all calls. Nothing is changed after it was added."""
+    """The record of all calls. Nothing is changed after it was added; the oldest are let go of where that is wanted."""
 
     async def append(self, records: Sequence[CallRecord]) -> Appended:
         """Add calls. One that is known already (``call_id``) is left as it was and counts for nothing.
@@ -275,12 +277,53 @@ class LedgerStore(Protocol):
         """The calls that match."""
         ...
 
+    async def page(self, query: CallQuery) -> CallPage:
+        """Calls that match, the latest start first, and a cursor for what follows.
+
+        Calls that are added meanwhile are not told twice, nor do they move others off the pages.
+
+        Raises:
+            Malformed: the cursor is none.
+        """
+        ...
+
+    async def count(self, query: CallQuery, most: int) -> int:
+        """How many calls match, as far as ``most`` and as far as one page would look."""
+        ...
+
+    async def prune(self, before: float, limit: int) -> int:
+        """Remove up to ``limit`` of the oldest calls that started before a moment; how many there were. Sums stay."""
+        ...
+
     async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:
         """The days that match, in their order."""
         ...
 
     async def energy(self, query: SummaryQuery) -> tuple[EnergySpend, ...]:
         """What local hosts drew, by day, then by the other fields in their order."""
+        ...
+
+    async def activity(self, query: ActivityQuery) -> tuple[ActivityRow, ...]:
+        """Calls added up as the query says: always from sums, never from the calls themselves."""
+        ...
+
+    async def ranked(self, scope: Scope, first_day: date, last_day: date, limit: int = 100) -> tuple[Ranked, ...]:
+        """Who of a scope spent most within the days, both included, the greatest first; users are not counted."""
+        ...
+
+    async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
+        """How many users the keys of each customer or tag have, most first.
+
+        ``identities`` and ``limit`` of the query hold; ``containing`` need only occur, upper or lower ASCII case.
+        """
+        ...
+
+    async def lines(self, most: int) -> int:
+        """How many different lines were ever told apart, as far as ``most``: whether a report may name every key."""
+        ...
+
+    async def failed_calls(self, query: FailureQuery) -> tuple[FailureRow, ...]:
+        """How many calls of a model group failed with a status, by day and host."""
         ...
 
     async def totals(self) -> LedgerTotals:

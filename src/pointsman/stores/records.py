@@ -12,63 +12,45 @@ from msgspec import UNSET
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.activity import (
+    ActivityQuery,
+    ActivityRow,
+    Cell,
+    Counts,
+    FailureGroup,
+    Line,
+    line_of,
+    sum_up,
+)
 from pointsman.stores.charges import charged_accounts
 from pointsman.stores.directory.ports import Account
 from pointsman.stores.energy import EnergyGroup, EnergyTally, energy_of
-from pointsman.stores.ports import INTEGER_MAX, Conflict, DaySpend, KeyChanges
+from pointsman.stores.ports import INTEGER_MAX, Conflict, DaySpend, KeyChanges, SummaryQuery
 from pointsman.stores.response_ports import EventPage, ResponseStatus
 
 __all__ = [
     "Charge",
     "DailyRow",
-    "Group",
     "Sums",
-    "Tally",
     "added_up",
     "alias_taken",
     "by_day",
     "changed_record",
     "charged_record",
+    "daily_rows",
     "day_of",
     "demand_keepable",
     "event_page",
     "no_such_key",
     "saturated",
     "succeeding_record",
+    "summary_activity",
     "token_taken",
 ]
 
 _DAY_SECONDS: Final = 86_400
 _BLANK_LINE: Final = b"\n\n"
 _NUMBERS = ("spend", "max_budget", "soft_budget", "rpm_limit", "tpm_limit", "max_parallel_requests")
-
-
-class Group(NamedTuple):
-    """What calls are added up by; the grain of summaries."""
-
-    day: str
-    key_token: str
-    user_id: str
-    model_group: str
-    provider: str
-
-
-class Tally(msgspec.Struct):
-    """The sums of one group."""
-
-    calls: int = 0
-    failures: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    spend: int = 0
-
-    def add(self, other: Tally) -> None:
-        """Count ``other`` in, not beyond the range of whole numbers."""
-        self.calls += other.calls
-        self.failures += other.failures
-        self.prompt_tokens = saturated(self.prompt_tokens + other.prompt_tokens)
-        self.completion_tokens = saturated(self.completion_tokens + other.completion_tokens)
-        self.spend = saturated(self.spend + other.spend)
 
 
 class Charge(msgspec.Struct):
@@ -109,7 +91,8 @@ def day_of(moment: float) -> str:
 class Sums(NamedTuple):
     """Calls added up: for the days; by ``key_token`` and by account, to be charged; and what local hosts drew."""
 
-    daily: dict[Group, Tally]
+    activity: dict[Cell, Counts]
+    failures: dict[FailureGroup, int]
     charges: dict[str, Charge]
     accounts: dict[Account, int]
     energy: dict[EnergyGroup, EnergyTally]
@@ -121,22 +104,21 @@ def added_up(sets: Iterable[Sequence[CallRecord]]) -> Sums:
     Raises:
         Malformed: see :func:`day_of`.
     """
-    groups: dict[tuple[str, str | None, str, str], list[CallRecord]] = {}
+    groups: dict[tuple[Line, tuple[str, ...]], list[CallRecord]] = {}
     sets = list(sets)
     for records in sets:
-        first = records[0]
-        model = first.model_group if first.deployment_id else ""
-        groups.setdefault((first.key_token, first.user_id, model, first.provider), []).extend(records)
-    sums = Sums({}, {}, charged_accounts(sets), {})
+        groups.setdefault((line_of(records[0]), records[0].tags), []).extend(records)
+    sums = Sums({}, {}, {}, charged_accounts(sets), {})
     days: dict[float, str] = {}
     drawing: list[tuple[str, Sequence[CallRecord]]] = []
-    for records in groups.values():
+    for (_, tags), records in groups.items():
         numbers = [record.started_at // _DAY_SECONDS for record in records]
         for number in set(numbers):
             day = days.get(number) or days.setdefault(number, day_of(number * _DAY_SECONDS))
             of_day = [record for record, its in zip(records, numbers, strict=True) if its == number]
-            _add_up(sums, day, of_day)
-            if any([record.energy_mwh for record in of_day]):  # noqa: C419 - a list is twice as fast here
+            counts = sum_up(sums.activity, sums.failures, int(number), tags, of_day)
+            _charge(sums, of_day, counts)
+            if counts.energy_mwh:
                 drawing.append((day, of_day))
     sums.energy.update(energy_of(drawing))
     for charge in sums.charges.values():
@@ -144,33 +126,43 @@ def added_up(sets: Iterable[Sequence[CallRecord]]) -> Sums:
     return sums
 
 
-def _add_up(sums: Sums, day: str, records: Sequence[CallRecord]) -> None:
-    """Add up records of one group. By columns, since a loop over the records takes twice as long."""
-    first = records[0]
-    group = Group(
-        day, first.key_token, first.user_id or "", first.model_group if first.deployment_id else "", first.provider
-    )
-    usages = [record.usage for record in records]
-    cost = sum([record.cost for record in records])
-    tally = Tally(
-        len(records),
-        len(records) - [record.status for record in records].count("success"),
-        saturated(sum([usage.prompt for usage in usages])),
-        saturated(sum([usage.completion for usage in usages])),
-        saturated(cost),
-    )
-    known = sums.daily.get(group)
-    if known is None:
-        sums.daily[group] = tally
-    else:  # nobody and a user called "" are one group
-        known.add(tally)
+def _charge(sums: Sums, records: Sequence[CallRecord], counts: Counts) -> None:
+    key_token = records[0].key_token
     ended_at = max([record.ended_at for record in records])
-    charge = sums.charges.get(first.key_token)
+    charge = sums.charges.get(key_token)
     if charge is None:
-        sums.charges[first.key_token] = Charge(cost, max(ended_at, 0.0))
+        sums.charges[key_token] = Charge(counts.spend, max(ended_at, 0.0))
     else:
-        charge.amount += cost
+        charge.amount += counts.spend
         charge.at = max(charge.at, ended_at)
+
+
+def summary_activity(query: SummaryQuery) -> ActivityQuery:
+    """What to ask the sums for a summary."""
+    return ActivityQuery(
+        first_day=query.first_day,
+        last_day=query.last_day,
+        scope="line",
+        by=("day", "key_token", "user_id", "model_group"),
+        key_tokens=None if query.key_token is None else (query.key_token,),
+        user_id=query.user_id,
+        limit=INTEGER_MAX,
+    )
+
+
+def daily_rows(rows: Iterable[ActivityRow]) -> list[DailyRow]:
+    """Sums by day, key, user and model group, as a summary reads them."""
+    return [
+        DailyRow(
+            row.day.isoformat(),
+            row.line.key_token,
+            row.line.user_id,
+            row.line.model_group,
+            row.counts.calls,
+            row.counts.spend,
+        )
+        for row in rows
+    ]
 
 
 def by_day(rows: Sequence[DailyRow]) -> tuple[DaySpend, ...]:

@@ -14,7 +14,7 @@ from pointsman.core.identity import Scope
 from pointsman.core.upstream import Operation
 from tests.unit.admin.office_desk import Desk
 
-BODILESS = ("/cancel", "/logout", "/sessions/end_others")
+BODILESS = ("/cancel", "/logout", "/sessions/end_others", "/reset", "/refresh")
 """How paths of POST end that take no body."""
 
 GOLDEN = {
@@ -45,9 +45,8 @@ GOLDEN = {
     "POST /key/generate": "admin", "POST /key/update": "admin", "POST /key/delete": "admin", "GET /key/info": "self",
     "POST /v2/key/info": "admin", "GET /key/list": "self", "POST /key/block": "admin", "POST /key/unblock": "admin",
     "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
-    "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
+    "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
     "POST /routing/explain": "inference",
-    "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     "GET /login": "public", "POST /login": "public", "GET /fallback/login": "public", "POST /v2/login": "public",
     "GET /sso/key/generate": "public", "GET /sso/callback": "public", "GET /sso/readiness": "public",
     "GET /ui": "public", "GET /ui/": "public", "POST /logout": "public", "GET /session": "self",
@@ -55,6 +54,33 @@ GOLDEN = {
     "POST /invitation/new": "management", "GET /invitation/info": "management",
     "POST /invitation/update": "management", "POST /invitation/delete": "management",
     "GET /onboarding/get_token": "public", "POST /onboarding/claim_token": "public",
+    **dict.fromkeys(
+        (
+            "GET /spend/logs", "GET /spend/logs/v2", "GET /spend/logs/ui", "GET /spend/logs/ui/{request_id}",
+            "GET /spend/export", "GET /billing/statement", "POST /spend/calculate",
+            "GET /spend/keys", "GET /spend/users", "GET /spend/tags",
+            *(f"GET /global/spend/{what}" for what in ("logs", "keys", "models", "provider", "tags", "all_tag_names")),
+            "GET /global/all_end_users", "GET /global/activity", "GET /global/activity/model",
+            "GET /global/activity/cache_hits", "GET /team/spend/by_user",
+            *(f"GET /{whose}/spend/report" for whose in ("key", "user", "team", "organization")),
+            *(
+                f"GET /{whose}/daily/activity{how}"
+                for whose in ("user", "team", "organization", "customer", "end_user", "tag")
+                for how in ("", "/aggregated")
+            ),
+        ),
+        "management",
+    ),
+    **dict.fromkeys(
+        (
+            "GET /spend/energy", "GET /global/spend", "GET /global/spend/teams", "POST /global/spend/end_users",
+            "GET /global/spend/report", "GET /global/activity/exceptions", "GET /global/activity/exceptions/deployment",
+            *(f"GET /tag/{what}" for what in ("distinct", "dau", "wau", "mau", "summary")),
+            "GET /tag/user-agent/per-user-analytics",
+        ),
+        "viewer",
+    ),
+    "POST /global/spend/reset": "admin", "POST /global/spend/refresh": "admin",
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
     "POST /openai/deployments/{model}/embeddings": "inference",
     **{

@@ -7,13 +7,13 @@ from typing import Final
 
 import msgspec
 
-from pointsman.admin.authority import demand_own_key, own_token
-from pointsman.admin.keys.lookup import flushed, token_meant
+from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.keys.replies import full_row
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.asking import Span, SpendKeysQuery, SpendLogsQuery, span_of
 from pointsman.admin.spend.rows import spend_row
+from pointsman.admin.spend.sight import seen_keys, sight_of
 from pointsman.core.identity import KeyRecord
 from pointsman.core.price import dollars
 from pointsman.stores.ports import DaySpend, KeyQuery, LedgerQuery, SummaryQuery
@@ -70,19 +70,22 @@ class GlobalSpendReply(msgspec.Struct, frozen=True):
 async def spend_logs(office: Office, visit: Visit[SpendLogsQuery, Nothing]) -> Answer:
     """Calls, or their sums by day."""
     query = visit.query
-    token = own_token(visit.caller)
-    if query.api_key is not None:
-        demand_own_key(visit.caller, token_meant(query.api_key))
-        token = token_meant(query.api_key)
+    sight = await sight_of(office, visit.caller)
+    tokens = await seen_keys(office, sight, query.api_key)
+    token = None if tokens is None else ",".join(tokens)
+    user_id = query.user_id
+    if not sight.all:
+        token = sight.token if sight.user_id is None else token
+        user_id = sight.user_id or user_id
     span = span_of(query, office.clock.wall())
     await flushed(office)
     if span is not None and query.summarize and query.request_id is None:
-        return await _summary(office, span, token, query.user_id)
+        return await _summary(office, span, token, user_id)
     records = await office.ledger.find(
         LedgerQuery(
             call_id=query.request_id,
             key_token=token,
-            user_id=query.user_id,
+            user_id=user_id,
             start=span.start.timestamp() if span else None,
             end=span.end.timestamp() if span else None,
             limit=query.limit,
@@ -94,18 +97,16 @@ async def spend_logs(office: Office, visit: Visit[SpendLogsQuery, Nothing]) -> A
 
 
 async def spend_keys(office: Office, visit: Visit[SpendKeysQuery, Nothing]) -> Answer:
-    """The keys that spent most, as whole rows."""
-    await flushed(office)
-    return Answer([full_row(record) for record in await _greatest_spenders(office, visit.query.limit)])
+    """The keys that spent most, as whole rows: all of them, or the caller's own."""
+    return Answer([full_row(record) for record in await _greatest_spenders(office, visit)])
 
 
 async def global_spend_keys(office: Office, visit: Visit[SpendKeysQuery, Nothing]) -> Answer:
-    """The keys that spent most, in brief."""
-    await flushed(office)
+    """The keys that spent most, in brief: all of them, or the caller's own."""
     return Answer(
         [
             KeySpendRow(record.token, record.key_alias, record.key_name, dollars(record.spend))
-            for record in await _greatest_spenders(office, visit.query.limit)
+            for record in await _greatest_spenders(office, visit)
         ]
     )
 
@@ -127,8 +128,14 @@ async def _summary(office: Office, span: Span, token: str | None, user_id: str |
     return Answer([_day_row(day) for day in await office.ledger.summary(query)])
 
 
-async def _greatest_spenders(office: Office, limit: int) -> tuple[KeyRecord, ...]:
-    return (await office.keys.find(KeyQuery(size=limit, sort_by="spend"))).records
+async def _greatest_spenders(office: Office, visit: Visit[SpendKeysQuery, Nothing]) -> tuple[KeyRecord, ...]:
+    sight = await sight_of(office, visit.caller)
+    await flushed(office)
+    if not sight.all and sight.user_id is None:
+        own = await office.keys.get(sight.token or "")
+        return () if own is None else (own,)
+    query = KeyQuery(size=visit.query.limit, sort_by="spend", user_id=sight.user_id)
+    return (await office.keys.find(query)).records
 
 
 def _day_row(day: DaySpend) -> dict[str, object]:

@@ -87,6 +87,7 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     api_base: str
     user: str
     team_id: str | None
+    organization_id: str | None
     end_user: str
     requester_ip_address: str
     request_tags: tuple[str, ...]
@@ -121,6 +122,7 @@ def spend_row(record: CallRecord, *, operator: bool) -> SpendRow:
         api_base=address_without_secrets(record.api_base) if operator else "",
         user=record.user_id or "",
         team_id=record.team_id,
+        organization_id=record.organization_id,
         end_user=record.end_user or "",
         requester_ip_address=record.peer,
         request_tags=record.tags,

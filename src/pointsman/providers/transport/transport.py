@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 import msgspec
@@ -125,19 +126,8 @@ class Transport:
             Misconfigured: not a URL.
         """
         origin = Origin.parse(url)
-        lines = b"".join(header_line(name, value) for name, value in headers)
-        query = f"?{origin.query}" if origin.query else ""
-        # As the base of an API a path has no slash at its end; here it is one of its own, and the slash is part of it.
-        path = origin.path + "/" if not origin.path or url.partition("?")[0].rstrip().endswith("/") else origin.path
-        request = (
-            f"{method} {path}{query} HTTP/1.1\r\nHost: {origin.authority}\r\n"
-            f"User-Agent: pointsman/{__version__}\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
-        ).encode("ascii") + lines
-        if body or method != "GET":
-            request += header_line("Content-Type", content_type) + b"Content-Length: %d\r\n" % len(body)
-        connect = min(timeout_seconds, Timeouts().connect)
-        timeouts = Timeouts(connect, timeout_seconds, timeout_seconds, timeout_seconds)
-        flight = UpstreamFlight(request + b"\r\n" + body, timeouts, stream=False, silence_seconds=float("inf"))
+        request = _control_request(method, url, origin, headers, body, content_type)
+        flight = UpstreamFlight(request, _all_within(timeout_seconds), stream=False, silence_seconds=float("inf"))
         flight.bytes_max = bytes_max
         self._pool(origin).launch(flight)
         try:
@@ -145,6 +135,29 @@ class Transport:
         finally:
             flight.close()
         return FetchReply(flight.status, tuple(flight.headers), answer or b"")
+
+    async def download(
+        self, url: str, *, headers: tuple[tuple[str, str], ...] = (), timeout_seconds: float = 30.0
+    ) -> AsyncIterator[FetchReply]:
+        """An answer of any length in its pieces, each with the status; one of 400 and more comes whole.
+
+        ``timeout_seconds`` bounds the silence between two pieces.
+
+        Raises:
+            UpstreamFailed, Misconfigured: see :meth:`fetch`.
+        """
+        origin = Origin.parse(url)
+        request = _control_request("GET", url, origin, headers, b"", "")
+        flight = UpstreamFlight(request, _all_within(timeout_seconds), stream=True, silence_seconds=float("inf"))
+        self._pool(origin).launch(flight)
+        try:
+            while flight.inbox.items or not flight.complete:
+                piece = await flight.inbox.take()
+                flight.spoken = True
+                if piece:
+                    yield FetchReply(flight.status, tuple(flight.headers), piece)
+        finally:
+            flight.close()
 
     def close(self) -> None:
         """Close every connection at once."""
@@ -198,3 +211,28 @@ class Transport:
             if pool.counts == (0, 0):
                 del self._pools[key]
                 return
+
+
+def _control_request(
+    method: str,
+    url: str,
+    origin: Origin,
+    headers: tuple[tuple[str, str], ...],
+    body: bytes,
+    content_type: str,
+) -> bytes:
+    lines = b"".join(header_line(name, value) for name, value in headers)
+    query = f"?{origin.query}" if origin.query else ""
+    # As the base of an API a path has no slash at its end; here it is one of its own, and the slash is part of it.
+    path = origin.path + "/" if not origin.path or url.partition("?")[0].rstrip().endswith("/") else origin.path
+    request = (
+        f"{method} {path}{query} HTTP/1.1\r\nHost: {origin.authority}\r\n"
+        f"User-Agent: pointsman/{__version__}\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
+    ).encode("ascii") + lines
+    if body or method != "GET":
+        request += header_line("Content-Type", content_type) + b"Content-Length: %d\r\n" % len(body)
+    return request + b"\r\n" + body
+
+
+def _all_within(seconds: float) -> Timeouts:
+    return Timeouts(min(seconds, Timeouts().connect), seconds, seconds, seconds)

@@ -10,10 +10,11 @@ import msgspec
 
 from pointsman.core.identity import KeyRecord, Owner
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.activity import Cell, Counts, FailureGroup
 from pointsman.stores.directory.ports import Account, Changed, Meter
 from pointsman.stores.energy import EnergyGroup, EnergyTally
 from pointsman.stores.ports import Removal
-from pointsman.stores.records import Group, Tally, saturated
+from pointsman.stores.records import saturated
 from pointsman.stores.response_ports import ConversationRecord, KeptItem, ResponseRecord
 
 __all__ = ["MemoryDatabase", "Period"]
@@ -43,7 +44,8 @@ class MemoryDatabase:
         self.version = 0
         self.changes: dict[str, int] = {}
         self.calls: OrderedDict[str, CallRecord] = OrderedDict()
-        self.daily: dict[Group, Tally] = {}
+        self.activity: dict[Cell, Counts] = {}
+        self.failures: dict[FailureGroup, int] = {}
         self.energy: dict[EnergyGroup, EnergyTally] = {}
         self.responses: dict[str, ResponseRecord] = {}
         self.events: dict[str, list[tuple[int, bytes]]] = {}

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-import msgspec
-
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.activity import ActivityQuery, ActivityRow, Counts, FailureQuery, FailureRow, Ranked, Scope
 from pointsman.stores.energy import EnergyTally
+from pointsman.stores.memory.activity import active_users_of, activity_of, failures_of
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.memory.performance import performance_of
+from pointsman.stores.pages import CallPage, CallQuery, bad_cursor, cursor_time, wants
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
-from pointsman.stores.records import Charge, DailyRow, Tally, added_up, by_day, charged_record
+from pointsman.stores.records import Charge, added_up, by_day, charged_record, daily_rows, summary_activity
 
 __all__ = ["MemoryLedgerStore"]
 
@@ -33,8 +34,10 @@ class MemoryLedgerStore:
                 first.setdefault(record.call_id, record)
         sums = added_up([record] for record in first.values())
         calls.update(first)
-        for group, tally in sums.daily.items():
-            self._database.daily.setdefault(group, Tally()).add(tally)
+        for cell, counts in sums.activity.items():
+            self._database.activity.setdefault(cell, Counts()).add(counts)
+        for group, failed in sums.failures.items():
+            self._database.failures[group] = self._database.failures.get(group, 0) + failed
         for drawn, part in sums.energy.items():
             self._database.energy.setdefault(drawn, EnergyTally()).add(part.calls, part.mwh, part.cost)
         for token, charge in sums.charges.items():
@@ -64,17 +67,43 @@ class MemoryLedgerStore:
         found.sort(key=lambda record: record.started_at, reverse=True)
         return tuple(found[query.offset : query.offset + query.limit])
 
+    async def page(self, query: CallQuery) -> CallPage:
+        """See the port."""
+        matching = [record for record in self._in_order(query) if wants(query, record)]
+        found = matching[query.offset : query.offset + query.limit]
+        more = len(matching) > query.offset + len(found)
+        last = found[-1] if found and more else None
+        return CallPage(tuple(found), None if last is None else f"{cursor_time(last.started_at)}_{last.call_id}")
+
+    async def count(self, query: CallQuery, most: int) -> int:
+        """See the port."""
+        return min(most, sum(wants(query, record) for record in self._in_order(query)))
+
+    async def prune(self, before: float, limit: int) -> int:
+        """See the port."""
+        calls = self._database.calls
+        old = sorted((record.started_at, call_id) for call_id, record in calls.items() if record.started_at < before)
+        for _, call_id in old[:limit]:
+            del calls[call_id]
+        return len(old[:limit])
+
+    def _in_order(self, query: CallQuery) -> list[CallRecord]:
+        """The calls behind the cursor, latest start first."""
+        records = sorted(
+            self._database.calls.values(), key=lambda record: (record.started_at, record.call_id), reverse=True
+        )
+        if query.cursor is None:
+            return records
+        at, _, call_id = query.cursor.partition("_")
+        try:
+            place = float.fromhex(at), call_id
+        except (ValueError, OverflowError):
+            raise bad_cursor() from None
+        return [record for record in records if (record.started_at, record.call_id) < place]
+
     async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:
         """See the port."""
-        first, last = query.first_day.isoformat(), query.last_day.isoformat()
-        rows = [
-            DailyRow(group.day, group.key_token, group.user_id, group.model_group, tally.calls, tally.spend)
-            for group, tally in self._database.daily.items()
-            if first <= group.day <= last
-            and query.key_token in {None, group.key_token}
-            and query.user_id in {None, group.user_id}
-        ]
-        return by_day(sorted(rows))
+        return by_day(daily_rows(activity_of(self._database.activity, summary_activity(query))))
 
     async def energy(self, query: SummaryQuery) -> tuple[EnergySpend, ...]:
         """See the port."""
@@ -91,12 +120,37 @@ class MemoryLedgerStore:
         """See the port."""
         return performance_of(self._database.calls.values(), query)
 
+    async def activity(self, query: ActivityQuery) -> tuple[ActivityRow, ...]:
+        """See the port."""
+        return activity_of(self._database.activity, query)
+
+    async def ranked(self, scope: Scope, first_day: date, last_day: date, limit: int = 100) -> tuple[Ranked, ...]:
+        """See the port."""
+        query = ActivityQuery(
+            first_day=first_day, last_day=last_day, scope=scope, by=("identity",), order="spend", limit=limit
+        )
+        found = activity_of(self._database.activity, query)
+        return tuple(Ranked(row.identity, row.counts.calls, 0, row.counts.spend) for row in found)
+
+    async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
+        """See the port."""
+        return active_users_of(self._database.activity, query, containing)
+
+    async def lines(self, most: int) -> int:
+        """See the port."""
+        return min(most, len({cell.line for cell in self._database.activity}))
+
+    async def failed_calls(self, query: FailureQuery) -> tuple[FailureRow, ...]:
+        """See the port."""
+        return failures_of(self._database.failures, query)
+
     async def totals(self) -> LedgerTotals:
         """See the port."""
-        total = Tally()
-        for tally in self._database.daily.values():
-            total.add(tally)
-        return LedgerTotals(**msgspec.structs.asdict(total))
+        total = Counts()
+        for cell, counts in self._database.activity.items():
+            if cell.scope == "all":
+                total.add(counts)
+        return LedgerTotals(total.calls, total.failures, total.prompt_tokens, total.completion_tokens, total.spend)
 
 
 def _matches(query: LedgerQuery, record: CallRecord) -> bool:

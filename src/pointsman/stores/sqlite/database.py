@@ -104,6 +104,14 @@ class SqliteDatabase:
         """
         return await self._call(lambda: self._durably(job) if durable else self._transaction(WRITE, job))
 
+    async def give_back_room(self) -> None:
+        """Give some of the pages that are free back to the disk, where the file was made so that it can.
+
+        Raises:
+            StorageUnavailable: as :meth:`read`.
+        """
+        await self._call(lambda: self._connected().execute("PRAGMA incremental_vacuum(1000)").fetchall())
+
     # -- on the event loop -----------------------------------------------------------------------------
 
     async def _call(self, job: Callable[[], T]) -> T:
@@ -160,6 +168,8 @@ class SqliteDatabase:
         connection.set_busy_timeout(busy_milliseconds)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -8000")  # KiB
+        # Only of effect for a new file; another one can be made over by VACUUM.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         # Calls go to few pages again and again, so the longer the log, the fewer pages go to the file. 16 MB.
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA journal_size_limit = 67108864")

@@ -18,6 +18,7 @@ import msgspec
 from pointsman.core.outcome import CallRecord
 from pointsman.core.trace import RouteTrace
 from pointsman.core.usage import Units
+from pointsman.stores.activity import Line
 from pointsman.stores.call_rows import (
     CONTEXTS_MADE_MAX,
     NAMES,
@@ -34,6 +35,7 @@ from pointsman.stores.call_rows import (
     usual_of,
 )
 from pointsman.stores.records import saturated
+from pointsman.stores.sqlite.activity_statements import ADD_LINE, FIND_LINE
 from pointsman.stores.sqlite.statements import (
     ADD_CALL,
     ADD_CALLS,
@@ -67,10 +69,11 @@ class _Place:
 class Known:
     """What was committed over ``connection`` and is remembered. Origins are kept by their prefix."""
 
-    __slots__ = ("connection", "made", "origins", "places")
+    __slots__ = ("connection", "lines", "made", "origins", "places")
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
+        self.lines: dict[Line, int] = {}
         self.places: dict[Context, _Place] = {}
         self.origins: dict[str, int] = {}
         self.made = 0
@@ -83,6 +86,10 @@ class Known:
             self.places = {}
         if len(self.origins) + len(filing.origins) > REMEMBERED_MAX:
             self.origins = {}
+        if len(self.lines) + len(filing.lines) > REMEMBERED_MAX:
+            self.lines = {}
+        if len(filing.lines) <= REMEMBERED_MAX:
+            self.lines.update(filing.lines)
         if len(filing.places) <= REMEMBERED_MAX:
             self.places.update(filing.places)
         if len(filing.origins) <= REMEMBERED_MAX:
@@ -94,6 +101,7 @@ class Filing:
 
     def __init__(self, known: Known) -> None:
         self.connection = known.connection
+        self.lines: dict[Line, int] = {}
         self.places: dict[Context, _Place] = {}
         self.origins: dict[str, int] = {}
         self.made = 0
@@ -128,6 +136,16 @@ class Filing:
         self._contents.clear()
         self._sets.clear()
         return new
+
+    def line_id(self, line: Line) -> int:
+        """The id of what reports tell calls apart by; it is added where it is new."""
+        found = self._known.lines.get(line) or self.lines.get(line)
+        if found is None:
+            digest = digest_of(line)
+            row = self.connection.execute(FIND_LINE, (digest,)).get
+            found = int(self.connection.execute(ADD_LINE, (digest, *line)).get if row is None else row)
+            self.lines[line] = found
+        return found
 
     def sets(self) -> Iterable[list[CallRecord]]:
         """The records that were given to :meth:`add`, those of one context together."""

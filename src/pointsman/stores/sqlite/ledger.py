@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
 
 import apsw
 import msgspec
 
 from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.activity import ActivityQuery, ActivityRow, FailureQuery, FailureRow, Ranked, Scope, day_number
 from pointsman.stores.call_rows import record_of, within_range
+from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
-from pointsman.stores.records import Charge, DailyRow, added_up, by_day, saturated
+from pointsman.stores.records import Charge, added_up, by_day, daily_rows, summary_activity
+from pointsman.stores.sqlite.activity import (
+    add_activity,
+    read_active_users,
+    read_activity,
+    read_failures,
+    read_ranked,
+    read_totals,
+)
+from pointsman.stores.sqlite.activity_statements import COUNT_LINES
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.directory_statements import CHARGE_ACCOUNTS, NOTE_ACCOUNTS
 from pointsman.stores.sqlite.filing import Filing, Known, id_of
+from pointsman.stores.sqlite.pages import count_calls, prune, read_page
 from pointsman.stores.sqlite.performance import read_performance
 from pointsman.stores.sqlite.statements import (
-    ADD_DAILY,
     ADD_DAILY_ENERGY,
     CALL_BY_ID,
     CALLS_BY_KEY,
@@ -28,17 +38,13 @@ from pointsman.stores.sqlite.statements import (
     CALLS_BY_USER,
     CHARGE_DELETED_KEY,
     CHARGE_KEYS,
-    DAILY,
     DAILY_ENERGY,
     NOTE_CHARGES,
-    TOTALS,
     UNCHARGED_KEYS,
 )
 from pointsman.stores.sqlite.transaction import rows
 
 __all__ = ["SqliteLedgerStore"]
-
-_HALF: Final = 2**32
 
 
 class _NotPlain(Exception):
@@ -86,6 +92,21 @@ class SqliteLedgerStore:
         """See the port."""
         return await self._database.read(lambda connection: _find(connection, query))
 
+    async def page(self, query: CallQuery) -> CallPage:
+        """See the port."""
+        return await self._database.read(lambda connection: read_page(connection, query))
+
+    async def count(self, query: CallQuery, most: int) -> int:
+        """See the port."""
+        return await self._database.read(lambda connection: count_calls(connection, query, most))
+
+    async def prune(self, before: float, limit: int) -> int:
+        """See the port."""
+        removed = await self._database.write(lambda connection: prune(connection, before, limit))
+        if removed:
+            await self._database.give_back_room()
+        return removed
+
     async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:
         """See the port."""
         return await self._database.read(lambda connection: _summary(connection, query))
@@ -98,30 +119,48 @@ class SqliteLedgerStore:
         """See the port."""
         return await self._database.read(lambda connection: read_performance(connection, query))
 
+    async def activity(self, query: ActivityQuery) -> tuple[ActivityRow, ...]:
+        """See the port."""
+        return await self._database.read(lambda connection: read_activity(connection, query))
+
+    async def ranked(self, scope: Scope, first_day: date, last_day: date, limit: int = 100) -> tuple[Ranked, ...]:
+        """See the port."""
+        span = day_number(first_day), day_number(last_day)
+        return await self._database.read(lambda connection: read_ranked(connection, scope, *span, limit))
+
+    async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
+        """See the port."""
+        return await self._database.read(lambda connection: read_active_users(connection, query, containing))
+
+    async def lines(self, most: int) -> int:
+        """See the port."""
+        return int(await self._database.read(lambda connection: connection.execute(COUNT_LINES, (most,)).get))
+
+    async def failed_calls(self, query: FailureQuery) -> tuple[FailureRow, ...]:
+        """See the port."""
+        return await self._database.read(lambda connection: read_failures(connection, query))
+
     async def totals(self) -> LedgerTotals:
         """See the port."""
-        return await self._database.read(_totals)
+        return await self._database.read(read_totals)
 
 
 def _append(filing: Filing, records: Sequence[CallRecord]) -> Appended:
     if not filing.add(records):
         raise _NotPlain
-    return _count(filing.connection, len(records), filing.sets())
+    return _count(filing, len(records), filing.sets())
 
 
 def _append_carefully(filing: Filing, records: Sequence[CallRecord]) -> Appended:
     fresh = [record for record in records if filing.add_one(within_range(record))]
-    return _count(filing.connection, len(fresh), [[record] for record in fresh])
+    return _count(filing, len(fresh), [[record] for record in fresh])
 
 
-def _count(connection: apsw.Connection, calls: int, sets: Iterable[Sequence[CallRecord]]) -> Appended:
+def _count(filing: Filing, calls: int, sets: Iterable[Sequence[CallRecord]]) -> Appended:
     """Add what was added up to the days and to the keys."""
+    connection = filing.connection
     sums = added_up(sets)
-    daily = [
-        (*group, tally.calls, tally.failures, tally.prompt_tokens, tally.completion_tokens, tally.spend)
-        for group, tally in sums.daily.items()
-    ]
-    connection.execute(ADD_DAILY, (msgspec.json.encode(daily).decode(),))
+    add_activity(connection, sums.activity, sums.failures, filing.line_id)
     if sums.energy:
         drawn = [(*group, tally.calls, tally.mwh, tally.cost) for group, tally in sums.energy.items()]
         connection.execute(ADD_DAILY_ENERGY, (msgspec.json.encode(drawn).decode(),))
@@ -179,7 +218,7 @@ def _find(connection: apsw.Connection, query: LedgerQuery) -> tuple[CallRecord, 
 
 
 def _summary(connection: apsw.Connection, query: SummaryQuery) -> tuple[DaySpend, ...]:
-    return by_day([DailyRow(*row) for row in connection.execute(DAILY, _filters(query))])
+    return by_day(daily_rows(read_activity(connection, summary_activity(query))))
 
 
 def _energy(connection: apsw.Connection, query: SummaryQuery) -> tuple[EnergySpend, ...]:
@@ -194,9 +233,3 @@ def _filters(query: SummaryQuery) -> dict[str, str | None]:
         "key_token": query.key_token,
         "user_id": query.user_id,
     }
-
-
-def _totals(connection: apsw.Connection) -> LedgerTotals:
-    row: tuple[Any, ...] = connection.execute(TOTALS).fetchall()[0]
-    sums = [saturated(high * _HALF + low) for high, low in zip(row[2::2], row[3::2], strict=True)]
-    return LedgerTotals(row[0], row[1], *sums)

@@ -9,7 +9,6 @@ __all__ = [
     "ADD_CALLS",
     "ADD_CONTENTS",
     "ADD_CONTEXT",
-    "ADD_DAILY",
     "ADD_DAILY_ENERGY",
     "ADD_ORIGIN",
     "ADD_PARTY",
@@ -22,7 +21,6 @@ __all__ = [
     "CHARGE_DELETED_KEY",
     "CHARGE_KEYS",
     "COUNT_KEYS",
-    "DAILY",
     "DAILY_ENERGY",
     "FIND_CONTEXT",
     "FIND_ORIGIN",
@@ -30,7 +28,6 @@ __all__ = [
     "INSERT_KEY",
     "LIST_KEYS",
     "NOTE_CHARGES",
-    "TOTALS",
     "UNCHARGED_KEYS",
     "UPDATE_KEY",
 ]
@@ -164,21 +161,6 @@ INSERT INTO contexts (
 FIND_ORIGIN: Final = "SELECT id FROM origins WHERE prefix = ? AND numbered = ?"
 ADD_ORIGIN: Final = "INSERT INTO origins (prefix, numbered) VALUES (?, ?) RETURNING id"
 
-ADD_DAILY: Final = """
-INSERT INTO daily_spend (
-    day, key_token, user_id, model_group, provider, calls, failures, prompt_tokens, completion_tokens, spend
-) SELECT
-    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-    value ->> 9
-FROM jsonb_each(?) WHERE true
-ON CONFLICT (day, key_token, user_id, model_group, provider) DO UPDATE SET
-    calls = calls + excluded.calls,
-    failures = failures + excluded.failures,
-    prompt_tokens = min(prompt_tokens + excluded.prompt_tokens, 9223372036854775807),
-    completion_tokens = min(completion_tokens + excluded.completion_tokens, 9223372036854775807),
-    spend = min(spend + excluded.spend, 9223372036854775807)
-"""
-
 ADD_DAILY_ENERGY: Final = """
 INSERT INTO daily_energy (day, key_token, user_id, model_group, host, calls, energy_mwh, energy_cost) SELECT
     value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
@@ -195,24 +177,6 @@ WHERE day BETWEEN :first_day AND :last_day
     AND (:key_token IS NULL OR key_token = :key_token)
     AND (:user_id IS NULL OR user_id = :user_id)
 ORDER BY day, key_token, user_id, model_group, host
-"""
-
-DAILY: Final = """
-SELECT day, key_token, user_id, model_group, calls, spend FROM daily_spend
-WHERE day BETWEEN :first_day AND :last_day
-    AND (:key_token IS NULL OR key_token = :key_token)
-    AND (:user_id IS NULL OR user_id = :user_id)
-ORDER BY day
-"""
-
-# In two parts, since a sum beyond 63 bits would be an error.
-TOTALS: Final = """
-SELECT
-    coalesce(sum(calls), 0), coalesce(sum(failures), 0),
-    coalesce(sum(prompt_tokens / 4294967296), 0), coalesce(sum(prompt_tokens % 4294967296), 0),
-    coalesce(sum(completion_tokens / 4294967296), 0), coalesce(sum(completion_tokens % 4294967296), 0),
-    coalesce(sum(spend / 4294967296), 0), coalesce(sum(spend % 4294967296), 0)
-FROM daily_spend
 """
 
 # One statement for each index, since SQLite chooses its plan before it knows which filters are given.

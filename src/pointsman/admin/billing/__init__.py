@@ -1,0 +1,1 @@
+"""Statements: what an account is to pay for a period."""

@@ -1,0 +1,127 @@
+"""Whose spending somebody may look at, and the names that reports show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from pointsman.admin.keys.lookup import token_meant
+from pointsman.admin.office import Office
+from pointsman.admin.rights import Rights, demand, rights_of
+from pointsman.core.identity import KeyRecord
+from pointsman.policies.principal import Principal
+from pointsman.stores.activity import ActivityQuery
+from pointsman.stores.directory.kinds import TEAMS, USERS, Kind
+from pointsman.stores.directory.ports import DirectoryQuery
+from pointsman.stores.directory.records import Team
+
+__all__ = ["NAMED_MAX", "Sight", "aliases_of", "demand_all", "key_records", "seen_keys", "sight_of", "teams_seen"]
+
+NAMED_MAX: Final = 1000
+"""Keys whose names are looked up for one report; others are shown by their hash alone."""
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """Who looks, and what they see: everything, or what one user or one key did."""
+
+    rights: Rights
+    user_id: str | None = None
+    token: str | None = None
+
+    @property
+    def all(self) -> bool:
+        """Whether everybody's spending is seen."""
+        return self.rights.sees_all
+
+    def within(self, query: ActivityQuery) -> ActivityQuery:
+        """The query, about what is seen."""
+        if self.all:
+            return query
+        scope = query.scope if query.scope in {"customer", "tag"} else "line"
+        key_tokens = query.key_tokens
+        if self.user_id is None:
+            key_tokens = (self.token or "",) if key_tokens is None else tuple({self.token or ""} & {*key_tokens})
+        user_id = query.user_id if self.user_id is None else self.user_id
+        return msgspec.structs.replace(query, scope=scope, key_tokens=key_tokens, user_id=user_id)
+
+
+async def sight_of(office: Office, caller: Principal) -> Sight:
+    """What a caller sees. A key of a user sees what all keys of the user did, another only what it did itself.
+
+    Raises:
+        StorageUnavailable: nobody can say.
+    """
+    rights = await rights_of(office, caller)
+    if rights.sees_all:
+        return Sight(rights)
+    user_id = caller.record.user_id
+    known = user_id is not None and await office.directory.get(USERS, user_id) is not None
+    return Sight(rights, user_id if known else None, caller.record.token)
+
+
+def demand_all(sight: Sight, what: str) -> None:
+    """Raise unless everybody's spending is seen.
+
+    Raises:
+        Forbidden: it is not.
+    """
+    demand(sight.all, what)
+
+
+async def seen_keys(office: Office, sight: Sight, given: str | None) -> tuple[str, ...] | None:
+    """The hashes of the keys that are asked for, separated by commas; None: all that are seen.
+
+    Raises:
+        Forbidden: one of them is not seen; alike for those that do not exist.
+    """
+    if given is None:
+        return None
+    tokens = tuple(token_meant(text) for text in given.split(",") if text)
+    if not sight.all:
+        records = await key_records(office, tokens)
+        for token in tokens:
+            record = records.get(token)
+            own = token == sight.token or (
+                record is not None and sight.user_id is not None and record.user_id == sight.user_id
+            )
+            demand(own, "look at the spending of other keys")
+    return tokens
+
+
+async def teams_seen(office: Office, sight: Sight, given: str | None) -> tuple[Team, ...]:
+    """The teams that are asked for (ids separated by commas), or all that the caller belongs to.
+
+    Raises:
+        Forbidden: one of them may not be looked at, or does not exist.
+    """
+    if given is not None:
+        wanted = tuple(dict.fromkeys(one for one in given.split(",") if one))
+        teams = await office.directory.look_up([(TEAMS, one) for one in wanted])
+        if not sight.all:
+            demand(all(team is not None and sight.rights.sees_team(team) for team in teams), "look at these teams")
+        return tuple(Team(team_id=one) if team is None else team for one, team in zip(wanted, teams, strict=True))
+    own = dict.fromkeys((*sight.rights.teams, *filter(None, (sight.rights.team_id,))))
+    teams = await office.directory.look_up([(TEAMS, one) for one in own])
+    return tuple(team for team in teams if team is not None)
+
+
+async def key_records(office: Office, tokens: Iterable[str]) -> dict[str, KeyRecord]:
+    """The live keys among these hashes, as far as there are not too many."""
+    found = {}
+    for token in list(dict.fromkeys(tokens))[:NAMED_MAX]:
+        record = await office.keys.get(token)
+        if record is not None:
+            found[token] = record
+    return found
+
+
+async def aliases_of(office: Office, kind: Kind[Any], identities: Iterable[str]) -> dict[str, str]:
+    """What the entries of a kind are called, where they have another name than their id."""
+    wanted = list(dict.fromkeys(filter(None, identities)))
+    if not wanted:
+        return {}
+    page = await office.directory.find(kind, DirectoryQuery(ids=tuple(wanted), size=len(wanted)))
+    places = [kind.place(record) for record in page.records]
+    return {place.identity: place.alias for place in places if place.alias}

@@ -1,0 +1,103 @@
+"""Sums by day in memory; see :mod:`pointsman.stores.activity`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from pointsman.stores.activity import (
+    EPOCH,
+    ActivityQuery,
+    ActivityRow,
+    Cell,
+    Counts,
+    FailureGroup,
+    FailureQuery,
+    FailureRow,
+    Line,
+    Ranked,
+    day_number,
+)
+
+__all__ = ["active_users_of", "activity_of", "failures_of"]
+
+
+def activity_of(sums: Mapping[Cell, Counts], query: ActivityQuery) -> tuple[ActivityRow, ...]:
+    """The sums that match."""
+    found: dict[tuple[int, str, Line], Counts] = {}
+    for cell, counts in sums.items():
+        if _matches(query, cell):
+            line = Line(*(getattr(cell.line, name) if name in query.by else "" for name in Line._fields))
+            names = (
+                cell.day if "day" in query.by else 0,
+                cell.identity if "identity" in query.by else "",
+                line,
+            )
+            found.setdefault(names, Counts()).add(counts)
+    ordered = sorted(found)
+    if query.order == "spend":
+        ordered.sort(key=lambda names: -found[names].spend)
+    return tuple(
+        ActivityRow(EPOCH + timedelta(days=day), identity, line, found[(day, identity, line)])
+        for day, identity, line in ordered[query.offset : query.offset + query.limit]
+    )
+
+
+def active_users_of(sums: Mapping[Cell, Counts], query: ActivityQuery, containing: str | None) -> tuple[Ranked, ...]:
+    """How many users each of a scope had."""
+    users: dict[str, set[str]] = {}
+    counts: dict[str, Counts] = {}
+    for cell, its in _wanted(sums, query, containing):
+        users.setdefault(cell.identity, set()).add(cell.line.user_id)
+        counts.setdefault(cell.identity, Counts()).add(its)
+    ranked = [
+        Ranked(identity, counts[identity].calls, len(its - {""}), counts[identity].spend)
+        for identity, its in users.items()
+    ]
+    ranked.sort(key=lambda one: (-one.users, one.identity))
+    return tuple(ranked[: query.limit])
+
+
+def failures_of(failures: Mapping[FailureGroup, int], query: FailureQuery) -> tuple[FailureRow, ...]:
+    """How many calls failed in one way."""
+    first, last = day_number(query.first_day), day_number(query.last_day)
+    return tuple(
+        FailureRow(EPOCH + timedelta(days=group.day), group.host, calls)
+        for group, calls in sorted(failures.items())
+        if first <= group.day <= last
+        and (group.model_group, group.http_status) == (query.model_group, query.http_status)
+    )
+
+
+def _wanted(sums: Mapping[Cell, Counts], query: ActivityQuery, containing: str | None) -> Iterable[tuple[Cell, Counts]]:
+    first, last = day_number(query.first_day), day_number(query.last_day)
+    for cell, counts in sums.items():
+        if (
+            cell.scope == query.scope
+            and first <= cell.day <= last
+            and (query.identities is None or cell.identity in query.identities)
+            and (containing is None or containing.lower() in cell.identity.lower())
+        ):
+            yield cell, counts
+
+
+def _matches(query: ActivityQuery, cell: Cell) -> bool:
+    line = cell.line
+    return (
+        cell.scope == query.scope
+        and day_number(query.first_day) <= cell.day <= day_number(query.last_day)
+        and (query.identities is None or cell.identity in query.identities)
+        and cell.identity not in query.but_not
+        and (query.key_tokens is None or line.key_token in query.key_tokens)
+        and query.user_id in {None, line.user_id}
+        and query.model in {None, line.model, line.model_group}
+        and _of_teams(query, line)
+    )
+
+
+def _of_teams(query: ActivityQuery, line: Line) -> bool:
+    if query.team_ids is None and query.organization_id is None:
+        return True
+    return line.team_id in (query.team_ids or ()) or (
+        query.organization_id is not None and line.organization_id == query.organization_id
+    )

@@ -1,0 +1,194 @@
+"""The SQL of what calls came to by day, whole and with parameters."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "ACTIVE_USERS",
+    "ACTIVITY",
+    "ACTIVITY_BY_LINES",
+    "ACTIVITY_OF_DAYS",
+    "ADD_ACTIVITY",
+    "ADD_FAILURES",
+    "ADD_LINE",
+    "COUNT_LINES",
+    "FAILURES",
+    "FIND_LINE",
+    "KNOWN_DAYS",
+    "RANKED",
+    "TOTALS",
+]
+
+FIND_LINE: Final = "SELECT id FROM activity_lines WHERE digest = ?"
+ADD_LINE: Final = """
+INSERT INTO activity_lines (
+    digest, key_token, user_id, team_id, organization_id, model_group, model, provider, route
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
+"""
+
+COUNT_LINES: Final = "SELECT count(*) FROM (SELECT 1 FROM activity_lines LIMIT ?)"
+
+ADD_ACTIVITY: Final = """
+INSERT INTO activity (
+    scope, day, identity, line, calls, failures, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
+    reasoning_tokens, spend, energy_mwh, energy_cost, milliseconds
+) SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
+    value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
+FROM jsonb_each(?) WHERE true
+ON CONFLICT (scope, day, identity, line) DO UPDATE SET
+    calls = calls + excluded.calls,
+    failures = failures + excluded.failures,
+    prompt_tokens = min(prompt_tokens + excluded.prompt_tokens, 9223372036854775807),
+    completion_tokens = min(completion_tokens + excluded.completion_tokens, 9223372036854775807),
+    cached_tokens = min(cached_tokens + excluded.cached_tokens, 9223372036854775807),
+    cache_write_tokens = min(cache_write_tokens + excluded.cache_write_tokens, 9223372036854775807),
+    reasoning_tokens = min(reasoning_tokens + excluded.reasoning_tokens, 9223372036854775807),
+    spend = min(spend + excluded.spend, 9223372036854775807),
+    energy_mwh = min(energy_mwh + excluded.energy_mwh, 9223372036854775807),
+    energy_cost = min(energy_cost + excluded.energy_cost, 9223372036854775807),
+    milliseconds = min(milliseconds + excluded.milliseconds, 9223372036854775807)
+"""
+
+ADD_FAILURES: Final = """
+INSERT INTO daily_failures (day, model_group, host, http_status, calls) SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+FROM jsonb_each(?) WHERE true
+ON CONFLICT (day, model_group, host, http_status) DO UPDATE SET calls = calls + excluded.calls
+"""
+
+KNOWN_DAYS: Final = "SELECT min(day), max(day) FROM activity WHERE scope = 1"
+
+# Sums are made in two parts, since one beyond 63 bits would be an error; a product or a sum beyond them becomes a
+# floating-point number, which is larger than the largest whole one.
+_SUMS: Final = """
+    sum(calls), sum(failures),
+    min(sum(prompt_tokens / 4294967296) * 4294967296 + sum(prompt_tokens % 4294967296), 9223372036854775807),
+    min(sum(completion_tokens / 4294967296) * 4294967296 + sum(completion_tokens % 4294967296), 9223372036854775807),
+    min(sum(cached_tokens / 4294967296) * 4294967296 + sum(cached_tokens % 4294967296), 9223372036854775807),
+    min(sum(cache_write_tokens / 4294967296) * 4294967296 + sum(cache_write_tokens % 4294967296), 9223372036854775807),
+    min(sum(reasoning_tokens / 4294967296) * 4294967296 + sum(reasoning_tokens % 4294967296), 9223372036854775807),
+    min(sum(spend / 4294967296) * 4294967296 + sum(spend % 4294967296), 9223372036854775807) AS spent,
+    min(sum(energy_mwh / 4294967296) * 4294967296 + sum(energy_mwh % 4294967296), 9223372036854775807),
+    min(sum(energy_cost / 4294967296) * 4294967296 + sum(energy_cost % 4294967296), 9223372036854775807),
+    min(sum(milliseconds / 4294967296) * 4294967296 + sum(milliseconds % 4294967296), 9223372036854775807)
+"""
+
+_NAMES: Final = """
+SELECT
+    CASE WHEN :by_day THEN activity.day ELSE 0 END AS day_told,
+    CASE WHEN :by_identity THEN identity ELSE '' END AS identity_told,
+    CASE WHEN :by_key_token THEN key_token ELSE '' END,
+    CASE WHEN :by_user_id THEN user_id ELSE '' END,
+    CASE WHEN :by_team_id THEN team_id ELSE '' END,
+    CASE WHEN :by_organization_id THEN organization_id ELSE '' END,
+    CASE WHEN :by_model_group THEN model_group ELSE '' END,
+    CASE WHEN :by_model THEN model ELSE '' END,
+    CASE WHEN :by_provider THEN provider ELSE '' END,
+    CASE WHEN :by_route THEN route ELSE '' END,
+"""
+
+_LINES_HOLD: Final = """
+    AND (:key_tokens IS NULL OR key_token IN (SELECT value FROM json_each(:key_tokens)))
+    AND (:user_id IS NULL OR user_id = :user_id)
+    AND (:all_teams OR team_id IN (SELECT value FROM json_each(:team_ids)) OR organization_id = :organization_id)
+    AND (:model IS NULL OR model = :model OR model_group = :model)
+"""
+_IN_ORDER: Final = """
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+ORDER BY CASE WHEN :by_spend THEN -spent ELSE 0 END, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+LIMIT :limit OFFSET :offset
+"""
+
+_DAYS: Final = """
+WITH RECURSIVE days (day) AS (
+    VALUES (:first_day) UNION ALL SELECT day + 1 FROM days WHERE day < :last_day
+)
+"""
+_OF_LINES: Final = """
+) CROSS JOIN activity_lines ON activity_lines.id = wanted
+CROSS JOIN days
+CROSS JOIN activity ON scope = 0 AND activity.day = days.day AND identity = '' AND line = wanted
+WHERE true
+"""
+
+
+def _by_lines(wanted: str) -> str:
+    """Somebody's lines, each looked for on each day."""
+    return "".join((_DAYS, _NAMES, _SUMS, "FROM (", wanted, _OF_LINES, _LINES_HOLD, _IN_ORDER))
+
+
+# All of a scope within the days.
+ACTIVITY: Final = "".join((
+    _NAMES,
+    _SUMS,
+    """
+FROM activity CROSS JOIN activity_lines ON activity_lines.id = line
+WHERE scope = :scope AND activity.day BETWEEN :first_day AND :last_day
+    AND identity NOT IN (SELECT value FROM json_each(:but_not))
+""",
+    _LINES_HOLD,
+    _IN_ORDER,
+))  # fmt: skip
+
+# Only some of a scope: each is looked for on each day.
+ACTIVITY_OF_DAYS: Final = "".join((
+    _DAYS,
+    _NAMES,
+    _SUMS,
+    """
+FROM days CROSS JOIN (SELECT DISTINCT value AS wanted FROM json_each(:identities))
+CROSS JOIN activity ON scope = :scope AND activity.day = days.day AND identity = wanted
+CROSS JOIN activity_lines ON activity_lines.id = line
+WHERE identity NOT IN (SELECT value FROM json_each(:but_not))
+""",
+    _LINES_HOLD,
+    _IN_ORDER,
+))  # fmt: skip
+
+# One statement for each index.
+ACTIVITY_BY_LINES: Final = {
+    "key": _by_lines("""
+    SELECT id AS wanted FROM activity_lines
+    WHERE key_token <> '' AND key_token IN (SELECT value FROM json_each(:key_tokens))
+"""),
+    "user": _by_lines("""
+    SELECT id AS wanted FROM activity_lines WHERE user_id <> '' AND user_id = :user_id
+"""),
+    "team": _by_lines("""
+    SELECT id AS wanted FROM activity_lines
+    WHERE team_id <> '' AND team_id IN (SELECT value FROM json_each(:team_ids))
+    UNION SELECT id FROM activity_lines WHERE organization_id <> '' AND organization_id = :organization_id
+"""),
+}
+
+RANKED: Final = """
+SELECT identity, sum(daily_calls), 0, min(sum(daily_high) * 4294967296 + sum(daily_low), 9223372036854775807) AS spent
+FROM (
+    SELECT
+        identity, sum(calls) AS daily_calls, sum(spend / 4294967296) AS daily_high, sum(spend % 4294967296) AS daily_low
+    FROM activity WHERE scope = :scope AND day BETWEEN :first_day AND :last_day
+    GROUP BY day, identity
+)
+GROUP BY identity ORDER BY spent DESC, identity LIMIT :limit
+"""
+
+ACTIVE_USERS: Final = """
+SELECT
+    identity, sum(calls), count(DISTINCT nullif(user_id, '')),
+    min(sum(spend / 4294967296) * 4294967296 + sum(spend % 4294967296), 9223372036854775807)
+FROM activity CROSS JOIN activity_lines ON activity_lines.id = line
+WHERE scope = :scope AND day BETWEEN :first_day AND :last_day
+    AND (:identities IS NULL OR identity IN (SELECT value FROM json_each(:identities)))
+    AND (:containing IS NULL OR instr(lower(identity), lower(:containing)))
+GROUP BY identity ORDER BY 3 DESC, identity LIMIT :limit
+"""
+
+FAILURES: Final = """
+SELECT day, host, calls FROM daily_failures
+WHERE day BETWEEN :first_day AND :last_day AND model_group = :model_group AND http_status = :http_status
+ORDER BY day, host
+"""
+
+TOTALS: Final = "".join(("SELECT ", _SUMS, "FROM activity WHERE scope = 1"))

@@ -1,0 +1,99 @@
+"""The SQL of listing calls page by page, and of letting old ones go."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "CALL_PAGE",
+    "CALL_PAGE_OF_PARTIES",
+    "COUNT_CALLS",
+    "OLDEST_CALLS",
+    "PAGE_END",
+    "PARTIES_END",
+    "PRUNE_CALLS",
+    "PRUNE_CONTENTS",
+    "PRUNE_ORIGINS",
+    "PRUNE_SECONDS",
+]
+
+# How far the calls of one page may lie back; None: to the end.
+PAGE_END: Final = """
+SELECT started_at, party, id FROM calls
+WHERE started_at >= :start AND started_at < :end AND (started_at, party, id) < (:at, :party, :id)
+ORDER BY started_at DESC, party DESC, id DESC LIMIT 1 OFFSET :scanned_max
+"""
+
+_PARTIES: Final = """
+    SELECT id FROM parties
+    WHERE (:key_tokens IS NULL OR key_token IN (SELECT value FROM json_each(:key_tokens)))
+        AND (:user_id IS NULL OR user_id = :user_id)
+"""
+
+PARTIES_END: Final = "".join((
+    """
+SELECT second, 0, 0 FROM party_seconds WHERE party IN (""", _PARTIES, """)
+    AND second > :start - 1 AND second <= :at
+ORDER BY second DESC LIMIT 1 OFFSET :scanned_max
+"""))  # fmt: skip
+
+_MATCHING: Final = """
+    AND (calls.started_at, calls.party, calls.id) < (:at, :party, :id)
+    AND (calls.started_at, calls.party, calls.id) >= (:end_at, :end_party, :end_id)
+    AND calls.started_at >= :start AND calls.started_at < :end
+    AND (:cost_min IS NULL OR calls.cost >= :cost_min)
+    AND (:cost_max IS NULL OR calls.cost <= :cost_max)
+    AND CASE WHEN :either THEN
+            team_id IN (SELECT value FROM json_each(:team_ids))
+            OR ((:key_tokens IS NULL OR key_token IN (SELECT value FROM json_each(:key_tokens)))
+                AND (:user_id IS NULL OR user_id = :user_id))
+        ELSE
+            (:key_tokens IS NULL OR key_token IN (SELECT value FROM json_each(:key_tokens)))
+            AND (:user_id IS NULL OR user_id = :user_id)
+            AND (:team_ids IS NULL OR team_id IN (SELECT value FROM json_each(:team_ids)))
+        END
+    AND (:organization_id IS NULL OR organization_id = :organization_id)
+    AND (:end_user IS NULL OR end_user = :end_user)
+    AND (:key_alias IS NULL OR key_alias = :key_alias)
+    AND (:status IS NULL OR status = :status OR (:status = 'failed' AND status <> 'success'))
+    AND (:model IS NULL OR model = :model OR model_group = :model)
+    AND (:model_group IS NULL OR model_group = :model_group)
+    AND (:deployment_id IS NULL OR deployment_id = :deployment_id)
+    AND (:error_code IS NULL OR error_code = :error_code OR CAST(http_status AS TEXT) = :error_code)
+    AND (:error_message IS NULL OR instr(lower(error_message), lower(:error_message)))
+"""
+_LATEST_FIRST: Final = "ORDER BY calls.started_at DESC, calls.party DESC, calls.id DESC LIMIT :limit OFFSET :offset"
+_ROWS: Final = "SELECT call_records.*, calls.party AS page_party FROM "
+_OF_ALL: Final = "calls CROSS JOIN call_records ON call_records.id = calls.id WHERE true"
+
+CALL_PAGE: Final = "".join((_ROWS, _OF_ALL, _MATCHING, _LATEST_FIRST))
+
+CALL_PAGE_OF_PARTIES: Final = "".join((
+    _ROWS, """
+(
+    SELECT calls.id AS wanted FROM party_seconds CROSS JOIN calls
+        ON calls.started_at >= second AND calls.started_at < second + 1 AND calls.party = party_seconds.party
+    WHERE party_seconds.party IN (""", _PARTIES, """)
+        AND second > :start - 1 AND second < :end AND second <= :at AND second >= :end_at - 1
+) CROSS JOIN calls ON calls.id = wanted CROSS JOIN call_records ON call_records.id = calls.id WHERE true
+""", _MATCHING, _LATEST_FIRST,
+))  # fmt: skip
+
+COUNT_CALLS: Final = "".join(("SELECT count(*) FROM (SELECT 1 FROM ", _OF_ALL, _MATCHING, "LIMIT :limit)"))
+
+OLDEST_CALLS: Final = """
+SELECT id, party, CAST(floor(started_at) AS INTEGER) FROM calls WHERE started_at < ? ORDER BY started_at LIMIT ?
+"""
+PRUNE_CALLS: Final = "DELETE FROM calls WHERE id IN (SELECT value FROM json_each(?))"
+PRUNE_CONTENTS: Final = "DELETE FROM contents WHERE call IN (SELECT value FROM json_each(?))"
+# An origin that is not numbered has one call.
+PRUNE_ORIGINS: Final = """
+DELETE FROM origins WHERE NOT numbered AND id IN (SELECT value >> 32 FROM json_each(?))
+"""
+PRUNE_SECONDS: Final = """
+DELETE FROM party_seconds
+WHERE (party, second) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?)) AND NOT EXISTS (
+    SELECT 1 FROM calls
+    WHERE calls.started_at >= second AND calls.started_at < second + 1 AND calls.party = party_seconds.party
+)
+"""
