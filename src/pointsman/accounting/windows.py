@@ -1,13 +1,16 @@
-"""A sliding minute, exact to its bound: in no span of 60 seconds is more than the limit let through."""
+"""Sliding windows, exact to their bound: in no minute, or day, is more than the limit let through."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["SlidingMinute"]
+__all__ = ["SlidingDay", "SlidingMinute"]
 
 _SPAN: Final = 61
 """Sixty whole seconds and the one that has begun: a unit counts until it is surely older than a minute."""
+
+_TICK_SECONDS: Final = 300
+_TICKS_A_DAY: Final = 24 * 60 * 60 // _TICK_SECONDS
 
 
 class SlidingMinute:
@@ -77,3 +80,53 @@ class SlidingMinute:
                 self.total -= buckets[passed % _SPAN]
                 buckets[passed % _SPAN] = 0
         self._second = second
+
+
+class SlidingDay:
+    """As :class:`SlidingMinute` for the last 24 hours; a unit counts for up to five minutes longer."""
+
+    __slots__ = ("_ticks", "total")
+
+    def __init__(self) -> None:
+        self._ticks: dict[int, int] = {}
+        self.total = 0
+
+    def used(self, second: int) -> int:
+        """Units in the window that ends now."""
+        first = second // _TICK_SECONDS - _TICKS_A_DAY
+        ticks = self._ticks
+        while ticks and (oldest := next(iter(ticks))) < first:
+            self.total -= ticks.pop(oldest)
+        return self.total
+
+    def add(self, units: int, second: int) -> None:
+        """Count ``units`` now."""
+        self.used(second)
+        tick = second // _TICK_SECONDS
+        if self._ticks and tick < (latest := next(reversed(self._ticks))):
+            tick = latest  # told late: in order, so that the oldest stand first
+        self._ticks[tick] = self._ticks.get(tick, 0) + units
+        self.total += units
+
+    def replace(self, units: int, then: int, by: int, second: int) -> None:
+        """Uncount ``units`` that were added at second ``then``, unless they have slid out already; count ``by`` now."""
+        self.add(by, second)
+        left = units
+        # They may have been counted a little later than they were told of.
+        for tick in range(then // _TICK_SECONDS, second // _TICK_SECONDS + 1):
+            taken = min(left, self._ticks.get(tick, 0))
+            if taken:
+                self._ticks[tick] -= taken
+                self.total -= taken
+                left -= taken
+            if not left:
+                return
+
+    def seconds_until(self, room: int, limit: int, second: int) -> int:
+        """Whole seconds until ``room`` more units fit under ``limit``; a day where they never will."""
+        free = limit - self.used(second)
+        for tick, units in self._ticks.items():
+            free += units
+            if free >= room:
+                return max(1, (tick + _TICKS_A_DAY + 1) * _TICK_SECONDS - second)
+        return _TICKS_A_DAY * _TICK_SECONDS

@@ -59,6 +59,7 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.lifecycle.wake import Waker
+from pointsman.policies.account_book import AccountBook
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost
@@ -117,8 +118,11 @@ class Gateway:
         self.metrics = self._metrics()
         self.routes = RouteMaker(plan.demo)
         self._read_models(loaded)
+        self.accounts = AccountBook(self.storage.directory, self.storage.spend, clock=self.clock, share=plan.workers)
+        self.storage.accounts = self.accounts
         self.keyring = self._keyring(loaded)
-        self.admission = Admission(admission_settings(loaded))
+        self.storage.on_change(self.keyring.entry_changed)
+        self.admission = Admission(admission_settings(loaded), self.accounts)
         self.tokens = TokenBook(self.transport, self.nursery, self.clock)
         self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
         self.health = self._health(loaded)
@@ -304,7 +308,8 @@ class Gateway:
 
     def _keyring(self, loaded: Loaded) -> Keyring:
         header = loaded.settings.general_settings.litellm_key_header_name
-        return Keyring(self.master_key, self.storage.keys, self.clock, header, share=self.plan.workers)
+        share, accounts = self.plan.workers, self.accounts
+        return Keyring(self.master_key, self.storage.keys, self.clock, header, share=share, accounts=accounts)
 
     def _adjust_storage(self, loaded: Loaded) -> None:
         self.storage.reset_clock = reset_clock(loaded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +12,11 @@ from pointsman.accounting.mover import Mover
 from pointsman.accounting.spool import Spool
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
+from pointsman.core.outcome import CallRecord
+from pointsman.policies.account_book import AccountBook
 from pointsman.policies.durations import UTC_MIDNIGHT, next_reset
 from pointsman.policies.keyring import Keyring
+from pointsman.stores.directory.ports import Changed
 from pointsman.stores.response_ports import STORED_BYTES_MAX
 from pointsman.stores.sqlite import (
     SqliteConversationStore,
@@ -30,13 +33,15 @@ __all__ = ["Storage"]
 _KEYS_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 60.0
 _START_DRAIN_SECONDS: Final = 30.0
+_SPENDING: Final = "spend"
 _log: Final = logging.getLogger("pointsman.storage")
 
 
 class Storage:
     """Everything that is kept. Budgets are reset by ``reset_clock``, which may be replaced.
 
-    So may ``response_bytes_max``, the bytes that stored responses and conversations may take together.
+    So may ``response_bytes_max``, the bytes that stored responses and conversations may take together. ``accounts``,
+    once set, is kept in step with what is spent.
     """
 
     def __init__(self, directory: Path, worker: int, clock: Clock) -> None:
@@ -49,11 +54,13 @@ class Storage:
         self.responses = SqliteResponseStore(self.database)
         self.conversations = SqliteConversationStore(self.database)
         self.spool = Spool(directory / "spool", f"worker-{worker}", clock=clock)
-        self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock)
+        self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock, on_records=self._moved_records)
+        self.accounts: AccountBook | None = None
         self.reset_clock = UTC_MIDNIGHT
         self.response_bytes_max = STORED_BYTES_MAX
         self._keyring: Keyring | None = None
-        self._version = 0
+        self._version = self._directory_version = 0
+        self._listeners: list[Callable[[Changed], None]] = []
         self._sweep_at = 0.0
         self.trouble: str | None = None
 
@@ -66,6 +73,11 @@ class Storage:
         await self.database.open()
         await self.mover.drain(_START_DRAIN_SECONDS)
         self._version = await self.keys.version()
+        self._directory_version = await self.directory.version()
+
+    def on_change(self, listener: Callable[[Changed], None]) -> None:
+        """Tell ``listener`` of each entry of the directory that any process changes, a second later at most."""
+        self._listeners.append(listener)
 
     async def follow(self, keyring: Keyring) -> None:
         """Keep ``keyring`` in step with what other processes change, and reset budgets; runs until cancelled."""
@@ -75,6 +87,7 @@ class Storage:
             try:
                 await self._reset_budgets()
                 await self._refresh(keyring)
+                await self._refresh_entries()
                 await self._sweep()
             except StorageUnavailable as error:
                 self.trouble = error.message
@@ -97,10 +110,28 @@ class Storage:
             version, tokens = await self.keys.changed_since(self._version)
             if version == self._version:
                 return
-            for token in tokens:
-                if keyring.remembers(token):
-                    keyring.changed(token, await self.keys.get(token))
+            known = [token for token in tokens if keyring.remembers(token)]
+            if known:
+                async with self.mover.still():
+                    for token in known:
+                        keyring.changed(token, await self.keys.get(token))
             self._version = version
+
+    async def _refresh_entries(self) -> None:
+        while True:
+            version, changes = await self.directory.changed_since(self._directory_version)
+            if version == self._directory_version:
+                return
+            spent = [change.identity for change in changes if change.kind == _SPENDING]
+            accounts = () if self.accounts is None else self.accounts.spent_more(spent)
+            if self.accounts is not None and accounts:
+                async with self.mover.still():
+                    await self.accounts.refresh(accounts)
+            for change in changes:
+                if change.kind != _SPENDING:
+                    for listener in self._listeners:
+                        listener(change)
+            self._directory_version = version
 
     async def _reset_budgets(self) -> None:
         now = self._clock.wall()
@@ -121,3 +152,7 @@ class Storage:
     def _moved(self, amounts: Mapping[str, int]) -> None:
         if self._keyring is not None:
             self._keyring.stored(amounts.items())
+
+    def _moved_records(self, records: Sequence[CallRecord]) -> None:
+        if self.accounts is not None:
+            self.accounts.stored(records)

@@ -194,7 +194,7 @@ class _DryRun(msgspec.Struct):
         ask, ruling = self.ask, self.ruling
         name = ask.model
         found: list[Step] = []
-        alias = self.principal.record.aliases.get(name)
+        alias = self.principal.aliases.get(name)
         if ruling.model is not None:
             found.append(Step("rule", name, ruling.model))
         elif alias is not None:

@@ -154,8 +154,8 @@ def clean(text: str) -> str:
 
 def _limits(principal: Principal) -> bytes:
     """What is left of the key's limits; LiteLLM's lines, then OpenAI's."""
-    record = principal.record
-    requests, tokens = record.rpm_limit, record.tpm_limit
+    limits = principal.limits
+    requests, tokens = limits.rpm_limit, limits.tpm_limit
     left = () if requests is None else (max(0, requests - principal.requests.total),)
     if tokens is not None:
         left = (*left, max(0, tokens - principal.tokens.total))

@@ -16,6 +16,7 @@ from pointsman.core.upstream import AnsweredHere
 from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.parties import meet_parties
 from pointsman.lifecycle.reading import read_ask
 from pointsman.lifecycle.recover import recover, rehearse, stand_in
 from pointsman.lifecycle.settle import Settlement
@@ -36,6 +37,8 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         principal = house.keyring.recall(head.token)
         settlement.principal = principal = principal or await house.keyring.look_up(head.token)
         settlement.ask = ask = read_ask(inbound)
+        if ask.end_user is not None or ask.routing is not None:
+            await meet_parties(ask, principal, house)
         try:
             course = choose(ask, principal, house, head)
             if ask.routing is not None:

@@ -1,0 +1,31 @@
+"""The limits that the configuration sets: on everything together, on models, deployments, providers and customers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from pointsman.stores.directory.records import NO_LIMITS, Limits
+
+__all__ = ["NO_GENERAL_LIMITS", "GeneralLimits"]
+
+
+class GeneralLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """``accounts`` are by scope (global, model, deployment, provider) and id; the id of ``global`` is empty.
+
+    ``customers`` bind every customer who has no limits of its own, as does the budget called ``customer_budget_id``,
+    which wins. ``tags`` are by name. With ``knows_customers`` a request for one that is not in the directory is
+    refused. With ``users_of_teams`` a user's budget also binds the keys that the user has in teams.
+    """
+
+    accounts: Mapping[tuple[str, str], Limits] = {}
+    customers: Limits = NO_LIMITS
+    customer_budget_id: str | None = None
+    tags: Mapping[str, Limits] = {}
+    knows_customers: bool = False
+    users_of_teams: bool = False
+
+
+NO_GENERAL_LIMITS: Final = GeneralLimits()
