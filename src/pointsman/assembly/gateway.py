@@ -10,7 +10,7 @@ from typing import Final
 from pointsman import __version__
 from pointsman.accounting.estimate import estimate_body
 from pointsman.assembly.app import admin_paths, make_app
-from pointsman.assembly.deployments import configured
+from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
 from pointsman.assembly.fleet import FleetFeed
 from pointsman.assembly.from_settings import (
@@ -25,6 +25,7 @@ from pointsman.assembly.from_settings import (
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series
 from pointsman.assembly.host_settings import equip_hosts
+from pointsman.assembly.limits import general_limits
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import (
@@ -117,8 +118,9 @@ class Gateway:
         self.truncations = Truncations()
         self.metrics = self._metrics()
         self.routes = RouteMaker(plan.demo)
-        self._read_models(loaded)
+        made = self._read_models(loaded)
         self.accounts = AccountBook(self.storage.directory, self.storage.spend, clock=self.clock, share=plan.workers)
+        self.accounts.follow(general_limits(loaded, made.deployments), reset_clock(loaded))
         self.storage.accounts = self.accounts
         self.keyring = self._keyring(loaded)
         self.storage.on_change(self.keyring.entry_changed)
@@ -156,6 +158,8 @@ class Gateway:
         """
         gateway = cls(plan, load(plan.config_path, process_environment()))
         await gateway.storage.open()
+        await gateway.accounts.catch_up()
+        gateway.keyring.limits_changed()
         gateway.reach_long_tail()
         await gateway.storage.responses.fail_unfinished(plan.worker, plan.workers)
         gateway.nursery.start(gateway.transport.run(), "upstream sweep")
@@ -224,7 +228,8 @@ class Gateway:
             catalog = Catalog()
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
-            routing = routing_settings(loaded)
+            routing = routing_settings(loaded, self.accounts)
+            limits = general_limits(loaded, made.deployments)
             self.warmth.follow(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
@@ -233,6 +238,9 @@ class Gateway:
             return
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current = app
+        self.accounts.follow(limits, reset_clock(loaded))
+        self.keyring.limits_changed()
+        self.nursery.start(self.accounts.catch_up(), "limits")
         self._take_over(loaded, routing)
         for warning in (*loaded.warnings, *made.skipped):
             _log.warning("%s", warning)
@@ -320,9 +328,11 @@ class Gateway:
         realtime = RealtimeDialect()
         return RealtimeDoor(front, self.gate, RealtimeDialer(), realtime, realtime)
 
-    def _read_models(self, loaded: Loaded) -> None:
+    def _read_models(self, loaded: Loaded) -> Configured:
         catalog = Catalog()
-        self.routes.configure(loaded.settings, configured(loaded.settings, loaded.variables, catalog), catalog)
+        made = configured(loaded.settings, loaded.variables, catalog)
+        self.routes.configure(loaded.settings, made, catalog)
+        return made
 
     def _discovery(self, loaded: Loaded) -> Discovery | None:
         own = frozenset({f"http://127.0.0.1:{self.plan.port}", f"http://localhost:{self.plan.port}"})
@@ -365,7 +375,7 @@ class Gateway:
         return House(
             keyring=self.keyring,
             admission=self.admission,
-            router=Router(self.routes.table(), routing_settings(loaded)),
+            router=Router(self.routes.table(), routing_settings(loaded, self.accounts)),
             lanes=LaneBook(native_lanes(self), self.responses, self._relayed, self.media),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),

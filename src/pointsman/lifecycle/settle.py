@@ -305,7 +305,8 @@ class Settlement(msgspec.Struct, weakref=False):
                     house.outbox.keep(record)
             finally:
                 if self.grant is not None:
-                    self.grant.settle(record.cost, record.usage.total, int(now))
+                    usage, counted = record.usage, house.admission.settings.counted_tokens
+                    self.grant.settle(record.cost, usage.total if counted is None else counted(usage), int(now))
                 if self.marks is not None:
                     self.marks.ended(record)
                 for listener in house.listeners if self.status == "success" else house.failure_listeners:
@@ -350,7 +351,7 @@ class Settlement(msgspec.Struct, weakref=False):
             self.attempts,
             ask.stream,
             self._overhead(now, streamed=ask.stream) * 1000.0,
-            key.tags,
+            self._tags(ask),
             head.peer,
         )
         if self.trail is not None or self.queued:
@@ -363,6 +364,13 @@ class Settlement(msgspec.Struct, weakref=False):
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply
         return record
+
+    def _tags(self, ask: Ask) -> tuple[str, ...]:
+        """The key's, the team's, and those of the request itself."""
+        tags = () if self.principal is None else self.principal.tags
+        if ask.routing is None or not ask.routing.tags:
+            return tags
+        return (*tags, *(tag for tag in dict.fromkeys(ask.routing.tags) if tag not in tags))
 
     def stop_drawing(self, now: float) -> None:
         """The host does not work for the call any more. ``now`` is monotonic seconds."""

@@ -61,6 +61,11 @@ class AccountBook(KeyAccounts):
     def __len__(self) -> int:
         return len(self._accounts)
 
+    @property
+    def bind_calls(self) -> bool:
+        """Whether limits of the configuration may bind a call of whoever it is."""
+        return self._limits.bind_calls
+
     # -- keys ------------------------------------------------------------------------------------------
 
     async def bind(self, principal: Principal) -> None:
@@ -148,12 +153,8 @@ class AccountBook(KeyAccounts):
 
     # -- the operator's own limits ---------------------------------------------------------------------
 
-    async def follow(self, limits: GeneralLimits, reset: ResetClock = UTC_MIDNIGHT) -> None:
-        """Take the configuration's limits; keys have to be bound anew after that.
-
-        Raises:
-            StorageUnavailable: what was spent of them is not known yet; they are in force.
-        """
+    def follow(self, limits: GeneralLimits, reset: ResetClock = UTC_MIDNIGHT) -> None:
+        """Take the configuration's limits; keys have to be bound anew, and :meth:`catch_up` has to be awaited."""
         self._limits = limits
         self.calendar = Calendar(self.calendar.clock, reset)
         self._parties.clear()
@@ -161,6 +162,13 @@ class AccountBook(KeyAccounts):
             (scope, identity): self.account(scope, identity, identity or scope, its)
             for (scope, identity), its in limits.accounts.items()
         }
+
+    async def catch_up(self) -> None:
+        """Find out what was spent of the configuration's limits before.
+
+        Raises:
+            StorageUnavailable: nobody can say; they are in force all the same.
+        """
         await self._read(self._general.values())
 
     def _of_call(self, principal: Principal, deployment: Deployment) -> Iterable[Account]:
@@ -169,6 +177,18 @@ class AccountBook(KeyAccounts):
             for name in _general_names(deployment):
                 if name in self._general:
                     yield self._general[name]
+
+    def has_purse(self, deployment: Deployment) -> bool:
+        """Whether there is a budget for the deployment, or for its provider."""
+        return any(account.budget is not None for account in self._purses(deployment))
+
+    def affords(self, deployment: Deployment) -> bool:
+        """Whether its budgets leave anything, or it costs nothing."""
+        return not deployment.charges or not any(account.is_gone(self.calendar) for account in self._purses(deployment))
+
+    def _purses(self, deployment: Deployment) -> Iterable[Account]:
+        names = (("deployment", deployment.id), ("provider", deployment.provider))
+        return (self._general[name] for name in names if name in self._general)
 
     # -- keeping in step -------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ each kind all accounts of the call are checked before anything is taken, so that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from pointsman.accounting.expected import OUTPUT_TOKENS_ASSUMED, cost_bound
 from pointsman.core.errors import LimitReached, Refused
 from pointsman.core.upstream import Ask, Deployment
+from pointsman.core.usage import Usage
 from pointsman.policies.bound import Bound
 from pointsman.policies.budgets import demand_budget
 from pointsman.policies.key_accounts import KeyAccounts
@@ -26,11 +28,12 @@ _OUTPUT_SHARE_OF_LIMIT: Final = 4
 
 
 class AdmissionSettings(msgspec.Struct, frozen=True):
-    """The operator's general limits."""
+    """The operator's general limits. ``counted_tokens`` are those that count for limits; None: all of them."""
 
     parallel_per_key: int | None = None
     parallel_overall: int | None = None
     budget_exceeded_status: int = 422
+    counted_tokens: Callable[[Usage], int] | None = None
 
 
 class Grant(msgspec.Struct, eq=False):
@@ -198,7 +201,9 @@ class Admission:
             raise LimitReached(
                 f"The gateway is at its limit of {overall} requests at once.", hint="Try again in 1 s.", retry_after=1.0
             )
-        bound = self.bound(principal, ask, deployment)
+        bound = None
+        if not principal.is_plain or ask.end_user is not None or ask.routing is not None:
+            bound = self.bound(principal, ask, deployment)
         if bound is not None:
             return self._admit_bound(principal, bound, ask, deployment, second)
         reserve = tokens = 0
@@ -207,7 +212,7 @@ class Admission:
             demand_budget(principal, reserve, settings.budget_exceeded_status, self.accounts.calendar)
         tpm = principal.tpm
         if tpm is not None:
-            tokens = _tokens(ask, tpm)
+            tokens = _tokens(ask, tpm, settings.counted_tokens)
         take_rate(principal, tokens, second, settings.parallel_per_key)
         self.in_flight += 1
         self.admitted += 1
@@ -230,10 +235,12 @@ class Admission:
 
     def bound(self, principal: Principal, ask: Ask, deployment: Deployment) -> Bound | None:
         """All accounts that the call is bound by; None: by the key alone, and by nothing special of it."""
-        try:
-            bound = principal.bounds[deployment.id]
-        except KeyError:
-            bound = self.accounts.bind_call(principal, deployment)
+        bound = None
+        if not principal.is_plain:
+            try:
+                bound = principal.bounds[deployment.id]
+            except KeyError:
+                bound = self.accounts.bind_call(principal, deployment)
         if ask.end_user is not None or ask.routing is not None:
             more = self.accounts.of_request(principal, ask, deployment)
             if more is not None:
@@ -261,9 +268,9 @@ class Admission:
             if reserve:
                 self.demand_budgets(bound, reserve)
         if bound.tpm is not None:
-            tokens = _tokens(ask, bound.tpm)
+            tokens = _tokens(ask, bound.tpm, self.settings.counted_tokens)
         elif bound.days:
-            tokens = _tokens(ask, None)
+            tokens = _tokens(ask, None, self.settings.counted_tokens)
         for account in bound.rated:
             demand_rate(account, tokens, second, self.settings.parallel_per_key if account is principal else None)
         for account in bound.rated:
@@ -291,12 +298,13 @@ def _leave(before: Bound, after: Bound, tokens: int, second: int) -> None:
             account.day.replace(tokens, second, 0, second)
 
 
-def _tokens(ask: Ask, tpm: int | None) -> int:
+def _tokens(ask: Ask, tpm: int | None, counted: Callable[[Usage], int] | None) -> int:
     """What the request probably uses; ``tpm`` is the smallest limit of a minute."""
-    if ask.output_limit is not None:
-        return ask.prompt_estimate + ask.output_limit * ask.choices
-    output = OUTPUT_TOKENS_ASSUMED if tpm is None else min(OUTPUT_TOKENS_ASSUMED, tpm // _OUTPUT_SHARE_OF_LIMIT)
-    return ask.prompt_estimate + output
+    if ask.output_limit is None:
+        output = OUTPUT_TOKENS_ASSUMED if tpm is None else min(OUTPUT_TOKENS_ASSUMED, tpm // _OUTPUT_SHARE_OF_LIMIT)
+    else:
+        output = ask.output_limit * ask.choices
+    return ask.prompt_estimate + output if counted is None else counted(Usage(ask.prompt_estimate, output))
 
 
 def _reservation(ask: Ask, deployment: Deployment) -> int:

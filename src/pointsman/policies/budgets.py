@@ -35,8 +35,10 @@ def demand_budget(account: Account, amount: int, status: int, calendar: Calendar
     """
     if amount == 0:
         return
-    if account.budget is not None and account.is_gone(calendar):
-        raise _exceeded(account, account.held, account.budget, account.spent, status, account.reset_at)
+    budget = account.budget
+    is_near = budget is not None and account.spent + account.reserved * account.share >= budget
+    if (is_near or account.increase_until is not None) and account.is_gone(calendar):
+        raise _exceeded(account, account.held, account.budget or 0, account.spent, status, account.reset_at)
     if account.windows:
         gone = account.window_gone(calendar)
         if gone is not None:

@@ -9,7 +9,19 @@ import msgspec
 
 from pointsman.stores.directory.records import NO_LIMITS, Limits
 
-__all__ = ["NO_GENERAL_LIMITS", "GeneralLimits"]
+__all__ = ["NO_GENERAL_LIMITS", "GeneralLimits", "Reservation"]
+
+
+class Reservation(msgspec.Struct, frozen=True):
+    """Shares of each model's capacity: by priority a kind (percent, rpm or tpm) and a number.
+
+    ``usual`` is the share of all keys together without a priority. They bind once ``threshold`` of the capacity is in
+    use.
+    """
+
+    shares: Mapping[str, tuple[str, float]]
+    usual: float
+    threshold: float
 
 
 class GeneralLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +38,12 @@ class GeneralLimits(msgspec.Struct, frozen=True, kw_only=True):
     tags: Mapping[str, Limits] = {}
     knows_customers: bool = False
     users_of_teams: bool = False
+    reservation: Reservation | None = None
+
+    @property
+    def bind_calls(self) -> bool:
+        """Whether any of them may bind a call of whoever it is."""
+        return bool(self.accounts) or self.reservation is not None
 
 
 NO_GENERAL_LIMITS: Final = GeneralLimits()

@@ -7,17 +7,29 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
+from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
-from pointsman.core.price import picodollars
+from pointsman.core.price import DOLLARS_MAX, picodollars
+from pointsman.policies.durations import approximate_seconds
 from pointsman.stores.directory.records import BudgetWindow, Limits, ModelLimits
 
-__all__ = ["KeyTerms", "terms_of"]
+__all__ = ["TERMS", "KeyTerms", "demand_term", "terms_of"]
 
 _NOTHING: Final = msgspec.Raw(b"{}")
+_FORMS: Final = {
+    "budget_limits": 'Write [{"budget_duration": "1d", "max_budget": 5}].',
+    "model_max_budget": 'Write {"gpt-5": {"max_budget": 5, "budget_duration": "1d"}}.',
+    "model_rpm_limit": 'Write {"gpt-5": 60}.',
+    "model_tpm_limit": 'Write {"gpt-5": 100000}.',
+    "tag_rpm_limit": 'Write {"batch": 60}.',
+    "temp_budget_expiry": "Write a time such as 2030-01-31T12:00:00Z.",
+    "tpd_limit": "Write a whole number of tokens.",
+}
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
@@ -35,20 +47,24 @@ class KeyTerms(msgspec.Struct, frozen=True, kw_only=True):
     is_readable: bool = True
 
 
+_Amount = Annotated[float, Meta(ge=0, le=DOLLARS_MAX)]
+_Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+
 class _ModelBudget(msgspec.Struct, frozen=True):
     """LiteLLM's ``BudgetConfig``, under both of its names for each field."""
 
-    max_budget: float | None = None
-    budget_limit: float | None = None
+    max_budget: _Amount | None = None
+    budget_limit: _Amount | None = None
     budget_duration: str | None = None
     time_period: str | None = None
-    rpm_limit: int | None = None
-    tpm_limit: int | None = None
+    rpm_limit: _Count | None = None
+    tpm_limit: _Count | None = None
 
 
 class _Window(msgspec.Struct, frozen=True):
     budget_duration: str
-    max_budget: float
+    max_budget: _Amount
 
 
 class _Extra(msgspec.Struct, frozen=True):
@@ -58,12 +74,12 @@ class _Extra(msgspec.Struct, frozen=True):
     budget_id: str | None = None
     access_group_ids: tuple[str, ...] | None = None
     budget_limits: tuple[_Window, ...] | None = None
-    model_max_budget: dict[str, _ModelBudget | float] | None = None
-    model_rpm_limit: dict[str, int] | None = None
-    model_tpm_limit: dict[str, int] | None = None
-    tag_rpm_limit: dict[str, int] | None = None
-    tpd_limit: int | None = None
-    temp_budget_increase: float | None = None
+    model_max_budget: dict[str, _ModelBudget | _Amount] | None = None
+    model_rpm_limit: dict[str, _Count] | None = None
+    model_tpm_limit: dict[str, _Count] | None = None
+    tag_rpm_limit: dict[str, _Count] | None = None
+    tpd_limit: _Count | None = None
+    temp_budget_increase: _Amount | None = None
     temp_budget_expiry: str | float | None = None
     rpm_limit_type: str | None = None
     tpm_limit_type: str | None = None
@@ -77,6 +93,33 @@ class _Metadata(msgspec.Struct, frozen=True):
 
 _decode_extra: Final = msgspec.json.Decoder(_Extra, strict=False).decode
 _decode_metadata: Final = msgspec.json.Decoder(_Metadata).decode
+
+
+TERMS: Final = frozenset(_Extra.__struct_fields__)
+"""The fields of ``KeyRecord.extra`` that are heeded."""
+
+
+def demand_term(name: str, raw: msgspec.Raw) -> None:
+    """Raise unless what a request says of one of :data:`TERMS` can be heeded.
+
+    Raises:
+        Malformed: it cannot; ``param`` is ``name``.
+    """
+    record = KeyRecord(token="", key_name="", extra=msgspec.Raw(msgspec.json.encode({name: raw})))
+    terms = terms_of(record)
+    if not terms.is_readable:
+        raise Malformed(
+            f"{name} has a value that cannot be meant.",
+            hint=_FORMS.get(name, "See docs/limits-and-budgets.md."),
+            param=name,
+        )
+    limits = terms.limits
+    for duration in (
+        *(its.duration for its in limits.model_limits.values()),
+        *(w.duration for w in limits.budget_limits),
+    ):
+        if duration is not None:
+            approximate_seconds(duration, name)
 
 
 def terms_of(record: KeyRecord) -> KeyTerms:

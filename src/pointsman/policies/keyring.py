@@ -21,7 +21,7 @@ from pointsman.core.limits import KEYS_CACHED_MAX, UNKNOWN_KEYS_CACHED_MAX
 from pointsman.core.secret import Secret
 from pointsman.policies.account_book import AccountBook
 from pointsman.policies.pages import demand_no_foreign_page
-from pointsman.policies.principal import Principal
+from pointsman.policies.principal import Principal, Ties
 from pointsman.stores.directory.kinds import ACCESS_GROUPS
 from pointsman.stores.directory.ports import Changed
 
@@ -278,11 +278,12 @@ class Keyring:
 
     def limits_changed(self) -> None:
         """The operator's own limits have changed, so that every key has to be bound anew."""
-        self.master.bind(self.master.ties)
-        self.anonymous.bind(self.anonymous.ties)
-        if self._accounts is not None:
-            self._stale |= self._known
-            self._known.clear()
+        if self._accounts is None:
+            return
+        for operator in (self.master, self.anonymous):
+            operator.bind(Ties(has_general=self._accounts.bind_calls))
+        self._stale |= self._known
+        self._known.clear()
 
     def stored(self, amounts: Iterable[tuple[str, int]]) -> None:
         """The ledger took over these picodollars by key."""

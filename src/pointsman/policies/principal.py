@@ -23,8 +23,9 @@ class Ties(msgspec.Struct, frozen=True, kw_only=True):
 
     ``accounts`` are those that its calls are made for beside itself, ``no_budgets_of`` those among them whose budgets
     do not bind it. ``usual`` are the limits of the budget with a name that it has, ``gates`` the lists of models that
-    it has to pass. ``shut`` says why none of its calls is let in; None: they are. ``sources`` are the entries that all
-    this was learned from, those included that were looked for and not there.
+    it has to pass. ``shut`` says why none of its calls is let in; None: they are. ``has_general``: the operator's own
+    limits may bind it, too. ``sources`` are the entries that all this was learned from, those included that were looked
+    for and not there.
     """
 
     accounts: tuple[Account, ...] = ()
@@ -35,6 +36,7 @@ class Ties(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     organization_id: str | None = None
     shut: str | None = None
+    has_general: bool = False
     sources: tuple[Changed, ...] = ()
 
 
@@ -45,9 +47,10 @@ class Principal(Account):
     """Who asks. There is no default one: it is made from a key that was found, or for the operator.
 
     ``organization_id`` is the organisation whose spending its calls add to, ``tags`` are the key's and its team's,
-    ``aliases`` the names it has for models, ``tag_rates`` what it may do under single
-    tags. ``is_special``: it has limits beyond those of a minute, of calls at once
-    and one budget. ``bounds`` keeps, by deployment, what its calls there are bound by; None: by the key alone.
+    ``aliases`` the names it has for models, ``tag_rates`` what it may do under single tags.
+    ``is_special``: it has limits beyond those of a minute, of calls at once and one budget. ``is_plain``: it has none,
+    and belongs to nobody who has any. ``bounds`` keeps, by deployment, what its calls there are bound by; None: by the
+    key alone.
     """
 
     __slots__ = (
@@ -57,6 +60,7 @@ class Principal(Account):
         "bounds",
         "gates",
         "head",
+        "is_plain",
         "is_special",
         "organization_id",
         "record",
@@ -110,6 +114,7 @@ class Principal(Account):
         self.unrestricted = not self.gates
         self.bounds: dict[str, Bound | None] = {}
         self.is_special = bool(self.windows or self.models or self.tpd is not None or self.increase_until is not None)
+        self.is_plain = not (ties.accounts or ties.has_general or self.is_special or self.tag_rates)
         self.head = _limit_lines(self.limits)
 
     def refresh_record(self, record: KeyRecord) -> None:

@@ -115,7 +115,7 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
         or terms.access_group_ids
         or tags
     ):
-        return NO_TIES
+        return Ties(has_general=general.bind_calls) if general.bind_calls else NO_TIES
     found, sources = await _find(principal, directory)
     unbudgeted = (found.user,) if record.team_id and not general.users_of_teams else ()
     accounts, spared = _accounts(principal, found, general, make, unbudgeted)
@@ -129,6 +129,7 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
         tags=() if found.team is None else found.team.tags,
         organization_id=None if found.organization is None else found.organization.organization_id,
         shut=_shut(found),
+        has_general=general.bind_calls,
         sources=sources,
     )
 

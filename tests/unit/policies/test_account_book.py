@@ -180,7 +180,7 @@ async def test_a_users_budget_binds_the_keys_that_no_team_has_given_and_the_rate
     with pytest.raises(BudgetExceeded):
         await desk.call("sk-own")
     await desk.call("sk-team")
-    await desk.book.follow(GeneralLimits(users_of_teams=True))
+    desk.book.follow(GeneralLimits(users_of_teams=True))
     desk.keyring.limits_changed()
     with pytest.raises(BudgetExceeded):
         await desk.call("sk-team")
@@ -238,7 +238,7 @@ async def test_customers_and_tags_of_a_request_bind_it() -> None:
 
 async def test_customers_without_limits_have_the_usual_ones() -> None:
     desk = Desk(key_record("sk-a"))
-    await desk.book.follow(GeneralLimits(customers=Limits(max_budget=CENT)))
+    desk.book.follow(GeneralLimits(customers=Limits(max_budget=CENT)))
     served = ask()
     served.end_user = "anybody"
     await desk.call("sk-a", served, cost=CENT)
