@@ -37,8 +37,6 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         principal = house.keyring.recall(head.token)
         settlement.principal = principal = principal or await house.keyring.look_up(head.token)
         settlement.ask = ask = read_ask(inbound)
-        if ask.end_user is not None or ask.routing is not None:
-            await meet_parties(ask, principal, house)
         try:
             course = choose(ask, principal, house, head)
             if ask.routing is not None:
@@ -48,6 +46,8 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
             settlement.ask = ask = course.ask
         settlement.deployment = deployment = course.member.deployment
         settlement.trail = course.trail
+        if ask.end_user is not None or ask.routing is not None:
+            await meet_parties(ask, principal, house)
         settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
         if house.traffic is not None:
             client = await house.traffic.meet(course, settlement, client)

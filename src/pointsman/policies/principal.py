@@ -62,6 +62,7 @@ class Principal(Account):
         "head",
         "is_plain",
         "is_special",
+        "key_head",
         "organization_id",
         "record",
         "shut",
@@ -115,7 +116,8 @@ class Principal(Account):
         self.bounds: dict[str, Bound | None] = {}
         self.is_special = bool(self.windows or self.models or self.tpd is not None or self.increase_until is not None)
         self.is_plain = not (ties.accounts or ties.has_general or self.is_special or self.tag_rates)
-        self.head = _limit_lines(self.limits)
+        self.key_head = _key_lines(self.limits)
+        self.head = _limit_lines(self.key_head, self.limits)
 
     def refresh_record(self, record: KeyRecord) -> None:
         """Take the stored record, and with it what other processes spent."""
@@ -142,8 +144,8 @@ def _shut(record: KeyRecord, terms: KeyTerms, ties: Ties) -> str | None:
     return ties.shut
 
 
-def _limit_lines(limits: Limits) -> bytes:
-    """Header lines about the key's limits, with a ``%d`` for what is left of its requests and of its tokens."""
+def _key_lines(limits: Limits) -> str:
+    """Header lines about the key's own limits, as LiteLLM has them."""
     lines = ""
     if limits.tpm_limit is not None:
         lines += f"x-litellm-key-tpm-limit: {limits.tpm_limit}\r\n"
@@ -151,7 +153,13 @@ def _limit_lines(limits: Limits) -> bytes:
         lines += f"x-litellm-key-rpm-limit: {limits.rpm_limit}\r\n"
     if limits.max_budget is not None:
         lines += f"x-litellm-key-max-budget: {dollars(limits.max_budget)}\r\n"
+    return lines
+
+
+def _limit_lines(lines: str, limits: Limits) -> bytes:
+    """The same with OpenAI's, that have a ``%d`` for what is left of its requests and of its tokens."""
     for what, limit in (("requests", limits.rpm_limit), ("tokens", limits.tpm_limit)):
         if limit is not None:
             lines += f"x-ratelimit-limit-{what}: {limit}\r\nx-ratelimit-remaining-{what}: %d\r\n"
+            lines += f"x-ratelimit-reset-{what}: 60s\r\n"
     return lines.encode("ascii")

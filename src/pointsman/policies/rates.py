@@ -7,7 +7,7 @@ from typing import Final
 from pointsman.core.errors import LimitReached
 from pointsman.policies.accounts import Account
 
-__all__ = ["demand_rate", "give_back", "take", "take_rate"]
+__all__ = ["demand_rate", "give_back", "scope_of", "take", "take_rate"]
 
 _BUSY_RETRY_SECONDS: Final = 1
 
@@ -71,17 +71,24 @@ def give_back(account: Account, then: int, second: int) -> None:
         account.requests.replace(1, then, 0, second)
 
 
-def _reached(account: Account, what: str, limit: int, wait: int, needed: int = 1) -> LimitReached:
+def scope_of(account: Account) -> str:
+    """What LiteLLM calls whom the account is of."""
     scope = _NAMES.get(account.scope, account.scope)
+    return f"model_per_{scope.removeprefix('api_')}" if account.model else scope
+
+
+def _reached(account: Account, what: str, limit: int, wait: int, needed: int = 1) -> LimitReached:
     name, kind = account.name, what.replace("tokens_per_day", "tokens")
     if account.model:
-        scope, name = f"model_per_{scope}", f"{account.name}:{account.model}"
+        name = f"{account.name}:{account.model}"
     period = " per day" if what == "tokens_per_day" else ""
     hint = f"Try again in {wait} s."
     if needed > limit:
         hint = f"This request needs about {needed} {kind}, more than the limit allows at all."
-    return LimitReached(
-        f"Rate limit exceeded for {scope}: {name}. Limit type: {kind}{period}. Current limit: {limit}.",
+    error = LimitReached(
+        f"Rate limit exceeded for {scope_of(account)}: {name}. Limit type: {kind}{period}. Current limit: {limit}.",
         hint=hint,
         retry_after=float(wait),
     )
+    error.limit_kind = kind
+    return error

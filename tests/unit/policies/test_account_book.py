@@ -198,7 +198,7 @@ async def test_a_model_of_a_key_has_its_own_budget_and_rates() -> None:
         await desk.call("sk-a")
     desk.clock.now += 86_400
     await desk.call("sk-a", cost=CENT)
-    with pytest.raises(LimitReached, match="model_per_api_key"):
+    with pytest.raises(LimitReached, match="model_per_key"):
         await desk.call("sk-a")
 
 
