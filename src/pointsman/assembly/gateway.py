@@ -25,7 +25,7 @@ from pointsman.assembly.from_settings import (
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series
 from pointsman.assembly.host_settings import equip_hosts
-from pointsman.assembly.limits import general_limits
+from pointsman.assembly.limits import general_limits, is_failing
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import (
@@ -134,6 +134,7 @@ class Gateway:
         self.responses = self._response_book(loaded)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = self._house(loaded)
+        self.accounts.is_failing = partial(is_failing, self.house.router, self.clock)
         self.performance = PerformanceBook(self.house.router.lives)
         self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock, share=plan.workers)
         self.house.passages = self._passages()

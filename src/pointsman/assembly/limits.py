@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
 from pointsman.config.limit_sections import BudgetSection
 from pointsman.config.load import Loaded
+from pointsman.core.clock import Clock
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import picodollars
 from pointsman.core.upstream import Deployment
 from pointsman.policies.general_limits import GeneralLimits, Reservation
+from pointsman.policies.reservations import capacities_of
+from pointsman.routing.router import Router
 from pointsman.stores.directory.records import NO_LIMITS, Limits
 
-__all__ = ["general_limits"]
+__all__ = ["general_limits", "is_failing"]
+
+_MINUTE_SECONDS: Final = 60.0
 
 _Name = tuple[str, str]
 
@@ -36,6 +41,7 @@ def general_limits(loaded: Loaded, deployments: Iterable[Deployment]) -> General
     Raises:
         Misconfigured: a reserved share is none.
     """
+    deployments = tuple(deployments)
     settings = loaded.settings
     lite, general = settings.litellm_settings, settings.general_settings
     accounts: dict[_Name, Limits] = {}
@@ -60,7 +66,16 @@ def general_limits(loaded: Loaded, deployments: Iterable[Deployment]) -> General
         tags={tag: _limits(section) for tag, section in lite.tag_budget_config.items()},
         knows_customers=lite.validate_end_user_id_in_db,
         users_of_teams=general.apply_user_budget_to_team_keys,
-        reservation=_reservation(loaded),
+        reservation=_reservation(loaded, capacities_of(deployments)),
+    )
+
+
+def is_failing(router: Router, clock: Clock, group: str) -> bool:
+    """Whether any deployment of a model rests, or has failed within the last minute."""
+    pool, now = router.pool(group), clock.monotonic()
+    return pool is not None and any(
+        not member.admits(now) or (member.live.recent_failures and now - member.live.minute_at < _MINUTE_SECONDS)
+        for member in pool.members
     )
 
 
@@ -77,13 +92,13 @@ def _limits(section: BudgetSection) -> Limits:
     )
 
 
-def _reservation(loaded: Loaded) -> Reservation | None:
+def _reservation(loaded: Loaded, capacities: Mapping[str, Limits]) -> Reservation | None:
     lite = loaded.settings.litellm_settings
     if not lite.priority_reservation:
         return None
     shares = {name: _share(name, raw) for name, raw in lite.priority_reservation.items()}
     usual = lite.priority_reservation_settings
-    return Reservation(shares, usual.default_priority, usual.saturation_threshold)
+    return Reservation(shares, usual.default_priority, usual.saturation_threshold, capacities)
 
 
 def _share(name: str, raw: msgspec.Raw) -> tuple[str, float]:

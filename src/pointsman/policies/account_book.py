@@ -25,6 +25,7 @@ from pointsman.policies.key_accounts import KeyAccounts, of_model
 from pointsman.policies.parties import Party, find_parties
 from pointsman.policies.periods import durations_of, mend
 from pointsman.policies.principal import Principal
+from pointsman.policies.reservations import SharedCapacity
 from pointsman.policies.tying import Directory, tie
 from pointsman.stores.charges import accounts_of
 from pointsman.stores.directory.kinds import ACCESS_GROUPS
@@ -57,6 +58,7 @@ class AccountBook(KeyAccounts):
         self._accounts: WeakValueDictionary[StoredAccount, Account] = WeakValueDictionary()
         self._parties: OrderedDict[_Name, Party | None] = OrderedDict()
         self._general: dict[_Name, Account] = {}
+        self._capacity = SharedCapacity()
 
     def __len__(self) -> int:
         return len(self._accounts)
@@ -158,6 +160,7 @@ class AccountBook(KeyAccounts):
         self._limits = limits
         self.calendar = Calendar(self.calendar.clock, reset)
         self._parties.clear()
+        self._capacity.follow(limits.reservation, self.share)
         self._general = {
             (scope, identity): self.account(scope, identity, identity or scope, its)
             for (scope, identity), its in limits.accounts.items()
@@ -177,6 +180,7 @@ class AccountBook(KeyAccounts):
             for name in _general_names(deployment):
                 if name in self._general:
                     yield self._general[name]
+        yield from self._capacity.accounts(deployment.group, principal.priority)
 
     def has_purse(self, deployment: Deployment) -> bool:
         """Whether there is a budget for the deployment, or for its provider."""

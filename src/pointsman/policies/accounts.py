@@ -7,7 +7,7 @@ together. A key is an account, too: :class:`pointsman.policies.principal.Princip
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -74,6 +74,7 @@ class Account:
     number of processes that serve it beside each other: each lets through its part of the rates (``rpm``, ``tpm``,
     ``tpd``, ``parallel``, None: unlimited), and takes the others to have reserved as much as itself. ``models`` are
     accounts for what single models may do on its behalf.
+    ``eases``, if set, tells whether its rates do not bind at a second.
     """
 
     __slots__ = (
@@ -82,6 +83,7 @@ class Account:
         "budget_usual",
         "day",
         "duration",
+        "eases",
         "identity",
         "in_flight",
         "increase_until",
@@ -119,6 +121,7 @@ class Account:
         self.reset_at: float | None = None
         self.over_at: float | None = None
         self.windows: tuple[Window, ...] = ()
+        self.eases: Callable[[int], bool] | None = None
         self.models: dict[str, Account] = {}
         self.adopt_limits(NO_LIMITS)
 

@@ -16,6 +16,7 @@ from pointsman.accounting.expected import OUTPUT_TOKENS_ASSUMED, cost_bound
 from pointsman.core.errors import LimitReached, Refused
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.core.usage import Usage
+from pointsman.policies.accounts import Account
 from pointsman.policies.bound import Bound
 from pointsman.policies.budgets import demand_budget
 from pointsman.policies.key_accounts import KeyAccounts
@@ -25,6 +26,7 @@ from pointsman.policies.rates import demand_rate, give_back, take, take_rate
 __all__ = ["Admission", "AdmissionSettings", "Grant"]
 
 _OUTPUT_SHARE_OF_LIMIT: Final = 4
+_DYNAMIC: Final = "dynamic"
 
 
 class AdmissionSettings(msgspec.Struct, frozen=True):
@@ -261,6 +263,12 @@ class Admission:
         for account in bound.purses:
             demand_budget(account, cost, status, calendar)
 
+    def _eased(self, account: Account, deployment: Deployment) -> str:
+        """Which of its rates do not bind, since they are to do so only while the model fails."""
+        limits = account.limits
+        eased = ("r" if limits.rpm_limit_type == _DYNAMIC else "") + ("t" if limits.tpm_limit_type == _DYNAMIC else "")
+        return eased if eased and not self.accounts.is_failing(deployment.group) else ""
+
     def _admit_bound(self, principal: Principal, bound: Bound, ask: Ask, deployment: Deployment, second: int) -> Grant:
         reserve = tokens = 0
         if bound.purses:
@@ -272,7 +280,8 @@ class Admission:
         elif bound.days:
             tokens = _tokens(ask, None, self.settings.counted_tokens)
         for account in bound.rated:
-            demand_rate(account, tokens, second, self.settings.parallel_per_key if account is principal else None)
+            parallel = self.settings.parallel_per_key if account is principal else None
+            demand_rate(account, tokens, second, parallel, self._eased(account, deployment))
         for account in bound.rated:
             take(account, second)
         for account in bound.purses:

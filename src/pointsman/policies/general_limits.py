@@ -16,12 +16,13 @@ class Reservation(msgspec.Struct, frozen=True):
     """Shares of each model's capacity: by priority a kind (percent, rpm or tpm) and a number.
 
     ``usual`` is the share of all keys together without a priority. They bind once ``threshold`` of the capacity is in
-    use.
+    use. ``capacities`` are requests and tokens of a minute by model group.
     """
 
     shares: Mapping[str, tuple[str, float]]
     usual: float
     threshold: float
+    capacities: Mapping[str, Limits] = {}
 
 
 class GeneralLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from pointsman.core.upstream import Ask, Deployment
@@ -20,6 +20,8 @@ class KeyAccounts:
 
     def __init__(self, calendar: Calendar = SYSTEM_CALENDAR) -> None:
         self.calendar = calendar
+        self.is_failing: Callable[[str], bool] = lambda _group: True
+        """Whether a model fails just now, so that limits of the type ``dynamic`` bind."""
 
     def bind_call(self, principal: Principal, deployment: Deployment) -> Bound | None:
         """All accounts that the key's calls to the deployment are bound by; None: by the key alone.

@@ -18,7 +18,7 @@ from pointsman.core.price import DOLLARS_MAX, picodollars
 from pointsman.policies.durations import approximate_seconds
 from pointsman.stores.directory.records import BudgetWindow, Limits, ModelLimits
 
-__all__ = ["TERMS", "KeyTerms", "demand_term", "terms_of"]
+__all__ = ["TERMS", "KeyTerms", "demand_term", "priority_in", "terms_of"]
 
 _NOTHING: Final = msgspec.Raw(b"{}")
 _FORMS: Final = {
@@ -131,7 +131,7 @@ def terms_of(record: KeyRecord) -> KeyTerms:
             organization_id=extra.organization_id,
             budget_id=extra.budget_id,
             access_group_ids=extra.access_group_ids or (),
-            priority=_priority(record),
+            priority=priority_in(record.metadata),
         )
     except (msgspec.DecodeError, ValueError, ArithmeticError):
         return KeyTerms(is_readable=False)
@@ -186,10 +186,11 @@ def _moment(given: str | float | None) -> float | None:
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _priority(record: KeyRecord) -> str | None:
-    if record.metadata == _NOTHING:
+def priority_in(metadata: msgspec.Raw) -> str | None:
+    """The priority that the metadata of a key or a team name; None: none."""
+    if metadata == _NOTHING:
         return None
     try:
-        return _decode_metadata(record.metadata).priority
+        return _decode_metadata(metadata).priority
     except msgspec.DecodeError:
         return None  # somebody's own use of the word

@@ -35,6 +35,7 @@ class Ties(msgspec.Struct, frozen=True, kw_only=True):
     aliases: Mapping[str, str] = {}
     tags: tuple[str, ...] = ()
     organization_id: str | None = None
+    priority: str | None = None
     shut: str | None = None
     has_general: bool = False
     sources: tuple[Changed, ...] = ()
@@ -64,6 +65,7 @@ class Principal(Account):
         "is_special",
         "key_head",
         "organization_id",
+        "priority",
         "record",
         "shut",
         "tag_rates",
@@ -106,6 +108,7 @@ class Principal(Account):
             self.gates: tuple[Gate, ...] = () if own is None else (own,)
         else:
             self.gates = ties.gates
+        self.priority = ties.priority or terms.priority
         self.organization_id = terms.organization_id or ties.organization_id
         self.aliases = {**ties.aliases, **record.aliases} if ties.aliases else record.aliases
         self.tags = (*record.tags, *(tag for tag in ties.tags if tag not in record.tags)) if ties.tags else record.tags
@@ -114,7 +117,7 @@ class Principal(Account):
         self.access: dict[tuple[str, str, frozenset[str]], bool] = {}
         self.unrestricted = not self.gates
         self.bounds: dict[str, Bound | None] = {}
-        self.is_special = bool(self.windows or self.models or self.tpd is not None or self.increase_until is not None)
+        self.is_special = self._is_special()
         self.is_plain = not (ties.accounts or ties.has_general or self.is_special or self.tag_rates)
         self.key_head = _key_lines(self.limits)
         self.head = _limit_lines(self.key_head, self.limits)
@@ -123,6 +126,13 @@ class Principal(Account):
         """Take the stored record, and with it what other processes spent."""
         self.adopt(record)
         self.take_spent(record.spend, record.budget_reset_at)
+
+    def _is_special(self) -> bool:
+        limits = self.limits
+        types = (limits.rpm_limit_type, limits.tpm_limit_type)
+        return bool(self.windows or self.models or "dynamic" in types) or (
+            self.tpd is not None or self.increase_until is not None
+        )
 
     def _tag_rate(self, tag: str, limit: int) -> Account:
         """What the key may do under one tag."""

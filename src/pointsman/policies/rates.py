@@ -35,8 +35,10 @@ def take_rate(account: Account, tokens: int, second: int, parallel_max: int | No
         raise _reached(account, "tokens", limit, wait, needed=tokens)
 
 
-def demand_rate(account: Account, tokens: int, second: int, parallel_max: int | None = None) -> None:
+def demand_rate(account: Account, tokens: int, second: int, parallel_max: int | None = None, eased: str = "") -> None:
     """Raise unless there is room for one request of about ``tokens`` tokens; takes nothing.
+
+    ``eased`` names the rates of a minute that do not bind now: ``r`` for requests, ``t`` for tokens.
 
     Raises:
         LimitReached: with the seconds after which it fits.
@@ -44,11 +46,13 @@ def demand_rate(account: Account, tokens: int, second: int, parallel_max: int | 
     parallel = account.parallel if account.parallel is not None else parallel_max
     if parallel is not None and account.in_flight >= parallel:
         raise _reached(account, "max_parallel_requests", parallel, _BUSY_RETRY_SECONDS)
+    if account.eases is not None and account.eases(second):
+        return
     limit = account.rpm
-    if limit is not None and account.requests.used(second) >= limit:
+    if limit is not None and account.requests.used(second) >= limit and "r" not in eased:
         raise _reached(account, "requests", limit, account.requests.seconds_until(1, limit, second))
     limit = account.tpm
-    if limit is not None and account.tokens.used(second) + tokens > limit:
+    if limit is not None and account.tokens.used(second) + tokens > limit and "t" not in eased:
         wait = account.tokens.seconds_until(tokens, limit, second)
         raise _reached(account, "tokens", limit, wait, needed=tokens)
     limit, day = account.tpd, account.day

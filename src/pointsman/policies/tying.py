@@ -10,6 +10,7 @@ import msgspec
 from pointsman.policies.accounts import Account, merged
 from pointsman.policies.gates import Gate, gate_of, groups_by_name
 from pointsman.policies.general_limits import GeneralLimits
+from pointsman.policies.key_terms import priority_in
 from pointsman.policies.principal import NO_TIES, Principal, Ties
 from pointsman.stores.directory.kinds import (
     ACCESS_GROUPS,
@@ -128,6 +129,7 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
         aliases={} if found.team is None else found.team.model_aliases,
         tags=() if found.team is None else found.team.tags,
         organization_id=None if found.organization is None else found.organization.organization_id,
+        priority=None if found.team is None else priority_in(found.team.metadata),
         shut=_shut(found),
         has_general=general.bind_calls,
         sources=sources,
