@@ -9,6 +9,7 @@ from typing import Final
 
 from pointsman import __version__
 from pointsman.accounting.estimate import estimate_body
+from pointsman.assembly.alerts import alert_senders, budget_watch
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
@@ -86,6 +87,7 @@ from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
+from pointsman.telemetry.alerts.desk import AlertDesk
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
 
@@ -95,6 +97,8 @@ _WATCH_SECONDS: Final = 1.0
 _SCAN_SECONDS_MAX: Final = 1.0
 """How long the start waits for what local servers have loaded; who is slower is heard later."""
 _CUT_SECONDS: Final = 0.01
+_ALERTS_AT_ONCE: Final = 4
+"""One that cannot be sent does not hold up the others."""
 _CUT_ROUNDS: Final = 100
 _log: Final = logging.getLogger("pointsman")
 
@@ -120,6 +124,9 @@ class Gateway:
         self.routes = RouteMaker(plan.demo)
         made = self._read_models(loaded)
         self.accounts = AccountBook(self.storage.directory, self.storage.spend, clock=self.clock, share=plan.workers)
+        self.alerts = AlertDesk(self.storage.directory, clock=self.clock)
+        self.alerts.senders = alert_senders(loaded, self.transport)
+        self.accounts.watch = budget_watch(loaded, self.alerts)
         self.accounts.follow(general_limits(loaded, made.deployments), reset_clock(loaded))
         self.storage.accounts = self.accounts
         self.keyring = self._keyring(loaded)
@@ -182,6 +189,8 @@ class Gateway:
         start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
+        for number in range(_ALERTS_AT_ONCE):
+            start(self.alerts.run(), f"alerts {number}")
         start(self.storage.follow(self.keyring), "keys")
         start(self._follow_performance(), "performance")
         start(self.health.run(self._looked_after), "health")
@@ -231,6 +240,7 @@ class Gateway:
             app = make_app(self, loaded)
             routing = routing_settings(loaded, self.accounts)
             limits = general_limits(loaded, made.deployments)
+            senders = alert_senders(loaded, self.transport)
             self.warmth.follow(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
@@ -239,6 +249,8 @@ class Gateway:
             return
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current = app
+        self.alerts.senders = senders
+        self.accounts.watch = budget_watch(loaded, self.alerts)
         self.accounts.follow(limits, reset_clock(loaded))
         self.keyring.limits_changed()
         self.nursery.start(self.accounts.catch_up(), "limits")

@@ -458,6 +458,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     traffic: tuple[TrafficRule, ...] = ()
     bulkheads: Mapping[str, Bulkhead] = {}
     model_limits: Mapping[str, BudgetSection] = {}
+    alert_emails: tuple[Name, ...] = ()
     budget_alert_percents: tuple[Annotated[int, Meta(ge=1, le=100)], ...] = (80, 95)
 
 

@@ -18,6 +18,7 @@ from pointsman.core.outcome import CallRecord
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.policies.access import demand_passage
 from pointsman.policies.accounts import Account, Calendar
+from pointsman.policies.alerting import Watch
 from pointsman.policies.bound import Bound, binding
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.general_limits import NO_GENERAL_LIMITS, GeneralLimits
@@ -40,7 +41,10 @@ _NOBODY: Final[Sequence[str]] = ()
 
 
 class AccountBook(KeyAccounts):
-    """Knows whom calls are made for, and what these have spent. ``share`` processes serve them beside each other."""
+    """Knows whom calls are made for, and what these have spent. ``share`` processes serve them beside each other.
+
+    ``watch`` notices when spending passes a threshold; those that are bound after it was set are watched.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class AccountBook(KeyAccounts):
         self._accounts: WeakValueDictionary[StoredAccount, Account] = WeakValueDictionary()
         self._parties: OrderedDict[_Name, Party | None] = OrderedDict()
         self._general: dict[_Name, Account] = {}
+        self.watch: Watch | None = None
         self._capacity = SharedCapacity()
 
     def __len__(self) -> int:
@@ -78,6 +83,7 @@ class AccountBook(KeyAccounts):
         """
         ties = await tie(principal, self._directory, self._limits, self.account)
         principal.bind(ties)
+        principal.watch_with(self.watch)
         if principal.windows or principal.models:
             self._accounts[StoredAccount(principal.scope, principal.identity)] = principal
         await self._read((principal, *ties.accounts))
@@ -91,6 +97,7 @@ class AccountBook(KeyAccounts):
         account.name = name
         if account.limits != limits:
             account.adopt_limits(limits)
+        account.watch_with(self.watch)
         return account
 
     # -- what only a request names ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ import msgspec
 
 from pointsman.accounting.windows import SlidingDay, SlidingMinute
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
+from pointsman.policies.alerting import Watch
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock, next_reset
 from pointsman.stores.directory.ports import Meter, Spent
 from pointsman.stores.directory.records import NO_LIMITS, Limits, ModelLimits
@@ -74,11 +75,13 @@ class Account:
     number of processes that serve it beside each other: each lets through its part of the rates (``rpm``, ``tpm``,
     ``tpd``, ``parallel``, None: unlimited), and takes the others to have reserved as much as itself. ``models`` are
     accounts for what single models may do on its behalf.
-    ``eases``, if set, tells whether its rates do not bind at a second.
+    ``eases``, if set, tells whether its rates do not bind at a second, ``watch``
+    what to do when spending reaches ``alert_at``.
     """
 
     __slots__ = (
         "__weakref__",
+        "alert_at",
         "budget",
         "budget_usual",
         "day",
@@ -105,6 +108,7 @@ class Account:
         "tokens",
         "tpd",
         "tpm",
+        "watch",
         "windows",
     )
 
@@ -121,6 +125,8 @@ class Account:
         self.reset_at: float | None = None
         self.over_at: float | None = None
         self.windows: tuple[Window, ...] = ()
+        self.watch: Watch | None = None
+        self.alert_at: int | None = None
         self.eases: Callable[[int], bool] | None = None
         self.models: dict[str, Account] = {}
         self.adopt_limits(NO_LIMITS)
@@ -147,6 +153,28 @@ class Account:
             self.day = SlidingDay()
         self._adopt_windows(limits)
         self._adopt_models(limits)
+        self.arm()
+
+    def arm(self) -> None:
+        """Find the next threshold of the budget that somebody is to be told of."""
+        self.alert_at = None if self.watch is None else self.watch.next_above(self)
+
+    def watch_with(self, watch: Watch | None) -> None:
+        """Have it noticed by ``watch`` when spending passes a threshold; None: by nobody."""
+        if watch is not self.watch:
+            self.watch = watch
+            self.arm()
+        for its in self.models.values():
+            its.watch_with(watch)
+
+    def parties(self) -> tuple[str | None, str | None, str | None]:
+        """The user, the team and the organisation that it belongs to."""
+        its = self.identity
+        return (
+            its if self.scope == "user" else None,
+            its if self.scope == "team" else None,
+            its if self.scope == "organization" else None,
+        )
 
     @property
     def has_limits(self) -> bool:
@@ -186,6 +214,8 @@ class Account:
         is_over = reset_at is not None and reset_at == self.over_at
         self.spent = self.pending + (0 if is_over else amount)
         self.reset_at = reset_at
+        if self.watch is not None:
+            self.arm()
 
     def is_gone(self, calendar: Calendar) -> bool:
         """Whether the budget is used up, by what is spent and held; a period that is over is ended first."""
@@ -213,6 +243,8 @@ class Account:
         """Count money spent that the store does not know of yet."""
         self.spent += amount
         self.pending += amount
+        if self.alert_at is not None and self.spent >= self.alert_at and self.watch is not None:
+            self.watch.crossed(self, self.spent - amount)
         for window in self.windows:
             window.spent += amount
 
@@ -235,6 +267,7 @@ class Account:
             return False
         self.over_at, self.spent = self.reset_at, 0
         self.reset_at = next_reset(self.duration, now, calendar.reset)
+        self.arm()
         return True
 
     def _part(self, limit: int | None) -> int | None:

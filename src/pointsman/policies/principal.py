@@ -141,6 +141,10 @@ class Principal(Account):
         account.adopt_limits(Limits(rpm_limit=limit))
         return account
 
+    def parties(self) -> tuple[str | None, str | None, str | None]:
+        """See the base."""
+        return self.record.user_id, self.record.team_id, self.organization_id
+
     def meters(self) -> Iterable[Meter]:
         """See the base; the key's own spending is in its record."""
         return (meter for meter in super().meters() if meter.model or meter.window)
