@@ -85,41 +85,48 @@ class SlidingMinute:
 class SlidingDay:
     """As :class:`SlidingMinute` for the last 24 hours; a unit counts for up to five minutes longer."""
 
-    __slots__ = ("_ticks", "total")
+    __slots__ = ("_latest", "_ticks", "total")
 
     def __init__(self) -> None:
-        self._ticks: dict[int, int] = {}
+        self._ticks: dict[int, int] = {0: 0}
+        self._latest = 0
         self.total = 0
 
     def used(self, second: int) -> int:
         """Units in the window that ends now."""
-        first = second // _TICK_SECONDS - _TICKS_A_DAY
-        ticks = self._ticks
-        while ticks and (oldest := next(iter(ticks))) < first:
-            self.total -= ticks.pop(oldest)
+        tick = second // _TICK_SECONDS
+        if tick > self._latest:
+            self._advance(tick)
         return self.total
 
     def add(self, units: int, second: int) -> None:
         """Count ``units`` now."""
-        self.used(second)
         tick = second // _TICK_SECONDS
-        if self._ticks and tick < (latest := next(reversed(self._ticks))):
-            tick = latest  # told late: in order, so that the oldest stand first
-        self._ticks[tick] = self._ticks.get(tick, 0) + units
+        if tick > self._latest:
+            self._advance(tick)
+        # What is told late counts from now on, so that the oldest stand first.
+        self._ticks[self._latest] += units
         self.total += units
 
     def replace(self, units: int, then: int, by: int, second: int) -> None:
         """Uncount ``units`` that were added at second ``then``, unless they have slid out already; count ``by`` now."""
-        self.add(by, second)
-        left = units
+        tick = second // _TICK_SECONDS
+        if tick > self._latest:
+            self._advance(tick)
+        ticks, latest = self._ticks, self._latest
+        ticks[latest] += by
+        self.total += by
+        first = then // _TICK_SECONDS
+        if first < latest - _TICKS_A_DAY:
+            return
         # They may have been counted a little later than they were told of.
-        for tick in range(then // _TICK_SECONDS, second // _TICK_SECONDS + 1):
-            taken = min(left, self._ticks.get(tick, 0))
+        for counted in range(first, latest + 1):
+            taken = min(units, ticks.get(counted, 0))
             if taken:
-                self._ticks[tick] -= taken
+                ticks[counted] -= taken
                 self.total -= taken
-                left -= taken
-            if not left:
+                units -= taken
+            if not units:
                 return
 
     def seconds_until(self, room: int, limit: int, second: int) -> int:
@@ -130,3 +137,10 @@ class SlidingDay:
             if free >= room:
                 return max(1, (tick + _TICKS_A_DAY + 1) * _TICK_SECONDS - second)
         return _TICKS_A_DAY * _TICK_SECONDS
+
+    def _advance(self, tick: int) -> None:
+        ticks, first = self._ticks, tick - _TICKS_A_DAY
+        while ticks and (oldest := next(iter(ticks))) < first:
+            self.total -= ticks.pop(oldest)
+        self._latest = tick
+        ticks[tick] = 0

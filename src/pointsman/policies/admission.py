@@ -279,19 +279,36 @@ class Admission:
             tokens = _tokens(ask, bound.tpm, self.settings.counted_tokens)
         elif bound.days:
             tokens = _tokens(ask, None, self.settings.counted_tokens)
+        if bound.is_dynamic:
+            self._demand_rates(principal, bound, tokens, second, deployment)
+        else:
+            parallel = self.settings.parallel_per_key
+            if parallel is not None:
+                demand_rate(principal, tokens, second, parallel)
+            for account in bound.rated:
+                demand_rate(account, tokens, second)
+        for account in bound.rated:
+            account.in_flight += 1
+            if account.rpm is not None:
+                account.requests.add(1, second)
+        for account in bound.purses:
+            account.reserved += reserve
+        for account in bound.minutes:
+            account.tokens.add(tokens, second)
+        for account in bound.days:
+            if account.day is not None:
+                account.day.add(tokens, second)
+        self.in_flight += 1
+        self.admitted += 1
+        return Grant(self, principal, reserve, tokens, second, ask.prompt_estimate, bound)
+
+    def _demand_rates(
+        self, principal: Principal, bound: Bound, tokens: int, second: int, deployment: Deployment
+    ) -> None:
+        """As where no limit is dynamic, those that are eased as long as the model does not fail."""
         for account in bound.rated:
             parallel = self.settings.parallel_per_key if account is principal else None
             demand_rate(account, tokens, second, parallel, self._eased(account, deployment))
-        for account in bound.rated:
-            take(account, second)
-        for account in bound.purses:
-            account.reserved += reserve
-        self.in_flight += 1
-        self.admitted += 1
-        grant = Grant(self, principal, reserve, tokens, second, ask.prompt_estimate, bound)
-        if tokens:
-            grant._count_tokens(bound, tokens)  # noqa: SLF001 - of the same making
-        return grant
 
 
 def _leave(before: Bound, after: Bound, tokens: int, second: int) -> None:

@@ -16,7 +16,8 @@ class Bound(msgspec.Struct, frozen=True):
 
     ``purses`` have budgets, ``rated`` have rates or are counted for the number of calls at once, ``minutes`` bound the
     tokens of a minute and ``days`` those of a day. ``payers`` have budgets that do not bind, and are charged all the
-    same. ``tpm`` is the smallest of the minutes' limits.
+    same. ``tpm`` is the smallest of the minutes' limits; ``is_dynamic``: some of the rates bind only while the model
+    fails.
     """
 
     purses: tuple[Account, ...]
@@ -25,6 +26,7 @@ class Bound(msgspec.Struct, frozen=True):
     days: tuple[Account, ...]
     tpm: int | None
     payers: tuple[Account, ...] = ()
+    is_dynamic: bool = False
 
     def plus(self, more: Bound) -> Bound:
         """Both together."""
@@ -36,6 +38,7 @@ class Bound(msgspec.Struct, frozen=True):
             self.days + more.days,
             min(limits) if limits else None,
             self.payers + more.payers,
+            self.is_dynamic or more.is_dynamic,
         )
 
 
@@ -51,7 +54,12 @@ def binding(accounts: Iterable[Account], *, no_budgets_of: Iterable[Account] = (
         tuple(account for account in accounts if account.tpd is not None),
         min((account.tpm for account in minutes if account.tpm is not None), default=None),
         tuple(account for account in accounts if account in spared),
+        any(_is_dynamic(account) for account in accounts),
     )
+
+
+def _is_dynamic(account: Account) -> bool:
+    return "dynamic" in {account.limits.rpm_limit_type, account.limits.tpm_limit_type}
 
 
 def _has_budget(account: Account) -> bool:

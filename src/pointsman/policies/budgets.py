@@ -36,14 +36,24 @@ def demand_budget(account: Account, amount: int, status: int, calendar: Calendar
     if amount == 0:
         return
     budget = account.budget
-    is_near = budget is not None and account.spent + account.reserved * account.share >= budget
-    if (is_near or account.increase_until is not None) and account.is_gone(calendar):
-        raise _exceeded(account, account.held, account.budget or 0, account.spent, status, account.reset_at)
+    if budget is not None and (
+        account.spent + account.reserved >= budget or account.share > 1 or account.increase_until is not None
+    ):
+        _demand_main(account, status, calendar)
     if account.windows:
-        gone = account.window_gone(calendar)
-        if gone is not None:
-            held = gone.spent + account.reserved * account.share
-            raise _exceeded(account, held, gone.budget, gone.spent, status, gone.reset_at, f" per {gone.duration}")
+        _demand_windows(account, status, calendar)
+
+
+def _demand_main(account: Account, status: int, calendar: Calendar) -> None:
+    if account.is_gone(calendar):
+        raise _exceeded(account, account.held, account.budget or 0, account.spent, status, account.reset_at)
+
+
+def _demand_windows(account: Account, status: int, calendar: Calendar) -> None:
+    gone = account.window_gone(calendar)
+    if gone is not None:
+        held = gone.spent + account.reserved * account.share
+        raise _exceeded(account, held, gone.budget, gone.spent, status, gone.reset_at, f" per {gone.duration}")
 
 
 def _exceeded(
