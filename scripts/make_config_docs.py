@@ -48,6 +48,10 @@ TITLES: Final = {
     "mirror": "`pointsman.traffic[].mirror`",
     "hedge": "`pointsman.traffic[].hedge`",
     "bulkheads": "`pointsman.bulkheads.…`",
+    "model_limits": "`pointsman.model_limits.…`",
+    "provider_budget_config": "`router_settings.provider_budget_config.…`",
+    "tag_budget_config": "`litellm_settings.tag_budget_config.…`",
+    "priority_reservation_settings": "`litellm_settings.priority_reservation_settings`",
     "local_hosts": "`pointsman.local_hosts[]`",
     "warm_up": "`pointsman.warm_up[]`",
 }

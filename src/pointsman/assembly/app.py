@@ -44,6 +44,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             metrics_text=gateway.metrics.exposition,
             flush=gateway.storage.flush,
             on_key_change=gateway.keyring.changed,
+            on_entry_change=gateway.keyring.entry_changed,
             facts=gateway.routes.facts,
             hosts=lambda: gateway.routes.hosts,
             wildcards=gateway.routes.wildcards,

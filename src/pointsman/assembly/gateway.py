@@ -9,9 +9,10 @@ from typing import Final
 
 from pointsman import __version__
 from pointsman.accounting.estimate import estimate_body
+from pointsman.assembly.alerts import alert_senders, budget_watch
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.backends import backend_of
-from pointsman.assembly.deployments import configured
+from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
 from pointsman.assembly.fleet import FleetFeed
 from pointsman.assembly.from_settings import (
@@ -27,6 +28,7 @@ from pointsman.assembly.from_settings import (
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series
 from pointsman.assembly.host_settings import equip_hosts
+from pointsman.assembly.limits import general_limits, is_failing
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import (
@@ -61,6 +63,7 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.lifecycle.wake import Waker
+from pointsman.policies.account_book import AccountBook
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost
@@ -86,6 +89,7 @@ from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
+from pointsman.telemetry.alerts.desk import AlertDesk
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
 
@@ -95,6 +99,8 @@ _WATCH_SECONDS: Final = 1.0
 _SCAN_SECONDS_MAX: Final = 1.0
 """How long the start waits for what local servers have loaded; who is slower is heard later."""
 _CUT_SECONDS: Final = 0.01
+_ALERTS_AT_ONCE: Final = 4
+"""One that cannot be sent does not hold up the others."""
 _CUT_ROUNDS: Final = 100
 _log: Final = logging.getLogger("pointsman")
 
@@ -118,9 +124,16 @@ class Gateway:
         self.truncations = Truncations()
         self.metrics = self._metrics()
         self.routes = RouteMaker(plan.demo)
-        self._read_models(loaded)
+        made = self._read_models(loaded)
+        self.accounts = AccountBook(self.storage.directory, self.storage.spend, clock=self.clock, share=plan.workers)
+        self.alerts = AlertDesk(self.storage.directory, clock=self.clock)
+        self.alerts.senders = alert_senders(loaded, self.transport)
+        self.accounts.watch = budget_watch(loaded, self.alerts)
+        self.accounts.follow(general_limits(loaded, made.deployments), reset_clock(loaded))
+        self.storage.accounts = self.accounts
         self.keyring = self._keyring(loaded)
-        self.admission = Admission(admission_settings(loaded))
+        self.storage.on_change(self.keyring.entry_changed)
+        self.admission = Admission(admission_settings(loaded), self.accounts)
         self.tokens = TokenBook(self.transport, self.nursery, self.clock)
         self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
         self.health = self._health(loaded)
@@ -130,6 +143,7 @@ class Gateway:
         self.responses = self._response_book(loaded)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = self._house(loaded)
+        self.accounts.is_failing = partial(is_failing, self.house.router, self.clock)
         self.performance = PerformanceBook(self.house.router.lives)
         self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock, share=plan.workers)
         self.house.passages = self._passages()
@@ -154,6 +168,8 @@ class Gateway:
         """
         gateway = cls(plan, load(plan.config_path, process_environment()))
         await gateway.storage.open()
+        await gateway.accounts.catch_up()
+        gateway.keyring.limits_changed()
         gateway.reach_long_tail()
         gateway.responses.worker = await gateway.storage.enter()
         gateway.nursery.start(gateway.transport.run(), "upstream sweep")
@@ -175,6 +191,8 @@ class Gateway:
         start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
+        for number in range(_ALERTS_AT_ONCE):
+            start(self.alerts.run(), f"alerts {number}")
         start(self.storage.follow(self.keyring), "keys")
         start(self._follow_performance(), "performance")
         start(self.health.run(self._looked_after), "health")
@@ -222,7 +240,9 @@ class Gateway:
             catalog = Catalog()
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
-            routing = routing_settings(loaded)
+            routing = routing_settings(loaded, self.accounts)
+            limits = general_limits(loaded, made.deployments)
+            senders = alert_senders(loaded, self.transport)
             self.warmth.follow(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
@@ -231,6 +251,11 @@ class Gateway:
             return
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current = app
+        self.alerts.senders = senders
+        self.accounts.watch = budget_watch(loaded, self.alerts)
+        self.accounts.follow(limits, reset_clock(loaded))
+        self.keyring.limits_changed()
+        self.nursery.start(self.accounts.catch_up(), "limits")
         self._take_over(loaded, routing)
         for warning in (*loaded.warnings, *made.skipped):
             _log.warning("%s", warning)
@@ -307,7 +332,8 @@ class Gateway:
 
     def _keyring(self, loaded: Loaded) -> Keyring:
         header = loaded.settings.general_settings.litellm_key_header_name
-        keyring = Keyring(self.master_key, self.storage.keys, self.clock, header, share=self.plan.workers)
+        share, accounts = self.plan.workers, self.accounts
+        keyring = Keyring(self.master_key, self.storage.keys, self.clock, header, share=share, accounts=accounts)
         keyring.admits_unverified = loaded.settings.general_settings.allow_requests_on_db_unavailable
         return keyring
 
@@ -326,9 +352,11 @@ class Gateway:
         realtime = RealtimeDialect()
         return RealtimeDoor(front, self.gate, RealtimeDialer(), realtime, realtime)
 
-    def _read_models(self, loaded: Loaded) -> None:
+    def _read_models(self, loaded: Loaded) -> Configured:
         catalog = Catalog()
-        self.routes.configure(loaded.settings, configured(loaded.settings, loaded.variables, catalog), catalog)
+        made = configured(loaded.settings, loaded.variables, catalog)
+        self.routes.configure(loaded.settings, made, catalog)
+        return made
 
     def _discovery(self, loaded: Loaded) -> Discovery | None:
         own = frozenset({f"http://127.0.0.1:{self.plan.port}", f"http://localhost:{self.plan.port}"})
@@ -371,7 +399,7 @@ class Gateway:
         return House(
             keyring=self.keyring,
             admission=self.admission,
-            router=Router(self.routes.table(), routing_settings(loaded)),
+            router=Router(self.routes.table(), routing_settings(loaded, self.accounts)),
             lanes=LaneBook(native_lanes(self), self.responses, self._relayed, self.media),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),

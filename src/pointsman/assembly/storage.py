@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,11 @@ from pointsman.accounting.spool import Spool
 from pointsman.assembly.backends import Backend
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
+from pointsman.core.outcome import CallRecord
+from pointsman.policies.account_book import AccountBook
 from pointsman.policies.durations import UTC_MIDNIGHT, next_reset
 from pointsman.policies.keyring import Keyring
+from pointsman.stores.directory.ports import Changed
 from pointsman.stores.response_ports import STORED_BYTES_MAX
 
 __all__ = ["GRACE_SECONDS", "Storage"]
@@ -24,6 +27,7 @@ GRACE_SECONDS: Final = 3_600.0
 _KEYS_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 60.0
 _START_DRAIN_SECONDS: Final = 30.0
+_SPENDING: Final = "spend"
 _log: Final = logging.getLogger("pointsman.storage")
 
 
@@ -32,6 +36,7 @@ class Storage:
 
     So may ``response_bytes_max``, the bytes that stored responses and conversations may take together, and
     ``grace_seconds``, how long keys in memory are believed while the database does not answer (None: for ever).
+    ``accounts``, once set, is kept in step with what is spent.
     """
 
     def __init__(self, backend: Backend, directory: Path, worker: int, clock: Clock) -> None:
@@ -44,13 +49,15 @@ class Storage:
         self.responses = backend.responses
         self.conversations = backend.conversations
         self.spool = Spool(directory / "spool", f"worker-{worker}", clock=clock)
-        self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock)
+        self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock, on_records=self._moved_records)
+        self.accounts: AccountBook | None = None
         self.reset_clock = UTC_MIDNIGHT
         self.response_bytes_max = STORED_BYTES_MAX
         self.grace_seconds: float | None = GRACE_SECONDS
         self._gone: tuple[str, ...] = ()
         self._keyring: Keyring | None = None
-        self._version = 0
+        self._version = self._directory_version = 0
+        self._listeners: list[Callable[[Changed], None]] = []
         self._sweep_at = 0.0
         self._heard_at = clock.monotonic()
         self.trouble: str | None = None
@@ -68,7 +75,12 @@ class Storage:
         await self._backend.open()
         await self.mover.drain(_START_DRAIN_SECONDS)
         self._version = await self.keys.version()
+        self._directory_version = await self.directory.version()
         self._heard_at = self._clock.monotonic()
+
+    def on_change(self, listener: Callable[[Changed], None]) -> None:
+        """Tell ``listener`` of each entry of the directory that any process changes, a second later at most."""
+        self._listeners.append(listener)
 
     async def enter(self) -> int:
         """The number under which this process works in the background; what a former one left has failed.
@@ -85,6 +97,7 @@ class Storage:
             await asyncio.sleep(_KEYS_SECONDS)
             try:
                 await self._refresh(keyring)
+                await self._refresh_entries()
                 await self._reset_budgets()
                 await self._sweep()
                 await self._backend.beat()
@@ -124,10 +137,28 @@ class Storage:
             version, tokens = await self.keys.changed_since(self._version)
             if version == self._version:
                 return
-            for token in tokens:
-                if keyring.remembers(token):
-                    keyring.changed(token, await self.keys.get(token))
+            known = [token for token in tokens if keyring.remembers(token)]
+            if known:
+                async with self.mover.still():
+                    for token in known:
+                        keyring.changed(token, await self.keys.get(token))
             self._version = version
+
+    async def _refresh_entries(self) -> None:
+        while True:
+            version, changes = await self.directory.changed_since(self._directory_version)
+            if version == self._directory_version:
+                return
+            spent = [change.identity for change in changes if change.kind == _SPENDING]
+            accounts = () if self.accounts is None else self.accounts.spent_more(spent)
+            if self.accounts is not None and accounts:
+                async with self.mover.still():
+                    await self.accounts.refresh(accounts)
+            for change in changes:
+                if change.kind != _SPENDING:
+                    for listener in self._listeners:
+                        listener(change)
+            self._directory_version = version
 
     async def _reset_budgets(self) -> None:
         now = self._clock.wall()
@@ -148,3 +179,7 @@ class Storage:
     def _moved(self, amounts: Mapping[str, int]) -> None:
         if self._keyring is not None:
             self._keyring.stored(amounts.items())
+
+    def _moved_records(self, records: Sequence[CallRecord]) -> None:
+        if self.accounts is not None:
+            self.accounts.stored(records)

@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.limit_sections import BudgetSection, PrioritySettings
 from pointsman.config.rule_sections import (
     OverflowSection,
     RestrictionSection,
@@ -82,6 +83,10 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "mirror": Mirror,
     "hedge": Hedge,
     "bulkheads": Bulkhead,
+    "model_limits": BudgetSection,
+    "provider_budget_config": BudgetSection,
+    "tag_budget_config": BudgetSection,
+    "priority_reservation_settings": PrioritySettings,
 }
 """The struct that each section is read into."""
 

@@ -16,6 +16,7 @@ from pointsman.core.upstream import AnsweredHere
 from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.parties import meet_parties
 from pointsman.lifecycle.reading import read_ask
 from pointsman.lifecycle.recover import recover, rehearse, stand_in
 from pointsman.lifecycle.settle import Settlement
@@ -45,6 +46,8 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
             settlement.ask = ask = course.ask
         settlement.deployment = deployment = course.member.deployment
         settlement.trail = course.trail
+        if ask.end_user is not None or ask.routing is not None:
+            await meet_parties(ask, principal, house)
         settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
         if house.traffic is not None:
             client = await house.traffic.meet(course, settlement, client)
