@@ -20,6 +20,7 @@ from pointsman.lifecycle.parties import meet_parties
 from pointsman.lifecycle.reading import read_ask
 from pointsman.lifecycle.recover import recover, rehearse, stand_in
 from pointsman.lifecycle.settle import Settlement
+from pointsman.lifecycle.share import share
 from pointsman.lifecycle.turn import attempt_in_turn
 
 __all__ = ["serve"]
@@ -48,7 +49,9 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         settlement.trail = course.trail
         if ask.end_user is not None or ask.routing is not None:
             await meet_parties(ask, principal, house)
-        settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
+        settlement.grant = grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
+        if house.admission.shared is not None:
+            await share(grant, house)
         if house.traffic is not None:
             client = await house.traffic.meet(course, settlement, client)
         goes_on = True

@@ -68,6 +68,13 @@ class AccountBook(KeyAccounts):
     def __len__(self) -> int:
         return len(self._accounts)
 
+    def share_among(self, processes: int) -> None:
+        """Have so many processes serve the accounts from now on."""
+        self.share = processes
+        for account in tuple(self._accounts.values()):
+            account.share_among(processes)
+        self._capacity.share_among(processes)
+
     @property
     def bind_calls(self) -> bool:
         """Whether limits of the configuration may bind a call of whoever it is."""

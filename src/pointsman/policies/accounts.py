@@ -54,14 +54,17 @@ SYSTEM_CALENDAR: Final = Calendar()
 
 
 class Window:
-    """A budget beside the main one: the same spending, within a period of its own. Money is in picodollars."""
+    """A budget beside the main one: the same spending, within a period of its own. Money is in picodollars.
 
-    __slots__ = ("budget", "duration", "over_at", "reset_at", "spent")
+    ``known`` is the part of what is spent that the store told of.
+    """
+
+    __slots__ = ("budget", "duration", "known", "over_at", "reset_at", "spent")
 
     def __init__(self, duration: str, budget: int) -> None:
         self.duration = duration
         self.budget = budget
-        self.spent = 0
+        self.spent = self.known = 0
         self.reset_at: float | None = None
         self.over_at: float | None = None
 
@@ -71,12 +74,13 @@ class Account:
 
     ``scope`` and ``identity`` are those of :class:`pointsman.stores.directory.ports.Account`, ``model`` is set where
     only what is done with one model counts, ``name`` is what people call it. ``spent`` counts what is settled,
-    ``pending`` the part of it that the store does not know of yet, ``reserved`` what is under way. ``share`` is the
-    number of processes that serve it beside each other: each lets through its part of the rates (``rpm``, ``tpm``,
-    ``tpd``, ``parallel``, None: unlimited), and takes the others to have reserved as much as itself. ``models`` are
-    accounts for what single models may do on its behalf.
-    ``eases``, if set, tells whether its rates do not bind at a second, ``watch``
-    what to do when spending reaches ``alert_at``.
+    ``pending`` the part of it that the store does not know of yet, ``known`` the part that the store told of when it
+    was last asked, ``reserved`` what is under way. ``share`` is the number of processes that serve it beside each
+    other: each lets through its part of the rates (``rpm``, ``tpm``, ``tpd``, ``parallel``, None: unlimited), and takes
+    the others to have reserved, and settled, as much as itself. ``models`` are accounts for what single models may do
+    on its behalf.
+    ``eases``, if set, tells whether its rates do not bind at a second. ``shared_name`` is what replicas call it,
+    ``watch`` what to do when spending reaches ``alert_at``.
     """
 
     __slots__ = (
@@ -90,6 +94,7 @@ class Account:
         "identity",
         "in_flight",
         "increase_until",
+        "known",
         "limits",
         "model",
         "models",
@@ -103,6 +108,7 @@ class Account:
         "rpm",
         "scope",
         "share",
+        "shared_name",
         "soft",
         "spent",
         "tokens",
@@ -118,7 +124,7 @@ class Account:
         self.model = model
         self.name = identity
         self.share = share
-        self.spent = self.pending = self.reserved = self.in_flight = 0
+        self.spent = self.known = self.pending = self.reserved = self.in_flight = 0
         self.requests: SlidingMinute = _UNUSED_MINUTE
         self.tokens: SlidingMinute = _UNUSED_MINUTE
         self.day: SlidingDay | None = None
@@ -128,6 +134,7 @@ class Account:
         self.watch: Watch | None = None
         self.alert_at: int | None = None
         self.eases: Callable[[int], bool] | None = None
+        self.shared_name = ""
         self.models: dict[str, Account] = {}
         self.adopt_limits(NO_LIMITS)
 
@@ -141,10 +148,7 @@ class Account:
         self.budget = limits.max_budget
         if self.budget is not None and limits.temp_budget_increase is not None:
             self.budget += limits.temp_budget_increase
-        self.rpm = self._part(limits.rpm_limit)
-        self.tpm = self._part(limits.tpm_limit)
-        self.tpd = self._part(limits.tpd_limit)
-        self.parallel = self._part(limits.max_parallel_requests)
+        self._take_part()
         if self.rpm is not None and self.requests is _UNUSED_MINUTE:
             self.requests = SlidingMinute()
         if self.tpm is not None and self.tokens is _UNUSED_MINUTE:
@@ -176,6 +180,14 @@ class Account:
             its if self.scope == "organization" else None,
         )
 
+    def share_among(self, processes: int) -> None:
+        """Be served by so many processes from now on."""
+        if processes != self.share:
+            self.share = processes
+            self._take_part()
+        for its in self.models.values():
+            its.share_among(processes)
+
     @property
     def has_limits(self) -> bool:
         """Whether anything bounds it, so that calls have to be counted."""
@@ -183,8 +195,11 @@ class Account:
 
     @property
     def held(self) -> int:
-        """What is spent, and what calls under way may spend, in all processes together."""
-        return self.spent + self.reserved * self.share
+        """What is spent, and what calls under way may spend, in all processes together.
+
+        Of what the others have done since the store was asked last nothing is known, so they are taken to be as busy.
+        """
+        return self.known + (self.spent - self.known + self.reserved) * self.share
 
     def meters(self) -> Iterable[Meter]:
         """What the store counts of it, by what its limits need."""
@@ -204,7 +219,8 @@ class Account:
             if its is not None:
                 window.reset_at = its.reset_at
                 is_over = its.reset_at is not None and its.reset_at == window.over_at
-                window.spent = self.pending + (0 if is_over else its.amount)
+                window.known = 0 if is_over else its.amount
+                window.spent = self.pending + window.known
         for account in self.models.values():
             account.refresh(found)
 
@@ -212,7 +228,8 @@ class Account:
         """The store says that ``amount`` was spent in the period that ends at ``reset_at``."""
         # The store may yet have to begin the period that has begun here.
         is_over = reset_at is not None and reset_at == self.over_at
-        self.spent = self.pending + (0 if is_over else amount)
+        self.known = 0 if is_over else amount
+        self.spent = self.pending + self.known
         self.reset_at = reset_at
         if self.watch is not None:
             self.arm()
@@ -227,17 +244,20 @@ class Account:
 
     def window_gone(self, calendar: Calendar) -> Window | None:
         """The first of the budgets beside the main one that is used up."""
-        held = self.reserved * self.share
         for window in self.windows:
-            if window.spent + held >= window.budget:
+            if self.held_of(window) >= window.budget:
                 now = calendar.clock.wall()
                 if window.reset_at is None or window.reset_at > now:
                     return window
-                window.over_at, window.spent = window.over_at or window.reset_at, 0
+                window.over_at, window.spent, window.known = window.over_at or window.reset_at, 0, 0
                 window.reset_at = next_reset(window.duration, now, calendar.reset)
-                if held >= window.budget:
+                if self.held_of(window) >= window.budget:
                     return window
         return None
+
+    def held_of(self, window: Window) -> int:
+        """The same within the period of another budget."""
+        return window.known + (window.spent - window.known + self.reserved) * self.share
 
     def settle(self, amount: int) -> None:
         """Count money spent that the store does not know of yet."""
@@ -265,10 +285,17 @@ class Account:
         now = calendar.clock.wall()
         if self.duration is None or self.reset_at is None or self.reset_at > now:
             return False
-        self.over_at, self.spent = self.reset_at, 0
+        self.over_at, self.spent, self.known = self.reset_at, 0, 0
         self.reset_at = next_reset(self.duration, now, calendar.reset)
         self.arm()
         return True
+
+    def _take_part(self) -> None:
+        limits = self.limits
+        self.rpm = self._part(limits.rpm_limit)
+        self.tpm = self._part(limits.tpm_limit)
+        self.tpd = self._part(limits.tpd_limit)
+        self.parallel = self._part(limits.max_parallel_requests)
 
     def _part(self, limit: int | None) -> int | None:
         """This process's part of a limit, rounded up so that none is left with nothing."""

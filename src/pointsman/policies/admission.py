@@ -8,7 +8,7 @@ each kind all accounts of the call are checked before anything is taken, so that
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -23,7 +23,10 @@ from pointsman.policies.key_accounts import KeyAccounts
 from pointsman.policies.principal import Principal
 from pointsman.policies.rates import demand_rate, give_back, take, take_rate
 
-__all__ = ["Admission", "AdmissionSettings", "Grant"]
+if TYPE_CHECKING:
+    from pointsman.policies.sharing import SharedAccounts
+
+__all__ = ["Admission", "AdmissionSettings", "Elsewhere", "Grant"]
 
 _OUTPUT_SHARE_OF_LIMIT: Final = 4
 _DYNAMIC: Final = "dynamic"
@@ -38,10 +41,31 @@ class AdmissionSettings(msgspec.Struct, frozen=True):
     counted_tokens: Callable[[Usage], int] | None = None
 
 
+class Elsewhere(Protocol):
+    """What a request has taken of limits that are kept together with other replicas."""
+
+    def settle(self, cost: int, tokens: int) -> None:
+        """Replace what was taken by what was used."""
+        ...
+
+    def grow(self, cost: int, tokens: int) -> None:
+        """Take more, whether or not there is enough."""
+        ...
+
+    def move(self, grant: Grant) -> None:
+        """Take what the grant now needs instead, whether or not there is enough."""
+        ...
+
+    def withdraw(self) -> None:
+        """Give everything back."""
+        ...
+
+
 class Grant(msgspec.Struct, eq=False):
     """What an admitted request holds, since ``second``. Settled or released exactly once.
 
-    ``bound`` are the accounts that hold it; None: only the key, and only by what is checked of every key.
+    ``bound`` are the accounts that hold it; None: only the key, and only by what is checked of every key. What other
+    replicas must not use meanwhile is held ``elsewhere``.
     """
 
     admission: Admission
@@ -52,6 +76,7 @@ class Grant(msgspec.Struct, eq=False):
     prompt_estimate: int = 0
     bound: Bound | None = None
     open: bool = True
+    elsewhere: Elsewhere | None = None
 
     def grow(self, ask: Ask, deployment: Deployment) -> None:
         """Reserve for a prompt that turned out longer than it looked: what it continues was stored here.
@@ -64,6 +89,7 @@ class Grant(msgspec.Struct, eq=False):
             return
         self.prompt_estimate = ask.prompt_estimate
         principal, price, bound = self.principal, deployment.price, self.bound
+        cost = 0
         if self.cost_reserved and price is not None:
             cost = price.bound(more, 0)
             self.cost_reserved += cost
@@ -75,6 +101,8 @@ class Grant(msgspec.Struct, eq=False):
         elif principal.tpm is not None:
             self.tokens_reserved += more
             principal.tokens.add(more, self.second)
+        if self.elsewhere is not None:
+            self.elsewhere.grow(cost, more)
 
     def move(self, ask: Ask, deployment: Deployment) -> None:
         """Reserve for another deployment instead, whose price may differ, and who else is bound there.
@@ -86,6 +114,8 @@ class Grant(msgspec.Struct, eq=False):
         bound = admission.bound(principal, ask, deployment)
         if bound is not None or self.bound is not None:
             self._move_bound(ask, deployment, bound)
+            if self.elsewhere is not None:
+                self.elsewhere.move(self)
             return
         cost = 0 if principal.budget is None else _reservation(ask, deployment)
         principal.reserved -= self.cost_reserved
@@ -95,6 +125,8 @@ class Grant(msgspec.Struct, eq=False):
             self.prompt_estimate = ask.prompt_estimate
         finally:
             principal.reserved += self.cost_reserved
+        if self.elsewhere is not None:
+            self.elsewhere.move(self)
 
     def settle(self, cost: int, tokens: int, second: int) -> None:
         """Replace what was reserved by what was used. A second call does nothing."""
@@ -105,6 +137,8 @@ class Grant(msgspec.Struct, eq=False):
         self.admission.in_flight -= 1
         if bound is not None:
             self._settle_bound(bound, cost, tokens, second)
+            if self.elsewhere is not None:
+                self.elsewhere.settle(cost, tokens)
             return
         principal.in_flight -= 1
         principal.reserved -= self.cost_reserved
@@ -112,6 +146,21 @@ class Grant(msgspec.Struct, eq=False):
             principal.settle(cost)
         if principal.tpm is not None or self.tokens_reserved:
             principal.tokens.replace(self.tokens_reserved, self.second, tokens, second)
+        if self.elsewhere is not None:
+            self.elsewhere.settle(cost, tokens)
+
+    def withdraw(self, second: int) -> None:
+        """As if the request had never been let in."""
+        if not self.open:
+            return
+        elsewhere, self.elsewhere = self.elsewhere, None
+        if elsewhere is not None:
+            elsewhere.withdraw()
+        self.settle(0, 0, second)
+        self.admission.admitted -= 1
+        for account in (self.principal,) if self.bound is None else self.bound.rated:
+            if account.rpm is not None:
+                account.requests.replace(1, self.second, 0, second)
 
     def _settle_bound(self, bound: Bound, cost: int, tokens: int, second: int) -> None:
         principal, reserved = self.principal, self.cost_reserved
@@ -174,7 +223,7 @@ class Admission:
     """Lets requests in; ``draining`` lets in no more.
 
     ``in_flight`` counts those under way in this process, ``admitted`` all since its start. ``accounts`` are those that
-    calls are made for beside their key.
+    calls are made for beside their key. ``shared`` counts together with other replicas; None: this process is alone.
     """
 
     def __init__(self, settings: AdmissionSettings, accounts: KeyAccounts | None = None) -> None:
@@ -182,6 +231,7 @@ class Admission:
         self.accounts = KeyAccounts() if accounts is None else accounts
         self.in_flight = self.admitted = 0
         self.draining = False
+        self.shared: SharedAccounts | None = None
 
     def admit(self, principal: Principal, ask: Ask, deployment: Deployment, second: int) -> Grant:
         """Check every limit, then take what the request needs. ``second`` is monotonic.
@@ -228,12 +278,7 @@ class Admission:
         Raises:
             BudgetExceeded, LimitReached: it would not.
         """
-        grant = self.admit(principal, ask, deployment, second)
-        grant.settle(0, 0, second)
-        self.admitted -= 1
-        for account in (principal,) if grant.bound is None else grant.bound.rated:
-            if account.rpm is not None:
-                account.requests.replace(1, second, 0, second)
+        self.admit(principal, ask, deployment, second).withdraw(second)
 
     def bound(self, principal: Principal, ask: Ask, deployment: Deployment) -> Bound | None:
         """All accounts that the call is bound by; None: by the key alone, and by nothing special of it."""

@@ -8,7 +8,7 @@ from pointsman.core.errors import BudgetExceeded
 from pointsman.core.price import dollars
 from pointsman.policies.accounts import SYSTEM_CALENDAR, Account, Calendar
 
-__all__ = ["demand_budget"]
+__all__ = ["demand_budget", "exceeded"]
 
 _NAMES: Final = {
     "team": "Team",
@@ -46,19 +46,20 @@ def demand_budget(account: Account, amount: int, status: int, calendar: Calendar
 
 def _demand_main(account: Account, status: int, calendar: Calendar) -> None:
     if account.is_gone(calendar):
-        raise _exceeded(account, account.held, account.budget or 0, account.spent, status, account.reset_at)
+        raise exceeded(account, account.held, account.budget or 0, account.spent, status, account.reset_at)
 
 
 def _demand_windows(account: Account, status: int, calendar: Calendar) -> None:
     gone = account.window_gone(calendar)
     if gone is not None:
-        held = gone.spent + account.reserved * account.share
-        raise _exceeded(account, held, gone.budget, gone.spent, status, gone.reset_at, f" per {gone.duration}")
+        held = account.held_of(gone)
+        raise exceeded(account, held, gone.budget, gone.spent, status, gone.reset_at, f" per {gone.duration}")
 
 
-def _exceeded(
+def exceeded(
     account: Account, held: int, budget: int, spent: int, status: int, reset_at: float | None, period: str = ""
 ) -> BudgetExceeded:
+    """The refusal of a request whose account has ``held`` so much of its budget, of which ``spent`` is settled."""
     whose = "" if account.scope == "key" else f" {_NAMES[account.scope]}={account.name}"
     model = f" Model={account.model}" if account.model else ""
     return BudgetExceeded(

@@ -307,6 +307,14 @@ class Keyring:
             if principal is not None:
                 principal.stored(amount)
 
+    def share_among(self, processes: int) -> None:
+        """Have so many processes serve the keys from now on."""
+        self._share = processes
+        for principal in self.principals():
+            principal.share_among(processes)
+        if self._accounts is not None:
+            self._accounts.share_among(processes)
+
     def remembers(self, token: str) -> bool:
         """Whether anything about this digest is in memory."""
         return token in self._known or token in self._stale or token in self._unknown

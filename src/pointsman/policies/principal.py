@@ -82,7 +82,7 @@ class Principal(Account):
         self.ties = NO_TIES
         self.tag_rates: dict[str, Account] = {}
         super().__init__("key", record.token, share=share)
-        self.spent = record.spend
+        self.spent = self.known = record.spend
         self.reset_at = record.budget_reset_at
         self.adopt(record)
 
@@ -121,6 +121,14 @@ class Principal(Account):
         self.is_plain = not (ties.accounts or ties.has_general or self.is_special or self.tag_rates)
         self.key_head = _key_lines(self.limits)
         self.head = _limit_lines(self.key_head, self.limits)
+
+    def share_among(self, processes: int) -> None:
+        """See the base."""
+        super().share_among(processes)
+        for rate in self.tag_rates.values():
+            rate.share_among(processes)
+        # What binds a call is sorted by the parts.
+        self.bounds.clear()
 
     def refresh_record(self, record: KeyRecord) -> None:
         """Take the stored record, and with it what other processes spent."""

@@ -7,7 +7,7 @@ from typing import Final
 from pointsman.core.errors import LimitReached
 from pointsman.policies.accounts import Account
 
-__all__ = ["demand_rate", "give_back", "scope_of", "take", "take_rate"]
+__all__ = ["demand_rate", "give_back", "reached", "scope_of", "take", "take_rate"]
 
 _BUSY_RETRY_SECONDS: Final = 1
 
@@ -23,16 +23,16 @@ def take_rate(account: Account, tokens: int, second: int, parallel_max: int | No
     """
     parallel = account.parallel if account.parallel is not None else parallel_max
     if parallel is not None and account.in_flight >= parallel:
-        raise _reached(account, "max_parallel_requests", parallel, _BUSY_RETRY_SECONDS)
+        raise reached(account, "max_parallel_requests", parallel, _BUSY_RETRY_SECONDS)
     limit = account.rpm
     if limit is not None and not account.requests.take(1, limit, second):
-        raise _reached(account, "requests", limit, account.requests.seconds_until(1, limit, second))
+        raise reached(account, "requests", limit, account.requests.seconds_until(1, limit, second))
     limit = account.tpm
     if limit is not None and not account.tokens.take(tokens, limit, second):
         if account.rpm is not None:
             account.requests.replace(1, second, 0, second)
         wait = account.tokens.seconds_until(tokens, limit, second)
-        raise _reached(account, "tokens", limit, wait, needed=tokens)
+        raise reached(account, "tokens", limit, wait, needed=tokens)
 
 
 def demand_rate(account: Account, tokens: int, second: int, parallel_max: int | None = None, eased: str = "") -> None:
@@ -45,20 +45,20 @@ def demand_rate(account: Account, tokens: int, second: int, parallel_max: int | 
     """
     parallel = account.parallel if account.parallel is not None else parallel_max
     if parallel is not None and account.in_flight >= parallel:
-        raise _reached(account, "max_parallel_requests", parallel, _BUSY_RETRY_SECONDS)
+        raise reached(account, "max_parallel_requests", parallel, _BUSY_RETRY_SECONDS)
     if account.eases is not None and account.eases(second):
         return
     limit = account.rpm
     if limit is not None and account.requests.used(second) >= limit and "r" not in eased:
-        raise _reached(account, "requests", limit, account.requests.seconds_until(1, limit, second))
+        raise reached(account, "requests", limit, account.requests.seconds_until(1, limit, second))
     limit = account.tpm
     if limit is not None and account.tokens.used(second) + tokens > limit and "t" not in eased:
         wait = account.tokens.seconds_until(tokens, limit, second)
-        raise _reached(account, "tokens", limit, wait, needed=tokens)
+        raise reached(account, "tokens", limit, wait, needed=tokens)
     limit, day = account.tpd, account.day
     if limit is not None and day is not None and day.used(second) + tokens > limit:
         wait = day.seconds_until(tokens, limit, second)
-        raise _reached(account, "tokens_per_day", limit, wait, needed=tokens)
+        raise reached(account, "tokens_per_day", limit, wait, needed=tokens)
 
 
 def take(account: Account, second: int) -> None:
@@ -81,7 +81,8 @@ def scope_of(account: Account) -> str:
     return f"model_per_{scope.removeprefix('api_')}" if account.model else scope
 
 
-def _reached(account: Account, what: str, limit: int, wait: int, needed: int = 1) -> LimitReached:
+def reached(account: Account, what: str, limit: int, wait: int, needed: int = 1) -> LimitReached:
+    """The refusal of a request that would need ``needed`` of what an account may have, and may have in ``wait`` s."""
     name, kind = account.name, what.replace("tokens_per_day", "tokens")
     if account.model:
         name = f"{account.name}:{account.model}"

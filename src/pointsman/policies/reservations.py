@@ -76,6 +76,12 @@ class SharedCapacity:
                 pool.adopt_limits(_part(limits, weight))
                 pool.eases = _Ease(group.capacity, reservation.threshold)
 
+    def share_among(self, processes: int) -> None:
+        """Have so many processes serve the models from now on."""
+        for group in self._groups.values():
+            for account in (group.capacity, *group.pools.values()):
+                account.share_among(processes)
+
     def accounts(self, group: str, priority: str | None) -> tuple[Account, ...]:
         """Those of a call for the model by a key of that priority."""
         known = self._groups.get(group)
