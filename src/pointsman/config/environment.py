@@ -55,7 +55,12 @@ VARIABLES: Final[Mapping[str, str]] = {
     "DATABASE_PASSWORD": "password, for `DATABASE_HOST`",
     "DATABASE_NAME": "name of the database, for `DATABASE_HOST`",
     "DATABASE_SCHEMA": "schema in it, for `DATABASE_HOST`; `public` if unset",
-    "REDIS_URL": "accepted; not used yet",
+    "REDIS_URL": "address of Redis or Valkey, through which replicas share limits",
+    "REDIS_HOST": "its host, where `REDIS_URL` is not set",
+    "REDIS_PORT": "its port; 6379 if not said",
+    "REDIS_USERNAME": "its user",
+    "REDIS_PASSWORD": "its password",
+    "REDIS_SSL": "`true`: use TLS",
 }
 """Every variable that is read, the stronger name first."""
 
@@ -99,6 +104,11 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     ollama_api_key: Secret | None = None
     database_url: Secret | None = None
     redis_url: Secret | None = None
+    redis_host: str | None = None
+    redis_port: int | None = None
+    redis_username: str | None = None
+    redis_password: Secret | None = None
+    redis_ssl: bool = False
     log_level: str | None = None
     docs: bool = True
     warnings: tuple[Finding, ...] = ()
@@ -126,10 +136,14 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
             ollama_api_key=reader.secret("OLLAMA_API_KEY"),
             database_url=reader.secret("DATABASE_URL") or reader.database_in_parts(),
             redis_url=reader.secret("REDIS_URL"),
+            redis_host=reader.text("REDIS_HOST"),
+            redis_port=reader.whole_number("REDIS_PORT", 1, _PORT_MAX),
+            redis_username=reader.text("REDIS_USERNAME"),
+            redis_password=reader.secret("REDIS_PASSWORD"),
+            redis_ssl=(reader.text("REDIS_SSL") or "").lower() in _TRUE,
             log_level=reader.log_level(),
             docs=(reader.text("NO_DOCS") or "").lower() not in _TRUE,
         )
-        reader.tell_unused("REDIS_URL", "Limits are kept in the process.")
         reader.tell_unknown()
         if findings.errors:
             raise ConfigRefused(findings.errors, findings.warnings)

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
+from pointsman.config.redis_sections import CacheParams, CoordinationRedis
 from pointsman.config.rule_sections import (
     OverflowSection,
     RestrictionSection,
@@ -63,7 +64,9 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "model_info": ModelInfo,
     "litellm_settings": LiteLLMSettings,
     "upperbound_key_generate_params": KeyBounds,
+    "cache_params": CacheParams,
     "general_settings": GeneralSettings,
+    "coordination_redis": CoordinationRedis,
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,
     "routing_strategy_args": StrategyArgs,

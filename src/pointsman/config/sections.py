@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
+from pointsman.config.redis_sections import CacheParams, CoordinationRedis, Database, Host, Port, RedisUrl
 from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.config.traffic_sections import Bulkhead, TrafficRule
 from pointsman.core.secret import Secret
@@ -280,6 +281,7 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     sse_keepalive_ping_interval_seconds: Seconds | None = None
     turn_off_message_logging: bool = False
     set_verbose: bool = False
+    cache_params: CacheParams = CacheParams()
 
 
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -319,6 +321,7 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     model_list_healthy_only: bool = False
     enable_health_check_routing: bool = False
     health_check_staleness_threshold: Seconds | None = None
+    coordination_redis: CoordinationRedis = CoordinationRedis()
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
@@ -378,6 +381,11 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     stream_timeout: Seconds | None = None
     default_priority: Annotated[int, Meta(ge=0, le=255)] | None = None
     provider_budget_config: Mapping[str, BudgetSection] = {}
+    redis_url: RedisUrl | None = None
+    redis_host: Host | None = None
+    redis_port: Port | None = None
+    redis_password: Secret | None = None
+    redis_db: Database | None = None
 
 
 class LocalHost(msgspec.Struct, frozen=True, kw_only=True):
@@ -466,6 +474,9 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     model_limits: Mapping[str, BudgetSection] = {}
     alert_emails: tuple[Name, ...] = ()
     budget_alert_percents: tuple[Annotated[int, Meta(ge=1, le=100)], ...] = (80, 95)
+    shared_limits: Annotated[str, Meta(pattern=r"^(exact|leased)$", description="exact or leased")] = "leased"
+    redis_namespace: Annotated[str, Meta(pattern=r"^[0-9A-Za-z_.-]{1,64}$", description="a short name")] = "pointsman"
+    redis_timeout_seconds: Annotated[float, Meta(ge=0.01, le=5)] = 0.25
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

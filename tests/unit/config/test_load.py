@@ -160,8 +160,6 @@ def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
         "model_list[4].litellm_params.aws_batch_role_arn",
         "litellm_settings.success_callback",
         "litellm_settings.cache",
-        "litellm_settings.cache_params",
-        "router_settings.redis_host",
         "general_settings.database_type",
         "general_settings.proxy_batch_write_at",
         "guardrails",
