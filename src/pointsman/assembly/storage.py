@@ -25,6 +25,8 @@ __all__ = ["GRACE_SECONDS", "Storage"]
 
 GRACE_SECONDS: Final = 3_600.0
 _KEYS_SECONDS: Final = 1.0
+_GATHER_SECONDS: Final = 0.02
+"""After so long what is changed together has been changed."""
 _SWEEP_SECONDS: Final = 60.0
 _START_DRAIN_SECONDS: Final = 30.0
 _SPENDING: Final = "spend"
@@ -59,6 +61,7 @@ class Storage:
         self._version = self._directory_version = 0
         self._listeners: list[Callable[[Changed], None]] = []
         self._sweep_at = 0.0
+        self._look = asyncio.Event()
         self._heard_at = clock.monotonic()
         self.trouble: str | None = None
 
@@ -82,6 +85,10 @@ class Storage:
         """Tell ``listener`` of each entry of the directory that any process changes, a second later at most."""
         self._listeners.append(listener)
 
+    def look(self) -> None:
+        """Somebody has changed something: do not wait until it is time to look."""
+        self._look.set()
+
     async def enter(self) -> int:
         """The number under which this process works in the background; what a former one left has failed.
 
@@ -94,7 +101,7 @@ class Storage:
         """Keep ``keyring`` in step with what other processes change, and reset budgets; runs until cancelled."""
         self._keyring = keyring
         while True:
-            await asyncio.sleep(_KEYS_SECONDS)
+            await self._wait()
             try:
                 await self._refresh(keyring)
                 await self._refresh_entries()
@@ -105,6 +112,15 @@ class Storage:
                 self._complain(keyring, error)
             else:
                 self._recover(keyring)
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(_KEYS_SECONDS):
+                await self._look.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(_GATHER_SECONDS)
+        self._look.clear()
 
     async def flush(self, patience_seconds: float = 1.0) -> None:
         """Bring what is spooled to the ledger, as far as that takes no longer than ``patience_seconds``."""
