@@ -245,6 +245,15 @@ async def test_money_settled_by_a_dead_process_counts_until_the_database_must_ha
     assert (await shared.trade("two", **money)).used == 0
 
 
+async def test_what_a_process_settled_is_forgotten_soon_once_it_is_stored(shared: Shared) -> None:
+    money = {"limit": 100, "edge": True}
+    await shared.trade("one", held=30, settled=50, **money)
+    await (await shared.process("two")).leave("one", settled_seconds=5)
+    assert (await shared.trade("two", **money)).used == 50
+    shared.time.now += 5
+    assert (await shared.trade("two", **money)).used == 0
+
+
 async def test_the_highest_that_anybody_saw_of_the_databases_spending_counts(shared: Shared) -> None:
     money = {"limit": 100, "edge": True}
     await shared.trade("one", settled=40, spent=20, **money)

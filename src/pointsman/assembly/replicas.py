@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pointsman.assembly.replica_settings import redis_settings
 from pointsman.assembly.rest_news import RestNews
 from pointsman.core.clock import short_id
+from pointsman.core.errors import StorageUnavailable
 from pointsman.policies.lease_book import LeaseBook
 from pointsman.policies.sharing import SharedAccounts
 from pointsman.stores.redis import RedisBulletin, RedisLink, RedisSettings, RedisSharedLimits
+from pointsman.stores.shared_limits import SETTLED_SECONDS
 
 if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway
@@ -18,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["Replicas", "replicas_of"]
 
 _CHANGED: Final = "changed"
+_FLUSH_SECONDS: Final = 2.0
+_SEEN_SECONDS: Final = 5
+"""So long after it was stored, everybody has seen in the database what was spent."""
+_log: Final = logging.getLogger("pointsman.limits")
 
 
 class Replicas:
@@ -25,13 +33,16 @@ class Replicas:
 
     def __init__(self, gateway: Gateway, settings: RedisSettings, *, exact: bool) -> None:
         self._gateway = gateway
-        holder = short_id("")
+        self._holder = holder = short_id("")
+        self._holder_file = gateway.plan.data_directory / f"replica-{gateway.plan.worker}"
         self._link = RedisLink(settings, gateway.nursery)
         self._bulletin = RedisBulletin(self._link, holder, gateway.nursery, gateway.storage.look)
         self._bulletin.hear(_CHANGED, lambda _: gateway.storage.look())
         self.rests = RestNews(self._bulletin)
-        limits = RedisSharedLimits(self._link, holder)
-        self._book = LeaseBook(limits, gateway.clock, exact=exact, on_turn=self._turned, at_least=gateway.plan.workers)
+        self._limits = RedisSharedLimits(self._link, holder)
+        self._book = LeaseBook(
+            self._limits, gateway.clock, exact=exact, on_turn=self._turned, at_least=gateway.plan.workers
+        )
 
     @property
     def trouble(self) -> str | None:
@@ -46,6 +57,7 @@ class Replicas:
     async def open(self) -> None:
         """Look once whether Redis is there; the gateway starts in any case."""
         await self._link.open()
+        await self._bury()
         await self._book.step()
         self._turned()
         self._gateway.admission.shared = SharedAccounts(self._book)
@@ -74,8 +86,26 @@ class Replicas:
     async def close(self) -> None:
         """Let go of what is held, and cut the connections."""
         self._gateway.admission.shared = None
-        await self._book.close()
+        await self._book.close(_SEEN_SECONDS if await self._is_stored(_FLUSH_SECONDS) else SETTLED_SECONDS)
         await self._link.close()
+
+    async def _bury(self) -> None:
+        """Have what this process's predecessor spent count no more, once it is in the database; it may have crashed."""
+        try:
+            former = self._holder_file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            former = ""
+        try:
+            self._holder_file.write_text(self._holder, "ascii")
+        except OSError as error:
+            _log.warning("%s cannot be written to (%s).", self._holder_file, error.strerror)
+        if former and await self._is_stored(_FLUSH_SECONDS):
+            with suppress(StorageUnavailable):  # then it is forgotten after a while
+                await self._limits.leave(former, settled_seconds=_SEEN_SECONDS)
+
+    async def _is_stored(self, patience_seconds: float) -> bool:
+        """Whether everything that was spent here is in the database."""
+        return await self._gateway.storage.mover.drain(patience_seconds)
 
     def _turned(self) -> None:
         self._gateway.keyring.share_among(self._book.share)

@@ -21,7 +21,7 @@ import msgspec
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.policies.leases import Counts, Holding, Purse, Take, Window
-from pointsman.stores.shared_limits import LIVE_SECONDS, Answer, Deal, SharedLimits, Trade, Used
+from pointsman.stores.shared_limits import LIVE_SECONDS, SETTLED_SECONDS, Answer, Deal, SharedLimits, Trade, Used
 
 __all__ = ["Claim", "LeaseBook", "Missed"]
 
@@ -81,6 +81,7 @@ class LeaseBook:
         self._awake = asyncio.Event()
         self.is_open = False
         self._joined_at: float | None = None
+        self._is_over = False
         self._at_least = at_least
         self.replicas = at_least
         self.outages = 0
@@ -207,7 +208,7 @@ class LeaseBook:
 
     async def step(self) -> None:
         """Exchanges with the store, until nobody waits."""
-        if self._joined_at is None:
+        if self._joined_at is None and not self._is_over:
             await self._join()
         self._awake.clear()
         await self._round()
@@ -216,12 +217,13 @@ class LeaseBook:
         self._open()
         self._sweep()
 
-    async def close(self) -> None:
-        """Let go of everything, as far as the store can be told."""
+    async def close(self, settled_seconds: int = SETTLED_SECONDS) -> None:
+        """Let go of everything, as far as the store can be told; for the seconds see ``SharedLimits.leave``."""
+        self._is_over = True
         self.is_open, self._joined_at = False, None
         self._answer_all(self._waiting)
         try:
-            await self._store.leave()
+            await self._store.leave(settled_seconds=settled_seconds)
         except StorageUnavailable:
             _log.debug("The other replicas could not be told that this one ends.")
 

@@ -137,6 +137,10 @@ class SharedLimits(Protocol):
         """Say that this process lives; the answer's deals are empty."""
         ...
 
-    async def leave(self) -> None:
-        """Say that this process ends; what it holds, other than what is settled, is let go."""
+    async def leave(self, holder: str | None = None, *, settled_seconds: int = SETTLED_SECONDS) -> None:
+        """Say that a process has ended, this one where no other is named.
+
+        What it holds is let go, but for what is settled, which counts for ``settled_seconds`` more: a few where it has
+        been brought to the database, so that everybody can have seen it there.
+        """
         ...

@@ -116,9 +116,11 @@ class MemorySharedLimits:
         """See the protocol."""
         return await self.exchange(())
 
-    async def leave(self) -> None:
+    async def leave(self, holder: str | None = None, *, settled_seconds: int = SETTLED_SECONDS) -> None:
         """See the protocol."""
-        self._memory.lives_until[self._holder] = self._memory.milliseconds
+        memory, who = self._memory, holder or self._holder
+        if who in memory.lives_until:
+            memory.lives_until[who] = memory.milliseconds - (SETTLED_SECONDS - settled_seconds) * _MILLISECONDS
 
     def _appear(self) -> int:
         memory = self._memory

@@ -78,11 +78,12 @@ class RedisSharedLimits:
         """See :class:`pointsman.stores.shared_limits.SharedLimits`."""
         return await self.exchange(())
 
-    async def leave(self) -> None:
+    async def leave(self, holder: str | None = None, *, settled_seconds: int = SETTLED_SECONDS) -> None:
         """See :class:`pointsman.stores.shared_limits.SharedLimits`."""
         now = (await self.exchange(())).now
         # Not removed: the score tells for how long what it has settled counts.
-        await self._link.run("ZADD", self._link.name("holders"), int(now * 1_000), self._holder)
+        score = int((now - SETTLED_SECONDS + settled_seconds) * 1_000)
+        await self._link.run("ZADD", self._link.name("holders"), "XX", score, holder or self._holder)
 
     def _now(self) -> Part:
         return "" if self._clock is None else int(self._clock.wall() * 1_000)
