@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-
 import pytest
 
 from tests.support.configs import ONE_ATTEMPT, openai_entry
 from tests.support.gateway import Gateway, Launch
-from tests.support.http_client import Answer
+from tests.support.rush import held_back, rush
 from tests.support.waiting import eventually
-from tests.upstreams import FakeOpenAI, Gate, Reply
-from tests.upstreams.openai_shapes import chat_reply, usage
+from tests.upstreams import FakeOpenAI, Reply
 
 CALLS = 50
 BUDGET = 0.01
@@ -31,38 +27,9 @@ def gateway(launch: Launch, upstream: FakeOpenAI) -> Gateway:
     return launch(config(upstream))
 
 
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(CALLS) as executor:
-        yield executor
-
-
-def rush(gateway: Gateway, pool: ThreadPoolExecutor, key: str, expected: int, gate: Gate) -> list[Answer]:
-    """Fifty calls at once; those let in stay open until all others have been turned away."""
-    futures: list[Future[Answer]] = [
-        pool.submit(lambda: gateway.chat("priced", key=key, max_tokens=5)) for _ in range(CALLS)
-    ]
-    try:
-        eventually(
-            lambda: sum(future.done() for future in futures) >= CALLS - expected,
-            f"all but {expected} calls are turned away",
-        )
-    finally:
-        gate.open()
-    return [future.result() for future in futures]
-
-
-def held_back(upstream: FakeOpenAI) -> Gate:
-    gate = Gate()
-    upstream.always(Reply.json(chat_reply("ok", usage(3, 5))).behind(gate))
-    return gate
-
-
-def test_fifty_calls_at_once_spend_no_more_than_the_budget(
-    gateway: Gateway, upstream: FakeOpenAI, pool: ThreadPoolExecutor
-) -> None:
+def test_fifty_calls_at_once_spend_no_more_than_the_budget(gateway: Gateway, upstream: FakeOpenAI) -> None:
     key = gateway.new_key(max_budget=BUDGET)
-    answers = rush(gateway, pool, key, 10, held_back(upstream))
+    answers = rush(lambda: gateway.chat("priced", key=key, max_tokens=5), CALLS, 10, held_back(upstream))
     good = [answer for answer in answers if answer.status == 200]
     assert len(good) == 10
     refused = [answer for answer in answers if answer.status != 200]
@@ -77,15 +44,13 @@ def test_fifty_calls_at_once_spend_no_more_than_the_budget(
     assert spend == pytest.approx(BUDGET)
 
 
-def test_a_killed_gateway_remembers_what_was_spent(
-    gateway: Gateway, upstream: FakeOpenAI, pool: ThreadPoolExecutor
-) -> None:
+def test_a_killed_gateway_remembers_what_was_spent(gateway: Gateway, upstream: FakeOpenAI) -> None:
     key = gateway.new_key(max_budget=BUDGET)
     for _ in range(6):
         assert gateway.chat("priced", key=key, max_tokens=5).status == 200
     gateway.kill()
     gateway.launch()
-    answers = rush(gateway, pool, key, 4, held_back(upstream))
+    answers = rush(lambda: gateway.chat("priced", key=key, max_tokens=5), CALLS, 4, held_back(upstream))
     assert sum(answer.status == 200 for answer in answers) == 4
     rows = [row for row in gateway.settled_ledger(10, key) if row["status"] == "success"]
     assert sum(row["spend"] for row in rows) == pytest.approx(BUDGET)

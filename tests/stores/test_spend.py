@@ -21,7 +21,7 @@ async def test_a_call_charges_all_its_accounts_once(
         Account("user", "user-1", "gpt-5"), Account("member", member), Account("member", member, "gpt-5"),
         Account("organization", "org-1"), Account("organization", "org-1", "gpt-5"), Account("key", "t1", "gpt-5"),
         Account("tag", "a"), Account("tag", "b"), Account("customer", "Zoë"), Account("model", "gpt-5"),
-        Account("deployment", "d1"),
+        Account("deployment", "d1"), Account("key", "t1"), Account("provider", "openai"), Account("global", ""),
     }  # fmt: skip
     appended = await ledger.append([full_call("c1"), full_call("c2", cost=6, end_user=None)])
     assert set(appended.accounts) == accounts
@@ -36,11 +36,11 @@ async def test_a_call_charges_all_its_accounts_once(
     assert {one.identity for one in changed} == {f"{account.scope}/{account.identity}" for account in accounts}
 
 
-async def test_a_call_that_reached_nothing_or_cost_nothing_charges_nobody(
+async def test_a_call_that_cost_nothing_charges_nobody_and_one_that_reached_nothing_all_keys_together(
     ledger: LedgerStore, spend: SpendStore
 ) -> None:
     appended = await ledger.append([bare_call("c1", team_id="team-1"), bare_call("c2", deployment_id="", cost=3)])
-    assert appended.accounts == {}
+    assert appended.accounts == {Account("global", ""): 3}
     assert await spend.spent([TEAM]) == {TEAM: Spent()}
 
 

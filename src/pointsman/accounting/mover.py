@@ -57,7 +57,8 @@ class Mover:
     """Brings what ``spool`` takes, and what dead processes left beside it, to ``ledger``.
 
     ``on_moved`` is told, after each batch and exactly once for every record that this process appended, the
-    picodollars by ``key_token`` that the ledger now has; what other processes left is not told. It must not raise.
+    picodollars by ``key_token`` that the ledger now has; what other processes left is not told. ``on_records`` is
+    told of these records themselves. Neither may raise.
     """
 
     def __init__(
@@ -68,10 +69,12 @@ class Mover:
         *,
         clock: Clock = SYSTEM_CLOCK,
         gather_seconds: float = _GATHER_SECONDS,
+        on_records: Callable[[Sequence[CallRecord]], None] = lambda _records: None,
     ) -> None:
         self._spool = spool
         self._ledger = ledger
         self._on_moved = on_moved
+        self._on_records = on_records
         self._clock = clock
         self._gather_seconds = gather_seconds
         self._decoder = msgspec.json.Decoder(CallRecord)
@@ -115,6 +118,10 @@ class Mover:
                     await asyncio.sleep(_RETRY_FIRST_SECONDS)
         except TimeoutError:
             return False
+
+    def still(self) -> asyncio.Lock:
+        """Held, it keeps records from moving, so that what the ledger has and what waits add up."""
+        return self._moving
 
     def backlog(self) -> Backlog:
         """What waits now."""
@@ -220,6 +227,7 @@ class Mover:
         for record in kept:
             amounts[record.key_token] = amounts.get(record.key_token, 0) + record.cost
         self._on_moved(amounts)
+        self._on_records(kept)
 
     async def _adopt(self) -> None:
         async with self._moving:

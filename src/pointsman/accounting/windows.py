@@ -1,13 +1,16 @@
-"""A sliding minute, exact to its bound: in no span of 60 seconds is more than the limit let through."""
+"""Sliding windows, exact to their bound: in no minute, or day, is more than the limit let through."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["SlidingMinute"]
+__all__ = ["SlidingDay", "SlidingMinute"]
 
 _SPAN: Final = 61
 """Sixty whole seconds and the one that has begun: a unit counts until it is surely older than a minute."""
+
+_TICK_SECONDS: Final = 300
+_TICKS_A_DAY: Final = 24 * 60 * 60 // _TICK_SECONDS
 
 
 class SlidingMinute:
@@ -77,3 +80,67 @@ class SlidingMinute:
                 self.total -= buckets[passed % _SPAN]
                 buckets[passed % _SPAN] = 0
         self._second = second
+
+
+class SlidingDay:
+    """As :class:`SlidingMinute` for the last 24 hours; a unit counts for up to five minutes longer."""
+
+    __slots__ = ("_latest", "_ticks", "total")
+
+    def __init__(self) -> None:
+        self._ticks: dict[int, int] = {0: 0}
+        self._latest = 0
+        self.total = 0
+
+    def used(self, second: int) -> int:
+        """Units in the window that ends now."""
+        tick = second // _TICK_SECONDS
+        if tick > self._latest:
+            self._advance(tick)
+        return self.total
+
+    def add(self, units: int, second: int) -> None:
+        """Count ``units`` now."""
+        tick = second // _TICK_SECONDS
+        if tick > self._latest:
+            self._advance(tick)
+        # What is told late counts from now on, so that the oldest stand first.
+        self._ticks[self._latest] += units
+        self.total += units
+
+    def replace(self, units: int, then: int, by: int, second: int) -> None:
+        """Uncount ``units`` that were added at second ``then``, unless they have slid out already; count ``by`` now."""
+        tick = second // _TICK_SECONDS
+        if tick > self._latest:
+            self._advance(tick)
+        ticks, latest = self._ticks, self._latest
+        ticks[latest] += by
+        self.total += by
+        first = then // _TICK_SECONDS
+        if first < latest - _TICKS_A_DAY:
+            return
+        # They may have been counted a little later than they were told of.
+        for counted in range(first, latest + 1):
+            taken = min(units, ticks.get(counted, 0))
+            if taken:
+                ticks[counted] -= taken
+                self.total -= taken
+                units -= taken
+            if not units:
+                return
+
+    def seconds_until(self, room: int, limit: int, second: int) -> int:
+        """Whole seconds until ``room`` more units fit under ``limit``; a day where they never will."""
+        free = limit - self.used(second)
+        for tick, units in self._ticks.items():
+            free += units
+            if free >= room:
+                return max(1, (tick + _TICKS_A_DAY + 1) * _TICK_SECONDS - second)
+        return _TICKS_A_DAY * _TICK_SECONDS
+
+    def _advance(self, tick: int) -> None:
+        ticks, first = self._ticks, tick - _TICKS_A_DAY
+        while ticks and (oldest := next(iter(ticks))) < first:
+            self.total -= ticks.pop(oldest)
+        self._latest = tick
+        ticks[tick] = 0

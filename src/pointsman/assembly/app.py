@@ -46,7 +46,8 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             version=__version__,
             metrics_text=gateway.metrics.exposition,
             flush=gateway.storage.flush,
-            on_key_change=gateway.keyring.changed,
+            on_key_change=gateway.key_changed,
+            on_entry_change=gateway.entry_changed,
             facts=gateway.routes.facts,
             prices=price_book(loaded),
             price=lambda model: _catalogue_price(gateway, model),
@@ -97,6 +98,8 @@ def _readiness(gateway: Gateway) -> Readiness:
     draining = gateway.admission.draining
     troubles = [trouble for trouble in (gateway.storage.trouble, gateway.storage.mover.backlog().trouble) if trouble]
     database: Literal["connected", "disconnected"] = "disconnected" if troubles else "connected"
+    if gateway.replicas is not None and gateway.replicas.trouble is not None:
+        troubles.append(gateway.replicas.trouble)
     if draining:
         troubles.append("The gateway is shutting down.")
     return Readiness(not draining, database, tuple(dict.fromkeys(troubles)))

@@ -20,7 +20,7 @@ from pointsman.config.model_entries import catalogue_overrides
 from pointsman.config.patterns import fill, is_pattern
 from pointsman.config.sections import LiteLLMParams, ModelEntry, ModelInfo, Settings
 from pointsman.core.errors import Misconfigured
-from pointsman.core.price import FREE
+from pointsman.core.price import FREE, picodollars
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Timeouts
 from pointsman.providers.long_tail import is_installed
@@ -195,6 +195,8 @@ class _Maker:
             order=params.order,
             rpm=params.rpm,
             tpm=params.tpm,
+            budget=None if params.max_budget is None else picodollars(params.max_budget),
+            budget_duration=params.budget_duration,
             tags=params.tags,
             mode=_mode(info, facts, provider, model),
             context_tokens=facts.context_tokens,

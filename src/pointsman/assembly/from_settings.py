@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, time
 from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,6 +23,7 @@ from pointsman.config.sections import (
 from pointsman.core.errors import Misconfigured
 from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS
 from pointsman.core.rules import Target
+from pointsman.core.usage import Usage
 from pointsman.policies.admission import AdmissionSettings
 from pointsman.policies.durations import ResetClock
 from pointsman.providers.discovery import Place, default_places
@@ -33,6 +34,7 @@ from pointsman.routing.rules import Rulebook
 from pointsman.routing.settings import (
     AffinityRules,
     FallbackLists,
+    Purses,
     RetryPolicy,
     RoutingSettings,
     StrategyArguments,
@@ -57,6 +59,10 @@ _STALE_INTERVALS: Final = 2
 """So many intervals a verdict on a deployment holds, as in LiteLLM."""
 _FallbackKey = Literal["fallbacks", "context_window_fallbacks", "content_policy_fallbacks"]
 
+_COUNTED_TOKENS: Final[Mapping[str, Callable[[Usage], int]]] = {
+    "input": lambda usage: usage.prompt,
+    "output": lambda usage: usage.completion,
+}
 _MEGABYTE: Final = 1024 * 1024
 
 
@@ -67,6 +73,7 @@ def admission_settings(loaded: Loaded) -> AdmissionSettings:
         parallel_per_key=general.max_parallel_requests,
         parallel_overall=general.global_max_parallel_requests,
         budget_exceeded_status=loaded.settings.litellm_settings.budget_exceeded_status_code,
+        counted_tokens=_COUNTED_TOKENS.get(general.token_rate_limit_type or ""),
     )
 
 
@@ -87,7 +94,7 @@ def media_limits(loaded: Loaded) -> MediaLimits:
     )
 
 
-def routing_settings(loaded: Loaded) -> RoutingSettings:
+def routing_settings(loaded: Loaded, purses: Purses | None = None) -> RoutingSettings:
     """How requests find their deployment; ``router_settings`` wins over ``litellm_settings``, as in LiteLLM.
 
     Raises:
@@ -130,6 +137,7 @@ def routing_settings(loaded: Loaded) -> RoutingSettings:
         allowed_fails_policy=_policy(router.allowed_fails_policy),
         wait_seconds_max=local.retry_wait_seconds_max,
         retry_budget=local.retry_budget_percent / 100.0,
+        purses=purses,
         falls_back_when_unsupported=router.fallback_on_unsupported_params,
         demands_fallback_access=general.enforce_fallback_model_access,
         tells_fallback_errors=general.expose_fallback_errors_to_caller,

@@ -9,9 +9,10 @@ from typing import Final
 
 from pointsman import __version__
 from pointsman.accounting.estimate import estimate_body
+from pointsman.assembly.alerts import alert_senders, budget_watch
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.backends import backend_of
-from pointsman.assembly.deployments import configured
+from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
 from pointsman.assembly.fleet import FleetFeed
 from pointsman.assembly.from_settings import (
@@ -27,6 +28,7 @@ from pointsman.assembly.from_settings import (
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series
 from pointsman.assembly.host_settings import equip_hosts
+from pointsman.assembly.limits import general_limits, is_failing
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import (
@@ -39,7 +41,9 @@ from pointsman.assembly.native_lanes import (
 )
 from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
+from pointsman.assembly.replicas import replicas_of
 from pointsman.assembly.rest_files import RestFiles
+from pointsman.assembly.rest_news import RestBoards
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.retention import Retention, retention_rule
 from pointsman.assembly.routes import RouteMaker, hint_for
@@ -54,6 +58,7 @@ from pointsman.config.load import Loaded, load
 from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError
+from pointsman.core.identity import KeyRecord
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
@@ -63,6 +68,7 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.lifecycle.wake import Waker
+from pointsman.policies.account_book import AccountBook
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.discovery import Discovery, FoundHost
@@ -83,11 +89,14 @@ from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import Transport
 from pointsman.providers.waking import HostKnock, send_magic_packet
 from pointsman.routing.performance import PerformanceBook
+from pointsman.routing.rests import RestBoard
 from pointsman.routing.router import Router
 from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
+from pointsman.stores.directory.ports import Changed
+from pointsman.telemetry.alerts.desk import AlertDesk
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
 
@@ -97,6 +106,8 @@ _WATCH_SECONDS: Final = 1.0
 _SCAN_SECONDS_MAX: Final = 1.0
 """How long the start waits for what local servers have loaded; who is slower is heard later."""
 _CUT_SECONDS: Final = 0.01
+_ALERTS_AT_ONCE: Final = 4
+"""One that cannot be sent does not hold up the others."""
 _CUT_ROUNDS: Final = 100
 _log: Final = logging.getLogger("pointsman")
 
@@ -122,11 +133,18 @@ class Gateway:
         self.truncations = Truncations()
         self.metrics = self._metrics()
         self.routes = RouteMaker(plan.demo)
-        self._read_models(loaded)
+        made = self._read_models(loaded)
+        self.accounts = AccountBook(self.storage.directory, self.storage.spend, clock=self.clock, share=plan.workers)
+        self.alerts = AlertDesk(self.storage.directory, clock=self.clock)
+        self.alerts.senders = alert_senders(loaded, self.transport)
+        self.accounts.watch = budget_watch(loaded, self.alerts)
+        self.accounts.follow(general_limits(loaded, made.deployments), reset_clock(loaded))
+        self.storage.accounts = self.accounts
         self.keyring = self._keyring(loaded)
         entrance = EntrancePlan(loaded, self.master_key)
         self.entrance = self._entrance(entrance)
-        self.admission = Admission(admission_settings(loaded))
+        self.storage.on_change(self.keyring.entry_changed)
+        self.admission = Admission(admission_settings(loaded), self.accounts)
         self.tokens = TokenBook(self.transport, self.nursery, self.clock)
         self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
         self.health = self._health(loaded)
@@ -136,6 +154,8 @@ class Gateway:
         self.responses = self._response_book(loaded)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
         self.house = self._house(loaded)
+        self.replicas = replicas_of(self)
+        self.accounts.is_failing = partial(is_failing, self.house.router, self.clock)
         self.performance = PerformanceBook(self.house.router.lives)
         self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock, share=plan.workers)
         self.house.passages = self._passages()
@@ -161,6 +181,10 @@ class Gateway:
         """
         gateway = cls(plan, load(plan.config_path, process_environment()))
         await gateway.storage.open()
+        if gateway.replicas is not None:
+            await gateway.replicas.open()
+        await gateway.accounts.catch_up()
+        gateway.keyring.limits_changed()
         gateway.reach_long_tail()
         gateway.responses.worker = await gateway.storage.enter()
         gateway.nursery.start(gateway.transport.run(), "upstream sweep")
@@ -183,19 +207,27 @@ class Gateway:
         start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
+        for number in range(_ALERTS_AT_ONCE):
+            start(self.alerts.run(), f"alerts {number}")
         start(self.storage.follow(self.keyring), "keys")
         start(self._follow_performance(), "performance")
         start(self.health.run(self._looked_after), "health")
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
+        boards: list[RestBoard] = []
         if self.plan.workers > 1:
             shared = self.plan.data_directory / "run", self.plan.worker, self.plan.workers
             self.metrics.share(*shared)
             self.traffic.book.share(*shared)
             start(self._share_metrics(), "metrics")
             rests = RestFiles(*shared, self.clock)
-            self.house.router.share_rests(rests, self.clock)
+            boards.append(rests)
             start(rests.run(), "rests")
+        if self.replicas is not None:
+            boards.append(self.replicas.rests)
+            self.replicas.start()
+        if boards:
+            self.house.router.share_rests(RestBoards(*boards), self.clock)
 
     def drain(self) -> None:
         """Take no more requests, and say so to whoever asks whether to send some; what is under way goes on."""
@@ -212,10 +244,26 @@ class Gateway:
             await asyncio.sleep(_CUT_SECONDS)
         self.traffic.close()
         await self.jobs.close()
+        if self.replicas is not None:
+            await self.replicas.close()
         await self.nursery.close()
         await self._library_calls.close()
         self.transport.close()
         await self.storage.close()
+
+    def key_changed(self, token: str, record: KeyRecord | None) -> None:
+        """A key was made, changed or (None) deleted here."""
+        self.keyring.changed(token, record)
+        self._tell_change()
+
+    def entry_changed(self, changed: Changed) -> None:
+        """An entry of the directory was made, changed or removed here."""
+        self.keyring.entry_changed(changed)
+        self._tell_change()
+
+    def _tell_change(self) -> None:
+        if self.replicas is not None:
+            self.replicas.tell_changed()
 
     async def reload(self) -> None:
         """Take over the configuration file as it is now; a broken one is refused and said, and the former stays.
@@ -230,8 +278,10 @@ class Gateway:
             catalog = Catalog()
             made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
             app = make_app(self, loaded)
-            routing, keeps = routing_settings(loaded), retention_rule(loaded)
+            routing, keeps = routing_settings(loaded, self.accounts), retention_rule(loaded)
             entrance = EntrancePlan(loaded, self.master_key)
+            limits = general_limits(loaded, made.deployments)
+            senders = alert_senders(loaded, self.transport)
             self.warmth.follow(loaded)
         except GatewayError as refused:
             if isinstance(refused, ConfigRefused):
@@ -240,6 +290,11 @@ class Gateway:
             return
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current, self._keeps = app, keeps
+        self.alerts.senders = senders
+        self.accounts.watch = budget_watch(loaded, self.alerts)
+        self.accounts.follow(limits, reset_clock(loaded))
+        self.keyring.limits_changed()
+        self.nursery.start(self.accounts.catch_up(), "limits")
         self._take_over(loaded, routing)
         self.entrance.follow(entrance)
         self.gate.follow_addresses(entrance.addresses)
@@ -318,7 +373,8 @@ class Gateway:
 
     def _keyring(self, loaded: Loaded) -> Keyring:
         header = loaded.settings.general_settings.litellm_key_header_name
-        keyring = Keyring(self.master_key, self.storage.keys, self.clock, header, share=self.plan.workers)
+        share, accounts = self.plan.workers, self.accounts
+        keyring = Keyring(self.master_key, self.storage.keys, self.clock, header, share=share, accounts=accounts)
         keyring.admits_unverified = loaded.settings.general_settings.allow_requests_on_db_unavailable
         return keyring
 
@@ -348,9 +404,11 @@ class Gateway:
         realtime = RealtimeDialect()
         return RealtimeDoor(front, self.gate, RealtimeDialer(), realtime, realtime)
 
-    def _read_models(self, loaded: Loaded) -> None:
+    def _read_models(self, loaded: Loaded) -> Configured:
         catalog = Catalog()
-        self.routes.configure(loaded.settings, configured(loaded.settings, loaded.variables, catalog), catalog)
+        made = configured(loaded.settings, loaded.variables, catalog)
+        self.routes.configure(loaded.settings, made, catalog)
+        return made
 
     def _discovery(self, loaded: Loaded) -> Discovery | None:
         own = frozenset({f"http://127.0.0.1:{self.plan.port}", f"http://localhost:{self.plan.port}"})
@@ -393,7 +451,7 @@ class Gateway:
         return House(
             keyring=self.keyring,
             admission=self.admission,
-            router=Router(self.routes.table(), routing_settings(loaded)),
+            router=Router(self.routes.table(), routing_settings(loaded, self.accounts)),
             lanes=LaneBook(native_lanes(self), self.responses, self._relayed, self.media),
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),

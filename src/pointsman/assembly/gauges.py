@@ -61,6 +61,7 @@ def gauges(gateway: Gateway) -> Mapping[str, float]:
         "pointsman_upstream_connections_busy": float(busy),
         "pointsman_upstream_connections_opened_total": float(opened),
         "pointsman_context_truncations_total": float(gateway.truncations.count),
+        **({} if gateway.replicas is None else gateway.replicas.gauges()),
     }
 
 

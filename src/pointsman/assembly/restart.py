@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from pointsman.assembly.replica_settings import redis_settings
 from pointsman.config.load import Loaded
 
 __all__ = ["waiting_for_restart"]
@@ -15,6 +16,16 @@ def _looked_for(loaded: Loaded) -> set[str]:
     """The hosts whose models are looked for; everything else about a host follows a reload."""
     settings = loaded.settings
     return {host.api_base for host in settings.local.local_hosts} if settings.discovers else set()
+
+
+def _redis(loaded: Loaded) -> tuple[object, ...] | None:
+    """Where Redis is, wherever that is said."""
+    found = redis_settings(loaded)
+    if found is None:
+        return None
+    password = None if found.password is None else found.password.reveal()
+    apart = (found.username, password, found.database, found.namespace, found.command_seconds)
+    return (found.url.reveal(), *apart)
 
 
 _AT_START: Final[Mapping[str, Callable[[Loaded], object]]] = MappingProxyType({
@@ -35,6 +46,8 @@ _AT_START: Final[Mapping[str, Callable[[Loaded], object]]] = MappingProxyType({
     ),
     "pointsman.discovery": lambda loaded: loaded.settings.discovers,
     "pointsman.local_hosts": _looked_for,
+    "general_settings.coordination_redis": _redis,
+    "pointsman.shared_limits": lambda loaded: loaded.settings.local.shared_limits,
     "pointsman.ollama": lambda loaded: loaded.settings.local.ollama,
 })  # fmt: skip
 """Path of the setting → what it comes to. The change that makes one follow a reload takes it out of here."""

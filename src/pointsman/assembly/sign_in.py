@@ -133,7 +133,7 @@ class Entrance:
         self._keys.fresh_seconds = settings.rules.public_key_ttl
         self._keys.stale_seconds = settings.rules.public_key_stale_ttl
         if keyring.bearers is None:
-            keyring.bearers = Bearers(settings, self._issuer_keys, self._directory, self._clock)
+            keyring.bearers = Bearers(settings, self._issuer_keys, self._directory, self._clock, keyring.bind)
         keyring.bearers.follow(settings)
         for issuer in settings.issuers:
             if issuer.issuer is None or (not issuer.audiences and not settings.rules.issuers):

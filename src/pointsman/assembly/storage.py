@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,18 +14,22 @@ from pointsman.accounting.spool import Spool
 from pointsman.assembly.backends import Backend
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
+from pointsman.core.outcome import CallRecord
+from pointsman.policies.account_book import AccountBook
 from pointsman.policies.durations import UTC_MIDNIGHT, next_reset
 from pointsman.policies.keyring import Keyring
-from pointsman.stores.directory.kinds import ORGANIZATIONS, TEAMS, USERS
+from pointsman.stores.directory.ports import Changed
 from pointsman.stores.response_ports import STORED_BYTES_MAX
 
 __all__ = ["GRACE_SECONDS", "Storage"]
 
 GRACE_SECONDS: Final = 3_600.0
 _KEYS_SECONDS: Final = 1.0
+_GATHER_SECONDS: Final = 0.02
+"""After so long what is changed together has been changed."""
 _SWEEP_SECONDS: Final = 60.0
 _START_DRAIN_SECONDS: Final = 30.0
-_BEARING_KINDS: Final = frozenset({USERS.name, TEAMS.name, ORGANIZATIONS.name})
+_SPENDING: Final = "spend"
 _log: Final = logging.getLogger("pointsman.storage")
 
 
@@ -34,6 +38,7 @@ class Storage:
 
     So may ``response_bytes_max``, the bytes that stored responses and conversations may take together, and
     ``grace_seconds``, how long keys in memory are believed while the database does not answer (None: for ever).
+    ``accounts``, once set, is kept in step with what is spent.
     """
 
     def __init__(self, backend: Backend, directory: Path, worker: int, clock: Clock) -> None:
@@ -47,15 +52,17 @@ class Storage:
         self.responses = backend.responses
         self.conversations = backend.conversations
         self.spool = Spool(directory / "spool", f"worker-{worker}", clock=clock)
-        self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock)
+        self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock, on_records=self._moved_records)
+        self.accounts: AccountBook | None = None
         self.reset_clock = UTC_MIDNIGHT
         self.response_bytes_max = STORED_BYTES_MAX
         self.grace_seconds: float | None = GRACE_SECONDS
         self._gone: tuple[str, ...] = ()
         self._keyring: Keyring | None = None
-        self._version = 0
-        self._directory_version = 0
+        self._version = self._directory_version = 0
+        self._listeners: list[Callable[[Changed], None]] = []
         self._sweep_at = 0.0
+        self._look = asyncio.Event()
         self._heard_at = clock.monotonic()
         self.trouble: str | None = None
 
@@ -75,6 +82,14 @@ class Storage:
         self._directory_version = await self.directory.version()
         self._heard_at = self._clock.monotonic()
 
+    def on_change(self, listener: Callable[[Changed], None]) -> None:
+        """Tell ``listener`` of each entry of the directory that any process changes, a second later at most."""
+        self._listeners.append(listener)
+
+    def look(self) -> None:
+        """Somebody has changed something: do not wait until it is time to look."""
+        self._look.set()
+
     async def enter(self) -> int:
         """The number under which this process works in the background; what a former one left has failed.
 
@@ -87,17 +102,26 @@ class Storage:
         """Keep ``keyring`` in step with what other processes change, and reset budgets; runs until cancelled."""
         self._keyring = keyring
         while True:
-            await asyncio.sleep(_KEYS_SECONDS)
+            await self._wait()
             try:
                 await self._refresh(keyring)
+                await self._refresh_entries()
                 await self._reset_budgets()
-                await self._refresh_bearers(keyring)
                 await self._sweep()
                 await self._backend.beat()
             except StorageUnavailable as error:
                 self._complain(keyring, error)
             else:
                 self._recover(keyring)
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(_KEYS_SECONDS):
+                await self._look.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(_GATHER_SECONDS)
+        self._look.clear()
 
     async def flush(self, patience_seconds: float = 1.0) -> None:
         """Bring what is spooled to the ledger, as far as that takes no longer than ``patience_seconds``."""
@@ -130,19 +154,27 @@ class Storage:
             version, tokens = await self.keys.changed_since(self._version)
             if version == self._version:
                 return
-            for token in tokens:
-                if keyring.remembers(token):
-                    keyring.changed(token, await self.keys.get(token))
+            known = [token for token in tokens if keyring.remembers(token)]
+            if known:
+                async with self.mover.still():
+                    for token in known:
+                        keyring.changed(token, await self.keys.get(token))
             self._version = version
 
-    async def _refresh_bearers(self, keyring: Keyring) -> None:
-        """Have those who come with signed tokens looked at again whose user, team or organisation changed."""
-        bearers = keyring.bearers
-        while bearers is not None:
+    async def _refresh_entries(self) -> None:
+        while True:
             version, changes = await self.directory.changed_since(self._directory_version)
             if version == self._directory_version:
                 return
-            bearers.forget({change.identity for change in changes if change.kind in _BEARING_KINDS})
+            spent = [change.identity for change in changes if change.kind == _SPENDING]
+            accounts = () if self.accounts is None else self.accounts.spent_more(spent)
+            if self.accounts is not None and accounts:
+                async with self.mover.still():
+                    await self.accounts.refresh(accounts)
+            for change in changes:
+                if change.kind != _SPENDING:
+                    for listener in self._listeners:
+                        listener(change)
             self._directory_version = version
 
     async def _reset_budgets(self) -> None:
@@ -165,3 +197,7 @@ class Storage:
     def _moved(self, amounts: Mapping[str, int]) -> None:
         if self._keyring is not None:
             self._keyring.stored(amounts.items())
+
+    def _moved_records(self, records: Sequence[CallRecord]) -> None:
+        if self.accounts is not None:
+            self.accounts.stored(records)

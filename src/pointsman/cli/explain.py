@@ -208,7 +208,8 @@ def _short(identity: str) -> str:
 
 
 def _limit(state: LimitState) -> str:
-    return f"{state.name.replace('_', ' ')} {state.limit:g}, {state.left:g} left"
+    whose = "" if state.of in {"key", "gateway"} else f"{state.of}: "
+    return f"{whose}{state.name.replace('_', ' ')} {state.limit:g}, {state.left:g} left"
 
 
 def _wait(wait: WaitTold) -> str:

@@ -40,6 +40,15 @@ VARIABLES: Final[Mapping[str, str]] = {
     "LITELLM_LOG": "the same, in LiteLLM's name",
     "LOG_LEVEL": "the same, as many programs have it",
     "NO_DOCS": "`true`: do not serve `/docs`",
+    "WEBHOOK_URL": "where alerts go, if `general_settings.alerting` has `webhook`",
+    "SLACK_WEBHOOK_URL": "where alerts go, if `general_settings.alerting` has `slack`",
+    "ALERTING_WEBHOOK_URL": "the same, if that is not set",
+    "SMTP_HOST": "mail server for alerts, if `general_settings.alerting` has `email`",
+    "SMTP_PORT": "its port; otherwise 587",
+    "SMTP_USERNAME": "user name for it",
+    "SMTP_PASSWORD": "password for it",
+    "SMTP_SENDER_EMAIL": "whom that mail is from",
+    "SMTP_TLS": "`False`: speak to it in the clear",
     "DATABASE_URL": "PostgreSQL database for everything that is kept, if `general_settings.database_url` is not set",
     "DATABASE_HOST": "the same in parts, as in LiteLLM: host and, after a colon, port",
     "DATABASE_USERNAME": "user, for `DATABASE_HOST`",
@@ -58,7 +67,12 @@ VARIABLES: Final[Mapping[str, str]] = {
     "JWT_PUBLIC_KEY_URL": "where the keys are that signed tokens are signed with; several separated by commas",
     "JWT_ISSUER": "what such tokens must say as `iss`",
     "JWT_AUDIENCE": "what such tokens must say as `aud`; several separated by commas",
-    "REDIS_URL": "accepted; not used yet",
+    "REDIS_URL": "address of Redis or Valkey, through which replicas share limits",
+    "REDIS_HOST": "its host, where `REDIS_URL` is not set",
+    "REDIS_PORT": "its port; 6379 if not said",
+    "REDIS_USERNAME": "its user",
+    "REDIS_PASSWORD": "its password",
+    "REDIS_SSL": "`true`: use TLS",
 }
 """Every variable that is read, the stronger name first."""
 
@@ -102,6 +116,11 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     ollama_api_key: Secret | None = None
     database_url: Secret | None = None
     redis_url: Secret | None = None
+    redis_host: str | None = None
+    redis_port: int | None = None
+    redis_username: str | None = None
+    redis_password: Secret | None = None
+    redis_ssl: bool = False
     log_level: str | None = None
     docs: bool = True
     warnings: tuple[Finding, ...] = ()
@@ -129,10 +148,14 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
             ollama_api_key=reader.secret("OLLAMA_API_KEY"),
             database_url=reader.secret("DATABASE_URL") or reader.database_in_parts(),
             redis_url=reader.secret("REDIS_URL"),
+            redis_host=reader.text("REDIS_HOST"),
+            redis_port=reader.whole_number("REDIS_PORT", 1, _PORT_MAX),
+            redis_username=reader.text("REDIS_USERNAME"),
+            redis_password=reader.secret("REDIS_PASSWORD"),
+            redis_ssl=(reader.text("REDIS_SSL") or "").lower() in _TRUE,
             log_level=reader.log_level(),
             docs=(reader.text("NO_DOCS") or "").lower() not in _TRUE,
         )
-        reader.tell_unused("REDIS_URL", "Limits are kept in the process.")
         reader.tell_unknown()
         if findings.errors:
             raise ConfigRefused(findings.errors, findings.warnings)

@@ -18,6 +18,8 @@ from typing import Final
 import msgspec
 
 from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRoleMapping, JwtScope
+from pointsman.config.limit_sections import BudgetSection, PrioritySettings
+from pointsman.config.redis_sections import CacheParams, CoordinationRedis
 from pointsman.config.rule_sections import (
     OverflowSection,
     RestrictionSection,
@@ -66,7 +68,9 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "model_info": ModelInfo,
     "litellm_settings": LiteLLMSettings,
     "upperbound_key_generate_params": KeyBounds,
+    "cache_params": CacheParams,
     "general_settings": GeneralSettings,
+    "coordination_redis": CoordinationRedis,
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,
     "routing_strategy_args": StrategyArgs,
@@ -96,6 +100,10 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "groups": SignInGroup,
     "billing": Billing,
     "billing_terms": BillingTerms,
+    "model_limits": BudgetSection,
+    "provider_budget_config": BudgetSection,
+    "tag_budget_config": BudgetSection,
+    "priority_reservation_settings": PrioritySettings,
 }
 """The struct that each section is read into."""
 

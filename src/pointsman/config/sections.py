@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from pointsman.config.jwt_sections import JwtAuth
+from pointsman.config.limit_sections import BudgetSection, PrioritySettings
+from pointsman.config.redis_sections import CacheParams, CoordinationRedis, Database, Host, Port, RedisUrl
 from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.config.sign_in_sections import SignInSection
 from pointsman.config.traffic_sections import Bulkhead, TrafficRule
@@ -21,6 +23,7 @@ from pointsman.core.secret import Secret
 __all__ = [
     "Amount",
     "Count",
+    "CountedTokens",
     "Document",
     "FailsKind",
     "FallbackList",
@@ -101,6 +104,9 @@ StrategyName = Annotated[
 ]
 """Of these, ``lar1`` and ``provider-budget-routing`` are LiteLLM's alone."""
 
+CountedTokens = Annotated[str, Meta(pattern=r"^(total|input|output)$", description="total, input or output")]
+"""Which tokens of a call count for limits of tokens."""
+
 Span = Annotated[
     str, Meta(pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|w|mo)$", description="a duration such as 30s, 15m, 12h, 7d or 1mo")
 ]
@@ -159,6 +165,8 @@ class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
     litellm_credential_name: Name | None = None
     rpm: Count | None = None
     tpm: Count | None = None
+    max_budget: Amount | None = None
+    budget_duration: Span | None = None
     weight: Amount | None = None
     order: Annotated[int, Meta(ge=-_WHOLE_MAX, le=_WHOLE_MAX)] | None = None
     max_parallel_requests: Count | None = None
@@ -260,6 +268,14 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     timezone: Name | None = None
     budget_reset_time: TimeOfDay | None = None
     model_alias_map: Mapping[str, Name] = {}
+    max_budget: Amount | None = None
+    budget_duration: Span | None = None
+    max_end_user_budget: Amount | None = None
+    max_end_user_budget_id: Name | None = None
+    tag_budget_config: Mapping[str, BudgetSection] = {}
+    validate_end_user_id_in_db: bool = False
+    priority_reservation: Mapping[str, msgspec.Raw] = {}
+    priority_reservation_settings: PrioritySettings = PrioritySettings()
     budget_exceeded_status_code: Annotated[int, Meta(ge=400, le=599)] = 422
     default_key_generate_params: Mapping[str, msgspec.Raw] = {}
     upperbound_key_generate_params: KeyBounds = KeyBounds()
@@ -270,6 +286,7 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     set_verbose: bool = False
     cost_discount_config: Mapping[str, Share] = {}
     cost_margin_config: Mapping[str, msgspec.Raw] = {}
+    cache_params: CacheParams = CacheParams()
 
 
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,6 +302,11 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     disable_spend_logs: bool = False
     litellm_key_header_name: HeaderName | None = None
     user_header_name: HeaderName | None = None
+    apply_user_budget_to_team_keys: bool = False
+    token_rate_limit_type: CountedTokens | None = None
+    alerting: tuple[Name, ...] = ()
+    alert_types: tuple[Name, ...] | None = None
+    alert_to_webhook_url: Mapping[str, msgspec.Raw] = {}
     allow_requests_on_db_unavailable: bool = False
     database_url: Secret | None = None
     database_connection_pool_limit: PositiveCount | None = None
@@ -324,6 +346,7 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     password_policy_require_special_characters: bool = False
     maximum_spend_logs_retention_period: Name | None = None
     maximum_spend_logs_retention_interval: msgspec.Raw | None = None
+    coordination_redis: CoordinationRedis = CoordinationRedis()
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
@@ -382,6 +405,12 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
     default_priority: Annotated[int, Meta(ge=0, le=255)] | None = None
+    provider_budget_config: Mapping[str, BudgetSection] = {}
+    redis_url: RedisUrl | None = None
+    redis_host: Host | None = None
+    redis_port: Port | None = None
+    redis_password: Secret | None = None
+    redis_db: Database | None = None
 
 
 class LocalHost(msgspec.Struct, frozen=True, kw_only=True):
@@ -485,6 +514,12 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     bulkheads: Mapping[str, Bulkhead] = {}
     sign_in: SignInSection = SignInSection()
     billing: Billing = Billing()
+    model_limits: Mapping[str, BudgetSection] = {}
+    alert_emails: tuple[Name, ...] = ()
+    budget_alert_percents: tuple[Annotated[int, Meta(ge=1, le=100)], ...] = (80, 95)
+    shared_limits: Annotated[str, Meta(pattern=r"^(exact|leased)$", description="exact or leased")] = "leased"
+    redis_namespace: Annotated[str, Meta(pattern=r"^[0-9A-Za-z_.-]{1,64}$", description="a short name")] = "pointsman"
+    redis_timeout_seconds: Annotated[float, Meta(ge=0.01, le=5)] = 0.25
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -119,8 +119,13 @@ class NotFound(Refused):
 
 
 class LimitReached(Refused):
-    """A rate or concurrency limit of ours; ``retry_after`` is always set."""
+    """A rate or concurrency limit of ours; ``retry_after`` is always set.
 
+    Attributes:
+        limit_kind: What the limit is of (``requests``, ``tokens``, ``max_parallel_requests``), or None.
+    """
+
+    limit_kind: str | None = None
     default_status = 429
     default_code = "rate_limit_exceeded"
     default_kind = "rate_limit_error"

@@ -7,7 +7,7 @@ from typing import Final
 __all__ = [
     "BODY_BYTES_MAX", "CONVERSATION_IDLE_SECONDS", "EARLY_AUTHENTICATION_BYTES", "EVENT_BYTES_MAX", "HEADERS_MAX",
     "HEAD_BYTES_MAX", "HEAD_SECONDS_MAX", "JSON_DEPTH_MAX", "KEEPALIVE_SECONDS", "KEYS_CACHED_MAX", "LINGER_SECONDS",
-    "MESSAGE_BYTES_MAX", "MODEL_NAME_BYTES_MAX", "REPLY_BYTES_MAX", "UNKNOWN_KEYS_CACHED_MAX",
+    "MESSAGE_BYTES_MAX", "MODEL_NAME_BYTES_MAX", "PARTIES_CACHED_MAX", "REPLY_BYTES_MAX", "UNKNOWN_KEYS_CACHED_MAX",
     "UPSTREAM_HEAD_BYTES_MAX", "UPSTREAM_IDLE_CONNECTIONS_MAX",
 ]  # fmt: skip
 
@@ -45,6 +45,8 @@ KEEPALIVE_SECONDS: Final = 10.0
 
 KEYS_CACHED_MAX: Final = 100_000
 UNKNOWN_KEYS_CACHED_MAX: Final = 10_000
+PARTIES_CACHED_MAX: Final = 50_000
+"""Customers and tags of requests that are remembered, those included of which nothing is known."""
 
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 """One message of a WebSocket, as large as OpenAI lets an audio event be (15 MiB and its frame)."""

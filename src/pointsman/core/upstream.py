@@ -100,7 +100,8 @@ class Deployment(msgspec.Struct, frozen=True):
     ``group`` is the public name; ``key_header`` bears the key, as a bearer token where it is ``Authorization``;
     ``access`` is what a cloud of its own demands beyond that;
     ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
-    win. ``order``: the lowest goes first, None last. ``rpm`` and ``tpm`` are its requests and tokens a minute.
+    win. ``order``: the lowest goes first, None last. ``rpm`` and ``tpm`` are its requests and tokens a minute,
+    ``budget`` is what it may cost in picodollars within each ``budget_duration``.
     ``team_id`` is the only team whose keys may use it, None: all.
     ``num_retries`` and ``cooldown_seconds`` None: as for all others. ``price`` None: nobody told us. ``charges`` is
     False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
@@ -125,6 +126,8 @@ class Deployment(msgspec.Struct, frozen=True):
     order: int | None = None
     rpm: int | None = None
     tpm: int | None = None
+    budget: int | None = None
+    budget_duration: str | None = None
     tags: tuple[str, ...] = ()
     mode: str = "chat"
     context_tokens: int | None = None

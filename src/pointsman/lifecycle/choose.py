@@ -148,7 +148,7 @@ def find_pool(model: str, principal: Principal, house: House, led_to: str | None
 
 def asked_name(model: str, principal: Principal, led_to: str | None = None) -> str:
     """The name that the one a client asks for stands for: what a rule ``led_to``, else what the key calls so."""
-    return led_to or (principal.record.aliases.get(model, model) if principal.record.aliases else model)
+    return led_to or (principal.aliases.get(model, model) if principal.aliases else model)
 
 
 def wish_for(

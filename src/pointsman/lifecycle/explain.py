@@ -23,7 +23,6 @@ from pointsman.lifecycle.explanation import (
     Cost,
     Explanation,
     FallbackChain,
-    LimitState,
     Refusal,
     RuleState,
     Step,
@@ -31,6 +30,7 @@ from pointsman.lifecycle.explanation import (
 )
 from pointsman.lifecycle.heads import shown_address
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.limit_states import limit_states
 from pointsman.lifecycle.reading import read_again, read_ask
 from pointsman.lifecycle.recover import RESTING, STOOD_IN_FOR, is_sent, recovery_of, rehearse, within_reach
 from pointsman.lifecycle.ruling import demand_unrefused, demands_of, facts_of, rule
@@ -174,7 +174,9 @@ class _DryRun(msgspec.Struct):
             model=ask.model,
             admitted=self.error is None,
             refusal=None if self.error is None else _refusal(self.error),
-            limits=_limits(self.principal, self.house, int(self.now)),
+            limits=limit_states(
+                self.principal, ask, None if member is None else member.deployment, self.house, int(self.now)
+            ),
             prompt_tokens=ask.prompt_estimate,
             output_limit=ask.output_limit,
             rules=self.rules if self.for_operator else tuple(one for one in self.rules if one.unmet is None),
@@ -194,7 +196,7 @@ class _DryRun(msgspec.Struct):
         ask, ruling = self.ask, self.ruling
         name = ask.model
         found: list[Step] = []
-        alias = self.principal.record.aliases.get(name)
+        alias = self.principal.aliases.get(name)
         if ruling.model is not None:
             found.append(Step("rule", name, ruling.model))
         elif alias is not None:
@@ -277,24 +279,6 @@ def _asker(principal: Principal) -> Asker:
 
 def _refusal(error: GatewayError) -> Refusal:
     return Refusal(error.status, error.code, error.message, error.hint, error.retry_after)
-
-
-def _limits(principal: Principal, house: House, second: int) -> tuple[LimitState, ...]:
-    """The limits that apply, and what is left of them."""
-    record, overall = principal.record, house.admission.settings.parallel_overall
-    parallel = principal.parallel if principal.parallel is not None else house.admission.settings.parallel_per_key
-    found = [
-        ("requests_per_minute", principal.rpm, principal.requests.used(second)),
-        ("tokens_per_minute", principal.tpm, principal.tokens.used(second)),
-        ("parallel_requests", parallel, principal.in_flight),
-        ("parallel_requests_overall", overall, house.admission.in_flight),
-    ]
-    told = [LimitState(name, limit, used, max(0, limit - used)) for name, limit, used in found if limit is not None]
-    if record.max_budget is not None:
-        held = principal.spent + principal.reserved * principal.share
-        left = max(0, record.max_budget - held)
-        told.insert(0, LimitState("budget_usd", dollars(record.max_budget), dollars(held), dollars(left)))
-    return tuple(told)
 
 
 def _wait(wait: Wait, member: Member) -> WaitTold:

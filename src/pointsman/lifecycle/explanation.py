@@ -23,12 +23,13 @@ class Asker(msgspec.Struct, frozen=True):
 
 
 class LimitState(msgspec.Struct, frozen=True):
-    """One limit that applies; money in USD, rates within the last minute, in this process."""
+    """One limit that applies, and whose it is; money in USD, rates within the last minute, in this process."""
 
     name: str
     limit: float
     used: float
     left: float
+    of: str = "key"
 
 
 class Refusal(msgspec.Struct, frozen=True):

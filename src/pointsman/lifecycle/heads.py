@@ -54,8 +54,12 @@ class Heads:
         principal: Principal,
         milliseconds: float,
         content_type: bytes = _JSON,
+        limits: bytes | None = None,
     ) -> bytes:
-        """For an answer whose cost is known; ``milliseconds`` is the whole duration."""
+        """For an answer whose cost is known; ``milliseconds`` is the whole duration.
+
+        ``limits`` are the lines about them; None: those of the key alone.
+        """
         return _WHOLE_LINES % (
             content_type,
             record.call_id.encode(),
@@ -64,17 +68,26 @@ class Heads:
             milliseconds,
             record.overhead_ms,
             self._deployment(deployment, principal),
-            _limits(principal) if principal.head else b"",
+            (_limits(principal) if principal.head else b"") if limits is None else limits,
         )
 
-    def stream(self, call_id: str, content_type: bytes, deployment: Deployment, principal: Principal) -> bytes:
+    def stream(
+        self,
+        call_id: str,
+        content_type: bytes,
+        deployment: Deployment,
+        principal: Principal,
+        limits: bytes | None = None,
+    ) -> bytes:
         """For an answer that is just beginning."""
-        limits = _limits(principal) if principal.head else b""
+        if limits is None:
+            limits = _limits(principal) if principal.head else b""
         return _STREAM_LINES % (content_type, call_id.encode(), self._deployment(deployment, principal), limits)
 
-    def passed(self, call_id: str, deployment: Deployment, principal: Principal) -> bytes:
+    def passed(self, call_id: str, deployment: Deployment, principal: Principal, limits: bytes | None = None) -> bytes:
         """What is added to the headers of an upstream's own answer."""
-        limits = _limits(principal) if principal.head else b""
+        if limits is None:
+            limits = _limits(principal) if principal.head else b""
         return b"x-litellm-call-id: %b\r\n%b%b" % (call_id.encode(), self._deployment(deployment, principal), limits)
 
     def error(
@@ -154,8 +167,8 @@ def clean(text: str) -> str:
 
 def _limits(principal: Principal) -> bytes:
     """What is left of the key's limits; LiteLLM's lines, then OpenAI's."""
-    record = principal.record
-    requests, tokens = record.rpm_limit, record.tpm_limit
+    limits = principal.limits
+    requests, tokens = limits.rpm_limit, limits.tpm_limit
     left = () if requests is None else (max(0, requests - principal.requests.total),)
     if tokens is not None:
         left = (*left, max(0, tokens - principal.tokens.total))

@@ -15,6 +15,7 @@ from pointsman.core.upstream import Answer
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.relay import retry_after
 from pointsman.lifecycle.settle import Settlement
+from pointsman.lifecycle.share import share
 from pointsman.policies.access import demand_access
 from pointsman.policies.pass_through import demand_passage, demand_undenied
 
@@ -48,7 +49,8 @@ async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
         if ask.model and not principal.unrestricted:
             demand_access(principal, ask.model, deployment.group, deployment.access_groups)
         ask.prompt_estimate = estimate_body(inbound.body) if ask.fields else 0
-        settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
+        settlement.grant = grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
+        await share(grant, house)
         settlement.answer = answer = passage.answer
         outbound = passage.outbound if passage.signed is None else await passage.signed()
         settlement.sent_at = house.clock.monotonic()

@@ -22,6 +22,7 @@ from pointsman.core.usage import Usage
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.settle import Settlement
+from pointsman.lifecycle.share import share
 
 __all__ = ["Arrival", "Tongue", "converse"]
 
@@ -97,6 +98,9 @@ class _Calls:
         one, now = self.current, self.house.clock.monotonic()
         if one.principal is not None and one.ask is not None and one.deployment is not None:
             one.grant = self.house.admission.admit(one.principal, one.ask, one.deployment, int(now))
+            if self.house.admission.shared is not None and self.settled:
+                # In the midst of a conversation nobody waits for other replicas to say whether it may go on.
+                self.house.admission.shared.count(one.grant)
         one.sent_at = now
 
     def done(self, usage: Usage) -> None:
@@ -177,6 +181,8 @@ async def _connect(arrival: Arrival, calls: _Calls, dialer: Dialer) -> Duplex:
     one.deployment = deployment = course.member.deployment
     one.trail = course.trail
     calls.admit()
+    if one.grant is not None:
+        await share(one.grant, house)
     return await dialer.dial(deployment, arrival.query, arrival.headers)
 
 

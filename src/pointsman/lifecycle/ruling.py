@@ -68,10 +68,10 @@ def facts_of(ask: Ask, principal: Principal, house: House, head: RequestHead | N
 
 
 def _budget_used(principal: Principal) -> float:
-    budget = principal.record.max_budget
+    budget = principal.budget
     if budget is None:
         return 0.0
-    return (principal.spent + principal.reserved * principal.share) / budget if budget else 1.0
+    return principal.held / budget if budget else 1.0
 
 
 def _joined(demands: Demands, own: RoutingRules) -> Demands:

@@ -16,9 +16,11 @@ from pointsman.core.upstream import AnsweredHere
 from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.parties import meet_parties
 from pointsman.lifecycle.reading import read_ask
 from pointsman.lifecycle.recover import recover, rehearse, stand_in
 from pointsman.lifecycle.settle import Settlement
+from pointsman.lifecycle.share import share
 from pointsman.lifecycle.turn import attempt_in_turn
 
 __all__ = ["serve"]
@@ -47,7 +49,11 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
             settlement.ask = ask = course.ask
         settlement.deployment = deployment = course.member.deployment
         settlement.trail = course.trail
-        settlement.grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
+        if ask.end_user is not None or ask.routing is not None:
+            await meet_parties(ask, principal, house)
+        settlement.grant = grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
+        if house.admission.shared is not None:
+            await share(grant, house)
         if house.traffic is not None:
             client = await house.traffic.meet(course, settlement, client)
         goes_on = True

@@ -19,11 +19,13 @@ from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Oper
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.heads import queue_line, recovered, rerouted
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.limit_heads import bound_lines, refusal_lines
 from pointsman.lifecycle.loads import expect
 from pointsman.lifecycle.tally import Marks
 from pointsman.lifecycle.trail import Trail
 from pointsman.lifecycle.ways import Way
 from pointsman.policies.admission import Grant
+from pointsman.policies.bound import Bound
 from pointsman.policies.principal import Principal
 from pointsman.routing.hosts import Host
 from pointsman.routing.pool import Member, Pool
@@ -169,7 +171,9 @@ class Settlement(msgspec.Struct, weakref=False):
         if self.answer is not None and self.answer.error is not None:
             self._blame(self.answer.error)
         record, seconds = self._write(200)
-        head = self.house.heads.whole(record, self._deployment(), self._principal(), seconds * 1000.0, content_type)
+        limits = None if self.grant is None or self.grant.bound is None else self._limit_lines(self.grant.bound)
+        heads, deployment, principal = self.house.heads, self._deployment(), self._principal()
+        head = heads.whole(record, deployment, principal, seconds * 1000.0, content_type, limits)
         if self.queued:
             head += queue_line(self.queued)
         return head if self.trail is None and self.marks is None else self._marked(head)
@@ -184,7 +188,8 @@ class Settlement(msgspec.Struct, weakref=False):
             self.begun = True
             content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
-            head = heads.stream(self.call_id, content_type, self._deployment(), self._principal())
+            limits = None if self.grant is None or self.grant.bound is None else self._limit_lines(self.grant.bound)
+            head = heads.stream(self.call_id, content_type, self._deployment(), self._principal(), limits)
             if self.queued:
                 head += queue_line(self.queued)
             client.begin(200, head if self.trail is None and self.marks is None else self._marked(head))
@@ -221,7 +226,11 @@ class Settlement(msgspec.Struct, weakref=False):
 
     def passed_head(self, lines: bytes) -> bytes:
         """The headers of an answer that is passed on as it came; ``lines`` are the upstream's own."""
-        return lines + self.house.heads.passed(self.call_id, self._deployment(), self._principal())
+        limits = None if self.grant is None or self.grant.bound is None else self._limit_lines(self.grant.bound)
+        return lines + self.house.heads.passed(self.call_id, self._deployment(), self._principal(), limits)
+
+    def _limit_lines(self, bound: Bound) -> bytes:
+        return bound_lines(self._principal(), bound, int(self.house.clock.monotonic()))
 
     def cancelled(self) -> None:
         """The client went away."""
@@ -243,6 +252,7 @@ class Settlement(msgspec.Struct, weakref=False):
         error = self.for_client(error)
         body = self.inbound.head.route.dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
+        head += refusal_lines(error, self.house.clock.wall())
         client.reply(error.status, self._marked(head), body)
 
     def end_broken(self, client: Client, last: bytes) -> None:
@@ -305,7 +315,8 @@ class Settlement(msgspec.Struct, weakref=False):
                     house.outbox.keep(record)
             finally:
                 if self.grant is not None:
-                    self.grant.settle(record.cost, record.usage.total, int(now))
+                    usage, counted = record.usage, house.admission.settings.counted_tokens
+                    self.grant.settle(record.cost, usage.total if counted is None else counted(usage), int(now))
                 if self.marks is not None:
                     self.marks.ended(record)
                 for listener in house.listeners if self.status == "success" else house.failure_listeners:
@@ -350,7 +361,7 @@ class Settlement(msgspec.Struct, weakref=False):
             self.attempts,
             ask.stream,
             self._overhead(now, streamed=ask.stream) * 1000.0,
-            key.tags,
+            self._tags(ask),
             head.peer,
         )
         if self.trail is not None or self.queued:
@@ -363,6 +374,13 @@ class Settlement(msgspec.Struct, weakref=False):
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply
         return record
+
+    def _tags(self, ask: Ask) -> tuple[str, ...]:
+        """The key's, the team's, and those of the request itself."""
+        tags = () if self.principal is None else self.principal.tags
+        if ask.routing is None or not ask.routing.tags:
+            return tags
+        return (*tags, *(tag for tag in dict.fromkeys(ask.routing.tags) if tag not in tags))
 
     def stop_drawing(self, now: float) -> None:
         """The host does not work for the call any more. ``now`` is monotonic seconds."""

@@ -19,9 +19,12 @@ from pointsman.core.errors import Forbidden, StorageUnavailable, Unauthenticated
 from pointsman.core.identity import KeyRecord, token_of
 from pointsman.core.limits import KEYS_CACHED_MAX, UNKNOWN_KEYS_CACHED_MAX
 from pointsman.core.secret import Secret
+from pointsman.policies.account_book import AccountBook
 from pointsman.policies.bearers.bearers import BEARER_MARK, Bearers
 from pointsman.policies.pages import demand_no_foreign_page
-from pointsman.policies.principal import Principal
+from pointsman.policies.principal import Principal, Ties
+from pointsman.stores.directory.kinds import ACCESS_GROUPS, ORGANIZATIONS, TEAMS, USERS
+from pointsman.stores.directory.ports import Changed
 from pointsman.wire.jose import TOKEN_BYTES_MAX, looks_like_jwt
 
 __all__ = [
@@ -43,6 +46,8 @@ UNVERIFIED_TOKEN: Final = "failed-to-connect-to-db"  # noqa: S105
 _UNKNOWN_SECONDS: Final = 5.0
 _KEY_BYTES_MAX: Final = 4096
 _NOWHERE: Final = 99
+
+_BEARING_KINDS: Final = frozenset({USERS.name, TEAMS.name, ORGANIZATIONS.name})
 
 BEARING_HEADERS: Final[Mapping[bytes, int]] = {
     b"x-litellm-api-key": 0,
@@ -107,8 +112,10 @@ class Keyring:
         own_header: str | None = None,
         *,
         share: int = 1,
+        accounts: AccountBook | None = None,
     ) -> None:
         self._share = share
+        self._accounts = accounts
         self._source = source
         self._clock = clock
         self.places = dict(BEARING_HEADERS)
@@ -123,10 +130,12 @@ class Keyring:
         self.admits_unverified = False
         self.doubt: StorageUnavailable | None = None
         self._known: OrderedDict[str, Principal] = OrderedDict()
+        self._stale: dict[str, Principal] = {}
+        """Those of which something has changed that they have to be bound to anew, before they are used again."""
         self._unknown: OrderedDict[str, float] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._known) + len(self._stale)
 
     @property
     def asks(self) -> bool:
@@ -199,9 +208,9 @@ class Keyring:
         if self.doubt is not None:
             raise StorageUnavailable(self.doubt.message, hint=self.doubt.hint)
         record = principal.record
-        if record.blocked:
+        if principal.shut is not None:
             raise Forbidden(
-                "This key is blocked.", hint="Ask the operator to unblock it.", code="key_blocked", kind="auth_error"
+                principal.shut, hint="Ask the operator to unblock it.", code="key_blocked", kind="auth_error"
             )
         if record.expires is not None and record.expires <= self._clock.wall():
             raise Unauthenticated(
@@ -237,44 +246,115 @@ class Keyring:
         try:
             record = await self._source.get(token)
         except StorageUnavailable:
+            if self._revive(token):
+                return await self.find(token)
             if self.admits_unverified:
                 return self.unverified
             raise
         if record is None:
+            self._stale.pop(token, None)
             self._remember_unknown(token)
             raise _nobodys()
         if token not in self._known:
-            self._known[token] = Principal(record, share=self._share)
+            principal = self._stale.get(token)
+            if principal is None:
+                principal = Principal(record, share=self._share)
+            else:
+                principal.refresh_record(record)
+            await self._bind(principal)
+            self._stale.pop(token, None)
+            # Somebody else may have asked at the same time, and was first.
+            self._known.setdefault(token, principal)
             self._trim()
-        principal = self.recall(token)
-        if principal is None:
+        known = self.recall(token)
+        if known is None:
             raise StorageUnavailable("The key could not be kept in memory.")
-        return principal
+        return known
+
+    async def _bind(self, principal: Principal) -> None:
+        """Find out whom the key belongs to; one that was known goes on as before while nobody can say.
+
+        Raises:
+            StorageUnavailable: nobody can say.
+        """
+        try:
+            await self.bind(principal)
+        except StorageUnavailable:
+            if principal.identity not in self._stale:
+                raise
+
+    async def bind(self, principal: Principal) -> None:
+        """Find out whom somebody belongs to, with a key or without.
+
+        Raises:
+            StorageUnavailable: nobody can say.
+        """
+        if self._accounts is not None:
+            await self._accounts.bind(principal)
+
+    def _revive(self, token: str) -> bool:
+        """Take a key for what it was, as long as nobody can say what it is; False: it was not known."""
+        principal = self._stale.pop(token, None)
+        if principal is not None:
+            self._known[token] = principal
+        return principal is not None
 
     def changed(self, token: str, record: KeyRecord | None) -> None:
         """A key was made, changed or (None) deleted."""
         self._unknown.pop(token, None)
         if record is None:
             self._known.pop(token, None)
+            self._stale.pop(token, None)
             return
-        principal = self._known.get(token)
+        principal = self._known.get(token) or self._stale.get(token)
         if principal is not None:
-            principal.refresh(record)
+            before = principal.record
+            principal.refresh_record(record)
+            if self._accounts is not None and not _same_ties(before, record) and token in self._known:
+                self._stale[token] = self._known.pop(token)
+
+    def entry_changed(self, changed: Changed) -> None:
+        """An entry of the directory was made, changed or removed; keys that it binds find out anew what it says."""
+        if self._accounts is not None:
+            self._accounts.changed(changed)
+        if self.bearers is not None and changed.kind in _BEARING_KINDS:
+            self.bearers.forget({changed.identity})
+        source = Changed(ACCESS_GROUPS.name, "") if changed.kind == ACCESS_GROUPS.name else changed
+        for token, principal in list(self._known.items()):
+            if source in principal.ties.sources:
+                self._stale[token] = self._known.pop(token)
+
+    def limits_changed(self) -> None:
+        """The operator's own limits have changed, so that every key has to be bound anew."""
+        if self._accounts is None:
+            return
+        for operator in (self.master, self.anonymous):
+            operator.bind(Ties(has_general=self._accounts.bind_calls))
+        self._stale |= self._known
+        self._known.clear()
 
     def stored(self, amounts: Iterable[tuple[str, int]]) -> None:
         """The ledger took over these picodollars by key."""
         for token, amount in amounts:
-            principal = self._known.get(token)
+            principal = self._known.get(token) or self._stale.get(token)
             if principal is not None:
                 principal.stored(amount)
 
+    def share_among(self, processes: int) -> None:
+        """Have so many processes serve the keys from now on."""
+        self._share = processes
+        for principal in self.principals():
+            principal.share_among(processes)
+        if self._accounts is not None:
+            self._accounts.share_among(processes)
+
     def remembers(self, token: str) -> bool:
         """Whether anything about this digest is in memory."""
-        return token in self._known or token in self._unknown
+        return token in self._known or token in self._stale or token in self._unknown
 
     def principals(self) -> tuple[Principal, ...]:
         """The principals in memory."""
-        return tuple(self._known.values())
+        return (*self._known.values(), *self._stale.values())
 
     def _remember_unknown(self, token: str) -> None:
         self._unknown[token] = self._clock.monotonic() + _UNKNOWN_SECONDS
@@ -282,12 +362,19 @@ class Keyring:
             self._unknown.popitem(last=False)
 
     def _trim(self) -> None:
-        for token in list(self._known):
-            if len(self._known) <= KEYS_CACHED_MAX:
-                return
-            principal = self._known[token]
-            if not (principal.in_flight or principal.reserved or principal.pending):
-                del self._known[token]
+        for some in (self._stale, self._known):
+            for token in list(some):
+                if len(self) <= KEYS_CACHED_MAX:
+                    return
+                if some[token].is_idle:
+                    del some[token]
+
+
+def _same_ties(before: KeyRecord, after: KeyRecord) -> bool:
+    """Whether it belongs to the same as before, and may be bound by what is known of these."""
+    return (before.team_id, before.user_id, before.models, before.tags, before.extra) == (
+        after.team_id, after.user_id, after.models, after.tags, after.extra
+    )  # fmt: skip
 
 
 def _nobodys() -> Unauthenticated:

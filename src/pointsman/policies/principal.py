@@ -1,70 +1,92 @@
-"""A key while it is in use: its record and the counters that its limits are checked against."""
+"""A key while it is in use: its record, the counters that its limits are checked against, and whom it belongs to."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from pointsman.accounting.windows import SlidingMinute
 from pointsman.core.identity import KeyRecord, Owner
 from pointsman.core.price import dollars
+from pointsman.policies.accounts import Account, merged
+from pointsman.policies.bound import Bound
+from pointsman.policies.gates import Gate, gate_of
 from pointsman.policies.key_guard import KeyGuard, guard_of
+from pointsman.policies.key_terms import KeyTerms, terms_of
+from pointsman.stores.directory.ports import Changed, Meter
+from pointsman.stores.directory.records import NO_LIMITS, Limits
 
-__all__ = ["Principal"]
+__all__ = ["NO_TIES", "Principal", "Ties"]
 
 
-class _Extra(msgspec.Struct):
-    """What is heeded of the fields that a key's record keeps in JSON."""
+class Ties(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a key belongs to, as far as that binds it.
 
+    ``accounts`` are those that its calls are made for beside itself, ``no_budgets_of`` those among them whose budgets
+    do not bind it. ``usual`` are the limits of the budget with a name that it has, ``gates`` the lists of models that
+    it has to pass. ``shut`` says why none of its calls is let in; None: they are. ``has_general``: the operator's own
+    limits may bind it, too. ``sources`` are the entries that all this was learned from, those included that were looked
+    for and not there.
+    """
+
+    accounts: tuple[Account, ...] = ()
+    no_budgets_of: tuple[Account, ...] = ()
+    usual: Limits = NO_LIMITS
+    gates: tuple[Gate, ...] | None = None
+    aliases: Mapping[str, str] = {}
+    tags: tuple[str, ...] = ()
     organization_id: str | None = None
+    priority: str | None = None
+    shut: str | None = None
+    has_general: bool = False
+    sources: tuple[Changed, ...] = ()
 
 
-_decode_extra: Final = msgspec.json.Decoder(_Extra).decode
-
-_EVERYTHING = frozenset({"*", "all-proxy-models", "all-team-models"})
+NO_TIES = Ties()
 
 
-class Principal:
+class Principal(Account):
     """Who asks. There is no default one: it is made from a key that was found, or for the operator.
 
     ``organization_id`` is the organisation whose spending its calls add to, ``guard`` what limits its use beyond models
-    and money, None for most. Money is in picodollars. ``spent`` counts
-    what is settled, ``reserved`` what is under way. ``share`` is the number of processes that serve the key beside each
-    other: each lets through its part of the rates (``rpm``, ``tpm``, ``parallel``, None: unlimited), and takes the
-    others to have reserved as much as itself.
+    and money, None for most; ``tags`` are the key's and its team's, ``aliases`` the names it has for models,
+    ``tag_rates`` what it may do under single tags.
+    ``is_special``: it has limits beyond those of a minute, of calls at once and one budget. ``is_plain``: it has none,
+    and belongs to nobody who has any. ``bounds`` keeps, by deployment, what its calls there are bound by; None: by the
+    key alone.
     """
 
     __slots__ = (
         "access",
         "admin",
+        "aliases",
+        "bounds",
+        "gates",
         "guard",
         "head",
-        "in_flight",
+        "is_plain",
+        "is_special",
+        "key_head",
         "organization_id",
-        "parallel",
-        "pending",
+        "priority",
         "record",
-        "requests",
-        "reserved",
-        "rpm",
-        "share",
-        "spent",
-        "tokens",
-        "tpm",
+        "shut",
+        "tag_rates",
+        "tags",
+        "terms",
+        "ties",
         "unrestricted",
-        "wildcards",
     )
 
     def __init__(self, record: KeyRecord, *, admin: bool = False, share: int = 1) -> None:
         self.admin = admin
-        self.share = share
-        self.spent = record.spend
-        self.pending = 0
-        self.reserved = 0
-        self.in_flight = 0
-        self.requests = SlidingMinute()
-        self.tokens = SlidingMinute()
+        self.record = record
+        self.terms = KeyTerms()
+        self.ties = NO_TIES
+        self.tag_rates: dict[str, Account] = {}
+        super().__init__("key", record.token, share=share)
+        self.spent = self.known = record.spend
+        self.reset_at = record.budget_reset_at
         self.adopt(record)
 
     @property
@@ -75,45 +97,95 @@ class Principal:
     def adopt(self, record: KeyRecord) -> None:
         """Take a changed record; what is counted stays counted."""
         self.record = record
-        self.organization_id = _decode_extra(record.extra).organization_id
         self.guard: KeyGuard | None = guard_of(record)
+        self.terms = terms_of(record)
+        self.name = record.key_alias or record.key_name
+        self.bind(self.ties)
+
+    def bind(self, ties: Ties) -> None:
+        """Belong to these from now on."""
+        record, terms = self.record, self.terms
+        self.ties = ties
+        self.adopt_limits(merged(terms.limits, ties.usual))
+        if ties.gates is None:
+            own = gate_of("key", self.name, record.models, group_ids=terms.access_group_ids)
+            self.gates: tuple[Gate, ...] = () if own is None else (own,)
+        else:
+            self.gates = ties.gates
+        self.priority = ties.priority or terms.priority
+        self.organization_id = terms.organization_id or ties.organization_id
+        self.aliases = {**ties.aliases, **record.aliases} if ties.aliases else record.aliases
+        self.tags = (*record.tags, *(tag for tag in ties.tags if tag not in record.tags)) if ties.tags else record.tags
+        self.tag_rates = {tag: self._tag_rate(tag, limit) for tag, limit in self.limits.tag_rpm_limit.items()}
+        self.shut = _shut(record, terms, ties)
         self.access: dict[tuple[str, str, frozenset[str]], bool] = {}
-        self.unrestricted = not record.models or not _EVERYTHING.isdisjoint(record.models)
-        self.wildcards = tuple(name for name in record.models if "*" in name and name != "*")
-        self.head = _limit_lines(record)
-        self.rpm = self._part(record.rpm_limit)
-        self.tpm = self._part(record.tpm_limit)
-        self.parallel = self._part(record.max_parallel_requests)
+        self.unrestricted = not self.gates
+        self.bounds: dict[str, Bound | None] = {}
+        self.is_special = self._is_special()
+        self.is_plain = not (ties.accounts or ties.has_general or self.is_special or self.tag_rates)
+        self.key_head = _key_lines(self.limits)
+        self.head = _limit_lines(self.key_head, self.limits)
 
-    def refresh(self, record: KeyRecord) -> None:
+    def share_among(self, processes: int) -> None:
+        """See the base."""
+        super().share_among(processes)
+        for rate in self.tag_rates.values():
+            rate.share_among(processes)
+        # What binds a call is sorted by the parts.
+        self.bounds.clear()
+
+    def refresh_record(self, record: KeyRecord) -> None:
         """Take the stored record, and with it what other processes spent."""
-        self.spent = record.spend + self.pending
         self.adopt(record)
+        self.take_spent(record.spend, record.budget_reset_at)
 
-    def settle(self, amount: int) -> None:
-        """Count money spent that the store does not know of yet."""
-        self.spent += amount
-        self.pending += amount
+    def _is_special(self) -> bool:
+        limits = self.limits
+        types = (limits.rpm_limit_type, limits.tpm_limit_type)
+        return bool(self.windows or self.models or "dynamic" in types) or (
+            self.tpd is not None or self.increase_until is not None
+        )
 
-    def _part(self, limit: int | None) -> int | None:
-        """This process's part of a limit, rounded up so that none is left with nothing."""
-        return None if limit is None else -(-limit // self.share)
+    def _tag_rate(self, tag: str, limit: int) -> Account:
+        """What the key may do under one tag."""
+        account = self.tag_rates.get(tag) or Account("tag_per_key", tag, share=self.share)
+        account.name = f"{self.name}:{tag}"
+        account.adopt_limits(Limits(rpm_limit=limit))
+        return account
 
-    def stored(self, amount: int) -> None:
-        """The store has taken over ``amount`` of what was pending."""
-        self.pending -= amount
+    def parties(self) -> tuple[str | None, str | None, str | None]:
+        """See the base."""
+        return self.record.user_id, self.record.team_id, self.organization_id
+
+    def meters(self) -> Iterable[Meter]:
+        """See the base; the key's own spending is in its record."""
+        return (meter for meter in super().meters() if meter.model or meter.window)
 
 
-def _limit_lines(record: KeyRecord) -> bytes:
-    """Header lines about the key's limits, with a ``%d`` for what is left of its requests and of its tokens."""
+def _shut(record: KeyRecord, terms: KeyTerms, ties: Ties) -> str | None:
+    if record.blocked:
+        return "This key is blocked."
+    if not terms.is_readable:
+        return "The limits of this key cannot be read, so that it is taken for blocked."
+    return ties.shut
+
+
+def _key_lines(limits: Limits) -> str:
+    """Header lines about the key's own limits, as LiteLLM has them."""
     lines = ""
-    if record.tpm_limit is not None:
-        lines += f"x-litellm-key-tpm-limit: {record.tpm_limit}\r\n"
-    if record.rpm_limit is not None:
-        lines += f"x-litellm-key-rpm-limit: {record.rpm_limit}\r\n"
-    if record.max_budget is not None:
-        lines += f"x-litellm-key-max-budget: {dollars(record.max_budget)}\r\n"
-    for what, limit in (("requests", record.rpm_limit), ("tokens", record.tpm_limit)):
+    if limits.tpm_limit is not None:
+        lines += f"x-litellm-key-tpm-limit: {limits.tpm_limit}\r\n"
+    if limits.rpm_limit is not None:
+        lines += f"x-litellm-key-rpm-limit: {limits.rpm_limit}\r\n"
+    if limits.max_budget is not None:
+        lines += f"x-litellm-key-max-budget: {dollars(limits.max_budget)}\r\n"
+    return lines
+
+
+def _limit_lines(lines: str, limits: Limits) -> bytes:
+    """The same with OpenAI's, that have a ``%d`` for what is left of its requests and of its tokens."""
+    for what, limit in (("requests", limits.rpm_limit), ("tokens", limits.tpm_limit)):
         if limit is not None:
             lines += f"x-ratelimit-limit-{what}: {limit}\r\nx-ratelimit-remaining-{what}: %d\r\n"
+            lines += f"x-ratelimit-reset-{what}: 60s\r\n"
     return lines.encode("ascii")

@@ -185,6 +185,8 @@ class _Sieve:
             return f"context {wish.prompt_tokens}/{window}"
         if screens.parallel and (bound := parallel_reached(member, screens)) is not None:
             return f"parallel {member.live.in_flight}/{bound}"
+        if screens.affords is not None and not screens.affords(deployment):
+            return "budget used up"
         if screens.strict and screens.limits:
             return limit_reached(member, wish, self.now)
         return None

@@ -113,7 +113,7 @@ def _stays(name: str, members: Sequence[Member], settings: RoutingSettings) -> t
 def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bool) -> Screens:
     deployments = [member.deployment for member in members]
     known = [one.capabilities for one in deployments if one.capabilities]
-    parallel_default = settings.parallel_per_deployment
+    parallel_default, purses = settings.parallel_per_deployment, settings.purses
     screens = Screens(
         access=len({one.access_groups for one in deployments}) > 1,
         team=any(one.team_id is not None for one in deployments),
@@ -126,6 +126,7 @@ def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bo
         strict=strict,
         parallel=parallel_default is not None or any(one.max_parallel_requests is not None for one in deployments),
         parallel_default=parallel_default,
+        affords=purses.affords if purses is not None and any(map(purses.has_purse, deployments)) else None,
     )
     plain = msgspec.structs.replace(screens, match_any=True, strict=False, parallel_default=None)
     return NO_SCREENS if plain == NO_SCREENS else screens

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -110,7 +110,8 @@ class Screens(msgspec.Struct, frozen=True):
     """What has to be examined of each member of a pool, since it can make a difference there; nothing as a rule.
 
     ``abilities`` are the capabilities that only some of the members have. ``parallel_default`` is how many requests at
-    once are sent to a member that has no number of its own.
+    once are sent to a member that has no number of its own. ``affords`` tells whether the budget of a member leaves
+    anything; None: none of them has one.
     """
 
     access: bool = False
@@ -124,11 +125,14 @@ class Screens(msgspec.Struct, frozen=True):
     strict: bool = False
     parallel: bool = False
     parallel_default: int | None = None
+    affords: Callable[[Deployment], bool] | None = None
 
     @property
     def decides_for_one(self) -> bool:
         """Whether a request may be refused even where there is a single member."""
-        return self.team or self.tags or self.context or self.parallel or (self.limits and self.strict)
+        if self.team or self.tags or self.context or self.parallel or self.affords is not None:
+            return True
+        return self.limits and self.strict
 
 
 NO_SCREENS: Final = Screens()

@@ -16,6 +16,7 @@ __all__ = ["refusal"]
 
 _PASSING: Final = frozenset({"parallel", "resting", "rpm", "tpm"})
 _PARALLEL_SECONDS: Final = 1.0
+_BUDGET_RETRY_SECONDS: Final = 60.0
 
 
 def refusal(pool: Pool, wish: Wish, now: float, dropped: Sequence[Dropped]) -> Refused:
@@ -38,6 +39,13 @@ def refusal(pool: Pool, wish: Wish, now: float, dropped: Sequence[Dropped]) -> R
             status=401,
             code="tag_routing_denied",
             kind="auth_error",
+        )
+    if "budget" in kinds:
+        return LimitReached(
+            f"No deployments available for {pool.name!r}: the budgets of what serves it are used up.",
+            hint="They reset by themselves at the end of their periods; another model may still have money.",
+            retry_after=_BUDGET_RETRY_SECONDS,
+            code="no_deployments_available",
         )
     if kinds <= {"team", "access"} and kinds:
         return Forbidden(

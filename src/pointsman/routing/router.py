@@ -220,6 +220,9 @@ class Router:
 
     def _hear(self, rest: Rest) -> None:
         live = self.lives.known(rest.deployment_id)
+        if live is None:  # nobody has asked for it here yet
+            served = (one for one in self._table.deployments if one.id == rest.deployment_id)
+            live = next((self.lives.of(one) for one in served), None)
         if live is not None and self.settings.cools_down:
             live.open(self._clock.monotonic(), rest.seconds)
 

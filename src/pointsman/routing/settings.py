@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from pointsman.core.rules import Target
+from pointsman.core.upstream import Deployment
 from pointsman.routing.failures import Failure
 from pointsman.routing.rules.book import Rulebook
 
@@ -76,6 +77,18 @@ class AffinityRules(msgspec.Struct, frozen=True):
     conversation_seconds: float = _CONVERSATION_SECONDS
 
 
+class Purses(Protocol):
+    """The budgets of deployments, their own and their providers'."""
+
+    def has_purse(self, deployment: Deployment) -> bool:
+        """Whether there is a budget for it."""
+        ...
+
+    def affords(self, deployment: Deployment) -> bool:
+        """Whether its budgets leave anything, or it costs nothing."""
+        ...
+
+
 class RoutingSettings(msgspec.Struct, frozen=True):
     """Times are in seconds. ``num_retries`` counts further attempts of a request, ``max_fallbacks`` further models.
 
@@ -83,7 +96,8 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     together, ``retry_budget`` the retries of the process, as a share of its requests. ``allowed_fails`` None: the share
     of failures decides. ``strategies`` are those of single models, by name. With ``strict_limits`` nothing is sent to a
     deployment beyond its ``rpm`` and ``tpm``, else only if another has room. ``pre_call_checks``: prompts that are
-    longer than a model's context are not sent to it. ``rulebook`` None: the operator has no rules.
+    longer than a model's context are not sent to it. ``rulebook`` None: the operator has no rules. ``purses`` None: no
+    deployment has a budget.
     """
 
     strategy: StrategyChoice = StrategyChoice()
@@ -106,6 +120,7 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     allowed_fails_policy: RetryPolicy = {}
     wait_seconds_max: float = 20.0
     retry_budget: float = 0.1
+    purses: Purses | None = None
     falls_back_when_unsupported: bool = True
     demands_fallback_access: bool = False
     tells_fallback_errors: bool = False

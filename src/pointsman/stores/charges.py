@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.directory.ports import INTEGER_MAX, Account
 from pointsman.stores.directory.records import member_id
 
-__all__ = ["accounts_of", "charged_accounts"]
+__all__ = ["EVERYTHING", "accounts_of", "charged_accounts"]
+
+EVERYTHING: Final = Account("global", "")
+"""What all calls together are charged to."""
 
 
 def charged_accounts(sets: Iterable[Sequence[CallRecord]]) -> dict[Account, int]:
@@ -30,7 +34,7 @@ def charged_accounts(sets: Iterable[Sequence[CallRecord]]) -> dict[Account, int]
 def accounts_of(record: CallRecord) -> list[Account]:
     """The accounts of a call but its end user's: as a whole, and with its model where models may have budgets."""
     model = record.model_group if record.deployment_id else ""
-    owners = [("key", record.key_token)]
+    owners = [("key", record.key_token)] if record.key_token else []
     if record.team_id:
         owners.append(("team", record.team_id))
     if record.user_id:
@@ -39,7 +43,10 @@ def accounts_of(record: CallRecord) -> list[Account]:
             owners.append(("member", member_id(record.team_id, record.user_id)))
     if record.organization_id:
         owners.append(("organization", record.organization_id))
-    accounts = [Account(*owner) for owner in owners[1:]]
+    accounts = [Account(*owner) for owner in owners]
+    accounts.append(EVERYTHING)
+    if record.provider:
+        accounts.append(Account("provider", record.provider))
     accounts += [Account("tag", tag) for tag in record.tags]
     if model:
         accounts += [Account(*owner, model) for owner in owners]

@@ -237,6 +237,11 @@ _GAUGE_WORDS: Final = {
     "pointsman_upstream_connections_idle": "Idle connections to upstreams.",
     "pointsman_upstream_connections_busy": "Connections to upstreams with a request under way.",
     "pointsman_upstream_connections_opened_total": "Connections to upstreams ever opened.",
+    "pointsman_redis_connected": "Processes that reach Redis.",
+    "pointsman_redis_failures_total": "Commands that Redis did not answer in time, or at all.",
+    "pointsman_limits_shared": "Processes whose limits are kept together with other replicas.",
+    "pointsman_limit_outages_total": "Times that a process had to keep its limits by itself.",
+    "pointsman_leases": "Accounts whose limits a process shares with other replicas, in memory.",
     "pointsman_context_truncations_total": "Prompts that an upstream seems to have cut.",
 }
 

@@ -13,6 +13,9 @@ from pointsman.core.errors import Misconfigured
 from pointsman.core.identity import token_of
 from pointsman.core.price import picodollars
 from pointsman.policies.durations import next_reset
+from pointsman.policies.key_terms import terms_of
+from pointsman.stores.directory.kinds import TEAMS
+from pointsman.stores.directory.records import BudgetWindow, Limits, ModelLimits, Team
 from tests.unit.admin.office_desk import MASTER, NOW, Desk, call_record
 
 EVERYTHING = {
@@ -526,3 +529,74 @@ async def test_no_answer_about_keys_holds_a_key_that_the_request_does_not_name(d
         answer = await desk.ask(method, target, body)
         assert answer.status == 200
         assert key.encode() not in answer.body and MASTER.encode() not in answer.body
+
+
+# -- further limits -----------------------------------------------------------------------------------
+
+HEEDED: dict[str, Any] = {
+    "budget_id": "b",
+    "budget_limits": [{"budget_duration": "1d", "max_budget": 5}],
+    "model_max_budget": {"m": {"budget_limit": 2.5, "time_period": "7d", "rpm_limit": 3}, "n": 1},
+    "model_rpm_limit": {"m": 5},
+    "model_tpm_limit": {"m": 500},
+    "tag_rpm_limit": {"x": 1},
+    "tpd_limit": 9,
+    "temp_budget_increase": 1.5,
+    "temp_budget_expiry": "2030-01-31T12:00:00Z",
+    "access_group_ids": ["g"],
+    "rpm_limit_type": "dynamic",
+}
+
+
+async def test_further_limits_are_kept_heeded_and_shown(desk: Desk) -> None:
+    answer = await desk.ask("POST", "/key/generate", HEEDED)
+    assert "x-pointsman-not-enforced" not in answer.headers
+    reply = answer.json()
+    assert {name: reply[name] for name in HEEDED if name in reply} == {
+        name: value for name, value in HEEDED.items() if name in reply
+    }
+    terms = terms_of(desk.record(reply["key"]))
+    limits = terms.limits
+    assert (terms.is_readable, terms.budget_id, terms.access_group_ids) == (True, "b", ("g",))
+    assert limits.budget_limits == (BudgetWindow(duration="1d", max_budget=picodollars(5)),)
+    assert limits.model_limits == {
+        "m": ModelLimits(max_budget=picodollars("2.5"), duration="7d", rpm_limit=3),
+        "n": ModelLimits(max_budget=picodollars(1)),
+    }
+    assert (limits.model_rpm_limit, limits.tag_rpm_limit, limits.tpd_limit) == ({"m": 5}, {"x": 1}, 9)
+    assert limits.temp_budget_expiry == moment("2030-01-31T12:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model_rpm_limit", {"m": "many"}), ("model_rpm_limit", {"m": -1}), ("model_rpm_limit", ["m"]),
+        ("budget_limits", [{"budget_duration": "soon", "max_budget": 5}]), ("budget_limits", [{"max_budget": 5}]),
+        ("model_max_budget", {"m": {"budget_limit": -1}}), ("model_max_budget", {"m": {"time_period": "x"}}),
+        ("tpd_limit", -5), ("temp_budget_expiry", "some day"), ("temp_budget_increase", "much"),
+    ],
+)  # fmt: skip
+async def test_a_limit_that_cannot_be_meant_is_refused_by_its_name(desk: Desk, field: str, value: object) -> None:
+    answer = await desk.ask("POST", "/key/generate", {field: value})
+    assert answer.status == 400
+    assert answer.json()["error"]["param"] == field
+
+
+async def test_guaranteed_rates_of_a_team_are_not_promised_twice(desk: Desk) -> None:
+    limits = Limits(rpm_limit=10, model_tpm_limit={"m": 100})
+    await desk.office.directory.insert(TEAMS, Team(team_id="t", limits=limits))
+    guaranteed = {"team_id": "t", "rpm_limit_type": "guaranteed_throughput", "tpm_limit_type": "guaranteed_throughput"}
+    first = await desk.ask("POST", "/key/generate", {**guaranteed, "rpm_limit": 6, "model_tpm_limit": {"m": 60}})
+    assert first.status == 200
+    refused = await desk.ask("POST", "/key/generate", {**guaranteed, "rpm_limit": 5})
+    assert refused.status == 400
+    assert (
+        "Allocated RPM limit=6 + Key RPM limit=5 is greater than team RPM limit=10"
+        in refused.json()["error"]["message"]
+    )
+    refused = await desk.ask("POST", "/key/generate", {**guaranteed, "model_tpm_limit": {"m": 41}})
+    assert refused.status == 400
+    assert (await desk.ask("POST", "/key/generate", {"team_id": "t", "rpm_limit": 5})).status == 200
+    key = first.json()["key"]
+    assert (await desk.ask("POST", "/key/update", {"key": key, "rpm_limit": 5})).status == 200
+    assert (await desk.ask("POST", "/key/update", {"key": key, "rpm_limit": 6})).status == 400

@@ -51,7 +51,23 @@ def test_every_variable_is_read() -> None:
     secrets = (settings.master_key, settings.ollama_api_key, settings.database_url, settings.redis_url)
     assert [secret and secret.reveal() for secret in secrets] == ["sk-ours", "ok", "postgresql://u:pw@h/d", "redis://h"]
     assert "pw" not in repr(settings)
-    assert [finding.path for finding in settings.warnings] == ["REDIS_URL"]
+    assert [finding.path for finding in settings.warnings] == []
+
+
+def test_redis_may_be_told_in_parts() -> None:
+    settings = EnvironmentSettings.read(
+        {
+            "REDIS_HOST": "r",
+            "REDIS_PORT": "6380",
+            "REDIS_USERNAME": "u",
+            "REDIS_PASSWORD": "secret",
+            "REDIS_SSL": "True",
+        }
+    )
+    assert (settings.redis_host, settings.redis_port, settings.redis_username) == ("r", 6380, "u")
+    assert settings.redis_password is not None and settings.redis_password.reveal() == "secret"
+    assert settings.redis_ssl
+    assert "secret" not in repr(settings)
 
 
 def test_our_names_win_over_litellms() -> None:

@@ -80,7 +80,7 @@ def test_a_price_is_honoured_exactly_when_the_catalogue_reads_it(name: str) -> N
     ("section", "key", "known", "honoured"),
     [
         ("general_settings", "master_key", True, True),
-        ("general_settings", "alerting", True, False),
+        ("general_settings", "alerting_threshold", True, False),
         ("general_settings", "mcp_anything", True, False),
         ("general_settings", "nonsense", False, False),
         ("litellm_settings", "prometheus_x_ttl_seconds", True, False),

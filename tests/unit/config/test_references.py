@@ -48,8 +48,8 @@ def test_one_in_a_pinned_field_names_its_whole_path(tmp_path: Path) -> None:
 
 
 def test_one_in_a_setting_without_effect_does_no_harm(tmp_path: Path) -> None:
-    path = put(tmp_path, "general_settings: {alert_to_webhook_url: {x: os.environ/NOT_THERE}}\n")
-    assert [warning.path for warning in load(path, {}).warnings] == ["general_settings.alert_to_webhook_url"]
+    path = put(tmp_path, "general_settings: {alert_type_config: {x: os.environ/NOT_THERE}}\n")
+    assert [warning.path for warning in load(path, {}).warnings] == ["general_settings.alert_type_config"]
 
 
 def test_environment_variables_come_first_and_may_build_on_one_another(tmp_path: Path) -> None:

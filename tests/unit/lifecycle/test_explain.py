@@ -19,13 +19,15 @@ from pointsman.core.rules import Target
 from pointsman.core.upstream import Deployment
 from pointsman.lifecycle.explain import explain
 from pointsman.lifecycle.explanation import Explanation
+from pointsman.policies.accounts import Account
 from pointsman.policies.admission import AdmissionSettings
-from pointsman.policies.principal import Principal
+from pointsman.policies.principal import Principal, Ties
 from pointsman.routing.router import Router
 from pointsman.routing.rules import Rulebook
 from pointsman.routing.settings import FallbackLists, RoutingSettings, StrategyChoice
 from pointsman.routing.strategies import STRATEGIES
 from pointsman.routing.table import Pattern, RoutingTable
+from pointsman.stores.directory.records import BudgetWindow, Limits, ModelLimits
 from tests.unit.lifecycle.house_script import CHAT, KEY, MASTER, Stage, chat_body, deployment
 from tests.unit.lifecycle.openai_words import GOOD, LAST, chunk
 from tests.unit.policies.desk import key_record
@@ -275,7 +277,28 @@ def test_the_limits_that_apply_are_told_with_what_is_left_of_them() -> None:
         ("tokens_per_minute", 100, 0, 100),
         ("parallel_requests", 3, 0, 3),
     ]
+    assert {one.of for one in told.limits} == {"key"}
     assert told.fallbacks.general == ("beta",)
+
+
+def test_the_limits_of_all_that_a_call_is_made_for_are_told() -> None:
+    stage = staged([deployment(group="alpha")], [], {"rpm_limit": 5}, None, 0.0)
+    principal = asyncio.run(stage.house.keyring.look_up(token_of(KEY)))
+    team = Account("team", "t")
+    team.name = "crew"
+    window = BudgetWindow(duration="1d", max_budget=picodollars(3))
+    model = {"alpha": ModelLimits(max_budget=picodollars(1))}
+    team.adopt_limits(Limits(rpm_limit=2, tpd_limit=900, budget_limits=(window,), model_limits=model))
+    principal.bind(Ties(accounts=(team,)))
+    told = explained(stage, request(stage, chat_body(model="alpha"), [], KEY), principal)
+    assert {(one.of, one.name, one.left) for one in told.limits} == {
+        ("key", "requests_per_minute", 5),
+        ("key", "parallel_requests", 5),
+        ("team crew", "requests_per_minute", 2),
+        ("team crew", "tokens_per_day", 900),
+        ("team crew", "budget_usd_per_1d", 3.0),
+        ("team crew, model alpha", "budget_usd", 1.0),
+    }
 
 
 def test_cost_and_wait_are_told_as_far_as_they_can_be() -> None:

@@ -92,6 +92,7 @@ def test_an_error_tells_who_gave_it_as_far_as_that_was_decided() -> None:
                 "x-litellm-key-rpm-limit": "10",
                 "x-ratelimit-limit-requests": "10",
                 "x-ratelimit-remaining-requests": "7",
+                "x-ratelimit-reset-requests": "60s",
             },
         ),
         (
@@ -100,6 +101,7 @@ def test_an_error_tells_who_gave_it_as_far_as_that_was_decided() -> None:
                 "x-litellm-key-tpm-limit": "500",
                 "x-ratelimit-limit-tokens": "500",
                 "x-ratelimit-remaining-tokens": "380",
+                "x-ratelimit-reset-tokens": "60s",
             },
         ),
         (
@@ -110,8 +112,10 @@ def test_an_error_tells_who_gave_it_as_far_as_that_was_decided() -> None:
                 "x-litellm-key-max-budget": "3.0",
                 "x-ratelimit-limit-requests": "2",
                 "x-ratelimit-remaining-requests": "0",
+                "x-ratelimit-reset-requests": "60s",
                 "x-ratelimit-limit-tokens": "100",
                 "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "60s",
             },
         ),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -186,7 +187,7 @@ async def test_who_is_nobody_leaves_no_record_but_is_heard_of(name: str) -> None
     stage.settled()
 
 
-REFUSALS: dict[str, tuple[dict[str, object], dict[str, int], bytes, int]] = {
+REFUSALS: dict[str, tuple[dict[str, object], dict[str, Any], bytes, int]] = {
     "a model nobody serves": ({}, {}, chat_body(model="nosuch"), 400),
     "a model the key may not use": ({"models": ("other",)}, {}, chat_body(), 403),
     "requests": ({"rpm_limit": 0}, {}, chat_body(), 429),

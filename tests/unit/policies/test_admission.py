@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,7 +84,7 @@ def test_what_a_call_used_counts_from_its_end_and_its_reserve_is_gone() -> None:
         ({"max_budget": 100 * CENT}, {}),
     ],
 )
-def test_a_refused_call_takes_nothing(limits: dict[str, int], settings: dict[str, int]) -> None:
+def test_a_refused_call_takes_nothing(limits: dict[str, int], settings: dict[str, Any]) -> None:
     admission = Admission(AdmissionSettings(**settings))
     principal = Principal(key_record(**limits))
     admission.admit(principal, ask(), priced(), 5)
@@ -98,7 +100,7 @@ def test_a_refused_call_takes_nothing(limits: dict[str, int], settings: dict[str
     [({"max_parallel_requests": 2}, {}), ({}, {"parallel_per_key": 2}), ({}, {"parallel_overall": 2})],
 )
 def test_concurrency_limits_count_what_runs_and_give_the_place_back(
-    limits: dict[str, int], settings: dict[str, int]
+    limits: dict[str, int], settings: dict[str, Any]
 ) -> None:
     admission, principal = Admission(AdmissionSettings(**settings)), Principal(key_record(**limits))
     first = admission.admit(principal, ask(), deployment(), 5)

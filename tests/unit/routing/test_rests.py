@@ -57,7 +57,18 @@ def test_where_nobody_is_to_rest_nobody_is_heard() -> None:
 
 
 def test_a_deployment_that_only_one_has_troubles_nobody() -> None:
+    board, clock = SharedRests(), FakeClock()
+    one, two = router(deployment("a"), deployment("b")), router(deployment("b"))
+    for each in (one, two):
+        pool_of(each)
+        each.share_rests(board, clock)
+    one.failed(member(one, "a"), upstream_failure(429, "no"), clock.now, clock.now)
+    assert two.lives.known("a") is None
+
+
+def test_who_has_not_been_asked_yet_can_be_told_to_rest() -> None:
     one, two, clock = joined()
     two.lives = Router(two.table).lives
     one.failed(member(one, "a"), upstream_failure(429, "no"), clock.now, clock.now)
-    assert two.lives.known("a") is None
+    known = two.lives.known("a")
+    assert known is not None and known.state(clock.now) == "open"

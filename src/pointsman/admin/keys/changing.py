@@ -10,6 +10,7 @@ from pointsman.admin.keys.lookup import changed_by, existing_key, flushed, token
 from pointsman.admin.keys.replies import DeletedKeysReply, ResetSpendReply, full_row
 from pointsman.admin.keys.requests import KeysRequest, OneKeyRequest, ResetSpendRequest, UpdateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
+from pointsman.admin.keys.throughput import demand_throughput
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.timestamps import iso_or_none
@@ -17,6 +18,7 @@ from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
 from pointsman.core.price import dollars, picodollars
 from pointsman.stores.ports import KeyChanges
+from pointsman.stores.records import changed_record
 
 __all__ = ["block_key", "delete_keys", "reset_spend", "unblock_key", "update_key"]
 
@@ -32,6 +34,7 @@ async def update_key(office: Office, visit: Visit[Nothing, UpdateKeyRequest]) ->
     if isinstance(changes.spend, int):
         # What was spent before is not to be added to what is set now.
         await flushed(office)
+    await demand_throughput(office, changed_record(old, changes))
     record = await _changed(office, old.token, changes)
     return Answer({**full_row(record), "key": visit.body.key or token}, headers=not_enforced_header(unheeded))
 

@@ -15,6 +15,7 @@ from pointsman.admin.keys.lookup import changed_by, existing_key, token_meant
 from pointsman.admin.keys.replies import generated_key
 from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields, RegenerateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
+from pointsman.admin.keys.throughput import demand_throughput
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.clock import fresh_token
@@ -44,6 +45,7 @@ async def generate_key(office: Office, visit: Visit[Nothing, GenerateKeyRequest]
     key = _chosen_key(office, wanted.key)
     record = changed_record(_blank(key, now, changed_by(visit)), changes)
     demand_grantable(visit.caller, msgspec.json.decode(record.extra, type=dict[str, msgspec.Raw]))
+    await demand_throughput(office, record)
     await office.keys.insert(record)
     office.on_key_change(record.token, record)
     return Answer(generated_key(record, key, _said(wanted)), headers=not_enforced_header(unheeded))

@@ -16,16 +16,23 @@ import msgspec
 from pointsman.admin.keys.guarding import GUARDING_FIELDS, guarding, routes_of_key_type
 from pointsman.config.findings import nearest
 from pointsman.core.errors import Malformed, Unsupported
+from pointsman.policies.key_terms import TERMS, demand_term
 from pointsman.wire.json_fields import decode_field
 
-__all__ = ["KEPT_FIELDS", "NOT_ENFORCED_HEADER", "REFUSED_FIELDS", "Unenforced", "not_enforced_header", "unenforced"]
+__all__ = [
+    "HEEDED_FIELDS",
+    "KEPT_FIELDS",
+    "NOT_ENFORCED_HEADER",
+    "REFUSED_FIELDS",
+    "Unenforced",
+    "not_enforced_header",
+    "unenforced",
+]
 
 NOT_ENFORCED_HEADER: Final = "x-pointsman-not-enforced"
 
 REFUSED_FIELDS: Final = frozenset({
-    "access_group_ids", "budget_id", "budget_limits", "end_user_budget_id", "enforced_params",
-    "guardrails", "model_max_budget", "model_rpm_limit", "model_tpm_limit", "object_permission", "permissions",
-    "policies", "tag_rpm_limit", "tpd_limit",
+    "end_user_budget_id", "enforced_params", "guardrails", "object_permission", "permissions", "policies",
 })  # fmt: skip
 """Each narrows what a key may do or spend."""
 
@@ -33,10 +40,12 @@ KEPT_FIELDS: Final = frozenset({
     "agent_id", "allowed_cache_controls", "allowed_vector_store_indexes", "auto_rotate",
     "budget_fallbacks", "config", "default_estimated_output_tokens", "default_estimated_output_tokens_per_model",
     "disable_global_guardrails", "enable_prompt_caching", "key_type", "mcp_rpm_limit",
-    "organization_id", "project_id", "prompts", "rotation_interval", "router_settings", "rpm_limit_type",
-    "send_invite_email", "temp_budget_expiry", "temp_budget_increase", "throttle_on_budget_exceeded", "tpm_limit_type",
+    "project_id", "prompts", "rotation_interval", "router_settings", "send_invite_email", "throttle_on_budget_exceeded",
 })  # fmt: skip
 """Known, harmless to ignore: grants that are not given, hints, or limits of things that are not there."""
+
+HEEDED_FIELDS: Final = TERMS
+"""Kept with the others and heeded all the same, by :mod:`pointsman.policies.key_terms`."""
 
 _PASSAGE_FIELDS: Final = frozenset({"allowed_passthrough_routes", "denied_passthrough_routes"})
 """Kept with the others and heeded all the same, by :mod:`pointsman.policies.pass_through`."""
@@ -90,6 +99,10 @@ def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> U
             decode_field(name, raw, _decode_routes)
             kept[name] = msgspec.Raw(bytes(raw))
             continue
+        if name in HEEDED_FIELDS:
+            demand_term(name, raw)
+            kept[name] = msgspec.Raw(bytes(raw))
+            continue
         if name in KEPT_FIELDS:
             # A view into the body would keep all of it alive as long as the key.
             kept[name] = msgspec.Raw(bytes(raw))
@@ -114,7 +127,7 @@ def _demand_silence(name: str, value: object) -> None:
 
 
 def _demand_no_slip(name: str, enforced: frozenset[str]) -> None:
-    known = enforced | REFUSED_FIELDS | KEPT_FIELDS | _PASSAGE_FIELDS | GUARDING_FIELDS
+    known = enforced | REFUSED_FIELDS | HEEDED_FIELDS | KEPT_FIELDS | _PASSAGE_FIELDS | GUARDING_FIELDS
     if name in known:
         return
     meant = nearest(name, known)

@@ -23,13 +23,13 @@ def visible_groups(table: RoutingTable, caller: Principal) -> Iterator[tuple[str
     only use under one of its further names (``ollama/*``) is listed under that.
     """
     record = caller.record
-    own = [name for name in (*record.aliases, *record.models) if "*" not in name]
+    own = [name for name in (*caller.aliases, *record.models) if "*" not in name]
     seen = set()
     for name in dict.fromkeys([*table.names, *own]):
         if "*" not in name and (group := visible_group(table, caller, name)) is not None:
             seen.add(group.name)
             yield name, group
-    for name in table.unlisted if caller.wildcards else ():
+    for name in table.unlisted if any(gate.wildcards for gate in caller.gates) else ():
         group = visible_group(table, caller, name)
         if group is not None and group.name not in seen:
             seen.add(group.name)
@@ -38,7 +38,7 @@ def visible_groups(table: RoutingTable, caller: Principal) -> Iterator[tuple[str
 
 def visible_group(table: RoutingTable, caller: Principal, name: str) -> Group | None:
     """The group that would serve this caller under ``name``; None: none, or not for this key."""
-    group = table.resolve(caller.record.aliases.get(name, name))
+    group = table.resolve(caller.aliases.get(name, name))
     if group is None or not any(_may_use(caller, name, deployment) for deployment in group.deployments):
         return None
     return group

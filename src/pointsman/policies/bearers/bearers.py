@@ -7,7 +7,7 @@ it: neither a key, nor another token that begins alike.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final, Protocol
 
 import msgspec
@@ -57,8 +57,14 @@ class Bearers:
     """Turns signed tokens into principals, or raises."""
 
     def __init__(
-        self, settings: BearerSettings, keys: IssuerKeys, directory: DirectoryStore, clock: Clock = SYSTEM_CLOCK
+        self,
+        settings: BearerSettings,
+        keys: IssuerKeys,
+        directory: DirectoryStore,
+        clock: Clock = SYSTEM_CLOCK,
+        bind: Callable[[Principal], Awaitable[None]] | None = None,
     ) -> None:
+        self._bind = bind
         self._settings = settings
         self._keys = keys
         self._directory = directory
@@ -119,6 +125,8 @@ class Bearers:
         record = _record(claimant, resolved, expires)
         known_admin = resolved.user is not None and resolved.user.role is Role.ADMIN
         principal = Principal(record, admin=known_admin or claimant.role == "proxy_admin")
+        if self._bind is not None:
+            await self._bind(principal)
         team_id = None if resolved.team is None else resolved.team.team_id
         self._known[token] = _Known(principal, claimant.user_id or record.user_id, team_id, resolved.organization_id)
         while len(self._known) > BEARERS_CACHED_MAX:

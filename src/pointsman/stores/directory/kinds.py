@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman.stores.directory.records import (
     AccessGroup,
+    AlertMark,
     Budget,
     Customer,
     Organization,
@@ -24,6 +25,7 @@ from pointsman.stores.directory.records import (
 
 __all__ = [
     "ACCESS_GROUPS",
+    "ALERT_MARKS",
     "BUDGETS",
     "CREDENTIALS",
     "CUSTOMERS",
@@ -160,3 +162,4 @@ MODELS: Final = Kind(
     parent=lambda record: record.team_id,
 )
 CREDENTIALS: Final = Kind("credential", StoredCredential, lambda record: record.name)
+ALERT_MARKS: Final = Kind("alert_mark", AlertMark, lambda record: record.account)

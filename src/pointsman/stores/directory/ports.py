@@ -148,8 +148,9 @@ class DirectoryStore(Protocol):
 class Account(NamedTuple):
     """What spending is counted by.
 
-    ``scope``: key, user, team, member, organization, customer, tag, model or deployment; ``model`` is a model group,
-    ``""`` for all of them together. Of keys only single models are counted here, since a key's record has the whole.
+    ``scope``: key, user, team, member, organization, customer, tag, model, deployment, provider or global (whose id is
+    empty); ``model`` is a model group, ``""`` for all of them together. What a key has spent since its budget began
+    anew is in its record; here it is counted since ever, for its further budgets.
     """
 
     scope: str

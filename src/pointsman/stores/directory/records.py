@@ -15,6 +15,7 @@ import msgspec
 __all__ = [
     "NO_LIMITS",
     "AccessGroup",
+    "AlertMark",
     "Budget",
     "BudgetWindow",
     "Customer",
@@ -236,6 +237,18 @@ class StoredCredential(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     values: msgspec.Raw = _EMPTY
     info: msgspec.Raw = _EMPTY
+
+
+class AlertMark(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """The last alert about a budget, so that of several processes one sends it, once in a period.
+
+    ``account`` is whose budget it is, ``period`` tells one period of it from the next, ``percents`` are those of which
+    an alert was sent in this period.
+    """
+
+    account: str
+    period: str = ""
+    percents: tuple[int, ...] = ()
 
 
 def member_id(group_id: str, user_id: str) -> str:

@@ -1,0 +1,87 @@
+"""Where Redis is, by the configuration or the environment; the more particular a place is, the more it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from pointsman.config.load import Loaded
+from pointsman.core.secret import Secret
+from pointsman.stores.redis.settings import RedisSettings
+
+__all__ = ["redis_settings"]
+
+_PORT = 6379
+
+
+class _Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What one place says."""
+
+    url: Secret | None = None
+    host: str | None = None
+    port: int | None = None
+    username: str | None = None
+    password: Secret | None = None
+    db: int | None = None
+    ssl: bool = False
+
+    @property
+    def address(self) -> Secret | None:
+        """The URL; None: it does not say where Redis is."""
+        if self.url is not None:
+            return self.url
+        if self.host is None:
+            return None
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return Secret(f"redis{'s' if self.ssl else ''}://{host}:{self.port or _PORT}")
+
+
+def redis_settings(loaded: Loaded) -> RedisSettings | None:
+    """How Redis is reached; None: there is none, and each process is on its own."""
+    for place in _places(loaded):
+        address = place.address
+        if address is not None:
+            local = loaded.settings.local
+            return RedisSettings(
+                url=address,
+                username=place.username,
+                password=place.password,
+                database=place.db,
+                namespace=local.redis_namespace,
+                command_seconds=local.redis_timeout_seconds,
+            )
+    return None
+
+
+def _places(loaded: Loaded) -> Iterator[_Place]:
+    settings, environment = loaded.settings, loaded.environment
+    own = settings.general_settings.coordination_redis
+    yield _Place(url=own.url, host=own.host, port=own.port, username=own.username, password=own.password, ssl=own.ssl)
+    router = settings.router_settings
+    yield _Place(
+        url=router.redis_url,
+        host=router.redis_host,
+        port=router.redis_port,
+        password=router.redis_password,
+        db=router.redis_db,
+    )
+    cache = settings.litellm_settings.cache_params
+    if cache.type == "redis":
+        yield _Place(
+            url=cache.url,
+            host=cache.host,
+            port=cache.port,
+            username=cache.username,
+            password=cache.password,
+            db=cache.db,
+            ssl=cache.ssl,
+        )
+    yield _Place(
+        url=environment.redis_url,
+        host=environment.redis_host,
+        port=environment.redis_port,
+        username=environment.redis_username,
+        password=environment.redis_password,
+        ssl=environment.redis_ssl,
+    )

@@ -1,0 +1,129 @@
+"""What this process shares with others over Redis: limits and budgets, who rests, and that something has changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from pointsman.assembly.replica_settings import redis_settings
+from pointsman.assembly.rest_news import RestNews
+from pointsman.core.clock import short_id
+from pointsman.core.errors import StorageUnavailable
+from pointsman.policies.lease_book import LeaseBook
+from pointsman.policies.sharing import SharedAccounts
+from pointsman.stores.redis import RedisBulletin, RedisLink, RedisSettings, RedisSharedLimits
+from pointsman.stores.shared_limits import SETTLED_SECONDS
+
+if TYPE_CHECKING:
+    from pointsman.assembly.gateway import Gateway
+
+__all__ = ["Replicas", "replicas_of"]
+
+_CHANGED: Final = "changed"
+_FLUSH_SECONDS: Final = 2.0
+_SEEN_SECONDS: Final = 5
+"""So long after it was stored, everybody has seen in the database what was spent."""
+_log: Final = logging.getLogger("pointsman.limits")
+
+
+class Replicas:
+    """The other replicas, as far as Redis leads to them. ``rests`` is the board that they read."""
+
+    def __init__(self, gateway: Gateway, settings: RedisSettings, *, exact: bool) -> None:
+        self._gateway = gateway
+        self._holder = holder = short_id("")
+        self._holder_file = gateway.plan.data_directory / f"replica-{gateway.plan.worker}"
+        self._link = RedisLink(settings, gateway.nursery)
+        self._bulletin = RedisBulletin(self._link, holder, gateway.nursery, gateway.storage.look)
+        self._bulletin.hear(_CHANGED, lambda _: gateway.storage.look())
+        self.rests = RestNews(self._bulletin)
+        self._limits = RedisSharedLimits(self._link, holder)
+        self._book = LeaseBook(
+            self._limits, gateway.clock, exact=exact, on_turn=self._turned, at_least=gateway.plan.workers
+        )
+
+    @property
+    def trouble(self) -> str | None:
+        """What does not work, in a sentence."""
+        if self._book.is_open:
+            return None
+        what = "Redis is gathering what all replicas use."
+        if not self._link.up:
+            what = f"Redis cannot be used: {self._link.trouble or 'it was not asked yet.'}"
+        return f"{what} {self._by_itself()}"
+
+    async def open(self) -> None:
+        """Look once whether Redis is there; the gateway starts in any case."""
+        await self._link.open()
+        await self._bury()
+        await self._book.step()
+        self._turned()
+        self._gateway.admission.shared = SharedAccounts(self._book)
+
+    def start(self) -> None:
+        """Start the background work."""
+        start = self._gateway.nursery.start
+        start(self._link.keep_up(self._book.wake), "redis link")
+        start(self._book.run(), "shared limits")
+        start(self._bulletin.run(), "bulletin")
+
+    def tell_changed(self) -> None:
+        """Something has been written that the others should look at now."""
+        self._bulletin.post(_CHANGED)
+
+    def gauges(self) -> Mapping[str, float]:
+        """Metric name → its value now."""
+        return {
+            "pointsman_redis_connected": float(self._link.up),
+            "pointsman_redis_failures_total": float(self._link.failures),
+            "pointsman_limits_shared": float(self._book.is_open),
+            "pointsman_limit_outages_total": float(self._book.outages),
+            "pointsman_leases": float(len(self._book)),
+        }
+
+    async def close(self) -> None:
+        """Let go of what is held, and cut the connections."""
+        self._gateway.admission.shared = None
+        await self._book.close(_SEEN_SECONDS if await self._is_stored(_FLUSH_SECONDS) else SETTLED_SECONDS)
+        await self._link.close()
+
+    async def _bury(self) -> None:
+        """Have what this process's predecessor spent count no more, once it is in the database; it may have crashed."""
+        try:
+            former = self._holder_file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            former = ""
+        try:
+            self._holder_file.write_text(self._holder, "ascii")
+        except OSError as error:
+            _log.warning("%s cannot be written to (%s).", self._holder_file, error.strerror)
+        if former and await self._is_stored(_FLUSH_SECONDS):
+            with suppress(StorageUnavailable):  # then it is forgotten after a while
+                await self._limits.leave(former, settled_seconds=_SEEN_SECONDS)
+
+    async def _is_stored(self, patience_seconds: float) -> bool:
+        """Whether everything that was spent here is in the database."""
+        return await self._gateway.storage.mover.drain(patience_seconds)
+
+    def _turned(self) -> None:
+        self._gateway.keyring.share_among(self._book.share)
+
+    def _by_itself(self) -> str:
+        share = self._book.share
+        if share == 1:
+            return "Limits are kept by this process alone."
+        return f"Each of {share} processes keeps to its part of the limits."
+
+
+def replicas_of(gateway: Gateway) -> Replicas | None:
+    """The other replicas; None: nothing leads to any.
+
+    Raises:
+        Misconfigured: the library for Redis is not installed, or the address is none.
+    """
+    settings = redis_settings(gateway.loaded)
+    if settings is None:
+        return None
+    return Replicas(gateway, settings, exact=gateway.loaded.settings.local.shared_limits == "exact")

@@ -1,0 +1,70 @@
+"""Everything whose limits a call has to keep, sorted by what is to be done with each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from pointsman.policies.accounts import Account
+
+__all__ = ["Bound", "binding"]
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """The accounts of a call, the key's first.
+
+    ``purses`` have budgets, ``rated`` have rates or are counted for the number of calls at once, ``minutes`` bound the
+    tokens of a minute and ``days`` those of a day. ``payers`` have budgets that do not bind, and are charged all the
+    same. ``tpm`` is the smallest of the minutes' limits; ``is_dynamic``: some of the rates bind only while the model
+    fails.
+    """
+
+    purses: tuple[Account, ...]
+    rated: tuple[Account, ...]
+    minutes: tuple[Account, ...]
+    days: tuple[Account, ...]
+    tpm: int | None
+    payers: tuple[Account, ...] = ()
+    is_dynamic: bool = False
+
+    def plus(self, more: Bound) -> Bound:
+        """Both together."""
+        limits = [limit for limit in (self.tpm, more.tpm) if limit is not None]
+        return Bound(
+            self.purses + more.purses,
+            self.rated + more.rated,
+            self.minutes + more.minutes,
+            self.days + more.days,
+            min(limits) if limits else None,
+            self.payers + more.payers,
+            self.is_dynamic or more.is_dynamic,
+        )
+
+
+def binding(accounts: Iterable[Account], *, no_budgets_of: Iterable[Account] = ()) -> Bound:
+    """Accounts sorted as their limits are now; budgets of some do not bind, only their rates."""
+    accounts = tuple(dict.fromkeys(accounts))
+    spared = frozenset(no_budgets_of)
+    minutes = tuple(account for account in accounts if account.tpm is not None)
+    return Bound(
+        tuple(account for account in accounts if _has_budget(account) and account not in spared),
+        tuple(account for account in accounts if account.scope == "key" or _has_rates(account)),
+        minutes,
+        tuple(account for account in accounts if account.tpd is not None),
+        min((account.tpm for account in minutes if account.tpm is not None), default=None),
+        tuple(account for account in accounts if account in spared),
+        any(_is_dynamic(account) for account in accounts),
+    )
+
+
+def _is_dynamic(account: Account) -> bool:
+    return "dynamic" in {account.limits.rpm_limit_type, account.limits.tpm_limit_type}
+
+
+def _has_budget(account: Account) -> bool:
+    return account.budget is not None or account.soft is not None or bool(account.windows)
+
+
+def _has_rates(account: Account) -> bool:
+    return not (account.rpm is None and account.tpm is None and account.tpd is None and account.parallel is None)

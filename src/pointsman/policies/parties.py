@@ -1,0 +1,93 @@
+"""Customers and tags: those whom only a request names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from pointsman.policies.accounts import Account, merged
+from pointsman.policies.bound import Bound
+from pointsman.policies.gates import Gate, gate_of
+from pointsman.policies.general_limits import GeneralLimits
+from pointsman.policies.tying import Directory, MakeAccount
+from pointsman.stores.directory.kinds import BUDGETS, CUSTOMERS, TAGS, Kind
+from pointsman.stores.directory.ports import Changed
+from pointsman.stores.directory.records import NO_LIMITS, Budget, Customer, Limits, Tag
+
+__all__ = ["Party", "find_parties"]
+
+
+class Party(msgspec.Struct):
+    """One of them. ``account`` is None without limits, ``shut`` says why it is let in nowhere.
+
+    ``bounds`` keeps, by model group, what its calls are bound by.
+    """
+
+    account: Account | None
+    gate: Gate | None = None
+    shut: str | None = None
+    sources: tuple[Changed, ...] = ()
+    bounds: dict[str, Bound] = msgspec.field(default_factory=dict)
+
+
+async def find_parties(
+    names: Sequence[tuple[str, str]], directory: Directory, limits: GeneralLimits, make: MakeAccount
+) -> dict[tuple[str, str], Party | None]:
+    """What the directory has of them, by scope ("customer", "tag") and id; None: nothing binds them.
+
+    Raises:
+        StorageUnavailable: it cannot say.
+    """
+    kinds: dict[str, Kind[Any]] = {"customer": CUSTOMERS, "tag": TAGS}
+    entries = await directory.look_up([(kinds[scope], identity) for scope, identity in names])
+    records = dict(zip(names, entries, strict=True))
+    usual = limits.customer_budget_id
+    budget_ids = {record.budget_id for record in entries if record is not None and record.budget_id}
+    if usual is not None and any(scope == "customer" for scope, _ in names):
+        budget_ids.add(usual)
+    budgets = await directory.budgets(budget_ids)
+    return {
+        name: _customer(name[1], record, budgets, limits, make)
+        if name[0] == "customer"
+        else _tag(name[1], record, budgets, limits, make)
+        for name, record in records.items()
+    }
+
+
+def _customer(
+    identity: str,
+    record: Customer | None,
+    budgets: dict[str, Budget],
+    limits: GeneralLimits,
+    make: MakeAccount,
+) -> Party | None:
+    if record is None and limits.knows_customers:
+        return Party(None, shut=f"The customer {identity!r} is not known here.")
+    own = NO_LIMITS if record is None else merged(record.limits, _of(budgets, record.budget_id))
+    if own == NO_LIMITS:
+        own = _of(budgets, limits.customer_budget_id) if limits.customer_budget_id in budgets else limits.customers
+    gate = None if record is None else gate_of("customer", identity, record.models)
+    shut = f"The customer {identity!r} is blocked." if record is not None and record.blocked else None
+    if own == NO_LIMITS and gate is None and shut is None:
+        return None
+    account = None if own == NO_LIMITS else make("customer", identity, identity, own)
+    return Party(account, gate, shut, _sources(budgets))
+
+
+def _tag(
+    identity: str, record: Tag | None, budgets: dict[str, Budget], limits: GeneralLimits, make: MakeAccount
+) -> Party | None:
+    own = NO_LIMITS if record is None else merged(record.limits, _of(budgets, record.budget_id))
+    own = merged(own, limits.tags.get(identity, NO_LIMITS))
+    return None if own == NO_LIMITS else Party(make("tag", identity, identity, own), sources=_sources(budgets))
+
+
+def _of(budgets: dict[str, Budget], budget_id: str | None) -> Limits:
+    budget = None if budget_id is None else budgets.get(budget_id)
+    return NO_LIMITS if budget is None else budget.limits
+
+
+def _sources(budgets: dict[str, Budget]) -> tuple[Changed, ...]:
+    return tuple(Changed(BUDGETS.name, budget_id) for budget_id in budgets)

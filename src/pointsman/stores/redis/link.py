@@ -1,0 +1,249 @@
+"""The way to Redis or Valkey: commands with a time limit, and a circuit that opens so that nobody waits in vain.
+
+A server that does not answer costs whoever asks it at that moment the time limit, and nobody after: the link is *down*,
+and every command fails at once, until the server has answered a question that is asked in the background.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from pointsman.core.errors import Misconfigured, StorageUnavailable
+from pointsman.core.nursery import Nursery
+from pointsman.stores.redis.settings import RedisSettings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+__all__ = ["Part", "RedisLink"]
+
+Part = bytes | str | int | float
+"""One word of a command."""
+
+_CONNECTIONS_MAX: Final = 16
+_PIPELINE_MAX: Final = 256
+_LISTEN_SECONDS: Final = 1.0
+_TOLD_MAX: Final = 200
+_log: Final = logging.getLogger("pointsman.redis")
+
+
+class RedisLink:
+    """A link that knows whether it is ``up``; ``on_up`` of :meth:`keep_up` is told each time it comes up again.
+
+    Names of keys and channels are given without the namespace, which :meth:`name` adds.
+    """
+
+    def __init__(self, settings: RedisSettings, nursery: Nursery) -> None:
+        self.settings = settings
+        self._nursery = nursery
+        self._client = _client(settings)
+        self._scripts: dict[str, bytes] = {}
+        self._waiting: list[tuple[tuple[Part, ...], asyncio.Future[Any]]] = []
+        self._closed = False
+        self.up = False
+        self.failures = 0
+        self.trouble: str | None = None
+
+    # -- commands --------------------------------------------------------------------------------------
+
+    def name(self, text: str) -> str:
+        """The full name; everything of a namespace is in one slot of a cluster."""
+        return f"{{{self.settings.namespace}}}:{text}"
+
+    async def run(self, *command: Part) -> Any:  # noqa: ANN401 - whatever the server answers
+        """The answer to a command; commands that come in one turn of the event loop share a round trip.
+
+        Raises:
+            StorageUnavailable: the link is down, the time is over, or the server refuses.
+        """
+        if not self.up:
+            raise self._unavailable()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append((command, future))
+        if len(self._waiting) == 1:
+            loop.call_soon(self._send)
+        return await future
+
+    async def evaluate(self, script: str, keys: Sequence[str], *words: Part) -> Any:  # noqa: ANN401 - see run
+        """The answer of a Lua script; ``keys`` are full names.
+
+        Raises:
+            StorageUnavailable: as :meth:`run`.
+        """
+        digest = self._scripts.get(script)
+        if digest is None:
+            digest = self._scripts[script] = await self.run("SCRIPT LOAD", script)
+        try:
+            return await self.run("EVALSHA", digest, len(keys), *keys, *words)
+        except _UnknownScript:
+            self._scripts[script] = await self.run("SCRIPT LOAD", script)
+            return await self.run("EVALSHA", self._scripts[script], len(keys), *keys, *words)
+
+    async def listen(self, channel: str, on_joined: Callable[[], None], on_message: Callable[[bytes], None]) -> None:
+        """Hear the messages of a channel, given by its full name, until the connection breaks or is cancelled.
+
+        Raises:
+            StorageUnavailable: the connection is broken, or cannot be made.
+        """
+        if not self.up:
+            raise self._unavailable()
+        listener = self._client.pubsub(ignore_subscribe_messages=True)
+        try:
+            await self._asked(listener.subscribe(channel))
+            on_joined()
+            while self.up:
+                message = await self._asked(listener.get_message(timeout=_LISTEN_SECONDS), _LISTEN_SECONDS)
+                if message is not None and isinstance(message["data"], bytes):
+                    on_message(message["data"])
+        finally:
+            with suppress(OSError, _library().RedisError):
+                async with asyncio.timeout(self.settings.command_seconds):
+                    await listener.aclose()  # type: ignore[no-untyped-call]
+        raise self._unavailable()
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    async def open(self) -> bool:
+        """Try once whether the server answers, and say so."""
+        return await self._probe()
+
+    async def keep_up(self, on_up: Callable[[], None]) -> None:
+        """Ask a server that is down again and again; runs until cancelled."""
+        while True:
+            if not self.up and await self._probe():
+                on_up()
+            await asyncio.sleep(self.settings.retry_seconds)
+
+    async def close(self) -> None:
+        """Cut the connections."""
+        self._closed, self.up = True, False
+        with suppress(OSError, _library().RedisError):
+            async with asyncio.timeout(self.settings.command_seconds):
+                await self._client.aclose()
+
+    async def _probe(self) -> bool:
+        try:
+            await self._asked(self._client.ping())
+        except StorageUnavailable:
+            return False
+        if self.trouble is not None:
+            _log.warning("Redis answers again.")
+        self.up, self.trouble = True, None
+        return True
+
+    def _send(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for start in range(0, len(waiting), _PIPELINE_MAX):
+            self._nursery.start(self._pipeline(waiting[start : start + _PIPELINE_MAX]), "redis")
+
+    async def _pipeline(self, batch: Sequence[tuple[tuple[Part, ...], asyncio.Future[Any]]]) -> None:
+        pipeline = self._client.pipeline(transaction=False)
+        for command, _ in batch:
+            pipeline.execute_command(*command)
+        answers: list[object] = [self._unavailable()] * len(batch)
+        try:
+            answers = await self._asked(pipeline.execute(raise_on_error=False))
+        except StorageUnavailable:
+            pass  # as told above
+        finally:
+            for (_, future), answer in zip(batch, answers, strict=True):
+                _settle(future, answer)
+
+    async def _asked(self, question: Any, more_seconds: float = 0.0) -> Any:  # noqa: ANN401 - an awaitable of theirs
+        """The answer, within the time limit and ``more_seconds``; whatever else happens takes the link down.
+
+        Raises:
+            StorageUnavailable: there is none.
+        """
+        try:
+            async with asyncio.timeout(self.settings.command_seconds + more_seconds):
+                return await question
+        except (OSError, TimeoutError, _library().RedisError) as error:
+            self._fail(error)
+            raise self._unavailable() from None
+
+    def _fail(self, error: Exception) -> None:
+        self.failures += 1
+        self.up = False
+        said = _told(error)
+        if said != self.trouble and not self._closed:
+            _log.error("Redis cannot be used: %s Limits are kept by each process on its own until it is back.", said)
+        self.trouble = said
+
+    def _unavailable(self) -> StorageUnavailable:
+        return StorageUnavailable("Redis cannot be used.", hint=self.trouble)
+
+
+class _UnknownScript(StorageUnavailable):
+    """The server has forgotten the script, as after a restart."""
+
+
+def _settle(future: asyncio.Future[Any], answer: object) -> None:
+    if future.done():
+        return
+    if isinstance(answer, StorageUnavailable):
+        future.set_exception(answer)
+    elif isinstance(answer, _library().NoScriptError):
+        future.set_exception(_UnknownScript("The script is not known."))
+    elif isinstance(answer, Exception):
+        future.set_exception(StorageUnavailable("Redis refuses a command.", hint=_told(answer)))
+    else:
+        future.set_result(answer)
+
+
+def _told(error: Exception) -> str:
+    """What went wrong, without addresses and passwords that a message of the library may hold."""
+    if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
+        return "it does not answer in time."
+    if "Auth" in type(error).__name__ or "WRONGPASS" in str(error) or "NOAUTH" in str(error):
+        return "it does not accept the password."
+    if isinstance(error, OSError) or type(error).__name__ == "ConnectionError":
+        return "it cannot be reached."
+    return f"it refuses a command ({str(error)[:_TOLD_MAX]})."
+
+
+def _library() -> Any:  # noqa: ANN401 - the module redis.exceptions
+    from redis import exceptions  # noqa: PLC0415 - an optional extra, and slow to import
+
+    return exceptions
+
+
+def _client(settings: RedisSettings) -> Redis:
+    """The library's client.
+
+    Raises:
+        Misconfigured: it is not installed, or the address is none.
+    """
+    try:
+        from redis.asyncio import Redis  # noqa: PLC0415 - an optional extra, and slow to import
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+    except ImportError:
+        message = "Redis is configured, but the library for it is not installed."
+        raise Misconfigured(message, hint='Run: pip install "pointsman[redis]"') from None
+    apart: dict[str, Any] = {
+        "username": settings.username,
+        "password": None if settings.password is None else settings.password.reveal(),
+        "db": settings.database,
+    }
+    try:
+        return Redis.from_url(
+            settings.url.reveal(),
+            socket_timeout=settings.command_seconds,
+            socket_connect_timeout=settings.command_seconds,
+            socket_keepalive=True,
+            max_connections=_CONNECTIONS_MAX,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            lib_name=None,
+            lib_version=None,
+            **{name: value for name, value in apart.items() if value is not None},
+        )
+    except ValueError:
+        message = "The address of Redis cannot be understood."
+        raise Misconfigured(message, hint="Write it like redis://:password@localhost:6379/0.") from None

@@ -1,0 +1,148 @@
+"""Rates of whoever a call is made for hold exactly, a refused call burns nothing, and headers tell what is left."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from pointsman.stores.directory.kinds import ORGANIZATIONS, TEAM_MEMBERS, TEAMS, USERS
+from pointsman.stores.directory.records import Limits, Organization, Team, TeamMember, User
+from tests.support.configs import ONE_ATTEMPT, openai_entry
+from tests.support.entries import put_entries
+from tests.support.gateway import Gateway, Launch
+from tests.support.rush import held_back, rush
+from tests.support.waiting import eventually
+from tests.upstreams import FakeOpenAI, Reply, faults
+from tests.upstreams.openai_shapes import chat_reply, usage
+
+SCOPES = ("team", "user", "member", "organization")
+
+
+def config(upstream: FakeOpenAI, **more: Any) -> dict[str, Any]:
+    models = [openai_entry("fast", upstream), openai_entry("other", upstream)]
+    return {**ONE_ATTEMPT, "model_list": models, **more}
+
+
+def bind(gateway: Gateway, **limits: Limits) -> None:
+    put_entries(
+        gateway,
+        (ORGANIZATIONS, Organization(organization_id="o", limits=limits.get("organization", Limits()))),
+        (TEAMS, Team(team_id="t", alias="crew", organization_id="o", limits=limits.get("team", Limits()))),
+        (USERS, User(user_id="u", limits=limits.get("user", Limits()))),
+        (TEAM_MEMBERS, TeamMember(team_id="t", user_id="u", limits=limits.get("member", Limits()))),
+    )
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_requests_of_several_keys_together_hold(scope: str, launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream))
+    bind(gateway, **{scope: Limits(rpm_limit=7)})
+    keys = [gateway.new_key(user_id="u", team_id="t") for _ in range(3)]
+    with ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(lambda number: gateway.chat("fast", key=keys[number % 3]), range(30)))
+    assert sum(answer.status == 200 for answer in answers) == 7 == len(upstream.inference)
+    refused = next(answer for answer in answers if answer.status != 200)
+    assert refused.status == 429
+    assert 1 <= int(refused.headers["retry-after"]) <= 61
+    assert refused.headers["rate_limit_type"] == "requests"
+    assert refused.headers["reset_at"].endswith("UTC")
+    alone = gateway.new_key()
+    assert gateway.chat("fast", key=alone).status == 200
+
+
+def test_parallel_calls_of_a_team_hold_and_every_ending_frees_the_place(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream))
+    bind(gateway, team=Limits(max_parallel_requests=3))
+    keys = [gateway.new_key(team_id="t") for _ in range(2)]
+    answers = rush(lambda: gateway.chat("fast", key=keys[0]), 20, 3, held_back(upstream))
+    assert sorted(answer.status for answer in answers) == [200] * 3 + [429] * 17
+    bind(gateway, team=Limits(max_parallel_requests=1))
+    key = gateway.new_key(team_id="t")
+    for reply in (Reply.error(400), Reply.error(500), faults.garbage(), faults.reset_in_body({})):
+        for stream in (False, True):
+            upstream.always(reply)
+            gateway.chat("fast", key=key, stream=stream)
+            upstream.always(Reply.json(chat_reply("ok", usage(1, 1))))
+            assert gateway.chat("fast", key=key).status == 200
+
+
+def test_a_call_that_one_of_them_refuses_burns_nothing_of_the_others(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream))
+    bind(gateway, team=Limits(rpm_limit=3, tpm_limit=100_000), organization=Limits(rpm_limit=100))
+    tight = gateway.new_key(team_id="t", rpm_limit=1)
+    assert [gateway.chat("fast", key=tight).status for _ in range(6)] == [200, 429, 429, 429, 429, 429]
+    roomy = gateway.new_key(team_id="t")
+    assert [gateway.chat("fast", key=roomy).status for _ in range(3)] == [200, 200, 429]
+
+
+def test_tokens_of_a_day_hold(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream))
+    upstream.always(Reply.json(chat_reply("ok", usage(40, 10))))
+    key = gateway.new_key(tpd_limit=200)
+    statuses = [gateway.chat("fast", key=key, max_tokens=10).status for _ in range(8)]
+    good = statuses.count(200)
+    assert good in {4, 5}
+    assert statuses == [200] * good + [429] * (8 - good)
+
+
+def test_only_the_tokens_that_the_operator_wants_count(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream, general_settings={"token_rate_limit_type": "output"}))
+    upstream.always(Reply.json(chat_reply("ok", usage(1000, 10))))
+    key = gateway.new_key(tpm_limit=25)
+    assert [gateway.chat("fast", key=key, max_tokens=10).status for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_model_of_a_key_has_its_own_rate(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream))
+    key = gateway.new_key(model_rpm_limit={"fast": 1}, tag_rpm_limit={"batch": 1})
+    first = gateway.chat("fast", key=key)
+    assert first.headers["x-litellm-key-remaining-requests-fast"] == "0"
+    assert first.headers["x-ratelimit-model_per_key-remaining-requests"] == "0"
+    refused = gateway.chat("fast", key=key)
+    assert refused.status == 429
+    assert "model_per_key" in refused.error["message"]
+    assert gateway.chat("other", key=key).status == 200
+    tagged = [gateway.chat("other", key=key, metadata={"tags": ["batch"]}).status for _ in range(2)]
+    assert tagged == [200, 429]
+
+
+def test_the_headers_tell_of_the_tightest_limit_and_of_each(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream))
+    bind(gateway, team=Limits(rpm_limit=3, max_parallel_requests=9), user=Limits(tpm_limit=50_000))
+    key = gateway.new_key(team_id="t", user_id="u", rpm_limit=10, tpm_limit=90_000)
+    for stream in (False, True):
+        headers = gateway.chat("fast", key=key, max_tokens=5, stream=stream).headers
+        assert headers["x-litellm-key-rpm-limit"] == "10"
+        assert headers["x-ratelimit-limit-requests"] == "3"
+        assert headers["x-ratelimit-remaining-requests"] == ("1" if stream else "2")
+        assert headers["x-ratelimit-reset-requests"] == "60s"
+        assert headers["x-ratelimit-limit-tokens"] == "50000"
+        assert headers["x-ratelimit-team-limit-requests"] == "3"
+        assert headers["x-ratelimit-api_key-remaining-requests"] == ("8" if stream else "9")
+        assert headers["x-ratelimit-team-limit-max_parallel_requests"] == "9"
+
+
+def test_limits_of_a_model_and_of_tags_can_be_set_in_the_configuration(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(
+        config(
+            upstream,
+            pointsman={"model_limits": {"fast": {"rpm_limit": 2}}},
+            litellm_settings={"tag_budget_config": {"x": {"rpm_limit": 1}}},
+        )
+    )
+    keys = [gateway.new_key() for _ in range(3)]
+    assert [gateway.chat("fast", key=key).status for key in keys] == [200, 200, 429]
+    assert gateway.chat("fast").status == 429, "the master key is bound by them, too"
+    tags = {"tags": ["x"]}
+    assert [gateway.chat("other", key=keys[0], metadata=tags).status for _ in range(2)] == [200, 429]
+
+
+def test_a_changed_configuration_is_in_force_and_what_is_counted_stays(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream, pointsman={"model_limits": {"fast": {"rpm_limit": 2}}}))
+    key = gateway.new_key()
+    assert [gateway.chat("fast", key=key).status for _ in range(3)] == [200, 200, 429]
+    gateway.write_config(config(upstream, pointsman={"model_limits": {"fast": {"rpm_limit": 3}}}))
+    eventually(lambda: gateway.chat("fast", key=key).status == 200, "the limit is raised")
+    assert gateway.chat("fast", key=key).status == 429

@@ -1,0 +1,148 @@
+"""The way to Redis: nobody waits for a server that is away, and everything goes on when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from pointsman.core.errors import Misconfigured, StorageUnavailable
+from pointsman.core.nursery import Nursery
+from pointsman.core.secret import Secret
+from pointsman.stores.redis import RedisBulletin, RedisLink, RedisSettings
+from tests.support.servers import RedisServer
+from tests.upstreams.blackhole import Blackhole
+
+_names = itertools.count()
+
+
+def settings(url: str, seconds: float = 0.2) -> RedisSettings:
+    return RedisSettings(url=Secret(url), namespace=f"link-{next(_names)}", command_seconds=seconds, retry_seconds=0.05)
+
+
+@pytest.fixture
+def nursery() -> Nursery:
+    def fail(name: str, error: BaseException) -> None:
+        raise error
+
+    return Nursery(fail)
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with RedisServer() as started:
+        yield started
+
+
+@pytest.fixture
+async def link(server: RedisServer, nursery: Nursery) -> AsyncIterator[RedisLink]:
+    made = RedisLink(settings(server.url(), 5.0), nursery)
+    assert await made.open()
+    yield made
+    await nursery.close()
+    await made.close()
+
+
+async def until(is_so: Callable[[], object], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+async def test_commands_of_one_turn_are_answered_each_by_its_own(link: RedisLink) -> None:
+    answers = await asyncio.gather(*(link.run("ECHO", str(number)) for number in range(600)))
+    assert answers == [str(number).encode() for number in range(600)]
+
+
+async def test_a_command_that_is_refused_fails_alone(link: RedisLink) -> None:
+    outcomes = await asyncio.gather(link.run("ECHO", "a"), link.run("NONSENSE"), return_exceptions=True)
+    assert outcomes[0] == b"a"
+    assert isinstance(outcomes[1], StorageUnavailable)
+    assert link.up
+
+
+async def test_a_script_that_the_server_has_forgotten_is_loaded_again(link: RedisLink) -> None:
+    for _ in range(2):
+        assert await link.evaluate("return ARGV[1]", [], "a") == b"a"
+        await link.run("SCRIPT", "FLUSH")
+
+
+async def test_a_server_that_is_silent_is_waited_for_once_and_for_a_bounded_time(nursery: Nursery) -> None:
+    with Blackhole() as silent:
+        link = RedisLink(settings(f"redis://127.0.0.1:{silent.port}"), nursery)
+        started = time.monotonic()
+        assert not await link.open()
+        assert time.monotonic() - started < 2.0
+        started = time.monotonic()
+        for _ in range(100):
+            with pytest.raises(StorageUnavailable):
+                await link.run("PING")
+        assert time.monotonic() - started < 0.1
+        assert "does not answer in time" in (link.trouble or "")
+        await link.close()
+
+
+async def test_a_server_that_comes_back_is_found(link: RedisLink, server: RedisServer, nursery: Nursery) -> None:
+    turns: list[float] = []
+    nursery.start(link.keep_up(lambda: turns.append(time.monotonic())), "keep up")
+    await asyncio.to_thread(server.stop)
+    with pytest.raises(StorageUnavailable):
+        await link.run("PING")
+    assert not link.up
+    assert "cannot be reached" in (link.trouble or "")
+    await asyncio.to_thread(server.start)
+    await until(lambda: link.up)
+    assert await link.run("ECHO", "a") == b"a"
+    assert len(turns) == 1 and link.trouble is None
+
+
+async def test_a_wrong_password_is_told_and_not_shown(link: RedisLink, server: RedisServer, nursery: Nursery) -> None:
+    await link.run("CONFIG", "SET", "requirepass", "right")
+    wrong = RedisLink(settings(server.url().replace("redis://", "redis://:hunter2@")), nursery)
+    assert not await wrong.open()
+    assert wrong.trouble == "it does not accept the password."
+    right = RedisLink(RedisSettings(url=Secret(server.url()), password=Secret("right"), namespace="n"), nursery)
+    assert await right.open()
+    await right.close()
+
+
+def test_an_address_that_is_none_is_the_operators_mistake(nursery: Nursery) -> None:
+    with pytest.raises(Misconfigured) as raised:
+        RedisLink(settings("postgres://secret@host"), nursery)
+    assert "secret" not in raised.value.told()
+
+
+async def test_news_reaches_the_others_and_not_its_teller(link: RedisLink, nursery: Nursery) -> None:
+    heard: list[tuple[str, bytes]] = []
+    joined: list[str] = []
+    boards = {}
+    for name in ("one", "two"):
+        boards[name] = RedisBulletin(link, name, nursery, lambda: joined.append("x"))
+        boards[name].hear("topic", lambda body, who=name: heard.append((who, body)))  # type: ignore[misc]
+        nursery.start(boards[name].run(), "bulletin")
+    await until(lambda: len(joined) == 2)
+    boards["one"].post("topic", b'{"a":1}')
+    boards["one"].post("another topic")
+    await link.run("PUBLISH", link.name("bulletin"), b"not json")
+    await link.run("PUBLISH", link.name("bulletin"), b"x" * 10_000)
+    boards["two"].post("topic", b"[2]")
+    await until(lambda: len(heard) == 2)
+    assert sorted(heard) == [("one", b"[2]"), ("two", b'{"a":1}')]
+
+
+async def test_who_missed_news_is_told_to_look_when_it_hears_again(
+    link: RedisLink, server: RedisServer, nursery: Nursery
+) -> None:
+    joined: list[float] = []
+    board = RedisBulletin(link, "one", nursery, lambda: joined.append(time.monotonic()))
+    nursery.start(link.keep_up(lambda: None), "keep up")
+    nursery.start(board.run(), "bulletin")
+    await until(lambda: len(joined) == 1)
+    await asyncio.to_thread(server.stop)
+    await until(lambda: not link.up)
+    board.post("topic")  # to nobody, and without harm
+    await asyncio.to_thread(server.start)
+    await until(lambda: len(joined) == 2)
