@@ -27,7 +27,7 @@ from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.hosts import Host
 from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
-from pointsman.stores.directory.ports import DirectoryStore, SpendStore
+from pointsman.stores.directory.ports import Changed, DirectoryStore, SpendStore
 from pointsman.stores.ports import KeyStore, LedgerStore
 
 __all__ = [
@@ -147,6 +147,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         metrics_text: The exposition for Prometheus.
         flush: Moves what is spooled into the ledger, so that spending is exact when asked for.
         on_key_change: Told of each key that was made, changed, or (None) deleted.
+        on_entry_change: Told of each entry of the directory that was made, changed or removed.
         key_defaults: ``default_key_generate_params``: fields of a new key that the caller left out, as raw JSON.
         key_bounds: ``upperbound_key_generate_params``: what a key may have at most.
         reset_clock: When budgets are reset.
@@ -180,6 +181,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     on_key_change: Callable[[str, KeyRecord | None], None]
     health: HealthWatch
     performance: Callable[[Deployment], Performance]
+    on_entry_change: Callable[[Changed], None] = lambda _changed: None
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
     count_tokens: CountTokens = _counts_nothing
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()

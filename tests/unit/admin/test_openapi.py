@@ -45,6 +45,27 @@ GOLDEN = {
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
     "POST /routing/explain": "inference",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
+    **{
+        f"{method} {path}": scope
+        for scope, requests in (
+            ("admin", ("POST /budget/new POST /budget/update POST /budget/delete POST /tag/new POST /tag/update "
+             "POST /tag/delete POST /v1/access_group PUT /v1/access_group/{access_group_id} "
+             "DELETE /v1/access_group/{access_group_id} POST /access_group/new PUT /access_group/{access_group}/update "
+             "DELETE /access_group/{access_group}/delete")),
+            ("viewer", ("POST /budget/info GET /budget/list GET /budget/settings POST /tag/info GET /v1/access_group "
+             "GET /v1/access_group/{access_group_id} GET /access_group/list GET /access_group/{access_group}/info")),
+            ("management", "GET /tag/list"),
+        )
+        for method, path in zip(requests.split()[::2], requests.split()[1::2], strict=True)
+    },
+    **{
+        f"{method} /{whom}/{verb}": scope
+        for whom in ("customer", "end_user")
+        for method, verb, scope in (
+            *(("POST", verb, "admin") for verb in ("new", "update", "delete", "block", "unblock")),
+            ("GET", "info", "viewer"), ("GET", "list", "viewer"),
+        )
+    },
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
     "POST /openai/deployments/{model}/embeddings": "inference",
     **{
@@ -92,7 +113,7 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["summary"] and operation["tags"], name
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
-        has_body = name.startswith("POST") or name == "DELETE /api/delete"
+        has_body = name.startswith(("POST", "PUT")) or name == "DELETE /api/delete"
         assert ("requestBody" in operation) == (has_body and not name.endswith("/cancel")), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
@@ -122,7 +143,7 @@ def test_every_route_of_the_table_is_complete() -> None:
     for route in ROUTES:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
-        has_body = route.method == "POST" or route.paths == ("/api/delete",)
+        has_body = route.method in {"POST", "PUT"} or route.paths == ("/api/delete",)
         assert route.takes_body == (has_body and not route.paths[0].endswith("/cancel"))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
@@ -140,7 +161,7 @@ def test_every_operation_of_inference_can_be_documented() -> None:
 async def test_the_list_of_routes_is_the_table(desk: Desk) -> None:
     listed = (await desk.ask("GET", "/routes")).json()["routes"]
     assert listed == [msgspec.to_builtins(fact) for fact in routes(inference=desk.office.inference_paths)]
-    assert all(row["scope"] in {"public", "inference", "self", "admin"} for row in listed)
+    assert all(row["scope"] in {"public", "inference", "self", "management", "viewer", "admin"} for row in listed)
 
 
 async def test_documentation_can_be_switched_off() -> None:
