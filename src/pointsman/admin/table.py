@@ -12,7 +12,7 @@ from pointsman.admin import front, hosts, queue, traffic
 from pointsman.admin.governance.routes import GOVERNANCE_ROUTES
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
-from pointsman.admin.keys import changing, making, replies, requests, showing
+from pointsman.admin.keys import bulk, changing, making, overview, replies, requests, service_accounts, showing
 from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, transforming
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
@@ -244,6 +244,26 @@ _KEYS: Final = (
         "POST", ("/key/generate",), Scope.ADMIN, making.generate_key,
         summary="Make a key", tier="litellm",
         query=Nothing, body=requests.GenerateKeyRequest, reply=replies.GeneratedKeyReply,
+    ),
+    Route(
+        "POST", ("/key/service-account/generate",), Scope.ADMIN, service_accounts.generate_service_account_key,
+        summary="Make a key of a team that belongs to no user", tier="litellm",
+        query=Nothing, body=requests.GenerateKeyRequest, reply=replies.GeneratedKeyReply,
+    ),
+    Route(
+        "POST", ("/key/bulk_update",), Scope.ADMIN, bulk.bulk_update_keys,
+        summary="Change many keys", tier="litellm",
+        query=Nothing, body=bulk.BulkUpdateRequest, reply=bulk.BulkUpdateReply,
+    ),
+    Route(
+        "GET", ("/key/aliases",), Scope.MANAGEMENT, overview.key_aliases,
+        summary="List the aliases of keys", tier="litellm",
+        query=overview.AliasesQuery, body=Nothing, reply=overview.AliasesReply,
+    ),
+    Route(
+        "POST", ("/key/health",), Scope.SELF, overview.key_health,
+        summary="Whether the key works", tier="litellm",
+        query=Nothing, body=Nothing, reply=overview.KeyHealthReply,
     ),
     Route(
         "POST", ("/key/update",), Scope.ADMIN, changing.update_key,

@@ -25,6 +25,7 @@ from pointsman.assembly.from_settings import (
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series
 from pointsman.assembly.host_settings import equip_hosts
+from pointsman.assembly.key_rotation import KeyRotationTask
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import (
@@ -61,6 +62,7 @@ from pointsman.lifecycle.outbox import Outbox
 from pointsman.lifecycle.wake import Waker
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
+from pointsman.policies.rotation import KeyRotation, RetiredKeys
 from pointsman.providers.discovery import Discovery, FoundHost
 from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.lanes import LaneBook
@@ -170,6 +172,7 @@ class Gateway:
             start(self.discovery.run(), "discovery")
         if self.plan.worker == 0:
             start(self.warmth.run(), "warmth")
+            start(self._rotation().run(), "key rotation")
         start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
@@ -304,7 +307,14 @@ class Gateway:
 
     def _keyring(self, loaded: Loaded) -> Keyring:
         header = loaded.settings.general_settings.litellm_key_header_name
-        return Keyring(self.master_key, self.storage.keys, self.clock, header, share=self.plan.workers)
+        keyring = Keyring(self.master_key, self.storage.keys, self.clock, header, share=self.plan.workers)
+        keyring.retired = RetiredKeys(self.storage.directory, self.clock)
+        return keyring
+
+    def _rotation(self) -> KeyRotationTask:
+        storage = self.storage
+        rotation = KeyRotation(storage.keys, storage.directory, self.clock, self.keyring.changed)
+        return KeyRotationTask(rotation, self.plan.data_directory / "rotated-keys", self.clock)
 
     def _adjust_storage(self, loaded: Loaded) -> None:
         self.storage.reset_clock = reset_clock(loaded)

@@ -41,6 +41,8 @@ GOLDEN = {
     "POST /v1/messages/count_tokens": "inference", "POST /anthropic/v1/messages/count_tokens": "inference",
     "POST /key/generate": "admin", "POST /key/update": "admin", "POST /key/delete": "admin", "GET /key/info": "self",
     "POST /v2/key/info": "admin", "GET /key/list": "self", "POST /key/block": "admin", "POST /key/unblock": "admin",
+    "POST /key/service-account/generate": "admin", "POST /key/bulk_update": "admin",
+    "GET /key/aliases": "management", "POST /key/health": "self",
     "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
     "POST /routing/explain": "inference",
@@ -114,7 +116,7 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
         has_body = name.startswith(("POST", "PUT")) or name == "DELETE /api/delete"
-        assert ("requestBody" in operation) == (has_body and not name.endswith("/cancel")), name
+        assert ("requestBody" in operation) == (has_body and not name.endswith(("/cancel", "/key/health"))), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
         assert in_path == re.findall(r"\{(\w+)\}", name), name
@@ -144,7 +146,7 @@ def test_every_route_of_the_table_is_complete() -> None:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
         has_body = route.method in {"POST", "PUT"} or route.paths == ("/api/delete",)
-        assert route.takes_body == (has_body and not route.paths[0].endswith("/cancel"))
+        assert route.takes_body == (has_body and not route.paths[0].endswith(("/cancel", "/key/health")))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
     assert len(set(pairs)) == len(pairs)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.lookup import changed_by, existing_key, flushed, token_meant, tokens_of_aliases
 from pointsman.admin.keys.replies import DeletedKeysReply, ResetSpendReply, full_row
 from pointsman.admin.keys.requests import KeysRequest, OneKeyRequest, ResetSpendRequest, UpdateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
+from pointsman.admin.keys.rotating import replanned
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.timestamps import iso_or_none
@@ -88,5 +91,7 @@ async def _set_blocked(office: Office, key: str, *, blocked: bool) -> Answer:
 
 async def _changed(office: Office, token: str, changes: KeyChanges) -> KeyRecord:
     record = await office.keys.update(token, changes)
+    if changes.extra is not UNSET:
+        await replanned(office, record)
     office.on_key_change(token, record)
     return record
