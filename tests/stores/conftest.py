@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from pointsman.stores.audit import AuditStore
 from pointsman.stores.memory import (
+    MemoryAuditStore,
     MemoryConversationStore,
     MemoryDatabase,
     MemoryKeyStore,
@@ -19,6 +21,7 @@ from pointsman.stores.memory import (
 from pointsman.stores.ports import KeyStore, LedgerStore
 from pointsman.stores.response_ports import ConversationStore, ResponseStore
 from pointsman.stores.sqlite import (
+    SqliteAuditStore,
     SqliteConversationStore,
     SqliteDatabase,
     SqliteKeyStore,
@@ -67,6 +70,17 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     await opened.open()
     yield opened
     await opened.close()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def audit(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AuditStore]:
+    if request.param == "memory":
+        yield MemoryAuditStore()
+        return
+    database = SqliteDatabase(tmp_path / "pointsman.db")
+    await database.open()
+    yield SqliteAuditStore(database)
+    await database.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pointsman.stores.memory.audit import MemoryAuditStore
 from pointsman.stores.memory.conversations import MemoryConversationStore
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.memory.keys import MemoryKeyStore
@@ -9,6 +10,7 @@ from pointsman.stores.memory.ledger import MemoryLedgerStore
 from pointsman.stores.memory.responses import MemoryResponseStore
 
 __all__ = [
+    "MemoryAuditStore",
     "MemoryConversationStore",
     "MemoryDatabase",
     "MemoryKeyStore",

@@ -7,6 +7,7 @@ Reading order: ``database`` (the connection and its thread), ``migrate`` (how th
 
 from __future__ import annotations
 
+from pointsman.stores.sqlite.audit import SqliteAuditStore
 from pointsman.stores.sqlite.conversations import SqliteConversationStore
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.keys import SqliteKeyStore
@@ -14,6 +15,7 @@ from pointsman.stores.sqlite.ledger import SqliteLedgerStore
 from pointsman.stores.sqlite.responses import SqliteResponseStore
 
 __all__ = [
+    "SqliteAuditStore",
     "SqliteConversationStore",
     "SqliteDatabase",
     "SqliteKeyStore",
