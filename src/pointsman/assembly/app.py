@@ -81,6 +81,9 @@ def _readiness(gateway: Gateway) -> Readiness:
     draining = gateway.admission.draining
     troubles = [trouble for trouble in (gateway.storage.trouble, gateway.storage.mover.backlog().trouble) if trouble]
     database: Literal["connected", "disconnected"] = "disconnected" if troubles else "connected"
+    secrets = gateway.loaded.secrets
+    if secrets is not None and secrets.trouble:
+        troubles.append(f"{secrets.trouble} What it told before is still used.")
     if draining:
         troubles.append("The gateway is shutting down.")
     return Readiness(not draining, database, tuple(dict.fromkeys(troubles)))

@@ -40,6 +40,7 @@ from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.rest_files import RestFiles
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
+from pointsman.assembly.secrets import follow_secrets
 from pointsman.assembly.storage import Storage
 from pointsman.assembly.traffic import TrafficControl
 from pointsman.assembly.warmth import WarmKeeper
@@ -47,6 +48,7 @@ from pointsman.catalog.lookup import Catalog
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
 from pointsman.config.load import Loaded, load
+from pointsman.config.secret_sources import OpenSource, no_source
 from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError
@@ -84,6 +86,7 @@ from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
+from pointsman.stores.secret_sources import SecretSources
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
 
@@ -103,8 +106,9 @@ class Gateway:
     ``master_key`` is None without authentication; ``master_key_made`` tells that it is new and has to be shown.
     """
 
-    def __init__(self, plan: ServePlan, loaded: Loaded) -> None:
+    def __init__(self, plan: ServePlan, loaded: Loaded, secret_sources: OpenSource = no_source) -> None:
         self.plan = plan
+        self._secret_sources = secret_sources
         self.loaded = self._started_with = loaded
         self.clock = SYSTEM_CLOCK
         self.nursery = Nursery(_tell_failure)
@@ -150,7 +154,8 @@ class Gateway:
         Raises:
             Misconfigured, StorageUnavailable: it cannot start; the message says why.
         """
-        gateway = cls(plan, load(plan.config_path, process_environment()))
+        sources = SecretSources(SYSTEM_CLOCK)
+        gateway = cls(plan, load(plan.config_path, process_environment(), sources), sources)
         await gateway.storage.open()
         gateway.reach_long_tail()
         await gateway.storage.responses.fail_unfinished(plan.worker, plan.workers)
@@ -178,6 +183,7 @@ class Gateway:
         start(self.health.run(self._looked_after), "health")
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
+            start(follow_secrets(lambda: self.loaded.secrets, self.reload), "secrets")
         if self.plan.workers > 1:
             shared = self.plan.data_directory / "run", self.plan.worker, self.plan.workers
             self.metrics.share(*shared)
@@ -214,7 +220,7 @@ class Gateway:
         whole before the first of it is in force.
         """
         try:
-            loaded = await asyncio.to_thread(load, self.plan.config_path, process_environment())
+            loaded = await asyncio.to_thread(load, self.plan.config_path, process_environment(), self._secret_sources)
             self._watch.follow(loaded.sources)
             # A catalogue of its own, since the one in use is not made for two threads.
             catalog = Catalog()

@@ -21,6 +21,7 @@ from pointsman.core.errors import Malformed, Misconfigured
 from pointsman.core.nursery import Nursery
 from pointsman.lifecycle.explanation import Candidate, Explanation, FallbackChain, LimitState, WaitTold
 from pointsman.providers.transport import Transport
+from pointsman.stores.secret_sources import SecretSources
 
 __all__ = ["explain"]
 
@@ -66,7 +67,7 @@ def explain(
     if config_path is not None:
         if url or key or asker:
             raise click.UsageError("--config asks no gateway, so it goes without --url, --key and --for.")
-        house = dry_house(load(config_path, process_environment()))
+        house = dry_house(load(config_path, process_environment(), SecretSources()))
         told = answer(house, CLIENT_DIALECTS, house.keyring.master, question, for_operator=True)
     else:
         told = asyncio.run(_ask(url or _DEFAULT_URL, key or _usual_key(), asker, question))

@@ -28,6 +28,7 @@ from pointsman.config.rule_sections import (
 from pointsman.config.sections import (
     GeneralSettings,
     KeyBounds,
+    KeyManagementSettings,
     LiteLLMParams,
     LiteLLMSettings,
     LocalHost,
@@ -63,6 +64,7 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "litellm_settings": LiteLLMSettings,
     "upperbound_key_generate_params": KeyBounds,
     "general_settings": GeneralSettings,
+    "key_management_settings": KeyManagementSettings,
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,
     "routing_strategy_args": StrategyArgs,
@@ -125,8 +127,8 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
     "general_settings": {
         "allow_requests_on_db_unavailable": (False,),
         "disable_spend_logs": (False,),
-        "store_model_in_db": (False,),
     },
+    "key_management_settings": {"store_virtual_keys": (False,)},
 }
 """What keys without effect may say without a warning, since it is what happens: of ``callbacks``, say, the metrics.
 

@@ -13,12 +13,14 @@ from pointsman.config.findings import ConfigRefused, Finding, Findings, Place, S
 from pointsman.config.include import read_tree
 from pointsman.config.known_keys import STRUCTS
 from pointsman.config.model_entries import ModelListReader
-from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of
+from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of, text_of
 from pointsman.config.references import References, layered_environment
 from pointsman.config.routing_values import tell_routing_values
 from pointsman.config.rule_check import examine_rules
+from pointsman.config.secret_sources import Hosted, OpenSource, SecretFiles, SecretSource, no_source
 from pointsman.config.sections import (
     GeneralSettings,
+    KeyManagementSettings,
     LiteLLMSettings,
     PointsmanSettings,
     RouterSettings,
@@ -26,11 +28,13 @@ from pointsman.config.sections import (
 )
 from pointsman.config.traffic import examine_traffic
 from pointsman.config.typed import TypedReader
+from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
 
 __all__ = ["Loaded", "load"]
 
 _MASTER_KEY_CHARACTERS: Final = 16
+_SYSTEM: Final = "general_settings.key_management_system"
 _MAPS_BY_NAME: Final = frozenset({"bulkheads", "model_group_alias"})
 """Keys whose value is a map from a name to what is meant by that name."""
 _STRICT: Final = frozenset({"when", "then"})
@@ -43,7 +47,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
     ``environment`` is what the environment says after the file's ``environment_variables`` were laid over it;
     ``variables`` is that environment itself, for the few who look up names of their own. ``sources`` are the files
-    that were read, with their digests, for a watcher.
+    that were read, with their digests, for a watcher. ``secrets`` is the service that was asked for references.
     """
 
     settings: Settings
@@ -51,6 +55,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     variables: Mapping[str, str]
     warnings: tuple[Finding, ...] = ()
     sources: tuple[SourceFile, ...] = ()
+    secrets: SecretSource | None = None
 
     @property
     def master_key(self) -> Secret | None:
@@ -63,31 +68,65 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
         return self.environment.log_level or ("DEBUG" if self.settings.litellm_settings.set_verbose else "INFO")
 
 
-def load(path: Path | None, environment: Mapping[str, str]) -> Loaded:
+def load(path: Path | None, environment: Mapping[str, str], open_source: OpenSource = no_source) -> Loaded:
     """Read the configuration at ``path``, with ``environment`` behind its references. No path: the defaults.
 
-    Blocks while it reads files. Nothing outside is changed, above all not ``os.environ``.
+    Blocks while it reads files and while it asks the service that ``open_source`` gives, where the file names one.
+    Nothing outside is changed, above all not ``os.environ``.
 
     Raises:
         ConfigRefused: something is wrong; it has every error found, each with file, line and column.
     """
     findings = Findings()
     root, sources = (_NOTHING, ()) if path is None else read_tree(path, findings)
-    variables = layered_environment(root.get("environment_variables"), environment, findings)
+    files = SecretFiles()
+    variables = layered_environment(root.get("environment_variables"), environment, findings, files)
     _tell_too_late(root.get("environment_variables"), findings)
-    settings = _SettingsReader(variables, findings).read(root)
+    hosted, source = _hosted(
+        root.get("general_settings"), References(variables, findings, files), findings, open_source
+    )
+    settings = _SettingsReader(References(variables, findings, files, hosted), findings).read(root)
     said = EnvironmentSettings()
     try:
-        said = EnvironmentSettings.read(variables)
+        said = EnvironmentSettings.read(variables, files)
     except ConfigRefused as refusal:
         findings.add(refusal.errors)
         findings.add(refusal.warnings)
     findings.add(said.warnings)
-    loaded = Loaded(settings=settings, environment=said, variables=variables, sources=sources)
+    sources = (*sources, *files.sources)
+    loaded = Loaded(settings=settings, environment=said, variables=variables, sources=sources, secrets=source)
     _examine_master_key(loaded, root, findings)
     if findings.errors:
         raise ConfigRefused(findings.errors, findings.warnings, sources)
     return msgspec.structs.replace(loaded, warnings=findings.warnings)
+
+
+def _hosted(
+    general: Node | None, references: References, findings: Findings, open_source: OpenSource
+) -> tuple[Hosted | None, SecretSource | None]:
+    """The service that ``general_settings.key_management_system`` names, as far as it is to be read from."""
+    named = general.get("key_management_system") if isinstance(general, MapNode) else None
+    resolved = None if named is None else references.resolve(named, _SYSTEM)
+    system = None if resolved is None else text_of(resolved)
+    if named is None or system is None or not isinstance(general, MapNode):
+        return None, None
+    said = general.get("key_management_settings")
+    reader = TypedReader(references, Findings())  # what is wrong there is told where the section is read
+    wanted = reader.struct(said, KeyManagementSettings, "") if said is not None else None
+    wanted = wanted or KeyManagementSettings()
+    if wanted.access_mode == "write_only" or system == "local":
+        return None, None
+    try:
+        source = open_source(system, references.environment)
+    except Misconfigured as wrong:
+        findings.error(named.place, _SYSTEM, wrong.message, wrong.hint)
+        return None, None
+    if source is None:
+        message = f"{system} is not supported yet; references are looked up in the environment alone."
+        findings.warn(named.place, _SYSTEM, message, "hashicorp_vault is.")
+        return None, None
+    names = None if wanted.hosted_keys is None else frozenset(wanted.hosted_keys)
+    return Hosted(source, names), source
 
 
 def _tell_too_late(section: Node | None, findings: Findings) -> None:
@@ -103,9 +142,9 @@ _NOTHING: Final = MapNode({}, Place(""))
 class _SettingsReader:
     """Reads the sections of one tree; a broken section is replaced by its defaults and leaves findings."""
 
-    def __init__(self, variables: Mapping[str, str], findings: Findings) -> None:
+    def __init__(self, references: References, findings: Findings) -> None:
         self._findings = findings
-        self._typed = TypedReader(References(variables, findings), findings)
+        self._typed = TypedReader(references, findings)
 
     def read(self, root: MapNode) -> Settings:
         """All sections."""
