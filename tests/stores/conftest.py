@@ -10,13 +10,16 @@ from typing import NamedTuple
 import pytest
 
 from pointsman.stores.audit import AuditStore
+from pointsman.stores.directory.ports import DirectoryStore, SpendStore
 from pointsman.stores.memory import (
     MemoryAuditStore,
     MemoryConversationStore,
     MemoryDatabase,
+    MemoryDirectoryStore,
     MemoryKeyStore,
     MemoryLedgerStore,
     MemoryResponseStore,
+    MemorySpendStore,
 )
 from pointsman.stores.ports import KeyStore, LedgerStore
 from pointsman.stores.response_ports import ConversationStore, ResponseStore
@@ -24,9 +27,11 @@ from pointsman.stores.sqlite import (
     SqliteAuditStore,
     SqliteConversationStore,
     SqliteDatabase,
+    SqliteDirectoryStore,
     SqliteKeyStore,
     SqliteLedgerStore,
     SqliteResponseStore,
+    SqliteSpendStore,
 )
 
 
@@ -35,12 +40,21 @@ class Stores(NamedTuple):
     ledger: LedgerStore
     responses: ResponseStore
     conversations: ConversationStore
+    directory: DirectoryStore
+    spend: SpendStore
+    audit: AuditStore
 
 
 def in_memory() -> Stores:
     memory = MemoryDatabase()
     return Stores(
-        MemoryKeyStore(memory), MemoryLedgerStore(memory), MemoryResponseStore(memory), MemoryConversationStore(memory)
+        MemoryKeyStore(memory),
+        MemoryLedgerStore(memory),
+        MemoryResponseStore(memory),
+        MemoryConversationStore(memory),
+        MemoryDirectoryStore(memory),
+        MemorySpendStore(memory),
+        MemoryAuditStore(),
     )
 
 
@@ -50,6 +64,9 @@ def in_sqlite(database: SqliteDatabase) -> Stores:
         SqliteLedgerStore(database),
         SqliteResponseStore(database),
         SqliteConversationStore(database),
+        SqliteDirectoryStore(database),
+        SqliteSpendStore(database),
+        SqliteAuditStore(database),
     )
 
 
@@ -72,15 +89,9 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     await opened.close()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def audit(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AuditStore]:
-    if request.param == "memory":
-        yield MemoryAuditStore()
-        return
-    database = SqliteDatabase(tmp_path / "pointsman.db")
-    await database.open()
-    yield SqliteAuditStore(database)
-    await database.close()
+@pytest.fixture
+def audit(stores: Stores) -> AuditStore:
+    return stores.audit
 
 
 @pytest.fixture
@@ -101,6 +112,16 @@ def responses(stores: Stores) -> ResponseStore:
 @pytest.fixture
 def conversations(stores: Stores) -> ConversationStore:
     return stores.conversations
+
+
+@pytest.fixture
+def directory(stores: Stores) -> DirectoryStore:
+    return stores.directory
+
+
+@pytest.fixture
+def spend(stores: Stores) -> SpendStore:
+    return stores.spend
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -66,6 +66,7 @@ def full_call(call_id: str = "c1", **changes: Any) -> CallRecord:
         key_alias="null",
         user_id="user-1",
         team_id="team-1",
+        organization_id="org-1",
         end_user="Zoë",
         model_requested="gpt-5",
         model_group="gpt-5",

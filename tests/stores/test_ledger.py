@@ -15,7 +15,6 @@ from pointsman.core.outcome import CallRecord
 from pointsman.core.usage import Usage
 from pointsman.stores.ports import (
     INTEGER_MAX,
-    Appended,
     DaySpend,
     EnergySpend,
     KeyStore,
@@ -45,11 +44,15 @@ async def test_a_sample_sets_every_field() -> None:
 async def test_a_call_counts_once_however_often_it_is_appended(keys: KeyStore, ledger: LedgerStore) -> None:
     await keys.insert(bare_key("t1"))
     calls = [bare_call(f"c{number}", key_token="t1", cost=10) for number in range(3)]
-    assert await ledger.append(calls[:2]) == Appended(2, {"t1": 20})
+    appended = await ledger.append(calls[:2])
+    assert (appended.calls, appended.spend) == (2, {"t1": 20})
     changed = bare_call("c0", key_token="t1", cost=99)
-    assert await ledger.append([changed, calls[2], calls[2]]) == Appended(1, {"t1": 10})
-    assert await ledger.append(calls) == Appended(0, {})
-    assert await ledger.append([]) == Appended(0, {})
+    appended = await ledger.append([changed, calls[2], calls[2]])
+    assert (appended.calls, appended.spend) == (1, {"t1": 10})
+    appended = await ledger.append(calls)
+    assert (appended.calls, appended.spend) == (0, {})
+    appended = await ledger.append([])
+    assert (appended.calls, appended.spend) == (0, {})
     stored = await keys.get("t1")
     assert stored is not None
     assert stored.spend == 30
@@ -68,7 +71,7 @@ async def test_appending_raises_what_the_key_spent_and_when_it_was_used(keys: Ke
             bare_call("c4", key_token="master", cost=8),
         ]
     )
-    assert appended == Appended(4, {"t1": 3, "t2": 0, "master": 8})
+    assert (appended.calls, appended.spend) == (4, {"t1": 3, "t2": 0, "master": 8})
     assert await keys.get("t1") == bare_key("t1", spend=8, last_active=NOON + 7)
     assert await keys.get("t2") == bare_key("t2", last_active=NOON + 99)
 
@@ -308,6 +311,7 @@ async def test_a_batch_of_any_size_is_added_whole(ledger: LedgerStore, count: in
     calls = [bare_call(f"{number:032x}", key_token=f"t{number % 3}", cost=number) for number in range(count)]
     assert (await ledger.append(calls)).calls == count
     more = [bare_call(f"{number:032x}", key_token="t0", cost=number) for number in range(count // 2, 2 * count)]
-    assert await ledger.append(more) == Appended(count, {"t0": sum(range(count, 2 * count))})
+    appended = await ledger.append(more)
+    assert (appended.calls, appended.spend) == (count, {"t0": sum(range(count, 2 * count))})
     assert (await ledger.totals()).spend == sum(range(2 * count))
     assert len(await ledger.find(EVERYTHING)) == 2 * count

@@ -29,9 +29,9 @@ async def authorise(keyring: Keyring, scope: Scope, headers: Sequence[tuple[byte
     if principal is keyring.anonymous:
         demand_no_foreign_page(headers, local_pages=False)
     match scope:
-        case Scope.INFERENCE | Scope.SELF:
+        case Scope.INFERENCE | Scope.SELF | Scope.MANAGEMENT:
             return principal
-        case Scope.ADMIN:
+        case Scope.ADMIN | Scope.VIEWER:
             if not principal.admin:
                 raise Forbidden(
                     "Only the master key may do this.",

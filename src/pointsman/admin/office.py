@@ -27,6 +27,7 @@ from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.hosts import Host
 from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
+from pointsman.stores.directory.ports import DirectoryStore, SpendStore
 from pointsman.stores.ports import KeyStore, LedgerStore
 
 __all__ = [
@@ -169,6 +170,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     keyring: Keyring
     keys: KeyStore
     ledger: LedgerStore
+    directory: DirectoryStore
+    spend: SpendStore
     table: Callable[[], RoutingTable]
     clock: Clock
     version: str

@@ -36,6 +36,8 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             keyring=gateway.keyring,
             keys=gateway.storage.keys,
             ledger=gateway.storage.ledger,
+            directory=gateway.storage.directory,
+            spend=gateway.storage.spend,
             table=lambda: gateway.house.table,
             clock=gateway.clock,
             version=__version__,

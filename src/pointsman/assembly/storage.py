@@ -18,9 +18,11 @@ from pointsman.stores.response_ports import STORED_BYTES_MAX
 from pointsman.stores.sqlite import (
     SqliteConversationStore,
     SqliteDatabase,
+    SqliteDirectoryStore,
     SqliteKeyStore,
     SqliteLedgerStore,
     SqliteResponseStore,
+    SqliteSpendStore,
 )
 
 __all__ = ["Storage"]
@@ -42,6 +44,8 @@ class Storage:
         self.database = SqliteDatabase(directory / "pointsman.db", clock=clock)
         self.keys = SqliteKeyStore(self.database)
         self.ledger = SqliteLedgerStore(self.database)
+        self.directory = SqliteDirectoryStore(self.database)
+        self.spend = SqliteSpendStore(self.database)
         self.responses = SqliteResponseStore(self.database)
         self.conversations = SqliteConversationStore(self.database)
         self.spool = Spool(directory / "spool", f"worker-{worker}", clock=clock)
@@ -103,6 +107,8 @@ class Storage:
         for record in await self.keys.budgets_due(now):
             following = next_reset(record.budget_duration, now, self.reset_clock) if record.budget_duration else None
             await self.keys.reset_budget(record.token, now, following)
+        for due in await self.spend.due(now):
+            await self.spend.reset(due.meter, now, next_reset(due.duration, now, self.reset_clock))
 
     async def _sweep(self) -> None:
         """Remove a little of what has expired; as long as there may be more, every time."""

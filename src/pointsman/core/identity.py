@@ -19,8 +19,12 @@ class Scope(Enum):
     """Any valid key."""
     SELF = "self"
     """Any valid key, and only for what belongs to it."""
+    MANAGEMENT = "management"
+    """Any valid key or session; what exactly it may do there is for its rights to say (``admin/rights.py``)."""
+    VIEWER = "viewer"
+    """Who may see everything: the master key, administrators and their viewers."""
     ADMIN = "admin"
-    """The master key."""
+    """Who may do everything: the master key and administrators."""
 
 
 class Owner(msgspec.Struct, frozen=True):

@@ -38,6 +38,7 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     key_alias: str | None = None
     user_id: str | None = None
     team_id: str | None = None
+    organization_id: str | None = None
     end_user: str | None = None
     model_requested: str = ""
     model_group: str = ""

@@ -337,6 +337,7 @@ class Settlement(msgspec.Struct, weakref=False):
             key.key_alias,
             key.user_id,
             key.team_id,
+            None if self.principal is None else self.principal.organization_id,
             ask.end_user,
             ask.model,
             deployment.group or ask.model,

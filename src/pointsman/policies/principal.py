@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import msgspec
+
 from pointsman.accounting.windows import SlidingMinute
 from pointsman.core.identity import KeyRecord, Owner
 from pointsman.core.price import dollars
 
 __all__ = ["Principal"]
+
+
+class _Extra(msgspec.Struct):
+    """What is heeded of the fields that a key's record keeps in JSON."""
+
+    organization_id: str | None = None
+
+
+_decode_extra: Final = msgspec.json.Decoder(_Extra).decode
 
 _EVERYTHING = frozenset({"*", "all-proxy-models", "all-team-models"})
 
@@ -14,9 +27,10 @@ _EVERYTHING = frozenset({"*", "all-proxy-models", "all-team-models"})
 class Principal:
     """Who asks. There is no default one: it is made from a key that was found, or for the operator.
 
-    Money is in picodollars. ``spent`` counts what is settled, ``reserved`` what is under way. ``share`` is the number
-    of processes that serve the key beside each other: each lets through its part of the rates (``rpm``, ``tpm``,
-    ``parallel``, None: unlimited), and takes the others to have reserved as much as itself.
+    ``organization_id`` is the organisation whose spending its calls add to. Money is in picodollars. ``spent`` counts
+    what is settled, ``reserved`` what is under way. ``share`` is the number of processes that serve the key beside each
+    other: each lets through its part of the rates (``rpm``, ``tpm``, ``parallel``, None: unlimited), and takes the
+    others to have reserved as much as itself.
     """
 
     __slots__ = (
@@ -24,6 +38,7 @@ class Principal:
         "admin",
         "head",
         "in_flight",
+        "organization_id",
         "parallel",
         "pending",
         "record",
@@ -57,6 +72,7 @@ class Principal:
     def adopt(self, record: KeyRecord) -> None:
         """Take a changed record; what is counted stays counted."""
         self.record = record
+        self.organization_id = _decode_extra(record.extra).organization_id
         self.access: dict[tuple[str, str, frozenset[str]], bool] = {}
         self.unrestricted = not record.models or not _EVERYTHING.isdisjoint(record.models)
         self.wildcards = tuple(name for name in record.models if "*" in name and name != "*")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -23,6 +23,7 @@ from msgspec import UNSET, UnsetType
 from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.directory.ports import INTEGER_MAX, Account
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 
 __all__ = [
@@ -42,9 +43,6 @@ __all__ = [
     "Removal",
     "SummaryQuery",
 ]
-
-INTEGER_MAX: Final = 2**63 - 1
-"""The largest whole number kept: as picodollars, 9.2 million dollars."""
 
 KeySort = Literal["created_at", "updated_at", "spend", "max_budget", "key_alias", "key_name", "token"]
 """What a list of keys can be ordered by."""
@@ -192,10 +190,11 @@ class KeyStore(Protocol):
 
 
 class Appended(msgspec.Struct, frozen=True):
-    """What an append added: new calls, and new picodollars by ``key_token`` as recorded."""
+    """What an append added: new calls, and new picodollars by ``key_token`` as recorded, and by account."""
 
     calls: int
     spend: Mapping[str, int]
+    accounts: Mapping[Account, int] = {}
 
 
 class LedgerQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,7 +265,9 @@ class LedgerStore(Protocol):
         """Add calls. One that is known already (``call_id``) is left as it was and counts for nothing.
 
         In the same transaction the key's ``spend`` and ``last_active`` rise (a rotated key's in its successor, a
-        deleted key's in the history) and so do the sums that :meth:`summary` and :meth:`totals` give.
+        deleted key's in the history), so do the totals of every account that the call was made for
+        (:class:`pointsman.stores.directory.ports.SpendStore`), and the sums that :meth:`summary` and :meth:`totals`
+        give.
         """
         ...
 

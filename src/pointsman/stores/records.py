@@ -12,6 +12,8 @@ from msgspec import UNSET
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.charges import charged_accounts
+from pointsman.stores.directory.ports import Account
 from pointsman.stores.energy import EnergyGroup, EnergyTally, energy_of
 from pointsman.stores.ports import INTEGER_MAX, Conflict, DaySpend, KeyChanges
 from pointsman.stores.response_ports import EventPage, ResponseStatus
@@ -105,10 +107,11 @@ def day_of(moment: float) -> str:
 
 
 class Sums(NamedTuple):
-    """Calls added up: for the days, and by ``key_token`` for what is to be charged; and what local hosts drew."""
+    """Calls added up: for the days; by ``key_token`` and by account, to be charged; and what local hosts drew."""
 
     daily: dict[Group, Tally]
     charges: dict[str, Charge]
+    accounts: dict[Account, int]
     energy: dict[EnergyGroup, EnergyTally]
 
 
@@ -119,11 +122,12 @@ def added_up(sets: Iterable[Sequence[CallRecord]]) -> Sums:
         Malformed: see :func:`day_of`.
     """
     groups: dict[tuple[str, str | None, str, str], list[CallRecord]] = {}
+    sets = list(sets)
     for records in sets:
         first = records[0]
         model = first.model_group if first.deployment_id else ""
         groups.setdefault((first.key_token, first.user_id, model, first.provider), []).extend(records)
-    sums = Sums({}, {}, {})
+    sums = Sums({}, {}, charged_accounts(sets), {})
     days: dict[float, str] = {}
     drawing: list[tuple[str, Sequence[CallRecord]]] = []
     for records in groups.values():

@@ -35,9 +35,11 @@ from pointsman.routing.table import Pattern, RoutingTable
 from pointsman.stores.memory import (
     MemoryConversationStore,
     MemoryDatabase,
+    MemoryDirectoryStore,
     MemoryKeyStore,
     MemoryLedgerStore,
     MemoryResponseStore,
+    MemorySpendStore,
 )
 
 MASTER = "sk-master-0123456789abcdef"
@@ -150,6 +152,8 @@ class Desk:
         self.database = MemoryDatabase()
         self.keys = MemoryKeyStore(self.database)
         self.ledger = MemoryLedgerStore(self.database)
+        self.directory = MemoryDirectoryStore(self.database)
+        self.spend = MemorySpendStore(self.database)
         self.keyring = Keyring(Secret(master_key) if master_key else None, self.keys, self.clock)
         self.changes: list[tuple[str, KeyRecord | None]] = []
         self.spooled: list[CallRecord] = []
@@ -173,6 +177,8 @@ class Desk:
             "keyring": self.keyring,
             "keys": self.keys,
             "ledger": self.ledger,
+            "directory": self.directory,
+            "spend": self.spend,
             "table": standard_table,
             "clock": self.clock,
             "version": "9.8.7",

@@ -29,6 +29,7 @@ WHO = {
     "user_id": "user-7",
     "team_id": "team-8",
     "tags": ("red", "blue"),
+    "extra": msgspec.Raw(b'{"organization_id":"org-10"}'),
 }
 COUNTED = {
     "prompt_tokens": 70,
@@ -81,6 +82,7 @@ class Scene:
             key_alias="tester",
             user_id="user-7",
             team_id="team-8",
+            organization_id="org-10",
             end_user="end-9",
             model_requested="mine",
             model_group="public",
@@ -111,7 +113,7 @@ def test_the_expected_record_would_show_any_two_fields_that_change_places(scene:
     values = [value for name, value in said.items() if name not in unset]
     assert len(values) == len({repr(value) for value in values})
     assert all(said[name] is None for name in unset)
-    assert len(CallRecord.__struct_fields__) == 34, "a new field wants its place in expected() above"
+    assert len(CallRecord.__struct_fields__) == 35, "a new field wants its place in expected() above"
 
 
 async def test_the_record_of_a_whole_answer(scene: Scene) -> None:

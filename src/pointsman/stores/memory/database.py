@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from pointsman.core.identity import KeyRecord, Owner
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.directory.ports import Account, Changed, Meter
 from pointsman.stores.energy import EnergyGroup, EnergyTally
 from pointsman.stores.ports import Removal
-from pointsman.stores.records import Group, Tally
+from pointsman.stores.records import Group, Tally, saturated
 from pointsman.stores.response_ports import ConversationRecord, KeptItem, ResponseRecord
 
-__all__ = ["MemoryDatabase"]
+__all__ = ["MemoryDatabase", "Period"]
 
 _CALLS_MAX: Final = 50_000
 
 
+class Period(msgspec.Struct):
+    """A period of an account: what was spent before it, and when it ends."""
+
+    baseline: int = 0
+    duration: str | None = None
+    reset_at: float | None = None
+
+
 class MemoryDatabase:
-    """Live keys, deleted keys, changes, calls, responses and conversations.
+    """Live keys, deleted keys, changes, calls, responses and conversations; the directory, and what accounts spent.
 
     The sums stay complete, but only the latest ``calls_max`` calls are kept, so that memory is bounded. A call that
     was let go of is no longer known, and would count again if it were appended again.
@@ -41,6 +50,11 @@ class MemoryDatabase:
         self.named: dict[str, frozenset[str]] = {}
         self.conversations: dict[str, ConversationRecord] = {}
         self.items: dict[str, list[KeptItem]] = {}
+        self.entries: dict[str, dict[str, msgspec.Struct]] = {}
+        self.entry_changes: dict[Changed, int] = {}
+        self.entry_version = 0
+        self.spend_totals: dict[Account, int] = {}
+        self.spend_periods: dict[Meter, Period] = {}
 
     def put(self, record: KeyRecord) -> None:
         """Make this the live record of its token."""
@@ -57,6 +71,18 @@ class MemoryDatabase:
         self.version += 1
         self.changes.pop(token, None)
         self.changes[token] = self.version
+
+    def note_entry(self, changed: Changed) -> None:
+        """Let others learn that this entry changed. The latest changes stand last."""
+        self.entry_version += 1
+        self.entry_changes.pop(changed, None)
+        self.entry_changes[changed] = self.entry_version
+
+    def charge_accounts(self, amounts: Mapping[Account, int]) -> None:
+        """Raise the totals of accounts."""
+        for account, amount in amounts.items():
+            self.spend_totals[account] = saturated(self.spend_totals.get(account, 0) + amount)
+            self.note_entry(Changed("spend", f"{account.scope}/{account.identity}"))
 
     def sees(self, owner: Owner, holder: str) -> bool:
         """Whether ``owner`` may see what belongs to the key ``holder``: it is that key, or was put in its place."""

@@ -39,9 +39,10 @@ class MemoryLedgerStore:
             self._database.energy.setdefault(drawn, EnergyTally()).add(part.calls, part.mwh, part.cost)
         for token, charge in sums.charges.items():
             self._charge(token, charge)
+        self._database.charge_accounts(sums.accounts)
         while len(calls) > self._database.calls_max:
             calls.popitem(last=False)
-        return Appended(len(first), {token: charge.amount for token, charge in sums.charges.items()})
+        return Appended(len(first), {token: charge.amount for token, charge in sums.charges.items()}, sums.accounts)
 
     def _charge(self, token: str, charge: Charge) -> None:
         database = self._database

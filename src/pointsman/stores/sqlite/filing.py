@@ -45,8 +45,8 @@ _Context: TypeAlias = tuple[Any, ...]
 _NAMES: Final = ("model_requested", "model_group", "deployment_id", "model")
 _NO_NAMES: Final = ("",) * len(_NAMES)
 _context_of: Final = attrgetter(
-    "usage.source", "key_token", "user_id", "key_alias", "team_id", "operation", "route", "status", "http_status",
-    "attempts", "stream", "provider", "api_base", "tags", *_NAMES
+    "usage.source", "key_token", "user_id", "key_alias", "team_id", "organization_id", "operation", "route", "status",
+    "http_status", "attempts", "stream", "provider", "api_base", "tags", *_NAMES
 )  # fmt: skip
 
 _usual_of: Final = attrgetter(

@@ -17,6 +17,7 @@ from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, DailyRow, added_up, by_day, saturated
 from pointsman.stores.sqlite.database import SqliteDatabase
+from pointsman.stores.sqlite.directory_statements import CHARGE_ACCOUNTS, NOTE_ACCOUNTS
 from pointsman.stores.sqlite.filing import Filing, Known, id_of
 from pointsman.stores.sqlite.performance import read_performance
 from pointsman.stores.sqlite.statements import (
@@ -136,7 +137,11 @@ def _count(connection: apsw.Connection, calls: int, sets: Iterable[Sequence[Call
         drawn = [(*group, tally.calls, tally.mwh, tally.cost) for group, tally in sums.energy.items()]
         connection.execute(ADD_DAILY_ENERGY, (msgspec.json.encode(drawn).decode(),))
     _charge_keys(connection, sums.charges)
-    return Appended(calls, {token: charge.amount for token, charge in sums.charges.items()})
+    if sums.accounts:
+        charged = msgspec.json.encode([(*account, amount) for account, amount in sums.accounts.items()]).decode()
+        connection.execute(CHARGE_ACCOUNTS, (charged,))
+        connection.execute(NOTE_ACCOUNTS, (charged,))
+    return Appended(calls, {token: charge.amount for token, charge in sums.charges.items()}, sums.accounts)
 
 
 def _charge_keys(connection: apsw.Connection, charges: Mapping[str, Charge]) -> None:

@@ -1,0 +1,47 @@
+"""Whose spending a call adds to: every account that it was made for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pointsman.core.outcome import CallRecord
+from pointsman.stores.directory.ports import INTEGER_MAX, Account
+from pointsman.stores.directory.records import member_id
+
+__all__ = ["accounts_of", "charged_accounts"]
+
+
+def charged_accounts(sets: Iterable[Sequence[CallRecord]]) -> dict[Account, int]:
+    """Picodollars by account. The records of one set agree in everything but time, numbers and end user."""
+    charged: dict[Account, int] = {}
+    for records in sets:
+        cost = sum([record.cost for record in records])
+        if not cost:
+            continue
+        for account in accounts_of(records[0]):
+            charged[account] = charged.get(account, 0) + cost
+        for record in records:
+            if record.end_user and record.cost:
+                account = Account("customer", record.end_user)
+                charged[account] = charged.get(account, 0) + record.cost
+    return {account: min(amount, INTEGER_MAX) for account, amount in charged.items()}
+
+
+def accounts_of(record: CallRecord) -> list[Account]:
+    """The accounts of a call but its end user's: as a whole, and with its model where models may have budgets."""
+    model = record.model_group if record.deployment_id else ""
+    owners = [("key", record.key_token)]
+    if record.team_id:
+        owners.append(("team", record.team_id))
+    if record.user_id:
+        owners.append(("user", record.user_id))
+        if record.team_id:
+            owners.append(("member", member_id(record.team_id, record.user_id)))
+    if record.organization_id:
+        owners.append(("organization", record.organization_id))
+    accounts = [Account(*owner) for owner in owners[1:]]
+    accounts += [Account("tag", tag) for tag in record.tags]
+    if model:
+        accounts += [Account(*owner, model) for owner in owners]
+        accounts += [Account("model", model), Account("deployment", record.deployment_id)]
+    return accounts

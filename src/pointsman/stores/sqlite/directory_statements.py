@@ -1,0 +1,122 @@
+"""The SQL of the directory and of the spend counters, whole and with parameters."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "CHARGE_ACCOUNTS",
+    "COUNT_ENTRIES",
+    "DUE_PERIODS",
+    "FORGET_PERIODS",
+    "INSERT_ENTRY",
+    "LIST_ENTRIES",
+    "NOTE_ACCOUNTS",
+    "NOTE_ENTRY",
+    "PUT_ENTRY",
+    "RESET_PERIOD",
+    "SCHEDULE_PERIOD",
+    "SET_BASELINE",
+    "SPENT",
+    "UPDATE_ENTRY",
+]
+
+INSERT_ENTRY: Final = """
+INSERT INTO directory (kind, id, alias, unique_alias, parent, owner, created_at, updated_at, record)
+VALUES (:kind, :id, :alias, :unique_alias, :parent, :owner, :created_at, :updated_at, :record)
+"""
+
+UPDATE_ENTRY: Final = """
+UPDATE directory SET
+    alias = :alias, unique_alias = :unique_alias, parent = :parent, owner = :owner, created_at = :created_at,
+    updated_at = :updated_at, record = :record
+WHERE kind = :kind AND id = :id
+"""
+
+PUT_ENTRY: Final = (
+    INSERT_ENTRY
+    + """
+ON CONFLICT (kind, id) DO UPDATE SET
+    alias = excluded.alias, unique_alias = excluded.unique_alias, parent = excluded.parent, owner = excluded.owner,
+    created_at = excluded.created_at, updated_at = excluded.updated_at, record = excluded.record
+"""
+)
+
+NOTE_ENTRY: Final = "INSERT OR REPLACE INTO directory_changes (kind, id) VALUES (?, ?)"
+
+_MATCHING: Final = """
+FROM directory
+WHERE kind = :kind
+    AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
+    AND (:parent IS NULL OR parent = :parent)
+    AND (:owner IS NULL OR owner = :owner)
+    AND (:alias IS NULL OR alias = :alias)
+    AND (:search IS NULL OR instr(lower(id), lower(:search)) OR instr(lower(coalesce(alias, '')), lower(:search)))
+"""
+
+COUNT_ENTRIES: Final = "SELECT count(*) " + _MATCHING
+
+LIST_ENTRIES: Final = (
+    "SELECT record "
+    + _MATCHING
+    + """
+ORDER BY
+    CASE WHEN :falling THEN NULL ELSE CASE :sort_by
+        WHEN 'alias' THEN alias WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at
+        ELSE id END END ASC,
+    CASE WHEN :falling THEN CASE :sort_by
+        WHEN 'alias' THEN alias WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at
+        ELSE id END END DESC,
+    id ASC
+LIMIT :size OFFSET :start
+"""
+)
+
+# A JSON array of [scope, id, model, amount].
+CHARGE_ACCOUNTS: Final = """
+INSERT INTO spend_totals (scope, id, model, total)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?) WHERE true
+ON CONFLICT (scope, id, model) DO UPDATE SET total = min(total + excluded.total, 9223372036854775807)
+"""
+
+NOTE_ACCOUNTS: Final = """
+INSERT OR REPLACE INTO directory_changes (kind, id)
+SELECT DISTINCT 'spend', (value ->> 0) || '/' || (value ->> 1) FROM jsonb_each(?)
+"""
+
+# A JSON array of [scope, id, model, window].
+SPENT: Final = """
+SELECT
+    asked.value ->> 0, asked.value ->> 1, asked.value ->> 2, asked.value ->> 3, coalesce(spend_totals.total, 0),
+    coalesce(spend_periods.baseline, 0), spend_periods.reset_at
+FROM jsonb_each(?) AS asked
+LEFT JOIN spend_totals ON spend_totals.scope = asked.value ->> 0 AND spend_totals.id = asked.value ->> 1
+    AND spend_totals.model = asked.value ->> 2
+LEFT JOIN spend_periods ON spend_periods.scope = asked.value ->> 0 AND spend_periods.id = asked.value ->> 1
+    AND spend_periods.model = asked.value ->> 2 AND spend_periods.window = asked.value ->> 3
+"""
+
+SET_BASELINE: Final = """
+INSERT INTO spend_periods (scope, id, model, window, baseline) VALUES (:scope, :id, :model, :window, :baseline)
+ON CONFLICT (scope, id, model, window) DO UPDATE SET baseline = excluded.baseline
+"""
+
+SCHEDULE_PERIOD: Final = """
+INSERT INTO spend_periods (scope, id, model, window, baseline, duration, reset_at)
+VALUES (:scope, :id, :model, :window, 0, :duration, :reset_at)
+ON CONFLICT (scope, id, model, window) DO UPDATE SET duration = excluded.duration, reset_at = excluded.reset_at
+"""
+
+RESET_PERIOD: Final = """
+UPDATE spend_periods SET reset_at = :next_reset_at, baseline = coalesce((
+    SELECT total FROM spend_totals WHERE scope = :scope AND id = :id AND model = :model
+), 0)
+WHERE scope = :scope AND id = :id AND model = :model AND window = :window AND reset_at <= :now
+"""
+
+DUE_PERIODS: Final = """
+SELECT scope, id, model, window, duration, reset_at FROM spend_periods
+WHERE reset_at <= ? AND duration IS NOT NULL ORDER BY reset_at, scope, id, model, window LIMIT ?
+"""
+
+FORGET_PERIODS: Final = "DELETE FROM spend_periods WHERE scope = ? AND id = ?"

@@ -1,0 +1,167 @@
+"""Entries are kept as they were given, found by what they can be found by, and changed by one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from pointsman.core.errors import Malformed, NotFound
+from pointsman.stores.directory.kinds import ACCESS_GROUPS, TEAM_MEMBERS, TEAMS, USERS
+from pointsman.stores.directory.ports import (
+    AliasTaken,
+    Changed,
+    DirectoryQuery,
+    DirectoryStore,
+    EntryExists,
+    Write,
+)
+from pointsman.stores.directory.records import (
+    AccessGroup,
+    BudgetWindow,
+    Limits,
+    ModelLimits,
+    Role,
+    Team,
+    TeamMember,
+    User,
+    member_id,
+)
+
+FULL = Team(
+    team_id="t1",
+    alias="Würzburg",
+    organization_id="o1",
+    models=("gpt-*",),
+    model_aliases={"fast": "llama3"},
+    tags=("a",),
+    limits=Limits(
+        max_budget=5,
+        budget_limits=(BudgetWindow(duration="1d", max_budget=2),),
+        model_limits={"gpt-5": ModelLimits(max_budget=1, duration="1h")},
+    ),
+    member_permissions=("/key/generate",),
+    blocked=True,
+    metadata=msgspec.Raw(b'{"a":[1,null]}'),
+    created_at=5.5,
+    updated_at=6.5,
+)
+
+
+async def test_an_entry_is_given_as_it_was_kept(directory: DirectoryStore) -> None:
+    await directory.insert(TEAMS, FULL)
+    assert await directory.get(TEAMS, "t1") == FULL
+    assert await directory.get(USERS, "t1") is None
+    user = User(user_id="u1", role=Role.VIEWER)
+    await directory.insert(USERS, user)
+    assert await directory.look_up([(USERS, "u1"), (TEAMS, "gone"), (TEAMS, "t1")]) == (user, None, FULL)
+
+
+async def test_an_id_is_taken_once(directory: DirectoryStore) -> None:
+    await directory.insert(TEAMS, FULL)
+    with pytest.raises(EntryExists) as refused:
+        await directory.insert(TEAMS, Team(team_id="t1"))
+    assert "'t1'" in refused.value.message
+    assert await directory.get(TEAMS, "t1") == FULL
+
+
+async def test_an_alias_is_unique_only_where_the_kind_says_so(directory: DirectoryStore) -> None:
+    await directory.insert(TEAMS, FULL)
+    await directory.insert(TEAMS, Team(team_id="t2", alias=FULL.alias))
+    await directory.insert(ACCESS_GROUPS, AccessGroup(access_group_id="a1", name="beta"))
+    with pytest.raises(AliasTaken):
+        await directory.insert(ACCESS_GROUPS, AccessGroup(access_group_id="a2", name="beta"))
+    await directory.insert(ACCESS_GROUPS, AccessGroup(access_group_id="a3", name="gamma"))
+    with pytest.raises(AliasTaken):
+        await directory.update(ACCESS_GROUPS, "a3", lambda one: msgspec.structs.replace(one, name="beta"))
+    kept = await directory.get(ACCESS_GROUPS, "a3")
+    assert kept is not None
+    assert kept.name == "gamma"
+
+
+async def test_text_that_is_no_unicode_is_refused(directory: DirectoryStore) -> None:
+    with pytest.raises(Malformed):
+        await directory.insert(TEAMS, Team(team_id="t", alias="\ud800"))
+    assert await directory.get(TEAMS, "t") is None
+
+
+async def test_changes_that_run_at_once_are_all_made(directory: DirectoryStore) -> None:
+    await directory.insert(TEAMS, FULL)
+
+    def one_more(team: Team) -> Team:
+        return msgspec.structs.replace(team, tags=(*team.tags, "x"))
+
+    await asyncio.gather(*(directory.update(TEAMS, "t1", one_more) for _ in range(20)))
+    team = await directory.get(TEAMS, "t1")
+    assert team is not None
+    assert len(team.tags) == 21
+
+
+async def test_a_change_that_is_refused_changes_nothing(directory: DirectoryStore) -> None:
+    await directory.insert(TEAMS, FULL)
+
+    def refuse(_team: Team) -> Team:
+        raise Malformed("no")
+
+    with pytest.raises(Malformed):
+        await directory.update(TEAMS, "t1", refuse)
+    with pytest.raises(NotFound) as refused:
+        await directory.update(TEAMS, "gone", refuse)
+    assert refused.value.code == "team_not_found"
+    assert await directory.get(TEAMS, "t1") == FULL
+
+
+async def test_several_writes_are_one(directory: DirectoryStore) -> None:
+    await directory.insert(TEAMS, FULL)
+    member = TeamMember(team_id="t1", user_id="u1", role="admin")
+    group = AccessGroup(access_group_id="a1", name="beta")
+    await directory.write([Write(TEAM_MEMBERS, member_id("t1", "u1"), member), Write(TEAMS, "t1", None)])
+    await directory.insert(ACCESS_GROUPS, group)
+    with pytest.raises(AliasTaken):
+        await directory.write(
+            [
+                Write(TEAM_MEMBERS, member_id("t1", "u1"), None),
+                Write(ACCESS_GROUPS, "a2", msgspec.structs.replace(group, access_group_id="a2")),
+            ]
+        )
+    assert await directory.get(TEAM_MEMBERS, member_id("t1", "u1")) == member
+    assert await directory.get(TEAMS, "t1") is None
+
+
+async def test_entries_are_found_by_group_by_user_and_by_name(directory: DirectoryStore) -> None:
+    for team in ("a", "b"):
+        for user in ("x", "y", "z"):
+            await directory.insert(TEAM_MEMBERS, TeamMember(team_id=team, user_id=user))
+    of_a = await directory.find(TEAM_MEMBERS, DirectoryQuery(parent="a", sort_by="id", sort_order="asc", size=2))
+    assert [member.user_id for member in of_a.records] == ["x", "y"]
+    assert of_a.total == 3
+    of_x = await directory.find(TEAM_MEMBERS, DirectoryQuery(owner="x", sort_by="id", sort_order="asc"))
+    assert [member.team_id for member in of_x.records] == ["a", "b"]
+    await directory.insert(TEAMS, FULL)
+    await directory.insert(TEAMS, Team(team_id="WÜRZ", created_at=9.0))
+    found = await directory.find(TEAMS, DirectoryQuery(search="rZ"))
+    assert [team.team_id for team in found.records] == ["WÜRZ", "t1"]
+    assert (await directory.find(TEAMS, DirectoryQuery(alias="Würzburg", ids=("t1", "other")))).total == 1
+    assert (await directory.find(TEAMS, DirectoryQuery(ids=()))).total == 0
+    by_alias = await directory.find(TEAMS, DirectoryQuery(sort_by="alias", sort_order="asc"))
+    assert [team.alias for team in by_alias.records] == [None, "Würzburg"]
+    second = await directory.find(TEAMS, DirectoryQuery(sort_by="created_at", page=2, size=1))
+    assert [team.team_id for team in second.records] == ["t1"]
+
+
+async def test_others_learn_what_changed(directory: DirectoryStore) -> None:
+    start = await directory.version()
+    await directory.insert(TEAMS, FULL)
+    await directory.insert(USERS, User(user_id="u1"))
+    await directory.update(TEAMS, "t1", lambda team: team)
+    version, changed = await directory.changed_since(start)
+    assert changed == (Changed("user", "u1"), Changed("team", "t1"))
+    assert version == await directory.version()
+    assert await directory.changed_since(version) == (version, ())
+    assert await directory.delete(TEAMS, ["gone", "t1", "t1"]) == ("t1",)
+    assert (await directory.changed_since(version))[1] == (Changed("team", "t1"),)
+
+
+def test_ids_of_members_are_told_apart() -> None:
+    assert member_id("a/b", "c") != member_id("a", "b/c")

@@ -1,0 +1,79 @@
+"""Every account that a call was made for is charged, once, and periods start over without losing a call."""
+
+from __future__ import annotations
+
+import pytest
+
+from pointsman.stores.directory.ports import Account, DirectoryStore, Due, Meter, SpendStore, Spent
+from pointsman.stores.directory.records import member_id
+from pointsman.stores.ports import LedgerStore
+from tests.stores.samples import bare_call, full_call
+
+TEAM = Meter("team", "team-1")
+
+
+async def test_a_call_charges_all_its_accounts_once(
+    ledger: LedgerStore, spend: SpendStore, directory: DirectoryStore
+) -> None:
+    member = member_id("team-1", "user-1")
+    accounts = {
+        Account("team", "team-1"), Account("team", "team-1", "gpt-5"), Account("user", "user-1"),
+        Account("user", "user-1", "gpt-5"), Account("member", member), Account("member", member, "gpt-5"),
+        Account("organization", "org-1"), Account("organization", "org-1", "gpt-5"), Account("key", "t1", "gpt-5"),
+        Account("tag", "a"), Account("tag", "b"), Account("customer", "Zoë"), Account("model", "gpt-5"),
+        Account("deployment", "d1"),
+    }  # fmt: skip
+    appended = await ledger.append([full_call("c1"), full_call("c2", cost=6, end_user=None)])
+    assert set(appended.accounts) == accounts
+    await ledger.append([full_call("c1")])
+    spent = await spend.spent([Meter(*account) for account in accounts])
+    assert {meter.scope: one.amount for meter, one in spent.items() if meter.scope != "customer"} == dict.fromkeys(
+        {account.scope for account in accounts if account.scope != "customer"}, 1240
+    )
+    assert spent[Meter("customer", "Zoë")] == Spent(1234)
+    version, changed = await directory.changed_since(0)
+    assert version
+    assert {one.identity for one in changed} == {f"{account.scope}/{account.identity}" for account in accounts}
+
+
+async def test_a_call_that_reached_nothing_or_cost_nothing_charges_nobody(
+    ledger: LedgerStore, spend: SpendStore
+) -> None:
+    appended = await ledger.append([bare_call("c1", team_id="team-1"), bare_call("c2", deployment_id="", cost=3)])
+    assert appended.accounts == {}
+    assert await spend.spent([TEAM]) == {TEAM: Spent()}
+
+
+async def test_a_period_starts_over_once(ledger: LedgerStore, spend: SpendStore) -> None:
+    await ledger.append([full_call("c1")])
+    assert await spend.schedule(TEAM, "1d", 100.0) == Spent(1234, 0, 100.0)
+    assert await spend.due(99.9) == ()
+    assert await spend.due(100.0) == (Due(TEAM, "1d", 100.0),)
+    assert not await spend.reset(TEAM, 99.9, 200.0)
+    assert await spend.reset(TEAM, 100.0, 200.0)
+    assert not await spend.reset(TEAM, 100.0, 200.0)
+    await ledger.append([full_call("c2", cost=7)])
+    window = Meter("team", "team-1", "", "1h")
+    spent = await spend.spent([TEAM, window])
+    assert spent[TEAM].amount == 7
+    assert spent[TEAM].reset_at == 200.0
+    assert spent[window].amount == 1241
+
+
+@pytest.mark.parametrize("amount", [0, 1000, 5000])
+async def test_what_was_spent_can_be_set(ledger: LedgerStore, spend: SpendStore, amount: int) -> None:
+    await ledger.append([full_call("c1")])
+    await spend.schedule(TEAM, "1d", 100.0)
+    assert (await spend.set_amount(TEAM, amount)).amount == amount
+    await ledger.append([full_call("c2", cost=7)])
+    assert (await spend.spent([TEAM]))[TEAM].amount == amount + 7
+    assert (await spend.spent([TEAM]))[TEAM].reset_at == 100.0
+
+
+async def test_periods_of_an_account_can_be_forgotten(ledger: LedgerStore, spend: SpendStore) -> None:
+    await ledger.append([full_call("c1")])
+    await spend.schedule(TEAM, "1d", 100.0)
+    await spend.set_amount(TEAM, 5)
+    await spend.forget("team", "team-1")
+    assert await spend.due(1000.0) == ()
+    assert await spend.spent([TEAM]) == {TEAM: Spent(1234)}
