@@ -27,6 +27,7 @@ from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.hosts import Host
 from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
+from pointsman.stores.audit import AuditStore
 from pointsman.stores.directory.ports import DirectoryStore, SpendStore
 from pointsman.stores.ports import KeyStore, LedgerStore
 
@@ -172,6 +173,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     ledger: LedgerStore
     directory: DirectoryStore
     spend: SpendStore
+    audit: AuditStore
     table: Callable[[], RoutingTable]
     clock: Clock
     version: str

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pointsman.admin import front, hosts, queue, traffic
+from pointsman.admin.audit import showing as audit
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
@@ -71,7 +72,7 @@ _HEALTH: Final = (
         "POST", ("/health/test_connection",), Scope.ADMIN, testing.test_connection,
         summary="Call a configured model once", tier="litellm",
         query=Nothing, body=testing.TestConnectionRequest, reply=testing.TestConnectionReply,
-    ),
+    ).reading(),
     Route(
         "GET", ("/health/liveliness", "/health/liveness"), Scope.PUBLIC, process.liveliness,
         summary="Whether the process answers", tier="litellm", query=Nothing, body=Nothing, reply=str,
@@ -263,7 +264,7 @@ _KEYS: Final = (
         "POST", ("/v2/key/info",), Scope.ADMIN, showing.keys_info,
         summary="Show several keys", tier="litellm",
         query=Nothing, body=requests.KeysRequest, reply=replies.KeysInfoReply,
-    ),
+    ).reading(),
     Route(
         "GET", ("/key/list",), Scope.SELF, showing.list_keys,
         summary="List keys", tier="litellm",
@@ -319,7 +320,26 @@ _SPEND: Final = (
     ),
 )  # fmt: skip
 
-ROUTES: Final[tuple[Route[Any, Any], ...]] = (*_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND)
+_AUDIT: Final = (
+    Route(
+        "GET", ("/audit",), Scope.VIEWER, audit.audit_log,
+        summary="Who changed what, page by page", tier="litellm",
+        query=audit.AuditLogQuery, body=Nothing, reply=audit.AuditLogPage,
+    ),
+    Route(
+        # Before the path of single entries.
+        "GET", ("/audit/export",), Scope.VIEWER, audit.export_audit_log,
+        summary="Who changed what, as a file", tier="pointsman", query=audit.AuditExportQuery, body=Nothing,
+    ),
+    Route(
+        "GET", ("/audit/{id}",), Scope.VIEWER, audit.audit_log_entry,
+        summary="One entry of the audit log", tier="litellm", query=Nothing, body=Nothing, reply=audit.AuditLog,
+    ),
+)  # fmt: skip
+
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (
+    *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND, *_AUDIT,
+)  # fmt: skip
 
 
 def table_for(office: Office) -> tuple[Route[Any, Any], ...]:

@@ -38,6 +38,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             ledger=gateway.storage.ledger,
             directory=gateway.storage.directory,
             spend=gateway.storage.spend,
+            audit=gateway.storage.audit,
             table=lambda: gateway.house.table,
             clock=gateway.clock,
             version=__version__,

@@ -315,6 +315,8 @@ class Gateway:
     def _adjust_storage(self, loaded: Loaded) -> None:
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
+        days = loaded.settings.local.audit_retention_days
+        self.storage.audit_seconds = None if days is None else days * 86_400.0
 
     def _front(self) -> RealtimeDoor:
         front = open_to_pages(self.app) if self.keyring.asks else self.app

@@ -87,8 +87,8 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
 }
 """The struct that each section is read into."""
 
-NOT_KEYS: Final = frozenset({"extras", "pinned", "prices", "supports"})
-"""Fields of those structs that gather keys and are none themselves."""
+NOT_KEYS: Final = frozenset({"extras", "missing_credential", "pinned", "prices", "stored", "supports"})
+"""Fields of those structs that gather keys, or what was found out, and are none themselves."""
 
 HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
     "top": frozenset({

@@ -203,11 +203,17 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One deployment under the name that clients ask for; the same name again means another deployment of it."""
+    """One deployment under the name that clients ask for; the same name again means another deployment of it.
+
+    ``missing_credential`` is the name of a credential that nobody knows, so that it cannot be called; ``stored``: it
+    was added at run time.
+    """
 
     model_name: Name
     litellm_params: LiteLLMParams
     model_info: ModelInfo = ModelInfo()
+    missing_credential: str | None = None
+    stored: bool = False
 
 
 FallbackList = tuple[Mapping[str, tuple[msgspec.Raw, ...]], ...]
@@ -454,13 +460,17 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration, whole and valid. ``local`` is the section ``pointsman``."""
+    """A configuration, whole and valid. ``local`` is the section ``pointsman``.
+
+    ``stored_models`` were added at run time and are served beside those of the file.
+    """
 
     model_list: tuple[ModelEntry, ...] = ()
     litellm_settings: LiteLLMSettings = LiteLLMSettings()
     general_settings: GeneralSettings = GeneralSettings()
     router_settings: RouterSettings = RouterSettings()
     local: PointsmanSettings = PointsmanSettings()
+    stored_models: tuple[ModelEntry, ...] = ()
 
     @property
     def discovers(self) -> bool:

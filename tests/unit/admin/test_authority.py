@@ -36,7 +36,7 @@ def expected(scope: Scope, caller: str) -> int | None:
         return None
     if caller in REFUSALS:
         return REFUSALS[caller]
-    return 403 if scope is Scope.ADMIN and caller == "virtual" else None
+    return 403 if scope in {Scope.ADMIN, Scope.VIEWER} and caller == "virtual" else None
 
 
 @pytest.mark.parametrize("caller", CALLERS)

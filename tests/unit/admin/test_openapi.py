@@ -44,6 +44,7 @@ GOLDEN = {
     "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
     "POST /routing/explain": "inference",
+    "GET /audit": "viewer", "GET /audit/export": "viewer", "GET /audit/{id}": "viewer",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
     "POST /openai/deployments/{model}/embeddings": "inference",
@@ -122,7 +123,7 @@ def test_every_route_of_the_table_is_complete() -> None:
     for route in ROUTES:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
-        has_body = route.method == "POST" or route.paths == ("/api/delete",)
+        has_body = route.method in {"POST", "PATCH"} or route.paths == ("/api/delete",)
         assert route.takes_body == (has_body and not route.paths[0].endswith("/cancel"))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
@@ -140,7 +141,7 @@ def test_every_operation_of_inference_can_be_documented() -> None:
 async def test_the_list_of_routes_is_the_table(desk: Desk) -> None:
     listed = (await desk.ask("GET", "/routes")).json()["routes"]
     assert listed == [msgspec.to_builtins(fact) for fact in routes(inference=desk.office.inference_paths)]
-    assert all(row["scope"] in {"public", "inference", "self", "admin"} for row in listed)
+    assert all(row["scope"] in {scope.value for scope in Scope} for row in listed)
 
 
 async def test_documentation_can_be_switched_off() -> None:
