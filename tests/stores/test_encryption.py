@@ -51,7 +51,7 @@ NACL_TEXT = bytes.fromhex(
 
 def sealer(*texts: str) -> Sealer:
     keys = SecretKeys(tuple(SecretKey.of(Secret(text)) for text in texts))
-    return Sealer(lambda: keys)
+    return Sealer(lambda *, make: keys)
 
 
 def test_a_sealed_value_comes_back_and_shows_nothing() -> None:
@@ -127,10 +127,10 @@ def test_the_keys_of_the_file_still_open_what_they_sealed_once_one_is_given(tmp_
 
 
 def test_a_key_that_is_added_to_the_file_comes_first_and_is_found_by_those_who_run(tmp_path: Path) -> None:
-    seal = Sealer(lambda: read_secret_keys(None, None, tmp_path))
+    seal = Sealer(lambda *, make: read_secret_keys(None, None, tmp_path, make=make))
     old = seal.seal(PLACE, VALUE)
     add_file_key(tmp_path)
-    fresh = Sealer(lambda: read_secret_keys(None, None, tmp_path))
+    fresh = Sealer(lambda *, make: read_secret_keys(None, None, tmp_path, make=make))
     assert fresh.open(PLACE, old).matches(VALUE.reveal())
     new = fresh.seal(PLACE, VALUE)
     assert key_id_of(new) != key_id_of(old)
@@ -197,3 +197,14 @@ def test_values_that_litellm_encrypted_with_aes_open_too(mark: str) -> None:
 @pytest.mark.parametrize("text", ["", "gpt-4o", "v3:gcm:", "v3:gcm:AAAA", "http://localhost:11434", "é" * 90])
 def test_what_was_never_encrypted_is_told_apart(text: str) -> None:
     assert open_litellm_value(text, SALT) is None
+
+
+def test_reading_makes_no_key_in_place_of_one_that_is_lost(tmp_path: Path) -> None:
+    seal = Sealer(lambda *, make: read_secret_keys(None, None, tmp_path, make=make))
+    sealed = seal.seal(PLACE, VALUE)
+    (tmp_path / KEY_FILE).unlink()
+    fresh = Sealer(lambda *, make: read_secret_keys(None, None, tmp_path, make=make))
+    with pytest.raises(WrongSecretKey, match=key_id_of(sealed)):
+        fresh.open(PLACE, sealed)
+    assert not fresh.is_current(sealed)
+    assert not (tmp_path / KEY_FILE).exists()

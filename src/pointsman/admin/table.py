@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front, hosts, queue, traffic
+from pointsman.admin import configuration, front, hosts, queue, traffic
 from pointsman.admin.audit import showing as audit
+from pointsman.admin.credentials import handlers as credentials
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
-from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, transforming
-from pointsman.admin.office import InferencePath, Office
+from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, storing, transforming
+from pointsman.admin.office import ConfigDifference, InferencePath, Office
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
 from pointsman.admin.routing import explaining
@@ -320,6 +321,77 @@ _SPEND: Final = (
     ),
 )  # fmt: skip
 
+_STORED: Final[tuple[Route[Any, Any], ...]] = (
+    Route(
+        "POST", ("/model/new",), Scope.ADMIN, storing.new_model,
+        summary="Add a model", tier="litellm",
+        query=Nothing, body=storing.NewModelRequest, reply=storing.StoredModelRow,
+    ),
+    Route(
+        "POST", ("/model/update",), Scope.ADMIN, storing.update_model,
+        summary="Change a stored model", tier="litellm",
+        query=Nothing, body=storing.UpdateModelRequest, reply=storing.StoredModelRow,
+    ),
+    Route(
+        "PATCH", ("/model/{model_id}/update",), Scope.ADMIN, storing.patch_model,
+        summary="Change a stored model, by its id", tier="litellm",
+        query=Nothing, body=storing.PatchModelRequest, reply=storing.StoredModelRow,
+    ),
+    Route(
+        "POST", ("/model/delete",), Scope.ADMIN, storing.delete_model,
+        summary="Delete a stored model", tier="litellm",
+        query=Nothing, body=storing.DeleteModelRequest, reply=storing.DeletedModelReply,
+    ),
+    *(
+        Route(
+            "POST", (f"/model/{verb}",), Scope.ADMIN, handler,
+            summary=f"{verb.capitalize()} a stored model", tier="litellm",
+            query=Nothing, body=storing.BlockModelRequest, reply=storing.StoredModelRow,
+        )
+        for verb, handler in (("block", storing.block_model), ("unblock", storing.unblock_model))
+    ),
+    Route(
+        "POST", ("/credentials",), Scope.ADMIN, credentials.create_credential,
+        summary="Store a credential", tier="litellm",
+        query=Nothing, body=credentials.CreateCredentialRequest, reply=credentials.CredentialReply,
+    ),
+    Route(
+        "GET", ("/credentials",), Scope.VIEWER, credentials.list_credentials,
+        summary="All credentials, masked", tier="litellm",
+        query=Nothing, body=Nothing, reply=credentials.CredentialsReply,
+    ),
+    Route(
+        "GET", ("/credentials/by_name/{credential_name:path}",), Scope.VIEWER, credentials.credential_by_name,
+        summary="One credential, masked", tier="litellm", query=Nothing, body=Nothing, reply=credentials.CredentialView,
+    ),
+    Route(
+        "GET", ("/credentials/by_model/{model_id}",), Scope.VIEWER, credentials.credential_by_model,
+        summary="What a deployment is reached with, masked", tier="litellm",
+        query=Nothing, body=Nothing, reply=credentials.CredentialItem,
+    ),
+    Route(
+        "PATCH", ("/credentials/{credential_name:path}",), Scope.ADMIN, credentials.update_credential,
+        summary="Change a stored credential", tier="litellm",
+        query=Nothing, body=credentials.UpdateCredentialRequest, reply=credentials.CredentialReply,
+    ),
+    Route(
+        "DELETE", ("/credentials/{credential_name:path}",), Scope.ADMIN, credentials.delete_credential,
+        summary="Delete a stored credential", tier="litellm",
+        query=Nothing, body=Nothing, reply=credentials.CredentialReply,
+    ),
+    Route(
+        "GET", ("/config/diff",), Scope.VIEWER, configuration.config_difference,
+        summary="How what is served differs from the file", tier="pointsman",
+        query=Nothing, body=Nothing, reply=ConfigDifference,
+    ),
+    Route(
+        "POST", ("/config/update", "/config/field/update", "/config/field/delete", "/config/callback/delete"),
+        Scope.ADMIN, configuration.refuse_change,
+        summary="Refused: settings are changed in the file", tier="litellm",
+        query=Nothing, body=configuration.ConfigChange,
+    ),
+)  # fmt: skip
+
 _AUDIT: Final = (
     Route(
         "GET", ("/audit",), Scope.VIEWER, audit.audit_log,
@@ -338,7 +410,7 @@ _AUDIT: Final = (
 )  # fmt: skip
 
 ROUTES: Final[tuple[Route[Any, Any], ...]] = (
-    *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND, *_AUDIT,
+    *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *_SPEND, *_STORED, *_AUDIT,
 )  # fmt: skip
 
 

@@ -5,11 +5,15 @@ For whatever is told to people: lists of models and credentials, and the audit l
 
 from __future__ import annotations
 
+import functools
 import re
+import typing
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["MASK", "is_secret_field", "looks_secret", "mask", "masked"]
+from pointsman.config.sections import LiteLLMParams
+
+__all__ = ["MASK", "is_secret_field", "is_secret_param", "looks_secret", "mask", "masked"]
 
 MASK: Final = "****"
 _SHOWN: Final = 2
@@ -17,7 +21,7 @@ _LONG: Final = 16
 _DEPTH_MAX: Final = 32
 
 _SECRET_NAME: Final = re.compile(
-    r"secret|passw|credential|private_?key|api_?key|access_?key(?!_id$)|authorization|cookie|bearer|signature|webhook"
+    r"secret|passw|credential|private_?key|api_?key|access_?key|authorization|cookie|bearer|signature|webhook"
     r"|(?:^|[_-])(?:token|auth|key|salt|pin|otp|dsn)$|_tokens?_secret|connection_?string|database_?url|redis_?url",
     re.IGNORECASE,
 )
@@ -45,6 +49,11 @@ _IDENTIFIER: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0
 def is_secret_field(name: str) -> bool:
     """Whether what a field of this name holds is a secret, whatever it looks like."""
     return name not in _PLAIN_NAMES and _SECRET_NAME.search(name) is not None
+
+
+def is_secret_param(name: str, value: object) -> bool:
+    """Whether a field of ``litellm_params`` has something secret in it, so that it must be stored encrypted."""
+    return name in _secret_params() or is_secret_field(name) or masked(value, name) != value
 
 
 def looks_secret(text: str) -> bool:
@@ -76,6 +85,13 @@ def masked(value: object, name: str = "", *, secret: bool = False, depth: int = 
     if secret or is_secret_field(name):
         return value if not secret and _DIGEST.fullmatch(value) else mask(value)
     return mask(value) if looks_secret(value) else value
+
+
+@functools.cache
+def _secret_params() -> frozenset[str]:
+    """The fields of ``litellm_params`` that are read as secrets."""
+    hints = typing.get_type_hints(LiteLLMParams, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if "Secret" in str(hint))
 
 
 def _is_dense(word: str) -> bool:

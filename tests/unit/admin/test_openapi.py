@@ -44,6 +44,13 @@ GOLDEN = {
     "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
     "POST /routing/explain": "inference",
+    "POST /model/new": "admin", "POST /model/update": "admin", "PATCH /model/{model_id}/update": "admin",
+    "POST /model/delete": "admin", "POST /model/block": "admin", "POST /model/unblock": "admin",
+    "POST /credentials": "admin", "GET /credentials": "viewer", "GET /credentials/by_name/{credential_name}": "viewer",
+    "GET /credentials/by_model/{model_id}": "viewer", "PATCH /credentials/{credential_name}": "admin",
+    "DELETE /credentials/{credential_name}": "admin", "GET /config/diff": "viewer", "POST /config/update": "admin",
+    "POST /config/field/update": "admin", "POST /config/field/delete": "admin",
+    "POST /config/callback/delete": "admin",
     "GET /audit": "viewer", "GET /audit/export": "viewer", "GET /audit/{id}": "viewer",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
@@ -93,7 +100,7 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["summary"] and operation["tags"], name
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
-        has_body = name.startswith("POST") or name == "DELETE /api/delete"
+        has_body = name.startswith(("POST", "PATCH")) or name == "DELETE /api/delete"
         assert ("requestBody" in operation) == (has_body and not name.endswith("/cancel")), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -16,7 +15,7 @@ from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
 from pointsman.stores.encryption.keys import SecretKeys
 
-__all__ = ["Place", "Sealer", "WrongSecretKey", "is_sealed", "key_id_of"]
+__all__ = ["Place", "ReadKeys", "Sealer", "WrongSecretKey", "is_sealed", "key_id_of"]
 
 _START: Final = "pm1:"
 _NONCE_BYTES: Final = 12
@@ -54,14 +53,26 @@ def key_id_of(text: str) -> str:
     return text.removeprefix(_START).partition(":")[0]
 
 
+class ReadKeys(Protocol):
+    """Reads the keys; with ``make`` one is made where there is none."""
+
+    def __call__(self, *, make: bool) -> SecretKeys:
+        """All that there are.
+
+        Raises:
+            Misconfigured: they cannot be read.
+        """
+        ...
+
+
 class Sealer:
-    """Seals and opens values. ``keys`` gives the keys; it is asked again where a key is missing.
+    """Seals and opens values. Keys are read again where one is missing.
 
     So that a key which was added to the file while this process runs is found.
     """
 
-    def __init__(self, keys: Callable[[], SecretKeys]) -> None:
-        self._read = keys
+    def __init__(self, read: ReadKeys) -> None:
+        self._read = read
         self._keys: SecretKeys | None = None
 
     @property
@@ -72,7 +83,7 @@ class Sealer:
             Misconfigured: they cannot be read.
         """
         if self._keys is None:
-            self._keys = self._read()
+            self._keys = self._read(make=False)
         return self._keys
 
     def refresh(self) -> None:
@@ -81,7 +92,7 @@ class Sealer:
         Raises:
             Misconfigured: they cannot be read.
         """
-        self._keys = self._read()
+        self._keys = self._read(make=False)
 
     def seal(self, place: Place, value: Secret) -> str:
         """The value, encrypted with the first key for this place.
@@ -91,6 +102,8 @@ class Sealer:
         """
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - most starts need none
 
+        if not self.keys.keys:
+            self._keys = self._read(make=True)
         key = self.keys.first
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = AESGCM(key.material).encrypt(nonce, value.reveal().encode("utf-8", "surrogateescape"), place.bound)
@@ -130,7 +143,7 @@ class Sealer:
         Raises:
             Misconfigured: the keys cannot be read.
         """
-        return is_sealed(text) and key_id_of(text) == self.keys.first.id
+        return is_sealed(text) and bool(self.keys.keys) and key_id_of(text) == self.keys.first.id
 
 
 def _broken(place: Place) -> WrongSecretKey:

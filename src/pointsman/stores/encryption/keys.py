@@ -68,10 +68,11 @@ class SecretKeys(msgspec.Struct, frozen=True):
         return next((key for key in self.keys if key.id == identity), None)
 
 
-def read_secret_keys(given: Secret | None, salt: Secret | None, directory: Path) -> SecretKeys:
+def read_secret_keys(given: Secret | None, salt: Secret | None, directory: Path, *, make: bool = True) -> SecretKeys:
     """All keys: ``given`` as ``POINTSMAN_SECRET_KEY``, ``salt`` as ``LITELLM_SALT_KEY``, and those of the directory.
 
-    Blocks while it reads the file, and makes it where there is no key at all.
+    Blocks while it reads the file. Where there is no key at all, one is made with ``make``, else there are none: who
+    only reads what was encrypted has lost a key then, and is not helped by another.
 
     Raises:
         Misconfigured: a key is too short, or the file cannot be used or is open to others.
@@ -79,7 +80,7 @@ def read_secret_keys(given: Secret | None, salt: Secret | None, directory: Path)
     texts = [*_parts(given, "POINTSMAN_SECRET_KEY"), *([salt] if salt else [])]
     path = directory / KEY_FILE
     kept = _read(path)
-    if not texts and not kept:
+    if not texts and not kept and make:
         return SecretKeys((SecretKey.of(add_file_key(directory)),), made=True)
     return SecretKeys(_each_once([*texts, *kept]))
 
