@@ -30,6 +30,7 @@ TITLES: Final = {
     "litellm_settings": "`litellm_settings`",
     "upperbound_key_generate_params": "`litellm_settings.upperbound_key_generate_params`",
     "general_settings": "`general_settings`",
+    "key_management_settings": "`general_settings.key_management_settings`",
     "router_settings": "`router_settings`",
     "model_group_alias": "`router_settings.model_group_alias.…`",
     "routing_strategy_args": "`router_settings.routing_strategy_args`",

@@ -19,6 +19,7 @@ from pointsman.config.environment import process_environment
 from pointsman.config.load import load
 from pointsman.core.errors import Misconfigured
 from pointsman.lifecycle.explanation import Candidate, Explanation, FallbackChain, LimitState, WaitTold
+from pointsman.stores.secret_sources import SecretSources
 
 __all__ = ["explain"]
 
@@ -53,7 +54,7 @@ def explain(
     if config_path is not None:
         if url or key or asker:
             raise click.UsageError("--config asks no gateway, so it goes without --url, --key and --for.")
-        house = dry_house(load(config_path, process_environment()))
+        house = dry_house(load(config_path, process_environment(), SecretSources()))
         told = answer(house, CLIENT_DIALECTS, house.keyring.master, question, for_operator=True)
     else:
         told = asyncio.run(_ask(found_gateway(url, key, None), asker, question))

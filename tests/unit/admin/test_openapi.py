@@ -46,6 +46,14 @@ GOLDEN = {
     "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
     "POST /routing/explain": "inference",
+    "POST /model/new": "admin", "POST /model/update": "admin", "PATCH /model/{model_id}/update": "admin",
+    "POST /model/delete": "admin", "POST /model/block": "admin", "POST /model/unblock": "admin",
+    "POST /credentials": "admin", "GET /credentials": "viewer", "GET /credentials/by_name/{credential_name}": "viewer",
+    "GET /credentials/by_model/{model_id}": "viewer", "PATCH /credentials/{credential_name}": "admin",
+    "DELETE /credentials/{credential_name}": "admin", "GET /config/diff": "viewer", "POST /config/update": "admin",
+    "POST /config/field/update": "admin", "POST /config/field/delete": "admin",
+    "POST /config/callback/delete": "admin",
+    "GET /audit": "viewer", "GET /audit/export": "viewer", "GET /audit/{id}": "viewer",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     **{
         f"{method} {path}": scope
@@ -115,7 +123,7 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["summary"] and operation["tags"], name
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
-        has_body = name.startswith(("POST", "PUT")) or name == "DELETE /api/delete"
+        has_body = name.startswith(("POST", "PUT", "PATCH")) or name == "DELETE /api/delete"
         assert ("requestBody" in operation) == (has_body and not name.endswith(("/cancel", "/key/health"))), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
@@ -145,7 +153,7 @@ def test_every_route_of_the_table_is_complete() -> None:
     for route in ROUTES:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
-        has_body = route.method in {"POST", "PUT"} or route.paths == ("/api/delete",)
+        has_body = route.method in {"POST", "PUT", "PATCH"} or route.paths == ("/api/delete",)
         assert route.takes_body == (has_body and not route.paths[0].endswith(("/cancel", "/key/health")))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
@@ -163,7 +171,7 @@ def test_every_operation_of_inference_can_be_documented() -> None:
 async def test_the_list_of_routes_is_the_table(desk: Desk) -> None:
     listed = (await desk.ask("GET", "/routes")).json()["routes"]
     assert listed == [msgspec.to_builtins(fact) for fact in routes(inference=desk.office.inference_paths)]
-    assert all(row["scope"] in {"public", "inference", "self", "management", "viewer", "admin"} for row in listed)
+    assert all(row["scope"] in {scope.value for scope in Scope} for row in listed)
 
 
 async def test_documentation_can_be_switched_off() -> None:

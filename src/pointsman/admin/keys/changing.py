@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.lookup import changed_by, existing_key, flushed, token_meant, tokens_of_aliases
+from pointsman.admin.keys.noting import note_key
 from pointsman.admin.keys.replies import DeletedKeysReply, ResetSpendReply, full_row
 from pointsman.admin.keys.requests import KeysRequest, OneKeyRequest, ResetSpendRequest, UpdateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
@@ -31,17 +32,18 @@ async def update_key(office: Office, visit: Visit[Nothing, UpdateKeyRequest]) ->
         # What was spent before is not to be added to what is set now.
         await flushed(office)
     record = await _changed(office, old.token, changes)
+    note_key(visit, "updated", old, record)
     return Answer({**full_row(record), "key": visit.body.key or token}, headers=not_enforced_header(unheeded))
 
 
 async def block_key(office: Office, visit: Visit[Nothing, OneKeyRequest]) -> Answer:
     """Let nobody use the key until it is unblocked."""
-    return await _set_blocked(office, visit.body.key, blocked=True)
+    return await _set_blocked(office, visit, blocked=True)
 
 
 async def unblock_key(office: Office, visit: Visit[Nothing, OneKeyRequest]) -> Answer:
     """Let the key be used again."""
-    return await _set_blocked(office, visit.body.key, blocked=False)
+    return await _set_blocked(office, visit, blocked=False)
 
 
 async def delete_keys(office: Office, visit: Visit[Nothing, KeysRequest]) -> Answer:
@@ -50,8 +52,10 @@ async def delete_keys(office: Office, visit: Visit[Nothing, KeysRequest]) -> Ans
     if not keys and not aliases:
         raise Malformed("keys or key_aliases is required.", param="keys")
     meant = {key: token_meant(key) for key in keys} | await tokens_of_aliases(office, aliases)
+    before = {token: await office.keys.get(token) for token in dict.fromkeys(meant.values())}
     deleted = await office.keys.delete(list(meant.values()), office.clock.wall(), changed_by(visit))
     for token in deleted:
+        note_key(visit, "deleted", before[token])
         office.on_key_change(token, None)
     named = tuple(name for name, token in meant.items() if token in deleted)
     if not named:
@@ -67,6 +71,7 @@ async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) 
     if amount > old.spend:
         raise Malformed(f"reset_to must be at most what the key has spent, {dollars(old.spend)}.", param="reset_to")
     record = await _changed(office, old.token, KeyChanges(updated_at=office.clock.wall(), spend=amount))
+    note_key(visit, "updated", old, record)
     limit = None if record.max_budget is None else dollars(record.max_budget)
     reset_at = iso_or_none(record.budget_reset_at)
     return Answer(ResetSpendReply(record.token, dollars(record.spend), dollars(old.spend), limit, reset_at))
@@ -83,10 +88,12 @@ async def _token_to_update(office: Office, wanted: UpdateKeyRequest) -> str:
     return found[wanted.key_alias]
 
 
-async def _set_blocked(office: Office, key: str, *, blocked: bool) -> Answer:
+async def _set_blocked(office: Office, visit: Visit[Nothing, OneKeyRequest], *, blocked: bool) -> Answer:
     changes = KeyChanges(updated_at=office.clock.wall(), blocked=blocked)
-    record = await existing_key(office, token_meant(key))
-    return Answer(full_row(await _changed(office, record.token, changes)))
+    old = await existing_key(office, token_meant(visit.body.key))
+    record = await _changed(office, old.token, changes)
+    note_key(visit, "blocked" if blocked else "unblocked", old, record)
+    return Answer(full_row(record))
 
 
 async def _changed(office: Office, token: str, changes: KeyChanges) -> KeyRecord:

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.defaults import bounded, with_defaults
 from pointsman.admin.keys.lookup import changed_by, existing_key, token_meant
+from pointsman.admin.keys.noting import note_key
 from pointsman.admin.keys.replies import generated_key
 from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields, RegenerateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
@@ -46,6 +47,7 @@ async def generate_key(office: Office, visit: Visit[Nothing, GenerateKeyRequest]
     record = changed_record(_blank(key, now, changed_by(visit)), changes)
     await office.keys.insert(record)
     await planned(office, record)
+    note_key(visit, "created", None, record)
     office.on_key_change(record.token, record)
     return Answer(generated_key(record, key, _said(wanted)), headers=not_enforced_header(unheeded))
 
@@ -70,6 +72,7 @@ async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequ
     kept = msgspec.structs.replace(old, token=token_of(key), key_name=_shown(key), created_by=changed_by(visit))
     until = ends_at(wanted.grace_period, now, "grace_period") if wanted.grace_period else None
     record = await rotation_of(office).replace(old, changed_record(kept, changes), until)
+    note_key(visit, "rotated", old, record)
     return Answer(generated_key(record, key, _said(wanted)), headers=not_enforced_header(unheeded))
 
 
