@@ -13,6 +13,7 @@ from pointsman.cli.doctor.command import doctor
 from pointsman.cli.explain import explain
 from pointsman.cli.keys import keys
 from pointsman.cli.mapping import mapping
+from pointsman.cli.migrate.command import migrate
 from pointsman.cli.providers import providers
 from pointsman.cli.serve import serve
 from pointsman.cli.spend import spend
@@ -40,6 +41,7 @@ cli.add_command(doctor)
 cli.add_command(explain)
 cli.add_command(keys)
 cli.add_command(mapping)
+cli.add_command(migrate)
 cli.add_command(providers)
 cli.add_command(spend)
 cli.add_command(teams)
