@@ -28,7 +28,7 @@ def migrate() -> None:
     """Take over what another gateway keeps."""
 
 
-@migrate.command(short_help="Take over LiteLLM's models, keys, teams, users, budgets and spending.")
+@migrate.command("litellm", short_help="Take over LiteLLM's models, keys, teams, users, budgets and spending.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="LiteLLM's config.yaml.")
 @click.option("--database-url", metavar="URL", help="LiteLLM's own database, which is only read.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the gateway that takes it over.")
@@ -38,7 +38,7 @@ def migrate() -> None:
     "pointsman migrate litellm --config config.yaml --database-url postgresql://… --dry-run",
     "LITELLM_SALT_KEY=… pointsman migrate litellm --config config.yaml --database-url postgresql://…",
 )
-def litellm(
+def _litellm(
     config_path: Path | None, database_url: str | None, data_dir: Path | None, *, dry_run: bool, as_json: bool
 ) -> None:
     """Take over LiteLLM's models, keys, teams, users, budgets and spending.
