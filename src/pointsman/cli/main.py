@@ -12,6 +12,7 @@ from pointsman.cli.doctor.command import doctor
 from pointsman.cli.explain import explain
 from pointsman.cli.mapping import mapping
 from pointsman.cli.providers import providers
+from pointsman.cli.secrets import secrets
 from pointsman.cli.serve import serve
 from pointsman.cli.spend import spend
 from pointsman.core.errors import GatewayError
@@ -35,6 +36,7 @@ cli.add_command(doctor)
 cli.add_command(explain)
 cli.add_command(mapping)
 cli.add_command(providers)
+cli.add_command(secrets)
 cli.add_command(spend)
 
 

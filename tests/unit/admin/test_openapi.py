@@ -51,6 +51,7 @@ GOLDEN = {
     "DELETE /credentials/{credential_name}": "admin", "GET /config/diff": "viewer", "POST /config/update": "admin",
     "POST /config/field/update": "admin", "POST /config/field/delete": "admin",
     "POST /config/callback/delete": "admin",
+    "POST /credentials/migrate-encryption": "admin", "GET /credentials/migrate-encryption/check": "viewer",
     "GET /audit": "viewer", "GET /audit/export": "viewer", "GET /audit/{id}": "viewer",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
@@ -101,7 +102,9 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
         has_body = name.startswith(("POST", "PATCH")) or name == "DELETE /api/delete"
-        assert ("requestBody" in operation) == (has_body and not name.endswith("/cancel")), name
+        assert ("requestBody" in operation) == (has_body and not name.endswith(("/cancel", "/migrate-encryption"))), (
+            name
+        )
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
         assert in_path == re.findall(r"\{(\w+)\}", name), name
@@ -131,7 +134,7 @@ def test_every_route_of_the_table_is_complete() -> None:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
         has_body = route.method in {"POST", "PATCH"} or route.paths == ("/api/delete",)
-        assert route.takes_body == (has_body and not route.paths[0].endswith("/cancel"))
+        assert route.takes_body == (has_body and not route.paths[0].endswith(("/cancel", "/migrate-encryption")))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
     assert len(set(pairs)) == len(pairs)
