@@ -231,3 +231,16 @@ def test_settings_are_not_changed_over_http(shared: tuple[Gateway, FakeOpenAI]) 
     for path in ("/config/update", "/config/field/update"):
         answer = gateway.http("POST", path, {"general_settings": {"master_key": "sk-other"}})
         assert (answer.status, answer.error["code"]) == (400, "config_is_the_file")
+
+
+def test_the_operators_own_keys_are_sent_to_no_address_that_was_stored(launch: Launch, upstream: FakeOpenAI) -> None:
+    config = {
+        "model_list": [openai_entry("filed", upstream)],
+        "router_settings": {"default_litellm_params": {"api_key": "os.environ/OPERATORS"}},
+    }
+    operators = "sk-of-the-operator-alone-0123456789"
+    gateway = launch(config, env={"OPENAI_API_KEY": operators, "OPERATORS": operators})
+    row = new(gateway, upstream, api_key=None)
+    assert "api_key" not in row["litellm_params"]
+    assert gateway.chat("stored").status == 200
+    assert operators not in str(upstream.inference[-1].headers)
