@@ -64,22 +64,26 @@ class StoredKeeper:
         self._adopt = adopt
         self._version = 0
         self._stale = False
+        self._reading = asyncio.Lock()  # so that of two who read, the later one's is what stays
 
-    @property
-    def enabled(self) -> bool:
+    def enabled_by(self, file: Loaded) -> bool:
         """Whether models and credentials may be added at run time; unless it is said, where there is a master key."""
-        said = self._file().settings.general_settings.store_model_in_db
-        said = self._file().environment.store_models if said is None else said
+        said = file.settings.general_settings.store_model_in_db
+        said = file.environment.store_models if said is None else said
         return self._plan.authenticate if said is None else said
 
-    async def open(self) -> None:
-        """Read what is stored and serve it, at the start.
+    def served_beside(self, file: Loaded) -> StoredConfig:
+        """What of it is served with this configuration."""
+        return self.config if self.enabled_by(file) else StoredConfig()
 
-        Raises:
-            StorageUnavailable: it cannot be read.
-        """
-        self._version = await self._directory.version()
-        self.config = await self._read()
+    async def open(self) -> None:
+        """Read what is stored and serve it, at the start; where that cannot be read now, it is once it can."""
+        try:
+            self._version = await self._directory.version()
+            self.config = await self._read()
+        except StorageUnavailable:
+            self._stale = True
+            return
         if self.config != StoredConfig():
             await self._adopt()
 
@@ -90,9 +94,10 @@ class StoredKeeper:
             StorageUnavailable: it cannot be read.
         """
         self._stale = True
-        self.config = await self._read()
-        await self._adopt()
-        self._stale = False
+        async with self._reading:
+            self.config = await self._read()
+            await self._adopt()
+            self._stale = False
 
     async def look(self) -> None:
         """Take over what other processes have stored since the last look.
@@ -119,8 +124,6 @@ class StoredKeeper:
                 continue  # what is served stays, and readiness tells of the database
 
     async def _read(self) -> StoredConfig:
-        if not self.enabled:
-            return StoredConfig()
         unreadable: list[Refused] = []
         models = [self._model(one, unreadable) for one in await self._all(MODELS)]
         credentials = [self._credential(one, unreadable) for one in await self._all(CREDENTIALS)]
@@ -179,7 +182,7 @@ class GatewayStoredDesk:
     @property
     def enabled(self) -> bool:
         """See the port."""
-        return self._gateway.stored.enabled
+        return self._gateway.stored.enabled_by(self._gateway.file)
 
     @property
     def sealer(self) -> Sealer:
@@ -189,7 +192,7 @@ class GatewayStoredDesk:
     @property
     def stored(self) -> StoredConfig:
         """See the port."""
-        return self._gateway.stored.config
+        return self._gateway.stored.served_beside(self._gateway.file)
 
     @property
     def refused(self) -> Sequence[Refused]:
