@@ -14,6 +14,9 @@ from pointsman.core.identity import Scope
 from pointsman.core.upstream import Operation
 from tests.unit.admin.office_desk import Desk
 
+BODILESS = ("/cancel", "/key/health", "/migrate-encryption")
+"""What is a POST and says nothing."""
+
 GOLDEN = {
     "GET /": "public", "GET /docs": "public", "GET /openapi.json": "public", "GET /routes": "admin",
     "GET /metrics": "admin", "GET /metrics/": "admin", "GET /traffic": "admin",
@@ -53,6 +56,7 @@ GOLDEN = {
     "DELETE /credentials/{credential_name}": "admin", "GET /config/diff": "viewer", "POST /config/update": "admin",
     "POST /config/field/update": "admin", "POST /config/field/delete": "admin",
     "POST /config/callback/delete": "admin",
+    "POST /credentials/migrate-encryption": "admin", "GET /credentials/migrate-encryption/check": "viewer",
     "GET /audit": "viewer", "GET /audit/export": "viewer", "GET /audit/{id}": "viewer",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     **{
@@ -124,7 +128,7 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
         has_body = name.startswith(("POST", "PUT", "PATCH")) or name == "DELETE /api/delete"
-        assert ("requestBody" in operation) == (has_body and not name.endswith(("/cancel", "/key/health"))), name
+        assert ("requestBody" in operation) == (has_body and not name.endswith(BODILESS)), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
         assert in_path == re.findall(r"\{(\w+)\}", name), name
@@ -154,7 +158,7 @@ def test_every_route_of_the_table_is_complete() -> None:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
         has_body = route.method in {"POST", "PUT", "PATCH"} or route.paths == ("/api/delete",)
-        assert route.takes_body == (has_body and not route.paths[0].endswith(("/cancel", "/key/health")))
+        assert route.takes_body == (has_body and not route.paths[0].endswith(BODILESS))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
     assert len(set(pairs)) == len(pairs)
