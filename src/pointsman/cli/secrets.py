@@ -58,12 +58,12 @@ def secrets() -> None:
     """The keys that encrypt stored models' and credentials' secrets. See docs/secrets.md."""
 
 
-@secrets.command(short_help="Tell which key encrypts, and what needs another.")
+@secrets.command(name="check", short_help="Tell which key encrypts, and what needs another.")
 @_data_dir
 @_config
 @_url
 @_key
-def check(data_dir: Path | None, config_path: Path | None, url: str | None, key: str | None) -> None:
+def _check(data_dir: Path | None, config_path: Path | None, url: str | None, key: str | None) -> None:
     """Tell how much is encrypted with another key than the first. Changes nothing; exits with 1 where something is.
 
     Where it is none, all keys but the first can be let go of.
@@ -83,7 +83,7 @@ def check(data_dir: Path | None, config_path: Path | None, url: str | None, key:
 @_config
 @_url
 @_key
-def rotate_command(
+def _rotate_command(
     data_dir: Path | None, config_path: Path | None, url: str | None, key: str | None, *, new_key: bool
 ) -> None:
     """Encrypt everything anew with the first key. It may be stopped and begun again; a gateway may run meanwhile."""
