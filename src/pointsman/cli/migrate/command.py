@@ -30,7 +30,11 @@ def migrate() -> None:
 
 @migrate.command("litellm", short_help="Take over LiteLLM's models, keys, teams, users, budgets and spending.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="LiteLLM's config.yaml.")
-@click.option("--database-url", metavar="URL", help="LiteLLM's own database, which is only read.")
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="LiteLLM's database, only read.  [default: $LITELLM_DATABASE_URL]",
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the gateway that takes it over.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -47,6 +51,8 @@ def _litellm(
     command may be given again, also after it broke off. LiteLLM's stored models and credentials are decrypted with
     LITELLM_SALT_KEY or, where that was not set, with the master key.
     """
+    # In the environment, other users of the machine do not see its password.
+    database_url = database_url or process_environment().get("LITELLM_DATABASE_URL")
     if config_path is None and database_url is None:
         raise click.UsageError("Give --config, --database-url, or both.")
     report = Report(dry_run)
