@@ -83,7 +83,7 @@ class _Operations:
         self, route: Route[Any, Any], request: Request, headers: Sequence[tuple[bytes, bytes]]
     ) -> Visit[Any, Any]:
         # First who it is, then what they say: a stranger's body is not read.
-        caller = await authorise(self._office.keyring, route.scope, _with_query_key(request.scope, headers))
+        caller = await authorise(self._office, route.scope, _with_query_key(request.scope, headers))
         query = read_query(request.query_params, route.query)
         body: msgspec.Struct = route.body() if not route.takes_body else msgspec.Struct()
         fields: Mapping[str, msgspec.Raw] = {}

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from pointsman.catalog.models import ModelFacts
-from pointsman.config.sections import KeyBounds
+from pointsman.config.sections import KeyBounds, TeamDefaults, UserDefaults
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
@@ -27,7 +27,7 @@ from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.hosts import Host
 from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
-from pointsman.stores.directory.ports import DirectoryStore, SpendStore
+from pointsman.stores.directory.ports import Changed, DirectoryStore, SpendStore
 from pointsman.stores.ports import KeyStore, LedgerStore
 
 __all__ = [
@@ -147,8 +147,12 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         metrics_text: The exposition for Prometheus.
         flush: Moves what is spooled into the ledger, so that spending is exact when asked for.
         on_key_change: Told of each key that was made, changed, or (None) deleted.
+        on_entry_change: Told of each entry of the directory that was made, changed or removed, once it is written.
         key_defaults: ``default_key_generate_params``: fields of a new key that the caller left out, as raw JSON.
         key_bounds: ``upperbound_key_generate_params``: what a key may have at most.
+        user_defaults: ``default_internal_user_params``.
+        user_budget: ``max_internal_user_budget``, in USD; ``user_budget_duration`` is its period.
+        team_defaults: ``default_team_params``.
         reset_clock: When budgets are reset.
         own_keys: Whether who makes a key may choose it.
         list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
@@ -180,6 +184,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     on_key_change: Callable[[str, KeyRecord | None], None]
     health: HealthWatch
     performance: Callable[[Deployment], Performance]
+    on_entry_change: Callable[[Changed], None] = lambda _changed: None
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
     count_tokens: CountTokens = _counts_nothing
     hosts: Callable[[], Sequence[FoundHost]] = lambda: ()
@@ -190,6 +195,10 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     require_auth_for_metrics: bool = True
     key_defaults: Mapping[str, msgspec.Raw] = {}
     key_bounds: KeyBounds = KeyBounds()
+    user_defaults: UserDefaults = UserDefaults()
+    user_budget: float | None = None
+    user_budget_duration: str | None = None
+    team_defaults: TeamDefaults = TeamDefaults()
     reset_clock: ResetClock = UTC_MIDNIGHT
     own_keys: bool = True
     list_wildcards: bool = False

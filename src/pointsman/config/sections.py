@@ -47,8 +47,11 @@ __all__ = [
     "StrategyArgs",
     "StrategyGroup",
     "StrategyName",
+    "TeamDefaults",
     "TimeOfDay",
     "Url",
+    "UserDefaults",
+    "UserRole",
     "WarmUp",
     "WeekTime",
 ]
@@ -241,6 +244,43 @@ class KeyBounds(msgspec.Struct, frozen=True, kw_only=True):
     rpm_limit: Count | None = None
 
 
+UserRole = Annotated[
+    str,
+    Meta(
+        pattern=r"^(proxy_admin|proxy_admin_viewer|internal_user|internal_user_viewer)$",
+        description="proxy_admin, proxy_admin_viewer, internal_user or internal_user_viewer",
+    ),
+]
+
+
+class UserDefaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new user has of whom nothing else is said. Amounts are in USD.
+
+    ``teams`` are joined at once: ids, or objects with ``team_id``, ``max_budget_in_team`` and ``user_role``;
+    ``available_teams`` may be joined by whoever wants to.
+    """
+
+    user_role: UserRole | None = None
+    max_budget: Amount | None = None
+    budget_duration: Name | None = None
+    models: tuple[Name, ...] = ()
+    rpm_limit: Count | None = None
+    tpm_limit: Count | None = None
+    teams: tuple[msgspec.Raw, ...] = ()
+    available_teams: tuple[Name, ...] = ()
+
+
+class TeamDefaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new team has of which nothing else is said. Amounts are in USD."""
+
+    max_budget: Amount | None = None
+    budget_duration: Name | None = None
+    models: tuple[Name, ...] = ()
+    rpm_limit: Count | None = None
+    tpm_limit: Count | None = None
+    team_member_permissions: tuple[Name, ...] | None = None
+
+
 class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``litellm_settings``: how calls are made. Times are in seconds."""
 
@@ -260,6 +300,10 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     budget_exceeded_status_code: Annotated[int, Meta(ge=400, le=599)] = 422
     default_key_generate_params: Mapping[str, msgspec.Raw] = {}
     upperbound_key_generate_params: KeyBounds = KeyBounds()
+    default_internal_user_params: UserDefaults = UserDefaults()
+    max_internal_user_budget: Amount | None = None
+    internal_user_budget_duration: Name | None = None
+    default_team_params: TeamDefaults = TeamDefaults()
     json_logs: bool = False
     require_auth_for_metrics_endpoint: bool = True
     sse_keepalive_ping_interval_seconds: Seconds | None = None
