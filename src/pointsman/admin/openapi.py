@@ -28,6 +28,8 @@ _ANY_FILE: Final = "application/octet-stream"
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
 _TAGS: Final = {"models": "models", "model": "models", "model_group": "models", "utils": "models", "key": "keys",
+                "budget": "budgets", "customer": "customers", "end_user": "customers", "tag": "tags",
+                "access_group": "access groups",
                 "spend": "spend", "global": "spend", "health": "health", "metrics": "health", "traffic": "routing",
                 "responses": "responses", "conversations": "responses"}  # fmt: skip
 

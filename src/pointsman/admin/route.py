@@ -19,7 +19,7 @@ __all__ = ["Answer", "Method", "Nothing", "Route", "RouteFact", "Site", "Tier", 
 Body = TypeVar("Body", bound=msgspec.Struct)
 Query = TypeVar("Query", bound=msgspec.Struct)
 
-Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 Tier = Literal["openai", "litellm", "pointsman"]
 """Whose contract a route keeps; ``pointsman`` routes are ours to change."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pointsman.admin import front, hosts, queue, traffic
+from pointsman.admin.governance.routes import GOVERNANCE_ROUTES
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import changing, making, replies, requests, showing
@@ -324,7 +325,7 @@ _SPEND: Final = (
 
 ROUTES: Final[tuple[Route[Any, Any], ...]] = (
     *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *USER_ROUTES, *TEAM_ROUTES, *ORGANIZATION_ROUTES,
-    *_SPEND,
+    *GOVERNANCE_ROUTES, *_SPEND,
 )  # fmt: skip
 
 

@@ -39,12 +39,53 @@ GOLDEN = {
     "POST /gemini/v1beta/models/{model_id}:countTokens": "inference",
     "POST /gemini/v1/models/{model_id}:countTokens": "inference",
     "POST /v1/messages/count_tokens": "inference", "POST /anthropic/v1/messages/count_tokens": "inference",
-    "POST /key/generate": "admin", "POST /key/update": "admin", "POST /key/delete": "admin", "GET /key/info": "self",
-    "POST /v2/key/info": "admin", "GET /key/list": "self", "POST /key/block": "admin", "POST /key/unblock": "admin",
-    "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
+    "POST /key/generate": "management", "POST /key/update": "management", "POST /key/delete": "management", "GET /key/info": "management",
+    "POST /v2/key/info": "management", "GET /key/list": "management", "POST /key/block": "management", "POST /key/unblock": "management",
+    "POST /key/regenerate": "management", "POST /key/{key}/regenerate": "management", "POST /key/{key}/reset_spend": "management",
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
     "POST /routing/explain": "inference",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
+    **{
+        f"{method} {path}": scope
+        for scope, requests in (
+            ("admin", ("POST /budget/new POST /budget/update POST /budget/delete POST /tag/new POST /tag/update "
+             "POST /tag/delete POST /v1/access_group PUT /v1/access_group/{access_group_id} "
+             "DELETE /v1/access_group/{access_group_id} POST /access_group/new PUT /access_group/{access_group}/update "
+             "DELETE /access_group/{access_group}/delete")),
+            ("viewer", ("POST /budget/info GET /budget/list GET /budget/settings POST /tag/info GET /v1/access_group "
+             "GET /v1/access_group/{access_group_id} GET /access_group/list GET /access_group/{access_group}/info")),
+            ("management", "GET /tag/list"),
+        )
+        for method, path in zip(requests.split()[::2], requests.split()[1::2], strict=True)
+    },
+    **dict.fromkeys(
+        (
+            *(f"POST /user/{verb}" for verb in ("new", "update", "bulk_update", "delete")),
+            *(f"GET /user/{verb}" for verb in ("info", "list", "filter/ui", "available_roles")),
+            *(f"POST /team/{verb}" for verb in (
+                "new", "update", "delete", "block", "unblock", "model/add", "model/delete", "member_add",
+                "bulk_member_add", "member_delete", "member_update", "permissions_update", "permissions_bulk_update",
+                "key/bulk_update", "{team_id}/member/{user_id}/reset_spend", "{team_id}/member/{user_id}/reset_budget",
+            )),
+            *(f"GET /team/{verb}" for verb in (
+                "info", "list", "filter/ui", "available", "permissions_list", "{team_id}/members/me",
+            )),
+            "GET /v2/user/info", "GET /v2/team/list", "PATCH /team/{team_id}",
+            "POST /organization/new", "PATCH /organization/update", "PATCH /v2/organization/{organization_id}",
+            "DELETE /organization/delete", "GET /organization/list", "GET /organization/info",
+            "POST /organization/info", "POST /organization/member_add", "PATCH /organization/member_update",
+            "DELETE /organization/member_delete",
+        ),
+        "management",
+    ),
+    **{
+        f"{method} /{whom}/{verb}": scope
+        for whom in ("customer", "end_user")
+        for method, verb, scope in (
+            *(("POST", verb, "admin") for verb in ("new", "update", "delete", "block", "unblock")),
+            ("GET", "info", "viewer"), ("GET", "list", "viewer"),
+        )
+    },
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
     "POST /openai/deployments/{model}/embeddings": "inference",
     **{
@@ -64,6 +105,10 @@ GOLDEN = {
     },
 }  # fmt: skip
 """Every route and what it demands. A change here is a change of the contract, or of who may do what."""
+
+
+DELETES_BY_BODY = {"DELETE /api/delete", "DELETE /organization/delete", "DELETE /organization/member_delete"}
+BODILESS = ("/cancel", "/reset_budget")
 
 
 async def document(desk: Desk) -> dict[str, Any]:
@@ -92,8 +137,8 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["summary"] and operation["tags"], name
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
-        has_body = name.startswith("POST") or name == "DELETE /api/delete"
-        assert ("requestBody" in operation) == (has_body and not name.endswith("/cancel")), name
+        has_body = name.startswith(("POST", "PUT", "PATCH")) or name in DELETES_BY_BODY
+        assert ("requestBody" in operation) == (has_body and not name.endswith(BODILESS)), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
         assert in_path == re.findall(r"\{(\w+)\}", name), name
@@ -122,8 +167,8 @@ def test_every_route_of_the_table_is_complete() -> None:
     for route in ROUTES:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
-        has_body = route.method == "POST" or route.paths == ("/api/delete",)
-        assert route.takes_body == (has_body and not route.paths[0].endswith("/cancel"))
+        has_body = route.method in {"POST", "PUT", "PATCH"} or f"{route.method} {route.paths[0]}" in DELETES_BY_BODY
+        assert route.takes_body == (has_body and not route.paths[0].endswith(BODILESS))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
     assert len(set(pairs)) == len(pairs)
@@ -140,7 +185,7 @@ def test_every_operation_of_inference_can_be_documented() -> None:
 async def test_the_list_of_routes_is_the_table(desk: Desk) -> None:
     listed = (await desk.ask("GET", "/routes")).json()["routes"]
     assert listed == [msgspec.to_builtins(fact) for fact in routes(inference=desk.office.inference_paths)]
-    assert all(row["scope"] in {"public", "inference", "self", "admin"} for row in listed)
+    assert all(row["scope"] in {"public", "inference", "self", "management", "viewer", "admin"} for row in listed)
 
 
 async def test_documentation_can_be_switched_off() -> None:
