@@ -39,9 +39,6 @@ GOLDEN = {
     "POST /gemini/v1beta/models/{model_id}:countTokens": "inference",
     "POST /gemini/v1/models/{model_id}:countTokens": "inference",
     "POST /v1/messages/count_tokens": "inference", "POST /anthropic/v1/messages/count_tokens": "inference",
-    "POST /key/generate": "management", "POST /key/update": "management", "POST /key/delete": "management", "GET /key/info": "management",
-    "POST /v2/key/info": "management", "GET /key/list": "management", "POST /key/block": "management", "POST /key/unblock": "management",
-    "POST /key/regenerate": "management", "POST /key/{key}/regenerate": "management", "POST /key/{key}/reset_spend": "management",
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
     "POST /routing/explain": "inference",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
@@ -70,6 +67,11 @@ GOLDEN = {
             *(f"GET /team/{verb}" for verb in (
                 "info", "list", "filter/ui", "available", "permissions_list", "{team_id}/members/me",
             )),
+            *(f"POST /key/{verb}" for verb in (
+                "generate", "update", "delete", "block", "unblock", "regenerate", "{key}/regenerate",
+                "{key}/reset_spend",
+            )),
+            "GET /key/info", "POST /v2/key/info", "GET /key/list",
             "GET /v2/user/info", "GET /v2/team/list", "PATCH /team/{team_id}",
             "POST /organization/new", "PATCH /organization/update", "PATCH /v2/organization/{organization_id}",
             "DELETE /organization/delete", "GET /organization/list", "GET /organization/info",

@@ -111,9 +111,7 @@ async def delete_member(office: Office, visit: Visit[Nothing, MemberDeleteReques
     # Who was deleted may still be named by the id.
     user_id = wanted.user_id if user is None else user.user_id
     if user_id is None or not await leave_team(office, team.team_id, user_id, author(visit)):
-        raise Malformed(
-            f"User not found in team. Passed in={wanted.user_id or wanted.user_email}", param="user_id"
-        )
+        raise Malformed(f"User not found in team. Passed in={wanted.user_id or wanted.user_email}", param="user_id")
     return Answer((await team_rows(office, (team,)))[0])
 
 

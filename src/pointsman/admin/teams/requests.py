@@ -52,7 +52,7 @@ TEAM_PASSIVE: Final = Passive(
     }),
 )  # fmt: skip
 
-MemberRole = Literal["admin", "user"]
+_MemberRole = Literal["admin", "user"]
 _TeamIds = Annotated[tuple[Label, ...], Meta(max_length=1000)]
 
 
@@ -61,7 +61,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
     user_id: Label | None = None
     user_email: Email | None = None
-    role: MemberRole = "user"
+    role: _MemberRole = "user"
 
 
 class TeamFields(AccountFields, frozen=True, kw_only=True):
@@ -155,7 +155,7 @@ class MemberUpdateRequest(msgspec.Struct, frozen=True, kw_only=True):
     team_id: Label
     user_id: Label | None = None
     user_email: Email | None = None
-    role: MemberRole | None = None
+    role: _MemberRole | None = None
     max_budget_in_team: Dollars | UnsetType | None = UNSET
     budget_duration: Duration | UnsetType | None = UNSET
     tpm_limit: Count | UnsetType | None = UNSET
