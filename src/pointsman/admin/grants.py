@@ -14,14 +14,15 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from pointsman.admin.governance.periods import budgets_named, joined_limits
 from pointsman.admin.office import Office
 from pointsman.config.patterns import match
 from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
 from pointsman.core.price import dollars
-from pointsman.stores.directory.records import Limits
+from pointsman.stores.directory.records import Limits, Organization, Team, TeamMember, User
 
-__all__ = ["Bound", "Grant", "bound_of_key", "bound_of_limits", "demand_within", "grant_of_limits"]
+__all__ = ["Bound", "Grant", "bound_of_account", "bound_of_key", "bound_of_limits", "demand_within", "grant_of_limits"]
 
 _ALL_MODELS: Final = frozenset({"*", "all-proxy-models", "all-team-models"})
 _NEVER_WIDER: Final = frozenset({"all-team-models", "no-default-models"})
@@ -56,8 +57,17 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel_requests: int | None = None
 
 
+async def bound_of_account(
+    office: Office, what: str, account: Organization | Team | TeamMember | User, *, enforced: bool = True
+) -> Bound:
+    """The bound that an account of the directory, with the budget that it shares, is for whoever belongs to it."""
+    budgets = await budgets_named(office, (account.budget_id,))
+    limits = joined_limits(account.limits, budgets.get(account.budget_id or ""))
+    return bound_of_limits(what, limits, account.models, enforced=enforced)
+
+
 def bound_of_limits(what: str, limits: Limits, models: tuple[str, ...] = (), *, enforced: bool = True) -> Bound:
-    """The bound that an account of the directory is for whoever belongs to it."""
+    """The bound that such limits and models are."""
     amounts = {name: getattr(limits, name) for name in _AMOUNTS}
     return Bound(what=what, enforced=enforced, models=models, **amounts)
 

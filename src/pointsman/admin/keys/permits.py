@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from pointsman.admin.grants import Bound, Grant, bound_of_key, bound_of_limits, demand_within
+from pointsman.admin.grants import Bound, Grant, bound_of_account, bound_of_key, demand_within
 from pointsman.admin.keys.lookup import existing_key
 from pointsman.admin.office import Office
 from pointsman.admin.rights import Rights, demand, demand_change_of_key, demand_changes, rights_of
@@ -215,16 +215,16 @@ async def _bounds_at(office: Office, user_id: str | UnsetType | None, team: Team
     owner = user_id if isinstance(user_id, str) else None
     if team is None:
         user = None if owner is None else await office.directory.get(USERS, owner)
-        return [] if user is None else [bound_of_limits("the user", user.limits, user.models)]
-    bounds = [bound_of_limits("the team", team.limits, team.models)]
+        return [] if user is None else [await bound_of_account(office, "the user", user)]
+    bounds = [await bound_of_account(office, "the team", team)]
     if owner is not None:
         member = await office.directory.get(TEAM_MEMBERS, member_id(team.team_id, owner))
         if member is not None:
-            bounds.append(bound_of_limits("the member of the team", member.limits, member.models))
+            bounds.append(await bound_of_account(office, "the member of the team", member))
     if team.organization_id is not None:
         organization = await office.directory.get(ORGANIZATIONS, team.organization_id)
         if organization is not None:
-            bounds.append(bound_of_limits("the organisation", organization.limits, organization.models))
+            bounds.append(await bound_of_account(office, "the organisation", organization))
     return bounds
 
 

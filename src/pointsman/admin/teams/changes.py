@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UnsetType
 
 from pointsman.admin.governance.limit_fields import BudgetFields, changed_limits
-from pointsman.admin.grants import bound_of_limits, demand_within, grant_of_limits
+from pointsman.admin.grants import bound_of_account, bound_of_limits, demand_within, grant_of_limits
 from pointsman.admin.office import Office
 from pointsman.admin.people.fields import account_limits, json_object, raised
 from pointsman.admin.people.passive import passive
@@ -98,7 +98,7 @@ async def demand_within_organization(office: Office, team: Team) -> None:
             param="organization_id",
             code="organization_not_found",
         )
-    bound = bound_of_limits("the organisation", organization.limits, organization.models)
+    bound = await bound_of_account(office, "the organisation", organization)
     grant = grant_of_limits(team.limits, team.models, tuple(team.model_aliases.values()))
     demand_within(office, grant, (bound,), new=True)
 

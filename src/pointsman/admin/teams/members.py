@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from pointsman.admin.governance.entries import author, tell
 from pointsman.admin.governance.limit_fields import BudgetFields, changed_limits
 from pointsman.admin.governance.periods import spent_by
-from pointsman.admin.grants import bound_of_limits, demand_within, grant_of_limits
+from pointsman.admin.grants import bound_of_account, demand_within, grant_of_limits
 from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin, demand_known, user_meant, user_or_new
@@ -65,7 +65,7 @@ async def add_members(office: Office, visit: Visit[Nothing, MemberAddRequest]) -
     limits = _new_limits(wanted.max_budget_in_team, wanted.budget_duration)
     models = wanted.allowed_models or ()
     team = await _team_to_join(office, rights, wanted.team_id, members, says_more=limits != NO_LIMITS or bool(models))
-    _demand_within_team(office, team, limits, models)
+    await _demand_within_team(office, team, limits, models)
     users, added = [], []
     for member in members:
         user = await user_or_new(office, member.user_id, member.user_email, by)
@@ -88,7 +88,7 @@ async def bulk_add_members(office: Office, visit: Visit[Nothing, BulkMemberAddRe
     team = await _team_to_change(office, rights, wanted.team_id)
     members = await _bulk_members(office, rights, wanted)
     limits = _new_limits(wanted.max_budget_in_team, None)
-    _demand_within_team(office, team, limits, ())
+    await _demand_within_team(office, team, limits, ())
     results = [await _attempt(office, team, member, limits, by) for member in members]
     done = sum(result["success"] is True for result in results)
     return Answer(
@@ -123,7 +123,7 @@ async def update_member(office: Office, visit: Visit[Nothing, MemberUpdateReques
     user = demand_known(found, wanted.user_id, wanted.user_email)
     before = await _existing_member(office, team, user.user_id)
     after = _changed(before, wanted)
-    _demand_within_team(office, team, after.limits, after.models)
+    await _demand_within_team(office, team, after.limits, after.models)
     identity = member_id(team.team_id, user.user_id)
     member = await office.directory.update(
         TEAM_MEMBERS,
@@ -235,10 +235,9 @@ def _new_limits(max_budget: float | None, duration: str | None) -> Limits:
     return changed_limits(fields, NO_LIMITS)
 
 
-def _demand_within_team(office: Office, team: Team, limits: Limits, models: tuple[str, ...]) -> None:
-    demand_within(
-        office, grant_of_limits(limits, models), (bound_of_limits("the team", team.limits, team.models),), new=True
-    )
+async def _demand_within_team(office: Office, team: Team, limits: Limits, models: tuple[str, ...]) -> None:
+    bound = await bound_of_account(office, "the team", team)
+    demand_within(office, grant_of_limits(limits, models), (bound,), new=True)
 
 
 async def _bulk_members(office: Office, rights: Rights, wanted: BulkMemberAddRequest) -> tuple[Member, ...]:

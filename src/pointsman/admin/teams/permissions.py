@@ -35,7 +35,7 @@ from pointsman.stores.directory.kinds import TEAMS
 from pointsman.stores.directory.ports import DirectoryQuery
 from pointsman.stores.directory.records import Team
 from pointsman.stores.ports import KeyQuery
-from pointsman.wire.json_fields import read_body, read_fields
+from pointsman.wire.json_fields import read_body
 
 __all__ = ["BulkKeysReply", "bulk_update_keys", "bulk_update_permissions", "list_permissions", "update_permissions"]
 
@@ -103,7 +103,7 @@ async def bulk_update_keys(office: Office, visit: Visit[Nothing, TeamKeysRequest
     may = rights.is_admin or (team is not None and rights.permitted(team, "/team/key/bulk_update"))
     demand(may, "change the keys of this team")
     await existing_team(office, wanted.team_id)
-    fields = read_fields(bytes(wanted.update_fields))
+    fields = wanted.update_fields
     _demand_broadcastable(fields)
     done, failed = [], []
     for name in await _tokens(office, wanted):
@@ -111,7 +111,7 @@ async def bulk_update_keys(office: Office, visit: Visit[Nothing, TeamKeysRequest
             record = await office.keys.get(token_meant(name))
             if record is None or record.team_id != wanted.team_id:
                 raise NotFound("Key not found in this team.", param="key_ids")
-            update = read_body(msgspec.json.encode(dict(fields)), _decode_update)
+            update = read_body(msgspec.json.encode(fields), _decode_update)
             row, _ = await update_one_key(office, visit, record, update, fields, "/team/key/bulk_update")
             done.append({"key": name, "key_info": row})
         except Refused as refused:

@@ -191,7 +191,7 @@ class TeamKeysRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One change to several keys of a team, or to all of them; ``update_fields`` as in ``/key/update``."""
 
     team_id: Label
-    update_fields: msgspec.Raw
+    update_fields: dict[str, msgspec.Raw]
     key_ids: Annotated[tuple[KeyText, ...], Meta(max_length=500)] | None = None
     all_keys_in_team: bool = False
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from pointsman.admin.grants import bound_of_limits, demand_within, grant_of_limits
+from pointsman.admin.grants import bound_of_account, demand_within, grant_of_limits
 from pointsman.admin.office import Office
 from pointsman.admin.people.fields import account_limits, demand_email, json_object
 from pointsman.admin.people.passive import Passive, passive
@@ -22,8 +22,8 @@ from pointsman.stores.ports import Conflict
 
 __all__ = ["changed_user", "demand_may_make", "demand_may_update", "demand_unique"]
 
-_OWN_FIELDS: Final = frozenset({"user_id", "user_email", "user_alias"})
-"""What a user may say of themselves; everything else is for an administrator to say."""
+_OWN_FIELDS: Final = frozenset({"user_id", "user_alias"})
+"""What a user may say of themselves; an address, by which people sign in, and all else is for an administrator."""
 
 
 def changed_user(
@@ -90,7 +90,7 @@ async def demand_may_make(
         organization = await office.directory.get(ORGANIZATIONS, one)
         if organization is not None:
             # What they may outside of the organisation is not the organisation's to give.
-            bound = bound_of_limits("the organisation", organization.limits, organization.models, enforced=False)
+            bound = await bound_of_account(office, "the organisation", organization, enforced=False)
             demand_within(office, grant_of_limits(user.limits, user.models), (bound,), new=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -31,7 +31,7 @@ from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, TEAM_MEMBERS,
 from pointsman.stores.directory.ports import DirectoryQuery, Meter
 from pointsman.stores.directory.records import Role, User
 from pointsman.stores.ports import KeyQuery
-from pointsman.wire.json_fields import read_body, read_fields
+from pointsman.wire.json_fields import read_body
 
 __all__ = ["bulk_update_users", "delete_users", "update_user"]
 
@@ -144,7 +144,7 @@ async def _count(office: Office, before: User, after: User, fields: UpdateUserRe
         await begin(office, "user", after.user_id, after.limits)
 
 
-async def _wanted(office: Office, rights: Rights, body: BulkUpdateUsersRequest) -> list[bytes]:
+async def _wanted(office: Office, rights: Rights, body: BulkUpdateUsersRequest) -> Sequence[Mapping[str, msgspec.Raw]]:
     if body.all_users and body.user_updates is not None:
         demand(rights.is_admin, "update all users at once")
         page = await office.directory.find(USERS, DirectoryQuery(size=_AT_ONCE_MAX))
@@ -152,19 +152,14 @@ async def _wanted(office: Office, rights: Rights, body: BulkUpdateUsersRequest) 
             raise Malformed(f"Maximum {_AT_ONCE_MAX} users can be updated at once. Found {page.total} users.")
         if not page.records:
             raise Malformed("No users found to update")
-        fields = read_fields(bytes(body.user_updates))
-        fields.pop("user_email", None)
-        return [
-            msgspec.json.encode({**fields, "user_id": msgspec.Raw(msgspec.json.encode(user.user_id))})
-            for user in page.records
-        ]
+        fields = {name: raw for name, raw in body.user_updates.items() if name != "user_email"}
+        return [{**fields, "user_id": msgspec.Raw(msgspec.json.encode(user.user_id))} for user in page.records]
     if not body.users:
         raise Malformed("Must specify either 'users' or 'all_users' with 'user_updates'", param="users")
-    return [bytes(one) for one in body.users]
+    return body.users
 
 
-async def _attempt(office: Office, rights: Rights, by: str, body: bytes) -> dict[str, Any]:
-    fields: dict[str, msgspec.Raw] = {}
+async def _attempt(office: Office, rights: Rights, by: str, body: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "user_id": None,
         "user_email": None,
@@ -173,11 +168,10 @@ async def _attempt(office: Office, rights: Rights, by: str, body: bytes) -> dict
         "updated_user": None,
     }
     try:
-        fields = read_fields(body)
-        wanted = read_body(body, _decode_update)
+        wanted = read_body(msgspec.json.encode(dict(body)), _decode_update)
         result["user_id"] = wanted.user_id if isinstance(wanted.user_id, str) else None
         result["user_email"] = wanted.user_email if isinstance(wanted.user_email, str) else None
-        user, _ = await _update(office, rights, by, wanted, fields)
+        user, _ = await _update(office, rights, by, wanted, body)
     except Refused as refused:
         return {**result, "error": refused.told()}
     row = (await user_rows(office, (user,)))[0]

@@ -90,9 +90,9 @@ class UpdateUserRequest(UserFields, frozen=True, kw_only=True):
 class BulkUpdateUsersRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Changes to several users, each for itself; or one change to all."""
 
-    users: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=500)] | None = None
+    users: Annotated[tuple[dict[str, msgspec.Raw], ...], Meta(max_length=500)] | None = None
     all_users: bool | None = False
-    user_updates: msgspec.Raw | None = None
+    user_updates: dict[str, msgspec.Raw] | None = None
 
 
 class DeleteUsersRequest(msgspec.Struct, frozen=True, kw_only=True):

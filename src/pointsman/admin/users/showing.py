@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
 
 from pointsman.admin.governance.periods import spent_by
 from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.keys.replies import full_row
 from pointsman.admin.office import Office
-from pointsman.admin.rights import demand, demand_sight_of_user, rights_of, visible_users
+from pointsman.admin.rights import (
+    demand,
+    demand_sight_of_user,
+    org_members,
+    rights_of,
+    team_members,
+    visible_users,
+)
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.teams.replies import team_rows
 from pointsman.admin.users.replies import RoleFact, UserChoice, user_rows
 from pointsman.admin.users.requests import UserFilterQuery, UserListQuery, UserQuery
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
-from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, TEAM_MEMBERS, TEAMS, USERS
+from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.ports import DirectoryQuery
 from pointsman.stores.directory.records import Team, User
 from pointsman.stores.ports import KeyQuery
@@ -25,6 +35,12 @@ __all__ = ["available_roles", "filter_users", "list_users", "user_info", "user_i
 _USERS_MAX: Final = 100_000
 _MEMBERSHIPS_MAX: Final = 10_000
 _KEYS_MAX: Final = 1_000
+_DIRECTORY_ORDERS: Final[dict[str, Literal["id", "alias", "created_at", "updated_at"]]] = {
+    "user_id": "id",
+    "user_email": "alias",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+}
 _V2: Final = (
     "user_id", "user_email", "user_alias", "user_role", "spend", "max_budget", "tpm_limit", "rpm_limit", "models",
     "budget_duration", "budget_reset_at", "metadata", "created_at", "updated_at", "sso_user_id", "teams",
@@ -82,16 +98,13 @@ async def list_users(office: Office, visit: Visit[UserListQuery, Nothing]) -> An
     """A page of users with the number of their keys."""
     query = visit.query
     allowed = await visible_users(office, await rights_of(office, visit.caller))
-    users = [user for user in await _candidates(office, query, allowed) if _fits(query, user)]
-    users = await _sorted(office, users, query)
-    start = (query.page - 1) * query.page_size
-    page = users[start : start + query.page_size]
+    page, total = await _page(office, query, await _wanted_ids(office, query, allowed))
     await flushed(office)
     rows = await user_rows(office, page)
     for user, row in zip(page, rows, strict=True):
         row["key_count"] = (await office.keys.find(KeyQuery(user_id=user.user_id, size=1))).total
-    paging = {"total": len(users), "page": query.page, "page_size": query.page_size}
-    return Answer({"users": rows, **paging, "total_pages": -(-len(users) // query.page_size)})
+    paging = {"total": total, "page": query.page, "page_size": query.page_size}
+    return Answer({"users": rows, **paging, "total_pages": -(-total // query.page_size)})
 
 
 async def filter_users(office: Office, visit: Visit[UserFilterQuery, Nothing]) -> Answer:
@@ -145,26 +158,45 @@ def _no_user() -> Malformed:
     )
 
 
-async def _candidates(office: Office, query: UserListQuery, allowed: frozenset[str] | None) -> list[User]:
-    ids = None if not query.user_ids else frozenset(_split(query.user_ids))
-    for group in [_members_of(office, query.team)] if query.team else []:
-        ids = await group if ids is None else ids & await group
-    for one in _split(query.organization_ids or ""):
-        members = await office.directory.find(ORGANIZATION_MEMBERS, DirectoryQuery(parent=one, size=_MEMBERSHIPS_MAX))
-        of_one = frozenset(member.user_id for member in members.records)
-        ids = of_one if ids is None else ids & of_one
-    if allowed is not None:
-        demand(not query.user_ids or ids is None or ids <= allowed, "list these users")
-        ids = allowed if ids is None else ids & allowed
+async def _page(office: Office, query: UserListQuery, ids: frozenset[str] | None) -> tuple[Sequence[User], int]:
+    """One page of the users, by the directory itself where it knows what is asked for."""
     wanted = DirectoryQuery(
-        ids=None if ids is None else tuple(ids), search=query.search or query.user_email, size=_USERS_MAX
+        ids=None if ids is None else tuple(ids),
+        search=query.search or query.user_email,
+        size=_USERS_MAX,
+        sort_order=query.sort_order if query.sort_by else "desc",
     )
-    return list((await office.directory.find(USERS, wanted)).records)
+    by = _DIRECTORY_ORDERS.get(query.sort_by or "created_at")
+    if by is not None and not (query.role or query.sso_user_ids or query.user_email):
+        found = await office.directory.find(
+            USERS, msgspec.structs.replace(wanted, page=query.page, size=query.page_size, sort_by=by)
+        )
+        return found.records, found.total
+    users = [user for user in (await office.directory.find(USERS, wanted)).records if _fits(query, user)]
+    users = await _sorted(office, users, query)
+    start = (query.page - 1) * query.page_size
+    return users[start : start + query.page_size], len(users)
+
+
+async def _wanted_ids(office: Office, query: UserListQuery, allowed: frozenset[str] | None) -> frozenset[str] | None:
+    """The users that are named, or are in the team and in one of the organisations; None: all."""
+    ids = frozenset(_split(query.user_ids)) if query.user_ids else None
+    if allowed is not None:
+        demand(ids is None or ids <= allowed, "list these users")
+        ids = allowed if ids is None else ids
+    if query.team:
+        members = await _members_of(office, query.team)
+        ids = members if ids is None else ids & members
+    if query.organization_ids:
+        of_any: set[str] = set()
+        for one in _split(query.organization_ids):
+            of_any |= {member.user_id for member in await org_members(office, one)}
+        ids = frozenset(of_any) if ids is None else ids & of_any
+    return ids
 
 
 async def _members_of(office: Office, team_id: str) -> frozenset[str]:
-    found = await office.directory.find(TEAM_MEMBERS, DirectoryQuery(parent=team_id, size=_MEMBERSHIPS_MAX))
-    return frozenset(member.user_id for member in found.records)
+    return frozenset(member.user_id for member in await team_members(office, team_id))
 
 
 def _fits(query: UserListQuery, user: User) -> bool:
