@@ -23,6 +23,7 @@ from pointsman.admin.keys.defaults import demand_usable_defaults
 from pointsman.admin.office import Office
 from pointsman.admin.openapi import openapi_document
 from pointsman.admin.pages.documentation import documentation_page
+from pointsman.admin.people.defaults import demand_usable_people_defaults
 from pointsman.admin.route import Answer, Route, Site, Visit
 from pointsman.admin.table import routes, table_for
 from pointsman.core.clock import call_id
@@ -38,9 +39,10 @@ def make_app(office: Office) -> ASGIApp:
     """The management API over these parts.
 
     Raises:
-        Misconfigured: ``office.key_defaults`` holds what no key can have.
+        Misconfigured: a default of the office is what no key, user or team can have.
     """
     demand_usable_defaults(office.key_defaults)
+    demand_usable_people_defaults(office)
     table = table_for(office)
     page, policy = documentation_page()
     facts = routes(table, office.inference_paths)

@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from pointsman.catalog.models import ModelFacts
-from pointsman.config.sections import KeyBounds, TeamDefaults, UserDefaults
+from pointsman.config.people_sections import TeamDefaults, UserDefaults
+from pointsman.config.sections import KeyBounds
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from pointsman.config.people_sections import TeamDefaults, UserDefaults
 from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.config.traffic_sections import Bulkhead, TrafficRule
 from pointsman.core.secret import Secret
@@ -47,11 +48,8 @@ __all__ = [
     "StrategyArgs",
     "StrategyGroup",
     "StrategyName",
-    "TeamDefaults",
     "TimeOfDay",
     "Url",
-    "UserDefaults",
-    "UserRole",
     "WarmUp",
     "WeekTime",
 ]
@@ -242,43 +240,6 @@ class KeyBounds(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel_requests: Count | None = None
     tpm_limit: Count | None = None
     rpm_limit: Count | None = None
-
-
-UserRole = Annotated[
-    str,
-    Meta(
-        pattern=r"^(proxy_admin|proxy_admin_viewer|internal_user|internal_user_viewer)$",
-        description="proxy_admin, proxy_admin_viewer, internal_user or internal_user_viewer",
-    ),
-]
-
-
-class UserDefaults(msgspec.Struct, frozen=True, kw_only=True):
-    """What a new user has of whom nothing else is said. Amounts are in USD.
-
-    ``teams`` are joined at once: ids, or objects with ``team_id``, ``max_budget_in_team`` and ``user_role``;
-    ``available_teams`` may be joined by whoever wants to.
-    """
-
-    user_role: UserRole | None = None
-    max_budget: Amount | None = None
-    budget_duration: Name | None = None
-    models: tuple[Name, ...] = ()
-    rpm_limit: Count | None = None
-    tpm_limit: Count | None = None
-    teams: tuple[msgspec.Raw, ...] = ()
-    available_teams: tuple[Name, ...] = ()
-
-
-class TeamDefaults(msgspec.Struct, frozen=True, kw_only=True):
-    """What a new team has of which nothing else is said. Amounts are in USD."""
-
-    max_budget: Amount | None = None
-    budget_duration: Name | None = None
-    models: tuple[Name, ...] = ()
-    rpm_limit: Count | None = None
-    tpm_limit: Count | None = None
-    team_member_permissions: tuple[Name, ...] | None = None
 
 
 class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.config.sections import UserDefaults
+from pointsman.config.people_sections import UserDefaults
 from pointsman.core.identity import token_of
 from tests.unit.admin.office_desk import Desk
 

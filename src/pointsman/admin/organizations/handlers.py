@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -28,7 +28,7 @@ from pointsman.admin.organizations.requests import (
 )
 from pointsman.admin.people.accounts import begin
 from pointsman.admin.people.fields import json_object
-from pointsman.admin.people.joining import leave_organization
+from pointsman.admin.people.joining import disband_team, leave_organization
 from pointsman.admin.people.passive import passive
 from pointsman.admin.rights import Rights, demand, demand_changes, org_members, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -49,6 +49,8 @@ __all__ = [
     "patch_organization",
     "update_organization",
 ]
+
+_TEAMS_MAX: Final = 10_000
 
 
 async def new_organization(office: Office, visit: Visit[Nothing, NewOrganizationRequest]) -> Answer:
@@ -84,7 +86,8 @@ async def patch_organization(office: Office, visit: Visit[Nothing, OrganizationP
 
 
 async def delete_organizations(office: Office, visit: Visit[Nothing, OrganizationIdsRequest]) -> Answer:
-    """Delete organisations without teams, and show what they were. What their calls cost stays in the ledger."""
+    """Delete organisations with their teams and keys, and show what they were. The ledger keeps what they cost."""
+    by = author(visit)
     rights = await rights_of(office, visit.caller)
     demand_changes(rights)
     demand(rights.is_admin, "delete organisations")
@@ -93,16 +96,11 @@ async def delete_organizations(office: Office, visit: Visit[Nothing, Organizatio
     for organization_id, one in zip(wanted, found, strict=True):
         if one is None:
             raise _unknown(organization_id)
-        teams = await office.directory.find(TEAMS, DirectoryQuery(parent=organization_id, size=1))
-        if teams.total:
-            raise Malformed(
-                f"The organisation {organization_id!r} has {teams.total} teams.",
-                hint="Delete them first with POST /team/delete, or move them with POST /team/update.",
-                param="organization_ids",
-                code="organization_has_teams",
-            )
     rows = await whole_rows(office, [one for one in found if isinstance(one, Organization)])
     for organization_id in wanted:
+        query = DirectoryQuery(parent=organization_id, size=_TEAMS_MAX)
+        for team in (await office.directory.find(TEAMS, query)).records:
+            await disband_team(office, team.team_id, by)
         for member in await org_members(office, organization_id):
             await leave_organization(office, organization_id, member.user_id)
     await office.directory.delete(ORGANIZATIONS, wanted)

@@ -9,6 +9,7 @@ import msgspec
 from pointsman.admin.governance.entries import tell
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin
+from pointsman.admin.rights import team_members
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, TEAM_MEMBERS, TEAMS
 from pointsman.stores.directory.ports import EntryExists
@@ -25,7 +26,15 @@ from pointsman.stores.directory.records import (
 )
 from pointsman.stores.ports import KeyQuery
 
-__all__ = ["delete_keys_of", "existing_team", "join_organization", "join_team", "leave_organization", "leave_team"]
+__all__ = [
+    "delete_keys_of",
+    "disband_team",
+    "existing_team",
+    "join_organization",
+    "join_team",
+    "leave_organization",
+    "leave_team",
+]
 
 _KEYS_AT_ONCE = 500
 
@@ -96,6 +105,19 @@ async def leave_team(office: Office, team_id: str, user_id: str, by: str) -> boo
     tell(office, TEAM_MEMBERS, identity)
     await delete_keys_of(office, KeyQuery(team_id=team_id, user_id=user_id), by)
     return True
+
+
+async def disband_team(office: Office, team_id: str, by: str) -> None:
+    """Delete a team with its keys and memberships."""
+    await delete_keys_of(office, KeyQuery(team_id=team_id), by)
+    identities = [member_id(team_id, member.user_id) for member in await team_members(office, team_id)]
+    await office.directory.delete(TEAM_MEMBERS, identities)
+    for identity in identities:
+        await office.spend.forget("member", identity)
+        tell(office, TEAM_MEMBERS, identity)
+    await office.directory.delete(TEAMS, (team_id,))
+    await office.spend.forget("team", team_id)
+    tell(office, TEAMS, team_id)
 
 
 async def join_organization(

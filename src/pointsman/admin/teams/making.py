@@ -10,7 +10,7 @@ from pointsman.admin.governance.entries import author, demand_printable, tell
 from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin, user_or_new
-from pointsman.admin.people.joining import delete_keys_of, existing_team, join_team
+from pointsman.admin.people.joining import disband_team, existing_team, join_team
 from pointsman.admin.rights import Rights, demand, demand_changes, rights_of, team_members
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.teams.changes import changed_team, demand_within_organization, demand_within_team
@@ -31,7 +31,6 @@ from pointsman.core.price import picodollars
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS
 from pointsman.stores.directory.ports import EntryExists
 from pointsman.stores.directory.records import Limits, Team, member_id
-from pointsman.stores.ports import KeyQuery
 
 __all__ = [
     "add_team_models",
@@ -98,7 +97,7 @@ async def delete_teams(office: Office, visit: Visit[Nothing, TeamIdsRequest]) ->
         if team is None:
             raise NotFound(f"Team not found, passed team_id={team_id}", param="team_ids", code="team_not_found")
     for team_id in wanted:
-        await _disband(office, team_id, by)
+        await disband_team(office, team_id, by)
     return Answer(DeletedTeamsReply(wanted))
 
 
@@ -225,15 +224,3 @@ async def _write(office: Office, team: Team, change: Callable[[Team], Team]) -> 
     team = await office.directory.update(TEAMS, team.team_id, change)
     tell(office, TEAMS, team.team_id)
     return Answer((await team_rows(office, (team,)))[0])
-
-
-async def _disband(office: Office, team_id: str, by: str) -> None:
-    await delete_keys_of(office, KeyQuery(team_id=team_id), by)
-    identities = [member_id(team_id, member.user_id) for member in await team_members(office, team_id)]
-    await office.directory.delete(TEAM_MEMBERS, identities)
-    for identity in identities:
-        await office.spend.forget("member", identity)
-        tell(office, TEAM_MEMBERS, identity)
-    await office.directory.delete(TEAMS, (team_id,))
-    await office.spend.forget("team", team_id)
-    tell(office, TEAMS, team_id)

@@ -130,7 +130,7 @@ class UserInfoReply(msgspec.Struct, kw_only=True):
     """A user with their keys and teams."""
 
     user_id: str | None
-    user_info: msgspec.Raw | None
+    user_info: UserRow | None
     keys: tuple[msgspec.Raw, ...]
     teams: tuple[msgspec.Raw, ...]
 
