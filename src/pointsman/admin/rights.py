@@ -42,6 +42,17 @@ _MEMBERSHIPS_MAX: Final = 10_000
 _OPERATORS: Final = frozenset({Role.ADMIN, Role.VIEWER})
 _CHANGERS: Final = frozenset({Role.ADMIN, Role.ORGANIZATION_ADMIN, Role.USER})
 
+_ROLES_IN_TEAMS: Final = {
+    Role.ADMIN: Role.USER,
+    Role.VIEWER: Role.USER_VIEWER,
+    Role.ORGANIZATION_ADMIN: Role.USER,
+    Role.USER: Role.USER,
+    Role.USER_VIEWER: Role.USER_VIEWER,
+    Role.TEAM: Role.TEAM,
+    Role.CUSTOMER: Role.CUSTOMER,
+}
+"""What is left of a role where a key belongs to a team."""
+
 MEMBER_PERMISSIONS: Final = (
     "/key/generate", "/key/service-account/generate", "/key/update", "/key/delete", "/key/regenerate",
     "/key/{key_id}/regenerate", "/key/block", "/key/unblock", "/key/bulk_update", "/team/key/bulk_update",
@@ -61,7 +72,7 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks: the role for the whole gateway, and what they are in teams and organisations, by id.
 
     ``token`` is the key that asks. ``user_id`` is None where there is no such user: a key that only bears a name has
-    no more rights than one without.
+    no more rights than one without. ``team_id`` is the team that the key belongs to, to which its rights are confined.
     """
 
     role: Role
@@ -147,7 +158,9 @@ async def caller_role(office: Office, caller: Principal) -> Role:
     if caller.admin:
         return Role.ADMIN
     user = await _user_of(office, caller)
-    return Role.TEAM if user is None else user.role
+    if user is None:
+        return Role.TEAM
+    return user.role if caller.record.team_id is None else _ROLES_IN_TEAMS[user.role]
 
 
 async def rights_of(office: Office, caller: Principal) -> Rights:
@@ -163,6 +176,8 @@ async def rights_of(office: Office, caller: Principal) -> Rights:
     user = await _user_of(office, caller)
     if user is None:
         return Rights(role=Role.TEAM, token=record.token, team_id=record.team_id)
+    if record.team_id is not None:
+        return await _rights_in_team(office, user, record.token, record.team_id)
     query = DirectoryQuery(owner=user.user_id, size=_MEMBERSHIPS_MAX)
     teams = await office.directory.find(TEAM_MEMBERS, query)
     organizations = await office.directory.find(ORGANIZATION_MEMBERS, query)
@@ -170,9 +185,23 @@ async def rights_of(office: Office, caller: Principal) -> Rights:
         role=user.role,
         token=record.token,
         user_id=user.user_id,
-        team_id=record.team_id,
         teams={member.team_id: member.role for member in teams.records},
         organizations={member.organization_id: member.role for member in organizations.records},
+    )
+
+
+async def _rights_in_team(office: Office, user: User, token: str, team_id: str) -> Rights:
+    """The rights of a key of a team: its user's within that team, and nothing of what they are elsewhere.
+
+    The team's admins make keys for its members, and must not thereby become what those are.
+    """
+    member = await office.directory.get(TEAM_MEMBERS, member_id(team_id, user.user_id))
+    return Rights(
+        role=_ROLES_IN_TEAMS[user.role],
+        token=token,
+        user_id=user.user_id,
+        team_id=team_id,
+        teams={} if member is None else {team_id: member.role},
     )
 
 
@@ -240,11 +269,13 @@ async def demand_change_of_key(office: Office, rights: Rights, record: KeyRecord
         return True
     demand_changes(rights)
     team = await _team_of(office, record)
-    if record is not None and (
-        rights.administers_organization(_organization_of(record)) or (team and rights.administers_team(team))
-    ):
+    if team is not None and rights.administers_team(team):
+        return True
+    if record is not None and _is_of_organization(record) and rights.administers_organization(_organization_of(record)):
         return True
     mine = record is not None and record.user_id is not None and record.user_id == rights.user_id
+    if rights.team_id is not None:
+        mine = mine and record is not None and record.team_id == rights.team_id
     if record is not None and record.team_id is not None:
         # The keys of other members are none of a member's business; those of nobody are the team's.
         mine = (mine or record.user_id is None) and team is not None and rights.permitted(team, path)
@@ -287,6 +318,11 @@ class _Charged(msgspec.Struct):
 
 
 _decode_charged: Final = msgspec.json.Decoder(_Charged).decode
+
+
+def _is_of_organization(record: KeyRecord) -> bool:
+    """Whether the key is nobody's and no team's: one of a user is that user, wherever it is charged."""
+    return record.user_id is None and record.team_id is None
 
 
 def _organization_of(record: KeyRecord) -> str | None:

@@ -219,6 +219,39 @@ async def test_a_key_does_not_leave_its_team(desk: Desk) -> None:
     assert desk.record(key).team_id == "red"
 
 
+async def test_a_key_that_a_team_admin_makes_for_somebody_is_not_that_somebody(desk: Desk) -> None:
+    tom = await user(desk, "tom")
+    roots = await user(desk, "root", "proxy_admin")
+    await team(desk, "red", admins=("tom",))
+    assert (
+        await desk.ask("POST", "/team/member_add", {"team_id": "red", "member": {"user_id": "root"}}, key=tom)
+    ).status == 200
+    made = (await desk.ask("POST", "/key/generate", {"team_id": "red", "user_id": "root"}, key=tom)).json()["key"]
+    assert (await desk.ask("GET", "/routes", key=roots)).status == 200
+    assert (await desk.ask("GET", "/routes", key=made)).status == 403
+    assert (await desk.ask("GET", "/user/list", key=made)).status == 403
+    await refused(desk, "/user/update", {"user_id": "tom", "user_role": "proxy_admin"}, made)
+    await refused(desk, "/key/regenerate", {"key": roots}, made)
+    await refused(desk, "/key/delete", {"keys": [roots]}, made)
+    await refused(desk, "/team/update", {"team_id": "red", "max_budget": 5}, made)
+    # Nor does it become that out of the team.
+    await refused(desk, "/key/update", {"key": made, "team_id": None}, tom)
+    await refused(desk, "/key/regenerate", {"key": made, "team_id": None}, tom)
+    assert desk.record(made).team_id == "red"
+
+
+async def test_an_organisation_admin_does_not_take_over_the_key_of_an_administrator(desk: Desk) -> None:
+    await desk.ask("POST", "/organization/new", {"organization_id": "acme", "organization_alias": "Acme"})
+    await user(desk, "root", "proxy_admin")
+    olga = await user(desk, "olga", organizations=["acme"])
+    change = {"organization_id": "acme", "user_id": "olga", "role": "org_admin"}
+    assert (await desk.ask("PATCH", "/organization/member_update", change)).status == 200
+    theirs = await desk.new_key(user_id="root", organization_id="acme")
+    nobodys = await desk.new_key(organization_id="acme")
+    await refused(desk, "/key/regenerate", {"key": theirs}, olga)
+    assert (await desk.ask("POST", "/key/block", {"key": nobodys}, key=olga)).status == 200
+
+
 async def test_members_do_what_their_team_permits(desk: Desk) -> None:
     key = await user(desk, "mia")
     await team(desk, "red", "mia", "ann")

@@ -103,7 +103,8 @@ async def permit_update(
         team = await office.directory.get(TEAMS, moved_to)
     administers = administers or (team is not None and rights.administers_team(team))
     owner = old.user_id if changes.user_id is UNSET else changes.user_id
-    if owner != old.user_id:
+    if owner != old.user_id or moved_to != old.team_id:
+        # What a key of a user may depends on the team, so its owner is looked at again where it comes from elsewhere.
         await _demand_owner(office, rights, owner, team, administers=administers)
     _demand_fields(body, administers=administers, new=False)
     _demand_organization(rights, team, body)
