@@ -32,6 +32,7 @@ TITLES: Final = {
     "default_internal_user_params": "`litellm_settings.default_internal_user_params`",
     "default_team_params": "`litellm_settings.default_team_params`",
     "general_settings": "`general_settings`",
+    "key_management_settings": "`general_settings.key_management_settings`",
     "router_settings": "`router_settings`",
     "model_group_alias": "`router_settings.model_group_alias.…`",
     "routing_strategy_args": "`router_settings.routing_strategy_args`",

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
+from pointsman.stores.audit import AuditStore
 from pointsman.stores.directory.ports import DirectoryStore, SpendStore
 from pointsman.stores.memory import (
+    MemoryAuditStore,
     MemoryConversationStore,
     MemoryDatabase,
     MemoryDirectoryStore,
@@ -22,6 +24,7 @@ from pointsman.stores.memory import (
 from pointsman.stores.ports import KeyStore, LedgerStore
 from pointsman.stores.response_ports import ConversationStore, ResponseStore
 from pointsman.stores.sqlite import (
+    SqliteAuditStore,
     SqliteConversationStore,
     SqliteDatabase,
     SqliteDirectoryStore,
@@ -39,6 +42,7 @@ class Stores(NamedTuple):
     conversations: ConversationStore
     directory: DirectoryStore
     spend: SpendStore
+    audit: AuditStore
 
 
 def in_memory() -> Stores:
@@ -50,6 +54,7 @@ def in_memory() -> Stores:
         MemoryConversationStore(memory),
         MemoryDirectoryStore(memory),
         MemorySpendStore(memory),
+        MemoryAuditStore(),
     )
 
 
@@ -61,6 +66,7 @@ def in_sqlite(database: SqliteDatabase) -> Stores:
         SqliteConversationStore(database),
         SqliteDirectoryStore(database),
         SqliteSpendStore(database),
+        SqliteAuditStore(database),
     )
 
 
@@ -81,6 +87,11 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     await opened.open()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def audit(stores: Stores) -> AuditStore:
+    return stores.audit
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from starlette.routing import Route as PathRoute
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from pointsman.admin.audit.recording import Recorder
 from pointsman.admin.authority import authorise
 from pointsman.admin.bodies import read_bytes, read_query, read_struct
 from pointsman.admin.failures import CALL_ID, failure_handlers
@@ -27,6 +28,7 @@ from pointsman.admin.people.defaults import demand_usable_people_defaults
 from pointsman.admin.route import Answer, Route, Site, Visit
 from pointsman.admin.table import routes, table_for
 from pointsman.core.clock import call_id
+from pointsman.core.errors import GatewayError
 from pointsman.policies.keyring import query_key
 
 __all__ = ["make_app"]
@@ -53,8 +55,9 @@ def make_app(office: Office) -> ASGIApp:
     for route in table:
         for path in route.paths:
             by_path.setdefault(path, {})[route.method] = route
+    recorder = Recorder(office)
     app = Starlette(
-        routes=[PathRoute(path, _Operations(office, site, methods)) for path, methods in by_path.items()],
+        routes=[PathRoute(path, _Operations(office, site, methods, recorder)) for path, methods in by_path.items()],
         exception_handlers=failure_handlers(tuple(fact.path for fact in facts)),
     )
     # A redirect to or from a trailing slash would be built from the Host header, which the client writes.
@@ -65,9 +68,12 @@ def make_app(office: Office) -> ASGIApp:
 class _Operations:
     """The routes of one path, by method."""
 
-    def __init__(self, office: Office, site: Site, routes_by_method: Mapping[str, Route[Any, Any]]) -> None:
+    def __init__(
+        self, office: Office, site: Site, routes_by_method: Mapping[str, Route[Any, Any]], recorder: Recorder
+    ) -> None:
         self._office = office
         self._site = site
+        self._recorder = recorder
         self._routes = dict(routes_by_method)
         if "GET" in self._routes:
             self._routes["HEAD"] = self._routes["GET"]
@@ -77,9 +83,27 @@ class _Operations:
         if route is None:
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._routes))})
         request = Request(scope, receive)
-        visit = await self._read(route, request, scope["headers"])
-        answer = await route.handler(self._office, visit)
+        if route.audited:
+            answer = await self._recorded(route, request)
+        else:
+            answer = await route.handler(self._office, await self._read(route, request, scope["headers"]))
         await _rendered(answer)(scope, receive, send)
+
+    async def _recorded(self, route: Route[Any, Any], request: Request) -> Answer:
+        """The answer to a request that may change something, with its entry in the audit log."""
+        try:
+            visit = await self._read(route, request, request.scope["headers"])
+        except GatewayError as error:
+            await self._recorder.turned_away(route, request, error)
+            raise
+        entry = await self._recorder.begin(route, request, visit)
+        try:
+            answer = await route.handler(self._office, visit)
+        except GatewayError as error:
+            await self._recorder.failed(entry, visit.changes, error)
+            raise
+        await self._recorder.complete(entry, visit.changes, answer)
+        return answer
 
     async def _read(
         self, route: Route[Any, Any], request: Request, headers: Sequence[tuple[bytes, bytes]]

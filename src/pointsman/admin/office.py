@@ -10,6 +10,7 @@ import msgspec
 from pointsman.catalog.models import ModelFacts
 from pointsman.config.people_sections import TeamDefaults, UserDefaults
 from pointsman.config.sections import KeyBounds
+from pointsman.config.stored import Refused, StoredConfig, StoredEntry, StoredValues
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
@@ -28,18 +29,24 @@ from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.hosts import Host
 from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
+from pointsman.stores.audit import AuditStore
 from pointsman.stores.directory.ports import Changed, DirectoryStore, SpendStore
+from pointsman.stores.encryption import Sealer
 from pointsman.stores.ports import KeyStore, LedgerStore
 
 __all__ = [
+    "ConfigDifference",
     "CountTokens",
+    "DifferingModel",
     "Explainer",
     "HostMinder",
     "InferencePath",
     "Office",
     "Preview",
+    "Problem",
     "Question",
     "Readiness",
+    "StoredDesk",
 ]
 
 
@@ -133,6 +140,98 @@ def _explains_nothing(_asker: Principal, _question: Question, *, for_operator: b
     raise Unsupported(f"Nothing can be explained here{'' if for_operator else ' to you'}.")
 
 
+class StoredDesk(Protocol):
+    """Models and credentials that are added at run time, beside those of the configuration file."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything may be stored."""
+        ...
+
+    @property
+    def sealer(self) -> Sealer:
+        """Encrypts what is secret of it."""
+        ...
+
+    @property
+    def stored(self) -> StoredConfig:
+        """What is stored, as it was last read."""
+        ...
+
+    @property
+    def refused(self) -> Sequence[Refused]:
+        """What of that is not served, and why."""
+        ...
+
+    def file_credentials(self) -> Mapping[str, Mapping[str, object]]:
+        """The credentials of the file, with references as they are written there."""
+        ...
+
+    def problems_of_model(self, model: StoredEntry) -> Sequence[Problem]:
+        """What keeps a model from being served; empty: nothing."""
+        ...
+
+    def problems_of_credential(self, credential: StoredValues) -> Sequence[Problem]:
+        """What is wrong with a credential; empty: nothing."""
+        ...
+
+    def users_of_credential(self, name: str) -> Sequence[str]:
+        """The models that take values from a credential, by their names."""
+        ...
+
+    async def look(self) -> None:
+        """Take over what other processes have stored.
+
+        Raises:
+            StorageUnavailable: nobody can say.
+        """
+        ...
+
+    async def take_over(self) -> None:
+        """Have this process serve what is stored now; the others notice within a second or two."""
+        ...
+
+    async def difference(self) -> ConfigDifference:
+        """What this process serves, as against what the file says."""
+        ...
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What is wrong, and with which field of the request (``litellm_params.rpm``)."""
+
+    param: str
+    message: str
+    hint: str | None = None
+
+
+class DifferingModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that is stored; ``joins``: the file has models of this name, too."""
+
+    model_id: str
+    model_name: str
+    model: str
+    joins: bool
+    blocked: bool
+
+
+class ConfigDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """How what is served differs from the file.
+
+    ``file`` is its path, None: there is none. ``refused_edit`` is why the file as it is now is not in force. Of stored
+    models and credentials ``left_out`` are those that are not served. ``waiting_for_restart`` are paths of settings,
+    ``skipped`` entries of the file that cannot be served, each with its reason.
+    """
+
+    file: str | None
+    in_force: bool
+    refused_edit: str | None
+    waiting_for_restart: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    stored_models: tuple[DifferingModel, ...] = ()
+    stored_credentials: tuple[str, ...] = ()
+    left_out: tuple[Refused, ...] = ()
+
+
 class Office(msgspec.Struct, frozen=True, kw_only=True):
     """The parts, put together by the assembly.
 
@@ -169,6 +268,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         book: What is stored of responses; None: nothing.
         stop_job: Breaks off the work on a response, by its id, if it goes on in this process.
         traffic: The rules about traffic, and what they have counted.
+        stored: Models and credentials that are added at run time; None: there are none.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -177,6 +277,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     ledger: LedgerStore
     directory: DirectoryStore
     spend: SpendStore
+    audit: AuditStore
     table: Callable[[], RoutingTable]
     clock: Clock
     version: str
@@ -213,4 +314,5 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     book: ResponseBook | None = None
     stop_job: Callable[[str], None] = lambda _identity: None
     traffic: Callable[[], TrafficState] = TrafficState
+    stored: StoredDesk | None = None
     inference_paths: tuple[InferencePath, ...] = ()

@@ -78,6 +78,13 @@ def openapi_document(table: Sequence[Route[Any, Any]], office: Office) -> bytes:
     return msgspec.json.encode(document)
 
 
+def _whatever_json_has(kind: type) -> Json:
+    """The schema of a value that is only handed on."""
+    if kind is object:
+        return {"description": "whatever JSON has"}
+    raise NotImplementedError(f"{kind} has no schema")
+
+
 class _Schemas:
     """JSON Schemas of every type that a route names; equal types share one component."""
 
@@ -87,7 +94,9 @@ class _Schemas:
             wanted += [kind for kind in (route.body, route.query, *route.replies) if kind is not Nothing]
         for operation in dict.fromkeys(one.operation for one in inference):
             wanted += [kind for kind in INFERENCE_SHAPES[operation] if kind is not None]
-        found, self.components = msgspec.json.schema_components(wanted, ref_template=_REFERENCE)
+        found, self.components = msgspec.json.schema_components(
+            wanted, ref_template=_REFERENCE, schema_hook=_whatever_json_has
+        )
         self._found = dict(zip(map(repr, wanted), found, strict=True))
 
     def of(self, kind: object) -> Json:

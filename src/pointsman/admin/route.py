@@ -9,6 +9,7 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 
 from pointsman.admin.bodies import BODY_BYTES_MAX
+from pointsman.admin.change import Change
 from pointsman.admin.office import Office
 from pointsman.core import limits
 from pointsman.core.identity import Scope
@@ -51,10 +52,10 @@ class Site(msgspec.Struct, frozen=True):
 class Visit(Generic[Query, Body]):
     """An authorised request. ``path`` has the parameters of the path, ``fields`` the body's own, as raw JSON.
 
-    Header names are lower case.
+    Header names are lower case. A handler appends to ``changes`` what it has changed, for the audit log.
     """
 
-    __slots__ = ("_caller", "body", "fields", "headers", "path", "query", "site")
+    __slots__ = ("_caller", "body", "changes", "fields", "headers", "path", "query", "site")
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Visit(Generic[Query, Body]):
         site: Site,
     ) -> None:
         self._caller = caller
+        self.changes: list[Change] = []
         self.path = path
         self.headers = headers
         self.query = query
@@ -101,9 +103,13 @@ class Route(Generic[Query, Body]):
     """One operation under one or more paths (Starlette's syntax), and everything that is demanded of its caller.
 
     ``reply`` documents the JSON of the answer: a type, a tuple of types that it may be of, or None where it is a text.
+    ``audited`` tells whether the audit log has each request: so it is with every method but GET, unless the route is
+    one for inference, or is said to change nothing (:meth:`reading`).
     """
 
-    __slots__ = ("body", "body_bytes_max", "handler", "method", "paths", "query", "reply", "scope", "summary", "tier")
+    __slots__ = (
+        "audited", "body", "body_bytes_max", "handler", "method", "paths", "query", "reply", "scope", "summary", "tier",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -127,6 +133,7 @@ class Route(Generic[Query, Body]):
         self.query = query
         self.body = body
         self.reply = reply
+        self.audited = method != "GET" and scope not in {Scope.INFERENCE, Scope.PUBLIC}
         # What is asked about a prompt may be as long as a prompt.
         self.body_bytes_max = limits.BODY_BYTES_MAX if scope is Scope.INFERENCE else BODY_BYTES_MAX
 
@@ -140,6 +147,12 @@ class Route(Generic[Query, Body]):
         """The same route for longer bodies."""
         changed = copy(self)
         changed.body_bytes_max = body_bytes_max
+        return changed
+
+    def reading(self) -> Route[Query, Body]:
+        """The same route, of which it is said that it changes nothing, whatever its method."""
+        changed = copy(self)
+        changed.audited = False
         return changed
 
     @property

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pointsman.admin import front, hosts, queue, traffic
+from pointsman.admin import configuration, front, hosts, queue, traffic
+from pointsman.admin.audit import showing as audit
+from pointsman.admin.credentials import handlers as credentials
 from pointsman.admin.governance.routes import GOVERNANCE_ROUTES
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
-from pointsman.admin.keys import changing, making, replies, requests, showing
-from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, transforming
-from pointsman.admin.office import InferencePath, Office
+from pointsman.admin.keys import bulk, changing, making, overview, replies, requests, service_accounts, showing
+from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, storing, transforming
+from pointsman.admin.office import ConfigDifference, InferencePath, Office
 from pointsman.admin.organizations.routes import ORGANIZATION_ROUTES
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
@@ -75,7 +77,7 @@ _HEALTH: Final = (
         "POST", ("/health/test_connection",), Scope.ADMIN, testing.test_connection,
         summary="Call a configured model once", tier="litellm",
         query=Nothing, body=testing.TestConnectionRequest, reply=testing.TestConnectionReply,
-    ),
+    ).reading(),
     Route(
         "GET", ("/health/liveliness", "/health/liveness"), Scope.PUBLIC, process.liveliness,
         summary="Whether the process answers", tier="litellm", query=Nothing, body=Nothing, reply=str,
@@ -249,6 +251,26 @@ _KEYS: Final = (
         query=Nothing, body=requests.GenerateKeyRequest, reply=replies.GeneratedKeyReply,
     ),
     Route(
+        "POST", ("/key/service-account/generate",), Scope.MANAGEMENT, service_accounts.generate_service_account_key,
+        summary="Make a key of a team that belongs to no user", tier="litellm",
+        query=Nothing, body=requests.GenerateKeyRequest, reply=replies.GeneratedKeyReply,
+    ),
+    Route(
+        "POST", ("/key/bulk_update",), Scope.MANAGEMENT, bulk.bulk_update_keys,
+        summary="Change many keys", tier="litellm",
+        query=Nothing, body=bulk.BulkUpdateRequest, reply=bulk.BulkUpdateReply,
+    ),
+    Route(
+        "GET", ("/key/aliases",), Scope.MANAGEMENT, overview.key_aliases,
+        summary="List the aliases of keys", tier="litellm",
+        query=overview.AliasesQuery, body=Nothing, reply=overview.AliasesReply,
+    ),
+    Route(
+        "POST", ("/key/health",), Scope.SELF, overview.key_health,
+        summary="Whether the key works", tier="litellm",
+        query=Nothing, body=Nothing, reply=overview.KeyHealthReply,
+    ).reading(),
+    Route(
         "POST", ("/key/update",), Scope.MANAGEMENT, changing.update_key,
         summary="Change a key", tier="litellm",
         query=Nothing, body=requests.UpdateKeyRequest, reply=replies.UpdatedKeyReply,
@@ -267,7 +289,7 @@ _KEYS: Final = (
         "POST", ("/v2/key/info",), Scope.MANAGEMENT, showing.keys_info,
         summary="Show several keys", tier="litellm",
         query=Nothing, body=requests.KeysRequest, reply=replies.KeysInfoReply,
-    ),
+    ).reading(),
     Route(
         "GET", ("/key/list",), Scope.MANAGEMENT, showing.list_keys,
         summary="List keys", tier="litellm",
@@ -323,9 +345,97 @@ _SPEND: Final = (
     ),
 )  # fmt: skip
 
+_STORED: Final[tuple[Route[Any, Any], ...]] = (
+    Route(
+        "POST", ("/model/new",), Scope.ADMIN, storing.new_model,
+        summary="Add a model", tier="litellm",
+        query=Nothing, body=storing.NewModelRequest, reply=storing.StoredModelRow,
+    ),
+    Route(
+        "POST", ("/model/update",), Scope.ADMIN, storing.update_model,
+        summary="Change a stored model", tier="litellm",
+        query=Nothing, body=storing.UpdateModelRequest, reply=storing.StoredModelRow,
+    ),
+    Route(
+        "PATCH", ("/model/{model_id}/update",), Scope.ADMIN, storing.patch_model,
+        summary="Change a stored model, by its id", tier="litellm",
+        query=Nothing, body=storing.PatchModelRequest, reply=storing.StoredModelRow,
+    ),
+    Route(
+        "POST", ("/model/delete",), Scope.ADMIN, storing.delete_model,
+        summary="Delete a stored model", tier="litellm",
+        query=Nothing, body=storing.DeleteModelRequest, reply=storing.DeletedModelReply,
+    ),
+    *(
+        Route(
+            "POST", (f"/model/{verb}",), Scope.ADMIN, handler,
+            summary=f"{verb.capitalize()} a stored model", tier="litellm",
+            query=Nothing, body=storing.BlockModelRequest, reply=storing.StoredModelRow,
+        )
+        for verb, handler in (("block", storing.block_model), ("unblock", storing.unblock_model))
+    ),
+    Route(
+        "POST", ("/credentials",), Scope.ADMIN, credentials.create_credential,
+        summary="Store a credential", tier="litellm",
+        query=Nothing, body=credentials.CreateCredentialRequest, reply=credentials.CredentialReply,
+    ),
+    Route(
+        "GET", ("/credentials",), Scope.VIEWER, credentials.list_credentials,
+        summary="All credentials, masked", tier="litellm",
+        query=Nothing, body=Nothing, reply=credentials.CredentialsReply,
+    ),
+    Route(
+        "GET", ("/credentials/by_name/{credential_name:path}",), Scope.VIEWER, credentials.credential_by_name,
+        summary="One credential, masked", tier="litellm", query=Nothing, body=Nothing, reply=credentials.CredentialView,
+    ),
+    Route(
+        "GET", ("/credentials/by_model/{model_id}",), Scope.VIEWER, credentials.credential_by_model,
+        summary="What a deployment is reached with, masked", tier="litellm",
+        query=Nothing, body=Nothing, reply=credentials.CredentialItem,
+    ),
+    Route(
+        "PATCH", ("/credentials/{credential_name:path}",), Scope.ADMIN, credentials.update_credential,
+        summary="Change a stored credential", tier="litellm",
+        query=Nothing, body=credentials.UpdateCredentialRequest, reply=credentials.CredentialReply,
+    ),
+    Route(
+        "DELETE", ("/credentials/{credential_name:path}",), Scope.ADMIN, credentials.delete_credential,
+        summary="Delete a stored credential", tier="litellm",
+        query=Nothing, body=Nothing, reply=credentials.CredentialReply,
+    ),
+    Route(
+        "GET", ("/config/diff",), Scope.VIEWER, configuration.config_difference,
+        summary="How what is served differs from the file", tier="pointsman",
+        query=Nothing, body=Nothing, reply=ConfigDifference,
+    ),
+    Route(
+        "POST", ("/config/update", "/config/field/update", "/config/field/delete", "/config/callback/delete"),
+        Scope.ADMIN, configuration.refuse_change,
+        summary="Refused: settings are changed in the file", tier="litellm",
+        query=Nothing, body=configuration.ConfigChange,
+    ),
+)  # fmt: skip
+
+_AUDIT: Final = (
+    Route(
+        "GET", ("/audit",), Scope.VIEWER, audit.audit_log,
+        summary="Who changed what, page by page", tier="litellm",
+        query=audit.AuditLogQuery, body=Nothing, reply=audit.AuditLogPage,
+    ),
+    Route(
+        # Before the path of single entries.
+        "GET", ("/audit/export",), Scope.VIEWER, audit.export_audit_log,
+        summary="Who changed what, as a file", tier="pointsman", query=audit.AuditExportQuery, body=Nothing,
+    ),
+    Route(
+        "GET", ("/audit/{id}",), Scope.VIEWER, audit.audit_log_entry,
+        summary="One entry of the audit log", tier="litellm", query=Nothing, body=Nothing, reply=audit.AuditLog,
+    ),
+)  # fmt: skip
+
 ROUTES: Final[tuple[Route[Any, Any], ...]] = (
     *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *USER_ROUTES, *TEAM_ROUTES, *ORGANIZATION_ROUTES,
-    *GOVERNANCE_ROUTES, *_SPEND,
+    *GOVERNANCE_ROUTES, *_SPEND, *_STORED, *_AUDIT,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.assembly.explain import answer
 from pointsman.assembly.from_settings import reset_clock
 from pointsman.assembly.preview import preview
+from pointsman.assembly.stored import GatewayStoredDesk
 from pointsman.assembly.trial import try_model
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             ledger=gateway.storage.ledger,
             directory=gateway.storage.directory,
             spend=gateway.storage.spend,
+            audit=gateway.storage.audit,
             table=lambda: gateway.house.table,
             clock=gateway.clock,
             version=__version__,
@@ -73,6 +75,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             book=gateway.responses,
             stop_job=gateway.jobs.stop,
             traffic=gateway.traffic.state,
+            stored=GatewayStoredDesk(gateway),
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )
@@ -87,6 +90,11 @@ def _readiness(gateway: Gateway) -> Readiness:
     draining = gateway.admission.draining
     troubles = [trouble for trouble in (gateway.storage.trouble, gateway.storage.mover.backlog().trouble) if trouble]
     database: Literal["connected", "disconnected"] = "disconnected" if troubles else "connected"
+    secrets = gateway.loaded.secrets
+    if secrets is not None and secrets.trouble:
+        troubles.append(f"{secrets.trouble} What it told before is still used.")
+    if gateway.stored.config.unreadable:
+        troubles.append("Stored models or credentials cannot be decrypted: see GET /config/diff.")
     if draining:
         troubles.append("The gateway is shutting down.")
     return Readiness(not draining, database, tuple(dict.fromkeys(troubles)))

@@ -16,6 +16,7 @@ from pointsman.policies.durations import UTC_MIDNIGHT, next_reset
 from pointsman.policies.keyring import Keyring
 from pointsman.stores.response_ports import STORED_BYTES_MAX
 from pointsman.stores.sqlite import (
+    SqliteAuditStore,
     SqliteConversationStore,
     SqliteDatabase,
     SqliteDirectoryStore,
@@ -36,7 +37,8 @@ _log: Final = logging.getLogger("pointsman.storage")
 class Storage:
     """Everything that is kept. Budgets are reset by ``reset_clock``, which may be replaced.
 
-    So may ``response_bytes_max``, the bytes that stored responses and conversations may take together.
+    So may ``response_bytes_max``, the bytes that stored responses and conversations may take together, and
+    ``audit_seconds``, for how long entries of the audit log are kept (None: for good).
     """
 
     def __init__(self, directory: Path, worker: int, clock: Clock) -> None:
@@ -46,12 +48,14 @@ class Storage:
         self.ledger = SqliteLedgerStore(self.database)
         self.directory = SqliteDirectoryStore(self.database)
         self.spend = SqliteSpendStore(self.database)
+        self.audit = SqliteAuditStore(self.database)
         self.responses = SqliteResponseStore(self.database)
         self.conversations = SqliteConversationStore(self.database)
         self.spool = Spool(directory / "spool", f"worker-{worker}", clock=clock)
         self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock)
         self.reset_clock = UTC_MIDNIGHT
         self.response_bytes_max = STORED_BYTES_MAX
+        self.audit_seconds: float | None = None
         self._keyring: Keyring | None = None
         self._version = 0
         self._sweep_at = 0.0
@@ -113,9 +117,13 @@ class Storage:
     async def _sweep(self) -> None:
         """Remove a little of what has expired; as long as there may be more, every time."""
         now = self._clock.monotonic()
-        if now >= self._sweep_at and not await self.responses.sweep(
-            self._clock.wall(), bytes_max=self.response_bytes_max
-        ):
+        if now < self._sweep_at:
+            return
+        wall = self._clock.wall()
+        more = await self.responses.sweep(wall, bytes_max=self.response_bytes_max)
+        if self.audit_seconds is not None:
+            more = await self.audit.sweep(wall - self.audit_seconds) or more
+        if not more:
             self._sweep_at = now + _SWEEP_SECONDS
 
     def _moved(self, amounts: Mapping[str, int]) -> None:

@@ -15,6 +15,7 @@ from pointsman.catalog.lookup import Catalog
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
 from pointsman.config.load import load
+from pointsman.stores.secret_sources import SecretSources
 
 __all__ = [
     "check",
@@ -32,7 +33,7 @@ def check(file: Path) -> None:
     """
     environment = process_environment()
     try:
-        loaded = load(file, environment)
+        loaded = load(file, environment, SecretSources())
     except ConfigRefused as refused:
         for warning in refused.warnings:
             click.echo(f"warning  {warning}")

@@ -29,6 +29,7 @@ from pointsman.config.rule_sections import (
 from pointsman.config.sections import (
     GeneralSettings,
     KeyBounds,
+    KeyManagementSettings,
     LiteLLMParams,
     LiteLLMSettings,
     LocalHost,
@@ -66,6 +67,7 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "default_internal_user_params": UserDefaults,
     "default_team_params": TeamDefaults,
     "general_settings": GeneralSettings,
+    "key_management_settings": KeyManagementSettings,
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,
     "routing_strategy_args": StrategyArgs,
@@ -88,8 +90,8 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
 }
 """The struct that each section is read into."""
 
-NOT_KEYS: Final = frozenset({"extras", "pinned", "prices", "supports"})
-"""Fields of those structs that gather keys and are none themselves."""
+NOT_KEYS: Final = frozenset({"extras", "missing_credential", "pinned", "prices", "stored", "supports"})
+"""Fields of those structs that gather keys, or what was found out, and are none themselves."""
 
 HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
     "top": frozenset({
@@ -128,8 +130,8 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
     "general_settings": {
         "allow_requests_on_db_unavailable": (False,),
         "disable_spend_logs": (False,),
-        "store_model_in_db": (False,),
     },
+    "key_management_settings": {"store_virtual_keys": (False,)},
 }
 """What keys without effect may say without a warning, since it is what happens: of ``callbacks``, say, the metrics.
 

@@ -28,6 +28,7 @@ __all__ = [
     "HostProvider",
     "Id",
     "KeyBounds",
+    "KeyManagementSettings",
     "LiteLLMParams",
     "LiteLLMSettings",
     "LocalHost",
@@ -203,11 +204,17 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One deployment under the name that clients ask for; the same name again means another deployment of it."""
+    """One deployment under the name that clients ask for; the same name again means another deployment of it.
+
+    ``missing_credential`` is the name of a credential that nobody knows, so that it cannot be called; ``stored``: it
+    was added at run time.
+    """
 
     model_name: Name
     litellm_params: LiteLLMParams
     model_info: ModelInfo = ModelInfo()
+    missing_credential: str | None = None
+    stored: bool = False
 
 
 FallbackList = tuple[Mapping[str, tuple[msgspec.Raw, ...]], ...]
@@ -272,6 +279,16 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     set_verbose: bool = False
 
 
+class KeyManagementSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a service that keeps secrets is used; ``hosted_keys`` None: it is asked for every reference."""
+
+    hosted_keys: tuple[str, ...] | None = None
+    access_mode: Annotated[
+        str,
+        Meta(pattern=r"^(read_only|write_only|read_and_write)$", description="read_only, write_only or read_and_write"),
+    ] = "read_only"
+
+
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``general_settings``: the server itself."""
 
@@ -299,6 +316,9 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     model_list_healthy_only: bool = False
     enable_health_check_routing: bool = False
     health_check_staleness_threshold: Seconds | None = None
+    key_management_system: Name | None = None
+    key_management_settings: KeyManagementSettings = KeyManagementSettings()
+    store_model_in_db: bool | None = None
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
@@ -441,16 +461,21 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     queue_wait_seconds_max: Seconds = 1800.0
     traffic: tuple[TrafficRule, ...] = ()
     bulkheads: Mapping[str, Bulkhead] = {}
+    audit_retention_days: PositiveCount | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration, whole and valid. ``local`` is the section ``pointsman``."""
+    """A configuration, whole and valid. ``local`` is the section ``pointsman``.
+
+    ``stored_models`` were added at run time and are served beside those of the file.
+    """
 
     model_list: tuple[ModelEntry, ...] = ()
     litellm_settings: LiteLLMSettings = LiteLLMSettings()
     general_settings: GeneralSettings = GeneralSettings()
     router_settings: RouterSettings = RouterSettings()
     local: PointsmanSettings = PointsmanSettings()
+    stored_models: tuple[ModelEntry, ...] = ()
 
     @property
     def discovers(self) -> bool:

@@ -21,6 +21,7 @@ from pointsman.core.limits import KEYS_CACHED_MAX, UNKNOWN_KEYS_CACHED_MAX
 from pointsman.core.secret import Secret
 from pointsman.policies.pages import demand_no_foreign_page
 from pointsman.policies.principal import Principal
+from pointsman.stores.directory.records import RetiredKey
 
 __all__ = [
     "ANONYMOUS_TOKEN",
@@ -28,6 +29,7 @@ __all__ = [
     "MASTER_TOKEN",
     "KeySource",
     "Keyring",
+    "RetiredSource",
     "bare_key",
     "presented_key",
     "query_key",
@@ -56,6 +58,14 @@ class KeySource(Protocol):
 
     async def get(self, token: str) -> KeyRecord | None:
         """The key with this digest."""
+        ...
+
+
+class RetiredSource(Protocol):
+    """Knows which key came in the place of one that may still be used."""
+
+    async def successor(self, token: str) -> RetiredKey | None:
+        """The new key, and until when the old one stands for it."""
         ...
 
 
@@ -110,6 +120,8 @@ class Keyring:
         self.anonymous = Principal(KeyRecord(token=ANONYMOUS_TOKEN, key_name="no key", key_alias=None), admin=True)
         self._known: OrderedDict[str, Principal] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
+        self.retired: RetiredSource | None = None
+        self._retired: OrderedDict[str, RetiredKey] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -168,7 +180,7 @@ class Keyring:
                 return self.anonymous
             if self._unknown.get(token, 0.0) > self._clock.monotonic():
                 raise _nobodys()
-            return None
+            return self._successor(token) if token in self._retired else None
         record = principal.record
         if record.blocked:
             raise Forbidden(
@@ -201,8 +213,12 @@ class Keyring:
         await become_task()
         record = await self._source.get(token)
         if record is None:
-            self._remember_unknown(token)
-            raise _nobodys()
+            retired = None if self.retired is None else await self.retired.successor(token)
+            if retired is None:
+                self._remember_unknown(token)
+                raise _nobodys()
+            self._remember_retired(token, retired)
+            return self.recall(retired.successor) or await self.look_up(retired.successor)
         if token not in self._known:
             self._known[token] = Principal(record, share=self._share)
             self._trim()
@@ -214,6 +230,7 @@ class Keyring:
     def changed(self, token: str, record: KeyRecord | None) -> None:
         """A key was made, changed or (None) deleted."""
         self._unknown.pop(token, None)
+        self._retired.pop(token, None)
         if record is None:
             self._known.pop(token, None)
             return
@@ -230,7 +247,7 @@ class Keyring:
 
     def remembers(self, token: str) -> bool:
         """Whether anything about this digest is in memory."""
-        return token in self._known or token in self._unknown
+        return token in self._known or token in self._unknown or token in self._retired
 
     def principals(self) -> tuple[Principal, ...]:
         """The principals in memory."""
@@ -240,6 +257,19 @@ class Keyring:
         self._unknown[token] = self._clock.monotonic() + _UNKNOWN_SECONDS
         while len(self._unknown) > UNKNOWN_KEYS_CACHED_MAX:
             self._unknown.popitem(last=False)
+
+    def _remember_retired(self, token: str, retired: RetiredKey) -> None:
+        self._retired[token] = retired
+        while len(self._retired) > UNKNOWN_KEYS_CACHED_MAX:
+            self._retired.popitem(last=False)
+
+    def _successor(self, token: str) -> Principal | None:
+        """The principal of the key that came in the place of this one; None: the store has to be asked again."""
+        retired = self._retired[token]
+        if retired.until <= self._clock.wall() or retired.successor in self._unknown:
+            del self._retired[token]
+            return None
+        return self.recall(retired.successor)
 
     def _trim(self) -> None:
         for token in list(self._known):

@@ -37,12 +37,15 @@ def row(own: str, mate: str, other: str, query: dict[str, str] | None = None, **
 ROWS: dict[str, Row] = {
     # -- keys
     "POST /key/generate": row("AOTM", "AOT", "A", user_id="{user}", team_id="{team_of_key}"),
+    "POST /key/service-account/generate": row("AOT", "AOT", "A", team_id="{team}"),
+    "POST /key/bulk_update": row("AOT", "AOT", "A", keys=[{"key": "{key_of_team}", "max_budget": 1}]),
     "POST /key/update": row("AOTM", "AOT", "A", key="{key}", key_alias="renamed"),
     "POST /key/delete": row("AOTM", "AOT", "A", keys=["{key}"]),
     "GET /key/info": row(ALL, "AVOTMW", "AV", {"key": "{key}"}),
     "POST /v2/key/info": row(ALL, "AVOTMW", "AV", keys=["{key}"]),
     # A key that is nobody's lists itself, whatever it asks for.
     "GET /key/list": row(ALL, "AVOTS", "AVS", {"user_id": "{user}", "team_id": "{team_of_key}"}),
+    "GET /key/aliases": row(ALL, ALL, ALL),
     "POST /key/block": row("AOTM", "AOT", "A", key="{key}"),
     "POST /key/unblock": row("A", "AOT", "A", key="{key}"),
     "POST /key/regenerate": row("AOTM", "AOT", "A", key="{key}"),
@@ -117,18 +120,23 @@ BY_SCOPE: dict[str, str] = {
         /v1/conversations /v1/conversations/{conversation_id} /v1/conversations/{conversation_id}/items
         DELETE /v1/responses/{response_id} /v1/conversations/{conversation_id}
         /v1/conversations/{conversation_id}/items/{item_id}""",
-    "self": "GET /queue /spend/logs",
+    "self": "GET /queue /spend/logs POST /key/health",
     "viewer": """
         GET /budget/list /budget/settings /customer/info /customer/list /v1/access_group
         /v1/access_group/{access_group_id} /access_group/list /access_group/{access_group}/info
+        /credentials /credentials/by_name/{credential_name:path} /credentials/by_model/{model_id} /config/diff
+        /audit /audit/export /audit/{id}
         POST /budget/info /tag/info""",
     "admin": """
         GET /model/metrics /model/metrics/slow_responses /model/metrics/exceptions /model/streaming_metrics
         /routes /metrics /traffic /spend/energy /spend/keys /global/spend /global/spend/keys
         POST /health/test_connection /hosts/load /hosts/unload /api/pull /api/push /api/create /api/copy
+        /model/new /model/update /model/delete /model/block /model/unblock /credentials /config/update
         /api/blobs/{digest} /budget/new /budget/update /budget/delete /customer/new /customer/update /customer/delete
         /customer/block /customer/unblock /tag/new /tag/update /tag/delete /v1/access_group /access_group/new
         PUT /v1/access_group/{access_group_id} /access_group/{access_group}/update
-        DELETE /api/delete /v1/access_group/{access_group_id} /access_group/{access_group}/delete""",
+        PATCH /model/{model_id}/update /credentials/{credential_name:path} DELETE /api/delete
+        /credentials/{credential_name:path} /v1/access_group/{access_group_id}
+        /access_group/{access_group}/delete""",
 }
 """The routes without objects of single users, by who is let in: a method, and the first paths of its routes."""

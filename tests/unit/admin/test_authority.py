@@ -201,5 +201,5 @@ async def test_a_key_cannot_widen_its_rights(desk: Desk) -> None:
     key = await desk.new_key()
     assert (await desk.ask("POST", "/key/update", {"key": key, "max_budget": None}, key=key)).status == 403
     assert (await desk.ask("POST", "/key/update", {"key": key, "allowed_routes": ["/*"]})).status == 400
-    assert (await desk.ask("POST", "/config/update", {"x": 1}, key=key)).status == 404
+    assert (await desk.ask("POST", "/config/update", {"x": 1}, key=key)).status == 403
     assert desk.record(key).updated_at == NOW

@@ -40,7 +40,15 @@ GOLDEN = {
     "POST /gemini/v1/models/{model_id}:countTokens": "inference",
     "POST /v1/messages/count_tokens": "inference", "POST /anthropic/v1/messages/count_tokens": "inference",
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
-    "POST /routing/explain": "inference",
+    "POST /routing/explain": "inference", "POST /key/health": "self",
+    "POST /model/new": "admin", "POST /model/update": "admin", "PATCH /model/{model_id}/update": "admin",
+    "POST /model/delete": "admin", "POST /model/block": "admin", "POST /model/unblock": "admin",
+    "POST /credentials": "admin", "GET /credentials": "viewer", "GET /credentials/by_name/{credential_name}": "viewer",
+    "GET /credentials/by_model/{model_id}": "viewer", "PATCH /credentials/{credential_name}": "admin",
+    "DELETE /credentials/{credential_name}": "admin", "GET /config/diff": "viewer", "POST /config/update": "admin",
+    "POST /config/field/update": "admin", "POST /config/field/delete": "admin",
+    "POST /config/callback/delete": "admin",
+    "GET /audit": "viewer", "GET /audit/export": "viewer", "GET /audit/{id}": "viewer",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     **{
         f"{method} {path}": scope
@@ -68,10 +76,10 @@ GOLDEN = {
                 "info", "list", "filter/ui", "available", "permissions_list", "{team_id}/members/me",
             )),
             *(f"POST /key/{verb}" for verb in (
-                "generate", "update", "delete", "block", "unblock", "regenerate", "{key}/regenerate",
-                "{key}/reset_spend",
+                "generate", "service-account/generate", "update", "bulk_update", "delete", "block", "unblock",
+                "regenerate", "{key}/regenerate", "{key}/reset_spend",
             )),
-            "GET /key/info", "POST /v2/key/info", "GET /key/list",
+            "GET /key/aliases", "GET /key/info", "POST /v2/key/info", "GET /key/list",
             "GET /v2/user/info", "GET /v2/team/list", "PATCH /team/{team_id}",
             "POST /organization/new", "PATCH /organization/update", "PATCH /v2/organization/{organization_id}",
             "DELETE /organization/delete", "GET /organization/list", "GET /organization/info",
@@ -110,7 +118,7 @@ GOLDEN = {
 
 
 DELETES_BY_BODY = {"DELETE /api/delete", "DELETE /organization/delete", "DELETE /organization/member_delete"}
-BODILESS = ("/cancel", "/reset_budget")
+BODILESS = ("/cancel", "/reset_budget", "/key/health")
 
 
 async def document(desk: Desk) -> dict[str, Any]:
@@ -187,7 +195,7 @@ def test_every_operation_of_inference_can_be_documented() -> None:
 async def test_the_list_of_routes_is_the_table(desk: Desk) -> None:
     listed = (await desk.ask("GET", "/routes")).json()["routes"]
     assert listed == [msgspec.to_builtins(fact) for fact in routes(inference=desk.office.inference_paths)]
-    assert all(row["scope"] in {"public", "inference", "self", "management", "viewer", "admin"} for row in listed)
+    assert all(row["scope"] in {scope.value for scope in Scope} for row in listed)
 
 
 async def test_documentation_can_be_switched_off() -> None:

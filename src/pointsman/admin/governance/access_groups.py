@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pointsman.admin.governance.entries import author, demand_printable, every, existing, tell
+from pointsman.admin.governance.noting import note
 from pointsman.admin.keys.requests import KeyText, Label, ModelName
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -110,7 +111,9 @@ async def new_access_group(office: Office, visit: Visit[Nothing, NewAccessGroupR
         raise _name_taken(wanted.access_group_name) from None
     await _give(office, group.access_group_id, (), group)
     tell(office, ACCESS_GROUPS, group.access_group_id)
-    return Answer((await _rows(office, (group,)))[0], status=201)
+    row = (await _rows(office, (group,)))[0]
+    note(visit, "created", "LiteLLM_AccessGroupTable", row.access_group_id, before=None, after=row)
+    return Answer(row, status=201)
 
 
 async def list_access_groups(office: Office, _visit: Visit[Nothing, Nothing]) -> Answer:
@@ -139,7 +142,9 @@ async def update_access_group(office: Office, visit: Visit[Nothing, UpdateAccess
         raise _name_taken(str(wanted.access_group_name)) from None
     await _give(office, group.access_group_id, (before,), group)
     tell(office, ACCESS_GROUPS, group.access_group_id)
-    return Answer((await _rows(office, (group,)))[0])
+    rows = await _rows(office, (before, group))
+    note(visit, "updated", "LiteLLM_AccessGroupTable", group.access_group_id, before=rows[0], after=rows[1])
+    return Answer(rows[1])
 
 
 async def delete_access_group(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
@@ -148,6 +153,8 @@ async def delete_access_group(office: Office, visit: Visit[Nothing, Nothing]) ->
     await _give(office, group.access_group_id, (group,), None)
     await office.directory.delete(ACCESS_GROUPS, (group.access_group_id,))
     tell(office, ACCESS_GROUPS, group.access_group_id)
+    row = (await _rows(office, (group,)))[0]
+    note(visit, "deleted", "LiteLLM_AccessGroupTable", group.access_group_id, before=row, after=None)
     return Answer(b"", status=204)
 
 

@@ -20,6 +20,7 @@ from pointsman.admin.governance.limit_fields import (
     changed_limits,
     first_reset,
 )
+from pointsman.admin.governance.noting import note
 from pointsman.admin.governance.periods import budgets_named
 from pointsman.admin.keys.requests import Label
 from pointsman.admin.office import Office
@@ -130,13 +131,15 @@ async def new_budget(office: Office, visit: Visit[Nothing, NewBudgetRequest]) ->
             param="budget_id",
         ) from None
     tell(office, BUDGETS, budget.budget_id)
-    return Answer(_row(office, budget))
+    row = _row(office, budget)
+    note(visit, "created", "LiteLLM_BudgetTable", budget.budget_id, before=None, after=row)
+    return Answer(row)
 
 
 async def update_budget(office: Office, visit: Visit[Nothing, UpdateBudgetRequest]) -> Answer:
     """Change what the request names, and leave the rest; it holds at once for everyone who has the budget."""
     wanted, now, by = visit.body, office.clock.wall(), author(visit)
-    await existing(office, BUDGETS, wanted.budget_id, "budget_id", f"Budget {wanted.budget_id} does not exist.")
+    old = await existing(office, BUDGETS, wanted.budget_id, "budget_id", f"Budget {wanted.budget_id} does not exist.")
 
     def change(budget: Budget) -> Budget:
         return msgspec.structs.replace(
@@ -149,7 +152,9 @@ async def update_budget(office: Office, visit: Visit[Nothing, UpdateBudgetReques
 
     budget = await office.directory.update(BUDGETS, wanted.budget_id, change)
     tell(office, BUDGETS, budget.budget_id)
-    return Answer(_row(office, budget))
+    row = _row(office, budget)
+    note(visit, "updated", "LiteLLM_BudgetTable", budget.budget_id, before=_row(office, old), after=row)
+    return Answer(row)
 
 
 async def show_budgets(office: Office, visit: Visit[Nothing, BudgetInfoRequest]) -> Answer:
@@ -181,7 +186,9 @@ async def delete_budget(office: Office, visit: Visit[Nothing, BudgetDeleteReques
     budget = await existing(office, BUDGETS, identity, "id", f"Budget {identity} does not exist.")
     await office.directory.delete(BUDGETS, (identity,))
     tell(office, BUDGETS, identity)
-    return Answer(_row(office, budget))
+    row = _row(office, budget)
+    note(visit, "deleted", "LiteLLM_BudgetTable", identity, before=row, after=None)
+    return Answer(row)
 
 
 class _Pinned(msgspec.Struct):

@@ -21,6 +21,7 @@ from pointsman.admin.governance.limit_fields import (
     first_reset,
     says_limits,
 )
+from pointsman.admin.governance.noting import note
 from pointsman.admin.governance.periods import begin_periods, budgets_named, joined_limits, spent_by
 from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.keys.requests import Dollars, Label, ModelName
@@ -147,7 +148,9 @@ async def new_customer(office: Office, visit: Visit[Nothing, NewCustomerRequest]
         await office.spend.set_amount(Meter("customer", customer.customer_id), picodollars(wanted.spend))
     await _begin(office, customer, wanted)
     tell(office, CUSTOMERS, customer.customer_id)
-    return Answer((await _rows(office, (customer,)))[0])
+    row = (await _rows(office, (customer,)))[0]
+    note(visit, "created", "LiteLLM_EndUserTable", row.user_id, before=None, after=row)
+    return Answer(row)
 
 
 async def customer_info(office: Office, visit: Visit[CustomerInfoQuery, Nothing]) -> Answer:
@@ -161,7 +164,8 @@ async def customer_info(office: Office, visit: Visit[CustomerInfoQuery, Nothing]
 async def update_customer(office: Office, visit: Visit[Nothing, UpdateCustomerRequest]) -> Answer:
     """Change what the request names, and leave the rest."""
     wanted, now, by = visit.body, office.clock.wall(), author(visit)
-    await existing(office, CUSTOMERS, wanted.user_id, "user_id", _unknown(wanted.user_id))
+    old = await existing(office, CUSTOMERS, wanted.user_id, "user_id", _unknown(wanted.user_id))
+    before = (await _rows(office, (old,)))[0]
     await _demand_heeded(office, wanted)
     customer = await office.directory.update(
         CUSTOMERS, wanted.user_id, lambda before: _changed(before, wanted, now, by)
@@ -169,7 +173,9 @@ async def update_customer(office: Office, visit: Visit[Nothing, UpdateCustomerRe
     if says_limits(wanted) or wanted.budget_id is not UNSET:
         await _begin(office, customer, wanted)
     tell(office, CUSTOMERS, customer.customer_id)
-    return Answer((await _rows(office, (customer,)))[0])
+    row = (await _rows(office, (customer,)))[0]
+    note(visit, "updated", "LiteLLM_EndUserTable", row.user_id, before=before, after=row)
+    return Answer(row)
 
 
 async def delete_customers(office: Office, visit: Visit[Nothing, CustomerIdsRequest]) -> Answer:
@@ -180,10 +186,12 @@ async def delete_customers(office: Office, visit: Visit[Nothing, CustomerIdsRequ
     if missing:
         said = f"End User Id(s)={', '.join(missing)} do not exist in db"
         raise NotFound(said, param="user_ids", code="customer_not_found")
+    rows = await _rows(office, tuple(customer for customer in found if isinstance(customer, Customer)))
     await office.directory.delete(CUSTOMERS, wanted)
-    for identity in wanted:
-        await office.spend.forget("customer", identity)
-        tell(office, CUSTOMERS, identity)
+    for row in rows:
+        await office.spend.forget("customer", row.user_id)
+        tell(office, CUSTOMERS, row.user_id)
+        note(visit, "deleted", "LiteLLM_EndUserTable", row.user_id, before=row, after=None)
     named = f"Successfully deleted customers with ids: {list(visit.body.user_ids)}"
     return Answer(DeletedCustomersReply(len(wanted), named))
 
@@ -226,7 +234,10 @@ async def _set_blocked(
             await existing(office, CUSTOMERS, identity, "user_ids", _unknown(identity))
             customers.append(await office.directory.update(CUSTOMERS, identity, _blocker(blocked, now, by)))
         tell(office, CUSTOMERS, identity)
-    return await _rows(office, tuple(customers))
+    rows = await _rows(office, tuple(customers))
+    for row in rows:
+        note(visit, "blocked" if blocked else "unblocked", "LiteLLM_EndUserTable", row.user_id, before=None, after=row)
+    return rows
 
 
 def _blocker(blocked: bool, now: float, by: str) -> Callable[[Customer], Customer]:  # noqa: FBT001 - what the customer's field becomes

@@ -7,12 +7,13 @@ time can be changed; those of the configuration file are, in the file. Groups ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from pointsman.admin.governance.entries import author, demand_printable, every, tell
+from pointsman.admin.governance.noting import note
 from pointsman.admin.keys.requests import Label, ModelName
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -109,8 +110,7 @@ async def new_model_group(office: Office, visit: Visit[Nothing, NewModelGroupReq
             param="access_group",
         )
     chosen = await _chosen(office, wanted)
-    for model in chosen:
-        await _change(office, author(visit), model, wanted.access_group, has=True)
+    await _change(office, visit, chosen, wanted.access_group, has=True)
     return Answer(ModelGroupReply(wanted.access_group, wanted.model_names, wanted.model_ids, len(chosen)))
 
 
@@ -119,9 +119,11 @@ async def update_model_group(office: Office, visit: Visit[Nothing, UpdateModelGr
     name, wanted = visit.path["access_group"], visit.body
     await _demand_group(office, name)
     chosen = {model.model_id for model in await _chosen(office, wanted)}
-    for model in await every(office, MODELS):
-        if (name in _groups_of(model)) != (model.model_id in chosen):
-            await _change(office, author(visit), model, name, has=model.model_id in chosen)
+    stored = await every(office, MODELS)
+    leaving = [model for model in stored if name in _groups_of(model) and model.model_id not in chosen]
+    joining = [model for model in stored if name not in _groups_of(model) and model.model_id in chosen]
+    await _change(office, visit, leaving, name, has=False)
+    await _change(office, visit, joining, name, has=True)
     return Answer(ModelGroupReply(name, wanted.model_names, wanted.model_ids, len(chosen)))
 
 
@@ -132,8 +134,7 @@ async def delete_model_group(office: Office, visit: Visit[Nothing, Nothing]) -> 
     having = [model for model in await every(office, MODELS) if name in _groups_of(model)]
     if not having:
         raise _in_the_file(name)
-    for model in having:
-        await _change(office, author(visit), model, name, has=False)
+    await _change(office, visit, having, name, has=False)
     return Answer(DeletedModelGroupReply(name, len(having), f"Access group '{name}' deleted successfully"))
 
 
@@ -193,9 +194,18 @@ def _demand_all(office: Office, wanted: Iterable[str], found: set[str], param: s
     raise Malformed(f"Model(s) not found: {', '.join(missing)}", hint="GET /v1/models lists them.", param=param)
 
 
-async def _change(office: Office, by: str, model: StoredModel, group: str, *, has: bool) -> None:
-    await office.directory.update(MODELS, model.model_id, _changer(group, has, office.clock.wall(), by))
-    tell(office, MODELS, model.model_id)
+async def _change(
+    office: Office, visit: Visit[Nothing, Any], models: Sequence[StoredModel], group: str, *, has: bool
+) -> None:
+    """Have the models be in the group, or no more, and serve them so."""
+    for model in models:
+        changer = _changer(group, has, office.clock.wall(), author(visit))
+        changed = await office.directory.update(MODELS, model.model_id, changer)
+        tell(office, MODELS, model.model_id)
+        before, after = ({"access_groups": _groups_of(one)} for one in (model, changed))
+        note(visit, "updated", "LiteLLM_ProxyModelTable", model.model_id, before=before, after=after)
+    if models and office.stored is not None:
+        await office.stored.take_over()
 
 
 def _changer(group: str, has: bool, now: float, by: str) -> Callable[[StoredModel], StoredModel]:  # noqa: FBT001

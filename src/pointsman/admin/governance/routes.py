@@ -25,7 +25,7 @@ _BUDGETS: Final[tuple[Route[Any, Any], ...]] = (
         "POST", ("/budget/info",), Scope.VIEWER, budgets.show_budgets,
         summary="Show several budgets", tier="litellm",
         query=Nothing, body=budgets.BudgetInfoRequest, reply=list[budgets.BudgetRow],
-    ),
+    ).reading(),
     Route(
         "GET", ("/budget/list",), Scope.VIEWER, budgets.list_budgets,
         summary="List budgets", tier="litellm", query=Nothing, body=Nothing, reply=list[budgets.BudgetRow],
@@ -93,7 +93,7 @@ _TAGS: Final[tuple[Route[Any, Any], ...]] = (
         "POST", ("/tag/info",), Scope.VIEWER, tags.show_tags,
         summary="Show several tags", tier="litellm",
         query=Nothing, body=tags.TagNamesRequest, reply=dict[str, tags.TagRow],
-    ),
+    ).reading(),
     Route(
         "GET", ("/tag/list",), Scope.MANAGEMENT, tags.list_tags,
         summary="List tags", tier="litellm", query=tags.TagListQuery, body=Nothing, reply=list[tags.TagRow],

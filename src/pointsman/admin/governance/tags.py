@@ -19,6 +19,7 @@ from pointsman.admin.governance.limit_fields import (
     first_reset,
     says_limits,
 )
+from pointsman.admin.governance.noting import note
 from pointsman.admin.governance.periods import begin_periods, budgets_named, joined_limits, spent_by
 from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.keys.requests import Label, ModelName
@@ -133,19 +134,22 @@ async def new_tag(office: Office, visit: Visit[Nothing, NewTagRequest]) -> Answe
     await _begin(office, tag, wanted)
     tell(office, TAGS, tag.name)
     row = (await _rows(office, (tag,)))[tag.name]
+    note(visit, "created", "LiteLLM_TagTable", tag.name, before=None, after=row)
     return Answer(TagChangedReply(f"Tag {tag.name} created successfully", row))
 
 
 async def update_tag(office: Office, visit: Visit[Nothing, UpdateTagRequest]) -> Answer:
     """Change what the request names, and leave the rest."""
     wanted, now, by = visit.body, office.clock.wall(), author(visit)
-    await existing(office, TAGS, wanted.name, "name", f"Tag {wanted.name} not found")
+    old = await existing(office, TAGS, wanted.name, "name", f"Tag {wanted.name} not found")
+    before = (await _rows(office, (old,)))[old.name]
     await _demand_budget(office, wanted)
     tag = await office.directory.update(TAGS, wanted.name, lambda before: _changed(before, wanted, now, by))
     if says_limits(wanted) or wanted.budget_id is not UNSET:
         await _begin(office, tag, wanted)
     tell(office, TAGS, tag.name)
     row = (await _rows(office, (tag,)))[tag.name]
+    note(visit, "updated", "LiteLLM_TagTable", tag.name, before=before, after=row)
     return Answer(TagChangedReply(f"Tag {tag.name} updated successfully", row))
 
 
@@ -176,10 +180,12 @@ async def list_tags(office: Office, visit: Visit[TagListQuery, Nothing]) -> Answ
 async def delete_tag(office: Office, visit: Visit[Nothing, TagNameRequest]) -> Answer:
     """Delete a tag. Requests may go on carrying the word; it only leads nowhere and costs what it costs."""
     name = visit.body.name
-    await existing(office, TAGS, name, "name", f"Tag {name} not found")
+    tag = await existing(office, TAGS, name, "name", f"Tag {name} not found")
+    before = (await _rows(office, (tag,)))[name]
     await office.directory.delete(TAGS, (name,))
     await office.spend.forget("tag", name)
     tell(office, TAGS, name)
+    note(visit, "deleted", "LiteLLM_TagTable", name, before=before, after=None)
     return Answer(TagSaidReply(f"Tag {name} deleted successfully"))
 
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.lookup import changed_by, flushed, token_meant, tokens_of_aliases
+from pointsman.admin.keys.noting import note_key
 from pointsman.admin.keys.permits import demand_administered, key_to_change, permit_update
 from pointsman.admin.keys.replies import DeletedKeysReply, ResetSpendReply, full_row
 from pointsman.admin.keys.requests import KeyFields, KeysRequest, OneKeyRequest, ResetSpendRequest, UpdateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
+from pointsman.admin.keys.rotating import replanned
 from pointsman.admin.office import Office
 from pointsman.admin.rights import demand_change_of_key, demand_changes, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -48,20 +51,22 @@ async def update_one_key(
     if isinstance(changes.spend, int):
         # What was spent before is not to be added to what is set now.
         await flushed(office)
-    return full_row(await _changed(office, old.token, changes)), unheeded
+    record = await _changed(office, old.token, changes)
+    note_key(visit, "updated", old, record)
+    return full_row(record), unheeded
 
 
 async def block_key(office: Office, visit: Visit[Nothing, OneKeyRequest]) -> Answer:
     """Let nobody use the key until it is unblocked."""
     record = await key_to_change(office, visit, token_meant(visit.body.key), "/key/block")
-    return await _set_blocked(office, record, blocked=True)
+    return await _set_blocked(office, visit, record, blocked=True)
 
 
 async def unblock_key(office: Office, visit: Visit[Nothing, OneKeyRequest]) -> Answer:
     """Let the key be used again; whose key it is may not say so, for it may have been blocked against them."""
     record = await key_to_change(office, visit, token_meant(visit.body.key), "/key/unblock")
     await demand_administered(office, visit, record, "unblock your own key")
-    return await _set_blocked(office, record, blocked=False)
+    return await _set_blocked(office, visit, record, blocked=False)
 
 
 async def delete_keys(office: Office, visit: Visit[Nothing, KeysRequest]) -> Answer:
@@ -70,13 +75,15 @@ async def delete_keys(office: Office, visit: Visit[Nothing, KeysRequest]) -> Ans
     if not keys and not aliases:
         raise Malformed("keys or key_aliases is required.", param="keys")
     meant = {key: token_meant(key) for key in keys} | await tokens_of_aliases(office, aliases)
+    before = {token: await office.keys.get(token) for token in dict.fromkeys(meant.values())}
     rights = await rights_of(office, visit.caller)
     if not rights.is_admin:
         demand_changes(rights)
-        for token in meant.values():
-            await demand_change_of_key(office, rights, await office.keys.get(token), "/key/delete")
+        for record in before.values():
+            await demand_change_of_key(office, rights, record, "/key/delete")
     deleted = await office.keys.delete(list(meant.values()), office.clock.wall(), changed_by(visit))
     for token in deleted:
+        note_key(visit, "deleted", before[token])
         office.on_key_change(token, None)
     named = tuple(name for name, token in meant.items() if token in deleted)
     if not named:
@@ -93,6 +100,7 @@ async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) 
     if amount > old.spend:
         raise Malformed(f"reset_to must be at most what the key has spent, {dollars(old.spend)}.", param="reset_to")
     record = await _changed(office, old.token, KeyChanges(updated_at=office.clock.wall(), spend=amount))
+    note_key(visit, "updated", old, record)
     limit = None if record.max_budget is None else dollars(record.max_budget)
     reset_at = iso_or_none(record.budget_reset_at)
     return Answer(ResetSpendReply(record.token, dollars(record.spend), dollars(old.spend), limit, reset_at))
@@ -109,12 +117,16 @@ async def _token_to_update(office: Office, wanted: UpdateKeyRequest) -> str:
     return found[wanted.key_alias]
 
 
-async def _set_blocked(office: Office, record: KeyRecord, *, blocked: bool) -> Answer:
+async def _set_blocked(office: Office, visit: Visit[Any, Any], old: KeyRecord, *, blocked: bool) -> Answer:
     changes = KeyChanges(updated_at=office.clock.wall(), blocked=blocked)
-    return Answer(full_row(await _changed(office, record.token, changes)))
+    record = await _changed(office, old.token, changes)
+    note_key(visit, "blocked" if blocked else "unblocked", old, record)
+    return Answer(full_row(record))
 
 
 async def _changed(office: Office, token: str, changes: KeyChanges) -> KeyRecord:
     record = await office.keys.update(token, changes)
+    if changes.extra is not UNSET:
+        await replanned(office, record)
     office.on_key_change(token, record)
     return record

@@ -12,15 +12,18 @@ from msgspec import UNSET, UnsetType
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.defaults import bounded, with_defaults
 from pointsman.admin.keys.lookup import changed_by, token_meant
+from pointsman.admin.keys.noting import note_key
 from pointsman.admin.keys.permits import key_to_change, permit_new_key, permit_update
 from pointsman.admin.keys.replies import generated_key
 from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields, RegenerateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
+from pointsman.admin.keys.rotating import planned, rotation_of
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.clock import fresh_token
 from pointsman.core.errors import Forbidden, Malformed, Unauthenticated, Unsupported
 from pointsman.core.identity import KeyRecord, token_of
+from pointsman.policies.durations import ends_at
 from pointsman.policies.keyring import Keyring
 from pointsman.stores.ports import Conflict, KeyChanges
 from pointsman.stores.records import changed_record
@@ -55,12 +58,14 @@ async def make_key(
     key = _chosen_key(office, wanted.key)
     record = changed_record(_blank(key, now, changed_by(visit)), changes)
     await office.keys.insert(record)
+    await planned(office, record)
+    note_key(visit, "created", None, record)
     office.on_key_change(record.token, record)
     return generated_key(record, key, _said(wanted)), unheeded
 
 
 async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequest]) -> Answer:
-    """A new key in the place of another, which stops working at once."""
+    """A new key in the place of another, which stops working: at once, or after ``grace_period``."""
     wanted = visit.body
     if wanted.new_master_key:
         raise Unsupported(
@@ -78,11 +83,10 @@ async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequ
     await permit_update(office, visit.caller, old, changes, visit.fields, "/key/regenerate")
     key = _chosen_key(office, wanted.new_key)
     kept = msgspec.structs.replace(old, token=token_of(key), key_name=_shown(key), created_by=changed_by(visit))
-    record = await office.keys.rotate(old.token, changed_record(kept, changes))
-    office.on_key_change(old.token, None)
-    office.on_key_change(record.token, record)
-    grace = ("grace_period",) if wanted.grace_period else ()
-    return Answer(generated_key(record, key, _said(wanted)), headers=not_enforced_header((*grace, *unheeded)))
+    until = ends_at(wanted.grace_period, now, "grace_period") if wanted.grace_period else None
+    record = await rotation_of(office).replace(old, changed_record(kept, changes), until)
+    note_key(visit, "rotated", old, record)
+    return Answer(generated_key(record, key, _said(wanted)), headers=not_enforced_header(unheeded))
 
 
 def _chosen_key(office: Office, chosen: str | UnsetType | None) -> str:

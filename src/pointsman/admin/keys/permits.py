@@ -163,7 +163,8 @@ async def _demand_owner(
     """A key is for oneself, or for a member or for nobody in a team that one administers."""
     if isinstance(user_id, str) and user_id == rights.user_id:
         return
-    demand(team is not None and administers, "make keys for somebody else")
+    service = user_id is None and team is not None and rights.permitted(team, "/key/service-account/generate")
+    demand(service or (team is not None and administers), "make keys for somebody else")
     if isinstance(user_id, str) and team is not None:
         member = await office.directory.get(TEAM_MEMBERS, member_id(team.team_id, user_id))
         if member is None:

@@ -13,11 +13,20 @@ from typing import Final
 
 import msgspec
 
+from pointsman.admin.keys.further_fields import demand_well_formed
 from pointsman.config.findings import nearest
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.wire.json_fields import decode_field
 
-__all__ = ["KEPT_FIELDS", "NOT_ENFORCED_HEADER", "REFUSED_FIELDS", "Unenforced", "not_enforced_header", "unenforced"]
+__all__ = [
+    "HEEDED_FIELDS",
+    "KEPT_FIELDS",
+    "NOT_ENFORCED_HEADER",
+    "REFUSED_FIELDS",
+    "Unenforced",
+    "not_enforced_header",
+    "unenforced",
+]
 
 NOT_ENFORCED_HEADER: Final = "x-pointsman-not-enforced"
 
@@ -29,13 +38,16 @@ REFUSED_FIELDS: Final = frozenset({
 """Each narrows what a key may do or spend."""
 
 KEPT_FIELDS: Final = frozenset({
-    "agent_id", "allowed_cache_controls", "allowed_vector_store_indexes", "auto_rotate",
-    "budget_fallbacks", "config", "default_estimated_output_tokens", "default_estimated_output_tokens_per_model",
+    "agent_id", "allowed_cache_controls", "allowed_vector_store_indexes", "budget_fallbacks", "config",
+    "default_estimated_output_tokens", "default_estimated_output_tokens_per_model",
     "disable_global_guardrails", "enable_prompt_caching", "key_type", "mcp_rpm_limit",
-    "organization_id", "project_id", "prompts", "rotation_interval", "router_settings", "rpm_limit_type",
+    "project_id", "prompts", "router_settings", "rpm_limit_type",
     "send_invite_email", "temp_budget_expiry", "temp_budget_increase", "throttle_on_budget_exceeded", "tpm_limit_type",
 })  # fmt: skip
 """Known, harmless to ignore: grants that are not given, hints, or limits of things that are not there."""
+
+HEEDED_FIELDS: Final = frozenset({"auto_rotate", "organization_id", "rotation_interval"})
+"""Kept with the others and heeded all the same, by those who read what keys keep as JSON."""
 
 _PASSAGE_FIELDS: Final = frozenset({"allowed_passthrough_routes", "denied_passthrough_routes"})
 """Kept with the others and heeded all the same, by :mod:`pointsman.policies.pass_through`."""
@@ -77,9 +89,13 @@ def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> U
             _demand_silence(name, value)
             dropped.add(name)
             continue
+        demand_well_formed(name, raw)
         _demand_key_type(name, value)
         if name in _PASSAGE_FIELDS:
             decode_field(name, raw, _decode_routes)
+            kept[name] = msgspec.Raw(bytes(raw))
+            continue
+        if name in HEEDED_FIELDS:
             kept[name] = msgspec.Raw(bytes(raw))
             continue
         if name in KEPT_FIELDS:
@@ -113,7 +129,7 @@ def _demand_key_type(name: str, value: object) -> None:
 
 
 def _demand_no_slip(name: str, enforced: frozenset[str]) -> None:
-    known = enforced | REFUSED_FIELDS | KEPT_FIELDS | _PASSAGE_FIELDS
+    known = enforced | REFUSED_FIELDS | KEPT_FIELDS | HEEDED_FIELDS | _PASSAGE_FIELDS
     if name in known:
         return
     meant = nearest(name, known)

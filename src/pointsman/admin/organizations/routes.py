@@ -46,7 +46,7 @@ ORGANIZATION_ROUTES: Final[tuple[Route[Any, Any], ...]] = (
         "POST", ("/organization/info",), Scope.MANAGEMENT, handlers.organizations_info,
         summary="Several organisations", tier="litellm",
         query=Nothing, body=requests.OrganizationsRequest, reply=list[replies.OrganizationRow],
-    ),
+    ).reading(),
     Route(
         "POST", ("/organization/member_add",), Scope.MANAGEMENT, members.add_members,
         summary="Add members to an organisation", tier="litellm",

@@ -13,6 +13,8 @@ from pointsman.stores.directory.records import (
     Customer,
     Organization,
     OrganizationMember,
+    PlannedRotation,
+    RetiredKey,
     StoredCredential,
     StoredModel,
     Tag,
@@ -30,6 +32,8 @@ __all__ = [
     "MODELS",
     "ORGANIZATIONS",
     "ORGANIZATION_MEMBERS",
+    "PLANNED_ROTATIONS",
+    "RETIRED_KEYS",
     "TAGS",
     "TEAMS",
     "TEAM_MEMBERS",
@@ -160,3 +164,18 @@ MODELS: Final = Kind(
     parent=lambda record: record.team_id,
 )
 CREDENTIALS: Final = Kind("credential", StoredCredential, lambda record: record.name)
+RETIRED_KEYS: Final = Kind(
+    "retired_key",
+    RetiredKey,
+    lambda record: record.token,
+    alias=lambda record: _sortable(record.until),
+    parent=lambda record: record.successor,
+)
+PLANNED_ROTATIONS: Final = Kind(
+    "key_rotation", PlannedRotation, lambda record: record.token, alias=lambda record: _sortable(record.due_at)
+)
+
+
+def _sortable(moment: float) -> str:
+    """Seconds since the epoch as a text, the earlier one of two before the later."""
+    return f"{moment:017.3f}"

@@ -23,6 +23,8 @@ __all__ = [
     "ModelLimits",
     "Organization",
     "OrganizationMember",
+    "PlannedRotation",
+    "RetiredKey",
     "Role",
     "StoredCredential",
     "StoredModel",
@@ -236,6 +238,22 @@ class StoredCredential(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     values: msgspec.Raw = _EMPTY
     info: msgspec.Raw = _EMPTY
+
+
+class RetiredKey(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """The hash of a key in whose place came another (``successor``, a hash too), and until when both work."""
+
+    token: str
+    successor: str
+    until: float
+
+
+class PlannedRotation(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """A key, by its hash, that is to be replaced at ``due_at`` and then every ``interval``."""
+
+    token: str
+    due_at: float
+    interval: str
 
 
 def member_id(group_id: str, user_id: str) -> str:
