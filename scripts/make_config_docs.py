@@ -29,6 +29,8 @@ TITLES: Final = {
     "model_info": "`model_list[].model_info`",
     "litellm_settings": "`litellm_settings`",
     "upperbound_key_generate_params": "`litellm_settings.upperbound_key_generate_params`",
+    "default_internal_user_params": "`litellm_settings.default_internal_user_params`",
+    "default_team_params": "`litellm_settings.default_team_params`",
     "general_settings": "`general_settings`",
     "key_management_settings": "`general_settings.key_management_settings`",
     "router_settings": "`router_settings`",

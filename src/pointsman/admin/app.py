@@ -24,6 +24,7 @@ from pointsman.admin.keys.defaults import demand_usable_defaults
 from pointsman.admin.office import Office
 from pointsman.admin.openapi import openapi_document
 from pointsman.admin.pages.documentation import documentation_page
+from pointsman.admin.people.defaults import demand_usable_people_defaults
 from pointsman.admin.route import Answer, Route, Site, Visit
 from pointsman.admin.table import routes, table_for
 from pointsman.core.clock import call_id
@@ -41,9 +42,10 @@ def make_app(office: Office) -> ASGIApp:
     """The management API over these parts.
 
     Raises:
-        Misconfigured: ``office.key_defaults`` holds what no key can have.
+        Misconfigured: a default of the office is what no key, user or team can have.
     """
     demand_usable_defaults(office.key_defaults)
+    demand_usable_people_defaults(office)
     table = table_for(office)
     page, policy = documentation_page()
     facts = routes(table, office.inference_paths)
@@ -110,7 +112,7 @@ class _Operations:
         self, route: Route[Any, Any], request: Request, headers: Sequence[tuple[bytes, bytes]]
     ) -> Visit[Any, Any]:
         # First who it is, then what they say: a stranger's body is not read.
-        caller = await authorise(self._office.keyring, route.scope, _with_query_key(request.scope, headers))
+        caller = await authorise(self._office, route.scope, _with_query_key(request.scope, headers))
         query = read_query(request.query_params, route.query)
         body: msgspec.Struct = route.body() if not route.takes_body else msgspec.Struct()
         fields: Mapping[str, msgspec.Raw] = {}

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from pointsman.catalog.models import ModelFacts
+from pointsman.config.people_sections import TeamDefaults, UserDefaults
 from pointsman.config.sections import KeyBounds
 from pointsman.config.stored import Refused, StoredConfig, StoredEntry, StoredValues
 from pointsman.core.clock import Clock
@@ -246,9 +247,12 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         metrics_text: The exposition for Prometheus.
         flush: Moves what is spooled into the ledger, so that spending is exact when asked for.
         on_key_change: Told of each key that was made, changed, or (None) deleted.
-        on_entry_change: Told of each entry of the directory that was made, changed or removed.
+        on_entry_change: Told of each entry of the directory that was made, changed or removed, once it is written.
         key_defaults: ``default_key_generate_params``: fields of a new key that the caller left out, as raw JSON.
         key_bounds: ``upperbound_key_generate_params``: what a key may have at most.
+        user_defaults: ``default_internal_user_params``.
+        user_budget: ``max_internal_user_budget``, in USD; ``user_budget_duration`` is its period.
+        team_defaults: ``default_team_params``.
         reset_clock: When budgets are reset.
         own_keys: Whether who makes a key may choose it.
         list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
@@ -293,6 +297,10 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     require_auth_for_metrics: bool = True
     key_defaults: Mapping[str, msgspec.Raw] = {}
     key_bounds: KeyBounds = KeyBounds()
+    user_defaults: UserDefaults = UserDefaults()
+    user_budget: float | None = None
+    user_budget_duration: str | None = None
+    team_defaults: TeamDefaults = TeamDefaults()
     reset_clock: ResetClock = UTC_MIDNIGHT
     own_keys: bool = True
     list_wildcards: bool = False

@@ -18,10 +18,13 @@ from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import bulk, changing, making, overview, replies, requests, service_accounts, showing
 from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, storing, transforming
 from pointsman.admin.office import ConfigDifference, InferencePath, Office
+from pointsman.admin.organizations.routes import ORGANIZATION_ROUTES
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
 from pointsman.admin.routing import explaining
 from pointsman.admin.spend import asking, energy, handlers, rows
+from pointsman.admin.teams.routes import TEAM_ROUTES
+from pointsman.admin.users.routes import USER_ROUTES
 from pointsman.core.identity import Scope
 from pointsman.lifecycle.explanation import Explanation
 
@@ -244,17 +247,17 @@ _MODELS: Final[tuple[Route[Any, Any], ...]] = (
 
 _KEYS: Final = (
     Route(
-        "POST", ("/key/generate",), Scope.ADMIN, making.generate_key,
+        "POST", ("/key/generate",), Scope.MANAGEMENT, making.generate_key,
         summary="Make a key", tier="litellm",
         query=Nothing, body=requests.GenerateKeyRequest, reply=replies.GeneratedKeyReply,
     ),
     Route(
-        "POST", ("/key/service-account/generate",), Scope.ADMIN, service_accounts.generate_service_account_key,
+        "POST", ("/key/service-account/generate",), Scope.MANAGEMENT, service_accounts.generate_service_account_key,
         summary="Make a key of a team that belongs to no user", tier="litellm",
         query=Nothing, body=requests.GenerateKeyRequest, reply=replies.GeneratedKeyReply,
     ),
     Route(
-        "POST", ("/key/bulk_update",), Scope.ADMIN, bulk.bulk_update_keys,
+        "POST", ("/key/bulk_update",), Scope.MANAGEMENT, bulk.bulk_update_keys,
         summary="Change many keys", tier="litellm",
         query=Nothing, body=bulk.BulkUpdateRequest, reply=bulk.BulkUpdateReply,
     ),
@@ -269,47 +272,47 @@ _KEYS: Final = (
         query=Nothing, body=Nothing, reply=overview.KeyHealthReply,
     ).reading(),
     Route(
-        "POST", ("/key/update",), Scope.ADMIN, changing.update_key,
+        "POST", ("/key/update",), Scope.MANAGEMENT, changing.update_key,
         summary="Change a key", tier="litellm",
         query=Nothing, body=requests.UpdateKeyRequest, reply=replies.UpdatedKeyReply,
     ),
     Route(
-        "POST", ("/key/delete",), Scope.ADMIN, changing.delete_keys,
+        "POST", ("/key/delete",), Scope.MANAGEMENT, changing.delete_keys,
         summary="Delete keys", tier="litellm",
         query=Nothing, body=requests.KeysRequest, reply=replies.DeletedKeysReply,
     ),
     Route(
-        "GET", ("/key/info",), Scope.SELF, showing.key_info,
+        "GET", ("/key/info",), Scope.MANAGEMENT, showing.key_info,
         summary="Show a key", tier="litellm",
         query=requests.KeyInfoQuery, body=Nothing, reply=replies.KeyInfoReply,
     ),
     Route(
-        "POST", ("/v2/key/info",), Scope.ADMIN, showing.keys_info,
+        "POST", ("/v2/key/info",), Scope.MANAGEMENT, showing.keys_info,
         summary="Show several keys", tier="litellm",
         query=Nothing, body=requests.KeysRequest, reply=replies.KeysInfoReply,
     ).reading(),
     Route(
-        "GET", ("/key/list",), Scope.SELF, showing.list_keys,
+        "GET", ("/key/list",), Scope.MANAGEMENT, showing.list_keys,
         summary="List keys", tier="litellm",
         query=requests.KeyListQuery, body=Nothing, reply=replies.KeyListReply,
     ),
     Route(
-        "POST", ("/key/block",), Scope.ADMIN, changing.block_key,
+        "POST", ("/key/block",), Scope.MANAGEMENT, changing.block_key,
         summary="Block a key", tier="litellm",
         query=Nothing, body=requests.OneKeyRequest, reply=replies.StoredKeyRow,
     ),
     Route(
-        "POST", ("/key/unblock",), Scope.ADMIN, changing.unblock_key,
+        "POST", ("/key/unblock",), Scope.MANAGEMENT, changing.unblock_key,
         summary="Unblock a key", tier="litellm",
         query=Nothing, body=requests.OneKeyRequest, reply=replies.StoredKeyRow,
     ),
     Route(
-        "POST", ("/key/regenerate", "/key/{key:path}/regenerate"), Scope.ADMIN, making.regenerate_key,
+        "POST", ("/key/regenerate", "/key/{key:path}/regenerate"), Scope.MANAGEMENT, making.regenerate_key,
         summary="Put a new key in the place of another", tier="litellm",
         query=Nothing, body=requests.RegenerateKeyRequest, reply=replies.GeneratedKeyReply,
     ),
     Route(
-        "POST", ("/key/{key:path}/reset_spend",), Scope.ADMIN, changing.reset_spend,
+        "POST", ("/key/{key:path}/reset_spend",), Scope.MANAGEMENT, changing.reset_spend,
         summary="Set what a key has spent to a lower amount", tier="litellm",
         query=Nothing, body=requests.ResetSpendRequest, reply=replies.ResetSpendReply,
     ),
@@ -442,8 +445,8 @@ _AUDIT: Final = (
 )  # fmt: skip
 
 ROUTES: Final[tuple[Route[Any, Any], ...]] = (
-    *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *GOVERNANCE_ROUTES, *_SPEND,
-    *_STORED, *_AUDIT,
+    *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *USER_ROUTES, *TEAM_ROUTES, *ORGANIZATION_ROUTES,
+    *GOVERNANCE_ROUTES, *_SPEND, *_STORED, *_AUDIT,
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.people_sections import TeamDefaults, UserDefaults
 from pointsman.config.rule_sections import (
     OverflowSection,
     RestrictionSection,
@@ -63,6 +64,8 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "model_info": ModelInfo,
     "litellm_settings": LiteLLMSettings,
     "upperbound_key_generate_params": KeyBounds,
+    "default_internal_user_params": UserDefaults,
+    "default_team_params": TeamDefaults,
     "general_settings": GeneralSettings,
     "key_management_settings": KeyManagementSettings,
     "router_settings": RouterSettings,

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from pointsman.config.people_sections import TeamDefaults, UserDefaults
 from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.config.traffic_sections import Bulkhead, TrafficRule
 from pointsman.core.secret import Secret
@@ -268,6 +269,10 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     budget_exceeded_status_code: Annotated[int, Meta(ge=400, le=599)] = 422
     default_key_generate_params: Mapping[str, msgspec.Raw] = {}
     upperbound_key_generate_params: KeyBounds = KeyBounds()
+    default_internal_user_params: UserDefaults = UserDefaults()
+    max_internal_user_budget: Amount | None = None
+    internal_user_budget_duration: Name | None = None
+    default_team_params: TeamDefaults = TeamDefaults()
     json_logs: bool = False
     require_auth_for_metrics_endpoint: bool = True
     sse_keepalive_ping_interval_seconds: Seconds | None = None

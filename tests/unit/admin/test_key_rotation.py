@@ -236,6 +236,7 @@ async def test_changes_that_are_none_are_refused(desk: Desk, keys: list[object],
 
 
 async def test_aliases_are_listed_by_page(desk: Desk) -> None:
+    await desk.ask("POST", "/user/new", {"user_id": "ann", "auto_create_key": False})
     await desk.new_key()
     keys = {alias: await desk.new_key(key_alias=alias, user_id="ann") for alias in ("cc", "ab", "ac")}
     listed = (await desk.ask("GET", "/key/aliases", size=2)).json()

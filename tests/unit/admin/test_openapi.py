@@ -42,13 +42,8 @@ GOLDEN = {
     "POST /gemini/v1beta/models/{model_id}:countTokens": "inference",
     "POST /gemini/v1/models/{model_id}:countTokens": "inference",
     "POST /v1/messages/count_tokens": "inference", "POST /anthropic/v1/messages/count_tokens": "inference",
-    "POST /key/generate": "admin", "POST /key/update": "admin", "POST /key/delete": "admin", "GET /key/info": "self",
-    "POST /v2/key/info": "admin", "GET /key/list": "self", "POST /key/block": "admin", "POST /key/unblock": "admin",
-    "POST /key/service-account/generate": "admin", "POST /key/bulk_update": "admin",
-    "GET /key/aliases": "management", "POST /key/health": "self",
-    "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
     "GET /spend/energy": "admin", "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
-    "POST /routing/explain": "inference",
+    "POST /routing/explain": "inference", "POST /key/health": "self",
     "POST /model/new": "admin", "POST /model/update": "admin", "PATCH /model/{model_id}/update": "admin",
     "POST /model/delete": "admin", "POST /model/block": "admin", "POST /model/unblock": "admin",
     "POST /credentials": "admin", "GET /credentials": "viewer", "GET /credentials/by_name/{credential_name}": "viewer",
@@ -72,6 +67,31 @@ GOLDEN = {
         )
         for method, path in zip(requests.split()[::2], requests.split()[1::2], strict=True)
     },
+    **dict.fromkeys(
+        (
+            *(f"POST /user/{verb}" for verb in ("new", "update", "bulk_update", "delete")),
+            *(f"GET /user/{verb}" for verb in ("info", "list", "filter/ui", "available_roles")),
+            *(f"POST /team/{verb}" for verb in (
+                "new", "update", "delete", "block", "unblock", "model/add", "model/delete", "member_add",
+                "bulk_member_add", "member_delete", "member_update", "permissions_update", "permissions_bulk_update",
+                "key/bulk_update", "{team_id}/member/{user_id}/reset_spend", "{team_id}/member/{user_id}/reset_budget",
+            )),
+            *(f"GET /team/{verb}" for verb in (
+                "info", "list", "filter/ui", "available", "permissions_list", "{team_id}/members/me",
+            )),
+            *(f"POST /key/{verb}" for verb in (
+                "generate", "service-account/generate", "update", "bulk_update", "delete", "block", "unblock",
+                "regenerate", "{key}/regenerate", "{key}/reset_spend",
+            )),
+            "GET /key/aliases", "GET /key/info", "POST /v2/key/info", "GET /key/list",
+            "GET /v2/user/info", "GET /v2/team/list", "PATCH /team/{team_id}",
+            "POST /organization/new", "PATCH /organization/update", "PATCH /v2/organization/{organization_id}",
+            "DELETE /organization/delete", "GET /organization/list", "GET /organization/info",
+            "POST /organization/info", "POST /organization/member_add", "PATCH /organization/member_update",
+            "DELETE /organization/member_delete",
+        ),
+        "management",
+    ),
     **{
         f"{method} /{whom}/{verb}": scope
         for whom in ("customer", "end_user")
@@ -101,6 +121,10 @@ GOLDEN = {
 """Every route and what it demands. A change here is a change of the contract, or of who may do what."""
 
 
+DELETES_BY_BODY = {"DELETE /api/delete", "DELETE /organization/delete", "DELETE /organization/member_delete"}
+BODILESS = ("/cancel", "/reset_budget", "/key/health")
+
+
 async def document(desk: Desk) -> dict[str, Any]:
     answer = await desk.ask("GET", "/openapi.json", key=None)
     assert answer.headers["content-type"] == "application/json"
@@ -127,7 +151,7 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["summary"] and operation["tags"], name
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
-        has_body = name.startswith(("POST", "PUT", "PATCH")) or name == "DELETE /api/delete"
+        has_body = name.startswith(("POST", "PUT", "PATCH")) or name in DELETES_BY_BODY
         assert ("requestBody" in operation) == (has_body and not name.endswith(BODILESS)), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
@@ -157,7 +181,7 @@ def test_every_route_of_the_table_is_complete() -> None:
     for route in ROUTES:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
-        has_body = route.method in {"POST", "PUT", "PATCH"} or route.paths == ("/api/delete",)
+        has_body = route.method in {"POST", "PUT", "PATCH"} or f"{route.method} {route.paths[0]}" in DELETES_BY_BODY
         assert route.takes_body == (has_body and not route.paths[0].endswith(BODILESS))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]

@@ -21,6 +21,8 @@ __all__ = ["generate_service_account_key"]
 
 _NAME: Final = "service_account_id"
 
+_NOBODY: Final = msgspec.Raw(b"null")
+
 _decode: Final = msgspec.json.Decoder(GenerateKeyRequest, strict=False).decode
 
 
@@ -36,6 +38,6 @@ async def generate_service_account_key(office: Office, visit: Visit[Nothing, Gen
     said = {_NAME: msgspec.Raw(msgspec.json.encode(named)), **metadata}
     fields = {name: raw for name, raw in visit.fields.items() if name != "user_id"}
     again = copy(visit)
-    again.fields = {**fields, "metadata": msgspec.Raw(msgspec.json.encode(said))}
+    again.fields = {**fields, "user_id": _NOBODY, "metadata": msgspec.Raw(msgspec.json.encode(said))}
     again.body = read_body(msgspec.json.encode(dict(again.fields)), _decode)
     return await generate_key(office, again)
