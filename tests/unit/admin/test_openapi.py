@@ -14,9 +14,6 @@ from pointsman.core.identity import Scope
 from pointsman.core.upstream import Operation
 from tests.unit.admin.office_desk import Desk
 
-BODILESS = ("/cancel", "/key/health", "/migrate-encryption")
-"""What is a POST and says nothing."""
-
 GOLDEN = {
     "GET /": "public", "GET /docs": "public", "GET /openapi.json": "public", "GET /routes": "admin",
     "GET /metrics": "admin", "GET /metrics/": "admin", "GET /traffic": "admin",
@@ -122,7 +119,7 @@ GOLDEN = {
 
 
 DELETES_BY_BODY = {"DELETE /api/delete", "DELETE /organization/delete", "DELETE /organization/member_delete"}
-BODILESS = ("/cancel", "/reset_budget", "/key/health")
+BODILESS = ("/cancel", "/reset_budget", "/key/health", "/migrate-encryption")
 
 
 async def document(desk: Desk) -> dict[str, Any]:
