@@ -10,8 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from pointsman.core.secret import Secret
+from pointsman.stores.audit import AuditStore
 from pointsman.stores.directory.ports import DirectoryStore, SpendStore
 from pointsman.stores.memory import (
+    MemoryAuditStore,
     MemoryConversationStore,
     MemoryDatabase,
     MemoryDirectoryStore,
@@ -36,6 +38,7 @@ from pointsman.stores.postgres import (
 from pointsman.stores.response_ports import ConversationStore, ResponseStore
 from pointsman.stores.sign_in_ports import SignInStore
 from pointsman.stores.sqlite import (
+    SqliteAuditStore,
     SqliteConversationStore,
     SqliteDatabase,
     SqliteDirectoryStore,
@@ -66,6 +69,7 @@ class Stores(NamedTuple):
     directory: DirectoryStore
     spend: SpendStore
     sign_in: SignInStore
+    audit: AuditStore
 
 
 def in_memory() -> Stores:
@@ -78,6 +82,7 @@ def in_memory() -> Stores:
         MemoryDirectoryStore(memory),
         MemorySpendStore(memory),
         MemorySignInStore(),
+        MemoryAuditStore(),
     )
 
 
@@ -90,6 +95,7 @@ def in_sqlite(database: SqliteDatabase) -> Stores:
         SqliteDirectoryStore(database),
         SqliteSpendStore(database),
         SqliteSignInStore(database),
+        SqliteAuditStore(database),
     )
 
 
@@ -166,6 +172,11 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     await opened.open()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def audit(stores: Stores) -> AuditStore:
+    return stores.audit
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from starlette.routing import Route as PathRoute
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from pointsman.admin.audit.recording import Recorder
 from pointsman.admin.authority import authorise
 from pointsman.admin.bodies import read_bytes, read_form, read_query, read_struct
 from pointsman.admin.failures import CALL_ID, failure_handlers
@@ -23,10 +24,12 @@ from pointsman.admin.keys.defaults import demand_usable_defaults
 from pointsman.admin.office import Office
 from pointsman.admin.openapi import openapi_document
 from pointsman.admin.pages.documentation import documentation_page
+from pointsman.admin.people.defaults import demand_usable_people_defaults
 from pointsman.admin.route import Answer, Route, Site, Visit
 from pointsman.admin.sign_in.desk import SignedIn
 from pointsman.admin.table import routes, table_for
 from pointsman.core.clock import call_id
+from pointsman.core.errors import GatewayError
 from pointsman.core.identity import Scope
 from pointsman.policies.keyring import query_key
 from pointsman.policies.sign_in.browser import Sender
@@ -44,9 +47,10 @@ def make_app(office: Office) -> ASGIApp:
     """The management API over these parts.
 
     Raises:
-        Misconfigured: ``office.key_defaults`` holds what no key can have.
+        Misconfigured: a default of the office is what no key, user or team can have.
     """
     demand_usable_defaults(office.key_defaults)
+    demand_usable_people_defaults(office)
     table = table_for(office)
     page, policy = documentation_page()
     facts = routes(table, office.inference_paths)
@@ -57,8 +61,9 @@ def make_app(office: Office) -> ASGIApp:
     for route in table:
         for path in route.paths:
             by_path.setdefault(path, {})[route.method] = route
+    recorder = Recorder(office)
     app = Starlette(
-        routes=[PathRoute(path, _Operations(office, site, methods)) for path, methods in by_path.items()],
+        routes=[PathRoute(path, _Operations(office, site, methods, recorder)) for path, methods in by_path.items()],
         exception_handlers=failure_handlers(tuple(fact.path for fact in facts)),
     )
     # A redirect to or from a trailing slash would be built from the Host header, which the client writes.
@@ -69,9 +74,12 @@ def make_app(office: Office) -> ASGIApp:
 class _Operations:
     """The routes of one path, by method."""
 
-    def __init__(self, office: Office, site: Site, routes_by_method: Mapping[str, Route[Any, Any]]) -> None:
+    def __init__(
+        self, office: Office, site: Site, routes_by_method: Mapping[str, Route[Any, Any]], recorder: Recorder
+    ) -> None:
         self._office = office
         self._site = site
+        self._recorder = recorder
         self._routes = dict(routes_by_method)
         if "GET" in self._routes:
             self._routes["HEAD"] = self._routes["GET"]
@@ -81,9 +89,29 @@ class _Operations:
         if route is None:
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._routes))})
         request = Request(scope, receive)
-        visit = await self._read(route, request, scope)
-        answer = await route.handler(self._office, visit)
+        if route.audited:
+            answer = await self._recorded(route, request)
+        else:
+            answer = await route.handler(self._office, await self._read(route, request, scope))
         await _rendered(answer)(scope, receive, send)
+
+    async def _recorded(self, route: Route[Any, Any], request: Request) -> Answer:
+        """The answer to a request that may change something, with its entry in the audit log."""
+        try:
+            visit = await self._read(route, request, request.scope)
+        except GatewayError as error:
+            await self._recorder.turned_away(route, request, error)
+            raise
+        if route.scope is Scope.PUBLIC:
+            return await self._recorded_afterwards(route, request, visit)
+        entry = await self._recorder.begin(route, request, visit)
+        try:
+            answer = await route.handler(self._office, visit)
+        except GatewayError as error:
+            await self._recorder.failed(entry, visit.changes, error)
+            raise
+        await self._recorder.complete(entry, visit.changes, answer)
+        return answer
 
     async def _read(self, route: Route[Any, Any], request: Request, scope: AsgiScope) -> Visit[Any, Any]:
         # First who it is, then what they say: a stranger's body is not read.
@@ -92,7 +120,7 @@ class _Operations:
         sender = Sender(headers, scope.get("scheme", "http"), office.addresses.client(_peer(scope), headers))
         signed_in = await self._come_in(route, sender)
         session = None if signed_in is None else signed_in.principal
-        caller = await authorise(office.keyring, route.scope, headers, session)
+        caller = await authorise(office, route.scope, headers, session)
         if caller is not None and caller.guard is not None:
             caller.guard.demand(f"{route.method} {route.paths[0]}", route.paths, sender.peer)
         query = read_query(request.query_params, route.query)
@@ -114,6 +142,16 @@ class _Operations:
             sender=sender,
             signed_in=signed_in,
         )
+
+    async def _recorded_afterwards(self, route: Route[Any, Any], request: Request, visit: Visit[Any, Any]) -> Answer:
+        """As :meth:`_recorded`, for a door that anybody may knock at, and so must not fill the log by knocking."""
+        try:
+            answer = await route.handler(self._office, visit)
+        except GatewayError as error:
+            await self._recorder.turned_away(route, request, error)
+            raise
+        await self._recorder.let_in(route, request, visit, answer)
+        return answer
 
     async def _come_in(self, route: Route[Any, Any], sender: Sender) -> SignedIn | None:
         """Whether somebody may ask from there at all, and whose session it is if there is no key.

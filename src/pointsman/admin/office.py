@@ -11,7 +11,9 @@ from pointsman.accounting.billing import PriceBook
 from pointsman.admin.sign_in.desk import SignInDesk
 from pointsman.admin.sign_in.invitations import Invitations
 from pointsman.catalog.models import ModelFacts
+from pointsman.config.people_sections import TeamDefaults, UserDefaults
 from pointsman.config.sections import KeyBounds
+from pointsman.config.stored import Refused, StoredConfig, StoredEntry, StoredValues
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Unsupported
 from pointsman.core.identity import KeyRecord
@@ -32,18 +34,24 @@ from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.hosts import Host
 from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
+from pointsman.stores.audit import AuditStore
 from pointsman.stores.directory.ports import Changed, DirectoryStore, SpendStore
+from pointsman.stores.encryption import Sealer
 from pointsman.stores.ports import KeyStore, LedgerStore
 
 __all__ = [
+    "ConfigDifference",
     "CountTokens",
+    "DifferingModel",
     "Explainer",
     "HostMinder",
     "InferencePath",
     "Office",
     "Preview",
+    "Problem",
     "Question",
     "Readiness",
+    "StoredDesk",
 ]
 
 
@@ -137,6 +145,98 @@ def _explains_nothing(_asker: Principal, _question: Question, *, for_operator: b
     raise Unsupported(f"Nothing can be explained here{'' if for_operator else ' to you'}.")
 
 
+class StoredDesk(Protocol):
+    """Models and credentials that are added at run time, beside those of the configuration file."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything may be stored."""
+        ...
+
+    @property
+    def sealer(self) -> Sealer:
+        """Encrypts what is secret of it."""
+        ...
+
+    @property
+    def stored(self) -> StoredConfig:
+        """What is stored, as it was last read."""
+        ...
+
+    @property
+    def refused(self) -> Sequence[Refused]:
+        """What of that is not served, and why."""
+        ...
+
+    def file_credentials(self) -> Mapping[str, Mapping[str, object]]:
+        """The credentials of the file, with references as they are written there."""
+        ...
+
+    def problems_of_model(self, model: StoredEntry) -> Sequence[Problem]:
+        """What keeps a model from being served; empty: nothing."""
+        ...
+
+    def problems_of_credential(self, credential: StoredValues) -> Sequence[Problem]:
+        """What is wrong with a credential; empty: nothing."""
+        ...
+
+    def users_of_credential(self, name: str) -> Sequence[str]:
+        """The models that take values from a credential, by their names."""
+        ...
+
+    async def look(self) -> None:
+        """Take over what other processes have stored.
+
+        Raises:
+            StorageUnavailable: nobody can say.
+        """
+        ...
+
+    async def take_over(self) -> None:
+        """Have this process serve what is stored now; the others notice within a second or two."""
+        ...
+
+    async def difference(self) -> ConfigDifference:
+        """What this process serves, as against what the file says."""
+        ...
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What is wrong, and with which field of the request (``litellm_params.rpm``)."""
+
+    param: str
+    message: str
+    hint: str | None = None
+
+
+class DifferingModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that is stored; ``joins``: the file has models of this name, too."""
+
+    model_id: str
+    model_name: str
+    model: str
+    joins: bool
+    blocked: bool
+
+
+class ConfigDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """How what is served differs from the file.
+
+    ``file`` is its path, None: there is none. ``refused_edit`` is why the file as it is now is not in force. Of stored
+    models and credentials ``left_out`` are those that are not served. ``waiting_for_restart`` are paths of settings,
+    ``skipped`` entries of the file that cannot be served, each with its reason.
+    """
+
+    file: str | None
+    in_force: bool
+    refused_edit: str | None
+    waiting_for_restart: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    stored_models: tuple[DifferingModel, ...] = ()
+    stored_credentials: tuple[str, ...] = ()
+    left_out: tuple[Refused, ...] = ()
+
+
 class Office(msgspec.Struct, frozen=True, kw_only=True):
     """The parts, put together by the assembly.
 
@@ -157,6 +257,9 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         on_entry_change: Told of each entry of the directory that was made, changed or removed, once it is written.
         key_defaults: ``default_key_generate_params``: fields of a new key that the caller left out, as raw JSON.
         key_bounds: ``upperbound_key_generate_params``: what a key may have at most.
+        user_defaults: ``default_internal_user_params``.
+        user_budget: ``max_internal_user_budget``, in USD; ``user_budget_duration`` is its period.
+        team_defaults: ``default_team_params``.
         reset_clock: When budgets are reset.
         own_keys: Whether who makes a key may choose it.
         list_wildcards: Whether ``/v1/models`` lists wildcard names where the request does not say.
@@ -176,6 +279,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         invitations: Keeps those to choose a password.
         admin_only_routes: Routes, and groups of them, that the operator leaves to administrators.
         addresses: Says who may use the gateway from where.
+        stored: Models and credentials that are added at run time; None: there are none.
         inference_paths: What to document besides the routes of this API.
     """
 
@@ -184,6 +288,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     ledger: LedgerStore
     directory: DirectoryStore
     spend: SpendStore
+    audit: AuditStore
     table: Callable[[], RoutingTable]
     clock: Clock
     version: str
@@ -205,6 +310,10 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     require_auth_for_metrics: bool = True
     key_defaults: Mapping[str, msgspec.Raw] = {}
     key_bounds: KeyBounds = KeyBounds()
+    user_defaults: UserDefaults = UserDefaults()
+    user_budget: float | None = None
+    user_budget_duration: str | None = None
+    team_defaults: TeamDefaults = TeamDefaults()
     reset_clock: ResetClock = UTC_MIDNIGHT
     own_keys: bool = True
     list_wildcards: bool = False
@@ -222,4 +331,5 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     sign_in: SignInDesk | None = None
     invitations: Invitations | None = None
     addresses: AddressGuard = AddressGuard(AddressSettings())
+    stored: StoredDesk | None = None
     inference_paths: tuple[InferencePath, ...] = ()

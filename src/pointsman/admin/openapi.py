@@ -29,6 +29,8 @@ _REFERENCE: Final = "#/components/schemas/{name}"
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
 _URL_FORM: Final = "application/x-www-form-urlencoded"
 _TAGS: Final = {"models": "models", "model": "models", "model_group": "models", "utils": "models", "key": "keys",
+                "budget": "budgets", "customer": "customers", "end_user": "customers", "tag": "tags",
+                "access_group": "access groups",
                 "spend": "spend", "global": "spend", "health": "health", "metrics": "health", "traffic": "routing",
                 "responses": "responses", "conversations": "responses", "login": "sign-in", "sso": "sign-in",
                 "session": "sign-in", "sessions": "sign-in", "logout": "sign-in", "ui": "sign-in",
@@ -79,6 +81,13 @@ def openapi_document(table: Sequence[Route[Any, Any]], office: Office) -> bytes:
     return msgspec.json.encode(document)
 
 
+def _whatever_json_has(kind: type) -> Json:
+    """The schema of a value that is only handed on."""
+    if kind is object:
+        return {"description": "whatever JSON has"}
+    raise NotImplementedError(f"{kind} has no schema")
+
+
 class _Schemas:
     """JSON Schemas of every type that a route names; equal types share one component."""
 
@@ -88,7 +97,9 @@ class _Schemas:
             wanted += [kind for kind in (route.body, route.query, *route.replies) if kind is not Nothing]
         for operation in dict.fromkeys(one.operation for one in inference):
             wanted += [kind for kind in INFERENCE_SHAPES[operation] if kind is not None]
-        found, self.components = msgspec.json.schema_components(wanted, ref_template=_REFERENCE)
+        found, self.components = msgspec.json.schema_components(
+            wanted, ref_template=_REFERENCE, schema_hook=_whatever_json_has
+        )
         self._found = dict(zip(map(repr, wanted), found, strict=True))
 
     def of(self, kind: object) -> Json:

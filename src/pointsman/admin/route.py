@@ -9,6 +9,7 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 
 from pointsman.admin.bodies import BODY_BYTES_MAX
+from pointsman.admin.change import Change
 from pointsman.admin.office import Office
 from pointsman.admin.sign_in.desk import SignedIn
 from pointsman.core import limits
@@ -21,7 +22,7 @@ __all__ = ["Answer", "Method", "Nothing", "Route", "RouteFact", "Site", "Tier", 
 Body = TypeVar("Body", bound=msgspec.Struct)
 Query = TypeVar("Query", bound=msgspec.Struct)
 
-Method = Literal["GET", "POST", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 Tier = Literal["openai", "litellm", "pointsman"]
 """Whose contract a route keeps; ``pointsman`` routes are ours to change."""
@@ -53,10 +54,11 @@ class Site(msgspec.Struct, frozen=True):
 class Visit(Generic[Query, Body]):
     """An authorised request. ``path`` has the parameters of the path, ``fields`` the body's own, as raw JSON.
 
-    Header names are lower case. ``signed_in`` is whose session the request showed, if it asks in one.
+    Header names are lower case. ``signed_in`` is whose session the request showed, if it asks in one. A handler appends
+    to ``changes`` what it has changed, for the audit log.
     """
 
-    __slots__ = ("_caller", "body", "fields", "headers", "path", "query", "sender", "signed_in", "site")
+    __slots__ = ("_caller", "body", "changes", "fields", "headers", "path", "query", "sender", "signed_in", "site")
 
     def __init__(
         self,
@@ -74,6 +76,7 @@ class Visit(Generic[Query, Body]):
         self._caller = caller
         self.sender = sender
         self.signed_in = signed_in
+        self.changes: list[Change] = []
         self.path = path
         self.headers = headers
         self.query = query
@@ -107,9 +110,12 @@ class Route(Generic[Query, Body]):
     """One operation under one or more paths (Starlette's syntax), and everything that is demanded of its caller.
 
     ``reply`` documents the JSON of the answer: a type, a tuple of types that it may be of, or None where it is a text.
+    ``audited`` tells whether the audit log has each request: so it is with every method but GET, unless the route is
+    one for inference, or is said to change nothing (:meth:`reading`).
     """
 
     __slots__ = (
+        "audited",
         "body",
         "body_bytes_max",
         "form",
@@ -146,6 +152,7 @@ class Route(Generic[Query, Body]):
         self.body = body
         self.reply = reply
         self.form = False
+        self.audited = method != "GET" and scope is not Scope.INFERENCE
         # What is asked about a prompt may be as long as a prompt.
         self.body_bytes_max = limits.BODY_BYTES_MAX if scope is Scope.INFERENCE else BODY_BYTES_MAX
 
@@ -165,6 +172,12 @@ class Route(Generic[Query, Body]):
         """The same route for a form of a web page, as browsers send it."""
         changed = copy(self)
         changed.form = True
+        return changed
+
+    def reading(self) -> Route[Query, Body]:
+        """The same route, of which it is said that it changes nothing, whatever its method."""
+        changed = copy(self)
+        changed.audited = False
         return changed
 
     @property

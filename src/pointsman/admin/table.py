@@ -9,16 +9,22 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pointsman.admin import front, hosts, queue, traffic
+from pointsman.admin.audit.routes import AUDIT_ROUTES
+from pointsman.admin.credentials.routes import STORED_ROUTES
+from pointsman.admin.governance.routes import GOVERNANCE_ROUTES
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
-from pointsman.admin.keys import changing, making, replies, requests, showing
+from pointsman.admin.keys import bulk, changing, making, overview, replies, requests, service_accounts, showing
 from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, transforming
 from pointsman.admin.office import InferencePath, Office
+from pointsman.admin.organizations.routes import ORGANIZATION_ROUTES
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
 from pointsman.admin.routing import explaining
 from pointsman.admin.sign_in.routes import SIGN_IN_ROUTES
 from pointsman.admin.spend.routes import SPEND_ROUTES
+from pointsman.admin.teams.routes import TEAM_ROUTES
+from pointsman.admin.users.routes import USER_ROUTES
 from pointsman.core.identity import Scope
 from pointsman.lifecycle.explanation import Explanation
 from pointsman.policies.route_groups import RoutePermit
@@ -73,7 +79,7 @@ _HEALTH: Final = (
         "POST", ("/health/test_connection",), Scope.ADMIN, testing.test_connection,
         summary="Call a configured model once", tier="litellm",
         query=Nothing, body=testing.TestConnectionRequest, reply=testing.TestConnectionReply,
-    ),
+    ).reading(),
     Route(
         "GET", ("/health/liveliness", "/health/liveness"), Scope.PUBLIC, process.liveliness,
         summary="Whether the process answers", tier="litellm", query=Nothing, body=Nothing, reply=str,
@@ -242,67 +248,81 @@ _MODELS: Final[tuple[Route[Any, Any], ...]] = (
 
 _KEYS: Final = (
     Route(
-        "POST", ("/key/generate",), Scope.ADMIN, making.generate_key,
+        "POST", ("/key/generate",), Scope.MANAGEMENT, making.generate_key,
         summary="Make a key", tier="litellm",
         query=Nothing, body=requests.GenerateKeyRequest, reply=replies.GeneratedKeyReply,
     ),
     Route(
-        "POST", ("/key/update",), Scope.ADMIN, changing.update_key,
+        "POST", ("/key/service-account/generate",), Scope.MANAGEMENT, service_accounts.generate_service_account_key,
+        summary="Make a key of a team that belongs to no user", tier="litellm",
+        query=Nothing, body=requests.GenerateKeyRequest, reply=replies.GeneratedKeyReply,
+    ),
+    Route(
+        "POST", ("/key/bulk_update",), Scope.MANAGEMENT, bulk.bulk_update_keys,
+        summary="Change many keys", tier="litellm",
+        query=Nothing, body=bulk.BulkUpdateRequest, reply=bulk.BulkUpdateReply,
+    ),
+    Route(
+        "GET", ("/key/aliases",), Scope.MANAGEMENT, overview.key_aliases,
+        summary="List the aliases of keys", tier="litellm",
+        query=overview.AliasesQuery, body=Nothing, reply=overview.AliasesReply,
+    ),
+    Route(
+        "POST", ("/key/health",), Scope.SELF, overview.key_health,
+        summary="Whether the key works", tier="litellm",
+        query=Nothing, body=Nothing, reply=overview.KeyHealthReply,
+    ).reading(),
+    Route(
+        "POST", ("/key/update",), Scope.MANAGEMENT, changing.update_key,
         summary="Change a key", tier="litellm",
         query=Nothing, body=requests.UpdateKeyRequest, reply=replies.UpdatedKeyReply,
     ),
     Route(
-        "POST", ("/key/delete",), Scope.ADMIN, changing.delete_keys,
+        "POST", ("/key/delete",), Scope.MANAGEMENT, changing.delete_keys,
         summary="Delete keys", tier="litellm",
         query=Nothing, body=requests.KeysRequest, reply=replies.DeletedKeysReply,
     ),
     Route(
-        "GET", ("/key/info",), Scope.SELF, showing.key_info,
+        "GET", ("/key/info",), Scope.MANAGEMENT, showing.key_info,
         summary="Show a key", tier="litellm",
         query=requests.KeyInfoQuery, body=Nothing, reply=replies.KeyInfoReply,
     ),
     Route(
-        "POST", ("/v2/key/info",), Scope.ADMIN, showing.keys_info,
+        "POST", ("/v2/key/info",), Scope.MANAGEMENT, showing.keys_info,
         summary="Show several keys", tier="litellm",
         query=Nothing, body=requests.KeysRequest, reply=replies.KeysInfoReply,
-    ),
+    ).reading(),
     Route(
-        "GET", ("/key/list",), Scope.SELF, showing.list_keys,
+        "GET", ("/key/list",), Scope.MANAGEMENT, showing.list_keys,
         summary="List keys", tier="litellm",
         query=requests.KeyListQuery, body=Nothing, reply=replies.KeyListReply,
     ),
     Route(
-        "POST", ("/key/block",), Scope.ADMIN, changing.block_key,
+        "POST", ("/key/block",), Scope.MANAGEMENT, changing.block_key,
         summary="Block a key", tier="litellm",
         query=Nothing, body=requests.OneKeyRequest, reply=replies.StoredKeyRow,
     ),
     Route(
-        "POST", ("/key/unblock",), Scope.ADMIN, changing.unblock_key,
+        "POST", ("/key/unblock",), Scope.MANAGEMENT, changing.unblock_key,
         summary="Unblock a key", tier="litellm",
         query=Nothing, body=requests.OneKeyRequest, reply=replies.StoredKeyRow,
     ),
     Route(
-        "POST", ("/key/regenerate", "/key/{key:path}/regenerate"), Scope.ADMIN, making.regenerate_key,
+        "POST", ("/key/regenerate", "/key/{key:path}/regenerate"), Scope.MANAGEMENT, making.regenerate_key,
         summary="Put a new key in the place of another", tier="litellm",
         query=Nothing, body=requests.RegenerateKeyRequest, reply=replies.GeneratedKeyReply,
     ),
     Route(
-        "POST", ("/key/{key:path}/reset_spend",), Scope.ADMIN, changing.reset_spend,
+        "POST", ("/key/{key:path}/reset_spend",), Scope.MANAGEMENT, changing.reset_spend,
         summary="Set what a key has spent to a lower amount", tier="litellm",
         query=Nothing, body=requests.ResetSpendRequest, reply=replies.ResetSpendReply,
     ),
 )  # fmt: skip
 
 ROUTES: Final[tuple[Route[Any, Any], ...]] = (
-    *_FRONT,
-    *_HEALTH,
-    *_TRAFFIC,
-    *_MODELS,
-    *RESPONSE_ROUTES,
-    *_KEYS,
-    *SPEND_ROUTES,
-    *SIGN_IN_ROUTES,
-)
+    *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *USER_ROUTES, *TEAM_ROUTES, *ORGANIZATION_ROUTES,
+    *GOVERNANCE_ROUTES, *SPEND_ROUTES, *SIGN_IN_ROUTES, *STORED_ROUTES, *AUDIT_ROUTES,
+)  # fmt: skip
 
 
 def table_for(office: Office) -> tuple[Route[Any, Any], ...]:

@@ -14,6 +14,7 @@ from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.assembly.explain import answer
 from pointsman.assembly.from_settings import reset_clock
 from pointsman.assembly.preview import preview
+from pointsman.assembly.stored import GatewayStoredDesk
 from pointsman.assembly.trial import try_model
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             ledger=gateway.storage.ledger,
             directory=gateway.storage.directory,
             spend=gateway.storage.spend,
+            audit=gateway.storage.audit,
             table=lambda: gateway.house.table,
             clock=gateway.clock,
             version=__version__,
@@ -60,6 +62,10 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             require_auth_for_metrics=lite.require_auth_for_metrics_endpoint,
             key_defaults=lite.default_key_generate_params,
             key_bounds=lite.upperbound_key_generate_params,
+            user_defaults=lite.default_internal_user_params,
+            user_budget=lite.max_internal_user_budget,
+            user_budget_duration=lite.internal_user_budget_duration,
+            team_defaults=lite.default_team_params,
             reset_clock=reset_clock(loaded),
             own_keys=not general.disable_custom_api_keys,
             list_wildcards=general.return_wildcard_routes,
@@ -79,6 +85,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             invitations=gateway.entrance.invitations,
             addresses=gateway.gate.addresses,
             admin_only_routes=general.admin_only_routes,
+            stored=GatewayStoredDesk(gateway),
             inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
         )
     )
@@ -100,6 +107,11 @@ def _readiness(gateway: Gateway) -> Readiness:
     database: Literal["connected", "disconnected"] = "disconnected" if troubles else "connected"
     if gateway.replicas is not None and gateway.replicas.trouble is not None:
         troubles.append(gateway.replicas.trouble)
+    secrets = gateway.loaded.secrets
+    if secrets is not None and secrets.trouble:
+        troubles.append(f"{secrets.trouble} What it told before is still used.")
+    if gateway.stored.config.unreadable:
+        troubles.append("Stored models or credentials cannot be decrypted: see GET /config/diff.")
     if draining:
         troubles.append("The gateway is shutting down.")
     return Readiness(not draining, database, tuple(dict.fromkeys(troubles)))

@@ -29,7 +29,7 @@ from pointsman.providers.transport import Origin
 from pointsman.routing.hosts import HostRules, address_of
 from pointsman.routing.table import Pattern, numbered
 
-__all__ = ["Configured", "LeftOut", "configured"]
+__all__ = ["Configured", "LeftOut", "configured", "why_left_out"]
 
 _MEASURES: Final = ("weight", "rpm", "tpm")
 
@@ -65,20 +65,24 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
     """Make the deployments.
 
     Raises:
-        Misconfigured: an entry contradicts itself (no address, a bad one, a price that is no number).
+        Misconfigured: an entry of the file contradicts itself (no address, a bad one, a price that is no number); one
+            that is stored is left out.
     """
     rules = host_rules(settings.local.local_hosts)
     makers: list[_Maker] = []
     long_tail = False
     wild: list[_Maker] = []
     skipped: list[LeftOut] = []
-    for number, entry in enumerate(settings.model_list):
+    for number, entry in enumerate((*settings.model_list, *settings.stored_models)):
         if entry.model_info.blocked:
             continue
         try:
             maker = _Maker(entry, settings, environment, catalog, rules)
-        except _Skipped as reason:
-            skipped.append(LeftOut(f"model_list[{number}]", entry.model_name, str(reason)))
+        except (_Skipped, Misconfigured) as reason:
+            if isinstance(reason, Misconfigured) and not entry.stored:
+                raise
+            path = f"stored model {entry.model_info.id}" if entry.stored else f"model_list[{number}]"
+            skipped.append(LeftOut(path, entry.model_name, _told_of(reason)))
             continue
         long_tail = long_tail or maker.long_tail
         if is_pattern(entry.model_name):
@@ -97,6 +101,19 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
     return Configured(numbered(deployments), patterns, tuple(skipped), long_tail)
 
 
+def why_left_out(entry: ModelEntry, settings: Settings, environment: Mapping[str, str]) -> str | None:
+    """Why an entry that is to be stored could not be served; None: it could."""
+    try:
+        _Maker(entry, settings, environment, Catalog(), host_rules(settings.local.local_hosts))
+    except (_Skipped, Misconfigured) as reason:
+        return _told_of(reason)
+    return None
+
+
+def _told_of(reason: _Skipped | Misconfigured) -> str:
+    return reason.told() if isinstance(reason, Misconfigured) else str(reason)
+
+
 class _Maker:
     """Makes the deployments of one entry: one, or for a wildcard one per name asked for."""
 
@@ -108,6 +125,10 @@ class _Maker:
         catalog: Catalog,
         rules: Mapping[str, HostRules],
     ) -> None:
+        if entry.missing_credential is not None:
+            raise _Skipped(f"there is no credential {entry.missing_credential!r}, in credential_list or stored")
+        if entry.address_stored:
+            environment = {}  # what the operator keeps there is sent to no address but the operator's
         params = entry.litellm_params
         self.entry = entry
         self._settings = settings
@@ -216,6 +237,7 @@ class _Maker:
             told=_told(info),
             num_retries=params.max_retries if params.num_retries is None else params.num_retries,
             cooldown_seconds=params.cooldown_time,
+            stored=entry.stored,
         )
         return as_its_host_has_it(made, settings.local)
 

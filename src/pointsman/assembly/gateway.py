@@ -28,6 +28,7 @@ from pointsman.assembly.from_settings import (
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series
 from pointsman.assembly.host_settings import equip_hosts
+from pointsman.assembly.key_rotation import KeyRotationTask
 from pointsman.assembly.limits import general_limits, is_failing
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
@@ -47,14 +48,18 @@ from pointsman.assembly.rest_news import RestBoards
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.retention import Retention, retention_rule
 from pointsman.assembly.routes import RouteMaker, hint_for
+from pointsman.assembly.secrets import follow_secrets
 from pointsman.assembly.sign_in import Entrance, EntrancePlan
 from pointsman.assembly.storage import Storage
+from pointsman.assembly.stored import StoredKeeper
 from pointsman.assembly.traffic import TrafficControl
 from pointsman.assembly.warmth import WarmKeeper
 from pointsman.catalog.lookup import Catalog
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
 from pointsman.config.load import Loaded, load
+from pointsman.config.secret_sources import OpenSource, no_source
+from pointsman.config.stored import Refused, with_stored
 from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError, StorageUnavailable
@@ -71,6 +76,7 @@ from pointsman.lifecycle.wake import Waker
 from pointsman.policies.account_book import AccountBook
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
+from pointsman.policies.rotation import KeyRotation, RetiredKeys
 from pointsman.providers.discovery import Discovery, FoundHost
 from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.lanes import LaneBook
@@ -96,6 +102,7 @@ from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
 from pointsman.stores.directory.ports import Changed
+from pointsman.stores.secret_sources import SecretSources
 from pointsman.telemetry.alerts.desk import AlertDesk
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
@@ -118,14 +125,19 @@ class Gateway:
     ``master_key`` is None without authentication; ``master_key_made`` tells that it is new and has to be shown.
     """
 
-    def __init__(self, plan: ServePlan, loaded: Loaded) -> None:
+    def __init__(self, plan: ServePlan, loaded: Loaded, secret_sources: OpenSource = no_source) -> None:
         self.plan = plan
-        self.loaded = self._started_with = loaded
+        self._secret_sources = secret_sources
+        self.loaded = self.file = self.started_with = loaded
+        self.refused_edit: str | None = None
+        self.stored_refused: tuple[Refused, ...] = ()
+        self._renewing = asyncio.Lock()
         self.clock = SYSTEM_CLOCK
         self.nursery = Nursery(_tell_failure)
         self._library_calls = Nursery(_tell_failure)
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = self._storage(loaded)
+        self.stored = StoredKeeper(self.storage.directory, plan, lambda: self.file, self._adopt_stored)
         self._adjust_storage(loaded)
         self._keeps = retention_rule(loaded)
         self.retention = Retention(self.storage.ledger, lambda: self._keeps, self.clock)
@@ -179,12 +191,14 @@ class Gateway:
         Raises:
             Misconfigured, StorageUnavailable: it cannot start; the message says why.
         """
-        gateway = cls(plan, load(plan.config_path, process_environment()))
+        sources = SecretSources(SYSTEM_CLOCK)
+        gateway = cls(plan, load(plan.config_path, process_environment(), sources), sources)
         await gateway.storage.open()
         if gateway.replicas is not None:
             await gateway.replicas.open()
         await gateway.accounts.catch_up()
         gateway.keyring.limits_changed()
+        await gateway.stored.open()
         gateway.reach_long_tail()
         gateway.responses.worker = await gateway.storage.enter()
         gateway.nursery.start(gateway.transport.run(), "upstream sweep")
@@ -204,16 +218,19 @@ class Gateway:
         if self.plan.worker == 0:
             start(self.warmth.run(), "warmth")
             start(self.retention.run(), "retention")
+            start(self._rotation().run(), "key rotation")
         start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
         for number in range(_ALERTS_AT_ONCE):
             start(self.alerts.run(), f"alerts {number}")
         start(self.storage.follow(self.keyring), "keys")
+        start(self.stored.run(), "stored models")
         start(self._follow_performance(), "performance")
         start(self.health.run(self._looked_after), "health")
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
+            start(follow_secrets(lambda: self.loaded.secrets, self.reload), "secrets")
         boards: list[RestBoard] = []
         if self.plan.workers > 1:
             shared = self.plan.data_directory / "run", self.plan.worker, self.plan.workers
@@ -271,23 +288,48 @@ class Gateway:
         A large file takes a second to read, so that happens in a thread, while answers go on. What is taken over is
         whole before the first of it is in force.
         """
-        try:
-            loaded = await asyncio.to_thread(load, self.plan.config_path, process_environment())
-            self._watch.follow(loaded.sources)
-            # A catalogue of its own, since the one in use is not made for two threads.
-            catalog = Catalog()
-            made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
-            app = make_app(self, loaded)
-            routing, keeps = routing_settings(loaded, self.accounts), retention_rule(loaded)
-            entrance = EntrancePlan(loaded, self.master_key)
-            limits = general_limits(loaded, made.deployments)
-            senders = alert_senders(loaded, self.transport)
-            self.warmth.follow(loaded)
-        except GatewayError as refused:
-            if isinstance(refused, ConfigRefused):
-                self._watch.follow(refused.sources)
-            _log.error("The configuration was changed but is refused; the former one stays. %s", refused.told())
-            return
+        async with self._renewing:
+            try:
+                file = await asyncio.to_thread(load, self.plan.config_path, process_environment(), self._secret_sources)
+                self._watch.follow(file.sources)
+                await self._renew(file)
+            except GatewayError as refused:
+                if isinstance(refused, ConfigRefused):
+                    self._watch.follow(refused.sources)
+                self.refused_edit = refused.told()
+                _log.error("The configuration was changed but is refused; the former one stays. %s", refused.told())
+                return
+            self.refused_edit = None
+        for warning in (*file.warnings, *self.routes.left_out):
+            _log.warning("%s", warning)
+        for path in waiting_for_restart(self.started_with, self.loaded):
+            _log.warning("%s: was changed; the change takes effect at the next start.", path)
+        _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
+
+    async def _adopt_stored(self) -> None:
+        """Serve what is stored now, beside what the file had when it was last read."""
+        async with self._renewing:
+            before = set(self.house.table.names)
+            await self._renew(self.file)
+            self._tell_models(before, set(self.house.table.names))
+
+    async def _renew(self, file: Loaded) -> None:
+        """Serve what the file says and what is stored.
+
+        Raises:
+            Misconfigured: the file contradicts itself; nothing was changed.
+        """
+        loaded, refused = await asyncio.to_thread(with_stored, file, self.stored.served_beside(file))
+        # A catalogue of its own, since the one in use is not made for two threads.
+        catalog = Catalog()
+        made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
+        app = make_app(self, loaded)
+        routing, keeps = routing_settings(loaded, self.accounts), retention_rule(loaded)
+        entrance = EntrancePlan(loaded, self.master_key)
+        limits = general_limits(loaded, made.deployments)
+        senders = alert_senders(loaded, self.transport)
+        self.warmth.follow(loaded)
+        self.file, self.stored_refused = file, refused
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current, self._keeps = app, keeps
         self.alerts.senders = senders
@@ -298,11 +340,6 @@ class Gateway:
         self._take_over(loaded, routing)
         self.entrance.follow(entrance)
         self.gate.follow_addresses(entrance.addresses)
-        for warning in (*loaded.warnings, *made.skipped):
-            _log.warning("%s", warning)
-        for path in waiting_for_restart(self._started_with, loaded):
-            _log.warning("%s: was changed; the change takes effect at the next start.", path)
-        _log.info("The configuration was reloaded: %d models.", len(self.house.table.names))
 
     def follow_hosts(self) -> None:
         """Look after the local servers that are in the table, as it is now, or behind its wildcards."""
@@ -386,7 +423,13 @@ class Gateway:
         share, accounts = self.plan.workers, self.accounts
         keyring = Keyring(self.master_key, self.storage.keys, self.clock, header, share=share, accounts=accounts)
         keyring.admits_unverified = loaded.settings.general_settings.allow_requests_on_db_unavailable
+        keyring.retired = RetiredKeys(self.storage.directory, self.clock)
         return keyring
+
+    def _rotation(self) -> KeyRotationTask:
+        storage = self.storage
+        rotation = KeyRotation(storage.keys, storage.directory, self.clock, self.keyring.changed)
+        return KeyRotationTask(rotation, self.plan.data_directory / "rotated-keys", self.clock)
 
     def _storage(self, loaded: Loaded) -> Storage:
         plan = self.plan
@@ -408,6 +451,8 @@ class Gateway:
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.storage.grace_seconds = storage_grace_seconds(loaded)
+        days = loaded.settings.local.audit_retention_days
+        self.storage.audit_seconds = None if days is None else days * 86_400.0
 
     def _front(self) -> RealtimeDoor:
         front = open_to_pages(self.app) if self.keyring.asks else self.app

@@ -38,7 +38,8 @@ class Storage:
 
     So may ``response_bytes_max``, the bytes that stored responses and conversations may take together, and
     ``grace_seconds``, how long keys in memory are believed while the database does not answer (None: for ever).
-    ``accounts``, once set, is kept in step with what is spent.
+    ``accounts``, once set, is kept in step with what is spent. ``audit_seconds`` is for how long entries of the audit
+    log are kept (None: for good).
     """
 
     def __init__(self, backend: Backend, directory: Path, worker: int, clock: Clock) -> None:
@@ -48,6 +49,7 @@ class Storage:
         self.ledger = backend.ledger
         self.directory = backend.directory
         self.spend = backend.spend
+        self.audit = backend.audit
         self.sign_in = backend.sign_in
         self.responses = backend.responses
         self.conversations = backend.conversations
@@ -58,6 +60,7 @@ class Storage:
         self.response_bytes_max = STORED_BYTES_MAX
         self.grace_seconds: float | None = GRACE_SECONDS
         self._gone: tuple[str, ...] = ()
+        self.audit_seconds: float | None = None
         self._keyring: Keyring | None = None
         self._version = self._directory_version = 0
         self._listeners: list[Callable[[Changed], None]] = []
@@ -191,7 +194,10 @@ class Storage:
         if now < self._sweep_at:
             return
         more = await self.responses.sweep(wall, bytes_max=self.response_bytes_max)
-        if not await self.sign_in.sweep(wall) and not more:
+        more = bool(await self.sign_in.sweep(wall)) or more
+        if self.audit_seconds is not None:
+            more = await self.audit.sweep(wall - self.audit_seconds) or more
+        if not more:
             self._sweep_at = now + _SWEEP_SECONDS
 
     def _moved(self, amounts: Mapping[str, int]) -> None:

@@ -13,10 +13,12 @@ from pointsman.assembly.from_settings import reset_clock
 from pointsman.assembly.sign_in import EntrancePlan
 from pointsman.assembly.warmth import warm_rules
 from pointsman.catalog.lookup import Catalog
+from pointsman.cli.config_diff import diff
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
 from pointsman.config.load import load
 from pointsman.core.secret import Secret
+from pointsman.stores.secret_sources import SecretSources
 
 __all__ = [
     "check",
@@ -34,7 +36,7 @@ def check(file: Path) -> None:
     """
     environment = process_environment()
     try:
-        loaded = load(file, environment)
+        loaded = load(file, environment, SecretSources())
     except ConfigRefused as refused:
         for warning in refused.warnings:
             click.echo(f"warning  {warning}")
@@ -62,7 +64,10 @@ def _count(number: int, noun: str) -> str:
 
 @click.group()
 def config() -> None:
-    """What a configuration can say."""
+    """What a configuration can say, and what of it is in force."""
+
+
+config.add_command(diff)
 
 
 @config.command()

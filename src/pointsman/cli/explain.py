@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,33 +14,22 @@ from pointsman.admin.office import Question
 from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.assembly.dry_house import dry_house
 from pointsman.assembly.explain import answer
-from pointsman.config.environment import EnvironmentSettings, process_environment
+from pointsman.cli.remote.client import DEFAULT_URL, GatewayClient, found_gateway
+from pointsman.config.environment import process_environment
 from pointsman.config.load import load
-from pointsman.core.errors import Malformed, Misconfigured
-from pointsman.core.nursery import Nursery
+from pointsman.core.errors import Misconfigured
 from pointsman.lifecycle.explanation import Candidate, Explanation, FallbackChain, LimitState, WaitTold
-from pointsman.providers.transport import Transport
+from pointsman.stores.secret_sources import SecretSources
 
 __all__ = ["explain"]
 
-_DEFAULT_URL: Final = "http://127.0.0.1:4000"
-_SECONDS: Final = 10.0
 _LABEL_CHARACTERS: Final = 12
 _DIGEST_CHARACTERS: Final = 64
-_log: Final = logging.getLogger("pointsman")
-
-
-class _Told(msgspec.Struct):
-    message: str = ""
-
-
-class _ErrorBody(msgspec.Struct):
-    error: _Told = msgspec.field(default_factory=_Told)
 
 
 @click.command(short_help="Tell where a request would go, and why.")
 @click.argument("request", metavar="MODEL|FILE.json")
-@click.option("--url", help=f"Address of a gateway that runs.  [default: {_DEFAULT_URL}]")
+@click.option("--url", help=f"Address of a gateway that runs.  [default: {DEFAULT_URL}]")
 @click.option("--key", help="Its master key, or a virtual key.  [default: POINTSMAN_MASTER_KEY]")
 @click.option("--for", "asker", metavar="KEY", help="The key that would ask, by its hash or alias (master key only).")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Ask this file, and no gateway.")
@@ -66,10 +54,10 @@ def explain(
     if config_path is not None:
         if url or key or asker:
             raise click.UsageError("--config asks no gateway, so it goes without --url, --key and --for.")
-        house = dry_house(load(config_path, process_environment()))
+        house = dry_house(load(config_path, process_environment(), SecretSources()))
         told = answer(house, CLIENT_DIALECTS, house.keyring.master, question, for_operator=True)
     else:
-        told = asyncio.run(_ask(url or _DEFAULT_URL, key or _usual_key(), asker, question))
+        told = asyncio.run(_ask(found_gateway(url, key, None), asker, question))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
     else:
@@ -97,44 +85,17 @@ def _question(request: str, headers: tuple[str, ...]) -> Question:
     return Question(body, None, None, tuple(given))
 
 
-def _usual_key() -> str:
-    known = EnvironmentSettings.read(process_environment()).master_key
-    return "" if known is None else known.reveal()
-
-
-async def _ask(url: str, key: str, asker: str | None, question: Question) -> Explanation:
+async def _ask(client: GatewayClient, asker: str | None, question: Question) -> Explanation:
     """What a gateway says.
 
     Raises:
-        UpstreamFailed, Misconfigured, Malformed: it cannot be asked, or does not say.
+        UpstreamFailed, Refused: it cannot be asked, or does not say.
     """
     body: dict[str, object] = {"headers": dict(question.headers)}
     body |= {"model": question.model} if question.model is not None else {}
     body |= {"request_body": msgspec.Raw(question.body)} if question.body is not None else {}
     body |= {"key": asker} if asker is not None else {}
-    nursery = Nursery(lambda name, error: _log.error("%s: %s", name, error))
-    transport = Transport(nursery)
-    try:
-        reply = await transport.fetch(
-            "POST",
-            f"{url.rstrip('/')}/routing/explain",
-            body=msgspec.json.encode(body),
-            headers=(("Authorization", f"Bearer {key}"),) if key else (),
-            timeout_seconds=_SECONDS,
-        )
-    finally:
-        transport.close()
-        await nursery.close()
-    if reply.status != 200:
-        raise Malformed(f"{url} answered with {reply.status}: {_message(reply.body)}")
-    return msgspec.json.decode(reply.body, type=Explanation)
-
-
-def _message(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_ErrorBody).error.message
-    except msgspec.MsgspecError:
-        return body[:200].decode("utf-8", "replace")
+    return await client.ask(Explanation, "POST", "/routing/explain", body)
 
 
 def _lines(told: Explanation) -> Iterator[str]:

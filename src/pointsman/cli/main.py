@@ -7,14 +7,20 @@ import sys
 import click
 
 from pointsman import __version__
+from pointsman.cli.budgets import budgets
 from pointsman.cli.check import check, config
 from pointsman.cli.db.command import db
 from pointsman.cli.doctor.command import doctor
 from pointsman.cli.explain import explain
+from pointsman.cli.keys import keys
 from pointsman.cli.mapping import mapping
+from pointsman.cli.migrate.command import migrate
 from pointsman.cli.providers import providers
+from pointsman.cli.secrets import secrets
 from pointsman.cli.serve import serve
 from pointsman.cli.spend import spend
+from pointsman.cli.teams import teams
+from pointsman.cli.users import users
 from pointsman.core.errors import GatewayError
 
 __all__ = ["cli", "main"]
@@ -30,14 +36,20 @@ def cli() -> None:
 
 
 cli.add_command(serve)
+cli.add_command(budgets)
 cli.add_command(check)
 cli.add_command(config)
 cli.add_command(db)
 cli.add_command(doctor)
 cli.add_command(explain)
+cli.add_command(keys)
 cli.add_command(mapping)
+cli.add_command(migrate)
 cli.add_command(providers)
+cli.add_command(secrets)
 cli.add_command(spend)
+cli.add_command(teams)
+cli.add_command(users)
 
 
 def main() -> None:

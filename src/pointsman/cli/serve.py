@@ -23,6 +23,7 @@ from pointsman.config.data_directory import default_data_directory, in_container
 from pointsman.config.environment import EnvironmentSettings, process_environment
 from pointsman.config.load import load
 from pointsman.core.errors import Misconfigured
+from pointsman.stores.secret_sources import SecretSources
 from pointsman.telemetry.logs import set_up_logs
 
 __all__ = ["serve"]
@@ -76,7 +77,7 @@ def serve(
 
 
 def _serve(plan: ServePlan, *, demo: bool) -> None:
-    loaded = load(plan.config_path, process_environment())
+    loaded = load(plan.config_path, process_environment(), SecretSources())
     set_up_logs(loaded.log_level, json=loaded.settings.litellm_settings.json_logs)
     console = Console(highlight=False)
     for warning in loaded.warnings:

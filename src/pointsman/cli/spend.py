@@ -6,22 +6,19 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 import msgspec
 
 from pointsman.admin.spend.energy import EnergyRow, energy_row
 from pointsman.assembly.backends import postgres_database, sqlite_file
+from pointsman.cli.remote.client import GatewayClient, data_directory, found_gateway
 from pointsman.cli.spend_files import export, statement
-from pointsman.config.data_directory import default_data_directory, in_container
 from pointsman.config.environment import EnvironmentSettings, process_environment
 from pointsman.core.clock import SYSTEM_CLOCK
-from pointsman.core.errors import Broken, Misconfigured
-from pointsman.core.nursery import Nursery
+from pointsman.core.errors import Misconfigured
 from pointsman.core.price import dollars
-from pointsman.providers.transport import Transport
 from pointsman.stores.ports import DaySpend, LedgerStore, SummaryQuery
 from pointsman.stores.sqlite import SqliteDatabase, SqliteLedgerStore
 
@@ -32,11 +29,7 @@ __all__ = ["spend"]
 
 _By = Literal["day", "model", "host", "key"]
 
-Shape = TypeVar("Shape")
-
-_KEY_VARIABLES: Final = ("POINTSMAN_MASTER_KEY", "LITELLM_MASTER_KEY")
 _FIRST_DAY: Final = date(1970, 1, 1)
-_PATIENCE_SECONDS: Final = 30.0
 
 
 class _Day(msgspec.Struct, frozen=True):
@@ -99,7 +92,7 @@ def spend(
     if url is None:
         found = asyncio.run(_read(_database(data_dir), first, last))
     else:
-        found = asyncio.run(_ask(url.rstrip("/"), key or _key_of_environment(), first, last))
+        found = asyncio.run(_ask(found_gateway(url, key, data_dir), first, last))
     lines = _lines(found, by or "day", with_energy=with_energy)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(lines), indent=2).decode())
@@ -117,15 +110,10 @@ def _database(data_dir: Path | None) -> Path | PostgresDatabase:
     Raises:
         Misconfigured: it is nowhere.
     """
-    environment = process_environment()
-    url = EnvironmentSettings.read(environment).database_url
+    url = EnvironmentSettings.read(process_environment()).database_url
     if data_dir is None and url is not None:
         return sqlite_file(url.reveal()) or postgres_database(url, "DATABASE_URL", None, SYSTEM_CLOCK)
-    directory = (
-        data_dir
-        or EnvironmentSettings.read(environment).data_directory
-        or default_data_directory(environment, container=in_container(environment))
-    )
+    directory = data_dir or data_directory()
     path = directory / "pointsman.db"
     if not path.is_file():
         raise Misconfigured(
@@ -155,41 +143,11 @@ def _ledger(place: Path | PostgresDatabase) -> tuple[SqliteDatabase | PostgresDa
     return place, PostgresLedgerStore(place)
 
 
-async def _ask(url: str, key: str, first: date, last: date) -> _Found:
-    span = urlencode({"start_date": first.isoformat(), "end_date": last.isoformat()})
-    problems: list[BaseException] = []
-    nursery = Nursery(lambda _name, error: problems.append(error))
-    transport = Transport(nursery)
-    nursery.start(transport.run(), "sweep")
-    try:
-        days = await _get(transport, f"{url}/spend/logs?{span}&summarize=true", key, list[_Day])
-        energy = await _get(transport, f"{url}/spend/energy?{span}", key, list[EnergyRow])
-    finally:
-        transport.close()
-        await nursery.close()
+async def _ask(client: GatewayClient, first: date, last: date) -> _Found:
+    span = {"start_date": first.isoformat(), "end_date": last.isoformat()}
+    days = await client.ask(list[_Day], "GET", "/spend/logs", query={**span, "summarize": "true"})
+    energy = await client.ask(list[EnergyRow], "GET", "/spend/energy", query=span)
     return _Found(days, energy)
-
-
-async def _get(transport: Transport, url: str, key: str, shape: type[Shape]) -> Shape:
-    """One answer of the gateway.
-
-    Raises:
-        UpstreamFailed: it cannot be reached, or does not answer as a gateway.
-        Misconfigured: it does not let us in.
-    """
-    headers = (("Authorization", f"Bearer {key}"),) if key else ()
-    reply = await transport.fetch("GET", url, headers=headers, timeout_seconds=_PATIENCE_SECONDS)
-    if reply.status in {401, 403}:
-        raise Misconfigured("The gateway does not take this key.", hint="Give its master key with --key.")
-    try:
-        return msgspec.json.decode(reply.body, type=shape)
-    except msgspec.MsgspecError:
-        raise Broken(f"What answers at {url.partition('?')[0]} (status {reply.status}) is no gateway.") from None
-
-
-def _key_of_environment() -> str:
-    environment = process_environment()
-    return next((environment[name] for name in _KEY_VARIABLES if environment.get(name)), "")
 
 
 def _day(one: DaySpend) -> _Day:

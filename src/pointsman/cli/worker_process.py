@@ -20,6 +20,7 @@ from pointsman.config.environment import process_environment
 from pointsman.config.load import load
 from pointsman.core.errors import GatewayError
 from pointsman.core.secret import Secret
+from pointsman.stores.secret_sources import SecretSources
 from pointsman.telemetry.logs import set_up_logs
 
 __all__ = ["main"]
@@ -44,7 +45,7 @@ def main() -> None:
     )
     threading.Thread(target=_outlive_nobody, daemon=True).start()
     try:
-        loaded = load(plan.config_path, process_environment())
+        loaded = load(plan.config_path, process_environment(), SecretSources())
         set_up_logs(loaded.log_level, json=loaded.settings.litellm_settings.json_logs)
         run_worker(plan, listening_socket(plan, shared=True), partial(_ready, orders))
     except GatewayError as error:

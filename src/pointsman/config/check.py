@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman.config.findings import ConfigRefused, Finding
 from pointsman.config.load import load
+from pointsman.config.secret_sources import OpenSource, no_source
 
 __all__ = ["Report", "check"]
 
@@ -32,10 +33,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return (*self.errors, *self.warnings)
 
 
-def check(path: Path, environment: Mapping[str, str]) -> Report:
+def check(path: Path, environment: Mapping[str, str], open_source: OpenSource = no_source) -> Report:
     """Load the configuration at ``path`` and tell all that is wrong or doubtful; raises nothing."""
     try:
-        loaded = load(path, environment)
+        loaded = load(path, environment, open_source)
     except ConfigRefused as refusal:
         return Report(errors=refusal.errors, warnings=refusal.warnings, files=refusal.files)
     return Report(

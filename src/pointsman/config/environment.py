@@ -16,6 +16,7 @@ import msgspec
 
 from pointsman.config.findings import ConfigRefused, Finding, Findings, Place, nearest
 from pointsman.config.ollama_host import ollama_address
+from pointsman.config.secret_sources import FILE_ENDING, SecretFiles
 from pointsman.core.secret import Secret
 
 __all__ = ["ENVIRONMENT_PLACE", "START_VARIABLES", "VARIABLES", "EnvironmentSettings", "process_environment"]
@@ -39,6 +40,9 @@ VARIABLES: Final[Mapping[str, str]] = {
     "POINTSMAN_LOG_LEVEL": "`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`",
     "LITELLM_LOG": "the same, in LiteLLM's name",
     "LOG_LEVEL": "the same, as many programs have it",
+    "POINTSMAN_SECRET_KEY": "what encrypts stored secrets; several, separated by commas: the first one encrypts",
+    "LITELLM_SALT_KEY": "the same, in LiteLLM's name",
+    "STORE_MODEL_IN_DB": "`false`: no models are added at run time, if `general_settings.store_model_in_db` is not set",
     "NO_DOCS": "`true`: do not serve `/docs`",
     "WEBHOOK_URL": "where alerts go, if `general_settings.alerting` has `webhook`",
     "SLACK_WEBHOOK_URL": "where alerts go, if `general_settings.alerting` has `slack`",
@@ -92,6 +96,12 @@ _LEVEL_NAMES: Final[Mapping[str, str]] = {
 _PORT_MAX: Final = 65535
 _WORKERS_MAX: Final = 512
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_SECRETS: Final = frozenset({
+    "DATABASE_URL", "LITELLM_MASTER_KEY", "LITELLM_SALT_KEY", "OLLAMA_API_KEY", "POINTSMAN_MASTER_KEY",
+    "POINTSMAN_SECRET_KEY", "REDIS_URL",
+})  # fmt: skip
+"""Those that ``NAME_FILE`` may stand for."""
+
 _T = TypeVar("_T")
 
 
@@ -122,18 +132,23 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     redis_password: Secret | None = None
     redis_ssl: bool = False
     log_level: str | None = None
+    secret_key: Secret | None = None
+    salt_key: Secret | None = None
+    store_models: bool | None = None
     docs: bool = True
     warnings: tuple[Finding, ...] = ()
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> EnvironmentSettings:
+    def read(cls, environment: Mapping[str, str], files: SecretFiles | None = None) -> EnvironmentSettings:
         """Read every variable of :data:`VARIABLES`; an empty one counts as not set.
+
+        Of one that is secret ``NAME_FILE`` may name a file that holds it instead; ``files`` notes which were read.
 
         Raises:
             ConfigRefused: a variable that is ours has a value that cannot be meant.
         """
         findings = Findings()
-        reader = _VariableReader(environment, findings)
+        reader = _VariableReader(environment, findings, SecretFiles() if files is None else files)
         settings = cls(
             host=reader.text("POINTSMAN_HOST"),
             port=reader.whole_number("POINTSMAN_PORT", 0, _PORT_MAX),
@@ -154,6 +169,9 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
             redis_password=reader.secret("REDIS_PASSWORD"),
             redis_ssl=(reader.text("REDIS_SSL") or "").lower() in _TRUE,
             log_level=reader.log_level(),
+            secret_key=reader.secret("POINTSMAN_SECRET_KEY"),
+            salt_key=reader.secret("LITELLM_SALT_KEY"),
+            store_models=reader.truth("STORE_MODEL_IN_DB"),
             docs=(reader.text("NO_DOCS") or "").lower() not in _TRUE,
         )
         reader.tell_unknown()
@@ -173,9 +191,10 @@ def _parallel(text: str) -> int | None:
 class _VariableReader:
     """Reads single variables and notes what is wrong with them, without their values."""
 
-    def __init__(self, environment: Mapping[str, str], findings: Findings) -> None:
+    def __init__(self, environment: Mapping[str, str], findings: Findings, files: SecretFiles) -> None:
         self._environment = environment
         self._findings = findings
+        self._files = files
 
     def text(self, *names: str) -> str | None:
         """The first of ``names`` that is set and not empty, without surrounding blanks."""
@@ -183,7 +202,7 @@ class _VariableReader:
         return next((value for value in values if value), None)
 
     def secret(self, *names: str) -> Secret | None:
-        value = self.text(*names)
+        value = next((found for name in names if (found := self.text(name) or self._in_file(name))), None)
         return None if value is None else Secret(value)
 
     def database_in_parts(self) -> Secret | None:
@@ -195,6 +214,24 @@ class _VariableReader:
         login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
         suffix = f"?schema={quote(schema, safe='')}" if schema else ""
         return Secret(f"postgresql://{login}@{host}/{quote(name, safe='')}{suffix}")
+
+    def _in_file(self, name: str) -> str | None:
+        path = self.text(name + FILE_ENDING)
+        if path is None:
+            return None
+        try:
+            return self._files.read(path).strip() or None
+        except ConfigRefused as refusal:
+            problem = refusal.errors[0]
+            self._error(
+                name + FILE_ENDING, f"names a file that cannot be used: {problem.place.file}: {problem.message}."
+            )
+            return None
+
+    def truth(self, name: str) -> bool | None:
+        """Whether it says yes; None where it says nothing."""
+        value = self.text(name)
+        return None if value is None else value.lower() in _TRUE
 
     def path(self, *names: str) -> Path | None:
         value = self.text(*names)
@@ -252,7 +289,8 @@ class _VariableReader:
         """Warn of variables that bear our name and mean nothing."""
         ours = {name.lower(): name for name in VARIABLES if name.startswith("POINTSMAN_")}
         for name in self._environment:
-            if name.startswith("POINTSMAN_") and name not in VARIABLES:
+            of_file = name.endswith(FILE_ENDING) and name.removesuffix(FILE_ENDING) in _SECRETS
+            if name.startswith("POINTSMAN_") and name not in VARIABLES and not of_file:
                 like = nearest(name, ours)
                 hint = f"Did you mean {ours[like]}?" if like else None
                 self._findings.warn(ENVIRONMENT_PLACE, name, "is not a known variable and has no effect.", hint)

@@ -19,6 +19,7 @@ import msgspec
 
 from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRoleMapping, JwtScope
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
+from pointsman.config.people_sections import TeamDefaults, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis
 from pointsman.config.rule_sections import (
     OverflowSection,
@@ -33,6 +34,7 @@ from pointsman.config.sections import (
     BillingTerms,
     GeneralSettings,
     KeyBounds,
+    KeyManagementSettings,
     LiteLLMParams,
     LiteLLMSettings,
     LocalHost,
@@ -71,6 +73,9 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "cache_params": CacheParams,
     "general_settings": GeneralSettings,
     "coordination_redis": CoordinationRedis,
+    "default_internal_user_params": UserDefaults,
+    "default_team_params": TeamDefaults,
+    "key_management_settings": KeyManagementSettings,
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,
     "routing_strategy_args": StrategyArgs,
@@ -107,8 +112,10 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
 }
 """The struct that each section is read into."""
 
-NOT_KEYS: Final = frozenset({"extras", "pinned", "prices", "supports"})
-"""Fields of those structs that gather keys and are none themselves."""
+NOT_KEYS: Final = frozenset({
+    "address_stored", "extras", "missing_credential", "pinned", "prices", "stored", "supports",
+})  # fmt: skip
+"""Fields of those structs that gather keys, or what was found out, and are none themselves."""
 
 HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
     "top": frozenset({
@@ -145,8 +152,8 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
     },
     "general_settings": {
         "disable_spend_logs": (False,),
-        "store_model_in_db": (False,),
     },
+    "key_management_settings": {"store_virtual_keys": (False,)},
 }
 """What keys without effect may say without a warning, since it is what happens: of ``callbacks``, say, the metrics.
 

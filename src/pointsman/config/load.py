@@ -12,13 +12,15 @@ from pointsman.config.environment import ENVIRONMENT_PLACE, START_VARIABLES, Env
 from pointsman.config.findings import ConfigRefused, Finding, Findings, Place, SourceFile
 from pointsman.config.include import read_tree
 from pointsman.config.known_keys import STRUCTS
-from pointsman.config.model_entries import ModelListReader
-from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of
+from pointsman.config.model_entries import ModelListReader, OpenEntry, SharedParams, read_shared
+from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of, text_of
 from pointsman.config.references import References, layered_environment
 from pointsman.config.routing_values import tell_routing_values
 from pointsman.config.rule_check import examine_rules
+from pointsman.config.secret_sources import Hosted, OpenSource, SecretFiles, SecretSource, no_source
 from pointsman.config.sections import (
     GeneralSettings,
+    KeyManagementSettings,
     LiteLLMSettings,
     PointsmanSettings,
     RouterSettings,
@@ -26,11 +28,13 @@ from pointsman.config.sections import (
 )
 from pointsman.config.traffic import examine_traffic
 from pointsman.config.typed import TypedReader
+from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
 
 __all__ = ["Loaded", "load"]
 
 _MASTER_KEY_CHARACTERS: Final = 16
+_SYSTEM: Final = "general_settings.key_management_system"
 _MAPS_BY_NAME: Final = frozenset({"bulkheads", "model_group_alias"})
 """Keys whose value is a map from a name to what is meant by that name."""
 _STRICT: Final = frozenset({"when", "then"})
@@ -43,7 +47,10 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
     ``environment`` is what the environment says after the file's ``environment_variables`` were laid over it;
     ``variables`` is that environment itself, for the few who look up names of their own. ``sources`` are the files
-    that were read, with their digests, for a watcher.
+    that were read, with their digests, for a watcher. ``hosted`` is the service that was asked for references.
+
+    ``shared`` and ``open_entries`` are for :func:`pointsman.config.stored.with_stored`, which lays over it what is
+    stored.
     """
 
     settings: Settings
@@ -51,6 +58,14 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     variables: Mapping[str, str]
     warnings: tuple[Finding, ...] = ()
     sources: tuple[SourceFile, ...] = ()
+    hosted: Hosted | None = None
+    shared: SharedParams = SharedParams()
+    open_entries: tuple[OpenEntry, ...] = ()
+
+    @property
+    def secrets(self) -> SecretSource | None:
+        """The service that keeps secrets, if there is one."""
+        return None if self.hosted is None else self.hosted.source
 
     @property
     def master_key(self) -> Secret | None:
@@ -70,31 +85,71 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
         return self.environment.log_level or ("DEBUG" if self.settings.litellm_settings.set_verbose else "INFO")
 
 
-def load(path: Path | None, environment: Mapping[str, str]) -> Loaded:
+def load(path: Path | None, environment: Mapping[str, str], open_source: OpenSource = no_source) -> Loaded:
     """Read the configuration at ``path``, with ``environment`` behind its references. No path: the defaults.
 
-    Blocks while it reads files. Nothing outside is changed, above all not ``os.environ``.
+    Blocks while it reads files and while it asks the service that ``open_source`` gives, where the file names one.
+    Nothing outside is changed, above all not ``os.environ``.
 
     Raises:
         ConfigRefused: something is wrong; it has every error found, each with file, line and column.
     """
     findings = Findings()
     root, sources = (_NOTHING, ()) if path is None else read_tree(path, findings)
-    variables = layered_environment(root.get("environment_variables"), environment, findings)
+    files = SecretFiles()
+    variables = layered_environment(root.get("environment_variables"), environment, findings, files)
     _tell_too_late(root.get("environment_variables"), findings)
-    settings = _SettingsReader(variables, findings).read(root)
+    plain = References(variables, findings, files)
+    hosted = _hosted(root.get("general_settings"), plain, findings, open_source)
+    reader = _SettingsReader(References(variables, findings, files, hosted), findings)
+    settings = reader.read(root)
     said = EnvironmentSettings()
     try:
-        said = EnvironmentSettings.read(variables)
+        said = EnvironmentSettings.read(variables, files)
     except ConfigRefused as refusal:
         findings.add(refusal.errors)
         findings.add(refusal.warnings)
     findings.add(said.warnings)
-    loaded = Loaded(settings=settings, environment=said, variables=variables, sources=sources)
+    sources = (*sources, *files.sources)
+    loaded = Loaded(
+        settings=settings,
+        environment=said,
+        variables=variables,
+        sources=sources,
+        hosted=hosted,
+        shared=reader.shared,
+        open_entries=reader.open_entries,
+    )
     _examine_master_key(loaded, root, findings)
     if findings.errors:
         raise ConfigRefused(findings.errors, findings.warnings, sources)
     return msgspec.structs.replace(loaded, warnings=findings.warnings)
+
+
+def _hosted(general: Node | None, references: References, findings: Findings, open_source: OpenSource) -> Hosted | None:
+    """The service that ``general_settings.key_management_system`` names, as far as it is to be read from."""
+    named = general.get("key_management_system") if isinstance(general, MapNode) else None
+    resolved = None if named is None else references.resolve(named, _SYSTEM)
+    system = None if resolved is None else text_of(resolved)
+    if named is None or system is None or not isinstance(general, MapNode):
+        return None
+    said = general.get("key_management_settings")
+    reader = TypedReader(references, Findings())  # what is wrong there is told where the section is read
+    wanted = reader.struct(said, KeyManagementSettings, "") if said is not None else None
+    wanted = wanted or KeyManagementSettings()
+    if wanted.access_mode == "write_only" or system == "local":
+        return None
+    try:
+        source = open_source(system, references.environment)
+    except Misconfigured as wrong:
+        findings.error(named.place, _SYSTEM, wrong.message, wrong.hint)
+        return None
+    if source is None:
+        message = f"{system} is not supported yet; references are looked up in the environment alone."
+        findings.warn(named.place, _SYSTEM, message, "hashicorp_vault is.")
+        return None
+    names = None if wanted.hosted_keys is None else frozenset(wanted.hosted_keys)
+    return Hosted(source, names)
 
 
 def _tell_too_late(section: Node | None, findings: Findings) -> None:
@@ -110,9 +165,11 @@ _NOTHING: Final = MapNode({}, Place(""))
 class _SettingsReader:
     """Reads the sections of one tree; a broken section is replaced by its defaults and leaves findings."""
 
-    def __init__(self, variables: Mapping[str, str], findings: Findings) -> None:
+    def __init__(self, references: References, findings: Findings) -> None:
         self._findings = findings
-        self._typed = TypedReader(References(variables, findings), findings)
+        self._typed = TypedReader(references, findings)
+        self.shared = SharedParams()
+        self.open_entries: tuple[OpenEntry, ...] = ()
 
     def read(self, root: MapNode) -> Settings:
         """All sections."""
@@ -120,11 +177,14 @@ class _SettingsReader:
         router = _with_long_aliases(root.get("router_settings"))
         tell_routing_values(router, self._findings)
         defaults = router.get("default_litellm_params") if isinstance(router, MapNode) else None
-        models = ModelListReader(
+        self.shared = read_shared(
             self._typed, self._findings, defaults=defaults, credentials=root.get("credential_list")
         )
+        models = ModelListReader(self._typed, self._findings, self.shared)
+        entries = models.read(root.get("model_list"))
+        self.open_entries = tuple(models.open_entries)
         settings = Settings(
-            model_list=models.read(root.get("model_list")),
+            model_list=entries,
             litellm_settings=self._section(root.get("litellm_settings"), "litellm_settings", LiteLLMSettings()),
             general_settings=self._section(root.get("general_settings"), "general_settings", GeneralSettings()),
             router_settings=self._section(router, "router_settings", RouterSettings()),

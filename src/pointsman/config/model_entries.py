@@ -15,7 +15,7 @@ from pointsman.config.patterns import is_pattern
 from pointsman.config.sections import Amount, LiteLLMParams, ModelEntry, ModelInfo
 from pointsman.config.typed import TypedReader
 
-__all__ = ["ModelListReader", "catalogue_overrides"]
+__all__ = ["ModelListReader", "OpenEntry", "SharedParams", "catalogue_overrides", "read_shared", "read_values"]
 
 _PARAMS: Final = "litellm_params"
 _INFO: Final = "model_info"
@@ -39,19 +39,46 @@ def catalogue_overrides(entry: ModelEntry) -> Mapping[str, object]:
     return said
 
 
-class ModelListReader:
-    """Reads the entries of one configuration.
+class SharedParams(msgspec.Struct, frozen=True):
+    """What entries take from elsewhere, sound already: ``router_settings.default_litellm_params``, and credentials."""
 
-    ``defaults`` is ``router_settings.default_litellm_params``, ``credentials`` is ``credential_list``.
+    defaults: MapNode = _EMPTY
+    credentials: Mapping[str, MapNode] = {}
+
+
+class OpenEntry(msgspec.Struct, frozen=True):
+    """An entry whose credential is none of the file's, and may be one that is stored.
+
+    ``position`` is among the entries that were read.
     """
 
-    def __init__(
-        self, reader: TypedReader, findings: Findings, *, defaults: Node | None = None, credentials: Node | None = None
-    ) -> None:
+    position: int
+    node: MapNode
+    path: str
+
+
+def read_shared(
+    reader: TypedReader, findings: Findings, *, defaults: Node | None, credentials: Node | None
+) -> SharedParams:
+    """``router_settings.default_litellm_params`` and ``credential_list``; what is not sound leaves findings."""
+    partial = _PartialReader(reader, findings)
+    read = partial.read(defaults, "router_settings.default_litellm_params", pins=True)
+    return SharedParams(read, dict(partial.credentials(credentials)))
+
+
+def read_values(reader: TypedReader, findings: Findings, node: MapNode, path: str) -> MapNode:
+    """The values of one credential that are sound; the others leave findings."""
+    return _PartialReader(reader, findings).read(node, path, pins=False)
+
+
+class ModelListReader:
+    """Reads the entries of one configuration. ``open_entries`` are those with a credential that is not known."""
+
+    def __init__(self, reader: TypedReader, findings: Findings, shared: SharedParams) -> None:
         self._reader = reader
         self._findings = findings
-        self._defaults = self._read_defaults(defaults)
-        self._credentials = dict(self._read_credentials(credentials))
+        self._shared = shared
+        self.open_entries: list[OpenEntry] = []
 
     def read(self, node: Node | None) -> tuple[ModelEntry, ...]:
         """The entries that are sound; the others have left findings."""
@@ -64,7 +91,9 @@ class ModelListReader:
         seen: dict[str, str] = {}
         for index, item in enumerate(node.items):
             path = f"model_list[{index}]"
-            for entry in self._entries(item, path):
+            for entry, one in self._entries(item, path):
+                if entry.missing_credential is not None:
+                    self.open_entries.append(OpenEntry(len(entries), one, path))
                 earlier = seen.setdefault(entry.model_info.id, path) if entry.model_info.id else path
                 if earlier != path:
                     message = f"{earlier} has the same model_info.id; an id belongs to one deployment."
@@ -72,8 +101,8 @@ class ModelListReader:
                 entries.append(entry)
         return tuple(entries)
 
-    def _entries(self, node: Node, path: str) -> Iterator[ModelEntry]:
-        """One entry; or several, as LiteLLM has it, when ``organization`` is a list."""
+    def _entries(self, node: Node, path: str) -> Iterator[tuple[ModelEntry, MapNode]]:
+        """One entry, or several, as LiteLLM has it, when ``organization`` is a list; each with its own node."""
         if not isinstance(node, MapNode):
             self._findings.error(node.place, path, f"expected a map with model_name, found {kind_of(node)}.")
             return
@@ -81,16 +110,17 @@ class ModelListReader:
         params = node.get(_PARAMS)
         organizations = params.get("organization") if isinstance(params, MapNode) else None
         if not isinstance(organizations, ListNode) or not isinstance(params, MapNode):
-            entry = self._entry(node, path)
+            entry = self.read_one(node, path)
             if entry is not None:
-                yield entry
+                yield entry, node
             return
         for organization in organizations.items:
             one = {**params.entries, "organization": Entry(organization.place, organization)}
             changed = {**node.entries, _PARAMS: Entry(params.place, MapNode(one, params.place))}
-            entry = self._entry(MapNode(changed, node.place), path)
+            whole = MapNode(changed, node.place)
+            entry = self.read_one(whole, path)
             if entry is not None:
-                yield entry
+                yield entry, whole
 
     def _tell_misplaced(self, node: MapNode, path: str) -> None:
         for key, entry in node.present():
@@ -102,7 +132,8 @@ class ModelListReader:
             else:
                 self._reader.tell_one(key, entry, f"{path}.{key}", "model_entry")
 
-    def _entry(self, node: MapNode, path: str) -> ModelEntry | None:
+    def read_one(self, node: MapNode, path: str) -> ModelEntry | None:
+        """One entry; None: it is not sound, and has left findings."""
         name = self._name(node, path)
         params_node, info_node = node.get(_PARAMS), node.get(_INFO)
         params = self._params(params_node, node, f"{path}.{_PARAMS}")
@@ -112,7 +143,9 @@ class ModelListReader:
         if is_pattern(params.model) and not is_pattern(name):
             message = "has a * that stands for nothing, since model_name has none."
             self._findings.warn(node.place, f"{path}.{_PARAMS}.model", message)
-        return ModelEntry(model_name=name, litellm_params=params, model_info=info)
+        credential = params.litellm_credential_name
+        missing = credential if credential is not None and credential not in self._shared.credentials else None
+        return ModelEntry(model_name=name, litellm_params=params, model_info=info, missing_credential=missing)
 
     def _name(self, node: MapNode, path: str) -> str | None:
         name = node.get("model_name")
@@ -132,7 +165,7 @@ class ModelListReader:
         if not isinstance(node, MapNode):
             self._findings.error(node.place, path, f"expected a map, found {kind_of(node)}.")
             return None
-        whole = self._with_credential(node, path).with_defaults(self._defaults)
+        whole = self._with_credential(node, path).with_defaults(self._shared.defaults)
         params = self._reader.struct(whole, LiteLLMParams, path)
         prices = self._prices(whole, path)
         pinned = self._pinned(whole, path)
@@ -149,13 +182,13 @@ class ModelListReader:
         name = text_of(credential) if credential is not None else None
         if name is None or credential is None:
             return node
-        values = self._credentials.get(name)
+        values = self._shared.credentials.get(name)
         if values is None:
-            like = nearest(name, self._credentials)
-            self._findings.error(
+            like = nearest(name, self._shared.credentials)
+            self._findings.warn(
                 credential.place,
                 f"{path}.litellm_credential_name",
-                "names no entry of credential_list.",
+                "names no entry of credential_list; without a stored credential of that name the model is left out.",
                 f"Did you mean {like}?" if like else None,
             )
             return node
@@ -214,11 +247,16 @@ class ModelListReader:
             if key not in field_names(ModelInfo):
                 yield key, entry
 
-    def _read_defaults(self, node: Node | None) -> MapNode:
-        path = "router_settings.default_litellm_params"
-        return self._read_partial(node, path, pins=True)
 
-    def _read_credentials(self, node: Node | None) -> Iterator[tuple[str, MapNode]]:
+class _PartialReader:
+    """Reads parts of ``litellm_params`` that many entries share; checked here once, not once per deployment."""
+
+    def __init__(self, reader: TypedReader, findings: Findings) -> None:
+        self._reader = reader
+        self._findings = findings
+
+    def credentials(self, node: Node | None) -> Iterator[tuple[str, MapNode]]:
+        """The entries of ``credential_list`` by name."""
         if node is None:
             return
         if not isinstance(node, ListNode):
@@ -232,10 +270,10 @@ class ModelListReader:
                 self._findings.error(item.place, path, "expected a map with a credential_name.")
                 continue
             self._reader.tell_without_effect(item, path, "credential")
-            yield text, self._read_partial(item.get("credential_values"), f"{path}.credential_values", pins=False)
+            yield text, self.read(item.get("credential_values"), f"{path}.credential_values", pins=False)
 
-    def _read_partial(self, node: Node | None, path: str, *, pins: bool) -> MapNode:
-        """Those entries of a map of ``litellm_params`` that are sound; checked here once, not once per deployment."""
+    def read(self, node: Node | None, path: str, *, pins: bool) -> MapNode:
+        """Those entries of a map of ``litellm_params`` that are sound."""
         if node is None:
             return _EMPTY
         if not isinstance(node, MapNode):

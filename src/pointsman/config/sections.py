@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from pointsman.config.jwt_sections import JwtAuth
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
+from pointsman.config.people_sections import TeamDefaults, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis, Database, Host, Port, RedisUrl
 from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.config.sign_in_sections import SignInSection
@@ -32,6 +33,7 @@ __all__ = [
     "HostProvider",
     "Id",
     "KeyBounds",
+    "KeyManagementSettings",
     "LiteLLMParams",
     "LiteLLMSettings",
     "LocalHost",
@@ -213,11 +215,18 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One deployment under the name that clients ask for; the same name again means another deployment of it."""
+    """One deployment under the name that clients ask for; the same name again means another deployment of it.
+
+    ``missing_credential`` is the name of a credential that nobody knows, so that it cannot be called; ``stored``: it
+    was added at run time; ``address_stored``: so was its address, so that the environment lends it no key.
+    """
 
     model_name: Name
     litellm_params: LiteLLMParams
     model_info: ModelInfo = ModelInfo()
+    missing_credential: str | None = None
+    stored: bool = False
+    address_stored: bool = False
 
 
 FallbackList = tuple[Mapping[str, tuple[msgspec.Raw, ...]], ...]
@@ -279,6 +288,10 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     budget_exceeded_status_code: Annotated[int, Meta(ge=400, le=599)] = 422
     default_key_generate_params: Mapping[str, msgspec.Raw] = {}
     upperbound_key_generate_params: KeyBounds = KeyBounds()
+    default_internal_user_params: UserDefaults = UserDefaults()
+    max_internal_user_budget: Amount | None = None
+    internal_user_budget_duration: Name | None = None
+    default_team_params: TeamDefaults = TeamDefaults()
     json_logs: bool = False
     require_auth_for_metrics_endpoint: bool = True
     sse_keepalive_ping_interval_seconds: Seconds | None = None
@@ -287,6 +300,16 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     cost_discount_config: Mapping[str, Share] = {}
     cost_margin_config: Mapping[str, msgspec.Raw] = {}
     cache_params: CacheParams = CacheParams()
+
+
+class KeyManagementSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a service that keeps secrets is used; ``hosted_keys`` None: it is asked for every reference."""
+
+    hosted_keys: tuple[str, ...] | None = None
+    access_mode: Annotated[
+        str,
+        Meta(pattern=r"^(read_only|write_only|read_and_write)$", description="read_only, write_only or read_and_write"),
+    ] = "read_only"
 
 
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -347,6 +370,9 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     maximum_spend_logs_retention_period: Name | None = None
     maximum_spend_logs_retention_interval: msgspec.Raw | None = None
     coordination_redis: CoordinationRedis = CoordinationRedis()
+    key_management_system: Name | None = None
+    key_management_settings: KeyManagementSettings = KeyManagementSettings()
+    store_model_in_db: bool | None = None
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
@@ -520,16 +546,21 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     shared_limits: Annotated[str, Meta(pattern=r"^(exact|leased)$", description="exact or leased")] = "leased"
     redis_namespace: Annotated[str, Meta(pattern=r"^[0-9A-Za-z_.-]{1,64}$", description="a short name")] = "pointsman"
     redis_timeout_seconds: Annotated[float, Meta(ge=0.01, le=5)] = 0.25
+    audit_retention_days: PositiveCount | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration, whole and valid. ``local`` is the section ``pointsman``."""
+    """A configuration, whole and valid. ``local`` is the section ``pointsman``.
+
+    ``stored_models`` were added at run time and are served beside those of the file.
+    """
 
     model_list: tuple[ModelEntry, ...] = ()
     litellm_settings: LiteLLMSettings = LiteLLMSettings()
     general_settings: GeneralSettings = GeneralSettings()
     router_settings: RouterSettings = RouterSettings()
     local: PointsmanSettings = PointsmanSettings()
+    stored_models: tuple[ModelEntry, ...] = ()
 
     @property
     def discovers(self) -> bool:

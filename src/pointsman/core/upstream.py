@@ -105,7 +105,7 @@ class Deployment(msgspec.Struct, frozen=True):
     ``team_id`` is the only team whose keys may use it, None: all.
     ``num_retries`` and ``cooldown_seconds`` None: as for all others. ``price`` None: nobody told us. ``charges`` is
     False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
-    name.
+    name. ``stored``: it was added at run time, not by the configuration file.
     """
 
     id: str
@@ -148,6 +148,7 @@ class Deployment(msgspec.Struct, frozen=True):
     told: Mapping[str, msgspec.Raw] = {}
     num_retries: int | None = None
     cooldown_seconds: float | None = None
+    stored: bool = False
 
 
 class Ask(msgspec.Struct):

@@ -25,6 +25,7 @@ from pointsman.policies.pages import demand_no_foreign_page
 from pointsman.policies.principal import Principal, Ties
 from pointsman.stores.directory.kinds import ACCESS_GROUPS, ORGANIZATIONS, TEAMS, USERS
 from pointsman.stores.directory.ports import Changed
+from pointsman.stores.directory.records import RetiredKey
 from pointsman.wire.jose import TOKEN_BYTES_MAX, looks_like_jwt
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "UNVERIFIED_TOKEN",
     "KeySource",
     "Keyring",
+    "RetiredSource",
     "bare_key",
     "presented_key",
     "query_key",
@@ -65,6 +67,14 @@ class KeySource(Protocol):
 
     async def get(self, token: str) -> KeyRecord | None:
         """The key with this digest."""
+        ...
+
+
+class RetiredSource(Protocol):
+    """Knows which key came in the place of one that may still be used."""
+
+    async def successor(self, token: str) -> RetiredKey | None:
+        """The new key, and until when the old one stands for it."""
         ...
 
 
@@ -133,6 +143,8 @@ class Keyring:
         self._stale: dict[str, Principal] = {}
         """Those of which something has changed that they have to be bound to anew, before they are used again."""
         self._unknown: OrderedDict[str, float] = OrderedDict()
+        self.retired: RetiredSource | None = None
+        self._retired: OrderedDict[str, RetiredKey] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known) + len(self._stale)
@@ -204,6 +216,8 @@ class Keyring:
                 return self.anonymous
             if self._unknown.get(token, 0.0) > self._clock.monotonic():
                 raise _nobodys()
+            if token in self._retired:
+                return self._successor(token)
             return self.bearers.recall(token) if self.bearers is not None and token.startswith(BEARER_MARK) else None
         if self.doubt is not None:
             raise StorageUnavailable(self.doubt.message, hint=self.doubt.hint)
@@ -253,8 +267,12 @@ class Keyring:
             raise
         if record is None:
             self._stale.pop(token, None)
-            self._remember_unknown(token)
-            raise _nobodys()
+            retired = None if self.retired is None else await self.retired.successor(token)
+            if retired is None:
+                self._remember_unknown(token)
+                raise _nobodys()
+            self._remember_retired(token, retired)
+            return self.recall(retired.successor) or await self.look_up(retired.successor)
         if token not in self._known:
             principal = self._stale.get(token)
             if principal is None:
@@ -302,6 +320,7 @@ class Keyring:
     def changed(self, token: str, record: KeyRecord | None) -> None:
         """A key was made, changed or (None) deleted."""
         self._unknown.pop(token, None)
+        self._retired.pop(token, None)
         if record is None:
             self._known.pop(token, None)
             self._stale.pop(token, None)
@@ -355,7 +374,7 @@ class Keyring:
 
     def remembers(self, token: str) -> bool:
         """Whether anything about this digest is in memory."""
-        return token in self._known or token in self._stale or token in self._unknown
+        return any(token in known for known in (self._known, self._stale, self._unknown, self._retired))
 
     def principals(self) -> tuple[Principal, ...]:
         """The principals in memory."""
@@ -365,6 +384,19 @@ class Keyring:
         self._unknown[token] = self._clock.monotonic() + _UNKNOWN_SECONDS
         while len(self._unknown) > UNKNOWN_KEYS_CACHED_MAX:
             self._unknown.popitem(last=False)
+
+    def _remember_retired(self, token: str, retired: RetiredKey) -> None:
+        self._retired[token] = retired
+        while len(self._retired) > UNKNOWN_KEYS_CACHED_MAX:
+            self._retired.popitem(last=False)
+
+    def _successor(self, token: str) -> Principal | None:
+        """The principal of the key that came in the place of this one; None: the store has to be asked again."""
+        retired = self._retired[token]
+        if retired.until <= self._clock.wall() or retired.successor in self._unknown:
+            del self._retired[token]
+            return None
+        return self.recall(retired.successor)
 
     def _trim(self) -> None:
         for some in (self._stale, self._known):

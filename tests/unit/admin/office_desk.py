@@ -33,6 +33,7 @@ from pointsman.routing.live import LiveBook
 from pointsman.routing.performance import PerformanceBook
 from pointsman.routing.table import Pattern, RoutingTable
 from pointsman.stores.memory import (
+    MemoryAuditStore,
     MemoryConversationStore,
     MemoryDatabase,
     MemoryDirectoryStore,
@@ -154,6 +155,7 @@ class Desk:
         self.ledger = MemoryLedgerStore(self.database)
         self.directory = MemoryDirectoryStore(self.database)
         self.spend = MemorySpendStore(self.database)
+        self.audit = MemoryAuditStore()
         self.keyring = Keyring(Secret(master_key) if master_key else None, self.keys, self.clock)
         self.changes: list[tuple[str, KeyRecord | None]] = []
         self.spooled: list[CallRecord] = []
@@ -179,6 +181,7 @@ class Desk:
             "ledger": self.ledger,
             "directory": self.directory,
             "spend": self.spend,
+            "audit": self.audit,
             "table": standard_table,
             "clock": self.clock,
             "version": "9.8.7",

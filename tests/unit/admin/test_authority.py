@@ -49,7 +49,9 @@ async def test_a_route_lets_in_whom_its_scope_names(route: Route[Any, Any], call
         answer = await desk.ask(route.method, target, b"{}" if route.takes_body else None, key=key)
         wanted = expected(route.scope, caller)
         if wanted is None:
-            assert answer.status not in {401, 403}, (target, answer.body)
+            # What a key finds behind a route of the management is in test_matrix.py.
+            turned_away = {401} if route.scope is Scope.MANAGEMENT and caller == "virtual" else {401, 403}
+            assert answer.status not in turned_away, (target, answer.body)
         else:
             assert answer.status == wanted, (target, answer.body)
             assert answer.error.message
@@ -63,9 +65,11 @@ async def test_the_refused_body_is_not_read() -> None:
 @pytest.mark.parametrize("header", ["authorization", "x-api-key", "api-key", "x-litellm-api-key", "x-goog-api-key"])
 async def test_a_restriction_holds_whichever_header_bears_the_key(desk: Desk, header: str) -> None:
     key = await desk.new_key()
-    answer = await desk.ask("POST", "/key/generate", {}, key=None, headers={header: f"Bearer {key}"})
+    answer = await desk.ask("GET", "/routes", key=None, headers={header: f"Bearer {key}"})
     assert answer.status == 403
     assert answer.error.code == "admin_only"
+    answer = await desk.ask("POST", "/key/generate", {}, key=None, headers={header: f"Bearer {key}"})
+    assert answer.status == 403
     answer = await desk.ask("GET", "/v1/models", key=None, headers={header: f"Bearer {key}"})
     assert answer.status == 200
 
@@ -197,7 +201,7 @@ async def test_a_key_cannot_widen_its_rights(desk: Desk) -> None:
     key = await desk.new_key()
     assert (await desk.ask("POST", "/key/update", {"key": key, "max_budget": None}, key=key)).status == 403
     assert (await desk.ask("POST", "/key/update", {"key": key, "allowed_routes": ["/*"]}, key=key)).status == 403
-    assert (await desk.ask("POST", "/config/update", {"x": 1}, key=key)).status == 404
+    assert (await desk.ask("POST", "/config/update", {"x": 1}, key=key)).status == 403
     assert desk.record(key).updated_at == NOW
     # Routes that a key is given narrow what it may do, and never widen it.
     assert (await desk.ask("POST", "/key/update", {"key": key, "allowed_routes": ["/*"]})).status == 200

@@ -14,7 +14,6 @@ from pointsman.core.identity import Scope
 from pointsman.core.upstream import Operation
 from tests.unit.admin.office_desk import Desk
 
-BODILESS = ("/cancel", "/logout", "/sessions/end_others", "/reset", "/refresh")
 """How paths of POST end that take no body."""
 
 GOLDEN = {
@@ -45,8 +44,6 @@ GOLDEN = {
     "POST /key/generate": "admin", "POST /key/update": "admin", "POST /key/delete": "admin", "GET /key/info": "self",
     "POST /v2/key/info": "admin", "GET /key/list": "self", "POST /key/block": "admin", "POST /key/unblock": "admin",
     "POST /key/regenerate": "admin", "POST /key/{key}/regenerate": "admin", "POST /key/{key}/reset_spend": "admin",
-    "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
-    "POST /routing/explain": "inference",
     "GET /login": "public", "POST /login": "public", "GET /fallback/login": "public", "POST /v2/login": "public",
     "GET /sso/key/generate": "public", "GET /sso/callback": "public", "GET /sso/readiness": "public",
     "GET /ui": "public", "GET /ui/": "public", "POST /logout": "public", "GET /session": "self",
@@ -64,8 +61,8 @@ GOLDEN = {
             "GET /global/activity/cache_hits", "GET /team/spend/by_user",
             *(f"GET /{whose}/spend/report" for whose in ("key", "user", "team", "organization")),
             *(
-                f"GET /{whose}/daily/activity{how}"
-                for whose in ("user", "team", "organization", "customer", "end_user", "tag")
+                f"GET /{account}/daily/activity{how}"
+                for account in ("user", "team", "organization", "customer", "end_user", "tag")
                 for how in ("", "/aggregated")
             ),
         ),
@@ -81,6 +78,63 @@ GOLDEN = {
         "viewer",
     ),
     "POST /global/spend/reset": "admin", "POST /global/spend/refresh": "admin",
+    "POST /hosts/load": "admin", "POST /hosts/unload": "admin",
+    "POST /routing/explain": "inference", "POST /key/health": "self",
+    "POST /model/new": "admin", "POST /model/update": "admin", "PATCH /model/{model_id}/update": "admin",
+    "POST /model/delete": "admin", "POST /model/block": "admin", "POST /model/unblock": "admin",
+    "POST /credentials": "admin", "GET /credentials": "viewer", "GET /credentials/by_name/{credential_name}": "viewer",
+    "GET /credentials/by_model/{model_id}": "viewer", "PATCH /credentials/{credential_name}": "admin",
+    "DELETE /credentials/{credential_name}": "admin", "GET /config/diff": "viewer", "POST /config/update": "admin",
+    "POST /config/field/update": "admin", "POST /config/field/delete": "admin",
+    "POST /config/callback/delete": "admin",
+    "POST /credentials/migrate-encryption": "admin", "GET /credentials/migrate-encryption/check": "viewer",
+    "GET /audit": "viewer", "GET /audit/export": "viewer", "GET /audit/{id}": "viewer",
+    **{
+        f"{method} {path}": scope
+        for scope, requests in (
+            ("admin", ("POST /budget/new POST /budget/update POST /budget/delete POST /tag/new POST /tag/update "
+             "POST /tag/delete POST /v1/access_group PUT /v1/access_group/{access_group_id} "
+             "DELETE /v1/access_group/{access_group_id} POST /access_group/new PUT /access_group/{access_group}/update "
+             "DELETE /access_group/{access_group}/delete")),
+            ("viewer", ("POST /budget/info GET /budget/list GET /budget/settings POST /tag/info GET /v1/access_group "
+             "GET /v1/access_group/{access_group_id} GET /access_group/list GET /access_group/{access_group}/info")),
+            ("management", "GET /tag/list"),
+        )
+        for method, path in zip(requests.split()[::2], requests.split()[1::2], strict=True)
+    },
+    **dict.fromkeys(
+        (
+            *(f"POST /user/{verb}" for verb in ("new", "update", "bulk_update", "delete")),
+            *(f"GET /user/{verb}" for verb in ("info", "list", "filter/ui", "available_roles")),
+            *(f"POST /team/{verb}" for verb in (
+                "new", "update", "delete", "block", "unblock", "model/add", "model/delete", "member_add",
+                "bulk_member_add", "member_delete", "member_update", "permissions_update", "permissions_bulk_update",
+                "key/bulk_update", "{team_id}/member/{user_id}/reset_spend", "{team_id}/member/{user_id}/reset_budget",
+            )),
+            *(f"GET /team/{verb}" for verb in (
+                "info", "list", "filter/ui", "available", "permissions_list", "{team_id}/members/me",
+            )),
+            *(f"POST /key/{verb}" for verb in (
+                "generate", "service-account/generate", "update", "bulk_update", "delete", "block", "unblock",
+                "regenerate", "{key}/regenerate", "{key}/reset_spend",
+            )),
+            "GET /key/aliases", "GET /key/info", "POST /v2/key/info", "GET /key/list",
+            "GET /v2/user/info", "GET /v2/team/list", "PATCH /team/{team_id}",
+            "POST /organization/new", "PATCH /organization/update", "PATCH /v2/organization/{organization_id}",
+            "DELETE /organization/delete", "GET /organization/list", "GET /organization/info",
+            "POST /organization/info", "POST /organization/member_add", "PATCH /organization/member_update",
+            "DELETE /organization/member_delete",
+        ),
+        "management",
+    ),
+    **{
+        f"{method} /{whom}/{verb}": scope
+        for whom in ("customer", "end_user")
+        for method, verb, scope in (
+            *(("POST", verb, "admin") for verb in ("new", "update", "delete", "block", "unblock")),
+            ("GET", "info", "viewer"), ("GET", "list", "viewer"),
+        )
+    },
     "POST /v1/chat/completions": "inference", "POST /v1/completions": "inference",
     "POST /openai/deployments/{model}/embeddings": "inference",
     **{
@@ -100,6 +154,13 @@ GOLDEN = {
     },
 }  # fmt: skip
 """Every route and what it demands. A change here is a change of the contract, or of who may do what."""
+
+
+DELETES_BY_BODY = {"DELETE /api/delete", "DELETE /organization/delete", "DELETE /organization/member_delete"}
+BODILESS = (
+    "/cancel", "/logout", "/sessions/end_others", "/reset", "/refresh", "/reset_budget", "/key/health",
+    "/migrate-encryption",
+)  # fmt: skip
 
 
 async def document(desk: Desk) -> dict[str, Any]:
@@ -128,7 +189,7 @@ async def test_every_operation_says_what_it_takes_and_gives(desk: Desk) -> None:
         assert operation["summary"] and operation["tags"], name
         assert operation["responses"]["200"]["content"], name
         assert operation["responses"]["default"]["content"]["application/json"]["schema"], name
-        has_body = name.startswith("POST") or name == "DELETE /api/delete"
+        has_body = name.startswith(("POST", "PUT", "PATCH")) or name in DELETES_BY_BODY
         assert ("requestBody" in operation) == (has_body and not name.endswith(BODILESS)), name
         assert ("security" in operation) == (operation["x-pointsman-scope"] != "public"), name
         in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
@@ -158,7 +219,7 @@ def test_every_route_of_the_table_is_complete() -> None:
     for route in ROUTES:
         assert isinstance(route.scope, Scope)
         assert route.summary and route.handler.__doc__
-        has_body = route.method == "POST" or route.paths == ("/api/delete",)
+        has_body = route.method in {"POST", "PUT", "PATCH"} or f"{route.method} {route.paths[0]}" in DELETES_BY_BODY
         assert route.takes_body == (has_body and not route.paths[0].endswith(BODILESS))
         assert len(set(route.paths)) == len(route.paths)
     pairs = [(route.method, path) for route in ROUTES for path in route.paths]
@@ -176,7 +237,7 @@ def test_every_operation_of_inference_can_be_documented() -> None:
 async def test_the_list_of_routes_is_the_table(desk: Desk) -> None:
     listed = (await desk.ask("GET", "/routes")).json()["routes"]
     assert listed == [msgspec.to_builtins(fact) for fact in routes(inference=desk.office.inference_paths)]
-    assert all(row["scope"] in {"public", "inference", "self", "management", "viewer", "admin"} for row in listed)
+    assert all(row["scope"] in {scope.value for scope in Scope} for row in listed)
 
 
 async def test_documentation_can_be_switched_off() -> None:

@@ -56,9 +56,9 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_the_loop_goes_on_while_a_file_is_read(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(path: Path | None, environment: Mapping[str, str]) -> Loaded:
+    def slow(path: Path | None, environment: Mapping[str, str], *more: Any) -> Loaded:
         time.sleep(READING_SECONDS)
-        return load(path, environment)
+        return load(path, environment, *more)
 
     monkeypatch.setattr(gateway_module, "load", slow)
     reload = asyncio.ensure_future(bench.reload(config("two")))

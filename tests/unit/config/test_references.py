@@ -82,3 +82,50 @@ def test_a_value_from_the_environment_is_not_looked_up_again(tmp_path: Path) -> 
 def test_a_kind_of_reference_that_is_not_supported_is_told(tmp_path: Path) -> None:
     path = put(tmp_path, "model_list: [{model_name: a, litellm_params: {model: b, api_key: oidc/google/x}}]\n")
     assert "oidc/ references are not supported yet" in load(path, {}).warnings[0].message
+
+
+def test_a_file_may_hold_a_value_and_is_watched(tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("sk-from-a-file\n")
+    path = put(
+        tmp_path, f"model_list: [{{model_name: a, litellm_params: {{model: openai/a, api_key: 'file://{secret}'}}}}]\n"
+    )
+    loaded = load(path, {})
+    key = loaded.settings.model_list[0].litellm_params.api_key
+    assert key is not None and key.matches("sk-from-a-file")
+    assert secret in {source.path for source in loaded.sources}
+
+
+def test_a_variable_may_name_a_file_as_in_docker(tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("sk-from-a-file\n")
+    path = put(tmp_path, "model_list: [{model_name: a, litellm_params: {model: openai/a, api_key: os.environ/KEY}}]\n")
+    key = load(path, {"KEY_FILE": str(secret)}).settings.model_list[0].litellm_params.api_key
+    assert key is not None and key.matches("sk-from-a-file")
+    nearer = load(path, {"KEY_FILE": str(secret), "KEY": "sk-itself"}).settings.model_list[0].litellm_params.api_key
+    assert nearer is not None and nearer.matches("sk-itself")
+
+
+@pytest.mark.parametrize("reference", ["file://{}/nothing-here", "file://relative/path", "file://"])
+def test_a_file_that_is_not_there_is_refused_at_its_place(tmp_path: Path, reference: str) -> None:
+    text = f"general_settings: {{completion_model: '{reference.format(tmp_path)}'}}\n"
+    with pytest.raises(ConfigRefused) as caught:
+        load(put(tmp_path, text), {})
+    assert [error.path for error in caught.value.errors] == ["general_settings.completion_model"]
+
+
+def test_a_missing_file_is_watched_for(tmp_path: Path) -> None:
+    path = put(tmp_path, f"general_settings: {{completion_model: 'file://{tmp_path}/later'}}\n")
+    with pytest.raises(ConfigRefused) as caught:
+        load(path, {})
+    assert tmp_path / "later" in caught.value.files
+
+
+def test_the_master_key_may_stand_in_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "master"
+    secret.write_text("sk-master-from-a-file\n")
+    loaded = load(None, {"POINTSMAN_MASTER_KEY_FILE": str(secret)})
+    assert loaded.master_key is not None and loaded.master_key.matches("sk-master-from-a-file")
+    assert loaded.warnings == ()
+    with pytest.raises(ConfigRefused, match="POINTSMAN_MASTER_KEY_FILE"):
+        load(None, {"POINTSMAN_MASTER_KEY_FILE": str(tmp_path / "nowhere")})

@@ -13,6 +13,7 @@ from pointsman.admin.keys.restrictions import Unenforced, unenforced
 from pointsman.core.errors import Malformed
 from pointsman.core.price import picodollars
 from pointsman.policies.durations import ResetClock, ends_at, next_reset
+from pointsman.policies.rotation import with_rotation
 from pointsman.stores.ports import KeyChanges
 from pointsman.wire.json_fields import decode_field
 
@@ -66,7 +67,7 @@ def changes_of(
         expires=_expiry(fields.duration, now),
         blocked=_or_else(fields.blocked, False),
         tags=_tags(fields),
-        extra=_extra(passive, extra),
+        extra=_extra(passive, extra, now),
     )
     return changes, passive.unheeded
 
@@ -110,11 +111,13 @@ def _tags(fields: KeyFields) -> tuple[str, ...] | UnsetType:
     return _or_else(fields.tags, ())
 
 
-def _extra(passive: Unenforced, extra: msgspec.Raw) -> msgspec.Raw | UnsetType:
+def _extra(passive: Unenforced, extra: msgspec.Raw, now: float) -> msgspec.Raw | UnsetType:
     if not passive.kept and not passive.dropped:
         return UNSET
     before = {name: raw for name, raw in _decode_object(extra).items() if name not in passive.dropped}
-    return msgspec.Raw(msgspec.json.encode({**before, **passive.kept}))
+    kept = msgspec.Raw(msgspec.json.encode({**before, **passive.kept}))
+    touched = {"auto_rotate", "rotation_interval"} & {*passive.kept, *passive.dropped}
+    return with_rotation(kept, now) if touched else kept
 
 
 def _demand_printable(fields: KeyFields) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
+from msgspec import UNSET
 
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.guarding import demand_grantable
-from pointsman.admin.keys.lookup import changed_by, existing_key, flushed, token_meant, tokens_of_aliases
+from pointsman.admin.keys.lookup import changed_by, flushed, token_meant, tokens_of_aliases
+from pointsman.admin.keys.noting import note_key
+from pointsman.admin.keys.permits import demand_administered, key_to_change, permit_update
 from pointsman.admin.keys.replies import DeletedKeysReply, ResetSpendReply, full_row
-from pointsman.admin.keys.requests import KeysRequest, OneKeyRequest, ResetSpendRequest, UpdateKeyRequest
+from pointsman.admin.keys.requests import KeyFields, KeysRequest, OneKeyRequest, ResetSpendRequest, UpdateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
+from pointsman.admin.keys.rotating import replanned
 from pointsman.admin.keys.throughput import demand_throughput
 from pointsman.admin.office import Office
+from pointsman.admin.rights import demand_change_of_key, demand_changes, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.timestamps import iso_or_none
 from pointsman.core.errors import Malformed, NotFound
@@ -20,33 +28,51 @@ from pointsman.core.price import dollars, picodollars
 from pointsman.stores.ports import KeyChanges
 from pointsman.stores.records import changed_record
 
-__all__ = ["block_key", "delete_keys", "reset_spend", "unblock_key", "update_key"]
+__all__ = ["block_key", "delete_keys", "reset_spend", "unblock_key", "update_key", "update_one_key"]
 
 
 async def update_key(office: Office, visit: Visit[Nothing, UpdateKeyRequest]) -> Answer:
     """Change what the request names, and leave the rest."""
     token = await _token_to_update(office, visit.body)
-    old = await existing_key(office, token)
+    old = await key_to_change(office, visit, token, "/key/update")
+    row, unheeded = await update_one_key(office, visit, old, visit.body, visit.fields, "/key/update")
+    return Answer({**row, "key": visit.body.key or token}, headers=not_enforced_header(unheeded))
+
+
+async def update_one_key(
+    office: Office,
+    visit: Visit[Any, Any],
+    old: KeyRecord,
+    wanted: KeyFields,
+    body: Mapping[str, msgspec.Raw],
+    path: str,
+) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Change a key as ``body`` says and show it, with the names of what is not heeded; ``path`` permits it."""
     now = office.clock.wall()
-    changes, unheeded = changes_of(visit.body, visit.fields, now, office.reset_clock, extra=old.extra)
+    changes, unheeded = changes_of(wanted, body, now, office.reset_clock, extra=old.extra)
     if isinstance(changes.extra, msgspec.Raw):
         demand_grantable(visit.caller, msgspec.json.decode(changes.extra, type=dict[str, msgspec.Raw]))
+    await permit_update(office, visit.caller, old, changes, body, path)
     if isinstance(changes.spend, int):
         # What was spent before is not to be added to what is set now.
         await flushed(office)
     await demand_throughput(office, changed_record(old, changes))
     record = await _changed(office, old.token, changes)
-    return Answer({**full_row(record), "key": visit.body.key or token}, headers=not_enforced_header(unheeded))
+    note_key(visit, "updated", old, record)
+    return full_row(record), unheeded
 
 
 async def block_key(office: Office, visit: Visit[Nothing, OneKeyRequest]) -> Answer:
     """Let nobody use the key until it is unblocked."""
-    return await _set_blocked(office, visit.body.key, blocked=True)
+    record = await key_to_change(office, visit, token_meant(visit.body.key), "/key/block")
+    return await _set_blocked(office, visit, record, blocked=True)
 
 
 async def unblock_key(office: Office, visit: Visit[Nothing, OneKeyRequest]) -> Answer:
-    """Let the key be used again."""
-    return await _set_blocked(office, visit.body.key, blocked=False)
+    """Let the key be used again; whose key it is may not say so, for it may have been blocked against them."""
+    record = await key_to_change(office, visit, token_meant(visit.body.key), "/key/unblock")
+    await demand_administered(office, visit, record, "unblock your own key")
+    return await _set_blocked(office, visit, record, blocked=False)
 
 
 async def delete_keys(office: Office, visit: Visit[Nothing, KeysRequest]) -> Answer:
@@ -55,8 +81,15 @@ async def delete_keys(office: Office, visit: Visit[Nothing, KeysRequest]) -> Ans
     if not keys and not aliases:
         raise Malformed("keys or key_aliases is required.", param="keys")
     meant = {key: token_meant(key) for key in keys} | await tokens_of_aliases(office, aliases)
+    before = {token: await office.keys.get(token) for token in dict.fromkeys(meant.values())}
+    rights = await rights_of(office, visit.caller)
+    if not rights.is_admin:
+        demand_changes(rights)
+        for record in before.values():
+            await demand_change_of_key(office, rights, record, "/key/delete")
     deleted = await office.keys.delete(list(meant.values()), office.clock.wall(), changed_by(visit))
     for token in deleted:
+        note_key(visit, "deleted", before[token])
         office.on_key_change(token, None)
     named = tuple(name for name, token in meant.items() if token in deleted)
     if not named:
@@ -67,11 +100,13 @@ async def delete_keys(office: Office, visit: Visit[Nothing, KeysRequest]) -> Ans
 async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) -> Answer:
     """Set what a key has spent to a lower amount."""
     await flushed(office)
-    old = await existing_key(office, token_meant(visit.path["key"]))
+    old = await key_to_change(office, visit, token_meant(visit.path["key"]), "/key/{key_id}/reset_spend")
+    await demand_administered(office, visit, old, "reset what your own key has spent")
     amount = picodollars(visit.body.reset_to)
     if amount > old.spend:
         raise Malformed(f"reset_to must be at most what the key has spent, {dollars(old.spend)}.", param="reset_to")
     record = await _changed(office, old.token, KeyChanges(updated_at=office.clock.wall(), spend=amount))
+    note_key(visit, "updated", old, record)
     limit = None if record.max_budget is None else dollars(record.max_budget)
     reset_at = iso_or_none(record.budget_reset_at)
     return Answer(ResetSpendReply(record.token, dollars(record.spend), dollars(old.spend), limit, reset_at))
@@ -88,13 +123,16 @@ async def _token_to_update(office: Office, wanted: UpdateKeyRequest) -> str:
     return found[wanted.key_alias]
 
 
-async def _set_blocked(office: Office, key: str, *, blocked: bool) -> Answer:
+async def _set_blocked(office: Office, visit: Visit[Any, Any], old: KeyRecord, *, blocked: bool) -> Answer:
     changes = KeyChanges(updated_at=office.clock.wall(), blocked=blocked)
-    record = await existing_key(office, token_meant(key))
-    return Answer(full_row(await _changed(office, record.token, changes)))
+    record = await _changed(office, old.token, changes)
+    note_key(visit, "blocked" if blocked else "unblocked", old, record)
+    return Answer(full_row(record))
 
 
 async def _changed(office: Office, token: str, changes: KeyChanges) -> KeyRecord:
     record = await office.keys.update(token, changes)
+    if changes.extra is not UNSET:
+        await replanned(office, record)
     office.on_key_change(token, record)
     return record

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -11,22 +12,26 @@ from msgspec import UNSET, UnsetType
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.defaults import bounded, with_defaults
 from pointsman.admin.keys.guarding import demand_grantable
-from pointsman.admin.keys.lookup import changed_by, existing_key, token_meant
+from pointsman.admin.keys.lookup import changed_by, token_meant
+from pointsman.admin.keys.noting import note_key
+from pointsman.admin.keys.permits import key_to_change, permit_new_key, permit_update
 from pointsman.admin.keys.replies import generated_key
 from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields, RegenerateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
+from pointsman.admin.keys.rotating import planned, rotation_of
 from pointsman.admin.keys.throughput import demand_throughput
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.clock import fresh_token
 from pointsman.core.errors import Forbidden, Malformed, Unauthenticated, Unsupported
 from pointsman.core.identity import KeyRecord, token_of
+from pointsman.policies.durations import ends_at
 from pointsman.policies.keyring import Keyring
 from pointsman.stores.ports import Conflict, KeyChanges
 from pointsman.stores.records import changed_record
 from pointsman.wire.json_fields import read_body
 
-__all__ = ["generate_key", "regenerate_key"]
+__all__ = ["generate_key", "make_key", "regenerate_key"]
 
 _KEY_CHARACTERS_MIN: Final = 16
 
@@ -35,24 +40,36 @@ _decode_generate: Final = msgspec.json.Decoder(GenerateKeyRequest, strict=False)
 
 async def generate_key(office: Office, visit: Visit[Nothing, GenerateKeyRequest]) -> Answer:
     """A new virtual key."""
-    body, wanted = visit.fields, visit.body
-    if office.key_defaults:
-        body = with_defaults(body, office.key_defaults)
-        wanted = read_body(msgspec.json.encode(dict(body)), _decode_generate)
-    wanted = bounded(wanted, office.key_bounds)
+    row, unheeded = await make_key(office, visit, visit.fields)
+    return Answer(row, headers=not_enforced_header(unheeded))
+
+
+async def make_key(
+    office: Office, visit: Visit[Any, Any], body: Mapping[str, msgspec.Raw], *, permitted: bool = False
+) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Make a key as ``body`` says and show it, with the names of what is not heeded.
+
+    ``permitted``: it has been found out already that whoever asks may.
+    """
+    fields = with_defaults(body, office.key_defaults) if office.key_defaults else body
+    wanted = bounded(read_body(msgspec.json.encode(dict(fields)), _decode_generate), office.key_bounds)
     now = office.clock.wall()
-    changes, unheeded = changes_of(wanted, body, now, office.reset_clock)
+    changes, unheeded = changes_of(wanted, fields, now, office.reset_clock)
+    if not permitted:
+        changes = await permit_new_key(office, visit.caller, changes, body)
     key = _chosen_key(office, wanted.key)
     record = changed_record(_blank(key, now, changed_by(visit)), changes)
     demand_grantable(visit.caller, msgspec.json.decode(record.extra, type=dict[str, msgspec.Raw]))
     await demand_throughput(office, record)
     await office.keys.insert(record)
+    await planned(office, record)
+    note_key(visit, "created", None, record)
     office.on_key_change(record.token, record)
-    return Answer(generated_key(record, key, _said(wanted)), headers=not_enforced_header(unheeded))
+    return generated_key(record, key, _said(wanted)), unheeded
 
 
 async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequest]) -> Answer:
-    """A new key in the place of another, which stops working at once."""
+    """A new key in the place of another, which stops working: at once, or after ``grace_period``."""
     wanted = visit.body
     if wanted.new_master_key:
         raise Unsupported(
@@ -63,19 +80,19 @@ async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequ
     meant = visit.path.get("key") or wanted.key
     if not isinstance(meant, str):
         raise Malformed("key is required.", param="key")
-    old = await existing_key(office, token_meant(meant))
+    old = await key_to_change(office, visit, token_meant(meant), "/key/regenerate")
     now = office.clock.wall()
     changes, unheeded = changes_of(wanted, visit.fields, now, office.reset_clock, extra=old.extra)
     _demand_no_spend(changes)
+    await permit_update(office, visit.caller, old, changes, visit.fields, "/key/regenerate")
     key = _chosen_key(office, wanted.new_key)
     kept = msgspec.structs.replace(old, token=token_of(key), key_name=_shown(key), created_by=changed_by(visit))
     changed = changed_record(kept, changes)
     demand_grantable(visit.caller, msgspec.json.decode(changed.extra, type=dict[str, msgspec.Raw]))
-    record = await office.keys.rotate(old.token, changed)
-    office.on_key_change(old.token, None)
-    office.on_key_change(record.token, record)
-    grace = ("grace_period",) if wanted.grace_period else ()
-    return Answer(generated_key(record, key, _said(wanted)), headers=not_enforced_header((*grace, *unheeded)))
+    until = ends_at(wanted.grace_period, now, "grace_period") if wanted.grace_period else None
+    record = await rotation_of(office).replace(old, changed, until)
+    note_key(visit, "rotated", old, record)
+    return Answer(generated_key(record, key, _said(wanted)), headers=not_enforced_header(unheeded))
 
 
 def _chosen_key(office: Office, chosen: str | UnsetType | None) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from pointsman.admin.timestamps import iso, iso_or_none
 from pointsman.core.identity import KeyRecord
 from pointsman.core.price import dollars
+from pointsman.policies.rotation import rotation_fields
 from pointsman.stores.ports import Removal
 
 __all__ = [
@@ -30,8 +31,11 @@ __all__ = [
 ]
 
 _UNRESTRICTED: Final[Mapping[str, object]] = MappingProxyType({
-    "allowed_cache_controls": (), "allowed_routes": (), "budget_id": None, "config": {}, "model_max_budget": {},
-    "model_spend": {}, "organization_id": None, "permissions": {},
+    "access_group_ids": (), "agent_id": None, "allowed_cache_controls": (), "allowed_routes": (), "auto_rotate": False,
+    "budget_fallbacks": {}, "budget_id": None, "budget_limits": None, "config": {}, "key_rotation_at": None,
+    "key_type": None, "last_rotation_at": None, "model_max_budget": {}, "model_spend": {}, "object_permission": None,
+    "object_permission_id": None, "organization_id": None, "permissions": {}, "project_id": None, "rotation_count": 0,
+    "rotation_interval": None, "router_settings": None, "soft_budget_cooldown": False, "tpd_limit": None,
 })  # fmt: skip
 """What LiteLLM's row has besides ours, and its clients read; a key that would be restricted by one is refused."""
 
@@ -67,6 +71,22 @@ class KeyRow(msgspec.Struct, kw_only=True):
     permissions: dict[str, msgspec.Raw]
     model_max_budget: dict[str, msgspec.Raw]
     model_spend: dict[str, float]
+    access_group_ids: tuple[str, ...]
+    agent_id: str | None
+    auto_rotate: bool
+    budget_fallbacks: dict[str, tuple[str, ...]]
+    budget_limits: tuple[msgspec.Raw, ...] | None
+    key_rotation_at: str | None
+    key_type: str | None
+    last_rotation_at: str | None
+    object_permission: msgspec.Raw | None
+    object_permission_id: str | None
+    project_id: str | None
+    rotation_count: int
+    rotation_interval: str | None
+    router_settings: dict[str, msgspec.Raw] | None
+    soft_budget_cooldown: bool
+    tpd_limit: int | None
     created_at: str
     updated_at: str
     created_by: str | None
@@ -165,7 +185,15 @@ def generated_key(record: KeyRecord, key: str, duration: str | None) -> dict[str
 
 
 def _key_row(record: KeyRecord) -> dict[str, object]:
-    return {**_UNRESTRICTED, **_decode_object(record.extra), **_row(record)}
+    return {**_UNRESTRICTED, **_decode_object(record.extra), **_rotation(record), **_row(record)}
+
+
+def _rotation(record: KeyRecord) -> dict[str, object]:
+    fields = rotation_fields(record)
+    return {
+        "key_rotation_at": iso_or_none(fields.key_rotation_at),
+        "last_rotation_at": iso_or_none(fields.last_rotation_at),
+    }
 
 
 def _removal(removal: Removal | None) -> dict[str, object]:

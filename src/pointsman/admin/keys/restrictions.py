@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.admin.keys.further_fields import demand_well_formed
 from pointsman.admin.keys.guarding import GUARDING_FIELDS, guarding, routes_of_key_type
 from pointsman.config.findings import nearest
 from pointsman.core.errors import Malformed, Unsupported
@@ -37,15 +38,15 @@ REFUSED_FIELDS: Final = frozenset({
 """Each narrows what a key may do or spend."""
 
 KEPT_FIELDS: Final = frozenset({
-    "agent_id", "allowed_cache_controls", "allowed_vector_store_indexes", "auto_rotate",
-    "budget_fallbacks", "config", "default_estimated_output_tokens", "default_estimated_output_tokens_per_model",
+    "agent_id", "allowed_cache_controls", "allowed_vector_store_indexes", "budget_fallbacks", "config",
+    "default_estimated_output_tokens", "default_estimated_output_tokens_per_model",
     "disable_global_guardrails", "enable_prompt_caching", "key_type", "mcp_rpm_limit",
-    "project_id", "prompts", "rotation_interval", "router_settings", "send_invite_email", "throttle_on_budget_exceeded",
+    "project_id", "prompts", "router_settings", "send_invite_email", "throttle_on_budget_exceeded",
 })  # fmt: skip
 """Known, harmless to ignore: grants that are not given, hints, or limits of things that are not there."""
 
-HEEDED_FIELDS: Final = TERMS
-"""Kept with the others and heeded all the same, by :mod:`pointsman.policies.key_terms`."""
+HEEDED_FIELDS: Final = TERMS | {"auto_rotate", "rotation_interval"}
+"""Kept with the others and heeded all the same, by those who read what keys keep as JSON."""
 
 _PASSAGE_FIELDS: Final = frozenset({"allowed_passthrough_routes", "denied_passthrough_routes"})
 """Kept with the others and heeded all the same, by :mod:`pointsman.policies.pass_through`."""
@@ -91,6 +92,7 @@ def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> U
             else:
                 kept[name] = guard
             continue
+        demand_well_formed(name, raw)
         if name == "key_type":
             routes = routes_of_key_type(value)
             if routes is not None and "allowed_routes" not in fields:
@@ -100,7 +102,8 @@ def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> U
             kept[name] = msgspec.Raw(bytes(raw))
             continue
         if name in HEEDED_FIELDS:
-            demand_term(name, raw)
+            if name in TERMS:
+                demand_term(name, raw)
             kept[name] = msgspec.Raw(bytes(raw))
             continue
         if name in KEPT_FIELDS:

@@ -1,18 +1,22 @@
-"""Showing keys: ``/key/info``, ``/v2/key/info``, ``/key/list``. A virtual key sees itself and no other."""
+"""Showing keys: ``/key/info``, ``/v2/key/info``, ``/key/list``. Who sees which: ``admin/rights.py``."""
 
 from __future__ import annotations
 
-from pointsman.admin.authority import demand_own_key, own_token
+from typing import Any
+
+import msgspec
+
 from pointsman.admin.keys.lookup import existing_key, flushed, token_meant, tokens_of_aliases
 from pointsman.admin.keys.replies import KeyListReply, full_row, shown_row
 from pointsman.admin.keys.requests import KeyInfoQuery, KeyListQuery, KeysRequest
 from pointsman.admin.office import Office
+from pointsman.admin.rights import demand, demand_sight_of_key, rights_of, sees_team_keys
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.core.identity import KeyRecord
 from pointsman.stores.ports import KeyPage, KeyQuery, Removal
 
-__all__ = ["key_info", "keys_info", "list_keys"]
+__all__ = ["demand_sight", "key_info", "keys_info", "list_keys"]
 
 _UNSUPPORTED_FILTERS = ("organization_id", "project_id", "access_group_id", "agent_id", "search", "expires")
 
@@ -21,7 +25,7 @@ async def key_info(office: Office, visit: Visit[KeyInfoQuery, Nothing]) -> Answe
     """One key, a deleted one too; without ``key`` the caller's own."""
     wanted = visit.query.key
     token = token_meant(wanted) if wanted else visit.caller.record.token
-    demand_own_key(visit.caller, token)
+    await demand_sight(office, visit, token)
     if not wanted and visit.caller.admin:
         raise Malformed("The master key is not a stored key.", hint="Name a key: /key/info?key=sk-…", param="key")
     await flushed(office)
@@ -36,6 +40,8 @@ async def keys_info(office: Office, visit: Visit[Nothing, KeysRequest]) -> Answe
     if not visit.body.keys and not visit.body.key_aliases:
         raise Malformed("keys or key_aliases is required.", param="keys")
     await flushed(office)
+    for token in tokens:
+        await demand_sight(office, visit, token)
     found = [record for token in tokens if (record := await office.keys.get(token)) is not None]
     return Answer({"key": [record.token for record in found], "info": [full_row(record) for record in found]})
 
@@ -47,12 +53,43 @@ async def list_keys(office: Office, visit: Visit[KeyListQuery, Nothing]) -> Answ
         if getattr(query, name) is not None:
             # Ignored, it would show more keys than were asked for.
             raise Unsupported(f"Keys cannot be listed by {name} yet.", param=name)
-    own = own_token(visit.caller)
-    if query.key_hash is not None:
-        demand_own_key(visit.caller, token_meant(query.key_hash))
+    store_query = await _within_sight(office, visit, _store_query(query))
     await flushed(office)
-    page = await office.keys.find(_store_query(query, own))
+    page = await office.keys.find(store_query)
     return Answer(_page_reply(query, page))
+
+
+async def demand_sight(office: Office, visit: Visit[Any, Any], token: str) -> None:
+    """Raise unless who asks may look at the key with this hash, a deleted one too.
+
+    Raises:
+        Forbidden: alike for keys that exist and keys that do not.
+    """
+    rights = await rights_of(office, visit.caller)
+    if rights.sees_all:
+        return
+    record = await office.keys.get(token)
+    if record is None:
+        history = await office.keys.find(KeyQuery(key_hash=token, size=1, status="deleted"))
+        record = history.records[0] if history.records else None
+    await demand_sight_of_key(office, rights, token, record)
+
+
+async def _within_sight(office: Office, visit: Visit[Any, Any], query: KeyQuery) -> KeyQuery:
+    """The query, narrowed to what who asks may see: their own keys, or those of a team that they name."""
+    rights = await rights_of(office, visit.caller)
+    if rights.sees_all:
+        return query
+    if query.key_hash is not None:
+        await demand_sight(office, visit, query.key_hash)
+        return query
+    if rights.user_id is None:
+        return msgspec.structs.replace(query, key_hash=rights.token)
+    if query.team_id is not None and await sees_team_keys(office, rights, query.team_id):
+        return query
+    demand(query.user_id in {None, rights.user_id}, "list the keys of somebody else")
+    # With substrings, another's id might contain one's own.
+    return msgspec.structs.replace(query, user_id=rights.user_id, substring=False)
 
 
 async def _live_or_deleted(office: Office, token: str) -> tuple[KeyRecord, Removal | None]:
@@ -63,7 +100,7 @@ async def _live_or_deleted(office: Office, token: str) -> tuple[KeyRecord, Remov
     return await existing_key(office, token), None
 
 
-def _store_query(query: KeyListQuery, own: str | None) -> KeyQuery:
+def _store_query(query: KeyListQuery) -> KeyQuery:
     named = token_meant(query.key_hash) if query.key_hash else None
     return KeyQuery(
         page=query.page,
@@ -72,7 +109,7 @@ def _store_query(query: KeyListQuery, own: str | None) -> KeyQuery:
         team_id=query.team_id,
         key_alias=query.key_alias,
         substring=query.substring_matching,
-        key_hash=own or named,
+        key_hash=named,
         sort_by=query.sort_by,
         sort_order=query.sort_order,
         status=query.status,

@@ -160,7 +160,7 @@ def _info_row(office: Office, deployment: Deployment, *, admin: bool) -> object:
     info: dict[str, object] = {
         **deployment.told,
         "id": deployment.id,
-        "db_model": False,
+        "db_model": deployment.stored,
         "mode": known.mode,
         "key": deployment.litellm_model,
         "litellm_provider": deployment.provider,

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from pointsman.admin.authority import demand_own_key
 from pointsman.admin.keys.lookup import existing_key, token_meant, tokens_of_aliases
+from pointsman.admin.keys.showing import demand_sight
 from pointsman.admin.models.transforming import operation_of
 from pointsman.admin.office import Office, Question
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -52,7 +52,7 @@ async def explain_routing(office: Office, visit: Visit[Nothing, ExplainRequest])
         token = token_meant(body.key)
         if visit.caller.admin and await office.keys.get(token) is None:
             token = (await tokens_of_aliases(office, (body.key,))).get(body.key, token)
-        demand_own_key(visit.caller, token)
+        await demand_sight(office, visit, token)
         if token != visit.caller.record.token:
             record = await existing_key(office, token)
             try:

@@ -22,6 +22,7 @@ from pointsman.config.load import Loaded, load
 from pointsman.core.secret import Secret
 from pointsman.providers.health import Hop, first_failure
 from pointsman.providers.transport import Origin
+from pointsman.stores.secret_sources import SecretSources
 
 __all__ = ["doctor"]
 
@@ -82,7 +83,7 @@ def doctor(
 
 def _examine(wishes: _Wishes) -> Report:
     try:
-        loaded = load(wishes.config_path, process_environment())
+        loaded = load(wishes.config_path, process_environment(), SecretSources())
     except ConfigRefused as refused:
         return Report.of(tuple(Hop("configuration", "failed", str(one)) for one in refused.errors), (), ())
     return asyncio.run(_visit(wishes, loaded))

@@ -14,6 +14,8 @@ from pointsman.stores.directory.records import (
     Customer,
     Organization,
     OrganizationMember,
+    PlannedRotation,
+    RetiredKey,
     StoredCredential,
     StoredModel,
     Tag,
@@ -32,6 +34,8 @@ __all__ = [
     "MODELS",
     "ORGANIZATIONS",
     "ORGANIZATION_MEMBERS",
+    "PLANNED_ROTATIONS",
+    "RETIRED_KEYS",
     "TAGS",
     "TEAMS",
     "TEAM_MEMBERS",
@@ -163,3 +167,18 @@ MODELS: Final = Kind(
 )
 CREDENTIALS: Final = Kind("credential", StoredCredential, lambda record: record.name)
 ALERT_MARKS: Final = Kind("alert_mark", AlertMark, lambda record: record.account)
+RETIRED_KEYS: Final = Kind(
+    "retired_key",
+    RetiredKey,
+    lambda record: record.token,
+    alias=lambda record: _sortable(record.until),
+    parent=lambda record: record.successor,
+)
+PLANNED_ROTATIONS: Final = Kind(
+    "key_rotation", PlannedRotation, lambda record: record.token, alias=lambda record: _sortable(record.due_at)
+)
+
+
+def _sortable(moment: float) -> str:
+    """Seconds since the epoch as a text, the earlier one of two before the later."""
+    return f"{moment:017.3f}"

@@ -24,6 +24,8 @@ __all__ = [
     "ModelLimits",
     "Organization",
     "OrganizationMember",
+    "PlannedRotation",
+    "RetiredKey",
     "Role",
     "StoredCredential",
     "StoredModel",
@@ -249,6 +251,22 @@ class AlertMark(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     account: str
     period: str = ""
     percents: tuple[int, ...] = ()
+
+
+class RetiredKey(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """The hash of a key in whose place came another (``successor``, a hash too), and until when both work."""
+
+    token: str
+    successor: str
+    until: float
+
+
+class PlannedRotation(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """A key, by its hash, that is to be replaced at ``due_at`` and then every ``interval``."""
+
+    token: str
+    due_at: float
+    interval: str
 
 
 def member_id(group_id: str, user_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pointsman.stores.memory.audit import MemoryAuditStore
 from pointsman.stores.memory.conversations import MemoryConversationStore
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.memory.directory import MemoryDirectoryStore
@@ -12,6 +13,7 @@ from pointsman.stores.memory.sign_in import MemorySignInStore
 from pointsman.stores.memory.spend import MemorySpendStore
 
 __all__ = [
+    "MemoryAuditStore",
     "MemoryConversationStore",
     "MemoryDatabase",
     "MemoryDirectoryStore",

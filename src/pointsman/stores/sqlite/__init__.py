@@ -7,6 +7,7 @@ Reading order: ``database`` (the connection and its thread), ``migrate`` (how th
 
 from __future__ import annotations
 
+from pointsman.stores.sqlite.audit import SqliteAuditStore
 from pointsman.stores.sqlite.conversations import SqliteConversationStore
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.directory import SqliteDirectoryStore
@@ -17,6 +18,7 @@ from pointsman.stores.sqlite.sign_in import SqliteSignInStore
 from pointsman.stores.sqlite.spend import SqliteSpendStore
 
 __all__ = [
+    "SqliteAuditStore",
     "SqliteConversationStore",
     "SqliteDatabase",
     "SqliteDirectoryStore",

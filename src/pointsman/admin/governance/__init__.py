@@ -1,0 +1,1 @@
+"""Budgets, customers, tags and access groups: what the management API keeps beside keys, people and models."""

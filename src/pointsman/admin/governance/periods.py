@@ -1,0 +1,55 @@
+"""What an account has spent in its period, and when that ends; beginning a period where a budget begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from pointsman.admin.office import Office
+from pointsman.policies.durations import next_reset
+from pointsman.stores.directory.kinds import BUDGETS
+from pointsman.stores.directory.ports import Meter, Spent
+from pointsman.stores.directory.records import NO_LIMITS, Budget, Limits
+
+__all__ = ["begin_periods", "budgets_named", "joined_limits", "spent_by"]
+
+
+async def spent_by(office: Office, scope: str, identities: Sequence[str]) -> Mapping[str, Spent]:
+    """What each account of the scope has spent in its present period."""
+    meters = [Meter(scope, identity) for identity in dict.fromkeys(identities)]
+    found = await office.spend.spent(meters)
+    return {meter.identity: found.get(meter, Spent()) for meter in meters}
+
+
+async def budgets_named(office: Office, identities: Sequence[str | None]) -> Mapping[str, Budget]:
+    """The budgets with these ids, those that exist."""
+    wanted = tuple(dict.fromkeys(identity for identity in identities if identity is not None))
+    found = await office.directory.look_up([(BUDGETS, identity) for identity in wanted])
+    return {budget.budget_id: budget for budget in found if isinstance(budget, Budget)}
+
+
+def joined_limits(own: Limits, budget: Budget | None) -> Limits:
+    """An entry's own limits, and those of the budget that it has wherever it says nothing itself."""
+    if budget is None:
+        return own
+    unsaid = msgspec.structs.asdict(NO_LIMITS)
+    said = {name: value for name, value in msgspec.structs.asdict(own).items() if value != unsaid[name]}
+    return msgspec.structs.replace(budget.limits, **said)
+
+
+async def begin_periods(office: Office, scope: str, identity: str, limits: Limits, reset_at: float | None) -> None:
+    """Have what the account spends counted by its budget's periods, the main one of which ends at ``reset_at``."""
+    schedule = office.spend.schedule
+    await schedule(Meter(scope, identity), limits.budget_duration if reset_at is not None else None, reset_at)
+    for model, limit in limits.model_limits.items():
+        duration = limit.duration or limits.budget_duration
+        if limit.max_budget is not None and duration is not None:
+            await schedule(Meter(scope, identity, model), duration, _next(office, duration))
+    for window in limits.budget_limits:
+        meter = Meter(scope, identity, window=window.duration)
+        await schedule(meter, window.duration, _next(office, window.duration))
+
+
+def _next(office: Office, duration: str) -> float:
+    return next_reset(duration, office.clock.wall(), office.reset_clock)

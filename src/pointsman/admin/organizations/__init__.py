@@ -1,0 +1,1 @@
+"""``/organization/…``: several teams under one budget, in LiteLLM's words."""

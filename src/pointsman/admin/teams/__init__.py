@@ -1,0 +1,1 @@
+"""``/team/…``: users and keys together under one budget, in LiteLLM's words."""

@@ -1,0 +1,1 @@
+"""``/user/…``: people, and accounts that act like people, in LiteLLM's words."""

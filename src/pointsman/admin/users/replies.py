@@ -1,0 +1,239 @@
+"""What ``/user/…`` answers: a user's row in LiteLLM's field names, in USD and ISO 8601. Never a password."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from pointsman.admin.governance.limit_fields import ModelBudget
+from pointsman.admin.governance.periods import spent_by
+from pointsman.admin.keys.replies import GeneratedKeyReply
+from pointsman.admin.office import Office
+from pointsman.admin.people.fields import model_budgets, usd
+from pointsman.admin.timestamps import iso, iso_or_none
+from pointsman.core.price import dollars
+from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, TEAM_MEMBERS
+from pointsman.stores.directory.ports import DirectoryQuery, Spent
+from pointsman.stores.directory.records import OrganizationMember, User
+
+__all__ = [
+    "BulkUpdateUsersReply",
+    "ListedUser",
+    "NewUserReply",
+    "OrganizationMembership",
+    "RoleFact",
+    "UpdatedUserReply",
+    "UserChoice",
+    "UserInfoReply",
+    "UserInfoV2Reply",
+    "UserListReply",
+    "UserRow",
+    "UserUpdateResult",
+    "membership_row",
+    "user_rows",
+]
+
+_MEMBERSHIPS_MAX: Final = 10_000
+_decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class OrganizationMembership(msgspec.Struct, frozen=True, kw_only=True):
+    """A user in an organisation (LiteLLM_OrganizationMembershipTable)."""
+
+    user_id: str
+    organization_id: str
+    user_role: str | None
+    spend: float
+    budget_id: str | None
+    created_at: str
+    updated_at: str
+    user: msgspec.Raw | None = None
+    litellm_budget_table: msgspec.Raw | None = None
+
+
+class UserRow(msgspec.Struct, kw_only=True):
+    """A user (LiteLLM_UserTable, without the password)."""
+
+    user_id: str
+    user_alias: str | None
+    user_email: str | None
+    user_role: str
+    sso_user_id: str | None
+    teams: tuple[str, ...]
+    organization_id: str | None
+    organization_memberships: tuple[OrganizationMembership, ...]
+    models: tuple[str, ...]
+    spend: float
+    max_budget: float | None
+    soft_budget: float | None
+    budget_duration: str | None
+    budget_reset_at: str | None
+    rpm_limit: int | None
+    tpm_limit: int | None
+    tpd_limit: int | None
+    max_parallel_requests: int | None
+    model_max_budget: dict[str, ModelBudget]
+    model_spend: dict[str, float]
+    metadata: msgspec.Raw
+    blocked: bool
+    allowed_cache_controls: tuple[str, ...]
+    policies: tuple[str, ...]
+    object_permission_id: str | None
+    created_at: str
+    updated_at: str
+
+
+class ListedUser(UserRow, kw_only=True):
+    """A user with the number of their keys."""
+
+    key_count: int
+
+
+class NewUserReply(GeneratedKeyReply, kw_only=True):
+    """A new user with their key; ``key`` is empty if none was made."""
+
+    user_email: str | None
+    user_alias: str | None
+    user_role: str
+    teams: tuple[str, ...]
+
+
+class UpdatedUserReply(msgspec.Struct, kw_only=True):
+    """A user as they are now."""
+
+    user_id: str
+    data: UserRow
+
+
+class UserUpdateResult(msgspec.Struct, kw_only=True):
+    """What became of one of several changes."""
+
+    user_id: str | None
+    user_email: str | None
+    success: bool
+    error: str | None = None
+    updated_user: UserRow | None = None
+
+
+class BulkUpdateUsersReply(msgspec.Struct, kw_only=True):
+    """What became of several changes."""
+
+    results: tuple[UserUpdateResult, ...]
+    total_requested: int
+    successful_updates: int
+    failed_updates: int
+
+
+class UserInfoReply(msgspec.Struct, kw_only=True):
+    """A user with their keys and teams."""
+
+    user_id: str | None
+    user_info: UserRow | None
+    keys: tuple[msgspec.Raw, ...]
+    teams: tuple[msgspec.Raw, ...]
+
+
+class UserInfoV2Reply(msgspec.Struct, kw_only=True):
+    """A user, and nothing else."""
+
+    user_id: str
+    user_email: str | None
+    user_alias: str | None
+    user_role: str
+    spend: float
+    max_budget: float | None
+    tpm_limit: int | None
+    rpm_limit: int | None
+    models: tuple[str, ...]
+    budget_duration: str | None
+    budget_reset_at: str | None
+    metadata: msgspec.Raw
+    created_at: str
+    updated_at: str
+    sso_user_id: str | None
+    teams: tuple[str, ...]
+    object_permission: None = None
+    model_max_budget: dict[str, ModelBudget] = {}
+
+
+class UserListReply(msgspec.Struct, kw_only=True):
+    """A page of users."""
+
+    users: tuple[ListedUser, ...]
+    total: int
+    page: int
+    page_size: int
+    total_pages: int
+
+
+class UserChoice(msgspec.Struct, kw_only=True):
+    """A user to choose."""
+
+    user_id: str
+    user_email: str | None
+    user_alias: str | None
+
+
+class RoleFact(msgspec.Struct, frozen=True):
+    """What a role is for."""
+
+    description: str
+    ui_label: str
+
+
+async def user_rows(office: Office, users: Sequence[User]) -> list[dict[str, object]]:
+    """:class:`UserRow` of each, with the fields that are kept unheeded; a field of ours wins over one of theirs."""
+    spent = await spent_by(office, "user", [user.user_id for user in users])
+    return [await _row(office, user, spent[user.user_id]) for user in users]
+
+
+def membership_row(member: OrganizationMember, spent: int = 0) -> OrganizationMembership:
+    """A membership as it is shown."""
+    return OrganizationMembership(
+        user_id=member.user_id,
+        organization_id=member.organization_id,
+        user_role=member.role.value,
+        spend=dollars(spent),
+        budget_id=member.budget_id,
+        created_at=iso(member.created_at),
+        updated_at=iso(member.updated_at),
+    )
+
+
+async def _row(office: Office, user: User, spent: Spent) -> dict[str, object]:
+    query = DirectoryQuery(owner=user.user_id, size=_MEMBERSHIPS_MAX, sort_order="asc")
+    teams = await office.directory.find(TEAM_MEMBERS, query)
+    organizations = await office.directory.find(ORGANIZATION_MEMBERS, query)
+    limits = user.limits
+    return {
+        **_decode_object(user.extra),
+        "user_id": user.user_id,
+        "user_alias": user.alias,
+        "user_email": user.email,
+        "user_role": user.role.value,
+        "sso_user_id": user.sso_user_id,
+        "teams": [member.team_id for member in teams.records],
+        "organization_id": organizations.records[0].organization_id if organizations.records else None,
+        "organization_memberships": [membership_row(member) for member in organizations.records],
+        "models": user.models,
+        "spend": dollars(spent.amount),
+        "max_budget": usd(limits.max_budget),
+        "soft_budget": usd(limits.soft_budget),
+        "budget_duration": limits.budget_duration,
+        "budget_reset_at": iso_or_none(spent.reset_at),
+        "rpm_limit": limits.rpm_limit,
+        "tpm_limit": limits.tpm_limit,
+        "tpd_limit": limits.tpd_limit,
+        "max_parallel_requests": limits.max_parallel_requests,
+        "model_max_budget": model_budgets(limits.model_limits),
+        "model_spend": {},
+        "metadata": user.metadata,
+        "blocked": user.blocked,
+        "allowed_cache_controls": (),
+        "policies": (),
+        "object_permission_id": None,
+        "created_at": iso(user.created_at),
+        "updated_at": iso(user.updated_at),
+    }

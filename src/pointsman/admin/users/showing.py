@@ -1,0 +1,229 @@
+"""``/user/info``, ``/v2/user/info``, ``/user/list``, ``/user/filter/ui`` and ``/user/available_roles``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from pointsman.admin.governance.periods import spent_by
+from pointsman.admin.keys.lookup import flushed
+from pointsman.admin.keys.replies import full_row
+from pointsman.admin.office import Office
+from pointsman.admin.rights import (
+    demand,
+    demand_sight_of_user,
+    org_members,
+    rights_of,
+    team_members,
+    visible_users,
+)
+from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.teams.replies import team_rows
+from pointsman.admin.users.replies import RoleFact, UserChoice, user_rows
+from pointsman.admin.users.requests import UserFilterQuery, UserListQuery, UserQuery
+from pointsman.core.errors import Malformed, NotFound
+from pointsman.core.identity import KeyRecord
+from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
+from pointsman.stores.directory.ports import DirectoryQuery
+from pointsman.stores.directory.records import Team, User
+from pointsman.stores.ports import KeyQuery
+
+__all__ = ["available_roles", "filter_users", "list_users", "user_info", "user_info_v2"]
+
+_USERS_MAX: Final = 100_000
+_MEMBERSHIPS_MAX: Final = 10_000
+_KEYS_MAX: Final = 1_000
+_DIRECTORY_ORDERS: Final[dict[str, Literal["id", "alias", "created_at", "updated_at"]]] = {
+    "user_id": "id",
+    "user_email": "alias",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+}
+_V2: Final = (
+    "user_id", "user_email", "user_alias", "user_role", "spend", "max_budget", "tpm_limit", "rpm_limit", "models",
+    "budget_duration", "budget_reset_at", "metadata", "created_at", "updated_at", "sso_user_id", "teams",
+    "model_max_budget",
+)  # fmt: skip
+
+_ROLES: Final = {
+    "proxy_admin": RoleFact("may see and change everything", "Admin (All Permissions)"),
+    "proxy_admin_viewer": RoleFact("may see everything and change nothing", "Admin (View Only)"),
+    "internal_user": RoleFact(
+        "may make, see and delete their own keys, and see their own spend", "Internal User (Create/Delete/View)"
+    ),
+    "internal_user_viewer": RoleFact("may see their own keys and their own spend", "Internal User (View Only)"),
+}
+
+
+async def available_roles(_office: Office, _visit: Visit[Nothing, Nothing]) -> Answer:
+    """The roles that a user can be given."""
+    return Answer(_ROLES)
+
+
+async def user_info(office: Office, visit: Visit[UserQuery, Nothing]) -> Answer:
+    """A user with their keys and teams; without an id the caller, or for an administrator everything there is."""
+    rights = await rights_of(office, visit.caller)
+    user_id = visit.query.user_id or rights.user_id
+    await flushed(office)
+    if visit.query.user_id is None and rights.is_admin:
+        return Answer(await _everything(office, rights.user_id))
+    if user_id is None:
+        raise _no_user()
+    await demand_sight_of_user(office, rights, user_id)
+    user = await _existing(office, user_id)
+    query = DirectoryQuery(owner=user_id, size=_MEMBERSHIPS_MAX)
+    memberships = (await office.directory.find(TEAM_MEMBERS, query)).records
+    found = await office.directory.look_up([(TEAMS, member.team_id) for member in memberships])
+    teams = [team for team in found if isinstance(team, Team)]
+    keys = (await office.keys.find(KeyQuery(user_id=user_id, size=_KEYS_MAX))).records
+    row = (await user_rows(office, (user,)))[0]
+    return Answer({"user_id": user_id, "user_info": row, **await _keys_and_teams(office, keys, teams)})
+
+
+async def user_info_v2(office: Office, visit: Visit[UserQuery, Nothing]) -> Answer:
+    """A user, and nothing else; 404 for those that the caller may not see, as in LiteLLM."""
+    rights = await rights_of(office, visit.caller)
+    user_id = visit.query.user_id or rights.user_id
+    if user_id is None:
+        raise _no_user()
+    await demand_sight_of_user(office, rights, user_id)
+    await flushed(office)
+    row = (await user_rows(office, (await _existing(office, user_id),)))[0]
+    return Answer({**{name: row[name] for name in _V2}, "object_permission": None})
+
+
+async def list_users(office: Office, visit: Visit[UserListQuery, Nothing]) -> Answer:
+    """A page of users with the number of their keys."""
+    query = visit.query
+    allowed = await visible_users(office, await rights_of(office, visit.caller))
+    page, total = await _page(office, query, await _wanted_ids(office, query, allowed))
+    await flushed(office)
+    rows = await user_rows(office, page)
+    for user, row in zip(page, rows, strict=True):
+        row["key_count"] = (await office.keys.find(KeyQuery(user_id=user.user_id, size=1))).total
+    paging = {"total": total, "page": query.page, "page_size": query.page_size}
+    return Answer({"users": rows, **paging, "total_pages": -(-total // query.page_size)})
+
+
+async def filter_users(office: Office, visit: Visit[UserFilterQuery, Nothing]) -> Answer:
+    """Users to choose from: for an administrator all, for others those of what they administer."""
+    query = visit.query
+    allowed = await visible_users(office, await rights_of(office, visit.caller))
+    if query.team_id is not None:
+        members = await _members_of(office, query.team_id)
+        allowed = members if allowed is None else allowed & members
+    ids = None if allowed is None else tuple(allowed)
+    text = query.search or query.user_email or query.user_id
+    page = await office.directory.find(
+        USERS, DirectoryQuery(ids=ids, search=text, page=query.page, size=query.page_size)
+    )
+    return Answer([UserChoice(user_id=one.user_id, user_email=one.email, user_alias=one.alias) for one in page.records])
+
+
+async def _everything(office: Office, user_id: str | None) -> dict[str, Any]:
+    user = None if user_id is None else await office.directory.get(USERS, user_id)
+    row = None if user is None else (await user_rows(office, (user,)))[0]
+    teams = (await office.directory.find(TEAMS, DirectoryQuery(size=_MEMBERSHIPS_MAX))).records
+    keys = (await office.keys.find(KeyQuery(size=_KEYS_MAX))).records
+    return {"user_id": user_id, "user_info": row, **await _keys_and_teams(office, keys, teams)}
+
+
+async def _keys_and_teams(office: Office, keys: Any, teams: Any) -> dict[str, Any]:  # noqa: ANN401
+    aliases = {team.team_id: team.alias for team in teams}
+    in_order = sorted(teams, key=lambda team: team.alias or "")
+    return {
+        "keys": [{**full_row(key), "team_alias": _alias(key, aliases)} for key in keys],
+        "teams": await team_rows(office, in_order),
+    }
+
+
+def _alias(key: KeyRecord, aliases: dict[str, str | None]) -> str | None:
+    # LiteLLM says "None" of keys without a team, and its dashboard shows it so.
+    return "None" if key.team_id is None else aliases.get(key.team_id)
+
+
+async def _existing(office: Office, user_id: str) -> User:
+    user = await office.directory.get(USERS, user_id)
+    if user is None:
+        raise NotFound(f"User {user_id} not found", param="user_id", code="user_not_found")
+    return user
+
+
+def _no_user() -> Malformed:
+    return Malformed(
+        "user_id is required. Either pass it as a query parameter or authenticate with a user-bound key.",
+        param="user_id",
+    )
+
+
+async def _page(office: Office, query: UserListQuery, ids: frozenset[str] | None) -> tuple[Sequence[User], int]:
+    """One page of the users, by the directory itself where it knows what is asked for."""
+    wanted = DirectoryQuery(
+        ids=None if ids is None else tuple(ids),
+        search=query.search or query.user_email,
+        size=_USERS_MAX,
+        sort_order=query.sort_order if query.sort_by else "desc",
+    )
+    by = _DIRECTORY_ORDERS.get(query.sort_by or "created_at")
+    if by is not None and not (query.role or query.sso_user_ids or query.user_email):
+        found = await office.directory.find(
+            USERS, msgspec.structs.replace(wanted, page=query.page, size=query.page_size, sort_by=by)
+        )
+        return found.records, found.total
+    users = [user for user in (await office.directory.find(USERS, wanted)).records if _fits(query, user)]
+    users = await _sorted(office, users, query)
+    start = (query.page - 1) * query.page_size
+    return users[start : start + query.page_size], len(users)
+
+
+async def _wanted_ids(office: Office, query: UserListQuery, allowed: frozenset[str] | None) -> frozenset[str] | None:
+    """The users that are named, or are in the team and in one of the organisations; None: all."""
+    ids = frozenset(_split(query.user_ids)) if query.user_ids else None
+    if allowed is not None:
+        demand(ids is None or ids <= allowed, "list these users")
+        ids = allowed if ids is None else ids
+    if query.team:
+        members = await _members_of(office, query.team)
+        ids = members if ids is None else ids & members
+    if query.organization_ids:
+        of_any: set[str] = set()
+        for one in _split(query.organization_ids):
+            of_any |= {member.user_id for member in await org_members(office, one)}
+        ids = frozenset(of_any) if ids is None else ids & of_any
+    return ids
+
+
+async def _members_of(office: Office, team_id: str) -> frozenset[str]:
+    return frozenset(member.user_id for member in await team_members(office, team_id))
+
+
+def _fits(query: UserListQuery, user: User) -> bool:
+    return (
+        query.role in {None, user.role.value}
+        and (not query.sso_user_ids or user.sso_user_id in _split(query.sso_user_ids))
+        and (not query.user_email or query.user_email.lower() in (user.email or ""))
+    )
+
+
+async def _sorted(office: Office, users: list[User], query: UserListQuery) -> list[User]:
+    by = query.sort_by or "created_at"
+    falling = query.sort_order == "desc" if query.sort_by else True
+    spent = await spent_by(office, "user", [user.user_id for user in users]) if by == "spend" else {}
+    ranks = {
+        "user_id": lambda user: user.user_id,
+        "user_email": lambda user: user.email or "",
+        "user_alias": lambda user: user.alias or "",
+        "user_role": lambda user: user.role.value,
+        "created_at": lambda user: user.created_at,
+        "updated_at": lambda user: user.updated_at,
+        "spend": lambda user: spent[user.user_id].amount,
+    }
+    users = sorted(users, key=lambda user: user.user_id)
+    users.sort(key=ranks[by], reverse=falling)
+    return users
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,1 @@
+"""Taking over what another gateway keeps: ``pointsman migrate litellm``."""

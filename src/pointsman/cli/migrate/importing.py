@@ -1,0 +1,273 @@
+"""Taking over everything that LiteLLM keeps, in an order in which nothing refers to what is not there yet.
+
+It may be done again, and after it broke off: what is here already stays as it is. What was spent is set before the
+entry is made that it belongs to, so that no entry is ever here without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from pointsman.cli.migrate import entries
+from pointsman.cli.migrate.entries import Made, limits_of
+from pointsman.cli.migrate.keys import ADMIN_UI_TEAM, key_of, permissions_of
+from pointsman.cli.migrate.report import Report
+from pointsman.cli.migrate.rows import Row
+from pointsman.cli.migrate.secrets import credential_of, model_of, opened
+from pointsman.cli.migrate.source import LiteLLMDatabase
+from pointsman.cli.migrate.target import Target
+from pointsman.core.errors import Malformed
+from pointsman.core.identity import KeyRecord
+from pointsman.core.secret import Secret
+from pointsman.policies.rotation import KeyRotation, rotation_fields
+from pointsman.stores.directory.kinds import (
+    ACCESS_GROUPS,
+    BUDGETS,
+    CREDENTIALS,
+    CUSTOMERS,
+    MODELS,
+    ORGANIZATION_MEMBERS,
+    ORGANIZATIONS,
+    RETIRED_KEYS,
+    TAGS,
+    TEAM_MEMBERS,
+    TEAMS,
+    USERS,
+    Kind,
+)
+from pointsman.stores.directory.ports import Meter
+from pointsman.stores.directory.records import Limits, MemberRole, StoredCredential, StoredModel, Team
+from pointsman.stores.ports import Conflict
+
+__all__ = ["Import"]
+
+_TIMES: Final = frozenset({"created_at", "updated_at"})
+
+
+class Import:
+    """One run. ``salts`` are what LiteLLM may have encrypted with, ``master_tokens`` the hashes of master keys."""
+
+    def __init__(
+        self,
+        source: LiteLLMDatabase,
+        target: Target,
+        report: Report,
+        salts: Sequence[Secret],
+        master_tokens: frozenset[str],
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._report = report
+        self._salts = salts
+        self._master_tokens = master_tokens
+        self._budgets: dict[str, Row] = {}
+        self._limits: dict[str, Limits] = {}
+
+    async def run(self) -> None:
+        """Take everything over.
+
+        Raises:
+            StorageUnavailable: one of the databases does not answer.
+        """
+        await self._take_budgets()
+        await self._take_organizations()
+        await self._take_users()
+        await self._take_teams()
+        await self._take_customers()
+        await self._take_tags()
+        await self._take_access_groups()
+        await self._take_credentials()
+        await self._take_models()
+        await self._take_keys()
+        await self._take_retired_keys()
+        await self._take_windows()
+        days = await self._source.days()
+        if days:
+            note = "sums of single days do not come over; what everybody has spent so far does."
+            self._report.add("daily spending", f"{days} rows", "skipped", notes=(note,))
+
+    # -- by kind ----------------------------------------------------------------------------------------------
+
+    async def _take_budgets(self) -> None:
+        async for row in self._source.rows("LiteLLM_BudgetTable"):
+            identity = row.named("budget_id")
+            self._budgets[identity], self._limits[identity] = row, limits_of(row)[0]
+            await self._put(BUDGETS, entries.budget_of(row))
+
+    async def _take_organizations(self) -> None:
+        async for row in self._source.rows("LiteLLM_OrganizationTable"):
+            made = entries.organization_of(row)
+            await self._put_spender(ORGANIZATIONS, made, "organization", row, row.text("budget_id"))
+        async for row in self._source.rows("LiteLLM_OrganizationMembership"):
+            await self._put(ORGANIZATION_MEMBERS, entries.organization_member_of(row))
+
+    async def _take_users(self) -> None:
+        async for row in self._source.rows("LiteLLM_UserTable"):
+            await self._put_spender(USERS, entries.user_of(row), "user", row, None)
+
+    async def _take_teams(self) -> None:
+        aliases: dict[int, Mapping[str, str]] = {}
+        async for row in self._source.rows("LiteLLM_ModelTable"):
+            named = row.fields("model_aliases") or row.fields("aliases")
+            aliases[row.whole("id") or 0] = {name: to for name, to in named.items() if isinstance(to, str)}
+        memberships = {}
+        async for row in self._source.rows("LiteLLM_TeamMembership"):
+            memberships[row.named("team_id"), row.named("user_id")] = row
+        async for row in self._source.rows("LiteLLM_TeamTable"):
+            made = entries.team_of(row, aliases)
+            await self._put_spender(TEAMS, made, "team", row, None)
+            for user_id, role in entries.member_roles(row).items():
+                membership = memberships.get((row.named("team_id"), user_id))
+                if isinstance(made.record, Team):
+                    await self._take_member(made.record, user_id, role, membership)
+
+    async def _take_member(self, team: Team, user_id: str, role: MemberRole, membership: Row | None) -> None:
+        budget_id = None if membership is None else membership.text("budget_id")
+        models = self._budgets[budget_id].texts("allowed_models") if budget_id in self._budgets else ()
+        made = entries.team_member_of(team.team_id, user_id, role, membership, models or team.default_member_models)
+        await self._put_spender(TEAM_MEMBERS, made, "member", membership, budget_id or team.member_budget_id)
+
+    async def _take_customers(self) -> None:
+        async for row in self._source.rows("LiteLLM_EndUserTable"):
+            await self._put_spender(CUSTOMERS, entries.customer_of(row), "customer", row, row.text("budget_id"))
+
+    async def _take_tags(self) -> None:
+        async for row in self._source.rows("LiteLLM_TagTable"):
+            await self._put_spender(TAGS, entries.tag_of(row), "tag", row, row.text("budget_id"))
+
+    async def _take_access_groups(self) -> None:
+        async for row in self._source.rows("LiteLLM_AccessGroupTable"):
+            await self._put(ACCESS_GROUPS, entries.access_group_of(row))
+
+    async def _take_credentials(self) -> None:
+        async for row in self._source.rows("LiteLLM_CredentialsTable"):
+            told = opened(row.fields("credential_values"), self._salts)
+            if told.closed:
+                note = f"{', '.join(told.closed)} cannot be decrypted: set LITELLM_SALT_KEY as it was for LiteLLM."
+                self._report.add("credential", row.named("credential_name"), "skipped", notes=(note,))
+                continue
+            await self._put(CREDENTIALS, Made(credential_of(row, told, self._target.sealer)))
+
+    async def _take_models(self) -> None:
+        async for row in self._source.rows("LiteLLM_ProxyModelTable"):
+            told = opened(row.fields("litellm_params"), self._salts)
+            if told.closed:
+                note = f"{', '.join(told.closed)} cannot be decrypted: set LITELLM_SALT_KEY as it was for LiteLLM."
+                name = row.text("model_name")
+                self._report.add("model", row.named("model_id"), "skipped", name=name, notes=(note,))
+                continue
+            await self._put(MODELS, Made(model_of(row, told, self._target.sealer)))
+
+    async def _take_keys(self) -> None:
+        permissions: dict[str, Mapping[str, object]] = {}
+        async for row in self._source.rows("LiteLLM_ObjectPermissionTable"):
+            permissions[row.named("object_permission_id")] = permissions_of(row)
+        async for row in self._source.rows("LiteLLM_VerificationToken"):
+            await self._take_key(row, permissions)
+
+    async def _take_key(self, row: Row, permissions: Mapping[str, Mapping[str, object]]) -> None:
+        record, notes = key_of(row, self._limits, permissions)
+        shown, name = record.token, record.key_alias
+        if record.token in self._master_tokens:
+            self._report.add("key", shown, "skipped", name=name, notes=("it is the master key.",))
+            return
+        if record.team_id == ADMIN_UI_TEAM:
+            self._report.add("key", shown, "skipped", name=name, notes=("a session of LiteLLM's admin pages.",))
+            return
+        present = await self._target.keys.get(record.token)
+        if present is not None:
+            same = _same_key(present, record)
+            kept = () if same else ("it was changed since, here or there; here it stays as it is.",)
+            self._report.add("key", shown, "unchanged" if same else "kept", name=name, notes=kept)
+            return
+        notes = await self._insert_key(record, notes)
+        self._report.add("key", shown, "imported", name=name, notes=notes)
+
+    async def _insert_key(self, record: KeyRecord, notes: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            await self._target.keys.insert(record)
+        except Conflict:
+            # Names are unique here, and LiteLLM's database does not see to it.
+            record = msgspec.structs.replace(record, key_alias=None)
+            await self._target.keys.insert(record)
+            notes = (*notes, "another key has its alias, so it comes over without one.")
+        if rotation_fields(record).auto_rotate:
+            target = self._target
+            await KeyRotation(target.keys, target.directory, target.clock, lambda _token, _record: None).plan(record)
+        return notes
+
+    async def _take_retired_keys(self) -> None:
+        now = self._target.clock.wall()
+        async for row in self._source.rows("LiteLLM_DeprecatedVerificationToken"):
+            if (row.moment("revoke_at") or 0.0) > now:
+                await self._put(RETIRED_KEYS, entries.retired_of(row))
+
+    async def _take_windows(self) -> None:
+        async for row in self._source.rows("LiteLLM_BudgetWindowSpend"):
+            scope, spent = row.named("entity_type").lower(), row.money("spend")
+            meter = Meter(scope, row.named("entity_id"), window=row.named("window_duration"))
+            if scope in {"key", "team"} and spent:
+                known = (await self._target.spend.spent((meter,)))[meter]
+                if known.total == 0 and known.baseline == 0:
+                    await self._target.spend.set_amount(meter, spent)
+
+    # -- one entry --------------------------------------------------------------------------------------------
+
+    async def _put(self, kind: Kind[Any], made: Made) -> bool:
+        """Add an entry unless it is here; whether it was added."""
+        record, notes = made
+        place = kind.place(record)
+        said = kind.name.replace("_", " ")
+        present = await self._target.directory.get(kind, place.identity)
+        if present is not None:
+            same = _same(present, record)
+            kept = () if same else ("it was changed since, here or there; here it stays as it is.",)
+            self._report.add(said, place.identity, "unchanged" if same else "kept", name=place.alias, notes=kept)
+            return False
+        try:
+            await self._target.directory.insert(kind, record)
+        except Malformed as refused:
+            self._report.add(said, place.identity, "skipped", name=place.alias, notes=(refused.told(),))
+            return False
+        self._report.add(said, place.identity, "imported", name=place.alias, notes=notes)
+        return True
+
+    async def _put_spender(
+        self, kind: Kind[Any], made: Made, scope: str, row: Row | None, budget_id: str | None
+    ) -> None:
+        """Add an entry that spends, with what it has spent and when that begins anew."""
+        identity = kind.place(made.record).identity
+        if await self._target.directory.get(kind, identity) is None:
+            await self._set_spending(Meter(scope, identity), row, budget_id)
+        await self._put(kind, made)
+
+    async def _set_spending(self, meter: Meter, row: Row | None, budget_id: str | None) -> None:
+        spent = None if row is None else row.money("spend")
+        if spent:
+            await self._target.spend.set_amount(meter, spent)
+        for budget in (row, self._budgets.get(budget_id or "")):
+            duration = None if budget is None else limits_of(budget)[0].budget_duration
+            if budget is not None and duration is not None and budget.moment("budget_reset_at") is not None:
+                await self._target.spend.schedule(meter, duration, budget.moment("budget_reset_at"))
+                return
+
+
+def _same(present: msgspec.Struct, wanted: msgspec.Struct) -> bool:
+    """Whether an entry here says what it would say; when it was written does not count, nor do secrets."""
+    if isinstance(present, StoredModel | StoredCredential):
+        return True
+    names = [name for name in wanted.__struct_fields__ if name not in _TIMES]
+    return msgspec.json.encode([getattr(present, name) for name in names]) == msgspec.json.encode(
+        [getattr(wanted, name) for name in names]
+    )
+
+
+def _same_key(present: KeyRecord, wanted: KeyRecord) -> bool:
+    moving = {"spend", "last_active", "budget_reset_at", "created_at", "updated_at", "key_alias"}
+    names = [name for name in wanted.__struct_fields__ if name not in moving]
+    return msgspec.json.encode([getattr(present, name) for name in names]) == msgspec.json.encode(
+        [getattr(wanted, name) for name in names]
+    )

@@ -1,0 +1,79 @@
+"""Rows of LiteLLM's tables, read by column with the type that it should have.
+
+Source: LiteLLM 1.109.1, ``proxy/schema.prisma``. Older versions lack columns, so one that is not there is None. Its
+moments are in UTC without saying so, its amounts are in USD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+
+from pointsman.core.price import picodollars
+
+__all__ = ["Row"]
+
+
+class Row:
+    """One row, by column."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self._values = values
+
+    def text(self, column: str) -> str | None:
+        """A text that is not empty."""
+        value = self._values.get(column)
+        return value if isinstance(value, str) and value else None
+
+    def named(self, column: str) -> str:
+        """A text that has to be there; ``""`` where it is not."""
+        return self.text(column) or ""
+
+    def whole(self, column: str) -> int | None:
+        """A whole number."""
+        value = self._values.get(column)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def flag(self, column: str) -> bool:
+        """Whether it is true."""
+        return self._values.get(column) is True
+
+    def money(self, column: str) -> int | None:
+        """Picodollars."""
+        value = self._values.get(column)
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            return None
+        return picodollars(Decimal(str(value)))
+
+    def moment(self, column: str) -> float | None:
+        """Seconds since the epoch."""
+        value = self._values.get(column)
+        if not isinstance(value, datetime):
+            return None
+        return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).timestamp()
+
+    def texts(self, column: str) -> tuple[str, ...]:
+        """A list of texts."""
+        value = self._values.get(column)
+        return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+    def json(self, column: str) -> object:
+        """What a JSON column holds; None where it is no JSON. In old versions it may be JSON in a text in JSON."""
+        value = self._values.get(column)
+        if not isinstance(value, str):
+            return value if isinstance(value, dict | list) else None
+        try:
+            decoded: object = msgspec.json.decode(value.encode())
+            return msgspec.json.decode(decoded.encode()) if isinstance(decoded, str) else decoded
+        except msgspec.MsgspecError:
+            return None
+
+    def fields(self, column: str) -> dict[str, object]:
+        """A JSON object; an empty one where there is none."""
+        value = self.json(column)
+        return value if isinstance(value, dict) else {}

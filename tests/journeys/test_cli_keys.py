@@ -1,0 +1,69 @@
+"""Keys and budgets from the command line, at a gateway that runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.support.gateway import MASTER_KEY, Gateway
+from tests.upstreams import FakeOpenAI
+
+Shared = tuple[Gateway, FakeOpenAI]
+
+
+def pointsman(gateway: Gateway, *arguments: str, key: str | None = MASTER_KEY, status: int = 0) -> str:
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(gateway.directory), "POINTSMAN_URL": gateway.url}
+    if key is not None:
+        environment["POINTSMAN_API_KEY"] = key
+    done = subprocess.run(
+        [sys.executable, "-m", "pointsman", *arguments], capture_output=True, check=False, env=environment
+    )
+    assert done.returncode == status, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    return (done.stdout if status == 0 else done.stderr).decode()
+
+
+def told(gateway: Gateway, *arguments: str) -> Any:
+    return json.loads(pointsman(gateway, *arguments, "--json"))
+
+
+def test_the_life_of_a_key(shared: Shared) -> None:
+    gateway, _ = shared
+    key = pointsman(gateway, "keys", "create", "--alias", "cli-ann", "--max-budget", "5", "--duration", "1d").strip()
+    assert gateway.chat("fast", key=key).status == 200
+    assert told(gateway, "keys", "show", "cli-ann")["info"]["max_budget"] == 5.0
+    pointsman(gateway, "keys", "block", "cli-ann")
+    assert gateway.chat("fast", key=key).status == 403
+    pointsman(gateway, "keys", "unblock", key)
+    pointsman(gateway, "keys", "update", "cli-ann", "--max-budget", "none", "--rpm", "100")
+    info = told(gateway, "keys", "show", "cli-ann")["info"]
+    assert (info["max_budget"], info["rpm_limit"]) == (None, 100)
+    new = pointsman(gateway, "keys", "rotate", "cli-ann", "--grace", "1h").strip()
+    assert new != key
+    for one in (new, key):
+        assert gateway.chat("fast", key=one).status == 200
+    assert "cli-ann" in pointsman(gateway, "keys", "list", "--alias", "cli-")
+    pointsman(gateway, "keys", "delete", "cli-ann", "--yes")
+    for one in (new, key):
+        assert gateway.chat("fast", key=one).status == 401
+
+
+def test_budgets(shared: Shared) -> None:
+    gateway, _ = shared
+    pointsman(gateway, "budgets", "create", "cli-free", "--max-budget", "5", "--budget-duration", "1mo")
+    assert "cli-free" in pointsman(gateway, "budgets", "list")
+    pointsman(gateway, "budgets", "update", "cli-free", "--max-budget", "6")
+    assert told(gateway, "budgets", "show", "cli-free")["max_budget"] == 6.0
+    pointsman(gateway, "budgets", "delete", "cli-free", "--yes")
+    assert "no budget" in pointsman(gateway, "budgets", "show", "cli-free", status=2)
+
+
+def test_what_goes_wrong_is_said_with_what_to_do(shared: Shared) -> None:
+    gateway, _ = shared
+    assert "max_budget must be at least 0" in pointsman(gateway, "keys", "create", "--max-budget=-1", status=2)
+    assert "Give a key" in pointsman(gateway, "keys", "list", key="sk-nobody-has-this", status=2)
+    nowhere = pointsman(gateway, "keys", "list", "--url", "http://127.0.0.1:9", status=2)
+    assert "pointsman serve" in nowhere
+    assert "Aborted" in pointsman(gateway, "keys", "delete", "x", status=1)

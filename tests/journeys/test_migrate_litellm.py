@@ -1,0 +1,225 @@
+"""From LiteLLM's database to a gateway that serves its keys: a dry run, the import, the import again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from pointsman.core.price import dollars
+from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, TEAM_MEMBERS, TEAMS
+from pointsman.stores.directory.ports import Meter
+from pointsman.stores.directory.records import Role, member_id
+from pointsman.stores.sqlite import SqliteDatabase, SqliteDirectoryStore, SqliteSpendStore
+from tests.support.configs import openai_entry
+from tests.support.gateway import Launch
+from tests.support.litellm_database import LiteLLMTables
+from tests.support.servers import PASSWORD, PostgresServer
+from tests.upstreams import FakeOpenAI
+
+SALT = "sk-salt-of-litellm-1234"
+KEY = "sk-made-by-litellm-long-ago"
+RICH = "sk-another-key-of-litellm"
+UPSTREAM_KEY = "sk-upstream-secret-777"
+
+
+def digest(key: str) -> str:
+    return sha256(key.encode()).hexdigest()
+
+
+def sealed(text: str) -> str:
+    """As LiteLLM encrypts with ``encryption_algorithm: aes-256-gcm``."""
+    nonce = b"0123456789ab"
+    box = AESGCM(sha256(SALT.encode()).digest()).encrypt(nonce, text.encode(), None)
+    return "v2:gcm:" + urlsafe_b64encode(nonce + box).decode()
+
+
+@pytest.fixture
+def tables(postgres: PostgresServer, upstream: FakeOpenAI) -> LiteLLMTables:
+    tables = LiteLLMTables(postgres)
+    add = tables.add
+    add("LiteLLM_BudgetTable", budget_id="free", max_budget=5.0, budget_duration="30d", created_by="admin",
+        budget_reset_at="2099-01-01 00:00:00")  # fmt: skip
+    add("LiteLLM_BudgetTable", budget_id="soft-only", soft_budget=3.0, created_by="admin")
+    add("LiteLLM_BudgetTable", budget_id="seat", max_budget=2.0, allowed_models=["fast"], created_by="admin")
+    add("LiteLLM_OrganizationTable", organization_id="org", organization_alias="Org", budget_id="free", spend=4.5)
+    add("LiteLLM_UserTable", user_id="ann", user_email="ann@example.org", user_role="proxy_admin", spend=1.25,
+        max_budget=20.0, budget_duration="7d", password="scrypt:x")  # fmt: skip
+    add("LiteLLM_OrganizationMembership", user_id="ann", organization_id="org", user_role="org_admin")
+    add("LiteLLM_ModelTable", id=7, aliases={"gpt-4": "fast"})
+    add("LiteLLM_TeamTable", team_id="core", team_alias="Core", organization_id="org", spend=2.5, max_budget=100.0,
+        rpm_limit=600, models=["fast"], model_id=7, metadata={"model_rpm_limit": {"fast": 5}, "tags": ["a"]},
+        members_with_roles=[{"user_id": "ann", "role": "admin"}, {"user_id": "bob", "role": "user"}])  # fmt: skip
+    add("LiteLLM_TeamMembership", team_id="core", user_id="bob", spend=0.5, budget_id="seat")
+    add("LiteLLM_EndUserTable", user_id="acme", alias="Acme", spend=1.5, budget_id="free")
+    add("LiteLLM_EndUserTable", user_id="in-europe", allowed_model_region="eu")
+    add("LiteLLM_TagTable", tag_name="beta", description="Testers", spend=0.75, created_by="ann")
+    add("LiteLLM_AccessGroupTable", access_group_id="g1", access_group_name="writers", access_model_names=["fast"])
+    add("LiteLLM_CredentialsTable", credential_id="1", credential_name="cloud",
+        credential_values={"api_key": sealed(UPSTREAM_KEY)}, credential_info={"description": "d"})  # fmt: skip
+    add("LiteLLM_ProxyModelTable", model_id="m1", model_name="stored", model_info={"id": "m1", "db_model": True},
+        litellm_params={"model": sealed("openai/fast"), "api_base": sealed(f"{upstream.url}/v1"),
+                        "api_key": sealed(UPSTREAM_KEY), "rpm": 60})  # fmt: skip
+    add("LiteLLM_VerificationToken", token=digest(KEY), key_name="sk-...ago", key_alias="old", spend=0.5,
+        max_budget=10.0, budget_duration="1d", budget_reset_at="2099-01-01 00:00:00", team_id="core", user_id="bob",
+        key_type="llm_api", allowed_routes=["llm_api_routes"], budget_id="soft-only", rpm_limit=1000,
+        metadata={"tags": ["t"], "note": 1}, created_at="2025-01-02 03:04:05")  # fmt: skip
+    add("LiteLLM_VerificationToken", token=digest(RICH), key_alias="rich", metadata={"guardrails": ["pii"]})
+    add("LiteLLM_VerificationToken", token="f" * 64, key_alias="old")
+    add("LiteLLM_VerificationToken", token="2" * 64, team_id="litellm-dashboard")
+    add("LiteLLM_DeprecatedVerificationToken", id="1", token=digest("sk-the-one-before"), active_token_id=digest(KEY),
+        revoke_at="2099-01-01 00:00:00")  # fmt: skip
+    add("LiteLLM_DailyUserSpend", id="1", user_id="ann", date="2026-01-01", api_key=digest(KEY), spend=1.0)
+    return tables
+
+
+def migrate(folder: Path, *arguments: str, salt: str | None = SALT, status: int = 0) -> Any:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    environment |= {} if salt is None else {"LITELLM_SALT_KEY": salt}
+    done = subprocess.run(
+        [sys.executable, "-m", "pointsman", "migrate", "litellm", *arguments], capture_output=True, check=False,
+        env=environment, cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr.decode()
+    for secret in (UPSTREAM_KEY, PASSWORD, SALT):
+        assert secret.encode() not in done.stdout + done.stderr
+    assert b"Traceback" not in done.stderr
+    return json.loads(done.stdout) if "--json" in arguments else (done.stdout + done.stderr).decode()
+
+
+def outcomes(report: Any, kind: str) -> dict[str, str]:
+    return {item["id"]: item["outcome"] for item in report["items"] if item["kind"] == kind}
+
+
+def notes(report: Any, identity: str) -> str:
+    return " ".join(note for item in report["items"] if item["id"] == identity for note in item.get("notes", ()))
+
+
+def test_everything_comes_over_and_keys_go_on_working(
+    tables: LiteLLMTables, launch: Launch, upstream: FakeOpenAI, tmp_path: Path
+) -> None:
+    config = {"model_list": [openai_entry("fast", upstream)]}
+    gateway = launch(config, ready=False, env={"LITELLM_SALT_KEY": SALT})
+    file = gateway.directory / "litellm.yaml"
+    file.write_text(json.dumps(config))
+    data = ("--config", str(file), "--database-url", tables.url, "--data-dir", str(gateway.data_dir), "--json")
+
+    dry = migrate(tmp_path, *data, "--dry-run")
+    assert dry["dry_run"] and not (gateway.data_dir / "pointsman.db").exists()
+    report = migrate(tmp_path, *data)
+    assert [item | {"outcome": ""} for item in dry["items"]] == [item | {"outcome": ""} for item in report["items"]]
+    assert outcomes(report, "key") == {
+        digest(KEY): "imported", digest(RICH): "imported", "f" * 64: "imported", "2" * 64: "skipped",
+    }  # fmt: skip
+    assert "guardrails" in notes(report, digest(RICH)) and "blocked" in notes(report, digest(RICH))
+    assert "alias" in notes(report, "f" * 64)
+    assert "password" in notes(report, "ann")
+    assert outcomes(report, "daily spending") == {"1 rows": "skipped"}
+
+    gateway.launch()
+    assert gateway.chat("fast", key=KEY).status == 200
+    assert gateway.chat("fast", key="sk-the-one-before").status == 200
+    assert gateway.chat("fast", key=RICH).status == 403
+    assert gateway.chat("stored").status == 200
+    assert ("authorization", f"Bearer {UPSTREAM_KEY}") in upstream.inference[-1].headers
+    info = gateway.http("GET", f"/key/info?key={KEY}").json()["info"]
+    assert info["key_alias"] == "old" and info["team_id"] == "core" and info["tags"] == ["t"]
+    assert (info["max_budget"], info["soft_budget"], info["spend"]) == (10.0, 3.0, 0.5)
+    assert info["metadata"] == {"note": 1} and info["budget_id"] is None
+    assert info["created_at"] == "2025-01-02T03:04:05.000Z"
+    customer = gateway.http("GET", "/customer/info?end_user_id=acme").json()
+    assert customer["spend"] == 1.5
+    assert customer["litellm_budget_table"]["budget_reset_at"] == "2099-01-01T00:00:00.000Z"
+    assert gateway.http("GET", "/customer/info?end_user_id=in-europe").json()["blocked"] is True
+    assert gateway.http("POST", "/tag/info", {"names": ["beta"]}).json()["beta"]["spend"] == 0.75
+
+
+def test_a_second_run_changes_nothing(tables: LiteLLMTables, tmp_path: Path) -> None:
+    data = ("--database-url", tables.url, "--data-dir", str(tmp_path / "data"), "--json")
+    first = migrate(tmp_path, *data)
+    again = migrate(tmp_path, *data)
+    assert [(item["kind"], item["id"]) for item in again["items"]] == [
+        (item["kind"], item["id"]) for item in first["items"]
+    ]
+    assert {item["outcome"] for item in again["items"]} == {"unchanged", "skipped"}
+    assert "sk-...ago" not in migrate(tmp_path, *data[:-1])
+
+
+def test_what_was_spent_comes_over_once(tables: LiteLLMTables, tmp_path: Path) -> None:
+    tables.add("LiteLLM_BudgetWindowSpend", entity_type="team", entity_id="core", window_duration="1d", spend=0.25)
+
+    async def spending() -> dict[str, float]:
+        database = SqliteDatabase(tmp_path / "pointsman.db")
+        await database.open()
+        meters = {
+            "org": Meter("organization", "org"),
+            "ann": Meter("user", "ann"),
+            "core": Meter("team", "core"),
+            "bob": Meter("member", member_id("core", "bob")),
+            "today": Meter("team", "core", window="1d"),
+        }
+        found = await SqliteSpendStore(database).spent(tuple(meters.values()))
+        directory = SqliteDirectoryStore(database)
+        bob = await directory.get(TEAM_MEMBERS, member_id("core", "bob"))
+        team = await directory.get(TEAMS, "core")
+        organization = await directory.get(ORGANIZATION_MEMBERS, member_id("org", "ann"))
+        await database.close()
+        assert bob is not None and (bob.models, bob.budget_id, bob.role) == (("fast",), "seat", "user")
+        assert team is not None and (team.model_aliases, team.limits.rpm_limit) == ({"gpt-4": "fast"}, 600)
+        assert team.limits.model_rpm_limit == {"fast": 5} and team.tags == ("a",)
+        assert organization is not None and organization.role is Role.ORGANIZATION_ADMIN
+        return {name: dollars(found[meter].amount) for name, meter in meters.items()}
+
+    for _ in range(2):
+        migrate(tmp_path, "--database-url", tables.url, "--data-dir", str(tmp_path), "--json")
+        assert asyncio.run(spending()) == {"org": 4.5, "ann": 1.25, "core": 2.5, "bob": 0.5, "today": 0.25}
+
+
+def test_what_broke_off_is_taken_up_and_what_changed_here_stays(tables: LiteLLMTables, tmp_path: Path) -> None:
+    data = ("--database-url", tables.url, "--data-dir", str(tmp_path / "data"), "--json")
+    tables.add("LiteLLM_TagTable", tag_name="later", spend=0.0)
+    migrate(tmp_path, *data)
+    tables.add("LiteLLM_TagTable", tag_name="even-later", spend=0.0)
+    tables.add("LiteLLM_BudgetTable", budget_id="new", max_budget=1.0, created_by="x")
+    report = migrate(tmp_path, *data)
+    assert outcomes(report, "tag") == {"beta": "unchanged", "even-later": "imported", "later": "unchanged"}
+    assert outcomes(report, "budget")["new"] == "imported"
+
+
+def test_without_the_salt_secrets_stay_out_and_are_told(tables: LiteLLMTables, tmp_path: Path) -> None:
+    report = migrate(tmp_path, "--database-url", tables.url, "--data-dir", str(tmp_path), "--json", salt=None)
+    assert outcomes(report, "model") == {"m1": "skipped"} and outcomes(report, "credential") == {"cloud": "skipped"}
+    assert "LITELLM_SALT_KEY" in notes(report, "m1")
+
+
+def test_an_older_version_has_fewer_tables(tables: LiteLLMTables, tmp_path: Path) -> None:
+    tables.drop("LiteLLM_DeprecatedVerificationToken", "LiteLLM_BudgetWindowSpend", "LiteLLM_AccessGroupTable",
+                "LiteLLM_TagTable", "LiteLLM_DailyUserSpend")  # fmt: skip
+    report = migrate(tmp_path, "--database-url", tables.url, "--data-dir", str(tmp_path), "--json")
+    assert outcomes(report, "key")[digest(KEY)] == "imported" and outcomes(report, "tag") == {}
+
+
+def test_what_is_no_database_of_litellm_is_said(postgres: PostgresServer, tmp_path: Path) -> None:
+    data = ("--data-dir", str(tmp_path))
+    empty = postgres.url(postgres.new_database())
+    assert "no database of LiteLLM" in migrate(tmp_path, "--database-url", empty, *data, status=2)
+    nowhere = f"postgresql://pointsman:{PASSWORD}@127.0.0.1:9/x"
+    assert "cannot be read" in migrate(tmp_path, "--database-url", nowhere, *data, status=2)
+    assert "There is no file" in migrate(tmp_path, "--config", "none.yaml", status=2)
+
+
+def test_the_database_is_only_read(tables: LiteLLMTables, postgres: PostgresServer, tmp_path: Path) -> None:
+    # The role of the tests may only read; that it suffices is the point.
+    report = migrate(tmp_path, "--database-url", tables.url + "?schema=public&connection_limit=5",
+                     "--data-dir", str(tmp_path), "--json")  # fmt: skip
+    assert outcomes(report, "team") == {"core": "imported"}
+    assert postgres.fetch('SELECT count(*) FROM "LiteLLM_TeamTable"', database=tables.name) == [(1,)]

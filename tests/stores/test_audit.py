@@ -1,0 +1,116 @@
+"""The audit log, over every backend: begun before, completed once, never changed, found, read and swept."""
+
+from __future__ import annotations
+
+import apsw
+import msgspec
+import pytest
+
+from pointsman.stores.audit import AUDIT_SORTS, AuditEntry, AuditQuery, AuditStore
+from pointsman.stores.sqlite import SqliteAuditStore, SqliteDatabase
+
+NOW = 1_790_000_000.0
+
+
+def entry(number: int, **changes: object) -> AuditEntry:
+    begun = AuditEntry(id=f"a-{number}", at=NOW + number, action="created", table_name="keys", object_id=f"o-{number}")
+    return msgspec.structs.replace(begun, **changes)
+
+
+def done(number: int, **changes: object) -> AuditEntry:
+    return entry(number, **{"outcome": "done", "status": 200, **changes})
+
+
+async def test_an_entry_is_begun_and_completed_once(audit: AuditStore) -> None:
+    await audit.append([entry(1)])
+    assert await audit.get("a-1") == entry(1)
+    complete = done(1, updated_values=msgspec.Raw(b'{"a":"\xc3\xa9"}'), changed_by="me", peer="10.0.0.1")
+    await audit.complete([complete, done(2)])
+    assert await audit.get("a-1") == complete
+    assert await audit.get("a-2") == done(2)
+    await audit.complete([done(1, action="deleted"), done(3)])
+    assert await audit.get("a-1") == complete
+    assert await audit.get("a-3") is None
+
+
+async def test_an_entry_that_is_there_is_not_added_again(audit: AuditStore) -> None:
+    await audit.append([done(1)])
+    await audit.append([done(1, action="deleted"), done(2)])
+    assert await audit.get("a-1") == done(1)
+    assert (await audit.find(AuditQuery())).total == 2
+
+
+async def test_what_was_never_completed_stays_as_unknown(audit: AuditStore) -> None:
+    await audit.append([entry(1), done(2)])
+    page = await audit.find(AuditQuery(outcome="unknown"))
+    assert [one.id for one in page.entries] == ["a-1"]
+
+
+async def test_filters_hold_together(audit: AuditStore) -> None:
+    await audit.append(
+        [
+            done(1, changed_by="ann", action="created", table_name="keys"),
+            done(2, changed_by="ann", action="deleted", table_name="keys"),
+            done(3, changed_by="bob", action="created", table_name="teams", changed_by_api_key="k"),
+        ]
+    )
+
+    async def ids(**filters: object) -> list[str]:
+        page = await audit.find(msgspec.structs.replace(AuditQuery(), **filters))
+        assert page.total == len(page.entries)
+        return [one.id for one in page.entries]
+
+    assert await ids(changed_by="ann") == ["a-2", "a-1"]
+    assert await ids(changed_by="ann", action="created") == ["a-1"]
+    assert await ids(table_name="teams") == ["a-3"]
+    assert await ids(changed_by_api_key="k") == ["a-3"]
+    assert await ids(object_id="o-2") == ["a-2"]
+    assert await ids(start=NOW + 2) == ["a-3", "a-2"]
+    assert await ids(end=NOW + 2) == ["a-2", "a-1"]
+    assert await ids(changed_by="nobody") == []
+
+
+async def test_values_are_searched_for_teams_and_keys(audit: AuditStore) -> None:
+    await audit.append(
+        [
+            done(1, before_value=msgspec.Raw(b'{"team_id":"team-7"}')),
+            done(2, updated_values=msgspec.Raw(b'{"team_id":"team-70","token":"abc"}')),
+            done(3, updated_values=msgspec.Raw(b'{"other":"team-7"}')),
+        ]
+    )
+    assert [one.id for one in (await audit.find(AuditQuery(object_team_id="team-7"))).entries] == ["a-2", "a-1"]
+    assert [one.id for one in (await audit.find(AuditQuery(object_key_hash="abc"))).entries] == ["a-2"]
+
+
+async def test_pages_and_orders(audit: AuditStore) -> None:
+    await audit.append([done(number, changed_by=f"who-{9 - number}") for number in range(1, 6)])
+    page = await audit.find(AuditQuery(page=2, page_size=2))
+    assert ([one.id for one in page.entries], page.total) == (["a-3", "a-2"], 5)
+    for sort in AUDIT_SORTS:
+        rising = await audit.find(AuditQuery(sort_by=sort, sort_order="asc"))
+        falling = await audit.find(AuditQuery(sort_by=sort))
+        assert [one.id for one in rising.entries] == [one.id for one in reversed(falling.entries)]
+    by_name = await audit.find(AuditQuery(sort_by="changed_by", sort_order="asc", page_size=1))
+    assert by_name.entries[0].changed_by == "who-4"
+
+
+async def test_the_whole_log_is_read_in_its_order(audit: AuditStore) -> None:
+    await audit.append([done(number) for number in range(1, 6)])
+    read, after = [], 0
+    while found := await audit.read(AuditQuery(start=NOW + 2), after, 2):
+        read += [one.entry.id for one in found]
+        after = found[-1].number
+    assert read == ["a-2", "a-3", "a-4", "a-5"]
+
+
+async def test_old_entries_are_swept_a_few_at_a_time(audit: AuditStore) -> None:
+    await audit.append([done(number) for number in range(1, 6)])
+    assert await audit.sweep(NOW + 4, 2)
+    assert not await audit.sweep(NOW + 4, 2)
+    assert [one.entry.id for one in await audit.read(AuditQuery(), 0)] == ["a-4", "a-5"]
+
+
+async def test_sqlite_itself_refuses_to_change_a_complete_entry(database: SqliteDatabase) -> None:
+    await SqliteAuditStore(database).append([done(1)])
+    with pytest.raises(apsw.ConstraintError, match="never changed"):
+        await database.write(lambda connection: connection.execute("UPDATE audit_log SET action = 'x'"))

@@ -1,0 +1,144 @@
+"""Who may do what: the table that ``test_matrix.py`` holds every route against.
+
+Actors: A administrator, V their viewer, O admin of the organisation acme, T admin of its team red, M member of red,
+W member of red with the role internal_user_viewer, S key of red that is nobody's, C user with the role customer.
+O, T, M and W are members of acme.
+
+Objects: the actor's *own* (themselves, a key of theirs without a team; red; acme), those of a *mate* (a member of red
+and acme, with a key in red; red; acme), and an *other*'s (a stranger, their key without a team; the team blue; the
+organisation zeta). A row names for each who is let in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["BY_SCOPE", "ROWS", "Row"]
+
+ALL = "AVOTMWSC"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """Who is let in, and what they ask. ``{user}``, ``{key}``, … stand for the object's."""
+
+    own: str
+    mate: str
+    other: str
+    query: dict[str, str] = {}
+    body: dict[str, Any] | None = None
+
+
+def row(own: str, mate: str, other: str, query: dict[str, str] | None = None, **body: Any) -> Row:
+    return Row(own, mate, other, query or {}, body or None)
+
+
+ROWS: dict[str, Row] = {
+    # -- keys
+    "POST /key/generate": row("AOTM", "AOT", "A", user_id="{user}", team_id="{team_of_key}"),
+    "POST /key/service-account/generate": row("AOT", "AOT", "A", team_id="{team}"),
+    "POST /key/bulk_update": row("AOT", "AOT", "A", keys=[{"key": "{key_of_team}", "max_budget": 1}]),
+    "POST /key/update": row("AOTM", "AOT", "A", key="{key}", key_alias="renamed"),
+    "POST /key/delete": row("AOTM", "AOT", "A", keys=["{key}"]),
+    "GET /key/info": row(ALL, "AVOTMW", "AV", {"key": "{key}"}),
+    "POST /v2/key/info": row(ALL, "AVOTMW", "AV", keys=["{key}"]),
+    # A key that is nobody's lists itself, whatever it asks for.
+    "GET /key/list": row(ALL, "AVOTS", "AVS", {"user_id": "{user}", "team_id": "{team_of_key}"}),
+    "GET /key/aliases": row(ALL, ALL, ALL),
+    "POST /key/block": row("AOTM", "AOT", "A", key="{key}"),
+    "POST /key/unblock": row("A", "AOT", "A", key="{key}"),
+    "POST /key/regenerate": row("AOTM", "AOT", "A", key="{key}"),
+    "POST /key/{key:path}/reset_spend": row("A", "AOT", "A", reset_to=0),
+    # -- users
+    "POST /user/new": row("AO", "AO", "A", user_email="fresh@example.com", organizations=["{organization}"]),
+    "POST /user/update": row("AOTM", "A", "A", user_id="{user}", user_alias="renamed"),
+    "POST /user/bulk_update": row("AOTM", "A", "A", users=[{"user_id": "{user}", "user_alias": "renamed"}]),
+    "POST /user/delete": row("A", "A", "A", user_ids=["{user}"]),
+    "GET /user/info": row("AVOTMWC", "AVOT", "AV", {"user_id": "{user}"}),
+    "GET /v2/user/info": row("AVOTMWC", "AVOT", "AV", {"user_id": "{user}"}),
+    "GET /user/list": row("AVOT", "AVOT", "AV", {"user_ids": "{user}"}),
+    "GET /user/filter/ui": row("AVOT", "AVOT", "AVOT", {"search": "{user}"}),
+    "GET /user/available_roles": row(ALL, ALL, ALL),
+    # -- teams
+    "POST /team/new": row("AO", "AO", "A", organization_id="{organization}"),
+    "POST /team/update": row("AOT", "AOT", "A", team_id="{team}", team_alias="renamed"),
+    "PATCH /team/{team_id}": row("AOT", "AOT", "A", team_alias="renamed"),
+    "POST /team/delete": row("AO", "AO", "A", team_ids=["{team}"]),
+    "POST /team/block": row("AO", "AO", "A", team_id="{team}"),
+    "POST /team/unblock": row("AO", "AO", "A", team_id="{team}"),
+    "POST /team/model/add": row("AO", "AO", "A", team_id="{team}", models=["embedder"]),
+    "POST /team/model/delete": row("AOT", "AOT", "A", team_id="{team}", models=["embedder"]),
+    "GET /team/info": row("AVOTMWS", "AVOTMWS", "AV", {"team_id": "{team}"}),
+    "GET /team/list": row("AVOTMWC", "AVOT", "AV", {"user_id": "{user}"}),
+    "GET /v2/team/list": row("AVOTMWC", "AVOT", "AV", {"user_id": "{user}"}),
+    "GET /team/filter/ui": row(ALL, ALL, ALL),
+    "GET /team/available": row(ALL, ALL, ALL),
+    "POST /team/member_add": row("AOT", "AOT", "A", team_id="{team}", member={"user_id": "new", "role": "user"}),
+    "POST /team/bulk_member_add": row("AOT", "AOT", "A", team_id="{team}", members=[{"user_id": "new"}]),
+    "POST /team/member_delete": row("AOT", "AOT", "A", team_id="{team}", user_id="{member}"),
+    "POST /team/member_update": row("AOT", "AOT", "A", team_id="{team}", user_id="{member}", max_budget_in_team=1),
+    "GET /team/permissions_list": row("AVOTMWS", "AVOTMWS", "AV", {"team_id": "{team}"}),
+    "POST /team/permissions_update": row("AOT", "AOT", "A", team_id="{team}", team_member_permissions=["/key/info"]),
+    "POST /team/permissions_bulk_update": row("A", "A", "A", team_ids=["{team}"], permissions=["/key/list"]),
+    "POST /team/key/bulk_update": row(
+        "AOT", "AOT", "A", team_id="{team}", key_ids=["{key_of_team}"], update_fields={"metadata": {"a": 1}}
+    ),
+    "GET /team/{team_id}/members/me": row("AVTMW", "AVTMW", "AV"),
+    "POST /team/{team_id}/member/{user_id}/reset_spend": row("AOT", "AOT", "A", reset_to=0),
+    "POST /team/{team_id}/member/{user_id}/reset_budget": row("AOT", "AOT", "A"),
+    # -- organisations
+    "POST /organization/new": row("A", "A", "A", organization_alias="new"),
+    "PATCH /organization/update": row("AO", "AO", "A", organization_id="{organization}", organization_alias="renamed"),
+    "PATCH /v2/organization/{organization_id}": row("AO", "AO", "A", organization_alias="renamed"),
+    "DELETE /organization/delete": row("A", "A", "A", organization_ids=["{organization}"]),
+    "GET /organization/list": row(ALL, ALL, ALL),
+    "GET /organization/info": row("AVOTMW", "AVOTMW", "AV", {"organization_id": "{organization}"}),
+    "POST /organization/info": row("AVOTMW", "AVOTMW", "AV", organizations=["{organization}"]),
+    "POST /organization/member_add": row(
+        "AO", "AO", "A", organization_id="{organization}", member={"user_id": "new", "role": "internal_user"}
+    ),
+    "PATCH /organization/member_update": row(
+        "AO", "AO", "A", organization_id="{organization}", user_id="{member}", role="internal_user"
+    ),
+    "DELETE /organization/member_delete": row("AO", "AO", "A", organization_id="{organization}", user_id="{member}"),
+    # -- what others made
+    "GET /tag/list": row(ALL, ALL, ALL),
+}
+
+BY_SCOPE: dict[str, str] = {
+    "public": "GET / /docs /openapi.json /health/liveliness /health/readiness /api/version",
+    "inference": """
+        GET /health /health/history /health/latest /health/readiness/details /health/backlog /v1/models
+        /v1/models/{model_id:path} /model/info /model_group/info /utils/supported_openai_params /api/tags /api/ps
+        /v1beta/models /v1beta/models/{model_id:path} /v1/responses/{response_id}
+        /v1/responses/{response_id}/input_items
+        /v1/conversations/{conversation_id} /v1/conversations/{conversation_id}/items
+        /v1/conversations/{conversation_id}/items/{item_id}
+        POST /v1beta/models/{model_id:path}:countTokens /utils/token_counter /utils/transform_request /routing/explain
+        /api/show /v1/messages/count_tokens /v1/responses/input_tokens /v1/responses/{response_id}/cancel
+        /v1/conversations /v1/conversations/{conversation_id} /v1/conversations/{conversation_id}/items
+        DELETE /v1/responses/{response_id} /v1/conversations/{conversation_id}
+        /v1/conversations/{conversation_id}/items/{item_id}""",
+    "self": "GET /queue /spend/logs POST /key/health",
+    "viewer": """
+        GET /budget/list /budget/settings /customer/info /customer/list /v1/access_group
+        /v1/access_group/{access_group_id} /access_group/list /access_group/{access_group}/info
+        /credentials /credentials/by_name/{credential_name:path} /credentials/by_model/{model_id} /config/diff
+        /credentials/migrate-encryption/check
+        /audit /audit/export /audit/{id}
+        POST /budget/info /tag/info""",
+    "admin": """
+        GET /model/metrics /model/metrics/slow_responses /model/metrics/exceptions /model/streaming_metrics
+        /routes /metrics /traffic /spend/energy /spend/keys /global/spend /global/spend/keys
+        POST /health/test_connection /hosts/load /hosts/unload /api/pull /api/push /api/create /api/copy
+        /model/new /model/update /model/delete /model/block /model/unblock /credentials
+        /credentials/migrate-encryption /config/update
+        /api/blobs/{digest} /budget/new /budget/update /budget/delete /customer/new /customer/update /customer/delete
+        /customer/block /customer/unblock /tag/new /tag/update /tag/delete /v1/access_group /access_group/new
+        PUT /v1/access_group/{access_group_id} /access_group/{access_group}/update
+        PATCH /model/{model_id}/update /credentials/{credential_name:path} DELETE /api/delete
+        /credentials/{credential_name:path} /v1/access_group/{access_group_id}
+        /access_group/{access_group}/delete""",
+}
+"""The routes without objects of single users, by who is let in: a method, and the first paths of its routes."""

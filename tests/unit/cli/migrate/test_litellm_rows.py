@@ -1,0 +1,154 @@
+"""From LiteLLM's rows to ours, without a database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from pointsman.admin.keys.restrictions import REFUSED_FIELDS
+from pointsman.cli.migrate import entries
+from pointsman.cli.migrate.keys import key_of
+from pointsman.cli.migrate.rows import Row
+from pointsman.cli.migrate.secrets import opened
+from pointsman.cli.migrate.source import _plain
+from pointsman.core.price import picodollars
+from pointsman.core.secret import Secret
+from pointsman.stores.directory.records import BudgetWindow, Customer, Limits, ModelLimits, Role, Team, User
+
+SALT = Secret("sk-salt-0123456789abcdef")
+# Made by PyNaCl 1.6 as LiteLLM makes them: base64url of SecretBox(sha256(salt)).
+NACL_VALUE = "vxGBP9Za0lKOqJwUGavcGgeaT8oPLVKc1FQvew4Wj6q1Ti1svxNH84wIwtZHBUSX85WLxj4p"
+
+
+def test_columns_that_are_not_there_or_of_another_type_say_nothing() -> None:
+    row = Row({"a": 5, "b": "", "c": "text", "d": True, "e": "{broken"})
+    assert (row.text("a"), row.text("b"), row.text("none"), row.named("none")) == (None, None, None, "")
+    assert (row.whole("a"), row.whole("c"), row.whole("d")) == (5, None, None)
+    assert (row.money("a"), row.money("d"), row.money("none")) == (picodollars(5), None, None)
+    assert (row.flag("d"), row.flag("a"), row.moment("c"), row.texts("c")) == (True, False, None, ())
+    assert (row.json("e"), row.fields("e"), row.fields("none")) == (None, {}, {})
+
+
+def test_json_may_be_a_text_within_json() -> None:
+    assert Row({"a": '{"x": 1}'}).fields("a") == {"x": 1}
+    assert Row({"a": '"{\\"x\\": 1}"'}).fields("a") == {"x": 1}
+    assert Row({"a": "[1]"}).json("a") == [1]
+
+
+def test_moments_are_utc() -> None:
+    moment = datetime(2026, 1, 2, tzinfo=UTC).timestamp()
+    assert Row({"a": datetime(2026, 1, 2)}).moment("a") == moment  # noqa: DTZ001 - as PostgreSQL gives them
+    assert Row({"a": datetime(2026, 1, 2, tzinfo=UTC)}).moment("a") == moment
+
+
+def test_amounts_are_exact() -> None:
+    assert Row({"a": 0.1 + 0.2}).money("a") == 300_000_000_000
+    assert Row({"a": 1e-12}).money("a") == 1
+
+
+def test_all_limits_of_a_row() -> None:
+    limits, notes = entries.limits_of(
+        Row({
+            "max_budget": 5.0, "soft_budget": 4, "budget_duration": "30d", "rpm_limit": 0, "tpm_limit": 7,
+            "tpd_limit": 8, "max_parallel_requests": 9, "budget_limits": '[{"budget_duration": "1d", "max_budget": 1}]',
+            "model_max_budget": '{"a": {"budget_limit": 1, "time_period": "1d", "rpm_limit": 3}, "b": 2, "c": "x"}',
+            "metadata": '{"model_rpm_limit": {"a": 1}, "model_tpm_limit": {"a": "many"}}',
+        })
+    )  # fmt: skip
+    assert limits == Limits(
+        max_budget=picodollars(5),
+        soft_budget=picodollars(4),
+        budget_duration="30d",
+        budget_limits=(BudgetWindow(duration="1d", max_budget=picodollars(1)),),
+        rpm_limit=0,
+        tpm_limit=7,
+        tpd_limit=8,
+        max_parallel_requests=9,
+        model_limits={
+            "a": ModelLimits(max_budget=picodollars(1), duration="1d", rpm_limit=3),
+            "b": ModelLimits(max_budget=picodollars(2)),
+        },
+        model_rpm_limit={"a": 1},
+    )
+    assert notes == ("model_max_budget of c cannot be read and is left out.",)
+
+
+def test_a_duration_that_is_none_is_told() -> None:
+    limits, notes = entries.limits_of(Row({"max_budget": 1, "budget_duration": "soon"}))
+    assert limits.budget_duration is None and "soon" in notes[0]
+
+
+def test_roles_of_people_and_members() -> None:
+    made = entries.user_of(Row({"user_id": "a", "user_role": "proxy_admin_viewer"}))
+    assert isinstance(made.record, User) and made.record.role is Role.VIEWER and not made.notes
+    made = entries.user_of(Row({"user_id": "a", "user_role": "wizard"}))
+    assert isinstance(made.record, User) and made.record.role is Role.USER and "wizard" in made.notes[0]
+    row = Row({
+        "members_with_roles": '[{"user_id": "a", "role": "admin"}, {"user_id": "b"}, {"user_email": "x"}, 5]',
+        "members": ["c"], "admins": ["b"],
+    })  # fmt: skip
+    assert entries.member_roles(row) == {"a": "admin", "b": "admin", "c": "user"}
+    assert entries.member_roles(Row({"members_with_roles": "{}"})) == {}
+
+
+def test_who_is_restricted_by_what_is_not_enforced_comes_over_blocked() -> None:
+    made = entries.customer_of(Row({"user_id": "a", "allowed_model_region": "eu"}))
+    assert isinstance(made.record, Customer) and made.record.blocked and made.notes
+    team = entries.team_of(Row({"team_id": "t", "metadata": '{"guardrails": ["pii"]}'}), {})
+    assert isinstance(team.record, Team) and team.record.blocked and "guardrails" in team.notes[0]
+
+
+@pytest.mark.parametrize("field", sorted(REFUSED_FIELDS & {"guardrails", "enforced_params", "policies"}))
+def test_keys_too(field: str) -> None:
+    made = key_of(Row({"token": "t", "metadata": msgspec.json.encode({field: ["x"]}).decode()}), {}, {})
+    assert made.record.blocked and field in " ".join(made.notes)
+    assert msgspec.json.decode(made.record.extra) == {field: ["x"]}
+    assert msgspec.json.decode(made.record.metadata) == {}
+
+
+def test_what_says_nothing_restricts_nobody() -> None:
+    row = Row({"token": "t", "permissions": "{}", "allowed_routes": [], "metadata": '{"guardrails": [], "x": 1}'})
+    made = key_of(row, {}, {})
+    assert (made.record.blocked, made.notes, bytes(made.record.extra)) == (False, (), b"{}")
+    assert msgspec.json.decode(made.record.metadata) == {"x": 1}
+
+
+def test_a_key_for_calling_models_is_like_every_key_here() -> None:
+    made = key_of(Row({"token": "t", "key_type": "llm_api", "allowed_routes": ["llm_api_routes"]}), {}, {})
+    assert not made.record.blocked and msgspec.json.decode(made.record.extra) == {"key_type": "llm_api"}
+
+
+def test_permissions_on_objects_come_with_the_key() -> None:
+    row = Row({"token": "t", "object_permission_id": "p"})
+    made = key_of(row, {}, {"p": {"models": ["a"]}})
+    assert msgspec.json.decode(made.record.extra) == {"object_permission": {"models": ["a"]}}
+
+
+def test_rotation_comes_with_the_key() -> None:
+    due = datetime(2099, 1, 1, tzinfo=UTC)
+    row = Row({"token": "t", "auto_rotate": True, "rotation_interval": "30d", "key_rotation_at": due})
+    extra = msgspec.json.decode(key_of(row, {}, {}).record.extra)
+    assert extra["auto_rotate"] is True and extra["key_rotation_at"] == due.timestamp()
+
+
+def test_texts_are_opened_one_by_one() -> None:
+    told = opened({"api_key": NACL_VALUE, "rpm": 5, "model": "openai/gpt-4o"}, [Secret("sk-wrong"), SALT])
+    assert told.closed == () and told.fields["rpm"] == 5 and told.fields["model"] == "openai/gpt-4o"
+    assert told.fields["api_key"] != NACL_VALUE
+    told = opened({"api_key": NACL_VALUE, "other": "v2:gcm:AAAA"}, [Secret("sk-wrong")])
+    assert told == ({}, ("api_key", "other"))
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("postgresql://a@h/d", "postgresql://a@h/d"),
+        ("postgresql://a@h/d?sslmode=require", "postgresql://a@h/d?sslmode=require"),
+        ("postgresql://a@h/d?connection_limit=5&pool_timeout=9", "postgresql://a@h/d"),
+        ("postgresql://a@h/d?schema=llm", "postgresql://a@h/d?options=-csearch_path%3Dllm"),
+    ],
+)
+def test_parameters_of_prisma_are_taken_off(url: str, plain: str) -> None:
+    assert _plain(url) == plain
