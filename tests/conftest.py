@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.support.servers import PostgresServer, RedisServer
 
 # How long examples take says how busy the machine is. What has to be quick is measured by tests of its own.
 # On a developer's machine every run looks at other examples; what the continuous integration says, it says again.
@@ -28,3 +33,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("real"):
             item.add_marker(pytest.mark.xdist_group("real"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that all tests of this process share; who stops it makes one of their own."""
+    from tests.support.servers import PostgresServer
+
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server that all tests of this process share; who stops it makes one of their own."""
+    from tests.support.servers import RedisServer
+
+    with RedisServer() as server:
+        yield server

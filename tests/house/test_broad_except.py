@@ -18,6 +18,7 @@ ALLOWED: Mapping[str, str] = {
     "lifecycle/realtime.py: converse": "the outermost failure handler, as in serve.py",
     "providers/long_tail/flight.py: LibraryFlight._run": "a library with a hundred providers raises what it likes",
     "providers/long_tail/flight.py: _outcome": "raised again where the outcome is awaited, and only there told of",
+    "stores/postgres/lanes.py: _Line._serve": "whatever a job raises is raised again where its answer is awaited",
     "lifecycle/serve.py: serve": "the outermost failure handler: our own mistakes become a logged 500, once",
 }
 

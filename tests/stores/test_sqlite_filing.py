@@ -97,8 +97,8 @@ async def test_models_that_clients_made_up_make_no_contexts(database: SqliteData
 async def test_even_models_that_are_served_make_contexts_only_up_to_a_bound(
     database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filing, "_MADE_MAX", 20)
-    monkeypatch.setattr(filing, "_REMEMBERED_MAX", 10)
+    monkeypatch.setattr(filing, "CONTEXTS_MADE_MAX", 20)
+    monkeypatch.setattr(filing, "REMEMBERED_MAX", 10)
     ledger = SqliteLedgerStore(database)
     wild = [
         full_call(

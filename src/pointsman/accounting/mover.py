@@ -35,7 +35,7 @@ _MANY_RECORDS: Final = 200
 """Gathered in one time, these show that it is worth the while to gather for four times as long."""
 _ADOPT_SECONDS: Final = 30.0
 _RETRY_FIRST_SECONDS: Final = 0.1
-_RETRY_MAX_SECONDS: Final = 5.0
+_RETRY_MAX_SECONDS: Final = 2.0
 _UNHEALTHY_LOOK_SECONDS: Final = 1.0
 _REJECTED_BYTES_MAX: Final = 64 * 1024 * 1024
 
@@ -84,7 +84,7 @@ class Mover:
     # -- what others call ------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Move for as long as the process lives; trouble with the ledger is waited out, at most 5 s at a time."""
+        """Move for as long as the process lives; trouble with the ledger is waited out, at most 2 s at a time."""
         adopt_at = self._clock.monotonic()
         delay = 0.0
         while True:

@@ -12,7 +12,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,18 @@ import msgspec
 
 from pointsman.core.outcome import CallRecord
 
-__all__ = ["Batch", "Orphan", "Recent", "Segment", "SegmentReader", "claim", "orphans", "read_lines", "segment_path"]
+__all__ = [
+    "Batch",
+    "Orphan",
+    "Recent",
+    "Segment",
+    "SegmentReader",
+    "claim",
+    "left_behind",
+    "orphans",
+    "read_lines",
+    "segment_path",
+]
 
 _SEGMENT: Final = re.compile(r"(?P<name>[\w-]+)\.\d{6,}\.jsonl")
 _LOCK: Final = re.compile(r"(?P<name>[\w-]+)\.lock")
@@ -209,6 +220,16 @@ def orphans(directory: Path, own_name: str) -> Generator[Orphan]:
         with _adopted(directory, name) as orphan:
             if orphan is not None:
                 yield orphan
+
+
+def left_behind(directory: Path, own_name: str) -> tuple[str, ...]:
+    """The names of processes that are no more and left something.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    with closing(orphans(directory, own_name)) as found:
+        return tuple(orphan.name for orphan in found)
 
 
 def _lock_path(directory: Path, name: str) -> Path:

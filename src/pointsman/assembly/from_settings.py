@@ -50,6 +50,7 @@ __all__ = [
     "media_limits",
     "reset_clock",
     "routing_settings",
+    "storage_grace_seconds",
 ]
 
 _STALE_INTERVALS: Final = 2
@@ -235,3 +236,9 @@ def discovery_places(loaded: Loaded, named: tuple[str, ...] = ()) -> tuple[Place
         taken = {place.url for place in said}
         return (*said, *(place for place in usual if place.url not in taken))
     return default_places(tuple(given))[: len(given)]
+
+
+def storage_grace_seconds(loaded: Loaded) -> float | None:
+    """How long keys in memory are believed while the database does not answer; None: for ever."""
+    settings = loaded.settings
+    return None if settings.general_settings.allow_requests_on_db_unavailable else settings.local.storage_grace_seconds

@@ -10,6 +10,7 @@ from typing import Final
 from pointsman import __version__
 from pointsman.accounting.estimate import estimate_body
 from pointsman.assembly.app import admin_paths, make_app
+from pointsman.assembly.backends import backend_of
 from pointsman.assembly.deployments import configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
 from pointsman.assembly.fleet import FleetFeed
@@ -22,6 +23,7 @@ from pointsman.assembly.from_settings import (
     media_limits,
     reset_clock,
     routing_settings,
+    storage_grace_seconds,
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series
 from pointsman.assembly.host_settings import equip_hosts
@@ -119,7 +121,7 @@ class Gateway:
         self.nursery = Nursery(_tell_failure)
         self._library_calls = Nursery(_tell_failure)
         self.master_key, self.master_key_made = master_key(plan, loaded)
-        self.storage = Storage(plan.data_directory, plan.worker, self.clock)
+        self.storage = self._storage(loaded)
         self.stored = StoredKeeper(self.storage.directory, plan, lambda: self.file, self._adopt_stored)
         self._adjust_storage(loaded)
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
@@ -165,7 +167,7 @@ class Gateway:
         await gateway.storage.open()
         await gateway.stored.open()
         gateway.reach_long_tail()
-        await gateway.storage.responses.fail_unfinished(plan.worker, plan.workers)
+        gateway.responses.worker = await gateway.storage.enter()
         gateway.nursery.start(gateway.transport.run(), "upstream sweep")
         if gateway.discovery is not None:
             gateway.routes.found(await gateway.discovery.scan())
@@ -289,6 +291,7 @@ class Gateway:
         self.responses.retention_days = loaded.settings.local.response_retention_days
         self.responses.allows_unknown = loaded.settings.local.allow_unknown_response_ids
         self._adjust_storage(loaded)
+        self.keyring.admits_unverified = loaded.settings.general_settings.allow_requests_on_db_unavailable
         self.house.manners = self._manners(loaded)
         self._mind(loaded)
         self.house.router.follow(self.routes.table(), routing)
@@ -338,13 +341,21 @@ class Gateway:
 
     def _keyring(self, loaded: Loaded) -> Keyring:
         header = loaded.settings.general_settings.litellm_key_header_name
-        return Keyring(self.master_key, self.storage.keys, self.clock, header, share=self.plan.workers)
+        keyring = Keyring(self.master_key, self.storage.keys, self.clock, header, share=self.plan.workers)
+        keyring.admits_unverified = loaded.settings.general_settings.allow_requests_on_db_unavailable
+        return keyring
+
+    def _storage(self, loaded: Loaded) -> Storage:
+        plan = self.plan
+        backend = backend_of(loaded, plan.data_directory, self.clock, worker=plan.worker, workers=plan.workers)
+        return Storage(backend, plan.data_directory, plan.worker, self.clock)
 
     def _adjust_storage(self, loaded: Loaded) -> None:
         self.storage.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         days = loaded.settings.local.audit_retention_days
         self.storage.audit_seconds = None if days is None else days * 86_400.0
+        self.storage.grace_seconds = storage_grace_seconds(loaded)
 
     def _front(self) -> RealtimeDoor:
         front = open_to_pages(self.app) if self.keyring.asks else self.app

@@ -22,6 +22,12 @@ _AT_START: Final[Mapping[str, Callable[[Loaded], object]]] = MappingProxyType({
     "environment_variables.POINTSMAN_LOG_LEVEL": lambda loaded: loaded.environment.log_level,
     "environment_variables.POINTSMAN_OLLAMA": lambda loaded: loaded.environment.ollama,
     "general_settings.litellm_key_header_name": lambda loaded: loaded.settings.general_settings.litellm_key_header_name,
+    "general_settings.database_connection_pool_limit": (
+        lambda loaded: loaded.settings.general_settings.database_connection_pool_limit
+    ),
+    "general_settings.database_connection_timeout": (
+        lambda loaded: loaded.settings.general_settings.database_connection_timeout
+    ),
     "litellm_settings.json_logs": lambda loaded: loaded.settings.litellm_settings.json_logs,
     "litellm_settings.set_verbose": lambda loaded: loaded.settings.litellm_settings.set_verbose,
     "litellm_settings.sse_keepalive_ping_interval_seconds": (
@@ -39,7 +45,16 @@ def waiting_for_restart(started: Loaded, now: Loaded) -> tuple[str, ...]:
     changed = [path for path, value in _AT_START.items() if value(started) != value(now)]
     if not _same_key(started, now):
         changed.append("general_settings.master_key")
+    if not _same_database(started, now):
+        changed.append("general_settings.database_url")
     return tuple(changed)
+
+
+def _same_database(started: Loaded, now: Loaded) -> bool:
+    before, after = started.database_url, now.database_url
+    if before is None or after is None:
+        return before is after
+    return before[0].matches(after[0].reveal())
 
 
 def _same_key(started: Loaded, now: Loaded) -> bool:

@@ -9,25 +9,18 @@ from pathlib import Path
 from typing import Final
 
 from pointsman.accounting.mover import Mover
+from pointsman.accounting.segments import left_behind
 from pointsman.accounting.spool import Spool
+from pointsman.assembly.backends import Backend
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.policies.durations import UTC_MIDNIGHT, next_reset
 from pointsman.policies.keyring import Keyring
 from pointsman.stores.response_ports import STORED_BYTES_MAX
-from pointsman.stores.sqlite import (
-    SqliteAuditStore,
-    SqliteConversationStore,
-    SqliteDatabase,
-    SqliteDirectoryStore,
-    SqliteKeyStore,
-    SqliteLedgerStore,
-    SqliteResponseStore,
-    SqliteSpendStore,
-)
 
-__all__ = ["Storage"]
+__all__ = ["GRACE_SECONDS", "Storage"]
 
+GRACE_SECONDS: Final = 3_600.0
 _KEYS_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 60.0
 _START_DRAIN_SECONDS: Final = 30.0
@@ -38,27 +31,31 @@ class Storage:
     """Everything that is kept. Budgets are reset by ``reset_clock``, which may be replaced.
 
     So may ``response_bytes_max``, the bytes that stored responses and conversations may take together, and
-    ``audit_seconds``, for how long entries of the audit log are kept (None: for good).
+    ``audit_seconds``, for how long entries of the audit log are kept (None: for good), and ``grace_seconds``, how long
+    keys in memory are believed while the database does not answer (None: for ever).
     """
 
-    def __init__(self, directory: Path, worker: int, clock: Clock) -> None:
+    def __init__(self, backend: Backend, directory: Path, worker: int, clock: Clock) -> None:
         self._clock = clock
-        self.database = SqliteDatabase(directory / "pointsman.db", clock=clock)
-        self.keys = SqliteKeyStore(self.database)
-        self.ledger = SqliteLedgerStore(self.database)
-        self.directory = SqliteDirectoryStore(self.database)
-        self.spend = SqliteSpendStore(self.database)
-        self.audit = SqliteAuditStore(self.database)
-        self.responses = SqliteResponseStore(self.database)
-        self.conversations = SqliteConversationStore(self.database)
+        self._backend = backend
+        self.keys = backend.keys
+        self.ledger = backend.ledger
+        self.directory = backend.directory
+        self.spend = backend.spend
+        self.audit = backend.audit
+        self.responses = backend.responses
+        self.conversations = backend.conversations
         self.spool = Spool(directory / "spool", f"worker-{worker}", clock=clock)
         self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock)
         self.reset_clock = UTC_MIDNIGHT
         self.response_bytes_max = STORED_BYTES_MAX
         self.audit_seconds: float | None = None
+        self.grace_seconds: float | None = GRACE_SECONDS
+        self._gone: tuple[str, ...] = ()
         self._keyring: Keyring | None = None
         self._version = 0
         self._sweep_at = 0.0
+        self._heard_at = clock.monotonic()
         self.trouble: str | None = None
 
     async def open(self) -> None:
@@ -67,9 +64,22 @@ class Storage:
         Raises:
             StorageUnavailable, Misconfigured: it cannot be opened.
         """
-        await self.database.open()
+        try:
+            self._gone = left_behind(self.spool.directory, self.spool.name)
+        except OSError as error:
+            _log.warning("The spool cannot be looked through: %s", error)
+        await self._backend.open()
         await self.mover.drain(_START_DRAIN_SECONDS)
         self._version = await self.keys.version()
+        self._heard_at = self._clock.monotonic()
+
+    async def enter(self) -> int:
+        """The number under which this process works in the background; what a former one left has failed.
+
+        Raises:
+            StorageUnavailable: the database cannot answer.
+        """
+        return await self._backend.enter(self.spool.name, self._gone)
 
     async def follow(self, keyring: Keyring) -> None:
         """Keep ``keyring`` in step with what other processes change, and reset budgets; runs until cancelled."""
@@ -77,13 +87,14 @@ class Storage:
         while True:
             await asyncio.sleep(_KEYS_SECONDS)
             try:
-                await self._reset_budgets()
                 await self._refresh(keyring)
+                await self._reset_budgets()
                 await self._sweep()
+                await self._backend.beat()
             except StorageUnavailable as error:
-                self.trouble = error.message
+                self._complain(keyring, error)
             else:
-                self.trouble = None
+                self._recover(keyring)
 
     async def flush(self, patience_seconds: float = 1.0) -> None:
         """Bring what is spooled to the ledger, as far as that takes no longer than ``patience_seconds``."""
@@ -94,7 +105,22 @@ class Storage:
         if not await self.mover.drain(5.0):
             _log.warning("Some call records stay in the spool; the next start brings them over.")
         self.spool.close()
-        await self.database.close()
+        await self._backend.close()
+
+    def _complain(self, keyring: Keyring, error: StorageUnavailable) -> None:
+        if self.trouble is None:
+            meanwhile = "Keys in memory go on meanwhile, and call records wait in the spool."
+            _log.error("%s %s%s", error.told(), meanwhile, f" ({error.detail})" if error.detail else "")
+        self.trouble = error.message
+        silent_seconds = self._clock.monotonic() - self._heard_at
+        if self.grace_seconds is not None and silent_seconds > self.grace_seconds:
+            keyring.doubt = error
+
+    def _recover(self, keyring: Keyring) -> None:
+        if self.trouble is not None:
+            _log.warning("The database answers again.")
+        self._heard_at = self._clock.monotonic()
+        self.trouble = keyring.doubt = None
 
     async def _refresh(self, keyring: Keyring) -> None:
         while True:

@@ -8,6 +8,7 @@ import click
 
 from pointsman import __version__
 from pointsman.cli.check import check, config
+from pointsman.cli.db.command import db
 from pointsman.cli.doctor.command import doctor
 from pointsman.cli.explain import explain
 from pointsman.cli.mapping import mapping
@@ -32,6 +33,7 @@ def cli() -> None:
 cli.add_command(serve)
 cli.add_command(check)
 cli.add_command(config)
+cli.add_command(db)
 cli.add_command(doctor)
 cli.add_command(explain)
 cli.add_command(mapping)

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from urllib.parse import urlencode
 
 import click
 import msgspec
 
 from pointsman.admin.spend.energy import EnergyRow, energy_row
+from pointsman.assembly.backends import postgres_database, sqlite_file
 from pointsman.config.data_directory import default_data_directory, in_container
 from pointsman.config.environment import EnvironmentSettings, process_environment
 from pointsman.core.clock import SYSTEM_CLOCK
@@ -20,8 +21,11 @@ from pointsman.core.errors import Broken, Misconfigured
 from pointsman.core.nursery import Nursery
 from pointsman.core.price import dollars
 from pointsman.providers.transport import Transport
-from pointsman.stores.ports import DaySpend, SummaryQuery
+from pointsman.stores.ports import DaySpend, LedgerStore, SummaryQuery
 from pointsman.stores.sqlite import SqliteDatabase, SqliteLedgerStore
+
+if TYPE_CHECKING:
+    from pointsman.stores.postgres import PostgresDatabase
 
 __all__ = ["spend"]
 
@@ -98,13 +102,16 @@ def spend(
         click.echo("\n".join(_table(lines, by or "day", with_energy=with_energy)))
 
 
-def _database(data_dir: Path | None) -> Path:
-    """The file of the ledger.
+def _database(data_dir: Path | None) -> Path | PostgresDatabase:
+    """Where the ledger is: in the folder that is named, or else where the environment says.
 
     Raises:
-        Misconfigured: there is none.
+        Misconfigured: it is nowhere.
     """
     environment = process_environment()
+    url = EnvironmentSettings.read(environment).database_url
+    if data_dir is None and url is not None:
+        return sqlite_file(url.reveal()) or postgres_database(url, "DATABASE_URL", None, SYSTEM_CLOCK)
     directory = (
         data_dir
         or EnvironmentSettings.read(environment).data_directory
@@ -119,16 +126,24 @@ def _database(data_dir: Path | None) -> Path:
     return path
 
 
-async def _read(path: Path, first: date, last: date) -> _Found:
-    database = SqliteDatabase(path)
+async def _read(place: Path | PostgresDatabase, first: date, last: date) -> _Found:
+    database, ledger = _ledger(place)
     try:
         await database.open()
-        ledger = SqliteLedgerStore(database)
         query = SummaryQuery(first_day=first, last_day=last)
         days, energy = await ledger.summary(query), await ledger.energy(query)
     finally:
         await database.close()
     return _Found([_day(one) for one in days], [energy_row(one) for one in energy])
+
+
+def _ledger(place: Path | PostgresDatabase) -> tuple[SqliteDatabase | PostgresDatabase, LedgerStore]:
+    if isinstance(place, Path):
+        database = SqliteDatabase(place)
+        return database, SqliteLedgerStore(database)
+    from pointsman.stores.postgres import PostgresLedgerStore  # noqa: PLC0415 - an extra
+
+    return place, PostgresLedgerStore(place)
 
 
 async def _ask(url: str, key: str, first: date, last: date) -> _Found:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -43,7 +44,12 @@ VARIABLES: Final[Mapping[str, str]] = {
     "LITELLM_SALT_KEY": "the same, in LiteLLM's name",
     "STORE_MODEL_IN_DB": "`false`: no models are added at run time, if `general_settings.store_model_in_db` is not set",
     "NO_DOCS": "`true`: do not serve `/docs`",
-    "DATABASE_URL": "accepted; not used yet",
+    "DATABASE_URL": "PostgreSQL database for everything that is kept, if `general_settings.database_url` is not set",
+    "DATABASE_HOST": "the same in parts, as in LiteLLM: host and, after a colon, port",
+    "DATABASE_USERNAME": "user, for `DATABASE_HOST`",
+    "DATABASE_PASSWORD": "password, for `DATABASE_HOST`",
+    "DATABASE_NAME": "name of the database, for `DATABASE_HOST`",
+    "DATABASE_SCHEMA": "schema in it, for `DATABASE_HOST`; `public` if unset",
     "REDIS_URL": "accepted; not used yet",
 }
 """Every variable that is read, the stronger name first."""
@@ -124,7 +130,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
             ollama_num_parallel=reader.parsed("OLLAMA_NUM_PARALLEL", _parallel, findings.warn),
             ollama_api_base=reader.parsed("OLLAMA_API_BASE", ollama_address, findings.warn),
             ollama_api_key=reader.secret("OLLAMA_API_KEY"),
-            database_url=reader.secret("DATABASE_URL"),
+            database_url=reader.secret("DATABASE_URL") or reader.database_in_parts(),
             redis_url=reader.secret("REDIS_URL"),
             log_level=reader.log_level(),
             secret_key=reader.secret("POINTSMAN_SECRET_KEY"),
@@ -132,7 +138,6 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
             store_models=reader.truth("STORE_MODEL_IN_DB"),
             docs=(reader.text("NO_DOCS") or "").lower() not in _TRUE,
         )
-        reader.tell_unused("DATABASE_URL", "Records are kept in SQLite in the data directory.")
         reader.tell_unused("REDIS_URL", "Limits are kept in the process.")
         reader.tell_unknown()
         if findings.errors:
@@ -182,6 +187,16 @@ class _VariableReader:
         """Whether it says yes; None where it says nothing."""
         value = self.text(name)
         return None if value is None else value.lower() in _TRUE
+
+    def database_in_parts(self) -> Secret | None:
+        """The URL of a database whose parts stand in variables of their own; None if one is missing."""
+        host, user, name = (self.text(f"DATABASE_{part}") for part in ("HOST", "USERNAME", "NAME"))
+        if host is None or user is None or name is None:
+            return None
+        password, schema = self.text("DATABASE_PASSWORD"), self.text("DATABASE_SCHEMA")
+        login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+        suffix = f"?schema={quote(schema, safe='')}" if schema else ""
+        return Secret(f"postgresql://{login}@{host}/{quote(name, safe='')}{suffix}")
 
     def path(self, *names: str) -> Path | None:
         value = self.text(*names)

@@ -109,8 +109,7 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "keepalive_seconds", "mock_response",
     }),
     "general_settings": frozenset({
-        "allow_requests_on_db_unavailable", "completion_model", "disable_spend_logs", "embedding_model",
-        "user_header_name",
+        "completion_model", "disable_spend_logs", "embedding_model", "user_header_name",
     }),
     "pointsman": frozenset({"prompt_log_retention_days"}),
 }  # fmt: skip
@@ -127,7 +126,6 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
         "success_callback": ("prometheus", ["prometheus"]),
     },
     "general_settings": {
-        "allow_requests_on_db_unavailable": (False,),
         "disable_spend_logs": (False,),
     },
     "key_management_settings": {"store_virtual_keys": (False,)},

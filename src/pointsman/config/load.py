@@ -73,6 +73,13 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
         return self.settings.general_settings.master_key or self.environment.master_key
 
     @property
+    def database_url(self) -> tuple[Secret, str] | None:
+        """Where everything is kept, and which setting says so: as in LiteLLM the file's, else the environment's."""
+        if self.settings.general_settings.database_url:
+            return self.settings.general_settings.database_url, "general_settings.database_url"
+        return (self.environment.database_url, "DATABASE_URL") if self.environment.database_url else None
+
+    @property
     def log_level(self) -> str:
         """A level of the standard library's logging, by name."""
         return self.environment.log_level or ("DEBUG" if self.settings.litellm_settings.set_verbose else "INFO")

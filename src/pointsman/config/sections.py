@@ -299,6 +299,11 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     litellm_key_header_name: HeaderName | None = None
     user_header_name: HeaderName | None = None
     allow_requests_on_db_unavailable: bool = False
+    database_url: Secret | None = None
+    database_connection_pool_limit: PositiveCount | None = None
+    database_connection_timeout: Seconds | None = None
+    database_connection_pool_timeout: Seconds | None = None
+    database_disable_prepared_statements: bool = False
     disable_custom_api_keys: bool = False
     enforce_fallback_model_access: bool = False
     expose_fallback_errors_to_caller: bool = False
@@ -434,6 +439,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     response_retention_days: Annotated[int, Meta(ge=0, le=3650)] = 30
     allow_unknown_response_ids: bool = False
     response_store_bytes_max: PositiveCount = 8 * 1024 * 1024 * 1024
+    storage_grace_seconds: Amount = 3600.0
     fetch_remote_images: bool = False
     fetch_remote_image_bytes_max: PositiveCount = 20 * 1024 * 1024
     fetch_remote_documents: bool = False

@@ -202,8 +202,9 @@ class Broken(UpstreamFailed):
 
 
 class StorageUnavailable(GatewayError):
-    """Our own database cannot answer."""
+    """Our own database cannot answer. ``detail`` is for operators alone, since it may tell addresses and paths."""
 
+    detail: str = ""
     default_status = 503
     default_code = "storage_unavailable"
     default_kind = "no_db_connection"

@@ -26,6 +26,7 @@ __all__ = [
     "ANONYMOUS_TOKEN",
     "BEARING_HEADERS",
     "MASTER_TOKEN",
+    "UNVERIFIED_TOKEN",
     "KeySource",
     "Keyring",
     "bare_key",
@@ -35,6 +36,7 @@ __all__ = [
 
 MASTER_TOKEN: Final = "master"  # noqa: S105 - the name under which the master key's calls are recorded
 ANONYMOUS_TOKEN: Final = "anonymous"  # noqa: S105
+UNVERIFIED_TOKEN: Final = "failed-to-connect-to-db"  # noqa: S105
 
 _UNKNOWN_SECONDS: Final = 5.0
 _KEY_BYTES_MAX: Final = 4096
@@ -88,7 +90,11 @@ def bare_key(value: bytes) -> bytes:
 
 
 class Keyring:
-    """Turns a presented key into a principal, or raises; there is no default identity."""
+    """Turns a presented key into a principal, or raises; there is no default identity.
+
+    While the store cannot be asked, keys in memory go on, until somebody says by ``doubt`` why they are not to be
+    believed any longer. With ``admits_unverified`` keys that cannot be looked up are let in then, as nobody's.
+    """
 
     def __init__(
         self,
@@ -108,6 +114,10 @@ class Keyring:
         self._master_token = token_of(master_key.reveal()) if master_key is not None else None
         self.master = Principal(KeyRecord(token=MASTER_TOKEN, key_name="master key", key_alias="master"), admin=True)
         self.anonymous = Principal(KeyRecord(token=ANONYMOUS_TOKEN, key_name="no key", key_alias=None), admin=True)
+        # As in LiteLLM, also by its name.
+        self.unverified = Principal(KeyRecord(token=UNVERIFIED_TOKEN, key_name="not verified"))
+        self.admits_unverified = False
+        self.doubt: StorageUnavailable | None = None
         self._known: OrderedDict[str, Principal] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
 
@@ -159,6 +169,7 @@ class Keyring:
         Raises:
             Unauthenticated: expired, or known to belong to nobody.
             Forbidden: blocked.
+            StorageUnavailable: the store has been silent for too long.
         """
         principal = self._known.get(token)
         if principal is None:
@@ -169,6 +180,8 @@ class Keyring:
             if self._unknown.get(token, 0.0) > self._clock.monotonic():
                 raise _nobodys()
             return None
+        if self.doubt is not None:
+            raise StorageUnavailable(self.doubt.message, hint=self.doubt.hint)
         record = principal.record
         if record.blocked:
             raise Forbidden(
@@ -199,7 +212,12 @@ class Keyring:
             StorageUnavailable: the store cannot say.
         """
         await become_task()
-        record = await self._source.get(token)
+        try:
+            record = await self._source.get(token)
+        except StorageUnavailable:
+            if self.admits_unverified:
+                return self.unverified
+            raise
         if record is None:
             self._remember_unknown(token)
             raise _nobodys()

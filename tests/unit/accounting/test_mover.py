@@ -186,7 +186,7 @@ async def test_a_dead_ledger_stops_nobody_and_is_asked_ever_more_seldom(
         async with asyncio.timeout(10):
             while mover.backlog().records:
                 await real_sleep(0)
-    assert delays[:9] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+    assert delays[:9] == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0]
     assert await ledger.costs() == [1, 2]
     assert mover.backlog().trouble is None
 

@@ -9,6 +9,7 @@ import pytest
 
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.requests import GenerateKeyRequest
+from pointsman.assembly.backends import SqliteBackend
 from pointsman.assembly.storage import Storage
 from pointsman.core.identity import KeyRecord
 from pointsman.policies.durations import UTC_MIDNIGHT
@@ -44,7 +45,7 @@ def moment(text: str) -> float:
 )
 async def test_making_and_resetting_a_key_follow_one_rule(tmp_path: Path, duration: str, ends: list[str]) -> None:
     clock = SetClock(moment("2026-11-24 08:30"))
-    storage = Storage(tmp_path, 0, clock)
+    storage = Storage(SqliteBackend(tmp_path / "pointsman.db", clock), tmp_path, 0, clock)
     await storage.open()
     changes, _ = changes_of(GenerateKeyRequest(budget_duration=duration, max_budget=1.0), {}, clock.now, UTC_MIDNIGHT)
     await storage.keys.insert(changed_record(KeyRecord(token="t", key_name="sk-...", spend=5), changes))

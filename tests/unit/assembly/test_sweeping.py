@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from pointsman.assembly.backends import SqliteBackend
 from pointsman.assembly.storage import Storage
 from pointsman.core.identity import Owner
 from pointsman.stores.response_ports import ResponseRecord
@@ -16,7 +17,8 @@ EVERYBODY = Owner("", sees_all=True)
 
 async def test_expired_responses_go_in_small_steps(tmp_path: Path) -> None:
     clock = SetClock(1000.0)
-    storage = Storage(tmp_path, 0, clock)
+    backend = SqliteBackend(tmp_path / "pointsman.db", clock)
+    storage = Storage(backend, tmp_path, 0, clock)
     await storage.open()
 
     async def put(*names: str) -> None:
@@ -29,7 +31,7 @@ async def test_expired_responses_go_in_small_steps(tmp_path: Path) -> None:
             )
 
     async def left() -> int:
-        return await storage.database.read(lambda connection: connection.execute("SELECT count(*) FROM responses").get)
+        return await backend._database.read(lambda connection: connection.execute("SELECT count(*) FROM responses").get)
 
     await put(*(f"resp_{number}" for number in range(70)))
     await storage._sweep()

@@ -162,7 +162,7 @@ def test_every_key_without_effect_is_warned_of_with_its_path() -> None:
         "litellm_settings.cache",
         "litellm_settings.cache_params",
         "router_settings.redis_host",
-        "general_settings.database_url",
+        "general_settings.database_type",
         "general_settings.alerting",
         "general_settings.proxy_batch_write_at",
         "guardrails",

@@ -265,3 +265,51 @@ async def test_the_principals_in_memory_can_be_listed() -> None:
     keyring, _, _ = ring(key_record("sk-one"))
     principal = await find(keyring, "sk-one")
     assert keyring.principals() == (principal,)
+
+
+class SilentSource(FakeSource):
+    """A store that cannot be asked while ``silent``."""
+
+    silent = False
+
+    async def get(self, token: str) -> KeyRecord | None:
+        if self.silent:
+            raise StorageUnavailable("The database cannot be reached.")
+        return await super().get(token)
+
+
+async def test_while_the_store_is_silent_keys_in_memory_go_on_and_others_are_not_called_wrong() -> None:
+    source = SilentSource(key_record("sk-one"), key_record("sk-two"))
+    keyring = Keyring(Secret(MASTER), source, FakeClock())
+    await find(keyring, "sk-one")
+    source.silent = True
+    assert (await find(keyring, "sk-one")).record.token == token_of("sk-one")
+    for key in ("sk-two", "sk-guess"):
+        with pytest.raises(StorageUnavailable):
+            await find(keyring, key)
+    source.silent = False
+    assert (await find(keyring, "sk-two")).record.token == token_of("sk-two")
+
+
+async def test_keys_in_memory_are_believed_until_somebody_doubts_them() -> None:
+    keyring, _, _ = ring(key_record("sk-one"))
+    await find(keyring, "sk-one")
+    keyring.doubt = StorageUnavailable("It has been silent for an hour.")
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable, match="silent for an hour"):
+            await find(keyring, "sk-one")
+    assert (await find(keyring, MASTER)).admin
+    keyring.doubt = None
+    assert not (await find(keyring, "sk-one")).admin
+
+
+async def test_whoever_admits_the_unverified_admits_them_as_nobody() -> None:
+    source = SilentSource(key_record("sk-one"))
+    keyring = Keyring(Secret(MASTER), source, FakeClock())
+    keyring.admits_unverified = source.silent = True
+    principal = await find(keyring, "sk-guess")
+    assert (principal.admin, principal.record.token) == (False, "failed-to-connect-to-db")
+    assert len(keyring) == 0
+    source.silent = False
+    with pytest.raises(Unauthenticated):
+        await find(keyring, "sk-guess")

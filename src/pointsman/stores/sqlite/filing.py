@@ -10,9 +10,7 @@ import re
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
-from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import apsw
 import msgspec
@@ -20,6 +18,21 @@ import msgspec
 from pointsman.core.outcome import CallRecord
 from pointsman.core.trace import RouteTrace
 from pointsman.core.usage import Units
+from pointsman.stores.call_rows import (
+    CONTEXTS_MADE_MAX,
+    NAMES,
+    NO_NAMES,
+    REMEMBERED_MAX,
+    SELDOM_COUNTS,
+    SELDOM_TEXTS,
+    Context,
+    content_text,
+    context_of,
+    digest_of,
+    seldom_of,
+    split_call_id,
+    usual_of,
+)
 from pointsman.stores.records import saturated
 from pointsman.stores.sqlite.statements import (
     ADD_CALL,
@@ -36,33 +49,7 @@ from pointsman.stores.sqlite.statements import (
 
 __all__ = ["Filing", "Known", "id_of"]
 
-_REMEMBERED_MAX: Final = 4_096
-"""Contexts, and origins, that are remembered."""
-_MADE_MAX: Final = 10_000
-"""Contexts that one process makes with names of models. Where a client may choose them, there is no end of them."""
-
-_Context: TypeAlias = tuple[Any, ...]
-_NAMES: Final = ("model_requested", "model_group", "deployment_id", "model")
-_NO_NAMES: Final = ("",) * len(_NAMES)
-_context_of: Final = attrgetter(
-    "usage.source", "key_token", "user_id", "key_alias", "team_id", "organization_id", "operation", "route", "status",
-    "http_status", "attempts", "stream", "provider", "api_base", "tags", *_NAMES
-)  # fmt: skip
-
-_usual_of: Final = attrgetter(
-    "started_at", "ended_at", "first_token_at", "overhead_ms", "cost", "peer", "usage.prompt", "usage.completion"
-)
-_seldom_of: Final = attrgetter(
-    "end_user", "error_code", "error_message", "usage.cached", "usage.cache_write", "usage.reasoning",
-    "usage.audio_input", "usage.audio_output", "energy_mwh", "energy_cost", "usage.units", "trace", "prompt", "reply"
-)  # fmt: skip
 _NOTHING_SELDOM: Final = (None, None, None, 0, 0, 0, 0, 0, 0, 0, None, None, None, None)
-_SELDOM_TEXTS: Final = ("end_user", "error_code", "error_message")
-_SELDOM_COUNTS: Final = (
-    "cached_tokens", "cache_write_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens",
-    "energy_mwh", "energy_cost"
-)  # fmt: skip
-
 _DIGITS: Final = re.compile(r"[0-9a-f]+")
 
 
@@ -84,7 +71,7 @@ class Known:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
-        self.places: dict[_Context, _Place] = {}
+        self.places: dict[Context, _Place] = {}
         self.origins: dict[str, int] = {}
         self.made = 0
 
@@ -92,13 +79,13 @@ class Known:
         """Remember what ``filing`` met. To be called when its transaction is committed, and only then."""
         self.made += filing.made
         # Replaced and not emptied, since the next filing may be under way in its thread.
-        if len(self.places) + len(filing.places) > _REMEMBERED_MAX:
+        if len(self.places) + len(filing.places) > REMEMBERED_MAX:
             self.places = {}
-        if len(self.origins) + len(filing.origins) > _REMEMBERED_MAX:
+        if len(self.origins) + len(filing.origins) > REMEMBERED_MAX:
             self.origins = {}
-        if len(filing.places) <= _REMEMBERED_MAX:
+        if len(filing.places) <= REMEMBERED_MAX:
             self.places.update(filing.places)
-        if len(filing.origins) <= _REMEMBERED_MAX:
+        if len(filing.origins) <= REMEMBERED_MAX:
             self.origins.update(filing.origins)
 
 
@@ -107,7 +94,7 @@ class Filing:
 
     def __init__(self, known: Known) -> None:
         self.connection = known.connection
-        self.places: dict[_Context, _Place] = {}
+        self.places: dict[Context, _Place] = {}
         self.origins: dict[str, int] = {}
         self.made = 0
         self._known = known
@@ -151,23 +138,23 @@ class Filing:
         values: list[Any] = []
         places, sets = self._known.places, self._sets
         for call, record in zip(self._ids(records), records, strict=True):
-            context = _context_of(record)
+            context = context_of(record)
             place = places.get(context) or self._place(context)
             sets[place].append(record)
-            seldom = _seldom_of(record)
+            seldom = seldom_of(record)
             plain = seldom == _NOTHING_SELDOM and not place.names
             values += (call, place.party, place.context, None if plain else self._more(call, place, seldom))
-            values += _usual_of(record)
+            values += usual_of(record)
         return values
 
     def _more(self, call: int, place: _Place, seldom: tuple[Any, ...]) -> str | None:
         """What a call has that most have not, as JSON."""
         texts, counts, (units, trace, prompt, reply) = seldom[:3], seldom[3:-4], seldom[-4:]
         if prompt is not None or reply is not None:
-            self._contents.append((call, _text(prompt), _text(reply)))
+            self._contents.append((call, content_text(prompt), content_text(reply)))
         more: dict[str, str | int | Units | RouteTrace] = dict(place.names)
-        more.update((name, text) for name, text in zip(_SELDOM_TEXTS, texts, strict=True) if text is not None)
-        more.update((name, saturated(count)) for name, count in zip(_SELDOM_COUNTS, counts, strict=True) if count)
+        more.update((name, text) for name, text in zip(SELDOM_TEXTS, texts, strict=True) if text is not None)
+        more.update((name, saturated(count)) for name, count in zip(SELDOM_COUNTS, counts, strict=True) if count)
         if units is not None:
             more["units"] = units
         if trace is not None:
@@ -186,34 +173,34 @@ class Filing:
 
     # -- what calls refer to -----------------------------------------------------------------------------
 
-    def _place(self, context: _Context) -> _Place:
+    def _place(self, context: Context) -> _Place:
         place = self.places.get(context)
         if place is None:
             place = self.places[context] = self._find_place(context)
         return place
 
-    def _find_place(self, context: _Context) -> _Place:
+    def _find_place(self, context: Context) -> _Place:
         """Find or make the context in the table, without the names if those are a client's, or too many."""
-        names = dict(zip(_NAMES, context[-len(_NAMES) :], strict=True))
+        names = dict(zip(NAMES, context[-len(NAMES) :], strict=True))
         if names["deployment_id"]:
-            may_make = self._known.made + self.made < _MADE_MAX
+            may_make = self._known.made + self.made < CONTEXTS_MADE_MAX
             found = self._find_context(context) or (self._make_context(context) if may_make else None)
             if found is not None:
                 return _Place(*found, {})
-        nameless = context[: -len(_NAMES)] + _NO_NAMES
+        nameless = context[: -len(NAMES)] + NO_NAMES
         found = self._find_context(nameless) or self._make_context(nameless)
         return _Place(*found, {name: value for name, value in names.items() if value})
 
-    def _find_context(self, context: _Context) -> tuple[int, int] | None:
+    def _find_context(self, context: Context) -> tuple[int, int] | None:
         """The party and the id of a context."""
-        found: tuple[int, int] | None = self.connection.execute(FIND_CONTEXT, (_digest(context),)).fetchone()
+        found: tuple[int, int] | None = self.connection.execute(FIND_CONTEXT, (digest_of(context),)).fetchone()
         return found
 
-    def _make_context(self, context: _Context) -> tuple[int, int]:
+    def _make_context(self, context: Context) -> tuple[int, int]:
         usage_source, key_token, user_id, *others = context
         party = self._find_or_add(FIND_PARTY, ADD_PARTY, (key_token, user_id))
         columns = [msgspec.json.encode(value).decode() if isinstance(value, tuple) else value for value in others]
-        made = self.connection.execute(ADD_CONTEXT, (_digest(context), party, usage_source, *columns)).get
+        made = self.connection.execute(ADD_CONTEXT, (digest_of(context), party, usage_source, *columns)).get
         self.made += 1
         return party, int(made)
 
@@ -225,7 +212,7 @@ class Filing:
         if len(prefixes) == 1 and len(digits) == 8 * len(call_ids) and _DIGITS.fullmatch(digits):
             start = self._origin(prefixes.pop(), numbered=True) << 32
             return [start + number for number in struct.unpack(f">{len(call_ids)}I", bytes.fromhex(digits))]
-        parts = map(_split, call_ids)
+        parts = map(split_call_id, call_ids)
         return [(self._origin(prefix, numbered=numbered) << 32) + number for prefix, number, numbered in parts]
 
     def _origin(self, prefix: str, *, numbered: bool) -> int:
@@ -243,22 +230,6 @@ class Filing:
 
 def id_of(connection: apsw.Connection, call_id: str) -> int | None:
     """The ``calls.id`` that a call has if it is there; None: it is not."""
-    prefix, number, numbered = _split(call_id)
+    prefix, number, numbered = split_call_id(call_id)
     origin = connection.execute(FIND_ORIGIN, (prefix, numbered)).get
     return None if origin is None else (int(origin) << 32) + number
-
-
-def _split(call_id: str) -> tuple[str, int, bool]:
-    """The prefix and the number of an id, and True; of one that is not numbered, the whole, 0 and False."""
-    digits = call_id[-8:]
-    if len(digits) == 8 and _DIGITS.fullmatch(digits):
-        return call_id[:-8], int(digits, 16), True
-    return call_id, 0, False
-
-
-def _digest(context: _Context) -> bytes:
-    return blake2b(msgspec.json.encode(context), digest_size=16).digest()
-
-
-def _text(content: msgspec.Raw | None) -> str | None:
-    return None if content is None else bytes(content).decode("utf-8", "replace")

@@ -11,8 +11,7 @@ import msgspec
 
 from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
-from pointsman.core.trace import RouteTrace
-from pointsman.core.usage import Units, Usage
+from pointsman.stores.call_rows import record_of, within_range
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, DailyRow, added_up, by_day, saturated
@@ -40,16 +39,6 @@ from pointsman.stores.sqlite.transaction import rows
 __all__ = ["SqliteLedgerStore"]
 
 _HALF: Final = 2**32
-_USAGE_COLUMNS: Final = (
-    ("prompt", "prompt_tokens"),
-    ("completion", "completion_tokens"),
-    ("cached", "cached_tokens"),
-    ("cache_write", "cache_write_tokens"),
-    ("reasoning", "reasoning_tokens"),
-    ("audio_input", "audio_input_tokens"),
-    ("audio_output", "audio_output_tokens"),
-    ("source", "usage_source"),
-)
 
 
 class _NotPlain(Exception):
@@ -121,7 +110,7 @@ def _append(filing: Filing, records: Sequence[CallRecord]) -> Appended:
 
 
 def _append_carefully(filing: Filing, records: Sequence[CallRecord]) -> Appended:
-    fresh = [record for record in records if filing.add_one(_within_range(record))]
+    fresh = [record for record in records if filing.add_one(within_range(record))]
     return _count(filing.connection, len(fresh), [[record] for record in fresh])
 
 
@@ -186,7 +175,7 @@ def _find(connection: apsw.Connection, query: LedgerQuery) -> tuple[CallRecord, 
         cursor = connection.execute(CALLS_BY_USER, values)
     else:
         cursor = connection.execute(CALLS_BY_START, values)
-    return tuple(_record(row) for row in rows(cursor))
+    return tuple(record_of(row) for row in rows(cursor))
 
 
 def _summary(connection: apsw.Connection, query: SummaryQuery) -> tuple[DaySpend, ...]:
@@ -211,36 +200,3 @@ def _totals(connection: apsw.Connection) -> LedgerTotals:
     row: tuple[Any, ...] = connection.execute(TOTALS).fetchall()[0]
     sums = [saturated(high * _HALF + low) for high, low in zip(row[2::2], row[3::2], strict=True)]
     return LedgerTotals(row[0], row[1], *sums)
-
-
-def _within_range(record: CallRecord) -> CallRecord:
-    """The record with whole numbers of 63 bits, whatever an upstream claimed to have used."""
-    names = [name for name, _ in _USAGE_COLUMNS[:-1]]
-    usage = msgspec.structs.replace(record.usage, **{name: saturated(getattr(record.usage, name)) for name in names})
-    units = usage.units
-    if units is not None:
-        whole = {name: saturated(getattr(units, name)) for name in Units.__struct_fields__}
-        usage = msgspec.structs.replace(usage, units=Units(**whole))
-    return msgspec.structs.replace(
-        record,
-        usage=usage,
-        cost=saturated(record.cost),
-        energy_mwh=saturated(record.energy_mwh),
-        energy_cost=saturated(record.energy_cost),
-    )
-
-
-def _record(row: dict[str, Any]) -> CallRecord:
-    del row["id"]
-    units = row.pop("units")
-    counts = {field: row.pop(column) for field, column in _USAGE_COLUMNS}
-    row["usage"] = Usage(**counts, units=None if units is None else msgspec.json.decode(units, type=Units))
-    row["tags"] = msgspec.json.decode(row["tags"])
-    row["stream"] = bool(row["stream"])
-    prompt, reply, trace = row.pop("prompt"), row.pop("reply"), row.pop("trace")
-    record = msgspec.convert(row, CallRecord)
-    record.trace = None if trace is None else msgspec.json.decode(trace, type=RouteTrace)
-    # Set afterwards, since msgspec does not convert to a union with Raw.
-    record.prompt = None if prompt is None else msgspec.Raw(prompt.encode())
-    record.reply = None if reply is None else msgspec.Raw(reply.encode())
-    return record

@@ -18,7 +18,7 @@ from pointsman.core.clock import Clock
 from pointsman.core.errors import Misconfigured
 from pointsman.stores.sqlite.transaction import WRITE, transaction
 
-__all__ = ["Migration", "migrate", "shipped"]
+__all__ = ["Migration", "migrate", "pending", "shipped"]
 
 
 class Migration(NamedTuple):
@@ -47,7 +47,7 @@ def migrate(connection: apsw.Connection, path: Path, migrations: Sequence[Migrat
     Raises:
         Misconfigured: the file is another program's, a newer version's, or was made with other migrations.
     """
-    if not _missing(connection, path, migrations):
+    if not pending(connection, path, migrations):
         return
     with transaction(connection, WRITE):
         connection.execute(
@@ -56,7 +56,7 @@ def migrate(connection: apsw.Connection, path: Path, migrations: Sequence[Migrat
             ") STRICT"
         )
         # Another process may have been quicker while this one waited for the lock.
-        for migration in _missing(connection, path, migrations):
+        for migration in pending(connection, path, migrations):
             connection.execute(migration.sql)
             connection.execute(
                 "INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)",
@@ -64,7 +64,12 @@ def migrate(connection: apsw.Connection, path: Path, migrations: Sequence[Migrat
             )
 
 
-def _missing(connection: apsw.Connection, path: Path, migrations: Sequence[Migration]) -> Sequence[Migration]:
+def pending(connection: apsw.Connection, path: Path, migrations: Sequence[Migration]) -> Sequence[Migration]:
+    """The steps that are missing.
+
+    Raises:
+        Misconfigured: see :func:`migrate`.
+    """
     applied = _applied(connection, path)
     if len(applied) > len(migrations):
         raise Misconfigured(

@@ -1,0 +1,53 @@
+"""What an operator may want to know about a database; asked without changing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from pointsman.stores.postgres.address import PostgresAddress
+from pointsman.stores.postgres.migrate import Migration, pending
+from pointsman.stores.postgres.session import Session
+
+__all__ = ["Report", "report"]
+
+_VERSION: Final = "SELECT current_setting('server_version')"
+# Of large tables the server's own estimate, since counting 100 million rows takes a minute.
+_NUMBERS: Final = """
+SELECT
+    pg_database_size(current_database()) AS bytes,
+    (SELECT count(*) FROM keys) AS keys,
+    (SELECT count(*) FROM deleted_keys) AS deleted_keys,
+    (SELECT coalesce(sum(calls), 0)::BIGINT FROM daily_spend) AS calls,
+    (SELECT greatest(reltuples, 0)::BIGINT FROM pg_class WHERE oid = 'calls'::regclass) AS calls_kept_about,
+    (SELECT count(*) FROM responses) AS stored_responses,
+    (SELECT count(*) FROM processes WHERE seen_at > now() - interval '30 seconds') AS gateway_processes,
+    (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections
+"""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The server's version, how many steps of the schema are applied and known, and numbers by name."""
+
+    version: str
+    applied: int
+    known: int
+    numbers: tuple[tuple[str, int], ...] = ()
+
+
+async def report(session: Session, address: PostgresAddress, migrations: Sequence[Migration]) -> Report:
+    """What can be told.
+
+    Raises:
+        Misconfigured: see :func:`pointsman.stores.postgres.migrate.migrate`.
+    """
+    await session.execute("BEGIN READ ONLY")
+    missing = await pending(session, address, migrations)
+    version = await session.text(_VERSION) or ""
+    known = len(migrations)
+    if len(missing) == known:
+        return Report(version, 0, known)
+    (numbers,) = await session.named(_NUMBERS)
+    return Report(version, known - len(missing), known, tuple((name, int(number)) for name, number in numbers.items()))
