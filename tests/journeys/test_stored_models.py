@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from pointsman.cli.main import cli
 from tests.support.configs import openai_entry
 from tests.support.gateway import Gateway, Launch
+from tests.support.servers import PostgresServer
 from tests.support.waiting import eventually
 from tests.upstreams import FakeOpenAI, Reply
 
@@ -254,6 +255,27 @@ def test_the_operators_own_keys_are_sent_to_no_address_that_was_stored(launch: L
     assert "api_key" not in row["litellm_params"]
     assert gateway.chat("stored").status == 200
     assert operators not in str(upstream.inference[-1].headers)
+
+
+def test_replicas_on_one_database_serve_it_within_two_seconds(
+    launch: Launch, upstream: FakeOpenAI, postgres: PostgresServer
+) -> None:
+    env = {"DATABASE_URL": postgres.url(postgres.new_database()), "POINTSMAN_SECRET_KEY": "a-key-of-both-0123456789"}
+    config = {"model_list": [openai_entry("filed", upstream)]}
+    one, other = launch(config, env=env), launch(config, env=env)
+    identity = new(one, upstream)["model_id"]
+    eventually(lambda: other.chat("stored").status == 200, "the other replica serves it", 3.0)
+    changed = other.http("PATCH", f"/model/{identity}/update", {"model_name": "renamed"})
+    assert changed.status == 200, changed.body
+    eventually(lambda: one.chat("renamed").status == 200, "the first replica serves the change", 3.0)
+    rows = one.http("GET", "/audit?sort_order=asc").json()["audit_logs"]
+    assert [(row["action"], row["object_id"], row["outcome"]) for row in rows] == [
+        ("created", identity, "done"), ("updated", identity, "done"),
+    ]  # fmt: skip
+    without = launch(config, env={"DATABASE_URL": env["DATABASE_URL"]})
+    assert without.chat("renamed").status == 400
+    assert "encrypted with the key" in str(without.http("GET", "/config/diff").json()["left_out"])
+    assert without.http("GET", "/health/readiness").json()["degraded"]
 
 
 def told(gateway: Gateway, *arguments: str) -> tuple[int, str]:

@@ -25,6 +25,7 @@ from pointsman.stores.memory import (
 )
 from pointsman.stores.ports import KeyStore, LedgerStore
 from pointsman.stores.postgres import (
+    PostgresAuditStore,
     PostgresConversationStore,
     PostgresDatabase,
     PostgresDirectoryStore,
@@ -56,8 +57,7 @@ EMPTY = """
 DELETE FROM keys; DELETE FROM deleted_keys; DELETE FROM key_changes; DELETE FROM calls; DELETE FROM contents;
 DELETE FROM contexts; DELETE FROM parties; DELETE FROM origins; DELETE FROM daily_spend; DELETE FROM daily_energy;
 DELETE FROM directory; DELETE FROM directory_changes; DELETE FROM spend_totals; DELETE FROM spend_periods;
-DELETE FROM conversations; DELETE FROM responses; DELETE FROM processes;
-DELETE FROM sign_in
+DELETE FROM conversations; DELETE FROM responses; DELETE FROM processes; DELETE FROM sign_in; DELETE FROM audit_log
 """
 
 
@@ -108,6 +108,7 @@ def in_postgres(database: PostgresDatabase) -> Stores:
         PostgresDirectoryStore(database),
         PostgresSpendStore(database),
         PostgresSignInStore(database),
+        PostgresAuditStore(database),
     )
 
 

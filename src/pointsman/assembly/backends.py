@@ -14,11 +14,13 @@ from pointsman.config.load import Loaded
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Misconfigured, StorageUnavailable
 from pointsman.core.secret import Secret
+from pointsman.stores.audit import AuditStore
 from pointsman.stores.directory.ports import DirectoryStore, SpendStore
 from pointsman.stores.ports import KeyStore, LedgerStore
 from pointsman.stores.response_ports import ConversationStore, ResponseStore
 from pointsman.stores.sign_in_ports import SignInStore
 from pointsman.stores.sqlite import (
+    SqliteAuditStore,
     SqliteConversationStore,
     SqliteDatabase,
     SqliteDirectoryStore,
@@ -58,6 +60,7 @@ class Backend(Protocol):
     spend: SpendStore
     responses: ResponseStore
     conversations: ConversationStore
+    audit: AuditStore
     sign_in: SignInStore
 
     async def open(self) -> None:
@@ -96,6 +99,7 @@ class SqliteBackend:
         self.spend: SpendStore = SqliteSpendStore(self._database)
         self.responses: ResponseStore = SqliteResponseStore(self._database)
         self.conversations: ConversationStore = SqliteConversationStore(self._database)
+        self.audit: AuditStore = SqliteAuditStore(self._database)
         self.sign_in: SignInStore = SqliteSignInStore(self._database)
 
     async def open(self) -> None:
@@ -133,6 +137,7 @@ class PostgresBackend:
         self.spend: SpendStore = postgres.PostgresSpendStore(database)
         self.responses: ResponseStore = postgres.PostgresResponseStore(database)
         self.conversations: ConversationStore = postgres.PostgresConversationStore(database)
+        self.audit: AuditStore = postgres.PostgresAuditStore(database)
         self.sign_in: SignInStore = postgres.PostgresSignInStore(database)
 
     async def open(self) -> None:

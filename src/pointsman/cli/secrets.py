@@ -9,15 +9,16 @@ from pathlib import Path
 import click
 import msgspec
 
+from pointsman.assembly.backends import SQLITE_FILE, backend_of
 from pointsman.cli.remote.client import found_gateway
 from pointsman.config.data_directory import default_data_directory, in_container
 from pointsman.config.environment import EnvironmentSettings, process_environment
-from pointsman.config.load import load
+from pointsman.config.load import Loaded, load
+from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import Misconfigured
 from pointsman.stores.directory.rotation import RotationReport, rotate
 from pointsman.stores.encryption import Sealer, add_file_key, read_secret_keys
 from pointsman.stores.secret_sources import SecretSources
-from pointsman.stores.sqlite import SqliteDatabase, SqliteDirectoryStore
 
 __all__ = ["secrets"]
 
@@ -37,10 +38,14 @@ class _Reply(msgspec.Struct):
 
 
 class _Place(msgspec.Struct, frozen=True):
-    """Where the database and the keys are: a folder on this machine, and what the environment says."""
+    """Where the keys are, and by what is said there the database: a folder on this machine, and the configuration."""
 
     directory: Path
-    environment: EnvironmentSettings
+    loaded: Loaded
+
+    @property
+    def environment(self) -> EnvironmentSettings:
+        return self.loaded.environment
 
     def sealer(self) -> Sealer:
         said = self.environment
@@ -107,38 +112,32 @@ def _rotate_command(
 
 
 async def _rotate(place: _Place, *, dry_run: bool) -> RotationReport:
-    database = SqliteDatabase(place.directory / "pointsman.db")
+    backend = backend_of(place.loaded, place.directory, SYSTEM_CLOCK)
     try:
-        await database.open()
-        return await rotate(SqliteDirectoryStore(database), place.sealer(), dry_run=dry_run)
+        await backend.open()
+        return await rotate(backend.directory, place.sealer(), dry_run=dry_run)
     finally:
-        await database.close()
+        await backend.close()
 
 
 def _place(data_dir: Path | None, config_path: Path | None) -> _Place:
-    """The folder of the gateway.
+    """The folder of the gateway, and its configuration.
 
     Raises:
-        Misconfigured: there is no database in it, or the database is elsewhere.
+        Misconfigured: there is no database.
     """
     environment = process_environment()
     said = EnvironmentSettings.read(environment)
-    path = config_path or said.config_path
-    if path is not None:
-        said = load(path, environment, SecretSources()).environment
+    loaded = load(config_path or said.config_path, environment, SecretSources())
     directory = (
         data_dir or said.data_directory or default_data_directory(environment, container=in_container(environment))
     )
-    if said.database_url is not None:
-        raise Misconfigured(
-            "DATABASE_URL is set, so what is stored is not in the folder.", hint="Ask the gateway with --url."
-        )
-    if not (directory / "pointsman.db").is_file():
+    if loaded.database_url is None and not (directory / SQLITE_FILE).is_file():
         raise Misconfigured(
             f"There is no database in {directory}.",
             hint="Name the gateway's folder with --data-dir, or ask it with --url.",
         )
-    return _Place(directory, said)
+    return _Place(directory, loaded)
 
 
 def _asked(url: str, key: str | None, method: str, path: str) -> _Reply:

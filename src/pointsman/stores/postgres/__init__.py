@@ -2,13 +2,14 @@
 
 Needs the extra ``postgres`` (asyncpg). Reading order: ``address`` (the URL), ``database`` and ``lanes`` (connections,
 and who waits for them), ``session`` (one of them), ``migrate`` (how the schema comes about), ``keys``, ``ledger``,
-``filing``, ``statements`` (their SQL), ``directory``, ``spend``, ``responses``, ``conversations``, ``sign_in``,
+``filing``, ``statements`` (their SQL), ``directory``, ``spend``, ``audit``, ``responses``, ``conversations``, ``sign_in``,
 ``presence`` (which processes there are), ``text``, ``failures`` (what PostgreSQL's errors mean).
 """
 
 from __future__ import annotations
 
 from pointsman.stores.postgres.address import PostgresAddress, postgres_address
+from pointsman.stores.postgres.audit import PostgresAuditStore
 from pointsman.stores.postgres.conversations import PostgresConversationStore
 from pointsman.stores.postgres.database import PostgresDatabase
 from pointsman.stores.postgres.directory import PostgresDirectoryStore
@@ -23,6 +24,7 @@ __all__ = [
     "BEAT_SECONDS",
     "SILENT_SECONDS_MAX",
     "PostgresAddress",
+    "PostgresAuditStore",
     "PostgresConversationStore",
     "PostgresDatabase",
     "PostgresDirectoryStore",
