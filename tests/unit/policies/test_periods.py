@@ -1,4 +1,4 @@
-"""Writing limits down also writes down when their periods end; what was spent before a window existed does not count."""
+"""Writing limits down also writes down when their periods end; a new window begins empty."""
 
 from __future__ import annotations
 
