@@ -84,7 +84,8 @@ general_settings:
 * A wrong value is an error, and the configuration is not used. A key of LiteLLM's that has no effect yet is a warning,
   and so is an unknown key. A null counts as absent. A key that stands twice is an error.
 * `os.environ/NAME` is replaced by a variable of the environment when the setting that holds it is used; a variable that
-  is not set is an error. `environment_variables` are laid over the environment first.
+  is not set is an error. `environment_variables` are laid over the environment first. Values may stand in files and in
+  HashiCorp Vault, too: [Secrets](secrets.md).
 * Numbers and truth values may be text, as variables are.
 * `include` names further files, relative to the main file or to the including one. Lists are joined; of other keys that
   stand twice the included file's wins, which is told. Unlike in LiteLLM, sections are joined key by key.

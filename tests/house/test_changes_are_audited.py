@@ -12,6 +12,7 @@ ONLY_READ: Mapping[str, str] = {
     "POST /budget/info": "shows budgets, as LiteLLM has it",
     "POST /health/test_connection": "calls a model that is configured already",
     "POST /key/health": "says that the key works",
+    "POST /organization/info": "shows organisations, as LiteLLM has it",
     "POST /tag/info": "shows tags, as LiteLLM has it",
     "POST /v2/key/info": "shows keys; their hashes are too many for a URL",
 }

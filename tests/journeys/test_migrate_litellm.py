@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -14,6 +15,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from pointsman.core.price import dollars
+from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, TEAM_MEMBERS, TEAMS
+from pointsman.stores.directory.ports import Meter
+from pointsman.stores.directory.records import Role, member_id
+from pointsman.stores.sqlite import SqliteDatabase, SqliteDirectoryStore, SqliteSpendStore
 from tests.support.configs import openai_entry
 from tests.support.gateway import Launch
 from tests.support.litellm_database import LiteLLMTables
@@ -146,6 +152,36 @@ def test_a_second_run_changes_nothing(tables: LiteLLMTables, tmp_path: Path) -> 
     ]
     assert {item["outcome"] for item in again["items"]} == {"unchanged", "skipped"}
     assert "sk-...ago" not in migrate(tmp_path, *data[:-1])
+
+
+def test_what_was_spent_comes_over_once(tables: LiteLLMTables, tmp_path: Path) -> None:
+    tables.add("LiteLLM_BudgetWindowSpend", entity_type="team", entity_id="core", window_duration="1d", spend=0.25)
+
+    async def spending() -> dict[str, float]:
+        database = SqliteDatabase(tmp_path / "pointsman.db")
+        await database.open()
+        meters = {
+            "org": Meter("organization", "org"),
+            "ann": Meter("user", "ann"),
+            "core": Meter("team", "core"),
+            "bob": Meter("member", member_id("core", "bob")),
+            "today": Meter("team", "core", window="1d"),
+        }
+        found = await SqliteSpendStore(database).spent(tuple(meters.values()))
+        directory = SqliteDirectoryStore(database)
+        bob = await directory.get(TEAM_MEMBERS, member_id("core", "bob"))
+        team = await directory.get(TEAMS, "core")
+        organization = await directory.get(ORGANIZATION_MEMBERS, member_id("org", "ann"))
+        await database.close()
+        assert bob is not None and (bob.models, bob.budget_id, bob.role) == (("fast",), "seat", "user")
+        assert team is not None and (team.model_aliases, team.limits.rpm_limit) == ({"gpt-4": "fast"}, 600)
+        assert team.limits.model_rpm_limit == {"fast": 5} and team.tags == ("a",)
+        assert organization is not None and organization.role is Role.ORGANIZATION_ADMIN
+        return {name: dollars(found[meter].amount) for name, meter in meters.items()}
+
+    for _ in range(2):
+        migrate(tmp_path, "--database-url", tables.url, "--data-dir", str(tmp_path), "--json")
+        assert asyncio.run(spending()) == {"org": 4.5, "ann": 1.25, "core": 2.5, "bob": 0.5, "today": 0.25}
 
 
 def test_what_broke_off_is_taken_up_and_what_changed_here_stays(tables: LiteLLMTables, tmp_path: Path) -> None:

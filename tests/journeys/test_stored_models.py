@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from pointsman.cli.main import cli
 from tests.support.configs import openai_entry
 from tests.support.gateway import Gateway, Launch
 from tests.support.waiting import eventually
@@ -200,12 +202,20 @@ def test_the_difference_to_the_file_is_told(gateway: Gateway, upstream: FakeOpen
     assert gateway.chat("filed").status == 200
 
 
-def test_nothing_is_stored_where_the_operator_does_not_want_it(launch: Launch, upstream: FakeOpenAI) -> None:
-    config = {"model_list": [openai_entry("filed", upstream)], "general_settings": {"store_model_in_db": False}}
-    gateway = launch(config)
+def test_nothing_is_stored_or_served_where_the_operator_does_not_want_it(launch: Launch, upstream: FakeOpenAI) -> None:
+    off = {"model_list": [openai_entry("filed", upstream)], "general_settings": {"store_model_in_db": False}}
+    gateway = launch(off)
     body = {"model_name": "x", "litellm_params": {"model": "openai/x", "api_key": "k"}}
     answer = gateway.http("POST", "/model/new", body)
     assert (answer.status, answer.error["code"]) == (400, "store_model_in_db_off")
+    gateway.write_config({**off, "general_settings": {"store_model_in_db": True}})
+    eventually(lambda: gateway.http("POST", "/model/new", body).status == 200, "the file was read again", 5.0)
+    new(gateway, upstream)
+    assert gateway.chat("stored").status == 200
+    gateway.write_config(off)
+    eventually(lambda: gateway.chat("stored").status == 400, "what is stored is no longer served", 5.0)
+    gateway.write_config({**off, "general_settings": {"store_model_in_db": True}})
+    eventually(lambda: gateway.chat("stored").status == 200, "it is served again", 5.0)
 
 
 def test_a_lost_key_is_told_and_nothing_is_overwritten(gateway: Gateway, upstream: FakeOpenAI) -> None:
@@ -231,3 +241,55 @@ def test_settings_are_not_changed_over_http(shared: tuple[Gateway, FakeOpenAI]) 
     for path in ("/config/update", "/config/field/update"):
         answer = gateway.http("POST", path, {"general_settings": {"master_key": "sk-other"}})
         assert (answer.status, answer.error["code"]) == (400, "config_is_the_file")
+
+
+def test_the_operators_own_keys_are_sent_to_no_address_that_was_stored(launch: Launch, upstream: FakeOpenAI) -> None:
+    config = {
+        "model_list": [openai_entry("filed", upstream)],
+        "router_settings": {"default_litellm_params": {"api_key": "os.environ/OPERATORS"}},
+    }
+    operators = "sk-of-the-operator-alone-0123456789"
+    gateway = launch(config, env={"OPENAI_API_KEY": operators, "OPERATORS": operators})
+    row = new(gateway, upstream, api_key=None)
+    assert "api_key" not in row["litellm_params"]
+    assert gateway.chat("stored").status == 200
+    assert operators not in str(upstream.inference[-1].headers)
+
+
+def told(gateway: Gateway, *arguments: str) -> tuple[int, str]:
+    """What a command says that asks the gateway."""
+    asking = ["--url", gateway.url, "--key", gateway.master_key]
+    result = CliRunner().invoke(cli, [*arguments, *asking])
+    return result.exit_code, result.output
+
+
+def test_the_command_line_tells_what_differs_from_the_file(gateway: Gateway, upstream: FakeOpenAI) -> None:
+    assert "What is served is what the file says." in told(gateway, "config", "diff")[1]
+    identity = new(gateway, upstream, name="filed")["model_id"]
+    code, output = told(gateway, "config", "diff")
+    assert code == 0
+    assert f"+ model 'filed' ({identity}) -> openai/some-model: joins models of the file" in output
+    assert identity in told(gateway, "config", "diff", "--json")[1]
+    result = CliRunner().invoke(cli, ["config", "diff", "--url", gateway.url, "--key", "sk-stranger-0123456789"])
+    assert "does not take this key" in str(result.exception)
+
+
+def test_the_key_is_rotated_while_the_gateway_runs(launch: Launch, upstream: FakeOpenAI) -> None:
+    old, fresh = "the-old-key-0123456789", "the-new-key-0123456789"
+    gateway = launch({"model_list": [openai_entry("filed", upstream)]}, env={"POINTSMAN_SECRET_KEY": old})
+    new(gateway, upstream)
+    gateway.http("POST", "/credentials", {"credential_name": "c", "credential_values": {"api_key": CANARY}})
+    assert told(gateway, "secrets", "check")[0] == 0
+    gateway.stop()
+    gateway._env["POINTSMAN_SECRET_KEY"] = f"{fresh},{old}"
+    gateway.launch()
+    code, output = told(gateway, "secrets", "check")
+    assert code == 1 and "still needing another key: 2" in output
+    code, output = told(gateway, "secrets", "rotate")
+    assert code == 0 and "encrypted anew: 2" in output
+    gateway.stop()
+    gateway._env["POINTSMAN_SECRET_KEY"] = fresh
+    gateway.launch()
+    assert gateway.chat("stored").status == 200
+    assert upstream.inference[-1].header("authorization") == f"Bearer {CANARY}"
+    assert told(gateway, "secrets", "check")[0] == 0

@@ -29,6 +29,7 @@ from pointsman.admin.route import Answer, Route, Site, Visit
 from pointsman.admin.table import routes, table_for
 from pointsman.core.clock import call_id
 from pointsman.core.errors import GatewayError
+from pointsman.core.identity import Scope
 from pointsman.policies.keyring import query_key
 
 __all__ = ["make_app"]
@@ -96,6 +97,8 @@ class _Operations:
         except GatewayError as error:
             await self._recorder.turned_away(route, request, error)
             raise
+        if route.scope is Scope.PUBLIC:
+            return await self._recorded_afterwards(route, request, visit)
         entry = await self._recorder.begin(route, request, visit)
         try:
             answer = await route.handler(self._office, visit)
@@ -125,6 +128,16 @@ class _Operations:
             fields=fields,
             site=self._site,
         )
+
+    async def _recorded_afterwards(self, route: Route[Any, Any], request: Request, visit: Visit[Any, Any]) -> Answer:
+        """As :meth:`_recorded`, for a door that anybody may knock at, and so must not fill the log by knocking."""
+        try:
+            answer = await route.handler(self._office, visit)
+        except GatewayError as error:
+            await self._recorder.turned_away(route, request, error)
+            raise
+        await self._recorder.let_in(route, request, visit, answer)
+        return answer
 
 
 def _with_query_key(scope: AsgiScope, headers: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:

@@ -133,7 +133,7 @@ class Route(Generic[Query, Body]):
         self.query = query
         self.body = body
         self.reply = reply
-        self.audited = method != "GET" and scope not in {Scope.INFERENCE, Scope.PUBLIC}
+        self.audited = method != "GET" and scope is not Scope.INFERENCE
         # What is asked about a prompt may be as long as a prompt.
         self.body_bytes_max = limits.BODY_BYTES_MAX if scope is Scope.INFERENCE else BODY_BYTES_MAX
 

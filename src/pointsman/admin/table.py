@@ -11,6 +11,7 @@ from typing import Any, Final
 from pointsman.admin import configuration, front, hosts, queue, traffic
 from pointsman.admin.audit import showing as audit
 from pointsman.admin.credentials import handlers as credentials
+from pointsman.admin.credentials import rotation
 from pointsman.admin.governance.routes import GOVERNANCE_ROUTES
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
@@ -392,6 +393,16 @@ _STORED: Final[tuple[Route[Any, Any], ...]] = (
         "GET", ("/credentials/by_model/{model_id}",), Scope.VIEWER, credentials.credential_by_model,
         summary="What a deployment is reached with, masked", tier="litellm",
         query=Nothing, body=Nothing, reply=credentials.CredentialItem,
+    ),
+    Route(
+        "POST", ("/credentials/migrate-encryption",), Scope.ADMIN, rotation.rotate_keys,
+        summary="Encrypt what is stored with the first key", tier="litellm",
+        query=rotation.MigrationQuery, body=Nothing, reply=rotation.MigrationReply,
+    ),
+    Route(
+        "GET", ("/credentials/migrate-encryption/check",), Scope.VIEWER, rotation.check_keys,
+        summary="How much needs another key than the first", tier="litellm",
+        query=Nothing, body=Nothing, reply=rotation.MigrationReply,
     ),
     Route(
         "PATCH", ("/credentials/{credential_name:path}",), Scope.ADMIN, credentials.update_credential,

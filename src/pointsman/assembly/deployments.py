@@ -127,6 +127,8 @@ class _Maker:
     ) -> None:
         if entry.missing_credential is not None:
             raise _Skipped(f"there is no credential {entry.missing_credential!r}, in credential_list or stored")
+        if entry.address_stored:
+            environment = {}  # what the operator keeps there is sent to no address but the operator's
         params = entry.litellm_params
         self.entry = entry
         self._settings = settings

@@ -261,7 +261,7 @@ class Gateway:
         Raises:
             Misconfigured: the file contradicts itself; nothing was changed.
         """
-        loaded, refused = await asyncio.to_thread(with_stored, file, self.stored.config)
+        loaded, refused = await asyncio.to_thread(with_stored, file, self.stored.served_beside(file))
         # A catalogue of its own, since the one in use is not made for two threads.
         catalog = Catalog()
         made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)

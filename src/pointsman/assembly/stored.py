@@ -25,7 +25,7 @@ from pointsman.config.stored import (
     credential_problems,
     model_problems,
 )
-from pointsman.core.errors import Misconfigured, StorageUnavailable
+from pointsman.core.errors import GatewayError, Misconfigured, StorageUnavailable
 from pointsman.stores.directory.kinds import CREDENTIALS, MODELS, Kind
 from pointsman.stores.directory.ports import DirectoryQuery, DirectoryStore
 from pointsman.stores.directory.records import StoredCredential, StoredModel
@@ -63,25 +63,31 @@ class StoredKeeper:
         self._file = file
         self._adopt = adopt
         self._version = 0
-        self._stale = False
+        self._wanted = self._served = 0  # changes that were heard of, and those of them that are served
+        self._adopted: StoredConfig | None = None
+        self._reading = asyncio.Lock()  # so that of two who read, the later one's is what stays
 
-    @property
-    def enabled(self) -> bool:
+    def enabled_by(self, file: Loaded) -> bool:
         """Whether models and credentials may be added at run time; unless it is said, where there is a master key."""
-        said = self._file().settings.general_settings.store_model_in_db
-        said = self._file().environment.store_models if said is None else said
+        said = file.settings.general_settings.store_model_in_db
+        said = file.environment.store_models if said is None else said
         return self._plan.authenticate if said is None else said
 
-    async def open(self) -> None:
-        """Read what is stored and serve it, at the start.
+    def served_beside(self, file: Loaded) -> StoredConfig:
+        """What of it is served with this configuration."""
+        return self.config if self.enabled_by(file) else StoredConfig()
 
-        Raises:
-            StorageUnavailable: it cannot be read.
-        """
-        self._version = await self._directory.version()
-        self.config = await self._read()
+    async def open(self) -> None:
+        """Read what is stored and serve it, at the start; where that cannot be read now, it is once it can."""
+        try:
+            self._version = await self._directory.version()
+            self.config = await self._read()
+        except StorageUnavailable:
+            self._wanted += 1
+            return
         if self.config != StoredConfig():
             await self._adopt()
+        self._adopted = self.config
 
     async def take_over(self) -> None:
         """Read what is stored and serve it.
@@ -89,10 +95,15 @@ class StoredKeeper:
         Raises:
             StorageUnavailable: it cannot be read.
         """
-        self._stale = True
-        self.config = await self._read()
-        await self._adopt()
-        self._stale = False
+        self._wanted += 1
+        async with self._reading:
+            wanted = self._wanted
+            self.config = await self._read()
+            # What this process itself has stored it hears of once more; a table made anew forgets what it has learned.
+            if self.config != self._adopted:
+                await self._adopt()
+                self._adopted = self.config
+            self._served = wanted
 
     async def look(self) -> None:
         """Take over what other processes have stored since the last look.
@@ -102,11 +113,12 @@ class StoredKeeper:
         """
         while True:
             version, changes = await self._directory.changed_since(self._version)
-            self._stale = self._stale or any(change.kind in {MODELS.name, CREDENTIALS.name} for change in changes)
+            if any(change.kind in {MODELS.name, CREDENTIALS.name} for change in changes):
+                self._wanted += 1
             if version == self._version:
                 break
             self._version = version
-        if self._stale:
+        if self._wanted != self._served:
             await self.take_over()
 
     async def run(self) -> None:
@@ -117,19 +129,25 @@ class StoredKeeper:
                 await self.look()
             except StorageUnavailable:
                 continue  # what is served stays, and readiness tells of the database
+            except GatewayError as problem:
+                _log.error("What is stored cannot be taken over: %s", problem.told())
 
     async def _read(self) -> StoredConfig:
-        if not self.enabled:
-            return StoredConfig()
-        unreadable: list[Refused] = []
-        models = [self._model(one, unreadable) for one in await self._all(MODELS)]
-        credentials = [self._credential(one, unreadable) for one in await self._all(CREDENTIALS)]
-        if unreadable and tuple(unreadable) != self.config.unreadable:
-            for one in unreadable:
+        models, credentials = await self._all(MODELS), await self._all(CREDENTIALS)
+        # Thousands of secrets take a while to decrypt.
+        found = await asyncio.to_thread(self._opened, models, credentials)
+        if found.unreadable != self.config.unreadable:
+            for one in found.unreadable:
                 _log.error("The stored %s %r is left out: %s", one.kind, one.name, one.reason)
+        return found
+
+    def _opened(self, models: Sequence[StoredModel], credentials: Sequence[StoredCredential]) -> StoredConfig:
+        unreadable: list[Refused] = []
+        entries = [self._model(one, unreadable) for one in models]
+        values = [self._credential(one, unreadable) for one in credentials]
         return StoredConfig(
-            tuple(one for one in models if one is not None),
-            tuple(one for one in credentials if one is not None),
+            tuple(one for one in entries if one is not None),
+            tuple(one for one in values if one is not None),
             tuple(unreadable),
         )
 
@@ -179,7 +197,7 @@ class GatewayStoredDesk:
     @property
     def enabled(self) -> bool:
         """See the port."""
-        return self._gateway.stored.enabled
+        return self._gateway.stored.enabled_by(self._gateway.file)
 
     @property
     def sealer(self) -> Sealer:
@@ -189,7 +207,7 @@ class GatewayStoredDesk:
     @property
     def stored(self) -> StoredConfig:
         """See the port."""
-        return self._gateway.stored.config
+        return self._gateway.stored.served_beside(self._gateway.file)
 
     @property
     def refused(self) -> Sequence[Refused]:

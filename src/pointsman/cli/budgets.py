@@ -40,7 +40,7 @@ def budgets() -> None:
 
 @budgets.command("list", short_help="List budgets.")
 @asks_gateway
-def list_budgets(call: Call) -> None:
+def _list_budgets(call: Call) -> None:
     """List all budgets."""
     body = asked(call.client, "GET", "/budget/list")
     if call.as_json:
@@ -49,10 +49,10 @@ def list_budgets(call: Call) -> None:
         print_rows(_COLUMNS, rows_of(body), "budgets")
 
 
-@budgets.command(short_help="Show a budget.")
+@budgets.command("show", short_help="Show a budget.")
 @click.argument("budget")
 @asks_gateway
-def show(call: Call, budget: str) -> None:
+def _show(call: Call, budget: str) -> None:
     """Show a BUDGET by its id."""
     found = rows_of(asked(call.client, "POST", "/budget/info", {"budgets": [budget]}))
     if not found:
@@ -63,32 +63,32 @@ def show(call: Call, budget: str) -> None:
         print_row(found[0])
 
 
-@budgets.command(short_help="Make a budget.")
+@budgets.command("create", short_help="Make a budget.")
 @click.argument("budget", required=False)
 @takes_fields(_FIELDS)
 @asks_gateway
 @examples("pointsman budgets create free-tier --max-budget 5 --budget-duration 1mo --rpm 20")
-def create(call: Call, budget: str | None, body: dict[str, object]) -> None:
+def _create(call: Call, budget: str | None, body: dict[str, object]) -> None:
     """Make a BUDGET; without an id it gets one."""
     _tell(call, asked(call.client, "POST", "/budget/new", body if budget is None else {**body, "budget_id": budget}))
 
 
-@budgets.command(short_help="Change a budget.")
+@budgets.command("update", short_help="Change a budget.")
 @click.argument("budget")
 @takes_fields(_FIELDS)
 @asks_gateway
-def update(call: Call, budget: str, body: dict[str, object]) -> None:
+def _update(call: Call, budget: str, body: dict[str, object]) -> None:
     """Change what is named of a BUDGET; none takes a limit away. It holds at once for everyone who has it."""
     if not body:
         raise click.UsageError("Say what to change, for example --max-budget 10.")
     _tell(call, asked(call.client, "POST", "/budget/update", {**body, "budget_id": budget}))
 
 
-@budgets.command(short_help="Delete budgets.")
+@budgets.command("delete", short_help="Delete budgets.")
 @click.argument("budgets", nargs=-1, required=True)
 @confirms
 @asks_gateway
-def delete(call: Call, budgets: tuple[str, ...]) -> None:
+def _delete(call: Call, budgets: tuple[str, ...]) -> None:
     """Delete BUDGETS by their ids; whoever has one is no longer bound by it."""
     bodies = [asked(call.client, "POST", "/budget/delete", {"id": budget}) for budget in budgets]
     if call.as_json:

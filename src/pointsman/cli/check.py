@@ -12,6 +12,7 @@ from pointsman.assembly.deployments import configured
 from pointsman.assembly.from_settings import reset_clock
 from pointsman.assembly.warmth import warm_rules
 from pointsman.catalog.lookup import Catalog
+from pointsman.cli.config_diff import diff
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
 from pointsman.config.load import load
@@ -59,7 +60,10 @@ def _count(number: int, noun: str) -> str:
 
 @click.group()
 def config() -> None:
-    """What a configuration can say."""
+    """What a configuration can say, and what of it is in force."""
+
+
+config.add_command(diff)
 
 
 @config.command()

@@ -68,7 +68,7 @@ def keys() -> None:
 @click.option("--size", type=click.IntRange(1, 100), default=50, show_default=True, help="Keys on a page.")
 @asks_gateway
 @examples("pointsman keys list --user ann", "pointsman keys list --json | jq -r '.keys[].token'")
-def list_keys(call: Call, user: str | None, team: str | None, alias: str | None, page: int, size: int) -> None:
+def _list_keys(call: Call, user: str | None, team: str | None, alias: str | None, page: int, size: int) -> None:
     """List keys, the newest first."""
     body = asked(
         call.client, "GET", "/key/list", user_id=user, team_id=team, key_alias=alias,
@@ -83,10 +83,10 @@ def list_keys(call: Call, user: str | None, team: str | None, alias: str | None,
         click.echo(f"Page {found.current_page} of {found.total_pages}, {found.total_count} keys.", err=True)
 
 
-@keys.command(short_help="Show a key.")
+@keys.command("show", short_help="Show a key.")
 @click.argument("key")
 @asks_gateway
-def show(call: Call, key: str) -> None:
+def _show(call: Call, key: str) -> None:
     """Show all that is known of a KEY, what it has spent among it."""
     body = asked(call.client, "GET", "/key/info", key=_meant(call, key))
     if call.as_json:
@@ -96,52 +96,52 @@ def show(call: Call, key: str) -> None:
         print_row(msgspec.json.decode(told["info"], type=dict[str, object]))
 
 
-@keys.command(short_help="Make a key.")
+@keys.command("create", short_help="Make a key.")
 @takes_fields(_FIELDS)
 @asks_gateway
 @examples(
     "pointsman keys create --alias ci --team core --rpm 60 --duration 90d",
     'pointsman keys create --set \'metadata={"owner": "ann"}\'',
 )
-def create(call: Call, body: dict[str, object]) -> None:
+def _create(call: Call, body: dict[str, object]) -> None:
     """Make a key and print it, this once."""
     _tell_key(call, asked(call.client, "POST", "/key/generate", body))
 
 
-@keys.command(short_help="Change a key.")
+@keys.command("update", short_help="Change a key.")
 @click.argument("key")
 @takes_fields(_FIELDS)
 @asks_gateway
 @examples("pointsman keys update ann --max-budget 10 --rpm none")
-def update(call: Call, key: str, body: dict[str, object]) -> None:
+def _update(call: Call, key: str, body: dict[str, object]) -> None:
     """Change what is named of a KEY, and leave the rest; none takes a limit away."""
     if not body:
         raise click.UsageError("Say what to change, for example --max-budget 10.")
     _tell(call, asked(call.client, "POST", "/key/update", {**body, "key": _meant(call, key)}))
 
 
-@keys.command(short_help="Let nobody use a key.")
+@keys.command("block", short_help="Let nobody use a key.")
 @click.argument("key")
 @asks_gateway
-def block(call: Call, key: str) -> None:
+def _block(call: Call, key: str) -> None:
     """Let nobody use a KEY until it is unblocked."""
     _tell(call, asked(call.client, "POST", "/key/block", {"key": _meant(call, key)}))
 
 
-@keys.command(short_help="Let a key be used again.")
+@keys.command("unblock", short_help="Let a key be used again.")
 @click.argument("key")
 @asks_gateway
-def unblock(call: Call, key: str) -> None:
+def _unblock(call: Call, key: str) -> None:
     """Let a blocked KEY be used again."""
     _tell(call, asked(call.client, "POST", "/key/unblock", {"key": _meant(call, key)}))
 
 
-@keys.command(short_help="Delete keys.")
+@keys.command("delete", short_help="Delete keys.")
 @click.argument("keys", nargs=-1, required=True)
 @confirms
 @asks_gateway
 @examples("pointsman keys delete ann bob --yes")
-def delete(call: Call, keys: tuple[str, ...]) -> None:
+def _delete(call: Call, keys: tuple[str, ...]) -> None:
     """Delete KEYS; they stop working at once."""
     body = asked(call.client, "POST", "/key/delete", {"keys": [_meant(call, key) for key in keys]})
     if call.as_json:
@@ -150,13 +150,13 @@ def delete(call: Call, keys: tuple[str, ...]) -> None:
         click.echo(f"Deleted: {', '.join(keys)}.")
 
 
-@keys.command(short_help="Put a new key in the place of another.")
+@keys.command("rotate", short_help="Put a new key in the place of another.")
 @click.argument("key")
 @click.option("--grace", "grace_period", metavar="DURATION", help="How long the old one still works: 24h.")
 @click.option("--new-key", help="The new key, where the gateway lets one choose.  [default: made by the gateway]")
 @asks_gateway
 @examples("pointsman keys rotate ann --grace 24h")
-def rotate(call: Call, key: str, grace_period: str | None, new_key: str | None) -> None:
+def _rotate(call: Call, key: str, grace_period: str | None, new_key: str | None) -> None:
     """Put a new key in the place of a KEY, with its limits and what it has spent, and print it, this once."""
     wanted = {"key": _meant(call, key), "grace_period": grace_period, "new_key": new_key}
     body = {name: value for name, value in wanted.items() if value is not None}

@@ -15,6 +15,7 @@ from pointsman.cli.keys import keys
 from pointsman.cli.mapping import mapping
 from pointsman.cli.migrate.command import migrate
 from pointsman.cli.providers import providers
+from pointsman.cli.secrets import secrets
 from pointsman.cli.serve import serve
 from pointsman.cli.spend import spend
 from pointsman.cli.teams import teams
@@ -43,6 +44,7 @@ cli.add_command(keys)
 cli.add_command(mapping)
 cli.add_command(migrate)
 cli.add_command(providers)
+cli.add_command(secrets)
 cli.add_command(spend)
 cli.add_command(teams)
 cli.add_command(users)

@@ -54,7 +54,7 @@ def teams() -> None:
 @click.option("--user", help="Only those of this user.")
 @click.option("--organization", help="Only those of this organisation.")
 @asks_gateway
-def list_teams(call: Call, user: str | None, organization: str | None) -> None:
+def _list_teams(call: Call, user: str | None, organization: str | None) -> None:
     """List teams."""
     body = asked(call.client, "GET", "/team/list", user_id=user, organization_id=organization)
     if call.as_json:
@@ -63,10 +63,10 @@ def list_teams(call: Call, user: str | None, organization: str | None) -> None:
         print_rows(_COLUMNS, rows_of(body), "such teams")
 
 
-@teams.command(short_help="Show a team.")
+@teams.command("show", short_help="Show a team.")
 @click.argument("team")
 @asks_gateway
-def show(call: Call, team: str) -> None:
+def _show(call: Call, team: str) -> None:
     """Show a TEAM by its id."""
     body = asked(call.client, "GET", "/team/info", team_id=team)
     if call.as_json:
@@ -75,22 +75,22 @@ def show(call: Call, team: str) -> None:
         print_row(msgspec.json.decode(body, type=_Shown).team_info)
 
 
-@teams.command(short_help="Make a team.")
+@teams.command("create", short_help="Make a team.")
 @click.option("--id", "team_id", help="Its id.  [default: made by the gateway]")
 @takes_fields(_FIELDS)
 @asks_gateway
 @examples("pointsman teams create --alias core --model llama3 --rpm 600")
-def create(call: Call, team_id: str | None, body: dict[str, object]) -> None:
+def _create(call: Call, team_id: str | None, body: dict[str, object]) -> None:
     """Make a team."""
     wanted = body if team_id is None else {**body, "team_id": team_id}
     _tell(call, asked(call.client, "POST", "/team/new", wanted))
 
 
-@teams.command(short_help="Change a team.")
+@teams.command("update", short_help="Change a team.")
 @click.argument("team")
 @takes_fields(_FIELDS)
 @asks_gateway
-def update(call: Call, team: str, body: dict[str, object]) -> None:
+def _update(call: Call, team: str, body: dict[str, object]) -> None:
     """Change what is named of a TEAM, and leave the rest; none takes a limit away."""
     if not body:
         raise click.UsageError("Say what to change, for example --max-budget 10.")
@@ -101,18 +101,18 @@ def update(call: Call, team: str, body: dict[str, object]) -> None:
         print_rows(_COLUMNS, [msgspec.json.decode(answer, type=_Changed).data], "teams")
 
 
-@teams.command(short_help="Refuse a team's requests.")
+@teams.command("block", short_help="Refuse a team's requests.")
 @click.argument("team")
 @asks_gateway
-def block(call: Call, team: str) -> None:
+def _block(call: Call, team: str) -> None:
     """Refuse the requests of every key of a TEAM."""
     _tell(call, asked(call.client, "POST", "/team/block", {"team_id": team}))
 
 
-@teams.command(short_help="Take a team's requests again.")
+@teams.command("unblock", short_help="Take a team's requests again.")
 @click.argument("team")
 @asks_gateway
-def unblock(call: Call, team: str) -> None:
+def _unblock(call: Call, team: str) -> None:
     """Take the requests of a blocked TEAM again."""
     _tell(call, asked(call.client, "POST", "/team/unblock", {"team_id": team}))
 
@@ -122,7 +122,7 @@ def unblock(call: Call, team: str) -> None:
 @click.argument("user")
 @click.option("--role", type=click.Choice(["user", "admin"]), default="user", show_default=True)
 @asks_gateway
-def add_member(call: Call, team: str, user: str, role: str) -> None:
+def _add_member(call: Call, team: str, user: str, role: str) -> None:
     """Put a USER into a TEAM, both by their ids."""
     body = {"team_id": team, "member": {"user_id": user, "role": role}}
     _tell(call, asked(call.client, "POST", "/team/member_add", body))
@@ -132,16 +132,16 @@ def add_member(call: Call, team: str, user: str, role: str) -> None:
 @click.argument("team")
 @click.argument("user")
 @asks_gateway
-def remove_member(call: Call, team: str, user: str) -> None:
+def _remove_member(call: Call, team: str, user: str) -> None:
     """Take a USER out of a TEAM, both by their ids."""
     _tell(call, asked(call.client, "POST", "/team/member_delete", {"team_id": team, "user_id": user}))
 
 
-@teams.command(short_help="Delete teams.")
+@teams.command("delete", short_help="Delete teams.")
 @click.argument("teams", nargs=-1, required=True)
 @confirms
 @asks_gateway
-def delete(call: Call, teams: tuple[str, ...]) -> None:
+def _delete(call: Call, teams: tuple[str, ...]) -> None:
     """Delete TEAMS by their ids, and with them their keys."""
     body = asked(call.client, "POST", "/team/delete", {"team_ids": list(teams)})
     if call.as_json:

@@ -65,7 +65,7 @@ def users() -> None:
 @click.option("--page", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--size", type=click.IntRange(1, 100), default=25, show_default=True, help="Users on a page.")
 @asks_gateway
-def list_users(call: Call, role: str | None, email: str | None, team: str | None, page: int, size: int) -> None:
+def _list_users(call: Call, role: str | None, email: str | None, team: str | None, page: int, size: int) -> None:
     """List users."""
     body = asked(call.client, "GET", "/user/list", role=role, user_email=email, team=team, page=page, page_size=size)
     if call.as_json:
@@ -77,10 +77,10 @@ def list_users(call: Call, role: str | None, email: str | None, team: str | None
         click.echo(f"Page {found.page} of {found.total_pages}, {found.total} users.", err=True)
 
 
-@users.command(short_help="Show a user.")
+@users.command("show", short_help="Show a user.")
 @click.argument("user")
 @asks_gateway
-def show(call: Call, user: str) -> None:
+def _show(call: Call, user: str) -> None:
     """Show a USER by their id."""
     body = asked(call.client, "GET", "/user/info", user_id=user)
     if call.as_json:
@@ -89,13 +89,13 @@ def show(call: Call, user: str) -> None:
         print_row(msgspec.json.decode(body, type=_Shown).user_info or {})
 
 
-@users.command(short_help="Make a user.")
+@users.command("create", short_help="Make a user.")
 @click.argument("user", required=False)
 @click.option("--with-key", is_flag=True, help="Also make a key for them, and print it.")
 @takes_fields(_FIELDS)
 @asks_gateway
 @examples("pointsman users create ann --email ann@example.org --role internal_user --with-key")
-def create(call: Call, user: str | None, *, with_key: bool, body: dict[str, object]) -> None:
+def _create(call: Call, user: str | None, *, with_key: bool, body: dict[str, object]) -> None:
     """Make a USER; without an id they get one."""
     wanted = {"auto_create_key": with_key, **body}
     answer = asked(call.client, "POST", "/user/new", wanted if user is None else {**wanted, "user_id": user})
@@ -109,38 +109,38 @@ def create(call: Call, user: str | None, *, with_key: bool, body: dict[str, obje
         click.echo(row.get("key"))
 
 
-@users.command(short_help="Change a user.")
+@users.command("update", short_help="Change a user.")
 @click.argument("user")
 @takes_fields(_FIELDS)
 @asks_gateway
-def update(call: Call, user: str, body: dict[str, object]) -> None:
+def _update(call: Call, user: str, body: dict[str, object]) -> None:
     """Change what is named of a USER, and leave the rest; none takes a limit away."""
     if not body:
         raise click.UsageError("Say what to change, for example --max-budget 10.")
     _change(call, user, body)
 
 
-@users.command(short_help="Refuse a user's requests.")
+@users.command("block", short_help="Refuse a user's requests.")
 @click.argument("user")
 @asks_gateway
-def block(call: Call, user: str) -> None:
+def _block(call: Call, user: str) -> None:
     """Refuse the requests of every key of a USER."""
     _change(call, user, {"blocked": True})
 
 
-@users.command(short_help="Take a user's requests again.")
+@users.command("unblock", short_help="Take a user's requests again.")
 @click.argument("user")
 @asks_gateway
-def unblock(call: Call, user: str) -> None:
+def _unblock(call: Call, user: str) -> None:
     """Take the requests of a blocked USER again."""
     _change(call, user, {"blocked": False})
 
 
-@users.command(short_help="Delete users.")
+@users.command("delete", short_help="Delete users.")
 @click.argument("users", nargs=-1, required=True)
 @confirms
 @asks_gateway
-def delete(call: Call, users: tuple[str, ...]) -> None:
+def _delete(call: Call, users: tuple[str, ...]) -> None:
     """Delete USERS by their ids, and with them their keys."""
     body = asked(call.client, "POST", "/user/delete", {"user_ids": list(users)})
     if call.as_json:

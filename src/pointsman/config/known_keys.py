@@ -90,7 +90,9 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
 }
 """The struct that each section is read into."""
 
-NOT_KEYS: Final = frozenset({"extras", "missing_credential", "pinned", "prices", "stored", "supports"})
+NOT_KEYS: Final = frozenset({
+    "address_stored", "extras", "missing_credential", "pinned", "prices", "stored", "supports",
+})  # fmt: skip
 """Fields of those structs that gather keys, or what was found out, and are none themselves."""
 
 HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {

@@ -207,7 +207,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment under the name that clients ask for; the same name again means another deployment of it.
 
     ``missing_credential`` is the name of a credential that nobody knows, so that it cannot be called; ``stored``: it
-    was added at run time.
+    was added at run time; ``address_stored``: so was its address, so that the environment lends it no key.
     """
 
     model_name: Name
@@ -215,6 +215,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     model_info: ModelInfo = ModelInfo()
     missing_credential: str | None = None
     stored: bool = False
+    address_stored: bool = False
 
 
 FallbackList = tuple[Mapping[str, tuple[msgspec.Raw, ...]], ...]

@@ -1,8 +1,9 @@
 """Models and credentials that were added at run time, laid over a configuration as it was loaded.
 
 The file is the truth: what is stored adds models, and names that the file's models may take credentials from, but
-changes none of the file's. It is read by the rules of the file, save that it refers to nothing outside: who may store
-a model may not look into the environment of the gateway by that.
+changes none of the file's. It is read by the rules of the file, save that it refers to nothing outside, and that where
+it says at which address a model is, no key of the file or the environment is sent there: who may store a model cannot
+learn by that what only the operator knows.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import msgspec
 
 from pointsman.config.findings import Finding, Findings, Place
 from pointsman.config.load import Loaded
+from pointsman.config.masking import is_secret_param
 from pointsman.config.model_entries import ModelListReader, SharedParams, read_values
-from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar
+from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, plain, text_of
 from pointsman.config.references import References, is_reference
 from pointsman.config.sections import ModelEntry
 from pointsman.config.typed import TypedReader
@@ -30,6 +32,10 @@ __all__ = [
     "with_stored",
 ]
 
+ADDRESSES: Final = frozenset({"api_base", "aws_bedrock_runtime_endpoint", "aws_sts_endpoint"})
+"""Parameters that say where something is sent."""
+
+_STORED_MODEL: Final = "stored model"
 _DEPTH_MAX: Final = 64
 _NODES_MAX: Final = 10_000
 
@@ -104,7 +110,7 @@ def model_problems(
 ) -> tuple[tuple[Finding, ...], ModelEntry | None]:
     """What is wrong with a model that is, or is to be, stored, by its fields; and the entry that it comes to."""
     findings = Findings()
-    place = Place("stored model")
+    place = Place(_STORED_MODEL)
     info = {**model.info, "id": model.id, "blocked": model.blocked}
     if model.team_id is not None:
         info["team_id"] = model.team_id
@@ -112,8 +118,12 @@ def model_problems(
     node = _node(said, place, findings)
     if not isinstance(node, MapNode) or findings.errors:
         return findings.errors, None
-    reader = ModelListReader(TypedReader(_references(loaded, findings), findings), findings, shared)
-    entry = reader.read_one(node, "")
+    entry = _read(loaded, shared, node, "", findings)
+    credential = model.params.get("litellm_credential_name")
+    if credential in loaded.shared.credentials and not ADDRESSES.isdisjoint(model.params):
+        path = f".litellm_params.{min(ADDRESSES.intersection(model.params))}"
+        message = f"the credential {credential!r} is one of the file's, and is sent only where the file says."
+        findings.error(place, path, message, "Leave the address out, or store a credential for it.")
     if entry is not None and entry.missing_credential is not None:
         message = f"there is no credential {entry.missing_credential!r}."
         findings.error(place, ".litellm_params.litellm_credential_name", message, "Store it with POST /credentials.")
@@ -156,12 +166,36 @@ def _completed(loaded: Loaded, shared: SharedParams) -> tuple[ModelEntry, ...]:
     for one in loaded.open_entries:
         if entries[one.position].litellm_params.litellm_credential_name not in shared.credentials:
             continue
-        findings = Findings()
-        reader = ModelListReader(TypedReader(_references(loaded, findings), findings), findings, shared)
-        entry = reader.read_one(one.node, one.path)
+        entry = _read(loaded, shared, one.node, one.path, Findings())
         if entry is not None:
             entries[one.position] = entry
     return tuple(entries)
+
+
+def _read(loaded: Loaded, shared: SharedParams, node: MapNode, path: str, findings: Findings) -> ModelEntry | None:
+    """One entry that takes something from what is stored; ``loaded`` is without that."""
+    params = node.get("litellm_params")
+    said = params if isinstance(params, MapNode) else MapNode({}, node.place)
+    name = said.get("litellm_credential_name")
+    credential = text_of(name) if name is not None else None
+    is_filed = credential is None or credential in loaded.shared.credentials
+    lent = None if credential is None or is_filed else shared.credentials.get(credential)
+    # What the entry itself says wins over its credential.
+    addressed = node.place.file == _STORED_MODEL if _says_address(said) else lent is not None and _says_address(lent)
+    if addressed:
+        shared = SharedParams(_without_secrets(shared.defaults), shared.credentials)
+    reader = ModelListReader(TypedReader(_references(loaded, findings), findings), findings, shared)
+    entry = reader.read_one(node, path)
+    return None if entry is None else msgspec.structs.replace(entry, address_stored=addressed)
+
+
+def _says_address(params: MapNode) -> bool:
+    return any(params.get(name) is not None for name in ADDRESSES)
+
+
+def _without_secrets(defaults: MapNode) -> MapNode:
+    kept = {name: one for name, one in defaults.entries.items() if not is_secret_param(name, plain(one.node))}
+    return MapNode(kept, defaults.place)
 
 
 def _references(loaded: Loaded, findings: Findings) -> References:
@@ -180,12 +214,14 @@ class _Builder:
         self._place = place
         self._findings = findings
         self._count = 0
+        self._full = False
 
     def node(self, value: object, path: str, depth: int) -> Node:
         self._count += 1
         if depth > _DEPTH_MAX or self._count > _NODES_MAX:
-            if self._count != _NODES_MAX + 2:
+            if not self._full:
                 self._findings.error(self._place, path, "there is too much in it.")
+            self._full = True
             return Scalar(None, "", self._place)
         if isinstance(value, Mapping):
             entries = {

@@ -6,13 +6,16 @@ it. What is found to be missing or different when an account is used is put righ
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock, next_reset
-from pointsman.stores.directory.ports import Meter, SpendStore
+from pointsman.stores.directory.ports import Meter, SpendStore, Spent
 from pointsman.stores.directory.records import Limits
 
-__all__ = ["durations_of", "schedule"]
+__all__ = ["durations_of", "mend", "schedule"]
+
+_SLACK_SECONDS: Final = 1.0
 
 
 async def schedule(
@@ -40,6 +43,30 @@ async def schedule(
             await spend.set_amount(meter, 0)
         if duration is not None or not is_new:
             await spend.schedule(meter, duration, ends[meter])
+
+
+async def mend(
+    spend: SpendStore,
+    wanted: Sequence[tuple[Meter, str | None]],
+    found: Mapping[Meter, Spent],
+    now: float,
+    clock: ResetClock,
+) -> Mapping[Meter, Spent]:
+    """What was ``found`` spent, after the periods that nobody has scheduled, or that end too late, have been.
+
+    Raises:
+        StorageUnavailable: it could not be written down.
+    """
+    mended = dict(found)
+    for meter, duration in wanted:
+        if duration is None:
+            continue
+        spent, end = found.get(meter, Spent()), next_reset(duration, now, clock)
+        if spent.reset_at is None and (meter.model or meter.window):
+            await spend.set_amount(meter, 0)
+        if spent.reset_at is None or spent.reset_at > end + _SLACK_SECONDS:
+            mended[meter] = await spend.schedule(meter, duration, end)
+    return mended
 
 
 def durations_of(scope: str, identity: str, limits: Limits) -> tuple[tuple[Meter, str | None], ...]:

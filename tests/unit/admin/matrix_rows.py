@@ -125,13 +125,15 @@ BY_SCOPE: dict[str, str] = {
         GET /budget/list /budget/settings /customer/info /customer/list /v1/access_group
         /v1/access_group/{access_group_id} /access_group/list /access_group/{access_group}/info
         /credentials /credentials/by_name/{credential_name:path} /credentials/by_model/{model_id} /config/diff
+        /credentials/migrate-encryption/check
         /audit /audit/export /audit/{id}
         POST /budget/info /tag/info""",
     "admin": """
         GET /model/metrics /model/metrics/slow_responses /model/metrics/exceptions /model/streaming_metrics
         /routes /metrics /traffic /spend/energy /spend/keys /global/spend /global/spend/keys
         POST /health/test_connection /hosts/load /hosts/unload /api/pull /api/push /api/create /api/copy
-        /model/new /model/update /model/delete /model/block /model/unblock /credentials /config/update
+        /model/new /model/update /model/delete /model/block /model/unblock /credentials
+        /credentials/migrate-encryption /config/update
         /api/blobs/{digest} /budget/new /budget/update /budget/delete /customer/new /customer/update /customer/delete
         /customer/block /customer/unblock /tag/new /tag/update /tag/delete /v1/access_group /access_group/new
         PUT /v1/access_group/{access_group_id} /access_group/{access_group}/update

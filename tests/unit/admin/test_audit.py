@@ -9,10 +9,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from pointsman.core.errors import StorageUnavailable
-from pointsman.core.identity import token_of
+from pointsman.admin import table
+from pointsman.admin.office import Office
+from pointsman.admin.route import Answer, Nothing, Route, Visit
+from pointsman.core.errors import StorageUnavailable, Unauthenticated
+from pointsman.core.identity import Scope, token_of
 from pointsman.stores.audit import AuditQuery
 from tests.unit.admin.office_desk import MASTER, Desk
+
+
+class SignIn(msgspec.Struct):
+    username: str
+    password: str
 
 
 async def log(desk: Desk, **query: Any) -> list[dict[str, Any]]:
@@ -166,3 +174,24 @@ async def test_only_who_may_see_everything_sees_the_log(desk: Desk) -> None:
     for path in ("/audit", "/audit/export", "/audit/x"):
         assert (await desk.ask("GET", path, key=key)).status == 403
         assert (await desk.ask("GET", path, key=None)).status == 401
+
+
+async def test_a_door_that_anybody_may_knock_at_is_watched_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sign_in(_office: Office, visit: Visit[Nothing, SignIn]) -> Answer:
+        """Let in who has the password."""
+        if visit.body.password != "right-0123456789":
+            raise Unauthenticated("No.")
+        return Answer({})
+
+    door = Route(
+        "POST", ("/login",), Scope.PUBLIC, sign_in, summary="Sign in", tier="litellm", query=Nothing, body=SignIn
+    )
+    monkeypatch.setattr(table, "ROUTES", (*table.ROUTES, door))
+    desk = Desk()
+    for password in (*["wrong-0123456789"] * 100, "right-0123456789"):
+        await desk.ask("POST", "/login", {"username": "ann", "password": password}, key=None)
+    rows = await log(desk)
+    assert len(rows) == 61
+    assert (rows[-1]["outcome"], rows[-1]["object_id"]) == ("done", "ann")
+    assert {row["status"] for row in rows[:-1]} == {401}
+    assert "0123456789" not in msgspec.json.encode(rows).decode()

@@ -48,6 +48,7 @@ GOLDEN = {
     "DELETE /credentials/{credential_name}": "admin", "GET /config/diff": "viewer", "POST /config/update": "admin",
     "POST /config/field/update": "admin", "POST /config/field/delete": "admin",
     "POST /config/callback/delete": "admin",
+    "POST /credentials/migrate-encryption": "admin", "GET /credentials/migrate-encryption/check": "viewer",
     "GET /audit": "viewer", "GET /audit/export": "viewer", "GET /audit/{id}": "viewer",
     "GET /spend/logs": "self", "GET /spend/keys": "admin", "GET /global/spend": "admin", "GET /global/spend/keys": "admin",  # noqa: E501
     **{
@@ -118,7 +119,7 @@ GOLDEN = {
 
 
 DELETES_BY_BODY = {"DELETE /api/delete", "DELETE /organization/delete", "DELETE /organization/member_delete"}
-BODILESS = ("/cancel", "/reset_budget", "/key/health")
+BODILESS = ("/cancel", "/reset_budget", "/key/health", "/migrate-encryption")
 
 
 async def document(desk: Desk) -> dict[str, Any]:

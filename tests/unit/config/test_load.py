@@ -379,7 +379,6 @@ def test_a_wrong_value_is_refused_at_its_place(
         ('extra_headers: {a: "b\\r\\nc: d"}', "extra_headers.a", "text on one line"),
         ("temperature: .inf", "temperature", "JSON has neither infinity"),
         ("input_cost_per_token: cheap", "input_cost_per_token", "expected a number of at least 0"),
-        ("litellm_credential_name: nobody", "litellm_credential_name", "names no entry of credential_list"),
         ("model: [a]", "model", "expected a name, found a list"),
     ],
 )
@@ -567,3 +566,18 @@ def test_a_local_host_is_read_and_what_is_wrong_in_one_is_told(write: Write) -> 
 def test_a_local_host_has_to_make_sense(write: Write, said: str) -> None:
     ((_, _, where, _),) = refused(write(f"pointsman: {{local_hosts: [{{api_base: 'http://gpu:1', {said}}}]}}"))
     assert where == f"pointsman.local_hosts[0].{said.partition(':')[0]}"
+
+
+def test_a_credential_that_nobody_has_is_warned_of_and_its_model_marked(write: Write) -> None:
+    text = """\
+credential_list: [{credential_name: openai-key, credential_values: {api_key: sk-a}}]
+model_list:
+- {model_name: a, litellm_params: {model: openai/a, litellm_credential_name: openai-kye}}
+- {model_name: b, litellm_params: {model: openai/b, litellm_credential_name: openai-key}}
+"""
+    loaded = load(write(text), {})
+    (warning,) = loaded.warnings
+    assert warning.path == "model_list[0].litellm_params.litellm_credential_name"
+    assert "names no entry of credential_list" in warning.message
+    assert warning.hint == "Did you mean openai-key?"
+    assert [entry.missing_credential for entry in loaded.settings.model_list] == ["openai-kye", None]

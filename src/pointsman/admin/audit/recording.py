@@ -107,6 +107,23 @@ class Recorder:
         )
         await self._append(_with_error(entry, error, "refused"))
 
+    async def let_in(self, route: Route[Any, Any], request: Request, visit: Visit[Any, Any], answer: Answer) -> None:
+        """A request of nobody known was worked on: somebody signed in, say. Of what it says only its object is kept."""
+        path = _template(request, route)
+        outcome: AuditOutcome = "done" if answer.status < 400 else "refused"
+        entry = AuditEntry(
+            **self._facts(route, request, path),
+            changed_by=_claimed(request.headers) or _NOBODY,
+            action=action_of(route.method, path),
+            table_name=table_of(path),
+            object_id=object_of(visit.path, visit.fields),
+            outcome=outcome,
+            status=answer.status,
+        )
+        entries = [_with(entry, change, number) for number, change in enumerate(visit.changes)] or [entry]
+        for one in entries:
+            await self._append(one)
+
     def _facts(self, route: Route[Any, Any], request: Request, path: str) -> dict[str, Any]:
         client = request.scope.get("client")
         return {

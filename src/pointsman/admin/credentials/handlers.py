@@ -43,18 +43,18 @@ __all__ = [
 _PAGE: Final = 1000
 _decode: Final = msgspec.json.Decoder(dict[str, object]).decode
 
-CredentialName = Annotated[str, Meta(min_length=1, max_length=256)]
-DisplayName = Annotated[str, Meta(max_length=256)]
+_CredentialName = Annotated[str, Meta(min_length=1, max_length=256)]
+_DisplayName = Annotated[str, Meta(max_length=256)]
 
 
 class CreateCredentialRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A credential. Without ``credential_values`` they are those of the deployment ``model_id``."""
 
-    credential_name: CredentialName
+    credential_name: _CredentialName
     credential_info: dict[str, object] = {}
     credential_values: dict[str, object] | None = None
     model_id: str | None = None
-    display_name: DisplayName | None = None
+    display_name: _DisplayName | None = None
 
 
 class UpdateCredentialRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class UpdateCredentialRequest(msgspec.Struct, frozen=True, kw_only=True):
     credential_values: dict[str, object] | None = None
     credential_values_to_delete: tuple[str, ...] = ()
     model_id: str | None = None
-    display_name: DisplayName | UnsetType | None = UNSET
+    display_name: _DisplayName | UnsetType | None = UNSET
 
 
 class CredentialView(msgspec.Struct, frozen=True, kw_only=True):

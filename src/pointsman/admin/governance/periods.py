@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import msgspec
 
@@ -14,8 +13,6 @@ from pointsman.stores.directory.ports import Meter, Spent
 from pointsman.stores.directory.records import NO_LIMITS, Budget, Limits
 
 __all__ = ["begin_periods", "budgets_named", "joined_limits", "spent_by"]
-
-_FIELDS: Final = tuple(name for name in Limits.__struct_fields__ if name != "budget_duration")
 
 
 async def spent_by(office: Office, scope: str, identities: Sequence[str]) -> Mapping[str, Spent]:
@@ -33,19 +30,12 @@ async def budgets_named(office: Office, identities: Sequence[str | None]) -> Map
 
 
 def joined_limits(own: Limits, budget: Budget | None) -> Limits:
-    """An entry's own limits, and those of its budget where it has none of its own.
-
-    The duration goes with the amount: a budget's own is no use to an amount of the entry's.
-    """
+    """An entry's own limits, and those of the budget that it has wherever it says nothing itself."""
     if budget is None:
         return own
-    shared = budget.limits
-    values = {name: getattr(own, name) or getattr(shared, name) for name in _FIELDS}
-    for name in ("max_budget", "soft_budget", "rpm_limit", "tpm_limit", "tpd_limit", "max_parallel_requests"):
-        # Nought is a limit, and a sharp one.
-        values[name] = getattr(shared, name) if getattr(own, name) is None else getattr(own, name)
-    whose = shared if own.max_budget is None and own.budget_duration is None else own
-    return msgspec.structs.replace(NO_LIMITS, **values, budget_duration=whose.budget_duration)
+    unsaid = msgspec.structs.asdict(NO_LIMITS)
+    said = {name: value for name, value in msgspec.structs.asdict(own).items() if value != unsaid[name]}
+    return msgspec.structs.replace(budget.limits, **said)
 
 
 async def begin_periods(office: Office, scope: str, identity: str, limits: Limits, reset_at: float | None) -> None:

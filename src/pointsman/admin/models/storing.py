@@ -51,14 +51,14 @@ _OURS: Final = frozenset({"blocked", "db_model", "id", "team_id"})
 
 _decode: Final = msgspec.json.Decoder(dict[str, object]).decode
 
-ModelId = Annotated[str, Meta(min_length=1, max_length=256)]
-ModelName = Annotated[str, Meta(min_length=1, max_length=512)]
+_ModelId = Annotated[str, Meta(min_length=1, max_length=256)]
+_ModelName = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class NewModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of ``model_list``; its id is ``model_info.id``, or is made."""
 
-    model_name: ModelName
+    model_name: _ModelName
     litellm_params: dict[str, object]
     model_info: dict[str, object] = {}
     blocked: bool | None = None
@@ -67,7 +67,7 @@ class NewModelRequest(msgspec.Struct, frozen=True, kw_only=True):
 class UpdateModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to change of the model whose id is ``model_info.id``; what is left out or null stays as it is."""
 
-    model_name: ModelName | None = None
+    model_name: _ModelName | None = None
     litellm_params: dict[str, object] | None = None
     model_info: dict[str, object] | None = None
     blocked: bool | None = None
@@ -80,13 +80,13 @@ class PatchModelRequest(UpdateModelRequest, frozen=True, kw_only=True):
 class DeleteModelRequest(msgspec.Struct, frozen=True):
     """The id of a stored model."""
 
-    id: ModelId
+    id: _ModelId
 
 
 class BlockModelRequest(msgspec.Struct, frozen=True):
     """The id of a stored model."""
 
-    model_id: ModelId
+    model_id: _ModelId
 
 
 class DeletedModelReply(msgspec.Struct, frozen=True):

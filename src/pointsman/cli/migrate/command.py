@@ -28,9 +28,13 @@ def migrate() -> None:
     """Take over what another gateway keeps."""
 
 
-@migrate.command(short_help="Take over LiteLLM's models, keys, teams, users, budgets and spending.")
+@migrate.command("litellm", short_help="Take over LiteLLM's models, keys, teams, users, budgets and spending.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="LiteLLM's config.yaml.")
-@click.option("--database-url", metavar="URL", help="LiteLLM's own database, which is only read.")
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="LiteLLM's database, only read.  [default: $LITELLM_DATABASE_URL]",
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the gateway that takes it over.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -38,7 +42,7 @@ def migrate() -> None:
     "pointsman migrate litellm --config config.yaml --database-url postgresql://… --dry-run",
     "LITELLM_SALT_KEY=… pointsman migrate litellm --config config.yaml --database-url postgresql://…",
 )
-def litellm(
+def _litellm(
     config_path: Path | None, database_url: str | None, data_dir: Path | None, *, dry_run: bool, as_json: bool
 ) -> None:
     """Take over LiteLLM's models, keys, teams, users, budgets and spending.
@@ -47,6 +51,8 @@ def litellm(
     command may be given again, also after it broke off. LiteLLM's stored models and credentials are decrypted with
     LITELLM_SALT_KEY or, where that was not set, with the master key.
     """
+    # In the environment, other users of the machine do not see its password.
+    database_url = database_url or process_environment().get("LITELLM_DATABASE_URL")
     if config_path is None and database_url is None:
         raise click.UsageError("Give --config, --database-url, or both.")
     report = Report(dry_run)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
+
+import apsw
 
 from pointsman.config.environment import EnvironmentSettings
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
@@ -18,6 +20,8 @@ from pointsman.stores.ports import KeyStore
 from pointsman.stores.sqlite import SqliteDatabase, SqliteDirectoryStore, SqliteKeyStore, SqliteSpendStore
 
 __all__ = ["Target", "open_target"]
+
+T = TypeVar("T")
 
 _FILES: Final = ("pointsman.db", "pointsman.db-wal", KEY_FILE)
 
@@ -30,6 +34,14 @@ class Target(NamedTuple):
     spend: SpendStore
     sealer: Sealer
     clock: Clock
+
+
+class _ManyWrites(SqliteDatabase):
+    """Does not wait for the disk after each write: what a power cut takes away, the next run brings again."""
+
+    async def write(self, job: Callable[[apsw.Connection], T], *, durable: bool = False) -> T:
+        """See :meth:`SqliteDatabase.write`."""
+        return await super().write(job)
 
 
 @asynccontextmanager
@@ -57,7 +69,7 @@ async def _opened(directory: Path, environment: Mapping[str, str]) -> AsyncItera
     def read(*, make: bool) -> SecretKeys:
         return read_secret_keys(said.secret_key, said.salt_key, directory, make=make)
 
-    database = SqliteDatabase(directory / "pointsman.db")
+    database = _ManyWrites(directory / "pointsman.db")
     await database.open()
     try:
         yield Target(

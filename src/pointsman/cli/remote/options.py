@@ -16,7 +16,7 @@ __all__ = ["LIMITS", "Call", "Field", "OrNone", "asks_gateway", "confirms", "exa
 
 _NOTHING: Final = "none"
 
-Command = Callable[..., Any]
+_Command = Callable[..., Any]
 
 
 class Call(NamedTuple):
@@ -64,7 +64,7 @@ LIMITS: Final = (
 )
 
 
-def asks_gateway(command: Command) -> Command:
+def asks_gateway(command: _Command) -> _Command:
     """Give the command the options that say which gateway, and a :class:`Call` as its first argument."""
 
     @click.option("--url", metavar="URL", help=f"Address of the gateway.  [default: $POINTSMAN_URL, {DEFAULT_URL}]")
@@ -80,10 +80,10 @@ def asks_gateway(command: Command) -> Command:
     return wrapped
 
 
-def takes_fields(fields: Sequence[Field]) -> Callable[[Command], Command]:
+def takes_fields(fields: Sequence[Field]) -> Callable[[_Command], _Command]:
     """Give the command an option for each field, and ``body`` with those that were given."""
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: _Command) -> _Command:
         @functools.wraps(command)
         def wrapped(*args: object, more: Sequence[str], **options: Any) -> object:  # noqa: ANN401 - click's
             body: dict[str, object] = {}
@@ -95,7 +95,7 @@ def takes_fields(fields: Sequence[Field]) -> Callable[[Command], Command]:
                     body[field.name] = list(value) if field.multiple else value
             return command(*args, body={**body, **_more(more)}, **options)
 
-        made: Command = wrapped
+        made: _Command = wrapped
         made = click.option(
             "--set", "more", multiple=True, metavar="FIELD=JSON", help="Any other field of the management API."
         )(made)
@@ -109,10 +109,10 @@ def takes_fields(fields: Sequence[Field]) -> Callable[[Command], Command]:
     return decorate
 
 
-def examples(*lines: str) -> Callable[[Command], Command]:
+def examples(*lines: str) -> Callable[[_Command], _Command]:
     """Add lines to the command's help, as they are to be typed."""
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: _Command) -> _Command:
         # Click wraps every paragraph that does not begin with this character.
         command.__doc__ = "\n\n".join((command.__doc__ or "", "\b\n" + "\n".join(lines)))
         return command
@@ -120,7 +120,7 @@ def examples(*lines: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def confirms(command: Command) -> Command:
+def confirms(command: _Command) -> _Command:
     """Have the command ask first, unless ``--yes``."""
 
     @click.option("--yes", is_flag=True, help="Do it without asking.")
