@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pointsman.config.people_sections import UserDefaults
@@ -323,3 +324,32 @@ async def test_lists_show_nobody_to_those_who_administer_nothing(desk: Desk) -> 
     key = await user(desk, "eve", user_email="eve@example.com")
     for path in ("/user/list", "/user/filter/ui", "/user/list?user_email=ann", "/user/filter/ui?team_id=red"):
         assert (await desk.ask("GET", path, key=key)).status == 403
+
+
+async def test_every_change_of_people_is_in_the_audit_log(desk: Desk) -> None:
+    await user(desk, "ann", max_budget=1.5)
+    record = desk.database.entries["user"]["ann"]
+    desk.database.entries["user"]["ann"] = msgspec.structs.replace(record, password="$argon2id$canary")
+    await team(desk, "red", "ann")
+    for path, body in (
+        ("/user/update", {"user_id": "ann", "max_budget": 2}),
+        ("/team/update", {"team_id": "red", "max_budget": 3}),
+        ("/team/block", {"team_id": "red"}),
+        ("/team/member_delete", {"team_id": "red", "user_id": "ann"}),
+        ("/team/delete", {"team_ids": ["red"]}),
+        ("/user/delete", {"user_ids": ["ann"]}),
+    ):
+        assert (await desk.ask("POST", path, body)).status == 200
+    answer = await desk.ask("GET", "/audit", page_size=100, sort_order="asc")
+    assert b"canary" not in answer.body
+    logged = answer.json()["audit_logs"]
+    rows = [row for row in logged if row["table_name"] in {"LiteLLM_UserTable", "LiteLLM_TeamTable"}]
+    assert [(row["action"], row["object_id"]) for row in rows] == [
+        ("created", "ann"), ("created", "red"), ("updated", "ann"), ("updated", "red"), ("blocked", "red"),
+        ("deleted", "red"), ("deleted", "red"), ("deleted", "ann"),
+    ]  # fmt: skip
+    changed = rows[2]
+    assert (changed["before_value"]["limits"]["max_budget"], changed["updated_values"]["limits"]["max_budget"]) == (
+        1.5,
+        2,
+    )

@@ -29,6 +29,7 @@ from pointsman.admin.organizations.requests import (
 from pointsman.admin.people.accounts import begin
 from pointsman.admin.people.fields import json_object
 from pointsman.admin.people.joining import disband_team, leave_organization
+from pointsman.admin.people.noting import note_organization
 from pointsman.admin.people.passive import passive
 from pointsman.admin.rights import Rights, demand, demand_changes, org_members, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -72,6 +73,7 @@ async def new_organization(office: Office, visit: Visit[Nothing, NewOrganization
         ) from None
     await begin(office, "organization", one.organization_id, joined_limits(one.limits, budget))
     tell(office, ORGANIZATIONS, one.organization_id)
+    note_organization(visit, "created", None, one)
     return Answer((await organization_rows(office, (one,)))[0], headers=not_enforced_header(unheeded))
 
 
@@ -104,6 +106,8 @@ async def delete_organizations(office: Office, visit: Visit[Nothing, Organizatio
         for member in await org_members(office, organization_id):
             await leave_organization(office, organization_id, member.user_id)
     await office.directory.delete(ORGANIZATIONS, wanted)
+    for one in found:
+        note_organization(visit, "deleted", one)
     for organization_id in wanted:
         await office.spend.forget("organization", organization_id)
         tell(office, ORGANIZATIONS, organization_id)
@@ -193,6 +197,7 @@ async def _update(
     if says_limits(fields) or after.budget_id != before.budget_id:
         await begin(office, "organization", organization_id, joined_limits(after.limits, budget))
     tell(office, ORGANIZATIONS, organization_id)
+    note_organization(visit, "updated", before, after)
     return Answer((await whole_rows(office, (after,)))[0], headers=not_enforced_header(unheeded))
 
 

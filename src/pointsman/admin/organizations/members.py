@@ -14,6 +14,7 @@ from pointsman.admin.organizations.requests import (
 )
 from pointsman.admin.people.accounts import demand_known, user_meant, user_or_new
 from pointsman.admin.people.joining import join_organization, leave_organization
+from pointsman.admin.people.noting import note_member
 from pointsman.admin.rights import demand, demand_changes, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.users.replies import membership_row, user_rows
@@ -38,6 +39,7 @@ async def add_members(office: Office, visit: Visit[Nothing, OrganizationMemberAd
         limits = _limits(wanted.max_budget_in_organization)
         added.append(await join_organization(office, wanted.organization_id, user, Role(member.role), by, limits))
         users.append(user)
+        note_member(visit, "created", None, added[-1])
     return Answer(
         {
             "organization_id": wanted.organization_id,
@@ -52,7 +54,7 @@ async def update_member(office: Office, visit: Visit[Nothing, OrganizationMember
     wanted, by, now = visit.body, author(visit), office.clock.wall()
     await _demand_administered(office, visit, wanted.organization_id)
     user = demand_known(await user_meant(office, wanted.user_id, wanted.user_email), wanted.user_id, wanted.user_email)
-    await _existing_member(office, wanted.organization_id, user)
+    existing = await _existing_member(office, wanted.organization_id, user)
     identity = member_id(wanted.organization_id, user.user_id)
 
     def change(before: OrganizationMember) -> OrganizationMember:
@@ -64,6 +66,7 @@ async def update_member(office: Office, visit: Visit[Nothing, OrganizationMember
 
     member = await office.directory.update(ORGANIZATION_MEMBERS, identity, change)
     tell(office, ORGANIZATION_MEMBERS, identity)
+    note_member(visit, "updated", existing, member)
     return Answer(membership_row(member))
 
 
@@ -74,6 +77,7 @@ async def delete_member(office: Office, visit: Visit[Nothing, OrganizationMember
     user = demand_known(await user_meant(office, wanted.user_id, wanted.user_email), wanted.user_id, wanted.user_email)
     member = await _existing_member(office, wanted.organization_id, user)
     await leave_organization(office, wanted.organization_id, user.user_id)
+    note_member(visit, "deleted", member)
     return Answer(membership_row(member))
 
 

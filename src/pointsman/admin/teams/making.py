@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -11,6 +12,7 @@ from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin, user_or_new
 from pointsman.admin.people.joining import disband_team, existing_team, join_team
+from pointsman.admin.people.noting import note_team
 from pointsman.admin.rights import Rights, demand, demand_changes, rights_of, team_members
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.teams.changes import changed_team, demand_within_organization, demand_within_team
@@ -63,6 +65,7 @@ async def new_team(office: Office, visit: Visit[Nothing, NewTeamRequest]) -> Ans
         ) from None  # fmt: skip
     await begin(office, "team", team.team_id, team.limits)
     tell(office, TEAMS, team.team_id)
+    note_team(visit, "created", None, team)
     for member in _members(wanted, rights):
         user = await user_or_new(office, member.user_id, member.user_email, by)
         if await office.directory.get(TEAM_MEMBERS, member_id(team.team_id, user.user_id)) is None:
@@ -96,8 +99,9 @@ async def delete_teams(office: Office, visit: Visit[Nothing, TeamIdsRequest]) ->
         demand(may, "delete this team")
         if team is None:
             raise NotFound(f"Team not found, passed team_id={team_id}", param="team_ids", code="team_not_found")
-    for team_id in wanted:
+    for team_id, team in zip(wanted, found, strict=True):
         await disband_team(office, team_id, by)
+        note_team(visit, "deleted", team)
     return Answer(DeletedTeamsReply(wanted))
 
 
@@ -185,6 +189,7 @@ async def _update(
             limits = member.limits if member.limits != Limits() else team.member_limits
             await begin(office, "member", member_id(team_id, member.user_id), limits)
     tell(office, TEAMS, team_id)
+    note_team(visit, "updated", before, team)
     return team, unheeded
 
 
@@ -201,7 +206,7 @@ async def _set_blocked(office: Office, visit: Visit[Nothing, TeamRequest], *, bl
     team = await _team_to_change(office, rights, visit.body.team_id)
     demand(rights.administers_organization(team.organization_id), "block or unblock your own team")
     return await _write(
-        office, team, lambda one: msgspec.structs.replace(one, blocked=blocked, updated_at=now, updated_by=by)
+        office, visit, team, lambda one: msgspec.structs.replace(one, blocked=blocked, updated_at=now, updated_by=by)
     )
 
 
@@ -217,10 +222,12 @@ async def _set_models(
         return after
 
     await demand_within_organization(office, change(team))
-    return await _write(office, team, change)
+    return await _write(office, visit, team, change)
 
 
-async def _write(office: Office, team: Team, change: Callable[[Team], Team]) -> Answer:
-    team = await office.directory.update(TEAMS, team.team_id, change)
+async def _write(office: Office, visit: Visit[Any, Any], before: Team, change: Callable[[Team], Team]) -> Answer:
+    team = await office.directory.update(TEAMS, before.team_id, change)
     tell(office, TEAMS, team.team_id)
+    turned = before.blocked != team.blocked
+    note_team(visit, ("blocked" if team.blocked else "unblocked") if turned else "updated", before, team)
     return Answer((await team_rows(office, (team,)))[0])

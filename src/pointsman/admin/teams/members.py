@@ -16,6 +16,7 @@ from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin, demand_known, user_meant, user_or_new
 from pointsman.admin.people.fields import model_budgets, usd
 from pointsman.admin.people.joining import existing_team, join_team, leave_team
+from pointsman.admin.people.noting import note_member
 from pointsman.admin.rights import Rights, demand, demand_changes, rights_of, team_members
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.teams.replies import (
@@ -74,6 +75,7 @@ async def add_members(office: Office, visit: Visit[Nothing, MemberAddRequest]) -
             continue
         added.append(await join_team(office, team, user, member.role, by, limits=limits, models=models))
         users.append(user)
+        note_member(visit, "created", None, added[-1])
     if not added:
         raise Malformed("All users are already in team.", param="member", code="team_member_already_in_team")
     row = (await team_rows(office, (team,)))[0]
@@ -83,13 +85,13 @@ async def add_members(office: Office, visit: Visit[Nothing, MemberAddRequest]) -
 
 async def bulk_add_members(office: Office, visit: Visit[Nothing, BulkMemberAddRequest]) -> Answer:
     """Add several members, each for itself: where one cannot be added, the others still are."""
-    wanted, by = visit.body, author(visit)
+    wanted = visit.body
     rights = await rights_of(office, visit.caller)
     team = await _team_to_change(office, rights, wanted.team_id)
     members = await _bulk_members(office, rights, wanted)
     limits = _new_limits(wanted.max_budget_in_team, None)
     await _demand_within_team(office, team, limits, ())
-    results = [await _attempt(office, team, member, limits, by) for member in members]
+    results = [await _attempt(office, visit, team, member, limits) for member in members]
     done = sum(result["success"] is True for result in results)
     return Answer(
         {
@@ -110,8 +112,11 @@ async def delete_member(office: Office, visit: Visit[Nothing, MemberDeleteReques
     user = await user_meant(office, wanted.user_id, wanted.user_email)
     # Who was deleted may still be named by the id.
     user_id = wanted.user_id if user is None else user.user_id
+    identity = member_id(team.team_id, user_id or "")
+    before = await office.directory.get(TEAM_MEMBERS, identity)
     if user_id is None or not await leave_team(office, team.team_id, user_id, author(visit)):
         raise Malformed(f"User not found in team. Passed in={wanted.user_id or wanted.user_email}", param="user_id")
+    note_member(visit, "deleted", before)
     return Answer((await team_rows(office, (team,)))[0])
 
 
@@ -133,6 +138,7 @@ async def update_member(office: Office, visit: Visit[Nothing, MemberUpdateReques
     if member.limits != before.limits:
         await begin(office, "member", identity, member.limits)
     tell(office, TEAM_MEMBERS, identity)
+    note_member(visit, "updated", before, member)
     return Answer(_updated(user, member))
 
 
@@ -189,13 +195,14 @@ async def reset_member_budget(office: Office, visit: Visit[Nothing, Nothing]) ->
     team = await _team_to_change(office, await rights_of(office, visit.caller), visit.path["team_id"])
     before = await _existing_member(office, team, visit.path["user_id"])
     identity = member_id(team.team_id, before.user_id)
-    await office.directory.update(
+    after = await office.directory.update(
         TEAM_MEMBERS,
         identity,
         lambda one: msgspec.structs.replace(one, limits=NO_LIMITS, budget_id=None, updated_at=now, updated_by=by),
     )
     await begin(office, "member", identity, team.member_limits)
     tell(office, TEAM_MEMBERS, identity)
+    note_member(visit, "updated", before, after)
     return Answer(
         ResetMemberBudgetReply(
             team_id=team.team_id,
@@ -253,7 +260,10 @@ async def _bulk_members(office: Office, rights: Rights, wanted: BulkMemberAddReq
     return wanted.members
 
 
-async def _attempt(office: Office, team: Team, member: Member, limits: Limits, by: str) -> dict[str, Any]:
+async def _attempt(
+    office: Office, visit: Visit[Any, Any], team: Team, member: Member, limits: Limits
+) -> dict[str, Any]:
+    by = author(visit)
     result: dict[str, Any] = {
         "user_id": member.user_id, "user_email": member.user_email, "success": False, "error": None,
         "updated_user": None, "updated_team_membership": None,
@@ -263,6 +273,7 @@ async def _attempt(office: Office, team: Team, member: Member, limits: Limits, b
         joined = await join_team(office, team, user, member.role, by, limits=limits)
     except Refused as refused:
         return {**result, "error": refused.told()}
+    note_member(visit, "created", None, joined)
     row = (await user_rows(office, (user,)))[0]
     membership = (await membership_rows(office, team, (joined,)))[0]
     return {

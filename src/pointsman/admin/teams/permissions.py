@@ -13,6 +13,7 @@ from pointsman.admin.keys.lookup import token_meant
 from pointsman.admin.keys.requests import UpdateKeyRequest
 from pointsman.admin.office import Office
 from pointsman.admin.people.joining import existing_team
+from pointsman.admin.people.noting import note_team
 from pointsman.admin.rights import (
     DEFAULT_MEMBER_PERMISSIONS,
     MEMBER_PERMISSIONS,
@@ -66,10 +67,11 @@ async def list_permissions(office: Office, visit: Visit[TeamPermissionsQuery, No
 
 async def update_permissions(office: Office, visit: Visit[Nothing, PermissionsRequest]) -> Answer:
     """Say what members may do with the team's keys, in place of what they might."""
-    team = await _administered(office, await rights_of(office, visit.caller), visit.body.team_id)
+    before = await _administered(office, await rights_of(office, visit.caller), visit.body.team_id)
     permissions = tuple(dict.fromkeys(visit.body.team_member_permissions))
     demand_permissions(permissions)
-    team = await _allow(office, team.team_id, permissions, author(visit), added=False)
+    team = await _allow(office, before.team_id, permissions, author(visit), added=False)
+    note_team(visit, "updated", before, team)
     return Answer((await team_rows(office, (team,)))[0])
 
 
@@ -86,10 +88,11 @@ async def bulk_update_permissions(office: Office, visit: Visit[Nothing, BulkPerm
     if wanted.apply_to_all_teams:
         page = await office.directory.find(TEAMS, DirectoryQuery(size=_TEAMS_MAX, sort_by="id", sort_order="asc"))
         team_ids = tuple(team.team_id for team in page.records)
-    for team_id in team_ids:
-        await existing_team(office, team_id)
-    for team_id in team_ids:
-        await _allow(office, team_id, wanted.permissions, author(visit), added=True)
+    before = [await existing_team(office, team_id) for team_id in team_ids]
+    for team in before:
+        note_team(
+            visit, "updated", team, await _allow(office, team.team_id, wanted.permissions, author(visit), added=True)
+        )
     said = "Successfully updated team member permissions"
     return Answer(BulkPermissionsReply(said, len(team_ids), wanted.permissions))
 

@@ -15,6 +15,7 @@ from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin, default_limits, user_meant
 from pointsman.admin.people.fields import demand_email
 from pointsman.admin.people.joining import delete_keys_of, leave_organization, leave_team
+from pointsman.admin.people.noting import note_user
 from pointsman.admin.rights import Rights, demand, demand_changes, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.users.changes import changed_user, demand_may_update, demand_unique
@@ -44,7 +45,7 @@ _decode_update: Final = msgspec.json.Decoder(UpdateUserRequest, strict=False).de
 async def update_user(office: Office, visit: Visit[Nothing, UpdateUserRequest]) -> Answer:
     """Change what the request names, and leave the rest."""
     rights = await rights_of(office, visit.caller)
-    user, unheeded = await _update(office, rights, author(visit), visit.body, visit.fields)
+    user, unheeded = await _update(office, visit, rights, visit.body, visit.fields)
     row = (await user_rows(office, (user,)))[0]
     return Answer({"user_id": user.user_id, "data": row}, headers=not_enforced_header(unheeded))
 
@@ -54,8 +55,7 @@ async def bulk_update_users(office: Office, visit: Visit[Nothing, BulkUpdateUser
     rights = await rights_of(office, visit.caller)
     demand_changes(rights)
     wanted = await _wanted(office, rights, visit.body)
-    by = author(visit)
-    results = [await _attempt(office, rights, by, one) for one in wanted]
+    results = [await _attempt(office, visit, rights, one) for one in wanted]
     done = sum(result["success"] is True for result in results)
     counts = {"total_requested": len(results), "successful_updates": done, "failed_updates": len(results) - done}
     return Answer({"results": results, **counts})
@@ -79,6 +79,9 @@ async def delete_users(office: Office, visit: Visit[Nothing, DeleteUsersRequest]
     for user_id in wanted:
         await _leave_everything(office, user_id, by)
     gone = await office.directory.delete(USERS, wanted)
+    for user in found:
+        if user is not None:
+            note_user(visit, "deleted", user)
     for user_id in gone:
         await office.spend.forget("user", user_id)
         tell(office, USERS, user_id)
@@ -86,9 +89,14 @@ async def delete_users(office: Office, visit: Visit[Nothing, DeleteUsersRequest]
 
 
 async def _update(
-    office: Office, rights: Rights, by: str, fields: UpdateUserRequest, body: Mapping[str, msgspec.Raw]
+    office: Office,
+    visit: Visit[Any, Any],
+    rights: Rights,
+    fields: UpdateUserRequest,
+    body: Mapping[str, msgspec.Raw],
 ) -> tuple[User, tuple[str, ...]]:
     demand_changes(rights)
+    by = author(visit)
     user_id = fields.user_id if isinstance(fields.user_id, str) else None
     email = fields.user_email if isinstance(fields.user_email, str) else None
     target = await user_meant(office, user_id, email)
@@ -109,6 +117,7 @@ async def _update(
     )
     await _count(office, target, user, fields)
     tell(office, USERS, user.user_id)
+    note_user(visit, "updated", target, user)
     return user, unheeded
 
 
@@ -159,7 +168,9 @@ async def _wanted(office: Office, rights: Rights, body: BulkUpdateUsersRequest) 
     return body.users
 
 
-async def _attempt(office: Office, rights: Rights, by: str, body: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
+async def _attempt(
+    office: Office, visit: Visit[Any, Any], rights: Rights, body: Mapping[str, msgspec.Raw]
+) -> dict[str, Any]:
     result: dict[str, Any] = {
         "user_id": None,
         "user_email": None,
@@ -171,7 +182,7 @@ async def _attempt(office: Office, rights: Rights, by: str, body: Mapping[str, m
         wanted = read_body(msgspec.json.encode(dict(body)), _decode_update)
         result["user_id"] = wanted.user_id if isinstance(wanted.user_id, str) else None
         result["user_email"] = wanted.user_email if isinstance(wanted.user_email, str) else None
-        user, _ = await _update(office, rights, by, wanted, body)
+        user, _ = await _update(office, visit, rights, wanted, body)
     except Refused as refused:
         return {**result, "error": refused.told()}
     row = (await user_rows(office, (user,)))[0]

@@ -14,6 +14,7 @@ from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin, default_limits
 from pointsman.admin.people.joining import existing_team, join_organization, join_team
+from pointsman.admin.people.noting import note_user
 from pointsman.admin.rights import rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.users.changes import changed_user, demand_may_make, demand_unique
@@ -55,6 +56,7 @@ async def new_user(office: Office, visit: Visit[Nothing, NewUserRequest]) -> Ans
     if isinstance(wanted.spend, float) and wanted.spend > 0:
         await office.spend.set_amount(Meter("user", user.user_id), picodollars(wanted.spend))
     tell(office, USERS, user.user_id)
+    note_user(visit, "created", None, user)
     for team, joining in teams:
         limits = _member_limits(joining)
         await join_team(office, team, user, joining.user_role, by, limits=limits)
