@@ -41,9 +41,7 @@ from pointsman.assembly.native_lanes import (
 )
 from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
-from pointsman.assembly.replicas import replicas_of
-from pointsman.assembly.rest_files import RestFiles
-from pointsman.assembly.rest_news import RestBoards
+from pointsman.assembly.replicas import replicas_of, share_rests
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.storage import Storage
@@ -56,7 +54,6 @@ from pointsman.config.load import Loaded, load
 from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError
-from pointsman.core.identity import KeyRecord
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
@@ -87,13 +84,11 @@ from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import Transport
 from pointsman.providers.waking import HostKnock, send_magic_packet
 from pointsman.routing.performance import PerformanceBook
-from pointsman.routing.rests import RestBoard
 from pointsman.routing.router import Router
 from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
-from pointsman.stores.directory.ports import Changed
 from pointsman.telemetry.alerts.desk import AlertDesk
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
@@ -206,20 +201,12 @@ class Gateway:
         start(self.health.run(self._looked_after), "health")
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
-        boards: list[RestBoard] = []
         if self.plan.workers > 1:
             shared = self.plan.data_directory / "run", self.plan.worker, self.plan.workers
             self.metrics.share(*shared)
             self.traffic.book.share(*shared)
             start(self._share_metrics(), "metrics")
-            rests = RestFiles(*shared, self.clock)
-            boards.append(rests)
-            start(rests.run(), "rests")
-        if self.replicas is not None:
-            boards.append(self.replicas.rests)
-            self.replicas.start()
-        if boards:
-            self.house.router.share_rests(RestBoards(*boards), self.clock)
+        share_rests(self)
 
     def drain(self) -> None:
         """Take no more requests, and say so to whoever asks whether to send some; what is under way goes on."""
@@ -242,20 +229,6 @@ class Gateway:
         await self._library_calls.close()
         self.transport.close()
         await self.storage.close()
-
-    def key_changed(self, token: str, record: KeyRecord | None) -> None:
-        """A key was made, changed or (None) deleted here."""
-        self.keyring.changed(token, record)
-        self._tell_change()
-
-    def entry_changed(self, changed: Changed) -> None:
-        """An entry of the directory was made, changed or removed here."""
-        self.keyring.entry_changed(changed)
-        self._tell_change()
-
-    def _tell_change(self) -> None:
-        if self.replicas is not None:
-            self.replicas.tell_changed()
 
     async def reload(self) -> None:
         """Take over the configuration file as it is now; a broken one is refused and said, and the former stays.
