@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.stores.directory.kinds import ORGANIZATIONS, TEAM_MEMBERS, TEAMS, USERS
-from pointsman.stores.directory.records import Limits, Organization, Team, TeamMember, User
+from pointsman.stores.directory.kinds import CUSTOMERS, ORGANIZATIONS, TEAM_MEMBERS, TEAMS, USERS
+from pointsman.stores.directory.records import Customer, Limits, Organization, Team, TeamMember, User
 from tests.support.configs import ONE_ATTEMPT, openai_entry
 from tests.support.entries import put_entries
 from tests.support.gateway import Gateway, Launch
@@ -146,3 +146,50 @@ def test_a_changed_configuration_is_in_force_and_what_is_counted_stays(launch: L
     gateway.write_config(config(upstream, pointsman={"model_limits": {"fast": {"rpm_limit": 3}}}))
     eventually(lambda: gateway.chat("fast", key=key).status == 200, "the limit is raised")
     assert gateway.chat("fast", key=key).status == 429
+
+
+def test_important_keys_have_their_share_of_a_model(launch: Launch, upstream: FakeOpenAI) -> None:
+    shares = {"priority_reservation": {"prod": 0.8, "dev": {"type": "rpm", "value": 2}}}
+    model = openai_entry("fast", upstream, rpm=10)
+    gateway = launch({**ONE_ATTEMPT, "model_list": [model], "litellm_settings": shares})
+    prod = gateway.new_key(metadata={"priority": "prod"})
+    dev = gateway.new_key(metadata={"priority": "dev"})
+    assert [gateway.chat("fast", key=dev).status for _ in range(7)] == [200] * 5 + [429] * 2
+    assert [gateway.chat("fast", key=prod).status for _ in range(6)] == [200] * 5 + [429]
+
+
+def test_a_dynamic_limit_binds_only_while_the_model_fails(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream))
+    key = gateway.new_key(rpm_limit=1, rpm_limit_type="dynamic")
+    assert [gateway.chat("fast", key=key).status for _ in range(3)] == [200] * 3
+    upstream.script(Reply.error(500))
+    assert gateway.chat("fast", key=key).status == 502
+    refused = gateway.chat("fast", key=key)
+    assert (refused.status, refused.headers["rate_limit_type"]) == (429, "requests")
+    assert gateway.chat("other", key=key).status == 200
+
+
+def test_customers_have_to_be_known_where_the_operator_wants_it(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream, litellm_settings={"validate_end_user_id_in_db": True}))
+    put_entries(gateway, (CUSTOMERS, Customer(customer_id="known", models=("fast",))))
+    key = gateway.new_key()
+    assert gateway.chat("fast", key=key).status == 200
+    assert gateway.chat("fast", key=key, user="known").status == 200
+    refused = gateway.chat("other", key=key, user="known")
+    assert (refused.status, refused.error["type"]) == (403, "customer_model_access_denied")
+    unknown = gateway.chat("fast", key=key, user="unknown")
+    assert unknown.status == 403
+    put_entries(gateway, (CUSTOMERS, Customer(customer_id="unknown")))
+    eventually(lambda: gateway.chat("fast", key=key, user="unknown").status == 200, "the customer is known", 2.0)
+
+
+def test_a_team_lets_its_keys_use_its_models_under_its_names(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream))
+    put_entries(gateway, (TEAMS, Team(team_id="t", models=("other",), model_aliases={"quick": "other"})))
+    key = gateway.new_key(team_id="t", models=["all-team-models"])
+    refused = gateway.chat("fast", key=key)
+    assert (refused.status, refused.error["type"]) == (403, "team_model_access_denied")
+    assert gateway.chat("other", key=key).status == 200
+    assert gateway.chat("quick", key=key).status == 200
+    listed = {model["id"] for model in gateway.http("GET", "/v1/models", key=key).json()["data"]}
+    assert listed == {"other", "quick"}

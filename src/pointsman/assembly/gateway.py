@@ -53,7 +53,7 @@ from pointsman.config.findings import ConfigRefused
 from pointsman.config.load import Loaded, load
 from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
-from pointsman.core.errors import GatewayError
+from pointsman.core.errors import GatewayError, StorageUnavailable
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
@@ -128,8 +128,8 @@ class Gateway:
         self.accounts = AccountBook(self.storage.directory, self.storage.spend, clock=self.clock, share=plan.workers)
         self.alerts = AlertDesk(self.storage.directory, clock=self.clock)
         self.alerts.senders = alert_senders(loaded, self.transport)
-        self.accounts.watch = budget_watch(loaded, self.alerts)
-        self.accounts.follow(general_limits(loaded, made.deployments), reset_clock(loaded))
+        limits, watch = general_limits(loaded, made.deployments), budget_watch(loaded, self.alerts)
+        self.accounts.follow(limits, reset_clock(loaded), watch)
         self.storage.accounts = self.accounts
         self.keyring = self._keyring(loaded)
         self.storage.on_change(self.keyring.entry_changed)
@@ -255,10 +255,10 @@ class Gateway:
         self.routes.configure(loaded.settings, made, catalog)
         self.app.current = app
         self.alerts.senders = senders
-        self.accounts.watch = budget_watch(loaded, self.alerts)
-        self.accounts.follow(limits, reset_clock(loaded))
-        self.keyring.limits_changed()
-        self.nursery.start(self.accounts.catch_up(), "limits")
+        if self.accounts.follow(limits, reset_clock(loaded), budget_watch(loaded, self.alerts)):
+            self.keyring.limits_changed()
+            self.nursery.start(self._catch_up(), "limits")
+        self.keyring.deployments_changed()
         self._take_over(loaded, routing)
         for warning in (*loaded.warnings, *made.skipped):
             _log.warning("%s", warning)
@@ -302,6 +302,16 @@ class Gateway:
             await asyncio.sleep(_WATCH_SECONDS)
             if self._watch.changed():
                 await self.reload()
+
+    async def _catch_up(self) -> None:
+        """Find out what was spent of limits that are new."""
+        while True:
+            try:
+                await self.accounts.catch_up()
+            except StorageUnavailable:
+                await asyncio.sleep(_WATCH_SECONDS)
+            else:
+                return
 
     async def _follow_performance(self) -> None:
         while True:

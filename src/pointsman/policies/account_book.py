@@ -169,8 +169,16 @@ class AccountBook(KeyAccounts):
 
     # -- the operator's own limits ---------------------------------------------------------------------
 
-    def follow(self, limits: GeneralLimits, reset: ResetClock = UTC_MIDNIGHT) -> None:
-        """Take the configuration's limits; keys have to be bound anew, and :meth:`catch_up` has to be awaited."""
+    def follow(self, limits: GeneralLimits, reset: ResetClock = UTC_MIDNIGHT, watch: Watch | None = None) -> bool:
+        """Take the configuration's limits, and what notices that budgets run out.
+
+        Whether that changes anything: then keys have to be bound anew, and :meth:`catch_up` has to be awaited.
+        """
+        before = None if self.watch is None else self.watch.percents
+        after = None if watch is None else watch.percents
+        if (limits, reset, after) == (self._limits, self.calendar.reset, before):
+            return False
+        self.watch = watch
         self._limits = limits
         self.calendar = Calendar(self.calendar.clock, reset)
         self._parties.clear()
@@ -179,6 +187,7 @@ class AccountBook(KeyAccounts):
             (scope, identity): self.account(scope, identity, identity or scope, its)
             for (scope, identity), its in limits.accounts.items()
         }
+        return True
 
     async def catch_up(self) -> None:
         """Find out what was spent of the configuration's limits before.

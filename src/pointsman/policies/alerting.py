@@ -63,8 +63,9 @@ class Watch:
     """Knows the thresholds; ``percents`` of a budget beside its end, and soft budgets. ``tell`` must not raise."""
 
     def __init__(self, percents: Iterable[int], tell: Callable[[Crossing], None]) -> None:
-        self._percents = sorted({*percents, _WHOLE, _PROJECTED_PERCENT})
-        self._told = {*percents, _WHOLE}
+        self.percents = tuple(percents)
+        self._percents = sorted({*self.percents, _WHOLE, _PROJECTED_PERCENT})
+        self._told = {*self.percents, _WHOLE}
         self._tell = tell
 
     def next_above(self, account: Watched) -> int | None:

@@ -291,6 +291,11 @@ class Keyring:
             if source in principal.ties.sources:
                 self._stale[token] = self._known.pop(token)
 
+    def deployments_changed(self) -> None:
+        """What is known of whom calls to a deployment are bound by may be wrong from now on."""
+        for principal in (self.master, self.anonymous, *self.principals()):
+            principal.bounds.clear()
+
     def limits_changed(self) -> None:
         """The operator's own limits have changed, so that every key has to be bound anew."""
         if self._accounts is None:

@@ -15,6 +15,7 @@ from pointsman.routing.rules.book import Rulebook
 __all__ = [
     "AffinityRules",
     "FallbackLists",
+    "Purses",
     "RetryPolicy",
     "RoutingSettings",
     "StrategyArguments",

@@ -7,7 +7,7 @@ import gc
 import msgspec
 import pytest
 
-from pointsman.core.errors import BudgetExceeded, Forbidden, LimitReached
+from pointsman.core.errors import BudgetExceeded, Forbidden, LimitReached, StorageUnavailable
 from pointsman.core.identity import KeyRecord, token_of
 from pointsman.core.outcome import CallRecord
 from pointsman.core.rules import RoutingRules
@@ -311,3 +311,40 @@ async def test_a_model_of_a_member_has_its_own_budget() -> None:
     with pytest.raises(BudgetExceeded, match="Team member=u in t Model=m"):
         await desk.call("sk-a")
     assert desk.book.spent_more([f"member/{member_id('t', 'u')}"])
+
+
+async def test_a_key_whose_team_has_changed_goes_on_as_before_while_nobody_can_say_what_it_is_now() -> None:
+    desk = Desk(member("sk-a"))
+    await fill(desk, dict.fromkeys(_SCOPES, Limits()) | {"team": Limits(rpm_limit=2)})
+    await desk.call("sk-a")
+    desk.keyring.entry_changed(Changed("team", "t"))
+
+    async def gone(token: str) -> KeyRecord | None:
+        raise StorageUnavailable(f"gone: {token}")
+
+    back, desk.source.get = desk.source.get, gone  # type: ignore[method-assign]
+    await desk.call("sk-a")
+    with pytest.raises(LimitReached, match="Current limit: 2"):
+        await desk.call("sk-a")
+    desk.source.get = back  # type: ignore[method-assign]
+    desk.keyring.entry_changed(Changed("team", "t"))
+    await desk.directory.update(TEAMS, "t", lambda team: msgspec.structs.replace(team, limits=Limits(rpm_limit=3)))
+    await desk.call("sk-a")
+
+
+async def test_limits_of_the_configuration_bind_everybody_and_keep_what_they_have_counted() -> None:
+    desk = Desk(key_record("sk-a"), key_record("sk-b"))
+    desk.database.spend_totals[Account("global", "")] = 3 * CENT
+    assert desk.book.follow(GeneralLimits(accounts={("global", ""): Limits(max_budget=4 * CENT, rpm_limit=9)}))
+    await desk.book.catch_up()
+    desk.keyring.limits_changed()
+    await desk.call("sk-a", cost=CENT)
+    with pytest.raises(BudgetExceeded, match="All keys together"):
+        await desk.call("sk-b")
+    same = GeneralLimits(accounts={("global", ""): Limits(max_budget=4 * CENT, rpm_limit=9)})
+    assert not desk.book.follow(same), "nothing has changed, so that no key need be bound anew"
+    assert desk.book.follow(GeneralLimits(accounts={("global", ""): Limits(rpm_limit=2)}))
+    desk.keyring.limits_changed()
+    await desk.call("sk-b")
+    with pytest.raises(LimitReached, match="for global"):
+        await desk.call("sk-a")
