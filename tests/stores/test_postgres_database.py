@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -92,6 +93,27 @@ async def test_a_call_that_takes_too_long_is_told_and_the_next_one_is_answered(p
         with pytest.raises(StorageUnavailable, match="did not answer"):
             await database.look(lambda session: sleep(session, 30.0))
         assert await in_postgres(database).keys.get("t1") is None
+
+
+async def test_a_lock_that_somebody_holds_for_too_long_is_told_and_ends_nothing(postgres_url: str) -> None:
+    async with opened(postgres_url) as other, opened(postgres_url, timeout_seconds=1.0) as database:
+        keys, held, ended = in_postgres(database).keys, asyncio.Event(), asyncio.Event()
+
+        async def hold(_: Session) -> None:
+            held.set()
+            await ended.wait()
+
+        holding = asyncio.ensure_future(other.alone(hold))
+        await held.wait()
+        for _ in range(2):
+            with pytest.raises(StorageUnavailable, match="did not answer"):
+                await keys.insert(bare_key("t1"))
+        ended.set()
+        await holding
+        async with asyncio.timeout(10):
+            while await keys.get("t2") is None:
+                with contextlib.suppress(StorageUnavailable):
+                    await keys.insert(bare_key("t2"))
 
 
 async def test_whoever_stops_waiting_stops_nobody_else(postgres_database: PostgresDatabase) -> None:

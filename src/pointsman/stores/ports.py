@@ -3,7 +3,7 @@
 These hold for all of them:
 
 - Every method is a coroutine and never blocks the event loop. What is said of keys, the directory, spending and appends
-  arrives in the order of the calls, across all stores of one database; reports and stored responses need not.
+  arrives in the order of the calls, across all stores of one database; lists, reports, stored responses need not.
 - Every call ends within the database's time limit. What cannot be answered in time, or at all, raises
   ``StorageUnavailable``; after a write that means: it is not known whether it happened. Every write may be repeated.
 - A write is one transaction: all of it is kept or none.

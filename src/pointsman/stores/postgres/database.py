@@ -2,7 +2,7 @@
 
 Two lanes lead to it. In the *main* lane, one connection wide, go keys, directories and appends to the ledger, each
 after the one before: whoever adds up what results say relies on their order. The *side* lane is as wide as there may be
-connections; reports and stored responses go there, so that none of them holds up a key.
+connections; lists, reports and stored responses go there, so that none of them holds up a key.
 
 A connection that breaks is replaced when it is needed next. While the server does not answer, calls fail at once
 instead of each waiting for it, and every half second one of them tries.

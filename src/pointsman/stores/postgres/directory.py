@@ -113,7 +113,7 @@ class PostgresDirectoryStore:
             rows = await session.rows(LIST_ENTRIES, *filters, *order)
             return DirectoryPage(tuple(kind.decode(told(str(text))) for (text,) in rows), total)
 
-        return await self._database.read(job, aside=False)
+        return await self._database.read(job)
 
     async def changed_since(self, version: int) -> tuple[int, tuple[Changed, ...]]:
         """See the port."""

@@ -22,6 +22,7 @@ from pointsman.stores.postgres.statements import (
     INSERT_KEY,
     KEY,
     KEYS_VERSION,
+    LATEST_KEYS,
     LIST_KEYS,
     NOTE_KEYS,
     RESET_BUDGET,
@@ -80,7 +81,7 @@ class PostgresKeyStore:
 
     async def find(self, query: KeyQuery) -> KeyPage:
         """See the port."""
-        return await self._database.read(lambda session: _find(session, query), aside=False)
+        return await self._database.read(lambda session: _find(session, query))
 
     async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
         """See the port."""
@@ -171,8 +172,11 @@ async def _find(session: Session, query: KeyQuery) -> KeyPage:
     )
     total = await session.whole(COUNT_KEYS, *filters) or 0
     start = (max(query.page, 1) - 1) * query.size
-    order = (query.sort_by, query.sort_order == "desc", query.size, start)
-    rows = await session.named(LIST_KEYS, *filters, *order)
+    if (query.sort_by, query.sort_order, deleted) == ("created_at", "desc", False):
+        rows = await session.named(LATEST_KEYS, *filters, query.size, start)
+    else:
+        order = (query.sort_by, query.sort_order == "desc", query.size, start)
+        rows = await session.named(LIST_KEYS, *filters, *order)
     removals = tuple(Removal(row["deleted_at"], row["deleted_by"], row["replaced_by"]) for row in rows if deleted)
     return KeyPage(tuple(map(_record, rows)), total, removals)
 

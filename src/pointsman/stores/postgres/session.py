@@ -96,7 +96,13 @@ class Transaction:
         self._end = end
 
     async def __aenter__(self) -> None:
-        await self._session.execute(self._begin)
+        began = False
+        try:
+            await self._session.execute(self._begin)
+            began = True
+        finally:
+            if not began:  # it may have begun and then waited for a lock in vain
+                self._session.abandon()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if error is None:

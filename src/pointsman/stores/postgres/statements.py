@@ -31,6 +31,7 @@ __all__ = [
     "INSERT_KEY",
     "KEY",
     "KEYS_VERSION",
+    "LATEST_KEYS",
     "LIST_KEYS",
     "NOTE_KEYS",
     "PERFORMANCE",
@@ -95,9 +96,9 @@ RESET_BUDGET: Final = "UPDATE keys SET spend = 0, budget_reset_at = $2 WHERE tok
 
 BUDGETS_DUE: Final = "SELECT * FROM keys WHERE budget_reset_at <= $1 ORDER BY budget_reset_at, token LIMIT $2"
 
-_MATCHING_KEYS: Final = """
-FROM all_keys
-WHERE (deleted_at IS NOT NULL) = $1
+_ALL_KEYS: Final = "FROM all_keys WHERE (deleted_at IS NOT NULL) = $1"
+_LIVE_KEYS: Final = "FROM keys WHERE NOT $1::BOOLEAN"
+_KEY_FILTERS: Final = """
     AND ($2::TEXT IS NULL OR user_id = $2
         OR ($5 AND position(lower($2 COLLATE "C") IN lower(user_id COLLATE "C")) > 0))
     AND ($3::TEXT IS NULL OR team_id = $3)
@@ -106,12 +107,13 @@ WHERE (deleted_at IS NOT NULL) = $1
     AND ($6::TEXT IS NULL OR token = $6)
 """
 
-COUNT_KEYS: Final = "SELECT count(*) " + _MATCHING_KEYS
+COUNT_KEYS: Final = "SELECT count(*) " + _ALL_KEYS + _KEY_FILTERS
 
 # By times, by whole numbers and by texts apart, since one expression has one type.
 LIST_KEYS: Final = (
     "SELECT * "
-    + _MATCHING_KEYS
+    + _ALL_KEYS
+    + _KEY_FILTERS
     + """
 ORDER BY
     CASE WHEN $8 THEN NULL ELSE CASE $7 WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at END END
@@ -129,6 +131,9 @@ ORDER BY
 LIMIT $9 OFFSET $10
 """
 )
+
+# The list that is asked for most, in the order of an index.
+LATEST_KEYS: Final = "SELECT * " + _LIVE_KEYS + _KEY_FILTERS + "ORDER BY created_at DESC, token ASC LIMIT $7 OFFSET $8"
 
 # -- what calls refer to ---------------------------------------------------------------------------------
 
