@@ -26,7 +26,7 @@ from pointsman.assembly.from_settings import (
     routing_settings,
     storage_grace_seconds,
 )
-from pointsman.assembly.gauges import Truncations, gauges, host_series
+from pointsman.assembly.gauges import Truncations, gauges, host_series, save_counts
 from pointsman.assembly.host_settings import equip_hosts
 from pointsman.assembly.limits import general_limits, is_failing
 from pointsman.assembly.live_app import LiveApp, open_to_pages
@@ -205,7 +205,7 @@ class Gateway:
             shared = self.plan.data_directory / "run", self.plan.worker, self.plan.workers
             self.metrics.share(*shared)
             self.traffic.book.share(*shared)
-            start(self._share_metrics(), "metrics")
+            start(save_counts(self), "metrics")
         share_rests(self)
 
     def drain(self) -> None:
@@ -317,12 +317,6 @@ class Gateway:
         while True:
             self.performance.look(self.clock.monotonic())
             await asyncio.sleep(_WATCH_SECONDS)
-
-    async def _share_metrics(self) -> None:
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            self.metrics.save()
-            self.traffic.book.save()
 
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = self.house.table
