@@ -14,6 +14,7 @@ from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.assembly.explain import answer
 from pointsman.assembly.from_settings import reset_clock
 from pointsman.assembly.preview import preview
+from pointsman.assembly.replicas import entry_changed, key_changed
 from pointsman.assembly.stored import GatewayStoredDesk
 from pointsman.assembly.trial import try_model
 
@@ -48,8 +49,8 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
             version=__version__,
             metrics_text=gateway.metrics.exposition,
             flush=gateway.storage.flush,
-            on_key_change=gateway.key_changed,
-            on_entry_change=gateway.entry_changed,
+            on_key_change=partial(key_changed, gateway),
+            on_entry_change=partial(entry_changed, gateway),
             facts=gateway.routes.facts,
             prices=price_book(loaded),
             price=lambda model: _catalogue_price(gateway, model),

@@ -26,7 +26,7 @@ from pointsman.assembly.from_settings import (
     routing_settings,
     storage_grace_seconds,
 )
-from pointsman.assembly.gauges import Truncations, gauges, host_series
+from pointsman.assembly.gauges import Truncations, gauges, host_series, save_counts
 from pointsman.assembly.host_settings import equip_hosts
 from pointsman.assembly.key_rotation import KeyRotationTask
 from pointsman.assembly.limits import general_limits, is_failing
@@ -42,9 +42,7 @@ from pointsman.assembly.native_lanes import (
 )
 from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
-from pointsman.assembly.replicas import replicas_of
-from pointsman.assembly.rest_files import RestFiles
-from pointsman.assembly.rest_news import RestBoards
+from pointsman.assembly.replicas import replicas_of, share_rests
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.retention import Retention, retention_rule
 from pointsman.assembly.routes import RouteMaker, hint_for
@@ -63,7 +61,6 @@ from pointsman.config.stored import Refused, with_stored
 from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import GatewayError, StorageUnavailable
-from pointsman.core.identity import KeyRecord
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
@@ -95,13 +92,11 @@ from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import Transport
 from pointsman.providers.waking import HostKnock, send_magic_packet
 from pointsman.routing.performance import PerformanceBook
-from pointsman.routing.rests import RestBoard
 from pointsman.routing.router import Router
 from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
-from pointsman.stores.directory.ports import Changed
 from pointsman.stores.secret_sources import SecretSources
 from pointsman.telemetry.alerts.desk import AlertDesk
 from pointsman.telemetry.logs import CallLog
@@ -231,20 +226,12 @@ class Gateway:
         if self.plan.config_path is not None:
             start(self._follow_config(), "configuration")
             start(follow_secrets(lambda: self.loaded.secrets, self.reload), "secrets")
-        boards: list[RestBoard] = []
         if self.plan.workers > 1:
             shared = self.plan.data_directory / "run", self.plan.worker, self.plan.workers
             self.metrics.share(*shared)
             self.traffic.book.share(*shared)
-            start(self._share_metrics(), "metrics")
-            rests = RestFiles(*shared, self.clock)
-            boards.append(rests)
-            start(rests.run(), "rests")
-        if self.replicas is not None:
-            boards.append(self.replicas.rests)
-            self.replicas.start()
-        if boards:
-            self.house.router.share_rests(RestBoards(*boards), self.clock)
+            start(save_counts(self), "metrics")
+        share_rests(self)
 
     def drain(self) -> None:
         """Take no more requests, and say so to whoever asks whether to send some; what is under way goes on."""
@@ -267,20 +254,6 @@ class Gateway:
         await self._library_calls.close()
         self.transport.close()
         await self.storage.close()
-
-    def key_changed(self, token: str, record: KeyRecord | None) -> None:
-        """A key was made, changed or (None) deleted here."""
-        self.keyring.changed(token, record)
-        self._tell_change()
-
-    def entry_changed(self, changed: Changed) -> None:
-        """An entry of the directory was made, changed or removed here."""
-        self.keyring.entry_changed(changed)
-        self._tell_change()
-
-    def _tell_change(self) -> None:
-        if self.replicas is not None:
-            self.replicas.tell_changed()
 
     async def reload(self) -> None:
         """Take over the configuration file as it is now; a broken one is refused and said, and the former stays.
@@ -392,12 +365,6 @@ class Gateway:
         while True:
             self.performance.look(self.clock.monotonic())
             await asyncio.sleep(_WATCH_SECONDS)
-
-    async def _share_metrics(self) -> None:
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            self.metrics.save()
-            self.traffic.book.save()
 
     def _hosts_changed(self, hosts: tuple[FoundHost, ...]) -> None:
         before = self.house.table

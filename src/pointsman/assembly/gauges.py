@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import resource
@@ -19,8 +20,9 @@ from pointsman.telemetry.series import Histogram, HostSeries
 if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway
 
-__all__ = ["Truncations", "gauges", "host_series", "resident_bytes"]
+__all__ = ["Truncations", "gauges", "host_series", "resident_bytes", "save_counts"]
 
+_SAVE_SECONDS: Final = 1.0
 _STATM: Final = Path("/proc/self/statm")
 _log: Final = logging.getLogger("pointsman")
 
@@ -63,6 +65,14 @@ def gauges(gateway: Gateway) -> Mapping[str, float]:
         "pointsman_context_truncations_total": float(gateway.truncations.count),
         **({} if gateway.replicas is None else gateway.replicas.gauges()),
     }
+
+
+async def save_counts(gateway: Gateway) -> None:
+    """Let the other workers see what this one has counted, every second; runs until cancelled."""
+    while True:
+        await asyncio.sleep(_SAVE_SECONDS)
+        gateway.metrics.save()
+        gateway.traffic.book.save()
 
 
 def host_series(hosts: Iterable[Host]) -> list[HostSeries]:

@@ -8,18 +8,22 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pointsman.assembly.replica_settings import redis_settings
-from pointsman.assembly.rest_news import RestNews
+from pointsman.assembly.rest_files import RestFiles
+from pointsman.assembly.rest_news import RestBoards, RestNews
 from pointsman.core.clock import short_id
 from pointsman.core.errors import StorageUnavailable
+from pointsman.core.identity import KeyRecord
 from pointsman.policies.lease_book import LeaseBook
 from pointsman.policies.sharing import SharedAccounts
+from pointsman.routing.rests import RestBoard
+from pointsman.stores.directory.ports import Changed
 from pointsman.stores.redis import RedisBulletin, RedisLink, RedisSettings, RedisSharedLimits
 from pointsman.stores.shared_limits import SETTLED_SECONDS
 
 if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway
 
-__all__ = ["Replicas", "replicas_of"]
+__all__ = ["Replicas", "entry_changed", "key_changed", "replicas_of", "share_rests"]
 
 _CHANGED: Final = "changed"
 _FLUSH_SECONDS: Final = 2.0
@@ -127,3 +131,31 @@ def replicas_of(gateway: Gateway) -> Replicas | None:
     if settings is None:
         return None
     return Replicas(gateway, settings, exact=gateway.loaded.settings.local.shared_limits == "exact")
+
+
+def share_rests(gateway: Gateway) -> None:
+    """Tell the other workers and the other replicas which deployments rest, and hear of theirs."""
+    plan, boards = gateway.plan, list[RestBoard]()
+    if plan.workers > 1:
+        files = RestFiles(plan.data_directory / "run", plan.worker, plan.workers, gateway.clock)
+        boards.append(files)
+        gateway.nursery.start(files.run(), "rests")
+    if gateway.replicas is not None:
+        boards.append(gateway.replicas.rests)
+        gateway.replicas.start()
+    if boards:
+        gateway.house.router.share_rests(RestBoards(*boards), gateway.clock)
+
+
+def key_changed(gateway: Gateway, token: str, record: KeyRecord | None) -> None:
+    """A key was made, changed or (None) deleted here."""
+    gateway.keyring.changed(token, record)
+    if gateway.replicas is not None:
+        gateway.replicas.tell_changed()
+
+
+def entry_changed(gateway: Gateway, changed: Changed) -> None:
+    """An entry of the directory was made, changed or removed here."""
+    gateway.keyring.entry_changed(changed)
+    if gateway.replicas is not None:
+        gateway.replicas.tell_changed()
