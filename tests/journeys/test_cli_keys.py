@@ -67,3 +67,22 @@ def test_what_goes_wrong_is_said_with_what_to_do(shared: Shared) -> None:
     nowhere = pointsman(gateway, "keys", "list", "--url", "http://127.0.0.1:9", status=2)
     assert "pointsman serve" in nowhere
     assert "Aborted" in pointsman(gateway, "keys", "delete", "x", status=1)
+
+
+def test_teams_and_users(shared: Shared) -> None:
+    gateway, _ = shared
+    pointsman(gateway, "users", "create", "cli-bob", "--email", "bob@example.org", "--role", "internal_user")
+    assert "cli-bob" in pointsman(gateway, "users", "list", "--email", "bob@")
+    pointsman(gateway, "teams", "create", "--id", "cli-core", "--alias", "Core", "--max-budget", "100")
+    pointsman(gateway, "teams", "add-member", "cli-core", "cli-bob", "--role", "admin")
+    assert "cli-core" in pointsman(gateway, "teams", "list")
+    assert "100" in pointsman(gateway, "teams", "show", "cli-core")
+    pointsman(gateway, "teams", "update", "cli-core", "--rpm", "7")
+    pointsman(gateway, "teams", "block", "cli-core")
+    assert told(gateway, "teams", "show", "cli-core")["team_info"]["blocked"] is True
+    pointsman(gateway, "teams", "unblock", "cli-core")
+    pointsman(gateway, "teams", "remove-member", "cli-core", "cli-bob")
+    pointsman(gateway, "users", "update", "cli-bob", "--max-budget", "3")
+    assert "cli-bob" in pointsman(gateway, "users", "show", "cli-bob")
+    pointsman(gateway, "teams", "delete", "cli-core", "--yes")
+    pointsman(gateway, "users", "delete", "cli-bob", "--yes")
