@@ -9,14 +9,12 @@ from typing import Final
 
 from pointsman import __version__
 from pointsman.accounting.estimate import estimate_body
-from pointsman.assembly.alerts import alert_senders, budget_watch
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.backends import backend_of
 from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
 from pointsman.assembly.fleet import FleetFeed
 from pointsman.assembly.from_settings import (
-    admission_settings,
     body_bytes_max,
     discovery_places,
     health_settings,
@@ -27,9 +25,9 @@ from pointsman.assembly.from_settings import (
     storage_grace_seconds,
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series, save_counts
+from pointsman.assembly.governance import Governance, GovernancePlan, Surroundings
 from pointsman.assembly.host_settings import equip_hosts
-from pointsman.assembly.key_rotation import KeyRotationTask
-from pointsman.assembly.limits import general_limits, is_failing
+from pointsman.assembly.limits import is_failing
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import (
@@ -44,10 +42,8 @@ from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.replicas import replicas_of, share_rests
 from pointsman.assembly.restart import waiting_for_restart
-from pointsman.assembly.retention import Retention, retention_rule
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.secrets import follow_secrets
-from pointsman.assembly.sign_in import Entrance, EntrancePlan
 from pointsman.assembly.storage import Storage
 from pointsman.assembly.stored import StoredKeeper
 from pointsman.assembly.traffic import TrafficControl
@@ -60,7 +56,7 @@ from pointsman.config.secret_sources import OpenSource, no_source
 from pointsman.config.stored import Refused, with_stored
 from pointsman.config.watch import ConfigWatch
 from pointsman.core.clock import SYSTEM_CLOCK
-from pointsman.core.errors import GatewayError, StorageUnavailable
+from pointsman.core.errors import GatewayError
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
@@ -70,10 +66,6 @@ from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.lifecycle.wake import Waker
-from pointsman.policies.account_book import AccountBook
-from pointsman.policies.admission import Admission
-from pointsman.policies.keyring import Keyring
-from pointsman.policies.rotation import KeyRotation, RetiredKeys
 from pointsman.providers.discovery import Discovery, FoundHost
 from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.lanes import LaneBook
@@ -98,7 +90,6 @@ from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
 from pointsman.stores.secret_sources import SecretSources
-from pointsman.telemetry.alerts.desk import AlertDesk
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
 
@@ -108,8 +99,6 @@ _WATCH_SECONDS: Final = 1.0
 _SCAN_SECONDS_MAX: Final = 1.0
 """How long the start waits for what local servers have loaded; who is slower is heard later."""
 _CUT_SECONDS: Final = 0.01
-_ALERTS_AT_ONCE: Final = 4
-"""One that cannot be sent does not hold up the others."""
 _CUT_ROUNDS: Final = 100
 _log: Final = logging.getLogger("pointsman")
 
@@ -134,24 +123,16 @@ class Gateway:
         self.storage = self._storage(loaded)
         self.stored = StoredKeeper(self.storage.directory, plan, lambda: self.file, self._adopt_stored)
         self._adjust_storage(loaded)
-        self._keeps = retention_rule(loaded)
-        self.retention = Retention(self.storage.ledger, lambda: self._keeps, self.clock)
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self.truncations = Truncations()
         self.metrics = self._metrics()
         self.routes = RouteMaker(plan.demo)
         made = self._read_models(loaded)
-        self.accounts = AccountBook(self.storage.directory, self.storage.spend, clock=self.clock, share=plan.workers)
-        self.alerts = AlertDesk(self.storage.directory, clock=self.clock)
-        self.alerts.senders = alert_senders(loaded, self.transport)
-        limits, watch = general_limits(loaded, made.deployments), budget_watch(loaded, self.alerts)
-        self.accounts.follow(limits, reset_clock(loaded), watch)
-        self.storage.accounts = self.accounts
-        self.keyring = self._keyring(loaded)
-        entrance = EntrancePlan(loaded, self.master_key)
-        self.entrance = self._entrance(entrance)
-        self.storage.on_change(self.keyring.entry_changed)
-        self.admission = Admission(admission_settings(loaded), self.accounts)
+        plans = GovernancePlan(loaded, made, self.transport, self.master_key)
+        around = Surroundings(self.storage, self.transport, self.nursery, self.clock, self.master_key, plan.workers)
+        self.governance = governance = Governance(plans, around)
+        self.accounts, self.alerts, self.entrance = governance.accounts, governance.alerts, governance.entrance
+        self.keyring, self.admission = governance.keyring, governance.admission
         self.tokens = TokenBook(self.transport, self.nursery, self.clock)
         self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
         self.health = self._health(loaded)
@@ -173,7 +154,7 @@ class Gateway:
         self.paths = PathTable(CLIENT_DIALECTS, passage_dialects(), (*admin_paths(), *REALTIME_PATHS))
         self.gate = Gate(self.house, self.paths, self.nursery, self.clock, body_bytes_max(loaded))
         self.gate.jobs = self.jobs
-        self.gate.follow_addresses(entrance.addresses)
+        self.gate.follow_addresses(plans.entrance.addresses)
         self.discovery = self._discovery(loaded)
         self.app = LiveApp(make_app(self, loaded), lambda: self.admission.draining)
         self.front = self._front()
@@ -212,13 +193,10 @@ class Gateway:
             start(self.discovery.run(), "discovery")
         if self.plan.worker == 0:
             start(self.warmth.run(), "warmth")
-            start(self.retention.run(), "retention")
-            start(self._rotation().run(), "key rotation")
         start(self.fleet.watch.run(), "local servers")
         start(self.gate.run(), "connection sweep")
         start(self.storage.mover.run(), "ledger")
-        for number in range(_ALERTS_AT_ONCE):
-            start(self.alerts.run(), f"alerts {number}")
+        self.governance.start(self.plan.data_directory, worker=self.plan.worker)
         start(self.storage.follow(self.keyring), "keys")
         start(self.stored.run(), "stored models")
         start(self._follow_performance(), "performance")
@@ -297,22 +275,15 @@ class Gateway:
         catalog = Catalog()
         made = await asyncio.to_thread(configured, loaded.settings, loaded.variables, catalog)
         app = make_app(self, loaded)
-        routing, keeps = routing_settings(loaded, self.accounts), retention_rule(loaded)
-        entrance = EntrancePlan(loaded, self.master_key)
-        limits = general_limits(loaded, made.deployments)
-        senders = alert_senders(loaded, self.transport)
+        routing = routing_settings(loaded, self.accounts)
+        plans = GovernancePlan(loaded, made, self.transport, self.master_key)
         self.warmth.follow(loaded)
         self.file, self.stored_refused = file, refused
         self.routes.configure(loaded.settings, made, catalog)
-        self.app.current, self._keeps = app, keeps
-        self.alerts.senders = senders
-        if self.accounts.follow(limits, reset_clock(loaded), budget_watch(loaded, self.alerts)):
-            self.keyring.limits_changed()
-            self.nursery.start(self._catch_up(), "limits")
-        self.keyring.deployments_changed()
+        self.app.current = app
+        self.governance.follow(plans)
         self._take_over(loaded, routing)
-        self.entrance.follow(entrance)
-        self.gate.follow_addresses(entrance.addresses)
+        self.gate.follow_addresses(plans.entrance.addresses)
 
     def follow_hosts(self) -> None:
         """Look after the local servers that are in the table, as it is now, or behind its wildcards."""
@@ -327,13 +298,11 @@ class Gateway:
 
     def _take_over(self, loaded: Loaded, routing: RoutingSettings) -> None:
         self.loaded = loaded
-        self.admission.settings = admission_settings(loaded)
         self.gate.body_bytes_max = body_bytes_max(loaded)
         self.media.limits = media_limits(loaded)
         self.responses.retention_days = loaded.settings.local.response_retention_days
         self.responses.allows_unknown = loaded.settings.local.allow_unknown_response_ids
         self._adjust_storage(loaded)
-        self.keyring.admits_unverified = loaded.settings.general_settings.allow_requests_on_db_unavailable
         self.house.manners = self._manners(loaded)
         self._mind(loaded)
         self.house.router.follow(self.routes.table(), routing)
@@ -350,16 +319,6 @@ class Gateway:
             await asyncio.sleep(_WATCH_SECONDS)
             if self._watch.changed():
                 await self.reload()
-
-    async def _catch_up(self) -> None:
-        """Find out what was spent of limits that are new."""
-        while True:
-            try:
-                await self.accounts.catch_up()
-            except StorageUnavailable:
-                await asyncio.sleep(_WATCH_SECONDS)
-            else:
-                return
 
     async def _follow_performance(self) -> None:
         while True:
@@ -385,34 +344,10 @@ class Gateway:
 
     # -- making the parts ------------------------------------------------------------------------------
 
-    def _keyring(self, loaded: Loaded) -> Keyring:
-        header = loaded.settings.general_settings.litellm_key_header_name
-        share, accounts = self.plan.workers, self.accounts
-        keyring = Keyring(self.master_key, self.storage.keys, self.clock, header, share=share, accounts=accounts)
-        keyring.admits_unverified = loaded.settings.general_settings.allow_requests_on_db_unavailable
-        keyring.retired = RetiredKeys(self.storage.directory, self.clock)
-        return keyring
-
-    def _rotation(self) -> KeyRotationTask:
-        storage = self.storage
-        rotation = KeyRotation(storage.keys, storage.directory, self.clock, self.keyring.changed)
-        return KeyRotationTask(rotation, self.plan.data_directory / "rotated-keys", self.clock)
-
     def _storage(self, loaded: Loaded) -> Storage:
         plan = self.plan
         backend = backend_of(loaded, plan.data_directory, self.clock, worker=plan.worker, workers=plan.workers)
         return Storage(backend, plan.data_directory, plan.worker, self.clock)
-
-    def _entrance(self, plan: EntrancePlan) -> Entrance:
-        return Entrance(
-            plan,
-            keyring=self.keyring,
-            directory=self.storage.directory,
-            store=self.storage.sign_in,
-            fetcher=self.transport,
-            nursery=self.nursery,
-            clock=self.clock,
-        )
 
     def _adjust_storage(self, loaded: Loaded) -> None:
         self.storage.reset_clock = reset_clock(loaded)
