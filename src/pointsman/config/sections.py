@@ -18,6 +18,8 @@ from pointsman.core.secret import Secret
 
 __all__ = [
     "Amount",
+    "Billing",
+    "BillingTerms",
     "Count",
     "Document",
     "FailsKind",
@@ -43,6 +45,7 @@ __all__ = [
     "RouterSettings",
     "Seconds",
     "Settings",
+    "Share",
     "Span",
     "StrategyArgs",
     "StrategyGroup",
