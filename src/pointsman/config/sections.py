@@ -23,6 +23,8 @@ from pointsman.core.secret import Secret
 
 __all__ = [
     "Amount",
+    "Billing",
+    "BillingTerms",
     "Count",
     "CountedTokens",
     "Document",
@@ -50,6 +52,7 @@ __all__ = [
     "RouterSettings",
     "Seconds",
     "Settings",
+    "Share",
     "Span",
     "StrategyArgs",
     "StrategyGroup",
