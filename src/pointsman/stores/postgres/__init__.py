@@ -2,8 +2,9 @@
 
 Needs the extra ``postgres`` (asyncpg). Reading order: ``address`` (the URL), ``database`` and ``lanes`` (connections,
 and who waits for them), ``session`` (one of them), ``migrate`` (how the schema comes about), ``keys``, ``ledger``,
-``filing``, ``statements`` (their SQL), ``directory``, ``spend``, ``responses``, ``conversations``, ``sign_in``,
-``presence`` (which processes there are), ``text``, ``failures`` (what PostgreSQL's errors mean).
+``filing``, ``charging``, ``statements`` (their SQL), ``activity`` (sums by day), ``pages``, ``directory``, ``spend``,
+``responses``, ``conversations``, ``sign_in``, ``presence`` (which processes there are), ``text``, ``failures`` (what
+PostgreSQL's errors mean).
 """
 
 from __future__ import annotations
