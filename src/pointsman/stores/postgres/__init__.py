@@ -1,10 +1,11 @@
 """Stores in a PostgreSQL database, shared by any number of processes on any number of machines.
 
+What calls came to by day is added to and read in ``activity``; ``pages`` lists calls and lets old ones go.
+
 Needs the extra ``postgres`` (asyncpg). Reading order: ``address`` (the URL), ``database`` and ``lanes`` (connections,
 and who waits for them), ``session`` (one of them), ``migrate`` (how the schema comes about), ``keys``, ``ledger``,
-``filing``, ``charging``, ``statements`` (their SQL), ``activity`` (sums by day), ``pages``, ``directory``, ``spend``,
-``responses``, ``conversations``, ``sign_in``, ``presence`` (which processes there are), ``text``, ``failures`` (what
-PostgreSQL's errors mean).
+``filing``, ``statements`` (their SQL), ``directory``, ``spend``, ``responses``, ``conversations``, ``sign_in``,
+``presence`` (which processes there are), ``text``, ``failures`` (what PostgreSQL's errors mean).
 """
 
 from __future__ import annotations
