@@ -38,6 +38,7 @@ from pointsman.stores.postgres.activity_statements import (
     TOTALS,
 )
 from pointsman.stores.postgres.session import Session
+from pointsman.stores.postgres.statements import PLAN_ANEW
 from pointsman.stores.postgres.text import indexed, kept, told
 
 __all__ = ["add_activity", "read_active_users", "read_activity", "read_failures", "read_ranked", "read_totals"]
@@ -79,6 +80,7 @@ async def read_activity(session: Session, query: ActivityQuery) -> tuple[Activit
     span = await _known_span(session, day_number(query.first_day), day_number(query.last_day))
     if span is None:
         return ()
+    await session.execute(PLAN_ANEW)
     rows = await session.rows(_statement(query), SCOPES[query.scope], *span, *_filters(query))
     return tuple(
         ActivityRow(

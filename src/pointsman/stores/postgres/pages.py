@@ -18,6 +18,7 @@ from pointsman.stores.postgres.page_statements import (
     PRUNE_ORIGINS,
 )
 from pointsman.stores.postgres.session import Session
+from pointsman.stores.postgres.statements import PLAN_ANEW
 from pointsman.stores.postgres.text import indexed, kept, told_columns
 from pointsman.stores.records import saturated
 
@@ -31,6 +32,11 @@ class Place(NamedTuple):
     call: int
 
 
+_SIFTING: Final = (
+    "team_ids", "organization_id", "end_user", "key_alias", "status", "model", "model_group", "deployment_id",
+    "error_code", "error_message", "cost_min", "cost_max",
+)  # fmt: skip
+"""The filters that no index serves."""
 _BEYOND: Final = Place(float("inf"), 0)
 
 
@@ -51,6 +57,7 @@ def place_of(query: CallQuery) -> Place:
 
 async def read_page(session: Session, query: CallQuery, place: Place) -> CallPage:
     """Calls that match, and where to go on."""
+    await session.execute(PLAN_ANEW)
     end = await _end(session, query, place)
     statement = CALL_PAGE_OF_PARTIES if _is_of_parties(query) else CALL_PAGE
     found = await session.named(statement, *_values(query, place, end), query.limit, query.offset)
@@ -62,6 +69,7 @@ async def read_page(session: Session, query: CallQuery, place: Place) -> CallPag
 
 async def count_calls(session: Session, query: CallQuery, place: Place, most: int) -> int:
     """How many calls match, as far as ``most``, among the latest that are looked at."""
+    await session.execute(PLAN_ANEW)
     end = await _end(session, query, place)
     return await session.whole(COUNT_CALLS, *_values(query, place, end), most, 0) or 0
 
@@ -82,6 +90,8 @@ def _is_of_parties(query: CallQuery) -> bool:
 
 async def _end(session: Session, query: CallQuery, place: Place) -> float | None:
     """The start of the earliest calls that are looked at, all of those included; None: as far as there are any."""
+    if all(getattr(query, name) is None for name in _SIFTING) and not query.either:
+        return None  # each that is looked at is found
     values = (*place, _bound(query.start, "-inf"), _bound(query.end, "inf"), SCANNED_MAX)
     if _is_of_parties(query):
         rows = await session.rows(PARTIES_END, *values, *_parties(query))

@@ -33,6 +33,7 @@ __all__ = [
     "LIST_KEYS",
     "NOTE_KEYS",
     "PERFORMANCE",
+    "PLAN_ANEW",
     "RESET_BUDGET",
     "SUCCESSORS",
     "TOGETHER",
@@ -41,6 +42,10 @@ __all__ = [
 
 TOGETHER: Final = "SELECT pg_advisory_xact_lock(1349742675)"
 """Wait for every other replica that changes keys or sums, until the end of its transaction."""
+
+PLAN_ANEW: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
+"""Plan for the values that are given, until the end of the transaction: where filters may be absent, no plan is good
+for all of them, and to look for one takes a millisecond or two."""
 
 # -- keys ------------------------------------------------------------------------------------------------
 
