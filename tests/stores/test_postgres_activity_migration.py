@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from pointsman.stores.activity import EPOCH, SCOPES, FailureQuery
 from pointsman.stores.memory import MemoryDatabase, MemoryLedgerStore
 from pointsman.stores.postgres import PostgresDatabase, PostgresLedgerStore, postgres_address
 from pointsman.stores.postgres.migrate import shipped
+from pointsman.stores.postgres.session import Session
 from tests.stores.conftest import postgres_at
 from tests.stores.samples import DAY, NOON, bare_call, full_call
 from tests.stores.test_sqlite_activity_migration import all_rows
@@ -22,18 +24,25 @@ BEFORE = tuple(step for step in shipped() if step.number < 3)
 LONG = "x" * 3000
 
 
-def as_before(postgres: PostgresServer, name: str) -> str:
-    """Make a database as it was before there were sums, with the calls of the database ``name``."""
-    before = postgres.new_database(name)
-    tables = ("activity", "activity_lines", "daily_failures")
-    postgres.execute(
-        *(f"DROP TABLE {table}" for table in tables),
-        "DELETE FROM schema_migrations WHERE number > 2",
-        "CREATE TABLE daily_spend (day TEXT, spend BIGINT)",
-        "ALTER TABLE daily_spend OWNER TO pointsman",
-        database=before,
-    )
-    return before
+async def as_before(postgres: PostgresServer, now: str) -> str:
+    """Make a database as it was before there were sums, with the calls of the one at the URL ``now``; its URL."""
+    url = postgres.url(postgres.new_database())
+    there = postgres_at(now)
+    before = PostgresDatabase(postgres_address(Secret(url), "the test"), migrations=BEFORE)
+    await there.open()
+    await before.open()
+    for table in ("parties", "contexts", "origins", "calls", "contents"):
+        rows = await there.look(partial(Session.named, statement=f"SELECT * FROM {table}"))
+        if rows:
+            values = [tuple(row.values()) for row in rows]
+            await before.write(partial(Session.copy_in, table=table, columns=tuple(rows[0]), records=values))
+    for table in ("parties", "contexts", "origins"):
+        await before.write(
+            partial(Session.rows, statement=f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1000)")
+        )
+    await before.close()
+    await there.close()
+    return url
 
 
 @pytest.fixture
@@ -54,12 +63,12 @@ async def test_what_was_recorded_before_is_counted_as_if_it_were_recorded_now(
 ) -> None:
     memory = MemoryLedgerStore(MemoryDatabase())
     await memory.append(calls)
-    now = postgres.new_database(postgres_template)
-    first = postgres_at(postgres.url(now))
+    now = postgres.url(postgres.new_database(postgres_template))
+    first = postgres_at(now)
     await first.open()
     await PostgresLedgerStore(first).append(calls)
     await first.close()
-    again = postgres_at(postgres.url(as_before(postgres, now)))
+    again = postgres_at(await as_before(postgres, now))
     await again.open()
     ledger = PostgresLedgerStore(again)
     for scope in SCOPES:
@@ -76,13 +85,13 @@ async def test_what_was_recorded_before_is_counted_as_if_it_were_recorded_now(
 
 async def test_long_names_are_shortened_as_they_are_now(postgres: PostgresServer, postgres_template: str) -> None:
     names: dict[str, Any] = {"team_id": LONG, "model": LONG, "end_user": "ü" * 900, "tags": (LONG,)}
-    now = postgres.new_database(postgres_template)
-    first = postgres_at(postgres.url(now))
+    now = postgres.url(postgres.new_database(postgres_template))
+    first = postgres_at(now)
     await first.open()
     await PostgresLedgerStore(first).append([bare_call("c1", **names, cost=3)])
     rows = {scope: await all_rows(PostgresLedgerStore(first), scope) for scope in SCOPES}
     await first.close()
-    again = postgres_at(postgres.url(as_before(postgres, now)))
+    again = postgres_at(await as_before(postgres, now))
     await again.open()
     assert {scope: await all_rows(PostgresLedgerStore(again), scope) for scope in SCOPES} == rows
     await again.close()
