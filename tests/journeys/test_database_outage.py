@@ -135,7 +135,9 @@ def test_whoever_asks_for_it_has_everybody_let_in_meanwhile(
     assert ask(gateway, "sk-never-made-anywhere").status == 401
     server.stop()
     assert ask(gateway, "sk-another-that-was-never-made").status == 200
-    assert gateway.http("POST", "/key/generate", {}, key="sk-another-that-was-never-made").status in {401, 403}
+    for method, path in (("POST", "/key/generate"), ("GET", "/key/list"), ("GET", "/spend/logs")):
+        refused = gateway.http(method, path, {} if method == "POST" else None, key="sk-another-that-was-never-made")
+        assert (refused.status, refused.json()["error"]["code"]) == (503, "storage_unavailable"), path
     server.start()
     third = "sk-a-third-that-was-never-made"
     eventually(lambda: ask(gateway, third).status == 401, "and then no more", RECOVER_SECONDS)
