@@ -63,7 +63,7 @@ class _Line(msgspec.Struct):
 @click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC).")
 @click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Last day (UTC).")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the gateway whose ledger is read.")
-@click.option("--url", help="Ask a running gateway instead, as http://127.0.0.1:4000.")
+@click.option("--url", help="Ask a running gateway instead.  [default, without --data-dir: $POINTSMAN_URL]")
 @click.option("--key", help="The master key for it.  [default: $POINTSMAN_MASTER_KEY]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.pass_context
@@ -89,7 +89,9 @@ def spend(
     last = end.date() if end else datetime.fromtimestamp(SYSTEM_CLOCK.wall(), UTC).date()
     if last < first:
         raise click.UsageError("--end is before --start.")
-    if url is None:
+    if url is None and data_dir is None:
+        url = process_environment().get("POINTSMAN_URL")
+    if not url:
         found = asyncio.run(_read(_database(data_dir), first, last))
     else:
         found = asyncio.run(_ask(found_gateway(url, key, data_dir), first, last))

@@ -1,7 +1,4 @@
-"""JSON Web Signatures with RSA and SHA-256 (RFC 7515, RFC 7518 section 3.3), for service accounts.
-
-Needs the ``cryptography`` package, which the extra ``vertex`` brings: who signs nothing does not have to install it.
-"""
+"""JSON Web Signatures with RSA and SHA-256 (RFC 7515, RFC 7518 section 3.3), for service accounts."""
 
 from __future__ import annotations
 
@@ -21,16 +18,11 @@ def sign_rs256(header: bytes, claims: bytes, private_key: str) -> str:
         private_key: An RSA key in PEM.
 
     Raises:
-        Rejected: the key is none, or ``cryptography`` is not installed.
+        Rejected: the key is none.
     """
-    try:
-        from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - an optional extra
-        from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: PLC0415
-    except ImportError:
-        raise credentials_refused(
-            "A service account of Google needs the package cryptography, which is not installed.",
-            "Install it with: pip install 'pointsman[vertex]'",
-        ) from None
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - most starts need none
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: PLC0415
+
     try:
         key = serialization.load_pem_private_key(private_key.encode("ascii"), password=None)
     except (ValueError, TypeError, UnicodeEncodeError):
