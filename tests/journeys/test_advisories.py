@@ -238,7 +238,7 @@ def test_no_request_changes_the_configuration_or_reads_the_environment(scene: Sc
     for path in ("/config/update", "/config/yaml", "/config/field/update", "/get/config/callbacks"):
         for bearer in (key, None):
             answer = gateway.http("POST", path, {"environment_variables": {"X": "1"}}, key=bearer)
-            assert answer.status in {403, 404, 405}, path
+            assert answer.status in {403, 404, 405} or answer.json()["error"]["code"] == "config_is_the_file", path
     said = "os.environ/POINTSMAN_MASTER_KEY"
     made = gateway.http("POST", "/key/generate", {"metadata": {"x": said}, "key_alias": said}).json()
     assert made["metadata"] == {"x": said}

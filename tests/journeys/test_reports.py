@@ -20,8 +20,12 @@ from tests.upstreams import FakeOpenAI, Reply
 CANARY = "sk-canary-of-the-upstream-77aa"
 
 
-@pytest.fixture(scope="module")
-def house() -> Iterator[tuple[Gateway, FakeOpenAI]]:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def house(request: pytest.FixtureRequest) -> Iterator[tuple[Gateway, FakeOpenAI]]:
+    env: dict[str, str] = {}
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres")
+        env["DATABASE_URL"] = server.url(server.new_database())
     with FakeOpenAI() as upstream:
         entry = openai_entry("priced", upstream, input_cost_per_token=0.001, output_cost_per_token=0.01)
         entry["litellm_params"]["api_key"] = CANARY
@@ -30,7 +34,7 @@ def house() -> Iterator[tuple[Gateway, FakeOpenAI]]:
             "litellm_settings": {"cost_discount_config": {"openai": 0.1}},
             "pointsman": {"billing": {"customers": {"acme": {"discount": 0.5, "margin": 0.25}}}},
         }
-        with Gateway.start(config) as gateway:
+        with Gateway.start(config, env=env) as gateway:
             yield gateway, upstream
 
 

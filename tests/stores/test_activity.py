@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, timedelta
 from typing import Any
@@ -15,7 +16,8 @@ from pointsman.core.outcome import CallRecord
 from pointsman.core.usage import Usage
 from pointsman.stores.activity import EPOCH, ActivityQuery, ActivityRow, Dimension, FailureQuery, Line, line_of
 from pointsman.stores.ports import LedgerStore
-from tests.stores.conftest import Stores
+from pointsman.stores.postgres import PostgresLedgerStore
+from tests.stores.conftest import Stores, postgres_at
 from tests.stores.samples import DAY, NOON, bare_call, full_call
 
 FIRST = EPOCH + timedelta(days=int(NOON // DAY))
@@ -246,3 +248,23 @@ async def test_lines_are_known_again_by_another_process(ledger: LedgerStore, cou
         await ledger.append([bare_call(f"c{number}", key_token=f"k{number % 7}", cost=1)])
     rows = await ledger.activity(ActivityQuery(**SPAN, scope="line", by=("key_token",)))
     assert sum(row.counts.spend for row in rows) == count
+
+
+async def test_replicas_that_add_up_at_once_lose_nothing(postgres_url: str) -> None:
+    databases = [postgres_at(postgres_url, connections=2) for _ in range(3)]
+    for database in databases:
+        await database.open()
+    ledgers = [PostgresLedgerStore(database) for database in databases]
+
+    async def append(replica: int, batch: int) -> None:
+        order = range(40) if replica % 2 else reversed(range(40))
+        calls = [bare_call(f"{replica}-{batch}-{n}", key_token=f"k{n}", tags=(f"tag{n % 3}",), cost=1) for n in order]
+        assert (await ledgers[replica].append(calls)).calls == 40
+
+    await asyncio.gather(*(append(replica, batch) for batch in range(4) for replica in range(3)))
+    for scope, by in (("line", "key_token"), ("tag", "identity"), ("all", "day")):
+        query = msgspec.convert({**SPAN, "scope": scope, "by": (by,)}, ActivityQuery)
+        assert sum(row.counts.spend for row in await ledgers[0].activity(query)) == 480
+    assert await ledgers[1].lines(1000) == 41, "each once, and the one without owners"
+    for database in databases:
+        await database.close()

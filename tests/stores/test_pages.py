@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import date
 from functools import partial
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 from pointsman.core.errors import Malformed
 from pointsman.stores.pages import CallQuery, wants
 from pointsman.stores.ports import KeyStore, LedgerQuery, LedgerStore, SummaryQuery
+from pointsman.stores.postgres import PostgresDatabase, PostgresLedgerStore
 from pointsman.stores.sqlite import SqliteDatabase, SqliteLedgerStore
-from tests.stores.conftest import Stores
+from tests.stores.conftest import Stores, postgres_at
 from tests.stores.samples import DAY, NOON, bare_call, bare_key, full_call
 
 
@@ -118,11 +120,20 @@ def test_filters_give_the_calls_that_match_and_no_others(
     stores_of_example(work)
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def kept_ledger(request: pytest.FixtureRequest) -> LedgerStore:
+    """A ledger in a database."""
+    if request.param == "sqlite":
+        return SqliteLedgerStore(request.getfixturevalue("database"))
+    return PostgresLedgerStore(request.getfixturevalue("postgres_database"))
+
+
 async def test_a_page_that_looks_at_much_and_finds_little_goes_on(
-    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+    kept_ledger: LedgerStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pointsman.stores.sqlite.pages.SCANNED_MAX", 4)
-    ledger = SqliteLedgerStore(database)
+    for backend in ("sqlite", "postgres"):
+        monkeypatch.setattr(f"pointsman.stores.{backend}.pages.SCANNED_MAX", 4)
+    ledger = kept_ledger
     await ledger.append([bare_call(f"c{n}", started_at=NOON + n, key_token="k", team_id=f"t{n}") for n in range(20)])
     for filters in ({"team_ids": ("t1",)}, {"team_ids": ("t1",), "key_tokens": ("k",)}):
         page = await ledger.page(CallQuery(**filters))  # type: ignore[arg-type]
@@ -147,6 +158,66 @@ async def test_the_oldest_calls_go_in_small_steps_and_sums_stay(keys: KeyStore, 
     stored = await keys.get("k")
     assert stored is not None
     assert stored.spend == 6
+
+
+async def test_calls_that_started_at_once_are_told_once_though_little_is_looked_at(
+    kept_ledger: LedgerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for backend in ("sqlite", "postgres"):
+        monkeypatch.setattr(f"pointsman.stores.{backend}.pages.SCANNED_MAX", 4)
+    calls = [bare_call(f"c{n:02}", started_at=NOON + n // 9, key_token="k", user_id=f"u{n % 2}") for n in range(20)]
+    await kept_ledger.append(calls)
+    for filters in ({}, {"user_id": "u1"}, {"key_tokens": ("k",)}):
+        for limit in (1, 3, 100):
+            query = CallQuery(**filters, limit=limit)
+            expected = [call.call_id for call in calls if wants(query, call)]
+            assert sorted(await all_pages(kept_ledger, query)) == expected
+
+
+async def test_long_names_and_odd_ones_are_found(ledger: LedgerStore) -> None:
+    odd = ("x" * 3000, "nul \x00", "\uf8ff0")
+    for number, name in enumerate(odd):
+        fields = {"key_token": name, "user_id": name, "team_id": name, "end_user": name, "error_message": name}
+        await ledger.append([bare_call(f"c{number}", **fields)])
+    for number, name in enumerate(odd):
+        for query in (
+            CallQuery(key_tokens=(name,), user_id=name), CallQuery(team_ids=(name,)), CallQuery(end_user=name),
+            CallQuery(error_message=name),
+        ):  # fmt: skip
+            assert await all_pages(ledger, query) == [f"c{number}"]
+
+
+async def test_a_call_that_was_let_go_may_come_back(ledger: LedgerStore) -> None:
+    await ledger.append([full_call("c1")])
+    assert await ledger.prune(NOON + 1, 10) == 1
+    assert (await ledger.append([full_call("c1")])).calls == 1
+    assert await ledger.find(LedgerQuery(call_id="c1")) == (full_call("c1"),)
+
+
+async def test_two_who_let_go_at_once_are_not_in_each_others_way(postgres_url: str) -> None:
+    databases = [postgres_at(postgres_url, connections=2) for _ in range(2)]
+    for database in databases:
+        await database.open()
+    ledgers = [PostgresLedgerStore(database) for database in databases]
+    await ledgers[0].append([bare_call(f"c{n}", started_at=NOON + n) for n in range(50)])
+    removed = await asyncio.gather(*(ledger.prune(NOON + 99, 10) for _ in range(4) for ledger in ledgers))
+    while more := await ledgers[0].prune(NOON + 99, 10):
+        removed.append(more)
+    assert sum(removed) == 50
+    assert await ledgers[1].find(LedgerQuery()) == ()
+    for database in databases:
+        await database.close()
+
+
+async def test_a_pruned_ledger_in_postgresql_keeps_nothing_of_its_calls_but_sums(
+    postgres_database: PostgresDatabase,
+) -> None:
+    ledger = PostgresLedgerStore(postgres_database)
+    await ledger.append([full_call(f"c{n}", started_at=NOON + n / 4) for n in range(40)])
+    while await ledger.prune(NOON + 99, 7):
+        pass
+    left = "SELECT (SELECT count(*) FROM calls) + (SELECT count(*) FROM contents) + (SELECT count(*) FROM origins)"
+    assert await postgres_database.look(lambda session: session.whole(left)) == 0
 
 
 def count_rows(table: str, connection: apsw.Connection) -> Any:

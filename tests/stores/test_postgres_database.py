@@ -6,18 +6,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 from pointsman.core.errors import Misconfigured, StorageUnavailable
+from pointsman.stores.activity import EPOCH, ActivityQuery
+from pointsman.stores.pages import CallQuery
 from pointsman.stores.ports import Appended, KeyChanges, LedgerQuery
 from pointsman.stores.postgres import PostgresDatabase, PostgresPresence, PostgresResponseStore
 from pointsman.stores.postgres.migrate import shipped
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.response_ports import ResponseRecord
 from tests.stores.conftest import Stores, in_postgres, postgres_at
-from tests.stores.samples import NOON, bare_call, bare_key
+from tests.stores.samples import DAY, NOON, bare_call, bare_key
 from tests.support.servers import PgBouncer, PostgresServer
 
 SLEEP = "SELECT 1 FROM pg_sleep($1)"
@@ -154,6 +157,7 @@ async def test_a_closed_or_unopened_database_says_so(postgres_url: str) -> None:
 
 
 async def test_behind_a_pool_everything_works_that_works_without(postgres: PostgresServer) -> None:
+    day = EPOCH + timedelta(days=int(NOON // DAY))
     with PgBouncer(postgres) as bouncer:
         url = bouncer.url(postgres.new_database())
         async with opened(url) as one, opened(url) as two:
@@ -168,6 +172,8 @@ async def test_behind_a_pool_everything_works_that_works_without(postgres: Postg
             async def ask(number: int) -> None:
                 await replicas[number % 2].keys.get("t1")
                 await replicas[number % 2].ledger.find(LedgerQuery(key_token="t1"))
+                await replicas[number % 2].ledger.page(CallQuery(key_tokens=("t1",), status="success"))
+                await replicas[number % 2].ledger.activity(ActivityQuery(first_day=day, last_day=day))
                 await replicas[number % 2].responses.sweep(NOON)
 
             await asyncio.gather(*map(append, range(6)), *map(ask, range(20)))

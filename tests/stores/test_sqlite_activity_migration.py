@@ -12,6 +12,7 @@ import apsw
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.activity import EPOCH, ActivityQuery, ActivityRow
 from pointsman.stores.memory import MemoryDatabase, MemoryLedgerStore
+from pointsman.stores.ports import LedgerStore
 from pointsman.stores.sqlite import SqliteDatabase, SqliteLedgerStore
 from pointsman.stores.sqlite.migrate import shipped
 from tests.stores.samples import DAY, NOON, bare_call, full_call
@@ -32,7 +33,7 @@ async def as_before(now: Path, path: Path) -> None:
             connection.execute(f"INSERT INTO main.{table} SELECT * FROM now.{table}")
 
 
-async def all_rows(ledger: SqliteLedgerStore | MemoryLedgerStore, scope: Any) -> tuple[ActivityRow, ...]:
+async def all_rows(ledger: LedgerStore, scope: Any) -> tuple[ActivityRow, ...]:
     span = {"first_day": EPOCH, "last_day": EPOCH + timedelta(days=40_000)}
     return await ledger.activity(ActivityQuery(**span, scope=scope, by=EVERYTHING))  # type: ignore[arg-type]
 

@@ -14,6 +14,7 @@ import pytest
 from pointsman.core.errors import Misconfigured
 from pointsman.core.identity import Owner
 from pointsman.core.secret import Secret
+from pointsman.stores.activity import SCOPES, ActivityQuery, ActivityRow, Dimension, FailureQuery, Line, Scope
 from pointsman.stores.directory.kinds import TEAMS
 from pointsman.stores.directory.ports import Meter
 from pointsman.stores.directory.records import Team
@@ -28,6 +29,7 @@ from pointsman.stores.transfer.sqlite_end import SqliteEnd, back_up
 from tests.stores.conftest import Stores, in_postgres, in_sqlite, postgres_at
 from tests.stores.samples import DAY, NOON, bare_call, bare_key, full_call, full_key
 
+FIRST, LAST = date(2024, 1, 1), date(2025, 1, 1)
 ME = Owner("t1")
 EVERYBODY = Owner("", sees_all=True)
 
@@ -42,7 +44,9 @@ async def fill(stores: Stores) -> None:
     await stores.ledger.append([full_call("c1"), bare_call("c2", key_token="t1", cost=2**62, started_at=NOON + DAY)])
     prefix = "e0a3ab5c-70e5-4dd0-a4e5-0000"
     await stores.ledger.append([bare_call(f"{prefix}{n:08x}", key_token="t4", cost=n) for n in range(50)])
-    await stores.ledger.append([bare_call("c3", deployment_id="", model_group="invented", status="failure")])
+    await stores.ledger.append(
+        [bare_call("c3", deployment_id="", model_group="invented", status="failure", http_status=429)]
+    )
     await stores.directory.insert(TEAMS, Team(team_id="team-1", alias="Zoë", created_at=NOON))
     await stores.spend.schedule(Meter("team", "team-1"), "30d", NOON + 30 * DAY)
     body = msgspec.Raw(b'{"status":"completed"}')
@@ -59,9 +63,15 @@ async def fill(stores: Stores) -> None:
     await stores.responses.finish(ended, 2, [b"data: 3\n\n"], more, ["n1"])
 
 
+async def activity(stores: Stores, scope: Scope) -> tuple[ActivityRow, ...]:
+    """All sums of a scope."""
+    by: tuple[Dimension, ...] = ("day", "identity", *Line._fields)  # type: ignore[assignment]
+    return await stores.ledger.activity(ActivityQuery(first_day=FIRST, last_day=LAST, scope=scope, by=by))
+
+
 async def everything(stores: Stores) -> dict[str, Any]:
     """All that can be read of it."""
-    days = SummaryQuery(first_day=date(2024, 1, 1), last_day=date(2025, 1, 1))
+    days = SummaryQuery(first_day=FIRST, last_day=LAST)
     return {
         "keys": await stores.keys.find(KeyQuery(size=100)),
         "deleted": await stores.keys.find(KeyQuery(size=100, status="deleted")),
@@ -71,6 +81,11 @@ async def everything(stores: Stores) -> dict[str, Any]:
         "days": await stores.ledger.summary(days),
         "energy": await stores.ledger.energy(days),
         "totals": await stores.ledger.totals(),
+        **{scope: await activity(stores, scope) for scope in SCOPES},
+        "failed": await stores.ledger.failed_calls(
+            FailureQuery(first_day=FIRST, last_day=LAST, model_group="", http_status=429)
+        ),
+        "lines": await stores.ledger.lines(1000),
         "team": await stores.directory.get(TEAMS, "team-1"),
         "directory": await stores.directory.changed_since(0),
         "spent": await stores.spend.spent([Meter("team", "team-1"), Meter("model", "gpt-5")]),
@@ -131,6 +146,7 @@ async def test_what_arrived_goes_on_where_it_stopped(tmp_path: Path, postgres_ur
     async with stores_at(places[0]) as stores:
         await fill(stores)
         version, _ = await stores.keys.changed_since(0)
+        lines = await stores.ledger.lines(1000)
     if back:
         async with stores_at(path):
             pass
@@ -139,6 +155,7 @@ async def test_what_arrived_goes_on_where_it_stopped(tmp_path: Path, postgres_ur
         assert (await stores.ledger.append([full_call("c1")])).calls == 0, "it is known there"
         again = bare_call("e0a3ab5c-70e5-4dd0-a4e5-000000000007", key_token="t4")
         assert (await stores.ledger.append([again, bare_call("c9", key_token="new", user_id="new", cost=1)])).calls == 1
+        assert await stores.ledger.lines(1000) == lines + 1, "all but that of the new key"
         await stores.keys.insert(bare_key("t9"))
         assert (await stores.keys.changed_since(version))[1] == ("t9",)
         assert await stores.responses.sweep(NOON, bytes_max=1) > 0, "it knows how large what arrived is"

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from pointsman.admin.office import Office
 from pointsman.admin.rights import caller_role
-from pointsman.core.errors import Forbidden
+from pointsman.core.errors import Forbidden, StorageUnavailable
 from pointsman.core.identity import Scope
 from pointsman.policies.pages import demand_no_foreign_page
 from pointsman.policies.principal import Principal
@@ -34,6 +34,8 @@ async def authorise(
     principal = session if session is not None else await keyring.caller(headers)
     if principal is keyring.anonymous:
         demand_no_foreign_page(headers, local_pages=False)
+    if principal is keyring.unverified and scope is not Scope.INFERENCE:
+        raise StorageUnavailable("Nobody can say whose key this is, so it may call models and nothing else.")
     match scope:
         case Scope.INFERENCE | Scope.SELF | Scope.MANAGEMENT:
             return principal

@@ -9,8 +9,8 @@ from fractions import Fraction
 import msgspec
 
 from pointsman.accounting.billing import PriceBook, Terms
+from pointsman.config.billing_sections import BillingTerms
 from pointsman.config.load import Loaded
-from pointsman.config.sections import BillingTerms
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import picodollars
 

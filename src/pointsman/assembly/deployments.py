@@ -18,7 +18,12 @@ from pointsman.catalog.names import embeds
 from pointsman.catalog.overrides import Overrides, merge, read_overrides
 from pointsman.config.model_entries import catalogue_overrides
 from pointsman.config.patterns import fill, is_pattern
-from pointsman.config.sections import LiteLLMParams, ModelEntry, ModelInfo, Settings
+from pointsman.config.sections import (
+    LiteLLMParams,
+    ModelEntry,
+    ModelInfo,
+    Settings,
+)
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import FREE, picodollars
 from pointsman.core.secret import Secret

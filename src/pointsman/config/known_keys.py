@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.billing_sections import Billing, BillingTerms
 from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRoleMapping, JwtScope
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
 from pointsman.config.people_sections import TeamDefaults, UserDefaults
@@ -30,8 +31,6 @@ from pointsman.config.rule_sections import (
     RuleWhen,
 )
 from pointsman.config.sections import (
-    Billing,
-    BillingTerms,
     GeneralSettings,
     KeyBounds,
     KeyManagementSettings,

@@ -12,8 +12,9 @@ from pointsman.config.known_keys import field_names, is_honoured, is_token_price
 from pointsman.config.modes import examine_mode
 from pointsman.config.nodes import Entry, ListNode, MapNode, Node, kind_of, text_of
 from pointsman.config.patterns import is_pattern
-from pointsman.config.sections import Amount, LiteLLMParams, ModelEntry, ModelInfo
+from pointsman.config.sections import LiteLLMParams, ModelEntry, ModelInfo
 from pointsman.config.typed import TypedReader
+from pointsman.config.value_types import Amount
 
 __all__ = ["ModelListReader", "OpenEntry", "SharedParams", "catalogue_overrides", "read_shared", "read_values"]
 

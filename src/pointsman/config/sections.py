@@ -7,11 +7,12 @@ meaning of every key, these included, is told there too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from pointsman.config.billing_sections import Billing
 from pointsman.config.jwt_sections import JwtAuth
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
 from pointsman.config.people_sections import TeamDefaults, UserDefaults
@@ -19,116 +20,48 @@ from pointsman.config.redis_sections import CacheParams, CoordinationRedis, Data
 from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.config.sign_in_sections import SignInSection
 from pointsman.config.traffic_sections import Bulkhead, TrafficRule
+from pointsman.config.value_types import (
+    Amount,
+    Count,
+    CountedTokens,
+    Document,
+    HeaderName,
+    HostProvider,
+    Id,
+    MacAddress,
+    Name,
+    PositiveCount,
+    Seconds,
+    Share,
+    Span,
+    StrategyName,
+    TimeOfDay,
+    Url,
+    WeekTime,
+)
 from pointsman.core.secret import Secret
 
 __all__ = [
-    "Amount",
-    "Count",
-    "CountedTokens",
-    "Document",
     "FailsKind",
     "FallbackList",
     "GeneralSettings",
-    "HeaderName",
-    "HostProvider",
-    "Id",
     "KeyBounds",
     "KeyManagementSettings",
     "LiteLLMParams",
     "LiteLLMSettings",
     "LocalHost",
-    "MacAddress",
     "ModelAlias",
     "ModelEntry",
     "ModelInfo",
-    "Name",
     "PointsmanSettings",
-    "PositiveCount",
     "Retries",
     "RetryCounts",
     "RetryKind",
     "RouterSettings",
-    "Seconds",
     "Settings",
-    "Span",
     "StrategyArgs",
     "StrategyGroup",
-    "StrategyName",
-    "TimeOfDay",
-    "Url",
     "WarmUp",
-    "WeekTime",
-]
-
-_NUMBER_TOO: Final = {"number_too": True}
-
-Amount = Annotated[float, Meta(ge=0)]
-_WHOLE_MAX: Final = 2**53
-
-Count = Annotated[int, Meta(ge=0, le=_WHOLE_MAX)]
-HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description="the name of an HTTP header")]
-Id = Annotated[str, Meta(min_length=1, extra=_NUMBER_TOO, description="text")]
-Name = Annotated[str, Meta(min_length=1, description="a name")]
-HostProvider = Annotated[
-    str,
-    Meta(
-        pattern=r"^(ollama|ollama_chat|lm_studio|llama_cpp|vllm|hosted_vllm|sglang|openai)$",
-        description="ollama, lm_studio, llama_cpp, vllm, sglang or openai",
-    ),
-]
-MacAddress = Annotated[
-    str,
-    Meta(
-        pattern=r"^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(@[0-9A-Za-z.-]+(:[0-9]{1,5})?)?$",
-        description="a network card's address such as 01:23:45:67:89:ab, or 01:23:45:67:89:ab@192.168.1.255:9",
-    ),
-]
-"""Whose machine to wake, and after ``@`` the address and port that the packet is sent to."""
-
-PositiveCount = Annotated[int, Meta(ge=1, le=_WHOLE_MAX)]
-Document = Annotated[Secret, Meta(extra={"document": True}, description="a path, JSON text or a map")]
-"""A secret that is JSON, given as text, as a map, or as the path of a file with it."""
-
-Seconds = Annotated[float, Meta(gt=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-StrategyName = Annotated[
-    str,
-    Meta(
-        pattern=(
-            r"^(simple-shuffle|round-robin|least-busy|latency-based-routing|usage-based-routing|usage-based-routing-v2"
-            r"|cost-based-routing|warm-first|shuffle|latency|usage|cost|lar1|provider-budget-routing)$"
-        ),
-        description=(
-            "simple-shuffle, round-robin, least-busy, latency-based-routing, usage-based-routing,"
-            " usage-based-routing-v2, cost-based-routing or warm-first"
-        ),
-    ),
-]
-"""Of these, ``lar1`` and ``provider-budget-routing`` are LiteLLM's alone."""
-
-CountedTokens = Annotated[str, Meta(pattern=r"^(total|input|output)$", description="total, input or output")]
-"""Which tokens of a call count for limits of tokens."""
-
-Span = Annotated[
-    str, Meta(pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|w|mo)$", description="a duration such as 30s, 15m, 12h, 7d or 1mo")
-]
-TimeOfDay = Annotated[
-    str, Meta(pattern=r"^([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", description="a time of day such as 06:30")
-]
-_DAYS: Final = r"(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?"
-WeekTime = Annotated[
-    str,
-    Meta(
-        pattern=rf"^([01]?[0-9]|2[0-3]):[0-5][0-9]( (daily|{_DAYS}(,{_DAYS})*))?$",
-        description='a time of day and days, such as "07:30 mon-fri", "9:00 sat,sun" or "06:00"',
-    ),
-]
-Url = Annotated[
-    str,
-    Meta(
-        pattern=r"^https?://[^\s/?#@]+([/?][^\s#]*)?$",
-        description="an address such as http://localhost:11434, without user and password",
-    ),
 ]
 
 
@@ -170,7 +103,7 @@ class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
     max_budget: Amount | None = None
     budget_duration: Span | None = None
     weight: Amount | None = None
-    order: Annotated[int, Meta(ge=-_WHOLE_MAX, le=_WHOLE_MAX)] | None = None
+    order: Annotated[int, Meta(ge=-(2**53), le=2**53)] | None = None
     max_parallel_requests: Count | None = None
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
@@ -474,22 +407,6 @@ class WarmUp(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive: msgspec.Raw | None = None
     host: Url | None = None
     evicts: bool = False
-
-
-class BillingTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What one account agreed on: shares of 1, and USD for each call that succeeded."""
-
-    discount: Share | None = None
-    margin: Amount | None = None
-    fixed_amount: Amount | None = None
-
-
-class Billing(msgspec.Struct, frozen=True, kw_only=True):
-    """Discounts and margins on statements, by id: ``pointsman.billing``."""
-
-    organizations: Mapping[str, BillingTerms] = {}
-    teams: Mapping[str, BillingTerms] = {}
-    customers: Mapping[str, BillingTerms] = {}
 
 
 class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -594,8 +594,7 @@ async def test_further_limits_are_kept_heeded_and_shown(desk: Desk) -> None:
 async def test_a_limit_that_cannot_be_meant_is_refused_by_its_name(desk: Desk, field: str, value: object) -> None:
     answer = await desk.ask("POST", "/key/generate", {field: value})
     assert answer.status == 400
-    path = answer.json()["error"]["param"]
-    assert path == field or path.startswith((f"{field}.", f"{field}["))
+    assert answer.json()["error"]["param"].startswith(field)
 
 
 async def test_guaranteed_rates_of_a_team_are_not_promised_twice(desk: Desk) -> None:

@@ -9,7 +9,12 @@ import pytest
 from pointsman.assembly.access import read_access
 from pointsman.assembly.deployments import Configured, configured
 from pointsman.catalog.lookup import Catalog
-from pointsman.config.sections import LiteLLMParams, ModelEntry, ModelInfo, Settings
+from pointsman.config.sections import (
+    LiteLLMParams,
+    ModelEntry,
+    ModelInfo,
+    Settings,
+)
 from pointsman.core.access import AzureAccess, GoogleAccess
 from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret

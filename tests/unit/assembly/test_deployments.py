@@ -9,7 +9,14 @@ import pytest
 
 from pointsman.assembly.deployments import Configured, configured
 from pointsman.catalog.lookup import Catalog
-from pointsman.config.sections import LiteLLMParams, LocalHost, ModelEntry, ModelInfo, PointsmanSettings, Settings
+from pointsman.config.sections import (
+    LiteLLMParams,
+    LocalHost,
+    ModelEntry,
+    ModelInfo,
+    PointsmanSettings,
+    Settings,
+)
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import Price, femtodollars
 from pointsman.routing.table import RoutingTable

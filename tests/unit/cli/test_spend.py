@@ -11,7 +11,10 @@ from click.testing import CliRunner
 
 from pointsman.cli.main import cli
 from pointsman.core.outcome import CallRecord
+from pointsman.core.secret import Secret
+from pointsman.stores.postgres import PostgresDatabase, PostgresLedgerStore, postgres_address
 from pointsman.stores.sqlite import SqliteDatabase, SqliteLedgerStore
+from tests.support.servers import PostgresServer
 
 DAY = 86_400.0
 MORNING = 20_000 * DAY
@@ -23,19 +26,20 @@ def call(number: int, **values: object) -> CallRecord:
     return CallRecord(f"c{number}", "chat", "/chat/completions", **given)  # type: ignore[arg-type]
 
 
+LOCAL = {"model_group": "llama", "api_base": "http://gpu1:11434", "provider": "ollama"}
+CALLS = [
+    call(1, **LOCAL, energy_mwh=9_722, energy_cost=2_236_060_000),
+    call(2, **LOCAL, energy_mwh=278, energy_cost=63_940_000, started_at=MORNING + DAY, key_token="k2"),
+    call(3, model_group="gpt-5", api_base="https://api.example", cost=1_500_000_000_000),
+]
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     async def fill() -> None:
         database = SqliteDatabase(tmp_path / "pointsman.db")
         await database.open()
-        local = {"model_group": "llama", "api_base": "http://gpu1:11434", "provider": "ollama"}
-        await SqliteLedgerStore(database).append(
-            [
-                call(1, **local, energy_mwh=9_722, energy_cost=2_236_060_000),
-                call(2, **local, energy_mwh=278, energy_cost=63_940_000, started_at=MORNING + DAY, key_token="k2"),
-                call(3, model_group="gpt-5", api_base="https://api.example", cost=1_500_000_000_000),
-            ]
-        )
+        await SqliteLedgerStore(database).append(CALLS)
         await database.close()
 
     asyncio.run(fill())
@@ -85,3 +89,19 @@ def test_a_folder_without_a_ledger_is_told_and_not_made(tmp_path: Path) -> None:
     assert done.exit_code != 0
     assert "There is no ledger in" in str(done.exception)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_ledger_on_a_server_is_read_there(directory: Path, postgres: PostgresServer) -> None:
+    url = postgres.url(postgres.new_database())
+
+    async def fill() -> None:
+        database = PostgresDatabase(postgres_address(Secret(url), "the test"))
+        await database.open()
+        await PostgresLedgerStore(database).append(CALLS)
+        await database.close()
+
+    asyncio.run(fill())
+    for by in ("day", "model", "host", "key"):
+        done = CliRunner().invoke(cli, ["spend", "--json", "--energy", "--by", by], env={"DATABASE_URL": url})
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.output) == report(directory, "--energy", "--by", by)

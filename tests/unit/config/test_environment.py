@@ -60,14 +60,14 @@ def test_redis_may_be_told_in_parts() -> None:
             "REDIS_HOST": "r",
             "REDIS_PORT": "6380",
             "REDIS_USERNAME": "u",
-            "REDIS_PASSWORD": "secret",
+            "REDIS_PASSWORD": "hunter2",
             "REDIS_SSL": "True",
         }
     )
     assert (settings.redis_host, settings.redis_port, settings.redis_username) == ("r", 6380, "u")
-    assert settings.redis_password is not None and settings.redis_password.reveal() == "secret"
+    assert settings.redis_password is not None and settings.redis_password.reveal() == "hunter2"
     assert settings.redis_ssl
-    assert "secret" not in repr(settings)
+    assert "hunter2" not in repr(settings)
 
 
 def test_our_names_win_over_litellms() -> None:

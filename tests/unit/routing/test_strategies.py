@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.config.sections import StrategyName
+from pointsman.config.value_types import StrategyName
 from pointsman.core.price import Price
 from pointsman.routing.router import Router
 from pointsman.routing.settings import RoutingSettings, StrategyArguments, StrategyChoice

@@ -14,7 +14,12 @@ from pointsman.core.price import Price, dollars
 from pointsman.core.usage import Usage
 from pointsman.policies.principal import Principal
 
-__all__ = ["CalculateReply", "CalculateRequest", "calculate"]
+__all__ = [
+    "CalculateReply",
+    "CalculateRequest",
+    "CompletionResponse",
+    "calculate",
+]
 
 
 class _Details(msgspec.Struct, frozen=True):

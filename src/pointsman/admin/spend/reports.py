@@ -26,10 +26,16 @@ from pointsman.stores.directory.kinds import TEAMS
 from pointsman.stores.directory.ports import DirectoryQuery
 
 __all__ = [
+    "CustomerSpend",
     "CustomersDay",
     "KeyReport",
+    "ModelDetail",
+    "ModelSpend",
     "OwnReportQuery",
     "ReportQuery",
+    "TeamCustomerSpend",
+    "TeamCustomersDay",
+    "TeamSpend",
     "TeamsDay",
     "global_report",
     "key_report",

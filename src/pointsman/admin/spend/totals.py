@@ -31,6 +31,7 @@ __all__ = [
     "EndUsersRequest",
     "GlobalLogsQuery",
     "ModelTotal",
+    "NamedTagTotal",
     "ProviderTotal",
     "ReportDaysQuery",
     "TagTotal",

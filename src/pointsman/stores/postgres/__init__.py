@@ -1,5 +1,7 @@
 """Stores in a PostgreSQL database, shared by any number of processes on any number of machines.
 
+What calls came to by day is added to and read in ``activity``; ``pages`` lists calls and lets old ones go.
+
 Needs the extra ``postgres`` (asyncpg). Reading order: ``address`` (the URL), ``database`` and ``lanes`` (connections,
 and who waits for them), ``session`` (one of them), ``migrate`` (how the schema comes about), ``keys``, ``ledger``,
 ``filing``, ``statements`` (their SQL), ``directory``, ``spend``, ``audit``, ``responses``, ``conversations``,

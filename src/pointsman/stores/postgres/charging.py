@@ -10,10 +10,11 @@ import msgspec
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.directory.ports import Account
 from pointsman.stores.ports import Appended
+from pointsman.stores.postgres.activity import add_activity
 from pointsman.stores.postgres.directory_statements import CHARGE_ACCOUNTS, NOTE_ENTRIES
+from pointsman.stores.postgres.filing import Filing
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import (
-    ADD_DAILY,
     ADD_DAILY_ENERGY,
     CHARGE_DELETED_KEYS,
     CHARGE_KEYS,
@@ -29,15 +30,15 @@ __all__ = ["account_names", "count"]
 _ROTATIONS_MAX: Final = 100
 
 
-async def count(session: Session, calls: int, sets: Iterable[Sequence[CallRecord]]) -> Appended:
-    """Add up new calls. From here on no other replica adds up, until the end of the transaction."""
+async def count(session: Session, filing: Filing, calls: int, sets: Iterable[Sequence[CallRecord]]) -> Appended:
+    """Add up new calls, which ``filing`` files. No other replica adds up from here to the end of the transaction."""
     sums = added_up(sets)
     if calls:
         await session.execute(TOGETHER)
         await _charge_keys(session, {kept(token): charge for token, charge in sums.charges.items()})
         await _charge_accounts(session, sums.accounts)
-        daily = [(*map(indexed, group), *msgspec.structs.astuple(tally)) for group, tally in sums.daily.items()]
-        await session.execute(ADD_DAILY, *_columns(daily))
+        await filing.resolve_lines(session, {cell.line for cell in sums.activity})
+        await add_activity(session, sums.activity, sums.failures, filing.lines)
     if sums.energy:
         drawn = [(*map(indexed, group), *msgspec.structs.astuple(tally)) for group, tally in sums.energy.items()]
         await session.execute(ADD_DAILY_ENERGY, *_columns(drawn))

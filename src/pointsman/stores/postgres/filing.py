@@ -6,13 +6,14 @@ another server's, who lost the last moments of the former.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
 
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.activity import Line
 from pointsman.stores.call_rows import (
     CONTEXTS_MADE_MAX,
     NAMES,
@@ -26,6 +27,7 @@ from pointsman.stores.call_rows import (
     split_call_id,
     usual_of,
 )
+from pointsman.stores.postgres.activity_statements import ADD_LINES, FIND_LINES
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import (
     ADD_CONTEXTS,
@@ -69,17 +71,24 @@ class Known:
         self.made = made
         self.places: dict[Context, _Place] = {}
         self.origins: dict[Origin, int] = {}
+        self.lines: dict[Line, int] = {}
 
     def learn(self, filing: Filing) -> None:
         """Remember what ``filing`` met. To be called when its transaction is committed, and only then."""
         if len(self.places) + len(filing.places) > REMEMBERED_MAX:
             self.places.clear()
-        if len(self.origins) + len(filing.origins) > REMEMBERED_MAX:
+        # One that is not numbered is of no other call, and goes when that call goes.
+        origins = {origin: number for origin, number in filing.origins.items() if origin.numbered}
+        if len(self.origins) + len(origins) > REMEMBERED_MAX:
             self.origins.clear()
+        if len(self.lines) + len(filing.lines) > REMEMBERED_MAX:
+            self.lines.clear()
         if len(filing.places) <= REMEMBERED_MAX:
             self.places.update(filing.places)
-        if len(filing.origins) <= REMEMBERED_MAX:
-            self.origins.update(filing.origins)
+        if len(origins) <= REMEMBERED_MAX:
+            self.origins.update(origins)
+        if len(filing.lines) <= REMEMBERED_MAX:
+            self.lines.update(filing.lines)
         self.made += filing.made
 
 
@@ -88,6 +97,7 @@ class Filing:
 
     def __init__(self, known: Known, records: Sequence[CallRecord]) -> None:
         self.made = 0
+        self.lines: dict[Line, int] = {}
         self.contexts: list[Context] = [context_of(record) for record in records]
         parts = [split_call_id(record.call_id) for record in records]
         self.ids: list[tuple[Origin, int]] = [(Origin(prefix, numbered), number) for prefix, number, numbered in parts]
@@ -97,6 +107,7 @@ class Filing:
         self.lacking = list(contexts - self.places.keys())
         self.foreign = list(origins - self.origins.keys())
         self._may_make = CONTEXTS_MADE_MAX - known.made
+        self._known_lines = known.lines
 
     async def resolve(self, session: Session) -> None:
         """Find or make what is lacking, within the transaction that adds the calls."""
@@ -104,8 +115,21 @@ class Filing:
             await self._resolve_contexts(session)
         if self.foreign:
             origins = {origin.digest: origin for origin in self.foreign}
-            for digest, number in await _found_or_added(session, origins):
+            for digest, number in (await _found_or_added(session, origins)).items():
                 self.origins[origins[digest]] = number
+
+    async def resolve_lines(self, session: Session, lines: Collection[Line]) -> None:
+        """Find or make what reports tell calls apart by. To be called while no other replica adds up."""
+        self.lines = {line: self._known_lines[line] for line in lines if line in self._known_lines}
+        lacking = {digest_of(line): line for line in lines if line not in self.lines}
+        if not lacking:
+            return
+        found = await _ids(session, FIND_LINES, lacking)
+        missing = [(digest, *map(indexed, line)) for digest, line in lacking.items() if digest not in found]
+        if missing:
+            await session.execute(ADD_LINES, *[list(column) for column in zip(*missing, strict=True)])
+            found = await _ids(session, FIND_LINES, lacking)
+        self.lines.update((lacking[digest], number) for digest, number in found.items())
 
     async def _resolve_contexts(self, session: Session) -> None:
         digests = {context: digest_of(context) for context in self.lacking}
@@ -167,13 +191,18 @@ async def find_call(session: Session, call_id: str) -> int | None:
     return None
 
 
-async def _found_or_added(session: Session, origins: dict[bytes, Origin]) -> list[tuple[bytes, int]]:
-    found = await session.rows(FIND_ORIGINS, list(origins))
+async def _found_or_added(session: Session, origins: dict[bytes, Origin]) -> dict[bytes, int]:
+    found = await _ids(session, FIND_ORIGINS, origins)
     if len(found) < len(origins):
         prefixes = [kept(origin.prefix) for origin in origins.values()]
         await session.execute(ADD_ORIGINS, list(origins), prefixes, [origin.numbered for origin in origins.values()])
-        found = await session.rows(FIND_ORIGINS, list(origins))
-    return [(bytes(digest), int(number)) for digest, number in found]
+        found = await _ids(session, FIND_ORIGINS, origins)
+    return found
+
+
+async def _ids(session: Session, statement: str, digests: Iterable[bytes]) -> dict[bytes, int]:
+    """The ids of those that are there."""
+    return {bytes(digest): int(number) for digest, number in await session.rows(statement, list(digests))}
 
 
 async def _contexts(session: Session, digests: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:

@@ -10,12 +10,23 @@ import asyncpg
 
 from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.activity import ActivityQuery, ActivityRow, FailureQuery, FailureRow, Ranked, Scope, day_number
 from pointsman.stores.call_rows import record_of, within_range
+from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
+from pointsman.stores.postgres.activity import (
+    read_active_users,
+    read_activity,
+    read_failures,
+    read_ranked,
+    read_totals,
+)
+from pointsman.stores.postgres.activity_statements import COUNT_LINES
 from pointsman.stores.postgres.charging import count
 from pointsman.stores.postgres.database import PostgresDatabase
 from pointsman.stores.postgres.filing import Filing, Known, columns_of, contents_of, find_call
+from pointsman.stores.postgres.pages import count_calls, place_of, prune, read_page
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import (
     ADD_CALLS,
@@ -24,13 +35,11 @@ from pointsman.stores.postgres.statements import (
     CALLS_BY_KEY,
     CALLS_BY_START,
     CALLS_BY_USER,
-    DAILY,
     DAILY_ENERGY,
     PERFORMANCE,
-    TOTALS,
 )
 from pointsman.stores.postgres.text import indexed, kept, told, told_columns
-from pointsman.stores.records import DailyRow, by_day, saturated
+from pointsman.stores.records import by_day, daily_rows, summary_activity
 
 __all__ = ["PostgresLedgerStore"]
 
@@ -87,10 +96,23 @@ class PostgresLedgerStore:
         """See the port."""
         return await self._database.read(lambda session: _find(session, query))
 
+    async def page(self, query: CallQuery) -> CallPage:
+        """See the port."""
+        place = place_of(query)
+        return await self._database.read(lambda session: read_page(session, query, place))
+
+    async def count(self, query: CallQuery, most: int) -> int:
+        """See the port."""
+        place = place_of(query)
+        return await self._database.read(lambda session: count_calls(session, query, place, most))
+
+    async def prune(self, before: float, limit: int) -> int:
+        """See the port."""
+        return await self._database.write(lambda session: prune(session, before, limit), aside=True)
+
     async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:
         """See the port."""
-        rows = await self._database.look(lambda session: session.rows(DAILY, *_filters(query)), aside=True)
-        return by_day([DailyRow(*_told(row)) for row in rows])
+        return by_day(daily_rows(await self.activity(summary_activity(query))))
 
     async def energy(self, query: SummaryQuery) -> tuple[EnergySpend, ...]:
         """See the port."""
@@ -105,10 +127,30 @@ class PostgresLedgerStore:
         names = PerformanceRow.__struct_fields__
         return tuple(PerformanceRow(**told_columns(dict(zip(names, row, strict=True)))) for row in rows)
 
+    async def activity(self, query: ActivityQuery) -> tuple[ActivityRow, ...]:
+        """See the port."""
+        return await self._database.read(lambda session: read_activity(session, query))
+
+    async def ranked(self, scope: Scope, first_day: date, last_day: date, limit: int = 100) -> tuple[Ranked, ...]:
+        """See the port."""
+        days = day_number(first_day), day_number(last_day)
+        return await self._database.look(lambda session: read_ranked(session, scope, days, limit), aside=True)
+
+    async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
+        """See the port."""
+        return await self._database.look(lambda session: read_active_users(session, query, containing), aside=True)
+
+    async def lines(self, most: int) -> int:
+        """See the port."""
+        return await self._database.look(lambda session: session.whole(COUNT_LINES, most), aside=True) or 0
+
+    async def failed_calls(self, query: FailureQuery) -> tuple[FailureRow, ...]:
+        """See the port."""
+        return await self._database.look(lambda session: read_failures(session, query), aside=True)
+
     async def totals(self) -> LedgerTotals:
         """See the port."""
-        (sums,) = await self._database.look(lambda session: session.rows(TOTALS), aside=True)
-        return LedgerTotals(*(saturated(int(amount)) for amount in sums))
+        return await self._database.look(read_totals, aside=True)
 
 
 async def _add(session: Session, filing: Filing, records: Sequence[CallRecord]) -> Appended:
@@ -129,7 +171,7 @@ async def _add(session: Session, filing: Filing, records: Sequence[CallRecord]) 
     contents = contents_of(fresh)
     if contents:
         await session.execute(ADD_CONTENTS, *[list(column) for column in zip(*contents, strict=True)])
-    return await count(session, len(fresh), sets.values())
+    return await count(session, filing, len(fresh), sets.values())
 
 
 async def _find(session: Session, query: LedgerQuery) -> tuple[CallRecord, ...]:

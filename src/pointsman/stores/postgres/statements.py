@@ -8,7 +8,6 @@ __all__ = [
     "ADD_CALLS",
     "ADD_CONTENTS",
     "ADD_CONTEXTS",
-    "ADD_DAILY",
     "ADD_DAILY_ENERGY",
     "ADD_ORIGINS",
     "ADD_PARTIES",
@@ -22,7 +21,6 @@ __all__ = [
     "CHARGE_DELETED_KEYS",
     "CHARGE_KEYS",
     "COUNT_KEYS",
-    "DAILY",
     "DAILY_ENERGY",
     "DELETE_KEY",
     "FIND_CONTEXTS",
@@ -35,15 +33,19 @@ __all__ = [
     "LIST_KEYS",
     "NOTE_KEYS",
     "PERFORMANCE",
+    "PLAN_ANEW",
     "RESET_BUDGET",
     "SUCCESSORS",
     "TOGETHER",
-    "TOTALS",
     "UPDATE_KEY",
 ]
 
 TOGETHER: Final = "SELECT pg_advisory_xact_lock(1349742675)"
 """Wait for every other replica that changes keys or sums, until the end of its transaction."""
+
+PLAN_ANEW: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
+"""Plan for the values that are given, until the end of the transaction: where filters may be absent, no plan is good
+for all of them, and to look for one takes a millisecond or two."""
 
 # -- keys ------------------------------------------------------------------------------------------------
 
@@ -262,24 +264,6 @@ FROM unnest($1::TEXT[], $2::BIGINT[], $3::DOUBLE PRECISION[]) AS charge (token, 
 WHERE deleted_keys.token = charge.token
 """
 
-ADD_DAILY: Final = """
-INSERT INTO daily_spend AS kept (
-    day, key_token, user_id, model_group, provider, calls, failures, prompt_tokens, completion_tokens, spend
-)
-SELECT * FROM unnest(
-    $1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BIGINT[],
-    $10::BIGINT[]
-)
-ON CONFLICT (day, key_token, user_id, model_group, provider) DO UPDATE SET
-    calls = kept.calls + excluded.calls,
-    failures = kept.failures + excluded.failures,
-    prompt_tokens = least(kept.prompt_tokens::NUMERIC + excluded.prompt_tokens, 9223372036854775807)::BIGINT,
-    completion_tokens = least(
-        kept.completion_tokens::NUMERIC + excluded.completion_tokens, 9223372036854775807
-    )::BIGINT,
-    spend = least(kept.spend::NUMERIC + excluded.spend, 9223372036854775807)::BIGINT
-"""
-
 ADD_DAILY_ENERGY: Final = """
 INSERT INTO daily_energy AS kept (day, key_token, user_id, model_group, host, calls, energy_mwh, energy_cost)
 SELECT * FROM unnest(
@@ -291,23 +275,10 @@ ON CONFLICT (day, key_token, user_id, model_group, host) DO UPDATE SET
     energy_cost = least(kept.energy_cost::NUMERIC + excluded.energy_cost, 9223372036854775807)::BIGINT
 """
 
-DAILY: Final = """
-SELECT day, key_token, user_id, model_group, calls, spend FROM daily_spend
-WHERE day BETWEEN $1 AND $2 AND ($3::TEXT IS NULL OR key_token = $3) AND ($4::TEXT IS NULL OR user_id = $4)
-ORDER BY day
-"""
-
 DAILY_ENERGY: Final = """
 SELECT day, key_token, user_id, model_group, host, calls, energy_mwh, energy_cost FROM daily_energy
 WHERE day BETWEEN $1 AND $2 AND ($3::TEXT IS NULL OR key_token = $3) AND ($4::TEXT IS NULL OR user_id = $4)
 ORDER BY day, key_token, user_id, model_group, host
-"""
-
-TOTALS: Final = """
-SELECT
-    coalesce(sum(calls), 0), coalesce(sum(failures), 0), coalesce(sum(prompt_tokens), 0),
-    coalesce(sum(completion_tokens), 0), coalesce(sum(spend), 0)
-FROM daily_spend
 """
 
 PERFORMANCE: Final = """

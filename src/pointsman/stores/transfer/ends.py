@@ -25,9 +25,12 @@ CHECKS: Final[Mapping[str, str]] = {
         "sum(prompt_tokens % 4294967296), sum(completion_tokens / 4294967296), sum(completion_tokens % 4294967296), "
         "sum(id / 4294967296), sum(id % 4294967296), sum(context), sum(party) FROM calls"
     ),
-    "daily_spend": (
-        "SELECT count(*), sum(spend / 4294967296), sum(spend % 4294967296), sum(calls), sum(failures) FROM daily_spend"
+    "activity_lines": "SELECT count(*), sum(id) FROM activity_lines",
+    "activity": (
+        "SELECT count(*), sum(spend / 4294967296), sum(spend % 4294967296), sum(calls), sum(failures), "
+        "sum(prompt_tokens / 4294967296), sum(prompt_tokens % 4294967296), sum(day), sum(line) FROM activity"
     ),
+    "daily_failures": "SELECT count(*), sum(calls), sum(day), sum(http_status) FROM daily_failures",
     "daily_energy": "SELECT count(*), sum(energy_mwh / 4294967296), sum(energy_mwh % 4294967296) FROM daily_energy",
     "spend_totals": "SELECT count(*), sum(total / 4294967296), sum(total % 4294967296) FROM spend_totals",
     "spend_periods": "SELECT count(*), sum(baseline / 4294967296), sum(baseline % 4294967296) FROM spend_periods",

@@ -1,0 +1,175 @@
+"""Sums by day in PostgreSQL: how they are added to, and how reports read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from operator import itemgetter
+from typing import Any, Final
+
+from msgspec.structs import astuple
+
+from pointsman.stores.activity import (
+    EPOCH,
+    SCOPES,
+    ActivityQuery,
+    ActivityRow,
+    Cell,
+    Counts,
+    FailureGroup,
+    FailureQuery,
+    FailureRow,
+    Line,
+    Ranked,
+    Scope,
+    day_number,
+)
+from pointsman.stores.ports import LedgerTotals
+from pointsman.stores.postgres.activity_statements import (
+    ACTIVE_USERS,
+    ACTIVITY,
+    ACTIVITY_BY_LINES,
+    ACTIVITY_OF_DAYS,
+    ADD_ACTIVITY,
+    ADD_FAILURES,
+    FAILURES,
+    KNOWN_DAYS,
+    RANKED,
+    TOTALS,
+)
+from pointsman.stores.postgres.session import Session
+from pointsman.stores.postgres.statements import PLAN_ANEW
+from pointsman.stores.postgres.text import indexed, kept, told
+
+__all__ = ["add_activity", "read_active_users", "read_activity", "read_failures", "read_ranked", "read_totals"]
+
+_DIMENSIONS: Final = (
+    "day", "identity", "key_token", "user_id", "team_id", "organization_id", "model_group", "model", "provider", "route"
+)  # fmt: skip
+_LINE_AT: Final = 2
+_COUNTS_AT: Final = len(_DIMENSIONS)
+_AT_ONCE: Final = 500
+"""Sums in one statement: making it holds the event loop for about a millisecond."""
+_PLACE: Final = itemgetter(0, 1, 2, 3)
+
+
+async def add_activity(
+    session: Session,
+    sums: Mapping[Cell, Counts],
+    failures: Mapping[FailureGroup, int],
+    line_ids: Mapping[Line, int],
+) -> None:
+    """Count in what a batch of calls came to."""
+    cells = [
+        (SCOPES[scope], day, indexed(identity), line_ids[line], *astuple(counts))
+        for (day, scope, identity, line), counts in sums.items()
+    ]
+    cells.sort(key=_PLACE)
+    for start in range(0, len(cells), _AT_ONCE):
+        await session.execute(ADD_ACTIVITY, *_columns(cells[start : start + _AT_ONCE]))
+    if failures:
+        failed = [
+            (day, indexed(model_group), indexed(host), http_status, calls)
+            for (day, model_group, host, http_status), calls in failures.items()
+        ]
+        await session.execute(ADD_FAILURES, *_columns(failed))
+
+
+async def read_activity(session: Session, query: ActivityQuery) -> tuple[ActivityRow, ...]:
+    """The sums that match."""
+    span = await _known_span(session, day_number(query.first_day), day_number(query.last_day))
+    if span is None:
+        return ()
+    await session.execute(PLAN_ANEW)
+    rows = await session.rows(_statement(query), SCOPES[query.scope], *span, *_filters(query))
+    return tuple(
+        ActivityRow(
+            EPOCH + timedelta(days=row[0]),
+            told(row[1]),
+            Line(*map(told, row[_LINE_AT:_COUNTS_AT])),
+            Counts(*row[_COUNTS_AT:]),
+        )
+        for row in rows
+    )
+
+
+async def read_ranked(session: Session, scope: Scope, days: tuple[int, int], limit: int) -> tuple[Ranked, ...]:
+    """Who of a scope spent most within the days."""
+    return _ranked(await session.rows(RANKED, SCOPES[scope], *days, limit))
+
+
+async def read_active_users(session: Session, query: ActivityQuery, containing: str | None) -> tuple[Ranked, ...]:
+    """How many users each of a scope had."""
+    days = day_number(query.first_day), day_number(query.last_day)
+    part = None if containing is None else kept(containing)
+    values = (SCOPES[query.scope], *days, _array(query.identities), part, query.limit)
+    return _ranked(await session.rows(ACTIVE_USERS, *values))
+
+
+async def read_failures(session: Session, query: FailureQuery) -> tuple[FailureRow, ...]:
+    """How many calls failed in one way."""
+    days = day_number(query.first_day), day_number(query.last_day)
+    rows = await session.rows(FAILURES, *days, indexed(query.model_group), query.http_status)
+    return tuple(FailureRow(EPOCH + timedelta(days=day), told(host), calls) for day, host, calls in rows)
+
+
+async def read_totals(session: Session) -> LedgerTotals:
+    """The sums of everything."""
+    (row,) = await session.rows(TOTALS)
+    return LedgerTotals(*row)
+
+
+async def _known_span(session: Session, first_day: int, last_day: int) -> tuple[int, int] | None:
+    """The part of a span that has calls at all, since some statements look at each of its days."""
+    ((earliest, latest),) = await session.rows(KNOWN_DAYS)
+    if earliest is None:
+        return None
+    span = max(first_day, earliest), min(last_day, latest)
+    return span if span[0] <= span[1] else None
+
+
+def _statement(query: ActivityQuery) -> str:
+    if query.identities is not None:
+        return ACTIVITY_OF_DAYS
+    if query.scope == "line":
+        if query.key_tokens is not None:
+            return ACTIVITY_BY_LINES["key"]
+        if query.user_id is not None:
+            return ACTIVITY_BY_LINES["user"]
+        if query.team_ids is not None or query.organization_id is not None:
+            return ACTIVITY_BY_LINES["team"]
+    return ACTIVITY
+
+
+def _filters(query: ActivityQuery) -> tuple[Any, ...]:
+    """The parameters of the statements behind scope and days, in their order."""
+    return (
+        _array(query.identities),
+        _array(query.but_not),
+        _array(query.key_tokens),
+        _wanted(query.user_id),
+        query.team_ids is None and query.organization_id is None,
+        _array(query.team_ids),
+        _wanted(query.organization_id),
+        _wanted(query.model),
+        query.order == "spend",
+        query.limit,
+        query.offset,
+        *[name in query.by for name in _DIMENSIONS],
+    )
+
+
+def _ranked(rows: Sequence[Any]) -> tuple[Ranked, ...]:
+    return tuple(Ranked(told(identity), calls, users, spend) for identity, calls, users, spend in rows)
+
+
+def _array(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else [indexed(name) for name in names]
+
+
+def _wanted(name: str | None) -> str | None:
+    return None if name is None else indexed(name)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]

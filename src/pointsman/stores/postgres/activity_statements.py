@@ -1,0 +1,196 @@
+"""The SQL of what calls came to by day, whole and with parameters."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "ACTIVE_USERS",
+    "ACTIVITY",
+    "ACTIVITY_BY_LINES",
+    "ACTIVITY_OF_DAYS",
+    "ADD_ACTIVITY",
+    "ADD_FAILURES",
+    "ADD_LINES",
+    "COUNT_LINES",
+    "FAILURES",
+    "FIND_LINES",
+    "KNOWN_DAYS",
+    "RANKED",
+    "TOTALS",
+]
+
+FIND_LINES: Final = "SELECT digest, id FROM activity_lines WHERE digest = ANY ($1::BYTEA[])"
+
+# Each in the same order in all replicas, so that none of two waits for the other; so in the next two.
+ADD_LINES: Final = """
+INSERT INTO activity_lines (
+    digest, key_token, user_id, team_id, organization_id, model_group, model, provider, route
+)
+SELECT * FROM unnest(
+    $1::BYTEA[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TEXT[]
+) AS line (digest) ORDER BY digest
+ON CONFLICT (digest) DO NOTHING
+"""
+
+COUNT_LINES: Final = "SELECT count(*) FROM (SELECT 1 FROM activity_lines LIMIT $1) AS line"
+
+ADD_ACTIVITY: Final = """
+INSERT INTO activity AS kept (
+    scope, day, identity, line, calls, failures, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
+    reasoning_tokens, spend, energy_mwh, energy_cost, milliseconds
+)
+SELECT * FROM unnest(
+    $1::SMALLINT[], $2::INTEGER[], $3::TEXT[], $4::INTEGER[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[], $8::BIGINT[],
+    $9::BIGINT[], $10::BIGINT[], $11::BIGINT[], $12::BIGINT[], $13::BIGINT[], $14::BIGINT[], $15::BIGINT[]
+) AS cell (scope, day, identity, line) ORDER BY scope, day, identity COLLATE "C", line
+ON CONFLICT (scope, day, identity, line) DO UPDATE SET
+    calls = kept.calls + excluded.calls,
+    failures = kept.failures + excluded.failures,
+    prompt_tokens = least(kept.prompt_tokens::NUMERIC + excluded.prompt_tokens, 9223372036854775807)::BIGINT,
+    completion_tokens = least(
+        kept.completion_tokens::NUMERIC + excluded.completion_tokens, 9223372036854775807
+    )::BIGINT,
+    cached_tokens = least(kept.cached_tokens::NUMERIC + excluded.cached_tokens, 9223372036854775807)::BIGINT,
+    cache_write_tokens = least(
+        kept.cache_write_tokens::NUMERIC + excluded.cache_write_tokens, 9223372036854775807
+    )::BIGINT,
+    reasoning_tokens = least(kept.reasoning_tokens::NUMERIC + excluded.reasoning_tokens, 9223372036854775807)::BIGINT,
+    spend = least(kept.spend::NUMERIC + excluded.spend, 9223372036854775807)::BIGINT,
+    energy_mwh = least(kept.energy_mwh::NUMERIC + excluded.energy_mwh, 9223372036854775807)::BIGINT,
+    energy_cost = least(kept.energy_cost::NUMERIC + excluded.energy_cost, 9223372036854775807)::BIGINT,
+    milliseconds = least(kept.milliseconds::NUMERIC + excluded.milliseconds, 9223372036854775807)::BIGINT
+"""
+
+ADD_FAILURES: Final = """
+INSERT INTO daily_failures AS kept (day, model_group, host, http_status, calls)
+SELECT * FROM unnest($1::INTEGER[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[])
+    AS failed (day, model_group, host, http_status)
+ORDER BY day, model_group COLLATE "C", host COLLATE "C", http_status
+ON CONFLICT (day, model_group, host, http_status) DO UPDATE SET calls = kept.calls + excluded.calls
+"""
+
+KNOWN_DAYS: Final = "SELECT min(day), max(day) FROM activity WHERE scope = 1"
+
+_SUMS: Final = """
+    sum(calls)::BIGINT, sum(failures)::BIGINT,
+    least(sum(prompt_tokens), 9223372036854775807)::BIGINT,
+    least(sum(completion_tokens), 9223372036854775807)::BIGINT,
+    least(sum(cached_tokens), 9223372036854775807)::BIGINT,
+    least(sum(cache_write_tokens), 9223372036854775807)::BIGINT,
+    least(sum(reasoning_tokens), 9223372036854775807)::BIGINT,
+    least(sum(spend), 9223372036854775807)::BIGINT,
+    least(sum(energy_mwh), 9223372036854775807)::BIGINT,
+    least(sum(energy_cost), 9223372036854775807)::BIGINT,
+    least(sum(milliseconds), 9223372036854775807)::BIGINT
+"""
+
+# $1 scope, $2 first day, $3 last day, $4 identities, $5 but not, $6 key tokens, $7 user, $8 all teams, $9 teams,
+# $10 organisation, $11 model, $12 by spend, $13 limit, $14 offset, $15 to $24 which names to tell apart.
+_NAMES: Final = """
+SELECT
+    CASE WHEN $15 THEN activity.day ELSE 0 END,
+    CASE WHEN $16 THEN identity ELSE '' END,
+    CASE WHEN $17 THEN key_token ELSE '' END,
+    CASE WHEN $18 THEN user_id ELSE '' END,
+    CASE WHEN $19 THEN team_id ELSE '' END,
+    CASE WHEN $20 THEN organization_id ELSE '' END,
+    CASE WHEN $21 THEN model_group ELSE '' END,
+    CASE WHEN $22 THEN model ELSE '' END,
+    CASE WHEN $23 THEN provider ELSE '' END,
+    CASE WHEN $24 THEN route ELSE '' END,
+"""
+
+_HOLDS: Final = """
+WHERE scope = $1 AND activity.day BETWEEN $2 AND $3
+    AND ($4::TEXT[] IS NULL OR identity = ANY ($4))
+    AND identity <> ALL ($5::TEXT[])
+    AND ($6::TEXT[] IS NULL OR key_token = ANY ($6))
+    AND ($7::TEXT IS NULL OR user_id = $7)
+    AND ($8::BOOLEAN OR team_id = ANY ($9::TEXT[]) OR organization_id = $10::TEXT)
+    AND ($11::TEXT IS NULL OR model = $11 OR model_group = $11)
+"""
+_IN_ORDER: Final = """
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+ORDER BY
+    CASE WHEN $12 THEN -least(sum(spend), 9223372036854775807) ELSE 0 END, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+LIMIT $13 OFFSET $14
+"""
+
+
+def _by_lines(wanted: str) -> str:
+    """Somebody's lines, each looked for on each day."""
+    return "".join((
+        "WITH lines AS MATERIALIZED (", wanted, ")",
+        _NAMES,
+        _SUMS,
+        """
+FROM generate_series($2::INTEGER, $3::INTEGER) AS days (day)
+CROSS JOIN lines
+JOIN activity ON activity.scope = 0 AND activity.day = days.day AND activity.identity = '' AND activity.line = lines.id
+""",
+        _HOLDS,
+        _IN_ORDER,
+    ))  # fmt: skip
+
+
+# All of a scope within the days.
+ACTIVITY: Final = "".join((
+    _NAMES, _SUMS, "FROM activity JOIN activity_lines ON activity_lines.id = activity.line", _HOLDS, _IN_ORDER
+))  # fmt: skip
+
+# Only some of a scope: each is looked for on each day.
+ACTIVITY_OF_DAYS: Final = "".join((
+    _NAMES,
+    _SUMS,
+    """
+FROM generate_series($2::INTEGER, $3::INTEGER) AS days (day)
+CROSS JOIN (SELECT DISTINCT wanted FROM unnest($4::TEXT[]) AS wanted) AS wanted
+JOIN activity ON activity.day = days.day AND activity.identity = wanted.wanted
+JOIN activity_lines ON activity_lines.id = activity.line
+""",
+    _HOLDS,
+    _IN_ORDER,
+))  # fmt: skip
+
+# One statement for each index.
+ACTIVITY_BY_LINES: Final = {
+    "key": _by_lines("SELECT * FROM activity_lines WHERE key_token <> '' AND key_token = ANY ($6::TEXT[])"),
+    "user": _by_lines("SELECT * FROM activity_lines WHERE user_id <> '' AND user_id = $7"),
+    "team": _by_lines("""
+    SELECT * FROM activity_lines WHERE team_id <> '' AND team_id = ANY ($9::TEXT[])
+    UNION SELECT * FROM activity_lines WHERE organization_id <> '' AND organization_id = $10
+"""),
+}
+
+RANKED: Final = """
+SELECT identity, sum(calls)::BIGINT, 0, least(sum(spend), 9223372036854775807)::BIGINT AS spent
+FROM activity WHERE scope = $1 AND day BETWEEN $2 AND $3
+GROUP BY identity ORDER BY spent DESC, identity LIMIT $4
+"""
+
+ACTIVE_USERS: Final = """
+SELECT
+    identity, sum(calls)::BIGINT, count(DISTINCT nullif(user_id, '')) AS users,
+    least(sum(spend), 9223372036854775807)::BIGINT
+FROM activity JOIN activity_lines ON activity_lines.id = activity.line
+WHERE scope = $1 AND day BETWEEN $2 AND $3
+    AND ($4::TEXT[] IS NULL OR identity = ANY ($4))
+    AND ($5::TEXT IS NULL OR position(lower($5 COLLATE "C") IN lower(identity COLLATE "C")) > 0)
+GROUP BY identity ORDER BY users DESC, identity LIMIT $6
+"""
+
+FAILURES: Final = """
+SELECT day, host, calls FROM daily_failures
+WHERE day BETWEEN $1 AND $2 AND model_group = $3 AND http_status = $4
+ORDER BY day, host
+"""
+
+TOTALS: Final = """
+SELECT
+    coalesce(sum(calls), 0)::BIGINT, coalesce(sum(failures), 0)::BIGINT,
+    least(coalesce(sum(prompt_tokens), 0), 9223372036854775807)::BIGINT,
+    least(coalesce(sum(completion_tokens), 0), 9223372036854775807)::BIGINT,
+    least(coalesce(sum(spend), 0), 9223372036854775807)::BIGINT
+FROM activity WHERE scope = 1
+"""
