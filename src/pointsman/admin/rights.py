@@ -32,6 +32,7 @@ __all__ = [
     "demand_sight_of_user",
     "org_members",
     "rights_of",
+    "sees_key",
     "sees_team_keys",
     "team_members",
     "visible_users",
@@ -137,6 +138,10 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
     def sees_user(self, user_id: str) -> bool:
         """Whether the user may be looked at, whatever teams they share."""
         return self.sees_all or (self.user_id is not None and user_id == self.user_id)
+
+    def owns(self, user_id: str | None, team_id: str | None) -> bool:
+        """Whether a key of this user and this team is theirs; for a key of a team only those of that team are."""
+        return self.user_id is not None and user_id == self.user_id and self.team_id in {None, team_id}
 
     def permitted(self, team: Team, path: str) -> bool:
         """Whether the team lets them do this with its keys: as its admin, or as a member with the permission."""
@@ -255,7 +260,7 @@ async def demand_sight_of_key(office: Office, rights: Rights, token: str, record
     """
     if rights.sees_all or token == rights.token:
         return
-    sees = record is not None and await _sees_key(office, rights, record)
+    sees = record is not None and await sees_key(office, rights, record)
     demand(sees, "look at this key")
 
 
@@ -273,9 +278,7 @@ async def demand_change_of_key(office: Office, rights: Rights, record: KeyRecord
         return True
     if record is not None and _is_of_organization(record) and rights.administers_organization(_organization_of(record)):
         return True
-    mine = record is not None and record.user_id is not None and record.user_id == rights.user_id
-    if rights.team_id is not None:
-        mine = mine and record is not None and record.team_id == rights.team_id
+    mine = record is not None and rights.owns(record.user_id, record.team_id)
     if record is not None and record.team_id is not None:
         # The keys of other members are none of a member's business; those of nobody are the team's.
         mine = (mine or record.user_id is None) and team is not None and rights.permitted(team, path)
@@ -283,16 +286,17 @@ async def demand_change_of_key(office: Office, rights: Rights, record: KeyRecord
     return False
 
 
-async def sees_team_keys(office: Office, rights: Rights, team_id: str) -> bool:
-    """Whether all keys of a team may be listed."""
+async def sees_team_keys(office: Office, rights: Rights, team_id: str, path: str = "/key/list") -> bool:
+    """Whether all keys of a team may be listed in the way of this path."""
     if rights.sees_all:
         return True
     team = await office.directory.get(TEAMS, team_id)
-    return team is not None and (_oversees(rights, team) or rights.permitted(team, "/key/list"))
+    return team is not None and (_oversees(rights, team) or rights.permitted(team, path))
 
 
-async def _sees_key(office: Office, rights: Rights, record: KeyRecord) -> bool:
-    if rights.user_id is not None and record.user_id == rights.user_id:
+async def sees_key(office: Office, rights: Rights, record: KeyRecord) -> bool:
+    """Whether the key may be looked at."""
+    if rights.sees_all or record.token == rights.token or rights.owns(record.user_id, record.team_id):
         return True
     if rights.organizations.get(_organization_of(record) or "") is Role.ORGANIZATION_ADMIN:
         return True

@@ -82,6 +82,8 @@ def masked(value: object, name: str = "", *, secret: bool = False, depth: int = 
         return [masked(one, name, secret=secret, depth=depth + 1) for one in value]
     if not isinstance(value, str) or not value:
         return MASK if secret and isinstance(value, int | float) and not isinstance(value, bool) else value
+    if is_secret_field(name) and "passw" in name.lower():
+        return MASK  # people choose them, so that their ends tell a lot, and that one looks like a digest nothing
     if secret or is_secret_field(name):
         return value if not secret and _DIGEST.fullmatch(value) else mask(value)
     return mask(value) if looks_secret(value) else value

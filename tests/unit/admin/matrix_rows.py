@@ -18,6 +18,7 @@ import msgspec
 __all__ = ["BY_SCOPE", "ROWS", "Row"]
 
 ALL = "AVOTMWSC"
+DAYS = {"start_date": "2026-09-01", "end_date": "2026-09-30"}
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -102,12 +103,43 @@ ROWS: dict[str, Row] = {
         "AO", "AO", "A", organization_id="{organization}", user_id="{member}", role="internal_user"
     ),
     "DELETE /organization/member_delete": row("AO", "AO", "A", organization_id="{organization}", user_id="{member}"),
+    # -- spending; what routes without a refusal show is in test_sight.py
+    "GET /spend/logs": row(ALL, "AV", "AV", {"api_key": "{key}"}),
+    "GET /spend/logs/v2": row(ALL, "AV", "AV", {"api_key": "{key}"}),
+    "GET /spend/export": row(ALL, "AV", "AV", {"api_key": "{key}"}),
+    "GET /global/spend/logs": row(ALL, "AV", "AV", {"api_key": "{key}"}),
+    "GET /key/spend/report": row(ALL, "AV", "AV", {**DAYS, "api_key": "{key}"}),
+    "GET /user/spend/report": row("AVOTMWC", "AV", "AV", {**DAYS, "internal_user_id": "{user}"}),
+    "GET /team/spend/report": row("AVOTS", "AVOTS", "AV", {**DAYS, "team_id": "{team}"}),
+    "GET /organization/spend/report": row("AVO", "AVO", "AV", {**DAYS, "organization_id": "{organization}"}),
+    "GET /team/spend/by_user": row("AVOTMWS", "AVOTMWS", "AV", {**DAYS, "team_ids": "{team}"}),
+    "GET /user/daily/activity": row("AVOTMWC", "AV", "AV", {**DAYS, "user_id": "{user}"}),
+    "GET /user/daily/activity/aggregated": row("AVOTMWC", "AV", "AV", {**DAYS, "user_id": "{user}"}),
+    "GET /team/daily/activity": row("AVOTMWS", "AVOTMWS", "AV", {**DAYS, "team_ids": "{team}"}),
+    "GET /team/daily/activity/aggregated": row("AVOTMWS", "AVOTMWS", "AV", {**DAYS, "team_ids": "{team}"}),
+    "GET /organization/daily/activity": row("AVO", "AVO", "AV", {**DAYS, "organization_ids": "{organization}"}),
+    "GET /organization/daily/activity/aggregated": row(
+        "AVO", "AVO", "AV", {**DAYS, "organization_ids": "{organization}"}
+    ),
+    "GET /customer/daily/activity": row(ALL, "AV", "AV", {**DAYS, "api_key": "{key}"}),
+    "GET /customer/daily/activity/aggregated": row(ALL, "AV", "AV", {**DAYS, "api_key": "{key}"}),
+    "GET /tag/daily/activity": row(ALL, "AV", "AV", {**DAYS, "api_key": "{key}"}),
+    "GET /tag/daily/activity/aggregated": row(ALL, "AV", "AV", {**DAYS, "api_key": "{key}"}),
+    "GET /billing/statement": row("AVOT", "AVOT", "AV", {**DAYS, "team_id": "{team}"}),
+    # -- signing in: whoever invites somebody, or sees an invitation, can become them
+    "POST /invitation/new": row("A", "A", "A", user_id="{user}"),
+    "GET /invitation/info": row("A", "A", "A", {"invitation_id": "any"}),
+    "POST /invitation/update": row("A", "A", "A", invitation_id="any", is_accepted=True),
+    "POST /invitation/delete": row("A", "A", "A", invitation_id="any"),
     # -- what others made
     "GET /tag/list": row(ALL, ALL, ALL),
 }
 
 BY_SCOPE: dict[str, str] = {
-    "public": "GET / /docs /openapi.json /health/liveliness /health/readiness /api/version",
+    "public": """
+        GET / /docs /openapi.json /health/liveliness /health/readiness /api/version /login /fallback/login
+        /sso/key/generate /sso/callback /sso/readiness /ui /onboarding/get_token
+        POST /login /v2/login /logout /onboarding/claim_token""",
     "inference": """
         GET /health /health/history /health/latest /health/readiness/details /health/backlog /v1/models
         /v1/models/{model_id:path} /model/info /model_group/info /utils/supported_openai_params /api/tags /api/ps
@@ -120,18 +152,27 @@ BY_SCOPE: dict[str, str] = {
         /v1/conversations /v1/conversations/{conversation_id} /v1/conversations/{conversation_id}/items
         DELETE /v1/responses/{response_id} /v1/conversations/{conversation_id}
         /v1/conversations/{conversation_id}/items/{item_id}""",
-    "self": "GET /queue /spend/logs POST /key/health",
+    "self": "GET /queue /session /sessions POST /key/health /sessions/end_others /user/password/change",
+    # Whoever asks is shown what they may see, and nothing else: test_sight.py.
+    "management": """
+        GET /spend/logs/ui/{request_id} /spend/keys /spend/users /spend/tags /global/spend/keys /global/spend/models
+        /global/spend/provider /global/spend/tags /global/spend/all_tag_names /global/all_end_users /global/activity
+        /global/activity/model /global/activity/cache_hits
+        POST /spend/calculate""",
     "viewer": """
         GET /budget/list /budget/settings /customer/info /customer/list /v1/access_group
         /v1/access_group/{access_group_id} /access_group/list /access_group/{access_group}/info
         /credentials /credentials/by_name/{credential_name:path} /credentials/by_model/{model_id} /config/diff
         /credentials/migrate-encryption/check
-        /audit /audit/export /audit/{id}
-        POST /budget/info /tag/info""",
+        /audit /audit/export /audit/{id} /spend/energy /global/spend /global/spend/teams /global/spend/report
+        /global/activity/exceptions /global/activity/exceptions/deployment /tag/distinct /tag/dau /tag/wau /tag/mau
+        /tag/summary /tag/user-agent/per-user-analytics
+        POST /budget/info /tag/info /global/spend/end_users""",
     "admin": """
         GET /model/metrics /model/metrics/slow_responses /model/metrics/exceptions /model/streaming_metrics
-        /routes /metrics /traffic /spend/energy /spend/keys /global/spend /global/spend/keys
-        POST /health/test_connection /hosts/load /hosts/unload /api/pull /api/push /api/create /api/copy
+        /routes /metrics /traffic
+        POST /global/spend/reset /global/spend/refresh
+        /health/test_connection /hosts/load /hosts/unload /api/pull /api/push /api/create /api/copy
         /model/new /model/update /model/delete /model/block /model/unblock /credentials
         /credentials/migrate-encryption /config/update
         /api/blobs/{digest} /budget/new /budget/update /budget/delete /customer/new /customer/update /customer/delete

@@ -45,7 +45,7 @@ OBJECTS = {
     },
 }  # fmt: skip
 
-LET_IN = {"public": ALL, "inference": ALL, "self": ALL, "viewer": "AV", "admin": "A"}
+LET_IN = {"public": ALL, "inference": ALL, "self": ALL, "management": ALL, "viewer": "AV", "admin": "A"}
 
 
 def rows_by_scope() -> dict[str, str]:
@@ -141,7 +141,8 @@ def was_let_in(answer: Reply) -> bool:
         return False
     if answer.status == 400 and answer.error.code == "beyond_grantor":
         return False
-    said = answer.json() if answer.status == 200 and answer.body else {}
+    told = answer.status == 200 and answer.headers.get("content-type") == "application/json"
+    said = answer.json() if told and answer.body else {}
     failed = [said.get(name) for name in ("failed_updates", "failed_additions")] if isinstance(said, dict) else []
     return not any(failed)
 

@@ -218,7 +218,9 @@ async def test_a_user_sees_what_their_own_keys_did(desk: Desk) -> None:
     assert [row["request_id"] for row in (await asked(desk, "/spend/logs/v2", bob))["data"]] == ["c2"]
     assert [row["request_id"] for row in await asked(desk, "/spend/logs", bob)] == ["c2"]
     assert [row["spend"] for row in await asked(desk, "/spend/keys", bob)] == [0.5]
-    assert [row["user_id"] for row in await asked(desk, "/spend/users", bob)] == ["bob"]
+    assert await asked(desk, "/spend/users", bob) == [], "a key of a team does not see what its user spent elsewhere"
+    own = await desk.new_key(user_id="bob")
+    assert [row["user_id"] for row in await asked(desk, "/spend/users", own)] == ["bob"]
     mine = await asked(desk, f"/team/daily/activity?{SPAN}&team_ids=t1", bob)
     assert mine["metadata"]["total_spend"] == 0.5, "a plain member of the team"
     (row,) = (await asked(desk, f"/team/spend/by_user?{SPAN}&team_ids=t1", bob))["results"]
@@ -333,7 +335,7 @@ async def test_calls_are_listed_by_filters_page_by_page(desk: Desk) -> None:
 async def test_what_was_said_is_shown_to_whom_it_concerns(desk: Desk) -> None:
     ann, bob = await fill(desk)
     said = msgspec.Raw(b'{"messages":["secret"]}')
-    await desk.ledger.append([call_record("told", key_token=token_of(ann), user_id="ann", prompt=said)])
+    await desk.ledger.append([call_record("told", key_token=token_of(ann), user_id="ann", team_id="t1", prompt=said)])
     assert (await asked(desk, "/spend/logs/ui/told", ann))["messages"] == {"messages": ["secret"]}
     assert (await desk.ask("GET", "/spend/logs/ui/told", key=bob)).status == 404
 

@@ -117,10 +117,14 @@ async def _account(office: Office, sight: Sight, asked: StatementQuery, days: Da
             demand(sight.all, "see what this customer is to pay")
             return scope, identity, msgspec.structs.replace(query, scope="customer", identities=(identity,))
         case "user":
-            demand(sight.all or identity == sight.user_id, "see what this user is to pay")
+            # A bill is about everything; a key of a team sees no more than that team.
+            may = sight.all or (identity == sight.user_id and sight.team_id is None)
+            demand(may, "see what this user is to pay")
             return scope, identity, msgspec.structs.replace(query, scope="line", user_id=identity)
         case _:
             tokens = await seen_keys(office, sight, identity) or ()
+            if len(tokens) != 1:
+                raise Malformed("A statement is about one key.", hint="Name one.", param="api_key")
             return scope, tokens[0], msgspec.structs.replace(query, scope="line", key_tokens=tokens)
 
 

@@ -226,8 +226,10 @@ def _demand_days(query: TagListQuery) -> None:
 
 async def _own_tags(office: Office, caller: Principal) -> frozenset[str]:
     own = set(caller.record.tags)
-    if caller.record.user_id is not None:
-        page = await office.keys.find(KeyQuery(user_id=caller.record.user_id, size=_OWN_KEYS_MAX))
+    rights = await rights_of(office, caller)
+    if rights.user_id is not None:
+        query = KeyQuery(user_id=rights.user_id, team_id=rights.team_id, size=_OWN_KEYS_MAX)
+        page = await office.keys.find(query)
         own.update(tag for record in page.records for tag in record.tags)
     return frozenset(own)
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from pointsman.admin.office import Office
-from pointsman.admin.rights import Rights, rights_of
+from pointsman.admin.rights import Rights, rights_of, sees_team_keys
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.identity import KeyRecord
 from pointsman.stores.ports import KeyQuery
@@ -45,7 +45,7 @@ class KeyHealthReply(msgspec.Struct, frozen=True):
 
 
 async def key_aliases(office: Office, visit: Visit[AliasesQuery, Nothing]) -> Answer:
-    """The aliases of keys in their order: of all keys, or of the caller's own and those of their teams."""
+    """The aliases of keys in their order: of all keys, or the caller's own and of the teams whose keys they list."""
     query, rights = visit.query, await rights_of(office, visit.caller)
     if rights.sees_all:
         page = await office.keys.find(
@@ -66,9 +66,15 @@ async def key_health(_office: Office, _visit: Visit[Nothing, Nothing]) -> Answer
 
 async def _own_aliases(office: Office, rights: Rights, query: AliasesQuery) -> list[str]:
     found: dict[str, KeyRecord] = {}
-    queries = [KeyQuery(team_id=team, size=_OWN_KEYS_MAX) for team in rights.teams]
-    queries.append(KeyQuery(user_id=rights.user_id, size=_OWN_KEYS_MAX) if rights.user_id is not None
-                   else KeyQuery(key_hash=rights.token))  # fmt: skip
+    queries = [
+        KeyQuery(team_id=team, size=_OWN_KEYS_MAX)
+        for team in rights.teams
+        if await sees_team_keys(office, rights, team, "/key/aliases")
+    ]
+    if rights.user_id is None:
+        queries.append(KeyQuery(key_hash=rights.token))
+    else:
+        queries.append(KeyQuery(user_id=rights.user_id, team_id=rights.team_id, size=_OWN_KEYS_MAX))
     for one in queries:
         found |= {record.token: record for record in (await office.keys.find(one)).records}
     wanted = (query.search or "").lower()

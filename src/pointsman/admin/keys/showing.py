@@ -88,6 +88,9 @@ async def _within_sight(office: Office, visit: Visit[Any, Any], query: KeyQuery)
     if query.team_id is not None and await sees_team_keys(office, rights, query.team_id):
         return query
     demand(query.user_id in {None, rights.user_id}, "list the keys of somebody else")
+    if rights.team_id is not None:
+        demand(query.team_id in {None, rights.team_id}, "list keys of other teams with a key of a team")
+        query = msgspec.structs.replace(query, team_id=rights.team_id)
     # With substrings, another's id might contain one's own.
     return msgspec.structs.replace(query, user_id=rights.user_id, substring=False)
 

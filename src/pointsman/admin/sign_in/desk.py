@@ -200,8 +200,17 @@ class SignInDesk:
             Malformed: it does not keep the rules.
             NotFound: no such user.
         """
+        await self.accounts.set_password(user_id, await self.digest(password))
+
+    async def digest(self, password: Secret) -> str:
+        """What is kept of a new password.
+
+        Raises:
+            Malformed: it does not keep the rules.
+            LimitReached: too many wait for theirs.
+        """
         self.settings.password_rules.demand(password.reveal())
-        await self.accounts.set_password(user_id, await self.passwords.digest(password))
+        return await self.passwords.digest(password)
 
     async def change_password(self, signed_in: SignedIn, old: Secret, new: Secret, peer: str) -> int:
         """Change one's own password; every other session of the user ends. How many that were.

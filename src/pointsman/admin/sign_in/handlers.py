@@ -6,6 +6,7 @@ from typing import Final
 
 from pointsman.admin.office import Office
 from pointsman.admin.pages.sign_in import sign_in_page, signed_in_page
+from pointsman.admin.rights import rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.sign_in.desk import HOME, Arrived, SignedIn, SignInDesk
 from pointsman.admin.sign_in.shapes import (
@@ -25,9 +26,8 @@ from pointsman.admin.timestamps import iso
 from pointsman.core.errors import Forbidden, LimitReached, Malformed, NotFound, Unauthenticated
 from pointsman.core.secret import Secret
 from pointsman.policies.sign_in.sessions import csrf_token
-from pointsman.stores.directory.kinds import TEAM_MEMBERS
+from pointsman.stores.directory.kinds import TEAM_MEMBERS, USERS
 from pointsman.stores.directory.ports import DirectoryQuery
-from pointsman.stores.directory.records import Role
 
 __all__ = [
     "change_password",
@@ -144,10 +144,10 @@ async def show_session(office: Office, visit: Visit[Nothing, Nothing]) -> Answer
     signed_in, record = visit.signed_in, visit.caller.record
     user = None if signed_in is None else signed_in.user
     if user is None and record.user_id is not None:
-        user = await desk_of(office).accounts.user(record.user_id)
-    role = Role.ADMIN if visit.caller.admin else Role.TEAM if record.user_id is None else Role.USER
-    teams: tuple[str, ...] = ()
-    if record.user_id is not None:
+        user = await office.directory.get(USERS, record.user_id)
+    rights = await rights_of(office, visit.caller)
+    teams = tuple(rights.teams)
+    if visit.caller.admin and record.user_id is not None:
         query = DirectoryQuery(owner=record.user_id, size=_TEAMS_MAX)
         teams = tuple(member.team_id for member in (await office.directory.find(TEAM_MEMBERS, query)).records)
     return Answer(
@@ -155,7 +155,7 @@ async def show_session(office: Office, visit: Visit[Nothing, Nothing]) -> Answer
             user_id=record.user_id,
             user_email=None if user is None else user.email,
             user_alias=None if user is None else user.alias,
-            user_role=(role if visit.caller.admin or user is None else user.role).value,
+            user_role=rights.role.value,
             login_method=None if signed_in is None else signed_in.session.method,
             expires_at=None if signed_in is None else iso(signed_in.session.expires_at),
             csrf_token=None if signed_in is None else csrf_token(signed_in.token.reveal()),

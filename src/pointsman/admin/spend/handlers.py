@@ -13,10 +13,13 @@ from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.asking import Span, SpendKeysQuery, SpendLogsQuery, span_of
 from pointsman.admin.spend.rows import spend_row
-from pointsman.admin.spend.sight import seen_keys, sight_of
+from pointsman.admin.spend.sight import Sight, seen_keys, sight_of
 from pointsman.core.identity import KeyRecord
+from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
+from pointsman.stores.pages import CallQuery, wants
 from pointsman.stores.ports import DaySpend, KeyQuery, LedgerQuery, SummaryQuery
+from pointsman.stores.records import by_day, daily_rows, summary_activity
 
 __all__ = [
     "DaySpendRow",
@@ -80,18 +83,17 @@ async def spend_logs(office: Office, visit: Visit[SpendLogsQuery, Nothing]) -> A
     span = span_of(query, office.clock.wall())
     await flushed(office)
     if span is not None and query.summarize and query.request_id is None:
-        return await _summary(office, span, token, user_id)
-    records = await office.ledger.find(
-        LedgerQuery(
-            call_id=query.request_id,
-            key_token=token,
-            user_id=user_id,
-            start=span.start.timestamp() if span else None,
-            end=span.end.timestamp() if span else None,
-            limit=query.limit,
-            offset=query.offset,
-        )
+        return await _summary(office, sight, span, token, user_id)
+    wanted = LedgerQuery(
+        call_id=query.request_id,
+        key_token=token,
+        user_id=user_id,
+        start=span.start.timestamp() if span else None,
+        end=span.end.timestamp() if span else None,
+        limit=query.limit,
+        offset=query.offset,
     )
+    records = await (office.ledger.find(wanted) if sight.team_id is None else _within_team(office, sight, wanted))
     cut = (_CUT_HEADER,) if len(records) == query.limit else ()
     return Answer([spend_row(record, operator=visit.caller.admin) for record in records], headers=cut)
 
@@ -122,19 +124,35 @@ async def global_spend(office: Office, _visit: Visit[Nothing, Nothing]) -> Answe
     )
 
 
-async def _summary(office: Office, span: Span, token: str | None, user_id: str | None) -> Answer:
+async def _within_team(office: Office, sight: Sight, wanted: LedgerQuery) -> tuple[CallRecord, ...]:
+    """What a user did in the one team that their key sees."""
+    query = CallQuery(
+        start=wanted.start, end=wanted.end, key_tokens=None if wanted.key_token is None else (wanted.key_token,),
+        user_id=sight.user_id, team_ids=sight.teams_within(None), limit=wanted.limit, offset=wanted.offset,
+    )  # fmt: skip
+    if wanted.call_id is None:
+        return (await office.ledger.page(query)).records
+    found = await office.ledger.find(LedgerQuery(call_id=wanted.call_id, limit=1))
+    return tuple(record for record in found if wants(query, record))
+
+
+async def _summary(office: Office, sight: Sight, span: Span, token: str | None, user_id: str | None) -> Answer:
     last = max(span.start, span.end - timedelta(microseconds=1))
     query = SummaryQuery(first_day=span.start.date(), last_day=last.date(), key_token=token, user_id=user_id)
-    return Answer([_day_row(day) for day in await office.ledger.summary(query)])
+    if sight.team_id is None:
+        days = await office.ledger.summary(query)
+    else:
+        days = by_day(daily_rows(await office.ledger.activity(sight.within(summary_activity(query)))))
+    return Answer([_day_row(day) for day in days])
 
 
 async def _greatest_spenders(office: Office, visit: Visit[SpendKeysQuery, Nothing]) -> tuple[KeyRecord, ...]:
     sight = await sight_of(office, visit.caller)
     await flushed(office)
     if not sight.all and sight.user_id is None:
-        own = await office.keys.get(sight.token or "")
+        own = await office.keys.get(sight.token)
         return () if own is None else (own,)
-    query = KeyQuery(size=visit.query.limit, sort_by="spend", user_id=sight.user_id)
+    query = KeyQuery(size=visit.query.limit, sort_by="spend", user_id=sight.user_id, team_id=sight.team_id)
     return (await office.keys.find(query)).records
 
 

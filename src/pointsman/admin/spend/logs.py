@@ -133,6 +133,8 @@ async def call_text(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
 async def call_query(office: Office, sight: Sight, asked: CallFilters) -> CallQuery:
     """What to ask the ledger, within what the caller may see: their own calls, and those of teams they administer.
 
+    A key of a team sees those of its team alone.
+
     Raises:
         Malformed: a date or an amount is none.
         Forbidden: a key that is not the caller's.
@@ -159,14 +161,15 @@ async def call_query(office: Office, sight: Sight, asked: CallFilters) -> CallQu
 
 
 def _within(sight: Sight, query: CallQuery) -> CallQuery:
-    administered = tuple(team for team, role in sight.rights.teams.items() if role == "admin")
-    if query.team_ids is not None and set(query.team_ids) <= set(administered):
+    administered = sight.rights.administered_teams
+    query = msgspec.structs.replace(query, team_ids=sight.teams_within(query.team_ids))
+    if query.team_ids and set(query.team_ids) <= set(administered):
         return query
     if query.team_ids is None and query.key_tokens is None and query.user_id is None and administered:
-        own = (sight.token or "",) if sight.user_id is None else None
+        own = (sight.token,) if sight.user_id is None else None
         return msgspec.structs.replace(query, team_ids=administered, either=True, user_id=sight.user_id, key_tokens=own)
     if sight.user_id is None:
-        return msgspec.structs.replace(query, key_tokens=(sight.token or "",))
+        return msgspec.structs.replace(query, key_tokens=(sight.token,))
     return msgspec.structs.replace(query, user_id=sight.user_id)
 
 

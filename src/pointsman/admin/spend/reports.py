@@ -189,19 +189,23 @@ async def user_report(office: Office, visit: Visit[OwnReportQuery, Nothing]) -> 
             "No user belongs to this key.", hint="Name one with internal_user_id.", param="internal_user_id"
         )
     demand(sight.all or wanted == sight.user_id, "look at the spending of another user")
-    return Answer(await _of_keys(office, await _days(office, visit), user_id=wanted))
+    teams = sight.teams_within(None)
+    return Answer(await _of_keys(office, await _days(office, visit), user_id=wanted, team_ids=teams))
 
 
 async def team_report(office: Office, visit: Visit[OwnReportQuery, Nothing]) -> Answer:
-    """What a team's keys spent: for its own keys, and for whoever administers it."""
+    """What a team's keys spent, for whoever administers it and for its keys of nobody; a member's key: their own."""
     sight = await sight_of(office, visit.caller)
-    wanted = visit.query.team_id or sight.rights.team_id
+    wanted = visit.query.team_id or visit.caller.record.team_id
     if wanted is None:
         raise _nobody("team", "team_id")
-    if not sight.all and wanted != visit.caller.record.team_id:
+    user_id = None
+    if not sight.all:
         team = await office.directory.get(TEAMS, wanted)
-        demand(team is not None and sight.rights.administers_team(team), "look at the spending of another team")
-    return Answer(await _of_keys(office, await _days(office, visit), team_ids=(wanted,)))
+        administers = team is not None and sight.rights.administers_team(team)
+        demand(administers or wanted == sight.rights.team_id, "look at the spending of another team")
+        user_id = None if administers else sight.user_id
+    return Answer(await _of_keys(office, await _days(office, visit), user_id=user_id, team_ids=(wanted,)))
 
 
 async def organization_report(office: Office, visit: Visit[OwnReportQuery, Nothing]) -> Answer:

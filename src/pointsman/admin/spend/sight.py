@@ -13,7 +13,7 @@ from pointsman.admin.rights import Rights, demand, rights_of
 from pointsman.core.identity import KeyRecord
 from pointsman.policies.principal import Principal
 from pointsman.stores.activity import ActivityQuery
-from pointsman.stores.directory.kinds import TEAMS, USERS, Kind
+from pointsman.stores.directory.kinds import TEAMS, Kind
 from pointsman.stores.directory.ports import DirectoryQuery
 from pointsman.stores.directory.records import Team
 
@@ -24,11 +24,24 @@ NAMED_MAX: Final = 1000
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """Who looks, and what they see: everything, or what one user or one key did."""
+    """Who looks, and what they see: everything, or what one user or one key did, all of it or within one team."""
 
     rights: Rights
-    user_id: str | None = None
-    token: str | None = None
+
+    @property
+    def token(self) -> str:
+        """The key that asks."""
+        return self.rights.token
+
+    @property
+    def user_id(self) -> str | None:
+        """The user whose calls are seen; None: everybody's, or only those of the key."""
+        return None if self.all else self.rights.user_id
+
+    @property
+    def team_id(self) -> str | None:
+        """The team within which the user's calls are seen; None: everywhere."""
+        return None if self.user_id is None else self.rights.team_id
 
     @property
     def all(self) -> bool:
@@ -42,23 +55,30 @@ class Sight(msgspec.Struct, frozen=True):
         scope = query.scope if query.scope in {"customer", "tag"} else "line"
         key_tokens = query.key_tokens
         if self.user_id is None:
-            key_tokens = (self.token or "",) if key_tokens is None else tuple({self.token or ""} & {*key_tokens})
+            key_tokens = (self.token,) if key_tokens is None else tuple({self.token} & {*key_tokens})
         user_id = query.user_id if self.user_id is None else self.user_id
-        return msgspec.structs.replace(query, scope=scope, key_tokens=key_tokens, user_id=user_id)
+        return msgspec.structs.replace(
+            query, scope=scope, key_tokens=key_tokens, user_id=user_id, team_ids=self.teams_within(query.team_ids)
+        )
+
+    def teams_within(self, teams: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """Those of these teams (None: all) that the key may see something of."""
+        if self.team_id is None:
+            return teams
+        return (self.team_id,) if teams is None or self.team_id in teams else ()
 
 
 async def sight_of(office: Office, caller: Principal) -> Sight:
-    """What a caller sees. A key of a user sees what all keys of the user did, another only what it did itself.
+    """What a caller sees.
+
+    A key of a user sees what all keys of the user did, but a key of a team only what they did in that team, which its
+    admins make for its members; a key of nobody sees what it did itself.
 
     Raises:
+        Forbidden: the user is blocked.
         StorageUnavailable: nobody can say.
     """
-    rights = await rights_of(office, caller)
-    if rights.sees_all:
-        return Sight(rights)
-    user_id = caller.record.user_id
-    known = user_id is not None and await office.directory.get(USERS, user_id) is not None
-    return Sight(rights, user_id if known else None, caller.record.token)
+    return Sight(await rights_of(office, caller))
 
 
 def demand_all(sight: Sight, what: str) -> None:
@@ -83,9 +103,7 @@ async def seen_keys(office: Office, sight: Sight, given: str | None) -> tuple[st
         records = await key_records(office, tokens)
         for token in tokens:
             record = records.get(token)
-            own = token == sight.token or (
-                record is not None and sight.user_id is not None and record.user_id == sight.user_id
-            )
+            own = token == sight.token or (record is not None and sight.rights.owns(record.user_id, record.team_id))
             demand(own, "look at the spending of other keys")
     return tokens
 

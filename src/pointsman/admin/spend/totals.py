@@ -317,10 +317,10 @@ async def refresh_spend(office: Office, _visit: Visit[Nothing, Nothing]) -> Answ
 
 
 async def spend_users(office: Office, visit: Visit[UserSpendQuery, Nothing]) -> Answer:
-    """What users spent in their present budget period."""
+    """What users spent in their present budget period, in all; a key of a team sees nothing of other teams."""
     sight = await sight_of(office, visit.caller)
     wanted = visit.query.user_id if sight.all else sight.user_id
-    if not sight.all and wanted is None:
+    if not sight.all and (wanted is None or sight.team_id is not None):
         return Answer([])
     await flushed(office)
     page = await office.directory.find(USERS, DirectoryQuery(ids=None if wanted is None else (wanted,), size=1000))

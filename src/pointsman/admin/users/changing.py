@@ -19,6 +19,7 @@ from pointsman.admin.people.noting import note_user
 from pointsman.admin.rights import Rights, demand, demand_changes, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.users.changes import changed_user, demand_may_update, demand_unique
+from pointsman.admin.users.passwords import end_sessions, given_digest
 from pointsman.admin.users.replies import user_rows
 from pointsman.admin.users.requests import (
     USER_PASSIVE,
@@ -112,9 +113,15 @@ async def _update(
     await demand_unique(office, None, demand_email(fields.user_email), but=target.user_id)
     now = office.clock.wall()
     _, unheeded = changed_user(target, fields, body, USER_PASSIVE, now, by)
-    user = await office.directory.update(
-        USERS, target.user_id, lambda before: _changed(office, before, fields, body, now, by)
-    )
+    digest = await given_digest(office, rights, fields.password)
+
+    def changed(before: User) -> User:
+        after = _changed(office, before, fields, body, now, by)
+        return after if digest is None else msgspec.structs.replace(after, password=digest)
+
+    user = await office.directory.update(USERS, target.user_id, changed)
+    if digest is not None:
+        await end_sessions(office, user.user_id)
     await _count(office, target, user, fields)
     tell(office, USERS, user.user_id)
     note_user(visit, "updated", target, user)

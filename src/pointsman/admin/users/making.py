@@ -18,6 +18,7 @@ from pointsman.admin.people.noting import note_user
 from pointsman.admin.rights import rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.users.changes import changed_user, demand_may_make, demand_unique
+from pointsman.admin.users.passwords import given_digest
 from pointsman.admin.users.replies import user_rows
 from pointsman.admin.users.requests import NEW_USER_PASSIVE, NewUserRequest, NewUserTeam
 from pointsman.core.clock import call_id
@@ -51,6 +52,7 @@ async def new_user(office: Office, visit: Visit[Nothing, NewUserRequest]) -> Ans
     await _demand_organizations(office, organizations)
     given = wanted.user_id if isinstance(wanted.user_id, str) and wanted.user_id else None
     await demand_unique(office, given, user.email)
+    user = msgspec.structs.replace(user, password=await given_digest(office, rights, wanted.password))
     await office.directory.insert(USERS, user)
     await begin(office, "user", user.user_id, user.limits)
     if isinstance(wanted.spend, float) and wanted.spend > 0:

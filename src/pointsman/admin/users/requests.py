@@ -32,7 +32,7 @@ __all__ = [
 UserRole = Literal["proxy_admin", "proxy_admin_viewer", "internal_user", "internal_user_viewer"]
 
 _REFUSED: Final = frozenset({
-    "enforced_params", "guardrails", "object_permission", "password", "permissions", "policies", "tag_rpm_limit",
+    "enforced_params", "guardrails", "object_permission", "permissions", "policies", "tag_rpm_limit",
 })  # fmt: skip
 _KEPT: Final = frozenset({
     "agent_id", "allowed_cache_controls", "budget_fallbacks", "config", "default_estimated_output_tokens",
@@ -55,6 +55,7 @@ class UserFields(AccountFields, frozen=True, kw_only=True):
     spend: Dollars | UnsetType | None = UNSET
     blocked: bool | UnsetType | None = UNSET
     sso_user_id: Label | UnsetType | None = UNSET
+    password: Annotated[str, Meta(max_length=4096)] | UnsetType | None = UNSET
 
 
 class NewUserTeam(msgspec.Struct, frozen=True, kw_only=True):

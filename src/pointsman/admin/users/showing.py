@@ -12,10 +12,12 @@ from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.keys.replies import full_row
 from pointsman.admin.office import Office
 from pointsman.admin.rights import (
+    Rights,
     demand,
     demand_sight_of_user,
     org_members,
     rights_of,
+    sees_key,
     team_members,
     visible_users,
 )
@@ -63,7 +65,10 @@ async def available_roles(_office: Office, _visit: Visit[Nothing, Nothing]) -> A
 
 
 async def user_info(office: Office, visit: Visit[UserQuery, Nothing]) -> Answer:
-    """A user with their keys and teams; without an id the caller, or for an administrator everything there is."""
+    """A user with their keys and teams, as far as the caller sees those.
+
+    Without an id it is the caller, or for an administrator everything there is.
+    """
     rights = await rights_of(office, visit.caller)
     user_id = visit.query.user_id or rights.user_id
     await flushed(office)
@@ -76,8 +81,8 @@ async def user_info(office: Office, visit: Visit[UserQuery, Nothing]) -> Answer:
     query = DirectoryQuery(owner=user_id, size=_MEMBERSHIPS_MAX)
     memberships = (await office.directory.find(TEAM_MEMBERS, query)).records
     found = await office.directory.look_up([(TEAMS, member.team_id) for member in memberships])
-    teams = [team for team in found if isinstance(team, Team)]
-    keys = (await office.keys.find(KeyQuery(user_id=user_id, size=_KEYS_MAX))).records
+    teams = [team for team in found if isinstance(team, Team) and rights.sees_team(team)]
+    keys = await _keys_seen(office, rights, user_id)
     row = (await user_rows(office, (user,)))[0]
     return Answer({"user_id": user_id, "user_info": row, **await _keys_and_teams(office, keys, teams)})
 
@@ -120,6 +125,12 @@ async def filter_users(office: Office, visit: Visit[UserFilterQuery, Nothing]) -
         USERS, DirectoryQuery(ids=ids, search=text, page=query.page, size=query.page_size)
     )
     return Answer([UserChoice(user_id=one.user_id, user_email=one.email, user_alias=one.alias) for one in page.records])
+
+
+async def _keys_seen(office: Office, rights: Rights, user_id: str) -> list[KeyRecord]:
+    """The user's keys; somebody who administers a team or organisation of theirs sees those of it alone."""
+    found = (await office.keys.find(KeyQuery(user_id=user_id, size=_KEYS_MAX))).records
+    return [record for record in found if await sees_key(office, rights, record)]
 
 
 async def _everything(office: Office, user_id: str | None) -> dict[str, Any]:
