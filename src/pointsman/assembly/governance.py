@@ -77,7 +77,7 @@ class Governance:
         storage.accounts = self.accounts
         self.keyring = self._make_keyring(plan.loaded)
         self.entrance = self._make_entrance(plan.entrance)
-        storage.on_change(self.keyring.entry_changed)
+        storage.on_change(self.keyring.entries_changed)
         self.admission = Admission(admission_settings(plan.loaded), self.accounts)
 
     def follow(self, plan: GovernancePlan) -> None:

@@ -156,6 +156,6 @@ def key_changed(gateway: Gateway, token: str, record: KeyRecord | None) -> None:
 
 def entry_changed(gateway: Gateway, changed: Changed) -> None:
     """An entry of the directory was made, changed or removed here."""
-    gateway.keyring.entry_changed(changed)
+    gateway.keyring.entries_changed((changed,))
     if gateway.replicas is not None:
         gateway.replicas.tell_changed()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +63,7 @@ class Storage:
         self.audit_seconds: float | None = None
         self._keyring: Keyring | None = None
         self._version = self._directory_version = 0
-        self._listeners: list[Callable[[Changed], None]] = []
+        self._listeners: list[Callable[[Collection[Changed]], None]] = []
         self._sweep_at = 0.0
         self._look = asyncio.Event()
         self._heard_at = clock.monotonic()
@@ -85,7 +85,7 @@ class Storage:
         self._directory_version = await self.directory.version()
         self._heard_at = self._clock.monotonic()
 
-    def on_change(self, listener: Callable[[Changed], None]) -> None:
+    def on_change(self, listener: Callable[[Collection[Changed]], None]) -> None:
         """Tell ``listener`` of each entry of the directory that any process changes, a second later at most."""
         self._listeners.append(listener)
 
@@ -174,10 +174,10 @@ class Storage:
             if self.accounts is not None and accounts:
                 async with self.mover.still():
                     await self.accounts.refresh(accounts)
-            for change in changes:
-                if change.kind != _SPENDING:
-                    for listener in self._listeners:
-                        listener(change)
+            others = [change for change in changes if change.kind != _SPENDING]
+            if others:
+                for listener in self._listeners:
+                    listener(others)
             self._directory_version = version
 
     async def _reset_budgets(self) -> None:

@@ -8,7 +8,7 @@ guessing costs the store nothing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, Protocol
 from urllib.parse import parse_qs
@@ -332,15 +332,20 @@ class Keyring:
             if self._accounts is not None and not _same_ties(before, record) and token in self._known:
                 self._stale[token] = self._known.pop(token)
 
-    def entry_changed(self, changed: Changed) -> None:
-        """An entry of the directory was made, changed or removed; keys that it binds find out anew what it says."""
+    def entries_changed(self, changes: Collection[Changed]) -> None:
+        """Entries of the directory were made, changed or removed; keys that they bind find out anew what they say.
+
+        All at once, since every key in memory is looked at for it.
+        """
         if self._accounts is not None:
-            self._accounts.changed(changed)
-        if self.bearers is not None and changed.kind in _BEARING_KINDS:
-            self.bearers.forget({changed.identity})
-        source = Changed(ACCESS_GROUPS.name, "") if changed.kind == ACCESS_GROUPS.name else changed
+            for changed in changes:
+                self._accounts.changed(changed)
+        bearing = {changed.identity for changed in changes if changed.kind in _BEARING_KINDS}
+        if self.bearers is not None and bearing:
+            self.bearers.forget(bearing)
+        sources = {Changed(one.kind, "") if one.kind == ACCESS_GROUPS.name else one for one in changes}
         for token, principal in list(self._known.items()):
-            if source in principal.ties.sources:
+            if not sources.isdisjoint(principal.ties.sources):
                 self._stale[token] = self._known.pop(token)
 
     def deployments_changed(self) -> None:

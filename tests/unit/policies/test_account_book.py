@@ -137,11 +137,11 @@ async def test_a_changed_team_is_in_force_with_the_next_call_and_what_is_counted
     await fill(desk, dict.fromkeys(_SCOPES, Limits()) | {"team": Limits(rpm_limit=2, max_budget=10 * CENT)})
     await desk.call("sk-a", cost=CENT)
     await desk.directory.update(TEAMS, "t", lambda team: msgspec.structs.replace(team, limits=Limits(rpm_limit=1)))
-    desk.keyring.entry_changed(Changed("team", "t"))
+    desk.keyring.entries_changed((Changed("team", "t"),))
     with pytest.raises(LimitReached, match="Current limit: 1"):
         await desk.call("sk-a")
     await desk.directory.update(TEAMS, "t", lambda team: msgspec.structs.replace(team, blocked=True))
-    desk.keyring.entry_changed(Changed("team", "t"))
+    desk.keyring.entries_changed((Changed("team", "t"),))
     with pytest.raises(Forbidden, match="Team=t is blocked"):
         await desk.call("sk-a")
 
@@ -158,7 +158,7 @@ async def test_a_named_budget_binds_each_holder_by_itself() -> None:
     await desk.directory.update(
         BUDGETS, "b", lambda budget: msgspec.structs.replace(budget, limits=Limits(max_budget=20 * CENT))
     )
-    desk.keyring.entry_changed(Changed("budget", "b"))
+    desk.keyring.entries_changed((Changed("budget", "b"),))
     await desk.call("sk-a")
 
 
@@ -260,7 +260,7 @@ async def test_models_have_to_be_let_through_by_all() -> None:
         demand_access(second, "a", "a", none)
     assert refused.value.kind == "team_model_access_denied"
     await desk.directory.update(ACCESS_GROUPS, "1", lambda group: msgspec.structs.replace(group, models=("z",)))
-    desk.keyring.entry_changed(Changed("access_group", "1"))
+    desk.keyring.entries_changed((Changed("access_group", "1"),))
     assert not may_use(await desk.key("sk-b"), "c", "c", none)
 
 
@@ -317,7 +317,7 @@ async def test_a_key_whose_team_has_changed_goes_on_as_before_while_nobody_can_s
     desk = Desk(member("sk-a"))
     await fill(desk, dict.fromkeys(_SCOPES, Limits()) | {"team": Limits(rpm_limit=2)})
     await desk.call("sk-a")
-    desk.keyring.entry_changed(Changed("team", "t"))
+    desk.keyring.entries_changed((Changed("team", "t"),))
 
     async def gone(token: str) -> KeyRecord | None:
         raise StorageUnavailable(f"gone: {token}")
@@ -327,7 +327,7 @@ async def test_a_key_whose_team_has_changed_goes_on_as_before_while_nobody_can_s
     with pytest.raises(LimitReached, match="Current limit: 2"):
         await desk.call("sk-a")
     desk.source.get = back  # type: ignore[method-assign]
-    desk.keyring.entry_changed(Changed("team", "t"))
+    desk.keyring.entries_changed((Changed("team", "t"),))
     await desk.directory.update(TEAMS, "t", lambda team: msgspec.structs.replace(team, limits=Limits(rpm_limit=3)))
     await desk.call("sk-a")
 
