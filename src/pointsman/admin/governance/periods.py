@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from pointsman.admin.office import Office
-from pointsman.policies.durations import next_reset
+from pointsman.policies.periods import schedule
 from pointsman.stores.directory.kinds import BUDGETS
 from pointsman.stores.directory.ports import Meter, Spent
 from pointsman.stores.directory.records import NO_LIMITS, Budget, Limits
@@ -39,17 +39,7 @@ def joined_limits(own: Limits, budget: Budget | None) -> Limits:
 
 
 async def begin_periods(office: Office, scope: str, identity: str, limits: Limits, reset_at: float | None) -> None:
-    """Have what the account spends counted by its budget's periods, the main one of which ends at ``reset_at``."""
-    schedule = office.spend.schedule
-    await schedule(Meter(scope, identity), limits.budget_duration if reset_at is not None else None, reset_at)
-    for model, limit in limits.model_limits.items():
-        duration = limit.duration or limits.budget_duration
-        if limit.max_budget is not None and duration is not None:
-            await schedule(Meter(scope, identity, model), duration, _next(office, duration))
-    for window in limits.budget_limits:
-        meter = Meter(scope, identity, window=window.duration)
-        await schedule(meter, window.duration, _next(office, window.duration))
-
-
-def _next(office: Office, duration: str) -> float:
-    return next_reset(duration, office.clock.wall(), office.reset_clock)
+    """Have what the account spends counted by its budgets' periods, the main one of which ends at ``reset_at``."""
+    await schedule(office.spend, scope, identity, limits, office.clock.wall(), office.reset_clock)
+    duration = limits.budget_duration if reset_at is not None else None
+    await office.spend.schedule(Meter(scope, identity), duration, reset_at)
