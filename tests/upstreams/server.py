@@ -16,6 +16,7 @@ from tests.upstreams.reply import Reply
 __all__ = ["FakeServer"]
 
 _START_SECONDS: Final = 10.0
+_TURNS_TO_CLOSE: Final = 10
 
 
 class FakeServer:
@@ -177,10 +178,11 @@ class FakeServer:
             self._listener.close()
         else:
             self._socket.close()
-        for connection in list(self._connections):
-            connection.abort()
-        await asyncio.sleep(0)  # sockets that were aborted, or just accepted, are closed in the loop's next turns
-        await asyncio.sleep(0)
+        # Whoever was accepted a moment ago becomes a connection in a few turns of the loop, and is closed in another.
+        for _ in range(_TURNS_TO_CLOSE):
+            for connection in list(self._connections):
+                connection.abort()
+            await asyncio.sleep(0)
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
