@@ -281,10 +281,6 @@ class _VariableReader:
                 self._findings.warn(ENVIRONMENT_PLACE, name, f"is ignored: it is none of {', '.join(_LEVELS)}.")
         return None
 
-    def tell_unused(self, name: str, instead: str) -> None:
-        if self.text(name) is not None:
-            self._findings.warn(ENVIRONMENT_PLACE, name, "is accepted and has no effect yet.", instead)
-
     def tell_unknown(self) -> None:
         """Warn of variables that bear our name and mean nothing."""
         ours = {name.lower(): name for name in VARIABLES if name.startswith("POINTSMAN_")}

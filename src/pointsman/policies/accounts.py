@@ -189,11 +189,6 @@ class Account:
             its.share_among(processes)
 
     @property
-    def has_limits(self) -> bool:
-        """Whether anything bounds it, so that calls have to be counted."""
-        return self.limits != NO_LIMITS
-
-    @property
     def held(self) -> int:
         """What is spent, and what calls under way may spend, in all processes together.
 

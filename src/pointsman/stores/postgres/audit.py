@@ -28,8 +28,8 @@ UPDATE audit_log SET
 WHERE id = $1 AND outcome = 'unknown'
 """
 
-_FIND: Final = """
-SELECT * FROM audit_log
+_MATCHING: Final = """
+FROM audit_log
 WHERE ($1::TEXT IS NULL OR changed_by = $1) AND ($2::TEXT IS NULL OR changed_by_api_key = $2)
     AND ($3::TEXT IS NULL OR action = $3) AND ($4::TEXT IS NULL OR table_name = $4)
     AND ($5::TEXT IS NULL OR object_id = $5) AND ($6::TEXT IS NULL OR outcome = $6)
@@ -38,6 +38,12 @@ WHERE ($1::TEXT IS NULL OR changed_by = $1) AND ($2::TEXT IS NULL OR changed_by_
         OR strpos(updated_values::JSON ->> 'team_id', $9) > 0)
     AND ($10::TEXT IS NULL OR strpos(before_value::JSON ->> 'token', $10) > 0
         OR strpos(updated_values::JSON ->> 'token', $10) > 0)
+"""
+
+_FIND: Final = (
+    "SELECT * "
+    + _MATCHING
+    + """
 ORDER BY
     CASE WHEN $12 THEN NULL WHEN $11 = 'updated_at' THEN at END,
     CASE WHEN $12 THEN NULL ELSE CASE $11
@@ -51,32 +57,11 @@ ORDER BY
     CASE WHEN $12 THEN -number ELSE number END
 LIMIT $13 OFFSET $14
 """
+)
 
-_COUNT: Final = """
-SELECT count(*) FROM audit_log
-WHERE ($1::TEXT IS NULL OR changed_by = $1) AND ($2::TEXT IS NULL OR changed_by_api_key = $2)
-    AND ($3::TEXT IS NULL OR action = $3) AND ($4::TEXT IS NULL OR table_name = $4)
-    AND ($5::TEXT IS NULL OR object_id = $5) AND ($6::TEXT IS NULL OR outcome = $6)
-    AND ($7::FLOAT8 IS NULL OR at >= $7) AND ($8::FLOAT8 IS NULL OR at <= $8)
-    AND ($9::TEXT IS NULL OR strpos(before_value::JSON ->> 'team_id', $9) > 0
-        OR strpos(updated_values::JSON ->> 'team_id', $9) > 0)
-    AND ($10::TEXT IS NULL OR strpos(before_value::JSON ->> 'token', $10) > 0
-        OR strpos(updated_values::JSON ->> 'token', $10) > 0)
-"""
+_COUNT: Final = "SELECT count(*) " + _MATCHING
 
-_READ: Final = """
-SELECT * FROM audit_log
-WHERE ($1::TEXT IS NULL OR changed_by = $1) AND ($2::TEXT IS NULL OR changed_by_api_key = $2)
-    AND ($3::TEXT IS NULL OR action = $3) AND ($4::TEXT IS NULL OR table_name = $4)
-    AND ($5::TEXT IS NULL OR object_id = $5) AND ($6::TEXT IS NULL OR outcome = $6)
-    AND ($7::FLOAT8 IS NULL OR at >= $7) AND ($8::FLOAT8 IS NULL OR at <= $8)
-    AND ($9::TEXT IS NULL OR strpos(before_value::JSON ->> 'team_id', $9) > 0
-        OR strpos(updated_values::JSON ->> 'team_id', $9) > 0)
-    AND ($10::TEXT IS NULL OR strpos(before_value::JSON ->> 'token', $10) > 0
-        OR strpos(updated_values::JSON ->> 'token', $10) > 0)
-    AND number > $11
-ORDER BY number LIMIT $12
-"""
+_READ: Final = "SELECT * " + _MATCHING + "AND number > $11 ORDER BY number LIMIT $12"
 
 _SWEEP: Final = """
 DELETE FROM audit_log WHERE number IN (SELECT number FROM audit_log WHERE at < $1 ORDER BY at LIMIT $2)

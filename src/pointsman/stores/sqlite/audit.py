@@ -3,98 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import apsw
 import msgspec
 
 from pointsman.stores.audit import AuditEntry, AuditPage, AuditQuery, NumberedEntry
+from pointsman.stores.sqlite.audit_statements import (
+    ADD_ENTRY,
+    COMPLETE_ENTRY,
+    COUNT_ENTRIES,
+    FIND_ENTRIES,
+    READ_ENTRIES,
+    SWEEP_ENTRIES,
+)
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.transaction import rows
 
 __all__ = ["SqliteAuditStore"]
-
-_INSERT: Final = """
-INSERT INTO audit_log (
-    id, at, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values, route, call_id,
-    peer, outcome, status, message
-) VALUES (
-    :id, :at, :changed_by, :changed_by_api_key, :action, :table_name, :object_id, :before_value, :updated_values,
-    :route, :call_id, :peer, :outcome, :status, :message
-) ON CONFLICT (id) DO NOTHING
-"""
-
-_COMPLETE: Final = """
-UPDATE audit_log SET
-    changed_by = :changed_by, changed_by_api_key = :changed_by_api_key, action = :action, table_name = :table_name,
-    object_id = :object_id, before_value = :before_value, updated_values = :updated_values, route = :route,
-    call_id = :call_id, peer = :peer, outcome = :outcome, status = :status, message = :message
-WHERE id = :id AND outcome = 'unknown'
-"""
-
-_FIND: Final = """
-SELECT * FROM audit_log
-WHERE (:changed_by IS NULL OR changed_by = :changed_by)
-    AND (:changed_by_api_key IS NULL OR changed_by_api_key = :changed_by_api_key)
-    AND (:action IS NULL OR action = :action)
-    AND (:table_name IS NULL OR table_name = :table_name)
-    AND (:object_id IS NULL OR object_id = :object_id)
-    AND (:outcome IS NULL OR outcome = :outcome)
-    AND (:start IS NULL OR at >= :start)
-    AND (:end IS NULL OR at <= :end)
-    AND (:object_team_id IS NULL OR instr(before_value ->> 'team_id', :object_team_id) > 0
-        OR instr(updated_values ->> 'team_id', :object_team_id) > 0)
-    AND (:object_key_hash IS NULL OR instr(before_value ->> 'token', :object_key_hash) > 0
-        OR instr(updated_values ->> 'token', :object_key_hash) > 0)
-ORDER BY
-    CASE WHEN :falling THEN NULL ELSE CASE :sort_by
-        WHEN 'updated_at' THEN at WHEN 'changed_by' THEN changed_by WHEN 'changed_by_api_key' THEN changed_by_api_key
-        WHEN 'action' THEN action WHEN 'table_name' THEN table_name WHEN 'object_id' THEN object_id ELSE id END END,
-    CASE WHEN :falling THEN CASE :sort_by
-        WHEN 'updated_at' THEN at WHEN 'changed_by' THEN changed_by WHEN 'changed_by_api_key' THEN changed_by_api_key
-        WHEN 'action' THEN action WHEN 'table_name' THEN table_name WHEN 'object_id' THEN object_id ELSE id END
-    END DESC,
-    CASE WHEN :falling THEN -number ELSE number END
-LIMIT :limit OFFSET :offset
-"""
-
-_COUNT: Final = """
-SELECT count(*) FROM audit_log
-WHERE (:changed_by IS NULL OR changed_by = :changed_by)
-    AND (:changed_by_api_key IS NULL OR changed_by_api_key = :changed_by_api_key)
-    AND (:action IS NULL OR action = :action)
-    AND (:table_name IS NULL OR table_name = :table_name)
-    AND (:object_id IS NULL OR object_id = :object_id)
-    AND (:outcome IS NULL OR outcome = :outcome)
-    AND (:start IS NULL OR at >= :start)
-    AND (:end IS NULL OR at <= :end)
-    AND (:object_team_id IS NULL OR instr(before_value ->> 'team_id', :object_team_id) > 0
-        OR instr(updated_values ->> 'team_id', :object_team_id) > 0)
-    AND (:object_key_hash IS NULL OR instr(before_value ->> 'token', :object_key_hash) > 0
-        OR instr(updated_values ->> 'token', :object_key_hash) > 0)
-"""
-
-_READ: Final = """
-SELECT * FROM audit_log
-WHERE number > :after
-    AND (:changed_by IS NULL OR changed_by = :changed_by)
-    AND (:changed_by_api_key IS NULL OR changed_by_api_key = :changed_by_api_key)
-    AND (:action IS NULL OR action = :action)
-    AND (:table_name IS NULL OR table_name = :table_name)
-    AND (:object_id IS NULL OR object_id = :object_id)
-    AND (:outcome IS NULL OR outcome = :outcome)
-    AND (:start IS NULL OR at >= :start)
-    AND (:end IS NULL OR at <= :end)
-    AND (:object_team_id IS NULL OR instr(before_value ->> 'team_id', :object_team_id) > 0
-        OR instr(updated_values ->> 'team_id', :object_team_id) > 0)
-    AND (:object_key_hash IS NULL OR instr(before_value ->> 'token', :object_key_hash) > 0
-        OR instr(updated_values ->> 'token', :object_key_hash) > 0)
-ORDER BY number LIMIT :limit
-"""
-
-_SWEEP: Final = """
-DELETE FROM audit_log WHERE number IN (SELECT number FROM audit_log WHERE at < ? ORDER BY at LIMIT ?)
-"""
 
 
 class SqliteAuditStore:
@@ -106,16 +32,16 @@ class SqliteAuditStore:
     async def append(self, entries: Sequence[AuditEntry]) -> None:
         """See the port."""
         rows_ = [_columns(entry) for entry in entries]
-        await self._database.write(lambda connection: _each(connection, _INSERT, rows_), durable=True)
+        await self._database.write(lambda connection: _each(connection, ADD_ENTRY, rows_), durable=True)
 
     async def complete(self, entries: Sequence[AuditEntry]) -> None:
         """See the port."""
         first, *others = [_columns(entry) for entry in entries]
 
         def job(connection: apsw.Connection) -> None:
-            connection.execute(_COMPLETE, first)
+            connection.execute(COMPLETE_ENTRY, first)
             if connection.changes():
-                _each(connection, _INSERT, others)
+                _each(connection, ADD_ENTRY, others)
 
         await self._database.write(job, durable=True)
 
@@ -140,8 +66,8 @@ class SqliteAuditStore:
         }
 
         def job(connection: apsw.Connection) -> AuditPage:
-            total: int = connection.execute(_COUNT, wanted).get
-            return AuditPage(tuple(_entry(row) for row in rows(connection.execute(_FIND, paged))), total)
+            total: int = connection.execute(COUNT_ENTRIES, wanted).get
+            return AuditPage(tuple(_entry(row) for row in rows(connection.execute(FIND_ENTRIES, paged))), total)
 
         return await self._database.read(job)
 
@@ -150,7 +76,7 @@ class SqliteAuditStore:
         wanted = {**_filters(query), "after": after, "limit": limit}
         return await self._database.read(
             lambda connection: tuple(
-                NumberedEntry(row["number"], _entry(row)) for row in rows(connection.execute(_READ, wanted))
+                NumberedEntry(row["number"], _entry(row)) for row in rows(connection.execute(READ_ENTRIES, wanted))
             )
         )
 
@@ -158,7 +84,7 @@ class SqliteAuditStore:
         """See the port."""
 
         def job(connection: apsw.Connection) -> bool:
-            connection.execute(_SWEEP, (before, limit))
+            connection.execute(SWEEP_ENTRIES, (before, limit))
             return connection.changes() == limit
 
         return await self._database.write(job)
