@@ -20,7 +20,7 @@ _names = itertools.count()
 
 
 def settings(url: str, seconds: float = 0.2) -> RedisSettings:
-    return RedisSettings(url=Secret(url), namespace=f"link-{next(_names)}", command_seconds=seconds, retry_seconds=0.05)
+    return RedisSettings(at=Secret(url), namespace=f"link-{next(_names)}", command_seconds=seconds, retry_seconds=0.05)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ async def test_a_wrong_password_is_told_and_not_shown(link: RedisLink, server: R
     wrong = RedisLink(settings(server.url().replace("redis://", "redis://:hunter2@")), nursery)
     assert not await wrong.open()
     assert wrong.trouble == "it does not accept the password."
-    right = RedisLink(RedisSettings(url=Secret(server.url()), password=Secret("right"), namespace="n"), nursery)
+    right = RedisLink(RedisSettings(at=Secret(server.url()), password=Secret("right"), namespace="n"), nursery)
     assert await right.open()
     await right.close()
 

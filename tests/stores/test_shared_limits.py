@@ -89,7 +89,7 @@ def in_memory() -> Shared:
 
 async def link_to(server: RedisServer, nursery: Nursery) -> RedisLink:
     # Generous, since a machine that tests much at once is slow; what the limit does is tested by itself.
-    settings = RedisSettings(url=Secret(server.url()), namespace=f"test-{next(_names)}", command_seconds=10.0)
+    settings = RedisSettings(at=Secret(server.url()), namespace=f"test-{next(_names)}", command_seconds=10.0)
     link = RedisLink(settings, nursery)
     assert await link.open()
     return link

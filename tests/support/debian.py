@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 __all__ = ["Program", "cannot", "program"]
 
 _FETCH_SECONDS: Final = 300
+_ARCHIVE: Final = "http://deb.debian.org/debian"
 _PACKAGE: Final = re.compile(r"^'(?P<url>[^']+)' (?P<file>\S+)", re.MULTILINE)
 
 
@@ -86,18 +88,51 @@ def _unpacked(package: str) -> Path:
 
 
 def _fetch(package: str, place: Path) -> None:
-    wanted = ["apt-get", "install", "--print-uris", "--no-install-recommends", "-qq", package]
-    listed = subprocess.run(wanted, capture_output=True, text=True, check=False)
+    options: tuple[str, ...] = ()
+    listed = _listed(package, options)
     if listed.returncode and os.geteuid() == 0:  # a fresh container has no lists of packages
         _run(["apt-get", "update", "-qq"], place)
-        listed = subprocess.run(wanted, capture_output=True, text=True, check=False)
+        listed = _listed(package, options)
+    if listed.returncode:
+        options = _backports(place)
+        _run(["apt-get", *options, "update", "-qq"], place)
+        listed = _listed(package, options)
     if listed.returncode:
         cannot(f"apt-get does not know the package {package}: {listed.stderr.strip()[-300:]}")
     names = [match["file"].split("_")[0] for match in _PACKAGE.finditer(listed.stdout)]
-    _run(["apt-get", "download", "-qq", *names], place / "packages")
+    _run(["apt-get", *options, "download", "-qq", *names], place / "packages")
     for file in (place / "packages").glob("*.deb"):
         _run(["dpkg", "-x", str(file), str(place)], place)
         file.unlink()
+
+
+def _listed(package: str, options: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    wanted = ["apt-get", *options, "install", "--print-uris", "--no-install-recommends", "-qq", package]
+    return subprocess.run(wanted, capture_output=True, text=True, check=False)
+
+
+def _backports(place: Path) -> tuple[str, ...]:
+    """Options with which apt-get knows Debian's backports, too, and keeps its lists in ``place``."""
+    release = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    sources = place / "sources"
+    (place / "lists" / "partial").mkdir(parents=True)
+    lines = [
+        f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {_ARCHIVE} {suite} main"
+        for suite in (release, f"{release}-backports")
+    ]
+    (sources / "parts").mkdir(parents=True)
+    (sources / "sources.list").write_text("\n".join(lines) + "\n")
+    settings = {
+        "Dir::Etc::SourceList": sources / "sources.list",
+        "Dir::Etc::SourceParts": sources / "parts",
+        "Dir::State::Lists": place / "lists",
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "APT::Default-Release": f"{release}-backports",
+        "Debug::NoLocking": "true",
+        "Acquire::Languages": "none",
+    }
+    return tuple(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))
 
 
 def _run(command: Sequence[str], folder: Path) -> None:

@@ -278,11 +278,11 @@ class PgBouncer(_Server):
 
 
 class RedisServer(_Server):
-    """Redis or Valkey with 1,024 databases. What is in it is gone when it is stopped, unless it is ``persistent``."""
+    """Redis, or Valkey, with 1,024 databases. What is in it is gone when it is stopped, unless it is ``persistent``."""
 
-    def __init__(self, *, persistent: bool = False, settings: Sequence[str] = ()) -> None:
-        super().__init__("redis")
-        self._program: Program = program(("redis-server", "valkey-server"), "redis-server")
+    def __init__(self, *, persistent: bool = False, settings: Sequence[str] = (), made_by: str = "redis") -> None:
+        super().__init__(made_by)
+        self._program: Program = program((f"{made_by}-server",), f"{made_by}-server")
         self._databases = itertools.count(1)
         self._settings = ["--appendonly", "yes" if persistent else "no", *settings]
         self.start()

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 import msgspec
 
 from pointsman.config.load import Loaded
+from pointsman.config.redis_sections import RedisNode, SentinelNode
 from pointsman.core.secret import Secret
-from pointsman.stores.redis.settings import RedisSettings
+from pointsman.stores.redis.settings import Cluster, Node, RedisSettings, Sentinels
 
 __all__ = ["redis_settings"]
 
 _PORT = 6379
+_SERVICE = "mymaster"
+"""As Redis's documentation calls it."""
 
 
 class _Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,10 +28,23 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     password: Secret | None = None
     db: int | None = None
     ssl: bool = False
+    nodes: tuple[RedisNode, ...] = ()
+    sentinels: tuple[SentinelNode, ...] = ()
+    sentinel_password: Secret | None = None
+    service: str | None = None
 
     @property
-    def address(self) -> Secret | None:
-        """The URL; None: it does not say where Redis is."""
+    def at(self) -> Secret | Cluster | Sentinels | None:
+        """The cluster, who knows the primary, or the URL; None: it does not say where Redis is."""
+        if self.nodes:
+            return Cluster(tuple(Node(node.host, node.port) for node in self.nodes), self.ssl)
+        if self.sentinels:
+            return Sentinels(
+                nodes=tuple(Node(host, port) for host, port in self.sentinels),
+                service=self.service or _SERVICE,
+                password=self.sentinel_password,
+                tls=self.ssl,
+            )
         if self.url is not None:
             return self.url
         if self.host is None:
@@ -40,11 +56,11 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
 def redis_settings(loaded: Loaded) -> RedisSettings | None:
     """How Redis is reached; None: there is none, and each process is on its own."""
     for place in _places(loaded):
-        address = place.address
-        if address is not None:
+        at = place.at
+        if at is not None:
             local = loaded.settings.local
             return RedisSettings(
-                url=address,
+                at=at,
                 username=place.username,
                 password=place.password,
                 database=place.db,
@@ -57,7 +73,18 @@ def redis_settings(loaded: Loaded) -> RedisSettings | None:
 def _places(loaded: Loaded) -> Iterator[_Place]:
     settings, environment = loaded.settings, loaded.environment
     own = settings.general_settings.coordination_redis
-    yield _Place(url=own.url, host=own.host, port=own.port, username=own.username, password=own.password, ssl=own.ssl)
+    yield _Place(
+        url=own.url,
+        host=own.host,
+        port=own.port,
+        username=own.username,
+        password=own.password,
+        ssl=own.ssl,
+        nodes=own.startup_nodes,
+        sentinels=own.sentinel_nodes,
+        sentinel_password=own.sentinel_password,
+        service=own.service_name,
+    )
     router = settings.router_settings
     yield _Place(
         url=router.redis_url,
@@ -76,6 +103,10 @@ def _places(loaded: Loaded) -> Iterator[_Place]:
             password=cache.password,
             db=cache.db,
             ssl=cache.ssl,
+            nodes=cache.redis_startup_nodes,
+            sentinels=cache.sentinel_nodes,
+            sentinel_password=cache.sentinel_password,
+            service=cache.service_name,
         )
     yield _Place(
         url=environment.redis_url,
@@ -84,4 +115,8 @@ def _places(loaded: Loaded) -> Iterator[_Place]:
         username=environment.redis_username,
         password=environment.redis_password,
         ssl=environment.redis_ssl,
+        nodes=environment.redis_cluster_nodes,
+        sentinels=environment.redis_sentinel_nodes,
+        sentinel_password=environment.redis_sentinel_password,
+        service=environment.redis_service_name,
     )

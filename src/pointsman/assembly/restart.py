@@ -8,6 +8,8 @@ from typing import Final
 
 from pointsman.assembly.replica_settings import redis_settings
 from pointsman.config.load import Loaded
+from pointsman.core.secret import Secret
+from pointsman.stores.redis.settings import Sentinels
 
 __all__ = ["waiting_for_restart"]
 
@@ -23,9 +25,12 @@ def _redis(loaded: Loaded) -> tuple[object, ...] | None:
     found = redis_settings(loaded)
     if found is None:
         return None
-    password = None if found.password is None else found.password.reveal()
-    apart = (found.username, password, found.database, found.namespace, found.command_seconds)
-    return (found.url.reveal(), *apart)
+    at = found.at
+    keeper = at.password if isinstance(at, Sentinels) else None
+    secrets = tuple(one.reveal() for one in (found.password, keeper, at) if isinstance(one, Secret))
+    where = None if isinstance(at, Secret) else (type(at), at.nodes, at.tls)
+    service = at.service if isinstance(at, Sentinels) else None
+    return (*secrets, where, service, found.username, found.database, found.namespace, found.command_seconds)
 
 
 _AT_START: Final[Mapping[str, Callable[[Loaded], object]]] = MappingProxyType({

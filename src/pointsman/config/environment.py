@@ -16,6 +16,7 @@ import msgspec
 
 from pointsman.config.findings import ConfigRefused, Finding, Findings, Place, nearest
 from pointsman.config.ollama_host import ollama_address
+from pointsman.config.redis_sections import RedisNode, SentinelNode, nodes_in, sentinels_in
 from pointsman.config.secret_sources import FILE_ENDING, SecretFiles
 from pointsman.core.secret import Secret
 
@@ -77,6 +78,10 @@ VARIABLES: Final[Mapping[str, str]] = {
     "REDIS_USERNAME": "its user",
     "REDIS_PASSWORD": "its password",
     "REDIS_SSL": "`true`: use TLS",
+    "REDIS_CLUSTER_NODES": 'servers of a cluster, as JSON: `[{"host": "10.0.0.1", "port": 7001}]`',
+    "REDIS_SENTINEL_NODES": 'sentinels, as JSON: `[["10.0.0.1", 26379]]`',
+    "REDIS_SENTINEL_PASSWORD": "the password of the sentinels",
+    "REDIS_SERVICE_NAME": "name of the primary that the sentinels watch",
 }
 """Every variable that is read, the stronger name first."""
 
@@ -131,6 +136,10 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     redis_username: str | None = None
     redis_password: Secret | None = None
     redis_ssl: bool = False
+    redis_cluster_nodes: tuple[RedisNode, ...] = ()
+    redis_sentinel_nodes: tuple[SentinelNode, ...] = ()
+    redis_sentinel_password: Secret | None = None
+    redis_service_name: str | None = None
     log_level: str | None = None
     secret_key: Secret | None = None
     salt_key: Secret | None = None
@@ -168,6 +177,10 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
             redis_username=reader.text("REDIS_USERNAME"),
             redis_password=reader.secret("REDIS_PASSWORD"),
             redis_ssl=(reader.text("REDIS_SSL") or "").lower() in _TRUE,
+            redis_cluster_nodes=reader.needed("REDIS_CLUSTER_NODES", nodes_in) or (),
+            redis_sentinel_nodes=reader.needed("REDIS_SENTINEL_NODES", sentinels_in) or (),
+            redis_sentinel_password=reader.secret("REDIS_SENTINEL_PASSWORD"),
+            redis_service_name=reader.text("REDIS_SERVICE_NAME"),
             log_level=reader.log_level(),
             secret_key=reader.secret("POINTSMAN_SECRET_KEY"),
             salt_key=reader.secret("LITELLM_SALT_KEY"),
@@ -265,6 +278,15 @@ class _VariableReader:
             return None if value is None else parse(value)
         except ValueError as problem:
             tell(ENVIRONMENT_PLACE, name, f"is ignored: {problem}.")
+            return None
+
+    def needed(self, name: str, parse: Callable[[str], _T]) -> _T | None:
+        """As :meth:`parsed`, of what nothing works without."""
+        value = self.text(name)
+        try:
+            return None if value is None else parse(value)
+        except ValueError as problem:
+            self._error(name, f"cannot be used: {problem}.")
             return None
 
     def log_level(self) -> str | None:

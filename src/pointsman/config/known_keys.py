@@ -21,7 +21,7 @@ from pointsman.config.billing_sections import Billing, BillingTerms
 from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRoleMapping, JwtScope
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
 from pointsman.config.people_sections import TeamDefaults, UserDefaults
-from pointsman.config.redis_sections import CacheParams, CoordinationRedis
+from pointsman.config.redis_sections import CacheParams, CoordinationRedis, RedisNode
 from pointsman.config.rule_sections import (
     OverflowSection,
     RestrictionSection,
@@ -72,6 +72,8 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "cache_params": CacheParams,
     "general_settings": GeneralSettings,
     "coordination_redis": CoordinationRedis,
+    "startup_nodes": RedisNode,
+    "redis_startup_nodes": RedisNode,
     "default_internal_user_params": UserDefaults,
     "default_team_params": TeamDefaults,
     "key_management_settings": KeyManagementSettings,

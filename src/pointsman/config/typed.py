@@ -96,7 +96,7 @@ class TypedReader:
             struct = self.struct(node, kind, path)
             return _WRONG if struct is None else struct
         if origin is tuple:
-            return self._tuple(node, typing.get_args(kind)[0], path)
+            return self._tuple(node, typing.get_args(kind), path)
         if origin is Mapping:
             names, inside = typing.get_args(kind)
             return self._mapping(node, names, inside, path)
@@ -117,11 +117,17 @@ class TypedReader:
             return None
         return msgspec.Raw(msgspec.json.encode(value))
 
-    def _tuple(self, node: Node, wanted: object, path: str) -> object:
+    def _tuple(self, node: Node, wanted: tuple[object, ...], path: str) -> object:
+        """A list whose items all are what is ``wanted`` first, or, without an ellipsis, one after the other."""
         if not isinstance(node, ListNode):
             self._findings.error(node.place, path, f"expected a list, found {kind_of(node)}.")
             return _WRONG
-        values = tuple(self.value(item, wanted, f"{path}[{index}]") for index, item in enumerate(node.items))
+        kinds = wanted if wanted[-1] is not Ellipsis else wanted[:1] * len(node.items)
+        if len(kinds) != len(node.items):
+            self._findings.error(node.place, path, f"expected a list of {len(kinds)}, found one of {len(node.items)}.")
+            return _WRONG
+        pairs = enumerate(zip(node.items, kinds, strict=True))
+        values = tuple(self.value(item, kind, f"{path}[{index}]") for index, (item, kind) in pairs)
         return _WRONG if _WRONG in values else values
 
     def _mapping(self, node: Node, names: object, wanted: object, path: str) -> object:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from pointsman.assembly.replica_settings import redis_settings
+from pointsman.config.findings import ConfigRefused
 from pointsman.config.load import load
-from pointsman.stores.redis.settings import RedisSettings
+from pointsman.core.secret import Secret
+from pointsman.stores.redis.settings import Cluster, Node, RedisSettings, Sentinels
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def settings(tmp_path: Path) -> Callable[..., RedisSettings | None]:
 
 
 def url(found: RedisSettings | None) -> str | None:
-    return None if found is None else found.url.reveal()
+    return found.at.reveal() if found is not None and isinstance(found.at, Secret) else None
 
 
 def test_without_an_address_there_is_none(settings: Callable[..., RedisSettings | None]) -> None:
@@ -48,3 +50,40 @@ def test_every_place_is_heeded_and_the_most_particular_wins(settings: Callable[.
 def test_our_own_settings_are_taken(settings: Callable[..., RedisSettings | None]) -> None:
     found = settings("pointsman: {redis_namespace: blue, redis_timeout_seconds: 0.1}", REDIS_URL="redis://h")
     assert found is not None and (found.namespace, found.command_seconds) == ("blue", 0.1)
+
+
+def test_a_cluster_is_found_wherever_it_is_named(settings: Callable[..., RedisSettings | None]) -> None:
+    nodes = Cluster((Node("a", 7001), Node("b", 6379)))
+    own = "general_settings: {coordination_redis: {startup_nodes: [{host: a, port: '7001'}, {host: b}], url: 'x://y'}}"
+    cache = "litellm_settings: {cache_params: {type: redis, redis_startup_nodes: [{host: a, port: 7001}, {host: b}]}}"
+    environment = '[{"host": "a", "port": "7001"}, {"host": "b"}]'
+    for found in (settings(own), settings(cache), settings(REDIS_CLUSTER_NODES=environment)):
+        assert found is not None and found.at == nodes
+    assert (found := settings(REDIS_CLUSTER_NODES=environment, REDIS_SSL="1")) and found.at == Cluster(
+        nodes.nodes, True
+    )
+
+
+def test_sentinels_are_found_wherever_they_are_named(settings: Callable[..., RedisSettings | None]) -> None:
+    said = "sentinel_nodes: [[a, 26379], [b, '26380']], sentinel_password: s, service_name: blue, password: p"
+    own = f"general_settings: {{coordination_redis: {{{said}}}}}"
+    for found in (settings(own), settings(f"litellm_settings: {{cache_params: {{type: redis, {said}}}}}")):
+        assert found is not None and isinstance(found.at, Sentinels)
+        assert (found.at.nodes, found.at.service) == ((Node("a", 26379), Node("b", 26380)), "blue")
+        assert found.at.password is not None and found.at.password.reveal() == "s"
+        assert found.password is not None and found.password.reveal() == "p"
+    alone = settings(REDIS_SENTINEL_NODES='[["a", 26379]]')
+    assert alone is not None and isinstance(alone.at, Sentinels) and alone.at.service == "mymaster"
+
+
+def test_a_sentinel_is_a_host_and_a_port(settings: Callable[..., RedisSettings | None]) -> None:
+    with pytest.raises(ConfigRefused, match=r"sentinel_nodes\[0\]: expected a list of 2, found one of 1"):
+        settings("general_settings: {coordination_redis: {sentinel_nodes: [[a]]}}")
+
+
+@pytest.mark.parametrize("variable", ["REDIS_CLUSTER_NODES", "REDIS_SENTINEL_NODES"])
+def test_nodes_that_cannot_be_read_keep_it_from_starting(
+    settings: Callable[..., RedisSettings | None], variable: str
+) -> None:
+    with pytest.raises(ConfigRefused, match=variable):
+        settings(**{variable: "a:7001"})

@@ -10,21 +10,19 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from hashlib import sha1
+from typing import Any, Final
 
-from pointsman.core.errors import Misconfigured, StorageUnavailable
+from pointsman.core.errors import StorageUnavailable
 from pointsman.core.nursery import Nursery
+from pointsman.stores.redis.client import client_of, close
 from pointsman.stores.redis.settings import RedisSettings
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 __all__ = ["Part", "RedisLink"]
 
 Part = bytes | str | int | float
 """One word of a command."""
 
-_CONNECTIONS_MAX: Final = 16
 _PIPELINE_MAX: Final = 256
 _LISTEN_SECONDS: Final = 1.0
 _TOLD_MAX: Final = 200
@@ -40,8 +38,8 @@ class RedisLink:
     def __init__(self, settings: RedisSettings, nursery: Nursery) -> None:
         self.settings = settings
         self._nursery = nursery
-        self._client = _client(settings)
-        self._scripts: dict[str, bytes] = {}
+        self._client = client_of(settings)
+        self._digests: dict[str, str] = {}
         self._waiting: list[tuple[tuple[Part, ...], asyncio.Future[Any]]] = []
         self._closed = False
         self.up = False
@@ -75,14 +73,13 @@ class RedisLink:
         Raises:
             StorageUnavailable: as :meth:`run`.
         """
-        digest = self._scripts.get(script)
+        digest = self._digests.get(script)
         if digest is None:
-            digest = self._scripts[script] = await self.run("SCRIPT LOAD", script)
+            digest = self._digests[script] = sha1(script.encode(), usedforsecurity=False).hexdigest()
         try:
             return await self.run("EVALSHA", digest, len(keys), *keys, *words)
         except _UnknownScript:
-            self._scripts[script] = await self.run("SCRIPT LOAD", script)
-            return await self.run("EVALSHA", self._scripts[script], len(keys), *keys, *words)
+            return await self.run("EVAL", script, len(keys), *keys, *words)
 
     async def listen(self, channel: str, on_joined: Callable[[], None], on_message: Callable[[bytes], None]) -> None:
         """Hear the messages of a channel, given by its full name, until the connection breaks or is cancelled.
@@ -124,11 +121,11 @@ class RedisLink:
         self._closed, self.up = True, False
         with suppress(OSError, _library().RedisError):
             async with asyncio.timeout(self.settings.command_seconds):
-                await self._client.aclose()
+                await close(self._client)
 
     async def _probe(self) -> bool:
         try:
-            await self._asked(self._client.ping())
+            await self._asked(self._client.exists(self.name("epoch")))  # of a cluster, the server that has what is ours
         except StorageUnavailable:
             return False
         if self.trouble is not None:
@@ -211,39 +208,3 @@ def _library() -> Any:  # noqa: ANN401 - the module redis.exceptions
     from redis import exceptions  # noqa: PLC0415 - an optional extra, and slow to import
 
     return exceptions
-
-
-def _client(settings: RedisSettings) -> Redis:
-    """The library's client.
-
-    Raises:
-        Misconfigured: it is not installed, or the address is none.
-    """
-    try:
-        from redis.asyncio import Redis  # noqa: PLC0415 - an optional extra, and slow to import
-        from redis.asyncio.retry import Retry  # noqa: PLC0415
-        from redis.backoff import NoBackoff  # noqa: PLC0415
-    except ImportError:
-        message = "Redis is configured, but the library for it is not installed."
-        raise Misconfigured(message, hint='Run: pip install "pointsman[redis]"') from None
-    apart: dict[str, Any] = {
-        "username": settings.username,
-        "password": None if settings.password is None else settings.password.reveal(),
-        "db": settings.database,
-    }
-    try:
-        return Redis.from_url(
-            settings.url.reveal(),
-            socket_timeout=settings.command_seconds,
-            socket_connect_timeout=settings.command_seconds,
-            socket_keepalive=True,
-            max_connections=_CONNECTIONS_MAX,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            lib_name=None,
-            lib_version=None,
-            **{name: value for name, value in apart.items() if value is not None},
-        )
-    except ValueError:
-        message = "The address of Redis cannot be understood."
-        raise Misconfigured(message, hint="Write it like redis://:password@localhost:6379/0.") from None
