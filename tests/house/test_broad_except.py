@@ -15,7 +15,7 @@ ALLOWED: Mapping[str, str] = {
     "lifecycle/relay.py: _sink.relay": "it runs in the parser's callback; what breaks there wakes the story",
     "lifecycle/mirror.py: Shadows._serve": "the outermost failure handler, as in serve.py",
     "lifecycle/pass_through.py: pass_through": "the outermost failure handler, as in serve.py",
-    "lifecycle/realtime.py: converse": "the outermost failure handler, as in serve.py",
+    "lifecycle/realtime.py: _converse": "the outermost failure handler, as in serve.py",
     "providers/long_tail/flight.py: LibraryFlight._run": "a library with a hundred providers raises what it likes",
     "providers/long_tail/flight.py: _outcome": "raised again where the outcome is awaited, and only there told of",
     "stores/postgres/lanes.py: _Line._serve": "whatever a job raises is raised again where its answer is awaited",

@@ -261,3 +261,24 @@ def test_a_thousand_random_departures_hold_no_slot(launch: Launch, host: FakeOll
     eventually(lambda: (queue_of(gateway)["running"], queue_of(gateway)["waiting"]) == (0, 0), "no slot is held")
     assert gateway.chat("model-a").status == 200
     assert threading.active_count() < 100
+
+
+def test_a_providers_own_api_waits_in_the_same_line(launch: Launch, host: FakeOllama) -> None:
+    gateway, gate = launch(chat_config(host)), Gate()
+    host.script(held(gate))
+    callers = Callers(gateway)
+    first = callers.call("a")
+    host.wait_for(1, "/api/chat")
+    body = {"model": "b:1b", "messages": MESSAGES, "stream": False}
+    second = callers.pool.submit(lambda: gateway.http("POST", "/ollama/api/chat", body))
+    waits(gateway, 1)
+    assert gateway.http("GET", "/ollama/api/tags").status == 200, "what no model works for waits for nobody"
+    assert gateway.http("POST", "/ollama/api/show", {"model": "b:1b"}).status == 200
+    impatient = gateway.stream("/ollama/api/chat", body)
+    waits(gateway, 2)
+    impatient.leave()
+    waits(gateway, 1)
+    gate.open()
+    assert (first.result(10).status, second.result(10).status) == (200, 200)
+    assert asked(host) == ["a", "b"]
+    assert (queue_of(gateway)["running"], queue_of(gateway)["waiting"]) == (0, 0)

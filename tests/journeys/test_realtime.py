@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -222,3 +223,21 @@ def test_concurrent_lines_of_a_key_are_limited(house: House) -> None:
     eventually(house.talk().over.is_set, "the line is closed", 2.0)
     with house.call(key=key) as line:
         hear(line)
+
+
+def test_a_conversation_with_a_local_server_has_one_of_its_slots() -> None:
+    with FakeRealtime() as upstream:
+        config = {
+            "model_list": [openai_entry("voice", upstream.base_url)],
+            "pointsman": {"local_hosts": [{"api_base": upstream.base_url, "slots": 1}]},
+        }
+        with Gateway.start(config) as gateway, ThreadPoolExecutor(1) as pool:
+            house = House(gateway, upstream)
+            with house.call() as first:
+                assert respond(first)
+                second = pool.submit(house.call)
+                eventually(lambda: gateway.http("GET", "/queue").json()["waiting"] == 1, "the second one waits")
+                assert len(upstream.talks) == 1
+            with second.result(10) as line:
+                assert respond(line)
+            eventually(lambda: gateway.http("GET", "/queue").json()["running"] == 0, "its slot is free again")

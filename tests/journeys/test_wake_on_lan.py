@@ -86,6 +86,18 @@ def test_a_request_for_a_sleeping_host_wakes_it_and_is_answered(launch: Launch, 
             assert len(network.packets) == 1
 
 
+def test_a_request_for_its_own_api_wakes_it_and_a_mere_look_does_not(launch: Launch) -> None:
+    with FakeOllama([OllamaModel("big:8b")]) as upstream:
+        upstream.vanish()
+        with card(upstream.come_back) as network:
+            gateway: Gateway = launch(config(upstream, network))
+            assert gateway.http("GET", "/ollama/api/tags").status == 503
+            assert network.packets == []
+            body = {"model": "big:8b", "messages": [{"role": "user", "content": "x"}], "stream": False}
+            assert gateway.http("POST", "/ollama/api/chat", body).status == 200
+            assert network.packets == [PACKET]
+
+
 def test_a_host_that_does_not_wake_is_told_in_the_end(launch: Launch) -> None:
     with FakeOllama([OllamaModel("big:8b")]) as upstream:
         upstream.vanish()

@@ -34,9 +34,11 @@ class KeyQueueRow(msgspec.Struct, frozen=True):
 class HostQueueRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One local server. ``slots`` null: it is sent as many requests at once as come.
 
-    ``oldest_wait_seconds`` is how long the one has waited that came first, ``seconds_per_request`` what a request takes
-    there on average. ``models`` are by the name that clients know. ``server_running`` and ``server_waiting`` are what
-    the server says of itself, where it does.
+    ``running`` and ``waiting`` count what all workers and replicas have there, ``running_elsewhere`` and
+    ``waiting_elsewhere`` how much of it is that of others than the one that answers, as it heard a moment
+    ago; everything else is of the one that answers. ``oldest_wait_seconds`` is how long the one has waited that came
+    first, ``seconds_per_request`` what a request takes there on average. ``models`` are by the name that clients know.
+    ``server_running`` and ``server_waiting`` are what the server says of itself, where it does.
     """
 
     url: str
@@ -53,6 +55,8 @@ class HostQueueRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     loaded: tuple[str, ...]
     server_running: int | None = None
     server_waiting: int | None = None
+    running_elsewhere: int = 0
+    waiting_elsewhere: int = 0
 
 
 class OwnRequestRow(msgspec.Struct, frozen=True):
@@ -65,7 +69,7 @@ class OwnRequestRow(msgspec.Struct, frozen=True):
 
 
 class QueueReply(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What runs and waits in this process. ``hosts`` is for the operator, ``requests`` for any other key."""
+    """What runs and waits. ``hosts`` is for the operator; ``requests``, those of one process, for any other key."""
 
     running: int
     waiting: int
@@ -93,6 +97,9 @@ def _row(host: Host, now: float) -> HostQueueRow:
     line = host.queue
     running = () if line is None else line.started()
     waiting = () if line is None else tuple(line.waiters())
+    uses = host.elsewhere.values()
+    running_elsewhere = sum(sum(use.running.values()) for use in uses)
+    waiting_elsewhere = sum(sum(use.waiting.values()) for use in uses)
     models: dict[str, QueueCounts] = {}
     for ticket in running:
         models.setdefault(ticket.group, QueueCounts()).running += 1
@@ -104,8 +111,8 @@ def _row(host: Host, now: float) -> HostQueueRow:
         online=host.online,
         slots=host.slots,
         queue_max=host.queue_max,
-        running=len(running),
-        waiting=len(waiting),
+        running=len(running) + running_elsewhere,
+        waiting=len(waiting) + waiting_elsewhere,
         oldest_wait_seconds=max((now - ticket.entered_at for ticket in waiting), default=0.0),
         seconds_per_request=0.0 if line is None else line.seconds,
         models=models,
@@ -113,6 +120,8 @@ def _row(host: Host, now: float) -> HostQueueRow:
         loaded=tuple(sorted(host.loaded)),
         server_running=host.others_running,
         server_waiting=host.others_waiting,
+        running_elsewhere=running_elsewhere,
+        waiting_elsewhere=waiting_elsewhere,
     )
 
 

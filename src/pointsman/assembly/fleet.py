@@ -41,14 +41,10 @@ _HEARD_SECONDS: Final = 10.0
 
 
 class FleetFeed:
-    """Made once; :meth:`follow` takes over each new configuration or table.
+    """Made once; :meth:`follow` takes over each new configuration or table."""
 
-    ``share`` is the number of processes that serve beside each other.
-    """
-
-    def __init__(self, router: Router, fetcher: Fetcher, nursery: Nursery, clock: Clock, *, share: int = 1) -> None:
+    def __init__(self, router: Router, fetcher: Fetcher, nursery: Nursery, clock: Clock) -> None:
         self._fleet = router.fleet
-        self._fleet.share = share
         self._loads = router.loads
         self._clock = clock
         self._parallel: int | None = None
@@ -124,6 +120,8 @@ class FleetFeed:
         started = self._fleet.resize(host, slots, now)
         if host.queue is not None:
             call(host.queue, started)
+            if self._fleet.sharing is not None and host.queue.depth:
+                self._fleet.sharing.changed(host)
 
     def _usual_slots(self, host: Host, told: int | None) -> int | None:
         """How many requests a host is sent at once, where the operator does not say."""

@@ -40,7 +40,7 @@ from pointsman.assembly.native_lanes import (
 )
 from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
-from pointsman.assembly.replicas import replicas_of, share_rests
+from pointsman.assembly.replicas import replicas_of, work_together
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.secrets import follow_secrets
@@ -145,7 +145,7 @@ class Gateway:
         self.replicas = replicas_of(self)
         self.accounts.is_failing = partial(is_failing, self.house.router, self.clock)
         self.performance = PerformanceBook(self.house.router.lives)
-        self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock, share=plan.workers)
+        self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock)
         self.house.passages = self._passages()
         self.loader, self.loads, self.waker, self.warmth = self._minders()
         self._mind(loaded)
@@ -209,7 +209,7 @@ class Gateway:
             self.metrics.share(*shared)
             self.traffic.book.share(*shared)
             start(save_counts(self), "metrics")
-        share_rests(self)
+        work_together(self)
 
     def drain(self) -> None:
         """Take no more requests, and say so to whoever asks whether to send some; what is under way goes on."""

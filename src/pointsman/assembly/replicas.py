@@ -1,4 +1,4 @@
-"""What this process shares with others over Redis: limits and budgets, who rests, and that something has changed."""
+"""What this process shares with others: limits, budgets, slots of hosts, who rests, and that something has changed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from pointsman.assembly.host_news import HostNews
+from pointsman.assembly.news_files import NewsFiles
 from pointsman.assembly.replica_settings import redis_settings
-from pointsman.assembly.rest_files import RestFiles
-from pointsman.assembly.rest_news import RestBoards, RestNews
+from pointsman.assembly.replica_slots import ReplicaSlots
+from pointsman.assembly.rest_news import Bulletin, RestBoards, RestNews
+from pointsman.assembly.worker_slots import WorkerSlots
 from pointsman.core.clock import short_id
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.identity import KeyRecord
 from pointsman.policies.lease_book import LeaseBook
 from pointsman.policies.sharing import SharedAccounts
-from pointsman.routing.rests import RestBoard
+from pointsman.routing.hosts import Fleet
 from pointsman.stores.directory.ports import Changed
 from pointsman.stores.redis import RedisBulletin, RedisLink, RedisSettings, RedisSharedLimits
 from pointsman.stores.shared_limits import SETTLED_SECONDS
@@ -23,7 +26,7 @@ from pointsman.stores.shared_limits import SETTLED_SECONDS
 if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway
 
-__all__ = ["Replicas", "entry_changed", "key_changed", "replicas_of", "share_rests"]
+__all__ = ["Replicas", "entry_changed", "key_changed", "replicas_of", "work_together"]
 
 _CHANGED: Final = "changed"
 _FLUSH_SECONDS: Final = 2.0
@@ -33,16 +36,15 @@ _log: Final = logging.getLogger("pointsman.limits")
 
 
 class Replicas:
-    """The other replicas, as far as Redis leads to them. ``rests`` is the board that they read."""
+    """The other replicas, as far as Redis leads to them. ``bulletin`` is where they tell one another things."""
 
     def __init__(self, gateway: Gateway, settings: RedisSettings, *, exact: bool) -> None:
         self._gateway = gateway
         self._holder = holder = short_id("")
         self._holder_file = gateway.plan.data_directory / f"replica-{gateway.plan.worker}"
         self._link = RedisLink(settings, gateway.nursery)
-        self._bulletin = RedisBulletin(self._link, holder, gateway.nursery, gateway.storage.look)
-        self._bulletin.hear(_CHANGED, lambda _: gateway.storage.look())
-        self.rests = RestNews(self._bulletin)
+        self.bulletin = RedisBulletin(self._link, holder, gateway.nursery, gateway.storage.look)
+        self.bulletin.hear(_CHANGED, lambda _: gateway.storage.look())
         self._limits = RedisSharedLimits(self._link, holder)
         self._book = LeaseBook(
             self._limits, gateway.clock, exact=exact, on_turn=self._turned, at_least=gateway.plan.workers
@@ -71,11 +73,24 @@ class Replicas:
         start = self._gateway.nursery.start
         start(self._link.keep_up(self._book.wake), "redis link")
         start(self._book.run(), "shared limits")
-        start(self._bulletin.run(), "bulletin")
+        start(self.bulletin.run(), "bulletin")
+
+    def slots(self, fleet: Fleet) -> ReplicaSlots:
+        """Who shares the slots of hosts with them."""
+        gateway = self._gateway
+        return ReplicaSlots(
+            fleet,
+            self._link,
+            self.bulletin,
+            gateway.nursery,
+            gateway.clock,
+            holder=self._holder,
+            replicas=lambda: self._book.replicas,
+        )
 
     def tell_changed(self) -> None:
         """Something has been written that the others should look at now."""
-        self._bulletin.post(_CHANGED)
+        self.bulletin.post(_CHANGED)
 
     def gauges(self) -> Mapping[str, float]:
         """Metric name → its value now."""
@@ -133,18 +148,29 @@ def replicas_of(gateway: Gateway) -> Replicas | None:
     return Replicas(gateway, settings, exact=gateway.loaded.settings.local.shared_limits == "exact")
 
 
-def share_rests(gateway: Gateway) -> None:
-    """Tell the other workers and the other replicas which deployments rest, and hear of theirs."""
-    plan, boards = gateway.plan, list[RestBoard]()
+def work_together(gateway: Gateway) -> None:
+    """Share with other workers and replicas which deployments rest, and the slots of local hosts."""
+    plan, replicas, clock = gateway.plan, gateway.replicas, gateway.clock
+    start, router = gateway.nursery.start, gateway.house.router
+    bulletins = list[Bulletin]()
     if plan.workers > 1:
-        files = RestFiles(plan.data_directory / "run", plan.worker, plan.workers, gateway.clock)
-        boards.append(files)
-        gateway.nursery.start(files.run(), "rests")
-    if gateway.replicas is not None:
-        boards.append(gateway.replicas.rests)
-        gateway.replicas.start()
-    if boards:
-        gateway.house.router.share_rests(RestBoards(*boards), gateway.clock)
+        files = NewsFiles(plan.data_directory / "run", plan.worker, plan.workers, clock)
+        bulletins.append(files)
+        start(files.run(), "news of workers")
+    if replicas is not None:
+        bulletins.append(replicas.bulletin)
+        replicas.start()
+    if not bulletins:
+        return
+    router.share_rests(RestBoards(*map(RestNews, bulletins)), clock)
+    news = HostNews(router.fleet, short_id(""), bulletins, clock)
+    start(news.run(), "news of hosts")
+    if replicas is not None:
+        slots: WorkerSlots | ReplicaSlots = replicas.slots(router.fleet)
+    else:
+        slots = WorkerSlots(router.fleet, plan.data_directory / "run", plan.workers, clock)
+    router.fleet.share_slots(slots)
+    start(slots.run(), "slots of hosts")
 
 
 def key_changed(gateway: Gateway, token: str, record: KeyRecord | None) -> None:

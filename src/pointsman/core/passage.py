@@ -17,8 +17,9 @@ __all__ = ["NoPassages", "Passage", "Passages"]
 class Passage(msgspec.Struct, frozen=True):
     """Where it goes, what is sent, and who reads the answer. ``ask.model`` is empty where the request names none.
 
-    ``spellings`` are all the paths of ours that lead there. ``signed`` gives the request with what lets it in, where
-    more is needed than a key; it raises a GatewayError where that is not to be had.
+    ``works`` tells whether the provider works with a model for it. ``spellings`` are all the paths of ours that lead
+    there. ``signed`` gives the request with what lets it in, where more is needed than a key; it raises a GatewayError
+    where that is not to be had.
     """
 
     ask: Ask
@@ -26,6 +27,7 @@ class Passage(msgspec.Struct, frozen=True):
     outbound: Outbound
     answer: Answer
     spellings: tuple[str, ...] = ()
+    works: bool = True
     signed: Callable[[], Awaitable[Outbound]] | None = None
 
 

@@ -164,7 +164,7 @@ class _DryRun(msgspec.Struct):
         """
         queue, record = None if member.host is None else member.host.queue, self.principal.record
         if queue is not None and queue.slots is not None:
-            demand_room(Ticket(member.deployment.model, group, record.token, self.now), queue, member)
+            demand_room(Ticket(member.deployment.model, group, record.token, self.now), queue, member.live.latency)
 
     def told(self) -> Explanation:
         """What was found out."""

@@ -16,6 +16,7 @@ from pointsman.lifecycle.house import House
 from pointsman.lifecycle.relay import retry_after
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.share import share
+from pointsman.lifecycle.visit import Visit
 from pointsman.policies.access import demand_access
 from pointsman.policies.pass_through import demand_passage, demand_undenied
 
@@ -32,6 +33,7 @@ _WITHOUT_BODY: Final = frozenset({204, 205, 304})
 async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
     """Answer one request. Never raises: a failure is an answer, too."""
     settlement = Settlement(house, inbound, call_id())
+    visit = Visit(settlement)
     try:
         head = inbound.head
         if not head.token:
@@ -51,6 +53,8 @@ async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
         ask.prompt_estimate = estimate_body(inbound.body) if ask.fields else 0
         settlement.grant = grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
         await share(grant, house)
+        if deployment.local and passage.works:
+            await visit.begin(ask, deployment)
         settlement.answer = answer = passage.answer
         outbound = passage.outbound if passage.signed is None else await passage.signed()
         settlement.sent_at = house.clock.monotonic()
@@ -60,11 +64,13 @@ async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
     except ClientGone:
         settlement.cancelled()
     except GatewayError as error:
+        visit.failed(error)
         settlement.failed(error, client)
     except Exception:  # noqa: BLE001 - the outermost handler: whatever broke, the client gets an answer
         _log.exception("call %s broke", settlement.call_id)
         settlement.failed(GatewayError("The gateway made a mistake; it has been logged."), client)
     finally:
+        visit.end()
         settlement.close(client)
 
 

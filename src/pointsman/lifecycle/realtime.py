@@ -23,11 +23,14 @@ from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.share import share
+from pointsman.lifecycle.visit import Visit
 
 __all__ = ["Arrival", "Tongue", "converse"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
+_TURN_SECONDS_MAX: Final = 60.0
+"""Who wants to talk does not wait longer for its turn at a local server; that it has gone shows only in the end."""
 _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1001
 _REFUSED: Final = 1008
@@ -72,6 +75,7 @@ class _Calls:
     def __init__(self, house: House, inbound: Inbound) -> None:
         self.house = house
         self.current = Settlement(house, inbound, call_id())
+        self.visit = Visit(self.current)
         self.settled = 0
         self.speaking = False
         self.heard_at = house.clock.monotonic()
@@ -136,10 +140,20 @@ async def converse(
 ) -> None:
     """See a conversation from its beginning to its end. Never raises, unless it is cancelled."""
     calls = _Calls(house, arrival.inbound)
+    try:
+        await _converse(arrival, door, calls, dialer, tongue, nursery)
+    finally:
+        calls.visit.end()
+
+
+async def _converse(
+    arrival: Arrival, door: Door, calls: _Calls, dialer: Dialer, tongue: Tongue, nursery: Nursery
+) -> None:
     error: GatewayError | None = None
     try:
         far = await _connect(arrival, calls, dialer)
     except GatewayError as refused:
+        calls.visit.failed(refused)
         calls.over(refused)
         await door.refuse(calls.current.for_client(refused), calls.current.call_id)
         return
@@ -183,6 +197,8 @@ async def _connect(arrival: Arrival, calls: _Calls, dialer: Dialer) -> Duplex:
     calls.admit()
     if one.grant is not None:
         await share(one.grant, house)
+    if course.member.host is not None:
+        await calls.visit.begin(ask, course.member.deployment, _TURN_SECONDS_MAX)
     return await dialer.dial(deployment, arrival.query, arrival.headers)
 
 

@@ -4,60 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from math import ceil, inf
 from typing import Final
 
-import msgspec
-
 from pointsman.core.eager import Inbox
 from pointsman.core.errors import GatewayError, LimitReached, Unreachable
-from pointsman.core.exchange import Client, RequestHead
-from pointsman.core.upstream import Ask
+from pointsman.core.exchange import Client
 from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import Course
 from pointsman.lifecycle.reading import read_again
 from pointsman.lifecycle.settle import Settlement
+from pointsman.lifecycle.tickets import OWN_QUEUES, ticket_of
 from pointsman.policies.parameters import take_rules
-from pointsman.policies.principal import Principal
-from pointsman.routing.hosts import Host
-from pointsman.routing.pool import Member
-from pointsman.routing.queue import PRIORITY_MAX, HostQueue, Ticket
+from pointsman.routing.hosts import Fleet, Host
+from pointsman.routing.queue import HostQueue, Ticket
 
-__all__ = ["attempt_in_turn", "call", "demand_room", "send_away"]
+__all__ = ["attempt_in_turn", "call", "demand_room", "enter", "leave", "send_away", "wait_for_turn"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
-_OWN_QUEUES: Final = frozenset({"vllm", "sglang"})
-"""Servers with an order of their own, which understand ``priority`` in the same way."""
 _RETRY_SECONDS_MAX: Final = 600.0
-_WEIGHT_MIN: Final = 0.01
-_WEIGHT_MAX: Final = 100.0
-_PATIENCE_OF_STREAMS: Final = (b"x-litellm-stream-timeout", b"x-litellm-timeout")
-_PATIENCE: Final = (b"x-litellm-timeout", b"x-stainless-read-timeout", b"x-stainless-timeout")
-_TRUE: Final = frozenset({"true", "1", "yes"})
-_NOTHING: Final = msgspec.Raw(b"{}")
-
-
-class _KeyManners(msgspec.Struct, frozen=True):
-    """What a key's metadata say of its requests' turn. ``default_priority`` is also the best that they can have."""
-
-    default_priority: int | None = None
-    batch: bool | str | None = None
-    queue_weight: float | None = None
-
-
-class _Marked(msgspec.Struct, frozen=True):
-    """What a request's ``metadata`` say; in OpenAI's API their values are texts."""
-
-    batch: bool | str | None = None
-
-
-_USUAL: Final = _KeyManners()
-_key_manners: Final = msgspec.json.Decoder(_KeyManners).decode
-_marked: Final = msgspec.json.Decoder(_Marked | None).decode
-_number: Final = msgspec.json.Decoder(float).decode
-_text: Final = msgspec.json.Decoder(str).decode
 
 
 async def attempt_in_turn(course: Course, settlement: Settlement, client: Client) -> None:
@@ -71,14 +38,15 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
     if host is None:
         await attempt(course, settlement, client)
         return
-    queue = house.router.fleet.queue_of(host)
+    fleet = house.router.fleet
+    queue = fleet.queue_of(host)
     settlement.deployment = course.member.deployment
-    ticket = _ticket(course, settlement, host)
+    ticket = ticket_of(course.ask, settlement, host, course.member.deployment.model, course.pool.name)
     if queue.slots is not None:
-        demand_room(ticket, queue, course.member)
+        demand_room(ticket, queue, course.member.live.latency)
     try:
-        if not queue.enter(ticket, ticket.entered_at):
-            await _wait(ticket, course, settlement, client)
+        if not enter(fleet, host, ticket):
+            await wait_for_turn(ticket, settlement, lambda: _keep_alive(course, settlement, client))
         host.used_at = house.clock.monotonic()
         if host.wake is None:
             await attempt(course, settlement, client)
@@ -92,7 +60,25 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
             send_away(host)
         raise
     finally:
-        call(queue, queue.leave(ticket, house.clock.monotonic()))
+        leave(fleet, host, ticket, house.clock.monotonic())
+
+
+def enter(fleet: Fleet, host: Host, ticket: Ticket) -> bool:
+    """Take a place at a host; True: it may run at once."""
+    queue = fleet.queue_of(host)
+    if queue.enter(ticket, ticket.entered_at):
+        return True
+    if fleet.sharing is not None and queue.is_shared:
+        fleet.sharing.changed(host)
+    return ticket.started_at > 0.0
+
+
+def leave(fleet: Fleet, host: Host, ticket: Ticket, now: float) -> None:
+    """Give up a place, waiting or running, and tell those whose turn it is."""
+    queue = fleet.queue_of(host)
+    call(queue, queue.leave(ticket, now))
+    if fleet.sharing is not None and queue.is_shared and queue.slots is not None:
+        fleet.sharing.changed(host)
 
 
 async def _attempt_awake(course: Course, settlement: Settlement, client: Client, host: Host) -> None:
@@ -115,7 +101,7 @@ async def _attempt_awake(course: Course, settlement: Settlement, client: Client,
         settlement.let_go(client)
         course.ask = settlement.ask = ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
-        if host.kind not in _OWN_QUEUES:
+        if host.kind not in OWN_QUEUES:
             ask.fields.pop("priority", None)
         await attempt(course, settlement, client)
 
@@ -155,12 +141,17 @@ def send_away(host: Host) -> None:
             ticket.bell.put(Unreachable(f"The server at {host.url} went away while the request waited for its turn."))
 
 
-async def _wait(ticket: Ticket, course: Course, settlement: Settlement, client: Client) -> None:
-    """Wait to be called; a streaming client is told now and then that this goes on."""
+async def wait_for_turn(ticket: Ticket, settlement: Settlement, tell: Callable[[], None] | None) -> None:
+    """Wait to be called; ``tell`` tells a streaming client now and then that this goes on, None: not to be told.
+
+    Raises:
+        LimitReached: it took longer than the client waits, or anybody may.
+        Unreachable: the host went away meanwhile.
+    """
     clock = settlement.house.clock
     ticket.bell = bell = Inbox[bool]()
     ends_at = min(ticket.expires_at, ticket.entered_at + settlement.house.router.fleet.queue_rules.wait_seconds_max)
-    pause = settlement.house.manners.keepalive_seconds if settlement.keepalive else inf
+    pause = settlement.house.manners.keepalive_seconds if settlement.keepalive and tell is not None else inf
     try:
         while True:
             now = clock.monotonic()
@@ -169,12 +160,12 @@ async def _wait(ticket: Ticket, course: Course, settlement: Settlement, client: 
                 raise _late(ticket, now - ticket.entered_at)
             alarm = asyncio.get_running_loop().call_later(min(pause, left), bell.put, False)
             try:
-                if await bell:
+                if await (bell if tell is not None else bell.take()):
                     return
             finally:
                 alarm.cancel()
-            if clock.monotonic() < ends_at:
-                _keep_alive(course, settlement, client)
+            if tell is not None and clock.monotonic() < ends_at:
+                tell()
     finally:
         settlement.queued += clock.monotonic() - ticket.entered_at
 
@@ -187,14 +178,14 @@ def _keep_alive(course: Course, settlement: Settlement, client: Client) -> None:
     settlement.keep_waiting(client)
 
 
-def demand_room(ticket: Ticket, queue: HostQueue, member: Member) -> None:
-    """Turn away who could not wait, or would wait in vain.
+def demand_room(ticket: Ticket, queue: HostQueue, answer_seconds: float) -> None:
+    """Turn away who could not wait, or would wait in vain; ``answer_seconds`` is a call's where none ended there.
 
     Raises:
         LimitReached: at once, with the time after which it makes sense to try again.
     """
-    depth = queue.depth
-    seconds = queue.wait_estimate(depth, member.live.latency)
+    depth = queue.depth + queue.waiting_elsewhere
+    seconds = queue.wait_estimate(queue.depth, answer_seconds)
     if queue.is_full:
         later = min(max(1.0, seconds), _RETRY_SECONDS_MAX)
         raise LimitReached(
@@ -204,10 +195,10 @@ def demand_room(ticket: Ticket, queue: HostQueue, member: Member) -> None:
             code="queue_full",
             retry_after=later,
         )
-    if not depth and len(queue.started()) < (queue.slots or 0):
+    if queue.is_free:
         return
     ahead = queue.ahead(ticket.steps, ticket.entered_at)
-    seconds = queue.wait_estimate(ahead, member.live.latency)
+    seconds = queue.wait_estimate(ahead, answer_seconds)
     if seconds > ticket.expires_at - ticket.entered_at:
         later = min(max(1.0, seconds), _RETRY_SECONDS_MAX)
         raise LimitReached(
@@ -227,78 +218,3 @@ def _late(ticket: Ticket, waited: float) -> GatewayError:
         code="queue_timeout",
         retry_after=1.0,
     )
-
-
-def _ticket(course: Course, settlement: Settlement, host: Host) -> Ticket:
-    """The request's ticket; what the body says of its turn is taken out, unless the server understands it."""
-    ask, principal = course.ask, course.principal
-    record = principal.record
-    now = settlement.house.clock.monotonic()
-    ticket = Ticket(course.member.deployment.model, course.pool.name, record.token, now, record.key_alias)
-    manners = _USUAL if record.metadata == _NOTHING else _manners_of(principal)
-    fields = ask.fields
-    usual = settlement.house.router.fleet.queue_rules.default_priority
-    given = fields.get("priority") if host.kind in _OWN_QUEUES else fields.pop("priority", None)
-    priority = usual if given is None else _whole(given, usual)
-    if manners.default_priority is not None:
-        priority = max(priority, manners.default_priority) if given is not None else manners.default_priority
-    ticket.priority = min(max(priority, 0), PRIORITY_MAX)
-    ticket.batch = _is_true(manners.batch) or _is_batch(fields)
-    if manners.queue_weight:
-        ticket.weight = min(max(manners.queue_weight, _WEIGHT_MIN), _WEIGHT_MAX)
-    ticket.expires_at = settlement.inbound.received + _patience(ask, settlement.inbound.head)
-    return ticket
-
-
-def _manners_of(principal: Principal) -> _KeyManners:
-    try:
-        return _key_manners(principal.record.metadata)
-    except msgspec.MsgspecError:
-        return _USUAL
-
-
-def _is_batch(fields: Mapping[str, msgspec.Raw]) -> bool:
-    """Whether the request itself says that it can wait: OpenAI's ``service_tier: flex``, or ``metadata.batch``."""
-    tier, metadata = fields.get("service_tier"), fields.get("metadata")
-    try:
-        if tier is not None and _text(tier) == "flex":
-            return True
-        marked = None if metadata is None else _marked(metadata)
-    except msgspec.MsgspecError:
-        return False
-    return marked is not None and _is_true(marked.batch)
-
-
-def _is_true(value: bool | str | None) -> bool:  # noqa: FBT001 - what JSON says
-    return value.lower() in _TRUE if isinstance(value, str) else bool(value)
-
-
-def _patience(ask: Ask, head: RequestHead) -> float:
-    """Seconds from the request's arrival until its client gives up, as far as it tells; no end, if it does not.
-
-    It tells in LiteLLM's ``timeout`` and ``x-litellm-timeout``, or in the header of OpenAI's and Anthropic's libraries,
-    which for a stream is only the longest silence.
-    """
-    said = ask.fields.get("timeout")
-    if said is not None:
-        return _seconds(said)
-    for name in _PATIENCE_OF_STREAMS if ask.stream else _PATIENCE:
-        value = head.header(name)
-        if value is not None:
-            return _seconds(value)
-    return inf
-
-
-def _seconds(said: bytes | msgspec.Raw) -> float:
-    try:
-        seconds = _number(said)
-    except msgspec.MsgspecError:
-        return inf
-    return seconds if seconds > 0 else inf
-
-
-def _whole(said: msgspec.Raw, usual: int) -> int:
-    try:
-        return int(_number(said))
-    except (msgspec.MsgspecError, OverflowError, ValueError):
-        return usual

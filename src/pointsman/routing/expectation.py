@@ -45,8 +45,7 @@ def _turn(host: Host, answer_seconds: float) -> float:
     """Seconds until a further request would be sent there."""
     queue = host.queue
     if queue is not None and queue.slots is not None:
-        free = not queue.depth and len(queue.started()) < queue.slots
-        return 0.0 if free else queue.wait_estimate(queue.depth, answer_seconds)
+        return 0.0 if queue.is_free else queue.wait_estimate(queue.depth, answer_seconds)
     if not host.slots:
         return 0.0
     return max(0, ahead_of(host) - host.slots + 1) * (answer_seconds or _ANSWER_SECONDS_ASSUMED) / host.slots

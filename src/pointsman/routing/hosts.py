@@ -6,7 +6,7 @@ Whoever watches them (see :mod:`pointsman.providers.discovery`) writes here; str
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -14,7 +14,7 @@ from pointsman.core.upstream import Deployment
 from pointsman.routing.power import Power
 from pointsman.routing.queue import HostQueue, QueueRules, Ticket
 
-__all__ = ["Fleet", "Host", "HostRules", "LoadedModel", "WakeRule", "address_of"]
+__all__ = ["Fleet", "Host", "HostRules", "LoadedModel", "SlotSharing", "Use", "WakeRule", "address_of"]
 
 _HOSTS_MAX: Final = 16_384
 _QUEUE_MAX: Final = 512
@@ -57,6 +57,22 @@ class WakeRule(msgspec.Struct, frozen=True):
     port: int = 9
 
 
+class Use(msgspec.Struct, frozen=True):
+    """What another process has under way at a host and what waits there, by model; heard at ``at``."""
+
+    running: Mapping[str, int]
+    waiting: Mapping[str, int]
+    at: float
+
+
+class SlotSharing(Protocol):
+    """Asks for slots of hosts that other processes send requests to, too."""
+
+    def changed(self, host: Host) -> None:
+        """Somebody came to wait for the host, or has left it. Whose turn it is thereby has been told on return."""
+        ...
+
+
 class Host(msgspec.Struct, eq=False):
     """One local server now. ``url`` is what its deployments have as ``api_base``, without ``/v1``.
 
@@ -89,6 +105,8 @@ class Host(msgspec.Struct, eq=False):
     """What it draws; None: nobody told."""
     rules: HostRules = HostRules()
     queue: HostQueue | None = None
+    elsewhere: Mapping[str, Use] = {}
+    """What other processes of this gateway have there, by their names."""
     others_running: int | None = None
     others_waiting: int | None = None
     used_at: float = 0.0
@@ -107,6 +125,28 @@ class Host(msgspec.Struct, eq=False):
     def queued(self) -> int:
         """Requests of ours that wait for it."""
         return sum(self.waiting.values())
+
+    def hear(self, process: str, use: Use | None) -> None:
+        """Another process has this under way there; None: nothing any more."""
+        others = {name: kept for name, kept in self.elsewhere.items() if name != process}
+        if use is not None:
+            others[process] = use
+        self.elsewhere = others
+        if self.queue is not None:
+            self.count_elsewhere(self.queue)
+
+    def count_elsewhere(self, queue: HostQueue) -> None:
+        """Tell its line how many others run there and wait."""
+        queue.running_elsewhere = sum(sum(use.running.values()) for use in self.elsewhere.values())
+        queue.waiting_elsewhere = sum(sum(use.waiting.values()) for use in self.elsewhere.values())
+
+    def is_wanted(self, model: str) -> bool:
+        """Whether a request for the model is under way there or waits, in whatever process."""
+        return bool(self.in_flight.get(model) or self.waiting.get(model) or self.is_wanted_elsewhere(model))
+
+    def is_wanted_elsewhere(self, model: str) -> bool:
+        """The same of the other processes alone."""
+        return any(use.running.get(model) or use.waiting.get(model) for use in self.elsewhere.values())
 
     def holds(self, model: str) -> LoadedModel | None:
         """The model in its memory; Ollama's ``latest`` is understood."""
@@ -159,14 +199,14 @@ class Host(msgspec.Struct, eq=False):
 class Fleet:
     """Every local host, by its address. A host that goes and comes back is the same one.
 
-    ``listed`` are those that something is routed to now. ``share`` is how many processes serve beside each other: each
-    sends its part of what a host takes.
+    ``listed`` are those that something is routed to now. ``sharing`` is who asks for slots where several processes
+    serve beside each other; None: this one has them all.
     """
 
     def __init__(self) -> None:
         self._hosts: dict[str, Host] = {}
         self.listed: tuple[Host, ...] = ()
-        self.share = 1
+        self.sharing: SlotSharing | None = None
         self.queue_rules = QueueRules()
 
     @property
@@ -195,12 +235,21 @@ class Fleet:
             queue = host.queue = HostQueue(
                 host.in_flight,
                 host.waiting,
-                slots=self._part(host.slots),
-                waiting_max=self._part(host.queue_max) or 0,
+                slots=host.slots,
+                waiting_max=host.queue_max,
                 rules=self.queue_rules,
                 is_loaded=host.is_loaded,
             )
+            queue.is_shared = self.sharing is not None
+            host.count_elsewhere(queue)
         return queue
+
+    def share_slots(self, sharing: SlotSharing) -> None:
+        """From now on ask for slots, as other processes do."""
+        self.sharing = sharing
+        for host in self._hosts.values():
+            if host.queue is not None:
+                host.queue.is_shared = True
 
     def resize(self, host: Host, slots: int | None, now: float) -> Sequence[Ticket]:
         """Send a host ``slots`` requests at once from now on; gives those whose turn it is thereby."""
@@ -210,14 +259,10 @@ class Fleet:
         queue = host.queue
         if queue is None:
             return ()
-        queue.slots = self._part(slots)
-        queue.waiting_max = self._part(host.queue_max) or 0
+        queue.slots = slots
+        queue.waiting_max = host.queue_max
         queue.rules = self.queue_rules
         return queue.advance(now)
-
-    def _part(self, number: int | None) -> int | None:
-        """This process's part, rounded up so that none is left with nothing."""
-        return None if number is None else -(-number // self.share)
 
 
 def address_of(url: str) -> str:

@@ -86,12 +86,17 @@ class HostQueue:
     ``slots`` is how many may run at once, None: all. ``running`` and ``waiting`` count by model, for others to read.
     ``is_loaded`` tells whether a model is in the host's memory. ``called`` are those whose turn it is and who are still
     to be told, ``is_calling`` whether somebody is about to.
+
+    Where other processes send requests there, too, each slot is asked for (``is_shared``) and this one runs no more
+    than were granted; ``running_elsewhere`` and ``waiting_elsewhere`` are theirs, as far as that was heard. ``part``
+    is how many this process takes while nobody can be asked.
     """
 
     __slots__ = (
         "_accounts",
         "_buckets",
         "_count",
+        "_granted",
         "_is_loaded",
         "_model",
         "_numbers",
@@ -101,13 +106,17 @@ class HostQueue:
         "_virtual",
         "called",
         "is_calling",
+        "is_shared",
+        "part",
         "rules",
         "running",
+        "running_elsewhere",
         "seconds",
         "slots",
         "wait_counts",
         "wait_seconds",
         "waiting",
+        "waiting_elsewhere",
         "waiting_max",
     )
 
@@ -131,6 +140,10 @@ class HostQueue:
         self.wait_seconds = 0.0
         self.called: deque[Ticket] = deque()
         self.is_calling = False
+        self.is_shared = False
+        self.part: int | None = None
+        self.running_elsewhere = self.waiting_elsewhere = 0
+        self._granted = 0
         self._is_loaded = is_loaded
         self._started: dict[Ticket, None] = {}
         self._buckets: dict[_Bucket, dict[Ticket, None]] = {}
@@ -150,7 +163,21 @@ class HostQueue:
     @property
     def is_full(self) -> bool:
         """Whether one more would be turned away."""
-        return self._count >= self.waiting_max and not self._has_room
+        return self._count + self.waiting_elsewhere >= self.waiting_max and not self.is_free
+
+    @property
+    def is_free(self) -> bool:
+        """Whether one more would have its turn at once, as far as that is known."""
+        if self._count or self.slots is None:
+            return not self._count
+        if self.is_shared:
+            return not self.waiting_elsewhere and len(self._started) + self.running_elsewhere < self.slots
+        return self._has_room
+
+    @property
+    def turn(self) -> tuple[str, float]:
+        """The model that the host was last sent, and since when."""
+        return self._model, self._turned_at
 
     def started(self) -> Sequence[Ticket]:
         """Who runs, the longest first."""
@@ -197,6 +224,28 @@ class HostQueue:
             called.append(ticket)
         return called
 
+    # -- beside other processes ------------------------------------------------------------------------
+
+    def grant(self, number: int, now: float) -> Sequence[Ticket]:
+        """Let so many more run; gives those whose turn it is. What nobody here wants any more is let go of."""
+        self._granted = number
+        try:
+            return self.advance(now)
+        finally:
+            self._granted = 0
+
+    def heard_turn(self, model: str, turned_at: float) -> None:
+        """The host was last sent this model, at that moment, by whatever process."""
+        if turned_at > self._turned_at or model == self._model:
+            self._model, self._turned_at = model, turned_at
+
+    def head(self, now: float) -> tuple[Ticket, int] | None:
+        """Whose turn is next, and by how many steps it stands behind by now; None: nobody waits."""
+        if not self._count:
+            return None
+        ticket = self._next(now)
+        return ticket, self._steps(ticket, ticket.steps, now)
+
     # -- estimates -------------------------------------------------------------------------------------
 
     def ahead(self, steps: int, now: float) -> int:
@@ -216,7 +265,7 @@ class HostQueue:
         """Seconds until it is the turn of who has so many ``ahead``; ``seconds`` is a call's where none ended here."""
         if self.slots is None:
             return 0.0
-        return (ahead + 1) * (self.seconds or seconds or _SECONDS_ASSUMED) / max(self.slots, 1)
+        return (ahead + self.waiting_elsewhere + 1) * (self.seconds or seconds or _SECONDS_ASSUMED) / max(self.slots, 1)
 
     # -- the order -------------------------------------------------------------------------------------
 
@@ -250,10 +299,16 @@ class HostQueue:
 
     @property
     def _has_room(self) -> bool:
-        return self.slots is None or len(self._started) < self.slots
+        if self.slots is None:
+            return True
+        if self.is_shared:
+            return self._granted > 0
+        return len(self._started) < (self.slots if self.part is None else min(self.part, self.slots))
 
     def _start(self, ticket: Ticket, now: float) -> None:
         ticket.started_at = now
+        if self._granted:
+            self._granted -= 1
         self._started[ticket] = None
         _add(self.running, ticket.model, 1)
         if ticket.model != self._model:

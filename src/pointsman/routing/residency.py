@@ -48,10 +48,13 @@ def resident(host: Host, model: str) -> LoadedModel | None:
 
 
 def ahead_of(host: Host) -> int:
-    """Requests that a further one would find there: ours, or all that the server tells of if that is more."""
+    """Requests that a further one would find there: ours in all processes, or what the server tells of if more."""
     ahead = sum(host.in_flight.values()) if host.in_flight else 0
     if host.waiting:
         ahead += sum(host.waiting.values())
+    if host.elsewhere:
+        for use in host.elsewhere.values():
+            ahead += sum(use.running.values()) + sum(use.waiting.values())
     if host.others_running is not None:
         ahead = max(ahead, host.others_running + (host.others_waiting or 0))
     return ahead

@@ -116,4 +116,6 @@ def _is_warm(member: Member, loads: LoadBook, now: float) -> bool:
         return False
     if model in host.loaded or member.live.in_flight or resident(host, model) is not None or host.waiting.get(model):
         return True
+    if host.elsewhere and host.is_wanted_elsewhere(model):
+        return True
     return model in loads.loading(host, now) or loads.expects(host, member.deployment, now)

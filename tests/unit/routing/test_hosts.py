@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pointsman.core.upstream import Deployment
-from pointsman.routing.hosts import Fleet, Host, HostRules, LoadedModel, address_of
+from pointsman.routing.hosts import Fleet, Host, HostRules, LoadedModel, Use, address_of
 from pointsman.routing.queue import WAIT_BUCKETS, Ticket
+from pointsman.routing.residency import ahead_of
 from pointsman.telemetry.series import BUCKETS
 
 
@@ -64,14 +65,23 @@ def test_how_much_fits_is_learned_from_what_did_not() -> None:
     assert totals == [None, 24, 25]
 
 
-def test_each_of_several_processes_sends_its_part() -> None:
+def test_what_other_processes_have_there_counts_as_ours() -> None:
     fleet = Fleet()
-    fleet.share = 3
     host = fleet.at("http://gpu")
-    host.rules = HostRules(queue_max=10)
-    fleet.resize(host, 4, 0.0)
+    fleet.resize(host, 2, 0.0)
     queue = fleet.queue_of(host)
-    assert (queue.slots, queue.waiting_max) == (2, 4)
+    queue.is_shared = True
+    host.rules = HostRules(queue_max=3)
+    fleet.resize(host, 2, 0.0)
+    assert queue.is_free and not queue.is_full and not host.is_wanted("a")
+    host.hear("other", Use({"a": 1}, {}, 1.0))
+    host.hear("third", Use({"b": 1}, {"c": 3}, 1.0))
+    assert ahead_of(host) == 5 and host.is_wanted("a") and host.is_wanted("c") and not host.is_wanted("d")
+    assert (queue.is_free, queue.is_full) == (False, True)
+    assert queue.wait_estimate(0, 2.0) == 4.0
+    host.hear("third", None)
+    assert (queue.is_free, queue.is_full) == (True, False)
+    assert not host.is_wanted("c")
 
 
 def test_more_slots_are_used_at_once() -> None:

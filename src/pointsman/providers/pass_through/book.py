@@ -27,6 +27,10 @@ from pointsman.wire.multipart import opening_boundary, read_form
 __all__ = ["PassageBook", "passage_names"]
 
 _VERSION: Final = re.compile(r"/v[0-9]+(?:alpha|beta)?[0-9]*$")
+_IDLE_PATH: Final = re.compile(
+    r"(?:api/(?:show|pull|push|create|copy|blobs|delete)|(?:de)?tokenize|apply-template|models|v1/models)\b"
+)
+"""What local servers answer without working with a model: management, and counting of tokens."""
 _PATH_MODEL: Final = re.compile(r"/(?:models?|tunedModels|deployments|engines)/([^/:?]+)", re.IGNORECASE)
 _FORM: Final = b"multipart/form-data"
 _FORM_TYPE: Final = re.compile(
@@ -99,12 +103,14 @@ class PassageBook:
             head.method,
         )
         ask = Ask(Operation.PASS_THROUGH, model, fields)
+        works = head.method == b"POST" and not _IDLE_PATH.match(path.lstrip("/"))
         key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
         signer = self._signer(msgspec.structs.replace(lent, api_base=deployment.api_base))
+        spellings = _spellings(name, path)
         if signer is None:
-            return Passage(ask, deployment, outbound, PassageAnswer(key=key), _spellings(name, path))
+            return Passage(ask, deployment, outbound, PassageAnswer(key=key), spellings, works)
         answer = PassageAnswer(key=key, on_error=signer.answered)
-        return Passage(ask, deployment, outbound, answer, _spellings(name, path), lambda: signer.signed(outbound))
+        return Passage(ask, deployment, outbound, answer, spellings, works, lambda: signer.signed(outbound))
 
     returned = staticmethod(returned_lines)
 

@@ -89,7 +89,8 @@ class WarmFirst:
         loading = self._loads.loading(host, now).get(member.deployment.model)
         if loading is not None:
             return self._wait(member, host) + loading.until - now, "loading"
-        if member.live.in_flight or host.waiting.get(member.deployment.model):
+        model = member.deployment.model
+        if member.live.in_flight or host.waiting.get(model) or (host.elsewhere and host.is_wanted_elsewhere(model)):
             return self._wait(member, host), "loading"
         return (self._wait(member, host), "loaded") if self._loads.expects(host, member.deployment, now) else None
 
@@ -157,4 +158,4 @@ def _ties(member: Member) -> tuple[float, float]:
 
 def _in_use(host: Host, name: str) -> bool:
     short = name.removesuffix(":latest")
-    return any(host.in_flight.get(each) or host.waiting.get(each) for each in (name, short))
+    return any(host.is_wanted(each) for each in (name, short))

@@ -1,4 +1,4 @@
-"""Which deployments rest, told from worker to worker through files."""
+"""News told from worker to worker through files: for one, which deployments rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.assembly.rest_files import RestFiles
+from pointsman.assembly.news_files import NewsFiles
+from pointsman.assembly.rest_news import RestNews
 from pointsman.routing.rests import Rest
 from tests.unit.policies.desk import FakeClock
 
@@ -14,21 +15,22 @@ from tests.unit.policies.desk import FakeClock
 class Ear:
     """Hears."""
 
-    def __init__(self, board: RestFiles) -> None:
+    def __init__(self, board: NewsFiles) -> None:
         self.heard: list[Rest] = []
         self.board = board
-        board.join(self.hear)
+        self.rests = RestNews(board)
+        self.rests.join(self.hear)
 
     def hear(self, rest: Rest) -> None:
         self.heard.append(rest)
 
     def tell(self, deployment_id: str, seconds: float = 5.0) -> None:
-        self.board.tell(Rest(deployment_id, seconds), self.hear)
+        self.rests.tell(Rest(deployment_id, seconds), self.hear)
 
 
 def workers(directory: Path, count: int = 3) -> tuple[FakeClock, list[Ear]]:
     clock = FakeClock()
-    return clock, [Ear(RestFiles(directory, worker, count, clock)) for worker in range(count)]
+    return clock, [Ear(NewsFiles(directory, worker, count, clock)) for worker in range(count)]
 
 
 def look(ears: list[Ear]) -> None:
@@ -47,23 +49,19 @@ def test_what_one_tells_all_others_hear_once(tmp_path: Path) -> None:
     assert one.heard == [Rest("b", 5.0)] and two.heard == [Rest("a", 5.0)]
 
 
-def test_a_rest_ends_for_all_at_the_same_moment(tmp_path: Path) -> None:
+def test_old_news_is_no_news(tmp_path: Path) -> None:
     clock, (one, two, _) = workers(tmp_path)
-    one.tell("a", 5.0)
-    clock.now += 2
+    one.tell("a", 60.0)
+    clock.now += 6
     look([two])
-    assert two.heard == [Rest("a", 3.0)]
-    one.tell("b", 1.0)
-    clock.now += 1
-    look([two])
-    assert len(two.heard) == 1, "it is over"
+    assert two.heard == []
 
 
-@pytest.mark.parametrize("torn", [b"{", b"\xff\n", b"[1]\n", b'{"deployment_id": 1}\n'])
+@pytest.mark.parametrize("torn", [b"{", b"\xff\n", b"[1]\n", b'{"at": 1, "topic": 1, "body": null}\n'])
 def test_what_is_no_line_is_passed_over(tmp_path: Path, torn: bytes) -> None:
     _, (one, two, _) = workers(tmp_path)
     one.tell("a")
-    with (tmp_path / "rests-0.jsonl").open("ab") as file:
+    with (tmp_path / "news-0.jsonl").open("ab") as file:
         file.write(torn)
     look([two])
     assert two.heard == [Rest("a", 5.0)]
@@ -76,9 +74,9 @@ def test_a_file_that_grew_long_begins_anew_and_a_worker_that_starts_again_is_hea
         if not number % 100:
             look([two])
     look([two])
-    assert (tmp_path / "rests-0.jsonl").stat().st_size <= 256 * 1024
+    assert (tmp_path / "news-0.jsonl").stat().st_size <= 256 * 1024
     assert two.heard[-1].deployment_id == "deployment-with-a-long-identity-5999"
-    again = Ear(RestFiles(tmp_path, 0, 3, clock))
+    again = Ear(NewsFiles(tmp_path, 0, 3, clock))
     look([two])
     again.tell("a")
     look([two])
@@ -88,7 +86,7 @@ def test_a_file_that_grew_long_begins_anew_and_a_worker_that_starts_again_is_hea
 def test_a_worker_that_starts_does_not_hear_of_former_times(tmp_path: Path) -> None:
     clock, (one, _, _) = workers(tmp_path)
     one.tell("a")
-    late = Ear(RestFiles(tmp_path, 1, 3, clock))
+    late = Ear(NewsFiles(tmp_path, 1, 3, clock))
     look([late])
     assert late.heard == []
 
@@ -97,7 +95,7 @@ def test_where_nothing_can_be_written_the_process_itself_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, (one, two, _) = workers(tmp_path)
-    (tmp_path / "rests-0.jsonl").mkdir()
+    (tmp_path / "news-0.jsonl").mkdir()
     one.tell("a")
     one.tell("b")
     look([two])

@@ -1,42 +1,43 @@
-"""Workers tell one another which deployments rest: each writes a file of its own and reads those of the others.
+"""Workers of one machine tell one another short news: each writes a file of its own and reads those of the others.
 
-A rest is some seconds to minutes long and is told within the second, so that one worker's failures spare the others
-theirs. A line that is torn, late or lost costs a failure and nothing else.
+News is heard within a tenth of a second. A line that is torn, late or lost is not heard, which whoever tells has to
+bear: it costs a failure, or a decision that knew too little.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from pointsman.core.clock import Clock
-from pointsman.routing.rests import Hearer, Rest
 
-__all__ = ["RestFiles"]
+__all__ = ["NewsFiles"]
 
-_LOOK_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.1
 _FILE_BYTES_MAX: Final = 256 * 1024
-_SECONDS_MAX: Final = 3600.0
+_LATE_SECONDS: Final = 5.0
 _log: Final = logging.getLogger("pointsman")
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """``until`` is wall time in seconds: the clock that workers of one machine have in common."""
+    """``at`` is wall time in seconds: the clock that workers of one machine have in common."""
 
-    deployment_id: str
-    until: float
+    at: float
+    topic: str
+    body: msgspec.Raw
 
 
 _decode: Final = msgspec.json.Decoder(_Line).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class RestFiles:
-    """See :class:`pointsman.routing.rests.RestBoard`. ``worker`` counts from 0."""
+class NewsFiles:
+    """See :class:`pointsman.assembly.rest_news.Bulletin`. ``worker`` counts from 0."""
 
     def __init__(self, directory: Path, worker: int, workers: int, clock: Clock) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -46,16 +47,16 @@ class RestFiles:
         others = (_file_of(directory, other) for other in range(workers) if other != worker)
         self._others = {path: _size(path) for path in others}
         self._clock = clock
-        self._hearers: list[Hearer] = []
+        self._hearers: dict[str, Callable[[bytes], None]] = {}
         self._is_failing = False
 
-    def join(self, hearer: Hearer) -> None:
+    def hear(self, topic: str, hearer: Callable[[bytes], None]) -> None:
         """See the protocol."""
-        self._hearers.append(hearer)
+        self._hearers[topic] = hearer
 
-    def tell(self, rest: Rest, teller: Hearer) -> None:
-        """See the protocol."""
-        line = _encode(_Line(rest.deployment_id, self._clock.wall() + rest.seconds)) + b"\n"
+    def post(self, topic: str, body: bytes = b"null") -> None:
+        """See the protocol; ``body`` is JSON."""
+        line = _encode(_Line(self._clock.wall(), topic, msgspec.Raw(body))) + b"\n"
         try:
             if _size(self._own) + len(line) > _FILE_BYTES_MAX:
                 self._own.unlink(missing_ok=True)
@@ -63,9 +64,6 @@ class RestFiles:
                 file.write(line)
         except OSError as error:
             self._complain(error)
-        for hearer in self._hearers:
-            if hearer != teller:
-                hearer(rest)
 
     async def run(self) -> None:
         """Listen to the others; runs until cancelled."""
@@ -98,23 +96,23 @@ class RestFiles:
             said = _decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return
-        seconds = min(said.until - self._clock.wall(), _SECONDS_MAX)
-        if seconds > 0:
-            for hearer in self._hearers:
-                hearer(Rest(said.deployment_id, seconds))
+        hearer = self._hearers.get(said.topic)
+        if hearer is not None and self._clock.wall() - said.at < _LATE_SECONDS:
+            hearer(bytes(said.body))
 
     def _complain(self, error: OSError) -> None:
         if not self._is_failing:
             self._is_failing = True
             _log.warning(
-                "Other workers cannot be told which deployments rest: %s cannot be written to (%s).",
+                "Other workers cannot be told which deployments rest and what hosts are sent: %s cannot be written to"
+                " (%s).",
                 self._own,
                 error.strerror,
             )
 
 
 def _file_of(directory: Path, worker: int) -> Path:
-    return directory / f"rests-{worker}.jsonl"
+    return directory / f"news-{worker}.jsonl"
 
 
 def _size(path: Path) -> int:

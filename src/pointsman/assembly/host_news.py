@@ -1,0 +1,117 @@
+"""Processes tell one another what they have under way at local hosts, so that each decides as if it had seen it all.
+
+What changed is told every tenth of a second, what stays every two seconds; who is silent for six is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from pointsman.assembly.rest_news import Bulletin
+from pointsman.core.clock import Clock
+from pointsman.routing.hosts import Fleet, Use
+
+__all__ = ["HostNews"]
+
+_TOPIC: Final = "hosts"
+_TELL_SECONDS: Final = 0.1
+_AGAIN_SECONDS: Final = 2.0
+_FORGET_SECONDS: Final = 6.0
+_BYTES_MAX: Final = 3_500
+_PROCESSES_MAX: Final = 1_024
+
+
+class _Told(msgspec.Struct, frozen=True, array_like=True):
+    """A host's address, and by model what runs there and what waits."""
+
+    url: str
+    running: dict[str, int]
+    waiting: dict[str, int]
+
+
+class _News(msgspec.Struct, frozen=True):
+    process: str
+    hosts: list[_Told]
+
+
+_decode: Final = msgspec.json.Decoder(_News).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class HostNews:
+    """What the process of that name tells and hears."""
+
+    def __init__(self, fleet: Fleet, process: str, bulletins: Iterable[Bulletin], clock: Clock) -> None:
+        self._fleet = fleet
+        self._process = process
+        self._bulletins = tuple(bulletins)
+        self._clock = clock
+        self._told: dict[str, _Told] = {}
+        self._again_at = 0.0
+        for bulletin in self._bulletins:
+            bulletin.hear(_TOPIC, self._hear)
+
+    async def run(self) -> None:
+        """Tell and forget; runs until cancelled."""
+        while True:
+            self.step()
+            await asyncio.sleep(_TELL_SECONDS)
+
+    def step(self) -> None:
+        """Tell what is to be told now, and forget whom nothing was heard of."""
+        now = self._clock.monotonic()
+        is_again = now >= self._again_at
+        if is_again:
+            self._again_at = now + _AGAIN_SECONDS
+            self._forget(now)
+        for news in self._parts([one for one in self._now() if is_again or self._told.get(one.url) != one]):
+            for bulletin in self._bulletins:
+                bulletin.post(_TOPIC, news)
+
+    def _now(self) -> Iterator[_Told]:
+        for host in self._fleet.listed:
+            if host.in_flight or host.waiting or host.url in self._told:
+                yield _Told(host.url, dict(host.in_flight), dict(host.waiting))
+
+    def _parts(self, told: list[_Told]) -> Iterator[bytes]:
+        """The news in pieces that a bulletin takes."""
+        part: list[_Told] = []
+        size = 0
+        for one in told:
+            length = len(_encode(one)) + 1
+            if part and size + length > _BYTES_MAX:
+                yield _encode(_News(self._process, part))
+                part, size = [], 0
+            part.append(one)
+            size += length
+            if one.running or one.waiting:
+                self._told[one.url] = one
+            else:
+                self._told.pop(one.url, None)
+        if part:
+            yield _encode(_News(self._process, part))
+
+    def _hear(self, said: bytes) -> None:
+        try:
+            news = _decode(said)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return
+        hosts = {host.url: host for host in self._fleet.listed}
+        now = self._clock.monotonic()
+        for told in news.hosts:
+            host = hosts.get(told.url)
+            if host is not None and news.process != self._process and len(host.elsewhere) < _PROCESSES_MAX:
+                host.hear(news.process, _use(told, now))
+
+    def _forget(self, now: float) -> None:
+        for host in self._fleet.listed:
+            for process in [name for name, use in host.elsewhere.items() if now - use.at > _FORGET_SECONDS]:
+                host.hear(process, None)
+
+
+def _use(told: _Told, now: float) -> Use | None:
+    return Use(told.running, told.waiting, now) if told.running or told.waiting else None

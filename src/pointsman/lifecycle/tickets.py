@@ -1,0 +1,129 @@
+"""What a request says of its turn at a local server: how important it is, how long it waits, whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+from typing import Final
+
+import msgspec
+
+from pointsman.core.errors import Unauthenticated
+from pointsman.core.exchange import RequestHead
+from pointsman.core.upstream import Ask
+from pointsman.lifecycle.settle import Settlement
+from pointsman.policies.principal import Principal
+from pointsman.routing.hosts import Host
+from pointsman.routing.queue import PRIORITY_MAX, Ticket
+
+__all__ = ["OWN_QUEUES", "ticket_of"]
+
+OWN_QUEUES: Final = frozenset({"vllm", "sglang"})
+"""Servers with an order of their own, which understand ``priority`` in the same way."""
+_WEIGHT_MIN: Final = 0.01
+_WEIGHT_MAX: Final = 100.0
+_PATIENCE_OF_STREAMS: Final = (b"x-litellm-stream-timeout", b"x-litellm-timeout")
+_PATIENCE: Final = (b"x-litellm-timeout", b"x-stainless-read-timeout", b"x-stainless-timeout")
+_TRUE: Final = frozenset({"true", "1", "yes"})
+_NOTHING: Final = msgspec.Raw(b"{}")
+
+
+class _KeyManners(msgspec.Struct, frozen=True):
+    """What a key's metadata say of its requests' turn. ``default_priority`` is also the best that they can have."""
+
+    default_priority: int | None = None
+    batch: bool | str | None = None
+    queue_weight: float | None = None
+
+
+class _Marked(msgspec.Struct, frozen=True):
+    """What a request's ``metadata`` say; in OpenAI's API their values are texts."""
+
+    batch: bool | str | None = None
+
+
+_USUAL: Final = _KeyManners()
+_key_manners: Final = msgspec.json.Decoder(_KeyManners).decode
+_marked: Final = msgspec.json.Decoder(_Marked | None).decode
+_number: Final = msgspec.json.Decoder(float).decode
+_text: Final = msgspec.json.Decoder(str).decode
+
+
+def ticket_of(ask: Ask, settlement: Settlement, host: Host, model: str, group: str) -> Ticket:
+    """The request's ticket; what the body says of its turn is taken out, unless the server understands it.
+
+    ``model`` is the name at the server, ``group`` the one that clients know.
+    """
+    principal = settlement.principal
+    if principal is None:
+        raise Unauthenticated("Nobody asks.")
+    record = principal.record
+    now = settlement.house.clock.monotonic()
+    ticket = Ticket(model, group, record.token, now, record.key_alias)
+    manners = _USUAL if record.metadata == _NOTHING else _manners_of(principal)
+    fields = ask.fields
+    usual = settlement.house.router.fleet.queue_rules.default_priority
+    given = fields.get("priority") if host.kind in OWN_QUEUES else fields.pop("priority", None)
+    priority = usual if given is None else _whole(given, usual)
+    if manners.default_priority is not None:
+        priority = max(priority, manners.default_priority) if given is not None else manners.default_priority
+    ticket.priority = min(max(priority, 0), PRIORITY_MAX)
+    ticket.batch = _is_true(manners.batch) or _is_batch(fields)
+    if manners.queue_weight:
+        ticket.weight = min(max(manners.queue_weight, _WEIGHT_MIN), _WEIGHT_MAX)
+    ticket.expires_at = settlement.inbound.received + _patience(ask, settlement.inbound.head)
+    return ticket
+
+
+def _manners_of(principal: Principal) -> _KeyManners:
+    try:
+        return _key_manners(principal.record.metadata)
+    except msgspec.MsgspecError:
+        return _USUAL
+
+
+def _is_batch(fields: Mapping[str, msgspec.Raw]) -> bool:
+    """Whether the request itself says that it can wait: OpenAI's ``service_tier: flex``, or ``metadata.batch``."""
+    tier, metadata = fields.get("service_tier"), fields.get("metadata")
+    try:
+        if tier is not None and _text(tier) == "flex":
+            return True
+        marked = None if metadata is None else _marked(metadata)
+    except msgspec.MsgspecError:
+        return False
+    return marked is not None and _is_true(marked.batch)
+
+
+def _is_true(value: bool | str | None) -> bool:  # noqa: FBT001 - what JSON says
+    return value.lower() in _TRUE if isinstance(value, str) else bool(value)
+
+
+def _patience(ask: Ask, head: RequestHead) -> float:
+    """Seconds from the request's arrival until its client gives up, as far as it tells; no end, if it does not.
+
+    It tells in LiteLLM's ``timeout`` and ``x-litellm-timeout``, or in the header of OpenAI's and Anthropic's libraries,
+    which for a stream is only the longest silence.
+    """
+    said = ask.fields.get("timeout")
+    if said is not None:
+        return _seconds(said)
+    for name in _PATIENCE_OF_STREAMS if ask.stream else _PATIENCE:
+        value = head.header(name)
+        if value is not None:
+            return _seconds(value)
+    return inf
+
+
+def _seconds(said: bytes | msgspec.Raw) -> float:
+    try:
+        seconds = _number(said)
+    except msgspec.MsgspecError:
+        return inf
+    return seconds if seconds > 0 else inf
+
+
+def _whole(said: msgspec.Raw, usual: int) -> int:
+    try:
+        return int(_number(said))
+    except (msgspec.MsgspecError, OverflowError, ValueError):
+        return usual
