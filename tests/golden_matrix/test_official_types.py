@@ -78,10 +78,11 @@ OLDER_KNOBS = ("temperature", "top_p", "top_k")
 """The newest models of Claude do not take them, so the newest SDK has no types for what the others take."""
 
 
+as_newest_messages = as_typed_dict(MessageCreateParamsNonStreaming)
+
+
 def as_messages(body: Body) -> None:
-    as_typed_dict(MessageCreateParamsNonStreaming)(
-        {name: value for name, value in body.items() if name not in OLDER_KNOBS}
-    )
+    as_newest_messages({name: value for name, value in body.items() if name not in OLDER_KNOBS})
 
 
 ASKED: dict[str, Callable[[Body], None]] = {

@@ -33,7 +33,7 @@ def requests(gateway: Gateway, count: int) -> None:
 
 
 def test_memory_is_flat_after_the_warm_up(launch: Launch, upstream: FakeOpenAI) -> None:
-    gateway = launch({"model_list": [openai_entry("fast", upstream)]})
+    gateway = launch({"model_list": [openai_entry("fast", upstream)]}, fresh=True)
     requests(gateway, ROUND)
     before = gateway.rss_kb()
     requests(gateway, 2 * ROUND)
@@ -45,7 +45,7 @@ def test_an_open_stream_is_cheap(launch: Launch, upstream: FakeOpenAI) -> None:
 
     gate = Gate()
     body = {"model": "fast", "messages": [{"role": "user", "content": "hi"}], "stream": True}
-    gateway = launch({"model_list": [openai_entry("fast", upstream)]})
+    gateway = launch({"model_list": [openai_entry("fast", upstream)]}, fresh=True)
     upstream.always(Reply.stream(chat_chunks(["a"], None)).behind(gate))
     warm = [gateway.stream("/v1/chat/completions", body) for _ in range(50)]
     upstream.wait_for(50, timeout=10.0)
@@ -61,7 +61,7 @@ def test_an_open_stream_is_cheap(launch: Launch, upstream: FakeOpenAI) -> None:
 
 
 def test_a_large_answer_is_given_back(launch: Launch, upstream: FakeOpenAI) -> None:
-    gateway = launch({"model_list": [openai_entry("fast", upstream)]})
+    gateway = launch({"model_list": [openai_entry("fast", upstream)]}, fresh=True)
     upstream.always(Reply.json(chat_reply("x" * 4_000_000, usage(1, 1))))
     for _ in range(3):
         assert len(gateway.chat("fast").body) > 4_000_000

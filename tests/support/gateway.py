@@ -20,6 +20,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.http_client import Answer, LiveStream, exchange_raw, request
+from tests.support.preloaded import PreloadedProcess, can_preload, start_preloaded
 from tests.support.processes import free_port, process_tree, resident_kilobytes
 from tests.support.waiting import eventually
 
@@ -36,7 +37,8 @@ class Gateway:
     """One gateway on 127.0.0.1, with a data directory of its own.
 
     ``config`` is a mapping (written as YAML), YAML text, or None for no file at all. ``ready_seconds`` is how long it
-    took from the start of the process to the first 200 of /health/readiness.
+    took from the start of the process to the first 200 of /health/readiness. ``fresh``: the process loads the program
+    itself, for tests that look at its memory, its arguments or the time it takes; else see ``preloaded.py``.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Gateway:
         env: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
         master_key: str | None = MASTER_KEY,
+        fresh: bool = False,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="pointsman-journey-"))
         self.data_dir = self.directory / "data"
@@ -57,7 +60,9 @@ class Gateway:
         self._has_config = config is not None
         self._env = dict(env or {})
         self._args = list(args)
-        self._process: subprocess.Popen[bytes] | None = None
+        # What the interpreter itself is told, it is told only when it starts.
+        self._fresh = fresh or not can_preload() or any(name.startswith("PYTHON") for name in self._env)
+        self._process: subprocess.Popen[bytes] | PreloadedProcess | None = None
         self._closers: list[Callable[[], None]] = []
         if config is not None:
             self.write_config(config)
@@ -70,9 +75,10 @@ class Gateway:
         env: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
         master_key: str | None = MASTER_KEY,
+        fresh: bool = False,
     ) -> Self:
         """A gateway that is ready."""
-        gateway = cls(config, env=env, args=args, master_key=master_key)
+        gateway = cls(config, env=env, args=args, master_key=master_key, fresh=fresh)
         try:
             gateway.launch()
         except BaseException:
@@ -106,18 +112,25 @@ class Gateway:
     def spawn(self) -> None:
         """Start the process and do not wait."""
         self.port = self.port or free_port()
-        command = [sys.executable, "-m", "pointsman", "serve", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--data-dir", str(self.data_dir), *self._args]
+        command = ["serve", "--host", "127.0.0.1", "--port", str(self.port), "--data-dir", str(self.data_dir)]
+        command += self._args
         if self._has_config:
             command += ["--config", str(self.config_file)]
-        with (self.directory / "stdout.log").open("ab") as out, (self.directory / "stderr.log").open("ab") as err:
-            self._started_at = time.monotonic()
-            self._said_before = out.tell()
-            self._process = subprocess.Popen(
-                command,
+        out, err = self.directory / "stdout.log", self.directory / "stderr.log"
+        self._said_before = out.stat().st_size if out.exists() else 0
+        self._started_at = time.monotonic()
+        if self._fresh:
+            self._process = self._load_and_run(command, out, err)
+        else:
+            self._process = start_preloaded(command, env=self._environment(), cwd=self.directory, out=out, err=err)
+
+    def _load_and_run(self, command: list[str], out: Path, err: Path) -> subprocess.Popen[bytes]:
+        with out.open("ab") as out_file, err.open("ab") as err_file:
+            return subprocess.Popen(
+                [sys.executable, "-m", "pointsman", *command],
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
+                stdout=out_file,
+                stderr=err_file,
                 env=self._environment(),
                 cwd=self.directory,
                 start_new_session=True,
@@ -144,7 +157,7 @@ class Gateway:
         return b"Try it" in (self.directory / "stdout.log").read_bytes()[self._said_before :]
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> subprocess.Popen[bytes] | PreloadedProcess:
         """The child process."""
         if self._process is None:
             raise AssertionError("the gateway was not started")

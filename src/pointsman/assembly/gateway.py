@@ -11,6 +11,7 @@ from pointsman import __version__
 from pointsman.accounting.estimate import estimate_body
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.backends import backend_of
+from pointsman.assembly.configuration import Configuration
 from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
 from pointsman.assembly.fleet import FleetFeed
@@ -89,7 +90,6 @@ from pointsman.routing.settings import RoutingSettings
 from pointsman.server.gate import Gate
 from pointsman.server.paths import PathTable
 from pointsman.server.realtime import REALTIME_PATHS, RealtimeDoor
-from pointsman.stores.secret_sources import SecretSources
 from pointsman.telemetry.logs import CallLog
 from pointsman.telemetry.metrics import CallMetrics
 
@@ -161,14 +161,13 @@ class Gateway:
         self._watch = ConfigWatch(loaded.sources)
 
     @classmethod
-    async def open(cls, plan: ServePlan) -> Gateway:
-        """Load the configuration, open the storage and look around once.
+    async def open(cls, plan: ServePlan, configuration: Configuration) -> Gateway:
+        """Open the storage and look around once.
 
         Raises:
             Misconfigured, StorageUnavailable: it cannot start; the message says why.
         """
-        sources = SecretSources(SYSTEM_CLOCK)
-        gateway = cls(plan, load(plan.config_path, process_environment(), sources), sources)
+        gateway = cls(plan, configuration.loaded, configuration.secret_sources)
         await gateway.storage.open()
         if gateway.replicas is not None:
             await gateway.replicas.open()

@@ -14,6 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 
+from pointsman.assembly.configuration import read_configuration
 from pointsman.assembly.master_key import kept_master_key
 from pointsman.assembly.plan import DemoModel, ServePlan
 from pointsman.cli.banner import show_banner
@@ -21,9 +22,7 @@ from pointsman.cli.supervisor import supervise
 from pointsman.cli.worker import listening_socket, run_worker
 from pointsman.config.data_directory import default_data_directory, in_container
 from pointsman.config.environment import EnvironmentSettings, process_environment
-from pointsman.config.load import load
 from pointsman.core.errors import Misconfigured
-from pointsman.stores.secret_sources import SecretSources
 from pointsman.telemetry.logs import set_up_logs
 
 __all__ = ["serve"]
@@ -77,7 +76,8 @@ def serve(
 
 
 def _serve(plan: ServePlan, *, demo: bool) -> None:
-    loaded = load(plan.config_path, process_environment(), SecretSources())
+    configuration = read_configuration(plan.config_path)
+    loaded = configuration.loaded
     set_up_logs(loaded.log_level, json=loaded.settings.litellm_settings.json_logs)
     console = Console(highlight=False)
     for warning in loaded.warnings:
@@ -97,7 +97,7 @@ def _serve(plan: ServePlan, *, demo: bool) -> None:
         else:
             sock = listening_socket(plan, shared=False)
             plan = msgspec.structs.replace(plan, port=sock.getsockname()[1])
-            run_worker(plan, sock, lambda gateway: show_banner(gateway, console))
+            run_worker(plan, configuration, sock, lambda gateway: show_banner(gateway, console))
     finally:
         if child is not None:
             child.stop()

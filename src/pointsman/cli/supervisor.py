@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 
 from pointsman.assembly.plan import ServePlan
-from pointsman.cli.worker import listening_socket
+from pointsman.cli.worker import held_port
 
 __all__ = ["REFUSED_STATUS", "Orders", "supervise"]
 
@@ -62,9 +62,11 @@ class _Supervisor:
         """Keep the workers running until a signal; gives the exit status."""
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._stop)
-        # Workers share the port, so that only this attempt to have it alone tells that somebody else has it.
-        with listening_socket(self._plan, shared=False) as alone:
-            self._plan = msgspec.structs.replace(self._plan, port=alone.getsockname()[1])
+        with held_port(self._plan) as port:
+            self._plan = msgspec.structs.replace(self._plan, port=port)
+            return self._run()
+
+    def _run(self) -> int:
         for worker in range(self._plan.workers):
             self._start(worker, announces=worker == 0)
         while not self._stopping:

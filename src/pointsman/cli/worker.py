@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import uvicorn
 
+from pointsman.assembly.configuration import Configuration
 from pointsman.assembly.gateway import Gateway
 from pointsman.assembly.plan import ServePlan
 from pointsman.core.errors import Misconfigured
@@ -25,7 +27,7 @@ from pointsman.server.protocol import InferenceProtocol
 if TYPE_CHECKING:
     from uvicorn.server import Protocols
 
-__all__ = ["listening_socket", "run_worker"]
+__all__ = ["held_port", "listening_socket", "run_worker"]
 
 _BACKLOG: Final = 4096
 _ACCEPTS_A_TURN: Final = 16
@@ -117,14 +119,36 @@ def listening_socket(plan: ServePlan, *, shared: bool) -> socket.socket:
     return sock
 
 
-def run_worker(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gateway], None]) -> None:
+@contextlib.contextmanager
+def held_port(plan: ServePlan) -> Iterator[int]:
+    """The number of the plan's port, which only workers of this user can have while the context lasts.
+
+    Workers share the port, so only an attempt to have it alone tells that somebody else has it. What holds it then is a
+    socket that is bound and does not listen: no connection gets there, and nobody else can bind in its place.
+
+    Raises:
+        Misconfigured: the address cannot be bound.
+    """
+    with listening_socket(plan, shared=False) as alone:
+        port: int = alone.getsockname()[1]
+        # Sharing begins before this one is closed, so that the port is never free.
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held = listening_socket(msgspec.structs.replace(plan, port=port), shared=True)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    with held:
+        yield port
+
+
+def run_worker(
+    plan: ServePlan, configuration: Configuration, sock: socket.socket, on_ready: Callable[[Gateway], None]
+) -> None:
     """Serve on ``sock`` until told to stop. ``on_ready`` is called once the first request would be answered."""
     if sys.platform == "win32":
-        asyncio.run(_serve(plan, sock, on_ready))
+        asyncio.run(_serve(plan, configuration, sock, on_ready))
         return
     import uvloop  # noqa: PLC0415 - not there on Windows
 
-    uvloop.run(_serve(plan, sock, on_ready))
+    uvloop.run(_serve(plan, configuration, sock, on_ready))
 
 
 def _doors(sock: socket.socket) -> list[socket.socket]:
@@ -138,8 +162,10 @@ def _doors(sock: socket.socket) -> list[socket.socket]:
     return [sock, *(sock.dup() for _ in range(_ACCEPTS_A_TURN - 1))]
 
 
-async def _serve(plan: ServePlan, sock: socket.socket, on_ready: Callable[[Gateway], None]) -> None:
-    gateway = await Gateway.open(plan)
+async def _serve(
+    plan: ServePlan, configuration: Configuration, sock: socket.socket, on_ready: Callable[[Gateway], None]
+) -> None:
+    gateway = await Gateway.open(plan, configuration)
     config = uvicorn.Config(
         gateway.front,
         http=partial(InferenceProtocol, gate=gateway.gate),  # type: ignore[arg-type]

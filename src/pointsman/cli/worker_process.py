@@ -11,16 +11,14 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from pointsman.assembly.configuration import read_configuration
 from pointsman.assembly.gateway import Gateway
 from pointsman.assembly.plan import DemoModel, ServePlan
 from pointsman.cli.banner import show_banner
 from pointsman.cli.supervisor import REFUSED_STATUS, Orders
 from pointsman.cli.worker import listening_socket, run_worker
-from pointsman.config.environment import process_environment
-from pointsman.config.load import load
 from pointsman.core.errors import GatewayError
 from pointsman.core.secret import Secret
-from pointsman.stores.secret_sources import SecretSources
 from pointsman.telemetry.logs import set_up_logs
 
 __all__ = ["main"]
@@ -45,9 +43,10 @@ def main() -> None:
     )
     threading.Thread(target=_outlive_nobody, daemon=True).start()
     try:
-        loaded = load(plan.config_path, process_environment(), SecretSources())
+        configuration = read_configuration(plan.config_path)
+        loaded = configuration.loaded
         set_up_logs(loaded.log_level, json=loaded.settings.litellm_settings.json_logs)
-        run_worker(plan, listening_socket(plan, shared=True), partial(_ready, orders))
+        run_worker(plan, configuration, listening_socket(plan, shared=True), partial(_ready, orders))
     except GatewayError as error:
         sys.stderr.write(f"pointsman: {error.told()}\n")
         sys.exit(REFUSED_STATUS)

@@ -45,6 +45,10 @@ class CallIds:
     __slots__ = ("_counter", "_prefix")
 
     def __init__(self) -> None:
+        self.draw_again()
+
+    def draw_again(self) -> None:
+        """Begin anew, as a copy of the process must (``fork``): else the two would give the same ids."""
         text = os.urandom(16).hex()
         self._prefix = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-"
         self._counter = count(int(text[20:], 16) >> 1)
@@ -54,7 +58,11 @@ class CallIds:
         return f"{self._prefix}{next(self._counter):012x}"
 
 
-call_id = CallIds().fresh
+_ids = CallIds()
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_ids.draw_again)
+
+call_id = _ids.fresh
 """A fresh call id."""
 
 

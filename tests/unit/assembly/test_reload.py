@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from pointsman.assembly import gateway as gateway_module
+from pointsman.assembly.configuration import read_configuration
 from pointsman.assembly.gateway import Gateway
 from pointsman.assembly.plan import ServePlan
 from pointsman.config.load import Loaded, load
@@ -50,7 +51,7 @@ class Bench:
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config("one")))
-    gateway = await Gateway.open(ServePlan("127.0.0.1", 4000, tmp_path, path))
+    gateway = await Gateway.open(ServePlan("127.0.0.1", 4000, tmp_path, path), read_configuration(path))
     yield Bench(gateway, path)
     await gateway.close()
 

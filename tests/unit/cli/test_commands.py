@@ -13,7 +13,7 @@ from rich.console import Console
 from pointsman.assembly.plan import ServePlan
 from pointsman.cli.main import cli
 from pointsman.cli.serve import _tell_open
-from pointsman.cli.worker import listening_socket
+from pointsman.cli.worker import held_port, listening_socket
 from pointsman.core.errors import Misconfigured
 
 GOOD = "model_list:\n  - model_name: a\n    litellm_params: {model: ollama_chat/x, api_base: 'http://127.0.0.1:1'}\n"
@@ -78,6 +78,32 @@ def test_of_two_that_start_at_once_the_second_is_told() -> None:
     first = listening_socket(ServePlan("127.0.0.1", 0, Path("data")), shared=False)
     with first, pytest.raises(Misconfigured, match="in use"):
         listening_socket(ServePlan("127.0.0.1", first.getsockname()[1], Path("data")), shared=False)
+
+
+def test_a_port_that_is_held_is_for_workers_only() -> None:
+    with held_port(ServePlan("127.0.0.1", 0, Path("data"))) as port:
+        plan = ServePlan("127.0.0.1", port, Path("data"))
+        for _ in range(2):
+            with listening_socket(plan, shared=True) as one, listening_socket(plan, shared=True) as other:
+                one.listen()
+                other.listen()
+                socket.create_connection(("127.0.0.1", port)).close()
+            # Between workers nobody is let in, and nobody waits for an answer that nobody will give.
+            with pytest.raises(Misconfigured, match="in use"):
+                listening_socket(plan, shared=False)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port))
+    listening_socket(plan, shared=False).close()
+
+
+def test_a_port_that_workers_of_another_have_is_not_shared_with_them() -> None:
+    with listening_socket(ServePlan("127.0.0.1", 0, Path("data")), shared=True) as theirs:
+        theirs.listen()
+        with (
+            pytest.raises(Misconfigured, match="in use"),
+            held_port(ServePlan("127.0.0.1", theirs.getsockname()[1], Path("data"))),
+        ):
+            pass
 
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid"])

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import uuid
+
+import pytest
 
 from pointsman.core.clock import SYSTEM_CLOCK, CallIds, call_id, draw, fresh_token, short_id
 
@@ -17,6 +22,13 @@ def test_call_ids_are_well_formed_random_uuids() -> None:
 def test_call_ids_never_repeat_within_a_process_and_differ_between_processes() -> None:
     assert len({call_id() for _ in range(10_000)}) == 10_000
     assert CallIds().fresh()[:23] != CallIds().fresh()[:23]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_copy_of_the_process_gives_other_call_ids() -> None:
+    program = "import os; from pointsman.core.clock import call_id; here = os.fork(); print(call_id()[:23], flush=True); here and os.wait()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
+    assert len(set(done.stdout.split())) == 2
 
 
 def test_call_ids_stay_well_formed_however_many_there_are() -> None:
