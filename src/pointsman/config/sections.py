@@ -354,6 +354,7 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_fallbacks: tuple[msgspec.Raw, ...] = ()
     max_fallbacks: Retries | None = None
     fallback_on_unsupported_params: bool = True
+    enable_mid_stream_fallback_continuation: bool = False
     allowed_fails: Count | None = None
     allowed_fails_policy: Mapping[FailsKind, Count] = {}
     cooldown_time: Amount | None = None

@@ -67,7 +67,7 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
         _log.info("call %s failed (%s), next: %s", settlement.call_id, error.code, course.member.deployment.id)
         settlement.trail = course.trail
         return True
-    told = _last_word(error, recovery, settlement)
+    told = _last_word(settlement.give_up(error), recovery, settlement)
     if settlement.begun and settlement.answer is not None:
         await break_off(told, settlement.answer, client, settlement)
         return False
@@ -130,6 +130,8 @@ async def _redirect(
     step = recovery.next(error, course.pool, course.member.deployment)
     # What a client may know of an error depends on the deployment that it is of.
     recovery.errors[-1] = (course.pool.name, settlement.for_client(error))
+    if isinstance(step, Again) and step.pause and settlement.interruption is not None:
+        step = recovery.elsewhere(error, course.pool.name)  # whoever was cut off is not asked for the rest
     if isinstance(step, Again):
         if step.pause:
             await _rest(step.pause, settlement, client)
@@ -194,12 +196,18 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     """Choose within the pool and reserve for it; False: neither is possible, or it would be one retry too many."""
     house = settlement.house
     now = house.clock.monotonic()
-    trail = Trail()
+    trail, interruption = Trail(), settlement.interruption
+    if interruption is not None and course.target is not None and course.target.fields:
+        return False  # it would be another request that is continued
     try:
         ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
         wish = wish_for(ask, course.principal, course.demands, course.target, is_sent=course.is_sent)
         member, reason = pick(course.pool, wish, house, trail, recovery.tried)
+        if interruption is not None:
+            ask.continues = interruption.cut
+            if member.deployment.id in recovery.tried:
+                return False
         if settlement.attempts and not house.router.may_try(member, now, house.admission.admitted):
             return False
         if settlement.grant is not None:
