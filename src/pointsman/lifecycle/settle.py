@@ -60,7 +60,8 @@ class Settlement(msgspec.Struct, weakref=False):
     ``answer`` tells it. ``cold`` is where the call waits for its model to be loaded. ``draw`` is the call's part in the
     work of a host of which it is known what it draws, and ``energy`` what the attempts that are over drew. ``marks``
     are what a rule about the model's traffic adds to the call. ``interruption`` is what came before, where another
-    deployment goes on with a stream that was cut off.
+    deployment goes on with a stream that was cut off. ``leave_slot`` gives back the slot at a local server that a
+    second request took.
     """
 
     house: House
@@ -93,6 +94,7 @@ class Settlement(msgspec.Struct, weakref=False):
     queued: float = 0.0
     marks: Marks | None = None
     interruption: Interruption | None = None
+    leave_slot: Callable[[], None] | None = None
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -120,6 +122,9 @@ class Settlement(msgspec.Struct, weakref=False):
             self.stop_drawing(now)
         if self.cold is not None:
             self._warm()
+        if self.leave_slot is not None:
+            leave, self.leave_slot = self.leave_slot, None
+            leave()
 
     def leave_load(self, cold: Member, flight: Flight) -> None:
         """The client has left while its model is being loaded, which may go on."""

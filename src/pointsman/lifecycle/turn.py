@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import ceil, inf
 from typing import Final
 
@@ -12,10 +12,11 @@ import msgspec
 
 from pointsman.core.eager import Inbox
 from pointsman.core.errors import GatewayError, LimitReached, Unreachable
-from pointsman.core.exchange import Client, RequestHead
-from pointsman.core.upstream import Ask
+from pointsman.core.exchange import Client
 from pointsman.lifecycle.attempt import attempt
+from pointsman.lifecycle.calling import call
 from pointsman.lifecycle.choose import Course
+from pointsman.lifecycle.patience import patience
 from pointsman.lifecycle.reading import read_again
 from pointsman.lifecycle.settle import Settlement
 from pointsman.policies.parameters import take_rules
@@ -24,7 +25,7 @@ from pointsman.routing.hosts import Host
 from pointsman.routing.pool import Member
 from pointsman.routing.queue import PRIORITY_MAX, HostQueue, Ticket
 
-__all__ = ["attempt_in_turn", "call", "demand_room", "send_away"]
+__all__ = ["attempt_in_turn", "demand_room", "send_away"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
@@ -33,8 +34,6 @@ _OWN_QUEUES: Final = frozenset({"vllm", "sglang"})
 _RETRY_SECONDS_MAX: Final = 600.0
 _WEIGHT_MIN: Final = 0.01
 _WEIGHT_MAX: Final = 100.0
-_PATIENCE_OF_STREAMS: Final = (b"x-litellm-stream-timeout", b"x-litellm-timeout")
-_PATIENCE: Final = (b"x-litellm-timeout", b"x-stainless-read-timeout", b"x-stainless-timeout")
 _TRUE: Final = frozenset({"true", "1", "yes"})
 _NOTHING: Final = msgspec.Raw(b"{}")
 
@@ -126,25 +125,6 @@ async def _rouse(course: Course, settlement: Settlement, client: Client, host: H
 
     pause = settlement.house.manners.keepalive_seconds
     await settlement.house.waker.rouse(host, course.member.deployment, pause, tell)
-
-
-def call(queue: HostQueue, tickets: Iterable[Ticket]) -> None:
-    """Tell those who waited that it is their turn; each runs on at once.
-
-    One that has done already when it has run makes room for the next, and so on: these are told one after the other
-    and not each from within the one before it, or a long line would end as a stack overflow.
-    """
-    queue.called.extend(tickets)
-    if queue.is_calling:
-        return
-    queue.is_calling = True
-    try:
-        while queue.called:
-            bell = queue.called.popleft().bell
-            if bell is not None:
-                bell.put(True)
-    finally:
-        queue.is_calling = False
 
 
 def send_away(host: Host) -> None:
@@ -246,7 +226,7 @@ def _ticket(course: Course, settlement: Settlement, host: Host) -> Ticket:
     ticket.batch = _is_true(manners.batch) or _is_batch(fields)
     if manners.queue_weight:
         ticket.weight = min(max(manners.queue_weight, _WEIGHT_MIN), _WEIGHT_MAX)
-    ticket.expires_at = settlement.inbound.received + _patience(ask, settlement.inbound.head)
+    ticket.expires_at = settlement.inbound.received + patience(ask, settlement.inbound.head)
     return ticket
 
 
@@ -271,30 +251,6 @@ def _is_batch(fields: Mapping[str, msgspec.Raw]) -> bool:
 
 def _is_true(value: bool | str | None) -> bool:  # noqa: FBT001 - what JSON says
     return value.lower() in _TRUE if isinstance(value, str) else bool(value)
-
-
-def _patience(ask: Ask, head: RequestHead) -> float:
-    """Seconds from the request's arrival until its client gives up, as far as it tells; no end, if it does not.
-
-    It tells in LiteLLM's ``timeout`` and ``x-litellm-timeout``, or in the header of OpenAI's and Anthropic's libraries,
-    which for a stream is only the longest silence.
-    """
-    said = ask.fields.get("timeout")
-    if said is not None:
-        return _seconds(said)
-    for name in _PATIENCE_OF_STREAMS if ask.stream else _PATIENCE:
-        value = head.header(name)
-        if value is not None:
-            return _seconds(value)
-    return inf
-
-
-def _seconds(said: bytes | msgspec.Raw) -> float:
-    try:
-        seconds = _number(said)
-    except msgspec.MsgspecError:
-        return inf
-    return seconds if seconds > 0 else inf
 
 
 def _whole(said: msgspec.Raw, usual: int) -> int:
