@@ -103,6 +103,7 @@ class Deployment(msgspec.Struct, frozen=True):
     ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
     win. ``order``: the lowest goes first, None last. ``rpm`` and ``tpm`` are its requests and tokens a minute,
     ``budget`` is what it may cost in picodollars within each ``budget_duration``.
+    ``tag_patterns`` fit what clients call themselves, and count as tags.
     ``team_id`` is the only team whose keys may use it, None: all.
     ``num_retries`` and ``cooldown_seconds`` None: as for all others. ``price`` None: nobody told us. ``charges`` is
     False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
@@ -130,6 +131,8 @@ class Deployment(msgspec.Struct, frozen=True):
     budget: int | None = None
     budget_duration: str | None = None
     tags: tuple[str, ...] = ()
+    tag_patterns: tuple[str, ...] = ()
+    region: str | None = None
     mode: str = "chat"
     context_tokens: int | None = None
     output_tokens_max: int | None = None

@@ -136,7 +136,7 @@ class _DryRun(msgspec.Struct):
         """
         self.dropped = []
         target, sent = (None, False) if hop is None else (hop.target, is_sent(hop, self.house))
-        self.wish = wish_for(ask, self.principal, demands_of(self.ruling), target, is_sent=sent)
+        self.wish = wish_for(ask, self.principal, demands_of(self.ruling), target, is_sent=sent, head=self.inbound.head)
         self.member, self.reason = self.house.router.consider(pool, self.wish, self.now, tried, self.dropped)
 
     def _find_stand_in(self, refused: Refused) -> None:

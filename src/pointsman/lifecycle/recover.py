@@ -202,7 +202,8 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     try:
         ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
-        wish = wish_for(ask, course.principal, course.demands, course.target, is_sent=course.is_sent)
+        head = settlement.inbound.head
+        wish = wish_for(ask, course.principal, course.demands, course.target, is_sent=course.is_sent, head=head)
         member, reason = pick(course.pool, wish, house, trail, recovery.tried)
         if interruption is not None:
             ask.continues = interruption.cut

@@ -35,7 +35,7 @@ def refusal(pool: Pool, wish: Wish, now: float, dropped: Sequence[Dropped]) -> R
     if "context" in kinds:
         return _too_long(pool, wish)
     if "tags" in kinds:
-        tags = list(tags_of(wish))
+        tags = list(tags_of(wish, pool.screens.tag_prefix))
         return Forbidden(
             f"Not allowed to access model due to tags configuration. Passed model={pool.name} and tags={tags}",
             hint="Ask for a tag that a deployment of it has.",
