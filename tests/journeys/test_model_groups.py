@@ -102,6 +102,56 @@ def test_the_least_busy_takes_the_next_one(launch: Launch, fleet: Fleet) -> None
         gate.open()
 
 
+def test_what_a_client_calls_itself_counts_as_a_tag(launch: Launch, fleet: Fleet) -> None:
+    a, b, c = fleet.values()
+    code = {"user-agent": "claude-code/2.1.7 (external, cli)"}
+    gateway = launch({
+        "model_list": [
+            entry("m", a, tag_regex=["^User-Agent: claude-code/"]), entry("m", b, tags=["paid"]),
+            entry("m", c, tags=["default"]),
+            entry("lone", a, tag_regex=["^User-Agent: claude-code/"], tags=["eu"]),
+            entry("lone", b, tags=["us", "big"]),
+        ],
+        "router_settings": {"enable_tag_filtering": True},
+    })  # fmt: skip
+    assert who(gateway, "m", headers=code) == "a"
+    assert who(gateway, "m", headers={"user-agent": "curl/8 claude-code/"}) == "c"
+    assert who(gateway, "m", tags=["paid"]) == "b"
+    assert who(gateway, "lone", tags=["&us", "&big"], headers=code) == "b"
+    assert who(gateway, "lone", tags=["&us", "&eu"]) == "401"
+    told = gateway.http("POST", "/routing/explain", {"model": "m", "headers": code}).json()
+    assert [one["kept"] for one in told["candidates"]] == [True, False, False]
+
+
+def test_only_tags_with_the_prefix_route(launch: Launch, fleet: Fleet) -> None:
+    a, b, _ = fleet.values()
+    gateway = launch({
+        "model_list": [entry("m", a, tags=["free"]), entry("m", b, tags=["default", "paid"])],
+        "router_settings": {"enable_tag_filtering": True, "tag_routing_prefix": "route:"},
+    })  # fmt: skip
+    assert who(gateway, "m", tags=["free"]) == "b", "a label for reports is none for routing"
+    assert who(gateway, "m", tags=["route:free", "team-7"]) == "a"
+    assert who(gateway, "m", key=gateway.new_key(metadata={"tags": ["free"]})) == "a"
+
+
+def test_a_request_stays_in_its_region(launch: Launch, fleet: Fleet) -> None:
+    a, b, c = fleet.values()
+    gateway = launch({
+        "model_list": [
+            entry("m", a, region_name="eu"), entry("m", b, region_name="us"), entry("m", c),
+            entry("lone", b, region_name="us"), entry("broken", a, region_name="eu"),
+        ],
+        "router_settings": {"enable_pre_call_checks": True, "fallbacks": [{"broken": ["lone", "m"]}], "num_retries": 0},
+    })  # fmt: skip
+    assert {who(gateway, "m", allowed_model_region="eu") for _ in range(6)} == {"a"}
+    assert "allowed_model_region" not in a.inference[-1].json()
+    assert who(gateway, "lone", allowed_model_region="us") == "b"
+    refused = gateway.chat("lone", allowed_model_region="eu")
+    assert (refused.status, refused.json()["error"]["code"]) == (400, "no_deployment_in_region")
+    a.script(Reply.error(500, "broken"))
+    assert who(gateway, "broken", allowed_model_region="eu") == "a", "what stands in is there, too"
+
+
 def test_tags_of_the_body_of_headers_and_of_keys(launch: Launch, fleet: Fleet) -> None:
     a, b, c = fleet.values()
     gateway = launch({

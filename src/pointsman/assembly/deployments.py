@@ -224,6 +224,8 @@ class _Maker:
             budget=None if params.max_budget is None else picodollars(params.max_budget),
             budget_duration=params.budget_duration,
             tags=params.tags,
+            tag_patterns=params.tag_regex,
+            region=params.region_name,
             mode=_mode(info, facts, provider, model),
             context_tokens=facts.context_tokens,
             output_tokens_max=facts.output_tokens_max,

@@ -13,11 +13,13 @@ from pointsman.config.load import Loaded
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.flight import Flight
 from pointsman.core.identity import KeyRecord
+from pointsman.core.nursery import Nursery
 from pointsman.core.outcome import CallRecord
 from pointsman.core.upstream import Deployment, Outbound
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.house import House, Manners
 from pointsman.lifecycle.outbox import Outbox
+from pointsman.lifecycle.traffic import Traffic
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
 from pointsman.providers.lanes import LaneBook
@@ -57,7 +59,7 @@ def dry_house(loaded: Loaded) -> House:
     routes.configure(loaded.settings, made, catalog)
     table = routes.table()
     admission = Admission(admission_settings(loaded))
-    return House(
+    house = House(
         keyring=Keyring(loaded.master_key, nothing, SYSTEM_CLOCK),
         admission=admission,
         router=Router(table, routing_settings(loaded)),
@@ -68,6 +70,13 @@ def dry_house(loaded: Loaded) -> House:
         clock=SYSTEM_CLOCK,
         manners=Manners(__version__, suggest=lambda name: hint_for(table, name, made.skipped, has_ollama=False)),
     )
+    rules = loaded.settings.local.traffic
+    house.traffic = Traffic(rules, house.router, Nursery(_no_failure)) if rules else None
+    return house
+
+
+def _no_failure(_name: str, _error: BaseException) -> None:
+    """Nothing is begun that could fail."""
 
 
 def _at_no_time(_callback: Callable[[], None]) -> None:

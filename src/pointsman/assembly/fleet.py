@@ -11,7 +11,8 @@ from pointsman.config.load import Loaded
 from pointsman.core.clock import Clock
 from pointsman.core.nursery import Nursery
 from pointsman.core.upstream import Deployment
-from pointsman.lifecycle.turn import call, send_away
+from pointsman.lifecycle.calling import call
+from pointsman.lifecycle.turn import send_away
 from pointsman.providers.discovery import (
     POLL_SECONDS,
     FleetWatch,

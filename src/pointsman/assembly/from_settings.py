@@ -113,7 +113,11 @@ def routing_settings(loaded: Loaded, purses: Purses | None = None) -> RoutingSet
             for group in reversed(router.routing_groups)
             for model in group.models
         },
-        tags=TagRules(enabled=router.enable_tag_filtering, match_any=router.tag_filtering_match_any),
+        tags=TagRules(
+            enabled=router.enable_tag_filtering,
+            match_any=router.tag_filtering_match_any,
+            prefix=router.tag_routing_prefix,
+        ),
         affinity=AffinityRules(
             checks,
             {model: frozenset(named) for model, named in router.model_group_affinity_config.items()},

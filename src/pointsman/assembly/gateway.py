@@ -141,6 +141,7 @@ class Gateway:
         self.counter = TokenCounter(self.transport, counting_ways(self._clouds))
         self.responses = self._response_book(loaded)
         self.jobs = Jobs(partial(read_errand, self.responses), self.nursery)
+        self.lanes = LaneBook(native_lanes(self), self.responses, self._relayed, self.media)
         self.house = self._house(loaded)
         self.replicas = replicas_of(self)
         self.accounts.is_failing = partial(is_failing, self.house.router, self.clock)
@@ -400,15 +401,14 @@ class Gateway:
         self.house.router.leave_out(ill)
 
     def _ollama_hosts(self) -> dict[str, Deployment]:
-        urls = (host.url for host in self.routes.hosts if host.kind == "ollama")
-        return management_hosts(self.house.table.deployments, urls)
+        return management_hosts(self.house.table.deployments, self.routes.ollama_urls)
 
     def _house(self, loaded: Loaded) -> House:
         return House(
             keyring=self.keyring,
             admission=self.admission,
             router=Router(self.routes.table(), routing_settings(loaded, self.accounts)),
-            lanes=LaneBook(native_lanes(self), self.responses, self._relayed, self.media),
+            lanes=self.lanes,
             sender=self.transport,
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
@@ -437,6 +437,7 @@ class Gateway:
             Misconfigured: a time to keep a model is none.
         """
         local = loaded.settings.local
+        self.lanes.follow(continues=loaded.settings.router_settings.enable_mid_stream_fallback_continuation)
         self.warmth.follow(loaded)
         equip_hosts(self.house.router.fleet, local)
         self.loads.wanted = local.on_disconnect == "finish_load"
@@ -477,7 +478,7 @@ class Gateway:
         log_prompts = settings.local.log_prompts or settings.general_settings.store_prompts_in_spend_logs
         return Manners(
             __version__,
-            log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
+            log_prompts and not settings.litellm_settings.turn_off_message_logging,
             pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
             charges_energy=settings.local.energy_counts_as_spend,
             keepalive_seconds=keepalive_seconds(loaded),
@@ -485,8 +486,7 @@ class Gateway:
         )
 
     def _suggest(self, name: str) -> str:
-        has_ollama = any(host.kind == "ollama" for host in self.routes.hosts)
-        return hint_for(self.house.table, name, self.routes.left_out, has_ollama=has_ollama)
+        return hint_for(self.house.table, name, self.routes.left_out, has_ollama=bool(self.routes.ollama_urls))
 
 
 def _audience(metrics: CallMetrics) -> Audience:

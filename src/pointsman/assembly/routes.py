@@ -52,6 +52,11 @@ class RouteMaker:
         return self._hosts
 
     @property
+    def ollama_urls(self) -> tuple[str, ...]:
+        """Where discovery found Ollama."""
+        return tuple(host.url for host in self._hosts if host.kind == "ollama")
+
+    @property
     def needs_library(self) -> bool:
         """Whether something configured is reached through LiteLLM's library."""
         return self._configured.long_tail

@@ -18,7 +18,7 @@ from pointsman.cli.remote.client import DEFAULT_URL, GatewayClient, found_gatewa
 from pointsman.config.environment import process_environment
 from pointsman.config.load import load
 from pointsman.core.errors import Misconfigured
-from pointsman.lifecycle.explanation import Candidate, Explanation, FallbackChain, LimitState, WaitTold
+from pointsman.lifecycle.explanation import Candidate, Experiment, Explanation, FallbackChain, LimitState, WaitTold
 from pointsman.stores.secret_sources import SecretSources
 
 __all__ = ["explain"]
@@ -115,6 +115,8 @@ def _lines(told: Explanation) -> Iterator[str]:
             "rules",
             "  ".join(f"✓ {one.name}" if one.unmet is None else f"✗ {one.name} ({one.unmet})" for one in told.rules),
         )
+    if told.experiment is not None:
+        yield _line("variant", _variant(told.experiment))
     if told.candidates:
         yield ""
         yield from _table(told.candidates)
@@ -127,6 +129,15 @@ def _lines(told: Explanation) -> Iterator[str]:
         yield _line("answer", "it would be sent.")
     else:
         yield _line("answer", f"{refusal.status} {refusal.code}: {refusal.message} {refusal.hint or ''}".rstrip())
+
+
+def _variant(told: Experiment) -> str:
+    """The arm and the others, and what keeps the caller in it."""
+    mine = next(arm for arm in told.arms if arm.name == told.arm)
+    others = ", ".join(f"{arm.name} {arm.percent:g} %" for arm in told.arms if arm is not mine)
+    stays = "drawn for each request" if told.stays_by == "request" else f"stays by its {told.stays_by}"
+    served = "" if told.served else "; nobody of it can serve this, so the model itself does"
+    return f"{mine.name} {mine.percent:g} % ({stays}; others: {others or 'none'}){served}"
 
 
 def _fallbacks(chains: FallbackChain) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -173,6 +174,11 @@ class ModelListReader:
         self._tell_params(node, path)
         if params is None or prices is None or pinned is None:
             return None
+        for index, pattern in enumerate(params.tag_regex):
+            try:
+                re.compile(pattern)
+            except re.error as wrong:
+                self._findings.error(node.place, f"{path}.tag_regex[{index}]", f"is no regular expression: {wrong}.")
         if params.api_key is not None and not params.api_key:
             self._findings.warn(node.place, f"{path}.api_key", "is empty, so no key is sent.")
             params = msgspec.structs.replace(params, api_key=None)

@@ -10,9 +10,9 @@ RULES: Final = frozenset({"additional_drop_params", "allowed_openai_params", "dr
 """Fields of a body that say what becomes of the others; no upstream is sent them."""
 
 FOR_THE_GATEWAY: Final = frozenset({
-    "caching", "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "enable_tag_filtering",
-    "fallbacks", "fastest_response",
-    "guardrail_config", "guardrails", "include_fallback_errors", "litellm_call_id", "litellm_metadata",
+    "allowed_model_region", "caching", "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks",
+    "enable_tag_filtering", "fallbacks", "fastest_response", "guardrail_config",
+    "guardrails", "include_fallback_errors", "litellm_call_id", "litellm_metadata",
     "litellm_session_id", "litellm_trace_id", "mock_response", "mock_testing_content_policy_fallbacks",
     "mock_testing_context_fallbacks", "mock_testing_fallbacks", "mock_testing_rate_limit_error", "no-log",
     "num_retries", "policies", "request_timeout", "tags",

@@ -117,6 +117,8 @@ class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
     extra_headers: Mapping[str, Secret] = {}
     extra_body: Mapping[str, msgspec.Raw] = {}
     tags: tuple[str, ...] = ()
+    tag_regex: tuple[Name, ...] = ()
+    region_name: Name | None = None
     mock_response: str | None = None
     keep_alive: msgspec.Raw | None = None
     num_ctx: PositiveCount | None = None
@@ -338,6 +340,7 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     routing_groups: tuple[StrategyGroup, ...] = ()
     enable_tag_filtering: bool = False
     tag_filtering_match_any: bool = True
+    tag_routing_prefix: str = ""
     enable_pre_call_checks: bool = False
     optional_pre_call_checks: tuple[Name, ...] = ()
     model_group_affinity_config: Mapping[str, tuple[Name, ...]] = {}
@@ -354,6 +357,7 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_fallbacks: tuple[msgspec.Raw, ...] = ()
     max_fallbacks: Retries | None = None
     fallback_on_unsupported_params: bool = True
+    enable_mid_stream_fallback_continuation: bool = False
     allowed_fails: Count | None = None
     allowed_fails_policy: Mapping[FailsKind, Count] = {}
     cooldown_time: Amount | None = None

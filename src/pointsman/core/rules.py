@@ -33,6 +33,7 @@ class RoutingRules(msgspec.Struct, frozen=True):
 
     ``num_retries`` None: as the operator has it. ``rehearsal`` is the field that asks to act as if the model had
     failed. ``prefer`` (``local``, ``cheap``, ``fast`` or empty) and ``max_cost`` (picodollars, None: any) are our own.
+    ``region``: only what is in it may serve.
     """
 
     num_retries: int | None = None
@@ -46,11 +47,12 @@ class RoutingRules(msgspec.Struct, frozen=True):
     session: str | None = None
     prefer: str = ""
     max_cost: int | None = None
+    region: str | None = None
 
     @property
     def demands_something(self) -> bool:
         """Whether it says who is to serve the request."""
-        return bool(self.prefer) or self.max_cost is not None
+        return bool(self.prefer) or self.max_cost is not None or self.region is not None
 
 
 NO_ROUTING_RULES: Final = RoutingRules()

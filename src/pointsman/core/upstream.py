@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -28,6 +28,7 @@ __all__ = [
     "Answer",
     "AnsweredHere",
     "Ask",
+    "Continuable",
     "Deployment",
     "Lane",
     "Operation",
@@ -102,6 +103,7 @@ class Deployment(msgspec.Struct, frozen=True):
     ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
     win. ``order``: the lowest goes first, None last. ``rpm`` and ``tpm`` are its requests and tokens a minute,
     ``budget`` is what it may cost in picodollars within each ``budget_duration``.
+    ``tag_patterns`` fit what clients call themselves, and count as tags.
     ``team_id`` is the only team whose keys may use it, None: all.
     ``num_retries`` and ``cooldown_seconds`` None: as for all others. ``price`` None: nobody told us. ``charges`` is
     False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
@@ -129,6 +131,8 @@ class Deployment(msgspec.Struct, frozen=True):
     budget: int | None = None
     budget_duration: str | None = None
     tags: tuple[str, ...] = ()
+    tag_patterns: tuple[str, ...] = ()
+    region: str | None = None
     mode: str = "chat"
     context_tokens: int | None = None
     output_tokens_max: int | None = None
@@ -183,6 +187,8 @@ class Ask(msgspec.Struct):
     """Whether it is only to be written and shown, so that preparing it must not ask a model of anything."""
     keep: Callable[[], Awaitable[None]] | None = None
     """Stores what is to be kept of the answer, before its last bytes leave. Does not fail."""
+    continues: msgspec.Struct | None = None
+    """The answer that was cut off and is to be continued, as the lane that gave it tells it to the next one."""
 
     def body(self) -> bytes:
         """The body again, each top-level field once."""
@@ -273,6 +279,17 @@ class Answer(Protocol):
 
     def cut(self) -> None:
         """The answer was cut off; estimate ``usage`` from what was seen."""
+        ...
+
+
+@runtime_checkable
+class Continuable(Answer, Protocol):
+    """An answer that keeps what it tells. Its failure is raised; ``unsent`` came along and is the client's, too."""
+
+    unsent: bytes
+
+    def cut_off(self) -> msgspec.Struct | None:
+        """For :attr:`Ask.continues`; None: nobody can go on."""
         ...
 
 

@@ -48,5 +48,24 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         """Prompt and completion tokens together."""
         return self.prompt + self.completion
 
+    def plus(self, other: Usage) -> Usage:
+        """Both together; one that is estimated makes the sum an estimate."""
+        sources = {self.source, other.source} - {"none"}
+        units = self.units or other.units
+        if self.units is not None and other.units is not None:
+            names = Units.__struct_fields__
+            units = Units(**{name: getattr(self.units, name) + getattr(other.units, name) for name in names})
+        return Usage(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            self.cached + other.cached,
+            self.cache_write + other.cache_write,
+            self.reasoning + other.reasoning,
+            self.audio_input + other.audio_input,
+            self.audio_output + other.audio_output,
+            "none" if not sources else "estimated" if "estimated" in sources else "measured",
+            units,
+        )
+
 
 NO_USAGE = Usage()

@@ -71,7 +71,7 @@ def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | Non
     if pool.only is not None:
         return _only(ask, principal, house, pool, pool.only, way)
     trail = Trail()
-    member, reason = pick(pool, wish_for(ask, principal), house, trail)
+    member, reason = pick(pool, wish_for(ask, principal, head=head), house, trail)
     return Course(principal, ask, pool, member, reason, trail=trail, way=way)
 
 
@@ -94,7 +94,7 @@ def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: Request
         return _only(ask, principal, house, pool, pool.only, way)
     house.router.demand_awake(pool, house.clock.monotonic())
     trail = Trail(rules=matched)
-    member, reason = pick(pool, wish_for(ask, principal, demands), house, trail)
+    member, reason = pick(pool, wish_for(ask, principal, demands, head=head), house, trail)
     return Course(principal, ask, pool, member, reason, trail=trail, demands=demands, way=way)
 
 
@@ -158,10 +158,11 @@ def wish_for(
     target: Target | None = None,
     *,
     is_sent: bool = False,
+    head: RequestHead | None = None,
 ) -> Wish:
     """What of the request decides where it goes; ``target`` is the model that stands in for the one it asked for.
 
-    Where ``is_sent`` the operator sends it there, whatever models the key may name.
+    Where ``is_sent`` the operator sends it there, whatever models the key may name. ``head`` tells what the client is.
     """
     asked = ask.model if target is None else target.model
     record = principal.record
@@ -179,6 +180,7 @@ def wish_for(
         None if is_sent or principal.unrestricted else partial(_admits, principal, asked),
         ask.choices,
         demands,
+        () if head is None else head.headers,
     )
 
 

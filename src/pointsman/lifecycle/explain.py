@@ -18,9 +18,11 @@ from pointsman.core.price import dollars
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.choose import asked_name, lead, wish_for
 from pointsman.lifecycle.explanation import (
+    ArmState,
     Asker,
     Candidate,
     Cost,
+    Experiment,
     Explanation,
     FallbackChain,
     Refusal,
@@ -32,8 +34,9 @@ from pointsman.lifecycle.heads import shown_address
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.limit_states import limit_states
 from pointsman.lifecycle.reading import read_again, read_ask
-from pointsman.lifecycle.recover import RESTING, STOOD_IN_FOR, is_sent, recovery_of, rehearse, within_reach
+from pointsman.lifecycle.recover import STOOD_IN_FOR, is_sent, recovery_of, rehearse, within_reach
 from pointsman.lifecycle.ruling import demand_unrefused, demands_of, facts_of, rule
+from pointsman.lifecycle.traffic import Assignment
 from pointsman.lifecycle.turn import demand_room
 from pointsman.policies.access import demand_access
 from pointsman.policies.parameters import take_rules
@@ -43,6 +46,7 @@ from pointsman.routing.expectation import Wait
 from pointsman.routing.pool import Member, Pool
 from pointsman.routing.queue import Ticket
 from pointsman.routing.recovery import Hop
+from pointsman.routing.refusal import NONE_AVAILABLE
 from pointsman.routing.rules.ruling import Ruling
 from pointsman.routing.wish import Wish
 
@@ -86,6 +90,8 @@ class _DryRun(msgspec.Struct):
     error: GatewayError | None = None
     dropped: list[Dropped] = []
     stands_in: str | None = None
+    base: Pool | None = None
+    assignment: Assignment | None = None
 
     def run(self) -> None:
         """All steps, in the order in which a request takes them.
@@ -102,7 +108,8 @@ class _DryRun(msgspec.Struct):
         self.ruling = rule(ask, principal, house, self.inbound.head)
         try:
             demand_unrefused(self.ruling)
-            self.pool, _ = lead(ask, principal, house, self.ruling)
+            self.base, _ = lead(ask, principal, house, self.ruling)
+            self.pool = self._assigned(self.base)
             house.router.demand_awake(self.pool, self.now)
             self._choose(self.pool, ask)
             if ask.routing is not None:
@@ -113,6 +120,14 @@ class _DryRun(msgspec.Struct):
             house.admission.try_out(principal, self.ask, self.member.deployment, int(self.now))
             self._demand_turn(self.member, self.pool.name)
 
+    def _assigned(self, pool: Pool) -> Pool:
+        """The deployments of the arm that the request is in, where the model has any."""
+        traffic = self.house.traffic
+        if traffic is not None:
+            self.assignment = traffic.assignment(self.ask, self.principal, pool, self.now)
+        its = None if self.assignment is None else self.assignment.pool
+        return pool if its is None else its
+
     def _choose(self, pool: Pool, ask: Ask, tried: Collection[str] = (), hop: Hop | None = None) -> None:
         """Choose one of a pool.
 
@@ -121,7 +136,7 @@ class _DryRun(msgspec.Struct):
         """
         self.dropped = []
         target, sent = (None, False) if hop is None else (hop.target, is_sent(hop, self.house))
-        self.wish = wish_for(ask, self.principal, demands_of(self.ruling), target, is_sent=sent)
+        self.wish = wish_for(ask, self.principal, demands_of(self.ruling), target, is_sent=sent, head=self.inbound.head)
         self.member, self.reason = self.house.router.consider(pool, self.wish, self.now, tried, self.dropped)
 
     def _find_stand_in(self, refused: Refused) -> None:
@@ -151,7 +166,7 @@ class _DryRun(msgspec.Struct):
             self.ask, self.pool, self.stands_in = again, other, hop.target.model
             return
         self.dropped = dropped
-        if pool is None or pool.only is None or refused.code != RESTING:
+        if pool is None or pool.only is None or refused.code != NONE_AVAILABLE:
             self.member = self.reason = None
             raise refused
         self.pool, self.member, self.reason = pool, pool.only, "resting"
@@ -181,6 +196,7 @@ class _DryRun(msgspec.Struct):
             output_limit=ask.output_limit,
             rules=self.rules if self.for_operator else tuple(one for one in self.rules if one.unmet is None),
             resolved=() if pool is None else self._steps(pool),
+            experiment=None if self.assignment is None else _experiment(self.assignment),
             group=None if pool is None else pool.name,
             strategy=None if pool is None or self.wish is None else self.house.router.strategy(pool, self.wish).name,
             candidates=() if pool is None else tuple(self._candidate(each) for each in pool.members),
@@ -193,7 +209,9 @@ class _DryRun(msgspec.Struct):
 
     def _steps(self, pool: Pool) -> tuple[Step, ...]:
         """How the name that the client asked for became that of the pool."""
-        ask, ruling = self.ask, self.ruling
+        ask, ruling, arm = self.ask, self.ruling, self.assignment
+        if self.base is not None and arm is not None and arm.pool is pool and pool.name != self.base.name:
+            return (*self._steps(self.base), Step("variant", self.base.name, pool.name))
         name = ask.model
         found: list[Step] = []
         alias = self.principal.aliases.get(name)
@@ -243,6 +261,15 @@ class _DryRun(msgspec.Struct):
         tokens = round(written / live.seconds_per_token) if live.seconds_per_token else None
         likely = likely_cost(member.deployment, ask.prompt_estimate, tokens, ask.output_limit, ask.choices)
         return Cost(_usd(bound), _usd(likely))
+
+
+def _experiment(assignment: Assignment) -> Experiment:
+    arms = assignment.arms
+    whole = sum(arm.weight for arm in arms) or 1.0
+    told = tuple(
+        ArmState(arm.name, round(100.0 * arm.weight / whole, 3), arm.model, arm.deployment, arm.tag) for arm in arms
+    )
+    return Experiment(assignment.arm.name, assignment.stays_by, assignment.pool is not None, told)
 
 
 def _chains(ask: Ask, pool: Pool, house: House) -> FallbackChain:

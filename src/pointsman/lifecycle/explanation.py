@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 __all__ = [
-    "Asker", "Candidate", "Cost", "Explanation", "FallbackChain", "LimitState", "Refusal", "RuleState", "Step",
-    "WaitTold",
+    "ArmState", "Asker", "Candidate", "Cost", "Experiment", "Explanation", "FallbackChain", "LimitState", "Refusal",
+    "RuleState", "Step", "WaitTold",
 ]  # fmt: skip
 
 
@@ -43,7 +43,9 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """How one name led to the next: by ``rule``, ``key_alias``, ``alias``, ``overflow``, ``fallback``.
+    """How one name led to the next.
+
+    By ``rule``, ``key_alias``, ``alias``, ``overflow``, ``variant``, ``fallback``.
 
     The last step says whether the model is spelt out in the configuration (``exact``) or fits a ``wildcard``.
     """
@@ -96,6 +98,29 @@ class Candidate(msgspec.Struct, frozen=True):
     wait: WaitTold
 
 
+class ArmState(msgspec.Struct, frozen=True):
+    """An arm of an experiment: its ``percent`` of the callers get the ``model``, ``deployment`` or ``tag``, if any."""
+
+    name: str
+    percent: float
+    model: str | None = None
+    deployment: str | None = None
+    tag: str | None = None
+
+
+class Experiment(msgspec.Struct, frozen=True):
+    """The canary or A/B test of the model, and the ``arm`` that the request is in.
+
+    ``stays_by`` is what keeps the caller there: ``key``, ``user`` or ``session``; ``request``: nothing, so that the
+    next request is drawn for anew. Not ``served``: nobody of the arm can take the request, so the model itself does.
+    """
+
+    arm: str
+    stays_by: str
+    served: bool
+    arms: tuple[ArmState, ...]
+
+
 class FallbackChain(msgspec.Struct, frozen=True):
     """The models that would be turned to, in order, after a failure of each kind."""
 
@@ -121,6 +146,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     output_limit: int | None = None
     rules: tuple[RuleState, ...] = ()
     resolved: tuple[Step, ...] = ()
+    experiment: Experiment | None = None
     group: str | None = None
     strategy: str | None = None
     candidates: tuple[Candidate, ...] = ()

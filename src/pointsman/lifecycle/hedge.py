@@ -8,16 +8,19 @@ operator's, for whether an upstream charges for what was cut off nobody tells.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import msgspec
 
 from pointsman.core.eager import Inbox
-from pointsman.core.errors import GatewayError, Refused
+from pointsman.core.errors import GatewayError, LimitReached, Refused
 from pointsman.core.exchange import Client, Inbound
 from pointsman.core.flight import Flight
 from pointsman.core.upstream import Answer, AnsweredHere, Ask
+from pointsman.lifecycle.calling import enter, leave
 from pointsman.lifecycle.choose import Course, wish_for
+from pointsman.lifecycle.house import House
 from pointsman.lifecycle.own_calls import gateway_principal
 from pointsman.lifecycle.reading import read_ask
 from pointsman.lifecycle.relay import retry_after
@@ -28,6 +31,7 @@ from pointsman.policies.parameters import take_rules
 from pointsman.routing.hedging import Hedging
 from pointsman.routing.live import Live
 from pointsman.routing.pool import Member
+from pointsman.routing.queue import Ticket
 
 __all__ = ["Winner", "race"]
 
@@ -45,7 +49,7 @@ class Winner(NamedTuple):
 
 
 class _Racer(msgspec.Struct, eq=False):
-    """One of the two requests."""
+    """One of the two requests. ``leave`` gives back the slot that the second one has at a local server."""
 
     member: Member
     ask: Ask
@@ -53,6 +57,7 @@ class _Racer(msgspec.Struct, eq=False):
     flight: Flight
     sent_at: float
     failed: bool = False
+    leave: Callable[[], None] | None = None
 
 
 async def race(course: Course, settlement: Settlement, client: Client) -> Winner:
@@ -138,16 +143,21 @@ class _Race:
         take_rules(ask)
         first = self._first.member.deployment
         try:
-            wish = wish_for(ask, course.principal)
+            wish = wish_for(ask, course.principal, head=self._settlement.inbound.head)
             member, _ = house.router.choose(course.pool, wish, house.clock.monotonic(), {first.id})
+            if member.deployment.id == first.id or not self._is_free(member):
+                return
+            give_back, racer = _take_slot(member, course, house), None
         except Refused:
-            return
-        if member.deployment.id == first.id or not self._is_free(member):
             return
         try:
             racer = await self._send(ask, member)
         except (GatewayError, AnsweredHere):
             return  # whatever keeps the second one from being asked, the first one goes on
+        finally:
+            if racer is None and give_back is not None:
+                give_back()
+        racer.leave = give_back
         self._hedging.take()
         member.live.in_flight += 1
         self._settlement.attempts += 1
@@ -206,6 +216,8 @@ class _Race:
         else:
             record.cancelled()
         racer.flight.close()
+        if racer.leave is not None:
+            racer.leave()
         if racer.member.live.rests_until:
             racer.member.give_up_probe()
 
@@ -222,6 +234,7 @@ class _Race:
             settlement.ask, settlement.deployment = winner.ask, winner.member.deployment
             settlement.answer, settlement.flight, settlement.sent_at = winner.answer, winner.flight, winner.sent_at
             settlement.probing = winner.member if winner.member.live.rests_until else None
+            settlement.leave_slot = winner.leave
             if winner.member.host is not None:
                 settlement.arrive(winner.member, winner.member.host, winner.flight)
             client.attach(winner.flight)
@@ -237,6 +250,25 @@ class _Ring:
 
     def step(self) -> None:
         self._bell.put(False)
+
+
+def _take_slot(member: Member, course: Course, house: House) -> Callable[[], None] | None:
+    """Take a slot of a local server that has nothing else to do; gives what gives it back. None: it has none.
+
+    Raises:
+        LimitReached: another process may have them all, and would have to be asked.
+    """
+    host = member.host
+    if host is None:
+        return None
+    fleet, now = house.router.fleet, house.clock.monotonic()
+    record = course.principal.record
+    ticket = Ticket(member.deployment.model, course.pool.name, record.token, now, record.key_alias)
+    if not enter(fleet, host, ticket):
+        leave(fleet, host, ticket, now)
+        message = "The server has no slot to spare."
+        raise LimitReached(message)
+    return lambda: leave(fleet, host, ticket, house.clock.monotonic())
 
 
 def _sent(course: Course, settlement: Settlement) -> _Racer:

@@ -44,12 +44,11 @@ class LaneFinder(Protocol):
 class Manners(msgspec.Struct, frozen=True):
     """How answers look and what is kept of them.
 
-    A streaming client that waits for its turn is told so every ``keepalive_seconds``.
+    A streaming client that waits, for its turn or for another attempt, is told so every ``keepalive_seconds``.
     """
 
     version: str
     log_prompts: bool = False
-    default_models: dict[str, str] = {}
     pass_through_for_all_keys: bool = False
     charges_energy: bool = False
     keepalive_seconds: float = KEEPALIVE_SECONDS

@@ -15,10 +15,10 @@ import msgspec
 
 from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import Client
-from pointsman.core.limits import KEEPALIVE_SECONDS
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.choose import Course, asked_name, find_pool, pick, wish_for
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.patience import patience
 from pointsman.lifecycle.reading import read_again
 from pointsman.lifecycle.relay import break_off
 from pointsman.lifecycle.ruling import demands_of, rule
@@ -30,9 +30,10 @@ from pointsman.policies.principal import Principal
 from pointsman.routing.failures import CONTEXT_LENGTH
 from pointsman.routing.pool import Pool
 from pointsman.routing.recovery import Again, Hop, Recovery
+from pointsman.routing.refusal import NONE_AVAILABLE
 from pointsman.routing.rules.ruling import Demands
 
-__all__ = ["RESTING", "STOOD_IN_FOR", "is_sent", "recover", "recovery_of", "rehearse", "stand_in", "within_reach"]
+__all__ = ["STOOD_IN_FOR", "is_sent", "recover", "recovery_of", "rehearse", "stand_in", "within_reach"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
@@ -41,8 +42,7 @@ _REHEARSED: Final = {
     "mock_testing_context_fallbacks": CONTEXT_LENGTH,
     "mock_testing_fallbacks": "mock_testing_fallbacks",
 }
-RESTING: Final = "no_deployments_available"
-STOOD_IN_FOR: Final = frozenset({"model_not_found", "tag_routing_denied", RESTING, *_REHEARSED.values()})
+STOOD_IN_FOR: Final = frozenset({"model_not_found", "tag_routing_denied", NONE_AVAILABLE, *_REHEARSED.values()})
 """Codes of refusals after which another model may stand in."""
 
 
@@ -67,7 +67,7 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
         _log.info("call %s failed (%s), next: %s", settlement.call_id, error.code, course.member.deployment.id)
         settlement.trail = course.trail
         return True
-    told = _last_word(error, recovery, settlement)
+    told = _last_word(settlement.give_up(error), recovery, settlement)
     if settlement.begun and settlement.answer is not None:
         await break_off(told, settlement.answer, client, settlement)
         return False
@@ -112,7 +112,7 @@ def stand_in(refused: Refused, ask: Ask, principal: Principal, settlement: Settl
         course = _turn_to(step.hops, way, settlement)
         if course is not None:
             return course
-    if pool is None or pool.only is None or refused.code != RESTING:
+    if pool is None or pool.only is None or refused.code != NONE_AVAILABLE:
         raise refused
     trail.chose(pool, pool.only, "resting")
     return Course(principal, ask, pool, pool.only, "resting", trail=trail, demands=demands)
@@ -130,6 +130,8 @@ async def _redirect(
     step = recovery.next(error, course.pool, course.member.deployment)
     # What a client may know of an error depends on the deployment that it is of.
     recovery.errors[-1] = (course.pool.name, settlement.for_client(error))
+    if isinstance(step, Again) and step.pause and not _may_rest(step.pause, course, settlement):
+        step = recovery.elsewhere(error, course.pool.name)
     if isinstance(step, Again):
         if step.pause:
             await _rest(step.pause, settlement, client)
@@ -194,12 +196,19 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     """Choose within the pool and reserve for it; False: neither is possible, or it would be one retry too many."""
     house = settlement.house
     now = house.clock.monotonic()
-    trail = Trail()
+    trail, interruption = Trail(), settlement.interruption
+    if interruption is not None and course.target is not None and course.target.fields:
+        return False  # it would be another request that is continued
     try:
         ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
-        wish = wish_for(ask, course.principal, course.demands, course.target, is_sent=course.is_sent)
+        head = settlement.inbound.head
+        wish = wish_for(ask, course.principal, course.demands, course.target, is_sent=course.is_sent, head=head)
         member, reason = pick(course.pool, wish, house, trail, recovery.tried)
+        if interruption is not None:
+            ask.continues = interruption.cut
+            if member.deployment.id in recovery.tried:
+                return False
         if settlement.attempts and not house.router.may_try(member, now, house.admission.admitted):
             return False
         if settlement.grant is not None:
@@ -222,11 +231,22 @@ def _note(error: GatewayError, course: Course, settlement: Settlement, now: floa
     course.trail.missed(course.member.deployment, error, seconds)
 
 
+def _may_rest(seconds: float, course: Course, settlement: Settlement) -> bool:
+    """Whether to wait for the deployment that failed: not for longer than the client waits.
+
+    Nor where a stream was cut off, since whoever cut it off is not asked for the rest.
+    """
+    if settlement.interruption is not None:
+        return False
+    gives_up_at = settlement.inbound.received + patience(course.ask, settlement.inbound.head)
+    return settlement.house.clock.monotonic() + seconds < gives_up_at
+
+
 async def _rest(seconds: float, settlement: Settlement, client: Client) -> None:
     """Wait; a client that streams hears meanwhile that it is not forgotten. Ends when the client leaves."""
     house = settlement.house
     while seconds > 0:
-        part = min(seconds, KEEPALIVE_SECONDS)
+        part = min(seconds, house.manners.keepalive_seconds)
         await house.sleep(part)
         seconds -= part
         if seconds > 0:

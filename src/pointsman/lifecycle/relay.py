@@ -38,13 +38,14 @@ async def relay_whole(flight: Flight, answer: Answer, client: Client, settlement
 async def relay_stream(flight: Flight, answer: Answer, client: Client, settlement: Settlement) -> None:
     """Relay a streamed answer event by event; it is in the ledger before its last bytes are sent.
 
-    Once the client has some of the answer, a failure is an error event.
+    Once the client has some of the answer, a failure is an error event, unless another deployment may go on.
 
     Raises:
         UpstreamFailed: a failure before that; nothing was sent but comments, to a client that had to be kept waiting.
+            Or one after that, where another deployment may go on.
             What of a stream says nothing yet (that it begins, and whose it is) is held back until something does.
     """
-    inbox = flight.inbox
+    inbox, block = flight.inbox, b""
     try:
         while True:
             data = await inbox
@@ -68,11 +69,16 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
                     flight.spoken = True
                     settlement.begin(client)
                     client.send(settlement.speaks(block))
+                block = b""
                 if not inbox.items:
                     flight.sink = _sink(flight, answer, client)
         block += answer.end()
     except UpstreamFailed as error:
         if not settlement.spoken:
+            raise
+        if block:
+            client.send(block)
+        if settlement.interrupted(error, answer, client):
             raise
         await break_off(error, answer, client, settlement)
         return

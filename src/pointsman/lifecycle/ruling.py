@@ -80,4 +80,4 @@ def _joined(demands: Demands, own: RoutingRules) -> Demands:
     if own.max_cost is not None and (max_cost is None or own.max_cost < max_cost):
         max_cost, cost_by = own.max_cost, ""
     prefer = demands.prefer or own.prefer
-    return msgspec.structs.replace(demands, prefer=prefer, max_cost=max_cost, cost_by=cost_by)
+    return msgspec.structs.replace(demands, prefer=prefer, max_cost=max_cost, cost_by=cost_by, region=own.region)

@@ -17,6 +17,7 @@ from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.lifecycle.continuing import Interruption, interruption_of, send_rest
 from pointsman.lifecycle.heads import queue_line, recovered, rerouted
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.limit_heads import bound_lines, refusal_lines
@@ -58,7 +59,9 @@ class Settlement(msgspec.Struct, weakref=False):
     held back, since it says nothing yet; ``probing`` is who rested and is tried. ``usage`` is what was used where no
     ``answer`` tells it. ``cold`` is where the call waits for its model to be loaded. ``draw`` is the call's part in the
     work of a host of which it is known what it draws, and ``energy`` what the attempts that are over drew. ``marks``
-    are what a rule about the model's traffic adds to the call.
+    are what a rule about the model's traffic adds to the call. ``interruption`` is what came before, where another
+    deployment goes on with a stream that was cut off. ``leave_slot`` gives back the slot at a local server that a
+    second request took.
     """
 
     house: House
@@ -90,6 +93,8 @@ class Settlement(msgspec.Struct, weakref=False):
     energy: Energy = NO_ENERGY
     queued: float = 0.0
     marks: Marks | None = None
+    interruption: Interruption | None = None
+    leave_slot: Callable[[], None] | None = None
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -117,6 +122,9 @@ class Settlement(msgspec.Struct, weakref=False):
             self.stop_drawing(now)
         if self.cold is not None:
             self._warm()
+        if self.leave_slot is not None:
+            leave, self.leave_slot = self.leave_slot, None
+            leave()
 
     def leave_load(self, cold: Member, flight: Flight) -> None:
         """The client has left while its model is being loaded, which may go on."""
@@ -162,6 +170,25 @@ class Settlement(msgspec.Struct, weakref=False):
         self.heard_at = 0.0
         self.preface = b""
         self.probing = None
+
+    def interrupted(self, error: GatewayError, answer: Answer, client: Client) -> bool:
+        """A stream was cut off; True: another deployment may go on with it, which it may once."""
+        send_rest(answer, client)
+        if self.interruption is not None or self.ask is None:
+            return False
+        self.interruption = interruption_of(error, self.ask, answer, self._deployment(), self.heard_at)
+        self.spoken = self.interruption is None
+        return not self.spoken
+
+    def give_up(self, failed: GatewayError) -> GatewayError:
+        """Nobody is left who could be asked; gives what is to be told, which is how a stream ended that had begun."""
+        interruption = self.interruption
+        if interruption is None or self.spoken:
+            return failed
+        self.ask, self.answer, self.deployment = interruption.ask, interruption.answer, interruption.deployment
+        self.heard_at, self.preface, self.interruption = interruption.heard_at, b"", None
+        self.spoken = True
+        return interruption.error
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
@@ -367,6 +394,8 @@ class Settlement(msgspec.Struct, weakref=False):
         if self.trail is not None or self.queued:
             record.trace = (self.trail or Trail("only")).told(self.queued)
             record.queued_ms = self.queued * 1000.0
+            if self.interruption is not None:
+                self.interruption.count_in(record, skew)
         if self.marks is not None:
             record.tags = (*record.tags, *self.marks.tags)
             record.cost = 0 if self.marks.is_free else record.cost

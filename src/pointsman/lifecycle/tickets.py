@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf
 from typing import Final
 
 import msgspec
 
 from pointsman.core.errors import Unauthenticated
-from pointsman.core.exchange import RequestHead
 from pointsman.core.upstream import Ask
+from pointsman.lifecycle.patience import patience
 from pointsman.lifecycle.settle import Settlement
 from pointsman.policies.principal import Principal
 from pointsman.routing.hosts import Host
@@ -22,8 +21,6 @@ OWN_QUEUES: Final = frozenset({"vllm", "sglang"})
 """Servers with an order of their own, which understand ``priority`` in the same way."""
 _WEIGHT_MIN: Final = 0.01
 _WEIGHT_MAX: Final = 100.0
-_PATIENCE_OF_STREAMS: Final = (b"x-litellm-stream-timeout", b"x-litellm-timeout")
-_PATIENCE: Final = (b"x-litellm-timeout", b"x-stainless-read-timeout", b"x-stainless-timeout")
 _TRUE: Final = frozenset({"true", "1", "yes"})
 _NOTHING: Final = msgspec.Raw(b"{}")
 
@@ -71,7 +68,7 @@ def ticket_of(ask: Ask, settlement: Settlement, host: Host, model: str, group: s
     ticket.batch = _is_true(manners.batch) or _is_batch(fields)
     if manners.queue_weight:
         ticket.weight = min(max(manners.queue_weight, _WEIGHT_MIN), _WEIGHT_MAX)
-    ticket.expires_at = settlement.inbound.received + _patience(ask, settlement.inbound.head)
+    ticket.expires_at = settlement.inbound.received + patience(ask, settlement.inbound.head)
     return ticket
 
 
@@ -96,30 +93,6 @@ def _is_batch(fields: Mapping[str, msgspec.Raw]) -> bool:
 
 def _is_true(value: bool | str | None) -> bool:  # noqa: FBT001 - what JSON says
     return value.lower() in _TRUE if isinstance(value, str) else bool(value)
-
-
-def _patience(ask: Ask, head: RequestHead) -> float:
-    """Seconds from the request's arrival until its client gives up, as far as it tells; no end, if it does not.
-
-    It tells in LiteLLM's ``timeout`` and ``x-litellm-timeout``, or in the header of OpenAI's and Anthropic's libraries,
-    which for a stream is only the longest silence.
-    """
-    said = ask.fields.get("timeout")
-    if said is not None:
-        return _seconds(said)
-    for name in _PATIENCE_OF_STREAMS if ask.stream else _PATIENCE:
-        value = head.header(name)
-        if value is not None:
-            return _seconds(value)
-    return inf
-
-
-def _seconds(said: bytes | msgspec.Raw) -> float:
-    try:
-        seconds = _number(said)
-    except msgspec.MsgspecError:
-        return inf
-    return seconds if seconds > 0 else inf
 
 
 def _whole(said: msgspec.Raw, usual: int) -> int:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.config.traffic_sections import Bulkhead, TrafficRule
+from pointsman.config.traffic_sections import Bulkhead, Sticky, TrafficRule
 from pointsman.core.clock import draw
 from pointsman.core.errors import Refused
 from pointsman.core.exchange import Client
@@ -28,7 +28,7 @@ from pointsman.routing.pool import Pool
 from pointsman.routing.router import Router
 from pointsman.routing.variants import Arm, arm_of
 
-__all__ = ["Traffic", "TrafficCounts", "TrafficState"]
+__all__ = ["Assignment", "Traffic", "TrafficCounts", "TrafficState"]
 
 _log: Final = logging.getLogger("pointsman.traffic")
 
@@ -53,6 +53,18 @@ class TrafficState(msgspec.Struct, frozen=True):
     rules: tuple[TrafficRule, ...] = ()
     bulkheads: Mapping[str, Bulkhead] = {}
     counts: TrafficCounts = msgspec.field(default_factory=TrafficCounts)
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """The ``arm`` of a caller among ``arms``, and what it ``stays_by``; ``request``: the next one is drawn for anew.
+
+    ``pool`` is None where nobody of the arm can serve the request, so that the model itself does.
+    """
+
+    arms: Sequence[Arm]
+    arm: Arm
+    stays_by: Sticky
+    pool: Pool | None
 
 
 class Traffic:
@@ -94,20 +106,35 @@ class Traffic:
 
         An arm may be served by a model that the caller could not ask for: that is for the operator to decide.
         """
-        rule = self._rules.get(ask.model)
-        if rule is None or self._router.pool(ask.model) is not pool:
-            # Who was led to another model is not led back by what holds for the one that was asked for.
-            rule = self._rules.get(pool.name)
+        rule = self._rule(ask, pool)
         if rule is None:
             return None
         if not rule.arms:
             return Way(rule, pool, pool)
-        arm = arm_of(rule.arms, rule.salt, self._subject(rule, ask, principal))
+        arm = arm_of(rule.arms, rule.salt, self._subject(rule, ask, principal)[1])
         its = self._pool_of(rule, arm, pool)
         if its is None or not self._serves(its, ask, principal, now):
             self._tell(rule, arm, its)
             return Way(rule, pool, pool)
         return Way(rule, its, pool, arm.name)
+
+    def assignment(self, ask: Ask, principal: Principal, pool: Pool, now: float) -> Assignment | None:
+        """What :meth:`way` would decide about an experiment, and why; None: there is none."""
+        rule = self._rule(ask, pool)
+        if rule is None or not rule.arms:
+            return None
+        stays_by, subject = self._subject(rule, ask, principal)
+        arm = arm_of(rule.arms, rule.salt, subject)
+        its = self._pool_of(rule, arm, pool)
+        serves = its is not None and self._serves(its, ask, principal, now)
+        return Assignment(rule.arms, arm, stays_by, its if its is not None and serves else None)
+
+    def _rule(self, ask: Ask, pool: Pool) -> Rule | None:
+        rule = self._rules.get(ask.model)
+        if rule is None or self._router.pool(ask.model) is not pool:
+            # Who was led to another model is not led back by what holds for the one that was asked for.
+            rule = self._rules.get(pool.name)
+        return rule
 
     async def meet(self, course: Course, settlement: Settlement, client: Client) -> Client:
         """Do what the rule says to a request that was let in; gives the client that the story goes on with.
@@ -130,16 +157,16 @@ class Traffic:
             rule.hedging.asked()
         return client
 
-    def _subject(self, rule: Rule, ask: Ask, principal: Principal) -> str:
-        """Who or what is to stay in its arm. The operator's own requests are everybody's, so each is drawn for."""
+    def _subject(self, rule: Rule, ask: Ask, principal: Principal) -> tuple[Sticky, str]:
+        """What kind stays in its arm, and which. The operator's own requests are everybody's, so each is drawn for."""
         sticky = rule.settings.sticky
         if sticky == "session" and ask.routing is not None and ask.routing.session:
-            return f"session:{ask.routing.session}"
+            return "session", f"session:{ask.routing.session}"
         if sticky in {"user", "session"} and ask.end_user:
-            return f"user:{ask.end_user}"
+            return "user", f"user:{ask.end_user}"
         if sticky == "request" or principal.admin:
-            return repr(self._chance())
-        return f"key:{principal.record.token}"
+            return "request", repr(self._chance())
+        return "key", f"key:{principal.record.token}"
 
     def _pool_of(self, rule: Rule, arm: Arm, pool: Pool) -> Pool | None:
         if arm.model is None:

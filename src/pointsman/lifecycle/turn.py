@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import ceil, inf
 from typing import Final
 
@@ -12,15 +12,16 @@ from pointsman.core.eager import Inbox
 from pointsman.core.errors import GatewayError, LimitReached, Unreachable
 from pointsman.core.exchange import Client
 from pointsman.lifecycle.attempt import attempt
+from pointsman.lifecycle.calling import enter, leave
 from pointsman.lifecycle.choose import Course
 from pointsman.lifecycle.reading import read_again
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.tickets import OWN_QUEUES, ticket_of
 from pointsman.policies.parameters import take_rules
-from pointsman.routing.hosts import Fleet, Host
+from pointsman.routing.hosts import Host
 from pointsman.routing.queue import HostQueue, Ticket
 
-__all__ = ["attempt_in_turn", "call", "demand_room", "enter", "leave", "send_away", "wait_for_turn"]
+__all__ = ["attempt_in_turn", "demand_room", "send_away", "wait_for_turn"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
@@ -63,24 +64,6 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
         leave(fleet, host, ticket, house.clock.monotonic())
 
 
-def enter(fleet: Fleet, host: Host, ticket: Ticket) -> bool:
-    """Take a place at a host; True: it may run at once."""
-    queue = fleet.queue_of(host)
-    if queue.enter(ticket, ticket.entered_at):
-        return True
-    if fleet.sharing is not None and queue.is_shared:
-        fleet.sharing.changed(host)
-    return ticket.started_at > 0.0
-
-
-def leave(fleet: Fleet, host: Host, ticket: Ticket, now: float) -> None:
-    """Give up a place, waiting or running, and tell those whose turn it is."""
-    queue = fleet.queue_of(host)
-    call(queue, queue.leave(ticket, now))
-    if fleet.sharing is not None and queue.is_shared and queue.slots is not None:
-        fleet.sharing.changed(host)
-
-
 async def _attempt_awake(course: Course, settlement: Settlement, client: Client, host: Host) -> None:
     """Wake the host if it sleeps, then as :func:`attempt`; also if only the attempt shows that it does.
 
@@ -112,25 +95,6 @@ async def _rouse(course: Course, settlement: Settlement, client: Client, host: H
 
     pause = settlement.house.manners.keepalive_seconds
     await settlement.house.waker.rouse(host, course.member.deployment, pause, tell)
-
-
-def call(queue: HostQueue, tickets: Iterable[Ticket]) -> None:
-    """Tell those who waited that it is their turn; each runs on at once.
-
-    One that has done already when it has run makes room for the next, and so on: these are told one after the other
-    and not each from within the one before it, or a long line would end as a stack overflow.
-    """
-    queue.called.extend(tickets)
-    if queue.is_calling:
-        return
-    queue.is_calling = True
-    try:
-        while queue.called:
-            bell = queue.called.popleft().bell
-            if bell is not None:
-                bell.put(True)
-    finally:
-        queue.is_calling = False
 
 
 def send_away(host: Host) -> None:

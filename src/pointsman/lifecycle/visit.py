@@ -6,9 +6,10 @@ from math import inf
 
 from pointsman.core.errors import Unreachable
 from pointsman.core.upstream import Ask, Deployment
+from pointsman.lifecycle.calling import enter, leave
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.tickets import ticket_of
-from pointsman.lifecycle.turn import demand_room, enter, leave, send_away, wait_for_turn
+from pointsman.lifecycle.turn import demand_room, send_away, wait_for_turn
 from pointsman.routing.hosts import Host
 from pointsman.routing.queue import Ticket
 

@@ -38,9 +38,10 @@ _BOUNDS: Final = frozenset({
 """Fields with a bound on the answer, in any dialect."""
 
 _ROUTING: Final = frozenset({
-    "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "fallbacks", "include_fallback_errors",
-    "litellm_metadata", "litellm_session_id", "metadata", "mock_testing_content_policy_fallbacks",
-    "mock_testing_context_fallbacks", "mock_testing_fallbacks", "num_retries", "tags",
+    "allowed_model_region", "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "fallbacks",
+    "include_fallback_errors", "litellm_metadata", "litellm_session_id", "metadata",
+    "mock_testing_content_policy_fallbacks", "mock_testing_context_fallbacks", "mock_testing_fallbacks", "num_retries",
+    "tags",
 })  # fmt: skip
 _LOOKED_AT: Final = SPECIAL | {"metadata"}
 
@@ -51,6 +52,7 @@ _REHEARSALS: Final = (
 _Retries = Annotated[int, msgspec.Meta(ge=0, le=16)]
 _retries: Final = msgspec.json.Decoder(_Retries | None).decode
 _flag: Final = msgspec.json.Decoder(bool | None).decode
+_name: Final = msgspec.json.Decoder(_Name | None).decode
 _names: Final = msgspec.json.Decoder(_Names | None).decode
 _tags: Final = msgspec.json.Decoder(_Names | _Name | None).decode
 _targets: Final = msgspec.json.Decoder(_Targets | None).decode
@@ -125,6 +127,7 @@ def _routing_rules(fields: Mapping[str, msgspec.Raw], model: str, headers: Routi
         session=next(filter(None, sessions), None),
         prefer=headers.prefer,
         max_cost=headers.max_cost,
+        region=decode_field("allowed_model_region", fields.get("allowed_model_region", _NULL), _name),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Lane, Operation
+from pointsman.providers.continuing import CONTINUED, ContinuingLane
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExtrasLane, plain_way
 from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.media import MediaFetcher
@@ -16,10 +17,12 @@ from pointsman.providers.translated import (
     CLIENTS,
     COMPLETION_CLIENTS,
     DOCUMENTS_BY_VALUE,
+    CallLane,
     OpenAIChatFar,
     OpenAIEmbeddingFar,
     Preparation,
     TranslatedCompletionLane,
+    TranslatedLane,
     has_newer_limit,
     media_preparation,
     translated_lane,
@@ -70,7 +73,14 @@ class LaneBook:
         self._responses = responses
         self._relayed = relayed
         self._media = media
+        self._continues = False
         self._known: dict[tuple[str, str], tuple[Deployment, Lane]] = {}
+
+    def follow(self, *, continues: bool) -> None:
+        """Whether streams that are cut off are continued elsewhere."""
+        if continues is not self._continues:
+            self._continues = continues
+            self._known.clear()
 
     def lane(self, operation: Operation, deployment: Deployment) -> Lane:
         """The lane."""
@@ -79,6 +89,8 @@ class LaneBook:
         if known is not None and known[0] is deployment:
             return known[1]
         lane = self._make(deployment, operation)
+        if self._continues and operation in CONTINUED:
+            lane = self._continuing(lane, deployment, operation)
         if self._responses is not None and operation in _REMEMBERED:
             lane = StatefulLane(lane, self._responses)
         if self._relayed is not None and operation is Operation.RESPONSES and _speaks_openai(deployment):
@@ -108,6 +120,15 @@ class LaneBook:
         embedding_far = OpenAIEmbeddingFar(embedding_fitting_for(deployment))
         far = OpenAIChatFar(fitting_for(deployment))
         return translated_lane(operation, far, deployment, self._fetching(operation), embedding_far=embedding_far)
+
+    def _continuing(self, lane: Lane, deployment: Deployment, operation: Operation) -> Lane:
+        """The lane that also goes on with what others began; where it relays, by way of another dialect's far side."""
+        client = CLIENTS[operation]
+        if isinstance(lane, CallLane):
+            return ContinuingLane(lane, lane, client, deployment)
+        other = self._make(deployment, Operation.MESSAGES if operation is Operation.CHAT else Operation.CHAT)
+        translated = other.to(client) if isinstance(other, TranslatedLane) else None
+        return ContinuingLane(lane, translated, client, deployment)
 
     def _fetching(self, operation: Operation) -> tuple[Preparation, ...]:
         client = CLIENTS.get(operation)

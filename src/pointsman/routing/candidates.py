@@ -8,7 +8,7 @@ from typing import Final
 from pointsman.routing.hosts import Host
 from pointsman.routing.needs import abilities_needed, serves
 from pointsman.routing.pool import NO_SCREENS, Member, Pool, Screens, Tier
-from pointsman.routing.tags import allowed_by_tags, tags_of
+from pointsman.routing.tags import agent_of, allowed_by_tags, tags_of
 from pointsman.routing.wish import Wish
 
 __all__ = ["Dropped", "candidates", "limit_reached", "parallel_reached"]
@@ -50,7 +50,7 @@ def candidates(
             if good:
                 return good
     sieve = _Sieve(pool.screens, wish, now, tried, also)
-    allowed, tags = (_allowed(pool, tags_of(wish)), tags_of(wish)) if pool.screens.tags else (None, ())
+    allowed, tags = _allowed(pool, wish) if pool.screens.tags else (None, ())
     best: list[Dropped] = []
     level = _NOT_AT_ALL
     for tier in pool.tiers or (Tier(pool.members),):
@@ -83,15 +83,18 @@ def _of_tier(
     return sieve.sort(tier.members if tagged is None else _keep(tier.members, *tagged, dropped), below, dropped)
 
 
-def _allowed(pool: Pool, tags: tuple[str, ...]) -> Collection[Member]:
-    """The members that tags allow; whether a catch-all is needed shows only when all are known."""
-    known = pool.by_tags.get(tags)
+def _allowed(pool: Pool, wish: Wish) -> tuple[Collection[Member], tuple[str, ...]]:
+    """The members that tags allow, and the tags; whether a catch-all is needed shows only when all are known."""
+    screens = pool.screens
+    tags = tags_of(wish, screens.tag_prefix)
+    agent = agent_of(wish) if screens.agents else ""
+    known = pool.by_tags.get((tags, agent))
     if known is None:
         if len(pool.by_tags) >= _TAGS_MAX:
             pool.by_tags.clear()
-        known = frozenset(allowed_by_tags(pool.members, tags, match_any=pool.screens.match_any))
-        pool.by_tags[tags] = known
-    return known
+        known = frozenset(allowed_by_tags(pool.members, tags, screens, agent))
+        pool.by_tags[tags, agent] = known
+    return known, tags
 
 
 def _keep(

@@ -119,6 +119,8 @@ def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bo
         team=any(one.team_id is not None for one in deployments),
         tags=settings.tags.enabled,
         match_any=settings.tags.match_any,
+        tag_prefix=settings.tags.prefix,
+        agents=settings.tags.enabled and any(one.tag_patterns for one in deployments),
         mode=len({one.mode for one in deployments}) > 1,
         context=settings.pre_call_checks and any(one.context_tokens is not None for one in deployments),
         abilities=_ABILITIES.intersection(frozenset().union(*known)) - _ABILITIES.intersection(*known),
@@ -128,5 +130,5 @@ def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bo
         parallel_default=parallel_default,
         affords=purses.affords if purses is not None and any(map(purses.has_purse, deployments)) else None,
     )
-    plain = msgspec.structs.replace(screens, match_any=True, strict=False, parallel_default=None)
+    plain = msgspec.structs.replace(screens, match_any=True, tag_prefix="", strict=False, parallel_default=None)
     return NO_SCREENS if plain == NO_SCREENS else screens

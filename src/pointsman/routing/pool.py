@@ -109,15 +109,17 @@ class Tier(msgspec.Struct, frozen=True, eq=False):
 class Screens(msgspec.Struct, frozen=True):
     """What has to be examined of each member of a pool, since it can make a difference there; nothing as a rule.
 
-    ``abilities`` are the capabilities that only some of the members have. ``parallel_default`` is how many requests at
-    once are sent to a member that has no number of its own. ``affords`` tells whether the budget of a member leaves
-    anything; None: none of them has one.
+    ``agents``: what clients call themselves counts. ``abilities`` are the capabilities that only some of the members
+    have. ``parallel_default`` is how many requests at once are sent to a member that has no number of its own.
+    ``affords`` tells whether the budget of a member leaves anything; None: none of them has one.
     """
 
     access: bool = False
     team: bool = False
     tags: bool = False
     match_any: bool = True
+    tag_prefix: str = ""
+    agents: bool = False
     mode: bool = False
     context: bool = False
     abilities: frozenset[str] = frozenset()
@@ -153,4 +155,4 @@ class Pool(msgspec.Struct, frozen=True, eq=False):
     screens: Screens = NO_SCREENS
     access_groups: frozenset[str] = frozenset()
     stays: tuple[str, ...] = ()
-    by_tags: dict[tuple[str, ...], frozenset[Member]] = {}
+    by_tags: dict[tuple[tuple[str, ...], str], frozenset[Member]] = {}

@@ -16,6 +16,7 @@ from pointsman.core.rules import RoutingRules, Target
 from pointsman.core.upstream import Deployment
 from pointsman.routing.failures import CONTEXT_LENGTH, Failure, kind_of
 from pointsman.routing.pool import Pool
+from pointsman.routing.refusal import NONE_AVAILABLE
 from pointsman.routing.settings import FallbackLists, RetryPolicy, RoutingSettings
 
 __all__ = ["Again", "Elsewhere", "Hop", "Recovery"]
@@ -25,7 +26,7 @@ _ABOUT_THE_REQUEST: Final = frozenset({Failure.BAD_REQUEST, Failure.CONTENT_POLI
 _LASTING: Final = _ABOUT_THE_REQUEST | {Failure.AUTHENTICATION, Failure.NOT_FOUND, Failure.TIMEOUT, Failure.OTHER}
 """The same deployment would only say, or take as long to say, the same again."""
 _NOBODY_SERVES: Final = frozenset({
-    "mock_testing_fallbacks", "model_not_found", "no_deployments_available", "tag_routing_denied",
+    "mock_testing_fallbacks", "model_not_found", NONE_AVAILABLE, "tag_routing_denied",
 })  # fmt: skip
 _CROWDED: Final = frozenset({"queue_full", "queue_timeout"})
 _TOO_MANY: Final = 429

@@ -12,7 +12,10 @@ from pointsman.routing.pool import Member, Pool
 from pointsman.routing.tags import tags_of
 from pointsman.routing.wish import Wish
 
-__all__ = ["refusal"]
+__all__ = ["NONE_AVAILABLE", "refusal", "resting"]
+
+NONE_AVAILABLE: Final = "no_deployments_available"
+"""The code, LiteLLM's, of a refusal since nobody who serves the model is to be had for now."""
 
 _PASSING: Final = frozenset({"parallel", "resting", "rpm", "tpm"})
 _PARALLEL_SECONDS: Final = 1.0
@@ -32,7 +35,7 @@ def refusal(pool: Pool, wish: Wish, now: float, dropped: Sequence[Dropped]) -> R
     if "context" in kinds:
         return _too_long(pool, wish)
     if "tags" in kinds:
-        tags = list(tags_of(wish))
+        tags = list(tags_of(wish, pool.screens.tag_prefix))
         return Forbidden(
             f"Not allowed to access model due to tags configuration. Passed model={pool.name} and tags={tags}",
             hint="Ask for a tag that a deployment of it has.",
@@ -45,7 +48,7 @@ def refusal(pool: Pool, wish: Wish, now: float, dropped: Sequence[Dropped]) -> R
             f"No deployments available for {pool.name!r}: the budgets of what serves it are used up.",
             hint="They reset by themselves at the end of their periods; another model may still have money.",
             retry_after=_BUDGET_RETRY_SECONDS,
-            code="no_deployments_available",
+            code=NONE_AVAILABLE,
         )
     if kinds <= {"team", "access"} and kinds:
         return Forbidden(
@@ -78,16 +81,25 @@ def _later(pool: Pool, wish: Wish, now: float, passing: Sequence[tuple[Member, s
     seconds = max(min(_seconds(member, word, wish, now) for member, word in passing), 1.0)
     words = {word for _, word in passing}
     if words == {"resting"}:
-        why = "all of them failed lately and rest"
-    elif "resting" in words:
+        return resting(pool.name, seconds)
+    if "resting" in words:
         why = "they rest after failures or are at their limits"
     else:
         why = f"all of them are at their limit of {' and '.join(sorted(map(_of, words)))}"
+    return _unavailable(pool.name, why, seconds)
+
+
+def resting(group: str, seconds: float) -> LimitReached:
+    """The error where all that serve a model failed, and the first may be tried again in so many seconds."""
+    return _unavailable(group, "all of them failed lately and rest", max(1.0, seconds))
+
+
+def _unavailable(group: str, why: str, seconds: float) -> LimitReached:
     return LimitReached(
-        f"No deployment of {pool.name!r} is available: {why}.",
+        f"No deployment of {group!r} is available: {why}.",
         hint=f"Try again in {ceil(seconds)} s.",
         retry_after=seconds,
-        code="no_deployments_available",
+        code=NONE_AVAILABLE,
     )
 
 

@@ -22,7 +22,7 @@ from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
 from pointsman.routing.pool import Member, Pick, Pool, Strategy
 from pointsman.routing.recovery import Recovery
-from pointsman.routing.refusal import refusal
+from pointsman.routing.refusal import refusal, resting
 from pointsman.routing.residency import LoadBook
 from pointsman.routing.rests import NoRests, Rest, RestBoard
 from pointsman.routing.rules.narrow import permitted, preferred
@@ -263,10 +263,4 @@ def _with_room(
 
 
 def _none_available(pool: Pool, now: float) -> LimitReached:
-    seconds = max(1.0, min(member.rests_until for member in pool.members) - now)
-    return LimitReached(
-        f"No deployment of {pool.name!r} is available: all of them failed lately and rest.",
-        hint=f"Try again in {seconds:.0f} s.",
-        retry_after=seconds,
-        code="no_deployments_available",
-    )
+    return resting(pool.name, min(member.rests_until for member in pool.members) - now)

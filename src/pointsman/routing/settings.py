@@ -58,10 +58,14 @@ class StrategyChoice(msgspec.Struct, frozen=True):
 
 
 class TagRules(msgspec.Struct, frozen=True):
-    """Whether the tags of a request decide where it may go; with ``match_any`` one that fits is enough."""
+    """Whether the tags of a request decide where it may go; with ``match_any`` one that fits is enough.
+
+    With a ``prefix`` only those of its tags do that begin with it; what its key has does in any case.
+    """
 
     enabled: bool = False
     match_any: bool = True
+    prefix: str = ""
 
 
 class AffinityRules(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -18,7 +18,8 @@ class Wish(msgspec.Struct, frozen=True):
 
     ``fields`` are those of the body, which is looked into only where deployments differ in what it asks for. ``tags``
     are the key's own; ``admits`` tells which deployments the key may use, None: all of the pool. ``demands`` are those
-    of the operator's rules, and of the request itself; None, as with most: there are none.
+    of the operator's rules, and of the request itself; None, as with most: there are none. ``headers`` are looked into
+    only where what a client calls itself counts.
     """
 
     operation: Operation
@@ -34,3 +35,4 @@ class Wish(msgspec.Struct, frozen=True):
     admits: Callable[[Deployment], bool] | None = None
     choices: int = 1
     demands: Demands | None = None
+    headers: Sequence[tuple[bytes, bytes]] = ()

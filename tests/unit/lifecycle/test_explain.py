@@ -12,6 +12,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from pointsman.config.rule_sections import RoutingRuleSection
+from pointsman.config.traffic_sections import Canary, TrafficRule, Variant
 from pointsman.core.exchange import Inbound, RequestHead
 from pointsman.core.identity import token_of
 from pointsman.core.price import FREE, Price, picodollars
@@ -30,6 +31,7 @@ from pointsman.routing.table import Pattern, RoutingTable
 from pointsman.stores.directory.records import BudgetWindow, Limits, ModelLimits
 from tests.unit.lifecycle.house_script import CHAT, KEY, MASTER, Stage, chat_body, deployment
 from tests.unit.lifecycle.openai_words import GOOD, LAST, chunk
+from tests.unit.lifecycle.traffic_script import stage_with
 from tests.unit.policies.desk import key_record
 
 NAMES = ("alpha", "beta", "gamma")
@@ -314,3 +316,37 @@ def test_cost_and_wait_are_told_as_far_as_they_can_be() -> None:
     assert first.cost.likely == pytest.approx((tokens + 2 * 100) * 1e-6)
     assert (second.cost.bound, second.cost.likely) == (None, None)
     assert (first.wait.total, first.wait.answer, second.wait.answer) == (0.0, 2.5, None)
+
+
+def test_the_arm_that_a_caller_is_in_is_told_and_is_the_one_that_it_gets() -> None:
+    machines = [deployment(), deployment(id="dep-2", group="newer")]
+    rule = TrafficRule(model="public", canary=Canary(name="next", percent=40, model="newer"), sticky="user")
+    stage = stage_with(rule, *machines, record=key_record(KEY))
+    principal = asyncio.run(stage.house.keyring.look_up(token_of(KEY)))
+    seen = set()
+    for number in range(12):
+        body = json.dumps({**json.loads(chat_body()), "user": f"u{number}"}).encode()
+        told = explained(stage, request(stage, body, [], KEY), principal)
+        told_of = told.experiment
+        assert told_of is not None
+        assert (told_of.stays_by, told_of.served) == ("user", True)
+        assert [(arm.name, arm.percent, arm.model) for arm in told_of.arms] == [
+            ("stable", 60.0, None), ("next", 40.0, "newer"),
+        ]  # fmt: skip
+        expected = "dep-2" if told_of.arm == "next" else "dep-1"
+        steps = [(step.by, step.to) for step in told.resolved]
+        assert steps == [("exact", "public"), *([("variant", "newer")] if told_of.arm == "next" else [])]
+        stage.tell(body, KEY)
+        sent = stage.sender.sent[-1][0]
+        stage.flight.answer(GOOD)
+        assert told.deployment == sent.id == expected
+        seen.add(told_of.arm)
+    assert seen == {"stable", "next"}
+    stage.house.router.lives.of(machines[1]).rests_until = stage.clock.monotonic() + 9
+    only = TrafficRule(model="public", variants=(Variant(name="all", weight=1, model="newer"),))
+    assert stage.house.traffic is not None
+    stage.house.traffic.follow([only])
+    told = explained(stage, request(stage, chat_body(), [], KEY), principal)
+    assert told.experiment is not None and (told.experiment.arm, told.experiment.served) == ("all", False)
+    assert told.deployment == "dep-1"
+    assert explained(stage, request(stage, chat_body(model="newer"), [], KEY), principal).experiment is None

@@ -162,6 +162,20 @@ async def test_a_machine_of_ones_own_is_not_given_twice_the_work_unless_that_is_
     released(stage)
 
 
+@pytest.mark.parametrize("winner", [0, 1])
+async def test_the_second_one_has_a_slot_at_its_machine_for_as_long_as_it_works(winner: int) -> None:
+    rule = TrafficRule(model="public", hedge=Hedge(after_ms=1, max_share=1, local=True))
+    own = [deployment(id=f"dep-{n}", local=True, api_base=f"http://gpu{n}/v1") for n in (1, 2)]
+    stage = stage_with(rule, *own)
+    hosts = [stage.house.router.fleet.at(one.api_base) for one in own]
+    _, client = await raced(stage, chat_body())
+    assert [host.in_flight for host in hosts] == [{"real": 1}] * 2
+    stage.sender.flights[winner].answer(GOOD)
+    assert client.status == 200
+    assert [host.in_flight for host in hosts] == [{}] * 2
+    released(stage)
+
+
 async def test_without_a_second_deployment_or_room_at_it_the_first_goes_on() -> None:
     alone = stage_with(SOON, deployment())
     _, client = alone.tell(chat_body())

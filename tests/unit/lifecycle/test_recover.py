@@ -160,6 +160,18 @@ def test_too_long_a_one_is_passed_on_and_not_waited_for() -> None:
     assert len(stage.sender.sent) == 1
 
 
+@pytest.mark.parametrize(("told", "pauses"), [(b"3", []), (b"60", [7]), (b"soon", [7])])
+def test_no_client_is_kept_waiting_for_longer_than_it_waits(told: bytes, pauses: list[int]) -> None:
+    stage = Stage(routing=RoutingSettings())
+    stage.sender.act = lambda flight: busy(flight) if len(stage.sender.flights) == 1 else flight.answer(GOOD)
+    inbound = stage.inbound(chat_body())
+    inbound.head.headers = [(b"x-litellm-timeout", told)]
+    _, client = stage.begin_with(inbound)
+    assert [int(pause) for pause in stage.pauses] == pauses
+    if not pauses:
+        assert client.status == 429 and b"retry-after: 7" in client.head and len(stage.sender.sent) == 1
+
+
 def test_who_leaves_while_a_retry_waits_is_waited_for_no_longer() -> None:
     stage = Stage(routing=RoutingSettings())
     stage.alarm = Inbox()

@@ -33,7 +33,7 @@ def test_a_null_says_nothing_and_is_not_sent_on() -> None:
     assert list(ask.fields) == ["model"]
 
 
-_SOME = {"num_retries": 1, "disable_fallbacks": True, "include_fallback_errors": True}
+_SOME = {"allowed_model_region": "eu", "num_retries": 1, "disable_fallbacks": True, "include_fallback_errors": True}
 _SOME |= dict.fromkeys((name for name in FOR_THE_GATEWAY if name.startswith("mock_testing_")), True)
 
 

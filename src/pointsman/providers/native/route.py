@@ -86,6 +86,9 @@ class ResponsesLane:
 
     async def prepare(self, ask: Ask) -> None:
         """See the protocol. Of several requests at once each asks, which is rare and harms nobody."""
+        if ask.continues is not None:
+            await self._emulated.prepare(ask)
+            return
         if not self._is_known:
             await self._learn(ask)
         lane = self._relay if self._has_route and not self._is_beyond_others(ask) else self._emulated

@@ -161,6 +161,8 @@ class _OllamaLane:
 class ChatLane(_OllamaLane):
     """Any dialect of conversations over ``/api/chat``; see :class:`pointsman.core.upstream.Lane`."""
 
+    sends_call = True
+
     def __init__(self, deployment: Deployment, services: OllamaServices, client: ClientSide) -> None:
         super().__init__(deployment, services)
         self._client = client

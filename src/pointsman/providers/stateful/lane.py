@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from pointsman.core.errors import GatewayError
-from pointsman.core.upstream import Answer, Ask, Lane, Operation, Outbound
-from pointsman.core.usage import Usage
+from pointsman.core.upstream import Answer, Ask, Continuable, Lane, Operation, Outbound
 from pointsman.dialects.openai_responses.keeping import final_response
 from pointsman.dialects.openai_responses.response import ResponseRequest
+from pointsman.providers.around import AnswerAround
 from pointsman.providers.stateful.book import ResponseBook
 
-__all__ = ["KeptAnswer", "StatefulLane"]
+__all__ = ["KeptAnswer", "KeptSource", "StatefulLane"]
 
 
 class StatefulLane:
@@ -47,78 +47,66 @@ class StatefulLane:
             return answer  # what is done in the background is stored while it is done
         if not request.store and request.conversation is None:
             return answer
-        kept = KeptAnswer(answer)
+        kept = KeptSource(answer) if isinstance(answer, Continuable) else KeptAnswer(answer)
         ask.keep = lambda: book.keep(ask, kept.response)
         return kept
 
 
-class KeptAnswer:
-    """See :class:`pointsman.core.upstream.Answer`; the answer inside, and ``response``, once it has told it."""
+class KeptAnswer(AnswerAround):
+    """An answer, and ``response``, once it has told it."""
 
-    __slots__ = ("_inner", "response")
+    __slots__ = ("response",)
 
     def __init__(self, inner: Answer) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self.response: msgspec.Raw | None = None
-
-    @property
-    def content_type(self) -> bytes:
-        """See the protocol."""
-        return self._inner.content_type
-
-    @content_type.setter
-    def content_type(self, content_type: bytes) -> None:
-        self._inner.content_type = content_type
-
-    @property
-    def usage(self) -> Usage:
-        """See the protocol."""
-        return self._inner.usage
-
-    @usage.setter
-    def usage(self, usage: Usage) -> None:
-        self._inner.usage = usage
-
-    @property
-    def error(self) -> GatewayError | None:
-        """See the protocol."""
-        return self._inner.error
-
-    @error.setter
-    def error(self, error: GatewayError | None) -> None:
-        self._inner.error = error
-
-    def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
-        """See the protocol."""
-        return self._inner.rejected(status, body, retry_after)
 
     def whole(self, body: bytes) -> bytes:
         """See the protocol."""
-        out = self._inner.whole(body)
+        out = self.inner.whole(body)
         self.response = msgspec.Raw(out)
         return out
 
     def feed(self, data: bytes) -> bytes:
         """See the protocol."""
-        return self._told(self._inner.feed(data))
+        return self._told(self.inner.feed(data))
 
     def end(self) -> bytes:
         """See the protocol."""
-        return self._told(self._inner.end())
+        return self._told(self.inner.end())
 
     def failed(self, error: GatewayError) -> bytes:
         """See the protocol."""
-        return self._told(self._inner.failed(error))
+        return self._told(self.inner.failed(error))
 
     def is_preface(self, block: bytes) -> bool:
         """See the protocol. The client is to know the id of its response as soon as there is one."""
         return False
 
-    def cut(self) -> None:
-        """See the protocol."""
-        self._inner.cut()
-
     def _told(self, block: bytes) -> bytes:
         if block:
             self.response = final_response(block) or self.response
         return block
+
+
+class KeptSource(KeptAnswer):
+    """The same for one that may be continued elsewhere; see :class:`pointsman.core.upstream.Continuable`."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, inner: Continuable) -> None:
+        super().__init__(inner)
+        self._source = inner
+
+    @property
+    def unsent(self) -> bytes:
+        """See the protocol."""
+        return self._source.unsent
+
+    @unsent.setter
+    def unsent(self, unsent: bytes) -> None:
+        self._source.unsent = unsent
+
+    def cut_off(self) -> msgspec.Struct | None:
+        """See the protocol."""
+        return self._source.cut_off()

@@ -31,7 +31,7 @@ from pointsman.providers.translated.openai import (
     has_newer_limit,
 )
 from pointsman.providers.translated.remote_media import BY_VALUE, DOCUMENTS_BY_VALUE, ToFetch, media_preparation
-from pointsman.providers.translated.sides import ClientSide, FarSide, Reading, SseFrames, Writing
+from pointsman.providers.translated.sides import CallLane, ClientSide, FarSide, Reading, SseFrames, Writing
 from pointsman.providers.translated.signed import SignedEmbeddingFar, SignedFar
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "DOCUMENTS_BY_VALUE",
     "EMBEDDING_CLIENTS",
     "AnthropicFar",
+    "CallLane",
     "ClientSide",
     "CohereEmbeddingFar",
     "CohereFar",

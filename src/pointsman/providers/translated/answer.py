@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -10,7 +11,8 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.events import Event, Failed, Started, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
 from pointsman.core.reply import Reply
 from pointsman.core.usage import NO_USAGE, Usage
-from pointsman.providers.translated.sides import Reading, Writing
+from pointsman.providers.translated.sides import EventReader, EventWriter, Reading, Writing
+from pointsman.providers.translated.transcript import Transcript
 
 __all__ = ["TranslatedAnswer"]
 
@@ -20,7 +22,11 @@ _PREFACE: Final = (Started, UsageReported, Failed)
 
 
 class TranslatedAnswer:
-    """See :class:`pointsman.core.upstream.Answer`. ``prompt_tokens`` stands in where the upstream counts nothing."""
+    """See :class:`pointsman.core.upstream.Answer`. ``prompt_tokens`` stands in where the upstream counts nothing.
+
+    With a ``transcript`` a failure in the middle is raised, since another upstream may go on from there: ``unsent`` are
+    the client's bytes for what came along with it.
+    """
 
     __slots__ = (
         "_characters",
@@ -33,6 +39,8 @@ class TranslatedAnswer:
         "_writing",
         "content_type",
         "error",
+        "transcript",
+        "unsent",
         "usage",
     )
 
@@ -46,6 +54,18 @@ class TranslatedAnswer:
         self._reported: Usage = NO_USAGE
         self._said = self._over = False
         self._deltas = self._characters = 0
+        self.transcript: Transcript | None = None
+        self.unsent = b""
+
+    @property
+    def writer(self) -> EventWriter:
+        """What writes for the client."""
+        return self._writing.writer
+
+    def go_on(self, reader: Callable[[EventReader], EventReader], writer: EventWriter) -> None:
+        """Read events through ``reader``, and write with a ``writer`` that has begun an answer already."""
+        self._reading = msgspec.structs.replace(self._reading, reader=reader(self._reading.reader))
+        self._writing = msgspec.structs.replace(self._writing, writer=writer)
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """See the protocol."""
@@ -65,18 +85,25 @@ class TranslatedAnswer:
         """See the protocol. A failure after the first content is told in the stream, behind what came before it."""
         reading = self._reading
         feed = reading.reader.feed
+        if self.transcript is not None:
+            for frame in reading.splitter.feed(data):
+                self.unsent += self._relay(feed(frame))
+            out, self.unsent = self.unsent, b""
+            return out
         return b"".join([self._relay(feed(frame)) for frame in reading.splitter.feed(data)])
 
     def end(self) -> bytes:
         """See the protocol."""
         reading = self._reading
-        out = [self._relay(reading.reader.feed(frame)) for frame in reading.splitter.end()]
-        out.append(self._relay(reading.reader.end()))
+        for frame in reading.splitter.end():
+            self.unsent += self._relay(reading.reader.feed(frame))
+        self.unsent += self._relay(reading.reader.end())
         self._complete()
+        out, self.unsent = self.unsent, b""
         if not self._over:
             self._over = True
-            out.append(self._writing.writer.end(self.usage))
-        return b"".join(out)
+            out += self._writing.writer.end(self.usage)
+        return out
 
     def failed(self, error: GatewayError) -> bytes:
         """See the protocol."""
@@ -102,6 +129,8 @@ class TranslatedAnswer:
         last = events[-1]
         if isinstance(last, Failed):
             return self._relay_failure(events[:-1], last.error)
+        if self.transcript is not None:
+            self.transcript.note(events)
         return self._writing.writer.write(events)
 
     def _relay_failure(self, before: list[Event], error: GatewayError) -> bytes:
@@ -109,6 +138,10 @@ class TranslatedAnswer:
             raise error
         writer = self._writing.writer
         out = writer.write(before) if before else b""
+        if self.transcript is not None:
+            self.transcript.note(before)
+            self.unsent += out
+            raise error
         self._over = True
         self.error = error
         return out + writer.fail(error)

@@ -29,6 +29,8 @@ It may change ``ask.call``, which :func:`read_call` has first to be asked for, a
 class TranslatedLane:
     """See :class:`pointsman.core.upstream.Lane`. The ``preparations`` are gone through one after the other."""
 
+    sends_call = True
+
     def __init__(
         self, client: ClientSide, far: FarSide, deployment: Deployment, preparations: tuple[Preparation, ...] = ()
     ) -> None:
@@ -75,6 +77,10 @@ class TranslatedLane:
         call = read_call(self._client, ask)
         reading = self._far.reading(call, self._deployment)
         return TranslatedAnswer(reading, self._client.writing(call, ask), ask.prompt_estimate)
+
+    def to(self, client: ClientSide) -> TranslatedLane:
+        """The lane from another client's dialect to the same upstream."""
+        return TranslatedLane(client, self._far, self._deployment, self._preparations)
 
 
 def read_call(client: ClientSide, ask: Ask, dropped: Dropped | None = None) -> Call:

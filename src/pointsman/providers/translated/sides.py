@@ -15,11 +15,12 @@ from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import Event
 from pointsman.core.reply import Reply
-from pointsman.core.upstream import Ask, Deployment, Outbound
+from pointsman.core.upstream import Ask, Deployment, Lane, Outbound
 from pointsman.core.usage import Usage
 from pointsman.wire.sse import SseParser
 
 __all__ = [
+    "CallLane",
     "ClientSide",
     "EventReader",
     "EventWriter",
@@ -118,6 +119,13 @@ class FarSide(Protocol):
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """How the answer to that request is read."""
         ...
+
+
+@runtime_checkable
+class CallLane(Lane, Protocol):
+    """A lane that sends ``ask.call``, once that is set, and whose answer is a translated one."""
+
+    sends_call: bool
 
 
 @runtime_checkable

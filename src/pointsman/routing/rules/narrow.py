@@ -108,6 +108,8 @@ def _forbidden(deployment: Deployment, demands: Demands, wish: Wish) -> str:
     for only in demands.only:
         if not _within(deployment, only):
             return f"rule {only.rule}"
+    if demands.region is not None and deployment.region != demands.region:
+        return f"region {deployment.region or 'unknown'}"
     if demands.max_cost is None:
         return ""
     cost = cost_bound(deployment, wish.prompt_tokens, wish.output_limit, wish.choices)
@@ -127,6 +129,15 @@ def _within(deployment: Deployment, only: Restriction) -> bool:
 
 def _nobody(pool: Pool, demands: Demands, wish: Wish) -> GatewayError:
     within = [each.deployment for each in pool.members if all(_within(each.deployment, one) for one in demands.only)]
+    if within and demands.region is not None:
+        within = [deployment for deployment in within if deployment.region == demands.region]
+        if not within:
+            return Malformed(
+                f"No deployment of {pool.name!r} is in the region {demands.region!r}.",
+                hint="Ask a model that is served there; the operator says where deployments are with region_name.",
+                code="no_deployment_in_region",
+                param="allowed_model_region",
+            )
     if not within or demands.max_cost is None:
         rules = ", ".join(only.rule for only in demands.only)
         return Forbidden(

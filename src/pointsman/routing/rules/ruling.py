@@ -32,7 +32,7 @@ class Demands(msgspec.Struct, frozen=True):
 
     ``prefer`` is ``local``, ``cheap``, ``fast`` or empty. ``strategy`` empty: the pool's own. ``cost_by`` says whose
     bound the cost is. Local ones are only preferred while they have to be waited for no longer than ``local_wait_max``
-    seconds.
+    seconds. ``region`` None: wherever they are.
     """
 
     only: tuple[Restriction, ...] = ()
@@ -42,6 +42,7 @@ class Demands(msgspec.Struct, frozen=True):
     max_latency: float | None = None
     strategy: str = ""
     local_wait_max: float | None = None
+    region: str | None = None
 
 
 NO_DEMANDS: Final = Demands()
