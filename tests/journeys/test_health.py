@@ -106,6 +106,9 @@ def test_checks_in_the_background_ask_for_lists_only(launch: Launch, ollama_upst
     assert [(row["status"], row["checked_by"]) for row in rows] == [
         ("healthy", "background"), ("unhealthy", "background"),
     ]  # fmt: skip
+    gateway.restart()
+    again = gateway.http("GET", "/health/history?model=gone").json()["health_checks"]
+    assert [row["health_check_id"] for row in again[-2:]] == [row["health_check_id"] for row in rows], "it is kept"
 
 
 def test_a_black_hole_delays_neither_health_nor_the_list(launch: Launch, upstream: FakeOpenAI) -> None:

@@ -121,6 +121,38 @@ def test_a_mirror_is_compared_with_the_real_thing(launch: Launch, upstream: Fake
     assert shadows == {f"shadow-{one}" for one in own}
 
 
+def test_responses_pictures_and_sound_are_mirrored_and_nothing_of_it_is_stored(
+    launch: Launch, upstream: FakeOpenAI, second: FakeOpenAI
+) -> None:
+    kinds = {"chat": "chat", "painter": "image_generation", "voice": "audio_speech"}
+    entries = [openai_entry(name, upstream, {"mode": mode}) for name, mode in kinds.items()]
+    entries += [openai_entry(f"{name}-2", second, {"mode": mode}) for name, mode in kinds.items()]
+    rules = [{"model": name, "mirror": {"model": f"{name}-2"}} for name in kinds]
+    gateway = launch(config(*entries, traffic=rules))
+    first = gateway.http("POST", "/v1/responses", {"model": "chat", "input": "one"}).json()
+    second.wait_for(1)
+    going_on = {"model": "chat", "input": "two", "previous_response_id": first["id"]}
+    assert gateway.http("POST", "/v1/responses", going_on).status == 200
+    eventually(lambda: len(second.inference) == 2, "the second response is mirrored")
+    assert second.inference[-1].json()["messages"][0]["content"] == "one"
+    assert gateway.http("POST", "/v1/images/generations", {"model": "painter", "prompt": "a cat"}).status == 200
+    speech = {"model": "voice", "input": "hello", "voice": "alloy"}
+    assert gateway.http("POST", "/v1/audio/speech", speech).status == 200
+
+    def mirrored() -> set[str]:
+        return {path for request in second.requests if (path := request.path).endswith(("/generations", "/speech"))}
+
+    eventually(lambda: len(mirrored()) == 2, "picture and speech are mirrored")
+    talk = gateway.http("POST", "/v1/conversations", {}).json()["id"]
+    kept = {"model": "chat", "input": "three", "conversation": talk}
+    assert gateway.http("POST", "/v1/responses", kept).status == 200
+    rows = gateway.settled_ledger(9)
+    shadows = [row for row in rows if row["request_tags"] == ["shadow"]]
+    assert len(shadows) == 4 and {row["status"] for row in shadows} == {"success"}
+    items = gateway.http("GET", f"/v1/conversations/{talk}/items").json()["data"]
+    assert len(items) == 2, "the shadow adds nothing to the conversation"
+
+
 def test_identical_embeddings_share_one_call(launch: Launch, upstream: FakeOpenAI) -> None:
     entry = openai_entry("embedder", upstream, {"mode": "embedding"}, input_cost_per_token=0.001)
     gateway = launch(config(entry, traffic=[{"model": "embedder", "coalesce_embeddings": True}]))

@@ -27,6 +27,7 @@ from pointsman.assembly.from_settings import (
 )
 from pointsman.assembly.gauges import Truncations, gauges, host_series, save_counts
 from pointsman.assembly.governance import Governance, GovernancePlan, Surroundings
+from pointsman.assembly.health_history import kept
 from pointsman.assembly.host_settings import equip_hosts
 from pointsman.assembly.limits import is_failing
 from pointsman.assembly.live_app import LiveApp, open_to_pages
@@ -135,7 +136,7 @@ class Gateway:
         self.keyring, self.admission = governance.keyring, governance.admission
         self.tokens = TokenBook(self.transport, self.nursery, self.clock)
         self.aws_keys = aws_keyring(self.transport, lambda: self.loaded.variables, self.nursery, self.clock)
-        self.health = self._health(loaded)
+        self.health = kept(self, self._health(loaded))
         self.media = MediaFetcher(media_limits(loaded))
         self._clouds = CloudServices(self)
         self.counter = TokenCounter(self.transport, counting_ways(self._clouds))

@@ -7,18 +7,18 @@ from typing import Final
 
 import msgspec
 
-from pointsman.accounting.price import cost_of
 from pointsman.assembly.dialects import CLIENT_DIALECTS
-from pointsman.core.clock import Clock, call_id
+from pointsman.core.clock import call_id
 from pointsman.core.errors import Unsupported
-from pointsman.core.identity import KeyRecord, Owner
-from pointsman.core.outcome import CallRecord
+from pointsman.core.exchange import Inbound, InferenceRoute, RequestHead
+from pointsman.core.identity import Owner
 from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.trial import Trial, try_call
 from pointsman.policies.principal import Principal
 
-__all__ = ["TRIAL_SECONDS", "trial_ask", "trial_record", "try_model"]
+__all__ = ["TRIAL_SECONDS", "trial_ask", "try_model"]
 
 TRIAL_SECONDS: Final = 120.0
 """A model of a common size loads from disk in this time."""
@@ -71,43 +71,24 @@ async def try_model(house: House, deployment: Deployment, mode: str | None, call
     """
     ask = trial_ask(deployment, mode, caller.owner)
     lane = house.lanes.lane(ask.operation, deployment)
+    began_at, at = house.clock.monotonic(), house.clock.wall()
     trial = await try_call(ask, deployment, lane, house.sender, house.clock, seconds_max=TRIAL_SECONDS)
-    record = trial_record(trial, ask, deployment, caller.record, house.clock)
-    house.outbox.keep(record)
-    house.outbox.gathered()
-    for listener in house.listeners if trial.error is None else house.failure_listeners:
-        listener.call_ended(record)
-    return trial
-
-
-def trial_record(trial: Trial, ask: Ask, deployment: Deployment, caller: KeyRecord, clock: Clock) -> CallRecord:
-    """What the ledger keeps of a test call: it costs what any other would."""
-    skew = clock.wall() - clock.monotonic()
-    error = trial.error
-    return CallRecord(
-        call_id=call_id(),
-        operation=ask.operation.value,
-        route=_ROUTE,
-        started_at=trial.began_at + skew,
-        ended_at=trial.ended_at + skew,
-        first_token_at=trial.heard_at + skew if trial.heard_at else None,
-        status="success" if error is None else "failure",
-        http_status=200 if error is None else error.status,
-        error_code=None if error is None else error.code,
-        error_message=None if error is None else error.message,
-        key_token=caller.token,
-        key_alias=caller.key_alias,
-        user_id=caller.user_id,
-        team_id=caller.team_id,
-        model_requested=deployment.group,
-        model_group=deployment.group,
-        deployment_id=deployment.id,
-        model=deployment.model,
-        provider=deployment.provider,
-        api_base=deployment.api_base,
+    route = InferenceRoute(ask.operation, CLIENT_DIALECTS[ask.operation], _ROUTE)
+    settlement = Settlement(
+        house,
+        Inbound(RequestHead(route, b"", ()), b"", began_at, at),
+        call_id(),
+        caller,
+        ask,
+        deployment,
         usage=trial.usage,
-        cost=cost_of(trial.usage, deployment.price) if deployment.charges and trial.sent_at else 0,
+        sent_at=trial.sent_at,
+        heard_at=trial.heard_at,
         attempts=1 if trial.sent_at else 0,
-        stream=ask.stream,
-        tags=caller.tags,
     )
+    if trial.error is None:
+        settlement.stream_ended()
+    else:
+        settlement.refused(trial.error)
+    house.outbox.gathered()
+    return trial

@@ -12,12 +12,14 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from pointsman.config.traffic_sections import Mirror
 from pointsman.core.eager import Story
 from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import ClientGone, Flow, Inbound
 from pointsman.core.nursery import Nursery
-from pointsman.core.upstream import AnsweredHere, Deployment, Operation
+from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.lifecycle.choose import Course, wish_for
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.own_calls import gateway_principal
@@ -36,13 +38,19 @@ _BUSY_SHARE: Final = 0.75
 """When so much of what the gateway may do at once is in use, shadows are left out."""
 _PERCENT: Final = 100.0
 
-# Not those that keep something for the client (the Responses API) or make something dear (pictures, speech).
 _MIRRORED: Final = frozenset({
+    Operation.RESPONSES, Operation.IMAGE, Operation.IMAGE_EDIT, Operation.IMAGE_VARIATION, Operation.SPEECH,
+    Operation.TRANSCRIPTION, Operation.TRANSLATION, Operation.MODERATION, Operation.RERANK,
     Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING, Operation.MESSAGES, Operation.GEMINI_CHAT,
     Operation.GEMINI_STREAM, Operation.GEMINI_ARRAY_STREAM, Operation.GEMINI_EMBED, Operation.GEMINI_BATCH_EMBED,
     Operation.OLLAMA_CHAT, Operation.OLLAMA_GENERATE, Operation.OLLAMA_COMPLETION, Operation.OLLAMA_EMBED,
     Operation.OLLAMA_EMBEDDINGS,
 })  # fmt: skip
+
+_KEEPING: Final = ("background", "conversation")
+"""Fields of a response that must be kept, which that of a shadow is not."""
+_FALSE: Final = msgspec.Raw(b"false")
+_UNSAID: Final = frozenset({b"null", b"false"})
 
 _log: Final = logging.getLogger("pointsman.traffic")
 
@@ -135,17 +143,13 @@ class Shadows:
             shadow.ask = course.ask = ask = read_ask(shadow.inbound)
             take_rules(ask)
             ask.model, ask.routing = course.pool.name, None
+            if ask.operation is Operation.RESPONSES:
+                ask.fields["store"] = _FALSE
             await attempt_in_turn(course, shadow, client)
-        except AnsweredHere as here:
-            shadow.answered_here(here.body, client)
-        except ClientGone:
-            shadow.cancelled()
-        except GatewayError as error:
-            shadow.house.router.failed(course.member, error, shadow.sent_at, shadow.house.clock.monotonic())
-            shadow.failed(error, client)
-        except Exception:  # noqa: BLE001 - the outermost handler: whatever broke, the call gets its record
-            _log.exception("the shadow %s broke", shadow.call_id)
-            shadow.failed(GatewayError("The gateway made a mistake; it has been logged."), client)
+        except Exception as outcome:  # noqa: BLE001 - the outermost handler: whatever broke, the call gets its record
+            if isinstance(outcome, GatewayError):
+                shadow.house.router.failed(course.member, outcome, shadow.sent_at, shadow.house.clock.monotonic())
+            shadow.ended_by(outcome, client)
         finally:
             shadow.close(client)
 
@@ -155,17 +159,26 @@ class Shadows:
         pool = router.pool(model)
         if pool is None or ask is None or not router.is_awake(pool, now):
             return None
+        if ask.operation is Operation.RESPONSES and _is_kept(ask):
+            return None
         try:
             member, reason = router.choose(pool, wish_for(ask, self._principal), now)
         except Refused:
             return None
         if not self._is_idle(member):
             return None
-        return Course(self._principal, ask, pool, member, reason)
+        asker = self._principal
+        if ask.operation is Operation.RESPONSES and settlement.principal is not None:
+            asker = settlement.principal  # only it may continue what it has stored
+        return Course(asker, ask, pool, member, reason)
 
     def _is_idle(self, member: Member) -> bool:
         host = member.host
         return self.has_room(member.deployment) and (host is None or not (host.busy or host.queued))
+
+
+def _is_kept(ask: Ask) -> bool:
+    return any(bytes(ask.fields.get(name, b"null")) not in _UNSAID for name in _KEEPING)
 
 
 def _is_busy(house: House) -> bool:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 from pointsman.accounting.estimate import estimate_body
 from pointsman.core.clock import call_id
-from pointsman.core.errors import GatewayError
-from pointsman.core.exchange import Client, ClientGone, Inbound
+from pointsman.core.exchange import Client, Inbound
 from pointsman.core.flight import Flight
 from pointsman.core.passage import Passages
 from pointsman.core.upstream import Answer
@@ -22,7 +20,6 @@ from pointsman.policies.pass_through import demand_passage, demand_undenied
 
 __all__ = ["pass_through"]
 
-_log: Final = logging.getLogger("pointsman.serve")
 
 _FIRST_ERROR_STATUS: Final = 400
 _LAST_STATUS: Final = 599
@@ -61,14 +58,9 @@ async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
         settlement.flight = flight = house.sender.send(deployment, outbound, stream=True)
         client.attach(flight)
         await _relay(flight, answer, client, settlement, passages)
-    except ClientGone:
-        settlement.cancelled()
-    except GatewayError as error:
-        visit.failed(error)
-        settlement.failed(error, client)
-    except Exception:  # noqa: BLE001 - the outermost handler: whatever broke, the client gets an answer
-        _log.exception("call %s broke", settlement.call_id)
-        settlement.failed(GatewayError("The gateway made a mistake; it has been logged."), client)
+    except Exception as outcome:  # noqa: BLE001 - the outermost handler: whatever broke, the client gets an answer
+        visit.failed(outcome)
+        settlement.ended_by(outcome, client)
     finally:
         visit.end()
         settlement.close(client)

@@ -6,13 +6,9 @@ that fails before the client has any of the answer is followed by another, as lo
 
 from __future__ import annotations
 
-import logging
-from typing import Final
-
 from pointsman.core.clock import call_id
 from pointsman.core.errors import GatewayError, Refused
-from pointsman.core.exchange import Client, ClientGone, Inbound
-from pointsman.core.upstream import AnsweredHere
+from pointsman.core.exchange import Client, Inbound
 from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
@@ -24,8 +20,6 @@ from pointsman.lifecycle.share import share
 from pointsman.lifecycle.turn import attempt_in_turn
 
 __all__ = ["serve"]
-
-_log: Final = logging.getLogger("pointsman.serve")
 
 
 async def serve(inbound: Inbound, client: Client, house: House) -> None:
@@ -63,14 +57,7 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
                 goes_on = False
             except GatewayError as error:
                 goes_on = await recover(error, course, settlement, client)
-    except AnsweredHere as here:
-        settlement.answered_here(here.body, client)
-    except ClientGone:
-        settlement.cancelled()
-    except GatewayError as error:
-        settlement.failed(error, client)
-    except Exception:  # noqa: BLE001 - the outermost handler: whatever broke, the client gets an answer
-        _log.exception("call %s broke", settlement.call_id)
-        settlement.failed(GatewayError("The gateway made a mistake; it has been logged."), client)
+    except Exception as outcome:  # noqa: BLE001 - the outermost handler: whatever broke, the client gets an answer
+        settlement.ended_by(outcome, client)
     finally:
         settlement.close(client)

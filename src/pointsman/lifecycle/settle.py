@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from copy import copy
 from typing import Final
@@ -11,11 +12,11 @@ import msgspec
 from pointsman.accounting.price import cost_of
 from pointsman.core.address import without_address
 from pointsman.core.errors import GatewayError
-from pointsman.core.exchange import Client, Inbound
+from pointsman.core.exchange import Client, ClientGone, Inbound
 from pointsman.core.flight import Flight
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord, Status
-from pointsman.core.upstream import UPSTREAM_TYPE, Answer, Ask, Deployment, Operation
+from pointsman.core.upstream import UPSTREAM_TYPE, Answer, AnsweredHere, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.continuing import Interruption, interruption_of, send_rest
 from pointsman.lifecycle.heads import queue_line, recovered, rerouted
@@ -34,6 +35,8 @@ from pointsman.routing.power import NO_ENERGY, Draw, Energy
 from pointsman.routing.recovery import Recovery
 
 __all__ = ["Settlement"]
+
+_log: Final = logging.getLogger("pointsman.serve")
 
 _CLIENT_CLOSED_STATUS: Final = 499
 _MESSAGE_CHARACTERS_MAX: Final = 500
@@ -281,6 +284,18 @@ class Settlement(msgspec.Struct, weakref=False):
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
         head += refusal_lines(error, self.house.clock.wall())
         client.reply(error.status, self._marked(head), body)
+
+    def ended_by(self, outcome: Exception, client: Client) -> None:
+        """The story ended before its end: without an upstream, without the client, with an error, or by a mistake."""
+        if isinstance(outcome, AnsweredHere):
+            self.answered_here(outcome.body, client)
+        elif isinstance(outcome, ClientGone):
+            self.cancelled()
+        elif isinstance(outcome, GatewayError):
+            self.failed(outcome, client)
+        else:
+            _log.error("call %s broke", self.call_id, exc_info=outcome)
+            self.failed(GatewayError("The gateway made a mistake; it has been logged."), client)
 
     def end_broken(self, client: Client, last: bytes) -> None:
         """End an answer that has begun and failed: with its ``last`` words, or by cutting it off if it has none."""

@@ -1,10 +1,10 @@
-"""``GET /health/history`` and ``/health/latest``: what checks found, in LiteLLM's shape. Out of memory."""
+"""``GET /health/history`` and ``/health/latest``: what checks found, in LiteLLM's shape."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -12,10 +12,18 @@ from pointsman.admin.health.deployments import told_error, visible_and_wild
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.timestamps import iso
+from pointsman.core.errors import StorageUnavailable
 from pointsman.core.upstream import Deployment
-from pointsman.providers.health import HealthEntry
+from pointsman.providers.health import HealthEntry, Verdict
+from pointsman.stores.directory.kinds import HEALTH_HISTORIES
+from pointsman.stores.directory.ports import DirectoryQuery
+from pointsman.stores.directory.records import HealthHistory, HealthLine
 
 __all__ = ["CheckRow", "HistoryQuery", "HistoryReply", "LatestReply", "history", "latest"]
+
+
+_DEPLOYMENTS_MAX: Final = 1000
+"""Of more, those are told of of whom there is something newer."""
 
 
 class HistoryQuery(msgspec.Struct, frozen=True):
@@ -61,12 +69,15 @@ class LatestReply(msgspec.Struct, frozen=True):
 
 
 async def history(office: Office, visit: Visit[HistoryQuery, Nothing]) -> Answer:
-    """When deployments became well and ill; that nothing changed is noted once an hour."""
+    """When deployments became well and ill; that nothing changed is noted once an hour.
+
+    It is what all processes have stored, before this one began, too, and what this one has not stored yet.
+    """
     query, admin = visit.query, visit.caller.admin
     seen = _seen(office, visit)
     entries = (
         entry
-        for entry in office.health.book.history()
+        for entry in await _entries(office, query.model)
         if (admin or entry.model_id in seen)
         and query.model in {None, entry.model_name}
         and query.status_filter in {None, entry.status}
@@ -82,6 +93,31 @@ async def latest(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
     known = {name: (book.latest(name), deployment) for name, deployment in _seen(office, visit).items()}
     rows = {name: _row(entry, one, admin=admin) for name, (entry, one) in known.items() if entry is not None}
     return Answer(LatestReply(rows, len(rows)))
+
+
+async def _entries(office: Office, model: str | None) -> list[HealthEntry]:
+    """All lines, of one model if that is given, the newest first; without the storage those in memory."""
+    found = {entry.id: entry for entry in office.health.book.history()}
+    try:
+        query = DirectoryQuery(parent=model, sort_by="updated_at", size=_DEPLOYMENTS_MAX)
+        stored = (await office.directory.find(HEALTH_HISTORIES, query)).records
+    except StorageUnavailable:
+        stored = ()
+    found |= {line.id: _entry(one, line) for one in stored for line in one.lines}
+    return sorted(found.values(), key=lambda entry: entry.verdict.at, reverse=True)
+
+
+def _entry(history: HealthHistory, line: HealthLine) -> HealthEntry:
+    verdict = Verdict(
+        deployment_id=history.deployment_id,
+        healthy=line.healthy,
+        source="checked",
+        at=line.at,
+        seconds=line.seconds,
+        error=line.error,
+    )
+    status: Literal["healthy", "unhealthy"] = "healthy" if line.healthy else "unhealthy"
+    return HealthEntry(line.id, history.model_name, history.deployment_id, status, verdict, line.checked_by)
 
 
 def _seen(office: Office, visit: Visit[HistoryQuery, Nothing] | Visit[Nothing, Nothing]) -> dict[str, Deployment]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal
 
 import msgspec
@@ -33,9 +33,10 @@ class HealthEntry(msgspec.Struct, frozen=True):
 
 
 class HealthBook:
-    """In memory, and this process's own."""
+    """In memory, and this process's own. ``on_line`` is told each line of the history."""
 
     def __init__(self) -> None:
+        self.on_line: Callable[[HealthEntry], None] = lambda _entry: None
         self._latest: dict[str, HealthEntry] = {}
         self._history: deque[HealthEntry] = deque(maxlen=HISTORY_MAX)
         self._noted: dict[str, HealthEntry] = {}
@@ -55,6 +56,7 @@ class HealthBook:
         if noted is None or noted.status != entry.status or verdict.at - noted.verdict.at >= REPEAT_SECONDS:
             self._noted[deployment.id] = entry
             self._history.appendleft(entry)
+            self.on_line(entry)
 
     def keep_only(self, deployments: Iterable[Deployment]) -> None:
         """Forget the present state of deployments that are no more; the history stays."""

@@ -12,6 +12,7 @@ from pointsman.stores.directory.records import (
     AlertMark,
     Budget,
     Customer,
+    HealthHistory,
     Organization,
     OrganizationMember,
     PlannedRotation,
@@ -31,6 +32,7 @@ __all__ = [
     "BUDGETS",
     "CREDENTIALS",
     "CUSTOMERS",
+    "HEALTH_HISTORIES",
     "MODELS",
     "ORGANIZATIONS",
     "ORGANIZATION_MEMBERS",
@@ -176,6 +178,10 @@ RETIRED_KEYS: Final = Kind(
 )
 PLANNED_ROTATIONS: Final = Kind(
     "key_rotation", PlannedRotation, lambda record: record.token, alias=lambda record: _sortable(record.due_at)
+)
+
+HEALTH_HISTORIES: Final = Kind(
+    "health_history", HealthHistory, lambda record: record.deployment_id, parent=lambda record: record.model_name
 )
 
 

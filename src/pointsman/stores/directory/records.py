@@ -19,6 +19,8 @@ __all__ = [
     "Budget",
     "BudgetWindow",
     "Customer",
+    "HealthHistory",
+    "HealthLine",
     "Limits",
     "MemberRole",
     "ModelLimits",
@@ -272,3 +274,24 @@ class PlannedRotation(_Entry, frozen=True, kw_only=True, omit_defaults=True):
 def member_id(group_id: str, user_id: str) -> str:
     """The id of a user in a team or an organisation; unambiguous, whatever both are called."""
     return f"{len(group_id)}:{group_id}/{user_id}"
+
+
+class HealthLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a check of a deployment found; ``seconds`` is how long it took, ``checked_by`` whose question it was."""
+
+    id: str
+    healthy: bool
+    at: float
+    seconds: float = 0.0
+    error: str | None = None
+    checked_by: str = ""
+
+
+class HealthHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """What checks of a deployment found, the newest first; that nothing changed stands there once an hour."""
+
+    deployment_id: str
+    model_name: str
+    lines: tuple[HealthLine, ...] = ()
+    created_at: float = 0.0
+    updated_at: float = 0.0
