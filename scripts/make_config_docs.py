@@ -32,6 +32,8 @@ TITLES: Final = {
     "cache_params": "`litellm_settings.cache_params`",
     "general_settings": "`general_settings`",
     "coordination_redis": "`general_settings.coordination_redis`",
+    "user_header_mappings": "`general_settings.user_header_mappings[]`",
+    "service_account_settings": "`general_settings.service_account_settings`",
     "default_internal_user_params": "`litellm_settings.default_internal_user_params`",
     "default_team_params": "`litellm_settings.default_team_params`",
     "key_management_settings": "`general_settings.key_management_settings`",

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from pointsman.config.billing_sections import Billing, BillingTerms
+from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
 from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRoleMapping, JwtScope
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
 from pointsman.config.people_sections import TeamDefaults, UserDefaults
@@ -72,6 +73,8 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "cache_params": CacheParams,
     "general_settings": GeneralSettings,
     "coordination_redis": CoordinationRedis,
+    "user_header_mappings": UserHeaderMapping,
+    "service_account_settings": ServiceAccountSettings,
     "default_internal_user_params": UserDefaults,
     "default_team_params": TeamDefaults,
     "key_management_settings": KeyManagementSettings,
@@ -133,7 +136,7 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "keepalive_seconds", "mock_response",
     }),
     "general_settings": frozenset({
-        "completion_model", "disable_spend_logs", "embedding_model", "user_header_name",
+        "completion_model", "disable_spend_logs", "embedding_model",
     }),
     "pointsman": frozenset({"prompt_log_retention_days"}),
 }  # fmt: skip

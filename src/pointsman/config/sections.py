@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from pointsman.config.billing_sections import Billing
+from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
 from pointsman.config.jwt_sections import JwtAuth
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
 from pointsman.config.people_sections import TeamDefaults, UserDefaults
@@ -258,6 +259,11 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     disable_spend_logs: bool = False
     litellm_key_header_name: HeaderName | None = None
     user_header_name: HeaderName | None = None
+    user_header_mappings: tuple[UserHeaderMapping, ...] = ()
+    enforce_user_param: bool = False
+    enforced_params: tuple[Name, ...] = ()
+    service_account_settings: ServiceAccountSettings = ServiceAccountSettings()
+    reject_clientside_metadata_tags: bool = False
     apply_user_budget_to_team_keys: bool = False
     token_rate_limit_type: CountedTokens | None = None
     alerting: tuple[Name, ...] = ()
