@@ -61,6 +61,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
         require_auth_for_metrics=lite.require_auth_for_metrics_endpoint,
         key_defaults=lite.default_key_generate_params,
         key_bounds=lite.upperbound_key_generate_params,
+        key_generation=lite.key_generation_settings,
         user_defaults=lite.default_internal_user_params,
         user_budget=lite.max_internal_user_budget,
         user_budget_duration=lite.internal_user_budget_duration,

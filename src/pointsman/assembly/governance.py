@@ -103,7 +103,7 @@ class Governance:
             start(self.retention.run(), "retention")
             storage = around.storage
             rotation = KeyRotation(storage.keys, storage.directory, around.clock, self.keyring.changed)
-            task = KeyRotationTask(rotation, data_directory / "rotated-keys", around.clock)
+            task = KeyRotationTask(rotation, storage.audit, data_directory / "rotated-keys", around.clock)
             start(task.run(), "key rotation")
 
     async def _catch_up(self) -> None:

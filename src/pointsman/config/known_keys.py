@@ -21,7 +21,7 @@ from pointsman.config.billing_sections import Billing, BillingTerms
 from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
 from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRoleMapping, JwtScope
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
-from pointsman.config.people_sections import TeamDefaults, UserDefaults
+from pointsman.config.people_sections import KeyGeneration, PersonalKeys, TeamDefaults, TeamKeys, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis
 from pointsman.config.rule_sections import (
     OverflowSection,
@@ -77,6 +77,9 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "service_account_settings": ServiceAccountSettings,
     "default_internal_user_params": UserDefaults,
     "default_team_params": TeamDefaults,
+    "key_generation_settings": KeyGeneration,
+    "team_key_generation": TeamKeys,
+    "personal_key_generation": PersonalKeys,
     "key_management_settings": KeyManagementSettings,
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,

@@ -16,7 +16,7 @@ from pointsman.config.billing_sections import Billing
 from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
 from pointsman.config.jwt_sections import JwtAuth
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
-from pointsman.config.people_sections import TeamDefaults, UserDefaults
+from pointsman.config.people_sections import KeyGeneration, TeamDefaults, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis, Database, Host, Port, RedisUrl
 from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.config.sign_in_sections import SignInSection
@@ -222,6 +222,7 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     budget_exceeded_status_code: Annotated[int, Meta(ge=400, le=599)] = 422
     default_key_generate_params: Mapping[str, msgspec.Raw] = {}
     upperbound_key_generate_params: KeyBounds = KeyBounds()
+    key_generation_settings: KeyGeneration = KeyGeneration()
     default_internal_user_params: UserDefaults = UserDefaults()
     max_internal_user_budget: Amount | None = None
     internal_user_budget_duration: Name | None = None
