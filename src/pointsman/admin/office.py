@@ -36,6 +36,7 @@ from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.audit import AuditStore
 from pointsman.stores.directory.ports import Changed, DirectoryStore, SpendStore
+from pointsman.stores.directory.records import Limits
 from pointsman.stores.encryption import Sealer
 from pointsman.stores.ports import KeyStore, LedgerStore
 
@@ -258,6 +259,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         key_defaults: ``default_key_generate_params``: fields of a new key that the caller left out, as raw JSON.
         key_bounds: ``upperbound_key_generate_params``: what a key may have at most.
         key_generation: ``key_generation_settings``: who makes keys.
+        provider_limits: ``provider_budget_config``: what providers may cost.
         user_defaults: ``default_internal_user_params``.
         user_budget: ``max_internal_user_budget``, in USD; ``user_budget_duration`` is its period.
         team_defaults: ``default_team_params``.
@@ -312,6 +314,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     key_defaults: Mapping[str, msgspec.Raw] = {}
     key_bounds: KeyBounds = KeyBounds()
     key_generation: KeyGeneration = KeyGeneration()
+    provider_limits: Mapping[str, Limits] = {}
     user_defaults: UserDefaults = UserDefaults()
     user_budget: float | None = None
     user_budget_duration: str | None = None

@@ -165,6 +165,7 @@ BY_SCOPE: dict[str, str] = {
         /credentials /credentials/by_name/{credential_name:path} /credentials/by_model/{model_id} /config/diff
         /credentials/migrate-encryption/check
         /audit /audit/export /audit/{id} /spend/energy /global/spend /global/spend/teams /global/spend/report
+        /provider/budgets
         /global/activity/exceptions /global/activity/exceptions/deployment /tag/distinct /tag/dau /tag/wau /tag/mau
         /tag/summary /tag/user-agent/per-user-analytics
         POST /budget/info /tag/info /global/spend/end_users""",

@@ -70,7 +70,8 @@ GOLDEN = {
     ),
     **dict.fromkeys(
         (
-            "GET /spend/energy", "GET /global/spend", "GET /global/spend/teams", "POST /global/spend/end_users",
+            "GET /spend/energy", "GET /global/spend", "GET /provider/budgets",
+            "GET /global/spend/teams", "POST /global/spend/end_users",
             "GET /global/spend/report", "GET /global/activity/exceptions", "GET /global/activity/exceptions/deployment",
             *(f"GET /tag/{what}" for what in ("distinct", "dau", "wau", "mau", "summary")),
             "GET /tag/user-agent/per-user-analytics",

@@ -153,7 +153,7 @@ async def test_a_key_of_a_team_lists_keys_teams_and_tags_of_that_team() -> None:
     await desk.keys.update(token_of(own_key("M")), KeyChanges(updated_at=1.0, tags=("private",)))
     desk.keyring.changed(token_of(own_key("M")), None)
     await desk.ask("POST", "/tag/new", {"name": "private"})
-    for actor, keys, tags in (("M", house_keys, {"private"}), ("K", {asking_key("K")}, set())):
+    for actor, keys, tags in (("M", house_keys, {"private", "t"}), ("K", {asking_key("K")}, {"t"})):
         key = asking_key(actor)
         listed = (await desk.ask("GET", "/key/list?size=100", key=key)).json()["keys"]
         assert set(listed) == {token_of(one) for one in keys}
