@@ -142,7 +142,8 @@ BY_SCOPE: dict[str, str] = {
         POST /login /v2/login /logout /onboarding/claim_token""",
     "inference": """
         GET /health /health/history /health/latest /health/readiness/details /health/backlog /v1/models
-        /v1/models/{model_id:path} /model/info /model_group/info /utils/supported_openai_params /api/tags /api/ps
+        /v1/models/{model_id:path} /model/info /v2/model/info /model_group/info /api/tags /api/ps
+        /utils/supported_openai_params
         /v1beta/models /v1beta/models/{model_id:path} /v1/responses/{response_id}
         /v1/responses/{response_id}/input_items
         /v1/conversations/{conversation_id} /v1/conversations/{conversation_id}/items
