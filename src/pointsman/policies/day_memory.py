@@ -90,6 +90,9 @@ def _of(account: Account, query: ActivityQuery) -> ActivityQuery:
         case "member":
             team_id, user_id = member_of(identity)
             return msgspec.structs.replace(query, scope="line", team_ids=(team_id,), user_id=user_id)
+        case "organization_member":
+            organization_id, user_id = member_of(identity)
+            return msgspec.structs.replace(query, scope="line", organization_id=organization_id, user_id=user_id)
         case "model":
             return msgspec.structs.replace(query, model=identity)
         case _:

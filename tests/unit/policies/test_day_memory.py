@@ -54,13 +54,14 @@ def limited(scope: str, identity: str, share: int = 1) -> Account:
     ("scope", "identity"),
     [
         ("key", token_of("sk-a")), ("user", "u"), ("team", "t"), ("member", member_id("t", "u")),
-        ("organization", "o"), ("customer", "c"), ("tag", "x"), ("model", "m"), ("global", ""),
+        ("organization", "o"), ("organization_member", member_id("o", "u")), ("customer", "c"),
+        ("tag", "x"), ("model", "m"), ("global", ""),
     ],
 )  # fmt: skip
 async def test_each_of_them_has_used_today_what_the_ledger_says(scope: str, identity: str) -> None:
     ledger = await ledger_of((NOON - HOUR, 300), (NOON - 2 * HOUR, 101))
     clock = clock_at(NOON)
-    account, other = limited(scope, identity), limited(scope, "1:z/z" if scope == "member" else "somebody else")
+    account, other = limited(scope, identity), limited(scope, "1:z/z" if "member" in scope else "somebody else")
     memory = DayMemory(ledger.activity, clock)
     for _ in range(2):  # once for each, however often it is asked
         await memory.recall([account, other])

@@ -31,7 +31,7 @@ __all__ = [
     "UserListReply",
     "UserRow",
     "UserUpdateResult",
-    "membership_row",
+    "membership_rows",
     "team_key_row",
     "user_rows",
 ]
@@ -209,8 +209,14 @@ async def team_key_row(office: Office, row: dict[str, object], team_id: str) -> 
     return {**_UNSEEN, **known, "spend": dollars(spent.amount), "teams": [team_id]}
 
 
-def membership_row(member: OrganizationMember, spent: int = 0) -> OrganizationMembership:
-    """A membership as it is shown."""
+async def membership_rows(office: Office, members: Sequence[OrganizationMember]) -> list[OrganizationMembership]:
+    """Memberships in organisations as they are shown."""
+    named = [member_id(member.organization_id, member.user_id) for member in members]
+    spent = await spent_by(office, "organization_member", named)
+    return [_membership(member, spent[name].amount) for name, member in zip(named, members, strict=True)]
+
+
+def _membership(member: OrganizationMember, spent: int) -> OrganizationMembership:
     return OrganizationMembership(
         user_id=member.user_id,
         organization_id=member.organization_id,
@@ -236,7 +242,7 @@ async def _row(office: Office, user: User, spent: Spent) -> dict[str, object]:
         "sso_user_id": user.sso_user_id,
         "teams": [member.team_id for member in teams.records],
         "organization_id": organizations.records[0].organization_id if organizations.records else None,
-        "organization_memberships": [membership_row(member) for member in organizations.records],
+        "organization_memberships": await membership_rows(office, organizations.records),
         "models": user.models,
         "spend": dollars(spent.amount),
         "max_budget": usd(limits.max_budget),
