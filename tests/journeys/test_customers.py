@@ -40,3 +40,23 @@ def test_customers_are_blocked_listed_and_deleted(launch: Launch, upstream: Fake
     assert [(row["user_id"], row["blocked"]) for row in listed] == [("a", True), ("b", True)]
     assert gateway.http("POST", "/end_user/delete", {"user_ids": ["a", "b"]}).status == 200
     assert json.loads(gateway.http("GET", "/end_user/list").body) == []
+
+
+def test_headers_name_the_customer_and_keys_demand_fields(launch: Launch, upstream: FakeOpenAI) -> None:
+    named = [{"header_name": "X-Shop-User", "litellm_user_role": "customer"}]
+    config = {
+        "model_list": [openai_entry("paid", upstream, **PRICE)],
+        "general_settings": {"user_header_mappings": named},
+    }
+    gateway = launch(config)
+    assert gateway.http("POST", "/customer/block", {"user_ids": ["late-payer"]}).status == 200
+    strict = gateway.new_key(enforced_params=["metadata.task"])
+    refused = gateway.chat("paid", key=strict)
+    assert refused.status == 400 and "please pass param=metadata in request body" in refused.body.decode()
+    assert gateway.chat("paid", key=strict, metadata={"task": "t", "user_id": "from-body"}).status == 200
+    for headers in ({"x-shop-user": "from-shop"}, {"x-shop-user": "x", "x-litellm-customer-id": "from-header"}):
+        assert gateway.chat("paid", user="hidden", headers=headers).status == 200
+    blocked = gateway.chat("paid", user="good-payer", headers={"x-litellm-end-user-id": "late-payer"})
+    assert blocked.status == 403
+    rows = gateway.settled_ledger(5)
+    assert {row["end_user"] for row in rows if row["status"] == "success"} == {"from-body", "from-shop", "from-header"}

@@ -85,6 +85,9 @@ def test_tokens_of_a_day_hold(launch: Launch, upstream: FakeOpenAI) -> None:
     good = statuses.count(200)
     assert good in {4, 5}
     assert statuses == [200] * good + [429] * (8 - good)
+    gateway.settled_ledger(good)
+    gateway.restart()
+    assert gateway.chat("fast", key=key, max_tokens=10).status == 429
 
 
 def test_only_the_tokens_that_the_operator_wants_count(launch: Launch, upstream: FakeOpenAI) -> None:

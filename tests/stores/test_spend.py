@@ -15,13 +15,14 @@ TEAM = Meter("team", "team-1")
 async def test_a_call_charges_all_its_accounts_once(
     ledger: LedgerStore, spend: SpendStore, directory: DirectoryStore
 ) -> None:
-    member = member_id("team-1", "user-1")
+    member, belonging = member_id("team-1", "user-1"), member_id("org-1", "user-1")
     accounts = {
         Account("team", "team-1"), Account("team", "team-1", "gpt-5"), Account("user", "user-1"),
         Account("user", "user-1", "gpt-5"), Account("member", member), Account("member", member, "gpt-5"),
         Account("organization", "org-1"), Account("organization", "org-1", "gpt-5"), Account("key", "t1", "gpt-5"),
         Account("tag", "a"), Account("tag", "b"), Account("customer", "Zoë"), Account("model", "gpt-5"),
         Account("deployment", "d1"), Account("key", "t1"), Account("provider", "openai"), Account("global", ""),
+        Account("organization_member", belonging),
     }  # fmt: skip
     appended = await ledger.append([full_call("c1"), full_call("c2", cost=6, end_user=None)])
     assert set(appended.accounts) == accounts

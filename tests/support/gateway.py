@@ -271,10 +271,18 @@ class Gateway:
         presented = self.master_key if key is None else key
         return {"Authorization": f"Bearer {presented}"} if presented else {}
 
-    def chat(self, model: str, text: str = "one two three", *, key: str | None = None, **fields: Any) -> Answer:
+    def chat(
+        self,
+        model: str,
+        text: str = "one two three",
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Any,
+    ) -> Answer:
         """One chat request over plain HTTP."""
         body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
-        return self.http("POST", "/v1/chat/completions", body, key=key)
+        return self.http("POST", "/v1/chat/completions", body, key=key, headers=headers)
 
     def new_key(self, **fields: Any) -> str:
         """A virtual key with these fields."""

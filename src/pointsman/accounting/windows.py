@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 __all__ = ["SlidingDay", "SlidingMinute"]
@@ -83,14 +84,33 @@ class SlidingMinute:
 
 
 class SlidingDay:
-    """As :class:`SlidingMinute` for the last 24 hours; a unit counts for up to five minutes longer."""
+    """As :class:`SlidingMinute` for the last 24 hours; a unit counts for up to five minutes longer.
 
-    __slots__ = ("_latest", "_ticks", "total")
+    ``is_recalled`` says that what was used before it began is counted, too.
+    """
+
+    __slots__ = ("_latest", "_ticks", "is_recalled", "total")
 
     def __init__(self) -> None:
         self._ticks: dict[int, int] = {0: 0}
         self._latest = 0
         self.total = 0
+        self.is_recalled = False
+
+    def recall(self, past: Iterable[tuple[int, int]], second: int) -> None:
+        """Count units that were used before: the seconds, which may be below 0, and how many, the oldest first."""
+        tick = second // _TICK_SECONDS
+        if tick > self._latest:
+            self._advance(tick)
+        ticks: dict[int, int] = {}
+        for then, units in past:
+            place = min(then // _TICK_SECONDS, self._latest)
+            if place >= self._latest - _TICKS_A_DAY:
+                ticks[place] = ticks.get(place, 0) + units
+                self.total += units
+        for place, units in self._ticks.items():
+            ticks[place] = ticks.get(place, 0) + units
+        self._ticks = dict(sorted(ticks.items()))
 
     def used(self, second: int) -> int:
         """Units in the window that ends now."""

@@ -11,7 +11,7 @@ from pointsman.accounting.billing import PriceBook
 from pointsman.admin.sign_in.desk import SignInDesk
 from pointsman.admin.sign_in.invitations import Invitations
 from pointsman.catalog.models import ModelFacts
-from pointsman.config.people_sections import TeamDefaults, UserDefaults
+from pointsman.config.people_sections import KeyGeneration, TeamDefaults, UserDefaults
 from pointsman.config.sections import KeyBounds
 from pointsman.config.stored import Refused, StoredConfig, StoredEntry, StoredValues
 from pointsman.core.clock import Clock
@@ -36,6 +36,7 @@ from pointsman.routing.performance import Performance
 from pointsman.routing.table import RoutingTable
 from pointsman.stores.audit import AuditStore
 from pointsman.stores.directory.ports import Changed, DirectoryStore, SpendStore
+from pointsman.stores.directory.records import Limits
 from pointsman.stores.encryption import Sealer
 from pointsman.stores.ports import KeyStore, LedgerStore
 
@@ -257,6 +258,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         on_entry_change: Told of each entry of the directory that was made, changed or removed, once it is written.
         key_defaults: ``default_key_generate_params``: fields of a new key that the caller left out, as raw JSON.
         key_bounds: ``upperbound_key_generate_params``: what a key may have at most.
+        key_generation: ``key_generation_settings``: who makes keys.
+        provider_limits: ``provider_budget_config``: what providers may cost.
         user_defaults: ``default_internal_user_params``.
         user_budget: ``max_internal_user_budget``, in USD; ``user_budget_duration`` is its period.
         team_defaults: ``default_team_params``.
@@ -310,6 +313,8 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     require_auth_for_metrics: bool = True
     key_defaults: Mapping[str, msgspec.Raw] = {}
     key_bounds: KeyBounds = KeyBounds()
+    key_generation: KeyGeneration = KeyGeneration()
+    provider_limits: Mapping[str, Limits] = {}
     user_defaults: UserDefaults = UserDefaults()
     user_budget: float | None = None
     user_budget_duration: str | None = None

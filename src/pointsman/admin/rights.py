@@ -7,7 +7,7 @@ may be given away is for :mod:`pointsman.admin.grants` to say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -31,6 +31,8 @@ __all__ = [
     "demand_sight_of_key",
     "demand_sight_of_user",
     "org_members",
+    "overseen_teams",
+    "oversees_team",
     "rights_of",
     "sees_key",
     "sees_team_keys",
@@ -302,6 +304,22 @@ async def sees_key(office: Office, rights: Rights, record: KeyRecord) -> bool:
         return True
     team = await _team_of(office, record)
     return team is not None and (_oversees(rights, team) or rights.permitted(team, "/key/info"))
+
+
+async def overseen_teams(office: Office, rights: Rights, paths: Iterable[str] = ()) -> frozenset[str]:
+    """Their teams in which they see what everybody does: as an admin, or since the team permits one of these paths."""
+    found = await office.directory.look_up([(TEAMS, team_id) for team_id in rights.teams])
+    return frozenset(
+        team.team_id
+        for team in found
+        if team is not None and (_oversees(rights, team) or any(rights.permitted(team, path) for path in paths))
+    )
+
+
+async def oversees_team(office: Office, rights: Rights, team_id: str | None) -> bool:
+    """Whether they see what everybody does in that team, as its admin or as one of its organisation."""
+    team = None if team_id is None else await office.directory.get(TEAMS, team_id)
+    return team is not None and _oversees(rights, team)
 
 
 def _oversees(rights: Rights, team: Team) -> bool:

@@ -15,7 +15,7 @@ from pointsman.admin.governance.routes import GOVERNANCE_ROUTES
 from pointsman.admin.health import deployments, history, process, testing
 from pointsman.admin.inference_shapes import INFERENCE_SUMMARIES
 from pointsman.admin.keys import bulk, changing, making, overview, replies, requests, service_accounts, showing
-from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, transforming
+from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, paging, transforming
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.organizations.routes import ORGANIZATION_ROUTES
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
@@ -166,6 +166,11 @@ _MODELS: Final[tuple[Route[Any, Any], ...]] = (
         "GET", ("/model/info", "/v1/model/info"), Scope.INFERENCE, info.model_info,
         summary="What is known of each deployment", tier="litellm",
         query=info.ModelInfoQuery, body=Nothing, reply=info.ModelInfoReply,
+    ),
+    Route(
+        "GET", ("/v2/model/info",), Scope.INFERENCE, paging.model_page,
+        summary="What is known of each deployment, a page at a time", tier="litellm",
+        query=paging.ModelPageQuery, body=Nothing, reply=paging.ModelPageReply,
     ),
     Route(
         "GET", ("/model_group/info",), Scope.INFERENCE, info.model_group_info,

@@ -13,6 +13,7 @@ from pointsman.assembly.billing import price_book
 from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.assembly.explain import answer
 from pointsman.assembly.from_settings import reset_clock
+from pointsman.assembly.limits import provider_limits
 from pointsman.assembly.preview import preview
 from pointsman.assembly.replicas import entry_changed, key_changed
 from pointsman.assembly.stored import GatewayStoredDesk
@@ -61,6 +62,8 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
         require_auth_for_metrics=lite.require_auth_for_metrics_endpoint,
         key_defaults=lite.default_key_generate_params,
         key_bounds=lite.upperbound_key_generate_params,
+        key_generation=lite.key_generation_settings,
+        provider_limits=provider_limits(loaded),
         user_defaults=lite.default_internal_user_params,
         user_budget=lite.max_internal_user_budget,
         user_budget_duration=lite.internal_user_budget_duration,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pointsman import __version__
 from pointsman.assembly.deployments import configured
 from pointsman.assembly.from_settings import admission_settings, routing_settings
+from pointsman.assembly.manners import manners
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.catalog.lookup import Catalog
 from pointsman.config.load import Loaded
@@ -17,7 +17,7 @@ from pointsman.core.nursery import Nursery
 from pointsman.core.outcome import CallRecord
 from pointsman.core.upstream import Deployment, Outbound
 from pointsman.lifecycle.announce import Audience
-from pointsman.lifecycle.house import House, Manners
+from pointsman.lifecycle.house import House
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.lifecycle.traffic import Traffic
 from pointsman.policies.admission import Admission
@@ -68,7 +68,7 @@ def dry_house(loaded: Loaded) -> House:
         outbox=Outbox(nothing, _at_no_time, admission),
         audience=Audience(),
         clock=SYSTEM_CLOCK,
-        manners=Manners(__version__, suggest=lambda name: hint_for(table, name, made.skipped, has_ollama=False)),
+        manners=manners(loaded, lambda name: hint_for(table, name, made.skipped, has_ollama=False)),
     )
     rules = loaded.settings.local.traffic
     house.traffic = Traffic(rules, house.router, Nursery(_no_failure)) if rules else None

@@ -7,7 +7,6 @@ import logging
 from functools import partial
 from typing import Final
 
-from pointsman import __version__
 from pointsman.accounting.estimate import estimate_body
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.backends import backend_of
@@ -31,6 +30,7 @@ from pointsman.assembly.health_history import kept
 from pointsman.assembly.host_settings import equip_hosts
 from pointsman.assembly.limits import is_failing
 from pointsman.assembly.live_app import LiveApp, open_to_pages
+from pointsman.assembly.manners import manners
 from pointsman.assembly.master_key import master_key
 from pointsman.assembly.native_lanes import (
     CloudServices,
@@ -64,7 +64,7 @@ from pointsman.core.upstream import Deployment, Lane
 from pointsman.dialects.openai_extras.realtime import RealtimeDialect
 from pointsman.lifecycle.announce import Audience
 from pointsman.lifecycle.background import Jobs
-from pointsman.lifecycle.house import House, Manners
+from pointsman.lifecycle.house import House
 from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.lifecycle.wake import Waker
@@ -304,7 +304,7 @@ class Gateway:
         self.responses.retention_days = loaded.settings.local.response_retention_days
         self.responses.allows_unknown = loaded.settings.local.allow_unknown_response_ids
         self._adjust_storage(loaded)
-        self.house.manners = self._manners(loaded)
+        self.house.manners = manners(loaded, self._suggest)
         self._mind(loaded)
         self.house.router.follow(self.routes.table(), routing)
         self.traffic.follow(loaded)
@@ -414,7 +414,7 @@ class Gateway:
             outbox=Outbox(self.storage.spool, asyncio.get_running_loop().call_soon, self.admission),
             audience=_audience(self.metrics),
             clock=self.clock,
-            manners=self._manners(loaded),
+            manners=manners(loaded, self._suggest),
         )
 
     def _minders(self) -> tuple[ModelLoader, Loads, Waker, WarmKeeper]:
@@ -472,18 +472,6 @@ class Gateway:
             retention_days=loaded.settings.local.response_retention_days,
             worker=self.plan.worker,
             allows_unknown=loaded.settings.local.allow_unknown_response_ids,
-        )
-
-    def _manners(self, loaded: Loaded) -> Manners:
-        settings = loaded.settings
-        log_prompts = settings.local.log_prompts or settings.general_settings.store_prompts_in_spend_logs
-        return Manners(
-            __version__,
-            log_prompts and not settings.litellm_settings.turn_off_message_logging,
-            pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
-            charges_energy=settings.local.energy_counts_as_spend,
-            keepalive_seconds=keepalive_seconds(loaded),
-            suggest=self._suggest,
         )
 
     def _suggest(self, name: str) -> str:

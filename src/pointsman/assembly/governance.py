@@ -23,6 +23,7 @@ from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
 from pointsman.policies.account_book import AccountBook
 from pointsman.policies.admission import Admission
+from pointsman.policies.day_memory import DayMemory
 from pointsman.policies.keyring import Keyring
 from pointsman.policies.rotation import KeyRotation, RetiredKeys
 from pointsman.providers.transport import Transport
@@ -70,7 +71,8 @@ class Governance:
         self._around = around
         self._keeps = plan.keeps
         self.retention = Retention(storage.ledger, lambda: self._keeps, clock)
-        self.accounts = AccountBook(storage.directory, storage.spend, clock=clock, share=around.workers)
+        memory = DayMemory(storage.ledger.activity, clock, lambda: self.admission.settings.counted_tokens)
+        self.accounts = AccountBook(storage.directory, storage.spend, clock=clock, share=around.workers, memory=memory)
         self.alerts = AlertDesk(storage.directory, clock=clock)
         self.alerts.senders = plan.senders
         self.accounts.follow(plan.limits, reset_clock(plan.loaded), budget_watch(plan.loaded, self.alerts))
@@ -103,7 +105,7 @@ class Governance:
             start(self.retention.run(), "retention")
             storage = around.storage
             rotation = KeyRotation(storage.keys, storage.directory, around.clock, self.keyring.changed)
-            task = KeyRotationTask(rotation, data_directory / "rotated-keys", around.clock)
+            task = KeyRotationTask(rotation, storage.audit, data_directory / "rotated-keys", around.clock)
             start(task.run(), "key rotation")
 
     async def _catch_up(self) -> None:

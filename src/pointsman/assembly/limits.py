@@ -18,7 +18,7 @@ from pointsman.policies.reservations import capacities_of
 from pointsman.routing.router import Router
 from pointsman.stores.directory.records import NO_LIMITS, Limits
 
-__all__ = ["general_limits", "is_failing"]
+__all__ = ["general_limits", "is_failing", "provider_limits"]
 
 _MINUTE_SECONDS: Final = 60.0
 
@@ -49,8 +49,8 @@ def general_limits(loaded: Loaded, deployments: Iterable[Deployment]) -> General
         accounts["global", ""] = Limits(max_budget=picodollars(lite.max_budget), budget_duration=lite.budget_duration)
     for model, section in settings.local.model_limits.items():
         accounts["model", model] = _limits(section)
-    for provider, section in settings.router_settings.provider_budget_config.items():
-        accounts["provider", provider] = _limits(section)
+    for provider, its in provider_limits(loaded).items():
+        accounts["provider", provider] = its
     for deployment in deployments:
         if deployment.budget is not None:
             accounts["deployment", deployment.id] = Limits(
@@ -68,6 +68,12 @@ def general_limits(loaded: Loaded, deployments: Iterable[Deployment]) -> General
         users_of_teams=general.apply_user_budget_to_team_keys,
         reservation=_reservation(loaded, capacities_of(deployments)),
     )
+
+
+def provider_limits(loaded: Loaded) -> dict[str, Limits]:
+    """What providers may cost, by their names."""
+    sections = loaded.settings.router_settings.provider_budget_config
+    return {provider: _limits(section) for provider, section in sections.items()}
 
 
 def is_failing(router: Router, clock: Clock, group: str) -> bool:

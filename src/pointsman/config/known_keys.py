@@ -18,9 +18,10 @@ from typing import Final
 import msgspec
 
 from pointsman.config.billing_sections import Billing, BillingTerms
+from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
 from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRoleMapping, JwtScope
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
-from pointsman.config.people_sections import TeamDefaults, UserDefaults
+from pointsman.config.people_sections import KeyGeneration, PersonalKeys, TeamDefaults, TeamKeys, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis, RedisNode
 from pointsman.config.rule_sections import (
     OverflowSection,
@@ -74,8 +75,13 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "coordination_redis": CoordinationRedis,
     "startup_nodes": RedisNode,
     "redis_startup_nodes": RedisNode,
+    "user_header_mappings": UserHeaderMapping,
+    "service_account_settings": ServiceAccountSettings,
     "default_internal_user_params": UserDefaults,
     "default_team_params": TeamDefaults,
+    "key_generation_settings": KeyGeneration,
+    "team_key_generation": TeamKeys,
+    "personal_key_generation": PersonalKeys,
     "key_management_settings": KeyManagementSettings,
     "router_settings": RouterSettings,
     "model_group_alias": ModelAlias,
@@ -135,7 +141,7 @@ NOT_YET: Final[Mapping[str, frozenset[str]]] = {
         "keepalive_seconds", "mock_response",
     }),
     "general_settings": frozenset({
-        "completion_model", "disable_spend_logs", "embedding_model", "user_header_name",
+        "completion_model", "disable_spend_logs", "embedding_model",
     }),
     "pointsman": frozenset({"prompt_log_retention_days"}),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from pointsman.config.customer_check import examine_user_headers
 from pointsman.config.environment import ENVIRONMENT_PLACE, START_VARIABLES, EnvironmentSettings
 from pointsman.config.findings import ConfigRefused, Finding, Findings, Place, SourceFile
 from pointsman.config.include import read_tree
@@ -191,6 +192,7 @@ class _SettingsReader:
             local=self._section(root.get("pointsman"), "pointsman", PointsmanSettings()),
         )
         examine_rules(settings, root.get("pointsman"), self._findings)
+        examine_user_headers(settings, root.get("general_settings"), self._findings)
         examine_traffic(settings, root.get("pointsman"), self._findings)
         return settings
 

@@ -7,11 +7,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-__all__ = ["TeamDefaults", "UserDefaults", "UserRole"]
+__all__ = ["KeyGeneration", "PersonalKeys", "TeamDefaults", "TeamKeys", "UserDefaults", "UserRole"]
 
 _Amount = Annotated[float, Meta(ge=0)]
 _Count = Annotated[int, Meta(ge=0, le=2**53)]
 _Name = Annotated[str, Meta(min_length=1, description="a name")]
+
+TeamRole = Annotated[str, Meta(pattern=r"^(admin|user)$", description="admin or user")]
 
 UserRole = Annotated[
     str,
@@ -20,6 +22,27 @@ UserRole = Annotated[
         description="proxy_admin, proxy_admin_viewer, internal_user or internal_user_viewer",
     ),
 ]
+
+
+class TeamKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Who of a team makes keys for it, and what they have to say of them; None: as the team lets them."""
+
+    allowed_team_member_roles: tuple[TeamRole, ...] | None = None
+    required_params: tuple[_Name, ...] = ()
+
+
+class PersonalKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Who makes keys outside of teams, and what they have to say of them; None: whoever may make any."""
+
+    allowed_user_roles: tuple[_Name, ...] | None = None
+    required_params: tuple[_Name, ...] = ()
+
+
+class KeyGeneration(msgspec.Struct, frozen=True, kw_only=True):
+    """Who makes which keys: ``key_generation_settings``."""
+
+    team_key_generation: TeamKeys = TeamKeys()
+    personal_key_generation: PersonalKeys = PersonalKeys()
 
 
 class UserDefaults(msgspec.Struct, frozen=True, kw_only=True):

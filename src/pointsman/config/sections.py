@@ -13,9 +13,10 @@ import msgspec
 from msgspec import Meta
 
 from pointsman.config.billing_sections import Billing
+from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
 from pointsman.config.jwt_sections import JwtAuth
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
-from pointsman.config.people_sections import TeamDefaults, UserDefaults
+from pointsman.config.people_sections import KeyGeneration, TeamDefaults, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis, Database, Host, Port, RedisUrl
 from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.config.sign_in_sections import SignInSection
@@ -223,6 +224,7 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     budget_exceeded_status_code: Annotated[int, Meta(ge=400, le=599)] = 422
     default_key_generate_params: Mapping[str, msgspec.Raw] = {}
     upperbound_key_generate_params: KeyBounds = KeyBounds()
+    key_generation_settings: KeyGeneration = KeyGeneration()
     default_internal_user_params: UserDefaults = UserDefaults()
     max_internal_user_budget: Amount | None = None
     internal_user_budget_duration: Name | None = None
@@ -260,6 +262,11 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     disable_spend_logs: bool = False
     litellm_key_header_name: HeaderName | None = None
     user_header_name: HeaderName | None = None
+    user_header_mappings: tuple[UserHeaderMapping, ...] = ()
+    enforce_user_param: bool = False
+    enforced_params: tuple[Name, ...] = ()
+    service_account_settings: ServiceAccountSettings = ServiceAccountSettings()
+    reject_clientside_metadata_tags: bool = False
     apply_user_budget_to_team_keys: bool = False
     token_rate_limit_type: CountedTokens | None = None
     alerting: tuple[Name, ...] = ()

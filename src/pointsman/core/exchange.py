@@ -60,7 +60,7 @@ class RequestHead(msgspec.Struct):
 
     ``key`` is the key it presented, empty if none, and ``token`` that key's digest once somebody asked for it; header
     names are lower case. ``versions`` are the headers that name beta features; None while nobody looked. ``routing`` is
-    what headers say of the request's way; they are looked at together.
+    what headers say of the request's way, ``end_user`` the customer they name; they are looked at together.
     """
 
     route: InferenceRoute
@@ -72,6 +72,7 @@ class RequestHead(msgspec.Struct):
     method: bytes = b"POST"
     versions: tuple[tuple[str, str], ...] | None = None
     routing: RoutingRules | None = None
+    end_user: str | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, or None. ``name`` is lower case."""
@@ -82,12 +83,16 @@ class RequestHead(msgspec.Struct):
 
 
 class Inbound(msgspec.Struct):
-    """A complete request; ``received`` is monotonic seconds, ``at`` wall time."""
+    """A complete request; ``received`` is monotonic seconds, ``at`` wall time.
+
+    ``end_user`` is the customer it is for, where not its body says so but something that wins over it.
+    """
 
     head: RequestHead
     body: bytes
     received: float
     at: float
+    end_user: str | None = None
 
 
 class Flow(Protocol):

@@ -41,6 +41,7 @@ from pointsman.lifecycle.turn import demand_room
 from pointsman.policies.access import demand_access
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
+from pointsman.policies.request_terms import meet_terms, name_customer
 from pointsman.routing.candidates import Dropped
 from pointsman.routing.expectation import Wait
 from pointsman.routing.pool import Member, Pool
@@ -59,7 +60,9 @@ def explain(inbound: Inbound, principal: Principal, house: House, *, for_operato
     Raises:
         Malformed: it is none.
     """
-    dry = _DryRun(read_ask(inbound), principal, house, inbound, house.clock.monotonic(), for_operator)
+    ask = read_ask(inbound)
+    name_customer(inbound, ask, principal, house.manners.terms)
+    dry = _DryRun(ask, principal, house, inbound, house.clock.monotonic(), for_operator)
     try:
         dry.run()
     except GatewayError as error:
@@ -100,6 +103,7 @@ class _DryRun(msgspec.Struct):
             GatewayError: the request would be refused at that step.
         """
         ask, principal, house = self.ask, self.principal, self.house
+        meet_terms(ask, principal, house.manners.terms)
         take_rules(ask)
         rulebook = house.router.settings.rulebook
         if rulebook is not None:

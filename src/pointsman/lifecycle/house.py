@@ -20,6 +20,7 @@ from pointsman.lifecycle.outbox import Outbox
 from pointsman.lifecycle.wake import NoWaker, Rouser
 from pointsman.policies.admission import Admission
 from pointsman.policies.keyring import Keyring
+from pointsman.policies.request_terms import RequestTerms
 from pointsman.routing.router import Router
 from pointsman.routing.table import RoutingTable
 
@@ -45,6 +46,7 @@ class Manners(msgspec.Struct, frozen=True):
     """How answers look and what is kept of them.
 
     A streaming client that waits, for its turn or for another attempt, is told so every ``keepalive_seconds``.
+    ``terms`` are what every request has to say; None, as mostly, where the operator wants nothing.
     """
 
     version: str
@@ -53,6 +55,7 @@ class Manners(msgspec.Struct, frozen=True):
     charges_energy: bool = False
     keepalive_seconds: float = KEEPALIVE_SECONDS
     suggest: Callable[[str], str | None] = lambda _name: None
+    terms: RequestTerms | None = None
 
 
 class House:

@@ -11,12 +11,15 @@ from pointsman.core.flight import Flight
 from pointsman.core.passage import Passages
 from pointsman.core.upstream import Answer
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.parties import meet_parties
 from pointsman.lifecycle.relay import retry_after
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.share import share
 from pointsman.lifecycle.visit import Visit
 from pointsman.policies.access import demand_access
+from pointsman.policies.labels import end_user_in
 from pointsman.policies.pass_through import demand_passage, demand_undenied
+from pointsman.policies.request_terms import name_customer
 
 __all__ = ["pass_through"]
 
@@ -47,6 +50,11 @@ async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
         settlement.deployment = deployment = passage.deployment
         if ask.model and not principal.unrestricted:
             demand_access(principal, ask.model, deployment.group, deployment.access_groups)
+        name_customer(inbound, ask, principal, house.manners.terms)
+        if ask.end_user is None:
+            ask.end_user = end_user_in(ask.fields)
+        if ask.end_user is not None:
+            await meet_parties(ask, principal, house)
         ask.prompt_estimate = estimate_body(inbound.body) if ask.fields else 0
         settlement.grant = grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
         await share(grant, house)

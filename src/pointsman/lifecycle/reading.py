@@ -25,6 +25,9 @@ def read_ask(inbound: Inbound) -> Ask:
     ask = route.dialect.read_ask(inbound.body, route.operation, head.path_model)
     ask.versions = versions_of(head) if head.versions is None else head.versions
     ask.routing = head.routing
+    whom = inbound.end_user or head.end_user
+    if whom is not None:
+        ask.end_user = whom
     ask.prompt_estimate = ask.prompt_estimate or estimate_body(inbound.body)
     return ask
 

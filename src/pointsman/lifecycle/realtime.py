@@ -21,9 +21,11 @@ from pointsman.core.nursery import Nursery
 from pointsman.core.usage import Usage
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.parties import meet_parties
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.share import share
 from pointsman.lifecycle.visit import Visit
+from pointsman.policies.request_terms import name_customer
 
 __all__ = ["Arrival", "Tongue", "converse"]
 
@@ -190,10 +192,13 @@ async def _connect(arrival: Arrival, calls: _Calls, dialer: Dialer) -> Duplex:
     one.principal = principal
     one.ask = ask = head.route.dialect.read_ask(b"", head.route.operation, head.path_model)
     if principal.guard is not None:
-        principal.guard.meet(head, ask)
+        principal.guard.meet(head)
+    name_customer(arrival.inbound, ask, principal, house.manners.terms)
     course = choose(ask, principal, house)
     one.deployment = deployment = course.member.deployment
     one.trail = course.trail
+    if ask.end_user is not None:
+        await meet_parties(ask, principal, house)
     calls.admit()
     if one.grant is not None:
         await share(one.grant, house)

@@ -18,6 +18,7 @@ from pointsman.lifecycle.recover import recover, rehearse, stand_in
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.share import share
 from pointsman.lifecycle.turn import attempt_in_turn
+from pointsman.policies.request_terms import apply_terms
 
 __all__ = ["serve"]
 
@@ -32,8 +33,8 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         principal = house.keyring.recall(head.token)
         settlement.principal = principal = principal or await house.keyring.look_up(head.token, head.key)
         settlement.ask = ask = read_ask(inbound)
-        if principal.guard is not None:
-            principal.guard.meet(head, ask)
+        if principal.guard is not None or house.manners.terms is not None:
+            apply_terms(inbound, ask, principal, house.manners.terms)
         try:
             course = choose(ask, principal, house, head)
             if ask.routing is not None:

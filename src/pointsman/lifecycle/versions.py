@@ -13,6 +13,7 @@ from typing import Final
 from pointsman.core.errors import Malformed
 from pointsman.core.exchange import RequestHead
 from pointsman.lifecycle.routing_headers import routing_in
+from pointsman.policies.request_terms import CUSTOMER_HEADERS, customer_in
 
 __all__ = ["versions_in", "versions_of"]
 
@@ -23,13 +24,14 @@ _NAMES: Final = re.compile(r"[A-Za-z0-9_.,:;= \t/-]*")
 
 
 def versions_of(head: RequestHead) -> tuple[tuple[str, str], ...]:
-    """Those of a head, looked for once, however many requests share it; and what it says of its way.
+    """Those of a head, looked for once, however many requests share it; and what it says of its way and its customer.
 
     Raises:
         Malformed: as :func:`versions_in` and :func:`pointsman.lifecycle.routing_headers.routing_in`.
     """
     if head.versions is None:
         head.routing = routing_in(head.headers)
+        head.end_user = customer_in(head.headers, CUSTOMER_HEADERS)
         head.versions = versions_in(head.headers)
     return head.versions
 

@@ -20,6 +20,7 @@ from pointsman.policies.access import demand_passage
 from pointsman.policies.accounts import Account, Calendar
 from pointsman.policies.alerting import Watch
 from pointsman.policies.bound import Bound, binding
+from pointsman.policies.day_memory import DayMemory
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.general_limits import NO_GENERAL_LIMITS, GeneralLimits
 from pointsman.policies.key_accounts import KeyAccounts, of_model
@@ -43,7 +44,8 @@ _NOBODY: Final[Sequence[str]] = ()
 class AccountBook(KeyAccounts):
     """Knows whom calls are made for, and what these have spent. ``share`` processes serve them beside each other.
 
-    ``watch`` notices when spending passes a threshold; those that are bound after it was set are watched.
+    ``watch`` notices when spending passes a threshold; those that are bound after it was set are watched. ``memory``
+    knows what was used of a day's tokens before; None: nobody does.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class AccountBook(KeyAccounts):
         *,
         clock: Clock = SYSTEM_CLOCK,
         share: int = 1,
+        memory: DayMemory | None = None,
     ) -> None:
         super().__init__(Calendar(clock))
+        self._memory = memory
         self.share = share
         self._spend = spend
         self._directory = Directory(directory)
@@ -266,6 +270,8 @@ class AccountBook(KeyAccounts):
 
     async def _read(self, accounts: Iterable[Account]) -> None:
         accounts = tuple(accounts)
+        if self._memory is not None:
+            await self._memory.recall(accounts)
         meters = [meter for account in accounts for meter in account.meters()]
         if not meters:
             return

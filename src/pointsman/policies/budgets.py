@@ -15,6 +15,7 @@ _NAMES: Final = {
     "user": "User",
     "member": "Team member",
     "organization": "Organization",
+    "organization_member": "Organization member",
     "customer": "End user",
     "tag": "Tag",
     "model": "Model",

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Labels", "labels_in", "session_in", "without_tags"]
+__all__ = ["Labels", "end_user_in", "labels_in", "session_in", "without_tags"]
 
 _TAGS_MAX: Final = 64
 _CHARACTERS_MAX: Final = 512
@@ -19,6 +19,10 @@ _SESSION: Final = "session"
 
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value: Final = msgspec.json.Decoder(list[str] | str).decode
+_person: Final = msgspec.json.Decoder(str | int | float).decode
+_END_USERS: Final = (
+    ("user", None), ("litellm_metadata", "user"), ("metadata", "user_id"), ("safety_identifier", None),
+)  # fmt: skip
 
 
 class Labels(msgspec.Struct, frozen=True):
@@ -49,6 +53,17 @@ def session_in(field: msgspec.Raw | None) -> str | None:
     return session[:_CHARACTERS_MAX] if isinstance(session, str) and session else None
 
 
+def end_user_in(fields: Mapping[str, msgspec.Raw]) -> str | None:
+    """The end user that a body names elsewhere than in its dialect's own field, in LiteLLM's order; None: nobody."""
+    for name, inner in _END_USERS:
+        raw = fields.get(name)
+        if raw is not None:
+            said = _name(raw if inner is None else _fields(raw).get(inner))
+            if said:
+                return said
+    return None
+
+
 def without_tags(metadata: msgspec.Raw) -> msgspec.Raw | None:
     """The field as an upstream may have it; None: nothing is left of it."""
     fields = _fields(metadata)
@@ -63,6 +78,14 @@ def _fields(metadata: msgspec.Raw) -> Mapping[str, msgspec.Raw]:
         return _map(metadata)
     except msgspec.DecodeError:
         return {}
+
+
+def _name(raw: msgspec.Raw | None) -> str:
+    """A text or a number as an id; empty if it is something else, as with LiteLLM."""
+    try:
+        return "" if raw is None else str(_person(raw)).strip()
+    except msgspec.DecodeError:
+        return ""
 
 
 def _read(raw: msgspec.Raw | None) -> list[str] | str | None:

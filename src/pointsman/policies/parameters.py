@@ -16,7 +16,7 @@ from pointsman.config.request_fields import OPERATORS, RULES, SPECIAL
 from pointsman.core.errors import Malformed
 from pointsman.core.rules import NO_ROUTING_RULES, ParameterRules, RoutingRules, Target
 from pointsman.core.upstream import Ask
-from pointsman.policies.labels import labels_in, session_in, without_tags
+from pointsman.policies.labels import end_user_in, labels_in, session_in, without_tags
 from pointsman.wire.json_fields import decode_field
 from pointsman.wire.json_paths import head_of, is_nested, read_path
 
@@ -43,7 +43,7 @@ _ROUTING: Final = frozenset({
     "mock_testing_content_policy_fallbacks", "mock_testing_context_fallbacks", "mock_testing_fallbacks", "num_retries",
     "tags",
 })  # fmt: skip
-_LOOKED_AT: Final = SPECIAL | {"metadata"}
+_LOOKED_AT: Final = SPECIAL | {"metadata", "safety_identifier"}
 
 _REHEARSALS: Final = (
     "mock_testing_fallbacks", "mock_testing_context_fallbacks", "mock_testing_content_policy_fallbacks",
@@ -63,7 +63,8 @@ _NULL: Final = msgspec.Raw(b"null")
 def take_rules(ask: Ask) -> None:
     """Take out of ``ask.fields`` what is for the gateway.
 
-    What it says of the other fields is kept as ``ask.rules``, what it says of its way as ``ask.routing``.
+    What it says of the other fields is kept as ``ask.rules``, what it says of its way as ``ask.routing``, and whom it
+    is for as ``ask.end_user``, unless that is known.
 
     Raises:
         Malformed: a field says where the request is to go or with which credentials, or a rule is of a wrong type.
@@ -79,6 +80,8 @@ def take_rules(ask: Ask) -> None:
                 code="client_side_auth_refused",
             )
     fields = ask.fields
+    if ask.end_user is None:
+        ask.end_user = end_user_in(fields)
     if not RULES.isdisjoint(fields):
         _take_parameter_rules(ask)
     if not _ROUTING.isdisjoint(fields):

@@ -55,7 +55,7 @@ _MANAGEMENT: Final = (
 )  # fmt: skip
 _SPEND: Final = (
     "/spend/*", "/key/spend/report", "/user/spend/report", "/team/spend/report", "/organization/spend/report",
-    "/cost/estimate",
+    "/cost/estimate", "/provider/budgets",
 )  # fmt: skip
 _GLOBAL_SPEND: Final = ("/global/spend", "/global/spend/*", "/global/predict/spend/logs")
 _PUBLIC: Final = (

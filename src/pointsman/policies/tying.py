@@ -15,6 +15,7 @@ from pointsman.policies.principal import NO_TIES, Principal, Ties
 from pointsman.stores.directory.kinds import (
     ACCESS_GROUPS,
     BUDGETS,
+    ORGANIZATION_MEMBERS,
     ORGANIZATIONS,
     TAGS,
     TEAM_MEMBERS,
@@ -29,6 +30,7 @@ from pointsman.stores.directory.records import (
     Budget,
     Limits,
     Organization,
+    OrganizationMember,
     Tag,
     Team,
     TeamMember,
@@ -88,6 +90,7 @@ class _Found(msgspec.Struct):
     user: User | None = None
     member: TeamMember | None = None
     organization: Organization | None = None
+    organization_member: OrganizationMember | None = None
     tags: tuple[Tag | None, ...] = ()
     tag_names: tuple[str, ...] = ()
     budgets: dict[str, Budget] = {}
@@ -158,12 +161,16 @@ async def _find(principal: Principal, directory: Directory) -> tuple[_Found, tup
     organization_id = terms.organization_id or (None if found.team is None else found.team.organization_id)
     if organization_id:
         more.append((ORGANIZATIONS, organization_id))
+        if record.user_id:
+            more.append((ORGANIZATION_MEMBERS, member_id(organization_id, record.user_id)))
     team_tags = () if found.team is None else found.team.tags
     found.tag_names = tuple(dict.fromkeys((*record.tags, *team_tags)))
     more += [(TAGS, tag) for tag in found.tag_names]
     later = await directory.look_up(more)
     if organization_id:
         found.organization, later = later[0], later[1:]
+        if record.user_id:
+            found.organization_member, later = later[0], later[1:]
     found.tags = tuple(later)
     budget_ids = tuple(_budget_ids(terms.budget_id, found))
     found.budgets = await directory.budgets(budget_ids)
@@ -176,7 +183,7 @@ async def _find(principal: Principal, directory: Directory) -> tuple[_Found, tup
 
 
 def _budget_ids(own: str | None, found: _Found) -> Iterable[str]:
-    holders = (found.team, found.user, found.member, found.organization, *found.tags)
+    holders = (found.team, found.user, found.member, found.organization, found.organization_member, *found.tags)
     named = [own, *(holder.budget_id for holder in holders if holder is not None)]
     if found.team is not None:
         named.append(found.team.member_budget_id)
@@ -227,6 +234,10 @@ def _accounts(
         name = organization.alias or organization.organization_id
         limits = found.limits(organization.limits, organization.budget_id)
         add("organization", organization.organization_id, name, limits)
+        belongs = found.organization_member
+        if belongs is not None:
+            member, who = member_id(organization.organization_id, belongs.user_id), f"{belongs.user_id} in {name}"
+            add("organization_member", member, who, found.limits(belongs.limits, belongs.budget_id))
     for tag_name, tag in zip(found.tag_names, found.tags, strict=True):
         own = NO_LIMITS if tag is None else found.limits(tag.limits, tag.budget_id)
         add("tag", tag_name, tag_name, merged(own, general.tags.get(tag_name, NO_LIMITS)))

@@ -44,6 +44,8 @@ def accounts_of(record: CallRecord) -> list[Account]:
     if record.organization_id:
         owners.append(("organization", record.organization_id))
     accounts = [Account(*owner) for owner in owners]
+    if record.organization_id and record.user_id:
+        accounts.append(Account("organization_member", member_id(record.organization_id, record.user_id)))
     accounts.append(EVERYTHING)
     if record.provider:
         accounts.append(Account("provider", record.provider))

@@ -104,11 +104,11 @@ ROWS: dict[str, Row] = {
     ),
     "DELETE /organization/member_delete": row("AO", "AO", "A", organization_id="{organization}", user_id="{member}"),
     # -- spending; what routes without a refusal show is in test_sight.py
-    "GET /spend/logs": row(ALL, "AV", "AV", {"api_key": "{key}"}),
-    "GET /spend/logs/v2": row(ALL, "AV", "AV", {"api_key": "{key}"}),
-    "GET /spend/export": row(ALL, "AV", "AV", {"api_key": "{key}"}),
-    "GET /global/spend/logs": row(ALL, "AV", "AV", {"api_key": "{key}"}),
-    "GET /key/spend/report": row(ALL, "AV", "AV", {**DAYS, "api_key": "{key}"}),
+    "GET /spend/logs": row(ALL, "AVOT", "AV", {"api_key": "{key}"}),
+    "GET /spend/logs/v2": row(ALL, "AVOT", "AV", {"api_key": "{key}"}),
+    "GET /spend/export": row(ALL, "AVOT", "AV", {"api_key": "{key}"}),
+    "GET /global/spend/logs": row(ALL, "AVOT", "AV", {"api_key": "{key}"}),
+    "GET /key/spend/report": row(ALL, "AVOT", "AV", {**DAYS, "api_key": "{key}"}),
     "GET /user/spend/report": row("AVOTMWC", "AV", "AV", {**DAYS, "internal_user_id": "{user}"}),
     "GET /team/spend/report": row("AVOTS", "AVOTS", "AV", {**DAYS, "team_id": "{team}"}),
     "GET /organization/spend/report": row("AVO", "AVO", "AV", {**DAYS, "organization_id": "{organization}"}),
@@ -121,10 +121,10 @@ ROWS: dict[str, Row] = {
     "GET /organization/daily/activity/aggregated": row(
         "AVO", "AVO", "AV", {**DAYS, "organization_ids": "{organization}"}
     ),
-    "GET /customer/daily/activity": row(ALL, "AV", "AV", {**DAYS, "api_key": "{key}"}),
-    "GET /customer/daily/activity/aggregated": row(ALL, "AV", "AV", {**DAYS, "api_key": "{key}"}),
-    "GET /tag/daily/activity": row(ALL, "AV", "AV", {**DAYS, "api_key": "{key}"}),
-    "GET /tag/daily/activity/aggregated": row(ALL, "AV", "AV", {**DAYS, "api_key": "{key}"}),
+    "GET /customer/daily/activity": row(ALL, "AVOT", "AV", {**DAYS, "api_key": "{key}"}),
+    "GET /customer/daily/activity/aggregated": row(ALL, "AVOT", "AV", {**DAYS, "api_key": "{key}"}),
+    "GET /tag/daily/activity": row(ALL, "AVOT", "AV", {**DAYS, "api_key": "{key}"}),
+    "GET /tag/daily/activity/aggregated": row(ALL, "AVOT", "AV", {**DAYS, "api_key": "{key}"}),
     "GET /billing/statement": row("AVOT", "AVOT", "AV", {**DAYS, "team_id": "{team}"}),
     # -- signing in: whoever invites somebody, or sees an invitation, can become them
     "POST /invitation/new": row("A", "A", "A", user_id="{user}"),
@@ -142,7 +142,8 @@ BY_SCOPE: dict[str, str] = {
         POST /login /v2/login /logout /onboarding/claim_token""",
     "inference": """
         GET /health /health/history /health/latest /health/readiness/details /health/backlog /v1/models
-        /v1/models/{model_id:path} /model/info /model_group/info /utils/supported_openai_params /api/tags /api/ps
+        /v1/models/{model_id:path} /model/info /v2/model/info /model_group/info /api/tags /api/ps
+        /utils/supported_openai_params
         /v1beta/models /v1beta/models/{model_id:path} /v1/responses/{response_id}
         /v1/responses/{response_id}/input_items
         /v1/conversations/{conversation_id} /v1/conversations/{conversation_id}/items
@@ -165,6 +166,7 @@ BY_SCOPE: dict[str, str] = {
         /credentials /credentials/by_name/{credential_name:path} /credentials/by_model/{model_id} /config/diff
         /credentials/migrate-encryption/check
         /audit /audit/export /audit/{id} /spend/energy /global/spend /global/spend/teams /global/spend/report
+        /provider/budgets
         /global/activity/exceptions /global/activity/exceptions/deployment /tag/distinct /tag/dau /tag/wau /tag/mau
         /tag/summary /tag/user-agent/per-user-analytics
         POST /budget/info /tag/info /global/spend/end_users""",

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from pointsman.assembly.key_rotation import KeyRotationTask
-from pointsman.core.errors import Unauthenticated
+from pointsman.core.errors import StorageUnavailable, Unauthenticated
 from pointsman.core.identity import KeyRecord, token_of
 from pointsman.policies.rotation import KeyRotation, RetiredKeys
+from pointsman.stores.audit import AuditQuery
 from pointsman.stores.directory.kinds import PLANNED_ROTATIONS, RETIRED_KEYS, TEAMS
 from pointsman.stores.directory.records import RetiredKey, Team
 from pointsman.stores.ports import Conflict
@@ -36,7 +37,7 @@ async def works(desk: Desk, key: str) -> bool:
 
 def task_of(desk: Desk, folder: Path) -> KeyRotationTask:
     rotation = KeyRotation(desk.keys, desk.directory, desk.clock, desk.on_key_change)
-    return KeyRotationTask(rotation, folder, desk.clock)
+    return KeyRotationTask(rotation, desk.audit, folder, desk.clock)
 
 
 async def test_both_keys_work_until_the_grace_period_is_over(desk: Desk) -> None:
@@ -270,3 +271,40 @@ async def test_fields_of_a_wrong_form_are_refused_with_their_path(
 ) -> None:
     answer = await desk.ask("POST", "/key/generate", {field: value})
     assert (answer.status, answer.error.param) == (400, param), answer.body
+
+
+async def test_a_rotation_is_in_the_audit_log(desk: Desk, tmp_path: Path) -> None:
+    old = await desk.new_key(key_alias="ann", auto_rotate=True, rotation_interval="30d")
+    desk.clock.now = NOW + 31 * DAY
+    assert await task_of(desk, tmp_path).look() == 1
+    found = await desk.audit.find(AuditQuery(action="rotated"))
+    (entry,) = found.entries
+    assert (entry.object_id, entry.changed_by, entry.outcome) == (token_of(old), "rotation", "done")
+    assert entry.before_value is not None and entry.updated_values is not None
+    before, after = msgspec.json.decode(entry.before_value), msgspec.json.decode(entry.updated_values)
+    assert before["token"] == token_of(old) and before["key_alias"] == after["key_alias"] == "ann"
+    assert after["rotation_count"] == 1 and after["token"] != before["token"]
+    assert (tmp_path / "ann.key").read_text().strip().encode() not in bytes(entry.updated_values)
+
+
+async def test_a_rotation_that_cannot_be_made_is_in_the_audit_log_too(desk: Desk, tmp_path: Path) -> None:
+    await desk.new_key(key_alias="ann", auto_rotate=True, rotation_interval="30d")
+    desk.clock.now = NOW + 31 * DAY
+    (tmp_path / "keys").write_text("a file, where a directory is needed")
+    assert await task_of(desk, tmp_path / "keys").look() == 0
+    (entry,) = (await desk.audit.find(AuditQuery(action="rotated"))).entries
+    assert entry.outcome == "failed" and entry.updated_values is None
+
+
+async def test_what_cannot_be_written_down_is_not_rotated(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await desk.new_key(key_alias="ann", auto_rotate=True, rotation_interval="30d")
+    desk.clock.now = NOW + 31 * DAY
+
+    async def gone(_entries: object) -> None:
+        raise StorageUnavailable("The database is away.")
+
+    monkeypatch.setattr(desk.audit, "append", gone)
+    assert await task_of(desk, tmp_path).look() == 0
+    assert await works(desk, old) and not list(tmp_path.iterdir())

@@ -8,14 +8,15 @@ import pytest
 
 from pointsman.admin.keys.replies import GeneratedKeyReply, KeyInfoReply, KeyListReply, StoredKeyRow
 from pointsman.admin.keys.restrictions import KEPT_FIELDS, REFUSED_FIELDS
+from pointsman.config.people_sections import KeyGeneration, PersonalKeys, TeamKeys
 from pointsman.config.sections import KeyBounds
 from pointsman.core.errors import Misconfigured
-from pointsman.core.identity import token_of
+from pointsman.core.identity import KeyRecord, token_of
 from pointsman.core.price import picodollars
 from pointsman.policies.durations import next_reset
 from pointsman.policies.key_terms import terms_of
-from pointsman.stores.directory.kinds import TEAMS
-from pointsman.stores.directory.records import BudgetWindow, Limits, ModelLimits, Team
+from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
+from pointsman.stores.directory.records import BudgetWindow, Limits, MemberRole, ModelLimits, Team, TeamMember, User
 from tests.unit.admin.office_desk import MASTER, NOW, Desk, call_record
 
 EVERYTHING = {
@@ -313,6 +314,51 @@ async def test_bounds_hold_and_fill_in() -> None:
     for over in ({"max_budget": 10.01}, {"rpm_limit": 6}, {"duration": "8d"}, {"budget_duration": "31d"}):
         answer = await desk.ask("POST", "/key/generate", over)
         assert (answer.status, answer.error.param) == (400, next(iter(over)))
+
+
+async def test_bounds_hold_for_changes_too_and_leave_what_is_not_named() -> None:
+    desk = Desk()
+    key = await desk.new_key(max_budget=20, rpm_limit=3)
+    old = desk.record(key)
+    desk = Desk(key_bounds=KeyBounds(max_budget=10.0, rpm_limit=5, duration="7d"))
+    await desk.keys.insert(old)
+    for over in ({"max_budget": 10.01}, {"rpm_limit": 6}, {"duration": "8d"}, {"duration": "-1"}):
+        for path in ("/key/update", f"/key/{token_of(key)}/regenerate"):
+            answer = await desk.ask("POST", path, {"key": key, **over})
+            assert (answer.status, answer.error.param) == (400, next(iter(over))), answer.body
+    assert (await desk.ask("POST", "/key/update", {"key": key, "tpm_limit": 9})).status == 200
+    record = desk.record(key)
+    assert (record.max_budget, record.rpm_limit, record.expires) == (picodollars(20), 3, None)
+    unlimited = {"key": key, "max_budget": None, "rpm_limit": None, "duration": None}
+    assert (await desk.ask("POST", "/key/update", unlimited)).status == 200
+    record = desk.record(key)
+    assert (record.max_budget, record.rpm_limit, record.expires) == (picodollars(10), 5, NOW + 604_800)
+
+
+async def test_the_operator_says_who_makes_keys_and_what_is_said_of_them() -> None:
+    settings = KeyGeneration(
+        team_key_generation=TeamKeys(allowed_team_member_roles=("admin",), required_params=("tags",)),
+        personal_key_generation=PersonalKeys(allowed_user_roles=("proxy_admin",), required_params=("key_alias",)),
+    )
+    desk = Desk(key_generation=settings)
+    await desk.directory.insert(TEAMS, Team(team_id="core", member_permissions=("/key/generate",)))
+    members: tuple[tuple[str, MemberRole], ...] = (("ann", "admin"), ("bob", "user"))
+    for user_id, role in members:
+        await desk.directory.insert(USERS, User(user_id=user_id))
+        await desk.directory.insert(TEAM_MEMBERS, TeamMember(team_id="core", user_id=user_id, role=role))
+        await desk.keys.insert(KeyRecord(token_of(f"sk-{user_id}"), user_id, user_id=user_id))
+    for who, body, status, param in (
+        ("ann", {"team_id": "core", "tags": ["a"]}, 200, None),
+        ("ann", {"team_id": "core"}, 400, "tags"),
+        ("bob", {"team_id": "core", "tags": ["a"]}, 403, None),
+        ("ann", {"key_alias": "mine"}, 403, None),
+        (None, {"team_id": "core"}, 200, None),
+        (None, {"key_alias": "the operator's"}, 200, None),
+        (None, {}, 400, "key_alias"),
+    ):
+        answer = await desk.ask("POST", "/key/generate", body, key=MASTER if who is None else f"sk-{who}")
+        assert answer.status == status, (who, body, answer.body)
+        assert param is None or answer.error.param == param
 
 
 # -- changing -----------------------------------------------------------------------------------------

@@ -192,3 +192,33 @@ async def test_tokens_of_nothing_cannot_be_counted(desk: Desk) -> None:
     assert (await desk.ask("POST", "/utils/token_counter", {"model": "gpt-4"})).status == 400
     assert (await desk.ask("POST", "/utils/token_counter", {"model": "nope", "prompt": "x"})).status == 404
     assert (await desk.ask("POST", "/utils/token_counter", {"prompt": "x"})).error.param == "model"
+
+
+async def test_deployments_are_listed_a_page_at_a_time() -> None:
+    desk = Desk(wildcards=lambda: (deployment("openai/*"),))
+
+    async def page(**query: Any) -> Any:
+        return (await desk.ask("GET", "/v2/model/info", **query)).json()
+
+    everything = await page()
+    names = [row["model_name"] for row in everything["data"]]
+    assert everything["total_count"] == len(names) and everything["total_pages"] == everything["current_page"] == 1
+    assert "openai/*" in names and everything["size"] == 50
+    first = await page(size=2, sortBy="model_name", sortOrder="desc")
+    assert [row["model_name"] for row in first["data"]] == sorted(names, reverse=True)[:2]
+    assert (first["total_count"], first["total_pages"]) == (len(names), -(-len(names) // 2))
+    assert {row["model_name"] for row in (await page(search="LLAMA"))["data"]} == {"llama3"}
+    assert [row["model_name"] for row in (await page(wildcard_only="true"))["data"]] == ["openai/*"]
+    assert [row["model_name"] for row in (await page(modelId="id-vip"))["data"]] == ["vip"]
+    assert (await page(model="none")) == {**everything, "data": [], "total_count": 0, "total_pages": 0}
+    assert (await page(blocked="true"))["data"] == [] and len((await page(sortBy="costs"))["data"]) == len(names)
+    for name in ("teamId", "user_models_only"):
+        answer = await desk.ask("GET", f"/v2/model/info?{name}=true")
+        assert answer.status == 400 and answer.error.param == name
+
+
+async def test_a_page_has_what_the_key_may_use(desk: Desk) -> None:
+    key = await desk.new_key(models=["llama3"])
+    told = (await desk.ask("GET", "/v2/model/info", key=key)).json()
+    assert {row["model_name"] for row in told["data"]} == {"llama3"} and told["total_count"] == 2
+    assert "api_base" not in told["data"][0]["litellm_params"]

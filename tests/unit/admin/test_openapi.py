@@ -28,6 +28,7 @@ GOLDEN = {
     "GET /v1/models": "inference", "GET /models": "inference", "GET /openai/models": "inference",
     "GET /openai/v1/models": "inference", "GET /v1/models/{model_id}": "inference", "GET /models/{model_id}": "inference",  # noqa: E501
     "GET /model/info": "inference", "GET /v1/model/info": "inference", "GET /model_group/info": "inference",
+    "GET /v2/model/info": "inference",
     "POST /utils/token_counter": "inference",
     "GET /utils/supported_openai_params": "inference", "POST /utils/transform_request": "inference",
     "GET /api/tags": "inference", "GET /api/version": "public", "POST /api/show": "inference",
@@ -70,7 +71,8 @@ GOLDEN = {
     ),
     **dict.fromkeys(
         (
-            "GET /spend/energy", "GET /global/spend", "GET /global/spend/teams", "POST /global/spend/end_users",
+            "GET /spend/energy", "GET /global/spend", "GET /provider/budgets",
+            "GET /global/spend/teams", "POST /global/spend/end_users",
             "GET /global/spend/report", "GET /global/activity/exceptions", "GET /global/activity/exceptions/deployment",
             *(f"GET /tag/{what}" for what in ("distinct", "dau", "wau", "mau", "summary")),
             "GET /tag/user-agent/per-user-analytics",

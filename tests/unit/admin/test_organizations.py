@@ -13,8 +13,10 @@ from pointsman.admin.organizations.replies import (
 from pointsman.admin.users.replies import OrganizationMembership
 from pointsman.core.price import picodollars
 from pointsman.policies.durations import next_reset
+from pointsman.stores.directory.kinds import ORGANIZATIONS, USERS
 from pointsman.stores.directory.ports import Meter
-from tests.unit.admin.office_desk import NOW, Desk
+from pointsman.stores.directory.records import Organization, User
+from tests.unit.admin.office_desk import NOW, Desk, call_record
 
 ACME = {
     "organization_id": "acme",
@@ -139,3 +141,16 @@ async def test_an_organisation_goes_with_its_teams_and_their_keys(desk: Desk) ->
     assert (await desk.ask("GET", "/team/info?team_id=red")).status == 404
     assert not desk.database.keys
     assert (await desk.ask("DELETE", "/organization/delete", {"organization_ids": ["acme"]})).status == 404
+
+
+async def test_what_a_member_spent_in_the_organisation_is_told(desk: Desk) -> None:
+    await desk.directory.insert(ORGANIZATIONS, Organization(organization_id="o"))
+    await desk.directory.insert(USERS, User(user_id="u"))
+    body = {"organization_id": "o", "member": {"role": "internal_user", "user_id": "u"}}
+    assert (await desk.ask("POST", "/organization/member_add", {**body, "max_budget_in_organization": 1})).status == 200
+    desk.spooled.append(call_record("1", user_id="u", organization_id="o", cost=picodollars(0.5)))
+    await desk.flush()
+    (member,) = (await desk.ask("GET", "/organization/info", organization_id="o")).json()["members"]
+    assert member["spend"] == 0.5
+    gone = await desk.ask("DELETE", "/organization/member_delete", {"organization_id": "o", "user_id": "u"})
+    assert gone.json()["spend"] == 0.5

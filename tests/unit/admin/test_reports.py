@@ -15,7 +15,7 @@ from pointsman.core.identity import token_of
 from pointsman.core.price import picodollars
 from pointsman.core.usage import Usage
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
-from pointsman.stores.directory.records import Team, TeamMember, User
+from pointsman.stores.directory.records import Limits, Team, TeamMember, User
 from tests.unit.admin.office_desk import MASTER, NOW, Desk, call_record
 
 DAY = 86_400
@@ -386,3 +386,14 @@ async def test_an_export_can_be_filtered(desk: Desk) -> None:
     assert [msgspec.json.decode(line)["request_id"] for line in answer.body.splitlines()] == ["c1"]
     answer = await desk.ask("GET", "/spend/export?format=jsonl", key=bob)
     assert [msgspec.json.decode(line)["request_id"] for line in answer.body.splitlines()] == ["c2"]
+
+
+async def test_budgets_of_providers_are_told_with_what_is_spent() -> None:
+    limits = {"ollama": Limits(max_budget=picodollars(2), budget_duration="1d"), "openai": Limits(max_budget=0)}
+    desk = Desk(provider_limits=limits)
+    desk.spooled.append(call_record("1", provider="ollama", cost=picodollars(0.5)))
+    assert (await desk.ask("GET", "/provider/budgets")).json()["providers"] == {
+        "ollama": {"budget_limit": 2.0, "time_period": "1d", "spend": 0.5, "budget_reset_at": None},
+        "openai": {"budget_limit": 0.0, "time_period": None, "spend": 0.0, "budget_reset_at": None},
+    }
+    assert (await Desk().ask("GET", "/provider/budgets")).json() == {"providers": {}}

@@ -15,8 +15,9 @@ import pytest
 from pointsman.core.identity import token_of
 from pointsman.core.price import picodollars
 from pointsman.core.usage import Usage
-from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS
-from pointsman.stores.directory.records import Team, TeamMember
+from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
+from pointsman.stores.directory.ports import Meter
+from pointsman.stores.directory.records import Limits, Team, TeamMember, member_id
 from pointsman.stores.ports import KeyChanges
 from tests.unit.admin.office_desk import Desk, call_record
 from tests.unit.admin.test_matrix import House, asking_key, own_key
@@ -152,7 +153,7 @@ async def test_a_key_of_a_team_lists_keys_teams_and_tags_of_that_team() -> None:
     await desk.keys.update(token_of(own_key("M")), KeyChanges(updated_at=1.0, tags=("private",)))
     desk.keyring.changed(token_of(own_key("M")), None)
     await desk.ask("POST", "/tag/new", {"name": "private"})
-    for actor, keys, tags in (("M", house_keys, {"private"}), ("K", {asking_key("K")}, set())):
+    for actor, keys, tags in (("M", house_keys, {"private", "t"}), ("K", {asking_key("K")}, {"t"})):
         key = asking_key(actor)
         listed = (await desk.ask("GET", "/key/list?size=100", key=key)).json()["keys"]
         assert set(listed) == {token_of(one) for one in keys}
@@ -201,3 +202,87 @@ async def test_members_see_the_aliases_of_the_team_where_it_lets_them(
     for actor, expected in (("M", aliases), ("T", ["mates"]), ("C", []), ("A", ["mates", "mine"])):
         told = (await desk.ask("GET", "/key/aliases", key=asking_key(actor))).json()
         assert told["aliases"] == expected, actor
+
+
+async def test_a_key_of_a_team_learns_of_its_user_what_is_of_the_team() -> None:
+    desk = await housed()
+    await desk.directory.update(
+        USERS,
+        "mia",
+        lambda mia: msgspec.structs.replace(
+            mia, email="mia@example.com", metadata=msgspec.Raw(b'{"a":1}'), limits=Limits(max_budget=7)
+        ),
+    )
+    for account, spent in ((Meter("user", "mia"), 3), (Meter("member", member_id("red", "mia")), 2)):
+        await desk.spend.set_amount(account, picodollars(spent))
+    for actor, email, spend, budgeted in (("M", "mia@example.com", 3, True), ("K", None, 2, False)):
+        for path in ("/user/info", "/v2/user/info"):
+            told = (await desk.ask("GET", path, key=asking_key(actor))).json()
+            told = told.get("user_info", told)
+            assert (told["user_email"], told["spend"], told["max_budget"] is not None) == (email, spend, budgeted)
+            assert bool(told["metadata"]) is budgeted
+    await desk.directory.update(
+        TEAM_MEMBERS, member_id("red", "mia"), lambda member: msgspec.structs.replace(member, role="admin")
+    )
+    told = (await desk.ask("GET", "/user/info", key=asking_key("K"))).json()["user_info"]
+    assert told["user_email"] == "mia@example.com"
+
+
+# -- keys of others, as far as their team is overseen ------------------------------------------------------
+
+MATES: Final = "sk-mate-in-red-0123456789"
+OF_KEYS: Final[tuple[tuple[str, Callable[[Any], float]], ...]] = (
+    ("/spend/logs?", total("spend")),
+    ("/spend/logs?start_date=2026-09-01&", total("spend")),
+    ("/spend/logs/v2?", lambda told: total("spend")(told["data"])),
+    (f"/key/spend/report?{SPAN}&", total("total_cost")),
+    (f"/user/daily/activity?{SPAN}&", lambda told: float(told["metadata"]["total_spend"])),
+    (f"/team/daily/activity?team_ids=red&{SPAN}&", lambda told: float(told["metadata"]["total_spend"])),
+    (f"/billing/statement?{SPAN}&", lambda told: float(told["total"]["billed"])),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "figure"), OF_KEYS, ids=[path for path, _ in OF_KEYS])
+async def test_an_admin_of_a_team_sees_the_spending_of_each_of_its_keys(
+    path: str, figure: Callable[[Any], float]
+) -> None:
+    desk = await housed()
+    # The key was its user's own before it became the team's, and that is none of the team's business.
+    before = call_record(
+        "call-256", key_token=token_of(MATES), user_id="mate", cost=picodollars(256), provider="ollama", model="m"
+    )
+    await desk.ledger.append([before])
+    for actor, expected in (("O", 4), ("T", 4), ("L", 4), ("M", None), ("K", None), ("S", None)):
+        answer = await desk.ask("GET", f"{path}api_key={MATES}", key=asking_key(actor))
+        assert answer.status == (403 if expected is None else 200), (actor, answer.body)
+        assert expected is None or figure(answer.json()) == expected, actor
+    for other in (own_key("M"), "sk-stranger-in-blue-0123456789"):
+        assert (await desk.ask("GET", f"{path}api_key={other}", key=asking_key("T"))).status == 403
+    both = await desk.ask("GET", f"{path}api_key={MATES},{own_key('T')}", key=asking_key("T"))
+    assert both.status == 400
+
+
+@pytest.mark.parametrize(
+    ("permission", "opened"),
+    [
+        ("/spend/logs", {"/spend/logs/v2?", "/spend/logs?"}),
+        ("/spend/logs/v2", {"/spend/logs/v2?"}),
+        ("/team/daily/activity", {"/team/daily/activity", "/team/daily/activity/aggregated"}),
+        ("/team/daily/activity/aggregated", {"/team/daily/activity/aggregated"}),
+    ],
+)
+async def test_a_team_lets_its_members_see_what_everybody_in_it_does(permission: str, opened: set[str]) -> None:
+    desk = await housed()
+    await desk.directory.update(
+        TEAMS, "red", lambda team: msgspec.structs.replace(team, member_permissions=(permission,))
+    )
+    for actor in ("M", "K"):
+        for path in ("/spend/logs?", "/spend/logs/v2?"):
+            answer = await desk.ask("GET", f"{path}api_key={MATES}", key=asking_key(actor))
+            assert answer.status == (200 if path in opened else 403), (actor, path)
+        listed = (await desk.ask("GET", "/spend/logs/v2", key=asking_key(actor))).json()["data"]
+        own = OWN[actor] | RED if "/spend/logs/v2?" in opened else OWN[actor]
+        assert sum(row["spend"] for row in listed) == own
+        for path in ("/team/daily/activity", "/team/daily/activity/aggregated"):
+            told = (await desk.ask("GET", f"{path}?team_ids=red&{SPAN}", key=asking_key(actor))).json()
+            assert told["metadata"]["total_spend"] == (RED if path in opened else 2), (actor, path)

@@ -578,3 +578,11 @@ model_list:
     assert "names no entry of credential_list" in warning.message
     assert warning.hint == "Did you mean openai-key?"
     assert [entry.missing_credential for entry in loaded.settings.model_list] == ["openai-kye", None]
+
+
+def test_a_header_cannot_say_which_user_of_the_gateway_pays(write: Write) -> None:
+    mappings = "[{header_name: x-c, litellm_user_role: Customer}, {header_name: x-u, litellm_user_role: internal_user}]"
+    loaded = load(write(f"general_settings: {{user_header_mappings: {mappings}}}\n"), {})
+    assert [finding.path for finding in loaded.warnings] == ["general_settings.user_header_mappings[1]"]
+    with pytest.raises(ConfigRefused):
+        load(write("general_settings: {user_header_mappings: [{header_name: x-c, litellm_user_role: admin}]}\n"), {})

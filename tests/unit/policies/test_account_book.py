@@ -22,6 +22,7 @@ from pointsman.stores.directory.kinds import (
     ACCESS_GROUPS,
     BUDGETS,
     CUSTOMERS,
+    ORGANIZATION_MEMBERS,
     ORGANIZATIONS,
     TAGS,
     TEAM_MEMBERS,
@@ -37,6 +38,7 @@ from pointsman.stores.directory.records import (
     Limits,
     ModelLimits,
     Organization,
+    OrganizationMember,
     Tag,
     Team,
     TeamMember,
@@ -89,7 +91,7 @@ async def test_two_keys_of_a_team_share_one_account() -> None:
     assert (await desk.key("sk-b")).ties.accounts == (team,)
 
 
-@pytest.mark.parametrize("scope", ["team", "user", "member", "organization", "tag"])
+@pytest.mark.parametrize("scope", ["team", "user", "member", "organization", "organization_member", "tag"])
 async def test_a_budget_of_each_of_them_binds_the_key(scope: str) -> None:
     desk = Desk(key_record("sk-a", team_id=None if scope == "user" else "t", user_id="u", tags=("x",)))
     limits = {name: Limits(max_budget=150 * CENT) if name == scope else Limits() for name in _SCOPES}
@@ -103,7 +105,7 @@ async def test_a_budget_of_each_of_them_binds_the_key(scope: str) -> None:
     free.settle(0, 0, 5)
 
 
-_SCOPES = ("team", "user", "member", "organization", "tag")
+_SCOPES = ("team", "user", "member", "organization", "organization_member", "tag")
 
 
 async def fill(desk: Desk, limits: dict[str, Limits]) -> None:
@@ -111,6 +113,8 @@ async def fill(desk: Desk, limits: dict[str, Limits]) -> None:
     await desk.directory.insert(USERS, User(user_id="u", limits=limits["user"]))
     await desk.directory.insert(TEAM_MEMBERS, TeamMember(team_id="t", user_id="u", limits=limits["member"]))
     await desk.directory.insert(ORGANIZATIONS, Organization(organization_id="o", limits=limits["organization"]))
+    belongs = OrganizationMember(organization_id="o", user_id="u", limits=limits["organization_member"])
+    await desk.directory.insert(ORGANIZATION_MEMBERS, belongs)
     await desk.directory.insert(TAGS, Tag(name="x", limits=limits["tag"]))
 
 
@@ -282,7 +286,7 @@ async def test_accounts_live_as_long_as_the_keys_that_belong_to_them() -> None:
     desk = Desk(member("sk-a"))
     await fill(desk, dict.fromkeys(_SCOPES, Limits(rpm_limit=5)))
     await desk.key("sk-a")
-    assert len(desk.book) == 4
+    assert len(desk.book) == 5
     desk.keyring.changed(token_of("sk-a"), None)
     gc.collect()
     assert len(desk.book) == 0

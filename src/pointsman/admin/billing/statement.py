@@ -122,10 +122,14 @@ async def _account(office: Office, sight: Sight, asked: StatementQuery, days: Da
             demand(may, "see what this user is to pay")
             return scope, identity, msgspec.structs.replace(query, scope="line", user_id=identity)
         case _:
-            tokens = await seen_keys(office, sight, identity) or ()
-            if len(tokens) != 1:
+            sight, tokens = await seen_keys(office, sight, identity)
+            if tokens is None or len(tokens) != 1:
                 raise Malformed("A statement is about one key.", hint="Name one.", param="api_key")
-            return scope, tokens[0], msgspec.structs.replace(query, scope="line", key_tokens=tokens)
+            return (
+                scope,
+                tokens[0],
+                msgspec.structs.replace(query, scope="line", key_tokens=tokens, team_ids=sight.through or None),
+            )
 
 
 async def _told(office: Office, scope: str, identity: str, days: Days, lines: tuple[BillLine, ...]) -> Statement:

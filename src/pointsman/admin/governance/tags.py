@@ -26,10 +26,13 @@ from pointsman.admin.keys.requests import Label, ModelName
 from pointsman.admin.office import Office
 from pointsman.admin.rights import rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.spend.days import all_days, asked_days
+from pointsman.admin.spend.sight import Sight, sight_of
 from pointsman.admin.timestamps import iso, read_moment
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.price import dollars
 from pointsman.policies.principal import Principal
+from pointsman.stores.activity import ActivityQuery
 from pointsman.stores.directory.kinds import TAGS
 from pointsman.stores.directory.ports import EntryExists, Spent
 from pointsman.stores.directory.records import NO_LIMITS, Budget, Tag
@@ -52,6 +55,8 @@ __all__ = [
 ]
 
 _OWN_KEYS_MAX: Final = 1_000
+_USED_MAX: Final = 10_000
+_PASSING: Final = "A word that requests carried. It is not stored, leads to no models and has no budget."
 
 
 class _TagFields(BudgetFields, frozen=True, kw_only=True):
@@ -85,7 +90,7 @@ class TagNameRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TagListQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Days, both or none; tags that are stored are listed whatever the days."""
+    """Days, both or none, in which tags were used that are not stored; those that are are listed whatever the days."""
 
     start_date: str | None = None
     end_date: str | None = None
@@ -96,10 +101,10 @@ class TagRow(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     description: str | None
-    models: tuple[str, ...]
+    models: tuple[str, ...] | None
     model_info: dict[str, str]
-    created_at: str
-    updated_at: str
+    created_at: str | None
+    updated_at: str | None
     created_by: str | None
     budget_id: str | None
     spend: float
@@ -166,15 +171,20 @@ async def show_tags(office: Office, visit: Visit[Nothing, TagNamesRequest]) -> A
 
 
 async def list_tags(office: Office, visit: Visit[TagListQuery, Nothing]) -> Answer:
-    """All tags; to somebody who does not see everything, those that their own keys carry."""
+    """All tags, and the words that requests carried; to somebody who does not see everything, those of their own."""
     _demand_days(visit.query)
-    tags = await every(office, TAGS)
-    rights = await rights_of(office, visit.caller)
-    if not rights.sees_all:
+    stored = await every(office, TAGS)
+    sight = await sight_of(office, visit.caller)
+    await flushed(office)
+    used = await _used(office, sight, visit.query)
+    tags = stored
+    if not sight.all:
         own = await _own_tags(office, visit.caller)
         tags = tuple(tag for tag in tags if tag.name in own)
-    await flushed(office)
-    return Answer(list((await _rows(office, tags)).values()))
+    known = {tag.name for tag in stored}
+    spent = await spent_by(office, "tag", [name for name in used if name not in known]) if sight.all else {}
+    passing = [_passing(name, spent.get(name)) for name in used if name not in known]
+    return Answer([*(await _rows(office, tags)).values(), *passing])
 
 
 async def delete_tag(office: Office, visit: Visit[Nothing, TagNameRequest]) -> Answer:
@@ -222,6 +232,32 @@ def _demand_days(query: TagListQuery) -> None:
         return
     if read_moment(query.start_date, "start_date")[0] > read_moment(query.end_date, "end_date")[0]:
         raise Malformed("start_date must be on or before end_date", param="start_date")
+
+
+async def _used(office: Office, sight: Sight, query: TagListQuery) -> list[str]:
+    """The tags of calls that the caller sees."""
+    days = asked_days(query.start_date, query.end_date, otherwise=all_days())
+    rows = await office.ledger.activity(
+        sight.within(
+            ActivityQuery(first_day=days.first, last_day=days.last, scope="tag", by=("identity",), limit=_USED_MAX)
+        )
+    )
+    return [row.identity for row in rows]
+
+
+def _passing(name: str, spent: Spent | None) -> TagRow:
+    """A tag that nobody has stored; only who sees everything learns what it cost."""
+    return TagRow(
+        name=name,
+        description=_PASSING,
+        models=None,
+        model_info={},
+        created_at=None,
+        updated_at=None,
+        created_by=None,
+        budget_id=None,
+        spend=0.0 if spent is None else dollars(spent.amount),
+    )
 
 
 async def _own_tags(office: Office, caller: Principal) -> frozenset[str]:

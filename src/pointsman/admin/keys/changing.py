@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from pointsman.admin.keys.changes import changes_of
+from pointsman.admin.keys.defaults import bounded
 from pointsman.admin.keys.guarding import demand_grantable
 from pointsman.admin.keys.lookup import changed_by, flushed, token_meant, tokens_of_aliases
 from pointsman.admin.keys.noting import note_key
@@ -49,6 +50,7 @@ async def update_one_key(
 ) -> tuple[dict[str, object], tuple[str, ...]]:
     """Change a key as ``body`` says and show it, with the names of what is not heeded; ``path`` permits it."""
     now = office.clock.wall()
+    wanted = bounded(wanted, office.key_bounds, new=False)
     changes, unheeded = changes_of(wanted, body, now, office.reset_clock, extra=old.extra)
     if isinstance(changes.extra, msgspec.Raw):
         demand_grantable(visit.caller, msgspec.json.decode(changes.extra, type=dict[str, msgspec.Raw]))

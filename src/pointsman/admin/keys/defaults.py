@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields
@@ -40,8 +41,10 @@ def with_defaults(fields: Mapping[str, msgspec.Raw], defaults: Mapping[str, msgs
     return {**fields, **missing}
 
 
-def bounded(fields: Fields, bounds: KeyBounds) -> Fields:
+def bounded(fields: Fields, bounds: KeyBounds, *, new: bool = True) -> Fields:
     """The fields within the bounds: what is not given, or unlimited, gets the bound; as LiteLLM has it.
+
+    Of a key that is there (not ``new``) what is not given stays as it is, and what shall be unlimited gets the bound.
 
     Raises:
         Malformed: a field is over its bound; ``param`` is the field.
@@ -50,13 +53,13 @@ def bounded(fields: Fields, bounds: KeyBounds) -> Fields:
     for name in ("max_budget", "max_parallel_requests", "tpm_limit", "rpm_limit"):
         bound = getattr(bounds, name)
         value = getattr(fields, name)
-        if bound is not None:
+        if bound is not None and (new or value is not UNSET):
             found[name] = value if isinstance(value, int | float) else bound
             _demand_within(name, value, bound, bound)
     for name in ("budget_duration", "duration"):
         bound = getattr(bounds, name)
         value = getattr(fields, name)
-        if bound is not None:
+        if bound is not None and (new or value is not UNSET):
             found[name] = value if isinstance(value, str) else bound
             length = approximate_seconds(value, name) if isinstance(value, str) else None
             _demand_within(name, length, approximate_seconds(bound, name), bound)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pointsman.admin.grants import Bound, Grant, bound_of_account, bound_of_key, demand_within
+from pointsman.admin.keys.generation import demand_generation
 from pointsman.admin.keys.lookup import existing_key
 from pointsman.admin.office import Office
 from pointsman.admin.rights import Rights, demand, demand_change_of_key, demand_changes, rights_of
@@ -61,6 +62,7 @@ async def permit_new_key(
         Forbidden, Malformed, NotFound: it may not be made, or not with so much.
     """
     rights = await rights_of(office, caller)
+    demand_generation(office.key_generation, rights, changes.team_id, body)
     if rights.is_admin:
         return changes
     demand_changes(rights)

@@ -33,7 +33,7 @@ __all__ = [
 NOT_ENFORCED_HEADER: Final = "x-pointsman-not-enforced"
 
 REFUSED_FIELDS: Final = frozenset({
-    "end_user_budget_id", "enforced_params", "guardrails", "object_permission", "permissions", "policies",
+    "end_user_budget_id", "guardrails", "object_permission", "permissions", "policies",
 })  # fmt: skip
 """Each narrows what a key may do or spend."""
 
@@ -45,7 +45,7 @@ KEPT_FIELDS: Final = frozenset({
 })  # fmt: skip
 """Known, harmless to ignore: grants that are not given, hints, or limits of things that are not there."""
 
-HEEDED_FIELDS: Final = TERMS | {"auto_rotate", "rotation_interval"}
+HEEDED_FIELDS: Final = TERMS | {"auto_rotate", "enforced_params", "rotation_interval"}
 """Kept with the others and heeded all the same, by those who read what keys keep as JSON."""
 
 _PASSAGE_FIELDS: Final = frozenset({"allowed_passthrough_routes", "denied_passthrough_routes"})

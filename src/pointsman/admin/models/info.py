@@ -35,6 +35,7 @@ __all__ = [
     "ModelInfoRow",
     "ShownModelInfo",
     "ShownParams",
+    "info_row",
     "model_group_info",
     "model_info",
 ]
@@ -134,7 +135,7 @@ async def model_info(office: Office, visit: Visit[ModelInfoQuery, Nothing]) -> A
         raise NotFound(
             "There is no deployment with this id.", hint="GET /model/info has all.", param="litellm_model_id"
         )
-    return Answer({"data": [_info_row(office, one, admin=visit.caller.admin) for one in seen]})
+    return Answer({"data": [info_row(office, one, admin=visit.caller.admin) for one in seen]})
 
 
 async def model_group_info(office: Office, visit: Visit[ModelGroupQuery, Nothing]) -> Answer:
@@ -148,7 +149,8 @@ async def model_group_info(office: Office, visit: Visit[ModelGroupQuery, Nothing
     return Answer({"data": rows})
 
 
-def _info_row(office: Office, deployment: Deployment, *, admin: bool) -> object:
+def info_row(office: Office, deployment: Deployment, *, admin: bool) -> object:
+    """:class:`ModelInfoRow` of a deployment, with what the operator tells of it; ``admin``: for the operator."""
     known = described(deployment, office.facts)
     params = ShownParams(
         model=deployment.litellm_model,

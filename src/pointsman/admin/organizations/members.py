@@ -17,7 +17,7 @@ from pointsman.admin.people.joining import join_organization, leave_organization
 from pointsman.admin.people.noting import note_member
 from pointsman.admin.rights import demand, demand_changes, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.admin.users.replies import membership_row, user_rows
+from pointsman.admin.users.replies import membership_rows, user_rows
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.price import picodollars
 from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS
@@ -44,7 +44,7 @@ async def add_members(office: Office, visit: Visit[Nothing, OrganizationMemberAd
         {
             "organization_id": wanted.organization_id,
             "updated_users": await user_rows(office, users),
-            "updated_organization_memberships": [membership_row(one) for one in added],
+            "updated_organization_memberships": await membership_rows(office, added),
         }
     )
 
@@ -67,7 +67,7 @@ async def update_member(office: Office, visit: Visit[Nothing, OrganizationMember
     member = await office.directory.update(ORGANIZATION_MEMBERS, identity, change)
     tell(office, ORGANIZATION_MEMBERS, identity)
     note_member(visit, "updated", existing, member)
-    return Answer(membership_row(member))
+    return Answer((await membership_rows(office, (member,)))[0])
 
 
 async def delete_member(office: Office, visit: Visit[Nothing, OrganizationMemberDeleteRequest]) -> Answer:
@@ -76,9 +76,10 @@ async def delete_member(office: Office, visit: Visit[Nothing, OrganizationMember
     await _demand_administered(office, visit, wanted.organization_id)
     user = demand_known(await user_meant(office, wanted.user_id, wanted.user_email), wanted.user_id, wanted.user_email)
     member = await _existing_member(office, wanted.organization_id, user)
+    row = (await membership_rows(office, (member,)))[0]
     await leave_organization(office, wanted.organization_id, user.user_id)
     note_member(visit, "deleted", member)
-    return Answer(membership_row(member))
+    return Answer(row)
 
 
 async def _demand_administered(

@@ -13,7 +13,7 @@ from pointsman.admin.office import Office
 from pointsman.admin.rights import org_members
 from pointsman.admin.teams.replies import TeamRow, team_rows
 from pointsman.admin.timestamps import iso
-from pointsman.admin.users.replies import OrganizationMembership, UserRow, membership_row
+from pointsman.admin.users.replies import OrganizationMembership, UserRow, membership_rows
 from pointsman.core.price import dollars
 from pointsman.stores.directory.kinds import TEAMS
 from pointsman.stores.directory.ports import DirectoryQuery
@@ -101,7 +101,7 @@ async def whole_rows(office: Office, organizations: Sequence[Organization]) -> l
     """:class:`OrganizationWithMembers` of each."""
     rows = await organization_rows(office, organizations)
     for one, row in zip(organizations, rows, strict=True):
-        row["members"] = [membership_row(member) for member in await org_members(office, one.organization_id)]
+        row["members"] = await membership_rows(office, await org_members(office, one.organization_id))
         query = DirectoryQuery(parent=one.organization_id, size=_TEAMS_MAX, sort_order="asc")
         row["teams"] = await team_rows(office, (await office.directory.find(TEAMS, query)).records)
     return rows

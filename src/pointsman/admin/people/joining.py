@@ -148,7 +148,9 @@ async def join_organization(
             param="member",
             code="organization_member_exists",
         ) from None
-    tell(office, ORGANIZATION_MEMBERS, member_id(organization_id, user.user_id))
+    identity = member_id(organization_id, user.user_id)
+    await begin(office, "organization_member", identity, limits)
+    tell(office, ORGANIZATION_MEMBERS, identity)
     return member
 
 
@@ -157,6 +159,7 @@ async def leave_organization(office: Office, organization_id: str, user_id: str)
     identity = member_id(organization_id, user_id)
     gone = await office.directory.delete(ORGANIZATION_MEMBERS, (identity,))
     if gone:
+        await office.spend.forget("organization_member", identity)
         tell(office, ORGANIZATION_MEMBERS, identity)
     return bool(gone)
 

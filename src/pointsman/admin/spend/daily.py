@@ -80,12 +80,12 @@ async def user_daily_aggregated(office: Office, visit: Visit[DailyQuery, Nothing
 
 async def team_daily(office: Office, visit: Visit[DailyQuery, Nothing]) -> Answer:
     """What teams did, by day."""
-    return await _answer(office, visit, _of_teams, _page(visit))
+    return await _answer(office, visit, _of_teams, _page(visit), "/team/daily/activity")
 
 
 async def team_daily_aggregated(office: Office, visit: Visit[DailyQuery, Nothing]) -> Answer:
     """The same, all days at once."""
-    return await _answer(office, visit, _of_teams, _WHOLE)
+    return await _answer(office, visit, _of_teams, _WHOLE, "/team/daily/activity", "/team/daily/activity/aggregated")
 
 
 async def organization_daily(office: Office, visit: Visit[DailyQuery, Nothing]) -> Answer:
@@ -123,7 +123,7 @@ async def tag_daily_aggregated(office: Office, visit: Visit[DailyQuery, Nothing]
 
 async def _of_user(office: Office, visit: Visit[DailyQuery, Nothing], sight: Sight, days: Days) -> Subject:
     asked = visit.query
-    tokens = await seen_keys(office, sight, asked.api_key)
+    sight, tokens = await seen_keys(office, sight, asked.api_key)
     demand(sight.all or asked.user_id in {None, sight.user_id}, "look at what another user did")
     named = tokens is not None or asked.user_id is not None or not sight.all
     query = ActivityQuery(
@@ -138,7 +138,7 @@ async def _of_user(office: Office, visit: Visit[DailyQuery, Nothing], sight: Sig
 
 async def _of_teams(office: Office, visit: Visit[DailyQuery, Nothing], sight: Sight, days: Days) -> Subject:
     asked = visit.query
-    tokens = await seen_keys(office, sight, asked.api_key)
+    sight, tokens = await seen_keys(office, sight, asked.api_key)
     excluded = frozenset(_ids(asked.exclude_team_ids) or ())
     if sight.all and asked.team_ids is None and tokens is None:
         query = ActivityQuery(
@@ -150,7 +150,8 @@ async def _of_teams(office: Office, visit: Visit[DailyQuery, Nothing], sight: Si
         first_day=days.first, last_day=days.last, scope="line", team_ids=tuple(team.team_id for team in teams),
         key_tokens=tokens, model=asked.model,
     )  # fmt: skip
-    if not sight.all and not all(sight.rights.administers_team(team) for team in teams):
+    seen = sight.all or all(team.team_id in sight.teams or sight.rights.administers_team(team) for team in teams)
+    if not seen:
         query = sight.within(query)  # a plain member sees what they did themselves
     return Subject(query, "team_id", TEAMS, with_keys=True)
 
@@ -168,7 +169,7 @@ async def _of_organizations(office: Office, visit: Visit[DailyQuery, Nothing], s
     )  # fmt: skip
     if asked.api_key is not None:
         demand(sight.all, "look at the keys of these organizations")
-        tokens = await seen_keys(office, sight, asked.api_key)
+        sight, tokens = await seen_keys(office, sight, asked.api_key)
         query = msgspec.structs.replace(query, scope="line", identities=None, but_not=(), key_tokens=tokens)
         return Subject(query, "organization_id", ORGANIZATIONS, with_keys=True)
     return Subject(query, "identity", ORGANIZATIONS, with_keys=False)
@@ -191,14 +192,16 @@ async def _of_tags(office: Office, visit: Visit[DailyQuery, Nothing], sight: Sig
 async def _with_keys(
     office: Office, visit: Visit[DailyQuery, Nothing], sight: Sight, query: ActivityQuery, kind: Kind[Any] | None
 ) -> Subject:
-    tokens = await seen_keys(office, sight, visit.query.api_key)
+    sight, tokens = await seen_keys(office, sight, visit.query.api_key)
     query = msgspec.structs.replace(query, key_tokens=tokens, model=visit.query.model)
     return Subject(sight.within(query), "identity", kind, with_keys=True)
 
 
-async def _answer(office: Office, visit: Visit[DailyQuery, Nothing], find: _Find, page: Page) -> Answer:
+async def _answer(
+    office: Office, visit: Visit[DailyQuery, Nothing], find: _Find, page: Page, *permissions: str
+) -> Answer:
     days = asked_days(visit.query.start_date, visit.query.end_date)
-    sight = await sight_of(office, visit.caller)
+    sight = await sight_of(office, visit.caller, *permissions)
     subject = await find(office, visit, sight, days)
     await flushed(office)
     return Answer(await daily_reply(office, subject, page))

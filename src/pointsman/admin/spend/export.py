@@ -16,7 +16,7 @@ from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.export_rows import ExportRow, export_row
 from pointsman.admin.spend.logs import CallFilters, call_query
-from pointsman.admin.spend.sight import sight_of
+from pointsman.admin.spend.sight import LOGS_PERMISSIONS, sight_of
 from pointsman.stores.pages import CallQuery
 from pointsman.wire.csv_lines import csv_line
 from pointsman.wire.parquet import ParquetWriter
@@ -38,7 +38,7 @@ class ExportQuery(CallFilters, frozen=True, kw_only=True):
 async def export_calls(office: Office, visit: Visit[ExportQuery, Nothing]) -> Answer:
     """The calls that match, the latest start first."""
     asked = visit.query
-    sight = await sight_of(office, visit.caller)
+    sight = await sight_of(office, visit.caller, *LOGS_PERMISSIONS)
     query = msgspec.structs.replace(await call_query(office, sight, asked), limit=_PAGE)
     await flushed(office)
     write, media_type = _FORMATS[asked.format]

@@ -73,11 +73,10 @@ class GlobalSpendReply(msgspec.Struct, frozen=True):
 async def spend_logs(office: Office, visit: Visit[SpendLogsQuery, Nothing]) -> Answer:
     """Calls, or their sums by day."""
     query = visit.query
-    sight = await sight_of(office, visit.caller)
-    tokens = await seen_keys(office, sight, query.api_key)
+    sight, tokens = await seen_keys(office, await sight_of(office, visit.caller, "/spend/logs"), query.api_key)
     token = None if tokens is None else ",".join(tokens)
     user_id = query.user_id
-    if not sight.all:
+    if not sight.all and not sight.through:
         token = sight.token if sight.user_id is None else token
         user_id = sight.user_id or user_id
     span = span_of(query, office.clock.wall())
@@ -93,7 +92,7 @@ async def spend_logs(office: Office, visit: Visit[SpendLogsQuery, Nothing]) -> A
         limit=query.limit,
         offset=query.offset,
     )
-    records = await (office.ledger.find(wanted) if sight.team_id is None else _within_team(office, sight, wanted))
+    records = await (office.ledger.find(wanted) if sight.is_unconfined else _within_team(office, sight, wanted))
     cut = (_CUT_HEADER,) if len(records) == query.limit else ()
     return Answer([spend_row(record, operator=visit.caller.admin) for record in records], headers=cut)
 
@@ -125,10 +124,11 @@ async def global_spend(office: Office, _visit: Visit[Nothing, Nothing]) -> Answe
 
 
 async def _within_team(office: Office, sight: Sight, wanted: LedgerQuery) -> tuple[CallRecord, ...]:
-    """What a user did in the one team that their key sees."""
+    """What a user or some keys did in the teams of which that is seen."""
+    tokens = None if wanted.key_token is None else tuple(wanted.key_token.split(","))
     query = CallQuery(
-        start=wanted.start, end=wanted.end, key_tokens=None if wanted.key_token is None else (wanted.key_token,),
-        user_id=sight.user_id, team_ids=sight.teams_within(None), limit=wanted.limit, offset=wanted.offset,
+        start=wanted.start, end=wanted.end, key_tokens=tokens, user_id=wanted.user_id,
+        team_ids=sight.teams_within(None), limit=wanted.limit, offset=wanted.offset,
     )  # fmt: skip
     if wanted.call_id is None:
         return (await office.ledger.page(query)).records
@@ -139,7 +139,7 @@ async def _within_team(office: Office, sight: Sight, wanted: LedgerQuery) -> tup
 async def _summary(office: Office, sight: Sight, span: Span, token: str | None, user_id: str | None) -> Answer:
     last = max(span.start, span.end - timedelta(microseconds=1))
     query = SummaryQuery(first_day=span.start.date(), last_day=last.date(), key_token=token, user_id=user_id)
-    if sight.team_id is None:
+    if sight.is_unconfined:
         days = await office.ledger.summary(query)
     else:
         days = by_day(daily_rows(await office.ledger.activity(sight.within(summary_activity(query)))))

@@ -12,7 +12,7 @@ from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.rows import SpendRow, spend_row
-from pointsman.admin.spend.sight import Sight, seen_keys, sight_of
+from pointsman.admin.spend.sight import LOGS_PERMISSIONS, Sight, seen_keys, sight_of
 from pointsman.admin.timestamps import read_moment
 from pointsman.core.errors import Malformed, NotFound, Unsupported
 from pointsman.core.outcome import CallRecord
@@ -87,7 +87,7 @@ async def list_calls(office: Office, visit: Visit[CallPageQuery, Nothing]) -> An
             hint="Leave out sort_by and sort_order, or take them from GET /spend/export and sort them there.",
             param="sort_by",
         )
-    sight = await sight_of(office, visit.caller)
+    sight = await sight_of(office, visit.caller, *LOGS_PERMISSIONS)
     await flushed(office)
     operator = visit.caller.admin
     if asked.request_id is not None:
@@ -121,7 +121,7 @@ async def call_text(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
     Raises:
         NotFound: there is no such call, or it is not the caller's.
     """
-    sight = await sight_of(office, visit.caller)
+    sight = await sight_of(office, visit.caller, *LOGS_PERMISSIONS)
     await flushed(office)
     records = await _one(office, sight, visit.path["request_id"])
     if not records:
@@ -139,10 +139,11 @@ async def call_query(office: Office, sight: Sight, asked: CallFilters) -> CallQu
         Malformed: a date or an amount is none.
         Forbidden: a key that is not the caller's.
     """
+    sight, tokens = await seen_keys(office, sight, asked.api_key)
     query = CallQuery(
         start=None if asked.start_date is None else read_moment(asked.start_date, "start_date")[0].timestamp(),
         end=None if asked.end_date is None else _end(asked.end_date),
-        key_tokens=await seen_keys(office, sight, asked.api_key),
+        key_tokens=tokens,
         user_id=asked.user_id,
         team_ids=None if asked.team_id is None else (asked.team_id,),
         organization_id=asked.organization_id,
@@ -161,13 +162,12 @@ async def call_query(office: Office, sight: Sight, asked: CallFilters) -> CallQu
 
 
 def _within(sight: Sight, query: CallQuery) -> CallQuery:
-    administered = sight.rights.administered_teams
     query = msgspec.structs.replace(query, team_ids=sight.teams_within(query.team_ids))
-    if query.team_ids and set(query.team_ids) <= set(administered):
+    if sight.through or (query.team_ids and set(query.team_ids) <= sight.teams):
         return query
-    if query.team_ids is None and query.key_tokens is None and query.user_id is None and administered:
-        own = (sight.token,) if sight.user_id is None else None
-        return msgspec.structs.replace(query, team_ids=administered, either=True, user_id=sight.user_id, key_tokens=own)
+    if query.team_ids is None and query.key_tokens is None and query.user_id is None and sight.teams:
+        own, teams = (sight.token,) if sight.user_id is None else None, tuple(sorted(sight.teams))
+        return msgspec.structs.replace(query, team_ids=teams, either=True, user_id=sight.user_id, key_tokens=own)
     if sight.user_id is None:
         return msgspec.structs.replace(query, key_tokens=(sight.token,))
     return msgspec.structs.replace(query, user_id=sight.user_id)

@@ -176,8 +176,10 @@ async def global_report(office: Office, visit: Visit[ReportQuery, Nothing]) -> A
 async def key_report(office: Office, visit: Visit[OwnReportQuery, Nothing]) -> Answer:
     """What a key spent: the caller's, or one that the caller may look at."""
     sight = await sight_of(office, visit.caller)
-    tokens = await seen_keys(office, sight, visit.query.api_key) or (visit.caller.record.token,)
-    return Answer(await _of_keys(office, await _days(office, visit), key_tokens=tokens))
+    sight, tokens = await seen_keys(office, sight, visit.query.api_key)
+    tokens = tokens or (visit.caller.record.token,)
+    teams = sight.through or None
+    return Answer(await _of_keys(office, await _days(office, visit), key_tokens=tokens, team_ids=teams))
 
 
 async def user_report(office: Office, visit: Visit[OwnReportQuery, Nothing]) -> Answer:

@@ -16,6 +16,7 @@ from pointsman.admin.spend import (
     export,
     handlers,
     logs,
+    providers,
     reports,
     resetting,
     rows,
@@ -79,6 +80,11 @@ _TOTALS: Final[tuple[Route[Any, Any], ...]] = (
         "GET", ("/global/spend",), Scope.VIEWER, handlers.global_spend,
         summary="The sum of everything", tier="litellm",
         query=Nothing, body=Nothing, reply=handlers.GlobalSpendReply,
+    ),
+    Route(
+        "GET", ("/provider/budgets",), Scope.VIEWER, providers.provider_budgets,
+        summary="The budgets of providers, and what is spent of them", tier="litellm",
+        query=Nothing, body=Nothing, reply=providers.ProviderBudgetsReply,
     ),
     Route(
         "GET", ("/global/spend/logs",), Scope.MANAGEMENT, totals.global_logs,

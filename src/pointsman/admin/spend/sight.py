@@ -9,7 +9,8 @@ import msgspec
 
 from pointsman.admin.keys.lookup import token_meant
 from pointsman.admin.office import Office
-from pointsman.admin.rights import Rights, demand, rights_of
+from pointsman.admin.rights import Rights, demand, overseen_teams, oversees_team, rights_of
+from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
 from pointsman.policies.principal import Principal
 from pointsman.stores.activity import ActivityQuery
@@ -17,16 +18,35 @@ from pointsman.stores.directory.kinds import TEAMS, Kind
 from pointsman.stores.directory.ports import DirectoryQuery
 from pointsman.stores.directory.records import Team
 
-__all__ = ["NAMED_MAX", "Sight", "aliases_of", "demand_all", "key_records", "seen_keys", "sight_of", "teams_seen"]
+__all__ = [
+    "LOGS_PERMISSIONS",
+    "NAMED_MAX",
+    "Sight",
+    "aliases_of",
+    "demand_all",
+    "key_records",
+    "seen_keys",
+    "sight_of",
+    "teams_seen",
+]
+
+LOGS_PERMISSIONS: Final = ("/spend/logs", "/spend/logs/v2")
+"""By either of these a team lets its members see single calls of everybody in it."""
 
 NAMED_MAX: Final = 1000
 """Keys whose names are looked up for one report; others are shown by their hash alone."""
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """Who looks, and what they see: everything, or what one user or one key did, all of it or within one team."""
+    """Who looks, and what they see: everything, or what one user or one key did, all of it or within one team.
+
+    ``teams`` are those in which they see everybody's calls. ``through``: keys of others were asked for, which are seen
+    within these teams alone.
+    """
 
     rights: Rights
+    teams: frozenset[str] = frozenset()
+    through: tuple[str, ...] = ()
 
     @property
     def token(self) -> str:
@@ -48,11 +68,18 @@ class Sight(msgspec.Struct, frozen=True):
         """Whether everybody's spending is seen."""
         return self.rights.sees_all
 
+    @property
+    def is_unconfined(self) -> bool:
+        """Whether what is seen is not only that of some teams."""
+        return self.team_id is None and not self.through
+
     def within(self, query: ActivityQuery) -> ActivityQuery:
         """The query, about what is seen."""
         if self.all:
             return query
         scope = query.scope if query.scope in {"customer", "tag"} else "line"
+        if self.through:
+            return msgspec.structs.replace(query, scope=scope, team_ids=self.teams_within(query.team_ids))
         key_tokens = query.key_tokens
         if self.user_id is None:
             key_tokens = (self.token,) if key_tokens is None else tuple({self.token} & {*key_tokens})
@@ -63,13 +90,15 @@ class Sight(msgspec.Struct, frozen=True):
 
     def teams_within(self, teams: tuple[str, ...] | None) -> tuple[str, ...] | None:
         """Those of these teams (None: all) that the key may see something of."""
+        if self.through:
+            return self.through if teams is None else tuple(one for one in teams if one in self.through)
         if self.team_id is None:
             return teams
         return (self.team_id,) if teams is None or self.team_id in teams else ()
 
 
-async def sight_of(office: Office, caller: Principal) -> Sight:
-    """What a caller sees.
+async def sight_of(office: Office, caller: Principal, *paths: str) -> Sight:
+    """What a caller sees; ``paths`` are permissions by which a team lets its members see everybody's calls.
 
     A key of a user sees what all keys of the user did, but a key of a team only what they did in that team, which its
     admins make for its members; a key of nobody sees what it did itself.
@@ -78,7 +107,8 @@ async def sight_of(office: Office, caller: Principal) -> Sight:
         Forbidden: the user is blocked.
         StorageUnavailable: nobody can say.
     """
-    return Sight(await rights_of(office, caller))
+    rights = await rights_of(office, caller)
+    return Sight(rights) if rights.sees_all else Sight(rights, await overseen_teams(office, rights, paths))
 
 
 def demand_all(sight: Sight, what: str) -> None:
@@ -90,22 +120,33 @@ def demand_all(sight: Sight, what: str) -> None:
     demand(sight.all, what)
 
 
-async def seen_keys(office: Office, sight: Sight, given: str | None) -> tuple[str, ...] | None:
-    """The hashes of the keys that are asked for, separated by commas; None: all that are seen.
+async def seen_keys(office: Office, sight: Sight, given: str | None) -> tuple[Sight, tuple[str, ...] | None]:
+    """The hashes of the keys that are asked for, separated by commas (None: all that are seen), and what of them.
 
     Raises:
         Forbidden: one of them is not seen; alike for those that do not exist.
+        Malformed: some are the caller's own and others are not.
     """
     if given is None:
-        return None
+        return sight, None
     tokens = tuple(token_meant(text) for text in given.split(",") if text)
-    if not sight.all:
-        records = await key_records(office, tokens)
-        for token in tokens:
-            record = records.get(token)
-            own = token == sight.token or (record is not None and sight.rights.owns(record.user_id, record.team_id))
-            demand(own, "look at the spending of other keys")
-    return tokens
+    if sight.all:
+        return sight, tokens
+    records = await key_records(office, tokens)
+    through: dict[str, None] = {}
+    own = 0
+    for token in tokens:
+        record = records.get(token)
+        if token == sight.token or (record is not None and sight.rights.owns(record.user_id, record.team_id)):
+            own += 1
+            continue
+        team_id = None if record is None else record.team_id
+        seen = team_id in sight.teams or await oversees_team(office, sight.rights, team_id)
+        demand(seen, "look at the spending of other keys")
+        through[team_id or ""] = None
+    if own and through:
+        raise Malformed("Your own keys and those of others are asked for separately.", param="api_key")
+    return msgspec.structs.replace(sight, through=tuple(through)), tokens
 
 
 async def teams_seen(office: Office, sight: Sight, given: str | None) -> tuple[Team, ...]:

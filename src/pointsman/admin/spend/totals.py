@@ -190,7 +190,7 @@ class UserSpendRow(msgspec.Struct, frozen=True, kw_only=True):
 async def global_logs(office: Office, visit: Visit[GlobalLogsQuery, Nothing]) -> Answer:
     """What each of the last 30 days cost."""
     sight = await sight_of(office, visit.caller)
-    tokens = await seen_keys(office, sight, visit.query.api_key)
+    sight, tokens = await seen_keys(office, sight, visit.query.api_key)
     recent = _recent(office)
     scope: Scope = "all" if tokens is None else "line"
     rows = await _read(

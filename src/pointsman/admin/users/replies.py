@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,7 +16,7 @@ from pointsman.admin.timestamps import iso, iso_or_none
 from pointsman.core.price import dollars
 from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, TEAM_MEMBERS
 from pointsman.stores.directory.ports import DirectoryQuery, Spent
-from pointsman.stores.directory.records import OrganizationMember, User
+from pointsman.stores.directory.records import OrganizationMember, User, member_id
 
 __all__ = [
     "BulkUpdateUsersReply",
@@ -31,11 +31,23 @@ __all__ = [
     "UserListReply",
     "UserRow",
     "UserUpdateResult",
-    "membership_row",
+    "membership_rows",
+    "team_key_row",
     "user_rows",
 ]
 
 _MEMBERSHIPS_MAX: Final = 10_000
+_SEEN_IN_TEAMS: Final = ("user_id", "user_alias", "user_role", "blocked", "created_at", "updated_at")
+_UNSEEN: Final[Mapping[str, object]] = {
+    **dict.fromkeys((
+        "user_email", "sso_user_id", "organization_id", "max_budget", "soft_budget", "budget_duration",
+        "budget_reset_at", "rpm_limit", "tpm_limit", "tpd_limit", "max_parallel_requests", "object_permission_id",
+    )),
+    **dict.fromkeys(("organization_memberships", "models", "allowed_cache_controls", "policies"), ()),
+    **dict.fromkeys(("model_max_budget", "model_spend", "metadata"), msgspec.Raw(b"{}")),
+}  # fmt: skip
+"""What a key of a team does not see of its user, who may be somebody else elsewhere."""
+
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -189,8 +201,22 @@ async def user_rows(office: Office, users: Sequence[User]) -> list[dict[str, obj
     return [await _row(office, user, spent[user.user_id]) for user in users]
 
 
-def membership_row(member: OrganizationMember, spent: int = 0) -> OrganizationMembership:
-    """A membership as it is shown."""
+async def team_key_row(office: Office, row: dict[str, object], team_id: str) -> dict[str, object]:
+    """A user's row as a key of a team sees it: who they are, and what they did in that team."""
+    member = member_id(team_id, str(row["user_id"]))
+    spent = (await spent_by(office, "member", [member]))[member]
+    known = {name: row[name] for name in _SEEN_IN_TEAMS}
+    return {**_UNSEEN, **known, "spend": dollars(spent.amount), "teams": [team_id]}
+
+
+async def membership_rows(office: Office, members: Sequence[OrganizationMember]) -> list[OrganizationMembership]:
+    """Memberships in organisations as they are shown."""
+    named = [member_id(member.organization_id, member.user_id) for member in members]
+    spent = await spent_by(office, "organization_member", named)
+    return [_membership(member, spent[name].amount) for name, member in zip(named, members, strict=True)]
+
+
+def _membership(member: OrganizationMember, spent: int) -> OrganizationMembership:
     return OrganizationMembership(
         user_id=member.user_id,
         organization_id=member.organization_id,
@@ -216,7 +242,7 @@ async def _row(office: Office, user: User, spent: Spent) -> dict[str, object]:
         "sso_user_id": user.sso_user_id,
         "teams": [member.team_id for member in teams.records],
         "organization_id": organizations.records[0].organization_id if organizations.records else None,
-        "organization_memberships": [membership_row(member) for member in organizations.records],
+        "organization_memberships": await membership_rows(office, organizations.records),
         "models": user.models,
         "spend": dollars(spent.amount),
         "max_budget": usd(limits.max_budget),

@@ -23,7 +23,7 @@ from pointsman.admin.rights import (
 )
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.teams.replies import team_rows
-from pointsman.admin.users.replies import RoleFact, UserChoice, user_rows
+from pointsman.admin.users.replies import RoleFact, UserChoice, team_key_row, user_rows
 from pointsman.admin.users.requests import UserFilterQuery, UserListQuery, UserQuery
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
@@ -83,7 +83,7 @@ async def user_info(office: Office, visit: Visit[UserQuery, Nothing]) -> Answer:
     found = await office.directory.look_up([(TEAMS, member.team_id) for member in memberships])
     teams = [team for team in found if isinstance(team, Team) and rights.sees_team(team)]
     keys = await _keys_seen(office, rights, user_id)
-    row = (await user_rows(office, (user,)))[0]
+    row = await _row_seen(office, rights, user)
     return Answer({"user_id": user_id, "user_info": row, **await _keys_and_teams(office, keys, teams)})
 
 
@@ -95,7 +95,7 @@ async def user_info_v2(office: Office, visit: Visit[UserQuery, Nothing]) -> Answ
         raise _no_user()
     await demand_sight_of_user(office, rights, user_id)
     await flushed(office)
-    row = (await user_rows(office, (await _existing(office, user_id),)))[0]
+    row = await _row_seen(office, rights, await _existing(office, user_id))
     return Answer({**{name: row[name] for name in _V2}, "object_permission": None})
 
 
@@ -125,6 +125,14 @@ async def filter_users(office: Office, visit: Visit[UserFilterQuery, Nothing]) -
         USERS, DirectoryQuery(ids=ids, search=text, page=query.page, size=query.page_size)
     )
     return Answer([UserChoice(user_id=one.user_id, user_email=one.email, user_alias=one.alias) for one in page.records])
+
+
+async def _row_seen(office: Office, rights: Rights, user: User) -> dict[str, object]:
+    row = (await user_rows(office, (user,)))[0]
+    team_id = rights.team_id
+    if team_id is None or rights.teams.get(team_id) == "admin":
+        return row
+    return await team_key_row(office, row, team_id)
 
 
 async def _keys_seen(office: Office, rights: Rights, user_id: str) -> list[KeyRecord]:

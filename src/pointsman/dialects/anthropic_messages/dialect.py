@@ -42,7 +42,8 @@ def read_ask(body: bytes, operation: Operation, path_model: str | None) -> Ask:
         ask.output_limit = decode_field("max_tokens", fields["max_tokens"], _optional_limit)
     if "metadata" in fields:
         metadata = decode_field("metadata", fields["metadata"], _optional_metadata)
-        ask.end_user = (metadata.user_id or None) if metadata is not None else None
+        if "litellm_metadata" not in fields:  # it wins, as in LiteLLM, if it names an end user
+            ask.end_user = (metadata.user_id or None) if metadata is not None else None
     return ask
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "TeamMember",
     "User",
     "member_id",
+    "member_of",
 ]
 
 _EMPTY: Final = msgspec.Raw(b"{}")
@@ -274,6 +275,12 @@ class PlannedRotation(_Entry, frozen=True, kw_only=True, omit_defaults=True):
 def member_id(group_id: str, user_id: str) -> str:
     """The id of a user in a team or an organisation; unambiguous, whatever both are called."""
     return f"{len(group_id)}:{group_id}/{user_id}"
+
+
+def member_of(identity: str) -> tuple[str, str]:
+    """The group and the user whom :func:`member_id` gave that id."""
+    length, _, rest = identity.partition(":")
+    return rest[: int(length)], rest[int(length) + 1 :]
 
 
 class HealthLine(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from pointsman.admin.governance.tags import TagChangedReply
+from pointsman.core.identity import token_of
 from pointsman.stores.directory.ports import Meter
 from tests.unit.admin.office_desk import NOW, Desk, call_record
 
@@ -66,3 +67,19 @@ async def test_a_tag_is_made_once_and_its_budget_must_be_there(desk: Desk) -> No
     assert (await desk.ask("POST", "/tag/new", {"name": "x", "budget_id": "none"})).error.param == "budget_id"
     assert (await desk.ask("POST", "/tag/update", {"name": "none"})).status == 404
     assert (await desk.ask("POST", "/tag/delete", {"name": "none"})).status == 404
+
+
+async def test_words_that_requests_carried_are_listed_to_whom_they_belong(desk: Desk) -> None:
+    await new(desk)
+    key, other = await desk.new_key(), await desk.new_key()
+    desk.spooled.append(call_record("1", tags=("beta", "passing"), key_token=token_of(key)))
+    rows = (await desk.ask("GET", "/tag/list")).json()
+    assert [(row["name"], row["models"], row["spend"]) for row in rows] == [
+        ("beta", rows[0]["models"], 0.25),
+        ("passing", None, 0.25),
+    ]
+    mine = (await desk.ask("GET", "/tag/list", key=key)).json()
+    assert [(row["name"], row["spend"]) for row in mine] == [("passing", 0.0)]
+    assert (await desk.ask("GET", "/tag/list", key=other)).json() == []
+    early = (await desk.ask("GET", "/tag/list", start_date="2020-01-01", end_date="2020-01-02")).json()
+    assert [row["name"] for row in early] == ["beta"]
