@@ -138,15 +138,14 @@ async def transfer_target(place: Place) -> AsyncIterator[Target]:
 @contextmanager
 def _removed_if_it_fails(path: Path) -> Iterator[None]:
     """Leave no empty database behind where none was before."""
-    if path.exists():
-        yield
-        return
+    keeps = path.exists()
     try:
         yield
-    except BaseException:
-        for ending in ("", "-wal", "-shm"):
-            path.with_name(path.name + ending).unlink(missing_ok=True)
-        raise
+        keeps = True
+    finally:
+        if not keeps:
+            for ending in ("", "-wal", "-shm"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 async def _bring_up_to_date(path: Path) -> None:
