@@ -66,6 +66,8 @@ def test_what_goes_wrong_is_said_with_what_to_do(shared: Shared) -> None:
     assert "Give a key" in pointsman(gateway, "keys", "list", key="sk-nobody-has-this", status=2)
     nowhere = pointsman(gateway, "keys", "list", "--url", "http://127.0.0.1:9", status=2)
     assert "pointsman serve" in nowhere
+    assert "Cannot reach the gateway" in nowhere
+    assert "No team is called 'nowhere'" in pointsman(gateway, "keys", "create", "--team", "nowhere", status=2)
     assert "Aborted" in pointsman(gateway, "keys", "delete", "x", status=1)
 
 
@@ -77,7 +79,7 @@ def test_teams_and_users(shared: Shared) -> None:
     pointsman(gateway, "teams", "add-member", "cli-core", "cli-bob", "--role", "admin")
     assert "cli-core" in pointsman(gateway, "teams", "list")
     assert "100" in pointsman(gateway, "teams", "show", "cli-core")
-    pointsman(gateway, "teams", "update", "cli-core", "--rpm", "7")
+    pointsman(gateway, "teams", "update", "Core", "--rpm", "7")
     pointsman(gateway, "teams", "block", "cli-core")
     assert told(gateway, "teams", "show", "cli-core")["team_info"]["blocked"] is True
     pointsman(gateway, "teams", "unblock", "cli-core")
@@ -86,3 +88,8 @@ def test_teams_and_users(shared: Shared) -> None:
     assert "cli-bob" in pointsman(gateway, "users", "show", "cli-bob")
     pointsman(gateway, "teams", "delete", "cli-core", "--yes")
     pointsman(gateway, "users", "delete", "cli-bob", "--yes")
+
+
+def test_exports_go_to_the_same_gateway_as_everything_else(shared: Shared) -> None:
+    gateway, _ = shared
+    assert pointsman(gateway, "spend", "export", "--format", "csv").startswith("request_id,")

@@ -48,6 +48,9 @@ def test_requests_of_several_keys_together_hold(scope: str, launch: Launch, upst
     assert 1 <= int(refused.headers["retry-after"]) <= 61
     assert refused.headers["rate_limit_type"] == "requests"
     assert refused.headers["reset_at"].endswith("UTC")
+    assert refused.headers["x-ratelimit-limit-requests"] == "7"
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+    assert refused.headers["x-ratelimit-reset-requests"] == f"{refused.headers['retry-after']}s"
     alone = gateway.new_key()
     assert gateway.chat("fast", key=alone).status == 200
 

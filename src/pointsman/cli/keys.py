@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from pointsman.cli.remote.client import asked
+from pointsman.cli.remote.naming import team_meant
 from pointsman.cli.remote.options import LIMITS, Call, Field, asks_gateway, confirms, examples, takes_fields
 from pointsman.cli.remote.tables import Column, amount, plain, print_json, print_row, print_rows
 from pointsman.core.errors import NotFound
@@ -71,7 +72,7 @@ def keys() -> None:
 def _list_keys(call: Call, user: str | None, team: str | None, alias: str | None, page: int, size: int) -> None:
     """List keys, the newest first."""
     body = asked(
-        call.client, "GET", "/key/list", user_id=user, team_id=team, key_alias=alias,
+        call.client, "GET", "/key/list", user_id=user, team_id=team and team_meant(call, team), key_alias=alias,
         substring_matching="true" if alias else None, page=page, size=size, return_full_object="true",
     )  # fmt: skip
     if call.as_json:
@@ -105,7 +106,7 @@ def _show(call: Call, key: str) -> None:
 )
 def _create(call: Call, body: dict[str, object]) -> None:
     """Make a key and print it, this once."""
-    _tell_key(call, asked(call.client, "POST", "/key/generate", body))
+    _tell_key(call, asked(call.client, "POST", "/key/generate", _of_team(call, body)))
 
 
 @keys.command("update", short_help="Change a key.")
@@ -117,7 +118,7 @@ def _update(call: Call, key: str, body: dict[str, object]) -> None:
     """Change what is named of a KEY, and leave the rest; none takes a limit away."""
     if not body:
         raise click.UsageError("Say what to change, for example --max-budget 10.")
-    _tell(call, asked(call.client, "POST", "/key/update", {**body, "key": _meant(call, key)}))
+    _tell(call, asked(call.client, "POST", "/key/update", {**_of_team(call, body), "key": _meant(call, key)}))
 
 
 @keys.command("block", short_help="Let nobody use a key.")
@@ -176,6 +177,12 @@ def _meant(call: Call, key: str) -> str:
     if not found:
         raise NotFound(f"No key is called {key!r}.", hint="pointsman keys list shows all.")
     return str(found[0]["token"])
+
+
+def _of_team(call: Call, body: dict[str, object]) -> dict[str, object]:
+    """The same with the id of the team that is named: a key of a team that is not there would have no limits."""
+    team = body.get("team_id")
+    return {**body, "team_id": team_meant(call, team)} if isinstance(team, str) else body
 
 
 def _tell(call: Call, body: bytes) -> None:

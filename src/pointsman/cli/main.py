@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import sys
@@ -72,4 +73,9 @@ def main() -> None:
         click.echo(f"pointsman: {error.message}", err=True)
         if error.hint:
             click.echo(f"           {error.hint}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        click.echo("pointsman: There is no room where this is written to.", err=True)
         sys.exit(2)

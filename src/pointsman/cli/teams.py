@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from pointsman.cli.remote.client import asked
+from pointsman.cli.remote.naming import team_meant
 from pointsman.cli.remote.options import LIMITS, Call, Field, asks_gateway, confirms, examples, takes_fields
 from pointsman.cli.remote.tables import Column, amount, count, plain, print_json, print_row, print_rows, rows_of
 
@@ -44,10 +45,10 @@ class _Changed(msgspec.Struct):
 @click.group(short_help="Make, show, change and delete teams.")
 @examples(
     "pointsman teams create --alias core --max-budget 100 --budget-duration 1mo",
-    "pointsman teams add-member TEAM ann --role admin",
+    "pointsman teams add-member core ann --role admin",
 )
 def teams() -> None:
-    """Teams of a gateway that runs."""
+    """Teams of a gateway that runs. A TEAM is its id or its alias, a USER their id."""
 
 
 @teams.command("list", short_help="List teams.")
@@ -67,8 +68,8 @@ def _list_teams(call: Call, user: str | None, organization: str | None) -> None:
 @click.argument("team")
 @asks_gateway
 def _show(call: Call, team: str) -> None:
-    """Show a TEAM by its id."""
-    body = asked(call.client, "GET", "/team/info", team_id=team)
+    """Show a TEAM."""
+    body = asked(call.client, "GET", "/team/info", team_id=team_meant(call, team))
     if call.as_json:
         print_json(body)
     else:
@@ -94,7 +95,7 @@ def _update(call: Call, team: str, body: dict[str, object]) -> None:
     """Change what is named of a TEAM, and leave the rest; none takes a limit away."""
     if not body:
         raise click.UsageError("Say what to change, for example --max-budget 10.")
-    answer = asked(call.client, "POST", "/team/update", {**body, "team_id": team})
+    answer = asked(call.client, "POST", "/team/update", {**body, "team_id": team_meant(call, team)})
     if call.as_json:
         print_json(answer)
     else:
@@ -106,7 +107,7 @@ def _update(call: Call, team: str, body: dict[str, object]) -> None:
 @asks_gateway
 def _block(call: Call, team: str) -> None:
     """Refuse the requests of every key of a TEAM."""
-    _tell(call, asked(call.client, "POST", "/team/block", {"team_id": team}))
+    _tell(call, asked(call.client, "POST", "/team/block", {"team_id": team_meant(call, team)}))
 
 
 @teams.command("unblock", short_help="Take a team's requests again.")
@@ -114,7 +115,7 @@ def _block(call: Call, team: str) -> None:
 @asks_gateway
 def _unblock(call: Call, team: str) -> None:
     """Take the requests of a blocked TEAM again."""
-    _tell(call, asked(call.client, "POST", "/team/unblock", {"team_id": team}))
+    _tell(call, asked(call.client, "POST", "/team/unblock", {"team_id": team_meant(call, team)}))
 
 
 @teams.command("add-member", short_help="Put a user into a team.")
@@ -123,8 +124,8 @@ def _unblock(call: Call, team: str) -> None:
 @click.option("--role", type=click.Choice(["user", "admin"]), default="user", show_default=True)
 @asks_gateway
 def _add_member(call: Call, team: str, user: str, role: str) -> None:
-    """Put a USER into a TEAM, both by their ids."""
-    body = {"team_id": team, "member": {"user_id": user, "role": role}}
+    """Put a USER into a TEAM."""
+    body = {"team_id": team_meant(call, team), "member": {"user_id": user, "role": role}}
     _tell(call, asked(call.client, "POST", "/team/member_add", body))
 
 
@@ -133,8 +134,8 @@ def _add_member(call: Call, team: str, user: str, role: str) -> None:
 @click.argument("user")
 @asks_gateway
 def _remove_member(call: Call, team: str, user: str) -> None:
-    """Take a USER out of a TEAM, both by their ids."""
-    _tell(call, asked(call.client, "POST", "/team/member_delete", {"team_id": team, "user_id": user}))
+    """Take a USER out of a TEAM."""
+    _tell(call, asked(call.client, "POST", "/team/member_delete", {"team_id": team_meant(call, team), "user_id": user}))
 
 
 @teams.command("delete", short_help="Delete teams.")
@@ -142,8 +143,8 @@ def _remove_member(call: Call, team: str, user: str) -> None:
 @confirms
 @asks_gateway
 def _delete(call: Call, teams: tuple[str, ...]) -> None:
-    """Delete TEAMS by their ids, and with them their keys."""
-    body = asked(call.client, "POST", "/team/delete", {"team_ids": list(teams)})
+    """Delete TEAMS, and with them their keys."""
+    body = asked(call.client, "POST", "/team/delete", {"team_ids": [team_meant(call, team) for team in teams]})
     if call.as_json:
         print_json(body)
     else:

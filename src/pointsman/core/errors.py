@@ -123,9 +123,13 @@ class LimitReached(Refused):
 
     Attributes:
         limit_kind: What the limit is of (``requests``, ``tokens``, ``max_parallel_requests``), or None.
+        limit: How much it allows.
+        left: How much of that is left.
     """
 
     limit_kind: str | None = None
+    limit: int = 0
+    left: int = 0
     default_status = 429
     default_code = "rate_limit_exceeded"
     default_kind = "rate_limit_error"

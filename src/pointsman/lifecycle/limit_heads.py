@@ -21,6 +21,9 @@ __all__ = ["bound_lines", "refusal_lines"]
 _MINUTE: Final = "60s"
 """After so long without requests all of a sliding minute is there again."""
 
+_OF_OPENAI: Final = frozenset({"requests", "tokens"})
+"""The kinds of limits that OpenAI's headers have a name for."""
+
 
 def bound_lines(principal: Principal, bound: Bound, second: int) -> bytes:
     """The lines for a call that several accounts are bound by; ``second`` is monotonic."""
@@ -38,11 +41,18 @@ def bound_lines(principal: Principal, bound: Bound, second: int) -> bytes:
 
 
 def refusal_lines(error: GatewayError, wall: float) -> bytes:
-    """What an answer adds that a limit has refused; ``wall`` is the time now."""
+    """What an answer adds that a limit has refused; ``wall`` is the time now.
+
+    Beside LiteLLM's lines those of OpenAI, for the limit that has refused.
+    """
     if not isinstance(error, LimitReached) or error.limit_kind is None or error.retry_after is None:
         return b""
-    moment = datetime.fromtimestamp(wall + error.retry_after, UTC)
-    return f"rate_limit_type: {error.limit_kind}\r\nreset_at: {moment:%Y-%m-%d %H:%M:%S} UTC\r\n".encode("ascii")
+    what, moment = error.limit_kind, datetime.fromtimestamp(wall + error.retry_after, UTC)
+    lines = [f"rate_limit_type: {what}", f"reset_at: {moment:%Y-%m-%d %H:%M:%S} UTC"]
+    if what in _OF_OPENAI:
+        lines += [f"x-ratelimit-limit-{what}: {error.limit}", f"x-ratelimit-remaining-{what}: {error.left}"]
+        lines += [f"x-ratelimit-reset-{what}: {error.retry_after:.0f}s"]
+    return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
 _Found = tuple[int, int, Account]

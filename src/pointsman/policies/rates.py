@@ -31,8 +31,8 @@ def take_rate(account: Account, tokens: int, second: int, parallel_max: int | No
     if limit is not None and not account.tokens.take(tokens, limit, second):
         if account.rpm is not None:
             account.requests.replace(1, second, 0, second)
-        wait = account.tokens.seconds_until(tokens, limit, second)
-        raise reached(account, "tokens", limit, wait, needed=tokens)
+        wait, left = account.tokens.seconds_until(tokens, limit, second), limit - account.tokens.used(second)
+        raise reached(account, "tokens", limit, wait, needed=tokens, left=left)
 
 
 def demand_rate(account: Account, tokens: int, second: int, parallel_max: int | None = None, eased: str = "") -> None:
@@ -53,12 +53,12 @@ def demand_rate(account: Account, tokens: int, second: int, parallel_max: int | 
         raise reached(account, "requests", limit, account.requests.seconds_until(1, limit, second))
     limit = account.tpm
     if limit is not None and account.tokens.used(second) + tokens > limit and "t" not in eased:
-        wait = account.tokens.seconds_until(tokens, limit, second)
-        raise reached(account, "tokens", limit, wait, needed=tokens)
+        wait, left = account.tokens.seconds_until(tokens, limit, second), limit - account.tokens.used(second)
+        raise reached(account, "tokens", limit, wait, needed=tokens, left=left)
     limit, day = account.tpd, account.day
     if limit is not None and day is not None and day.used(second) + tokens > limit:
-        wait = day.seconds_until(tokens, limit, second)
-        raise reached(account, "tokens_per_day", limit, wait, needed=tokens)
+        wait, left = day.seconds_until(tokens, limit, second), limit - day.used(second)
+        raise reached(account, "tokens_per_day", limit, wait, needed=tokens, left=left)
 
 
 def take(account: Account, second: int) -> None:
@@ -81,8 +81,11 @@ def scope_of(account: Account) -> str:
     return f"model_per_{scope.removeprefix('api_')}" if account.model else scope
 
 
-def reached(account: Account, what: str, limit: int, wait: int, needed: int = 1) -> LimitReached:
-    """The refusal of a request that would need ``needed`` of what an account may have, and may have in ``wait`` s."""
+def reached(account: Account, what: str, limit: int, wait: int, needed: int = 1, left: int = 0) -> LimitReached:
+    """The refusal of a request that would need ``needed`` of what an account may have, and may have in ``wait`` s.
+
+    ``left`` is what it may have at once.
+    """
     name, kind = account.name, what.replace("tokens_per_day", "tokens")
     if account.model:
         name = f"{account.name}:{account.model}"
@@ -96,4 +99,5 @@ def reached(account: Account, what: str, limit: int, wait: int, needed: int = 1)
         retry_after=float(wait),
     )
     error.limit_kind = kind
+    error.limit, error.left = limit, max(0, left)
     return error

@@ -133,6 +133,21 @@ async def test_a_small_key_makes_no_larger_one(desk: Desk) -> None:
     assert (await desk.ask("POST", "/key/generate", enough, key=small)).status == 200
 
 
+async def test_nobody_puts_their_own_keys_before_those_of_others(desk: Desk) -> None:
+    first, last = {"metadata": {"priority": "prod"}}, {"metadata": {"note": "x"}}
+    key = await user(desk, "eve")
+    await refused(desk, "/key/generate", first, key)
+    await refused(desk, "/key/update", {"key": key, **first}, key)
+    slow = (await desk.ask("POST", "/key/generate", {"user_id": "eve", "metadata": {"priority": "dev"}})).json()["key"]
+    await refused(desk, "/key/update", {"key": slow, **last}, key)
+    kept = {"key": slow, "metadata": {"priority": "dev", "note": "x"}}
+    assert (await desk.ask("POST", "/key/update", kept, key=key)).status == 200
+    await team(desk, "t", admins=("eve",))
+    await refused(desk, "/team/update", {"team_id": "t", **first}, key)
+    await refused(desk, "/key/generate", {"team_id": "t", **first}, key)
+    assert (await desk.ask("POST", "/team/update", {"team_id": "t", **last}, key=key)).status == 200
+
+
 async def test_an_alias_does_not_lead_out_of_what_a_key_may_use(desk: Desk) -> None:
     await user(desk, "eve", models=["llama3"])
     key = (await desk.ask("POST", "/key/generate", {"user_id": "eve", "models": ["llama3"]})).json()["key"]

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 from pathlib import Path
 
+import apsw
 import pytest
 from click.testing import CliRunner, Result
 
@@ -19,6 +20,7 @@ from pointsman.core.secret import Secret
 from pointsman.stores.postgres import PostgresDatabase, PostgresKeyStore, postgres_address
 from pointsman.stores.sqlite import SqliteDatabase, SqliteKeyStore, SqliteLedgerStore
 from pointsman.stores.sqlite.migrate import shipped
+from pointsman.stores.transfer.sqlite_end import SqliteEnd
 from tests.support.servers import PASSWORD, PostgresServer
 
 DAY = 86_400.0
@@ -165,3 +167,28 @@ def test_a_copy_onto_itself_or_from_nowhere_is_refused(directory: Path, tmp_path
         run("copy", "--from", tmp_path / "none.db", "--to", tmp_path / "new.db")
     with pytest.raises(Misconfigured, match="--to does not begin with postgresql://"):
         run("copy", "--from", file, "--to", "mysql://h/d")
+
+
+def test_a_copy_that_fails_leaves_no_file_behind(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "new.db"
+
+    async def fill_up(*_: object) -> None:
+        raise StorageUnavailable("The database cannot grow: the disk is full.")
+
+    monkeypatch.setattr(SqliteEnd, "put", fill_up)
+    with pytest.raises(StorageUnavailable, match="disk is full"):
+        run("copy", "--from", directory / "pointsman.db", "--to", target)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_backup_of_a_locked_file_names_it(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointsman.stores.transfer.sqlite_end._BUSY_MILLISECONDS", 10)
+    holder = apsw.Connection(str(directory / "pointsman.db"))
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageUnavailable, match=r"is locked by another process\. It is .*/data/pointsman\.db"):
+        run("backup", "--data-dir", directory, tmp_path / "backup.db")
+    holder.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]

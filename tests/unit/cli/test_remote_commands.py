@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 
 from pointsman.cli import budgets, keys, teams, users
 from pointsman.cli.main import cli
+from pointsman.cli.remote import naming
 from pointsman.cli.remote.client import GatewayClient, found_gateway
-from pointsman.core.errors import Broken, Forbidden, Malformed, NotFound, Unauthenticated
+from pointsman.core.errors import Broken, Forbidden, Malformed, Misconfigured, NotFound, Unauthenticated
 
 HASH = "a" * 64
 Asked = list[tuple[str, str, Any]]
@@ -30,9 +31,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, object]], Aske
         def ask(_client: GatewayClient, method: str, path: str, body: object = None, **query: object) -> bytes:
             said = body if body is not None else {name: value for name, value in query.items() if value is not None}
             seen.append((method, path, said))
-            return msgspec.json.encode(answers[path])
+            found = answers[path]
+            if isinstance(found, Exception):
+                raise found
+            return msgspec.json.encode(found)
 
-        for module in (budgets, keys, teams, users):
+        for module in (budgets, keys, naming, teams, users):
             monkeypatch.setattr(module, "asked", ask)
         return seen
 
@@ -84,13 +88,14 @@ def test_a_list_is_a_table_or_json(asked: Any) -> None:
 
 
 def test_deleting_asks_first(asked: Any) -> None:
-    seen = asked({"/key/delete": {}, "/budget/delete": {}, "/team/delete": 1, "/user/delete": 1})
+    seen = asked({"/key/delete": {}, "/budget/delete": {}, "/team/info": {}, "/team/delete": 1, "/user/delete": 1})
     done = run("keys", "delete", "sk-1", "sk-2", input="n\n")
     assert done.exit_code == 1 and "Delete sk-1, sk-2?" in done.stderr and seen == []
     assert run("keys", "delete", "sk-1", input="y\n").exit_code == 0
     for command in ("budgets", "teams", "users"):
         assert run(command, "delete", "x", "--yes").exit_code == 0
-    assert [path for _, path, _ in seen] == ["/key/delete", "/budget/delete", "/team/delete", "/user/delete"]
+    changes = [path for method, path, _ in seen if method == "POST"]
+    assert changes == ["/key/delete", "/budget/delete", "/team/delete", "/user/delete"]
 
 
 def test_a_key_is_rotated_with_an_overlap(asked: Any) -> None:
@@ -198,3 +203,24 @@ def test_a_refusal_is_told_in_the_words_of_the_gateway(status: int, kind: type[E
     refusal = GatewayClient("http://gw", None)._refusal(status, b'{"error": {"message": "No."}}')
     assert isinstance(refusal, kind) and "No." in str(refusal.message)
     assert "http://gw" in GatewayClient("http://gw", None)._refusal(status, b"<html>").message
+
+
+def test_a_team_is_found_by_its_alias_and_a_key_is_made_for_none_that_is_not_there(asked: Any) -> None:
+    teams_called = {"teams": [{"team_id": "t-1", "team_alias": "core"}, {"team_id": "t-2", "team_alias": "core2"}]}
+    seen = asked({"/team/info": NotFound("no"), "/v2/team/list": teams_called, "/key/generate": {"key": "sk-new"}})
+    assert run("keys", "create", "--team", "core").exit_code == 0
+    assert seen[-1] == ("POST", "/key/generate", {"team_id": "t-1"})
+    nobody = run("keys", "create", "--team", "cor")
+    assert isinstance(nobody.exception, NotFound)
+    assert seen[-1][1] != "/key/generate"
+    teams_called["teams"][1]["team_alias"] = "core"
+    unclear = run("keys", "create", "--team", "core")
+    assert isinstance(unclear.exception, Malformed)
+    assert "t-1, t-2" in str(unclear.exception.hint)
+
+
+@pytest.mark.parametrize("url", ["elsewhere", "ftp://h", "http://", "http://h:99999", "http://[::1"])
+def test_what_is_no_address_is_said_of_the_option(url: str) -> None:
+    done = run("keys", "list", "--url", url)
+    assert isinstance(done.exception, Misconfigured)
+    assert done.exception.message.startswith("--url is not the address of a gateway")

@@ -16,6 +16,7 @@ from pointsman.admin.rights import Rights, demand, demand_change_of_key, demand_
 from pointsman.admin.route import Visit
 from pointsman.core.errors import Forbidden, NotFound
 from pointsman.core.identity import KeyRecord
+from pointsman.policies.key_terms import priority_in
 from pointsman.policies.principal import Principal
 from pointsman.stores.directory.kinds import ORGANIZATIONS, TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.records import Team, member_id
@@ -72,6 +73,7 @@ async def permit_new_key(
     administers = team is not None and rights.administers_team(team)
     await _demand_owner(office, rights, changes.user_id, team, administers=administers)
     _demand_fields(body, administers=administers, new=True)
+    _demand_priority(changes, None)
     _demand_organization(rights, team, body)
     _demand_no_way_out(caller.record, body)
     bounds = [*await _bounds_at(office, changes.user_id, team), bound_of_key("the key that asks", caller.record)]
@@ -109,6 +111,7 @@ async def permit_update(
         # What a key of a user may depends on the team, so its owner is looked at again where it comes from elsewhere.
         await _demand_owner(office, rights, owner, team, administers=administers)
     _demand_fields(body, administers=administers, new=False)
+    _demand_priority(changes, old)
     _demand_organization(rights, team, body)
     bounds = await _bounds_at(office, owner, team)
     if not administers:
@@ -184,6 +187,14 @@ def _demand_fields(body: Mapping[str, msgspec.Raw], *, administers: bool, new: b
             demand(False, f"set {name} of a key")
         if name in mine and not (new and bytes(raw) in {*_SAYS_NOTHING, b"0", b"0.0"}):
             demand(False, f"set {name} of your own key")
+
+
+def _demand_priority(changes: KeyChanges, old: KeyRecord | None) -> None:
+    """Raise where the metadata would put a key before others: who comes first is the operator's to say."""
+    if isinstance(changes.metadata, UnsetType):
+        return
+    before = None if old is None else priority_in(old.metadata)
+    demand(priority_in(changes.metadata) == before, "set the priority of a key")
 
 
 def _demand_organization(rights: Rights, team: Team | None, body: Mapping[str, msgspec.Raw]) -> None:

@@ -16,10 +16,11 @@ from pointsman.admin.people.passive import passive
 from pointsman.admin.rights import MEMBER_PERMISSIONS, Rights, demand
 from pointsman.admin.teams.requests import TEAM_PASSIVE, TeamFields
 from pointsman.core.errors import Malformed, NotFound
+from pointsman.policies.key_terms import priority_in
 from pointsman.stores.directory.kinds import ORGANIZATIONS
 from pointsman.stores.directory.records import Limits, Team
 
-__all__ = ["changed_team", "demand_permissions", "demand_within_organization", "demand_within_team"]
+__all__ = ["changed_team", "demand_permissions", "demand_priority", "demand_within_organization", "demand_within_team"]
 
 _MEMBER_FIELDS: Final = (
     ("team_member_budget", "max_budget"),
@@ -103,12 +104,23 @@ async def demand_within_organization(office: Office, team: Team) -> None:
     demand_within(office, grant, (bound,), new=True)
 
 
+def demand_priority(rights: Rights, before: Team | None, after: Team) -> None:
+    """Raise where the team's metadata would put its keys before others: who comes first is the operator's to say.
+
+    Raises:
+        Forbidden: only administrators of the gateway may.
+    """
+    priority = None if before is None else priority_in(before.metadata)
+    demand(rights.is_admin or priority_in(after.metadata) == priority, "set the priority of a team")
+
+
 def demand_within_team(office: Office, rights: Rights, before: Team, after: Team) -> None:
     """Raise unless who asks may change the team so: its admins narrow it, and do not widen it or move it.
 
     Raises:
         Forbidden, Malformed: they may not.
     """
+    demand_priority(rights, before, after)
     if rights.administers_organization(before.organization_id):
         demand(
             rights.is_admin or rights.administers_organization(after.organization_id),

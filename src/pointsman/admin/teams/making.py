@@ -15,7 +15,7 @@ from pointsman.admin.people.joining import disband_team, existing_team, join_tea
 from pointsman.admin.people.noting import note_team
 from pointsman.admin.rights import Rights, demand, demand_changes, rights_of, team_members
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.admin.teams.changes import changed_team, demand_within_organization, demand_within_team
+from pointsman.admin.teams.changes import changed_team, demand_priority, demand_within_organization, demand_within_team
 from pointsman.admin.teams.replies import DeletedTeamsReply, team_rows
 from pointsman.admin.teams.requests import (
     Member,
@@ -55,6 +55,7 @@ async def new_team(office: Office, visit: Visit[Nothing, NewTeamRequest]) -> Ans
     demand(rights.administers_organization(organization_id or None), "make a team, but in an organisation of yours")
     demand_printable(team_id=wanted.team_id)
     team, unheeded = changed_team(_blank(office, wanted, now, by), wanted, _said(visit.fields), now, by)
+    demand_priority(rights, None, team)
     await demand_within_organization(office, team)
     try:
         await office.directory.insert(TEAMS, team)

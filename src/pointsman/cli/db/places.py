@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,7 +18,7 @@ from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
 from pointsman.stores.sqlite import SqliteDatabase
-from pointsman.stores.sqlite.failures import translated
+from pointsman.stores.sqlite.failures import for_operators, translated
 from pointsman.stores.sqlite.migrate import pending, shipped
 from pointsman.stores.transfer import Source, Target
 from pointsman.stores.transfer.sqlite_end import SqliteEnd, back_up
@@ -76,7 +76,7 @@ def sqlite_pending(path: Path) -> tuple[str, ...]:
     """
     if not path.exists():
         return tuple(step.name for step in shipped())
-    with translated(path):
+    with for_operators(), translated(path):
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             return tuple(step.name for step in pending(connection, path, shipped()))
@@ -122,9 +122,10 @@ async def transfer_target(place: Place) -> AsyncIterator[Target]:
         StorageUnavailable, Misconfigured: it cannot be written.
     """
     if isinstance(place, Path):
-        await _bring_up_to_date(place)
-        with SqliteEnd.writing(place) as file:
-            yield file
+        with _removed_if_it_fails(place):
+            await _bring_up_to_date(place)
+            with SqliteEnd.writing(place) as file:
+                yield file
         return
     from pointsman.stores.transfer.postgres_end import PostgresEnd  # noqa: PLC0415 - an extra
 
@@ -132,6 +133,19 @@ async def transfer_target(place: Place) -> AsyncIterator[Target]:
     await place.close()
     async with PostgresEnd.writing(place.address) as end:
         yield end
+
+
+@contextmanager
+def _removed_if_it_fails(path: Path) -> Iterator[None]:
+    """Leave no empty database behind where none was before."""
+    keeps = path.exists()
+    try:
+        yield
+        keeps = True
+    finally:
+        if not keeps:
+            for ending in ("", "-wal", "-shm"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 async def _bring_up_to_date(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -34,6 +34,7 @@ Shape = TypeVar("Shape")
 DEFAULT_URL: Final = "http://127.0.0.1:4000"
 _KEY_VARIABLES: Final = ("POINTSMAN_API_KEY", "POINTSMAN_MASTER_KEY", "LITELLM_MASTER_KEY")
 _PATIENCE_SECONDS: Final = 30.0
+_SILENCE_SECONDS: Final = 60.0
 _SHOWN_CHARACTERS: Final = 200
 
 
@@ -64,8 +65,7 @@ class GatewayClient:
             Unreachable, UpstreamFailed: it does not answer.
             Refused: it refuses, in its own words.
         """
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        target = f"{self.url}{path}" + (f"?{urlencode(given)}" if given else "")
+        target = self._target(path, query or {})
         nursery = Nursery(lambda _name, _error: None)
         transport = Transport(nursery)
         try:
@@ -77,15 +77,35 @@ class GatewayClient:
                 timeout_seconds=self._patience_seconds,
             )
         except Unreachable as error:
-            raise Unreachable(
-                error.message, hint="Start it with: pointsman serve. Name another with --url or POINTSMAN_URL."
-            ) from None
+            raise self._unreachable(error) from None
         finally:
             transport.close()
             await nursery.close()
         if reply.status >= 400:
             raise self._refusal(reply.status, reply.body)
         return reply.body
+
+    async def download(self, path: str, query: Mapping[str, object], write: Callable[[bytes], object]) -> None:
+        """Hand an answer of any length to ``write``, piece by piece.
+
+        Raises:
+            UpstreamFailed, Refused: see :meth:`fetch`.
+        """
+        problems: list[BaseException] = []
+        nursery = Nursery(lambda _name, error: problems.append(error))
+        transport = Transport(nursery)
+        nursery.start(transport.run(), "sweep")
+        pieces = transport.download(self._target(path, query), headers=self._headers, timeout_seconds=_SILENCE_SECONDS)
+        try:
+            async for piece in pieces:
+                if piece.status >= 400:
+                    raise self._refusal(piece.status, piece.body)
+                write(piece.body)
+        except Unreachable as error:
+            raise self._unreachable(error) from None
+        finally:
+            transport.close()
+            await nursery.close()
 
     async def ask(
         self,
@@ -106,6 +126,16 @@ class GatewayClient:
             return msgspec.json.decode(text, type=shape)
         except msgspec.MsgspecError:
             raise Broken(f"What answers at {self.url} is no gateway.", hint="Look at --url.") from None
+
+    def _target(self, path: str, query: Mapping[str, object]) -> str:
+        given = {name: value for name, value in query.items() if value is not None}
+        return f"{self.url}{path}" + (f"?{urlencode(given)}" if given else "")
+
+    def _unreachable(self, error: Unreachable) -> Unreachable:
+        return Unreachable(
+            error.message.replace("the upstream", "the gateway", 1),
+            hint="Start it with: pointsman serve. Name another with --url or POINTSMAN_URL.",
+        )
 
     def _refusal(self, status: int, body: bytes) -> GatewayError:
         try:
@@ -128,10 +158,15 @@ def found_gateway(url: str | None, key: str | None, data_dir: Path | None) -> Ga
     """The gateway that is meant: by option, by environment, or the one on this machine.
 
     Raises:
-        Misconfigured: the file of its master key cannot be read.
+        Misconfigured: the address is none, or the file of its master key cannot be read.
     """
     environment = process_environment()
     where = url or environment.get("POINTSMAN_URL") or DEFAULT_URL
+    if not _is_address(where):
+        source = "--url" if url else "POINTSMAN_URL"
+        raise Misconfigured(
+            f"{source} is not the address of a gateway: {where!r}.", hint=f"Write it like {DEFAULT_URL}."
+        )
     named = key or next((environment[name] for name in _KEY_VARIABLES if environment.get(name)), None)
     if named is None and _is_here(where):
         # Elsewhere, the master key of a gateway on this machine is nobody's business.
@@ -154,6 +189,14 @@ def asked(client: GatewayClient, method: str, path: str, body: object = None, **
         UpstreamFailed, Refused: see :meth:`GatewayClient.fetch`.
     """
     return asyncio.run(client.fetch(method, path, body, query))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_here(url: str) -> bool:

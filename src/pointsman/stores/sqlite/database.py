@@ -21,7 +21,7 @@ import apsw
 
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import StorageUnavailable
-from pointsman.stores.sqlite.failures import translated, unavailable
+from pointsman.stores.sqlite.failures import for_operators, translated, unavailable
 from pointsman.stores.sqlite.migrate import Migration, migrate, shipped
 from pointsman.stores.sqlite.transaction import READ, WRITE, Begin, transaction
 
@@ -74,7 +74,8 @@ class SqliteDatabase:
         """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
-        await self._call(self._open)
+        with for_operators():
+            await self._call(self._open)
 
     async def close(self) -> None:
         """Finish what waits, and close the file. Calls that come later raise ``StorageUnavailable``."""
@@ -152,9 +153,8 @@ class SqliteDatabase:
         try:
             _make_private(self.path)
         except OSError as error:
-            what = f"cannot be made ({error.strerror})"
             hint = "Check that its folder exists and belongs to the user who runs the gateway."
-            raise unavailable(self.path, what, hint) from error
+            raise unavailable(self.path, "cannot be made", hint, error.strerror or "") from error
         connection = apsw.Connection(str(self.path))
         try:
             self._prepare(connection)

@@ -14,7 +14,7 @@ import apsw
 
 from pointsman.core.errors import StorageUnavailable
 
-__all__ = ["translated", "unavailable"]
+__all__ = ["for_operators", "translated", "unavailable"]
 
 _MEANINGS: Final[tuple[tuple[tuple[type[apsw.Error], ...], str, str], ...]] = (
     (
@@ -39,9 +39,15 @@ _MEANINGS: Final[tuple[tuple[tuple[type[apsw.Error], ...], str, str], ...]] = (
 _ELSE: Final = ("failed", "See the cause in the log.")
 
 
-def unavailable(path: Path, what: str, hint: str) -> StorageUnavailable:
-    """The error that says ``what`` is wrong with the database at ``path``."""
-    return StorageUnavailable(f"The database {path} {what}.", hint=hint)
+_NO_CAUSE: Final = "not an error"
+"""What is said where no statement failed but a step of a copy."""
+
+
+def unavailable(path: Path, what: str, hint: str, said: str = "") -> StorageUnavailable:
+    """The error that says ``what`` is wrong; where the file is, and what SQLite ``said``, is not for clients."""
+    error = StorageUnavailable(f"The database {what}.", hint=hint)
+    error.detail = f"{path}: {said}" if said else str(path)
+    return error
 
 
 @contextmanager
@@ -56,4 +62,16 @@ def translated(path: Path) -> Iterator[None]:
         raise
     except apsw.Error as error:
         what, hint = next((words for kinds, *words in _MEANINGS if isinstance(error, kinds)), _ELSE)
-        raise unavailable(path, f"{what} ({error})", hint) from error
+        said = str(error)
+        raise unavailable(path, what, hint, "" if said == _NO_CAUSE else said) from error
+
+
+@contextmanager
+def for_operators() -> Iterator[None]:
+    """Have the errors tell where the file is, since operators read them, and no clients."""
+    try:
+        yield
+    except StorageUnavailable as error:
+        if not error.detail:
+            raise
+        raise StorageUnavailable(f"{error.message} It is {error.detail}.", hint=error.hint) from error

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 import apsw
 
-from pointsman.stores.sqlite.failures import translated
+from pointsman.stores.sqlite.failures import for_operators, translated
 from pointsman.stores.sqlite.transaction import READ, WRITE, transaction
 from pointsman.stores.transfer.call_columns import MORE_COLUMNS, apart, together
 from pointsman.stores.transfer.ends import CHECKS, DERIVED, Batch, Sums
@@ -22,6 +22,7 @@ _AT_ONCE: Final = 5_000
 _PAGES_AT_ONCE: Final = 2_000
 _BUSY_MILLISECONDS: Final = 5_000
 
+_LOOK: Final = "SELECT count(*) FROM sqlite_schema"
 _TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
 _COLUMNS: Final = "SELECT name FROM pragma_table_info(?) ORDER BY cid"
 _MAKE_SECONDS: Final = """
@@ -49,7 +50,7 @@ class SqliteEnd:
         Raises:
             StorageUnavailable: it cannot be read.
         """
-        with translated(path), _opened(path, apsw.SQLITE_OPEN_READWRITE) as connection, transaction(connection, READ):
+        with _told(path), _opened(path, apsw.SQLITE_OPEN_READWRITE) as connection, transaction(connection, READ):
             yield cls(connection, path)
 
     @classmethod
@@ -60,7 +61,7 @@ class SqliteEnd:
         Raises:
             StorageUnavailable: it cannot be written.
         """
-        with translated(path), _opened(path, apsw.SQLITE_OPEN_READWRITE) as connection, transaction(connection, WRITE):
+        with _told(path), _opened(path, apsw.SQLITE_OPEN_READWRITE) as connection, transaction(connection, WRITE):
             yield cls(connection, path)
 
     async def tables(self) -> Mapping[str, tuple[str, ...]]:
@@ -113,12 +114,19 @@ def back_up(source: Path, target: Path) -> Iterator[tuple[int, int]]:
     Raises:
         StorageUnavailable: one of the two cannot be read or written, or is in use.
     """
-    with translated(source), _opened(source, apsw.SQLITE_OPEN_READWRITE) as original:
+    with _told(source), _opened(source, apsw.SQLITE_OPEN_READWRITE) as original:
+        original.execute(_LOOK)
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-        with translated(target), _opened(target, flags) as copy, copy.backup("main", original, "main") as backup:
+        with _told(target), _opened(target, flags) as copy, copy.backup("main", original, "main") as backup:
             while not backup.done:
                 backup.step(_PAGES_AT_ONCE)
                 yield backup.page_count - backup.remaining, backup.page_count
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    with for_operators(), translated(path):
+        yield
 
 
 @contextmanager
