@@ -16,10 +16,16 @@ from pointsman.dialects.openai_responses.replies import read_reply
 from pointsman.dialects.openai_responses.requests import write_request
 from pointsman.dialects.openai_responses.search import SEARCH_NAME, write_search
 from pointsman.dialects.openai_responses.streams import StreamReader
+from pointsman.dialects.openai_responses.tools import CODE_NAME
 from pointsman.providers.translated.openai import has_newer_limit
 from pointsman.providers.translated.plain_openai import with_short_ids
 from pointsman.providers.translated.sides import Reading, SseFrames
-from pointsman.providers.translated.tools import demand_known_tools, with_own_search, without_foreign_tools
+from pointsman.providers.translated.tools import (
+    demand_known_tools,
+    with_own_code,
+    with_own_search,
+    without_foreign_tools,
+)
 
 __all__ = ["RESPONSES_MODE", "OpenAIResponsesFar"]
 
@@ -27,6 +33,12 @@ RESPONSES_MODE: Final = "responses"
 """The ``mode`` of a model that knows no other route, as in LiteLLM's map of models."""
 
 _DIALECT: Final = "openai_responses"
+_CODE: Final = Tool(
+    CODE_NAME,
+    native=msgspec.Raw(b'{"type":"code_interpreter","container":{"type":"auto"}}'),
+    dialect=_DIALECT,
+    runs_code=True,
+)
 
 
 class OpenAIResponsesFar:
@@ -47,6 +59,7 @@ class OpenAIResponsesFar:
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
         call = with_own_search(_with_search(call), _DIALECT, SEARCH_NAME, write_search)
+        call = with_own_code(call, _CODE)
         call = without_foreign_tools(call, _DIALECT, drop_params=deployment.drop_params)
         demand_known_tools(call, _DIALECT)
         call = refuse_or_drop(call, drop_params=deployment.drop_params, additional=deployment.additional_drop_params)
