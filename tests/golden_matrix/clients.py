@@ -6,6 +6,7 @@ not with our own readers.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -49,6 +50,9 @@ class Seen(msgspec.Struct):
     prompt: int = 0
     completion: int = 0
     cached: int = 0
+    sources: list[str] = []
+    code: list[tuple[str, str]] = []
+    images: list[str] = []
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -136,6 +140,8 @@ def chat_see(reply: Body) -> Seen:
         prompt=usage["prompt_tokens"],
         completion=usage["completion_tokens"],
         cached=usage["prompt_tokens_details"]["cached_tokens"],
+        sources=[one["url_citation"]["url"] for one in message.get("annotations") or ()],
+        images=[one["image_url"]["url"].partition(",")[2] for one in message.get("images") or ()],
     )
 
 
@@ -166,11 +172,16 @@ def responses_see(reply: Body) -> Seen:
             case "message":
                 for part in item["content"]:
                     seen.text += part.get("text", "")
+                    seen.sources += [one["url"] for one in part.get("annotations", ())]
                     seen.refusal += part.get("refusal", "")
             case "reasoning":
                 seen.thinking += "".join(part["text"] for part in item["summary"])
                 if item.get("encrypted_content"):
                     seen.signatures.append(item["encrypted_content"])
+            case "code_interpreter_call":
+                seen.code.append((item["code"], "".join(log["logs"] for log in item["outputs"])))
+            case "image_generation_call":
+                seen.images.append(item["result"])
             case "function_call":
                 seen.calls.append((item["call_id"], item["name"], arguments(item["arguments"])))
     details = reply["incomplete_details"]
@@ -224,7 +235,18 @@ def anthropic_see(reply: Body) -> Seen:
         prompt=usage["input_tokens"] + cached + written,
         completion=usage["output_tokens"],
         cached=cached,
+        sources=[one["url"] for block in blocks for one in block.get("citations") or ()],
+        code=anthropic_code(blocks),
     )
+
+
+def anthropic_code(blocks: list[Body]) -> list[tuple[str, str]]:
+    given = {block["tool_use_id"]: block["content"] for block in blocks if "tool_use_id" in block}
+    return [
+        (block["input"]["code"], given[block["id"]]["stdout"])
+        for block in blocks
+        if block["type"] == "server_tool_use" and block["name"] == "code_execution"
+    ]
 
 
 # ── Gemini ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -279,7 +301,20 @@ def gemini_see(reply: Body) -> Seen:
         prompt=usage["promptTokenCount"],
         completion=usage.get("candidatesTokenCount", 0) + usage.get("thoughtsTokenCount", 0),
         cached=usage.get("cachedContentTokenCount", 0),
+        sources=gemini_sources(candidate.get("groundingMetadata", {})),
+        code=[
+            (part["executableCode"]["code"], result["codeExecutionResult"]["output"])
+            for part, result in itertools.pairwise(parts)
+            if "executableCode" in part
+        ],
+        images=[part["inlineData"]["data"] for part in parts if "inlineData" in part],
     )
+
+
+def gemini_sources(grounding: Body) -> list[str]:
+    chunks = grounding.get("groundingChunks", ())
+    used = [index for one in grounding.get("groundingSupports", ()) for index in one["groundingChunkIndices"]]
+    return [chunks[index]["web"]["uri"] for index in used]
 
 
 # ── Ollama ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -294,6 +329,8 @@ def ollama_gather(stream: bytes) -> Body:
         message["content"] += piece.get("content", "")
         if piece.get("thinking"):
             message["thinking"] = message.get("thinking", "") + piece["thinking"]
+        if piece.get("images"):
+            message["images"] = message.get("images", []) + piece["images"]
         if piece.get("tool_calls"):
             message["tool_calls"] = message.get("tool_calls", []) + piece["tool_calls"]
     return {**whole, "message": message}
@@ -321,6 +358,7 @@ def ollama_see(reply: Body) -> Seen:
         finish=reply["done_reason"],
         prompt=reply.get("prompt_eval_count", 0),
         completion=reply.get("eval_count", 0),
+        images=list(message.get("images", ())),
     )
 
 

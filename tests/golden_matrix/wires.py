@@ -27,6 +27,7 @@ from pointsman.providers.translated import (
     ClientSide,
     FarSide,
     OpenAIChatFar,
+    OpenAIResponsesFar,
     TranslatedLane,
 )
 from pointsman.providers.translated.cohere import CohereFar
@@ -43,6 +44,8 @@ from tests.golden_matrix.clients import (
     gemini_see,
     ollama_gather,
     ollama_see,
+    responses_gather,
+    responses_see,
 )
 from tests.golden_matrix.tellers import (
     azure_gather,
@@ -143,6 +146,7 @@ _VERTEX_CLAUDE: Final = _vertex("claude-sonnet-4-5@20250929", lambda place: Vert
 
 _ROWS: Final = (
     Wire("openai_chat", far("openai", "gpt-4.1-mini", OpenAIChatFar(OPENAI_HABITS)), chat_gather, chat_see),
+    Wire("openai_responses", far("openai", "o3-pro", OpenAIResponsesFar()), responses_gather, responses_see),
     Wire("anthropic_messages", far("anthropic", "claude-sonnet-4-5", AnthropicFar()), anthropic_gather, anthropic_see),
     Wire("gemini", far("gemini", "gemini-2.5-flash", GeminiFar(gemini_path)), gemini_gather, gemini_see),
     Wire("cohere", far("cohere", "command-a-03-2025", CohereFar()), cohere_gather, cohere_see),

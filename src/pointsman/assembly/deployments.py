@@ -30,6 +30,7 @@ from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Timeouts
 from pointsman.providers.long_tail import is_installed
 from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
+from pointsman.providers.translated import RESPONSES_MODE
 from pointsman.providers.transport import Origin
 from pointsman.routing.hosts import HostRules, address_of
 from pointsman.routing.table import Pattern, numbered
@@ -38,8 +39,13 @@ __all__ = ["Configured", "LeftOut", "configured", "why_left_out"]
 
 _MEASURES: Final = ("weight", "rpm", "tpm")
 
-
 _AUTO_ROUTER: Final = "auto_router"
+
+_ONLY_RESPONSES: Final = "responses/"
+"""What LiteLLM's users put before a model that is to be asked for responses, whatever route the client came by."""
+
+_WITH_RESPONSES: Final = frozenset({None, "azure"})
+"""The native dialects of providers that may have that route; None: OpenAI's own."""
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -198,6 +204,8 @@ class _Maker:
         """The deployment that serves ``share`` of the requests for ``group`` with the upstream's ``model``."""
         entry, provider, settings = self.entry, self._provider, self._settings
         params, info = entry.litellm_params, entry.model_info
+        only_responses = model.startswith(_ONLY_RESPONSES) and provider.native in _WITH_RESPONSES
+        model = model.removeprefix(_ONLY_RESPONSES) if only_responses else model
         facts = self._catalog.facts(provider.name, model, base_model=info.base_model)
         facts = merge(facts, self._said, name=model)
         price = facts.price if facts.price is not None or not provider.local else FREE
@@ -226,7 +234,7 @@ class _Maker:
             tags=params.tags,
             tag_patterns=params.tag_regex,
             region=params.region_name,
-            mode=_mode(info, facts, provider, model),
+            mode=RESPONSES_MODE if only_responses else _mode(info, facts, provider, model),
             context_tokens=facts.context_tokens,
             output_tokens_max=facts.output_tokens_max,
             capabilities=facts.capabilities,

@@ -38,8 +38,8 @@ class Tool(msgspec.Struct, frozen=True):
 
     ``native`` is a tool that only its own dialect knows (a provider's web search, a custom tool with a grammar), whole,
     as raw JSON; ``dialect`` names that dialect. Any other dialect refuses it by its name, unless it has ``parameters``
-    as well: then it is also described as a function that others can offer; or ``search``: then others may have one,
-    too. ``group``: its namespace and its name there.
+    as well: then it is also described as a function that others can offer; or ``search``, or ``runs_code``: then others
+    may have one, too. ``group``: its namespace and its name there.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Tool(msgspec.Struct, frozen=True):
     cache_control: msgspec.Raw | None = None
     group: tuple[str, str] | None = None
     search: WebSearch | None = None
+    runs_code: bool = False
 
 
 class ToolChoice(msgspec.Struct, frozen=True):

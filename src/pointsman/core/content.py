@@ -11,8 +11,8 @@ from typing import Literal
 import msgspec
 
 __all__ = [
-    "Audio", "Citation", "File", "Image", "Message", "Part", "Refusal", "Role", "Text", "Thinking", "ToolCall",
-    "ToolResult",
+    "Audio", "Citation", "File", "Image", "Message", "Part", "Refusal", "Role", "ServerToolUse", "Text", "Thinking",
+    "ToolCall", "ToolResult",
 ]  # fmt: skip
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
@@ -113,7 +113,27 @@ class Citation(msgspec.Struct, frozen=True):
     place: tuple[int, int] = (0, 0)
 
 
-Part = Text | Image | Audio | File | Refusal | Thinking | ToolCall | ToolResult
+class ServerToolUse(msgspec.Struct, frozen=True, tag=True):
+    """What a tool that the provider runs itself did on the way to an answer: ran code, searched the web, or else.
+
+    ``input`` is the code, in ``language``, or what was searched for, a line each; ``output`` what the code gave, None:
+    nobody says; ``found`` are pages. It stands behind ``at`` characters of the choice's text. ``native`` is all of it
+    as its own ``dialect`` has it, which alone takes that back.
+    """
+
+    id: str
+    kind: Literal["code", "search", "other"]
+    input: str = ""
+    language: str | None = None
+    output: str | None = None
+    failed: bool = False
+    found: tuple[Citation, ...] = ()
+    at: int = 0
+    native: tuple[msgspec.Raw, ...] = ()
+    dialect: str | None = None
+
+
+Part = Text | Image | Audio | File | Refusal | Thinking | ToolCall | ToolResult | ServerToolUse
 
 
 class Message(msgspec.Struct, frozen=True):

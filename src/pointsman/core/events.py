@@ -11,13 +11,13 @@ from typing import Literal
 
 import msgspec
 
-from pointsman.core.content import Citation
+from pointsman.core.content import Audio, Citation, Image, ServerToolUse
 from pointsman.core.errors import GatewayError
 from pointsman.core.usage import Usage
 
 __all__ = [
-    "Cited", "Event", "Failed", "FinishReason", "Finished", "LogprobsDelta", "RefusalDelta", "Started", "TextDelta",
-    "ThinkingDelta", "ThinkingSigned", "ToolCallDelta", "ToolCallStarted", "UsageReported",
+    "Cited", "Event", "Failed", "FinishReason", "Finished", "LogprobsDelta", "PartGiven", "RefusalDelta", "Started",
+    "TextDelta", "ThinkingDelta", "ThinkingSigned", "ToolCallDelta", "ToolCallStarted", "UsageReported",
 ]  # fmt: skip
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -89,6 +89,13 @@ class LogprobsDelta(msgspec.Struct, frozen=True):
     choice: int = 0
 
 
+class PartGiven(msgspec.Struct, frozen=True):
+    """A part of the answer that comes whole."""
+
+    part: Image | Audio | ServerToolUse
+    choice: int = 0
+
+
 class Cited(msgspec.Struct, frozen=True):
     """A source of text that was told before."""
 
@@ -126,5 +133,5 @@ class Failed(msgspec.Struct, frozen=True):
 
 Event = (
     Started | TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta
-    | LogprobsDelta | Cited | Finished | UsageReported | Failed
+    | LogprobsDelta | PartGiven | Cited | Finished | UsageReported | Failed
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-from pointsman.core.content import Citation, Refusal, Text, Thinking, ToolCall
+from pointsman.core.content import Audio, Citation, Image, Refusal, ServerToolUse, Text, Thinking, ToolCall
 from pointsman.core.events import (
     Cited,
     Event,
@@ -15,6 +15,7 @@ from pointsman.core.events import (
     Finished,
     FinishReason,
     LogprobsDelta,
+    PartGiven,
     RefusalDelta,
     Started,
     TextDelta,
@@ -29,7 +30,7 @@ from pointsman.core.usage import NO_USAGE, Usage
 __all__ = ["Choice", "Embeddings", "Reply", "Said", "fold"]
 
 
-Said = Text | Thinking | Refusal | ToolCall
+Said = Text | Thinking | Refusal | ToolCall | Image | Audio | ServerToolUse
 """What an answer is made of."""
 
 _WORDS: Final = Text("")
@@ -153,6 +154,8 @@ class _Draft:
 def _filled(part: Said, text: str) -> Said:
     if isinstance(part, ToolCall):
         return msgspec.structs.replace(part, arguments=text)
+    if isinstance(part, Image | Audio | ServerToolUse):
+        return part
     return msgspec.structs.replace(part, text=text)
 
 
@@ -191,7 +194,7 @@ def fold(events: Iterable[Event]) -> Reply:
 
 _Delta = (
     TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta | LogprobsDelta
-    | Cited | Finished
+    | PartGiven | Cited | Finished
 )  # fmt: skip
 
 
@@ -211,6 +214,8 @@ def _grow(draft: _Draft, event: _Delta) -> None:
             draft.tools[event.slot].append(event.arguments)
         case LogprobsDelta():
             draft.logprobs.append(event.content)
+        case PartGiven():
+            draft.parts.append((event.part, []))
         case Cited():
             draft.citations.append(event.citation)
         case Finished():

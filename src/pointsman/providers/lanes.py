@@ -17,9 +17,12 @@ from pointsman.providers.translated import (
     CLIENTS,
     COMPLETION_CLIENTS,
     DOCUMENTS_BY_VALUE,
+    EMBEDDING_CLIENTS,
+    RESPONSES_MODE,
     CallLane,
     OpenAIChatFar,
     OpenAIEmbeddingFar,
+    OpenAIResponsesFar,
     Preparation,
     TranslatedCompletionLane,
     TranslatedLane,
@@ -107,6 +110,8 @@ class LaneBook:
             return _extras_lane(deployment, operation, native=is_native)
         if provider is not None and provider.native is not None:
             return self._native[provider.native](deployment, operation)
+        if deployment.mode == RESPONSES_MODE and operation not in EMBEDDING_CLIENTS:
+            return translated_lane(operation, OpenAIResponsesFar(), deployment, self._fetching(operation))
         if operation is Operation.CHAT:
             way = plain_way(deployment, operation, newer_limit=has_newer_limit(deployment))
             return ExpressLane(deployment, operation, fitting_for(deployment), way=way)

@@ -6,7 +6,18 @@ from collections.abc import Callable
 from typing import Final, assert_never
 
 from pointsman.core.call import Call, CompletionCall, EmbeddingCall
-from pointsman.core.content import Audio, File, Image, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.content import (
+    Audio,
+    File,
+    Image,
+    Part,
+    Refusal,
+    ServerToolUse,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 
 __all__ = ["Estimate", "chat_tokens", "completion_tokens", "embedding_tokens"]
 
@@ -52,6 +63,8 @@ def _part_tokens(part: Part, estimate: Estimate) -> int:
             return TOKENS_PER_IMAGE
         case ToolCall():
             return TOKENS_PER_MESSAGE + estimate(part.name) + estimate(part.arguments)
+        case ServerToolUse():
+            return TOKENS_PER_MESSAGE + estimate(part.input) + estimate(part.output or "")
         case ToolResult():
             return sum(_part_tokens(inner, estimate) for inner in part.parts)
         case _:

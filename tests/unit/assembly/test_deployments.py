@@ -158,3 +158,11 @@ def test_a_wildcard_without_a_provider_serves_what_openai_is_known_for() -> None
 )
 def test_what_a_model_is_for(model: str, said: str | None, mode: str) -> None:
     assert made(info=ModelInfo(mode=said), model=model).deployments[0].mode == mode
+
+
+def test_a_model_may_be_said_to_have_no_other_route_than_responses() -> None:
+    for name in ("openai/responses/nobody-knows-it", "azure/responses/nobody-knows-it"):
+        (deployment,) = made(model=name).deployments
+        assert (deployment.model, deployment.mode, deployment.litellm_model) == ("nobody-knows-it", "responses", name)
+    (known,) = made(model="openai/o3-pro").deployments
+    assert known.mode == "responses"

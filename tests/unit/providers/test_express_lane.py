@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.assembly.dialects import CLIENT_DIALECTS
 from pointsman.core.errors import Malformed
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Operation
@@ -179,6 +180,20 @@ def test_a_provider_with_a_dialect_of_its_own_gets_its_own_lane() -> None:
     for provider in ("ollama", "ollama_chat", "openai", "nobody-knows"):
         book.lane(Operation.CHAT, msgspec.structs.replace(PLAIN, id=provider, provider=provider))
     assert made == [("ollama", Operation.CHAT), ("ollama_chat", Operation.CHAT)]
+
+
+def test_a_model_for_responses_only_is_asked_there_by_every_client() -> None:
+    book = LaneBook({})
+    there = msgspec.structs.replace(PLAIN, mode="responses", capabilities=frozenset({"reasoning"}))
+    for operation, body in (
+        (Operation.CHAT, chat()),
+        (Operation.MESSAGES, b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"Hi"}]}'),
+    ):
+        ask = CLIENT_DIALECTS[operation].read_ask(body, operation, None)
+        sent = book.lane(operation, there).write(ask)
+        fields = json.loads(sent.body)
+        assert (sent.path, fields["model"], fields["store"]) == (b"/responses", "real-model", False)
+        assert fields["include"] == ["reasoning.encrypted_content"]
 
 
 def test_lanes_of_ever_new_deployments_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,14 @@ from typing import Final
 
 import msgspec
 
+from pointsman.core.content import Audio, Image, ServerToolUse
 from pointsman.core.errors import Broken
-from pointsman.core.events import TextDelta, ThinkingDelta, ThinkingSigned, ToolCallDelta, ToolCallStarted
+from pointsman.core.events import PartGiven, TextDelta, ThinkingDelta, ThinkingSigned, ToolCallDelta, ToolCallStarted
 from pointsman.core.limits import EVENT_BYTES_MAX
+from pointsman.dialects.anthropic_messages.server_tools import server_blocks
 from pointsman.dialects.signatures import ANTHROPIC, seal
 
-__all__ = ["Blocks"]
+__all__ = ["Blocks", "demand_server_tool"]
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -31,7 +33,7 @@ _DELTA_TAIL: Final = b"}}\n\n"
 _TEXT: Final = b'{"type":"text","text":""}'
 _THINKING: Final = b'{"type":"thinking","thinking":"","signature":""}'
 
-_Said = TextDelta | ThinkingDelta | ThinkingSigned
+_Said = TextDelta | ThinkingDelta | ThinkingSigned | PartGiven
 
 
 class _Tool:
@@ -118,7 +120,7 @@ class Blocks:
             self._say(event, out)
         else:
             self._said.append(event)
-            self._hold(len(event.signature if isinstance(event, ThinkingSigned) else event.text))
+            self._hold(_length(event))
             self._advance(out)
 
     def cite(self, citation: dict[str, object], out: list[bytes]) -> None:
@@ -189,6 +191,8 @@ class Blocks:
     def _say(self, event: _Said, out: list[bytes]) -> None:
         if isinstance(event, ThinkingSigned):
             self._sign(event, out)
+        elif isinstance(event, PartGiven):
+            self._give(event, out)
         elif isinstance(event, ThinkingDelta):
             if event.text and self._open != "thinking":
                 self._begin("thinking", _THINKING, out)
@@ -198,6 +202,17 @@ class Blocks:
                 self._begin("text", _TEXT, out)
                 self.text_head = _DELTA % (self._index, b"text_delta", b"text")
             self._delta(b"text_delta", b"text", event.text, out)
+
+    def _give(self, event: PartGiven, out: list[bytes]) -> None:
+        """What a tool of the provider's did.
+
+        Raises:
+            Broken: it is an image or a sound, which have no place in an answer of this dialect.
+        """
+        for block in server_blocks(demand_server_tool(event.part)):
+            self._begin("server tool", block.start, out)
+            self._delta(b"input_json_delta", b"partial_json", block.input, out)
+            self._close(out)
 
     def _sign(self, event: ThinkingSigned, out: list[bytes]) -> None:
         """A signature ends its block: the next reasoning is another piece, with a signature of its own."""
@@ -226,3 +241,24 @@ class Blocks:
     def _delta(self, kind: bytes, field: bytes, text: str, out: list[bytes]) -> None:
         if text:
             out += (_DELTA % (self._index, kind, field), _encode(text), _DELTA_TAIL)
+
+
+def demand_server_tool(part: Image | Audio | ServerToolUse) -> ServerToolUse:
+    """What comes whole in an answer, as far as this dialect has blocks for it.
+
+    Raises:
+        Broken: it is an image or a sound.
+    """
+    if isinstance(part, ServerToolUse):
+        return part
+    raise Broken(
+        f"The model answered with {'an image' if isinstance(part, Image) else 'a sound'}, which has no place in answers"
+        " of Anthropic's API.",
+        hint="Ask this model through the chat completions of OpenAI's API, or through Gemini's API.",
+    )
+
+
+def _length(event: _Said) -> int:
+    if isinstance(event, PartGiven):
+        return len(event.part.input) if isinstance(event.part, ServerToolUse) else 0
+    return len(event.signature if isinstance(event, ThinkingSigned) else event.text)

@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, assert_never
 
+import msgspec
+
 from pointsman.core.content import File, Image, Message, Part, Text, Thinking, ToolCall, ToolResult
 from pointsman.core.errors import Malformed
 from pointsman.dialects.anthropic_messages.media import read_document, read_image
+from pointsman.dialects.anthropic_messages.server_tools import ServerToolReader
 from pointsman.dialects.anthropic_messages.types import (
     AssistantMessage,
     DocumentBlock,
     ImageBlock,
     RedactedThinkingBlock,
+    ServerResultBlock,
+    ServerUseBlock,
     SystemMessage,
     TextBlock,
     ThinkingBlock,
@@ -31,7 +36,9 @@ from pointsman.dialects.signatures import ANTHROPIC, unseal
 __all__ = ["read_messages", "read_system"]
 
 _UserBlock = TextBlock | ImageBlock | DocumentBlock | ToolResultBlock
-_AssistantBlock = TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock
+_SaidBlock = TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock
+_AssistantBlock = _SaidBlock | ServerUseBlock | ServerResultBlock
+_encode: Final = msgspec.json.Encoder().encode
 _OBJECT: Final = ord("{")
 
 
@@ -114,10 +121,21 @@ def _read_result(block: ToolResultBlock, path: str) -> ToolResult:
 def _read_assistant(content: str | list[_AssistantBlock], path: str) -> tuple[Part, ...]:
     if isinstance(content, str):
         return (Text(content),)
-    return tuple(_read_said(block, f"{path}[{index}]") for index, block in enumerate(content))
+    parts: list[Part] = []
+    tools = ServerToolReader()
+    for index, block in enumerate(content):
+        if isinstance(block, ServerUseBlock):
+            tools.opened(msgspec.Raw(_encode(block)), index)
+            tools.closed(index, 0)
+        elif isinstance(block, ServerResultBlock):
+            use = tools.result(msgspec.Raw(_encode(block)))
+            parts += [] if use is None else [use]
+        else:
+            parts.append(_read_said(block, f"{path}[{index}]"))
+    return (*parts, *tools.rest())
 
 
-def _read_said(block: _AssistantBlock, path: str) -> Part:
+def _read_said(block: _SaidBlock, path: str) -> Part:
     match block:
         case TextBlock():
             return _read_text(block)

@@ -11,12 +11,14 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.clock import short_id
-from pointsman.core.content import Citation, Refusal, Text, Thinking, ToolCall
+from pointsman.core.content import Audio, Citation, Image, Refusal, ServerToolUse, Text, Thinking, ToolCall
 from pointsman.core.errors import Broken
 from pointsman.core.events import Finished
 from pointsman.core.reply import Choice, Reply, fold
+from pointsman.dialects.anthropic_messages.blocks import demand_server_tool
 from pointsman.dialects.anthropic_messages.citations import cited_pieces, write_citation
 from pointsman.dialects.anthropic_messages.envelope import fit_message_id, write_stop_reason, write_usage
+from pointsman.dialects.anthropic_messages.server_tools import server_blocks
 from pointsman.dialects.anthropic_messages.streams import StreamReader
 from pointsman.dialects.signatures import ANTHROPIC, seal
 
@@ -25,6 +27,7 @@ __all__ = ["read_reply", "write_reply"]
 _encode: Final = msgspec.json.Encoder().encode
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _NOTHING: Final = msgspec.Raw(b"{}")
+_TOOL_USE: Final = "tool_use"
 
 
 def write_reply(reply: Reply, call: Call) -> bytes:
@@ -37,7 +40,7 @@ def write_reply(reply: Reply, call: Call) -> bytes:
     choice = reply.choices[0] if reply.choices else Choice()
     content = _write_content(choice)
     finished = Finished(choice.finish_reason or "stop", native=choice.native_reason, stop_sequence=choice.stop_sequence)
-    with_tools = any(block["type"] == "tool_use" for block in content)
+    with_tools = any(block["type"] == _TOOL_USE for block in content)
     reason, sequence = write_stop_reason(finished, with_tools=with_tools, declined=choice.refusal is not None)
     return _encode({
         "id": fit_message_id(reply.id) if reply.id else short_id("msg_"),
@@ -69,6 +72,8 @@ def _write_content(choice: Choice) -> list[dict[str, object]]:
                     blocks.append({"type": "text", "text": part.text})
             case ToolCall():
                 blocks += _write_tool(part, choice)
+            case ServerToolUse() | Image() | Audio():
+                blocks += [dict(_decode_object(block.whole)) for block in server_blocks(demand_server_tool(part))]
             case _:
                 assert_never(part)
     return _with_the_rest(blocks, choice.citations)
@@ -100,7 +105,7 @@ def _write_thinking(part: Thinking) -> dict[str, object]:
 def _write_tool(call: ToolCall, choice: Choice) -> list[dict[str, object]]:
     arguments = _read_arguments(call)
     if arguments is not None:
-        return [{"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}]
+        return [{"type": _TOOL_USE, "id": call.id, "name": call.name, "input": arguments}]
     if choice.finish_reason in {"length", "content_filter"}:
         return []
     raise Broken(f"The model's arguments for the tool '{call.name[:80]}' are not a JSON object.")

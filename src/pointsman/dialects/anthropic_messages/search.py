@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import WebSearch
+from pointsman.dialects.search_place import read_place, write_place
 from pointsman.dialects.stream_checks import UNREADABLE
 
 __all__ = ["SEARCH_NAME", "read_search", "write_search"]
@@ -44,7 +45,7 @@ def read_search(raw: msgspec.Raw) -> WebSearch | None:
         return None
     if not wire.type.startswith(_BEGINNING):
         return None
-    place = {name: said for name, said in (wire.user_location or {}).items() if said and name != "type"}
+    place = read_place(wire.user_location)
     return WebSearch(None, wire.max_uses, tuple(wire.allowed_domains or ()), tuple(wire.blocked_domains or ()), place)
 
 
@@ -56,6 +57,6 @@ def write_search(search: WebSearch) -> msgspec.Raw:
         "max_uses": uses,
         "allowed_domains": search.allowed_domains,
         "blocked_domains": search.blocked_domains,
-        "user_location": {"type": "approximate", **search.place} if search.place else None,
+        "user_location": write_place(search.place),
     }
     return msgspec.Raw(_encode(fields | {name: value for name, value in said.items() if value}))

@@ -19,6 +19,7 @@ from pointsman.core.events import (
     Failed,
     Finished,
     LogprobsDelta,
+    PartGiven,
     RefusalDelta,
     Started,
     TextDelta,
@@ -39,6 +40,7 @@ from pointsman.dialects.anthropic_messages.envelope import (
     write_usage,
 )
 from pointsman.dialects.anthropic_messages.errors import read_stream_error, write_stream_error
+from pointsman.dialects.anthropic_messages.server_tools import ServerToolReader, is_result, is_use
 from pointsman.dialects.anthropic_messages.types import StreamEvent, WireBlock, WireDelta, said
 from pointsman.dialects.signatures import ANTHROPIC
 
@@ -46,6 +48,7 @@ __all__ = ["StreamReader", "StreamWriter"]
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(StreamEvent).decode
+_decode_block: Final = msgspec.json.Decoder(WireBlock).decode
 
 _STOPPED: Final = Finished("stop")
 _MESSAGE_STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -135,6 +138,7 @@ class StreamWriter:
         | RefusalDelta
         | ToolCallStarted
         | ToolCallDelta
+        | PartGiven
         | Cited
         | Finished,
         out: list[bytes],
@@ -182,8 +186,8 @@ class _OpenTool(msgspec.Struct):
 class StreamReader:
     """Reads the data of an upstream's server-sent events, one :meth:`feed` each; or one whole answer, as one frame.
 
-    Passes over pings, events and blocks that it does not know, and what Anthropic's own tools do; text is never lost.
-    What a block of text rests on is told at its end.
+    Passes over pings, events and blocks that it does not know; text is never lost. What a tool of Anthropic's own did
+    is told once its result has come, what a block of text rests on at its end.
     Copes with servers that put content into the beginning of a block, or say ``end_turn`` where there are tool calls.
 
     Args:
@@ -198,6 +202,7 @@ class StreamReader:
         self._finished = False
         self._tools: dict[int, _OpenTool] = {}
         self._cited: dict[int, CitedBlock] = {}
+        self._server_tools = ServerToolReader()
         self._characters = 0
         self._slots = 0
         self._ids: set[str] = set()
@@ -216,7 +221,10 @@ class StreamReader:
         if said(event.error) is not None:
             return self._fail(read_stream_error(frame))
         events: list[Event] = []
-        self._read_event(event, events)
+        try:
+            self._read_event(event, events)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return [*events, *self._fail(Broken("The upstream sent a block of a message that cannot be read."))]
         return events
 
     def end(self) -> list[Event]:
@@ -242,8 +250,8 @@ class StreamReader:
         match event.type:
             case "content_block_delta" if event.delta is not None:
                 self._read_delta(event.delta, event.index, events)
-            case "content_block_start" if event.content_block is not None:
-                self._open(event.content_block, event.index, events)
+            case "content_block_start" if (block := said(event.content_block)) is not None:
+                self._open(block, event.index, events)
             case "content_block_stop":
                 self._close(event.index, events)
             case "message_start" if event.message is not None:
@@ -269,15 +277,22 @@ class StreamReader:
             self._started = True
             events.append(Started(message_id or self._new_id("msg_"), model or "", self._created))
 
-    def _read_whole(self, blocks: Iterable[WireBlock], events: list[Event]) -> None:
+    def _read_whole(self, blocks: Iterable[msgspec.Raw], events: list[Event]) -> None:
         for index, block in enumerate(blocks):
             self._open(block, index, events)
             self._close(index, events)
 
-    def _open(self, block: WireBlock, index: int, events: list[Event]) -> None:
+    def _open(self, raw: msgspec.Raw, index: int, events: list[Event]) -> None:
         if self._finished:
             return
         self._start(None, None, events)
+        block = _decode_block(raw)
+        if is_use(block.type):
+            self._server_tools.opened(raw, index)
+        elif is_result(block.type):
+            use = self._server_tools.result(raw)
+            if use is not None:
+                events.append(PartGiven(use))
         if block.thinking:
             events.append(ThinkingDelta(block.thinking))
         if block.signature:
@@ -307,7 +322,9 @@ class StreamReader:
                 self._cited[index].citations += read_citation(delta.citation)
         elif delta.partial_json:
             tool = self._tools.get(index)
-            if tool is not None:
+            if tool is None:
+                self._server_tools.more(delta.partial_json, index)
+            else:
                 tool.told = True
                 events.append(ToolCallDelta(tool.slot, delta.partial_json))
         elif delta.thinking:
@@ -320,6 +337,7 @@ class StreamReader:
         tool = self._tools.pop(index, None)
         if tool is not None and not tool.told:
             events.append(ToolCallDelta(tool.slot, _one_line(tool.whole or _NOTHING)))
+        self._server_tools.closed(index, self._characters)
         cited = self._cited.pop(index, None)
         if cited is not None and cited.citations:
             events += cited.finished(self._characters)
@@ -334,6 +352,7 @@ class StreamReader:
         for index in [*self._tools, *self._cited]:
             self._close(index, events)
         self._start(None, None, events)
+        events += [PartGiven(use) for use in self._server_tools.rest()]
         self._finished = True
         events.append(read_finish(reason, stop_sequence, with_tools=self._slots > 0))
 

@@ -13,6 +13,7 @@ import msgspec
 from pointsman.core.call import Call, Tool, ToolChoice
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.anthropic_messages.search import read_search
+from pointsman.dialects.anthropic_messages.server_tools import CODE_NAME
 from pointsman.dialects.anthropic_messages.types import ToolChoiceFields, ToolFields, said
 from pointsman.wire.json_fields import decode_field
 
@@ -37,7 +38,13 @@ def read_tools(tools: Iterable[msgspec.Raw] | None) -> tuple[Tool, ...]:
 def _read_tool(raw: msgspec.Raw, path: str) -> Tool:
     tool = decode_field(path, raw, _decode)
     if tool.type not in {None, "custom"}:
-        return Tool(tool.name or str(tool.type), native=raw, dialect=DIALECT, search=read_search(raw))
+        return Tool(
+            tool.name or str(tool.type),
+            native=raw,
+            dialect=DIALECT,
+            search=read_search(raw),
+            runs_code=str(tool.type).startswith(CODE_NAME),
+        )
     if tool.name is None:
         raise Malformed(f"{path}.name is required.", param=f"{path}.name")
     schema = said(tool.input_schema)

@@ -12,7 +12,18 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.content import File, Image, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.content import (
+    File,
+    Image,
+    Message,
+    Part,
+    Refusal,
+    ServerToolUse,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.anthropic_messages.media import write_document, write_image
 from pointsman.dialects.anthropic_messages.types import (
@@ -31,7 +42,7 @@ from pointsman.dialects.signatures import ANTHROPIC, is_from
 
 __all__ = ["calls_without_thought", "write_messages"]
 
-_Block = TextBlock | ImageBlock | DocumentBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock
+_Block = TextBlock | ImageBlock | DocumentBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock | msgspec.Raw
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _NOTHING: Final = msgspec.Raw(b"{}")
 _NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
@@ -164,6 +175,10 @@ def _write_texts(parts: tuple[Part, ...], path: str) -> list[TextBlock]:
 
 def _write_assistant(parts: tuple[Part, ...], conversation: _Conversation, path: str) -> None:
     for position, part in enumerate(parts):
+        if isinstance(part, ServerToolUse):
+            if part.native:
+                conversation.turn(AssistantMessage).blocks += part.native
+            continue
         block = _write_said(part, f"{path}.content[{position}]")
         if block is not None:
             conversation.turn(AssistantMessage).blocks.append(block)

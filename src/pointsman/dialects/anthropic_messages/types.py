@@ -29,6 +29,8 @@ __all__ = [
     "OutputDetails",
     "RawField",
     "RedactedThinkingBlock",
+    "ServerResultBlock",
+    "ServerUseBlock",
     "StreamEvent",
     "StreamMessage",
     "SystemMessage",
@@ -148,6 +150,69 @@ class RedactedThinkingBlock(msgspec.Struct, tag_field="type", tag="redacted_thin
     data: str
 
 
+class ServerToolUseBlock(msgspec.Struct, tag_field="type", tag="server_tool_use", omit_defaults=True):
+    """Anthropic runs a tool of its own; ``input`` is a JSON object."""
+
+    id: str
+    name: str
+    input: msgspec.Raw
+    caller: RawField = _UNSET
+    cache_control: RawField = _UNSET
+
+
+class McpToolUseBlock(msgspec.Struct, tag_field="type", tag="mcp_tool_use", omit_defaults=True):
+    """Anthropic calls a tool of an MCP server."""
+
+    id: str
+    name: str
+    input: msgspec.Raw
+    server_name: str = ""
+    cache_control: RawField = _UNSET
+
+
+class _ServerResult(msgspec.Struct, tag_field="type", omit_defaults=True):
+    tool_use_id: str
+    content: RawField = _UNSET
+    is_error: bool | None = None
+    caller: RawField = _UNSET
+    cache_control: RawField = _UNSET
+
+
+class SearchResultBlock(_ServerResult, tag="web_search_tool_result"):
+    """What a search of the web found."""
+
+
+class FetchResultBlock(_ServerResult, tag="web_fetch_tool_result"):
+    """A page of the web."""
+
+
+class CodeResultBlock(_ServerResult, tag="code_execution_tool_result"):
+    """What code gave."""
+
+
+class BashResultBlock(_ServerResult, tag="bash_code_execution_tool_result"):
+    """What a command gave."""
+
+
+class EditorResultBlock(_ServerResult, tag="text_editor_code_execution_tool_result"):
+    """What became of a file."""
+
+
+class ToolSearchResultBlock(_ServerResult, tag="tool_search_tool_result"):
+    """Tools that were found."""
+
+
+class McpResultBlock(_ServerResult, tag="mcp_tool_result"):
+    """What a tool of an MCP server answered."""
+
+
+ServerResultBlock = (
+    SearchResultBlock | FetchResultBlock | CodeResultBlock | BashResultBlock | EditorResultBlock
+    | ToolSearchResultBlock | McpResultBlock
+)  # fmt: skip
+ServerUseBlock = ServerToolUseBlock | McpToolUseBlock
+
+
 class UserMessage(msgspec.Struct, tag_field="role", tag="user"):
     """What the user says, and what tools answered."""
 
@@ -157,7 +222,10 @@ class UserMessage(msgspec.Struct, tag_field="role", tag="user"):
 class AssistantMessage(msgspec.Struct, tag_field="role", tag="assistant"):
     """What the model said."""
 
-    content: str | list[TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock]
+    content: (
+        str
+        | list[TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock | ServerUseBlock | ServerResultBlock]
+    )
 
 
 class SystemMessage(msgspec.Struct, tag_field="role", tag="system"):
@@ -301,7 +369,7 @@ class StreamMessage(msgspec.Struct):
 
     id: str | None = None
     model: str | None = None
-    content: list[WireBlock] | None = None
+    content: list[msgspec.Raw] | None = None
     usage: WireUsage | None = None
 
 
@@ -311,12 +379,12 @@ class StreamEvent(msgspec.Struct):
     type: str | None = None
     index: int = 0
     message: StreamMessage | None = None
-    content_block: WireBlock | None = None
+    content_block: RawField = _UNSET
     delta: WireDelta | None = None
     usage: WireUsage | None = None
     error: RawField = _UNSET
     id: str | None = None
     model: str | None = None
-    content: list[WireBlock] | None = None
+    content: list[msgspec.Raw] | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None

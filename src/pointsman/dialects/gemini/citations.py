@@ -6,15 +6,15 @@ called ``citations``). Places are counted in bytes of UTF-8.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
-from pointsman.core.content import Citation
+from pointsman.core.content import Citation, ServerToolUse
 from pointsman.dialects.stream_checks import UNREADABLE
 
-__all__ = ["GroundingMetadata", "read_citations", "read_grounding", "write_grounding"]
+__all__ = ["GroundingMetadata", "read_citations", "read_grounding", "read_queries", "write_grounding"]
 
 
 class _Source(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -47,6 +47,7 @@ class GroundingMetadata(msgspec.Struct, rename="camel", omit_defaults=True):
 
     grounding_chunks: list[_Chunk] | None = None
     grounding_supports: list[_Support] | None = None
+    web_search_queries: list[str] | None = None
 
 
 class _CitationSource(msgspec.Struct, rename="camel"):
@@ -88,6 +89,18 @@ def read_grounding(raw: msgspec.Raw, text: str) -> Iterator[Citation]:
     yield from (one for index, one in enumerate(found) if index not in used)
 
 
+def read_queries(raw: msgspec.Raw, use_id: str, at: int) -> ServerToolUse | None:
+    """The searches behind an answer, as one, with all that they found; None: there were none."""
+    try:
+        wire = _decode_grounding(raw)
+    except UNREADABLE:
+        return None
+    if not wire.web_search_queries:
+        return None
+    found = tuple(_read(chunk) for chunk in wire.grounding_chunks or () if chunk.web is not None)
+    return ServerToolUse(use_id, "search", "\n".join(wire.web_search_queries), found=found, at=at, dialect="gemini")
+
+
 def read_citations(raw: msgspec.Raw, text: str) -> Iterator[Citation]:
     """The sources that the answer repeats."""
     try:
@@ -125,9 +138,12 @@ def _span(segment: _Segment | None, text: str, encoded: bytes) -> tuple[int | No
     return (None, None) if start < 0 or words is None else (start, start + len(words))
 
 
-def write_grounding(citations: Sequence[Citation], text: str) -> GroundingMetadata | None:
-    """The sources of an answer whose whole text is ``text``; None where there are none."""
-    if not citations:
+def write_grounding(
+    citations: Sequence[Citation], text: str, searches: Iterable[ServerToolUse] = ()
+) -> GroundingMetadata | None:
+    """The sources of an answer whose whole text is ``text``, and what was searched for; None where there are none."""
+    queries = [query for search in searches for query in search.input.splitlines() if query]
+    if not citations and not queries:
         return None
     chunks: list[_Chunk] = []
     supports: dict[tuple[int, int], list[int]] = {}
@@ -139,7 +155,7 @@ def write_grounding(citations: Sequence[Citation], text: str) -> GroundingMetada
         if start is not None and end is not None and 0 <= start < end <= len(text):
             supports.setdefault((start, end), []).append(chunks.index(chunk))
     written = [_Support(_segment(text, start, end), indices) for (start, end), indices in supports.items()]
-    return GroundingMetadata(chunks, written or None)
+    return GroundingMetadata(chunks or None, written or None, queries or None)
 
 
 def _write(citation: Citation) -> _Chunk:

@@ -1,7 +1,7 @@
 """The contents of a request, read from a client of Gemini.
 
-Source: https://ai.google.dev/api/caching#Content and #Part. Results become messages of their own. Code that Google ran
-in an earlier turn is text to everyone else. The signature of an answer belongs to the reasoning before it.
+Source: https://ai.google.dev/api/caching#Content and #Part. Results become messages of their own. The signature of an
+answer belongs to the reasoning before it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,21 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.content import Audio, File, Image, Message, Role, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.content import (
+    Audio,
+    File,
+    Image,
+    Message,
+    Role,
+    ServerToolUse,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from pointsman.core.content import Part as AnyPart
 from pointsman.core.errors import Malformed
-from pointsman.dialects.gemini.streams import code_as_text, output_as_text
+from pointsman.dialects.gemini.given import read_code, with_result
 from pointsman.dialects.gemini.types import Blob, Content, FileData, FunctionCall, FunctionResponse, Part
 from pointsman.dialects.open_calls import OpenCalls
 from pointsman.dialects.signatures import GEMINI, unseal
@@ -104,6 +115,8 @@ def _joined(parts: Iterable[AnyPart]) -> tuple[AnyPart, ...]:
             _join_thought(part, told)
         elif isinstance(part, Text) and isinstance(last, Text):
             told[-1] = Text(last.text + part.text)
+        elif isinstance(part, ServerToolUse) and isinstance(last, ServerToolUse) and not part.input:
+            told[-1] = msgspec.structs.replace(last, output=part.output, failed=part.failed)
         elif part != _NOTHING_SAID:
             told.append(part)
     return tuple(told) or (_NOTHING_SAID,)
@@ -126,7 +139,11 @@ def _read_part(part: Part, place: str) -> list[AnyPart]:
         return [_read_file(part.file_data, f"{place}.fileData")]
     if part.thought:
         return [unseal(Thinking(part.text or "", part.thought_signature), GEMINI)]
-    text = part.text or code_as_text(part) or output_as_text(part)
+    if part.executable_code is not None:
+        return [read_code(part.executable_code, "")]
+    if part.code_execution_result is not None:
+        return [with_result(None, part.code_execution_result, "")]
+    text = part.text
     signed: list[AnyPart] = [unseal(Thinking("", part.thought_signature), GEMINI)] if part.thought_signature else []
     if not text and part.text is None and not signed:
         raise Malformed(f"{place} must have text, inlineData, fileData, functionCall or functionResponse.", param=place)

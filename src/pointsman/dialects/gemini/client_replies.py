@@ -10,7 +10,7 @@ from typing import Final, assert_never
 import msgspec
 
 from pointsman.core.call import Call
-from pointsman.core.content import Refusal, Text, Thinking, ToolCall
+from pointsman.core.content import Audio, Image, Refusal, ServerToolUse, Text, Thinking, ToolCall
 from pointsman.core.reply import Choice, Reply
 from pointsman.dialects.gemini.citations import write_grounding
 from pointsman.dialects.gemini.client_chunks import (
@@ -22,6 +22,7 @@ from pointsman.dialects.gemini.client_chunks import (
     write_calls,
     write_candidate,
 )
+from pointsman.dialects.gemini.given import write_given
 from pointsman.dialects.gemini.logprobs import write_logprobs
 from pointsman.dialects.gemini.reasons import write_reason
 from pointsman.dialects.gemini.types import Part
@@ -60,12 +61,14 @@ def _candidate(choice: Choice, *, include_thoughts: bool) -> dict[str, object]:
         texts[-1].thought_signature = signed.thought_signature
     elif signed.thought_signature is not None or not parts:
         parts.append(signed)
+    uses = [part for part in choice.parts if isinstance(part, ServerToolUse)]
+    searches = [use for use in uses if use.kind == "search"]
     return write_candidate(
         choice.index,
         parts,
         reason=write_reason(choice.finish_reason, choice.native_reason),
         logprobs=write_logprobs(choice.logprobs) if choice.logprobs else None,
-        grounding=write_grounding(choice.citations, choice.text),
+        grounding=write_grounding(choice.citations, choice.text, searches),
     )
 
 
@@ -87,6 +90,8 @@ def _write_parts(choice: Choice, *, include_thoughts: bool) -> list[Part]:
                     parts.append(text_part(said.text))
             case ToolCall():
                 parts += write_calls([said], cut_off=cut_off)
+            case Image() | Audio() | ServerToolUse():
+                parts += write_given(said)
             case _:
                 assert_never(said)
     return parts

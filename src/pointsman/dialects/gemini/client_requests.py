@@ -34,6 +34,7 @@ __all__ = ["read_count_request", "read_request", "wants_thoughts", "whole_reques
 
 _decode: Final = msgspec.json.Decoder(GenerateBody).decode
 _SEARCHES: Final = frozenset({"googleSearch", "googleSearchRetrieval"})
+_CODE: Final = "codeExecution"
 _decode_count: Final = msgspec.json.Decoder(CountBody).decode
 _decode_functions: Final = msgspec.json.Decoder(list[FunctionDeclaration] | None).decode
 _decode_config: Final = msgspec.json.Decoder(GenerationConfig | None).decode
@@ -169,7 +170,8 @@ def _read_tools(request: GenerateBody) -> tuple[Tool, ...]:
             elif raw != _NULL:
                 native = msgspec.Raw(_encode({name: raw}))
                 search = WebSearch() if name in _SEARCHES else None
-                tools.append(Tool(name, native=native, dialect="gemini", search=search))
+                runs_code = name == _CODE
+                tools.append(Tool(name, native=native, dialect="gemini", search=search, runs_code=runs_code))
     return tuple(tools)
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.clock import short_id
-from pointsman.core.content import Citation, ToolCall
+from pointsman.core.content import Citation, ServerToolUse, ToolCall
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import (
     Cited,
@@ -22,6 +22,7 @@ from pointsman.core.events import (
     Failed,
     Finished,
     LogprobsDelta,
+    PartGiven,
     RefusalDelta,
     Started,
     TextDelta,
@@ -43,6 +44,7 @@ from pointsman.dialects.gemini.client_chunks import (
     write_candidate,
 )
 from pointsman.dialects.gemini.errors import write_error
+from pointsman.dialects.gemini.given import write_given
 from pointsman.dialects.gemini.logprobs import write_logprobs
 from pointsman.dialects.gemini.reasons import write_reason
 from pointsman.dialects.gemini.types import Part
@@ -61,6 +63,7 @@ class _OpenChoice(msgspec.Struct):
     logprobs: list[msgspec.Raw] = []
     texts: list[str] = []
     citations: list[Citation] = []
+    searches: list[ServerToolUse] = []
     signature: str | None = None
     finished: Finished | None = None
 
@@ -105,6 +108,8 @@ class StreamWriter:
             elif isinstance(event, ThinkingSigned) and not is_own(event):
                 if self._include_thoughts:
                     blocks.append(self._piece(event.choice, [thought_part("", event)]))
+            elif isinstance(event, PartGiven):
+                blocks += self._give(event)
             elif isinstance(event, Failed):
                 blocks.append(self.fail(event.error))
                 break
@@ -136,6 +141,13 @@ class StreamWriter:
 
     def _failure(self, error: GatewayError) -> bytes:
         return self._block(write_error(error)) + (b"]" if self._array else b"")
+
+    def _give(self, event: PartGiven) -> list[bytes]:
+        """What comes whole; what was searched for is told with the sources."""
+        if isinstance(event.part, ServerToolUse) and event.part.kind == "search":
+            self._choices.setdefault(event.choice, _OpenChoice()).searches.append(event.part)
+        parts = write_given(event.part)
+        return [self._piece(event.choice, parts)] if parts else []
 
     def _note(self, event: Event) -> None:
         """Keep what is written at the end."""
@@ -190,7 +202,7 @@ def _last(index: int, choice: _OpenChoice) -> dict[str, object]:
     finished = choice.finished
     reason = write_reason(None, None) if finished is None else write_reason(finished.reason, finished.native)
     logprobs = write_logprobs(choice.logprobs) if choice.logprobs else None
-    grounding = write_grounding(choice.citations, "".join(choice.texts))
+    grounding = write_grounding(choice.citations, "".join(choice.texts), choice.searches)
     return write_candidate(
         index, [signed_part(choice.signature)], reason=reason, logprobs=logprobs, grounding=grounding
     )

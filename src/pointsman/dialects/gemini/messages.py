@@ -18,6 +18,7 @@ from pointsman.core.content import (
     Image,
     Message,
     Refusal,
+    ServerToolUse,
     Text,
     Thinking,
     ToolCall,
@@ -25,6 +26,7 @@ from pointsman.core.content import (
 )
 from pointsman.core.content import Part as AnyPart
 from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.gemini.given import write_given
 from pointsman.dialects.gemini.signatures import PLACEHOLDER_SIGNATURE, may_be_signature, unpack_call_id
 from pointsman.dialects.gemini.types import (
     Blob,
@@ -136,6 +138,8 @@ class _Writer:
                 return [Part(inline_data=Blob(f"audio/{part.format}", part.data))]
             case File():
                 return [_file(part, f"{place}.file")]
+            case ServerToolUse():
+                return write_given(part)
             case ToolCall():
                 return [self._call(part, place)]
             case ToolResult():

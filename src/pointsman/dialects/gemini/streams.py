@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.clock import SYSTEM_CLOCK, Clock, short_id
-from pointsman.core.content import Citation
+from pointsman.core.content import Citation, ServerToolUse
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import (
     Cited,
@@ -16,6 +16,7 @@ from pointsman.core.events import (
     Failed,
     Finished,
     LogprobsDelta,
+    PartGiven,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -26,8 +27,9 @@ from pointsman.core.events import (
 )
 from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.core.usage import Usage
-from pointsman.dialects.gemini.citations import read_citations, read_grounding
+from pointsman.dialects.gemini.citations import read_citations, read_grounding, read_queries
 from pointsman.dialects.gemini.errors import read_stream_error
+from pointsman.dialects.gemini.given import read_code, read_media, with_result
 from pointsman.dialects.gemini.logprobs import read_logprobs
 from pointsman.dialects.gemini.reasons import BROKEN_REASONS, read_reason
 from pointsman.dialects.gemini.signatures import pack_call_id
@@ -36,7 +38,7 @@ from pointsman.dialects.gemini.usage import read_usage
 from pointsman.dialects.signatures import GEMINI
 from pointsman.wire.upstream_errors import fit_to_repeat
 
-__all__ = ["StreamReader", "code_as_text", "output_as_text"]
+__all__ = ["StreamReader"]
 
 _decode: Final = msgspec.json.Decoder(Chunk).decode
 
@@ -45,13 +47,17 @@ _NULL: Final = msgspec.Raw(b"null")
 
 
 class _OpenChoice(msgspec.Struct):
-    """A candidate under way: the ids of its calls so far, its text, what that rests on, and whether anything came."""
+    """A candidate under way: the ids of its calls so far, its text, what that rests on, and whether anything came.
+
+    ``code`` is what Google ran, until its result comes.
+    """
 
     ids: list[str] = []
     texts: list[str] = []
     characters: int = 0
     grounding: msgspec.Raw = _NULL
     repeated: msgspec.Raw = _NULL
+    code: ServerToolUse | None = None
     begun: bool = False
     finished: bool = False
 
@@ -73,8 +79,8 @@ class _OpenChoice(msgspec.Struct):
 class StreamReader:
     """Reads the data of an upstream's server-sent events, one :meth:`feed` each; a whole answer is one.
 
-    Gemini gives tool calls whole, says ``STOP`` after them, and counts anew on every event. Code that it ran becomes
-    text, as there is no other place for it.
+    Gemini gives tool calls whole, says ``STOP`` after them, and counts anew on every event. Images of what it only
+    thought about are passed over.
 
     Args:
         model: Gemini's name for the model, for the hint of an error.
@@ -166,26 +172,52 @@ class StreamReader:
             events += self._fail(Broken(f"Gemini could not complete its answer: {why}", code=reason.lower()))
             return
         choice.finished = True
+        self._tell_code(choice, candidate.index, events)
+        searched = read_queries(choice.grounding, self._new_id("search_"), choice.characters)
         events += [Cited(citation, candidate.index) for citation in choice.citations()]
+        if searched is not None:
+            events.append(PartGiven(searched, candidate.index))
         events.append(read_reason(reason, candidate.index, has_calls=bool(choice.ids)))
 
     def _read_part(self, part: Part, index: int, choice: _OpenChoice, events: list[Event]) -> None:
         before = len(events)
+        if part.code_execution_result is not None:
+            told = with_result(choice.code, part.code_execution_result, self._new_id("code_"), choice.characters)
+            choice.code = None
+            events.append(PartGiven(told, index))
+        else:
+            self._tell_code(choice, index, events)
         if part.function_call is not None:
             self._read_call(part.function_call, part.thought_signature, (index, choice), events)
         else:
-            text = part.text or code_as_text(part) or output_as_text(part)
-            if text:
-                events.append(ThinkingDelta(text, index) if part.thought else TextDelta(text, index))
-                if not part.thought:
-                    choice.keep(text)
-            if part.thought_signature:
-                events.append(ThinkingSigned(part.thought_signature, index, signer=GEMINI))
-            media = part.inline_data or part.file_data
-            if media is not None:
-                kind = (media.mime_type or "a file")[:_SHOWN_CHARACTERS_MAX]
-                events += self._fail(Broken(f"Gemini answered with {kind}, which has no place in this answer."))
-        choice.begun = choice.begun or len(events) > before
+            self._read_said(part, index, choice, events)
+        choice.begun = choice.begun or choice.code is not None or len(events) > before
+
+    def _read_said(self, part: Part, index: int, choice: _OpenChoice, events: list[Event]) -> None:
+        """What is neither a call nor a result."""
+        if part.text:
+            events.append(ThinkingDelta(part.text, index) if part.thought else TextDelta(part.text, index))
+            if not part.thought:
+                choice.keep(part.text)
+        if part.executable_code is not None:
+            choice.code = read_code(part.executable_code, self._new_id("code_"), choice.characters)
+        if part.thought_signature:
+            events.append(ThinkingSigned(part.thought_signature, index, signer=GEMINI))
+        media = part.inline_data or part.file_data
+        if media is None or part.thought:
+            return
+        given = None if part.inline_data is None else read_media(part.inline_data)
+        if given is not None:
+            events.append(PartGiven(given, index))
+        else:
+            kind = (media.mime_type or "a file")[:_SHOWN_CHARACTERS_MAX]
+            events += self._fail(Broken(f"Gemini answered with {kind}, which has no place in this answer."))
+
+    def _tell_code(self, choice: _OpenChoice, index: int, events: list[Event]) -> None:
+        """Code whose result does not come."""
+        if choice.code is not None:
+            events.append(PartGiven(choice.code, index))
+            choice.code = None
 
     def _read_call(
         self, call: FunctionCall, signature: str | None, place: tuple[int, _OpenChoice], events: list[Event]
@@ -199,18 +231,6 @@ class StreamReader:
         told = pack_call_id(call_id, signature) if self._pack else call_id
         events.append(ToolCallStarted(slot, told, call.name, index, signature or None))
         events.append(ToolCallDelta(slot, _arguments(call), index))
-
-
-def code_as_text(part: Part) -> str:
-    """Code that the model ran, as a fenced block of text; empty if the part is none."""
-    code = part.executable_code
-    return "" if code is None else f"\n```{(code.language or '').lower()}\n{code.code}\n```\n"
-
-
-def output_as_text(part: Part) -> str:
-    """What that code gave, as a fenced block of text; empty if the part is none."""
-    result = part.code_execution_result
-    return "" if result is None else f"\n```\n{result.output or ''}\n```\n"
 
 
 def _arguments(call: FunctionCall) -> str:

@@ -11,12 +11,13 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.content import ToolCall
+from pointsman.core.content import Audio, Image, ServerToolUse, ToolCall
+from pointsman.core.errors import Broken
 from pointsman.core.events import FinishReason
 from pointsman.core.usage import Usage
 from pointsman.dialects.tool_arguments import with_arguments
 
-__all__ = ["Timings", "done_reason", "write_counts", "write_logprobs", "write_tool_calls"]
+__all__ = ["Timings", "done_reason", "image_of", "write_counts", "write_logprobs", "write_tool_calls"]
 
 _decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -35,6 +36,23 @@ class Timings(msgspec.Struct, frozen=True):
 def done_reason(reason: FinishReason | None) -> str:
     """Ollama's word for the reason: it says ``stop`` after tool calls, too, and knows no filter."""
     return "length" if reason == "length" else "stop"
+
+
+def image_of(part: Image | Audio | ServerToolUse) -> str | None:
+    """An image of an answer as Ollama has it, bare base64; None: what a tool did, which is told in words if at all.
+
+    Raises:
+        Broken: it is a sound, or an image that lies elsewhere.
+    """
+    if isinstance(part, Image) and part.data is not None:
+        return part.data
+    if isinstance(part, ServerToolUse):
+        return None
+    what = "a sound" if isinstance(part, Audio) else "an image by its address"
+    raise Broken(
+        f"The model answered with {what}, which has no place in answers of Ollama's API.",
+        hint="Ask this model through the chat completions of OpenAI's API, or through Gemini's API.",
+    )
 
 
 def write_tool_calls(calls: Iterable[ToolCall], *, cut_off: bool) -> list[dict[str, object]]:

@@ -12,9 +12,18 @@ import msgspec
 
 from pointsman.core.call import Call, CompletionCall, EmbeddingCall
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
+from pointsman.core.content import Audio, Image
 from pointsman.core.reply import Choice, Embeddings, Reply
-from pointsman.dialects.ollama.client_lines import Timings, done_reason, write_counts, write_logprobs, write_tool_calls
+from pointsman.dialects.ollama.client_lines import (
+    Timings,
+    done_reason,
+    image_of,
+    write_counts,
+    write_logprobs,
+    write_tool_calls,
+)
 from pointsman.dialects.ollama.client_time import rfc3339
+from pointsman.dialects.server_tools import choice_in_words
 
 __all__ = ["write_chat_reply", "write_embedding", "write_embeddings", "write_generate_reply"]
 
@@ -40,6 +49,9 @@ def write_chat_reply(reply: Reply, call: Call, *, seconds: float | None = None, 
     message: dict[str, object] = {"role": "assistant", "content": _text(choice)}
     if choice.thinking:
         message["thinking"] = choice.thinking
+    given = [image_of(part) for part in choice.parts if isinstance(part, Image | Audio)]
+    if given:
+        message["images"] = given
     cut_off = choice.finish_reason in {"length", "content_filter"}
     calls = write_tool_calls(choice.tool_calls, cut_off=cut_off)
     if calls:
@@ -50,7 +62,7 @@ def write_chat_reply(reply: Reply, call: Call, *, seconds: float | None = None, 
 def write_generate_reply(
     reply: Reply, call: Call | CompletionCall, *, seconds: float | None = None, clock: Clock = SYSTEM_CLOCK
 ) -> bytes:
-    """The body for ``/api/generate``, as :func:`write_chat_reply`. Tool calls have no place there and are left out."""
+    """The body for ``/api/generate``, as :func:`write_chat_reply`. Tool calls and images are left out."""
     choice = _first(reply)
     content: dict[str, object] = {"response": _text(choice)}
     if choice.thinking:
@@ -72,7 +84,7 @@ def write_embedding(embeddings: Embeddings) -> bytes:
 
 
 def _first(reply: Reply) -> Choice:
-    return reply.choices[0] if reply.choices else _NO_CHOICE
+    return choice_in_words(reply.choices[0]) if reply.choices else _NO_CHOICE
 
 
 def _text(choice: Choice) -> str:

@@ -21,6 +21,7 @@ from pointsman.core.events import (
     Failed,
     Finished,
     LogprobsDelta,
+    PartGiven,
     RefusalDelta,
     TextDelta,
     ThinkingDelta,
@@ -30,8 +31,16 @@ from pointsman.core.events import (
 )
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.ollama.client_errors import write_error
-from pointsman.dialects.ollama.client_lines import Timings, done_reason, write_counts, write_logprobs, write_tool_calls
+from pointsman.dialects.ollama.client_lines import (
+    Timings,
+    done_reason,
+    image_of,
+    write_counts,
+    write_logprobs,
+    write_tool_calls,
+)
 from pointsman.dialects.ollama.client_time import LineClock
+from pointsman.dialects.server_tools import InWords
 
 __all__ = ["ChatStreamWriter", "GenerateStreamWriter"]
 
@@ -57,6 +66,7 @@ class _StreamWriter:
         "_finished",
         "_first_at",
         "_head",
+        "_in_words",
         "_logprobs",
         "_over",
         "_reported",
@@ -71,6 +81,7 @@ class _StreamWriter:
         self._first_at: float | None = None
         self._calls: dict[int, tuple[ToolCallStarted, list[str]]] = {}
         self._logprobs: list[msgspec.Raw] = []
+        self._in_words = InWords()
         self._finished: Finished | None = None
         self._reported: UsageReported | None = None
         self._over = False
@@ -85,6 +96,8 @@ class _StreamWriter:
             elif isinstance(event, ThinkingDelta):
                 if event.choice == 0 and event.text:
                     lines.append(self._line(self._thinking, event.text))
+            elif isinstance(event, PartGiven):
+                lines.append(self._given(event))
             elif isinstance(event, Failed):
                 lines.append(self.fail(event.error))
                 break
@@ -136,6 +149,23 @@ class _StreamWriter:
             self._logprobs.append(event.content)
         elif isinstance(event, Finished):
             self._finished = event
+
+    def _given(self, event: PartGiven) -> bytes:
+        """What comes whole: an image, or what a tool did, in words.
+
+        Raises:
+            Broken: it has no place here.
+        """
+        told = None if event.choice else self._in_words.take(event)
+        if isinstance(told, TextDelta):
+            return self._line(self._text, told.text)
+        image = image_of(told.part) if isinstance(told, PartGiven) else None
+        return b"" if image is None else self._image_line(image)
+
+    def _image_line(self, image: str) -> bytes:
+        self._mark_first()
+        message = {"role": "assistant", "content": "", "images": [image]}
+        return b'%b"message":%b,"done":false}\n' % (self._opening(), _encode(message))
 
     def _opening(self) -> bytes:
         return b'%b%b",' % (self._head, self._times.text(self._clock.wall()))
@@ -195,7 +225,7 @@ class ChatStreamWriter(_StreamWriter):
 
 
 class GenerateStreamWriter(_StreamWriter):
-    """Writes the stream of one answer for ``/api/generate``. Tool calls have no place there and are left out."""
+    """Writes the stream of one answer for ``/api/generate``, where tool calls and images have no place."""
 
     __slots__ = ()
 
@@ -204,6 +234,9 @@ class GenerateStreamWriter(_StreamWriter):
     _content_end = b""
 
     def _call_line(self, *, cut_off: bool) -> bytes:
+        return b""
+
+    def _image_line(self, image: str) -> bytes:
         return b""
 
 

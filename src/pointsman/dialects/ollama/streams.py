@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.clock import short_id
+from pointsman.core.content import Image
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import (
     Event,
@@ -16,6 +17,7 @@ from pointsman.core.events import (
     Finished,
     FinishReason,
     LogprobsDelta,
+    PartGiven,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -26,6 +28,7 @@ from pointsman.core.events import (
 from pointsman.core.usage import Usage
 from pointsman.dialects.ollama.errors import read_error
 from pointsman.dialects.ollama.types import Line, LineToolCall
+from pointsman.wire.base64_text import image_media_type
 
 __all__ = ["StreamReader"]
 
@@ -115,6 +118,8 @@ class StreamReader:
             events.append(ThinkingDelta(message.thinking))
         if message.content:
             events.append(TextDelta(message.content))
+        images = [Image(image, image_media_type(image) or "image/png") for image in message.images or ()]
+        events += [PartGiven(image) for image in images]
         if message.tool_calls:
             self._read_tool_calls(message.tool_calls, events)
 

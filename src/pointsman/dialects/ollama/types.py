@@ -109,6 +109,7 @@ class LineMessage(msgspec.Struct):
 
     content: str | None = None
     thinking: str | None = None
+    images: list[str] | None = None
     tool_calls: list[LineToolCall] | None = None
 
 

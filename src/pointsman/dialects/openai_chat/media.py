@@ -15,10 +15,10 @@ from pointsman.dialects.openai_chat.types import (
     InputAudio,
     TextPart,
 )
-from pointsman.wire.base64_text import read_base64
+from pointsman.wire.base64_text import image_media_type, read_base64
 from pointsman.wire.data_urls import is_data_url, read_data_url
 
-__all__ = ["read_audio", "read_file", "read_image", "write_audio", "write_file", "write_image"]
+__all__ = ["read_audio", "read_file", "read_image", "url_of", "write_audio", "write_file", "write_image"]
 
 _WEB: Final = ("http://", "https://")
 
@@ -84,8 +84,14 @@ def read_file(part: FilePart, path: str) -> File:
 
 def write_image(image: Image) -> ImagePart:
     """The part for an image."""
-    url = image.url if image.data is None else f"data:{image.media_type or 'image/png'};base64,{image.data}"
-    return ImagePart(ImageFields(url or "", image.detail))
+    return ImagePart(ImageFields(url_of(image), image.detail))
+
+
+def url_of(image: Image) -> str:
+    """Its address, a ``data:`` URL where it is here."""
+    if image.data is None:
+        return image.url or ""
+    return f"data:{image.media_type or image_media_type(image.data) or 'image/png'};base64,{image.data}"
 
 
 def write_audio(audio: Audio) -> AudioPart:

@@ -89,6 +89,7 @@ def _read_message(message: WireMessage, path: str) -> Message:
 def _read_assistant(message: AssistantMessage, path: str) -> tuple[Part, ...]:
     content = message.content or None
     parts: list[Part] = [*_read_thinking(message), *_read_content(content, path)]
+    parts += [read_image(image, f"{path}.images[{index}]") for index, image in enumerate(message.images or ())]
     if message.refusal:
         parts.append(Refusal(message.refusal))
     if message.function_call is not None:

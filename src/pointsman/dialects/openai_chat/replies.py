@@ -7,12 +7,14 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import Call
-from pointsman.core.content import ToolCall
+from pointsman.core.content import Audio, Image, ToolCall
 from pointsman.core.reply import Choice, Reply, fold
 from pointsman.dialects.openai_chat.citations import write_annotation
+from pointsman.dialects.openai_chat.given import write_audio, write_given_image
 from pointsman.dialects.openai_chat.streams import StreamReader
 from pointsman.dialects.openai_chat.thinking import write_thinking_block
 from pointsman.dialects.openai_usage import write_usage
+from pointsman.dialects.server_tools import choice_in_words
 
 __all__ = ["read_reply", "write_reply"]
 
@@ -34,6 +36,7 @@ def write_reply(reply: Reply, call: Call) -> bytes:
 
 def _write_choice(choice: Choice) -> dict[str, object]:
     tokens = [token for raw in choice.logprobs for token in _decode_items(raw)]
+    choice = choice_in_words(choice)
     return {
         "index": choice.index,
         "message": _write_message(choice),
@@ -57,6 +60,12 @@ def _write_message(choice: Choice) -> dict[str, object]:
     annotations = [told for one in choice.citations if (told := write_annotation(one)) is not None]
     if annotations:
         message["annotations"] = annotations
+    images = [part for part in choice.parts if isinstance(part, Image)]
+    if images:
+        message["images"] = [write_given_image(image, index) for index, image in enumerate(images)]
+    sounds = [part for part in choice.parts if isinstance(part, Audio)]
+    if sounds:
+        message["audio"] = write_audio(sounds[0])
     if choice.tool_calls:
         message["tool_calls"] = [_write_tool_call(tool) for tool in choice.tool_calls]
     return message

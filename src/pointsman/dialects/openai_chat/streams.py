@@ -9,8 +9,8 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.clock import short_id
-from pointsman.core.content import Citation, Thinking
-from pointsman.core.errors import Broken, GatewayError
+from pointsman.core.content import Audio, Citation, Image, Thinking
+from pointsman.core.errors import Broken, GatewayError, Malformed
 from pointsman.core.events import (
     Cited,
     Event,
@@ -18,6 +18,7 @@ from pointsman.core.events import (
     Finished,
     FinishReason,
     LogprobsDelta,
+    PartGiven,
     RefusalDelta,
     Started,
     TextDelta,
@@ -31,10 +32,12 @@ from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_chat.citations import listed_sources, read_annotations, referred, write_annotation
 from pointsman.dialects.openai_chat.errors import read_stream_error, write_stream_error
+from pointsman.dialects.openai_chat.given import read_images, write_audio, write_given_image
 from pointsman.dialects.openai_chat.thinking import Thoughts, read_thinking_blocks
 from pointsman.dialects.openai_chat.types import Chunk, ChunkChoice, ContentPiece, MessageDelta
 from pointsman.dialects.openai_chat.types import ToolCallDelta as WireToolCall
 from pointsman.dialects.openai_usage import read_usage, write_usage
+from pointsman.dialects.server_tools import InWords
 
 __all__ = ["StreamReader", "StreamWriter"]
 
@@ -68,6 +71,8 @@ class StreamWriter:
     """
 
     __slots__ = (
+        "_images",
+        "_in_words",
         "_include_usage",
         "_logprobs",
         "_model",
@@ -91,6 +96,8 @@ class StreamWriter:
         self._text_heads: dict[int, bytes] = {}
         self._logprobs: dict[int, list[msgspec.Raw]] = {}
         self._thoughts: dict[int, Thoughts] = {}
+        self._images: dict[int, int] = {}
+        self._in_words = InWords()
         self._usage: Usage | None = None
         self._over = False
 
@@ -143,12 +150,12 @@ class StreamWriter:
             blocks.append(self.fail(event.error))
         elif isinstance(event, LogprobsDelta):
             self._logprobs.setdefault(event.choice, []).append(event.content)
-        elif isinstance(event, Cited):
-            annotation = write_annotation(event.citation)
-            if annotation is not None:
+        elif isinstance(event, Cited | PartGiven):
+            delta = self._extra(event)
+            if delta is not None:
                 if event.choice not in self._opened:
                     self._open(event.choice, _EMPTY, blocks)
-                blocks.append(self._chunk(event.choice, _encode({"annotations": [annotation]})))
+                blocks.append(self._chunk(event.choice, _encode(delta)))
         elif isinstance(event, Finished):
             if event.choice not in self._opened:
                 self._open(event.choice, _EMPTY, blocks)
@@ -179,6 +186,24 @@ class StreamWriter:
             reason,
             self._tail,
         )
+
+    def _extra(self, event: Cited | PartGiven) -> dict[str, object] | None:
+        """The delta for a source, or for what comes whole; None: there is no place for it."""
+        told = self._in_words.take(event)
+        match told:
+            case TextDelta():
+                return {"content": told.text}
+            case Cited():
+                annotation = write_annotation(told.citation)
+                return None if annotation is None else {"annotations": [annotation]}
+            case PartGiven(part=Image() as image):
+                number = self._images.get(event.choice, 0)
+                self._images[event.choice] = number + 1
+                return {"images": [write_given_image(image, number)]}
+            case PartGiven(part=Audio() as sound):
+                return {"audio": write_audio(sound)}
+            case _:
+                return None
 
     def _delta(self, event: _Content) -> dict[str, object]:
         if not isinstance(event, ThinkingDelta | ThinkingSigned):
@@ -285,7 +310,13 @@ class StreamReader:
                 self._started = True
                 created = int(min(max(chunk.created or 0, 0), _TIME_MAX))
                 events.append(Started(chunk.id or self._new_id("chatcmpl-"), chunk.model or "", created))
-            self._read_choice(choice, events)
+            try:
+                self._read_choice(choice, events)
+            except Malformed as wrong:
+                return [
+                    *events,
+                    *self._fail(Broken(f"The upstream sent an image that cannot be read: {wrong.message}")),
+                ]
         return events
 
     def end(self) -> list[Event]:
@@ -347,6 +378,8 @@ class StreamReader:
             events.append(TextDelta(delta.content, index))
             if self._sources:
                 self._choices[index].keep(delta.content)
+        if isinstance(delta.images, msgspec.Raw):
+            events += [PartGiven(image, index) for image in read_images(delta.images)]
         if isinstance(delta.annotations, msgspec.Raw):
             events += [Cited(citation, index) for citation in read_annotations(delta.annotations)]
         if delta.refusal:

@@ -1,8 +1,9 @@
 """OpenAI Chat Completions on the wire, with the additions in common use.
 
 Source: https://platform.openai.com/docs/api-reference/chat. Additions: ``reasoning_content`` (DeepSeek, vLLM,
-LiteLLM), ``reasoning`` (OpenRouter, Ollama), ``thinking_blocks`` and ``thinking`` (LiteLLM), ``top_k`` and
-``min_p`` (vLLM, llama.cpp). Null is taken for "not said" throughout, since SDKs send it for every unset field.
+LiteLLM), ``reasoning`` (OpenRouter, Ollama), ``thinking_blocks`` and ``thinking`` (LiteLLM), ``images`` of an answer
+(OpenRouter, LiteLLM), ``top_k`` and ``min_p`` (vLLM, llama.cpp). Null is taken for "not said" throughout, since SDKs
+send it for every unset field.
 
 A raw field that may be missing is typed ``Raw | UnsetType``: msgspec cannot decode ``Raw | None``.
 """
@@ -180,6 +181,7 @@ class AssistantMessage(msgspec.Struct, tag_field="role", tag="assistant", omit_d
     reasoning_content: str | None = None
     reasoning: str | None = None
     thinking_blocks: list[ThinkingBlock] | None = None
+    images: list[ImagePart] | None = None
 
 
 class ToolMessage(msgspec.Struct, tag_field="role", tag="tool", omit_defaults=True):
@@ -356,6 +358,7 @@ class MessageDelta(msgspec.Struct):
     tool_calls: list[ToolCallDelta] | None = None
     function_call: FunctionDelta | None = None
     annotations: RawField = _UNSET
+    images: RawField = _UNSET
 
 
 class Logprobs(msgspec.Struct):

@@ -15,11 +15,24 @@ from typing import Final, assert_never
 import msgspec
 
 from pointsman.core.call import Call, Sampling
-from pointsman.core.content import Audio, File, Image, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.content import (
+    Audio,
+    File,
+    Image,
+    Message,
+    Part,
+    Refusal,
+    ServerToolUse,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from pointsman.core.errors import Broken
 from pointsman.core.reply import Reply
 from pointsman.dialects.openai_responses.listing import complete_items, input_items
 from pointsman.dialects.openai_responses.response import ResponseRequest, write_usage
+from pointsman.dialects.server_tools import in_words
 
 __all__ = ["compacting_call", "read_summary", "write_compaction"]
 
@@ -113,5 +126,7 @@ def _told(parts: Iterable[Part]) -> Iterable[str]:
                 yield "(an image)"
             case Audio():
                 yield "(a sound)"
+            case ServerToolUse():
+                yield in_words(part)
             case _:
                 assert_never(part)

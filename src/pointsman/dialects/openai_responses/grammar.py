@@ -13,6 +13,8 @@ Rules, for a stream that was answered with status 200:
   response say.
 * Annotations of a text are told one by one, before it is closed, and are those that it has then.
 * A call that is complete has a JSON object as its arguments; ids of items and of calls are unique.
+* A call of a tool that the provider runs goes through its steps in their order, and ends with the last one unless it
+  was cut off; its code is what the deltas say.
 * The last response has exactly the items that were closed, an answer that did not fail has all of them closed and
   usage, whose sum is right; ``incomplete_details`` is there if it is incomplete, ``error`` if it failed.
 """
@@ -37,6 +39,7 @@ _EMPTY: Final[dict[str, _Fields]] = {
     "reasoning": {"summary": []},
     "function_call": {"arguments": ""},
     "custom_tool_call": {"input": ""},
+    "code_interpreter_call": {"code": ""},
 }
 """What an item of each type has when it is opened."""
 
@@ -44,6 +47,28 @@ _CALLS: Final = {
     "function_call": ("response.function_call_arguments", "arguments"),
     "custom_tool_call": ("response.custom_tool_call_input", "input"),
 }
+_STEPS: Final = {
+    "code_interpreter_call": (
+        "response.code_interpreter_call.in_progress",
+        "response.code_interpreter_call_code.delta",
+        "response.code_interpreter_call_code.done",
+        "response.code_interpreter_call.interpreting",
+        "response.code_interpreter_call.completed",
+    ),
+    "web_search_call": (
+        "response.web_search_call.in_progress",
+        "response.web_search_call.searching",
+        "response.web_search_call.completed",
+    ),
+    "image_generation_call": (
+        "response.image_generation_call.in_progress",
+        "response.image_generation_call.generating",
+        "response.image_generation_call.partial_image",
+        "response.image_generation_call.completed",
+    ),
+}
+"""What is told of a tool that the provider runs, in this order."""
+
 _PARTS: Final = {
     "output_text": ("response.output_text", "text", "content"),
     "refusal": ("response.refusal", "refusal", "content"),
@@ -148,7 +173,9 @@ class _Checker(EventStreamChecker):
             self._close_item(item, data["item"])
             return
         self._demand(data["item_id"] == item["id"], "the item is not the one that is open")
-        if item["type"] in _CALLS:
+        if item["type"] in _STEPS:
+            self._check_step(item, kind, data)
+        elif item["type"] in _CALLS:
             self._check_words(kind, data, *_CALLS[item["type"]], self._close_call)
         elif kind in {"response.content_part.added", "response.reasoning_summary_part.added"}:
             self._open_part(item, kind, data)
@@ -181,10 +208,22 @@ class _Checker(EventStreamChecker):
             names = ["id", "type", *_EMPTY.get(kind, {})]
         for name in names:
             self._demand(done[name] == item[name], f"the {name} of the item is not what was told")
+        if kind in _STEPS and done["status"] == "completed":
+            self._demand(item.get("step") == len(_STEPS[kind]) - 1, "the item is closed before its last step")
         if kind == "function_call" and done["status"] == "completed":
             self._demand(is_json_object(done["arguments"]), "the arguments are not a JSON object")
         self._done.append(done)
         self._item = None
+
+    def _check_step(self, item: _Fields, kind: str, data: _Fields) -> None:
+        steps = _STEPS[item["type"]]
+        place = steps.index(kind) if kind in steps else -1
+        self._demand(place >= item.get("step", 0), f"{kind} has no place here")
+        item["step"] = place
+        if kind.endswith("_code.delta"):
+            item["code"] += data["delta"]
+        elif kind.endswith("_code.done"):
+            self._demand(data["code"] == item["code"], "the code is not what its pieces were")
 
     def _open_part(self, item: _Fields, kind: str, data: _Fields) -> None:
         part = data["part"]

@@ -13,9 +13,22 @@ from typing import Final, assert_never
 
 import msgspec
 
-from pointsman.core.content import Audio, File, Image, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.content import (
+    Audio,
+    File,
+    Image,
+    Message,
+    Part,
+    Refusal,
+    ServerToolUse,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.openai_responses.compaction import read_summary
+from pointsman.dialects.openai_responses.given import read_given
 from pointsman.dialects.openai_responses.groups import flat_name
 from pointsman.dialects.openai_responses.media import read_audio, read_file, read_image, write_file, write_image
 from pointsman.dialects.openai_responses.tools import unwrap_input, wrap_input
@@ -41,6 +54,7 @@ from pointsman.wire.json_fields import decode_field
 
 __all__ = ["is_readable", "read_input", "read_reasoning", "write_input"]
 
+_decode_fields: Final = msgspec.json.Decoder(dict[str, object]).decode
 _decode_head: Final = msgspec.json.Decoder(ItemHead).decode
 _decode_message: Final = msgspec.json.Decoder(MessageItem).decode
 _decode_reasoning: Final = msgspec.json.Decoder(ReasoningItem).decode
@@ -106,6 +120,8 @@ def _read_item(raw: msgspec.Raw, path: str) -> Message:
             return Message("assistant", ())
         case "compaction" | "compaction_summary":
             return Message("user", (_read_compaction(decode_field(path, raw, _decode_compaction), path),))
+        case _ if (given := read_given(raw)) is not None:
+            return Message("assistant", (given,))
         case _:
             raise Unsupported(
                 f"{path}: items of type '{kind[:40]}' are not supported.", hint=_HINTS.get(kind), param=f"{path}.type"
@@ -200,7 +216,11 @@ def write_input(messages: Iterable[Message], customs: frozenset[str]) -> list[di
         path = f"messages[{index}]"
         content: list[Part] = []
         for part in message.parts:
-            if isinstance(part, Thinking | ToolCall | ToolResult):
+            if isinstance(part, ServerToolUse):
+                items += _write_message(message.role, content, path)
+                content = []
+                items += [{**_decode_fields(raw)} for raw in part.native]
+            elif isinstance(part, Thinking | ToolCall | ToolResult):
                 items += _write_message(message.role, content, path)
                 content = []
                 items += _write_turn(part, customs, custom_calls)

@@ -14,10 +14,11 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
-from pointsman.core.content import Citation, Refusal, Text, Thinking, ToolCall
+from pointsman.core.content import Audio, Citation, Image, Refusal, ServerToolUse, Text, Thinking, ToolCall
 from pointsman.core.events import FinishReason, ThinkingSigned
 from pointsman.core.reply import Choice
 from pointsman.dialects.openai_responses.citations import write_annotation
+from pointsman.dialects.openai_responses.given import GivenKind, given_kind, item_id, write_given
 from pointsman.dialects.openai_responses.tools import unwrap_input
 from pointsman.dialects.openai_responses.types import LogprobToken
 from pointsman.dialects.signatures import OPENAI, seal
@@ -28,13 +29,14 @@ __all__ = [
     "OutputPart",
     "PartKind",
     "choice_items",
+    "given_item",
     "part_of",
     "read_logprobs",
     "seal_signed",
     "was_cut_off",
 ]
 
-ItemKind = Literal["message", "reasoning", "function_call", "custom_tool_call"]
+ItemKind = Literal["message", "reasoning", "function_call", "custom_tool_call"] | GivenKind
 PartKind = Literal["output_text", "refusal", "summary_text"]
 
 _PREFIXES: Final[dict[ItemKind, str]] = {
@@ -42,6 +44,10 @@ _PREFIXES: Final[dict[ItemKind, str]] = {
     "reasoning": "rs_",
     "function_call": "fc_",
     "custom_tool_call": "ctc_",
+    "code_interpreter_call": "ci_",
+    "web_search_call": "ws_",
+    "image_generation_call": "ig_",
+    "native": "",
 }
 _CUT_OFF: Final = frozenset({"length", "content_filter"})
 
@@ -77,10 +83,11 @@ class OutputItem:
     """An item of an answer.
 
     ``index`` is its place in the output, from which, with the response's id, its own is made. ``pieces`` are those of
-    a call's arguments; ``parts`` those of a message or of reasoning. ``group`` is where the called tool stands.
+    a call's arguments; ``parts`` those of a message or of reasoning. ``group`` is where the called tool stands;
+    ``given`` is what came whole.
     """
 
-    __slots__ = ("call_id", "group", "id", "index", "kind", "name", "parts", "pieces", "signature", "status")
+    __slots__ = ("call_id", "given", "group", "id", "index", "kind", "name", "parts", "pieces", "signature", "status")
 
     def __init__(self, kind: ItemKind, index: int, response_id: str, *, call_id: str = "", name: str = "") -> None:
         self.kind = kind
@@ -89,6 +96,7 @@ class OutputItem:
         self.call_id = call_id
         self.name = name
         self.group: tuple[str, str] | None = None
+        self.given: Image | Audio | ServerToolUse | None = None
         self.parts: list[OutputPart] = []
         self.pieces: list[str] = []
         self.signature: str | None = None
@@ -134,6 +142,8 @@ class OutputItem:
                 return self._wire(arguments="", call_id=self.call_id, **self._called())
             case "custom_tool_call":
                 return self._wire(call_id=self.call_id, input="", **self._called())
+            case _:
+                return write_given(self.given, self.id, whole=False)
 
     def wire(self) -> dict[str, object]:
         """The item with all of its content, to be encoded."""
@@ -148,6 +158,8 @@ class OutputItem:
                 return self._wire(arguments=self.arguments, call_id=self.call_id, **self._called())
             case "custom_tool_call":
                 return self._wire(call_id=self.call_id, input=unwrap_input(self.arguments), **self._called())
+            case _:
+                return write_given(self.given, self.id, whole=True)
 
     def _called(self) -> dict[str, object]:
         group = self.group
@@ -180,15 +192,35 @@ def choice_items(choice: Choice, response_id: str, customs: frozenset[str]) -> l
                 kind: ItemKind = "custom_tool_call" if part.name in customs else "function_call"
                 item = OutputItem(kind, len(items), response_id, call_id=part.id, name=part.name)
                 _add(items, item).pieces.append(part.arguments)
+            case Image() | Audio() | ServerToolUse():
+                given = given_item(part, len(items), response_id)
+                items += [] if given is None else [given]
             case _:
                 assert_never(part)
     for citation in choice.citations:
         place = part_of(items, citation)
         if place is not None:
             place[1].annotations.append(write_annotation(citation, place[2]))
+    if not items:
+        _add(items, OutputItem("message", 0, response_id)).part("output_text")
     for item in items:
         item.finish(cut_off=item is items[-1] and was_cut_off(choice.finish_reason))
     return items
+
+
+def given_item(part: Image | Audio | ServerToolUse, index: int, response_id: str) -> OutputItem | None:
+    """The item for what comes whole; None: there is none for it.
+
+    Raises:
+        Broken: it is a sound.
+    """
+    kind = given_kind(part)
+    if kind is None:
+        return None
+    item = OutputItem(kind, index, response_id)
+    item.given = part
+    item.id = item_id(part) or item.id
+    return item
 
 
 def _add(items: list[OutputItem], item: OutputItem) -> OutputItem:

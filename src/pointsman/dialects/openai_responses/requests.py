@@ -141,13 +141,16 @@ def _read_extra(request: ResponsesRequest, fields: dict[str, msgspec.Raw]) -> di
 # ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def write_request(call: Call, model: str, request: ResponseRequest | None = None) -> bytes:
+def write_request(
+    call: Call, model: str, request: ResponseRequest | None = None, *, reasons: bool | None = None
+) -> bytes:
     """The request for an upstream, which is told not to store: conversations are kept here, if at all.
 
     Args:
         call: What the client wants.
         model: The upstream's name for the model.
         request: What the client said beside that, where it speaks this dialect too.
+        reasons: Whether the model reasons; None: it does where reasoning is asked for.
 
     Raises:
         Unsupported: a role cannot have a part that it has, or this dialect has no word for a tool or a knob.
@@ -163,7 +166,8 @@ def write_request(call: Call, model: str, request: ResponseRequest | None = None
         "input": write_input(messages, custom_names(call.tools)),
         "stream": True if call.stream else None,
         "store": False,
-        "include": _write_include(call, request) or None,
+        "include": _write_include(call, request, reasons=call.reasoning is not None if reasons is None else reasons)
+        or None,
         **{name: getattr(call.sampling, name) for name in _SAME_NAME},
         "stop": call.sampling.stop,
         "max_output_tokens": call.sampling.max_tokens,
@@ -189,15 +193,15 @@ def _split_instructions(messages: tuple[Message, ...]) -> tuple[str | None, tupl
     return None, messages
 
 
-def _write_include(call: Call, request: ResponseRequest | None) -> list[str]:
+def _write_include(call: Call, request: ResponseRequest | None, *, reasons: bool) -> list[str]:
     """What to include: what the client named, log probabilities, and the reasoning in a form that can come back.
 
-    The last only where reasoning is asked for, since models without it refuse that.
+    The last only of models that reason, since others refuse that.
     """
     include = list(request.include) if request is not None else []
     if call.sampling.logprobs:
         include.append(_LOGPROBS)
-    if call.reasoning is not None:
+    if reasons:
         include.append(_ENCRYPTED)
     return list(dict.fromkeys(include))
 

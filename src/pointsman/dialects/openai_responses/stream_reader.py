@@ -19,6 +19,7 @@ from pointsman.core.events import (
     Finished,
     FinishReason,
     LogprobsDelta,
+    PartGiven,
     RefusalDelta,
     Started,
     TextDelta,
@@ -32,6 +33,7 @@ from pointsman.core.usage import Usage
 from pointsman.dialects.openai_responses import answers, types
 from pointsman.dialects.openai_responses.citations import annotations_in, read_annotation
 from pointsman.dialects.openai_responses.errors import read_error, status_of
+from pointsman.dialects.openai_responses.given import read_given
 from pointsman.dialects.openai_responses.output import read_logprobs
 from pointsman.dialects.openai_responses.response import read_usage
 from pointsman.dialects.openai_responses.tools import wrap_input
@@ -79,7 +81,7 @@ class StreamReader:
 
     Copes with what servers of this dialect do: pieces that come with the end of their item only, or with the end of
     the answer; calls without an id; reasoning as a summary, as it is, or as both; ``[DONE]`` at the end; an error
-    object in the stream. Items of tools that the provider runs itself are passed over.
+    object in the stream. Items of tools that the provider runs itself are told once they are complete.
 
     Args:
         new_id: Makes ids for answers and calls that have none.
@@ -236,7 +238,10 @@ class StreamReader:
     def _read_item(self, index: int, raw: msgspec.Raw, events: list[Event], *, done: bool) -> None:
         """An item that begins or is complete; what is known of it by now and was not told is told."""
         item = self._item(index)
-        if item.done or _decode_head(raw).type not in _ITEMS:
+        if item.done:
+            return
+        if _decode_head(raw).type not in _ITEMS:
+            self._read_given(item, raw, events, done=done)
             return
         item.done = done
         fields = _decode_item(raw)
@@ -248,6 +253,13 @@ class StreamReader:
                 _complete_reasoning(item, fields, events)
         elif fields.name:
             self._read_call(item, fields, events, done=done)
+
+    def _read_given(self, item: _OpenItem, raw: msgspec.Raw, events: list[Event], *, done: bool) -> None:
+        """What comes whole: an image, or what a tool did that the provider runs itself."""
+        item.done = done
+        given = read_given(raw, self._characters) if done else None
+        if given is not None:
+            events.append(PartGiven(given))
 
     def _complete_message(self, item: _OpenItem, fields: answers.OutputItemFields, events: list[Event]) -> None:
         parts = fields.content or ()

@@ -21,6 +21,7 @@ from pointsman.core.events import (
     Finished,
     FinishReason,
     LogprobsDelta,
+    PartGiven,
     RefusalDelta,
     Started,
     TextDelta,
@@ -37,6 +38,7 @@ from pointsman.dialects.openai_responses.output import (
     ItemKind,
     OutputItem,
     PartKind,
+    given_item,
     part_of,
     read_logprobs,
     seal_signed,
@@ -166,6 +168,7 @@ class StreamWriter:
         | ToolCallStarted
         | ToolCallDelta
         | LogprobsDelta
+        | PartGiven
         | Cited
         | Finished,
     ) -> None:
@@ -185,6 +188,8 @@ class StreamWriter:
                 self._argue(event)
             case LogprobsDelta():
                 self._logprobs.append(event.content)
+            case PartGiven():
+                self._give(event)
             case Cited():
                 self._cite(event.citation)
             case Finished():
@@ -240,6 +245,19 @@ class StreamWriter:
         """A new item, which is told at once if all before it are whole."""
         item = OutputItem(kind, len(self._items), self._request.id, call_id=call_id, name=name)
         item.group = self._groups.get(name)
+        return self._append(item)
+
+    def _give(self, event: PartGiven) -> None:
+        """What comes whole.
+
+        Raises:
+            Broken: it is a sound.
+        """
+        item = given_item(event.part, len(self._items), self._request.id)
+        if item is not None:
+            self._append(item)
+
+    def _append(self, item: OutputItem) -> OutputItem:
         self._items.append(item)
         self._teller.text = None
         while self._told < len(self._items):

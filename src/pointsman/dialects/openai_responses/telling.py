@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.dialects.openai_responses.given import given_steps
 from pointsman.dialects.openai_responses.output import OutputItem, OutputPart, PartKind
 from pointsman.dialects.openai_responses.tools import unwrap_input
 from pointsman.dialects.openai_responses.types import LogprobToken
@@ -137,6 +138,9 @@ class Teller:
             if given:
                 self.tell("response.custom_tool_call_input.delta", **self._place, delta=given)
             self.tell("response.custom_tool_call_input.done", **self._place, input=given)
+        elif item.given is not None:
+            for name, said in given_steps(item.given, item.kind):
+                self.tell(name, **self._place, **said)
         wire = msgspec.Raw(_encode(item.wire()))
         self.tell("response.output_item.done", output_index=item.index, item=wire)
         self.done.append(wire)

@@ -23,6 +23,7 @@ from pointsman.dialects.openai_responses.types import AllowedTool, RawField, Too
 from pointsman.wire.json_fields import decode_field, demand_object
 
 __all__ = [
+    "CODE_NAME",
     "DIALECT",
     "custom_names",
     "read_additional_tools",
@@ -33,6 +34,9 @@ __all__ = [
     "write_choice",
     "write_tool",
 ]
+
+CODE_NAME: Final = "code_interpreter"
+"""The type of the tool that runs code."""
 
 DIALECT: Final = "openai_responses"
 """What :class:`~pointsman.core.call.Tool` calls this dialect."""
@@ -109,7 +113,9 @@ def _grouped(tool: Tool, namespace: str | None) -> Tool:
 def _read_tool(raw: msgspec.Raw, fields: ToolFields, path: str) -> Tool:
     if fields.type not in {"function", "custom"}:
         name = fields.name or fields.type
-        return Tool(name, fields.description, native=raw, dialect=DIALECT, search=read_search(raw))
+        runs_code = fields.type == CODE_NAME
+        search = read_search(raw)
+        return Tool(name, fields.description, native=raw, dialect=DIALECT, search=search, runs_code=runs_code)
     if fields.name is None:
         raise Malformed(f"{path}.name is required.", param=f"{path}.name")
     if fields.type == "custom":

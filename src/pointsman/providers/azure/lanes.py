@@ -19,11 +19,14 @@ from pointsman.providers.tokens import Credential, TokenBook
 from pointsman.providers.translated import (
     CLIENTS,
     DOCUMENTS_BY_VALUE,
+    EMBEDDING_CLIENTS,
+    RESPONSES_MODE,
     AnthropicFar,
     EmbeddingFar,
     FarSide,
     OpenAIChatFar,
     OpenAIEmbeddingFar,
+    OpenAIResponsesFar,
     Preparation,
     Reading,
     SignedEmbeddingFar,
@@ -57,6 +60,10 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook, me
         return _translated(deployment, operation, AzureClaudeFar(), credential)
     path = azure_path(deployment, operation, access.api_version)
     model = model_in_azure(deployment)
+    answering = responses_path(deployment, access.api_version) if deployment.mode == RESPONSES_MODE else None
+    if answering is not None and operation not in EMBEDDING_CLIENTS and operation not in EXTRAS_PATHS:
+        there = OpenAIResponsesFar(path=answering, model=model)
+        return _translated(deployment, operation, there, credential, fetching=_fetching(operation, media))
     if operation in _EXPRESS:
         newer_limit = operation is Operation.CHAT and has_newer_limit(deployment)
         way = ExpressWay(path, path, model, credential, newer_limit=newer_limit)
@@ -64,9 +71,13 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook, me
     if operation in EXTRAS_PATHS:
         return ExtrasLane(deployment, operation, way=ExpressWay(path, path, model, credential))
     embeddings = OpenAIEmbeddingFar(path=azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
+    far = OpenAIChatFar(path=path, model=model)
+    return _translated(deployment, operation, far, credential, embeddings, _fetching(operation, media))
+
+
+def _fetching(operation: Operation, media: MediaFetcher) -> tuple[Preparation, ...]:
     client = CLIENTS.get(operation)
-    fetching = () if client is None else (media_preparation(client, media, DOCUMENTS_BY_VALUE),)
-    return _translated(deployment, operation, OpenAIChatFar(path=path, model=model), credential, embeddings, fetching)
+    return () if client is None else (media_preparation(client, media, DOCUMENTS_BY_VALUE),)
 
 
 def azure_count(deployment: Deployment, book: TokenBook) -> CountWay | None:

@@ -39,6 +39,7 @@ from pointsman.providers.translated.gemini_client import GeminiClient
 from pointsman.providers.translated.mistral import MistralFar
 from pointsman.providers.translated.ollama import OllamaChatClient
 from pointsman.providers.translated.openai import OpenAIChatClient, OpenAIChatFar
+from pointsman.providers.translated.openai_responses import RESPONSES_MODE, OpenAIResponsesFar
 from pointsman.providers.translated.remote_media import BY_VALUE, DOCUMENTS_BY_VALUE
 from pointsman.providers.translated.responses import ResponsesClient
 from pointsman.providers.translated.sides import ClientSide, FarSide
@@ -142,6 +143,15 @@ FAR_PARTIES: Final = (
         DOCUMENTS_BY_VALUE.kinds,
     ),
     FarParty(
+        "openai_responses",
+        "OpenAI, models for Responses only",
+        "openai_responses",
+        _deployment("openai", "o3-pro"),
+        lambda _deployment: OpenAIResponsesFar(),
+        samples.RESPONSES,
+        fetches=DOCUMENTS_BY_VALUE.kinds,
+    ),
+    FarParty(
         "anthropic",
         "Anthropic",
         "anthropic",
@@ -224,6 +234,8 @@ def far_party_of(deployment: Deployment) -> FarParty | None:
     native = None if provider is None else provider.native
     if native == "vertex" and deployment.model.startswith("claude"):
         native = "anthropic"
+    if deployment.mode == RESPONSES_MODE and native in {None, "azure"}:
+        native = "openai_responses"
     found = next((party for party in FAR_PARTIES if party.native == native), None)
     if found is None:
         return None

@@ -19,7 +19,7 @@ from pointsman.core.events import (
 )
 from pointsman.core.usage import Usage
 
-__all__ = ["ANTHROPIC", "BEDROCK", "COHERE", "EVENTS", "GEMINI", "OLLAMA", "OPENAI", "OPENAI_STREAM"]
+__all__ = ["ANTHROPIC", "BEDROCK", "COHERE", "EVENTS", "GEMINI", "OLLAMA", "OPENAI", "OPENAI_STREAM", "RESPONSES"]
 
 EVENTS: Final[tuple[Event, ...]] = (
     Started("answer-1", "model", 1_700_000_000),
@@ -41,6 +41,16 @@ OPENAI: Final = (
     b'"tool_calls":[{"id":"call_1","type":"function","function":{"name":"weather","arguments":"{\\"city\\":\\"Rome\\"}"'
     b'}},{"id":"call_2","type":"function","function":{"name":"weather","arguments":"{\\"city\\":\\"Paris\\"}"}}]}}],'
     b'"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}'
+)
+
+RESPONSES: Final = (
+    b'{"id":"resp_1","object":"response","created_at":1700000000,"status":"completed","model":"model","output":['
+    b'{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"Hm."}],"encrypted_content":"gAAA"},'
+    b'{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":['
+    b'{"type":"output_text","text":"Hello","annotations":[]}]},'
+    b'{"type":"function_call","id":"fc_1","call_id":"call_1","name":"weather","arguments":"{\\"city\\":\\"Rome\\"}"},'
+    b'{"type":"function_call","id":"fc_2","call_id":"call_2","name":"weather","arguments":"{\\"city\\":\\"Paris\\"}"}'
+    b'],"usage":{"input_tokens":10,"output_tokens":20,"total_tokens":30}}'
 )
 
 OPENAI_STREAM: Final = (

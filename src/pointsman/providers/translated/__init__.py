@@ -30,6 +30,7 @@ from pointsman.providers.translated.openai import (
     OpenAIEmbeddingFar,
     has_newer_limit,
 )
+from pointsman.providers.translated.openai_responses import RESPONSES_MODE, OpenAIResponsesFar
 from pointsman.providers.translated.remote_media import BY_VALUE, DOCUMENTS_BY_VALUE, ToFetch, media_preparation
 from pointsman.providers.translated.sides import CallLane, ClientSide, FarSide, Reading, SseFrames, Writing
 from pointsman.providers.translated.signed import SignedEmbeddingFar, SignedFar
@@ -40,6 +41,7 @@ __all__ = [
     "COMPLETION_CLIENTS",
     "DOCUMENTS_BY_VALUE",
     "EMBEDDING_CLIENTS",
+    "RESPONSES_MODE",
     "AnthropicFar",
     "CallLane",
     "ClientSide",
@@ -59,6 +61,7 @@ __all__ = [
     "OpenAICompletionClient",
     "OpenAIEmbeddingClient",
     "OpenAIEmbeddingFar",
+    "OpenAIResponsesFar",
     "Preparation",
     "Reading",
     "SignedEmbeddingFar",

@@ -8,6 +8,7 @@ import msgspec
 
 from pointsman.core.call import Call, Tool
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
+from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.anthropic_messages.abilities import Abilities, abilities_of
 from pointsman.dialects.anthropic_messages.errors import read_error
@@ -15,15 +16,30 @@ from pointsman.dialects.anthropic_messages.knobs import refuse_or_drop
 from pointsman.dialects.anthropic_messages.replies import read_reply, write_reply
 from pointsman.dialects.anthropic_messages.requests import read_request, write_request
 from pointsman.dialects.anthropic_messages.search import SEARCH_NAME, write_search
+from pointsman.dialects.anthropic_messages.server_tools import CODE_NAME
 from pointsman.dialects.anthropic_messages.streams import StreamReader, StreamWriter
 from pointsman.dialects.droppable import without
 from pointsman.dialects.openai_chat.search import SEARCH_FIELD, read_search
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
-from pointsman.providers.translated.tools import demand_known_tools, with_own_search, without_foreign_tools
+from pointsman.providers.translated.tools import (
+    demand_known_tools,
+    with_own_code,
+    with_own_search,
+    without_foreign_tools,
+)
 
 __all__ = ["AnthropicClient", "AnthropicFar"]
 
 _DIALECT: Final = "anthropic_messages"
+_CODE: Final = Tool(
+    CODE_NAME,
+    native=msgspec.Raw(b'{"type":"code_execution_20250522","name":"code_execution"}'),
+    dialect=_DIALECT,
+    runs_code=True,
+)
+_CODE_BETA: Final = ("anthropic-beta", Secret("code-execution-2025-05-22"))
+"""What Anthropic wants beside it; https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool."""
+
 _OUTPUT_TOKENS: Final = 4096
 """What a model may answer at the most where nobody says, as in LiteLLM: Anthropic demands a bound."""
 
@@ -49,6 +65,9 @@ class AnthropicFar:
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
         call = with_own_search(_with_search(call), _DIALECT, SEARCH_NAME, write_search)
+        asked = call.tools
+        call = with_own_code(call, _CODE)
+        headers = () if call.tools is asked or _CODE not in call.tools else (_CODE_BETA,)
         call = without_foreign_tools(call, _DIALECT, drop_params=deployment.drop_params)
         demand_known_tools(call, _DIALECT)
         abilities = _abilities(deployment)
@@ -57,7 +76,7 @@ class AnthropicFar:
         )
         limit = deployment.output_tokens_max or _OUTPUT_TOKENS
         body = write_request(call, deployment.model, max_tokens_default=limit, abilities=abilities)
-        return Outbound(b"/v1/messages", body)
+        return Outbound(b"/v1/messages", body, headers=headers)
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""

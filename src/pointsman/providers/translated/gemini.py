@@ -22,7 +22,12 @@ from pointsman.dialects.gemini.thinking import asks_for_thinking
 from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.providers.translated.embeddings import EmbeddingReading
 from pointsman.providers.translated.sides import Reading, SseFrames
-from pointsman.providers.translated.tools import demand_known_tools, with_own_search, without_foreign_tools
+from pointsman.providers.translated.tools import (
+    demand_known_tools,
+    with_own_code,
+    with_own_search,
+    without_foreign_tools,
+)
 
 __all__ = ["GeminiEmbeddingFar", "GeminiFar", "PathOf", "without_foreign_knobs"]
 
@@ -33,6 +38,7 @@ _MODELS: Final = "models/"
 _TEXT_ONLY: Final = msgspec.Raw(b'["text"]')
 _SEARCH_NAME: Final = "googleSearch"
 _SEARCH: Final = Tool(_SEARCH_NAME, native=msgspec.Raw(b'{"googleSearch":{}}'), dialect="gemini")
+_CODE: Final = Tool("codeExecution", native=msgspec.Raw(b'{"codeExecution":{}}'), dialect="gemini", runs_code=True)
 
 
 class GeminiFar:
@@ -54,6 +60,7 @@ class GeminiFar:
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
         call = _with_google_search(call, drop_params=deployment.drop_params)
+        call = with_own_code(call, _CODE)
         call = without_foreign_tools(call, "gemini", drop_params=deployment.drop_params)
         demand_known_tools(call, "gemini")
         call = refuse_or_drop(

@@ -19,7 +19,7 @@ from pointsman.core.upstream import Deployment
 from pointsman.providers.efforts import effort_for
 from pointsman.providers.registry import find_provider
 
-__all__ = ["fit"]
+__all__ = ["fit", "with_short_ids"]
 
 _OPENAI: Final = (".openai.com", ".openai.azure.com")
 _GATEWAY: Final = "litellm_proxy"
@@ -42,6 +42,15 @@ def fit(call: Call, deployment: Deployment, *, reasons: bool) -> Call:
             call = msgspec.structs.replace(call, reasoning=None)
         call = msgspec.structs.replace(call, messages=tuple(_fit_message(message) for message in call.messages))
     return call
+
+
+def with_short_ids(call: Call) -> Call:
+    """The call with ids that OpenAI takes; what the model thought stays where it was."""
+    messages = tuple(
+        msgspec.structs.replace(message, parts=tuple(_fit_part(part) for part in message.parts))
+        for message in call.messages
+    )
+    return msgspec.structs.replace(call, messages=messages)
 
 
 def _as_effort(reasoning: Reasoning | None) -> Reasoning | None:

@@ -8,9 +8,14 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import Call, Tool, WebSearch
+from pointsman.core.content import Image, Message, Part, ServerToolUse, Text
 from pointsman.core.errors import Unsupported
+from pointsman.dialects.server_tools import message_in_words
 
-__all__ = ["demand_known_tools", "with_own_search", "without_foreign_tools"]
+__all__ = ["demand_known_tools", "with_own_code", "with_own_search", "without_foreign_tools"]
+
+_GIVES_IMAGES: Final = frozenset({"gemini", "ollama"})
+"""The dialects in which a turn of the model can have images."""
 
 _NAME_CHARACTERS_MAX: Final = 80
 
@@ -20,8 +25,9 @@ def without_foreign_tools(call: Call, dialect: str, *, drop_params: bool = False
 
     Agents offer what their own provider has (Codex: a web search) beside functions of their own, whoever answers; a
     model that is not offered it does not use it. A request that has nothing else, or insists on such a tool, is left
-    as it is, unless the operator allows dropping.
+    as it is, unless the operator allows dropping. What such tools did earlier in the conversation is told in words.
     """
+    call = _retold(call, dialect)
     foreign = {tool.name for tool in call.tools if tool.native and tool.dialect != dialect and tool.parameters is None}
     if not foreign:
         return call
@@ -31,6 +37,48 @@ def without_foreign_tools(call: Call, dialect: str, *, drop_params: bool = False
         return call
     left = tuple(tool for tool in call.tools if tool.name not in foreign)
     return msgspec.structs.replace(call, tools=left, tool_choice=choice if left else None)
+
+
+def _retold(call: Call, dialect: str) -> Call:
+    """The request with what its model gave earlier in a form that ``dialect`` has for the model's own turns."""
+    given = any(
+        isinstance(part, ServerToolUse) or (isinstance(part, Image) and message.role == "assistant")
+        for message in call.messages
+        for part in message.parts
+    )
+    if not given:
+        return call
+    messages = tuple(message_in_words(message, dialect) for message in call.messages)
+    return msgspec.structs.replace(call, messages=messages if dialect in _GIVES_IMAGES else _images_shown(messages))
+
+
+def _images_shown(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages with the images of the model's turns before what the user says next: it cannot have them itself."""
+    told: list[Message] = []
+    held: tuple[Part, ...] = ()
+    for message in messages:
+        parts = message.parts
+        if message.role == "user" and held:
+            parts, held = (*held, *parts), ()
+        elif message.role == "assistant":
+            held += tuple(part for part in parts if isinstance(part, Image))
+            parts = tuple(part for part in parts if not isinstance(part, Image)) or (Text(""),)
+        told.append(message if parts == message.parts else msgspec.structs.replace(message, parts=parts))
+    return (*told, Message("user", held)) if held else tuple(told)
+
+
+def with_own_code(call: Call, own: Tool) -> Call:
+    """The request with the tools of other dialects that run code as ``own``."""
+    renamed = {tool.name for tool in call.tools if tool.runs_code and tool.dialect != own.dialect}
+    if not renamed:
+        return call
+    tools = [tool for tool in call.tools if tool.name not in renamed]
+    if not any(tool.runs_code for tool in tools):
+        tools.append(own)
+    choice = call.tool_choice
+    if choice is not None and choice.name in renamed:
+        choice = msgspec.structs.replace(choice, name=own.name)
+    return msgspec.structs.replace(call, tools=tuple(tools), tool_choice=choice)
 
 
 def with_own_search(call: Call, dialect: str, name: str, write: Callable[[WebSearch], msgspec.Raw]) -> Call:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.call import Call
-from pointsman.core.content import Message, Text, ToolCall
+from pointsman.core.content import Message, ServerToolUse, Text, ToolCall
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import FinishReason
 from pointsman.core.reply import Choice, Reply
@@ -171,13 +171,13 @@ def test_the_answer_of_the_real_service_is_read() -> None:
             "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0},
         },
     }).encode()  # fmt: skip
-    assert read_reply(body, 7) == Reply(
-        "msg_01XFDUDYJgAACzvnptvVoYEL",
-        "claude-opus-5-5",
-        7,
-        (choice_of(text="Hello!", finish_reason="stop"),),
-        Usage(12, 6, source="measured"),
-    )
+    reply = read_reply(body, 7)
+    assert (reply.id, reply.model, reply.created) == ("msg_01XFDUDYJgAACzvnptvVoYEL", "claude-opus-5-5", 7)
+    assert reply.usage == Usage(12, 6, source="measured")
+    (choice,) = reply.choices
+    searched, text = choice.parts
+    assert isinstance(searched, ServerToolUse) and (searched.kind, searched.input) == ("search", "x")
+    assert (text, choice.finish_reason) == (Text("Hello!"), "stop")
 
 
 @pytest.mark.parametrize(

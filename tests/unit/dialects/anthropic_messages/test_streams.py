@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from pointsman.core.call import Call
-from pointsman.core.content import Message, Text
+from pointsman.core.content import Message, ServerToolUse, Text
 from pointsman.core.errors import Broken, Overloaded
 from pointsman.core.events import (
     Event,
@@ -23,6 +23,7 @@ from pointsman.core.events import (
     Finished,
     FinishReason,
     LogprobsDelta,
+    PartGiven,
     RefusalDelta,
     Started,
     TextDelta,
@@ -425,7 +426,7 @@ def test_later_counts_replace_earlier_ones_and_are_told_once_at_the_end() -> Non
     ]
 
 
-def test_pings_and_what_nobody_knows_are_passed_over() -> None:
+def test_pings_and_what_nobody_knows_are_passed_over_and_a_search_is_told() -> None:
     found = read(
         {"type": "ping"},
         start(),
@@ -443,7 +444,11 @@ def test_pings_and_what_nobody_knows_are_passed_over() -> None:
         finish("end_turn"),
         STOP,
     )
-    assert found[:4] == [STARTED, TextDelta("Hi"), TextDelta("!"), Finished("stop")]
+    use = b'{"type":"server_tool_use","id":"srv","name":"web_search","input":{"query":"x"}}'
+    result = b'{"type":"web_search_tool_result","tool_use_id":"srv","content":[{"type":"web_search_result"}]}'
+    native = (msgspec.Raw(use), msgspec.Raw(result))
+    searched = ServerToolUse("srv", "search", "x", at=2, native=native, dialect="anthropic_messages")
+    assert found[:5] == [STARTED, TextDelta("Hi"), PartGiven(searched), TextDelta("!"), Finished("stop")]
 
 
 def test_tool_calls_are_counted_from_nought_and_have_arguments_in_any_case() -> None:

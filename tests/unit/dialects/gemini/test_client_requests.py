@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.call import Call, EmbeddingCall, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice, WebSearch
-from pointsman.core.content import Audio, File, Image, Message, Part, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.content import (
+    Audio,
+    File,
+    Image,
+    Message,
+    Part,
+    ServerToolUse,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.gemini.client_requests import read_count_request, read_request
 from pointsman.dialects.gemini.embeddings import read_embed_request, write_embedding_request
@@ -63,6 +74,10 @@ def test_both_spellings_are_read() -> None:
     assert call.extra == {"safetySettings": raw("[]")}
 
 
+RAN = ServerToolUse("", "code", "1", "python", dialect="gemini")
+GAVE = ServerToolUse("", "code", output="1", dialect="gemini")
+
+
 @pytest.mark.parametrize(
     ("part", "expected"),
     [
@@ -74,8 +89,8 @@ def test_both_spellings_are_read() -> None:
         ({"inlineData": {"mimeType": "text/csv", "data": "aGk="}}, File(data="aGk=", media_type="text/csv")),
         ({"fileData": {"fileUri": "gs://x", "mimeType": "image/png"}}, Image(url="gs://x", media_type="image/png")),
         ({"fileData": {"fileUri": "gs://x"}}, File(url="gs://x")),
-        ({"executableCode": {"language": "PYTHON", "code": "1"}}, Text("\n```python\n1\n```\n")),
-        ({"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}}, Text("\n```\n1\n```\n")),
+        ({"executableCode": {"language": "PYTHON", "code": "1"}}, RAN),
+        ({"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}}, GAVE),
         ({"functionCall": {"name": "f", "args": {"a": 1}, "id": "x"}}, ToolCall("x", "f", '{"a":1}')),
         (
             {"functionCall": {"name": "f"}, "thoughtSignature": "U2ln"},

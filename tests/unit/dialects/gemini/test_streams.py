@@ -5,10 +5,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.core.content import Audio, Image, ServerToolUse
 from pointsman.core.errors import Broken
 from pointsman.core.events import (
     Event,
@@ -16,6 +18,7 @@ from pointsman.core.events import (
     Finished,
     FinishReason,
     LogprobsDelta,
+    PartGiven,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -135,13 +138,27 @@ def test_signatures_are_kept_and_go_into_the_id_where_that_is_wanted() -> None:
     ]
 
 
-def test_code_that_ran_is_text() -> None:
+def test_code_that_ran_is_told_with_what_it_gave() -> None:
     ran = answer(
         {"executableCode": {"language": "PYTHON", "code": "print(1)"}},
         {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}},
         reason="STOP",
     )
-    assert read(ran)[1:3] == [TextDelta("\n```python\nprint(1)\n```\n"), TextDelta("\n```\n1\n```\n")]
+    use = ServerToolUse("code_1", "code", "print(1)", "python", "1", dialect="gemini")
+    assert read(ran)[1:3] == [PartGiven(use), Finished("stop")]
+    alone = answer({"executableCode": {"code": "print(1)"}}, text("x"), reason="STOP")
+    assert read(alone)[1:3] == [PartGiven(msgspec.structs.replace(use, output=None)), TextDelta("x")]
+
+
+def test_images_and_sounds_are_given_and_drafts_are_not() -> None:
+    image, sound = Image("AAAA", "image/png"), Audio("AAAA", "L16;rate=24000")
+    given = answer(
+        {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True},
+        {"inlineData": {"mimeType": "image/png", "data": "AAAA"}},
+        {"inlineData": {"mimeType": "audio/L16;rate=24000", "data": "AAAA"}},
+        reason="STOP",
+    )
+    assert read(given)[1:3] == [PartGiven(image), PartGiven(sound)]
 
 
 def test_candidates_are_choices() -> None:
@@ -218,7 +235,7 @@ def test_log_probabilities_are_openais() -> None:
         ([answer(text("Hi")), b"<html>"], "not one of its answers"),
         ([b"\xff"], "not one of its answers"),
         ([answer(text("Hi")), {"error": {"code": 503, "message": "overloaded"}}], "overloaded"),
-        ([answer({"inlineData": {"mimeType": "image/png", "data": ""}}, reason="STOP")], "image/png"),
+        ([answer({"inlineData": {"mimeType": "video/mp4", "data": ""}}, reason="STOP")], "video/mp4"),
         ([{"usageMetadata": {"promptTokenCount": 1}}], "before the answer had begun"),
         ([answer(text("Hi"), usageMetadata={"promptTokenCount": -1})], "not one of its answers"),
     ],

@@ -181,7 +181,7 @@ def test_only_allowed_tools_are_left() -> None:
         ({"input": [{"role": "user"}]}, "input[0].content", "is required"),
         ({"input": [{"role": "user", "content": [{"type": "x"}]}]}, "input[0].content[0].type", "unknown value 'x'"),
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0].type", "items of type 'item_reference'"),
-        ({"input": [{"type": "web_search_call"}]}, "input[0].type", "items of type 'web_search_call'"),
+        ({"input": [{"type": "x_call"}]}, "input[0].type", "items of type 'x_call'"),
         ({"input": [{"type": "function_call", "name": "f", "arguments": ""}]}, "input[0].call_id", "is required"),
         ({"input": [{"type": "function_call_output", "call_id": "a", "output": 1}]}, "input[0].output", "must be"),
         ({"tools": [{"name": "f"}]}, "tools[0].type", "is required"),

@@ -5,16 +5,19 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.core.content import ServerToolUse
 from pointsman.core.errors import Broken, Overloaded
 from pointsman.core.events import (
     Event,
     Failed,
     Finished,
     LogprobsDelta,
+    PartGiven,
     RefusalDelta,
     Started,
     TextDelta,
@@ -104,10 +107,12 @@ def test_what_differs_from_what_was_told_is_not_told_at_all() -> None:
 def test_an_answer_may_come_with_its_end_alone() -> None:
     refusal = {"type": "message", "content": [{"type": "refusal", "refusal": "No"}]}
     reasoning = {"type": "reasoning", "summary": [{"text": "a"}, {"text": "b"}], "encrypted_content": "s"}
-    search = {"type": "web_search_call", "arguments": {}}
+    search = {"type": "web_search_call", "id": "ws", "action": {"query": "x"}}
+    native = (msgspec.Raw(json.dumps(search, separators=(",", ":")).encode()),)
+    searched = ServerToolUse("ws", "search", "x", native=native, dialect="openai_responses")
     output = [reasoning, search, refusal, {**CALL, "arguments": "{}"}, {**CUSTOM, "input": "x"}]
     assert read(ended(output=output)) == [
-        STARTED, ThinkingDelta("a\n\nb"), ThinkingSigned("s", signer="openai"), RefusalDelta("No"),
+        STARTED, ThinkingDelta("a\n\nb"), ThinkingSigned("s", signer="openai"), PartGiven(searched), RefusalDelta("No"),
         ToolCallStarted(0, "a", "f"), ToolCallDelta(0, "{}"),
         ToolCallStarted(1, "b", "patch"), ToolCallDelta(1, '{"input":"x"}'), Finished("tool_calls"),
     ]  # fmt: skip
