@@ -19,7 +19,7 @@ from pointsman.assembly.slot_desk import SlotDesk, board_name
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.nursery import Nursery
-from pointsman.lifecycle.turn import call
+from pointsman.lifecycle.calling import call
 from pointsman.routing.hosts import Fleet, Host
 from pointsman.routing.slot_board import TELL_SECONDS
 from pointsman.stores.redis import BoardAnswer, RedisBoards, RedisLink

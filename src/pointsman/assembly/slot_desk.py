@@ -8,7 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from pointsman.core.clock import Clock
-from pointsman.lifecycle.turn import call
+from pointsman.lifecycle.calling import call
 from pointsman.routing.hosts import Fleet, Host
 from pointsman.routing.slot_board import Claim, Standing, read_board, settle, write_board
 

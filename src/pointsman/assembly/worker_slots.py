@@ -15,7 +15,7 @@ from typing import Final
 
 from pointsman.assembly.slot_desk import Outcome, SlotDesk, board_name
 from pointsman.core.clock import Clock, short_id
-from pointsman.lifecycle.turn import call
+from pointsman.lifecycle.calling import call
 from pointsman.routing.hosts import Fleet, Host
 from pointsman.routing.slot_board import TELL_SECONDS
 from pointsman.stores.slot_files import SlotFiles

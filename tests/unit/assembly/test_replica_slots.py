@@ -13,7 +13,7 @@ from pointsman.assembly.replica_slots import ReplicaSlots
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
-from pointsman.lifecycle.turn import enter, leave
+from pointsman.lifecycle.calling import enter, leave
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.queue import Ticket
 from pointsman.stores.redis import RedisBulletin, RedisLink, RedisSettings
@@ -31,7 +31,7 @@ class Replica:
         self.nursery = Nursery(fail)
         self.name = f"replica-{next(_numbers)}"
         self.link = RedisLink(
-            RedisSettings(url=Secret(url), namespace=namespace, command_seconds=2.0, retry_seconds=0.05), self.nursery
+            RedisSettings(at=Secret(url), namespace=namespace, command_seconds=2.0, retry_seconds=0.05), self.nursery
         )
         self.bulletin = RedisBulletin(self.link, self.name, self.nursery, lambda: None)
         self.fleet = Fleet()

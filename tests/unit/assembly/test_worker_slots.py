@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pointsman.assembly.slot_desk import board_name
 from pointsman.assembly.worker_slots import WorkerSlots
-from pointsman.lifecycle.turn import enter, leave
+from pointsman.lifecycle.calling import enter, leave
 from pointsman.routing.hosts import Fleet, Host
 from pointsman.routing.queue import QueueRules, Ticket
 from pointsman.stores.slot_files import SlotFiles
