@@ -166,3 +166,29 @@ def test_no_value_is_in_any_answer_or_file(gateway: Gateway, upstream: FakeOpenA
     told.append(gateway.output().encode())
     for canary in (CANARY, SECOND, "sk-filed-canary-0123456789"):
         assert not [text[:200] for text in told if canary.encode() in text]
+
+
+def test_a_stored_secret_is_sent_to_no_other_address(gateway: Gateway, upstream: FakeOpenAI) -> None:
+    here, elsewhere = {"api_base": upstream.base_url}, {"api_base": "http://127.0.0.1:9/v1"}
+    both = {"credential_name": "bound", "credential_values": {"api_key": CANARY, **here}}
+    assert gateway.http("POST", "/credentials", both).status == 200
+    lent = {"model": "openai/m", "litellm_credential_name": "bound"}
+    own = {"model_name": "own", "litellm_params": {"model": "openai/m", "api_key": CANARY, **here}}
+    identity = gateway.http("POST", "/model/new", own).json()["model_id"]
+
+    def refused(method: str, path: str, body: object) -> str:
+        answer = gateway.http(method, path, body)
+        assert answer.status == 400, answer.body
+        return str(answer.error["param"])
+
+    moved = {"model_name": "lent", "litellm_params": {**lent, **elsewhere}}
+    assert refused("POST", "/model/new", moved) == "litellm_params.api_base"
+    assert gateway.http("POST", "/model/new", {**moved, "litellm_params": lent}).status == 200
+    for body in ({"credential_values": elsewhere}, {"credential_values_to_delete": ["api_base"]}):
+        assert refused("PATCH", "/credentials/bound", body) == "credential_values.api_key"
+    for params in (elsewhere, {**elsewhere, "api_key": "sk****89"}):
+        found = refused("PATCH", f"/model/{identity}/update", {"litellm_params": params})
+        assert found == "litellm_params.api_key"
+    again = {**elsewhere, "api_key": SECOND}
+    assert gateway.http("PATCH", f"/model/{identity}/update", {"litellm_params": again}).status == 200
+    assert gateway.http("PATCH", "/credentials/bound", {"credential_values": again}).status == 200

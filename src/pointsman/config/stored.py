@@ -124,6 +124,11 @@ def model_problems(
         path = f".litellm_params.{min(ADDRESSES.intersection(model.params))}"
         message = f"the credential {credential!r} is one of the file's, and is sent only where the file says."
         findings.error(place, path, message, "Leave the address out, or store a credential for it.")
+    elif isinstance(credential, str) and (moved := _led_astray(shared.credentials.get(credential), model.params)):
+        message = f"the credential {credential!r} has another {moved}, and is sent only there."
+        findings.error(
+            place, f".litellm_params.{moved}", message, "Leave the address out, or store a credential for it."
+        )
     if entry is not None and entry.missing_credential is not None:
         message = f"there is no credential {entry.missing_credential!r}."
         findings.error(place, ".litellm_params.litellm_credential_name", message, "Store it with POST /credentials.")
@@ -191,6 +196,15 @@ def _read(loaded: Loaded, shared: SharedParams, node: MapNode, path: str, findin
 
 def _says_address(params: MapNode) -> bool:
     return any(params.get(name) is not None for name in ADDRESSES)
+
+
+def _led_astray(credential: MapNode | None, params: Mapping[str, object]) -> str:
+    """The address at which a model would have its credential sent elsewhere than that says; empty: none."""
+    if credential is None or not _says_address(credential):
+        return ""
+    own = {name: node for name in ADDRESSES if (node := credential.get(name)) is not None}
+    said = (name for name in sorted(ADDRESSES) if params.get(name) is not None)
+    return next((name for name in said if name not in own or plain(own[name]) != params[name]), "")
 
 
 def _without_secrets(defaults: MapNode) -> MapNode:

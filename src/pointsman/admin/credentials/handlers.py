@@ -15,7 +15,7 @@ from pointsman.admin.change import Change, ChangeAction
 from pointsman.admin.keys.lookup import changed_by
 from pointsman.admin.office import Office, StoredDesk
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.admin.stored import demand_stores, refuse_problems, without_masks
+from pointsman.admin.stored import demand_secrets_anew, demand_stores, refuse_problems, without_masks
 from pointsman.config.masking import masked
 from pointsman.config.stored import StoredValues
 from pointsman.core.errors import Malformed, Misconfigured, NotFound
@@ -185,6 +185,7 @@ async def update_credential(office: Office, visit: Visit[Nothing, UpdateCredenti
         raise Malformed(f"{twice[0]} is to be set and to be deleted.", param="credential_values_to_delete")
     merged = {**values, **_present(without_masks(given, values))}
     merged = {field: value for field, value in merged.items() if field not in wanted.credential_values_to_delete}
+    demand_secrets_anew(values, merged, given, "credential_values")
     refuse_problems(desk.problems_of_credential(StoredValues(name, merged)))
     sealed = seal_credential(desk.sealer, name, merged)
     now, who = office.clock.wall(), changed_by(visit)
@@ -303,7 +304,14 @@ def _shown(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _values_of(office: Office, model_id: str) -> dict[str, object]:
-    return _values(_deployment(office, model_id))
+    values = _values(_deployment(office, model_id))
+    if "api_key" in values and "api_base" not in values:
+        raise Malformed(
+            "This deployment has no api_base, without which its key could be sent anywhere.",
+            hint="Say credential_values instead.",
+            param="model_id",
+        )
+    return values
 
 
 def _deployment(office: Office, model_id: str) -> Deployment:

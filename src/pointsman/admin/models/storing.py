@@ -16,7 +16,7 @@ from pointsman.admin.change import Change, ChangeAction
 from pointsman.admin.keys.lookup import changed_by
 from pointsman.admin.office import Office, StoredDesk
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.admin.stored import demand_stores, refuse_problems, without_masks
+from pointsman.admin.stored import demand_secrets_anew, demand_stores, refuse_problems, without_masks
 from pointsman.admin.timestamps import iso
 from pointsman.config.known_keys import is_token_price
 from pointsman.config.masking import masked
@@ -184,6 +184,7 @@ async def _update(office: Office, visit: Visit[Any, Any], identity: str, wanted:
     old = await _existing(office, identity)
     params = open_params(desk.sealer, old)
     entry = _changed(old, params, wanted)
+    demand_secrets_anew(params, entry.params, wanted.litellm_params or {}, "litellm_params")
     refuse_problems(desk.problems_of_model(entry))
     now, who = office.clock.wall(), changed_by(visit)
     sealed = seal_params(desk.sealer, identity, entry.params)
