@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -64,28 +65,33 @@ class GatewayClient:
             Unreachable, UpstreamFailed: it does not answer.
             Refused: it refuses, in its own words.
         """
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        target = f"{self.url}{path}" + (f"?{urlencode(given)}" if given else "")
-        nursery = Nursery(lambda _name, _error: None)
-        transport = Transport(nursery)
-        try:
+        async with self._asking() as transport:
             reply = await transport.fetch(
                 method,
-                target,
+                self._target(path, query or {}),
                 body=b"" if body is None else msgspec.json.encode(body),
                 headers=self._headers,
                 timeout_seconds=self._patience_seconds,
             )
-        except Unreachable as error:
-            raise Unreachable(
-                error.message, hint="Start it with: pointsman serve. Name another with --url or POINTSMAN_URL."
-            ) from None
-        finally:
-            transport.close()
-            await nursery.close()
         if reply.status >= 400:
             raise self._refusal(reply.status, reply.body)
         return reply.body
+
+    async def download(self, path: str, query: Mapping[str, object]) -> AsyncIterator[bytes]:
+        """An answer of any length, in the pieces in which it comes; see :meth:`fetch`.
+
+        Raises:
+            Unreachable, UpstreamFailed: it does not answer, or breaks off.
+            Refused: it refuses, in its own words.
+        """
+        target = self._target(path, query)
+        async with self._asking() as transport:
+            async for piece in transport.download(
+                target, headers=self._headers, timeout_seconds=self._patience_seconds
+            ):
+                if piece.status >= 400:
+                    raise self._refusal(piece.status, piece.body)
+                yield piece.body
 
     async def ask(
         self,
@@ -107,6 +113,26 @@ class GatewayClient:
         except msgspec.MsgspecError:
             raise Broken(f"What answers at {self.url} is no gateway.", hint="Look at --url.") from None
 
+    def _target(self, path: str, query: Mapping[str, object]) -> str:
+        given = {name: value for name, value in query.items() if value is not None}
+        return f"{self.url}{path}" + (f"?{urlencode(given)}" if given else "")
+
+    @contextlib.asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Transport]:
+        """A transport for one question; who cannot be reached is told of with what to do."""
+        nursery = Nursery(lambda _name, _error: None)
+        transport = Transport(nursery)
+        nursery.start(transport.run(), "timeouts")
+        try:
+            yield transport
+        except Unreachable as error:
+            raise Unreachable(
+                error.message, hint="Start it with: pointsman serve. Name another with --url or POINTSMAN_URL."
+            ) from None
+        finally:
+            transport.close()
+            await nursery.close()
+
     def _refusal(self, status: int, body: bytes) -> GatewayError:
         try:
             told = msgspec.json.decode(body, type=_ErrorBody).error
@@ -124,7 +150,9 @@ class GatewayClient:
         return kind(f"{self.url}: {said}")
 
 
-def found_gateway(url: str | None, key: str | None, data_dir: Path | None) -> GatewayClient:
+def found_gateway(
+    url: str | None, key: str | None, data_dir: Path | None, patience_seconds: float = _PATIENCE_SECONDS
+) -> GatewayClient:
     """The gateway that is meant: by option, by environment, or the one on this machine.
 
     Raises:
@@ -136,7 +164,7 @@ def found_gateway(url: str | None, key: str | None, data_dir: Path | None) -> Ga
     if named is None and _is_here(where):
         # Elsewhere, the master key of a gateway on this machine is nobody's business.
         named = _kept_key(data_dir or data_directory())
-    return GatewayClient(where, None if named is None else Secret(named))
+    return GatewayClient(where, None if named is None else Secret(named), patience_seconds)
 
 
 def data_directory() -> Path:
