@@ -220,6 +220,22 @@ def test_ambiguous_framing_is_refused_and_closed(shared: Shared, name: str) -> N
     still_well(gateway)
 
 
+def test_an_offer_of_http_2_is_answered_over_http_1_1(shared: Shared) -> None:
+    """What Java's client sends first on every connection."""
+    gateway, _ = shared
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP\r\n"
+    again = b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%b\r\n" % AUTH
+    first = post(offer + b"Content-Type: application/json\r\n" + LENGTH, BODY)
+    answer = gateway.raw(first, again, gap_seconds=0.2, timeout=5.0)
+    assert statuses(answer) == [200, 200] and b'"choices"' in answer and b'"fast"' in answer
+
+
+def test_a_request_without_a_host_is_refused(shared: Shared) -> None:
+    gateway, upstream = shared
+    assert statuses(gateway.raw(sized(BODY).replace(b"Host: x\r\n", b""))) == [400]
+    assert upstream.inference == []
+
+
 def test_bare_line_feeds_do_not_hide_a_request(shared: Shared) -> None:
     gateway, upstream = shared
     answer = gateway.raw(b"POST /v1/chat/completions HTTP/1.1\nHost: x\n" + AUTH + LENGTH + b"\n" + BODY, timeout=2.0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from pointsman.core.eager import Story
@@ -20,7 +20,6 @@ from pointsman.core.limits import (
     EARLY_AUTHENTICATION_BYTES,
     HEAD_BYTES_MAX,
     HEAD_SECONDS_MAX,
-    HEADERS_MAX,
     LINGER_SECONDS,
 )
 from pointsman.core.upstream import Operation
@@ -30,6 +29,7 @@ from pointsman.policies.keyring import bare_key, query_key
 from pointsman.server.gate import EXPECT_RANK as _EXPECT
 from pointsman.server.gate import LENGTH_RANK as _LENGTH
 from pointsman.server.gate import ORIGIN_RANK as _ORIGIN
+from pointsman.server.heads import head_objection, offers_other_protocol, too_large, without_offer
 from pointsman.server.refuse import refusal
 from pointsman.server.repeat import KnownHead
 
@@ -160,8 +160,12 @@ class InferenceProtocol(HttpToolsProtocol):
         self._resting = self._begins = False
         try:
             self.parser.feed_data(data)
-        except HttpParserUpgrade:
-            if self._refused is None and self._route is None and self._should_upgrade():
+        except HttpParserUpgrade as upgrade:
+            if self._refused is None and offers_other_protocol(self.parser, self._get_upgrade):
+                head = without_offer(self.parser.get_method(), self.url, self.headers)
+                self.parser = HttpRequestParser(self)
+                self._parse(head + data[upgrade.args[0] :])
+            elif self._refused is None and self._route is None and self._should_upgrade():
                 # From here on the connection is a WebSocket of uvicorn's, and the sweep's no longer.
                 self._gate.connections.discard(self)
                 self.handle_websocket_upgrade()
@@ -231,6 +235,8 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser: ours, or somebody else's."""
+        if offers_other_protocol(self.parser, self._get_upgrade):
+            return
         self._in_head = False
         parser = self.parser
         found = self._gate.paths.find(self.url)
@@ -241,9 +247,8 @@ class InferenceProtocol(HttpToolsProtocol):
             else:
                 allowed = "POST only" if len(found[0].methods) == 1 else f"no {method.decode('ascii', 'replace')}"
                 self._refused = Malformed(f"This path takes {allowed}.", status=405, code="method_not_allowed")
-        if len(self.headers) > HEADERS_MAX:
-            self._refused = Malformed("The request has too many headers.", status=431, code="headers_too_large")
-        elif parser.should_upgrade() and (method != b"GET" or found is not None):
+        self._refused = head_objection(self.headers, parser.get_http_version()) or self._refused
+        if parser.should_upgrade() and (method != b"GET" or found is not None):
             # The parser takes the body for another protocol's, so the request must not be served without it.
             hint = "Send the request without the header Upgrade."
             self._refused = Malformed("This connection cannot be upgraded.", hint=hint, code="bad_request")
@@ -268,7 +273,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self._body_bytes += len(body)
         if self._body_bytes > self._gate.body_bytes_max:
             if self._refused is None:
-                self._refused = self._too_large()
+                self._refused = too_large(self._gate.body_bytes_max)
         elif self._refused is None:
             self._body.append(body)
         if self._body_bytes - self._progress > _PROGRESS_BYTES:
@@ -279,7 +284,7 @@ class InferenceProtocol(HttpToolsProtocol):
         """Called by the parser; the one moment at which it knows whether the connection stays open."""
         if self._route is None:
             self._deadline = _NEVER
-            if self._refused is None:
+            if self._refused is None and not offers_other_protocol(self.parser, self._get_upgrade):
                 super().on_message_complete()
             return
         # A client of HTTP/1.0 may take the end of the connection for that of the answer, whatever it asked for.
@@ -449,7 +454,7 @@ class InferenceProtocol(HttpToolsProtocol):
         if not key and self._route is not None and self._route.key_in_query:
             self._key = query_key(self.url.partition(b"?")[2])
         if announced > gate.body_bytes_max:
-            self._refused = self._too_large()
+            self._refused = too_large(self._gate.body_bytes_max)
         elif announced > EARLY_AUTHENTICATION_BYTES or announced < 0:
             keyring = gate.house.keyring
             try:
@@ -462,10 +467,6 @@ class InferenceProtocol(HttpToolsProtocol):
     def _peer(self) -> str:
         peer = self.client[0] if self.client else ""
         return self._gate.addresses.client(peer, self.headers)
-
-    def _too_large(self) -> Malformed:
-        limit = self._gate.body_bytes_max
-        return Malformed(f"The request body is longer than {limit} bytes.", status=413, code="request_too_large")
 
     def _unparsable(self, error: HttpParserError) -> None:
         if isinstance(error.__context__, _Pipelined) or isinstance(error.__cause__, _Pipelined):

@@ -26,7 +26,8 @@ def test_call_ids_never_repeat_within_a_process_and_differ_between_processes() -
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 def test_a_copy_of_the_process_gives_other_call_ids() -> None:
-    program = "import os; from pointsman.core.clock import call_id; here = os.fork(); print(call_id()[:23], flush=True); here and os.wait()"
+    lines = ("import os", "from pointsman.core.clock import call_id", "here = os.fork()")
+    program = "\n".join((*lines, "os.write(1, call_id()[:23].encode() + b' ')", "here and os.wait()"))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
     assert len(set(done.stdout.split())) == 2
 

@@ -247,25 +247,60 @@ async def test_every_answer_of_ours_is_dated(door: Door) -> None:
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP\r\n"
 
 
-@pytest.mark.parametrize("cut", [20, 250, -5])
-@pytest.mark.parametrize("path", [b"/v1/chat/completions", b"/key/generate"])
-async def test_a_request_with_a_body_that_offers_an_upgrade_is_refused_and_not_served_without_its_body(
-    door: Door, path: bytes, cut: int
-) -> None:
-    whole = post(path=path, lines=UPGRADE)
-    line = served(door, whole[:cut], whole[cut:], post())
+@pytest.mark.parametrize("cut", [20, 250, -5, None])
+async def test_an_offer_of_another_protocol_is_ignored(door: Door, cut: int | None) -> None:
+    """RFC 9110, section 7.8. Java's client makes it with every first request of a connection."""
+    whole = post(lines=UPGRADE)
+    line = served(door, whole[:cut], whole[cut:] if cut else b"", post())
+    assert statuses(line) == [200, 200] and not line.closed()
+    first, second = door.stage.sender.sent
+    assert first == second
+
+
+async def test_an_offer_with_a_body_in_chunks_is_ignored(door: Door) -> None:
+    body = chat_body()
+    line = served(door, chunked([body[:5], body[5:]], lines=UPGRADE), post(lines=UPGRADE), post())
+    assert statuses(line) == [200] * 3 and not line.closed()
+
+
+async def test_an_offer_on_a_path_of_others_is_ignored(door: Door) -> None:
+    line = served(door, post(path=b"/key/generate", lines=UPGRADE))
+    await door.turn(lambda: line.answers)
+    assert statuses(line) == [203] and len(door.asked) == 1
+    line.hear(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n%b\r\n" % UPGRADE)
+    await door.turn(lambda: len(line.answers) > 1)
+    line.hear(post())
+    assert statuses(line) == [203, 203, 200] and not line.closed()
+
+
+@pytest.mark.parametrize(
+    "request_line", [b"POST /v1/chat/completions", b"POST /key/generate", b"GET /v1/chat/completions"]
+)
+async def test_a_websocket_where_there_is_none_is_refused(door: Door, request_line: bytes) -> None:
+    lines = KEY_LINE + b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n"
+    line = served(door, b"%b HTTP/1.1\r\nHost: x\r\n%b\r\n{}" % (request_line, lines), post())
     await door.turn()
     assert statuses(line) == [400] and line.transport.eof
     assert door.asked == [] and door.stage.sender.sent == []
 
 
-async def test_a_request_without_a_body_that_offers_an_upgrade_is_answered_as_if_it_had_not(door: Door) -> None:
-    """RFC 9110, section 7.8: a server may ignore the offer. Java's client makes it with every first request."""
-    line = served(door, b"GET /v1/models HTTP/1.1\r\nHost: x\r\n%b\r\n" % UPGRADE, post())
-    await door.turn(line.closed)
-    ((status, fields, _),) = line.answers
-    assert (status, fields["connection"]) == (203, "close") and line.closed()
-    assert len(door.asked) == 1 and door.stage.sender.sent == []
+async def test_a_tunnel_is_refused(door: Door) -> None:
+    line = served(door, b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n", post())
+    await door.turn()
+    assert statuses(line) == [400] and line.transport.eof and door.asked == []
+
+
+@pytest.mark.parametrize("path", [b"/v1/chat/completions", b"/key/generate"])
+async def test_a_request_has_one_host(door: Door, path: bytes) -> None:
+    """RFC 9112, section 3.2; HTTP/1.0 did not have the header."""
+    host = b"Host: here\r\n"
+    for odd in (post(path=path).replace(host, b""), post(path=path, lines=b"hOST: there\r\n")):
+        line = served(door, odd)
+        assert statuses(line) == [400] and line.transport.eof
+    assert door.asked == [] and door.stage.sender.sent == []
+    old = served(door, post(path=path, version=b"1.0").replace(host, b""))
+    await door.turn(lambda: old.answers)
+    assert statuses(old)[0] in (200, 203)
 
 
 # -- bounds --------------------------------------------------------------------------------------------------

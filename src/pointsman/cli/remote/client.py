@@ -71,7 +71,7 @@ class GatewayClient:
         try:
             reply = await transport.fetch(
                 method,
-                target,
+                self._target(path, query or {}),
                 body=b"" if body is None else msgspec.json.encode(body),
                 headers=self._headers,
                 timeout_seconds=self._patience_seconds,
@@ -154,7 +154,9 @@ class GatewayClient:
         return kind(f"{self.url}: {said}")
 
 
-def found_gateway(url: str | None, key: str | None, data_dir: Path | None) -> GatewayClient:
+def found_gateway(
+    url: str | None, key: str | None, data_dir: Path | None, patience_seconds: float = _PATIENCE_SECONDS
+) -> GatewayClient:
     """The gateway that is meant: by option, by environment, or the one on this machine.
 
     Raises:
@@ -171,7 +173,7 @@ def found_gateway(url: str | None, key: str | None, data_dir: Path | None) -> Ga
     if named is None and _is_here(where):
         # Elsewhere, the master key of a gateway on this machine is nobody's business.
         named = _kept_key(data_dir or data_directory())
-    return GatewayClient(where, None if named is None else Secret(named))
+    return GatewayClient(where, None if named is None else Secret(named), patience_seconds)
 
 
 def data_directory() -> Path:
