@@ -16,13 +16,12 @@ async def test_a_gateway_that_says_nothing_is_given_up() -> None:
         with pytest.raises(UpstreamFailed):
             await client.fetch("GET", "/health")
         with pytest.raises(UpstreamFailed):
-            async for _ in client.download("/spend/export", {}):
-                pass
+            await client.download("/spend/export", {}, bytearray().extend, silence_seconds=0.05)
 
 
 async def test_one_that_is_not_there_is_told_of_with_what_to_do() -> None:
     client = GatewayClient("http://127.0.0.1:9", None)
-    for asking in (client.fetch("GET", "/health"), anext(client.download("/spend/export", {"start_date": None}))):
+    for asking in (client.fetch("GET", "/health"), client.download("/spend/export", {}, bytearray().extend)):
         with pytest.raises(Unreachable) as caught:
             await asking
         assert "pointsman serve" in (caught.value.hint or "")

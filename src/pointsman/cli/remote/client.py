@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -65,10 +65,7 @@ class GatewayClient:
             Unreachable, UpstreamFailed: it does not answer.
             Refused: it refuses, in its own words.
         """
-        target = self._target(path, query or {})
-        nursery = Nursery(lambda _name, _error: None)
-        transport = Transport(nursery)
-        try:
+        async with self._asking() as transport:
             reply = await transport.fetch(
                 method,
                 self._target(path, query or {}),
@@ -76,36 +73,28 @@ class GatewayClient:
                 headers=self._headers,
                 timeout_seconds=self._patience_seconds,
             )
-        except Unreachable as error:
-            raise self._unreachable(error) from None
-        finally:
-            transport.close()
-            await nursery.close()
         if reply.status >= 400:
             raise self._refusal(reply.status, reply.body)
         return reply.body
 
-    async def download(self, path: str, query: Mapping[str, object], write: Callable[[bytes], object]) -> None:
+    async def download(
+        self,
+        path: str,
+        query: Mapping[str, object],
+        write: Callable[[bytes], object],
+        silence_seconds: float = _SILENCE_SECONDS,
+    ) -> None:
         """Hand an answer of any length to ``write``, piece by piece.
 
         Raises:
             UpstreamFailed, Refused: see :meth:`fetch`.
         """
-        problems: list[BaseException] = []
-        nursery = Nursery(lambda _name, error: problems.append(error))
-        transport = Transport(nursery)
-        nursery.start(transport.run(), "sweep")
-        pieces = transport.download(self._target(path, query), headers=self._headers, timeout_seconds=_SILENCE_SECONDS)
-        try:
-            async for piece in pieces:
+        target = self._target(path, query)
+        async with self._asking() as transport:
+            async for piece in transport.download(target, headers=self._headers, timeout_seconds=silence_seconds):
                 if piece.status >= 400:
                     raise self._refusal(piece.status, piece.body)
                 write(piece.body)
-        except Unreachable as error:
-            raise self._unreachable(error) from None
-        finally:
-            transport.close()
-            await nursery.close()
 
     async def ask(
         self,
@@ -131,11 +120,22 @@ class GatewayClient:
         given = {name: value for name, value in query.items() if value is not None}
         return f"{self.url}{path}" + (f"?{urlencode(given)}" if given else "")
 
-    def _unreachable(self, error: Unreachable) -> Unreachable:
-        return Unreachable(
-            error.message.replace("the upstream", "the gateway", 1),
-            hint="Start it with: pointsman serve. Name another with --url or POINTSMAN_URL.",
-        )
+    @contextlib.asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Transport]:
+        """A transport for one question; who cannot be reached is told of with what to do."""
+        nursery = Nursery(lambda _name, _error: None)
+        transport = Transport(nursery)
+        nursery.start(transport.run(), "timeouts")
+        try:
+            yield transport
+        except Unreachable as error:
+            raise Unreachable(
+                error.message.replace("the upstream", "the gateway", 1),
+                hint="Start it with: pointsman serve. Name another with --url or POINTSMAN_URL.",
+            ) from None
+        finally:
+            transport.close()
+            await nursery.close()
 
     def _refusal(self, status: int, body: bytes) -> GatewayError:
         try:
