@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import anthropic
 import openai
 import pytest
 
@@ -49,6 +50,17 @@ def test_an_upstreams_refusal_keeps_its_class_and_its_words(
     assert {"message", "type", "param", "code"} <= set(answer.error)
     assert answer.headers["content-type"].startswith("application/json")
     assert answer.headers["x-litellm-call-id"]
+
+
+def test_clients_of_anthropics_hear_of_an_overload_as_anthropic_says_it(
+    house: tuple[Gateway, FakeOpenAI, FakeOllama],
+) -> None:
+    gateway, upstream, _ = house
+    upstream.script(Reply.error(529, WORDS))
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        gateway.anthropic().messages.create(model="fast", max_tokens=9, messages=[{"role": "user", "content": "Hi"}])
+    assert caught.value.status_code == 529
+    assert "overloaded_error" in str(caught.value.body)
 
 
 def test_the_sdk_raises_the_matching_exception(house: tuple[Gateway, FakeOpenAI, FakeOllama]) -> None:

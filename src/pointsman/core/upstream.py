@@ -95,6 +95,9 @@ class Timeouts(msgspec.Struct, frozen=True):
     first_token: float | None = None
 
 
+_SECRET_CHARACTERS_MIN: Final = 6
+
+
 class Deployment(msgspec.Struct, frozen=True):
     """One model at one address. ``model`` is what the upstream calls it, ``litellm_model`` what the config says.
 
@@ -153,6 +156,12 @@ class Deployment(msgspec.Struct, frozen=True):
     num_retries: int | None = None
     cooldown_seconds: float | None = None
     stored: bool = False
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What nobody may be told should the upstream repeat it: its key, and what its headers bear."""
+        said = [self.api_key, *self.headers.values()]
+        return tuple(one.reveal() for one in said if one is not None and len(one.reveal()) >= _SECRET_CHARACTERS_MIN)
 
 
 class Ask(msgspec.Struct):

@@ -179,6 +179,7 @@ class OpenAIDialect:
 
     stream_type = b"text/event-stream; charset=utf-8"
     keepalive = b": keepalive\n\n"
+    overloaded_status = 503
 
     read_ask = staticmethod(read_ask)
     write_error = staticmethod(write_error)

@@ -11,7 +11,7 @@ import msgspec
 
 from pointsman.accounting.price import cost_of
 from pointsman.core.address import without_address
-from pointsman.core.errors import GatewayError
+from pointsman.core.errors import GatewayError, Overloaded
 from pointsman.core.exchange import Client, ClientGone, Inbound
 from pointsman.core.flight import Flight
 from pointsman.core.identity import KeyRecord
@@ -38,6 +38,7 @@ __all__ = ["Settlement"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
+_OVERLOADED_STATUS: Final = 503
 _CLIENT_CLOSED_STATUS: Final = 499
 _MESSAGE_CHARACTERS_MAX: Final = 500
 _JSON: Final = b"application/json"
@@ -280,10 +281,12 @@ class Settlement(msgspec.Struct, weakref=False):
             self.end_broken(client, last)
             return
         error = self.for_client(error)
-        body = self.inbound.head.route.dialect.write_error(error, self.call_id)
+        dialect = self.inbound.head.route.dialect
+        body = dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
         head += refusal_lines(error, self.house.clock.wall())
-        client.reply(error.status, self._marked(head), body)
+        overloaded = isinstance(error, Overloaded) and error.status == _OVERLOADED_STATUS
+        client.reply(dialect.overloaded_status if overloaded else error.status, self._marked(head), body)
 
     def ended_by(self, outcome: Exception, client: Client) -> None:
         """The story ended before its end: without an upstream, without the client, with an error, or by a mistake."""
@@ -315,14 +318,11 @@ class Settlement(msgspec.Struct, weakref=False):
         return told
 
     def cleanse(self, error: GatewayError) -> None:
-        """Take the upstream's key out of its error, should it have echoed it."""
-        deployment = self.deployment
-        if deployment is not None and deployment.api_key is not None:
-            key = deployment.api_key.reveal()
-            if key:
-                error.message = error.message.replace(key, "…")
-                error.code = error.code.replace(key, "…")
-                error.param = error.param and error.param.replace(key, "…")
+        """Take the upstream's key, and what the operator's headers bear, out of its error, should it echo them."""
+        for secret in () if self.deployment is None else self.deployment.secrets:
+            error.message = error.message.replace(secret, "…")
+            error.code = error.code.replace(secret, "…")
+            error.param = error.param and error.param.replace(secret, "…")
 
     def close(self, client: Client) -> None:
         """Let go of the upstream, cutting it off where its answer is not complete."""

@@ -78,6 +78,7 @@ def test_a_silent_upstream_of_a_stream_is_bridged_by_comments(stage: Stage) -> N
 def test_a_dialect_without_comments_has_its_client_wait_in_silence(stage: Stage) -> None:
     class Quiet(OpenAIDialect):
         keepalive = b""
+        overloaded_status = 503
 
     inbound = stage.inbound(chat_body(stream=True))
     inbound.head.route = InferenceRoute(Operation.CHAT, Quiet(), "/chat/completions")

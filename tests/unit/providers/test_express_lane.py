@@ -196,6 +196,15 @@ def test_a_model_for_responses_only_is_asked_there_by_every_client() -> None:
         assert fields["include"] == ["reasoning.encrypted_content"]
 
 
+def test_what_the_operators_headers_bear_is_not_told_should_the_upstream_repeat_it() -> None:
+    there = msgspec.structs.replace(PLAIN, headers={"X-Own": Secret("very-private-token"), "X-Short": Secret("a")})
+    assert there.secrets == ("very-private-token",)
+    ask = read_ask(chat(stream=True), Operation.CHAT, None)
+    body = b'{"error":{"message":"no such token very-private-token"}}'
+    error = ExpressLane(there, Operation.CHAT).answer(ask).rejected(401, body, None)
+    assert "very-private-token" not in error.message and "no such token" in error.message
+
+
 def test_lanes_of_ever_new_deployments_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes_module, "_LANES_MAX", 8)
     book = LaneBook({})

@@ -124,11 +124,9 @@ class Blocks:
             self._advance(out)
 
     def cite(self, citation: dict[str, object], out: list[bytes]) -> None:
-        """A source of the text so far; the next text is another block. While a tool is called there is no place."""
-        if self._live is not None:
+        """A source of the text so far; the next text is another block. While no text is open there is no place."""
+        if self._live is not None or self._open != "text":
             return
-        if self._open != "text":
-            self._begin("text", _TEXT, out)
         self.text_head = b""
         self._cited = True
         out += (_DELTA % (self._index, b"citations_delta", b"citation"), _encode(citation), _DELTA_TAIL)

@@ -55,6 +55,7 @@ class AnthropicDialect:
     name = DIALECT
     stream_type = b"text/event-stream; charset=utf-8"
     keepalive = b'event: ping\ndata: {"type":"ping"}\n\n'
+    overloaded_status = 529
 
     read_ask = staticmethod(read_ask)
     write_error = staticmethod(write_error)

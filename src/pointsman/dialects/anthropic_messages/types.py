@@ -150,7 +150,7 @@ class RedactedThinkingBlock(msgspec.Struct, tag_field="type", tag="redacted_thin
     data: str
 
 
-class ServerToolUseBlock(msgspec.Struct, tag_field="type", tag="server_tool_use", omit_defaults=True):
+class _ServerToolUseBlock(msgspec.Struct, tag_field="type", tag="server_tool_use", omit_defaults=True):
     """Anthropic runs a tool of its own; ``input`` is a JSON object."""
 
     id: str
@@ -160,7 +160,7 @@ class ServerToolUseBlock(msgspec.Struct, tag_field="type", tag="server_tool_use"
     cache_control: RawField = _UNSET
 
 
-class McpToolUseBlock(msgspec.Struct, tag_field="type", tag="mcp_tool_use", omit_defaults=True):
+class _McpToolUseBlock(msgspec.Struct, tag_field="type", tag="mcp_tool_use", omit_defaults=True):
     """Anthropic calls a tool of an MCP server."""
 
     id: str
@@ -178,39 +178,39 @@ class _ServerResult(msgspec.Struct, tag_field="type", omit_defaults=True):
     cache_control: RawField = _UNSET
 
 
-class SearchResultBlock(_ServerResult, tag="web_search_tool_result"):
+class _SearchResultBlock(_ServerResult, tag="web_search_tool_result"):
     """What a search of the web found."""
 
 
-class FetchResultBlock(_ServerResult, tag="web_fetch_tool_result"):
+class _FetchResultBlock(_ServerResult, tag="web_fetch_tool_result"):
     """A page of the web."""
 
 
-class CodeResultBlock(_ServerResult, tag="code_execution_tool_result"):
+class _CodeResultBlock(_ServerResult, tag="code_execution_tool_result"):
     """What code gave."""
 
 
-class BashResultBlock(_ServerResult, tag="bash_code_execution_tool_result"):
+class _BashResultBlock(_ServerResult, tag="bash_code_execution_tool_result"):
     """What a command gave."""
 
 
-class EditorResultBlock(_ServerResult, tag="text_editor_code_execution_tool_result"):
+class _EditorResultBlock(_ServerResult, tag="text_editor_code_execution_tool_result"):
     """What became of a file."""
 
 
-class ToolSearchResultBlock(_ServerResult, tag="tool_search_tool_result"):
+class _ToolSearchResultBlock(_ServerResult, tag="tool_search_tool_result"):
     """Tools that were found."""
 
 
-class McpResultBlock(_ServerResult, tag="mcp_tool_result"):
+class _McpResultBlock(_ServerResult, tag="mcp_tool_result"):
     """What a tool of an MCP server answered."""
 
 
 ServerResultBlock = (
-    SearchResultBlock | FetchResultBlock | CodeResultBlock | BashResultBlock | EditorResultBlock
-    | ToolSearchResultBlock | McpResultBlock
+    _SearchResultBlock | _FetchResultBlock | _CodeResultBlock | _BashResultBlock | _EditorResultBlock
+    | _ToolSearchResultBlock | _McpResultBlock
 )  # fmt: skip
-ServerUseBlock = ServerToolUseBlock | McpToolUseBlock
+ServerUseBlock = _ServerToolUseBlock | _McpToolUseBlock
 
 
 class UserMessage(msgspec.Struct, tag_field="role", tag="user"):

@@ -98,6 +98,7 @@ class _GeminiDialect:
 
     stream_type = b"application/json"
     keepalive = b""
+    overloaded_status = 503
 
     write_error = staticmethod(write_error)
 
@@ -110,6 +111,7 @@ class GeminiChatDialect(_GeminiDialect):
     name = "gemini_chat"
     stream_type = _EVENT_STREAM
     keepalive = _SILENCE
+    overloaded_status = 503
 
     read_ask = staticmethod(_read_chat)
 
@@ -122,6 +124,7 @@ class GeminiStreamDialect(_GeminiDialect):
     name = "gemini_stream"
     stream_type = _EVENT_STREAM
     keepalive = _SILENCE
+    overloaded_status = 503
 
     read_ask = staticmethod(_read_stream)
 
@@ -133,6 +136,7 @@ class GeminiArrayStreamDialect(_GeminiDialect):
 
     name = "gemini_array_stream"
     keepalive = _SILENCE
+    overloaded_status = 503
 
     read_ask = staticmethod(_read_stream)
 

@@ -86,7 +86,7 @@ def _extra_fields(call: Call, name: str) -> dict[str, msgspec.Raw]:
 def _write_config(call: Call, target: GeminiTarget) -> dict[str, object]:
     said = {wire: getattr(call.sampling, name) for name, wire in _CONFIG_NAMES.items()}
     said |= _write_logprobs(call.sampling) | _write_format(call.response_format, target)
-    said["thinkingConfig"] = write_thinking(call.reasoning, target)
+    said["thinkingConfig"] = write_thinking(call.reasoning, target, call.sampling.max_tokens)
     return {name: value for name, value in said.items() if value is not None}
 
 

@@ -33,8 +33,13 @@ def asks_for_thinking(reasoning: Reasoning) -> bool:
     return not is_off(reasoning)
 
 
-def write_thinking(reasoning: Reasoning | None, target: GeminiTarget) -> ThinkingConfig | None:
-    """Who asks for thinking wants to see it; who asks for none gets as little as the model allows."""
+def write_thinking(
+    reasoning: Reasoning | None, target: GeminiTarget, output_tokens: int | None = None
+) -> ThinkingConfig | None:
+    """Who asks for thinking wants to see it; who asks for none gets as little as the model allows.
+
+    ``output_tokens`` bounds the answer, of which thinking is a part: an effort is given half of it at the most.
+    """
     if reasoning is None:
         return None
     in_levels = target.thinks_in_levels
@@ -49,6 +54,8 @@ def write_thinking(reasoning: Reasoning | None, target: GeminiTarget) -> Thinkin
     budget = reasoning.budget_tokens
     if reasoning.effort is not None:
         budget = _BUDGETS.get(reasoning.effort, _BUDGETS[_MOST])
+        if output_tokens is not None and budget >= output_tokens:
+            budget = output_tokens // 2
     return ThinkingConfig(include_thoughts=True, thinking_budget=-1 if budget is None else _bounded(budget, target))
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from pointsman.core.call import Call, CompletionCall, EmbeddingCall
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
-from pointsman.core.content import Audio, Image
+from pointsman.core.content import Audio, Image, Refusal, Text
 from pointsman.core.reply import Choice, Embeddings, Reply
 from pointsman.dialects.ollama.client_lines import (
     Timings,
@@ -88,7 +88,7 @@ def _first(reply: Reply) -> Choice:
 
 
 def _text(choice: Choice) -> str:
-    return choice.text + (choice.refusal or "")
+    return "".join(part.text for part in choice.parts if isinstance(part, Text | Refusal))
 
 
 def _write(reply: Reply, model: str, content: dict[str, object], seconds: float | None, clock: Clock) -> bytes:

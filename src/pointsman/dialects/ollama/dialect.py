@@ -73,6 +73,7 @@ class _OllamaDialect:
 
     stream_type = b"application/x-ndjson"
     keepalive = b" "
+    overloaded_status = 503
     """White space may stand before the object of a line (RFC 8259, section 2), while a line without one is an error to
     clients. So this becomes a part of the line that comes next."""
 

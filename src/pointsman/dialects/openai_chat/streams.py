@@ -79,6 +79,7 @@ class StreamWriter:
         "_opened",
         "_over",
         "_prefix",
+        "_sources",
         "_tail",
         "_text_heads",
         "_text_tail",
@@ -97,6 +98,7 @@ class StreamWriter:
         self._logprobs: dict[int, list[msgspec.Raw]] = {}
         self._thoughts: dict[int, Thoughts] = {}
         self._images: dict[int, int] = {}
+        self._sources: dict[int, int] = {}
         self._in_words = InWords()
         self._usage: Usage | None = None
         self._over = False
@@ -188,14 +190,21 @@ class StreamWriter:
         )
 
     def _extra(self, event: Cited | PartGiven) -> dict[str, object] | None:
-        """The delta for a source, or for what comes whole; None: there is no place for it."""
+        """The delta for a source, or for what comes whole; None: there is no place for it.
+
+        What stands in lists is numbered, since OpenAI's SDK puts them together by that.
+        """
         told = self._in_words.take(event)
         match told:
             case TextDelta():
                 return {"content": told.text}
             case Cited():
                 annotation = write_annotation(told.citation)
-                return None if annotation is None else {"annotations": [annotation]}
+                if annotation is None:
+                    return None
+                number = self._sources.get(event.choice, 0)
+                self._sources[event.choice] = number + 1
+                return {"annotations": [{**annotation, "index": number}]}
             case PartGiven(part=Image() as image):
                 number = self._images.get(event.choice, 0)
                 self._images[event.choice] = number + 1

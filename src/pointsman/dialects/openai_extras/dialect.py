@@ -67,6 +67,7 @@ class ExtrasDialect:
 
     stream_type = b"text/event-stream"
     keepalive = b""
+    overloaded_status = 503
 
     def read_ask(self, body: bytes, operation: Operation, path_model: str | None) -> Ask:
         """See the protocol."""

@@ -65,6 +65,7 @@ class RealtimeDialect:
 
     stream_type = b""
     keepalive = b""
+    overloaded_status = 503
 
     def read_ask(self, body: bytes, operation: Operation, path_model: str | None) -> Ask:
         """See the protocol; the model is that of the query."""

@@ -71,6 +71,7 @@ class ResponsesDialect:
     name = "openai_responses"
     stream_type = b"text/event-stream; charset=utf-8"
     keepalive = b": keepalive\n\n"
+    overloaded_status = 503
 
     read_ask = staticmethod(read_ask)
     write_error = staticmethod(write_error)

@@ -70,6 +70,7 @@ class ExpressLane:
         self._model = msgspec.Raw(_encode(way.model))
         self._pinned = dict(deployment.pinned)
         self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
+        self._hidden = tuple(secret.encode() for secret in deployment.secrets)
         self._dropped = Dropped.of(deployment.additional_drop_params)
         self._drops = bool(self._dropped)
         self._beta = family_of(deployment)
@@ -116,9 +117,9 @@ class ExpressLane:
     def answer(self, ask: Ask) -> ExpressAnswer:
         """See the protocol."""
         if self._credential is None:
-            return ExpressAnswer(ask, self._key)
+            return ExpressAnswer(ask, self._key, hidden=self._hidden)
         token = token_in(self._credential.headers())
-        return ExpressAnswer(ask, token or self._key, on_error=self._credential.answered)
+        return ExpressAnswer(ask, token or self._key, hidden=self._hidden, on_error=self._credential.answered)
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:

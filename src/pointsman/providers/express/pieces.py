@@ -32,6 +32,7 @@ class PiecewiseAnswer(msgspec.Struct, eq=False):
 
     ask: Ask
     key: bytes = b""
+    hidden: tuple[bytes, ...] = ()
     content_type: bytes = b""
     usage: Usage = NO_USAGE
     error: GatewayError | None = None
@@ -63,7 +64,9 @@ class PiecewiseAnswer(msgspec.Struct, eq=False):
         return self.read_error(status, self._without_key(body))
 
     def _without_key(self, data: bytes) -> bytes:
-        return data.replace(self.key, _HIDDEN) if self.key else data
+        for secret in (self.key, *self.hidden):
+            data = data.replace(secret, _HIDDEN) if secret else data
+        return data
 
     def _complete(self, data: bytes) -> bytes:
         """The complete events of what was kept and ``data``; what is left over is kept.

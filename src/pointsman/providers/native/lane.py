@@ -70,6 +70,7 @@ class NativeLane:
         self._defaults = _written_defaults(deployment.pinned, dialect)
         self._dropped = Dropped.of(deployment.additional_drop_params)
         self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
+        self._hidden = tuple(secret.encode() for secret in deployment.secrets)
         self._beta = dialect.beta
         self._own_headers = deployment.headers
 
@@ -99,7 +100,7 @@ class NativeLane:
 
     def answer(self, ask: Ask) -> RelayedAnswer:
         """See the protocol."""
-        return RelayedAnswer(ask=ask, key=self._key, meter=self._dialect.meter())
+        return RelayedAnswer(ask=ask, key=self._key, hidden=self._hidden, meter=self._dialect.meter())
 
 
 def _written_defaults(pinned: Mapping[str, msgspec.Raw], dialect: NativeDialect) -> dict[str, msgspec.Raw]:

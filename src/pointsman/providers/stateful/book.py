@@ -262,15 +262,18 @@ class ResponseBook:
             ) from None
         missing = response_id if not turns else turns[-1].previous_response_id
         if missing is not None:
-            raise no_previous(missing)
+            raise no_previous(missing, keeps=self.retention_days > 0)
         demand_continuable(turns[0])
         return turns[::-1]
 
 
-def no_previous(response_id: str) -> NotFound:
-    """What is said of a response that is not there, or is somebody else's."""
+def no_previous(response_id: str, *, keeps: bool = True) -> NotFound:
+    """What is said of a response that is not there, or is somebody else's; not ``keeps``: no response is kept."""
+    found = f"Previous response with id '{response_id[:_SHOWN_CHARACTERS_MAX]}' not found"
+    hint = "Send the whole conversation as input, or ask the operator to set response_retention_days above 0."
     return NotFound(
-        f"Previous response with id '{response_id[:_SHOWN_CHARACTERS_MAX]}' not found.",
+        f"{found}." if keeps else f"{found}: this gateway keeps no responses.",
+        hint=None if keeps else hint,
         param="previous_response_id",
         code="previous_response_not_found",
         kind="invalid_request_error",

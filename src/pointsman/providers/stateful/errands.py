@@ -119,6 +119,7 @@ class _ErrandDialect:
     """The client's dialect for one request, whose id is known; nobody has to be kept waiting with comments."""
 
     keepalive = b""
+    overloaded_status = 503
 
     def __init__(self, inner: ClientDialect, request: ResponseRequest) -> None:
         self._inner = inner

@@ -166,7 +166,7 @@ class RememberedRelay:
         if record is None:
             if book.allows_unknown and await book.responses.get(name, EVERYBODY, 0.0) is None:
                 return ()
-            raise no_previous(name)
+            raise no_previous(name, keeps=book.retention_days > 0)
         demand_continuable(record)
         if record.upstream == self._upstream and record.upstream_id is not None:
             if record.upstream_id != name:

@@ -36,3 +36,12 @@ def test_a_wish_becomes_what_the_model_takes(model: str, wish: Reasoning | None,
 def test_only_a_wish_to_think_asks_for_it() -> None:
     assert asks_for_thinking(Reasoning("low")) and asks_for_thinking(Reasoning(budget_tokens=1))
     assert not asks_for_thinking(Reasoning("none")) and not asks_for_thinking(Reasoning(enabled=False))
+
+
+def test_an_effort_leaves_room_for_the_answer() -> None:
+    target = GeminiTarget("gemini-2.5-flash")
+    for limit, budget in ((None, 8192), (9000, 8192), (8192, 4096), (1000, 500)):
+        config = write_thinking(Reasoning("medium"), target, limit)
+        assert config is not None and config.thinking_budget == budget
+    said = write_thinking(Reasoning(budget_tokens=2000), target, 1000)
+    assert said is not None and said.thinking_budget == 2000, "what a client says in tokens is its own"

@@ -73,6 +73,12 @@ async def test_what_is_not_there_is_named() -> None:
     assert error.status == 404
 
 
+async def test_where_nothing_is_kept_it_says_so_and_what_to_do() -> None:
+    error = await refused(Desk(retention_days=0), previous_response_id="resp_1")
+    assert error.code == "previous_response_not_found"
+    assert "keeps no responses" in error.told() and "response_retention_days" in error.told()
+
+
 async def test_what_cannot_be_continued_is_refused_with_the_reason() -> None:
     desk = Desk()
     await desk.keep("resp_1", status="in_progress")

@@ -1,0 +1,114 @@
+"""Whatever an answer is made of, every client dialect tells it within its grammar, and streamed as it does whole."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointsman.core.content import Citation, Image, ServerToolUse
+from pointsman.core.events import (
+    Cited,
+    Event,
+    Finished,
+    FinishReason,
+    PartGiven,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSigned,
+    ToolCallDelta,
+    ToolCallStarted,
+    UsageReported,
+)
+from pointsman.core.reply import fold
+from pointsman.core.usage import Usage
+from tests.golden_matrix.clients import CLIENT_ROWS, Client
+from tests.golden_matrix.plays import body_of, fixed_chance
+
+WORDS = st.text("aé\n{}`\U0001f40b", min_size=1, max_size=8)
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+PAGES = st.builds(Citation, st.just("https://a.example/"), WORDS)
+
+
+@st.composite
+def uses(draw: st.DrawFn, number: int, at: int) -> ServerToolUse:
+    kind = draw(st.sampled_from(["code", "search", "other"]))
+    if kind == "search":
+        return ServerToolUse(
+            f"use{number}", "search", draw(WORDS), found=tuple(draw(st.lists(PAGES, max_size=2))), at=at
+        )
+    if kind == "other":
+        return ServerToolUse(f"use{number}", "other", at=at)
+    return ServerToolUse(f"use{number}", "code", draw(WORDS), "python", draw(WORDS), at=at)
+
+
+@st.composite
+def answers(draw: st.DrawFn, *, images: bool) -> list[Event]:
+    """Events in an order that the vocabulary allows; calls come after everything else, as models have them."""
+    events: list[Event] = [Started("a1", "m", 1)]
+    characters = 0
+    for number in range(draw(st.integers(0, 6))):
+        match draw(st.sampled_from(["text", "thought", "tool", "image", "source", "refusal"])):
+            case "text":
+                text = draw(WORDS)
+                characters += len(text)
+                events.append(TextDelta(text))
+            case "thought":
+                events += [ThinkingDelta(draw(WORDS)), ThinkingSigned(f"c2ln{number:04d}")]
+            case "tool":
+                events.append(PartGiven(draw(uses(number, characters))))
+            case "image" if images:
+                events.append(PartGiven(Image(PICTURE, "image/png")))
+            case "source" if characters:
+                start = draw(st.integers(0, characters - 1))
+                end = draw(st.integers(start + 1, characters))
+                events.append(Cited(Citation("https://b.example/", "b", start=start, end=end)))
+            case "refusal":
+                events.append(RefusalDelta(draw(WORDS)))
+    calls = draw(st.integers(0, 2))
+    for slot in range(calls):
+        events += [ToolCallStarted(slot, f"call_{slot}", "f"), ToolCallDelta(slot, '{"a":1}')]
+    ended: FinishReason = "tool_calls" if calls else "stop"
+    if draw(st.booleans()):
+        ended = "length"
+    return [*events, Finished(ended), UsageReported(Usage(3, 4, source="measured"))]
+
+
+def told(client: Client, events: list[Event], *, stream: bool) -> bytes:
+    body = body_of(client.name, "text")
+    assert body is not None
+    with fixed_chance():
+        ask = client.ask(body, stream)
+        writing = client.side.writing(client.side.read(ask), ask)
+        if not stream:
+            return writing.write_reply(fold(events))
+        return writing.writer.write(events) + writing.writer.end()
+
+
+def parts(seen: Any) -> dict[str, Any]:
+    """What a client sees, but for where sources stand, which only a whole answer of Anthropic's can cut by."""
+    return {"text": seen.text + seen.refusal, "thinking": seen.thinking, "calls": seen.calls, "code": seen.code,
+            "images": seen.images, "finish": seen.finish}  # fmt: skip
+
+
+def check(client: Client, events: list[Event]) -> None:
+    stream = told(client, events, stream=True)
+    assert client.violations(stream) == []
+    whole = json.loads(told(client, events, stream=False))
+    assert parts(client.see(client.gather(stream))) == parts(client.see(whole))
+
+
+@settings(max_examples=40, deadline=None)
+@given(answers(images=True), st.sampled_from([name for name in CLIENT_ROWS if name != "anthropic_messages"]))
+def test_it_is_told_within_the_grammar_and_whole_as_it_is_streamed(events: list[Event], name: str) -> None:
+    check(CLIENT_ROWS[name], events)
+
+
+@settings(max_examples=15, deadline=None)
+@given(answers(images=False))
+def test_the_same_of_anthropics_which_has_no_place_for_images(events: list[Event]) -> None:
+    check(CLIENT_ROWS["anthropic_messages"], events)
