@@ -1,223 +1,184 @@
-"""Fill a ledger step by step, and measure at each step."""
+"""Fill ledgers of growing sizes, and measure what each costs to ask; see README.md."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import resource
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from datetime import date, timedelta
-from functools import partial
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import apsw
+import asyncpg
 import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from ledgers.calls import DAYS, Company, key_text, token_of_key
+from ledgers.asking import ask_gateway
+from ledgers.calls import DAYS, Company
+from ledgers.filling import Told
+from ledgers.measuring import measure, remembered
+from ledgers.places import SERVER_SETTINGS, Place, PostgresPlace, SqlitePlace
 from ledgers.plot import plot
-from pointsman.admin.spend.reports import ReportQuery, global_report
-from pointsman.core.clock import SYSTEM_CLOCK
-from pointsman.core.identity import KeyRecord
-from pointsman.core.secret import Secret
-from pointsman.policies.keyring import Keyring
-from pointsman.stores.activity import ActivityQuery
-from pointsman.stores.pages import CallQuery
-from pointsman.stores.sqlite import SqliteDatabase, SqliteDirectoryStore, SqliteKeyStore, SqliteLedgerStore
-from pointsman.stores.sqlite.statements import INSERT_KEY
+from ledgers.points import Point, missed, table
+from tests.support.servers import PostgresServer
 
-BATCH: Final = 2000
-PARTS: Final = (100, 10, 1)
-FIRST: Final = date(2026, 1, 1)
-MONTH: Final = (FIRST + timedelta(days=DAYS - 31), FIRST + timedelta(days=DAYS - 1))
-AIMS_MS: Final = {"report of a month": 1000.0, "key, not remembered": 2.0, "key, remembered": 0.030}
-
-
-class Point(msgspec.Struct):
-    """What was measured with so many calls in the ledger. Times are CPU time in milliseconds, medians."""
-
-    calls: int
-    append_us: float
-    megabytes: float
-    memory_megabytes: float
-    milliseconds: dict[str, float]
+_PARTS: Final = (1000, 100, 10, 1)
+_BACKENDS: Final = ("sqlite", "postgres")
+_DAY_SECONDS: Final = 86_400
+_DRAWN: Final = (
+    "report of a month",
+    "daily activity of everybody",
+    "50 calls",
+    "50 calls of a user",
+    "50 keys",
+    "20 teams",
+    "/global/spend/keys",
+    "key check, not remembered",
+    "key check, remembered",
+)
 
 
-class Fill(msgspec.Struct, frozen=True):
-    """What is there to be asked."""
-
-    database: SqliteDatabase
-    keys: SqliteKeyStore
-    ledger: SqliteLedgerStore
-    company: Company
-
-
-async def main() -> int:
+def main() -> int:
     """Measure, tell, and say whether that is good enough."""
     options = _options()
-    directory = Path(options.directory or tempfile.mkdtemp(prefix="pointsman-ledger-"))
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        points = await _measure(options, directory)
-    finally:
-        if options.directory is None:
-            shutil.rmtree(directory, ignore_errors=True)
+    if options.read:
+        points = [
+            one for file in options.read for one in msgspec.json.decode(Path(file).read_bytes(), type=list[Point])
+        ]
+    else:
+        points = list(_measured(options))
+    for backend in _BACKENDS:
+        of_backend = [point for point in points if point.backend == backend]
+        if of_backend:
+            print(table(of_backend), end="\n\n")
     if options.json:
         Path(options.json).write_bytes(msgspec.json.format(msgspec.json.encode(points), indent=2))
     if options.chart:
-        Path(options.chart).write_text(plot([(one.calls, one.milliseconds) for one in points]))
-    missed = [name for name, aim in AIMS_MS.items() if points[-1].milliseconds[name] > aim]
-    for name in missed:
-        print(f"missed: {name} took {points[-1].milliseconds[name]:.3f} ms, at most {AIMS_MS[name]:g} were wanted")
-    return 1 if options.check and missed else 0
+        Path(options.chart).write_text(plot(_panels(points)))
+    failures = missed(points)
+    for failure in failures:
+        print(f"missed: {failure}")
+    return 1 if options.check and failures else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/ledger", description=__doc__)
+    parser.add_argument("--backend", action="append", choices=_BACKENDS, help="may be given twice; both, if not at all")
     parser.add_argument("--calls", type=int, default=10_000_000)
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--teams", type=int, default=10_000)
-    parser.add_argument("--directory", help="where to make the database, which then stays")
+    parser.add_argument("--parts", default=",".join(map(str, _PARTS)), help="the sizes, as divisors of all these")
+    parser.add_argument("--directory", help="where to make the files, which then stay and are used again")
+    parser.add_argument("--postgres", help="URL of a server whose databases are then used again; else one is started")
+    parser.add_argument("--postgres-pid", type=int, help="its process, so that its work can be counted")
+    parser.add_argument("--touch", type=int, default=1_000_000, help="keys that one process is made to remember")
     parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("--read", action="append", help="figures of an earlier run, instead of measuring")
     parser.add_argument("--chart", help="file for the chart (SVG)")
     parser.add_argument("--check", action="store_true", help="exit with 1 if an aim was missed")
     return parser.parse_args()
 
 
-async def _measure(options: argparse.Namespace, directory: Path) -> list[Point]:
+def _measured(options: argparse.Namespace) -> Iterator[Point]:
     """Ledgers of several sizes, each over the same days, with as many keys and teams as belong to its size."""
-    points: list[Point] = []
-    for part in PARTS:
-        path = directory / f"ledger-{options.calls // part}" / "pointsman.db"
-        database = SqliteDatabase(path, timeout_seconds=600.0)
-        await database.open()
-        company = Company(max(10, options.keys // part), max(2, options.teams // part))
-        fill = Fill(database, SqliteKeyStore(database), SqliteLedgerStore(database), company)
-        points.append(await _filled(fill, options.calls // part, path))
-        _tell(points[-1])
-        await database.close()
-    return points
+    start = (time.time() // _DAY_SECONDS - DAYS) * _DAY_SECONDS
+    with ExitStack() as stack:
+        directory = Path(options.directory or tempfile.mkdtemp(prefix="pointsman-ledger-"))
+        if options.directory is None:
+            stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        server: PostgresServer | None = None
+        for backend in options.backend or _BACKENDS:
+            if backend == "postgres" and options.postgres is None:
+                server = stack.enter_context(PostgresServer(SERVER_SETTINGS))
+            for part in map(int, options.parts.split(",")):
+                company = Company(max(20, options.keys // part), max(2, options.teams // part), start)
+                calls = max(1000, options.calls // part)
+                place: Place = SqlitePlace(directory / f"ledger-{calls}")
+                servers: tuple[int, ...] = ()
+                if backend == "postgres":
+                    url = options.postgres or (server.url("postgres") if server else "")
+                    place = PostgresPlace(_database(url, f"ledger_{calls}"), SqlitePlace(directory / f"ledger-{calls}"))
+                    servers = tuple(filter(None, (options.postgres_pid or (server.pid if server else None),)))
+                point = _point(backend, place, company, calls, servers, min(company.keys, options.touch))
+                print(_line(point), flush=True)
+                yield point
 
 
-async def _filled(fill: Fill, wanted: int, path: Path) -> Point:
-    records = fill.company.records()
-    while some := list(islice(records, 20_000)):
-        await fill.database.write(partial(_put_keys, some))
-    calls = fill.company.calls(wanted)
-    spent = 0.0
-    while batch := list(islice(calls, BATCH)):
-        started = time.process_time()
-        await fill.ledger.append(batch)
-        spent += time.process_time() - started
-    return await _point(fill, wanted, spent * 1e6 / wanted, path)
+def _database(url: str, name: str) -> str:
+    """The URL of a database beside the one at ``url``, which is made where there is none."""
+
+    async def make() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            if not await connection.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", name):
+                await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+        finally:
+            await connection.close()
+
+    asyncio.run(make())
+    return f"{url.rpartition('/')[0]}/{name}"
 
 
-def _put_keys(records: list[KeyRecord], connection: apsw.Connection) -> None:
-    """All at once: one by one, each of a million would wait for the disk."""
-    rows = []
-    for record in records:
-        row = msgspec.structs.asdict(record)
-        row |= {
-            name: msgspec.json.encode(row[name]).decode() for name in ("models", "aliases", "metadata", "tags", "extra")
-        }
-        rows.append(row)
-    connection.executemany(INSERT_KEY, rows)
-
-
-async def _point(fill: Fill, calls: int, append_us: float, path: Path) -> Point:
-    size = sum(file.stat().st_size for file in path.parent.glob(path.name + "*")) / 1e6
-    milliseconds = {name: await _median(work) for name, work in _works(fill).items()}
-    milliseconds["key, remembered"] = await _remembered(fill)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Point(calls, append_us, size, memory, milliseconds)
-
-
-def _works(fill: Fill) -> dict[str, Callable[[int], Awaitable[Any]]]:
-    first, last = MONTH
-    ledger = fill.ledger
-
-    async def report(_number: int) -> None:
-        office: Any = _Office(fill)
-        visit: Any = _Visit(ReportQuery(start_date=first.isoformat(), end_date=last.isoformat()))
-        await global_report(office, visit)
-
-    return {
-        "report of a month": report,
-        "activity of a month": lambda _number: ledger.activity(
-            ActivityQuery(first_day=first, last_day=last, by=("day", "model_group"))
-        ),
-        "one team of a month, by key": lambda number: ledger.activity(
-            ActivityQuery(
-                first_day=first, last_day=last, scope="line", by=("day", "key_token"), team_ids=(f"team-{number}",)
-            )
-        ),
-        "50 calls of a key": lambda number: ledger.page(CallQuery(key_tokens=(token_of_key(number),), limit=50)),
-        "1000 calls": lambda _number: ledger.page(CallQuery(limit=1000)),
-        "key, not remembered": lambda number: fill.keys.get(token_of_key(number * 7919 % fill.company.keys)),
-    }
-
-
-async def _median(work: Callable[[int], Awaitable[Any]]) -> float:
-    times = []
-    for number in range(9):
-        started = time.process_time()
-        await work(number)
-        times.append((time.process_time() - started) * 1000)
-    return sorted(times)[len(times) // 2]
-
-
-async def _remembered(fill: Fill) -> float:
-    """A key check as every request does it, once the key is known."""
-    keyring = Keyring(Secret("sk-master-of-the-benchmark"), fill.keys, SYSTEM_CLOCK)
-    headers = ((b"authorization", b"Bearer " + key_text(1).encode()),)
-    await keyring.find(keyring.token(headers))
-    rounds = 1000
-    started = time.process_time()
-    for _ in range(rounds):
-        await keyring.find(keyring.token(headers))
-    return (time.process_time() - started) * 1000 / rounds
-
-
-class _Office:
-    """As much of the management API as a report needs."""
-
-    def __init__(self, fill: Fill) -> None:
-        self.ledger = fill.ledger
-        self.directory = SqliteDirectoryStore(fill.database)
-        self.clock = SYSTEM_CLOCK
-
-    async def flush(self) -> None:
-        """Nothing is spooled here."""
-
-
-class _Visit:
-    """The operator asks."""
-
-    def __init__(self, query: ReportQuery) -> None:
-        self.query = query
-        self.caller = _Operator()
-
-
-class _Operator:
-    admin = True
-    record = KeyRecord(token="master", key_name="master")
-    organization_id = None
-
-
-def _tell(point: Point) -> None:
-    print(
-        f"{point.calls:>11,} calls  append {point.append_us:6.1f} us  {point.megabytes:8.0f} MB on disk  "
-        f"{point.memory_megabytes:5.0f} MB memory",
-        flush=True,
+def _point(backend: str, place: Place, company: Company, calls: int, servers: Sequence[int], touched: int) -> Point:
+    with _bar(f"{backend} {calls:,}") as told:
+        asyncio.run(place.prepare(company, calls, told))
+        size = asyncio.run(place.size())
+        asked = ask_gateway(place, company, servers, told)
+        told("key checks, appends", 0, 1)
+        direct = asyncio.run(measure(place, company, calls, servers))
+        told("memory", 0, 1)
+        folder, environment = place.gateway()
+        where = str(folder) if folder else environment["DATABASE_URL"]
+        kept = asyncio.run(remembered([where], touched)) if touched else None
+    return Point(
+        backend=backend,
+        calls=calls,
+        keys=company.keys,
+        teams=company.teams,
+        megabytes=size / 1e6,
+        start_seconds=asked.start_seconds,
+        gateway_megabytes=asked.megabytes,
+        append_us=direct.append_us,
+        append_few_us=direct.append_few_us,
+        costs={**asked.costs, **direct.costs},
+        remembered=kept,
     )
-    for name, milliseconds in point.milliseconds.items():
-        print(f"    {name:32} {milliseconds:10.3f} ms", flush=True)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Told]:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:36}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+
+        def told(step: str, done: int, total: int) -> None:
+            progress.update(task, description=f"{what}: {step}", completed=done, total=total)
+
+        yield told
+
+
+def _line(point: Point) -> str:
+    kept = (
+        "" if point.remembered is None else f", {point.remembered.megabytes:.0f} MB for {point.remembered.kept:,} keys"
+    )
+    return f"{point.backend} {point.calls:,}: {point.megabytes:,.0f} MB on disk{kept}"
+
+
+def _panels(points: Sequence[Point]) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    names = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
+    found: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for point in points:
+        lines = found.setdefault(names[point.backend], {})
+        for name in _DRAWN:
+            lines.setdefault(name, []).append((point.calls, point.costs[name].worked))
+    return found
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(main())

@@ -45,7 +45,8 @@ def readiness(gateway: Gateway) -> Any:
 def recorded(server: PostgresServer, database: str) -> tuple[int, int]:
     """The calls in the ledger, and those in its sums."""
     rows = server.fetch(
-        "SELECT (SELECT count(*) FROM calls), (SELECT coalesce(sum(calls), 0)::BIGINT FROM activity WHERE scope = 1)",
+        "SELECT (SELECT count(*) FROM calls),"
+        " (SELECT coalesce(sum(calls), 0)::BIGINT FROM daily_activity WHERE scope = 1)",
         database=database,
     )
     return rows[0][0], rows[0][1]

@@ -57,7 +57,7 @@ async def test_what_was_recorded_before_is_counted_as_if_it_were_recorded_now(tm
     again = SqliteDatabase(tmp_path / "before.db")
     await again.open()
     ledger = SqliteLedgerStore(again)
-    for scope in ("line", "all", "team", "organization", "customer", "tag"):
+    for scope in ("line", "all", "team", "organization", "customer", "tag", "customer_sum", "tag_sum"):
         assert await all_rows(ledger, scope) == await all_rows(memory, scope), scope
     assert await ledger.totals() == await memory.totals()
     more = bare_call("c7", key_token="t2", cost=5)

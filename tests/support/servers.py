@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +83,12 @@ class _Server:
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was started."""
+        assert self._process is not None
+        return self._process.pid
 
     def close(self) -> None:
         """Stop it, and remove what it kept."""
@@ -154,8 +160,9 @@ class PostgresServer(_Server):
 
     _last_signal = "QUIT"  # its children end with it
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         super().__init__("postgres")
+        self._settings = {**_POSTGRES_SETTINGS, **(settings or {})}
         self._program = program(("postgres",), "postgresql")
         self._names = itertools.count(1)
         self._data = self.directory / "data"
@@ -173,7 +180,7 @@ class PostgresServer(_Server):
 
     def start(self) -> None:
         """Start it, also again after it was stopped."""
-        settings = [f"--{name}={value}" for name, value in _POSTGRES_SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
         command = [str(self._program.path.resolve()), "-D", str(self._data), "-p", str(self.port), *settings]
         self._launch(command, self._program.environment, self._is_ready)
 

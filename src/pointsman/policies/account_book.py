@@ -7,7 +7,7 @@ tags that requests name are kept in a list with a bound, oldest first to go, nev
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -223,13 +223,17 @@ class AccountBook(KeyAccounts):
 
     # -- keeping in step -------------------------------------------------------------------------------
 
-    def changed(self, changed: Changed) -> None:
-        """An entry was made, changed or removed; who was bound by it finds that out anew."""
-        if changed.kind == ACCESS_GROUPS.name:
+    def changed(self, changes: Collection[Changed]) -> None:
+        """Entries were made, changed or removed; who was bound by them finds that out anew.
+
+        All at once, since every customer and tag in memory is looked at for it.
+        """
+        if any(changed.kind == ACCESS_GROUPS.name for changed in changes):
             self._directory.forget_groups()
+        wanted = frozenset(changes)
+        names = {(changed.kind, changed.identity) for changed in changes}
         for name, party in list(self._parties.items()):
-            is_it = name == (changed.kind, changed.identity)
-            if is_it or (party is not None and changed in party.sources):
+            if name in names or (party is not None and not wanted.isdisjoint(party.sources)):
                 del self._parties[name]
 
     def spent_more(self, identities: Iterable[str]) -> tuple[Account, ...]:
@@ -282,17 +286,22 @@ class AccountBook(KeyAccounts):
             account.refresh(found)
 
     def _trim(self) -> None:
-        for name, party in list(self._parties.items()):
-            if len(self._parties) <= PARTIES_CACHED_MAX:
+        while len(self._parties) > PARTIES_CACHED_MAX:
+            # Not a list of all of them, since one more comes with every name that is not remembered.
+            oldest = next((name for name, party in self._parties.items() if _is_idle(party)), None)
+            if oldest is None:
                 return
-            if party is None or party.account is None or party.account.is_idle:
-                del self._parties[name]
+            del self._parties[oldest]
 
 
 def _request_tags(principal: Principal, ask: Ask) -> Sequence[str]:
     """The tags of the request itself, those left out that are the key's anyway."""
     tags = _NOBODY if ask.routing is None else ask.routing.tags
     return tags if not tags or not principal.tags else [tag for tag in tags if tag not in principal.tags]
+
+
+def _is_idle(party: Party | None) -> bool:
+    return party is None or party.account is None or party.account.is_idle
 
 
 def _of_party(party: Party, deployment: Deployment) -> Bound | None:

@@ -23,6 +23,7 @@ from pointsman.policies.account_book import AccountBook
 from pointsman.policies.bearers.bearers import BEARER_MARK, Bearers
 from pointsman.policies.pages import demand_no_foreign_page
 from pointsman.policies.principal import Principal, Ties
+from pointsman.policies.tied_keys import TiedKeys
 from pointsman.stores.directory.kinds import ACCESS_GROUPS, ORGANIZATIONS, TEAMS, USERS
 from pointsman.stores.directory.ports import Changed
 from pointsman.stores.directory.records import RetiredKey
@@ -140,6 +141,7 @@ class Keyring:
         self.admits_unverified = False
         self.doubt: StorageUnavailable | None = None
         self._known: OrderedDict[str, Principal] = OrderedDict()
+        self._tied = TiedKeys()
         self._stale: dict[str, Principal] = {}
         """Those of which something has changed that they have to be bound to anew, before they are used again."""
         self._unknown: OrderedDict[str, float] = OrderedDict()
@@ -282,7 +284,8 @@ class Keyring:
             await self._bind(principal)
             self._stale.pop(token, None)
             # Somebody else may have asked at the same time, and was first.
-            self._known.setdefault(token, principal)
+            principal = self._known.setdefault(token, principal)
+            self._tied.put(token, principal.ties.sources)
             self._trim()
         known = self.recall(token)
         if known is None:
@@ -315,6 +318,7 @@ class Keyring:
         principal = self._stale.pop(token, None)
         if principal is not None:
             self._known[token] = principal
+            self._tied.put(token, principal.ties.sources)
         return principal is not None
 
     def changed(self, token: str, record: KeyRecord | None) -> None:
@@ -322,31 +326,26 @@ class Keyring:
         self._unknown.pop(token, None)
         self._retired.pop(token, None)
         if record is None:
-            self._known.pop(token, None)
+            self._let_go(token)
             self._stale.pop(token, None)
             return
         principal = self._known.get(token) or self._stale.get(token)
         if principal is not None:
             before = principal.record
             principal.refresh_record(record)
-            if self._accounts is not None and not _same_ties(before, record) and token in self._known:
-                self._stale[token] = self._known.pop(token)
+            if self._accounts is not None and not _same_ties(before, record):
+                self._set_aside(token)
 
     def entries_changed(self, changes: Collection[Changed]) -> None:
-        """Entries of the directory were made, changed or removed; keys that they bind find out anew what they say.
-
-        All at once, since every key in memory is looked at for it.
-        """
+        """Entries of the directory were made, changed or removed; keys that they bind find out anew what they say."""
         if self._accounts is not None:
-            for changed in changes:
-                self._accounts.changed(changed)
+            self._accounts.changed(changes)
         bearing = {changed.identity for changed in changes if changed.kind in _BEARING_KINDS}
         if self.bearers is not None and bearing:
             self.bearers.forget(bearing)
         sources = {Changed(one.kind, "") if one.kind == ACCESS_GROUPS.name else one for one in changes}
-        for token, principal in list(self._known.items()):
-            if not sources.isdisjoint(principal.ties.sources):
-                self._stale[token] = self._known.pop(token)
+        for token in self._tied.bound_by(sources):
+            self._set_aside(token)
 
     def deployments_changed(self) -> None:
         """What is known of whom calls to a deployment are bound by may be wrong from now on."""
@@ -361,6 +360,7 @@ class Keyring:
             operator.bind(Ties(has_general=self._accounts.bind_calls))
         self._stale |= self._known
         self._known.clear()
+        self._tied.clear()
 
     def stored(self, amounts: Iterable[tuple[str, int]]) -> None:
         """The ledger took over these picodollars by key."""
@@ -403,13 +403,24 @@ class Keyring:
             return None
         return self.recall(retired.successor)
 
+    def _let_go(self, token: str) -> Principal | None:
+        self._tied.drop(token)
+        return self._known.pop(token, None)
+
+    def _set_aside(self, token: str) -> None:
+        """Have a key bound anew before it is used again."""
+        principal = self._let_go(token)
+        if principal is not None:
+            self._stale[token] = principal
+
     def _trim(self) -> None:
-        for some in (self._stale, self._known):
-            for token in list(some):
-                if len(self) <= KEYS_CACHED_MAX:
-                    return
-                if some[token].is_idle:
-                    del some[token]
+        while len(self) > KEYS_CACHED_MAX:
+            # Not a list of all of them, since one more comes with every key that is not remembered.
+            oldest = next((token for some in (self._stale, self._known) for token in some if some[token].is_idle), None)
+            if oldest is None:
+                return
+            self._stale.pop(oldest, None)
+            self._let_go(oldest)
 
 
 def _same_ties(before: KeyRecord, after: KeyRecord) -> bool:

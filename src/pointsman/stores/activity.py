@@ -2,7 +2,9 @@
 
 A call is counted once in scope ``line`` (by everything that reports tell apart), once in ``all`` (without its owners),
 once for its team (or for ``""``), its organisation and its customer, and once for each of its tags. Customers and tags
-keep the owners, teams and organisations do not: who asks for those with their keys asks ``line``.
+keep the owners, teams and organisations do not: who asks for those with their keys asks ``line``. So that reports of
+customers and tags need not add up all keys, these are counted a second time without owners, in ``customer_sum`` and
+``tag_sum``; who asks for ``customer`` or ``tag`` without owners is answered from there (:func:`cheapest`).
 """
 
 from __future__ import annotations
@@ -33,14 +35,18 @@ __all__ = [
     "Line",
     "Ranked",
     "Scope",
+    "cheapest",
     "day_number",
     "line_of",
     "sum_up",
+    "without_owners",
 ]
 
-Scope = Literal["line", "all", "team", "organization", "customer", "tag"]
+Scope = Literal["line", "all", "team", "organization", "customer", "tag", "customer_sum", "tag_sum"]
 
-SCOPES: Final[Mapping[Scope, int]] = {"line": 0, "all": 1, "team": 2, "organization": 3, "customer": 4, "tag": 5}
+SCOPES: Final[Mapping[Scope, int]] = {
+    "line": 0, "all": 1, "team": 2, "organization": 3, "customer": 4, "tag": 5, "customer_sum": 6, "tag_sum": 7
+}  # fmt: skip
 """The numbers that the scopes are stored as."""
 
 EPOCH: Final = date(1970, 1, 1)
@@ -184,6 +190,8 @@ class FailureRow(NamedTuple):
 
 
 _Sums: TypeAlias = dict[Cell, Counts]
+_OWNERS: Final[frozenset[Dimension]] = frozenset({"key_token", "user_id", "team_id", "organization_id"})
+_WITHOUT_OWNERS: Final[Mapping[Scope, Scope]] = {"customer": "customer_sum", "tag": "tag_sum"}
 _owners_and_way = attrgetter(
     "key_token", "user_id", "team_id", "organization_id", "model_group", "model", "provider", "route", "deployment_id"
 )
@@ -194,6 +202,19 @@ def line_of(record: CallRecord) -> Line:
     key_token, user_id, team_id, organization_id, group, model, provider, route, deployment_id = _owners_and_way(record)
     group, model = (group, model) if deployment_id else ("", "")
     return Line(key_token, user_id or "", team_id or "", organization_id or "", group, model, provider, route)
+
+
+def without_owners(scope: Scope) -> Scope:
+    """The scope that counts the same without owners."""
+    return _WITHOUT_OWNERS.get(scope, scope)
+
+
+def cheapest(query: ActivityQuery) -> ActivityQuery:
+    """A query with the same answer that looks at as few sums as may be."""
+    owners = (query.key_tokens, query.user_id, query.team_ids, query.organization_id)
+    if query.scope not in _WITHOUT_OWNERS or any(one is not None for one in owners) or _OWNERS.intersection(query.by):
+        return query
+    return msgspec.structs.replace(query, scope=without_owners(query.scope))
 
 
 def day_number(day: date) -> int:
@@ -215,9 +236,12 @@ def sum_up(
         _add(sums, Cell(day, "organization", line.organization_id, lane), counts)
     for tag in dict.fromkeys(tags):
         _add(sums, Cell(day, "tag", tag, line), counts)
+        _add(sums, Cell(day, "tag_sum", tag, lane), counts)
     for customer, of_customer in _by_customer(records):
         whole = len(of_customer) == len(records)
-        _add(sums, Cell(day, "customer", customer, line), counts if whole else _counts(of_customer))
+        its = counts if whole else _counts(of_customer)
+        _add(sums, Cell(day, "customer", customer, line), its)
+        _add(sums, Cell(day, "customer_sum", customer, lane), its)
     if counts.failures:
         _count_failures(failures, day, line.model_group, records)
     return counts

@@ -164,10 +164,46 @@ async def test_a_report_names_only_so_many_and_adds_up_the_rest(desk: Desk, monk
         [("(others)", 0.5)],
         [("Unassigned Team", 1.0), ("(others)", 0.25)],
     ]
-    monkeypatch.setattr("pointsman.admin.spend.reports._LINES_MAX", 1)
+    monkeypatch.setattr("pointsman.admin.spend.sight._LINES_MAX", 1)
     days = await asked(desk, f"/global/spend/report?{SPAN}")
     assert {one["api_key"] for day in days for team in day["teams"] for one in team["metadata"]} == {""}
     assert sum(team["total_spend"] for day in days for team in day["teams"]) == 1.75
+
+
+async def test_with_very_many_keys_reports_of_everybody_name_the_dearest(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = map(token_of, await fill(desk))
+    monkeypatch.setattr("pointsman.admin.spend.sight._LINES_MAX", 1)
+    monkeypatch.setattr("pointsman.admin.spend.handlers._NAMED_MAX", 1)
+    answer = await desk.ask("GET", f"/spend/logs?{SPAN}&summarize=true")
+    assert answer.headers["x-litellm-spend-logs-truncated"] == "true"
+    yesterday, today = answer.json()
+    assert (yesterday["spend"], yesterday["calls"]) == (0.5, 1)
+    assert (yesterday["users"], yesterday["api_keys"], yesterday[bob]) == ({"bob": 0.5}, {bob: 0.5}, 0.5)
+    assert (today["users"], today["api_keys"]) == ({"(others)": 1.25}, {"(others)": 1.25})
+    assert sum(today["models"].values()) == today["spend"] == 1.25
+
+    answer = await desk.ask("GET", f"/global/spend/report?{SPAN}&group_by=api_key")
+    assert answer.headers["x-pointsman-report-shortened"] == "true"
+    assert [(one["api_key"], one["total_cost"]) for one in answer.json()] == [(bob, 0.5), (ann, 0.25)]
+
+    answer = await desk.ask("GET", f"/global/spend/report?{SPAN}&group_by=customer")
+    assert answer.headers["x-pointsman-report-shortened"] == "true"
+    (customer,) = answer.json()[0]["customers"]
+    assert (customer["total_spend"], customer["metadata"][0]["api_key"]) == (0.25, "")
+    named = await asked(desk, f"/global/spend/report?{SPAN}&group_by=customer&customer_id=cust")
+    assert named[0]["customers"][0]["metadata"][0]["api_key"] == ann
+
+    for target, entity, told in (
+        (f"/tag/daily/activity?{SPAN}", "web", False),
+        (f"/tag/daily/activity?{SPAN}&api_key={ann}", "web", True),
+        (f"/customer/daily/activity?{SPAN}", "cust", False),
+        (f"/customer/daily/activity?{SPAN}&end_user_ids=cust", "cust", True),
+    ):
+        day = (await asked(desk, target))["results"][0]
+        assert day["breakdown"]["entities"][entity]["metrics"]["spend"] == 0.25, target
+        assert bool(day["breakdown"]["api_keys"]) == told, target
 
 
 async def test_reports_by_key(desk: Desk) -> None:

@@ -18,7 +18,7 @@ from pointsman.admin.rights import demand
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.daily_answers import Page, Subject, daily_reply
 from pointsman.admin.spend.days import Days, asked_days
-from pointsman.admin.spend.sight import Sight, seen_keys, sight_of, teams_seen
+from pointsman.admin.spend.sight import Sight, has_many_lines, seen_keys, sight_of, teams_seen
 from pointsman.stores.activity import ActivityQuery
 from pointsman.stores.directory.kinds import CUSTOMERS, ORGANIZATIONS, TEAMS, USERS, Kind
 
@@ -35,9 +35,6 @@ __all__ = [
     "user_daily",
     "user_daily_aggregated",
 ]
-
-_LINES_MAX: Final = 5_000
-"""Lines up to which a report of everybody tells users and keys apart."""
 
 
 class DailyQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +127,7 @@ async def _of_user(office: Office, visit: Visit[DailyQuery, Nothing], sight: Sig
         first_day=days.first, last_day=days.last, scope="line", user_id=asked.user_id, key_tokens=tokens,
         model=asked.model,
     )  # fmt: skip
-    if not named and await office.ledger.lines(_LINES_MAX + 1) > _LINES_MAX:
+    if not named and await has_many_lines(office):
         query = msgspec.structs.replace(query, scope="all")
         return Subject(query, None, None, with_keys=False)
     return Subject(sight.within(query), "user_id", USERS, with_keys=True)
@@ -194,6 +191,9 @@ async def _with_keys(
 ) -> Subject:
     sight, tokens = await seen_keys(office, sight, visit.query.api_key)
     query = msgspec.structs.replace(query, key_tokens=tokens, model=visit.query.model)
+    one_customer = kind is CUSTOMERS and query.identities is not None and len(query.identities) == 1
+    if sight.all and tokens is None and not one_customer and await has_many_lines(office):
+        return Subject(query, "identity", kind, with_keys=False)
     return Subject(sight.within(query), "identity", kind, with_keys=True)
 
 

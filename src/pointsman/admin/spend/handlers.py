@@ -13,10 +13,11 @@ from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.asking import Span, SpendKeysQuery, SpendLogsQuery, span_of
 from pointsman.admin.spend.rows import spend_row
-from pointsman.admin.spend.sight import Sight, seen_keys, sight_of
+from pointsman.admin.spend.sight import Sight, dearest_keys, has_many_lines, seen_keys, sight_of
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
+from pointsman.stores.activity import ActivityQuery
 from pointsman.stores.pages import CallQuery, wants
 from pointsman.stores.ports import DaySpend, KeyQuery, LedgerQuery, SummaryQuery
 from pointsman.stores.records import by_day, daily_rows, summary_activity
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 
+_NAMED_MAX: Final = 100
+"""Keys that a summary of everybody names where it cannot name all."""
+_OTHERS: Final = "(others)"
 _CUT_HEADER: Final = ("x-litellm-spend-logs-truncated", "true")
 """LiteLLM's word for: there may be more rows than these."""
 
@@ -139,11 +143,31 @@ async def _within_team(office: Office, sight: Sight, wanted: LedgerQuery) -> tup
 async def _summary(office: Office, sight: Sight, span: Span, token: str | None, user_id: str | None) -> Answer:
     last = max(span.start, span.end - timedelta(microseconds=1))
     query = SummaryQuery(first_day=span.start.date(), last_day=last.date(), key_token=token, user_id=user_id)
+    if sight.all and token is None and user_id is None and await has_many_lines(office):
+        days = await _shortened(office, query)
+        return Answer([_day_row(day) for day in days], headers=(_CUT_HEADER,))
     if sight.is_unconfined:
         days = await office.ledger.summary(query)
     else:
         days = by_day(daily_rows(await office.ledger.activity(sight.within(summary_activity(query)))))
     return Answer([_day_row(day) for day in days])
+
+
+async def _shortened(office: Office, query: SummaryQuery) -> tuple[DaySpend, ...]:
+    """A summary of everybody that names the keys which spent most, with their users, and adds up the others."""
+    everybody = ActivityQuery(first_day=query.first_day, last_day=query.last_day, by=("day", "model_group"))
+    whole = await office.ledger.activity(everybody)
+    tokens = await dearest_keys(office, _NAMED_MAX)
+    named = msgspec.structs.replace(summary_activity(query), key_tokens=tokens)
+    known = {day.day: day for day in by_day(daily_rows(await office.ledger.activity(named)))}
+    return tuple(_with_others(day, known.get(day.day)) for day in by_day(daily_rows(whole)))
+
+
+def _with_others(whole: DaySpend, named: DaySpend | None) -> DaySpend:
+    users, keys = ({}, {}) if named is None else (named.users, named.keys)
+    others = whole.spend - sum(keys.values())
+    rest = {_OTHERS: others} if others else {}
+    return msgspec.structs.replace(whole, users={**users, **rest}, keys={**keys, **rest})
 
 
 async def _greatest_spenders(office: Office, visit: Visit[SpendKeysQuery, Nothing]) -> tuple[KeyRecord, ...]:

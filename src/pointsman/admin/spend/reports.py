@@ -18,7 +18,7 @@ from pointsman.admin.office import Office
 from pointsman.admin.rights import demand
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.days import Days, asked_days, midnight
-from pointsman.admin.spend.sight import aliases_of, demand_all, seen_keys, sight_of
+from pointsman.admin.spend.sight import aliases_of, dearest_keys, demand_all, has_many_lines, seen_keys, sight_of
 from pointsman.core.errors import Malformed
 from pointsman.core.price import dollars
 from pointsman.stores.activity import ActivityQuery, ActivityRow, Counts, Dimension
@@ -44,8 +44,6 @@ __all__ = [
     "user_report",
 ]
 
-_LINES_MAX: Final = 5_000
-"""Lines up to which a report of everybody tells keys apart."""
 _ROWS_MAX: Final = 50_000
 _TEAMS_MAX: Final = 10_000
 _NOBODY: Final = "Unassigned Team"
@@ -166,8 +164,10 @@ async def global_report(office: Office, visit: Visit[ReportQuery, Nothing]) -> A
     if asked.team_id is not None and asked.customer_id is not None:
         return Answer(await _of_team_and_customer(office, days, asked.team_id, asked.customer_id))
     if asked.group_by == "api_key":
-        reports = await _of_keys(office, days)
-        return Answer(reports[: asked.limit], headers=(_SHORTENED,) if len(reports) > asked.limit else ())
+        dearest = await dearest_keys(office, asked.limit) if await has_many_lines(office) else None
+        reports = await _of_keys(office, days, key_tokens=dearest)
+        shortened = dearest is not None or len(reports) > asked.limit
+        return Answer(reports[: asked.limit], headers=(_SHORTENED,) if shortened else ())
     if asked.group_by == "customer":
         return await _by_customer(office, days, asked)
     return await _by_team(office, days, asked)
@@ -287,7 +287,7 @@ async def _by_team(office: Office, days: Days, asked: ReportQuery) -> Answer:
     else:
         ranked = await office.ledger.ranked("team", days.first, days.last, asked.limit)
         teams = tuple(one.identity for one in ranked)
-        with_keys = await office.ledger.lines(_LINES_MAX + 1) <= _LINES_MAX
+        with_keys = not await has_many_lines(office)
     details = await _team_details(office, days, teams, with_keys=with_keys)
     names = {team: team for team in teams} | await aliases_of(office, TEAMS, teams)
     names[""] = _NOBODY
@@ -333,10 +333,12 @@ async def _by_customer(office: Office, days: Days, asked: ReportQuery) -> Answer
     else:
         ranked = await office.ledger.ranked("customer", days.first, days.last, asked.limit)
         customers = tuple(one.identity for one in ranked)
+    with_keys = asked.customer_id is not None or not await has_many_lines(office)
+    by: tuple[Dimension, ...] = ("day", "identity", "model")
     rows = await office.ledger.activity(
         ActivityQuery(
             first_day=days.first, last_day=days.last, scope="customer", identities=customers,
-            by=("day", "identity", "model", "key_token"), limit=_ROWS_MAX,
+            by=(*by, "key_token") if with_keys else by, limit=_ROWS_MAX,
         )
     )  # fmt: skip
     by_day = _by_day([(row.day, row.identity, row) for row in rows])
@@ -348,7 +350,7 @@ async def _by_customer(office: Office, days: Days, asked: ReportQuery) -> Answer
             )
             for day, of_day in sorted(by_day.items())
         ],
-        headers=(_SHORTENED,) if len(customers) == asked.limit else (),
+        headers=() if with_keys and len(customers) < asked.limit else (_SHORTENED,),
     )
 
 

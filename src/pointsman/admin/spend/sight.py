@@ -17,13 +17,16 @@ from pointsman.stores.activity import ActivityQuery
 from pointsman.stores.directory.kinds import TEAMS, Kind
 from pointsman.stores.directory.ports import DirectoryQuery
 from pointsman.stores.directory.records import Team
+from pointsman.stores.ports import KeyQuery
 
 __all__ = [
     "LOGS_PERMISSIONS",
     "NAMED_MAX",
     "Sight",
     "aliases_of",
+    "dearest_keys",
     "demand_all",
+    "has_many_lines",
     "key_records",
     "seen_keys",
     "sight_of",
@@ -32,6 +35,8 @@ __all__ = [
 
 LOGS_PERMISSIONS: Final = ("/spend/logs", "/spend/logs/v2")
 """By either of these a team lets its members see single calls of everybody in it."""
+_LINES_MAX: Final = 5_000
+"""Lines up to which a report of everybody tells users and keys apart."""
 
 NAMED_MAX: Final = 1000
 """Keys whose names are looked up for one report; others are shown by their hash alone."""
@@ -164,6 +169,17 @@ async def teams_seen(office: Office, sight: Sight, given: str | None) -> tuple[T
     own = dict.fromkeys((*sight.rights.teams, *filter(None, (sight.rights.team_id,))))
     teams = await office.directory.look_up([(TEAMS, one) for one in own])
     return tuple(team for team in teams if team is not None)
+
+
+async def has_many_lines(office: Office) -> bool:
+    """Whether a report of everybody would have too many keys, users and models to tell all apart."""
+    return await office.ledger.lines(_LINES_MAX + 1) > _LINES_MAX
+
+
+async def dearest_keys(office: Office, limit: int) -> tuple[str, ...]:
+    """The keys that have spent most since their budgets began, whatever they spent when: those are found at once."""
+    page = await office.keys.find(KeyQuery(size=limit, sort_by="spend"))
+    return tuple(record.token for record in page.records)
 
 
 async def key_records(office: Office, tokens: Iterable[str]) -> dict[str, KeyRecord]:

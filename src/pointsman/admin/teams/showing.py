@@ -22,6 +22,9 @@ __all__ = ["available_teams", "filter_teams", "list_teams", "list_teams_v2", "te
 
 _TEAMS_MAX: Final = 10_000
 _KEYS_MAX: Final = 1_000
+_LISTED_KEYS_MAX: Final = 10_000
+"""Keys in one list of teams, so that it fits into memory however many there are: the last teams come without."""
+_SHORTENED: Final = ("x-pointsman-list-shortened", "true")
 
 
 async def team_info(office: Office, visit: Visit[TeamInfoQuery, Nothing]) -> Answer:
@@ -48,10 +51,14 @@ async def list_teams(office: Office, visit: Visit[TeamListQuery, Nothing]) -> An
     teams = await _visible(office, rights, visit.query.user_id, visit.query.organization_id)
     await flushed(office)
     rows = await team_rows(office, teams)
+    left = _LISTED_KEYS_MAX
     for team, row in zip(teams, rows, strict=True):
-        row["keys"] = await _keys(office, rights, team, _KEYS_MAX)
-        row["team_memberships"] = await membership_rows(office, team, await team_members(office, team.team_id))
-    return Answer(rows)
+        keys = await _keys(office, rights, team, min(left, _KEYS_MAX))
+        row["keys"] = keys
+        left -= len(keys)
+        members = await team_members(office, team.team_id) if row["members_with_roles"] else ()
+        row["team_memberships"] = await membership_rows(office, team, members) if members else []
+    return Answer(rows, headers=() if left else (_SHORTENED,))
 
 
 async def list_teams_v2(office: Office, visit: Visit[TeamListV2Query, Nothing]) -> Answer:

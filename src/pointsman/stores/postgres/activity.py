@@ -22,7 +22,9 @@ from pointsman.stores.activity import (
     Line,
     Ranked,
     Scope,
+    cheapest,
     day_number,
+    without_owners,
 )
 from pointsman.stores.ports import LedgerTotals
 from pointsman.stores.postgres.activity_statements import (
@@ -77,6 +79,7 @@ async def add_activity(
 
 async def read_activity(session: Session, query: ActivityQuery) -> tuple[ActivityRow, ...]:
     """The sums that match."""
+    query = cheapest(query)
     span = await _known_span(session, day_number(query.first_day), day_number(query.last_day))
     if span is None:
         return ()
@@ -95,7 +98,7 @@ async def read_activity(session: Session, query: ActivityQuery) -> tuple[Activit
 
 async def read_ranked(session: Session, scope: Scope, days: tuple[int, int], limit: int) -> tuple[Ranked, ...]:
     """Who of a scope spent most within the days."""
-    return _ranked(await session.rows(RANKED, SCOPES[scope], *days, limit))
+    return _ranked(await session.rows(RANKED, SCOPES[without_owners(scope)], *days, limit))
 
 
 async def read_active_users(session: Session, query: ActivityQuery, containing: str | None) -> tuple[Ranked, ...]:

@@ -36,7 +36,7 @@ ON CONFLICT (digest) DO NOTHING
 COUNT_LINES: Final = "SELECT count(*) FROM (SELECT 1 FROM activity_lines LIMIT $1) AS line"
 
 ADD_ACTIVITY: Final = """
-INSERT INTO activity AS kept (
+INSERT INTO daily_activity AS kept (
     scope, day, identity, line, calls, failures, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
     reasoning_tokens, spend, energy_mwh, energy_cost, milliseconds
 )
@@ -70,7 +70,7 @@ ORDER BY day, model_group COLLATE "C", host COLLATE "C", http_status
 ON CONFLICT (day, model_group, host, http_status) DO UPDATE SET calls = kept.calls + excluded.calls
 """
 
-KNOWN_DAYS: Final = "SELECT min(day), max(day) FROM activity WHERE scope = 1"
+KNOWN_DAYS: Final = "SELECT min(day), max(day) FROM daily_activity WHERE scope = 1"
 
 _SUMS: Final = """
     sum(calls)::BIGINT, sum(failures)::BIGINT,
@@ -127,7 +127,8 @@ def _by_lines(wanted: str) -> str:
         """
 FROM generate_series($2::INTEGER, $3::INTEGER) AS days (day)
 CROSS JOIN lines
-JOIN activity ON activity.scope = 0 AND activity.day = days.day AND activity.identity = '' AND activity.line = lines.id
+JOIN daily_activity AS activity
+    ON activity.scope = 0 AND activity.day = days.day AND activity.identity = '' AND activity.line = lines.id
 """,
         _HOLDS,
         _IN_ORDER,
@@ -136,7 +137,11 @@ JOIN activity ON activity.scope = 0 AND activity.day = days.day AND activity.ide
 
 # All of a scope within the days.
 ACTIVITY: Final = "".join((
-    _NAMES, _SUMS, "FROM activity JOIN activity_lines ON activity_lines.id = activity.line", _HOLDS, _IN_ORDER
+    _NAMES,
+    _SUMS,
+    "FROM daily_activity AS activity JOIN activity_lines ON activity_lines.id = activity.line",
+    _HOLDS,
+    _IN_ORDER,
 ))  # fmt: skip
 
 # Only some of a scope: each is looked for on each day.
@@ -146,7 +151,7 @@ ACTIVITY_OF_DAYS: Final = "".join((
     """
 FROM generate_series($2::INTEGER, $3::INTEGER) AS days (day)
 CROSS JOIN (SELECT DISTINCT wanted FROM unnest($4::TEXT[]) AS wanted) AS wanted
-JOIN activity ON activity.day = days.day AND activity.identity = wanted.wanted
+JOIN daily_activity AS activity ON activity.day = days.day AND activity.identity = wanted.wanted
 JOIN activity_lines ON activity_lines.id = activity.line
 """,
     _HOLDS,
@@ -165,7 +170,7 @@ ACTIVITY_BY_LINES: Final = {
 
 RANKED: Final = """
 SELECT identity, sum(calls)::BIGINT, 0, least(sum(spend), 9223372036854775807)::BIGINT AS spent
-FROM activity WHERE scope = $1 AND day BETWEEN $2 AND $3
+FROM daily_activity WHERE scope = $1 AND day BETWEEN $2 AND $3
 GROUP BY identity ORDER BY spent DESC, identity LIMIT $4
 """
 
@@ -173,7 +178,7 @@ ACTIVE_USERS: Final = """
 SELECT
     identity, sum(calls)::BIGINT, count(DISTINCT nullif(user_id, '')) AS users,
     least(sum(spend), 9223372036854775807)::BIGINT
-FROM activity JOIN activity_lines ON activity_lines.id = activity.line
+FROM daily_activity AS activity JOIN activity_lines ON activity_lines.id = activity.line
 WHERE scope = $1 AND day BETWEEN $2 AND $3
     AND ($4::TEXT[] IS NULL OR identity = ANY ($4))
     AND ($5::TEXT IS NULL OR position(lower($5 COLLATE "C") IN lower(identity COLLATE "C")) > 0)
@@ -192,5 +197,5 @@ SELECT
     least(coalesce(sum(prompt_tokens), 0), 9223372036854775807)::BIGINT,
     least(coalesce(sum(completion_tokens), 0), 9223372036854775807)::BIGINT,
     least(coalesce(sum(spend), 0), 9223372036854775807)::BIGINT
-FROM activity WHERE scope = 1
+FROM daily_activity WHERE scope = 1
 """

@@ -14,9 +14,11 @@ from pointsman.stores.ports import KeyChanges, KeyPage, KeyQuery, Removal
 from pointsman.stores.postgres.database import PostgresDatabase
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import (
+    ALL_KEYS_IN_ORDER,
     ARCHIVE_KEY,
     BUDGETS_DUE,
     CHANGED_KEYS,
+    COUNT_ALL_KEYS,
     COUNT_KEYS,
     DELETE_KEY,
     INSERT_KEY,
@@ -170,8 +172,12 @@ async def _find(session: Session, query: KeyQuery) -> KeyPage:
         query.substring,
         None if query.key_hash is None else kept(query.key_hash),
     )
-    total = await session.whole(COUNT_KEYS, *filters) or 0
     start = (max(query.page, 1) - 1) * query.size
+    unfiltered = (query.user_id, query.team_id, query.key_alias, query.key_hash) == (None,) * 4 and not deleted
+    if unfiltered and query.sort_order == "desc" and query.sort_by in ALL_KEYS_IN_ORDER:
+        rows = await session.named(ALL_KEYS_IN_ORDER[query.sort_by], query.size, start)
+        return KeyPage(tuple(map(_record, rows)), await session.whole(COUNT_ALL_KEYS) or 0)
+    total = await session.whole(COUNT_KEYS, *filters) or 0
     if (query.sort_by, query.sort_order, deleted) == ("created_at", "desc", False):
         rows = await session.named(LATEST_KEYS, *filters, query.size, start)
     else:

@@ -20,7 +20,7 @@ SELECT
     pg_database_size(current_database()) AS bytes,
     (SELECT count(*) FROM keys) AS keys,
     (SELECT count(*) FROM deleted_keys) AS deleted_keys,
-    (SELECT coalesce(sum(calls), 0)::BIGINT FROM activity WHERE scope = 1) AS calls,
+    (SELECT coalesce(sum(calls), 0)::BIGINT FROM daily_activity WHERE scope = 1) AS calls,
     (SELECT greatest(reltuples, 0)::BIGINT FROM pg_class WHERE oid = 'calls'::regclass) AS calls_kept_about,
     (SELECT count(*) FROM responses) AS stored_responses,
     (SELECT count(*) FROM processes WHERE seen_at > now() - interval '30 seconds') AS gateway_processes,

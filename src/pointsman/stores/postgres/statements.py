@@ -11,6 +11,7 @@ __all__ = [
     "ADD_DAILY_ENERGY",
     "ADD_ORIGINS",
     "ADD_PARTIES",
+    "ALL_KEYS_IN_ORDER",
     "ARCHIVE_KEY",
     "BUDGETS_DUE",
     "CALLS_BY_KEY",
@@ -20,6 +21,7 @@ __all__ = [
     "CHANGED_KEYS",
     "CHARGE_DELETED_KEYS",
     "CHARGE_KEYS",
+    "COUNT_ALL_KEYS",
     "COUNT_KEYS",
     "DAILY_ENERGY",
     "DELETE_KEY",
@@ -136,6 +138,22 @@ LIMIT $9 OFFSET $10
 
 # The list that is asked for most, in the order of an index.
 LATEST_KEYS: Final = "SELECT * " + _LIVE_KEYS + _KEY_FILTERS + "ORDER BY created_at DESC, token ASC LIMIT $7 OFFSET $8"
+
+# Of all keys: what a page does not show is never read as a whole row. Spending has no index, since it changes with
+# every batch of calls, and then every other index of the key would have to change, too.
+COUNT_ALL_KEYS: Final = "SELECT count(*) FROM keys"
+ALL_KEYS_IN_ORDER: Final = {
+    "created_at": """
+SELECT keys.* FROM (
+    SELECT token AS wanted FROM keys ORDER BY created_at DESC, token ASC LIMIT $1 OFFSET $2
+) AS page JOIN keys ON token = wanted ORDER BY created_at DESC, token ASC
+""",
+    "spend": """
+SELECT keys.* FROM (
+    SELECT token AS wanted FROM keys ORDER BY spend DESC, token ASC LIMIT $1 OFFSET $2
+) AS page JOIN keys ON token = wanted ORDER BY spend DESC, token ASC
+""",
+}
 
 # -- what calls refer to ---------------------------------------------------------------------------------
 

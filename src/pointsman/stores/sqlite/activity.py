@@ -23,7 +23,9 @@ from pointsman.stores.activity import (
     Line,
     Ranked,
     Scope,
+    cheapest,
     day_number,
+    without_owners,
 )
 from pointsman.stores.ports import LedgerTotals
 from pointsman.stores.sqlite.activity_statements import (
@@ -67,6 +69,7 @@ def add_activity(
 
 def read_activity(connection: apsw.Connection, query: ActivityQuery) -> tuple[ActivityRow, ...]:
     """The sums that match."""
+    query = cheapest(query)
     span = _known_span(connection, day_number(query.first_day), day_number(query.last_day))
     if span is None:
         return ()
@@ -82,7 +85,12 @@ def read_ranked(
     connection: apsw.Connection, scope: Scope, first_day: int, last_day: int, limit: int
 ) -> tuple[Ranked, ...]:
     """Who of a scope spent most."""
-    values = {"scope": SCOPES[scope], "first_day": first_day, "last_day": last_day, "limit": limit}
+    values = {
+        "scope": SCOPES[without_owners(scope)],
+        "first_day": first_day,
+        "last_day": last_day,
+        "limit": limit,
+    }
     return tuple(Ranked(*row) for row in connection.execute(RANKED, values))
 
 

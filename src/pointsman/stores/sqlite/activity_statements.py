@@ -30,7 +30,7 @@ INSERT INTO activity_lines (
 COUNT_LINES: Final = "SELECT count(*) FROM (SELECT 1 FROM activity_lines LIMIT ?)"
 
 ADD_ACTIVITY: Final = """
-INSERT INTO activity (
+INSERT INTO daily_activity (
     scope, day, identity, line, calls, failures, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
     reasoning_tokens, spend, energy_mwh, energy_cost, milliseconds
 ) SELECT
@@ -58,7 +58,7 @@ FROM jsonb_each(?) WHERE true
 ON CONFLICT (day, model_group, host, http_status) DO UPDATE SET calls = calls + excluded.calls
 """
 
-KNOWN_DAYS: Final = "SELECT min(day), max(day) FROM activity WHERE scope = 1"
+KNOWN_DAYS: Final = "SELECT min(day), max(day) FROM daily_activity WHERE scope = 1"
 
 # Sums are made in two parts, since one beyond 63 bits would be an error; a product or a sum beyond them becomes a
 # floating-point number, which is larger than the largest whole one.
@@ -109,7 +109,7 @@ WITH RECURSIVE days (day) AS (
 _OF_LINES: Final = """
 ) CROSS JOIN activity_lines ON activity_lines.id = wanted
 CROSS JOIN days
-CROSS JOIN activity ON scope = 0 AND activity.day = days.day AND identity = '' AND line = wanted
+CROSS JOIN daily_activity AS activity ON scope = 0 AND activity.day = days.day AND identity = '' AND line = wanted
 WHERE true
 """
 
@@ -124,7 +124,7 @@ ACTIVITY: Final = "".join((
     _NAMES,
     _SUMS,
     """
-FROM activity CROSS JOIN activity_lines ON activity_lines.id = line
+FROM daily_activity AS activity CROSS JOIN activity_lines ON activity_lines.id = line
 WHERE scope = :scope AND activity.day BETWEEN :first_day AND :last_day
     AND identity NOT IN (SELECT value FROM json_each(:but_not))
 """,
@@ -139,7 +139,7 @@ ACTIVITY_OF_DAYS: Final = "".join((
     _SUMS,
     """
 FROM days CROSS JOIN (SELECT DISTINCT value AS wanted FROM json_each(:identities))
-CROSS JOIN activity ON scope = :scope AND activity.day = days.day AND identity = wanted
+CROSS JOIN daily_activity AS activity ON scope = :scope AND activity.day = days.day AND identity = wanted
 CROSS JOIN activity_lines ON activity_lines.id = line
 WHERE identity NOT IN (SELECT value FROM json_each(:but_not))
 """,
@@ -168,7 +168,7 @@ SELECT identity, sum(daily_calls), 0, min(sum(daily_high) * 4294967296 + sum(dai
 FROM (
     SELECT
         identity, sum(calls) AS daily_calls, sum(spend / 4294967296) AS daily_high, sum(spend % 4294967296) AS daily_low
-    FROM activity WHERE scope = :scope AND day BETWEEN :first_day AND :last_day
+    FROM daily_activity WHERE scope = :scope AND day BETWEEN :first_day AND :last_day
     GROUP BY day, identity
 )
 GROUP BY identity ORDER BY spent DESC, identity LIMIT :limit
@@ -178,7 +178,7 @@ ACTIVE_USERS: Final = """
 SELECT
     identity, sum(calls), count(DISTINCT nullif(user_id, '')),
     min(sum(spend / 4294967296) * 4294967296 + sum(spend % 4294967296), 9223372036854775807)
-FROM activity CROSS JOIN activity_lines ON activity_lines.id = line
+FROM daily_activity AS activity CROSS JOIN activity_lines ON activity_lines.id = line
 WHERE scope = :scope AND day BETWEEN :first_day AND :last_day
     AND (:identities IS NULL OR identity IN (SELECT value FROM json_each(:identities)))
     AND (:containing IS NULL OR instr(lower(identity), lower(:containing)))
@@ -191,4 +191,4 @@ WHERE day BETWEEN :first_day AND :last_day AND model_group = :model_group AND ht
 ORDER BY day, host
 """
 
-TOTALS: Final = "".join(("SELECT ", _SUMS, "FROM activity WHERE scope = 1"))
+TOTALS: Final = "".join(("SELECT ", _SUMS, "FROM daily_activity WHERE scope = 1"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 __all__ = [
     "CHARGE_ACCOUNTS",
@@ -10,6 +10,7 @@ __all__ = [
     "DUE_PERIODS",
     "FORGET_PERIODS",
     "INSERT_ENTRY",
+    "LATEST_ENTRIES",
     "LIST_ENTRIES",
     "NOTE_ACCOUNTS",
     "NOTE_ENTRY",
@@ -19,7 +20,11 @@ __all__ = [
     "SET_BASELINE",
     "SPENT",
     "UPDATE_ENTRY",
+    "EntryWay",
 ]
+
+EntryWay = Literal["all", "scan", "ids", "alias", "owner", "parent"]
+"""By which filter entries of a kind are looked for first, and all others hold too; ``all``: there is none."""
 
 INSERT_ENTRY: Final = """
 INSERT INTO directory (kind, id, alias, unique_alias, parent, owner, created_at, updated_at, record)
@@ -44,22 +49,23 @@ ON CONFLICT (kind, id) DO UPDATE SET
 
 NOTE_ENTRY: Final = "INSERT OR REPLACE INTO directory_changes (kind, id) VALUES (?, ?)"
 
-_MATCHING: Final = """
-FROM directory
-WHERE kind = :kind
+# One statement for each way in, since SQLite chooses its plan before it knows which filters hold.
+_HOLDS: Final = """
     AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
     AND (:parent IS NULL OR parent = :parent)
     AND (:owner IS NULL OR owner = :owner)
     AND (:alias IS NULL OR alias = :alias)
     AND (:search IS NULL OR instr(lower(id), lower(:search)) OR instr(lower(coalesce(alias, '')), lower(:search)))
 """
-
-COUNT_ENTRIES: Final = "SELECT count(*) " + _MATCHING
-
-LIST_ENTRIES: Final = (
-    "SELECT record "
-    + _MATCHING
-    + """
+_FROM: Final[dict[EntryWay, str]] = {
+    "all": "FROM directory WHERE kind = :kind\n",
+    "scan": "FROM directory WHERE kind = :kind" + _HOLDS,
+    "ids": "".join(("FROM directory WHERE kind = :kind AND id IN (SELECT value FROM json_each(:ids))", _HOLDS)),
+    "alias": "FROM directory INDEXED BY directory_by_alias WHERE kind = :kind AND alias = :alias" + _HOLDS,
+    "owner": "FROM directory INDEXED BY directory_by_owner WHERE kind = :kind AND owner = :owner" + _HOLDS,
+    "parent": "FROM directory INDEXED BY directory_by_parent WHERE kind = :kind AND parent = :parent" + _HOLDS,
+}
+_IN_ORDER: Final = """
 ORDER BY
     CASE WHEN :falling THEN NULL ELSE CASE :sort_by
         WHEN 'alias' THEN alias WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at
@@ -70,7 +76,20 @@ ORDER BY
     id ASC
 LIMIT :size OFFSET :start
 """
-)
+
+COUNT_ENTRIES: Final = {
+    **{way: "SELECT count(*) " + source for way, source in _FROM.items()},
+    "all": "SELECT count(*) FROM directory INDEXED BY directory_by_age WHERE kind = :kind",
+}
+LIST_ENTRIES: Final = {way: "SELECT record " + source + _IN_ORDER for way, source in _FROM.items()}
+
+# The list that is asked for most, in the order of an index; what the page does not show is skipped there.
+LATEST_ENTRIES: Final = "".join((
+    "SELECT record FROM (SELECT id AS wanted ", _FROM["all"], """
+    ORDER BY created_at DESC, id ASC LIMIT :size OFFSET :start
+) CROSS JOIN directory ON kind = :kind AND id = wanted ORDER BY created_at DESC, id ASC
+""",
+))  # fmt: skip
 
 # A JSON array of [scope, id, model, amount].
 CHARGE_ACCOUNTS: Final = """

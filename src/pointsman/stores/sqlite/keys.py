@@ -19,12 +19,17 @@ from pointsman.stores.records import (
     token_taken,
 )
 from pointsman.stores.sqlite.database import SqliteDatabase
-from pointsman.stores.sqlite.statements import ARCHIVE_KEY, COUNT_KEYS, INSERT_KEY, LIST_KEYS, UPDATE_KEY
+from pointsman.stores.sqlite.key_list_statements import COUNT_KEYS, LATEST_KEYS, LIST_KEYS, SPENDING_KEYS, Way
+from pointsman.stores.sqlite.statements import ARCHIVE_KEY, INSERT_KEY, UPDATE_KEY
 from pointsman.stores.sqlite.transaction import rows
 
 __all__ = ["SqliteKeyStore"]
 
 _CHANGES_MAX: Final = 10_000
+_ORDERED: Final[dict[tuple[Way, str, str], str]] = {
+    ("all", "created_at", "desc"): LATEST_KEYS,
+    ("all", "spend", "desc"): SPENDING_KEYS,
+}
 _JSON_COLUMNS: Final = ("models", "aliases", "metadata", "tags", "extra")
 
 
@@ -146,10 +151,26 @@ def _find(connection: apsw.Connection, query: KeyQuery) -> KeyPage:
         "size": query.size,
         "start": (max(query.page, 1) - 1) * query.size,
     }
-    total = connection.execute(COUNT_KEYS, values).get
-    found = list(rows(connection.execute(LIST_KEYS, values)))
+    way = _way(query)
+    total = connection.execute(COUNT_KEYS[way], values).get
+    found = list(rows(connection.execute(_ORDERED.get((way, query.sort_by, query.sort_order), LIST_KEYS[way]), values)))
     removals = tuple(Removal(row["deleted_at"], row["deleted_by"], row["replaced_by"]) for row in found if deleted)
     return KeyPage(tuple(_record(row) for row in found), total, removals)
+
+
+def _way(query: KeyQuery) -> Way:
+    """The filter that lets the fewest through."""
+    if query.status == "deleted":
+        return "deleted"
+    if query.key_hash is not None:
+        return "token"
+    if query.key_alias is not None and not query.substring:
+        return "alias"
+    if query.user_id is not None and not query.substring:
+        return "user"
+    if query.team_id is not None:
+        return "team"
+    return "all" if query.user_id is None and query.key_alias is None else "scan"
 
 
 def _changed_since(connection: apsw.Connection, version: int) -> tuple[int, tuple[str, ...]]:

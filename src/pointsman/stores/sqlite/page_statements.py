@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 __all__ = [
     "CALL_PAGE",
     "CALL_PAGE_OF_PARTIES",
+    "COUNT_ALL_CALLS",
     "COUNT_CALLS",
+    "COUNT_CALLS_OF_PARTIES",
     "OLDEST_CALLS",
     "PAGE_END",
     "PARTIES_END",
@@ -15,7 +17,11 @@ __all__ = [
     "PRUNE_CONTENTS",
     "PRUNE_ORIGINS",
     "PRUNE_SECONDS",
+    "Parties",
 ]
+
+Parties = Literal["key", "user"]
+"""By which of the two parties are looked for; the other holds too."""
 
 # How far the calls of one page may lie back; None: to the end.
 PAGE_END: Final = """
@@ -24,18 +30,23 @@ WHERE started_at >= :start AND started_at < :end AND (started_at, party, id) < (
 ORDER BY started_at DESC, party DESC, id DESC LIMIT 1 OFFSET :scanned_max
 """
 
-_PARTIES: Final = """
-    SELECT id FROM parties
-    WHERE (:key_tokens IS NULL OR key_token IN (SELECT value FROM json_each(:key_tokens)))
-        AND (:user_id IS NULL OR user_id = :user_id)
-"""
+# One statement for each index.
+_PARTIES: Final[dict[Parties, str]] = {
+    "key": """
+    SELECT id FROM parties INDEXED BY parties_by_key
+    WHERE key_token IN (SELECT value FROM json_each(:key_tokens)) AND (:user_id IS NULL OR user_id = :user_id)
+""",
+    "user": "SELECT id FROM parties INDEXED BY parties_by_user WHERE user_id = :user_id",
+}
 
-PARTIES_END: Final = "".join((
-    """
-SELECT second, 0, 0 FROM party_seconds WHERE party IN (""", _PARTIES, """)
+PARTIES_END: Final = {
+    way: "".join((
+        "SELECT second, 0, 0 FROM party_seconds WHERE party IN (", parties, """)
     AND second > :start - 1 AND second <= :at
 ORDER BY second DESC LIMIT 1 OFFSET :scanned_max
-"""))  # fmt: skip
+"""))
+    for way, parties in _PARTIES.items()
+}  # fmt: skip
 
 _MATCHING: Final = """
     AND (calls.started_at, calls.party, calls.id) < (:at, :party, :id)
@@ -68,18 +79,36 @@ _OF_ALL: Final = "calls CROSS JOIN call_records ON call_records.id = calls.id WH
 
 CALL_PAGE: Final = "".join((_ROWS, _OF_ALL, _MATCHING, _LATEST_FIRST))
 
-CALL_PAGE_OF_PARTIES: Final = "".join((
-    _ROWS, """
+_OF_PARTIES: Final = {
+    way: "".join((
+        """
 (
     SELECT calls.id AS wanted FROM party_seconds CROSS JOIN calls
         ON calls.started_at >= second AND calls.started_at < second + 1 AND calls.party = party_seconds.party
-    WHERE party_seconds.party IN (""", _PARTIES, """)
+    WHERE party_seconds.party IN (""", parties, """)
         AND second > :start - 1 AND second < :end AND second <= :at AND second >= :end_at - 1
 ) CROSS JOIN calls ON calls.id = wanted CROSS JOIN call_records ON call_records.id = calls.id WHERE true
-""", _MATCHING, _LATEST_FIRST,
-))  # fmt: skip
+"""))
+    for way, parties in _PARTIES.items()
+}  # fmt: skip
+CALL_PAGE_OF_PARTIES: Final = {
+    way: "".join((_ROWS, source, _MATCHING, _LATEST_FIRST)) for way, source in _OF_PARTIES.items()
+}
 
 COUNT_CALLS: Final = "".join(("SELECT count(*) FROM (SELECT 1 FROM ", _OF_ALL, _MATCHING, "LIMIT :limit)"))
+COUNT_CALLS_OF_PARTIES: Final = {
+    way: "".join(("SELECT count(*) FROM (SELECT 1 FROM ", source, _MATCHING, "LIMIT :limit)"))
+    for way, source in _OF_PARTIES.items()
+}
+# What is counted most often: all of a time.
+COUNT_ALL_CALLS: Final = """
+SELECT count(*) FROM (
+    SELECT 1 FROM calls
+    WHERE started_at >= max(:start, :end_at) AND started_at < :end
+        AND (started_at, party, id) >= (:end_at, :end_party, :end_id)
+    LIMIT :limit
+)
+"""
 
 OLDEST_CALLS: Final = """
 SELECT id, party, CAST(floor(started_at) AS INTEGER) FROM calls WHERE started_at < ? ORDER BY started_at LIMIT ?

@@ -13,7 +13,9 @@ from pointsman.stores.pages import SCANNED_MAX, CallPage, CallQuery, bad_cursor,
 from pointsman.stores.sqlite.page_statements import (
     CALL_PAGE,
     CALL_PAGE_OF_PARTIES,
+    COUNT_ALL_CALLS,
     COUNT_CALLS,
+    COUNT_CALLS_OF_PARTIES,
     OLDEST_CALLS,
     PAGE_END,
     PARTIES_END,
@@ -21,6 +23,7 @@ from pointsman.stores.sqlite.page_statements import (
     PRUNE_CONTENTS,
     PRUNE_ORIGINS,
     PRUNE_SECONDS,
+    Parties,
 )
 from pointsman.stores.sqlite.transaction import rows
 
@@ -42,9 +45,9 @@ _BEFORE: Final = _Place(float("-inf"), 0, 0)
 def read_page(connection: apsw.Connection, query: CallQuery) -> CallPage:
     """Calls that match, and where to go on."""
     values = _values(query)
-    of_parties = (query.key_tokens is not None or query.user_id is not None) and not query.either
-    end = _end(connection, PARTIES_END if of_parties else PAGE_END, values)
-    statement = CALL_PAGE_OF_PARTIES if of_parties else CALL_PAGE
+    parties = _parties(query)
+    end = _end(connection, PAGE_END if parties is None else PARTIES_END[parties], values)
+    statement = CALL_PAGE if parties is None else CALL_PAGE_OF_PARTIES[parties]
     cursor = connection.execute(statement, {**values, **_through(end)})
     found = [(row.pop("page_party"), row["id"], record_of(row)) for row in rows(cursor)]
     following = None if end == _BEFORE else _text(end)
@@ -57,8 +60,12 @@ def read_page(connection: apsw.Connection, query: CallQuery) -> CallPage:
 def count_calls(connection: apsw.Connection, query: CallQuery, most: int) -> int:
     """How many calls match, as far as ``most``, among the latest that are looked at."""
     values = {**_values(query), "limit": most}
-    end = _end(connection, PAGE_END, values)
-    return int(connection.execute(COUNT_CALLS, {**values, **_through(end)}).get)
+    parties = _parties(query)
+    end = _end(connection, PAGE_END if parties is None else PARTIES_END[parties], values)
+    statement = COUNT_CALLS if parties is None else COUNT_CALLS_OF_PARTIES[parties]
+    if query == CallQuery(start=query.start, end=query.end, limit=query.limit, offset=query.offset):
+        statement = COUNT_ALL_CALLS
+    return int(connection.execute(statement, {**values, **_through(end)}).get)
 
 
 def prune(connection: apsw.Connection, before: float, limit: int) -> int:
@@ -73,6 +80,15 @@ def prune(connection: apsw.Connection, before: float, limit: int) -> int:
     seconds = sorted({(party, second) for _, party, second in oldest})
     connection.execute(PRUNE_SECONDS, (msgspec.json.encode(seconds).decode(),))
     return len(oldest)
+
+
+def _parties(query: CallQuery) -> Parties | None:
+    """How those whose calls are wanted are found; None: calls are looked at whosever they are."""
+    if query.either and query.team_ids is not None:
+        return None
+    if query.key_tokens is not None:
+        return "key"
+    return None if query.user_id is None else "user"
 
 
 def _end(connection: apsw.Connection, statement: str, values: dict[str, Any]) -> _Place:

@@ -20,13 +20,11 @@ __all__ = [
     "CALL_BY_ID",
     "CHARGE_DELETED_KEY",
     "CHARGE_KEYS",
-    "COUNT_KEYS",
     "DAILY_ENERGY",
     "FIND_CONTEXT",
     "FIND_ORIGIN",
     "FIND_PARTY",
     "INSERT_KEY",
-    "LIST_KEYS",
     "NOTE_CHARGES",
     "UNCHARGED_KEYS",
     "UPDATE_KEY",
@@ -64,37 +62,6 @@ INSERT OR REPLACE INTO deleted_keys (
     budget_duration, budget_reset_at, rpm_limit, tpm_limit, max_parallel_requests, expires, blocked, tags, created_at,
     updated_at, created_by, last_active, extra, :at, :by, :replaced_by
 FROM keys WHERE token = :token
-"""
-
-COUNT_KEYS: Final = """
-SELECT count(*) FROM all_keys
-WHERE (deleted_at IS NOT NULL) = :deleted
-    AND (:user_id IS NULL OR user_id = :user_id OR (:substring AND instr(lower(user_id), lower(:user_id))))
-    AND (:team_id IS NULL OR team_id = :team_id)
-    AND (:key_alias IS NULL OR key_alias = :key_alias
-        OR (:substring AND instr(lower(key_alias), lower(:key_alias))))
-    AND (:key_hash IS NULL OR token = :key_hash)
-"""
-
-LIST_KEYS: Final = """
-SELECT * FROM all_keys
-WHERE (deleted_at IS NOT NULL) = :deleted
-    AND (:user_id IS NULL OR user_id = :user_id OR (:substring AND instr(lower(user_id), lower(:user_id))))
-    AND (:team_id IS NULL OR team_id = :team_id)
-    AND (:key_alias IS NULL OR key_alias = :key_alias
-        OR (:substring AND instr(lower(key_alias), lower(:key_alias))))
-    AND (:key_hash IS NULL OR token = :key_hash)
-ORDER BY
-    CASE WHEN :falling THEN NULL ELSE CASE :sort_by
-        WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at WHEN 'spend' THEN spend
-        WHEN 'max_budget' THEN max_budget WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name
-        ELSE token END END ASC,
-    CASE WHEN :falling THEN CASE :sort_by
-        WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at WHEN 'spend' THEN spend
-        WHEN 'max_budget' THEN max_budget WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name
-        ELSE token END END DESC,
-    token ASC
-LIMIT :size OFFSET :start
 """
 
 # What a batch of calls adds to other tables comes as one parameter, a JSON array of arrays: each statement costs a

@@ -26,9 +26,9 @@ CHECKS: Final[Mapping[str, str]] = {
         "sum(id / 4294967296), sum(id % 4294967296), sum(context), sum(party) FROM calls"
     ),
     "activity_lines": "SELECT count(*), sum(id) FROM activity_lines",
-    "activity": (
+    "daily_activity": (
         "SELECT count(*), sum(spend / 4294967296), sum(spend % 4294967296), sum(calls), sum(failures), "
-        "sum(prompt_tokens / 4294967296), sum(prompt_tokens % 4294967296), sum(day), sum(line) FROM activity"
+        "sum(prompt_tokens / 4294967296), sum(prompt_tokens % 4294967296), sum(day), sum(line) FROM daily_activity"
     ),
     "daily_failures": "SELECT count(*), sum(calls), sum(day), sum(http_status) FROM daily_failures",
     "daily_energy": "SELECT count(*), sum(energy_mwh / 4294967296), sum(energy_mwh % 4294967296) FROM daily_energy",

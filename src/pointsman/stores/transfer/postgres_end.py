@@ -56,7 +56,7 @@ _UNCOUNTED: Final = "SET CONSTRAINTS ALL IMMEDIATE"
 _OWN: Final = frozenset({("origins", "digest"), ("response_events", "id")})
 """Columns that only PostgreSQL has, and which are made anew."""
 _INDEXED: Final = frozenset({
-    "parties", "activity_lines", "activity", "daily_failures", "daily_energy", "spend_totals", "spend_periods",
+    "parties", "activity_lines", "daily_activity", "daily_failures", "daily_energy", "spend_totals", "spend_periods",
     "directory_changes",
 })  # fmt: skip
 """Tables in which texts are looked for that may be long."""

@@ -1,0 +1,60 @@
+"""The SQL of listing keys: one statement for each way in, since SQLite plans before it knows which filters hold.
+
+What a page of all keys does not show is skipped in an index and never read as a whole row; where filters hold that have
+no index, rows are read in the order of the table, since to fetch each through an index takes twenty times as long.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+__all__ = ["COUNT_KEYS", "LATEST_KEYS", "LIST_KEYS", "SPENDING_KEYS", "Way"]
+
+Way = Literal["all", "scan", "token", "user", "alias", "team", "deleted"]
+"""By which filter keys are looked for first, and all others hold too; ``all``: there is none."""
+
+_HOLDS: Final = """
+    AND (:user_id IS NULL OR user_id = :user_id OR (:substring AND instr(lower(user_id), lower(:user_id))))
+    AND (:team_id IS NULL OR team_id = :team_id)
+    AND (:key_alias IS NULL OR key_alias = :key_alias
+        OR (:substring AND instr(lower(key_alias), lower(:key_alias))))
+    AND (:key_hash IS NULL OR token = :key_hash)
+"""
+_FROM: Final[dict[Way, str]] = {
+    "all": "FROM keys\n",
+    "scan": "FROM keys NOT INDEXED WHERE true" + _HOLDS,
+    "token": "FROM keys WHERE token = :key_hash" + _HOLDS,
+    "user": "FROM keys INDEXED BY keys_by_user WHERE user_id = :user_id" + _HOLDS,
+    # The index of the constraint that no alias comes twice.
+    "alias": "FROM keys INDEXED BY sqlite_autoindex_keys_2 WHERE key_alias = :key_alias" + _HOLDS,
+    "team": "FROM keys INDEXED BY keys_by_team WHERE team_id = :team_id" + _HOLDS,
+    "deleted": "FROM deleted_keys WHERE true" + _HOLDS,
+}
+_IN_ORDER: Final = """
+ORDER BY
+    CASE WHEN :falling THEN NULL ELSE CASE :sort_by
+        WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at WHEN 'spend' THEN spend
+        WHEN 'max_budget' THEN max_budget WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name
+        ELSE token END END ASC,
+    CASE WHEN :falling THEN CASE :sort_by
+        WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at WHEN 'spend' THEN spend
+        WHEN 'max_budget' THEN max_budget WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name
+        ELSE token END END DESC,
+    token ASC
+"""
+_LATEST_FIRST: Final = "ORDER BY created_at DESC, token ASC\n"
+_DEAREST_FIRST: Final = "ORDER BY spend DESC, token ASC\n"
+
+
+def _page(way: Way, order: str) -> str:
+    table = "deleted_keys" if way == "deleted" else "keys"
+    wanted = "".join(("SELECT token AS wanted ", _FROM[way], order, "LIMIT :size OFFSET :start"))
+    return "".join(("SELECT ", table, ".* FROM (", wanted, ") CROSS JOIN ", table, " ON token = wanted\n", order))
+
+
+COUNT_KEYS: Final = {way: "SELECT count(*) " + source for way, source in _FROM.items()}
+LIST_KEYS: Final = {way: _page(way, _IN_ORDER) for way in _FROM}
+
+# Those that are asked for most, in the order of an index.
+LATEST_KEYS: Final = _page("all", _LATEST_FIRST)
+SPENDING_KEYS: Final = _page("all", _DEAREST_FIRST)
