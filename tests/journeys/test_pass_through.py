@@ -156,6 +156,17 @@ def test_usage_is_found_and_charged_by_the_model_that_the_request_names(house: H
     assert row["spend"] > 0
 
 
+def test_the_customer_is_named_by_a_header_or_in_the_body(house: House) -> None:
+    key = granted(house, "anthropic")
+    body = {"model": "claude-x", "max_tokens": 8, "metadata": {"user_id": "in-body"}}
+    for headers in ({}, {"x-litellm-end-user-id": "in-header"}):
+        assert house.http("POST", "/anthropic/v1/complete", body, key=key, headers=headers).status == 200
+    rows = house.gateway.settled_ledger(2, key)
+    assert {row["end_user"] for row in rows} == {"in-body", "in-header"}
+    assert house.http("POST", "/customer/block", {"user_ids": ["in-body"]}).status == 200
+    assert house.http("POST", "/anthropic/v1/complete", body, key=key).status == 403
+
+
 def test_a_stream_comes_as_it_is_made(house: House) -> None:
     key = granted(house, "/anthropic")
     gate = Gate()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from pointsman import __version__
 from pointsman.admin.app import make_app as make_admin_app
 from pointsman.admin.office import InferencePath, Office, Readiness
@@ -60,14 +62,6 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
         readiness=lambda: _readiness(gateway),
         in_flight=lambda: gateway.admission.in_flight,
         require_auth_for_metrics=lite.require_auth_for_metrics_endpoint,
-        key_defaults=lite.default_key_generate_params,
-        key_bounds=lite.upperbound_key_generate_params,
-        key_generation=lite.key_generation_settings,
-        provider_limits=provider_limits(loaded),
-        user_defaults=lite.default_internal_user_params,
-        user_budget=lite.max_internal_user_budget,
-        user_budget_duration=lite.internal_user_budget_duration,
-        team_defaults=lite.default_team_params,
         reset_clock=reset_clock(loaded),
         own_keys=not general.disable_custom_api_keys,
         list_wildcards=general.return_wildcard_routes,
@@ -90,7 +84,23 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
         stored=GatewayStoredDesk(gateway),
         inference_paths=tuple(InferencePath(path, operation) for path, operation in gateway.paths.documented),
     )
-    return make_admin_app(office)
+    return make_admin_app(_with_rules(office, loaded))
+
+
+def _with_rules(office: Office, loaded: Loaded) -> Office:
+    """The office, with what the configuration says of keys, users, teams and providers."""
+    lite = loaded.settings.litellm_settings
+    return msgspec.structs.replace(
+        office,
+        key_defaults=lite.default_key_generate_params,
+        key_bounds=lite.upperbound_key_generate_params,
+        key_generation=lite.key_generation_settings,
+        provider_limits=provider_limits(loaded),
+        user_defaults=lite.default_internal_user_params,
+        user_budget=lite.max_internal_user_budget,
+        user_budget_duration=lite.internal_user_budget_duration,
+        team_defaults=lite.default_team_params,
+    )
 
 
 def admin_paths() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-__all__ = ["KeyGeneration", "PersonalKeys", "TeamDefaults", "TeamKeys", "UserDefaults", "UserRole"]
+__all__ = ["KeyGeneration", "PersonalKeys", "TeamDefaults", "TeamKeys", "TeamRole", "UserDefaults", "UserRole"]
 
 _Amount = Annotated[float, Meta(ge=0)]
 _Count = Annotated[int, Meta(ge=0, le=2**53)]
