@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.configs import ollama_entry, openai_entry
+from tests.support.far_machine import FarMachine
 from tests.support.gateway import Gateway, Launch
 from tests.support.load import Served, ask_many
 from tests.upstreams import Blackhole, FakeOllama, FakeOpenAI, OllamaModel, Reply, faults
@@ -135,6 +136,22 @@ def test_swallowed_by_the_network(launch: Launch, pair: Pair) -> None:
     all_served(list(served))
     assert sum(one.seconds > 0.4 for one in served) <= 20, "one dead host slows nobody"
     assert sum(one.attempts for one in served) <= STORM * 200
+
+
+def test_a_machine_whose_packets_are_dropped_from_one_moment_to_the_next(launch: Launch, pair: Pair) -> None:
+    """Connections that were in use go dark, and no new one is answered; then the network is back."""
+    _, well = pair
+    with FarMachine() as far:
+        gateway = start(launch, far.base_url, well, timeout=1)
+        before = ask_many(gateway, "m", 60)
+        assert {one.by for one in before} == {"ill", "well"}
+        far.drop()
+        served = ask_many(gateway, "m", 200)
+        all_served(list(served))
+        assert sum(one.seconds > 0.4 for one in served) <= 20, "one dead host slows nobody"
+        assert sum(one.attempts for one in served) <= STORM * 200
+        far.pass_again()
+        sees_it_again(gateway, COOLDOWN + 3.0)
 
 
 def test_gone_from_the_names(launch: Launch, pair: Pair) -> None:

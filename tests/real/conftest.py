@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import openai
@@ -74,16 +75,18 @@ class Llama:
         return sum(bool(slot["is_processing"]) for slot in slots)
 
 
-@pytest.fixture(scope="session")
-def llama(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
-    """llama.cpp's server with the model."""
+@contextmanager
+def serving(
+    model: Path, log: Path, *, key: str = "", port: int | None = None, sleep: int | None = None
+) -> Iterator[Llama]:
+    """llama.cpp's server with a model, as long as the context lasts."""
     pytest.importorskip("xllamacpp", reason="THE REAL MODEL WAS NOT TESTED: xllamacpp has no wheel for this machine")
-    log = tmp_path_factory.mktemp("llama") / "server.log"
-    port = free_port()
+    port = port or free_port()
     program = Path(__file__).with_name("llama_server.py")
+    options = [] if sleep is None else [str(sleep)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, str(program), str(model_file), str(port), UPSTREAM_KEY],
+            [sys.executable, str(program), str(model), str(port), key, *options],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -100,6 +103,13 @@ def llama(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(10.0)
+
+
+@pytest.fixture(scope="session")
+def llama(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
+    """llama.cpp's server with the model."""
+    with serving(model_file, tmp_path_factory.mktemp("llama") / "server.log", key=UPSTREAM_KEY) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

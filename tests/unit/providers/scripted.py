@@ -60,7 +60,7 @@ class ScriptedFetcher:
         pages = self.pages.get(origin.authority)
         if pages is None:
             raise Unreachable(f"Cannot reach {url}.")
-        page = pages.get(origin.path)
+        page = pages.get(f"{origin.path}?{origin.query}" if origin.query else origin.path, pages.get(origin.path))
         if callable(page):
             page = page(json.loads(body) if body else None)
         if page is None:

@@ -1,7 +1,6 @@
 """Looks at a server that speaks OpenAI's API, and tells from its answers which one it is.
 
-Sources: LM Studio's REST API (``/api/v0/models``), llama.cpp's ``tools/server/README.md`` (``/v1/models`` with
-``meta``, ``/props``), vLLM's and SGLang's model cards (``owned_by``, ``max_model_len``).
+For where the answers are described see :mod:`pointsman.providers.discovery.wire`.
 """
 
 from __future__ import annotations
@@ -14,6 +13,17 @@ import msgspec
 from pointsman.catalog.names import embeds
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.providers.discovery.found import FoundHost, FoundModel, HostKind, Place, Stranger
+from pointsman.providers.discovery.wire import (
+    MODELS_MAX,
+    Card,
+    Cards,
+    Meta,
+    Props,
+    StudioModel,
+    StudioModels,
+    kind_of,
+    read_answer,
+)
 from pointsman.providers.transport import Fetcher, FetchReply
 
 __all__ = ["OWN_OWNER", "PROVIDERS", "CompatibleProbe"]
@@ -30,59 +40,6 @@ PROVIDERS: Final[dict[HostKind, str]] = {
     "openai": "openai",
 }
 """LiteLLM's provider name for each kind of server."""
-
-_OWNERS: Final[dict[str, HostKind]] = {
-    "vllm": "vllm",
-    "sglang": "sglang",
-    "llamacpp": "llama_cpp",
-    "organization_owner": "lm_studio",
-    "library": "ollama",
-}
-_MODELS_MAX: Final = 2048
-
-
-class _Meta(msgspec.Struct, frozen=True):
-    n_ctx: int | None = None
-    n_ctx_train: int | None = None
-    size: int | None = None
-
-
-class _Card(msgspec.Struct, frozen=True):
-    id: str
-    owned_by: str | None = None
-    max_model_len: int | None = None
-    meta: _Meta | None = None
-
-
-class _Models(msgspec.Struct, frozen=True):
-    data: list[_Card]
-
-
-class _StudioModel(msgspec.Struct, frozen=True):
-    id: str
-    type: str
-    state: str = ""
-    quantization: str | None = None
-    max_context_length: int | None = None
-    loaded_context_length: int | None = None
-    capabilities: list[str] = []
-
-
-class _StudioModels(msgspec.Struct, frozen=True):
-    data: list[_StudioModel]
-
-
-class _Generation(msgspec.Struct, frozen=True):
-    n_ctx: int
-
-
-class _Props(msgspec.Struct, frozen=True):
-    """llama.cpp's ``/props``; ``n_ctx`` is what one slot has."""
-
-    default_generation_settings: _Generation
-    total_slots: int
-    modalities: dict[str, bool] = {}
-    build_info: str | None = None
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -102,7 +59,7 @@ class CompatibleProbe:
         self._place = place
         self._timeout_seconds = timeout_seconds
         self._is_own = is_own
-        self._unmarked: list[_Card] | None = None
+        self._unmarked: list[Card] | None = None
 
     async def look(self) -> FoundHost:
         """The host as it is now. Its kind is ``ollama`` where only Ollama's compatible face was seen.
@@ -111,16 +68,15 @@ class CompatibleProbe:
             UpstreamFailed: nothing answers, or not an OpenAI-compatible server.
         """
         cards = await self._cards()
-        owners = {card.owned_by for card in cards}
-        kind = next((made for owner, made in _OWNERS.items() if owner in owners), None)
+        kind = kind_of(cards)
         if kind is None and cards == self._unmarked:
             return self._host("openai", tuple(_plain_model(card, "openai") for card in cards))
         if kind == "lm_studio" or kind is None:
-            studio = await self._optional("/api/v0/models", _StudioModels)
+            studio = await self._optional("/api/v0/models", StudioModels)
             if studio is not None:
-                return self._host("lm_studio", tuple(map(_studio_model, studio.data[:_MODELS_MAX])))
+                return self._host("lm_studio", tuple(map(_studio_model, studio.data[:MODELS_MAX])))
         if kind == "llama_cpp" or kind is None:
-            props = await self._optional("/props", _Props)
+            props = await self._optional("/props", Props)
             if props is not None or kind is not None:
                 version = props.build_info if props is not None else None
                 return self._host("llama_cpp", tuple(_llama_model(card, props) for card in cards), version)
@@ -131,24 +87,24 @@ class CompatibleProbe:
         self._unmarked = cards if kind is None else None
         return self._host(made, tuple(_plain_model(card, made) for card in cards), version)
 
-    async def _cards(self) -> list[_Card]:
+    async def _cards(self) -> list[Card]:
         reply = await self._fetch("/v1/models")
         if self._is_own(reply):
             raise Stranger(f"{self._place.url} is a gateway of this kind.")
         if reply.status in (401, 403):
             raise Stranger(f"The server at {self._place.url} wants a key; give it one in the configuration.")
-        models = _read(reply, _Models)
+        models = read_answer(reply, Cards)
         if models is None:
             # A server that is still loading its model says 503.
             kind = Broken if reply.status >= 500 else Stranger
             raise kind(f"What answers at {self._place.url} is not an OpenAI-compatible server.")
         if any(card.owned_by == OWN_OWNER for card in models.data):
             raise Stranger(f"{self._place.url} is a gateway of this kind.")
-        return models.data[:_MODELS_MAX]
+        return models.data[:MODELS_MAX]
 
     async def _optional(self, path: str, shape: type[Shape]) -> Shape | None:
         try:
-            return _read(await self._fetch(path), shape)
+            return read_answer(await self._fetch(path), shape)
         except GatewayError:
             return None
 
@@ -160,16 +116,7 @@ class CompatibleProbe:
         return FoundHost(kind, place.url, online=True, given=place.given, version=version, models=models)
 
 
-def _read(reply: FetchReply, shape: type[Shape]) -> Shape | None:
-    if reply.status != 200:
-        return None
-    try:
-        return msgspec.json.decode(reply.body, type=shape)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return None
-
-
-def _studio_model(model: _StudioModel) -> FoundModel:
+def _studio_model(model: StudioModel) -> FoundModel:
     loaded = model.state == "loaded"
     abilities = {"vision"} if model.type == "vlm" else set[str]()
     if "tool_use" in model.capabilities:
@@ -186,9 +133,10 @@ def _studio_model(model: _StudioModel) -> FoundModel:
     )
 
 
-def _llama_model(card: _Card, props: _Props | None) -> FoundModel:
-    meta = card.meta or _Meta()
-    in_slot = props.default_generation_settings.n_ctx if props is not None else None
+def _llama_model(card: Card, props: Props | None) -> FoundModel:
+    meta = card.meta or Meta()
+    settings = None if props is None else props.default_generation_settings
+    in_slot = None if settings is None else settings.n_ctx
     short = card.id.replace("\\", "/").rpartition("/")[2].removesuffix(".gguf") or card.id
     names = dict.fromkeys((card.id, f"{PROVIDERS['llama_cpp']}/{short}"))
     return FoundModel(
@@ -199,11 +147,11 @@ def _llama_model(card: _Card, props: _Props | None) -> FoundModel:
         context_tokens=in_slot or meta.n_ctx or meta.n_ctx_train,
         capabilities=frozenset({"vision"} if props is not None and props.modalities.get("vision") else ()),
         size_bytes=meta.size,
-        loaded=True,
+        loaded=card.status is None or card.status.value == "loaded",
     )
 
 
-def _plain_model(card: _Card, kind: HostKind) -> FoundModel:
+def _plain_model(card: Card, kind: HostKind) -> FoundModel:
     return FoundModel(
         name=card.id,
         group=card.id,

@@ -1,8 +1,7 @@
 """What a local server has in its memory and how much it has to do. Nothing asked here makes a model load or work.
 
-Sources: Ollama's ``/api/ps`` (``docs/api.md``); llama.cpp's ``tools/server/README.md`` (``/props``, ``/slots``, and
-``status`` in ``/v1/models`` of its router); LM Studio's REST API (``/api/v0/models``; since 0.4 ``/api/v1/models``);
-the gauges of vLLM (``docs/usage/metrics.md``) and of SGLang (``references/production_metrics``).
+Sources: Ollama's ``/api/ps`` (``docs/api.md``); those of :mod:`pointsman.providers.discovery.wire`; the gauges of
+llama.cpp (``tools/server/README.md``), vLLM (``docs/usage/metrics.md``) and SGLang (``references/production_metrics``).
 """
 
 from __future__ import annotations
@@ -11,31 +10,38 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import TimedOut, Unreachable, UpstreamFailed
 from pointsman.providers.discovery.found import HostKind
+from pointsman.providers.discovery.wire import (
+    MODELS_MAX,
+    Card,
+    Cards,
+    Props,
+    Slot,
+    StudioModelNow,
+    StudioModels,
+    StudioModelsNow,
+    kind_of,
+    read_answer,
+)
 from pointsman.providers.ollama.control import OllamaControl
 from pointsman.providers.transport import Fetcher, FetchReply
 
 __all__ = ["InMemory", "ServerState", "StateProbe", "is_silence"]
 
-_OWNERS: Final[dict[str, HostKind]] = {
-    "vllm": "vllm",
-    "sglang": "sglang",
-    "llamacpp": "llama_cpp",
-    "organization_owner": "lm_studio",
-    "library": "ollama",
-}
-_RUNNING: Final = frozenset({"vllm:num_requests_running", "sglang:num_running_reqs"})
-_WAITING: Final = frozenset({"vllm:num_requests_waiting", "sglang:num_queue_reqs"})
+_RUNNING: Final = frozenset({"vllm:num_requests_running", "sglang:num_running_reqs", "llamacpp:requests_processing"})
+_WAITING: Final = frozenset({"vllm:num_requests_waiting", "sglang:num_queue_reqs", "llamacpp:requests_deferred"})
 _GAUGE: Final = re.compile(r"^([a-z]+:[a-z_]+)(?:\{[^\n]*\})? ([0-9.eE+]+)(?: [0-9]+)?$", re.MULTILINE)
 """Prometheus's text format, https://prometheus.io/docs/instrumenting/exposition_formats."""
 _STAYS_SECONDS: Final = 10 * 365 * 86_400.0
 """Ollama keeps a model for hundreds of years that is to stay."""
-_MODELS_MAX: Final = 2048
+_ROUTED_MAX: Final = 4
+"""Of so many models that a router of llama.cpp has loaded each is asked what it does."""
 
 Shape = TypeVar("Shape")
 
@@ -63,56 +69,14 @@ class ServerState(msgspec.Struct, frozen=True):
     waiting: int | None = None
 
 
-class _Status(msgspec.Struct, frozen=True):
-    value: str = "loaded"
+class _LlamaLoad(msgspec.Struct, frozen=True):
+    """What a model of llama.cpp has to do, of ``slots`` at once; None: it does not tell."""
 
-
-class _Card(msgspec.Struct, frozen=True):
-    id: str
-    owned_by: str | None = None
-    max_model_len: int | None = None
-    status: _Status | None = None
-
-
-class _Models(msgspec.Struct, frozen=True):
-    data: list[_Card]
-
-
-class _StudioModel(msgspec.Struct, frozen=True):
-    id: str
-    state: str = ""
-    loaded_context_length: int | None = None
-
-
-class _StudioModels(msgspec.Struct, frozen=True):
-    data: list[_StudioModel]
-
-
-class _InstanceConfig(msgspec.Struct, frozen=True):
-    context_length: int | None = None
-
-
-class _Instance(msgspec.Struct, frozen=True):
-    id: str = ""
-    config: _InstanceConfig = _InstanceConfig()
-
-
-class _NewStudioModel(msgspec.Struct, frozen=True):
-    key: str
-    size_bytes: int | None = None
-    loaded_instances: list[_Instance] = []
-
-
-class _NewStudioModels(msgspec.Struct, frozen=True):
-    models: list[_NewStudioModel]
-
-
-class _Props(msgspec.Struct, frozen=True):
-    total_slots: int
-
-
-class _Slot(msgspec.Struct, frozen=True):
-    is_processing: bool = False
+    model: str
+    slots: int
+    is_sleeping: bool = False
+    running: int | None = None
+    waiting: int | None = None
 
 
 class StateProbe:
@@ -154,8 +118,7 @@ class StateProbe:
             case "llama_cpp":
                 return await self._llama(await self._cards())
         cards = await self._cards()
-        owners = {card.owned_by for card in cards}
-        kind = next((made for owner, made in _OWNERS.items() if owner in owners), None)
+        kind = kind_of(cards)
         if kind is None:
             return ServerState("openai")
         self.kind = kind
@@ -177,29 +140,52 @@ class StateProbe:
         return ServerState("ollama", loaded)
 
     async def _studio(self) -> ServerState:
-        older = await self._optional("/api/v0/models", _StudioModels)
+        older = await self._optional("/api/v0/models", StudioModels)
         if older is not None:
-            found = (model for model in older.data[:_MODELS_MAX] if model.state == "loaded")
+            found = (model for model in older.data[:MODELS_MAX] if model.state == "loaded")
             return ServerState(
                 "lm_studio", tuple(InMemory(model.id, context_tokens=model.loaded_context_length) for model in found)
             )
-        newer = await self._optional("/api/v1/models", _NewStudioModels)
-        return ServerState("lm_studio", None if newer is None else tuple(_instances(newer.models[:_MODELS_MAX])))
+        newer = await self._optional("/api/v1/models", StudioModelsNow)
+        return ServerState("lm_studio", None if newer is None else tuple(_instances(newer.models[:MODELS_MAX])))
 
-    async def _llama(self, cards: list[_Card]) -> ServerState:
-        if self._slots is None:
-            props = await self._optional("/props", _Props)
-            self._slots = None if props is None else props.total_slots
-        slots = await self._optional("/slots", list[_Slot])
-        loaded = (card for card in cards if card.status is None or card.status.value == "loaded")
+    async def _llama(self, cards: list[Card]) -> ServerState:
+        """A server with one model, or a router with several, of which each has slots of its own."""
+        is_router = any(card.status is not None for card in cards)
+        ready = [card for card in cards if card.status is None or card.status.value == "loaded"]
+        asked = ready[:_ROUTED_MAX] if is_router else ready[:1]
+        loads = [load for load in [await self._llama_load(card, is_router=is_router) for card in asked] if load]
+        self._slots = max((load.slots for load in loads), default=self._slots)
+        asleep = {load.model for load in loads if load.is_sleeping}
         return ServerState(
             "llama_cpp",
-            tuple(InMemory(card.id) for card in loaded),
+            tuple(InMemory(card.id) for card in ready if card.id not in asleep),
             slots=self._slots,
-            running=None if slots is None else sum(slot.is_processing for slot in slots),
+            running=_sum(load.running for load in loads),
+            waiting=_sum(load.waiting for load in loads),
         )
 
-    async def _batching(self, cards: list[_Card]) -> ServerState:
+    async def _llama_load(self, card: Card, *, is_router: bool) -> _LlamaLoad | None:
+        """What a model there has to do; None: it does not tell.
+
+        ``/slots`` wakes a model that sleeps and keeps it from ever doing so, unlike ``/props`` and ``/metrics``: only
+        servers that are too old to sleep are asked for it.
+        """
+        which = f"?model={quote(card.id, safe='')}&autoload=false" if is_router else ""
+        props = await self._optional("/props", Props, which)
+        if props is None or props.is_sleeping:
+            return None if props is None else _LlamaLoad(card.id, props.total_slots, is_sleeping=True, running=0)
+        if props.endpoint_metrics:
+            reply = await self._fetch("/metrics" + which)
+            text = reply.body.decode("utf-8", "replace") if reply.status == 200 else None
+            return _LlamaLoad(
+                card.id, props.total_slots, running=_gauge(text, _RUNNING), waiting=_gauge(text, _WAITING)
+            )
+        slots = await self._optional("/slots", list[Slot], which) if props.is_sleeping is None else None
+        running = None if slots is None else sum(slot.is_processing for slot in slots)
+        return _LlamaLoad(card.id, props.total_slots, running=running)
+
+    async def _batching(self, cards: list[Card]) -> ServerState:
         text = None
         if "/metrics" not in self._absent:
             reply = await self._fetch("/metrics")
@@ -212,20 +198,20 @@ class StateProbe:
             waiting=_gauge(text, _WAITING),
         )
 
-    async def _cards(self) -> list[_Card]:
+    async def _cards(self) -> list[Card]:
         reply = await self._fetch("/v1/models")
-        models = _read(reply, _Models)
+        models = read_answer(reply, Cards)
         if models is None:
             raise UpstreamFailed(f"What answers at {self._url} tells of no models.")
-        return models.data[:_MODELS_MAX]
+        return models.data[:MODELS_MAX]
 
-    async def _optional(self, path: str, shape: type[Shape]) -> Shape | None:
+    async def _optional(self, path: str, shape: type[Shape], query: str = "") -> Shape | None:
         """The answer of a path that not every version has; who lacks it is not asked again."""
         if path in self._absent:
             return None
-        reply = await self._fetch(path)
+        reply = await self._fetch(path + query)
         self._note(path, reply)
-        return _read(reply, shape)
+        return read_answer(reply, shape)
 
     def _note(self, path: str, reply: FetchReply) -> None:
         if 400 <= reply.status < 500 or reply.status == 501:
@@ -242,19 +228,16 @@ def is_silence(error: UpstreamFailed) -> bool:
     return isinstance(error, Unreachable | TimedOut)
 
 
-def _read(reply: FetchReply, shape: type[Shape]) -> Shape | None:
-    if reply.status != 200:
-        return None
-    try:
-        return msgspec.json.decode(reply.body, type=shape)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return None
-
-
-def _instances(models: Iterable[_NewStudioModel]) -> Iterable[InMemory]:
+def _instances(models: Iterable[StudioModelNow]) -> Iterable[InMemory]:
     for model in models:
         for one in model.loaded_instances[:1]:
             yield InMemory(model.key, model.size_bytes or 0, context_tokens=one.config.context_length)
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    """Of those that were told; None: none was."""
+    told = [number for number in numbers if number is not None]
+    return sum(told) if told else None
 
 
 def _gauge(text: str | None, names: frozenset[str]) -> int | None:

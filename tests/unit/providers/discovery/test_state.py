@@ -70,8 +70,24 @@ async def test_llama_cpp_tells_its_slots_and_how_many_work() -> None:
     del pages["/slots"]
     assert (await watched.look()).running is None
     await watched.look()
-    assert fetcher.count(f"GET {AT}/props") == 1
     assert fetcher.count(f"GET {AT}/slots") == 2, "who has none is not asked again"
+
+
+async def test_a_llama_cpp_that_can_sleep_is_not_kept_awake() -> None:
+    pages: dict[str, Any] = {
+        "/v1/models": cards({"id": "m.gguf", "owned_by": "llamacpp"}),
+        "/props": {"total_slots": 2, "is_sleeping": False, "endpoint_metrics": False},
+        "/slots": [{"id": 0, "is_processing": True}],
+    }
+    fetcher = server(pages)
+    watched = probe(fetcher, "llama_cpp")
+    assert await watched.look() == ServerState("llama_cpp", (InMemory("m.gguf"),), slots=2)
+    pages["/props"] = {"total_slots": 2, "is_sleeping": False, "endpoint_metrics": True}
+    pages["/metrics"] = b"llamacpp:requests_processing 2\nllamacpp:requests_deferred 5\n"
+    assert await watched.look() == ServerState("llama_cpp", (InMemory("m.gguf"),), slots=2, running=2, waiting=5)
+    pages["/props"] = {"total_slots": 2, "is_sleeping": True, "endpoint_metrics": True}
+    assert await watched.look() == ServerState("llama_cpp", (), slots=2, running=0)
+    assert fetcher.count(f"GET {AT}/slots") == 0
 
 
 async def test_a_router_of_llama_cpp_tells_which_are_loaded() -> None:
@@ -79,6 +95,18 @@ async def test_a_router_of_llama_cpp_tells_which_are_loaded() -> None:
               (("a", "loaded"), ("b", "unloaded"), ("c", "loading"))]  # fmt: skip
     state = await look("llama_cpp", {"/v1/models": cards(*models)})
     assert state.loaded == (InMemory("a"),)
+
+
+async def test_a_router_of_llama_cpp_is_asked_by_the_names_of_what_is_loaded_and_loads_nothing_for_it() -> None:
+    loaded = [{"id": name, "owned_by": "llamacpp", "status": {"value": "loaded"}} for name in ("a/b", "c")]
+    rest = {"id": "d", "owned_by": "llamacpp", "status": {"value": "unloaded"}}
+    props = {"total_slots": 3, "is_sleeping": False, "endpoint_metrics": True}
+    pages: dict[str, Any] = {"/v1/models": cards(*loaded, rest)}
+    for name, work in (("a%2Fb", 1), ("c", 2)):
+        pages[f"/props?model={name}&autoload=false"] = props
+        pages[f"/metrics?model={name}&autoload=false"] = f"llamacpp:requests_processing {work}\n".encode()
+    state = await look("llama_cpp", pages)
+    assert state == ServerState("llama_cpp", (InMemory("a/b"), InMemory("c")), slots=3, running=3)
 
 
 @pytest.mark.parametrize(
