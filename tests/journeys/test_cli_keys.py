@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 from tests.support.gateway import MASTER_KEY, Gateway
+from tests.support.preloaded import run_command
 from tests.upstreams import FakeOpenAI
 
 Shared = tuple[Gateway, FakeOpenAI]
@@ -17,12 +16,10 @@ def pointsman(gateway: Gateway, *arguments: str, key: str | None = MASTER_KEY, s
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(gateway.directory), "POINTSMAN_URL": gateway.url}
     if key is not None:
         environment["POINTSMAN_API_KEY"] = key
-    done = subprocess.run(
-        [sys.executable, "-m", "pointsman", *arguments], capture_output=True, check=False, env=environment
-    )
-    assert done.returncode == status, done.stderr.decode()
-    assert b"Traceback" not in done.stderr
-    return (done.stdout if status == 0 else done.stderr).decode()
+    done = run_command(arguments, env=environment)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout if status == 0 else done.stderr
 
 
 def told(gateway: Gateway, *arguments: str) -> Any:

@@ -58,7 +58,7 @@ def test_a_host_that_swallows_packets_stalls_neither_the_start_nor_the_list(
     launch: Launch, ollama_upstream: FakeOllama
 ) -> None:
     with Blackhole() as hole:
-        gateway = launch(args=["--ollama", ollama_upstream.url, "--ollama", hole.url], fresh=True)
+        gateway = launch(args=["--ollama", ollama_upstream.url, "--ollama", hole.url])
         assert gateway.ready_seconds < 5.0
         eventually(lambda: "llama3.1:8b" in names(gateway), "the living host's model is listed")
         assert gateway.chat("llama3.1:8b").status == 200

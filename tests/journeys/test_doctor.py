@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 import yaml
 
 from tests.support.gateway import MASTER_KEY, Launch
+from tests.support.preloaded import run_command
 from tests.support.processes import free_port
 from tests.upstreams import Blackhole, FakeOllama, FakeOpenAI, OllamaModel
 
@@ -24,15 +24,8 @@ KEY = "sk-doctor-canary-0123456789"
 def doctor(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
     # Nobody listens on the discard port, so no server of this machine is found by accident.
-    command = [sys.executable, "-m", "pointsman", "doctor", "--timeout", "1", *arguments]
-    return subprocess.run(
-        command,
-        env={**kept, "OLLAMA_HOST": "127.0.0.1:9", **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    env = {**kept, "OLLAMA_HOST": "127.0.0.1:9", **variables}
+    return run_command(["doctor", "--timeout", "1", *arguments], env=env)
 
 
 def examined(*arguments: str, code: int, **variables: str) -> dict[str, Any]:

@@ -13,16 +13,20 @@ import gc
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-__all__ = ["PreloadedProcess", "can_preload", "start_preloaded"]
+import click
+
+__all__ = ["PreloadedProcess", "can_preload", "run_command", "start_preloaded"]
 
 _MESSAGE_BYTES_MAX: Final = 1 << 20
 _ANSWER_SECONDS: Final = 30.0
@@ -115,6 +119,27 @@ def start_preloaded(
     return PreloadedProcess(original, original.ask(wanted)["pid"])
 
 
+def run_command(
+    arguments: Sequence[str], *, env: Mapping[str, str], timeout: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """``pointsman ARGUMENTS…``, until it has ended, in a directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="pointsman-command-") as directory:
+        if not can_preload():
+            command = [sys.executable, "-m", "pointsman", *arguments]
+            return subprocess.run(
+                command, env=env, cwd=directory, capture_output=True, text=True, timeout=timeout, check=False
+            )
+        out, err = Path(directory, "stdout.log"), Path(directory, "stderr.log")
+        process = start_preloaded(arguments, env=env, cwd=Path(directory), out=out, err=err)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            raise
+        return subprocess.CompletedProcess([*arguments], status, out.read_text("utf-8"), err.read_text("utf-8"))
+
+
 # -- in the process that is copied -----------------------------------------------------------------------
 
 
@@ -151,10 +176,11 @@ def _become(wanted: Mapping[str, Any], line: socket.socket) -> None:
 def _main() -> NoReturn:
     # Nothing here may be found by the program, nor by what it loads.
     sys.path[0] = os.sep
-    from pointsman.cli import serve
-    from pointsman.cli.main import main
+    from pointsman.cli.main import cli, main
 
-    del serve  # it is loaded, and that is all
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        cli.get_command(context, name)
     line = socket.socket(fileno=int(sys.argv[1]))
     gc.collect()
     gc.freeze()
