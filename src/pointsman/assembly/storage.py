@@ -141,7 +141,7 @@ class Storage:
         if self.trouble is None:
             meanwhile = "Keys in memory go on meanwhile, and call records wait in the spool."
             _log.error("%s %s%s", error.told(), meanwhile, f" ({error.detail})" if error.detail else "")
-        self.trouble = error.message
+        self.trouble = error.told()
         silent_seconds = self._clock.monotonic() - self._heard_at
         if self.grace_seconds is not None and silent_seconds > self.grace_seconds:
             keyring.doubt = error

@@ -23,6 +23,7 @@ from pointsman.config.sections import ModelEntry
 from pointsman.config.typed import TypedReader
 
 __all__ = [
+    "ADDRESSES",
     "Refused",
     "StoredConfig",
     "StoredEntry",

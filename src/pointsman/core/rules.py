@@ -33,7 +33,7 @@ class RoutingRules(msgspec.Struct, frozen=True):
 
     ``num_retries`` None: as the operator has it. ``rehearsal`` is the field that asks to act as if the model had
     failed. ``prefer`` (``local``, ``cheap``, ``fast`` or empty) and ``max_cost`` (picodollars, None: any) are our own.
-    ``region``: only what is in it may serve.
+    ``region``: only what is in it may serve. ``waits``: it can wait behind those whose people wait.
     """
 
     num_retries: int | None = None
@@ -48,6 +48,7 @@ class RoutingRules(msgspec.Struct, frozen=True):
     prefer: str = ""
     max_cost: int | None = None
     region: str | None = None
+    waits: bool = False
 
     @property
     def demands_something(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -33,15 +32,8 @@ class _KeyManners(msgspec.Struct, frozen=True):
     queue_weight: float | None = None
 
 
-class _Marked(msgspec.Struct, frozen=True):
-    """What a request's ``metadata`` say; in OpenAI's API their values are texts."""
-
-    batch: bool | str | None = None
-
-
 _USUAL: Final = _KeyManners()
 _key_manners: Final = msgspec.json.Decoder(_KeyManners).decode
-_marked: Final = msgspec.json.Decoder(_Marked | None).decode
 _number: Final = msgspec.json.Decoder(float).decode
 _text: Final = msgspec.json.Decoder(str).decode
 
@@ -65,7 +57,7 @@ def ticket_of(ask: Ask, settlement: Settlement, host: Host, model: str, group: s
     if manners.default_priority is not None:
         priority = max(priority, manners.default_priority) if given is not None else manners.default_priority
     ticket.priority = min(max(priority, 0), PRIORITY_MAX)
-    ticket.batch = _is_true(manners.batch) or _is_batch(fields)
+    ticket.batch = _is_true(manners.batch) or _is_batch(ask)
     if manners.queue_weight:
         ticket.weight = min(max(manners.queue_weight, _WEIGHT_MIN), _WEIGHT_MAX)
     ticket.expires_at = settlement.inbound.received + patience(ask, settlement.inbound.head)
@@ -79,16 +71,14 @@ def _manners_of(principal: Principal) -> _KeyManners:
         return _USUAL
 
 
-def _is_batch(fields: Mapping[str, msgspec.Raw]) -> bool:
+def _is_batch(ask: Ask) -> bool:
     """Whether the request itself says that it can wait: OpenAI's ``service_tier: flex``, or ``metadata.batch``."""
-    tier, metadata = fields.get("service_tier"), fields.get("metadata")
+    tier = ask.fields.get("service_tier")
     try:
-        if tier is not None and _text(tier) == "flex":
-            return True
-        marked = None if metadata is None else _marked(metadata)
+        is_flexible = tier is not None and _text(tier) == "flex"
     except msgspec.MsgspecError:
-        return False
-    return marked is not None and _is_true(marked.batch)
+        is_flexible = False
+    return is_flexible or (ask.routing is not None and ask.routing.waits)
 
 
 def _is_true(value: bool | str | None) -> bool:  # noqa: FBT001 - what JSON says

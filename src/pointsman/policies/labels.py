@@ -16,6 +16,8 @@ __all__ = ["Labels", "end_user_in", "labels_in", "session_in", "texts_of", "with
 _TAGS_MAX: Final = 64
 _CHARACTERS_MAX: Final = 512
 _SESSION: Final = "session"
+_TRUE: Final = frozenset({"true", "1", "yes"})
+_TRUTH: Final = msgspec.Raw(b"true")
 
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value: Final = msgspec.json.Decoder(list[str] | str).decode
@@ -26,10 +28,11 @@ _END_USERS: Final = (
 
 
 class Labels(msgspec.Struct, frozen=True):
-    """``session`` None: none is named."""
+    """``session`` None: none is named. ``batch``: it can wait, as our own label says."""
 
     tags: tuple[str, ...] = ()
     session: str | None = None
+    batch: bool = False
 
 
 def labels_in(metadata: msgspec.Raw) -> Labels:
@@ -44,6 +47,7 @@ def labels_in(metadata: msgspec.Raw) -> Labels:
     return Labels(
         tuple(tag for tag in tags[:_TAGS_MAX] if 0 < len(tag) <= _CHARACTERS_MAX) if isinstance(tags, list) else (),
         session,
+        _is_true(fields.get("batch")),
     )
 
 
@@ -92,6 +96,12 @@ def _name(raw: msgspec.Raw | None) -> str:
         return "" if raw is None else str(_person(raw)).strip()
     except msgspec.DecodeError:
         return ""
+
+
+def _is_true(raw: msgspec.Raw | None) -> bool:
+    """In OpenAI's API the values of ``metadata`` are texts."""
+    said = _read(raw)
+    return said.lower() in _TRUE if isinstance(said, str) else raw == _TRUTH
 
 
 def _read(raw: msgspec.Raw | None) -> list[str] | str | None:

@@ -131,6 +131,7 @@ def _routing_rules(fields: Mapping[str, msgspec.Raw], model: str, headers: Routi
         session=next(filter(None, sessions), None),
         prefer=headers.prefer,
         max_cost=headers.max_cost,
+        waits=any(one.batch for one in labels),
         region=decode_field("allowed_model_region", fields.get("allowed_model_region", _NULL), _name),
     )
 
