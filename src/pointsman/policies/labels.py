@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Labels", "end_user_in", "labels_in", "session_in", "texts_of", "without_tags"]
+__all__ = ["Labels", "end_user_in", "labels_in", "session_in", "without_tags"]
 
 _TAGS_MAX: Final = 64
 _CHARACTERS_MAX: Final = 512
@@ -74,12 +74,6 @@ def without_tags(metadata: msgspec.Raw) -> msgspec.Raw | None:
     if not fields or not isinstance(_read(fields.get("tags")), list):
         return metadata
     left = {name: raw for name, raw in fields.items() if name != "tags"}
-    return msgspec.Raw(msgspec.json.encode(left)) if left else None
-
-
-def texts_of(metadata: msgspec.Raw) -> msgspec.Raw | None:
-    """What of it is text, as OpenAI demands of all of it; None: nothing is left of it."""
-    left = {name: raw for name, raw in _fields(metadata).items() if bytes(raw)[:1] == b'"'}
     return msgspec.Raw(msgspec.json.encode(left)) if left else None
 
 

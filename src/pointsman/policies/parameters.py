@@ -15,8 +15,8 @@ from pointsman.config.fallback_targets import read_target
 from pointsman.config.request_fields import OPERATORS, RULES, SPECIAL
 from pointsman.core.errors import Malformed
 from pointsman.core.rules import NO_ROUTING_RULES, ParameterRules, RoutingRules, Target
-from pointsman.core.upstream import Ask, Operation
-from pointsman.policies.labels import end_user_in, labels_in, session_in, texts_of, without_tags
+from pointsman.core.upstream import Ask
+from pointsman.policies.labels import end_user_in, labels_in, session_in, without_tags
 from pointsman.wire.json_fields import decode_field
 from pointsman.wire.json_paths import head_of, is_nested, read_path
 
@@ -43,7 +43,6 @@ _ROUTING: Final = frozenset({
     "mock_testing_content_policy_fallbacks", "mock_testing_context_fallbacks", "mock_testing_fallbacks", "num_retries",
     "tags",
 })  # fmt: skip
-_TRUE: Final = msgspec.Raw(b"true")
 _LOOKED_AT: Final = SPECIAL | {"metadata", "safety_identifier"}
 
 _REHEARSALS: Final = (
@@ -151,15 +150,8 @@ def _read_targets(field: str, raw: msgspec.Raw, model: str) -> tuple[Target, ...
 
 
 def _leave_metadata(ask: Ask) -> None:
-    """Leave of ``metadata`` what an upstream may have; its tags are LiteLLM's.
-
-    In a chat it is mostly meant for the gateway, as in LiteLLM, which does not send it on unless told to. OpenAI takes
-    it beside ``store`` only, and texts only.
-    """
-    left: msgspec.Raw | None = ask.fields["metadata"]
-    if ask.operation is Operation.CHAT:
-        left = texts_of(ask.fields["metadata"]) if ask.fields.get("store") == _TRUE else None
-    left = None if left is None else without_tags(left)
+    """Take the tags out of ``metadata``: they are LiteLLM's, and to an upstream whose values are texts an error."""
+    left = without_tags(ask.fields["metadata"])
     if left is None:
         del ask.fields["metadata"]
     else:

@@ -154,29 +154,10 @@ class TestOwnWay:
             ({"tags": ["a"], "mine": "x"}, {"mine": "x"}),
             ({"tags": ["a"]}, None),
             ({"tags": "a text", "user_id": "u"}, {"tags": "a text", "user_id": "u"}),
-            ("no map", None),
+            ("no map", "no map"),
         ],
     )
     def test_an_upstream_gets_its_metadata_without_our_tags(self, metadata: object, left: object) -> None:
-        ask = asked(metadata=metadata, temperature=1, store=True)
+        ask = asked(metadata=metadata, temperature=1)
         take_rules(ask)
         assert (msgspec.json.decode(ask.fields["metadata"]) if "metadata" in ask.fields else None) == left
-
-
-@pytest.mark.parametrize(
-    ("fields", "left"),
-    [
-        ({"metadata": {"trace_id": "a"}}, None),
-        ({"metadata": {"trace_id": "a"}, "store": True}, {"trace_id": "a"}),
-        ({"metadata": {"trace_id": "a", "tags": ["b"], "spend": {"x": 1}}, "store": True}, {"trace_id": "a"}),
-        ({"metadata": {"spend": 1}, "store": True}, None),
-    ],
-)
-def test_a_chats_metadata_goes_on_only_where_openai_takes_it(
-    fields: dict[str, object], left: dict[str, str] | None
-) -> None:
-    raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()}
-    ask = Ask(Operation.CHAT, "m", raw)
-    take_rules(ask)
-    kept = ask.fields.get("metadata")
-    assert (None if kept is None else msgspec.json.decode(kept)) == left

@@ -205,6 +205,23 @@ def test_what_the_operators_headers_bear_is_not_told_should_the_upstream_repeat_
     assert "very-private-token" not in error.message and "no such token" in error.message
 
 
+@pytest.mark.parametrize(
+    ("fields", "left"),
+    [
+        ({"metadata": {"trace_id": "a"}}, None),
+        ({"metadata": {"trace_id": "a", "spend": {"x": 1}}, "store": True}, {"trace_id": "a"}),
+        ({"metadata": {"spend": 1}, "store": True}, None),
+        ({"metadata": "no map", "store": True}, None),
+    ],
+)
+def test_openai_gets_a_chats_metadata_only_as_it_takes_it(fields: dict[str, Any], left: Any) -> None:
+    there = msgspec.structs.replace(PLAIN, api_base="https://api.openai.com/v1")
+    ask = read_ask(chat(**fields), Operation.CHAT, None)
+    assert json.loads(ExpressLane(there, Operation.CHAT).write(ask).body).get("metadata") == left
+    assert json.loads(ExpressLane(PLAIN, Operation.CHAT).write(ask).body)["metadata"] == fields["metadata"]
+    assert "metadata" in ask.fields, "what the gateway reads of it stays"
+
+
 def test_lanes_of_ever_new_deployments_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes_module, "_LANES_MAX", 8)
     book = LaneBook({})

@@ -8,6 +8,7 @@ import msgspec
 
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
+from pointsman.providers.express.metadata import is_strict, leave_metadata
 from pointsman.providers.fitting import Fitting
 from pointsman.providers.parameters import Dropped, ruled
 from pointsman.providers.tokens import Credential, token_in
@@ -61,6 +62,7 @@ class ExpressLane:
     ) -> None:
         way = way or plain_way(deployment, operation)
         self._fitting = fitting
+        self._is_strict = is_strict(deployment, operation)
         self._deployment = deployment
         self._path = way.path
         self._stream_path = way.stream_path
@@ -85,6 +87,8 @@ class ExpressLane:
     def write(self, ask: Ask) -> Outbound:
         """See the protocol. What the request wants dropped goes before anything is added, the operator's at the end."""
         fields = ask.fields.copy()
+        if self._is_strict and "metadata" in fields:
+            leave_metadata(fields)
         if self._is_plain and ask.rules is None and not ask.versions:
             # Nearly all requests to nearly all servers.
             fields["model"] = self._model
