@@ -148,5 +148,5 @@ def test_a_worker_that_finds_a_deployment_ill_tells_the_others(launch: Launch, u
         key = gateway.new_key()
         assert [gateway.chat("fast", key=key).status for _ in range(20)] == [200] * 20
         assert 1 <= len(ill.inference) <= WORKERS
-        told = [path.read_text() for path in (gateway.data_dir / "run").glob("rests-*.jsonl")]
+        told = [path.read_text() for path in (gateway.data_dir / "run").glob("news-*.jsonl")]
         assert sum(text.count("deployment_id") for text in told) == len(ill.inference)

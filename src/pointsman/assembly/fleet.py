@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from math import inf
 from typing import Final
 
@@ -37,6 +37,7 @@ LM_STUDIO_SLOTS: Final = 4
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _USED_SECONDS: Final = 60.0
 """So long after its last request a server is worth watching."""
+_KNOWN_SECONDS: Final = 2 * POLL_SECONDS
 _HEARD_SECONDS: Final = 10.0
 """Who answered a request just now is there, however slow it is to answer questions."""
 
@@ -83,6 +84,12 @@ class FleetFeed:
         fleet.listed = tuple(self._hosts.values())
         self.watch.follow(Watched(url, _kind(host), control_headers(first[url])) for url, host in self._hosts.items())
         self._hear(found)
+
+    def in_memory(self, url: str) -> Collection[str] | None:
+        """The models that were seen in a server's memory a moment ago; None: nobody has looked lately."""
+        host = self._hosts.get(address_of(url))
+        is_known = host is not None and host.seen_at and self._clock.monotonic() - host.seen_at < _KNOWN_SECONDS
+        return host.loaded if host is not None and is_known else None
 
     def _hear(self, found: Iterable[FoundHost]) -> None:
         """What discovery saw of servers that are otherwise left alone."""

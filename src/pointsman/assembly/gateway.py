@@ -75,10 +75,7 @@ from pointsman.providers.loading import ModelLoader
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.native import ResponsesLane, TokenCounter
-from pointsman.providers.ollama import (
-    OllamaManagement,
-    management_hosts,
-)
+from pointsman.providers.ollama import OllamaManagement, management_hosts
 from pointsman.providers.pass_through import PassageBook
 from pointsman.providers.realtime import RealtimeDialer
 from pointsman.providers.stateful import RememberedRelay, ResponseBook, read_errand
@@ -373,7 +370,8 @@ class Gateway:
         places = discovery_places(loaded, self.plan.ollama)
         if not places:
             return None
-        return Discovery(self.transport, places, own_urls=own, on_change=self._hosts_changed, clock=self.clock)
+        known, changed = self.fleet.in_memory, self._hosts_changed
+        return Discovery(self.transport, places, own_urls=own, on_change=changed, clock=self.clock, residents=known)
 
     def _metrics(self) -> CallMetrics:
         return CallMetrics(

@@ -220,3 +220,17 @@ async def test_a_host_behind_a_key_is_shown_it() -> None:
     farm.has(ONE)
     await farm.turn()
     assert farm.fetcher.sent_headers == [(("Authorization", "Bearer sk-up"),)]
+
+
+async def test_what_was_seen_in_a_hosts_memory_is_told_while_it_is_new() -> None:
+    farm = Farm(deployment("a", ONE), deployment("a", TWO))
+    farm.has(ONE, "a", "b")
+    farm.has(TWO)
+    url = f"http://{ONE}"
+    assert farm.feed.in_memory(url) is None
+    await farm.feed.watch.scan(1.0)
+    assert set(farm.feed.in_memory(url) or ()) == {"a", "b"}
+    assert set(farm.feed.in_memory(f"http://{TWO}") or ("?",)) == {"?"}
+    assert farm.feed.in_memory("http://10.0.0.9:11434") is None
+    farm.clock.now += 2 * POLL_SECONDS
+    assert farm.feed.in_memory(url) is None

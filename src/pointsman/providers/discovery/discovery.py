@@ -15,7 +15,7 @@ from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import GatewayError
 from pointsman.providers.discovery.compatible import CompatibleProbe
 from pointsman.providers.discovery.found import FoundHost, HostKind, Place, Stranger
-from pointsman.providers.discovery.ollama import OllamaProbe
+from pointsman.providers.discovery.ollama import OllamaProbe, Residents
 from pointsman.providers.transport import Fetcher, FetchReply
 
 __all__ = ["Discovery"]
@@ -65,7 +65,8 @@ class _Watch:
 class Discovery:
     """Watches ``places``. ``on_change`` is called with all hosts whenever one differs from before.
 
-    ``own_urls`` are this gateway's addresses, which are not looked at.
+    ``own_urls`` are this gateway's addresses, which are not looked at. Who knows already what is in a server's memory
+    says so in ``residents``, and it is not asked for that.
     """
 
     def __init__(
@@ -77,11 +78,13 @@ class Discovery:
         on_change: Callable[[tuple[FoundHost, ...]], None] = lambda _hosts: None,
         clock: Clock = SYSTEM_CLOCK,
         poll_seconds: float = POLL_SECONDS,
+        residents: Residents = lambda _url: None,
     ) -> None:
         self._fetcher = fetcher
         self._on_change = on_change
         self._clock = clock
         self._poll_seconds = poll_seconds
+        self._residents = residents
         wanted = dict.fromkeys(place for place in places if place.url not in own_urls)
         self._watches = tuple(_Watch(place, self._probe(place)) for place in wanted)
         self._told: tuple[FoundHost, ...] = ()
@@ -147,7 +150,7 @@ class Discovery:
 
     def _probe(self, place: Place) -> _Probe:
         if place.speaks == "ollama":
-            return OllamaProbe(self._fetcher, place, QUESTION_SECONDS_MAX)
+            return OllamaProbe(self._fetcher, place, QUESTION_SECONDS_MAX, self._residents)
         return CompatibleProbe(self._fetcher, place, QUESTION_SECONDS_MAX, _is_own)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Collection
 from typing import Final, Literal
 
 from pointsman.core.errors import GatewayError
@@ -10,7 +11,10 @@ from pointsman.providers.discovery.found import FoundHost, FoundModel, Place
 from pointsman.providers.ollama.control import OllamaControl, ShownModel, TaggedModel, facts_of
 from pointsman.providers.transport import Fetcher
 
-__all__ = ["OllamaProbe"]
+__all__ = ["OllamaProbe", "Residents"]
+
+Residents = Callable[[str], Collection[str] | None]
+"""Names of the models in a server's memory, by its address; None: nobody knows."""
 
 _SHOWN_MAX: Final = 2048
 _QUESTIONS_AT_ONCE: Final = 4
@@ -21,11 +25,15 @@ _ABILITIES_OF_USE: Final = frozenset({"completion", "embedding"})
 
 
 class OllamaProbe:
-    """Looks at one place again and again; remembers what ``/api/show`` said by digest, as it cannot change."""
+    """Looks at one place again and again; remembers what ``/api/show`` said by digest, as it cannot change.
 
-    def __init__(self, fetcher: Fetcher, place: Place, timeout_seconds: float) -> None:
+    ``residents`` tells for an address which models were in memory a moment ago, if somebody has looked.
+    """
+
+    def __init__(self, fetcher: Fetcher, place: Place, timeout_seconds: float, residents: Residents) -> None:
         self._control = OllamaControl(fetcher, place.url, timeout_seconds=timeout_seconds)
         self._place = place
+        self._residents = residents
         self._shown: dict[str, ShownModel] = {}
 
     async def look(self) -> FoundHost:
@@ -35,9 +43,8 @@ class OllamaProbe:
             UpstreamFailed: nothing answers, or not Ollama.
         """
         version = await self._control.version()
-        tagged, loaded = await asyncio.gather(self._control.tags(), self._control.loaded())
+        tagged, in_memory = await asyncio.gather(self._control.tags(), self._in_memory())
         await self._learn(tagged)
-        in_memory = {model.name for model in loaded}
         return FoundHost(
             kind="ollama",
             url=self._place.url,
@@ -46,6 +53,10 @@ class OllamaProbe:
             version=version,
             models=tuple(_found(model, self._shown.get(_key(model)), model.name in in_memory) for model in tagged),
         )
+
+    async def _in_memory(self) -> Collection[str]:
+        known = self._residents(self._place.url)
+        return {model.name for model in await self._control.loaded()} if known is None else known
 
     async def _learn(self, tagged: list[TaggedModel]) -> None:
         wanted = {_key(model): model.name for model in tagged}

@@ -285,3 +285,14 @@ def test_aliases_lead_to_groups_and_never_hide_one() -> None:
     }
     clash = (FoundHost("openai", "http://h", online=True, models=(FoundModel("a", "a", ("b",)), FoundModel("b", "b"))),)
     assert aliases(clash) == {}
+
+
+async def test_an_ollama_is_not_asked_for_what_somebody_saw_a_moment_ago() -> None:
+    seen: dict[str, list[str]] = {}
+    bench = Bench(Place(f"http://{OLLAMA}", "ollama", given=True), residents=seen.get)
+    bench.fetcher.pages[OLLAMA] = ollama_pages(tag("a:1b"), tag("b:1b", "d2"))
+    assert [model.loaded for model in (await bench.only()).models] == [False, False]
+    assert bench.fetcher.count(f"GET {OLLAMA}/api/ps") == 1
+    seen[f"http://{OLLAMA}"] = ["b:1b"]
+    assert [model.loaded for model in (await bench.only()).models] == [False, True]
+    assert bench.fetcher.count(f"GET {OLLAMA}/api/ps") == 1
