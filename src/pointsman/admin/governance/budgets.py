@@ -107,7 +107,6 @@ class BudgetSetting(msgspec.Struct, frozen=True, kw_only=True):
     field_value: float | str | dict[str, ModelBudget] | None
     stored_in_db: bool = True
     field_default_value: None = None
-    premium_field: bool = False
     editable: bool = True
 
 
