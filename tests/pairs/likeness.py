@@ -12,6 +12,9 @@ __all__ = ["ANY", "differences", "masked"]
 
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d($|[T ]\d\d:)")
 
+_PROSE: Final = frozenset({"body", "message", "error_message", "detail", "error", "description", "field_description"})
+"""Where sentences stand, which are LiteLLM's own: that there is one is a fact of the interface, its words are none."""
+
 ANY: Final = {str: "~text", int: "~whole number", float: "~number"}
 """What stands for a value that is another one each time."""
 
@@ -19,7 +22,10 @@ ANY: Final = {str: "~text", int: "~whole number", float: "~number"}
 def masked(once: Any, again: Any) -> Any:
     """``once``, with a mask where ``again`` says something else of the same type."""
     if isinstance(once, dict) and isinstance(again, dict):
-        return {name: masked(each, again.get(name, each)) for name, each in once.items()}
+        return {
+            name: ANY[str] if name in _PROSE and isinstance(each, str) else masked(each, again.get(name, each))
+            for name, each in once.items()
+        }
     if isinstance(once, list) and isinstance(again, list) and len(once) == len(again):
         return [masked(each, other) for each, other in zip(once, again, strict=True)]
     if isinstance(once, str) and _MOMENT.match(once):
