@@ -21,11 +21,12 @@ from pointsman.stores.directory.ports import Meter
 from pointsman.stores.directory.records import Role, member_id
 from pointsman.stores.sqlite import SqliteDatabase, SqliteDirectoryStore, SqliteSpendStore
 from tests.support.configs import openai_entry
-from tests.support.gateway import Launch
+from tests.support.gateway import Gateway, Launch
 from tests.support.litellm_database import LiteLLMTables
 from tests.support.servers import PASSWORD, PostgresServer
 from tests.upstreams import FakeOpenAI
 
+DAYS = ("LiteLLM_DailyUserSpend", "LiteLLM_DailyTeamSpend", "LiteLLM_DailyEndUserSpend", "LiteLLM_DailyTagSpend")
 SALT = "sk-salt-of-litellm-1234"
 KEY = "sk-made-by-litellm-long-ago"
 RICH = "sk-another-key-of-litellm"
@@ -78,7 +79,15 @@ def tables(postgres: PostgresServer, upstream: FakeOpenAI) -> LiteLLMTables:
     add("LiteLLM_VerificationToken", token="2" * 64, team_id="litellm-dashboard")
     add("LiteLLM_DeprecatedVerificationToken", id="1", token=digest("sk-the-one-before"), active_token_id=digest(KEY),
         revoke_at="2099-01-01 00:00:00")  # fmt: skip
-    add("LiteLLM_DailyUserSpend", id="1", user_id="ann", date="2026-01-01", api_key=digest(KEY), spend=1.0)
+    day = {"date": "2026-01-01", "model": "openai/fast", "model_group": "fast", "custom_llm_provider": "openai",
+           "endpoint": "/chat/completions"}  # fmt: skip
+    of_key = day | {"api_key": digest(KEY), "spend": 1.0, "api_requests": 4, "failed_requests": 1, "prompt_tokens": 10}
+    add("LiteLLM_DailyUserSpend", id="1", user_id="bob", **of_key)
+    add("LiteLLM_DailyUserSpend", id="2", user_id="default_user_id", api_key="litellm_proxy_master_key", spend=0.5,
+        api_requests=2, **day)  # fmt: skip
+    add("LiteLLM_DailyTeamSpend", id="1", team_id="core", **of_key)
+    add("LiteLLM_DailyTagSpend", id="1", tag="beta", **of_key)
+    add("LiteLLM_DailyEndUserSpend", id="1", end_user_id="acme", **of_key)
     return tables
 
 
@@ -123,7 +132,8 @@ def test_everything_comes_over_and_keys_go_on_working(
     assert "guardrails" in notes(report, digest(RICH)) and "blocked" in notes(report, digest(RICH))
     assert "alias" in notes(report, "f" * 64)
     assert "password" in notes(report, "ann")
-    assert outcomes(report, "daily spending") == {"1 rows": "skipped"}
+    assert outcomes(report, "daily spending") == dict.fromkeys(DAYS, "imported")
+    assert notes(report, "LiteLLM_DailyUserSpend") == "2 rows of 1 days, 1.500000 USD."
 
     gateway.launch()
     assert gateway.chat("fast", key=KEY).status == 200
@@ -141,6 +151,69 @@ def test_everything_comes_over_and_keys_go_on_working(
     assert customer["litellm_budget_table"]["budget_reset_at"] == "2099-01-01T00:00:00.000Z"
     assert gateway.http("GET", "/customer/info?end_user_id=in-europe").json()["blocked"] is True
     assert gateway.http("POST", "/tag/info", {"names": ["beta"]}).json()["beta"]["spend"] == 0.75
+
+
+def spent(gateway: Gateway, path: str) -> dict[str, float]:
+    """What each day of a report came to."""
+    days = gateway.http("GET", f"{path}start_date=2026-01-01&end_date=2026-01-31").json()["results"]
+    return {day["date"]: day["metrics"]["spend"] for day in days}
+
+
+def test_reports_go_on_where_those_of_litellm_end(
+    tables: LiteLLMTables, launch: Launch, upstream: FakeOpenAI, tmp_path: Path
+) -> None:
+    gateway = launch({"model_list": [openai_entry("fast", upstream)]}, ready=False)
+    data = ("--database-url", tables.url, "--data-dir", str(gateway.data_dir), "--json")
+    migrate(tmp_path, *data)
+    # LiteLLM goes on until it is stopped, and is then looked at once more.
+    tables.add("LiteLLM_DailyUserSpend", id="3", user_id="bob", date="2026-01-02", api_key=digest(KEY), spend=0.25,
+               api_requests=1, model="openai/fast", custom_llm_provider="openai")  # fmt: skip
+    for table in ("LiteLLM_DailyUserSpend", "LiteLLM_DailyTeamSpend"):
+        tables.change(table, "1", spend=1.125)
+    tables.change("LiteLLM_DailyTeamSpend", "1", team_id="former")
+    report = migrate(tmp_path, *data)
+    assert outcomes(report, "daily spending") == dict(zip(DAYS, ["imported"] * 2 + ["unchanged"] * 2, strict=True))
+
+    gateway.launch()
+    assert spent(gateway, "/user/daily/activity?") == {"2026-01-01": 1.625, "2026-01-02": 0.25}
+    assert spent(gateway, "/user/daily/activity?user_id=bob&") == {"2026-01-01": 1.125, "2026-01-02": 0.25}
+    # A key's team is the one of that day, or where no team has spent, its team of now.
+    assert spent(gateway, "/team/daily/activity?team_ids=former&") == {"2026-01-01": 1.125}
+    assert spent(gateway, "/team/daily/activity?team_ids=core&") == {"2026-01-02": 0.25}
+    assert spent(gateway, "/tag/daily/activity?tags=beta&") == {"2026-01-01": 1.0}
+    assert spent(gateway, "/customer/daily/activity?end_user_ids=acme&") == {"2026-01-01": 1.0}
+    (day,) = gateway.http("GET", "/user/daily/activity?start_date=2026-01-01&end_date=2026-01-01").json()["results"]
+    assert (day["metrics"]["api_requests"], day["metrics"]["failed_requests"]) == (6, 1)
+    assert set(day["breakdown"]["models"]) == {"fast"}
+    assert day["breakdown"]["api_keys"][digest(KEY)]["metadata"]["key_alias"] == "old"
+
+
+def test_it_goes_into_the_database_that_the_configuration_names(
+    tables: LiteLLMTables, launch: Launch, upstream: FakeOpenAI, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    database = postgres.new_database()
+    url = postgres.url(database)
+    config = {"model_list": [openai_entry("fast", upstream)], "general_settings": {"database_url": url}}
+    gateway = launch(config, ready=False, env={"LITELLM_SALT_KEY": SALT})
+    data = ("--config", str(gateway.config_file), "--database-url", tables.url, "--data-dir", str(gateway.data_dir))
+
+    dry = migrate(tmp_path, *data, "--json", "--dry-run")
+    assert postgres.fetch("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", database=database) == [(0,)]
+    report = migrate(tmp_path, *data, "--json")
+    assert [item | {"outcome": ""} for item in dry["items"]] == [item | {"outcome": ""} for item in report["items"]]
+    assert report["into"] == dry["into"] and PASSWORD not in report["into"]
+    assert not (gateway.data_dir / "pointsman.db").exists()
+
+    assert outcomes(migrate(tmp_path, *data, "--json", "--dry-run"), "team") == {"core": "unchanged"}
+    again = migrate(tmp_path, *data, "--json")
+    assert {item["outcome"] for item in again["items"] if item["kind"] != "setting"} == {"unchanged", "skipped"}
+    assert report["into"] in migrate(tmp_path, *data)
+
+    gateway.launch()
+    assert gateway.chat("fast", key=KEY).status == 200
+    assert gateway.chat("stored").status == 200
+    assert gateway.http("GET", f"/key/info?key={KEY}").json()["info"]["spend"] >= 0.5
+    assert spent(gateway, "/user/daily/activity?") == {"2026-01-01": 1.5}
 
 
 def test_a_second_run_changes_nothing(tables: LiteLLMTables, tmp_path: Path) -> None:

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 
 from pointsman.core.outcome import CallRecord
 from pointsman.core.usage import Usage
-from pointsman.stores.activity import EPOCH, ActivityQuery, ActivityRow, Dimension, FailureQuery, Line, line_of
+from pointsman.stores.activity import (
+    EPOCH,
+    ActivityQuery,
+    ActivityRow,
+    Cell,
+    Counts,
+    Dimension,
+    FailureQuery,
+    Line,
+    line_of,
+)
 from pointsman.stores.ports import LedgerStore
 from pointsman.stores.postgres import PostgresLedgerStore
 from tests.stores.conftest import Stores, postgres_at
@@ -268,3 +278,36 @@ async def test_replicas_that_add_up_at_once_lose_nothing(postgres_url: str) -> N
     assert await ledgers[1].lines(1000) == 41, "each once, and the one without owners"
     for database in databases:
         await database.close()
+
+
+async def test_sums_of_another_gateway_are_set_and_not_added(ledger: LedgerStore) -> None:
+    await ledger.append([full_call()])
+    day = (FIRST - EPOCH).days
+    line = Line("t1", "user-1", route="litellm:/chat/completions")
+    sums = {
+        Cell(day, "line", "", line): Counts(calls=3, failures=1, spend=700, milliseconds=9),
+        Cell(day, "all", "", Line(route="litellm:/chat/completions")): Counts(calls=3, failures=1, spend=700),
+        Cell(day, "tag", "Zoë", line): Counts(calls=1, spend=50),
+    }
+    for changed in (3, 0):
+        assert await ledger.set_activity(day, "litellm:", sums) == changed
+    sums[Cell(day, "tag", "Zoë", line)].spend = 60
+    assert await ledger.set_activity(day, "litellm:", sums) == 1
+    # Another line in its place: what was told by the former goes.
+    moved = {Cell(day, "line", "", line._replace(team_id="red")): sums[Cell(day, "line", "", line)]}
+    assert await ledger.set_activity(day, "litellm:", moved) == 2
+    following = {Cell(day + 1, scope, "", line): Counts(calls=1) for scope in ("line", "all")}
+    assert await ledger.set_activity(day + 1, "litellm:", following) == 2
+    lines = await ledger.activity(ActivityQuery(**SPAN, scope="line", by=("day", "team_id")))
+    assert [(row.line.team_id, row.counts.calls) for row in lines] == [("red", 3), ("team-1", 1), ("", 1)]
+    rows = await ledger.activity(ActivityQuery(**SPAN, by=("day", "route")))
+    assert [(row.line.route, row.counts.spend) for row in rows] == [
+        ("/v1/chat/completions", 1234), ("litellm:/chat/completions", 700), ("litellm:/chat/completions", 0),
+    ]  # fmt: skip
+    tags = await ledger.activity(ActivityQuery(**SPAN, scope="tag", identities=("Zoë",)))
+    assert told(tags) == [(FIRST.isoformat(), "", 1, 60)]
+    totals = await ledger.totals()
+    assert (totals.calls, totals.failures, totals.spend) == (5, 2, 1934)
+    # The gateway goes on counting its own calls.
+    await ledger.append([full_call("c2")])
+    assert (await ledger.totals()).calls == 6

@@ -18,6 +18,14 @@ _STAMPS: Final = (
 )
 _SPEND: Final = "spend double precision NOT NULL DEFAULT 0"
 _PERIOD: Final = "budget_duration text, budget_reset_at timestamp(3)"
+_DAY: Final = (
+    "date text NOT NULL, api_key text NOT NULL, model text, model_group text, custom_llm_provider text,"
+    " mcp_namespaced_tool_name text, endpoint text, prompt_tokens bigint NOT NULL DEFAULT 0,"
+    " completion_tokens bigint NOT NULL DEFAULT 0, cache_read_input_tokens bigint NOT NULL DEFAULT 0,"
+    " cache_creation_input_tokens bigint NOT NULL DEFAULT 0, spend double precision NOT NULL DEFAULT 0,"
+    " api_requests bigint NOT NULL DEFAULT 0, successful_requests bigint NOT NULL DEFAULT 0,"
+    " failed_requests bigint NOT NULL DEFAULT 0, total_response_time_ms bigint NOT NULL DEFAULT 0"
+)
 _EMPTY: Final = "text[] NOT NULL DEFAULT '{}'"
 
 _COLUMNS: Final[Mapping[str, str]] = {
@@ -72,7 +80,16 @@ _COLUMNS: Final[Mapping[str, str]] = {
     " revoke_at timestamp(3), created_at timestamp(3) DEFAULT CURRENT_TIMESTAMP",
     "LiteLLM_BudgetWindowSpend": "entity_type text, entity_id text, window_duration text, window_start timestamp(3),"
     f" {_SPEND}, PRIMARY KEY (entity_type, entity_id, window_duration)",
-    "LiteLLM_DailyUserSpend": f"id text PRIMARY KEY, user_id text, date text NOT NULL, api_key text NOT NULL, {_SPEND}",
+    **{
+        f"LiteLLM_Daily{whose}Spend": f"id text PRIMARY KEY, {column} text, {_DAY}"
+        for whose, column in (
+            ("User", "user_id"),
+            ("Team", "team_id"),
+            ("Organization", "organization_id"),
+            ("EndUser", "end_user_id"),
+            ("Tag", "tag"),
+        )
+    },
 }
 
 
@@ -99,6 +116,11 @@ class LiteLLMTables:
         self._server.execute(
             f'INSERT INTO "{table}" ({shown}) VALUES ({", ".join(map(_literal, values.values()))})', database=self.name
         )
+
+    def change(self, table: str, identity: str, **values: Any) -> None:
+        """Other values in the row with an ``id``."""
+        changed = ", ".join(f'"{column}" = {_literal(value)}' for column, value in values.items())
+        self._server.execute(f'UPDATE "{table}" SET {changed} WHERE id = {_literal(identity)}', database=self.name)
 
     def drop(self, *tables: str) -> None:
         """Remove tables, as in an older version."""

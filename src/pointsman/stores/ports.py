@@ -23,7 +23,7 @@ from msgspec import UNSET, UnsetType
 from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
-from pointsman.stores.activity import ActivityQuery, ActivityRow, FailureQuery, FailureRow, Ranked, Scope
+from pointsman.stores.activity import ActivityQuery, ActivityRow, Cell, Counts, FailureQuery, FailureRow, Ranked, Scope
 from pointsman.stores.directory.ports import INTEGER_MAX, Account
 from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
@@ -275,6 +275,14 @@ class LedgerStore(Protocol):
 
     async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
         """The calls that match."""
+        ...
+
+    async def set_activity(self, day: int, routes: str, sums: Mapping[Cell, Counts]) -> int:
+        """Put sums of calls of one day that another gateway served in place of those from before; how many changed.
+
+        Their routes begin with ``routes``, and none of this gateway's own does: other sums of the day that are told by
+        such routes, in the scopes of ``sums``, are removed. No total of an account changes.
+        """
         ...
 
     async def page(self, query: CallQuery) -> CallPage:

@@ -107,6 +107,7 @@ class BudgetSetting(msgspec.Struct, frozen=True, kw_only=True):
     field_value: float | str | dict[str, ModelBudget] | None
     stored_in_db: bool = True
     field_default_value: None = None
+    editable: bool = True
 
 
 async def new_budget(office: Office, visit: Visit[Nothing, NewBudgetRequest]) -> Answer:

@@ -33,9 +33,10 @@ __all__ = [
 _UNRESTRICTED: Final[Mapping[str, object]] = MappingProxyType({
     "access_group_ids": (), "agent_id": None, "allowed_cache_controls": (), "allowed_routes": (), "auto_rotate": False,
     "budget_fallbacks": {}, "budget_id": None, "budget_limits": None, "config": {}, "key_rotation_at": None,
-    "key_type": None, "last_rotation_at": None, "model_max_budget": {}, "model_spend": {}, "object_permission": None,
-    "object_permission_id": None, "organization_id": None, "permissions": {}, "project_id": None, "rotation_count": 0,
-    "rotation_interval": None, "router_settings": None, "soft_budget_cooldown": False, "tpd_limit": None,
+    "key_type": "default", "last_rotation_at": None, "model_max_budget": {}, "model_spend": {},
+    "object_permission": None, "object_permission_id": None, "organization_id": None, "permissions": {},
+    "policies": (), "project_id": None, "rotation_count": 0, "rotation_interval": None, "router_settings": {},
+    "soft_budget_cooldown": False, "tpd_limit": None,
 })  # fmt: skip
 """What LiteLLM's row has besides ours, and its clients read; a key that would be restricted by one is refused."""
 
@@ -69,6 +70,7 @@ class KeyRow(msgspec.Struct, kw_only=True):
     allowed_cache_controls: tuple[str, ...]
     config: dict[str, msgspec.Raw]
     permissions: dict[str, msgspec.Raw]
+    policies: tuple[str, ...]
     model_max_budget: dict[str, msgspec.Raw]
     model_spend: dict[str, float]
     access_group_ids: tuple[str, ...]

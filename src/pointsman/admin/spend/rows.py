@@ -13,7 +13,7 @@ from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
 from pointsman.core.trace import RouteTrace
 
-__all__ = ["ErrorInformation", "SpendMetadata", "SpendRow", "TokenDetails", "spend_row"]
+__all__ = ["ErrorInformation", "SpendMetadata", "SpendRow", "TokenDetails", "UsageObject", "spend_row"]
 
 _NOTHING: Final = msgspec.Raw(b"{}")
 
@@ -26,6 +26,14 @@ class TokenDetails(msgspec.Struct, frozen=True):
     reasoning_tokens: int
     audio_input_tokens: int
     audio_output_tokens: int
+
+
+class UsageObject(msgspec.Struct, frozen=True):
+    """The tokens once more, where LiteLLM's clients look for them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
 
 
 class ErrorInformation(msgspec.Struct, frozen=True):
@@ -60,6 +68,9 @@ class SpendMetadata(msgspec.Struct, frozen=True):
     time_to_first_token_ms: float | None
     token_details: TokenDetails
     error_information: ErrorInformation | None
+    usage_object: UsageObject
+    litellm_call_id: str
+    requester_ip_address: str
     routing: RouteTrace | None
     energy_wh: float | None = None
     energy_cost: float | None = None
@@ -94,6 +105,7 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     metadata: SpendMetadata
     cache_hit: Literal["False"]
     cache_key: str
+    proxy_server_request: dict[str, msgspec.Raw] = {}
     messages: msgspec.Raw
     response: msgspec.Raw
     status: Literal["success", "failure"]
@@ -163,5 +175,8 @@ def _metadata(record: CallRecord, *, operator: bool) -> SpendMetadata:
         else ErrorInformation(str(record.http_status), record.error_code, said),
         energy_wh=record.energy_mwh / 1000 if record.energy_mwh else None,
         energy_cost=dollars(record.energy_cost) if record.energy_mwh else None,
+        usage_object=UsageObject(usage.prompt, usage.completion, usage.total),
+        litellm_call_id=record.call_id,
+        requester_ip_address=record.peer,
         routing=record.trace if operator or record.trace is None else record.trace.in_brief,
     )

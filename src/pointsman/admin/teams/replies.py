@@ -103,6 +103,8 @@ class TeamRow(msgspec.Struct, kw_only=True):
     litellm_model_table: dict[str, dict[str, str]] | None
     model_id: int | None
     policies: tuple[str, ...]
+    router_settings: dict[str, msgspec.Raw]
+    allow_team_guardrail_config: bool
     object_permission_id: str | None
     created_at: str
     updated_at: str
@@ -340,6 +342,8 @@ def _row(team: Team, members: Sequence[TeamMember], users: Mapping[str, User], s
         "litellm_model_table": {"model_aliases": team.model_aliases} if team.model_aliases else None,
         "model_id": None,
         "policies": (),
+        "router_settings": {},
+        "allow_team_guardrail_config": False,
         "object_permission_id": None,
         "created_at": iso(team.created_at),
         "updated_at": iso(team.updated_at),

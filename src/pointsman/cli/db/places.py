@@ -13,7 +13,7 @@ import apsw
 from pointsman.assembly.backends import SQLITE_FILE, postgres_database, sqlite_file
 from pointsman.config.data_directory import default_data_directory, in_container
 from pointsman.config.environment import EnvironmentSettings, process_environment
-from pointsman.config.load import load
+from pointsman.config.load import Loaded, load
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
@@ -26,7 +26,16 @@ from pointsman.stores.transfer.sqlite_end import SqliteEnd, back_up
 if TYPE_CHECKING:
     from pointsman.stores.postgres import PostgresDatabase
 
-__all__ = ["Place", "configured_place", "named_place", "sqlite_pending", "told", "transfer_source", "transfer_target"]
+__all__ = [
+    "Place",
+    "configured_place",
+    "named_place",
+    "place_of",
+    "sqlite_pending",
+    "told",
+    "transfer_source",
+    "transfer_target",
+]
 
 Place: TypeAlias = "Path | PostgresDatabase"
 """A SQLite file, or a PostgreSQL database that is not open."""
@@ -40,16 +49,24 @@ def configured_place(config_path: Path | None, data_directory: Path | None) -> P
     """
     environment = process_environment()
     said = EnvironmentSettings.read(environment)
-    loaded = load(config_path or said.config_path, environment)
-    if loaded.database_url is not None:
-        url, source = loaded.database_url
-        return sqlite_file(url.reveal()) or postgres_database(url, source, loaded, SYSTEM_CLOCK)
     directory = (
         data_directory
         or said.data_directory
         or default_data_directory(environment, container=in_container(environment))
     )
-    return directory / SQLITE_FILE
+    return place_of(load(config_path or said.config_path, environment), directory)
+
+
+def place_of(loaded: Loaded, data_directory: Path) -> Place:
+    """The database that a gateway uses which is set up by ``loaded``.
+
+    Raises:
+        Misconfigured: its URL is wrong, or what is needed for it is not installed.
+    """
+    if loaded.database_url is None:
+        return data_directory / SQLITE_FILE
+    url, source = loaded.database_url
+    return sqlite_file(url.reveal()) or postgres_database(url, source, loaded, SYSTEM_CLOCK)
 
 
 def named_place(text: str, option: str) -> Place:

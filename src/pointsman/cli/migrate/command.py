@@ -50,26 +50,35 @@ def _litellm(
     Keys go on working: LiteLLM and Pointsman keep the same hash of them. What is here already stays as it is, so the
     command may be given again, also after it broke off. LiteLLM's stored models and credentials are decrypted with
     LITELLM_SALT_KEY or, where that was not set, with the master key.
+
+    Everything goes into the database that pointsman serve would use: the one that the configuration names, else the
+    file in the data directory.
     """
     # In the environment, other users of the machine do not see its password.
     database_url = database_url or process_environment().get("LITELLM_DATABASE_URL")
     if config_path is None and database_url is None:
         raise click.UsageError("Give --config, --database-url, or both.")
     report = Report(dry_run)
-    loaded = None if config_path is None else _read_config(config_path, report)
+    loaded = _defaults() if config_path is None else _read_config(config_path, report)
     if database_url is not None:
         asyncio.run(_take_over(Secret(database_url), loaded, data_dir or data_directory(), report))
     report.print(as_json=as_json)
 
 
-async def _take_over(url: Secret, loaded: Loaded | None, directory: Path, report: Report) -> None:
-    environment = process_environment()
-    said = EnvironmentSettings.read(environment)
-    master_keys = [key for key in (None if loaded is None else loaded.master_key, said.master_key) if key is not None]
+async def _take_over(url: Secret, loaded: Loaded, directory: Path, report: Report) -> None:
+    said = loaded.environment
+    master_keys = [key for key in (loaded.master_key, said.master_key) if key is not None]
     salts = [key for key in (said.salt_key, *master_keys) if key is not None]
     master_tokens = frozenset(token_of(key.reveal()) for key in master_keys)
-    async with open_litellm(url) as source, open_target(directory, environment, dry_run=report.dry_run) as target:
+    async with open_litellm(url) as source, open_target(loaded, directory, dry_run=report.dry_run) as target:
+        report.into = target.place
         await Import(source, target, report, salts, master_tokens).run()
+
+
+def _defaults() -> Loaded:
+    """What ``pointsman serve`` goes by where it is given no file either."""
+    environment = process_environment()
+    return load(EnvironmentSettings.read(environment).config_path, environment, SecretSources())
 
 
 def _read_config(path: Path, report: Report) -> Loaded:

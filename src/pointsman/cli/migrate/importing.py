@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from pointsman.cli.migrate import entries
+from pointsman.cli.migrate.days import Days
 from pointsman.cli.migrate.entries import Made, limits_of
 from pointsman.cli.migrate.keys import ADMIN_UI_TEAM, key_of, permissions_of
 from pointsman.cli.migrate.report import Report
@@ -84,10 +85,7 @@ class Import:
         await self._take_keys()
         await self._take_retired_keys()
         await self._take_windows()
-        days = await self._source.days()
-        if days:
-            note = "sums of single days do not come over; what everybody has spent so far does."
-            self._report.add("daily spending", f"{days} rows", "skipped", notes=(note,))
+        await Days(self._source, self._target.ledger, self._report, self._master_tokens).run()
 
     # -- by kind ----------------------------------------------------------------------------------------------
 

@@ -30,9 +30,10 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Report(msgspec.Struct):
-    """All of them, in the order in which they were looked at."""
+    """All of them, in the order in which they were looked at, and the database that they go ``into``."""
 
     dry_run: bool
+    into: str = ""
     items: list[Item] = []
 
     def add(
@@ -55,6 +56,8 @@ class Report(msgspec.Struct):
             click.echo(f"{item.kind} {item.id}{named}: {item.outcome}")
             for note in item.notes:
                 click.echo(f"  - {note}")
+        if self.into:
+            click.echo(f"\nThey {'would go' if self.dry_run else 'went'} into {self.into}.", err=True)
         if self.dry_run:
             click.echo("\nNothing was written: this was a dry run.", err=True)
 

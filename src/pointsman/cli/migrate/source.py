@@ -24,7 +24,12 @@ _TABLES: Final = {
     "LiteLLM_BudgetTable": 'SELECT * FROM "LiteLLM_BudgetTable" ORDER BY 1',
     "LiteLLM_BudgetWindowSpend": 'SELECT * FROM "LiteLLM_BudgetWindowSpend" ORDER BY 1, 2, 3',
     "LiteLLM_CredentialsTable": 'SELECT * FROM "LiteLLM_CredentialsTable" ORDER BY 1',
-    "LiteLLM_DailyUserSpend": 'SELECT * FROM "LiteLLM_DailyUserSpend" ORDER BY 1',
+    "LiteLLM_DailyEndUserSpend": 'SELECT * FROM "LiteLLM_DailyEndUserSpend" ORDER BY date',
+    "LiteLLM_DailyOrganizationSpend": 'SELECT * FROM "LiteLLM_DailyOrganizationSpend" ORDER BY date',
+    "LiteLLM_DailyTagSpend": 'SELECT * FROM "LiteLLM_DailyTagSpend" ORDER BY date',
+    "LiteLLM_DailyTeamSpend": 'SELECT * FROM "LiteLLM_DailyTeamSpend" ORDER BY date',
+    "LiteLLM_DailyUserSpend": 'SELECT * FROM "LiteLLM_DailyUserSpend" ORDER BY date',
+    "LiteLLM_DeletedVerificationToken": 'SELECT * FROM "LiteLLM_DeletedVerificationToken" ORDER BY 1',
     "LiteLLM_DeprecatedVerificationToken": 'SELECT * FROM "LiteLLM_DeprecatedVerificationToken" ORDER BY 1',
     "LiteLLM_EndUserTable": 'SELECT * FROM "LiteLLM_EndUserTable" ORDER BY 1',
     "LiteLLM_ModelTable": 'SELECT * FROM "LiteLLM_ModelTable" ORDER BY 1',
@@ -38,7 +43,6 @@ _TABLES: Final = {
     "LiteLLM_UserTable": 'SELECT * FROM "LiteLLM_UserTable" ORDER BY 1',
     "LiteLLM_VerificationToken": 'SELECT * FROM "LiteLLM_VerificationToken" ORDER BY 1',
 }
-_COUNT_DAYS: Final = 'SELECT count(*) FROM "LiteLLM_DailyUserSpend"'
 
 
 class LiteLLMDatabase:
@@ -65,12 +69,6 @@ class LiteLLMDatabase:
                 yield Row(dict(record))
         except _failures() as error:
             raise _unavailable(error) from error
-
-    async def days(self) -> int:
-        """How many daily sums there are."""
-        if "LiteLLM_DailyUserSpend" not in self._present:
-            return 0
-        return int(await self._connection.fetchval(_COUNT_DAYS, timeout=_SECONDS) or 0)
 
 
 @asynccontextmanager

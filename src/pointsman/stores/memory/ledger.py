@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from datetime import date
 
 from pointsman.core.outcome import CallRecord
-from pointsman.stores.activity import ActivityQuery, ActivityRow, Counts, FailureQuery, FailureRow, Ranked, Scope
+from pointsman.stores.activity import ActivityQuery, ActivityRow, Cell, Counts, FailureQuery, FailureRow, Ranked, Scope
 from pointsman.stores.energy import EnergyTally
 from pointsman.stores.memory.activity import active_users_of, activity_of, failures_of
 from pointsman.stores.memory.database import MemoryDatabase
@@ -66,6 +67,20 @@ class MemoryLedgerStore:
         found.reverse()
         found.sort(key=lambda record: record.started_at, reverse=True)
         return tuple(found[query.offset : query.offset + query.limit])
+
+    async def set_activity(self, day: int, routes: str, sums: Mapping[Cell, Counts]) -> int:
+        """See the port."""
+        kept, scopes = self._database.activity, {cell.scope for cell in sums}
+        gone = [
+            cell
+            for cell in kept
+            if cell.day == day and cell.scope in scopes and cell.line.route.startswith(routes) and cell not in sums
+        ]
+        for cell in gone:
+            del kept[cell]
+        changed = len(gone) + sum(kept.get(cell) != counts for cell, counts in sums.items())
+        kept.update({cell: copy(counts) for cell, counts in sums.items()})
+        return changed
 
     async def page(self, query: CallQuery) -> CallPage:
         """See the port."""

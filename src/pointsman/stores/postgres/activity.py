@@ -36,14 +36,24 @@ from pointsman.stores.postgres.activity_statements import (
     ADD_FAILURES,
     FAILURES,
     KNOWN_DAYS,
+    LET_GO,
     RANKED,
+    SET_ACTIVITY,
     TOTALS,
 )
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import PLAN_ANEW
 from pointsman.stores.postgres.text import indexed, kept, told
 
-__all__ = ["add_activity", "read_active_users", "read_activity", "read_failures", "read_ranked", "read_totals"]
+__all__ = [
+    "add_activity",
+    "read_active_users",
+    "read_activity",
+    "read_failures",
+    "read_ranked",
+    "read_totals",
+    "set_activity",
+]
 
 _DIMENSIONS: Final = (
     "day", "identity", "key_token", "user_id", "team_id", "organization_id", "model_group", "model", "provider", "route"
@@ -62,11 +72,7 @@ async def add_activity(
     line_ids: Mapping[Line, int],
 ) -> None:
     """Count in what a batch of calls came to."""
-    cells = [
-        (SCOPES[scope], day, indexed(identity), line_ids[line], *astuple(counts))
-        for (day, scope, identity, line), counts in sums.items()
-    ]
-    cells.sort(key=_PLACE)
+    cells = _cells(sums, line_ids)
     for start in range(0, len(cells), _AT_ONCE):
         await session.execute(ADD_ACTIVITY, *_columns(cells[start : start + _AT_ONCE]))
     if failures:
@@ -75,6 +81,31 @@ async def add_activity(
             for (day, model_group, host, http_status), calls in failures.items()
         ]
         await session.execute(ADD_FAILURES, *_columns(failed))
+
+
+async def set_activity(
+    session: Session, day: int, routes: str, sums: Mapping[Cell, Counts], line_ids: Mapping[Line, int]
+) -> int:
+    """Put sums of a day in place of those from before, and tell how many changed."""
+    cells = _cells(sums, line_ids)
+    changed = 0
+    for scope in sorted({SCOPES[cell.scope] for cell in sums}):
+        given = [cell for cell in cells if cell[0] == scope]
+        identities, lines = [cell[2] for cell in given], [cell[3] for cell in given]
+        changed += await session.execute(LET_GO, scope, day, routes, identities, lines)
+    for start in range(0, len(cells), _AT_ONCE):
+        changed += await session.execute(SET_ACTIVITY, *_columns(cells[start : start + _AT_ONCE]))
+    return changed
+
+
+def _cells(sums: Mapping[Cell, Counts], line_ids: Mapping[Line, int]) -> list[tuple[Any, ...]]:
+    """As rows, in the order in which all replicas write them."""
+    cells = [
+        (SCOPES[scope], day, indexed(identity), line_ids[line], *astuple(counts))
+        for (day, scope, identity, line), counts in sums.items()
+    ]
+    cells.sort(key=_PLACE)
+    return cells
 
 
 async def read_activity(session: Session, query: ActivityQuery) -> tuple[ActivityRow, ...]:

@@ -16,7 +16,9 @@ __all__ = [
     "FAILURES",
     "FIND_LINES",
     "KNOWN_DAYS",
+    "LET_GO",
     "RANKED",
+    "SET_ACTIVITY",
     "TOTALS",
 ]
 
@@ -60,6 +62,39 @@ ON CONFLICT (scope, day, identity, line) DO UPDATE SET
     energy_mwh = least(kept.energy_mwh::NUMERIC + excluded.energy_mwh, 9223372036854775807)::BIGINT,
     energy_cost = least(kept.energy_cost::NUMERIC + excluded.energy_cost, 9223372036854775807)::BIGINT,
     milliseconds = least(kept.milliseconds::NUMERIC + excluded.milliseconds, 9223372036854775807)::BIGINT
+"""
+
+SET_ACTIVITY: Final = """
+INSERT INTO activity AS kept (
+    scope, day, identity, line, calls, failures, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
+    reasoning_tokens, spend, energy_mwh, energy_cost, milliseconds
+)
+SELECT * FROM unnest(
+    $1::SMALLINT[], $2::INTEGER[], $3::TEXT[], $4::INTEGER[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[], $8::BIGINT[],
+    $9::BIGINT[], $10::BIGINT[], $11::BIGINT[], $12::BIGINT[], $13::BIGINT[], $14::BIGINT[], $15::BIGINT[]
+) AS cell (scope, day, identity, line) ORDER BY scope, day, identity COLLATE "C", line
+ON CONFLICT (scope, day, identity, line) DO UPDATE SET
+    calls = excluded.calls, failures = excluded.failures, prompt_tokens = excluded.prompt_tokens,
+    completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens,
+    cache_write_tokens = excluded.cache_write_tokens, reasoning_tokens = excluded.reasoning_tokens,
+    spend = excluded.spend, energy_mwh = excluded.energy_mwh, energy_cost = excluded.energy_cost,
+    milliseconds = excluded.milliseconds
+WHERE (
+    kept.calls, kept.failures, kept.prompt_tokens, kept.completion_tokens, kept.cached_tokens, kept.cache_write_tokens,
+    kept.reasoning_tokens, kept.spend, kept.milliseconds
+) IS DISTINCT FROM (
+    excluded.calls, excluded.failures, excluded.prompt_tokens, excluded.completion_tokens, excluded.cached_tokens,
+    excluded.cache_write_tokens, excluded.reasoning_tokens, excluded.spend, excluded.milliseconds
+)
+"""
+
+LET_GO: Final = """
+DELETE FROM activity USING activity_lines
+WHERE scope = $1::SMALLINT AND day = $2::INTEGER AND activity_lines.id = line AND starts_with(route, $3::TEXT)
+    AND NOT EXISTS (
+        SELECT FROM unnest($4::TEXT[], $5::INTEGER[]) AS given (identity, line)
+        WHERE given.identity = activity.identity AND given.line = activity.line
+    )
 """
 
 ADD_FAILURES: Final = """

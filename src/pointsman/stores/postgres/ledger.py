@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -10,7 +10,17 @@ import asyncpg
 
 from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
-from pointsman.stores.activity import ActivityQuery, ActivityRow, FailureQuery, FailureRow, Ranked, Scope, day_number
+from pointsman.stores.activity import (
+    ActivityQuery,
+    ActivityRow,
+    Cell,
+    Counts,
+    FailureQuery,
+    FailureRow,
+    Ranked,
+    Scope,
+    day_number,
+)
 from pointsman.stores.call_rows import record_of, within_range
 from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
@@ -21,6 +31,7 @@ from pointsman.stores.postgres.activity import (
     read_failures,
     read_ranked,
     read_totals,
+    set_activity,
 )
 from pointsman.stores.postgres.activity_statements import COUNT_LINES
 from pointsman.stores.postgres.charging import count
@@ -37,6 +48,7 @@ from pointsman.stores.postgres.statements import (
     CALLS_BY_USER,
     DAILY_ENERGY,
     PERFORMANCE,
+    TOGETHER,
 )
 from pointsman.stores.postgres.text import indexed, kept, told, told_columns
 from pointsman.stores.records import by_day, daily_rows, summary_activity
@@ -95,6 +107,17 @@ class PostgresLedgerStore:
     async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
         """See the port."""
         return await self._database.read(lambda session: _find(session, query))
+
+    async def set_activity(self, day: int, routes: str, sums: Mapping[Cell, Counts]) -> int:
+        """See the port."""
+
+        async def job(session: Session) -> int:
+            await session.execute(TOGETHER)
+            filing = Filing(Known(session), ())
+            await filing.resolve_lines(session, {cell.line for cell in sums})
+            return await set_activity(session, day, routes, sums, filing.lines)
+
+        return await self._database.write(job, aside=True)
 
     async def page(self, query: CallQuery) -> CallPage:
         """See the port."""

@@ -37,11 +37,21 @@ from pointsman.stores.sqlite.activity_statements import (
     ADD_FAILURES,
     FAILURES,
     KNOWN_DAYS,
+    LET_GO,
     RANKED,
+    SET_ACTIVITY,
     TOTALS,
 )
 
-__all__ = ["add_activity", "read_active_users", "read_activity", "read_failures", "read_ranked", "read_totals"]
+__all__ = [
+    "add_activity",
+    "read_active_users",
+    "read_activity",
+    "read_failures",
+    "read_ranked",
+    "read_totals",
+    "set_activity",
+]
 
 _DIMENSIONS: Final = (
     "day", "identity", "key_token", "user_id", "team_id", "organization_id", "model_group", "model", "provider", "route"
@@ -57,14 +67,31 @@ def add_activity(
     line_id: Callable[[Line], int],
 ) -> None:
     """Count in what a batch of calls came to."""
+    connection.execute(ADD_ACTIVITY, (_cells(sums, line_id),))
+    if failures:
+        failed = [(*group, calls) for group, calls in failures.items()]
+        connection.execute(ADD_FAILURES, (msgspec.json.encode(failed).decode(),))
+
+
+def set_activity(
+    connection: apsw.Connection, day: int, routes: str, sums: Mapping[Cell, Counts], line_id: Callable[[Line], int]
+) -> int:
+    """Put sums of a day in place of those from before, and tell how many changed."""
+    cells = _cells(sums, line_id)
+    connection.execute(SET_ACTIVITY, (cells,))
+    changed = connection.changes()
+    for scope in {cell.scope for cell in sums}:
+        connection.execute(LET_GO, {"scope": SCOPES[scope], "day": day, "routes": routes, "cells": cells})
+        changed += connection.changes()
+    return changed
+
+
+def _cells(sums: Mapping[Cell, Counts], line_id: Callable[[Line], int]) -> str:
     cells = [
         (SCOPES[scope], day, identity, line_id(line), *astuple(counts))
         for (day, scope, identity, line), counts in sums.items()
     ]
-    connection.execute(ADD_ACTIVITY, (msgspec.json.encode(cells).decode(),))
-    if failures:
-        failed = [(*group, calls) for group, calls in failures.items()]
-        connection.execute(ADD_FAILURES, (msgspec.json.encode(failed).decode(),))
+    return msgspec.json.encode(cells).decode()
 
 
 def read_activity(connection: apsw.Connection, query: ActivityQuery) -> tuple[ActivityRow, ...]:

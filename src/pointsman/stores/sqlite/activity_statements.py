@@ -16,7 +16,9 @@ __all__ = [
     "FAILURES",
     "FIND_LINE",
     "KNOWN_DAYS",
+    "LET_GO",
     "RANKED",
+    "SET_ACTIVITY",
     "TOTALS",
 ]
 
@@ -49,6 +51,36 @@ ON CONFLICT (scope, day, identity, line) DO UPDATE SET
     energy_mwh = min(energy_mwh + excluded.energy_mwh, 9223372036854775807),
     energy_cost = min(energy_cost + excluded.energy_cost, 9223372036854775807),
     milliseconds = min(milliseconds + excluded.milliseconds, 9223372036854775807)
+"""
+
+SET_ACTIVITY: Final = """
+INSERT INTO activity (
+    scope, day, identity, line, calls, failures, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
+    reasoning_tokens, spend, energy_mwh, energy_cost, milliseconds
+) SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
+    value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
+FROM jsonb_each(?) WHERE true
+ON CONFLICT (scope, day, identity, line) DO UPDATE SET
+    calls = excluded.calls, failures = excluded.failures, prompt_tokens = excluded.prompt_tokens,
+    completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens,
+    cache_write_tokens = excluded.cache_write_tokens, reasoning_tokens = excluded.reasoning_tokens,
+    spend = excluded.spend, energy_mwh = excluded.energy_mwh, energy_cost = excluded.energy_cost,
+    milliseconds = excluded.milliseconds
+WHERE (
+    calls, failures, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, spend,
+    milliseconds
+) IS NOT (
+    excluded.calls, excluded.failures, excluded.prompt_tokens, excluded.completion_tokens, excluded.cached_tokens,
+    excluded.cache_write_tokens, excluded.reasoning_tokens, excluded.spend, excluded.milliseconds
+)
+"""
+
+LET_GO: Final = """
+DELETE FROM activity
+WHERE scope = :scope AND day = :day
+    AND line IN (SELECT id FROM activity_lines WHERE substr(route, 1, length(:routes)) = :routes)
+    AND (identity, line) NOT IN (SELECT value ->> 2, value ->> 3 FROM json_each(:cells) WHERE value ->> 0 = :scope)
 """
 
 ADD_FAILURES: Final = """

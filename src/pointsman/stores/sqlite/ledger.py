@@ -10,7 +10,17 @@ import msgspec
 
 from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
-from pointsman.stores.activity import ActivityQuery, ActivityRow, FailureQuery, FailureRow, Ranked, Scope, day_number
+from pointsman.stores.activity import (
+    ActivityQuery,
+    ActivityRow,
+    Cell,
+    Counts,
+    FailureQuery,
+    FailureRow,
+    Ranked,
+    Scope,
+    day_number,
+)
 from pointsman.stores.call_rows import record_of, within_range
 from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
@@ -23,6 +33,7 @@ from pointsman.stores.sqlite.activity import (
     read_failures,
     read_ranked,
     read_totals,
+    set_activity,
 )
 from pointsman.stores.sqlite.activity_statements import COUNT_LINES
 from pointsman.stores.sqlite.database import SqliteDatabase
@@ -91,6 +102,13 @@ class SqliteLedgerStore:
     async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
         """See the port."""
         return await self._database.read(lambda connection: _find(connection, query))
+
+    async def set_activity(self, day: int, routes: str, sums: Mapping[Cell, Counts]) -> int:
+        """See the port."""
+        # What a filing has met, it may forget: whoever takes over sums is no gateway at work.
+        return await self._database.write(
+            lambda connection: set_activity(connection, day, routes, sums, Filing(Known(connection)).line_id)
+        )
 
     async def page(self, query: CallQuery) -> CallPage:
         """See the port."""

@@ -1,0 +1,1 @@
+"""The real LiteLLM Proxy with a real database, for recording."""
