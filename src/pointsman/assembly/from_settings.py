@@ -21,7 +21,6 @@ from pointsman.config.sections import (
     StrategyArgs,
 )
 from pointsman.core.errors import Misconfigured
-from pointsman.core.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS
 from pointsman.core.rules import Target
 from pointsman.core.usage import Usage
 from pointsman.policies.admission import AdmissionSettings
@@ -42,6 +41,7 @@ from pointsman.routing.settings import (
     TagRules,
 )
 from pointsman.routing.strategies import STRATEGIES
+from pointsman.wire.limits import BODY_BYTES_MAX, KEEPALIVE_SECONDS
 
 __all__ = [
     "admission_settings",

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pointsman.admin.models.description import address_without_secrets
-from pointsman.core.limits import KEYS_CACHED_MAX
 from pointsman.policies.bearers.bearers import BEARERS_CACHED_MAX
 from pointsman.routing.hosts import Host
 from pointsman.telemetry.series import Histogram, HostSeries
+from pointsman.wire.limits import KEYS_CACHED_MAX
 
 if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway

@@ -12,8 +12,8 @@ from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import candidates, is_local, same_provider, undated
 from pointsman.catalog.overrides import Overrides, merge
 from pointsman.catalog.snapshot import Header, Snapshot, packaged_bytes
-from pointsman.core.limits import MODEL_NAME_BYTES_MAX
 from pointsman.core.price import FREE
+from pointsman.wire.limits import MODEL_NAME_BYTES_MAX
 
 __all__ = ["Catalog"]
 

@@ -21,8 +21,8 @@ from pointsman.assembly.configuration import Configuration
 from pointsman.assembly.gateway import Gateway
 from pointsman.assembly.plan import ServePlan
 from pointsman.core.errors import Misconfigured
-from pointsman.core.limits import MESSAGE_BYTES_MAX
 from pointsman.server.protocol import InferenceProtocol
+from pointsman.wire.limits import MESSAGE_BYTES_MAX
 
 if TYPE_CHECKING:
     from uvicorn.server import Protocols

@@ -12,9 +12,9 @@ from typing import Annotated, Final
 import msgspec
 
 from pointsman.core.errors import GatewayError, Malformed
-from pointsman.core.limits import MODEL_NAME_BYTES_MAX
 from pointsman.core.upstream import Ask, Operation
 from pointsman.wire.json_fields import decode_field, read_fields
+from pointsman.wire.limits import MODEL_NAME_BYTES_MAX
 
 __all__ = [
     "CHOICES_MAX",

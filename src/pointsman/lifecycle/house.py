@@ -10,7 +10,6 @@ import msgspec
 
 from pointsman.core.clock import Clock
 from pointsman.core.flight import Sender
-from pointsman.core.limits import KEEPALIVE_SECONDS
 from pointsman.core.passage import NoPassages, Passages
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.lifecycle.announce import Audience
@@ -23,6 +22,7 @@ from pointsman.policies.keyring import Keyring
 from pointsman.policies.request_terms import RequestTerms
 from pointsman.routing.router import Router
 from pointsman.routing.table import RoutingTable
+from pointsman.wire.limits import KEEPALIVE_SECONDS
 
 if TYPE_CHECKING:
     from pointsman.lifecycle.traffic import Traffic

@@ -16,7 +16,6 @@ from pointsman.core.clock import call_id
 from pointsman.core.duplex import Dialer, Door, Duplex, Parted
 from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import Inbound
-from pointsman.core.limits import CONVERSATION_IDLE_SECONDS
 from pointsman.core.nursery import Nursery
 from pointsman.core.usage import Usage
 from pointsman.lifecycle.choose import choose
@@ -26,6 +25,7 @@ from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.share import share
 from pointsman.lifecycle.visit import Visit
 from pointsman.policies.request_terms import name_customer
+from pointsman.wire.limits import CONVERSATION_IDLE_SECONDS
 
 __all__ = ["Arrival", "Tongue", "converse"]
 

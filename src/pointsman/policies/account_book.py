@@ -13,7 +13,6 @@ from weakref import WeakValueDictionary
 
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import Forbidden, StorageUnavailable
-from pointsman.core.limits import PARTIES_CACHED_MAX
 from pointsman.core.outcome import CallRecord
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.policies.access import demand_passage
@@ -34,6 +33,7 @@ from pointsman.stores.directory.kinds import ACCESS_GROUPS
 from pointsman.stores.directory.ports import Account as StoredAccount
 from pointsman.stores.directory.ports import Changed, DirectoryStore, SpendStore
 from pointsman.stores.directory.records import Limits
+from pointsman.wire.limits import PARTIES_CACHED_MAX
 
 __all__ = ["AccountBook"]
 

@@ -17,7 +17,6 @@ from pointsman.core.clock import Clock
 from pointsman.core.eager import become_task
 from pointsman.core.errors import Forbidden, StorageUnavailable, Unauthenticated
 from pointsman.core.identity import KeyRecord, token_of
-from pointsman.core.limits import KEYS_CACHED_MAX, UNKNOWN_KEYS_CACHED_MAX
 from pointsman.core.secret import Secret
 from pointsman.policies.account_book import AccountBook
 from pointsman.policies.bearers.bearers import BEARER_MARK, Bearers
@@ -28,6 +27,7 @@ from pointsman.stores.directory.kinds import ACCESS_GROUPS, ORGANIZATIONS, TEAMS
 from pointsman.stores.directory.ports import Changed
 from pointsman.stores.directory.records import RetiredKey
 from pointsman.wire.jose import TOKEN_BYTES_MAX, looks_like_jwt
+from pointsman.wire.limits import KEYS_CACHED_MAX, UNKNOWN_KEYS_CACHED_MAX
 
 __all__ = [
     "ANONYMOUS_TOKEN",

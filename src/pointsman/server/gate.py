@@ -8,12 +8,12 @@ from email.utils import formatdate
 from typing import Final, Protocol
 
 from pointsman.core.clock import Clock
-from pointsman.core.limits import BODY_BYTES_MAX
 from pointsman.core.nursery import Nursery
 from pointsman.lifecycle.background import Jobs
 from pointsman.lifecycle.house import House
 from pointsman.policies.addresses import AddressGuard, AddressSettings
 from pointsman.server.paths import PathTable
+from pointsman.wire.limits import BODY_BYTES_MAX
 
 __all__ = ["EXPECT_RANK", "LENGTH_RANK", "ORIGIN_RANK", "Gate", "Swept"]
 

@@ -8,7 +8,7 @@ from typing import Final
 from httptools import HttpRequestParser
 
 from pointsman.core.errors import Malformed
-from pointsman.core.limits import HEADERS_MAX
+from pointsman.wire.limits import HEADERS_MAX
 
 __all__ = ["head_objection", "offers_other_protocol", "too_large", "without_offer"]
 

@@ -16,12 +16,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from pointsman.core.eager import Story
 from pointsman.core.errors import GatewayError, Malformed
 from pointsman.core.exchange import ClientGone, Flow, Inbound, InferenceRoute, RequestHead
-from pointsman.core.limits import (
-    EARLY_AUTHENTICATION_BYTES,
-    HEAD_BYTES_MAX,
-    HEAD_SECONDS_MAX,
-    LINGER_SECONDS,
-)
 from pointsman.core.upstream import Operation
 from pointsman.lifecycle.pass_through import pass_through
 from pointsman.lifecycle.serve import serve
@@ -32,6 +26,12 @@ from pointsman.server.gate import ORIGIN_RANK as _ORIGIN
 from pointsman.server.heads import head_objection, offers_other_protocol, too_large, without_offer
 from pointsman.server.refuse import refusal
 from pointsman.server.repeat import KnownHead
+from pointsman.wire.limits import (
+    EARLY_AUTHENTICATION_BYTES,
+    HEAD_BYTES_MAX,
+    HEAD_SECONDS_MAX,
+    LINGER_SECONDS,
+)
 
 if TYPE_CHECKING:
     from uvicorn.config import Config

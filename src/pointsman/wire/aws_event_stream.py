@@ -16,7 +16,7 @@ from zlib import crc32
 import msgspec
 
 from pointsman.core.errors import Broken
-from pointsman.core.limits import EVENT_BYTES_MAX
+from pointsman.wire.limits import EVENT_BYTES_MAX
 
 __all__ = ["EventMessage", "EventStreamParser", "Header", "HeaderKind", "write_message"]
 

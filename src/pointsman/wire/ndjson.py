@@ -6,7 +6,7 @@ Only LF ends a line (JSON text holds none unescaped); a CR before it and empty l
 from __future__ import annotations
 
 from pointsman.core.errors import Broken
-from pointsman.core.limits import EVENT_BYTES_MAX
+from pointsman.wire.limits import EVENT_BYTES_MAX
 
 __all__ = ["LineSplitter"]
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import Broken
-from pointsman.core.limits import EVENT_BYTES_MAX
+from pointsman.wire.limits import EVENT_BYTES_MAX
 
 __all__ = ["ServerSentEvent", "SseParser", "encode"]
 

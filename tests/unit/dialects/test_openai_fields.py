@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from pointsman.core.errors import Broken, Forbidden, Malformed
 from pointsman.core.exchange import ClientDialect
-from pointsman.core.limits import MODEL_NAME_BYTES_MAX
 from pointsman.core.upstream import Ask, Operation
 from pointsman.dialects.openai_fields import OpenAIDialect, read_ask, write_error, write_stream_error
+from pointsman.wire.limits import MODEL_NAME_BYTES_MAX
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Broken, GatewayError, Overloaded, Rejected
-from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.core.upstream import Ask, Operation
 from pointsman.core.usage import Usage
 from pointsman.providers.express.answer import ExpressAnswer
+from pointsman.wire.limits import EVENT_BYTES_MAX
 
 DONE = b"data: [DONE]\n\n"
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from msgspec.json import encode
 
 from pointsman.core.errors import Broken, GatewayError, Overloaded
-from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.core.upstream import Ask, Operation
 from pointsman.core.usage import Usage
 from pointsman.dialects.anthropic_messages.grammar import violations
 from pointsman.providers.native.anthropic import AnthropicMeter
 from pointsman.providers.native.relayed import RelayedAnswer
 from pointsman.providers.native.responses import ResponsesMeter
+from pointsman.wire.limits import EVENT_BYTES_MAX
 from tests.upstreams.anthropic_server import message, message_events
 
 WORDS = st.sampled_from(

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pointsman.core.limits import MODEL_NAME_BYTES_MAX
 from pointsman.stores.ports import KeySort
+from pointsman.wire.limits import MODEL_NAME_BYTES_MAX
 
 __all__ = [
     "Count",

@@ -14,9 +14,9 @@ import msgspec
 from pointsman.core.content import Audio, Image, ServerToolUse
 from pointsman.core.errors import Broken
 from pointsman.core.events import PartGiven, TextDelta, ThinkingDelta, ThinkingSigned, ToolCallDelta, ToolCallStarted
-from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.dialects.anthropic_messages.server_tools import server_blocks
 from pointsman.dialects.signatures import ANTHROPIC, seal
+from pointsman.wire.limits import EVENT_BYTES_MAX
 
 __all__ = ["Blocks", "demand_server_tool"]
 

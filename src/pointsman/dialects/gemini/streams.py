@@ -25,7 +25,6 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.core.usage import Usage
 from pointsman.dialects.gemini.citations import read_citations, read_grounding, read_queries
 from pointsman.dialects.gemini.errors import read_stream_error
@@ -36,6 +35,7 @@ from pointsman.dialects.gemini.signatures import pack_call_id
 from pointsman.dialects.gemini.types import Candidate, Chunk, FunctionCall, Part
 from pointsman.dialects.gemini.usage import read_usage
 from pointsman.dialects.signatures import GEMINI
+from pointsman.wire.limits import EVENT_BYTES_MAX
 from pointsman.wire.upstream_errors import fit_to_repeat
 
 __all__ = ["StreamReader"]

@@ -28,7 +28,6 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_chat.citations import listed_sources, read_annotations, referred, write_annotation
 from pointsman.dialects.openai_chat.errors import read_stream_error, write_stream_error
@@ -38,6 +37,7 @@ from pointsman.dialects.openai_chat.types import Chunk, ChunkChoice, ContentPiec
 from pointsman.dialects.openai_chat.types import ToolCallDelta as WireToolCall
 from pointsman.dialects.openai_usage import read_usage, write_usage
 from pointsman.dialects.server_tools import InWords
+from pointsman.wire.limits import EVENT_BYTES_MAX
 
 __all__ = ["StreamReader", "StreamWriter"]
 

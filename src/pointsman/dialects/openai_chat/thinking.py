@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 
 from pointsman.core.content import Thinking
-from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.dialects.openai_chat.types import ThinkingBlock
 from pointsman.dialects.signatures import ANTHROPIC, seal, unseal
+from pointsman.wire.limits import EVENT_BYTES_MAX
 
 __all__ = ["Thoughts", "read_thinking_blocks", "write_thinking_block"]
 

@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import Broken, GatewayError, UpstreamFailed
-from pointsman.core.limits import EVENT_BYTES_MAX
 from pointsman.core.upstream import Ask
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.openai_errors import read_error
+from pointsman.wire.limits import EVENT_BYTES_MAX
 
 __all__ = ["BYTES_PER_TOKEN", "SINGLE_EVENT_BYTES", "PiecewiseAnswer", "payload_of"]
 

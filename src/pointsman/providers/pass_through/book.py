@@ -11,7 +11,6 @@ import msgspec
 
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.exchange import Inbound
-from pointsman.core.limits import MODEL_NAME_BYTES_MAX
 from pointsman.core.passage import Passage
 from pointsman.core.price import Price
 from pointsman.core.secret import Secret
@@ -22,6 +21,7 @@ from pointsman.providers.pass_through.heads import forwarded_headers, returned_l
 from pointsman.providers.pass_through.signing import SignerMaker
 from pointsman.providers.pass_through.target import read_target
 from pointsman.providers.registry import Provider, find_provider, providers
+from pointsman.wire.limits import MODEL_NAME_BYTES_MAX
 from pointsman.wire.multipart import opening_boundary, read_form
 
 __all__ = ["PassageBook", "passage_names"]

@@ -14,11 +14,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from pointsman import __version__
 from pointsman.core.duplex import Parted
 from pointsman.core.errors import Broken, GatewayError, TimedOut, Unreachable, Unsupported
-from pointsman.core.limits import MESSAGE_BYTES_MAX
 from pointsman.core.upstream import Deployment
 from pointsman.dialects.openai_errors import read_error
 from pointsman.providers.registry import find_provider
 from pointsman.providers.transport import Origin
+from pointsman.wire.limits import MESSAGE_BYTES_MAX
 
 __all__ = ["RealtimeDialer", "RealtimeLine"]
 

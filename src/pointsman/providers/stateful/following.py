@@ -9,8 +9,8 @@ from typing import Final
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.identity import Owner
-from pointsman.core.limits import KEEPALIVE_SECONDS
 from pointsman.stores.response_ports import UNFINISHED, ResponseStore
+from pointsman.wire.limits import KEEPALIVE_SECONDS
 
 __all__ = ["follow"]
 

@@ -11,9 +11,9 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from pointsman.core.eager import Inbox
 from pointsman.core.errors import Broken, TimedOut, UpstreamFailed
-from pointsman.core.limits import REPLY_BYTES_MAX, UPSTREAM_HEAD_BYTES_MAX
 from pointsman.core.upstream import Timeouts
 from pointsman.wire.http1 import response_fields
+from pointsman.wire.limits import REPLY_BYTES_MAX, UPSTREAM_HEAD_BYTES_MAX
 
 if TYPE_CHECKING:
     from pointsman.providers.transport.pool import Pool

@@ -7,10 +7,10 @@ import ssl
 from typing import Final
 
 from pointsman.core.errors import Unreachable
-from pointsman.core.limits import UPSTREAM_IDLE_CONNECTIONS_MAX
 from pointsman.core.nursery import Nursery
 from pointsman.providers.transport.connection import Connection, UpstreamFlight
 from pointsman.providers.transport.origin import Origin
+from pointsman.wire.limits import UPSTREAM_IDLE_CONNECTIONS_MAX
 
 __all__ = ["CoarseTime", "Pool"]
 

@@ -15,13 +15,13 @@ import msgspec
 
 from pointsman import __version__
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
-from pointsman.core.limits import KEEPALIVE_SECONDS, REPLY_BYTES_MAX
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment, Outbound, Timeouts
 from pointsman.providers.transport.connection import UpstreamFlight
 from pointsman.providers.transport.origin import Origin, header_line
 from pointsman.providers.transport.pool import CoarseTime, Pool
+from pointsman.wire.limits import KEEPALIVE_SECONDS, REPLY_BYTES_MAX
 
 __all__ = ["FetchReply", "Fetcher", "Transport"]
 

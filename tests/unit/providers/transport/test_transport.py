@@ -12,13 +12,13 @@ import pytest
 
 from pointsman import __version__
 from pointsman.core.errors import Broken, Misconfigured, TimedOut, Unreachable, UpstreamFailed
-from pointsman.core.limits import UPSTREAM_HEAD_BYTES_MAX
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Timeouts
 from pointsman.providers.transport import Transport
 from pointsman.providers.transport import transport as transport_module
 from pointsman.providers.transport.connection import UpstreamFlight
+from pointsman.wire.limits import UPSTREAM_HEAD_BYTES_MAX
 from tests.unit.providers.transport.upstream_script import CHAT, Asked, FakeClock, Scene, Script, plain, scene
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
