@@ -197,4 +197,5 @@ def test_an_unknown_path_is_a_404_in_the_same_shape(house: tuple[Gateway, FakeOp
     answer = gateway.http("POST", "/v1/no/such/thing", {})
     assert answer.status == 404
     assert answer.error["message"]
-    assert gateway.http("GET", "/v1/chat/completions").status == 405
+    refused = gateway.http("GET", "/v1/chat/completions")
+    assert (refused.status, refused.headers["allow"]) == (405, "POST")

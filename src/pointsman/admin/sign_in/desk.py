@@ -19,7 +19,7 @@ import msgspec
 from pointsman.admin.sign_in.accounts import Accounts
 from pointsman.admin.sign_in.settings import SignInParty, SignInSettings
 from pointsman.core.clock import Clock
-from pointsman.core.errors import Forbidden, GatewayError, Malformed, NotFound, Unauthenticated
+from pointsman.core.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from pointsman.core.identity import KeyRecord
 from pointsman.core.secret import Secret
 from pointsman.policies.principal import Principal
@@ -304,14 +304,14 @@ class SignInDesk:
         """The gateway's address, for providers to send people back to.
 
         Raises:
-            GatewayError: it is not known; what a client writes into Host is not to be believed.
+            Malformed: it is not known; what a client writes into Host is not to be believed.
         """
         if self.settings.base_url is not None:
             return self.settings.base_url
         if not _is_this_machine(sender.host):
-            raise GatewayError(
+            raise Malformed(
                 "The gateway does not know its own address, so nobody can be sent back to it.",
-                hint="Set PROXY_BASE_URL to the address that browsers see, such as https://llm.example.com.",
+                hint="The operator sets PROXY_BASE_URL to the address that browsers see, such as https://llm.example.com.",
                 code="no_base_url",
             )
         return f"{sender.scheme}://{sender.host}"
