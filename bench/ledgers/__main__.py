@@ -176,7 +176,7 @@ def _panels(points: Sequence[Point]) -> dict[str, dict[str, list[tuple[int, floa
     for point in points:
         lines = found.setdefault(names[point.backend], {})
         for name in _DRAWN:
-            lines.setdefault(name, []).append((point.calls, point.costs[name].worked))
+            lines.setdefault(name, []).append((point.calls, point.costs[name].waited))
     return found
 
 

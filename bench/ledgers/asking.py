@@ -12,7 +12,7 @@ import msgspec
 
 from ledgers.calls import DAYS, Company, token_of_key
 from ledgers.places import Place
-from ledgers.spending_time import cpu_seconds
+from ledgers.spending_time import Spending
 from tests.support.gateway import MASTER_KEY, Gateway
 from tests.support.processes import process_tree, resident_kilobytes
 
@@ -88,12 +88,12 @@ def _cost(gateway: Gateway, path: str, processes: Sequence[int]) -> Cost:
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=_SECONDS_MAX)
     try:
         for _ in range(_ROUNDS):
-            before, started = cpu_seconds(processes), time.perf_counter()
+            spending, started = Spending(processes), time.perf_counter()
             connection.request("GET", path, headers={"Authorization": f"Bearer {MASTER_KEY}"})
             answer = connection.getresponse()
             body = answer.read()
             waited.append((time.perf_counter() - started) * 1000)
-            worked.append((cpu_seconds(processes) - before) * 1000)
+            worked.append(spending.seconds() * 1000)
             if answer.status != 200:
                 raise SystemExit(f"{path} was answered with {answer.status}: {body[:300].decode()}")
     finally:

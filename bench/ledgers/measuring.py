@@ -17,7 +17,7 @@ import msgspec
 from ledgers.asking import Cost
 from ledgers.calls import DAYS, Company, key_text
 from ledgers.places import Place, Stores
-from ledgers.spending_time import cpu_seconds
+from ledgers.spending_time import Spending
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.outcome import CallRecord
 from pointsman.core.secret import Secret
@@ -103,9 +103,9 @@ async def _append(stores: Stores, company: Company, calls: int, servers: Sequenc
     fresh = company.calls(calls, calls, calls + _BATCH * _BATCHES)
     for _ in range(_BATCHES):
         batch = [_of_today(record, mark, company) for record, _ in zip(fresh, range(_BATCH), strict=False)]
-        before = _spent(servers)
+        spending = Spending(servers, own=True)
         await stores.ledger.append(batch)
-        spent.append((_spent(servers) - before) * 1e6 / len(batch))
+        spent.append(spending.seconds() * 1e6 / len(batch))
     return sorted(spent)[_BATCHES // 2]
 
 
@@ -118,12 +118,13 @@ def _of_today(record: CallRecord, mark: str, company: Company) -> CallRecord:
 
 
 async def _cost(work: Callable[[], Awaitable[Any]], rounds: int, servers: Sequence[int]) -> Cost:
-    waited, before = [], _spent(servers)
+    waited = []
+    spending = Spending(servers, own=True)
     for _ in range(rounds):
         started = time.perf_counter()
         await work()
         waited.append((time.perf_counter() - started) * 1000)
-    return Cost(sorted(waited)[rounds // 2], (_spent(servers) - before) * 1000 / rounds)
+    return Cost(sorted(waited)[rounds // 2], spending.seconds() * 1000 / rounds)
 
 
 async def _remembered_check(keyring: Keyring) -> Cost:
@@ -136,10 +137,6 @@ async def _remembered_check(keyring: Keyring) -> Cost:
         await keyring.caller(headers)
     waited, worked = time.perf_counter() - started, time.process_time() - before
     return Cost(waited * 1000 / rounds, worked * 1000 / rounds)
-
-
-def _spent(servers: Sequence[int]) -> float:
-    return time.process_time() + cpu_seconds(servers)
 
 
 def _headers(key: int) -> tuple[tuple[bytes, bytes], ...]:

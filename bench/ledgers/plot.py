@@ -10,10 +10,10 @@ from ledgers.points import FURTHEST, extrapolated
 
 __all__ = ["plot"]
 
-_WIDTH: Final = 860
+_WIDTH: Final = 980
 _HEIGHT: Final = 440
 _LEFT: Final = 70
-_RIGHT: Final = 320
+_RIGHT: Final = 430
 _TOP: Final = 40
 _BOTTOM: Final = 50
 _COLOURS: Final = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#a463f2", "#97bbf5", "#9c6b4e", "#9498a0")
@@ -80,5 +80,5 @@ def _axes(span: _Span) -> list[str]:
         parts.append(f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{_WIDTH - _RIGHT}" y2="{y:.1f}" stroke="#ddd"/>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     parts.append(f'<text x="{middle:.0f}" y="{_HEIGHT - 12}" text-anchor="middle">calls in the ledger</text>')
-    parts.append(f'<text x="16" y="{_HEIGHT / 2:.0f}" transform="rotate(-90 16 {_HEIGHT / 2:.0f})">ms of CPU</text>')
+    parts.append(f'<text x="16" y="{_HEIGHT / 2:.0f}" transform="rotate(-90 16 {_HEIGHT / 2:.0f})">milliseconds</text>')
     return parts

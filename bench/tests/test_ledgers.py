@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -99,12 +98,12 @@ async def test_postgresql_gets_the_same(tmp_path: Path, postgres: PostgresServer
 def test_the_benchmark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At a small size, with figures, chart and check."""
     figures, chart = tmp_path / "figures.json", tmp_path / "chart.svg"
-    arguments = ["--backend", "sqlite", "--calls", "2000", "--keys", "100", "--teams", "5", "--parts", "2,1"]
+    arguments = ["--backend", "sqlite", "--calls", "2000", "--keys", "100", "--teams", "5", "--parts", "1"]
     arguments += ["--directory", str(tmp_path), "--json", str(figures), "--chart", str(chart), "--check"]
     monkeypatch.setattr(sys, "argv", ["bench/ledger", *arguments])
     assert main() == 0
     points = msgspec.json.decode(figures.read_bytes(), type=list[Point])
-    assert [point.calls for point in points] == [1000, 2000]
+    assert [point.calls for point in points] == [2000]
     assert AIMS_MS.keys() <= points[0].costs.keys()
     assert points[-1].remembered is not None
     assert points[-1].remembered.kept == 100
@@ -113,7 +112,6 @@ def test_the_benchmark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert main() == 0
     slow = {**points[-1].costs, "report of a month": msgspec.structs.replace(points[-1].costs["50 calls"], worked=1e4)}
     assert missed([msgspec.structs.replace(points[-1], costs=slow)])
-    shutil.rmtree(tmp_path / "ledger-2000")
 
 
 def test_a_fit_carries_on_what_grows_and_nothing_that_falls() -> None:
