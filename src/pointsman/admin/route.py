@@ -12,10 +12,10 @@ from pointsman.admin.bodies import BODY_BYTES_MAX
 from pointsman.admin.change import Change
 from pointsman.admin.office import Office
 from pointsman.admin.sign_in.desk import SignedIn
-from pointsman.core import limits
 from pointsman.core.identity import Scope
 from pointsman.policies.principal import Principal
 from pointsman.policies.sign_in.browser import Sender
+from pointsman.wire import limits
 
 __all__ = ["Answer", "Method", "Nothing", "Route", "RouteFact", "Site", "Tier", "Visit"]
 
