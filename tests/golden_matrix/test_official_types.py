@@ -22,7 +22,7 @@ from openai.types.chat import ChatCompletion
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 from openai.types.responses import Response
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from tests.golden_matrix.clients import CLIENT_ROWS, Body
 from tests.golden_matrix.plays import CASES, EXPECTED, body_of, gap
@@ -160,5 +160,11 @@ def test_what_an_upstream_is_sent_is_what_its_own_sdk_could_send(row: tuple[str,
 @pytest.mark.parametrize("row", PLAYED, ids="-".join)
 def test_what_a_client_is_answered_is_what_its_sdk_has_types_for(row: tuple[str, str, str]) -> None:
     answer = sections(*row).get("client's answer")
-    if answer is not None:
-        ANSWERED[row[0]].model_validate_json(answer)
+    if answer is None:
+        return
+    if (row[0], row[-1]) == ("ollama_chat", "image_answer"):
+        # Ollama's own server writes images as text (api.Message), which its library for Python takes in requests only.
+        with pytest.raises(ValidationError, match=r"message\.images\.0"):
+            ANSWERED[row[0]].model_validate_json(answer)
+        return
+    ANSWERED[row[0]].model_validate_json(answer)

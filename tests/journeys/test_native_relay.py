@@ -147,7 +147,7 @@ def test_an_error_that_begins_the_stream_is_an_answer_of_its_own(house: House) -
     event = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     house.claude.script(Reply.named_events([event]))
     answer = house.messages(stream=True)
-    assert (answer.status, answer.json()["error"]["type"]) == (503, "overloaded_error")
+    assert (answer.status, answer.json()["error"]["type"]) == (529, "overloaded_error")
 
 
 def test_an_error_in_the_middle_is_relayed_and_a_failure_in_the_ledger(house: House) -> None:

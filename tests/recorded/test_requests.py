@@ -88,6 +88,7 @@ OWN_ITEMS = (
     "mcp_approval_response",
     "mcp_list_tools",
     "tool_search_call",
+    "tool_search_output",
     "web_search_call",
 )
 """Items that come of what OpenAI does itself; they are refused by their name."""
@@ -128,7 +129,7 @@ def items(given: Any) -> list[tuple[str, Any]]:
             texts = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
             found.append((item["role"], texts))
         elif kind.endswith("_call"):
-            found.append((item["call_id"], item.get("arguments") or item.get("input")))
+            found.append((item.get("call_id") or item["id"], item.get("arguments") or item.get("input")))
         elif kind.endswith("_output"):
             found.append((item["call_id"], kind))
         elif kind == "reasoning" and item.get("encrypted_content"):

@@ -39,6 +39,7 @@ __all__ = [
     "day_number",
     "line_of",
     "sum_up",
+    "summed_without_owners",
     "without_owners",
 ]
 
@@ -245,6 +246,15 @@ def sum_up(
     if counts.failures:
         _count_failures(failures, day, line.model_group, records)
     return counts
+
+
+def summed_without_owners(sums: Mapping[Cell, Counts]) -> dict[Cell, Counts]:
+    """What sums of customers and tags come to without owners."""
+    found: _Sums = {}
+    for (day, scope, identity, line), counts in sums.items():
+        if scope in _WITHOUT_OWNERS:
+            _add(found, Cell(day, _WITHOUT_OWNERS[scope], identity, Line("", "", "", "", *line[4:])), counts)
+    return found
 
 
 def _add(sums: _Sums, cell: Cell, counts: Counts) -> None:

@@ -131,6 +131,11 @@ def _read_assistant(content: str | list[_AssistantBlock], path: str) -> tuple[Pa
             use = tools.result(msgspec.Raw(_encode(block)))
             parts += [] if use is None else [use]
         else:
+            if tools.waits and isinstance(block, ToolUseBlock):
+                raise Malformed(
+                    f"{path}[{index}] is a call by code that still runs ('server_tool_use'), which only Anthropic knows.",
+                    param=f"{path}[{index}]",
+                )
             parts.append(_read_said(block, f"{path}[{index}]"))
     return (*parts, *tools.rest())
 

@@ -89,6 +89,11 @@ class ServerToolReader:
         self._open: dict[int, tuple[msgspec.Raw, list[str]]] = {}
         self._used: dict[str, tuple[_Use, msgspec.Raw, int]] = {}
 
+    @property
+    def waits(self) -> bool:
+        """Whether the result of a use has not come yet."""
+        return bool(self._used)
+
     def opened(self, block: msgspec.Raw, index: int) -> None:
         """A use begins."""
         self._open[index] = (block, [])

@@ -79,10 +79,10 @@ class Cards(msgspec.Struct, frozen=True):
 
 
 class StudioModel(msgspec.Struct, frozen=True):
-    """A model in LM Studio's ``/api/v0/models``."""
+    """A model in LM Studio's ``/api/v0/models``; by ``type`` it is known from what others may answer there."""
 
     id: str
-    type: str = ""
+    type: str
     state: str = ""
     quantization: str | None = None
     max_context_length: int | None = None

@@ -7,7 +7,17 @@ from copy import copy
 from datetime import date
 
 from pointsman.core.outcome import CallRecord
-from pointsman.stores.activity import ActivityQuery, ActivityRow, Cell, Counts, FailureQuery, FailureRow, Ranked, Scope
+from pointsman.stores.activity import (
+    ActivityQuery,
+    ActivityRow,
+    Cell,
+    Counts,
+    FailureQuery,
+    FailureRow,
+    Ranked,
+    Scope,
+    summed_without_owners,
+)
 from pointsman.stores.energy import EnergyTally
 from pointsman.stores.memory.activity import active_users_of, activity_of, failures_of
 from pointsman.stores.memory.database import MemoryDatabase
@@ -70,6 +80,10 @@ class MemoryLedgerStore:
 
     async def set_activity(self, day: int, routes: str, sums: Mapping[Cell, Counts]) -> int:
         """See the port."""
+        self._set(day, routes, summed_without_owners(sums))
+        return self._set(day, routes, sums)
+
+    def _set(self, day: int, routes: str, sums: Mapping[Cell, Counts]) -> int:
         kept, scopes = self._database.activity, {cell.scope for cell in sums}
         gone = [
             cell

@@ -24,6 +24,7 @@ from pointsman.stores.activity import (
     Scope,
     cheapest,
     day_number,
+    summed_without_owners,
     without_owners,
 )
 from pointsman.stores.ports import LedgerTotals
@@ -87,6 +88,13 @@ async def set_activity(
     session: Session, day: int, routes: str, sums: Mapping[Cell, Counts], line_ids: Mapping[Line, int]
 ) -> int:
     """Put sums of a day in place of those from before, and tell how many changed."""
+    await _set(session, day, routes, summed_without_owners(sums), line_ids)
+    return await _set(session, day, routes, sums, line_ids)
+
+
+async def _set(
+    session: Session, day: int, routes: str, sums: Mapping[Cell, Counts], line_ids: Mapping[Line, int]
+) -> int:
     cells = _cells(sums, line_ids)
     changed = 0
     for scope in sorted({SCOPES[cell.scope] for cell in sums}):

@@ -65,7 +65,7 @@ ON CONFLICT (scope, day, identity, line) DO UPDATE SET
 """
 
 SET_ACTIVITY: Final = """
-INSERT INTO activity AS kept (
+INSERT INTO daily_activity AS kept (
     scope, day, identity, line, calls, failures, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
     reasoning_tokens, spend, energy_mwh, energy_cost, milliseconds
 )
@@ -89,7 +89,7 @@ WHERE (
 """
 
 LET_GO: Final = """
-DELETE FROM activity USING activity_lines
+DELETE FROM daily_activity AS activity USING activity_lines
 WHERE scope = $1::SMALLINT AND day = $2::INTEGER AND activity_lines.id = line AND starts_with(route, $3::TEXT)
     AND NOT EXISTS (
         SELECT FROM unnest($4::TEXT[], $5::INTEGER[]) AS given (identity, line)

@@ -20,6 +20,7 @@ from pointsman.stores.activity import (
     Ranked,
     Scope,
     day_number,
+    summed_without_owners,
 )
 from pointsman.stores.call_rows import record_of, within_range
 from pointsman.stores.pages import CallPage, CallQuery
@@ -114,7 +115,7 @@ class PostgresLedgerStore:
         async def job(session: Session) -> int:
             await session.execute(TOGETHER)
             filing = Filing(Known(session), ())
-            await filing.resolve_lines(session, {cell.line for cell in sums})
+            await filing.resolve_lines(session, {cell.line for cell in (*sums, *summed_without_owners(sums))})
             return await set_activity(session, day, routes, sums, filing.lines)
 
         return await self._database.write(job, aside=True)

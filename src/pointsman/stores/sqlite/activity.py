@@ -25,6 +25,7 @@ from pointsman.stores.activity import (
     Scope,
     cheapest,
     day_number,
+    summed_without_owners,
     without_owners,
 )
 from pointsman.stores.ports import LedgerTotals
@@ -77,6 +78,13 @@ def set_activity(
     connection: apsw.Connection, day: int, routes: str, sums: Mapping[Cell, Counts], line_id: Callable[[Line], int]
 ) -> int:
     """Put sums of a day in place of those from before, and tell how many changed."""
+    _set(connection, day, routes, summed_without_owners(sums), line_id)
+    return _set(connection, day, routes, sums, line_id)
+
+
+def _set(
+    connection: apsw.Connection, day: int, routes: str, sums: Mapping[Cell, Counts], line_id: Callable[[Line], int]
+) -> int:
     cells = _cells(sums, line_id)
     connection.execute(SET_ACTIVITY, (cells,))
     changed = connection.changes()

@@ -54,7 +54,7 @@ ON CONFLICT (scope, day, identity, line) DO UPDATE SET
 """
 
 SET_ACTIVITY: Final = """
-INSERT INTO activity (
+INSERT INTO daily_activity (
     scope, day, identity, line, calls, failures, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
     reasoning_tokens, spend, energy_mwh, energy_cost, milliseconds
 ) SELECT
@@ -77,7 +77,7 @@ WHERE (
 """
 
 LET_GO: Final = """
-DELETE FROM activity
+DELETE FROM daily_activity
 WHERE scope = :scope AND day = :day
     AND line IN (SELECT id FROM activity_lines WHERE substr(route, 1, length(:routes)) = :routes)
     AND (identity, line) NOT IN (SELECT value ->> 2, value ->> 3 FROM json_each(:cells) WHERE value ->> 0 = :scope)
