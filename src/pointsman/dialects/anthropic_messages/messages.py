@@ -133,7 +133,7 @@ def _read_assistant(content: str | list[_AssistantBlock], path: str) -> tuple[Pa
         else:
             if tools.waits and isinstance(block, ToolUseBlock):
                 raise Malformed(
-                    f"{path}[{index}] is a call by code that still runs ('server_tool_use'), which only Anthropic knows.",
+                    f"{path}[{index}] comes of code that still runs ('server_tool_use'), which only Anthropic knows.",
                     param=f"{path}[{index}]",
                 )
             parts.append(_read_said(block, f"{path}[{index}]"))

@@ -134,7 +134,12 @@ async def test_a_batching_server_without_metrics_is_not_asked_for_them_again() -
 
 
 async def test_lm_studio_tells_what_is_loaded_in_its_old_api_and_its_new() -> None:
-    old = {"data": [{"id": "a", "state": "loaded", "loaded_context_length": 8}, {"id": "b", "state": "not-loaded"}]}
+    old = {
+        "data": [
+            {"id": "a", "type": "llm", "state": "loaded", "loaded_context_length": 8},
+            {"id": "b", "type": "llm", "state": "not-loaded"},
+        ]
+    }
     assert (await look("lm_studio", {"/api/v0/models": old})).loaded == (InMemory("a", context_tokens=8),)
     new = {"models": [
         {"key": "a", "size_bytes": 7, "loaded_instances": [{"id": "a", "config": {"context_length": 8}}]},
