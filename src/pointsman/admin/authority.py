@@ -13,7 +13,7 @@ from pointsman.policies.pages import demand_no_foreign_page
 from pointsman.policies.principal import Principal
 from pointsman.stores.directory.records import Role
 
-__all__ = ["authorise", "demand_own_key", "own_token"]
+__all__ = ["authorise", "own_token"]
 
 
 async def authorise(
@@ -63,13 +63,3 @@ async def _demand_role(office: Office, principal: Principal, *roles: Role) -> No
 def own_token(principal: Principal) -> str | None:
     """The one key that this caller may look at; None: all of them."""
     return None if principal.admin else principal.record.token
-
-
-def demand_own_key(principal: Principal, token: str) -> None:
-    """Raise unless the caller may look at the key.
-
-    Raises:
-        Forbidden: alike for keys that exist and keys that do not, so that nobody can find out which do.
-    """
-    if own_token(principal) not in {None, token}:
-        raise Forbidden("This key may only look at itself.", hint="Leave out the other key.", kind="auth_error")
