@@ -161,7 +161,7 @@ def test_who_is_sent_back_only_goes_to_our_own_pages(shared_sign_in: tuple[Gatew
     assert place == f"{one.home}/session"
     # Where it does not know its own address, it does not believe what a client writes into Host.
     answer = one.ask("GET", "/sso/key/generate", headers={"Host": "evil.example.com"})
-    assert answer.status == 500
+    assert answer.status == 400
     assert "PROXY_BASE_URL" in answer.error["message"]
 
 
