@@ -16,6 +16,7 @@ from pointsman.stores.redis.settings import Cluster, Node, Sentinels
 from pointsman.stores.shared_limits import GATHER_SECONDS, Answer, Trade
 from tests.support.redis_groups import RedisCluster, WatchedRedis, ask
 from tests.support.servers import RedisServer
+from tests.unit.policies.desk import FakeClock
 
 At = Secret | Cluster | Sentinels
 
@@ -64,21 +65,10 @@ async def until(is_so: Callable[[], object], seconds: float = 10.0) -> None:
             await asyncio.sleep(0.01)
 
 
-class Time:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def wall(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 async def keeps_limits(at: At) -> None:
     """Two processes take no more than the limit between them, and hear what the other tells."""
     async with links(at, 2) as (one, two):
-        time = Time()
+        time = FakeClock()
         limits = [RedisSharedLimits(link, f"process-{number}", time) for number, link in enumerate((one, two))]
         for each in limits:
             await each.beat()

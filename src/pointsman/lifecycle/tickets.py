@@ -10,6 +10,7 @@ from pointsman.core.errors import Unauthenticated
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.patience import patience
 from pointsman.lifecycle.settle import Settlement
+from pointsman.policies.labels import is_yes
 from pointsman.policies.principal import Principal
 from pointsman.routing.hosts import Host
 from pointsman.routing.queue import PRIORITY_MAX, Ticket
@@ -20,7 +21,6 @@ OWN_QUEUES: Final = frozenset({"vllm", "sglang"})
 """Servers with an order of their own, which understand ``priority`` in the same way."""
 _WEIGHT_MIN: Final = 0.01
 _WEIGHT_MAX: Final = 100.0
-_TRUE: Final = frozenset({"true", "1", "yes"})
 _NOTHING: Final = msgspec.Raw(b"{}")
 
 
@@ -57,7 +57,7 @@ def ticket_of(ask: Ask, settlement: Settlement, host: Host, model: str, group: s
     if manners.default_priority is not None:
         priority = max(priority, manners.default_priority) if given is not None else manners.default_priority
     ticket.priority = min(max(priority, 0), PRIORITY_MAX)
-    ticket.batch = _is_true(manners.batch) or _is_batch(ask)
+    ticket.batch = is_yes(manners.batch) or _is_batch(ask)
     if manners.queue_weight:
         ticket.weight = min(max(manners.queue_weight, _WEIGHT_MIN), _WEIGHT_MAX)
     ticket.expires_at = settlement.inbound.received + patience(ask, settlement.inbound.head)
@@ -79,10 +79,6 @@ def _is_batch(ask: Ask) -> bool:
     except msgspec.MsgspecError:
         is_flexible = False
     return is_flexible or (ask.routing is not None and ask.routing.waits)
-
-
-def _is_true(value: bool | str | None) -> bool:  # noqa: FBT001 - what JSON says
-    return value.lower() in _TRUE if isinstance(value, str) else bool(value)
 
 
 def _whole(said: msgspec.Raw, usual: int) -> int:

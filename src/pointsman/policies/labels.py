@@ -11,16 +11,16 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Labels", "end_user_in", "labels_in", "session_in", "without_tags"]
+__all__ = ["Labels", "end_user_in", "is_yes", "labels_in", "session_in", "without_tags"]
 
 _TAGS_MAX: Final = 64
 _CHARACTERS_MAX: Final = 512
 _SESSION: Final = "session"
 _TRUE: Final = frozenset({"true", "1", "yes"})
-_TRUTH: Final = msgspec.Raw(b"true")
 
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value: Final = msgspec.json.Decoder(list[str] | str).decode
+_yes_or_text: Final = msgspec.json.Decoder(bool | str).decode
 _person: Final = msgspec.json.Decoder(str | int | float).decode
 _END_USERS: Final = (
     ("user", None), ("litellm_metadata", "user"), ("metadata", "user_id"), ("safety_identifier", None),
@@ -47,7 +47,7 @@ def labels_in(metadata: msgspec.Raw) -> Labels:
     return Labels(
         tuple(tag for tag in tags[:_TAGS_MAX] if 0 < len(tag) <= _CHARACTERS_MAX) if isinstance(tags, list) else (),
         session,
-        _is_true(fields.get("batch")),
+        _says_yes(fields.get("batch")),
     )
 
 
@@ -92,10 +92,16 @@ def _name(raw: msgspec.Raw | None) -> str:
         return ""
 
 
-def _is_true(raw: msgspec.Raw | None) -> bool:
-    """In OpenAI's API the values of ``metadata`` are texts."""
-    said = _read(raw)
-    return said.lower() in _TRUE if isinstance(said, str) else raw == _TRUTH
+def is_yes(value: bool | str | None) -> bool:  # noqa: FBT001 - what JSON says
+    """Whether a label says yes; in OpenAI's API the values of ``metadata`` are texts."""
+    return value.lower() in _TRUE if isinstance(value, str) else bool(value)
+
+
+def _says_yes(raw: msgspec.Raw | None) -> bool:
+    try:
+        return raw is not None and is_yes(_yes_or_text(raw))
+    except msgspec.DecodeError:
+        return False
 
 
 def _read(raw: msgspec.Raw | None) -> list[str] | str | None:
