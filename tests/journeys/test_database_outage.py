@@ -95,6 +95,29 @@ def test_an_outage_stops_nobody_who_is_known_and_loses_nothing(
     assert spend == cost
 
 
+def test_a_frozen_database_is_waited_for_once(launch: Launch, upstream: FakeOpenAI, server: PostgresServer) -> None:
+    database = server.new_database()
+    gateway = launch(config(upstream), env={"DATABASE_URL": server.url(database)})
+    key, *strangers = (gateway.new_key() for _ in range(4))
+    assert ask(gateway, key).status == 200
+    with server.frozen():
+        waits = []
+        for stranger in strangers:
+            began = time.monotonic()
+            refused = ask(gateway, stranger)
+            waits.append(time.monotonic() - began)
+            assert (refused.status, refused.error["code"]) == (503, "storage_unavailable")
+        assert waits[0] < 3.0
+        assert sum(waits[1:]) < 1.0, "it is known by now"
+        assert ask(gateway, key).status == 200
+        eventually(lambda: readiness(gateway)["status"] == "degraded", "readiness says degraded", 3.0)
+    began = time.monotonic()
+    eventually(lambda: readiness(gateway)["status"] == "healthy", "it recovers", RECOVER_SECONDS)
+    eventually(lambda: ask(gateway, strangers[0]).status == 200, "for everybody", RECOVER_SECONDS)
+    assert time.monotonic() - began < RECOVER_SECONDS
+    eventually(lambda: recorded(server, database) == (3, 3), "and every call is in the ledger")
+
+
 def test_what_was_spooled_in_an_outage_outlives_the_gateway(
     launch: Launch, upstream: FakeOpenAI, server: PostgresServer
 ) -> None:

@@ -54,6 +54,7 @@ from tests.support.servers import PostgresServer, run_aside
 BACKENDS = ("memory", "sqlite", "postgres")
 
 EMPTY = """
+SELECT set_config('pointsman.audit_removed_before', 'infinity', true);
 DELETE FROM keys; DELETE FROM deleted_keys; DELETE FROM key_changes; DELETE FROM calls; DELETE FROM contents;
 DELETE FROM contexts; DELETE FROM parties; DELETE FROM origins; DELETE FROM daily_energy;
 DELETE FROM activity_lines; DELETE FROM daily_activity; DELETE FROM daily_failures;

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import apsw
+import asyncpg
 import msgspec
 import pytest
 
 from pointsman.stores.audit import AUDIT_SORTS, AuditEntry, AuditQuery, AuditStore
+from pointsman.stores.postgres import PostgresAuditStore, PostgresDatabase
 from pointsman.stores.sqlite import SqliteAuditStore, SqliteDatabase
+from tests.support.servers import PostgresServer
 
 NOW = 1_790_000_000.0
 
@@ -114,3 +119,45 @@ async def test_sqlite_itself_refuses_to_change_a_complete_entry(database: Sqlite
     await SqliteAuditStore(database).append([done(1)])
     with pytest.raises(apsw.ConstraintError, match="never changed"):
         await database.write(lambda connection: connection.execute("UPDATE audit_log SET action = 'x'"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM audit_log",
+        "UPDATE OR REPLACE audit_log SET number = 1 WHERE outcome = 'unknown'",
+        "UPDATE OR REPLACE audit_log SET id = 'a-1' WHERE outcome = 'unknown'",
+    ],
+)
+async def test_sqlite_itself_refuses_to_remove_an_entry(database: SqliteDatabase, statement: str) -> None:
+    audit = SqliteAuditStore(database)
+    await audit.append([done(1), entry(2)])
+    with pytest.raises(apsw.ConstraintError, match=r"removed by its age only|never changed"):
+        await database.write(lambda connection: connection.execute(statement))
+    assert (await audit.find(AuditQuery())).total == 2
+
+
+@pytest.mark.parametrize("taken", ["id = 'a-1', number = 7", "id = 'other', number = 1"])
+async def test_sqlite_itself_replaces_no_entry(database: SqliteDatabase, taken: str) -> None:
+    audit = SqliteAuditStore(database)
+    await audit.append([done(1)])
+
+    def replace(connection: apsw.Connection) -> None:
+        connection.execute("CREATE TEMP TABLE other AS SELECT * FROM audit_log")
+        connection.execute(f"UPDATE other SET {taken}, action = 'x'")
+        connection.execute("INSERT OR REPLACE INTO audit_log SELECT * FROM other")
+
+    await database.write(replace)
+    assert [one.entry for one in await audit.read(AuditQuery(), 0)] == [done(1)]
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM audit_log", "TRUNCATE audit_log"])
+async def test_postgres_itself_refuses_to_remove_an_entry(
+    postgres_database: PostgresDatabase, postgres: PostgresServer, postgres_shared: str, statement: str
+) -> None:
+    audit = PostgresAuditStore(postgres_database)
+    await audit.append([done(1)])
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="removed by its age only"):
+        await asyncio.to_thread(postgres.execute, statement, database=postgres_shared)
+    assert not await audit.sweep(NOW)
+    assert (await audit.find(AuditQuery())).total == 1

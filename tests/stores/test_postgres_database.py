@@ -224,6 +224,43 @@ async def test_a_server_that_swallows_everything_is_given_up_in_time(postgres_te
             assert (await stores.ledger.append([bare_call("c1", key_token="t1", cost=1)])).calls == 1
 
 
+async def test_a_silent_server_is_waited_for_once_and_for_two_seconds(postgres_template: str) -> None:
+    now = asyncio.get_running_loop().time
+    with PostgresServer() as server:
+        async with opened(server.url(server.new_database())) as database:
+            stores = in_postgres(database)
+            await stores.keys.insert(bare_key("t1"))
+            await stores.ledger.find(LedgerQuery())
+            with server.frozen():
+                began = now()
+                asked = await asyncio.gather(
+                    stores.ledger.append([bare_call("c1", key_token="t1", cost=1)]),
+                    stores.ledger.find(LedgerQuery()),
+                    *(stores.keys.get("t1") for _ in range(20)),
+                    return_exceptions=True,
+                )
+                assert {type(one) for one in asked} == {StorageUnavailable}
+                assert now() - began < 3.0, "whoever waited behind an append of ten seconds, too"
+                began = now()
+                for _ in range(50):
+                    assert await _is_down(stores)
+                assert now() - began < 0.5, "it is known by now, so that nobody waits"
+            async with asyncio.timeout(5):
+                while await _is_down(stores):
+                    await asyncio.sleep(0.05)
+            assert (await stores.ledger.append([bare_call("c1", key_token="t1", cost=1)])).calls <= 1
+            assert (await stores.ledger.totals()).spend == 1, "once, whether it had arrived before or not"
+
+
+async def test_a_slow_server_is_not_a_silent_one(postgres_url: str) -> None:
+    async with opened(postgres_url) as database:
+        slow = asyncio.ensure_future(database.look(lambda session: sleep(session, 2.5)))
+        await asyncio.sleep(0)
+        with pytest.raises(StorageUnavailable, match="within 2 s"):
+            await in_postgres(database).keys.get("t1")
+        assert await slow == 1, "the server says that it is there, and what takes its time may do so"
+
+
 async def _is_down(stores: Stores) -> bool:
     try:
         await stores.keys.get("t1")

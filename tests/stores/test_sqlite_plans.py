@@ -12,7 +12,14 @@ import pytest
 
 from pointsman.stores.sqlite import SqliteDatabase
 from pointsman.stores.sqlite.directory_statements import COUNT_ENTRIES, LATEST_ENTRIES, LIST_ENTRIES
-from pointsman.stores.sqlite.key_list_statements import COUNT_KEYS, LATEST_KEYS, LIST_KEYS, SPENDING_KEYS
+from pointsman.stores.sqlite.key_list_statements import (
+    ALIASES_WITH,
+    COUNT_KEYS,
+    LATEST_KEYS,
+    LIST_KEYS,
+    SPENDING_KEYS,
+    TOKENS_WITH_USER,
+)
 from pointsman.stores.sqlite.page_statements import (
     CALL_PAGE,
     CALL_PAGE_OF_PARTIES,
@@ -22,8 +29,8 @@ from pointsman.stores.sqlite.page_statements import (
 )
 
 SEARCHED = {
-    **{f"keys by {way}": LIST_KEYS[way] for way in ("token", "user", "alias", "team")},
-    **{f"number of keys by {way}": COUNT_KEYS[way] for way in ("token", "user", "alias", "team")},
+    **{f"keys by {way}": LIST_KEYS[way] for way in ("token", "tokens", "user", "alias", "aliases", "team")},
+    **{f"number of keys by {way}": COUNT_KEYS[way] for way in ("token", "tokens", "user", "alias", "aliases", "team")},
     **{f"entries by {way}": LIST_ENTRIES[way] for way in ("ids", "alias", "owner", "parent")},
     **{f"number of entries by {way}": COUNT_ENTRIES[way] for way in ("all", "ids", "alias", "owner", "parent")},
     **{f"calls of a {way}": CALL_PAGE_OF_PARTIES[way] for way in ("key", "user")},
@@ -60,6 +67,12 @@ def test_nothing_is_scanned(connection: apsw.Connection, name: str) -> None:
     scanned = [step for step in plan(connection, SEARCHED[name]) if step.startswith("SCAN")]
     given_ones = ("SCAN json_each VIRTUAL TABLE", "SCAN (subquery")
     assert [step for step in scanned if not step.startswith(given_ones)] == []
+
+
+@pytest.mark.parametrize("statement", [ALIASES_WITH, TOKENS_WITH_USER])
+def test_a_text_is_looked_for_in_an_index_alone(connection: apsw.Connection, statement: str) -> None:
+    explained = connection.execute("EXPLAIN QUERY PLAN " + statement, ("x", 9)).fetchall()
+    assert any("COVERING INDEX" in str(row[-1]) for row in explained), explained
 
 
 @pytest.mark.parametrize("name", ORDERED)

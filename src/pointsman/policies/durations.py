@@ -61,6 +61,7 @@ def next_reset(duration: str, now: float, clock: ResetClock = UTC_MIDNIGHT) -> f
 
     ``7d`` and ``1w`` end on Monday, months and ``30d`` on the first, other days after so many of them, each at the
     clock's time of day. Shorter units end at a whole multiple of themselves since midnight: ``1h`` at the full hour.
+    What the clock on the wall shows counts, also where it is put forward or back: ``24h`` always ends at midnight.
 
     Raises:
         Malformed: see :func:`ends_at`; ``param`` is ``budget_duration``.
@@ -74,9 +75,7 @@ def next_reset(duration: str, now: float, clock: ResetClock = UTC_MIDNIGHT) -> f
         return _at(_month_later(first, months if passed else months - 1), clock)
     if unit in {"d", "w"}:
         return _day_end(today, number * (1 if unit == "d" else _WEEK_DAYS), now, clock)
-    length = number * _SECONDS[unit]
-    midnight = today.timestamp()
-    return midnight + ((now - midnight) // length + 1) * length
+    return _on_the_clock(now, timedelta(seconds=number * _SECONDS[unit]), clock)
 
 
 def approximate_seconds(duration: str, field: str) -> int:
@@ -108,6 +107,23 @@ def _day_end(today: datetime, days: int, now: float, clock: ResetClock) -> float
     else:
         return _at(today + timedelta(days=days), clock)
     return _at(end if _at(end, clock) > now else end + timedelta(days=days), clock)
+
+
+def _on_the_clock(now: float, length: timedelta, clock: ResetClock) -> float:
+    """The next time that the clock shows a whole multiple of a length since midnight."""
+    shown = datetime.fromtimestamp(now, clock.zone).replace(tzinfo=None, fold=0)
+    midnight = shown.replace(hour=0, minute=0, second=0, microsecond=0)
+    passed = (shown - midnight) // length
+    ahead: list[float] = []
+    for count in (passed, passed + 1, passed + 2):
+        time_shown = midnight + count * length
+        # One that is skipped comes where the clock goes on; one that is shown twice counts twice.
+        first, again = (time_shown.replace(tzinfo=clock.zone, fold=fold) for fold in (0, 1))
+        moments = [first.timestamp()]
+        if again.utcoffset() != first.utcoffset() and again.astimezone(UTC).astimezone(clock.zone).fold:
+            moments.append(again.timestamp())
+        ahead += [moment for moment in moments if moment > now]
+    return min(ahead)
 
 
 def _at(day: datetime, clock: ResetClock) -> float:

@@ -368,3 +368,74 @@ async def test_every_change_of_people_is_in_the_audit_log(desk: Desk) -> None:
         1.5,
         2,
     )
+
+
+# -- found by walking: what is kept in metadata, and who was here before somebody came ------------------
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ({"allowed_ips": ["10.0.0.1"]}, {}),
+        ({"allowed_ips": ["10.0.0.1"]}, {"allowed_ips": ["0.0.0.0/0"]}),
+        ({"enforced_params": ["user"]}, {"note": "x"}),
+        ({"tags": ["dear"]}, {"tags": ["cheap"]}),
+        ({"batch": True}, {}),
+        ({"default_priority": 200}, {}),
+        ({}, {"default_priority": 0}),
+        ({}, {"queue_weight": 100}),
+        ({}, {"service_account_id": "s"}),
+    ],
+)
+async def test_an_owner_is_not_rid_of_a_limit_by_the_metadata(
+    desk: Desk, kept: dict[str, Any], said: dict[str, Any]
+) -> None:
+    await user(desk, "eve")
+    asking, key = await desk.new_key(user_id="eve"), await desk.new_key(user_id="eve", metadata=kept)
+    await refused(desk, "/key/update", {"key": key, "metadata": said}, asking)
+    await refused(desk, "/key/regenerate", {"key": key, "metadata": said}, asking)
+    note = {**kept, "note": "mine"}
+    assert (await desk.ask("POST", "/key/update", {"key": key, "metadata": note}, key=asking)).status == 200
+
+
+@pytest.mark.parametrize("kept", [{"allowed_ips": ["10.0.0.0/8"]}, {"enforced_params": ["user"]}])
+async def test_a_key_that_its_metadata_restricts_makes_no_other(desk: Desk, kept: dict[str, Any]) -> None:
+    await user(desk, "eve")
+    restricted = await desk.new_key(user_id="eve", metadata=kept)
+    answer = await desk.ask("POST", "/key/generate", {}, key=restricted)
+    assert answer.status == 403
+
+
+@pytest.mark.parametrize("said", [{"queue_weight": 9}, {"default_priority": 0}, {"service_account_id": "s"}])
+async def test_a_new_key_of_a_user_comes_before_nobody(desk: Desk, said: dict[str, Any]) -> None:
+    await refused(desk, "/key/generate", {"metadata": said}, await user(desk, "eve"))
+
+
+async def org_admin(desk: Desk) -> str:
+    await desk.ask("POST", "/organization/new", {"organization_id": "acme", "organization_alias": "Acme"})
+    key = await user(desk, "olga", organizations=["acme"])
+    update = {"organization_id": "acme", "user_id": "olga", "role": "org_admin"}
+    assert (await desk.ask("PATCH", "/organization/member_update", update)).status == 200
+    return key
+
+
+async def test_nobody_but_an_admin_says_whose_account_of_a_provider_signs_in_as_whom(desk: Desk) -> None:
+    key = await org_admin(desk)
+    await refused(desk, "/user/new", {"organizations": ["acme"], "sso_user_id": "company:1"}, key)
+
+
+async def test_whoever_made_a_user_has_no_key_with_the_rights_that_the_user_gets_later(desk: Desk) -> None:
+    key = await org_admin(desk)
+    made = await desk.ask(
+        "POST", "/user/new", {"user_id": "b", "user_email": "boss@example.com", "organizations": ["acme"],
+        "metadata": {"queue_weight": 100}}, key=key,
+    )  # fmt: skip
+    theirs = made.json()["key"]
+    assert b"queue_weight" not in bytes(desk.record(theirs).metadata)
+    # The boss comes in by a provider, which calls them an administrator.
+    assert (await desk.ask("POST", "/user/update", {"user_id": "b", "user_role": "proxy_admin"})).status == 200
+    for method, path, body in (
+        ("GET", "/user/list", None), ("POST", "/key/generate", {}), ("GET", "/key/list", None), ("GET", "/audit", None),
+    ):  # fmt: skip
+        assert (await desk.ask(method, path, body, key=theirs)).status == 403, path
+    assert (await desk.ask("GET", "/v1/models", key=theirs)).status == 200

@@ -6,6 +6,9 @@ import asyncio
 import json
 import sqlite3
 import stat
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -17,7 +20,9 @@ from pointsman.core.errors import Misconfigured, StorageUnavailable
 from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
 from pointsman.core.secret import Secret
-from pointsman.stores.postgres import PostgresDatabase, PostgresKeyStore, postgres_address
+from pointsman.stores.postgres import PostgresDatabase, PostgresKeyStore, PostgresPresence, postgres_address
+from pointsman.stores.postgres.migrate import Migration
+from pointsman.stores.postgres.migrate import shipped as postgres_shipped
 from pointsman.stores.sqlite import SqliteDatabase, SqliteKeyStore, SqliteLedgerStore
 from pointsman.stores.sqlite.migrate import shipped
 from pointsman.stores.transfer.sqlite_end import SqliteEnd
@@ -181,6 +186,63 @@ def test_a_copy_that_fails_leaves_no_file_behind(
     with pytest.raises(StorageUnavailable, match="disk is full"):
         run("copy", "--from", directory / "pointsman.db", "--to", target)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+@pytest.fixture
+def used(directory: Path) -> Iterator[Path]:
+    """The database of the folder, which another process has open."""
+    file = directory / "pointsman.db"
+    program = (
+        "import apsw, sys; c = apsw.Connection(sys.argv[1]); c.execute('SELECT * FROM keys').get; print(); input()"
+    )
+    command = [sys.executable, "-c", program, str(file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        yield file
+        other.communicate(b"\n")
+
+
+def test_nothing_is_taken_away_under_a_gateway_that_uses_a_file(used: Path, directory: Path, tmp_path: Path) -> None:
+    run("backup", "--data-dir", directory, tmp_path / "b.db")
+    with pytest.raises(Misconfigured, match=r"pointsman\.db is in use by another process"):
+        run("restore", "--replace", "--data-dir", directory, tmp_path / "b.db")
+    with pytest.raises(Misconfigured, match="is in use") as refused:
+        run("copy", "--replace", "--from", tmp_path / "b.db", "--to", used)
+    assert "--force" in str(refused.value.hint)
+    run("restore", "--replace", "--force", "--data-dir", directory, tmp_path / "b.db")
+    warned = run("copy", "--from", used, "--to", tmp_path / "new.db")
+    assert "is in use: what is recorded there from now on is not copied" in warned.output
+    assert spent_here(tmp_path / "new.db") == [("t1", 5)]
+
+
+async def test_nothing_is_taken_away_under_gateways_that_use_a_server(
+    directory: Path, url: str, postgres: PostgresServer
+) -> None:
+    copied = "copy", "--replace", "--from", directory / "pointsman.db", "--to", url
+    await asyncio.to_thread(run, *copied)
+    database = PostgresDatabase(postgres_address(Secret(url), "the test"))
+    await database.open()
+    for number in range(5):
+        await PostgresPresence(database).enter(f"worker-{number}@here")
+    await database.close()
+    with pytest.raises(Misconfigured, match="worker-0@here, worker-1@here, worker-2@here and 2 more"):
+        await asyncio.to_thread(run, *copied)
+    await asyncio.to_thread(run, *copied, "--force")
+    name = url.rpartition("/")[2]
+    postgres.execute("UPDATE processes SET seen_at = now() - interval '31 seconds'", database=name)
+    await asyncio.to_thread(run, *copied)
+
+
+async def test_a_schema_of_a_newer_version_is_told(url: str) -> None:
+    newer = Migration(len(postgres_shipped()) + 1, "9999_newer.sql", "CREATE TABLE newer (x INTEGER)")
+    database = PostgresDatabase(postgres_address(Secret(url), "the test"), migrations=(*postgres_shipped(), newer))
+    await database.open()
+    await database.close()
+    done = await asyncio.to_thread(run, "migrate", env={"DATABASE_URL": url})
+    assert "A newer version was here before" in done.output
+    status = await asyncio.to_thread(run, "status", env={"DATABASE_URL": url})
+    assert "a newer version uses it, too" in status.output
 
 
 def test_a_backup_of_a_locked_file_names_it(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,34 @@ def test_days_are_those_of_the_time_zone_through_summer_and_winter(now: str, dur
     assert told(next_reset(duration, moment(now), ResetClock(zone("Europe/Berlin")))) == reset
 
 
+@pytest.mark.parametrize(
+    ("place", "start", "duration", "resets"),
+    [
+        # A day of 23 hours, one of 25, and both by half an hour.
+        ("Europe/Berlin", "2026-03-29 00:30", "24h", "03-30 00:00, 03-31 00:00"),
+        ("Europe/Berlin", "2026-10-25 00:30", "daily", "10-26 00:00, 10-27 00:00"),
+        ("Europe/Berlin", "2026-03-29 00:30", "12h", "03-29 12:00, 03-30 00:00"),
+        ("Europe/Berlin", "2026-03-29 00:30", "1h", "03-29 01:00, 03-29 03:00, 03-29 04:00"),
+        ("Europe/Berlin", "2026-10-25 00:30", "1h", "10-25 01:00, 10-25 02:00, 10-25 02:00, 10-25 03:00"),
+        ("Australia/Lord_Howe", "2026-04-05 00:30", "24h", "04-06 00:00, 04-07 00:00"),
+        ("Australia/Lord_Howe", "2026-10-04 00:30", "1h", "10-04 01:00, 10-04 02:30, 10-04 03:00"),
+        ("Asia/Kathmandu", "2026-10-04 00:30", "6h", "10-04 06:00, 10-04 12:00"),
+        # Days without a midnight, and a day that was left out.
+        ("America/Sao_Paulo", "2018-11-03 23:30", "24h", "11-04 01:00, 11-05 00:00"),
+        ("America/Sao_Paulo", "2018-11-03 23:30", "1d", "11-04 01:00, 11-05 00:00"),
+        ("Africa/Cairo", "2026-04-23 12:30", "24h", "04-24 01:00, 04-25 00:00"),
+        ("Pacific/Apia", "2011-12-29 12:30", "24h", "12-31 00:00, 01-01 00:00"),
+    ],
+)
+def test_what_counts_is_what_the_clock_on_the_wall_shows(place: str, start: str, duration: str, resets: str) -> None:
+    clock = ResetClock(zone(place))
+    now, seen = datetime.fromisoformat(start).replace(tzinfo=clock.zone).timestamp(), []
+    for _ in resets.split(", "):
+        now = next_reset(duration, now, clock)
+        seen.append(datetime.fromtimestamp(now, clock.zone).strftime("%m-%d %H:%M"))
+    assert ", ".join(seen) == resets
+
+
 def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
@@ -135,9 +163,9 @@ def zone(name: str) -> ZoneInfo:
 
 @given(
     st.floats(1_700_000_000, 1_900_000_000),
-    st.sampled_from(["90m", "5h", "1d", "3d", "7d", "30d", "2mo"]),
+    st.sampled_from(["90m", "1h", "5h", "24h", "48h", "1d", "3d", "7d", "30d", "2mo"]),
     st.times(),
-    st.sampled_from(["Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Africa/Casablanca"]),
+    st.sampled_from(["Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Africa/Casablanca", "Australia/Lord_Howe"]),
 )
 def test_on_every_clock_the_next_reset_is_ahead(now: float, duration: str, at: time, place: str) -> None:
     assert next_reset(duration, now, ResetClock(zone(place), at.replace(microsecond=0))) > now

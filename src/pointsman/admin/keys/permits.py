@@ -11,12 +11,12 @@ from msgspec import UNSET, UnsetType
 from pointsman.admin.grants import Bound, Grant, bound_of_account, bound_of_key, demand_within
 from pointsman.admin.keys.generation import demand_generation
 from pointsman.admin.keys.lookup import existing_key
+from pointsman.admin.keys.metadata import demand_metadata, restrictions_in
 from pointsman.admin.office import Office
 from pointsman.admin.rights import Rights, demand, demand_change_of_key, demand_changes, rights_of
 from pointsman.admin.route import Visit
 from pointsman.core.errors import Forbidden, NotFound
 from pointsman.core.identity import KeyRecord
-from pointsman.policies.key_terms import priority_in
 from pointsman.policies.principal import Principal
 from pointsman.stores.directory.kinds import ORGANIZATIONS, TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.records import Team, member_id
@@ -73,7 +73,7 @@ async def permit_new_key(
     administers = team is not None and rights.administers_team(team)
     await _demand_owner(office, rights, changes.user_id, team, administers=administers)
     _demand_fields(body, administers=administers, new=True)
-    _demand_priority(changes, None)
+    demand_metadata(changes, None, administers=administers)
     _demand_organization(rights, team, body)
     _demand_no_way_out(caller.record, body)
     bounds = [*await _bounds_at(office, changes.user_id, team), bound_of_key("the key that asks", caller.record)]
@@ -111,7 +111,7 @@ async def permit_update(
         # What a key of a user may depends on the team, so its owner is looked at again where it comes from elsewhere.
         await _demand_owner(office, rights, owner, team, administers=administers)
     _demand_fields(body, administers=administers, new=False)
-    _demand_priority(changes, old)
+    demand_metadata(changes, old, administers=administers)
     _demand_organization(rights, team, body)
     bounds = await _bounds_at(office, owner, team)
     if not administers:
@@ -189,14 +189,6 @@ def _demand_fields(body: Mapping[str, msgspec.Raw], *, administers: bool, new: b
             demand(False, f"set {name} of your own key")
 
 
-def _demand_priority(changes: KeyChanges, old: KeyRecord | None) -> None:
-    """Raise where the metadata would put a key before others: who comes first is the operator's to say."""
-    if isinstance(changes.metadata, UnsetType):
-        return
-    before = None if old is None else priority_in(old.metadata)
-    demand(priority_in(changes.metadata) == before, "set the priority of a key")
-
-
 def _demand_organization(rights: Rights, team: Team | None, body: Mapping[str, msgspec.Raw]) -> None:
     raw = body.get("organization_id")
     if raw is None or bytes(raw) in _SAYS_NOTHING:
@@ -209,7 +201,8 @@ def _demand_organization(rights: Rights, team: Team | None, body: Mapping[str, m
 def _demand_no_way_out(asking: KeyRecord, body: Mapping[str, msgspec.Raw]) -> None:
     """Raise if a key that may do little would make one that may do more."""
     extra = _decode_object(asking.extra)
-    bound = sorted(name for name in _NOT_GIVEN_ON if name in extra and bytes(extra[name]) not in _SAYS_NOTHING)
+    said = {name for name in _NOT_GIVEN_ON if name in extra and bytes(extra[name]) not in _SAYS_NOTHING}
+    bound = sorted(said.union(restrictions_in(asking)))
     if bound:
         raise Forbidden(
             f"This key is restricted by {', '.join(bound)}, and makes no other keys.",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pointsman.admin.governance.entries import tell
 from pointsman.admin.office import Office
 from pointsman.admin.people.fields import demand_email
+from pointsman.admin.rights import demand
 from pointsman.core.clock import call_id
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.price import picodollars
@@ -15,7 +16,16 @@ from pointsman.stores.directory.kinds import USERS
 from pointsman.stores.directory.ports import DirectoryQuery
 from pointsman.stores.directory.records import NO_LIMITS, Limits, Role, User
 
-__all__ = ["begin", "default_limits", "demand_known", "new_user_record", "user_meant", "user_or_new", "users_by_id"]
+__all__ = [
+    "begin",
+    "default_limits",
+    "demand_known",
+    "demand_not_reserved",
+    "new_user_record",
+    "user_meant",
+    "user_or_new",
+    "users_by_id",
+]
 
 
 async def begin(office: Office, scope: str, identity: str, limits: Limits) -> None:
@@ -91,11 +101,25 @@ async def user_or_new(office: Office, user_id: str | None, email: str | None, by
         return named
     if user_id is not None and not user_id.isprintable():
         raise Malformed("user_id must not have control characters.", param="user_id")
+    demand_not_reserved(office, user_id)
     user = new_user_record(office, user_id, address, by)
     await office.directory.insert(USERS, user)
     await begin(office, "user", user.user_id, user.limits)
     tell(office, USERS, user.user_id)
     return user
+
+
+def demand_not_reserved(office: Office, user_id: str | None) -> None:
+    """Raise where a user would be made under the name of whom the operator calls an administrator.
+
+    Whoever may sign in as that user would be one.
+
+    Raises:
+        Forbidden: it is ``PROXY_ADMIN_ID``.
+    """
+    desk = office.sign_in
+    reserved = user_id is not None and desk is not None and desk.settings.admin_id == user_id
+    demand(not reserved, "make this user, who is the administrator of the gateway")
 
 
 async def users_by_id(office: Office, user_ids: Sequence[str]) -> dict[str, User]:

@@ -19,7 +19,7 @@ import msgspec
 from pointsman.admin.sign_in.accounts import Accounts
 from pointsman.admin.sign_in.settings import SignInParty, SignInSettings
 from pointsman.core.clock import Clock
-from pointsman.core.errors import Forbidden, Malformed, NotFound, Unauthenticated
+from pointsman.core.errors import Forbidden, GatewayError, Malformed, NotFound, Unauthenticated
 from pointsman.core.identity import KeyRecord
 from pointsman.core.secret import Secret
 from pointsman.policies.principal import Principal
@@ -169,9 +169,13 @@ class SignInDesk:
         if len(name) > _NAME_CHARACTERS_MAX:
             raise _wrong()
         self.throttle.demand_patience(name, sender.peer)
-        opened = await self._operator(name, password, sender) or await self._local(name, password, sender)
+        self.throttle.failed(name, sender.peer)
+        try:
+            opened = await self._operator(name, password, sender) or await self._local(name, password, sender)
+        except GatewayError:
+            self.throttle.forgive(name, sender.peer)
+            raise
         if opened is None:
-            self.throttle.failed(name, sender.peer)
             raise _wrong()
         self.throttle.succeeded(name, sender.peer)
         return Arrived(opened, (self._session_line(opened, sender),))
@@ -229,9 +233,10 @@ class SignInDesk:
             # Whom a provider no longer vouches for must not have kept a way in.
             raise Forbidden("This user has no password here.", hint="Ask an administrator for an invitation.")
         self.throttle.demand_patience(user.user_id, peer)
+        self.throttle.failed(user.user_id, peer)
         if not await self.passwords.matches(old, user.password):
-            self.throttle.failed(user.user_id, peer)
             raise Forbidden("The current password is another.", hint="Type it again.", code="wrong_password")
+        self.throttle.forgive(user.user_id, peer)
         await self.set_password(user.user_id, new)
         return await self.sessions.end_all(user.user_id, but=signed_in.session)
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from pointsman.admin.grants import bound_of_account, demand_within, grant_of_limits
 from pointsman.admin.office import Office
+from pointsman.admin.people.accounts import demand_not_reserved
 from pointsman.admin.people.fields import account_limits, demand_email, json_object
 from pointsman.admin.people.passive import Passive, passive
 from pointsman.admin.rights import Rights, demand, demand_changes
@@ -84,6 +85,9 @@ async def demand_may_make(
         return
     demand_changes(rights)
     _demand_plain_role(user.role, "create administrative users (proxy_admin, proxy_admin_viewer)")
+    # Whoever comes in by this name, and whatever they are then, would have been here before they came.
+    demand(user.sso_user_id is None, "say by which account of an identity provider a user signs in")
+    demand_not_reserved(office, user.user_id)
     mine = bool(organizations) and all(map(rights.administers_organization, organizations))
     demand(mine and not teams, "make users, but for an organisation that you administer")
     for one in organizations:

@@ -15,7 +15,7 @@ from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin, default_limits
 from pointsman.admin.people.joining import existing_team, join_organization, join_team
 from pointsman.admin.people.noting import note_user
-from pointsman.admin.rights import rights_of
+from pointsman.admin.rights import Rights, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.users.changes import changed_user, demand_may_make, demand_unique
 from pointsman.admin.users.passwords import given_digest
@@ -36,6 +36,8 @@ _KEY_FIELDS: Final = frozenset({
     "tpm_limit",
 })  # fmt: skip
 """What a request says of the user's key too."""
+
+_FOR_MODELS: Final = msgspec.Raw(b'"llm_api"')
 
 _decode_team: Final = msgspec.json.Decoder(str | NewUserTeam).decode
 
@@ -64,7 +66,7 @@ async def new_user(office: Office, visit: Visit[Nothing, NewUserRequest]) -> Ans
         await join_team(office, team, user, joining.user_role, by, limits=limits)
     for one in organizations:
         await join_organization(office, one, user, Role.USER, by)
-    return Answer(await _reply(office, visit, user), headers=not_enforced_header(unheeded))
+    return Answer(await _reply(office, visit, user, rights), headers=not_enforced_header(unheeded))
 
 
 def _user(office: Office, visit: Visit[Nothing, NewUserRequest], by: str) -> tuple[User, tuple[str, ...]]:
@@ -121,7 +123,9 @@ async def _demand_organizations(office: Office, organizations: tuple[str, ...]) 
             )
 
 
-async def _reply(office: Office, visit: Visit[Nothing, NewUserRequest], user: User) -> dict[str, object]:
+async def _reply(
+    office: Office, visit: Visit[Nothing, NewUserRequest], user: User, rights: Rights
+) -> dict[str, object]:
     wanted = visit.body
     shown = (await user_rows(office, (user,)))[0]
     if wanted.auto_create_key is False:
@@ -132,6 +136,10 @@ async def _reply(office: Office, visit: Visit[Nothing, NewUserRequest], user: Us
         if user.models:
             body["models"] = msgspec.Raw(msgspec.json.encode(user.models))
         body["user_id"] = msgspec.Raw(msgspec.json.encode(user.user_id))
+        if not rights.is_admin:
+            # Whoever is handed it must not have the rights with it that the user has one day.
+            body = {**body, "key_type": _FOR_MODELS}
+            body.pop("metadata", None)
         key_row, _ = await make_key(office, visit, body, permitted=True)
     # The row is the user's; of the key there is what only a key has.
     return {**key_row, **shown}

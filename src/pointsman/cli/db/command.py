@@ -26,6 +26,7 @@ from pointsman.cli.db.places import (
     transfer_target,
 )
 from pointsman.cli.db.status import Fact, facts
+from pointsman.cli.db.usage import demand_unused, users_of
 from pointsman.core.errors import Misconfigured
 from pointsman.stores.sqlite import SqliteDatabase
 from pointsman.stores.transfer import Progress as Step
@@ -53,6 +54,7 @@ def _of_gateway(command: F) -> F:
 
 
 _replace = click.option("--replace", is_flag=True, help="Remove what is there first.")
+_force = click.option("--force", is_flag=True, help="Do so even while a gateway uses the database.")
 
 
 @db.command("migrate")
@@ -66,6 +68,7 @@ def _migrate_command(config_path: Path | None, data_dir: Path | None, *, dry_run
     seconds = time.monotonic() - began
     if not done:
         click.echo(f"{told(place)} is up to date.")
+        asyncio.run(_warn_if_newer(place))
         return
     for name in done:
         click.echo(f"  {name}")
@@ -98,7 +101,7 @@ def _backup_command(config_path: Path | None, data_dir: Path | None, file: Path)
         if isinstance(place, Path):
             _back_up(place, partial)
         else:
-            _copy(place, partial, replace=False)
+            _copy(place, partial)
         partial.replace(file)
     except OSError as error:
         raise Misconfigured(f"{file} cannot be written ({error.strerror}).") from error
@@ -112,9 +115,14 @@ def _backup_command(config_path: Path | None, data_dir: Path | None, file: Path)
 @_of_gateway
 @click.argument("file", type=click.Path(path_type=Path))
 @_replace
-def _restore_command(config_path: Path | None, data_dir: Path | None, file: Path, *, replace: bool) -> None:
+@_force
+def _restore_command(
+    config_path: Path | None, data_dir: Path | None, file: Path, *, replace: bool, force: bool
+) -> None:
     """Bring back what `pointsman db backup` wrote to FILE. Stop every gateway that uses the database before."""
     place = configured_place(config_path, data_dir)
+    if not force:
+        asyncio.run(demand_unused(place))
     _copy(file, place, replace=replace)
     click.echo(f"{file} was restored to {told(place)}.")
 
@@ -123,11 +131,16 @@ def _restore_command(config_path: Path | None, data_dir: Path | None, file: Path
 @click.option("--from", "source", required=True, metavar="URL|FILE", help="Where to read: postgresql://… or a file.")
 @click.option("--to", "target", required=True, metavar="URL|FILE", help="Where to write.")
 @_replace
-def _copy_command(source: str, target: str, *, replace: bool) -> None:
+@_force
+def _copy_command(source: str, target: str, *, replace: bool, force: bool) -> None:
     """Copy everything to another database, all of it or nothing, and compare. Stop the gateway before."""
     origin, goal = named_place(source, "--from"), named_place(target, "--to")
     if told(origin) == told(goal):
         raise Misconfigured("--from and --to are the same database.")
+    if not force:
+        asyncio.run(demand_unused(goal))
+        if asyncio.run(users_of(origin)):
+            click.echo(f"{told(origin)} is in use: what is recorded there from now on is not copied.", err=True)
     _copy(origin, goal, replace=replace)
     click.echo(f"{told(origin)} was copied to {told(goal)}.")
 
@@ -150,6 +163,19 @@ async def _migrate(place: Place, *, rehearse: bool) -> Sequence[str]:
     return missing
 
 
+async def _warn_if_newer(place: Place) -> None:
+    """Say so where a newer version was here before: of a file that is an error already."""
+    if isinstance(place, Path):
+        return
+    report = await place.report()
+    if report.applied > report.known:
+        click.echo(
+            f"A newer version was here before: its schema is {report.applied}, this version knows {report.known}. "
+            "This version can go on with it; what is new in it needs the newer one.",
+            err=True,
+        )
+
+
 async def _open(path: Path) -> None:
     database = SqliteDatabase(path)
     await database.open()
@@ -164,7 +190,7 @@ def _back_up(source: Path, target: Path) -> None:
             advance("pages", done, total)
 
 
-def _copy(source: Place, target: Place, *, replace: bool) -> None:
+def _copy(source: Place, target: Place, *, replace: bool = False) -> None:
     with _bar() as advance:
 
         def report(step: Step) -> None:

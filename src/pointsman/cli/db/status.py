@@ -87,7 +87,8 @@ async def _of_server(database: PostgresDatabase) -> tuple[Fact, ...]:
 def _schema(applied: int, known: int) -> Fact:
     missing = known - applied
     more = f"; {missing} to come: pointsman db migrate" if missing > 0 else ""
-    return Fact("schema", "schema", f"{applied} of {known}{more}")
+    newer = "; a newer version uses it, too" if missing < 0 else ""
+    return Fact("schema", "schema", f"{applied} of {known}{more}{newer}")
 
 
 def _said(value: str | int) -> str:

@@ -76,7 +76,7 @@ class Throttle:
             )
 
     def failed(self, account: str, address: str) -> None:
-        """Somebody was wrong."""
+        """Somebody was wrong, or is taken for wrong until it is known: trying many at once gains nothing."""
         now, settings = self._clock.monotonic(), self.settings
         for place, most, block_seconds in self._places(account, address):
             known = self._failures.pop(place, None)
@@ -89,8 +89,18 @@ class Throttle:
         while len(self._failures) > REMEMBERED_MAX:
             self._failures.popitem(last=False)
 
+    def forgive(self, account: str, address: str) -> None:
+        """What was taken for a failure was none."""
+        for place, most, _ in self._places(account, address):
+            known = self._failures.get(place)
+            if known is not None:
+                known.count = max(0, known.count - 1)
+                if known.count < most:
+                    known.until = 0.0
+
     def succeeded(self, account: str, address: str) -> None:
-        """Somebody was right: their account is nobody's riddle from there any more."""
+        """Somebody was right, who was counted as wrong: their account is nobody's riddle from there any more."""
+        self.forgive(account, address)
         (pair, *_), *_others = self._places(account, address)
         self._failures.pop(pair, None)
         self._at_home[pair] = None

@@ -10,6 +10,7 @@ import msgspec
 from pointsman.stores.audit import AuditEntry, AuditPage, AuditQuery, NumberedEntry
 from pointsman.stores.postgres.audit_statements import (
     ADD_ENTRY,
+    ALLOW_REMOVAL,
     COMPLETE_ENTRY,
     COUNT_ENTRIES,
     ENTRY,
@@ -71,10 +72,12 @@ class PostgresAuditStore:
 
     async def sweep(self, before: float, limit: int = 1000) -> bool:
         """See the port."""
-        return (
-            await self._database.write(lambda session: session.execute(SWEEP_ENTRIES, before, limit), aside=True)
-            == limit
-        )
+
+        async def job(session: Session) -> bool:
+            await session.rows(ALLOW_REMOVAL, repr(before))
+            return await session.execute(SWEEP_ENTRIES, before, limit) == limit
+
+        return await self._database.write(job, aside=True)
 
 
 def _filters(query: AuditQuery) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from typing import Final
 
 __all__ = [
     "ADD_ENTRY",
+    "ALLOW_REMOVAL",
     "COMPLETE_ENTRY",
     "COUNT_ENTRIES",
     "ENTRY",
@@ -62,6 +63,9 @@ LIMIT $13 OFFSET $14
 COUNT_ENTRIES: Final = "SELECT count(*) " + _MATCHING
 
 READ_ENTRIES: Final = "SELECT * " + _MATCHING + "AND number > $11 ORDER BY number LIMIT $12"
+
+# For the length of the transaction; a trigger of the schema lets nothing else be removed.
+ALLOW_REMOVAL: Final = "SELECT set_config('pointsman.audit_removed_before', $1, true)"
 
 SWEEP_ENTRIES: Final = """
 DELETE FROM audit_log WHERE number IN (SELECT number FROM audit_log WHERE at < $1 ORDER BY at LIMIT $2)

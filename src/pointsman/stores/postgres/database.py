@@ -4,8 +4,9 @@ Two lanes lead to it. In the *main* lane, one connection wide, go keys, director
 after the one before: whoever adds up what results say relies on their order. The *side* lane is as wide as there may be
 connections; lists, reports and stored responses go there, so that none of them holds up a key.
 
-A connection that breaks is replaced when it is needed next. While the server does not answer, calls fail at once
-instead of each waiting for it, and every half second one of them tries.
+A connection that breaks is replaced when it is needed next. While the server cannot be reached, calls fail at once
+instead of each waiting for it, and every half second one of them tries. A server that takes connections and says
+nothing is found out within two seconds (``pulse``), and what decides about a request waits no longer than that anyway.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
+import asyncpg
+
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.nursery import Nursery
@@ -24,15 +27,18 @@ from pointsman.stores.postgres.connecting import connection
 from pointsman.stores.postgres.failures import PASSING, translated, unavailable
 from pointsman.stores.postgres.lanes import Call, Job, Kind, Lane
 from pointsman.stores.postgres.migrate import Migration, looked_up, migrate, shipped
-from pointsman.stores.postgres.report import Report, report
+from pointsman.stores.postgres.pulse import DOUBT_SECONDS, GREETING_SECONDS, Pulse
+from pointsman.stores.postgres.report import Report, processes, report
 from pointsman.stores.postgres.session import Session, Transaction, connect
 
-__all__ = ["CONNECTIONS", "TIMEOUT_SECONDS", "PostgresDatabase"]
+__all__ = ["CONNECTIONS", "SOON_SECONDS", "TIMEOUT_SECONDS", "PostgresDatabase"]
 
 T = TypeVar("T")
 
 CONNECTIONS: Final = 10
 TIMEOUT_SECONDS: Final = 10.0
+SOON_SECONDS: Final = 2.0
+"""How long a request waits for what decides about it, such as whose key it is."""
 _ATTEMPTS: Final = 5
 _REST_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 1.0
@@ -45,6 +51,7 @@ _BEGIN: Final = {
     "alone": "BEGIN; SELECT pg_advisory_xact_lock(1349742675)",
 }
 _LIMIT: Final = "SELECT set_config('statement_timeout', $1, true)"
+_GREETING: Final = "SELECT 1"
 _log: Final = logging.getLogger("pointsman.storage")
 
 
@@ -74,6 +81,7 @@ class PostgresDatabase:
         width = max((connections or address.connection_limit or CONNECTIONS) - 1, 0)
         self._main = Lane(self, 1)
         self._side = Lane(self, width) if width else self._main
+        self._pulse = Pulse(self._greet, self._fall_silent)
 
     async def open(self, patience_seconds: float = 0.0) -> None:
         """Connect, and bring the schema up to date; a server that is not there is waited for.
@@ -99,27 +107,32 @@ class PostgresDatabase:
         self._is_open = True
         for lane in {self._main, self._side}:
             lane.start(self._nursery)
+        self._pulse.start(self._nursery)
 
     async def close(self) -> None:
         """Finish what waits, and let go of all connections. Calls that come later raise ``StorageUnavailable``."""
         if not self._is_open:
             return
         self._is_open = False
+        self._pulse.stop()
         for lane in {self._main, self._side}:
             await lane.close(_GOODBYE_SECONDS)
         await self._nursery.close()
 
-    async def look(self, job: Job[T], *, aside: bool = False) -> T:
-        """Run ``job``, which runs one statement that changes nothing.
+    async def look(self, job: Job[T], *, aside: bool = False, soon: bool = False) -> T:
+        """Run ``job``, which runs one statement that changes nothing; ``soon``: within ``SOON_SECONDS``, or not at all.
 
         Raises:
             StorageUnavailable: the database cannot answer, or not in time.
         """
-        return await self._call("read" if self.address.pooled else "look", job, aside=aside)
+        seconds = min(self.timeout_seconds, SOON_SECONDS) if soon else None
+        kind: Kind = "read" if self.address.pooled else "look"
+        return await self._call(kind, job, aside=aside, seconds=seconds)
 
-    async def read(self, job: Job[T], *, aside: bool = True) -> T:
-        """Run ``job``, which sees one state of the database and changes nothing; errors as :meth:`look`."""
-        return await self._call("read", job, aside=aside)
+    async def read(self, job: Job[T], *, aside: bool = True, soon: bool = False) -> T:
+        """Run ``job``, which sees one state of the database and changes nothing. The rest as :meth:`look`."""
+        seconds = min(self.timeout_seconds, SOON_SECONDS) if soon else None
+        return await self._call("read", job, aside=aside, seconds=seconds)
 
     async def write(self, job: Job[T], *, aside: bool = False) -> T:
         """Run ``job`` as one transaction. It may be run several times, if others are in its way.
@@ -143,9 +156,7 @@ class PostgresDatabase:
             StorageUnavailable: there is none, or there was none a moment ago.
         """
         if self._failure is not None and self._clock.monotonic() - self._failed_at < _REST_SECONDS:
-            again = StorageUnavailable(self._failure.message, hint=self._failure.hint)
-            again.detail = self._failure.detail
-            raise again
+            raise _again(self._failure)
         try:
             with translated(self.address):
                 session = await connect(self.address, self.timeout_seconds)
@@ -158,7 +169,13 @@ class PostgresDatabase:
     async def perform(self, session: Session, call: Call) -> object:
         """What the job gives, in a transaction of its kind."""
         if call.kind == "look":
-            return await call.job(session)
+            result = await call.job(session)
+        else:
+            result = await self._repeated(session, call)
+        self._pulse.heard()
+        return result
+
+    async def _repeated(self, session: Session, call: Call) -> object:
         for _ in range(_ATTEMPTS - 1):
             try:
                 return await self._in_transaction(session, call)
@@ -194,6 +211,11 @@ class PostgresDatabase:
         async with self._apart() as session:
             return await report(session, self.address, self._migrations)
 
+    async def users(self) -> tuple[str, ...]:
+        """The gateway processes that use it, as WORKER@HOST; errors as :meth:`migrate`."""
+        async with self._apart() as session:
+            return await processes(session)
+
     @asynccontextmanager
     async def _apart(self) -> AsyncIterator[Session]:
         """A connection of its own. Errors tell where the database is, since operators read them, and no clients."""
@@ -205,30 +227,69 @@ class PostgresDatabase:
 
     # -- on the event loop -------------------------------------------------------------------------------
 
-    async def _call(self, kind: Kind, job: Job[T], *, aside: bool) -> T:
+    async def _call(self, kind: Kind, job: Job[T], *, aside: bool, seconds: float | None = None) -> T:
         if not self._is_open:
             hint = "The gateway is starting or stopping; try again in a moment."
             raise unavailable(self.address, "is not open", hint)
+        if self._pulse.silence is not None:
+            raise _again(self._pulse.silence)
         lane = self._side if aside else self._main
         if lane.is_full:
             raise unavailable(self.address, "has too much waiting for it", "Try again in a moment.")
+        seconds = seconds or self.timeout_seconds
+        doubting = asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._pulse.doubt)
         try:
-            async with asyncio.timeout(self.timeout_seconds):
+            async with asyncio.timeout(seconds):
                 with translated(self.address):
-                    return await lane.call(kind, job)
+                    return await lane.call(kind, job, seconds)
         except TimeoutError:
-            raise self.too_late() from None
+            raise self.too_late(seconds) from None
         except asyncio.CancelledError:
             if self._is_open:
                 raise
             raise unavailable(self.address, "was closed", "The gateway is stopping.") from None
+        finally:
+            doubting.cancel()
 
-    def too_late(self) -> StorageUnavailable:
+    async def _greet(self) -> None:
+        """A sign of life over a connection of its own; whatever the server says is one, a refusal too.
+
+        Raises:
+            StorageUnavailable: there is none.
+        """
+        try:
+            async with asyncio.timeout(GREETING_SECONDS):
+                session = await connect(self.address, self.timeout_seconds)
+                try:
+                    await session.rows(_GREETING)
+                finally:
+                    session.abandon()
+        except TimeoutError:
+            raise self.too_late(DOUBT_SECONDS + GREETING_SECONDS) from None
+        except OSError:
+            with translated(self.address):
+                raise
+        except asyncpg.PostgresError:
+            return
+
+    def _fall_silent(self, error: StorageUnavailable) -> None:
+        """Nobody waits any longer. Behind a pool others may only have to wait for their turn, beside the main lane."""
+        _log.warning("%s", error.message)
+        for lane in {self._main} if self.address.pooled else {self._main, self._side}:
+            lane.give_up(error)
+
+    def too_late(self, seconds: float) -> StorageUnavailable:
         """The error that says that time is over."""
-        what = f"did not answer within {self.timeout_seconds:g} s"
+        what = f"did not answer within {seconds:g} s"
         return unavailable(
             self.address, what, "Check the server and the network, or raise database_connection_timeout."
         )
+
+
+def _again(error: StorageUnavailable) -> StorageUnavailable:
+    again = StorageUnavailable(error.message, hint=error.hint)
+    again.detail = error.detail
+    return again
 
 
 def _tell_failure(name: str, error: BaseException) -> None:

@@ -44,7 +44,7 @@ class PostgresDirectoryStore:
 
     async def get(self, kind: Kind[T], identity: str) -> T | None:
         """See the port."""
-        return await self._database.look(lambda session: _entry(session, kind, identity))
+        return await self._database.look(lambda session: _entry(session, kind, identity), soon=True)
 
     async def look_up(self, wanted: Sequence[tuple[Kind[Any], str]]) -> tuple[Any | None, ...]:
         """See the port."""
@@ -52,7 +52,7 @@ class PostgresDirectoryStore:
         async def job(session: Session) -> tuple[Any | None, ...]:
             return tuple([await _entry(session, kind, identity) for kind, identity in wanted])
 
-        return await self._database.read(job, aside=False)
+        return await self._database.read(job, aside=False, soon=True)
 
     async def insert(self, kind: Kind[T], record: T) -> None:
         """See the port."""
@@ -117,7 +117,9 @@ class PostgresDirectoryStore:
 
     async def changed_since(self, version: int) -> tuple[int, tuple[Changed, ...]]:
         """See the port."""
-        rows = await self._database.look(lambda session: session.rows(CHANGED_ENTRIES, version, _CHANGES_MAX))
+        rows = await self._database.look(
+            lambda session: session.rows(CHANGED_ENTRIES, version, _CHANGES_MAX), soon=True
+        )
         changes = tuple(Changed(str(kind), told(str(identity))) for _, kind, identity in rows)
         return (int(rows[-1][0]) if rows else version), changes
 

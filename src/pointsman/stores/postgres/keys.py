@@ -56,7 +56,7 @@ class PostgresKeyStore:
 
     async def get(self, token: str) -> KeyRecord | None:
         """See the port."""
-        return await self._database.look(lambda session: _live(session, token))
+        return await self._database.look(lambda session: _live(session, token), soon=True)
 
     async def insert(self, record: KeyRecord) -> None:
         """See the port."""
@@ -87,7 +87,9 @@ class PostgresKeyStore:
 
     async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
         """See the port."""
-        changes = await self._database.look(lambda session: session.rows(CHANGED_KEYS, version, _CHANGES_MAX))
+        changes = await self._database.look(
+            lambda session: session.rows(CHANGED_KEYS, version, _CHANGES_MAX), soon=True
+        )
         return (int(changes[-1][0]) if changes else version), tuple(str(token) for _, token in changes)
 
     async def version(self) -> int:
@@ -107,7 +109,7 @@ class PostgresKeyStore:
 
     async def budgets_due(self, now: float, limit: int = 1000) -> tuple[KeyRecord, ...]:
         """See the port."""
-        rows = await self._database.look(lambda session: session.named(BUDGETS_DUE, now, limit))
+        rows = await self._database.look(lambda session: session.named(BUDGETS_DUE, now, limit), soon=True)
         return tuple(map(_record, rows))
 
     async def _write(self, job: Callable[[Session], Awaitable[T]]) -> T:

@@ -28,15 +28,16 @@ _WAITING_MAX: Final = 2_000
 
 
 class Call:
-    """A job on its way. ``begun`` tells that the server may have done something for it."""
+    """A job on its way, for ``seconds``. ``begun`` tells that the server may have done something for it."""
 
-    __slots__ = ("answer", "begun", "deadline", "job", "kind")
+    __slots__ = ("answer", "begun", "deadline", "job", "kind", "seconds")
 
-    def __init__(self, kind: Kind, job: Job[Any], answer: asyncio.Future[Any], deadline: float) -> None:
+    def __init__(self, kind: Kind, job: Job[Any], answer: asyncio.Future[Any], seconds: float) -> None:
         self.kind = kind
         self.job = job
         self.answer = answer
-        self.deadline = deadline
+        self.seconds = seconds
+        self.deadline = asyncio.get_running_loop().time() + seconds
         self.begun = False
 
     @property
@@ -53,8 +54,6 @@ class Call:
 class Source(Protocol):
     """Where connections come from, and what is done over them."""
 
-    timeout_seconds: float
-
     async def session(self) -> Session:
         """A new connection."""
         ...
@@ -63,7 +62,7 @@ class Source(Protocol):
         """What the job of ``call`` gives."""
         ...
 
-    def too_late(self) -> Exception:
+    def too_late(self, seconds: float) -> Exception:
         """What to say when time is over."""
         ...
 
@@ -89,10 +88,9 @@ class Lane:
         self.closing = False
         self._running = [nursery.start(line.run(), "database") for line in self.lines]
 
-    async def call(self, kind: Kind, job: Job[T]) -> T:
-        """What ``job`` gives."""
-        loop = asyncio.get_running_loop()
-        call = Call(kind, job, loop.create_future(), loop.time() + self._source.timeout_seconds)
+    async def call(self, kind: Kind, job: Job[T], seconds: float) -> T:
+        """What ``job`` gives, which may take so many ``seconds``."""
+        call = Call(kind, job, asyncio.get_running_loop().create_future(), seconds)
         self.calls.append(call)
         self._wake(1)
         result: T = await call.answer
@@ -104,6 +102,13 @@ class Lane:
         self._wake(len(self.lines))
         if self._running:
             await asyncio.wait(self._running, timeout=patience_seconds)
+
+    def give_up(self, error: BaseException) -> None:
+        """Wait for nothing any longer: all calls fail, and all connections are let go of."""
+        while self.calls:
+            self.calls.popleft().fail(error)
+        for line in self.lines:
+            line.give_up(error)
 
     async def next(self, on_idle: Callable[[], None]) -> Call | None:
         """The call that is next; None: no more will come. ``on_idle`` is called when there was none for long."""
@@ -137,6 +142,8 @@ class _Line:
         self.session: Session | None = None
         self._lane = lane
         self._source = source
+        self._given_up: BaseException | None = None
+        self._bound: asyncio.Timeout | None = None
 
     async def run(self) -> None:
         """Take call after call until the lane closes."""
@@ -147,9 +154,17 @@ class _Line:
         finally:
             self._drop()
 
+    def give_up(self, error: BaseException) -> None:
+        """Wait for the answer to the present call no longer, and let go of the connection."""
+        if self._bound is not None:
+            self._given_up = error
+            self._bound.reschedule(asyncio.get_running_loop().time())
+        else:
+            self._drop()
+
     async def _serve(self, call: Call) -> None:
         try:
-            async with asyncio.timeout_at(call.deadline):
+            async with asyncio.timeout_at(call.deadline) as self._bound:
                 result = await self._perform(call)
         except asyncio.CancelledError:
             call.answer.cancel()
@@ -158,10 +173,13 @@ class _Line:
             # After a time-out nobody knows what the connection is about.
             if breaks_connection(error):
                 self._drop()
-            call.fail(self._source.too_late() if type(error) is TimeoutError else error)
+            late = type(error) is TimeoutError
+            call.fail((self._given_up or self._source.too_late(call.seconds)) if late else error)
         else:
             if not call.answer.done():
                 call.answer.set_result(result)
+        finally:
+            self._bound = self._given_up = None
 
     async def _perform(self, call: Call) -> object:
         session = self.session

@@ -19,7 +19,7 @@ from pointsman.core.errors import Misconfigured
 from pointsman.stores.postgres.address import PostgresAddress
 from pointsman.stores.postgres.session import Session, Transaction
 
-__all__ = ["Migration", "looked_up", "migrate", "pending", "shipped"]
+__all__ = ["Migration", "applied_steps", "looked_up", "migrate", "pending", "shipped"]
 
 _OLDEST: Final = re.compile(r"-- oldest: (\d+)\n")
 _SERVER_MIN: Final = 120_000
@@ -145,6 +145,15 @@ async def pending(session: Session, address: PostgresAddress, migrations: Sequen
             hint="Upgrade Pointsman, restore the backup from before, or choose another database.",
         )
     return tuple(migrations[len(applied) :])
+
+
+async def applied_steps(session: Session, address: PostgresAddress) -> int:
+    """How many steps were applied, those of newer versions too.
+
+    Raises:
+        Misconfigured: the database is another program's.
+    """
+    return len(await _applied(session, address))
 
 
 async def _demand_server(session: Session, address: PostgresAddress) -> None:

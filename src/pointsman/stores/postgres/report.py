@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 
 from pointsman.stores.postgres.address import PostgresAddress
-from pointsman.stores.postgres.migrate import Migration, pending
+from pointsman.stores.postgres.migrate import Migration, applied_steps, pending
 from pointsman.stores.postgres.session import Session
 
-__all__ = ["Report", "report"]
+__all__ = ["Report", "processes", "report"]
 
 _VERSION: Final = "SELECT current_setting('server_version')"
 # Of large tables the server's own estimate, since counting 100 million rows takes a minute.
@@ -27,9 +27,15 @@ SELECT
     (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections
 """
 
+_IS_THERE: Final = "SELECT to_regclass('processes')::TEXT"
+_PROCESSES: Final = "SELECT name FROM processes WHERE seen_at > now() - interval '30 seconds' ORDER BY number"
+
 
 class Report(msgspec.Struct, frozen=True):
-    """The server's version, how many steps of the schema are applied and known, and numbers by name."""
+    """The server's version, how many steps of the schema are applied and known, and numbers by name.
+
+    More are applied than known where a newer version uses the database, too.
+    """
 
     version: str
     applied: int
@@ -50,4 +56,13 @@ async def report(session: Session, address: PostgresAddress, migrations: Sequenc
     if len(missing) == known:
         return Report(version, 0, known)
     (numbers,) = await session.named(_NUMBERS)
-    return Report(version, known - len(missing), known, tuple((name, int(number)) for name, number in numbers.items()))
+    applied = await applied_steps(session, address)
+    return Report(version, applied, known, tuple((name, int(number)) for name, number in numbers.items()))
+
+
+async def processes(session: Session) -> tuple[str, ...]:
+    """The gateway processes that said a moment ago that they use the database, as WORKER@HOST."""
+    await session.execute("BEGIN READ ONLY")
+    if await session.text(_IS_THERE) is None:
+        return ()
+    return tuple(str(name) for (name,) in await session.rows(_PROCESSES))

@@ -39,7 +39,7 @@ class PostgresSignInStore:
 
     async def get(self, kind: SignInKind, identity: str) -> SignInEntry | None:
         """See the port."""
-        return await self._database.look(lambda session: _get(session, _GET, kind, identity))
+        return await self._database.look(lambda session: _get(session, _GET, kind, identity), soon=True)
 
     async def put(self, entry: SignInEntry) -> None:
         """See the port."""

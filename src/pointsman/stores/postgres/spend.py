@@ -29,7 +29,7 @@ class PostgresSpendStore:
 
     async def spent(self, meters: Sequence[Meter]) -> Mapping[Meter, Spent]:
         """See the port."""
-        return await self._database.look(lambda session: _spent(session, meters))
+        return await self._database.look(lambda session: _spent(session, meters), soon=True)
 
     async def set_amount(self, meter: Meter, amount: int) -> Spent:
         """See the port."""

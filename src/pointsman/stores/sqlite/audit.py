@@ -11,8 +11,10 @@ import msgspec
 from pointsman.stores.audit import AuditEntry, AuditPage, AuditQuery, NumberedEntry
 from pointsman.stores.sqlite.audit_statements import (
     ADD_ENTRY,
+    ALLOW_REMOVAL,
     COMPLETE_ENTRY,
     COUNT_ENTRIES,
+    END_REMOVAL,
     FIND_ENTRIES,
     READ_ENTRIES,
     SWEEP_ENTRIES,
@@ -84,8 +86,11 @@ class SqliteAuditStore:
         """See the port."""
 
         def job(connection: apsw.Connection) -> bool:
+            connection.execute(ALLOW_REMOVAL, (before,))
             connection.execute(SWEEP_ENTRIES, (before, limit))
-            return connection.changes() == limit
+            swept = connection.changes()
+            connection.execute(END_REMOVAL)
+            return swept == limit
 
         return await self._database.write(job)
 

@@ -6,8 +6,10 @@ from typing import Final
 
 __all__ = [
     "ADD_ENTRY",
+    "ALLOW_REMOVAL",
     "COMPLETE_ENTRY",
     "COUNT_ENTRIES",
+    "END_REMOVAL",
     "FIND_ENTRIES",
     "READ_ENTRIES",
     "SWEEP_ENTRIES",
@@ -67,6 +69,10 @@ LIMIT :limit OFFSET :offset
 COUNT_ENTRIES: Final = "SELECT count(*) " + _MATCHING
 
 READ_ENTRIES: Final = "SELECT * " + _MATCHING + "AND number > :after ORDER BY number LIMIT :limit"
+
+# Triggers of the schema let nothing else be removed.
+ALLOW_REMOVAL: Final = "INSERT INTO audit_retention (before) VALUES (?)"
+END_REMOVAL: Final = "DELETE FROM audit_retention"
 
 SWEEP_ENTRIES: Final = """
 DELETE FROM audit_log WHERE number IN (SELECT number FROM audit_log WHERE at < ? ORDER BY at LIMIT ?)

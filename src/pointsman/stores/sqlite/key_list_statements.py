@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-__all__ = ["COUNT_KEYS", "LATEST_KEYS", "LIST_KEYS", "SPENDING_KEYS", "Way"]
+__all__ = ["ALIASES_WITH", "COUNT_KEYS", "LATEST_KEYS", "LIST_KEYS", "SPENDING_KEYS", "TOKENS_WITH_USER", "Way"]
 
-Way = Literal["all", "scan", "token", "user", "alias", "team", "deleted"]
+Way = Literal["all", "scan", "token", "tokens", "user", "alias", "aliases", "team", "deleted"]
 """By which filter keys are looked for first, and all others hold too; ``all``: there is none."""
 
 _HOLDS: Final = """
@@ -20,13 +20,16 @@ _HOLDS: Final = """
         OR (:substring AND instr(lower(key_alias), lower(:key_alias))))
     AND (:key_hash IS NULL OR token = :key_hash)
 """
+_FOUND: Final = "(SELECT value FROM json_each(:found))"
 _FROM: Final[dict[Way, str]] = {
     "all": "FROM keys\n",
     "scan": "FROM keys NOT INDEXED WHERE true" + _HOLDS,
     "token": "FROM keys WHERE token = :key_hash" + _HOLDS,
+    "tokens": "".join(("FROM keys WHERE token IN ", _FOUND, _HOLDS)),
     "user": "FROM keys INDEXED BY keys_by_user WHERE user_id = :user_id" + _HOLDS,
     # The index of the constraint that no alias comes twice.
     "alias": "FROM keys INDEXED BY sqlite_autoindex_keys_2 WHERE key_alias = :key_alias" + _HOLDS,
+    "aliases": "".join(("FROM keys WHERE key_alias IN ", _FOUND, _HOLDS)),
     "team": "FROM keys INDEXED BY keys_by_team WHERE team_id = :team_id" + _HOLDS,
     "deleted": "FROM deleted_keys WHERE true" + _HOLDS,
 }
@@ -54,6 +57,21 @@ def _page(way: Way, order: str) -> str:
 
 COUNT_KEYS: Final = {way: "SELECT count(*) " + source for way, source in _FROM.items()}
 LIST_KEYS: Final = {way: _page(way, _IN_ORDER) for way in _FROM}
+
+# Which keys have a text somewhere in their alias or user, out of an index alone, which is a fraction of the table. To
+# ask the first for the tokens would have SQLite look at the table all the same.
+ALIASES_WITH: Final = """
+SELECT json_group_array(key_alias) FROM (
+    SELECT key_alias FROM keys INDEXED BY sqlite_autoindex_keys_2
+    WHERE key_alias IS NOT NULL AND instr(lower(key_alias), lower(?)) LIMIT ?
+)
+"""
+TOKENS_WITH_USER: Final = """
+SELECT json_group_array(token) FROM (
+    SELECT token FROM keys INDEXED BY keys_by_user
+    WHERE user_id IS NOT NULL AND instr(lower(user_id), lower(?)) LIMIT ?
+)
+"""
 
 # Those that are asked for most, in the order of an index.
 LATEST_KEYS: Final = _page("all", _LATEST_FIRST)

@@ -19,13 +19,23 @@ from pointsman.stores.records import (
     token_taken,
 )
 from pointsman.stores.sqlite.database import SqliteDatabase
-from pointsman.stores.sqlite.key_list_statements import COUNT_KEYS, LATEST_KEYS, LIST_KEYS, SPENDING_KEYS, Way
+from pointsman.stores.sqlite.key_list_statements import (
+    ALIASES_WITH,
+    COUNT_KEYS,
+    LATEST_KEYS,
+    LIST_KEYS,
+    SPENDING_KEYS,
+    TOKENS_WITH_USER,
+    Way,
+)
 from pointsman.stores.sqlite.statements import ARCHIVE_KEY, INSERT_KEY, UPDATE_KEY
 from pointsman.stores.sqlite.transaction import rows
 
 __all__ = ["SqliteKeyStore"]
 
 _CHANGES_MAX: Final = 10_000
+_FOUND_MAX: Final = 5_000
+"""Keys that are fetched one by one; where more match it is quicker to read the table."""
 _ORDERED: Final[dict[tuple[Way, str, str], str]] = {
     ("all", "created_at", "desc"): LATEST_KEYS,
     ("all", "spend", "desc"): SPENDING_KEYS,
@@ -150,12 +160,25 @@ def _find(connection: apsw.Connection, query: KeyQuery) -> KeyPage:
         "falling": query.sort_order == "desc",
         "size": query.size,
         "start": (max(query.page, 1) - 1) * query.size,
+        "found": None,
     }
     way = _way(query)
+    if way == "scan":
+        way, values["found"] = _searched(connection, query)
     total = connection.execute(COUNT_KEYS[way], values).get
     found = list(rows(connection.execute(_ORDERED.get((way, query.sort_by, query.sort_order), LIST_KEYS[way]), values)))
     removals = tuple(Removal(row["deleted_at"], row["deleted_by"], row["replaced_by"]) for row in found if deleted)
     return KeyPage(tuple(_record(row) for row in found), total, removals)
+
+
+def _searched(connection: apsw.Connection, query: KeyQuery) -> tuple[Way, str | None]:
+    """How to look for a text within names, and what an index has found of it already, as a JSON array."""
+    by_alias = query.key_alias is not None
+    statement, text = (ALIASES_WITH, query.key_alias) if by_alias else (TOKENS_WITH_USER, query.user_id)
+    found: str = connection.execute(statement, (text, _FOUND_MAX + 1)).get
+    if len(msgspec.json.decode(found, type=list[str])) > _FOUND_MAX:
+        return "scan", None
+    return ("aliases" if by_alias else "tokens"), found
 
 
 def _way(query: KeyQuery) -> Way:

@@ -13,7 +13,9 @@ Batch: TypeAlias = Sequence[tuple[Any, ...]]
 Sums: TypeAlias = tuple[int, ...]
 """The number of rows, and sums of what matters most."""
 
-DERIVED: Final = frozenset({"schema_migrations", "party_seconds", "stored_bytes", "processes", "sqlite_sequence"})
+DERIVED: Final = frozenset(
+    {"schema_migrations", "party_seconds", "stored_bytes", "processes", "audit_retention", "sqlite_sequence"}
+)
 """Tables that each end makes for itself out of the others, or that are about it alone."""
 
 # In halves, since a sum beyond 63 bits would be an error in SQLite. Both divide towards zero.

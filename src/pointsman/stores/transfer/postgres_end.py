@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
 from pointsman.stores.postgres.address import PostgresAddress
+from pointsman.stores.postgres.audit_statements import ALLOW_REMOVAL
 from pointsman.stores.postgres.connecting import connection
 from pointsman.stores.postgres.filing import Origin
 from pointsman.stores.postgres.session import Session
@@ -126,6 +127,7 @@ class PostgresEnd:
 
     async def empty(self) -> None:
         """See the protocol."""
+        await self._session.rows(ALLOW_REMOVAL, "infinity")
         for table in reversed(self._types):
             await self._session.execute(deletion_of(table))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any, Final, Self
 
 import apsw
 
+from pointsman.stores.sqlite.audit_statements import ALLOW_REMOVAL, END_REMOVAL
 from pointsman.stores.sqlite.failures import for_operators, translated
 from pointsman.stores.sqlite.transaction import READ, WRITE, transaction
 from pointsman.stores.transfer.call_columns import MORE_COLUMNS, apart, together
@@ -83,9 +85,11 @@ class SqliteEnd:
 
     async def empty(self) -> None:
         """See the protocol."""
+        self._connection.execute(ALLOW_REMOVAL, (inf,))
         for (name,) in reversed(self._connection.execute(_TABLES).fetchall()):
             if name not in DERIVED - {"party_seconds"}:
                 self._connection.execute(deletion_of(str(name)))
+        self._connection.execute(END_REMOVAL)
 
     async def put(self, table: str, columns: Sequence[str], rows: Batch) -> None:
         """See the protocol."""

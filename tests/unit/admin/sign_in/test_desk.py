@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -159,3 +160,28 @@ async def test_an_invitation_has_its_time_and_is_kept_by_its_digest(scene: Scene
     assert await scene.invitations.use(made.id, "ann") is False
     with pytest.raises(NotFound):
         await scene.invitations.find(made.id)
+
+
+async def test_nobody_is_made_who_would_be_the_administrator_when_they_sign_in(scene: Scene) -> None:
+    scene.sign_in.settings = msgspec.structs.replace(SETTINGS, admin_id="chief")
+    ask = scene.desk.ask
+    await ask("POST", "/user/new", {"user_id": "tim"})
+    await ask("POST", "/team/new", {"team_id": "t", "members_with_roles": [{"role": "admin", "user_id": "tim"}]})
+    key = (await ask("POST", "/key/generate", {"user_id": "tim"})).json()["key"]
+    member = {"role": "user", "user_id": "chief", "user_email": "accomplice@example.com"}
+    added = await ask("POST", "/team/member_add", {"team_id": "t", "member": member}, key=key)
+    assert added.status == 403
+    assert await scene.directory.get(USERS, "chief") is None
+    several = await ask("POST", "/team/bulk_member_add", {"team_id": "t", "members": [member]}, key=key)
+    assert several.json()["successful_additions"] == 0
+    assert (await ask("POST", "/user/new", {"user_id": "chief"})).status == 200, "the operator may"
+
+
+async def test_many_wrong_passwords_at_once_are_no_more_than_one_after_the_other(scene: Scene) -> None:
+    async def attempt(number: int) -> int:
+        body = {"username": "ann", "password": f"wrong password {number}"}
+        return (await scene.ask("POST", "/v2/login", body)).status
+
+    statuses = await asyncio.gather(*map(attempt, range(30)))
+    assert statuses.count(401) == ThrottleSettings().per_pair
+    assert set(statuses) == {401, 429}

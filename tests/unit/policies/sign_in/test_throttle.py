@@ -79,3 +79,11 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         wrong(throttle, f"user-{number}", f"192.0.2.{number % 250}", 1)
         throttle.succeeded(f"user-{number}", f"192.0.2.{number % 250}")
     assert len(throttle) <= 30
+
+
+def test_who_was_right_is_not_counted_as_wrong() -> None:
+    throttle = Throttle(SETTINGS, SetClock())
+    for number in range(50):
+        wrong(throttle, f"user-{number}", "192.0.2.1", 1)
+        throttle.succeeded(f"user-{number}", "192.0.2.1")
+    assert not waits(throttle, "x", "192.0.2.1")

@@ -1,0 +1,73 @@
+"""Whether the server answers at all: a server that is frozen, or behind a network that swallows packets, says nothing.
+
+Nothing is asked as long as all is well. When a call has waited for a while the server is greeted over a connection of
+its own. If neither that is answered nor anything else meanwhile, the server is taken to be silent: nobody waits for it
+any longer, until it answers a greeting, which is tried every half second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from pointsman.core.errors import StorageUnavailable
+from pointsman.core.nursery import Nursery
+
+__all__ = ["DOUBT_SECONDS", "GREETING_SECONDS", "Pulse"]
+
+DOUBT_SECONDS: Final = 0.75
+"""How long a call waits before somebody asks whether the server is there."""
+GREETING_SECONDS: Final = 1.25
+_REST_SECONDS: Final = 0.5
+
+
+class Pulse:
+    """What is known of a server. ``greet`` asks it for a sign of life, and raises ``StorageUnavailable`` without one.
+
+    ``on_silence`` is told once whenever it has fallen silent. ``silence`` is what to say of it then; None: it answers.
+    """
+
+    def __init__(self, greet: Callable[[], Awaitable[None]], on_silence: Callable[[StorageUnavailable], None]) -> None:
+        self.silence: StorageUnavailable | None = None
+        self._greet = greet
+        self._on_silence = on_silence
+        self._nursery: Nursery | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._heard = 0
+
+    def start(self, nursery: Nursery) -> None:
+        """Look after it from now on."""
+        self._nursery = nursery
+
+    def stop(self) -> None:
+        """Ask no more; whoever calls is told nothing of before."""
+        if self._asking is not None:
+            self._asking.cancel()
+        self.silence = self._asking = self._nursery = None
+
+    def heard(self) -> None:
+        """The server has answered something."""
+        self._heard += 1
+
+    def doubt(self) -> None:
+        """Somebody has waited for a while. Nobody is in doubt before the server has answered for the first time."""
+        if self._nursery is not None and self._heard and (self._asking is None or self._asking.done()):
+            self._asking = self._nursery.start(self._ask(), "greeting the database")
+
+    async def _ask(self) -> None:
+        """Ask once, and as long as it is silent again and again."""
+        before = self._heard
+        while True:
+            try:
+                await self._greet()
+            except StorageUnavailable as error:
+                if self.silence is None:
+                    if self._heard != before:
+                        return
+                    self.silence = error
+                    self._on_silence(error)
+            else:
+                self.silence = None
+                return
+            await asyncio.sleep(_REST_SECONDS)
