@@ -15,11 +15,11 @@ FOR_THE_GATEWAY: Final = frozenset({
     "guardrails", "include_fallback_errors", "litellm_call_id", "litellm_metadata",
     "litellm_session_id", "litellm_trace_id", "mock_response", "mock_testing_content_policy_fallbacks",
     "mock_testing_context_fallbacks", "mock_testing_fallbacks", "mock_testing_rate_limit_error", "no-log",
-    "num_retries", "policies", "request_timeout", "tags",
+    "num_retries", "policies", "request_timeout", "stream_timeout", "tags", "timeout",
 })  # fmt: skip
 """LiteLLM's fields that are meant for the gateway and no upstream knows, so none is sent them.
 
-Not here are those whose name means something to some upstream too: ``cache``, ``priority`` (vLLM), ``timeout``.
+Not here are those whose name means something to some upstream too: ``cache``, ``priority`` (vLLM).
 """
 
 OPERATORS: Final = frozenset({

@@ -36,7 +36,8 @@ class Course(msgspec.Struct):
 
     ``recovery`` is made when an attempt fails, ``target`` is set when another model stands in, ``is_sent`` if it is the
     operator who named that, ``trail`` where there is something to tell. ``demands`` hold for whoever else is tried,
-    too. ``way`` is that of a rule about the model's traffic, where there is one, for the first attempt.
+    too. ``way`` is that of a rule about the model's traffic, where there is one, for the first attempt. ``began_at`` is
+    when a further attempt began, in monotonic seconds; 0: it is the first.
     """
 
     principal: Principal
@@ -50,6 +51,7 @@ class Course(msgspec.Struct):
     trail: Trail | None = None
     demands: Demands | None = None
     way: Way | None = None
+    began_at: float = 0.0
 
 
 def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | None = None) -> Course:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pointsman.core.eager import Inbox
-from pointsman.core.errors import GatewayError, LimitReached, Refused
+from pointsman.core.errors import GatewayError, LimitReached, Refused, TimedOut
 from pointsman.core.exchange import Client, Inbound
 from pointsman.core.flight import Flight
 from pointsman.core.upstream import Answer, AnsweredHere, Ask
@@ -28,6 +28,7 @@ from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.tally import Marks
 from pointsman.lifecycle.ways import Rule
 from pointsman.policies.parameters import take_rules
+from pointsman.routing.failures import CLIENT_TIMEOUT
 from pointsman.routing.hedging import Hedging
 from pointsman.routing.live import Live
 from pointsman.routing.pool import Member
@@ -124,6 +125,8 @@ class _Race:
             if not is_bad:
                 return racer
             racer.failed = True
+            if isinstance(items[0], TimedOut) and items[0].code == CLIENT_TIMEOUT:
+                return self._first  # the request's own limit is for both
         if all(racer.failed for racer in self._racers):
             return self._first
         for racer in self._racers:

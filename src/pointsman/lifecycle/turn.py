@@ -42,7 +42,8 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
     fleet = house.router.fleet
     queue = fleet.queue_of(host)
     settlement.deployment = course.member.deployment
-    ticket = ticket_of(course.ask, settlement, host, course.member.deployment.model, course.pool.name)
+    model, group = course.member.deployment.model, course.pool.name
+    ticket = ticket_of(course.ask, settlement, host, model, group, course.began_at)
     if queue.slots is not None:
         demand_room(ticket, queue, course.member.live.latency)
     try:
