@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FOR_THE_GATEWAY", "OPERATORS", "RULES", "SPECIAL"]
+__all__ = ["FOR_THE_GATEWAY", "OPERATORS", "RULES", "SPECIAL", "TIMEOUTS"]
 
 RULES: Final = frozenset({"additional_drop_params", "allowed_openai_params", "drop_params"})
 """Fields of a body that say what becomes of the others; no upstream is sent them."""
+
+TIMEOUTS: Final = frozenset({"request_timeout", "stream_timeout", "timeout"})
+"""How long an attempt may take."""
 
 FOR_THE_GATEWAY: Final = frozenset({
     "allowed_model_region", "caching", "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks",
