@@ -15,7 +15,7 @@ from tests.support.configs import anthropic_entry, ollama_entry, openai_entry
 from tests.support.gateway import Gateway
 from tests.upstreams import FakeAnthropic, FakeOllama, FakeOpenAI, OllamaModel, Reply, faults
 from tests.upstreams.anthropic_server import message_events
-from tests.upstreams.openai_shapes import chat_chunks, usage
+from tests.upstreams.openai_shapes import chat_chunks, completion_chunks, usage
 from tests.upstreams.reply import Close, Pause
 
 ASK: Any = [{"role": "user", "content": "How does it end?"}]
@@ -26,19 +26,29 @@ TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": 
 CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{"}}
 THOUGHT = {**chat_chunks([], None)[0], "choices": [{"index": 0, "delta": {"reasoning_content": "Hm."}}]}
 OPENAI_CLIENTS = ("chat", "messages", "responses", "gemini", "ollama")
+RESPONSE = {
+    "id": "resp_up1", "object": "response", "created_at": 7, "model": "fake-model", "status": "in_progress",
+    "error": None, "incomplete_details": None, "instructions": None, "metadata": {}, "parallel_tool_calls": True,
+    "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0, "output": [], "usage": None, "store": True,
+    "background": False, "previous_response_id": None,
+}  # fmt: skip
 
 
 class House:
-    """A gateway before two OpenAI-compatible servers (``cut``, ``rest``), Anthropic and Ollama.
+    """A gateway before OpenAI-compatible servers (``cut``, ``rest``, ``native`` has responses), Anthropic and Ollama.
 
     ``m`` fails over from ``cut`` to ``rest``, ``to-claude`` and ``to-llama`` to the others, ``claude`` to ``rest``.
     """
 
     def __init__(
-        self, gateway: Gateway, openai: tuple[FakeOpenAI, FakeOpenAI], claude: FakeAnthropic, llama: FakeOllama
+        self,
+        gateway: Gateway,
+        openai: tuple[FakeOpenAI, FakeOpenAI, FakeOpenAI],
+        claude: FakeAnthropic,
+        llama: FakeOllama,
     ) -> None:
         self.gateway, self.claude, self.llama = gateway, claude, llama
-        self.cut, self.rest = openai
+        self.cut, self.rest, self.native = openai
 
     def ask(self, dialect: str, model: str, **more: Any) -> bytes:
         """The bytes of a streamed answer in some client's dialect."""
@@ -63,6 +73,7 @@ def running() -> Iterator[House]:
     with (
         FakeOpenAI() as cut,
         FakeOpenAI() as rest,
+        FakeOpenAI() as native,
         FakeAnthropic() as claude,
         FakeOllama([OllamaModel("llama3.1:8b", context_length=32_768)]) as llama,
     ):
@@ -74,10 +85,12 @@ def running() -> Iterator[House]:
             openai_entry("rest", rest, {"id": "rest", "supports_assistant_prefill": True}, **dear),
             openai_entry("told", rest, {"id": "told"}),
             openai_entry("to-told", cut),
+            openai_entry("native", native, {"id": "native"}, **prices),
             anthropic_entry("sonnet", claude),
             anthropic_entry("claude", claude),
             ollama_entry("llama", llama, "llama3.1:8b"),
         ]
+        native.has_responses = True
         config = {
             "model_list": entries,
             "router_settings": {
@@ -86,18 +99,18 @@ def running() -> Iterator[House]:
                 "num_retries": 0,
                 "fallbacks": [
                     {"m": ["rest"]}, {"to-told": ["told"]}, {"to-claude": ["sonnet"]}, {"to-llama": ["llama"]},
-                    {"claude": ["rest"]},
+                    {"claude": ["rest"]}, {"native": ["rest"]},
                 ],
             },
         }  # fmt: skip
         with Gateway.start(config) as gateway:
-            yield House(gateway, (cut, rest), claude, llama)
+            yield House(gateway, (cut, rest, native), claude, llama)
 
 
 @pytest.fixture
 def house(running: House) -> Iterator[House]:
     yield running
-    for upstream in (running.cut, running.rest, running.claude, running.llama):
+    for upstream in (running.cut, running.rest, running.native, running.claude, running.llama):
         upstream.clear()
         upstream.forget()
 
@@ -279,3 +292,121 @@ def test_what_is_said_again_is_left_out(house: House) -> None:
     house.cut.script(cut_off())
     house.rest.script(finished(["Once ", "upon a ", "time", " there was ", "an end."]))
     assert text_of("chat", house.ask("chat", "m")) == WHOLE
+
+
+# -- text completions ------------------------------------------------------------------------------------------------
+
+
+def complete(house: House, model: str, **more: Any) -> bytes:
+    """The bytes of a streamed text completion."""
+    body = {"model": model, "prompt": "A tale: ", "stream": True, "stream_options": {"include_usage": True}, **more}
+    answer = house.gateway.http("POST", "/v1/completions", body)
+    assert answer.status == 200, answer.body
+    return answer.body
+
+
+def completed(body: bytes) -> str:
+    return "".join(choice["text"] for event in events(body) for choice in event.get("choices", ()))
+
+
+def cut_completion(pieces: Sequence[str] = BEGUN) -> Reply:
+    return faults.reset_in_stream(completion_chunks(pieces, usage(20, 5))[: len(pieces)])
+
+
+def test_a_completion_goes_on_after_its_prompt_and_its_text(house: House) -> None:
+    house.cut.script(cut_completion())
+    house.rest.script(Reply.stream(completion_chunks(REST, usage(20, 5), number=2)))
+    body = complete(house, "m", max_tokens=50)
+    assert completed(body) == WHOLE and body.endswith(b"data: [DONE]\n\n")
+    assert len({(event["id"], event["model"]) for event in events(body)}) == 1
+    reasons = [choice["finish_reason"] for event in events(body) for choice in event["choices"]]
+    assert [reason for reason in reasons if reason] == ["stop"]
+    (counts,) = [event["usage"] for event in events(body) if event.get("usage")]
+    assert counts["prompt_tokens"] > 20 and counts["completion_tokens"] > 5
+    sent = house.rest.inference[-1].json()
+    assert sent["prompt"] == "A tale: Once upon a time " and sent["max_tokens"] < 50
+
+
+def test_a_model_that_chats_goes_on_with_a_completion(house: House) -> None:
+    house.cut.script(cut_completion())
+    body = complete(house, "to-claude")
+    said = house.claude.requests[-1].json()["messages"]
+    assert [message["role"] for message in said] == ["user", "assistant", "user"]
+    assert completed(body).startswith("Once upon a time ") and body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"n": 2}, {"echo": True}, {"suffix": "!"}, {"logprobs": 1}, {"prompt": ["a", "b"]}, {"max_tokens": 2}],
+    ids=lambda more: next(iter(more)),
+)
+def test_what_completion_cannot_be_continued_fails_honestly(house: House, more: dict[str, Any]) -> None:
+    house.cut.script(cut_completion())
+    body = complete(house, "m", **more)
+    assert house.rest.inference == [] and events(body)[-1]["error"]["code"] == "upstream_broken"
+
+
+def test_a_completion_whose_rest_breaks_too_ends_with_that(house: House) -> None:
+    house.cut.script(cut_completion())
+    house.rest.script(cut_completion(["there "]))
+    body = complete(house, "m")
+    assert completed(body) == "Once upon a time there " and events(body)[-1]["error"]
+
+
+# -- responses that are relayed --------------------------------------------------------------------------------------
+
+
+def response_events(pieces: Sequence[str] = BEGUN, *, reasons: bool = False) -> list[dict[str, Any]]:
+    """Those of a relayed response up to the middle of its text."""
+    index = int(reasons)
+    place = {"item_id": "msg_up1", "output_index": index, "content_index": 0}
+    message = {"type": "message", "id": "msg_up1", "role": "assistant", "status": "in_progress", "content": []}
+    thought = {"type": "reasoning", "id": "rs_up1", "summary": [], "encrypted_content": "opaque"}
+    told: list[dict[str, Any]] = [{"type": name, "response": RESPONSE} for name in BEFORE]
+    told += [
+        {"type": f"response.output_item.{step}", "output_index": 0, "item": thought} for step in STEPS[: 2 * index]
+    ]
+    told.append({"type": "response.output_item.added", "output_index": index, "item": message})
+    part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+    told.append({"type": "response.content_part.added", **place, "part": part})
+    told += [{"type": "response.output_text.delta", **place, "delta": piece, "logprobs": []} for piece in pieces]
+    return [{**event, "sequence_number": number} for number, event in enumerate(told)]
+
+
+BEFORE = ("response.created", "response.in_progress")
+STEPS = ("added", "done")
+
+
+def test_a_relayed_response_goes_on_elsewhere_and_stays_the_same(house: House) -> None:
+    house.native.script(truncated(Reply.named_events(response_events())))
+    house.rest.script(finished())
+    body = house.ask("responses", "native")
+    assert text_of("responses", body) == WHOLE
+    assert response_violations(body) == []
+    told = events(body)
+    assert [event["sequence_number"] for event in told] == list(range(len(told)))
+    assert {event["item_id"] for event in told if "item_id" in event} == {"msg_up1"}
+    done = told[-1]["response"]
+    assert (done["id"], done["status"], done["model"]) == ("resp_up1", "completed", "fake-model")
+    (message,) = done["output"]
+    assert (message["id"], message["content"][0]["text"]) == ("msg_up1", WHOLE)
+    assert done["usage"]["output_tokens"] > 5
+    found = house.gateway.http("GET", "/v1/responses/resp_up1").json()
+    assert found["output"] == done["output"], "and it is stored like that"
+    sent = house.rest.inference[-1].json()
+    assert sent["messages"][-1] == {"role": "assistant", "content": "Once upon a time"}
+
+
+def test_a_failure_told_in_a_relayed_response_is_made_good(house: House) -> None:
+    broken = {**RESPONSE, "status": "failed", "error": {"code": "server_error", "message": "no"}}
+    failure = {"type": "response.failed", "sequence_number": 9, "response": broken}
+    house.native.script(Reply.named_events([*response_events(), failure], 0.02))
+    house.rest.script(finished())
+    body = house.ask("responses", "native")
+    assert text_of("responses", body) == WHOLE and response_violations(body) == []
+
+
+def test_reasoning_of_a_relayed_response_is_nobody_elses(house: House) -> None:
+    house.native.script(truncated(Reply.named_events(response_events(reasons=True))))
+    body = house.ask("responses", "native")
+    assert house.rest.inference == [] and events(body)[-1]["type"] in {"response.failed", "error"}

@@ -120,6 +120,32 @@ def test_a_silence_before_the_first_token_is_answered_by_a_fallback(at_rest: Rea
     assert 0.2 < time.monotonic() - started < 3.0, "the clock of timeouts ticks four times a second"
 
 
+def test_a_request_says_itself_how_long_an_upstream_may_take(at_rest: Ready) -> None:
+    """LiteLLM's ``x-litellm-timeout``: 408 at once, the upstream hears that nobody waits, and it is in the ledger."""
+    scene, gateway = at_rest
+    scene.first.script(faults.stall_before_head(), faults.stall_before_head())
+    key = gateway.new_key()
+    for said in ({"extra_headers": {"x-litellm-timeout": "0.2"}}, {"extra_body": {"timeout": 0.2}}):
+        started = time.monotonic()
+        with pytest.raises(openai.APIStatusError) as late:
+            gateway.openai(key).chat.completions.create(model="plain", messages=SAY, **said)
+        assert late.value.status_code == 408 and 0.2 <= time.monotonic() - started < 1.0
+    for request in scene.first.wait_for(2):
+        request.wait_closed(2.0)
+    rows = gateway.settled_ledger(2, key)
+    assert {(row["status"], row["metadata"]["error_information"]["error_class"]) for row in rows} == {
+        ("failure", "client_timeout")
+    }
+    assert gateway.chat("plain").status == 200, "and nobody rests for it"
+
+
+def test_a_fallback_answers_where_that_is_too_long(at_rest: Ready) -> None:
+    scene, gateway = at_rest
+    scene.first.script(faults.stall_before_head())
+    answer = gateway.chat("slow", timeout=0.2)
+    assert answer.status == 200 and answer.headers["x-litellm-model-group"] == "x"
+
+
 def test_attempts_are_what_was_configured_and_never_a_product(at_rest: Ready) -> None:
     scene, gateway = at_rest
     for upstream in (scene.first, scene.spare):

@@ -104,10 +104,10 @@ class Reply(msgspec.Struct, frozen=True):
         return cls.chunked("text/event-stream", blocks, gap_seconds, headers)
 
     @classmethod
-    def named_events(cls, events: Iterable[Mapping[str, Any]]) -> Reply:
+    def named_events(cls, events: Iterable[Mapping[str, Any]], gap_seconds: float = 0.0) -> Reply:
         """Server-sent events that have their ``type`` for a name, chunked, without ``[DONE]``."""
         blocks = [b"event: %b\ndata: %b\n\n" % (str(event["type"]).encode(), _text(event)) for event in events]
-        return cls.chunked("text/event-stream; charset=utf-8", blocks, 0.0, None)
+        return cls.chunked("text/event-stream; charset=utf-8", blocks, gap_seconds, None)
 
     @classmethod
     def ndjson(cls, lines: Iterable[Any], *, gap_seconds: float = 0.0) -> Reply:

@@ -309,7 +309,7 @@ def _timeouts(entry: ModelEntry, settings: Settings) -> Timeouts:
         connect=local.upstream_connect_timeout_seconds,
         load=stream or local.upstream_load_timeout_seconds,
         idle=local.upstream_idle_timeout_seconds,
-        total=params.timeout or router.timeout or settings.litellm_settings.request_timeout,
+        total=params.timeout or params.request_timeout or router.timeout or settings.litellm_settings.request_timeout,
         first_token=stream or local.first_token_timeout_seconds,
     )
 

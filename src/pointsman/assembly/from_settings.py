@@ -12,13 +12,13 @@ import msgspec
 from pointsman.assembly.host_rules import local_places
 from pointsman.config.fallback_targets import read_target
 from pointsman.config.load import Loaded
+from pointsman.config.routing_sections import StrategyArgs, StrategyGroup
 from pointsman.config.sections import (
     FailsKind,
     FallbackList,
     LiteLLMSettings,
     RetryKind,
     RouterSettings,
-    StrategyArgs,
 )
 from pointsman.core.errors import Misconfigured
 from pointsman.core.rules import Target
@@ -59,6 +59,7 @@ _STALE_INTERVALS: Final = 2
 """So many intervals a verdict on a deployment holds, as in LiteLLM."""
 _FallbackKey = Literal["fallbacks", "context_window_fallbacks", "content_policy_fallbacks"]
 
+_SHUFFLE: Final = "simple-shuffle"
 _COUNTED_TOKENS: Final[Mapping[str, Callable[[Usage], int]]] = {
     "input": lambda usage: usage.prompt,
     "output": lambda usage: usage.completion,
@@ -108,11 +109,7 @@ def routing_settings(loaded: Loaded, purses: Purses | None = None) -> RoutingSet
     general, local = loaded.settings.general_settings, loaded.settings.local
     return RoutingSettings(
         strategy=_strategy(router.routing_strategy, router.routing_strategy_args),
-        strategies={
-            model: _strategy(group.routing_strategy, group.routing_strategy_args)
-            for group in reversed(router.routing_groups)
-            for model in group.models
-        },
+        strategies=_strategies(router.routing_groups),
         tags=TagRules(
             enabled=router.enable_tag_filtering,
             match_any=router.tag_filtering_match_any,
@@ -146,6 +143,17 @@ def routing_settings(loaded: Loaded, purses: Purses | None = None) -> RoutingSet
         demands_fallback_access=general.enforce_fallback_model_access,
         tells_fallback_errors=general.expose_fallback_errors_to_caller,
     )
+
+
+def _strategies(groups: Sequence[StrategyGroup]) -> dict[str, StrategyChoice]:
+    """By model; one of priorities says nothing of its models but what comes first where the group itself is asked."""
+    found: dict[str, StrategyChoice] = {}
+    for group in reversed(groups):
+        has_order = group.routing_strategy == "priority"
+        choice = _strategy(_SHUFFLE if has_order else group.routing_strategy, group.routing_strategy_args)
+        named = () if group.group_name is None else (group.group_name,)
+        found |= dict.fromkeys((*named, *(() if has_order else group.models)), choice)
+    return found
 
 
 def _strategy(name: str | None, arguments: StrategyArgs) -> StrategyChoice:

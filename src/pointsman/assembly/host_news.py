@@ -1,6 +1,7 @@
 """Processes tell one another what they have under way at local hosts, so that each decides as if it had seen it all.
 
-What changed is told every tenth of a second, what stays every two seconds; who is silent for six is forgotten.
+What changed is told every tenth of a second, what stays every two seconds; who is silent for six is forgotten. When
+each model was used last is told when it changes, and every twenty seconds to those who have come since.
 """
 
 from __future__ import annotations
@@ -15,22 +16,25 @@ from pointsman.assembly.rest_news import Bulletin
 from pointsman.core.clock import Clock
 from pointsman.routing.hosts import Fleet, Use
 
-__all__ = ["HostNews"]
+__all__ = ["EVERYTHING_SECONDS", "HostNews"]
 
 _TOPIC: Final = "hosts"
 _TELL_SECONDS: Final = 0.1
 _AGAIN_SECONDS: Final = 2.0
+EVERYTHING_SECONDS: Final = 20.0
+"""By then a process that is new, or was not to be reached, has heard everything."""
 _FORGET_SECONDS: Final = 6.0
 _BYTES_MAX: Final = 3_500
 _PROCESSES_MAX: Final = 1_024
 
 
 class _Told(msgspec.Struct, frozen=True, array_like=True):
-    """A host's address, and by model what runs there and what waits."""
+    """A host's address, by model what runs there and what waits, and how many seconds ago a model was used last."""
 
     url: str
     running: dict[str, int]
     waiting: dict[str, int]
+    idle: dict[str, float] = {}
 
 
 class _News(msgspec.Struct, frozen=True):
@@ -51,7 +55,8 @@ class HostNews:
         self._bulletins = tuple(bulletins)
         self._clock = clock
         self._told: dict[str, _Told] = {}
-        self._again_at = 0.0
+        self._used: dict[str, dict[str, float]] = {}
+        self._again_at = self._everything_at = 0.0
         for bulletin in self._bulletins:
             bulletin.hear(_TOPIC, self._hear)
 
@@ -68,14 +73,27 @@ class HostNews:
         if is_again:
             self._again_at = now + _AGAIN_SECONDS
             self._forget(now)
-        for news in self._parts([one for one in self._now() if is_again or self._told.get(one.url) != one]):
+        if now >= self._everything_at:
+            self._everything_at = now + EVERYTHING_SECONDS
+            self._used.clear()
+        for news in self._parts([one for one in self._now(now) if is_again or self._is_new(one)]):
             for bulletin in self._bulletins:
                 bulletin.post(_TOPIC, news)
 
-    def _now(self) -> Iterator[_Told]:
+    def _now(self, now: float) -> Iterator[_Told]:
         for host in self._fleet.listed:
-            if host.in_flight or host.waiting or host.url in self._told:
-                yield _Told(host.url, dict(host.in_flight), dict(host.waiting))
+            known = self._used.get(host.url)
+            is_used = bool(host.used) and known != host.used
+            if host.in_flight or host.waiting or host.url in self._told or is_used:
+                before, used = known or {}, dict(host.used) if is_used else {}
+                idle = {model: round(now - at, 2) for model, at in used.items() if before.get(model) != at}
+                if is_used:
+                    self._used[host.url] = used
+                yield _Told(host.url, dict(host.in_flight), dict(host.waiting), idle)
+
+    def _is_new(self, one: _Told) -> bool:
+        before = self._told.get(one.url)
+        return bool(one.idle) or before is None or (before.running, before.waiting) != (one.running, one.waiting)
 
     def _parts(self, told: list[_Told]) -> Iterator[bytes]:
         """The news in pieces that a bulletin takes."""
@@ -106,6 +124,8 @@ class HostNews:
             host = hosts.get(told.url)
             if host is not None and news.process != self._process and len(host.elsewhere) < _PROCESSES_MAX:
                 host.hear(news.process, _use(told, now))
+                for model, seconds in told.idle.items():
+                    host.heard_used(model, now - max(seconds, 0.0))
 
     def _forget(self, now: float) -> None:
         for host in self._fleet.listed:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from pointsman.assembly.host_news import HostNews
+from pointsman.assembly.host_news import EVERYTHING_SECONDS, HostNews
 from pointsman.assembly.news_files import NewsFiles
 from pointsman.assembly.replica_settings import redis_settings
 from pointsman.assembly.replica_slots import ReplicaSlots
 from pointsman.assembly.rest_news import Bulletin, RestBoards, RestNews
+from pointsman.assembly.warm_turn import WarmTurn
 from pointsman.assembly.worker_slots import WorkerSlots
 from pointsman.core.clock import short_id
 from pointsman.core.errors import StorageUnavailable
@@ -20,7 +21,7 @@ from pointsman.policies.lease_book import LeaseBook
 from pointsman.policies.sharing import SharedAccounts
 from pointsman.routing.hosts import Fleet
 from pointsman.stores.directory.ports import Changed
-from pointsman.stores.redis import RedisBulletin, RedisLink, RedisSettings, RedisSharedLimits
+from pointsman.stores.redis import RedisBoards, RedisBulletin, RedisLink, RedisSettings, RedisSharedLimits
 from pointsman.stores.shared_limits import SETTLED_SECONDS
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ class Replicas:
             holder=self._holder,
             replicas=lambda: self._book.replicas,
         )
+
+    def warm_turn(self) -> WarmTurn:
+        """Which of them looks after the warmth of models."""
+        link = self._link
+        return WarmTurn(RedisBoards(link), self._holder, lambda: link.up, self._gateway.clock)
 
     def tell_changed(self) -> None:
         """Something has been written that the others should look at now."""
@@ -165,12 +171,25 @@ def work_together(gateway: Gateway) -> None:
     router.share_rests(RestBoards(*map(RestNews, bulletins)), clock)
     news = HostNews(router.fleet, short_id(""), bulletins, clock)
     start(news.run(), "news of hosts")
+    _share_warmth(gateway)
     if replicas is not None:
         slots: WorkerSlots | ReplicaSlots = replicas.slots(router.fleet)
     else:
         slots = WorkerSlots(router.fleet, plan.data_directory / "run", plan.workers, clock)
     router.fleet.share_slots(slots)
     start(slots.run(), "slots of hosts")
+
+
+def _share_warmth(gateway: Gateway) -> None:
+    """Unload nothing that others use, and load what is to be warm once."""
+    if gateway.replicas is None:
+        gateway.warmth.share(lambda: True, lambda: True)
+        return
+    turn = gateway.replicas.warm_turn()
+    # Only the first worker looks after warmth at all.
+    if gateway.plan.worker == 0:
+        gateway.nursery.start(turn.run(), "warmth of models")
+    gateway.warmth.share(lambda: turn.has_heard_all(2 * EVERYTHING_SECONDS), turn.is_held)
 
 
 def key_changed(gateway: Gateway, token: str, record: KeyRecord | None) -> None:

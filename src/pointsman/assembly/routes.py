@@ -20,7 +20,7 @@ from pointsman.core.price import FREE, Price
 from pointsman.core.upstream import Deployment, Timeouts
 from pointsman.providers.discovery import FoundHost, aliases, deployments
 from pointsman.providers.registry import split_model
-from pointsman.routing.table import RoutingTable
+from pointsman.routing.table import RoutingTable, Union
 
 __all__ = ["DEMO_MODEL", "RouteMaker", "hint_for"]
 
@@ -127,6 +127,11 @@ class RouteMaker:
             self._configured.patterns,
             hidden,
             unlisted=aliases(self._hosts),
+            unions={
+                group.group_name: Union(group.models, group.model_priorities)
+                for group in self._settings.router_settings.routing_groups
+                if group.group_name is not None
+            },
         )
 
 

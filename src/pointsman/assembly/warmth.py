@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from typing import Final
 
@@ -49,7 +49,9 @@ class WarmKeeper:
         self._loader = loader
         self._nursery = nursery
         self._clock = clock
-        self._sees_all_calls = sees_all_calls
+        self._is_alone = sees_all_calls
+        self._sees_all_calls: Callable[[], bool] = lambda: sees_all_calls
+        self._is_its_turn: Callable[[], bool] = lambda: True
         self._tell_at = inf
         self._sizes: dict[tuple[str, str], int] = {}
         self._under_way: set[tuple[str, str]] = set()
@@ -64,6 +66,10 @@ class WarmKeeper:
         rules, idle, zone = warm_rules(loaded), idle_rules(loaded), reset_clock(loaded).zone
         self._warmth.rules, self._warmth.idle, self._warmth.zone = rules, idle, zone
         self._tell_at = self._clock.monotonic() + _PATIENCE_SECONDS
+
+    def share(self, sees_all_calls: Callable[[], bool], is_its_turn: Callable[[], bool]) -> None:
+        """Other processes look after the same hosts: whether their calls are known here, and whose turn it is."""
+        self._sees_all_calls, self._is_its_turn = sees_all_calls, is_its_turn
 
     def found(self, hosts: tuple[FoundHost, ...]) -> None:
         """Take over what discovery knows of the sizes of models."""
@@ -99,8 +105,11 @@ class WarmKeeper:
 
     def step(self) -> None:
         """Begin with what is to be done now."""
-        if self._sees_all_calls:
+        if self._is_alone:
             self._read_meters()
+        if not self._is_its_turn():
+            return
+        self._warmth.sees_all_calls = self._sees_all_calls()
         if self._clock.monotonic() >= self._tell_at:
             self._tell_at = inf
             self._tell_unknown()

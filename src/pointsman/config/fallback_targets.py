@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.config.request_fields import OPERATORS, SPECIAL
+from pointsman.config.request_fields import OPERATORS, SPECIAL, TIMEOUTS
 from pointsman.core.rules import Target
 
 __all__ = ["read_target"]
@@ -32,7 +32,7 @@ def read_target(raw: msgspec.Raw) -> Target:
         raise ValueError(message)
     fields = {} if isinstance(given, str) else given
     for field in fields:
-        if field in SPECIAL:
+        if field in SPECIAL - TIMEOUTS:
             why = "where a model is belongs in model_list" if field in OPERATORS else "it is none of the upstream's"
             message = f"{field} cannot be set for a fallback: {why}."
             raise ValueError(message)

@@ -23,6 +23,7 @@ from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRol
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
 from pointsman.config.people_sections import KeyGeneration, PersonalKeys, TeamDefaults, TeamKeys, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis, RedisNode
+from pointsman.config.routing_sections import ModelAlias, StrategyArgs, StrategyGroup
 from pointsman.config.rule_sections import (
     OverflowSection,
     RestrictionSection,
@@ -38,13 +39,10 @@ from pointsman.config.sections import (
     LiteLLMParams,
     LiteLLMSettings,
     LocalHost,
-    ModelAlias,
     ModelEntry,
     ModelInfo,
     PointsmanSettings,
     RouterSettings,
-    StrategyArgs,
-    StrategyGroup,
     WarmUp,
 )
 from pointsman.config.sign_in_sections import SignInGroup, SignInProvider, SignInSection
@@ -130,11 +128,13 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
         "pointsman", "router_settings",
     }),
     "credential": frozenset({"credential_info", "credential_name", "credential_values"}),
-    "model_info": frozenset({"disable_background_health_check", "health_check_model", "health_check_timeout"}),
+    "model_info": frozenset({
+        "allow_fail_open", "disable_background_health_check", "enable_tag_filtering", "health_check_model",
+        "health_check_timeout",
+    }),
     "router_settings": frozenset({"default_litellm_params"}),
-    "routing_groups": frozenset({"group_name"}),
 }  # fmt: skip
-"""Keys that are used up while the configuration is put together, and one that is for its readers alone."""
+"""Keys that are used up while the configuration is put together, or read where they act."""
 
 NOT_YET: Final[Mapping[str, frozenset[str]]] = {
     "litellm_params": frozenset({
@@ -161,6 +161,7 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
         "disable_spend_logs": (False,),
     },
     "key_management_settings": {"store_virtual_keys": (False,)},
+    "router_settings": {"enable_weighted_failover": (True,)},
 }
 """What keys without effect may say without a warning, since it is what happens: of ``callbacks``, say, the metrics.
 

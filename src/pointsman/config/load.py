@@ -16,6 +16,7 @@ from pointsman.config.known_keys import STRUCTS
 from pointsman.config.model_entries import ModelListReader, OpenEntry, SharedParams, read_shared
 from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of, text_of
 from pointsman.config.references import References, layered_environment
+from pointsman.config.routing_check import examine_routing
 from pointsman.config.routing_values import tell_routing_values
 from pointsman.config.rule_check import examine_rules
 from pointsman.config.secret_sources import Hosted, OpenSource, SecretFiles, SecretSource, no_source
@@ -192,6 +193,7 @@ class _SettingsReader:
             local=self._section(root.get("pointsman"), "pointsman", PointsmanSettings()),
         )
         examine_rules(settings, root.get("pointsman"), self._findings)
+        examine_routing(settings, root, self._findings)
         examine_user_headers(settings, root.get("general_settings"), self._findings)
         examine_traffic(settings, root.get("pointsman"), self._findings)
         return settings

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FOR_THE_GATEWAY", "OPERATORS", "RULES", "SPECIAL"]
+__all__ = ["FOR_THE_GATEWAY", "OPERATORS", "RULES", "SPECIAL", "TIMEOUTS"]
 
 RULES: Final = frozenset({"additional_drop_params", "allowed_openai_params", "drop_params"})
 """Fields of a body that say what becomes of the others; no upstream is sent them."""
+
+TIMEOUTS: Final = frozenset({"request_timeout", "stream_timeout", "timeout"})
+"""How long an attempt may take."""
 
 FOR_THE_GATEWAY: Final = frozenset({
     "allowed_model_region", "caching", "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks",
@@ -15,11 +18,11 @@ FOR_THE_GATEWAY: Final = frozenset({
     "guardrails", "include_fallback_errors", "litellm_call_id", "litellm_metadata",
     "litellm_session_id", "litellm_trace_id", "mock_response", "mock_testing_content_policy_fallbacks",
     "mock_testing_context_fallbacks", "mock_testing_fallbacks", "mock_testing_rate_limit_error", "no-log",
-    "num_retries", "policies", "request_timeout", "tags",
+    "num_retries", "policies", "request_timeout", "stream_timeout", "tags", "timeout",
 })  # fmt: skip
 """LiteLLM's fields that are meant for the gateway and no upstream knows, so none is sent them.
 
-Not here are those whose name means something to some upstream too: ``cache``, ``priority`` (vLLM), ``timeout``.
+Not here are those whose name means something to some upstream too: ``cache``, ``priority`` (vLLM).
 """
 
 OPERATORS: Final = frozenset({

@@ -12,16 +12,17 @@ __all__ = ["CHECKS", "tell_routing_values"]
 
 CHECKS: Final = frozenset({
     "deployment_affinity", "enforce_model_rate_limits", "prompt_caching", "responses_api_deployment_check",
-    "session_affinity",
+    "router_budget_limiting", "session_affinity",
 })  # fmt: skip
 """The ``optional_pre_call_checks`` that are made.
 
 ``responses_api_deployment_check`` needs nothing to be done: a response is continued by any deployment, since what it
-continues is stored here and sent along to a deployment that does not have it.
+continues is stored here and sent along to a deployment that does not have it. Nor does ``router_budget_limiting``:
+budgets of deployments and providers always hold.
 """
 
 _LITELLMS_CHECKS: Final = frozenset({
-    "encrypted_content_affinity", "forward_client_headers_by_model_group", "router_budget_limiting",
+    "encrypted_content_affinity", "forward_client_headers_by_model_group",
 })  # fmt: skip
 _LITELLMS_STRATEGIES: Final = frozenset({"lar1", "provider-budget-routing"})
 

@@ -15,7 +15,8 @@ import msgspec
 
 from pointsman.config.known_keys import NOT_KEYS, STRUCTS, is_honoured, is_token_price, known_keys
 from pointsman.config.references import REFERENCE_PREFIX
-from pointsman.config.sections import LiteLLMParams, ModelAlias, ModelEntry
+from pointsman.config.routing_sections import ModelAlias
+from pointsman.config.sections import LiteLLMParams, ModelEntry
 from pointsman.core.secret import Secret
 
 __all__ = ["SCHEMA_DIALECT", "Schema", "json_schema"]

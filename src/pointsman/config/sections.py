@@ -18,6 +18,7 @@ from pointsman.config.jwt_sections import JwtAuth
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
 from pointsman.config.people_sections import KeyGeneration, TeamDefaults, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis, Database, Host, Port, RedisUrl
+from pointsman.config.routing_sections import ModelAlias, StrategyArgs, StrategyGroup
 from pointsman.config.rule_sections import RoutingRuleSection
 from pointsman.config.sign_in_sections import SignInSection
 from pointsman.config.traffic_sections import Bulkhead, TrafficRule
@@ -51,7 +52,6 @@ __all__ = [
     "LiteLLMParams",
     "LiteLLMSettings",
     "LocalHost",
-    "ModelAlias",
     "ModelEntry",
     "ModelInfo",
     "PointsmanSettings",
@@ -60,8 +60,6 @@ __all__ = [
     "RetryKind",
     "RouterSettings",
     "Settings",
-    "StrategyArgs",
-    "StrategyGroup",
     "WarmUp",
 ]
 
@@ -107,6 +105,7 @@ class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
     order: Annotated[int, Meta(ge=-(2**53), le=2**53)] | None = None
     max_parallel_requests: Count | None = None
     timeout: Seconds | None = None
+    request_timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
     num_retries: Retries | None = None
     max_retries: Retries | None = None
@@ -315,27 +314,6 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     key_management_system: Name | None = None
     key_management_settings: KeyManagementSettings = KeyManagementSettings()
     store_model_in_db: bool | None = None
-
-
-class ModelAlias(msgspec.Struct, frozen=True, kw_only=True):
-    """Another name for a model; a ``hidden`` one is served and not listed."""
-
-    model: Name
-    hidden: bool = False
-
-
-class StrategyArgs(msgspec.Struct, frozen=True, kw_only=True):
-    """Options of a strategy, in LiteLLM's names."""
-
-    lowest_latency_buffer: Amount | None = None
-
-
-class StrategyGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A strategy for some models: ``router_settings.routing_groups[]``."""
-
-    models: tuple[Name, ...]
-    routing_strategy: StrategyName
-    routing_strategy_args: StrategyArgs = StrategyArgs()
 
 
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ __all__ = [
     "Count",
     "CountedTokens",
     "Document",
+    "GroupStrategyName",
     "HeaderName",
     "HostProvider",
     "Id",
@@ -59,20 +60,20 @@ Document = Annotated[Secret, Meta(extra={"document": True}, description="a path,
 
 Seconds = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-StrategyName = Annotated[
-    str,
-    Meta(
-        pattern=(
-            r"^(simple-shuffle|round-robin|least-busy|latency-based-routing|usage-based-routing|usage-based-routing-v2"
-            r"|cost-based-routing|warm-first|shuffle|latency|usage|cost|lar1|provider-budget-routing)$"
-        ),
-        description=(
-            "simple-shuffle, round-robin, least-busy, latency-based-routing, usage-based-routing,"
-            " usage-based-routing-v2, cost-based-routing or warm-first"
-        ),
-    ),
-]
+_STRATEGIES: Final = (
+    "simple-shuffle|round-robin|least-busy|latency-based-routing|usage-based-routing|usage-based-routing-v2"
+    "|cost-based-routing|warm-first|shuffle|latency|usage|cost|lar1|provider-budget-routing"
+)
+_TOLD_STRATEGIES: Final = (
+    "simple-shuffle, round-robin, least-busy, latency-based-routing, usage-based-routing, usage-based-routing-v2,"
+    " cost-based-routing"
+)
+StrategyName = Annotated[str, Meta(pattern=f"^({_STRATEGIES})$", description=f"{_TOLD_STRATEGIES} or warm-first")]
 """Of these, ``lar1`` and ``provider-budget-routing`` are LiteLLM's alone."""
+
+GroupStrategyName = Annotated[
+    str, Meta(pattern=f"^({_STRATEGIES}|priority)$", description=f"{_TOLD_STRATEGIES}, warm-first or priority")
+]
 
 CountedTokens = Annotated[str, Meta(pattern=r"^(total|input|output)$", description="total, input or output")]
 """Which tokens of a call count for limits of tokens."""

@@ -33,7 +33,8 @@ class RoutingRules(msgspec.Struct, frozen=True):
 
     ``num_retries`` None: as the operator has it. ``rehearsal`` is the field that asks to act as if the model had
     failed. ``prefer`` (``local``, ``cheap``, ``fast`` or empty) and ``max_cost`` (picodollars, None: any) are our own.
-    ``region``: only what is in it may serve. ``waits``: it can wait behind those whose people wait.
+    ``region``: only what is in it may serve. ``waits``: it can wait behind those whose people wait. ``timeout`` is how
+    many seconds an attempt may take, ``stream_timeout`` how many a stream may until its answer begins.
     """
 
     num_retries: int | None = None
@@ -49,6 +50,8 @@ class RoutingRules(msgspec.Struct, frozen=True):
     max_cost: int | None = None
     region: str | None = None
     waits: bool = False
+    timeout: float | None = None
+    stream_timeout: float | None = None
 
     @property
     def demands_something(self) -> bool:

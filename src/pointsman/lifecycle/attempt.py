@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pointsman.core.errors import TimedOut
 from pointsman.core.exchange import Client, ClientGone
+from pointsman.core.upstream import Lane
 from pointsman.lifecycle.choose import Course
 from pointsman.lifecycle.hedge import race
+from pointsman.lifecycle.patience import watch
 from pointsman.lifecycle.relay import relay_stream, relay_whole
 from pointsman.lifecycle.settle import Settlement
+from pointsman.routing.failures import CLIENT_TIMEOUT
 
 __all__ = ["attempt"]
 
@@ -24,10 +28,7 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
         settlement.start_over(course.recovery)
     lane = house.lanes.lane(ask.operation, deployment)
     if lane.prepares:
-        ask.owner = course.principal.owner
-        await lane.prepare(ask)
-        if settlement.grant is not None:
-            settlement.grant.grow(ask, deployment)
+        await _prepare(lane, course, settlement)
     outbound = lane.write(ask)
     settlement.answer = answer = lane.answer(ask)
     settlement.sent_at = sent_at = house.clock.monotonic()
@@ -36,6 +37,7 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
         settlement.probing = member
         member.probe(sent_at)
     live.in_flight += 1
+    alarm = None if ask.routing is None else watch(ask, settlement, course.began_at)
     try:
         settlement.flight = flight = house.sender.send(deployment, outbound, stream=ask.stream)
         if host is not None:
@@ -44,11 +46,12 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
         if course.way is not None and course.way.rule.hedging is not None:
             live, flight, answer, sent_at = await race(course, settlement, client)
         await (relay_stream if ask.stream else relay_whole)(flight, answer, client, settlement)
-    except ClientGone:
-        if settlement.cold is not None and settlement.flight is not None:
-            settlement.leave_load(settlement.cold, settlement.flight)
+    except (ClientGone, TimedOut) as gone:
+        _leave_load(gone, settlement)
         raise
     finally:
+        if alarm is not None:
+            alarm.cancel()
         live.in_flight -= 1
         if course.member.host is not None:
             settlement.depart(course.member.host, course.member.deployment.model)
@@ -63,3 +66,23 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
             course.member.answered(sent_at)
     else:
         house.router.failed(course.member, settlement.error, sent_at, settlement.ended_at)
+
+
+async def _prepare(lane: Lane, course: Course, settlement: Settlement) -> None:
+    """Let the lane find out what it has to know, and reserve what it found out.
+
+    Raises:
+        GatewayError: the request cannot be served, or not be afforded.
+    """
+    ask = course.ask
+    ask.owner = course.principal.owner
+    await lane.prepare(ask)
+    if settlement.grant is not None:
+        settlement.grant.grow(ask, course.member.deployment)
+
+
+def _leave_load(gone: ClientGone | TimedOut, settlement: Settlement) -> None:
+    """Let a load go on, where that is wanted, whose client left or lets nobody take longer."""
+    is_client = isinstance(gone, ClientGone) or gone.code == CLIENT_TIMEOUT
+    if is_client and settlement.cold is not None and settlement.flight is not None:
+        settlement.leave_load(settlement.cold, settlement.flight)

@@ -21,6 +21,7 @@ from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
 from pointsman.routing.candidates import Dropped
 from pointsman.routing.pool import Member, Pick, Pool
+from pointsman.routing.queue import Ticket
 from pointsman.routing.recovery import Recovery
 from pointsman.routing.rules.ruling import Demands, Ruling
 from pointsman.routing.wish import Wish
@@ -36,7 +37,8 @@ class Course(msgspec.Struct):
 
     ``recovery`` is made when an attempt fails, ``target`` is set when another model stands in, ``is_sent`` if it is the
     operator who named that, ``trail`` where there is something to tell. ``demands`` hold for whoever else is tried,
-    too. ``way`` is that of a rule about the model's traffic, where there is one, for the first attempt.
+    too. ``way`` is that of a rule about the model's traffic, where there is one, for the first attempt. ``began_at`` is
+    when a further attempt began, in monotonic seconds; 0: it is the first. ``ticket`` is its place at a local server.
     """
 
     principal: Principal
@@ -50,6 +52,8 @@ class Course(msgspec.Struct):
     trail: Trail | None = None
     demands: Demands | None = None
     way: Way | None = None
+    began_at: float = 0.0
+    ticket: Ticket | None = None
 
 
 def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | None = None) -> Course:

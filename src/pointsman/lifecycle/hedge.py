@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pointsman.core.eager import Inbox
-from pointsman.core.errors import GatewayError, LimitReached, Refused
+from pointsman.core.errors import GatewayError, LimitReached, Refused, TimedOut
 from pointsman.core.exchange import Client, Inbound
 from pointsman.core.flight import Flight
 from pointsman.core.upstream import Answer, AnsweredHere, Ask
@@ -28,7 +28,9 @@ from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.tally import Marks
 from pointsman.lifecycle.ways import Rule
 from pointsman.policies.parameters import take_rules
+from pointsman.routing.failures import CLIENT_TIMEOUT
 from pointsman.routing.hedging import Hedging
+from pointsman.routing.hosts import Host
 from pointsman.routing.live import Live
 from pointsman.routing.pool import Member
 from pointsman.routing.queue import Ticket
@@ -124,6 +126,8 @@ class _Race:
             if not is_bad:
                 return racer
             racer.failed = True
+            if isinstance(items[0], TimedOut) and items[0].code == CLIENT_TIMEOUT:
+                return self._first  # the request's own limit is for both
         if all(racer.failed for racer in self._racers):
             return self._first
         for racer in self._racers:
@@ -229,7 +233,7 @@ class _Race:
         if is_second:
             self._rule.counts.won += 1
             if self._first.member.host is not None:
-                settlement.depart(self._first.member.host, self._first.member.deployment.model)
+                self._leave_first(self._first.member.host)
             course.member, course.ask = winner.member, winner.ask
             settlement.ask, settlement.deployment = winner.ask, winner.member.deployment
             settlement.answer, settlement.flight, settlement.sent_at = winner.answer, winner.flight, winner.sent_at
@@ -238,6 +242,13 @@ class _Race:
             if winner.member.host is not None:
                 settlement.arrive(winner.member, winner.member.host, winner.flight)
             client.attach(winner.flight)
+
+    def _leave_first(self, host: Host) -> None:
+        """Give up the place that the first request has at a local server, which has no more to do for it."""
+        settlement, ticket, fleet = self._settlement, self._course.ticket, self._settlement.house.router.fleet
+        settlement.depart(host, self._first.member.deployment.model)
+        if ticket is not None:
+            leave(fleet, host, ticket, settlement.house.clock.monotonic())
 
 
 class _Ring:

@@ -18,7 +18,7 @@ from pointsman.core.exchange import Client
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.choose import Course, asked_name, find_pool, pick, wish_for
 from pointsman.lifecycle.house import House
-from pointsman.lifecycle.patience import patience
+from pointsman.lifecycle.patience import gives_up_at
 from pointsman.lifecycle.reading import read_again
 from pointsman.lifecycle.relay import break_off
 from pointsman.lifecycle.ruling import demands_of, rule
@@ -65,7 +65,7 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
     settlement.let_go(client)
     if settlement.grant is not None and await _redirect(error, course, recovery, settlement, client):
         _log.info("call %s failed (%s), next: %s", settlement.call_id, error.code, course.member.deployment.id)
-        settlement.trail = course.trail
+        settlement.trail, course.began_at = course.trail, house.clock.monotonic()
         return True
     told = _last_word(settlement.give_up(error), recovery, settlement)
     if settlement.begun and settlement.answer is not None:
@@ -238,8 +238,7 @@ def _may_rest(seconds: float, course: Course, settlement: Settlement) -> bool:
     """
     if settlement.interruption is not None:
         return False
-    gives_up_at = settlement.inbound.received + patience(course.ask, settlement.inbound.head)
-    return settlement.house.clock.monotonic() + seconds < gives_up_at
+    return settlement.house.clock.monotonic() + seconds < gives_up_at(course.ask, settlement.inbound)
 
 
 async def _rest(seconds: float, settlement: Settlement, client: Client) -> None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from pointsman.core.errors import Malformed
 from pointsman.core.price import DOLLARS_MAX, picodollars
 from pointsman.core.rules import RoutingRules
+from pointsman.policies.parameters import seconds_in
 
 __all__ = ["routing_in"]
 
@@ -21,6 +24,7 @@ _MAX_COST: Final = b"x-pointsman-max-cost"
 _PREFERENCES: Final = ("local", "cheap", "fast")
 _RETRIES: Final = b"x-litellm-num-retries"
 _RETRIES_MAX: Final = 16
+_TIMEOUTS: Final = frozenset({b"x-litellm-timeout", b"x-litellm-stream-timeout"})
 _CHARACTERS_MAX: Final = 4096
 _TAGS_MAX: Final = 64
 _SESSION_CHARACTERS_MAX: Final = 256
@@ -36,6 +40,7 @@ def routing_in(headers: Iterable[tuple[bytes, bytes]]) -> RoutingRules | None:
     session: str | None = None
     prefer, max_cost = "", None
     retries: bytes | None = None
+    timeouts: dict[bytes, float | None] = {}
     for name, value in headers:
         if name == _TAGS:
             text = value.decode("latin-1")
@@ -46,14 +51,24 @@ def routing_in(headers: Iterable[tuple[bytes, bytes]]) -> RoutingRules | None:
             session = value.decode("latin-1").strip()[:_SESSION_CHARACTERS_MAX] or None
         elif name == _RETRIES:
             retries = value if retries is None else retries
+        elif name in _TIMEOUTS:
+            timeouts.setdefault(name, seconds_in(msgspec.Raw(value)))
         elif name == _PREFER:
             prefer = _preference(value.decode("latin-1").strip().lower())
         elif name == _MAX_COST:
             max_cost = _amount(value.decode("latin-1").strip())
-    num_retries = _count(retries)
-    if not (tags or session or prefer) and max_cost is None and num_retries is None:
+    num_retries, timeouts = _count(retries), {name: given for name, given in timeouts.items() if given}
+    if not (tags or session or prefer or timeouts) and max_cost is None and num_retries is None:
         return None
-    return RoutingRules(num_retries=num_retries, tags=tags, session=session, prefer=prefer, max_cost=max_cost)
+    return RoutingRules(
+        num_retries=num_retries,
+        tags=tags,
+        session=session,
+        prefer=prefer,
+        max_cost=max_cost,
+        timeout=timeouts.get(b"x-litellm-timeout"),
+        stream_timeout=timeouts.get(b"x-litellm-stream-timeout"),
+    )
 
 
 def _count(said: bytes | None) -> int | None:

@@ -8,7 +8,7 @@ import msgspec
 
 from pointsman.core.errors import Unauthenticated
 from pointsman.core.upstream import Ask
-from pointsman.lifecycle.patience import patience
+from pointsman.lifecycle.patience import gives_up_at
 from pointsman.lifecycle.settle import Settlement
 from pointsman.policies.labels import is_yes
 from pointsman.policies.principal import Principal
@@ -38,10 +38,11 @@ _number: Final = msgspec.json.Decoder(float).decode
 _text: Final = msgspec.json.Decoder(str).decode
 
 
-def ticket_of(ask: Ask, settlement: Settlement, host: Host, model: str, group: str) -> Ticket:
+def ticket_of(ask: Ask, settlement: Settlement, host: Host, model: str, group: str, began_at: float = 0.0) -> Ticket:
     """The request's ticket; what the body says of its turn is taken out, unless the server understands it.
 
-    ``model`` is the name at the server, ``group`` the one that clients know.
+    ``model`` is the name at the server, ``group`` the one that clients know; ``began_at`` is the attempt's beginning,
+    0: that of the request.
     """
     principal = settlement.principal
     if principal is None:
@@ -60,7 +61,7 @@ def ticket_of(ask: Ask, settlement: Settlement, host: Host, model: str, group: s
     ticket.batch = is_yes(manners.batch) or _is_batch(ask)
     if manners.queue_weight:
         ticket.weight = min(max(manners.queue_weight, _WEIGHT_MIN), _WEIGHT_MAX)
-    ticket.expires_at = settlement.inbound.received + patience(ask, settlement.inbound.head)
+    ticket.expires_at = gives_up_at(ask, settlement.inbound, began_at)
     return ticket
 
 

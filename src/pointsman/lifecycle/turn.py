@@ -42,7 +42,8 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
     fleet = house.router.fleet
     queue = fleet.queue_of(host)
     settlement.deployment = course.member.deployment
-    ticket = ticket_of(course.ask, settlement, host, course.member.deployment.model, course.pool.name)
+    model, group = course.member.deployment.model, course.pool.name
+    course.ticket = ticket = ticket_of(course.ask, settlement, host, model, group, course.began_at)
     if queue.slots is not None:
         demand_room(ticket, queue, course.member.live.latency)
     try:
@@ -53,8 +54,8 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
             await attempt(course, settlement, client)
         else:
             await _attempt_awake(course, settlement, client, host)
-        if settlement.error is None:
-            host.served(ticket.model, settlement.ended_at)
+        if settlement.error is None and course.member.host is not None:
+            course.member.host.served(course.member.deployment.model, settlement.ended_at)
     except Unreachable:
         if ticket.started_at:
             host.went_away()

@@ -7,6 +7,7 @@ that client-side auth, and has it off by default as well.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Annotated, Final
 
 import msgspec
@@ -20,7 +21,7 @@ from pointsman.policies.labels import end_user_in, labels_in, session_in, withou
 from pointsman.wire.json_fields import decode_field
 from pointsman.wire.json_paths import head_of, is_nested, read_path
 
-__all__ = ["take_rules"]
+__all__ = ["seconds_in", "take_rules"]
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _Names = Annotated[tuple[_Name, ...], msgspec.Meta(max_length=64)]
@@ -41,7 +42,7 @@ _ROUTING: Final = frozenset({
     "allowed_model_region", "content_policy_fallbacks", "context_window_fallbacks", "disable_fallbacks", "fallbacks",
     "include_fallback_errors", "litellm_metadata", "litellm_session_id", "metadata",
     "mock_testing_content_policy_fallbacks", "mock_testing_context_fallbacks", "mock_testing_fallbacks", "num_retries",
-    "tags",
+    "request_timeout", "stream_timeout", "tags", "timeout",
 })  # fmt: skip
 _LOOKED_AT: Final = SPECIAL | {"metadata", "safety_identifier"}
 
@@ -56,6 +57,7 @@ _name: Final = msgspec.json.Decoder(_Name | None).decode
 _names: Final = msgspec.json.Decoder(_Names | None).decode
 _tags: Final = msgspec.json.Decoder(_Names | _Name | None).decode
 _targets: Final = msgspec.json.Decoder(_Targets | None).decode
+_seconds: Final = msgspec.json.Decoder(float | str).decode
 _listed: Final = msgspec.json.Decoder(dict[str, _Targets]).decode
 _NULL: Final = msgspec.Raw(b"null")
 
@@ -89,6 +91,15 @@ def take_rules(ask: Ask) -> None:
     ask.fields = {name: raw for name, raw in fields.items() if name not in SPECIAL}
     if "metadata" in fields:
         _leave_metadata(ask)
+
+
+def seconds_in(said: msgspec.Raw | None) -> float | None:
+    """A time in seconds that a request gives, as a number or a text of one; None: it gives none that makes sense."""
+    try:
+        seconds = 0.0 if said is None else float(_seconds(said))
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    return seconds if isfinite(seconds) and seconds > 0 else None
 
 
 def _take_parameter_rules(ask: Ask) -> None:
@@ -131,6 +142,8 @@ def _routing_rules(fields: Mapping[str, msgspec.Raw], model: str, headers: Routi
         prefer=headers.prefer,
         max_cost=headers.max_cost,
         waits=any(one.batch for one in labels),
+        timeout=headers.timeout or seconds_in(fields.get("timeout")) or seconds_in(fields.get("request_timeout")),
+        stream_timeout=headers.stream_timeout or seconds_in(fields.get("stream_timeout")),
         region=decode_field("allowed_model_region", fields.get("allowed_model_region", _NULL), _name),
     )
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Lane, Operation
-from pointsman.providers.continuing import CONTINUED, ContinuingLane
+from pointsman.providers.continuing import CONTINUED, CompletionContinuingLane, ContinuingLane, RelayedResponsesLane
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExtrasLane, plain_way
 from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.media import MediaFetcher
@@ -20,6 +20,7 @@ from pointsman.providers.translated import (
     EMBEDDING_CLIENTS,
     RESPONSES_MODE,
     CallLane,
+    CompletionAsChat,
     OpenAIChatFar,
     OpenAIEmbeddingFar,
     OpenAIResponsesFar,
@@ -98,6 +99,8 @@ class LaneBook:
             lane = StatefulLane(lane, self._responses)
         if self._relayed is not None and operation is Operation.RESPONSES and _speaks_openai(deployment):
             lane = self._relayed(deployment, lane)
+            if self._continues:
+                lane = RelayedResponsesLane(lane)
         if len(self._known) >= _LANES_MAX:
             self._known.clear()
         self._known[key] = (deployment, lane)
@@ -128,7 +131,10 @@ class LaneBook:
 
     def _continuing(self, lane: Lane, deployment: Deployment, operation: Operation) -> Lane:
         """The lane that also goes on with what others began; where it relays, by way of another dialect's far side."""
-        client = CLIENTS[operation]
+        completion = COMPLETION_CLIENTS.get(operation)
+        if completion is not None and not isinstance(lane, CallLane):
+            return CompletionContinuingLane(lane, completion)
+        client = CLIENTS[operation] if completion is None else CompletionAsChat(completion)
         if isinstance(lane, CallLane):
             return ContinuingLane(lane, lane, client, deployment)
         other = self._make(deployment, Operation.MESSAGES if operation is Operation.CHAT else Operation.CHAT)

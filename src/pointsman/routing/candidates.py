@@ -8,7 +8,7 @@ from typing import Final
 from pointsman.routing.hosts import Host
 from pointsman.routing.needs import abilities_needed, serves
 from pointsman.routing.pool import NO_SCREENS, Member, Pool, Screens, Tier
-from pointsman.routing.tags import agent_of, allowed_by_tags, tags_of
+from pointsman.routing.tags import agent_of, allowed_all_the_same, allowed_by_tags, tags_of
 from pointsman.routing.wish import Wish
 
 __all__ = ["Dropped", "candidates", "limit_reached", "parallel_reached"]
@@ -94,6 +94,8 @@ def _allowed(pool: Pool, wish: Wish) -> tuple[Collection[Member], tuple[str, ...
             pool.by_tags.clear()
         known = frozenset(allowed_by_tags(pool.members, tags, screens, agent))
         pool.by_tags[tags, agent] = known
+    if not known and screens.fails_open:
+        return allowed_all_the_same(pool.members, tags, wish, screens.tag_prefix), tags
     return known, tags
 
 

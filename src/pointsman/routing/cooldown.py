@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pointsman.core.errors import Crowded, GatewayError, Unreachable, UpstreamFailed
-from pointsman.routing.failures import Failure, kind_of
+from pointsman.routing.failures import CLIENT_TIMEOUT, Failure, kind_of
 from pointsman.routing.live import Live
 from pointsman.routing.pool import Member
 from pointsman.routing.settings import RoutingSettings
@@ -26,9 +26,10 @@ _EMPTY_PURSE: Final = frozenset({"billing_error", "insufficient_quota"})
 def blame(member: Member, error: GatewayError, settings: RoutingSettings, sent_at: float, now: float) -> None:
     """Note the failure of what was sent at ``sent_at``, and let the deployment rest if that helps.
 
-    An error that is about the request is an answer as good as any.
+    An error that is about the request is an answer as good as any. That it took longer than a client allows proves
+    nothing, or anybody could make it rest.
     """
-    if not isinstance(error, UpstreamFailed) or isinstance(error, Crowded):
+    if not isinstance(error, UpstreamFailed) or isinstance(error, Crowded) or error.code == CLIENT_TIMEOUT:
         return
     live, kind = member.live, kind_of(error)
     if kind in _NOT_ITS_FAULT:

@@ -7,10 +7,12 @@ from typing import Final
 
 from pointsman.core.errors import GatewayError
 
-__all__ = ["CONTEXT_LENGTH", "Failure", "kind_of"]
+__all__ = ["CLIENT_TIMEOUT", "CONTEXT_LENGTH", "Failure", "kind_of"]
 
 CONTEXT_LENGTH: Final = "context_length_exceeded"
 """The code of an error about a prompt that is too long for the model."""
+CLIENT_TIMEOUT: Final = "client_timeout"
+"""The code of the failure of an upstream that took longer than the client lets it."""
 
 _POLICY: Final = frozenset({
     "content_blocked", "content_filter", "content_policy_violation", "invalid_prompt", "moderation_blocked",

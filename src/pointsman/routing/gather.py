@@ -16,7 +16,7 @@ from pointsman.routing.meter import Meter
 from pointsman.routing.needs import TOOLS, VISION
 from pointsman.routing.pool import NO_SCREENS, Member, Pool, Screens, Tier
 from pointsman.routing.residency import LoadBook
-from pointsman.routing.settings import RoutingSettings, StrategyChoice
+from pointsman.routing.settings import RoutingSettings, StrategyChoice, TagRules
 from pointsman.routing.shortlist import LOOKED_AT_MAX, Shortlist
 from pointsman.routing.strategies import COUNTING, STRATEGIES, TIMING, Kit
 from pointsman.routing.table import Group
@@ -48,11 +48,12 @@ class Gatherer:
         self._credentials = credentials
         self._draw = draw
 
-    def pool(self, group: Group, settings: RoutingSettings) -> Pool:
-        """The pool of a group."""
+    def pool(self, group: Group, settings: RoutingSettings, whole: Group | None = None) -> Pool:
+        """The pool of a group; ``whole`` is the group with those of it that are left out."""
         members = tuple(self._member(deployment) for deployment in group.deployments)
         choice = settings.strategies.get(group.name, settings.strategy)
         strategy = STRATEGIES[_name(choice, members)](Kit(self._draw, self._loads, choice.arguments))
+        settings = msgspec.structs.replace(settings, tags=_tag_rules((whole or group).deployments, settings.tags))
         screens = _screens(members, settings, strict=settings.strict_limits or strategy.name in _STRICT)
         for member in members:
             measure(member, strategy.name)
@@ -110,6 +111,21 @@ def _stays(name: str, members: Sequence[Member], settings: RoutingSettings) -> t
     return (*kinds, CONVERSATION) if stay else tuple(kinds)
 
 
+def _tag_rules(deployments: Sequence[Deployment], usual: TagRules) -> TagRules:
+    """What holds for tags in a group: any of its deployments may say it, even one that nothing is sent to now."""
+    said = [answer for one in deployments if (answer := _flag(one, "enable_tag_filtering")) is not None]
+    opens = any(_flag(one, "allow_fail_open") for one in deployments)
+    if not said and not opens:
+        return usual
+    return msgspec.structs.replace(usual, enabled=said[0] if said else usual.enabled, fails_open=opens)
+
+
+def _flag(deployment: Deployment, name: str) -> bool | None:
+    """What ``model_info`` says; None: nothing."""
+    raw = deployment.told.get(name)
+    return {b"true": True, b"false": False}.get(bytes(raw)) if raw is not None else None
+
+
 def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bool) -> Screens:
     deployments = [member.deployment for member in members]
     known = [one.capabilities for one in deployments if one.capabilities]
@@ -120,6 +136,7 @@ def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bo
         tags=settings.tags.enabled,
         match_any=settings.tags.match_any,
         tag_prefix=settings.tags.prefix,
+        fails_open=settings.tags.fails_open,
         agents=settings.tags.enabled and any(one.tag_patterns for one in deployments),
         mode=len({one.mode for one in deployments}) > 1,
         context=settings.pre_call_checks and any(one.context_tokens is not None for one in deployments),
@@ -130,5 +147,7 @@ def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bo
         parallel_default=parallel_default,
         affords=purses.affords if purses is not None and any(map(purses.has_purse, deployments)) else None,
     )
-    plain = msgspec.structs.replace(screens, match_any=True, tag_prefix="", strict=False, parallel_default=None)
+    plain = msgspec.structs.replace(
+        screens, match_any=True, tag_prefix="", fails_open=False, strict=False, parallel_default=None
+    )
     return NO_SCREENS if plain == NO_SCREENS else screens

@@ -18,6 +18,7 @@ __all__ = ["Fleet", "Host", "HostRules", "LoadedModel", "SlotSharing", "Use", "W
 
 _HOSTS_MAX: Final = 16_384
 _QUEUE_MAX: Final = 512
+_MODELS_MAX: Final = 4096
 _LATEST: Final = ":latest"
 
 
@@ -97,6 +98,8 @@ class Host(msgspec.Struct, eq=False):
     """Our calls that found a model not loaded and have not been answered yet, by model."""
     used: dict[str, float] = {}
     """When our last call of each model ended there, or we had it loaded."""
+    used_elsewhere: dict[str, float] = {}
+    """The same of the other processes, as far as was heard; also when one was last known to be under way."""
     is_minded: bool = False
     """Whether it is looked after what is in its memory, so that this has to be known."""
     wake: WakeRule | None = None
@@ -131,9 +134,22 @@ class Host(msgspec.Struct, eq=False):
         others = {name: kept for name, kept in self.elsewhere.items() if name != process}
         if use is not None:
             others[process] = use
+            for model in use.running:
+                self.heard_used(model, use.at)
         self.elsewhere = others
         if self.queue is not None:
             self.count_elsewhere(self.queue)
+
+    def heard_used(self, model: str, at: float) -> None:
+        """Another process used a model there at that moment."""
+        before = self.used_elsewhere.get(model)
+        if before is not None or len(self.used_elsewhere) < _MODELS_MAX:
+            self.used_elsewhere[model] = at if before is None else max(at, before)
+
+    def last_used(self, model: str) -> float | None:
+        """When the model was used there last, by whatever process; None: not that anybody knows."""
+        moments = [at for at in (self.used.get(model), self.used_elsewhere.get(model)) if at is not None]
+        return max(moments, default=None)
 
     def count_elsewhere(self, queue: HostQueue) -> None:
         """Tell its line how many others run there and wait."""

@@ -109,9 +109,10 @@ class Tier(msgspec.Struct, frozen=True, eq=False):
 class Screens(msgspec.Struct, frozen=True):
     """What has to be examined of each member of a pool, since it can make a difference there; nothing as a rule.
 
-    ``agents``: what clients call themselves counts. ``abilities`` are the capabilities that only some of the members
-    have. ``parallel_default`` is how many requests at once are sent to a member that has no number of its own.
-    ``affords`` tells whether the budget of a member leaves anything; None: none of them has one.
+    ``agents``: what clients call themselves counts. ``fails_open``: tags that no member fits do not count.
+    ``abilities`` are the capabilities that only some of the members have. ``parallel_default`` is how many requests at
+    once are sent to a member that has no number of its own. ``affords`` tells whether the budget of a member leaves
+    anything; None: none of them has one.
     """
 
     access: bool = False
@@ -119,6 +120,7 @@ class Screens(msgspec.Struct, frozen=True):
     tags: bool = False
     match_any: bool = True
     tag_prefix: str = ""
+    fails_open: bool = False
     agents: bool = False
     mode: bool = False
     context: bool = False

@@ -243,7 +243,7 @@ class Router:
         if group is None:
             return None
         kept = tuple(one for one in group.deployments if one.id not in self._left_out) or group.deployments
-        pool = self._gatherer.pool(msgspec.structs.replace(group, deployments=kept), self.settings)
+        pool = self._gatherer.pool(msgspec.structs.replace(group, deployments=kept), self.settings, group)
         if len(self._pools) >= _POOLS_MAX:
             self._pools.clear()
         self._pools[name] = pool

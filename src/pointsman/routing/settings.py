@@ -60,12 +60,14 @@ class StrategyChoice(msgspec.Struct, frozen=True):
 class TagRules(msgspec.Struct, frozen=True):
     """Whether the tags of a request decide where it may go; with ``match_any`` one that fits is enough.
 
-    With a ``prefix`` only those of its tags do that begin with it; what its key has does in any case.
+    With a ``prefix`` only those of its tags do that begin with it; what its key has does in any case. Where it
+    ``fails_open`` tags that nothing fits do not keep a request from being served, save those of its key.
     """
 
     enabled: bool = False
     match_any: bool = True
     prefix: str = ""
+    fails_open: bool = False
 
 
 class AffinityRules(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 from pointsman.config.patterns import match, specificity
 from pointsman.core.upstream import Deployment
 
-__all__ = ["Group", "Pattern", "RoutingTable", "numbered"]
+__all__ = ["Group", "Pattern", "RoutingTable", "Union", "numbered"]
 
 _EXPANDED_MAX: Final = 10_000
 
@@ -32,8 +32,15 @@ class Pattern(msgspec.Struct, frozen=True):
     expand: Callable[[str, tuple[str, ...]], Deployment | None]
 
 
+class Union(msgspec.Struct, frozen=True):
+    """A name for several models together; of those with ``priorities`` the lowest are tried first."""
+
+    models: tuple[str, ...]
+    priorities: Mapping[str, int] = {}
+
+
 class RoutingTable:
-    """Resolves names: exact first, then aliases, then the most specific wildcard (longest literal part).
+    """Resolves names: exact first, then aliases, ``unions``, then the most specific wildcard (longest literal part).
 
     Entries of one and the same wildcard share what it stands for, as those of one name do.
 
@@ -49,6 +56,7 @@ class RoutingTable:
         hidden: frozenset[str] = frozenset(),
         *,
         unlisted: Mapping[str, str] | None = None,
+        unions: Mapping[str, Union] | None = None,
     ) -> None:
         groups: dict[str, list[Deployment]] = {}
         for deployment in deployments:
@@ -63,11 +71,16 @@ class RoutingTable:
             self._patterns.setdefault(pattern.pattern, []).append(pattern)
         self._expanded: dict[str, Group] = {}
         self._hidden = hidden
+        self._unions = {
+            name: group
+            for name, union in (unions or {}).items()
+            if name not in taken and (group := self._united(name, union)) is not None
+        }
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every name to list: groups and aliases."""
-        every = dict.fromkeys([*self._groups, *self._aliases])
+        every = dict.fromkeys([*self._groups, *self._aliases, *self._unions])
         left_out = self._hidden.union(self._unlisted)
         return tuple(name for name in every if name not in left_out)
 
@@ -94,8 +107,17 @@ class RoutingTable:
         target = self._aliases.get(name)
         if target is not None and target != name:
             group = self._groups.get(target)
-            return group if group is not None else self._match(target)
-        return self._match(name)
+            return group or self._unions.get(target) or self._match(target)
+        return self._unions.get(name) or self._match(name)
+
+    def _united(self, name: str, union: Union) -> Group | None:
+        """All deployments of the models that there are; None: there are none."""
+        members: dict[str, Deployment] = {}
+        for model in union.models:
+            order = union.priorities.get(model)
+            for one in self._groups[model].deployments if model in self._groups else ():
+                members.setdefault(one.id, one if order is None else msgspec.structs.replace(one, order=order))
+        return Group(name, tuple(members.values())) if members else None
 
     def _match(self, name: str) -> Group | None:
         for pattern, entries in self._patterns.items():

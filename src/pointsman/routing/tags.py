@@ -17,7 +17,7 @@ from pointsman.core.upstream import Deployment
 from pointsman.routing.pool import Member, Screens
 from pointsman.routing.wish import Wish
 
-__all__ = ["agent_of", "allowed_by_tags", "tags_of"]
+__all__ = ["agent_of", "allowed_all_the_same", "allowed_by_tags", "tags_of"]
 
 _DEFAULT: Final = "default"
 _AGENT: Final = b"user-agent"
@@ -47,6 +47,10 @@ class _Asked(msgspec.Struct, frozen=True):
     agent: str
     match_any: bool
 
+    def bears(self, deployment: Deployment) -> bool:
+        """Whether it has nothing that is banned, and all that is required."""
+        return self.banned.isdisjoint(deployment.tags) and self.required.issubset(deployment.tags)
+
     def fits(self, deployment: Deployment) -> bool:
         """Whether something that is asked for is there."""
         if self.match_any:
@@ -63,22 +67,43 @@ class _Asked(msgspec.Struct, frozen=True):
 
 def allowed_by_tags(members: Sequence[Member], tags: Sequence[str], screens: Screens, agent: str) -> Sequence[Member]:
     """Those of ``members`` that a request with ``tags`` from such an ``agent`` may go to; maybe none."""
-    asked = _Asked(
-        frozenset(tag[1:] for tag in tags if tag.startswith("!")),
-        frozenset(tag[1:] for tag in tags if tag.startswith("&") and len(tag) > 1),
-        frozenset(tag for tag in tags if not tag.startswith(("!", "&"))),
-        agent,
-        screens.match_any,
-    )
-    left = [
-        member
-        for member in members
-        if asked.banned.isdisjoint(member.deployment.tags) and asked.required.issubset(member.deployment.tags)
-    ]
-    catch_all = [member for member in left if _DEFAULT in member.deployment.tags]
+    asked = _asked(tags, agent, match_any=screens.match_any)
+    left = [member for member in members if asked.bears(member.deployment)]
+    catch_all = _catch_all(left)
     by_agent = bool(agent) and not asked.required and any(member.deployment.tag_patterns for member in left)
     if asked.wanted or by_agent:
         fitting = [member for member in left if asked.fits(member.deployment)]
         if fitting or asked.wanted:
             return fitting or catch_all
     return left if asked.required else catch_all or left
+
+
+def allowed_all_the_same(members: Sequence[Member], tags: Sequence[str], wish: Wish, prefix: str) -> Sequence[Member]:
+    """Who serves a request whose ``tags`` nobody fits, where that is to be: what its key is kept to still holds.
+
+    Nobody, if it is only for a tag that no member ever had: without it there would be an answer.
+    """
+    asked = _asked(tags)
+    meant = {tag.removeprefix(prefix)[1:] for tag in wish.rules.tags if prefix and tag.startswith(prefix)}
+    known = asked.required.intersection(meant.union(*(member.deployment.tags for member in members)))
+    if known and known != asked.required:
+        narrower = msgspec.structs.replace(asked, required=known)
+        if any(narrower.bears(member.deployment) for member in members):
+            return ()
+    kept = _asked([tag.removeprefix(prefix) for tag in wish.tags])
+    left = [member for member in members if kept.bears(member.deployment)]
+    return _catch_all(left) or left
+
+
+def _asked(tags: Sequence[str], agent: str = "", *, match_any: bool = True) -> _Asked:
+    return _Asked(
+        frozenset(tag[1:] for tag in tags if tag.startswith("!")),
+        frozenset(tag[1:] for tag in tags if tag.startswith("&") and len(tag) > 1),
+        frozenset(tag for tag in tags if not tag.startswith(("!", "&"))),
+        agent,
+        match_any,
+    )
+
+
+def _catch_all(members: Sequence[Member]) -> list[Member]:
+    return [member for member in members if _DEFAULT in member.deployment.tags]

@@ -5,7 +5,8 @@ until its time is over. Only a host with *room* loads it, unless the operator sa
 in its memory, or of which it is known that the model fits beside what it has.
 
 A model that we loaded or used is unloaded when it was idle for long enough. Its idle time begins anew with each of our
-calls, and with each of other programs' too, as far as the host tells by moving the moment at which it would unload it.
+calls, whichever of our processes made it, and with each of other programs' too, as far as the host tells by moving the
+moment at which it would unload it.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ class Warmth:
     """Decides what to do next; ``started_at`` is wall time, as ``wall`` everywhere, ``now`` is monotonic.
 
     ``pool`` finds the deployments of a name, ``size`` the bytes of a model on a host, as far as they are known.
-    ``sees_all_calls`` is False where other processes serve the same models: then a host that does not tell when it was
-    used last is left alone.
+    ``sees_all_calls`` is False where other processes serve the same models and do not tell this one: then a host that
+    does not tell either when it was used last is left alone.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Warmth:
         self._pool = pool
         self._size = size
         self._started_at = started_at
-        self._sees_all_calls = sees_all_calls
+        self.sees_all_calls = sees_all_calls
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._failures: dict[tuple[str, str], tuple[int, float]] = {}
 
@@ -131,6 +132,7 @@ class Warmth:
             host.served(model, now)
         else:
             host.used.pop(model, None)
+            host.used_elsewhere.pop(model, None)
             host.loaded = {name: held for name, held in host.loaded.items() if held is not host.holds(model)}
 
     # -- warm --------------------------------------------------------------------------------------------
@@ -208,7 +210,9 @@ class Warmth:
         for member in members:
             host, group = member.host, member.deployment.group
             if host is not None:
-                matters = bool(self.rules) or bool(host.used and self.idle.seconds(group, host.url))
+                matters = bool(self.rules) or bool(
+                    (host.used or host.used_elsewhere) and self.idle.seconds(group, host.url)
+                )
                 minded[host.url] = minded.get(host.url, False) or matters
         for member in members:
             if member.host is not None:
@@ -232,10 +236,10 @@ class Warmth:
 
     def _idle_seconds(self, model: str, host: Host, key: tuple[str, str], now: float) -> float | None:
         """For how long nobody has used it; None: it is in use, not there, or none of our business."""
-        seen, used_at = self._seen.get(key), host.used.get(model)
-        if seen is None or used_at is None or host.in_flight.get(model) or host.loading.get(model):
+        seen, used_at = self._seen.get(key), host.last_used(model)
+        if seen is None or used_at is None or host.is_wanted(model) or host.loading.get(model):
             return None
-        if not seen.expires_at and not self._sees_all_calls:
+        if not seen.expires_at and not self.sees_all_calls:
             return None
         return now - max(used_at, seen.since if seen.expires_at else 0.0)
 

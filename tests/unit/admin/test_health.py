@@ -15,6 +15,8 @@ from pointsman.policies.principal import Principal
 from pointsman.providers.health import HealthSettings
 from pointsman.providers.transport import FetchReply
 from pointsman.routing.table import RoutingTable
+from pointsman.stores.directory.kinds import HEALTH_HISTORIES
+from pointsman.stores.directory.records import HealthHistory, HealthLine
 from tests.unit.admin.office_desk import CANARY, Desk, deployment, found_host
 
 
@@ -116,6 +118,20 @@ async def test_history_is_in_the_words_of_litellm() -> None:
     latest = (await desk.ask("GET", "/health/latest")).json()
     assert latest["total_models"] == 3
     assert latest["latest_health_checks"]["id-llama3"]["status"] == "healthy"
+
+
+async def test_the_last_check_is_that_of_any_process() -> None:
+    desk = standing_desk(deployment())
+    at = desk.clock.wall()
+    for number, (name, later, healthy) in enumerate((("id-llama3", -60.0, True), ("id-cloud", 60.0, False))):
+        line = HealthLine(f"hc-{number}", healthy, at + later, 0.5, None, "elsewhere")
+        history = HealthHistory(deployment_id=name, model_name=name, lines=(line,), created_at=at, updated_at=at)
+        await desk.office.directory.insert(HEALTH_HISTORIES, history)
+    before = (await desk.ask("GET", "/health/latest")).json()["latest_health_checks"]
+    assert before["id-llama3"]["checked_by"] == "elsewhere" and before["id-llama3"]["status"] == "healthy"
+    await desk.ask("GET", "/health")
+    after = (await desk.ask("GET", "/health/latest")).json()["latest_health_checks"]
+    assert (after["id-llama3"]["status"], after["id-llama3"]["checked_by"]) != ("healthy", "elsewhere")
 
 
 async def test_the_operator_is_told_who_rests() -> None:

@@ -176,6 +176,27 @@ async def test_the_second_one_has_a_slot_at_its_machine_for_as_long_as_it_works(
     released(stage)
 
 
+async def test_the_first_one_s_slot_is_free_as_soon_as_the_second_one_has_won() -> None:
+    rule = TrafficRule(model="public", hedge=Hedge(after_ms=1, max_share=1, local=True))
+    own = [deployment(id=f"dep-{n}", local=True, api_base=f"http://gpu{n}/v1") for n in (1, 2)]
+    stage = stage_with(rule, *own)
+    hosts = {one.id: stage.house.router.fleet.at(one.api_base) for one in own}
+    for host in hosts.values():
+        host.slots = 1
+    _, client = await raced(stage, chat_body(stream=True))
+    first, second = (hosts[sent.id] for sent, _, _ in stage.sender.sent)
+    stage.sender.flights[1].piece(chunk("one"))
+    assert client.begun and (first.in_flight, second.in_flight) == ({}, {"real": 1})
+    _, next_client = stage.tell(chat_body())
+    assert (first.in_flight, second.in_flight) == ({"real": 1}, {"real": 1}), "which somebody else has by then"
+    stage.sender.flights[1].piece(LAST, last=True)
+    assert client.ended and (first.in_flight, second.in_flight) == ({"real": 1}, {}), "and keeps"
+    assert second.holds("real") is not None and first.holds("real") is None
+    stage.flight.answer(GOOD)
+    assert next_client.status == 200 and (first.in_flight, second.in_flight) == ({}, {})
+    released(stage)
+
+
 async def test_without_a_second_deployment_or_room_at_it_the_first_goes_on() -> None:
     alone = stage_with(SOON, deployment())
     _, client = alone.tell(chat_body())

@@ -161,7 +161,7 @@ def test_too_long_a_one_is_passed_on_and_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize(("told", "pauses"), [(b"3", []), (b"60", [7]), (b"soon", [7])])
-def test_no_client_is_kept_waiting_for_longer_than_it_waits(told: bytes, pauses: list[int]) -> None:
+async def test_no_client_is_kept_waiting_for_longer_than_it_waits(told: bytes, pauses: list[int]) -> None:
     stage = Stage(routing=RoutingSettings())
     stage.sender.act = lambda flight: busy(flight) if len(stage.sender.flights) == 1 else flight.answer(GOOD)
     inbound = stage.inbound(chat_body())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,6 +155,52 @@ class TestTags:
         with pytest.raises(Forbidden, match="Not allowed to access model due to tags configuration") as refused:
             made.choose(the_pool(made), wish(tags=["b"]), 0.0)
         assert refused.value.status == 401
+
+    @pytest.mark.parametrize(("said", "usual"), [(b"true", False), (b"false", True)])
+    def test_a_model_has_a_switch_of_its_own(self, said: bytes, usual: bool) -> None:
+        told = {"enable_tag_filtering": msgspec.Raw(said)}
+        made = router(
+            deployment("a", tags=("a",), told=told), deployment("b", tags=("b",)), tags=TagRules(enabled=usual)
+        )
+        both = ["a", "b"]
+        assert found(made, wish(tags=["b"])) == (both if usual else ["b"])
+        made.leave_out(frozenset({"a"}))
+        if usual:
+            made.leave_out(frozenset({"b"}))
+            assert found(made, wish(tags=["b"])) == ["a"], "even what is left out for its health says it"
+        else:
+            with pytest.raises(Forbidden):
+                made.choose(the_pool(made), wish(tags=["a"]), 0.0)
+
+    @pytest.mark.parametrize(
+        ("tags", "key_tags", "served"),
+        [
+            (["&eu", "&fast"], (), ["rest"]),
+            (["!default", "!eu", "!fast"], (), ["rest"]),
+            (["&eu"], (), ["eu"]),
+            (["&invented"], (), ["rest"]),
+            (["&eu", "&invented"], (), None),
+            (["!eu"], ("&eu",), ["eu"]),
+            ([], ("&us",), None),
+        ],
+    )
+    def test_a_model_may_be_served_whatever_tags_are_asked_for(
+        self, tags: list[str], key_tags: tuple[str, ...], served: list[str] | None
+    ) -> None:
+        """Each as LiteLLM 1.109.1 does with ``allow_fail_open``; what a key is kept to holds."""
+        told = {"allow_fail_open": msgspec.Raw(b"true")}
+        made = router(
+            deployment("eu", tags=("eu",), told=told),
+            deployment("fast", tags=("fast",)),
+            deployment("rest", tags=("default",)),
+            tags=TagRules(enabled=True),
+        )
+        asked = Wish(Operation.CHAT, rules=wish(tags=tags).rules, tags=key_tags)
+        if served is None:
+            with pytest.raises(Forbidden):
+                made.choose(the_pool(made), asked, 0.0)
+        else:
+            assert found(made, asked) == served
 
     def test_switched_off_they_say_nothing(self) -> None:
         made = router(deployment("a", tags=("a",)), deployment("b", tags=("b",)))

@@ -7,7 +7,7 @@ import pytest
 
 from pointsman.core.upstream import Deployment
 from pointsman.routing import table as table_module
-from pointsman.routing.table import Pattern, RoutingTable
+from pointsman.routing.table import Pattern, RoutingTable, Union
 
 ONE = Deployment(id="a", group="g", provider="p", model="m", litellm_model="p/m", api_base="http://x", price=None)
 
@@ -98,3 +98,23 @@ def test_entries_of_one_wildcard_share_what_it_stands_for() -> None:
     assert served(table, "openai/x") == ["same", "same-1"]
     assert served(table, "other") == ["* other"]
     assert table.patterns == ("openai/*", "*")
+
+
+def test_a_name_may_stand_for_several_models_together() -> None:
+    deployments = [entry("1", "a"), entry("2", "b"), entry("3", "b"), entry("4", "c")]
+    unions = {
+        "all": Union(("a", "b", "a", "nobody")),
+        "first": Union(("a", "b"), {"a": 2, "b": 1}),
+        "c": Union(("a",)),
+        "other": Union(("a",)),
+        "none": Union(("nobody",)),
+    }
+    table = RoutingTable(deployments, {"other": "b", "too": "all"}, [pattern("*")], unions=unions)
+    assert served(table, "all") == served(table, "too") == ["1", "2", "3"]
+    group = table.resolve("first")
+    assert group is not None and group.name == "first"
+    assert [(one.id, one.order) for one in group.deployments] == [("1", 2), ("2", 1), ("3", 1)]
+    assert served(table, "c") == ["4"] and served(table, "other") == ["2", "3"], "models and aliases come first"
+    assert served(table, "none") == ["* none"]
+    assert table.names == ("a", "b", "c", "other", "too", "all", "first")
+    assert [one.id for one in table.deployments] == ["1", "2", "3", "4"] and table.deployments[0].order is None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pointsman.core.upstream import Deployment
-from pointsman.routing.hosts import Host, LoadedModel
+from pointsman.routing.hosts import Host, LoadedModel, Use
 from pointsman.routing.pool import Member
 from pointsman.routing.router import Router
 from pointsman.routing.schedule import weekly_time
@@ -275,3 +275,33 @@ def test_with_other_processes_a_host_that_does_not_tell_of_its_use_is_left_alone
     assert desk.steps() == []
     desk.wait(600)
     assert len(desk.steps()) == 1
+
+
+def test_what_another_process_uses_is_in_use() -> None:
+    desk = Desk(deployment("coder"))
+    idle(desk)
+    desk.holds(LoadedModel("coder"))
+    desk.use("coder")
+    desk.wait(10_000)
+    desk.host().hear("other", Use({"coder": 1}, {}, desk.now))
+    assert desk.steps() == [], "it runs there"
+    desk.host().hear("other", None)
+    assert desk.steps() == [], "it ran there until just now"
+    desk.wait(10_000)
+    desk.host().heard_used("coder", desk.now - 5)
+    assert desk.steps() == [], "it was used there for a moment"
+    desk.host().heard_used("coder", desk.now - 9_000)
+    desk.wait(10_000)
+    assert len(desk.steps()) == 1
+
+
+def test_what_only_another_process_used_is_unloaded_too() -> None:
+    desk = Desk(deployment("coder"))
+    idle(desk)
+    desk.holds(LoadedModel("coder"))
+    desk.host().heard_used("coder", desk.now)
+    assert desk.steps() == [] and desk.host().is_minded
+    desk.wait(10_000)
+    (step,) = desk.steps()
+    desk.warmth.succeeded(step, desk.host(), desk.now)
+    assert desk.host().last_used("coder") is None

@@ -88,10 +88,16 @@ async def history(office: Office, visit: Visit[HistoryQuery, Nothing]) -> Answer
 
 
 async def latest(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
-    """The state of each deployment when it was last looked at; nothing is asked for this."""
+    """The state of each deployment when it was last looked at, by whichever process; nothing is asked for this."""
     book, admin = office.health.book, visit.caller.admin
-    known = {name: (book.latest(name), deployment) for name, deployment in _seen(office, visit).items()}
-    rows = {name: _row(entry, one, admin=admin) for name, (entry, one) in known.items() if entry is not None}
+    newest: dict[str, HealthEntry] = {}
+    for entry in await _entries(office, None):
+        newest.setdefault(entry.model_id, entry)
+    rows = {}
+    for name, deployment in _seen(office, visit).items():
+        found = [entry for entry in (book.latest(name), newest.get(name)) if entry is not None]
+        if found:
+            rows[name] = _row(max(found, key=lambda entry: entry.verdict.at), deployment, admin=admin)
     return Answer(LatestReply(rows, len(rows)))
 
 

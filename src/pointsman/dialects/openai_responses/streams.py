@@ -106,6 +106,10 @@ class StreamWriter:
                 break
         return teller.take()
 
+    def go_on_from(self, item_id: str, number: int) -> None:
+        """What was written so far somebody else has told: the open item by that id, the next event has that number."""
+        self._teller.go_on_from(item_id, number)
+
     def end(self, usage: Usage | None = None) -> bytes:
         """The end of the stream; ``usage`` stands in where the upstream reported none."""
         if self._over:

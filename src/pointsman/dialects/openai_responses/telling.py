@@ -51,6 +51,15 @@ class Teller:
         self._blocks.clear()
         return told
 
+    def go_on_from(self, item_id: str, number: int) -> None:
+        """The item and the part that are open were told by somebody else, and so many events."""
+        self._blocks.clear()
+        self._number = number
+        if self.item is not None and self._part is not None:
+            self.item.id = item_id
+            self._place["item_id"] = item_id
+            self._delta_head = self._head(f"{_TEXT[self._part.kind]}.delta", self._place)
+
     def tell(self, kind: str, **fields: object) -> None:
         """One event."""
         data = _encode({"type": kind, **fields, "sequence_number": self._number})

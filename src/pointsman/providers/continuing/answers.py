@@ -23,7 +23,7 @@ from pointsman.providers.translated.lane import read_call
 from pointsman.providers.translated.sides import ClientSide, EventReader, EventWriter, SseFrames
 from pointsman.providers.translated.transcript import Transcript
 
-__all__ = ["READ_BACK", "RelayedSource", "TranslatedSource"]
+__all__ = ["READ_BACK", "RelayedSource", "SentSource", "TranslatedSource"]
 
 _BYTES_MAX: Final = 8 * 1024 * 1024
 
@@ -61,15 +61,13 @@ class TranslatedSource(AnswerAround):
         return _cut(self._transcript, self._call, self._inner.writer, self.usage)
 
 
-class RelayedSource(AnswerAround):
-    """An answer that is relayed as it comes; see :class:`pointsman.core.upstream.Continuable`."""
+class SentSource(AnswerAround):
+    """An answer that keeps the bytes that the client was sent, as long as they are not too many."""
 
-    __slots__ = ("_ask", "_client", "_sent", "_size", "unsent")
+    __slots__ = ("_sent", "_size", "unsent")
 
-    def __init__(self, inner: Answer, ask: Ask, client: ClientSide) -> None:
+    def __init__(self, inner: Answer) -> None:
         super().__init__(inner)
-        self._ask = ask
-        self._client = client
         self._sent: list[bytes] = []
         self._size = 0
         self.unsent = b""
@@ -85,27 +83,16 @@ class RelayedSource(AnswerAround):
             raise error
         return self._kept(block)
 
-    def cut_off(self) -> Cut | None:
-        """See the protocol."""
-        reader = READ_BACK[self._ask.operation]()
-        events = [event for frame in SseFrames().feed(b"".join(self._sent)) for event in reader.feed(frame)]
-        transcript = Transcript()
-        transcript.note(events)
-        started = transcript.started
-        if not self._sent or started is None:
-            return None
-        try:
-            call = read_call(self._client, self._ask)
-        except GatewayError:
-            return None  # the upstream understood what no other one does
-        named = msgspec.structs.replace(call, model=started.model or call.model)
-        writer = self._client.writing(named, self._ask).writer
-        writer.write(events)
+    def frames(self) -> list[bytes]:
+        """What the client was sent."""
+        return SseFrames().feed(b"".join(self._sent))
+
+    def usage_of(self, tokens: int) -> Usage:
+        """What the answer took, if it was about so many tokens: nearer to the truth than what unread bytes tell."""
         self.inner.cut()
         if self.usage.source != "measured":
-            # Nearer to the truth than what can be told of bytes that nobody has read.
-            self.usage = Usage(self.usage.prompt, transcript.tokens, source="estimated")
-        return _cut(transcript, call, writer, self.usage)
+            self.usage = Usage(self.usage.prompt, tokens, source="estimated")
+        return self.usage
 
     def _kept(self, block: bytes) -> bytes:
         if block and self._size <= _BYTES_MAX:
@@ -114,6 +101,35 @@ class RelayedSource(AnswerAround):
             if self._size > _BYTES_MAX:
                 self._sent.clear()
         return block
+
+
+class RelayedSource(SentSource):
+    """An answer that is relayed as it comes; see :class:`pointsman.core.upstream.Continuable`."""
+
+    __slots__ = ("_ask", "_client")
+
+    def __init__(self, inner: Answer, ask: Ask, client: ClientSide) -> None:
+        super().__init__(inner)
+        self._ask = ask
+        self._client = client
+
+    def cut_off(self) -> Cut | None:
+        """See the protocol."""
+        reader = READ_BACK[self._ask.operation]()
+        events = [event for frame in self.frames() for event in reader.feed(frame)]
+        transcript = Transcript()
+        transcript.note(events)
+        started = transcript.started
+        if started is None:
+            return None
+        try:
+            call = read_call(self._client, self._ask)
+        except GatewayError:
+            return None  # the upstream understood what no other one does
+        named = msgspec.structs.replace(call, model=started.model or call.model)
+        writer = self._client.writing(named, self._ask).writer
+        writer.write(events)
+        return _cut(transcript, call, writer, self.usage_of(transcript.tokens))
 
 
 def _cut(transcript: Transcript, call: Call, writer: EventWriter, usage: Usage) -> Cut | None:

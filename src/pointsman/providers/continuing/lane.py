@@ -24,6 +24,7 @@ CONTINUED: Final = frozenset({
     Operation.GEMINI_ARRAY_STREAM,
     Operation.OLLAMA_CHAT,
     Operation.OLLAMA_GENERATE,
+    Operation.COMPLETION,
 })  # fmt: skip
 """What is streamed and can be continued."""
 _CHARACTERS_PER_TOKEN: Final = 4

@@ -7,6 +7,7 @@ from pointsman.providers.translated.anthropic import AnthropicFar
 from pointsman.providers.translated.clients import CLIENTS, COMPLETION_CLIENTS, EMBEDDING_CLIENTS, translated_lane
 from pointsman.providers.translated.cohere import CohereEmbeddingFar, CohereFar
 from pointsman.providers.translated.completions import (
+    CompletionAsChat,
     CompletionClient,
     OpenAICompletionClient,
     TranslatedCompletionLane,
@@ -47,6 +48,7 @@ __all__ = [
     "ClientSide",
     "CohereEmbeddingFar",
     "CohereFar",
+    "CompletionAsChat",
     "CompletionClient",
     "EmbeddingAnswer",
     "EmbeddingClient",

@@ -1,0 +1,117 @@
+"""What must fit together in ``router_settings``, beyond the type of each value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from pointsman.config.fallback_targets import read_target
+from pointsman.config.findings import Findings, nearest
+from pointsman.config.nodes import ListNode, MapNode, Node
+from pointsman.config.patterns import is_pattern, match
+from pointsman.config.routing_sections import StrategyGroup
+from pointsman.config.sections import FallbackList, LiteLLMSettings, RouterSettings, Settings
+
+__all__ = ["examine_routing"]
+
+_PRIORITY: Final = "priority"
+
+
+def examine_routing(settings: Settings, root: MapNode, findings: Findings) -> None:
+    """Tell what is wrong or doubtful in the routing of valid ``settings``; ``root`` is the whole configuration."""
+    router = root.get("router_settings")
+    _examine_groups(settings, router, findings)
+    names = _Names(settings)
+    if names.are_found_later:
+        return
+    _examine_fallbacks(settings.router_settings, "router_settings", router, names, findings)
+    _examine_fallbacks(settings.litellm_settings, "litellm_settings", root.get("litellm_settings"), names, findings)
+    policies = router.get("model_group_retry_policy") if isinstance(router, MapNode) else None
+    for name, entry in policies.present() if isinstance(policies, MapNode) else ():
+        if not names.has(name):
+            path = f"router_settings.model_group_retry_policy.{name}"
+            findings.warn(entry.place, path, "no such model is served.", names.like(name))
+
+
+class _Names:
+    """The names under which models are served; ``are_found_later``: servers are asked for others, or may be told."""
+
+    def __init__(self, settings: Settings) -> None:
+        router = settings.router_settings
+        aliases = (*router.model_group_alias, *settings.litellm_settings.model_alias_map)
+        groups = [group.group_name for group in router.routing_groups if group.group_name]
+        served = [entry.model_name for entry in settings.model_list]
+        self.are_found_later = (
+            settings.discovers or bool(settings.local.ollama) or bool(settings.general_settings.store_model_in_db)
+        )
+        self._names = {*(name for name in served if not is_pattern(name)), *aliases, *groups}
+        self._patterns = [name for name in served if is_pattern(name)]
+
+    def has(self, name: str) -> bool:
+        """Whether somebody serves it."""
+        return name == "*" or name in self._names or any(match(one, name) is not None for one in self._patterns)
+
+    def like(self, name: str) -> str | None:
+        """A hint at what may have been meant."""
+        close = nearest(name, self._names)
+        return f"Did you mean {close}?" if close else None
+
+
+def _examine_groups(settings: Settings, router: Node | None, findings: Findings) -> None:
+    groups = settings.router_settings.routing_groups
+    nodes = router.get("routing_groups") if isinstance(router, MapNode) else None
+    if not isinstance(nodes, ListNode) or len(nodes.items) != len(groups):
+        return  # a broken one has its own finding, and its place among the others is gone
+    served = {entry.model_name for entry in settings.model_list}
+    for number, (group, node) in enumerate(zip(groups, nodes.items, strict=True)):
+        path = f"router_settings.routing_groups[{number}]"
+        if group.routing_strategy == _PRIORITY:
+            for wrong in _wrong_priorities(group):
+                findings.error(node.place, path, wrong)
+        elif group.model_priorities:
+            findings.warn(node.place, f"{path}.model_priorities", "has an effect with the strategy priority only.")
+        if group.group_name in served:
+            findings.warn(
+                node.place,
+                f"{path}.group_name",
+                "is also the name of a model, which is what clients get under it.",
+                "Give the group another name, if clients are to ask for it.",
+            )
+
+
+def _wrong_priorities(group: StrategyGroup) -> Iterator[str]:
+    if not group.group_name:
+        yield "has the strategy priority and no group_name, so that nobody can ask for it."
+    if set(group.model_priorities) != set(group.models) or len(set(group.models)) != len(group.models):
+        yield "has the strategy priority, so model_priorities must have a number for each of models."
+
+
+def _examine_fallbacks(
+    given: RouterSettings | LiteLLMSettings, section: str, node: Node | None, names: _Names, findings: Findings
+) -> None:
+    """A fallback that nobody serves stands in for nothing, which shows only when it is needed."""
+    if not isinstance(node, MapNode):
+        return
+    lists: Mapping[str, FallbackList] = {
+        "fallbacks": given.fallbacks,
+        "context_window_fallbacks": given.context_window_fallbacks,
+        "content_policy_fallbacks": given.content_policy_fallbacks,
+        "default_fallbacks": ({"*": given.default_fallbacks},),
+    }
+    for key, listed in lists.items():
+        place = node.get(key)
+        for target in _unserved([each for one in listed for some in one.values() for each in some], names):
+            message = f"{target} stands in for another model, and nobody serves it."
+            findings.warn(node.place if place is None else place.place, f"{section}.{key}", message, names.like(target))
+
+
+def _unserved(targets: Sequence[msgspec.Raw], names: _Names) -> Iterator[str]:
+    for raw in targets:
+        try:
+            model = read_target(raw).model
+        except ValueError:
+            continue  # which is told where it is read
+        if not names.has(model):
+            yield model

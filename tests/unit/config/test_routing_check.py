@@ -1,0 +1,74 @@
+"""What does not fit together in ``router_settings`` is told at its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pointsman.config.findings import ConfigRefused
+from pointsman.config.load import load
+
+MODELS = """\
+model_list:
+  - {model_name: chat, litellm_params: {model: openai/chat}}
+  - {model_name: next, litellm_params: {model: openai/next}}
+  - {model_name: groq/*, litellm_params: {model: groq/*}}
+"""
+
+
+def warned(tmp_path: Path, settings: str, more: str = MODELS) -> list[tuple[str, str]]:
+    path = tmp_path / "config.yaml"
+    path.write_text(more + settings)
+    return [(finding.path, finding.message) for finding in load(path, {}).warnings]
+
+
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        ("router_settings: {fallbacks: [{chat: [next, nexd]}]}", "router_settings.fallbacks"),
+        ("router_settings: {context_window_fallbacks: [{chat: [nexd]}]}", "router_settings.context_window_fallbacks"),
+        ("router_settings: {content_policy_fallbacks: [{chat: [{model: nexd}]}]}",
+         "router_settings.content_policy_fallbacks"),
+        ("litellm_settings: {default_fallbacks: [nexd]}", "litellm_settings.default_fallbacks"),
+        ("router_settings: {model_group_retry_policy: {nexd: {RateLimitErrorRetries: 1}}}",
+         "router_settings.model_group_retry_policy.nexd"),
+    ],
+)  # fmt: skip
+def test_a_name_that_nobody_serves_is_warned_of(tmp_path: Path, settings: str, path: str) -> None:
+    ((where, message),) = warned(tmp_path, settings)
+    assert (where == path and "nobody serves it" in message) or "no such model" in message
+    assert warned(tmp_path, settings.replace("nexd", "next")) == []
+    assert warned(tmp_path, settings.replace("nexd", "groq/llama")) == []
+    assert warned(tmp_path, settings + "\npointsman: {discovery: true}") == [], "it may be found yet"
+
+
+def test_a_group_is_a_model_to_turn_to(tmp_path: Path) -> None:
+    group = "{group_name: both, models: [chat, next], routing_strategy: least-busy}"
+    settings = f"router_settings: {{routing_groups: [{group}], default_fallbacks: [both]}}"
+    assert warned(tmp_path, settings) == []
+    taken = settings.replace("group_name: both", "group_name: chat").replace("[both]", "[chat]")
+    assert [path for path, _ in warned(tmp_path, taken)] == ["router_settings.routing_groups[0].group_name"]
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        "{models: [chat], routing_strategy: priority, model_priorities: {chat: 1}}",
+        "{group_name: g, models: [chat, next], routing_strategy: priority, model_priorities: {chat: 1}}",
+        "{group_name: g, models: [chat], routing_strategy: priority}",
+        "{group_name: g, models: [chat, chat], routing_strategy: priority, model_priorities: {chat: 1}}",
+        "{group_name: g, models: [chat], routing_strategy: priority, model_priorities: {chat: 0}}",
+    ],
+)
+def test_priorities_are_for_each_model_of_a_group_with_a_name(tmp_path: Path, group: str) -> None:
+    with pytest.raises(ConfigRefused) as refused:
+        warned(tmp_path, f"router_settings: {{routing_groups: [{group}]}}")
+    (error,) = refused.value.errors
+    assert error.path.startswith("router_settings.routing_groups[0]")
+
+
+def test_they_have_no_effect_elsewhere(tmp_path: Path) -> None:
+    group = "{group_name: g, models: [chat], routing_strategy: latency, model_priorities: {chat: 1}}"
+    ((path, _),) = warned(tmp_path, f"router_settings: {{routing_groups: [{group}]}}")
+    assert path == "router_settings.routing_groups[0].model_priorities"
