@@ -140,9 +140,25 @@ def test_a_model_is_loaded_where_it_lives(house: tuple[Gateway, ollama.Client, F
     assert (sent["model"], sent["keep_alive"], sent["stream"]) == ("llama3.1:8b", 0, False)
 
 
+def test_a_model_of_the_cloud_is_shown_with_what_the_catalogue_knows() -> None:
+    claude = {"model": "anthropic/claude-sonnet-4-5", "api_key": "sk-none"}
+    config = {"model_list": [{"model_name": "claude", "litellm_params": claude}]}
+    with Gateway.start(config) as gateway, closing_client(gateway, gateway.master_key) as client:
+        assert client.show("claude").capabilities == ["completion", "tools", "vision", "thinking"]
+
+
+def test_a_model_that_nobody_serves_is_told_as_ollama_does(house: tuple[Gateway, ollama.Client, FakeOpenAI]) -> None:
+    with pytest.raises(ollama.ResponseError) as caught:
+        house[1].chat(model="nowhere", messages=ask())
+    assert caught.value.status_code == 404
+    body = {"contents": [{"parts": [{"text": "Hi"}]}]}
+    assert house[0].http("POST", "/v1beta/models/nowhere:generateContent", body).status == 404
+
+
 def test_a_model_is_shown(house: tuple[Gateway, ollama.Client, FakeOpenAI]) -> None:
     shown = house[1].show("local")
-    assert shown.capabilities and "completion" in shown.capabilities
+    assert shown.capabilities == ["completion", "tools"]
+    assert shown.modelinfo is not None and 32_768 in shown.modelinfo.values()
     with pytest.raises(ollama.ResponseError) as caught:
         house[1].show("nowhere")
     assert (caught.value.status_code, caught.value.error) == (404, "model 'nowhere' not found")

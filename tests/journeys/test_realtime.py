@@ -21,6 +21,16 @@ from tests.upstreams import FakeOllama, OllamaModel
 from tests.upstreams.realtime_server import FakeRealtime, Talk
 
 PATH = "/v1/realtime?model=voice"
+PREVIEW = {"OpenAI-Beta": "realtime=v1"}
+
+
+def azure_entry(name: str, upstream: FakeRealtime, **params: Any) -> dict[str, Any]:
+    base = {
+        "model": "azure/voice-1",
+        "api_base": f"http://127.0.0.1:{upstream.port}",
+        "api_version": "2024-10-01-preview",
+    }
+    return {"model_name": name, "litellm_params": {**base, **params}}
 
 
 class House:
@@ -48,6 +58,8 @@ def running() -> Iterator[House]:
         entries = [
             openai_entry("voice", upstream.base_url, **prices),
             openai_entry("nowhere", "http://127.0.0.1:9/v1"),
+            azure_entry("azure", upstream, api_key="sk-azure"),
+            azure_entry("entra", upstream, azure_ad_token="entra-token"),
             {"model_name": "local", "litellm_params": {"model": "ollama_chat/llama3.1:8b", "api_base": ollama.url}},
         ]
         with Gateway.start({"model_list": entries}) as gateway:
@@ -83,6 +95,37 @@ def refused(house: House, *arguments: Any, **options: Any) -> tuple[int, Any]:
         house.call(*arguments, **options)
     response = caught.value.response
     return response.status_code, json.loads(response.body)["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "asked"),
+    [
+        ("/v1/realtime?model=azure", {}, "/openai/v1/realtime?model=voice-1"),
+        ("/v1/realtime?intent=transcription&model=azure", {}, "/openai/v1/realtime?model=voice-1&intent=transcription"),
+        (
+            "/openai/realtime?api-version=2025-04-01-preview&deployment=azure",
+            PREVIEW,
+            "/openai/realtime?api-version=2024-10-01-preview&deployment=voice-1",
+        ),
+    ],
+)
+def test_a_resource_of_azure_is_called_in_its_own_way(
+    house: House, path: str, headers: dict[str, str], asked: str
+) -> None:
+    with house.call(path, headers=headers) as line:
+        assert hear(line)["type"] == "session.created"
+        say(line, type="response.create")
+        assert [hear(line)["type"] for _ in range(2)][-1] == "response.done"
+        talk = house.talk()
+    given = {name.lower(): value for name, value in talk.headers.items()}
+    assert (talk.path, given["api-key"], "authorization" in given) == (asked, "sk-azure", False)
+
+
+def test_a_token_opens_a_resource_of_azure_too(house: House) -> None:
+    with house.call("/v1/realtime?model=entra") as line:
+        assert hear(line)["type"] == "session.created"
+        given = {name.lower(): value for name, value in house.talk().headers.items()}
+    assert (given["authorization"], "api-key" in given) == ("Bearer entra-token", False)
 
 
 def test_the_official_sdk_converses(house: House) -> None:

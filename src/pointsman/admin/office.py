@@ -29,7 +29,7 @@ from pointsman.policies.principal import Principal
 from pointsman.providers.discovery.found import FoundHost
 from pointsman.providers.health import HealthWatch
 from pointsman.providers.native import Count
-from pointsman.providers.ollama import OllamaManagement
+from pointsman.providers.ollama import OllamaFacts, OllamaManagement
 from pointsman.providers.stateful import ResponseBook
 from pointsman.routing.hosts import Host
 from pointsman.routing.performance import Performance
@@ -79,6 +79,10 @@ CountTokens = Callable[[Deployment, Ask], Coroutine[Any, Any, Count | None]]
 
 
 async def _counts_nothing(_deployment: Deployment, _ask: Ask) -> Count | None:
+    return None
+
+
+async def _no_host_facts(_deployment: Deployment) -> OllamaFacts | None:
     return None
 
 
@@ -244,6 +248,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         table: The routing table in force.
         facts: What the catalogue knows of a deployment's model.
+        host_facts: What a deployment's host of Ollama tells of the model; None where it does not.
         price: What a model costs by the catalogue, by its name with or without ``provider/``; None: nobody told.
         prices: Discounts and margins on statements.
         count_tokens: What a deployment's upstream counts a conversation to be, in the form of the operation that is
@@ -302,6 +307,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     performance: Callable[[Deployment], Performance]
     on_entry_change: Callable[[Changed], None] = lambda _changed: None
     facts: Callable[[Deployment], ModelFacts | None] = lambda _deployment: None
+    host_facts: Callable[[Deployment], Awaitable[OllamaFacts | None]] = _no_host_facts
     price: Callable[[str], Price | None] = lambda _model: None
     prices: PriceBook = PriceBook()
     count_tokens: CountTokens = _counts_nothing

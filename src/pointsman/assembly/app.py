@@ -20,6 +20,7 @@ from pointsman.assembly.preview import preview
 from pointsman.assembly.replicas import entry_changed, key_changed
 from pointsman.assembly.stored import GatewayStoredDesk
 from pointsman.assembly.trial import try_model
+from pointsman.providers.ollama import ContextWindows, OllamaFactsCache
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -53,6 +54,7 @@ def make_app(gateway: Gateway, loaded: Loaded) -> ASGIApp:
         on_key_change=partial(key_changed, gateway),
         on_entry_change=partial(entry_changed, gateway),
         facts=gateway.routes.facts,
+        host_facts=OllamaFactsCache(gateway.transport, gateway.nursery, ContextWindows(), gateway.clock).told,
         prices=price_book(loaded),
         price=lambda model: _catalogue_price(gateway, model),
         hosts=lambda: gateway.routes.hosts,

@@ -68,6 +68,7 @@ from pointsman.lifecycle.house import House
 from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.outbox import Outbox
 from pointsman.lifecycle.wake import Waker
+from pointsman.providers.azure import azure_realtime
 from pointsman.providers.discovery import Discovery, FoundHost
 from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.lanes import LaneBook
@@ -357,7 +358,8 @@ class Gateway:
     def _front(self) -> RealtimeDoor:
         front = open_to_pages(self.app) if self.keyring.asks else self.app
         realtime = RealtimeDialect()
-        return RealtimeDoor(front, self.gate, RealtimeDialer(), realtime, realtime)
+        dialer = RealtimeDialer({"azure": partial(azure_realtime, book=self.tokens)})
+        return RealtimeDoor(front, self.gate, dialer, realtime, realtime)
 
     def _read_models(self, loaded: Loaded) -> Configured:
         catalog = Catalog()

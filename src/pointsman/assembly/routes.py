@@ -170,6 +170,6 @@ def _demo(demo: DemoModel) -> Deployment:
         charges=False,
         api_key=demo.key,
         context_tokens=4096,
-        capabilities=frozenset({"function_calling", "response_schema"}),
+        capabilities=frozenset({"tools", "response_schema"}),
         local=True,
     )

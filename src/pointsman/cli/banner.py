@@ -18,7 +18,7 @@ from pointsman.providers.discovery import FoundHost
 __all__ = ["show_banner"]
 
 _ROWS_MAX: Final = 40
-_PLAIN_WORDS: Final = {"function_calling": "tools", "response_schema": "json schema"}
+_PLAIN_WORDS: Final = {"response_schema": "json schema"}
 """Words of the catalogue that a newcomer would not guess. The rest is told as it is, without its underscores."""
 _ALWAYS_SO: Final = frozenset({"native_streaming", "system_messages", "tool_choice", "parallel_tools"})
 """Not worth their place in a narrow column."""

@@ -22,12 +22,14 @@ class ClientDialect(Protocol):
     """The near half of a dialect, as far as the story needs it.
 
     ``stream_type`` is the content type of its streams, ``keepalive`` what a waiting client may be sent in one (empty:
-    nothing); ``overloaded_status`` is how it is told that an upstream has too much to do.
+    nothing); ``overloaded_status`` tells that an upstream has too much to do, ``unknown_model_status`` (OpenAI's is
+    LiteLLM's) that nobody serves the model.
     """
 
     stream_type: bytes
     keepalive: bytes
     overloaded_status: int
+    unknown_model_status: int
 
     def read_ask(self, body: bytes, operation: Operation, path_model: str | None) -> Ask:
         """As much of the request as must be known before choosing where it goes.

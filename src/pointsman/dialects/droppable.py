@@ -53,14 +53,13 @@ _decode_modalities: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 _REASONING: Final = frozenset({"reasoning_effort", "reasoning", "thinking"})
 
 
-def demand_droppable(upstream: str, knobs: list[str], *, drop_params: bool, param: str | None = None) -> None:
+def demand_droppable(upstream: str, knobs: list[str], *, drop_params: bool) -> None:
     """Refuse knobs that the upstream does not have, unless the operator allows dropping them.
 
     Args:
         upstream: Whose dialect it is, as the client reads it: "Ollama".
         knobs: At least one name; they may be the client's own words, so little of them is repeated.
         drop_params: The operator's setting.
-        param: The field to point at, where the first knob is not one.
 
     Raises:
         Unsupported: the message names them.
@@ -71,7 +70,7 @@ def demand_droppable(upstream: str, knobs: list[str], *, drop_params: bool, para
     raise Unsupported(
         f"{upstream} does not support {names} in this request.",
         hint="Leave it out, or let the operator set drop_params: true to have such fields dropped.",
-        param=param or knobs[0][:80],
+        param=knobs[0][:80],
     )
 
 

@@ -38,7 +38,8 @@ class _Shape(msgspec.Struct):
     """An error object, or what surrounds it, in the forms that servers of this dialect use.
 
     OpenAI nests the fields under ``error``; vLLM before 0.10 had them at the top; FastAPI servers have ``detail``.
-    ``code`` is a string, or the HTTP status as a number (llama.cpp).
+    ``code`` is a string, or the HTTP status as a number (llama.cpp). What a provider behind OpenRouter said is in
+    ``metadata.raw`` (https://openrouter.ai/docs/api-reference/errors), mostly its whole body.
     """
 
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -47,9 +48,15 @@ class _Shape(msgspec.Struct):
     type: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     code: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     param: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Metadata(msgspec.Struct):
+    raw: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode_shape: Final = msgspec.json.Decoder(_Shape).decode
+_decode_metadata: Final = msgspec.json.Decoder(_Metadata).decode
 
 
 def read_error(status: int, body: bytes) -> UpstreamFailed:
@@ -58,7 +65,7 @@ def read_error(status: int, body: bytes) -> UpstreamFailed:
     Text of the upstream is passed on without anything that looks like a credential.
     """
     shape = _innermost(body)
-    message = fit_to_repeat(_message(shape, body))
+    message = fit_to_repeat(_message(shape, body) + _said_behind(shape))
     kind = said_text(shape.type) if shape else ""
     code = said_text(shape.code)[:_CODE_CHARACTERS_MAX] if shape else ""
     words = f"{kind} {code} {message}".lower()
@@ -111,6 +118,17 @@ def _message(shape: _Shape | None, body: bytes) -> str:
             if isinstance(raw, msgspec.Raw):
                 return said_text(raw) or bytes(raw).decode("utf-8", "replace")
     return body.decode("utf-8", "replace")
+
+
+def _said_behind(shape: _Shape | None) -> str:
+    """What the provider behind a router said, to follow what the router says of it."""
+    if shape is None or not isinstance(shape.metadata, msgspec.Raw):
+        return ""
+    try:
+        raw = said_text(_decode_metadata(shape.metadata).raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    return f": {_message(_innermost(raw.encode()), raw.encode())}" if raw else ""
 
 
 def _code_for(status: int, words: str) -> str | None:

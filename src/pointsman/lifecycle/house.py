@@ -52,6 +52,7 @@ class Manners(msgspec.Struct, frozen=True):
     version: str
     log_prompts: bool = False
     pass_through_for_all_keys: bool = False
+    manages_ollama: bool = False
     charges_energy: bool = False
     keepalive_seconds: float = KEEPALIVE_SECONDS
     suggest: Callable[[str], str | None] = lambda _name: None

@@ -43,7 +43,8 @@ async def pass_through(inbound: Inbound, client: Client, house: House) -> None:
             principal.guard.meet(head)
         passages = house.passages
         path = "/" + (head.path_model or "").partition("?")[0]
-        demand_passage(principal, path, for_all_keys=house.manners.pass_through_for_all_keys)
+        open_to_all, manages = house.manners.pass_through_for_all_keys, house.manners.manages_ollama
+        demand_passage(principal, path, for_all_keys=open_to_all, manages_ollama=manages)
         passage = passages.passage(inbound)
         demand_undenied(principal, passage.spellings)
         settlement.ask = ask = passage.ask

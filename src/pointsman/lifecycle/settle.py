@@ -11,7 +11,7 @@ import msgspec
 
 from pointsman.accounting.price import cost_of
 from pointsman.core.address import without_address
-from pointsman.core.errors import GatewayError, Overloaded
+from pointsman.core.errors import GatewayError, Malformed, Overloaded
 from pointsman.core.exchange import Client, ClientGone, Inbound
 from pointsman.core.flight import Flight
 from pointsman.core.identity import KeyRecord
@@ -272,6 +272,8 @@ class Settlement(msgspec.Struct, weakref=False):
 
     def failed(self, error: GatewayError, client: Client) -> None:
         """Answer with an error; if the answer has begun, end it as broken."""
+        if isinstance(error, Malformed) and error.code == "model_not_found":
+            error.status = self.inbound.head.route.dialect.unknown_model_status
         self._blame(error)
         if self.begun:
             self._cut()

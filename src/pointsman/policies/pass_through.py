@@ -7,6 +7,7 @@ opens it for all keys with ``pointsman.pass_through_for_all_keys``. ``denied_pas
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote
@@ -19,6 +20,9 @@ from pointsman.policies.principal import Principal
 __all__ = ["demand_passage", "demand_undenied"]
 
 
+_OLLAMA_MANAGEMENT: Final = re.compile(r"/ollama(?:_chat)?/api/(?:pull|push|create|copy|delete|blobs)\b", re.IGNORECASE)
+
+
 class _Granted(msgspec.Struct):
     """The fields of a key that count here."""
 
@@ -29,15 +33,24 @@ class _Granted(msgspec.Struct):
 _decode: Final = msgspec.json.Decoder(_Granted).decode
 
 
-def demand_passage(principal: Principal, path: str, *, for_all_keys: bool) -> None:
+def demand_passage(principal: Principal, path: str, *, for_all_keys: bool, manages_ollama: bool = False) -> None:
     """Raise unless the key may use ``path`` (``/anthropic/v1/files``), which has no query.
+
+    Pulling, making and deleting models of Ollama is for administrators, and for them only where the operator allows it
+    (``manages_ollama``), whatever else a key may: files of a host can be read and written with it.
 
     Raises:
         Forbidden: it may not.
     """
+    path = unquote(path)  # as the provider will read it
+    if _OLLAMA_MANAGEMENT.match(path) and not (principal.admin and manages_ollama):
+        raise Forbidden(
+            f"Models are not managed through {path}.",
+            hint="An administrator may, where ollama_management: true stands under pointsman in the configuration.",
+            code="model_management_disabled",
+        )
     if principal.admin:
         return
-    path = unquote(path)  # as the provider will read it
     granted = _granted(principal)
     if not (for_all_keys or _covers(granted.allowed_passthrough_routes or (), path)):
         raise _forbidden(path)

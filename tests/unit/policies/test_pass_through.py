@@ -14,10 +14,10 @@ from pointsman.policies.principal import Principal
 from tests.unit.policies.desk import key_record
 
 
-def may(path: str, *, for_all_keys: bool = False, admin: bool = False, **extra: Any) -> bool:
+def may(path: str, *, for_all_keys: bool = False, admin: bool = False, manages: bool = False, **extra: Any) -> bool:
     record = key_record("sk-x", extra=msgspec.Raw(json.dumps(extra).encode()))
     try:
-        demand_passage(Principal(record, admin=admin), path, for_all_keys=for_all_keys)
+        demand_passage(Principal(record, admin=admin), path, for_all_keys=for_all_keys, manages_ollama=manages)
     except Forbidden:
         return False
     return True
@@ -41,6 +41,17 @@ def test_the_operator_may_and_may_open_it_for_all() -> None:
     assert may("/x/y", admin=True) and may("/x/y", for_all_keys=True) and not may("/x/y")
     assert not may("/x/y", for_all_keys=True, denied_passthrough_routes=["/x"])
     assert not may("/x/%79", allowed_passthrough_routes=["/x"], denied_passthrough_routes=["/x/y"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/ollama/api/pull", "/ollama/api%2Fpush", "/ollama_chat/api/blobs/sha256:0", "/Ollama/api/create"]
+)
+def test_models_of_ollama_are_managed_by_administrators_where_that_is_allowed(path: str) -> None:
+    assert not may(path, for_all_keys=True, manages=True)
+    assert not may(path, allowed_passthrough_routes=["/ollama", "/ollama_chat", "/Ollama"], manages=True)
+    assert not may(path, admin=True)
+    assert may(path, admin=True, manages=True)
+    assert may("/ollama/api/show", for_all_keys=True)
 
 
 def test_what_is_denied_is_denied_in_every_spelling() -> None:

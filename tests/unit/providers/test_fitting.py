@@ -201,7 +201,7 @@ def test_how_hard_to_think_is_said_in_the_words_of_the_service(
 
 
 def test_a_model_known_not_to_reason_is_not_asked_to() -> None:
-    knows = frozenset({"function_calling"})
+    knows = frozenset({"tools"})
     with pytest.raises(Unsupported, match="Groq does not support thinking"):
         written(at("groq", capabilities=knows), thinking={"type": "enabled"})
     dropped = written(at("groq", capabilities=knows, drop_params=True), thinking={"type": "enabled"})

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.exchange import Inbound, InferenceRoute, RequestHead
@@ -94,6 +95,20 @@ def test_the_model_is_that_of_the_body_or_of_the_path() -> None:
 )
 def test_the_model_of_a_path_is_found_in_any_spelling_and_goes_before_that_of_the_body(target: str) -> None:
     assert passage(target, b'{"model":"cheap"}').ask.model == "known"
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0/converse", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("amazon.nova-lite-v1%3A0/converse-stream", "amazon.nova-lite-v1:0"),
+        ("arn:aws:bedrock:eu-central-1:1:application-inference-profile%2Fa/invoke",
+         "arn:aws:bedrock:eu-central-1:1:application-inference-profile/a"),
+        ("cheap/invoke/model/dear/invoke", "cheap/invoke/model/dear"),
+    ],
+)  # fmt: skip
+def test_a_model_of_bedrock_keeps_its_colons_and_slashes(path: str, model: str) -> None:
+    assert passage(f"bedrock/model/{path}", b"{}", own=(replace(OWN, provider="bedrock"),)).ask.model == model
 
 
 @pytest.mark.parametrize("kind", [b"text/plain", b"application/octet-stream", b"application/json; charset=utf-8"])

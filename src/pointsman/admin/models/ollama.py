@@ -24,6 +24,8 @@ from pointsman.dialects.ollama.client_models import (
     write_version,
 )
 from pointsman.providers.discovery.found import FoundModel
+from pointsman.providers.ollama import OllamaFacts
+from pointsman.providers.registry import find_provider
 from pointsman.routing.table import Group
 
 __all__ = [
@@ -49,7 +51,13 @@ _SHOWN_CHARACTERS_MAX: Final = 128
 _STAYS_SECONDS: Final = 300.0
 """For so long Ollama keeps a model that is not used; how much of that is left, discovery is not told."""
 
-_WORDS: Final = {"function_calling": "tools", "vision": "vision", "reasoning": "thinking"}
+_WORDS: Final = {
+    "tools": "tools",
+    "vision": "vision",
+    "reasoning": "thinking",
+    "insert": "insert",
+    "audio_input": "audio",
+}
 """Our words for what a model can do, and Ollama's."""
 
 
@@ -73,7 +81,23 @@ async def show_model(office: Office, visit: Visit[Nothing, ShowModelRequest]) ->
     group = visible_group(office.table(), visit.caller, name)
     if group is None:
         raise NotFound(f"model '{name[:_SHOWN_CHARACTERS_MAX]}' not found", param="model", code="model_not_found")
-    return Answer(write_show(_listed(office, name, group)))
+    listed = _listed(office, name, group)
+    deployment = group.deployments[0]
+    provider = find_provider(deployment.provider)
+    if provider is not None and provider.native == "ollama" and not deployment.discovered:
+        facts = await office.host_facts(deployment)
+        listed = listed if facts is None else _with_facts(listed, facts)
+    return Answer(write_show(listed))
+
+
+def _with_facts(listed: ListedModel, facts: OllamaFacts) -> ListedModel:
+    """The model with what its host tells, which nobody had to ask for before."""
+    capabilities = listed.capabilities
+    if facts.capabilities is not None:
+        mode = "embedding" if "embedding" in facts.capabilities else "chat"
+        capabilities = _capabilities(mode, facts.capabilities)
+    context = facts.context_tokens or listed.context_tokens
+    return msgspec.structs.replace(listed, capabilities=capabilities, context_tokens=context)
 
 
 async def list_running(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
@@ -158,8 +182,7 @@ async def tell_version(_office: Office, _visit: Visit[Nothing, Nothing]) -> Answ
 
 def _listed(office: Office, name: str, group: Group) -> ListedModel:
     known = described(group.deployments[0], office.facts)
-    first = "embedding" if known.mode == "embedding" else "completion"
-    more = tuple(word for ability, word in _WORDS.items() if ability in known.capabilities)
+    capabilities = _capabilities(known.mode, known.capabilities)
     found = _found(office, group.deployments[0])
     details = (
         ModelDetails()
@@ -168,8 +191,14 @@ def _listed(office: Office, name: str, group: Group) -> ListedModel:
     )
     size = 0 if found is None else found.size_bytes or 0
     return ListedModel(
-        name, size_bytes=size, details=details, capabilities=(first, *more), context_tokens=known.context_tokens
+        name, size_bytes=size, details=details, capabilities=capabilities, context_tokens=known.context_tokens
     )
+
+
+def _capabilities(mode: str, known: frozenset[str]) -> tuple[str, ...]:
+    """What the model is for, and what it can do besides, in Ollama's words."""
+    more = (word for ability, word in _WORDS.items() if ability in known)
+    return ("embedding" if mode == "embedding" else "completion", *more)
 
 
 def _found(office: Office, deployment: Deployment) -> FoundModel | None:

@@ -56,6 +56,7 @@ class AnthropicDialect:
     stream_type = b"text/event-stream; charset=utf-8"
     keepalive = b'event: ping\ndata: {"type":"ping"}\n\n'
     overloaded_status = 529
+    unknown_model_status = 400
 
     read_ask = staticmethod(read_ask)
     write_error = staticmethod(write_error)

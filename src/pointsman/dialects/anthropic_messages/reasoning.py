@@ -24,6 +24,9 @@ _BUDGETS: Final = {
 }  # fmt: skip
 """Tokens for an effort: from ``low`` to ``high`` as LiteLLM has them, beyond that doubled at each step."""
 
+_ROOM: Final = 4096
+"""For the answer beside a budget to think, where nobody bounds it."""
+
 _EFFORT_BUDGETS: Final[tuple[tuple[Effort, int], ...]] = (("high", 16_384), ("medium", 4_096))
 """From how many tokens on a budget is taken for an effort; what is less is ``low``."""
 
@@ -65,7 +68,7 @@ def is_wanted(reasoning: Reasoning | None) -> bool:
 
 
 def write_reasoning(
-    reasoning: Reasoning | None, max_tokens: int | None, max_tokens_default: int, abilities: Abilities
+    reasoning: Reasoning | None, max_tokens: int | None, output_tokens_max: int | None, abilities: Abilities
 ) -> Thought:
     """What is written for a wish to reason.
 
@@ -73,13 +76,14 @@ def write_reasoning(
         reasoning: The wish.
         max_tokens: The client's bound on the answer, reasoning included. A budget always leaves room below it; where
             it is too small for the smallest budget, the model does not think.
-        max_tokens_default: The bound where the client has none; then the budget is added.
+        output_tokens_max: The most that the model can say, reasoning included, which is the bound where the client has
+            none; a budget leaves room below it. None: nobody knows, so there is the usual room beside the budget.
         abilities: Whether the model chooses for itself how much to think, given an effort, and whether it must.
 
     Raises:
         Unsupported: an effort that nobody knows.
     """
-    limit = max_tokens_default if max_tokens is None else max_tokens
+    limit = max_tokens or output_tokens_max or _ROOM
     if reasoning is None:
         return Thought(limit)
     word = reasoning.effort
@@ -94,9 +98,9 @@ def write_reasoning(
         return Thought(limit, ThinkingFields("adaptive"), effort or _effort_of(reasoning.budget_tokens))
     wanted = reasoning.budget_tokens or _BUDGETS.get(word or "", _BUDGETS["medium"])
     wanted = max(wanted, _BUDGET_MIN)
-    if max_tokens is None:
-        return Thought(wanted + max_tokens_default, ThinkingFields("enabled", wanted), effort)
-    budget = min(wanted, max_tokens - 1)
+    limit = max_tokens or output_tokens_max or wanted + _ROOM
+    room = 1 if max_tokens is not None else min(_ROOM, limit - limit // 2)
+    budget = min(wanted, limit - room)
     return Thought(limit, ThinkingFields("enabled", budget) if budget >= _BUDGET_MIN else None, effort)
 
 

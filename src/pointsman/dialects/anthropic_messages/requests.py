@@ -108,13 +108,16 @@ def _read_extra(fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
 # ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def write_request(call: Call, model: str, *, max_tokens_default: int = 4096, abilities: Abilities = PLAIN) -> bytes:
+def write_request(
+    call: Call, model: str, *, output_tokens_max: int | None = None, abilities: Abilities = PLAIN
+) -> bytes:
     """The request for an upstream.
 
     Args:
         call: What the client wants.
         model: The upstream's name for the model.
-        max_tokens_default: The bound on the answer where the client has none; Anthropic demands one.
+        output_tokens_max: The most that the model can say; the bound where the client has none, since Anthropic
+            demands one. None: nobody knows.
         abilities: What the model can do beyond the common.
 
     Raises:
@@ -126,7 +129,7 @@ def write_request(call: Call, model: str, *, max_tokens_default: int = 4096, abi
     """
     sampling = call.sampling
     system, messages = write_messages(call.messages, system_turns=abilities.system_turns)
-    thought = write_reasoning(call.reasoning, sampling.max_tokens, max_tokens_default, abilities)
+    thought = write_reasoning(call.reasoning, sampling.max_tokens, output_tokens_max, abilities)
     if thought.thinking is not None and thought.thinking.type == "enabled" and calls_without_thought(messages):
         thought = msgspec.structs.replace(thought, thinking=None)
     fields: dict[str, object] = {

@@ -72,7 +72,7 @@ def read_error(status: int, body: bytes) -> UpstreamFailed:
     The text is passed on without anything that looks like a credential or names the operator's resources.
     """
     detail = _taken_apart(body)
-    told = body.decode("utf-8", "replace") if detail is None else _message(detail)
+    told = (_message(detail) if detail is not None else "") or body.decode("utf-8", "replace")
     if detail is not None and status < 500:
         kind = said_text(detail.kind).rpartition("#")[2].partition(":")[0].lower()
         status = _STATUSES.get(kind, status)

@@ -51,7 +51,7 @@ def is_wanted(reasoning: Reasoning | None) -> bool:
 
 
 def write_reasoning(
-    reasoning: Reasoning | None, max_tokens: int | None, abilities: Abilities, max_tokens_default: int | None = None
+    reasoning: Reasoning | None, max_tokens: int | None, abilities: Abilities, output_tokens_max: int | None = None
 ) -> Thought:
     """What is written for a wish to reason; a model that cannot is not told.
 
@@ -60,7 +60,8 @@ def write_reasoning(
         max_tokens: The client's bound on the answer, reasoning included. A budget always leaves room below it; where
             it is too small for the smallest budget, the model does not think.
         abilities: How the model is told.
-        max_tokens_default: Room for the answer where the client has no bound; then the budget is added.
+        output_tokens_max: The most that the model can say, reasoning included. It bounds a budget where the client has
+            no bound. None: nobody knows, so there is the usual room beside the budget.
 
     Raises:
         Unsupported: an effort that nobody knows.
@@ -86,15 +87,15 @@ def write_reasoning(
             config = {} if effort is None else {"output_config": {"effort": effort}}
             return Thought(max_tokens, {"thinking": {"type": "adaptive"}, **config})
         case "budget" | "adaptive" | "unknown":
-            return _within_budget(reasoning, max_tokens, max_tokens_default or _OUTPUT_TOKENS)
+            return _within_budget(reasoning, max_tokens, output_tokens_max)
         case "no" | "always":
             return Thought(max_tokens)
 
 
-def _within_budget(reasoning: Reasoning, max_tokens: int | None, room: int) -> Thought:
+def _within_budget(reasoning: Reasoning, max_tokens: int | None, output_tokens_max: int | None) -> Thought:
     wanted = max(reasoning.budget_tokens or _BUDGETS.get(reasoning.effort or "", _BUDGETS["medium"]), _BUDGET_MIN)
-    if max_tokens is None:
-        return Thought(wanted + room, {"thinking": {"type": "enabled", "budget_tokens": wanted}})
-    budget = min(wanted, max_tokens - 1)
+    limit = max_tokens or output_tokens_max or wanted + _OUTPUT_TOKENS
+    room = 1 if max_tokens is not None else min(_OUTPUT_TOKENS, limit - limit // 2)
+    budget = min(wanted, limit - room)
     fields: dict[str, object] = {"thinking": {"type": "enabled", "budget_tokens": budget}}
-    return Thought(max_tokens, fields if budget >= _BUDGET_MIN else {})
+    return Thought(limit, fields) if budget >= _BUDGET_MIN else Thought(max_tokens)

@@ -46,13 +46,13 @@ _STOP_PATH: Final = "/stop_sequence"
 _THINKING_PATH: Final = "/usage/output_tokens_details"
 
 
-def write_request(call: Call, abilities: Abilities, *, max_tokens_default: int | None = None) -> bytes:
+def write_request(call: Call, abilities: Abilities, *, output_tokens_max: int | None = None) -> bytes:
     """The request.
 
     Args:
         call: What the client wants, after :func:`~pointsman.dialects.bedrock_converse.knobs.refuse_or_drop`.
         abilities: What the model can do.
-        max_tokens_default: Room for the answer beside a budget to think, where the client has no bound.
+        output_tokens_max: The most that the model can say, reasoning included. None: nobody knows.
 
     Raises:
         Malformed: a tool call's arguments are not a JSON object, or there is nothing to answer.
@@ -63,7 +63,7 @@ def write_request(call: Call, abilities: Abilities, *, max_tokens_default: int |
     names = ToolNames.of(call)
     turns = TurnWriter(abilities, names, with_tools=offers_tools(call))
     system, messages = turns.write(call.messages)
-    thought = write_reasoning(call.reasoning, call.sampling.max_tokens, abilities, max_tokens_default)
+    thought = write_reasoning(call.reasoning, call.sampling.max_tokens, abilities, output_tokens_max)
     request = ConverseRequest(
         messages=messages,
         system=system or None,

@@ -99,6 +99,7 @@ class _GeminiDialect:
     stream_type = b"application/json"
     keepalive = b""
     overloaded_status = 503
+    unknown_model_status = 404
 
     write_error = staticmethod(write_error)
 
@@ -112,6 +113,7 @@ class GeminiChatDialect(_GeminiDialect):
     stream_type = _EVENT_STREAM
     keepalive = _SILENCE
     overloaded_status = 503
+    unknown_model_status = 404
 
     read_ask = staticmethod(_read_chat)
 
@@ -125,6 +127,7 @@ class GeminiStreamDialect(_GeminiDialect):
     stream_type = _EVENT_STREAM
     keepalive = _SILENCE
     overloaded_status = 503
+    unknown_model_status = 404
 
     read_ask = staticmethod(_read_stream)
 
@@ -137,6 +140,7 @@ class GeminiArrayStreamDialect(_GeminiDialect):
     name = "gemini_array_stream"
     keepalive = _SILENCE
     overloaded_status = 503
+    unknown_model_status = 404
 
     read_ask = staticmethod(_read_stream)
 

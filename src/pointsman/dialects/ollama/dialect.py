@@ -73,9 +73,10 @@ class _OllamaDialect:
 
     stream_type = b"application/x-ndjson"
     keepalive = b" "
-    overloaded_status = 503
     """White space may stand before the object of a line (RFC 8259, section 2), while a line without one is an error to
     clients. So this becomes a part of the line that comes next."""
+    overloaded_status = 503
+    unknown_model_status = 404
 
     write_error = staticmethod(write_error)
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from pointsman.core.call import Call, CompletionCall, EmbeddingCall, Sampling, Tool
+from pointsman.core.call import Call, CompletionCall, EmbeddingCall, Sampling
 from pointsman.core.content import Audio, File
 from pointsman.core.errors import Unsupported
 from pointsman.dialects.droppable import HINTS, SAMPLING, demand_droppable, demand_text_only, without
@@ -30,7 +30,6 @@ _NATIVE_CHAT: Final = _NATIVE | {"format", "think"}
 _NATIVE_COMPLETION: Final = _NATIVE_CHAT | {"raw", "system", "template"}
 
 _HINTS: Final = HINTS | {"truncation"}
-_STRICT: Final = "tools[].function.strict"
 _CONTENT_TYPES: Final = {Audio: "audio", File: "files"}
 
 AnyCall = TypeVar("AnyCall", CompletionCall, EmbeddingCall)
@@ -38,6 +37,9 @@ AnyCall = TypeVar("AnyCall", CompletionCall, EmbeddingCall)
 
 def refuse_or_drop(call: Call, *, drop_params: bool = False, additional: tuple[str, ...] = ()) -> Call:
     """The chat request without what Ollama does not know.
+
+    Strict tools are tools like others here: the helpers of OpenAI's SDKs make every tool strict, asked or not, and
+    whoever reads the arguments checks them anyway.
 
     Args:
         call: What the client wants.
@@ -52,12 +54,10 @@ def refuse_or_drop(call: Call, *, drop_params: bool = False, additional: tuple[s
     knobs = _unsupported_sampling(call.sampling)
     if call.tool_choice is not None and call.tool_choice.mode in {"required", "named"}:
         knobs.append("tool_choice")
-    if any(tool.strict for tool in call.tools):
-        knobs.append(_STRICT)
     knobs += _unknown(call.extra, _NATIVE_CHAT)
     if not knobs:
         return call
-    _demand_droppable(knobs, drop_params=drop_params)
+    demand_droppable("Ollama", knobs, drop_params=drop_params)
     return _without_chat(call, knobs)
 
 
@@ -82,7 +82,7 @@ def refuse_or_drop_completion(
     knobs += _unknown(call.extra, _NATIVE_COMPLETION)
     if not knobs:
         return call
-    _demand_droppable(knobs, drop_params=drop_params)
+    demand_droppable("Ollama", knobs, drop_params=drop_params)
     return msgspec.structs.replace(_without(call, knobs), echo=False)
 
 
@@ -102,7 +102,7 @@ def refuse_or_drop_embedding(
     knobs = _unknown(call.extra, _NATIVE)
     if not knobs:
         return call
-    _demand_droppable(knobs, drop_params=drop_params)
+    demand_droppable("Ollama", knobs, drop_params=drop_params)
     return _without(call, knobs)
 
 
@@ -130,10 +130,6 @@ def _unknown(extra: Iterable[str], native: frozenset[str]) -> list[str]:
     return [name for name in extra if name not in native and name not in _HINTS and name != "modalities"]
 
 
-def _demand_droppable(knobs: list[str], *, drop_params: bool) -> None:
-    demand_droppable("Ollama", knobs, drop_params=drop_params, param="tools" if knobs[0] == _STRICT else None)
-
-
 def _without(call: AnyCall, names: Iterable[str]) -> AnyCall:
     """The call without some of its extra fields and sampling knobs."""
     dropped = frozenset(names)
@@ -150,8 +146,4 @@ def _without(call: AnyCall, names: Iterable[str]) -> AnyCall:
 
 def _without_chat(call: Call, names: Iterable[str]) -> Call:
     dropped = frozenset(names)
-    call = without(call, dropped)
-    if _STRICT in dropped or "strict" in dropped:
-        tools = tuple(Tool(tool.name, tool.description, tool.parameters) for tool in call.tools)
-        call = msgspec.structs.replace(call, tools=tools)
-    return call
+    return without(call, dropped)

@@ -68,6 +68,7 @@ class ExtrasDialect:
     stream_type = b"text/event-stream"
     keepalive = b""
     overloaded_status = 503
+    unknown_model_status = 400
 
     def read_ask(self, body: bytes, operation: Operation, path_model: str | None) -> Ask:
         """See the protocol."""

@@ -66,6 +66,7 @@ class RealtimeDialect:
     stream_type = b""
     keepalive = b""
     overloaded_status = 503
+    unknown_model_status = 400
 
     def read_ask(self, body: bytes, operation: Operation, path_model: str | None) -> Ask:
         """See the protocol; the model is that of the query."""

@@ -72,6 +72,7 @@ class ResponsesDialect:
     stream_type = b"text/event-stream; charset=utf-8"
     keepalive = b": keepalive\n\n"
     overloaded_status = 503
+    unknown_model_status = 400
 
     read_ask = staticmethod(read_ask)
     write_error = staticmethod(write_error)

@@ -2,7 +2,7 @@
 
 Sources: https://learn.microsoft.com/azure/ai-foundry/openai/reference (a deployment has paths of its own, and every
 request names a version of the API), …/openai/api-version-lifecycle (the ``v1`` surface, which has neither),
-…/openai/how-to/responses (the Responses API),
+…/openai/how-to/responses (the Responses API), …/openai/how-to/realtime-audio-websockets (Realtime),
 https://learn.microsoft.com/rest/api/aifoundry/modelinference (models of other makers),
 https://learn.microsoft.com/azure/ai-foundry/foundry-models/how-to/use-foundry-models-claude (Claude).
 What an ``api_base`` may hold already is what LiteLLM 1.109.1 accepts.
@@ -26,6 +26,7 @@ __all__ = [
     "claude_path",
     "is_claude",
     "model_in_azure",
+    "realtime_path",
     "responses_path",
 ]
 
@@ -93,6 +94,25 @@ def responses_path(deployment: Deployment, api_version: str | None) -> bytes | N
         return None
     query = "" if "api-version=" in origin.query else f"?api-version={quote(version, safe='')}"
     return f"{openai}{_RESPONSES}{query}".encode()
+
+
+def realtime_path(deployment: Deployment, api_version: str | None, *, beta: bool) -> str | None:
+    """Where Azure OpenAI takes WebSockets, below the deployment's ``api_base``, with the query; None: nowhere.
+
+    ``beta``: the client speaks the preview of the protocol, which names a version of the API and has a path of its own.
+    """
+    origin = Origin.parse(deployment.api_base)
+    if deployment.provider != _OPENAI or "/openai/deployments/" in origin.path:
+        return None
+    model = quote(model_in_azure(deployment), safe="")
+    version = api_version or API_VERSION
+    openai = "" if origin.path.endswith("/openai") else "/openai"
+    if origin.path.endswith("/openai/v1"):
+        return f"/realtime?model={model}"
+    if not beta or version in _UNVERSIONED:
+        return f"{openai}/v1/realtime?model={model}"
+    query = "" if "api-version=" in origin.query else f"api-version={quote(version, safe='')}&"
+    return f"{openai}/realtime?{query}deployment={model}"
 
 
 def claude_path(deployment: Deployment) -> bytes:

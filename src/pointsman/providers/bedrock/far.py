@@ -43,7 +43,7 @@ class BedrockFar:
             additional=deployment.additional_drop_params,
             operators=self._operators,
         )
-        body = write_request(call, self._abilities, max_tokens_default=deployment.output_tokens_max)
+        body = write_request(call, self._abilities, output_tokens_max=deployment.output_tokens_max)
         path = model_path(deployment, stream=call.stream)
         return self.sign(Outbound(path, body))
 

@@ -116,7 +116,7 @@ def _deployment(provider: str, model: str) -> Deployment:
     return Deployment(
         id="probe", group="probe", provider=provider, model=model, litellm_model=f"{provider}/{model}",
         api_base="http://upstream.invalid", price=None, output_tokens_max=16_384,
-        capabilities=frozenset({"function_calling", "reasoning", "response_schema", "vision"}),
+        capabilities=frozenset({"tools", "reasoning", "response_schema", "vision"}),
     )  # fmt: skip
 
 

@@ -80,6 +80,13 @@ class OllamaFactsCache:
             raise result
         return result
 
+    async def told(self, deployment: Deployment) -> OllamaFacts | None:
+        """What the host tells, now or before; None: it does not answer, or not this question."""
+        try:
+            return self.recall(deployment) or await self.learn(deployment)
+        except GatewayError:
+            return None
+
     def _ask(self, key: ContextKey, deployment: Deployment) -> asyncio.Task[OllamaFacts | GatewayError]:
         task = self._nursery.start(self._answer(key, deployment), f"facts of {deployment.model}")
         self._questions[key] = task

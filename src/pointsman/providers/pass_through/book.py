@@ -32,6 +32,10 @@ _IDLE_PATH: Final = re.compile(
 )
 """What local servers answer without working with a model: management, and counting of tokens."""
 _PATH_MODEL: Final = re.compile(r"/(?:models?|tunedModels|deployments|engines)/([^/:?]+)", re.IGNORECASE)
+_CONVERSE_MODEL: Final = re.compile(
+    r"/model/(.+)/(?:converse|converse-stream|invoke|invoke-with-(?:response|bidirectional)-stream|count-tokens)$"
+)
+"""Bedrock's names of models have colons, and those of profiles slashes."""
 _FORM: Final = b"multipart/form-data"
 _FORM_TYPE: Final = re.compile(
     rb'multipart/form-data[ \t]*;[ \t]*boundary=(?:"([^"\\]*)"|([^";\s]+))[ \t]*', re.IGNORECASE
@@ -238,7 +242,8 @@ def _form_model(content_type: bytes | None, body: bytes) -> str:
 
 def _model(fields: Mapping[str, msgspec.Raw], path: str) -> str:
     """The model that a request is about; empty if it names none that can be one."""
-    found = _PATH_MODEL.search(f"/{unquote(path)}")
+    plain = f"/{unquote(path)}"
+    found = _CONVERSE_MODEL.search(plain) or _PATH_MODEL.search(plain)
     model = found[1] if found is not None else ""
     if not model and "model" in fields:
         try:

@@ -1,10 +1,12 @@
-"""Calls an OpenAI-compatible upstream's ``/realtime``, and is one end of the conversation."""
+"""Calls an upstream's ``/realtime``, and is one end of the conversation."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import ssl
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
@@ -16,6 +18,7 @@ from pointsman.core.duplex import Parted
 from pointsman.core.errors import Broken, GatewayError, TimedOut, Unreachable, Unsupported
 from pointsman.core.upstream import Deployment
 from pointsman.dialects.openai_errors import read_error
+from pointsman.providers.realtime.place import PlaceFinder, RealtimePlace
 from pointsman.providers.registry import find_provider
 from pointsman.providers.transport import Origin
 from pointsman.wire.limits import MESSAGE_BYTES_MAX
@@ -34,12 +37,15 @@ _quiet: Final = logging.getLogger("pointsman.realtime")
 
 
 class RealtimeDialer:
-    """See :class:`pointsman.core.duplex.Dialer`."""
+    """See :class:`pointsman.core.duplex.Dialer`. ``finders`` know the ways of providers with APIs of their own."""
+
+    def __init__(self, finders: Mapping[str, PlaceFinder] = MappingProxyType({})) -> None:
+        self._finders = finders
 
     async def dial(self, deployment: Deployment, query: str, headers: tuple[tuple[str, str], ...]) -> RealtimeLine:
         """See the protocol."""
-        provider = find_provider(deployment.provider)
-        if provider is not None and (provider.native is not None or provider.cloud or provider.long_tail):
+        place = await self._place(deployment, headers)
+        if place is None:
             raise Unsupported(
                 f"{deployment.provider} does not serve /realtime.",
                 hint="Choose a model of a provider that speaks OpenAI's API.",
@@ -48,8 +54,8 @@ class RealtimeDialer:
             )
         try:
             connection = await _Call(
-                _address(deployment, query),
-                additional_headers=_own_headers(deployment, headers),
+                _address(deployment, place, query),
+                additional_headers=_own_headers(deployment, place, headers),
                 user_agent_header=f"pointsman/{__version__}",
                 open_timeout=_HANDSHAKE_SECONDS,
                 close_timeout=_GOODBYE_SECONDS,
@@ -68,6 +74,15 @@ class RealtimeDialer:
         except (TimeoutError, OSError, ssl.SSLError, InvalidHandshake, InvalidURI, ConnectionClosed) as error:
             raise _failure(error) from None
         return RealtimeLine(connection)
+
+    async def _place(self, deployment: Deployment, headers: tuple[tuple[str, str], ...]) -> RealtimePlace | None:
+        provider = find_provider(deployment.provider)
+        finder = self._finders.get(provider.native or "") if provider is not None else None
+        if finder is not None:
+            return await finder(deployment, headers)
+        if provider is not None and (provider.native is not None or provider.cloud or provider.long_tail):
+            return None
+        return RealtimePlace(f"/realtime?model={quote(deployment.model, safe='')}")
 
 
 class RealtimeLine:
@@ -108,16 +123,18 @@ class _Call(connect):
         return exc
 
 
-def _address(deployment: Deployment, query: str) -> str:
+def _address(deployment: Deployment, place: RealtimePlace, query: str) -> str:
     origin = Origin.parse(deployment.api_base)
-    fields = [f"model={quote(deployment.model, safe='')}", *(field for field in (query, origin.query) if field)]
-    return f"{_SCHEMES[origin.scheme]}://{origin.authority}{origin.path}/realtime?{'&'.join(fields)}"
+    target = "&".join((place.path, *(field for field in (query, origin.query) if field)))
+    return f"{_SCHEMES[origin.scheme]}://{origin.authority}{origin.path}{target}"
 
 
-def _own_headers(deployment: Deployment, headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+def _own_headers(deployment: Deployment, place: RealtimePlace, headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
     own = dict(headers)
     own |= {name: value.reveal() for name, value in deployment.headers.items()}
-    if deployment.api_key is not None:
+    if place.headers:
+        own |= {name: value.reveal() for name, value in place.headers}
+    elif deployment.api_key is not None:
         key = deployment.api_key.reveal()
         own[deployment.key_header] = f"Bearer {key}" if deployment.key_header == "Authorization" else key
     return own

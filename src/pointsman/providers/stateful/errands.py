@@ -120,6 +120,7 @@ class _ErrandDialect:
 
     keepalive = b""
     overloaded_status = 503
+    unknown_model_status = 400
 
     def __init__(self, inner: ClientDialect, request: ResponseRequest) -> None:
         self._inner = inner

@@ -40,7 +40,6 @@ _CODE: Final = Tool(
 _CODE_BETA: Final = ("anthropic-beta", Secret("code-execution-2025-05-22"))
 """What Anthropic wants beside it; https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool."""
 
-_OUTPUT_TOKENS: Final = 4096
 """What a model may answer at the most where nobody says, as in LiteLLM: Anthropic demands a bound."""
 
 
@@ -74,8 +73,8 @@ class AnthropicFar:
         call = refuse_or_drop(
             call, drop_params=deployment.drop_params, additional=deployment.additional_drop_params, abilities=abilities
         )
-        limit = deployment.output_tokens_max or _OUTPUT_TOKENS
-        body = write_request(call, deployment.model, max_tokens_default=limit, abilities=abilities)
+        most = deployment.output_tokens_max
+        body = write_request(call, deployment.model, output_tokens_max=most, abilities=abilities)
         return Outbound(b"/v1/messages", body, headers=headers)
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:

@@ -79,7 +79,11 @@ def translated_lane(
     completion_client = COMPLETION_CLIENTS.get(operation)
     client = CLIENTS.get(operation) if completion_client is None else CompletionAsChat(completion_client)
     if client is None:
+        asked = "embeddings" if embedding_client is not None else operation.value
         raise Unsupported(
-            f"{deployment.provider} does not serve {operation.value}.", hint="Choose another model.", param="model"
+            f"{deployment.provider} does not serve {asked}.",
+            hint="Choose another model.",
+            param="model",
+            code="unsupported_operation",
         )
     return TranslatedLane(client, far, deployment, preparations)

@@ -360,7 +360,7 @@ def test_any_bytes_are_refused_as_the_clients_fault(body: bytes) -> None:
 
 def test_a_bound_on_the_answer_is_written_in_any_case() -> None:
     assert written(read()) == {"model": "up", "max_tokens": 4096, "messages": MESSAGES}
-    assert json.loads(write_request(read(), "up", max_tokens_default=9))["max_tokens"] == 9
+    assert json.loads(write_request(read(), "up", output_tokens_max=9))["max_tokens"] == 9
 
 
 def test_extra_fields_never_replace_what_the_gateway_writes() -> None:
@@ -435,6 +435,25 @@ def test_reasoning_becomes_a_budget_below_the_bound(
 ) -> None:
     found = written(Call("m", HI, Sampling(max_tokens=limit), reasoning=wish))
     assert (found.get("thinking"), found["max_tokens"], "output_config" in found) == (thinking, max_tokens, False)
+
+
+@pytest.mark.parametrize(
+    ("wish", "most", "budget"),
+    [
+        (Reasoning("low"), 64_000, 1024),
+        (Reasoning("ultra"), 64_000, 32_768),
+        (Reasoning("ultra"), 32_000, 27_904),
+        (Reasoning(budget_tokens=90_000), 64_000, 59_904),
+        (Reasoning("high"), 4096, 2048),
+        (Reasoning("low"), 1500, None),
+    ],
+)
+def test_without_a_bound_of_the_clients_no_more_is_asked_for_than_the_model_can_say(
+    wish: Reasoning, most: int, budget: int | None
+) -> None:
+    found = json.loads(write_request(Call("m", HI, reasoning=wish), "up", output_tokens_max=most))
+    assert found["max_tokens"] == most
+    assert found.get("thinking", {}).get("budget_tokens") == budget
 
 
 @pytest.mark.parametrize(

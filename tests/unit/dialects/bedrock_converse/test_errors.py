@@ -35,6 +35,11 @@ def test_an_error_answer(status: int, body: bytes, kind: type[UpstreamFailed], e
     assert error.message
 
 
+@pytest.mark.parametrize("body", [b'{"detail":"No such tenant"}', b'{"error":{"message":"No such tenant"}}'])
+def test_what_stands_between_is_quoted_whatever_its_form(body: bytes) -> None:
+    assert "No such tenant" in read_error(400, body).message
+
+
 @pytest.mark.parametrize(
     ("name", "detail", "kind", "status"),
     [

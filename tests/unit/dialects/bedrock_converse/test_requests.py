@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -266,6 +267,13 @@ def test_each_family_is_told_in_its_words_how_hard_to_think(
     body = written(abilities=abilities, reasoning=reasoning, sampling=Sampling(max_tokens=max_tokens))
     assert body.get("additionalModelRequestFields") == fields
     assert body["inferenceConfig"] == {"maxTokens": limit}
+
+
+def test_without_a_bound_of_the_clients_no_more_is_asked_for_than_the_model_can_say() -> None:
+    call = Call("m", (user("Hi"),), reasoning=Reasoning("ultra"))
+    body = json.loads(write_request(call, CLAUDE, output_tokens_max=32_000))
+    assert body["inferenceConfig"] == {"maxTokens": 32_000}
+    assert body["additionalModelRequestFields"]["thinking"]["budget_tokens"] == 27_904
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,11 @@ def read(status: int, body: object) -> tuple[int, str, str, str | None]:
     return error.status, error.code, error.message, error.param
 
 
+def behind_router(raw: object) -> object:
+    """How OpenRouter tells what one of its providers said."""
+    return {"error": {"message": "Failed", "code": 400, "metadata": {"provider_name": "Acme", "raw": raw}}}
+
+
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
@@ -36,6 +41,13 @@ def read(status: int, body: object) -> tuple[int, str, str, str | None]:
         (502, b"<html><title>502 Bad Gateway</title></html>", (502, "upstream_broken", "502 Bad Gateway", None)),
         (400, b"\xff\xfe", (400, "upstream_rejected", "\ufffd\ufffd", None)),
         (400, {"error": {"message": 7}}, (400, "upstream_rejected", "7", None)),
+        (400, behind_router('{"error":{"message":"Bad tool"}}'), (400, "upstream_rejected", "Failed: Bad tool", None)),
+        (400, behind_router("Bad tool"), (400, "upstream_rejected", "Failed: Bad tool", None)),
+        (400, behind_router('{"type":"x"}'), (400, "upstream_rejected", 'Failed: {"type":"x"}', None)),
+        (400, behind_router({"no": "text"}), (400, "upstream_rejected", "Failed", None)),
+        (400, behind_router("maximum context length"),
+         (400, "context_length_exceeded", "Failed: maximum context length", None)),
+        (400, {"error": {"message": "Failed", "metadata": 7}}, (400, "upstream_rejected", "Failed", None)),
     ],
 )  # fmt: skip
 def test_each_shape_of_an_error_is_read(status: int, body: object, expected: tuple[int, str, str, str | None]) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from pointsman.core.upstream import Deployment, Operation
-from pointsman.providers.azure.places import API_VERSION, azure_key_header, azure_path, claude_path, responses_path
+from pointsman.providers.azure.places import (
+    API_VERSION,
+    azure_key_header,
+    azure_path,
+    claude_path,
+    realtime_path,
+    responses_path,
+)
 
 RESOURCE = "https://r.openai.azure.com"
 FOUNDRY = "https://r.services.ai.azure.com"
@@ -97,6 +104,23 @@ def test_responses(base: str, version: str | None, path: str | None) -> None:
     assert responses_path(deployment(base), version) == (None if path is None else path.encode())
 
 
+@pytest.mark.parametrize(
+    ("base", "version", "beta", "path"),
+    [
+        (RESOURCE, DATED, False, "/openai/v1/realtime?model=my%20gpt"),
+        (RESOURCE, "v1", True, "/openai/v1/realtime?model=my%20gpt"),
+        (RESOURCE, DATED, True, f"/openai/realtime?api-version={DATED}&deployment=my%20gpt"),
+        (RESOURCE, None, True, f"/openai/realtime?api-version={API_VERSION}&deployment=my%20gpt"),
+        (f"{RESOURCE}/openai?api-version={NEW}", NEW, True, "/realtime?deployment=my%20gpt"),
+        (f"{RESOURCE}/openai/v1", DATED, True, "/realtime?model=my%20gpt"),
+        (f"{RESOURCE}/openai/deployments/other", NEW, False, None),
+    ],
+)
+def test_realtime(base: str, version: str | None, path: str | None, *, beta: bool) -> None:
+    assert realtime_path(deployment(base), version, beta=beta) == path
+
+
 @pytest.mark.parametrize("provider", ["azure_ai", "azure_text"])
 def test_other_providers_on_azure_have_no_responses(provider: str) -> None:
     assert responses_path(deployment(FOUNDRY, provider=provider), NEW) is None
+    assert realtime_path(deployment(FOUNDRY, provider=provider), NEW, beta=False) is None
