@@ -14,12 +14,13 @@ from pointsman.core.clock import short_id
 from pointsman.core.content import Audio, Citation, Image, Refusal, ServerToolUse, Text, Thinking, ToolCall
 from pointsman.core.errors import Broken
 from pointsman.core.events import Finished
-from pointsman.core.reply import Choice, Reply, fold
+from pointsman.core.reply import Choice, Reply
 from pointsman.dialects.anthropic_messages.blocks import demand_server_tool
 from pointsman.dialects.anthropic_messages.citations import cited_pieces, write_citation
 from pointsman.dialects.anthropic_messages.envelope import fit_message_id, write_stop_reason, write_usage
 from pointsman.dialects.anthropic_messages.server_tools import server_blocks
 from pointsman.dialects.anthropic_messages.streams import StreamReader
+from pointsman.dialects.folding import fold
 from pointsman.dialects.signatures import ANTHROPIC, seal
 
 __all__ = ["read_reply", "write_reply"]

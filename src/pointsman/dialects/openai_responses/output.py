@@ -17,9 +17,9 @@ import msgspec
 from pointsman.core.content import Audio, Citation, Image, Refusal, ServerToolUse, Text, Thinking, ToolCall
 from pointsman.core.events import FinishReason, ThinkingSigned
 from pointsman.core.reply import Choice
+from pointsman.dialects.custom_tools import unwrap_input
 from pointsman.dialects.openai_responses.citations import write_annotation
 from pointsman.dialects.openai_responses.given import GivenKind, given_kind, item_id, write_given
-from pointsman.dialects.openai_responses.tools import unwrap_input
 from pointsman.dialects.openai_responses.types import LogprobToken
 from pointsman.dialects.signatures import OPENAI, seal
 

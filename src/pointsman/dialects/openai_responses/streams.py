@@ -32,6 +32,7 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.dialects.custom_tools import custom_names
 from pointsman.dialects.openai_responses.citations import write_annotation
 from pointsman.dialects.openai_responses.groups import groups_of
 from pointsman.dialects.openai_responses.output import (
@@ -47,7 +48,7 @@ from pointsman.dialects.openai_responses.output import (
 from pointsman.dialects.openai_responses.response import ResponseRequest, Status, write_response
 from pointsman.dialects.openai_responses.stream_reader import StreamReader
 from pointsman.dialects.openai_responses.telling import Teller
-from pointsman.dialects.openai_responses.tools import custom_names
+from pointsman.dialects.openai_responses.tools import DIALECT
 
 __all__ = ["StreamReader", "StreamWriter"]
 
@@ -81,7 +82,7 @@ class StreamWriter:
     def __init__(self, call: Call, request: ResponseRequest) -> None:
         self._call = call
         self._request = request
-        self._customs = custom_names(call.tools)
+        self._customs = custom_names(call.tools, DIALECT)
         self._groups = groups_of(call.tools)
         self._teller = Teller()
         self._items: list[OutputItem] = []

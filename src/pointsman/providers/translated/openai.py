@@ -29,7 +29,14 @@ __all__ = ["OpenAIChatClient", "OpenAIChatFar", "OpenAIEmbeddingClient", "OpenAI
 _REASONERS: Final = re.compile(r"o[1-9]\b|gpt-(?:[5-9]|1\d)\b|o_series/|gpt5_series/")
 _SEARCHERS: Final = re.compile(r"-search(?:-|$)")
 _MAKERS: Final = frozenset({"openai", "azure"})
+
+
+class _Sound(msgspec.Struct):
+    format: str = "wav"
+
+
 _decode_name: Final = msgspec.json.Decoder(str).decode
+_decode_sound: Final = msgspec.json.Decoder(_Sound).decode
 
 
 def has_newer_limit(deployment: Deployment) -> bool:
@@ -94,7 +101,18 @@ class OpenAIChatFar:
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
-        return Reading(SseFrames(), StreamReader(), read_reply, read_error)
+        form = _sound_format(call)
+        reader = StreamReader(sound_format=form)
+        return Reading(SseFrames(), reader, lambda body: read_reply(body, sound_format=form), read_error)
+
+
+def _sound_format(call: Call) -> str:
+    """The format in which the answer is to be spoken, if it is."""
+    asked = call.extra.get("audio")
+    try:
+        return (_decode_sound(asked) if asked is not None else _Sound()).format or _Sound().format
+    except msgspec.MsgspecError:
+        return _Sound().format
 
 
 def _searches(deployment: Deployment) -> bool:

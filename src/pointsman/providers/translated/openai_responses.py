@@ -17,6 +17,7 @@ from pointsman.dialects.openai_responses.requests import write_request
 from pointsman.dialects.openai_responses.search import SEARCH_NAME, write_search
 from pointsman.dialects.openai_responses.streams import StreamReader
 from pointsman.dialects.openai_responses.tools import CODE_NAME
+from pointsman.providers.translated.native_tools import claimed
 from pointsman.providers.translated.openai import has_newer_limit
 from pointsman.providers.translated.plain_openai import with_short_ids
 from pointsman.providers.translated.sides import Reading, SseFrames
@@ -58,6 +59,7 @@ class OpenAIResponsesFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        call = claimed(call, _DIALECT, drop_params=deployment.drop_params)
         call = with_own_search(_with_search(call), _DIALECT, SEARCH_NAME, write_search)
         call = with_own_code(call, _CODE)
         call = without_foreign_tools(call, _DIALECT, drop_params=deployment.drop_params)
