@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import Call
-from pointsman.core.content import Citation
+from pointsman.core.content import Audio, Citation
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import (
     Cited,
@@ -34,6 +34,7 @@ from pointsman.core.events import (
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.dialects.custom_tools import custom_names
 from pointsman.dialects.openai_responses.citations import write_annotation
+from pointsman.dialects.openai_responses.given import API
 from pointsman.dialects.openai_responses.groups import groups_of
 from pointsman.dialects.openai_responses.output import (
     ItemKind,
@@ -49,6 +50,7 @@ from pointsman.dialects.openai_responses.response import ResponseRequest, Status
 from pointsman.dialects.openai_responses.stream_reader import StreamReader
 from pointsman.dialects.openai_responses.telling import Teller
 from pointsman.dialects.openai_responses.tools import DIALECT
+from pointsman.dialects.server_tools import media_in_words
 
 __all__ = ["StreamReader", "StreamWriter"]
 
@@ -249,11 +251,10 @@ class StreamWriter:
         return self._append(item)
 
     def _give(self, event: PartGiven) -> None:
-        """What comes whole.
-
-        Raises:
-            Broken: it is a sound.
-        """
+        """What comes whole; a sound has no item and is told in words."""
+        if isinstance(event.part, Audio):
+            self._say("message", "output_text", media_in_words(event.part, API))
+            return
         item = given_item(event.part, len(self._items), self._request.id)
         if item is not None:
             self._append(item)
