@@ -21,7 +21,7 @@ from pointsman.dialects.gemini.streams import StreamReader
 from pointsman.dialects.gemini.thinking import asks_for_thinking
 from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.providers.translated.embeddings import EmbeddingReading
-from pointsman.providers.translated.gemini_outputs import wants_wave_file, with_outputs
+from pointsman.providers.translated.gemini_outputs import wants_wave_file, with_images, with_outputs
 from pointsman.providers.translated.native_tools import claimed
 from pointsman.providers.translated.sides import Reading, SseFrames
 from pointsman.providers.translated.tools import (
@@ -61,6 +61,7 @@ class GeminiFar:
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
         call = claimed(call, "gemini", drop_params=deployment.drop_params)
+        call = with_images(call, deployment.model)
         call = _with_google_search(call, drop_params=deployment.drop_params)
         call = with_own_code(call, _CODE)
         call = without_foreign_tools(call, "gemini", drop_params=deployment.drop_params)

@@ -16,9 +16,10 @@ import msgspec
 from pointsman.core.call import Call
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.dialects.droppable import without
+from pointsman.providers.translated.native_tools import IMAGE_TOOL, makes_images
 from pointsman.wire.json_fields import decode_field
 
-__all__ = ["wants_wave_file", "with_outputs"]
+__all__ = ["wants_wave_file", "with_images", "with_outputs"]
 
 _NULL: Final = msgspec.Raw(b"null")
 _CONFIG: Final = "generationConfig"
@@ -26,6 +27,10 @@ _MOVED: Final = ("imageConfig", "mediaResolution", "responseModalities", "speech
 """Fields of ``generationConfig`` that clients of LiteLLM put beside the messages."""
 
 _MODALITIES: Final = MappingProxyType({"text": "TEXT", "image": "IMAGE", "audio": "AUDIO"})
+_BOTH: Final = msgspec.Raw(b'["text","image"]')
+_IMAGES: Final = "image"
+"""What the names of models that give images have in them: ``gemini-2.5-flash-image``."""
+
 _RAW: Final = "pcm16"
 _FILE: Final = "wav"
 
@@ -71,6 +76,18 @@ def with_outputs(call: Call) -> Call:
     if config:
         extra = {**extra, _CONFIG: msgspec.Raw(_encode(config))}
     return msgspec.structs.replace(call, extra=extra)
+
+
+def with_images(call: Call, model: str) -> Call:
+    """The call with the Responses API's tool for images as a wish for them, where the model gives images."""
+    if _IMAGES not in model or not any(makes_images(tool) for tool in call.tools):
+        return call
+    tools = tuple(tool for tool in call.tools if not makes_images(tool))
+    choice = call.tool_choice
+    if choice is not None and (not tools or choice.name == IMAGE_TOOL.name):
+        choice = None
+    extra = {"modalities": _BOTH, **call.extra}
+    return msgspec.structs.replace(call, tools=tools, tool_choice=choice, extra=extra)
 
 
 def wants_wave_file(call: Call) -> bool:

@@ -26,7 +26,7 @@ from pointsman.dialects.openai_chat.tools import DIALECT as CHAT
 from pointsman.dialects.openai_responses.tools import DIALECT as RESPONSES
 from pointsman.dialects.openai_responses.tools import read_tools as read_responses
 
-__all__ = ["beta_header", "claimed"]
+__all__ = ["IMAGE_TOOL", "beta_header", "claimed", "makes_images"]
 
 _TITLES: Final = MappingProxyType({
     ANTHROPIC: "Anthropic", RESPONSES: "OpenAI's Responses API", "gemini": "Gemini", "bedrock_converse": "Bedrock",
@@ -64,6 +64,10 @@ _BETAS: Final[Mapping[str, str]] = MappingProxyType({
     "advisor_20260301": "advisor-tool-2026-03-01",
 })  # fmt: skip
 """What Anthropic wants in ``anthropic-beta`` beside a tool; https://platform.claude.com/docs/en/agents-and-tools/tool-use."""
+
+
+IMAGE_TOOL: Final = Tool("image_generation", native=msgspec.Raw(b'{"type":"image_generation"}'), dialect=RESPONSES)
+"""The tool of the Responses API with which a model gives images."""
 
 
 class _Kind(msgspec.Struct):
@@ -180,6 +184,11 @@ def _at(wrong: Malformed, position: int) -> Malformed:
         hint=wrong.hint,
         param=(wrong.param or place).replace("tools[0]", place),
     )
+
+
+def makes_images(tool: Tool) -> bool:
+    """Whether it is the tool of the Responses API with which a model gives images."""
+    return tool.name == IMAGE_TOOL.name and tool.native is not None and tool.dialect == RESPONSES
 
 
 def beta_header(before: Call, after: Call) -> tuple[tuple[str, Secret], ...]:

@@ -19,6 +19,7 @@ from pointsman.dialects.openai_chat.search import SEARCH_FIELD, write_search
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
 from pointsman.dialects.openai_extras import embeddings as embedding_words
 from pointsman.providers.fitting import Fitting
+from pointsman.providers.openai_metadata import with_metadata
 from pointsman.providers.translated.embeddings import EmbeddingReading
 from pointsman.providers.translated.plain_openai import fit
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
@@ -94,7 +95,7 @@ class OpenAIChatFar:
         )
         newer = has_newer_limit(deployment)
         limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
-        call = fit(call, deployment, reasons=newer)
+        call = with_metadata(fit(call, deployment, reasons=newer), deployment)
         body = write_request(call, self._model or deployment.model, include_usage=True, limit_field=limit_field)
         fitting = self._fitting
         return Outbound(self._path, body if fitting is None else fitting.under(deployment).rewrite(body))

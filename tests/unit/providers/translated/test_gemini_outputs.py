@@ -15,6 +15,7 @@ from pointsman.core.errors import GatewayError, Malformed, Unsupported
 from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.providers.translated import CLIENTS, GeminiFar, read_call
 from pointsman.providers.translated.lane import TranslatedLane
+from pointsman.providers.translated.openai_responses import OpenAIResponsesFar
 
 DEPLOYMENT = Deployment("d", "m", "gemini", "gemini-2.5-flash-preview-tts", "gemini/x", "https://x.invalid", None)
 FAR = GeminiFar(lambda _deployment, verb: verb.encode())
@@ -124,3 +125,25 @@ def test_one_of_which_there_is_only_a_name_is_refused() -> None:
     with pytest.raises(Unsupported) as refused:
         FAR.write(read_call(CLIENTS[Operation.CHAT], asked(messages=turns)), DEPLOYMENT)
     assert refused.value.param == "messages[1].audio.id"
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [("gemini-2.5-flash-image", {"responseModalities": ["TEXT", "IMAGE"]}), ("gemini-2.5-flash", None)],
+)
+def test_the_tool_for_images_is_a_wish_for_them_where_the_model_gives_some(model: str, expected: Any) -> None:
+    function = {"type": "function", "name": "f", "parameters": {"type": "object"}}
+    body = {"model": "m", "input": "?", "tools": [{"type": "image_generation"}, function]}
+    ask = Ask(Operation.RESPONSES, "m", msgspec.json.decode(json.dumps(body), type=dict[str, msgspec.Raw]))
+    deployment = msgspec.structs.replace(DEPLOYMENT, model=model)
+    told = json.loads(FAR.write(read_call(CLIENTS[Operation.RESPONSES], ask), deployment).body)
+    assert told.get("generationConfig") == expected and len(told["tools"]) == 1
+
+
+def test_a_chat_that_wants_images_is_one_with_a_tool_for_them_in_the_responses_api() -> None:
+    far = OpenAIResponsesFar()
+    call = read_call(CLIENTS[Operation.CHAT], asked(modalities=["text", "image"]))
+    assert json.loads(far.write(call, DEPLOYMENT).body)["tools"] == [{"type": "image_generation"}]
+    with pytest.raises(Unsupported) as refused:
+        far.write(read_call(CLIENTS[Operation.CHAT], asked(modalities=["text", "audio"])), DEPLOYMENT)
+    assert refused.value.param == "modalities"
