@@ -52,7 +52,7 @@ class Gap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``what``: ``ask`` (the client's API has no way to ask for it), ``answer`` (the wire's never answers so), ``request``
     (the wire cannot be asked for it: refused), ``signature`` (it does not come back from this client), ``cached`` (the
-    client's API has no count of it), ``given`` (the client's API has no place for what was given: an error),
+    client's API has no count of it), ``noticed`` (the client's API has no place for what was given: its text says so),
     ``in_words`` (it stands in the text), ``sources`` (the client's API has no place for them).
     """
 
@@ -164,9 +164,6 @@ def play(client: Client, wire: Wire, case: str) -> Played:
     if case == "error_before":
         played.failure = _failure(stage, body)
         return played
-    if gap("given", client.name, wire.name, case) is not None:
-        played.failure = _given_in_vain(stage, body, case)
-        return played
     with fixed_chance():
         stream = answer_file(wire, case, stream=True)
         if stream is not None:
@@ -189,24 +186,6 @@ def _failure(stage: Stage, body: Body) -> bytes:
     error = stage.answer(body, stream=False).rejected(told["status"], raw, None if after is None else float(after))
     head = f"HTTP {error.status}" + ("" if error.retry_after is None else f", Retry-After: {error.retry_after:g}")
     return head.encode() + b"\n" + pretty(stage.client.write_error(error))
-
-
-def _given_in_vain(stage: Stage, body: Body, case: str) -> bytes:
-    """The error for an answer that the client cannot be given, streamed and whole."""
-    whole = answer_file(stage.wire, case, stream=False)
-    assert whole is not None
-    told = set()
-    with fixed_chance():
-        for stream in (False, True):
-            try:
-                if stream:
-                    stage.stream(body, [answer_file(stage.wire, case, stream=True) or b""])
-                else:
-                    stage.answer(body, stream=False).whole(whole)
-            except GatewayError as error:
-                told.add(b"HTTP %d\n%b" % (error.status, pretty(stage.client.write_error(error))))
-    assert len(told) == 1, told
-    return told.pop()
 
 
 def pretty(body: bytes) -> bytes:

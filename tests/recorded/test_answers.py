@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from pointsman.core.events import Event, Failed
-from pointsman.core.reply import Choice, Reply, fold
+from pointsman.core.reply import Choice, Reply
 from pointsman.core.upstream import Ask, Operation
 from pointsman.dialects.anthropic_messages.streams import StreamReader as AnthropicReader
+from pointsman.dialects.folding import fold
 from pointsman.dialects.ollama.streams import StreamReader as OllamaReader
 from pointsman.dialects.openai_chat.errors import read_error
 from pointsman.dialects.openai_chat.streams import StreamReader as ChatReader

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from pointsman.core.reply import Reply, fold
+from pointsman.core.reply import Reply
 from pointsman.dialects.bedrock_converse.frames import ConverseFrames
 from pointsman.dialects.bedrock_converse.replies import read_reply
 from pointsman.dialects.bedrock_converse.streams import StreamReader
+from pointsman.dialects.folding import fold
 from pointsman.wire.aws_event_stream import EventMessage, EventStreamParser, write_message
 from tests.recorded.bedrock_answers import Recording, recordings
 

@@ -36,10 +36,17 @@ class Image(msgspec.Struct, frozen=True, tag=True):
 
 
 class Audio(msgspec.Struct, frozen=True, tag=True):
-    """A sound as base64 ``data`` in ``format`` (``wav``, ``mp3``)."""
+    """A sound as base64 ``data`` in ``format`` (``wav``, ``mp3``), and its words.
+
+    One of an answer has the ``id`` under which its provider keeps it until ``expires_at``, in seconds since the epoch;
+    in a later request that may be all. While it streams, each piece has that id.
+    """
 
     data: str
     format: str
+    id: str | None = None
+    transcript: str = ""
+    expires_at: int | None = None
 
 
 class File(msgspec.Struct, frozen=True, tag=True):

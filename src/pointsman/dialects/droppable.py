@@ -22,6 +22,7 @@ __all__ = [
     "demand_droppable",
     "demand_text_only",
     "is_off",
+    "wants_images",
     "without",
     "without_noise",
 ]
@@ -89,6 +90,15 @@ def demand_text_only(call: Call, upstream: str) -> None:
         text_only = False
     if not text_only:
         raise Unsupported(f"modalities: {upstream} answers in text only.", param="modalities")
+
+
+def wants_images(modalities: msgspec.Raw) -> bool:
+    """Whether ``modalities`` of a chat ask for images, and for nothing else than these and text."""
+    try:
+        kinds = set(_decode_modalities(modalities))
+    except msgspec.MsgspecError:
+        return False
+    return "image" in kinds and kinds <= {"text", "image"}
 
 
 def is_off(reasoning: Reasoning) -> bool:

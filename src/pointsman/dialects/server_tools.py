@@ -1,18 +1,28 @@
-"""What tools that a provider ran itself did, in words, for dialects that have no place for it.
+"""What comes whole in an answer, in words, for dialects that have no place for it.
 
-Code and its output stand there as fenced blocks of text; of a search only its sources are left, which are citations.
+Of a sound these are the words that are spoken, as far as anybody told them. Of an image there is at least the notice
+that there was one: the answer has been paid for, and asking again would not make a place for it. Code that a provider
+ran and its output stand there as fenced blocks of text; of a search only its sources are left, which are citations.
 Sources that count in the characters of the text are moved behind what is inserted so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 import msgspec
 
-from pointsman.core.content import Citation, Message, Part, ServerToolUse, Text
+from pointsman.core.content import Audio, Citation, Image, Message, Part, ServerToolUse, Text
 from pointsman.core.events import Cited, PartGiven, TextDelta
 from pointsman.core.reply import Choice, Said
 
-__all__ = ["InWords", "choice_in_words", "in_words", "message_in_words"]
+__all__ = ["InWords", "MediaWords", "choice_in_words", "in_words", "media_in_words", "message_in_words"]
+
+MediaWords = Callable[[Image | Audio], str]
+"""What is told in place of an image or a sound; empty: nothing, or there is a place for it."""
+
+_HINT: Final = "ask this model through OpenAI's chat completions or Gemini's API to get it"
 
 
 def in_words(use: ServerToolUse) -> str:
@@ -23,12 +33,25 @@ def in_words(use: ServerToolUse) -> str:
     return code if use.output is None else f"{code}\n```\n{use.output}\n```\n"
 
 
+def media_in_words(part: Image | Audio, api: str) -> str:
+    """What stands in place of an image or a sound in an answer of ``api``, which has no place for it."""
+    if isinstance(part, Image):
+        if part.url is not None:
+            return f"\n![image]({part.url})\n"
+        what = f"image ({part.media_type})" if part.media_type else "image"
+        return f"\n[The model gave an {what}, which {api} cannot hold; {_HINT}.]\n"
+    if part.transcript or part.id is not None:
+        return part.transcript
+    return f"\n[The model gave a sound ({part.format}), which {api} cannot hold; {_HINT}.]\n"
+
+
 class InWords:
-    """Text in place of what tools did, as an answer happens."""
+    """Text in place of what tools did, and of images and sounds that ``media`` has words for, as an answer happens."""
 
-    __slots__ = ("_inserted",)
+    __slots__ = ("_inserted", "_media")
 
-    def __init__(self) -> None:
+    def __init__(self, media: MediaWords | None = None) -> None:
+        self._media = media
         self._inserted: dict[int, list[tuple[int, int]]] = {}
 
     def take(self, event: PartGiven | Cited) -> TextDelta | PartGiven | Cited | None:
@@ -37,7 +60,8 @@ class InWords:
             inserted = self._inserted.get(event.choice)
             return event if inserted is None else Cited(_moved(event.citation, inserted), event.choice)
         if not isinstance(event.part, ServerToolUse):
-            return event
+            words = self._media(event.part) if self._media is not None else ""
+            return TextDelta(words, event.choice) if words else event
         words = in_words(event.part)
         if not words:
             return None
@@ -45,15 +69,15 @@ class InWords:
         return TextDelta(words, event.choice)
 
 
-def choice_in_words(choice: Choice) -> Choice:
+def choice_in_words(choice: Choice, media: MediaWords | None = None) -> Choice:
     """The same of a whole answer; texts that come to stand beside each other become one."""
     uses = [part for part in choice.parts if isinstance(part, ServerToolUse)]
-    if not uses:
+    if not uses and media is None:
         return choice
     inserted = [(use.at, len(words)) for use in uses if (words := in_words(use))]
     parts: list[Said] = []
     for part in choice.parts:
-        said = Text(in_words(part)) if isinstance(part, ServerToolUse) else part
+        said = _said(part, media)
         last = parts[-1] if parts else None
         if isinstance(said, Text) and isinstance(last, Text):
             parts[-1] = Text(last.text + said.text)
@@ -61,6 +85,13 @@ def choice_in_words(choice: Choice) -> Choice:
             parts.append(said)
     citations = tuple(_moved(one, inserted) for one in choice.citations)
     return msgspec.structs.replace(choice, parts=tuple(parts), citations=citations)
+
+
+def _said(part: Said, media: MediaWords | None) -> Said:
+    if isinstance(part, ServerToolUse):
+        return Text(in_words(part))
+    words = media(part) if media is not None and isinstance(part, Image | Audio) else ""
+    return Text(words) if words else part
 
 
 def message_in_words(message: Message, dialect: str) -> Message:

@@ -15,7 +15,7 @@ import msgspec
 from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import Event
-from pointsman.core.reply import fold
+from pointsman.dialects.folding import fold
 from pointsman.dialects.ollama.errors import read_error
 from pointsman.dialects.ollama.knobs import refuse_or_drop
 from pointsman.dialects.ollama.requests import write_request

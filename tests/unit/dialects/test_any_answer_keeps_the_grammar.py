@@ -24,8 +24,8 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.reply import fold
 from pointsman.core.usage import Usage
+from pointsman.dialects.folding import fold
 from tests.golden_matrix.clients import CLIENT_ROWS, Client
 from tests.golden_matrix.plays import body_of, fixed_chance
 

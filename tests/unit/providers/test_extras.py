@@ -178,6 +178,19 @@ def test_an_error_event_is_a_failure_and_does_not_show_the_key() -> None:
     assert answer.error is not None
 
 
+def test_what_the_operators_headers_bear_is_shown_neither_whole_nor_in_a_stream() -> None:
+    deployment = changed(headers={"X-Team-Token": Secret("very-private-token")})
+    told = b'{"type":"error","error":{"message":"very-private-token is unknown, sk-upstream too"}}'
+    answer = answer_to(ask_for(Operation.IMAGE, stream=True), deployment)
+    streamed = answer.feed(b"data: %b\n\n" % told)
+    assert answer.error is not None
+    with pytest.raises(Broken) as whole:
+        answer_to(ask_for(Operation.IMAGE), deployment).whole(told)
+    rejected = answer_to(ask_for(Operation.MODERATION), deployment).rejected(400, told, None)
+    for text in (streamed.decode(), answer.error.message, whole.value.message, rejected.message):
+        assert "is unknown" in text and "very-private-token" not in text and "sk-upstream" not in text
+
+
 def test_an_endless_event_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pointsman.providers.express.extras_answer._EVENT_BYTES_MAX", 1000)
     answer = answer_to(ask_for(Operation.IMAGE, stream=True))

@@ -11,20 +11,25 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.content import Audio, Image, ServerToolUse
+from pointsman.core.content import Citation, ServerToolUse
 from pointsman.core.errors import Broken
 from pointsman.core.events import PartGiven, TextDelta, ThinkingDelta, ThinkingSigned, ToolCallDelta, ToolCallStarted
-from pointsman.dialects.anthropic_messages.server_tools import server_blocks
+from pointsman.dialects.anthropic_messages.citations import write_citation
+from pointsman.dialects.anthropic_messages.server_tools import API, server_blocks
+from pointsman.dialects.server_tools import media_in_words
 from pointsman.dialects.signatures import ANTHROPIC, seal
 from pointsman.wire.limits import EVENT_BYTES_MAX
 
-__all__ = ["Blocks", "demand_server_tool"]
+__all__ = ["Blocks"]
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 HELD_CHARACTERS_MAX: Final = EVENT_BYTES_MAX
 """Of arguments and of what waits for them; a model's answer is a small part of it, a runaway is not."""
+
+_SOURCES_MAX: Final = 1000
+"""That wait until the end."""
 
 _START: Final = b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,"content_block":%b}\n\n'
 _STOP: Final = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
@@ -84,9 +89,11 @@ class Blocks:
         "_cited",
         "_held_characters",
         "_index",
+        "_late",
         "_live",
         "_open",
         "_said",
+        "_spoke",
         "_waiting",
         "text_head",
         "with_tools",
@@ -103,6 +110,8 @@ class Blocks:
         self._live: _Tool | None = None
         self._waiting: dict[int, _Tool] = {}
         self._said: list[_Said] = []
+        self._late: list[Citation] = []
+        self._spoke = False
         self._held_characters = 0
 
     def take(self, event: _Said | ToolCallStarted | ToolCallDelta, out: list[bytes]) -> None:
@@ -123,19 +132,35 @@ class Blocks:
             self._hold(_length(event))
             self._advance(out)
 
-    def cite(self, citation: dict[str, object], out: list[bytes]) -> None:
-        """A source of the text so far; the next text is another block. While no text is open there is no place."""
-        if self._live is not None or self._open != "text":
-            return
-        self.text_head = b""
-        self._cited = True
-        out += (_DELTA % (self._index, b"citations_delta", b"citation"), _encode(citation), _DELTA_TAIL)
+    def cite(self, citation: Citation, out: list[bytes]) -> None:
+        """A source of the text so far; the next text is another block. While no text is open it waits for the end."""
+        if self._live is None and self._open == "text":
+            self._write_citation(citation, out)
+        elif self._spoke and len(self._late) < _SOURCES_MAX:
+            self._late.append(citation)
 
     def finish(self, out: list[bytes]) -> None:
         """Write what waited, and close the last block."""
         while self._live is not None:
             self._next(out)
+        if self._late:
+            self._list_sources(out)
         self._close(out)
+
+    def _write_citation(self, citation: Citation, out: list[bytes]) -> None:
+        self.text_head = b""
+        self._cited = True
+        told = _encode(write_citation(citation))
+        out += (_DELTA % (self._index, b"citations_delta", b"citation"), told, _DELTA_TAIL)
+
+    def _list_sources(self, out: list[bytes]) -> None:
+        """A block for the sources of text whose block was closed before they were told; none may be empty."""
+        late, self._late = self._late, []
+        names = dict.fromkeys(_name_of(one) for one in late)
+        self._begin("text", _TEXT, out)
+        self._delta(b"text_delta", b"text", "\n".join(("Sources:", *names)), out)
+        for citation in late:
+            self._write_citation(citation, out)
 
     def _start_tool(self, event: ToolCallStarted, out: list[bytes]) -> None:
         tool = _Tool(event)
@@ -202,12 +227,11 @@ class Blocks:
             self._delta(b"text_delta", b"text", event.text, out)
 
     def _give(self, event: PartGiven, out: list[bytes]) -> None:
-        """What a tool of the provider's did.
-
-        Raises:
-            Broken: it is an image or a sound, which have no place in an answer of this dialect.
-        """
-        for block in server_blocks(demand_server_tool(event.part)):
+        """What a tool of the provider's did; an image or a sound has no place in this dialect and is told in words."""
+        if not isinstance(event.part, ServerToolUse):
+            self._say(TextDelta(media_in_words(event.part, API)), out)
+            return
+        for block in server_blocks(event.part):
             self._begin("server tool", block.start, out)
             self._delta(b"input_json_delta", b"partial_json", block.input, out)
             self._close(out)
@@ -226,6 +250,7 @@ class Blocks:
     def _begin(self, kind: str, block: bytes, out: list[bytes]) -> None:
         self._close(out)
         self._open = kind
+        self._spoke = self._spoke or kind == "text"
         self._cited = False
         self._index += 1
         out.append(_START % (self._index, block))
@@ -241,19 +266,10 @@ class Blocks:
             out += (_DELTA % (self._index, kind, field), _encode(text), _DELTA_TAIL)
 
 
-def demand_server_tool(part: Image | Audio | ServerToolUse) -> ServerToolUse:
-    """What comes whole in an answer, as far as this dialect has blocks for it.
-
-    Raises:
-        Broken: it is an image or a sound.
-    """
-    if isinstance(part, ServerToolUse):
-        return part
-    raise Broken(
-        f"The model answered with {'an image' if isinstance(part, Image) else 'a sound'}, which has no place in answers"
-        " of Anthropic's API.",
-        hint="Ask this model through the chat completions of OpenAI's API, or through Gemini's API.",
-    )
+def _name_of(citation: Citation) -> str:
+    """A source as a line of a list."""
+    title = citation.title or citation.url or citation.quote or "a document of the request"
+    return f"- [{title}]({citation.url})" if citation.url is not None else f"- {title}"
 
 
 def _length(event: _Said) -> int:

@@ -14,12 +14,13 @@ from pointsman.core.clock import short_id
 from pointsman.core.content import Audio, Citation, Image, Refusal, ServerToolUse, Text, Thinking, ToolCall
 from pointsman.core.errors import Broken
 from pointsman.core.events import Finished
-from pointsman.core.reply import Choice, Reply, fold
-from pointsman.dialects.anthropic_messages.blocks import demand_server_tool
+from pointsman.core.reply import Choice, Reply
 from pointsman.dialects.anthropic_messages.citations import cited_pieces, write_citation
 from pointsman.dialects.anthropic_messages.envelope import fit_message_id, write_stop_reason, write_usage
-from pointsman.dialects.anthropic_messages.server_tools import server_blocks
+from pointsman.dialects.anthropic_messages.server_tools import API, server_blocks
 from pointsman.dialects.anthropic_messages.streams import StreamReader
+from pointsman.dialects.folding import fold
+from pointsman.dialects.server_tools import media_in_words
 from pointsman.dialects.signatures import ANTHROPIC, seal
 
 __all__ = ["read_reply", "write_reply"]
@@ -66,17 +67,24 @@ def _write_content(choice: Choice) -> list[dict[str, object]]:
                 blocks += [_write_cited(*piece) for piece in cited_pieces(part.text, start, choice.citations)]
                 start += len(part.text)
             case Text() | Refusal():
-                if blocks and blocks[-1]["type"] == "text":
-                    blocks[-1] = {**blocks[-1], "text": f"{blocks[-1]['text']}{part.text}"}
-                elif part.text:
-                    blocks.append({"type": "text", "text": part.text})
+                _say(part.text, blocks)
             case ToolCall():
                 blocks += _write_tool(part, choice)
-            case ServerToolUse() | Image() | Audio():
-                blocks += [dict(_decode_object(block.whole)) for block in server_blocks(demand_server_tool(part))]
+            case ServerToolUse():
+                blocks += [dict(_decode_object(block.whole)) for block in server_blocks(part)]
+            case Image() | Audio():
+                _say(media_in_words(part, API), blocks)
             case _:
                 assert_never(part)
     return _with_the_rest(blocks, choice.citations)
+
+
+def _say(text: str, blocks: list[dict[str, object]]) -> None:
+    """More words, in the block of those before them if that is the last one."""
+    if blocks and blocks[-1]["type"] == "text":
+        blocks[-1] = {**blocks[-1], "text": f"{blocks[-1]['text']}{text}"}
+    elif text:
+        blocks.append({"type": "text", "text": text})
 
 
 def _write_cited(text: str, citations: list[Citation]) -> dict[str, object]:

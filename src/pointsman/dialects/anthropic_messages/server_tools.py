@@ -17,7 +17,10 @@ import msgspec
 from pointsman.core.content import Citation, ServerToolUse
 from pointsman.dialects.stream_checks import UNREADABLE
 
-__all__ = ["CODE_NAME", "ServerBlock", "ServerToolReader", "is_result", "is_use", "server_blocks"]
+__all__ = ["API", "CODE_NAME", "ServerBlock", "ServerToolReader", "is_result", "is_use", "server_blocks"]
+
+API: Final = "Anthropic's API"
+"""Its name for people."""
 
 CODE_NAME: Final = "code_execution"
 """The name of the tool that runs Python."""

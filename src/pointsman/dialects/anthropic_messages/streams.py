@@ -31,7 +31,7 @@ from pointsman.core.events import (
 )
 from pointsman.core.usage import Usage
 from pointsman.dialects.anthropic_messages.blocks import Blocks
-from pointsman.dialects.anthropic_messages.citations import CitedBlock, read_citation, read_citations, write_citation
+from pointsman.dialects.anthropic_messages.citations import CitedBlock, read_citation, read_citations
 from pointsman.dialects.anthropic_messages.envelope import (
     UsageCount,
     fit_message_id,
@@ -149,7 +149,7 @@ class StreamWriter:
             self._finished = event
             self._blocks.finish(out)
         elif isinstance(event, Cited):
-            self._blocks.cite(write_citation(event.citation), out)
+            self._blocks.cite(event.citation, out)
         elif isinstance(event, RefusalDelta):
             self._declined = True
             self._blocks.take(TextDelta(event.text), out)

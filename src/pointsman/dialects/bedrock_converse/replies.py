@@ -10,9 +10,10 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import Broken
-from pointsman.core.reply import Reply, fold
+from pointsman.core.reply import Reply
 from pointsman.dialects.bedrock_converse.streams import Expected, StreamReader
 from pointsman.dialects.bedrock_converse.types import ConverseReply
+from pointsman.dialects.folding import fold
 
 __all__ = ["read_reply"]
 

@@ -7,9 +7,10 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import Broken
-from pointsman.core.reply import Reply, fold
+from pointsman.core.reply import Reply
 from pointsman.dialects.cohere_chat.streams import StreamReader
 from pointsman.dialects.cohere_chat.types import WholeReply
+from pointsman.dialects.folding import fold
 
 __all__ = ["read_reply"]
 

@@ -30,7 +30,7 @@ from pointsman.dialects.gemini.types import (
 from pointsman.dialects.openai_fields import demand_model_name
 from pointsman.wire.json_fields import decode_field, demand_object, read_body, read_fields
 
-__all__ = ["read_count_request", "read_request", "wants_thoughts", "whole_request"]
+__all__ = ["native_tool", "read_count_request", "read_request", "wants_thoughts", "whole_request"]
 
 _decode: Final = msgspec.json.Decoder(GenerateBody).decode
 _SEARCHES: Final = frozenset({"googleSearch", "googleSearchRetrieval"})
@@ -168,11 +168,15 @@ def _read_tools(request: GenerateBody) -> tuple[Tool, ...]:
                 listed = enumerate(decode_field(place, raw, _decode_functions) or ())
                 tools += [_read_function(one, f"{place}[{number}]") for number, one in listed]
             elif raw != _NULL:
-                native = msgspec.Raw(_encode({name: raw}))
-                search = WebSearch() if name in _SEARCHES else None
-                runs_code = name == _CODE
-                tools.append(Tool(name, native=native, dialect="gemini", search=search, runs_code=runs_code))
+                tools.append(native_tool(name, raw))
     return tuple(tools)
+
+
+def native_tool(name: str, raw: msgspec.Raw) -> Tool:
+    """A tool that Google runs itself, by the name of its field and what stands in that."""
+    native = msgspec.Raw(_encode({name: raw}))
+    search = WebSearch() if name in _SEARCHES else None
+    return Tool(name, native=native, dialect="gemini", search=search, runs_code=name == _CODE)
 
 
 def _read_function(function: FunctionDeclaration, path: str) -> Tool:

@@ -6,11 +6,13 @@ https://ai.google.dev/gemini-api/docs/image-generation, https://ai.google.dev/ge
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from pointsman.core.content import Audio, Image, ServerToolUse
 from pointsman.dialects.gemini.types import Blob, CodeExecutionResult, ExecutableCode, FileData, Part
 from pointsman.wire.base64_text import image_media_type
+from pointsman.wire.waves import wave_file
 
 __all__ = ["DIALECT", "read_code", "read_media", "with_result", "write_given"]
 
@@ -21,6 +23,9 @@ _FAILED: Final = "OUTCOME_FAILED"
 _PYTHON: Final = "PYTHON"
 _IMAGE: Final = "image/"
 _AUDIO: Final = "audio/"
+_SAMPLES: Final = ("audio/l16", "audio/pcm")
+_RATE: Final = re.compile(r"rate=(\d{4,6})")
+_USUAL_RATE: Final = 24_000
 
 
 def read_code(code: ExecutableCode, use_id: str, at: int = 0) -> ServerToolUse:
@@ -38,13 +43,29 @@ def with_result(use: ServerToolUse | None, result: CodeExecutionResult, use_id: 
     )
 
 
-def read_media(blob: Blob) -> Image | Audio | None:
-    """An image or a sound of an answer; None: it is something else."""
+def read_media(blob: Blob, *, wave_files: bool = False) -> Image | Audio | None:
+    """An image or a sound of an answer; None: it is something else.
+
+    ``wave_files``: samples are wanted as a file.
+    """
     kind = blob.mime_type.lower()
     data = blob.data.replace("-", "+").replace("_", "/")
     if kind.startswith(_IMAGE):
         return Image(data, kind)
-    return Audio(data, blob.mime_type[len(_AUDIO) :]) if kind.startswith(_AUDIO) else None
+    if not kind.startswith(_AUDIO):
+        return None
+    if wave_files and kind.startswith(_SAMPLES):
+        try:
+            return Audio(wave_file(data, _rate(kind)), "wav")
+        except ValueError:
+            return None
+    return Audio(data, blob.mime_type[len(_AUDIO) :])
+
+
+def _rate(kind: str) -> int:
+    """How many samples a second has, as ``audio/L16;codec=pcm;rate=24000`` says."""
+    found = _RATE.search(kind)
+    return int(found[1]) if found else _USUAL_RATE
 
 
 def write_given(part: Image | Audio | ServerToolUse) -> list[Part]:

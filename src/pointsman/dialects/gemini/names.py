@@ -16,10 +16,11 @@ __all__ = ["camel_name", "with_camel_names"]
 
 _NAMES: Final = (
     "allowed_function_names", "block_reason", "cached_content", "candidate_count", "code_execution",
-    "code_execution_result", "display_name", "executable_code", "file_data", "file_uri", "frequency_penalty",
-    "function_call", "function_calling_config", "function_declarations", "function_response",
-    "generate_content_request", "generation_config", "google_search", "google_search_retrieval", "include_thoughts",
-    "inline_data", "max_output_tokens", "media_resolution", "mime_type", "output_dimensionality",
+    "code_execution_result", "computer_use", "display_name", "enterprise_web_search", "executable_code", "file_data",
+    "file_search", "file_uri", "frequency_penalty", "function_call", "function_calling_config",
+    "function_declarations", "function_response", "generate_content_request", "generation_config", "google_maps",
+    "google_search", "google_search_retrieval", "image_config", "include_thoughts", "inline_data",
+    "max_output_tokens", "media_resolution", "mime_type", "output_dimensionality",
     "parameters_json_schema", "presence_penalty", "response_json_schema", "response_logprobs", "response_mime_type",
     "response_modalities", "response_schema", "safety_settings", "service_tier", "speech_config", "stop_sequences",
     "system_instruction", "task_type", "thinking_budget", "thinking_config", "thinking_level", "thought_signature",

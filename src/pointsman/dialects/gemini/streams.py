@@ -86,6 +86,7 @@ class StreamReader:
         model: Gemini's name for the model, for the hint of an error.
         pack_signatures: Put the signatures of tool calls into their ids, for a client that only gives those back.
         single_tool_call: Keep the first tool call only (``parallel_tool_calls: false``).
+        wave_files: Give sounds as files instead of samples.
         new_id: Makes ids for answers and tool calls that have none.
         clock: Tells when the answer began, which Gemini does not.
     """
@@ -96,12 +97,14 @@ class StreamReader:
         *,
         pack_signatures: bool = False,
         single_tool_call: bool = False,
+        wave_files: bool = False,
         new_id: Callable[[str], str] = short_id,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._model = model
         self._pack = pack_signatures
         self._single = single_tool_call
+        self._wave_files = wave_files
         self._new_id = new_id
         self._clock = clock
         self._started = False
@@ -206,7 +209,7 @@ class StreamReader:
         media = part.inline_data or part.file_data
         if media is None or part.thought:
             return
-        given = None if part.inline_data is None else read_media(part.inline_data)
+        given = None if part.inline_data is None else read_media(part.inline_data, wave_files=self._wave_files)
         if given is not None:
             events.append(PartGiven(given, index))
         else:

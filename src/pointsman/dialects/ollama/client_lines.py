@@ -12,12 +12,12 @@ from typing import Final
 import msgspec
 
 from pointsman.core.content import Audio, Image, ServerToolUse, ToolCall
-from pointsman.core.errors import Broken
 from pointsman.core.events import FinishReason
 from pointsman.core.usage import Usage
+from pointsman.dialects.server_tools import media_in_words
 from pointsman.dialects.tool_arguments import with_arguments
 
-__all__ = ["Timings", "done_reason", "image_of", "write_counts", "write_logprobs", "write_tool_calls"]
+__all__ = ["Timings", "done_reason", "image_of", "media_words", "write_counts", "write_logprobs", "write_tool_calls"]
 
 _decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -39,20 +39,13 @@ def done_reason(reason: FinishReason | None) -> str:
 
 
 def image_of(part: Image | Audio | ServerToolUse) -> str | None:
-    """An image of an answer as Ollama has it, bare base64; None: what a tool did, which is told in words if at all.
+    """An image of an answer as Ollama has it, bare base64; None: something else, which is told in words if at all."""
+    return part.data if isinstance(part, Image) else None
 
-    Raises:
-        Broken: it is a sound, or an image that lies elsewhere.
-    """
-    if isinstance(part, Image) and part.data is not None:
-        return part.data
-    if isinstance(part, ServerToolUse):
-        return None
-    what = "a sound" if isinstance(part, Audio) else "an image by its address"
-    raise Broken(
-        f"The model answered with {what}, which has no place in answers of Ollama's API.",
-        hint="Ask this model through the chat completions of OpenAI's API, or through Gemini's API.",
-    )
+
+def media_words(part: Image | Audio) -> str:
+    """What is told in place of a sound, or of an image that lies elsewhere."""
+    return "" if image_of(part) is not None else media_in_words(part, "Ollama's API")
 
 
 def write_tool_calls(calls: Iterable[ToolCall], *, cut_off: bool) -> list[dict[str, object]]:

@@ -12,12 +12,13 @@ import msgspec
 
 from pointsman.core.call import Call, CompletionCall, EmbeddingCall
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
-from pointsman.core.content import Audio, Image, Refusal, Text
+from pointsman.core.content import Image, Refusal, Text
 from pointsman.core.reply import Choice, Embeddings, Reply
 from pointsman.dialects.ollama.client_lines import (
     Timings,
     done_reason,
     image_of,
+    media_words,
     write_counts,
     write_logprobs,
     write_tool_calls,
@@ -49,7 +50,7 @@ def write_chat_reply(reply: Reply, call: Call, *, seconds: float | None = None, 
     message: dict[str, object] = {"role": "assistant", "content": _text(choice)}
     if choice.thinking:
         message["thinking"] = choice.thinking
-    given = [image_of(part) for part in choice.parts if isinstance(part, Image | Audio)]
+    given = [image for part in choice.parts if isinstance(part, Image) and (image := image_of(part)) is not None]
     if given:
         message["images"] = given
     cut_off = choice.finish_reason in {"length", "content_filter"}
@@ -84,7 +85,7 @@ def write_embedding(embeddings: Embeddings) -> bytes:
 
 
 def _first(reply: Reply) -> Choice:
-    return choice_in_words(reply.choices[0]) if reply.choices else _NO_CHOICE
+    return choice_in_words(reply.choices[0], media_words) if reply.choices else _NO_CHOICE
 
 
 def _text(choice: Choice) -> str:

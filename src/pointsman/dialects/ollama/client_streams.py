@@ -35,6 +35,7 @@ from pointsman.dialects.ollama.client_lines import (
     Timings,
     done_reason,
     image_of,
+    media_words,
     write_counts,
     write_logprobs,
     write_tool_calls,
@@ -81,7 +82,7 @@ class _StreamWriter:
         self._first_at: float | None = None
         self._calls: dict[int, tuple[ToolCallStarted, list[str]]] = {}
         self._logprobs: list[msgspec.Raw] = []
-        self._in_words = InWords()
+        self._in_words = InWords(media_words)
         self._finished: Finished | None = None
         self._reported: UsageReported | None = None
         self._over = False
@@ -151,11 +152,7 @@ class _StreamWriter:
             self._finished = event
 
     def _given(self, event: PartGiven) -> bytes:
-        """What comes whole: an image, or what a tool did, in words.
-
-        Raises:
-            Broken: it has no place here.
-        """
+        """What comes whole: an image, or in words what has no place here."""
         told = None if event.choice else self._in_words.take(event)
         if isinstance(told, TextDelta):
             return self._line(self._text, told.text)

@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import Broken
-from pointsman.core.reply import Embeddings, Reply, fold
+from pointsman.core.reply import Embeddings, Reply
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.dialects.folding import fold
 from pointsman.dialects.ollama.streams import StreamReader
 from pointsman.dialects.ollama.types import EmbeddingLine
 

@@ -1,7 +1,6 @@
-"""Images and sounds in answers.
+"""Images in answers: ``images``, as in LiteLLM.
 
-Sources: https://openrouter.ai/docs/features/multimodal/image-generation (``images``, as in LiteLLM),
-https://platform.openai.com/docs/guides/audio (``audio``).
+Source: https://openrouter.ai/docs/features/multimodal/image-generation.
 """
 
 from __future__ import annotations
@@ -10,14 +9,13 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.clock import short_id
-from pointsman.core.content import Audio, Image
+from pointsman.core.content import Image
 from pointsman.core.errors import Malformed
 from pointsman.dialects.openai_chat.media import read_image, url_of
 from pointsman.dialects.openai_chat.types import ImagePart, RawField
 from pointsman.dialects.stream_checks import UNREADABLE
 
-__all__ = ["read_images", "write_audio", "write_given_image"]
+__all__ = ["read_images", "write_given_image"]
 
 _decode: Final = msgspec.json.Decoder(list[ImagePart] | None).decode
 
@@ -38,8 +36,3 @@ def read_images(raw: RawField) -> list[Image]:
 def write_given_image(image: Image, index: int) -> dict[str, object]:
     """An image of an answer; ``index`` is its number among them, by which SDKs put streams together."""
     return {"type": "image_url", "image_url": {"url": url_of(image)}, "index": index}
-
-
-def write_audio(sound: Audio) -> dict[str, object]:
-    """A sound as the answer; what is said in it nobody told us. It is kept nowhere, so that its id leads to nothing."""
-    return {"id": short_id("audio_"), "data": sound.data, "expires_at": 0, "transcript": ""}

@@ -7,7 +7,8 @@ Rules, for a stream that was answered with status 200:
 * The first chunk of each choice, and no other, has the role ``assistant``.
 * Each choice ends with exactly one ``finish_reason``, in a chunk without further content; nothing follows it.
 * Tool calls are numbered from 0 without gaps. The first piece of each, and no other, has id, type and name; ids are
-  unique; the arguments of a choice that ends with ``tool_calls`` are JSON objects.
+  unique; the arguments of a choice that ends with ``tool_calls`` are JSON objects, save those of custom tools, whose
+  input is any text. No call is of both kinds.
 * ``tool_calls`` is the reason if and only if there are tool calls, except that ``length`` and ``content_filter``
   may cut them off.
 * ``usage`` is on every chunk or on none: null until a last chunk with no choices, whose sum is right.
@@ -34,11 +35,17 @@ class _Function(msgspec.Struct):
     arguments: str | None = None
 
 
+class _Custom(msgspec.Struct):
+    name: str | None = None
+    input: str | None = None
+
+
 class _ToolCall(msgspec.Struct):
     index: int
     id: str | None = None
     type: str | None = None
     function: _Function | None = None
+    custom: _Custom | None = None
 
 
 class _Delta(msgspec.Struct):
@@ -84,6 +91,7 @@ class _Call(msgspec.Struct):
 
     id: str
     arguments: str = ""
+    kind: str | None = "function"
 
 
 class _Progress(msgspec.Struct):
@@ -199,18 +207,21 @@ class _Checker(EventStreamChecker):
             seen.reason = choice.finish_reason
 
     def _check_call(self, call: _ToolCall, seen: _Progress) -> None:
-        name = call.function.name if call.function is not None else None
+        piece = call.function or call.custom
+        name = piece.name if piece is not None else None
         if call.index == len(seen.calls):
-            if not call.id or call.type != "function" or not name:
+            if not call.id or call.type not in {"function", "custom"} or not name:
                 self._object(f"tool call {call.index} begins without id, type or name")
             elif any(call.id == other.id for other in seen.calls):
                 self._object(f"tool call {call.index} has the id of another")
-            seen.calls.append(_Call(call.id or ""))
+            seen.calls.append(_Call(call.id or "", kind=call.type))
         elif not 0 <= call.index < len(seen.calls):
             self._object(f"tool call {call.index} comes after {len(seen.calls)} others")
             return
         elif call.id or name:
             self._object(f"tool call {call.index} has its id or name again")
+        if piece is not None and (seen.calls[call.index].kind == "custom") != (call.custom is not None):
+            self._object(f"tool call {call.index} is not of the kind that it began as")
         if call.function is not None:
             seen.calls[call.index].arguments += call.function.arguments or ""
 
@@ -223,5 +234,5 @@ class _Checker(EventStreamChecker):
             self._object(f"finish_reason is {reason!r} with {len(seen.calls)} tool calls")
         if reason == "tool_calls":
             for index, call in enumerate(seen.calls):
-                if not is_json_object(call.arguments):
+                if call.kind == "function" and not is_json_object(call.arguments):
                     self._object(f"the arguments of tool call {index} are not a JSON object")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import assert_never
 
 import msgspec
@@ -20,6 +20,7 @@ from pointsman.core.content import (
     ToolResult,
 )
 from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.custom_tools import unwrap_input, wrap_input
 from pointsman.dialects.openai_chat.media import (
     read_audio,
     read_file,
@@ -28,15 +29,20 @@ from pointsman.dialects.openai_chat.media import (
     write_file,
     write_image,
 )
+from pointsman.dialects.openai_chat.sounds import read_sound, sound_id
 from pointsman.dialects.openai_chat.thinking import read_thinking_blocks, write_thinking_block
+from pointsman.dialects.openai_chat.tools import said
 from pointsman.dialects.openai_chat.types import (
     AssistantMessage,
+    AudioFields,
     AudioPart,
+    CustomCall,
     DeveloperMessage,
     FilePart,
     FunctionCall,
     FunctionMessage,
     ImagePart,
+    RawField,
     RefusalPart,
     SystemMessage,
     TextPart,
@@ -59,7 +65,7 @@ def read_messages(messages: Iterable[WireMessage]) -> tuple[Message, ...]:
 
     Raises:
         Malformed: a part cannot be read; ``param`` is its path.
-        Unsupported: a custom tool's call.
+        Unsupported: a call of a tool of a type that nobody knows.
     """
     return tuple(_read_message(message, f"messages[{index}]") for index, message in enumerate(messages))
 
@@ -67,18 +73,19 @@ def read_messages(messages: Iterable[WireMessage]) -> tuple[Message, ...]:
 def _read_message(message: WireMessage, path: str) -> Message:
     match message:
         case SystemMessage():
-            return Message("system", _read_content(message.content, path), message.name)
+            return Message("system", _read_marked(message, path), message.name)
         case DeveloperMessage():
-            return Message("developer", _read_content(message.content, path), message.name)
+            return Message("developer", _read_marked(message, path), message.name)
         case UserMessage():
-            return Message("user", _read_content(message.content, path), message.name)
+            return Message("user", _read_marked(message, path), message.name)
         case AssistantMessage():
-            return Message("assistant", _read_assistant(message, path), message.name)
+            return Message("assistant", _marked(_read_assistant(message, path), message.cache_control), message.name)
         case ToolMessage():
             parts = tuple(
                 part for part in _read_content(message.content or None, path) if isinstance(part, Text | Image)
             )
-            return Message("tool", (ToolResult(message.tool_call_id, parts, message.name),))
+            mark = said(message.cache_control)
+            return Message("tool", (ToolResult(message.tool_call_id, parts, message.name, cache_control=mark),))
         case FunctionMessage():
             parts = () if message.content is None else (Text(message.content),)
             return Message("tool", (ToolResult(_function_call_id(message.name), parts, message.name),))
@@ -86,23 +93,43 @@ def _read_message(message: WireMessage, path: str) -> Message:
             assert_never(message)
 
 
+def _read_marked(message: SystemMessage | DeveloperMessage | UserMessage, path: str) -> tuple[Part, ...]:
+    return _marked(_read_content(message.content, path), message.cache_control)
+
+
+def _marked(parts: tuple[Part, ...], mark: RawField) -> tuple[Part, ...]:
+    """The parts, the last of which ends what is to be cached where the message says so."""
+    found = said(mark)
+    if found is None or not parts or not isinstance(parts[-1], Text | Image | File | ToolCall):
+        return parts
+    return (*parts[:-1], msgspec.structs.replace(parts[-1], cache_control=found))
+
+
 def _read_assistant(message: AssistantMessage, path: str) -> tuple[Part, ...]:
     content = message.content or None
     parts: list[Part] = [*_read_thinking(message), *_read_content(content, path)]
     parts += [read_image(image, f"{path}.images[{index}]") for index, image in enumerate(message.images or ())]
+    if message.audio is not None:
+        parts.append(read_sound(message.audio))
     if message.refusal:
         parts.append(Refusal(message.refusal))
     if message.function_call is not None:
         call = message.function_call
         parts.append(ToolCall(_function_call_id(call.name), call.name, call.arguments))
-    for index, tool in enumerate(message.tool_calls or ()):
-        if tool.function is None:
-            place = f"{path}.tool_calls[{index}]"
-            if tool.type == "function":
-                raise Malformed(f"{place}.function is required.", param=f"{place}.function")
-            raise Unsupported(f"{place}: tool calls of type '{tool.type[:40]}' are not supported.", param=place)
-        parts.append(ToolCall(tool.id, tool.function.name, tool.function.arguments))
+    parts += [_read_call(call, f"{path}.tool_calls[{index}]") for index, call in enumerate(message.tool_calls or ())]
     return tuple(parts)
+
+
+def _read_call(call: ToolCallFields, path: str) -> ToolCall:
+    mark = said(call.cache_control)
+    if call.function is not None:
+        return ToolCall(call.id, call.function.name, call.function.arguments, cache_control=mark)
+    if call.custom is not None:
+        return ToolCall(call.id, call.custom.name, wrap_input(call.custom.input), cache_control=mark)
+    kind = call.type if isinstance(call.type, str) else "function"
+    if kind in {"function", "custom"}:
+        raise Malformed(f"{path}.{kind} is required.", param=f"{path}.{kind}")
+    raise Unsupported(f"{path}: tool calls of type '{kind[:40]}' are not supported.", param=path)
 
 
 def _read_thinking(message: AssistantMessage) -> list[Thinking]:
@@ -125,13 +152,13 @@ def _read_content(content: str | Iterable[_WirePart] | None, path: str) -> tuple
 def _read_part(part: _WirePart, path: str) -> Part:
     match part:
         case TextPart():
-            return Text(part.text)
+            return Text(part.text, said(part.cache_control))
         case ImagePart():
-            return read_image(part, path)
+            return msgspec.structs.replace(read_image(part, path), cache_control=said(part.cache_control))
         case AudioPart():
             return read_audio(part, path)
         case FilePart():
-            return read_file(part, path)
+            return msgspec.structs.replace(read_file(part, path), cache_control=said(part.cache_control))
         case RefusalPart():
             return Refusal(part.refusal)
         case _:
@@ -146,8 +173,12 @@ def _function_call_id(name: str) -> str:
 # ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def write_messages(messages: Iterable[Message]) -> list[WireMessage]:
+def write_messages(messages: Iterable[Message], customs: Container[str] = ()) -> list[WireMessage]:
     """The messages on the wire; one with several tool results becomes several.
+
+    Args:
+        messages: The conversation.
+        customs: The names of the custom tools.
 
     Raises:
         Unsupported: a role cannot have a part that it has; the message names both.
@@ -158,11 +189,11 @@ def write_messages(messages: Iterable[Message]) -> list[WireMessage]:
         written += [_write_result(part) for part in results]
         rest = tuple(part for part in message.parts if not isinstance(part, ToolResult))
         if rest or not results:
-            written.append(_write_message(message, rest, f"messages[{index}]"))
+            written.append(_write_message(message, rest, customs, f"messages[{index}]"))
     return written
 
 
-def _write_message(message: Message, parts: tuple[Part, ...], path: str) -> WireMessage:
+def _write_message(message: Message, parts: tuple[Part, ...], customs: Container[str], path: str) -> WireMessage:
     match message.role:
         case "system":
             return SystemMessage(_write_texts(parts, path), message.name)
@@ -171,7 +202,7 @@ def _write_message(message: Message, parts: tuple[Part, ...], path: str) -> Wire
         case "user":
             return UserMessage(_write_user(parts, path), message.name)
         case "assistant":
-            return _write_assistant(parts, message.name, path)
+            return msgspec.structs.replace(_write_assistant(parts, customs, path), name=message.name)
         case "tool":
             raise Unsupported(f"{path}: a tool message can hold tool results only.", param=path)
         case _:
@@ -207,28 +238,37 @@ def _write_user(parts: tuple[Part, ...], path: str) -> str | list[TextPart | Ima
     return written
 
 
-def _write_assistant(parts: tuple[Part, ...], name: str | None, path: str) -> AssistantMessage:
+def _write_assistant(parts: tuple[Part, ...], customs: Container[str], path: str) -> AssistantMessage:
     thinking = [part for part in parts if isinstance(part, Thinking)]
     tools = [part for part in parts if isinstance(part, ToolCall)]
+    sounds = [part for part in parts if isinstance(part, Audio)]
+    named = sound_id(sounds[0]) if sounds else None
     content: list[TextPart | RefusalPart] = []
     for part in parts:
         if isinstance(part, Text):
             content.append(TextPart(part.text))
         elif isinstance(part, Refusal):
             content.append(RefusalPart(part.text))
-        elif not isinstance(part, Thinking | ToolCall):
+        elif isinstance(part, Audio) and named is None:
+            content.append(TextPart(part.transcript))
+        elif not isinstance(part, Thinking | ToolCall | Audio):
             what = type(part).__name__.lower()
             raise Unsupported(f"{path}: an assistant message cannot hold a part of kind {what}.", param=path)
     only = content[0] if len(content) == 1 else None
-    nothing = None if tools else ""
+    nothing = None if tools or named else ""
     return AssistantMessage(
         content=only.text if isinstance(only, TextPart) else content or nothing,
-        name=name,
-        tool_calls=[ToolCallFields(call.id, "function", FunctionCall(call.name, call.arguments)) for call in tools]
-        or None,
+        audio=None if named is None else AudioFields(named),
+        tool_calls=[_write_call(call, customs) for call in tools] or None,
         reasoning_content="".join(part.text for part in thinking) or None,
         thinking_blocks=_write_thinking(thinking),
     )
+
+
+def _write_call(call: ToolCall, customs: Container[str]) -> ToolCallFields:
+    if call.name in customs:
+        return ToolCallFields(call.id, "custom", custom=CustomCall(call.name, unwrap_input(call.arguments)))
+    return ToolCallFields(call.id, "function", FunctionCall(call.name, call.arguments))
 
 
 def _write_thinking(thinking: list[Thinking]) -> list[ThinkingBlock] | None:

@@ -11,23 +11,21 @@ from typing import Final, Literal
 
 import msgspec
 
-from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
-from pointsman.core.errors import Malformed, Unsupported
+from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling
+from pointsman.core.errors import Malformed
+from pointsman.dialects.custom_tools import custom_names
 from pointsman.dialects.openai_chat.messages import read_messages, write_messages
+from pointsman.dialects.openai_chat.tools import DIALECT, read_tools, write_choice, write_tool
 from pointsman.dialects.openai_chat.types import (
     ChatRequest,
-    FunctionDefinition,
-    FunctionName,
     JsonSchema,
-    NamedChoice,
     ReasoningFields,
     ResponseFormatFields,
     StreamOptions,
     ThinkingFields,
-    ToolFields,
 )
 from pointsman.dialects.openai_fields import demand_model_name, read_stop
-from pointsman.wire.json_fields import demand_object, read_body, read_fields
+from pointsman.wire.json_fields import read_body, read_fields
 
 __all__ = [
     "LimitField",
@@ -66,7 +64,7 @@ def read_request(body: bytes, model: str | None = None) -> Call:
 
     Raises:
         Malformed: a field is missing or of a wrong type or value; ``param`` is its path, ``messages[3].content``.
-        Unsupported: a tool that is not a function.
+        Unsupported: content that cannot be told to anybody else.
     """
     fields = read_fields(body)
     request = read_body(body, _decode)
@@ -74,7 +72,7 @@ def read_request(body: bytes, model: str | None = None) -> Call:
     if name is None:
         raise Malformed("model is required.", param="model")
     demand_model_name(name)
-    tools, choice = _read_tools(request)
+    tools, choice = read_tools(request)
     return Call(
         model=name,
         messages=read_messages(request.messages),
@@ -110,62 +108,6 @@ def _read_sampling(request: ChatRequest, fields: dict[str, msgspec.Raw]) -> Samp
         top_logprobs=request.top_logprobs,
         logit_bias=fields["logit_bias"] if request.logit_bias is not None else None,
     )
-
-
-def _read_tools(request: ChatRequest) -> tuple[tuple[Tool, ...], ToolChoice | None]:
-    if request.functions and not request.tools:
-        listed = enumerate(request.functions)
-        tools = tuple(_read_function(function, f"functions[{index}]") for index, function in listed)
-        return tools, _read_function_call(request.function_call)
-    tools = tuple(_read_tool(tool, f"tools[{index}]") for index, tool in enumerate(request.tools or ()))
-    choice = request.tool_choice
-    if choice == "required" and request.tools is None:
-        raise Malformed("tool_choice demands a call, and there are no tools.", param="tool_choice")
-    if choice is None or isinstance(choice, str):
-        return tools, None if choice is None else ToolChoice(choice)
-    return _read_named_choice(tools, choice)
-
-
-def _read_tool(tool: ToolFields, path: str) -> Tool:
-    if isinstance(tool.type, str) and tool.type != "function":
-        raise Unsupported(f"{path}: tools of type '{tool.type[:40]}' are not supported.", param=f"{path}.type")
-    if tool.function is None:
-        raise Malformed(f"{path}.function is required.", param=f"{path}.function")
-    return _read_function(tool.function, f"{path}.function")
-
-
-def _read_function(function: FunctionDefinition, path: str) -> Tool:
-    parameters = function.parameters
-    said = parameters if isinstance(parameters, msgspec.Raw) and parameters != _NULL else None
-    return Tool(
-        name=function.name,
-        description=function.description,
-        parameters=None if said is None else demand_object(f"{path}.parameters", said),
-        strict=function.strict,
-    )
-
-
-def _read_function_call(choice: Literal["none", "auto"] | FunctionName | None) -> ToolChoice | None:
-    if isinstance(choice, FunctionName):
-        return ToolChoice("named", choice.name)
-    return None if choice is None else ToolChoice(choice)
-
-
-def _read_named_choice(tools: tuple[Tool, ...], choice: NamedChoice) -> tuple[tuple[Tool, ...], ToolChoice]:
-    if choice.allowed_tools is not None:
-        names = {tool.function.name for tool in choice.allowed_tools.tools if tool.function is not None}
-        _demand_tools(names, tools)
-        return tuple(tool for tool in tools if tool.name in names), ToolChoice(choice.allowed_tools.mode)
-    if choice.function is None:
-        raise Malformed("tool_choice must name a function.", param="tool_choice")
-    _demand_tools({choice.function.name}, tools)
-    return tools, ToolChoice("named", choice.function.name)
-
-
-def _demand_tools(names: set[str], tools: tuple[Tool, ...]) -> None:
-    missing = sorted(names - {tool.name for tool in tools})
-    if missing:
-        raise Malformed(f"tool_choice names '{missing[0][:80]}', which is not in tools.", param="tool_choice")
 
 
 def _read_response_format(fields: ResponseFormatFields | None) -> ResponseFormat | None:
@@ -228,17 +170,18 @@ def write_request(
         Unsupported: a role cannot have a part that it has.
     """
     usage = call.include_usage if include_usage is None else include_usage
+    customs = custom_names(call.tools, DIALECT)
     fields: dict[str, object] = {
         "model": model,
-        "messages": write_messages(call.messages),
+        "messages": write_messages(call.messages, customs),
         "stream": True if call.stream else None,
         "stream_options": StreamOptions(include_usage=True) if usage and call.stream else None,
         **{name: getattr(call.sampling, name) for name in _SAME_NAME},
         "stop": call.sampling.stop,
         limit_field: call.sampling.max_tokens,
         "logit_bias": call.sampling.logit_bias,
-        "tools": [_write_tool(tool) for tool in call.tools] or None,
-        "tool_choice": _write_choice(call.tool_choice),
+        "tools": [write_tool(tool) for tool in call.tools] or None,
+        "tool_choice": write_choice(call.tool_choice, customs),
         "parallel_tool_calls": call.parallel_tool_calls,
         "response_format": _write_response_format(call.response_format),
         **_write_reasoning(call.reasoning),
@@ -246,19 +189,6 @@ def write_request(
     }
     said = {name: value for name, value in fields.items() if value is not None}
     return _encode(said | {name: raw for name, raw in call.extra.items() if name not in _KNOWN})
-
-
-def _write_tool(tool: Tool) -> ToolFields:
-    parameters = msgspec.UNSET if tool.parameters is None else tool.parameters
-    return ToolFields("function", FunctionDefinition(tool.name, tool.description, parameters, tool.strict))
-
-
-def _write_choice(choice: ToolChoice | None) -> str | NamedChoice | None:
-    if choice is None:
-        return None
-    if choice.mode == "named":
-        return NamedChoice("function", FunctionName(choice.name or ""))
-    return choice.mode
 
 
 def _write_response_format(shape: ResponseFormat | None) -> ResponseFormatFields | None:

@@ -1,22 +1,21 @@
-"""Chat answers in pieces: written for a client, read from an upstream."""
+"""Chat answers in pieces, written for a client; how an upstream's are read is in :mod:`.stream_reader`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.clock import short_id
-from pointsman.core.content import Audio, Citation, Image, Thinking
-from pointsman.core.errors import Broken, GatewayError, Malformed
+from pointsman.core.content import Audio, Image, Thinking
+from pointsman.core.errors import GatewayError
 from pointsman.core.events import (
     Cited,
     Event,
     Failed,
     Finished,
-    FinishReason,
     LogprobsDelta,
     PartGiven,
     RefusalDelta,
@@ -29,38 +28,25 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import NO_USAGE, Usage
-from pointsman.dialects.openai_chat.citations import listed_sources, read_annotations, referred, write_annotation
-from pointsman.dialects.openai_chat.errors import read_stream_error, write_stream_error
-from pointsman.dialects.openai_chat.given import read_images, write_audio, write_given_image
-from pointsman.dialects.openai_chat.thinking import Thoughts, read_thinking_blocks
-from pointsman.dialects.openai_chat.types import Chunk, ChunkChoice, ContentPiece, MessageDelta
-from pointsman.dialects.openai_chat.types import ToolCallDelta as WireToolCall
-from pointsman.dialects.openai_usage import read_usage, write_usage
+from pointsman.dialects.custom_tools import custom_names, unwrap_input
+from pointsman.dialects.openai_chat.citations import write_annotation
+from pointsman.dialects.openai_chat.errors import write_stream_error
+from pointsman.dialects.openai_chat.given import write_given_image
+from pointsman.dialects.openai_chat.sounds import SoundWriter
+from pointsman.dialects.openai_chat.stream_reader import StreamReader
+from pointsman.dialects.openai_chat.thinking import Thoughts
+from pointsman.dialects.openai_chat.tools import DIALECT
+from pointsman.dialects.openai_usage import write_usage
 from pointsman.dialects.server_tools import InWords
-from pointsman.wire.limits import EVENT_BYTES_MAX
 
 __all__ = ["StreamReader", "StreamWriter"]
 
 _encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(Chunk).decode
-
-_TIME_MAX: Final = 2**53
-_NO_ID: Final = "null"
-"""What Mistral calls a tool call without an id."""
 _DONE: Final = b"data: [DONE]\n\n"
 _EMPTY: Final = b'{"role":"assistant","content":""}'
 _NULL: Final = b'{"role":"assistant","content":null}'
 
 _Content = TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta
-
-_REASONS: Final[dict[str, FinishReason]] = {
-    "stop": "stop",
-    "length": "length",
-    "model_length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
 
 
 class StreamWriter:
@@ -71,6 +57,8 @@ class StreamWriter:
     """
 
     __slots__ = (
+        "_custom_calls",
+        "_customs",
         "_images",
         "_in_words",
         "_include_usage",
@@ -79,6 +67,7 @@ class StreamWriter:
         "_opened",
         "_over",
         "_prefix",
+        "_sounds",
         "_sources",
         "_tail",
         "_text_heads",
@@ -99,6 +88,9 @@ class StreamWriter:
         self._thoughts: dict[int, Thoughts] = {}
         self._images: dict[int, int] = {}
         self._sources: dict[int, int] = {}
+        self._sounds: dict[int, SoundWriter] = {}
+        self._customs = custom_names(call.tools, DIALECT)
+        self._custom_calls: dict[tuple[int, int], list[str]] = {}
         self._in_words = InWords()
         self._usage: Usage | None = None
         self._over = False
@@ -156,12 +148,15 @@ class StreamWriter:
             delta = self._extra(event)
             if delta is not None:
                 if event.choice not in self._opened:
-                    self._open(event.choice, _EMPTY, blocks)
+                    self._open(event.choice, _NULL if "audio" in delta else _EMPTY, blocks)
                 blocks.append(self._chunk(event.choice, _encode(delta)))
         elif isinstance(event, Finished):
             if event.choice not in self._opened:
                 self._open(event.choice, _EMPTY, blocks)
+            self._tell_inputs(event.choice, blocks)
             blocks.append(self._chunk(event.choice, b"{}", b'"%b"' % event.reason.encode()))
+        elif isinstance(event, ToolCallDelta) and (event.choice, event.slot) in self._custom_calls:
+            self._custom_calls[event.choice, event.slot].append(event.arguments)
         else:
             if event.choice not in self._opened:
                 wordless = isinstance(event, ToolCallStarted | RefusalDelta)
@@ -210,11 +205,22 @@ class StreamWriter:
                 self._images[event.choice] = number + 1
                 return {"images": [write_given_image(image, number)]}
             case PartGiven(part=Audio() as sound):
-                return {"audio": write_audio(sound)}
+                return {"audio": self._sounds.setdefault(event.choice, SoundWriter()).write(sound)}
             case _:
                 return None
 
+    def _tell_inputs(self, choice: int, blocks: list[bytes]) -> None:
+        """The inputs of the custom tools, which are known once their arguments are whole."""
+        for place in [place for place in self._custom_calls if place[0] == choice]:
+            text = unwrap_input("".join(self._custom_calls.pop(place)))
+            delta = {"tool_calls": [{"index": place[1], "custom": {"input": text}}]}
+            blocks.append(self._chunk(choice, _encode(delta)))
+
     def _delta(self, event: _Content) -> dict[str, object]:
+        if isinstance(event, ToolCallStarted) and event.name in self._customs:
+            self._custom_calls[event.choice, event.slot] = []
+            custom = {"name": event.name, "input": ""}
+            return {"tool_calls": [{"index": event.slot, "id": event.id, "type": "custom", "custom": custom}]}
         if not isinstance(event, ThinkingDelta | ThinkingSigned):
             return _delta(event)
         thoughts = self._thoughts.get(event.choice)
@@ -246,191 +252,3 @@ def _delta(event: TextDelta | RefusalDelta | ToolCallStarted | ToolCallDelta) ->
             return {"tool_calls": [{"index": event.slot, "id": event.id, "type": "function", "function": function}]}
         case ToolCallDelta():
             return {"tool_calls": [{"index": event.slot, "function": {"arguments": event.arguments}}]}
-
-
-class _OpenCall(msgspec.Struct):
-    """A tool call under way. ``slot`` is None until its name is known; ``waiting`` came before that."""
-
-    id: str
-    slot: int | None = None
-    waiting: str = ""
-
-
-class _OpenChoice(msgspec.Struct):
-    """A choice under way: its tool calls by the upstream's index, and its text where sources are listed for it."""
-
-    calls: dict[int, _OpenCall] = {}
-    slots: int = 0
-    texts: list[str] = []
-    characters: int = 0
-    finished: bool = False
-
-    def keep(self, text: str) -> None:
-        """More of its text."""
-        self.characters += len(text)
-        if self.characters <= EVENT_BYTES_MAX:
-            self.texts.append(text)
-
-
-class StreamReader:
-    """Reads the data of an upstream's server-sent events, one :meth:`feed` each.
-
-    Copes with what servers of this dialect do: usage on any chunk or on every one; the same index for several
-    tool calls (told apart by their ids); calls without an id; ``stop`` where there were tool calls; an error
-    object in the stream; a first chunk without choices (Azure); content as a list (Mistral).
-
-    Args:
-        whole: The one frame is a whole answer, which needs no end to be complete.
-        new_id: Makes ids for answers and tool calls that have none.
-    """
-
-    def __init__(self, *, whole: bool = False, new_id: Callable[[str], str] = short_id) -> None:
-        self._new_id = new_id
-        self._whole = whole
-        self._started = False
-        self._done = False
-        self._failed = False
-        self._reported = False
-        self._choices: dict[int, _OpenChoice] = {}
-        self._usage: Usage | None = None
-        self._sources: list[Citation] = []
-
-    def feed(self, frame: bytes) -> list[Event]:
-        """The events of one frame."""
-        if self._done or self._failed:
-            return []
-        if frame.strip() == b"[DONE]":
-            self._done = True
-            return []
-        try:
-            chunk = _decode(frame)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            if not frame.strip():
-                return []
-            return self._fail(Broken("The upstream sent something that is not a chat completion chunk."))
-        if isinstance(chunk.error, msgspec.Raw) and bytes(chunk.error) != b"null" and not chunk.choices:
-            return self._fail(read_stream_error(frame))
-        self._usage = read_usage(chunk.usage) or self._usage
-        if isinstance(chunk.citations, msgspec.Raw) or isinstance(chunk.search_results, msgspec.Raw):
-            self._sources = listed_sources(chunk.citations, chunk.search_results) or self._sources
-        events: list[Event] = []
-        for choice in chunk.choices or ():
-            if not self._started:
-                self._started = True
-                created = int(min(max(chunk.created or 0, 0), _TIME_MAX))
-                events.append(Started(chunk.id or self._new_id("chatcmpl-"), chunk.model or "", created))
-            try:
-                self._read_choice(choice, events)
-            except Malformed as wrong:
-                return [
-                    *events,
-                    *self._fail(Broken(f"The upstream sent an image that cannot be read: {wrong.message}")),
-                ]
-        return events
-
-    def end(self) -> list[Event]:
-        """The last events, once the upstream closed its stream. A choice that never finished is a failure."""
-        if self._failed or self._reported:
-            return []
-        unfinished = [index for index, choice in self._choices.items() if not choice.finished]
-        if not self._started or (unfinished and not (self._done or self._whole)):
-            what = "had begun" if not self._started else "was complete"
-            return self._fail(Broken(f"The upstream ended its stream before the answer {what}."))
-        self._reported = True
-        events: list[Event] = []
-        for index in unfinished:
-            self._finish(index, "stop", events)
-        if self._usage is not None:
-            events.append(UsageReported(self._usage))
-        return events
-
-    def _fail(self, error: GatewayError) -> list[Event]:
-        self._failed = True
-        return [Failed(error)]
-
-    def _finish(self, index: int, reason: str, events: list[Event]) -> None:
-        """The end of a choice: whether tools are called is seen, not believed; ``length`` stays what it is."""
-        choice = self._choices[index]
-        choice.finished = True
-        events += [Cited(one, index) for one in referred(self._sources, "".join(choice.texts))]
-        known = _REASONS.get(reason, "stop")
-        called: FinishReason = "tool_calls" if choice.slots else "stop"
-        events.append(Finished(called if known in {"stop", "tool_calls"} else known, index))
-
-    def _read_choice(self, wire: ChunkChoice, events: list[Event]) -> None:
-        index = wire.index
-        choice = self._choices.get(index)
-        if choice is None:
-            choice = self._choices[index] = _OpenChoice()
-        if choice.finished:
-            return
-        if wire.logprobs is not None and wire.logprobs.content:
-            events.append(LogprobsDelta(msgspec.Raw(_encode(wire.logprobs.content)), index))
-        delta = wire.delta or wire.message
-        if delta is not None:
-            self._read_delta(delta, index, events)
-        if wire.finish_reason:
-            self._finish(index, wire.finish_reason, events)
-
-    def _read_delta(self, delta: MessageDelta, index: int, events: list[Event]) -> None:
-        thinking = delta.reasoning_content or delta.reasoning
-        if thinking:
-            events.append(ThinkingDelta(thinking, index))
-        events += [
-            ThinkingSigned(part.signature, index, part.redacted, part.signer)
-            for part in read_thinking_blocks(delta.thinking_blocks or ())
-            if part.signature
-        ]
-        if isinstance(delta.content, list):
-            _read_pieces(delta.content, index, events)
-        elif delta.content:
-            events.append(TextDelta(delta.content, index))
-            if self._sources:
-                self._choices[index].keep(delta.content)
-        if isinstance(delta.images, msgspec.Raw):
-            events += [PartGiven(image, index) for image in read_images(delta.images)]
-        if isinstance(delta.annotations, msgspec.Raw):
-            events += [Cited(citation, index) for citation in read_annotations(delta.annotations)]
-        if delta.refusal:
-            events.append(RefusalDelta(delta.refusal, index))
-        if delta.function_call is not None:
-            self._read_tool_call(WireToolCall(0, None, delta.function_call), (0, index), events)
-        for position, call in enumerate(delta.tool_calls or ()):
-            self._read_tool_call(call, (position, index), events)
-
-    def _read_tool_call(self, wire: WireToolCall, place: tuple[int, int], events: list[Event]) -> None:
-        """A piece of a tool call; ``place`` is its position in the chunk and its choice."""
-        position, index = place
-        choice = self._choices[index]
-        key = position if wire.index is None else wire.index
-        call = choice.calls.get(key)
-        call_id = None if wire.id == _NO_ID else wire.id
-        if call is None or (call_id and call.id != call_id):
-            call = choice.calls[key] = _OpenCall(call_id or self._new_id("call_"))
-        function = wire.function
-        if function is None:
-            return
-        arguments = function.arguments or ""
-        if call.slot is None:
-            if not function.name:
-                call.waiting += arguments
-                return
-            call.slot = choice.slots
-            choice.slots += 1
-            events.append(ToolCallStarted(call.slot, call.id, function.name, index))
-            arguments = call.waiting + arguments
-        if arguments:
-            events.append(ToolCallDelta(call.slot, arguments, index))
-
-
-def _read_pieces(pieces: Iterable[ContentPiece], index: int, events: list[Event]) -> None:
-    """The events of content that is a list; what is neither text nor thought (a reference) is passed over."""
-    for piece in pieces:
-        thoughts = piece.thinking
-        thought = thoughts if isinstance(thoughts, str) else "".join(part.text or "" for part in thoughts or ())
-        if thought:
-            events.append(ThinkingDelta(thought, index))
-        if piece.signature:
-            events.append(ThinkingSigned(piece.signature, index))
-        if piece.text:
-            events.append(TextDelta(piece.text, index))

@@ -2,8 +2,9 @@
 
 Source: https://platform.openai.com/docs/api-reference/chat. Additions: ``reasoning_content`` (DeepSeek, vLLM,
 LiteLLM), ``reasoning`` (OpenRouter, Ollama), ``thinking_blocks`` and ``thinking`` (LiteLLM), ``images`` of an answer
-(OpenRouter, LiteLLM), ``top_k`` and ``min_p`` (vLLM, llama.cpp). Null is taken for "not said" throughout, since SDKs
-send it for every unset field.
+(OpenRouter, LiteLLM), ``cache_control`` in Anthropic's form on whatever can end a prefix (OpenRouter, LiteLLM),
+``top_k`` and ``min_p`` (vLLM, llama.cpp). Null is taken for "not said" throughout, since SDKs send it for every unset
+field.
 
 A raw field that may be missing is typed ``Raw | UnsetType``: msgspec cannot decode ``Raw | None``.
 """
@@ -20,11 +21,18 @@ from pointsman.dialects.openai_usage import WireUsage
 __all__ = [
     "AllowedTools",
     "AssistantMessage",
+    "AudioFields",
     "AudioPart",
     "ChatRequest",
     "Chunk",
     "ChunkChoice",
     "ContentPiece",
+    "CustomCall",
+    "CustomDelta",
+    "CustomFields",
+    "CustomFormat",
+    "CustomGrammar",
+    "CustomName",
     "DeveloperMessage",
     "Effort",
     "FileFields",
@@ -64,10 +72,11 @@ RawField = msgspec.Raw | msgspec.UnsetType
 # ── What messages are made of ────────────────────────────────────────────────────────────────────────────────────
 
 
-class TextPart(msgspec.Struct, tag_field="type", tag="text"):
+class TextPart(msgspec.Struct, tag_field="type", tag="text", omit_defaults=True):
     """Text."""
 
     text: str
+    cache_control: RawField = _UNSET
 
 
 class ImageFields(msgspec.Struct, omit_defaults=True):
@@ -77,10 +86,11 @@ class ImageFields(msgspec.Struct, omit_defaults=True):
     detail: str | None = None
 
 
-class ImagePart(msgspec.Struct, tag_field="type", tag="image_url"):
+class ImagePart(msgspec.Struct, tag_field="type", tag="image_url", omit_defaults=True):
     """An image; some clients give the URL itself instead of an object."""
 
     image_url: ImageFields | str
+    cache_control: RawField = _UNSET
 
 
 class InputAudio(msgspec.Struct):
@@ -105,10 +115,11 @@ class FileFields(msgspec.Struct, omit_defaults=True):
     format: str | None = None
 
 
-class FilePart(msgspec.Struct, tag_field="type", tag="file"):
+class FilePart(msgspec.Struct, tag_field="type", tag="file", omit_defaults=True):
     """A document."""
 
     file: FileFields
+    cache_control: RawField = _UNSET
 
 
 class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal"):
@@ -124,12 +135,21 @@ class FunctionCall(msgspec.Struct):
     arguments: str = ""
 
 
-class ToolCallFields(msgspec.Struct):
-    """A tool call of an assistant message. ``function`` is missing for custom tools."""
+class CustomCall(msgspec.Struct):
+    """``input`` is any text."""
+
+    name: str
+    input: str = ""
+
+
+class ToolCallFields(msgspec.Struct, omit_defaults=True):
+    """A tool call of an assistant message: of a function, or of a custom tool."""
 
     id: str
-    type: str = "function"
+    type: str | msgspec.UnsetType = _UNSET
     function: FunctionCall | None = None
+    custom: CustomCall | None = None
+    cache_control: RawField = _UNSET
 
 
 class ThinkingBlock(msgspec.Struct, omit_defaults=True):
@@ -154,6 +174,7 @@ class SystemMessage(msgspec.Struct, tag_field="role", tag="system", omit_default
 
     content: str | list[TextPart]
     name: str | None = None
+    cache_control: RawField = _UNSET
 
 
 class DeveloperMessage(msgspec.Struct, tag_field="role", tag="developer", omit_defaults=True):
@@ -161,6 +182,7 @@ class DeveloperMessage(msgspec.Struct, tag_field="role", tag="developer", omit_d
 
     content: str | list[TextPart]
     name: str | None = None
+    cache_control: RawField = _UNSET
 
 
 class UserMessage(msgspec.Struct, tag_field="role", tag="user", omit_defaults=True):
@@ -168,6 +190,19 @@ class UserMessage(msgspec.Struct, tag_field="role", tag="user", omit_defaults=Tr
 
     content: str | _UserParts
     name: str | None = None
+    cache_control: RawField = _UNSET
+
+
+class AudioFields(msgspec.Struct, omit_defaults=True):
+    """An answer in sound, or a piece of one: base64 ``data``, what is said in it, and the ``id`` to name it by later.
+
+    ``expires_at`` is when the provider forgets it, in seconds since the epoch.
+    """
+
+    id: str | None = None
+    data: str | None = None
+    transcript: str | None = None
+    expires_at: float | None = None
 
 
 class AssistantMessage(msgspec.Struct, tag_field="role", tag="assistant", omit_defaults=True):
@@ -182,6 +217,8 @@ class AssistantMessage(msgspec.Struct, tag_field="role", tag="assistant", omit_d
     reasoning: str | None = None
     thinking_blocks: list[ThinkingBlock] | None = None
     images: list[ImagePart] | None = None
+    audio: AudioFields | None = None
+    cache_control: RawField = _UNSET
 
 
 class ToolMessage(msgspec.Struct, tag_field="role", tag="tool", omit_defaults=True):
@@ -190,6 +227,7 @@ class ToolMessage(msgspec.Struct, tag_field="role", tag="tool", omit_defaults=Tr
     tool_call_id: str
     content: str | list[TextPart | ImagePart] | None
     name: str | None = None
+    cache_control: RawField = _UNSET
 
 
 class FunctionMessage(msgspec.Struct, tag_field="role", tag="function", omit_defaults=True):
@@ -211,17 +249,50 @@ class FunctionDefinition(msgspec.Struct, omit_defaults=True):
     description: str | None = None
     parameters: RawField = _UNSET
     strict: bool | None = None
+    cache_control: RawField = _UNSET
+
+
+class CustomFormat(msgspec.Struct):
+    """``grammar`` goes with a ``format`` of that type."""
+
+    grammar: CustomGrammar | None = None
+
+
+class CustomGrammar(msgspec.Struct):
+    """What the input of a custom tool must be like."""
+
+    syntax: str = ""
+    definition: str = ""
+
+
+class CustomFields(msgspec.Struct):
+    """A custom tool, which takes free text."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    description: str | None = None
+    format: CustomFormat | None = None
 
 
 class ToolFields(msgspec.Struct, omit_defaults=True):
-    """A tool. ``function`` is missing for custom tools."""
+    """A function, a custom tool, or one of a provider's own, which has other fields beside these."""
 
     type: str | msgspec.UnsetType = _UNSET
     function: FunctionDefinition | None = None
+    custom: CustomFields | None = None
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    description: str | None = None
+    input_schema: RawField = _UNSET
+    cache_control: RawField = _UNSET
 
 
 class FunctionName(msgspec.Struct):
     """Names a function."""
+
+    name: str
+
+
+class CustomName(msgspec.Struct):
+    """Names a custom tool."""
 
     name: str
 
@@ -234,10 +305,11 @@ class AllowedTools(msgspec.Struct):
 
 
 class NamedChoice(msgspec.Struct, omit_defaults=True):
-    """``tool_choice`` as an object: of type ``function`` or ``allowed_tools``."""
+    """``tool_choice`` as an object: of type ``function``, ``custom`` or ``allowed_tools``."""
 
-    type: Literal["function", "allowed_tools"] | msgspec.UnsetType = _UNSET
+    type: Literal["function", "custom", "allowed_tools"] | msgspec.UnsetType = _UNSET
     function: FunctionName | None = None
+    custom: CustomName | None = None
     allowed_tools: AllowedTools | None = None
 
 
@@ -308,7 +380,7 @@ class ChatRequest(msgspec.Struct, omit_defaults=True, kw_only=True):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     logit_bias: dict[str, _Bias] | None = None
-    tools: list[ToolFields] | None = None
+    tools: list[msgspec.Raw] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedChoice | None = None
     parallel_tool_calls: bool | None = None
     functions: list[FunctionDefinition] | None = None
@@ -330,12 +402,20 @@ class FunctionDelta(msgspec.Struct):
     arguments: str | None = None
 
 
+class CustomDelta(msgspec.Struct):
+    """A piece of a custom tool's call."""
+
+    name: str | None = None
+    input: str | None = None
+
+
 class ToolCallDelta(msgspec.Struct):
     """A piece of a tool call; in a whole answer, all of it and without ``index``."""
 
     index: int | None = None
     id: str | None = None
     function: FunctionDelta | None = None
+    custom: CustomDelta | None = None
 
 
 class ContentPiece(msgspec.Struct):
@@ -359,6 +439,7 @@ class MessageDelta(msgspec.Struct):
     function_call: FunctionDelta | None = None
     annotations: RawField = _UNSET
     images: RawField = _UNSET
+    audio: AudioFields | None = None
 
 
 class Logprobs(msgspec.Struct):

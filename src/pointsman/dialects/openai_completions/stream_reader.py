@@ -13,8 +13,9 @@ import msgspec
 from pointsman.core.clock import short_id
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import Event, Failed, Finished, LogprobsDelta, Started, TextDelta, UsageReported
-from pointsman.core.reply import Reply, fold
+from pointsman.core.reply import Reply
 from pointsman.core.usage import Usage
+from pointsman.dialects.folding import fold
 from pointsman.dialects.openai_completions.logprobs import read_logprobs
 from pointsman.dialects.openai_completions.types import Chunk, ChunkChoice
 from pointsman.dialects.openai_errors import read_stream_error

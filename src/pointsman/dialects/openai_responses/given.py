@@ -12,15 +12,17 @@ from typing import Final, Literal
 import msgspec
 
 from pointsman.core.content import Audio, Citation, Image, ServerToolUse
-from pointsman.core.errors import Broken
 from pointsman.dialects.stream_checks import UNREADABLE
 from pointsman.wire.base64_text import image_media_type
 
-__all__ = ["GIVEN", "GivenKind", "given_kind", "given_steps", "item_id", "read_given", "write_given"]
+__all__ = ["API", "GIVEN", "GivenKind", "given_kind", "given_steps", "item_id", "read_given", "write_given"]
 
 GivenKind = Literal["code_interpreter_call", "web_search_call", "image_generation_call", "native"]
 GIVEN: Final = frozenset({"code_interpreter_call", "web_search_call", "image_generation_call"})
 """The types of these items; ``native`` is any other that a tool of OpenAI's own has."""
+
+API: Final = "the Responses API"
+"""Its name for people."""
 
 _DIALECT: Final = "openai_responses"
 _OTHERS: Final = frozenset({
@@ -93,11 +95,7 @@ def read_given(raw: msgspec.Raw, at: int = 0) -> Image | ServerToolUse | None:
 
 
 def given_kind(part: Image | Audio | ServerToolUse) -> GivenKind | None:
-    """The kind of its item; None: there is none, and it is passed over.
-
-    Raises:
-        Broken: it is a sound.
-    """
+    """The kind of its item; None: there is none, and it is passed over, or told in words if it is a sound."""
     match part:
         case Image():
             return "image_generation_call"
@@ -107,13 +105,8 @@ def given_kind(part: Image | Audio | ServerToolUse) -> GivenKind | None:
             return "web_search_call"
         case ServerToolUse(dialect="openai_responses"):
             return "native"
-        case ServerToolUse():
-            return None
         case _:
-            raise Broken(
-                "The model answered with a sound, which has no place in a response.",
-                hint="Ask this model through the chat completions of OpenAI's API, or through Gemini's API.",
-            )
+            return None
 
 
 def item_id(part: Image | Audio | ServerToolUse) -> str | None:

@@ -27,11 +27,11 @@ from pointsman.core.content import (
     ToolResult,
 )
 from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.custom_tools import unwrap_input, wrap_input
 from pointsman.dialects.openai_responses.compaction import read_summary
 from pointsman.dialects.openai_responses.given import read_given
 from pointsman.dialects.openai_responses.groups import flat_name
 from pointsman.dialects.openai_responses.media import read_audio, read_file, read_image, write_file, write_image
-from pointsman.dialects.openai_responses.tools import unwrap_input, wrap_input
 from pointsman.dialects.openai_responses.types import (
     CompactionItem,
     ContentPart,

@@ -24,7 +24,9 @@ _MISSING: Final = (
 )  # fmt: skip
 
 _OUTPUT_TOKENS_MIN: Final = 16
-"""Lower bounds are refused there (``integer_below_min_value``), with which agents try whether a model answers."""
+"""Lower bounds, with which agents try whether a model answers, are refused there: "Invalid 'max_output_tokens': integer
+below minimum value. Expected a value >= 16, …" (``integer_below_min_value``), as OpenAI's answer is cited in
+https://github.com/vectorize-io/hindsight/issues/58."""
 
 
 def refuse_or_drop(call: Call, *, drop_params: bool = False, additional: tuple[str, ...] = ()) -> Call:

@@ -16,11 +16,12 @@ import msgspec
 
 from pointsman.core.content import Audio, Citation, Image, Refusal, ServerToolUse, Text, Thinking, ToolCall
 from pointsman.core.events import FinishReason, ThinkingSigned
-from pointsman.core.reply import Choice
+from pointsman.core.reply import Choice, Said
+from pointsman.dialects.custom_tools import unwrap_input
 from pointsman.dialects.openai_responses.citations import write_annotation
-from pointsman.dialects.openai_responses.given import GivenKind, given_kind, item_id, write_given
-from pointsman.dialects.openai_responses.tools import unwrap_input
+from pointsman.dialects.openai_responses.given import API, GivenKind, given_kind, item_id, write_given
 from pointsman.dialects.openai_responses.types import LogprobToken
+from pointsman.dialects.server_tools import media_in_words
 from pointsman.dialects.signatures import OPENAI, seal
 
 __all__ = [
@@ -173,7 +174,7 @@ def choice_items(choice: Choice, response_id: str, customs: frozenset[str]) -> l
     """The items of a whole answer, in the order in which the model gave them; ``customs`` names the custom tools."""
     items: list[OutputItem] = []
     tokens = read_logprobs(choice.logprobs)
-    for part in choice.parts or (Text(""),):
+    for part in _spoken(choice.parts) or (Text(""),):
         match part:
             case Thinking():
                 reasoning = _add(items, OutputItem("reasoning", len(items), response_id))
@@ -208,12 +209,14 @@ def choice_items(choice: Choice, response_id: str, customs: frozenset[str]) -> l
     return items
 
 
-def given_item(part: Image | Audio | ServerToolUse, index: int, response_id: str) -> OutputItem | None:
-    """The item for what comes whole; None: there is none for it.
+def _spoken(parts: Iterable[Said]) -> list[Said]:
+    """What was said, sounds in words, as they have no item."""
+    told = [Text(media_in_words(part, API)) if isinstance(part, Audio) else part for part in parts]
+    return [part for part in told if part != Text("")]
 
-    Raises:
-        Broken: it is a sound.
-    """
+
+def given_item(part: Image | Audio | ServerToolUse, index: int, response_id: str) -> OutputItem | None:
+    """The item for what comes whole; None: there is none for it."""
     kind = given_kind(part)
     if kind is None:
         return None

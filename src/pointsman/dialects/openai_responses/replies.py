@@ -7,12 +7,14 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import Call
-from pointsman.core.reply import Choice, Reply, fold
+from pointsman.core.reply import Choice, Reply
+from pointsman.dialects.custom_tools import custom_names
+from pointsman.dialects.folding import fold
 from pointsman.dialects.openai_responses.groups import groups_of
 from pointsman.dialects.openai_responses.output import choice_items, was_cut_off
 from pointsman.dialects.openai_responses.response import ResponseRequest, write_response
 from pointsman.dialects.openai_responses.stream_reader import StreamReader
-from pointsman.dialects.openai_responses.tools import custom_names
+from pointsman.dialects.openai_responses.tools import DIALECT
 
 __all__ = ["read_reply", "write_reply"]
 
@@ -25,7 +27,7 @@ def write_reply(reply: Reply, call: Call, request: ResponseRequest) -> bytes:
     The API gives one answer at a time: further choices are left out.
     """
     choice = reply.choices[0] if reply.choices else Choice()
-    items = choice_items(choice, request.id, custom_names(call.tools))
+    items = choice_items(choice, request.id, custom_names(call.tools, DIALECT))
     groups = groups_of(call.tools)
     for item in items:
         item.group = groups.get(item.name)

@@ -17,11 +17,12 @@ import msgspec
 from pointsman.core.call import Call, Reasoning, ResponseFormat, Sampling
 from pointsman.core.content import Message, Text
 from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.custom_tools import custom_names
 from pointsman.dialects.openai_fields import demand_model_name, read_stop
 from pointsman.dialects.openai_responses.items import read_input, write_input
 from pointsman.dialects.openai_responses.response import ResponseRequest, read_response_request
 from pointsman.dialects.openai_responses.tools import (
-    custom_names,
+    DIALECT,
     read_additional_tools,
     read_choice,
     read_tools,
@@ -163,7 +164,7 @@ def write_request(
     fields: dict[str, object] = {
         "model": model,
         "instructions": instructions,
-        "input": write_input(messages, custom_names(call.tools)),
+        "input": write_input(messages, custom_names(call.tools, DIALECT)),
         "stream": True if call.stream else None,
         "store": False,
         "include": _write_include(call, request, reasons=call.reasoning is not None if reasons is None else reasons)

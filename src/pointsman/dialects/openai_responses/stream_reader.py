@@ -30,13 +30,13 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import Usage
+from pointsman.dialects.custom_tools import wrap_input
 from pointsman.dialects.openai_responses import answers, types
 from pointsman.dialects.openai_responses.citations import annotations_in, read_annotation
 from pointsman.dialects.openai_responses.errors import read_error, status_of
 from pointsman.dialects.openai_responses.given import read_given
 from pointsman.dialects.openai_responses.output import read_logprobs
 from pointsman.dialects.openai_responses.response import read_usage
-from pointsman.dialects.openai_responses.tools import wrap_input
 from pointsman.dialects.signatures import OPENAI
 
 __all__ = ["StreamReader"]

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import Call
-from pointsman.core.content import Citation
+from pointsman.core.content import Audio, Citation
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import (
     Cited,
@@ -32,7 +32,9 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.dialects.custom_tools import custom_names
 from pointsman.dialects.openai_responses.citations import write_annotation
+from pointsman.dialects.openai_responses.given import API
 from pointsman.dialects.openai_responses.groups import groups_of
 from pointsman.dialects.openai_responses.output import (
     ItemKind,
@@ -47,7 +49,8 @@ from pointsman.dialects.openai_responses.output import (
 from pointsman.dialects.openai_responses.response import ResponseRequest, Status, write_response
 from pointsman.dialects.openai_responses.stream_reader import StreamReader
 from pointsman.dialects.openai_responses.telling import Teller
-from pointsman.dialects.openai_responses.tools import custom_names
+from pointsman.dialects.openai_responses.tools import DIALECT
+from pointsman.dialects.server_tools import media_in_words
 
 __all__ = ["StreamReader", "StreamWriter"]
 
@@ -81,7 +84,7 @@ class StreamWriter:
     def __init__(self, call: Call, request: ResponseRequest) -> None:
         self._call = call
         self._request = request
-        self._customs = custom_names(call.tools)
+        self._customs = custom_names(call.tools, DIALECT)
         self._groups = groups_of(call.tools)
         self._teller = Teller()
         self._items: list[OutputItem] = []
@@ -252,11 +255,10 @@ class StreamWriter:
         return self._append(item)
 
     def _give(self, event: PartGiven) -> None:
-        """What comes whole.
-
-        Raises:
-            Broken: it is a sound.
-        """
+        """What comes whole; a sound has no item and is told in words."""
+        if isinstance(event.part, Audio):
+            self._say("message", "output_text", media_in_words(event.part, API))
+            return
         item = given_item(event.part, len(self._items), self._request.id)
         if item is not None:
             self._append(item)

@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
+from pointsman.dialects.custom_tools import unwrap_input
 from pointsman.dialects.openai_responses.given import given_steps
 from pointsman.dialects.openai_responses.output import OutputItem, OutputPart, PartKind
-from pointsman.dialects.openai_responses.tools import unwrap_input
 from pointsman.dialects.openai_responses.types import LogprobToken
 
 __all__ = ["Teller"]

@@ -2,10 +2,9 @@
 
 Source: https://platform.openai.com/docs/api-reference/responses/create (tools, tool_choice).
 
-A custom tool takes free text, which only this dialect knows. It is kept whole as ``native``, and beside that described
-as a function with one string, ``input``, which any other dialect can offer instead. In the common vocabulary the
-arguments of its calls are always ``{"input": …}``; they are wrapped and unwrapped where this dialect is read or
-written. Tools in a namespace are taken out of it under a name that needs none (see ``groups``).
+A custom tool is kept whole as ``native``, and beside that described as a function, which any other dialect can offer
+instead (see :mod:`~pointsman.dialects.custom_tools`). Tools in a namespace are taken out of it under a name that needs
+none (see ``groups``).
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import msgspec
 
 from pointsman.core.call import Tool, ToolChoice
 from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.custom_tools import INPUT_SCHEMA, describe
 from pointsman.dialects.openai_responses.groups import flat_name
 from pointsman.dialects.openai_responses.search import read_search
 from pointsman.dialects.openai_responses.types import AllowedTool, RawField, ToolChoiceFields, ToolFields
@@ -25,12 +25,9 @@ from pointsman.wire.json_fields import decode_field, demand_object
 __all__ = [
     "CODE_NAME",
     "DIALECT",
-    "custom_names",
     "read_additional_tools",
     "read_choice",
     "read_tools",
-    "unwrap_input",
-    "wrap_input",
     "write_choice",
     "write_tool",
 ]
@@ -42,10 +39,6 @@ DIALECT: Final = "openai_responses"
 """What :class:`~pointsman.core.call.Tool` calls this dialect."""
 
 
-class _Wrapped(msgspec.Struct):
-    input: str
-
-
 class _Grammar(msgspec.Struct):
     """``format`` of a custom tool; a syntax and a definition, or free text without either."""
 
@@ -53,17 +46,11 @@ class _Grammar(msgspec.Struct):
     definition: str = ""
 
 
-_encode: Final = msgspec.json.Encoder().encode
 _decode_tool: Final = msgspec.json.Decoder(ToolFields).decode
-_decode_wrapped: Final = msgspec.json.Decoder(_Wrapped).decode
 _decode_grammar: Final = msgspec.json.Decoder(_Grammar).decode
 _decode_type: Final = msgspec.json.Decoder(AllowedTool).decode
 
 _NULL: Final = msgspec.Raw(b"null")
-_INPUT_SCHEMA: Final = msgspec.Raw(
-    b'{"type":"object","properties":{"input":{"type":"string","description":"The whole input of the tool, as text."}},'
-    b'"required":["input"],"additionalProperties":false}'
-)
 
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -120,7 +107,7 @@ def _read_tool(raw: msgspec.Raw, fields: ToolFields, path: str) -> Tool:
         raise Malformed(f"{path}.name is required.", param=f"{path}.name")
     if fields.type == "custom":
         description = _describe(fields)
-        return Tool(fields.name, description, _INPUT_SCHEMA, native=raw, dialect=DIALECT)
+        return Tool(fields.name, description, INPUT_SCHEMA, native=raw, dialect=DIALECT)
     return Tool(fields.name, fields.description, _schema(fields.parameters, f"{path}.parameters"), fields.strict)
 
 
@@ -134,10 +121,7 @@ def _describe(fields: ToolFields) -> str | None:
         grammar = _decode_grammar(fields.format) if isinstance(fields.format, msgspec.Raw) else _Grammar()
     except msgspec.MsgspecError:
         grammar = _Grammar()
-    if not grammar.definition:
-        return fields.description
-    rule = f"The input must follow this {grammar.syntax} grammar:\n{grammar.definition}"
-    return f"{fields.description}\n\n{rule}" if fields.description else rule
+    return describe(fields.description, grammar.syntax, grammar.definition)
 
 
 def read_choice(
@@ -202,26 +186,3 @@ def write_choice(choice: ToolChoice | None, tools: Iterable[Tool]) -> str | dict
         return {"type": "function", "name": choice.name}
     kind = _decode_type(native)
     return {"type": kind.type} if kind.name is None else {"type": kind.type, "name": kind.name}
-
-
-# ── Custom tools ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def custom_names(tools: Iterable[Tool]) -> frozenset[str]:
-    """The names of the custom tools, the only native ones that are described as functions too."""
-    return frozenset(
-        tool.name for tool in tools if tool.dialect == DIALECT and tool.native is not None and tool.parameters
-    )
-
-
-def wrap_input(text: str) -> str:
-    """The arguments that stand for a custom tool's input."""
-    return _encode(_Wrapped(text)).decode()
-
-
-def unwrap_input(arguments: str) -> str:
-    """The input in a custom tool's arguments; a model that did not keep to their form is taken at its word."""
-    try:
-        return _decode_wrapped(arguments).input
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return arguments

@@ -18,6 +18,7 @@ from pointsman.dialects.bedrock_converse.tools import shape_tool
 from pointsman.providers.bedrock.place import base_model, model_path, named_model
 from pointsman.providers.bedrock.signer import BedrockSigner
 from pointsman.providers.translated import Reading
+from pointsman.providers.translated.native_tools import claimed
 from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
 
 __all__ = ["BedrockFar"]
@@ -34,6 +35,7 @@ class BedrockFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        call = claimed(call, "bedrock_converse", drop_params=deployment.drop_params)
         call = without_foreign_tools(call, "bedrock_converse", drop_params=deployment.drop_params)
         demand_known_tools(call, "bedrock_converse")
         call = refuse_or_drop(

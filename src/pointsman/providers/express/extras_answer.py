@@ -25,17 +25,18 @@ _TEXTS: Final = frozenset({Operation.TRANSCRIPTION, Operation.TRANSLATION})
 """What may be answered with something else than JSON."""
 _NOT_SERVED: Final = frozenset({404, 405, 501})
 _NULL: Final = msgspec.Raw(b"null")
+_HIDDEN: Final = b"\xe2\x80\xa6"
 
 
 class ExtrasAnswer(msgspec.Struct, eq=False):
     """See :class:`pointsman.core.upstream.Answer`: whole answers, and streams of raw bytes.
 
-    ``key`` is the upstream's, should it echo it in an error; ``hint`` is told where the upstream has no such path;
-    ``on_error`` is told the status of an error answer.
+    ``hidden`` are the key and the other secrets of the upstream, should it echo them in an error; ``hint`` is told
+    where the upstream has no such path; ``on_error`` is told the status of an error answer.
     """
 
     ask: Ask
-    key: bytes = b""
+    hidden: tuple[bytes, ...] = ()
     hint: str = ""
     on_error: Callable[[int], None] | None = None
     content_type: bytes = UPSTREAM_TYPE
@@ -102,8 +103,14 @@ class ExtrasAnswer(msgspec.Struct, eq=False):
         return ExtrasMeter()
 
     def failure(self, status: int, body: bytes) -> UpstreamFailed:
-        """What an error means; the key goes before the text is shortened, which may leave a part of it."""
-        return read_error(status, body.replace(self.key, b"\xe2\x80\xa6") if self.key else body)
+        """What an error means; secrets go before the text is shortened, which may leave a part of one."""
+        return read_error(status, self.without_secrets(body))
+
+    def without_secrets(self, data: bytes) -> bytes:
+        """What may be told of what the upstream said."""
+        for secret in self.hidden:
+            data = data.replace(secret, _HIDDEN) if secret else data
+        return data
 
 
 class EventsAnswer(ExtrasAnswer):
@@ -175,7 +182,7 @@ class EventsAnswer(ExtrasAnswer):
                 self.error = self.failure(Broken.default_status, _payload(event))
             if meter.counts:
                 self.usage = read_extras_usage(meter, self.ask)
-        return complete.replace(self.key, b"\xe2\x80\xa6") if self.key else complete
+        return self.without_secrets(complete)
 
 
 def _payload(event: bytes) -> bytes:

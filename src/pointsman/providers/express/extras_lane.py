@@ -14,6 +14,7 @@ from pointsman.providers.express.extras_answer import EventsAnswer, ExtrasAnswer
 from pointsman.providers.express.lane import ExpressWay
 from pointsman.providers.express.rerank import VoyageAnswer, rerank_path, voyage_fields
 from pointsman.providers.parameters import Dropped
+from pointsman.providers.tokens import token_in
 from pointsman.providers.versions import beta_headers, family_of
 from pointsman.wire.multipart import Form, FormPart, encode_form
 
@@ -54,7 +55,8 @@ class ExtrasLane:
         self._is_voyage = operation is Operation.RERANK and deployment.provider == "voyage"
         self._model = way.model
         self._pinned = dict(deployment.pinned)
-        self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
+        key = "" if deployment.api_key is None else deployment.api_key.reveal()
+        self._hidden = tuple(secret.encode() for secret in (key, *deployment.secrets))
         self._drop_params = deployment.additional_drop_params
         self._dropped = Dropped.of(deployment.additional_drop_params)
         self._beta = family_of(deployment)
@@ -87,11 +89,14 @@ class ExtrasLane:
 
     def answer(self, ask: Ask) -> ExtrasAnswer:
         """See the protocol."""
-        on_error = None if self._credential is None else self._credential.answered
+        on_error, hidden = None, self._hidden
+        if self._credential is not None:
+            on_error = self._credential.answered
+            hidden = (token_in(self._credential.headers()), *hidden)
         if self._is_voyage:
-            return VoyageAnswer(ask, self._key, self._hint, on_error)
+            return VoyageAnswer(ask, hidden, self._hint, on_error)
         has_events = ask.operation is not Operation.SPEECH or ask.fields.get("stream_format") == _EVENTS
-        return (EventsAnswer if has_events else ExtrasAnswer)(ask, self._key, self._hint, on_error)
+        return (EventsAnswer if has_events else ExtrasAnswer)(ask, hidden, self._hint, on_error)
 
     def _headers(self, ask: Ask) -> tuple[tuple[str, Secret], ...]:
         """A credential that was just got, and what the client says of versions."""

@@ -8,8 +8,8 @@ import msgspec
 
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
-from pointsman.providers.express.metadata import is_strict, leave_metadata
 from pointsman.providers.fitting import Fitting
+from pointsman.providers.openai_metadata import is_strict, leave_metadata
 from pointsman.providers.parameters import Dropped, ruled
 from pointsman.providers.tokens import Credential, token_in
 from pointsman.providers.versions import beta_headers, family_of

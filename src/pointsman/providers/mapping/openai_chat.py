@@ -26,7 +26,8 @@ _CALLED: Final = f'{{"role":"assistant","content":null,"tool_calls":[{_CALL}]}}'
 BASE: Final = f'{{"model":"probe","messages":[{_USER}]}}'
 
 _KNOBS: Final = parameters((
-    ("audio", '{"voice":"alloy","format":"wav"}'),
+    ("audio: wav", '{"voice":"alloy","format":"wav"}'),
+    ("audio: mp3", '{"voice":"alloy","format":"mp3"}'),
     ("frequency_penalty", "0.5"),
     ("logit_bias", '{"50256":-100}'),
     ("logprobs", "true"),
@@ -34,6 +35,7 @@ _KNOBS: Final = parameters((
     ("max_tokens", "100"),
     ("metadata", '{"topic":"x"}'),
     ("modalities: text and audio", '["text","audio"]'),
+    ("modalities: text and image", '["text","image"]'),
     ("moderation", '{"model":"omni-moderation-latest"}'),
     ("n", "2"),
     ("prediction", '{"type":"content","content":"Hello"}'),
@@ -58,6 +60,15 @@ _KNOBS: Final = parameters((
     ("verbosity", '"low"'),
     ("web_search_options", "{}"),
     ("tools: function", f"[{_TOOL}]"),
+    ("tools: custom", '[{"type":"custom","custom":{"name":"patch","description":"x"}}]'),
+    ("tools: web_search", '[{"type":"web_search"}]'),
+    ("tools: file_search", '[{"type":"file_search","vector_store_ids":["v"]}]'),
+    ("tools: Anthropic's web_search_20250305", '[{"type":"web_search_20250305","name":"web_search"}]'),
+    ("tools: Anthropic's code_execution_20250825", '[{"type":"code_execution_20250825","name":"code_execution"}]'),
+    ("tools: Anthropic's computer_20250124",
+     '[{"type":"computer_20250124","name":"computer","display_width_px":800,"display_height_px":600}]'),
+    ("tools: Gemini's googleSearch", '[{"googleSearch":{}}]'),
+    ("tools: Gemini's urlContext", '[{"urlContext":{}}]'),
     ("functions", f"[{_FUNCTION}]"),
 ))  # fmt: skip
 
@@ -113,12 +124,19 @@ _CONTENTS: Final = contents("messages", (
     ("file: data", _user(f'{{"type":"file","file":{_PDF}}}')),
     ("file: id", _user('{"type":"file","file":{"file_id":"file-1"}}')),
     ("refusal", _answered('"content":null,"refusal":"No."')),
+    ("audio of an answer: id", _answered('"audio":{"id":"audio_1"}')),
+    ("audio of an answer: whole",
+     _answered('"audio":{"id":"audio_1","data":"UklGRg==","transcript":"b","expires_at":1}')),
 ))  # fmt: skip
 
 _DETAIL: Final = contents("messages", (
     ("file: http URL", _user('{"type":"file","file":{"file_id":"https://example.com/a.pdf"}}')),
     ("image: detail", _user(f'{{"type":"image_url","image_url":{{"url":"{_URL}","detail":"low"}}}}')),
 ), f'{{"messages":{_user(_IMAGE)}}}')  # fmt: skip
+
+_MARKED: Final = contents("messages", (
+    ("cache_control", _user(f'{_TEXT[:-1]},"cache_control":{{"type":"ephemeral"}}}}')),
+), f'{{"messages":{_user(_TEXT)}}}')  # fmt: skip
 
 _THOUGHT: Final = contents("messages", (
     ("reasoning: without signature", _answered('"content":"b","reasoning_content":"Hm."')),
@@ -131,5 +149,14 @@ _TALK_OF_TOOLS: Final = (
               f"""{{"tools":[{_TOOL}],"messages":{_resulted('"sun"')}}}"""),
 )  # fmt: skip
 
-PROBES: Final[tuple[Probe, ...]] = (*_KNOBS, *_BESIDE, *_BEYOND, *_CONTENTS, *_DETAIL, *_THOUGHT, *_TALK_OF_TOOLS)
+PROBES: Final[tuple[Probe, ...]] = (
+    *_KNOBS,
+    *_BESIDE,
+    *_BEYOND,
+    *_CONTENTS,
+    *_DETAIL,
+    *_MARKED,
+    *_THOUGHT,
+    *_TALK_OF_TOOLS,
+)
 """In the order in which they are told."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from pointsman.core.reply import Embeddings, fold
+from pointsman.core.reply import Embeddings
 from pointsman.core.upstream import Deployment, Outbound
 from pointsman.core.usage import Usage
+from pointsman.dialects.folding import fold
 from pointsman.dialects.gemini.embeddings import write_embedding_request as write_gemini_embeddings
 from pointsman.dialects.gemini.knobs import refuse_or_drop_embedding as fit_embedding_to_gemini
 from pointsman.dialects.gemini.requests import path_of

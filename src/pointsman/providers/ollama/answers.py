@@ -7,8 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from pointsman.core.errors import Broken, GatewayError, UpstreamFailed
-from pointsman.core.reply import Reply, fold
+from pointsman.core.reply import Reply
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.dialects.folding import fold
 from pointsman.dialects.ollama.client_loads import LoadRequest, write_load
 from pointsman.dialects.ollama.errors import read_error
 from pointsman.providers.ollama.context import truncation_warning

@@ -10,6 +10,7 @@ from pointsman.dialects.ollama.replies import read_reply
 from pointsman.dialects.ollama.requests import write_request
 from pointsman.dialects.ollama.streams import StreamReader
 from pointsman.dialects.ollama.types import OllamaTarget
+from pointsman.providers.translated.native_tools import claimed
 from pointsman.providers.translated.sides import Reading
 from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
 from pointsman.wire.ndjson import LineSplitter
@@ -23,6 +24,7 @@ def fitted(call: Call, deployment: Deployment) -> Call:
     Raises:
         Unsupported: the content, or a knob that may not be dropped; the message names it.
     """
+    call = claimed(call, "ollama", drop_params=deployment.drop_params)
     call = without_foreign_tools(call, "ollama", drop_params=deployment.drop_params)
     demand_known_tools(call, "ollama")
     return refuse_or_drop(call, drop_params=deployment.drop_params, additional=deployment.additional_drop_params)

@@ -8,7 +8,6 @@ import msgspec
 
 from pointsman.core.call import Call, Tool
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
-from pointsman.core.secret import Secret
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.dialects.anthropic_messages.abilities import Abilities, abilities_of
 from pointsman.dialects.anthropic_messages.errors import read_error
@@ -20,6 +19,7 @@ from pointsman.dialects.anthropic_messages.server_tools import CODE_NAME
 from pointsman.dialects.anthropic_messages.streams import StreamReader, StreamWriter
 from pointsman.dialects.droppable import without
 from pointsman.dialects.openai_chat.search import SEARCH_FIELD, read_search
+from pointsman.providers.translated.native_tools import beta_header, claimed
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
 from pointsman.providers.translated.tools import (
     demand_known_tools,
@@ -37,10 +37,6 @@ _CODE: Final = Tool(
     dialect=_DIALECT,
     runs_code=True,
 )
-_CODE_BETA: Final = ("anthropic-beta", Secret("code-execution-2025-05-22"))
-"""What Anthropic wants beside it; https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool."""
-
-"""What a model may answer at the most where nobody says, as in LiteLLM: Anthropic demands a bound."""
 
 
 class AnthropicClient:
@@ -63,10 +59,11 @@ class AnthropicFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        asked = call
+        call = claimed(call, _DIALECT, drop_params=deployment.drop_params)
         call = with_own_search(_with_search(call), _DIALECT, SEARCH_NAME, write_search)
-        asked = call.tools
         call = with_own_code(call, _CODE)
-        headers = () if call.tools is asked or _CODE not in call.tools else (_CODE_BETA,)
+        headers = beta_header(asked, call)
         call = without_foreign_tools(call, _DIALECT, drop_params=deployment.drop_params)
         demand_known_tools(call, _DIALECT)
         abilities = _abilities(deployment)

@@ -12,6 +12,7 @@ from pointsman.dialects.cohere_chat.replies import read_reply
 from pointsman.dialects.cohere_chat.requests import write_request
 from pointsman.dialects.cohere_chat.streams import StreamReader
 from pointsman.providers.translated.embeddings import EmbeddingReading
+from pointsman.providers.translated.native_tools import claimed
 from pointsman.providers.translated.sides import Reading, SseFrames
 from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
 
@@ -26,6 +27,7 @@ class CohereFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        call = claimed(call, "cohere_chat", drop_params=deployment.drop_params)
         call = without_foreign_tools(call, "cohere_chat", drop_params=deployment.drop_params)
         demand_known_tools(call, "cohere_chat")
         thinks = _thinks(deployment)

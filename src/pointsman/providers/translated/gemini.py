@@ -21,6 +21,8 @@ from pointsman.dialects.gemini.streams import StreamReader
 from pointsman.dialects.gemini.thinking import asks_for_thinking
 from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.providers.translated.embeddings import EmbeddingReading
+from pointsman.providers.translated.gemini_outputs import wants_wave_file, with_images, with_outputs
+from pointsman.providers.translated.native_tools import claimed
 from pointsman.providers.translated.sides import Reading, SseFrames
 from pointsman.providers.translated.tools import (
     demand_known_tools,
@@ -35,7 +37,6 @@ PathOf = Callable[[Deployment, str], bytes]
 """Path and query for a deployment and a verb (``generateContent``), below its ``api_base``."""
 
 _MODELS: Final = "models/"
-_TEXT_ONLY: Final = msgspec.Raw(b'["text"]')
 _SEARCH_NAME: Final = "googleSearch"
 _SEARCH: Final = Tool(_SEARCH_NAME, native=msgspec.Raw(b'{"googleSearch":{}}'), dialect="gemini")
 _CODE: Final = Tool("codeExecution", native=msgspec.Raw(b'{"codeExecution":{}}'), dialect="gemini", runs_code=True)
@@ -59,12 +60,14 @@ class GeminiFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        call = claimed(call, "gemini", drop_params=deployment.drop_params)
+        call = with_images(call, deployment.model)
         call = _with_google_search(call, drop_params=deployment.drop_params)
         call = with_own_code(call, _CODE)
         call = without_foreign_tools(call, "gemini", drop_params=deployment.drop_params)
         demand_known_tools(call, "gemini")
         call = refuse_or_drop(
-            _with_native_fields(_without_foreign_forms(call)),
+            with_outputs(_with_native_fields(_without_foreign_forms(call))),
             drop_params=deployment.drop_params,
             additional=deployment.additional_drop_params,
         )
@@ -76,10 +79,13 @@ class GeminiFar:
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
         model = deployment.model
+        single = call.parallel_tool_calls is False
+        files = wants_wave_file(call)
 
         def reader() -> StreamReader:
-            single = call.parallel_tool_calls is False
-            return StreamReader(model, pack_signatures=True, single_tool_call=single, clock=self._clock)
+            return StreamReader(
+                model, pack_signatures=True, single_tool_call=single, wave_files=files, clock=self._clock
+            )
 
         return Reading(
             SseFrames(),
@@ -128,8 +134,6 @@ def without_foreign_knobs(call: EmbeddingCall, deployment: Deployment) -> Embedd
 def _with_native_fields(call: Call) -> Call:
     """The call with the fields that LiteLLM knows for Gemini under Gemini's own names, and its search as a tool."""
     extra = {camel_name(name): raw for name, raw in call.extra.items()}
-    if extra.get("modalities") == _TEXT_ONLY:
-        del extra["modalities"]
     search = (_SEARCH,) if extra.pop("web_search_options", None) is not None else ()
     return msgspec.structs.replace(call, extra=extra, tools=(*call.tools, *search))
 

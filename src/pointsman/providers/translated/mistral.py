@@ -20,6 +20,7 @@ from pointsman.providers.translated.answer import TranslatedAnswer
 from pointsman.providers.translated.clients import COMPLETION_CLIENTS, translated_lane
 from pointsman.providers.translated.completions import CompletionClient, read_completion_call
 from pointsman.providers.translated.defaults import NOT_THE_OPERATORS
+from pointsman.providers.translated.native_tools import claimed
 from pointsman.providers.translated.openai import OpenAIEmbeddingFar
 from pointsman.providers.translated.sides import Reading, SseFrames
 from pointsman.providers.translated.tools import demand_known_tools, without_foreign_tools
@@ -48,6 +49,7 @@ class MistralFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        call = claimed(call, "mistral", drop_params=deployment.drop_params)
         call = without_foreign_tools(call, "mistral", drop_params=deployment.drop_params)
         demand_known_tools(call, "mistral")
         thinks = _thinks(deployment)

@@ -19,6 +19,7 @@ from pointsman.dialects.openai_chat.search import SEARCH_FIELD, write_search
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter
 from pointsman.dialects.openai_extras import embeddings as embedding_words
 from pointsman.providers.fitting import Fitting
+from pointsman.providers.openai_metadata import with_metadata
 from pointsman.providers.translated.embeddings import EmbeddingReading
 from pointsman.providers.translated.plain_openai import fit
 from pointsman.providers.translated.sides import Reading, SseFrames, Writing
@@ -29,7 +30,14 @@ __all__ = ["OpenAIChatClient", "OpenAIChatFar", "OpenAIEmbeddingClient", "OpenAI
 _REASONERS: Final = re.compile(r"o[1-9]\b|gpt-(?:[5-9]|1\d)\b|o_series/|gpt5_series/")
 _SEARCHERS: Final = re.compile(r"-search(?:-|$)")
 _MAKERS: Final = frozenset({"openai", "azure"})
+
+
+class _Sound(msgspec.Struct):
+    format: str = "wav"
+
+
 _decode_name: Final = msgspec.json.Decoder(str).decode
+_decode_sound: Final = msgspec.json.Decoder(_Sound).decode
 
 
 def has_newer_limit(deployment: Deployment) -> bool:
@@ -87,14 +95,25 @@ class OpenAIChatFar:
         )
         newer = has_newer_limit(deployment)
         limit_field: LimitField = "max_completion_tokens" if newer else "max_tokens"
-        call = fit(call, deployment, reasons=newer)
+        call = with_metadata(fit(call, deployment, reasons=newer), deployment)
         body = write_request(call, self._model or deployment.model, include_usage=True, limit_field=limit_field)
         fitting = self._fitting
         return Outbound(self._path, body if fitting is None else fitting.under(deployment).rewrite(body))
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
-        return Reading(SseFrames(), StreamReader(), read_reply, read_error)
+        form = _sound_format(call)
+        reader = StreamReader(sound_format=form)
+        return Reading(SseFrames(), reader, lambda body: read_reply(body, sound_format=form), read_error)
+
+
+def _sound_format(call: Call) -> str:
+    """The format in which the answer is to be spoken, if it is."""
+    asked = call.extra.get("audio")
+    try:
+        return (_decode_sound(asked) if asked is not None else _Sound()).format or _Sound().format
+    except msgspec.MsgspecError:
+        return _Sound().format
 
 
 def _searches(deployment: Deployment) -> bool:

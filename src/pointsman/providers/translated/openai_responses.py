@@ -8,7 +8,7 @@ import msgspec
 
 from pointsman.core.call import Call, Tool
 from pointsman.core.upstream import Deployment, Outbound
-from pointsman.dialects.droppable import without
+from pointsman.dialects.droppable import wants_images, without
 from pointsman.dialects.openai_chat.search import SEARCH_FIELD, read_search
 from pointsman.dialects.openai_responses.errors import read_error
 from pointsman.dialects.openai_responses.knobs import refuse_or_drop
@@ -17,6 +17,8 @@ from pointsman.dialects.openai_responses.requests import write_request
 from pointsman.dialects.openai_responses.search import SEARCH_NAME, write_search
 from pointsman.dialects.openai_responses.streams import StreamReader
 from pointsman.dialects.openai_responses.tools import CODE_NAME
+from pointsman.providers.openai_metadata import with_text_metadata
+from pointsman.providers.translated.native_tools import IMAGE_TOOL, claimed, makes_images
 from pointsman.providers.translated.openai import has_newer_limit
 from pointsman.providers.translated.plain_openai import with_short_ids
 from pointsman.providers.translated.sides import Reading, SseFrames
@@ -58,11 +60,14 @@ class OpenAIResponsesFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
+        call = _with_images(claimed(call, _DIALECT, drop_params=deployment.drop_params))
         call = with_own_search(_with_search(call), _DIALECT, SEARCH_NAME, write_search)
         call = with_own_code(call, _CODE)
         call = without_foreign_tools(call, _DIALECT, drop_params=deployment.drop_params)
         demand_known_tools(call, _DIALECT)
-        call = refuse_or_drop(call, drop_params=deployment.drop_params, additional=deployment.additional_drop_params)
+        call = refuse_or_drop(
+            with_text_metadata(call), drop_params=deployment.drop_params, additional=deployment.additional_drop_params
+        )
         reasons = has_newer_limit(deployment) or "reasoning" in deployment.capabilities
         body = write_request(with_short_ids(call), self._model or deployment.model, reasons=reasons)
         return Outbound(self._path, body)
@@ -70,6 +75,16 @@ class OpenAIResponsesFar:
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
         return Reading(SseFrames(), StreamReader(), read_reply, read_error)
+
+
+def _with_images(call: Call) -> Call:
+    """The call with the images that a chat wants beside text as a tool."""
+    asked = call.extra.get("modalities")
+    if asked is None or not wants_images(asked):
+        return call
+    has_one = any(makes_images(tool) for tool in call.tools)
+    tools = call.tools if has_one else (*call.tools, IMAGE_TOOL)
+    return msgspec.structs.replace(without(call, ["modalities"]), tools=tools)
 
 
 def _with_search(call: Call) -> Call:

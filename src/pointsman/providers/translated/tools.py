@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import Call, Tool, WebSearch
-from pointsman.core.content import Image, Message, Part, ServerToolUse, Text
+from pointsman.core.content import Audio, Image, Message, Part, ServerToolUse, Text
 from pointsman.core.errors import Unsupported
 from pointsman.dialects.server_tools import message_in_words
 
@@ -16,6 +16,9 @@ __all__ = ["demand_known_tools", "with_own_code", "with_own_search", "without_fo
 
 _GIVES_IMAGES: Final = frozenset({"gemini", "ollama"})
 """The dialects in which a turn of the model can have images."""
+
+_KNOWS_SOUNDS: Final = "openai_chat"
+"""The dialect in which a turn of the model can be a sound, by its name."""
 
 _NAME_CHARACTERS_MAX: Final = 80
 
@@ -40,16 +43,42 @@ def without_foreign_tools(call: Call, dialect: str, *, drop_params: bool = False
 
 
 def _retold(call: Call, dialect: str) -> Call:
-    """The request with what its model gave earlier in a form that ``dialect`` has for the model's own turns."""
+    """The request with what its model gave earlier in a form that ``dialect`` has for the model's own turns.
+
+    Raises:
+        Unsupported: it is a sound of which there is only a name.
+    """
     given = any(
-        isinstance(part, ServerToolUse) or (isinstance(part, Image) and message.role == "assistant")
+        isinstance(part, ServerToolUse) or (isinstance(part, Image | Audio) and message.role == "assistant")
         for message in call.messages
         for part in message.parts
     )
     if not given:
         return call
     messages = tuple(message_in_words(message, dialect) for message in call.messages)
+    if dialect != _KNOWS_SOUNDS:
+        messages = tuple(_sounds_in_words(message, index) for index, message in enumerate(messages))
     return msgspec.structs.replace(call, messages=messages if dialect in _GIVES_IMAGES else _images_shown(messages))
+
+
+def _sounds_in_words(message: Message, index: int) -> Message:
+    """The message with what the model said aloud as text, which all of them know."""
+    if message.role != "assistant" or not any(isinstance(part, Audio) for part in message.parts):
+        return message
+    parts: list[Part] = []
+    for part in message.parts:
+        if not isinstance(part, Audio) or (part.data and not part.transcript):
+            parts.append(part)
+        elif part.transcript:
+            parts.append(Text(part.transcript))
+        else:
+            place = f"messages[{index}].audio"
+            raise Unsupported(
+                f"{place} names a sound that only the provider which gave it can find.",
+                hint="Send the whole message with its transcript, or ask a model of that provider.",
+                param=f"{place}.id",
+            )
+    return msgspec.structs.replace(message, parts=tuple(parts) or (Text(""),))
 
 
 def _images_shown(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -9,12 +9,12 @@ import pytest
 
 from pointsman.core.call import Call
 from pointsman.core.content import Message, Text
-from pointsman.core.reply import fold
 from pointsman.dialects.anthropic_messages import grammar as anthropic_grammar
 from pointsman.dialects.anthropic_messages import replies as anthropic_replies
 from pointsman.dialects.anthropic_messages import requests as anthropic_requests
 from pointsman.dialects.anthropic_messages import streams as anthropic_streams
 from pointsman.dialects.anthropic_messages.knobs import refuse_or_drop
+from pointsman.dialects.folding import fold
 from pointsman.dialects.openai_chat import grammar as openai_grammar
 from pointsman.dialects.openai_chat import replies as openai_replies
 from pointsman.dialects.openai_chat import requests as openai_requests

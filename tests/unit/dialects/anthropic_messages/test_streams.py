@@ -33,12 +33,12 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.reply import fold
 from pointsman.core.usage import Usage
 from pointsman.dialects.anthropic_messages import blocks
 from pointsman.dialects.anthropic_messages.envelope import read_finish
 from pointsman.dialects.anthropic_messages.grammar import violations
 from pointsman.dialects.anthropic_messages.streams import StreamReader, StreamWriter
+from pointsman.dialects.folding import fold
 from pointsman.wire.sse import SseParser
 from tests.support.steps import steps
 

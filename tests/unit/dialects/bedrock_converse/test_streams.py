@@ -25,11 +25,12 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.reply import Choice, Reply, fold
+from pointsman.core.reply import Choice, Reply
 from pointsman.core.usage import Usage
 from pointsman.dialects.bedrock_converse.names import ToolNames
 from pointsman.dialects.bedrock_converse.replies import read_reply
 from pointsman.dialects.bedrock_converse.streams import Expected, StreamReader
+from pointsman.dialects.folding import fold
 
 START = {"messageStart": {"role": "assistant", "p": "abc"}}
 USED = {"inputTokens": 10, "outputTokens": 5, "totalTokens": 35, "cacheReadInputTokens": 16, "cacheWriteInputTokens": 4}

@@ -27,12 +27,12 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.reply import fold
 from pointsman.core.usage import Usage
 from pointsman.dialects.cohere_chat.replies import read_reply
 from pointsman.dialects.cohere_chat.streams import StreamReader
 from pointsman.dialects.cohere_chat.types import Counts, WireUsage
 from pointsman.dialects.cohere_chat.usage import read_usage
+from pointsman.dialects.folding import fold
 from pointsman.dialects.openai_chat.grammar import violations
 from pointsman.dialects.openai_chat.streams import StreamWriter
 from pointsman.providers.translated import SseFrames

@@ -27,8 +27,9 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.reply import Embeddings, Reply, fold
+from pointsman.core.reply import Embeddings, Reply
 from pointsman.core.usage import Usage
+from pointsman.dialects.folding import fold
 from pointsman.dialects.gemini.client_replies import write_count, write_reply
 from pointsman.dialects.gemini.client_streams import StreamForm, StreamWriter
 from pointsman.dialects.gemini.embeddings import write_embed_reply

@@ -11,8 +11,9 @@ from pointsman.core.call import Call, EmbeddingCall
 from pointsman.core.content import ToolCall
 from pointsman.core.errors import Broken, Refused
 from pointsman.core.events import Event
-from pointsman.core.reply import Choice, Embeddings, Reply, fold
+from pointsman.core.reply import Choice, Embeddings, Reply
 from pointsman.core.usage import Usage
+from pointsman.dialects.folding import fold
 from pointsman.dialects.ollama.client_errors import write_error
 from pointsman.dialects.ollama.client_replies import (
     write_chat_reply,

@@ -76,10 +76,11 @@ def test_empty_words_of_a_user_stay() -> None:
     ("call", "kind", "message"),
     [
         ({"id": "1"}, Malformed, "messages[0].tool_calls[0].function is required."),
+        ({"id": "1", "type": "custom"}, Malformed, "messages[0].tool_calls[0].custom is required."),
         (
-            {"id": "1", "type": "custom", "custom": {}},
+            {"id": "1", "type": "browser"},
             Unsupported,
-            "messages[0].tool_calls[0]: tool calls of type 'custom' are not supported.",
+            "messages[0].tool_calls[0]: tool calls of type 'browser' are not supported.",
         ),
     ],
 )
@@ -123,3 +124,53 @@ def test_a_part_that_a_role_cannot_have_is_named(role: Role, part: Part, words: 
     with pytest.raises(Unsupported, match=words) as caught:
         written(role, part)
     assert caught.value.param == "messages[0]"
+
+
+MARK = {"type": "ephemeral"}
+
+
+def test_where_a_prefix_to_be_cached_ends_is_read_on_parts_messages_and_calls() -> None:
+    found = read(
+        {"role": "system", "content": "Be kind", "cache_control": MARK},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "a", "cache_control": MARK},
+                {"type": "image_url", "image_url": {"url": "https://x/a.png"}, "cache_control": MARK},
+                {"type": "file", "file": {"file_id": "f"}, "cache_control": MARK},
+                {"type": "text", "text": "b", "cache_control": None},
+            ],
+        },
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}, "cache_control": MARK}],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": "7", "cache_control": MARK},
+        {"role": "user", "content": "c", "cache_control": MARK},
+    )
+    marks = [getattr(part, "cache_control", None) for message in found for part in message.parts]
+    mark = msgspec.Raw(b'{"type": "ephemeral"}')
+    assert marks == [mark, mark, mark, mark, None, mark, mark, mark]
+
+
+def test_a_call_of_a_custom_tool_is_one_of_the_function_that_stands_for_it() -> None:
+    call = {"id": "1", "type": "custom", "custom": {"name": "patch", "input": 'a "b"'}}
+    message = Message("assistant", (ToolCall("1", "patch", '{"input":"a \\"b\\""}'),))
+    assert read({"role": "assistant", "tool_calls": [call]}) == (message,)
+    back = json.loads(msgspec.json.encode(write_messages([message], {"patch"})))
+    assert back == [{"role": "assistant", "content": None, "tool_calls": [call]}]
+
+
+SPOKEN = {"id": "audio_1", "data": "AAAA", "transcript": "Hi", "expires_at": 9}
+
+
+def test_a_sound_of_an_answer_goes_back_by_its_name() -> None:
+    for said in (SPOKEN, {"id": "audio_1"}):
+        found = read({"role": "assistant", "content": None, "audio": said})
+        back = json.loads(msgspec.json.encode(write_messages(found)))
+        assert back == [{"role": "assistant", "content": None, "audio": {"id": "audio_1"}}]
+
+
+def test_a_sound_of_another_provider_goes_back_in_words() -> None:
+    found = read({"role": "assistant", "audio": {**SPOKEN, "id": "audio_other_1"}})
+    assert json.loads(msgspec.json.encode(write_messages(found))) == [{"role": "assistant", "content": "Hi"}]

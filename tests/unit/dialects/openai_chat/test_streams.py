@@ -27,8 +27,8 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.reply import fold
 from pointsman.core.usage import Usage
+from pointsman.dialects.folding import fold
 from pointsman.dialects.ollama.streams import StreamReader as OllamaReader
 from pointsman.dialects.openai_chat.grammar import violations
 from pointsman.dialects.openai_chat.streams import StreamReader, StreamWriter

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from pointsman.core.content import Citation
-from pointsman.core.reply import fold
+from pointsman.dialects.folding import fold
 from pointsman.dialects.openai_responses.grammar import violations
 from pointsman.dialects.openai_responses.replies import read_reply
 from pointsman.dialects.openai_responses.stream_reader import StreamReader

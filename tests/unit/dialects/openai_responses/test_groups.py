@@ -10,7 +10,7 @@ import pytest
 from pointsman.core.content import ToolCall
 from pointsman.core.errors import Malformed
 from pointsman.core.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted
-from pointsman.core.reply import fold
+from pointsman.dialects.folding import fold
 from pointsman.dialects.openai_responses.grammar import violations
 from pointsman.dialects.openai_responses.groups import flat_name
 from pointsman.dialects.openai_responses.replies import write_reply

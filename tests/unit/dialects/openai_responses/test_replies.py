@@ -14,11 +14,11 @@ from pointsman.core.content import Message, Text, ToolCall
 from pointsman.core.errors import Broken, BudgetExceeded, GatewayError, LimitReached, Malformed, Rejected, TimedOut
 from pointsman.core.reply import Reply
 from pointsman.core.usage import Usage
+from pointsman.dialects.custom_tools import wrap_input
 from pointsman.dialects.openai_responses.keeping import failed_response
 from pointsman.dialects.openai_responses.replies import read_reply, write_reply
 from pointsman.dialects.openai_responses.requests import read_response_request
 from pointsman.dialects.openai_responses.response import ResponseRequest
-from pointsman.dialects.openai_responses.tools import wrap_input
 from tests.support.answers import choice_of
 
 CUSTOM = Tool("patch", None, msgspec.Raw(b"{}"), native=msgspec.Raw(b"{}"), dialect="openai_responses")

@@ -27,8 +27,8 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.reply import fold
 from pointsman.core.usage import Usage
+from pointsman.dialects.folding import fold
 from pointsman.dialects.openai_responses.streams import StreamReader
 
 STARTED = Started("resp_x", "m", 7)

@@ -34,13 +34,13 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.reply import fold
 from pointsman.core.usage import Usage
+from pointsman.dialects.custom_tools import wrap_input
+from pointsman.dialects.folding import fold
 from pointsman.dialects.openai_responses.grammar import violations
 from pointsman.dialects.openai_responses.replies import write_reply
 from pointsman.dialects.openai_responses.response import ResponseRequest
 from pointsman.dialects.openai_responses.streams import StreamReader, StreamWriter
-from pointsman.dialects.openai_responses.tools import wrap_input
 from pointsman.wire.sse import ServerSentEvent, SseParser
 from tests.support.steps import steps
 

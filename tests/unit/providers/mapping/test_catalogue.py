@@ -76,7 +76,7 @@ def row_of(client: str, far: str, name: str) -> Row:
         ("openai_chat", "openai", "temperature", Outcome.MAPPED, ("temperature",)),
         ("openai_chat", "anthropic", "stop", Outcome.MAPPED, ("stop_sequences",)),
         ("openai_chat", "anthropic", "seed", Outcome.DROPPABLE, ()),
-        ("openai_chat", "anthropic", "audio", Outcome.DROPPABLE, ()),
+        ("openai_chat", "anthropic", "audio: wav", Outcome.DROPPABLE, ()),
         ("openai_chat", "ollama", "max_tokens", Outcome.MAPPED, ("options.num_predict",)),
         ("openai_chat", "ollama", "parallel_tool_calls: false", Outcome.EMULATED, ()),
         ("openai_chat", "ollama", "file: data", Outcome.REFUSED, ()),

@@ -49,7 +49,9 @@ def test_a_search_is_a_tool_of_googles() -> None:
 
 
 def test_a_native_tool_of_another_dialect_is_the_function_that_it_also_is() -> None:
-    native = Tool("f", parameters=msgspec.Raw(b'{"type":"object"}'), native=msgspec.Raw(b"{}"), dialect="openai_chat")
+    native = Tool(
+        "f", parameters=msgspec.Raw(b'{"type":"object"}'), native=msgspec.Raw(b"{}"), dialect="openai_responses"
+    )
     assert sent(Call("m", HI, tools=(native,)))["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
     with pytest.raises(Unsupported, match="only its own provider knows"):
         sent(Call("m", HI, tools=(msgspec.structs.replace(native, parameters=None),)))

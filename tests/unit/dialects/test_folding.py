@@ -25,8 +25,9 @@ from pointsman.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from pointsman.core.reply import Choice, Reply, fold
+from pointsman.core.reply import Choice, Reply
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.dialects.folding import fold
 from tests.support.answers import choice_of
 
 
