@@ -23,7 +23,7 @@ from pointsman.policies.day_memory import DayMemory
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.general_limits import NO_GENERAL_LIMITS, GeneralLimits
 from pointsman.policies.key_accounts import KeyAccounts, of_model
-from pointsman.policies.parties import Party, find_parties
+from pointsman.policies.parties import Home, Party, find_parties, not_at_home
 from pointsman.policies.periods import durations_of, mend
 from pointsman.policies.principal import Principal
 from pointsman.policies.reservations import SharedCapacity
@@ -151,6 +151,11 @@ class AccountBook(KeyAccounts):
                 party.shut, hint="Ask the operator to unblock it.", code="customer_blocked", kind="auth_error"
             )
 
+    def home_of(self, ask: Ask) -> Home | None:
+        """See the base."""
+        party = None if ask.end_user is None else self._parties.get(("customer", ask.end_user))
+        return None if party is None else party.home
+
     def of_request(self, principal: Principal, ask: Ask, deployment: Deployment) -> Bound | None:
         """See the base."""
         bound: Bound | None = None
@@ -160,6 +165,8 @@ class AccountBook(KeyAccounts):
                 self._parties.move_to_end(("customer", ask.end_user))
                 if party.gate is not None:
                     demand_passage(party.gate, ask.model, deployment.group, deployment.access_groups)
+                if party.home is not None and deployment.region != party.home.region:
+                    raise not_at_home(party.home)
                 bound = _of_party(party, deployment)
         for tag in _request_tags(principal, ask):
             party = self._parties.get(("tag", tag))
