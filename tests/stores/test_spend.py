@@ -22,7 +22,8 @@ async def test_a_call_charges_all_its_accounts_once(
         Account("organization", "org-1"), Account("organization", "org-1", "gpt-5"), Account("key", "t1", "gpt-5"),
         Account("tag", "a"), Account("tag", "b"), Account("customer", "Zoë"), Account("model", "gpt-5"),
         Account("deployment", "d1"), Account("key", "t1"), Account("provider", "openai"), Account("global", ""),
-        Account("organization_member", belonging),
+        Account("organization_member", belonging), Account("project", "p-1"), Account("project", "p-1", "gpt-5"),
+        Account("model_group", "g-1"),
     }  # fmt: skip
     appended = await ledger.append([full_call("c1"), full_call("c2", cost=6, end_user=None)])
     assert set(appended.accounts) == accounts

@@ -29,7 +29,7 @@ from pointsman.policies.principal import Principal
 from pointsman.policies.reservations import SharedCapacity
 from pointsman.policies.tying import Directory, tie
 from pointsman.stores.charges import accounts_of
-from pointsman.stores.directory.kinds import ACCESS_GROUPS
+from pointsman.stores.directory.kinds import ACCESS_GROUPS, MODEL_GROUP_BUDGETS
 from pointsman.stores.directory.ports import Account as StoredAccount
 from pointsman.stores.directory.ports import Changed, DirectoryStore, SpendStore
 from pointsman.stores.directory.records import Limits
@@ -39,6 +39,7 @@ __all__ = ["AccountBook"]
 
 _Name = tuple[str, str]
 _NOBODY: Final[Sequence[str]] = ()
+_KEPT_WHOLE: Final = frozenset({ACCESS_GROUPS.name, MODEL_GROUP_BUDGETS.name})
 
 
 class AccountBook(KeyAccounts):
@@ -97,7 +98,7 @@ class AccountBook(KeyAccounts):
         principal.watch_with(self.watch)
         if principal.windows or principal.models:
             self._accounts[StoredAccount(principal.scope, principal.identity)] = principal
-        await self._read((principal, *ties.accounts))
+        await self._read((principal, *ties.accounts, *ties.groups.values()))
 
     def account(self, scope: str, identity: str, name: str, limits: Limits) -> Account:
         """The account of that id, bound by these limits from now on."""
@@ -235,7 +236,7 @@ class AccountBook(KeyAccounts):
 
         All at once, since every customer and tag in memory is looked at for it.
         """
-        if any(changed.kind == ACCESS_GROUPS.name for changed in changes):
+        if any(changed.kind in _KEPT_WHOLE for changed in changes):
             self._directory.forget_groups()
         wanted = frozenset(changes)
         names = {(changed.kind, changed.identity) for changed in changes}

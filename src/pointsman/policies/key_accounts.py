@@ -72,6 +72,9 @@ class KeyAccounts:
         accounts = principal.ties.accounts
         yield from accounts
         yield from of_model((principal, *accounts), deployment)
+        groups = principal.ties.groups
+        if groups:
+            yield from (groups[name] for name in sorted(deployment.access_groups) if name in groups)
         for tag in principal.tags if principal.tag_rates else ():
             if tag in principal.tag_rates:
                 yield principal.tag_rates[tag]

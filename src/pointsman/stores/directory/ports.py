@@ -148,9 +148,10 @@ class DirectoryStore(Protocol):
 class Account(NamedTuple):
     """What spending is counted by.
 
-    ``scope``: key, user, team, member, organization, organization_member, customer, tag, model, deployment, provider or
-    global (whose id is empty); ``model`` is a model group, ``""`` for all of them together. What a key has spent since
-    its budget began anew is in its record; here it is counted since ever, for its further budgets.
+    ``scope``: key, user, team, member, project, organization, organization_member, customer, tag, model, model_group,
+    deployment, provider or global (whose id is empty); ``model`` is a model group, ``""`` for all of them together.
+    What a key has spent since its budget began anew is in its record; here it is counted since ever, for its further
+    budgets.
     """
 
     scope: str

@@ -175,12 +175,12 @@ JOIN parties ON parties.key_token = asked.key_token
 ADD_CONTEXTS: Final = """
 INSERT INTO contexts (
     digest, party, usage_source, key_alias, team_id, organization_id, operation, route, status, http_status, attempts,
-    stream, provider, api_base, tags, model_requested, model_group, deployment_id, model
+    stream, provider, api_base, tags, charges, model_requested, model_group, deployment_id, model
 )
 SELECT * FROM unnest(
     $1::BYTEA[], $2::INTEGER[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TEXT[],
     $10::BIGINT[], $11::BIGINT[], $12::BOOLEAN[], $13::TEXT[], $14::TEXT[], $15::TEXT[], $16::TEXT[], $17::TEXT[],
-    $18::TEXT[], $19::TEXT[]
+    $18::TEXT[], $19::TEXT[], $20::TEXT[]
 ) AS context (digest) ORDER BY digest
 ON CONFLICT (digest) DO NOTHING
 """
