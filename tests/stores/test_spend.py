@@ -62,6 +62,18 @@ async def test_a_period_starts_over_once(ledger: LedgerStore, spend: SpendStore)
     assert spent[window].amount == 1241
 
 
+@pytest.mark.parametrize(("at_most", "left"), [(None, 0), (234, 1000), (1234, 0), (5000, 0), (0, 1234)])
+async def test_what_was_spent_beyond_a_budget_can_be_carried_on(
+    ledger: LedgerStore, spend: SpendStore, at_most: int | None, left: int
+) -> None:
+    await ledger.append([full_call("c1")])
+    await spend.schedule(TEAM, "1d", 100.0)
+    assert await spend.reset(TEAM, 100.0, 200.0, at_most)
+    assert (await spend.spent([TEAM]))[TEAM].amount == left
+    await ledger.append([full_call("c2", cost=7)])
+    assert (await spend.spent([TEAM]))[TEAM].amount == left + 7
+
+
 @pytest.mark.parametrize("amount", [0, 1000, 5000])
 async def test_what_was_spent_can_be_set(ledger: LedgerStore, spend: SpendStore, amount: int) -> None:
     await ledger.append([full_call("c1")])

@@ -13,12 +13,14 @@ from weakref import WeakValueDictionary
 
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import Forbidden, StorageUnavailable
+from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.policies.access import demand_passage
 from pointsman.policies.accounts import Account, Calendar
 from pointsman.policies.alerting import Watch
 from pointsman.policies.bound import Bound, binding
+from pointsman.policies.carrying import budget_of, budget_of_key
 from pointsman.policies.day_memory import DayMemory
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.general_limits import NO_GENERAL_LIMITS, GeneralLimits
@@ -31,7 +33,7 @@ from pointsman.policies.tying import Directory, tie
 from pointsman.stores.charges import accounts_of
 from pointsman.stores.directory.kinds import ACCESS_GROUPS, MODEL_GROUP_BUDGETS
 from pointsman.stores.directory.ports import Account as StoredAccount
-from pointsman.stores.directory.ports import Changed, DirectoryStore, SpendStore
+from pointsman.stores.directory.ports import Changed, DirectoryStore, Meter, SpendStore
 from pointsman.stores.directory.records import Limits
 from pointsman.wire.limits import PARTIES_CACHED_MAX
 
@@ -228,6 +230,22 @@ class AccountBook(KeyAccounts):
     def _purses(self, deployment: Deployment) -> Iterable[Account]:
         names = (("deployment", deployment.id), ("provider", deployment.provider))
         return (self._general[name] for name in names if name in self._general)
+
+    async def most_let_go(self, meter: Meter) -> int | None:
+        """The budget of a period that ends, if what was spent beyond it is to count in the next; None: it is not.
+
+        Raises:
+            StorageUnavailable: nobody can say.
+        """
+        return await budget_of(meter, self._directory, self._limits) if self.calendar.reset.carries else None
+
+    async def most_let_go_of_key(self, record: KeyRecord) -> int | None:
+        """The same of a key's main budget.
+
+        Raises:
+            StorageUnavailable: nobody can say.
+        """
+        return await budget_of_key(record, self._directory) if self.calendar.reset.carries else None
 
     # -- keeping in step -------------------------------------------------------------------------------
 

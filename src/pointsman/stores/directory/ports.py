@@ -207,8 +207,11 @@ class SpendStore(Protocol):
         """Have the period end at ``reset_at`` and then every ``duration``; None: never."""
         ...
 
-    async def reset(self, meter: Meter, now: float, next_reset_at: float | None) -> bool:
-        """If the end of the period has come, begin the next one. Of two processes that try, one does it."""
+    async def reset(self, meter: Meter, now: float, next_reset_at: float | None, at_most: int | None = None) -> bool:
+        """If the end of the period has come, begin the next one. Of two processes that try, one does it.
+
+        With ``at_most`` (picodollars) what was spent beyond that counts in the next one.
+        """
         ...
 
     async def due(self, now: float, limit: int = 1000) -> tuple[Due, ...]:

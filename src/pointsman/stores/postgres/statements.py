@@ -96,7 +96,10 @@ CHANGED_KEYS: Final = "SELECT version, token FROM key_changes WHERE version > $1
 
 KEYS_VERSION: Final = "SELECT coalesce(max(version), 0) FROM key_changes"
 
-RESET_BUDGET: Final = "UPDATE keys SET spend = 0, budget_reset_at = $2 WHERE token = $1 AND budget_reset_at <= $3"
+RESET_BUDGET: Final = """
+UPDATE keys SET spend = CASE WHEN $4::BIGINT IS NULL THEN 0 ELSE greatest(spend - $4, 0) END, budget_reset_at = $2
+WHERE token = $1 AND budget_reset_at <= $3
+"""
 
 BUDGETS_DUE: Final = "SELECT * FROM keys WHERE budget_reset_at <= $1 ORDER BY budget_reset_at, token LIMIT $2"
 
