@@ -149,7 +149,7 @@ def test_everything_comes_over_and_keys_go_on_working(
     customer = gateway.http("GET", "/customer/info?end_user_id=acme").json()
     assert customer["spend"] == 1.5
     assert customer["litellm_budget_table"]["budget_reset_at"] == "2099-01-01T00:00:00.000Z"
-    assert gateway.http("GET", "/customer/info?end_user_id=in-europe").json()["blocked"] is True
+    assert gateway.http("GET", "/customer/info?end_user_id=in-europe").json()["allowed_model_region"] == "eu"
     assert gateway.http("POST", "/tag/info", {"names": ["beta"]}).json()["beta"]["spend"] == 0.75
 
 

@@ -152,6 +152,32 @@ def test_a_request_stays_in_its_region(launch: Launch, fleet: Fleet) -> None:
     assert who(gateway, "broken", allowed_model_region="eu") == "a", "what stands in is there, too"
 
 
+def test_a_customer_is_served_in_its_region(launch: Launch, fleet: Fleet) -> None:
+    a, b, c = fleet.values()
+    mirrored = {"model": "m", "mirror": {"model": "copy", "percent": 100}}
+    gateway = launch({
+        "model_list": [
+            entry("m", a, region_name="eu"), entry("m", b, region_name="us"), entry("m", c),
+            entry("lone", b, region_name="us"), entry("safe", a, region_name="eu"), entry("copy", c),
+        ],
+        "router_settings": {"fallbacks": [{"safe": ["lone"]}], "num_retries": 0},
+        "pointsman": {"traffic": [mirrored]},
+    })  # fmt: skip
+    for made in ({"user_id": "strict", "allowed_model_region": "eu"},
+                 {"user_id": "kind", "allowed_model_region": "eu", "default_model": "safe"}):  # fmt: skip
+        assert gateway.http("POST", "/customer/new", made).status == 200
+    assert {who(gateway, "m", user="strict") for _ in range(8)} == {"a"}
+    assert who(gateway, "lone") == "b"
+    assert who(gateway, "m", user="strict", allowed_model_region="us") == "403", "it cannot be talked out of it"
+    refused = gateway.chat("lone", user="strict")
+    assert (refused.status, refused.json()["error"]["code"]) == (400, "no_deployment_in_region")
+    assert who(gateway, "lone", user="kind") == "a", "the default model stands in"
+    assert who(gateway, "lone", user="kind", key=gateway.new_key(models=["lone"])) == "403", "if the key may use it"
+    a.script(Reply.error(500, "broken"))
+    assert who(gateway, "safe", user="strict") == "502", "what stands in is of the region, too"
+    assert not c.inference, "nor is a copy sent elsewhere"
+
+
 def test_tags_of_the_body_of_headers_and_of_keys(launch: Launch, fleet: Fleet) -> None:
     a, b, c = fleet.values()
     gateway = launch({

@@ -91,6 +91,7 @@ def full_call(call_id: str = "c1", **changes: Any) -> CallRecord:
         stream=True,
         overhead_ms=0.75,
         tags=("a", "b"),
+        charges=("project/p-1", "model_group/g-1"),
         peer="127.0.0.1",
         prompt=msgspec.Raw(b'{"messages":[]}'),
         reply=msgspec.Raw(b'{"choices":[]}'),

@@ -40,7 +40,7 @@ def told(rows: Iterable[ActivityRow]) -> list[tuple[str, str, int, int]]:
 
 async def test_a_call_is_counted_with_everything_that_it_used(ledger: LedgerStore) -> None:
     await ledger.append([full_call(ended_at=NOON + 2.5)])
-    for scope in ("line", "all", "team", "organization", "customer"):
+    for scope in ("line", "all", "team", "organization", "customer", "project"):
         (row,) = await ledger.activity(ActivityQuery(**SPAN, scope=scope))
         counts = row.counts
         assert (counts.calls, counts.failures, counts.prompt_tokens, counts.completion_tokens) == (1, 1, 100, 50)

@@ -292,6 +292,13 @@ async def test_a_budget_is_reset_when_it_is_due_and_only_once(keys: KeyStore) ->
     assert await keys.reset_budget("nobody", NOON, None) is None
 
 
+@pytest.mark.parametrize(("at_most", "left"), [(30, 70), (100, 0), (200, 0)])
+async def test_what_a_key_spent_beyond_its_budget_can_be_carried_on(keys: KeyStore, at_most: int, left: int) -> None:
+    await keys.insert(full_key("t1", spend=100, budget_reset_at=NOON))
+    record = await keys.reset_budget("t1", NOON, NOON + DAY, at_most)
+    assert record is not None and (record.spend, record.budget_reset_at) == (left, NOON + DAY)
+
+
 async def test_due_budgets_are_found_the_longest_due_first(keys: KeyStore) -> None:
     await keys.insert(bare_key("t1", budget_reset_at=NOON - 1))
     await keys.insert(bare_key("t2", budget_reset_at=NOON + 1))

@@ -22,7 +22,8 @@ async def test_a_call_charges_all_its_accounts_once(
         Account("organization", "org-1"), Account("organization", "org-1", "gpt-5"), Account("key", "t1", "gpt-5"),
         Account("tag", "a"), Account("tag", "b"), Account("customer", "Zoë"), Account("model", "gpt-5"),
         Account("deployment", "d1"), Account("key", "t1"), Account("provider", "openai"), Account("global", ""),
-        Account("organization_member", belonging),
+        Account("organization_member", belonging), Account("project", "p-1"), Account("project", "p-1", "gpt-5"),
+        Account("model_group", "g-1"),
     }  # fmt: skip
     appended = await ledger.append([full_call("c1"), full_call("c2", cost=6, end_user=None)])
     assert set(appended.accounts) == accounts
@@ -59,6 +60,18 @@ async def test_a_period_starts_over_once(ledger: LedgerStore, spend: SpendStore)
     assert spent[TEAM].amount == 7
     assert spent[TEAM].reset_at == 200.0
     assert spent[window].amount == 1241
+
+
+@pytest.mark.parametrize(("at_most", "left"), [(None, 0), (234, 1000), (1234, 0), (5000, 0), (0, 1234)])
+async def test_what_was_spent_beyond_a_budget_can_be_carried_on(
+    ledger: LedgerStore, spend: SpendStore, at_most: int | None, left: int
+) -> None:
+    await ledger.append([full_call("c1")])
+    await spend.schedule(TEAM, "1d", 100.0)
+    assert await spend.reset(TEAM, 100.0, 200.0, at_most)
+    assert (await spend.spent([TEAM]))[TEAM].amount == left
+    await ledger.append([full_call("c2", cost=7)])
+    assert (await spend.spent([TEAM]))[TEAM].amount == left + 7
 
 
 @pytest.mark.parametrize("amount", [0, 1000, 5000])

@@ -30,7 +30,10 @@ async def as_before(now: Path, path: Path) -> None:
     with closing(apsw.Connection(str(path))) as connection:
         connection.execute("ATTACH ? AS now", (str(now),))
         for table in ("parties", "contexts", "origins", "calls", "party_seconds", "contents"):
-            connection.execute(f"INSERT INTO main.{table} SELECT * FROM now.{table}")
+            columns = ", ".join(
+                name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+            )
+            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
 
 
 async def all_rows(ledger: LedgerStore, scope: Any) -> tuple[ActivityRow, ...]:
@@ -40,8 +43,10 @@ async def all_rows(ledger: LedgerStore, scope: Any) -> tuple[ActivityRow, ...]:
 
 async def test_what_was_recorded_before_is_counted_as_if_it_were_recorded_now(tmp_path: Path) -> None:
     calls: list[CallRecord] = [
-        full_call("c1"),
-        full_call("c2", key_token="t2", started_at=NOON + DAY, ended_at=NOON + DAY + 1, tags=(), end_user=None),
+        full_call("c1", charges=()),
+        full_call(
+            "c2", charges=(), key_token="t2", started_at=NOON + DAY, ended_at=NOON + DAY + 1, tags=(), end_user=None
+        ),
         bare_call("c3", cost=2**62),
         bare_call("c4", cost=2**62),
         bare_call("c5", deployment_id="", model_group="made up", model="x", status="failure", http_status=429),

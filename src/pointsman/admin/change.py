@@ -22,6 +22,7 @@ TableName = Literal[
     "LiteLLM_EndUserTable",
     "LiteLLM_TagTable",
     "LiteLLM_AccessGroupTable",
+    "LiteLLM_ProjectTable",
     "LiteLLM_Config",
     "Pointsman_Session",
     "Pointsman_Host",

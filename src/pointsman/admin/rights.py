@@ -18,7 +18,16 @@ from pointsman.core.identity import KeyRecord
 from pointsman.policies.principal import Principal
 from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.ports import DirectoryQuery
-from pointsman.stores.directory.records import MemberRole, OrganizationMember, Role, Team, TeamMember, User, member_id
+from pointsman.stores.directory.records import (
+    MemberRole,
+    OrganizationMember,
+    Project,
+    Role,
+    Team,
+    TeamMember,
+    User,
+    member_id,
+)
 
 __all__ = [
     "DEFAULT_MEMBER_PERMISSIONS",
@@ -27,6 +36,7 @@ __all__ = [
     "caller_role",
     "demand",
     "demand_change_of_key",
+    "demand_change_of_project",
     "demand_changes",
     "demand_sight_of_key",
     "demand_sight_of_user",
@@ -35,6 +45,7 @@ __all__ = [
     "oversees_team",
     "rights_of",
     "sees_key",
+    "sees_project",
     "sees_team_keys",
     "team_members",
     "visible_users",
@@ -349,6 +360,30 @@ def _is_of_organization(record: KeyRecord) -> bool:
 
 def _organization_of(record: KeyRecord) -> str | None:
     return _decode_charged(record.extra).organization_id
+
+
+# -- projects -----------------------------------------------------------------------------------------
+
+
+async def demand_change_of_project(office: Office, rights: Rights, team_id: str | None, what: str) -> None:
+    """Raise unless projects of this team may be made and changed; None: there is no such project, or it is no team's.
+
+    Raises:
+        Forbidden: alike for teams and projects that exist and those that do not.
+    """
+    if rights.is_admin:
+        return
+    demand_changes(rights)
+    team = None if team_id is None else await office.directory.get(TEAMS, team_id)
+    demand(team is not None and rights.administers_team(team), what)
+
+
+async def sees_project(office: Office, rights: Rights, project: Project) -> bool:
+    """Whether the project may be looked at: by whoever sees its team."""
+    if rights.sees_all:
+        return True
+    team = None if project.team_id is None else await office.directory.get(TEAMS, project.team_id)
+    return team is not None and rights.sees_team(team)
 
 
 # -- users --------------------------------------------------------------------------------------------

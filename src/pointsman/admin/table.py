@@ -18,6 +18,7 @@ from pointsman.admin.keys import bulk, changing, making, overview, replies, requ
 from pointsman.admin.models import counting, dialect, info, listing, metrics, ollama, paging, transforming
 from pointsman.admin.office import InferencePath, Office
 from pointsman.admin.organizations.routes import ORGANIZATION_ROUTES
+from pointsman.admin.projects.routes import PROJECT_ROUTES
 from pointsman.admin.responses.routes import RESPONSE_ROUTES
 from pointsman.admin.route import Nothing, Route, RouteFact
 from pointsman.admin.routing import explaining
@@ -325,8 +326,8 @@ _KEYS: Final = (
 )  # fmt: skip
 
 ROUTES: Final[tuple[Route[Any, Any], ...]] = (
-    *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *USER_ROUTES, *TEAM_ROUTES, *ORGANIZATION_ROUTES,
-    *GOVERNANCE_ROUTES, *SPEND_ROUTES, *SIGN_IN_ROUTES, *STORED_ROUTES, *AUDIT_ROUTES,
+    *_FRONT, *_HEALTH, *_TRAFFIC, *_MODELS, *RESPONSE_ROUTES, *_KEYS, *USER_ROUTES, *TEAM_ROUTES, *PROJECT_ROUTES,
+    *ORGANIZATION_ROUTES,     *GOVERNANCE_ROUTES, *SPEND_ROUTES, *SIGN_IN_ROUTES, *STORED_ROUTES, *AUDIT_ROUTES,
 )  # fmt: skip
 
 

@@ -212,7 +212,7 @@ def reset_clock(loaded: Loaded) -> ResetClock:
     # UTC is there even where the system has no list of time zones.
     zone = _zone(lite.timezone) if lite.timezone and lite.timezone != "UTC" else UTC
     hour, minute, second = [*map(int, (lite.budget_reset_time or "0:00").split(":")), 0][:3]
-    return ResetClock(zone, time(hour, minute, second))
+    return ResetClock(zone, time(hour, minute, second), lite.budget_rollover)
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -184,9 +184,11 @@ class Storage:
         now = self._clock.wall()
         for record in await self.keys.budgets_due(now):
             following = next_reset(record.budget_duration, now, self.reset_clock) if record.budget_duration else None
-            await self.keys.reset_budget(record.token, now, following)
+            at_most = None if self.accounts is None else await self.accounts.most_let_go_of_key(record)
+            await self.keys.reset_budget(record.token, now, following, at_most)
         for due in await self.spend.due(now):
-            await self.spend.reset(due.meter, now, next_reset(due.duration, now, self.reset_clock))
+            at_most = None if self.accounts is None else await self.accounts.most_let_go(due.meter)
+            await self.spend.reset(due.meter, now, next_reset(due.duration, now, self.reset_clock), at_most)
 
     async def _sweep(self) -> None:
         """Remove a little of what has expired; as long as there may be more, every time."""

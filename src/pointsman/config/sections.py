@@ -211,6 +211,7 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_fallbacks: Retries | None = None
     timezone: Name | None = None
     budget_reset_time: TimeOfDay | None = None
+    budget_rollover: bool = False
     model_alias_map: Mapping[str, Name] = {}
     max_budget: Amount | None = None
     budget_duration: Span | None = None

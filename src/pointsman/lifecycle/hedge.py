@@ -147,7 +147,7 @@ class _Race:
         take_rules(ask)
         first = self._first.member.deployment
         try:
-            wish = wish_for(ask, course.principal, head=self._settlement.inbound.head)
+            wish = wish_for(ask, course.principal, course.demands, head=self._settlement.inbound.head)
             member, _ = house.router.choose(course.pool, wish, house.clock.monotonic(), {first.id})
             if member.deployment.id == first.id or not self._is_free(member):
                 return

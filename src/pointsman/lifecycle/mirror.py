@@ -30,6 +30,7 @@ from pointsman.lifecycle.turn import attempt_in_turn
 from pointsman.lifecycle.ways import Rule
 from pointsman.policies.parameters import take_rules
 from pointsman.routing.pool import Member
+from pointsman.routing.rules.ruling import Demands
 
 __all__ = ["Shadows"]
 
@@ -162,7 +163,7 @@ class Shadows:
         if ask.operation is Operation.RESPONSES and _is_kept(ask):
             return None
         try:
-            member, reason = router.choose(pool, wish_for(ask, self._principal), now)
+            member, reason = router.choose(pool, wish_for(ask, self._principal, _demands(ask)), now)
         except Refused:
             return None
         if not self._is_idle(member):
@@ -175,6 +176,12 @@ class Shadows:
     def _is_idle(self, member: Member) -> bool:
         host = member.host
         return self.has_room(member.deployment) and (host is None or not (host.busy or host.queued))
+
+
+def _demands(ask: Ask) -> Demands | None:
+    """A copy leaves the region as little as the request does."""
+    region = None if ask.routing is None else ask.routing.region
+    return None if region is None else Demands(region=region)
 
 
 def _is_kept(ask: Ask) -> bool:

@@ -19,6 +19,7 @@ from pointsman.core.exchange import Inbound
 from pointsman.core.nursery import Nursery
 from pointsman.core.usage import Usage
 from pointsman.lifecycle.choose import choose
+from pointsman.lifecycle.homes import take_home
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.parties import meet_parties
 from pointsman.lifecycle.settle import Settlement
@@ -195,16 +196,17 @@ async def _connect(arrival: Arrival, calls: _Calls, dialer: Dialer) -> Duplex:
         principal.guard.meet(head)
     name_customer(arrival.inbound, ask, principal, house.manners.terms)
     course = choose(ask, principal, house)
-    one.deployment = deployment = course.member.deployment
+    one.deployment = course.member.deployment
     one.trail = course.trail
     if ask.end_user is not None:
         await meet_parties(ask, principal, house)
+        course = take_home(course, one)
     calls.admit()
     if one.grant is not None:
         await share(one.grant, house)
     if course.member.host is not None:
-        await calls.visit.begin(ask, course.member.deployment, _TURN_SECONDS_MAX)
-    return await dialer.dial(deployment, arrival.query, arrival.headers)
+        await calls.visit.begin(course.ask, course.member.deployment, _TURN_SECONDS_MAX)
+    return await dialer.dial(course.member.deployment, arrival.query, arrival.headers)
 
 
 async def _relay(near: Duplex, far: Duplex, calls: _Calls, tongue: Tongue, nursery: Nursery) -> tuple[int, str]:

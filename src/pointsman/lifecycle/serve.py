@@ -11,6 +11,7 @@ from pointsman.core.errors import GatewayError, Refused
 from pointsman.core.exchange import Client, Inbound
 from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.choose import choose
+from pointsman.lifecycle.homes import take_home
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.parties import meet_parties
 from pointsman.lifecycle.reading import read_ask
@@ -46,6 +47,8 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
         settlement.trail = course.trail
         if ask.end_user is not None or ask.routing is not None:
             await meet_parties(ask, principal, house)
+            course = take_home(course, settlement)
+            ask, deployment = course.ask, course.member.deployment
         settlement.grant = grant = house.admission.admit(principal, ask, deployment, int(inbound.received))
         if house.admission.shared is not None:
             await share(grant, house)

@@ -371,7 +371,8 @@ class Settlement(msgspec.Struct, weakref=False):
         inbound, answer, error = self.inbound, self.answer, self.error
         head = inbound.head
         route = head.route
-        key = _NOBODY if self.principal is None else self.principal.record
+        principal = self.principal
+        key = _NOBODY if principal is None else principal.record
         ask = _NOTHING if self.ask is None else self.ask
         deployment = _NOWHERE if self.deployment is None else self.deployment
         usage = self.usage or (NO_USAGE if answer is None else answer.usage)
@@ -392,7 +393,7 @@ class Settlement(msgspec.Struct, weakref=False):
             key.key_alias,
             key.user_id,
             key.team_id,
-            None if self.principal is None else self.principal.organization_id,
+            None if principal is None else principal.organization_id,
             ask.end_user,
             ask.model,
             deployment.group or ask.model,
@@ -408,6 +409,9 @@ class Settlement(msgspec.Struct, weakref=False):
             self._tags(ask),
             head.peer,
         )
+        if principal is not None and not principal.is_plain:
+            bound = None if self.grant is None else self.grant.bound
+            record.charges = principal.ties.charges + (() if bound is None else bound.groups)
         if self.trail is not None or self.queued:
             record.trace = (self.trail or Trail("only")).told(self.queued)
             record.queued_ms = self.queued * 1000.0

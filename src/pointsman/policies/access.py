@@ -17,6 +17,7 @@ _WHOSE: Final = {
     "team": ("The team", "team_model_access_denied"),
     "member": ("The member of the team", "team_model_access_denied"),
     "user": ("The user", "user_model_access_denied"),
+    "project": ("The project", "project_model_access_denied"),
     "organization": ("The organization", "org_model_access_denied"),
     "customer": ("The customer", "customer_model_access_denied"),
 }

@@ -13,25 +13,27 @@ from weakref import WeakValueDictionary
 
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import Forbidden, StorageUnavailable
+from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.policies.access import demand_passage
 from pointsman.policies.accounts import Account, Calendar
 from pointsman.policies.alerting import Watch
 from pointsman.policies.bound import Bound, binding
+from pointsman.policies.carrying import budget_of, budget_of_key
 from pointsman.policies.day_memory import DayMemory
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.general_limits import NO_GENERAL_LIMITS, GeneralLimits
 from pointsman.policies.key_accounts import KeyAccounts, of_model
-from pointsman.policies.parties import Party, find_parties
+from pointsman.policies.parties import Home, Party, find_parties, not_at_home
 from pointsman.policies.periods import durations_of, mend
 from pointsman.policies.principal import Principal
 from pointsman.policies.reservations import SharedCapacity
 from pointsman.policies.tying import Directory, tie
 from pointsman.stores.charges import accounts_of
-from pointsman.stores.directory.kinds import ACCESS_GROUPS
+from pointsman.stores.directory.kinds import ACCESS_GROUPS, MODEL_GROUP_BUDGETS
 from pointsman.stores.directory.ports import Account as StoredAccount
-from pointsman.stores.directory.ports import Changed, DirectoryStore, SpendStore
+from pointsman.stores.directory.ports import Changed, DirectoryStore, Meter, SpendStore
 from pointsman.stores.directory.records import Limits
 from pointsman.wire.limits import PARTIES_CACHED_MAX
 
@@ -39,6 +41,7 @@ __all__ = ["AccountBook"]
 
 _Name = tuple[str, str]
 _NOBODY: Final[Sequence[str]] = ()
+_KEPT_WHOLE: Final = frozenset({ACCESS_GROUPS.name, MODEL_GROUP_BUDGETS.name})
 
 
 class AccountBook(KeyAccounts):
@@ -97,7 +100,7 @@ class AccountBook(KeyAccounts):
         principal.watch_with(self.watch)
         if principal.windows or principal.models:
             self._accounts[StoredAccount(principal.scope, principal.identity)] = principal
-        await self._read((principal, *ties.accounts))
+        await self._read((principal, *ties.accounts, *ties.groups.values()))
 
     def account(self, scope: str, identity: str, name: str, limits: Limits) -> Account:
         """The account of that id, bound by these limits from now on."""
@@ -151,6 +154,11 @@ class AccountBook(KeyAccounts):
                 party.shut, hint="Ask the operator to unblock it.", code="customer_blocked", kind="auth_error"
             )
 
+    def home_of(self, ask: Ask) -> Home | None:
+        """See the base."""
+        party = None if ask.end_user is None else self._parties.get(("customer", ask.end_user))
+        return None if party is None else party.home
+
     def of_request(self, principal: Principal, ask: Ask, deployment: Deployment) -> Bound | None:
         """See the base."""
         bound: Bound | None = None
@@ -160,6 +168,8 @@ class AccountBook(KeyAccounts):
                 self._parties.move_to_end(("customer", ask.end_user))
                 if party.gate is not None:
                     demand_passage(party.gate, ask.model, deployment.group, deployment.access_groups)
+                if party.home is not None and deployment.region != party.home.region:
+                    raise not_at_home(party.home)
                 bound = _of_party(party, deployment)
         for tag in _request_tags(principal, ask):
             party = self._parties.get(("tag", tag))
@@ -221,6 +231,22 @@ class AccountBook(KeyAccounts):
         names = (("deployment", deployment.id), ("provider", deployment.provider))
         return (self._general[name] for name in names if name in self._general)
 
+    async def most_let_go(self, meter: Meter) -> int | None:
+        """The budget of a period that ends, if what was spent beyond it is to count in the next; None: it is not.
+
+        Raises:
+            StorageUnavailable: nobody can say.
+        """
+        return await budget_of(meter, self._directory, self._limits) if self.calendar.reset.carries else None
+
+    async def most_let_go_of_key(self, record: KeyRecord) -> int | None:
+        """The same of a key's main budget.
+
+        Raises:
+            StorageUnavailable: nobody can say.
+        """
+        return await budget_of_key(record, self._directory) if self.calendar.reset.carries else None
+
     # -- keeping in step -------------------------------------------------------------------------------
 
     def changed(self, changes: Collection[Changed]) -> None:
@@ -228,7 +254,7 @@ class AccountBook(KeyAccounts):
 
         All at once, since every customer and tag in memory is looked at for it.
         """
-        if any(changed.kind == ACCESS_GROUPS.name for changed in changes):
+        if any(changed.kind in _KEPT_WHOLE for changed in changes):
             self._directory.forget_groups()
         wanted = frozenset(changes)
         names = {(changed.kind, changed.identity) for changed in changes}

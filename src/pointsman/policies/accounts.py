@@ -56,15 +56,15 @@ SYSTEM_CALENDAR: Final = Calendar()
 class Window:
     """A budget beside the main one: the same spending, within a period of its own. Money is in picodollars.
 
-    ``known`` is the part of what is spent that the store told of.
+    ``known`` is the part of what is spent that the store told of, ``carried`` what the period began with.
     """
 
-    __slots__ = ("budget", "duration", "known", "over_at", "reset_at", "spent")
+    __slots__ = ("budget", "carried", "duration", "known", "over_at", "reset_at", "spent")
 
     def __init__(self, duration: str, budget: int) -> None:
         self.duration = duration
         self.budget = budget
-        self.spent = self.known = 0
+        self.spent = self.known = self.carried = 0
         self.reset_at: float | None = None
         self.over_at: float | None = None
 
@@ -78,7 +78,7 @@ class Account:
     was last asked, ``reserved`` what is under way. ``share`` is the number of processes that serve it beside each
     other: each lets through its part of the rates (``rpm``, ``tpm``, ``tpd``, ``parallel``, None: unlimited), and takes
     the others to have reserved, and settled, as much as itself. ``models`` are accounts for what single models may do
-    on its behalf.
+    on its behalf. ``carried`` is what the period began with that began here.
     ``eases``, if set, tells whether its rates do not bind at a second. ``shared_name`` is what replicas call it,
     ``watch`` what to do when spending reaches ``alert_at``.
     """
@@ -88,6 +88,7 @@ class Account:
         "alert_at",
         "budget",
         "budget_usual",
+        "carried",
         "day",
         "duration",
         "eases",
@@ -124,7 +125,7 @@ class Account:
         self.model = model
         self.name = identity
         self.share = share
-        self.spent = self.known = self.pending = self.reserved = self.in_flight = 0
+        self.spent = self.known = self.carried = self.pending = self.reserved = self.in_flight = 0
         self.requests: SlidingMinute = _UNUSED_MINUTE
         self.tokens: SlidingMinute = _UNUSED_MINUTE
         self.day: SlidingDay | None = None
@@ -214,7 +215,7 @@ class Account:
             if its is not None:
                 window.reset_at = its.reset_at
                 is_over = its.reset_at is not None and its.reset_at == window.over_at
-                window.known = 0 if is_over else its.amount
+                window.known = window.carried if is_over else its.amount
                 window.spent = self.pending + window.known
         for account in self.models.values():
             account.refresh(found)
@@ -223,7 +224,7 @@ class Account:
         """The store says that ``amount`` was spent in the period that ends at ``reset_at``."""
         # The store may yet have to begin the period that has begun here.
         is_over = reset_at is not None and reset_at == self.over_at
-        self.known = 0 if is_over else amount
+        self.known = self.carried if is_over else amount
         self.spent = self.pending + self.known
         self.reset_at = reset_at
         if self.watch is not None:
@@ -244,7 +245,8 @@ class Account:
                 now = calendar.clock.wall()
                 if window.reset_at is None or window.reset_at > now:
                     return window
-                window.over_at, window.spent, window.known = window.over_at or window.reset_at, 0, 0
+                window.carried = max(0, window.spent - window.budget) if calendar.reset.carries else 0
+                window.over_at, window.spent, window.known = window.reset_at, window.carried, window.carried
                 window.reset_at = next_reset(window.duration, now, calendar.reset)
                 if self.held_of(window) >= window.budget:
                     return window
@@ -280,7 +282,8 @@ class Account:
         now = calendar.clock.wall()
         if self.duration is None or self.reset_at is None or self.reset_at > now:
             return False
-        self.over_at, self.spent, self.known = self.reset_at, 0, 0
+        self.carried = max(0, self.spent - (self.budget_usual or 0)) if calendar.reset.carries else 0
+        self.over_at, self.spent, self.known = self.reset_at, self.carried, self.carried
         self.reset_at = next_reset(self.duration, now, calendar.reset)
         self.arm()
         return True

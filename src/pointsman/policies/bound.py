@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from pointsman.policies.accounts import Account
+from pointsman.stores.charges import MODEL_GROUP
 
 __all__ = ["Bound", "binding"]
 
@@ -17,7 +18,7 @@ class Bound(msgspec.Struct, frozen=True):
     ``purses`` have budgets, ``rated`` have rates or are counted for the number of calls at once, ``minutes`` bound the
     tokens of a minute and ``days`` those of a day. ``payers`` have budgets that do not bind, and are charged all the
     same. ``tpm`` is the smallest of the minutes' limits; ``is_dynamic``: some of the rates bind only while the model
-    fails.
+    fails. ``groups`` are groups of models that are charged, as the record of the call names them.
     """
 
     purses: tuple[Account, ...]
@@ -27,6 +28,7 @@ class Bound(msgspec.Struct, frozen=True):
     tpm: int | None
     payers: tuple[Account, ...] = ()
     is_dynamic: bool = False
+    groups: tuple[str, ...] = ()
 
     def plus(self, more: Bound) -> Bound:
         """Both together."""
@@ -39,6 +41,7 @@ class Bound(msgspec.Struct, frozen=True):
             min(limits) if limits else None,
             self.payers + more.payers,
             self.is_dynamic or more.is_dynamic,
+            self.groups + more.groups,
         )
 
 
@@ -55,6 +58,7 @@ def binding(accounts: Iterable[Account], *, no_budgets_of: Iterable[Account] = (
         min((account.tpm for account in minutes if account.tpm is not None), default=None),
         tuple(account for account in accounts if account in spared),
         any(_is_dynamic(account) for account in accounts),
+        tuple(f"{MODEL_GROUP}/{account.identity}" for account in accounts if account.scope == MODEL_GROUP),
     )
 
 

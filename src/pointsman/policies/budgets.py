@@ -18,6 +18,8 @@ _NAMES: Final = {
     "organization_member": "Organization member",
     "customer": "End user",
     "tag": "Tag",
+    "project": "Project",
+    "model_group": "Model access group",
     "model": "Model",
     "deployment": "Deployment",
     "provider": "Provider",

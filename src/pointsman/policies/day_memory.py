@@ -25,6 +25,7 @@ _DAY_SECONDS: Final = 24 * 60 * 60
 _STEP_SECONDS: Final = 300
 _SUMMED: Final[dict[str, Scope]] = {
     "team": "team", "organization": "organization", "customer": "customer", "tag": "tag",
+    "project": "project",
 }  # fmt: skip
 
 _Counted = Callable[[Usage], int]

@@ -35,10 +35,14 @@ _MONTHS_A_YEAR: Final = 12
 
 
 class ResetClock(msgspec.Struct, frozen=True):
-    """Whose days, weeks and months budgets go by, and at which time of day these end."""
+    """Whose days, weeks and months budgets go by, and at which time of day these end.
+
+    ``carries``: what was spent beyond a budget when its period ends counts in the next one, too.
+    """
 
     zone: tzinfo = UTC
     time_of_day: time = time()
+    carries: bool = False
 
 
 UTC_MIDNIGHT: Final = ResetClock()

@@ -8,6 +8,7 @@ from typing import Final
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.policies.accounts import SYSTEM_CALENDAR, Account, Calendar
 from pointsman.policies.bound import Bound, binding
+from pointsman.policies.parties import Home
 from pointsman.policies.principal import Principal
 
 __all__ = ["KeyAccounts", "of_model"]
@@ -41,11 +42,15 @@ class KeyAccounts:
         """The key by itself, in the form of what binds others."""
         return binding((principal,))
 
+    def home_of(self, ask: Ask) -> Home | None:
+        """Where the request's customer is to be served; None: anywhere."""
+        return None
+
     def of_request(self, principal: Principal, ask: Ask, deployment: Deployment) -> Bound | None:
         """The accounts that only the request names: its customer and its tags.
 
         Raises:
-            Forbidden: the customer may not use the model.
+            Forbidden: the customer may not use the model, or is not to be served where the deployment is.
         """
         return None
 
@@ -67,6 +72,9 @@ class KeyAccounts:
         accounts = principal.ties.accounts
         yield from accounts
         yield from of_model((principal, *accounts), deployment)
+        groups = principal.ties.groups
+        if groups:
+            yield from (groups[name] for name in sorted(deployment.access_groups) if name in groups)
         for tag in principal.tags if principal.tag_rates else ():
             if tag in principal.tag_rates:
                 yield principal.tag_rates[tag]

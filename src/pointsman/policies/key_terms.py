@@ -41,6 +41,7 @@ class KeyTerms(msgspec.Struct, frozen=True, kw_only=True):
 
     limits: Limits = Limits()
     organization_id: str | None = None
+    project_id: str | None = None
     budget_id: str | None = None
     access_group_ids: tuple[str, ...] = ()
     priority: str | None = None
@@ -71,6 +72,7 @@ class _Extra(msgspec.Struct, frozen=True):
     """What is heeded of ``KeyRecord.extra``."""
 
     organization_id: str | None = None
+    project_id: str | None = None
     budget_id: str | None = None
     access_group_ids: tuple[str, ...] | None = None
     budget_limits: tuple[_Window, ...] | None = None
@@ -129,6 +131,7 @@ def terms_of(record: KeyRecord) -> KeyTerms:
         return KeyTerms(
             limits=_limits(record, extra),
             organization_id=extra.organization_id,
+            project_id=extra.project_id or None,
             budget_id=extra.budget_id,
             access_group_ids=extra.access_group_ids or (),
             priority=priority_in(record.metadata),

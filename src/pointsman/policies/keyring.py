@@ -23,7 +23,7 @@ from pointsman.policies.bearers.bearers import BEARER_MARK, Bearers
 from pointsman.policies.pages import demand_no_foreign_page
 from pointsman.policies.principal import Principal, Ties
 from pointsman.policies.tied_keys import TiedKeys
-from pointsman.stores.directory.kinds import ACCESS_GROUPS, ORGANIZATIONS, TEAMS, USERS
+from pointsman.stores.directory.kinds import ACCESS_GROUPS, MODEL_GROUP_BUDGETS, ORGANIZATIONS, TEAMS, USERS
 from pointsman.stores.directory.ports import Changed
 from pointsman.stores.directory.records import RetiredKey
 from pointsman.wire.jose import TOKEN_BYTES_MAX, looks_like_jwt
@@ -50,6 +50,7 @@ _UNKNOWN_SECONDS: Final = 5.0
 _KEY_BYTES_MAX: Final = 4096
 _NOWHERE: Final = 99
 
+_KEPT_WHOLE: Final = frozenset({ACCESS_GROUPS.name, MODEL_GROUP_BUDGETS.name})
 _BEARING_KINDS: Final = frozenset({USERS.name, TEAMS.name, ORGANIZATIONS.name})
 
 BEARING_HEADERS: Final[Mapping[bytes, int]] = {
@@ -343,7 +344,7 @@ class Keyring:
         bearing = {changed.identity for changed in changes if changed.kind in _BEARING_KINDS}
         if self.bearers is not None and bearing:
             self.bearers.forget(bearing)
-        sources = {Changed(one.kind, "") if one.kind == ACCESS_GROUPS.name else one for one in changes}
+        sources = {Changed(one.kind, "") if one.kind in _KEPT_WHOLE else one for one in changes}
         for token in self._tied.bound_by(sources):
             self._set_aside(token)
 

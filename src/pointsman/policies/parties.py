@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from pointsman.core.errors import Forbidden
 from pointsman.policies.accounts import Account, merged
 from pointsman.policies.bound import Bound
 from pointsman.policies.gates import Gate, gate_of
@@ -16,20 +17,38 @@ from pointsman.stores.directory.kinds import BUDGETS, CUSTOMERS, TAGS, Kind
 from pointsman.stores.directory.ports import Changed
 from pointsman.stores.directory.records import NO_LIMITS, Budget, Customer, Limits, Tag
 
-__all__ = ["Party", "find_parties"]
+__all__ = ["Home", "Party", "find_parties", "not_at_home"]
+
+
+class Home(msgspec.Struct, frozen=True):
+    """The region that alone may serve a customer, and the model for what nobody there serves; None: that is refused."""
+
+    region: str
+    default_model: str | None = None
 
 
 class Party(msgspec.Struct):
     """One of them. ``account`` is None without limits, ``shut`` says why it is let in nowhere.
 
-    ``bounds`` keeps, by model group, what its calls are bound by.
+    ``home`` None: it may be served anywhere. ``bounds`` keeps, by model group, what its calls are bound by.
     """
 
     account: Account | None
     gate: Gate | None = None
     shut: str | None = None
+    home: Home | None = None
     sources: tuple[Changed, ...] = ()
     bounds: dict[str, Bound] = msgspec.field(default_factory=dict)
+
+
+def not_at_home(home: Home) -> Forbidden:
+    """The refusal of a customer's request that would be served elsewhere than in its region."""
+    return Forbidden(
+        f"The requests of this customer are served in the region {home.region!r} only.",
+        hint="Ask a model that is served there; the operator says where deployments are with region_name.",
+        code="customer_region",
+        kind="auth_error",
+    )
 
 
 async def find_parties(
@@ -70,10 +89,13 @@ def _customer(
         own = _of(budgets, limits.customer_budget_id) if limits.customer_budget_id in budgets else limits.customers
     gate = None if record is None else gate_of("customer", identity, record.models)
     shut = f"The customer {identity!r} is blocked." if record is not None and record.blocked else None
-    if own == NO_LIMITS and gate is None and shut is None:
+    home = None
+    if record is not None and record.allowed_model_region is not None:
+        home = Home(record.allowed_model_region, record.default_model)
+    if own == NO_LIMITS and gate is None and shut is None and home is None:
         return None
     account = None if own == NO_LIMITS else make("customer", identity, identity, own)
-    return Party(account, gate, shut, _sources(budgets))
+    return Party(account, gate, shut, home, _sources(budgets))
 
 
 def _tag(

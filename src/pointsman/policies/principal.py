@@ -23,14 +23,18 @@ class Ties(msgspec.Struct, frozen=True, kw_only=True):
     """Whom a key belongs to, as far as that binds it.
 
     ``accounts`` are those that its calls are made for beside itself, ``no_budgets_of`` those among them whose budgets
-    do not bind it. ``usual`` are the limits of the budget with a name that it has, ``gates`` the lists of models that
-    it has to pass. ``shut`` says why none of its calls is let in; None: they are. ``has_general``: the operator's own
+    do not bind it. ``groups`` are those of groups of models that it was given by name, and bind its calls to these.
+    ``charges`` is what its calls are charged to beyond that (:attr:`pointsman.core.outcome.CallRecord.charges`).
+    ``usual`` are the limits of the budget with a name that it has, ``gates`` the lists of models that it has to pass.
+    ``shut`` says why none of its calls is let in; None: they are. ``has_general``: the operator's own
     limits may bind it, too. ``sources`` are the entries that all this was learned from, those included that were looked
     for and not there.
     """
 
     accounts: tuple[Account, ...] = ()
     no_budgets_of: tuple[Account, ...] = ()
+    groups: Mapping[str, Account] = {}
+    charges: tuple[str, ...] = ()
     usual: Limits = NO_LIMITS
     gates: tuple[Gate, ...] | None = None
     aliases: Mapping[str, str] = {}
@@ -122,7 +126,9 @@ class Principal(Account):
         self.unrestricted = not self.gates
         self.bounds: dict[str, Bound | None] = {}
         self.is_special = self._is_special()
-        self.is_plain = not (ties.accounts or ties.has_general or self.is_special or self.tag_rates)
+        self.is_plain = not (
+            ties.accounts or ties.has_general or self.is_special or self.tag_rates or ties.groups or ties.charges
+        )
         self.key_head = _key_lines(self.limits)
         self.head = _limit_lines(self.key_head, self.limits)
 

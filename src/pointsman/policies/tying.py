@@ -12,11 +12,14 @@ from pointsman.policies.gates import Gate, gate_of, groups_by_name
 from pointsman.policies.general_limits import GeneralLimits
 from pointsman.policies.key_terms import priority_in
 from pointsman.policies.principal import NO_TIES, Principal, Ties
+from pointsman.stores.charges import MODEL_GROUP, PROJECT
 from pointsman.stores.directory.kinds import (
     ACCESS_GROUPS,
     BUDGETS,
+    MODEL_GROUP_BUDGETS,
     ORGANIZATION_MEMBERS,
     ORGANIZATIONS,
+    PROJECTS,
     TAGS,
     TEAM_MEMBERS,
     TEAMS,
@@ -29,8 +32,10 @@ from pointsman.stores.directory.records import (
     AccessGroup,
     Budget,
     Limits,
+    ModelGroupBudget,
     Organization,
     OrganizationMember,
+    Project,
     Tag,
     Team,
     TeamMember,
@@ -47,11 +52,12 @@ MakeAccount = Callable[[str, str, str, Limits], Account]
 
 
 class Directory:
-    """Reads entries; access groups, of which there are few, are kept until they change."""
+    """Reads entries; access groups and the budgets of groups, of which there are few, are kept until they change."""
 
     def __init__(self, store: DirectoryStore) -> None:
         self._store = store
         self._groups: Mapping[str, AccessGroup] | None = None
+        self._group_budgets: Mapping[str, ModelGroupBudget] | None = None
 
     async def look_up(self, wanted: Sequence[tuple[Kind[Any], str]]) -> tuple[Any | None, ...]:
         """See :meth:`DirectoryStore.look_up`; asks nobody for nothing."""
@@ -78,9 +84,20 @@ class Directory:
             self._groups = groups_by_name(page.records)
         return self._groups
 
+    async def group_budgets(self) -> Mapping[str, ModelGroupBudget]:
+        """The budgets of groups of models, by the group's name.
+
+        Raises:
+            StorageUnavailable: nobody can say.
+        """
+        if self._group_budgets is None:
+            page = await self._store.find(MODEL_GROUP_BUDGETS, DirectoryQuery(size=_GROUPS_MAX))
+            self._group_budgets = {one.name: one for one in page.records}
+        return self._group_budgets
+
     def forget_groups(self) -> None:
-        """One of the access groups has changed."""
-        self._groups = None
+        """One of the access groups has changed, or of the budgets of groups."""
+        self._groups = self._group_budgets = None
 
 
 class _Found(msgspec.Struct):
@@ -91,10 +108,12 @@ class _Found(msgspec.Struct):
     member: TeamMember | None = None
     organization: Organization | None = None
     organization_member: OrganizationMember | None = None
+    project: Project | None = None
     tags: tuple[Tag | None, ...] = ()
     tag_names: tuple[str, ...] = ()
     budgets: dict[str, Budget] = {}
     groups: Mapping[str, AccessGroup] = {}
+    group_budgets: tuple[ModelGroupBudget, ...] = ()
 
     def limits(self, own: Limits, budget_id: str | None) -> Limits:
         """Those of an entry, with those of the budget that it has by name."""
@@ -114,6 +133,7 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
         record.team_id
         or record.user_id
         or terms.organization_id
+        or terms.project_id
         or terms.budget_id
         or record.models
         or terms.access_group_ids
@@ -127,10 +147,15 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
     return Ties(
         accounts=accounts,
         no_budgets_of=spared,
+        groups={
+            one.name: make(MODEL_GROUP, one.name, one.name, found.limits(one.limits, one.budget_id))
+            for one in found.group_budgets
+        },
+        charges=() if found.project is None else (f"{PROJECT}/{found.project.project_id}",),
         usual=NO_LIMITS if budget is None else budget.limits,
         gates=_gates(principal, found),
         aliases={} if found.team is None else found.team.model_aliases,
-        tags=() if found.team is None else found.team.tags,
+        tags=_tags_of_others(found),
         organization_id=None if found.organization is None else found.organization.organization_id,
         priority=None if found.team is None else priority_in(found.team.metadata),
         shut=_shut(found),
@@ -141,30 +166,15 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
 
 async def _find(principal: Principal, directory: Directory) -> tuple[_Found, tuple[Changed, ...]]:
     record, terms = principal.record, principal.terms
-    wanted: list[tuple[Kind[Any], str]] = []
-    if record.team_id:
-        wanted.append((TEAMS, record.team_id))
-    if record.user_id:
-        wanted.append((USERS, record.user_id))
-        if record.team_id:
-            wanted.append((TEAM_MEMBERS, member_id(record.team_id, record.user_id)))
-    entries = await directory.look_up(wanted)
     found = _Found()
-    for entry in entries:
-        if isinstance(entry, Team):
-            found.team = entry
-        elif isinstance(entry, User):
-            found.user = entry
-        elif isinstance(entry, TeamMember):
-            found.member = entry
+    wanted = await _find_own(principal, directory, found)
     more: list[tuple[Kind[Any], str]] = []
     organization_id = terms.organization_id or (None if found.team is None else found.team.organization_id)
     if organization_id:
         more.append((ORGANIZATIONS, organization_id))
         if record.user_id:
             more.append((ORGANIZATION_MEMBERS, member_id(organization_id, record.user_id)))
-    team_tags = () if found.team is None else found.team.tags
-    found.tag_names = tuple(dict.fromkeys((*record.tags, *team_tags)))
+    found.tag_names = tuple(dict.fromkeys((*record.tags, *_tags_of_others(found))))
     more += [(TAGS, tag) for tag in found.tag_names]
     later = await directory.look_up(more)
     if organization_id:
@@ -172,18 +182,48 @@ async def _find(principal: Principal, directory: Directory) -> tuple[_Found, tup
         if record.user_id:
             found.organization_member, later = later[0], later[1:]
     found.tags = tuple(later)
+    names_models = _names_models(principal, found)
+    if names_models:
+        found.group_budgets = _budgets_of_groups(principal, found, await directory.group_budgets())
     budget_ids = tuple(_budget_ids(terms.budget_id, found))
     found.budgets = await directory.budgets(budget_ids)
     sources = [Changed(kind.name, identity) for kind, identity in (*wanted, *more)]
     sources += [Changed(BUDGETS.name, identity) for identity in budget_ids]
-    if _names_models(principal, found):
+    if names_models:
         found.groups = await directory.groups()
-        sources.append(Changed(ACCESS_GROUPS.name, ""))
+        sources += (Changed(ACCESS_GROUPS.name, ""), Changed(MODEL_GROUP_BUDGETS.name, ""))
     return found, tuple(sources)
 
 
+async def _find_own(principal: Principal, directory: Directory, found: _Found) -> list[tuple[Kind[Any], str]]:
+    """Find what the key's record itself names; gives what was looked for."""
+    record, terms = principal.record, principal.terms
+    wanted: list[tuple[Kind[Any], str]] = []
+    if record.team_id:
+        wanted.append((TEAMS, record.team_id))
+    if record.user_id:
+        wanted.append((USERS, record.user_id))
+        if record.team_id:
+            wanted.append((TEAM_MEMBERS, member_id(record.team_id, record.user_id)))
+    if terms.project_id:
+        wanted.append((PROJECTS, terms.project_id))
+    for entry in await directory.look_up(wanted):
+        if isinstance(entry, Team):
+            found.team = entry
+        elif isinstance(entry, User):
+            found.user = entry
+        elif isinstance(entry, TeamMember):
+            found.member = entry
+        elif isinstance(entry, Project):
+            found.project = entry
+    return wanted
+
+
 def _budget_ids(own: str | None, found: _Found) -> Iterable[str]:
-    holders = (found.team, found.user, found.member, found.organization, found.organization_member, *found.tags)
+    holders = (
+        found.team, found.user, found.member, found.organization, found.organization_member, found.project, *found.tags,
+        *found.group_budgets,
+    )  # fmt: skip
     named = [own, *(holder.budget_id for holder in holders if holder is not None)]
     if found.team is not None:
         named.append(found.team.member_budget_id)
@@ -192,7 +232,7 @@ def _budget_ids(own: str | None, found: _Found) -> Iterable[str]:
 
 def _names_models(principal: Principal, found: _Found) -> bool:
     """Whether anybody's models are told, so that access groups may be among them."""
-    holders = (found.team, found.user, found.member, found.organization)
+    holders = (found.team, found.user, found.member, found.organization, found.project)
     if principal.record.models or principal.terms.access_group_ids:
         return True
     if found.team is not None and (found.team.access_group_ids or found.team.default_member_models):
@@ -200,6 +240,29 @@ def _names_models(principal: Principal, found: _Found) -> bool:
     return any(holder is not None and holder.models for holder in holders) or bool(
         found.user is not None and found.user.access_group_ids
     )
+
+
+def _budgets_of_groups(
+    principal: Principal, found: _Found, budgets: Mapping[str, ModelGroupBudget]
+) -> tuple[ModelGroupBudget, ...]:
+    """Those of the groups that anybody was given by name whom the key belongs to, as in LiteLLM.
+
+    To ask for a model that is merely in a group charges nobody: with a list of all models no group was given.
+    """
+    if not budgets:
+        return ()
+    given = dict.fromkeys((*principal.record.models, *principal.terms.access_group_ids))
+    for holder in (found.team, found.member, found.project, found.organization):
+        given |= dict.fromkeys(() if holder is None else holder.models)
+    if found.team is not None and found.member is not None and not found.member.models:
+        given |= dict.fromkeys(found.team.default_member_models)
+    return tuple(budgets[name] for name in given if name in budgets)
+
+
+def _tags_of_others(found: _Found) -> tuple[str, ...]:
+    """The tags that a key has from its team and its project."""
+    team = () if found.team is None else found.team.tags
+    return team if found.project is None else tuple(dict.fromkeys((*team, *found.project.tags)))
 
 
 def _accounts(
@@ -230,6 +293,10 @@ def _accounts(
         add("user", user.user_id, user.alias or user.user_id, found.limits(user.limits, user.budget_id))
         if user in unbudgeted:
             spared += accounts[before:]
+    project = found.project
+    if project is not None:
+        name = project.alias or project.project_id
+        add(PROJECT, project.project_id, name, found.limits(project.limits, project.budget_id))
     if organization is not None:
         name = organization.alias or organization.organization_id
         limits = found.limits(organization.limits, organization.budget_id)
@@ -263,6 +330,9 @@ def _gates(principal: Principal, found: _Found) -> tuple[Gate, ...]:
             gates.append(gate_of("member", record.user_id, own or team.default_member_models, groups))
     elif user is not None:
         gates.append(gate_of("user", user.alias or user.user_id, user.models, groups, user.access_group_ids))
+    project = found.project
+    if project is not None:
+        gates.append(gate_of("project", project.alias or project.project_id, project.models, groups))
     if organization is not None:
         name = organization.alias or organization.organization_id
         gates.append(gate_of("organization", name, organization.models, groups))
@@ -273,6 +343,9 @@ def _shut(found: _Found) -> str | None:
     team, user, organization = found.team, found.user, found.organization
     if team is not None and team.blocked:
         return f"Team={team.team_id} is blocked. Update via `/team/unblock` if you're an admin."
+    project = found.project
+    if project is not None and project.blocked:
+        return f"Project={project.project_id} is blocked. Update via `/project/update` if you're an admin."
     if user is not None and user.blocked:
         return f"User={user.user_id} is blocked."
     if organization is not None and organization.blocked:

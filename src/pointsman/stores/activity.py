@@ -1,9 +1,9 @@
 """What calls came to, added up by day as they are recorded, so that reports never look at single calls.
 
 A call is counted once in scope ``line`` (by everything that reports tell apart), once in ``all`` (without its owners),
-once for its team (or for ``""``), its organisation and its customer, and once for each of its tags. Customers and tags
-keep the owners, teams and organisations do not: who asks for those with their keys asks ``line``. So that reports of
-customers and tags need not add up all keys, these are counted a second time without owners, in ``customer_sum`` and
+once for its team (or for ``""``), its organisation, its project and its customer, and once for each of its tags.
+Customers and tags keep the owners, the others do not: who asks for those with their keys asks ``line``. So that reports
+of customers and tags need not add up all keys, these are counted a second time without owners, in ``customer_sum`` and
 ``tag_sum``; who asks for ``customer`` or ``tag`` without owners is answered from there (:func:`cheapest`).
 """
 
@@ -19,6 +19,7 @@ import msgspec
 
 from pointsman.core.address import host_of
 from pointsman.core.outcome import CallRecord
+from pointsman.stores.charges import project_of
 from pointsman.stores.directory.ports import INTEGER_MAX
 
 __all__ = [
@@ -43,10 +44,11 @@ __all__ = [
     "without_owners",
 ]
 
-Scope = Literal["line", "all", "team", "organization", "customer", "tag", "customer_sum", "tag_sum"]
+Scope = Literal["line", "all", "team", "organization", "customer", "tag", "customer_sum", "tag_sum", "project"]
 
 SCOPES: Final[Mapping[Scope, int]] = {
-    "line": 0, "all": 1, "team": 2, "organization": 3, "customer": 4, "tag": 5, "customer_sum": 6, "tag_sum": 7
+    "line": 0, "all": 1, "team": 2, "organization": 3, "customer": 4, "tag": 5, "customer_sum": 6, "tag_sum": 7,
+    "project": 8,
 }  # fmt: skip
 """The numbers that the scopes are stored as."""
 
@@ -226,7 +228,7 @@ def day_number(day: date) -> int:
 def sum_up(
     sums: _Sums, failures: dict[FailureGroup, int], day: int, tags: tuple[str, ...], records: Sequence[CallRecord]
 ) -> Counts:
-    """Count records of one day in that agree in their line and their tags, and give what they come to."""
+    """Count records of one day in that agree in their line, charges and tags, and give what they come to."""
     counts = _counts(records)
     line = line_of(records[0])
     lane = Line("", "", "", "", *line[4:])
@@ -235,6 +237,9 @@ def sum_up(
     _add(sums, Cell(day, "team", line.team_id, lane), counts)
     if line.organization_id:
         _add(sums, Cell(day, "organization", line.organization_id, lane), counts)
+    project = project_of(records[0])
+    if project is not None:
+        _add(sums, Cell(day, "project", project, lane), counts)
     for tag in dict.fromkeys(tags):
         _add(sums, Cell(day, "tag", tag, line), counts)
         _add(sums, Cell(day, "tag_sum", tag, lane), counts)

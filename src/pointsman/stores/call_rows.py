@@ -50,7 +50,7 @@ NO_NAMES: Final = ("",) * len(NAMES)
 
 context_of: Final = attrgetter(
     "usage.source", "key_token", "user_id", "key_alias", "team_id", "organization_id", "operation", "route", "status",
-    "http_status", "attempts", "stream", "provider", "api_base", "tags", *NAMES
+    "http_status", "attempts", "stream", "provider", "api_base", "tags", "charges", *NAMES
 )  # fmt: skip
 """What many calls have in common."""
 
@@ -124,7 +124,7 @@ def record_of(row: dict[str, Any]) -> CallRecord:
     units = row.pop("units")
     counts = {field: row.pop(column) for field, column in _USAGE_COLUMNS}
     row["usage"] = Usage(**counts, units=None if units is None else msgspec.json.decode(units, type=Units))
-    row["tags"] = msgspec.json.decode(row["tags"])
+    row["tags"], row["charges"] = msgspec.json.decode(row["tags"]), msgspec.json.decode(row["charges"])
     row["stream"] = bool(row["stream"])
     prompt, reply, trace = row.pop("prompt"), row.pop("reply"), row.pop("trace")
     record = msgspec.convert(row, CallRecord)

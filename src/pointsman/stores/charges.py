@@ -9,7 +9,10 @@ from pointsman.core.outcome import CallRecord
 from pointsman.stores.directory.ports import INTEGER_MAX, Account
 from pointsman.stores.directory.records import member_id
 
-__all__ = ["EVERYTHING", "accounts_of", "charged_accounts"]
+__all__ = ["EVERYTHING", "MODEL_GROUP", "PROJECT", "accounts_of", "charged_accounts", "project_of"]
+
+PROJECT: Final = "project"
+MODEL_GROUP: Final = "model_group"
 
 EVERYTHING: Final = Account("global", "")
 """What all calls together are charged to."""
@@ -31,6 +34,14 @@ def charged_accounts(sets: Iterable[Sequence[CallRecord]]) -> dict[Account, int]
     return {account: min(amount, INTEGER_MAX) for account, amount in charged.items()}
 
 
+def project_of(record: CallRecord) -> str | None:
+    """The project that a call was made for; None: for none."""
+    for charge in record.charges:
+        if charge.startswith("project/"):
+            return charge[8:]
+    return None
+
+
 def accounts_of(record: CallRecord) -> list[Account]:
     """The accounts of a call but its end user's: as a whole, and with its model where models may have budgets."""
     model = record.model_group if record.deployment_id else ""
@@ -43,7 +54,11 @@ def accounts_of(record: CallRecord) -> list[Account]:
             owners.append(("member", member_id(record.team_id, record.user_id)))
     if record.organization_id:
         owners.append(("organization", record.organization_id))
-    accounts = [Account(*owner) for owner in owners]
+    groups: list[tuple[str, str]] = []
+    for charge in record.charges:
+        scope, _, identity = charge.partition("/")
+        (owners if scope == PROJECT else groups).append((scope, identity))
+    accounts = [Account(*owner) for owner in (*owners, *groups)]
     if record.organization_id and record.user_id:
         accounts.append(Account("organization_member", member_id(record.organization_id, record.user_id)))
     accounts.append(EVERYTHING)

@@ -179,9 +179,12 @@ class KeyStore(Protocol):
         """The present version: what :meth:`changed_since` gives to one who knows everything."""
         ...
 
-    async def reset_budget(self, token: str, now: float, next_reset_at: float | None) -> KeyRecord | None:
+    async def reset_budget(
+        self, token: str, now: float, next_reset_at: float | None, at_most: int | None = None
+    ) -> KeyRecord | None:
         """If the key's ``budget_reset_at`` has come, set ``spend`` to 0 and ``budget_reset_at`` to the next one.
 
+        With ``at_most`` (picodollars) only so much is let go of, and what was spent beyond stays spent.
         Gives the key as it now is; None if it is not live or not due, so that of two processes one resets it.
         """
         ...

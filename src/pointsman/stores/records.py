@@ -104,14 +104,14 @@ def added_up(sets: Iterable[Sequence[CallRecord]]) -> Sums:
     Raises:
         Malformed: see :func:`day_of`.
     """
-    groups: dict[tuple[Line, tuple[str, ...]], list[CallRecord]] = {}
+    groups: dict[tuple[Line, tuple[str, ...], tuple[str, ...]], list[CallRecord]] = {}
     sets = list(sets)
     for records in sets:
-        groups.setdefault((line_of(records[0]), records[0].tags), []).extend(records)
+        groups.setdefault((line_of(records[0]), records[0].tags, records[0].charges), []).extend(records)
     sums = Sums({}, {}, {}, charged_accounts(sets), {})
     days: dict[float, str] = {}
     drawing: list[tuple[str, Sequence[CallRecord]]] = []
-    for (_, tags), records in groups.items():
+    for (_, tags, _), records in groups.items():
         numbers = [record.started_at // _DAY_SECONDS for record in records]
         for number in set(numbers):
             day = days.get(number) or days.setdefault(number, day_of(number * _DAY_SECONDS))

@@ -88,6 +88,14 @@ ROWS: dict[str, Row] = {
     "GET /team/{team_id}/members/me": row("AVTMW", "AVTMW", "AV"),
     "POST /team/{team_id}/member/{user_id}/reset_spend": row("AOT", "AOT", "A", reset_to=0),
     "POST /team/{team_id}/member/{user_id}/reset_budget": row("AOT", "AOT", "A"),
+    # -- projects: each object's is of its team
+    "POST /project/new": row("AOT", "AOT", "A", team_id="{team}", project_id="fresh"),
+    "POST /project/update": row("AOT", "AOT", "A", project_id="{project}", description="renamed"),
+    "DELETE /project/delete": row("A", "A", "A", project_ids=["{project}"]),
+    "GET /project/info": row("AVOTMWS", "AVOTMWS", "AV", {"project_id": "{project}"}),
+    "GET /project/list": row(ALL, ALL, ALL),
+    "GET /project/daily/activity": row("AVOT", "AVOT", "AV", {**DAYS, "project_ids": "{project}"}),
+    "GET /project/daily/activity/aggregated": row("AVOT", "AVOT", "AV", {**DAYS, "project_ids": "{project}"}),
     # -- organisations
     "POST /organization/new": row("A", "A", "A", organization_alias="new"),
     "PATCH /organization/update": row("AO", "AO", "A", organization_id="{organization}", organization_alias="renamed"),
@@ -163,6 +171,7 @@ BY_SCOPE: dict[str, str] = {
     "viewer": """
         GET /budget/list /budget/settings /customer/info /customer/list /v1/access_group
         /v1/access_group/{access_group_id} /access_group/list /access_group/{access_group}/info
+        /access_group/{access_group}/budget
         /credentials /credentials/by_name/{credential_name:path} /credentials/by_model/{model_id} /config/diff
         /credentials/migrate-encryption/check
         /audit /audit/export /audit/{id} /spend/energy /global/spend /global/spend/teams /global/spend/report
@@ -180,8 +189,9 @@ BY_SCOPE: dict[str, str] = {
         /api/blobs/{digest} /budget/new /budget/update /budget/delete /customer/new /customer/update /customer/delete
         /customer/block /customer/unblock /tag/new /tag/update /tag/delete /v1/access_group /access_group/new
         PUT /v1/access_group/{access_group_id} /access_group/{access_group}/update
+        /access_group/{access_group}/budget
         PATCH /model/{model_id}/update /credentials/{credential_name:path} DELETE /api/delete
         /credentials/{credential_name:path} /v1/access_group/{access_group_id}
-        /access_group/{access_group}/delete""",
+        /access_group/{access_group}/delete /access_group/{access_group}/budget""",
 }
 """The routes without objects of single users, by who is let in: a method, and the first paths of its routes."""

@@ -230,9 +230,9 @@ async def test_routes_to_providers_are_kept_and_heeded(desk: Desk, field: str) -
 
 
 async def test_kept_fields_are_merged_and_taken_away_by_null(desk: Desk) -> None:
-    key = await desk.new_key(agent_id="a", project_id="p")
+    key = await desk.new_key(agent_id="a", config={"a": 1})
     await desk.ask("POST", "/key/update", {"key": key, "agent_id": None, "organization_id": "o"})
-    assert msgspec.json.decode(desk.record(key).extra) == {"project_id": "p", "organization_id": "o"}
+    assert msgspec.json.decode(desk.record(key).extra) == {"config": {"a": 1}, "organization_id": "o"}
 
 
 @pytest.mark.parametrize(("kind", "status"), [("default", 200), ("llm_api", 200), ("root", 400), (["x"], 400)])

@@ -11,11 +11,12 @@ import pytest
 from pointsman.admin.route import Route
 from pointsman.admin.table import ROUTES
 from pointsman.core.identity import KeyRecord, token_of
-from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, ORGANIZATIONS, TEAM_MEMBERS, TEAMS, USERS
+from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, ORGANIZATIONS, PROJECTS, TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.records import (
     MemberRole,
     Organization,
     OrganizationMember,
+    Project,
     Role,
     Team,
     TeamMember,
@@ -34,13 +35,16 @@ ACTORS = {
     "C": ("carl", Role.CUSTOMER),
 }
 OBJECTS = {
-    "own": {"team": "red", "organization": "acme", "member": "mate", "key_of_team": "sk-mate-in-red-0123456789"},
+    "own": {
+        "team": "red", "project": "of-red", "organization": "acme", "member": "mate",
+        "key_of_team": "sk-mate-in-red-0123456789",
+    },
     "mate": {
-        "user": "mate", "team": "red", "organization": "acme", "member": "mate", "team_of_key": "red",
-        "key": "sk-mate-in-red-0123456789", "key_of_team": "sk-mate-in-red-0123456789",
+        "user": "mate", "team": "red", "project": "of-red", "organization": "acme", "member": "mate",
+        "team_of_key": "red", "key": "sk-mate-in-red-0123456789", "key_of_team": "sk-mate-in-red-0123456789",
     },
     "other": {
-        "user": "stranger", "team": "blue", "organization": "zeta", "member": "stranger",
+        "user": "stranger", "team": "blue", "project": "of-blue", "organization": "zeta", "member": "stranger",
         "key": "sk-stranger-0123456789", "key_of_team": "sk-stranger-in-blue-0123456789",
     },
 }  # fmt: skip
@@ -109,6 +113,7 @@ class House:
         await self.desk.directory.insert(
             TEAMS, Team(team_id=team_id, organization_id=organization_id, models=("llama3",))
         )
+        await self.desk.directory.insert(PROJECTS, Project(project_id=f"of-{team_id}", team_id=team_id))
 
     async def member(self, team_id: str, user_id: str, role: MemberRole) -> None:
         await self.desk.directory.insert(TEAM_MEMBERS, TeamMember(team_id=team_id, user_id=user_id, role=role))

@@ -97,9 +97,11 @@ GOLDEN = {
             ("admin", ("POST /budget/new POST /budget/update POST /budget/delete POST /tag/new POST /tag/update "
              "POST /tag/delete POST /v1/access_group PUT /v1/access_group/{access_group_id} "
              "DELETE /v1/access_group/{access_group_id} POST /access_group/new PUT /access_group/{access_group}/update "
-             "DELETE /access_group/{access_group}/delete")),
+             "DELETE /access_group/{access_group}/delete PUT /access_group/{access_group}/budget "
+             "DELETE /access_group/{access_group}/budget")),
             ("viewer", ("POST /budget/info GET /budget/list GET /budget/settings POST /tag/info GET /v1/access_group "
-             "GET /v1/access_group/{access_group_id} GET /access_group/list GET /access_group/{access_group}/info")),
+             "GET /v1/access_group/{access_group_id} GET /access_group/list GET /access_group/{access_group}/info "
+             "GET /access_group/{access_group}/budget")),
             ("management", "GET /tag/list"),
         )
         for method, path in zip(requests.split()[::2], requests.split()[1::2], strict=True)
@@ -126,6 +128,8 @@ GOLDEN = {
             "DELETE /organization/delete", "GET /organization/list", "GET /organization/info",
             "POST /organization/info", "POST /organization/member_add", "PATCH /organization/member_update",
             "DELETE /organization/member_delete",
+            "POST /project/new", "POST /project/update", "DELETE /project/delete", "GET /project/info",
+            "GET /project/list", "GET /project/daily/activity", "GET /project/daily/activity/aggregated",
         ),
         "management",
     ),
@@ -158,7 +162,9 @@ GOLDEN = {
 """Every route and what it demands. A change here is a change of the contract, or of who may do what."""
 
 
-DELETES_BY_BODY = {"DELETE /api/delete", "DELETE /organization/delete", "DELETE /organization/member_delete"}
+DELETES_BY_BODY = {
+    "DELETE /api/delete", "DELETE /project/delete", "DELETE /organization/delete", "DELETE /organization/member_delete",
+}  # fmt: skip
 BODILESS = (
     "/cancel", "/logout", "/sessions/end_others", "/reset", "/refresh", "/reset_budget", "/key/health",
     "/migrate-encryption",

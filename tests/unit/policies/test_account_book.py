@@ -15,7 +15,8 @@ from pointsman.core.upstream import Ask
 from pointsman.policies.access import demand_access, may_use
 from pointsman.policies.account_book import AccountBook
 from pointsman.policies.admission import Admission, AdmissionSettings
-from pointsman.policies.general_limits import GeneralLimits
+from pointsman.policies.durations import ResetClock
+from pointsman.policies.general_limits import NO_GENERAL_LIMITS, GeneralLimits
 from pointsman.policies.keyring import Keyring
 from pointsman.policies.principal import Principal
 from pointsman.stores.directory.kinds import (
@@ -24,12 +25,13 @@ from pointsman.stores.directory.kinds import (
     CUSTOMERS,
     ORGANIZATION_MEMBERS,
     ORGANIZATIONS,
+    PROJECTS,
     TAGS,
     TEAM_MEMBERS,
     TEAMS,
     USERS,
 )
-from pointsman.stores.directory.ports import Account, Changed
+from pointsman.stores.directory.ports import Account, Changed, Meter
 from pointsman.stores.directory.records import (
     AccessGroup,
     Budget,
@@ -39,6 +41,7 @@ from pointsman.stores.directory.records import (
     ModelLimits,
     Organization,
     OrganizationMember,
+    Project,
     Tag,
     Team,
     TeamMember,
@@ -217,6 +220,54 @@ async def test_a_window_of_a_budget_ends_in_memory_as_soon_as_it_is_over() -> No
     await desk.call("sk-a", cost=CENT)
     with pytest.raises(BudgetExceeded, match="per 1h"):
         await desk.call("sk-a")
+
+
+@pytest.mark.parametrize("carries", [True, False])
+async def test_what_was_spent_beyond_a_budget_counts_in_the_next_period_if_it_is_to(carries: bool) -> None:
+    desk = Desk(key_record("sk-a", team_id="t"))
+    desk.book.follow(NO_GENERAL_LIMITS, ResetClock(carries=carries))
+    window = BudgetWindow(duration="1h", max_budget=2 * CENT)
+    await desk.directory.insert(TEAMS, Team(team_id="t", limits=Limits(budget_limits=(window,), max_budget=9 * CENT)))
+    await desk.call("sk-a", cost=7 * CENT)
+    for _ in range(2):
+        desk.clock.now += 3600
+        if carries:
+            with pytest.raises(BudgetExceeded, match="per 1h"):
+                await desk.call("sk-a")
+        else:
+            await desk.call("sk-a")
+    desk.clock.now += 3600
+    await desk.call("sk-a")
+
+
+async def test_the_budget_of_each_that_ends_is_known() -> None:
+    desk = Desk(key_record("sk-a"))
+    desk.book.follow(
+        msgspec.structs.replace(NO_GENERAL_LIMITS, accounts={("model", "m"): Limits(max_budget=1)}),
+        ResetClock(carries=True),
+    )
+    named, five = Budget(budget_id="b", limits=Limits(max_budget=7)), Limits(max_budget=5)
+    await desk.directory.insert(BUDGETS, named)
+    limits = Limits(
+        max_budget=5,
+        model_limits={"m": ModelLimits(max_budget=2)},
+        budget_limits=(BudgetWindow(duration="1h", max_budget=3),),
+    )
+    await desk.directory.insert(TEAMS, Team(team_id="t", limits=limits, member_limits=Limits(max_budget=4)))
+    await desk.directory.insert(TEAM_MEMBERS, TeamMember(team_id="t", user_id="poor"))
+    await desk.directory.insert(TEAM_MEMBERS, TeamMember(team_id="t", user_id="rich", budget_id="b"))
+    await desk.directory.insert(CUSTOMERS, Customer(customer_id="c", limits=five))
+    await desk.directory.insert(PROJECTS, Project(project_id="p", budget_id="b"))
+    expected = {
+        Meter("team", "t"): 5, Meter("team", "t", "m"): 2, Meter("team", "t", "", "1h"): 3, Meter("team", "none"): None,
+        Meter("member", member_id("t", "poor")): 4, Meter("member", member_id("t", "rich")): 7,
+        Meter("customer", "c"): 5, Meter("project", "p"): 7, Meter("model", "m"): 1, Meter("provider", "x"): None,
+    }  # fmt: skip
+    assert {meter: await desk.book.most_let_go(meter) for meter in expected} == expected
+    of_key = key_record("sk-k", extra=msgspec.Raw(b'{"budget_id":"b"}'))
+    assert await desk.book.most_let_go_of_key(of_key) == 7
+    desk.book.follow(NO_GENERAL_LIMITS)
+    assert await desk.book.most_let_go(Meter("team", "t")) is None
 
 
 async def test_customers_and_tags_of_a_request_bind_it() -> None:

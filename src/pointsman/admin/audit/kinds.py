@@ -23,6 +23,7 @@ _TABLES: Final[Mapping[str, TableName]] = MappingProxyType(
         "team": "LiteLLM_TeamTable",
         "user": "LiteLLM_UserTable",
         "invitation": "LiteLLM_UserTable",
+        "project": "LiteLLM_ProjectTable",
         "organization": "LiteLLM_OrganizationTable",
         "budget": "LiteLLM_BudgetTable",
         "customer": "LiteLLM_EndUserTable",
@@ -50,7 +51,8 @@ _DEEDS: Final[tuple[tuple[str, ChangeAction], ...]] = (
 )  # fmt: skip
 
 _NAMES: Final = (
-    "key", "keys", "model_id", "id", "credential_name", "team_id", "team_ids", "user_id", "user_ids", "organization_id",
+    "key", "keys", "model_id", "id", "credential_name", "project_id", "project_ids", "team_id",
+    "team_ids", "user_id", "user_ids", "organization_id",
     "organization_ids", "budget_id", "name", "access_group", "key_alias", "key_aliases", "team_alias", "user_email",
     "organization_alias", "model", "email", "username",
 )  # fmt: skip

@@ -276,12 +276,6 @@ async def _demand_heeded(office: Office, wanted: _CustomerFields) -> None:
             hint="Leave it out; models says which models a customer may use.",
             param="object_permission",
         )
-    if isinstance(wanted.allowed_model_region, str):
-        raise Unsupported(
-            "allowed_model_region is not enforced here.",
-            hint="Leave it out, and give the customer the models of that region: models.",
-            param="allowed_model_region",
-        )
     if isinstance(wanted.budget_id, str) and await _budget(office, wanted.budget_id) is None:
         raise Malformed(
             f"There is no budget {wanted.budget_id!r}.", hint="Make it with POST /budget/new.", param="budget_id"

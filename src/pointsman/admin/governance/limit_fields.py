@@ -22,7 +22,7 @@ __all__ = ["BudgetFields", "BudgetTable", "ModelBudget", "budget_table", "change
 T = TypeVar("T")
 
 _PLAIN: Final = ("rpm_limit", "tpm_limit", "tpd_limit", "max_parallel_requests")
-_MONEY: Final = ("max_budget", "soft_budget")
+_MONEY: Final = ("max_budget", "soft_budget", "temp_budget_increase")
 
 
 class ModelBudget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,6 +48,8 @@ class BudgetFields(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel_requests: Count | UnsetType | None = UNSET
     model_max_budget: dict[ModelName, ModelBudget] | UnsetType | None = UNSET
     budget_reset_at: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
+    temp_budget_increase: Dollars | UnsetType | None = UNSET
+    temp_budget_expiry: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
 
 
 class BudgetTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,11 +88,19 @@ def changed_limits(fields: BudgetFields, limits: Limits) -> Limits:
         found["budget_duration"] = fields.budget_duration or None
         if fields.budget_duration:
             next_reset(fields.budget_duration, 0.0)
+    if fields.temp_budget_expiry is not UNSET:
+        until = fields.temp_budget_expiry
+        found["temp_budget_expiry"] = read_moment(until, "temp_budget_expiry")[0].timestamp() if until else None
     if fields.model_max_budget is not UNSET:
         found["model_limits"] = {
             name: _model_limits(name, budget) for name, budget in (fields.model_max_budget or {}).items()
         }
-    return msgspec.structs.replace(limits, **found)
+    changed = msgspec.structs.replace(limits, **found)
+    if (changed.temp_budget_increase is None) != (changed.temp_budget_expiry is None):
+        raise Malformed(
+            "temp_budget_increase and temp_budget_expiry must be set together.", param="temp_budget_increase"
+        )
+    return changed
 
 
 def first_reset(fields: BudgetFields, limits: Limits, now: float, clock: ResetClock) -> float | None:

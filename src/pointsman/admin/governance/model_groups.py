@@ -1,7 +1,8 @@
 """``/access_group/…``: the names in ``model_info.access_groups`` by which keys may be given several models at once.
 
 Source: LiteLLM 1.109.1, ``model_access_group_management_endpoints.py``. As there, only models that were added at run
-time can be changed; those of the configuration file are, in the file. Groups have no budget of their own here.
+time can be changed; those of the configuration file are, in the file. Their budgets are in ``group_budgets.py``, and
+so are the routes that show both.
 """
 
 from __future__ import annotations
@@ -13,11 +14,19 @@ import msgspec
 from msgspec import Meta
 
 from pointsman.admin.governance.entries import author, demand_printable, every, tell
+from pointsman.admin.governance.group_budgets import (
+    GroupBudget,
+    GroupBudgetReply,
+    forget_group_budget,
+    group_budgets,
+)
+from pointsman.admin.governance.grouping import demand_group, groups_of, model_groups
 from pointsman.admin.governance.noting import note
+from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.keys.requests import Label, ModelName
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.core.errors import Malformed, NotFound
+from pointsman.core.errors import Malformed
 from pointsman.stores.directory.kinds import MODELS
 from pointsman.stores.directory.records import StoredModel
 
@@ -67,13 +76,13 @@ class DeletedModelGroupReply(msgspec.Struct, frozen=True):
 
 
 class ModelGroupInfo(msgspec.Struct, frozen=True):
-    """A group: the models in it, and how many deployments those are."""
+    """A group: the models in it, how many deployments those are, and what all together spent and may spend."""
 
     access_group: str
     model_names: tuple[str, ...]
     deployment_count: int
-    spend: None = None
-    budget: None = None
+    spend: float
+    budget: GroupBudget | None
 
 
 class ModelGroupListReply(msgspec.Struct, frozen=True):
@@ -82,27 +91,28 @@ class ModelGroupListReply(msgspec.Struct, frozen=True):
     access_groups: tuple[ModelGroupInfo, ...]
 
 
-class _Info(msgspec.Struct):
-    access_groups: tuple[str, ...] | None = None
-
-
 async def list_model_groups(office: Office, _visit: Visit[Nothing, Nothing]) -> Answer:
     """All groups, those of the configuration file too."""
-    found = await _groups(office)
-    return Answer(ModelGroupListReply(tuple(_shown(name, members) for name, members in sorted(found.items()))))
+    found = await model_groups(office)
+    await flushed(office)
+    budgets = await group_budgets(office, found)
+    shown = (_shown(budgets[name], members) for name, members in sorted(found.items()))
+    return Answer(ModelGroupListReply(tuple(shown)))
 
 
 async def show_model_group(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
     """One group."""
     name = visit.path["access_group"]
-    return Answer(_shown(name, (await _demand_group(office, name))[name]))
+    members = (await demand_group(office, name))[name]
+    await flushed(office)
+    return Answer(_shown((await group_budgets(office, (name,)))[name], members))
 
 
 async def new_model_group(office: Office, visit: Visit[Nothing, NewModelGroupRequest]) -> Answer:
     """Put models under a new name."""
     wanted = visit.body
     demand_printable(access_group=wanted.access_group)
-    if wanted.access_group in await _groups(office):
+    if wanted.access_group in await model_groups(office):
         raise Malformed(
             f"Access group '{wanted.access_group}' already exists.",
             hint=f"Change it with PUT /access_group/{wanted.access_group}/update.",
@@ -117,11 +127,11 @@ async def new_model_group(office: Office, visit: Visit[Nothing, NewModelGroupReq
 async def update_model_group(office: Office, visit: Visit[Nothing, UpdateModelGroupRequest]) -> Answer:
     """Have the group have these models, and no others of those that were added at run time."""
     name, wanted = visit.path["access_group"], visit.body
-    await _demand_group(office, name)
+    await demand_group(office, name)
     chosen = {model.model_id for model in await _chosen(office, wanted)}
     stored = await every(office, MODELS)
-    leaving = [model for model in stored if name in _groups_of(model) and model.model_id not in chosen]
-    joining = [model for model in stored if name not in _groups_of(model) and model.model_id in chosen]
+    leaving = [model for model in stored if name in groups_of(model) and model.model_id not in chosen]
+    joining = [model for model in stored if name not in groups_of(model) and model.model_id in chosen]
     await _change(office, visit, leaving, name, has=False)
     await _change(office, visit, joining, name, has=True)
     return Answer(ModelGroupReply(name, wanted.model_names, wanted.model_ids, len(chosen)))
@@ -130,34 +140,14 @@ async def update_model_group(office: Office, visit: Visit[Nothing, UpdateModelGr
 async def delete_model_group(office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
     """Take the name away from every model that was added at run time."""
     name = visit.path["access_group"]
-    await _demand_group(office, name)
-    having = [model for model in await every(office, MODELS) if name in _groups_of(model)]
+    await demand_group(office, name)
+    having = [model for model in await every(office, MODELS) if name in groups_of(model)]
     if not having:
         raise _in_the_file(name)
     await _change(office, visit, having, name, has=False)
+    if name not in await model_groups(office):
+        await forget_group_budget(office, name)
     return Answer(DeletedModelGroupReply(name, len(having), f"Access group '{name}' deleted successfully"))
-
-
-async def _groups(office: Office) -> dict[str, dict[str, str]]:
-    """By group the deployments in it, by id, with their models."""
-    found: dict[str, dict[str, str]] = {}
-    stored = await every(office, MODELS)
-    known = {model.model_id for model in stored}
-    for deployment in office.table().deployments:
-        # What is stored is newer than the table that was made of it.
-        for group in deployment.access_groups if deployment.id not in known else ():
-            found.setdefault(group, {})[deployment.id] = deployment.group
-    for model in stored:
-        for group in _groups_of(model):
-            found.setdefault(group, {})[model.model_id] = model.name
-    return found
-
-
-async def _demand_group(office: Office, name: str) -> dict[str, dict[str, str]]:
-    found = await _groups(office)
-    if name not in found:
-        raise NotFound(f"Access group '{name}' not found", hint="GET /access_group/list has all.", param="access_group")
-    return found
 
 
 async def _chosen(office: Office, wanted: UpdateModelGroupRequest) -> Sequence[StoredModel]:
@@ -202,7 +192,7 @@ async def _change(
         changer = _changer(group, has, office.clock.wall(), author(visit))
         changed = await office.directory.update(MODELS, model.model_id, changer)
         tell(office, MODELS, model.model_id)
-        before, after = ({"access_groups": _groups_of(one)} for one in (model, changed))
+        before, after = ({"access_groups": groups_of(one)} for one in (model, changed))
         note(visit, "updated", "LiteLLM_ProxyModelTable", model.model_id, before=before, after=after)
     if models and office.stored is not None:
         await office.stored.take_over()
@@ -211,19 +201,15 @@ async def _change(
 def _changer(group: str, has: bool, now: float, by: str) -> Callable[[StoredModel], StoredModel]:  # noqa: FBT001
     def change(model: StoredModel) -> StoredModel:
         fields = msgspec.json.decode(model.info, type=dict[str, msgspec.Raw])
-        others = tuple(one for one in _groups_of(model) if one != group)
+        others = tuple(one for one in groups_of(model) if one != group)
         info = msgspec.json.encode({**fields, "access_groups": (*others, group) if has else others})
         return msgspec.structs.replace(model, info=msgspec.Raw(info), updated_at=now, updated_by=by)
 
     return change
 
 
-def _groups_of(model: StoredModel) -> tuple[str, ...]:
-    return msgspec.json.decode(model.info, type=_Info).access_groups or ()
-
-
-def _shown(name: str, members: dict[str, str]) -> ModelGroupInfo:
-    return ModelGroupInfo(name, tuple(sorted(set(members.values()))), len(members))
+def _shown(its: GroupBudgetReply, members: dict[str, str]) -> ModelGroupInfo:
+    return ModelGroupInfo(its.access_group, tuple(sorted(set(members.values()))), len(members), its.spend, its.budget)
 
 
 def _in_the_file(name: str) -> Malformed:

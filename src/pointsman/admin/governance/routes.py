@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pointsman.admin.governance import access_groups, budgets, customers, model_groups, tags
+from pointsman.admin.governance import access_groups, budgets, customers, group_budgets, model_groups, tags
 from pointsman.admin.route import Nothing, Route
 from pointsman.core.identity import Scope
 
@@ -153,6 +153,21 @@ _GROUPS: Final[tuple[Route[Any, Any], ...]] = (
         "DELETE", ("/access_group/{access_group}/delete",), Scope.ADMIN, model_groups.delete_model_group,
         summary="Take the name of an access group from its models", tier="litellm",
         query=Nothing, body=Nothing, reply=model_groups.DeletedModelGroupReply,
+    ),
+    Route(
+        "GET", ("/access_group/{access_group}/budget",), Scope.VIEWER, group_budgets.show_group_budget,
+        summary="Show the budget of an access group of models", tier="litellm",
+        query=Nothing, body=Nothing, reply=group_budgets.GroupBudgetReply,
+    ),
+    Route(
+        "PUT", ("/access_group/{access_group}/budget",), Scope.ADMIN, group_budgets.set_group_budget,
+        summary="Give an access group of models a budget", tier="litellm",
+        query=Nothing, body=group_budgets.GroupBudgetRequest, reply=group_budgets.GroupBudgetReply,
+    ),
+    Route(
+        "DELETE", ("/access_group/{access_group}/budget",), Scope.ADMIN, group_budgets.clear_group_budget,
+        summary="Take the budget of an access group of models away", tier="litellm",
+        query=Nothing, body=Nothing, reply=group_budgets.ClearedGroupBudgetReply,
     ),
 )  # fmt: skip
 

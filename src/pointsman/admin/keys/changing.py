@@ -20,6 +20,7 @@ from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.keys.rotating import replanned
 from pointsman.admin.keys.throughput import demand_throughput
 from pointsman.admin.office import Office
+from pointsman.admin.projects.keys import demand_project_fits
 from pointsman.admin.rights import demand_change_of_key, demand_changes, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.timestamps import iso_or_none
@@ -58,7 +59,9 @@ async def update_one_key(
     if isinstance(changes.spend, int):
         # What was spent before is not to be added to what is set now.
         await flushed(office)
-    await demand_throughput(office, changed_record(old, changes))
+    changed = changed_record(old, changes)
+    await demand_throughput(office, changed)
+    await demand_project_fits(office, changed, old)
     record = await _changed(office, old.token, changes)
     note_key(visit, "updated", old, record)
     return full_row(record), unheeded

@@ -21,6 +21,7 @@ from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.keys.rotating import planned, rotation_of
 from pointsman.admin.keys.throughput import demand_throughput
 from pointsman.admin.office import Office
+from pointsman.admin.projects.keys import demand_project_fits
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.clock import fresh_token
 from pointsman.core.errors import Forbidden, Malformed, Unauthenticated, Unsupported
@@ -61,6 +62,7 @@ async def make_key(
     record = changed_record(_blank(key, now, changed_by(visit)), changes)
     demand_grantable(visit.caller, msgspec.json.decode(record.extra, type=dict[str, msgspec.Raw]))
     await demand_throughput(office, record)
+    await demand_project_fits(office, record)
     await office.keys.insert(record)
     await planned(office, record)
     note_key(visit, "created", None, record)

@@ -27,7 +27,7 @@ __all__ = ["demand_administered", "key_to_change", "permit_new_key", "permit_upd
 _OPERATORS_FIELDS: Final = frozenset({
     "access_group_ids", "agent_id", "allowed_passthrough_routes", "allowed_vector_store_indexes", "budget_fallbacks",
     "budget_id", "config", "denied_passthrough_routes", "disable_global_guardrails", "end_user_budget_id",
-    "object_permission", "permissions", "project_id", "router_settings", "rpm_limit_type",
+    "object_permission", "permissions", "router_settings", "rpm_limit_type",
     "throttle_on_budget_exceeded", "tpm_limit_type",
 })  # fmt: skip
 """Those that widen what a key may do, or put it before others."""
@@ -37,14 +37,14 @@ _ADMINISTERED_FIELDS: Final = frozenset({"spend", "temp_budget_expiry", "temp_bu
 
 _NARROWING_FIELDS: Final = frozenset({
     "allowed_ips", "allowed_routes", "blocked", "budget_duration", "budget_limits", "enforced_params", "guardrails",
-    "key_type", "model_max_budget", "model_rpm_limit", "model_tpm_limit", "policies", "soft_budget", "tag_rpm_limit",
-    "tags", "tpd_limit",
+    "key_type", "model_max_budget", "model_rpm_limit", "model_tpm_limit", "policies", "project_id", "soft_budget",
+    "tag_rpm_limit", "tags", "tpd_limit",
 })  # fmt: skip
 """Those that an owner may say of a new key, and not change of one that has them."""
 
 _NOT_GIVEN_ON: Final = frozenset({
     "allowed_ips", "budget_id", "budget_limits", "enforced_params", "guardrails", "model_max_budget", "model_rpm_limit",
-    "model_tpm_limit", "object_permission", "permissions", "policies", "tag_rpm_limit", "tpd_limit",
+    "model_tpm_limit", "object_permission", "permissions", "policies", "project_id", "tag_rpm_limit", "tpd_limit",
 })  # fmt: skip
 """A key that is bound by one of these would be rid of it by making another."""
 

@@ -41,7 +41,7 @@ KEPT_FIELDS: Final = frozenset({
     "agent_id", "allowed_cache_controls", "allowed_vector_store_indexes", "budget_fallbacks", "config",
     "default_estimated_output_tokens", "default_estimated_output_tokens_per_model",
     "disable_global_guardrails", "enable_prompt_caching", "key_type", "mcp_rpm_limit",
-    "project_id", "prompts", "router_settings", "send_invite_email", "throttle_on_budget_exceeded",
+    "prompts", "router_settings", "send_invite_email", "throttle_on_budget_exceeded",
 })  # fmt: skip
 """Known, harmless to ignore: grants that are not given, hints, or limits of things that are not there."""
 

@@ -35,7 +35,7 @@ __all__ = [
 OrganizationRole = Literal["org_admin", "internal_user", "internal_user_viewer"]
 
 ORGANIZATION_PASSIVE: Final = Passive(
-    refused=frozenset({"allowed_models", "object_permission", "temp_budget_expiry", "temp_budget_increase"}),
+    refused=frozenset({"allowed_models", "object_permission"}),
     kept=frozenset(),
 )
 

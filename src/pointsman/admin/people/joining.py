@@ -11,8 +11,9 @@ from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin
 from pointsman.admin.rights import team_members
 from pointsman.core.errors import Malformed, NotFound
-from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, TEAM_MEMBERS, TEAMS
-from pointsman.stores.directory.ports import EntryExists
+from pointsman.stores.charges import PROJECT
+from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, PROJECTS, TEAM_MEMBERS, TEAMS
+from pointsman.stores.directory.ports import DirectoryQuery, EntryExists
 from pointsman.stores.directory.records import (
     NO_LIMITS,
     Limits,
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 _KEYS_AT_ONCE = 500
+_PROJECTS_MAX = 10_000
 
 
 async def existing_team(office: Office, team_id: str) -> Team:
@@ -108,8 +110,9 @@ async def leave_team(office: Office, team_id: str, user_id: str, by: str) -> boo
 
 
 async def disband_team(office: Office, team_id: str, by: str) -> None:
-    """Delete a team with its keys and memberships."""
+    """Delete a team with its keys, projects and memberships."""
     await delete_keys_of(office, KeyQuery(team_id=team_id), by)
+    await _end_projects(office, team_id)
     identities = [member_id(team_id, member.user_id) for member in await team_members(office, team_id)]
     await office.directory.delete(TEAM_MEMBERS, identities)
     for identity in identities:
@@ -118,6 +121,15 @@ async def disband_team(office: Office, team_id: str, by: str) -> None:
     await office.directory.delete(TEAMS, (team_id,))
     await office.spend.forget("team", team_id)
     tell(office, TEAMS, team_id)
+
+
+async def _end_projects(office: Office, team_id: str) -> None:
+    query = DirectoryQuery(parent=team_id, size=_PROJECTS_MAX)
+    projects = [one.project_id for one in (await office.directory.find(PROJECTS, query)).records]
+    await office.directory.delete(PROJECTS, projects)
+    for project_id in projects:
+        await office.spend.forget(PROJECT, project_id)
+        tell(office, PROJECTS, project_id)
 
 
 async def join_organization(

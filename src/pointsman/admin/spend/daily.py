@@ -1,4 +1,4 @@
-"""``…/daily/activity``: what a user, teams, organisations, customers or tags did by day, with every breakdown.
+"""``…/daily/activity``: what users, teams, organisations, projects, customers or tags did by day, in every way.
 
 Source of the shape: ``SpendAnalyticsPaginatedResponse`` of LiteLLM 1.109.1. There a page is so many rows of its table,
 and a day may be spread over several; here a page is so many days, whole. The aggregated form is one page of all days.
@@ -14,13 +14,13 @@ from msgspec import Meta
 
 from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.office import Office
-from pointsman.admin.rights import demand
+from pointsman.admin.rights import demand, oversees_team
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.daily_answers import Page, Subject, daily_reply
 from pointsman.admin.spend.days import Days, asked_days
 from pointsman.admin.spend.sight import Sight, has_many_lines, seen_keys, sight_of, teams_seen
 from pointsman.stores.activity import ActivityQuery
-from pointsman.stores.directory.kinds import CUSTOMERS, ORGANIZATIONS, TEAMS, USERS, Kind
+from pointsman.stores.directory.kinds import CUSTOMERS, ORGANIZATIONS, PROJECTS, TEAMS, USERS, Kind
 
 __all__ = [
     "DailyQuery",
@@ -28,6 +28,8 @@ __all__ = [
     "customer_daily_aggregated",
     "organization_daily",
     "organization_daily_aggregated",
+    "project_daily",
+    "project_daily_aggregated",
     "tag_daily",
     "tag_daily_aggregated",
     "team_daily",
@@ -52,6 +54,8 @@ class DailyQuery(msgspec.Struct, frozen=True, kw_only=True):
     exclude_team_ids: str | None = None
     organization_ids: str | None = None
     exclude_organization_ids: str | None = None
+    project_ids: str | None = None
+    exclude_project_ids: str | None = None
     end_user_ids: str | None = None
     exclude_end_user_ids: str | None = None
     tags: str | None = None
@@ -83,6 +87,16 @@ async def team_daily(office: Office, visit: Visit[DailyQuery, Nothing]) -> Answe
 async def team_daily_aggregated(office: Office, visit: Visit[DailyQuery, Nothing]) -> Answer:
     """The same, all days at once."""
     return await _answer(office, visit, _of_teams, _WHOLE, "/team/daily/activity", "/team/daily/activity/aggregated")
+
+
+async def project_daily(office: Office, visit: Visit[DailyQuery, Nothing]) -> Answer:
+    """What was done for projects, by day."""
+    return await _answer(office, visit, _of_projects, _page(visit))
+
+
+async def project_daily_aggregated(office: Office, visit: Visit[DailyQuery, Nothing]) -> Answer:
+    """The same, all days at once."""
+    return await _answer(office, visit, _of_projects, _WHOLE)
 
 
 async def organization_daily(office: Office, visit: Visit[DailyQuery, Nothing]) -> Answer:
@@ -184,6 +198,20 @@ async def _of_customers(office: Office, visit: Visit[DailyQuery, Nothing], sight
 async def _of_tags(office: Office, visit: Visit[DailyQuery, Nothing], sight: Sight, days: Days) -> Subject:
     query = ActivityQuery(first_day=days.first, last_day=days.last, scope="tag", identities=_ids(visit.query.tags))
     return await _with_keys(office, visit, sight, query, None)
+
+
+async def _of_projects(office: Office, visit: Visit[DailyQuery, Nothing], sight: Sight, days: Days) -> Subject:
+    asked = visit.query
+    wanted = _ids(asked.project_ids)
+    if not sight.all:
+        found = await office.directory.look_up([(PROJECTS, one) for one in wanted or ()])
+        seen = [one for one in found if one is not None and await oversees_team(office, sight.rights, one.team_id)]
+        demand(bool(wanted) and len(seen) == len(wanted or ()), "look at what these projects did")
+    query = ActivityQuery(
+        first_day=days.first, last_day=days.last, scope="project", identities=wanted,
+        but_not=_ids(asked.exclude_project_ids) or (), model=asked.model,
+    )  # fmt: skip
+    return Subject(query, "identity", PROJECTS, with_keys=False)
 
 
 async def _with_keys(

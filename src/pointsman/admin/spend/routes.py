@@ -194,7 +194,8 @@ _ACTIVITY: Final[tuple[Route[Any, Any], ...]] = (
     *(
         Route(
             "GET", tuple(f"/{name}/daily/activity{suffix}" for name in names), Scope.MANAGEMENT, handler,
-            summary=f"What {what} did by day{', all at once' if suffix else ''}", tier="litellm",
+            summary=f"What {what} did by day{', all at once' if suffix else ''}",
+            tier="pointsman" if what == "projects" else "litellm",
             query=daily.DailyQuery, body=Nothing, reply=daily_shapes.SpendAnalyticsReply,
         )
         for names, what, suffix, handler in (
@@ -204,6 +205,8 @@ _ACTIVITY: Final[tuple[Route[Any, Any], ...]] = (
             (("team",), "teams", "/aggregated", daily.team_daily_aggregated),
             (("organization",), "organisations", "", daily.organization_daily),
             (("organization",), "organisations", "/aggregated", daily.organization_daily_aggregated),
+            (("project",), "projects", "", daily.project_daily),
+            (("project",), "projects", "/aggregated", daily.project_daily_aggregated),
             (("customer", "end_user"), "customers", "", daily.customer_daily),
             (("customer", "end_user"), "customers", "/aggregated", daily.customer_daily_aggregated),
             (("tag",), "tags", "", daily.tag_daily),

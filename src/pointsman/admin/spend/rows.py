@@ -12,6 +12,7 @@ from pointsman.core.address import without_address
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
 from pointsman.core.trace import RouteTrace
+from pointsman.stores.charges import project_of
 
 __all__ = ["ErrorInformation", "SpendMetadata", "SpendRow", "TokenDetails", "UsageObject", "spend_row"]
 
@@ -59,6 +60,7 @@ class SpendMetadata(msgspec.Struct, frozen=True):
     user_api_key_alias: str | None
     user_api_key_user_id: str | None
     user_api_key_team_id: str | None
+    user_api_key_project_id: str | None
     model_requested: str
     route: str
     stream: bool
@@ -160,6 +162,7 @@ def _metadata(record: CallRecord, *, operator: bool) -> SpendMetadata:
         user_api_key_alias=record.key_alias,
         user_api_key_user_id=record.user_id,
         user_api_key_team_id=record.team_id,
+        user_api_key_project_id=project_of(record),
         model_requested=record.model_requested,
         route=record.route,
         stream=record.stream,

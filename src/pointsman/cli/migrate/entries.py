@@ -173,20 +173,16 @@ def team_member_of(
 
 def customer_of(row: Row) -> Made:
     """A customer."""
-    region = row.text("allowed_model_region")
-    notes = (
-        () if region is None else ("allowed_model_region is not enforced here, so the customer comes over blocked.",)
-    )
     record = Customer(
         customer_id=row.named("user_id"),
         alias=row.text("alias"),
-        blocked=row.flag("blocked") or region is not None,
+        blocked=row.flag("blocked"),
         default_model=row.text("default_model"),
-        allowed_model_region=region,
+        allowed_model_region=row.text("allowed_model_region"),
         models=row.texts("models"),
         budget_id=row.text("budget_id"),
     )
-    return Made(record, notes)
+    return Made(record)
 
 
 def tag_of(row: Row) -> Made:

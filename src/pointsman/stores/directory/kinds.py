@@ -13,9 +13,11 @@ from pointsman.stores.directory.records import (
     Budget,
     Customer,
     HealthHistory,
+    ModelGroupBudget,
     Organization,
     OrganizationMember,
     PlannedRotation,
+    Project,
     RetiredKey,
     StoredCredential,
     StoredModel,
@@ -34,9 +36,11 @@ __all__ = [
     "CUSTOMERS",
     "HEALTH_HISTORIES",
     "MODELS",
+    "MODEL_GROUP_BUDGETS",
     "ORGANIZATIONS",
     "ORGANIZATION_MEMBERS",
     "PLANNED_ROTATIONS",
+    "PROJECTS",
     "RETIRED_KEYS",
     "TAGS",
     "TEAMS",
@@ -144,6 +148,14 @@ TEAM_MEMBERS: Final = Kind(
     parent=lambda record: record.team_id,
     owner=lambda record: record.user_id,
 )
+PROJECTS: Final = Kind(
+    "project",
+    Project,
+    lambda record: record.project_id,
+    alias=lambda record: record.alias,
+    parent=lambda record: record.team_id,
+)
+MODEL_GROUP_BUDGETS: Final = Kind("model_group_budget", ModelGroupBudget, lambda record: record.name)
 USERS: Final = Kind(
     "user",
     User,

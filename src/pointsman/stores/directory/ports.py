@@ -148,9 +148,10 @@ class DirectoryStore(Protocol):
 class Account(NamedTuple):
     """What spending is counted by.
 
-    ``scope``: key, user, team, member, organization, organization_member, customer, tag, model, deployment, provider or
-    global (whose id is empty); ``model`` is a model group, ``""`` for all of them together. What a key has spent since
-    its budget began anew is in its record; here it is counted since ever, for its further budgets.
+    ``scope``: key, user, team, member, project, organization, organization_member, customer, tag, model, model_group,
+    deployment, provider or global (whose id is empty); ``model`` is a model group, ``""`` for all of them together.
+    What a key has spent since its budget began anew is in its record; here it is counted since ever, for its further
+    budgets.
     """
 
     scope: str
@@ -206,8 +207,11 @@ class SpendStore(Protocol):
         """Have the period end at ``reset_at`` and then every ``duration``; None: never."""
         ...
 
-    async def reset(self, meter: Meter, now: float, next_reset_at: float | None) -> bool:
-        """If the end of the period has come, begin the next one. Of two processes that try, one does it."""
+    async def reset(self, meter: Meter, now: float, next_reset_at: float | None, at_most: int | None = None) -> bool:
+        """If the end of the period has come, begin the next one. Of two processes that try, one does it.
+
+        With ``at_most`` (picodollars) what was spent beyond that counts in the next one.
+        """
         ...
 
     async def due(self, now: float, limit: int = 1000) -> tuple[Due, ...]:

@@ -23,10 +23,12 @@ __all__ = [
     "HealthLine",
     "Limits",
     "MemberRole",
+    "ModelGroupBudget",
     "ModelLimits",
     "Organization",
     "OrganizationMember",
     "PlannedRotation",
+    "Project",
     "RetiredKey",
     "Role",
     "StoredCredential",
@@ -161,6 +163,28 @@ class Team(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     member_limits: Limits = NO_LIMITS
     member_permissions: tuple[str, ...] | None = None
     blocked: bool = False
+
+
+class Project(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """What several keys of a team are for. No ``models``: all those of the team."""
+
+    project_id: str
+    alias: str | None = None
+    description: str | None = None
+    team_id: str | None = None
+    models: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    budget_id: str | None = None
+    limits: Limits = NO_LIMITS
+    blocked: bool = False
+
+
+class ModelGroupBudget(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """What those together may spend who were given a group of models (``model_info.access_groups``) by its name."""
+
+    name: str
+    budget_id: str | None = None
+    limits: Limits = NO_LIMITS
 
 
 class TeamMember(_Entry, frozen=True, kw_only=True, omit_defaults=True):

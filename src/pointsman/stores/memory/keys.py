@@ -84,12 +84,15 @@ class MemoryKeyStore:
         """See the port."""
         return self._database.version
 
-    async def reset_budget(self, token: str, now: float, next_reset_at: float | None) -> KeyRecord | None:
+    async def reset_budget(
+        self, token: str, now: float, next_reset_at: float | None, at_most: int | None = None
+    ) -> KeyRecord | None:
         """See the port."""
         record = self._database.keys.get(token)
         if record is None or record.budget_reset_at is None or record.budget_reset_at > now:
             return None
-        record = msgspec.structs.replace(record, spend=0, budget_reset_at=next_reset_at)
+        left = 0 if at_most is None else max(0, record.spend - at_most)
+        record = msgspec.structs.replace(record, spend=left, budget_reset_at=next_reset_at)
         self._database.put(record)
         return record
 

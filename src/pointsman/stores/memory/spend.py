@@ -31,12 +31,14 @@ class MemorySpendStore:
         period.duration, period.reset_at = duration, reset_at
         return self._noted(meter)
 
-    async def reset(self, meter: Meter, now: float, next_reset_at: float | None) -> bool:
+    async def reset(self, meter: Meter, now: float, next_reset_at: float | None, at_most: int | None = None) -> bool:
         """See the port."""
         period = self._database.spend_periods.get(meter)
         if period is None or period.reset_at is None or period.reset_at > now:
             return False
-        period.baseline, period.reset_at = self._spent(meter).total, next_reset_at
+        total = self._spent(meter).total
+        period.baseline = total if at_most is None else min(total, period.baseline + at_most)
+        period.reset_at = next_reset_at
         self._noted(meter)
         return True
 

@@ -117,9 +117,9 @@ ON CONFLICT (scope, id, model, "window") DO UPDATE SET duration = excluded.durat
 """
 
 RESET_PERIOD: Final = """
-UPDATE spend_periods SET reset_at = $6, baseline = coalesce((
+UPDATE spend_periods SET reset_at = $6, baseline = least(coalesce((
     SELECT total FROM spend_totals WHERE scope = $1 AND id = $2 AND model = $3
-), 0)
+), 0), baseline + $7::BIGINT)
 WHERE scope = $1 AND id = $2 AND model = $3 AND "window" = $4 AND reset_at <= $5
 """
 

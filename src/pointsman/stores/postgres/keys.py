@@ -96,11 +96,13 @@ class PostgresKeyStore:
         """See the port."""
         return await self._database.look(lambda session: session.whole(KEYS_VERSION)) or 0
 
-    async def reset_budget(self, token: str, now: float, next_reset_at: float | None) -> KeyRecord | None:
+    async def reset_budget(
+        self, token: str, now: float, next_reset_at: float | None, at_most: int | None = None
+    ) -> KeyRecord | None:
         """See the port."""
 
         async def job(session: Session) -> KeyRecord | None:
-            if not await session.execute(RESET_BUDGET, kept(token), next_reset_at, now):
+            if not await session.execute(RESET_BUDGET, kept(token), next_reset_at, now, at_most):
                 return None
             await session.execute(NOTE_KEYS, [kept(token)])
             return await _live(session, token)

@@ -44,11 +44,11 @@ class PostgresSpendStore:
         """See the port."""
         return await self._database.alone(lambda session: _changed(session, SCHEDULE_PERIOD, meter, duration, reset_at))
 
-    async def reset(self, meter: Meter, now: float, next_reset_at: float | None) -> bool:
+    async def reset(self, meter: Meter, now: float, next_reset_at: float | None, at_most: int | None = None) -> bool:
         """See the port."""
 
         async def job(session: Session) -> bool:
-            done = await session.execute(RESET_PERIOD, *_names(meter), now, next_reset_at) > 0
+            done = await session.execute(RESET_PERIOD, *_names(meter), now, next_reset_at, at_most) > 0
             if done:
                 await _note(session, meter)
             return done

@@ -96,7 +96,10 @@ CHANGED_KEYS: Final = "SELECT version, token FROM key_changes WHERE version > $1
 
 KEYS_VERSION: Final = "SELECT coalesce(max(version), 0) FROM key_changes"
 
-RESET_BUDGET: Final = "UPDATE keys SET spend = 0, budget_reset_at = $2 WHERE token = $1 AND budget_reset_at <= $3"
+RESET_BUDGET: Final = """
+UPDATE keys SET spend = CASE WHEN $4::BIGINT IS NULL THEN 0 ELSE greatest(spend - $4, 0) END, budget_reset_at = $2
+WHERE token = $1 AND budget_reset_at <= $3
+"""
 
 BUDGETS_DUE: Final = "SELECT * FROM keys WHERE budget_reset_at <= $1 ORDER BY budget_reset_at, token LIMIT $2"
 
@@ -175,12 +178,12 @@ JOIN parties ON parties.key_token = asked.key_token
 ADD_CONTEXTS: Final = """
 INSERT INTO contexts (
     digest, party, usage_source, key_alias, team_id, organization_id, operation, route, status, http_status, attempts,
-    stream, provider, api_base, tags, model_requested, model_group, deployment_id, model
+    stream, provider, api_base, tags, charges, model_requested, model_group, deployment_id, model
 )
 SELECT * FROM unnest(
     $1::BYTEA[], $2::INTEGER[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TEXT[],
     $10::BIGINT[], $11::BIGINT[], $12::BOOLEAN[], $13::TEXT[], $14::TEXT[], $15::TEXT[], $16::TEXT[], $17::TEXT[],
-    $18::TEXT[], $19::TEXT[]
+    $18::TEXT[], $19::TEXT[], $20::TEXT[]
 ) AS context (digest) ORDER BY digest
 ON CONFLICT (digest) DO NOTHING
 """

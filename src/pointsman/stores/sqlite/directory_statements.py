@@ -127,9 +127,9 @@ ON CONFLICT (scope, id, model, window) DO UPDATE SET duration = excluded.duratio
 """
 
 RESET_PERIOD: Final = """
-UPDATE spend_periods SET reset_at = :next_reset_at, baseline = coalesce((
+UPDATE spend_periods SET reset_at = :next_reset_at, baseline = min(coalesce((
     SELECT total FROM spend_totals WHERE scope = :scope AND id = :id AND model = :model
-), 0)
+), 0), coalesce(baseline + :at_most, 9223372036854775807))
 WHERE scope = :scope AND id = :id AND model = :model AND window = :window AND reset_at <= :now
 """
 

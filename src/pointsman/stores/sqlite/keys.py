@@ -87,10 +87,12 @@ class SqliteKeyStore:
         """See the port."""
         return await self._database.read(_version)
 
-    async def reset_budget(self, token: str, now: float, next_reset_at: float | None) -> KeyRecord | None:
+    async def reset_budget(
+        self, token: str, now: float, next_reset_at: float | None, at_most: int | None = None
+    ) -> KeyRecord | None:
         """See the port."""
         return await self._database.write(
-            lambda connection: _reset_budget(connection, token, now, next_reset_at), durable=True
+            lambda connection: _reset_budget(connection, token, now, next_reset_at, at_most), durable=True
         )
 
     async def budgets_due(self, now: float, limit: int = 1000) -> tuple[KeyRecord, ...]:
@@ -213,10 +215,13 @@ def _note_change(connection: apsw.Connection, token: str) -> None:
     connection.execute("INSERT OR REPLACE INTO key_changes (token) VALUES (?)", (token,))
 
 
-def _reset_budget(connection: apsw.Connection, token: str, now: float, next_reset_at: float | None) -> KeyRecord | None:
+def _reset_budget(
+    connection: apsw.Connection, token: str, now: float, next_reset_at: float | None, at_most: int | None
+) -> KeyRecord | None:
     connection.execute(
-        "UPDATE keys SET spend = 0, budget_reset_at = ? WHERE token = ? AND budget_reset_at <= ?",
-        (next_reset_at, token, now),
+        "UPDATE keys SET spend = coalesce(max(spend - ?, 0), 0), budget_reset_at = ? "
+        "WHERE token = ? AND budget_reset_at <= ?",
+        (at_most, next_reset_at, token, now),
     )
     if not connection.changes():
         return None

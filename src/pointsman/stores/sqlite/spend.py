@@ -43,11 +43,12 @@ class SqliteSpendStore:
             lambda connection: _changed(connection, SCHEDULE_PERIOD, meter, values), durable=True
         )
 
-    async def reset(self, meter: Meter, now: float, next_reset_at: float | None) -> bool:
+    async def reset(self, meter: Meter, now: float, next_reset_at: float | None, at_most: int | None = None) -> bool:
         """See the port."""
 
         def job(connection: apsw.Connection) -> bool:
-            connection.execute(RESET_PERIOD, {**_names(meter), "now": now, "next_reset_at": next_reset_at})
+            values = {**_names(meter), "now": now, "next_reset_at": next_reset_at, "at_most": at_most}
+            connection.execute(RESET_PERIOD, values)
             done = connection.changes() > 0
             if done:
                 _note(connection, meter)

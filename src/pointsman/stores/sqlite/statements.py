@@ -121,8 +121,8 @@ FIND_CONTEXT: Final = "SELECT party, id FROM contexts WHERE digest = ?"
 ADD_CONTEXT: Final = """
 INSERT INTO contexts (
     digest, party, usage_source, key_alias, team_id, organization_id, operation, route, status, http_status, attempts,
-    stream, provider, api_base, tags, model_requested, model_group, deployment_id, model
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
+    stream, provider, api_base, tags, charges, model_requested, model_group, deployment_id, model
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
 """
 
 FIND_ORIGIN: Final = "SELECT id FROM origins WHERE prefix = ? AND numbered = ?"

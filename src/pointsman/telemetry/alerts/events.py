@@ -21,12 +21,14 @@ _GROUPS: Final = {
     "key": "key", "team": "team", "user": "user", "member": "team_member", "organization": "organization",
     "customer": "end_user", "tag": "tag", "global": "proxy", "model": "model", "deployment": "deployment",
     "provider": "provider", "organization_member": "organization_member",
+    "project": "project", "model_group": "model_access_group",
 }  # fmt: skip
 _TITLES: Final = {
     "key": "Key Budget", "team": "Team Budget", "user": "User Budget", "member": "Team Member Budget",
     "organization": "Organization Budget", "customer": "Customer Budget", "tag": "Tag Budget",
     "global": "Proxy Budget", "model": "Model Budget", "deployment": "Deployment Budget",
     "provider": "Provider Budget", "organization_member": "Organization Member Budget",
+    "project": "Project Budget", "model_group": "Model Access Group Budget",
 }  # fmt: skip
 _SHARE_MIN: Final = 0.01
 """Of a period that has hardly begun nothing can be told ahead."""

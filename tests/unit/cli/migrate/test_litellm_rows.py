@@ -93,9 +93,13 @@ def test_roles_of_people_and_members() -> None:
     assert entries.member_roles(Row({"members_with_roles": "{}"})) == {}
 
 
-def test_who_is_restricted_by_what_is_not_enforced_comes_over_blocked() -> None:
+def test_a_customer_keeps_its_region() -> None:
     made = entries.customer_of(Row({"user_id": "a", "allowed_model_region": "eu"}))
-    assert isinstance(made.record, Customer) and made.record.blocked and made.notes
+    assert isinstance(made.record, Customer) and made.record.allowed_model_region == "eu"
+    assert not made.record.blocked and not made.notes
+
+
+def test_who_is_restricted_by_what_is_not_enforced_comes_over_blocked() -> None:
     team = entries.team_of(Row({"team_id": "t", "metadata": '{"guardrails": ["pii"]}'}), {})
     assert isinstance(team.record, Team) and team.record.blocked and "guardrails" in team.notes[0]
 
