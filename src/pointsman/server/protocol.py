@@ -131,7 +131,7 @@ class InferenceProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by the loop."""
         super().connection_made(transport)
-        self._gate.connections.add(self)
+        self._gate.enter(self)
         self._deadline = self._gate.now + HEAD_SECONDS_MAX
 
     def connection_lost(self, exc: Exception | None) -> None:
