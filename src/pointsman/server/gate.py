@@ -15,12 +15,13 @@ from pointsman.policies.addresses import AddressGuard, AddressSettings
 from pointsman.server.paths import PathTable
 from pointsman.wire.limits import BODY_BYTES_MAX
 
-__all__ = ["EXPECT_RANK", "LENGTH_RANK", "ORIGIN_RANK", "Gate", "Swept"]
+__all__ = ["CODING_RANK", "EXPECT_RANK", "LENGTH_RANK", "ORIGIN_RANK", "Gate", "Swept"]
 
 _SWEEP_SECONDS: Final = 0.5
 EXPECT_RANK: Final = 100
 LENGTH_RANK: Final = 101
 ORIGIN_RANK: Final = 102
+CODING_RANK: Final = 103
 """Marks of the headers that the server itself reads, beside the ranks of those that bear a key."""
 
 _log: Final = logging.getLogger("pointsman.server")
@@ -67,7 +68,12 @@ class Gate:
         self.date = b""
         self.stamp = [(b"date", b"")]
         self._tell_time()
-        self.places = {**house.keyring.places, b"expect": EXPECT_RANK, b"content-length": LENGTH_RANK}
+        self.places = {
+            **house.keyring.places,
+            b"expect": EXPECT_RANK,
+            b"content-length": LENGTH_RANK,
+            b"content-encoding": CODING_RANK,
+        }
         # Who has a key may use it from any web page. Where nobody needs one, no page of another site may read answers.
         self.open_to_pages = house.keyring.asks
         if self.open_to_pages:
