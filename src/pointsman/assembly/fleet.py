@@ -19,6 +19,7 @@ from pointsman.providers.discovery import (
     FoundHost,
     HostKind,
     InMemory,
+    Pause,
     Report,
     Watched,
 )
@@ -43,15 +44,20 @@ _HEARD_SECONDS: Final = 10.0
 
 
 class FleetFeed:
-    """Made once; :meth:`follow` takes over each new configuration or table."""
+    """Made once; :meth:`follow` takes over each new configuration or table.
 
-    def __init__(self, router: Router, fetcher: Fetcher, nursery: Nursery, clock: Clock) -> None:
+    ``pause`` waits for so many seconds and no longer than until a request is sent.
+    """
+
+    def __init__(
+        self, router: Router, fetcher: Fetcher, nursery: Nursery, clock: Clock, pause: Pause | None = None
+    ) -> None:
         self._fleet = router.fleet
         self._loads = router.loads
         self._clock = clock
         self._parallel: int | None = None
         self._hosts: dict[str, Host] = {}
-        self.watch = FleetWatch(fetcher, nursery, self._report, self._pace, clock)
+        self.watch = FleetWatch(fetcher, nursery, self._report, self._pace, clock, pause)
 
     def follow(self, loaded: Loaded, deployments: Iterable[Deployment], found: Iterable[FoundHost]) -> None:
         """Take over what there is to route to: the table's ``deployments`` and its wildcards', and what was found."""

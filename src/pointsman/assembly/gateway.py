@@ -145,7 +145,7 @@ class Gateway:
         self.replicas = replicas_of(self)
         self.accounts.is_failing = partial(is_failing, self.house.router, self.clock)
         self.performance = PerformanceBook(self.house.router.lives)
-        self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock)
+        self.fleet = FleetFeed(self.house.router, self.transport, self.nursery, self.clock, self.transport.quiet)
         self.house.passages = self._passages()
         self.loader, self.loads, self.waker, self.warmth = self._minders()
         self._mind(loaded)

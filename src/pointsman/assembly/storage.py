@@ -66,6 +66,7 @@ class Storage:
         self._listeners: list[Callable[[Collection[Changed]], None]] = []
         self._sweep_at = 0.0
         self._look = asyncio.Event()
+        self._asked = False
         self._heard_at = clock.monotonic()
         self.trouble: str | None = None
 
@@ -91,6 +92,7 @@ class Storage:
 
     def look(self) -> None:
         """Somebody has changed something: do not wait until it is time to look."""
+        self._asked = True
         self._look.set()
 
     async def enter(self) -> int:
@@ -118,12 +120,15 @@ class Storage:
                 self._recover(keyring)
 
     async def _wait(self) -> None:
+        # An alarm that rings the same bell costs a fraction of a wait that is cut off, every second.
+        alarm = asyncio.get_running_loop().call_later(_KEYS_SECONDS, self._look.set)
         try:
-            async with asyncio.timeout(_KEYS_SECONDS):
-                await self._look.wait()
-        except TimeoutError:
-            return
-        await asyncio.sleep(_GATHER_SECONDS)
+            await self._look.wait()
+        finally:
+            alarm.cancel()
+        if self._asked:
+            await asyncio.sleep(_GATHER_SECONDS)
+        self._asked = False
         self._look.clear()
 
     async def flush(self, patience_seconds: float = 1.0) -> None:

@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -47,9 +48,13 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._gateway = gateway
         self._on_listening = on_listening
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told_to_end = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
+        self._loop = asyncio.get_running_loop()
+        self.server_state.default_headers = self._gateway.gate.stamp
         await super().startup(sockets=sockets)
         if self.started:
             self._on_listening()
@@ -72,6 +77,17 @@ class _Server(uvicorn.Server):
                 break
         self.config.timeout_graceful_shutdown = max(0, math.ceil(end - loop.time()))
         await super().shutdown(sockets)
+
+    async def main_loop(self) -> None:
+        """Wait to be told to end. uvicorn's own looks ten times a second, which an idle laptop would pay for."""
+        while not self.should_exit:
+            await self._told_to_end.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called by the interpreter between two steps of whatever runs."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told_to_end.set)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

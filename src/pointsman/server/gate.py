@@ -15,12 +15,13 @@ from pointsman.policies.addresses import AddressGuard, AddressSettings
 from pointsman.server.paths import PathTable
 from pointsman.wire.limits import BODY_BYTES_MAX
 
-__all__ = ["EXPECT_RANK", "LENGTH_RANK", "ORIGIN_RANK", "Gate", "Swept"]
+__all__ = ["CODING_RANK", "EXPECT_RANK", "LENGTH_RANK", "ORIGIN_RANK", "Gate", "Swept"]
 
 _SWEEP_SECONDS: Final = 0.5
 EXPECT_RANK: Final = 100
 LENGTH_RANK: Final = 101
 ORIGIN_RANK: Final = 102
+CODING_RANK: Final = 103
 """Marks of the headers that the server itself reads, beside the ranks of those that bear a key."""
 
 _log: Final = logging.getLogger("pointsman.server")
@@ -43,7 +44,10 @@ class Swept(Protocol):
 
 
 class Gate:
-    """Shared by the connections of one process. ``date`` is a header line, right to half a second (RFC 9110, 6.6.1).
+    """Shared by the connections of one process.
+
+    ``date`` is a header line; while anybody is connected it is right to half a second (RFC 9110, 6.6.1), and so is
+    ``now``. ``stamp`` is the same date for the answers of uvicorn, who holds on to the list.
 
     ``jobs`` does what goes on without its client, where anything may. ``addresses`` says who may connect, and for whom.
     """
@@ -59,22 +63,45 @@ class Gate:
         self.jobs: Jobs | None = None
         self.addresses = AddressGuard(AddressSettings())
         self.connections: set[Swept] = set()
-        self.now = clock.monotonic()
-        self.date = _date_line(clock)
-        self.places = {**house.keyring.places, b"expect": EXPECT_RANK, b"content-length": LENGTH_RANK}
+        self._peopled = asyncio.Event()
+        self.now = 0.0
+        self.date = b""
+        self.stamp = [(b"date", b"")]
+        self._tell_time()
+        self.places = {
+            **house.keyring.places,
+            b"expect": EXPECT_RANK,
+            b"content-length": LENGTH_RANK,
+            b"content-encoding": CODING_RANK,
+        }
         # Who has a key may use it from any web page. Where nobody needs one, no page of another site may read answers.
         self.open_to_pages = house.keyring.asks
         if self.open_to_pages:
             self.places[b"origin"] = ORIGIN_RANK
 
     async def run(self) -> None:
-        """The sweep; runs until cancelled."""
+        """The sweep; runs until cancelled. While nobody is connected, it rests."""
         while True:
+            if not self.connections:
+                self._peopled.clear()
+                await self._peopled.wait()
             await asyncio.sleep(_SWEEP_SECONDS)
-            self.now = now = self.clock.monotonic()
-            self.date = _date_line(self.clock)
+            self._tell_time()
             for connection in list(self.connections):
-                connection.sweep(now)
+                connection.sweep(self.now)
+
+    def enter(self, connection: Swept) -> None:
+        """Somebody has connected."""
+        if not self.connections:
+            self._tell_time()
+            self._peopled.set()
+        self.connections.add(connection)
+
+    def _tell_time(self) -> None:
+        self.now = self.clock.monotonic()
+        date = formatdate(self.clock.wall(), usegmt=True).encode()
+        self.date = b"date: %b\r\n" % date
+        self.stamp[0] = (b"date", date)
 
     def cut_all(self) -> None:
         """Break off what the patience of a shutdown did not suffice for."""
@@ -94,7 +121,3 @@ class Gate:
     def escaped(self, error: BaseException) -> None:
         """A story raised, which it never should."""
         _log.error("a request's story raised", exc_info=error)
-
-
-def _date_line(clock: Clock) -> bytes:
-    return f"date: {formatdate(clock.wall(), usegmt=True)}\r\n".encode()

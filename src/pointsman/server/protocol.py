@@ -20,10 +20,11 @@ from pointsman.core.upstream import Operation
 from pointsman.lifecycle.pass_through import pass_through
 from pointsman.lifecycle.serve import serve
 from pointsman.policies.keyring import bare_key, query_key
+from pointsman.server import heads
+from pointsman.server.gate import CODING_RANK as _CODING
 from pointsman.server.gate import EXPECT_RANK as _EXPECT
 from pointsman.server.gate import LENGTH_RANK as _LENGTH
 from pointsman.server.gate import ORIGIN_RANK as _ORIGIN
-from pointsman.server.heads import head_objection, offers_other_protocol, too_large, without_offer
 from pointsman.server.refuse import refusal
 from pointsman.server.repeat import KnownHead
 from pointsman.wire.limits import (
@@ -115,8 +116,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         self._story: Story | None = None
-        self._busy = False
-        self._ready = False
+        self._busy = self._ready = False
         self._refused: GatewayError | None = None
         self._keep = True
         self._last = False
@@ -131,7 +131,7 @@ class InferenceProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by the loop."""
         super().connection_made(transport)
-        self._gate.connections.add(self)
+        self._gate.enter(self)
         self._deadline = self._gate.now + HEAD_SECONDS_MAX
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -161,8 +161,8 @@ class InferenceProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
-            if self._refused is None and offers_other_protocol(self.parser, self._get_upgrade):
-                head = without_offer(self.parser.get_method(), self.url, self.headers)
+            if self._refused is None and heads.offers_other_protocol(self.parser, self._get_upgrade):
+                head = heads.without_offer(self.parser.get_method(), self.url, self.headers)
                 self.parser = HttpRequestParser(self)
                 self._parse(head + data[upgrade.args[0] :])
             elif self._refused is None and self._route is None and self._should_upgrade():
@@ -230,28 +230,28 @@ class InferenceProtocol(HttpToolsProtocol):
         self._deadline = self._gate.now + HEAD_SECONDS_MAX
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser."""
-        self.headers.append((name.lower(), value))
+        """Called by the parser. What stands behind a body (RFC 9112, section 7.1.2) is let go of."""
+        if self._in_head:
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Called by the parser: ours, or somebody else's."""
-        if offers_other_protocol(self.parser, self._get_upgrade):
+        if heads.offers_other_protocol(self.parser, self._get_upgrade):
             return
         self._in_head = False
         parser = self.parser
         found = self._gate.paths.find(self.url)
         self._method = method = parser.get_method()
         if found is not None and method not in found[0].methods:
-            if self._is_preflight():
+            if self._gate.open_to_pages and heads.is_preflight(method, self.headers):
                 found = None
             else:
                 allowed = "POST only" if len(found[0].methods) == 1 else f"no {method.decode('ascii', 'replace')}"
                 self._refused = Malformed(f"This path takes {allowed}.", status=405, code="method_not_allowed")
-        self._refused = head_objection(self.headers, parser.get_http_version()) or self._refused
+        self._refused = heads.head_objection(self.headers, parser.get_http_version()) or self._refused
         if parser.should_upgrade() and (method != b"GET" or found is not None):
             # The parser takes the body for another protocol's, so the request must not be served without it.
-            hint = "Send the request without the header Upgrade."
-            self._refused = Malformed("This connection cannot be upgraded.", hint=hint, code="bad_request")
+            self._refused = heads.no_other_protocol(method)
         if found is None:
             self._deadline = self._gate.now + _OTHER_BODY_SECONDS
             self._pass_on()
@@ -273,7 +273,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self._body_bytes += len(body)
         if self._body_bytes > self._gate.body_bytes_max:
             if self._refused is None:
-                self._refused = too_large(self._gate.body_bytes_max)
+                self._refused = heads.too_large(self._gate.body_bytes_max)
         elif self._refused is None:
             self._body.append(body)
         if self._body_bytes - self._progress > _PROGRESS_BYTES:
@@ -284,7 +284,7 @@ class InferenceProtocol(HttpToolsProtocol):
         """Called by the parser; the one moment at which it knows whether the connection stays open."""
         if self._route is None:
             self._deadline = _NEVER
-            if self._refused is None and not offers_other_protocol(self.parser, self._get_upgrade):
+            if self._refused is None and not heads.offers_other_protocol(self.parser, self._get_upgrade):
                 super().on_message_complete()
             return
         # A client of HTTP/1.0 may take the end of the connection for that of the answer, whatever it asked for.
@@ -425,11 +425,6 @@ class InferenceProtocol(HttpToolsProtocol):
             super().on_header(name, value)
         super().on_headers_complete()
 
-    def _is_preflight(self) -> bool:
-        """Whether a browser asks beforehand what a page may do; the app answers it for all paths."""
-        asks = any(name == b"access-control-request-method" for name, _ in self.headers)
-        return asks and self._gate.open_to_pages and self.parser.get_method() == b"OPTIONS"
-
     def _read_head(self) -> None:
         """Find the key; refuse what is announced as too large, and a large body of nobody known, before it is read."""
         gate = self._gate
@@ -450,11 +445,13 @@ class InferenceProtocol(HttpToolsProtocol):
                 self._extra = _FOR_PAGES
             elif rank == _EXPECT:
                 self.expect_100_continue = value.lower() == b"100-continue"
+            elif rank == _CODING and self._route is not None and self._route.operation is not _PASS_THROUGH:
+                self._refused = heads.coding_objection(value) or self._refused
         self._key = bare_key(key)
         if not key and self._route is not None and self._route.key_in_query:
             self._key = query_key(self.url.partition(b"?")[2])
         if announced > gate.body_bytes_max:
-            self._refused = too_large(self._gate.body_bytes_max)
+            self._refused = heads.too_large(self._gate.body_bytes_max)
         elif announced > EARLY_AUTHENTICATION_BYTES or announced < 0:
             keyring = gate.house.keyring
             try:

@@ -67,3 +67,38 @@ def test_at_the_end_every_connection_is_cut() -> None:
 def test_a_story_that_raised_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     Door().gate.escaped(ZeroDivisionError("how odd"))
     assert "a request's story raised" in caplog.text and "how odd" in caplog.text
+
+
+async def test_while_nobody_is_connected_the_sweep_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "_SWEEP_SECONDS", 0)
+    door, watched = Door(), Watched()
+    door.gate.connections.clear()
+    told: list[float] = []
+    clock = door.stage.clock
+
+    def monotonic() -> float:
+        told.append(clock.now)
+        return clock.now
+
+    monkeypatch.setattr(clock, "monotonic", monotonic)
+    running = door.stage.nursery.start(door.gate.run(), "sweep")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not told
+    clock.now += 3600
+    door.gate.enter(watched)
+    assert door.gate.now == clock.now, "a deadline of who has just come counts from now"
+    await door.turn(lambda: watched.swept)
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_the_date_is_the_same_for_other_servers_on_the_port() -> None:
+    door = Door()
+    stamp = door.gate.stamp
+    door.gate.connections.clear()
+    door.stage.clock.now += 86_400
+    door.gate.enter(Watched())
+    assert door.gate.stamp is stamp
+    [(name, value)] = stamp
+    assert name + b": " + value + b"\r\n" == door.gate.date

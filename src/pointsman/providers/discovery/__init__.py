@@ -11,7 +11,7 @@ from pointsman.providers.discovery.deployments import aliases, deployments
 from pointsman.providers.discovery.discovery import Discovery
 from pointsman.providers.discovery.found import FoundHost, FoundModel, HostKind, Place, default_places, ollama_url
 from pointsman.providers.discovery.state import InMemory, ServerState
-from pointsman.providers.discovery.watching import POLL_SECONDS, FleetWatch, Report, Watched
+from pointsman.providers.discovery.watching import POLL_SECONDS, FleetWatch, Pause, Report, Watched
 
 __all__ = [
     "POLL_SECONDS",
@@ -21,6 +21,7 @@ __all__ = [
     "FoundModel",
     "HostKind",
     "InMemory",
+    "Pause",
     "Place",
     "Report",
     "ServerState",

@@ -6,7 +6,7 @@ While nobody uses a server that is the only one with its models, nothing has to 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from math import inf
 from typing import Final
 
@@ -19,17 +19,20 @@ from pointsman.providers.discovery.found import HostKind
 from pointsman.providers.discovery.state import ServerState, StateProbe, is_silence
 from pointsman.providers.transport import Fetcher
 
-__all__ = ["POLL_SECONDS", "FleetWatch", "Report", "Watched"]
+__all__ = ["POLL_SECONDS", "FleetWatch", "Pause", "Report", "Watched"]
 
 POLL_SECONDS: Final = 3.0
 """How often a server is asked that is worth it."""
 _TICK_SECONDS: Final = 0.25
+_PAUSE_SECONDS_MAX: Final = 1.0
 _LOOK_SECONDS_MAX: Final = 2.0
 _LOOKS_AT_ONCE: Final = 64
 _LOOKS_PER_SECOND: Final = 100.0
 """Of very many servers each is asked less often."""
 _SILENCES_UNTIL_OFFLINE: Final = 2
 """A single slow answer of a busy machine is no outage; a refused connection is."""
+
+Pause = Callable[[float], Awaitable[None]]
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -63,7 +66,10 @@ class _Watch:
 
 
 class FleetWatch:
-    """``pace`` tells for an address how many seconds old a look at it may be: 0 now, infinity: never mind."""
+    """``pace`` tells for an address how many seconds old a look at it may be: 0 now, infinity: never mind.
+
+    ``pause`` waits for so many seconds and no longer than until a request is sent; without it there is none.
+    """
 
     def __init__(
         self,
@@ -72,7 +78,9 @@ class FleetWatch:
         report: Callable[[Report], None],
         pace: Callable[[str], float],
         clock: Clock = SYSTEM_CLOCK,
+        pause: Pause | None = None,
     ) -> None:
+        self._pause = pause
         self._fetcher = fetcher
         self._nursery = nursery
         self._report = report
@@ -103,18 +111,27 @@ class FleetWatch:
     async def run(self) -> None:
         """Look after all of them; runs until cancelled."""
         while True:
-            self._begin_looks()
+            next_seconds = self._begin_looks()
             await asyncio.sleep(_TICK_SECONDS)
+            # What is worth a look changes with the requests that are sent; while there are none, that is seldom.
+            if self._pause is not None:
+                await self._pause(min(next_seconds - _TICK_SECONDS, _PAUSE_SECONDS_MAX))
 
-    def _begin_looks(self) -> None:
+    def _begin_looks(self) -> float:
+        """Begin with those that are due; gives in how many seconds the next one is, as things stand."""
         now = self._clock.monotonic()
+        next_seconds = inf
         least = len(self._watches) / _LOOKS_PER_SECOND
         for watch in self._watches.values():
             if watch.is_looking:
                 continue
             pace = self._pace(watch.watched.url)
-            if watch.looked_at == -inf or now - watch.looked_at >= (max(pace, least) if pace else 0.0):
+            due_seconds = watch.looked_at + (max(pace, least) if pace else 0.0) - now
+            if watch.looked_at == -inf or due_seconds <= 0:
                 self._nursery.start(self._look(watch), "look at a server")
+            else:
+                next_seconds = min(next_seconds, due_seconds)
+        return next_seconds
 
     async def _look(self, watch: _Watch) -> None:
         watch.is_looking = True

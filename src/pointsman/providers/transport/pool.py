@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
+from math import inf
 from typing import Final
 
+from pointsman.core.clock import Clock
 from pointsman.core.errors import Unreachable
 from pointsman.core.nursery import Nursery
 from pointsman.providers.transport.connection import Connection, UpstreamFlight
@@ -19,12 +22,45 @@ _IDLE_SECONDS_MAX: Final = 55.0
 
 
 class CoarseTime:
-    """Monotonic seconds as of the last sweep, right to a quarter of a second: nobody has to ask the machine."""
+    """Monotonic seconds as of the last sweep, right to a quarter of a second: nobody has to ask the machine.
 
-    __slots__ = ("now",)
+    While no request is under way nobody sweeps, and it ``rests``; whoever sends one calls :meth:`wake` first.
+    """
 
-    def __init__(self, now: float) -> None:
-        self.now = now
+    __slots__ = ("_clock", "_woken", "now", "rests")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._woken = asyncio.Event()
+        self.now = clock.monotonic()
+        self.rests = False
+
+    def tell(self) -> float:
+        """Ask the machine."""
+        self.now = self._clock.monotonic()
+        return self.now
+
+    def wake(self) -> None:
+        """A request is about to be sent."""
+        self.tell()
+        self.rests = False
+        self._woken.set()
+
+    async def rest(self, seconds_max: float) -> None:
+        """Let time pass unseen until a request is sent, ``seconds_max`` at most."""
+        self.rests = True
+        self._woken.clear()
+        try:
+            await self.quiet(seconds_max)
+        finally:
+            self.wake()
+
+    async def quiet(self, seconds_max: float) -> None:
+        """Wait for as long as nothing is sent and nothing under way, ``seconds_max`` at most."""
+        if self.rests and seconds_max > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if seconds_max == inf else seconds_max):
+                    await self._woken.wait()
 
 
 class Pool:
@@ -41,6 +77,8 @@ class Pool:
 
     def launch(self, flight: UpstreamFlight) -> None:
         """Send on an idle connection, or open one."""
+        if self.time.rests:
+            self.time.wake()
         idle = self._idle
         while idle:
             connection = idle.pop()
@@ -71,13 +109,16 @@ class Pool:
         if connection in self._idle:
             self._idle.remove(connection)
 
-    def sweep(self, now: float) -> None:
-        """Fail what is overdue and close what has been idle for long."""
+    def sweep(self, now: float) -> float:
+        """Fail what is overdue and close what has been idle for long; gives in how many seconds to look again."""
         for connection in list(self._busy):
             if connection.flight is not None:
                 connection.flight.check(now)
         while self._idle and now - self._idle[0].idle_since > _IDLE_SECONDS_MAX:
             self._idle.pop(0).drop()
+        if self._busy:
+            return 0.0
+        return _IDLE_SECONDS_MAX - (now - self._idle[0].idle_since) if self._idle else inf
 
     def close(self) -> None:
         """Close every connection at once."""
@@ -108,6 +149,8 @@ class Pool:
         if flight.over:
             connection.drop()
             return
+        if self.time.rests:
+            self.time.wake()
         self._busy.add(connection)
         connection.launch(flight, self.time.now)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from math import inf
 from typing import Final, Protocol
 
 import msgspec
@@ -78,7 +79,7 @@ class Transport:
         self._nursery = nursery
         self._clock = clock
         self._keepalive_seconds = keepalive_seconds
-        self._time = CoarseTime(clock.monotonic())
+        self._time = CoarseTime(clock)
         self._pools: dict[tuple[str, str, int], Pool] = {}
         self._heads: dict[tuple[str, bytes], _KnownHead] = {}
         self._tls: ssl.SSLContext | None = None
@@ -88,12 +89,17 @@ class Transport:
         return self._time.now
 
     async def run(self) -> None:
-        """The sweep; runs until cancelled."""
+        """The sweep; runs until cancelled. While no request is under way, it rests."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            self._time.now = now = self._clock.monotonic()
-            for pool in list(self._pools.values()):
-                pool.sweep(now)
+            now = self._time.tell()
+            again = min((pool.sweep(now) for pool in list(self._pools.values())), default=inf)
+            if again > SWEEP_SECONDS:
+                await self._time.rest(again)
+
+    async def quiet(self, seconds_max: float) -> None:
+        """Wait for as long as no request is sent and none under way, ``seconds_max`` at most."""
+        await self._time.quiet(seconds_max)
 
     def send(self, deployment: Deployment, outbound: Outbound, *, stream: bool) -> UpstreamFlight:
         """See :meth:`pointsman.core.flight.Sender.send`."""

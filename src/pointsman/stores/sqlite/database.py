@@ -23,6 +23,7 @@ from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.stores.sqlite.failures import for_operators, translated, unavailable
 from pointsman.stores.sqlite.migrate import Migration, migrate, shipped
+from pointsman.stores.sqlite.stillness import Mark, mark_of
 from pointsman.stores.sqlite.transaction import READ, WRITE, Begin, transaction
 
 __all__ = ["SqliteDatabase"]
@@ -104,6 +105,10 @@ class SqliteDatabase:
             apsw.ConstraintError: what was written violates the schema.
         """
         return await self._call(lambda: self._durably(job) if durable else self._transaction(WRITE, job))
+
+    def mark(self) -> Mark | None:
+        """How the file stands. As long as it is the same, no question need be asked again; None: it may be another."""
+        return mark_of(self.path, self._clock)
 
     async def give_back_room(self) -> None:
         """Give some of the pages that are free back to the disk, where the file was made so that it can.

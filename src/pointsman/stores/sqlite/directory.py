@@ -22,6 +22,7 @@ from pointsman.stores.sqlite.directory_statements import (
     UPDATE_ENTRY,
     EntryWay,
 )
+from pointsman.stores.sqlite.stillness import Mark
 from pointsman.stores.sqlite.transaction import rows
 
 __all__ = ["SqliteDirectoryStore"]
@@ -36,6 +37,7 @@ class SqliteDirectoryStore:
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
+        self._no_news: tuple[int, Mark | None] | None = None
 
     async def get(self, kind: Kind[T], identity: str) -> T | None:
         """See the port."""
@@ -74,7 +76,12 @@ class SqliteDirectoryStore:
 
     async def changed_since(self, version: int) -> tuple[int, tuple[Changed, ...]]:
         """See the port."""
-        return await self._database.read(lambda connection: _changed_since(connection, version))
+        mark = self._database.mark()
+        if mark is not None and self._no_news == (version, mark):
+            return version, ()
+        found = await self._database.read(lambda connection: _changed_since(connection, version))
+        self._no_news = (version, mark) if found[0] == version else None
+        return found
 
     async def version(self) -> int:
         """See the port."""

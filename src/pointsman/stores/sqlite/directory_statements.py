@@ -12,6 +12,7 @@ __all__ = [
     "INSERT_ENTRY",
     "LATEST_ENTRIES",
     "LIST_ENTRIES",
+    "NEXT_PERIOD",
     "NOTE_ACCOUNTS",
     "NOTE_ENTRY",
     "PUT_ENTRY",
@@ -137,5 +138,7 @@ DUE_PERIODS: Final = """
 SELECT scope, id, model, window, duration, reset_at FROM spend_periods
 WHERE reset_at <= ? AND duration IS NOT NULL ORDER BY reset_at, scope, id, model, window LIMIT ?
 """
+
+NEXT_PERIOD: Final = "SELECT min(reset_at) FROM spend_periods WHERE reset_at IS NOT NULL AND duration IS NOT NULL"
 
 FORGET_PERIODS: Final = "DELETE FROM spend_periods WHERE scope = ? AND id = ?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any, Final
 
 import apsw
@@ -29,6 +30,7 @@ from pointsman.stores.sqlite.key_list_statements import (
     Way,
 )
 from pointsman.stores.sqlite.statements import ARCHIVE_KEY, INSERT_KEY, UPDATE_KEY
+from pointsman.stores.sqlite.stillness import Mark
 from pointsman.stores.sqlite.transaction import rows
 
 __all__ = ["SqliteKeyStore"]
@@ -48,6 +50,8 @@ class SqliteKeyStore:
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
+        self._no_news: tuple[int, Mark | None] | None = None
+        self._none_due: tuple[float, Mark | None] = -inf, None
 
     async def get(self, token: str) -> KeyRecord | None:
         """See the port."""
@@ -81,7 +85,12 @@ class SqliteKeyStore:
 
     async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
         """See the port."""
-        return await self._database.read(lambda connection: _changed_since(connection, version))
+        mark = self._database.mark()
+        if mark is not None and self._no_news == (version, mark):
+            return version, ()
+        found = await self._database.read(lambda connection: _changed_since(connection, version))
+        self._no_news = (version, mark) if found[0] == version else None
+        return found
 
     async def version(self) -> int:
         """See the port."""
@@ -97,7 +106,13 @@ class SqliteKeyStore:
 
     async def budgets_due(self, now: float, limit: int = 1000) -> tuple[KeyRecord, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: _budgets_due(connection, now, limit))
+        mark = self._database.mark()
+        until, since = self._none_due
+        if mark is not None and mark == since and now < until:
+            return ()
+        found, next_at = await self._database.read(lambda connection: _budgets_due(connection, now, limit))
+        self._none_due = (-inf if found else next_at), mark
+        return found
 
 
 def _live(connection: apsw.Connection, token: str) -> KeyRecord | None:
@@ -229,11 +244,14 @@ def _reset_budget(
     return _live(connection, token)
 
 
-def _budgets_due(connection: apsw.Connection, now: float, limit: int) -> tuple[KeyRecord, ...]:
+def _budgets_due(connection: apsw.Connection, now: float, limit: int) -> tuple[tuple[KeyRecord, ...], float]:
+    """Those that are due, and when the first one is at all (infinity: never)."""
     cursor = connection.execute(
         "SELECT * FROM keys WHERE budget_reset_at <= ? ORDER BY budget_reset_at, token LIMIT ?", (now, limit)
     )
-    return tuple(_record(row) for row in rows(cursor))
+    found = tuple(_record(row) for row in rows(cursor))
+    next_at = connection.execute("SELECT min(budget_reset_at) FROM keys WHERE budget_reset_at IS NOT NULL").get
+    return found, inf if next_at is None else float(next_at)
 
 
 def _conflict(error: apsw.ConstraintError, record: KeyRecord) -> Conflict:

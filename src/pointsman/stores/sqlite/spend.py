@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 import apsw
 import msgspec
@@ -12,12 +13,14 @@ from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.directory_statements import (
     DUE_PERIODS,
     FORGET_PERIODS,
+    NEXT_PERIOD,
     NOTE_ENTRY,
     RESET_PERIOD,
     SCHEDULE_PERIOD,
     SET_BASELINE,
     SPENT,
 )
+from pointsman.stores.sqlite.stillness import Mark
 
 __all__ = ["SqliteSpendStore"]
 
@@ -27,6 +30,7 @@ class SqliteSpendStore:
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
+        self._none_due: tuple[float, Mark | None] = -inf, None
 
     async def spent(self, meters: Sequence[Meter]) -> Mapping[Meter, Spent]:
         """See the port."""
@@ -58,16 +62,25 @@ class SqliteSpendStore:
 
     async def due(self, now: float, limit: int = 1000) -> tuple[Due, ...]:
         """See the port."""
-
-        def job(connection: apsw.Connection) -> tuple[Due, ...]:
-            found = connection.execute(DUE_PERIODS, (now, limit))
-            return tuple(Due(Meter(*meter), str(duration), float(at)) for *meter, duration, at in found)
-
-        return await self._database.read(job)
+        mark = self._database.mark()
+        until, since = self._none_due
+        if mark is not None and mark == since and now < until:
+            return ()
+        found, next_at = await self._database.read(lambda connection: _due(connection, now, limit))
+        self._none_due = (-inf if found else next_at), mark
+        return found
 
     async def forget(self, scope: str, identity: str) -> None:
         """See the port."""
         await self._database.write(lambda connection: connection.execute(FORGET_PERIODS, (scope, identity)))
+
+
+def _due(connection: apsw.Connection, now: float, limit: int) -> tuple[tuple[Due, ...], float]:
+    """Those that are due, and when the first one is at all (infinity: never)."""
+    found = connection.execute(DUE_PERIODS, (now, limit))
+    due = tuple(Due(Meter(*meter), str(duration), float(at)) for *meter, duration, at in found)
+    next_at = connection.execute(NEXT_PERIOD).get
+    return due, inf if next_at is None else float(next_at)
 
 
 def _spent(connection: apsw.Connection, meters: Sequence[Meter]) -> dict[Meter, Spent]:

@@ -15,7 +15,7 @@ from pointsman.core.upstream import Timeouts
 from pointsman.providers.transport.connection import Connection, UpstreamFlight
 from pointsman.providers.transport.origin import Origin
 from pointsman.providers.transport.pool import CoarseTime, Pool
-from tests.unit.providers.transport.upstream_script import plain
+from tests.unit.providers.transport.upstream_script import FakeClock, plain
 
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX-A: interim\r\n\r\n"
 
@@ -51,7 +51,7 @@ class Line:
     def __init__(self) -> None:
         self.failures: list[BaseException] = []
         nursery = Nursery(lambda _name, error: self.failures.append(error))
-        self.pool = Pool(Origin.parse("http://here/v1"), nursery, CoarseTime(1000.0))
+        self.pool = Pool(Origin.parse("http://here/v1"), nursery, CoarseTime(FakeClock()))
         self.wire = Wire()
         self.connection = Connection(self.pool)
         self.connection.connection_made(self.wire)

@@ -16,6 +16,7 @@ from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Timeouts
 from pointsman.providers.transport import Transport
+from pointsman.providers.transport import pool as pool_module
 from pointsman.providers.transport import transport as transport_module
 from pointsman.providers.transport.connection import UpstreamFlight
 from pointsman.wire.limits import UPSTREAM_HEAD_BYTES_MAX
@@ -620,6 +621,43 @@ async def test_the_sweep_runs_by_itself(monkeypatch: pytest.MonkeyPatch) -> None
         with pytest.raises(TimedOut):
             await item(flight)
         assert stage.transport.now() == stage.clock.now
+
+
+async def test_the_sweep_rests_while_nothing_is_under_way_and_still_cuts_off_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transport_module, "SWEEP_SECONDS", 0.001)
+    async with scene(silence) as stage:
+        stage.nursery.start(stage.transport.run(), "sweep")
+        await turn(lambda: stage.transport._time.rests)
+        stage.clock.now += 3600
+        quiet = asyncio.ensure_future(stage.transport.quiet(60))
+        flight = stage.transport.send(stage.deployment(), CHAT, stream=False)
+        assert stage.transport.now() == stage.clock.now, "the hour that nobody saw pass is none of this request's"
+        await quiet
+        await turn(lambda: stage.asked)
+        stage.clock.now += 29
+        await turn(lambda: stage.transport.now() == stage.clock.now)
+        assert not flight.inbox.items
+        stage.clock.now += 2
+        with pytest.raises(TimedOut):
+            await item(flight)
+        await turn(lambda: stage.transport._time.rests)
+
+
+async def test_an_idle_connection_is_closed_although_the_sweep_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "SWEEP_SECONDS", 0.001)
+    monkeypatch.setattr(pool_module, "_IDLE_SECONDS_MAX", 0.05)
+
+    async def script(asked: Asked) -> None:
+        await asked.write(plain(b"{}"))
+
+    async with scene(script) as stage:
+        stage.nursery.start(stage.transport.run(), "sweep")
+        await item(stage.transport.send(stage.deployment(), CHAT, stream=False))
+        await turn(lambda: stage.transport._time.rests)
+        stage.clock.now += 1
+        await asyncio.wait_for(stage.lost.wait(), 10)
 
 
 # -- stopping and waiting --------------------------------------------------------------------------------------
