@@ -97,6 +97,7 @@ class Scene:
             overhead_ms=750.0,
             tags=("red", "blue"),
             peer="10.0.0.9",
+            answer_id="answer-1",
         )
         return msgspec.structs.replace(record, **changes)
 
@@ -113,7 +114,7 @@ def test_the_expected_record_would_show_any_two_fields_that_change_places(scene:
     values = [value for name, value in said.items() if name not in unset]
     assert len(values) == len({repr(value) for value in values})
     assert all(said[name] is None for name in unset)
-    assert len(CallRecord.__struct_fields__) == 35, "a new field wants its place in expected() above"
+    assert len(CallRecord.__struct_fields__) == 36, "a new field wants its place in expected() above"
 
 
 async def test_the_record_of_a_whole_answer(scene: Scene) -> None:
@@ -283,6 +284,7 @@ async def test_the_record_of_a_call_that_got_as_far_as_its_model(scene: Scene) -
         model_requested="nosuch",
         model_group="nosuch",
         **dict.fromkeys(["deployment_id", "model", "provider", "api_base"], ""),
+        answer_id=None,
         first_token_at=None,
         ended_at=AT + 0.25,
         stream=True,
@@ -306,6 +308,7 @@ async def test_the_record_of_a_call_that_could_not_be_read(scene: Scene) -> None
         error_message=message,
         **dict.fromkeys(["model_requested", "model_group", "deployment_id", "model", "provider", "api_base"], ""),
         end_user=None,
+        answer_id=None,
         first_token_at=None,
         ended_at=AT,
         overhead_ms=0.0,
