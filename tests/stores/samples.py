@@ -97,6 +97,7 @@ def full_call(call_id: str = "c1", **changes: Any) -> CallRecord:
         reply=msgspec.Raw(b'{"choices":[]}'),
         energy_mwh=9_722,
         energy_cost=2_236_060_000,
+        answer_id="chatcmpl-Zoë 1",
     )
     return msgspec.structs.replace(record, **changes)
 

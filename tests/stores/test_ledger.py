@@ -121,6 +121,30 @@ async def test_calls_are_found_latest_first(ledger: LedgerStore, query: LedgerQu
     assert [record.call_id for record in await ledger.find(query)] == found
 
 
+async def test_calls_are_found_by_the_ids_of_their_answers(ledger: LedgerStore) -> None:
+    """Which need not be unique, nor of the same hour."""
+    await ledger.append(
+        [
+            bare_call("c1", started_at=NOON, answer_id="chatcmpl-1"),
+            bare_call("c2", started_at=NOON + 5000, answer_id="chatcmpl-2", key_token="t2"),
+            bare_call("c3", started_at=NOON + 90_000, answer_id="chatcmpl-1", key_token="t1"),
+            bare_call("c4", started_at=NOON + 90_001, answer_id="1"),
+            bare_call("c5", started_at=NOON + 90_002, answer_id="another-chatcmpl-1"),
+            bare_call("c6", started_at=NOON + 90_003, answer_id="Zoë \x00"),
+            bare_call("c7", started_at=NOON + 200_000),
+        ]
+    )
+
+    async def found(answer_id: str, **more: Any) -> list[str]:
+        return [one.call_id for one in await ledger.find(LedgerQuery(answer_id=answer_id, **more))]
+
+    assert await found("chatcmpl-1") == ["c3", "c1"]
+    assert await found("chatcmpl-1", limit=1) == ["c3"]
+    assert await found("chatcmpl-1", key_token="t1") == ["c3"]
+    assert await found("chatcmpl-1", end=NOON + 1) == ["c1"]
+    assert [await found(one) for one in ("chatcmpl-2", "1", "Zoë \x00", "c7", "")] == [["c2"], ["c4"], ["c6"], [], []]
+
+
 async def test_days_are_summed_up_by_key_user_and_model(ledger: LedgerStore) -> None:
     await ledger.append(
         [
@@ -229,6 +253,7 @@ def test_what_keys_spent_equals_what_their_calls_cost_in_any_order_of_appends(
     [
         {"deployment_id": "", "model_requested": "invented", "model_group": "invented", "model": ""},
         {"end_user": ""},
+        {"answer_id": "Zoë \x00 🙂" * 100},
         {"user_id": ""},
         {"error_code": "odd", "error_message": 'quoted "\\" \x00 \u2028 Zoë 🙂'},
         {"tags": ("a", '"'), "usage": Usage(3, 2, 1, 1, 1, 1, 1, "estimated")},

@@ -7,7 +7,7 @@ from typing import Final
 from pointsman.core.price import FEMTODOLLARS_PER_PICODOLLAR, Price, UnitPrice
 from pointsman.core.usage import Units, Usage
 
-__all__ = ["cost_of"]
+__all__ = ["cost_of", "output_cost_of"]
 
 _MILLISECONDS_PER_SECOND: Final = 1000
 
@@ -31,6 +31,23 @@ def cost_of(usage: Usage, price: Price | None) -> int:
         total += plain_input * rates.input
     if plain_output > 0:
         total += plain_output * rates.output
+    return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
+
+
+def output_cost_of(usage: Usage, price: Price | None) -> int:
+    """The part of :func:`cost_of` that is for what the model said, in picodollars, rounded up."""
+    if price is None:
+        return 0
+    rates = price.at(usage.prompt) if price.tiers else price
+    plain, total = usage.completion, 0
+    if usage.reasoning and rates.reasoning is not None:
+        plain -= usage.reasoning
+        total += usage.reasoning * rates.reasoning
+    if usage.audio_output and rates.audio_output is not None:
+        plain -= usage.audio_output
+        total += usage.audio_output * rates.audio_output
+    if plain > 0:
+        total += plain * rates.output
     return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
 
 

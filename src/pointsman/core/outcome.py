@@ -18,6 +18,7 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     """One call, finished, failed or cut off. Times are seconds since the epoch, money is in picodollars.
 
     ``key_token`` is the digest of the key, ``"master"`` for the master key, ``""`` when nobody was known.
+    ``answer_id`` is the ``id`` in the answer that the client has, where it has one.
     ``prompt`` and ``reply`` are JSON and only set when the operator switched prompt logging on.
     ``trace`` is only set where there was something to decide, or to wait for. ``queued_ms``, the wait for a turn at a
     local host, is counted; it is stored with the trace. ``energy_mwh`` is what the call's share of a local host's work
@@ -54,6 +55,7 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     overhead_ms: float = 0.0
     tags: tuple[str, ...] = ()
     peer: str = ""
+    answer_id: str | None = None
     prompt: msgspec.Raw | None = None
     reply: msgspec.Raw | None = None
     trace: RouteTrace | None = None

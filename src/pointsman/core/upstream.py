@@ -196,6 +196,8 @@ class Ask(msgspec.Struct):
     """Whether it is only to be written and shown, so that preparing it must not ask a model of anything."""
     keep: Callable[[], Awaitable[None]] | None = None
     """Stores what is to be kept of the answer, before its last bytes leave. Does not fail."""
+    answers_as: str | None = None
+    """The model that the answer names, where another one stands in; None: the one asked for."""
     continues: msgspec.Struct | None = None
     """The answer that was cut off and is to be continued, as the lane that gave it tells it to the next one."""
 
@@ -238,11 +240,13 @@ class Answer(Protocol):
     :data:`UPSTREAM_TYPE`: the one that the upstream gave. ``usage`` is final
     after :meth:`whole`, :meth:`end` or :meth:`cut`. ``error`` is set when the upstream failed in a
     way that the client was told of in the stream (so that the ledger records a failure although the status was 200).
+    ``answer_id`` is the id that the client's bytes name the answer by, None where they have none.
     """
 
     content_type: bytes
     usage: Usage
     error: GatewayError | None
+    answer_id: str | None
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """The error that an upstream answer with a status of 400 or more means."""

@@ -7,8 +7,11 @@ import re
 from math import ceil
 from typing import Final
 
+import msgspec
+
+from pointsman.accounting.price import output_cost_of
 from pointsman.core.outcome import CallRecord
-from pointsman.core.price import PICODOLLARS_PER_DOLLAR
+from pointsman.core.price import FEMTODOLLARS_PER_PICODOLLAR, PICODOLLARS_PER_DOLLAR
 from pointsman.core.upstream import Deployment
 from pointsman.lifecycle.trail import Trail, route_line, usual_route_line
 from pointsman.policies.principal import Principal
@@ -19,8 +22,23 @@ __all__ = ["Heads", "clean", "queue_line", "recovered", "rerouted", "shown_addre
 _HEADS_MAX: Final = 16_384
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
 _JSON: Final = b"application/json"
+_NOTHING_ADDED: Final = (
+    b"x-litellm-response-cost-discount-amount: 0.0\r\n"
+    b"x-litellm-response-cost-margin-amount: 0.0\r\n"
+    b"x-litellm-response-cost-margin-percent: 0.0\r\n"
+    b"x-litellm-response-cost-tool-usage: 0.0\r\n"
+    b"x-litellm-callback-duration-ms: 0.0\r\n"
+)
+"""What an answer costs here has no parts of these kinds, and it waits for nobody who only listens."""
 _STREAM_LINES: Final = (
-    b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\nx-litellm-call-id: %b\r\n%b%b"
+    b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+    b"x-litellm-call-id: %b\r\n"
+    b"x-litellm-response-cost-original: 0.0\r\n"
+    b"x-litellm-response-cost-input: 0.0\r\n"
+    b"x-litellm-response-cost-output: 0.0\r\n"
+    b"x-litellm-key-spend: %a\r\n"
+    b"x-litellm-response-duration-ms: %.3f\r\n"
+    b"x-litellm-overhead-duration-ms: %.3f\r\n" + _NOTHING_ADDED + b"%b%b"
 )
 _AT_ONCE: Final = b"x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\nx-pointsman-attempts: 1\r\n"
 _AFTER_ATTEMPTS: Final = (
@@ -33,11 +51,25 @@ _WHOLE_LINES: Final = (
     b"content-type: %b\r\n"
     b"x-litellm-call-id: %b\r\n"
     b"x-litellm-response-cost: %a\r\n"
+    b"x-litellm-response-cost-original: %a\r\n"
+    b"x-litellm-response-cost-input: %a\r\n"
+    b"x-litellm-response-cost-output: %a\r\n"
     b"x-litellm-key-spend: %a\r\n"
     b"x-litellm-response-duration-ms: %.3f\r\n"
-    b"x-litellm-overhead-duration-ms: %.3f\r\n"
-    b"%b%b"
+    b"x-litellm-overhead-duration-ms: %.3f\r\n" + _NOTHING_ADDED + b"%b%b"
 )
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What is told of a deployment, for most and for the operator.
+
+    ``output_rate`` is what each token costs that it says, in femtodollars; negative where they are not all the same.
+    """
+
+    deployment: Deployment
+    lines: bytes
+    with_address: bytes
+    output_rate: int
 
 
 class Heads:
@@ -45,7 +77,7 @@ class Heads:
 
     def __init__(self, version: str) -> None:
         self._version = f"x-litellm-version: {clean(version)}\r\n".encode("latin-1", "replace")
-        self._known: dict[str, tuple[Deployment, bytes, bytes]] = {}
+        self._known: dict[str, _Known] = {}
 
     def whole(
         self,
@@ -60,14 +92,27 @@ class Heads:
 
         ``limits`` are the lines about them; None: those of the key alone.
         """
+        known = self._known.get(deployment.id)
+        if known is None or known.deployment is not deployment:
+            known = self._learn(deployment)
+        cost, output = record.cost, 0
+        if cost:
+            if known.output_rate < 0:
+                output = min(cost, output_cost_of(record.usage, deployment.price))
+            else:
+                output = record.usage.completion * known.output_rate // FEMTODOLLARS_PER_PICODOLLAR
+        dollars = cost / PICODOLLARS_PER_DOLLAR
         return _WHOLE_LINES % (
             content_type,
             record.call_id.encode(),
-            record.cost / PICODOLLARS_PER_DOLLAR,
+            dollars,
+            dollars,
+            (cost - output) / PICODOLLARS_PER_DOLLAR,
+            output / PICODOLLARS_PER_DOLLAR,
             principal.spent / PICODOLLARS_PER_DOLLAR,
             milliseconds,
             record.overhead_ms,
-            self._deployment(deployment, principal),
+            known.with_address if principal.admin else known.lines,
             (_limits(principal) if principal.head else b"") if limits is None else limits,
         )
 
@@ -78,11 +123,23 @@ class Heads:
         deployment: Deployment,
         principal: Principal,
         limits: bytes | None = None,
+        *,
+        milliseconds: tuple[float, float] = (0.0, 0.0),
     ) -> bytes:
-        """For an answer that is just beginning."""
+        """For an answer that is just beginning; ``milliseconds`` are those since the request, and those of our own.
+
+        What it costs is not known yet, so that it says 0, as LiteLLM; of the key what it has spent before.
+        """
         if limits is None:
             limits = _limits(principal) if principal.head else b""
-        return _STREAM_LINES % (content_type, call_id.encode(), self._deployment(deployment, principal), limits)
+        return _STREAM_LINES % (
+            content_type,
+            call_id.encode(),
+            principal.spent / PICODOLLARS_PER_DOLLAR,
+            *milliseconds,
+            self._deployment(deployment, principal),
+            limits,
+        )
 
     def passed(self, call_id: str, deployment: Deployment, principal: Principal, limits: bytes | None = None) -> bytes:
         """What is added to the headers of an upstream's own answer."""
@@ -98,16 +155,21 @@ class Heads:
             call_id.encode(),
             self._deployment(deployment, principal) if deployment is not None else self._version,
         )
+        if principal is not None:
+            spent = principal.spent / PICODOLLARS_PER_DOLLAR
+            lines += b"x-litellm-response-cost: 0\r\nx-litellm-key-spend: %a\r\n" % spent + principal.key_head.encode()
+        if deployment is not None:
+            lines += b"x-litellm-timeout: %a\r\n" % (deployment.timeouts.total or deployment.timeouts.load)
         return lines if retry_after is None else b"%bretry-after: %d\r\n" % (lines, max(1, ceil(retry_after)))
 
     def _deployment(self, deployment: Deployment, principal: Principal | None) -> bytes:
         """What is told of a deployment; where it is, only the operator learns."""
         known = self._known.get(deployment.id)
-        if known is None or known[0] is not deployment:
+        if known is None or known.deployment is not deployment:
             known = self._learn(deployment)
-        return known[2] if principal is not None and principal.admin else known[1]
+        return known.with_address if principal is not None and principal.admin else known.lines
 
-    def _learn(self, deployment: Deployment) -> tuple[Deployment, bytes, bytes]:
+    def _learn(self, deployment: Deployment) -> _Known:
         text = (
             f"x-litellm-model-id: {clean(deployment.id)}\r\n"
             f"x-litellm-model-group: {clean(deployment.group)}\r\n"
@@ -118,8 +180,17 @@ class Heads:
         address = f"x-litellm-model-api-base: {base}\r\n".encode("latin-1", "replace")
         if len(self._known) >= _HEADS_MAX:
             self._known.clear()
-        known = self._known[deployment.id] = (deployment, lines, lines + address)
+        known = _Known(deployment, lines, lines + address, _output_rate(deployment))
+        self._known[deployment.id] = known
         return known
+
+
+def _output_rate(deployment: Deployment) -> int:
+    price = deployment.price
+    if price is None:
+        return 0
+    is_one = not price.tiers and price.reasoning is None and price.audio_output is None and price.units is None
+    return price.output if is_one else -1
 
 
 def queue_line(seconds: float) -> bytes:
@@ -169,7 +240,13 @@ def _limits(principal: Principal) -> bytes:
     """What is left of the key's limits; LiteLLM's lines, then OpenAI's."""
     limits = principal.limits
     requests, tokens = limits.rpm_limit, limits.tpm_limit
-    left = () if requests is None else (max(0, requests - principal.requests.total),)
+    left: tuple[int, ...] = ()
+    if requests is not None:
+        one = max(0, requests - principal.requests.total)
+        left = (one, one)
     if tokens is not None:
-        left = (*left, max(0, tokens - principal.tokens.total))
+        one = max(0, tokens - principal.tokens.total)
+        left = (*left, one, one)
+    if limits.max_parallel_requests is not None:
+        left = (*left, max(0, limits.max_parallel_requests - principal.in_flight))
     return principal.head % left

@@ -202,6 +202,7 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     try:
         ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
+        ask.answers_as = None if course.target is None else course.target.model
         head = settlement.inbound.head
         wish = wish_for(ask, course.principal, course.demands, course.target, is_sent=course.is_sent, head=head)
         member, reason = pick(course.pool, wish, house, trail, recovery.tried)

@@ -220,7 +220,9 @@ class Settlement(msgspec.Struct, weakref=False):
             content_type = self._content_type() or self.inbound.head.route.dialect.stream_type
             heads = self.house.heads
             limits = None if self.grant is None or self.grant.bound is None else self._limit_lines(self.grant.bound)
-            head = heads.stream(self.call_id, content_type, self._deployment(), self._principal(), limits)
+            now, deployment = self.house.clock.monotonic(), self._deployment()
+            spans = (now - self.inbound.received) * 1000.0, self._overhead(now, streamed=True) * 1000.0
+            head = heads.stream(self.call_id, content_type, deployment, self._principal(), limits, milliseconds=spans)
             if self.queued:
                 head += queue_line(self.queued)
             client.begin(200, head if self.trail is None and self.marks is None else self._marked(head))
@@ -408,6 +410,7 @@ class Settlement(msgspec.Struct, weakref=False):
             self._overhead(now, streamed=ask.stream) * 1000.0,
             self._tags(ask),
             head.peer,
+            None if answer is None else answer.answer_id,
         )
         if principal is not None and not principal.is_plain:
             bound = None if self.grant is None else self.grant.bound

@@ -189,9 +189,16 @@ def _key_lines(limits: Limits) -> str:
 
 
 def _limit_lines(lines: str, limits: Limits) -> bytes:
-    """The same with OpenAI's, that have a ``%d`` for what is left of its requests and of its tokens."""
+    """The same with OpenAI's and LiteLLM's scoped ones.
+
+    They have two ``%d`` for what is left of its requests, two for its tokens and one for its calls at once.
+    """
     for what, limit in (("requests", limits.rpm_limit), ("tokens", limits.tpm_limit)):
         if limit is not None:
             lines += f"x-ratelimit-limit-{what}: {limit}\r\nx-ratelimit-remaining-{what}: %d\r\n"
             lines += f"x-ratelimit-reset-{what}: 60s\r\n"
+            lines += f"x-ratelimit-api_key-limit-{what}: {limit}\r\nx-ratelimit-api_key-remaining-{what}: %d\r\n"
+    if (parallel := limits.max_parallel_requests) is not None:
+        what = "max_parallel_requests"
+        lines += f"x-ratelimit-api_key-limit-{what}: {parallel}\r\nx-ratelimit-api_key-remaining-{what}: %d\r\n"
     return lines.encode("ascii")

@@ -44,6 +44,15 @@ class AnswerAround:
     def error(self, error: GatewayError | None) -> None:
         self.inner.error = error
 
+    @property
+    def answer_id(self) -> str | None:
+        """See the protocol."""
+        return self.inner.answer_id
+
+    @answer_id.setter
+    def answer_id(self, answer_id: str | None) -> None:
+        self.inner.answer_id = answer_id
+
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """See the protocol."""
         return self.inner.rejected(status, body, retry_after)

@@ -55,8 +55,9 @@ context_of: Final = attrgetter(
 """What many calls have in common."""
 
 usual_of: Final = attrgetter(
-    "started_at", "ended_at", "first_token_at", "overhead_ms", "cost", "peer", "usage.prompt", "usage.completion"
-)
+    "started_at", "ended_at", "first_token_at", "overhead_ms", "cost", "peer", "usage.prompt", "usage.completion",
+    "answer_id"
+)  # fmt: skip
 """What every call has for itself."""
 
 SELDOM_TEXTS: Final = ("end_user", "error_code", "error_message")

@@ -203,9 +203,14 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 class LedgerQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which calls to give, latest start first. Filters hold together; ``start`` is included, ``end`` is not."""
+    """Which calls to give, latest start first. Filters hold together; ``start`` is included, ``end`` is not.
+
+    ``answer_id`` is not given together with ``call_id``, and may be that of several calls. Of those that began within
+    the same minutes ``limit`` may leave out any.
+    """
 
     call_id: str | None = None
+    answer_id: str | None = None
     key_token: str | None = None
     user_id: str | None = None
     start: float | None = None

@@ -41,6 +41,7 @@ __all__ = [
     "day_of",
     "demand_keepable",
     "event_page",
+    "latest_first",
     "no_such_key",
     "saturated",
     "succeeding_record",
@@ -163,6 +164,11 @@ def daily_rows(rows: Iterable[ActivityRow]) -> list[DailyRow]:
         )
         for row in rows
     ]
+
+
+def latest_first(calls: Iterable[CallRecord]) -> tuple[CallRecord, ...]:
+    """Calls in the order of their starts."""
+    return tuple(sorted(calls, key=lambda call: call.started_at, reverse=True))
 
 
 def by_day(rows: Sequence[DailyRow]) -> tuple[DaySpend, ...]:

@@ -57,6 +57,7 @@ class _Lane:
 
 class _Answer:
     content_type = b""
+    answer_id: str | None = "answer-1"
 
     def __init__(self, lanes: ScriptedLanes, inner: ExpressAnswer) -> None:
         self._lanes = lanes

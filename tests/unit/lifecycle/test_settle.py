@@ -97,6 +97,7 @@ class Scene:
             overhead_ms=750.0,
             tags=("red", "blue"),
             peer="10.0.0.9",
+            answer_id="answer-1",
         )
         return msgspec.structs.replace(record, **changes)
 
@@ -283,6 +284,7 @@ async def test_the_record_of_a_call_that_got_as_far_as_its_model(scene: Scene) -
         model_requested="nosuch",
         model_group="nosuch",
         **dict.fromkeys(["deployment_id", "model", "provider", "api_base"], ""),
+        answer_id=None,
         first_token_at=None,
         ended_at=AT + 0.25,
         stream=True,
@@ -306,6 +308,7 @@ async def test_the_record_of_a_call_that_could_not_be_read(scene: Scene) -> None
         error_message=message,
         **dict.fromkeys(["model_requested", "model_group", "deployment_id", "model", "provider", "api_base"], ""),
         end_user=None,
+        answer_id=None,
         first_token_at=None,
         ended_at=AT,
         overhead_ms=0.0,

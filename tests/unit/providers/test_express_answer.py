@@ -433,3 +433,64 @@ def test_an_error_answer_keeps_its_status_its_words_and_its_retry_after(
 def test_a_failure_in_a_begun_stream_is_an_error_event_and_the_end() -> None:
     out = ExpressAnswer(ask()).failed(Broken("Cut off."))
     assert out.endswith(DONE) and next(events_of(out))["error"]["message"] == "Cut off."
+
+
+# -- the names in an answer ------------------------------------------------------------------------------------
+
+WHOLE: dict[str, Any] = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "model": "up-2025",
+    "choices": [{"index": 0, "message": {"content": '{"model":"up-2025"}', "model": "up-2025"}}],
+    "usage": USAGE,
+}
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_whole_answer_names_the_model_that_was_asked_for(order: int, separators: tuple[str, str]) -> None:
+    """Wherever the name stands, and only there; the rest is as it was."""
+    answer = ExpressAnswer(Ask(Operation.CHAT, 'a "b" é', {}))
+    body = dict(list(WHOLE.items())[::order])
+    out = answer.whole(json.dumps(body, separators=separators).encode())
+    assert json.loads(out) == {**body, "model": 'a "b" é'}
+    assert (answer.answer_id, answer.usage) == ("chatcmpl-1", MEASURED)
+
+
+@pytest.mark.parametrize("odd", [{"model": None}, {"model": 5}, {"id": 7}, {"id": ["x"]}, {"id": ""}, {"id": None}])
+def test_odd_names_are_left_alone(odd: dict[str, Any]) -> None:
+    answer = ExpressAnswer(Ask(Operation.CHAT, "up-2025", {}))
+    body = json.dumps({**WHOLE, **odd}).encode()
+    assert answer.whole(body) == body
+    assert answer.answer_id == (None if "id" in odd else "chatcmpl-1") and answer.usage == MEASURED
+
+
+def test_an_answer_of_a_model_that_stands_in_names_that_one() -> None:
+    asked = Ask(Operation.CHAT, "first", {}, answers_as="second")
+    assert json.loads(ExpressAnswer(asked).whole(json.dumps(WHOLE).encode()))["model"] == "second"
+
+
+@pytest.mark.parametrize("compact", [True, False])
+@pytest.mark.parametrize("usage", ["last chunk", "own chunk", "none"])
+def test_every_chunk_of_a_stream_names_the_model_that_was_asked_for(usage: str, *, compact: bool) -> None:
+    words = ["Hello", '"model":"m"', '{"model": "m"}', "you"]
+    upstream = Upstream(words, usage, compact=compact)
+    plain, named = ExpressAnswer(ask(usage=True)), ExpressAnswer(ask(usage=True))
+    named.ask.model = "mine"
+    blocks = upstream.wire().split(b"\n\n")[:-1]
+    same = b"".join([plain.feed(block + b"\n\n") for block in blocks]) + plain.end()
+    out = b"".join([named.feed(block + b"\n\n") for block in blocks]) + named.end()
+    found = [json.loads(line[6:]) for line in out.split(b"\n") if line.startswith(b"data: {")]
+    assert found == [{**json.loads(line[6:]), "model": "mine"} for line in same.split(b"\n") if b"data: {" in line]
+    assert (named.answer_id, named.usage) == ("c1", plain.usage)
+
+
+def test_a_first_event_without_names_is_waited_out() -> None:
+    """Azure begins with one that tells of its filters alone."""
+    answer = ExpressAnswer(ask())
+    answer.ask.model = "mine"
+    first = b'data: {"choices":[],"created":0,"id":"","model":"","object":""}\n\n'
+    second = b'data: {"id":"c1","model":"m","choices":[{"delta":{"content":"a"},"finish_reason":null}]}\n\n'
+    assert answer.feed(first) == first
+    assert answer.feed(second) == second.replace(b'"m"', b'"mine"')
+    assert answer.feed(second) == second.replace(b'"m"', b'"mine"') and answer.answer_id == "c1"

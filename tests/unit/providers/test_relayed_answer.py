@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.json import encode
+from msgspec.json import decode, encode
 
 from pointsman.core.errors import Broken, GatewayError, Overloaded
 from pointsman.core.upstream import Ask, Operation
@@ -29,7 +29,7 @@ KEY = b"sk-ant-secret-0123456789"
 
 
 def relayed(meter: Any = None) -> RelayedAnswer:
-    ask = Ask(Operation.MESSAGES, "m", {}, stream=True, prompt_estimate=9)
+    ask = Ask(Operation.MESSAGES, "claude-real", {}, stream=True, prompt_estimate=9)
     return RelayedAnswer(ask=ask, key=KEY, meter=meter or AnthropicMeter())
 
 
@@ -122,6 +122,36 @@ def test_what_cannot_be_read_is_relayed_all_the_same(garbage: bytes) -> None:
     answer = relayed()
     events = wire(talk(["a"]))
     assert through(answer, [garbage, events]) == garbage + events
+
+
+def test_the_model_is_named_as_it_was_asked_for_and_nothing_else_is() -> None:
+    """What stands in an answer, even if it looks like the name of its model, is the answer's."""
+    words = '{"model":"claude-real"}'
+    tool = {"type": "tool_use", "id": "t", "name": "f", "input": {"model": "claude-real"}}
+    answer = relayed()
+    answer.ask.model = 'my "own"'
+    out = answer.whole(encode(message([{"type": "text", "text": words}, tool])))
+    assert decode(out) == {**message([{"type": "text", "text": words}, tool]), "model": 'my "own"'}
+    assert answer.answer_id == "msg_up"
+    backwards = dict(reversed(message([tool]).items()))
+    assert decode(answer.whole(encode(backwards))) == {**backwards, "model": 'my "own"'}
+
+    streamed = relayed()
+    streamed.ask.model = "mine"
+    said = wire(message_events([(tool, [{"type": "input_json_delta", "partial_json": words}])]))
+    out = through(streamed, [said])
+    assert out == said.replace(b'"model":"claude-real"', b'"model":"mine"', 1) and streamed.answer_id == "msg_up"
+
+
+def test_a_response_is_named_as_it_was_asked_for() -> None:
+    answer = relayed(ResponsesMeter())
+    answer.ask.model = "mine"
+    inner = {"id": "resp_1", "metadata": {"model": "gpt-x"}, "model": "gpt-x", "status": "completed", "output": []}
+    events = [{"type": f"response.{word}", "response": inner} for word in ("created", "completed")]
+    out = through(answer, [wire(events)])
+    told = [decode(line[6:])["response"] for line in out.split(b"\n") if line.startswith(b"data: ")]
+    assert told == [{**inner, "model": "mine"}] * 2 and answer.answer_id == "resp_1"
+    assert decode(answer.final()) == {**inner, "model": "mine"}
 
 
 def test_a_whole_answer() -> None:

@@ -16,11 +16,13 @@ __all__ = ["ExportRow", "export_row"]
 class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
     """One call. ``spend_usd`` is exact, a decimal number as text; ``spend_picodollars`` the same as a whole number.
 
-    Times are in ISO 8601 (UTC), ``api_key`` is the hash of the key, ``tags`` are joined by commas. Text of prompts and
-    answers is not exported.
+    ``request_id`` is the answer's ``id``, and that of the call (``call_id``) where it has none. Times are in ISO 8601
+    (UTC), ``api_key`` is the hash of the key, ``tags`` are joined by commas. Text of prompts and answers is not
+    exported.
     """
 
     request_id: str
+    call_id: str
     start_time: str
     end_time: str
     duration_ms: int
@@ -62,7 +64,8 @@ def export_row(record: CallRecord, *, operator: bool) -> ExportRow:
     ended_at = record.ended_at or record.started_at
     said = record.error_message or ""
     return ExportRow(
-        request_id=record.call_id,
+        request_id=record.answer_id or record.call_id,
+        call_id=record.call_id,
         start_time=iso(record.started_at),
         end_time=iso(ended_at),
         duration_ms=max(0, round((ended_at - record.started_at) * 1000)),

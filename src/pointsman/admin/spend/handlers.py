@@ -12,6 +12,7 @@ from pointsman.admin.keys.replies import full_row
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.asking import Span, SpendKeysQuery, SpendLogsQuery, span_of
+from pointsman.admin.spend.named import named_calls
 from pointsman.admin.spend.rows import spend_row
 from pointsman.admin.spend.sight import Sight, dearest_keys, has_many_lines, seen_keys, sight_of
 from pointsman.core.identity import KeyRecord
@@ -96,7 +97,12 @@ async def spend_logs(office: Office, visit: Visit[SpendLogsQuery, Nothing]) -> A
         limit=query.limit,
         offset=query.offset,
     )
-    records = await (office.ledger.find(wanted) if sight.is_unconfined else _within_team(office, sight, wanted))
+    if not sight.is_unconfined or (token is not None and "," in token):
+        records = await _filtered(office, sight, wanted)
+    elif wanted.call_id is not None:
+        records = await named_calls(office, wanted)
+    else:
+        records = await office.ledger.find(wanted)
     cut = (_CUT_HEADER,) if len(records) == query.limit else ()
     return Answer([spend_row(record, operator=visit.caller.admin) for record in records], headers=cut)
 
@@ -127,16 +133,16 @@ async def global_spend(office: Office, _visit: Visit[Nothing, Nothing]) -> Answe
     )
 
 
-async def _within_team(office: Office, sight: Sight, wanted: LedgerQuery) -> tuple[CallRecord, ...]:
-    """What a user or some keys did in the teams of which that is seen."""
+async def _filtered(office: Office, sight: Sight, wanted: LedgerQuery) -> tuple[CallRecord, ...]:
+    """What several keys did, or a user or some keys in the teams of which that is seen."""
     tokens = None if wanted.key_token is None else tuple(wanted.key_token.split(","))
     query = CallQuery(
         start=wanted.start, end=wanted.end, key_tokens=tokens, user_id=wanted.user_id,
-        team_ids=sight.teams_within(None), limit=wanted.limit, offset=wanted.offset,
+        team_ids=None if sight.is_unconfined else sight.teams_within(None), limit=wanted.limit, offset=wanted.offset,
     )  # fmt: skip
     if wanted.call_id is None:
         return (await office.ledger.page(query)).records
-    found = await office.ledger.find(LedgerQuery(call_id=wanted.call_id, limit=1))
+    found = await named_calls(office, LedgerQuery(call_id=wanted.call_id))
     return tuple(record for record in found if wants(query, record))
 
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.spend.named import named_calls
 from pointsman.admin.spend.rows import SpendRow, spend_row
 from pointsman.admin.spend.sight import LOGS_PERMISSIONS, Sight, seen_keys, sight_of
 from pointsman.admin.timestamps import read_moment
@@ -173,9 +174,9 @@ def _within(sight: Sight, query: CallQuery) -> CallQuery:
     return msgspec.structs.replace(query, user_id=sight.user_id)
 
 
-async def _one(office: Office, sight: Sight, call_id: str) -> list[CallRecord]:
-    found = await office.ledger.find(LedgerQuery(call_id=call_id, limit=1))
-    return [record for record in found if sight.all or wants(_within(sight, CallQuery()), record)]
+async def _one(office: Office, sight: Sight, request_id: str) -> list[CallRecord]:
+    found = await named_calls(office, LedgerQuery(call_id=request_id))
+    return [record for record in found if sight.all or wants(_within(sight, CallQuery()), record)][:1]
 
 
 def _end(text: str) -> float:

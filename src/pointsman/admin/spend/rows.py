@@ -79,7 +79,10 @@ class SpendMetadata(msgspec.Struct, frozen=True):
 
 
 class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. ``api_key`` is the hash of the key; ``messages`` and ``response`` are empty unless they are logged."""
+    """One call. ``request_id`` is the answer's ``id``, and that of the call where it has none.
+
+    ``api_key`` is the hash of the key; ``messages`` and ``response`` are empty unless they are logged.
+    """
 
     request_id: str
     litellm_call_id: str
@@ -117,7 +120,7 @@ def spend_row(record: CallRecord, *, operator: bool) -> SpendRow:
     """The row of a call; the upstream's address is for the operator."""
     usage = record.usage
     return SpendRow(
-        request_id=record.call_id,
+        request_id=record.answer_id or record.call_id,
         litellm_call_id=record.call_id,
         call_type=record.operation,
         api_key=record.key_token,

@@ -13,6 +13,7 @@ from pointsman.dialects.openai_errors import read_stream_error
 from pointsman.dialects.openai_fields import write_stream_error
 from pointsman.providers.express.meter import ReplyMeter, read_embedding_usage, read_usage
 from pointsman.providers.express.pieces import BYTES_PER_TOKEN, SINGLE_EVENT_BYTES, PiecewiseAnswer, payload_of
+from pointsman.providers.naming import names_of_event, renamed, shown_as, text_or_none
 
 __all__ = ["ExpressAnswer"]
 
@@ -24,6 +25,8 @@ _DONE: Final = b"data: [DONE]\n\n"
 _PLAIN_ENDING: Final = b'"finish_reason":null}]}\n\n'
 _MARKS: Final = (b'"usage"', b'"error"', b"[DONE]")
 _TYPICAL_EVENT_BYTES: Final = 180
+_NAMELESS_MAX: Final = 8
+"""Events in which the name of the model is looked for."""
 _SPOKEN: Final = (
     b'_calls":[',
     b'_calls": [',
@@ -36,8 +39,14 @@ _SPOKEN: Final = (
 
 
 class ExpressAnswer(PiecewiseAnswer, eq=False):
-    """See :class:`pointsman.core.upstream.Answer`."""
+    """See :class:`pointsman.core.upstream.Answer`.
 
+    ``_said`` is how the chunks of a stream name the model, and ``_shown`` what stands there for the client; None until
+    one has named it, empty where nothing has to be changed.
+    """
+
+    _said: bytes | None = None
+    _shown: bytes = b""
     _done: bool = False
     _finished: bool = False
     _prefaced: bool = False
@@ -55,17 +64,25 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
             self.usage = read_embedding_usage(meter.usage) or self._estimate(0)
         else:
             self.usage = read_usage(meter.usage) or self._estimate(len(body) // BYTES_PER_TOKEN)
-        return body
+        if isinstance(meter.id, str):
+            self.answer_id = meter.id or None
+        shown = self.ask.answers_as or self.ask.model
+        return body if meter.model == shown else renamed(body, meter.model, shown)
 
     def feed(self, data: bytes) -> bytes:
         """See the protocol."""
         if not self._carry:
-            size = len(data)
-            if size < SINGLE_EVENT_BYTES and data.endswith(_PLAIN_ENDING) and b'"usage"' not in data:
+            size, said = len(data), self._said
+            if (
+                said is not None
+                and size < SINGLE_EVENT_BYTES
+                and data.endswith(_PLAIN_ENDING)
+                and b'"usage"' not in data
+            ):
                 # One event that holds a piece of text and says nothing else: by far the most frequent one.
                 self._events += 1
                 self._bytes += size
-                return data
+                return data.replace(said, self._shown) if said else data
             if data.endswith(b"\n\n"):
                 return self._relay(data)
         data = self._complete(data)
@@ -98,6 +115,22 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
             self.usage = self._estimate(max(self._events, text_bytes // BYTES_PER_TOKEN))
 
     def _relay(self, data: bytes) -> bytes:
+        """Meter complete events, and give them with the model named as the client named it."""
+        if self._said is None:
+            self._learn_names(data)
+        out = self._metered(data)
+        return out.replace(self._said, self._shown) if self._said else out
+
+    def _learn_names(self, data: bytes) -> None:
+        """Take the names from the first events; some services begin with one that has none."""
+        self.answer_id = self.answer_id or text_or_none(names_of_event(data).id)
+        names = shown_as(data, self.ask.answers_as or self.ask.model)
+        if names is not None:
+            self._said, self._shown = names
+        elif self._events >= _NAMELESS_MAX:
+            self._said = b""
+
+    def _metered(self, data: bytes) -> bytes:
         """Meter complete events; those that say more than text are looked into, the others pass as they are."""
         size = len(data)
         self._unsaid = not self._events or (self._prefaced and self._events == 1)

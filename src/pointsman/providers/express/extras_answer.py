@@ -42,6 +42,7 @@ class ExtrasAnswer(msgspec.Struct, eq=False):
     content_type: bytes = UPSTREAM_TYPE
     usage: Usage = NO_USAGE
     error: GatewayError | None = None
+    answer_id: str | None = None
 
     def rejected(self, status: int, body: bytes, retry_after: float | None) -> GatewayError:
         """See the protocol."""

@@ -23,14 +23,18 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=_COUNT_MAX)]
 
 
 class _PromptDetails(msgspec.Struct):
-    cached_tokens: _Count | None = None
-    audio_tokens: _Count | None = None
-    cache_creation_tokens: _Count | None = None
+    cached_tokens: _Count | None = 0
+    audio_tokens: _Count | None = 0
+    cache_creation_tokens: _Count | None = 0
 
 
 class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: _Count | None = None
-    audio_tokens: _Count | None = None
+    reasoning_tokens: _Count | None = 0
+    audio_tokens: _Count | None = 0
+
+
+_NOTHING_OF_PROMPT: Final = (None, _PromptDetails())
+_NOTHING_OF_COMPLETION: Final = (None, _CompletionDetails())
 
 
 class UsageWire(msgspec.Struct):
@@ -51,6 +55,8 @@ class UsageWire(msgspec.Struct):
 class ReplyMeter(msgspec.Struct):
     """The fields of a whole answer, or of one streamed event, that the meter reads; empty where there is none."""
 
+    id: object = None
+    model: object = None
     usage: UsageWire | None = None
     error: msgspec.Raw = msgspec.Raw()
     choices: msgspec.Raw = msgspec.Raw()
@@ -78,7 +84,7 @@ def read_usage(wire: UsageWire | None) -> Usage | None:
     details = wire.prompt_tokens_details
     output = wire.completion_tokens_details
     cached = wire.prompt_cache_hit_tokens or wire.cached_tokens or 0
-    if details is None and output is None and not cached:
+    if details in _NOTHING_OF_PROMPT and output in _NOTHING_OF_COMPLETION and not cached:
         return Usage(prompt, completion, source="measured")
     reasoning = (output.reasoning_tokens or 0) if output else 0
     beside = wire.total_tokens == prompt + completion + reasoning

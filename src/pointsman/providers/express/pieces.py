@@ -36,6 +36,7 @@ class PiecewiseAnswer(msgspec.Struct, eq=False):
     content_type: bytes = b""
     usage: Usage = NO_USAGE
     error: GatewayError | None = None
+    answer_id: str | None = None
     on_error: Callable[[int], None] | None = None
     _carry: list[bytes] = msgspec.field(default_factory=list)
     _carry_bytes: int = 0

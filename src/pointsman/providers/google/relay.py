@@ -85,6 +85,7 @@ class GeminiRelayAnswer:
         "_model",
         "_over",
         "_parser",
+        "answer_id",
         "content_type",
         "error",
         "usage",
@@ -94,6 +95,7 @@ class GeminiRelayAnswer:
         self.content_type = b""
         self.usage: Usage = NO_USAGE
         self.error: GatewayError | None = None
+        self.answer_id: str | None = None
         self._ask = ask
         self._model = model
         self._credential = credential
@@ -175,6 +177,7 @@ class GeminiRelayAnswer:
         if isinstance(chunk.error, msgspec.Raw) and chunk.error != _NULL:
             raise read_error(Broken.default_status, data, self._model)
         self.usage = read_usage(chunk.usage_metadata) or self.usage
+        self.answer_id = self.answer_id or chunk.response_id
         blocked = chunk.prompt_feedback is not None and bool(chunk.prompt_feedback.block_reason)
         if blocked or any(candidate.finish_reason for candidate in chunk.candidates or ()):
             self._finished = True

@@ -13,6 +13,7 @@ import msgspec
 from pointsman.core.errors import Broken, GatewayError, UpstreamFailed
 from pointsman.core.usage import Usage
 from pointsman.providers.express.pieces import BYTES_PER_TOKEN, PiecewiseAnswer, payload_of
+from pointsman.providers.naming import names_in, names_of_event, renamed, renamed_event, text_or_none
 
 __all__ = ["Meter", "Metered", "RelayedAnswer"]
 
@@ -109,6 +110,10 @@ class RelayedAnswer(PiecewiseAnswer, eq=False, kw_only=True):
 
     def whole(self, body: bytes) -> bytes:
         """See the protocol."""
+        names, shown = names_in(body), self.ask.answers_as or self.ask.model
+        self.answer_id = text_or_none(names.id)
+        if names.model != shown:
+            body = renamed(body, names.model, shown)
         try:
             told = self.meter.read_whole(body)
         except _UNREADABLE:
@@ -169,6 +174,12 @@ class RelayedAnswer(PiecewiseAnswer, eq=False, kw_only=True):
             self.usage = msgspec.structs.replace(known, completion=completion, source="estimated")
 
     def _relay(self, data: bytes) -> bytes:
+        """Meter complete events, and give them with the model named as the client named it."""
+        if self.answer_id is None and not self._last:
+            self.answer_id = text_or_none(names_of_event(data).id)
+        if b'"model"' in data:
+            shown = self.ask.answers_as or self.ask.model
+            data = b"\n\n".join([renamed_event(event, shown) for event in data.split(b"\n\n")])
         for mark in self.meter.marks:
             if mark in data:
                 data = self._look_into(data)

@@ -71,12 +71,13 @@ def _read_whole(body: bytes, reader: EventReader) -> Reply:
 class LoadAnswer:
     """See :class:`pointsman.core.upstream.Answer`; what Ollama says once it has loaded, or unloaded, a model."""
 
-    __slots__ = ("_load", "_sent", "content_type", "error", "usage")
+    __slots__ = ("_load", "_sent", "answer_id", "content_type", "error", "usage")
 
     def __init__(self, sent: Sent, load: LoadRequest) -> None:
         self.content_type = b""
         self.usage: Usage = NO_USAGE
         self.error: GatewayError | None = None
+        self.answer_id: str | None = None
         self._sent = sent
         self._load = load
 

@@ -40,6 +40,7 @@ class PassageAnswer(msgspec.Struct, eq=False):
     content_type: bytes = UPSTREAM_TYPE
     usage: Usage = NO_USAGE
     error: GatewayError | None = None
+    answer_id: str | None = None
     _reading: UsageReading = msgspec.field(default_factory=UsageReading)
     _form: str = ""
     _start: bytes = b""

@@ -11,6 +11,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.events import Event, Failed, Started, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
 from pointsman.core.reply import Reply
 from pointsman.core.usage import NO_USAGE, Usage
+from pointsman.providers.naming import names_of_event, text_or_none
 from pointsman.providers.translated.sides import EventReader, EventWriter, Reading, Writing
 from pointsman.providers.translated.transcript import Transcript
 
@@ -31,12 +32,14 @@ class TranslatedAnswer:
     __slots__ = (
         "_characters",
         "_deltas",
+        "_is_named",
         "_over",
         "_prompt_tokens",
         "_reading",
         "_reported",
         "_said",
         "_writing",
+        "answer_id",
         "content_type",
         "error",
         "transcript",
@@ -48,11 +51,12 @@ class TranslatedAnswer:
         self.content_type = b""
         self.usage: Usage = NO_USAGE
         self.error: GatewayError | None = None
+        self.answer_id: str | None = None
         self._reading = reading
         self._writing = writing
         self._prompt_tokens = prompt_tokens
         self._reported: Usage = NO_USAGE
-        self._said = self._over = False
+        self._said = self._over = self._is_named = False
         self._deltas = self._characters = 0
         self.transcript: Transcript | None = None
         self.unsent = b""
@@ -79,7 +83,9 @@ class TranslatedAnswer:
         reply = self._reading.read_reply(body)
         self._meter_reply(reply)
         self._complete()
-        return self._writing.write_reply(msgspec.structs.replace(reply, usage=self.usage))
+        out = self._writing.write_reply(msgspec.structs.replace(reply, usage=self.usage))
+        self.answer_id = text_or_none(names_of_event(out).id)
+        return out
 
     def feed(self, data: bytes) -> bytes:
         """See the protocol. A failure after the first content is told in the stream, behind what came before it."""
@@ -131,7 +137,11 @@ class TranslatedAnswer:
             return self._relay_failure(events[:-1], last.error)
         if self.transcript is not None:
             self.transcript.note(events)
-        return self._writing.writer.write(events)
+        out = self._writing.writer.write(events)
+        if out and not self._is_named:
+            self._is_named = True
+            self.answer_id = text_or_none(names_of_event(out).id)
+        return out
 
     def _relay_failure(self, before: list[Event], error: GatewayError) -> bytes:
         if not self._said:

@@ -108,7 +108,7 @@ class EmbeddingAnswer:
     ``prompt_tokens`` stands in where the upstream counts nothing.
     """
 
-    __slots__ = ("_prompt_tokens", "_reading", "_write_reply", "content_type", "error", "usage")
+    __slots__ = ("_prompt_tokens", "_reading", "_write_reply", "answer_id", "content_type", "error", "usage")
 
     def __init__(
         self, reading: EmbeddingReading, write_reply: Callable[[Embeddings], bytes], prompt_tokens: int
@@ -116,6 +116,7 @@ class EmbeddingAnswer:
         self.content_type = b""
         self.usage: Usage = NO_USAGE
         self.error: GatewayError | None = None
+        self.answer_id: str | None = None
         self._reading = reading
         self._write_reply = write_reply
         self._prompt_tokens = prompt_tokens

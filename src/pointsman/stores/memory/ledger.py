@@ -185,6 +185,7 @@ class MemoryLedgerStore:
 def _matches(query: LedgerQuery, record: CallRecord) -> bool:
     return (
         query.call_id in {None, record.call_id}
+        and query.answer_id in {None, record.answer_id}
         and query.key_token in {None, record.key_token}
         and query.user_id in {None, record.user_id}
         and (query.start is None or record.started_at >= query.start)

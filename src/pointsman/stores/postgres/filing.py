@@ -160,7 +160,7 @@ def columns_of(filing: Filing, records: Sequence[CallRecord], start: int, end: i
         record = records[index]
         origin, number = filing.ids[index]
         place = filing.places[filing.contexts[index]]
-        began, ended, first, overhead, cost, peer, prompt, completion = usual_of(record)
+        began, ended, first, overhead, cost, peer, prompt, completion, answer_id = usual_of(record)
         end_user, code, message, *counts = seldom_of(record)[:10]
         units, trace = record.usage.units, record.trace
         rows.append((
@@ -170,6 +170,7 @@ def columns_of(filing: Filing, records: Sequence[CallRecord], start: int, end: i
             None if units is None else msgspec.json.encode(units).decode(),
             None if trace is None else kept(msgspec.json.encode(trace).decode()),
             *[_text(name) for name in place.names],
+            _text(answer_id),
         ))  # fmt: skip
     return [list(column) for column in zip(*rows, strict=True)]
 

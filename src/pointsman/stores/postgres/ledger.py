@@ -43,6 +43,7 @@ from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import (
     ADD_CALLS,
     ADD_CONTENTS,
+    CALL_BY_ANSWER,
     CALL_BY_ID,
     CALLS_BY_KEY,
     CALLS_BY_START,
@@ -52,7 +53,7 @@ from pointsman.stores.postgres.statements import (
     TOGETHER,
 )
 from pointsman.stores.postgres.text import indexed, kept, told, told_columns
-from pointsman.stores.records import by_day, daily_rows, summary_activity
+from pointsman.stores.records import by_day, daily_rows, latest_first, summary_activity
 
 __all__ = ["PostgresLedgerStore"]
 
@@ -204,9 +205,12 @@ async def _find(session: Session, query: LedgerQuery) -> tuple[CallRecord, ...]:
         call = await find_call(session, query.call_id)
         if call is None:
             return ()
+    named: object = call
     statement = CALLS_BY_START
     if query.call_id is not None:
         statement = CALL_BY_ID
+    elif query.answer_id is not None:
+        statement, named = CALL_BY_ANSWER, kept(query.answer_id)
     elif query.key_token is not None:
         statement = CALLS_BY_KEY
     elif query.user_id is not None:
@@ -214,9 +218,10 @@ async def _find(session: Session, query: LedgerQuery) -> tuple[CallRecord, ...]:
     start = float("-inf") if query.start is None else query.start
     end = float("inf") if query.end is None else query.end
     rows = await session.named(
-        statement, call, _wanted(query.key_token), _wanted(query.user_id), start, end, query.limit, query.offset
+        statement, named, _wanted(query.key_token), _wanted(query.user_id), start, end, query.limit, query.offset
     )
-    return tuple(record_of(told_columns(row)) for row in rows)
+    found = tuple(record_of(told_columns(row)) for row in rows)
+    return found if query.answer_id is None else latest_first(found)
 
 
 def _filters(query: SummaryQuery) -> tuple[str | None, ...]:

@@ -17,6 +17,7 @@ __all__ = [
     "CALLS_BY_KEY",
     "CALLS_BY_START",
     "CALLS_BY_USER",
+    "CALL_BY_ANSWER",
     "CALL_BY_ID",
     "CHANGED_KEYS",
     "CHARGE_DELETED_KEYS",
@@ -204,13 +205,15 @@ ADD_CALLS: Final = """
 INSERT INTO calls (
     id, party, context, started_at, ended_at, first_token_at, overhead_ms, cost, peer, prompt_tokens, completion_tokens,
     end_user, error_code, error_message, cached_tokens, cache_write_tokens, reasoning_tokens, audio_input_tokens,
-    audio_output_tokens, energy_mwh, energy_cost, units, trace, model_requested, model_group, deployment_id, model
+    audio_output_tokens, energy_mwh, energy_cost, units, trace, model_requested, model_group, deployment_id, model,
+    answer_id
 )
 SELECT * FROM unnest(
     $1::BIGINT[], $2::INTEGER[], $3::INTEGER[], $4::DOUBLE PRECISION[], $5::DOUBLE PRECISION[],
     $6::DOUBLE PRECISION[], $7::DOUBLE PRECISION[], $8::BIGINT[], $9::TEXT[], $10::BIGINT[], $11::BIGINT[],
     $12::TEXT[], $13::TEXT[], $14::TEXT[], $15::BIGINT[], $16::BIGINT[], $17::BIGINT[], $18::BIGINT[], $19::BIGINT[],
-    $20::BIGINT[], $21::BIGINT[], $22::TEXT[], $23::TEXT[], $24::TEXT[], $25::TEXT[], $26::TEXT[], $27::TEXT[]
+    $20::BIGINT[], $21::BIGINT[], $22::TEXT[], $23::TEXT[], $24::TEXT[], $25::TEXT[], $26::TEXT[], $27::TEXT[],
+    $28::TEXT[]
 )
 ON CONFLICT (id) DO NOTHING
 RETURNING id
@@ -226,6 +229,31 @@ SELECT * FROM call_records
 WHERE id = $1 AND ($2::TEXT IS NULL OR key_token = $2) AND ($3::TEXT IS NULL OR user_id = $3)
     AND started_at >= $4 AND started_at < $5
 LIMIT $6 OFFSET $7
+"""
+
+# One span of time after the other, the latest first, until there are enough.
+CALL_BY_ANSWER: Final = """
+WITH RECURSIVE spans (span) AS (
+    SELECT (
+        SELECT floor(started_at / 512)::BIGINT FROM calls WHERE answer_id IS NOT NULL
+        ORDER BY floor(started_at / 512)::BIGINT DESC LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT floor(started_at / 512)::BIGINT FROM calls
+        WHERE answer_id IS NOT NULL AND floor(started_at / 512)::BIGINT < spans.span
+        ORDER BY floor(started_at / 512)::BIGINT DESC LIMIT 1
+    ) FROM spans WHERE spans.span IS NOT NULL
+)
+SELECT call_records.* FROM (
+    SELECT named.id FROM spans CROSS JOIN LATERAL (
+        SELECT calls.id FROM calls JOIN parties ON parties.id = calls.party
+        WHERE floor(started_at / 512)::BIGINT = spans.span AND "right"(answer_id, 8) = "right"($1, 8)
+            AND answer_id = $1 AND ($2::TEXT IS NULL OR key_token = $2) AND ($3::TEXT IS NULL OR user_id = $3)
+            AND started_at >= $4 AND started_at < $5
+        ORDER BY started_at DESC
+    ) AS named LIMIT $6 OFFSET $7
+) AS page JOIN call_records ON call_records.id = page.id
 """
 
 # Of each party only as many as could be on the page, latest first, so that a long history costs nothing.

@@ -25,7 +25,7 @@ from pointsman.stores.call_rows import record_of, within_range
 from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
-from pointsman.stores.records import Charge, added_up, by_day, daily_rows, summary_activity
+from pointsman.stores.records import Charge, added_up, by_day, daily_rows, latest_first, summary_activity
 from pointsman.stores.sqlite.activity import (
     add_activity,
     read_active_users,
@@ -43,6 +43,7 @@ from pointsman.stores.sqlite.pages import count_calls, prune, read_page
 from pointsman.stores.sqlite.performance import read_performance
 from pointsman.stores.sqlite.statements import (
     ADD_DAILY_ENERGY,
+    CALL_BY_ANSWER,
     CALL_BY_ID,
     CALLS_BY_KEY,
     CALLS_BY_START,
@@ -217,6 +218,7 @@ def _find(connection: apsw.Connection, query: LedgerQuery) -> tuple[CallRecord, 
     call_id = None if query.call_id is None else id_of(connection, query.call_id)
     values = {
         "id": call_id,
+        "answer_id": query.answer_id,
         "key_token": query.key_token,
         "user_id": query.user_id,
         "start": float("-inf") if query.start is None else query.start,
@@ -226,13 +228,16 @@ def _find(connection: apsw.Connection, query: LedgerQuery) -> tuple[CallRecord, 
     }
     if query.call_id is not None:
         cursor = connection.execute(CALL_BY_ID, values)
+    elif query.answer_id is not None:
+        cursor = connection.execute(CALL_BY_ANSWER, values)
     elif query.key_token is not None:
         cursor = connection.execute(CALLS_BY_KEY, values)
     elif query.user_id is not None:
         cursor = connection.execute(CALLS_BY_USER, values)
     else:
         cursor = connection.execute(CALLS_BY_START, values)
-    return tuple(record_of(row) for row in rows(cursor))
+    found = tuple(record_of(row) for row in rows(cursor))
+    return found if query.answer_id is None else latest_first(found)
 
 
 def _summary(connection: apsw.Connection, query: SummaryQuery) -> tuple[DaySpend, ...]:

@@ -17,6 +17,7 @@ __all__ = [
     "CALLS_BY_KEY",
     "CALLS_BY_START",
     "CALLS_BY_USER",
+    "CALL_BY_ANSWER",
     "CALL_BY_ID",
     "CHARGE_DELETED_KEY",
     "CHARGE_KEYS",
@@ -95,10 +96,10 @@ WHERE token = ?
 _ADD_CALLS: Final = """
 INSERT INTO calls (
     id, party, context, more, started_at, ended_at, first_token_at, overhead_ms, cost, peer, prompt_tokens,
-    completion_tokens
+    completion_tokens, answer_id
 ) VALUES
     """
-_CALL: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_CALL: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _IF_NEW: Final = "\nON CONFLICT (id) DO NOTHING"
 ADD_CALL: Final = _ADD_CALLS + _CALL + _IF_NEW
 ADD_CALLS: Final = (
@@ -151,6 +152,30 @@ CALL_BY_ID: Final = """
 SELECT * FROM call_records
 WHERE id = :id AND (:key_token IS NULL OR key_token = :key_token)
     AND (:user_id IS NULL OR user_id = :user_id) AND started_at >= :start AND started_at < :end
+LIMIT :limit OFFSET :offset
+"""
+
+# One span of time after the other, the latest first, until there are enough.
+CALL_BY_ANSWER: Final = """
+WITH RECURSIVE spans (span) AS (
+    SELECT (
+        SELECT CAST(started_at / 512 AS INTEGER) FROM calls INDEXED BY calls_by_answer WHERE answer_id IS NOT NULL
+        ORDER BY CAST(started_at / 512 AS INTEGER) DESC LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT CAST(started_at / 512 AS INTEGER) FROM calls INDEXED BY calls_by_answer
+        WHERE answer_id IS NOT NULL AND CAST(started_at / 512 AS INTEGER) < spans.span
+        ORDER BY CAST(started_at / 512 AS INTEGER) DESC LIMIT 1
+    ) FROM spans WHERE spans.span IS NOT NULL
+)
+SELECT call_records.* FROM spans
+CROSS JOIN calls AS named INDEXED BY calls_by_answer
+    ON CAST(named.started_at / 512 AS INTEGER) = spans.span AND substr(named.answer_id, -8) = substr(:answer_id, -8)
+    AND named.answer_id = :answer_id AND named.answer_id IS NOT NULL
+CROSS JOIN call_records ON call_records.id = named.id
+WHERE (:key_token IS NULL OR key_token = :key_token) AND (:user_id IS NULL OR user_id = :user_id)
+    AND call_records.started_at >= :start AND call_records.started_at < :end
 LIMIT :limit OFFSET :offset
 """
 

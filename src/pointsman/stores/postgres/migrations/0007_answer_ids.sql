@@ -1,0 +1,38 @@
+-- oldest: 5
+-- What an answer calls itself, by which its client may look for the call. With the time before it in the index, calls of
+-- the same minutes lie together, and an id is looked for in one span of time after the other, the latest first.
+
+ALTER TABLE calls ADD COLUMN answer_id TEXT COLLATE "C";
+
+CREATE INDEX calls_by_answer ON calls ((floor(started_at / 512)::BIGINT), "right"(answer_id, 8))
+WHERE answer_id IS NOT NULL;
+
+-- Calls as they were recorded, for the management API and for reports.
+CREATE OR REPLACE VIEW call_records AS
+SELECT
+    calls.id,
+    CASE WHEN origins.numbered THEN origins.prefix || lpad(to_hex(calls.id & 4294967295), 8, '0') ELSE origins.prefix END
+        AS call_id,
+    contexts.operation, contexts.route, calls.started_at, calls.ended_at, calls.first_token_at, contexts.status,
+    contexts.http_status, calls.error_code, calls.error_message, parties.key_token, contexts.key_alias, parties.user_id,
+    contexts.team_id, contexts.organization_id, calls.end_user,
+    coalesce(calls.model_requested, contexts.model_requested) AS model_requested,
+    coalesce(calls.model_group, contexts.model_group) AS model_group,
+    coalesce(calls.deployment_id, contexts.deployment_id) AS deployment_id,
+    coalesce(calls.model, contexts.model) AS model,
+    contexts.provider, contexts.api_base, calls.prompt_tokens, calls.completion_tokens,
+    coalesce(calls.cached_tokens, 0) AS cached_tokens,
+    coalesce(calls.cache_write_tokens, 0) AS cache_write_tokens,
+    coalesce(calls.reasoning_tokens, 0) AS reasoning_tokens,
+    coalesce(calls.audio_input_tokens, 0) AS audio_input_tokens,
+    coalesce(calls.audio_output_tokens, 0) AS audio_output_tokens,
+    calls.units, calls.trace,
+    coalesce(calls.energy_mwh, 0) AS energy_mwh,
+    coalesce(calls.energy_cost, 0) AS energy_cost,
+    contexts.usage_source, calls.cost, contexts.attempts, contexts.stream, calls.overhead_ms, contexts.tags, calls.peer,
+    contents.prompt, contents.reply, calls.answer_id
+FROM calls
+JOIN contexts ON contexts.id = calls.context
+JOIN parties ON parties.id = calls.party
+JOIN origins ON origins.id = calls.id >> 32
+LEFT JOIN contents ON contents.call = calls.id;
