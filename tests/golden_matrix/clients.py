@@ -53,6 +53,7 @@ class Seen(msgspec.Struct):
     sources: list[str] = []
     code: list[tuple[str, str]] = []
     images: list[str] = []
+    sounds: str = ""
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -142,6 +143,7 @@ def chat_see(reply: Body) -> Seen:
         cached=usage["prompt_tokens_details"]["cached_tokens"],
         sources=[one["url_citation"]["url"] for one in message.get("annotations") or ()],
         images=[one["image_url"]["url"].partition(",")[2] for one in message.get("images") or ()],
+        sounds=(message.get("audio") or {}).get("data", ""),
     )
 
 
@@ -307,8 +309,14 @@ def gemini_see(reply: Body) -> Seen:
             for part, result in itertools.pairwise(parts)
             if "executableCode" in part
         ],
-        images=[part["inlineData"]["data"] for part in parts if "inlineData" in part],
+        images=gemini_media(parts, "image/"),
+        sounds="".join(gemini_media(parts, "audio/")),
     )
+
+
+def gemini_media(parts: list[Body], kind: str) -> list[str]:
+    given = [part["inlineData"] for part in parts if "inlineData" in part]
+    return [one["data"] for one in given if one["mimeType"].startswith(kind)]
 
 
 def gemini_sources(grounding: Body) -> list[str]:

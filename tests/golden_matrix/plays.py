@@ -42,6 +42,7 @@ CASES: Final = (
     "citations",
     "code_execution",
     "image_answer",
+    "audio_answer",
     "error_before",
     "error_mid_stream",
 )

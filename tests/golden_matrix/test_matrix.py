@@ -125,7 +125,7 @@ def test_the_two_files_of_an_answer_say_the_same(wire: str, case: str) -> None:
 
 
 def plain(outbound: Outbound | None) -> Any:
-    """A request without what may differ: white space in the arguments of a call, and where a text is cut in blocks.
+    """A request without what may differ: white space in the arguments of a call, where a text or a sound is cut.
 
     Only a whole answer of Anthropic's can be cut by its sources, since a stream is told of them behind the text.
     """
@@ -147,9 +147,16 @@ def _joined(blocks: Any) -> Any:
         last = joined[-1] if joined else {}
         if "text" in block and block.get("type") == last.get("type") and "text" in last:
             joined[-1] = {**last, "text": last["text"] + block["text"]}
+        elif "inlineData" in block and is_sound(block) and is_sound(last):
+            sound = last["inlineData"]
+            joined[-1] = {"inlineData": {**sound, "data": sound["data"] + block["inlineData"]["data"]}}
         else:
             joined.append(block)
     return joined
+
+
+def is_sound(block: dict[str, Any]) -> bool:
+    return str(block.get("inlineData", {}).get("mimeType", "")).startswith("audio/")
 
 
 @pytest.mark.parametrize("row", WHOLE, ids="-".join)
@@ -174,6 +181,7 @@ def test_the_client_sees_what_the_wire_said(row: tuple[str, str, str]) -> None:
     else:
         assert said.code and all(code in seen.text and given in seen.text for code, given in said.code)
     assert seen.sources == ([] if gap("sources", *row) is not None else said.sources)
+    assert seen.sounds == said.sounds
     assert seen.images == (said.images if gap("noticed", *row) is None else [])
     assert seen.thinking == (said.thinking if wants_thoughts(row) else "")
     assert [(name, given) for _, name, given in seen.calls] == [(name, given) for _, name, given in said.calls]

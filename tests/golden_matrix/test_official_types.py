@@ -85,8 +85,17 @@ def as_messages(body: Body) -> None:
     as_newest_messages({name: value for name, value in body.items() if name not in OLDER_KNOBS})
 
 
+as_openais_chat = as_typed_dict(CompletionCreateParamsNonStreaming)
+
+
+def as_chat(body: Body) -> None:
+    """Images among ``modalities`` are OpenRouter's and LiteLLM's."""
+    kinds = [kind for kind in body.get("modalities", ()) if kind != "image"]
+    as_openais_chat({**body, "modalities": kinds} if "modalities" in body else body)
+
+
 ASKED: dict[str, Callable[[Body], None]] = {
-    "openai_chat": as_typed_dict(CompletionCreateParamsNonStreaming),
+    "openai_chat": as_chat,
     "openai_responses": as_typed_dict(ResponseCreateParamsNonStreaming),
     "anthropic_messages": as_messages,
     "gemini": as_gemini,

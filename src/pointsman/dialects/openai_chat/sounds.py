@@ -32,7 +32,10 @@ def sound_id(sound: Audio) -> str | None:
 
 
 class SoundWriter:
-    """Writes the sounds of one choice, in pieces or whole; all pieces have the id of the first."""
+    """Writes the sounds of one choice, in pieces or whole.
+
+    Only the first piece has the id, as from OpenAI, whose SDK would string ids together as it does pieces of text.
+    """
 
     __slots__ = ("_id",)
 
@@ -41,8 +44,9 @@ class SoundWriter:
 
     def write(self, sound: Audio) -> dict[str, object]:
         """One piece."""
-        self._id = self._id or sound.id or short_id(_FOREIGN)
-        fields: dict[str, object] = {"id": self._id}
+        fields: dict[str, object] = {}
+        if not self._id:
+            fields["id"] = self._id = sound.id or short_id(_FOREIGN)
         if sound.data:
             fields["data"] = sound.data
         if sound.transcript:
