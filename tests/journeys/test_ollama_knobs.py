@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -99,6 +99,23 @@ def test_sampling_fields_become_options(house: tuple[Gateway, FakeOllama]) -> No
     assert options["presence_penalty"] == 0.5
     assert sent(house, max_completion_tokens=9)["options"]["num_predict"] == 9
     assert sent(house, stop="END")["options"]["stop"] == ["END"]
+
+
+def test_num_ctx_of_a_request_reaches_ollama_whoever_asks(house: tuple[Gateway, FakeOllama]) -> None:
+    gateway, upstream = house
+    sdk: Any = gateway.openai()
+    hello = [{"role": "user", "content": "Hi"}]
+    asks: list[Callable[[], object]] = [
+        lambda: sdk.chat.completions.create(model="thinker", messages=hello, extra_body={"num_ctx": 12_288}),
+        lambda: gateway.chat("thinker", options={"num_ctx": 12_288}),
+        lambda: gateway.http(
+            "POST", "/api/chat", {"model": "thinker", "messages": hello, "options": {"num_ctx": 12_288}}
+        ),
+    ]
+    for ask in asks:
+        upstream.forget()
+        ask()
+        assert upstream.inference[0].json()["options"]["num_ctx"] == 12_288
 
 
 def test_a_data_url_arrives_without_its_prefix(house: tuple[Gateway, FakeOllama]) -> None:

@@ -1,24 +1,7 @@
 """What users of gateways complained about, each as a test, for every client dialect that it can happen to.
 
-The numbers are of issues of BerriAI/litellm where no other repository is named. Complaints that other tests already
-answer:
-
-- Tool calls lost or sent as text (#35711, #35663, #34769, #12481, #3333): ``tests/journeys/test_ollama_tools.py``; for
-  every client and wire ``tests/golden_matrix`` (``parallel_tools``, ``thinking_then_tool``).
-- ``tool_choice`` ignored (ollama#8421): ``ollama/test_knobs.py``.
-- The prompt cut without a word (ollama#2963 and 15 more): ``tests/journeys/test_context_never_cut.py``.
-- Real tokens at the beginning of a message (#24176), blocks that overlap (#13373):
-  ``anthropic_messages/test_streams.py``.
-- Usage not asked for, or not taken out again (#35290): ``tests/unit/providers/test_express_answer.py``,
-  ``openai_chat/test_requests.py``.
-- ``reasoning_effort: none``, ``keep_alive``, ``format`` (#7131, #5172, #11483, ollama#14820):
-  ``tests/journeys/test_ollama_knobs.py``.
-- Images: the prefix of a data URL (llmcord#29), private addresses, redirects, sizes: ``openai_chat/test_media.py``,
-  ``tests/unit/providers/test_media.py``.
-- Gemini's signatures (#16893, #25322): ``gemini/test_signatures.py``; through every client and back
-  ``tests/golden_matrix`` (``test_signatures_come_back_to_whoever_signed``).
-- What an error says (#5531, #10511, #38318): ``tests/journeys/test_errors_say_what_to_do.py``.
-- Codex and Claude Code: ``tests/journeys/test_responses_sdk.py`` and ``test_anthropic_sdk.py``.
+The numbers are of issues of BerriAI/litellm where no other repository is named. ``tests/complaints.toml`` has all of
+them, and those that other tests answer.
 """
 
 from __future__ import annotations
@@ -135,6 +118,23 @@ def test_ollama_7881_calls_without_an_index_are_counted_by_their_place(client: C
     ]
     stream = chunks({"tool_calls": calls}, reason="stop")
     assert [name for _, name, _ in seen(client, "openai_chat", stream).calls] == ["get_weather", "get_time"]
+
+
+@every_client
+@pytest.mark.parametrize("wire", WIRES)
+def test_any_llm_1113_what_is_asked_does_not_depend_on_streaming(client: Client, wire: str) -> None:
+    body = body_of(client.name, "parallel_tools")
+    assert body is not None
+    asked: list[object] = []
+    for stream in (False, True):
+        try:
+            _, outbound = Stage(client, WIRES[wire]).ask(body, stream=stream)
+        except GatewayError as refused:
+            asked.append(refused.message)
+            continue
+        sent = json.loads(outbound.body)
+        asked.append({name: sent[name] for name in sent if name not in {"stream", "stream_options"}})
+    assert asked[0] == asked[1]
 
 
 # ── 1c: Claude Code in front of other models ─────────────────────────────────────────────────────────────────────────
