@@ -53,6 +53,7 @@ class Manners(msgspec.Struct, frozen=True):
     log_prompts: bool = False
     pass_through_for_all_keys: bool = False
     charges_energy: bool = False
+    tells_upstream_headers: bool = False
     keepalive_seconds: float = KEEPALIVE_SECONDS
     suggest: Callable[[str], str | None] = lambda _name: None
     terms: RequestTerms | None = None
