@@ -19,7 +19,7 @@ from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, AnsweredHere, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.continuing import Interruption, interruption_of, send_rest
-from pointsman.lifecycle.heads import queue_line, recovered, rerouted
+from pointsman.lifecycle.heads import queue_line, recovered, rerouted, unasked
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.limit_heads import bound_lines, refusal_lines
 from pointsman.lifecycle.loads import expect
@@ -350,6 +350,8 @@ class Settlement(msgspec.Struct, weakref=False):
             head = rerouted(head, self.deployment, self.trail, self.attempts)
         if self.recovery is not None:
             head = recovered(head, self.recovery, self.attempts)
+        if not self.attempts:
+            head = unasked(head)
         return head if self.marks is None else head + self.marks.lines
 
     def _with_upstream(self, head: bytes) -> bytes:

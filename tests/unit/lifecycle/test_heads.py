@@ -253,7 +253,9 @@ async def test_a_limit_that_is_reached_says_when_to_come_again() -> None:
     stage.tell(chat_body(), KEY)
     stage.clock.now += 20
     _, client = stage.tell(chat_body(), KEY)
-    assert client.status == 429 and lines(client.head)["retry-after"] == "41"
+    told = lines(client.head)
+    assert (client.status, told["retry-after"], told["x-pointsman-attempts"]) == (429, "41", "0")
+    assert told["x-pointsman-route"] == "dep-1;reason=only;attempts=0"
 
 
 @pytest.mark.parametrize("stream", [False, True])
