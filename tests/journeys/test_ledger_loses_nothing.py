@@ -107,10 +107,10 @@ def test_killed_three_times_under_load_with_a_locked_database_the_ledger_is_what
     good = [row for row in rows if row["status"] == "success"]
     by_number = {row["prompt_tokens"]: row for row in good}
     assert len(by_number) == len(good), "no call is in the ledger twice"
-    assert max(Counter(row["request_id"] for row in rows).values()) == 1
+    assert max(Counter(row["litellm_call_id"] for row in rows).values()) == 1
     missing = set(load.received) - set(by_number)
     assert not missing, f"received in full, but not in the ledger: {sorted(missing)}"
-    assert all(by_number[number]["request_id"] == call_id for number, call_id in load.received.items())
+    assert all(by_number[number]["litellm_call_id"] == call_id for number, call_id in load.received.items())
     served = {numbered(request.json()["messages"]) for request in upstream.inference}
     assert set(by_number) <= served, "nothing is invented"
     for number, row in by_number.items():
@@ -121,8 +121,8 @@ def test_killed_three_times_under_load_with_a_locked_database_the_ledger_is_what
     assert info["spend"] == pytest.approx(spent)
     assert gateway.http("GET", "/global/spend").json()["spend"] == pytest.approx(spent), "sums are the sum of the calls"
     exported = gateway.http("GET", "/spend/export?format=jsonl").body.splitlines()
-    assert sorted(msgspec.json.decode(line)["request_id"] for line in exported) == sorted(
-        row["request_id"] for row in rows
+    assert sorted(msgspec.json.decode(line)["call_id"] for line in exported) == sorted(
+        row["litellm_call_id"] for row in rows
     )
 
 

@@ -88,7 +88,9 @@ def test_what_nobody_knows_arrives_and_comes_back(house: House) -> None:
     assert (answer.status, answer.json()["content"]) == (200, [answer_block])
 
 
-def test_a_stream_is_relayed_byte_for_byte_and_its_tokens_of_every_kind_are_in_the_ledger(house: House) -> None:
+def test_a_stream_is_relayed_but_for_its_model_and_tokens_of_every_kind_are_in_the_ledger(
+    house: House,
+) -> None:
     block: dict[str, Any] = {"type": "text", "text": "", "citations": []}
     deltas: list[dict[str, Any]] = [
         {"type": "text_delta", "text": 'say "usage" and \n\nevent: error'},
@@ -100,9 +102,10 @@ def test_a_stream_is_relayed_byte_for_byte_and_its_tokens_of_every_kind_are_in_t
     key = house.gateway.new_key(models=["claude"])
     body = {"model": "claude", "max_tokens": 64, "messages": ASK, "stream": True}
     answer = house.gateway.http("POST", "/v1/messages", body, key=key)
-    assert answer.body == wire(events)
+    assert answer.body == wire(events).replace(b'"claude-real"', b'"claude"')
     assert answer.headers["content-type"].startswith("text/event-stream")
     (row,) = house.gateway.settled_ledger(1, key)
+    assert row["request_id"] == "msg_up"
     assert (row["prompt_tokens"], row["completion_tokens"], row["status"]) == (48, 7, "success")
 
 
@@ -240,7 +243,7 @@ def test_responses_are_relayed_to_a_server_that_has_them(house: House) -> None:
     }
     key = house.gateway.new_key(models=["new"])
     answer = house.gateway.http("POST", "/v1/responses", body, key=key)
-    assert answer.json() == response("completed", [SEARCH])
+    assert answer.json() == {**response("completed", [SEARCH]), "model": "new"}
     assert house.new.requests[-1].json() == {**body, "model": "fake-model"}
     (row,) = house.gateway.settled_ledger(1, key)
     assert (row["prompt_tokens"], row["completion_tokens"]) == (9, 4)
@@ -279,11 +282,14 @@ def test_what_is_not_to_be_stored_can_be_continued_by_nobody(house: House) -> No
     assert house.gateway.http("POST", "/v1/responses", more, key=key).status == 404
 
 
-def test_a_stream_of_a_response_is_relayed_byte_for_byte(house: House) -> None:
+def test_a_stream_of_a_response_is_relayed_as_it_is_but_for_the_model(house: House) -> None:
     events = response_events(completed())
     house.new.script(Reply.named_events(events))
     key = house.gateway.new_key(models=["new"])
     answer = house.gateway.http("POST", "/v1/responses", {"model": "new", "input": "hi", "stream": True}, key=key)
+    for event in events:
+        if "response" in event:
+            event["response"] = {**event["response"], "model": "new"}
     assert answer.body == wire(events)
     (row,) = house.gateway.settled_ledger(1, key)
     assert (row["prompt_tokens"], row["completion_tokens"], row["status"]) == (9, 4, "success")

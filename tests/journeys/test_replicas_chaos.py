@@ -108,7 +108,7 @@ def stored(gateway: Gateway, keys: dict[str, str], wanted: set[str]) -> dict[str
     rows = {name: gateway.ledger(api_key=key) for name, key in keys.items()}
     assert all(len(every) < 1_000 for every in rows.values()), "as many as one answer holds"
     rows = {name: [row for row in every if row["status"] == "success"] for name, every in rows.items()}
-    return rows if wanted <= {row["request_id"] for every in rows.values() for row in every} else {}
+    return rows if wanted <= {row["litellm_call_id"] for every in rows.values() for row in every} else {}
 
 
 def disturb(gateways: Sequence[Gateway], redis: RedisServer, database: PostgresServer) -> None:
@@ -144,7 +144,7 @@ def test_whatever_is_killed_the_ledger_is_right_and_limits_hold(
     assert {call.status for call in calls} <= {0, 200, 422, 429, 503}, sorted({call.status for call in calls})
 
     rows = eventually(lambda: stored(one, keys, answered), "everything that was answered is stored", 15.0)
-    ids = [row["request_id"] for every in rows.values() for row in every]
+    ids = [row["litellm_call_id"] for every in rows.values() for row in every]
     assert len(set(ids)) == len(ids), "nothing is counted twice"
     served = len(upstream.inference)
     assert len(ids) <= served <= len(ids) + cut, "what upstreams served is what the ledger has, but for what was cut"

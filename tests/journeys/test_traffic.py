@@ -116,8 +116,8 @@ def test_a_mirror_is_compared_with_the_real_thing(launch: Launch, upstream: Fake
     mirror = report(gateway)["models"][0]["mirror"]
     assert mirror["shadow"]["spend"] == pytest.approx(4 * 5 * 0.001) and mirror["mirrored"]["spend"] == 0
     assert gateway.http("GET", f"/key/info?key={key}").json()["info"]["spend"] == 0
-    own = {row["request_id"] for row in gateway.settled_ledger(4, key)}
-    shadows = {row["request_id"] for row in gateway.ledger() if row["request_tags"] == ["shadow"]}
+    own = {row["litellm_call_id"] for row in gateway.settled_ledger(4, key)}
+    shadows = {row["litellm_call_id"] for row in gateway.ledger() if row["request_tags"] == ["shadow"]}
     assert shadows == {f"shadow-{one}" for one in own}
 
 
@@ -217,7 +217,7 @@ def test_a_silent_deployment_is_overtaken_and_sees_the_connection_close(
     assert (hedge["asked"], hedge["second"], hedge["won"]) == (1, 1, 1)
     assert hedge["cut"]["cancelled"] == 1
     rows = {tuple(row["request_tags"]): row for row in gateway.settled_ledger(2)}
-    assert rows["hedge",]["request_id"] == f"hedge-{rows['hedged',]['request_id']}"
+    assert rows["hedge",]["litellm_call_id"] == f"hedge-{rows['hedged',]['litellm_call_id']}"
     gate.open()
 
 

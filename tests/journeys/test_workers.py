@@ -50,7 +50,7 @@ def test_every_call_is_in_the_one_ledger_and_counted_once(house: tuple[Gateway, 
     key = gateway.new_key(key_alias=f"counted-{time.monotonic_ns()}")
     assert many(gateway, key, 40) == [200] * 40
     rows = gateway.settled_ledger(40, key)
-    assert len({row["request_id"] for row in rows}) == len(rows) == 40
+    assert len({row["litellm_call_id"] for row in rows}) == len(rows) == 40
     alias = gateway.http("GET", f"/key/info?key={key}").json()["info"]["key_alias"]
     eventually(
         lambda: gateway.metric("litellm_requests_metric_total", api_key_alias=alias) == 40,

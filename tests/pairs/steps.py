@@ -41,8 +41,9 @@ CONFIG: Final[dict[str, Any]] = {
     },
     "litellm_settings": {"callbacks": ["prometheus"], "num_retries": 0},
     "router_settings": {"num_retries": 0, "disable_cooldowns": True},
+    "pointsman": {"return_upstream_headers": True},
 }
-"""What both are given."""
+"""What both are given; LiteLLM passes over the section that is not its own."""
 
 _CHAT: Final = "/v1/chat/completions"
 _HELLO: Final = [{"role": "user", "content": "one two three"}]

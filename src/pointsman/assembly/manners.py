@@ -22,6 +22,7 @@ def manners(loaded: Loaded, suggest: Callable[[str], str | None]) -> Manners:
         log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
         pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
         manages_ollama=settings.local.ollama_management,
+        tells_upstream_headers=settings.local.return_upstream_headers,
         charges_energy=settings.local.energy_counts_as_spend,
         keepalive_seconds=keepalive_seconds(loaded),
         suggest=suggest,

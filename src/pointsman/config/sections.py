@@ -427,6 +427,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_remote_documents: bool = False
     fetch_remote_document_bytes_max: PositiveCount = 20 * 1024 * 1024
     pass_through_for_all_keys: bool = False
+    return_upstream_headers: bool = False
     routing_rules: tuple[RoutingRuleSection, ...] = ()
     conversation_affinity_seconds: Amount = 900.0
     upstream_first_byte_timeout_seconds: Seconds | None = None

@@ -17,7 +17,7 @@ from pointsman.lifecycle.trail import Trail, route_line, usual_route_line
 from pointsman.policies.principal import Principal
 from pointsman.routing.recovery import Recovery
 
-__all__ = ["Heads", "clean", "queue_line", "recovered", "rerouted", "shown_address"]
+__all__ = ["Heads", "clean", "queue_line", "recovered", "rerouted", "shown_address", "unasked"]
 
 _HEADS_MAX: Final = 16_384
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
@@ -202,6 +202,12 @@ def rerouted(head: bytes, deployment: Deployment | None, trail: Trail, attempts:
     """A head that tells why the answer is from there."""
     line = route_line(deployment, trail, attempts)
     return head + line if deployment is None else head.replace(usual_route_line(deployment), line, 1)
+
+
+def unasked(head: bytes) -> bytes:
+    """A head that tells that no upstream was asked."""
+    head = head.replace(b";attempts=1\r\n", b";attempts=0\r\n", 1)
+    return head.replace(b"x-pointsman-attempts: 1\r\n", b"x-pointsman-attempts: 0\r\n", 1)
 
 
 def recovered(head: bytes, recovery: Recovery, attempts: int) -> bytes:

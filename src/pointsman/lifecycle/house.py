@@ -54,6 +54,7 @@ class Manners(msgspec.Struct, frozen=True):
     pass_through_for_all_keys: bool = False
     manages_ollama: bool = False
     charges_energy: bool = False
+    tells_upstream_headers: bool = False
     keepalive_seconds: float = KEEPALIVE_SECONDS
     suggest: Callable[[str], str | None] = lambda _name: None
     terms: RequestTerms | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from typing import Final
 
@@ -19,12 +19,13 @@ from pointsman.core.outcome import CallRecord, Status
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, AnsweredHere, Ask, Deployment, Operation
 from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.continuing import Interruption, interruption_of, send_rest
-from pointsman.lifecycle.heads import queue_line, recovered, rerouted
+from pointsman.lifecycle.heads import queue_line, recovered, rerouted, unasked
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.limit_heads import bound_lines, refusal_lines
 from pointsman.lifecycle.loads import expect
 from pointsman.lifecycle.tally import Marks
 from pointsman.lifecycle.trail import Trail
+from pointsman.lifecycle.upstream_heads import with_upstream_lines
 from pointsman.lifecycle.ways import Way
 from pointsman.policies.admission import Grant
 from pointsman.policies.bound import Bound
@@ -65,7 +66,7 @@ class Settlement(msgspec.Struct, weakref=False):
     work of a host of which it is known what it draws, and ``energy`` what the attempts that are over drew. ``marks``
     are what a rule about the model's traffic adds to the call. ``interruption`` is what came before, where another
     deployment goes on with a stream that was cut off. ``leave_slot`` gives back the slot at a local server that a
-    second request took.
+    second request took. ``heard_headers`` are those of the last attempt that failed.
     """
 
     house: House
@@ -99,6 +100,7 @@ class Settlement(msgspec.Struct, weakref=False):
     marks: Marks | None = None
     interruption: Interruption | None = None
     leave_slot: Callable[[], None] | None = None
+    heard_headers: Sequence[tuple[bytes, bytes]] = ()
 
     @property
     def keep(self) -> Callable[[], Awaitable[None]] | None:
@@ -165,6 +167,7 @@ class Settlement(msgspec.Struct, weakref=False):
         """An attempt failed: cut it off."""
         client.attach(None)
         if self.flight is not None:
+            self.heard_headers = self.flight.headers if self.house.manners.tells_upstream_headers else ()
             self.flight.close()
             self.flight = None
 
@@ -196,8 +199,8 @@ class Settlement(msgspec.Struct, weakref=False):
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
-        content_type = self._content_type() or _JSON
-        if self.house.manners.log_prompts and content_type.startswith(_JSON) and len(body) <= _LOGGED_BYTES_MAX:
+        content_type, manners = self._content_type() or _JSON, self.house.manners
+        if manners.log_prompts and content_type.startswith(_JSON) and len(body) <= _LOGGED_BYTES_MAX:
             self.reply = msgspec.Raw(body)
         if self.answer is not None and self.answer.error is not None:
             self._blame(self.answer.error)
@@ -205,6 +208,8 @@ class Settlement(msgspec.Struct, weakref=False):
         limits = None if self.grant is None or self.grant.bound is None else self._limit_lines(self.grant.bound)
         heads, deployment, principal = self.house.heads, self._deployment(), self._principal()
         head = heads.whole(record, deployment, principal, seconds * 1000.0, content_type, limits)
+        if manners.tells_upstream_headers:
+            head = self._with_upstream(head)
         if self.queued:
             head += queue_line(self.queued)
         return head if self.trail is None and self.marks is None else self._marked(head)
@@ -223,6 +228,8 @@ class Settlement(msgspec.Struct, weakref=False):
             now, deployment = self.house.clock.monotonic(), self._deployment()
             spans = (now - self.inbound.received) * 1000.0, self._overhead(now, streamed=True) * 1000.0
             head = heads.stream(self.call_id, content_type, deployment, self._principal(), limits, milliseconds=spans)
+            if self.house.manners.tells_upstream_headers:
+                head = self._with_upstream(head)
             if self.queued:
                 head += queue_line(self.queued)
             client.begin(200, head if self.trail is None and self.marks is None else self._marked(head))
@@ -289,6 +296,8 @@ class Settlement(msgspec.Struct, weakref=False):
         body = dialect.write_error(error, self.call_id)
         head = self.house.heads.error(self.call_id, error.retry_after, self.deployment, self.principal)
         head += refusal_lines(error, self.house.clock.wall())
+        if self.house.manners.tells_upstream_headers:
+            head = self._with_upstream(head)
         overloaded = isinstance(error, Overloaded) and error.status == _OVERLOADED_STATUS
         client.reply(dialect.overloaded_status if overloaded else error.status, self._marked(head), body)
 
@@ -343,7 +352,14 @@ class Settlement(msgspec.Struct, weakref=False):
             head = rerouted(head, self.deployment, self.trail, self.attempts)
         if self.recovery is not None:
             head = recovered(head, self.recovery, self.attempts)
+        if not self.attempts:
+            head = unasked(head)
         return head if self.marks is None else head + self.marks.lines
+
+    def _with_upstream(self, head: bytes) -> bytes:
+        """A head that tells what the upstream's own said."""
+        headers = self.heard_headers if self.flight is None else self.flight.headers
+        return with_upstream_lines(head, headers, self._deployment().secrets) if headers else head
 
     def _write(self, http_status: int) -> tuple[CallRecord, float]:
         """Write the record, release what was reserved, tell the listeners. Gives the record and the seconds it took."""

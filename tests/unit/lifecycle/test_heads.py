@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pointsman.core.identity import token_of
 from pointsman.core.outcome import CallRecord
-from pointsman.core.price import PICODOLLARS_PER_DOLLAR
+from pointsman.core.price import PICODOLLARS_PER_DOLLAR, Price, Tier
+from pointsman.core.usage import Usage
 from pointsman.lifecycle import heads as heads_module
 from pointsman.lifecycle.heads import Heads, clean
 from pointsman.policies.principal import Principal
@@ -29,6 +30,13 @@ DEPLOYMENT = {
 }
 
 
+NOTHING_ADDED = {
+    "x-litellm-response-cost-discount-amount": "0.0",
+    "x-litellm-response-cost-margin-amount": "0.0",
+    "x-litellm-response-cost-margin-percent": "0.0",
+    "x-litellm-response-cost-tool-usage": "0.0",
+    "x-litellm-callback-duration-ms": "0.0",
+}
 ADDRESS = {"x-litellm-model-api-base": "http://upstream/v1"}
 SSE = b"text/event-stream; charset=utf-8"
 OPERATOR = Principal(key_record(), admin=True)
@@ -54,20 +62,32 @@ def test_a_whole_answer_tells_what_it_cost_how_long_it_took_and_who_gave_it() ->
         "content-type": "application/json",
         "x-litellm-call-id": "call-1",
         "x-litellm-response-cost": "2.5e-05",
+        "x-litellm-response-cost-original": "2.5e-05",
+        "x-litellm-response-cost-input": "2.5e-05",
+        "x-litellm-response-cost-output": "0.0",
         "x-litellm-key-spend": "0.5",
         "x-litellm-response-duration-ms": "1234.568",
         "x-litellm-overhead-duration-ms": "1.250",
+        **NOTHING_ADDED,
         **DEPLOYMENT,
     }
 
 
 def test_a_stream_tells_who_gives_it_and_is_neither_kept_nor_held_back_on_the_way() -> None:
-    head = Heads("1.2.3").stream("call-1", SSE, deployment(), Principal(key_record()))
+    principal = Principal(key_record(spend=PICODOLLARS_PER_DOLLAR // 2))
+    head = Heads("1.2.3").stream("call-1", SSE, deployment(), principal, milliseconds=(12.3456, 1.25))
     assert lines(head) == {
         "content-type": "text/event-stream; charset=utf-8",
         "cache-control": "no-cache",
         "x-accel-buffering": "no",
         "x-litellm-call-id": "call-1",
+        "x-litellm-response-cost-original": "0.0",
+        "x-litellm-response-cost-input": "0.0",
+        "x-litellm-response-cost-output": "0.0",
+        "x-litellm-key-spend": "0.5",
+        "x-litellm-response-duration-ms": "12.346",
+        "x-litellm-overhead-duration-ms": "1.250",
+        **NOTHING_ADDED,
         **DEPLOYMENT,
     }
 
@@ -76,9 +96,11 @@ def test_an_error_tells_who_gave_it_as_far_as_that_was_decided() -> None:
     heads = Heads("1.2.3")
     plain = {"content-type": "application/json", "x-litellm-call-id": "call-1"}
     assert lines(heads.error("call-1", None, None, None)) == {**plain, "x-litellm-version": "1.2.3"}
-    told = {**plain, **DEPLOYMENT, "retry-after": "31"}
-    for principal in (None, Principal(key_record())):
-        assert lines(heads.error("call-1", 31.0, deployment(), principal)) == told
+    told = {**plain, **DEPLOYMENT, "x-litellm-timeout": "600.0", "retry-after": "31"}
+    assert lines(heads.error("call-1", 31.0, deployment(), None)) == told
+    told |= {"x-litellm-response-cost": "0", "x-litellm-key-spend": "0.0"}
+    limited = Principal(key_record(rpm_limit=3))
+    assert lines(heads.error("call-1", 31.0, deployment(), limited)) == {**told, "x-litellm-key-rpm-limit": "3"}
     assert lines(heads.error("call-1", 31.0, deployment(), OPERATOR)) == {**told, **ADDRESS}
 
 
@@ -93,6 +115,15 @@ def test_an_error_tells_who_gave_it_as_far_as_that_was_decided() -> None:
                 "x-ratelimit-limit-requests": "10",
                 "x-ratelimit-remaining-requests": "7",
                 "x-ratelimit-reset-requests": "60s",
+                "x-ratelimit-api_key-limit-requests": "10",
+                "x-ratelimit-api_key-remaining-requests": "7",
+            },
+        ),
+        (
+            {"max_parallel_requests": 4},
+            {
+                "x-ratelimit-api_key-limit-max_parallel_requests": "4",
+                "x-ratelimit-api_key-remaining-max_parallel_requests": "3",
             },
         ),
         (
@@ -102,6 +133,8 @@ def test_an_error_tells_who_gave_it_as_far_as_that_was_decided() -> None:
                 "x-ratelimit-limit-tokens": "500",
                 "x-ratelimit-remaining-tokens": "380",
                 "x-ratelimit-reset-tokens": "60s",
+                "x-ratelimit-api_key-limit-tokens": "500",
+                "x-ratelimit-api_key-remaining-tokens": "380",
             },
         ),
         (
@@ -116,6 +149,10 @@ def test_an_error_tells_who_gave_it_as_far_as_that_was_decided() -> None:
                 "x-ratelimit-limit-tokens": "100",
                 "x-ratelimit-remaining-tokens": "0",
                 "x-ratelimit-reset-tokens": "60s",
+                "x-ratelimit-api_key-limit-requests": "2",
+                "x-ratelimit-api_key-remaining-requests": "0",
+                "x-ratelimit-api_key-limit-tokens": "100",
+                "x-ratelimit-api_key-remaining-tokens": "0",
             },
         ),
     ],
@@ -126,10 +163,31 @@ def test_the_limits_of_a_key_are_told_with_what_is_left_of_them(
     principal = Principal(key_record(**limits))
     principal.requests.add(3, 100)
     principal.tokens.add(120, 100)
+    principal.in_flight = 1
     told = whole(Heads("1"), principal)
     assert {name: value for name, value in told.items() if "limit" in name or "budget" in name} == expected
     stream = lines(Heads("1").stream("call-1", SSE, deployment(), principal))
     assert {name: value for name, value in stream.items() if "limit" in name or "budget" in name} == expected
+
+
+@pytest.mark.parametrize(
+    ("price", "usage", "cost", "parts"),
+    [
+        (Price(1000, 3000), Usage(10, 5), 25, ("1e-11", "1.5e-11")),
+        (Price(1000, 3000, cache_read=100), Usage(10, 5, cached=10), 16, ("1e-12", "1.5e-11")),
+        (Price(1000, 3000, reasoning=9000), Usage(10, 5, reasoning=2), 37, ("1e-11", "2.7e-11")),
+        (Price(1, 3), Usage(10, 5), 1, ("1e-12", "0.0")),
+        (Price(1000, 3000), Usage(10, 5), 0, ("0.0", "0.0")),
+        (None, Usage(10, 5), 7, ("7e-12", "0.0")),
+        (Price(1, 1, tiers=(Tier(8, Price(2000, 4000)),)), Usage(10, 5), 40, ("2e-11", "2e-11")),
+    ],
+)
+def test_the_cost_is_told_in_its_two_parts_too(
+    price: Price | None, usage: Usage, cost: int, parts: tuple[str, str]
+) -> None:
+    record = CallRecord("call-1", "acompletion", "/chat/completions", 1.0, cost=cost, usage=usage)
+    told = lines(Heads("1").whole(record, deployment(price=price), OPERATOR, 1.0))
+    assert (told["x-litellm-response-cost-input"], told["x-litellm-response-cost-output"]) == parts
 
 
 @pytest.mark.parametrize(
@@ -149,7 +207,7 @@ def test_the_address_of_the_upstream_is_shown_without_what_may_be_secret(base: s
 @given(st.text(), st.text(), st.text())
 def test_no_name_can_begin_a_line_of_its_own(identity: str, group: str, model: str) -> None:
     told = whole(Heads(model), OPERATOR, id=identity, group=group, litellm_model=model)
-    assert len(told) == 15
+    assert len(told) == 23
 
 
 def test_what_is_no_text_in_a_header_becomes_a_question_mark() -> None:
@@ -195,7 +253,9 @@ async def test_a_limit_that_is_reached_says_when_to_come_again() -> None:
     stage.tell(chat_body(), KEY)
     stage.clock.now += 20
     _, client = stage.tell(chat_body(), KEY)
-    assert client.status == 429 and lines(client.head)["retry-after"] == "41"
+    told = lines(client.head)
+    assert (client.status, told["retry-after"], told["x-pointsman-attempts"]) == (429, "41", "0")
+    assert told["x-pointsman-route"] == "dep-1;reason=only;attempts=0"
 
 
 @pytest.mark.parametrize("stream", [False, True])
