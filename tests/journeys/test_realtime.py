@@ -258,6 +258,25 @@ def test_a_budget_ends_a_conversation_between_two_responses(house: House) -> Non
     assert refused(house, key=key)[0] == 422
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [("/key/block", "key", "key_blocked"), ("/key/delete", "keys", "invalid_api_key")],
+)
+def test_a_key_that_is_taken_back_ends_a_conversation(house: House, path: str, body: str, code: str) -> None:
+    key = house.gateway.new_key()
+    with house.call(key=key) as line:
+        hear(line)
+        assert respond(line) == ["response.output_text.delta", "response.done"]
+        assert house.gateway.http("POST", path, {body: [key] if body == "keys" else key}).status == 200
+        assert respond(line) == ["response.output_text.delta", "response.done"], "what has begun ends"
+        told = hear(line)
+        assert (told["type"], told["error"]["code"]) == ("error", code)
+        with pytest.raises(ConnectionClosed) as closed:
+            line.recv(timeout=5)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+    assert refused(house, key=key)[0] in {401, 403}
+
+
 def test_concurrent_lines_of_a_key_are_limited(house: House) -> None:
     key = house.gateway.new_key(max_parallel_requests=1)
     with house.call(key=key) as line:

@@ -123,6 +123,28 @@ def test_an_approle_logs_in_and_again_once_its_token_is_old_or_revoked(vault: Fa
     assert made.find("K") == "v" and logins() == 3
 
 
+@pytest.mark.parametrize(("renewable", "renewals"), [(True, 3), (False, 1)])
+def test_a_token_that_was_given_lives_as_long_as_it_may(
+    vault: FakeVault, clock: SetClock, renewable: bool, renewals: int
+) -> None:
+    vault.put("K", "v")
+    vault.lease_seconds, vault.renewable = 100, renewable
+    made = source(vault, clock, HCP_VAULT_REFRESH_INTERVAL="1")
+    for _ in range(20):
+        assert made.find("K") == "v"
+        clock.now += 10
+    assert vault.renewals == renewals
+
+
+def test_an_expired_token_is_told_and_what_was_known_holds(vault: FakeVault, clock: SetClock) -> None:
+    vault.put("K", "v")
+    made = source(vault, clock, HCP_VAULT_REFRESH_INTERVAL="1")
+    assert made.find("K") == "v"
+    vault.token, clock.now = "hvs.another", clock.now + 60
+    assert made.find("K") == "v"
+    assert made.trouble is not None and "HCP_VAULT_TOKEN may have expired" in made.trouble
+
+
 def test_a_refused_login_tells_why_and_no_secret(vault: FakeVault, clock: SetClock) -> None:
     said = {"HCP_VAULT_APPROLE_ROLE_ID": "role", "HCP_VAULT_APPROLE_SECRET_ID": "wrong-secret-id"}
     with pytest.raises(SecretsUnavailable, match="status 400") as caught:

@@ -18,6 +18,8 @@ class FakeVault:
         self.token = token
         self.role = role
         self.lease_seconds = 3600
+        self.renewable = False
+        self.renewals = 0
         self.down = False
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         vault = self
@@ -28,6 +30,9 @@ class FakeVault:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.path == "/v1/auth/token/renew-self":
+                    self.answer(*vault.renew(self.headers["X-Vault-Token"]))
+                    return
                 self.note()
                 self.answer(*vault.login(self.path, json.loads(body or b"{}")))
 
@@ -77,6 +82,14 @@ class FakeVault:
             return 503, {"errors": ["Vault is sealed"]}
         if path != "/v1/auth/approle/login" or (form.get("role_id"), form.get("secret_id")) != self.role:
             return 400, {"errors": ["invalid role or secret ID"]}
+        return 200, {"auth": {"client_token": self.token, "lease_duration": self.lease_seconds, "renewable": True}}
+
+    def renew(self, token: str) -> tuple[int, dict[str, Any]]:
+        self.renewals += 1
+        if self.down:
+            return 503, {"errors": ["Vault is sealed"]}
+        if not self.renewable or token != self.token:
+            return 400, {"errors": ["lease is not renewable"]}
         return 200, {"auth": {"client_token": self.token, "lease_duration": self.lease_seconds, "renewable": True}}
 
     def close(self) -> None:

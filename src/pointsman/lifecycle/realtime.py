@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Final, Protocol
 
 import msgspec
 
 from pointsman.core.clock import call_id
 from pointsman.core.duplex import Dialer, Door, Duplex, Parted
-from pointsman.core.errors import GatewayError, Refused
+from pointsman.core.errors import GatewayError, Refused, StorageUnavailable
 from pointsman.core.exchange import Inbound
 from pointsman.core.nursery import Nursery
 from pointsman.core.usage import Usage
@@ -25,6 +26,7 @@ from pointsman.lifecycle.parties import meet_parties
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.share import share
 from pointsman.lifecycle.visit import Visit
+from pointsman.policies.bearers.bearers import BEARER_MARK
 from pointsman.policies.request_terms import name_customer
 from pointsman.wire.limits import CONVERSATION_IDLE_SECONDS
 
@@ -82,6 +84,19 @@ class _Calls:
         self.settled = 0
         self.speaking = False
         self.heard_at = house.clock.monotonic()
+
+    async def demand_welcome(self) -> None:
+        """Raise where the key has been deleted or blocked since, or has expired; while nobody can say it goes on.
+
+        A signed token has to be good when the conversation begins, as it is with the services themselves.
+
+        Raises:
+            Refused: it is not good any more.
+        """
+        head = self.current.inbound.head
+        if not head.token.startswith(BEARER_MARK):
+            with suppress(StorageUnavailable):
+                await self.house.keyring.find(head.token, head.key)
 
     def next(self) -> None:
         """Admit one more response.
@@ -258,6 +273,7 @@ async def _carry_back(far: Duplex, near: Duplex, calls: _Calls, tongue: Tongue) 
                 calls.begun()
             await near.send(message)
             if usage is not None:
+                await calls.demand_welcome()
                 calls.next()
     except Parted as parted:
         return parted.code, parted.reason

@@ -2,10 +2,11 @@
 
 Settings have LiteLLM's names (``HCP_VAULT_…``). A secret ``NAME`` is looked for at ``MOUNT/data/PREFIX/NAME`` in the
 field ``key``, as in LiteLLM; ``NAME#FIELD`` names another field, and there may be slashes in the name. We come in with
-an AppRole, a TLS certificate, or a token, the first of these for which there are settings.
+an AppRole, a TLS certificate, or a token, the first of these for which there are settings. The life of a token that was
+given to us is prolonged for as long as Vault allows it.
 
 Sources: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2, …/api-docs/auth/approle, …/api-docs/auth/cert,
-and https://docs.litellm.ai/docs/secret_managers/hashicorp_vault.
+…/api-docs/auth/token#renew-a-token-self and https://docs.litellm.ai/docs/secret_managers/hashicorp_vault.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _REFRESH_SECONDS: Final = 300.0
 _REFRESH_SECONDS_MIN: Final = 1.0
 _ANSWER_BYTES_MAX: Final = 1024 * 1024
 _NAMES_MAX: Final = 10_000
+_RENEWAL: Final = "/v1/auth/token/renew-self"
 _EARLY: Final = 0.8
 """A token is replaced once so much of its life has passed."""
 
@@ -125,6 +127,7 @@ class VaultSource:
         self._known: dict[str, tuple[str | None, float]] = {}
         self._token: tuple[Secret, float] | None = None
         self._quiet_until = float("-inf")
+        self._renew_at = float("-inf")
         self._tls: ssl.SSLContext | None = None
 
     def where(self, name: str) -> str:
@@ -207,7 +210,7 @@ class VaultSource:
         """The token to come in with."""
         settings = self._settings
         if not self._logs_in:
-            return settings.token or Secret("")
+            return self._prolonged(settings.token or Secret(""))
         if self._token is not None and self._clock.monotonic() < self._token[1]:
             return self._token[0]
         if settings.role_id and settings.secret_id:
@@ -227,9 +230,28 @@ class VaultSource:
         self._token = Secret(granted.client_token), self._clock.monotonic() + life
         return self._token[0]
 
+    def _prolonged(self, token: Secret) -> Secret:
+        """The token that was given to us, which lives longer if it may and it is time."""
+        now = self._clock.monotonic()
+        if now < self._renew_at:
+            return token
+        self._renew_at = now + _PAUSE_SECONDS
+        status, body = self._send("POST", _RENEWAL, b"{}", self._settings.login_namespace, token)
+        try:
+            life = msgspec.json.decode(body, type=_Login).auth.lease_duration if status == 200 else 0.0
+        except msgspec.MsgspecError:
+            life = 0.0
+        if life > 0:
+            self._renew_at = now + life * _EARLY
+        elif status < 500:
+            self._renew_at = float("inf")  # it lives for ever, or no longer than it does
+        return token
+
     def _refused(self, status: int, what: str) -> SecretsUnavailable:
-        sealed = " (it is sealed)" if status == 503 else ""
-        return SecretsUnavailable(f"Vault at {self._settings.address} refused {what}: status {status}{sealed}.")
+        reason = " (it is sealed)" if status == 503 else ""
+        if status == 403 and not self._logs_in:
+            reason = " (HCP_VAULT_TOKEN may have expired, or have too few rights)"
+        return SecretsUnavailable(f"Vault at {self._settings.address} refused {what}: status {status}{reason}.")
 
     def _send(
         self, method: str, path: str, body: bytes, namespace: str | None, token: Secret | None
