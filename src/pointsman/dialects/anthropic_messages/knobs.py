@@ -23,8 +23,9 @@ from pointsman.dialects.droppable import HINTS, demand_droppable, demand_text_on
 __all__ = ["refuse_or_drop"]
 
 _NATIVE: Final = frozenset({
-    "cache_control", "container", "context_management", "diagnostics", "fallbacks", "inference_geo", "mcp_servers",
-    "output_config", "speed", "user_profile_id",
+    "billing_policy", "cache_control", "compaction", "container", "context_management", "diagnostics",
+    "fallback_credit_token", "fallbacks", "inference_geo", "mcp_servers", "output_config", "speed", "thread",
+    "user_profile_id",
 })  # fmt: skip
 """Anthropic's own fields that the middle has no word for."""
 

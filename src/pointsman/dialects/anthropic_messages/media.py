@@ -23,6 +23,7 @@ from pointsman.dialects.anthropic_messages.types import (
     UrlSource,
     said,
 )
+from pointsman.dialects.documents import demand_document
 from pointsman.wire.base64_text import image_media_type, read_base64
 
 __all__ = ["read_document", "read_image", "write_document", "write_image"]
@@ -134,6 +135,7 @@ def write_document(file: File, path: str) -> DocumentBlock:
 def _write_source(file: File, path: str) -> Base64Source | UrlSource | FileSource | TextSource:
     if file.text is not None:
         return TextSource("text/plain", file.text)
+    demand_document(file.media_type, path, "Anthropic")
     if file.url is not None:
         return UrlSource(file.url)
     if file.data is None:

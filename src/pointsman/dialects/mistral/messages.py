@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.core.errors import Unsupported
 from pointsman.dialects.mistral.ids import fitting_id
 
 __all__ = ["fit_messages"]
@@ -115,7 +116,11 @@ def _fit_result(message: _RawFields) -> _RawFields:
 
 
 def _fit_content(content: msgspec.Raw) -> msgspec.Raw:
-    """Content whose parts are Mistral's; text stays as it is."""
+    """Content whose parts are Mistral's; text stays as it is.
+
+    Raises:
+        Unsupported: a part is a film.
+    """
     if memoryview(content)[0] != _BRACKET:
         return content
     return msgspec.Raw(_encode([_fit_part(part) for part in _decode_items(content)]))
@@ -129,6 +134,8 @@ def _fit_part(part: _RawFields) -> object:
             return {"type": "text", "text": part["refusal"]}
         case "file":
             return _fit_file(_decode_file(part["file"]))
+        case "video_url":
+            raise Unsupported("messages: Mistral takes no videos.", param="messages")
         case _:
             return part
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 from pointsman.core.content import Audio, File, Image
@@ -14,13 +15,20 @@ from pointsman.dialects.openai_chat.types import (
     ImagePart,
     InputAudio,
     TextPart,
+    VideoFields,
+    VideoPart,
 )
 from pointsman.wire.base64_text import image_media_type, read_base64
 from pointsman.wire.data_urls import is_data_url, read_data_url
 
-__all__ = ["read_audio", "read_file", "read_image", "url_of", "write_audio", "write_file", "write_image"]
+__all__ = ["read_audio", "read_file", "read_image", "read_video", "url_of", "write_audio", "write_file", "write_image"]
 
 _WEB: Final = ("http://", "https://")
+_VIDEOS: Final = MappingProxyType({
+    "mov": "video/quicktime", "mpeg": "video/mpeg", "mpg": "video/mpeg", "webm": "video/webm", "wmv": "video/x-ms-wmv",
+    "avi": "video/x-msvideo", "3gp": "video/3gpp", "flv": "video/x-flv", "mkv": "video/x-matroska",
+})  # fmt: skip
+"""By the ends of names."""
 
 
 def read_image(part: ImagePart, path: str) -> Image:
@@ -82,6 +90,25 @@ def read_file(part: FilePart, path: str) -> File:
     return File(data=data, file_id=fields.file_id, filename=fields.filename, media_type=media_type or None)
 
 
+def read_video(part: VideoPart, path: str) -> File:
+    """A film, as a file of its type; one that lies elsewhere is taken for MP4 unless its name says otherwise.
+
+    Raises:
+        Malformed: the URL is neither http(s) nor a ``data:`` URL with a film.
+    """
+    fields = part.video_url
+    url, place = (fields, f"{path}.video_url") if isinstance(fields, str) else (fields.url, f"{path}.video_url.url")
+    if is_data_url(url):
+        media_type, data = read_data_url(url, place)
+        if not media_type.startswith("video/"):
+            raise Malformed(f"{place} must be a video, not {media_type or 'untyped data'}.", param=place)
+        return File(data=data, media_type=media_type)
+    if url[:8].lower().startswith(_WEB):
+        kind = _VIDEOS.get(url.partition("?")[0].rpartition(".")[2].lower(), "video/mp4")
+        return File(url=url, media_type=kind)
+    raise Malformed(f"{place} must be an http(s) URL or a data: URL.", param=place)
+
+
 def write_image(image: Image) -> ImagePart:
     """The part for an image."""
     return ImagePart(ImageFields(url_of(image), image.detail))
@@ -99,13 +126,16 @@ def write_audio(audio: Audio) -> AudioPart:
     return AudioPart(InputAudio(audio.data, audio.format))
 
 
-def write_file(file: File, path: str) -> FilePart | TextPart:
-    """The part for a document; one that is plain text is told as text.
+def write_file(file: File, path: str) -> FilePart | TextPart | VideoPart:
+    """The part for a document; one that is plain text is told as text, and a film as those servers know it that do.
 
     Raises:
-        Unsupported: it is a film or a sound that lies elsewhere.
+        Unsupported: it is a sound that lies elsewhere.
     """
-    if file.url is not None and (file.media_type or "").startswith(("audio/", "video/")):
+    kind = file.media_type or ""
+    if kind.startswith("video/") and (file.url or file.data):
+        return VideoPart(VideoFields(file.url or f"data:{kind};base64,{file.data}"))
+    if file.url is not None and kind.startswith("audio/"):
         raise Unsupported(f"{path}: OpenAI's chat has no part for {file.media_type} by its address.", param=path)
     if file.text is not None:
         return TextPart(file.text)

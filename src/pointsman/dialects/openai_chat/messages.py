@@ -25,6 +25,7 @@ from pointsman.dialects.openai_chat.media import (
     read_audio,
     read_file,
     read_image,
+    read_video,
     write_audio,
     write_file,
     write_image,
@@ -50,12 +51,14 @@ from pointsman.dialects.openai_chat.types import (
     ToolCallFields,
     ToolMessage,
     UserMessage,
+    UserPart,
+    VideoPart,
     WireMessage,
 )
 
 __all__ = ["read_messages", "write_messages"]
 
-_WirePart = TextPart | ImagePart | AudioPart | FilePart | RefusalPart
+_WirePart = UserPart | RefusalPart
 
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -159,6 +162,8 @@ def _read_part(part: _WirePart, path: str) -> Part:
             return read_audio(part, path)
         case FilePart():
             return msgspec.structs.replace(read_file(part, path), cache_control=said(part.cache_control))
+        case VideoPart():
+            return read_video(part, path)
         case RefusalPart():
             return Refusal(part.refusal)
         case _:
@@ -216,12 +221,12 @@ def _write_texts(parts: tuple[Part, ...], path: str) -> str | list[TextPart]:
     return texts[0].text if len(texts) == 1 else texts
 
 
-def _write_user(parts: tuple[Part, ...], path: str) -> str | list[TextPart | ImagePart | AudioPart | FilePart]:
+def _write_user(parts: tuple[Part, ...], path: str) -> str | list[UserPart]:
     if not parts:
         return ""
     if len(parts) == 1 and isinstance(parts[0], Text):
         return parts[0].text
-    written: list[TextPart | ImagePart | AudioPart | FilePart] = []
+    written: list[UserPart] = []
     for part in parts:
         match part:
             case Text():

@@ -63,6 +63,9 @@ __all__ = [
     "ToolFields",
     "ToolMessage",
     "UserMessage",
+    "UserPart",
+    "VideoFields",
+    "VideoPart",
     "WireMessage",
 ]
 
@@ -122,6 +125,18 @@ class FilePart(msgspec.Struct, tag_field="type", tag="file", omit_defaults=True)
     cache_control: RawField = _UNSET
 
 
+class VideoFields(msgspec.Struct):
+    """``url`` is http(s) or a ``data:`` URL."""
+
+    url: str
+
+
+class VideoPart(msgspec.Struct, tag_field="type", tag="video_url"):
+    """A film, as vLLM, OpenRouter and LiteLLM have it."""
+
+    video_url: VideoFields | str
+
+
 class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal"):
     """The model's words when it declined."""
 
@@ -165,8 +180,8 @@ class ThinkingBlock(msgspec.Struct, omit_defaults=True):
     data: str | None = None
 
 
-_UserPart = TextPart | ImagePart | AudioPart | FilePart
-_UserParts = Annotated[list[_UserPart], msgspec.Meta(min_length=1)]
+UserPart = TextPart | ImagePart | AudioPart | FilePart | VideoPart
+_UserParts = Annotated[list[UserPart], msgspec.Meta(min_length=1)]
 
 
 class SystemMessage(msgspec.Struct, tag_field="role", tag="system", omit_defaults=True):

@@ -294,7 +294,7 @@ def _write_part(part: Part, role: str, path: str) -> ContentPart:
         case Image() if role == "user":
             return write_image(part)
         case File() if role == "user":
-            return InputTextPart(part.text) if part.text is not None else write_file(part)
+            return InputTextPart(part.text) if part.text is not None else write_file(part, path)
         case Audio() if role == "user":
             return InputAudioPart(InputAudioFields(part.data, part.format))
         case _:

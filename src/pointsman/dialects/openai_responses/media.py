@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pointsman.core.content import Audio, File, Image
 from pointsman.core.errors import Malformed, Unsupported
+from pointsman.dialects.documents import demand_document
 from pointsman.dialects.openai_responses.types import InputAudioPart, InputFilePart, InputImagePart
 from pointsman.wire.base64_text import read_base64
 from pointsman.wire.data_urls import is_data_url, read_data_url
@@ -77,8 +78,13 @@ def write_image(image: Image) -> InputImagePart:
     return InputImagePart(image_url=url, detail=image.detail)
 
 
-def write_file(file: File) -> InputFilePart:
-    """The part for a document."""
+def write_file(file: File, path: str = "input") -> InputFilePart:
+    """The part for a document.
+
+    Raises:
+        Unsupported: it is a film or a sound.
+    """
+    demand_document(file.media_type, path, "OpenAI's Responses API")
     prefix = "" if file.media_type is None else f"data:{file.media_type};base64,"
     data = None if file.data is None else prefix + file.data
     return InputFilePart(data, file.file_id, file.url, file.filename)

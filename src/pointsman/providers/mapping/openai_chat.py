@@ -121,6 +121,8 @@ _CONTENTS: Final = contents("messages", (
     ("image: data URL", _user(_IMAGE)),
     ("image: http URL", _user('{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}')),
     ("audio input", _user('{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}}')),
+    ("video: http URL", _user('{"type":"video_url","video_url":{"url":"https://example.com/a.mp4"}}')),
+    ("video: data URL", _user('{"type":"video_url","video_url":{"url":"data:video/mp4;base64,AAAA"}}')),
     ("file: data", _user(f'{{"type":"file","file":{_PDF}}}')),
     ("file: id", _user('{"type":"file","file":{"file_id":"file-1"}}')),
     ("refusal", _answered('"content":null,"refusal":"No."')),

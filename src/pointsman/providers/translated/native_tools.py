@@ -35,6 +35,9 @@ _TITLES: Final = MappingProxyType({
 
 _DATED: Final = re.compile(r"([a-z_]+)_(20\d{6})")
 """Only Anthropic's types end with a day: ``computer_20250124``."""
+_MCP_TOOLS: Final = "mcp_toolset"
+_TOOLSET: Final = re.compile(r"[a-z_]+_toolset_\d+")
+"""Several tools in one, which have names of their own."""
 _EDITOR: Final = "text_editor"
 _EDITOR_RENAMED: Final = "20250429"
 _FUNCTION: Final = "function"
@@ -44,10 +47,12 @@ _GEMINIS: Final = frozenset({
     "googleSearchRetrieval", "retrieval", "urlContext",
 })  # fmt: skip
 _SEARCH: Final = "web_search"
-_RESPONSES: Final = frozenset({
-    "apply_patch", "code_interpreter", "computer", "computer_use_preview", "file_search", "image_generation",
-    "local_shell", "mcp", "programmatic_tool_calling", "shell", "tool_search",
+_RESPONSES: Final = frozenset({"code_interpreter", "file_search", "image_generation", "mcp"})
+_CLIENTS_WORK: Final = frozenset({
+    "apply_patch", "computer", "computer_use_preview", "local_shell", "programmatic_tool_calling", "shell",
+    "tool_search",
 })  # fmt: skip
+"""Tools of the Responses API whose calls the client has to carry out, for which a chat has no form."""
 
 _BETAS: Final[Mapping[str, str]] = MappingProxyType({
     "computer_20241022": "computer-use-2024-10-22",
@@ -62,6 +67,7 @@ _BETAS: Final[Mapping[str, str]] = MappingProxyType({
     "tool_search_tool_regex_20251119": "advanced-tool-use-2025-11-20",
     "tool_search_tool_bm25_20251119": "advanced-tool-use-2025-11-20",
     "advisor_20260301": "advisor-tool-2026-03-01",
+    "mcp_toolset": "mcp-client-2025-11-20",
 })  # fmt: skip
 """What Anthropic wants in ``anthropic-beta`` beside a tool; https://platform.claude.com/docs/en/agents-and-tools/tool-use."""
 
@@ -115,12 +121,16 @@ def _claim(tool: Tool, dialect: str, position: int, *, drop_params: bool) -> lis
     except Malformed as wrong:
         raise _at(wrong, position) from None
     kept = [one for one in found if one.dialect == dialect or one.search is not None or one.runs_code]
-    if found and len(kept) == len(found):
+    if (found and len(kept) == len(found)) or drop_params:
         return kept
-    if drop_params:
-        return kept
-    owner = _TITLES[found[0].dialect or ""] if found else "another provider"
     place = f"tools[{position}]"
+    if _decode_kind(tool.native).type in _CLIENTS_WORK:
+        raise Unsupported(
+            f"{place}: calls of '{tool.name[:80]}', a tool of OpenAI's Responses API, have no place in a chat.",
+            hint="Use /v1/responses for it.",
+            param=place,
+        )
+    owner = _TITLES[found[0].dialect or ""] if found else "another provider"
     raise Unsupported(
         f"{place}: '{tool.name[:80]}' is a tool of {owner}; {_TITLES.get(dialect, dialect)} has nothing like it.",
         hint="Leave it out, ask a model of that provider, or let the operator set drop_params: true.",
@@ -131,7 +141,7 @@ def _claim(tool: Tool, dialect: str, position: int, *, drop_params: bool) -> lis
 def _owned(native: msgspec.Raw) -> list[Tool]:
     """The tools in the dialect whose they are; empty: nobody's."""
     kind = _decode_kind(native).type
-    if kind is not None and _DATED.fullmatch(kind):
+    if kind is not None and (kind == _MCP_TOOLS or _DATED.fullmatch(kind)):
         return list(read_anthropic([_anthropics(native, kind)]))
     fields = {camel_name(name): raw for name, raw in _decode_fields(native).items() if name != "type"}
     if kind == "computer_use":
@@ -151,7 +161,8 @@ def _anthropics(native: msgspec.Raw, kind: str) -> msgspec.Raw:
         inner = _decode_fields(wrapped)
         given = inner.pop("parameters", None)
         fields |= {**inner, **({} if given is None else _decode_fields(given))}
-    fields.setdefault("name", msgspec.Raw(_encode(_name_of(kind))))
+    if kind != _MCP_TOOLS and not _TOOLSET.fullmatch(kind):
+        fields.setdefault("name", msgspec.Raw(_encode(_name_of(kind))))
     return msgspec.Raw(_encode(fields))
 
 

@@ -25,6 +25,8 @@ from pointsman.dialects.openai_chat.types import (
     ImagePart,
     InputAudio,
     TextPart,
+    VideoFields,
+    VideoPart,
 )
 
 
@@ -132,6 +134,10 @@ def test_a_document_of_plain_text_is_told_as_text() -> None:
     assert write_file(File(text="words", filename="a.txt"), "p") == TextPart("words")
 
 
-def test_a_film_at_an_address_is_no_document() -> None:
-    with pytest.raises(Unsupported, match="video/mp4"):
-        write_file(File(url="https://h/a.mp4", media_type="video/mp4"), "p")
+def test_a_film_has_a_part_of_its_own_and_a_sound_at_an_address_has_none() -> None:
+    film = VideoPart(VideoFields("https://h/a.mp4"))
+    assert write_file(File(url="https://h/a.mp4", media_type="video/mp4"), "p") == film
+    film = VideoPart(VideoFields("data:video/mp4;base64,AAAA"))
+    assert write_file(File(data="AAAA", media_type="video/mp4"), "p") == film
+    with pytest.raises(Unsupported, match="audio/wav"):
+        write_file(File(url="https://h/a.wav", media_type="audio/wav"), "p")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from pointsman.core.content import Image, Message, Part, Refusal, Role, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.content import File, Image, Message, Part, Refusal, Role, Text, Thinking, ToolCall, ToolResult
 from pointsman.core.errors import GatewayError, Malformed, Unsupported
 from pointsman.dialects.openai_chat.messages import read_messages, write_messages
 from pointsman.dialects.openai_chat.types import WireMessage
@@ -174,3 +174,24 @@ def test_a_sound_of_an_answer_goes_back_by_its_name() -> None:
 def test_a_sound_of_another_provider_goes_back_in_words() -> None:
     found = read({"role": "assistant", "audio": {**SPOKEN, "id": "audio_other_1"}})
     assert json.loads(msgspec.json.encode(write_messages(found))) == [{"role": "assistant", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://x.example/a.webm?t=1", File(url="https://x.example/a.webm?t=1", media_type="video/webm")),
+        ("https://x.example/a", File(url="https://x.example/a", media_type="video/mp4")),
+        ("data:video/mp4;base64,AAAA", File(data="AAAA", media_type="video/mp4")),
+    ],
+)
+def test_a_film_is_a_file(url: str, expected: File) -> None:
+    for fields in (url, {"url": url}):
+        found = read({"role": "user", "content": [{"type": "video_url", "video_url": fields}]})
+        assert found == (Message("user", (expected,)),)
+
+
+@pytest.mark.parametrize("url", ["file:///a.mp4", "data:image/png;base64,AAAA"])
+def test_what_is_no_film_is_refused_at_its_place(url: str) -> None:
+    with pytest.raises(Malformed) as wrong:
+        read({"role": "user", "content": [{"type": "video_url", "video_url": {"url": url}}]})
+    assert wrong.value.param == "messages[0].content[0].video_url.url"

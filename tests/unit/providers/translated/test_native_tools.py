@@ -70,6 +70,11 @@ def sent(far: str, *tools: dict[str, Any], drop: bool = False, **fields: Any) ->
             {"type": "web_search_20250305", "name": "web_search", "max_uses": 3},
             {"type": "web_search_20250305", "name": "web_search", "max_uses": 3},
         ),
+        (
+            "anthropic",
+            {"type": "mcp_toolset", "mcp_server_name": "s"},
+            {"type": "mcp_toolset", "mcp_server_name": "s"},
+        ),
         ("anthropic", {"type": "web_search"}, {"type": "web_search_20250305", "name": "web_search"}),
         ("anthropic", {"googleSearch": {}}, {"type": "web_search_20250305", "name": "web_search"}),
         ("anthropic", {"codeExecution": {}}, {"type": "code_execution_20250522", "name": "code_execution"}),
@@ -133,6 +138,11 @@ def test_anthropic_is_sent_the_header_that_goes_with_it(tool: dict[str, Any], be
         ("anthropic", {"urlContext": {}}, "'urlContext' is a tool of Gemini; Anthropic has nothing like it"),
         ("anthropic", {"type": "file_search"}, "'file_search' is a tool of OpenAI's Responses API"),
         ("responses", COMPUTER, "'computer' is a tool of Anthropic; OpenAI's Responses API"),
+        (
+            "responses",
+            {"type": "apply_patch"},
+            "calls of 'apply_patch', a tool of .* API, have no place",
+        ),
         ("ollama", {"type": "browser_search"}, "'browser_search' is a tool of another provider; Ollama"),
         ("mistral", COMPUTER, "Mistral has nothing like it"),
         ("cohere", COMPUTER, "Cohere has nothing like it"),
