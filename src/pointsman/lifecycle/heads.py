@@ -20,8 +20,10 @@ _HEADS_MAX: Final = 16_384
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
 _JSON: Final = b"application/json"
 _STREAM_LINES: Final = (
-    b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\nx-litellm-call-id: %b\r\n%b%b"
+    b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\nx-litellm-call-id: %b\r\n"
+    b"request-id: %b\r\nx-request-id: %b\r\n%b%b"
 )
+"""The call's id is told as Anthropic and OpenAI tell theirs, too: their SDKs give it to whoever asks, and log it."""
 _AT_ONCE: Final = b"x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\nx-pointsman-attempts: 1\r\n"
 _AFTER_ATTEMPTS: Final = (
     b"x-litellm-attempted-retries: %d\r\nx-litellm-attempted-fallbacks: %d\r\nx-litellm-max-retries: %d\r\n"
@@ -32,11 +34,16 @@ _ERROR_CHARACTERS_MAX: Final = 300
 _WHOLE_LINES: Final = (
     b"content-type: %b\r\n"
     b"x-litellm-call-id: %b\r\n"
+    b"request-id: %b\r\n"
+    b"x-request-id: %b\r\n"
     b"x-litellm-response-cost: %a\r\n"
     b"x-litellm-key-spend: %a\r\n"
     b"x-litellm-response-duration-ms: %.3f\r\n"
     b"x-litellm-overhead-duration-ms: %.3f\r\n"
     b"%b%b"
+)
+_ERROR_LINES: Final = (
+    b"content-type: application/json\r\nx-litellm-call-id: %b\r\nrequest-id: %b\r\nx-request-id: %b\r\n%b"
 )
 
 
@@ -60,9 +67,12 @@ class Heads:
 
         ``limits`` are the lines about them; None: those of the key alone.
         """
+        identity = record.call_id.encode()
         return _WHOLE_LINES % (
             content_type,
-            record.call_id.encode(),
+            identity,
+            identity,
+            identity,
             record.cost / PICODOLLARS_PER_DOLLAR,
             principal.spent / PICODOLLARS_PER_DOLLAR,
             milliseconds,
@@ -82,7 +92,10 @@ class Heads:
         """For an answer that is just beginning."""
         if limits is None:
             limits = _limits(principal) if principal.head else b""
-        return _STREAM_LINES % (content_type, call_id.encode(), self._deployment(deployment, principal), limits)
+        identity = call_id.encode()
+        return _STREAM_LINES % (
+            content_type, identity, identity, identity, self._deployment(deployment, principal), limits
+        )  # fmt: skip
 
     def passed(self, call_id: str, deployment: Deployment, principal: Principal, limits: bytes | None = None) -> bytes:
         """What is added to the headers of an upstream's own answer."""
@@ -94,8 +107,11 @@ class Heads:
         self, call_id: str, retry_after: float | None, deployment: Deployment | None, principal: Principal | None
     ) -> bytes:
         """For an error answer."""
-        lines = b"content-type: application/json\r\nx-litellm-call-id: %b\r\n%b" % (
-            call_id.encode(),
+        identity = call_id.encode()
+        lines = _ERROR_LINES % (
+            identity,
+            identity,
+            identity,
             self._deployment(deployment, principal) if deployment is not None else self._version,
         )
         return lines if retry_after is None else b"%bretry-after: %d\r\n" % (lines, max(1, ceil(retry_after)))
