@@ -150,6 +150,7 @@ def test_errors_are_those_of_anthropic(house: House) -> None:
     with pytest.raises(anthropic.BadRequestError) as unknown:
         house.sdk.messages.create(model="nobody", max_tokens=8, messages=ask())
     assert "nobody" in str(unknown.value)
+    assert unknown.value.request_id == unknown.value.response.headers["x-litellm-call-id"]
     with pytest.raises(anthropic.AuthenticationError):
         house.gateway.anthropic("sk-wrong").messages.create(model="local", max_tokens=8, messages=ask())
     body = {"model": "local", "max_tokens": 8, "messages": [{"role": "user", "content": [{"type": "image"}]}]}

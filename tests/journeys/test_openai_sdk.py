@@ -60,6 +60,7 @@ def test_chat(house: House, model: str, text: str) -> None:
     assert chat.usage is not None
     assert chat.usage.total_tokens == chat.usage.prompt_tokens + chat.usage.completion_tokens > 0
     assert chat.id
+    assert chat._request_id
     assert chat.created > 1_700_000_000
 
 

@@ -32,7 +32,7 @@ _NOTHING_ADDED: Final = (
 """What an answer costs here has no parts of these kinds, and it waits for nobody who only listens."""
 _STREAM_LINES: Final = (
     b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
-    b"x-litellm-call-id: %b\r\n"
+    b"x-litellm-call-id: %b\r\nrequest-id: %b\r\nx-request-id: %b\r\n"
     b"x-litellm-response-cost-original: 0.0\r\n"
     b"x-litellm-response-cost-input: 0.0\r\n"
     b"x-litellm-response-cost-output: 0.0\r\n"
@@ -40,6 +40,7 @@ _STREAM_LINES: Final = (
     b"x-litellm-response-duration-ms: %.3f\r\n"
     b"x-litellm-overhead-duration-ms: %.3f\r\n" + _NOTHING_ADDED + b"%b%b"
 )
+"""The call's id is told as Anthropic and OpenAI tell theirs, too: their SDKs give it to whoever asks, and log it."""
 _AT_ONCE: Final = b"x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\nx-pointsman-attempts: 1\r\n"
 _AFTER_ATTEMPTS: Final = (
     b"x-litellm-attempted-retries: %d\r\nx-litellm-attempted-fallbacks: %d\r\nx-litellm-max-retries: %d\r\n"
@@ -50,6 +51,8 @@ _ERROR_CHARACTERS_MAX: Final = 300
 _WHOLE_LINES: Final = (
     b"content-type: %b\r\n"
     b"x-litellm-call-id: %b\r\n"
+    b"request-id: %b\r\n"
+    b"x-request-id: %b\r\n"
     b"x-litellm-response-cost: %a\r\n"
     b"x-litellm-response-cost-original: %a\r\n"
     b"x-litellm-response-cost-input: %a\r\n"
@@ -57,6 +60,9 @@ _WHOLE_LINES: Final = (
     b"x-litellm-key-spend: %a\r\n"
     b"x-litellm-response-duration-ms: %.3f\r\n"
     b"x-litellm-overhead-duration-ms: %.3f\r\n" + _NOTHING_ADDED + b"%b%b"
+)
+_ERROR_LINES: Final = (
+    b"content-type: application/json\r\nx-litellm-call-id: %b\r\nrequest-id: %b\r\nx-request-id: %b\r\n%b"
 )
 
 
@@ -102,9 +108,12 @@ class Heads:
             else:
                 output = record.usage.completion * known.output_rate // FEMTODOLLARS_PER_PICODOLLAR
         dollars = cost / PICODOLLARS_PER_DOLLAR
+        identity = record.call_id.encode()
         return _WHOLE_LINES % (
             content_type,
-            record.call_id.encode(),
+            identity,
+            identity,
+            identity,
             dollars,
             dollars,
             (cost - output) / PICODOLLARS_PER_DOLLAR,
@@ -132,9 +141,12 @@ class Heads:
         """
         if limits is None:
             limits = _limits(principal) if principal.head else b""
+        identity = call_id.encode()
         return _STREAM_LINES % (
             content_type,
-            call_id.encode(),
+            identity,
+            identity,
+            identity,
             principal.spent / PICODOLLARS_PER_DOLLAR,
             *milliseconds,
             self._deployment(deployment, principal),
@@ -151,8 +163,11 @@ class Heads:
         self, call_id: str, retry_after: float | None, deployment: Deployment | None, principal: Principal | None
     ) -> bytes:
         """For an error answer."""
-        lines = b"content-type: application/json\r\nx-litellm-call-id: %b\r\n%b" % (
-            call_id.encode(),
+        identity = call_id.encode()
+        lines = _ERROR_LINES % (
+            identity,
+            identity,
+            identity,
             self._deployment(deployment, principal) if deployment is not None else self._version,
         )
         if principal is not None:

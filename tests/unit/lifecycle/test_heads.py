@@ -61,6 +61,8 @@ def test_a_whole_answer_tells_what_it_cost_how_long_it_took_and_who_gave_it() ->
     assert whole(Heads("1.2.3"), principal) == {
         "content-type": "application/json",
         "x-litellm-call-id": "call-1",
+        "request-id": "call-1",
+        "x-request-id": "call-1",
         "x-litellm-response-cost": "2.5e-05",
         "x-litellm-response-cost-original": "2.5e-05",
         "x-litellm-response-cost-input": "2.5e-05",
@@ -81,6 +83,8 @@ def test_a_stream_tells_who_gives_it_and_is_neither_kept_nor_held_back_on_the_wa
         "cache-control": "no-cache",
         "x-accel-buffering": "no",
         "x-litellm-call-id": "call-1",
+        "request-id": "call-1",
+        "x-request-id": "call-1",
         "x-litellm-response-cost-original": "0.0",
         "x-litellm-response-cost-input": "0.0",
         "x-litellm-response-cost-output": "0.0",
@@ -94,7 +98,12 @@ def test_a_stream_tells_who_gives_it_and_is_neither_kept_nor_held_back_on_the_wa
 
 def test_an_error_tells_who_gave_it_as_far_as_that_was_decided() -> None:
     heads = Heads("1.2.3")
-    plain = {"content-type": "application/json", "x-litellm-call-id": "call-1"}
+    plain = {
+        "content-type": "application/json",
+        "x-litellm-call-id": "call-1",
+        "request-id": "call-1",
+        "x-request-id": "call-1",
+    }
     assert lines(heads.error("call-1", None, None, None)) == {**plain, "x-litellm-version": "1.2.3"}
     told = {**plain, **DEPLOYMENT, "x-litellm-timeout": "600.0", "retry-after": "31"}
     assert lines(heads.error("call-1", 31.0, deployment(), None)) == told
@@ -207,7 +216,7 @@ def test_the_address_of_the_upstream_is_shown_without_what_may_be_secret(base: s
 @given(st.text(), st.text(), st.text())
 def test_no_name_can_begin_a_line_of_its_own(identity: str, group: str, model: str) -> None:
     told = whole(Heads(model), OPERATOR, id=identity, group=group, litellm_model=model)
-    assert len(told) == 23
+    assert len(told) == 25
 
 
 def test_what_is_no_text_in_a_header_becomes_a_question_mark() -> None:

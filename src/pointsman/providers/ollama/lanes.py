@@ -9,7 +9,7 @@ import msgspec
 from pointsman.core.call import Call, CompletionCall, EmbeddingCall
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.eager import become_task
-from pointsman.core.errors import Unsupported
+from pointsman.core.errors import Refused, Unsupported
 from pointsman.core.upstream import Answer, Ask, Deployment, Lane, Operation, Outbound
 from pointsman.dialects.droppable import without
 from pointsman.dialects.ollama.knobs import refuse_or_drop_completion, refuse_or_drop_embedding
@@ -55,6 +55,7 @@ from pointsman.providers.translated import (
 from pointsman.providers.translated.allowed import lost_parameters, with_parameters
 from pointsman.providers.translated.defaults import NOT_THE_OPERATORS, read_defaults, with_defaults
 from pointsman.providers.translated.finish import finished
+from pointsman.providers.translated.own_words import in_own_words
 from pointsman.providers.translated.remote_media import has_remote_media, inline_remote_media
 from pointsman.wire.json_fields import decode_field
 
@@ -183,6 +184,12 @@ class ChatLane(_OllamaLane):
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol. ``ask.prompt_estimate`` becomes the finer one that the window was sized by."""
+        try:
+            return self._write(ask)
+        except Refused as refused:
+            raise in_own_words(refused, ask, self._client.read) from None
+
+    def _write(self, ask: Ask) -> Outbound:
         deployment, facts = self._ruled(ask), self._facts()
         call = with_defaults(read_call(self._client, ask, self._dropped), self._default_call)
         passed: dict[str, msgspec.Raw] = {}

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from pointsman.core.call import Call
+from pointsman.core.errors import Refused
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.providers.parameters import Dropped, ruled, shown
 from pointsman.providers.translated.allowed import write_allowing
@@ -14,6 +15,7 @@ from pointsman.providers.translated.answer import TranslatedAnswer
 from pointsman.providers.translated.defaults import read_defaults, with_defaults
 from pointsman.providers.translated.finish import finished
 from pointsman.providers.translated.mending import mended, mends
+from pointsman.providers.translated.own_words import in_own_words
 from pointsman.providers.translated.sides import ClientSide, FarSide, SigningSide
 from pointsman.providers.versions import beta_headers, family_of
 
@@ -52,6 +54,12 @@ class TranslatedLane:
 
     def write(self, ask: Ask) -> Outbound:
         """See the protocol."""
+        try:
+            return self._write(ask)
+        except Refused as refused:
+            raise in_own_words(refused, ask, self._client.read) from None
+
+    def _write(self, ask: Ask) -> Outbound:
         deployment, rules = self._deployment, ask.rules
         call = with_defaults(read_call(self._client, ask, self._dropped), self._defaults)
         if rules is not None:
