@@ -10,6 +10,7 @@ from typing import Final
 from pointsman.accounting.estimate import estimate_body
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.backends import backend_of
+from pointsman.assembly.budgets_now import budgets_now, name_of
 from pointsman.assembly.configuration import Configuration
 from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
@@ -380,6 +381,8 @@ class Gateway:
             lambda: gauges(self),
             lambda: host_series(self.house.router.fleet.listed),
             deployments=lambda: deployments_now(self),
+            budgets=lambda: budgets_now(self),
+            name_of=name_of(self),
         )
 
     def _health(self, loaded: Loaded) -> HealthWatch:

@@ -101,6 +101,7 @@ class Governance:
         start = around.nursery.start
         for number in range(_ALERTS_AT_ONCE):
             start(self.alerts.run(), f"alerts {number}")
+        start(around.storage.newcomers.run(), "customers")
         if worker == 0:
             start(self.retention.run(), "retention")
             storage = around.storage

@@ -12,6 +12,7 @@ from pointsman.accounting.mover import Mover
 from pointsman.accounting.segments import left_behind
 from pointsman.accounting.spool import Spool
 from pointsman.assembly.backends import Backend
+from pointsman.assembly.newcomers import Newcomers
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.outcome import CallRecord
@@ -61,6 +62,7 @@ class Storage:
         self.grace_seconds: float | None = GRACE_SECONDS
         self._gone: tuple[str, ...] = ()
         self.audit_seconds: float | None = None
+        self.newcomers = Newcomers(self.directory, clock)
         self._keyring: Keyring | None = None
         self._version = self._directory_version = 0
         self._listeners: list[Callable[[Collection[Changed]], None]] = []
@@ -214,3 +216,4 @@ class Storage:
     def _moved_records(self, records: Sequence[CallRecord]) -> None:
         if self.accounts is not None:
             self.accounts.stored(records)
+        self.newcomers.note(records)

@@ -114,6 +114,14 @@ class AccountBook(KeyAccounts):
         account.watch_with(self.watch)
         return account
 
+    def in_memory(self) -> tuple[Account, ...]:
+        """Those that calls were made for not long ago."""
+        return tuple(self._accounts.values())
+
+    def recalled(self, scope: str, identity: str) -> Account | None:
+        """One of those."""
+        return self._accounts.get(StoredAccount(scope, identity))
+
     # -- what only a request names ---------------------------------------------------------------------
 
     def knows(self, principal: Principal, ask: Ask) -> bool:

@@ -20,6 +20,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from pointsman.core.address import host_of
 from pointsman.core.outcome import CallRecord
 from pointsman.core.price import dollars
+from pointsman.telemetry.budgets import BudgetNow, budget_families
+from pointsman.telemetry.budgets import merged as merged_budgets
 from pointsman.telemetry.deployments import DeploymentNow, deployment_families
 from pointsman.telemetry.deployments import merged as merged_deployments
 from pointsman.telemetry.series import BUCKETS, CallLabels, CallSeries, Histogram, HostSeries, Snapshot
@@ -33,8 +35,8 @@ _FRESH_MAX: Final = 256
 _Key = tuple[str, str, str, str, int, str]
 _Sums = dict[tuple[str, ...], int]
 
-_CALLER: Final = ("hashed_api_key", "api_key_alias", "team", "user")
-_MODEL: Final = ("requested_model", "model_group", "model", "model_id", "api_provider")
+_CALLER: Final = ("hashed_api_key", "api_key_alias", "team", "team_alias", "user", "org_id", "org_alias")
+_MODEL: Final = ("requested_model", "model_group", "model", "litellm_model_name", "model_id", "api_provider")
 _SPENT: Final = (*_CALLER, *_MODEL)
 _COUNTERS: Final[tuple[tuple[str, str, Callable[[CallSeries], float]], ...]] = (
     ("litellm_requests_metric", "Calls that reached a deployment.", lambda series: series.calls),
@@ -69,7 +71,8 @@ _HISTOGRAMS: Final[tuple[tuple[str, str, Callable[[CallSeries], Histogram]], ...
 class CallMetrics(Collector):
     """Listens to calls and collects for Prometheus.
 
-    ``gauges``, ``hosts`` and ``deployments`` give what is read when scraped.
+    ``gauges``, ``hosts``, ``deployments`` and ``budgets`` give what is read when scraped; ``name_of`` tells what people
+    call a team or an organisation.
     """
 
     def __init__(
@@ -78,7 +81,11 @@ class CallMetrics(Collector):
         hosts: Callable[[], list[HostSeries]] = list,
         *,
         deployments: Callable[[], Sequence[DeploymentNow]] = lambda: (),
+        budgets: Callable[[], Sequence[BudgetNow]] = lambda: (),
+        name_of: Callable[[str, str], str] = lambda _scope, _identity: "",
     ) -> None:
+        self._budgets = budgets
+        self._name_of = name_of
         self._gauges = gauges
         self._hosts = hosts
         self._deployments = deployments
@@ -127,8 +134,9 @@ class CallMetrics(Collector):
         yield from _queues(everything.hosts)
         yield from _proxy_counters(series)
         yield from deployment_families(everything.deployments)
+        yield from budget_families(everything.budgets)
         served = _by_deployment(series)
-        yield from _deployment_counters(served)
+        yield from _deployment_counters(series, served)
         yield from _energy_counters(series)
         for name, words, value_of in _COUNTERS:
             counter = CounterMetricFamily(name, words, labels=_SPENT)
@@ -180,6 +188,11 @@ class CallMetrics(Collector):
             key_alias=_OTHER if crowded else record.key_alias or "",
             team=_OTHER if crowded else record.team_id or "",
             user=_OTHER if crowded else record.user_id or "",
+            org="" if crowded else record.organization_id or "",
+            team_alias="" if crowded or not record.team_id else self._name_of("team", record.team_id),
+            org_alias=(
+                "" if crowded or not record.organization_id else self._name_of("organization", record.organization_id)
+            ),
             requested_model=key[2] if record.deployment_id else "",
             model_group=record.model_group if record.deployment_id else "",
             deployment_id=record.deployment_id,
@@ -196,7 +209,7 @@ class CallMetrics(Collector):
     def _seen(self) -> Snapshot:
         """What this process counted, and sees now."""
         gauges, deployments = dict(self._gauges()), list(self._deployments())
-        return Snapshot(list(self._series.values()), gauges, self._hosts(), deployments)
+        return Snapshot(list(self._series.values()), gauges, self._hosts(), deployments, list(self._budgets()))
 
     def _gathered(self) -> Snapshot:
         self._fold()
@@ -207,12 +220,14 @@ class CallMetrics(Collector):
         gauges: dict[str, float] = {}
         hosts: dict[str, HostSeries] = {}
         deployments: list[list[DeploymentNow]] = []
+        budgets: list[BudgetNow] = []
         for worker in range(self._workers):
             try:
                 snapshot = msgspec.msgpack.decode(_snapshot_file(self._directory, worker).read_bytes(), type=Snapshot)
             except (OSError, msgspec.MsgspecError):
                 continue
             deployments.append(snapshot.deployments)
+            budgets += snapshot.budgets
             for name, value in snapshot.gauges.items():
                 gauges[name] = gauges.get(name, 0.0) + value
             for series in snapshot.series:
@@ -223,7 +238,8 @@ class CallMetrics(Collector):
                 first = hosts.setdefault(host.url, host)
                 if first is not host:
                     first.merge(host)
-        return Snapshot(list(merged.values()), gauges, list(hosts.values()), merged_deployments(deployments))
+        together = merged_deployments(deployments)
+        return Snapshot(list(merged.values()), gauges, list(hosts.values()), together, merged_budgets(budgets))
 
 
 _GAUGE_WORDS: Final = {
@@ -284,10 +300,7 @@ def _proxy_counters(series: list[CallSeries]) -> Iterable[Metric]:
     for entry in series:
         about = entry.labels
         values = (
-            about.key_token,
-            about.key_alias,
-            about.team,
-            about.user,
+            *_caller_values(about),
             about.requested_model,
             about.route,
             about.deployment_id,
@@ -303,13 +316,20 @@ def _proxy_counters(series: list[CallSeries]) -> Iterable[Metric]:
     yield _counter("litellm_proxy_failed_requests_metric", "Requests that failed.", why, failed)
 
 
-def _deployment_counters(served: Mapping[tuple[str, ...], CallSeries]) -> Iterable[Metric]:
+def _deployment_counters(series: list[CallSeries], served: Mapping[tuple[str, ...], CallSeries]) -> Iterable[Metric]:
     every = {values: entry.calls for values, entry in served.items()}
     good = {values: entry.calls - entry.failures for values, entry in served.items()}
-    bad = {values: entry.upstream_failures for values, entry in served.items() if entry.upstream_failures}
+    bad: _Sums = {}
+    for entry in series:
+        if entry.upstream_failures and entry.labels.deployment_id:
+            reason = (*_spent_values(entry.labels), str(entry.labels.status), entry.labels.error)
+            bad[reason] = bad.get(reason, 0) + entry.upstream_failures
+    why = (*_SPENT, "exception_status", "exception_class")
     yield _counter("litellm_deployment_total_requests", "Calls by deployment.", _SPENT, every)
     yield _counter("litellm_deployment_success_responses", "Good answers by deployment.", _SPENT, good)
-    yield _counter("litellm_deployment_failure_responses", "Failures by deployment.", _SPENT, bad)
+    yield _counter("litellm_deployment_failure_responses", "Failures by deployment.", why, bad)
+    failed = {values: entry.upstream_failures for values, entry in served.items() if entry.upstream_failures}
+    yield _counter("litellm_llm_api_failed_requests_metric", "Failures by deployment.", _SPENT, failed)
 
 
 def _energy_counters(series: list[CallSeries]) -> Iterable[Metric]:
@@ -335,14 +355,24 @@ def _counter(name: str, words: str, labels: tuple[str, ...], sums: _Sums) -> Met
     return counter
 
 
-def _spent_values(labels: CallLabels) -> tuple[str, ...]:
+def _caller_values(labels: CallLabels) -> tuple[str, ...]:
     return (
         labels.key_token,
         labels.key_alias,
         labels.team,
+        labels.team_alias,
         labels.user,
+        labels.org,
+        labels.org_alias,
+    )
+
+
+def _spent_values(labels: CallLabels) -> tuple[str, ...]:
+    return (
+        *_caller_values(labels),
         labels.requested_model,
         labels.model_group,
+        labels.model,
         labels.model,
         labels.deployment_id,
         labels.provider,

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.outcome import CallRecord
+from pointsman.telemetry.budgets import BudgetNow
 from pointsman.telemetry.deployments import DeploymentNow
 
 __all__ = ["BUCKETS", "CallLabels", "CallSeries", "Histogram", "HostSeries", "Snapshot"]
@@ -63,6 +64,9 @@ class CallLabels(msgspec.Struct, frozen=True):
     route: str
     status: int
     error: str
+    org: str = ""
+    team_alias: str = ""
+    org_alias: str = ""
 
 
 class CallSeries(msgspec.Struct):
@@ -174,3 +178,4 @@ class Snapshot(msgspec.Struct):
     gauges: dict[str, float]
     hosts: list[HostSeries] = []
     deployments: list[DeploymentNow] = []
+    budgets: list[BudgetNow] = []

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pointsman.core.outcome import CallRecord
 from pointsman.core.usage import Usage
 from pointsman.telemetry import metrics as metrics_module
+from pointsman.telemetry.budgets import BudgetNow
 from pointsman.telemetry.metrics import CallMetrics
 from pointsman.telemetry.series import BUCKETS
 
@@ -25,10 +26,14 @@ SPENT = {
     "hashed_api_key": "key-1",
     "api_key_alias": "tester",
     "team": "red",
+    "team_alias": "",
     "user": "ann",
+    "org_id": "",
+    "org_alias": "",
     "requested_model": "public",
     "model_group": "group",
     "model": "real",
+    "litellm_model_name": "real",
     "model_id": "dep-1",
     "api_provider": "openai",
 }
@@ -36,7 +41,10 @@ ANSWERED = {
     "hashed_api_key": "key-1",
     "api_key_alias": "tester",
     "team": "red",
+    "team_alias": "",
     "user": "ann",
+    "org_id": "",
+    "org_alias": "",
     "requested_model": "public",
     "route": "/chat/completions",
     "model_id": "dep-1",
@@ -151,7 +159,8 @@ def test_a_failure_is_shown_with_its_status_and_its_reason() -> None:
     reason = {"exception_status": "429", "exception_class": "upstream_overloaded"}
     assert at(samples, "litellm_proxy_failed_requests_metric_total", ANSWERED, **reason) == 1
     assert at(samples, "litellm_proxy_total_requests_metric_total", ANSWERED, status_code="429") == 1
-    assert at(samples, "litellm_deployment_failure_responses_total", SPENT) == 1
+    assert at(samples, "litellm_deployment_failure_responses_total", SPENT, **reason) == 1
+    assert at(samples, "litellm_llm_api_failed_requests_metric_total", SPENT) == 1
     assert at(samples, "litellm_deployment_success_responses_total", SPENT) == 0
 
 
@@ -159,9 +168,61 @@ def test_answers_of_one_deployment_with_several_statuses_and_routes_are_one_sum(
     samples = shown([call(), failed(), failed(http_status=502), call(route="/completions"), call()])
     assert at(samples, "litellm_requests_metric_total", SPENT) == 5
     assert at(samples, "litellm_deployment_success_responses_total", SPENT) == 3
-    assert at(samples, "litellm_deployment_failure_responses_total", SPENT) == 2
+    for status in ("429", "502"):
+        reason = {"exception_status": status, "exception_class": "upstream_overloaded"}
+        assert at(samples, "litellm_deployment_failure_responses_total", SPENT, **reason) == 1
     assert at(samples, "litellm_request_total_latency_metric_count", SPENT) == 5
     assert at(samples, "litellm_proxy_total_requests_metric_total", ANSWERED, status_code="200") == 2
+
+
+def test_teams_and_organisations_are_shown_with_what_people_call_them() -> None:
+    names = {("team", "red"): "The Reds", ("organization", "acme"): "Acme"}
+    metrics = CallMetrics(dict, name_of=lambda scope, identity: names[scope, identity])
+    metrics.call_ended(call(organization_id="acme"))
+    told = {**SPENT, "team_alias": "The Reds", "org_id": "acme", "org_alias": "Acme"}
+    assert at(read(metrics.exposition()), "litellm_spend_metric_total", told) == 2.5e-05
+
+
+BUDGETS = [
+    BudgetNow("team", "red", "The Reds", 5 * 10**12, 2 * 10**12, 12.5),
+    BudgetNow("key", "hash", "mine", 10**12, -(10**11)),
+    BudgetNow("user", "ann", "Ann", 10**12, 10**12),
+    BudgetNow("organization", "acme", "Acme", 10**12, 10**12),
+    BudgetNow("customer", "dora", "Dora", 10**12, 10**12),
+]
+
+
+def test_what_is_left_of_budgets_is_shown_under_litellms_names() -> None:
+    samples = read(CallMetrics(dict, budgets=lambda: BUDGETS).exposition())
+    red = {"team": "red", "team_alias": "The Reds"}
+    assert at(samples, "litellm_remaining_team_budget_metric", red) == 2
+    assert at(samples, "litellm_team_max_budget_metric", red) == 5
+    assert at(samples, "litellm_team_budget_remaining_hours_metric", red) == 12.5
+    mine = {"hashed_api_key": "hash", "api_key_alias": "mine"}
+    assert at(samples, "litellm_remaining_api_key_budget_metric", mine) == -0.1
+    assert ("litellm_api_key_budget_remaining_hours_metric", frozenset(mine.items())) not in samples
+    assert at(samples, "litellm_remaining_user_budget_metric", {"user": "ann"}) == 1
+    assert at(samples, "litellm_remaining_org_budget_metric", {"org_id": "acme", "org_alias": "Acme"}) == 1
+    assert at(samples, "litellm_remaining_customer_budget_metric", {"end_user": "dora"}) == 1
+
+
+def test_of_very_many_budgets_those_are_shown_of_which_least_is_left() -> None:
+    many = [BudgetNow("key", f"k{number:04}", "", 10**12, number) for number in range(1100)]
+    samples = read(CallMetrics(dict, budgets=lambda: many[::-1]).exposition())
+    shown_keys = {dict(labels)["hashed_api_key"] for name, labels in samples if "remaining_api_key_budget" in name}
+    assert shown_keys == {one.identity for one in many[:1000]}
+
+
+def test_a_budget_that_several_workers_know_is_shown_as_it_is_known_best(tmp_path: Path) -> None:
+    workers = [
+        CallMetrics(dict, budgets=lambda left=left: [BudgetNow("user", "ann", "", 10**12, left)])  # type: ignore[misc]
+        for left in (7 * 10**11, 10**11)
+    ]
+    for number, worker in enumerate(workers):
+        worker.share(tmp_path, number, 2)
+    for worker in workers:
+        worker.save()
+    assert at(read(workers[0].exposition()), "litellm_remaining_user_budget_metric", {"user": "ann"}) == 0.1
 
 
 def test_failures_of_one_status_are_told_apart_by_their_reason() -> None:

@@ -14,7 +14,16 @@ from pointsman.core.price import dollars
 from pointsman.core.trace import RouteTrace
 from pointsman.stores.charges import project_of
 
-__all__ = ["ErrorInformation", "SpendMetadata", "SpendRow", "TokenDetails", "UsageObject", "spend_row"]
+__all__ = [
+    "CompletionDetails",
+    "ErrorInformation",
+    "PromptDetails",
+    "SpendMetadata",
+    "SpendRow",
+    "TokenDetails",
+    "UsageObject",
+    "spend_row",
+]
 
 _NOTHING: Final = msgspec.Raw(b"{}")
 
@@ -29,12 +38,28 @@ class TokenDetails(msgspec.Struct, frozen=True):
     audio_output_tokens: int
 
 
+class PromptDetails(msgspec.Struct, frozen=True):
+    """Tokens of the prompt by kind."""
+
+    cached_tokens: int
+    audio_tokens: int
+
+
+class CompletionDetails(msgspec.Struct, frozen=True):
+    """Tokens of the completion by kind."""
+
+    reasoning_tokens: int
+    audio_tokens: int
+
+
 class UsageObject(msgspec.Struct, frozen=True):
     """The tokens once more, where LiteLLM's clients look for them."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+    prompt_tokens_details: PromptDetails
+    completion_tokens_details: CompletionDetails
 
 
 class ErrorInformation(msgspec.Struct, frozen=True):
@@ -81,7 +106,8 @@ class SpendMetadata(msgspec.Struct, frozen=True):
 class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     """One call. ``request_id`` is the answer's ``id``, and that of the call where it has none.
 
-    ``api_key`` is the hash of the key; ``messages`` and ``response`` are empty unless they are logged.
+    ``session_id`` is the call's, too: calls are not grouped. ``api_key`` is the hash of the key; ``messages`` and
+    ``response`` are empty unless they are logged.
     """
 
     request_id: str
@@ -102,14 +128,17 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     custom_llm_provider: str
     api_base: str
     user: str
-    team_id: str | None
-    organization_id: str | None
+    team_id: str
+    organization_id: str
     end_user: str
     requester_ip_address: str
     request_tags: tuple[str, ...]
     metadata: SpendMetadata
     cache_hit: Literal["False"]
-    cache_key: str
+    cache_key: Literal["Cache OFF"]
+    session_id: str
+    created_at: str
+    updated_at: str
     proxy_server_request: dict[str, msgspec.Raw] = {}
     messages: msgspec.Raw
     response: msgspec.Raw
@@ -138,14 +167,17 @@ def spend_row(record: CallRecord, *, operator: bool) -> SpendRow:
         custom_llm_provider=record.provider,
         api_base=address_without_secrets(record.api_base) if operator else "",
         user=record.user_id or "",
-        team_id=record.team_id,
-        organization_id=record.organization_id,
+        team_id=record.team_id or "",
+        organization_id=record.organization_id or "",
         end_user=record.end_user or "",
         requester_ip_address=record.peer,
         request_tags=record.tags,
         metadata=_metadata(record, operator=operator),
         cache_hit="False",
-        cache_key="",
+        cache_key="Cache OFF",
+        session_id=record.call_id,
+        created_at=iso(record.ended_at or record.started_at),
+        updated_at=iso(record.ended_at or record.started_at),
         messages=record.prompt or _NOTHING,
         response=record.reply or _NOTHING,
         status="success" if record.status == "success" else "failure",
@@ -181,7 +213,13 @@ def _metadata(record: CallRecord, *, operator: bool) -> SpendMetadata:
         else ErrorInformation(str(record.http_status), record.error_code, said),
         energy_wh=record.energy_mwh / 1000 if record.energy_mwh else None,
         energy_cost=dollars(record.energy_cost) if record.energy_mwh else None,
-        usage_object=UsageObject(usage.prompt, usage.completion, usage.total),
+        usage_object=UsageObject(
+            usage.prompt,
+            usage.completion,
+            usage.total,
+            PromptDetails(usage.cached, usage.audio_input),
+            CompletionDetails(usage.reasoning, usage.audio_output),
+        ),
         litellm_call_id=record.call_id,
         requester_ip_address=record.peer,
         routing=record.trace if operator or record.trace is None else record.trace.in_brief,

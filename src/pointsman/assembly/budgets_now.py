@@ -1,0 +1,46 @@
+"""What Prometheus is told of whom calls are made for: what is left of their budgets, and what people call them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Final
+
+from pointsman.policies.accounts import Account
+from pointsman.telemetry.budgets import BUDGETS_SHOWN_MAX, BudgetNow
+
+if TYPE_CHECKING:
+    from pointsman.assembly.gateway import Gateway
+
+__all__ = ["budgets_now", "name_of"]
+
+_SECONDS_PER_HOUR: Final = 3600.0
+_SCOPES: Final = ("key", "team", "user", "organization", "customer")
+
+
+def budgets_now(gateway: Gateway) -> list[BudgetNow]:
+    """The budgets of those in memory, of each scope those of which least is left."""
+    wall = gateway.clock.wall()
+    everybody: tuple[Account, ...] = (*gateway.keyring.principals(), *gateway.accounts.in_memory())
+    told: list[BudgetNow] = []
+    for scope in _SCOPES:
+        own = _budgets((one for one in everybody if one.scope == scope and not one.model), wall)
+        told += nsmallest(BUDGETS_SHOWN_MAX, own, key=lambda one: one.left)
+    return told
+
+
+def name_of(gateway: Gateway) -> Callable[[str, str], str]:
+    """What people call a team or an organisation that is in memory; empty: nobody knows."""
+
+    def found(scope: str, identity: str) -> str:
+        account = gateway.accounts.recalled(scope, identity)
+        return "" if account is None or account.name == identity else account.name
+
+    return found
+
+
+def _budgets(accounts: Iterable[Account], wall: float) -> Iterable[BudgetNow]:
+    for one in accounts:
+        if one.budget is not None:
+            hours = None if one.reset_at is None else max(0.0, (one.reset_at - wall) / _SECONDS_PER_HOUR)
+            yield BudgetNow(one.scope, one.identity, one.name, one.budget, one.budget - one.spent, hours)
