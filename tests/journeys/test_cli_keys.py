@@ -77,6 +77,18 @@ def test_teams_and_users(shared: Shared) -> None:
     assert "cli-core" in pointsman(gateway, "teams", "list")
     assert "100" in pointsman(gateway, "teams", "show", "cli-core")
     pointsman(gateway, "teams", "update", "Core", "--rpm", "7")
+    made = pointsman(
+        gateway, "projects", "create", "Core", "--id", "cli-search", "--tag", "flights", "--max-budget", "5"
+    )
+    assert "cli-search" in made and "cli-search" in pointsman(gateway, "projects", "list")
+    key = told(gateway, "keys", "create", "--team", "Core", "--project", "cli-search")["key"]
+    pointsman(gateway, "projects", "update", "cli-search", "--max-budget", "6")
+    pointsman(gateway, "projects", "block", "cli-search")
+    assert told(gateway, "projects", "show", "cli-search")["blocked"] is True
+    pointsman(gateway, "projects", "unblock", "cli-search")
+    assert "associated with it" in pointsman(gateway, "projects", "delete", "cli-search", "--yes", status=2)
+    pointsman(gateway, "keys", "delete", key, "--yes")
+    assert "Deleted: cli-search" in pointsman(gateway, "projects", "delete", "cli-search", "--yes")
     pointsman(gateway, "teams", "block", "cli-core")
     assert told(gateway, "teams", "show", "cli-core")["team_info"]["blocked"] is True
     pointsman(gateway, "teams", "unblock", "cli-core")

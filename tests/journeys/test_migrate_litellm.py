@@ -55,7 +55,7 @@ def tables(postgres: PostgresServer, upstream: FakeOpenAI) -> LiteLLMTables:
     add("LiteLLM_OrganizationTable", organization_id="org", organization_alias="Org", budget_id="free", spend=4.5)
     add("LiteLLM_UserTable", user_id="ann", user_email="ann@example.org", user_role="proxy_admin", spend=1.25,
         max_budget=20.0, budget_duration="7d", password="scrypt:x")  # fmt: skip
-    add("LiteLLM_OrganizationMembership", user_id="ann", organization_id="org", user_role="org_admin")
+    add("LiteLLM_OrganizationMembership", user_id="ann", organization_id="org", user_role="org_admin", spend=0.25)
     add("LiteLLM_ModelTable", id=7, aliases={"gpt-4": "fast"})
     add("LiteLLM_TeamTable", team_id="core", team_alias="Core", organization_id="org", spend=2.5, max_budget=100.0,
         rpm_limit=600, models=["fast"], model_id=7, metadata={"model_rpm_limit": {"fast": 5}, "tags": ["a"]},
@@ -63,6 +63,10 @@ def tables(postgres: PostgresServer, upstream: FakeOpenAI) -> LiteLLMTables:
     add("LiteLLM_TeamMembership", team_id="core", user_id="bob", spend=0.5, budget_id="seat")
     add("LiteLLM_EndUserTable", user_id="acme", alias="Acme", spend=1.5, budget_id="free")
     add("LiteLLM_EndUserTable", user_id="in-europe", allowed_model_region="eu")
+    add("LiteLLM_ProjectTable", project_id="search", project_alias="Search", team_id="core", budget_id="free",
+        spend=0.5, models=["fast"],
+        metadata={"tags": ["flights"], "model_rpm_limit": {"fast": 7}, "cost": "centre"})  # fmt: skip
+    add("LiteLLM_ModelAccessGroupBudgetTable", access_group_name="dear", spend=0.75, budget_id="free")
     add("LiteLLM_TagTable", tag_name="beta", description="Testers", spend=0.75, created_by="ann")
     add("LiteLLM_AccessGroupTable", access_group_id="g1", access_group_name="writers", access_model_names=["fast"])
     add("LiteLLM_CredentialsTable", credential_id="1", credential_name="cloud",
@@ -72,8 +76,8 @@ def tables(postgres: PostgresServer, upstream: FakeOpenAI) -> LiteLLMTables:
                         "api_key": sealed(UPSTREAM_KEY), "rpm": 60})  # fmt: skip
     add("LiteLLM_VerificationToken", token=digest(KEY), key_name="sk-...ago", key_alias="old", spend=0.5,
         max_budget=10.0, budget_duration="1d", budget_reset_at="2099-01-01 00:00:00", team_id="core", user_id="bob",
-        key_type="llm_api", allowed_routes=["llm_api_routes"], budget_id="soft-only", rpm_limit=1000,
-        metadata={"tags": ["t"], "note": 1}, created_at="2025-01-02 03:04:05")  # fmt: skip
+        project_id="search", key_type="llm_api", allowed_routes=["llm_api_routes"], budget_id="soft-only",
+        rpm_limit=1000, metadata={"tags": ["t"], "note": 1}, created_at="2025-01-02 03:04:05")  # fmt: skip
     add("LiteLLM_VerificationToken", token=digest(RICH), key_alias="rich", metadata={"guardrails": ["pii"]})
     add("LiteLLM_VerificationToken", token="f" * 64, key_alias="old")
     add("LiteLLM_VerificationToken", token="2" * 64, team_id="litellm-dashboard")
@@ -146,6 +150,11 @@ def test_everything_comes_over_and_keys_go_on_working(
     assert (info["max_budget"], info["soft_budget"], info["spend"]) == (10.0, 3.0, 0.5)
     assert info["metadata"] == {"note": 1} and info["budget_id"] is None
     assert info["created_at"] == "2025-01-02T03:04:05.000Z"
+    organization = gateway.http("GET", "/organization/info?organization_id=org").json()
+    assert [member["spend"] for member in organization["members"]] == [0.25]
+    project = gateway.http("GET", "/project/info?project_id=search").json()
+    assert (project["spend"], project["models"], project["tags"]) == (0.5, ["fast"], ["flights"])
+    assert project["model_rpm_limit"] == {"fast": 7} and project["litellm_budget_table"]["max_budget"] == 5.0
     customer = gateway.http("GET", "/customer/info?end_user_id=acme").json()
     assert customer["spend"] == 1.5
     assert customer["litellm_budget_table"]["budget_reset_at"] == "2099-01-01T00:00:00.000Z"

@@ -48,11 +48,10 @@ async def as_before(postgres: PostgresServer, now: str) -> str:
 
 @pytest.fixture
 def calls() -> list[CallRecord]:
+    later = NOON + DAY
     return [
         full_call("c1", charges=(), tags=("nul \x00", "b", "b")),
-        full_call(
-            "c2", charges=(), key_token="t2", started_at=NOON + DAY, ended_at=NOON + DAY + 1, tags=(), end_user=None
-        ),
+        full_call("c2", key_token="t2", started_at=later, ended_at=later + 1, tags=(), charges=(), end_user=None),
         bare_call("c3", cost=2**62),
         bare_call("c4", cost=2**62),
         bare_call("c5", deployment_id="", model_group="made up", model="x", status="failure", http_status=429),

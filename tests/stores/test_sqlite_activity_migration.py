@@ -30,9 +30,8 @@ async def as_before(now: Path, path: Path) -> None:
     with closing(apsw.Connection(str(path))) as connection:
         connection.execute("ATTACH ? AS now", (str(now),))
         for table in ("parties", "contexts", "origins", "calls", "party_seconds", "contents"):
-            columns = ", ".join(
-                name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
-            )
+            known = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+            columns = ", ".join(name for (name,) in known)
             connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
 
 
@@ -42,11 +41,10 @@ async def all_rows(ledger: LedgerStore, scope: Any) -> tuple[ActivityRow, ...]:
 
 
 async def test_what_was_recorded_before_is_counted_as_if_it_were_recorded_now(tmp_path: Path) -> None:
+    later = NOON + DAY
     calls: list[CallRecord] = [
         full_call("c1", charges=()),
-        full_call(
-            "c2", charges=(), key_token="t2", started_at=NOON + DAY, ended_at=NOON + DAY + 1, tags=(), end_user=None
-        ),
+        full_call("c2", key_token="t2", started_at=later, ended_at=later + 1, tags=(), charges=(), end_user=None),
         bare_call("c3", cost=2**62),
         bare_call("c4", cost=2**62),
         bare_call("c5", deployment_id="", model_group="made up", model="x", status="failure", http_status=429),

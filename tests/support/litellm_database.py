@@ -54,6 +54,11 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "LiteLLM_EndUserTable": f"user_id text PRIMARY KEY, alias text, {_SPEND}, allowed_model_region text,"
     f" default_model text, models {_EMPTY}, budget_id text, object_permission_id text,"
     " blocked boolean NOT NULL DEFAULT false",
+    "LiteLLM_ProjectTable": "project_id text PRIMARY KEY, project_alias text, description text, team_id text,"
+    f" budget_id text, metadata jsonb NOT NULL DEFAULT '{{}}', models {_EMPTY}, {_SPEND}, model_spend jsonb,"
+    " model_rpm_limit jsonb, model_tpm_limit jsonb, blocked boolean NOT NULL DEFAULT false, object_permission_id text,"
+    f" {_STAMPS}",
+    "LiteLLM_ModelAccessGroupBudgetTable": f"access_group_name text PRIMARY KEY, {_SPEND}, budget_id text, {_STAMPS}",
     "LiteLLM_TagTable": f"tag_name text PRIMARY KEY, description text, models {_EMPTY}, model_info jsonb, {_SPEND},"
     f" budget_id text, {_STAMPS}",
     "LiteLLM_AccessGroupTable": "access_group_id text PRIMARY KEY, access_group_name text UNIQUE, description text,"

@@ -27,6 +27,7 @@ _FIELDS: Final = (
     Field("--duration", "duration", click.STRING, "How long it works: 30d, 12h."),
     Field("--user", "user_id", click.STRING, "Whose it is."),
     Field("--team", "team_id", click.STRING, "The team that it belongs to."),
+    Field("--project", "project_id", click.STRING, "The project of that team that it is for."),
     Field("--tag", "tags", click.STRING, "A tag of its calls; give it several times.", multiple=True),
 )  # fmt: skip
 

@@ -28,6 +28,7 @@ _COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "keys": "pointsman.cli.keys",
         "mapping": "pointsman.cli.mapping",
         "migrate": "pointsman.cli.migrate.command",
+        "projects": "pointsman.cli.projects",
         "providers": "pointsman.cli.providers",
         "secrets": "pointsman.cli.secrets",
         "serve": "pointsman.cli.serve",

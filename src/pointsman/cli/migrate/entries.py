@@ -21,9 +21,11 @@ from pointsman.stores.directory.records import (
     Customer,
     Limits,
     MemberRole,
+    ModelGroupBudget,
     ModelLimits,
     Organization,
     OrganizationMember,
+    Project,
     RetiredKey,
     Role,
     Tag,
@@ -39,8 +41,10 @@ __all__ = [
     "customer_of",
     "limits_of",
     "member_roles",
+    "model_group_budget_of",
     "organization_member_of",
     "organization_of",
+    "project_of",
     "raw",
     "retired_of",
     "tag_of",
@@ -49,6 +53,7 @@ __all__ = [
     "user_of",
 ]
 
+_UNHEEDED_OF_PROJECTS: Final = ("guardrails", "policies", "model_itpm_limit", "model_otpm_limit")
 _ROLES: Final = {role.value: role for role in Role}
 
 
@@ -195,6 +200,39 @@ def tag_of(row: Row) -> Made:
         **_stamps(row),
     )
     return Made(record)
+
+
+def project_of(row: Row) -> Made:
+    """A project of a team. What it may spend is in its budget."""
+    metadata = row.fields("metadata")
+    guarded = [name for name in _UNHEEDED_OF_PROJECTS if metadata.get(name)]
+    if row.text("object_permission_id"):
+        guarded.append("object_permission")
+    rpm, tpm = "model_rpm_limit", "model_tpm_limit"
+    limits = Limits(
+        model_rpm_limit=_numbers(metadata.get(rpm)) or _numbers(row.fields(rpm)),
+        model_tpm_limit=_numbers(metadata.get(tpm)) or _numbers(row.fields(tpm)),
+    )
+    record = Project(
+        project_id=row.named("project_id"),
+        alias=row.text("project_alias"),
+        description=row.text("description"),
+        team_id=row.text("team_id"),
+        models=row.texts("models"),
+        tags=_texts(metadata.get("tags")),
+        budget_id=row.text("budget_id"),
+        limits=limits,
+        blocked=row.flag("blocked") or bool(guarded),
+        metadata=raw({name: value for name, value in metadata.items() if name not in {"tags", rpm, tpm}}),
+        **_stamps(row),
+    )
+    return Made(record, tuple(f"{name}: not enforced here, so the project comes over blocked." for name in guarded))
+
+
+def model_group_budget_of(row: Row) -> Made:
+    """The budget of a group of models."""
+    name = row.named("access_group_name")
+    return Made(ModelGroupBudget(name=name, budget_id=row.text("budget_id"), **_stamps(row)))
 
 
 def access_group_of(row: Row) -> Made:

@@ -24,14 +24,17 @@ from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
 from pointsman.core.secret import Secret
 from pointsman.policies.rotation import KeyRotation, rotation_fields
+from pointsman.stores.charges import MODEL_GROUP, PROJECT
 from pointsman.stores.directory.kinds import (
     ACCESS_GROUPS,
     BUDGETS,
     CREDENTIALS,
     CUSTOMERS,
+    MODEL_GROUP_BUDGETS,
     MODELS,
     ORGANIZATION_MEMBERS,
     ORGANIZATIONS,
+    PROJECTS,
     RETIRED_KEYS,
     TAGS,
     TEAM_MEMBERS,
@@ -77,6 +80,7 @@ class Import:
         await self._take_organizations()
         await self._take_users()
         await self._take_teams()
+        await self._take_projects()
         await self._take_customers()
         await self._take_tags()
         await self._take_access_groups()
@@ -100,7 +104,8 @@ class Import:
             made = entries.organization_of(row)
             await self._put_spender(ORGANIZATIONS, made, "organization", row, row.text("budget_id"))
         async for row in self._source.rows("LiteLLM_OrganizationMembership"):
-            await self._put(ORGANIZATION_MEMBERS, entries.organization_member_of(row))
+            made = entries.organization_member_of(row)
+            await self._put_spender(ORGANIZATION_MEMBERS, made, "organization_member", row, row.text("budget_id"))
 
     async def _take_users(self) -> None:
         async for row in self._source.rows("LiteLLM_UserTable"):
@@ -128,6 +133,10 @@ class Import:
         made = entries.team_member_of(team.team_id, user_id, role, membership, models or team.default_member_models)
         await self._put_spender(TEAM_MEMBERS, made, "member", membership, budget_id or team.member_budget_id)
 
+    async def _take_projects(self) -> None:
+        async for row in self._source.rows("LiteLLM_ProjectTable"):
+            await self._put_spender(PROJECTS, entries.project_of(row), PROJECT, row, row.text("budget_id"))
+
     async def _take_customers(self) -> None:
         async for row in self._source.rows("LiteLLM_EndUserTable"):
             await self._put_spender(CUSTOMERS, entries.customer_of(row), "customer", row, row.text("budget_id"))
@@ -139,6 +148,9 @@ class Import:
     async def _take_access_groups(self) -> None:
         async for row in self._source.rows("LiteLLM_AccessGroupTable"):
             await self._put(ACCESS_GROUPS, entries.access_group_of(row))
+        async for row in self._source.rows("LiteLLM_ModelAccessGroupBudgetTable"):
+            made = entries.model_group_budget_of(row)
+            await self._put_spender(MODEL_GROUP_BUDGETS, made, MODEL_GROUP, row, row.text("budget_id"))
 
     async def _take_credentials(self) -> None:
         async for row in self._source.rows("LiteLLM_CredentialsTable"):

@@ -78,6 +78,17 @@ async def test_a_reset_that_the_request_names_is_shown_until_it_is_over(desk: De
     assert next_reset("30d", desk.clock.now) > desk.clock.now
 
 
+async def test_a_budget_is_raised_for_a_time(desk: Desk) -> None:
+    until = "2030-01-31T12:00:00Z"
+    raised = {"budget_id": "b", "max_budget": 5, "temp_budget_increase": 2, "temp_budget_expiry": until}
+    row = (await desk.ask("POST", "/budget/new", raised)).json()
+    assert (row["temp_budget_increase"], row["temp_budget_expiry"][:10]) == (2.0, "2030-01-31")
+    half = await desk.ask("POST", "/budget/update", {"budget_id": "b", "temp_budget_expiry": None})
+    assert (half.status, half.error.param) == (400, "temp_budget_increase")
+    none = {"budget_id": "b", "temp_budget_increase": None, "temp_budget_expiry": None}
+    assert (await desk.ask("POST", "/budget/update", none)).json()["temp_budget_increase"] is None
+
+
 async def test_budgets_are_listed_shown_and_deleted(desk: Desk) -> None:
     for name in "cab":
         await desk.ask("POST", "/budget/new", {"budget_id": name, "max_budget": 1})
