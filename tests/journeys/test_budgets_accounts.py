@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
+import apsw
 import pytest
 
 from pointsman.core.price import picodollars
@@ -143,6 +145,37 @@ def test_a_period_that_is_over_is_over_for_all_keys_of_the_team(launch: Launch, 
     assert gateway.chat("priced", key=keys[0], max_tokens=5).status == 200
     assert gateway.chat("priced", key=keys[1], max_tokens=5).status == 422
     eventually(lambda: gateway.chat("priced", key=keys[1], max_tokens=5).status == 200, "the budget starts anew")
+
+
+PERIODS: dict[str, dict[str, Any]] = {
+    "the key": {"max_budget": PRICE, "budget_duration": "30d"},
+    "a window of the key": {"budget_limits": [{"budget_duration": "30d", "max_budget": PRICE}]},
+    "a model of the key": {"model_max_budget": {"priced": {"budget_limit": PRICE, "time_period": "30d"}}},
+    "the team": {"team_id": "t"},
+}
+
+
+@pytest.mark.parametrize("name", PERIODS)
+def test_a_period_that_ended_while_nobody_ran_is_over_at_the_first_call(
+    name: str, launch: Launch, upstream: FakeOpenAI
+) -> None:
+    gateway = launch(config(upstream))
+    limits = Limits(max_budget=picodollars(PRICE), budget_duration="30d")
+    put_entries(gateway, (TEAMS, Team(team_id="t", limits=limits)))
+    key = gateway.new_key(**PERIODS[name])
+
+    def call() -> int:
+        return gateway.chat("priced", key=key, max_tokens=5).status
+
+    assert [call(), call()] == [200, 422]
+    gateway.restart()
+    assert call() == 422, "a restart alone ends nothing"
+    gateway.stop()
+    with closing(apsw.Connection(str(gateway.data_dir / "pointsman.db"))) as database:
+        database.execute("UPDATE keys SET budget_reset_at = budget_reset_at - 40 * 86400")
+        database.execute("UPDATE spend_periods SET reset_at = reset_at - 40 * 86400")
+    gateway.launch()
+    assert [call(), call()] == [200, 422], "at once, and once"
 
 
 def test_a_change_by_another_process_is_in_force_within_two_seconds(launch: Launch, upstream: FakeOpenAI) -> None:

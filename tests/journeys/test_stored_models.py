@@ -110,6 +110,18 @@ def test_a_stored_model_joins_the_group_of_a_name(gateway: Gateway, upstream: Fa
     assert used == {"filed-1", identity}
 
 
+def test_names_cannot_have_control_characters(gateway: Gateway, upstream: FakeOpenAI) -> None:
+    params = {"model": "openai/x", "api_base": upstream.base_url}
+    evil = "x\n12:00:00 ERROR forged"
+    for path, body in (
+        ("/model/new", {"model_name": evil, "litellm_params": params}),
+        ("/model/new", {"model_name": "x", "litellm_params": params, "model_info": {"id": evil}}),
+        ("/credentials", {"credential_name": evil, "credential_values": {"api_key": "k"}}),
+    ):
+        assert gateway.http("POST", path, body).status == 400, path
+    assert "forged" not in gateway.output()
+
+
 def test_the_files_models_are_not_changed(gateway: Gateway, upstream: FakeOpenAI) -> None:
     update = {"model_info": {"id": "filed-1"}, "litellm_params": {"api_base": "http://127.0.0.1:9/v1"}}
     for method, path, body in (

@@ -239,6 +239,19 @@ async def test_filters_hold_together(keys: KeyStore, query: KeyQuery, tokens: se
     await keys.insert(bare_key("t3", user_id="Hans", team_id="x"))
     page = await keys.find(query)
     assert ({record.token for record in page.records}, page.total) == (tokens, len(tokens))
+    uncounted = await keys.find(msgspec.structs.replace(query, counted=False))
+    assert (uncounted.records, uncounted.total) == (page.records, 0)
+
+
+async def test_a_text_that_very_many_have_is_found_in_all_of_them(
+    keys: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pointsman.stores.sqlite.keys._FOUND_MAX", 2)
+    for number in range(4):
+        await keys.insert(bare_key(f"t{number}", user_id=f"user-{number}", key_alias=f"alias-{number}"))
+    for query in (KeyQuery(key_alias="ALIAS", substring=True, size=3), KeyQuery(user_id="ser", substring=True, size=3)):
+        page = await keys.find(query)
+        assert (len(page.records), page.total) == (3, 4)
 
 
 # -- changes and budgets --------------------------------------------------------------------------------

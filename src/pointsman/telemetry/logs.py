@@ -19,6 +19,11 @@ __all__ = ["CallLog", "redact", "set_up_logs"]
 _SECRETS: Final = re.compile(
     r"(?i)\b(sk-[A-Za-z0-9_\-]{6})[A-Za-z0-9_\-]+|(bearer\s+)[^\s\"']+|([?&](?:api_)?key=)[^&\s\"']+"
 )
+_CONTROLS: Final = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+}
+"""What would end a line, or speak to the terminal: nobody who has a say in a message can make up lines of their own."""
 _call_log: Final = logging.getLogger("pointsman.calls")
 
 
@@ -32,6 +37,10 @@ class _Plain(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = record.message.translate(_CONTROLS)
+        return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))

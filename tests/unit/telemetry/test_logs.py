@@ -52,6 +52,17 @@ def test_what_looks_like_a_credential_is_taken_out(text: str, shown: str) -> Non
 
 
 @pytest.mark.parametrize("json", [False, True])
+def test_nobody_makes_up_a_line_of_their_own(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str], json: bool
+) -> None:
+    set_up_logs("info", json=json)
+    logging.getLogger("x").warning("the model %s", "a\r\n12:00:00 ERROR forged\x1b[31m\x85b\u2028c\td")
+    logged = capsys.readouterr().err
+    assert logged.count("\n") == 1 and "\x1b" not in logged and "forged" in logged
+    assert json or logged.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize("json", [False, True])
 def test_no_credential_reaches_the_log_in_a_message_or_in_an_exception(
     root: logging.Logger, capsys: pytest.CaptureFixture[str], json: bool
 ) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pointsman.admin.change import Change, ChangeAction
+from pointsman.admin.governance.entries import demand_printable
 from pointsman.admin.keys.lookup import changed_by
 from pointsman.admin.office import Office, StoredDesk
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -104,6 +105,7 @@ async def create_credential(office: Office, visit: Visit[Nothing, CreateCredenti
     """Store a credential."""
     desk = await demand_stores(office)
     wanted = visit.body
+    demand_printable(credential_name=wanted.credential_name, display_name=wanted.display_name or None)
     values = _values_of(office, wanted.model_id) if wanted.model_id else wanted.credential_values
     if values is None:
         raise Malformed(

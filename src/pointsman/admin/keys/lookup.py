@@ -40,7 +40,7 @@ async def tokens_of_aliases(office: Office, aliases: tuple[str, ...]) -> dict[st
     """Alias → hash, for those that a live key has."""
     found: dict[str, str] = {}
     for alias in dict.fromkeys(aliases):
-        page = await office.keys.find(KeyQuery(key_alias=alias, size=1))
+        page = await office.keys.find(KeyQuery(key_alias=alias, size=1, counted=False))
         for record in page.records:
             found[alias] = record.token
     return found

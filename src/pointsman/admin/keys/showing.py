@@ -70,7 +70,7 @@ async def demand_sight(office: Office, visit: Visit[Any, Any], token: str) -> No
         return
     record = await office.keys.get(token)
     if record is None:
-        history = await office.keys.find(KeyQuery(key_hash=token, size=1, status="deleted"))
+        history = await office.keys.find(KeyQuery(key_hash=token, size=1, status="deleted", counted=False))
         record = history.records[0] if history.records else None
     await demand_sight_of_key(office, rights, token, record)
 
@@ -97,7 +97,7 @@ async def _within_sight(office: Office, visit: Visit[Any, Any], query: KeyQuery)
 
 async def _live_or_deleted(office: Office, token: str) -> tuple[KeyRecord, Removal | None]:
     if await office.keys.get(token) is None:
-        history = await office.keys.find(KeyQuery(key_hash=token, size=1, status="deleted"))
+        history = await office.keys.find(KeyQuery(key_hash=token, size=1, status="deleted", counted=False))
         if history.records:
             return history.records[0], history.removals[0]
     return await existing_key(office, token), None

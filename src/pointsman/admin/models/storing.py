@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from pointsman.admin.change import Change, ChangeAction
+from pointsman.admin.governance.entries import demand_printable
 from pointsman.admin.keys.lookup import changed_by
 from pointsman.admin.office import Office, StoredDesk
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -116,6 +117,7 @@ async def new_model(office: Office, visit: Visit[Nothing, NewModelRequest]) -> A
     identity = wanted.model_info.get("id") or call_id()
     if not isinstance(identity, str) or len(identity) > 256:
         raise Malformed("model_info.id must be a text of at most 256 characters.", param="model_info.id")
+    demand_printable(**{"model_name": wanted.model_name, "model_info.id": identity})
     team = wanted.model_info.get("team_id")
     entry = StoredEntry(
         id=identity,
@@ -180,6 +182,7 @@ async def unblock_model(office: Office, visit: Visit[Nothing, BlockModelRequest]
 
 
 async def _update(office: Office, visit: Visit[Any, Any], identity: str, wanted: UpdateModelRequest) -> Answer:
+    demand_printable(model_name=wanted.model_name)
     desk = await demand_stores(office)
     old = await _existing(office, identity)
     params = open_params(desk.sealer, old)

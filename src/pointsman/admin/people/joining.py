@@ -179,7 +179,7 @@ async def leave_organization(office: Office, organization_id: str, user_id: str)
 async def delete_keys_of(office: Office, query: KeyQuery, by: str) -> Sequence[str]:
     """Delete all keys that match; their hashes."""
     gone: list[str] = []
-    query = msgspec.structs.replace(query, page=1, size=_KEYS_AT_ONCE)
+    query = msgspec.structs.replace(query, page=1, size=_KEYS_AT_ONCE, counted=False)
     while tokens := [record.token for record in (await office.keys.find(query)).records]:
         deleted = await office.keys.delete(tokens, office.clock.wall(), by)
         for token in deleted:

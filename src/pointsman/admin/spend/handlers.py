@@ -182,7 +182,9 @@ async def _greatest_spenders(office: Office, visit: Visit[SpendKeysQuery, Nothin
     if not sight.all and sight.user_id is None:
         own = await office.keys.get(sight.token)
         return () if own is None else (own,)
-    query = KeyQuery(size=visit.query.limit, sort_by="spend", user_id=sight.user_id, team_id=sight.team_id)
+    query = KeyQuery(
+        size=visit.query.limit, sort_by="spend", user_id=sight.user_id, team_id=sight.team_id, counted=False
+    )
     return (await office.keys.find(query)).records
 
 

@@ -29,7 +29,7 @@ async def _reset_keys(office: Office) -> None:
     now = office.clock.wall()
     seen: set[str] = set()
     while True:
-        page = await office.keys.find(KeyQuery(size=_PAGE, sort_by="spend"))
+        page = await office.keys.find(KeyQuery(size=_PAGE, sort_by="spend", counted=False))
         spenders = [record for record in page.records if record.spend and record.token not in seen]
         if not spenders:
             return

@@ -107,7 +107,7 @@ async def _keys(office: Office, rights: Rights, team: Team, size: int) -> list[d
     if not all_of_them and rights.user_id is None:
         return []
     owner = None if all_of_them else rights.user_id
-    page = await office.keys.find(KeyQuery(team_id=team.team_id, user_id=owner, size=size))
+    page = await office.keys.find(KeyQuery(team_id=team.team_id, user_id=owner, size=size, counted=False))
     return [full_row(record) for record in page.records]
 
 

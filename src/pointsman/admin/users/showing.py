@@ -137,7 +137,7 @@ async def _row_seen(office: Office, rights: Rights, user: User) -> dict[str, obj
 
 async def _keys_seen(office: Office, rights: Rights, user_id: str) -> list[KeyRecord]:
     """The user's keys; somebody who administers a team or organisation of theirs sees those of it alone."""
-    found = (await office.keys.find(KeyQuery(user_id=user_id, size=_KEYS_MAX))).records
+    found = (await office.keys.find(KeyQuery(user_id=user_id, size=_KEYS_MAX, counted=False))).records
     return [record for record in found if await sees_key(office, rights, record)]
 
 
@@ -145,7 +145,7 @@ async def _everything(office: Office, user_id: str | None) -> dict[str, Any]:
     user = None if user_id is None else await office.directory.get(USERS, user_id)
     row = None if user is None else (await user_rows(office, (user,)))[0]
     teams = (await office.directory.find(TEAMS, DirectoryQuery(size=_MEMBERSHIPS_MAX))).records
-    keys = (await office.keys.find(KeyQuery(size=_KEYS_MAX))).records
+    keys = (await office.keys.find(KeyQuery(size=_KEYS_MAX, counted=False))).records
     return {"user_id": user_id, "user_info": row, **await _keys_and_teams(office, keys, teams)}
 
 

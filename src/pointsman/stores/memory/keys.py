@@ -126,7 +126,7 @@ def _page(query: KeyQuery, records: list[KeyRecord]) -> tuple[tuple[KeyRecord, .
     found = sorted(filter(_filter(query), records), key=lambda record: record.token)
     found.sort(key=lambda record: _place(record, query.sort_by), reverse=query.sort_order == "desc")
     start = (max(query.page, 1) - 1) * query.size
-    return tuple(found[start : start + query.size]), len(found)
+    return tuple(found[start : start + query.size]), len(found) if query.counted else 0
 
 
 def _place(record: KeyRecord, field: str) -> tuple[bool, float | str]:

@@ -180,15 +180,16 @@ async def _find(session: Session, query: KeyQuery) -> KeyPage:
     unfiltered = (query.user_id, query.team_id, query.key_alias, query.key_hash) == (None,) * 4 and not deleted
     if unfiltered and query.sort_order == "desc" and query.sort_by in ALL_KEYS_IN_ORDER:
         rows = await session.named(ALL_KEYS_IN_ORDER[query.sort_by], query.size, start)
-        return KeyPage(tuple(map(_record, rows)), await session.whole(COUNT_ALL_KEYS) or 0)
-    total = await session.whole(COUNT_KEYS, *filters) or 0
+        total = await session.whole(COUNT_ALL_KEYS) if query.counted else None
+        return KeyPage(tuple(map(_record, rows)), total or 0)
+    total = await session.whole(COUNT_KEYS, *filters) if query.counted else None
     if (query.sort_by, query.sort_order, deleted) == ("created_at", "desc", False):
         rows = await session.named(LATEST_KEYS, *filters, query.size, start)
     else:
         order = (query.sort_by, query.sort_order == "desc", query.size, start)
         rows = await session.named(LIST_KEYS, *filters, *order)
     removals = tuple(Removal(row["deleted_at"], row["deleted_by"], row["replaced_by"]) for row in rows if deleted)
-    return KeyPage(tuple(map(_record, rows)), total, removals)
+    return KeyPage(tuple(map(_record, rows)), total or 0, removals)
 
 
 def _columns(record: KeyRecord) -> dict[str, object]:
