@@ -252,9 +252,10 @@ def discovery_places(loaded: Loaded, named: tuple[str, ...] = ()) -> tuple[Place
     host = loaded.environment.ollama_host
     if loaded.settings.discovers:
         usual = default_places(tuple(given) or ((host,) if host else ()))
-        said = local_places(loaded.settings.local.local_hosts)
-        taken = {place.url for place in said}
-        return (*said, *(place for place in usual if place.url not in taken))
+        said = {place.url: place for place in local_places(loaded.settings.local.local_hosts)}
+        # What is listed among the Ollamas is one, whatever local_hosts leaves unsaid.
+        ollamas = {place.url: place for place in usual if place.given and place.url in said}
+        return (*(said | ollamas).values(), *(place for place in usual if place.url not in said))
     return default_places(tuple(given))[: len(given)]
 
 

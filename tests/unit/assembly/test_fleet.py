@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from pointsman.assembly.fleet import OLLAMA_SLOTS, FleetFeed
+from pointsman.assembly.from_settings import discovery_places
 from pointsman.assembly.host_rules import local_places
 from pointsman.config.load import Loaded, load
 from pointsman.core.nursery import Nursery
@@ -201,6 +202,12 @@ pointsman:
     assert local_places(settings.settings.local.local_hosts) == (
         Place(f"http://{ONE}", "ollama", given=True), Place(f"http://{TWO}", "openai", given=True),
     )  # fmt: skip
+
+
+def test_a_host_that_is_listed_among_the_ollamas_is_one_whatever_else_is_said_of_it(tmp_path: Path) -> None:
+    text = f"pointsman: {{ollama: ['http://{ONE}'], local_hosts: [{{api_base: 'http://{ONE}', slots: 1}}]}}"
+    places = discovery_places(loaded(text, tmp_path))
+    assert [place for place in places if ONE in place.url] == [Place(f"http://{ONE}", "ollama", given=True)]
 
 
 def test_remote_deployments_are_nobodys_host() -> None:

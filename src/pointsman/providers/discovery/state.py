@@ -38,6 +38,8 @@ _RUNNING: Final = frozenset({"vllm:num_requests_running", "sglang:num_running_re
 _WAITING: Final = frozenset({"vllm:num_requests_waiting", "sglang:num_queue_reqs", "llamacpp:requests_deferred"})
 _GAUGE: Final = re.compile(r"^([a-z]+:[a-z_]+)(?:\{[^\n]*\})? ([0-9.eE+]+)(?: [0-9]+)?$", re.MULTILINE)
 """Prometheus's text format, https://prometheus.io/docs/instrumenting/exposition_formats."""
+_AWAKE: Final = re.compile(r'^vllm:engine_sleep_state\{[^\n]*sleep_state="awake"[^\n]*\} ([0-9.]+)', re.MULTILINE)
+"""What vLLM tells of its sleep mode, where it has any: 0 while the weights are out of the GPU's memory."""
 _STAYS_SECONDS: Final = 10 * 365 * 86_400.0
 """Ollama keeps a model for hundreds of years that is to stay."""
 _ROUTED_MAX: Final = 4
@@ -191,9 +193,11 @@ class StateProbe:
             reply = await self._fetch("/metrics")
             self._note("/metrics", reply)
             text = reply.body.decode("utf-8", "replace") if reply.status == 200 else None
+        awake = [float(value) for value in _AWAKE.findall(text or "")]
+        sleeps = bool(awake) and not any(awake)
         return ServerState(
             self.kind,
-            tuple(InMemory(card.id, context_tokens=card.max_model_len) for card in cards),
+            tuple(InMemory(card.id, context_tokens=card.max_model_len) for card in cards if not sleeps),
             running=_gauge(text, _RUNNING),
             waiting=_gauge(text, _WAITING),
         )

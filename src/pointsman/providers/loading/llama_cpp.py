@@ -23,6 +23,8 @@ _QUESTION_SECONDS_MAX: Final = 10.0
 _LOOK_SECONDS: Final = 1.0
 _NOT_FOUND: Final = 404
 _READY: Final = frozenset({"loaded", "sleeping"})
+_OUT: Final = frozenset({"unloaded", "failed"})
+"""The latter is how the first versions told of a failure."""
 
 
 class _Status(msgspec.Struct, frozen=True):
@@ -81,7 +83,7 @@ class LlamaCppLoads:
                     status = await self._status(deployment)
                     if status is None or status.value in _READY:
                         return
-                    if status.failed or status.value == "unloaded":
+                    if status.failed or status.value in _OUT:
                         raise Broken(f"llama.cpp could not load {deployment.model!r}; its log says why.")
                     await asyncio.sleep(self._look_seconds)
         except TimeoutError:

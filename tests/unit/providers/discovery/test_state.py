@@ -125,6 +125,17 @@ async def test_batching_servers_tell_what_runs_and_waits(kind: HostKind, running
     assert state == ServerState(kind, (InMemory("m", context_tokens=4096),), running=5, waiting=7)
 
 
+@pytest.mark.parametrize(("awake", "loaded"), [("1.0", (InMemory("m"),)), ("0.0", ())])
+async def test_a_vllm_that_sleeps_has_nothing_in_its_memory(awake: str, loaded: tuple[InMemory, ...]) -> None:
+    """https://docs.vllm.ai/en/latest/features/sleep_mode, as /metrics tells of it."""
+    told = (
+        f'vllm:engine_sleep_state{{engine="0",model_name="m",sleep_state="awake"}} {awake}\n'
+        'vllm:engine_sleep_state{engine="0",model_name="m",sleep_state="discard_all"} 0.0\n'
+    )
+    models = cards({"id": "m", "owned_by": "vllm"})
+    assert (await look("vllm", {"/v1/models": models, "/metrics": told.encode()})).loaded == loaded
+
+
 async def test_a_batching_server_without_metrics_is_not_asked_for_them_again() -> None:
     fetcher = server({"/v1/models": cards({"id": "m", "owned_by": "sglang"})})
     watched = probe(fetcher, "sglang")
