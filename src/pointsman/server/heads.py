@@ -13,6 +13,7 @@ from pointsman.wire.limits import HEADERS_MAX
 __all__ = [
     "coding_objection",
     "head_objection",
+    "is_preflight",
     "no_other_protocol",
     "offers_other_protocol",
     "too_large",
