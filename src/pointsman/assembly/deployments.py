@@ -90,9 +90,9 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         try:
             maker = _Maker(entry, settings, environment, catalog, rules)
         except (_Skipped, Misconfigured) as reason:
+            path = _located(entry, f"stored model {entry.model_info.id}" if entry.stored else f"model_list[{number}]")
             if isinstance(reason, Misconfigured) and not entry.stored:
-                raise
-            path = f"stored model {entry.model_info.id}" if entry.stored else f"model_list[{number}]"
+                raise Misconfigured(f"{path}: {reason.message}", hint=reason.hint) from None
             skipped.append(LeftOut(path, entry.model_name, _told_of(reason)))
             continue
         long_tail = long_tail or maker.long_tail
@@ -110,6 +110,10 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         for maker, share in zip(wild, _shares([maker.entry for maker in wild]), strict=True)
     )
     return Configured(numbered(deployments), patterns, tuple(skipped), long_tail)
+
+
+def _located(entry: ModelEntry, path: str) -> str:
+    return f"{entry.place}: {path}" if entry.place else path
 
 
 def why_left_out(entry: ModelEntry, settings: Settings, environment: Mapping[str, str]) -> str | None:

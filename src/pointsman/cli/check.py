@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from pointsman.assembly.deployments import configured
+from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.from_settings import reset_clock
 from pointsman.assembly.sign_in import EntrancePlan
 from pointsman.assembly.warmth import warm_rules
@@ -16,7 +16,8 @@ from pointsman.catalog.lookup import Catalog
 from pointsman.cli.config_diff import diff
 from pointsman.config.environment import process_environment
 from pointsman.config.findings import ConfigRefused
-from pointsman.config.load import load
+from pointsman.config.load import Loaded, load
+from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
 from pointsman.stores.secret_sources import SecretSources
 
@@ -44,18 +45,28 @@ def check(file: Path) -> None:
             click.echo(f"error    {error}")
         click.echo(f"{file}: {_count(len(refused.errors), 'error')}, {_count(len(refused.warnings), 'warning')}")
         sys.exit(1)
-    reset_clock(loaded)
-    warm_rules(loaded)
-    # What the master key is does not matter here; without one nothing of signing in would be looked at.
-    EntrancePlan(loaded, loaded.master_key or Secret("none"))
-    made = configured(loaded.settings, loaded.variables, Catalog())
     for warning in loaded.warnings:
         click.echo(f"warning  {warning}")
+    try:
+        made = _made(loaded)
+    except Misconfigured as problem:
+        click.echo(f"error    {problem.told()}")
+        click.echo(f"{file}: 1 error, {_count(len(loaded.warnings), 'warning')}")
+        sys.exit(1)
     for skipped in made.skipped:
         click.echo(f"warning  {skipped}")
     models = len({deployment.group for deployment in made.deployments}) + len(made.patterns)
     counts = [_count(models, "model"), _count(len(made.deployments), "deployment"), "no errors"]
     click.echo(f"{file}: {', '.join([*counts, _count(len(loaded.warnings) + len(made.skipped), 'warning')])}")
+
+
+def _made(loaded: Loaded) -> Configured:
+    """What is served, once everything that is made of the file at a start has been made."""
+    reset_clock(loaded)
+    warm_rules(loaded)
+    # What the master key is does not matter here; without one nothing of signing in would be looked at.
+    EntrancePlan(loaded, loaded.master_key or Secret("none"))
+    return configured(loaded.settings, loaded.variables, Catalog())
 
 
 def _count(number: int, noun: str) -> str:

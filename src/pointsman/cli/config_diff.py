@@ -16,7 +16,7 @@ __all__ = ["diff"]
 
 @click.command(short_help="How what is served differs from the file.")
 @click.option("--url", default=DEFAULT_URL, show_default=True, help="The running gateway.")
-@click.option("--key", help="The master key for it.  [default: $POINTSMAN_MASTER_KEY]")
+@click.option("--key", help="The master key for it.  [default: $POINTSMAN_API_KEY, else the one kept on this machine]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def diff(url: str, key: str | None, *, as_json: bool) -> None:
     """Show how what a gateway serves differs from its configuration file.

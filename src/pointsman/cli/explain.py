@@ -30,7 +30,9 @@ _DIGEST_CHARACTERS: Final = 64
 @click.command(short_help="Tell where a request would go, and why.")
 @click.argument("request", metavar="MODEL|FILE.json")
 @click.option("--url", help=f"Address of a gateway that runs.  [default: {DEFAULT_URL}]")
-@click.option("--key", help="Its master key, or a virtual key.  [default: POINTSMAN_MASTER_KEY]")
+@click.option(
+    "--key", help="Its master key, or a virtual key.  [default: $POINTSMAN_API_KEY, else the one kept on this machine]"
+)
 @click.option("--for", "asker", metavar="KEY", help="The key that would ask, by its hash or alias (master key only).")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Ask this file, and no gateway.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header that the request would have.")

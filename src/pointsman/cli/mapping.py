@@ -16,11 +16,12 @@ __all__ = ["mapping"]
 _CLIENTS: Final = {party.name: party for party in CLIENT_PARTIES}
 _UPSTREAMS: Final = {party.name: party for party in FAR_PARTIES}
 _WIDTH_PIPED: Final = 160
+_NAMES: Final = f"CLIENT: {', '.join(sorted(_CLIENTS))}. UPSTREAM: {', '.join(sorted(_UPSTREAMS))}."
 
 
-@click.command(short_help="Show what becomes of each parameter between two dialects.")
-@click.argument("client", type=click.Choice(sorted(_CLIENTS)))
-@click.argument("upstream", type=click.Choice(sorted(_UPSTREAMS)))
+@click.command(short_help="Show what becomes of each parameter between two dialects.", epilog=_NAMES)
+@click.argument("client", metavar="CLIENT", type=click.Choice(sorted(_CLIENTS)))
+@click.argument("upstream", metavar="UPSTREAM", type=click.Choice(sorted(_UPSTREAMS)))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def mapping(client: str, upstream: str, *, as_json: bool) -> None:
     """Show what becomes of each parameter and kind of content that a CLIENT dialect has, at an UPSTREAM.

@@ -55,7 +55,9 @@ class _Place(msgspec.Struct, frozen=True):
 _data_dir = click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the gateway.")
 _config = click.option("--config", "-c", "config_path", type=click.Path(path_type=Path), help="Its config.yaml.")
 _url = click.option("--url", help="Ask a running gateway instead, as http://127.0.0.1:4000.")
-_key = click.option("--key", help="The master key for it.  [default: $POINTSMAN_MASTER_KEY]")
+_key = click.option(
+    "--key", help="The master key for it.  [default: $POINTSMAN_API_KEY, else the one kept on this machine]"
+)
 
 
 @click.group(short_help="The keys that encrypt what is stored.")

@@ -30,15 +30,36 @@ __all__ = ["serve"]
 _DEFAULT_HOST: Final = "127.0.0.1"
 _DEFAULT_PORT: Final = 4000
 _DIRECTORY_MODE: Final = 0o700
+_DATA_HELP: Final = (
+    "Folder for everything that is written.  [default: $POINTSMAN_DATA_DIR, else the platform's folder for data of"
+    " programs; ./data in a container]"
+)
 
 
 @click.command()
-@click.option("--config", "-c", "config_path", type=click.Path(path_type=Path), help="LiteLLM's config.yaml.")
-@click.option("--host", help=f"Address to listen on.  [default: {_DEFAULT_HOST}]")
-@click.option("--port", type=click.IntRange(0, 65535), help=f"Port to listen on.  [default: {_DEFAULT_PORT}]")
-@click.option("--ollama", multiple=True, metavar="URL", help="An Ollama server; may be given several times.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder for everything that is written.")
-@click.option("--workers", type=click.IntRange(1, 512), help="Number of processes.  [default: 1]")
+@click.option(
+    "--config",
+    "-c",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="LiteLLM's config.yaml.  [default: $POINTSMAN_CONFIG]",
+)
+@click.option("--host", help=f"Address to listen on.  [default: $POINTSMAN_HOST, else {_DEFAULT_HOST}]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help=f"Port to listen on.  [default: $POINTSMAN_PORT, else {_DEFAULT_PORT}]",
+)
+@click.option(
+    "--ollama",
+    multiple=True,
+    metavar="URL",
+    help="An Ollama server; may be given several times.  [default: $OLLAMA_HOST, else the usual port]",
+)
+@click.option("--data-dir", type=click.Path(path_type=Path), help=_DATA_HELP)
+@click.option(
+    "--workers", type=click.IntRange(1, 512), help="Number of processes.  [default: $POINTSMAN_WORKERS, else 1]"
+)
 @click.option("--demo", is_flag=True, help="Fetch and run a small real model (a toy), to try it all at once.")
 @click.option("--no-auth", is_flag=True, help="Ask for no key. Only on a loopback address.")
 def serve(

@@ -64,7 +64,7 @@ class _Line(msgspec.Struct):
 @click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Last day (UTC).")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the gateway whose ledger is read.")
 @click.option("--url", help="Ask a running gateway instead.  [default, without --data-dir: $POINTSMAN_URL]")
-@click.option("--key", help="The master key for it.  [default: $POINTSMAN_MASTER_KEY]")
+@click.option("--key", help="The master key for it.  [default: $POINTSMAN_API_KEY, else the one kept on this machine]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.pass_context
 def spend(

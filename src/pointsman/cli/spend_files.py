@@ -14,7 +14,7 @@ from pointsman.cli.remote.client import DEFAULT_URL, found_gateway
 __all__ = ["export", "statement"]
 
 _URL_HELP: Final = f"Address of the gateway.  [default: $POINTSMAN_URL, {DEFAULT_URL}]"
-_KEY_HELP: Final = "Key to ask with.  [default: $POINTSMAN_API_KEY]"
+_KEY_HELP: Final = "Key to ask with.  [default: $POINTSMAN_API_KEY, else the one kept on this machine]"
 
 _Filter = str | datetime | None
 

@@ -118,7 +118,7 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
 """The struct that each section is read into."""
 
 NOT_KEYS: Final = frozenset({
-    "address_stored", "extras", "missing_credential", "pinned", "prices", "stored", "supports",
+    "address_stored", "extras", "missing_credential", "pinned", "place", "prices", "stored", "supports",
 })  # fmt: skip
 """Fields of those structs that gather keys, or what was found out, and are none themselves."""
 

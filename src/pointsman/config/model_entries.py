@@ -147,7 +147,13 @@ class ModelListReader:
             self._findings.warn(node.place, f"{path}.{_PARAMS}.model", message)
         credential = params.litellm_credential_name
         missing = credential if credential is not None and credential not in self._shared.credentials else None
-        return ModelEntry(model_name=name, litellm_params=params, model_info=info, missing_credential=missing)
+        return ModelEntry(
+            model_name=name,
+            litellm_params=params,
+            model_info=info,
+            missing_credential=missing,
+            place=str(node.place),
+        )
 
     def _name(self, node: MapNode, path: str) -> str | None:
         name = node.get("model_name")

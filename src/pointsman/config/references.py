@@ -113,6 +113,10 @@ class References:
             return None
 
     def _tell_missing(self, name: str, node: Scalar, path: str, outage: str | None) -> None:
+        if not name:
+            message = f"{REFERENCE_PREFIX} names no variable."
+            self._findings.error(node.place, path, message, f"Write it like {REFERENCE_PREFIX}OPENAI_API_KEY.")
+            return
         if self._hosted is None or not self._hosted.has(name):
             self._findings.error(node.place, path, f"the environment has no {name}.", self._advice(name))
             return

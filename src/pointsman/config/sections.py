@@ -153,7 +153,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment under the name that clients ask for; the same name again means another deployment of it.
 
     ``missing_credential`` is the name of a credential that nobody knows, so that it cannot be called; ``stored``: it
-    was added at run time; ``address_stored``: so was its address, so that the environment lends it no key.
+    was added at run time; ``address_stored``: so was its address, so that the environment lends it no key. ``place`` is
+    where the file has it, as file:line:column.
     """
 
     model_name: Name
@@ -162,6 +163,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     missing_credential: str | None = None
     stored: bool = False
     address_stored: bool = False
+    place: str = ""
 
 
 FallbackList = tuple[Mapping[str, tuple[msgspec.Raw, ...]], ...]

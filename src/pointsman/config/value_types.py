@@ -92,10 +92,11 @@ WeekTime = Annotated[
         description='a time of day and days, such as "07:30 mon-fri", "9:00 sat,sun" or "06:00"',
     ),
 ]
+_PORT: Final = r"(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})"
 Url = Annotated[
     str,
     Meta(
-        pattern=r"^https?://[^\s/?#@]+([/?][^\s#]*)?$",
+        pattern=rf"^https?://([^\s/?#@:\[\]]+|\[[0-9A-Za-z:.%]+\])(:{_PORT})?([/?][^\s#]*)?$",
         description="an address such as http://localhost:11434, without user and password",
     ),
 ]

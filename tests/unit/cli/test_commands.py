@@ -53,7 +53,7 @@ def test_check_shows_an_entry_that_is_left_out(tmp_path: Path) -> None:
     file.write_text(GOOD + "  - {model_name: b, litellm_params: {model: llama3.2}}\n")
     done = CliRunner().invoke(cli, ["check", str(file)])
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"{file}: 1 model, 1 deployment, no errors, 1 warning")
-    assert "model_list[1] 'b': no provider is named" in done.output
+    assert f"{file}:4:5: model_list[1] 'b': no provider is named" in done.output
 
 
 def test_check_fails_with_the_place_of_the_error(tmp_path: Path) -> None:
@@ -63,6 +63,34 @@ def test_check_fails_with_the_place_of_the_error(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert f"{file}:4:43: general_settings.max_parallel_requests: " in done.output
     assert done.output.splitlines()[-1] == f"{file}: 1 error, 0 warnings"
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ("{model: openai_like/x}", "model_list[1]: The model 'b' has no api_base"),
+        ("{model: openai/x, api_base: 'http://h:65536/v1'}", "litellm_params.api_base: expected an address"),
+        ("{model: openai/x, api_base: 'http://[::1/v1'}", "litellm_params.api_base: expected an address"),
+        ("{model: openai/x, api_key: os.environ/}", "litellm_params.api_key: os.environ/ names no variable."),
+        ("{model: openai/x, input_cost_per_token: 1e400}", "input_cost_per_token: expected"),
+    ],
+)
+def test_an_entry_that_is_wrong_is_told_with_its_place(tmp_path: Path, params: str, told: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(GOOD + f"  - {{model_name: b, litellm_params: {params}}}\n")
+    done = CliRunner().invoke(cli, ["check", str(file)])
+    assert (done.exit_code == 1 and done.exception is None) or isinstance(done.exception, SystemExit)
+    assert done.output.startswith(f"error    {file}:4:") and told in done.output
+    assert done.output.splitlines()[-1] == f"{file}: 1 error, 0 warnings"
+
+
+@pytest.mark.parametrize("port", [1, 80, 9999, 11434, 65535])
+def test_an_address_with_any_port_there_is_is_one(tmp_path: Path, port: int) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        GOOD + f"  - {{model_name: b, litellm_params: {{model: openai/x, api_base: 'http://[::1]:{port}/v1?a=b'}}}}\n"
+    )
+    assert CliRunner().invoke(cli, ["check", str(file)]).exit_code == 0
 
 
 def test_a_port_in_use_is_told_with_the_option_that_helps() -> None:

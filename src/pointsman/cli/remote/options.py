@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -68,7 +69,12 @@ def asks_gateway(command: _Command) -> _Command:
     """Give the command the options that say which gateway, and a :class:`Call` as its first argument."""
 
     @click.option("--url", metavar="URL", help=f"Address of the gateway.  [default: $POINTSMAN_URL, {DEFAULT_URL}]")
-    @click.option("--key", "api_key", metavar="KEY", help="Key to ask with.  [default: $POINTSMAN_API_KEY]")
+    @click.option(
+        "--key",
+        "api_key",
+        metavar="KEY",
+        help="Key to ask with.  [default: $POINTSMAN_API_KEY, else the one kept on this machine]",
+    )
     @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of a gateway here, for its master key.")
     @click.option("--json", "as_json", is_flag=True, help="Print what the gateway answers as JSON.")
     @functools.wraps(command)
@@ -114,7 +120,7 @@ def examples(*lines: str) -> Callable[[_Command], _Command]:
 
     def decorate(command: _Command) -> _Command:
         # Click wraps every paragraph that does not begin with this character.
-        command.__doc__ = "\n\n".join((command.__doc__ or "", "\b\n" + "\n".join(lines)))
+        command.__doc__ = "\n\n".join((inspect.cleandoc(command.__doc__ or ""), "\b\n" + "\n".join(lines)))
         return command
 
     return decorate
