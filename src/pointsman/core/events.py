@@ -16,8 +16,8 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.usage import Usage
 
 __all__ = [
-    "Cited", "Event", "Failed", "FinishReason", "Finished", "LogprobsDelta", "PartGiven", "RefusalDelta", "Started",
-    "TextDelta", "ThinkingDelta", "ThinkingSigned", "ToolCallDelta", "ToolCallStarted", "UsageReported",
+    "Cited", "CodeDelta", "Event", "Failed", "FinishReason", "Finished", "LogprobsDelta", "PartGiven", "RefusalDelta",
+    "Started", "TextDelta", "ThinkingDelta", "ThinkingSigned", "ToolCallDelta", "ToolCallStarted", "UsageReported",
 ]  # fmt: skip
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -96,6 +96,18 @@ class PartGiven(msgspec.Struct, frozen=True):
     choice: int = 0
 
 
+class CodeDelta(msgspec.Struct, frozen=True):
+    """More of the code that a provider's tool is to run: ``use``, with no more than that as its ``input``.
+
+    ``complete``: that was all of it, and nothing else of the choice came between. Its ``PartGiven``, which tells it
+    whole and has the same id, comes later: who passes over this misses nothing.
+    """
+
+    use: ServerToolUse
+    choice: int = 0
+    complete: bool = False
+
+
 class Cited(msgspec.Struct, frozen=True):
     """A source of text that was told before."""
 
@@ -133,5 +145,5 @@ class Failed(msgspec.Struct, frozen=True):
 
 Event = (
     Started | TextDelta | ThinkingDelta | ThinkingSigned | RefusalDelta | ToolCallStarted | ToolCallDelta
-    | LogprobsDelta | PartGiven | Cited | Finished | UsageReported | Failed
+    | LogprobsDelta | CodeDelta | PartGiven | Cited | Finished | UsageReported | Failed
 )  # fmt: skip

@@ -11,6 +11,7 @@ import msgspec
 from pointsman.core.content import Audio, Citation, Image, Refusal, ServerToolUse, Text, Thinking, ToolCall
 from pointsman.core.events import (
     Cited,
+    CodeDelta,
     Event,
     Failed,
     Finished,
@@ -138,7 +139,7 @@ def fold(events: Iterable[Event]) -> Reply:
             reported = event
         elif isinstance(event, Failed):
             raise event.error
-        else:
+        elif not isinstance(event, CodeDelta):
             draft = drafts.get(event.choice)
             if draft is None:
                 draft = drafts[event.choice] = _Draft()

@@ -14,22 +14,28 @@ from typing import Final
 import msgspec
 
 from pointsman.core.content import Audio, Citation, Image, Message, Part, ServerToolUse, Text
-from pointsman.core.events import Cited, PartGiven, TextDelta
+from pointsman.core.events import Cited, CodeDelta, PartGiven, TextDelta
 from pointsman.core.reply import Choice, Said
 
-__all__ = ["InWords", "MediaWords", "choice_in_words", "in_words", "media_in_words", "message_in_words"]
+__all__ = ["InWords", "MediaWords", "choice_in_words", "code_opening", "in_words", "media_in_words", "message_in_words"]
 
 MediaWords = Callable[[Image | Audio], str]
 """What is told in place of an image or a sound; empty: nothing, or there is a place for it."""
 
+_CODE_END: Final = "\n```\n"
 _HINT: Final = "ask this model through OpenAI's chat completions or Gemini's API to get it"
+
+
+def code_opening(language: str | None) -> str:
+    """What stands before code."""
+    return f"\n```{(language or '').lower()}\n"
 
 
 def in_words(use: ServerToolUse) -> str:
     """The code, and what it gave; empty where the tool did something else."""
     if use.kind != "code":
         return ""
-    code = f"\n```{(use.language or '').lower()}\n{use.input}\n```\n" if use.input else ""
+    code = f"{code_opening(use.language)}{use.input}{_CODE_END}" if use.input else ""
     return code if use.output is None else f"{code}\n```\n{use.output}\n```\n"
 
 
@@ -48,25 +54,44 @@ def media_in_words(part: Image | Audio, api: str) -> str:
 class InWords:
     """Text in place of what tools did, and of images and sounds that ``media`` has words for, as an answer happens."""
 
-    __slots__ = ("_inserted", "_media")
+    __slots__ = ("_coded", "_inserted", "_media")
 
     def __init__(self, media: MediaWords | None = None) -> None:
         self._media = media
+        self._coded: set[str] = set()
         self._inserted: dict[int, list[tuple[int, int]]] = {}
 
-    def take(self, event: PartGiven | Cited) -> TextDelta | PartGiven | Cited | None:
+    def take(self, event: CodeDelta | PartGiven | Cited) -> TextDelta | PartGiven | Cited | None:
         """What is told in its place; None: nothing."""
+        if isinstance(event, CodeDelta):
+            return self._insert(self._code(event), event.use.at, event.choice)
         if isinstance(event, Cited):
             inserted = self._inserted.get(event.choice)
             return event if inserted is None else Cited(_moved(event.citation, inserted), event.choice)
         if not isinstance(event.part, ServerToolUse):
             words = self._media(event.part) if self._media is not None else ""
             return TextDelta(words, event.choice) if words else event
-        words = in_words(event.part)
+        use = event.part
+        if use.id in self._coded:
+            use = msgspec.structs.replace(use, input="")
+        return self._insert(in_words(use), use.at, event.choice)
+
+    def _insert(self, words: str, at: int, choice: int) -> TextDelta | None:
         if not words:
             return None
-        self._inserted.setdefault(event.choice, []).append((event.part.at, len(words)))
-        return TextDelta(words, event.choice)
+        self._inserted.setdefault(choice, []).append((at, len(words)))
+        return TextDelta(words, choice)
+
+    def _code(self, event: CodeDelta) -> str:
+        """More of a block of code; the first piece opens it."""
+        use = event.use
+        words = use.input
+        if use.id not in self._coded:
+            if not words:
+                return ""
+            self._coded.add(use.id)
+            words = code_opening(use.language) + words
+        return words + _CODE_END if event.complete else words
 
 
 def choice_in_words(choice: Choice, media: MediaWords | None = None) -> Choice:

@@ -13,9 +13,17 @@ import msgspec
 
 from pointsman.core.content import Citation, ServerToolUse
 from pointsman.core.errors import Broken
-from pointsman.core.events import PartGiven, TextDelta, ThinkingDelta, ThinkingSigned, ToolCallDelta, ToolCallStarted
+from pointsman.core.events import (
+    CodeDelta,
+    PartGiven,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSigned,
+    ToolCallDelta,
+    ToolCallStarted,
+)
 from pointsman.dialects.anthropic_messages.citations import write_citation
-from pointsman.dialects.anthropic_messages.server_tools import API, server_blocks
+from pointsman.dialects.anthropic_messages.server_tools import API, code_start, server_blocks
 from pointsman.dialects.server_tools import media_in_words
 from pointsman.dialects.signatures import ANTHROPIC, seal
 from pointsman.wire.limits import EVENT_BYTES_MAX
@@ -38,7 +46,7 @@ _DELTA_TAIL: Final = b"}}\n\n"
 _TEXT: Final = b'{"type":"text","text":""}'
 _THINKING: Final = b'{"type":"thinking","thinking":"","signature":""}'
 
-_Said = TextDelta | ThinkingDelta | ThinkingSigned | PartGiven
+_Said = TextDelta | ThinkingDelta | ThinkingSigned | CodeDelta | PartGiven
 
 
 class _Tool:
@@ -87,6 +95,7 @@ class Blocks:
 
     __slots__ = (
         "_cited",
+        "_coded",
         "_held_characters",
         "_index",
         "_late",
@@ -111,6 +120,7 @@ class Blocks:
         self._waiting: dict[int, _Tool] = {}
         self._said: list[_Said] = []
         self._late: list[Citation] = []
+        self._coded: set[str] = set()
         self._spoke = False
         self._held_characters = 0
 
@@ -216,6 +226,8 @@ class Blocks:
             self._sign(event, out)
         elif isinstance(event, PartGiven):
             self._give(event, out)
+        elif isinstance(event, CodeDelta):
+            self._code(event, out)
         elif isinstance(event, ThinkingDelta):
             if event.text and self._open != "thinking":
                 self._begin("thinking", _THINKING, out)
@@ -231,10 +243,27 @@ class Blocks:
         if not isinstance(event.part, ServerToolUse):
             self._say(TextDelta(media_in_words(event.part, API)), out)
             return
-        for block in server_blocks(event.part):
+        blocks = server_blocks(event.part)
+        for block in blocks[1:] if event.part.id in self._coded else blocks:
             self._begin("server tool", block.start, out)
             self._delta(b"input_json_delta", b"partial_json", block.input, out)
             self._close(out)
+
+    def _code(self, event: CodeDelta, out: list[bytes]) -> None:
+        """More of the code of a use, whose block is the one that is open, or begins with it."""
+        use = event.use
+        if use.id not in self._coded:
+            if not use.input:
+                return
+            self._coded.add(use.id)
+            start, head = code_start(use)
+            self._begin(f"code {use.id}", start, out)
+            self._delta(b"input_json_delta", b"partial_json", head, out)
+        if self._open == f"code {use.id}":
+            tail = '"}' if event.complete else ""
+            self._delta(b"input_json_delta", b"partial_json", _encode(use.input)[1:-1].decode() + tail, out)
+            if event.complete:
+                self._close(out)
 
     def _sign(self, event: ThinkingSigned, out: list[bytes]) -> None:
         """A signature ends its block: the next reasoning is another piece, with a signature of its own."""
@@ -273,6 +302,8 @@ def _name_of(citation: Citation) -> str:
 
 
 def _length(event: _Said) -> int:
+    if isinstance(event, CodeDelta):
+        return len(event.use.input)
     if isinstance(event, PartGiven):
         return len(event.part.input) if isinstance(event.part, ServerToolUse) else 0
     return len(event.signature if isinstance(event, ThinkingSigned) else event.text)

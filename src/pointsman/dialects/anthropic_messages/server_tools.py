@@ -15,9 +15,11 @@ from typing import Final
 import msgspec
 
 from pointsman.core.content import Citation, ServerToolUse
+from pointsman.core.events import CodeDelta
+from pointsman.dialects.code_pieces import TextPieces
 from pointsman.dialects.stream_checks import UNREADABLE
 
-__all__ = ["API", "CODE_NAME", "ServerBlock", "ServerToolReader", "is_result", "is_use", "server_blocks"]
+__all__ = ["API", "CODE_NAME", "ServerBlock", "ServerToolReader", "code_start", "is_result", "is_use", "server_blocks"]
 
 API: Final = "Anthropic's API"
 """Its name for people."""
@@ -83,13 +85,21 @@ def is_result(kind: str) -> bool:
     return kind.endswith(_RESULT)
 
 
+class _OpenUse(msgspec.Struct):
+    """A use whose input is coming."""
+
+    block: msgspec.Raw
+    pieces: list[str] = []
+    code: TextPieces = msgspec.field(default_factory=TextPieces)
+
+
 class ServerToolReader:
     """Puts uses and their results together; those that cannot be read are passed over."""
 
     __slots__ = ("_open", "_used")
 
     def __init__(self) -> None:
-        self._open: dict[int, tuple[msgspec.Raw, list[str]]] = {}
+        self._open: dict[int, _OpenUse] = {}
         self._used: dict[str, tuple[_Use, msgspec.Raw, int]] = {}
 
     @property
@@ -97,27 +107,39 @@ class ServerToolReader:
         """Whether the result of a use has not come yet."""
         return bool(self._used)
 
+    @property
+    def open(self) -> tuple[int, ...]:
+        """Where uses are whose input has not ended."""
+        return tuple(self._open)
+
     def opened(self, block: msgspec.Raw, index: int) -> None:
         """A use begins."""
-        self._open[index] = (block, [])
+        self._open[index] = _OpenUse(block)
 
-    def more(self, partial_json: str, index: int) -> bool:
-        """More of the input of the use at ``index``; whether there is one."""
-        if index not in self._open:
-            return False
-        self._open[index][1].append(partial_json)
-        return True
+    def more(self, partial_json: str, index: int, at: int) -> CodeDelta | None:
+        """More of the input of the use at ``index``, behind ``at`` characters of the answer's text; None: no code."""
+        found = self._open.get(index)
+        if found is None:
+            return None
+        found.pieces.append(partial_json)
+        text = found.code.feed(partial_json)
+        return CodeDelta(_code_use(found.block, text, at)) if text else None
 
-    def closed(self, index: int, at: int) -> None:
-        """The end of the block at ``index``, behind ``at`` characters of the answer's text."""
-        if index in self._open:
-            raw, pieces = self._open.pop(index)
-            try:
-                block = _with_input(raw, "".join(pieces))
-                use = _decode_use(block)
-            except UNREADABLE:
-                return
-            self._used[use.id] = (use, block, at)
+    def closed(self, index: int, at: int) -> CodeDelta | None:
+        """The end of the block at ``index``; what it leaves of its code."""
+        found = self._open.pop(index, None)
+        if found is None:
+            return None
+        try:
+            block = _with_input(found.block, "".join(found.pieces))
+            use = _decode_use(block)
+        except UNREADABLE:
+            return CodeDelta(_code_use(found.block, "", at), complete=True) if found.code.told else None
+        self._used[use.id] = (use, block, at)
+        whole = _read(use, at, (), None)
+        if whole.kind != "code" or not found.pieces:
+            return None
+        return CodeDelta(_code_use(found.block, found.code.left(whole.input), at), complete=True)
 
     def result(self, block: msgspec.Raw) -> ServerToolUse | None:
         """The use that a result belongs to, with it; None: there is none."""
@@ -133,6 +155,13 @@ class ServerToolReader:
         used, self._used = self._used, {}
         for use, raw, at in used.values():
             yield _read(use, at, (raw,), None)
+
+
+def _code_use(block: msgspec.Raw, text: str, at: int) -> ServerToolUse:
+    """A use that began with ``block``, with so much of its code."""
+    use = _decode_use(block)
+    whole = _read(use, at, (_compact(block),), None)
+    return msgspec.structs.replace(whole, input=text)
 
 
 def _with_input(raw: msgspec.Raw, pieces: str) -> msgspec.Raw:
@@ -189,6 +218,13 @@ class ServerBlock(msgspec.Struct, frozen=True):
     whole: msgspec.Raw
     start: bytes
     input: str = ""
+
+
+def code_start(use: ServerToolUse) -> tuple[bytes, str]:
+    """How a stream begins the block for a use of which only the code is known, and how its input begins."""
+    raws = list(use.native) if use.dialect == _DIALECT else _foreign_blocks(use)
+    key = "command" if use.language == "bash" and use.dialect == _DIALECT else "code"
+    return _block(raws[0]).start, f'{{"{key}":"'
 
 
 def server_blocks(use: ServerToolUse) -> list[ServerBlock]:

@@ -15,6 +15,7 @@ from pointsman.core.clock import short_id
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import (
     Cited,
+    CodeDelta,
     Event,
     Failed,
     Finished,
@@ -138,6 +139,7 @@ class StreamWriter:
         | RefusalDelta
         | ToolCallStarted
         | ToolCallDelta
+        | CodeDelta
         | PartGiven
         | Cited
         | Finished,
@@ -323,7 +325,8 @@ class StreamReader:
         elif delta.partial_json:
             tool = self._tools.get(index)
             if tool is None:
-                self._server_tools.more(delta.partial_json, index)
+                code = self._server_tools.more(delta.partial_json, index, self._characters)
+                events += [] if code is None else [code]
             else:
                 tool.told = True
                 events.append(ToolCallDelta(tool.slot, delta.partial_json))
@@ -337,7 +340,8 @@ class StreamReader:
         tool = self._tools.pop(index, None)
         if tool is not None and not tool.told:
             events.append(ToolCallDelta(tool.slot, _one_line(tool.whole or _NOTHING)))
-        self._server_tools.closed(index, self._characters)
+        code = self._server_tools.closed(index, self._characters)
+        events += [] if code is None else [code]
         cited = self._cited.pop(index, None)
         if cited is not None and cited.citations:
             events += cited.finished(self._characters)
@@ -349,7 +353,7 @@ class StreamReader:
     def _finish(self, reason: str, stop_sequence: str | None, events: list[Event]) -> None:
         if self._finished:
             return
-        for index in [*self._tools, *self._cited]:
+        for index in [*self._tools, *self._cited, *self._server_tools.open]:
             self._close(index, events)
         self._start(None, None, events)
         events += [PartGiven(use) for use in self._server_tools.rest()]

@@ -18,6 +18,7 @@ from pointsman.core.content import Citation, ServerToolUse, ToolCall
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import (
     Cited,
+    CodeDelta,
     Event,
     Failed,
     Finished,
@@ -64,6 +65,8 @@ class _OpenChoice(msgspec.Struct):
     texts: list[str] = []
     citations: list[Citation] = []
     searches: list[ServerToolUse] = []
+    codes: dict[str, list[str]] = {}
+    coded: set[str] = set()
     signature: str | None = None
     finished: Finished | None = None
 
@@ -110,6 +113,8 @@ class StreamWriter:
                     blocks.append(self._piece(event.choice, [thought_part("", event)]))
             elif isinstance(event, PartGiven):
                 blocks += self._give(event)
+            elif isinstance(event, CodeDelta):
+                blocks += self._code(event)
             elif isinstance(event, Failed):
                 blocks.append(self.fail(event.error))
                 break
@@ -145,9 +150,26 @@ class StreamWriter:
     def _give(self, event: PartGiven) -> list[bytes]:
         """What comes whole; what was searched for is told with the sources."""
         if isinstance(event.part, ServerToolUse) and event.part.kind == "search":
-            self._choices.setdefault(event.choice, _OpenChoice()).searches.append(event.part)
-        parts = write_given(event.part)
+            self._open(event.choice).searches.append(event.part)
+        given = event.part
+        if isinstance(given, ServerToolUse) and given.id in self._open(event.choice).coded:
+            given = msgspec.structs.replace(given, input="")
+        parts = write_given(given)
         return [self._piece(event.choice, parts)] if parts else []
+
+    def _code(self, event: CodeDelta) -> list[bytes]:
+        """Code that is to be run, once it is whole: a part has all of it."""
+        choice = self._open(event.choice)
+        pieces = choice.codes.setdefault(event.use.id, [])
+        pieces.append(event.use.input)
+        whole = "".join(pieces)
+        if not event.complete or not whole or event.use.id in choice.coded:
+            return []
+        choice.coded.add(event.use.id)
+        return [self._piece(event.choice, write_given(msgspec.structs.replace(event.use, input=whole)))]
+
+    def _open(self, choice: int) -> _OpenChoice:
+        return self._choices.setdefault(choice, _OpenChoice())
 
     def _note(self, event: Event) -> None:
         """Keep what is written at the end."""

@@ -12,6 +12,7 @@ from pointsman.core.content import Citation, ServerToolUse
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import (
     Cited,
+    CodeDelta,
     Event,
     Failed,
     Finished,
@@ -204,6 +205,7 @@ class StreamReader:
                 choice.keep(part.text)
         if part.executable_code is not None:
             choice.code = read_code(part.executable_code, self._new_id("code_"), choice.characters)
+            events.append(CodeDelta(choice.code, index, complete=True))
         if part.thought_signature:
             events.append(ThinkingSigned(part.thought_signature, index, signer=GEMINI))
         media = part.inline_data or part.file_data

@@ -17,6 +17,7 @@ from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.content import ToolCall
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import (
+    CodeDelta,
     Event,
     Failed,
     Finished,
@@ -97,7 +98,7 @@ class _StreamWriter:
             elif isinstance(event, ThinkingDelta):
                 if event.choice == 0 and event.text:
                     lines.append(self._line(self._thinking, event.text))
-            elif isinstance(event, PartGiven):
+            elif isinstance(event, PartGiven | CodeDelta):
                 lines.append(self._given(event))
             elif isinstance(event, Failed):
                 lines.append(self.fail(event.error))
@@ -151,7 +152,7 @@ class _StreamWriter:
         elif isinstance(event, Finished):
             self._finished = event
 
-    def _given(self, event: PartGiven) -> bytes:
+    def _given(self, event: PartGiven | CodeDelta) -> bytes:
         """What comes whole: an image, or in words what has no place here."""
         told = None if event.choice else self._in_words.take(event)
         if isinstance(told, TextDelta):

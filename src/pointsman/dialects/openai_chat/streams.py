@@ -13,6 +13,7 @@ from pointsman.core.content import Audio, Image, Thinking
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import (
     Cited,
+    CodeDelta,
     Event,
     Failed,
     Finished,
@@ -144,7 +145,7 @@ class StreamWriter:
             blocks.append(self.fail(event.error))
         elif isinstance(event, LogprobsDelta):
             self._logprobs.setdefault(event.choice, []).append(event.content)
-        elif isinstance(event, Cited | PartGiven):
+        elif isinstance(event, Cited | CodeDelta | PartGiven):
             delta = self._extra(event)
             if delta is not None:
                 if event.choice not in self._opened:
@@ -184,7 +185,7 @@ class StreamWriter:
             self._tail,
         )
 
-    def _extra(self, event: Cited | PartGiven) -> dict[str, object] | None:
+    def _extra(self, event: Cited | CodeDelta | PartGiven) -> dict[str, object] | None:
         """The delta for a source, or for what comes whole; None: there is no place for it.
 
         What stands in lists is numbered, since OpenAI's SDK puts them together by that.

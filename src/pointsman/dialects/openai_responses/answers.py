@@ -15,6 +15,8 @@ from pointsman.dialects.openai_responses.types import RawField, ReasoningText
 __all__ = [
     "AnnotationAdded",
     "ArgumentsDelta",
+    "CodeDelta",
+    "CodeDone",
     "Completed",
     "Created",
     "Ended",
@@ -212,6 +214,19 @@ class InputDelta(msgspec.Struct, tag_field="type", tag="response.custom_tool_cal
     output_index: int = 0
 
 
+class CodeDelta(msgspec.Struct, tag_field="type", tag="response.code_interpreter_call_code.delta"):
+    """More of the code that is to be run."""
+
+    delta: str
+    output_index: int = 0
+
+
+class CodeDone(msgspec.Struct, tag_field="type", tag="response.code_interpreter_call_code.done"):
+    """That was all of it."""
+
+    output_index: int = 0
+
+
 class Completed(msgspec.Struct, tag_field="type", tag="response.completed"):
     """The answer is whole."""
 
@@ -252,6 +267,8 @@ StreamedEvent = (
     | ReasoningDelta
     | ArgumentsDelta
     | InputDelta
+    | CodeDelta
+    | CodeDone
     | Completed
     | Incomplete
     | Failed

@@ -137,14 +137,20 @@ def write_given(part: Image | Audio | ServerToolUse | None, own_id: str, *, whol
     return {"id": own_id, "type": "web_search_call", "status": status, "action": action}
 
 
-def given_steps(part: Image | Audio | ServerToolUse | None, kind: str) -> Iterator[tuple[str, dict[str, object]]]:
-    """The events between an item's beginning and its end: their names and what they say beside its place."""
+def given_steps(
+    part: Image | Audio | ServerToolUse | None, kind: str, *, coded: bool = False
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """The events between an item's beginning and its end: their names and what they say beside its place.
+
+    ``coded``: the first of them and the code were told already.
+    """
     if kind == "native":
         return
     name = f"response.{kind}"
-    yield f"{name}.in_progress", {}
+    if not coded:
+        yield f"{name}.in_progress", {}
     if kind == "code_interpreter_call" and isinstance(part, ServerToolUse):
-        if part.input:
+        if part.input and not coded:
             yield f"{name}_code.delta", {"delta": part.input}
         yield f"{name}_code.done", {"code": part.input}
         yield f"{name}.interpreting", {}

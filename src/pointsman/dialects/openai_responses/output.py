@@ -85,10 +85,23 @@ class OutputItem:
 
     ``index`` is its place in the output, from which, with the response's id, its own is made. ``pieces`` are those of
     a call's arguments; ``parts`` those of a message or of reasoning. ``group`` is where the called tool stands;
-    ``given`` is what came whole.
+    ``given`` is what came whole; of one that is ``coded`` the code comes before, in pieces.
     """
 
-    __slots__ = ("call_id", "given", "group", "id", "index", "kind", "name", "parts", "pieces", "signature", "status")
+    __slots__ = (
+        "call_id",
+        "coded",
+        "given",
+        "group",
+        "id",
+        "index",
+        "kind",
+        "name",
+        "parts",
+        "pieces",
+        "signature",
+        "status",
+    )
 
     def __init__(self, kind: ItemKind, index: int, response_id: str, *, call_id: str = "", name: str = "") -> None:
         self.kind = kind
@@ -98,6 +111,7 @@ class OutputItem:
         self.name = name
         self.group: tuple[str, str] | None = None
         self.given: Image | Audio | ServerToolUse | None = None
+        self.coded = False
         self.parts: list[OutputPart] = []
         self.pieces: list[str] = []
         self.signature: str | None = None
@@ -116,6 +130,8 @@ class OutputItem:
 
     def is_whole(self) -> bool:
         """Whether it can be closed when another follows: a call only once its arguments are an object."""
+        if self.coded:
+            return isinstance(self.given, ServerToolUse) and bool(self.given.input)
         if self.kind not in {"function_call", "custom_tool_call"}:
             return True
         if not self.pieces or not self.pieces[-1].rstrip().endswith("}"):
@@ -125,6 +141,13 @@ class OutputItem:
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return False
         return True
+
+    def give_code(self, use: ServerToolUse | None) -> None:
+        """All of the use whose code came in pieces; None: it never came. Nobody is told other code than before."""
+        told = use if use is not None else self.given
+        if isinstance(told, ServerToolUse):
+            before = self.arguments
+            self.given = told if told.input == before else msgspec.structs.replace(told, input=before, native=())
 
     def finish(self, *, cut_off: bool) -> None:
         """The item is over. A whole call without a word of arguments has none, which clients expect to see as JSON."""

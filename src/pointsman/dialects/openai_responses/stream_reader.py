@@ -11,9 +11,11 @@ from typing import Final, get_args
 import msgspec
 
 from pointsman.core.clock import short_id
+from pointsman.core.content import ServerToolUse
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.events import (
     Cited,
+    CodeDelta,
     Event,
     Failed,
     Finished,
@@ -73,6 +75,7 @@ class _OpenItem(msgspec.Struct):
     slot: int | None = None
     source: type | None = None
     custom: bool = False
+    code: ServerToolUse | None = None
     done: bool = False
 
 
@@ -90,6 +93,7 @@ class StreamReader:
     def __init__(self, *, new_id: Callable[[str], str] = short_id) -> None:
         self._new_id = new_id
         self._items: dict[int, _OpenItem] = {}
+        self._coding: _OpenItem | None = None
         self._slots = 0
         self._characters = 0
         self._usage: Usage | None = None
@@ -169,7 +173,13 @@ class StreamReader:
             self._started = True
             created = int(min(max(response.created_at or 0, 0), _TIME_MAX))
             events.append(Started(response.id or self._new_id("resp_"), response.model or "", created))
+        if self._coding is not None and self._items.get(getattr(event, "output_index", -1)) is not self._coding:
+            self._end_code("", events)
         match event:
+            case answers.CodeDelta():
+                self._read_code(self._item(event.output_index), event.delta, events)
+            case answers.CodeDone():
+                self._end_code("", events)
             case answers.TextDelta():
                 self._read_text(event, events)
             case answers.AnnotationAdded():
@@ -255,11 +265,31 @@ class StreamReader:
             self._read_call(item, fields, events, done=done)
 
     def _read_given(self, item: _OpenItem, raw: msgspec.Raw, events: list[Event], *, done: bool) -> None:
-        """What comes whole: an image, or what a tool did that the provider runs itself."""
+        """What comes whole: an image, or what a tool did that the provider runs itself; its code may come before."""
         item.done = done
-        given = read_given(raw, self._characters) if done else None
-        if given is not None:
+        given = read_given(raw, self._characters)
+        if not done:
+            if isinstance(given, ServerToolUse) and given.kind == "code":
+                item.code = msgspec.structs.replace(given, native=())
+        elif given is not None:
+            if isinstance(given, ServerToolUse) and item is self._coding:
+                self._end_code(_rest(given.input, item.told), events)
             events.append(PartGiven(given))
+
+    def _read_code(self, item: _OpenItem, text: str, events: list[Event]) -> None:
+        """More of the code of an item that has been announced."""
+        if item.code is None or item.done or not text:
+            return
+        self._coding = item
+        item.told.append(text)
+        events.append(CodeDelta(msgspec.structs.replace(item.code, input=text)))
+
+    def _end_code(self, rest: str, events: list[Event]) -> None:
+        """The code that was coming is whole."""
+        item, self._coding = self._coding, None
+        if item is not None and item.code is not None:
+            events.append(CodeDelta(msgspec.structs.replace(item.code, input=rest), complete=True))
+            item.code = None
 
     def _complete_message(self, item: _OpenItem, fields: answers.OutputItemFields, events: list[Event]) -> None:
         parts = fields.content or ()

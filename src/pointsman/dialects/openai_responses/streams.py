@@ -12,10 +12,11 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import Call
-from pointsman.core.content import Audio, Citation
+from pointsman.core.content import Audio, Citation, ServerToolUse
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import (
     Cited,
+    CodeDelta,
     Event,
     Failed,
     Finished,
@@ -68,6 +69,7 @@ class StreamWriter:
     __slots__ = (
         "_begun",
         "_call",
+        "_coded",
         "_customs",
         "_groups",
         "_items",
@@ -90,6 +92,7 @@ class StreamWriter:
         self._items: list[OutputItem] = []
         self._told = 0
         self._slots: dict[int, OutputItem] = {}
+        self._coded: dict[str, OutputItem] = {}
         self._logprobs: list[msgspec.Raw] = []
         self._reason: FinishReason | None = None
         self._usage: Usage | None = None
@@ -175,6 +178,7 @@ class StreamWriter:
         | ToolCallStarted
         | ToolCallDelta
         | LogprobsDelta
+        | CodeDelta
         | PartGiven
         | Cited
         | Finished,
@@ -195,6 +199,8 @@ class StreamWriter:
                 self._argue(event)
             case LogprobsDelta():
                 self._logprobs.append(event.content)
+            case CodeDelta():
+                self._code(event)
             case PartGiven():
                 self._give(event)
             case Cited():
@@ -259,19 +265,46 @@ class StreamWriter:
         if isinstance(event.part, Audio):
             self._say("message", "output_text", media_in_words(event.part, API))
             return
+        begun = self._coded.pop(event.part.id, None) if isinstance(event.part, ServerToolUse) else None
+        if begun is not None and isinstance(event.part, ServerToolUse):
+            begun.give_code(event.part)
+            if begun is self._teller.item:
+                self._teller.close_item(cut_off=False)
+            self._advance()
+            return
         item = given_item(event.part, len(self._items), self._request.id)
         if item is not None:
             self._append(item)
 
+    def _code(self, event: CodeDelta) -> None:
+        """More of the code of an item; what it gives is told when the item is closed."""
+        item = self._coded.get(event.use.id)
+        if item is None:
+            if not event.use.input:
+                return
+            announced = msgspec.structs.replace(event.use, input="", native=())
+            item = given_item(announced, len(self._items), self._request.id)
+            if item is None:
+                return
+            item.coded = True
+            self._coded[event.use.id] = self._append(item)
+        item.pieces.append(event.use.input)
+        if item is self._teller.item:
+            self._teller.tell_code(event.use.input)
+
     def _append(self, item: OutputItem) -> OutputItem:
         self._items.append(item)
         self._teller.text = None
+        self._advance()
+        return item
+
+    def _advance(self) -> None:
+        """Tell the items that wait, as far as those before them are whole."""
         while self._told < len(self._items):
             told = self._teller.item
             if told is not None and not told.is_whole():
                 break
             self._tell_next()
-        return item
 
     def _tell_next(self) -> None:
         """Close the item that is being told, and begin with the next."""
@@ -288,6 +321,8 @@ class StreamWriter:
         self._teller.keep_logprobs(read_logprobs(self._logprobs))
         self._logprobs.clear()
         self._reason = reason
+        for item in self._coded.values():
+            item.give_code(None)
         while self._told < len(self._items):
             self._tell_next()
         self._teller.close_item(cut_off=was_cut_off(reason))

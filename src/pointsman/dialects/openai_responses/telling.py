@@ -94,6 +94,11 @@ class Teller:
         if self.item is not None and self.item.kind == "function_call":
             self._delta(arguments)
 
+    def tell_code(self, code: str) -> None:
+        """More of the code of the item that is open."""
+        if code:
+            self._delta(code)
+
     def keep_logprobs(self, tokens: list[LogprobToken]) -> None:
         """Log probabilities that came behind the text they belong to, told when its part is closed."""
         if self._part is not None and self._part.kind == "output_text":
@@ -106,13 +111,17 @@ class Teller:
         self.tell("response.output_item.added", output_index=item.index, item=item.empty())
         if item.kind == "function_call":
             self._delta_head = self._head("response.function_call_arguments.delta", self._place)
+        if item.coded:
+            self.tell("response.code_interpreter_call.in_progress", **self._place)
+            self._delta_head = self._head("response.code_interpreter_call_code.delta", self._place)
+            self.tell_code(item.arguments)
         for part in item.parts:
             self.tell_piece(part, part.text, part.logprobs)
             annotations, part.annotations = part.annotations, []
             for annotation in annotations:
                 self.tell_annotation(part, annotation)
                 part.annotations.append(annotation)
-        if item.arguments:
+        if item.arguments and not item.coded:
             self.tell_arguments(item.arguments)
         if not is_last:
             self.text = None
@@ -148,7 +157,7 @@ class Teller:
                 self.tell("response.custom_tool_call_input.delta", **self._place, delta=given)
             self.tell("response.custom_tool_call_input.done", **self._place, input=given)
         elif item.given is not None:
-            for name, said in given_steps(item.given, item.kind):
+            for name, said in given_steps(item.given, item.kind, coded=item.coded):
                 self.tell(name, **self._place, **said)
         wire = msgspec.Raw(_encode(item.wire()))
         self.tell("response.output_item.done", output_index=item.index, item=wire)

@@ -37,10 +37,12 @@ class VertexClaudeFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
-        fields = _decode_fields(self._far.write(call, deployment).body)
+        written = self._far.write(call, deployment)
+        fields = _decode_fields(written.body)
         del fields["model"]
         body = _encode({"anthropic_version": VERTEX_VERSION, **fields})
-        return Outbound(self._place.model_path(deployment, "streamRawPredict" if call.stream else "rawPredict"), body)
+        path = self._place.model_path(deployment, "streamRawPredict" if call.stream else "rawPredict")
+        return Outbound(path, body, headers=written.headers)
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""

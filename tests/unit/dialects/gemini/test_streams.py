@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pointsman.core.content import Audio, Image, ServerToolUse
 from pointsman.core.errors import Broken
 from pointsman.core.events import (
+    CodeDelta,
     Event,
     Failed,
     Finished,
@@ -145,9 +146,10 @@ def test_code_that_ran_is_told_with_what_it_gave() -> None:
         reason="STOP",
     )
     use = ServerToolUse("code_1", "code", "print(1)", "python", "1", dialect="gemini")
-    assert read(ran)[1:3] == [PartGiven(use), Finished("stop")]
+    code = msgspec.structs.replace(use, output=None)
+    assert read(ran)[1:4] == [CodeDelta(code, complete=True), PartGiven(use), Finished("stop")]
     alone = answer({"executableCode": {"code": "print(1)"}}, text("x"), reason="STOP")
-    assert read(alone)[1:3] == [PartGiven(msgspec.structs.replace(use, output=None)), TextDelta("x")]
+    assert read(alone)[1:4] == [CodeDelta(code, complete=True), PartGiven(code), TextDelta("x")]
 
 
 def test_images_and_sounds_are_given_and_drafts_are_not() -> None:
