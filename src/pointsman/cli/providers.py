@@ -12,6 +12,7 @@ from pointsman.catalog.suggest import nearest
 from pointsman.config.environment import process_environment
 from pointsman.core.errors import Misconfigured
 from pointsman.providers.overview import ProviderOverview, Variable, overviews, told_habits
+from pointsman.providers.registry import find_provider
 
 __all__ = ["providers"]
 
@@ -46,6 +47,11 @@ def _find(known: Iterable[ProviderOverview], name: str) -> ProviderOverview:
     wanted = name.strip().rstrip("/")
     if wanted in by_prefix:
         return by_prefix[wanted]
+    if find_provider(wanted) is not None:
+        raise Misconfigured(
+            f"{wanted!r} is reached through LiteLLM's library; there is nothing of its own here.",
+            hint="pip install '.[litellm]' serves its models, with LiteLLM's names of credentials and variables.",
+        )
     close = nearest(wanted, sorted(by_prefix), count=1)
     hint = f"Did you mean {close[0]!r}?" if close else "pointsman providers lists them."
     raise Misconfigured(f"No provider is called {wanted[:80]!r}.", hint=hint)

@@ -91,7 +91,9 @@ def test_json_is_for_programs() -> None:
     assert json.loads(run("groq", "--json", GROQ_API_KEY=SECRET).output) == groq
 
 
-@pytest.mark.parametrize(("name", "hint"), [("grok", "Did you mean 'groq'?"), ("qqqqqqqq", "lists them")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("grok", "Did you mean 'groq'?"), ("qqqqqqqq", "lists them"), ("watsonx", "[litellm]")]
+)
 def test_an_unknown_name_is_told_with_the_nearest(name: str, hint: str) -> None:
     done = run(name)
     assert isinstance(done.exception, Misconfigured) and hint in (done.exception.hint or "")
