@@ -76,8 +76,8 @@ FROM (SELECT DISTINCT party FROM calls) AS used JOIN tokens ON tokens.key = used
 ADD_CONTEXT: Final = """
 INSERT INTO contexts (
     id, digest, party, usage_source, key_alias, team_id, organization_id, operation, route, status, http_status,
-    attempts, stream, provider, api_base, tags, model_requested, model_group, deployment_id, model
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    attempts, stream, provider, api_base, tags, charges, model_requested, model_group, deployment_id, model
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 ADD_LINE: Final = """

@@ -85,7 +85,9 @@ def test_a_project_has_no_more_than_its_team_and_keys_no_more_than_their_project
     ask(gateway, "POST", "/key/generate", {"project_id": "q", "team_id": "core"}, status=404)
     key = gateway.new_key(team_id="core", project_id="p")
     ask(gateway, "POST", "/project/new", {"project_id": "q", "team_id": "core"})
-    ask(gateway, "POST", "/key/update", {"key": key, "project_id": "q"}, status=400)
+    for path in ("/key/update", "/key/regenerate"):
+        ask(gateway, "POST", path, {"key": key, "project_id": "q"}, status=400)
+        ask(gateway, "POST", path, {"key": key, "team_id": "far"}, status=400)
     assert "associated" in json.dumps(ask(gateway, "DELETE", "/project/delete", {"project_ids": ["p"]}, status=400))
     ask(gateway, "POST", "/project/update", {"project_id": "p", "team_id": "far"}, status=400)
     assert ask(gateway, "POST", "/key/update", {"key": key, "project_id": None})["project_id"] is None

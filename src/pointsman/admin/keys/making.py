@@ -92,6 +92,7 @@ async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequ
     kept = msgspec.structs.replace(old, token=token_of(key), key_name=_shown(key), created_by=changed_by(visit))
     changed = changed_record(kept, changes)
     demand_grantable(visit.caller, msgspec.json.decode(changed.extra, type=dict[str, msgspec.Raw]))
+    await demand_project_fits(office, changed, old)
     until = ends_at(wanted.grace_period, now, "grace_period") if wanted.grace_period else None
     record = await rotation_of(office).replace(old, changed, until)
     note_key(visit, "rotated", old, record)
