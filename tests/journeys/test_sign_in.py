@@ -122,6 +122,24 @@ def test_who_comes_back_must_have_left_from_the_same_browser(launch: Launch, pro
     assert attacker.ask("GET", back).status == 401
 
 
+@pytest.mark.parametrize("said", ["", "https%3A%2F%2Felsewhere.example.com"])
+def test_the_answer_must_say_that_it_comes_from_the_provider_that_was_asked(
+    shared_sign_in: tuple[Gateway, FakeIdentity], said: str
+) -> None:
+    visitor = browser(shared_sign_in[0])
+    away = visitor.ask("GET", "/sso/key/generate").headers["location"]
+    back, _, issuer = visitor.ask("GET", away).headers["location"].partition("&iss=")
+    assert issuer
+    assert visitor.ask("GET", f"{back}&iss={said}" if said else back).status == 401
+    assert visitor.ask("GET", f"{back}&iss={issuer}").status == 303
+
+
+def test_groups_may_be_one_text(launch: Launch, provider: FakeIdentity) -> None:
+    gateway = launch(config(provider, groups=[{"group": "admins", "role": "proxy_admin"}]))
+    provider.person |= {"groups": "admins"}
+    assert signed_in(gateway).session()["user_role"] == "proxy_admin"
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -124,6 +124,7 @@ class FakeIdentity(FakeServer):
             "userinfo_endpoint": f"{self.url}/userinfo",
             "jwks_uri": f"{self.url}/keys",
             "token_endpoint_auth_methods_supported": self.auth_methods,
+            "authorization_response_iss_parameter_supported": True,
         }
 
     def _authorize(self, request: RecordedRequest) -> Reply:

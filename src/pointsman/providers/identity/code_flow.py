@@ -113,7 +113,8 @@ class CodeFlow:
             GatewayError: the provider cannot be asked.
         """
         document = await self._described(party)
-        if back.issuer is not None and document.issuer and back.issuer != document.issuer:
+        is_missing = back.issuer is None and document.authorization_response_iss_parameter_supported
+        if is_missing or (back.issuer is not None and document.issuer and back.issuer != document.issuer):
             raise _refused("The answer comes from another provider than the one that was asked.")
         grant = await self._redeem(party, document, back, redirect_uri)
         claims: dict[str, msgspec.Raw] = {}

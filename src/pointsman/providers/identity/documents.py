@@ -32,6 +32,7 @@ class ProviderDocument(msgspec.Struct, frozen=True):
     jwks_uri: str = ""
     end_session_endpoint: str | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] = ()
+    authorization_response_iss_parameter_supported: bool = False
 
 
 class _Kept(msgspec.Struct, frozen=True):
