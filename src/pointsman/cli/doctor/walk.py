@@ -14,7 +14,7 @@ from pointsman.assembly.trial import trial_ask
 from pointsman.cli.doctor.practice import Practice
 from pointsman.cli.doctor.residence import residence
 from pointsman.cli.doctor.subjects import Subject
-from pointsman.core.errors import GatewayError
+from pointsman.core.errors import GatewayError, TimedOut
 from pointsman.core.upstream import Deployment
 from pointsman.lifecycle.trial import try_call
 from pointsman.providers.discovery.compatible import CompatibleProbe
@@ -31,6 +31,7 @@ Result = TypeVar("Result")
 
 _DAY_SECONDS: Final = 86_400.0
 _CERTIFICATE_DAYS_MIN: Final = 14
+_LOADS: Final = "A model that is not in memory is loaded first: give it longer (--call-timeout), or load it beforehand."
 _NAMES: Final = {
     "ollama": "Ollama", "lm_studio": "LM Studio", "llama_cpp": "llama.cpp's server", "vllm": "vLLM",
     "sglang": "SGLang", "openai": "an OpenAI-compatible server",
@@ -79,7 +80,7 @@ class Walk:
         hops, seconds = await self._timed(
             examine(deployment, self._fetcher, self._practice.admittance, self._patience.hop_seconds)
         )
-        hops = (*_openness(deployment), *hops)
+        hops = (*_openness(deployment), *_with_advice(hops, deployment))
         hops = await self._look_closer(deployment, _with_seconds(hops, seconds))
         if self._patience.call_seconds is not None:
             if first_failure(hops) is not None:
@@ -152,7 +153,8 @@ class Walk:
             trial = await try_call(ask, deployment, lane, sender, practice.clock, seconds_max=seconds_max)
         seconds = trial.ended_at - trial.began_at
         if trial.error is not None:
-            return Hop("call", "failed", trial.error.message, trial.error.hint, seconds)
+            hint = trial.error.hint or (_LOADS if isinstance(trial.error, TimedOut) and deployment.local else None)
+            return Hop("call", "failed", trial.error.message, hint, seconds)
         first = trial.first_seconds
         told = f"It answers: {trial.usage.prompt} tokens in, {trial.usage.completion} out"
         if first is not None:
@@ -174,6 +176,17 @@ def origin_of(deployment: Deployment) -> Origin | None:
     if not deployment.api_base:
         return None
     return msgspec.structs.replace(Origin.parse(deployment.api_base), path="", query="")
+
+
+def _with_advice(hops: tuple[Hop, ...], deployment: Deployment) -> tuple[Hop, ...]:
+    """What may help a server that fails without anybody having said why."""
+    failure = first_failure(hops)
+    if failure is None or failure.name != "server" or failure.hint or not deployment.api_base:
+        return hops
+    if Origin.parse(deployment.api_base).tls:
+        return hops
+    advised = msgspec.structs.replace(failure, hint="If it expects TLS, write https in api_base.")
+    return tuple(advised if hop is failure else hop for hop in hops)
 
 
 def _with_seconds(hops: tuple[Hop, ...], seconds: float) -> tuple[Hop, ...]:
@@ -207,6 +220,9 @@ def _is_gateway(reply: FetchReply) -> bool:
 
 def _judge_kind(deployment: Deployment, host: FoundHost, root: str) -> Hop | None:
     name = _NAMES[host.kind] + (f" {host.version}" if host.version else "")
+    if host.kind == "ollama" and _is_ollama(deployment):
+        hint = f"Write api_base {root}, since this provider speaks Ollama's own API."
+        return Hop("server", "warning", "It is Ollama, and its address does not end with /v1.", hint)
     if host.kind == "ollama":
         told = "It is Ollama, asked through its OpenAI face, where num_ctx, think and keep_alive have no effect."
         return Hop("server", "warning", told, f"Write ollama_chat/{deployment.model} with api_base {root}.")

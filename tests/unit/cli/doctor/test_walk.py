@@ -13,7 +13,7 @@ from pointsman.config.load import load
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment
 from tests.unit.providers.health.parts import deployment
-from tests.upstreams import FakeOllama, FakeOpenAI, OllamaModel
+from tests.upstreams import FakeOllama, FakeOpenAI, OllamaModel, faults
 from tests.upstreams.recorded import RecordedRequest
 from tests.upstreams.reply import Reply
 
@@ -48,6 +48,35 @@ async def test_ollama_behind_its_openai_face_is_warned_of(practice: Practice) ->
     status, told, hint = found["server"]
     assert status == "warning" and "num_ctx" in told
     assert hint == f"Write ollama_chat/m with api_base {host.url}."
+
+
+async def test_an_ollama_at_the_wrong_path_is_told_its_address(practice: Practice) -> None:
+    with Claiming() as host:
+        host.owner = "library"
+        found = await walked(practice, deployment("ollama_chat", "m", host.base_url, local=True))
+    assert found["server"][2] == f"Write api_base {host.url}, since this provider speaks Ollama's own API."
+
+
+class Silent(FakeOpenAI):
+    """Closes every connection without a word, as a server that waits for TLS does."""
+
+    async def answer(self, _request: RecordedRequest) -> Reply:
+        return faults.reset_before_head()
+
+
+async def test_what_may_help_is_said_where_nobody_says_anything(practice: Practice) -> None:
+    with Silent() as host:
+        found = await walked(practice, deployment("hosted_vllm", "m", host.base_url, local=True))
+    assert found["server"][0] == "failed" and "https" in found["server"][2]
+
+
+async def test_a_load_that_takes_longer_than_the_call_is_told(practice: Practice) -> None:
+    with Claiming() as host:
+        host.owner = "vllm"
+        host.script(faults.stall_before_head())
+        one = deployment("hosted_vllm", "m", host.base_url, local=True)
+        found = await walked(practice, one, call_seconds=0.3)
+    assert found["call"][0] == "failed" and "--call-timeout" in found["call"][2]
 
 
 async def test_another_make_is_told_by_its_name(practice: Practice) -> None:
