@@ -417,6 +417,14 @@ def test_a_broken_upstream_is_an_error_not_a_hang(shared: Shared, reply: Reply, 
     still_well(gateway)
 
 
+@pytest.mark.parametrize("said", [b'{"id":"c","choices":[]}', b"<html>no</html>", b"\x1f\x8b\x08\x00 squeezed"])
+def test_an_upstream_that_does_not_stream_is_told_so(shared: Shared, said: bytes) -> None:
+    gateway, upstream = shared
+    upstream.always(Reply.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said)))
+    answer = gateway.chat("fast", stream=True)
+    assert answer.status == 502 and "was asked for a stream and sent something else" in answer.error["message"]
+
+
 def test_a_stale_connection_is_replaced_without_the_client_noticing(shared: Shared) -> None:
     gateway, upstream = shared
     upstream.always(faults.closes_idle_at_once(Reply.json(chat_reply("ok", usage(1, 1)))))

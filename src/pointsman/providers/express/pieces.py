@@ -20,6 +20,8 @@ SINGLE_EVENT_BYTES: Final = 400
 """Less than this is taken for one event without counting; a model's server sends one at a time."""
 
 _HIDDEN: Final = b"\xe2\x80\xa6"
+_NO_EVENTS: Final = (b"{", b"[", b"<", b"\x1f\x8b")
+"""How JSON, a page, and what is compressed begin."""
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -125,6 +127,9 @@ def _demand_whole(event: bytes) -> None:
     try:
         _decode_fields(payload)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        if event.startswith(_NO_EVENTS):
+            hint = "Ask without stream, if it cannot stream."
+            raise Broken("The upstream was asked for a stream and sent something else.", hint=hint) from None
         raise Broken("The upstream cut its stream off in the middle of an event.") from None
 
 
