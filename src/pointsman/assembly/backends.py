@@ -206,6 +206,9 @@ def postgres_database(url: Secret, source: str, loaded: Loaded | None, clock: Cl
     try:
         from pointsman.stores import postgres  # noqa: PLC0415 - as above
     except ImportError:
+        if not url.reveal().startswith(("postgres://", "postgresql://")):
+            hint = "Write postgresql://…, or sqlite:///path."
+            raise Misconfigured(f"{source} names no database that is known here.", hint=hint) from None
         message = f"{source} names a PostgreSQL database, and the library for it is not installed."
         raise Misconfigured(message, hint="Install it with: pip install 'pointsman[postgres]'") from None
     address = postgres.postgres_address(url, source)

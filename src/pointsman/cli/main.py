@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from pointsman import __version__
+from pointsman.cli.streams import show_what_can_be_shown
 from pointsman.core.errors import GatewayError
 
 __all__ = ["cli", "main"]
@@ -68,6 +69,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; an error of ours is told in a sentence, never as a stack trace."""
     gc.set_threshold(_GARBAGE_THRESHOLD)
+    show_what_can_be_shown()
     try:
         cli.main(prog_name="pointsman")
     except GatewayError as error:

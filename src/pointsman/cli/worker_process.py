@@ -15,6 +15,7 @@ from pointsman.assembly.configuration import read_configuration
 from pointsman.assembly.gateway import Gateway
 from pointsman.assembly.plan import DemoModel, ServePlan
 from pointsman.cli.banner import show_banner
+from pointsman.cli.streams import show_what_can_be_shown
 from pointsman.cli.supervisor import REFUSED_STATUS, Orders
 from pointsman.cli.worker import listening_socket, run_worker
 from pointsman.core.errors import GatewayError
@@ -26,6 +27,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Serve until told to stop, or until the supervisor is gone."""
+    show_what_can_be_shown()
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     demo = None
     if orders.demo_base is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import socket
+import sys
 from pathlib import Path
 
 import msgspec
@@ -13,6 +15,7 @@ from rich.console import Console
 from pointsman.assembly.plan import ServePlan
 from pointsman.cli.main import cli
 from pointsman.cli.serve import _tell_open
+from pointsman.cli.streams import show_what_can_be_shown
 from pointsman.cli.worker import held_port, listening_socket
 from pointsman.core.errors import Misconfigured
 
@@ -91,6 +94,16 @@ def test_an_address_with_any_port_there_is_is_one(tmp_path: Path, port: int) -> 
         GOOD + f"  - {{model_name: b, litellm_params: {{model: openai/x, api_base: 'http://[::1]:{port}/v1?a=b'}}}}\n"
     )
     assert CliRunner().invoke(cli, ["check", str(file)]).exit_code == 0
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_a_terminal_that_lacks_a_character_is_shown_the_rest(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, encoding=encoding))
+    show_what_can_be_shown()
+    sys.stdout.write("a → b\n")
+    sys.stdout.flush()
+    assert shown.getvalue().decode(encoding) in {"a ? b\n", "a → b\n"}
 
 
 def test_a_port_in_use_is_told_with_the_option_that_helps() -> None:
