@@ -13,12 +13,13 @@ import pytest
 
 from tests.support.steps import steps
 from tests.unit.lifecycle.house_script import KEY, Stage, chat_body
-from tests.unit.lifecycle.openai_words import DONE, GOOD, chunk
+from tests.unit.lifecycle.openai_words import DONE, GOOD
 from tests.unit.policies.desk import key_record
 
 PLAIN = 2450
 LIMITED = 2800
-EVENTS = 205
+EVENTS = 145
+EVENT = b'data: {"id":"x","model":"real","choices":[{"index":0,"delta":{"content":" you"},"finish_reason":null}]}\n\n'
 
 
 async def stage(**limits: object) -> Stage:
@@ -49,10 +50,9 @@ async def test_a_request_is_no_more_work_than_it_was(limits: dict[str, object], 
 async def test_an_event_of_a_stream_is_no_more_work_than_it_was() -> None:
     one = Stage()
     story, client = one.tell(chat_body(stream=True))
-    one.flight.piece(chunk())
+    one.flight.piece(EVENT)
     story.step()
-    event = chunk(" again")
-    assert steps(lambda: one.flight.piece(event)) <= EVENTS
+    assert steps(lambda: one.flight.piece(EVENT)) <= EVENTS
     one.flight.piece(DONE, last=True)
     story.step()
-    assert client.body == chunk() + event + DONE
+    assert client.body == EVENT.replace(b"real", b"public") * 2 + DONE
