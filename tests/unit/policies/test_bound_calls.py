@@ -98,7 +98,7 @@ def test_no_limit_is_passed_nothing_is_burnt_and_all_is_given_back(
     admission, callers, to = Admission(AdmissionSettings()), principals(team, key), places()
     accounts = everybody(callers)
     running: list[Grant] = []
-    largest = 0
+    largest = grown = 0
     for what, which, size in steps:
         before = state(accounts)
         request = ask(size, 5)
@@ -108,15 +108,16 @@ def test_no_limit_is_passed_nothing_is_burnt_and_all_is_given_back(
             elif what == "move" and running:
                 running[0].move(request, to[which])
             elif what == "grow" and running:
+                held = running[-1].cost_reserved
                 running[-1].grow(request, to[which])
+                grown += running[-1].cost_reserved - held  # whoever was let in stays so, however much there is left
             elif what == "end" and running:
                 grant = running.pop(0)
                 grant.settle(min(size * CENT, grant.cost_reserved), 0, SECOND)
         except (BudgetExceeded, LimitReached):
             assert state(accounts) == before, "a refusal burns nothing"
         largest = max([largest, *(grant.cost_reserved for grant in running)])
-        if what != "grow":
-            demand_kept(accounts, largest)
+        demand_kept(accounts, largest + grown)
     for grant in running:
         grant.settle(0, 0, SECOND)
         grant.settle(0, 0, SECOND)
