@@ -26,6 +26,7 @@ _COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "db": "pointsman.cli.db.command",
         "doctor": "pointsman.cli.doctor.command",
         "explain": "pointsman.cli.explain",
+        "grammar": "pointsman.cli.grammar",
         "keys": "pointsman.cli.keys",
         "mapping": "pointsman.cli.mapping",
         "migrate": "pointsman.cli.migrate.command",

@@ -32,6 +32,7 @@ GOOD = "model_list:\n  - model_name: a\n    litellm_params: {model: ollama_chat/
         ["config", "schema"],
         ["doctor"],
         ["explain"],
+        ["grammar"],
         ["mapping"],
         ["providers"],
         ["spend"],

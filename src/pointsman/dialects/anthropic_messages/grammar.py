@@ -23,10 +23,10 @@ from typing import Final
 
 import msgspec
 
-from pointsman.dialects.stream_checks import UNREADABLE, EventStreamChecker, is_json_object
+from pointsman.dialects.stream_checks import UNREADABLE, EventStreamChecker, Violation, is_json_object
 from pointsman.wire.sse import ServerSentEvent
 
-__all__ = ["violations"]
+__all__ = ["check", "violations"]
 
 _REASONS: Final = frozenset({
     "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded",
@@ -97,6 +97,11 @@ _decode: Final = msgspec.json.Decoder(_Event).decode
 
 def violations(stream: bytes) -> list[str]:
     """What is wrong with a whole stream, in words; empty if nothing is."""
+    return [str(one) for one in check(stream)]
+
+
+def check(stream: bytes) -> list[Violation]:
+    """What is wrong with a whole stream, and what was expected; empty if nothing is."""
     return _Checker().check(stream)
 
 
@@ -117,30 +122,30 @@ class _Checker(EventStreamChecker):
         """One event."""
         self._taken += 1
         if self._over:
-            self._object("something follows the end")
+            self._object("something follows the end", "nothing after message_stop or an error")
             return
         try:
             found = _decode(event.data)
         except UNREADABLE as problem:
-            self._object(f"no event of a message: {problem}")
+            self._object(f"no event of a message: {problem}", "a JSON object with the fields of its event")
             return
         if event.event != found.type:
-            self._object(f"is named {event.event} and of type {found.type}")
+            self._object(f"is named {event.event} and of type {found.type}", "the event's name to be its data's type")
         if found.type == "error":
             self._over = True
             if found.error is None:
-                self._object("an error without an error")
+                self._object("an error without an error", "error, with a type and a message")
         elif found.type != "ping":
             self._take_event(found)
 
     def finish(self) -> None:
         """The end of the stream."""
         if not self._over:
-            self.found.append("the stream does not end with message_stop or an error")
+            self.miss("the stream does not end with message_stop or an error", "message_stop or an error at the end")
 
     def _take_event(self, event: _Event) -> None:
         if not self._started and event.type != "message_start":
-            self._object(f"{event.type} comes before message_start")
+            self._object(f"{event.type} comes before message_start", "message_start first")
         match event:
             case _Event(type="message_start", message=_Message() as message):
                 self._start(message)
@@ -155,32 +160,38 @@ class _Checker(EventStreamChecker):
             case _Event(type="message_stop"):
                 self._over = True
                 if not self._ended:
-                    self._object("message_stop comes before message_delta")
+                    self._object("message_stop comes before message_delta", "message_delta before message_stop")
             case _:
-                self._object(f"{event.type} is unknown, or lacks what it tells")
+                self._object(f"{event.type} is unknown, or lacks what it tells", "an event of the API, with its fields")
 
     def _start(self, message: _Message) -> None:
         if self._started:
-            self._object("message_start comes again")
+            self._object("message_start comes again", "message_start once")
         self._started = True
         if not message.id or message.type != "message" or message.role != "assistant":
-            self._object("the message has no id, or is none of an assistant")
+            self._object(
+                "the message has no id, or is none of an assistant", "an id, the type message and the role assistant"
+            )
         if message.content or message.stop_reason is not None or message.stop_sequence is not None:
-            self._object("the message is not empty")
+            self._object("the message is not empty", "no content, stop_reason null, stop_sequence null")
         if message.usage.input_tokens is None:
-            self._object("the message begins without input_tokens")
+            self._object("the message begins without input_tokens", "usage.input_tokens in message_start")
 
     def _begin(self, block: _Block, index: int) -> None:
         if self._open is not None:
-            self._object(f"block {index} begins before the one before it is closed")
+            self._object(
+                f"block {index} begins before the one before it is closed", "content_block_stop of the open block first"
+            )
         if self._ended:
-            self._object(f"block {index} begins after message_delta")
+            self._object(f"block {index} begins after message_delta", "all blocks before message_delta")
         if index != self._blocks:
-            self._object(f"block {index} comes after {self._blocks} others")
+            self._object(f"block {index} comes after {self._blocks} others", f"index {self._blocks}")
         self._blocks += 1
         self._open, self._words, self._signed = block, "", False
         if block.text or block.thinking or block.signature or block.input:
-            self._object(f"block {index} does not begin empty")
+            self._object(
+                f"block {index} does not begin empty", "no text, thinking, signature or input yet: they come as deltas"
+            )
         self._check_block(block, index)
 
     def _check_block(self, block: _Block, index: int) -> None:
@@ -191,50 +202,64 @@ class _Checker(EventStreamChecker):
             "tool_use": not block.id or not block.name or block.input is None,
         }
         if lacks.get(block.type):
-            self._object(f"block {index} lacks a field")
+            self._object(
+                f"block {index} lacks a field",
+                "text: text; thinking: thinking and signature; redacted_thinking: data; tool_use: id, name, input",
+            )
         if block.type == "tool_use" and block.id:
             if block.id in self._ids:
-                self._object(f"block {index} has the id of another")
+                self._object(f"block {index} has the id of another", "an id that no other tool call has")
             self._ids.add(block.id)
 
     def _fill(self, delta: _Delta, index: int) -> None:
         block = self._open
         if block is None or index != self._blocks - 1:
-            self._object(f"a delta for block {index}, which is not open")
+            self._object(f"a delta for block {index}, which is not open", "deltas of the block that is open")
             return
         if delta.type not in _DELTAS.get(block.type, (delta.type,)):
-            self._object(f"a {delta.type} in a block of type {block.type}")
+            self._object(f"a {delta.type} in a block of type {block.type}", "deltas of the block's own type")
         if self._signed:
-            self._object(f"block {index} goes on after its signature")
+            self._object(
+                f"block {index} goes on after its signature", "signature_delta as the last of a block of thinking"
+            )
         self._signed = delta.type == "signature_delta"
         self._words += (delta.text or "") + (delta.partial_json or "")
 
     def _close(self, index: int) -> None:
         block, self._open = self._open, None
         if block is None or index != self._blocks - 1:
-            self._object(f"the end of block {index}, which is not open")
+            self._object(f"the end of block {index}, which is not open", "content_block_stop of the block that is open")
         elif block.type == "text" and not self._words:
-            self._object(f"block {index} is an empty text")
+            self._object(f"block {index} is an empty text", "no block of text, or one with words")
         elif block.type == "tool_use":
             self._arguments.append(self._words)
 
     def _end(self, delta: _Delta, usage: _Usage | None) -> None:
         if self._ended:
-            self._object("message_delta comes again")
+            self._object("message_delta comes again", "message_delta once")
         self._ended = True
         if self._open is not None:
-            self._object("message_delta comes before the last block is closed")
+            self._object(
+                "message_delta comes before the last block is closed", "content_block_stop before message_delta"
+            )
         if usage is None:
-            self._object("message_delta has no usage")
+            self._object("message_delta has no usage", "usage in message_delta")
         reason = delta.stop_reason
         if reason not in _REASONS:
-            self._object(f"stop_reason is {reason!r}")
+            self._object(f"stop_reason is {reason!r}", f"one of {', '.join(sorted(_REASONS))}")
         if delta.stop_sequence is not None and reason != "stop_sequence":
-            self._object("there is a stop_sequence, and it is not the reason")
+            self._object(
+                "there is a stop_sequence, and it is not the reason", "stop_reason stop_sequence, or no stop_sequence"
+            )
         if reason in _CUT_OFF:
             return
         if bool(self._ids) != (reason == "tool_use"):
-            self._object(f"stop_reason is {reason!r} with {len(self._ids)} tool calls")
+            self._object(
+                f"stop_reason is {reason!r} with {len(self._ids)} tool calls",
+                "tool_use if there are tool calls, and only then",
+            )
         for place, arguments in enumerate(self._arguments):
             if arguments and not is_json_object(arguments):
-                self._object(f"the input of tool call {place} is not a JSON object")
+                self._object(
+                    f"the input of tool call {place} is not a JSON object", "deltas that make up a JSON object"
+                )

@@ -20,10 +20,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from pointsman.core.errors import Broken
-from pointsman.dialects.stream_checks import UNREADABLE, StreamChecker
+from pointsman.dialects.stream_checks import UNREADABLE, StreamChecker, Violation
 from pointsman.wire.sse import SseParser
 
-__all__ = ["violations"]
+__all__ = ["check", "violations"]
 
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
 _Word = Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Z_]+$")]
@@ -90,12 +90,17 @@ _decode_call: Final = msgspec.json.Decoder(_FunctionCall).decode
 
 def violations(stream: bytes, *, array: bool = False) -> list[str]:
     """What is wrong with a whole stream, in words; empty if nothing is. ``array``: it was asked for without SSE."""
+    return [str(one) for one in check(stream, array=array)]
+
+
+def check(stream: bytes, *, array: bool = False) -> list[Violation]:
+    """What is wrong with a whole stream, and what was expected; empty if nothing is. Arguments as `violations` has."""
     checker = _Checker()
     if array:
         try:
             items = _decode_items(stream)
         except UNREADABLE:
-            return ["the stream is not a JSON array"]
+            return [Violation("the stream is not a JSON array", "a JSON array of answers")]
         for item in items:
             checker.take(bytes(item))
         checker.finish()
@@ -105,11 +110,11 @@ def violations(stream: bytes, *, array: bool = False) -> list[str]:
         events = parser.feed(stream)
         rest = parser.end()
     except Broken as problem:
-        return [problem.message]
+        return [Violation(problem.message, "shorter events")]
     for event in [*events, *rest]:
         checker.take(event.data)
     if rest:
-        checker.found.append("the last event is not closed by an empty line")
+        checker.miss("the last event is not closed by an empty line", "an empty line after every event")
     checker.finish()
     return checker.found
 
@@ -128,7 +133,7 @@ class _Checker(StreamChecker):
         """One event, or one element."""
         self._taken += 1
         if self._failed:
-            self._object("something follows an error")
+            self._object("something follows an error", "nothing after an error")
             return
         answer = self._read(data, _decode_answer, _decode_failure, "an answer")
         if answer is None:
@@ -136,7 +141,10 @@ class _Checker(StreamChecker):
         first = self._first = self._first or answer
         self._last = answer
         if (answer.model_version, answer.response_id) != (first.model_version, first.response_id):
-            self._object("modelVersion or responseId has changed")
+            self._object(
+                "modelVersion or responseId has changed",
+                f"those of the first: {first.model_version[:_NAMED_MAX]!r}, {first.response_id[:_NAMED_MAX]!r}",
+            )
         for candidate in answer.candidates:
             self._check_candidate(candidate)
 
@@ -145,24 +153,30 @@ class _Checker(StreamChecker):
         if self._failed:
             return
         if not self._finished:
-            self.found.append("there is no candidate")
-        self.found += [f"candidate {index} has no finishReason" for index, done in self._finished.items() if not done]
+            self.miss("there is no candidate", "at least one candidate")
+        for index, done in self._finished.items():
+            if not done:
+                self.miss(f"candidate {index} has no finishReason", "a finishReason for every candidate")
         usage = None if self._last is None else self._last.usage_metadata
         if usage is None:
-            self.found.append("the last answer has no usageMetadata")
+            self.miss("the last answer has no usageMetadata", "usageMetadata on the last")
             return
         counts = (usage.prompt_token_count, usage.candidates_token_count, usage.thoughts_token_count)
-        if sum(counts) + usage.tool_use_prompt_token_count != usage.total_token_count:
-            self.found.append("the sum of the usage is wrong")
+        total = sum(counts) + usage.tool_use_prompt_token_count
+        if total != usage.total_token_count:
+            self.miss("the sum of the usage is wrong", f"totalTokenCount {total}")
 
     def _check_candidate(self, candidate: _Candidate) -> None:
         if self._finished.get(candidate.index):
-            self._object(f"candidate {candidate.index} goes on after its finishReason")
+            self._object(
+                f"candidate {candidate.index} goes on after its finishReason",
+                "nothing of a candidate after its finishReason",
+            )
         self._finished[candidate.index] = candidate.finish_reason is not None
         for part in candidate.content.parts if candidate.content is not None else ():
             kinds = [name for name in _KINDS if name in part]
             if len(kinds) != 1:
-                self._object(f"a part is {' and '.join(kinds) or 'nothing'}")
+                self._object(f"a part is {' and '.join(kinds) or 'nothing'}", f"exactly one of {', '.join(_KINDS)}")
             if "functionCall" in part:
                 self._check_call(part["functionCall"])
 
@@ -170,8 +184,8 @@ class _Checker(StreamChecker):
         try:
             call = _decode_call(raw)
         except UNREADABLE as problem:
-            self._object(f"a function call is not whole: {problem}")
+            self._object(f"a function call is not whole: {problem}", "a name, and an object for args")
             return
         if call.id and call.id in self._ids:
-            self._object(f"the id {call.id[:_NAMED_MAX]!r} is given twice")
+            self._object(f"the id {call.id[:_NAMED_MAX]!r} is given twice", "an id that no other call has")
         self._ids.add(call.id or "")

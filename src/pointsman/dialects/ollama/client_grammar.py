@@ -19,10 +19,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from pointsman.core.errors import Broken
-from pointsman.dialects.stream_checks import StreamChecker
+from pointsman.dialects.stream_checks import StreamChecker, Violation
 from pointsman.wire.ndjson import LineSplitter
 
-__all__ = ["violations"]
+__all__ = ["check", "violations"]
 
 _Count = Annotated[int, msgspec.Meta(gt=0)]
 _Reason = Literal["stop", "length", "load", "unload"]
@@ -82,17 +82,22 @@ _LAST_ONLY: Final = (
 
 def violations(stream: bytes) -> list[str]:
     """What is wrong with a whole stream, in words; empty if nothing is."""
+    return [str(one) for one in check(stream)]
+
+
+def check(stream: bytes) -> list[Violation]:
+    """What is wrong with a whole stream, and what was expected; empty if nothing is."""
     splitter = LineSplitter()
     try:
         lines = splitter.feed(stream)
         rest = splitter.end()
     except Broken as problem:
-        return [problem.message]
+        return [Violation(problem.message, "shorter lines", "line")]
     checker = _Checker()
     for line in [*lines, *rest]:
         checker.take(line)
     if rest:
-        checker.found.append("the last line does not end")
+        checker.miss("the last line does not end", "LF after every line")
     checker.finish()
     return checker.found
 
@@ -113,7 +118,7 @@ class _Checker(StreamChecker):
         """One line."""
         self._taken += 1
         if self._done or self._failed:
-            self._object("something follows the end")
+            self._object("something follows the end", "nothing after the line that is done or has an error")
             return
         line = self._read(data, _decode_line, _decode_failure, "an answer")
         if line is None:
@@ -125,27 +130,27 @@ class _Checker(StreamChecker):
     def finish(self) -> None:
         """The end of the stream."""
         if not self._done and not self._failed:
-            self.found.append("the stream ends without done")
+            self.miss("the stream ends without done", "a last line with done true, or an error")
 
     def _check_head(self, line: _Line) -> None:
         first = self._first
         if first is None:
             self._first = first = line
         if line.model != first.model:
-            self._object("model has changed")
+            self._object("model has changed", f"the model of the first line, {first.model[:_NAMED_MAX]!r}")
         if (line.message is msgspec.UNSET) != (first.message is msgspec.UNSET):
-            self._object("message and response are mixed")
+            self._object("message and response are mixed", "what the first line has, message or response")
         if (line.message is msgspec.UNSET) == (line.response is msgspec.UNSET):
-            self._object("there must be either message or response")
+            self._object("there must be either message or response", "message (/api/chat) or response (/api/generate)")
         try:
             time = datetime.fromisoformat(line.created_at)
         except ValueError:
             time = None
         if time is None or time.tzinfo is None:
-            self._object(f"created_at is {line.created_at[:_NAMED_MAX]!r}")
+            self._object(f"created_at is {line.created_at[:_NAMED_MAX]!r}", "a time in RFC 3339 with its offset")
             return
         if self._last_time is not None and time < self._last_time:
-            self._object("time goes backwards")
+            self._object("time goes backwards", "created_at not before that of the line before")
         self._last_time = time
 
     def _check_content(self, line: _Line) -> None:
@@ -153,16 +158,16 @@ class _Checker(StreamChecker):
         calls = message.tool_calls if message is not None and isinstance(message.tool_calls, list) else []
         for call in calls:
             if call.id and call.id in self._ids:
-                self._object(f"the id {call.id[:_NAMED_MAX]!r} is given twice")
+                self._object(f"the id {call.id[:_NAMED_MAX]!r} is given twice", "an id that no other tool call has")
             self._ids.add(call.id or "")
         early = [name for name in _LAST_ONLY if getattr(line, name) is not msgspec.UNSET]
         if not line.done:
             for name in early:
-                self._object(f"{name} comes before the end")
+                self._object(f"{name} comes before the end", f"{name} on the last line only")
             return
         if "done_reason" not in early:
-            self._object("there is no done_reason")
+            self._object("there is no done_reason", "done_reason on the last line")
         thinking = line.thinking if message is None else message.thinking
         text = line.response if message is None else message.content
         if text or thinking or calls:
-            self._object("the last line has content")
+            self._object("the last line has content", "no text, thinking or tool calls where done is true")
