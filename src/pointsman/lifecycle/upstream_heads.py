@@ -6,6 +6,7 @@ limits in OpenAI's names, and the id that the provider gave the request, stand t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -24,12 +25,13 @@ _LIMITS: Final = frozenset({
     b"x-ratelimit-remaining-tokens",
 })  # fmt: skip
 _IDS: Final = (b"request-id", b"x-request-id")
+_OWN_ID: Final = re.compile(rb"^request-id: [^\r]*\r\n", re.MULTILINE)
 
 
 def with_upstream_lines(head: bytes, headers: Sequence[tuple[bytes, bytes]], secrets: Iterable[str]) -> bytes:
     """``head`` with lines for ``headers`` (names in lower case), as far as a client may see them.
 
-    Limits that are the key's own stay those that are told. Nothing that holds one of the ``secrets`` is told.
+    Limits that are the key's own stay those that are told; the request's id there takes the place of ours. Nothing that holds one of the ``secrets`` is told.
     """
     hidden = [secret.encode() for secret in secrets]
     shown = [
@@ -41,9 +43,11 @@ def with_upstream_lines(head: bytes, headers: Sequence[tuple[bytes, bytes]], sec
     ][:_LINES_MAX]
     lines = [b"llm_provider-%b: %b\r\n" % field for field in dict(shown).items()]
     lines += [b"%b: %b\r\n" % field for field in shown if field[0] in _LIMITS and field[0] + b":" not in head]
-    lines += [b"request-id: %b\r\n" % value for name, value in shown if name in _IDS][:1]
+    identity = [b"request-id: %b\r\n" % value for name, value in shown if name in _IDS][:1]
+    if identity:
+        head = _OWN_ID.sub(b"", head)
     told = b""
-    for line in lines:
+    for line in (*lines, *identity):
         if len(told) + len(line) <= _BYTES_MAX:
             told += line
     return head + told
