@@ -31,7 +31,8 @@ _OWN_ID: Final = re.compile(rb"^request-id: [^\r]*\r\n", re.MULTILINE)
 def with_upstream_lines(head: bytes, headers: Sequence[tuple[bytes, bytes]], secrets: Iterable[str]) -> bytes:
     """``head`` with lines for ``headers`` (names in lower case), as far as a client may see them.
 
-    Limits that are the key's own stay those that are told; the request's id there takes the place of ours. Nothing that holds one of the ``secrets`` is told.
+    Limits that are the key's own stay those that are told; the upstream's id of the request stands where ours did.
+    Nothing that holds one of the ``secrets`` is told.
     """
     hidden = [secret.encode() for secret in secrets]
     shown = [
