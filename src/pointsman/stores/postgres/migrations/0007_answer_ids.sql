@@ -30,7 +30,7 @@ SELECT
     coalesce(calls.energy_mwh, 0) AS energy_mwh,
     coalesce(calls.energy_cost, 0) AS energy_cost,
     contexts.usage_source, calls.cost, contexts.attempts, contexts.stream, calls.overhead_ms, contexts.tags, calls.peer,
-    contents.prompt, contents.reply, calls.answer_id
+    contents.prompt, contents.reply, contexts.charges, calls.answer_id
 FROM calls
 JOIN contexts ON contexts.id = calls.context
 JOIN parties ON parties.id = calls.party

@@ -36,7 +36,7 @@ SELECT
     coalesce(calls.more ->> 'energy_mwh', 0) AS energy_mwh,
     coalesce(calls.more ->> 'energy_cost', 0) AS energy_cost,
     contexts.usage_source, calls.cost, contexts.attempts, contexts.stream, calls.overhead_ms, contexts.tags, calls.peer,
-    calls.answer_id, contents.prompt, contents.reply
+    calls.answer_id, contents.prompt, contents.reply, contexts.charges
 FROM calls
 JOIN contexts ON contexts.id = calls.context
 JOIN parties ON parties.id = calls.party
