@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from pointsman.accounting.estimate import estimate_body
+from pointsman.accounting.price import cost_of
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.backends import backend_of
 from pointsman.assembly.budgets_now import budgets_now, name_of
@@ -441,7 +442,9 @@ class Gateway:
             Misconfigured: a time to keep a model is none.
         """
         local = loaded.settings.local
-        self.lanes.follow(continues=loaded.settings.router_settings.enable_mid_stream_fallback_continuation)
+        told = cost_of if loaded.settings.litellm_settings.include_cost_in_streaming_usage else None
+        continues = loaded.settings.router_settings.enable_mid_stream_fallback_continuation
+        self.lanes.follow(continues=continues, cost_of=told)
         self.warmth.follow(loaded)
         equip_hosts(self.house.router.fleet, local)
         self.loads.wanted = local.on_disconnect == "finish_load"

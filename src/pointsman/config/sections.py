@@ -238,6 +238,7 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     set_verbose: bool = False
     cost_discount_config: Mapping[str, Share] = {}
     cost_margin_config: Mapping[str, msgspec.Raw] = {}
+    include_cost_in_streaming_usage: bool = False
     cache_params: CacheParams = CacheParams()
 
 

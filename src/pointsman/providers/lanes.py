@@ -13,6 +13,7 @@ from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.registry import find_provider
 from pointsman.providers.stateful import ResponseBook, StatefulLane
+from pointsman.providers.telling_cost import WITH_COST, CostOf, CostTellingLane
 from pointsman.providers.translated import (
     CLIENTS,
     COMPLETION_CLIENTS,
@@ -78,12 +79,13 @@ class LaneBook:
         self._relayed = relayed
         self._media = media
         self._continues = False
+        self._cost_of: CostOf | None = None
         self._known: dict[tuple[str, str], tuple[Deployment, Lane]] = {}
 
-    def follow(self, *, continues: bool) -> None:
-        """Whether streams that are cut off are continued elsewhere."""
-        if continues is not self._continues:
-            self._continues = continues
+    def follow(self, *, continues: bool, cost_of: CostOf | None = None) -> None:
+        """Whether streams that are cut off are continued elsewhere, and by what streams tell their cost; None: not."""
+        if (continues, cost_of) != (self._continues, self._cost_of):
+            self._continues, self._cost_of = continues, cost_of
             self._known.clear()
 
     def lane(self, operation: Operation, deployment: Deployment) -> Lane:
@@ -95,6 +97,8 @@ class LaneBook:
         lane = self._make(deployment, operation)
         if self._continues and operation in CONTINUED:
             lane = self._continuing(lane, deployment, operation)
+        if self._cost_of is not None and operation in WITH_COST:
+            lane = CostTellingLane(lane, deployment, self._cost_of)
         if self._responses is not None and operation in _REMEMBERED:
             lane = StatefulLane(lane, self._responses)
         if self._relayed is not None and operation is Operation.RESPONSES and _speaks_openai(deployment):
