@@ -52,7 +52,9 @@ def output_cost_of(usage: Usage, price: Price | None) -> int:
 
 
 def _of_units(units: Units, rates: UnitPrice) -> int:
-    total = units.images * rates.image + units.characters * rates.character + units.queries * rates.query
+    # Lists give both for a model whose pictures are tokens; those are what is charged where they were counted.
+    images = 0 if rates.image_output is not None and units.image_output else units.images
+    total = images * rates.image + units.characters * rates.character + units.queries * rates.query
     total += units.milliseconds * rates.second // _MILLISECONDS_PER_SECOND
     return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
 

@@ -52,6 +52,14 @@ _EXTRAS_OF_NATIVE: Final = frozenset({
 })  # fmt: skip
 """What a provider with a dialect of its own understands in the client's words all the same."""
 
+_TRANSLATED_EXTRAS: Final = frozenset({
+    ("gemini", Operation.IMAGE),
+    ("gemini", Operation.IMAGE_EDIT),
+    ("vertex", Operation.IMAGE),
+    ("vertex", Operation.IMAGE_EDIT),
+})  # fmt: skip
+"""What a native dialect has words of its own for."""
+
 NativeLanes = Callable[[Deployment, Operation], Lane]
 """Makes the lane of a provider with a dialect of its own."""
 
@@ -112,7 +120,8 @@ class LaneBook:
 
     def _make(self, deployment: Deployment, operation: Operation) -> Lane:
         provider = find_provider(deployment.provider)
-        if operation in EXTRAS_PATHS and (provider is None or provider.native not in _RELAYING):
+        native = None if provider is None else provider.native
+        if operation in EXTRAS_PATHS and native not in _RELAYING and (native, operation) not in _TRANSLATED_EXTRAS:
             is_native = provider is not None and (provider.native is not None or provider.long_tail)
             return _extras_lane(deployment, operation, native=is_native)
         if provider is not None and provider.native is not None:

@@ -194,7 +194,7 @@ GEMINI: Final = Provider(
     bases=("GEMINI_API_BASE",),
     native="gemini",
     key_header="x-goog-api-key",
-    serves=("chat", "embeddings"),
+    serves=("chat", "embeddings", "images"),
     docs="https://docs.litellm.ai/docs/providers/gemini",
 )
 
@@ -204,7 +204,7 @@ VERTEX: Final = Provider(
     bases=("VERTEXAI_API_BASE",),
     native="vertex",
     cloud="google",
-    serves=("chat", "embeddings"),
+    serves=("chat", "embeddings", "images"),
     docs="https://docs.litellm.ai/docs/providers/vertex",
     reached="the address of its location (`VERTEXAI_LOCATION`), and Google's credentials",
 )

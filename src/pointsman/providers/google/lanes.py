@@ -10,6 +10,14 @@ from pointsman.core.upstream import Ask, Deployment, Lane, Operation
 from pointsman.dialects.gemini.requests import path_of
 from pointsman.dialects.gemini.types import GeminiTarget
 from pointsman.providers.express import ExpressLane, ExpressWay
+from pointsman.providers.extras import (
+    ExtrasFar,
+    GeminiPictures,
+    ImagenPictures,
+    SignedExtrasFar,
+    TranslatedExtrasLane,
+    is_imagen,
+)
 from pointsman.providers.google.access import google_credential
 from pointsman.providers.google.claude import VertexClaudeLane
 from pointsman.providers.google.far_sides import VertexChatFar, VertexClaudeFar, VertexEmbeddingFar
@@ -29,6 +37,7 @@ from pointsman.providers.translated import (
     media_preparation,
     translated_lane,
 )
+from pointsman.providers.translated.gemini import PathOf
 
 __all__ = [
     "READ_BY_GEMINI",
@@ -41,6 +50,7 @@ __all__ = [
 ]
 
 _MODELS: Final = "models/"
+_PICTURES: Final = frozenset({Operation.IMAGE, Operation.IMAGE_EDIT})
 READ_BY_GEMINI: Final = (
     "https://generativelanguage.googleapis.com/",
     "https://www.youtube.com/",
@@ -71,6 +81,8 @@ def gemini_lane(deployment: Deployment, operation: Operation, services: GoogleSe
     """
     if can_relay(operation, deployment):
         return GeminiRelayLane(deployment, gemini_path)
+    if operation in _PICTURES:
+        return TranslatedExtrasLane(_pictures(deployment, gemini_path, services.clock, vertex=False), deployment)
     media = _media(operation, services.media, READ_BY_GEMINI)
     far = GeminiFar(gemini_path, clock=services.clock)
     return translated_lane(operation, far, deployment, media, embedding_far=GeminiEmbeddingFar(gemini_path))
@@ -90,6 +102,9 @@ def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleSe
         return VertexExpressLane(deployment, place, credential)
     if family == "gemini" and can_relay(operation, deployment):
         return GeminiRelayLane(deployment, place.model_path, credential)
+    if family == "gemini" and operation in _PICTURES:
+        pictures = SignedExtrasFar(_pictures(deployment, place.model_path, services.clock, vertex=True), credential)
+        return TranslatedExtrasLane(pictures, deployment, (credential.prepare,))
     if family == "anthropic" and operation is Operation.MESSAGES:
         return VertexClaudeLane(deployment, place, credential, services.media)
     media = _media(operation, services.media, READ_BY_VERTEX if family == "gemini" else ())
@@ -115,6 +130,12 @@ class VertexExpressLane(ExpressLane):
         if not self._path:
             self._path = self._place.chat_path(stream=False)
             self._stream_path = self._place.chat_path(stream=True)
+
+
+def _pictures(deployment: Deployment, path_of: PathOf, clock: Clock, *, vertex: bool) -> ExtrasFar:
+    if is_imagen(deployment.model):
+        return ImagenPictures(path_of, deployment.model, edits=vertex, clock=clock)
+    return GeminiPictures(path_of, deployment.model, chooses_format=vertex, clock=clock)
 
 
 def _vertex_far(family: Family, place: VertexPlace, clock: Clock) -> FarSide:
