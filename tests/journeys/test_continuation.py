@@ -387,7 +387,7 @@ def test_a_relayed_response_goes_on_elsewhere_and_stays_the_same(house: House) -
     assert [event["sequence_number"] for event in told] == list(range(len(told)))
     assert {event["item_id"] for event in told if "item_id" in event} == {"msg_up1"}
     done = told[-1]["response"]
-    assert (done["id"], done["status"], done["model"]) == ("resp_up1", "completed", "fake-model")
+    assert (done["id"], done["status"], done["model"]) == ("resp_up1", "completed", "native")
     (message,) = done["output"]
     assert (message["id"], message["content"][0]["text"]) == ("msg_up1", WHOLE)
     assert done["usage"]["output_tokens"] > 5
