@@ -21,7 +21,7 @@ from tests.upstreams.server import FakeServer
 __all__ = ["FakeGoogle"]
 
 _INFERENCE: Final = re.compile(
-    r":batchEmbedContents$|:countTokens$|:predict$|:(?:streamG|g)enerateContent$|:(?:streamR|r)awPredict$|/chat/completions$"
+    r":batchEmbedContents$|:countTokens$|:predict$|:rank$|:(?:streamG|g)enerateContent$|:(?:streamR|r)awPredict$|/chat/completions$"
 )
 _COUNTING: Final = re.compile(r":countTokens$|/models/count-tokens:rawPredict$")
 _VECTOR: Final = [0.25, -0.5]

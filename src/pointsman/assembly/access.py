@@ -30,7 +30,7 @@ def read_access(params: LiteLLMParams, provider: Provider, environment: _Environ
 def usual_base(access: Access | None, model: str) -> str | None:
     """The address at which a cloud serves a model, where it follows from the access; else None."""
     if isinstance(access, GoogleAccess):
-        return vertex_base(access.location)
+        return vertex_base(access.location, model)
     return runtime_base(model, access) if isinstance(access, AwsAccess) else None
 
 

@@ -53,10 +53,14 @@ _EXTRAS_OF_NATIVE: Final = frozenset({
 """What a provider with a dialect of its own understands in the client's words all the same."""
 
 _TRANSLATED_EXTRAS: Final = frozenset({
+    ("bedrock", Operation.IMAGE),
+    ("bedrock", Operation.IMAGE_EDIT),
+    ("bedrock", Operation.RERANK),
     ("gemini", Operation.IMAGE),
     ("gemini", Operation.IMAGE_EDIT),
     ("vertex", Operation.IMAGE),
     ("vertex", Operation.IMAGE_EDIT),
+    ("vertex", Operation.RERANK),
 })  # fmt: skip
 """What a native dialect has words of its own for."""
 

@@ -159,7 +159,7 @@ BEDROCK: Final = Provider(
     keys=("AWS_BEARER_TOKEN_BEDROCK",),
     native="bedrock",
     cloud="aws",
-    serves=("chat", "embeddings"),
+    serves=("chat", "embeddings", "images", "rerank"),
     docs="https://docs.litellm.ai/docs/providers/bedrock",
     reached="the address of its region (`AWS_REGION_NAME`, `AWS_REGION`), and AWS's keys, profile or role",
 )
@@ -204,7 +204,7 @@ VERTEX: Final = Provider(
     bases=("VERTEXAI_API_BASE",),
     native="vertex",
     cloud="google",
-    serves=("chat", "embeddings", "images"),
+    serves=("chat", "embeddings", "images", "rerank"),
     docs="https://docs.litellm.ai/docs/providers/vertex",
     reached="the address of its location (`VERTEXAI_LOCATION`), and Google's credentials",
 )

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from pointsman.core.errors import GatewayError, Unsupported, UpstreamFailed
+from pointsman.core.errors import GatewayError, Unsupported
 from pointsman.core.upstream import Ask, Deployment, Outbound
 from pointsman.providers.express.extras_answer import ExtrasAnswer
 from pointsman.providers.parameters import Dropped, ruled, shown
@@ -35,7 +35,7 @@ class ExtrasFar(Protocol):
         """
         ...
 
-    def read_error(self, status: int, body: bytes) -> UpstreamFailed:
+    def read_error(self, status: int, body: bytes) -> GatewayError:
         """What an error answer means."""
         ...
 
@@ -106,7 +106,7 @@ class SignedExtrasFar:
         """See the protocol."""
         return self._far.read(body, ask)
 
-    def read_error(self, status: int, body: bytes) -> UpstreamFailed:
+    def read_error(self, status: int, body: bytes) -> GatewayError:
         """See the protocol."""
         self._credential.answered(status)
         return self._far.read_error(status, body)

@@ -29,6 +29,7 @@ __all__ = [
     "camel",
     "demand_sayable",
     "no_pictures",
+    "number",
     "read_picture_call",
     "whole_number",
     "write_pictures",
@@ -46,6 +47,7 @@ _MAGIC: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"
 _WEBP: Final = (b"RIFF", b"WEBP")
 
 _text: Final = msgspec.json.Decoder(str).decode
+_any_number: Final = msgspec.json.Decoder(int | float).decode
 _optional_text: Final = msgspec.json.Decoder(str | None).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -163,6 +165,19 @@ def whole_number(name: str, raw: msgspec.Raw) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len("4294967295")):
         raise Malformed(f"{name} must be a whole number.", param=name)
     return int(text)
+
+
+def number(name: str, raw: msgspec.Raw) -> float:
+    """A field that is a number, which a form can only give as text.
+
+    Raises:
+        Malformed: it is none.
+    """
+    try:
+        found: float = _any_number(bytes(raw).strip(b'"'))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Malformed(f"{name} must be a number.", param=name) from None
+    return found
 
 
 def write_pictures(made: list[str], created: int, tokens: PictureTokens | None = None) -> bytes:

@@ -16,12 +16,13 @@ from pointsman.providers.extras import (
     ImagenPictures,
     SignedExtrasFar,
     TranslatedExtrasLane,
+    VertexRanking,
     is_imagen,
 )
 from pointsman.providers.google.access import google_credential
 from pointsman.providers.google.claude import VertexClaudeLane
 from pointsman.providers.google.far_sides import VertexChatFar, VertexClaudeFar, VertexEmbeddingFar
-from pointsman.providers.google.places import Family, VertexPlace, family_of, gemini_root, model_in_vertex
+from pointsman.providers.google.places import Family, VertexPlace, family_of, gemini_root, model_in_vertex, ranks
 from pointsman.providers.google.relay import GeminiRelayLane, can_relay
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.tokens import Credential, TokenBook
@@ -105,6 +106,9 @@ def vertex_lane(deployment: Deployment, operation: Operation, services: GoogleSe
     if family == "gemini" and operation in _PICTURES:
         pictures = SignedExtrasFar(_pictures(deployment, place.model_path, services.clock, vertex=True), credential)
         return TranslatedExtrasLane(pictures, deployment, (credential.prepare,))
+    if operation is Operation.RERANK and ranks(deployment.model):
+        ranking = VertexRanking(lambda: (place.ranking_path(), place.project()), deployment.model)
+        return TranslatedExtrasLane(SignedExtrasFar(ranking, credential), deployment, (credential.prepare,))
     if family == "anthropic" and operation is Operation.MESSAGES:
         return VertexClaudeLane(deployment, place, credential, services.media)
     media = _media(operation, services.media, READ_BY_VERTEX if family == "gemini" else ())

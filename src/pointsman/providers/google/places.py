@@ -19,7 +19,8 @@ from pointsman.providers.tokens.credential import credentials_refused
 from pointsman.providers.transport import Origin
 from pointsman.wire.model_paths import demand_no_steps
 
-__all__ = ["Family", "VertexPlace", "demand_location", "family_of", "gemini_root", "model_in_vertex", "vertex_base"]
+__all__ = ["Family", "VertexPlace", "demand_location", "family_of", "gemini_root", "model_in_vertex", "ranks",
+           "vertex_base"]  # fmt: skip
 
 Family = Literal["gemini", "anthropic", "mistralai", "ai21", "openapi"]
 """Whose dialect a model of Vertex AI speaks; ``openapi`` is the endpoint for OpenAI's."""
@@ -33,6 +34,8 @@ _OPENAPI: Final = ("deepseek-ai/", "meta/", "minimaxai/", "moonshotai/", "openai
                    "google/gemma-", "openapi/")  # fmt: skip
 _MISTRALS: Final = ("mistral", "codestral", "ministral")
 _TUNED: Final = "gemini/"
+_RANKERS: Final = "semantic-ranker-"
+"""https://cloud.google.com/generative-ai-app-builder/docs/ranking"""
 
 
 def demand_location(location: str | None) -> None:
@@ -44,14 +47,21 @@ def demand_location(location: str | None) -> None:
     _location_of(location)
 
 
-def vertex_base(location: str | None) -> str:
-    """The address for a location: a region, a group of them (``eu``), or ``global``."""
+def vertex_base(location: str | None, model: str = "") -> str:
+    """The address for a location: a region, a group of them (``eu``), or ``global``; a model that ranks has its own."""
+    if ranks(model):
+        return "https://discoveryengine.googleapis.com"
     place = _location_of(location)
     if place == "global":
         return "https://aiplatform.googleapis.com"
     if "-" not in place:
         return f"https://aiplatform.{place}.rep.googleapis.com"
     return f"https://{place}-aiplatform.googleapis.com"
+
+
+def ranks(model: str) -> bool:
+    """Whether a model ranks documents, by its name."""
+    return model.startswith(_RANKERS)
 
 
 def _location_of(location: str | None) -> str:
@@ -136,12 +146,26 @@ class VertexPlace:
         Raises:
             Rejected: nobody says which project.
         """
+        project = self.project()
+        is_held = _VERSIONED.search(Origin.parse(self._deployment.api_base).path)
+        place = f"/projects/{quote(project, safe=':.')}/locations/{_location_of(self._access.location)}"
+        return place if is_held else f"/{version}{place}"
+
+    def ranking_path(self) -> bytes:
+        """The path of rankings, which are a service of their own, with one location."""
+        place = f"/v1/projects/{quote(self.project(), safe=':.')}/locations/global"
+        return f"{place}/rankingConfigs/default_ranking_config:rank".encode("ascii")
+
+    def project(self) -> str:
+        """The project.
+
+        Raises:
+            Rejected: nobody says which.
+        """
         project = self._access.project or self._credential.project()
         if not project:
             raise credentials_refused(
                 "No project is known for this deployment on Vertex AI.",
                 "Set vertex_project for it, or VERTEXAI_PROJECT where the gateway is started.",
             )
-        is_held = _VERSIONED.search(Origin.parse(self._deployment.api_base).path)
-        place = f"/projects/{quote(project, safe=':.')}/locations/{_location_of(self._access.location)}"
-        return place if is_held else f"/{version}{place}"
+        return project
