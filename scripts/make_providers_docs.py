@@ -37,6 +37,13 @@ Amazon Bedrock's region is that of the model's own name (`bedrock/eu-west-1/…`
 requests are signed. With what, the entry says (`aws_access_key_id` …, `aws_profile_name`, `aws_role_name`), or it is
 found where AWS's own tools find it: in the environment, by web identity, in `~/.aws`, at the container's host or the
 EC2 instance's. What would start other programs (`credential_process`, SSO) is not used.
+
+IBM watsonx.ai wants to know who pays: `project_id` (or `WATSONX_PROJECT_ID`, `WX_PROJECT_ID`, `PROJECT_ID`) or
+`space_id` (or `WATSONX_DEPLOYMENT_SPACE_ID`, `WATSONX_SPACE_ID`, `WX_SPACE_ID`, `SPACE_ID`); models deployed in a space
+of your own are `watsonx/deployment/ID` and need neither. The API key is exchanged for a token at `WATSONX_IAM_URL` or
+IBM Cloud's own address. `token` (`WATSONX_TOKEN`) or, on Cloud Pak for Data, `zen_api_key` (`WATSONX_ZENAPIKEY`) is
+sent in its place. An entry with a credential of its own takes none from the environment. `api_version` is 2024-03-13
+where nobody says.
 """
 
 HABITS: Final = """\
@@ -53,9 +60,8 @@ LEFT_OUT: Final = """\
 ## Left out
 
 Prefixes of LiteLLM's for which an address and a key do not suffice: `github_copilot`, `chatgpt` and `xai` with OAuth
-want somebody to sign in; `watsonx` and `gigachat` want a token that is got with the key; `datarobot`, `ragflow`,
-`opencode_go` and dedicated deployments of `baseten` have an address for each model, which works as `openai/…` with that
-`api_base`.
+want somebody to sign in; `gigachat` wants a token that is got with the key; `datarobot`, `ragflow`, `opencode_go` and
+dedicated deployments of `baseten` have an address for each model, which works as `openai/…` with that `api_base`.
 """
 
 

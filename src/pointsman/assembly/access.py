@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+
+from pointsman.assembly.ibm_access import read_ibm_access
 from pointsman.config.sections import LiteLLMParams
-from pointsman.core.access import Access, AwsAccess, AzureAccess, GoogleAccess
+from pointsman.config.watsonx_fields import WATSONX_FIELDS
+from pointsman.core.access import Access, AwsAccess, AzureAccess, GoogleAccess, IbmAccess
 from pointsman.core.secret import Secret
 from pointsman.providers.azure import azure_key_header
 from pointsman.providers.bedrock import AwsSurroundings, names_place, profile_region, runtime_base
 from pointsman.providers.google import demand_location, vertex_base
 from pointsman.providers.registry import Provider
 
-__all__ = ["key_header", "names_cloud_place", "read_access", "takes_key", "usual_base"]
+__all__ = ["key_header", "names_cloud_place", "pinned_fields", "read_access", "takes_key", "usual_base"]
 
 _Environment = Mapping[str, str]
 
@@ -40,8 +44,15 @@ def names_cloud_place(access: Access | None, model: str) -> bool:
 
 
 def takes_key(access: Access | None) -> bool:
-    """Whether a key is sent; in Azure a token that the operator got takes its place, as in LiteLLM."""
-    return not (isinstance(access, AzureAccess) and access.ad_token)
+    """Whether a key is sent; in Azure a token that the operator got takes its place, as in LiteLLM, at IBM always."""
+    return not (isinstance(access, IbmAccess) or (isinstance(access, AzureAccess) and access.ad_token))
+
+
+def pinned_fields(params: LiteLLMParams, access: Access | None) -> Mapping[str, msgspec.Raw]:
+    """The operator's fields of a body, without those that are about the access."""
+    if not isinstance(access, IbmAccess):
+        return params.pinned
+    return {name: raw for name, raw in params.pinned.items() if name not in WATSONX_FIELDS}
 
 
 def key_header(provider: Provider, api_base: str, model: str) -> str:
@@ -122,4 +133,5 @@ _READERS: Final[Mapping[str, Callable[[LiteLLMParams, _Environment], Access]]] =
     "azure": _azure,
     "aws": _aws,
     "google": _google,
+    "ibm": read_ibm_access,
 }

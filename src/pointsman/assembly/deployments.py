@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.assembly.access import key_header, names_cloud_place, read_access, takes_key, usual_base
+from pointsman.assembly.access import key_header, names_cloud_place, pinned_fields, read_access, takes_key, usual_base
 from pointsman.assembly.host_rules import host_rules, num_ctx_max
 from pointsman.assembly.host_settings import as_its_host_has_it
 from pointsman.catalog.lookup import Catalog
@@ -227,7 +227,7 @@ class _Maker:
             key_header=key_header(provider, self._base, model),
             access=self._access,
             headers={name: Secret(value) for name, value in provider.headers.items()} | _headers(entry),
-            pinned={**params.pinned, **params.extra_body},
+            pinned={**pinned_fields(params, self._access), **params.extra_body},
             timeouts=_timeouts(entry, settings),
             weight=share,
             order=params.order,

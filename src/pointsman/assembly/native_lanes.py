@@ -37,6 +37,7 @@ from pointsman.providers.translated import (
     mistral_lane,
     translated_lane,
 )
+from pointsman.providers.watsonx import watsonx_lane, watsonx_signer
 
 if TYPE_CHECKING:
     from pointsman.assembly.gauges import Truncations
@@ -125,6 +126,7 @@ def native_lanes(parts: LaneParts) -> dict[str, NativeLanes]:
         "gemini": lambda deployment, operation: gemini_lane(deployment, operation, clouds.google),
         "mistral": mistral_lane,
         "vertex": lambda deployment, operation: vertex_lane(deployment, operation, clouds.google),
+        "watsonx": lambda deployment, operation: watsonx_lane(deployment, operation, clouds.book, parts.media),
     }
 
 
@@ -157,6 +159,8 @@ def passage_signer(deployment: Deployment, clouds: CloudServices) -> PassageSign
             return azure_signer(deployment, clouds.book)
         case "google":
             return vertex_signer(deployment, clouds.google)
+        case "ibm":
+            return watsonx_signer(deployment, clouds.book)
         case _:
             return None
 

@@ -16,6 +16,7 @@ from pointsman.config.patterns import is_pattern
 from pointsman.config.sections import LiteLLMParams, ModelEntry, ModelInfo
 from pointsman.config.typed import TypedReader
 from pointsman.config.value_types import Amount
+from pointsman.config.watsonx_fields import WATSONX_FIELDS, WATSONX_PREFIXES
 
 __all__ = ["ModelListReader", "OpenEntry", "SharedParams", "catalogue_overrides", "read_shared", "read_values"]
 
@@ -224,8 +225,10 @@ class ModelListReader:
 
     def _tell_params(self, node: MapNode, path: str) -> None:
         known = known_keys()
+        model = node.get("model")
+        is_watsonx = model is not None and (text_of(model) or "").startswith(WATSONX_PREFIXES)
         for key, entry in node.present():
-            if is_honoured(_PARAMS, key) or key in known.body:
+            if is_honoured(_PARAMS, key) or key in known.body or (is_watsonx and key in WATSONX_FIELDS):
                 continue
             if known.knows(_PARAMS, key):
                 self._reader.tell_one(key, entry, f"{path}.{key}", _PARAMS)
@@ -303,7 +306,7 @@ class _PartialReader:
             return self._reader.value(entry.node, wanted, path) is not msgspec.UNSET
         if is_token_price(key):
             return self._reader.value(entry.node, Amount, path) is not msgspec.UNSET
-        if pins and _is_pinned(key):
+        if (pins and _is_pinned(key)) or key in WATSONX_FIELDS:
             return self._reader.raw(entry.node, path) is not None
         self._reader.tell_one(key, entry, path, _PARAMS)
         return False

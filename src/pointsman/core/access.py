@@ -10,7 +10,7 @@ import msgspec
 
 from pointsman.core.secret import Secret
 
-__all__ = ["Access", "AwsAccess", "AzureAccess", "GoogleAccess"]
+__all__ = ["Access", "AwsAccess", "AzureAccess", "GoogleAccess", "IbmAccess"]
 
 
 class AzureAccess(msgspec.Struct, frozen=True, tag=True):
@@ -61,4 +61,19 @@ class GoogleAccess(msgspec.Struct, frozen=True, tag=True):
     metadata_host: str | None = None
 
 
-Access = AzureAccess | AwsAccess | GoogleAccess
+class IbmAccess(msgspec.Struct, frozen=True, tag=True):
+    """IBM watsonx.ai: the project or space that pays, and a token, a Zen key, or the API key that a token is got with.
+
+    ``iam_url`` is the address of the token service.
+    """
+
+    api_version: str | None = None
+    project_id: str | None = None
+    space_id: str | None = None
+    token: Secret | None = None
+    zen_api_key: Secret | None = None
+    api_key: Secret | None = None
+    iam_url: str | None = None
+
+
+Access = AzureAccess | AwsAccess | GoogleAccess | IbmAccess

@@ -20,6 +20,7 @@ __all__ = [
     "GEMINI",
     "OLLAMA",
     "VERTEX",
+    "WATSONX",
     "Habits",
     "Provider",
     "Service",
@@ -58,8 +59,8 @@ class Habits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A kind of upstream. ``native`` is the dialect it needs where it is not OpenAI's.
 
-    ``cloud`` names whose kind of access it takes (``azure``, ``aws``, ``google``); empty: an address and a key do.
-    ``keys`` and ``bases`` are variables of the environment, ``key_header`` bears the key, ``headers`` go with every
+    ``cloud`` names whose kind of access it takes (``azure``, ``aws``, ``google``, ``ibm``); empty: an address and a key
+    do. ``keys`` and ``bases`` are variables of the environment, ``key_header`` bears the key, ``headers`` go with every
     request. ``api_base`` may hold variables, as ``{NAME}``. ``long_tail``: it is reached through LiteLLM's library.
     ``reached`` says in words what else leads to it. ``compatible.toml`` tells what the other fields mean.
     """
@@ -209,6 +210,17 @@ VERTEX: Final = Provider(
     reached="the address of its location (`VERTEXAI_LOCATION`), and Google's credentials",
 )
 
+WATSONX: Final = Provider(
+    "watsonx",
+    title="IBM watsonx.ai",
+    keys=("WATSONX_APIKEY", "WATSONX_API_KEY", "WX_API_KEY"),
+    bases=("WATSONX_API_BASE", "WATSONX_URL", "WX_URL", "WML_URL"),
+    native="watsonx",
+    cloud="ibm",
+    serves=("chat", "embeddings"),
+    docs="https://docs.litellm.ai/docs/providers/watsonx",
+)
+
 
 @cache
 def providers() -> Mapping[str, Provider]:
@@ -230,6 +242,7 @@ def providers() -> Mapping[str, Provider]:
         "gemini": GEMINI,
         "vertex_ai": VERTEX,
         "vertex_ai_beta": VERTEX,
+        "watsonx": WATSONX,
     }
 
 

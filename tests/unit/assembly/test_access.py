@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pointsman.assembly.access import read_access
@@ -15,7 +16,7 @@ from pointsman.config.sections import (
     ModelInfo,
     Settings,
 )
-from pointsman.core.access import AzureAccess, GoogleAccess
+from pointsman.core.access import AzureAccess, GoogleAccess, IbmAccess
 from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
 from pointsman.providers.registry import AZURE, OLLAMA, VERTEX
@@ -87,3 +88,46 @@ def test_geminis_key_goes_in_a_header_of_its_own() -> None:
     deployment = made({"GEMINI_API_KEY": "g"}, model="gemini/gemini-2.5-flash").deployments[0]
     assert (deployment.key_header, revealed(deployment.api_key)) == ("x-goog-api-key", "g")
     assert deployment.api_base == "https://generativelanguage.googleapis.com"
+
+
+def watsonx(environment: dict[str, str], pinned: dict[str, str] | None = None, **params: Any) -> IbmAccess:
+    raws = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in (pinned or {}).items()}
+    base = {"WX_URL": "https://us-south.ml.cloud.ibm.com/"}
+    deployment = made(base | environment, **{"model": "watsonx/ibm/granite", "pinned": raws} | params).deployments[0]
+    assert (deployment.api_base, deployment.api_key) == ("https://us-south.ml.cloud.ibm.com", None)
+    assert not {"project_id", "space_id", "token", "watsonx_project", "zen_api_key"} & deployment.pinned.keys()
+    assert isinstance(deployment.access, IbmAccess)
+    return deployment.access
+
+
+def test_watsonx_is_reached_with_what_the_environment_has() -> None:
+    access = watsonx({
+        "WX_API_KEY": "third", "WATSONX_APIKEY": "first", "WX_PROJECT_ID": "p", "SPACE_ID": "s",
+        "WATSONX_IAM_URL": "https://iam.example/token",
+    })  # fmt: skip
+    assert (revealed(access.api_key), access.project_id, access.space_id) == ("first", "p", "s")
+    assert access.iam_url == "https://iam.example/token"
+    assert revealed(watsonx({"WATSONX_TOKEN": "t", "PROJECT_ID": "p"}).token) == "t"
+    assert revealed(watsonx({"WATSONX_ZENAPIKEY": "z", "WATSONX_SPACE_ID": "s"}).zen_api_key) == "z"
+
+
+def test_what_an_entry_says_of_watsonx_leaves_the_environment_out() -> None:
+    environment = {"WATSONX_TOKEN": "theirs", "WATSONX_PROJECT_ID": "theirs", "WATSONX_APIKEY": "theirs"}
+    access = watsonx(environment, {"space_id": "ours", "zen_api_key": "ours"}, api_version="2025-02-11")
+    assert (access.token, access.api_key, revealed(access.zen_api_key)) == (None, None, "ours")
+    assert (access.project_id, access.space_id, access.api_version) == (None, "ours", "2025-02-11")
+    keyed = watsonx(environment, {"watsonx_project": "ours"}, api_key=Secret("ours"))
+    assert (keyed.token, revealed(keyed.api_key), keyed.project_id) == (None, "ours", "ours")
+
+
+def test_watsonx_wants_to_know_who_pays_save_for_deployments() -> None:
+    assert watsonx({}, model="watsonx/deployment/id").project_id is None
+    with pytest.raises(Misconfigured, match="neither a project_id nor a space_id"):
+        watsonx({"WATSONX_APIKEY": "k"})
+    with pytest.raises(Misconfigured, match="token must be a text"):
+        made({"WX_URL": "https://x.example"}, model="watsonx/m", pinned={"token": msgspec.Raw(b"7")})
+
+
+def test_fields_of_watsonx_are_those_of_a_body_for_everybody_else() -> None:
+    pinned = {"project_id": msgspec.Raw(b'"p"')}
+    assert made(model="openai/gpt-4o", pinned=pinned).deployments[0].pinned == pinned

@@ -92,7 +92,7 @@ def test_json_is_for_programs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("grok", "Did you mean 'groq'?"), ("qqqqqqqq", "lists them"), ("watsonx", "[litellm]")]
+    ("name", "hint"), [("grok", "Did you mean 'groq'?"), ("qqqqqqqq", "lists them"), ("watsonx_text", "[litellm]")]
 )
 def test_an_unknown_name_is_told_with_the_nearest(name: str, hint: str) -> None:
     done = run(name)

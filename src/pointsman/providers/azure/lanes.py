@@ -9,13 +9,13 @@ import msgspec
 from pointsman.core.access import AzureAccess
 from pointsman.core.call import Call
 from pointsman.core.secret import Secret
-from pointsman.core.upstream import Ask, Deployment, Lane, Operation, Outbound
+from pointsman.core.upstream import Deployment, Lane, Operation, Outbound
 from pointsman.providers.azure.access import azure_credential
 from pointsman.providers.azure.places import azure_path, claude_path, is_claude, model_in_azure, responses_path
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExpressWay, ExtrasLane
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.native import ANTHROPIC_MESSAGES, OPENAI_RESPONSES, AnthropicCount, CountWay, SignedNativeLane
-from pointsman.providers.tokens import Credential, TokenBook
+from pointsman.providers.tokens import Credential, CredentialSigner, TokenBook
 from pointsman.providers.translated import (
     CLIENTS,
     DOCUMENTS_BY_VALUE,
@@ -36,12 +36,10 @@ from pointsman.providers.translated import (
     translated_lane,
 )
 
-__all__ = ["AzureClaudeFar", "AzureSigner", "azure_count", "azure_lane", "azure_responses_relay", "azure_signer"]
+__all__ = ["AzureClaudeFar", "azure_count", "azure_lane", "azure_responses_relay", "azure_signer"]
 
 _ANTHROPIC_VERSION: Final = ("anthropic-version", Secret("2023-06-01"))
 
-_NOTHING: Final = Ask(Operation.PASS_THROUGH, "", {})
-_OF_KEYS: Final = frozenset({"api-key", "authorization"})
 _EXPRESS: Final = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
 
 
@@ -101,28 +99,11 @@ def azure_responses_relay(deployment: Deployment, book: TokenBook) -> SignedNati
     return SignedNativeLane(there, dialect, azure_credential(deployment, access, book))
 
 
-class AzureSigner:
-    """See :class:`pointsman.providers.pass_through.PassageSigner`; for resources that are reached with a token."""
-
-    def __init__(self, credential: Credential) -> None:
-        self._credential = credential
-
-    async def signed(self, outbound: Outbound) -> Outbound:
-        """See the protocol."""
-        await self._credential.prepare(_NOTHING)
-        kept = tuple((name, value) for name, value in outbound.headers if name.lower() not in _OF_KEYS)
-        return msgspec.structs.replace(outbound, headers=(*kept, *self._credential.headers()))
-
-    def answered(self, status: int, _body: bytes) -> None:
-        """See the protocol."""
-        self._credential.answered(status)
-
-
-def azure_signer(deployment: Deployment, book: TokenBook) -> AzureSigner | None:
+def azure_signer(deployment: Deployment, book: TokenBook) -> CredentialSigner | None:
     """Who lets in what is passed on to the resource of a deployment; None: its key."""
     access = deployment.access if isinstance(deployment.access, AzureAccess) else AzureAccess()
     credential = azure_credential(deployment, access, book)
-    return None if credential is None else AzureSigner(credential)
+    return None if credential is None else CredentialSigner(credential)
 
 
 class AzureClaudeFar:

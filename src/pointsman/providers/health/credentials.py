@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from pointsman.core.access import AwsAccess, AzureAccess, GoogleAccess
+from pointsman.core.access import AwsAccess, AzureAccess, GoogleAccess, IbmAccess
 from pointsman.core.upstream import Ask, Deployment, Operation
 from pointsman.providers.azure import azure_credential
 from pointsman.providers.bedrock import AwsKeyring
 from pointsman.providers.google import google_credential
 from pointsman.providers.tokens import Credential, TokenBook
+from pointsman.providers.watsonx import watsonx_credential
 
 __all__ = ["Admittance"]
 
@@ -49,4 +50,6 @@ class Admittance:
         access = deployment.access
         if isinstance(access, AzureAccess):
             return azure_credential(deployment, access, self._book)
+        if isinstance(access, IbmAccess):
+            return watsonx_credential(access, self._book)
         return google_credential(access, self._book) if isinstance(access, GoogleAccess) else None

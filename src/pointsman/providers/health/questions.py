@@ -96,6 +96,7 @@ _QUESTIONS: Final[dict[str, Callable[[Deployment], Question]]] = {
     "azure": _azure,
     "bedrock": _any_answer,
     "vertex": _any_answer,
+    "watsonx": _any_answer,
 }
 
 

@@ -27,7 +27,13 @@ from pointsman.providers.mapping import (
     openai_responses,
     samples,
 )
-from pointsman.providers.mapping.plain import Plain, gemini_embedding, ollama_completion, ollama_embedding
+from pointsman.providers.mapping.plain import (
+    Plain,
+    gemini_embedding,
+    ollama_completion,
+    ollama_embedding,
+    watsonx_embedding,
+)
 from pointsman.providers.mapping.probes import Probe
 from pointsman.providers.media import MediaKind
 from pointsman.providers.ollama.far import OllamaFar
@@ -43,6 +49,7 @@ from pointsman.providers.translated.openai_responses import RESPONSES_MODE, Open
 from pointsman.providers.translated.remote_media import BY_VALUE, DOCUMENTS_BY_VALUE
 from pointsman.providers.translated.responses import ResponsesClient
 from pointsman.providers.translated.sides import ClientSide, FarSide
+from pointsman.providers.watsonx import IMAGES_BY_VALUE, WatsonxFar
 
 __all__ = ["CLIENT_PARTIES", "FAR_PARTIES", "ClientParty", "FarParty", "far_party_of"]
 
@@ -213,6 +220,16 @@ FAR_PARTIES: Final = (
         _deployment("cohere", "command-a-03-2025"),
         lambda _deployment: CohereFar(),
         samples.COHERE,
+    ),
+    FarParty(
+        "watsonx",
+        "IBM watsonx.ai",
+        "watsonx",
+        _deployment("watsonx", "openai/gpt-oss-120b"),
+        lambda _deployment: WatsonxFar(),
+        samples.OPENAI,
+        fetches=IMAGES_BY_VALUE.kinds,
+        plain={Operation.EMBEDDING: watsonx_embedding},
     ),
     FarParty(
         "ollama",

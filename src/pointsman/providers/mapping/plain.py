@@ -25,8 +25,9 @@ from pointsman.dialects.openai_completions.streams import StreamWriter
 from pointsman.dialects.openai_extras.embeddings import read_request as read_embedding
 from pointsman.dialects.openai_extras.embeddings import write_reply as write_embeddings
 from pointsman.providers.mapping.samples import EVENTS
+from pointsman.providers.watsonx import WatsonxEmbeddingFar
 
-__all__ = ["Plain", "gemini_embedding", "ollama_completion", "ollama_embedding"]
+__all__ = ["Plain", "gemini_embedding", "ollama_completion", "ollama_embedding", "watsonx_embedding"]
 
 Plain = Callable[[bytes, Deployment], tuple[Outbound, bytes]]
 """From a client's body to the upstream's request, and what the client is told of the answer.
@@ -66,3 +67,9 @@ def gemini_embedding(body: bytes, deployment: Deployment) -> tuple[Outbound, byt
     target = GeminiTarget(deployment.model)
     outbound = Outbound(path_of(target, "batchEmbedContents"), write_gemini_embeddings(call, target))
     return outbound, write_embeddings(_EMBEDDINGS, call)
+
+
+def watsonx_embedding(body: bytes, deployment: Deployment) -> tuple[Outbound, bytes]:
+    """See :data:`Plain`."""
+    call = read_embedding(body)
+    return WatsonxEmbeddingFar().write(call, deployment), write_embeddings(_EMBEDDINGS, call)

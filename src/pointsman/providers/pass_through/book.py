@@ -44,6 +44,7 @@ _OTHER_NAMES: Final = {"openai_passthrough": "openai"}
 """LiteLLM's way to what is served here under ``/openai`` as well, past the gateway's own dialects."""
 _CALLERS_TO_CHOOSE: Final = frozenset({"anthropic-beta", "anthropic-version", "openai-beta", "user-agent"})
 _AZURE: Final = "azure"
+_IBM: Final = "ibm"
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_any: Final = msgspec.json.Decoder(msgspec.Raw).decode
@@ -128,11 +129,14 @@ class PassageBook:
     def _from_environment(self, provider: Provider, name: str) -> Deployment:
         environment = self._environment()
         base, key = provider.base_in(environment), provider.key_in(environment)
+        if provider.cloud == _IBM:
+            key = None  # it is never sent itself, and only a model's entry says where it is exchanged
         if base is None or (key is None and not provider.local):
             wanted = " or ".join(provider.keys) or "its address"
+            or_set = "" if provider.cloud == _IBM else f", or set {wanted}"
             raise NotFound(
                 f"Nothing is configured for {name}.",
-                hint=f"Add a model of {name} to model_list, or set {wanted}.",
+                hint=f"Add a model of {name} to model_list{or_set}.",
                 code="pass_through_not_configured",
             )
         return Deployment(

@@ -10,9 +10,11 @@ from pointsman.providers.tokens.credential import (
     TokenCredential,
     token_in,
 )
+from pointsman.providers.tokens.passage import CredentialSigner
 
 __all__ = [
     "Credential",
+    "CredentialSigner",
     "FixedCredential",
     "Grant",
     "MissingCredential",

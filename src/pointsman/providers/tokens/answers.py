@@ -25,13 +25,17 @@ _LIFE_SECONDS_MAX: Final = 7 * 86_400.0
 
 
 class _Shape(msgspec.Struct):
-    """``expires_in`` is a number, or the text of one (Azure's instance metadata). ``error`` is a word, or an object."""
+    """``expires_in`` is a number, or the text of one (Azure's instance metadata). ``error`` is a word, or an object.
+
+    ``error_message`` is how IBM's IAM tells what is wrong.
+    """
 
     access_token: str | None = None
     expires_in: float | str | None = None
     expires_on: float | str | None = None
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error_description: str | None = None
+    error_message: str | None = msgspec.field(name="errorMessage", default=None)
 
 
 _decode: Final = msgspec.json.Decoder(_Shape).decode
@@ -75,7 +79,7 @@ def read_grant(reply: FetchReply, url: str, *, now: float, hint: str, project: s
 
 
 def _refusal(reply: FetchReply, shape: _Shape, host: str, hint: str) -> UpstreamFailed:
-    words = shape.error_description or reply.body.decode("utf-8", "replace")
+    words = shape.error_description or shape.error_message or reply.body.decode("utf-8", "replace")
     message = f"The token service {host} gave no token (status {reply.status}): {fit_to_repeat(words)}"
     if reply.status == 429 or reply.status >= 500:
         error = upstream_failure(reply.status, message)

@@ -83,10 +83,10 @@ class TokenCredential:
 
 
 class FixedCredential:
-    """A bearer token that the operator got, and sees to."""
+    """A token that the operator got, and sees to; ``scheme`` is the word before it."""
 
-    def __init__(self, token: Secret) -> None:
-        self._headers: Headers = ((_BEARER, Secret(f"Bearer {token.reveal()}")),)
+    def __init__(self, token: Secret, scheme: str = "Bearer") -> None:
+        self._headers: Headers = ((_BEARER, Secret(f"{scheme} {token.reveal()}")),)
 
     async def prepare(self, ask: Ask) -> None:
         """Nothing to be got."""

@@ -125,7 +125,7 @@ async def test_what_cannot_be_called_cheaply_is_not(practice: Practice) -> None:
 
 
 async def test_what_only_the_library_reaches_has_no_origin() -> None:
-    assert origin_of(deployment("watsonx", "m", "")) is None
+    assert origin_of(deployment("watsonx_text", "m", "")) is None
     origin = origin_of(deployment("openai", "m", "https://a.example/v1?x=1"))
     assert origin is not None and origin.url == "https://a.example"
 

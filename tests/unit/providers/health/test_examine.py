@@ -111,5 +111,5 @@ async def test_azure_is_asked_for_its_models_with_the_operators_token() -> None:
 
 async def test_what_only_the_library_reaches_is_not_judged() -> None:
     wire = Wire()
-    (hop,) = await hops(deployment("watsonx", "m", ""), wire)
+    (hop,) = await hops(deployment("watsonx_text", "m", ""), wire)
     assert (hop.status, wire.asked) == ("skipped", [])
