@@ -235,9 +235,10 @@ def test_a_stream_is_relayed_byte_for_byte_and_stored(house: House) -> None:
     body = {"model": "native", "input": "one", "stream": True}
     key = house.gateway.new_key(models=MODELS)
     answer = house.gateway.http("POST", "/v1/responses", body, key=key)
-    assert answer.body == b"".join(
+    said = b"".join(
         b"event: %b\ndata: %b\n\n" % (event["type"].encode(), encode(event)) for event in house.native.events
     )
+    assert answer.body == said.replace(b'"model":"fake-model"', b'"model":"native"')
     with house.gateway.openai(key).responses.stream(model="native", input="two") as stream:
         made = next(iter(stream)).response  # type: ignore[union-attr]
         list(stream)

@@ -83,6 +83,8 @@ def renamed(body: bytes, said: object, model: str) -> bytes:
     if not isinstance(said, str):
         return body
     before, found, behind = body.partition(b'"model":"%b"' % said.encode())
+    if not found:
+        before, found, behind = body.partition(b'"model": "%b"' % said.encode())
     # Before the first list, and with no other object begun, it is the answer's own.
     if found and b"[" not in before and before.count(b"{") == 1:
         return b'%b"model":%b%b' % (before, _encode(model), behind)
