@@ -91,7 +91,7 @@ async def replicas(redis_server: RedisServer) -> AsyncIterator[Replicas]:
         await one.die()
 
 
-async def until(is_so: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(is_so: Callable[[], object], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not is_so():
             await asyncio.sleep(0.005)
@@ -175,6 +175,7 @@ async def test_while_redis_is_away_each_takes_its_part_and_all_share_again_when_
         await until(lambda: len(two.running) == 3)
         for ticket in more:
             two.go(ticket)
+        await until(lambda: one.link.up and two.link.up)  # until then each takes its part, rounded up
         again = [replica.come() for replica in (one, two, one, two)]
         await until(lambda: sum(bool(ticket.started_at) for ticket in again) == 3)
         await asyncio.sleep(0.2)
