@@ -63,9 +63,9 @@ def test_traffic_is_as_heavy_as_it_is_said_to_be() -> None:
 
 
 def test_the_time_of_a_decision_does_not_grow_with_the_fleet() -> None:
-    small, large = (measure("", hosts, 2, 2, 200, _Stopwatch()) for hosts in (100, 3_000))
+    small, large = (measure("", hosts, 2, 2, 60, _Stopwatch()) for hosts in (100, 2_000))
     assert 0 < small.p50 <= large.p50 < 1.5 * small.p50
-    assert large.members == 3_000
+    assert large.members == 2_000
     assert large.warm_share > 0.9
 
 
