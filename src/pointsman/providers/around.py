@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pointsman.core.errors import GatewayError
-from pointsman.core.upstream import Answer
+from pointsman.core.upstream import Answer, Continuable
 from pointsman.core.usage import Usage
 
-__all__ = ["AnswerAround"]
+__all__ = ["AnswerAround", "SourceAround"]
 
 
 class AnswerAround:
@@ -80,3 +82,27 @@ class AnswerAround:
     def cut(self) -> None:
         """See the protocol."""
         self.inner.cut()
+
+
+class SourceAround:
+    """Beside :class:`AnswerAround` where the answer inside, ``source``, may be continued elsewhere.
+
+    See :class:`pointsman.core.upstream.Continuable`.
+    """
+
+    __slots__ = ()
+
+    source: Continuable
+
+    @property
+    def unsent(self) -> bytes:
+        """See the protocol."""
+        return self.source.unsent
+
+    @unsent.setter
+    def unsent(self, unsent: bytes) -> None:
+        self.source.unsent = unsent
+
+    def cut_off(self) -> msgspec.Struct | None:
+        """See the protocol."""
+        return self.source.cut_off()

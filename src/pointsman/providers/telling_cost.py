@@ -14,7 +14,7 @@ import msgspec
 from pointsman.core.price import Price, dollars
 from pointsman.core.upstream import Answer, Ask, Continuable, Deployment, Lane, Operation, Outbound
 from pointsman.core.usage import Usage
-from pointsman.providers.around import AnswerAround
+from pointsman.providers.around import AnswerAround, SourceAround
 
 __all__ = ["WITH_COST", "CostOf", "CostTellingLane"]
 
@@ -117,24 +117,11 @@ class _CostTelling(AnswerAround):
         return b"data: " + _encode(fields) + (b"\r" if line.endswith(b"\r") else b"")
 
 
-class _ContinuableCostTelling(_CostTelling):
+class _ContinuableCostTelling(SourceAround, _CostTelling):
     """See :class:`pointsman.core.upstream.Continuable`."""
 
-    __slots__ = ("_source",)
+    __slots__ = ("source",)
 
     def __init__(self, inner: Continuable, cost: Callable[[Usage], float]) -> None:
         super().__init__(inner, cost)
-        self._source = inner
-
-    @property
-    def unsent(self) -> bytes:
-        """See the protocol."""
-        return self._source.unsent
-
-    @unsent.setter
-    def unsent(self, unsent: bytes) -> None:
-        self._source.unsent = unsent
-
-    def cut_off(self) -> msgspec.Struct | None:
-        """See the protocol."""
-        return self._source.cut_off()
+        self.source = inner

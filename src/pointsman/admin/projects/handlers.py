@@ -87,10 +87,9 @@ async def update_project(office: Office, visit: Visit[Nothing, UpdateProjectRequ
         await demand_change_of_project(office, rights, moved_to, "move a project to this team")
     team = None if moved_to is None else await existing_team(office, moved_to)
     _demand_own_fields(rights, visit.fields)
-    _, unheeded = _changed(before, wanted, visit.fields, now, by)
+    changed, unheeded = _changed(before, wanted, visit.fields, now, by)
     old_row = (await project_rows(office, (before,)))[0]
     budget = await _budget(office, before, wanted, now, by)
-    changed, _ = _changed(before, wanted, visit.fields, now, by)
     if team is not None:
         await _demand_within_team(office, team, changed, budget.limits)
     if moved_to != before.team_id:

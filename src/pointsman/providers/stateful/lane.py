@@ -8,7 +8,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.upstream import Answer, Ask, Continuable, Lane, Operation, Outbound
 from pointsman.dialects.openai_responses.keeping import final_response
 from pointsman.dialects.openai_responses.response import ResponseRequest
-from pointsman.providers.around import AnswerAround
+from pointsman.providers.around import AnswerAround, SourceAround
 from pointsman.providers.stateful.book import ResponseBook
 
 __all__ = ["KeptAnswer", "KeptSource", "StatefulLane"]
@@ -89,24 +89,11 @@ class KeptAnswer(AnswerAround):
         return block
 
 
-class KeptSource(KeptAnswer):
+class KeptSource(SourceAround, KeptAnswer):
     """The same for one that may be continued elsewhere; see :class:`pointsman.core.upstream.Continuable`."""
 
-    __slots__ = ("_source",)
+    __slots__ = ("source",)
 
     def __init__(self, inner: Continuable) -> None:
         super().__init__(inner)
-        self._source = inner
-
-    @property
-    def unsent(self) -> bytes:
-        """See the protocol."""
-        return self._source.unsent
-
-    @unsent.setter
-    def unsent(self, unsent: bytes) -> None:
-        self._source.unsent = unsent
-
-    def cut_off(self) -> msgspec.Struct | None:
-        """See the protocol."""
-        return self._source.cut_off()
+        self.source = inner
