@@ -26,11 +26,15 @@ RECORD: Final = msgspec.json.decode((HERE / "litellm-1.109.1.json").read_bytes()
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """Where answers may differ, and why. Both are patterns of a shell: names of steps, places in the answer."""
+    """Where answers may differ, and why. Both are patterns of a shell: names of steps, places in the answer.
+
+    ``by_chance``: keys are made anew in every run, and by their order the answers may also happen to agree.
+    """
 
     steps: tuple[str, ...]
     at: tuple[str, ...]
     why: str
+    by_chance: bool = False
 
     def allows(self, step: str, at: str) -> bool:
         """Whether it speaks of this place."""
@@ -67,7 +71,8 @@ def test_nothing_differs_that_nobody_has_declared(found: list[tuple[str, str, st
 
 
 def test_what_is_declared_still_differs(found: list[tuple[str, str, str]]) -> None:
-    stale = [rule.why for rule in RULES if not any(rule.allows(step, at) for step, at, _ in found)]
+    certain = [rule for rule in RULES if not rule.by_chance]
+    stale = [rule.why for rule in certain if not any(rule.allows(step, at) for step, at, _ in found)]
     assert stale == []
 
 
