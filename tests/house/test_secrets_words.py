@@ -23,7 +23,9 @@ KEYS = re.compile(
     r"|-----BEGIN (?:RSA |EC |OPENSSH )?PRIVATE KEY-----\n[A-Za-z0-9+/]{40}"
 )
 PRIVATE_PATHS = re.compile(r"(?<![\w.~-])[/]work/|(?<!\w)/(?:home|Users)/(?!you|user|me\b)[a-z]\w*/|[/]\.library/")
-PAID_TIERS = re.compile(r"\bpremium|license_key|enterprise[_ ]only", re.IGNORECASE)
+PAID_TIERS = re.compile(r"\bpremium|licen[sc]e_key|enterprise[_ ]only", re.IGNORECASE)
+OTHERS_WORDS = {("providers/extras/bedrock_pictures.py", "premium")}
+"""Wire words of others that look like a paid tier's, by file: Amazon calls the better quality of its pictures so."""
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -49,8 +51,9 @@ def test_no_file_holds(pattern: re.Pattern[str]) -> None:
 
 
 def test_no_feature_asks_whether_somebody_paid() -> None:
-    found = [f"{source.place}: {match[0]}" for source in sources() for match in PAID_TIERS.finditer(source.text)]
-    expect_none(found)
+    words = [(source.place, match[0]) for source in sources() for match in PAID_TIERS.finditer(source.text)]
+    expect_none([f"{place}: {word}" for place, word in words if (place, word) not in OTHERS_WORDS])
+    assert set(words) >= OTHERS_WORDS
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import candidates, is_local, same_provider, undated
-from pointsman.catalog.overrides import Overrides, merge
 from pointsman.catalog.snapshot import Header, Snapshot, packaged_bytes
 from pointsman.core.price import FREE
 from pointsman.wire.limits import MODEL_NAME_BYTES_MAX
@@ -20,11 +17,9 @@ __all__ = ["Catalog"]
 REMEMBERED_MAX: Final = 4096
 """Answers kept; clients choose model names where a wildcard is served, so there must be an end."""
 
-_NONE: Final[Mapping[tuple[str, str], Overrides]] = MappingProxyType({})
-
 
 class Catalog:
-    """Facts about models: the file of this package, and above it what the operator says.
+    """Facts about models, from the file of this package; :func:`.overrides.merge` puts an operator's word above it.
 
     Opens the file at the first question (5 ms, 0.75 MB) and remembers answers, so it may be asked per call.
     What a running server says about its own models (Ollama's ``/api/show``) is better than any of this.
@@ -32,7 +27,6 @@ class Catalog:
 
     def __init__(self, snapshot: Snapshot | None = None) -> None:
         self._snapshot = Snapshot(packaged_bytes) if snapshot is None else snapshot
-        self._overrides = _NONE
         self._remembered: dict[tuple[str, str, str | None], ModelFacts | None] = {}
 
     @property
@@ -56,22 +50,10 @@ class Catalog:
         known = self._find(provider, model, base_model)
         if is_local(provider):
             known = msgspec.structs.replace(known or ModelFacts(key=model, source="local"), price=FREE)
-        overrides = self._overrides.get(_override_key(provider, model))
-        if overrides is not None:
-            known = merge(known, overrides, name=model)
         if len(self._remembered) >= REMEMBERED_MAX:
             self._remembered.clear()
         self._remembered[question] = known
         return known
-
-    def with_overrides(self, overrides: Mapping[tuple[str, str], Overrides]) -> Catalog:
-        """This catalogue with the operator's word on (provider, model) pairs, in place of any said before.
-
-        For what is said of one deployment only, see :func:`pointsman.catalog.overrides.merge`.
-        """
-        catalog = Catalog(self._snapshot)
-        catalog._overrides = MappingProxyType({_override_key(*name): said for name, said in overrides.items()})
-        return catalog
 
     def _find(self, provider: str, model: str, base_model: str | None) -> ModelFacts | None:
         if base_model is not None:
@@ -95,8 +77,3 @@ class Catalog:
             if key_of_newest is not None and row is not None and same_provider(provider, row.provider):
                 return self._snapshot.facts(key_of_newest, row)
         return None
-
-
-def _override_key(provider: str, model: str) -> tuple[str, str]:
-    provider, model = provider.lower(), model.lower()
-    return provider, model.removeprefix(f"{provider}/")

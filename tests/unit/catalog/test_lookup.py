@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.catalog.lookup import REMEMBERED_MAX, Catalog
 from pointsman.catalog.models import ModelFacts
-from pointsman.catalog.overrides import read_overrides
+from pointsman.catalog.overrides import merge, read_overrides
 from pointsman.core.price import FREE, Price, UnitPrice
 
 
@@ -147,23 +147,22 @@ def test_local_models_are_free_even_if_nobody_knows_them(catalog: Catalog, provi
 
 def test_the_operator_may_charge_for_a_local_model(catalog: Catalog) -> None:
     said = read_overrides({"output_cost_per_token": 1e-06})
-    facts = catalog.with_overrides({("ollama", "mine"): said}).facts("ollama", "ollama/mine")
-    assert facts is not None and facts.price == Price(0, 10**9)
+    facts = merge(catalog.facts("ollama", "ollama/mine"), said, name="mine")
+    assert facts.price == Price(0, 10**9)
     assert facts.source == "local + operator"
 
 
 def test_the_operators_word_wins_and_leaves_the_first_catalogue_alone(catalog: Catalog) -> None:
     said = read_overrides({"max_input_tokens": 1000, "input_cost_per_token": "0", "output_cost_per_token": "0"})
-    changed = catalog.with_overrides({("openai", "GPT-4o-mini"): said})
-    facts = changed.facts("openai", "gpt-4o-mini")
-    assert facts is not None and (facts.context_tokens, facts.price) == (1000, FREE)
+    facts = merge(catalog.facts("openai", "gpt-4o-mini"), said, name="gpt-4o-mini")
+    assert (facts.context_tokens, facts.price) == (1000, FREE)
     assert "vision" in facts.capabilities
     assert price_of(catalog, "openai", "gpt-4o-mini").input == 150_000_000
 
 
 def test_the_operator_may_describe_a_model_nobody_knows(catalog: Catalog) -> None:
     said = read_overrides({"max_input_tokens": 7, "supports_vision": True})
-    facts = catalog.with_overrides({("openai", "mine"): said}).facts("openai", "mine")
+    facts = merge(catalog.facts("openai", "mine"), said, name="mine")
     assert facts == ModelFacts("mine", "operator", context_tokens=7, capabilities=frozenset({"vision"}))
 
 

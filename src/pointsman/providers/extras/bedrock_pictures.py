@@ -39,8 +39,10 @@ _EDITORS: Final = ("upscale", "outpaint", "inpaint", "erase", "remove-background
                    "control-sketch", "control-structure", "style-guide", "style-transfer")  # fmt: skip
 """What the names of Stability's models that edit have in them; the others only make."""
 
-_ORDINARY: Final = frozenset({"low", "medium", "standard"})
-"""Qualities that are Amazon's ordinary one; its better one is not to be had here."""
+_QUALITIES: Final = MappingProxyType(
+    {"low": "standard", "medium": "standard", "standard": "standard", "hd": "premium", "high": "premium"}
+)
+"""What OpenAI's qualities are called by Amazon, which has two."""
 
 _NUMBERS_OF_AMAZON: Final = frozenset({"cfgScale", "height", "seed", "width"})
 _NEGATIVE: Final = frozenset({"negative_prompt", "negative_text", "negativePrompt", "negativeText"})
@@ -151,8 +153,8 @@ def _for_amazon(call: PictureCall, deployment: Deployment) -> dict[str, object]:
             params["negativeText"] = raw
         elif own in _NUMBERS_OF_AMAZON:
             config[own] = number(name, raw)
-        elif name == "quality" and _word(name, raw) in _ORDINARY:
-            config[name] = "standard"
+        elif name == "quality" and _word(name, raw) in _QUALITIES:
+            config[name] = _QUALITIES[_word(name, raw)]
         elif (own == "similarityStrength" and task == "IMAGE_VARIATION") or (own == "maskPrompt" and place == _INSIDE):
             params[own] = raw if own == "maskPrompt" else number(name, raw)
         elif name == "output_format" and bytes(raw) == b'"png"':

@@ -60,6 +60,11 @@ def test_amazons_models_make_pictures(model: str) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("said", "quality"), [("hd", "premium"), ("high", "premium"), ("low", "standard")])
+def test_amazon_has_two_qualities(said: str, quality: str) -> None:
+    assert sent(ask(quality=said), NOVA)["imageGenerationConfig"]["quality"] == quality
+
+
 def test_amazons_models_edit_pictures() -> None:
     strength = FormPart("similarityStrength", b"0.7")
     assert sent(edit(IMAGE, strength), NOVA) == {
@@ -96,7 +101,7 @@ def test_stabilitys_models_edit_pictures() -> None:
     ("asked", "model", "param"),
     [
         (ask(style="vivid"), NOVA, "style"),
-        (ask(quality="hd"), NOVA, "quality"),
+        (ask(quality="ultra"), NOVA, "quality"),
         (ask(output_format="webp"), NOVA, "output_format"),
         (ask(n=2), CORE, "n"),
         (ask(background="transparent"), CORE, "background"),
