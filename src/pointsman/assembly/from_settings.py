@@ -123,6 +123,7 @@ def routing_settings(loaded: Loaded, purses: Purses | None = None) -> RoutingSet
             loaded.settings.local.conversation_affinity_seconds,
         ),
         pre_call_checks=router.enable_pre_call_checks,
+        needs_price=lite.block_requests_for_models_without_pricing,
         strict_limits=router.enable_pre_call_checks or "enforce_model_rate_limits" in checks,
         parallel_per_deployment=router.default_max_parallel_requests,
         num_retries=usual.num_retries if retries is None else retries,

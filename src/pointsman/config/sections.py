@@ -223,10 +223,13 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     validate_end_user_id_in_db: bool = False
     priority_reservation: Mapping[str, msgspec.Raw] = {}
     priority_reservation_settings: PrioritySettings = PrioritySettings()
+    block_requests_for_models_without_pricing: bool = False
     budget_exceeded_status_code: Annotated[int, Meta(ge=400, le=599)] = 422
     default_key_generate_params: Mapping[str, msgspec.Raw] = {}
     upperbound_key_generate_params: KeyBounds = KeyBounds()
     key_generation_settings: KeyGeneration = KeyGeneration()
+    key_alias_pattern: Name | None = None
+    enable_key_alias_format_validation: bool = False
     default_internal_user_params: UserDefaults = UserDefaults()
     max_internal_user_budget: Amount | None = None
     internal_user_budget_duration: Name | None = None

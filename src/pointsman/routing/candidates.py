@@ -190,6 +190,8 @@ class _Sieve:
             return f"context {wish.prompt_tokens}/{window}"
         if screens.parallel and (bound := parallel_reached(member, screens)) is not None:
             return f"parallel {member.live.in_flight}/{bound}"
+        if screens.priced and deployment.price is None:
+            return "unpriced"
         if screens.affords is not None and not screens.affords(deployment):
             return "budget used up"
         if screens.strict and screens.limits:

@@ -145,6 +145,7 @@ def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bo
         strict=strict,
         parallel=parallel_default is not None or any(one.max_parallel_requests is not None for one in deployments),
         parallel_default=parallel_default,
+        priced=settings.needs_price and any(one.price is None for one in deployments),
         affords=purses.affords if purses is not None and any(map(purses.has_purse, deployments)) else None,
     )
     plain = msgspec.structs.replace(

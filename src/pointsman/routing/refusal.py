@@ -50,6 +50,15 @@ def refusal(pool: Pool, wish: Wish, now: float, dropped: Sequence[Dropped]) -> R
             retry_after=_BUDGET_RETRY_SECONDS,
             code=NONE_AVAILABLE,
         )
+    if "unpriced" in kinds:
+        return Forbidden(
+            f"The model {pool.name!r} has no price, and models without one are blocked here"
+            " (litellm_settings: block_requests_for_models_without_pricing).",
+            hint="An administrator can give it input_cost_per_token and output_cost_per_token; 0 says that it is free.",
+            code="model_cost_map_missing",
+            kind="model_cost_map_missing",
+            param="model",
+        )
     if kinds <= {"team", "access"} and kinds:
         return Forbidden(
             f"This key may not use the model {pool.name!r}: what serves it is for others.",

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pointsman.admin.key_names import alias_rule
 from pointsman.admin.keys.replies import GeneratedKeyReply, KeyInfoReply, KeyListReply, StoredKeyRow
 from pointsman.admin.keys.restrictions import KEPT_FIELDS, REFUSED_FIELDS
 from pointsman.config.people_sections import KeyGeneration, PersonalKeys, TeamKeys
@@ -661,3 +662,26 @@ async def test_guaranteed_rates_of_a_team_are_not_promised_twice(desk: Desk) -> 
     key = first.json()["key"]
     assert (await desk.ask("POST", "/key/update", {"key": key, "rpm_limit": 5})).status == 200
     assert (await desk.ask("POST", "/key/update", {"key": key, "rpm_limit": 6})).status == 400
+
+
+@pytest.mark.parametrize(
+    ("pattern", "litellms", "good", "bad"),
+    [
+        (r"team-[a-z]+", True, "team-a", "team-a1"),
+        (None, True, "a.b@c/d", "a b"),
+        (None, False, "a b", None),
+        (r"a*", False, "a" * 255, "a" * 256),
+    ],
+)
+async def test_keys_are_called_as_the_operator_wants(
+    pattern: str | None, litellms: bool, good: str, bad: str | None
+) -> None:
+    desk = Desk(alias_rule=alias_rule(pattern, litellms=litellms))
+    made = await desk.ask("POST", "/key/generate", {"key_alias": good})
+    assert made.status == 200
+    assert (await desk.ask("POST", "/key/generate", {})).status == 200
+    if bad is not None:
+        key = made.json()["key"]
+        for path, body in (("generate", {}), ("update", {"key": key}), ("regenerate", {"key": key})):
+            refused = await desk.ask("POST", f"/key/{path}", {**body, "key_alias": bad})
+            assert (refused.status, refused.json()["error"]["param"]) == (400, "key_alias")

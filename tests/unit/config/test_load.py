@@ -588,3 +588,10 @@ def test_a_header_cannot_say_which_user_of_the_gateway_pays(write: Write) -> Non
     assert [finding.path for finding in loaded.warnings] == ["general_settings.user_header_mappings[1]"]
     with pytest.raises(ConfigRefused):
         load(write("general_settings: {user_header_mappings: [{header_name: x-c, litellm_user_role: admin}]}\n"), {})
+
+
+def test_a_pattern_for_aliases_is_a_regular_expression(write: Write) -> None:
+    assert load(write("litellm_settings: {key_alias_pattern: 'team-[a-z]+'}\n"), {}).warnings == ()
+    with pytest.raises(ConfigRefused) as refused:
+        load(write("litellm_settings: {key_alias_pattern: '['}\n"), {})
+    assert [finding.path for finding in refused.value.errors] == ["litellm_settings.key_alias_pattern"]

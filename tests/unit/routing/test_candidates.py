@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Forbidden, LimitReached, Malformed
+from pointsman.core.price import FREE
 from pointsman.core.upstream import Operation
 from pointsman.routing.candidates import Dropped, candidates
 from pointsman.routing.router import Router
@@ -205,6 +206,20 @@ class TestTags:
     def test_switched_off_they_say_nothing(self) -> None:
         made = router(deployment("a", tags=("a",)), deployment("b", tags=("b",)))
         assert found(made, wish(tags=["a"])) == ["a", "b"]
+
+
+class TestPrices:
+    def test_what_has_no_price_is_not_used_where_the_operator_wants_one(self) -> None:
+        made = router(deployment("unknown"), deployment("free", price=FREE), needs_price=True)
+        assert found(made) == ["free"]
+        assert reasons(made)["unknown"] == "unpriced"
+        assert found(router(deployment("unknown"), deployment("free", price=FREE))) == ["free", "unknown"]
+
+    def test_a_model_that_nobody_knows_the_price_of_is_refused_as_by_litellm(self) -> None:
+        made = router(deployment("unknown"), needs_price=True)
+        with pytest.raises(Forbidden, match="has no price") as refused:
+            made.choose(the_pool(made), WISH, 0.0)
+        assert (refused.value.status, refused.value.kind) == (403, "model_cost_map_missing")
 
 
 class TestFitness:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from pointsman.admin.key_names import demand_alias
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.defaults import bounded
 from pointsman.admin.keys.guarding import demand_grantable
@@ -51,6 +52,7 @@ async def update_one_key(
 ) -> tuple[dict[str, object], tuple[str, ...]]:
     """Change a key as ``body`` says and show it, with the names of what is not heeded; ``path`` permits it."""
     now = office.clock.wall()
+    demand_alias(office.alias_rule, wanted.key_alias)
     wanted = bounded(wanted, office.key_bounds, new=False)
     changes, unheeded = changes_of(wanted, body, now, office.reset_clock, extra=old.extra)
     if isinstance(changes.extra, msgspec.Raw):

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from pointsman.admin.key_names import demand_alias
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.defaults import bounded, with_defaults
 from pointsman.admin.keys.guarding import demand_grantable
@@ -54,6 +55,7 @@ async def make_key(
     """
     fields = with_defaults(body, office.key_defaults) if office.key_defaults else body
     wanted = bounded(read_body(msgspec.json.encode(dict(fields)), _decode_generate), office.key_bounds)
+    demand_alias(office.alias_rule, wanted.key_alias)
     now = office.clock.wall()
     changes, unheeded = changes_of(wanted, fields, now, office.reset_clock)
     if not permitted:
@@ -84,6 +86,7 @@ async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequ
         raise Malformed("key is required.", param="key")
     old = await key_to_change(office, visit, token_meant(meant), "/key/regenerate")
     now = office.clock.wall()
+    demand_alias(office.alias_rule, wanted.key_alias)
     bounds = bounded(wanted, office.key_bounds, new=False)
     changes, unheeded = changes_of(bounds, visit.fields, now, office.reset_clock, extra=old.extra)
     _demand_no_spend(changes)
