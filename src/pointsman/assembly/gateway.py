@@ -11,7 +11,7 @@ from pointsman.accounting.estimate import estimate_body
 from pointsman.accounting.price import cost_of
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.backends import backend_of
-from pointsman.assembly.budgets_now import budgets_now, name_of
+from pointsman.assembly.budgets_now import budgets_now, name_of, rates_now
 from pointsman.assembly.configuration import Configuration
 from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
@@ -383,6 +383,7 @@ class Gateway:
             lambda: host_series(self.house.router.fleet.listed),
             deployments=lambda: deployments_now(self),
             budgets=lambda: budgets_now(self),
+            rates=lambda: rates_now(self),
             name_of=name_of(self),
         )
 

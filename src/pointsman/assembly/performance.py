@@ -41,4 +41,6 @@ def _now(gateway: Gateway, deployment: Deployment) -> DeploymentNow:
         first_token_seconds=found.time_to_first_token_seconds,
         tokens_per_second=found.tokens_per_second,
         error_ratio=found.error_rate,
+        rpm_limit=deployment.rpm,
+        tpm_limit=deployment.tpm,
     )

@@ -38,7 +38,9 @@ __all__ = ["Loaded", "load"]
 
 _MASTER_KEY_CHARACTERS: Final = 16
 _SYSTEM: Final = "general_settings.key_management_system"
-_MAPS_BY_NAME: Final = frozenset({"bulkheads", "model_group_alias"})
+_MAPS_BY_NAME: Final = frozenset({
+    "bulkheads", "model_group_alias", "model_limits", "provider_budget_config", "tag_budget_config",
+})  # fmt: skip
 """Keys whose value is a map from a name to what is meant by that name."""
 _STRICT: Final = frozenset({"when", "then"})
 """Sections whose unknown keys are errors, which others tell."""

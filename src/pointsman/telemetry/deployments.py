@@ -37,6 +37,8 @@ class DeploymentNow(msgspec.Struct, kw_only=True):
     first_token_seconds: float | None = None
     tokens_per_second: float | None = None
     error_ratio: float | None = None
+    rpm_limit: int | None = None
+    tpm_limit: int | None = None
 
     def merge(self, other: DeploymentNow) -> None:
         """Take in what another process sees: what can be counted is added, of the rest the worst holds."""
@@ -54,6 +56,8 @@ class DeploymentNow(msgspec.Struct, kw_only=True):
 
 
 _GAUGES: Final[tuple[tuple[str, str, Callable[[DeploymentNow], float | None]], ...]] = (
+    ("litellm_deployment_rpm_limit", "Requests a minute that it takes.", lambda now: now.rpm_limit),
+    ("litellm_deployment_tpm_limit", "Tokens a minute that it takes.", lambda now: now.tpm_limit),
     ("pointsman_deployment_in_flight", "Requests under way.", lambda now: now.in_flight),
     ("pointsman_deployment_healthy", "1 if the last check found it well, 0 if not.", lambda now: now.healthy),
     ("pointsman_deployment_latency_seconds", "Time to the end of an answer, lately.", lambda now: now.latency_seconds),

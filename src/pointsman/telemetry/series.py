@@ -10,6 +10,8 @@ import msgspec
 from pointsman.core.outcome import CallRecord
 from pointsman.telemetry.budgets import BudgetNow
 from pointsman.telemetry.deployments import DeploymentNow
+from pointsman.telemetry.fallbacks import Move
+from pointsman.telemetry.rates import RateNow
 
 __all__ = ["BUCKETS", "CallLabels", "CallSeries", "Histogram", "HostSeries", "Snapshot"]
 
@@ -81,13 +83,18 @@ class CallSeries(msgspec.Struct):
     first_token: Histogram
     overhead: Histogram
     per_token: Histogram = msgspec.field(default_factory=Histogram.empty)
+    queued: Histogram = msgspec.field(default_factory=Histogram.empty)
     calls: int = 0
     failures: int = 0
     upstream_failures: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    images: int = 0
     spend: int = 0
     energy_mwh: int = 0
     energy_cost: int = 0
@@ -106,12 +113,17 @@ class CallSeries(msgspec.Struct):
         self.prompt_tokens += sum([usage.prompt for usage in usages])
         self.completion_tokens += sum([usage.completion for usage in usages])
         self.cached_tokens += sum([usage.cached for usage in usages])
+        self.cache_write_tokens += sum([usage.cache_write for usage in usages])
         self.reasoning_tokens += sum([usage.reasoning for usage in usages])
+        self.audio_input_tokens += sum([usage.audio_input for usage in usages])
+        self.audio_output_tokens += sum([usage.audio_output for usage in usages])
+        self.images += sum([usage.units.images for usage in usages if usage.units is not None])
         self.spend += sum([record.cost for record in records])
         self.energy_mwh += sum([record.energy_mwh for record in records])
         self.energy_cost += sum([record.energy_cost for record in records])
         latency = [record.ended_at - record.started_at for record in records]
         if self.labels.deployment_id:
+            self.queued.observe([record.queued_ms / 1000.0 for record in records])
             overhead = [record.overhead_ms / 1000.0 for record in records]
             # A wait for a turn is neither the gateway's own time nor the upstream's.
             apart = [own + record.queued_ms / 1000.0 for own, record in zip(overhead, records, strict=True)]
@@ -131,7 +143,7 @@ class CallSeries(msgspec.Struct):
 
     def merge(self, other: CallSeries) -> None:
         """Add another process's counts of the same series."""
-        for name in ("latency", "api_latency", "first_token", "overhead", "per_token"):
+        for name in ("latency", "api_latency", "first_token", "overhead", "per_token", "queued"):
             getattr(self, name).merge(getattr(other, name))
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -144,7 +156,11 @@ _SUMS: Final = (
     "prompt_tokens",
     "completion_tokens",
     "cached_tokens",
+    "cache_write_tokens",
     "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "images",
     "spend",
     "energy_mwh",
     "energy_cost",
@@ -179,3 +195,5 @@ class Snapshot(msgspec.Struct):
     hosts: list[HostSeries] = []
     deployments: list[DeploymentNow] = []
     budgets: list[BudgetNow] = []
+    rates: list[RateNow] = []
+    fallbacks: list[tuple[Move, int]] = []
