@@ -23,7 +23,7 @@ _SCOPES: Final = ("key", "team", "user", "organization", "customer", "provider")
 def budgets_now(gateway: Gateway) -> list[BudgetNow]:
     """The budgets of those in memory, of each scope those of which least is left."""
     wall = gateway.clock.wall()
-    everybody: tuple[Account, ...] = (*gateway.keyring.principals(), *gateway.accounts.in_memory())
+    everybody = _everybody(gateway)
     told: list[BudgetNow] = []
     for scope in _SCOPES:
         own = _budgets((one for one in everybody if one.scope == scope and not one.model), wall)
@@ -34,7 +34,7 @@ def budgets_now(gateway: Gateway) -> list[BudgetNow]:
 def rates_now(gateway: Gateway) -> list[RateNow]:
     """What those in memory may do in a minute, and did in the last one; of each scope those of which least is left."""
     second = int(gateway.clock.monotonic())
-    everybody: tuple[Account, ...] = (*gateway.keyring.principals(), *gateway.accounts.in_memory())
+    everybody = _everybody(gateway)
     told: list[RateNow] = []
     for scope in _RATE_SCOPES:
         own = (rate for one in everybody if one.scope == scope for rate in _rates(one, second))
@@ -50,6 +50,14 @@ def name_of(gateway: Gateway) -> Callable[[str, str], str]:
         return "" if account is None or account.name == identity else account.name
 
     return found
+
+
+def _everybody(gateway: Gateway) -> list[Account]:
+    """Each of those in memory once: a key that has limits for single models is among the accounts, too."""
+    found: dict[tuple[str, str, str], Account] = {}
+    for one in (*gateway.keyring.principals(), *gateway.accounts.in_memory()):
+        found.setdefault((one.scope, one.identity, one.model), one)
+    return list(found.values())
 
 
 def _rates(account: Account, second: int) -> Iterable[RateNow]:
