@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,7 +14,7 @@ from tests.upstreams import FakeOpenAI
 
 
 def test_limits_and_what_is_used_of_them_are_told_once(launch: Launch, upstream: FakeOpenAI) -> None:
-    priced = {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0002}
+    priced: dict[str, Any] = {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0002}
     gateway = launch(
         {
             "router_settings": {

@@ -92,7 +92,11 @@ class _Operations:
         if route.audited:
             answer = await self._recorded(route, request)
         else:
-            answer = await route.handler(self._office, await self._read(route, request, scope))
+            visit = await self._read(route, request, scope)
+            answer = await route.handler(self._office, visit)
+            if visit.changes:
+                # Who comes back from an identity provider does so with a GET, and is given roles and teams by it.
+                await self._recorder.let_in(route, request, visit, answer)
         await _rendered(answer)(scope, receive, send)
 
     async def _recorded(self, route: Route[Any, Any], request: Request) -> Answer:

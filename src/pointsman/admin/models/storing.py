@@ -17,7 +17,13 @@ from pointsman.admin.governance.entries import demand_printable
 from pointsman.admin.keys.lookup import changed_by
 from pointsman.admin.office import Office, StoredDesk
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.admin.stored import demand_secrets_anew, demand_stores, refuse_problems, without_masks
+from pointsman.admin.stored import (
+    demand_bound_credential,
+    demand_secrets_anew,
+    demand_stores,
+    refuse_problems,
+    without_masks,
+)
 from pointsman.admin.timestamps import iso
 from pointsman.config.known_keys import is_token_price
 from pointsman.config.masking import masked
@@ -128,6 +134,7 @@ async def new_model(office: Office, visit: Visit[Nothing, NewModelRequest]) -> A
         blocked=bool(wanted.blocked or wanted.model_info.get("blocked")),
     )
     refuse_problems(desk.problems_of_model(entry))
+    demand_bound_credential(desk, {}, entry.params)
     now, who = office.clock.wall(), changed_by(visit)
     record = StoredModel(
         model_id=identity,
@@ -189,6 +196,7 @@ async def _update(office: Office, visit: Visit[Any, Any], identity: str, wanted:
     entry = _changed(old, params, wanted)
     demand_secrets_anew(params, entry.params, wanted.litellm_params or {}, "litellm_params")
     refuse_problems(desk.problems_of_model(entry))
+    demand_bound_credential(desk, params, entry.params)
     now, who = office.clock.wall(), changed_by(visit)
     sealed = seal_params(desk.sealer, identity, entry.params)
 

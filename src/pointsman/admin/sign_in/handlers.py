@@ -112,6 +112,7 @@ async def sso_callback(office: Office, visit: Visit[SsoCallbackQuery, Nothing]) 
         arrived = await desk.arrive(query.code, query.state, query.iss, visit.sender)
     except (Unauthenticated, Forbidden) as refused:
         return _asking(desk, refused.status, refused.told(), None)
+    visit.changes.extend(arrived.changes)
     return _gone_on(arrived)
 
 
