@@ -285,7 +285,7 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     database_connection_pool_timeout: Seconds | None = None
     database_disable_prepared_statements: bool = False
     disable_custom_api_keys: bool = False
-    enforce_fallback_model_access: bool = False
+    enforce_fallback_model_access: bool = True
     expose_fallback_errors_to_caller: bool = False
     return_wildcard_routes: bool = False
     background_health_checks: bool = False

@@ -13,6 +13,7 @@ from pointsman.core.exchange import RequestHead
 from pointsman.core.rules import NO_ROUTING_RULES, Target
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.own_routing import take_own
 from pointsman.lifecycle.ruling import demand_unrefused, demands_of, rule
 from pointsman.lifecycle.trail import Trail
 from pointsman.lifecycle.ways import Way
@@ -67,6 +68,8 @@ def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | Non
             all the same where nothing can stand in; see :mod:`pointsman.lifecycle.recover`.
     """
     take_rules(ask)
+    if principal.routing is not None:
+        take_own(ask, principal.routing)
     if house.router.settings.rulebook is not None or (ask.routing is not None and ask.routing.demands_something):
         return _choose_by_rules(ask, principal, house, head)
     pool = find_pool(ask.model, principal, house)

@@ -18,6 +18,7 @@ from pointsman.core.exchange import Client
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.choose import Course, asked_name, find_pool, pick, wish_for
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.own_routing import take_own
 from pointsman.lifecycle.patience import gives_up_at
 from pointsman.lifecycle.reading import read_again
 from pointsman.lifecycle.relay import break_off
@@ -202,7 +203,10 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     try:
         ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
-        ask.answers_as = None if course.target is None else course.target.model
+        if course.principal.routing is not None:
+            take_own(ask, course.principal.routing)
+        if course.target is not None:
+            ask.answers_as = course.target.model
         head = settlement.inbound.head
         wish = wish_for(ask, course.principal, course.demands, course.target, is_sent=course.is_sent, head=head)
         member, reason = pick(course.pool, wish, house, trail, recovery.tried)

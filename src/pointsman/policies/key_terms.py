@@ -16,6 +16,7 @@ from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
 from pointsman.core.price import DOLLARS_MAX, picodollars
 from pointsman.policies.durations import approximate_seconds
+from pointsman.policies.own_routing import OwnRouting, own_routing_in
 from pointsman.stores.directory.records import BudgetWindow, Limits, ModelLimits
 
 __all__ = ["TERMS", "KeyTerms", "demand_term", "priority_in", "terms_of"]
@@ -34,7 +35,7 @@ _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 class KeyTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """``limits`` are all of a key's own.
+    """``limits`` are all of a key's own, ``routing`` are its own settings of the router.
 
     ``is_readable`` is False where they cannot be made out, so that nobody takes the key for one without them.
     """
@@ -45,6 +46,7 @@ class KeyTerms(msgspec.Struct, frozen=True, kw_only=True):
     budget_id: str | None = None
     access_group_ids: tuple[str, ...] = ()
     priority: str | None = None
+    routing: OwnRouting | None = None
     is_readable: bool = True
 
 
@@ -85,6 +87,7 @@ class _Extra(msgspec.Struct, frozen=True):
     temp_budget_expiry: str | float | None = None
     rpm_limit_type: str | None = None
     tpm_limit_type: str | None = None
+    router_settings: msgspec.Raw = msgspec.Raw()
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -135,6 +138,7 @@ def terms_of(record: KeyRecord) -> KeyTerms:
             budget_id=extra.budget_id,
             access_group_ids=extra.access_group_ids or (),
             priority=priority_in(record.metadata),
+            routing=own_routing_in(extra.router_settings),
         )
     except (msgspec.DecodeError, ValueError, ArithmeticError):
         return KeyTerms(is_readable=False)

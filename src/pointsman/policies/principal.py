@@ -13,6 +13,7 @@ from pointsman.policies.bound import Bound
 from pointsman.policies.gates import Gate, gate_of
 from pointsman.policies.key_guard import KeyGuard, guard_of
 from pointsman.policies.key_terms import KeyTerms, terms_of
+from pointsman.policies.own_routing import OwnRouting
 from pointsman.stores.directory.ports import Changed, Meter
 from pointsman.stores.directory.records import NO_LIMITS, Limits
 
@@ -26,6 +27,7 @@ class Ties(msgspec.Struct, frozen=True, kw_only=True):
     do not bind it. ``groups`` are those of groups of models that it was given by name, and bind its calls to these.
     ``charges`` is what its calls are charged to beyond that (:attr:`pointsman.core.outcome.CallRecord.charges`).
     ``usual`` are the limits of the budget with a name that it has, ``gates`` the lists of models that it has to pass.
+    ``routing`` are its team's settings of the router.
     ``shut`` says why none of its calls is let in; None: they are. ``has_general``: the operator's own
     limits may bind it, too. ``sources`` are the entries that all this was learned from, those included that were looked
     for and not there.
@@ -41,6 +43,7 @@ class Ties(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     organization_id: str | None = None
     priority: str | None = None
+    routing: OwnRouting | None = None
     shut: str | None = None
     has_general: bool = False
     sources: tuple[Changed, ...] = ()
@@ -55,6 +58,7 @@ class Principal(Account):
     ``organization_id`` is the organisation whose spending its calls add to, ``guard`` what limits its use beyond models
     and money, None for most; ``tags`` are the key's and its team's, ``aliases`` the names it has for models,
     ``tag_rates`` what it may do under single tags.
+    ``routing`` is what it, or else its team, has of the router's settings; None, as with most: nothing.
     ``is_special``: it has limits beyond those of a minute, of calls at once and one budget. ``is_plain``: it has none,
     and belongs to nobody who has any. ``bounds`` keeps, by deployment, what its calls there are bound by; None: by the
     key alone.
@@ -74,6 +78,7 @@ class Principal(Account):
         "organization_id",
         "priority",
         "record",
+        "routing",
         "shut",
         "tag_rates",
         "tags",
@@ -117,6 +122,7 @@ class Principal(Account):
         else:
             self.gates = ties.gates
         self.priority = ties.priority or terms.priority
+        self.routing = terms.routing or ties.routing
         self.organization_id = terms.organization_id or ties.organization_id
         self.aliases = {**ties.aliases, **record.aliases} if ties.aliases else record.aliases
         self.tags = (*record.tags, *(tag for tag in ties.tags if tag not in record.tags)) if ties.tags else record.tags

@@ -11,6 +11,7 @@ from pointsman.policies.accounts import Account, merged
 from pointsman.policies.gates import Gate, gate_of, groups_by_name
 from pointsman.policies.general_limits import GeneralLimits
 from pointsman.policies.key_terms import priority_in
+from pointsman.policies.own_routing import OwnRouting, own_routing_in
 from pointsman.policies.principal import NO_TIES, Principal, Ties
 from pointsman.stores.charges import MODEL_GROUP, PROJECT
 from pointsman.stores.directory.kinds import (
@@ -100,6 +101,15 @@ class Directory:
         self._groups = self._group_budgets = None
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """What is heeded of ``Team.extra``."""
+
+    router_settings: msgspec.Raw = msgspec.Raw()
+
+
+_decode_kept: Final = msgspec.json.Decoder(_Kept).decode
+
+
 class _Found(msgspec.Struct):
     """The entries that a key's record leads to; None where there are none."""
 
@@ -158,6 +168,7 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
         tags=_tags_of_others(found),
         organization_id=None if found.organization is None else found.organization.organization_id,
         priority=None if found.team is None else priority_in(found.team.metadata),
+        routing=None if found.team is None else _routing_of(found.team),
         shut=_shut(found),
         has_general=general.bind_calls,
         sources=sources,
@@ -337,6 +348,10 @@ def _gates(principal: Principal, found: _Found) -> tuple[Gate, ...]:
         name = organization.alias or organization.organization_id
         gates.append(gate_of("organization", name, organization.models, groups))
     return tuple(gate for gate in gates if gate is not None)
+
+
+def _routing_of(team: Team) -> OwnRouting | None:
+    return own_routing_in(_decode_kept(team.extra).router_settings)
 
 
 def _shut(found: _Found) -> str | None:

@@ -21,7 +21,7 @@ from pointsman.routing.shortlist import LOOKED_AT_MAX, Shortlist
 from pointsman.routing.strategies import COUNTING, STRATEGIES, TIMING, Kit
 from pointsman.routing.table import Group
 
-__all__ = ["Gatherer", "measure"]
+__all__ = ["Gatherer", "by_tags", "measure"]
 
 _KINDS: Final = (SESSION, PROMPT_CACHING, DEPLOYMENT)
 _ABILITIES: Final = frozenset({TOOLS, VISION})
@@ -118,6 +118,15 @@ def _tag_rules(deployments: Sequence[Deployment], usual: TagRules) -> TagRules:
     if not said and not opens:
         return usual
     return msgspec.structs.replace(usual, enabled=said[0] if said else usual.enabled, fails_open=opens)
+
+
+def by_tags(screens: Screens, members: Sequence[Member], rules: TagRules) -> Screens:
+    """The screens of a pool for requests whose tags decide in any case."""
+    agents = any(member.deployment.tag_patterns for member in members)
+    opens = any(_flag(member.deployment, "allow_fail_open") for member in members)
+    return msgspec.structs.replace(
+        screens, tags=True, match_any=rules.match_any, tag_prefix=rules.prefix, fails_open=opens, agents=agents
+    )
 
 
 def _flag(deployment: Deployment, name: str) -> bool | None:

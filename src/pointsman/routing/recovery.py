@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.errors import Crowded, GatewayError, Unsupported, UpstreamFailed
-from pointsman.core.rules import RoutingRules, Target
+from pointsman.core.rules import OwnLists, RoutingRules, Target
 from pointsman.core.upstream import Deployment
 from pointsman.routing.failures import CONTEXT_LENGTH, Failure, kind_of
 from pointsman.routing.pool import Pool
@@ -72,6 +72,10 @@ class Recovery:
         self.tried: set[str] = set()
         self.errors: list[tuple[str, GatewayError]] = []
         self._settings = settings
+        self._own = rules.lists or OwnLists()
+        self._policies = settings.group_retry_policies
+        if rules.retry_policies is not None:
+            self._policies = {name: _policy(counts) for name, counts in rules.retry_policies.items()}
         self._asked = asked
         self._draw = draw
         self._seen: set[tuple[str, tuple[str, ...]]] = {(name, ()) for name in asked}
@@ -113,7 +117,7 @@ class Recovery:
         if not isinstance(error, UpstreamFailed):
             unsupported = isinstance(error, Unsupported) and self._settings.falls_back_when_unsupported
             return 0.0 if others and (unsupported or _is_crowded(error)) else None
-        policy = self._settings.group_retry_policies.get(pool.name, self._settings.retry_policy)
+        policy = self._policies.get(pool.name, self._settings.retry_policy)
         if self.retries >= self._allowed(policy, kind, failed):
             return None
         said = kind in policy
@@ -152,17 +156,20 @@ class Recovery:
         lists, rules = self._settings.fallbacks, self.rules
         names = self._asked if failed in self._asked else (failed,)
         kind = kind_of(error)
+        listed: tuple[Hop, ...] = ()
         if error.code == CONTEXT_LENGTH:
-            own, listed = rules.context_window_fallbacks, _of(lists.context_window, names)
+            own = rules.context_window_fallbacks
+            listed = _listed(self._own.context_window, lists.context_window, names)
         elif kind is Failure.CONTENT_POLICY:
-            own, listed = rules.content_policy_fallbacks, _of(lists.content_policy, names)
+            own = rules.content_policy_fallbacks
+            listed = _listed(self._own.content_policy, lists.content_policy, names)
         elif not self._may_be_served(error, kind):
             return ()
         else:
-            own, listed = (), ()
+            own = ()
         if own:
             return _hops(own, asked_for=True)
-        return _hops(listed) or self._general(lists, names)
+        return listed or self._general(lists, names)
 
     def _may_be_served(self, error: GatewayError, kind: Failure) -> bool:
         """Whether another model may serve what this one did not."""
@@ -175,7 +182,19 @@ class Recovery:
     def _general(self, lists: FallbackLists, names: tuple[str, ...]) -> tuple[Hop, ...]:
         if self.rules.fallbacks:
             return _hops(self.rules.fallbacks, asked_for=True)
-        return _hops(_of(lists.general, names) or lists.default)
+        listed = _listed(self._own.general, lists.general, names)
+        return listed or (_hops(lists.default) if self._own.general is None else ())
+
+
+def _listed(
+    own: Mapping[str, tuple[Target, ...]] | None, usual: Mapping[str, tuple[Target, ...]], names: tuple[str, ...]
+) -> tuple[Hop, ...]:
+    """Those of a list. Who has one of their own needs access to what is in it, as if the request had named it."""
+    return _hops(_of(usual if own is None else own, names), asked_for=own is not None)
+
+
+def _policy(counts: Mapping[str, int]) -> RetryPolicy:
+    return {kind: counts[name] for kind in Failure if (name := f"{kind.value}Retries") in counts}
 
 
 def _is_crowded(error: GatewayError) -> bool:

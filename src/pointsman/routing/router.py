@@ -17,7 +17,7 @@ from pointsman.routing.candidates import Dropped, candidates
 from pointsman.routing.cooldown import blame
 from pointsman.routing.credentials import CredentialBook
 from pointsman.routing.expectation import Wait, wait_at
-from pointsman.routing.gather import Gatherer, measure
+from pointsman.routing.gather import Gatherer, by_tags, measure
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
 from pointsman.routing.pool import Member, Pick, Pool, Strategy
@@ -26,6 +26,7 @@ from pointsman.routing.refusal import refusal, resting
 from pointsman.routing.residency import LoadBook
 from pointsman.routing.rests import NoRests, Rest, RestBoard
 from pointsman.routing.rules.narrow import permitted, preferred
+from pointsman.routing.rules.ruling import Demands
 from pointsman.routing.settings import RoutingSettings
 from pointsman.routing.shortlist import LOOKED_AT_MAX
 from pointsman.routing.strategies import STRATEGIES, Kit
@@ -61,6 +62,7 @@ class Router:
         self._clock: Clock = SYSTEM_CLOCK
         self._table = table
         self._pools: dict[str, Pool] = {}
+        self._filtering: dict[str, tuple[Pool, Pool]] = {}
         self._left_out: frozenset[str] = frozenset()
         self._strategies: dict[str, dict[str, Strategy]] = {}
 
@@ -75,7 +77,7 @@ class Router:
         self.settings = settings or self.settings
         self.affinity.rules = self.settings.affinity
         self.budget.share = self.settings.retry_budget
-        self._pools, self._strategies = {}, {}
+        self._pools, self._strategies, self._filtering = {}, {}, {}
 
     def leave_out(self, ids: frozenset[str]) -> None:
         """From now on choose no deployment with one of these ids where its group has another."""
@@ -110,7 +112,7 @@ class Router:
             Forbidden: none of them is for this key, for the request's tags, or meets what the operator demands.
         """
         if wish.demands is not None:
-            pool = permitted(pool, wish.demands, wish, dropped)
+            pool = permitted(self._filtered(pool, wish.demands), wish.demands, wish, dropped)
         if pool.only is not None:
             pool.only.chosen(now)
             return pool.only, "only"
@@ -130,10 +132,23 @@ class Router:
             LimitReached, Malformed, Forbidden: as :meth:`choose`.
         """
         if wish.demands is not None:
-            pool = permitted(pool, wish.demands, wish, dropped)
+            pool = permitted(self._filtered(pool, wish.demands), wish.demands, wish, dropped)
         if pool.only is not None:
             return pool.only, "only"
         return self._pick(pool, wish, now, tried, self.affinity.place(pool, wish) if pool.stays else None, dropped)
+
+    def _filtered(self, pool: Pool, demands: Demands) -> Pool:
+        """The pool, where the tags of requests decide although they do not for others."""
+        if not demands.filters_by_tags or pool.screens.tags:
+            return pool
+        known = self._filtering.get(pool.name)
+        if known is None or known[0] is not pool:
+            screens = by_tags(pool.screens, pool.members, self.settings.tags)
+            known = self._filtering[pool.name] = (
+                pool,
+                msgspec.structs.replace(pool, only=None, screens=screens, by_tags={}),
+            )
+        return known[1]
 
     def _pick(
         self,

@@ -18,6 +18,7 @@ from pointsman.admin.keys.guarding import GUARDING_FIELDS, guarding, routes_of_k
 from pointsman.config.findings import nearest
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.policies.key_terms import TERMS, demand_term
+from pointsman.policies.own_routing import demand_own_routing, unheeded_in
 from pointsman.wire.json_fields import decode_field
 
 __all__ = [
@@ -41,7 +42,7 @@ KEPT_FIELDS: Final = frozenset({
     "agent_id", "allowed_cache_controls", "allowed_vector_store_indexes", "budget_fallbacks", "config",
     "default_estimated_output_tokens", "default_estimated_output_tokens_per_model",
     "disable_global_guardrails", "enable_prompt_caching", "key_type", "mcp_rpm_limit",
-    "prompts", "router_settings", "send_invite_email", "throttle_on_budget_exceeded",
+    "prompts", "send_invite_email", "throttle_on_budget_exceeded",
 })  # fmt: skip
 """Known, harmless to ignore: grants that are not given, hints, or limits of things that are not there."""
 
@@ -102,7 +103,10 @@ def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> U
             kept[name] = msgspec.Raw(bytes(raw))
             continue
         if name in HEEDED_FIELDS:
-            if name in TERMS:
+            if name == "router_settings":
+                demand_own_routing(raw)
+                unheeded += unheeded_in(raw)
+            elif name in TERMS:
                 demand_term(name, raw)
             kept[name] = msgspec.Raw(bytes(raw))
             continue

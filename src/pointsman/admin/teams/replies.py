@@ -307,6 +307,7 @@ def _row(team: Team, members: Sequence[TeamMember], users: Mapping[str, User], s
     emails = {user_id: user.email for user_id, user in users.items()}
     bounded = team.member_limits != NO_LIMITS
     return {
+        "router_settings": {},
         **_decode_object(team.extra),
         "team_id": team.team_id,
         "team_alias": team.alias,
@@ -342,7 +343,6 @@ def _row(team: Team, members: Sequence[TeamMember], users: Mapping[str, User], s
         "litellm_model_table": {"model_aliases": team.model_aliases} if team.model_aliases else None,
         "model_id": None,
         "policies": (),
-        "router_settings": {},
         "allow_team_guardrail_config": False,
         "object_permission_id": None,
         "created_at": iso(team.created_at),

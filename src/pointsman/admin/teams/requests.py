@@ -48,8 +48,9 @@ TEAM_PASSIVE: Final = Passive(
     kept=frozenset({
         "allowed_passthrough_routes", "allowed_vector_store_indexes", "default_estimated_output_tokens",
         "default_estimated_output_tokens_per_model", "disable_global_guardrails", "mcp_rpm_limit", "prompts",
-        "router_settings", "secret_manager_settings",
+        "secret_manager_settings",
     }),
+    routing=True,
 )  # fmt: skip
 
 _MemberRole = Literal["admin", "user"]
