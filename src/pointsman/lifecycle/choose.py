@@ -20,6 +20,7 @@ from pointsman.lifecycle.ways import Way
 from pointsman.policies.access import demand_access, may_use
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
+from pointsman.policies.stand_ins import StandIn
 from pointsman.routing.candidates import Dropped
 from pointsman.routing.pool import Member, Pick, Pool
 from pointsman.routing.queue import Ticket
@@ -149,7 +150,8 @@ def find_pool(model: str, principal: Principal, house: House, led_to: str | None
             param="model",
         )
     if not principal.unrestricted:
-        demand_access(principal, model, pool.name, pool.access_groups)
+        # A model that stands in for one whose budget is gone is nobody's other name, so it must be allowed, too.
+        demand_access(principal, name if isinstance(name, StandIn) else model, pool.name, pool.access_groups)
     return pool
 
 

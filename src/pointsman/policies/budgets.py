@@ -17,6 +17,7 @@ _NAMES: Final = {
     "organization": "Organization",
     "organization_member": "Organization member",
     "customer": "End user",
+    "key_customer": "End user",
     "tag": "Tag",
     "project": "Project",
     "model_group": "Model access group",

@@ -161,6 +161,7 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
             one.name: make(MODEL_GROUP, one.name, one.name, found.limits(one.limits, one.budget_id))
             for one in found.group_budgets
         },
+        tag_rates=_tag_rates(accounts, make),
         charges=() if found.project is None else (f"{PROJECT}/{found.project.project_id}",),
         usual=NO_LIMITS if budget is None else budget.limits,
         gates=_gates(principal, found),
@@ -320,6 +321,17 @@ def _accounts(
         own = NO_LIMITS if tag is None else found.limits(tag.limits, tag.budget_id)
         add("tag", tag_name, tag_name, merged(own, general.tags.get(tag_name, NO_LIMITS)))
     return tuple(accounts), tuple(spared)
+
+
+def _tag_rates(accounts: Iterable[Account], make: MakeAccount) -> dict[str, tuple[Account, ...]]:
+    """What each of these may do under single tags, by tag; every key of theirs counts in it."""
+    rates: dict[str, tuple[Account, ...]] = {}
+    for account in accounts:
+        for tag, limit in account.limits.tag_rpm_limit.items():
+            scope, name = f"tag_per_{account.scope}", f"{account.name}:{tag}"
+            rate = make(scope, f"{account.identity}/{tag}", name, Limits(rpm_limit=limit))
+            rates[tag] = (*rates.get(tag, ()), rate)
+    return rates
 
 
 def _member_limits(team: Team, found: _Found) -> Limits:

@@ -114,7 +114,7 @@ async def test_members_are_made_with_the_team(desk: Desk) -> None:
     [
         {"team_id": "a\n"}, {"team_alias": "a\x00"}, {"team_member_permissions": ["/everything"]},
         {"organization_id": "nowhere"}, {"max_budget": "much"}, {"guardrails": ["pii"]}, {"team_aliass": "x"},
-        {"team_member_key_duration": "1d"}, {"members_with_roles": [{"user_id": "a", "role": "owner"}]},
+        {"team_member_key_duration": "soon"}, {"members_with_roles": [{"user_id": "a", "role": "owner"}]},
         {"model_aliases": {"a": 1}}, {"team_member_budget_duration": "soon"}, {"blocked": "perhaps"},
     ],
 )  # fmt: skip

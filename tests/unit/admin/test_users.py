@@ -102,7 +102,7 @@ async def test_ids_and_addresses_are_unique(desk: Desk, fields: dict[str, str]) 
         {"user_role": "org_admin"}, {"user_role": "king"}, {"user_email": "no address"}, {"user_email": "a@b\nc"},
         {"max_budget": -1}, {"budget_duration": "soon"}, {"user_id": "a\x00"}, {"models": ["a\n"]}, {"rpm_limit": "x"},
         {"model_max_budget": {"llama3": {"budget_limit": 1, "max_budget": 2}}}, {"metadata": []}, {"max_budgt": 3},
-        {"guardrails": ["pii"]}, {"object_permission": {"mcp_servers": ["a"]}},
+        {"guardrails": ["pii"]}, {"object_permission": {"models": ["a"]}},
         {"budget_limits": [{"budget_duration": "1d", "max_budget": 1}, {"budget_duration": "1d", "max_budget": 2}]},
     ],
 )  # fmt: skip

@@ -45,8 +45,9 @@ _NARROWING_FIELDS: Final = frozenset({
 """Those that an owner may say of a new key, and not change of one that has them."""
 
 _NOT_GIVEN_ON: Final = frozenset({
-    "allowed_ips", "budget_id", "budget_limits", "enforced_params", "guardrails", "model_max_budget", "model_rpm_limit",
-    "model_tpm_limit", "object_permission", "permissions", "policies", "project_id", "tag_rpm_limit", "tpd_limit",
+    "allowed_ips", "budget_id", "budget_limits", "end_user_budget_id", "enforced_params", "guardrails",
+    "model_max_budget", "model_rpm_limit", "model_tpm_limit", "object_permission", "permissions", "policies",
+    "project_id", "tag_rpm_limit", "tpd_limit",
 })  # fmt: skip
 """A key that is bound by one of these would be rid of it by making another."""
 

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from pointsman.admin.keys.lookup import existing_key, flushed, token_meant, tokens_of_aliases
-from pointsman.admin.keys.replies import KeyListReply, full_row, shown_row
+from pointsman.admin.keys.replies import KeyListReply, shown_row
 from pointsman.admin.keys.requests import KeyInfoQuery, KeyListQuery, KeysRequest
+from pointsman.admin.keys.rows import key_facts, key_rows
 from pointsman.admin.office import Office
 from pointsman.admin.rights import demand, demand_sight_of_key, rights_of, sees_team_keys
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -30,7 +31,8 @@ async def key_info(office: Office, visit: Visit[KeyInfoQuery, Nothing]) -> Answe
         raise Malformed("The master key is not a stored key.", hint="Name a key: /key/info?key=sk-…", param="key")
     await flushed(office)
     record, removal = await _live_or_deleted(office, token)
-    return Answer({"key": wanted or token, "info": shown_row(record, removal, office.clock.wall())})
+    facts = (await key_facts(office, (record,)))[record.token]
+    return Answer({"key": wanted or token, "info": shown_row(record, removal, office.clock.wall(), facts)})
 
 
 async def keys_info(office: Office, visit: Visit[Nothing, KeysRequest]) -> Answer:
@@ -43,7 +45,7 @@ async def keys_info(office: Office, visit: Visit[Nothing, KeysRequest]) -> Answe
     for token in tokens:
         await demand_sight(office, visit, token)
     found = [record for token in tokens if (record := await office.keys.get(token)) is not None]
-    return Answer({"key": [record.token for record in found], "info": [full_row(record) for record in found]})
+    return Answer({"key": [record.token for record in found], "info": await key_rows(office, found)})
 
 
 async def list_keys(office: Office, visit: Visit[KeyListQuery, Nothing]) -> Answer:
@@ -56,7 +58,7 @@ async def list_keys(office: Office, visit: Visit[KeyListQuery, Nothing]) -> Answ
     store_query = await _within_sight(office, visit, _store_query(query))
     await flushed(office)
     page = await office.keys.find(store_query)
-    return Answer(_page_reply(query, page))
+    return Answer(await _page_reply(office, query, page))
 
 
 async def demand_sight(office: Office, visit: Visit[Any, Any], token: str) -> None:
@@ -119,10 +121,9 @@ def _store_query(query: KeyListQuery) -> KeyQuery:
     )
 
 
-def _page_reply(query: KeyListQuery, page: KeyPage) -> object:
+async def _page_reply(office: Office, query: KeyListQuery, page: KeyPage) -> object:
     if query.return_full_object:
-        removals = page.removals or (None,) * len(page.records)
-        rows = [full_row(record, removal) for record, removal in zip(page.records, removals, strict=True)]
+        rows = await key_rows(office, page.records, page.removals)
         pages = -(-page.total // query.size)
         return {"keys": rows, "total_count": page.total, "current_page": query.page, "total_pages": pages}
     hashes = tuple(record.token for record in page.records)

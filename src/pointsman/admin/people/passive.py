@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.admin.permission_fields import is_ignorable
 from pointsman.config.findings import nearest
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.policies.own_routing import demand_own_routing, unheeded_in
@@ -57,7 +58,7 @@ def passive(
         value = decode_field(name, raw, _decode_any)
         # By identity, since 0 equals False, and a limit of 0 says a lot.
         silent = value is None or value is False or value in ("", [], {})
-        if name in fields.refused and not silent:
+        if name in fields.refused and not silent and not is_ignorable(name, value):
             raise Unsupported(
                 f"{name} is not enforced by this gateway yet, and a restriction that is ignored would be a hole.",
                 hint="Leave it out, or restrict by models, budgets and limits.",
@@ -70,7 +71,7 @@ def passive(
                 kept[name] = msgspec.Raw(bytes(raw))
                 unheeded += unheeded_in(raw)
             continue
-        if name in fields.kept:
+        if name in fields.kept or (name in fields.refused and is_ignorable(name, value)):
             kept.pop(name, None)
             if value is not None:
                 kept[name] = msgspec.Raw(bytes(raw))

@@ -43,7 +43,7 @@ __all__ = [
 TEAM_PASSIVE: Final = Passive(
     refused=frozenset({
         "denied_passthrough_routes", "enforced_batch_output_expires_after", "enforced_file_expires_after", "guardrails",
-        "object_permission", "policies", "require_trace_id", "tag_rpm_limit", "team_member_key_duration",
+        "object_permission", "policies", "require_trace_id",
     }),
     kept=frozenset({
         "allowed_passthrough_routes", "allowed_vector_store_indexes", "default_estimated_output_tokens",
@@ -83,6 +83,7 @@ class TeamFields(AccountFields, frozen=True, kw_only=True):
     team_member_rpm_limit: Count | UnsetType | None = UNSET
     team_member_tpm_limit: Count | UnsetType | None = UNSET
     team_member_model_max_budget: dict[ModelName, ModelBudget] | UnsetType | None = UNSET
+    team_member_key_duration: Duration | UnsetType | None = UNSET
 
 
 class NewTeamRequest(TeamFields, frozen=True, kw_only=True):
@@ -101,7 +102,9 @@ class UpdateTeamRequest(TeamFields, frozen=True, kw_only=True):
 
 
 class PatchTeamRequest(TeamFields, frozen=True, kw_only=True):
-    """Changes to the team in the path."""
+    """Changes to the team in the path; ``team_id``, if it is there, repeats it."""
+
+    team_id: Label | None = None
 
 
 class TeamIdsRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pointsman.admin.keys.lookup import flushed
-from pointsman.admin.keys.replies import full_row
+from pointsman.admin.keys.rows import key_rows
 from pointsman.admin.office import Office
 from pointsman.admin.people.joining import existing_team
 from pointsman.admin.rights import Rights, demand, demand_sight_of_user, rights_of, team_members
@@ -108,7 +108,7 @@ async def _keys(office: Office, rights: Rights, team: Team, size: int) -> list[d
         return []
     owner = None if all_of_them else rights.user_id
     page = await office.keys.find(KeyQuery(team_id=team.team_id, user_id=owner, size=size, counted=False))
-    return [full_row(record) for record in page.records]
+    return await key_rows(office, page.records)
 
 
 def _oversees(rights: Rights, team: Team) -> bool:

@@ -32,7 +32,7 @@ __all__ = [
 UserRole = Literal["proxy_admin", "proxy_admin_viewer", "internal_user", "internal_user_viewer"]
 
 _REFUSED: Final = frozenset({
-    "enforced_params", "guardrails", "object_permission", "permissions", "policies", "tag_rpm_limit",
+    "enforced_params", "guardrails", "object_permission", "permissions", "policies",
 })  # fmt: skip
 _KEPT: Final = frozenset({
     "agent_id", "allowed_cache_controls", "budget_fallbacks", "config", "default_estimated_output_tokens",

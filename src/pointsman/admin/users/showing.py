@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import msgspec
 
 from pointsman.admin.governance.periods import spent_by
 from pointsman.admin.keys.lookup import flushed
-from pointsman.admin.keys.replies import full_row
+from pointsman.admin.keys.rows import key_rows
 from pointsman.admin.office import Office
 from pointsman.admin.rights import (
     Rights,
@@ -22,14 +23,14 @@ from pointsman.admin.rights import (
     visible_users,
 )
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.admin.teams.replies import team_rows
+from pointsman.admin.teams.replies import membership_rows, team_rows
 from pointsman.admin.users.replies import RoleFact, UserChoice, team_key_row, user_rows
 from pointsman.admin.users.requests import UserFilterQuery, UserListQuery, UserQuery
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.ports import DirectoryQuery
-from pointsman.stores.directory.records import Team, User
+from pointsman.stores.directory.records import Team, TeamMember, User
 from pointsman.stores.ports import KeyQuery
 
 __all__ = ["available_roles", "filter_users", "list_users", "user_info", "user_info_v2"]
@@ -37,6 +38,7 @@ __all__ = ["available_roles", "filter_users", "list_users", "user_info", "user_i
 _USERS_MAX: Final = 100_000
 _MEMBERSHIPS_MAX: Final = 10_000
 _KEYS_MAX: Final = 1_000
+_NOBODY: Final[Mapping[str, TeamMember]] = MappingProxyType({})
 _DIRECTORY_ORDERS: Final[dict[str, Literal["id", "alias", "created_at", "updated_at"]]] = {
     "user_id": "id",
     "user_email": "alias",
@@ -84,7 +86,8 @@ async def user_info(office: Office, visit: Visit[UserQuery, Nothing]) -> Answer:
     teams = [team for team in found if isinstance(team, Team) and rights.sees_team(team)]
     keys = await _keys_seen(office, rights, user_id)
     row = await _row_seen(office, rights, user)
-    return Answer({"user_id": user_id, "user_info": row, **await _keys_and_teams(office, keys, teams)})
+    own = {member.team_id: member for member in memberships}
+    return Answer({"user_id": user_id, "user_info": row, **await _keys_and_teams(office, keys, teams, own)})
 
 
 async def user_info_v2(office: Office, visit: Visit[UserQuery, Nothing]) -> Answer:
@@ -149,12 +152,21 @@ async def _everything(office: Office, user_id: str | None) -> dict[str, Any]:
     return {"user_id": user_id, "user_info": row, **await _keys_and_teams(office, keys, teams)}
 
 
-async def _keys_and_teams(office: Office, keys: Any, teams: Any) -> dict[str, Any]:  # noqa: ANN401
+async def _keys_and_teams(
+    office: Office, keys: Sequence[KeyRecord], teams: Sequence[Team], memberships: Mapping[str, TeamMember] = _NOBODY
+) -> dict[str, Any]:
+    """The keys, and the teams with those of the keys that are theirs, and with the user's membership."""
     aliases = {team.team_id: team.alias for team in teams}
     in_order = sorted(teams, key=lambda team: team.alias or "")
+    shown_keys = await key_rows(office, keys)
+    rows = await team_rows(office, in_order)
+    for team, row in zip(in_order, rows, strict=True):
+        mine = memberships.get(team.team_id)
+        row["keys"] = [shown for key, shown in zip(keys, shown_keys, strict=True) if key.team_id == team.team_id]
+        row["team_memberships"] = [] if mine is None else await membership_rows(office, team, (mine,))
     return {
-        "keys": [{**full_row(key), "team_alias": _alias(key, aliases)} for key in keys],
-        "teams": await team_rows(office, in_order),
+        "keys": [{**shown, "team_alias": _alias(key, aliases)} for key, shown in zip(keys, shown_keys, strict=True)],
+        "teams": rows,
     }
 
 

@@ -134,7 +134,7 @@ def team_of(row: Row, aliases: Mapping[int, Mapping[str, str]]) -> Made:
     guarded = [name for name in ("guardrails", "policies") if metadata.get(name) or row.texts(name)]
     notes = (*notes, *(f"{name} are not enforced here, so the team comes over blocked." for name in guarded))
     permissions = row.texts("team_member_permissions")
-    member_budget = metadata.get("team_member_budget_id")
+    member_budget, duration = metadata.get("team_member_budget_id"), metadata.get("team_member_key_duration")
     record = Team(
         team_id=row.named("team_id"),
         alias=row.text("team_alias"),
@@ -147,6 +147,7 @@ def team_of(row: Row, aliases: Mapping[int, Mapping[str, str]]) -> Made:
         limits=limits,
         member_budget_id=member_budget if isinstance(member_budget, str) else None,
         member_permissions=permissions or None,
+        member_key_duration=duration if isinstance(duration, str) and duration else None,
         blocked=row.flag("blocked") or bool(guarded),
         metadata=raw(metadata),
         **_stamps(row),

@@ -1,0 +1,179 @@
+"""Fields of LiteLLM's keys and teams that are heeded or shown beyond the plain ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pointsman.core.identity import token_of
+from pointsman.core.price import picodollars
+from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
+from pointsman.stores.directory.records import Limits, MemberRole, Team, TeamMember, User
+from tests.unit.admin.office_desk import NOW, Desk, call_record
+
+DAY = 86_400.0
+
+
+async def team_of(desk: Desk, team_id: str, role: MemberRole = "user", **more: Any) -> str:
+    """A team with one member, and the key of that member."""
+    await desk.directory.insert(TEAMS, Team(team_id=team_id, **more))
+    await desk.directory.insert(USERS, User(user_id="ann"))
+    await desk.directory.insert(TEAM_MEMBERS, TeamMember(team_id=team_id, user_id="ann", role=role))
+    return await desk.new_key(user_id="ann", key_alias="anns")
+
+
+# -- what rows tell -----------------------------------------------------------------------------------
+
+
+async def test_what_was_ever_spent_is_told_beside_what_the_period_spent(desk: Desk) -> None:
+    key = await desk.new_key(budget_duration="1d", max_budget=9)
+    await desk.ledger.append([call_record("1", key_token=token_of(key), cost=picodollars(2))])
+    await desk.ask("POST", f"/key/{key}/reset_spend", {"reset_to": 0.5})
+    shown = (await desk.ask("GET", f"/key/info?key={key}")).json()["info"]
+    assert (shown["spend"], shown["total_spend"]) == (0.5, 2.0)
+    listed = (await desk.ask("GET", "/key/list?return_full_object=true")).json()["keys"][0]
+    assert listed["total_spend"] == 2.0
+
+
+async def test_a_row_tells_who_changed_the_key_last_and_when(desk: Desk) -> None:
+    made = (await desk.ask("POST", "/key/generate", {})).json()
+    assert (made["created_by"], made["updated_by"], made["settings_updated_at"]) == ("master", "master", None)
+    desk.clock.now = NOW + 60
+    changed = await desk.ask(
+        "POST", "/key/update", {"key": made["key"], "rpm_limit": 5}, headers={"litellm-changed-by": "eve"}
+    )
+    row = changed.json()
+    assert (row["created_by"], row["updated_by"]) == ("master", "eve")
+    assert row["settings_updated_at"] == row["updated_at"]
+    row = (await desk.ask("POST", "/key/block", {"key": made["key"]})).json()
+    assert row["updated_by"] == "master"
+    assert row["rpm_limit"] == 5
+
+
+async def test_the_budget_that_a_key_names_is_told_with_it(desk: Desk) -> None:
+    await desk.ask("POST", "/budget/new", {"budget_id": "small", "max_budget": 3})
+    key = await desk.new_key(budget_id="small")
+    table = (await desk.ask("GET", f"/key/info?key={key}")).json()["info"]["litellm_budget_table"]
+    assert (table["budget_id"], table["max_budget"]) == ("small", 3)
+
+
+async def test_what_is_asked_for_a_new_key_is_repeated_even_where_it_is_nothing(desk: Desk) -> None:
+    made = (await desk.ask("POST", "/key/generate", {"model_rpm_limit": {"a": 1}})).json()
+    assert made["model_rpm_limit"] == {"a": 1}
+    assert made["model_tpm_limit"] is made["guardrails"] is made["enforced_params"] is None
+
+
+async def test_teams_of_a_user_have_the_users_keys_and_membership(desk: Desk) -> None:
+    await team_of(desk, "red")
+    key = await desk.new_key(user_id="ann", team_id="red")
+    (team,) = (await desk.ask("GET", "/user/info?user_id=ann")).json()["teams"]
+    assert [one["token"] for one in team["keys"]] == [token_of(key)]
+    assert [one["user_id"] for one in team["team_memberships"]] == ["ann"]
+
+
+# -- who is told what ---------------------------------------------------------------------------------
+
+
+async def test_an_alias_of_somebody_elses_key_is_refused_like_one_that_nobody_has(desk: Desk) -> None:
+    mine = await team_of(desk, "red")
+    await desk.new_key(key_alias="theirs")
+    taken = await desk.ask("POST", "/key/update", {"key_alias": "theirs", "rpm_limit": 1}, key=mine)
+    free = await desk.ask("POST", "/key/update", {"key_alias": "nobodys", "rpm_limit": 1}, key=mine)
+    assert taken.status == free.status == 403
+    assert taken.error.message == free.error.message
+    assert (await desk.ask("POST", "/key/update", {"key_alias": "nobodys", "rpm_limit": 1})).status == 404
+
+
+# -- limits -------------------------------------------------------------------------------------------
+
+
+async def test_a_key_in_the_place_of_another_is_guaranteed_no_more_than_is_left(desk: Desk) -> None:
+    await desk.directory.insert(TEAMS, Team(team_id="red", limits=Limits(rpm_limit=10)))
+    guaranteed = {"team_id": "red", "rpm_limit_type": "guaranteed_throughput"}
+    key = await desk.new_key(**guaranteed, rpm_limit=6)
+    await desk.new_key(**guaranteed, rpm_limit=4)
+    more = await desk.ask("POST", f"/key/{key}/regenerate", {"rpm_limit": 7})
+    assert (more.status, more.error.param) == (400, "rpm_limit")
+    assert (await desk.ask("POST", f"/key/{key}/regenerate", {"rpm_limit": 5})).status == 200
+
+
+async def test_a_budget_for_customers_must_exist(desk: Desk) -> None:
+    missing = await desk.ask("POST", "/key/generate", {"end_user_budget_id": "small"})
+    assert (missing.status, missing.error.param) == (400, "end_user_budget_id")
+    await desk.ask("POST", "/budget/new", {"budget_id": "small", "max_budget": 3})
+    made = await desk.ask("POST", "/key/generate", {"end_user_budget_id": "small"})
+    assert made.json()["end_user_budget_id"] == "small"
+    assert "x-pointsman-not-enforced" not in made.headers
+    key = made.json()["key"]
+    wrong = await desk.ask("POST", "/key/update", {"key": key, "end_user_budget_id": "none"})
+    assert wrong.status == 400
+    await desk.ask("POST", "/key/update", {"key": key, "end_user_budget_id": None})
+    assert "end_user_budget_id" not in (await desk.ask("GET", f"/key/info?key={key}")).json()["info"]
+
+
+# -- how long keys of members live ---------------------------------------------------------------------
+
+
+async def test_keys_of_members_live_as_long_as_the_team_says(desk: Desk) -> None:
+    mine = await team_of(desk, "red", member_permissions=("/key/generate", "/key/update"), member_key_duration="7d")
+    made = await desk.ask("POST", "/key/generate", {"team_id": "red"}, key=mine)
+    record = desk.record(made.json()["key"])
+    assert record.expires == NOW + 7 * DAY
+    for longer in ("30d", "1mo"):
+        refused = await desk.ask("POST", "/key/generate", {"team_id": "red", "duration": longer}, key=mine)
+        assert (refused.status, refused.error.param) == (400, "duration")
+    shorter = await desk.ask("POST", "/key/generate", {"team_id": "red", "duration": "1d"}, key=mine)
+    assert desk.record(shorter.json()["key"]).expires == NOW + DAY
+    endless = {"key": made.json()["key"], "duration": "-1"}
+    assert (await desk.ask("POST", "/key/update", endless, key=mine)).status == 200
+    assert desk.record(made.json()["key"]).expires == NOW + 7 * DAY
+
+
+async def test_who_administers_the_team_says_otherwise(desk: Desk) -> None:
+    await team_of(desk, "red", member_key_duration="7d")
+    assert desk.record(await desk.new_key(team_id="red", user_id="ann")).expires == NOW + 7 * DAY
+    assert desk.record(await desk.new_key(team_id="red", user_id="ann", duration="30d")).expires == NOW + 30 * DAY
+    assert desk.record(await desk.new_key(team_id="red")).expires is None
+
+
+async def test_a_team_says_how_long_and_how_often_by_tag(desk: Desk) -> None:
+    fields = {"team_id": "red", "team_member_key_duration": "7d", "tag_rpm_limit": {"batch": 3}}
+    made = await desk.ask("POST", "/team/new", fields)
+    assert {name: made.json()[name] for name in fields} == fields
+    assert "x-pointsman-not-enforced" not in made.headers
+    assert (await desk.ask("PATCH", "/team/red", {"team_id": "blue"})).status == 400
+    assert (await desk.ask("PATCH", "/team/red", {"team_id": "red", "team_member_key_duration": "x"})).status == 400
+
+
+# -- permissions --------------------------------------------------------------------------------------
+
+HARMLESS: list[tuple[str, Any]] = [
+    ("permissions", {"get_spend_routes": True, "allow_pii_controls": True, "pii": False}),
+    ("object_permission", {"mcp_servers": ["a"], "agents": ["b"], "models": []}),
+]
+NARROWING: list[tuple[str, Any]] = [
+    ("permissions", {"pii": True}),
+    ("object_permission", {"models": ["a"]}),
+    ("object_permission", {"blocked_tools": ["a"]}),
+    ("object_permission", {"vector_stores": ["a"]}),
+    ("policies", ["a"]),
+]
+
+
+@pytest.mark.parametrize("path", ["/key/generate", "/user/new"])
+@pytest.mark.parametrize(("name", "value"), HARMLESS)
+async def test_what_would_only_grant_is_kept_and_said_to_have_no_effect(
+    desk: Desk, path: str, name: str, value: Any
+) -> None:
+    answer = await desk.ask("POST", path, {name: value})
+    assert answer.status == 200, answer.body
+    assert answer.headers["x-pointsman-not-enforced"] == name
+    assert answer.json()[name] == value
+
+
+@pytest.mark.parametrize("path", ["/key/generate", "/user/new"])
+@pytest.mark.parametrize(("name", "value"), NARROWING)
+async def test_what_would_narrow_is_refused(desk: Desk, path: str, name: str, value: Any) -> None:
+    answer = await desk.ask("POST", path, {name: value})
+    assert (answer.status, answer.error.param) == (400, name)
