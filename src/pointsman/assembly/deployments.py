@@ -309,11 +309,14 @@ def _headers(entry: ModelEntry) -> dict[str, Secret]:
 def _timeouts(entry: ModelEntry, settings: Settings) -> Timeouts:
     params, local, router = entry.litellm_params, settings.local, settings.router_settings
     stream = params.stream_timeout or router.stream_timeout
+    total = params.timeout or params.request_timeout or router.timeout or settings.litellm_settings.request_timeout
+    # Who lets an answer take longer than usual lets it be silent as long: told as a whole, it says nothing earlier.
+    usual = max(Timeouts().load, total or 0.0, stream or 0.0)
     return Timeouts(
         connect=local.upstream_connect_timeout_seconds,
-        load=stream or local.upstream_load_timeout_seconds,
+        load=local.upstream_load_timeout_seconds or usual,
         idle=local.upstream_idle_timeout_seconds,
-        total=params.timeout or params.request_timeout or router.timeout or settings.litellm_settings.request_timeout,
+        total=total,
         first_token=stream or local.first_token_timeout_seconds,
     )
 

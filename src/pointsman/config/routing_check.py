@@ -33,6 +33,11 @@ def examine_routing(settings: Settings, root: MapNode, findings: Findings) -> No
         if not names.has(name):
             path = f"router_settings.model_group_retry_policy.{name}"
             findings.warn(entry.place, path, "no such model is served.", names.like(name))
+    _examine_members(settings.router_settings.routing_groups, router, names, findings)
+    aliases = {name: alias.model for name, alias in settings.router_settings.model_group_alias.items()}
+    _examine_aliases(aliases, router, "model_group_alias", names, findings)
+    older = settings.litellm_settings.model_alias_map
+    _examine_aliases(older, root.get("litellm_settings"), "model_alias_map", names, findings)
 
 
 class _Names:
@@ -46,12 +51,28 @@ class _Names:
         self.are_found_later = (
             settings.discovers or bool(settings.local.ollama) or bool(settings.general_settings.store_model_in_db)
         )
-        self._names = {*(name for name in served if not is_pattern(name)), *aliases, *groups}
+        self.aliases = frozenset(aliases)
+        self._models = {*(name for name in served if not is_pattern(name)), *groups}
+        self._names = {*self._models, *aliases}
+        self._bare = {name.partition("/")[2] for name in self._names}
         self._patterns = [name for name in served if is_pattern(name)]
 
     def has(self, name: str) -> bool:
         """Whether somebody serves it."""
-        return name == "*" or name in self._names or any(match(one, name) is not None for one in self._patterns)
+        return name == "*" or name in self._names or self._fits(name)
+
+    def has_model(self, name: str) -> bool:
+        """Whether somebody serves it under no alias."""
+        return name in self._models or self._fits(name)
+
+    def has_any(self, key: str) -> bool:
+        """Whether somebody serves what ``key`` of a list of fallbacks may mean: also a pattern, or a bare name."""
+        if is_pattern(key) or key in self._bare or self.has(key):
+            return True
+        return any(self._fits(f"{pattern.partition('/')[0]}/{key}") for pattern in self._patterns)
+
+    def _fits(self, name: str) -> bool:
+        return any(match(one, name) is not None for one in self._patterns)
 
     def like(self, name: str) -> str | None:
         """A hint at what may have been meant."""
@@ -81,6 +102,32 @@ def _examine_groups(settings: Settings, router: Node | None, findings: Findings)
             )
 
 
+def _examine_members(groups: Sequence[StrategyGroup], router: Node | None, names: _Names, findings: Findings) -> None:
+    nodes = router.get("routing_groups") if isinstance(router, MapNode) else None
+    if not isinstance(nodes, ListNode) or len(nodes.items) != len(groups):
+        return
+    for number, (group, node) in enumerate(zip(groups, nodes.items, strict=True)):
+        for model in group.models:
+            if not is_pattern(model) and not names.has_model(model):
+                path = f"router_settings.routing_groups[{number}].models"
+                why = "an alias; name the model itself." if model in names.aliases else "served by nobody."
+                findings.warn(node.place, path, f"{model} is {why}", names.like(model))
+
+
+def _examine_aliases(
+    aliases: Mapping[str, str], section: Node | None, key: str, names: _Names, findings: Findings
+) -> None:
+    """An alias leads to a model and not to a further alias, as in LiteLLM."""
+    nodes = section.get(key) if isinstance(section, MapNode) else None
+    for name, node in nodes.present() if isinstance(nodes, MapNode) else ():
+        target = aliases.get(name)
+        if target is None or names.has_model(target):
+            continue
+        where = "router_settings" if key == "model_group_alias" else "litellm_settings"
+        why = "is an alias itself; name its model." if target in names.aliases else "nobody serves."
+        findings.warn(node.place, f"{where}.{key}.{name}", f"leads to {target}, which {why}", names.like(target))
+
+
 def _wrong_priorities(group: StrategyGroup) -> Iterator[str]:
     if not group.group_name:
         yield "has the strategy priority and no group_name, so that nobody can ask for it."
@@ -102,6 +149,9 @@ def _examine_fallbacks(
     }
     for key, listed in lists.items():
         place = node.get(key)
+        for name in {name: None for one in listed for name in one if not names.has_any(name)}:
+            message = f"{name} has somebody who stands in for it, and nobody serves it."
+            findings.warn(node.place if place is None else place.place, f"{section}.{key}", message, names.like(name))
         for target in _unserved([each for one in listed for some in one.values() for each in some], names):
             message = f"{target} stands in for another model, and nobody serves it."
             findings.warn(node.place if place is None else place.place, f"{section}.{key}", message, names.like(target))

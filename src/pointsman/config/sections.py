@@ -415,7 +415,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     ollama: tuple[Url, ...] = ()
     num_ctx_max: PositiveCount | None = None
     upstream_connect_timeout_seconds: Seconds = 2.0
-    upstream_load_timeout_seconds: Seconds = 600.0
+    upstream_load_timeout_seconds: Seconds | None = None
     upstream_idle_timeout_seconds: Seconds = 120.0
     first_token_timeout_seconds: Seconds | None = None
     retry_wait_seconds_max: Amount = 20.0

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.patterns import said_of
 from pointsman.core.upstream import Deployment
 from pointsman.routing.affinity import CONVERSATION, DEPLOYMENT, PROMPT_CACHING, SESSION
 from pointsman.routing.credentials import CredentialBook
@@ -51,7 +52,7 @@ class Gatherer:
     def pool(self, group: Group, settings: RoutingSettings, whole: Group | None = None) -> Pool:
         """The pool of a group; ``whole`` is the group with those of it that are left out."""
         members = tuple(self._member(deployment) for deployment in group.deployments)
-        choice = settings.strategies.get(group.name, settings.strategy)
+        choice = said_of(group.name, settings.strategies) or settings.strategy
         strategy = STRATEGIES[_name(choice, members)](Kit(self._draw, self._loads, choice.arguments))
         settings = msgspec.structs.replace(settings, tags=_tag_rules((whole or group).deployments, settings.tags))
         screens = _screens(members, settings, strict=settings.strict_limits or strategy.name in _STRICT)
@@ -105,7 +106,8 @@ def measure(member: Member, strategy: str) -> None:
 def _stays(name: str, members: Sequence[Member], settings: RoutingSettings) -> tuple[str, ...]:
     if len(members) == 1:
         return ()
-    checks = settings.affinity.by_group.get(name, settings.affinity.checks)
+    own = said_of(name, settings.affinity.by_group)
+    checks = settings.affinity.checks if own is None else own
     kinds = [kind for kind in _KINDS if kind in checks]
     stay = settings.affinity.conversation_seconds > 0 and any(member.host is not None for member in members)
     return (*kinds, CONVERSATION) if stay else tuple(kinds)

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.patterns import said_of
 from pointsman.core.errors import Crowded, GatewayError, Unsupported, UpstreamFailed
 from pointsman.core.rules import OwnLists, RoutingRules, Target
 from pointsman.core.upstream import Deployment
@@ -117,7 +118,8 @@ class Recovery:
         if not isinstance(error, UpstreamFailed):
             unsupported = isinstance(error, Unsupported) and self._settings.falls_back_when_unsupported
             return 0.0 if others and (unsupported or _is_crowded(error)) else None
-        policy = self._policies.get(pool.name, self._settings.retry_policy)
+        own = said_of(pool.name, self._policies)
+        policy = self._settings.retry_policy if own is None else own
         if self.retries >= self._allowed(policy, kind, failed):
             return None
         said = kind in policy
@@ -207,6 +209,12 @@ def _hops(targets: tuple[Target, ...], *, asked_for: bool = False) -> tuple[Hop,
 
 
 def _of(lists: Mapping[str, tuple[Target, ...]], names: tuple[str, ...]) -> tuple[Target, ...]:
-    """The list for one of the names; as in LiteLLM also for one without its provider, else the one for any."""
+    """The list for one of the names; as in LiteLLM also for one without its provider, else the one for any.
+
+    Between them come those for patterns such as ``openai/*``, which LiteLLM does not know.
+    """
     bare = [name.partition("/")[2] for name in names]
-    return next((lists[name] for name in (*names, *bare, "*") if name in lists), ())
+    exact = next((lists[name] for name in (*names, *bare) if name in lists), None)
+    if exact is not None:
+        return exact
+    return next((found for name in names if (found := said_of(name, lists)) is not None), ())

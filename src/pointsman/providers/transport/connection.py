@@ -117,8 +117,10 @@ class UpstreamFlight(msgspec.Struct, eq=False):
         first = timeouts.first_token
         if first is not None and self.stream and not self.spoken and now - self.began_at >= first:
             return TimedOut(f"The upstream said nothing of its answer within {first:g} s.", code="first_token_timeout")
-        if timeouts.total is not None and now - self.began_at >= timeouts.total:
-            return TimedOut(f"The upstream did not finish within {timeouts.total:g} s.")
+        # A stream that is being read is not cut off for its length: what bounds it is its silence.
+        if timeouts.total is not None and now - self.began_at >= timeouts.total and not (self.stream and self.spoken):
+            did = "begin its answer" if self.stream else "finish"
+            return TimedOut(f"The upstream did not {did} within {timeouts.total:g} s.")
         if silence < (timeouts.idle if self.status else timeouts.load):
             return None
         if self.status:
