@@ -26,6 +26,7 @@ from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, added_up, by_day, daily_rows, latest_first, summary_activity
+from pointsman.stores.spend_news import ANYBODY, NEWS_SECONDS, names_of
 from pointsman.stores.sqlite.activity import (
     add_activity,
     read_active_users,
@@ -37,7 +38,7 @@ from pointsman.stores.sqlite.activity import (
 )
 from pointsman.stores.sqlite.activity_statements import COUNT_LINES
 from pointsman.stores.sqlite.database import SqliteDatabase
-from pointsman.stores.sqlite.directory_statements import CHARGE_ACCOUNTS, NOTE_ACCOUNTS
+from pointsman.stores.sqlite.directory_statements import CHARGE_ACCOUNTS, FORGET_NEWS, NOTE_ENTRY, NOTE_SPENDING
 from pointsman.stores.sqlite.filing import Filing, Known, id_of
 from pointsman.stores.sqlite.pages import count_calls, prune, read_page
 from pointsman.stores.sqlite.performance import read_performance
@@ -51,7 +52,6 @@ from pointsman.stores.sqlite.statements import (
     CHARGE_DELETED_KEY,
     CHARGE_KEYS,
     DAILY_ENERGY,
-    NOTE_CHARGES,
     UNCHARGED_KEYS,
 )
 from pointsman.stores.sqlite.transaction import rows
@@ -183,35 +183,37 @@ def _count(filing: Filing, calls: int, sets: Iterable[Sequence[CallRecord]]) -> 
     if sums.energy:
         drawn = [(*group, tally.calls, tally.mwh, tally.cost) for group, tally in sums.energy.items()]
         connection.execute(ADD_DAILY_ENERGY, (msgspec.json.encode(drawn).decode(),))
-    _charge_keys(connection, sums.charges)
+    successors = _charge_keys(connection, sums.charges)
     if sums.accounts:
         charged = msgspec.json.encode([(*account, amount) for account, amount in sums.accounts.items()]).decode()
         connection.execute(CHARGE_ACCOUNTS, (charged,))
-        connection.execute(NOTE_ACCOUNTS, (charged,))
+        connection.execute(NOTE_ENTRY, ANYBODY)
+        connection.execute(NOTE_SPENDING, (names_of(sums.accounts, successors),))
+        connection.execute(FORGET_NEWS, (NEWS_SECONDS,))
     return Appended(calls, {token: charge.amount for token, charge in sums.charges.items()}, sums.accounts)
 
 
-def _charge_keys(connection: apsw.Connection, charges: Mapping[str, Charge]) -> None:
-    """Add to what keys spent, and let others learn of it."""
+def _charge_keys(connection: apsw.Connection, charges: Mapping[str, Charge]) -> list[str]:
+    """Add to what keys spent, and give the keys that were charged in the place of others."""
     values = (msgspec.json.encode([(token, charge.amount, charge.at) for token, charge in charges.items()]).decode(),)
     connection.execute(CHARGE_KEYS, values)
     all_charged = connection.changes() == len(charges)
-    connection.execute(NOTE_CHARGES, values)
-    if not all_charged:
-        for token in msgspec.json.decode(connection.execute(UNCHARGED_KEYS, values).get, type=list[str]):
-            _charge_removed(connection, token, charges[token])
+    if all_charged:
+        return []
+    uncharged = msgspec.json.decode(connection.execute(UNCHARGED_KEYS, values).get, type=list[str])
+    return [name for token in uncharged for name in _charge_removed(connection, token, charges[token])]
 
 
-def _charge_removed(connection: apsw.Connection, token: str, charge: Charge) -> None:
-    """Add to what a deleted key spent; where it was replaced, to what its successor spent."""
+def _charge_removed(connection: apsw.Connection, token: str, charge: Charge) -> list[str]:
+    """Add to what a deleted key spent; where it was replaced, to what its successor spent, which is given."""
     found = connection.execute("SELECT replaced_by FROM deleted_keys WHERE token = ?", (token,)).fetchall()
     if not found:
-        return  # the master key, or nobody's: such calls have no row to charge
+        return []  # the master key, or nobody's: such calls have no row to charge
     ((successor,),) = found
     if successor is None:
         connection.execute(CHARGE_DELETED_KEY, (charge.amount, charge.at, token))
-    else:
-        _charge_keys(connection, {str(successor): charge})
+        return []
+    return [str(successor), *_charge_keys(connection, {str(successor): charge})]
 
 
 def _find(connection: apsw.Connection, query: LedgerQuery) -> tuple[CallRecord, ...]:
