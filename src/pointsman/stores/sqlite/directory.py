@@ -72,7 +72,7 @@ class SqliteDirectoryStore:
 
     async def find(self, kind: Kind[T], query: DirectoryQuery) -> DirectoryPage[T]:
         """See the port."""
-        return await self._database.read(lambda connection: _find(connection, kind, query))
+        return await self._database.read(lambda connection: _find(connection, kind, query), aside=True)
 
     async def changed_since(self, version: int) -> tuple[int, tuple[Changed, ...]]:
         """See the port."""

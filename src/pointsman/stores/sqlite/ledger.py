@@ -102,7 +102,7 @@ class SqliteLedgerStore:
 
     async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: _find(connection, query))
+        return await self._database.read(lambda connection: _find(connection, query), aside=True)
 
     async def set_activity(self, day: int, routes: str, sums: Mapping[Cell, Counts]) -> int:
         """See the port."""
@@ -113,11 +113,11 @@ class SqliteLedgerStore:
 
     async def page(self, query: CallQuery) -> CallPage:
         """See the port."""
-        return await self._database.read(lambda connection: read_page(connection, query))
+        return await self._database.read(lambda connection: read_page(connection, query), aside=True)
 
     async def count(self, query: CallQuery, most: int) -> int:
         """See the port."""
-        return await self._database.read(lambda connection: count_calls(connection, query, most))
+        return await self._database.read(lambda connection: count_calls(connection, query, most), aside=True)
 
     async def prune(self, before: float, limit: int) -> int:
         """See the port."""
@@ -128,40 +128,44 @@ class SqliteLedgerStore:
 
     async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: _summary(connection, query))
+        return await self._database.read(lambda connection: _summary(connection, query), aside=True)
 
     async def energy(self, query: SummaryQuery) -> tuple[EnergySpend, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: _energy(connection, query))
+        return await self._database.read(lambda connection: _energy(connection, query), aside=True)
 
     async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: read_performance(connection, query))
+        return await self._database.read(lambda connection: read_performance(connection, query), aside=True)
 
     async def activity(self, query: ActivityQuery) -> tuple[ActivityRow, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: read_activity(connection, query))
+        return await self._database.read(lambda connection: read_activity(connection, query), aside=True)
 
     async def ranked(self, scope: Scope, first_day: date, last_day: date, limit: int = 100) -> tuple[Ranked, ...]:
         """See the port."""
         span = day_number(first_day), day_number(last_day)
-        return await self._database.read(lambda connection: read_ranked(connection, scope, *span, limit))
+        return await self._database.read(lambda connection: read_ranked(connection, scope, *span, limit), aside=True)
 
     async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: read_active_users(connection, query, containing))
+        return await self._database.read(
+            lambda connection: read_active_users(connection, query, containing), aside=True
+        )
 
     async def lines(self, most: int) -> int:
         """See the port."""
-        return int(await self._database.read(lambda connection: connection.execute(COUNT_LINES, (most,)).get))
+        return int(
+            await self._database.read(lambda connection: connection.execute(COUNT_LINES, (most,)).get, aside=True)
+        )
 
     async def failed_calls(self, query: FailureQuery) -> tuple[FailureRow, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: read_failures(connection, query))
+        return await self._database.read(lambda connection: read_failures(connection, query), aside=True)
 
     async def totals(self) -> LedgerTotals:
         """See the port."""
-        return await self._database.read(read_totals)
+        return await self._database.read(read_totals, aside=True)
 
 
 def _append(filing: Filing, records: Sequence[CallRecord]) -> Appended:
