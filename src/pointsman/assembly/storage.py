@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from pointsman.policies.durations import UTC_MIDNIGHT, next_reset
 from pointsman.policies.keyring import Keyring
 from pointsman.stores.directory.ports import Changed
 from pointsman.stores.response_ports import STORED_BYTES_MAX
+from pointsman.stores.spend_news import ANYBODY, SPENDING
 
 __all__ = ["GRACE_SECONDS", "Storage"]
 
@@ -30,7 +31,6 @@ _GATHER_SECONDS: Final = 0.02
 """After so long what is changed together has been changed."""
 _SWEEP_SECONDS: Final = 60.0
 _START_DRAIN_SECONDS: Final = 30.0
-_SPENDING: Final = "spend"
 _log: Final = logging.getLogger("pointsman.storage")
 
 
@@ -112,7 +112,7 @@ class Storage:
             await self._wait()
             try:
                 await self._refresh(keyring)
-                await self._refresh_entries()
+                await self._refresh_entries(keyring)
                 await self._reset_budgets()
                 await self._sweep()
                 await self._backend.beat()
@@ -164,24 +164,35 @@ class Storage:
             version, tokens = await self.keys.changed_since(self._version)
             if version == self._version:
                 return
-            known = [token for token in tokens if keyring.remembers(token)]
-            if known:
-                async with self.mover.still():
-                    for token in known:
-                        keyring.changed(token, await self.keys.get(token))
+            await self._refresh_keys(keyring, tokens)
             self._version = version
 
-    async def _refresh_entries(self) -> None:
+    async def _refresh_keys(self, keyring: Keyring, tokens: Iterable[str]) -> None:
+        known = [token for token in tokens if keyring.remembers(token)]
+        if known:
+            async with self.mover.still():
+                for token in known:
+                    keyring.changed(token, await self.keys.get(token))
+
+    async def _refresh_spending(self, keyring: Keyring, spent: Collection[str]) -> None:
+        """Take over what calls, those of other processes too, added to what these (``scope/id``) have spent."""
+        if ANYBODY.identity in spent:
+            keyring.spending_unknown()
+        await self._refresh_keys(keyring, [name[4:] for name in spent if name.startswith("key/")])
+        if self.accounts is not None:
+            all_of_them = ANYBODY.identity in spent
+            accounts = self.accounts.in_memory() if all_of_them else self.accounts.spent_more(spent)
+            if accounts:
+                async with self.mover.still():
+                    await self.accounts.refresh(accounts)
+
+    async def _refresh_entries(self, keyring: Keyring) -> None:
         while True:
             version, changes = await self.directory.changed_since(self._directory_version)
             if version == self._directory_version:
                 return
-            spent = [change.identity for change in changes if change.kind == _SPENDING]
-            accounts = () if self.accounts is None else self.accounts.spent_more(spent)
-            if self.accounts is not None and accounts:
-                async with self.mover.still():
-                    await self.accounts.refresh(accounts)
-            others = [change for change in changes if change.kind != _SPENDING]
+            await self._refresh_spending(keyring, [change.identity for change in changes if change.kind == SPENDING])
+            others = [change for change in changes if change.kind != SPENDING]
             if others:
                 for listener in self._listeners:
                     listener(others)

@@ -174,9 +174,10 @@ class KeyStore(Protocol):
     async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
         """The tokens of keys that changed after ``version``, each once, and the version to ask with next time.
 
-        Made, updated, rotated, deleted and reset keys count, and those whose spending rose; so a process that asks
-        now and then learns what the others did. ``changed_since(0)`` begins at the beginning. An answer may be cut
-        short; asking on with the version it gave continues it, and the same version back means there is no more.
+        Made, updated, rotated, deleted and reset keys count, so that a process that asks now and then learns what the
+        others did; what calls added to their spending the directory's store tells. ``changed_since(0)`` begins at the
+        beginning. An answer may be cut short; asking on with the version it gave continues it, and the same version
+        back means there is no more.
         """
         ...
 

@@ -135,8 +135,10 @@ class DirectoryStore(Protocol):
     async def changed_since(self, version: int) -> tuple[int, tuple[Changed, ...]]:
         """What changed after ``version``, each once, and the version to ask with next time.
 
-        Spending that rose counts as a change of kind "spend". ``changed_since(0)`` begins at the beginning. An answer
-        may be cut short; asking on continues it, and the same version back means there is no more.
+        Spending that rose counts as a change of kind "spend" with the id ``scope/id``, that of keys too. It is told for
+        a minute; who did not ask for longer may be told that anybody may have spent, by an id that is empty.
+        ``changed_since(0)`` begins at the beginning. An answer may be cut short; asking on continues it, and the same
+        version back means there is no more.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -27,13 +27,12 @@ from pointsman.stores.postgres.directory_statements import (
 )
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.text import kept, told
+from pointsman.stores.spend_news import BATCHES_MAX, CHANGES_MAX, Batch, read_news
 
 __all__ = ["PostgresDirectoryStore"]
 
 R = TypeVar("R")
 T = TypeVar("T", bound=msgspec.Struct)
-
-_CHANGES_MAX: Final = 10_000
 
 
 class PostgresDirectoryStore:
@@ -118,10 +117,11 @@ class PostgresDirectoryStore:
     async def changed_since(self, version: int) -> tuple[int, tuple[Changed, ...]]:
         """See the port."""
         rows = await self._database.look(
-            lambda session: session.rows(CHANGED_ENTRIES, version, _CHANGES_MAX), soon=True
+            lambda session: session.rows(CHANGED_ENTRIES, version, CHANGES_MAX, BATCHES_MAX), soon=True
         )
-        changes = tuple(Changed(str(kind), told(str(identity))) for _, kind, identity in rows)
-        return (int(rows[-1][0]) if rows else version), changes
+        entries = sorted((row[0], str(row[1]), told(str(row[2]))) for row in rows if row[4] is None)
+        batches = sorted(Batch(row[0], row[3], row[4]) for row in rows if row[4] is not None)
+        return read_news(version, entries, batches)
 
     async def version(self) -> int:
         """See the port."""

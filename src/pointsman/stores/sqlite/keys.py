@@ -81,7 +81,7 @@ class SqliteKeyStore:
 
     async def find(self, query: KeyQuery) -> KeyPage:
         """See the port."""
-        return await self._database.read(lambda connection: _find(connection, query))
+        return await self._database.read(lambda connection: _find(connection, query), aside=True)
 
     async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
         """See the port."""
