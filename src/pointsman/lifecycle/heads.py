@@ -53,14 +53,18 @@ _WHOLE_LINES: Final = (
     b"x-litellm-call-id: %b\r\n"
     b"request-id: %b\r\n"
     b"x-request-id: %b\r\n"
-    b"x-litellm-response-cost: %a\r\n"
-    b"x-litellm-response-cost-original: %a\r\n"
-    b"x-litellm-response-cost-input: %a\r\n"
-    b"x-litellm-response-cost-output: %a\r\n"
+    b"%b"
     b"x-litellm-key-spend: %a\r\n"
     b"x-litellm-response-duration-ms: %.3f\r\n"
     b"x-litellm-overhead-duration-ms: %.3f\r\n" + _NOTHING_ADDED + b"%b%b"
 )
+_COST_LINES: Final = (
+    b"x-litellm-response-cost: %b\r\n"
+    b"x-litellm-response-cost-original: %b\r\n"
+    b"x-litellm-response-cost-input: %a\r\n"
+    b"x-litellm-response-cost-output: %a\r\n"
+)
+_FREE_LINES: Final = _COST_LINES % (b"0.0", b"0.0", 0.0, 0.0)
 _ERROR_LINES: Final = (
     b"content-type: application/json\r\nx-litellm-call-id: %b\r\nrequest-id: %b\r\nx-request-id: %b\r\n%b"
 )
@@ -101,23 +105,23 @@ class Heads:
         known = self._known.get(deployment.id)
         if known is None or known.deployment is not deployment:
             known = self._learn(deployment)
-        cost, output = record.cost, 0
+        cost, costs = record.cost, _FREE_LINES
         if cost:
             if known.output_rate < 0:
                 output = min(cost, output_cost_of(record.usage, deployment.price))
             else:
                 output = record.usage.completion * known.output_rate // FEMTODOLLARS_PER_PICODOLLAR
-        dollars = cost / PICODOLLARS_PER_DOLLAR
+            # The shortest decimal of a float takes longer than all the rest of such a line.
+            dollars = b"%a" % (cost / PICODOLLARS_PER_DOLLAR)
+            said = output / PICODOLLARS_PER_DOLLAR
+            costs = _COST_LINES % (dollars, dollars, (cost - output) / PICODOLLARS_PER_DOLLAR, said)
         identity = record.call_id.encode()
         return _WHOLE_LINES % (
             content_type,
             identity,
             identity,
             identity,
-            dollars,
-            dollars,
-            (cost - output) / PICODOLLARS_PER_DOLLAR,
-            output / PICODOLLARS_PER_DOLLAR,
+            costs,
             principal.spent / PICODOLLARS_PER_DOLLAR,
             milliseconds,
             record.overhead_ms,
@@ -261,6 +265,12 @@ def _limits(principal: Principal) -> bytes:
     """What is left of the key's limits; LiteLLM's lines, then OpenAI's."""
     limits = principal.limits
     requests, tokens = limits.rpm_limit, limits.tpm_limit
+    if requests is not None and tokens is not None and limits.max_parallel_requests is None:
+        requests -= principal.requests.total
+        tokens -= principal.tokens.total
+        if requests >= 0 and tokens >= 0:
+            return principal.head % (requests, requests, tokens, tokens)
+        return principal.head % (max(0, requests), max(0, requests), max(0, tokens), max(0, tokens))
     left: tuple[int, ...] = ()
     if requests is not None:
         one = max(0, requests - principal.requests.total)
