@@ -138,7 +138,7 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
 
 NOT_YET: Final[Mapping[str, frozenset[str]]] = {
     "litellm_params": frozenset({
-        "keepalive_seconds", "mock_response",
+        "keepalive_seconds",
     }),
     "general_settings": frozenset({
         "completion_model", "disable_spend_logs", "embedding_model",

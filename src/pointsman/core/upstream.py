@@ -110,7 +110,8 @@ class Deployment(msgspec.Struct, frozen=True):
     ``team_id`` is the only team whose keys may use it, None: all.
     ``num_retries`` and ``cooldown_seconds`` None: as for all others. ``price`` None: nobody told us. ``charges`` is
     False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
-    name. ``stored``: it was added at run time, not by the configuration file.
+    name. ``stored``: it was added at run time, not by the configuration file. ``mock_response`` is answered in place of
+    asking anybody, as raw JSON.
     """
 
     id: str
@@ -156,6 +157,7 @@ class Deployment(msgspec.Struct, frozen=True):
     num_retries: int | None = None
     cooldown_seconds: float | None = None
     stored: bool = False
+    mock_response: msgspec.Raw | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:

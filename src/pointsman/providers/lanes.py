@@ -11,6 +11,7 @@ from pointsman.providers.continuing import CONTINUED, CompletionContinuingLane, 
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExtrasLane, plain_way
 from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.media import MediaFetcher
+from pointsman.providers.mocked import mocked_lane
 from pointsman.providers.registry import find_provider
 from pointsman.providers.stateful import ResponseBook, StatefulLane
 from pointsman.providers.telling_cost import WITH_COST, CostOf, CostTellingLane
@@ -123,6 +124,8 @@ class LaneBook:
         return lane
 
     def _make(self, deployment: Deployment, operation: Operation) -> Lane:
+        if deployment.mock_response is not None:
+            return mocked_lane(operation, deployment)
         provider = find_provider(deployment.provider)
         native = None if provider is None else provider.native
         if operation in EXTRAS_PATHS and native not in _RELAYING and (native, operation) not in _TRANSLATED_EXTRAS:
@@ -166,6 +169,8 @@ class LaneBook:
 
 
 def _speaks_openai(deployment: Deployment) -> bool:
+    if deployment.mock_response is not None:
+        return False
     provider = find_provider(deployment.provider)
     if provider is None or provider.native in _RELAYING:
         return True
