@@ -27,7 +27,7 @@ from pointsman.config.sections import (
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import FREE, picodollars
 from pointsman.core.secret import Secret
-from pointsman.core.upstream import Deployment, Timeouts
+from pointsman.core.upstream import CacheMark, Deployment, Timeouts
 from pointsman.providers.long_tail import is_installed
 from pointsman.providers.mocked import mock_problem
 from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
@@ -192,6 +192,7 @@ class _Maker:
         self.long_tail = provider.long_tail
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
+        self._marks = _marks(params)
         self._base = base.rstrip("/")
         key = provider.key_in(environment)
         own = params.api_key if self._mock is None else None
@@ -273,6 +274,8 @@ class _Maker:
             cooldown_seconds=params.cooldown_time,
             stored=entry.stored,
             mock_response=self._mock,
+            merges_reasoning=params.merge_reasoning_content_in_choices,
+            cache_marks=self._marks,
         )
         return as_its_host_has_it(made, settings.local)
 
@@ -310,6 +313,13 @@ def _is_priced(entry: ModelEntry) -> bool:
     """Whether the operator says what its calls cost."""
     params, info = entry.litellm_params, entry.model_info
     return bool(params.prices or info.prices or params.tiered_pricing or info.tiered_pricing)
+
+
+def _marks(params: LiteLLMParams) -> tuple[CacheMark, ...]:
+    return tuple(
+        CacheMark(point.location == "tool_config", point.role, point.index, point.control)
+        for point in params.cache_control_injection_points
+    )
 
 
 def _said_of(entry: ModelEntry) -> Overrides:

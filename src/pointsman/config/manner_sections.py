@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Annotated
 
-__all__ = ["MannerParams"]
+import msgspec
+from msgspec import Meta
+
+from pointsman.config.value_types import Name
+
+__all__ = ["CachePoint", "MannerParams"]
+
+
+class CachePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a prefix ends that is to be cached: one of ``cache_control_injection_points``.
+
+    ``control`` is JSON, as Anthropic has it.
+    """
+
+    location: Annotated[str, Meta(pattern="^(message|tool_config)$", description="message or tool_config")] = "message"
+    role: Name | None = None
+    index: Annotated[int, Meta(ge=-(2**53), le=2**53)] | None = None
+    control: msgspec.Raw | None = None
 
 
 class MannerParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,3 +31,5 @@ class MannerParams(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     mock_response: msgspec.Raw | None = None
+    merge_reasoning_content_in_choices: bool = False
+    cache_control_injection_points: tuple[CachePoint, ...] = ()
