@@ -26,6 +26,7 @@ TITLES: Final = {
     "top": "Sections",
     "model_entry": "`model_list[]`",
     "litellm_params": "`model_list[].litellm_params`",
+    "cache_control_injection_points": "`model_list[].litellm_params.cache_control_injection_points[]`",
     "model_info": "`model_list[].model_info`",
     "litellm_settings": "`litellm_settings`",
     "upperbound_key_generate_params": "`litellm_settings.upperbound_key_generate_params`",

@@ -27,8 +27,9 @@ from pointsman.config.sections import (
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import FREE, picodollars
 from pointsman.core.secret import Secret
-from pointsman.core.upstream import Deployment, Timeouts
+from pointsman.core.upstream import CacheMark, Deployment, Timeouts
 from pointsman.providers.long_tail import is_installed
+from pointsman.providers.mocked import mock_problem
 from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
 from pointsman.providers.translated import RESPONSES_MODE
 from pointsman.providers.transport import Origin
@@ -40,6 +41,7 @@ __all__ = ["Configured", "LeftOut", "configured", "why_left_out"]
 _MEASURES: Final = ("weight", "rpm", "tpm")
 
 _AUTO_ROUTER: Final = "auto_router"
+_MOCKED: Final = "openai"
 
 _ONLY_RESPONSES: Final = "responses/"
 """What LiteLLM's users put before a model that is to be asked for responses, whatever route the client came by."""
@@ -60,12 +62,16 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class Configured(msgspec.Struct, frozen=True):
-    """What a ``model_list`` comes to. ``long_tail``: some of it is reached through LiteLLM's library."""
+    """What a ``model_list`` comes to.
+
+    ``long_tail``: some of it is reached through LiteLLM's library; ``mocked``: some of it asks no upstream.
+    """
 
     deployments: tuple[Deployment, ...]
     patterns: tuple[Pattern, ...]
     skipped: tuple[LeftOut, ...]
     long_tail: bool = False
+    mocked: bool = False
 
 
 class _Skipped(Exception):
@@ -109,7 +115,8 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         Pattern(maker.entry.model_name, partial(maker.expand, share=share))
         for maker, share in zip(wild, _shares([maker.entry for maker in wild]), strict=True)
     )
-    return Configured(numbered(deployments), patterns, tuple(skipped), long_tail)
+    mocked = any(maker.entry.litellm_params.mock_response is not None for maker in (*makers, *wild))
+    return Configured(numbered(deployments), patterns, tuple(skipped), long_tail, mocked)
 
 
 def _located(entry: ModelEntry, path: str) -> str:
@@ -149,12 +156,16 @@ class _Maker:
         self._settings = settings
         self._rules = rules
         self._catalog = catalog
+        self._mock = _sound_mock(entry)
         name, self.model = split_model(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
-        self._guessed = is_guess(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
+        has_base = params.api_base is not None or self._mock is not None
+        self._guessed = is_guess(params.model, params.custom_llm_provider, has_base=has_base)
         if not is_pattern(self.model) and not self._is_meant(self.model):
             message = f"no provider is named, and {self.model!r} is no model of OpenAI's that is known here;"
             raise _Skipped(message + " write provider/model, such as ollama_chat/… or openai/…")
-        provider = find_provider(name)
+        self._name = name
+        # What is answered here is read as OpenAI's words, whoever would be asked otherwise.
+        provider = find_provider(name if self._mock is None else _MOCKED)
         if name == _AUTO_ROUTER:
             message = "LiteLLM's routers that look at the prompt are not honoured; rules with tiers do that here:"
             raise _Skipped(message + " pointsman.routing_rules, see docs/routing/rules.md")
@@ -168,6 +179,8 @@ class _Maker:
             )
         self._access = read_access(params, provider, environment)
         given = provider.completed(params.api_base) if params.api_base else provider.base_in(environment)
+        if self._mock is not None:
+            given, environment = "", {}
         self._given_base = "" if given is None and provider.long_tail else given
         base = self._base_of(self.model)
         if base is None:
@@ -179,9 +192,11 @@ class _Maker:
         self.long_tail = provider.long_tail
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
+        self._marks = _marks(params)
         self._base = base.rstrip("/")
         key = provider.key_in(environment)
-        self._key = (params.api_key or (Secret(key) if key else None)) if takes_key(self._access) else None
+        own = params.api_key if self._mock is None else None
+        self._key = (own or (Secret(key) if key else None)) if takes_key(self._access) else None
 
     def expand(self, name: str, captured: tuple[str, ...], share: float = 1.0) -> Deployment | None:
         """The deployment for ``name``, which a wildcard stood for; None: nobody says whose model that would be.
@@ -210,9 +225,10 @@ class _Maker:
         params, info = entry.litellm_params, entry.model_info
         only_responses = model.startswith(_ONLY_RESPONSES) and provider.native in _WITH_RESPONSES
         model = model.removeprefix(_ONLY_RESPONSES) if only_responses else model
-        facts = self._catalog.facts(provider.name, model, base_model=info.base_model)
+        facts = self._catalog.facts(self._name, model, base_model=info.base_model)
         facts = merge(facts, self._said, name=model)
-        price = facts.price if facts.price is not None or not provider.local else FREE
+        is_free = provider.local if facts.price is None else self._mock is not None and not _is_priced(entry)
+        price = FREE if is_free else facts.price
         drop = settings.litellm_settings.drop_params if params.drop_params is None else params.drop_params
         made = Deployment(
             id=info.id or _identity(entry, group, self._base),
@@ -257,6 +273,9 @@ class _Maker:
             num_retries=params.max_retries if params.num_retries is None else params.num_retries,
             cooldown_seconds=params.cooldown_time,
             stored=entry.stored,
+            mock_response=self._mock,
+            merges_reasoning=params.merge_reasoning_content_in_choices,
+            cache_marks=self._marks,
         )
         return as_its_host_has_it(made, settings.local)
 
@@ -275,6 +294,32 @@ def _shares(entries: Sequence[ModelEntry]) -> list[float]:
     }
     chosen = [(entry.litellm_params, measures[entry.model_name]) for entry in entries]
     return [1.0 if measure is None else float(getattr(params, measure) or 0) for params, measure in chosen]
+
+
+def _sound_mock(entry: ModelEntry) -> msgspec.Raw | None:
+    """What the entry answers in place of an upstream.
+
+    Raises:
+        Misconfigured: it is nothing that can be answered.
+    """
+    mock = entry.litellm_params.mock_response
+    problem = None if mock is None else mock_problem(mock)
+    if problem is not None:
+        raise Misconfigured(f"The model {entry.model_name!r}: litellm_params.mock_response {problem}")
+    return mock
+
+
+def _is_priced(entry: ModelEntry) -> bool:
+    """Whether the operator says what its calls cost."""
+    params, info = entry.litellm_params, entry.model_info
+    return bool(params.prices or info.prices or params.tiered_pricing or info.tiered_pricing)
+
+
+def _marks(params: LiteLLMParams) -> tuple[CacheMark, ...]:
+    return tuple(
+        CacheMark(point.location == "tool_config", point.role, point.index, point.control)
+        for point in params.cache_control_injection_points
+    )
 
 
 def _said_of(entry: ModelEntry) -> Overrides:

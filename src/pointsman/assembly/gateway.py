@@ -48,6 +48,7 @@ from pointsman.assembly.replicas import replicas_of, work_together
 from pointsman.assembly.restart import waiting_for_restart
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.assembly.secrets import follow_secrets
+from pointsman.assembly.senders import Senders
 from pointsman.assembly.storage import Storage
 from pointsman.assembly.stored import StoredKeeper
 from pointsman.assembly.traffic import TrafficControl
@@ -75,7 +76,6 @@ from pointsman.providers.discovery import Discovery, FoundHost
 from pointsman.providers.health import Admittance, HealthWatch
 from pointsman.providers.lanes import LaneBook
 from pointsman.providers.loading import ModelLoader
-from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.native import ResponsesLane, TokenCounter
 from pointsman.providers.ollama import OllamaManagement, management_hosts
@@ -119,12 +119,12 @@ class Gateway:
         self._renewing = asyncio.Lock()
         self.clock = SYSTEM_CLOCK
         self.nursery = Nursery(_tell_failure)
-        self._library_calls = Nursery(_tell_failure)
         self.master_key, self.master_key_made = master_key(plan, loaded)
         self.storage = self._storage(loaded)
         self.stored = StoredKeeper(self.storage.directory, plan, lambda: self.file, self._adopt_stored)
         self._adjust_storage(loaded)
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
+        self._senders = Senders(self.transport, Nursery(_tell_failure))
         self.truncations = Truncations()
         self.metrics = self._metrics()
         self.routes = RouteMaker(plan.demo)
@@ -176,7 +176,7 @@ class Gateway:
         await gateway.accounts.catch_up()
         gateway.keyring.limits_changed()
         await gateway.stored.open()
-        gateway.reach_long_tail()
+        gateway.follow_senders()
         gateway.responses.worker = await gateway.storage.enter()
         gateway.nursery.start(gateway.transport.run(), "upstream sweep")
         if gateway.discovery is not None:
@@ -230,7 +230,7 @@ class Gateway:
         if self.replicas is not None:
             await self.replicas.close()
         await self.nursery.close()
-        await self._library_calls.close()
+        await self._senders.close()
         self.transport.close()
         await self.storage.close()
 
@@ -291,11 +291,12 @@ class Gateway:
         everything = (*self.house.table.deployments, *self.routes.lenders())
         self.fleet.follow(self.loaded, everything, self.routes.hosts)
 
-    def reach_long_tail(self) -> None:
-        """Begin to import LiteLLM's library, once something configured is served through it."""
-        if self.routes.needs_library and self.traffic.sender is self.transport:
-            silence = keepalive_seconds(self.loaded)
-            self.traffic.send_by(LongTailSender(self.transport, self._library_calls, silence))
+    def follow_senders(self) -> None:
+        """Send through LiteLLM's library, or nowhere, what is configured so; the library is imported only then."""
+        needs, silence = self.routes, keepalive_seconds(self.loaded)
+        chosen = self._senders.sender(long_tail=needs.needs_library, mocked=needs.has_mocks, silence_seconds=silence)
+        if self.traffic.sender is not chosen:
+            self.traffic.send_by(chosen)
 
     def _take_over(self, loaded: Loaded, routing: RoutingSettings) -> None:
         self.loaded = loaded
@@ -311,7 +312,7 @@ class Gateway:
         self.health.settings = health_settings(loaded)
         self.health.settings_changed()
         self.follow_hosts()
-        self.reach_long_tail()
+        self.follow_senders()
 
     # -- background ------------------------------------------------------------------------------------
 

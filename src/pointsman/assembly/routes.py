@@ -62,6 +62,11 @@ class RouteMaker:
         return self._configured.long_tail
 
     @property
+    def has_mocks(self) -> bool:
+        """Whether something configured answers without any upstream."""
+        return self._configured.mocked
+
+    @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What the configuration has and cannot be served."""
         return self._configured.skipped
@@ -82,7 +87,7 @@ class RouteMaker:
             stars = (_ANY_MODEL,) * entry.pattern.count("*")
             one = entry.expand(entry.pattern.replace("*", _ANY_MODEL), stars)
             found += [] if one is None else [one]
-        return tuple(found)
+        return tuple(one for one in found if one.mock_response is None)
 
     def wildcards(self) -> tuple[Deployment, ...]:
         """One deployment for each wildcard entry, to be looked at and not to be called.

@@ -21,6 +21,7 @@ from pointsman.config.billing_sections import Billing, BillingTerms
 from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
 from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRoleMapping, JwtScope
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
+from pointsman.config.manner_sections import CachePoint
 from pointsman.config.people_sections import KeyGeneration, PersonalKeys, TeamDefaults, TeamKeys, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis, RedisNode
 from pointsman.config.routing_sections import ModelAlias, StrategyArgs, StrategyGroup
@@ -65,6 +66,7 @@ __all__ = [
 STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "model_entry": ModelEntry,
     "litellm_params": LiteLLMParams,
+    "cache_control_injection_points": CachePoint,
     "model_info": ModelInfo,
     "litellm_settings": LiteLLMSettings,
     "upperbound_key_generate_params": KeyBounds,
@@ -138,7 +140,7 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
 
 NOT_YET: Final[Mapping[str, frozenset[str]]] = {
     "litellm_params": frozenset({
-        "keepalive_seconds", "mock_response",
+        "keepalive_seconds",
     }),
     "general_settings": frozenset({
         "completion_model", "disable_spend_logs", "embedding_model",

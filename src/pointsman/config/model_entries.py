@@ -22,6 +22,8 @@ __all__ = ["ModelListReader", "OpenEntry", "SharedParams", "catalogue_overrides"
 
 _PARAMS: Final = "litellm_params"
 _INFO: Final = "model_info"
+_POINTS: Final = "cache_control_injection_points"
+_POINT_HINT: Final = "Give it a role, such as system, or an index."
 _EMPTY: Final = MapNode({}, Place(""))
 
 
@@ -181,6 +183,7 @@ class ModelListReader:
         self._tell_params(node, path)
         if params is None or prices is None or pinned is None:
             return None
+        self._tell_points(node.get(_POINTS), params, f"{path}.{_POINTS}")
         for index, pattern in enumerate(params.tag_regex):
             try:
                 re.compile(pattern)
@@ -236,6 +239,16 @@ class ModelListReader:
             like = nearest(key, [*known.keys[_PARAMS], *known.body])
             message = "is not a known key, so it is sent to the upstream as a field of the body."
             self._findings.warn(entry.place, f"{path}.{key}", message, f"Did you mean {like}?" if like else None)
+
+    def _tell_points(self, node: Node | None, params: LiteLLMParams, path: str) -> None:
+        """Warn of marks for the prompt cache that mean no message, and of keys in them that nobody knows."""
+        items = node.items if isinstance(node, ListNode) else ()
+        for index, (item, point) in enumerate(zip(items, params.cache_control_injection_points, strict=False)):
+            place = f"{path}[{index}]"
+            if isinstance(item, MapNode):
+                self._reader.tell_without_effect(item, place, _POINTS)
+            if point.location == "message" and point.role is None and point.index is None:
+                self._findings.warn(item.place, place, "has no effect, since it names no message.", _POINT_HINT)
 
     def _info(self, node: Node, path: str) -> ModelInfo | None:
         info = self._reader.struct(node, ModelInfo, path)

@@ -7,10 +7,13 @@ from typing import Final
 
 from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Lane, Operation
+from pointsman.providers.cache_marks import with_cache_marks
 from pointsman.providers.continuing import CONTINUED, CompletionContinuingLane, ContinuingLane, RelayedResponsesLane
 from pointsman.providers.express import EXTRAS_PATHS, ExpressLane, ExtrasLane, plain_way
 from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.media import MediaFetcher
+from pointsman.providers.merging_reasoning import ReasoningMergingLane
+from pointsman.providers.mocked import mocked_lane
 from pointsman.providers.registry import find_provider
 from pointsman.providers.stateful import ResponseBook, StatefulLane
 from pointsman.providers.telling_cost import WITH_COST, CostOf, CostTellingLane
@@ -107,10 +110,14 @@ class LaneBook:
         if known is not None and known[0] is deployment:
             return known[1]
         lane = self._make(deployment, operation)
-        if self._continues and operation in CONTINUED:
+        if deployment.merges_reasoning and operation is Operation.CHAT:
+            lane = ReasoningMergingLane(lane, deployment)
+        elif self._continues and operation in CONTINUED:
             lane = self._continuing(lane, deployment, operation)
         if self._cost_of is not None and operation in WITH_COST:
             lane = CostTellingLane(lane, deployment, self._cost_of)
+        if deployment.cache_marks and operation in CLIENTS:
+            lane = with_cache_marks(lane, deployment, operation)
         if self._responses is not None and operation in _REMEMBERED:
             lane = StatefulLane(lane, self._responses)
         if self._relayed is not None and operation is Operation.RESPONSES and _speaks_openai(deployment):
@@ -123,6 +130,8 @@ class LaneBook:
         return lane
 
     def _make(self, deployment: Deployment, operation: Operation) -> Lane:
+        if deployment.mock_response is not None:
+            return mocked_lane(operation, deployment)
         provider = find_provider(deployment.provider)
         native = None if provider is None else provider.native
         if operation in EXTRAS_PATHS and native not in _RELAYING and (native, operation) not in _TRANSLATED_EXTRAS:
@@ -166,6 +175,8 @@ class LaneBook:
 
 
 def _speaks_openai(deployment: Deployment) -> bool:
+    if deployment.mock_response is not None:
+        return False
     provider = find_provider(deployment.provider)
     if provider is None or provider.native in _RELAYING:
         return True

@@ -13,10 +13,13 @@ from pointsman.config.load import Loaded
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.flight import Sender
 from pointsman.core.nursery import Nursery
+from pointsman.core.upstream import Deployment
 from pointsman.providers.health import Admittance
 from pointsman.providers.lanes import LaneBook
 from pointsman.providers.long_tail import LongTailSender
 from pointsman.providers.media import MediaFetcher
+from pointsman.providers.mocked import MockSender
+from pointsman.providers.registry import find_provider
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import Transport
 
@@ -51,9 +54,14 @@ class Practice:
             await practice.nursery.close()
             practice.transport.close()
 
-    def sender(self, *, long_tail: bool) -> Sender:
-        """What sends requests; LiteLLM's library is only imported for who is reached through it."""
-        return LongTailSender(self.transport, self.nursery, self._silence_seconds) if long_tail else self.transport
+    def sender(self, deployment: Deployment) -> Sender:
+        """What sends its requests; LiteLLM's library is only imported for who is reached through it."""
+        if deployment.mock_response is not None:
+            return MockSender(self.transport)
+        provider = find_provider(deployment.provider)
+        if provider is None or not provider.long_tail:
+            return self.transport
+        return LongTailSender(self.transport, self.nursery, self._silence_seconds)
 
 
 def _ignore(_name: str, _error: BaseException) -> None:

@@ -147,8 +147,7 @@ class Walk:
             lane = practice.lanes.lane(ask.operation, deployment)
         except GatewayError as error:
             return Hop("call", "skipped", error.message, error.hint)
-        provider = find_provider(deployment.provider)
-        sender = practice.sender(long_tail=provider is not None and provider.long_tail)
+        sender = practice.sender(deployment)
         async with self._calls:
             trial = await try_call(ask, deployment, lane, sender, practice.clock, seconds_max=seconds_max)
         seconds = trial.ended_at - trial.began_at

@@ -14,12 +14,15 @@ from pointsman.providers.transport import Fetcher
 __all__ = ["examine"]
 
 _ONLY_A_CALL: Final = "It is reached through LiteLLM's library, so only a call can tell."
+_MOCKED: Final = "mock_response is answered, and no upstream is asked."
 
 
 async def examine(
     deployment: Deployment, fetcher: Fetcher, admittance: Admittance, timeout_seconds: float
 ) -> tuple[Hop, ...]:
     """From the credentials to the model, as far as the way goes; at most ``timeout_seconds`` for the question."""
+    if deployment.mock_response is not None:
+        return (Hop("server", "skipped", _MOCKED),)
     try:
         question = question_for(deployment)
         if question is None:

@@ -76,6 +76,8 @@ class RealtimeDialer:
         return RealtimeLine(connection)
 
     async def _place(self, deployment: Deployment, headers: tuple[tuple[str, str], ...]) -> RealtimePlace | None:
+        if deployment.mock_response is not None:
+            return None
         provider = find_provider(deployment.provider)
         finder = self._finders.get(provider.native or "") if provider is not None else None
         if finder is not None:

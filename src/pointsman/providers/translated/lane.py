@@ -8,7 +8,8 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.errors import Refused
-from pointsman.core.upstream import Ask, Deployment, Outbound
+from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
+from pointsman.providers.cache_marks.calls import marked_call, marks_of_calls
 from pointsman.providers.parameters import Dropped, ruled, shown
 from pointsman.providers.translated.allowed import write_allowing
 from pointsman.providers.translated.answer import TranslatedAnswer
@@ -44,6 +45,7 @@ class TranslatedLane:
         self._defaults = read_defaults(deployment.pinned)
         self._dropped = Dropped.of(deployment.additional_drop_params)
         self._mends = mends(deployment)
+        self._marks = marks_of_calls(deployment)
         self._beta = family_of(deployment)
 
     async def prepare(self, ask: Ask) -> None:
@@ -67,6 +69,8 @@ class TranslatedLane:
         if self._mends:
             call = mended(call, deployment)
         ask.call = call
+        if self._marks:
+            call = marked_call(call, self._marks, counts_system=ask.operation is not Operation.MESSAGES)
         if deployment.allowed_openai_params:
             outbound = write_allowing(self._far.write, call, deployment, {**deployment.pinned, **ask.fields})
         else:
