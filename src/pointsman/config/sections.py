@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from pointsman.config.billing_sections import Billing
 from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
+from pointsman.config.deployment_sections import ParamTerms
 from pointsman.config.jwt_sections import JwtAuth
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
 from pointsman.config.people_sections import KeyGeneration, TeamDefaults, UserDefaults
@@ -64,7 +65,7 @@ __all__ = [
 ]
 
 
-class LiteLLMParams(msgspec.Struct, frozen=True, kw_only=True):
+class LiteLLMParams(ParamTerms, frozen=True, kw_only=True):
     """How one deployment is called: ``model_list[].litellm_params``.
 
     ``pinned`` has what is none of our keys: fields for the upstream body, as raw JSON. ``prices`` are in USD per unit,
@@ -292,6 +293,7 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     health_check_skip_disabled_background_models: bool = False
     background_health_check_model_groups: tuple[str, ...] | None = None
     model_list_healthy_only: bool = False
+    health_check_ignore_transient_errors: bool = False
     enable_health_check_routing: bool = False
     health_check_staleness_threshold: Seconds | None = None
     enable_jwt_auth: bool = False
@@ -352,6 +354,7 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     cooldown_time: Amount | None = None
     disable_cooldowns: bool = False
     enable_health_check_routing: bool = False
+    health_check_ignore_transient_errors: bool = False
     health_check_staleness_threshold: Seconds | None = None
     background_health_check_model_groups: tuple[str, ...] | None = None
     timeout: Seconds | None = None

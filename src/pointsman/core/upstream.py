@@ -21,6 +21,7 @@ from pointsman.core.identity import Owner
 from pointsman.core.price import Price
 from pointsman.core.rules import ParameterRules, RoutingRules
 from pointsman.core.secret import Secret
+from pointsman.core.terms import Terms
 from pointsman.core.usage import Usage
 
 __all__ = [
@@ -110,7 +111,7 @@ class Deployment(msgspec.Struct, frozen=True):
     ``team_id`` is the only team whose keys may use it, None: all.
     ``num_retries`` and ``cooldown_seconds`` None: as for all others. ``price`` None: nobody told us. ``charges`` is
     False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
-    name. ``stored``: it was added at run time, not by the configuration file.
+    name. ``stored``: it was added at run time, not by the configuration file. ``terms`` None: as with most.
     """
 
     id: str
@@ -156,6 +157,7 @@ class Deployment(msgspec.Struct, frozen=True):
     num_retries: int | None = None
     cooldown_seconds: float | None = None
     stored: bool = False
+    terms: Terms | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -112,7 +112,8 @@ class Screens(msgspec.Struct, frozen=True):
     ``agents``: what clients call themselves counts. ``fails_open``: tags that no member fits do not count.
     ``abilities`` are the capabilities that only some of the members have. ``parallel_default`` is how many requests at
     once are sent to a member that has no number of its own. ``affords`` tells whether the budget of a member leaves
-    anything; None: none of them has one.
+    anything; None: none of them has one. ``terms`` gives wall time, for what is said of
+    few deployments; None: of none of the members.
     """
 
     access: bool = False
@@ -130,11 +131,14 @@ class Screens(msgspec.Struct, frozen=True):
     parallel: bool = False
     parallel_default: int | None = None
     affords: Callable[[Deployment], bool] | None = None
+    terms: Callable[[], float] | None = None
 
     @property
     def decides_for_one(self) -> bool:
         """Whether a request may be refused even where there is a single member."""
-        if self.team or self.tags or self.context or self.parallel or self.affords is not None:
+        if self.team or self.tags or self.context or self.parallel:
+            return True
+        if self.affords is not None or self.terms is not None:
             return True
         return self.limits and self.strict
 

@@ -40,7 +40,34 @@ def test_a_name_that_nobody_serves_is_warned_of(tmp_path: Path, settings: str, p
     assert (where == path and "nobody serves it" in message) or "no such model" in message
     assert warned(tmp_path, settings.replace("nexd", "next")) == []
     assert warned(tmp_path, settings.replace("nexd", "groq/llama")) == []
-    assert warned(tmp_path, settings + "\npointsman: {discovery: true}") == [], "it may be found yet"
+    later = "\npointsman: {discovery: true}"
+    assert warned(tmp_path, settings.replace("nexd", "llama3.2") + later) == [], "it may be found yet"
+    ((_, message),) = warned(tmp_path, settings + later)
+    assert "unless it is found" in message, "which is no reason to be silent about a slip"
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "words"),
+    [
+        ("router_settings: {fallbacks: [{chad: [next]}]}", "router_settings.fallbacks", "nobody serves chad"),
+        ("router_settings: {model_group_alias: {a: b, b: c, c: a}}", "router_settings.model_group_alias.a", "itself"),
+        ("router_settings: {model_group_alias: {a: a}}", "router_settings.model_group_alias.a", "alias of itself"),
+        ("router_settings: {model_group_alias: {a: chta}}", "router_settings.model_group_alias.a", "nobody serves"),
+        ("router_settings: {model_group_alias: {a: b, b: chat}}", "router_settings.model_group_alias.a", "aliases of"),
+        ("router_settings: {model_group_alias: {chat: next}}", "router_settings.model_group_alias.chat", "is also"),
+        ("litellm_settings: {model_alias_map: {a: chta}}", "litellm_settings.model_alias_map.a", "nobody serves"),
+        ("router_settings: {routing_groups: [{group_name: g, models: [chta], routing_strategy: latency}]}",
+         "router_settings.routing_groups[0].models", "no such model"),
+    ],
+)  # fmt: skip
+def test_names_that_lead_nowhere_are_told(tmp_path: Path, settings: str, path: str, words: str) -> None:
+    found = dict(warned(tmp_path, settings))
+    assert words in found[path]
+
+
+def test_a_mirror_that_nobody_serves_is_told(tmp_path: Path) -> None:
+    silent = "model_list: [{model_name: m, litellm_params: {model: openai/m, silent_model: [m, other]}}]\n"
+    assert warned(tmp_path, "", silent) == [("model_list[0].litellm_params.silent_model", "no such model is served.")]
 
 
 def test_a_group_is_a_model_to_turn_to(tmp_path: Path) -> None:
