@@ -384,6 +384,7 @@ class LocalHost(msgspec.Struct, frozen=True, kw_only=True):
     watts_busy: Amount | None = None
     price_kwh: Amount | None = None
     wake_on_lan: MacAddress | None = None
+    sleep_mode: bool = False
     num_ctx_max: PositiveCount | None = None
     keep_alive: msgspec.Raw | None = None
     unload_after_seconds: Amount | None = None
