@@ -12,6 +12,7 @@ import msgspec
 from pointsman.assembly.access import key_header, names_cloud_place, pinned_fields, read_access, takes_key, usual_base
 from pointsman.assembly.host_rules import host_rules, num_ctx_max
 from pointsman.assembly.host_settings import as_its_host_has_it
+from pointsman.assembly.terms import out_of_place, terms_of
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -149,6 +150,9 @@ class _Maker:
     ) -> None:
         if entry.missing_credential is not None:
             raise _Skipped(f"there is no credential {entry.missing_credential!r}, in credential_list or stored")
+        misplaced = out_of_place(entry, environment)
+        if misplaced is not None:
+            raise _Skipped(misplaced)
         if entry.address_stored:
             environment = {}  # what the operator keeps there is sent to no address but the operator's
         params = entry.litellm_params
@@ -193,6 +197,7 @@ class _Maker:
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
         self._marks = _marks(params)
+        self._terms = terms_of(entry)
         self._base = base.rstrip("/")
         key = provider.key_in(environment)
         own = params.api_key if self._mock is None else None
@@ -276,6 +281,7 @@ class _Maker:
             mock_response=self._mock,
             merges_reasoning=params.merge_reasoning_content_in_choices,
             cache_marks=self._marks,
+            terms=self._terms,
         )
         return as_its_host_has_it(made, settings.local)
 

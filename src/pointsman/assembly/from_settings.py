@@ -243,6 +243,7 @@ def health_settings(loaded: Loaded) -> HealthSettings:
         skip_disabled=general.health_check_skip_disabled_background_models,
         groups=None if groups is None else frozenset(groups),
         routes=general.enable_health_check_routing or router.enable_health_check_routing,
+        forgives=general.health_check_ignore_transient_errors or router.health_check_ignore_transient_errors,
         stale_seconds=stale or _STALE_INTERVALS * general.health_check_interval,
     )
 

@@ -426,7 +426,10 @@ class Gateway:
     def _minders(self) -> tuple[ModelLoader, Loads, Waker, WarmKeeper]:
         """Those who look after local hosts, apart from requests."""
         house = self.house
-        loader = ModelLoader(self.transport, self.transport, house.lanes.lane, self._host_kind)
+        fleet = house.router.fleet
+        loader = ModelLoader(
+            self.transport, self.transport, house.lanes.lane, self._host_kind, lambda one: fleet.at(one.api_base).sleeps
+        )
         house.loads = loads = Loads(loader, self.nursery)
         house.waker = waker = Waker(
             lambda rule: send_magic_packet(rule.mac, rule.address, rule.port),

@@ -32,9 +32,11 @@ class TrafficControl:
     def follow(self, loaded: Loaded) -> None:
         """Let the rules and the bounds of a configuration hold."""
         self._loaded = loaded
-        local, house = loaded.settings.local, self._house
-        self._traffic.follow(local.traffic)
-        house.traffic = self._traffic if local.traffic else None
+        settings, local, house = loaded.settings, loaded.settings.local, self._house
+        entries = (*settings.model_list, *settings.stored_models)
+        silent = any(entry.litellm_params.silent_model is not None for entry in entries)
+        self._traffic.follow(local.traffic, silent=silent)
+        house.traffic = self._traffic if local.traffic or silent else None
         self._bulkheads.follow(local.bulkheads)
         house.sender = self._bulkheads if local.bulkheads else self._bulkheads.usual
         house.router.is_full = self._bulkheads.is_full if local.bulkheads else None

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from pointsman.config.deployment_sections import ParamTerms
 from pointsman.config.value_types import Name
 
 __all__ = ["CachePoint", "MannerParams"]
@@ -24,7 +25,7 @@ class CachePoint(msgspec.Struct, frozen=True, kw_only=True):
     control: msgspec.Raw | None = None
 
 
-class MannerParams(msgspec.Struct, frozen=True, kw_only=True):
+class MannerParams(ParamTerms, frozen=True, kw_only=True):
     """See :class:`pointsman.config.sections.LiteLLMParams`, which has these fields too.
 
     ``mock_response`` is JSON: a text, an embedding, or a whole chat completion, in place of an upstream's answer.

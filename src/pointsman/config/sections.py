@@ -295,6 +295,7 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     health_check_skip_disabled_background_models: bool = False
     background_health_check_model_groups: tuple[str, ...] | None = None
     model_list_healthy_only: bool = False
+    health_check_ignore_transient_errors: bool = False
     enable_health_check_routing: bool = False
     health_check_staleness_threshold: Seconds | None = None
     enable_jwt_auth: bool = False
@@ -355,6 +356,7 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     cooldown_time: Amount | None = None
     disable_cooldowns: bool = False
     enable_health_check_routing: bool = False
+    health_check_ignore_transient_errors: bool = False
     health_check_staleness_threshold: Seconds | None = None
     background_health_check_model_groups: tuple[str, ...] | None = None
     timeout: Seconds | None = None
@@ -384,6 +386,7 @@ class LocalHost(msgspec.Struct, frozen=True, kw_only=True):
     watts_busy: Amount | None = None
     price_kwh: Amount | None = None
     wake_on_lan: MacAddress | None = None
+    sleep_mode: bool = False
     num_ctx_max: PositiveCount | None = None
     keep_alive: msgspec.Raw | None = None
     unload_after_seconds: Amount | None = None

@@ -21,6 +21,7 @@ from pointsman.core.identity import Owner
 from pointsman.core.price import Price
 from pointsman.core.rules import ParameterRules, RoutingRules
 from pointsman.core.secret import Secret
+from pointsman.core.terms import Terms
 from pointsman.core.usage import Usage
 
 __all__ = [
@@ -126,7 +127,7 @@ class Deployment(msgspec.Struct, frozen=True):
     False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
     name. ``stored``: it was added at run time, not by the configuration file. ``mock_response`` is answered in place of
     asking anybody, as raw JSON. ``merges_reasoning``: streamed chats have it in their text. ``cache_marks`` are set
-    where the request has none.
+    where the request has none. ``terms`` None: as with most.
     """
 
     id: str
@@ -175,6 +176,7 @@ class Deployment(msgspec.Struct, frozen=True):
     mock_response: msgspec.Raw | None = None
     merges_reasoning: bool = False
     cache_marks: tuple[CacheMark, ...] = ()
+    terms: Terms | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from pointsman.config.patterns import said_of
+from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.upstream import Deployment
 from pointsman.routing.affinity import CONVERSATION, DEPLOYMENT, PROMPT_CACHING, SESSION
 from pointsman.routing.credentials import CredentialBook
@@ -21,6 +22,7 @@ from pointsman.routing.settings import RoutingSettings, StrategyChoice, TagRules
 from pointsman.routing.shortlist import LOOKED_AT_MAX, Shortlist
 from pointsman.routing.strategies import COUNTING, STRATEGIES, TIMING, Kit
 from pointsman.routing.table import Group
+from pointsman.routing.terms import Tallies
 
 __all__ = ["Gatherer", "by_tags", "measure"]
 
@@ -101,6 +103,12 @@ def measure(member: Member, strategy: str) -> None:
         member.live.meter = Meter(counts=counts)
     elif member.live.meter is not None and counts:
         member.live.meter.count()
+    terms = member.deployment.terms
+    if terms is not None and terms.has_limits:
+        meter = member.live.meter = member.live.meter or Meter(counts=False)
+        if meter.tallies is None:
+            meter.tallies = Tallies(terms)
+        meter.tallies.terms = terms
 
 
 def _stays(name: str, members: Sequence[Member], settings: RoutingSettings) -> tuple[str, ...]:
@@ -137,6 +145,11 @@ def _flag(deployment: Deployment, name: str) -> bool | None:
     return {b"true": True, b"false": False}.get(bytes(raw)) if raw is not None else None
 
 
+def _has_limits(deployment: Deployment) -> bool:
+    said = deployment.rpm is not None or deployment.tpm is not None
+    return said or (deployment.terms is not None and deployment.terms.has_limits)
+
+
 def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bool) -> Screens:
     deployments = [member.deployment for member in members]
     known = [one.capabilities for one in deployments if one.capabilities]
@@ -152,11 +165,12 @@ def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bo
         mode=len({one.mode for one in deployments}) > 1,
         context=settings.pre_call_checks and any(one.context_tokens is not None for one in deployments),
         abilities=_ABILITIES.intersection(frozenset().union(*known)) - _ABILITIES.intersection(*known),
-        limits=any(one.rpm is not None or one.tpm is not None for one in deployments),
+        limits=any(map(_has_limits, deployments)),
         strict=strict,
         parallel=parallel_default is not None or any(one.max_parallel_requests is not None for one in deployments),
         parallel_default=parallel_default,
         priced=settings.needs_price and any(one.price is None for one in deployments),
+        terms=SYSTEM_CLOCK.wall if any(one.terms is not None and one.terms.narrows for one in deployments) else None,
         affords=purses.affords if purses is not None and any(map(purses.has_purse, deployments)) else None,
     )
     plain = msgspec.structs.replace(

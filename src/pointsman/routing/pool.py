@@ -111,9 +111,9 @@ class Screens(msgspec.Struct, frozen=True):
 
     ``agents``: what clients call themselves counts. ``fails_open``: tags that no member fits do not count.
     ``abilities`` are the capabilities that only some of the members have. ``parallel_default`` is how many requests at
-    once are sent to a member that has no number of its own.
-    ``priced``: what has no price is not used. ``affords`` tells whether the budget of a member leaves anything; None:
-    none of them has one.
+    once are sent to a member that has no number of its own. ``priced``: what has no price is not used. ``terms`` gives
+    wall time, for what is said of few deployments; None: of none of the members. ``affords`` tells whether the budget
+    of a member leaves anything; None: none of them has one.
     """
 
     access: bool = False
@@ -132,11 +132,14 @@ class Screens(msgspec.Struct, frozen=True):
     parallel_default: int | None = None
     priced: bool = False
     affords: Callable[[Deployment], bool] | None = None
+    terms: Callable[[], float] | None = None
 
     @property
     def decides_for_one(self) -> bool:
         """Whether a request may be refused even where there is a single member."""
-        if self.team or self.tags or self.context or self.parallel or self.priced or self.affords is not None:
+        if self.team or self.tags or self.context or self.parallel or self.priced:
+            return True
+        if self.affords is not None or self.terms is not None:
             return True
         return self.limits and self.strict
 

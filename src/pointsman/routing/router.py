@@ -183,6 +183,8 @@ class Router:
         member.chosen(now)
         if member.live.meter is not None:
             member.live.meter.began(wish.prompt_tokens, now)
+            if member.live.meter.tallies is not None:
+                member.live.meter.tallies.began(wish.prompt_tokens, wish.output_limit, int(now))
         for tier in pool.tiers:
             if tier.sampler is not None:
                 tier.sampler.took(member)

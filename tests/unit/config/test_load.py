@@ -427,11 +427,22 @@ def test_a_mode_that_is_none_is_told_by_its_value(write: Write) -> None:
     assert str(warning).endswith("model_list[0].model_info.mode: is no mode that is known. Did you mean chat?")
 
 
+def test_what_is_said_of_a_model_is_there_for_those_who_heed_it(write: Write) -> None:
+    info = "{allow_fail_open: true, health_check_model: other, discoverable: false, mine: 1}"
+    loaded = load(
+        write(f"model_list: [{{model_name: a, litellm_params: {{model: openai/a}}, model_info: {info}}}]"), {}
+    )
+    said = {name: bytes(raw) for name, raw in loaded.settings.model_list[0].model_info.extras.items()}
+    assert said == {
+        "allow_fail_open": b"true", "health_check_model": b'"other"', "discoverable": b"false", "mine": b"1",
+    }  # fmt: skip
+
+
 def test_what_an_anchor_repeats_is_told_once(write: Write) -> None:
-    first = "- {model_name: a, litellm_params: &p {model: openai/a, rpd: 1}}\n"
+    first = "- {model_name: a, litellm_params: &p {model: openai/a, max_file_size_mb: 1}}\n"
     entries = first + "- {model_name: b, litellm_params: *p}\n"
     assert len(warned(write("model_list:\n" + entries))) == 1
-    assert len(refused(write("model_list:\n" + entries.replace("rpd: 1", "rpm: x")))) == 1
+    assert len(refused(write("model_list:\n" + entries.replace("max_file_size_mb: 1", "rpm: x")))) == 1
 
 
 def test_an_empty_api_key_is_no_key_and_told(write: Write) -> None:
