@@ -37,7 +37,7 @@ def everything() -> Iterable[Metric]:
     deployment = DeploymentNow(
         model_group="g", litellm_model_name="m", model_id="d", api_base="", api_provider="p", state=0, in_flight=0,
         cooldown_seconds=0.0, cooldowns={"timeout": 1}, healthy=True, latency_seconds=1.0, first_token_seconds=1.0,
-        tokens_per_second=1.0, error_ratio=0.0, rpm_limit=1, tpm_limit=1,
+        tokens_per_second=1.0, error_ratio=0.0, rpm_limit=1, tpm_limit=1, remaining_requests=1, remaining_tokens=1,
     )  # fmt: skip
     rates = [
         RateNow(scope, "i", "n", model, kind, 1, 0)

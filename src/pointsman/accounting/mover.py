@@ -58,7 +58,8 @@ class Mover:
 
     ``on_moved`` is told, after each batch and exactly once for every record that this process appended, the
     picodollars by ``key_token`` that the ledger now has; what other processes left is not told. ``on_records`` is
-    told of these records themselves. Neither may raise.
+    told of these records themselves. Neither may raise. With ``forgets_customers`` the ledger is not told for whom
+    calls were made.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Mover:
         self._on_records = on_records
         self._clock = clock
         self._gather_seconds = gather_seconds
+        self.forgets_customers = False
         self._decoder = msgspec.json.Decoder(CallRecord)
         self._moving = asyncio.Lock()
         self._moved = 0
@@ -258,7 +260,12 @@ class Mover:
     async def _bring(self, batch: Batch) -> list[CallRecord]:
         """Bring a batch to the ledger, set aside what it or we cannot read, and give what it has now."""
         await asyncio.sleep(0)  # a ledger that answers at once gives nobody else a turn
-        kept, refused = await self._append(batch.records)
+        if self.forgets_customers:
+            unnamed = [msgspec.structs.replace(record, end_user=None) for record in batch.records]
+            kept, refused = await self._append(unnamed)
+            kept = kept if refused else batch.records
+        else:
+            kept, refused = await self._append(batch.records)
         self._set_aside([*batch.rejected, *map(msgspec.json.encode, refused)])
         return kept
 

@@ -356,6 +356,7 @@ class Gateway:
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.storage.grace_seconds = storage_grace_seconds(loaded)
         days = loaded.settings.local.audit_retention_days
+        self.storage.mover.forgets_customers = loaded.settings.litellm_settings.disable_end_user_cost_tracking
         self.storage.audit_seconds = None if days is None else days * 86_400.0
 
     def _front(self) -> RealtimeDoor:

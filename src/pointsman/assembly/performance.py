@@ -25,6 +25,7 @@ def deployments_now(gateway: Gateway) -> Sequence[DeploymentNow]:
 def _now(gateway: Gateway, deployment: Deployment) -> DeploymentNow:
     found = gateway.performance.of(deployment, gateway.clock.monotonic())
     verdict = gateway.health.known(deployment)
+    left = gateway.traffic.remaining.of(deployment.id)
     is_ill = verdict is not None and not verdict.healthy
     return DeploymentNow(
         model_group=deployment.group,
@@ -43,4 +44,6 @@ def _now(gateway: Gateway, deployment: Deployment) -> DeploymentNow:
         error_ratio=found.error_rate,
         rpm_limit=deployment.rpm,
         tpm_limit=deployment.tpm,
+        remaining_requests=left.requests,
+        remaining_tokens=left.tokens,
     )

@@ -227,4 +227,5 @@ class Storage:
     def _moved_records(self, records: Sequence[CallRecord]) -> None:
         if self.accounts is not None:
             self.accounts.stored(records)
-        self.newcomers.note(records)
+        if not self.mover.forgets_customers:
+            self.newcomers.note(records)

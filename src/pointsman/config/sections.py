@@ -221,6 +221,7 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_end_user_budget_id: Name | None = None
     tag_budget_config: Mapping[str, BudgetSection] = {}
     validate_end_user_id_in_db: bool = False
+    disable_end_user_cost_tracking: bool = False
     priority_reservation: Mapping[str, msgspec.Raw] = {}
     priority_reservation_settings: PrioritySettings = PrioritySettings()
     block_requests_for_models_without_pricing: bool = False

@@ -143,6 +143,8 @@ def find_pool(model: str, principal: Principal, house: House, led_to: str | None
     name = asked_name(model, principal, led_to)
     pool = house.router.pool(name)
     if pool is None:
+        if isinstance(name, StandIn):
+            return find_pool(model, principal, house, name.of)
         raise Malformed(
             f"The model {led_to or model!r} is not served here.",
             hint=house.manners.suggest(led_to or model),
@@ -150,8 +152,10 @@ def find_pool(model: str, principal: Principal, house: House, led_to: str | None
             param="model",
         )
     if not principal.unrestricted:
-        # A model that stands in for one whose budget is gone is nobody's other name, so it must be allowed, too.
-        demand_access(principal, name if isinstance(name, StandIn) else model, pool.name, pool.access_groups)
+        if isinstance(name, StandIn) and not may_use(principal, name, pool.name, pool.access_groups):
+            # It is not the other's name, so that who may use that one need not be let through to it.
+            return find_pool(model, principal, house, name.of)
+        demand_access(principal, model, pool.name, pool.access_groups)
     return pool
 
 

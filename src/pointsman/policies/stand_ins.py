@@ -20,9 +20,10 @@ Default = TypeVar("Default")
 
 
 class StandIn(str):
-    """The name of a model that is asked in the place of another: who asks must be let through to it, too."""
+    """The name of a model that is asked in the place of another (``of``): who asks must be let through to it, too."""
 
-    __slots__ = ()
+    __slots__ = ("of",)
+    of: str
 
 
 class BudgetedNames(dict[str, str]):
@@ -51,10 +52,13 @@ class BudgetedNames(dict[str, str]):
         """What the key calls so, or what stands in for that just now; ``default`` where that is the name itself."""
         meant = super().get(name)
         chain = self._chains.get(name) or (None if meant is None else self._chains.get(meant))
-        if chain and self._is_gone(name if meant is None else meant):
+        model = name if meant is None else meant
+        if chain and self._is_gone(model):
             for other in chain:
                 if not self._is_gone(other):
-                    return StandIn(other)
+                    stand_in = StandIn(other)
+                    stand_in.of = model
+                    return stand_in
         return default if meant is None else meant
 
     def _is_gone(self, model: str) -> bool:

@@ -589,3 +589,17 @@ async def test_a_killed_process_loses_nothing_that_was_taken(tmp_path: Path, att
         assert await spent(keys) == sum(costs)
         spool.close()
     assert {path.name for path in directory.iterdir()} <= {"rejected.jsonl"}
+
+
+async def test_a_ledger_that_is_to_know_no_customers_is_told_of_none(spool: Spool, ledger: FickleLedger) -> None:
+    heard: list[str | None] = []
+    mover = Mover(spool, ledger, Told(), on_records=lambda records: heard.extend(one.end_user for one in records))
+    mover.forgets_customers = True
+    put(spool, call(1, end_user="zoe"), call(2, end_user="amy"))
+    assert await mover.drain(10)
+    assert [record.end_user for record in await ledger.find(EVERYTHING)] == [None, None]
+    assert heard == ["zoe", "amy"]
+    ledger.refused = {"c3"}
+    put(spool, call(3, end_user="zoe"), call(4, end_user="amy"))
+    assert await mover.drain(10)
+    assert await ledger.costs() == [1, 2, 4]

@@ -10,7 +10,7 @@ from pointsman.core.identity import token_of
 from pointsman.core.price import picodollars
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.records import Limits, MemberRole, Team, TeamMember, User
-from tests.unit.admin.office_desk import NOW, Desk, call_record
+from tests.unit.admin.office_desk import MASTER, NOW, Desk, call_record
 
 DAY = 86_400.0
 
@@ -70,6 +70,47 @@ async def test_teams_of_a_user_have_the_users_keys_and_membership(desk: Desk) ->
     (team,) = (await desk.ask("GET", "/user/info?user_id=ann")).json()["teams"]
     assert [one["token"] for one in team["keys"]] == [token_of(key)]
     assert [one["user_id"] for one in team["team_memberships"]] == ["ann"]
+
+
+# -- lists --------------------------------------------------------------------------------------------
+
+
+async def listed(desk: Desk, key: str = MASTER, **query: Any) -> set[str | None]:
+    answer = await desk.ask("GET", "/key/list", key=key, return_full_object="true", **query)
+    assert answer.status == 200, answer.body
+    return {one["key_alias"] for one in answer.json()["keys"]}
+
+
+async def test_lists_are_narrowed_by_what_litellm_narrows_them_by(desk: Desk) -> None:
+    await desk.ask("POST", "/organization/new", {"organization_id": "acme", "organization_alias": "Acme"})
+    await desk.ask("POST", "/team/new", {"team_id": "red", "organization_id": "acme"})
+    await desk.ask("POST", "/project/new", {"project_id": "p", "team_id": "red"})
+    await desk.new_key(key_alias="of-project", team_id="red", project_id="p")
+    await desk.new_key(key_alias="of-acme", organization_id="acme", duration="1h")
+    await desk.new_key(key_alias="of-agent", agent_id="a", access_group_ids=["g"], blocked=True)
+    assert await listed(desk, project_id="p") == {"of-project"}
+    assert await listed(desk, organization_id="acme") == {"of-project", "of-acme"}
+    assert await listed(desk, agent_id="a") == await listed(desk, access_group_id="g") == {"of-agent"}
+    assert await listed(desk, search="OF-A") == {"of-acme", "of-agent"}
+    assert await listed(desk, status="revoked") == {"of-agent"}
+    desk.clock.now = NOW + 7200
+    assert await listed(desk, expires="expired") == await listed(desk, status="expired") == {"of-acme"}
+    assert await listed(desk, status="active") == {"of-project"}
+    assert await listed(desk, status="active", expires="expired") == set()
+    assert await listed(desk, status="live") == {"of-project", "of-acme", "of-agent"}
+    assert (await desk.ask("GET", "/key/list?expires=soon")).error.param == "expires"
+
+
+async def test_a_list_tells_of_users_and_of_teams_that_the_caller_oversees(desk: Desk) -> None:
+    mine = await team_of(desk, "red", role="admin")
+    await desk.new_key(key_alias="joes", team_id="red", user_id="joe")
+    await desk.new_key(key_alias="others", team_id="blue", user_id="joe")
+    assert await listed(desk, key=mine) == {"anns"}
+    assert await listed(desk, key=mine, include_team_keys="true") == {"anns", "joes"}
+    rows = (await desk.ask("GET", "/key/list?expand=user&sort_by=key_alias&sort_order=asc")).json()["keys"]
+    assert [(one["key_alias"], (one["user"] or {}).get("user_id")) for one in rows] == [
+        ("anns", "ann"), ("joes", None), ("others", None),
+    ]  # fmt: skip
 
 
 # -- who is told what ---------------------------------------------------------------------------------
@@ -177,3 +218,21 @@ async def test_what_would_only_grant_is_kept_and_said_to_have_no_effect(
 async def test_what_would_narrow_is_refused(desk: Desk, path: str, name: str, value: Any) -> None:
     answer = await desk.ask("POST", path, {name: value})
     assert (answer.status, answer.error.param) == (400, name)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/team/new", {}), ("/organization/new", {"organization_alias": "Acme"}), ("/customer/new", {"user_id": "zoe"}),
+        ("/project/new", {"team_id": "red"}),
+    ],
+)  # fmt: skip
+async def test_permissions_for_what_is_not_here_are_kept_everywhere(
+    desk: Desk, path: str, fields: dict[str, Any]
+) -> None:
+    await desk.directory.insert(TEAMS, Team(team_id="red"))
+    granted = {"mcp_servers": ["a"]}
+    answer = await desk.ask("POST", path, {**fields, "object_permission": granted})
+    assert answer.status == 200, answer.body
+    assert answer.headers["x-pointsman-not-enforced"] == "object_permission"
+    assert answer.json()["object_permission"] == granted
