@@ -119,8 +119,8 @@ class CallSeries(msgspec.Struct):
             apart = [own + record.queued_ms / 1000.0 for own, record in zip(overhead, records, strict=True)]
             spent = [whole - other for whole, other in zip(latency, apart, strict=True)]
             # A clock that was set back tells of less than nothing.
-            self.api_latency.observe([one if one > 0.0 else 0.0 for one in spent])
-            self.overhead.observe([one if one > 0.0 else 0.0 for one in overhead])
+            self.api_latency.observe([max(0.0, one) for one in spent])
+            self.overhead.observe([max(0.0, one) for one in overhead])
         paces = zip(latency, usages, records, strict=True)
         self.per_token.observe(
             [

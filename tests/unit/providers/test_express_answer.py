@@ -494,3 +494,39 @@ def test_a_first_event_without_names_is_waited_out() -> None:
     assert answer.feed(first) == first
     assert answer.feed(second) == second.replace(b'"m"', b'"mine"')
     assert answer.feed(second) == second.replace(b'"m"', b'"mine"') and answer.answer_id == "c1"
+
+
+_TEXT = (
+    b'data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":%d,"model":"m",%b"choices":'
+    b'[{"index":0,"delta":{"content":%b},"finish_reason":null}]}\n\n'
+)
+
+
+@pytest.mark.parametrize("model", ["m", "mine"])
+@pytest.mark.parametrize(
+    "reads",
+    [
+        [_TEXT % (1, b"", b'"a"')] * 4,
+        [_TEXT % (second, b"", b'"a"') for second in range(20)],
+        [_TEXT % (1, b"", b'"a"'), _TEXT % (1, b"", b'"b"') * 2, _TEXT % (1, b"", b'"c"')],
+        [_TEXT % (1, b"", b'"a"'), _TEXT % (1, b"", b'"b"') + b": still here\n\n", _TEXT % (1, b"", b'"c"')],
+        [_TEXT % (1, b"", b'"a"'), b": still here\n\n", b": so\n\n" + _TEXT % (1, b"", b'"b"')],
+        [_TEXT % (1, b"", b'"a"'), _TEXT % (1, b"", b'"%b"' % (b"b" * 400)), _TEXT % (1, b"", b'"c"')],
+        [_TEXT % (1, b"", b'"a"'), _TEXT % (1, b"", b'"b"')[:90], _TEXT % (1, b"", b'"b"')[90:]] * 2,
+    ],
+)
+def test_pieces_of_text_are_known_by_their_beginning_and_whatever_else_comes_is_looked_into(
+    reads: list[bytes], model: str
+) -> None:
+    answer = ExpressAnswer(ask())
+    answer.ask.model = model
+    out = b"".join(map(answer.feed, reads))
+    assert out == b"".join(reads).replace(b'"model":"m"', b'"model":"%b"' % model.encode())
+    answer.cut()
+    assert answer.usage.completion >= b"".join(reads).count(b"data:")
+
+
+def test_usage_before_the_text_is_taken_out_of_each_chunk_though_the_first_had_none() -> None:
+    answer = ExpressAnswer(ask())
+    first, later = _TEXT % (1, b"", b'"a"'), _TEXT % (1, b'"usage":null,', b'"a"')
+    assert [json.loads(answer.feed(data)[6:]) for data in (first, first, later, later)] == [json.loads(first[6:])] * 4
