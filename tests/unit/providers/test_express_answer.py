@@ -496,23 +496,24 @@ def test_a_first_event_without_names_is_waited_out() -> None:
     assert answer.feed(second) == second.replace(b'"m"', b'"mine"') and answer.answer_id == "c1"
 
 
-_TEXT = (
-    b'data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":%d,"model":"m",%b"choices":'
-    b'[{"index":0,"delta":{"content":%b},"finish_reason":null}]}\n\n'
-)
+def text(said: bytes, created: int = 1, *, before: bytes = b"") -> bytes:
+    return (
+        b'data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":%d,"model":"m",%b"choices":'
+        b'[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n' % (created, before, said)
+    )
 
 
 @pytest.mark.parametrize("model", ["m", "mine"])
 @pytest.mark.parametrize(
     "reads",
     [
-        [_TEXT % (1, b"", b'"a"')] * 4,
-        [_TEXT % (second, b"", b'"a"') for second in range(20)],
-        [_TEXT % (1, b"", b'"a"'), _TEXT % (1, b"", b'"b"') * 2, _TEXT % (1, b"", b'"c"')],
-        [_TEXT % (1, b"", b'"a"'), _TEXT % (1, b"", b'"b"') + b": still here\n\n", _TEXT % (1, b"", b'"c"')],
-        [_TEXT % (1, b"", b'"a"'), b": still here\n\n", b": so\n\n" + _TEXT % (1, b"", b'"b"')],
-        [_TEXT % (1, b"", b'"a"'), _TEXT % (1, b"", b'"%b"' % (b"b" * 400)), _TEXT % (1, b"", b'"c"')],
-        [_TEXT % (1, b"", b'"a"'), _TEXT % (1, b"", b'"b"')[:90], _TEXT % (1, b"", b'"b"')[90:]] * 2,
+        [text(b"a")] * 4,
+        [text(b"a", second) for second in range(20)],
+        [text(b"a"), text(b"b") * 2, text(b"c")],
+        [text(b"a"), text(b"b") + b": still here\n\n", text(b"c")],
+        [text(b"a"), b": still here\n\n", b": so\n\n" + text(b"b")],
+        [text(b"a"), text(b"b" * 400), text(b"c")],
+        [text(b"a"), text(b"b")[:90], text(b"b")[90:]] * 2,
     ],
 )
 def test_pieces_of_text_are_known_by_their_beginning_and_whatever_else_comes_is_looked_into(
@@ -528,5 +529,5 @@ def test_pieces_of_text_are_known_by_their_beginning_and_whatever_else_comes_is_
 
 def test_usage_before_the_text_is_taken_out_of_each_chunk_though_the_first_had_none() -> None:
     answer = ExpressAnswer(ask())
-    first, later = _TEXT % (1, b"", b'"a"'), _TEXT % (1, b'"usage":null,', b'"a"')
+    first, later = text(b"a"), text(b"a", before=b'"usage":null,')
     assert [json.loads(answer.feed(data)[6:]) for data in (first, first, later, later)] == [json.loads(first[6:])] * 4
