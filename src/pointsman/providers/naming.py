@@ -82,12 +82,15 @@ def renamed(body: bytes, said: object, model: str) -> bytes:
     """A whole answer that says of its model ``said`` so far, and ``model`` from now on."""
     if not isinstance(said, str):
         return body
-    before, found, behind = body.partition(b'"model":"%b"' % said.encode())
-    if not found:
-        before, found, behind = body.partition(b'"model": "%b"' % said.encode())
-    # Before the first list, and with no other object begun, it is the answer's own.
-    if found and b"[" not in before and before.count(b"{") == 1:
-        return b'%b"model":%b%b' % (before, _encode(model), behind)
+    name = said.encode()
+    mark = b'"model":"%b"' % name
+    place = body.find(mark)
+    if place < 0:
+        mark = b'"model": "%b"' % name
+        place = body.find(mark)
+    # With no other object begun before it, it is the answer's own.
+    if place > 0 and body.rfind(b"{", 0, place) == 0:
+        return body.replace(mark, b'"model":' + _encode(model), 1)
     fields = _decode_fields(body)
     fields["model"] = msgspec.Raw(_encode(model))
     return _encode(fields)

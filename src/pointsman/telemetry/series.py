@@ -108,8 +108,10 @@ class CallSeries(msgspec.Struct):
         """Count calls that have these labels."""
         usages = [record.usage for record in records]
         self.calls += len(records)
-        self.failures += sum(record.status != "success" for record in records)
-        self.upstream_failures += sum(record.status == "failure" and record.attempts > 0 for record in records)
+        failures = len(records) - [record.status for record in records].count("success")
+        if failures:
+            self.failures += failures
+            self.upstream_failures += sum(record.status == "failure" and record.attempts > 0 for record in records)
         self.prompt_tokens += sum([usage.prompt for usage in usages])
         self.completion_tokens += sum([usage.completion for usage in usages])
         self.cached_tokens += sum([usage.cached for usage in usages])
@@ -127,8 +129,10 @@ class CallSeries(msgspec.Struct):
             overhead = [record.overhead_ms / 1000.0 for record in records]
             # A wait for a turn is neither the gateway's own time nor the upstream's.
             apart = [own + record.queued_ms / 1000.0 for own, record in zip(overhead, records, strict=True)]
-            self.api_latency.observe([max(0.0, whole - other) for whole, other in zip(latency, apart, strict=True)])
-            self.overhead.observe([max(0.0, own) for own in overhead])
+            spent = [whole - other for whole, other in zip(latency, apart, strict=True)]
+            # A clock that was set back tells of less than nothing.
+            self.api_latency.observe([max(0.0, one) for one in spent])
+            self.overhead.observe([max(0.0, one) for one in overhead])
         paces = zip(latency, usages, records, strict=True)
         self.per_token.observe(
             [
