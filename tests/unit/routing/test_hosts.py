@@ -98,3 +98,12 @@ def test_more_slots_are_used_at_once() -> None:
 
 def test_waits_are_counted_in_the_buckets_that_are_shown() -> None:
     assert WAIT_BUCKETS == BUCKETS
+
+
+def test_a_host_that_went_away_is_taken_for_that_until_it_is_heard_of() -> None:
+    host = Host("http://gpu1:11434")
+    for heard in (lambda: host.served("m", 5.0), lambda: host.told({}, 6.0)):
+        host.went_away()
+        assert (host.online, host.is_surprised) == (False, True)
+        heard()
+        assert host.online
