@@ -160,8 +160,15 @@ def test_a_line_has_an_end() -> None:
     assert line.is_full
     line.leave(line.started()[0], 1.0)
     assert not line.is_full
-    line.is_shared, line.waiting_elsewhere = True, 1
-    assert line.is_full, "those who wait for it in other processes count"
+
+
+def test_those_who_wait_in_other_processes_are_in_the_same_line() -> None:
+    line = queue(waiting_max=2)
+    line.is_shared = True
+    line.enter(ticket(), 0.0)
+    assert not line.is_full
+    line.waiting_elsewhere = 1
+    assert line.is_full
 
 
 def test_without_slots_nobody_waits() -> None:
