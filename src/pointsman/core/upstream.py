@@ -180,9 +180,10 @@ class Deployment(msgspec.Struct, frozen=True):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What nobody may be told should the upstream repeat it: its key, and what its headers bear."""
-        said = [self.api_key, *self.headers.values()]
-        return tuple(one.reveal() for one in said if one is not None and len(one.reveal()) >= _SECRET_CHARACTERS_MIN)
+        """What nobody may be told should the upstream repeat it: its keys and tokens, and what its headers bear."""
+        access = () if self.access is None else msgspec.structs.astuple(self.access)
+        said = [one for one in (self.api_key, *access, *self.headers.values()) if isinstance(one, Secret)]
+        return tuple(one.reveal() for one in said if len(one.reveal()) >= _SECRET_CHARACTERS_MIN)
 
 
 class Ask(msgspec.Struct):

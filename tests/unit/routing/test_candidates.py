@@ -13,6 +13,7 @@ from pointsman.core.errors import Forbidden, LimitReached, Malformed
 from pointsman.core.price import FREE
 from pointsman.core.upstream import Operation
 from pointsman.routing.candidates import Dropped, candidates
+from pointsman.routing.queue import Ticket
 from pointsman.routing.router import Router
 from pointsman.routing.settings import TagRules
 from pointsman.routing.wish import Wish
@@ -282,6 +283,15 @@ class TestFitness:
         assert reasons(made) == {"a": "offline"}
         hosts["b"].online = False
         assert found(made) == ["a", "b"]
+
+    def test_so_is_one_whose_line_is_full(self) -> None:
+        made = router(local("a"), local("b"))
+        line = made.fleet.queue_of(fleet(made, a={"queue_max": 1}, b={})["a"])
+        assert found(made) == ["a", "b"]
+        for number in range(2):
+            line.enter(Ticket("real", "g", f"key {number}", 0.0), 0.0)
+        assert found(made) == ["b"]
+        assert reasons(made) == {"a": "queue full 1"}
 
 
 @given(
