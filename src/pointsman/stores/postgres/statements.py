@@ -252,7 +252,8 @@ WHERE id = $1 AND ($2::TEXT IS NULL OR key_token = $2) AND ($3::TEXT IS NULL OR 
 LIMIT $6 OFFSET $7
 """
 
-# One span of time after the other, the latest first, until there are enough.
+# One span of time after the other, the latest first, until there are enough. Here and below the page is made once,
+# whatever the server expects: else it might be made anew for each row of what is joined to it.
 CALL_BY_ANSWER: Final = """
 WITH RECURSIVE spans (span) AS (
     SELECT (
@@ -265,8 +266,7 @@ WITH RECURSIVE spans (span) AS (
         WHERE answer_id IS NOT NULL AND floor(started_at / 512)::BIGINT < spans.span
         ORDER BY floor(started_at / 512)::BIGINT DESC LIMIT 1
     ) FROM spans WHERE spans.span IS NOT NULL
-)
-SELECT call_records.* FROM (
+), page AS MATERIALIZED (
     SELECT named.id FROM spans CROSS JOIN LATERAL (
         SELECT calls.id FROM calls JOIN parties ON parties.id = calls.party
         WHERE floor(started_at / 512)::BIGINT = spans.span AND "right"(answer_id, 8) = "right"($1, 8)
@@ -274,12 +274,13 @@ SELECT call_records.* FROM (
             AND started_at >= $4 AND started_at < $5
         ORDER BY started_at DESC
     ) AS named LIMIT $6 OFFSET $7
-) AS page JOIN call_records ON call_records.id = page.id
+)
+SELECT call_records.* FROM page JOIN call_records ON call_records.id = page.id
 """
 
 # Of each party only as many as could be on the page, latest first, so that a long history costs nothing.
 CALLS_BY_KEY: Final = """
-SELECT call_records.* FROM (
+WITH page AS MATERIALIZED (
     SELECT latest.id AS page_id FROM parties CROSS JOIN LATERAL (
         SELECT calls.id, calls.started_at FROM calls
         WHERE calls.party = parties.id AND calls.started_at >= $4 AND calls.started_at < $5
@@ -287,12 +288,12 @@ SELECT call_records.* FROM (
     ) AS latest
     WHERE $1::BIGINT IS NULL AND parties.key_token = $2 AND ($3::TEXT IS NULL OR parties.user_id = $3)
     ORDER BY latest.started_at DESC, latest.id DESC LIMIT $6 OFFSET $7
-) AS page JOIN call_records ON call_records.id = page.page_id
+) SELECT call_records.* FROM page JOIN call_records ON call_records.id = page.page_id
 ORDER BY call_records.started_at DESC, call_records.id DESC
 """
 
 CALLS_BY_USER: Final = """
-SELECT call_records.* FROM (
+WITH page AS MATERIALIZED (
     SELECT latest.id AS page_id FROM parties CROSS JOIN LATERAL (
         SELECT calls.id, calls.started_at FROM calls
         WHERE calls.party = parties.id AND calls.started_at >= $4 AND calls.started_at < $5
@@ -300,16 +301,16 @@ SELECT call_records.* FROM (
     ) AS latest
     WHERE $1::BIGINT IS NULL AND $2::TEXT IS NULL AND parties.user_id = $3
     ORDER BY latest.started_at DESC, latest.id DESC LIMIT $6 OFFSET $7
-) AS page JOIN call_records ON call_records.id = page.page_id
+) SELECT call_records.* FROM page JOIN call_records ON call_records.id = page.page_id
 ORDER BY call_records.started_at DESC, call_records.id DESC
 """
 
 CALLS_BY_START: Final = """
-SELECT call_records.* FROM (
+WITH page AS MATERIALIZED (
     SELECT id AS page_id FROM calls
     WHERE $1::BIGINT IS NULL AND $2::TEXT IS NULL AND $3::TEXT IS NULL AND started_at >= $4 AND started_at < $5
     ORDER BY started_at DESC, id DESC LIMIT $6 OFFSET $7
-) AS page JOIN call_records ON call_records.id = page.page_id
+) SELECT call_records.* FROM page JOIN call_records ON call_records.id = page.page_id
 ORDER BY call_records.started_at DESC, call_records.id DESC
 """
 
