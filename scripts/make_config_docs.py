@@ -27,6 +27,7 @@ TITLES: Final = {
     "model_entry": "`model_list[]`",
     "litellm_params": "`model_list[].litellm_params`",
     "cache_control_injection_points": "`model_list[].litellm_params.cache_control_injection_points[]`",
+    "aws_session_tags": "`model_list[].litellm_params.aws_session_tags[]`",
     "model_info": "`model_list[].model_info`",
     "litellm_settings": "`litellm_settings`",
     "upperbound_key_generate_params": "`litellm_settings.upperbound_key_generate_params`",

@@ -63,6 +63,7 @@ def key_header(provider: Provider, api_base: str, model: str) -> str:
 def _azure(params: LiteLLMParams, environment: _Environment) -> AzureAccess:
     return AzureAccess(
         api_version=params.api_version or environment.get("AZURE_API_VERSION"),
+        responses_version=params.responses_api_version,
         ad_token=params.azure_ad_token or _secret(environment, "AZURE_AD_TOKEN"),
         tenant_id=params.tenant_id or environment.get("AZURE_TENANT_ID"),
         client_id=params.client_id or environment.get("AZURE_CLIENT_ID"),
@@ -91,6 +92,7 @@ def _aws(params: LiteLLMParams, environment: _Environment) -> AwsAccess:
         role=params.aws_role_name,
         session_name=params.aws_session_name,
         external_id=params.aws_external_id,
+        session_tags=tuple((tag.Key, tag.Value) for tag in params.aws_session_tags),
         web_identity_token=params.aws_web_identity_token,
         sts_endpoint=params.aws_sts_endpoint,
         runtime_endpoint=params.aws_bedrock_runtime_endpoint or environment.get("AWS_BEDROCK_RUNTIME_ENDPOINT"),

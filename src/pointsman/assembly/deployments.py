@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from pointsman.assembly.access import key_header, names_cloud_place, pinned_fields, read_access, takes_key, usual_base
+from pointsman.assembly.handling import handling_of, sound_mock
 from pointsman.assembly.host_rules import host_rules, num_ctx_max
 from pointsman.assembly.host_settings import as_its_host_has_it
 from pointsman.assembly.terms import out_of_place, terms_of
@@ -28,9 +29,8 @@ from pointsman.config.sections import (
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import FREE, picodollars
 from pointsman.core.secret import Secret
-from pointsman.core.upstream import CacheMark, Deployment, Timeouts
+from pointsman.core.upstream import Deployment, Timeouts
 from pointsman.providers.long_tail import is_installed
-from pointsman.providers.mocked import mock_problem
 from pointsman.providers.registry import Provider, find_provider, is_guess, split_model
 from pointsman.providers.translated import RESPONSES_MODE
 from pointsman.providers.transport import Origin
@@ -42,10 +42,13 @@ __all__ = ["Configured", "LeftOut", "configured", "why_left_out"]
 _MEASURES: Final = ("weight", "rpm", "tpm")
 
 _AUTO_ROUTER: Final = "auto_router"
-_MOCKED: Final = "openai"
+_OPENAI: Final = "openai"
 
 _ONLY_RESPONSES: Final = "responses/"
 """What LiteLLM's users put before a model that is to be asked for responses, whatever route the client came by."""
+
+_ONLY_CHATS: Final = "chat_completions/"
+"""What they put before a model of OpenAI's that is not to be asked for responses."""
 
 _WITH_RESPONSES: Final = frozenset({None, "azure"})
 """The native dialects of providers that may have that route; None: OpenAI's own."""
@@ -160,7 +163,7 @@ class _Maker:
         self._settings = settings
         self._rules = rules
         self._catalog = catalog
-        self._mock = _sound_mock(entry)
+        self._mock = sound_mock(entry)
         name, self.model = split_model(params.model, params.custom_llm_provider, has_base=params.api_base is not None)
         has_base = params.api_base is not None or self._mock is not None
         self._guessed = is_guess(params.model, params.custom_llm_provider, has_base=has_base)
@@ -169,7 +172,7 @@ class _Maker:
             raise _Skipped(message + " write provider/model, such as ollama_chat/… or openai/…")
         self._name = name
         # What is answered here is read as OpenAI's words, whoever would be asked otherwise.
-        provider = find_provider(name if self._mock is None else _MOCKED)
+        provider = find_provider(name if self._mock is None else _OPENAI)
         if name == _AUTO_ROUTER:
             message = "LiteLLM's routers that look at the prompt are not honoured; rules with tiers do that here:"
             raise _Skipped(message + " pointsman.routing_rules, see docs/routing/rules.md")
@@ -196,7 +199,6 @@ class _Maker:
         self.long_tail = provider.long_tail
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
-        self._marks = _marks(params)
         self._terms = terms_of(entry)
         self._base = base.rstrip("/")
         key = provider.key_in(environment)
@@ -229,7 +231,8 @@ class _Maker:
         entry, provider, settings = self.entry, self._provider, self._settings
         params, info = entry.litellm_params, entry.model_info
         only_responses = model.startswith(_ONLY_RESPONSES) and provider.native in _WITH_RESPONSES
-        model = model.removeprefix(_ONLY_RESPONSES) if only_responses else model
+        only_chats = model.startswith(_ONLY_CHATS) and provider.name == _OPENAI
+        model = model.removeprefix(_ONLY_RESPONSES if only_responses else _ONLY_CHATS if only_chats else "")
         facts = self._catalog.facts(self._name, model, base_model=info.base_model)
         facts = merge(facts, self._said, name=model)
         is_free = provider.local if facts.price is None else self._mock is not None and not _is_priced(entry)
@@ -274,13 +277,11 @@ class _Maker:
             max_parallel_requests=params.max_parallel_requests,
             num_ctx_max=num_ctx_max(self._base, self._rules, settings.local.num_ctx_max),
             keep_alive=params.keep_alive,
-            told=_told(info),
+            told=_told(info, params),
             num_retries=params.max_retries if params.num_retries is None else params.num_retries,
             cooldown_seconds=params.cooldown_time,
             stored=entry.stored,
-            mock_response=self._mock,
-            merges_reasoning=params.merge_reasoning_content_in_choices,
-            cache_marks=self._marks,
+            handling=handling_of(params, provider.name, chats_only=only_chats),
             terms=self._terms,
         )
         return as_its_host_has_it(made, settings.local)
@@ -302,30 +303,10 @@ def _shares(entries: Sequence[ModelEntry]) -> list[float]:
     return [1.0 if measure is None else float(getattr(params, measure) or 0) for params, measure in chosen]
 
 
-def _sound_mock(entry: ModelEntry) -> msgspec.Raw | None:
-    """What the entry answers in place of an upstream.
-
-    Raises:
-        Misconfigured: it is nothing that can be answered.
-    """
-    mock = entry.litellm_params.mock_response
-    problem = None if mock is None else mock_problem(mock)
-    if problem is not None:
-        raise Misconfigured(f"The model {entry.model_name!r}: litellm_params.mock_response {problem}")
-    return mock
-
-
 def _is_priced(entry: ModelEntry) -> bool:
     """Whether the operator says what its calls cost."""
     params, info = entry.litellm_params, entry.model_info
     return bool(params.prices or info.prices or params.tiered_pricing or info.tiered_pricing)
-
-
-def _marks(params: LiteLLMParams) -> tuple[CacheMark, ...]:
-    return tuple(
-        CacheMark(point.location == "tool_config", point.role, point.index, point.control)
-        for point in params.cache_control_injection_points
-    )
 
 
 def _said_of(entry: ModelEntry) -> Overrides:
@@ -335,8 +316,10 @@ def _said_of(entry: ModelEntry) -> Overrides:
         raise Misconfigured(f"The model {entry.model_name!r}: {wrong.message}", hint=wrong.hint) from None
 
 
-def _told(info: ModelInfo) -> dict[str, msgspec.Raw]:
-    named = {"base_model": info.base_model, "team_id": info.team_id}
+def _told(info: ModelInfo, params: LiteLLMParams) -> dict[str, msgspec.Raw]:
+    named: dict[str, str | int | None] = {"base_model": info.base_model, "team_id": info.team_id}
+    if "output_vector_size" not in info.extras:
+        named["output_vector_size"] = params.output_vector_size
     said = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in named.items() if value is not None}
     return {**info.extras, **said}
 

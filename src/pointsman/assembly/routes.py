@@ -87,7 +87,7 @@ class RouteMaker:
             stars = (_ANY_MODEL,) * entry.pattern.count("*")
             one = entry.expand(entry.pattern.replace("*", _ANY_MODEL), stars)
             found += [] if one is None else [one]
-        return tuple(one for one in found if one.mock_response is None)
+        return tuple(one for one in found if one.handling.mock_response is None)
 
     def wildcards(self) -> tuple[Deployment, ...]:
         """One deployment for each wildcard entry, to be looked at and not to be called.

@@ -20,9 +20,9 @@ import msgspec
 from pointsman.config.billing_sections import Billing, BillingTerms
 from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
 from pointsman.config.deployment_sections import INFO_TERMS
+from pointsman.config.handling_sections import CachePoint, SessionTag
 from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRoleMapping, JwtScope
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
-from pointsman.config.manner_sections import CachePoint
 from pointsman.config.people_sections import KeyGeneration, PersonalKeys, TeamDefaults, TeamKeys, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis, RedisNode
 from pointsman.config.routing_sections import ModelAlias, StrategyArgs, StrategyGroup
@@ -69,6 +69,7 @@ STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "model_entry": ModelEntry,
     "litellm_params": LiteLLMParams,
     "cache_control_injection_points": CachePoint,
+    "aws_session_tags": SessionTag,
     "model_info": ModelInfo,
     "litellm_settings": LiteLLMSettings,
     "upperbound_key_generate_params": KeyBounds,

@@ -14,9 +14,9 @@ from msgspec import Meta
 
 from pointsman.config.billing_sections import Billing
 from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
+from pointsman.config.handling_sections import HandlingParams
 from pointsman.config.jwt_sections import JwtAuth
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
-from pointsman.config.manner_sections import MannerParams
 from pointsman.config.people_sections import KeyGeneration, TeamDefaults, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis, Database, Host, Port, RedisUrl
 from pointsman.config.routing_sections import ModelAlias, StrategyArgs, StrategyGroup
@@ -65,7 +65,7 @@ __all__ = [
 ]
 
 
-class LiteLLMParams(MannerParams, frozen=True, kw_only=True):
+class LiteLLMParams(HandlingParams, frozen=True, kw_only=True):
     """How one deployment is called: ``model_list[].litellm_params``.
 
     ``pinned`` has what is none of our keys: fields for the upstream body, as raw JSON. ``prices`` are in USD per unit,

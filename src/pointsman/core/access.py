@@ -16,11 +16,13 @@ __all__ = ["Access", "AwsAccess", "AzureAccess", "GoogleAccess", "IbmAccess"]
 class AzureAccess(msgspec.Struct, frozen=True, tag=True):
     """Azure OpenAI: the version of its API, and for Microsoft Entra a token or what one is got with.
 
+    ``responses_version`` is the version for responses where that is another one.
     ``authority`` is Entra's address, ``token_file`` holds what a federated identity proves itself with,
     ``identity_endpoint`` and its secret are how an App Service asks what it is.
     """
 
     api_version: str | None = None
+    responses_version: str | None = None
     ad_token: Secret | None = None
     tenant_id: str | None = None
     client_id: str | None = None
@@ -33,7 +35,7 @@ class AzureAccess(msgspec.Struct, frozen=True, tag=True):
 
 
 class AwsAccess(msgspec.Struct, frozen=True, tag=True):
-    """Amazon Bedrock: keys, or a profile, or a role to take."""
+    """Amazon Bedrock: keys, or a profile, or a role to take, with tags (names and values) for its session."""
 
     region: str | None = None
     access_key_id: Secret | None = None
@@ -43,6 +45,7 @@ class AwsAccess(msgspec.Struct, frozen=True, tag=True):
     role: str | None = None
     session_name: str | None = None
     external_id: str | None = None
+    session_tags: tuple[tuple[str, str], ...] = ()
     web_identity_token: Secret | None = None
     sts_endpoint: str | None = None
     runtime_endpoint: str | None = None

@@ -28,10 +28,14 @@ class Scope(Enum):
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """Whose a stored object is, by the digest of a key; as one who asks, ``sees_all`` lets see those of others too."""
+    """Whose a stored object is, by the digest of a key; as one who asks, ``sees_all`` lets see those of others too.
+
+    ``user_id`` is who asks, as far as the key is somebody's; it does not matter to what is stored.
+    """
 
     token: str
     sees_all: bool = False
+    user_id: str | None = None
 
     def sees(self, token: str) -> bool:
         """Whether an object of the key with this digest is visible."""

@@ -17,6 +17,7 @@ import msgspec
 from pointsman.core.access import Access
 from pointsman.core.call import Call
 from pointsman.core.errors import GatewayError
+from pointsman.core.handling import USUAL, Handling
 from pointsman.core.identity import Owner
 from pointsman.core.price import Price
 from pointsman.core.rules import ParameterRules, RoutingRules
@@ -29,7 +30,6 @@ __all__ = [
     "Answer",
     "AnsweredHere",
     "Ask",
-    "CacheMark",
     "Continuable",
     "Deployment",
     "Lane",
@@ -97,19 +97,6 @@ class Timeouts(msgspec.Struct, frozen=True):
     first_token: float | None = None
 
 
-class CacheMark(msgspec.Struct, frozen=True):
-    """Where a prefix ends that the provider shall cache: behind the tools, or a message.
-
-    That is the one with this ``index``, from the end where it is negative, else each of the ``role``. ``control`` is
-    what stands there, raw JSON in Anthropic's form; None: what is usual.
-    """
-
-    on_tools: bool = False
-    role: str | None = None
-    index: int | None = None
-    control: msgspec.Raw | None = None
-
-
 _SECRET_CHARACTERS_MIN: Final = 6
 
 
@@ -125,9 +112,8 @@ class Deployment(msgspec.Struct, frozen=True):
     ``team_id`` is the only team whose keys may use it, None: all.
     ``num_retries`` and ``cooldown_seconds`` None: as for all others. ``price`` None: nobody told us. ``charges`` is
     False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
-    name. ``stored``: it was added at run time, not by the configuration file. ``mock_response`` is answered in place of
-    asking anybody, as raw JSON. ``merges_reasoning``: streamed chats have it in their text. ``cache_marks`` are set
-    where the request has none. ``terms`` None: as with most.
+    name. ``stored``: it was added at run time, not by the configuration file. ``handling`` is what else the operator
+    wants of it. ``terms`` None: as with most.
     """
 
     id: str
@@ -173,9 +159,7 @@ class Deployment(msgspec.Struct, frozen=True):
     num_retries: int | None = None
     cooldown_seconds: float | None = None
     stored: bool = False
-    mock_response: msgspec.Raw | None = None
-    merges_reasoning: bool = False
-    cache_marks: tuple[CacheMark, ...] = ()
+    handling: Handling = USUAL
     terms: Terms | None = None
 
     @property

@@ -106,7 +106,7 @@ class Principal(Account):
     @property
     def owner(self) -> Owner:
         """The caller as the owner of what is stored for it."""
-        return Owner(self.record.token, sees_all=self.admin)
+        return Owner(self.record.token, sees_all=self.admin, user_id=self.record.user_id)
 
     def adopt(self, record: KeyRecord) -> None:
         """Take a changed record; what is counted stays counted."""

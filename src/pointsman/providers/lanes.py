@@ -35,6 +35,8 @@ from pointsman.providers.translated import (
     media_preparation,
     translated_lane,
 )
+from pointsman.providers.upload_bound import BOUNDED, UploadBoundLane
+from pointsman.providers.user_forwarding import UserForwardingLane
 
 __all__ = ["LaneBook", "NativeLanes", "Relayed"]
 
@@ -110,18 +112,17 @@ class LaneBook:
         if known is not None and known[0] is deployment:
             return known[1]
         lane = self._make(deployment, operation)
-        if deployment.merges_reasoning and operation is Operation.CHAT:
+        if deployment.handling.merges_reasoning and operation is Operation.CHAT:
             lane = ReasoningMergingLane(lane, deployment)
         elif self._continues and operation in CONTINUED:
             lane = self._continuing(lane, deployment, operation)
         if self._cost_of is not None and operation in WITH_COST:
             lane = CostTellingLane(lane, deployment, self._cost_of)
-        if deployment.cache_marks and operation in CLIENTS:
-            lane = with_cache_marks(lane, deployment, operation)
+        lane = _with_handling(lane, deployment, operation)
         if self._responses is not None and operation in _REMEMBERED:
             lane = StatefulLane(lane, self._responses)
-        if self._relayed is not None and operation is Operation.RESPONSES and _speaks_openai(deployment):
-            lane = self._relayed(deployment, lane)
+        if self._relayed is not None and operation is Operation.RESPONSES and _has_responses(deployment):
+            lane = _with_handling(self._relayed(deployment, lane), deployment, operation)
             if self._continues:
                 lane = RelayedResponsesLane(lane)
         if len(self._known) >= _LANES_MAX:
@@ -130,7 +131,7 @@ class LaneBook:
         return lane
 
     def _make(self, deployment: Deployment, operation: Operation) -> Lane:
-        if deployment.mock_response is not None:
+        if deployment.handling.mock_response is not None:
             return mocked_lane(operation, deployment)
         provider = find_provider(deployment.provider)
         native = None if provider is None else provider.native
@@ -174,8 +175,20 @@ class LaneBook:
         return (media_preparation(client, self._media, DOCUMENTS_BY_VALUE),)
 
 
-def _speaks_openai(deployment: Deployment) -> bool:
-    if deployment.mock_response is not None:
+def _with_handling(lane: Lane, deployment: Deployment, operation: Operation) -> Lane:
+    """The lane as the operator wants this deployment to be asked; nearly always it is the same."""
+    if deployment.handling.cache_marks and operation in CLIENTS:
+        lane = with_cache_marks(lane, deployment, operation)
+    if deployment.handling.forwards_user and operation in CLIENTS:
+        lane = UserForwardingLane(lane)
+    if deployment.handling.upload_megabytes_max is not None and operation in BOUNDED:
+        lane = UploadBoundLane(lane, deployment.handling.upload_megabytes_max)
+    return lane
+
+
+def _has_responses(deployment: Deployment) -> bool:
+    """Whether its server may have the route, and is to be asked there."""
+    if deployment.handling.mock_response is not None or deployment.handling.chats_only:
         return False
     provider = find_provider(deployment.provider)
     if provider is None or provider.native in _RELAYING:

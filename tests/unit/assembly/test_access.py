@@ -18,8 +18,13 @@ from pointsman.config.sections import (
 )
 from pointsman.core.access import AzureAccess, GoogleAccess, IbmAccess
 from pointsman.core.errors import Misconfigured
+from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
+from pointsman.core.upstream import Ask, Operation
+from pointsman.providers.azure import azure_responses_relay
 from pointsman.providers.registry import AZURE, OLLAMA, VERTEX
+from pointsman.providers.tokens import TokenBook
+from tests.unit.providers.scripted import FakeClock, ScriptedFetcher
 
 
 def made(environment: dict[str, str] | None = None, base_model: str | None = None, **params: Any) -> Configured:
@@ -44,6 +49,19 @@ def test_azures_variables_stand_in_for_what_the_entry_does_not_say() -> None:
     assert isinstance(access, AzureAccess)
     assert (access.api_version, access.tenant_id, revealed(access.client_secret)) == ("v1", "ours", "s")
     assert (access.authority, access.token_file) == ("https://login.example", "/token")
+
+
+def test_responses_may_have_a_version_of_their_own() -> None:
+    params: dict[str, Any] = {"api_version": "2024-10-21", "api_base": "https://r.openai.azure.com"}
+    own = made(model="azure/x", api_key=Secret("k"), responses_api_version="preview", **params)
+    (deployment,) = own.deployments
+    assert isinstance(deployment.access, AzureAccess) and deployment.access.responses_version == "preview"
+    book = TokenBook(ScriptedFetcher(), Nursery(lambda _name, _error: None), FakeClock())
+    relay = azure_responses_relay(deployment, book)
+    ask = Ask(Operation.RESPONSES, "m", {"input": msgspec.Raw(b'"Hi"')})
+    assert relay is not None and relay.write(ask).path == b"/openai/v1/responses?api-version=preview"
+    (usual,) = made(model="azure/x", api_key=Secret("k"), **params).deployments
+    assert azure_responses_relay(usual, book) is None
 
 
 def test_google_is_found_where_gcloud_leaves_it() -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from pointsman.core.errors import Unsupported
+from pointsman.core.handling import USUAL, Handling
 from pointsman.core.upstream import Ask, Continuable, Deployment, Operation
 from pointsman.dialects.grammars import check
 from pointsman.dialects.openai_fields import read_ask
@@ -32,7 +33,7 @@ ANTHROPIC = [
 
 PLAIN = Deployment(
     id="d", group="own", provider="openai", model="far", litellm_model="openai/far", api_base="http://x/v1", price=None,
-    merges_reasoning=True,
+    handling=Handling(merges_reasoning=True),
 )  # fmt: skip
 CLAUDE = msgspec.structs.replace(PLAIN, provider="anthropic")
 BODY = b'{"model":"own","messages":[{"role":"user","content":"Hi"}],"stream":true}'
@@ -137,7 +138,7 @@ def test_a_translated_stream_is_merged(step: int | None) -> None:
 
 def test_what_has_no_reasoning_passes_as_it_is() -> None:
     plain = events([(0, {"role": "assistant", "content": ""}, None), (0, {"content": "b"}, None), (0, {}, "stop")])
-    usual = msgspec.structs.replace(PLAIN, merges_reasoning=False)
+    usual = msgspec.structs.replace(PLAIN, handling=USUAL)
     assert streamed(plain) == streamed(plain, usual)
 
 

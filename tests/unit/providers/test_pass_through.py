@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.exchange import Inbound, InferenceRoute, RequestHead
+from pointsman.core.handling import Handling
 from pointsman.core.passage import Passage
 from pointsman.core.price import Price
 from pointsman.core.secret import Secret
@@ -177,6 +178,19 @@ def test_a_provider_is_configured_or_in_the_environment_or_not_there() -> None:
         with pytest.raises(NotFound):
             passage(target, own=())
     assert "openai" in passage_names() and "anthropic" in passage_names()
+
+
+def test_the_operator_says_who_lends_the_key() -> None:
+    def lender(*lends: bool | None) -> str:
+        handled = [msgspec.structs.replace(OWN, handling=Handling(lends=one)) for one in lends]
+        own = tuple(msgspec.structs.replace(one, id=str(n), api_key=Secret(f"sk-{n}")) for n, one in enumerate(handled))
+        key = passage("openai/v1/x", own=own, environment={"OPENAI_API_KEY": "sk-env"}).deployment.api_key
+        return "" if key is None else key.reveal()
+
+    assert lender(None, None) == "sk-0"
+    assert lender(None, True, True) == "sk-1"
+    assert lender(False, None) == "sk-1"
+    assert lender(False, False) == "sk-env"
 
 
 SEGMENTS = st.sampled_from(["a", "..", ".", "", "%2e", "%2E%2e", "%2f", "%5c", "\\", "%252e", "%252f", "v1", "a%00"])

@@ -56,7 +56,7 @@ class Practice:
 
     def sender(self, deployment: Deployment) -> Sender:
         """What sends its requests; LiteLLM's library is only imported for who is reached through it."""
-        if deployment.mock_response is not None:
+        if deployment.handling.mock_response is not None:
             return MockSender(self.transport)
         provider = find_provider(deployment.provider)
         if provider is None or not provider.long_tail:

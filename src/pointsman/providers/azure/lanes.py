@@ -58,7 +58,7 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook, me
         return _translated(deployment, operation, AzureClaudeFar(), credential)
     path = azure_path(deployment, operation, access.api_version)
     model = model_in_azure(deployment)
-    answering = responses_path(deployment, access.api_version) if deployment.mode == RESPONSES_MODE else None
+    answering = _answering_path(deployment, access) if deployment.mode == RESPONSES_MODE else None
     if answering is not None and operation not in EMBEDDING_CLIENTS and operation not in EXTRAS_PATHS:
         there = OpenAIResponsesFar(path=answering, model=model)
         return _translated(deployment, operation, there, credential, fetching=_fetching(operation, media))
@@ -71,6 +71,11 @@ def azure_lane(deployment: Deployment, operation: Operation, book: TokenBook, me
     embeddings = OpenAIEmbeddingFar(path=azure_path(deployment, Operation.EMBEDDING, access.api_version), model=model)
     far = OpenAIChatFar(path=path, model=model)
     return _translated(deployment, operation, far, credential, embeddings, _fetching(operation, media))
+
+
+def _answering_path(deployment: Deployment, access: AzureAccess) -> bytes | None:
+    """Where it takes requests for responses, whose version may be another one; None: nowhere."""
+    return responses_path(deployment, access.responses_version or access.api_version)
 
 
 def _fetching(operation: Operation, media: MediaFetcher) -> tuple[Preparation, ...]:
@@ -91,7 +96,7 @@ def azure_count(deployment: Deployment, book: TokenBook) -> CountWay | None:
 def azure_responses_relay(deployment: Deployment, book: TokenBook) -> SignedNativeLane | None:
     """The lane that relays the Responses API; None where a deployment, or its version of Azure's API, has none."""
     access = deployment.access if isinstance(deployment.access, AzureAccess) else AzureAccess()
-    path = responses_path(deployment, access.api_version)
+    path = _answering_path(deployment, access)
     if path is None:
         return None
     there = msgspec.structs.replace(deployment, model=model_in_azure(deployment))

@@ -65,7 +65,7 @@ class KeyFinder:
         """
         if access.role is None:
             return await self._own(access)
-        wish = RoleWish(access.role, access.session_name, access.external_id)
+        wish = RoleWish(access.role, access.session_name, access.external_id, access.session_tags)
         service = self._service(access)
         if access.web_identity_token is not None:
             token = await _web_identity(access.web_identity_token)

@@ -34,6 +34,9 @@ FAILED_SECONDS: Final = 5.0
 
 _SOURCES_MAX: Final = 4096
 
+_Identity = tuple[str | tuple[tuple[str, str], ...] | None, ...]
+"""What two accesses have to agree in to have the same keys."""
+
 
 class Grant(msgspec.Struct, frozen=True):
     """Keys, and until when they are good: seconds since the epoch, or None."""
@@ -118,7 +121,7 @@ class AwsKeyring:
         self._find = find
         self._nursery = nursery
         self._clock = clock
-        self._sources: dict[tuple[str | None, ...], KeySource] = {}
+        self._sources: dict[_Identity, KeySource] = {}
 
     def source(self, access: AwsAccess) -> KeySource:
         """The source for an access; deployments that say the same share it."""
@@ -131,7 +134,7 @@ class AwsKeyring:
         return known
 
 
-def _identity(access: AwsAccess) -> tuple[str | None, ...]:
+def _identity(access: AwsAccess) -> _Identity:
     secrets = (access.access_key_id, access.secret_access_key, access.session_token, access.web_identity_token)
     return (
         *(None if secret is None else secret.reveal() for secret in secrets),
@@ -140,5 +143,6 @@ def _identity(access: AwsAccess) -> tuple[str | None, ...]:
         access.role,
         access.session_name,
         access.external_id,
+        access.session_tags,
         access.sts_endpoint,
     )

@@ -30,11 +30,15 @@ _WHOSE: Final = "AWS's token service"
 
 
 class RoleWish(msgspec.Struct, frozen=True):
-    """The role to take (an ARN), and what goes with it; the session name is made up where nobody gives one."""
+    """The role to take (an ARN), and what goes with it; the session name is made up where nobody gives one.
+
+    ``tags`` are the session's, names and values; who shows the token of an identity provider has them in there.
+    """
 
     role: str
     session_name: str | None = None
     external_id: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 class TokenService:
@@ -55,6 +59,8 @@ class TokenService:
         fields = {"Action": "AssumeRole", **_fields(wish)}
         if wish.external_id is not None:
             fields["ExternalId"] = wish.external_id
+        for number, (key, value) in enumerate(wish.tags, 1):
+            fields |= {f"Tags.member.{number}.Key": key, f"Tags.member.{number}.Value": value}
         return await self._ask(fields, keys)
 
     async def assume_role_with_web_identity(self, wish: RoleWish, token: str) -> Grant:

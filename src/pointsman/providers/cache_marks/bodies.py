@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.upstream import CacheMark
+from pointsman.core.handling import CacheMark
 from pointsman.providers.cache_marks.budget import (
     MARKS_MAX,
     control_of,

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.upstream import CacheMark
+from pointsman.core.handling import CacheMark
 
 __all__ = ["MARKS_MAX", "control_of", "message_marks", "room_for_messages", "tool_mark"]
 

@@ -8,7 +8,8 @@ import msgspec
 
 from pointsman.core.call import Call
 from pointsman.core.content import File, Image, Message, Part, Text, ToolCall, ToolResult
-from pointsman.core.upstream import CacheMark, Deployment
+from pointsman.core.handling import CacheMark
+from pointsman.core.upstream import Deployment
 from pointsman.providers.cache_marks.budget import (
     MARKS_MAX,
     control_of,
@@ -23,8 +24,8 @@ __all__ = ["marked_call", "marks_of_calls"]
 
 def marks_of_calls(deployment: Deployment) -> tuple[CacheMark, ...]:
     """The deployment's marks, where its requests are written from calls in a dialect with a word for them."""
-    provider = find_provider(deployment.provider) if deployment.cache_marks else None
-    return () if provider is None or provider.native is None else deployment.cache_marks
+    provider = find_provider(deployment.provider) if deployment.handling.cache_marks else None
+    return () if provider is None or provider.native is None else deployment.handling.cache_marks
 
 
 def marked_call(call: Call, marks: Sequence[CacheMark], *, counts_system: bool) -> Call:

@@ -27,7 +27,7 @@ class _MarkingLane:
     def __init__(self, inner: Lane, deployment: Deployment, *, of_anthropic: bool) -> None:
         self.prepares = inner.prepares
         self._inner = inner
-        self._marks = deployment.cache_marks
+        self._marks = deployment.handling.cache_marks
         self._of_anthropic = of_anthropic
 
     async def prepare(self, ask: Ask) -> None:
@@ -48,7 +48,7 @@ class _MarkingLane:
 def with_cache_marks(lane: Lane, deployment: Deployment, operation: Operation) -> Lane:
     """The lane with the deployment's marks; the lane itself where none are to be set, or where the call is marked."""
     provider = find_provider(deployment.provider)
-    if not deployment.cache_marks or provider is None:
+    if not deployment.handling.cache_marks or provider is None:
         return lane
     if provider.native is None:
         return _MarkingLane(lane, deployment, of_anthropic=False) if provider.name in _TAKE_MARKS else lane

@@ -21,7 +21,7 @@ async def examine(
     deployment: Deployment, fetcher: Fetcher, admittance: Admittance, timeout_seconds: float
 ) -> tuple[Hop, ...]:
     """From the credentials to the model, as far as the way goes; at most ``timeout_seconds`` for the question."""
-    if deployment.mock_response is not None:
+    if deployment.handling.mock_response is not None:
         return (Hop("server", "skipped", _MOCKED),)
     try:
         question = question_for(deployment)

@@ -26,7 +26,7 @@ class MockSender:
 
     def send(self, deployment: Deployment, outbound: Outbound, *, stream: bool) -> Flight:
         """See the protocol."""
-        mock = deployment.mock_response
+        mock = deployment.handling.mock_response
         if mock is None:
             return self._usual.send(deployment, outbound, stream=stream)
         return MockFlight(_answer(deployment, mock, outbound, stream=stream))

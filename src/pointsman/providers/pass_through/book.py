@@ -59,9 +59,10 @@ def passage_names() -> tuple[str, ...]:
 class PassageBook:
     """See :class:`pointsman.core.passage.Passages`.
 
-    ``deployments`` are those that are configured: the first of a provider lends its address and its key. Where there is
-    none, the ``environment`` may have a key, which is then sent to the provider's usual address. ``price`` knows what a
-    model of a provider costs, ``signer`` lets in what needs more than a key.
+    ``deployments`` are those that are configured: of a provider's, the first that is meant to lends its address and its
+    key, else the first that is not meant not to. Where there is none, the ``environment`` may have a key, which is then
+    sent to the provider's usual address. ``price`` knows what a model of a provider costs, ``signer`` lets in what
+    needs more than a key.
     """
 
     def __init__(
@@ -123,7 +124,8 @@ class PassageBook:
         provider = find_provider(name)
         if provider is None:
             raise NotFound(f"There is no provider {name!r} here.")
-        lent = next((each for each in self._deployments() if each.provider == name), None)
+        may = [each for each in self._deployments() if each.provider == name and each.handling.lends is not False]
+        lent = next((each for each in may if each.handling.lends), may[0] if may else None)
         return self._from_environment(provider, name) if lent is None else lent
 
     def _from_environment(self, provider: Provider, name: str) -> Deployment:

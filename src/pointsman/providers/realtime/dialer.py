@@ -76,7 +76,7 @@ class RealtimeDialer:
         return RealtimeLine(connection)
 
     async def _place(self, deployment: Deployment, headers: tuple[tuple[str, str], ...]) -> RealtimePlace | None:
-        if deployment.mock_response is not None:
+        if deployment.handling.mock_response is not None:
             return None
         provider = find_provider(deployment.provider)
         finder = self._finders.get(provider.native or "") if provider is not None else None

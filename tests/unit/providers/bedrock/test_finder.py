@@ -130,6 +130,7 @@ async def test_a_role_is_taken_with_the_keys_of_the_deployment(machine: Machine,
         role=ROLE,
         session_name="me",
         external_id="them",
+        session_tags=(("team", "genai"), ("cost", "a b")),
     )
     assert said(await machine.found(access)) == ("ASIAROLE", "ro/le", "to/ken", EXPIRES_AT)
     assert machine.forms == [
@@ -138,6 +139,10 @@ async def test_a_role_is_taken_with_the_keys_of_the_deployment(machine: Machine,
             "RoleArn": ROLE,
             "RoleSessionName": "me",
             "ExternalId": "them",
+            "Tags.member.1.Key": "team",
+            "Tags.member.1.Value": "genai",
+            "Tags.member.2.Key": "cost",
+            "Tags.member.2.Value": "a b",
             "Version": "2011-06-15",
         }
     ]

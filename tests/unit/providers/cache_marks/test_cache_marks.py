@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from pointsman.assembly.dialects import CLIENT_DIALECTS
-from pointsman.core.upstream import CacheMark, Deployment, Operation
+from pointsman.core.handling import CacheMark, Handling
+from pointsman.core.upstream import Deployment, Operation
 from pointsman.dialects.anthropic_messages.requests import read_request as read_anthropic
 from pointsman.dialects.openai_chat.requests import read_request as read_openai
 from pointsman.providers.cache_marks import marked_call
@@ -158,7 +159,7 @@ def sent(provider: str, operation: Operation, chat: dict[str, Any]) -> Any:
 
     deployment = Deployment(
         id="d", group="own", provider=provider, model="far", litellm_model="x/far", api_base="http://x/v1", price=None,
-        cache_marks=(SYSTEM, LAST, TOOLS), output_tokens_max=64,
+        handling=Handling(cache_marks=(SYSTEM, LAST, TOOLS)), output_tokens_max=64,
     )  # fmt: skip
     book = LaneBook({"anthropic": native})
     book.follow(continues=True)

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from pointsman.config.deployment_sections import ParamTerms
-from pointsman.config.value_types import Name
+from pointsman.config.value_types import Name, PositiveCount
 
-__all__ = ["CachePoint", "MannerParams"]
+__all__ = ["CachePoint", "HandlingParams", "SessionTag"]
 
 
 class CachePoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +25,14 @@ class CachePoint(msgspec.Struct, frozen=True, kw_only=True):
     control: msgspec.Raw | None = None
 
 
-class MannerParams(ParamTerms, frozen=True, kw_only=True):
+class SessionTag(msgspec.Struct, frozen=True, kw_only=True):
+    """One of ``aws_session_tags``, with AWS's own names and bounds."""
+
+    Key: Annotated[str, Meta(min_length=1, max_length=128, description="a name of at most 128 characters")]
+    Value: Annotated[str, Meta(max_length=256, description="text of at most 256 characters")]
+
+
+class HandlingParams(ParamTerms, frozen=True, kw_only=True):
     """See :class:`pointsman.config.sections.LiteLLMParams`, which has these fields too.
 
     ``mock_response`` is JSON: a text, an embedding, or a whole chat completion, in place of an upstream's answer.
@@ -34,3 +41,10 @@ class MannerParams(ParamTerms, frozen=True, kw_only=True):
     mock_response: msgspec.Raw | None = None
     merge_reasoning_content_in_choices: bool = False
     cache_control_injection_points: tuple[CachePoint, ...] = ()
+    use_chat_completions_api: bool = False
+    use_in_pass_through: bool | None = None
+    max_file_size_mb: Annotated[float, Meta(gt=0)] | None = None
+    output_vector_size: PositiveCount | None = None
+    fireworks_forward_user_id: bool = False
+    responses_api_version: Name | None = None
+    aws_session_tags: tuple[SessionTag, ...] = ()
