@@ -42,6 +42,7 @@ class MadeKey(NamedTuple):
 def key_of(row: Row, budgets: Mapping[str, Limits], permissions: Mapping[str, Mapping[str, object]]) -> MadeKey:
     """A key; ``budgets`` and ``permissions`` are those that it may refer to, by id."""
     limits, notes = limits_of(row)
+    notes = (*notes, *row.strange_amounts("spend"))
     extra = _extra(row, permissions)
     soft_budget = limits.soft_budget
     shared = budgets.get(str(extra.get("budget_id")))
