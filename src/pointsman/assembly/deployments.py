@@ -171,19 +171,7 @@ class _Maker:
             message = f"no provider is named, and {self.model!r} is no model of OpenAI's that is known here;"
             raise _Skipped(message + " write provider/model, such as ollama_chat/… or openai/…")
         self._name = name
-        # What is answered here is read as OpenAI's words, whoever would be asked otherwise.
-        provider = find_provider(name if self._mock is None else _OPENAI)
-        if name == _AUTO_ROUTER:
-            message = "LiteLLM's routers that look at the prompt are not honoured; rules with tiers do that here:"
-            raise _Skipped(message + " pointsman.routing_rules, see docs/routing/rules.md")
-        if provider is None:
-            message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
-            raise _Skipped(message + " with its api_base")
-        self._provider: Provider = provider
-        if provider.long_tail and not is_installed():
-            raise _Skipped(
-                f"{name} is served through LiteLLM's library; install it with: pip install 'pointsman[litellm]'"
-            )
+        provider = self._provider = _provider_named(name, mocked=self._mock is not None)
         self._access = read_access(params, provider, environment)
         given = provider.completed(params.api_base) if params.api_base else provider.base_in(environment)
         if self._mock is not None:
@@ -285,6 +273,25 @@ class _Maker:
             terms=self._terms,
         )
         return as_its_host_has_it(made, settings.local)
+
+
+def _provider_named(name: str, *, mocked: bool) -> Provider:
+    """The provider of an entry.
+
+    Raises:
+        _Skipped: there is none that could be served.
+    """
+    if name == _AUTO_ROUTER:
+        message = "LiteLLM's routers that look at the prompt are not honoured; rules with tiers do that here:"
+        raise _Skipped(message + " pointsman.routing_rules, see docs/routing/rules.md")
+    # What is answered here is read as OpenAI's words, whoever would be asked otherwise.
+    provider = find_provider(_OPENAI if mocked else name)
+    if provider is None:
+        message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
+        raise _Skipped(message + " with its api_base")
+    if provider.long_tail and not is_installed():
+        raise _Skipped(f"{name} is served through LiteLLM's library; install it with: pip install 'pointsman[litellm]'")
+    return provider
 
 
 def _shares(entries: Sequence[ModelEntry]) -> list[float]:
