@@ -439,10 +439,10 @@ def test_what_is_said_of_a_model_is_there_for_those_who_heed_it(write: Write) ->
 
 
 def test_what_an_anchor_repeats_is_told_once(write: Write) -> None:
-    first = "- {model_name: a, litellm_params: &p {model: openai/a, max_file_size_mb: 1}}\n"
+    first = "- {model_name: a, litellm_params: &p {model: openai/a, milvus_db_name: x}}\n"
     entries = first + "- {model_name: b, litellm_params: *p}\n"
     assert len(warned(write("model_list:\n" + entries))) == 1
-    assert len(refused(write("model_list:\n" + entries.replace("max_file_size_mb: 1", "rpm: x")))) == 1
+    assert len(refused(write("model_list:\n" + entries.replace("milvus_db_name: x", "rpm: x")))) == 1
 
 
 def test_an_empty_api_key_is_no_key_and_told(write: Write) -> None:
