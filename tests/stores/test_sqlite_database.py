@@ -370,5 +370,9 @@ async def test_what_is_read_aside_cannot_write_and_ends_in_time(path: Path) -> N
     endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     with pytest.raises(StorageUnavailable, match="did not answer"):
         await database.read(lambda connection: connection.execute(endless).get, aside=True)
-    assert await database.read(lambda connection: connection.execute("SELECT 1").get, aside=True) == 1
+    async with asyncio.timeout(20):  # a machine that is busy may miss the 0.2 s once more
+        while True:
+            with contextlib.suppress(StorageUnavailable):
+                assert await database.read(lambda connection: connection.execute("SELECT 1").get, aside=True) == 1
+                break
     await database.close()
