@@ -256,6 +256,7 @@ def test_a_lone_upstream_that_fails_every_request(launch: Launch, upstream: Fake
     served = ask_many(gateway, "m", 150, at_once=16)
     assert {one.status for one in served} == {502}
     assert len(upstream.inference) <= STORM * 150
+    assert "Not tried again: too many attempts have failed lately" in gateway.chat("m").error["message"]
     upstream.clear()
     all_served(list(ask_many(gateway, "m", 20)))
 

@@ -1,14 +1,15 @@
 """Workers of one machine tell one another short news: each writes a file of its own and reads those of the others.
 
-News is heard within a tenth of a second. A line that is torn, late or lost is not heard, which whoever tells has to
-bear: it costs a failure, or a decision that knew too little.
+News is heard within a tenth of a second, by a process that has nothing under way within half a second. A line that is
+torn, late or lost is not heard, which whoever tells has to bear: it costs a failure, or a decision that knew too
+little.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from pointsman.core.clock import Clock
 __all__ = ["NewsFiles"]
 
 _LOOK_SECONDS: Final = 0.1
+_IDLE_SECONDS: Final = 0.4
 _FILE_BYTES_MAX: Final = 256 * 1024
 _LATE_SECONDS: Final = 5.0
 _log: Final = logging.getLogger("pointsman")
@@ -65,10 +67,14 @@ class NewsFiles:
         except OSError as error:
             self._complain(error)
 
-    async def run(self) -> None:
-        """Listen to the others; runs until cancelled."""
+    async def run(self, quiet: Callable[[float], Awaitable[None]]) -> None:
+        """Listen to the others; runs until cancelled.
+
+        ``quiet`` waits for as long as nothing is under way here, so many seconds at most: who sleeps hears less often.
+        """
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            await quiet(_IDLE_SECONDS)
             self.look()
 
     def look(self) -> None:

@@ -43,6 +43,7 @@ _REHEARSED: Final = {
     "mock_testing_context_fallbacks": CONTEXT_LENGTH,
     "mock_testing_fallbacks": "mock_testing_fallbacks",
 }
+_WITHHELD: Final = "Not tried again: too many attempts have failed lately (retry_budget_percent)."
 STOOD_IN_FOR: Final = frozenset({"model_not_found", "tag_routing_denied", NONE_AVAILABLE, *_REHEARSED.values()})
 """Codes of refusals after which another model may stand in."""
 
@@ -215,6 +216,7 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
             if member.deployment.id in recovery.tried:
                 return False
         if settlement.attempts and not house.router.may_try(member, now, house.admission.admitted):
+            recovery.was_withheld = True
             return False
         if settlement.grant is not None:
             settlement.grant.move(ask, member.deployment)
@@ -258,14 +260,18 @@ async def _rest(seconds: float, settlement: Settlement, client: Client) -> None:
 
 
 def _last_word(error: GatewayError, recovery: Recovery, settlement: Settlement) -> GatewayError:
-    """The last failure, which is the one that is told, with a hint at what else was tried."""
-    if settlement.attempts + recovery.hops <= 1:
+    """The last failure, which is the one that is told, with a hint at what else was tried, and what was not."""
+    hints = [error.hint] if error.hint else []
+    if settlement.attempts + recovery.hops > 1:
+        tried: dict[str, list[str]] = {}
+        for name, failure in recovery.errors:
+            tried.setdefault(name, []).append(str(failure.status))
+        listed = ", then ".join(f"{name} ({', '.join(statuses)})" for name, statuses in tried.items())
+        hints.append(f"Tried {settlement.attempts} time{'' if settlement.attempts == 1 else 's'}: {listed}.")
+    if recovery.was_withheld:
+        hints.append(_WITHHELD)
+    if len(hints) == bool(error.hint):
         return error
-    tried: dict[str, list[str]] = {}
-    for name, failure in recovery.errors:
-        tried.setdefault(name, []).append(str(failure.status))
     told = copy(error)  # several calls may have failed of this one
-    listed = ", then ".join(f"{name} ({', '.join(statuses)})" for name, statuses in tried.items())
-    told.hint = f"{error.hint} " if error.hint else ""
-    told.hint += f"Tried {settlement.attempts} time{'' if settlement.attempts == 1 else 's'}: {listed}."
+    told.hint = " ".join(hints)
     return told

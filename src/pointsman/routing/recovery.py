@@ -60,6 +60,7 @@ class Recovery:
     """``draw`` gives a number in [0, 1). ``retries`` and ``hops`` count what was done, ``tried`` has the ids.
 
     ``asked`` are the names under which the request asked for its model. ``errors`` are the failures so far.
+    ``was_withheld``: something that could have been tried was not, for the sake of the retry budget.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Recovery:
         self.retries_max = settings.num_retries if rules.num_retries is None else rules.num_retries
         self.hops = 0
         self.waited = 0.0
+        self.was_withheld = False
         self.tried: set[str] = set()
         self.errors: list[tuple[str, GatewayError]] = []
         self._settings = settings
