@@ -27,6 +27,8 @@ class ParamTerms(msgspec.Struct, frozen=True, kw_only=True):
     rpd: Count | None = None
     tpd: Count | None = None
     daily_reset_time: TimeOfDay | None = None
+    default_api_key_rpm_limit: Count | None = None
+    default_api_key_tpm_limit: Count | None = None
     timeout_by_service_tier: Mapping[str, Seconds] = {}
     stream_timeout_by_service_tier: Mapping[str, Seconds] = {}
     provider_affinity_header: HeaderName | None = None
@@ -51,6 +53,7 @@ class InfoTerms(msgspec.Struct, frozen=True, kw_only=True):
     supported_endpoints: tuple[str, ...] | str | None = None
     max_embedding_batch_size: PositiveCount | None = None
     discoverable: bool | None = None
+    team_public_model_name: Name | None = None
 
 
 INFO_TERMS: Final = frozenset(InfoTerms.__struct_fields__)
