@@ -328,3 +328,22 @@ def test_what_is_said_of_few_deployments(launch: Launch, fleet: Fleet) -> None:
     assert answer.status == 400 and "LITELLM_ENVIRONMENT" in str(answer.json())
     a.always(Reply.json(chat_reply("a", usage(1, 1))).behind(Gate()))
     assert who(gateway, "m", service_tier="flex") in {"408", "504"}
+
+
+def test_what_each_key_may_do_and_what_a_team_calls_its_model(launch: Launch, fleet: Fleet) -> None:
+    a, b, _ = fleet.values()
+    named = {"team_id": "t1", "team_public_model_name": "ours"}
+    gateway = launch({
+        "model_list": [
+            entry("m", a, default_api_key_rpm_limit=2), entry("m", a, default_api_key_rpm_limit=5),
+            entry("model_name_t1_x", b, named),
+        ],
+    })  # fmt: skip
+    for key in (gateway.new_key(), gateway.new_key()):
+        assert [who(gateway, "m", key=key) for _ in range(3)] == ["a", "a", "429"]
+    own = gateway.new_key(model_rpm_limit={"m": 1})
+    assert [who(gateway, "m", key=own) for _ in range(2)] == ["a", "429"]
+    assert [who(gateway, "m") for _ in range(4)] == ["a"] * 4, "the operator is no key"
+    gateway.http("POST", "/team/new", {"team_id": "t1"})
+    key = gateway.new_key(team_id="t1")
+    assert who(gateway, "ours", key=key) == "b" and who(gateway, "ours", key=own) == "403"

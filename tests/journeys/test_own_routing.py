@@ -32,6 +32,10 @@ def test_what_keys_and_teams_say_of_their_way(launch: Launch) -> None:
         assert team["router_settings"] == {"fallbacks": [{"m": ["b"]}]}
         plain, of_team = gateway.new_key(), gateway.new_key(team_id=team["team_id"])
         assert (asks(gateway, plain), asks(gateway, of_team)) == ("a", "b")
+        for other in ("a", "b"):
+            changed = {"team_id": team["team_id"], "router_settings": {"fallbacks": [{"m": [other]}]}}
+            gateway.http("POST", "/team/update", changed)
+            assert asks(gateway, of_team) == other, "a change of the team's holds for the next request"
 
         own = {"num_retries": 0, "enable_tag_filtering": True, "weights": {"two": {"two-b": 1}}}
         key = gateway.new_key(team_id=team["team_id"], router_settings=own)

@@ -13,7 +13,7 @@ from pointsman.assembly.access import key_header, names_cloud_place, pinned_fiel
 from pointsman.assembly.handling import handling_of, sound_mock
 from pointsman.assembly.host_rules import host_rules, num_ctx_max
 from pointsman.assembly.host_settings import as_its_host_has_it
-from pointsman.assembly.terms import out_of_place, terms_of
+from pointsman.assembly.terms import out_of_place, terms_of, under_its_public_name
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -94,7 +94,8 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
     long_tail = False
     wild: list[_Maker] = []
     skipped: list[LeftOut] = []
-    for number, entry in enumerate((*settings.model_list, *settings.stored_models)):
+    for number, given in enumerate((*settings.model_list, *settings.stored_models)):
+        entry = under_its_public_name(given)
         if entry.model_info.blocked:
             continue
         try:

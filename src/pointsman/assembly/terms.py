@@ -7,11 +7,13 @@ from datetime import time
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from pointsman.config.deployment_sections import Window, info_terms, silent_models
 from pointsman.config.sections import ModelEntry
 from pointsman.core.terms import AccessWindow, Terms
 
-__all__ = ["out_of_place", "terms_of"]
+__all__ = ["out_of_place", "terms_of", "under_its_public_name"]
 
 _ENVIRONMENT: Final = "LITELLM_ENVIRONMENT"
 _NONE: Final = Terms()
@@ -27,6 +29,8 @@ def terms_of(entry: ModelEntry) -> Terms | None:
         otpm=params.otpm,
         rpd=params.rpd,
         tpd=params.tpd,
+        key_rpm=params.default_api_key_rpm_limit,
+        key_tpm=params.default_api_key_tpm_limit,
         day_begins=60 * (60 * hour + minute) if params.rpd is not None or params.tpd is not None else 0,
         windows=tuple(map(_window, info.access_windows or ())),
         endpoints=(endpoints,) if isinstance(endpoints, str) else endpoints,
@@ -48,6 +52,14 @@ def out_of_place(entry: ModelEntry, environment: Mapping[str, str]) -> str | Non
     if here is None:
         return f"it is for {' and '.join(wanted)} (supported_environments), and {_ENVIRONMENT} is not set"
     return None if here in wanted else f"it is for {' and '.join(wanted)}, and {_ENVIRONMENT} is {here!r}"
+
+
+def under_its_public_name(entry: ModelEntry) -> ModelEntry:
+    """A team's model by the name that the team calls it, where LiteLLM has given it one of its own beside that."""
+    if entry.model_info.team_id is None:
+        return entry
+    name = info_terms(entry.model_info.extras).team_public_model_name
+    return entry if name is None else msgspec.structs.replace(entry, model_name=name)
 
 
 def _window(window: Window) -> AccessWindow:

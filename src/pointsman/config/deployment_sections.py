@@ -27,6 +27,8 @@ class ParamTerms(msgspec.Struct, frozen=True, kw_only=True):
     rpd: Count | None = None
     tpd: Count | None = None
     daily_reset_time: TimeOfDay | None = None
+    default_api_key_rpm_limit: Count | None = None
+    default_api_key_tpm_limit: Count | None = None
     timeout_by_service_tier: Mapping[str, Seconds] = {}
     stream_timeout_by_service_tier: Mapping[str, Seconds] = {}
     provider_affinity_header: HeaderName | None = None
@@ -51,9 +53,20 @@ class InfoTerms(msgspec.Struct, frozen=True, kw_only=True):
     supported_endpoints: tuple[str, ...] | str | None = None
     max_embedding_batch_size: PositiveCount | None = None
     discoverable: bool | None = None
+    team_public_model_name: Name | None = None
 
 
 INFO_TERMS: Final = frozenset(InfoTerms.__struct_fields__)
+
+_FORMS: Final = {
+    "access_windows": 'a list like [{start: "08:00", end: "18:00", timezone: Europe/Berlin, team_ids: [a-team]}]',
+    "discoverable": "true or false",
+    "enforce_supported_endpoints": "true or false",
+    "max_embedding_batch_size": "a whole number above 0",
+    "supported_endpoints": "a list of paths such as /v1/embeddings",
+    "supported_environments": "a list of development, staging and production",
+    "team_public_model_name": "a name",
+}
 
 _UNTOUCHABLE: Final = frozenset({
     "api-key", "authorization", "connection", "content-length", "content-type", "cookie", "host", "keep-alive",
@@ -87,20 +100,20 @@ def silent_models(raw: msgspec.Raw | None) -> tuple[str, ...]:
     return (said,) if isinstance(said, str) else said
 
 
-def wrong_terms(params: ParamTerms, extras: Mapping[str, msgspec.Raw]) -> Iterator[tuple[str, str, str]]:
+def wrong_terms(params: ParamTerms | None, extras: Mapping[str, msgspec.Raw]) -> Iterator[tuple[str, str, str]]:
     """What cannot be meant: the section, the key, and what is wrong with it."""
-    header = params.provider_affinity_header
+    header = None if params is None else params.provider_affinity_header
     if header is not None and header.lower() in _UNTOUCHABLE:
         yield "litellm_params", "provider_affinity_header", "is a header for something else, so it can tell no session."
     try:
-        silent_models(params.silent_model)
+        silent_models(None if params is None else params.silent_model)
     except msgspec.ValidationError:
         yield "litellm_params", "silent_model", "expected the name of a model, or a list of names."
     for name in sorted(INFO_TERMS & extras.keys()):
         try:
             terms = info_terms({name: extras[name]})
-        except msgspec.ValidationError as wrong:
-            yield "model_info", name, f"{wrong}."
+        except msgspec.ValidationError:
+            yield "model_info", name, f"expected {_FORMS[name]}."
             continue
         for window in terms.access_windows or ():
             if window.start == window.end:

@@ -144,15 +144,15 @@ class ModelListReader:
         params_node, info_node = node.get(_PARAMS), node.get(_INFO)
         params = self._params(params_node, node, f"{path}.{_PARAMS}")
         info = ModelInfo() if info_node is None else self._info(info_node, f"{path}.{_INFO}")
+        for section, key, wrong in wrong_terms(params, {} if info is None else info.extras):
+            where = node.get(section)
+            said = where.get(key) if isinstance(where, MapNode) else None
+            self._findings.error((said or node).place, f"{path}.{section}.{key}", wrong)
         if name is None or params is None or info is None:
             return None
         if is_pattern(params.model) and not is_pattern(name):
             message = "has a * that stands for nothing, since model_name has none."
             self._findings.warn(node.place, f"{path}.{_PARAMS}.model", message)
-        for section, key, wrong in wrong_terms(params, info.extras):
-            where = node.get(section)
-            said = where.get(key) if isinstance(where, MapNode) else None
-            self._findings.error((said or node).place, f"{path}.{section}.{key}", wrong)
         credential = params.litellm_credential_name
         missing = credential if credential is not None and credential not in self._shared.credentials else None
         return ModelEntry(

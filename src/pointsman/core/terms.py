@@ -22,15 +22,18 @@ class AccessWindow(msgspec.Struct, frozen=True):
 class Terms(msgspec.Struct, frozen=True):
     """In LiteLLM's names. Limits are of a minute, or of a day that begins ``day_begins`` seconds after midnight, UTC.
 
-    By ``service_tier``: seconds that a call may take, and a stream until it begins. ``session_header`` tells the
-    upstream the session. ``endpoints`` empty: any; else what is none of them is not served. ``embedding_inputs_max`` is
-    how many texts one request may bring. ``silent_models`` get a copy of each request.
+    ``key_rpm`` and ``key_tpm`` are of each key that has none of its own for the model. By ``service_tier``: seconds
+    that a call may take, and a stream until it begins. ``session_header`` tells the upstream the session. ``endpoints``
+    empty: any; else what is none of them is not served. ``embedding_inputs_max`` is how many texts one request may
+    bring. ``silent_models`` get a copy of each request.
     """
 
     itpm: int | None = None
     otpm: int | None = None
     rpd: int | None = None
     tpd: int | None = None
+    key_rpm: int | None = None
+    key_tpm: int | None = None
     day_begins: int = 0
     windows: tuple[AccessWindow, ...] = ()
     endpoints: tuple[str, ...] = ()

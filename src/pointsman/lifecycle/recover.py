@@ -26,6 +26,7 @@ from pointsman.lifecycle.ruling import demands_of, rule
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.trail import Trail
 from pointsman.policies.access import demand_access
+from pointsman.policies.former_reasoning import forget_reasoning
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
 from pointsman.routing.failures import CONTEXT_LENGTH
@@ -208,6 +209,8 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
             take_own(ask, course.principal.routing)
         if course.target is not None:
             ask.answers_as = course.target.model
+        if recovery.forgets:
+            forget_reasoning(ask)
         head = settlement.inbound.head
         wish = wish_for(ask, course.principal, course.demands, course.target, is_sent=course.is_sent, head=head)
         member, reason = pick(course.pool, wish, house, trail, recovery.tried)

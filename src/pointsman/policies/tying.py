@@ -149,7 +149,9 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
         or terms.access_group_ids
         or tags
     ):
-        return Ties(has_general=general.bind_calls) if general.bind_calls else NO_TIES
+        binds = general.bind_calls or (general.each_key != NO_LIMITS and not principal.admin)
+        usual = NO_LIMITS if principal.admin else general.each_key
+        return Ties(has_general=general.bind_calls, usual=usual) if binds else NO_TIES
     found, sources = await _find(principal, directory)
     unbudgeted = (found.user,) if record.team_id and not general.users_of_teams else ()
     accounts, spared = _accounts(principal, found, general, make, unbudgeted)
@@ -163,7 +165,7 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
         },
         tag_rates=_tag_rates(accounts, make),
         charges=() if found.project is None else (f"{PROJECT}/{found.project.project_id}",),
-        usual=NO_LIMITS if budget is None else budget.limits,
+        usual=merged(NO_LIMITS if budget is None else budget.limits, general.each_key),
         gates=_gates(principal, found),
         aliases={} if found.team is None else found.team.model_aliases,
         tags=_tags_of_others(found),

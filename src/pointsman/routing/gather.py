@@ -11,6 +11,7 @@ from pointsman.config.patterns import said_of
 from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.upstream import Deployment
 from pointsman.routing.affinity import CONVERSATION, DEPLOYMENT, PROMPT_CACHING, SESSION
+from pointsman.routing.boundary import BOUND_REASONING
 from pointsman.routing.credentials import CredentialBook
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
@@ -69,6 +70,7 @@ class Gatherer:
             screens=screens,
             access_groups=frozenset().union(*(member.deployment.access_groups for member in members)),
             stays=_stays(group.name, members, settings),
+            binds_reasoning=BOUND_REASONING in settings.affinity.by_group.get(group.name, settings.affinity.checks),
         )
 
     def _member(self, deployment: Deployment) -> Member:

@@ -151,7 +151,8 @@ class Pool(msgspec.Struct, frozen=True, eq=False):
     """``only`` is the member of a pool that has one and no more: nothing is to be decided there.
 
     ``access_groups`` are those of all members together. ``stays`` are the kinds of affinity that count, the first that
-    applies to a request first. ``by_tags`` keeps which members a request's tags allow.
+    applies to a request first. ``by_tags`` keeps which members a request's tags allow. With ``binds_reasoning`` those
+    who share an account serve a conversation.
     """
 
     name: str
@@ -163,3 +164,4 @@ class Pool(msgspec.Struct, frozen=True, eq=False):
     access_groups: frozenset[str] = frozenset()
     stays: tuple[str, ...] = ()
     by_tags: dict[tuple[tuple[str, ...], str], frozenset[Member]] = {}
+    binds_reasoning: bool = False

@@ -29,6 +29,8 @@ _LASTING: Final = _ABOUT_THE_REQUEST | {Failure.AUTHENTICATION, Failure.NOT_FOUN
 _NOBODY_SERVES: Final = frozenset({
     "mock_testing_fallbacks", "model_not_found", NONE_AVAILABLE, "tag_routing_denied",
 })  # fmt: skip
+_UNREADABLE: Final = "invalid_encrypted_content"
+"""OpenAI's and Azure's code for reasoning that was made in another account."""
 _CROWDED: Final = frozenset({"queue_full", "queue_timeout"})
 _TOO_MANY: Final = 429
 _FIRST_PAUSE_SECONDS: Final = 0.2
@@ -59,6 +61,7 @@ class Elsewhere(msgspec.Struct, frozen=True):
 class Recovery:
     """``draw`` gives a number in [0, 1). ``retries`` and ``hops`` count what was done, ``tried`` has the ids.
 
+    ``forgets``: from now on what an upstream cannot read of former reasoning is left out.
     ``asked`` are the names under which the request asked for its model. ``errors`` are the failures so far.
     ``was_withheld``: something that could have been tried was not, for the sake of the retry budget.
     """
@@ -72,6 +75,7 @@ class Recovery:
         self.hops = 0
         self.waited = 0.0
         self.was_withheld = False
+        self.forgets = False
         self.tried: set[str] = set()
         self.errors: list[tuple[str, GatewayError]] = []
         self._settings = settings
@@ -91,8 +95,12 @@ class Recovery:
 
     def next(self, error: GatewayError, pool: Pool, failed: Deployment) -> Again | Elsewhere | None:
         """What to do after ``error`` of the deployment ``failed``; None: give up."""
-        self.tried.add(failed.id)
         self.errors.append((pool.name, error))
+        if error.code == _UNREADABLE and pool.binds_reasoning and not self.forgets:
+            self.forgets = True
+            self.retries += 1
+            return Again(0.0)
+        self.tried.add(failed.id)
         pause = self._pause(error, pool, failed)
         if pause is None or self.waited + pause > self._settings.wait_seconds_max:
             return self.elsewhere(error, pool.name)

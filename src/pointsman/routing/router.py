@@ -12,6 +12,7 @@ from pointsman.core.errors import GatewayError, LimitReached
 from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
 from pointsman.core.upstream import Deployment
 from pointsman.routing.affinity import Affinity, Place, stay
+from pointsman.routing.boundary import at_its_account
 from pointsman.routing.budget import RetryBudget
 from pointsman.routing.candidates import Dropped, candidates
 from pointsman.routing.cooldown import blame
@@ -173,6 +174,8 @@ class Router:
             found = _with_room(found, self.is_full, dropped)
         if wish.demands is not None:
             found = preferred(found, wish, now, self.loads, dropped)
+        if pool.binds_reasoning:
+            found = _left(at_its_account(found, wish), found, "encrypted reasoning", dropped)
         if len(found) == 1 and len(pool.members) <= LOOKED_AT_MAX:
             return found[0], "only"
         stays = None if place is None or known is None else stay(place, known, found, wish.prompt_tokens)
@@ -274,9 +277,14 @@ def _with_room(
     full = [member for member in found if is_full(member.deployment)]
     if not full or len(full) == len(found):
         return found
-    if dropped is not None:
-        dropped.extend((member, "bulkhead full") for member in full)
-    return [member for member in found if member not in full]
+    return _left([member for member in found if member not in full], found, "bulkhead full", dropped)
+
+
+def _left(left: Sequence[Member], found: Sequence[Member], why: str, dropped: list[Dropped] | None) -> Sequence[Member]:
+    """What is left of those who were found; of the others it is told why."""
+    if dropped is not None and len(left) < len(found):
+        dropped.extend((member, why) for member in found if member not in left)
+    return left
 
 
 def _none_available(pool: Pool, now: float) -> LimitReached:

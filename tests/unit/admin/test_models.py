@@ -222,3 +222,13 @@ async def test_a_page_has_what_the_key_may_use(desk: Desk) -> None:
     told = (await desk.ask("GET", "/v2/model/info", key=key)).json()
     assert {row["model_name"] for row in told["data"]} == {"llama3"} and told["total_count"] == 2
     assert "api_base" not in told["data"][0]["litellm_params"]
+
+
+async def test_what_a_model_can_be_told_is_in_its_description() -> None:
+    desk = Desk()
+    for path in ("/model/info", "/v2/model/info"):
+        for row in (await desk.ask("GET", path)).json()["data"]:
+            info = row["model_info"]
+            assert "tools" in info["supported_openai_params"] or info["mode"] == "embedding", row
+    for row in (await desk.ask("GET", "/model_group/info")).json()["data"]:
+        assert isinstance(row["supported_openai_params"], list)

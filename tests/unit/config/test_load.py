@@ -427,6 +427,30 @@ def test_a_mode_that_is_none_is_told_by_its_value(write: Write) -> None:
     assert str(warning).endswith("model_list[0].model_info.mode: is no mode that is known. Did you mean chat?")
 
 
+@pytest.mark.parametrize(
+    ("section", "said", "words"),
+    [
+        ("litellm_params", "provider_affinity_header: Authorization", "something else"),
+        ("litellm_params", "silent_model: {a: 1}", "a list of names"),
+        ("litellm_params", 'daily_reset_time: "25:00"', "a time of day"),
+        ("model_info", "access_windows: [{start: 8, end: 9, timezone: UTC, team_ids: [t]}]", "expected a list like"),
+        ("model_info", 'access_windows: [{start: "08:00", end: "08:00", timezone: UTC, team_ids: [t]}]', "the same"),
+        ("model_info", 'access_windows: [{start: "08:00", end: "09:00", timezone: No/One, team_ids: [t]}]', "No/One"),
+        ("model_info", "supported_environments: [prod]", "staging"),
+        ("model_info", "max_embedding_batch_size: 0", "above 0"),
+        ("model_info", 'discoverable: "no"', "true or false"),
+    ],
+)
+def test_what_cannot_be_meant_of_single_deployments_is_refused(
+    write: Write, section: str, said: str, words: str
+) -> None:
+    params = "model: openai/a" + (f", {said}" if section == "litellm_params" else "")
+    info = said if section == "model_info" else ""
+    entry = f"{{model_name: a, litellm_params: {{{params}}}, model_info: {{{info}}}}}"
+    ((_, _, path, message),) = refused(write(f"model_list: [{entry}]"))
+    assert path == f"model_list[0].{section}.{said.partition(':')[0]}" and words in message
+
+
 def test_what_is_said_of_a_model_is_there_for_those_who_heed_it(write: Write) -> None:
     info = "{allow_fail_open: true, health_check_model: other, discoverable: false, mine: 1}"
     loaded = load(

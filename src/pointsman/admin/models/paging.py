@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from pointsman.admin.models.info import ModelInfoRow, info_row
+from pointsman.admin.models.info import ModelInfoRow, info_rows
 from pointsman.admin.models.visible import visible_deployments
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -74,7 +74,7 @@ async def model_page(office: Office, visit: Visit[ModelPageQuery, Nothing]) -> A
     elif asked.sortBy == "costs":
         found.sort(key=_cost, reverse=asked.sortOrder == "desc")
     start = (asked.page - 1) * asked.size
-    rows = [info_row(office, one, admin=admin) for one in found[start : start + asked.size]]
+    rows = await info_rows(office, found[start : start + asked.size], admin=admin)
     pages = -(-len(found) // asked.size)
     return Answer({
         "data": rows, "total_count": len(found), "current_page": asked.page, "total_pages": pages, "size": asked.size,
