@@ -236,3 +236,23 @@ async def test_permissions_for_what_is_not_here_are_kept_everywhere(
     assert answer.status == 200, answer.body
     assert answer.headers["x-pointsman-not-enforced"] == "object_permission"
     assert answer.json()["object_permission"] == granted
+
+
+# -- smaller ones -------------------------------------------------------------------------------------
+
+
+async def test_the_key_to_be_replaced_may_stand_in_the_query(desk: Desk) -> None:
+    key = await desk.new_key()
+    answer = await desk.ask("POST", f"/key/regenerate?key={key}", {})
+    assert answer.status == 200, answer.body
+    assert answer.json()["token"] != token_of(key)
+
+
+async def test_a_membership_in_an_organisation_tells_the_address(desk: Desk) -> None:
+    await desk.ask("POST", "/organization/new", {"organization_id": "acme", "organization_alias": "Acme"})
+    await desk.directory.insert(USERS, User(user_id="ann", email="ann@example.com"))
+    member = {"role": "internal_user", "user_id": "ann"}
+    await desk.ask("POST", "/organization/member_add", {"organization_id": "acme", "member": member})
+    changed = {"organization_id": "acme", "user_id": "ann", "role": "org_admin"}
+    answer = await desk.ask("PATCH", "/organization/member_update", changed)
+    assert (answer.json()["user_email"], answer.json()["user_role"]) == ("ann@example.com", "org_admin")

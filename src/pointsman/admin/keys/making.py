@@ -16,7 +16,7 @@ from pointsman.admin.keys.guarding import demand_grantable
 from pointsman.admin.keys.lookup import changed_by, token_meant
 from pointsman.admin.keys.noting import note_key
 from pointsman.admin.keys.permits import key_to_change, permit_new_key, permit_update
-from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields, RegenerateKeyRequest
+from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields, RegenerateKeyQuery, RegenerateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.keys.rotating import planned, rotation_of
 from pointsman.admin.keys.rows import generated_row, updated_by
@@ -74,7 +74,7 @@ async def make_key(
     return await generated_row(office, record, key, _said(wanted)), unheeded
 
 
-async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequest]) -> Answer:
+async def regenerate_key(office: Office, visit: Visit[RegenerateKeyQuery, RegenerateKeyRequest]) -> Answer:
     """A new key in the place of another, which stops working: at once, or after ``grace_period``."""
     wanted = visit.body
     if wanted.new_master_key:
@@ -83,7 +83,7 @@ async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequ
             hint="Change it in the configuration or the environment.",
             param="new_master_key",
         )
-    meant = visit.path.get("key") or wanted.key
+    meant = visit.path.get("key") or wanted.key or visit.query.key
     if not isinstance(meant, str):
         raise Malformed("key is required.", param="key")
     old = await key_to_change(office, visit, token_meant(meant), "/key/regenerate")
