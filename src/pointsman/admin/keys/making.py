@@ -24,6 +24,7 @@ from pointsman.admin.keys.throughput import demand_throughput
 from pointsman.admin.office import Office
 from pointsman.admin.projects.keys import demand_project_fits
 from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.said_in_metadata import with_said
 from pointsman.core.clock import fresh_token
 from pointsman.core.errors import Forbidden, Malformed, Unauthenticated, Unsupported
 from pointsman.core.identity import KeyRecord, token_of
@@ -54,7 +55,8 @@ async def make_key(
 
     ``permitted``: it has been found out already that whoever asks may.
     """
-    fields = with_defaults(body, office.key_defaults) if office.key_defaults else body
+    body = with_said(body)
+    fields = with_said(with_defaults(body, office.key_defaults)) if office.key_defaults else body
     wanted = bounded(read_body(msgspec.json.encode(dict(fields)), _decode_generate), office.key_bounds)
     wanted = await for_member(office, visit.caller, wanted)
     now = office.clock.wall()
@@ -89,9 +91,10 @@ async def regenerate_key(office: Office, visit: Visit[RegenerateKeyQuery, Regene
     old = await key_to_change(office, visit, token_meant(meant), "/key/regenerate")
     now = office.clock.wall()
     within = await for_member(office, visit.caller, bounded(wanted, office.key_bounds, new=False), old)
-    changes, unheeded = changes_of(within, visit.fields, now, office.reset_clock, extra=old.extra)
+    fields = with_said(visit.fields, old.extra)
+    changes, unheeded = changes_of(within, fields, now, office.reset_clock, extra=old.extra)
     _demand_no_spend(changes)
-    await permit_update(office, visit.caller, old, changes, visit.fields, "/key/regenerate")
+    await permit_update(office, visit.caller, old, changes, fields, "/key/regenerate")
     key = _chosen_key(office, wanted.new_key)
     kept = msgspec.structs.replace(old, token=token_of(key), key_name=_shown(key), created_by=changed_by(visit))
     changed = changed_record(kept, changes)
