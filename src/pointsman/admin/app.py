@@ -36,6 +36,9 @@ from pointsman.policies.sign_in.browser import Sender
 
 __all__ = ["make_app"]
 
+_LISTS: Final = ("expand", "tag_filters")
+"""Parameters that LiteLLM takes several times."""
+
 _GEMINI_STARTS: Final = ("/v1beta/", "/v1alpha/", "/gemini/")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _PROBES: Final = frozenset({"/health/liveliness", "/health/liveness", "/health/readiness"})
@@ -127,7 +130,7 @@ class _Operations:
         caller = await authorise(office, route.scope, headers, session)
         if caller is not None and caller.guard is not None:
             caller.guard.demand(f"{route.method} {route.paths[0]}", route.paths, sender.peer)
-        query = read_query(request.query_params, route.query)
+        query = read_query(_parameters(request), route.query)
         body: msgspec.Struct = route.body() if not route.takes_body else msgspec.Struct()
         fields: Mapping[str, msgspec.Raw] = {}
         if route.form:
@@ -178,6 +181,12 @@ class _Operations:
 def _peer(scope: AsgiScope) -> str:
     client = scope.get("client")
     return client[0] if client else ""
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    """The query; of what is there several times the last counts, but for lists, which may stand in one as well."""
+    found = dict(request.query_params)
+    return found | {name: ",".join(request.query_params.getlist(name)) for name in _LISTS if name in found}
 
 
 def _with_query_key(scope: AsgiScope, headers: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:

@@ -8,6 +8,7 @@ import pytest
 
 from pointsman.core.identity import token_of
 from pointsman.core.price import picodollars
+from pointsman.policies.key_terms import terms_of
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.records import Limits, MemberRole, Team, TeamMember, User
 from tests.unit.admin.office_desk import MASTER, NOW, Desk, call_record
@@ -236,3 +237,61 @@ async def test_permissions_for_what_is_not_here_are_kept_everywhere(
     assert answer.status == 200, answer.body
     assert answer.headers["x-pointsman-not-enforced"] == "object_permission"
     assert answer.json()["object_permission"] == granted
+
+
+# -- what metadata says ---------------------------------------------------------------------------------
+
+
+async def test_what_metadata_says_of_limits_is_heeded(desk: Desk) -> None:
+    said = {"model_rpm_limit": {"a": 5}, "tag_rpm_limit": {"x": 1}, "note": "mine"}
+    made = (await desk.ask("POST", "/key/generate", {"metadata": said, "tag_rpm_limit": {"x": 9}})).json()
+    assert made["metadata"] == said
+    assert terms_of(desk.record(made["key"])).limits == Limits(model_rpm_limit={"a": 5}, tag_rpm_limit={"x": 9})
+    update = {"key": made["key"], "metadata": {"model_rpm_limit": {"a": 2}}}
+    assert (await desk.ask("POST", "/key/update", update)).status == 200
+    assert terms_of(desk.record(made["key"])).limits.model_rpm_limit == {"a": 2}
+    team = (await desk.ask("POST", "/team/new", {"team_id": "red", "metadata": said})).json()
+    assert (team["model_rpm_limit"], team["tag_rpm_limit"], team["metadata"]) == ({"a": 5}, {"x": 1}, said)
+    user = (await desk.ask("POST", "/user/new", {"user_id": "ann", "metadata": said})).json()
+    assert (user["model_rpm_limit"], user["metadata"]) == ({"a": 5}, said)
+
+
+@pytest.mark.parametrize("path", ["/key/generate", "/team/new", "/user/new"])
+async def test_what_metadata_says_and_nobody_would_enforce_is_refused(desk: Desk, path: str) -> None:
+    for said, param in (({"guardrails": ["pii"]}, "guardrails"), ({"model_tpm_limit": 5}, "model_tpm_limit")):
+        answer = await desk.ask("POST", path, {"metadata": said})
+        assert (answer.status, answer.error.param) == (400, param)
+    free = await desk.ask("POST", path, {"metadata": {"guardrails": [], "model_rpm_limit": None}})
+    assert free.status == 200, free.body
+
+
+async def test_an_owner_repeats_what_metadata_says_and_does_not_change_it(desk: Desk) -> None:
+    await team_of(desk, "red")
+    said = {"model_rpm_limit": {"a": 5}}
+    key = await desk.new_key(user_id="ann", metadata=said)
+    again = {"key": key, "metadata": {**said, "note": "mine"}}
+    assert (await desk.ask("POST", "/key/update", again, key=key)).status == 200
+    more = {"key": key, "metadata": {"model_rpm_limit": {"a": 500}}}
+    assert (await desk.ask("POST", "/key/update", more, key=key)).status == 403
+    assert (await desk.ask("POST", "/key/update", {"key": key, "metadata": {}}, key=key)).status == 200
+    assert terms_of(desk.record(key)).limits.model_rpm_limit == {"a": 5}
+
+
+# -- smaller ones -------------------------------------------------------------------------------------
+
+
+async def test_the_key_to_be_replaced_may_stand_in_the_query(desk: Desk) -> None:
+    key = await desk.new_key()
+    answer = await desk.ask("POST", f"/key/regenerate?key={key}", {})
+    assert answer.status == 200, answer.body
+    assert answer.json()["token"] != token_of(key)
+
+
+async def test_a_membership_in_an_organisation_tells_the_address(desk: Desk) -> None:
+    await desk.ask("POST", "/organization/new", {"organization_id": "acme", "organization_alias": "Acme"})
+    await desk.directory.insert(USERS, User(user_id="ann", email="ann@example.com"))
+    member = {"role": "internal_user", "user_id": "ann"}
+    await desk.ask("POST", "/organization/member_add", {"organization_id": "acme", "member": member})
+    changed = {"organization_id": "acme", "user_id": "ann", "role": "org_admin"}
+    answer = await desk.ask("PATCH", "/organization/member_update", changed)
+    assert (answer.json()["user_email"], answer.json()["user_role"]) == ("ann@example.com", "org_admin")

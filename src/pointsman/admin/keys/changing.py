@@ -26,6 +26,7 @@ from pointsman.admin.office import Office
 from pointsman.admin.projects.keys import demand_project_fits
 from pointsman.admin.rights import demand_change_of_key, demand_changes, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.said_in_metadata import with_said
 from pointsman.admin.timestamps import iso_or_none
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
@@ -56,6 +57,7 @@ async def update_one_key(
     now = office.clock.wall()
     demand_alias(office.alias_rule, wanted.key_alias)
     wanted = await for_member(office, visit.caller, bounded(wanted, office.key_bounds, new=False), old)
+    body = with_said(body, old.extra)
     changes, unheeded = changes_of(wanted, body, now, office.reset_clock, extra=old.extra)
     if isinstance(changes.extra, msgspec.Raw):
         demand_grantable(visit.caller, msgspec.json.decode(changes.extra, type=dict[str, msgspec.Raw]))

@@ -17,7 +17,7 @@ from pointsman.admin.keys.guarding import demand_grantable
 from pointsman.admin.keys.lookup import changed_by, token_meant
 from pointsman.admin.keys.noting import note_key
 from pointsman.admin.keys.permits import key_to_change, permit_new_key, permit_update
-from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields, RegenerateKeyRequest
+from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields, RegenerateKeyQuery, RegenerateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.keys.rotating import planned, rotation_of
 from pointsman.admin.keys.rows import generated_row, updated_by
@@ -25,6 +25,7 @@ from pointsman.admin.keys.throughput import demand_throughput
 from pointsman.admin.office import Office
 from pointsman.admin.projects.keys import demand_project_fits
 from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.said_in_metadata import with_said
 from pointsman.core.clock import fresh_token
 from pointsman.core.errors import Forbidden, Malformed, Unauthenticated, Unsupported
 from pointsman.core.identity import KeyRecord, token_of
@@ -55,7 +56,8 @@ async def make_key(
 
     ``permitted``: it has been found out already that whoever asks may.
     """
-    fields = with_defaults(body, office.key_defaults) if office.key_defaults else body
+    body = with_said(body)
+    fields = with_said(with_defaults(body, office.key_defaults)) if office.key_defaults else body
     wanted = bounded(read_body(msgspec.json.encode(dict(fields)), _decode_generate), office.key_bounds)
     demand_alias(office.alias_rule, wanted.key_alias)
     wanted = await for_member(office, visit.caller, wanted)
@@ -76,7 +78,7 @@ async def make_key(
     return await generated_row(office, record, key, _said(wanted)), unheeded
 
 
-async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequest]) -> Answer:
+async def regenerate_key(office: Office, visit: Visit[RegenerateKeyQuery, RegenerateKeyRequest]) -> Answer:
     """A new key in the place of another, which stops working: at once, or after ``grace_period``."""
     wanted = visit.body
     if wanted.new_master_key:
@@ -85,16 +87,17 @@ async def regenerate_key(office: Office, visit: Visit[Nothing, RegenerateKeyRequ
             hint="Change it in the configuration or the environment.",
             param="new_master_key",
         )
-    meant = visit.path.get("key") or wanted.key
+    meant = visit.path.get("key") or wanted.key or visit.query.key
     if not isinstance(meant, str):
         raise Malformed("key is required.", param="key")
     old = await key_to_change(office, visit, token_meant(meant), "/key/regenerate")
     now = office.clock.wall()
     demand_alias(office.alias_rule, wanted.key_alias)
     within = await for_member(office, visit.caller, bounded(wanted, office.key_bounds, new=False), old)
-    changes, unheeded = changes_of(within, visit.fields, now, office.reset_clock, extra=old.extra)
+    fields = with_said(visit.fields, old.extra)
+    changes, unheeded = changes_of(within, fields, now, office.reset_clock, extra=old.extra)
     _demand_no_spend(changes)
-    await permit_update(office, visit.caller, old, changes, visit.fields, "/key/regenerate")
+    await permit_update(office, visit.caller, old, changes, fields, "/key/regenerate")
     key = _chosen_key(office, wanted.new_key)
     kept = msgspec.structs.replace(old, token=token_of(key), key_name=_shown(key), created_by=changed_by(visit))
     changed = changed_record(kept, changes)

@@ -26,6 +26,7 @@ __all__ = [
     "Label",
     "ModelName",
     "OneKeyRequest",
+    "RegenerateKeyQuery",
     "RegenerateKeyRequest",
     "ResetSpendRequest",
     "UpdateKeyRequest",
@@ -79,6 +80,12 @@ class RegenerateKeyRequest(KeyFields, frozen=True, kw_only=True):
     new_key: KeyText | UnsetType | None = UNSET
     new_master_key: str | UnsetType | None = UNSET
     grace_period: str | UnsetType | None = UNSET
+
+
+class RegenerateKeyQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which key, where neither the path nor the body says so."""
+
+    key: KeyText | None = None
 
 
 class KeysRequest(msgspec.Struct, frozen=True, kw_only=True):

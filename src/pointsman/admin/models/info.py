@@ -18,6 +18,7 @@ from pointsman.admin.models.description import (
     prices,
     smallest,
 )
+from pointsman.admin.models.of_team import let_by
 from pointsman.admin.models.visible import visible_deployments, visible_groups
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -44,9 +45,15 @@ __all__ = [
 
 
 class ModelInfoQuery(msgspec.Struct, frozen=True):
-    """One deployment by its id; left out: all."""
+    """One deployment by its id; left out: all, or those that a team may use, or that are not known to be ill.
+
+    What the caller may use through its team is there anyway (``include_team_models``).
+    """
 
     litellm_model_id: str | None = None
+    teamId: str | None = None  # noqa: N815 - as LiteLLM writes it
+    healthy_only: bool = False
+    include_team_models: bool = False
 
 
 class ModelGroupQuery(msgspec.Struct, frozen=True):
@@ -130,10 +137,14 @@ class ModelGroupReply(msgspec.Struct, frozen=True):
 async def model_info(office: Office, visit: Visit[ModelInfoQuery, Nothing]) -> Answer:
     """What is known of each deployment."""
     wanted = visit.query.litellm_model_id
+    lets = await let_by(office, visit.caller, visit.query.teamId, "teamId")
+    well = wanted is None and (visit.query.healthy_only or office.list_healthy_only)
     seen = [
         deployment
         for deployment in visible_deployments(office.table(), visit.caller)
         if wanted in {None, deployment.id}
+        and lets(deployment.group, deployment)
+        and not (well and _health([office.health.known(deployment)]) == "unhealthy")
     ]
     if wanted is not None and not seen:
         raise NotFound(

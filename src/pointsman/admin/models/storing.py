@@ -81,7 +81,9 @@ class UpdateModelRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PatchModelRequest(UpdateModelRequest, frozen=True, kw_only=True):
-    """As for ``/model/update``; the id stands in the path."""
+    """As for ``/model/update``; the id stands in the path. What is removed is as if it had never been given."""
+
+    litellm_params_to_remove: Annotated[tuple[_ModelName, ...], Meta(max_length=256)] = ()
 
 
 class DeleteModelRequest(msgspec.Struct, frozen=True):
@@ -228,6 +230,8 @@ def _changed(old: StoredModel, params: Mapping[str, object], wanted: UpdateModel
     """The model as it is to be."""
     said = without_masks(wanted.litellm_params or {}, params)
     cleared = {name for name, value in said.items() if value is None and _is_cleared_by_null(name)}
+    if isinstance(wanted, PatchModelRequest):
+        cleared.update(wanted.litellm_params_to_remove)
     kept = {name: value for name, value in params.items() if name not in cleared}
     info = {**_decode(old.info), **_info(wanted.model_info or {})}
     team = (wanted.model_info or {}).get("team_id")

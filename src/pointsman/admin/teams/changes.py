@@ -14,6 +14,7 @@ from pointsman.admin.office import Office
 from pointsman.admin.people.fields import account_limits, json_object, raised
 from pointsman.admin.people.passive import passive
 from pointsman.admin.rights import MEMBER_PERMISSIONS, Rights, demand
+from pointsman.admin.said_in_metadata import with_said_fields
 from pointsman.admin.teams.requests import TEAM_PASSIVE, TeamFields
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.policies.durations import ends_at
@@ -40,6 +41,7 @@ def changed_team(
     Raises:
         Malformed, Unsupported: a value that no team can have; ``param`` names the field.
     """
+    fields, body = with_said_fields(fields, body, TEAM_PASSIVE.refused)
     extra, unheeded = passive(body, frozenset(fields.__struct_fields__), TEAM_PASSIVE, team.extra)
     _demand_printable(fields)
     found: dict[str, object] = {

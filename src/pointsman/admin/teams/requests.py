@@ -231,7 +231,11 @@ class TeamListV2Query(msgspec.Struct, frozen=True, kw_only=True):
     search_team_id_match: Literal["exact", "prefix"] = "exact"
     page: Page = 1
     page_size: Annotated[int, Meta(ge=1, le=100)] = 10
-    sort_by: Literal["team_id", "team_alias", "created_at", "updated_at"] | None = None
+    sort_by: (
+        Literal[
+            "team_id", "team_alias", "created_at", "updated_at", "spend", "max_budget", "tpm_limit", "rpm_limit"
+        ] | None
+    ) = None  # fmt: skip
     sort_order: Literal["asc", "desc"] = "asc"
     status: Literal["active", "deleted"] | None = None
 

@@ -120,9 +120,12 @@ class UserListQuery(msgspec.Struct, frozen=True, kw_only=True):
     organization_ids: str | None = None
     page: Page = 1
     page_size: Annotated[int, Meta(ge=1, le=100)] = 25
-    sort_by: Literal["user_id", "user_email", "created_at", "updated_at", "spend", "user_alias", "user_role"] | None = (
-        None
-    )
+    sort_by: (
+        Literal[
+            "user_id", "user_email", "created_at", "updated_at", "spend", "user_alias", "user_role", "max_budget",
+            "sso_user_id",
+        ] | None
+    ) = None  # fmt: skip
     sort_order: Literal["asc", "desc"] = "asc"
 
 

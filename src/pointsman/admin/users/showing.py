@@ -250,6 +250,8 @@ async def _sorted(office: Office, users: list[User], query: UserListQuery) -> li
         "created_at": lambda user: user.created_at,
         "updated_at": lambda user: user.updated_at,
         "spend": lambda user: spent[user.user_id].amount,
+        "max_budget": lambda user: -1 if user.limits.max_budget is None else user.limits.max_budget,
+        "sso_user_id": lambda user: user.sso_user_id or "",
     }
     users = sorted(users, key=lambda user: user.user_id)
     users.sort(key=ranks[by], reverse=falling)
