@@ -292,7 +292,8 @@ def test_an_older_version_has_fewer_tables(tables: LiteLLMTables, tmp_path: Path
 
 def test_an_odd_row_does_not_keep_the_others_from_coming(tables: LiteLLMTables, tmp_path: Path) -> None:
     tables.add("LiteLLM_VerificationToken", token="no-hash", key_alias="odd", models=["fast"])
-    tables.add("LiteLLM_VerificationToken", token=digest("sk-endless"), max_budget="Infinity", spend="NaN", models=["fast"])
+    endless = {"token": digest("sk-endless"), "max_budget": "Infinity", "spend": "NaN", "models": ["fast"]}
+    tables.add("LiteLLM_VerificationToken", **endless)
     tables.add("LiteLLM_ProxyModelTable", model_id="none", model_name="x", litellm_params={"a": 1})
     report = migrate(tmp_path, "--database-url", tables.url, "--data-dir", str(tmp_path), "--json")
     keys = outcomes(report, "key")
