@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -23,7 +23,7 @@ from pointsman.core.errors import Malformed, StorageUnavailable
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.ports import LedgerStore
 
-__all__ = ["Backlog", "Mover"]
+__all__ = ["Backlog", "Mover", "Periods"]
 
 _log: Final = logging.getLogger("pointsman.accounting")
 
@@ -53,13 +53,34 @@ class Backlog(msgspec.Struct, frozen=True):
     trouble: str | None
 
 
+class Periods(Protocol):
+    """Periods of budgets, which are to begin before what was spent in them is added to what was spent."""
+
+    async def over_at(self) -> float | None:
+        """When the first ended of those that the store has not begun anew, in seconds since the epoch; None: none has.
+
+        Raises:
+            StorageUnavailable: nobody can say.
+        """
+        ...
+
+    async def begin(self) -> None:
+        """Have the store begin all that are due.
+
+        Raises:
+            StorageUnavailable: it could not.
+        """
+        ...
+
+
 class Mover:
     """Brings what ``spool`` takes, and what dead processes left beside it, to ``ledger``.
 
     ``on_moved`` is told, after each batch and exactly once for every record that this process appended, the
     picodollars by ``key_token`` that the ledger now has; what other processes left is not told. ``on_records`` is
-    told of these records themselves. Neither may raise. With ``forgets_customers`` the ledger is not told for whom
-    calls were made.
+    told of these records themselves. Neither may raise. What was spent before a period of ``periods`` ended is brought
+    before that is begun anew, and what was spent after it afterwards. With ``forgets_customers`` the ledger is not told
+    for whom calls were made.
     """
 
     def __init__(
@@ -71,7 +92,9 @@ class Mover:
         clock: Clock = SYSTEM_CLOCK,
         gather_seconds: float = _GATHER_SECONDS,
         on_records: Callable[[Sequence[CallRecord]], None] = lambda _records: None,
+        periods: Periods | None = None,
     ) -> None:
+        self._periods = periods
         self._spool = spool
         self._ledger = ledger
         self._on_moved = on_moved
@@ -260,14 +283,26 @@ class Mover:
     async def _bring(self, batch: Batch) -> list[CallRecord]:
         """Bring a batch to the ledger, set aside what it or we cannot read, and give what it has now."""
         await asyncio.sleep(0)  # a ledger that answers at once gives nobody else a turn
-        if self.forgets_customers:
-            unnamed = [msgspec.structs.replace(record, end_user=None) for record in batch.records]
-            kept, refused = await self._append(unnamed)
-            kept = kept if refused else batch.records
-        else:
-            kept, refused = await self._append(batch.records)
-        self._set_aside([*batch.rejected, *map(msgspec.json.encode, refused)])
-        return kept
+        kept: list[CallRecord] = []
+        refused: list[CallRecord] = []
+        records = batch.records
+        over_at = None if self._periods is None or not records else await self._periods.over_at()
+        if self._periods is not None and over_at is not None:
+            before = [record for record in records if record.ended_at < over_at]
+            kept, refused = await self._append_unnamed(before)
+            records = [record for record in records if record.ended_at >= over_at]
+            if records:
+                await self._periods.begin()
+        more_kept, more_refused = await self._append_unnamed(records)
+        self._set_aside([*batch.rejected, *map(msgspec.json.encode, [*refused, *more_refused])])
+        return kept + more_kept
+
+    async def _append_unnamed(self, records: list[CallRecord]) -> tuple[list[CallRecord], list[CallRecord]]:
+        """Append, without the customers where the ledger is not told of them."""
+        if not self.forgets_customers:
+            return await self._append(records)
+        kept, refused = await self._append([msgspec.structs.replace(record, end_user=None) for record in records])
+        return kept if refused else records, refused
 
     async def _append(self, records: list[CallRecord]) -> tuple[list[CallRecord], list[CallRecord]]:
         """Append; where the ledger refuses one record, the others are kept. Gives the kept and the refused ones."""

@@ -352,7 +352,7 @@ class Gateway:
         return Storage(backend, plan.data_directory, plan.worker, self.clock)
 
     def _adjust_storage(self, loaded: Loaded) -> None:
-        self.storage.reset_clock = reset_clock(loaded)
+        self.storage.periods.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.storage.grace_seconds = storage_grace_seconds(loaded)
         days = loaded.settings.local.audit_retention_days
