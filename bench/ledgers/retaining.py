@@ -116,10 +116,8 @@ async def _measured(backend: str, place: Place, company: Company, options: argpa
         for one in work:
             one.cancel()
         await asyncio.gather(pruning, *work, return_exceptions=True)
-    print(
     room = await _told(place, before)
     print(f"\n{backend}: {room}; removed for {seconds:.0f} s, the first day is gone: {not left}")
-    )
     print("\n| | what | how often | median ms | 99 of 100 | slowest |\n|---|---|---:|---:|---:|---:|")
     for name in ("append of 200", "key check", "report", "50 calls"):
         for phase in ("before", "meanwhile"):
