@@ -29,6 +29,9 @@ _log: Final = logging.getLogger("pointsman.accounting")
 
 _BATCH_RECORDS: Final = 2_000
 """Telling of them and letting go of them holds the event loop for less than a millisecond."""
+_BATCH_RECORDS_MIN: Final = 100
+_BATCH_SECONDS: Final = 0.05
+"""How long one batch may take: whoever asks the database for a key that is not in memory waits for it."""
 _HELD_BATCH_LINES: Final = 250
 _GATHER_SECONDS: Final = 0.1
 _MANY_RECORDS: Final = 200
@@ -105,6 +108,7 @@ class Mover:
         self._decoder = msgspec.json.Decoder(CallRecord)
         self._moving = asyncio.Lock()
         self._moved = 0
+        self._batch_records = _BATCH_RECORDS
         self._waiting_since: float | None = None
         self._rejected = 0
         self._trouble: str | None = None
@@ -221,7 +225,7 @@ class Mover:
         if segment.moved >= goal:
             return
         while segment.moved < goal:
-            batch = segment.remembered(_BATCH_RECORDS) or _read(segment)
+            batch = segment.remembered(self._batch_records) or _read(segment)
             if batch.end == segment.moved:
                 return
             kept = await self._bring(batch)
@@ -293,7 +297,9 @@ class Mover:
             records = [record for record in records if record.ended_at >= over_at]
             if records:
                 await self._periods.begin()
+        began = self._clock.monotonic()
         more_kept, more_refused = await self._append_unnamed(records)
+        self._learn(len(records), self._clock.monotonic() - began)
         self._set_aside([*batch.rejected, *map(msgspec.json.encode, [*refused, *more_refused])])
         return kept + more_kept
 
@@ -303,6 +309,14 @@ class Mover:
             return await self._append(records)
         kept, refused = await self._append([msgspec.structs.replace(record, end_user=None) for record in records])
         return kept if refused else records, refused
+
+    def _learn(self, records: int, seconds: float) -> None:
+        """Have the next batch take about as long as one may: calls of one key cost a fraction of calls of many."""
+        if seconds > _BATCH_SECONDS:
+            wanted = int(records * _BATCH_SECONDS / seconds)
+            self._batch_records = min(self._batch_records, max(wanted, _BATCH_RECORDS_MIN))
+        elif records >= self._batch_records:
+            self._batch_records = min(self._batch_records * 2, _BATCH_RECORDS)
 
     async def _append(self, records: list[CallRecord]) -> tuple[list[CallRecord], list[CallRecord]]:
         """Append; where the ledger refuses one record, the others are kept. Gives the kept and the refused ones."""

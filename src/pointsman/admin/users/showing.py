@@ -39,11 +39,12 @@ _USERS_MAX: Final = 100_000
 _MEMBERSHIPS_MAX: Final = 10_000
 _KEYS_MAX: Final = 1_000
 _NOBODY: Final[Mapping[str, TeamMember]] = MappingProxyType({})
-_DIRECTORY_ORDERS: Final[dict[str, Literal["id", "alias", "created_at", "updated_at"]]] = {
+_DIRECTORY_ORDERS: Final[dict[str, Literal["id", "alias", "created_at", "updated_at", "spend"]]] = {
     "user_id": "id",
     "user_email": "alias",
     "created_at": "created_at",
     "updated_at": "updated_at",
+    "spend": "spend",
 }
 _V2: Final = (
     "user_id", "user_email", "user_alias", "user_role", "spend", "max_budget", "tpm_limit", "rpm_limit", "models",
@@ -106,8 +107,8 @@ async def list_users(office: Office, visit: Visit[UserListQuery, Nothing]) -> An
     """A page of users with the number of their keys."""
     query = visit.query
     allowed = await visible_users(office, await rights_of(office, visit.caller))
-    page, total = await _page(office, query, await _wanted_ids(office, query, allowed))
     await flushed(office)
+    page, total = await _page(office, query, await _wanted_ids(office, query, allowed))
     rows = await user_rows(office, page)
     for user, row in zip(page, rows, strict=True):
         row["key_count"] = (await office.keys.find(KeyQuery(user_id=user.user_id, size=1))).total

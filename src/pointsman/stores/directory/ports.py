@@ -48,7 +48,8 @@ class DirectoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which entries of a kind to list. Filters hold together; those that are None do not count.
 
     ``search`` need only occur in the id or the alias, upper or lower ASCII case. Absent aliases come first in rising
-    order; ties are in the order of the ids. Pages count from 1.
+    order; ties are in the order of the ids. Pages count from 1. By ``spend`` is by what the account of the same id has
+    spent in its present period.
     """
 
     ids: tuple[str, ...] | None = None
@@ -58,7 +59,7 @@ class DirectoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     search: str | None = None
     page: int = 1
     size: int = 100
-    sort_by: Literal["id", "alias", "created_at", "updated_at"] = "created_at"
+    sort_by: Literal["id", "alias", "created_at", "updated_at", "spend"] = "created_at"
     sort_order: Literal["asc", "desc"] = "desc"
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import msgspec
@@ -23,6 +25,7 @@ from pointsman.stores.postgres.directory_statements import (
     LIST_ENTRIES,
     NOTE_ENTRIES,
     PUT_ENTRY,
+    SPENDING_ENTRIES,
     UPDATE_ENTRY,
 )
 from pointsman.stores.postgres.session import Session
@@ -33,6 +36,9 @@ __all__ = ["PostgresDirectoryStore"]
 
 R = TypeVar("R")
 T = TypeVar("T", bound=msgspec.Struct)
+
+_AT_ONCE: Final = 500
+"""Entries that are read on the event loop: a millisecond."""
 
 
 class PostgresDirectoryStore:
@@ -105,12 +111,17 @@ class PostgresDirectoryStore:
             None if query.ids is None else [kept(one) for one in query.ids],
             *(None if one is None else kept(one) for one in (query.parent, query.owner, query.alias, query.search)),
         )
-        order = (query.sort_by, query.sort_order == "desc", query.size, (max(query.page, 1) - 1) * query.size)
+        order = (query.sort_order == "desc", query.size, (max(query.page, 1) - 1) * query.size)
 
         async def job(session: Session) -> DirectoryPage[T]:
             total = await session.whole(COUNT_ENTRIES, *filters) or 0
-            rows = await session.rows(LIST_ENTRIES, *filters, *order)
-            return DirectoryPage(tuple(kind.decode(told(str(text))) for (text,) in rows), total)
+            if query.sort_by == "spend":
+                rows = await session.rows(SPENDING_ENTRIES, *filters, *order)
+            else:
+                rows = await session.rows(LIST_ENTRIES, *filters, query.sort_by, *order)
+            # Very many would hold up everybody else.
+            decode = partial(_decoded, kind, rows)
+            return DirectoryPage(decode() if len(rows) <= _AT_ONCE else await asyncio.to_thread(decode), total)
 
         return await self._database.read(job)
 
@@ -132,6 +143,10 @@ class PostgresDirectoryStore:
             return await self._database.alone(job)
         except (asyncpg.DataError, asyncpg.ProgramLimitExceededError) as error:
             raise Malformed(f"The entry cannot be kept ({error}).", hint="Choose shorter or other values.") from error
+
+
+def _decoded(kind: Kind[T], rows: Sequence[Sequence[Any]]) -> tuple[T, ...]:
+    return tuple(kind.decode(told(str(text))) for (text,) in rows)
 
 
 async def _entry(session: Session, kind: Kind[T], identity: str) -> T | None:

@@ -22,6 +22,7 @@ __all__ = [
     "RESET_PERIOD",
     "SCHEDULE_PERIOD",
     "SET_BASELINE",
+    "SPENDING_ENTRIES",
     "SPENT",
     "UPDATE_ENTRY",
 ]
@@ -115,6 +116,15 @@ ORDER BY
 LIMIT $9 OFFSET $10
 """
 )
+
+SPENDING_ENTRIES: Final = "".join((
+    "SELECT record FROM (SELECT id AS wanted, record ", _MATCHING, """) AS page
+LEFT JOIN spend_totals ON spend_totals.scope = $1 AND spend_totals.id = wanted AND spend_totals.model = ''
+LEFT JOIN spend_periods ON spend_periods.scope = $1 AND spend_periods.id = wanted AND spend_periods.model = ''
+    AND spend_periods."window" = ''
+ORDER BY (coalesce(total, 0) - coalesce(baseline, 0)) * CASE WHEN $7::BOOLEAN THEN -1 ELSE 1 END, wanted
+LIMIT $8 OFFSET $9
+"""))  # fmt: skip
 
 # In the order of the table: then neighbours are found one after the other.
 CHARGE_ACCOUNTS: Final = """

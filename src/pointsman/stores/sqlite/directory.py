@@ -22,6 +22,7 @@ from pointsman.stores.sqlite.directory_statements import (
     NOTE_ENTRY,
     PUT_ENTRY,
     SPEND_NEWS,
+    SPENDING_ENTRIES,
     UPDATE_ENTRY,
     EntryWay,
 )
@@ -151,7 +152,8 @@ def _find(connection: apsw.Connection, kind: Kind[T], query: DirectoryQuery) -> 
     way = _way(query)
     total: int = connection.execute(COUNT_ENTRIES[way], values).get
     latest = (way, query.sort_by, query.sort_order) == ("all", "created_at", "desc")
-    statement = LATEST_ENTRIES if latest else LIST_ENTRIES[way]
+    ordered = SPENDING_ENTRIES if query.sort_by == "spend" else LIST_ENTRIES
+    statement = LATEST_ENTRIES if latest else ordered[way]
     found = tuple(kind.decode(str(text)) for (text,) in connection.execute(statement, values))
     return DirectoryPage(found, total)
 

@@ -21,6 +21,7 @@ __all__ = [
     "RESET_PERIOD",
     "SCHEDULE_PERIOD",
     "SET_BASELINE",
+    "SPENDING_ENTRIES",
     "SPEND_NEWS",
     "SPENT",
     "UPDATE_ENTRY",
@@ -104,6 +105,23 @@ COUNT_ENTRIES: Final = {
     "all": "SELECT count(*) FROM directory INDEXED BY directory_by_age WHERE kind = :kind",
 }
 LIST_ENTRIES: Final = {way: "SELECT record " + source + _IN_ORDER for way, source in _FROM.items()}
+
+_SPENT: Final = """(
+    coalesce((
+        SELECT total FROM spend_totals WHERE scope = directory.kind AND spend_totals.id = directory.id AND model = ''
+    ), 0) - coalesce((
+        SELECT baseline FROM spend_periods
+        WHERE scope = directory.kind AND spend_periods.id = directory.id AND model = '' AND window = ''
+    ), 0)
+)"""
+_DEAREST_FIRST: Final = "ORDER BY CASE WHEN :falling THEN -spent ELSE spent END, id\n"
+SPENDING_ENTRIES: Final = {
+    way: "".join((
+        "SELECT record FROM (SELECT id AS wanted, ", _SPENT, " AS spent ", source, _DEAREST_FIRST,
+        "LIMIT :size OFFSET :start) CROSS JOIN directory ON kind = :kind AND id = wanted\n", _DEAREST_FIRST,
+    ))
+    for way, source in _FROM.items()
+}  # fmt: skip
 
 # The list that is asked for most, in the order of an index; what the page does not show is skipped there.
 LATEST_ENTRIES: Final = "".join((
