@@ -1,7 +1,7 @@
 """Workers of one machine tell one another short news: each writes a file of its own and reads those of the others.
 
 News is heard within a tenth of a second, and within half of one while nothing is asked of any upstream. A line that is
-torn, late or lost is not heard, which whoever tells has to bear: it costs a failure, or a decision that knew too little.
+torn, late or lost is not heard, which whoever tells has to bear: it costs a failure, or a less informed decision.
 """
 
 from __future__ import annotations
