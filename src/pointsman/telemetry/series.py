@@ -29,8 +29,10 @@ class Histogram(msgspec.Struct):
         return cls([0] * (len(BUCKETS) + 1))
 
     def observe(self, seconds: list[float]) -> None:
-        """Count many; ``seconds`` is sorted by this."""
+        """Count many; ``seconds`` is sorted by this. Less than nothing, as a clock set back tells, is nothing."""
         seconds.sort()
+        if seconds and seconds[0] < 0.0:
+            seconds = [max(0.0, one) for one in seconds]
         counts = self.counts
         done = 0
         for place, bound in enumerate(BUCKETS):
@@ -107,20 +109,19 @@ class CallSeries(msgspec.Struct):
             self.upstream_failures += sum(record.status == "failure" and record.attempts > 0 for record in records)
         self.prompt_tokens += sum([usage.prompt for usage in usages])
         self.completion_tokens += sum([usage.completion for usage in usages])
-        self.cached_tokens += sum([usage.cached for usage in usages])
-        self.reasoning_tokens += sum([usage.reasoning for usage in usages])
+        for usage in [usage for usage in usages if usage.cached or usage.reasoning]:
+            self.cached_tokens += usage.cached
+            self.reasoning_tokens += usage.reasoning
         self.spend += sum([record.cost for record in records])
-        self.energy_mwh += sum([record.energy_mwh for record in records])
-        self.energy_cost += sum([record.energy_cost for record in records])
+        for record in [record for record in records if record.energy_mwh or record.energy_cost]:
+            self.energy_mwh += record.energy_mwh
+            self.energy_cost += record.energy_cost
         latency = [record.ended_at - record.started_at for record in records]
         if self.labels.deployment_id:
-            overhead = [record.overhead_ms / 1000.0 for record in records]
+            self.overhead.observe([record.overhead_ms / 1000.0 for record in records])
             # A wait for a turn is neither the gateway's own time nor the upstream's.
-            apart = [own + record.queued_ms / 1000.0 for own, record in zip(overhead, records, strict=True)]
-            spent = [whole - other for whole, other in zip(latency, apart, strict=True)]
-            # A clock that was set back tells of less than nothing.
-            self.api_latency.observe([max(0.0, one) for one in spent])
-            self.overhead.observe([max(0.0, one) for one in overhead])
+            apart = [(record.overhead_ms + record.queued_ms) / 1000.0 for record in records]
+            self.api_latency.observe([whole - other for whole, other in zip(latency, apart, strict=True)])
         paces = zip(latency, usages, records, strict=True)
         self.per_token.observe(
             [
