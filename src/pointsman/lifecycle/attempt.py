@@ -26,7 +26,8 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     """
     house, ask, member = settlement.house, course.ask, course.member
     deployment, live, host = member.deployment, member.live, member.host
-    settlement.deployment = deployment
+    if settlement.deployment is not deployment:
+        settlement.deployment = deployment
     if course.recovery is not None:
         settlement.start_over(course.recovery)
     lane = house.lanes.lane(ask.operation, deployment)

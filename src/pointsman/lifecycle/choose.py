@@ -87,7 +87,10 @@ def _only(ask: Ask, principal: Principal, house: House, pool: Pool, member: Memb
     """The course to who alone serves the model: nothing is to be decided."""
     if member.live.rests_until:
         house.router.demand_awake(pool, house.clock.monotonic())
-    return Course(principal, ask, pool, member, "only", way=way)
+    course = Course(principal, ask, pool, member, "only")
+    if way is not None:
+        course.way = way
+    return course
 
 
 def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: RequestHead | None) -> Course:

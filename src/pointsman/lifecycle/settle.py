@@ -167,7 +167,7 @@ class Settlement(Course, weakref=False):
             heads = self.house.heads
             limits = None if self.grant is None or self.grant.bound is None else self._limit_lines(self.grant.bound)
             now, deployment = self.house.clock.monotonic(), self._deployment()
-            spans = (now - self.inbound.received) * 1000.0, self.overhead(now, streamed=True) * 1000.0
+            spans = (now - self.inbound.received) * 1000.0, self.stream_overhead(now) * 1000.0
             head = heads.stream(self.call_id, content_type, deployment, self._principal(), limits, milliseconds=spans)
             if self.house.manners.tells_upstream_headers:
                 head = self._with_upstream(head)

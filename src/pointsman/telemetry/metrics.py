@@ -108,6 +108,7 @@ class CallMetrics(Collector):
         self._fresh: list[CallRecord] = []
         self._directory: Path | None = None
         self._own_file: Path | None = None
+        self._saved = b""
         self._workers = 1
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -119,6 +120,7 @@ class CallMetrics(Collector):
         self._workers = workers
         self._own_file = _snapshot_file(directory, worker)
         self._own_file.unlink(missing_ok=True)
+        self._saved = b""
 
     def call_ended(self, record: CallRecord) -> None:
         """Count a call; see :class:`pointsman.lifecycle.announce.Listener`."""
@@ -134,9 +136,12 @@ class CallMetrics(Collector):
         """Leave a snapshot for the other workers."""
         if self._own_file is not None:
             self._fold()
-            spare = self._own_file.with_suffix(".new")
-            spare.write_bytes(msgspec.msgpack.encode(self._seen()))
-            spare.replace(self._own_file)
+            snapshot = msgspec.msgpack.encode(self._seen())
+            if snapshot != self._saved:  # while nobody asks for anything, it stays as it is
+                spare = self._own_file.with_suffix(".new")
+                spare.write_bytes(snapshot)
+                spare.replace(self._own_file)
+                self._saved = snapshot
 
     def collect(self) -> Iterable[Metric]:
         """Called by Prometheus's registry."""

@@ -31,8 +31,10 @@ class Histogram(msgspec.Struct):
         return cls([0] * (len(BUCKETS) + 1))
 
     def observe(self, seconds: list[float]) -> None:
-        """Count many; ``seconds`` is sorted by this."""
+        """Count many; ``seconds`` is sorted by this. Less than nothing, as a clock set back tells, is nothing."""
         seconds.sort()
+        if seconds and seconds[0] < 0.0:
+            seconds = [max(0.0, one) for one in seconds]
         counts = self.counts
         done = 0
         for place, bound in enumerate(BUCKETS):
@@ -114,25 +116,25 @@ class CallSeries(msgspec.Struct):
             self.upstream_failures += sum(record.status == "failure" and record.attempts > 0 for record in records)
         self.prompt_tokens += sum([usage.prompt for usage in usages])
         self.completion_tokens += sum([usage.completion for usage in usages])
-        self.cached_tokens += sum([usage.cached for usage in usages])
-        self.cache_write_tokens += sum([usage.cache_write for usage in usages])
-        self.reasoning_tokens += sum([usage.reasoning for usage in usages])
-        self.audio_input_tokens += sum([usage.audio_input for usage in usages])
-        self.audio_output_tokens += sum([usage.audio_output for usage in usages])
-        self.images += sum([usage.units.images for usage in usages if usage.units is not None])
+        for usage in [usage for usage in usages if usage.cached or usage.reasoning or usage.cache_write]:
+            self.cached_tokens += usage.cached
+            self.cache_write_tokens += usage.cache_write
+            self.reasoning_tokens += usage.reasoning
+        for usage in [usage for usage in usages if usage.units is not None or usage.audio_input or usage.audio_output]:
+            self.audio_input_tokens += usage.audio_input
+            self.audio_output_tokens += usage.audio_output
+            self.images += 0 if usage.units is None else usage.units.images
         self.spend += sum([record.cost for record in records])
-        self.energy_mwh += sum([record.energy_mwh for record in records])
-        self.energy_cost += sum([record.energy_cost for record in records])
+        for record in [record for record in records if record.energy_mwh or record.energy_cost]:
+            self.energy_mwh += record.energy_mwh
+            self.energy_cost += record.energy_cost
         latency = [record.ended_at - record.started_at for record in records]
         if self.labels.deployment_id:
             self.queued.observe([record.queued_ms / 1000.0 for record in records])
-            overhead = [record.overhead_ms / 1000.0 for record in records]
+            self.overhead.observe([record.overhead_ms / 1000.0 for record in records])
             # A wait for a turn is neither the gateway's own time nor the upstream's.
-            apart = [own + record.queued_ms / 1000.0 for own, record in zip(overhead, records, strict=True)]
-            spent = [whole - other for whole, other in zip(latency, apart, strict=True)]
-            # A clock that was set back tells of less than nothing.
-            self.api_latency.observe([max(0.0, one) for one in spent])
-            self.overhead.observe([max(0.0, one) for one in overhead])
+            apart = [(record.overhead_ms + record.queued_ms) / 1000.0 for record in records]
+            self.api_latency.observe([whole - other for whole, other in zip(latency, apart, strict=True)])
         paces = zip(latency, usages, records, strict=True)
         self.per_token.observe(
             [

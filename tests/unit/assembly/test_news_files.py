@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -101,23 +100,3 @@ def test_where_nothing_can_be_written_the_process_itself_goes_on(
     one.tell("b")
     look([two])
     assert two.heard == [] and caplog.text.count("cannot be written") == 1
-
-
-async def test_who_has_nothing_under_way_looks_seldom_and_at_once_when_that_changes(tmp_path: Path) -> None:
-    _, (one, two, _) = workers(tmp_path)
-    awake, asked = asyncio.Event(), list[float]()
-
-    async def quiet(seconds_max: float) -> None:
-        asked.append(seconds_max)
-        await awake.wait()
-
-    running = asyncio.create_task(two.board.run(quiet))
-    one.tell("a")
-    async with asyncio.timeout(10):
-        while not asked:
-            await asyncio.sleep(0.01)
-        assert two.heard == [] and asked == [0.4]
-        awake.set()
-        while not two.heard:
-            await asyncio.sleep(0.01)
-    running.cancel()

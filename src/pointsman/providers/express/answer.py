@@ -13,7 +13,7 @@ from pointsman.dialects.openai_errors import read_stream_error
 from pointsman.dialects.openai_fields import write_stream_error
 from pointsman.providers.express.meter import ReplyMeter, read_embedding_usage, read_usage
 from pointsman.providers.express.pieces import BYTES_PER_TOKEN, SINGLE_EVENT_BYTES, PiecewiseAnswer, payload_of
-from pointsman.providers.naming import names_of_event, renamed, shown_as, text_or_none
+from pointsman.providers.naming import Renaming, names_of_event, shown_as, text_or_none
 
 __all__ = ["ExpressAnswer"]
 
@@ -42,7 +42,7 @@ _SPOKEN: Final = (
 
 
 class ExpressAnswer(PiecewiseAnswer, eq=False):
-    """See :class:`pointsman.core.upstream.Answer`.
+    """See :class:`pointsman.core.upstream.Answer`; ``renaming`` is the lane's.
 
     ``_said`` is how the chunks of a stream name the model, and ``_shown`` what stands there for the client; None until
     one has named it, empty where nothing has to be changed. ``_head`` is what stands before the choices in each chunk,
@@ -50,6 +50,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
     ``_text_bytes_max``; ``_heads_left`` is how often another may.
     """
 
+    renaming: Renaming = msgspec.field(default_factory=Renaming)
     _said: bytes | None = None
     _shown: bytes = b""
     _head: bytes = b""
@@ -76,7 +77,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         if isinstance(meter.id, str):
             self.answer_id = meter.id or None
         shown = self.ask.answers_as or self.ask.model
-        return body if meter.model == shown else renamed(body, meter.model, shown)
+        return body if meter.model == shown else self.renaming.renamed(body, meter.model, shown)
 
     def feed(self, data: bytes) -> bytes:
         """See the protocol."""

@@ -55,12 +55,14 @@ class CoarseTime:
         finally:
             self.wake()
 
-    async def quiet(self, seconds_max: float) -> None:
-        """Wait for as long as nothing is sent and nothing under way, ``seconds_max`` at most."""
-        if self.rests and seconds_max > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(None if seconds_max == inf else seconds_max):
-                    await self._woken.wait()
+    async def quiet(self, seconds_max: float) -> bool:
+        """Wait for as long as nothing is sent and nothing under way, ``seconds_max`` at most; False: something is."""
+        if not self.rests or seconds_max <= 0:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if seconds_max == inf else seconds_max):
+                await self._woken.wait()
+        return True
 
 
 class Pool:

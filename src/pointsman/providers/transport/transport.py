@@ -99,9 +99,9 @@ class Transport:
             if again > SWEEP_SECONDS:
                 await self._time.rest(again)
 
-    async def quiet(self, seconds_max: float) -> None:
-        """Wait for as long as no request is sent and none under way, ``seconds_max`` at most."""
-        await self._time.quiet(seconds_max)
+    async def quiet(self, seconds_max: float) -> bool:
+        """Wait for as long as no request is sent and none under way, ``seconds_max`` at most; False: one is."""
+        return await self._time.quiet(seconds_max)
 
     def send(self, deployment: Deployment, outbound: Outbound, *, stream: bool) -> UpstreamFlight:
         """See :meth:`pointsman.core.flight.Sender.send`."""
