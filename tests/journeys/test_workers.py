@@ -91,7 +91,10 @@ def test_a_reload_reaches_every_worker_within_two_seconds_and_breaks_no_stream(
         eventually(lambda: all(each == {name} for each in lists()), "every worker has the new model", AGREE_SECONDS)  # noqa: B023
     gateway.write_config("model_list: [")
     gateway.process.send_signal(signal.SIGHUP)
-    eventually(lambda: gateway.output().count("config.yaml:2:1: this is not YAML") == 3, "each refuses what is broken, and where it is")
+    eventually(
+        lambda: gateway.output().count("config.yaml:2:1: this is not YAML") == 3,
+        "each refuses what is broken, and where it is",
+    )
     assert all(each == {"three"} for each in lists())
     gate.open()
     for stream in streams:
