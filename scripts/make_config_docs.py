@@ -19,6 +19,7 @@ import msgspec
 from pointsman.config.environment import VARIABLES
 from pointsman.config.known_keys import HONOURED_OTHERWISE, STRUCTS, is_honoured, is_token_price, known_keys
 from pointsman.config.schema import json_schema
+from pointsman.config.without_effect import why_without_effect
 
 TARGET: Final = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 
@@ -104,8 +105,9 @@ general_settings:
 
 ## How it is read
 
-* A wrong value is an error, and the configuration is not used. A key of LiteLLM's that has no effect yet is a warning,
-  and so is an unknown key. A null counts as absent. A key that stands twice is an error.
+* A wrong value is an error, and the configuration is not used. A key of LiteLLM's that has no effect here is a warning
+  that says why and what to do instead; an unknown key is one, too. A null counts as absent. A key that stands twice is
+  an error.
 * `os.environ/NAME` is replaced by a variable of the environment when the setting that holds it is used; a variable that
   is not set is an error. `environment_variables` are laid over the environment first. Values may stand in files and in
   HashiCorp Vault, too: [Secrets](secrets.md).
@@ -140,7 +142,16 @@ def section_text(section: str, schema: dict[str, object]) -> Iterator[str]:
         yield prices_text()
     idle = sorted(key for key in keys if key not in used)
     if idle:
-        yield f"Known, without effect yet: {', '.join(f'`{key}`' for key in idle)}.\n"
+        yield idle_text(section, idle)
+
+
+def idle_text(section: str, idle: list[str]) -> str:
+    """The keys without effect, those together of which the same is told."""
+    told: dict[str, list[str]] = {}
+    for key in idle:
+        told.setdefault(why_without_effect(section, key) or "", []).append(f"`{key}`")
+    lines = [f"* {', '.join(keys)}" + (f": {why}" if why else "") for why, keys in told.items()]
+    return "Known, without effect:\n\n" + "\n".join(lines) + "\n"
 
 
 def prices_text() -> str:

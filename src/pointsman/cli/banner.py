@@ -69,7 +69,8 @@ def _table(deployments: Iterable[Deployment]) -> Table:
         table.add_column(heading, overflow="fold")
     for deployment in list(deployments)[:_ROWS_MAX]:
         context = f"{deployment.context_tokens:,}" if deployment.context_tokens else "?"
-        served_by = f"{deployment.provider} {deployment.api_base}"
+        mocked = deployment.handling.mock_response is not None
+        served_by = "mock_response" if mocked else f"{deployment.provider} {deployment.api_base}"
         table.add_row(escape(deployment.group), context, _abilities(deployment), escape(served_by))
     return table
 

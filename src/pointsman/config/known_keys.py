@@ -56,7 +56,6 @@ __all__ = [
     "NOT_YET",
     "SO_ANYWAY",
     "STRUCTS",
-    "WHY_NOT",
     "KnownKeys",
     "field_names",
     "is_honoured",
@@ -173,33 +172,6 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
 The change that makes such a key act takes it out of here.
 """
 
-_PYTHON: Final = "your own Python code is not run here."
-_LOGS: Final = "how much is logged, LITELLM_LOG and POINTSMAN_LOG_LEVEL say."
-
-WHY_NOT: Final[Mapping[tuple[str, str], str]] = {
-    ("router_settings", "auto_router_capability_limit"): _PYTHON,
-    ("router_settings", "cache_kwargs"): "no answers are cached here.",
-    ("router_settings", "cache_responses"): "no answers are cached here.",
-    ("router_settings", "caching_groups"): "no answers are cached here.",
-    ("router_settings", "client_ttl"): "connections are closed when they were idle for long.",
-    ("router_settings", "debug_level"): _LOGS,
-    ("router_settings", "fallback_access_check"): _PYTHON + " See general_settings.enforce_fallback_model_access.",
-    ("router_settings", "fallback_budget_check"): _PYTHON + " Budgets count what stands in at its own price.",
-    (
-        "router_settings",
-        "ignore_invalid_deployments",
-    ): "what cannot be served is left out anyway.",
-    ("router_settings", "max_retries"): "num_retries counts all there are.",
-    ("router_settings", "plugins"): _PYTHON,
-    ("router_settings", "polling_interval"): "nothing is polled: who waits is called when it is their turn.",
-    ("router_settings", "router_general_settings"): "a model that nobody configured is not served.",
-    ("router_settings", "set_verbose"): _LOGS,
-    (
-        "router_settings",
-        "weights",
-    ): "it is for keys and teams; here litellm_params.weight counts.",
-}
-"""Why some keys of LiteLLM's have no effect and will have none."""
 
 _TOKEN_PRICE: Final = re.compile(
     r"(?:(?:input|output)_cost_per_token|cache_(?:read|creation)_input_token_cost|output_cost_per_reasoning_token"

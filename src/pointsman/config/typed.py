@@ -16,9 +16,10 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 
 from pointsman.config.findings import Findings, nearest
-from pointsman.config.known_keys import NOT_KEYS, WHY_NOT, is_honoured, is_so_anyway, known_keys
+from pointsman.config.known_keys import NOT_KEYS, is_honoured, is_so_anyway, known_keys
 from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of, plain
 from pointsman.config.references import References
+from pointsman.config.without_effect import why_without_effect
 from pointsman.core.secret import Secret
 
 __all__ = ["TypedReader"]
@@ -78,9 +79,8 @@ class TypedReader:
         if is_so_anyway(section, key, plain(entry.node)):
             return
         if known.knows(section, key):
-            why = WHY_NOT.get((section, key))
-            message = "is known and has no effect yet." if why is None else f"has no effect: {why}"
-            self._findings.warn(entry.place, path, message)
+            why = why_without_effect(section, key)
+            self._findings.warn(entry.place, path, "is known and has no effect here.", why)
             return
         like = nearest(key, known.keys[section])
         elsewhere = known.sections_with(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import pointsman
@@ -20,7 +21,9 @@ from pointsman.config.known_keys import (
     is_token_price,
     known_keys,
 )
+from pointsman.config.without_effect import why_without_effect
 
+WITHOUT_EFFECT = Path(pointsman.__file__).parent / "config" / "without_effect.json"
 TYPES = {"str", "int", "float", "bool", "list", "map", "any"}
 
 
@@ -39,12 +42,33 @@ def test_what_has_no_effect_yet_is_a_field_that_is_checked() -> None:
 
 def test_what_is_honoured_is_read_by_somebody() -> None:
     package = Path(pointsman.__file__).parent
-    own = {package / "config" / name for name in ("sections.py", "traffic_sections.py", "known_keys.py")}
+    own = {
+        package / "config" / name
+        for name in ("sections.py", "handling_sections.py", "traffic_sections.py", "known_keys.py")
+    }
     sources = "\n".join(path.read_text() for path in package.rglob("*.py") if path not in own)
     words = set(re.findall(r"\w+", sources))
     for section, struct in STRUCTS.items():
         unread = {key for key in field_names(struct) if is_honoured(section, key)} - words
         assert not unread, f"{section}: nothing acts on {unread}; they belong in NOT_YET"
+
+
+def test_of_every_key_without_effect_it_is_told_why() -> None:
+    untold = [
+        f"{section}.{key}"
+        for section, keys in known_keys().keys.items()
+        for key in keys
+        if not is_honoured(section, key) and not why_without_effect(section, key)
+    ]
+    assert not untold, "without_effect.json has nothing on them"
+
+
+def test_what_is_told_is_a_sentence_about_keys_that_are_known() -> None:
+    told = msgspec.json.decode(WITHOUT_EFFECT.read_bytes(), type=dict[str, dict[str, str]])
+    for section, reasons in told.items():
+        for pattern, why in reasons.items():
+            assert why.endswith(".") and "\n" not in why, pattern
+            assert "*" in pattern or pattern in known_keys().keys[section], pattern
 
 
 def test_what_is_so_anyway_is_known_and_has_no_effect_of_its_own() -> None:

@@ -233,7 +233,7 @@ def test_an_unknown_key_is_warned_of_with_the_nearest_known(write: Write) -> Non
 
 def test_families_of_keys_are_known(write: Write) -> None:
     path = write("general_settings: {mcp_something_new: 1, password_policy_age: 2}\n")
-    assert all("is known and has no effect yet" in warning for warning in warned(path))
+    assert all("is known and has no effect here" in warning for warning in warned(path))
     assert len(warned(path)) == 2
 
 

@@ -28,6 +28,7 @@ __all__ = ["doctor"]
 
 _DEFAULT_PORT: Final = 4000
 _LIBRARY: Final = "through LiteLLM's library"
+_MOCKED: Final = "answered here, by mock_response"
 _UNREACHED: Final = (Hop("server", "skipped", "Not tried: the way to its server ends before."),)
 
 
@@ -96,9 +97,7 @@ async def _visit(wishes: _Wishes, loaded: Loaded) -> Report:
             find_subjects(practice, loaded, wishes.config_path, wishes.ollama, wishes.names),
         )
         walk = Walk(practice, wishes.patience)
-        servers = await asyncio.gather(
-            *(_server(walk, origin, behind) for origin, behind in _by_origin(subjects).items())
-        )
+        servers = await asyncio.gather(*(_server(walk, place, behind) for place, behind in _by_place(subjects).items()))
     return Report.of(subjects.hops, gateway, tuple(servers))
 
 
@@ -114,8 +113,8 @@ async def _gateway(practice: Practice, wishes: _Wishes, loaded: Loaded) -> tuple
     )
 
 
-async def _server(walk: Walk, origin: Origin | None, behind: Sequence[Subject]) -> ServerReport:
-    hops = () if origin is None else await walk.to_server(origin)
+async def _server(walk: Walk, place: Origin | str, behind: Sequence[Subject]) -> ServerReport:
+    hops = () if isinstance(place, str) else await walk.to_server(place)
     reached = first_failure(hops) is None
     ways = await asyncio.gather(*(walk.to_model(one) for one in behind)) if reached else [_UNREACHED] * len(behind)
     reports = (
@@ -124,11 +123,14 @@ async def _server(walk: Walk, origin: Origin | None, behind: Sequence[Subject]) 
         )
         for one, way in zip(behind, ways, strict=True)
     )  # fmt: skip
-    return ServerReport(_LIBRARY if origin is None else origin.url, hops, tuple(reports))
+    return ServerReport(place if isinstance(place, str) else place.url, hops, tuple(reports))
 
 
-def _by_origin(subjects: Subjects) -> dict[Origin | None, list[Subject]]:
-    servers: dict[Origin | None, list[Subject]] = {Origin.parse(url): [] for url in subjects.lost}
+def _by_place(subjects: Subjects) -> dict[Origin | str, list[Subject]]:
+    """Who is asked where; without an address, by which other way."""
+    servers: dict[Origin | str, list[Subject]] = {Origin.parse(url): [] for url in subjects.lost}
     for subject in subjects.found:
-        servers.setdefault(origin_of(subject.deployment), []).append(subject)
+        mocked = subject.deployment.handling.mock_response is not None
+        place = origin_of(subject.deployment) or (_MOCKED if mocked else _LIBRARY)
+        servers.setdefault(place, []).append(subject)
     return servers

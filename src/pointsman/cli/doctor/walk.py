@@ -93,7 +93,7 @@ class Walk:
 
     async def _look_closer(self, deployment: Deployment, hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
         """What local servers tell beyond whether they are well: who they are, and what they hold in memory."""
-        if not deployment.local and deployment.provider not in _SAME_FACE:
+        if not deployment.api_base or (not deployment.local and deployment.provider not in _SAME_FACE):
             return hops
         if _is_ollama(deployment):
             if first_failure(hops) is None:
@@ -167,7 +167,7 @@ class Walk:
 
 
 def origin_of(deployment: Deployment) -> Origin | None:
-    """Where a deployment is, without the path; None where only LiteLLM's library knows.
+    """Where a deployment is, without the path; None where only LiteLLM's library knows, and where nobody is asked.
 
     Raises:
         Misconfigured: its address is none.

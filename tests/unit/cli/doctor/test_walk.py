@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pointsman.cli.doctor.practice import Practice
 from pointsman.cli.doctor.subjects import Subject, find_subjects
 from pointsman.cli.doctor.walk import Patience, Walk, origin_of
 from pointsman.config.load import load
+from pointsman.core.handling import Handling
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Deployment
 from tests.unit.providers.health.parts import deployment
@@ -122,6 +124,13 @@ async def test_what_cannot_be_called_cheaply_is_not(practice: Practice) -> None:
         one = deployment("openai", "m", server.base_url, mode="image_generation")
         found = await walked(practice, one, call_seconds=5.0)
         assert found["call"][0] == "skipped" and server.inference == []
+
+
+async def test_what_answers_by_itself_is_well_and_nobody_is_asked(practice: Practice) -> None:
+    plain = deployment("openai", "m", "")
+    mocked = msgspec.structs.replace(plain, handling=Handling(mock_response=msgspec.Raw(b'"Hello"')))
+    found = await walked(practice, mocked, call_seconds=5.0)
+    assert {name: status for name, (status, _, _) in found.items()} == {"server": "ok", "call": "ok"}
 
 
 async def test_what_only_the_library_reaches_has_no_origin() -> None:
