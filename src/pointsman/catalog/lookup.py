@@ -64,6 +64,10 @@ class Catalog:
         self._remembered[question] = known
         return known
 
+    def models_of(self, provider: str) -> tuple[str, ...]:
+        """The provider's names of its models; see :attr:`pointsman.catalog.snapshot.Snapshot.models`."""
+        return self._snapshot.models.get(provider.lower(), ())
+
     def with_overrides(self, overrides: Mapping[tuple[str, str], Overrides]) -> Catalog:
         """This catalogue with the operator's word on (provider, model) pairs, in place of any said before.
 
