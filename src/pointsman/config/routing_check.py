@@ -33,6 +33,7 @@ def examine_routing(settings: Settings, root: MapNode, findings: Findings) -> No
         if not names.has(name):
             path = f"router_settings.model_group_retry_policy.{name}"
             findings.warn(entry.place, path, "no such model is served.", names.like(name))
+    _examine_warm_up(settings, root.get("pointsman"), names, findings)
     _examine_members(settings.router_settings.routing_groups, router, names, findings)
     aliases = {name: alias.model for name, alias in settings.router_settings.model_group_alias.items()}
     _examine_aliases(aliases, router, "model_group_alias", names, findings)
@@ -100,6 +101,16 @@ def _examine_groups(settings: Settings, router: Node | None, findings: Findings)
                 "is also the name of a model, which is what clients get under it.",
                 "Give the group another name, if clients are to ask for it.",
             )
+
+
+def _examine_warm_up(settings: Settings, section: Node | None, names: _Names, findings: Findings) -> None:
+    nodes = section.get("warm_up") if isinstance(section, MapNode) else None
+    if not isinstance(nodes, ListNode) or len(nodes.items) != len(settings.local.warm_up):
+        return
+    for number, (wanted, node) in enumerate(zip(settings.local.warm_up, nodes.items, strict=True)):
+        if not names.has(wanted.model):
+            path = f"pointsman.warm_up[{number}].model"
+            findings.warn(node.place, path, "no such model is served.", names.like(wanted.model))
 
 
 def _examine_members(groups: Sequence[StrategyGroup], router: Node | None, names: _Names, findings: Findings) -> None:
