@@ -97,6 +97,7 @@ class Company(msgspec.Struct, frozen=True):
             record = self.call(key, _SLOTS[slot], failed=failed)
             prompt, completion = 20 + _dice(number, 2) % 3980, 1 + _dice(number, 3) % 800
             record.call_id = f"bench-{number:08x}"
+            record.answer_id = f"chatcmpl-{number * _DICE[0] & 0xFFFFFFFF:08x}"
             record.started_at = self.start + number * step
             record.ended_at = record.started_at + (200 + 10 * completion) / 1000.0
             record.first_token_at = record.started_at + 0.2

@@ -39,7 +39,7 @@ ADD_TOKEN: Final = "INSERT INTO tokens (key, token) VALUES (?, ?)"
 ADD_CALLS: Final = """
 INSERT INTO calls (
     id, party, context, started_at, ended_at, first_token_at, overhead_ms, cost, prompt_tokens, completion_tokens, peer,
-    more
+    more, answer_id
 )
 WITH RECURSIVE numbers (n) AS (
     VALUES (:first) UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :last
@@ -60,7 +60,8 @@ SELECT
     (key * 5 + (slot >= 10) + (slot >= 13) + (slot >= 16) + (slot >= 19)) * 2 + failed + 1,
     at, at + (200 + 10 * completion) / 1000.0, at + 0.2, 0.3,
     iif(failed, 0, prompt * 150000 + completion * 600000), prompt, iif(failed, 0, completion), '10.0.0.1',
-    iif(n % 10 = 3, '{"end_user":"customer-' || (size % 1000) || '"}', NULL)
+    iif(n % 10 = 3, '{"end_user":"customer-' || (size % 1000) || '"}', NULL),
+    printf('chatcmpl-%08x', n * 2654435761 % 4294967296)
 FROM placed ORDER BY n
 """
 
@@ -157,6 +158,7 @@ FROM tokens LEFT JOIN key_spend USING (key) ORDER BY token
 """
 
 _MEMBER: Final = """length('team-' || (key % :teams)) || ':team-' || (key % :teams) || '/user-' || (key / 2)"""
+_BELONGING: Final = """length('org-' || (key % 20)) || ':org-' || (key % 20) || '/user-' || (key / 2)"""
 _SPENT: Final = """
     SELECT (line - 1) / 5 AS key, (line - 1) % 5 AS model, sum(spend) AS amount FROM daily_activity
     WHERE scope = 0 GROUP BY line HAVING sum(spend) > 0
@@ -190,6 +192,7 @@ ADD_TOTALS: Final = (
     _totals("member", _MEMBER),
     _totals("model", _NAME, _of_scope(1), with_models=False),
     _totals("organization", "identity", _of_scope(3)),
+    _totals("organization_member", _BELONGING, with_models=False),
     _totals("provider", "(SELECT provider FROM models WHERE number = model)", _of_scope(1), with_models=False),
     _totals("tag", "identity", _of_scope(5), with_models=False),
     _totals("team", "identity", _of_scope(2)),
@@ -198,7 +201,4 @@ ADD_TOTALS: Final = (
 
 NOTE_KEYS: Final = "INSERT INTO key_changes (token) SELECT token FROM keys ORDER BY token"
 NOTE_ENTRIES: Final = "INSERT INTO directory_changes (kind, id) SELECT kind, id FROM directory ORDER BY kind, id"
-NOTE_TOTALS: Final = """
-INSERT INTO directory_changes (kind, id)
-SELECT 'spend', scope || '/' || id FROM spend_totals WHERE model = '' ORDER BY scope, id
-"""
+NOTE_TOTALS: Final = "INSERT INTO directory_changes (kind, id) VALUES ('spend', '')"

@@ -24,7 +24,7 @@ from pointsman.core.secret import Secret
 from pointsman.policies.account_book import AccountBook
 from pointsman.policies.keyring import Keyring
 
-__all__ = ["Direct", "Remembered", "keyring_of", "measure", "remembered"]
+__all__ = ["Direct", "Remembered", "keyring_of", "measure", "of_today", "remembered"]
 
 _BATCH: Final = 2000
 _BATCHES: Final = 5
@@ -102,14 +102,15 @@ async def _append(stores: Stores, company: Company, calls: int, servers: Sequenc
     mark = f"{time.time_ns():x}-"
     fresh = company.calls(calls, calls, calls + _BATCH * _BATCHES)
     for _ in range(_BATCHES):
-        batch = [_of_today(record, mark, company) for record, _ in zip(fresh, range(_BATCH), strict=False)]
+        batch = [of_today(record, mark, company) for record, _ in zip(fresh, range(_BATCH), strict=False)]
         spending = Spending(servers, own=True)
         await stores.ledger.append(batch)
         spent.append(spending.seconds() * 1e6 / len(batch))
     return sorted(spent)[_BATCHES // 2]
 
 
-def _of_today(record: CallRecord, mark: str, company: Company) -> CallRecord:
+def of_today(record: CallRecord, mark: str, company: Company) -> CallRecord:
+    """The call as one of the day after all others, with an id of its own."""
     number = int(record.call_id[-8:], 16)
     record.call_id = mark + record.call_id[-8:]
     record.started_at = company.start + DAYS * _DAY_SECONDS + number % _DAY_SECONDS / 10

@@ -8,7 +8,7 @@ from tests.support.configs import ONE_ATTEMPT, openai_entry
 from tests.support.gateway import Gateway, Launch
 from tests.support.rush import held_back, rush
 from tests.support.waiting import eventually
-from tests.upstreams import FakeOpenAI, Reply
+from tests.upstreams import FakeOpenAI, Reply, faults
 
 CALLS = 50
 BUDGET = 0.01
@@ -44,11 +44,18 @@ def test_fifty_calls_at_once_spend_no_more_than_the_budget(gateway: Gateway, ups
     assert spend == pytest.approx(BUDGET)
 
 
-def test_a_killed_gateway_remembers_what_was_spent(gateway: Gateway, upstream: FakeOpenAI) -> None:
+def test_a_gateway_that_was_killed_at_work_remembers_what_was_spent(gateway: Gateway, upstream: FakeOpenAI) -> None:
     key = gateway.new_key(max_budget=BUDGET)
     for _ in range(6):
         assert gateway.chat("priced", key=key, max_tokens=5).status == 200
+    upstream.script(*[faults.stall_before_head()] * 3)
+    body = {"model": "priced", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
+    under_way = [gateway.stream("/v1/chat/completions", body, key=key) for _ in range(3)]
+    upstream.wait_for(9)
     gateway.kill()
+    for stream in under_way:
+        stream.leave()
+    upstream.forget()
     gateway.launch()
     answers = rush(lambda: gateway.chat("priced", key=key, max_tokens=5), CALLS, 4, held_back(upstream))
     assert sum(answer.status == 200 for answer in answers) == 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -34,14 +34,17 @@ def pair() -> Iterator[tuple[FakeOpenAI, FakeOpenAI]]:
 Pair = tuple[FakeOpenAI, FakeOpenAI]
 
 
-def start(launch: Launch, ill: FakeOpenAI | str, well: FakeOpenAI, **params: object) -> Gateway:
+def start(
+    launch: Launch, ill: FakeOpenAI | str, well: FakeOpenAI, env: Mapping[str, str] | None = None, **params: object
+) -> Gateway:
     entries = [
         openai_entry("m", ill, {"id": "ill"}, api_key="sk-ill", **params),
         openai_entry("m", well, {"id": "well"}, api_key="sk-well", **params),
     ]
     return launch(
         {"model_list": entries, "router_settings": {"cooldown_time": COOLDOWN}, "pointsman":
-         {"upstream_connect_timeout_seconds": 0.5}}
+         {"upstream_connect_timeout_seconds": 0.5}},
+        env=env,
     )  # fmt: skip
 
 
@@ -102,6 +105,8 @@ def test_slow_to_start(launch: Launch, pair: Pair) -> None:
     all_served(list(served))
     assert all(b"[DONE]" in one.body and b'"error"' not in one.body for one in served)
     no_storm(pair, 200)
+    ill.clear()
+    sees_it_again(gateway, COOLDOWN + 3.0)
 
 
 def test_flapping(launch: Launch, pair: Pair) -> None:
@@ -125,6 +130,7 @@ def test_flapping(launch: Launch, pair: Pair) -> None:
         flapper.join()
     all_served(list(served))
     no_storm(pair, 400)
+    sees_it_again(gateway)
 
 
 def test_swallowed_by_the_network(launch: Launch, pair: Pair) -> None:
@@ -154,12 +160,51 @@ def test_a_machine_whose_packets_are_dropped_from_one_moment_to_the_next(launch:
         sees_it_again(gateway, COOLDOWN + 3.0)
 
 
-def test_gone_from_the_names(launch: Launch, pair: Pair) -> None:
+def test_a_name_that_nobody_knows(launch: Launch, pair: Pair) -> None:
     _, well = pair
     gateway = start(launch, "http://no-such-host.invalid:8000/v1", well)
     served = ask_many(gateway, "m", 200)
     all_served(list(served))
     assert sum(one.attempts for one in served) <= STORM * 200
+
+
+SHAKY = """
+import os, socket, uvloop
+_connect, _file = uvloop.Loop.create_connection, os.environ["NAMES_FILE"]
+
+
+async def shaky(self, factory, host=None, port=None, **more):
+    if host == "shaky.example":
+        if not os.path.exists(_file):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        host = "127.0.0.1"
+    return await _connect(self, factory, host, port, **more)
+
+
+uvloop.Loop.create_connection = shaky
+"""
+
+
+def test_names_that_go_and_come_back(launch: Launch, pair: Pair, tmp_path: Path) -> None:
+    """The name server of the one stops to know it while it is in use; connections there have to be made anew."""
+    (tmp_path / "sitecustomize.py").write_text(SHAKY)
+    names = tmp_path / "names"
+    names.touch()
+    ill, well = pair
+    gateway = start(
+        launch, f"http://shaky.example:{ill.port}/v1", well,
+        env={"PYTHONPATH": str(tmp_path), "NAMES_FILE": str(names)},
+    )  # fmt: skip
+    assert {one.by for one in ask_many(gateway, "m", 40)} == {"ill", "well"}
+    names.unlink()
+    ill.vanish()
+    ill.come_back()
+    served = ask_many(gateway, "m", 200)
+    all_served(list(served))
+    assert {one.by for one in served} == {"well"}
+    assert sum(one.attempts for one in served) <= STORM * 200
+    names.touch()
+    sees_it_again(gateway)
 
 
 def test_an_overload_told_at_the_start_of_each_stream(launch: Launch, pair: Pair) -> None:
@@ -171,6 +216,8 @@ def test_an_overload_told_at_the_start_of_each_stream(launch: Launch, pair: Pair
     all_served(list(served))
     assert all(b"Overloaded" not in one.body for one in served)
     no_storm(pair, 200)
+    ill.clear()
+    sees_it_again(gateway)
 
 
 def test_one_that_breaks_off_in_the_middle_is_not_asked_twice_for_one_answer(launch: Launch, pair: Pair) -> None:
@@ -183,6 +230,8 @@ def test_one_that_breaks_off_in_the_middle_is_not_asked_twice_for_one_answer(lau
     assert broken and all(b'"error"' in one.body and b"Hello" in one.body for one in broken), "and it is said"
     assert all(one.attempts == 1 for one in served)
     assert len(broken) < 20, "it rests"
+    ill.clear()
+    sees_it_again(gateway)
 
 
 # -- all of them ---------------------------------------------------------------------------------------
@@ -207,6 +256,7 @@ def test_a_lone_upstream_that_fails_every_request(launch: Launch, upstream: Fake
     served = ask_many(gateway, "m", 150, at_once=16)
     assert {one.status for one in served} == {502}
     assert len(upstream.inference) <= STORM * 150
+    assert "Not tried again: too many attempts have failed lately" in gateway.chat("m").error["message"]
     upstream.clear()
     all_served(list(ask_many(gateway, "m", 20)))
 

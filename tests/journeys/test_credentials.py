@@ -69,9 +69,18 @@ def test_a_stored_model_uses_a_credential_too(gateway: Gateway, upstream: FakeOp
     create(gateway)
     params = {"model": "openai/m", "api_base": upstream.base_url, "litellm_credential_name": "team/openai"}
     answer = gateway.http("POST", "/model/new", {"model_name": "stored", "litellm_params": params})
+    # It says no address, so it is for the provider's own, and not for whatever a model says.
+    assert (answer.status, answer.error["code"]) == (400, "secret_bound_to_address"), answer.body
+    both = {"api_key": CANARY, "api_base": upstream.base_url}
+    assert gateway.http("PATCH", "/credentials/team%2Fopenai", {"credential_values": both}).status == 200
+    answer = gateway.http("POST", "/model/new", {"model_name": "stored", "litellm_params": params})
     assert answer.status == 200, answer.body
     gateway.chat("stored")
     assert presented(upstream) == CANARY
+    create(gateway, "bare")
+    change = {"litellm_params": {"litellm_credential_name": "bare"}}
+    answer = gateway.http("PATCH", f"/model/{answer.json()['model_id']}/update", change)
+    assert (answer.status, answer.error["param"]) == (400, "litellm_params.api_base")
 
 
 def test_credentials_are_listed_and_shown_masked(gateway: Gateway) -> None:
@@ -140,8 +149,10 @@ def test_what_is_not_sound_is_refused_with_its_field(gateway: Gateway, body: dic
 
 def test_all_workers_use_the_changed_value_within_two_seconds(launch: Launch, upstream: FakeOpenAI) -> None:
     gateway = launch({"model_list": []}, args=["--workers", "2"])
-    create(gateway, "shared")
-    params = {"model": "openai/m", "api_base": upstream.base_url, "litellm_credential_name": "shared"}
+    values = {"api_key": CANARY, "api_base": upstream.base_url}
+    made = gateway.http("POST", "/credentials", {"credential_name": "shared", "credential_values": values})
+    assert made.status == 200, made.body
+    params = {"model": "openai/m", "litellm_credential_name": "shared"}
     assert gateway.http("POST", "/model/new", {"model_name": "a", "litellm_params": params}).status == 200
     eventually(lambda: all(gateway.chat("a").status == 200 for _ in range(16)), "both serve it", 3.0)
     gateway.http("PATCH", "/credentials/shared", {"credential_values": {"api_key": SECOND}})

@@ -290,6 +290,18 @@ def test_an_older_version_has_fewer_tables(tables: LiteLLMTables, tmp_path: Path
     assert outcomes(report, "key")[digest(KEY)] == "imported" and outcomes(report, "tag") == {}
 
 
+def test_an_odd_row_does_not_keep_the_others_from_coming(tables: LiteLLMTables, tmp_path: Path) -> None:
+    tables.add("LiteLLM_VerificationToken", token="no-hash", key_alias="odd", models=["fast"])
+    endless = {"max_budget": "Infinity", "spend": "NaN"}
+    tables.add("LiteLLM_VerificationToken", token=digest("sk-endless"), models=["fast"], **endless)
+    tables.add("LiteLLM_ProxyModelTable", model_id="none", model_name="x", litellm_params={"a": 1})
+    report = migrate(tmp_path, "--database-url", tables.url, "--data-dir", str(tmp_path), "--json")
+    keys = outcomes(report, "key")
+    assert (keys["no-hash"], keys[digest("sk-endless")], keys[digest(KEY)]) == ("skipped", "imported", "imported")
+    assert "max_budget is inf" in notes(report, digest("sk-endless"))
+    assert outcomes(report, "model") == {"m1": "imported", "none": "skipped"}
+
+
 def test_what_is_no_database_of_litellm_is_said(postgres: PostgresServer, tmp_path: Path) -> None:
     data = ("--data-dir", str(tmp_path))
     empty = postgres.url(postgres.new_database())

@@ -303,3 +303,47 @@ def test_a_client_cannot_reach_what_is_not_for_its_key_by_naming_a_fallback(laun
     a.always(Reply.error(500, "broken"))
     key = gateway.new_key(models=["m", "x"])
     assert {who(gateway, "m", fallbacks=["mixed"], key=key) for _ in range(4)} == {"b"}
+
+
+def test_what_is_said_of_few_deployments(launch: Launch, fleet: Fleet) -> None:
+    a, b, _ = fleet.values()
+    gateway = launch({
+        "model_list": [
+            entry(
+                "m", a,
+                silent_model="shadow", provider_affinity_header="x-session", timeout_by_service_tier={"flex": 0.2},
+            ),
+            entry("shadow", b, {"discoverable": False}),
+            entry("elsewhere", b, {"supported_environments": ["production"]}),
+        ],
+        "router_settings": {"num_retries": 0},
+    })  # fmt: skip
+    assert who(gateway, "m", metadata={"session_id": "s-1"}) == "a"
+    assert a.inference[-1].header("x-session") == "s-1"
+    eventually(lambda: len(b.inference) == 1, "the silent model has a copy")
+    key = gateway.new_key()
+    listed = [one["id"] for one in gateway.http("GET", "/v1/models", key=key).json()["data"]]
+    assert listed == ["m"] and who(gateway, "shadow", key=key) == "b"
+    answer = gateway.chat("elsewhere", key=key)
+    assert answer.status == 400 and "LITELLM_ENVIRONMENT" in str(answer.json())
+    a.always(Reply.json(chat_reply("a", usage(1, 1))).behind(Gate()))
+    assert who(gateway, "m", service_tier="flex") in {"408", "504"}
+
+
+def test_what_each_key_may_do_and_what_a_team_calls_its_model(launch: Launch, fleet: Fleet) -> None:
+    a, b, _ = fleet.values()
+    named = {"team_id": "t1", "team_public_model_name": "ours"}
+    gateway = launch({
+        "model_list": [
+            entry("m", a, default_api_key_rpm_limit=2), entry("m", a, default_api_key_rpm_limit=5),
+            entry("model_name_t1_x", b, named),
+        ],
+    })  # fmt: skip
+    for key in (gateway.new_key(), gateway.new_key()):
+        assert [who(gateway, "m", key=key) for _ in range(3)] == ["a", "a", "429"]
+    own = gateway.new_key(model_rpm_limit={"m": 1})
+    assert [who(gateway, "m", key=own) for _ in range(2)] == ["a", "429"]
+    assert [who(gateway, "m") for _ in range(4)] == ["a"] * 4, "the operator is no key"
+    gateway.http("POST", "/team/new", {"team_id": "t1"})
+    key = gateway.new_key(team_id="t1")
+    assert who(gateway, "ours", key=key) == "b" and who(gateway, "ours", key=own) == "403"

@@ -170,8 +170,9 @@ def test_models_are_managed_elsewhere(house: tuple[Gateway, ollama.Client, FakeO
         with pytest.raises(ollama.ResponseError) as caught:
             ask("llama3.1:8b")
         assert caught.value.status_code == 403
-    answer = house[0].http("POST", "/api/pull", {"model": "llama3.1:8b"})
-    assert answer.status == 501 and "not managed through the gateway" in answer.json()["error"]
+    for path in ("/api/pull", "/api/push", "/api/create", "/api/copy"):
+        answer = house[0].http("POST", path, {"model": "llama3.1:8b"})
+        assert answer.status == 403 and "not managed through the gateway" in answer.json()["error"]
 
 
 def test_an_operator_may_have_models_managed() -> None:

@@ -12,7 +12,7 @@ from msgspec.json import encode
 from tests.support.configs import ollama_entry, openai_entry
 from tests.support.gateway import Gateway
 from tests.support.waiting import eventually
-from tests.upstreams import FakeOllama, OllamaModel
+from tests.upstreams import FakeOllama, OllamaModel, Reply
 from tests.upstreams.responses_server import FakeResponses
 
 MODELS = ["native", "other", "flat", "local"]
@@ -288,3 +288,20 @@ def test_ids_from_elsewhere_are_refused_unless_the_operator_lets_them_through(ho
             gone(lambda: other.responses.create(model="native", input="x", previous_response_id=made.id))
             gone(lambda: other.responses.create(model="native", input=named))
             assert len(native.asked) == before, "what is somebody's stays theirs"
+
+
+def test_reasoning_that_nobody_can_read_is_left_out_the_second_time() -> None:
+    error = {"message": "cannot be verified", "type": "invalid_request_error", "code": "invalid_encrypted_content"}
+    with FakeResponses() as native:
+        config = {
+            "model_list": [openai_entry("native", native)],
+            "router_settings": {"optional_pre_call_checks": ["encrypted_content_affinity"]},
+        }
+        thought: Any = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "of elsewhere"}
+        items: Any = [{"role": "user", "content": "one"}, thought, {"role": "user", "content": "two"}]
+        with Gateway.start(config) as gateway:
+            sdk = gateway.openai()
+            sdk.responses.create(model="native", input="warm", store=False)  # finds out that there is the route
+            native.script(Reply.json({"error": error}, 400))
+            made = sdk.responses.create(model="native", input=items, store=False)
+    assert made.output_text and "reasoning" not in str(native.asked[-1]["input"]), native.asked[-1]

@@ -8,9 +8,20 @@ from typing import Final
 
 import pytest
 
-from tests.support.configs import ollama_entry, openai_entry
-from tests.support.gateway import MASTER_KEY, Gateway
-from tests.upstreams import FakeOllama, FakeOpenAI, OllamaModel, RecordedRequest, Reply, faults
+from tests.support.configs import ONE_ATTEMPT, anthropic_entry, bedrock_entry, ollama_entry, openai_entry
+from tests.support.gateway import MASTER_KEY, Gateway, Launch
+from tests.upstreams import (
+    FakeAnthropic,
+    FakeBedrock,
+    FakeOllama,
+    FakeOpenAI,
+    OllamaModel,
+    RecordedRequest,
+    Reply,
+    faults,
+)
+from tests.upstreams.azure_server import FakeAzure
+from tests.upstreams.google_server import FakeGoogle
 from tests.upstreams.openai_shapes import chat_chunks
 
 PROVIDER_KEY: Final = "sk-CANARY-provider-7f3a9c"
@@ -138,3 +149,82 @@ def test_keys_in_any_header_stop_at_the_gateway(shared: tuple[Gateway, FakeOpenA
     assert answer.status == 200
     assert MASTER_KEY not in repr(upstream.requests[-1].headers)
     assert "CANARY" not in repr(upstream.requests[-1].headers)
+
+
+OF_PROVIDERS: Final = {
+    name: f"CANARY-{name}-0a1b2c3d" for name in ("claude", "gemini", "azure", "aws", "stored", "named")
+}
+
+
+def test_the_keys_of_every_kind_of_provider_stay(launch: Launch) -> None:
+    """Each in the place where its provider wants it, and nowhere else, whatever the provider answers."""
+    with FakeAnthropic() as claude, FakeGoogle() as google, FakeAzure() as azure, FakeBedrock() as aws:
+        of = OF_PROVIDERS
+        google.key, azure.azure_key, aws.keys["AKIDSTATIC"] = of["gemini"], of["azure"], (of["aws"], "")
+        entries = [
+            anthropic_entry("claude", claude, api_key=of["claude"]),
+            {
+                "model_name": "gemini",
+                "litellm_params": {"model": "gemini/gemini-pro", "api_base": google.url, "api_key": of["gemini"]},
+            },
+            {
+                "model_name": "azure",
+                "litellm_params": {"model": "azure/gpt", "api_base": azure.url, "api_key": of["azure"]},
+            },
+            bedrock_entry(
+                "aws", aws, "converse/anthropic.claude", aws_access_key_id="AKIDSTATIC", aws_secret_access_key=of["aws"]
+            ),
+        ]
+        stores = {"general_settings": {"store_model_in_db": True}}
+        gateway = launch({"model_list": entries, **ONE_ATTEMPT, **stores}, env={"LOG_LEVEL": "DEBUG"})
+        seen = Seen()
+        for name, upstream in (("claude", claude), ("gemini", google), ("azure", azure), ("aws", aws)):
+            said = f"not with {of[name]} at {upstream.url}"
+            for reply in (
+                None,
+                Reply.error(401, said),
+                Reply.error(400, said),
+                Reply.error(500, said),
+                faults.garbage(),
+            ):
+                upstream.always(reply)
+                for stream in (False, True):
+                    answer = gateway.chat(name, stream=stream)
+                    assert (answer.status == 200) == (reply is None), answer.body
+                    seen.add(name, answer.body, repr(answer.headers).encode())
+            upstream.always(None)
+        told = [
+            ("POST", "/credentials", {"credential_name": "c", "credential_values": {"api_key": of["named"]}}),
+            ("PATCH", "/credentials/c", {"credential_values": {"api_key": of["named"], "api_base": claude.url}}),
+            ("POST", "/model/new", {
+                "model_name": "stored",
+                "litellm_params": {"model": "openai/m", "api_base": claude.url, "api_key": of["stored"]},
+            }),
+        ]  # fmt: skip
+        for method, path, body in told:
+            answer = gateway.http(method, path, body)
+            assert answer.status == 200, answer.body
+            seen.add(path, answer.body)
+        seen.add("chat stored", gateway.chat("stored").body)
+        pages = (
+            "/audit?page_size=100 /audit/export /credentials /model/info /v2/model/info /health /config/diff /metrics"
+        )
+        pages += " /spend/logs /v1/models /routes /config/yaml /model/metrics/exceptions?_selected_model_group=claude"
+        for path in pages.split():
+            answer = gateway.http("GET", path)
+            seen.add(path, answer.body, repr(answer.headers).encode())
+        assert gateway.stop() == 0
+        seen.add("its output", gateway.output().encode())
+        for file in gateway.data_dir.rglob("*"):
+            if file.is_file():
+                seen.add(f"file {file.name}", file.read_bytes())
+        assert len(seen.parts) > 100
+        assert {secret: places for secret in of.values() if (places := seen.places_of(secret))} == {}
+        assert {request.header("x-api-key") for request in claude.matching("/v1/messages")} == {of["claude"]}
+        posted = [request for request in google.requests if request.method == "POST"]
+        assert posted and {request.header("x-goog-api-key") for request in posted} == {of["gemini"]}
+        posted = [request for request in azure.requests if request.method == "POST"]
+        assert posted and {request.header("api-key") for request in posted} == {of["azure"]}
+        everything = [*claude.requests, *google.requests, *azure.requests, *aws.requests]
+        assert not any("CANARY" in request.target for request in everything), "an address is no place for a key"
+        assert aws.conversations and not any(of["aws"] in repr(request.headers) for request in aws.requests)

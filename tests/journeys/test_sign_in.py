@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -162,6 +163,48 @@ def test_an_id_token_that_says_something_else_signs_nobody_in(
 def shared_sign_in() -> Iterator[tuple[Gateway, FakeIdentity]]:
     with FakeIdentity() as provider, Gateway.start(config(provider)) as gateway:
         yield gateway, provider
+
+
+def test_what_a_provider_tells_of_the_user_may_be_signed_and_must_then_be_its_own(
+    shared_sign_in: tuple[Gateway, FakeIdentity],
+) -> None:
+    gateway, provider = shared_sign_in
+    signed_by_it = {"iss": provider.issuer, "aud": provider.client_id, "name": "Signed Alice"}
+    with FakeIdentity() as stranger:
+        encrypted = "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.a.b.c.d"
+        unsigned = "eyJhbGciOiJub25lIn0." + base64.urlsafe_b64encode(b'{"sub":"alice-1"}').rstrip(b"=").decode() + "."
+        for about, status in (
+            (lambda claims: provider.signed({**claims, **signed_by_it}), 200),
+            (provider.signed, 200),  # issuer and audience need not be told
+            (lambda claims: provider.signed({**claims, "sub": "bob"}), 401),
+            (lambda claims: provider.signed({**claims, "iss": "https://elsewhere.example"}), 401),
+            (lambda claims: provider.signed({**claims, "aud": ["another-client"]}), 401),
+            (stranger.signed, 401),
+            (lambda _claims: unsigned, 401),
+        ):
+            provider.about = about
+            answer, _ = browser(gateway).follow("/sso/key/generate")
+            assert answer.status == status, answer.body
+    provider.about = lambda _claims: encrypted
+    answer, _ = browser(gateway).follow("/sso/key/generate")
+    assert answer.status == 401 and b"encrypted" in answer.body
+    provider.about = None
+
+
+def test_somebody_in_thousands_of_groups_is_known_by_the_last_of_them(launch: Launch, provider: FakeIdentity) -> None:
+    gateway = launch(config(provider, groups=[{"group": "admins", "role": "proxy_admin"}]))
+    groups = [f"/department/of/everything/number-{number}" for number in range(3_000)] + ["admins"]
+    provider.amend = lambda claims: {**claims, "groups": groups}
+    provider.header = {"x5c": ["MII" + "A" * 1_500]}
+    assert signed_in(gateway).session()["user_role"] == "proxy_admin"
+    log = gateway.http("GET", "/audit").json()["audit_logs"]
+    changes = [(one["action"], one["object_id"], one["changed_by"]) for one in log if one["object_id"] == "alice-1"]
+    assert sorted(changes) == [("created", "alice-1", "sign-in"), ("updated", "alice-1", "sign-in")]
+    # Where the provider leaves them out it is not as if there were none, by which roles and teams would be lost.
+    provider.amend = lambda claims: {**claims, "_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {}}}
+    answer, _ = browser(gateway).follow("/sso/key/generate")
+    assert answer.status == 403 and b"too many" in answer.body
+    assert gateway.http("GET", "/user/info?user_id=alice-1").json()["user_info"]["user_role"] == "proxy_admin"
 
 
 def test_who_is_sent_back_only_goes_to_our_own_pages(shared_sign_in: tuple[Gateway, FakeIdentity]) -> None:

@@ -79,7 +79,10 @@ def test_its_key_is_nowhere_in_plain_text(gateway: Gateway, upstream: FakeOpenAI
 
 def test_a_model_is_changed_blocked_and_deleted(gateway: Gateway, upstream: FakeOpenAI) -> None:
     identity = new(gateway, upstream)["model_id"]
-    body = {"litellm_params": {"model": "openai/other-model", "api_key": None}, "model_info": {"note": "mine"}}
+    body = {
+        "litellm_params": {"model": "openai/other-model", "api_key": None, "rpm": 70},
+        "model_info": {"note": "mine"},
+    }
     patched = gateway.http("PATCH", f"/model/{identity}/update", body)
     assert patched.status == 200, patched.body
     assert gateway.chat("stored").status == 200
@@ -87,6 +90,8 @@ def test_a_model_is_changed_blocked_and_deleted(gateway: Gateway, upstream: Fake
     assert upstream.inference[-1].header("authorization") == f"Bearer {CANARY}"
     shown = info(gateway, identity)
     assert shown is not None and shown["model_info"]["note"] == "mine"
+    removed = gateway.http("PATCH", f"/model/{identity}/update", {"litellm_params_to_remove": ["rpm"]})
+    assert "rpm" not in removed.json()["litellm_params"]
     # What a form shows in place of the key, and sends back, changes nothing.
     gateway.http("PATCH", f"/model/{identity}/update", {"litellm_params": {"api_key": "sk****89"}})
     gateway.chat("stored")

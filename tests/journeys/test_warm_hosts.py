@@ -45,12 +45,13 @@ def test_each_host_gets_only_what_it_has_in_memory(launch: Launch, pair: Pair) -
     names = ["a", "b"] * 50
     random.Random(1).shuffle(names)
 
-    def ask(number_and_name: tuple[int, str]) -> int:
+    def ask(number_and_name: tuple[int, str]) -> tuple[int, str]:
         number, name = number_and_name
-        return gateway.chat(name, f"question {number}").status
+        answer = gateway.chat(name, f"question {number}")
+        return answer.status, answer.headers["x-pointsman-route"].partition(";")[2]
 
     with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(ask, enumerate(names))) == {200}
+        assert set(pool.map(ask, enumerate(names))) == {(200, "reason=loaded;attempts=1")}
     one, other = pair
     assert asked(one) == {"a:1b": 50}
     assert asked(other) == {"b:1b": 50}

@@ -14,9 +14,11 @@ import pytest
 from tests.support.configs import openai_entry
 from tests.support.gateway import READY_SECONDS, Gateway, Launch
 from tests.support.waiting import eventually
-from tests.upstreams import FakeOpenAI, Reply
+from tests.upstreams import FakeOpenAI, Gate, Reply
+from tests.upstreams.openai_shapes import chat_chunks
 
 WORKERS = 2
+AGREE_SECONDS = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -58,24 +60,46 @@ def test_every_call_is_in_the_one_ledger_and_counted_once(house: tuple[Gateway, 
     )
 
 
-def test_a_changed_key_is_changed_in_every_worker_within_seconds(house: tuple[Gateway, FakeOpenAI]) -> None:
+def test_a_changed_key_is_changed_in_every_worker_within_two_seconds(house: tuple[Gateway, FakeOpenAI]) -> None:
     gateway, _ = house
     key = gateway.new_key()
     assert set(many(gateway, key, 20)) == {200}
     assert gateway.http("POST", "/key/block", {"key": key}).status == 200
-    eventually(lambda: not set(many(gateway, key, 20)) & {200}, "no worker lets the key in")
+    eventually(lambda: not set(many(gateway, key, 20)) & {200}, "no worker lets the key in", AGREE_SECONDS)
     assert gateway.http("POST", "/key/unblock", {"key": key}).status == 200
-    eventually(lambda: set(many(gateway, key, 20)) == {200}, "every worker lets the key in")
+    eventually(lambda: set(many(gateway, key, 20)) == {200}, "every worker lets the key in", AGREE_SECONDS)
 
 
-def test_a_reload_reaches_every_worker(launch: Launch, upstream: FakeOpenAI) -> None:
-    gateway = launch({"model_list": [openai_entry("one", upstream)]}, args=["--workers", str(WORKERS)])
-    gateway.write_config({"model_list": [openai_entry("two", upstream)]})
+def test_a_reload_reaches_every_worker_within_two_seconds_and_breaks_no_stream(
+    launch: Launch, upstream: FakeOpenAI
+) -> None:
+    """By saving the file, which is looked at each second, and by SIGHUP, which has it read at once."""
+    gateway = launch({"model_list": [openai_entry("one", upstream)]}, args=["--workers", "3"])
+    gate = Gate()
+    upstream.script(*[Reply.stream(chat_chunks(["still ", "here"], None)).behind(gate)] * 8)
+    body = {"model": "one", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    streams = [gateway.stream("/v1/chat/completions", body) for _ in range(8)]
+    upstream.wait_for(8)
 
     def lists() -> list[set[str]]:
-        return [{row["id"] for row in gateway.http("GET", "/v1/models").json()["data"]} for _ in range(20)]
+        return [{row["id"] for row in gateway.http("GET", "/v1/models").json()["data"]} for _ in range(100)]
 
-    eventually(lambda: all(each == {"two"} for each in lists()), "every worker lists the new model")
+    for name in ("two", "three"):
+        gateway.write_config({"model_list": [openai_entry(name, upstream)]})
+        if name == "three":
+            gateway.process.send_signal(signal.SIGHUP)
+        eventually(lambda: all(each == {name} for each in lists()), "every worker has the new model", AGREE_SECONDS)  # noqa: B023
+    gateway.write_config("model_list: [")
+    gateway.process.send_signal(signal.SIGHUP)
+    eventually(
+        lambda: gateway.output().count("config.yaml:2:1: this is not YAML") == 3,
+        "each refuses what is broken, and where it is",
+    )
+    assert all(each == {"three"} for each in lists())
+    gate.open()
+    for stream in streams:
+        with stream:
+            assert list(stream.data())[-1] == b"[DONE]"
 
 
 def test_a_worker_that_dies_is_replaced_and_loses_nothing(launch: Launch, upstream: FakeOpenAI) -> None:

@@ -59,7 +59,8 @@ DELETE FROM keys; DELETE FROM deleted_keys; DELETE FROM key_changes; DELETE FROM
 DELETE FROM contexts; DELETE FROM parties; DELETE FROM origins; DELETE FROM daily_energy;
 DELETE FROM activity_lines; DELETE FROM daily_activity; DELETE FROM daily_failures;
 DELETE FROM directory; DELETE FROM directory_changes; DELETE FROM spend_totals; DELETE FROM spend_periods;
-DELETE FROM conversations; DELETE FROM responses; DELETE FROM processes; DELETE FROM sign_in; DELETE FROM audit_log
+DELETE FROM conversations; DELETE FROM responses; DELETE FROM processes; DELETE FROM sign_in; DELETE FROM audit_log;
+DELETE FROM spend_news
 """
 
 

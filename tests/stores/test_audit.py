@@ -87,6 +87,16 @@ async def test_values_are_searched_for_teams_and_keys(audit: AuditStore) -> None
     assert [one.id for one in (await audit.find(AuditQuery(object_key_hash="abc"))).entries] == ["a-2"]
 
 
+async def test_an_entry_is_found_by_its_id_and_by_whom_or_what_it_is_about(audit: AuditStore) -> None:
+    await audit.append(
+        [done(1, changed_by="eve"), done(2, object_id="eve"), done(3, changed_by_api_key="eve"), done(4)]
+    )
+    assert {one.id for one in (await audit.find(AuditQuery(search="eve"))).entries} == {"a-1", "a-2", "a-3"}
+    assert [one.id for one in (await audit.find(AuditQuery(search="a-4"))).entries] == ["a-4"]
+    assert (await audit.find(AuditQuery(search="ev"))).total == 0
+    assert [one.entry.id for one in await audit.read(AuditQuery(search="eve"), 0, 1)] == ["a-1"]
+
+
 async def test_pages_and_orders(audit: AuditStore) -> None:
     await audit.append([done(number, changed_by=f"who-{9 - number}") for number in range(1, 6)])
     page = await audit.find(AuditQuery(page=2, page_size=2))

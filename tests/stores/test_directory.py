@@ -15,6 +15,8 @@ from pointsman.stores.directory.ports import (
     DirectoryQuery,
     DirectoryStore,
     EntryExists,
+    Meter,
+    SpendStore,
     Write,
 )
 from pointsman.stores.directory.records import (
@@ -28,6 +30,8 @@ from pointsman.stores.directory.records import (
     User,
     member_id,
 )
+from pointsman.stores.ports import LedgerStore
+from tests.stores.samples import bare_call
 
 FULL = Team(
     team_id="t1",
@@ -148,6 +152,22 @@ async def test_entries_are_found_by_group_by_user_and_by_name(directory: Directo
     assert [team.alias for team in by_alias.records] == [None, "Würzburg"]
     second = await directory.find(TEAMS, DirectoryQuery(sort_by="created_at", page=2, size=1))
     assert [team.team_id for team in second.records] == ["t1"]
+
+
+async def test_entries_come_in_the_order_of_what_they_spent(
+    directory: DirectoryStore, ledger: LedgerStore, spend: SpendStore
+) -> None:
+    for user in ("u1", "u2", "u3", "u4"):
+        await directory.insert(USERS, User(user_id=user))
+    for user, cost in (("u1", 5), ("u2", 9), ("u3", 7)):
+        await ledger.append([bare_call(user, user_id=user, cost=cost)])
+    await spend.set_amount(Meter("user", "u2"), 1)
+    dearest = await directory.find(USERS, DirectoryQuery(sort_by="spend"))
+    assert [user.user_id for user in dearest.records] == ["u3", "u1", "u2", "u4"]
+    some = await directory.find(
+        USERS, DirectoryQuery(sort_by="spend", sort_order="asc", ids=("u1", "u2", "u3"), page=2, size=1)
+    )
+    assert ([user.user_id for user in some.records], some.total) == (["u1"], 3)
 
 
 async def test_others_learn_what_changed(directory: DirectoryStore) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
 from pointsman.stores.secret_sources import SecretSources, VaultSource
 from pointsman.stores.secret_sources.hashicorp_vault import VaultSettings, vault_settings
+from pointsman.stores.secret_sources.vault_wire import VaultWire
 from tests.support.fake_vault import FakeVault
 
 MASTER = "sk-master-of-the-vault-0123"
@@ -259,3 +263,67 @@ def test_the_service_stays_open_through_reloads(tmp_path: Path, vault: FakeVault
     again = load(path, vault.environment, sources)
     assert again.secrets is first.secrets
     assert len(vault.asked) == 2
+
+
+# -- a cluster, and who keeps us waiting ------------------------------------------------------------------------
+
+
+def test_a_standbys_word_is_taken_for_where_the_active_node_is(vault: FakeVault, clock: SetClock) -> None:
+    with FakeVault() as standby:
+        vault.put("K", "from-the-active-one")
+        standby.active = vault.address
+        for said in ({}, {"HCP_VAULT_APPROLE_ROLE_ID": "role", "HCP_VAULT_APPROLE_SECRET_ID": "role-secret"}):
+            assert source(standby, clock, **said).find("K") == "from-the-active-one"
+        assert vault.asked[-1][2]["x-vault-token"] == vault.token
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("ftp://127.0.0.1:1/v1/secret/data/K", "names no active node"),
+        ("http://user:pass@127.0.0.1:1/v1/secret/data/K", "names no active node"),
+        ("http://127.0.0.1:1/v1/sys/other", "names no active node"),
+        ("http://127.0.0.1:1/v1/secret/data/K?then=more", "names no active node"),
+        ("http://127.0.0.1:99999/v1/secret/data/K", "names no active node"),
+        ("itself", "round in circles"),
+    ],
+)
+def test_a_standbys_word_leads_to_the_same_path_of_a_server_alone(
+    vault: FakeVault, clock: SetClock, place: str, words: str
+) -> None:
+    vault.active = vault.address if place == "itself" else place
+    with pytest.raises(SecretsUnavailable, match=words):
+        source(vault, clock).find("K")
+    assert len(vault.asked) <= 3
+
+
+def test_no_token_goes_from_tls_to_plain_text() -> None:
+    wire = VaultWire("https://vault.example:8200", ssl.create_default_context)
+    with pytest.raises(SecretsUnavailable, match="without TLS"):
+        wire._active_node("https://vault.example:8200", "/v1/secret/data/K", "http://10.0.0.1:8200/v1/secret/data/K")
+    active = wire._active_node("https://vault.example:8200", "/v1/a", "https://[fd00::1]:8200/v1/a")
+    assert active == "https://[fd00::1]:8200"
+
+
+def test_who_answers_byte_by_byte_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        enough = threading.Event()
+
+        def drip() -> None:
+            one, _ = server.accept()
+            with one:
+                one.recv(65536)
+                one.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while not enough.wait(0.02):
+                    try:
+                        one.sendall(b" ")
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(SecretsUnavailable, match=r"no answer within 0\.2 s"):
+            VaultWire(address, ssl.create_default_context, timeout_seconds=0.2).send("GET", "/v1/a", b"", {})
+        enough.set()
+        thread.join(5)

@@ -240,3 +240,17 @@ async def test_room_is_given_back_to_the_disk(database: SqliteDatabase) -> None:
     while await ledger.prune(NOON + 99, 1000):
         pass
     assert await database.read(lambda connection: connection.execute("PRAGMA page_count").get) < pages / 2
+
+
+async def test_all_calls_of_a_time_have_pages_however_far_back(
+    ledger: LedgerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for backend in ("sqlite", "postgres"):
+        monkeypatch.setattr(f"pointsman.stores.{backend}.pages.SCANNED_MAX", 3)
+    await ledger.append([bare_call(f"c{number}", started_at=1000.0 + number) for number in range(10)])
+    query = CallQuery(start=1000.0, end=1009.0, limit=2, offset=6)
+    page = await ledger.page(query)
+    assert [one.call_id for one in page.records] == ["c2", "c1"]
+    page = await ledger.page(CallQuery(start=1000.0, end=1009.0, limit=2, cursor=page.cursor))
+    assert [one.call_id for one in page.records] == ["c0"]
+    assert page.cursor is None

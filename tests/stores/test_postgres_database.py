@@ -419,3 +419,24 @@ def _unfinished(name: str, worker: int) -> ResponseRecord:
         body=msgspec.Raw(b"{}"),
         worker=worker,
     )
+
+
+async def test_replicas_of_an_older_version_hear_of_spending_where_they_listen(postgres_url: str) -> None:
+    async with opened(postgres_url) as database:
+        stores = in_postgres(database)
+        await stores.ledger.append([bare_call("c1", key_token="t1", team_id="team-1", cost=1)])
+
+        async def noted(session: Session) -> list[tuple[object, ...]]:
+            kinds = await session.rows(
+                "SELECT kind, id FROM directory_changes UNION SELECT 'key', token FROM key_changes"
+            )
+            return sorted(map(tuple, kinds))
+
+        assert await database.read(noted) == []
+        await database.write(lambda session: session.execute("INSERT INTO processes (name) VALUES ('older')"))
+        await stores.ledger.append([bare_call("c2", key_token="t1", team_id="team-1", cost=1)])
+        assert await database.read(noted) == [
+            ("key", "t1"), ("spend", "deployment/d1"), ("spend", "global/"), ("spend", "key/t1"), ("spend", "model/m"),
+            ("spend", "team/team-1"),
+        ]  # fmt: skip
+        assert len((await stores.directory.changed_since(0))[1]) == 5

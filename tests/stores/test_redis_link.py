@@ -146,3 +146,15 @@ async def test_who_missed_news_is_told_to_look_when_it_hears_again(
     board.post("topic")  # to nobody, and without harm
     await asyncio.to_thread(server.start)
     await until(lambda: len(joined) == 2)
+
+
+async def test_a_server_that_throws_keys_away_is_told_of(nursery: Nursery, caplog: pytest.LogCaptureFixture) -> None:
+    evicting = ("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+    with RedisServer(settings=evicting) as server:
+        link = RedisLink(settings(server.url(), 5.0), nursery)
+        for _ in range(2):
+            assert await link.open()
+            await until(lambda: "maxmemory-policy allkeys-lru" in caplog.text)
+        assert caplog.text.count("allkeys-lru") == 1
+        await nursery.close()
+        await link.close()

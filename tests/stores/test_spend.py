@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from pointsman.stores.directory.ports import Account, DirectoryStore, Due, Meter, SpendStore, Spent
-from pointsman.stores.directory.records import member_id
-from pointsman.stores.ports import LedgerStore
-from tests.stores.samples import bare_call, full_call
+from pointsman.stores.directory.kinds import TEAMS
+from pointsman.stores.directory.ports import Account, Changed, DirectoryStore, Due, Meter, SpendStore, Spent
+from pointsman.stores.directory.records import Team, member_id
+from pointsman.stores.ports import KeyStore, LedgerStore
+from tests.stores.conftest import Stores
+from tests.stores.samples import bare_call, bare_key, full_call
 
 TEAM = Meter("team", "team-1")
 
@@ -91,3 +94,52 @@ async def test_periods_of_an_account_can_be_forgotten(ledger: LedgerStore, spend
     await spend.forget("team", "team-1")
     assert await spend.due(1000.0) == ()
     assert await spend.spent([TEAM]) == {TEAM: Spent(1234)}
+
+
+async def test_who_spent_is_told_once_for_each_that_asks(ledger: LedgerStore, directory: DirectoryStore) -> None:
+    await directory.insert(TEAMS, Team(team_id="team-1"))
+    start = await directory.version()
+    await ledger.append([full_call("c1"), bare_call("c2", cost=3)])
+    await directory.update(TEAMS, "team-1", lambda team: msgspec.structs.replace(team, alias="A"))
+    await ledger.append([full_call("c3")])
+    version, changed = await directory.changed_since(start)
+    assert version == await directory.version()
+    assert len(changed) == len(set(changed))
+    assert Changed("team", "team-1") in changed
+    assert Changed("spend", "team/team-1") in changed
+    assert Changed("spend", "key/t1") in changed
+    assert Changed("spend", "") not in changed
+    assert await directory.changed_since(version) == (version, ())
+    await ledger.append([bare_call("c4", cost=3), bare_call("c5", team_id="team-2")])
+    later, changed = await directory.changed_since(version)
+    assert later > version
+    assert set(changed) == {Changed("spend", name) for name in ("global/", "model/m", "deployment/d1")}
+
+
+async def test_what_the_calls_of_a_replaced_key_cost_is_told_of_its_successor(
+    keys: KeyStore, ledger: LedgerStore, directory: DirectoryStore
+) -> None:
+    await keys.insert(bare_key("t1"))
+    await keys.rotate("t1", bare_key("t2"))
+    await keys.rotate("t2", bare_key("t3"))
+    await ledger.append([bare_call("c1", key_token="t1", cost=3)])
+    _, changed = await directory.changed_since(0)
+    assert Changed("spend", "key/t3") in changed
+    record = await keys.get("t3")
+    assert record is not None and record.spend == 3
+
+
+@pytest.mark.parametrize("stores", ["sqlite", "postgres"], indirect=True)
+async def test_who_has_not_asked_for_long_is_told_that_anybody_may_have_spent(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stores.ledger.append([bare_call("c1", cost=3, team_id="team-1")])
+    attentive, _ = await stores.directory.changed_since(0)
+    for module in ("pointsman.stores.sqlite.ledger", "pointsman.stores.postgres.charging"):
+        monkeypatch.setattr(f"{module}.NEWS_SECONDS", -1.0)
+    await stores.ledger.append([bare_call("c2", cost=3, team_id="team-2")])
+    _, changed = await stores.directory.changed_since(attentive)
+    assert Changed("spend", "") not in changed and Changed("spend", "team/team-2") in changed
+    await stores.ledger.append([bare_call("c3", cost=3, team_id="team-3")])
+    _, changed = await stores.directory.changed_since(attentive)
+    assert Changed("spend", "") in changed and Changed("spend", "team/team-3") in changed

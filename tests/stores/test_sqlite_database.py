@@ -333,8 +333,46 @@ async def test_every_search_of_calls_uses_indexes(
         cursor.connection.exec_trace = None
         return cursor.connection
 
-    await database.read(plan)
+    await database.read(plan, aside=True)
     await SqliteLedgerStore(database).find(LedgerQuery(**query))
     assert all(any(index in step for step in plans) for index in indexes), plans
     # The subquery is the page that was found.
     assert not any(step.startswith("SCAN") and "subquery" not in step for step in plans), plans
+
+
+async def test_a_long_report_holds_up_no_key_and_no_call(path: Path) -> None:
+    database = await opened(path)
+    keys, ledger = SqliteKeyStore(database), SqliteLedgerStore(database)
+    await keys.insert(bare_key())
+    begun, over = threading.Event(), threading.Event()
+
+    def report(connection: apsw.Connection) -> object:
+        before = connection.execute("SELECT count(*) FROM calls").get
+        begun.set()
+        assert over.wait(5.0)
+        return before, connection.execute("SELECT count(*) FROM calls").get
+
+    reporting = asyncio.ensure_future(database.read(report, aside=True))
+    await asyncio.to_thread(begun.wait, 5.0)
+    assert await keys.get("t1") is not None
+    assert (await ledger.append([bare_call()])).calls == 1
+    assert not reporting.done()
+    over.set()
+    assert await reporting == (0, 0)  # one state of the database, whatever happens meanwhile
+    assert len(await ledger.find(LedgerQuery())) == 1
+    await database.close()
+
+
+async def test_what_is_read_aside_cannot_write_and_ends_in_time(path: Path) -> None:
+    database = await opened(path, timeout_seconds=0.2)
+    with pytest.raises(StorageUnavailable):
+        await database.read(lambda connection: connection.execute("DELETE FROM keys").fetchall(), aside=True)
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    with pytest.raises(StorageUnavailable, match="did not answer"):
+        await database.read(lambda connection: connection.execute(endless).get, aside=True)
+    async with asyncio.timeout(20):  # a machine that is busy may miss the 0.2 s once more
+        while True:
+            with contextlib.suppress(StorageUnavailable):
+                assert await database.read(lambda connection: connection.execute("SELECT 1").get, aside=True) == 1
+                break
+    await database.close()

@@ -26,9 +26,9 @@ class CountingDatabase(SqliteDatabase):
 
     reads = 0
 
-    async def read(self, job: Callable[[apsw.Connection], T]) -> T:
+    async def read(self, job: Callable[[apsw.Connection], T], *, aside: bool = False) -> T:
         self.reads += 1
-        return await super().read(job)
+        return await super().read(job, aside=aside)
 
     def settle(self) -> None:
         """As if nobody had written for long."""

@@ -21,6 +21,7 @@ from pointsman.stores.directory.records import Team
 from pointsman.stores.ports import KeyQuery, LedgerQuery, SummaryQuery
 from pointsman.stores.postgres import postgres_address
 from pointsman.stores.response_ports import ConversationRecord, ItemQuery, KeptItem, ResponseRecord
+from pointsman.stores.spend_news import SPENDING
 from pointsman.stores.sqlite import SqliteDatabase
 from pointsman.stores.transfer import Progress, copy_everything
 from pointsman.stores.transfer.call_columns import MORE_COLUMNS, apart, together
@@ -87,7 +88,7 @@ async def everything(stores: Stores) -> dict[str, Any]:
         ),
         "lines": await stores.ledger.lines(1000),
         "team": await stores.directory.get(TEAMS, "team-1"),
-        "directory": await stores.directory.changed_since(0),
+        "directory": [one for one in (await stores.directory.changed_since(0))[1] if one.kind != SPENDING],
         "spent": await stores.spend.spent([Meter("team", "team-1"), Meter("model", "gpt-5")]),
         "response": await stores.responses.with_item("n1", ME, NOON),
         "events": await stores.responses.events("resp_1", ME, NOON, after=-1),

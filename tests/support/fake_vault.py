@@ -11,7 +11,10 @@ __all__ = ["FakeVault"]
 
 
 class FakeVault:
-    """Secrets by path (``secret/data/…``); takes ``token``, and gives it for ``role``'s id and secret id."""
+    """Secrets by path (``secret/data/…``); takes ``token``, and gives it for ``role``'s id and secret id.
+
+    With ``active`` it is a standby, which sends everybody there: to that address with their path, or to that URL.
+    """
 
     def __init__(self, token: str = "hvs.test-token", role: tuple[str, str] = ("role", "role-secret")) -> None:
         self.secrets: dict[str, dict[str, Any]] = {}
@@ -21,6 +24,7 @@ class FakeVault:
         self.renewable = False
         self.renewals = 0
         self.down = False
+        self.active = ""
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         vault = self
 
@@ -43,7 +47,10 @@ class FakeVault:
 
             def answer(self, status: int, told: dict[str, Any]) -> None:
                 body = json.dumps(told).encode()
-                self.send_response(status)
+                self.send_response(307 if vault.active else status)
+                if vault.active:
+                    on = self.path if vault.active.count("/") == 2 else ""
+                    self.send_header("Location", vault.active + on)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

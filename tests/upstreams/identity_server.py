@@ -30,7 +30,7 @@ class FakeIdentity(FakeServer):
     """Signs everybody in as ``person``, whose claims it tells in the ID token and by ``/userinfo``.
 
     ``amend`` may change the claims of an ID token before it is signed. ``auth_methods`` are the ways in which it lets
-    clients prove who they are.
+    clients prove who they are. ``about`` makes a token of what ``/userinfo`` tells. ``header`` goes into ID tokens.
     """
 
     def __init__(self, client_id: str = "gateway", client_secret: str = "client-secret") -> None:
@@ -39,6 +39,8 @@ class FakeIdentity(FakeServer):
         self.client_secret = client_secret
         self.person: Claims = {"sub": "alice-1", "email": "alice@example.com", "email_verified": True, "name": "Alice"}
         self.amend: Callable[[Claims], Claims] = lambda claims: claims
+        self.about: Callable[[Claims], str] | None = None
+        self.header: Claims = {}
         self.auth_methods = ["client_secret_basic", "client_secret_post"]
         self.keys: dict[str, tuple[str, Key]] = {}
         self.refusals: list[str] = []
@@ -113,7 +115,9 @@ class FakeIdentity(FakeServer):
             return self._redeem(request)
         if path == "/userinfo":
             person = self._persons.get((request.header("authorization") or "").removeprefix("Bearer "))
-            return Reply.json({"error": "invalid_token"}, 401) if person is None else Reply.json(person)
+            if person is None:
+                return Reply.json({"error": "invalid_token"}, 401)
+            return Reply.json(person) if self.about is None else self._token_about(self.about(person))
         return Reply.error(404, f"no such path {path}")
 
     def _document(self) -> dict[str, Any]:
@@ -152,7 +156,13 @@ class FakeIdentity(FakeServer):
             "iss": self.issuer, "aud": self.client_id, "iat": now, "exp": now + _LIFE_SECONDS, "nonce": asked["nonce"],
             "sub": person["sub"],
         }  # fmt: skip
-        return Reply.json({"access_token": token, "token_type": "Bearer", "id_token": self.signed(self.amend(claims))})
+        id_token = self.signed(self.amend(claims), header=self.header)
+        return Reply.json({"access_token": token, "token_type": "Bearer", "id_token": id_token})
+
+    @staticmethod
+    def _token_about(text: str) -> Reply:
+        named = {"Content-Type": "application/jwt", "Content-Length": str(len(text))}
+        return Reply.raw(head(200, named) + text.encode())
 
     def _objection(self, request: RecordedRequest, form: Mapping[str, str]) -> str | None:
         departure = self._departures.get(form.get("code", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pointsman.core.price import FEMTODOLLARS_PER_PICODOLLAR
 from pointsman.core.upstream import Deployment
 
 __all__ = ["OUTPUT_TOKENS_ASSUMED", "cost_bound", "likely_cost"]
@@ -22,6 +23,9 @@ def cost_bound(deployment: Deployment, prompt_tokens: int, output_limit: int | N
     if price is None:
         return None
     output = OUTPUT_TOKENS_ASSUMED if output_limit is None else output_limit * choices
+    if price.units is None and not price.tiers:
+        total = price.per_request + prompt_tokens * price.input + output * price.output
+        return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
     bound = price.bound(prompt_tokens, output)
     return bound if price.units is None else bound + price.units.bound(choices, prompt_tokens)
 

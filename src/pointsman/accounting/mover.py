@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -23,12 +23,15 @@ from pointsman.core.errors import Malformed, StorageUnavailable
 from pointsman.core.outcome import CallRecord
 from pointsman.stores.ports import LedgerStore
 
-__all__ = ["Backlog", "Mover"]
+__all__ = ["Backlog", "Mover", "Periods"]
 
 _log: Final = logging.getLogger("pointsman.accounting")
 
 _BATCH_RECORDS: Final = 2_000
 """Telling of them and letting go of them holds the event loop for less than a millisecond."""
+_BATCH_RECORDS_MIN: Final = 100
+_BATCH_SECONDS: Final = 0.05
+"""How long one batch may take: whoever asks the database for a key that is not in memory waits for it."""
 _HELD_BATCH_LINES: Final = 250
 _GATHER_SECONDS: Final = 0.1
 _MANY_RECORDS: Final = 200
@@ -53,12 +56,34 @@ class Backlog(msgspec.Struct, frozen=True):
     trouble: str | None
 
 
+class Periods(Protocol):
+    """Periods of budgets, which are to begin before what was spent in them is added to what was spent."""
+
+    async def over_at(self) -> float | None:
+        """When the first ended of those that the store has not begun anew, in seconds since the epoch; None: none has.
+
+        Raises:
+            StorageUnavailable: nobody can say.
+        """
+        ...
+
+    async def begin(self) -> None:
+        """Have the store begin all that are due.
+
+        Raises:
+            StorageUnavailable: it could not.
+        """
+        ...
+
+
 class Mover:
     """Brings what ``spool`` takes, and what dead processes left beside it, to ``ledger``.
 
     ``on_moved`` is told, after each batch and exactly once for every record that this process appended, the
     picodollars by ``key_token`` that the ledger now has; what other processes left is not told. ``on_records`` is
-    told of these records themselves. Neither may raise.
+    told of these records themselves. Neither may raise. What was spent before a period of ``periods`` ended is brought
+    before that is begun anew, and what was spent after it afterwards. With ``forgets_customers`` the ledger is not told
+    for whom calls were made.
     """
 
     def __init__(
@@ -70,16 +95,20 @@ class Mover:
         clock: Clock = SYSTEM_CLOCK,
         gather_seconds: float = _GATHER_SECONDS,
         on_records: Callable[[Sequence[CallRecord]], None] = lambda _records: None,
+        periods: Periods | None = None,
     ) -> None:
+        self._periods = periods
         self._spool = spool
         self._ledger = ledger
         self._on_moved = on_moved
         self._on_records = on_records
         self._clock = clock
         self._gather_seconds = gather_seconds
+        self.forgets_customers = False
         self._decoder = msgspec.json.Decoder(CallRecord)
         self._moving = asyncio.Lock()
         self._moved = 0
+        self._batch_records = _BATCH_RECORDS
         self._waiting_since: float | None = None
         self._rejected = 0
         self._trouble: str | None = None
@@ -196,7 +225,7 @@ class Mover:
         if segment.moved >= goal:
             return
         while segment.moved < goal:
-            batch = segment.remembered(_BATCH_RECORDS) or _read(segment)
+            batch = segment.remembered(self._batch_records) or _read(segment)
             if batch.end == segment.moved:
                 return
             kept = await self._bring(batch)
@@ -258,9 +287,36 @@ class Mover:
     async def _bring(self, batch: Batch) -> list[CallRecord]:
         """Bring a batch to the ledger, set aside what it or we cannot read, and give what it has now."""
         await asyncio.sleep(0)  # a ledger that answers at once gives nobody else a turn
-        kept, refused = await self._append(batch.records)
-        self._set_aside([*batch.rejected, *map(msgspec.json.encode, refused)])
-        return kept
+        kept: list[CallRecord] = []
+        refused: list[CallRecord] = []
+        records = batch.records
+        over_at = None if self._periods is None or not records else await self._periods.over_at()
+        if self._periods is not None and over_at is not None:
+            before = [record for record in records if record.ended_at < over_at]
+            kept, refused = await self._append_unnamed(before)
+            records = [record for record in records if record.ended_at >= over_at]
+            if records:
+                await self._periods.begin()
+        began = self._clock.monotonic()
+        more_kept, more_refused = await self._append_unnamed(records)
+        self._learn(len(records), self._clock.monotonic() - began)
+        self._set_aside([*batch.rejected, *map(msgspec.json.encode, [*refused, *more_refused])])
+        return kept + more_kept
+
+    async def _append_unnamed(self, records: list[CallRecord]) -> tuple[list[CallRecord], list[CallRecord]]:
+        """Append, without the customers where the ledger is not told of them."""
+        if not self.forgets_customers:
+            return await self._append(records)
+        kept, refused = await self._append([msgspec.structs.replace(record, end_user=None) for record in records])
+        return kept if refused else records, refused
+
+    def _learn(self, records: int, seconds: float) -> None:
+        """Have the next batch take about as long as one may: calls of one key cost a fraction of calls of many."""
+        if seconds > _BATCH_SECONDS:
+            wanted = int(records * _BATCH_SECONDS / seconds)
+            self._batch_records = min(self._batch_records, max(wanted, _BATCH_RECORDS_MIN))
+        elif records >= self._batch_records:
+            self._batch_records = min(self._batch_records * 2, _BATCH_RECORDS)
 
     async def _append(self, records: list[CallRecord]) -> tuple[list[CallRecord], list[CallRecord]]:
         """Append; where the ledger refuses one record, the others are kept. Gives the kept and the refused ones."""

@@ -20,17 +20,11 @@ def cost_of(usage: Usage, price: Price | None) -> int:
     if price is None:
         return 0
     rates = price.at(usage.prompt) if price.tiers else price
-    plain_input = usage.prompt
-    plain_output = usage.completion
-    total = rates.per_request
     if rates.units is not None and usage.units is not None:
         return _of_kinds(usage, rates) + _of_units(usage.units, rates.units)
     if usage.cached or usage.cache_write or usage.reasoning or usage.audio_input or usage.audio_output:
         return _of_kinds(usage, rates)
-    if plain_input > 0:
-        total += plain_input * rates.input
-    if plain_output > 0:
-        total += plain_output * rates.output
+    total = rates.per_request + usage.prompt * rates.input + usage.completion * rates.output
     return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
 
 

@@ -53,6 +53,10 @@ class SlidingMinute:
         if second != self._second:
             self._advance(second)
         buckets = self._buckets
+        if then == second:
+            buckets[second % _SPAN] += by - units
+            self.total += by - units
+            return
         if self._second - then < _SPAN:
             buckets[then % _SPAN] -= units
             self.total -= units

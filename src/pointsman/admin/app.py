@@ -36,6 +36,9 @@ from pointsman.policies.sign_in.browser import Sender
 
 __all__ = ["make_app"]
 
+_LISTS: Final = ("expand", "tag_filters")
+"""Parameters that LiteLLM takes several times."""
+
 _GEMINI_STARTS: Final = ("/v1beta/", "/v1alpha/", "/gemini/")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _PROBES: Final = frozenset({"/health/liveliness", "/health/liveness", "/health/readiness"})
@@ -92,7 +95,11 @@ class _Operations:
         if route.audited:
             answer = await self._recorded(route, request)
         else:
-            answer = await route.handler(self._office, await self._read(route, request, scope))
+            visit = await self._read(route, request, scope)
+            answer = await route.handler(self._office, visit)
+            if visit.changes:
+                # Who comes back from an identity provider does so with a GET, and is given roles and teams by it.
+                await self._recorder.let_in(route, request, visit, answer)
         await _rendered(answer)(scope, receive, send)
 
     async def _recorded(self, route: Route[Any, Any], request: Request) -> Answer:
@@ -123,7 +130,7 @@ class _Operations:
         caller = await authorise(office, route.scope, headers, session)
         if caller is not None and caller.guard is not None:
             caller.guard.demand(f"{route.method} {route.paths[0]}", route.paths, sender.peer)
-        query = read_query(request.query_params, route.query)
+        query = read_query(_parameters(request), route.query)
         body: msgspec.Struct = route.body() if not route.takes_body else msgspec.Struct()
         fields: Mapping[str, msgspec.Raw] = {}
         if route.form:
@@ -174,6 +181,12 @@ class _Operations:
 def _peer(scope: AsgiScope) -> str:
     client = scope.get("client")
     return client[0] if client else ""
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    """The query; of what is there several times the last counts, but for lists, which may stand in one as well."""
+    found = dict(request.query_params)
+    return found | {name: ",".join(request.query_params.getlist(name)) for name in _LISTS if name in found}
 
 
 def _with_query_key(scope: AsgiScope, headers: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:

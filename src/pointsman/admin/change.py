@@ -35,6 +35,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One object before and after; None: it was not there, or is no more.
 
     Both are whatever JSON can be made of: a reply's row is best. Secrets in them are masked before they are written.
+    ``by`` is who made it, where that is not who asks.
     """
 
     action: ChangeAction
@@ -42,3 +43,4 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     object_id: str
     before: object = None
     after: object = None
+    by: str | None = None

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from pointsman.accounting.billing import PriceBook
+from pointsman.admin.key_names import AliasRule
 from pointsman.admin.sign_in.desk import SignInDesk
 from pointsman.admin.sign_in.invitations import Invitations
 from pointsman.catalog.models import ModelFacts
@@ -264,6 +265,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
         key_defaults: ``default_key_generate_params``: fields of a new key that the caller left out, as raw JSON.
         key_bounds: ``upperbound_key_generate_params``: what a key may have at most.
         key_generation: ``key_generation_settings``: who makes keys.
+        alias_rule: What keys may be called; None: anything.
         provider_limits: ``provider_budget_config``: what providers may cost.
         user_defaults: ``default_internal_user_params``.
         user_budget: ``max_internal_user_budget``, in USD; ``user_budget_duration`` is its period.
@@ -320,6 +322,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     key_defaults: Mapping[str, msgspec.Raw] = {}
     key_bounds: KeyBounds = KeyBounds()
     key_generation: KeyGeneration = KeyGeneration()
+    alias_rule: AliasRule | None = None
     provider_limits: Mapping[str, Limits] = {}
     user_defaults: UserDefaults = UserDefaults()
     user_budget: float | None = None

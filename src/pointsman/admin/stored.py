@@ -9,7 +9,7 @@ from pointsman.config.masking import is_secret_param, mask
 from pointsman.config.stored import ADDRESSES
 from pointsman.core.errors import Malformed, Unsupported
 
-__all__ = ["demand_secrets_anew", "demand_stores", "refuse_problems", "without_masks"]
+__all__ = ["demand_bound_credential", "demand_secrets_anew", "demand_stores", "refuse_problems", "without_masks"]
 
 _TOLD_MAX = 5
 
@@ -49,6 +49,31 @@ def without_masks(given: Mapping[str, object], stored: Mapping[str, object]) -> 
         for name, value in given.items()
         if not (isinstance(value, str) and isinstance(old := stored.get(name), str) and value == mask(old))
     }
+
+
+def demand_bound_credential(desk: StoredDesk, before: Mapping[str, object], after: Mapping[str, object]) -> None:
+    """Raise where a model would have a stored credential that says no address sent to an address of its own.
+
+    Such a credential is for the provider's own address: else whoever may store a model could have its secrets sent to
+    themselves. What is so already stays, so that all else of the model can be changed.
+
+    Raises:
+        Malformed: the credential has to say the address, too.
+    """
+    bound = ("litellm_credential_name", *ADDRESSES)
+    said = sorted(name for name in ADDRESSES if after.get(name) is not None)
+    if not said or all(before.get(name) == after.get(name) for name in bound):
+        return
+    name = after.get("litellm_credential_name")
+    values = next((one.values for one in desk.stored.credentials if one.name == name), {})
+    secrets = [field for field, value in values.items() if is_secret_param(field, value)]
+    if secrets and all(values.get(address) is None for address in ADDRESSES):
+        raise Malformed(
+            f"The credential {name!r} says no {said[0]}, so it is sent to no other address than the provider's own.",
+            hint=f"Give it that {said[0]}, with its secrets again (PATCH /credentials/NAME), or the model a key.",
+            param=f"litellm_params.{said[0]}",
+            code="secret_bound_to_address",
+        )
 
 
 def demand_secrets_anew(

@@ -316,7 +316,7 @@ _KEYS: Final = (
     Route(
         "POST", ("/key/regenerate", "/key/{key:path}/regenerate"), Scope.MANAGEMENT, making.regenerate_key,
         summary="Put a new key in the place of another", tier="litellm",
-        query=Nothing, body=requests.RegenerateKeyRequest, reply=replies.GeneratedKeyReply,
+        query=requests.RegenerateKeyQuery, body=requests.RegenerateKeyRequest, reply=replies.GeneratedKeyReply,
     ),
     Route(
         "POST", ("/key/{key:path}/reset_spend",), Scope.MANAGEMENT, changing.reset_spend,

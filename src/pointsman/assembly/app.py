@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman import __version__
 from pointsman.admin.app import make_app as make_admin_app
+from pointsman.admin.key_names import alias_rule
 from pointsman.admin.office import InferencePath, Office, Readiness
 from pointsman.admin.table import ROUTES
 from pointsman.assembly.billing import price_book
@@ -97,6 +98,7 @@ def _with_rules(office: Office, loaded: Loaded) -> Office:
         key_defaults=lite.default_key_generate_params,
         key_bounds=lite.upperbound_key_generate_params,
         key_generation=lite.key_generation_settings,
+        alias_rule=alias_rule(lite.key_alias_pattern, litellms=lite.enable_key_alias_format_validation),
         provider_limits=provider_limits(loaded),
         user_defaults=lite.default_internal_user_params,
         user_budget=lite.max_internal_user_budget,

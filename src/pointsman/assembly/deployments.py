@@ -13,6 +13,7 @@ from pointsman.assembly.access import key_header, names_cloud_place, pinned_fiel
 from pointsman.assembly.handling import handling_of, sound_mock
 from pointsman.assembly.host_rules import host_rules, num_ctx_max
 from pointsman.assembly.host_settings import as_its_host_has_it
+from pointsman.assembly.terms import out_of_place, terms_of, under_its_public_name
 from pointsman.catalog.lookup import Catalog
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
@@ -93,7 +94,8 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
     long_tail = False
     wild: list[_Maker] = []
     skipped: list[LeftOut] = []
-    for number, entry in enumerate((*settings.model_list, *settings.stored_models)):
+    for number, given in enumerate((*settings.model_list, *settings.stored_models)):
+        entry = under_its_public_name(given)
         if entry.model_info.blocked:
             continue
         try:
@@ -152,6 +154,9 @@ class _Maker:
     ) -> None:
         if entry.missing_credential is not None:
             raise _Skipped(f"there is no credential {entry.missing_credential!r}, in credential_list or stored")
+        misplaced = out_of_place(entry, environment)
+        if misplaced is not None:
+            raise _Skipped(misplaced)
         if entry.address_stored:
             environment = {}  # what the operator keeps there is sent to no address but the operator's
         params = entry.litellm_params
@@ -167,19 +172,7 @@ class _Maker:
             message = f"no provider is named, and {self.model!r} is no model of OpenAI's that is known here;"
             raise _Skipped(message + " write provider/model, such as ollama_chat/… or openai/…")
         self._name = name
-        # What is answered here is read as OpenAI's words, whoever would be asked otherwise.
-        provider = find_provider(name if self._mock is None else _OPENAI)
-        if name == _AUTO_ROUTER:
-            message = "LiteLLM's routers that look at the prompt are not honoured; rules with tiers do that here:"
-            raise _Skipped(message + " pointsman.routing_rules, see docs/routing/rules.md")
-        if provider is None:
-            message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
-            raise _Skipped(message + " with its api_base")
-        self._provider: Provider = provider
-        if provider.long_tail and not is_installed():
-            raise _Skipped(
-                f"{name} is served through LiteLLM's library; install it with: pip install 'pointsman[litellm]'"
-            )
+        provider = self._provider = _provider_named(name, mocked=self._mock is not None)
         self._access = read_access(params, provider, environment)
         given = provider.completed(params.api_base) if params.api_base else provider.base_in(environment)
         if self._mock is not None:
@@ -195,6 +188,7 @@ class _Maker:
         self.long_tail = provider.long_tail
         # Here and not for each deployment: what a wildcard stands for is only made when a client asks for it.
         self._said = _said_of(entry)
+        self._terms = terms_of(entry)
         self._base = base.rstrip("/")
         key = provider.key_in(environment)
         own = params.api_key if self._mock is None else None
@@ -277,8 +271,28 @@ class _Maker:
             cooldown_seconds=params.cooldown_time,
             stored=entry.stored,
             handling=handling_of(params, provider.name, chats_only=only_chats),
+            terms=self._terms,
         )
         return as_its_host_has_it(made, settings.local)
+
+
+def _provider_named(name: str, *, mocked: bool) -> Provider:
+    """The provider of an entry.
+
+    Raises:
+        _Skipped: there is none that could be served.
+    """
+    if name == _AUTO_ROUTER:
+        message = "LiteLLM's routers that look at the prompt are not honoured; rules with tiers do that here:"
+        raise _Skipped(message + " pointsman.routing_rules, see docs/routing/rules.md")
+    # What is answered here is read as OpenAI's words, whoever would be asked otherwise.
+    provider = find_provider(_OPENAI if mocked else name)
+    if provider is None:
+        message = f"the provider {name!r} is not supported yet; an OpenAI-compatible one works as openai/…"
+        raise _Skipped(message + " with its api_base")
+    if provider.long_tail and not is_installed():
+        raise _Skipped(f"{name} is served through LiteLLM's library; install it with: pip install 'pointsman[litellm]'")
+    return provider
 
 
 def _shares(entries: Sequence[ModelEntry]) -> list[float]:
@@ -337,11 +351,14 @@ def _headers(entry: ModelEntry) -> dict[str, Secret]:
 def _timeouts(entry: ModelEntry, settings: Settings) -> Timeouts:
     params, local, router = entry.litellm_params, settings.local, settings.router_settings
     stream = params.stream_timeout or router.stream_timeout
+    total = params.timeout or params.request_timeout or router.timeout or settings.litellm_settings.request_timeout
+    # Who lets an answer take longer than usual lets it be silent as long: told as a whole, it says nothing earlier.
+    usual = max(Timeouts().load, total or 0.0, stream or 0.0)
     return Timeouts(
         connect=local.upstream_connect_timeout_seconds,
-        load=stream or local.upstream_load_timeout_seconds,
+        load=local.upstream_load_timeout_seconds or usual,
         idle=local.upstream_idle_timeout_seconds,
-        total=params.timeout or params.request_timeout or router.timeout or settings.litellm_settings.request_timeout,
+        total=total,
         first_token=stream or local.first_token_timeout_seconds,
     )
 

@@ -123,6 +123,7 @@ def routing_settings(loaded: Loaded, purses: Purses | None = None) -> RoutingSet
             loaded.settings.local.conversation_affinity_seconds,
         ),
         pre_call_checks=router.enable_pre_call_checks,
+        needs_price=lite.block_requests_for_models_without_pricing,
         strict_limits=router.enable_pre_call_checks or "enforce_model_rate_limits" in checks,
         parallel_per_deployment=router.default_max_parallel_requests,
         num_retries=usual.num_retries if retries is None else retries,
@@ -242,6 +243,7 @@ def health_settings(loaded: Loaded) -> HealthSettings:
         skip_disabled=general.health_check_skip_disabled_background_models,
         groups=None if groups is None else frozenset(groups),
         routes=general.enable_health_check_routing or router.enable_health_check_routing,
+        forgives=general.health_check_ignore_transient_errors or router.health_check_ignore_transient_errors,
         stale_seconds=stale or _STALE_INTERVALS * general.health_check_interval,
     )
 

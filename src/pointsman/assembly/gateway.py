@@ -11,7 +11,7 @@ from pointsman.accounting.estimate import estimate_body
 from pointsman.accounting.price import cost_of
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.backends import backend_of
-from pointsman.assembly.budgets_now import budgets_now, name_of
+from pointsman.assembly.budgets_now import budgets_now, name_of, rates_now
 from pointsman.assembly.configuration import Configuration
 from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
@@ -352,10 +352,11 @@ class Gateway:
         return Storage(backend, plan.data_directory, plan.worker, self.clock)
 
     def _adjust_storage(self, loaded: Loaded) -> None:
-        self.storage.reset_clock = reset_clock(loaded)
+        self.storage.periods.reset_clock = reset_clock(loaded)
         self.storage.response_bytes_max = loaded.settings.local.response_store_bytes_max
         self.storage.grace_seconds = storage_grace_seconds(loaded)
         days = loaded.settings.local.audit_retention_days
+        self.storage.mover.forgets_customers = loaded.settings.litellm_settings.disable_end_user_cost_tracking
         self.storage.audit_seconds = None if days is None else days * 86_400.0
 
     def _front(self) -> RealtimeDoor:
@@ -384,6 +385,7 @@ class Gateway:
             lambda: host_series(self.house.router.fleet.listed),
             deployments=lambda: deployments_now(self),
             budgets=lambda: budgets_now(self),
+            rates=lambda: rates_now(self),
             name_of=name_of(self),
         )
 
@@ -425,7 +427,10 @@ class Gateway:
     def _minders(self) -> tuple[ModelLoader, Loads, Waker, WarmKeeper]:
         """Those who look after local hosts, apart from requests."""
         house = self.house
-        loader = ModelLoader(self.transport, self.transport, house.lanes.lane, self._host_kind)
+        fleet = house.router.fleet
+        loader = ModelLoader(
+            self.transport, self.transport, house.lanes.lane, self._host_kind, lambda one: fleet.at(one.api_base).sleeps
+        )
         house.loads = loads = Loads(loader, self.nursery)
         house.waker = waker = Waker(
             lambda rule: send_magic_packet(rule.mac, rule.address, rule.port),

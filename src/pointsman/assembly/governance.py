@@ -33,7 +33,7 @@ from pointsman.telemetry.alerts.senders import Sender
 __all__ = ["Governance", "GovernancePlan", "Surroundings"]
 
 _RETRY_SECONDS: Final = 1.0
-_ALERTS_AT_ONCE: Final = 4
+_ALERTS_AT_ONCE: Final = 32
 """One that cannot be sent does not hold up the others."""
 
 
@@ -76,7 +76,7 @@ class Governance:
         self.alerts = AlertDesk(storage.directory, clock=clock)
         self.alerts.senders = plan.senders
         self.accounts.follow(plan.limits, reset_clock(plan.loaded), budget_watch(plan.loaded, self.alerts))
-        storage.accounts = self.accounts
+        storage.accounts = storage.periods.accounts = self.accounts
         self.keyring = self._make_keyring(plan.loaded)
         self.entrance = self._make_entrance(plan.entrance)
         storage.on_change(self.keyring.entries_changed)

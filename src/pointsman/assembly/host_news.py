@@ -1,13 +1,14 @@
 """Processes tell one another what they have under way at local hosts, so that each decides as if it had seen it all.
 
-What changed is told every tenth of a second, what stays every two seconds; who is silent for six is forgotten. When
-each model was used last is told when it changes, and every twenty seconds to those who have come since.
+What changed is told every tenth of a second (while nothing is asked of any upstream, every half), what stays every two
+seconds; who is silent for six is forgotten. When each model was used last is told when it changes, and every twenty
+seconds to those who have come since.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ __all__ = ["EVERYTHING_SECONDS", "HostNews"]
 
 _TOPIC: Final = "hosts"
 _TELL_SECONDS: Final = 0.1
+_QUIET_SECONDS: Final = 0.5
 _AGAIN_SECONDS: Final = 2.0
 EVERYTHING_SECONDS: Final = 20.0
 """By then a process that is new, or was not to be reached, has heard everything."""
@@ -60,11 +62,15 @@ class HostNews:
         for bulletin in self._bulletins:
             bulletin.hear(_TOPIC, self._hear)
 
-    async def run(self) -> None:
-        """Tell and forget; runs until cancelled."""
+    async def run(self, quiet: Callable[[float], Awaitable[bool]]) -> None:
+        """Tell and forget; runs until cancelled.
+
+        ``quiet`` is :meth:`pointsman.providers.transport.transport.Transport.quiet`.
+        """
         while True:
             self.step()
-            await asyncio.sleep(_TELL_SECONDS)
+            if not await quiet(_QUIET_SECONDS):
+                await asyncio.sleep(_TELL_SECONDS)
 
     def step(self) -> None:
         """Tell what is to be told now, and forget whom nothing was heard of."""

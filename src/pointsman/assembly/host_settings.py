@@ -21,6 +21,7 @@ def equip_hosts(fleet: Fleet, settings: PointsmanSettings) -> None:
     wanted = {fleet.at(said.api_base).url: said for said in settings.local_hosts}
     for host in fleet.hosts:
         said = wanted.get(host.url)
+        host.sleeps = said is not None and said.sleep_mode
         host.wake = None if said is None or said.wake_on_lan is None else _wake(said.wake_on_lan)
         made = None if said is None or not said.watts_busy else _power(said)
         if made is None or host.power is None or _figures(made) != _figures(host.power):

@@ -62,12 +62,25 @@ def general_limits(loaded: Loaded, deployments: Iterable[Deployment]) -> General
     return GeneralLimits(
         accounts={name: limits for name, limits in accounts.items() if limits != NO_LIMITS},
         customers=customers,
+        each_key=_of_each_key(deployments),
         customer_budget_id=lite.max_end_user_budget_id,
         tags={tag: _limits(section) for tag, section in lite.tag_budget_config.items()},
         knows_customers=lite.validate_end_user_id_in_db,
         users_of_teams=general.apply_user_budget_to_team_keys,
         reservation=_reservation(loaded, capacities_of(deployments)),
     )
+
+
+def _of_each_key(deployments: Iterable[Deployment]) -> Limits:
+    """What a key may do with single models: of several deployments the least that one of them says, as in LiteLLM."""
+    rpm: dict[str, int] = {}
+    tpm: dict[str, int] = {}
+    for one in deployments:
+        if one.terms is not None:
+            for said, limit in ((rpm, one.terms.key_rpm), (tpm, one.terms.key_tpm)):
+                if limit is not None:
+                    said[one.group] = min(limit, said.get(one.group, limit))
+    return Limits(model_rpm_limit=rpm, model_tpm_limit=tpm)
 
 
 def provider_limits(loaded: Loaded) -> dict[str, Limits]:

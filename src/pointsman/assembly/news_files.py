@@ -1,14 +1,15 @@
 """Workers of one machine tell one another short news: each writes a file of its own and reads those of the others.
 
-News is heard within a tenth of a second. A line that is torn, late or lost is not heard, which whoever tells has to
-bear: it costs a failure, or a decision that knew too little.
+News is heard within a tenth of a second, and within half of one while nothing is asked of any upstream. A line that is
+torn, late or lost is not heard, which whoever tells has to bear: it costs a failure, or a less informed decision.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from pointsman.core.clock import Clock
 __all__ = ["NewsFiles"]
 
 _LOOK_SECONDS: Final = 0.1
+_QUIET_SECONDS: Final = 0.5
 _FILE_BYTES_MAX: Final = 256 * 1024
 _LATE_SECONDS: Final = 5.0
 _log: Final = logging.getLogger("pointsman")
@@ -65,11 +67,15 @@ class NewsFiles:
         except OSError as error:
             self._complain(error)
 
-    async def run(self) -> None:
-        """Listen to the others; runs until cancelled."""
+    async def run(self, quiet: Callable[[float], Awaitable[bool]]) -> None:
+        """Listen to the others; runs until cancelled.
+
+        ``quiet`` is :meth:`pointsman.providers.transport.transport.Transport.quiet`.
+        """
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
             self.look()
+            if not await quiet(_QUIET_SECONDS):
+                await asyncio.sleep(_LOOK_SECONDS)
 
     def look(self) -> None:
         """Tell the hearers what the others have written since the last look."""
@@ -117,6 +123,6 @@ def _file_of(directory: Path, worker: int) -> Path:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size  # noqa: PTH116 - at half the price, and asked for again and again
     except OSError:
         return 0

@@ -25,6 +25,7 @@ def deployments_now(gateway: Gateway) -> Sequence[DeploymentNow]:
 def _now(gateway: Gateway, deployment: Deployment) -> DeploymentNow:
     found = gateway.performance.of(deployment, gateway.clock.monotonic())
     verdict = gateway.health.known(deployment)
+    left = gateway.traffic.remaining.of(deployment.id)
     is_ill = verdict is not None and not verdict.healthy
     return DeploymentNow(
         model_group=deployment.group,
@@ -41,4 +42,8 @@ def _now(gateway: Gateway, deployment: Deployment) -> DeploymentNow:
         first_token_seconds=found.time_to_first_token_seconds,
         tokens_per_second=found.tokens_per_second,
         error_ratio=found.error_rate,
+        rpm_limit=deployment.rpm,
+        tpm_limit=deployment.tpm,
+        remaining_requests=left.requests,
+        remaining_tokens=left.tokens,
     )

@@ -162,7 +162,7 @@ def work_together(gateway: Gateway) -> None:
     if plan.workers > 1:
         files = NewsFiles(plan.data_directory / "run", plan.worker, plan.workers, clock)
         bulletins.append(files)
-        start(files.run(), "news of workers")
+        start(files.run(gateway.transport.quiet), "news of workers")
     if replicas is not None:
         bulletins.append(replicas.bulletin)
         replicas.start()
@@ -170,7 +170,7 @@ def work_together(gateway: Gateway) -> None:
         return
     router.share_rests(RestBoards(*map(RestNews, bulletins)), clock)
     news = HostNews(router.fleet, short_id(""), bulletins, clock)
-    start(news.run(), "news of hosts")
+    start(news.run(gateway.transport.quiet), "news of hosts")
     _share_warmth(gateway)
     if replicas is not None:
         slots: WorkerSlots | ReplicaSlots = replicas.slots(router.fleet)

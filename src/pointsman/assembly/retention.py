@@ -18,7 +18,9 @@ from pointsman.stores.ports import LedgerStore
 __all__ = ["Retention", "RetentionRule", "retention_rule"]
 
 _STEP: Final = 500
-"""Calls that are removed in one transaction: some milliseconds."""
+"""Calls that are removed in one transaction, unless that takes longer than ``_STEP_SECONDS``."""
+_STEP_MIN: Final = 50
+_STEP_SECONDS: Final = 0.03
 _PAUSE_SECONDS: Final = 0.05
 _LOOK_SECONDS: Final = 60.0
 _DAY_SECONDS: Final = 86_400.0
@@ -61,6 +63,7 @@ class Retention:
         self._rule = rule
         self._clock = clock
         self._next_at = float("-inf")
+        self._step = _STEP
 
     async def run(self) -> None:
         """Look every minute whether it is time; runs until cancelled."""
@@ -78,8 +81,8 @@ class Retention:
         before = self._clock.wall() - rule.age_seconds
         removed = 0
         try:
-            while step := await self._ledger.prune(before, _STEP):
-                removed += step
+            while gone := await self._prune(before):
+                removed += gone
                 await asyncio.sleep(_PAUSE_SECONDS)
         except StorageUnavailable as error:
             self._next_at = now
@@ -87,3 +90,13 @@ class Retention:
         if removed:
             _log.info("Removed %d calls that were too old; their sums stay.", removed)
         return removed
+
+    async def _prune(self, before: float) -> int:
+        """One step. How long it takes depends on how far apart the calls lie and on who else works."""
+        began = self._clock.monotonic()
+        gone = await self._ledger.prune(before, self._step)
+        if self._clock.monotonic() - began > _STEP_SECONDS:
+            self._step = max(self._step // 2, _STEP_MIN)
+        else:
+            self._step = min(self._step * 2, _STEP)
+        return gone

@@ -108,7 +108,7 @@ class RouteMaker:
         local = self._settings.local
         timeouts = Timeouts(
             local.upstream_connect_timeout_seconds,
-            local.upstream_load_timeout_seconds,
+            local.upstream_load_timeout_seconds or Timeouts().load,
             local.upstream_idle_timeout_seconds,
         )
         rules = host_rules(local.local_hosts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,33 +12,34 @@ from pointsman.accounting.mover import Mover
 from pointsman.accounting.segments import left_behind
 from pointsman.accounting.spool import Spool
 from pointsman.assembly.backends import Backend
+from pointsman.assembly.budget_periods import BudgetPeriods
 from pointsman.assembly.newcomers import Newcomers
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.outcome import CallRecord
 from pointsman.policies.account_book import AccountBook
-from pointsman.policies.durations import UTC_MIDNIGHT, next_reset
 from pointsman.policies.keyring import Keyring
 from pointsman.stores.directory.ports import Changed
 from pointsman.stores.response_ports import STORED_BYTES_MAX
+from pointsman.stores.spend_news import ANYBODY, SPENDING
 
 __all__ = ["GRACE_SECONDS", "Storage"]
 
 GRACE_SECONDS: Final = 3_600.0
 _KEYS_SECONDS: Final = 1.0
+_LATE_SECONDS: Final = 0.005
 _GATHER_SECONDS: Final = 0.02
 """After so long what is changed together has been changed."""
 _SWEEP_SECONDS: Final = 60.0
 _START_DRAIN_SECONDS: Final = 30.0
-_SPENDING: Final = "spend"
 _log: Final = logging.getLogger("pointsman.storage")
 
 
 class Storage:
-    """Everything that is kept. Budgets are reset by ``reset_clock``, which may be replaced.
+    """Everything that is kept. ``periods`` has budgets start over.
 
-    So may ``response_bytes_max``, the bytes that stored responses and conversations may take together, and
-    ``grace_seconds``, how long keys in memory are believed while the database does not answer (None: for ever).
+    What may be replaced: ``response_bytes_max``, the bytes that stored responses and conversations may take together,
+    and ``grace_seconds``, how long keys in memory are believed while the database does not answer (None: for ever).
     ``accounts``, once set, is kept in step with what is spent. ``audit_seconds`` is for how long entries of the audit
     log are kept (None: for good).
     """
@@ -55,9 +56,11 @@ class Storage:
         self.responses = backend.responses
         self.conversations = backend.conversations
         self.spool = Spool(directory / "spool", f"worker-{worker}", clock=clock)
-        self.mover = Mover(self.spool, self.ledger, self._moved, clock=clock, on_records=self._moved_records)
+        self.periods = BudgetPeriods(self.keys, self.spend, clock)
+        self.mover = Mover(
+            self.spool, self.ledger, self._moved, clock=clock, on_records=self._moved_records, periods=self.periods
+        )
         self.accounts: AccountBook | None = None
-        self.reset_clock = UTC_MIDNIGHT
         self.response_bytes_max = STORED_BYTES_MAX
         self.grace_seconds: float | None = GRACE_SECONDS
         self._gone: tuple[str, ...] = ()
@@ -111,9 +114,9 @@ class Storage:
         while True:
             await self._wait()
             try:
+                await self.periods.begin()
                 await self._refresh(keyring)
-                await self._refresh_entries()
-                await self._reset_budgets()
+                await self._refresh_entries(keyring)
                 await self._sweep()
                 await self._backend.beat()
             except StorageUnavailable as error:
@@ -123,7 +126,9 @@ class Storage:
 
     async def _wait(self) -> None:
         # An alarm that rings the same bell costs a fraction of a wait that is cut off, every second.
-        alarm = asyncio.get_running_loop().call_later(_KEYS_SECONDS, self._look.set)
+        # Periods end at whole seconds, so that is when to look.
+        patience = _KEYS_SECONDS - self._clock.wall() % _KEYS_SECONDS + _LATE_SECONDS
+        alarm = asyncio.get_running_loop().call_later(patience, self._look.set)
         try:
             await self._look.wait()
         finally:
@@ -164,38 +169,39 @@ class Storage:
             version, tokens = await self.keys.changed_since(self._version)
             if version == self._version:
                 return
-            known = [token for token in tokens if keyring.remembers(token)]
-            if known:
-                async with self.mover.still():
-                    for token in known:
-                        keyring.changed(token, await self.keys.get(token))
+            await self._refresh_keys(keyring, tokens)
             self._version = version
 
-    async def _refresh_entries(self) -> None:
+    async def _refresh_keys(self, keyring: Keyring, tokens: Iterable[str]) -> None:
+        known = [token for token in tokens if keyring.remembers(token)]
+        if known:
+            async with self.mover.still():
+                for token in known:
+                    keyring.changed(token, await self.keys.get(token))
+
+    async def _refresh_spending(self, keyring: Keyring, spent: Collection[str]) -> None:
+        """Take over what calls, those of other processes too, added to what these (``scope/id``) have spent."""
+        if ANYBODY.identity in spent:
+            keyring.spending_unknown()
+        await self._refresh_keys(keyring, [name[4:] for name in spent if name.startswith("key/")])
+        if self.accounts is not None:
+            all_of_them = ANYBODY.identity in spent
+            accounts = self.accounts.in_memory() if all_of_them else self.accounts.spent_more(spent)
+            if accounts:
+                async with self.mover.still():
+                    await self.accounts.refresh(accounts)
+
+    async def _refresh_entries(self, keyring: Keyring) -> None:
         while True:
             version, changes = await self.directory.changed_since(self._directory_version)
             if version == self._directory_version:
                 return
-            spent = [change.identity for change in changes if change.kind == _SPENDING]
-            accounts = () if self.accounts is None else self.accounts.spent_more(spent)
-            if self.accounts is not None and accounts:
-                async with self.mover.still():
-                    await self.accounts.refresh(accounts)
-            others = [change for change in changes if change.kind != _SPENDING]
+            await self._refresh_spending(keyring, [change.identity for change in changes if change.kind == SPENDING])
+            others = [change for change in changes if change.kind != SPENDING]
             if others:
                 for listener in self._listeners:
                     listener(others)
             self._directory_version = version
-
-    async def _reset_budgets(self) -> None:
-        now = self._clock.wall()
-        for record in await self.keys.budgets_due(now):
-            following = next_reset(record.budget_duration, now, self.reset_clock) if record.budget_duration else None
-            at_most = None if self.accounts is None else await self.accounts.most_let_go_of_key(record)
-            await self.keys.reset_budget(record.token, now, following, at_most)
-        for due in await self.spend.due(now):
-            at_most = None if self.accounts is None else await self.accounts.most_let_go(due.meter)
-            await self.spend.reset(due.meter, now, next_reset(due.duration, now, self.reset_clock), at_most)
 
     async def _sweep(self) -> None:
         """Remove a little of what has expired; as long as there may be more, every time."""
@@ -216,4 +222,5 @@ class Storage:
     def _moved_records(self, records: Sequence[CallRecord]) -> None:
         if self.accounts is not None:
             self.accounts.stored(records)
-        self.newcomers.note(records)
+        if not self.mover.forgets_customers:
+            self.newcomers.note(records)

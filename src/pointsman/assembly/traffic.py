@@ -7,6 +7,7 @@ from pointsman.core.flight import Sender
 from pointsman.core.nursery import Nursery
 from pointsman.lifecycle.bulkheads import Bulkheads
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.remaining import RemainingWatch
 from pointsman.lifecycle.traffic import Traffic, TrafficCounts, TrafficState
 from pointsman.telemetry.traffic import TrafficBook
 
@@ -21,6 +22,7 @@ class TrafficControl:
         self._bulkheads = Bulkheads(house.sender, workers)
         self._traffic = Traffic((), house.router, nursery)
         self._traffic.shadows.has_room = self._bulkheads.has_room
+        self.remaining = RemainingWatch(house)
         self.book = TrafficBook(lambda: TrafficCounts(self._traffic.counts, self._bulkheads.counts))
         self.follow(loaded)
 
@@ -32,11 +34,13 @@ class TrafficControl:
     def follow(self, loaded: Loaded) -> None:
         """Let the rules and the bounds of a configuration hold."""
         self._loaded = loaded
-        local, house = loaded.settings.local, self._house
-        self._traffic.follow(local.traffic)
-        house.traffic = self._traffic if local.traffic else None
+        settings, local, house = loaded.settings, loaded.settings.local, self._house
+        entries = (*settings.model_list, *settings.stored_models)
+        silent = any(entry.litellm_params.silent_model is not None for entry in entries)
+        self._traffic.follow(local.traffic, silent=silent)
+        house.traffic = self._traffic if local.traffic or silent else None
         self._bulkheads.follow(local.bulkheads)
-        house.sender = self._bulkheads if local.bulkheads else self._bulkheads.usual
+        self.remaining.follow(self._bulkheads if local.bulkheads else self._bulkheads.usual)
         house.router.is_full = self._bulkheads.is_full if local.bulkheads else None
 
     def send_by(self, sender: Sender) -> None:

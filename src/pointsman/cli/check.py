@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
@@ -19,6 +21,7 @@ from pointsman.config.findings import ConfigRefused
 from pointsman.config.load import Loaded, load
 from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
+from pointsman.core.upstream import Deployment
 from pointsman.stores.secret_sources import SecretSources
 
 __all__ = [
@@ -26,6 +29,8 @@ __all__ = [
     "config",
     "schema",
 ]
+
+_NAMED_MAX: Final = 10
 
 
 @click.command(short_help="Check a configuration file.")
@@ -55,6 +60,8 @@ def check(file: Path) -> None:
         sys.exit(1)
     for skipped in made.skipped:
         click.echo(f"warning  {skipped}")
+    if note := _unpriced(made.deployments):
+        click.echo(f"note     {note}")
     models = len({deployment.group for deployment in made.deployments}) + len(made.patterns)
     counts = [_count(models, "model"), _count(len(made.deployments), "deployment"), "no errors"]
     click.echo(f"{file}: {', '.join([*counts, _count(len(loaded.warnings) + len(made.skipped), 'warning')])}")
@@ -67,6 +74,19 @@ def _made(loaded: Loaded) -> Configured:
     # What the master key is does not matter here; without one nothing of signing in would be looked at.
     EntrancePlan(loaded, loaded.master_key or Secret("none"))
     return configured(loaded.settings, loaded.variables, Catalog())
+
+
+def _unpriced(deployments: Sequence[Deployment]) -> str:
+    """A sentence about the models that no budget can hold; empty: there are none."""
+    names = sorted({one.group for one in deployments if one.price is None})
+    if not names:
+        return ""
+    shown = ", ".join(names[:_NAMED_MAX]) + (f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else "")
+    return (
+        f"no price is known for {shown}: calls are served and count as free in budgets. input_cost_per_token and"
+        " output_cost_per_token give a model its price, 0 says that it is free;"
+        " litellm_settings.block_requests_for_models_without_pricing refuses such models."
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -112,6 +112,8 @@ def _lines(told: Explanation) -> Iterator[str]:
     yield _line("tokens", f"about {told.prompt_tokens} in, {limit}")
     if told.limits:
         yield _line("limits", "; ".join(map(_limit, told.limits)))
+    if told.settings:
+        yield _line("settings", "its own: " + ", ".join(told.settings))
     if told.rules:
         yield _line(
             "rules",

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import BinaryIO, Final
 
 import click
+from rich.console import Console
+from rich.progress import FileSizeColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
 from pointsman.cli.remote.client import DEFAULT_URL, found_gateway
 
@@ -61,4 +63,15 @@ def _download(path: str, filters: Mapping[str, _Filter], url: str | None, key: s
     query = {
         name: value.date().isoformat() if isinstance(value, datetime) else value for name, value in filters.items()
     }
-    asyncio.run(found_gateway(url, key, None).download(path, query, output.write))
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), FileSizeColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    # Nobody knows the length before the end. Where the answer itself goes to the terminal, it shows how far it is.
+    hidden = not console.is_terminal or output.isatty()
+    with Progress(*columns, console=console, disable=hidden) as progress:
+        task = progress.add_task("Received", total=None)
+
+        def write(piece: bytes) -> None:
+            output.write(piece)
+            progress.advance(task, len(piece))
+
+        asyncio.run(found_gateway(url, key, None).download(path, query, write))

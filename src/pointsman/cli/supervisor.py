@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
@@ -14,7 +15,7 @@ import msgspec
 from rich.console import Console
 
 from pointsman.assembly.plan import ServePlan
-from pointsman.cli.worker import held_port
+from pointsman.cli.worker import held_port, on_hangup
 
 __all__ = ["REFUSED_STATUS", "Orders", "supervise"]
 
@@ -62,6 +63,7 @@ class _Supervisor:
         """Keep the workers running until a signal; gives the exit status."""
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._stop)
+        on_hangup(self._reload, self._end_all)
         with held_port(self._plan) as port:
             self._plan = msgspec.structs.replace(self._plan, port=port)
             return self._run()
@@ -77,7 +79,8 @@ class _Supervisor:
         return self._wait()
 
     def _start(self, worker: int, *, announces: bool = False) -> None:
-        child = subprocess.Popen([sys.executable, "-m", "pointsman.cli.worker_process"], stdin=subprocess.PIPE)
+        with _deaf_to_hangups():
+            child = subprocess.Popen([sys.executable, "-m", "pointsman.cli.worker_process"], stdin=subprocess.PIPE)
         orders = _orders(self._plan, worker, announces=announces, key_made=announces and self._key_made)
         if child.stdin is not None:
             with contextlib.suppress(BrokenPipeError):  # it has ended already, which is seen at the next look
@@ -101,6 +104,12 @@ class _Supervisor:
         del number, frame
         self._end_all()
 
+    def _reload(self) -> None:
+        """Have every worker read the configuration again."""
+        for child, _ in self._children.values():
+            if child.poll() is None:
+                child.send_signal(signal.SIGHUP)
+
     def _end_all(self) -> None:
         self._stopping = True
         for child, _ in self._children.values():
@@ -115,6 +124,19 @@ class _Supervisor:
             except subprocess.TimeoutExpired:
                 child.kill()
         return self._status
+
+
+@contextlib.contextmanager
+def _deaf_to_hangups() -> Iterator[None]:
+    """A process that is started meanwhile hears none until it wants to, and does not end by one that comes too soon."""
+    if sys.platform == "win32":
+        yield
+        return
+    heard = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, heard)
 
 
 def supervise(plan: ServePlan, console: Console, grace_seconds: float, *, key_made: bool) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import gc
 import math
+import os
 import signal
 import socket
 import sys
@@ -28,7 +29,7 @@ from pointsman.wire.limits import MESSAGE_BYTES_MAX
 if TYPE_CHECKING:
     from uvicorn.server import Protocols
 
-__all__ = ["held_port", "listening_socket", "run_worker"]
+__all__ = ["held_port", "listening_socket", "on_hangup", "run_worker"]
 
 _BACKLOG: Final = 4096
 _ACCEPTS_A_TURN: Final = 16
@@ -91,10 +92,40 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take the signals that ask for the end; they stay taken, since the end has begun."""
+        """Take the signals that ask for the end; they stay taken, since the end has begun. And SIGHUP."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.handle_exit)
+        on_hangup(self._reload, partial(self.handle_exit, signal.SIGTERM, None))
         yield
+
+    def _reload(self) -> None:
+        """Read the configuration again, without waiting until its file is looked at."""
+        gateway = self._gateway
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(lambda: gateway.nursery.start(gateway.reload(), "reload"))
+
+
+def on_hangup(reload: Callable[[], None], end: Callable[[], None]) -> None:
+    """Have SIGHUP ask for a reload, as services know it; but for the end if it says that the terminal is gone."""
+    if sys.platform == "win32":
+        return
+    had_terminal = _has_terminal()
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if had_terminal and not _has_terminal():
+            end()
+        else:
+            reload()
+
+    signal.signal(signal.SIGHUP, heard)
+
+
+def _has_terminal() -> bool:
+    try:
+        return os.isatty(0)
+    except OSError:
+        return False
 
 
 def _is_under_way(connection: Protocols) -> bool:

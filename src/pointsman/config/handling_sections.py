@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from pointsman.config.deployment_sections import ParamTerms
 from pointsman.config.value_types import Name, PositiveCount
 
 __all__ = ["CachePoint", "HandlingParams", "SessionTag"]
@@ -31,7 +32,7 @@ class SessionTag(msgspec.Struct, frozen=True, kw_only=True):
     Value: Annotated[str, Meta(max_length=256, description="text of at most 256 characters")]
 
 
-class HandlingParams(msgspec.Struct, frozen=True, kw_only=True):
+class HandlingParams(ParamTerms, frozen=True, kw_only=True):
     """See :class:`pointsman.config.sections.LiteLLMParams`, which has these fields too.
 
     ``mock_response`` is JSON: a text, an embedding, or a whole chat completion, in place of an upstream's answer.

@@ -19,6 +19,7 @@ import msgspec
 
 from pointsman.config.billing_sections import Billing, BillingTerms
 from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
+from pointsman.config.deployment_sections import INFO_TERMS
 from pointsman.config.handling_sections import CachePoint, SessionTag
 from pointsman.config.jwt_sections import JwtAuth, JwtIssuer, JwtRoleMap, JwtRoleMapping, JwtScope
 from pointsman.config.limit_sections import BudgetSection, PrioritySettings
@@ -131,10 +132,10 @@ HONOURED_OTHERWISE: Final[Mapping[str, frozenset[str]]] = {
         "pointsman", "router_settings",
     }),
     "credential": frozenset({"credential_info", "credential_name", "credential_values"}),
-    "model_info": frozenset({
+    "model_info": INFO_TERMS | {
         "allow_fail_open", "disable_background_health_check", "enable_tag_filtering", "health_check_model",
         "health_check_timeout",
-    }),
+    },
     "router_settings": frozenset({"default_litellm_params"}),
 }  # fmt: skip
 """Keys that are used up while the configuration is put together, or read where they act."""

@@ -15,6 +15,7 @@ from pointsman.config.include import read_tree
 from pointsman.config.known_keys import STRUCTS
 from pointsman.config.model_entries import ModelListReader, OpenEntry, SharedParams, read_shared
 from pointsman.config.nodes import Entry, ListNode, MapNode, Node, Scalar, kind_of, text_of
+from pointsman.config.people_check import examine_key_names
 from pointsman.config.references import References, layered_environment
 from pointsman.config.routing_check import examine_routing
 from pointsman.config.routing_values import tell_routing_values
@@ -37,7 +38,9 @@ __all__ = ["Loaded", "load"]
 
 _MASTER_KEY_CHARACTERS: Final = 16
 _SYSTEM: Final = "general_settings.key_management_system"
-_MAPS_BY_NAME: Final = frozenset({"bulkheads", "model_group_alias"})
+_MAPS_BY_NAME: Final = frozenset({
+    "bulkheads", "model_group_alias", "model_limits", "provider_budget_config", "tag_budget_config",
+})  # fmt: skip
 """Keys whose value is a map from a name to what is meant by that name."""
 _STRICT: Final = frozenset({"when", "then"})
 """Sections whose unknown keys are errors, which others tell."""
@@ -194,6 +197,7 @@ class _SettingsReader:
         )
         examine_rules(settings, root.get("pointsman"), self._findings)
         examine_routing(settings, root, self._findings)
+        examine_key_names(settings, root.get("litellm_settings"), self._findings)
         examine_user_headers(settings, root.get("general_settings"), self._findings)
         examine_traffic(settings, root.get("pointsman"), self._findings)
         return settings

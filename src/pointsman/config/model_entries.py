@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.deployment_sections import wrong_terms
 from pointsman.config.findings import Findings, Place, nearest
-from pointsman.config.known_keys import field_names, is_honoured, is_token_price, known_keys
+from pointsman.config.known_keys import HONOURED_OTHERWISE, field_names, is_honoured, is_token_price, known_keys
 from pointsman.config.modes import examine_mode
 from pointsman.config.nodes import Entry, ListNode, MapNode, Node, kind_of, text_of
 from pointsman.config.patterns import is_pattern
@@ -143,6 +144,10 @@ class ModelListReader:
         params_node, info_node = node.get(_PARAMS), node.get(_INFO)
         params = self._params(params_node, node, f"{path}.{_PARAMS}")
         info = ModelInfo() if info_node is None else self._info(info_node, f"{path}.{_INFO}")
+        for section, key, wrong in wrong_terms(params, {} if info is None else info.extras):
+            where = node.get(section)
+            said = where.get(key) if isinstance(where, MapNode) else None
+            self._findings.error((said or node).place, f"{path}.{section}.{key}", wrong)
         if name is None or params is None or info is None:
             return None
         if is_pattern(params.model) and not is_pattern(name):
@@ -266,10 +271,12 @@ class ModelListReader:
         return msgspec.structs.replace(info, supports=supports, prices=prices, extras=extras)
 
     def _extras(self, node: MapNode, path: str) -> Iterator[tuple[str, Entry]]:
-        """What is echoed and not used: known keys without effect, and the operator's own, which LiteLLM allows."""
+        """What is echoed: what is read where it acts, known keys without effect, and the operator's own."""
         known = known_keys()
         for key, entry in node.present():
             if is_honoured(_INFO, key):
+                if key in HONOURED_OTHERWISE[_INFO]:
+                    yield key, entry
                 continue
             if known.knows(_INFO, key) or nearest(key, known.keys[_INFO]):
                 self._reader.tell_one(key, entry, f"{path}.{key}", _INFO)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 
-__all__ = ["Match", "fill", "is_pattern", "match", "most_specific", "specificity"]
+__all__ = ["Match", "fill", "is_pattern", "match", "most_specific", "said_of", "specificity"]
+
+_T = TypeVar("_T")
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -31,6 +34,15 @@ def most_specific(patterns: Iterable[str], name: str) -> Match | None:
         if captured is not None:
             best = Match(pattern, captured)
     return best
+
+
+def said_of(name: str, settings: Mapping[str, _T]) -> _T | None:
+    """What ``settings`` say of the model ``name``: under the name itself, else under the pattern that says most."""
+    exact = settings.get(name)
+    if exact is not None or not settings:
+        return exact
+    found = most_specific((key for key in settings if is_pattern(key)), name)
+    return None if found is None else settings[found.pattern]
 
 
 def specificity(pattern: str) -> tuple[bool, int, int]:

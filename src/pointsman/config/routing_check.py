@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
-from pointsman.config.fallback_targets import read_target
-from pointsman.config.findings import Findings, nearest
+from pointsman.config.findings import Findings
+from pointsman.config.name_check import examine_names
 from pointsman.config.nodes import ListNode, MapNode, Node
-from pointsman.config.patterns import is_pattern, match
 from pointsman.config.routing_sections import StrategyGroup
-from pointsman.config.sections import FallbackList, LiteLLMSettings, RouterSettings, Settings
+from pointsman.config.sections import Settings
 
 __all__ = ["examine_routing"]
 
@@ -23,40 +20,7 @@ def examine_routing(settings: Settings, root: MapNode, findings: Findings) -> No
     """Tell what is wrong or doubtful in the routing of valid ``settings``; ``root`` is the whole configuration."""
     router = root.get("router_settings")
     _examine_groups(settings, router, findings)
-    names = _Names(settings)
-    if names.are_found_later:
-        return
-    _examine_fallbacks(settings.router_settings, "router_settings", router, names, findings)
-    _examine_fallbacks(settings.litellm_settings, "litellm_settings", root.get("litellm_settings"), names, findings)
-    policies = router.get("model_group_retry_policy") if isinstance(router, MapNode) else None
-    for name, entry in policies.present() if isinstance(policies, MapNode) else ():
-        if not names.has(name):
-            path = f"router_settings.model_group_retry_policy.{name}"
-            findings.warn(entry.place, path, "no such model is served.", names.like(name))
-
-
-class _Names:
-    """The names under which models are served; ``are_found_later``: servers are asked for others, or may be told."""
-
-    def __init__(self, settings: Settings) -> None:
-        router = settings.router_settings
-        aliases = (*router.model_group_alias, *settings.litellm_settings.model_alias_map)
-        groups = [group.group_name for group in router.routing_groups if group.group_name]
-        served = [entry.model_name for entry in settings.model_list]
-        self.are_found_later = (
-            settings.discovers or bool(settings.local.ollama) or bool(settings.general_settings.store_model_in_db)
-        )
-        self._names = {*(name for name in served if not is_pattern(name)), *aliases, *groups}
-        self._patterns = [name for name in served if is_pattern(name)]
-
-    def has(self, name: str) -> bool:
-        """Whether somebody serves it."""
-        return name == "*" or name in self._names or any(match(one, name) is not None for one in self._patterns)
-
-    def like(self, name: str) -> str | None:
-        """A hint at what may have been meant."""
-        close = nearest(name, self._names)
-        return f"Did you mean {close}?" if close else None
+    examine_names(settings, root, findings)
 
 
 def _examine_groups(settings: Settings, router: Node | None, findings: Findings) -> None:
@@ -86,32 +50,3 @@ def _wrong_priorities(group: StrategyGroup) -> Iterator[str]:
         yield "has the strategy priority and no group_name, so that nobody can ask for it."
     if set(group.model_priorities) != set(group.models) or len(set(group.models)) != len(group.models):
         yield "has the strategy priority, so model_priorities must have a number for each of models."
-
-
-def _examine_fallbacks(
-    given: RouterSettings | LiteLLMSettings, section: str, node: Node | None, names: _Names, findings: Findings
-) -> None:
-    """A fallback that nobody serves stands in for nothing, which shows only when it is needed."""
-    if not isinstance(node, MapNode):
-        return
-    lists: Mapping[str, FallbackList] = {
-        "fallbacks": given.fallbacks,
-        "context_window_fallbacks": given.context_window_fallbacks,
-        "content_policy_fallbacks": given.content_policy_fallbacks,
-        "default_fallbacks": ({"*": given.default_fallbacks},),
-    }
-    for key, listed in lists.items():
-        place = node.get(key)
-        for target in _unserved([each for one in listed for some in one.values() for each in some], names):
-            message = f"{target} stands in for another model, and nobody serves it."
-            findings.warn(node.place if place is None else place.place, f"{section}.{key}", message, names.like(target))
-
-
-def _unserved(targets: Sequence[msgspec.Raw], names: _Names) -> Iterator[str]:
-    for raw in targets:
-        try:
-            model = read_target(raw).model
-        except ValueError:
-            continue  # which is told where it is read
-        if not names.has(model):
-            yield model

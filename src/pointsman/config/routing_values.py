@@ -11,8 +11,8 @@ from pointsman.config.nodes import Entry, ListNode, MapNode, Node, text_of
 __all__ = ["CHECKS", "tell_routing_values"]
 
 CHECKS: Final = frozenset({
-    "deployment_affinity", "enforce_model_rate_limits", "prompt_caching", "responses_api_deployment_check",
-    "router_budget_limiting", "session_affinity",
+    "deployment_affinity", "encrypted_content_affinity", "enforce_model_rate_limits", "prompt_caching",
+    "responses_api_deployment_check", "router_budget_limiting", "session_affinity",
 })  # fmt: skip
 """The ``optional_pre_call_checks`` that are made.
 
@@ -21,9 +21,7 @@ continues is stored here and sent along to a deployment that does not have it. N
 budgets of deployments and providers always hold.
 """
 
-_LITELLMS_CHECKS: Final = frozenset({
-    "encrypted_content_affinity", "forward_client_headers_by_model_group",
-})  # fmt: skip
+_LITELLMS_CHECKS: Final = frozenset({"forward_client_headers_by_model_group"})
 _LITELLMS_STRATEGIES: Final = frozenset({"lar1", "provider-budget-routing"})
 
 

@@ -221,12 +221,16 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_end_user_budget_id: Name | None = None
     tag_budget_config: Mapping[str, BudgetSection] = {}
     validate_end_user_id_in_db: bool = False
+    disable_end_user_cost_tracking: bool = False
     priority_reservation: Mapping[str, msgspec.Raw] = {}
     priority_reservation_settings: PrioritySettings = PrioritySettings()
+    block_requests_for_models_without_pricing: bool = False
     budget_exceeded_status_code: Annotated[int, Meta(ge=400, le=599)] = 422
     default_key_generate_params: Mapping[str, msgspec.Raw] = {}
     upperbound_key_generate_params: KeyBounds = KeyBounds()
     key_generation_settings: KeyGeneration = KeyGeneration()
+    key_alias_pattern: Name | None = None
+    enable_key_alias_format_validation: bool = False
     default_internal_user_params: UserDefaults = UserDefaults()
     max_internal_user_budget: Amount | None = None
     internal_user_budget_duration: Name | None = None
@@ -282,7 +286,7 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     database_connection_pool_timeout: Seconds | None = None
     database_disable_prepared_statements: bool = False
     disable_custom_api_keys: bool = False
-    enforce_fallback_model_access: bool = False
+    enforce_fallback_model_access: bool = True
     expose_fallback_errors_to_caller: bool = False
     return_wildcard_routes: bool = False
     background_health_checks: bool = False
@@ -292,6 +296,7 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     health_check_skip_disabled_background_models: bool = False
     background_health_check_model_groups: tuple[str, ...] | None = None
     model_list_healthy_only: bool = False
+    health_check_ignore_transient_errors: bool = False
     enable_health_check_routing: bool = False
     health_check_staleness_threshold: Seconds | None = None
     enable_jwt_auth: bool = False
@@ -352,6 +357,7 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     cooldown_time: Amount | None = None
     disable_cooldowns: bool = False
     enable_health_check_routing: bool = False
+    health_check_ignore_transient_errors: bool = False
     health_check_staleness_threshold: Seconds | None = None
     background_health_check_model_groups: tuple[str, ...] | None = None
     timeout: Seconds | None = None
@@ -381,6 +387,7 @@ class LocalHost(msgspec.Struct, frozen=True, kw_only=True):
     watts_busy: Amount | None = None
     price_kwh: Amount | None = None
     wake_on_lan: MacAddress | None = None
+    sleep_mode: bool = False
     num_ctx_max: PositiveCount | None = None
     keep_alive: msgspec.Raw | None = None
     unload_after_seconds: Amount | None = None
@@ -412,7 +419,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     ollama: tuple[Url, ...] = ()
     num_ctx_max: PositiveCount | None = None
     upstream_connect_timeout_seconds: Seconds = 2.0
-    upstream_load_timeout_seconds: Seconds = 600.0
+    upstream_load_timeout_seconds: Seconds | None = None
     upstream_idle_timeout_seconds: Seconds = 120.0
     first_token_timeout_seconds: Seconds | None = None
     retry_wait_seconds_max: Amount = 20.0

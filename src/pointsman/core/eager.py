@@ -14,6 +14,8 @@ import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
+
 from pointsman.core.nursery import Nursery
 
 __all__ = ["Inbox", "Story", "become_task"]
@@ -25,14 +27,11 @@ class _Resumable(Protocol):
     def step(self) -> None: ...
 
 
-class Inbox(Generic[Item]):
+class Inbox(msgspec.Struct, Generic[Item], eq=False):
     """A mailbox with one reader: awaiting it gives the next item, an exception item is raised."""
 
-    __slots__ = ("items", "reader")
-
-    def __init__(self) -> None:
-        self.items: list[Item | BaseException] = []
-        self.reader: _Resumable | None = None
+    items: list[Item | BaseException] = []
+    reader: _Resumable | None = None
 
     def put(self, item: Item | BaseException) -> None:
         """Leave an item; a reader that waits runs on at once, inside this call."""
@@ -65,36 +64,18 @@ def become_task() -> Generator[None, None, None]:
     yield None
 
 
-class Story:
+class Story(msgspec.Struct, eq=False):
     """Drives one coroutine; ``on_escape`` is told if it ever raises, which it never should."""
 
-    __slots__ = (
-        "_carried",
-        "_coroutine",
-        "_interruption",
-        "_nursery",
-        "_on_escape",
-        "_parked",
-        "_pending",
-        "_task",
-        "over",
-    )
-
-    def __init__(
-        self,
-        coroutine: Coroutine[Any, Any, None],
-        nursery: Nursery,
-        on_escape: Callable[[BaseException], None],
-    ) -> None:
-        self._coroutine = coroutine
-        self._nursery = nursery
-        self._on_escape = on_escape
-        self._parked: Inbox[Any] | None = None
-        self._task: asyncio.Task[Any] | None = None
-        self._carried = False
-        self._interruption: BaseException | None = None
-        self._pending = False
-        self.over = False
+    _coroutine: Coroutine[Any, Any, None]
+    _nursery: Nursery
+    _on_escape: Callable[[BaseException], None]
+    _parked: Inbox[Any] | None = None
+    _task: asyncio.Task[Any] | None = None
+    _carried: bool = False
+    _interruption: BaseException | None = None
+    _pending: bool = False
+    over: bool = False
 
     def step(self, error: BaseException | None = None) -> None:
         """Run until the next wait. ``error`` is raised at the place where the coroutine waits."""
@@ -109,10 +90,14 @@ class Story:
             self.over = True
             self._on_escape(escaped)
             return
-        if waits_for.__class__ is Inbox:
-            self._park(waits_for)
-        else:
+        if waits_for.__class__ is not Inbox:
             self._task = self._nursery.start(_as_task(self, waits_for), "story")
+        elif self._pending:
+            self._pending = False
+            self.step(self._interruption)
+        else:
+            waits_for.reader = self
+            self._parked = waits_for
 
     def interrupt(self, error: BaseException) -> None:
         """Raise ``error`` where the coroutine waits, now or at its next wait."""
@@ -126,14 +111,6 @@ class Story:
         self._pending = True
         if self._task is not None and self._carried:
             self._task.cancel()
-
-    def _park(self, inbox: Inbox[Any]) -> None:
-        if self._pending:
-            self._pending = False
-            self.step(self._interruption)
-            return
-        inbox.reader = self
-        self._parked = inbox
 
     def _raised_by(self, cancelled: asyncio.CancelledError) -> BaseException:
         """What a cancellation of the task means to the coroutine: the interruption once, else itself."""

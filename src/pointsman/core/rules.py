@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["NO_ROUTING_RULES", "ParameterRules", "RoutingRules", "Target"]
+__all__ = ["NO_ROUTING_RULES", "OwnLists", "ParameterRules", "RoutingRules", "Target"]
 
 
 class ParameterRules(msgspec.Struct, frozen=True):
@@ -28,6 +28,17 @@ class Target(msgspec.Struct, frozen=True):
     fields: Mapping[str, msgspec.Raw] = {}
 
 
+class OwnLists(msgspec.Struct, frozen=True):
+    """The models to turn to, by the one that failed, which a key or team has in place of the operator's.
+
+    None: the operator's count.
+    """
+
+    general: Mapping[str, tuple[Target, ...]] | None = None
+    context_window: Mapping[str, tuple[Target, ...]] | None = None
+    content_policy: Mapping[str, tuple[Target, ...]] | None = None
+
+
 class RoutingRules(msgspec.Struct, frozen=True):
     """What a request says of its own way, in LiteLLM's names: https://docs.litellm.ai/docs/proxy/reliability.
 
@@ -35,6 +46,9 @@ class RoutingRules(msgspec.Struct, frozen=True):
     failed. ``prefer`` (``local``, ``cheap``, ``fast`` or empty) and ``max_cost`` (picodollars, None: any) are our own.
     ``region``: only what is in it may serve. ``waits``: it can wait behind those whose people wait. ``timeout`` is how
     many seconds an attempt may take, ``stream_timeout`` how many a stream may until its answer begins.
+
+    Only the settings of a key or a team say the rest: ``lists``; ``retry_policies``, by model, numbers by LiteLLM's
+    names for errors; ``strategy``; ``weights`` of deployments, by model and id; ``filters_by_tags``.
     """
 
     num_retries: int | None = None
@@ -52,11 +66,17 @@ class RoutingRules(msgspec.Struct, frozen=True):
     waits: bool = False
     timeout: float | None = None
     stream_timeout: float | None = None
+    lists: OwnLists | None = None
+    retry_policies: Mapping[str, Mapping[str, int]] | None = None
+    strategy: str = ""
+    weights: Mapping[str, Mapping[str, float]] = {}
+    filters_by_tags: bool = False
 
     @property
     def demands_something(self) -> bool:
         """Whether it says who is to serve the request."""
-        return bool(self.prefer) or self.max_cost is not None or self.region is not None
+        said = self.prefer or self.strategy or self.filters_by_tags
+        return bool(said) or self.max_cost is not None or self.region is not None
 
 
 NO_ROUTING_RULES: Final = RoutingRules()

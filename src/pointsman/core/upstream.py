@@ -22,6 +22,7 @@ from pointsman.core.identity import Owner
 from pointsman.core.price import Price
 from pointsman.core.rules import ParameterRules, RoutingRules
 from pointsman.core.secret import Secret
+from pointsman.core.terms import Terms
 from pointsman.core.usage import Usage
 
 __all__ = [
@@ -112,7 +113,7 @@ class Deployment(msgspec.Struct, frozen=True):
     ``num_retries`` and ``cooldown_seconds`` None: as for all others. ``price`` None: nobody told us. ``charges`` is
     False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
     name. ``stored``: it was added at run time, not by the configuration file. ``handling`` is what else the operator
-    wants of it.
+    wants of it. ``terms`` None: as with most.
     """
 
     id: str
@@ -159,12 +160,14 @@ class Deployment(msgspec.Struct, frozen=True):
     cooldown_seconds: float | None = None
     stored: bool = False
     handling: Handling = USUAL
+    terms: Terms | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What nobody may be told should the upstream repeat it: its key, and what its headers bear."""
-        said = [self.api_key, *self.headers.values()]
-        return tuple(one.reveal() for one in said if one is not None and len(one.reveal()) >= _SECRET_CHARACTERS_MIN)
+        """What nobody may be told should the upstream repeat it: its keys and tokens, and what its headers bear."""
+        access = () if self.access is None else msgspec.structs.astuple(self.access)
+        said = [one for one in (self.api_key, *access, *self.headers.values()) if isinstance(one, Secret)]
+        return tuple(one.reveal() for one in said if len(one.reveal()) >= _SECRET_CHARACTERS_MIN)
 
 
 class Ask(msgspec.Struct):

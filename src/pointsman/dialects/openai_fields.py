@@ -111,9 +111,10 @@ def read_model(fields: Mapping[str, msgspec.Raw], path_model: str | None) -> str
         Malformed: there is none, or no model can have such a name.
     """
     if path_model is None:
-        if "model" not in fields:
+        raw = fields.get("model")
+        if raw is None:
             raise Malformed("model is required.", param="model")
-        model = decode_field("model", fields["model"], _text)
+        model = decode_field("model", raw, _text)
     else:
         model = path_model
     if len(model) > _SURELY_SHORT or not model or not model.isprintable():
@@ -128,9 +129,11 @@ def demand_messages(fields: dict[str, msgspec.Raw]) -> None:
         Malformed: there are none, or something else.
     """
     raw = fields.get("messages")
-    if raw is None or raw == _NULL:
+    if raw is None:
         raise Malformed("messages is required.", param="messages")
     if memoryview(raw)[0] != _BRACKET:
+        if raw == _NULL:
+            raise Malformed("messages is required.", param="messages")
         raise Malformed("messages must be an array of messages.", param="messages")
     if len(raw) < _SHORTEST_MESSAGES_BYTES and not decode_field("messages", raw, _items):
         raise Malformed("messages must not be empty.", param="messages")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pointsman.core.errors import TimedOut
 from pointsman.core.exchange import Client, ClientGone
-from pointsman.core.upstream import Lane
+from pointsman.core.upstream import Ask, Lane
+from pointsman.core.usage import Usage
 from pointsman.lifecycle.choose import Course
 from pointsman.lifecycle.hedge import race
+from pointsman.lifecycle.on_terms import on_terms
 from pointsman.lifecycle.patience import watch
 from pointsman.lifecycle.relay import relay_stream, relay_whole
 from pointsman.lifecycle.settle import Settlement
 from pointsman.routing.failures import CLIENT_TIMEOUT
+from pointsman.routing.meter import Meter
 
 __all__ = ["attempt"]
 
@@ -23,13 +26,16 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     """
     house, ask, member = settlement.house, course.ask, course.member
     deployment, live, host = member.deployment, member.live, member.host
-    settlement.deployment = deployment
+    if settlement.deployment is not deployment:
+        settlement.deployment = deployment
     if course.recovery is not None:
         settlement.start_over(course.recovery)
     lane = house.lanes.lane(ask.operation, deployment)
     if lane.prepares:
         await _prepare(lane, course, settlement)
     outbound = lane.write(ask)
+    if deployment.terms is not None:
+        deployment, outbound = on_terms(deployment, deployment.terms, ask, outbound)
     settlement.answer = answer = lane.answer(ask)
     settlement.sent_at = sent_at = house.clock.monotonic()
     settlement.attempts += 1
@@ -60,12 +66,18 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
     if settlement.error is None:
         live.succeeded(settlement.ended_at, sent_at, settlement.heard_at, answer.usage.completion)
         if live.meter is not None:
-            used = answer.usage.prompt + answer.usage.completion
-            live.meter.ended(ask.prompt_estimate, used, sent_at, settlement.ended_at)
+            _count(live.meter, ask, answer.usage, sent_at, settlement.ended_at)
         if live.rests_until:
             course.member.answered(sent_at)
     else:
         house.router.failed(course.member, settlement.error, sent_at, settlement.ended_at)
+
+
+def _count(meter: Meter, ask: Ask, usage: Usage, sent_at: float, ended_at: float) -> None:
+    """Let what the call used count in place of what was expected of it."""
+    meter.ended(ask.prompt_estimate, usage.prompt + usage.completion, sent_at, ended_at)
+    if meter.tallies is not None:
+        meter.tallies.ended(ask.prompt_estimate, ask.output_limit, usage, int(sent_at), int(ended_at))
 
 
 async def _prepare(lane: Lane, course: Course, settlement: Settlement) -> None:

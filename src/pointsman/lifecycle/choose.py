@@ -13,12 +13,14 @@ from pointsman.core.exchange import RequestHead
 from pointsman.core.rules import NO_ROUTING_RULES, Target
 from pointsman.core.upstream import Ask, Deployment
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.own_routing import take_own
 from pointsman.lifecycle.ruling import demand_unrefused, demands_of, rule
 from pointsman.lifecycle.trail import Trail
 from pointsman.lifecycle.ways import Way
 from pointsman.policies.access import demand_access, may_use
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
+from pointsman.policies.stand_ins import StandIn
 from pointsman.routing.candidates import Dropped
 from pointsman.routing.pool import Member, Pick, Pool
 from pointsman.routing.queue import Ticket
@@ -67,6 +69,8 @@ def choose(ask: Ask, principal: Principal, house: House, head: RequestHead | Non
             all the same where nothing can stand in; see :mod:`pointsman.lifecycle.recover`.
     """
     take_rules(ask)
+    if principal.routing is not None:
+        take_own(ask, principal.routing)
     if house.router.settings.rulebook is not None or (ask.routing is not None and ask.routing.demands_something):
         return _choose_by_rules(ask, principal, house, head)
     pool = find_pool(ask.model, principal, house)
@@ -83,7 +87,10 @@ def _only(ask: Ask, principal: Principal, house: House, pool: Pool, member: Memb
     """The course to who alone serves the model: nothing is to be decided."""
     if member.live.rests_until:
         house.router.demand_awake(pool, house.clock.monotonic())
-    return Course(principal, ask, pool, member, "only", way=way)
+    course = Course(principal, ask, pool, member, "only")
+    if way is not None:
+        course.way = way
+    return course
 
 
 def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: RequestHead | None) -> Course:
@@ -139,6 +146,8 @@ def find_pool(model: str, principal: Principal, house: House, led_to: str | None
     name = asked_name(model, principal, led_to)
     pool = house.router.pool(name)
     if pool is None:
+        if isinstance(name, StandIn):
+            return find_pool(model, principal, house, name.of)
         raise Malformed(
             f"The model {led_to or model!r} is not served here.",
             hint=house.manners.suggest(led_to or model),
@@ -146,6 +155,9 @@ def find_pool(model: str, principal: Principal, house: House, led_to: str | None
             param="model",
         )
     if not principal.unrestricted:
+        if isinstance(name, StandIn) and not may_use(principal, name, pool.name, pool.access_groups):
+            # It is not the other's name, so that who may use that one need not be let through to it.
+            return find_pool(model, principal, house, name.of)
         demand_access(principal, model, pool.name, pool.access_groups)
     return pool
 

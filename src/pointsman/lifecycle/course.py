@@ -93,7 +93,7 @@ class Course(msgspec.Struct, weakref=False):
     def record(self, now: float, http_status: int) -> CallRecord:
         """The record of the call as far as it is known; ``now`` is monotonic seconds."""
         inbound, answer, error = self.inbound, self.answer, self.error
-        head = inbound.head
+        head, heard_at = inbound.head, self.heard_at
         route = head.route
         principal = self.principal
         key = _NOBODY if principal is None else principal.record
@@ -108,7 +108,7 @@ class Course(msgspec.Struct, weakref=False):
             route.name,
             inbound.at,
             now + skew,
-            self.heard_at + skew if self.heard_at else None,
+            heard_at + skew if heard_at else None,
             self.status,
             http_status,
             None if error is None else error.code,
@@ -129,8 +129,8 @@ class Course(msgspec.Struct, weakref=False):
             cost_of(usage, deployment.price) if deployment.charges and self.sent_at else 0,
             self.attempts,
             ask.stream,
-            self.overhead(now, streamed=ask.stream) * 1000.0,
-            self._tags(ask),
+            (self.stream_overhead(now) if ask.stream else self.overhead(now)) * 1000.0,
+            self._tags(ask) if ask.routing is not None else () if principal is None else principal.tags,
             head.peer,
             None if answer is None else answer.answer_id,
         )
@@ -170,14 +170,11 @@ class Course(msgspec.Struct, weakref=False):
         if self.house.manners.charges_energy:
             record.cost += self.energy.cost
 
-    def overhead(self, now: float, *, streamed: bool) -> float:
-        """Seconds that the gateway itself took: all but waiting for a turn, and for the upstream.
-
-        Of a stream, only those until it was asked.
-        """
+    def overhead(self, now: float) -> float:
+        """Seconds that the gateway itself took: all but waiting for a turn, and for the upstream."""
         began, sent_at = self.inbound.received + self.queued, self.sent_at
-        if not sent_at:
-            return now - began
-        if streamed:
-            return sent_at - began
-        return now - began - (self.heard_at or now) + sent_at
+        return now - began - (self.heard_at or now) + sent_at if sent_at else now - began
+
+    def stream_overhead(self, now: float) -> float:
+        """The same of a stream: only those until the upstream was asked."""
+        return (self.sent_at or now) - self.inbound.received - self.queued

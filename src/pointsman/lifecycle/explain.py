@@ -33,6 +33,7 @@ from pointsman.lifecycle.explanation import (
 from pointsman.lifecycle.heads import shown_address
 from pointsman.lifecycle.house import House
 from pointsman.lifecycle.limit_states import limit_states
+from pointsman.lifecycle.own_routing import take_own
 from pointsman.lifecycle.reading import read_again, read_ask
 from pointsman.lifecycle.recover import STOOD_IN_FOR, is_sent, recovery_of, rehearse, within_reach
 from pointsman.lifecycle.ruling import demand_unrefused, demands_of, facts_of, rule
@@ -105,6 +106,8 @@ class _DryRun(msgspec.Struct):
         ask, principal, house = self.ask, self.principal, self.house
         meet_terms(ask, principal, house.manners.terms)
         take_rules(ask)
+        if principal.routing is not None:
+            take_own(ask, principal.routing)
         rulebook = house.router.settings.rulebook
         if rulebook is not None:
             states = rulebook.tell(facts_of(ask, principal, house, self.inbound.head, rulebook))
@@ -164,6 +167,8 @@ class _DryRun(msgspec.Struct):
             try:
                 again = read_again(self.inbound, hop.target)
                 take_rules(again)
+                if principal.routing is not None:
+                    take_own(again, principal.routing)
                 self._choose(other, again, recovery.tried, hop)
             except Refused:
                 continue
@@ -190,7 +195,8 @@ class _DryRun(msgspec.Struct):
         ask, pool, member = self.ask, self.pool, self.member
         return Explanation(
             asker=_asker(self.principal),
-            model=ask.model,
+            model=ask.answers_as or ask.model,
+            settings=() if self.principal.routing is None else self.principal.routing.names,
             admitted=self.error is None,
             refusal=None if self.error is None else _refusal(self.error),
             limits=limit_states(
@@ -218,6 +224,8 @@ class _DryRun(msgspec.Struct):
             return (*self._steps(self.base), Step("variant", self.base.name, pool.name))
         name = ask.model
         found: list[Step] = []
+        if ask.answers_as is not None and self.stands_in is None:
+            found.append(Step("own_alias", ask.answers_as, name))
         alias = self.principal.aliases.get(name)
         if ruling.model is not None:
             found.append(Step("rule", name, ruling.model))

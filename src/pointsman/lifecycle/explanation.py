@@ -45,7 +45,8 @@ class Refusal(msgspec.Struct, frozen=True):
 class Step(msgspec.Struct, frozen=True):
     """How one name led to the next.
 
-    By ``rule``, ``key_alias``, ``alias``, ``overflow``, ``variant``, ``fallback``.
+    By ``rule``, ``own_alias`` (of the key's or team's settings), ``key_alias``, ``alias``, ``overflow``, ``variant``,
+    ``fallback``.
 
     The last step says whether the model is spelt out in the configuration (``exact``) or fits a ``wildcard``.
     """
@@ -133,6 +134,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """All of it. Nothing was taken from any limit, and no upstream was asked.
 
     ``admitted`` tells whether the request would be sent to ``deployment``; if not, ``refusal`` is the answer.
+    ``settings`` are the names of those that its key or team has of the router's.
     ``strategy`` chooses where more than one candidate is kept; where it does so by chance, another request may go
     elsewhere.
     """
@@ -145,6 +147,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int = 0
     output_limit: int | None = None
     rules: tuple[RuleState, ...] = ()
+    settings: tuple[str, ...] = ()
     resolved: tuple[Step, ...] = ()
     experiment: Experiment | None = None
     group: str | None = None

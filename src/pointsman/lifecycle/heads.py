@@ -20,6 +20,7 @@ from pointsman.routing.recovery import Recovery
 __all__ = ["Heads", "clean", "queue_line", "recovered", "rerouted", "shown_address", "unasked"]
 
 _HEADS_MAX: Final = 16_384
+_AMOUNTS_MAX: Final = 4_096
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
 _JSON: Final = b"application/json"
 _NOTHING_ADDED: Final = (
@@ -53,14 +54,18 @@ _WHOLE_LINES: Final = (
     b"x-litellm-call-id: %b\r\n"
     b"request-id: %b\r\n"
     b"x-request-id: %b\r\n"
-    b"x-litellm-response-cost: %a\r\n"
-    b"x-litellm-response-cost-original: %a\r\n"
-    b"x-litellm-response-cost-input: %a\r\n"
-    b"x-litellm-response-cost-output: %a\r\n"
+    b"%b"
     b"x-litellm-key-spend: %a\r\n"
     b"x-litellm-response-duration-ms: %.3f\r\n"
     b"x-litellm-overhead-duration-ms: %.3f\r\n" + _NOTHING_ADDED + b"%b%b"
 )
+_COST_LINES: Final = (
+    b"x-litellm-response-cost: %b\r\n"
+    b"x-litellm-response-cost-original: %b\r\n"
+    b"x-litellm-response-cost-input: %b\r\n"
+    b"x-litellm-response-cost-output: %b\r\n"
+)
+_FREE_LINES: Final = _COST_LINES % ((b"0.0",) * 4)
 _ERROR_LINES: Final = (
     b"content-type: application/json\r\nx-litellm-call-id: %b\r\nrequest-id: %b\r\nx-request-id: %b\r\n%b"
 )
@@ -84,6 +89,8 @@ class Heads:
     def __init__(self, version: str) -> None:
         self._version = f"x-litellm-version: {clean(version)}\r\n".encode("latin-1", "replace")
         self._known: dict[str, _Known] = {}
+        # The shortest decimal of a float takes as long as all the rest of a head, and small amounts come again.
+        self._amounts: dict[int, bytes] = {}
 
     def whole(
         self,
@@ -101,23 +108,25 @@ class Heads:
         known = self._known.get(deployment.id)
         if known is None or known.deployment is not deployment:
             known = self._learn(deployment)
-        cost, output = record.cost, 0
+        cost, costs = record.cost, _FREE_LINES
         if cost:
             if known.output_rate < 0:
                 output = min(cost, output_cost_of(record.usage, deployment.price))
             else:
                 output = record.usage.completion * known.output_rate // FEMTODOLLARS_PER_PICODOLLAR
-        dollars = cost / PICODOLLARS_PER_DOLLAR
+            amounts = self._amounts
+            try:
+                whole = amounts[cost]
+                costs = _COST_LINES % (whole, whole, amounts[cost - output], amounts[output])
+            except KeyError:
+                costs = self._cost_lines(cost, output)
         identity = record.call_id.encode()
         return _WHOLE_LINES % (
             content_type,
             identity,
             identity,
             identity,
-            dollars,
-            dollars,
-            (cost - output) / PICODOLLARS_PER_DOLLAR,
-            output / PICODOLLARS_PER_DOLLAR,
+            costs,
             principal.spent / PICODOLLARS_PER_DOLLAR,
             milliseconds,
             record.overhead_ms,
@@ -183,6 +192,14 @@ class Heads:
         if known is None or known.deployment is not deployment:
             known = self._learn(deployment)
         return known.with_address if principal is not None and principal.admin else known.lines
+
+    def _cost_lines(self, cost: int, output: int) -> bytes:
+        """What a call cost, of which ``output`` was for what the model said; its amounts are remembered."""
+        if len(self._amounts) >= _AMOUNTS_MAX:
+            self._amounts = {}
+        whole, given, said = (b"%a" % (amount / PICODOLLARS_PER_DOLLAR) for amount in (cost, cost - output, output))
+        self._amounts.update({cost: whole, cost - output: given, output: said})
+        return _COST_LINES % (whole, whole, given, said)
 
     def _learn(self, deployment: Deployment) -> _Known:
         text = (
@@ -261,6 +278,12 @@ def _limits(principal: Principal) -> bytes:
     """What is left of the key's limits; LiteLLM's lines, then OpenAI's."""
     limits = principal.limits
     requests, tokens = limits.rpm_limit, limits.tpm_limit
+    if requests is not None and tokens is not None and limits.max_parallel_requests is None:
+        requests -= principal.requests.total
+        tokens -= principal.tokens.total
+        if requests >= 0 and tokens >= 0:
+            return principal.head % (requests, requests, tokens, tokens)
+        return principal.head % (max(0, requests), max(0, requests), max(0, tokens), max(0, tokens))
     left: tuple[int, ...] = ()
     if requests is not None:
         one = max(0, requests - principal.requests.total)

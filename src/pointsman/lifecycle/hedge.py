@@ -21,7 +21,9 @@ from pointsman.core.upstream import Answer, AnsweredHere, Ask
 from pointsman.lifecycle.calling import enter, leave
 from pointsman.lifecycle.choose import Course, wish_for
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.on_terms import on_terms
 from pointsman.lifecycle.own_calls import gateway_principal
+from pointsman.lifecycle.own_routing import take_own
 from pointsman.lifecycle.reading import read_ask
 from pointsman.lifecycle.relay import retry_after
 from pointsman.lifecycle.settle import Settlement
@@ -145,6 +147,8 @@ class _Race:
             return
         ask = read_ask(self._settlement.inbound)
         take_rules(ask)
+        if course.principal.routing is not None:
+            take_own(ask, course.principal.routing)
         first = self._first.member.deployment
         try:
             wish = wish_for(ask, course.principal, course.demands, head=self._settlement.inbound.head)
@@ -183,6 +187,8 @@ class _Race:
         outbound = lane.write(ask)
         if grant is not None:
             grant.move(ask, deployment)
+        if deployment.terms is not None:
+            deployment, outbound = on_terms(deployment, deployment.terms, ask, outbound)
         flight = house.sender.send(deployment, outbound, stream=ask.stream)
         sent_at = house.clock.monotonic()
         if member.live.rests_until:

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
+from pointsman.core.eager import become_task
 from pointsman.core.errors import GatewayError
 from pointsman.core.flight import Flight
 from pointsman.core.nursery import Nursery
@@ -62,10 +64,18 @@ def expect(member: Member, host: Host, flight: Flight) -> bool:
 
 
 class Abandoned(Protocol):
-    """Takes over the requests of clients that left during a load."""
+    """Takes over the requests of clients that left during a load, and wakes models that sleep."""
 
     def adopt(self, flight: Flight, member: Member) -> bool:
         """Let the load go on; False: it is not wanted, and the flight is still the caller's to close."""
+        ...
+
+    async def rouse(self, deployment: Deployment, pause: float, tell: Callable[[], None]) -> None:
+        """Have a model woken and return once it is; ``tell`` is called every ``pause`` seconds until then.
+
+        Raises:
+            GatewayError: it cannot be.
+        """
         ...
 
 
@@ -75,6 +85,9 @@ class NoLoads:
     def adopt(self, _flight: Flight, _member: Member) -> bool:
         """See :meth:`Abandoned.adopt`."""
         return False
+
+    async def rouse(self, _deployment: Deployment, _pause: float, _tell: Callable[[], None]) -> None:
+        """See :meth:`Abandoned.rouse`."""
 
 
 class Loads:
@@ -86,6 +99,7 @@ class Loads:
         self._nursery = nursery
         self._loads_max = loads_max
         self._under_way: set[tuple[str, str]] = set()
+        self._waking: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -100,6 +114,20 @@ class Loads:
             member.host.begin_load(member.deployment.model)
         self._nursery.start(self._finish(flight, member, key), f"load of {member.deployment.model}")
         return True
+
+    async def rouse(self, deployment: Deployment, pause: float, tell: Callable[[], None]) -> None:
+        """See :meth:`Abandoned.rouse`. However many requests wait for a model, it is woken once."""
+        await become_task()
+        key = (deployment.api_base, deployment.model)
+        task = self._waking.get(key)
+        if task is None:
+            task = self._waking[key] = self._nursery.start(self._loader.load(deployment), f"wake of {deployment.model}")
+            task.add_done_callback(lambda _: self._waking.pop(key, None))
+        while not task.done():
+            await asyncio.wait({task}, timeout=pause)
+            if not task.done():
+                tell()
+        task.result()
 
     async def _finish(self, flight: Flight, member: Member, key: tuple[str, str]) -> None:
         """Wait until the model is loaded, as the server says, or as its answer shows."""

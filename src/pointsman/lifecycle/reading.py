@@ -23,8 +23,11 @@ def read_ask(inbound: Inbound) -> Ask:
     head = inbound.head
     route = head.route
     ask = route.dialect.read_ask(inbound.body, route.operation, head.path_model)
-    ask.versions = versions_of(head) if head.versions is None else head.versions
-    ask.routing = head.routing
+    versions = versions_of(head) if head.versions is None else head.versions
+    if versions:
+        ask.versions = versions
+    if head.routing is not None:
+        ask.routing = head.routing
     whom = inbound.end_user or head.end_user
     if whom is not None:
         ask.end_user = whom

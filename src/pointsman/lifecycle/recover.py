@@ -18,6 +18,7 @@ from pointsman.core.exchange import Client
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.choose import Course, asked_name, find_pool, pick, wish_for
 from pointsman.lifecycle.house import House
+from pointsman.lifecycle.own_routing import take_own
 from pointsman.lifecycle.patience import gives_up_at
 from pointsman.lifecycle.reading import read_again
 from pointsman.lifecycle.relay import break_off
@@ -25,6 +26,7 @@ from pointsman.lifecycle.ruling import demands_of, rule
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.trail import Trail
 from pointsman.policies.access import demand_access
+from pointsman.policies.former_reasoning import forget_reasoning
 from pointsman.policies.parameters import take_rules
 from pointsman.policies.principal import Principal
 from pointsman.routing.failures import CONTEXT_LENGTH
@@ -42,6 +44,7 @@ _REHEARSED: Final = {
     "mock_testing_context_fallbacks": CONTEXT_LENGTH,
     "mock_testing_fallbacks": "mock_testing_fallbacks",
 }
+_WITHHELD: Final = "Not tried again: too many attempts have failed lately (retry_budget_percent)."
 STOOD_IN_FOR: Final = frozenset({"model_not_found", "tag_routing_denied", NONE_AVAILABLE, *_REHEARSED.values()})
 """Codes of refusals after which another model may stand in."""
 
@@ -202,7 +205,12 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
     try:
         ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
-        ask.answers_as = None if course.target is None else course.target.model
+        if course.principal.routing is not None:
+            take_own(ask, course.principal.routing)
+        if course.target is not None:
+            ask.answers_as = course.target.model
+        if recovery.forgets:
+            forget_reasoning(ask)
         head = settlement.inbound.head
         wish = wish_for(ask, course.principal, course.demands, course.target, is_sent=course.is_sent, head=head)
         member, reason = pick(course.pool, wish, house, trail, recovery.tried)
@@ -211,6 +219,7 @@ def _take(course: Course, recovery: Recovery, settlement: Settlement) -> bool:
             if member.deployment.id in recovery.tried:
                 return False
         if settlement.attempts and not house.router.may_try(member, now, house.admission.admitted):
+            recovery.was_withheld = True
             return False
         if settlement.grant is not None:
             settlement.grant.move(ask, member.deployment)
@@ -254,14 +263,18 @@ async def _rest(seconds: float, settlement: Settlement, client: Client) -> None:
 
 
 def _last_word(error: GatewayError, recovery: Recovery, settlement: Settlement) -> GatewayError:
-    """The last failure, which is the one that is told, with a hint at what else was tried."""
-    if settlement.attempts + recovery.hops <= 1:
+    """The last failure, which is the one that is told, with a hint at what else was tried, and what was not."""
+    hints = [error.hint] if error.hint else []
+    if settlement.attempts + recovery.hops > 1:
+        tried: dict[str, list[str]] = {}
+        for name, failure in recovery.errors:
+            tried.setdefault(name, []).append(str(failure.status))
+        listed = ", then ".join(f"{name} ({', '.join(statuses)})" for name, statuses in tried.items())
+        hints.append(f"Tried {settlement.attempts} time{'' if settlement.attempts == 1 else 's'}: {listed}.")
+    if recovery.was_withheld:
+        hints.append(_WITHHELD)
+    if len(hints) == bool(error.hint):
         return error
-    tried: dict[str, list[str]] = {}
-    for name, failure in recovery.errors:
-        tried.setdefault(name, []).append(str(failure.status))
     told = copy(error)  # several calls may have failed of this one
-    listed = ", then ".join(f"{name} ({', '.join(statuses)})" for name, statuses in tried.items())
-    told.hint = f"{error.hint} " if error.hint else ""
-    told.hint += f"Tried {settlement.attempts} time{'' if settlement.attempts == 1 else 's'}: {listed}."
+    told.hint = " ".join(hints)
     return told

@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Final
 
+from pointsman.core.eager import Inbox
 from pointsman.core.errors import GatewayError, UpstreamFailed
 from pointsman.core.exchange import Client
 from pointsman.core.flight import Flight
@@ -71,7 +72,7 @@ async def relay_stream(flight: Flight, answer: Answer, client: Client, settlemen
                     client.send(settlement.speaks(block))
                 block = b""
                 if not inbox.items:
-                    flight.sink = _sink(flight, answer, client)
+                    flight.sink = _sink(inbox, answer, client)
         block += answer.end()
     except UpstreamFailed as error:
         if not settlement.spoken:
@@ -99,21 +100,32 @@ async def break_off(error: GatewayError, answer: Answer, client: Client, settlem
     settlement.end_broken(client, last)
 
 
-def _sink(flight: Flight, answer: Answer, client: Client) -> Callable[[bytes], None]:
-    """What becomes of each further piece of a stream that has begun; whatever goes wrong wakes the story."""
-    feed, send, inbox = answer.feed, client.send, flight.inbox
+def _sink(inbox: Inbox[bytes | None], answer: Answer, client: Client) -> Callable[[bytes], None]:
+    """What becomes of each further piece of a stream that has begun; whatever goes wrong wakes the story.
+
+    It knows nothing of the flight that holds it: in a circle all there is of a request would outlive it until the
+    garbage collector comes by.
+    """
+    feed: Callable[[bytes], bytes] = answer.feed
+    send = client.send
 
     def relay(data: bytes) -> None:
+        nonlocal feed
         try:
             block = feed(data)
         except Exception as error:  # noqa: BLE001 - it belongs to the story, which alone knows how to end
-            flight.sink = None
+            feed = _nothing_of
             inbox.put(error)
             return
         if block:
             send(block)
 
     return relay
+
+
+def _nothing_of(_data: bytes) -> bytes:
+    """What comes behind a failure is not looked at."""
+    return b""
 
 
 def retry_after(flight: Flight, wall: float) -> float | None:

@@ -13,6 +13,7 @@ from pointsman.policies.principal import Principal
 from pointsman.routing.rules.book import Rulebook
 from pointsman.routing.rules.facts import NO_CONTENT, Facts, content_of
 from pointsman.routing.rules.ruling import NO_DEMANDS, Demands, Ruling
+from pointsman.routing.strategies import STRATEGIES
 
 __all__ = ["demand_unrefused", "demands_of", "facts_of", "rule"]
 
@@ -80,4 +81,12 @@ def _joined(demands: Demands, own: RoutingRules) -> Demands:
     if own.max_cost is not None and (max_cost is None or own.max_cost < max_cost):
         max_cost, cost_by = own.max_cost, ""
     prefer = demands.prefer or own.prefer
-    return msgspec.structs.replace(demands, prefer=prefer, max_cost=max_cost, cost_by=cost_by, region=own.region)
+    return msgspec.structs.replace(
+        demands,
+        prefer=prefer,
+        max_cost=max_cost,
+        cost_by=cost_by,
+        region=own.region,
+        strategy=demands.strategy or (own.strategy if own.strategy in STRATEGIES else ""),
+        filters_by_tags=own.filters_by_tags,
+    )

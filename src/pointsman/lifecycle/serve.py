@@ -44,7 +44,8 @@ async def serve(inbound: Inbound, client: Client, house: House) -> None:
             course = stand_in(refused, ask, principal, settlement)
             settlement.ask = ask = course.ask
         settlement.deployment = deployment = course.member.deployment
-        settlement.trail = course.trail
+        if course.trail is not None:
+            settlement.trail = course.trail
         if ask.end_user is not None or ask.routing is not None:
             await meet_parties(ask, principal, house)
             course = take_home(course, settlement)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from copy import copy
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -135,15 +135,20 @@ class Settlement(Course, weakref=False):
 
     def succeeded(self, body: bytes) -> bytes:
         """A whole answer is there: settle, and give its headers."""
-        content_type, manners = self._content_type() or _JSON, self.house.manners
+        answer, grant, house = self.answer, self.grant, self.house
+        content_type, manners = _JSON, house.manners
+        if answer is not None:
+            if answer.content_type:
+                content_type = self._content_type() or _JSON
+            if answer.error is not None:
+                self._blame(answer.error)
         if manners.log_prompts and content_type.startswith(_JSON) and len(body) <= _LOGGED_BYTES_MAX:
             self.reply = msgspec.Raw(body)
-        if self.answer is not None and self.answer.error is not None:
-            self._blame(self.answer.error)
-        record, seconds = self._write(200)
-        limits = None if self.grant is None or self.grant.bound is None else self._limit_lines(self.grant.bound)
-        heads, deployment, principal = self.house.heads, self._deployment(), self._principal()
-        head = heads.whole(record, deployment, principal, seconds * 1000.0, content_type, limits)
+        record = self._write(200)
+        limits = None if grant is None or grant.bound is None else self._limit_lines(grant.bound)
+        deployment, principal = self.deployment or _missing("deployment"), self.principal or _missing("caller")
+        milliseconds = (self.ended_at - self.inbound.received) * 1000.0
+        head = house.heads.whole(record, deployment, principal, milliseconds, content_type, limits)
         if manners.tells_upstream_headers:
             head = self._with_upstream(head)
         if self.queued:
@@ -162,7 +167,7 @@ class Settlement(Course, weakref=False):
             heads = self.house.heads
             limits = None if self.grant is None or self.grant.bound is None else self._limit_lines(self.grant.bound)
             now, deployment = self.house.clock.monotonic(), self._deployment()
-            spans = (now - self.inbound.received) * 1000.0, self.overhead(now, streamed=True) * 1000.0
+            spans = (now - self.inbound.received) * 1000.0, self.stream_overhead(now) * 1000.0
             head = heads.stream(self.call_id, content_type, deployment, self._principal(), limits, milliseconds=spans)
             if self.house.manners.tells_upstream_headers:
                 head = self._with_upstream(head)
@@ -297,8 +302,8 @@ class Settlement(Course, weakref=False):
         headers = self.heard_headers if self.flight is None else self.flight.headers
         return with_upstream_lines(head, headers, self._deployment().secrets) if headers else head
 
-    def _write(self, http_status: int) -> tuple[CallRecord, float]:
-        """Write the record, release what was reserved, tell the listeners. Gives the record and the seconds it took."""
+    def _write(self, http_status: int) -> CallRecord:
+        """Write the record, release what was reserved, tell the listeners. Gives the record."""
         house = self.house
         self.ended_at = now = house.clock.monotonic()
         record = self.record(now, http_status)
@@ -312,14 +317,16 @@ class Settlement(Course, weakref=False):
                 if self.principal is not None:
                     house.outbox.keep(record)
             finally:
-                if self.grant is not None:
-                    usage, counted = record.usage, house.admission.settings.counted_tokens
-                    self.grant.settle(record.cost, usage.total if counted is None else counted(usage), int(now))
+                grant, usage = self.grant, record.usage
+                if grant is not None:
+                    counted = house.admission.settings.counted_tokens
+                    tokens = usage.prompt + usage.completion if counted is None else counted(usage)
+                    grant.settle(record.cost, tokens, int(now))
                 if self.marks is not None:
                     self.marks.ended(record)
                 for listener in house.listeners if self.status == "success" else house.failure_listeners:
                     listener.call_ended(record)
-        return record, now - self.inbound.received
+        return record
 
     def _content_type(self) -> bytes:
         """That of the answer; empty: the dialect's own."""
@@ -340,13 +347,12 @@ class Settlement(Course, weakref=False):
         self.status = "failure"
 
     def _deployment(self) -> Deployment:
-        if self.deployment is None:
-            message = "an answer without a deployment"
-            raise RuntimeError(message)
-        return self.deployment
+        return self.deployment or _missing("deployment")
 
     def _principal(self) -> Principal:
-        if self.principal is None:
-            message = "an answer without a caller"
-            raise RuntimeError(message)
-        return self.principal
+        return self.principal or _missing("caller")
+
+
+def _missing(what: str) -> NoReturn:
+    message = f"an answer without a {what}"
+    raise RuntimeError(message)

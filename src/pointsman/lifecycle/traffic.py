@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.config.traffic_sections import Bulkhead, Sticky, TrafficRule
+from pointsman.config.traffic_sections import Bulkhead, Mirror, Sticky, TrafficRule
 from pointsman.core.clock import draw
 from pointsman.core.errors import Refused
 from pointsman.core.exchange import Client
@@ -24,11 +24,13 @@ from pointsman.lifecycle.mirror import Shadows
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.ways import Rule, RuleCounts, Way
 from pointsman.policies.principal import Principal
-from pointsman.routing.pool import Pool
+from pointsman.routing.pool import Member, Pool
 from pointsman.routing.router import Router
 from pointsman.routing.variants import Arm, arm_of
 
 __all__ = ["Assignment", "Traffic", "TrafficCounts", "TrafficState"]
+
+_RULES_MAX: Final = 10_000
 
 _log: Final = logging.getLogger("pointsman.traffic")
 
@@ -85,16 +87,21 @@ class Traffic:
         self._coalescer = Coalescer()
         self.follow(rules)
 
-    def follow(self, rules: Sequence[TrafficRule]) -> None:
-        """Take over new rules; what was counted for a model stays counted."""
+    def follow(self, rules: Sequence[TrafficRule], *, silent: bool = False) -> None:
+        """Take over new rules; what was counted for a model stays counted.
+
+        ``silent``: some deployments have models that get copies of what they get, whatever rules there are.
+        """
         former = self._rules
         self._rules = {one.model: _renewed(former.get(one.model), one) for one in rules}
+        self._written = tuple(rules)
+        self._silent = silent
         self._told.clear()
 
     @property
     def rules(self) -> tuple[TrafficRule, ...]:
         """As the operator wrote them."""
-        return tuple(rule.settings for rule in self._rules.values())
+        return self._written
 
     @property
     def counts(self) -> dict[str, RuleCounts]:
@@ -134,6 +141,8 @@ class Traffic:
         if rule is None or self._router.pool(ask.model) is not pool:
             # Who was led to another model is not led back by what holds for the one that was asked for.
             rule = self._rules.get(pool.name)
+        if rule is None and self._silent and len(self._rules) < _RULES_MAX and any(map(_is_copied, pool.members)):
+            rule = self._rules[pool.name] = Rule(TrafficRule(model=pool.name))
         return rule
 
     async def meet(self, course: Course, settlement: Settlement, client: Client) -> Client:
@@ -152,6 +161,9 @@ class Traffic:
             client = await self._coalescer.join(way, settlement, client)
         if rule.settings.mirror is not None:
             self.shadows.cast(rule, rule.settings.mirror, settlement)
+        terms = course.member.deployment.terms
+        for model in () if terms is None else terms.silent_models:
+            self.shadows.cast(rule, Mirror(model=model), settlement)
         if rule.hedging is not None:
             rule.counts.asked += 1
             rule.hedging.asked()
@@ -189,6 +201,10 @@ class Traffic:
             _log.warning(
                 "The variant %s of %s has no deployment; its callers get the model itself.", about[1], about[0]
             )
+
+
+def _is_copied(member: Member) -> bool:
+    return member.deployment.terms is not None and bool(member.deployment.terms.silent_models)
 
 
 def _renewed(former: Rule | None, settings: TrafficRule) -> Rule:

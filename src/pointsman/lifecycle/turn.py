@@ -14,6 +14,7 @@ from pointsman.core.exchange import Client
 from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.calling import enter, leave
 from pointsman.lifecycle.choose import Course
+from pointsman.lifecycle.own_routing import take_own
 from pointsman.lifecycle.reading import read_again
 from pointsman.lifecycle.settle import Settlement
 from pointsman.lifecycle.tickets import OWN_QUEUES, ticket_of
@@ -25,6 +26,7 @@ __all__ = ["attempt_in_turn", "demand_room", "send_away", "wait_for_turn"]
 
 _log: Final = logging.getLogger("pointsman.serve")
 
+_VLLM: Final = "vllm"
 _RETRY_SECONDS_MAX: Final = 600.0
 
 
@@ -50,7 +52,7 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
         if not enter(fleet, host, ticket):
             await wait_for_turn(ticket, settlement, lambda: _keep_alive(course, settlement, client))
         host.used_at = house.clock.monotonic()
-        if host.wake is None:
+        if host.wake is None and not host.sleeps:
             await attempt(course, settlement, client)
         else:
             await _attempt_awake(course, settlement, client, host)
@@ -73,18 +75,22 @@ async def _attempt_awake(course: Course, settlement: Settlement, client: Client,
     Raises:
         GatewayError: it does not wake, or the attempt failed.
     """
-    if not host.online:
+    if not host.online and host.wake is not None:
         await _rouse(course, settlement, client, host)
+    if host.sleeps:
+        await _rouse_model(course, settlement, client, host)
     try:
         await attempt(course, settlement, client)
     except Unreachable:
         host.went_away()
-        if any(member.host is None or member.host.online for member in course.pool.members):
+        if host.wake is None or any(member.host is None or member.host.online for member in course.pool.members):
             raise
         await _rouse(course, settlement, client, host)
         settlement.let_go(client)
         course.ask = settlement.ask = ask = read_again(settlement.inbound, course.target)
         take_rules(ask)
+        if course.principal.routing is not None:
+            take_own(ask, course.principal.routing)
         if host.kind not in OWN_QUEUES:
             ask.fields.pop("priority", None)
         await attempt(course, settlement, client)
@@ -96,6 +102,21 @@ async def _rouse(course: Course, settlement: Settlement, client: Client, host: H
 
     pause = settlement.house.manners.keepalive_seconds
     await settlement.house.waker.rouse(host, course.member.deployment, pause, tell)
+
+
+async def _rouse_model(course: Course, settlement: Settlement, client: Client, host: Host) -> None:
+    """Have the model woken, if it sleeps: a vLLM tells which are in its memory."""
+    deployment, house = course.member.deployment, settlement.house
+    if host.kind != _VLLM or host.is_loaded(deployment.model):
+        return
+    host.begin_load(deployment.model)
+    try:
+        await house.loads.rouse(
+            deployment, house.manners.keepalive_seconds, lambda: _keep_alive(course, settlement, client)
+        )
+    finally:
+        host.end_load(deployment.model)
+    host.is_surprised = True
 
 
 def send_away(host: Host) -> None:

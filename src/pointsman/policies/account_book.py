@@ -25,10 +25,11 @@ from pointsman.policies.day_memory import DayMemory
 from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock
 from pointsman.policies.general_limits import NO_GENERAL_LIMITS, GeneralLimits
 from pointsman.policies.key_accounts import KeyAccounts, of_model
-from pointsman.policies.parties import Home, Party, find_parties, not_at_home
+from pointsman.policies.parties import Home, Party, budgeted, find_parties, not_at_home
 from pointsman.policies.periods import durations_of, mend
 from pointsman.policies.principal import Principal
 from pointsman.policies.reservations import SharedCapacity
+from pointsman.policies.stand_ins import BudgetedNames
 from pointsman.policies.tying import Directory, tie
 from pointsman.stores.charges import accounts_of
 from pointsman.stores.directory.kinds import ACCESS_GROUPS, MODEL_GROUP_BUDGETS
@@ -98,6 +99,8 @@ class AccountBook(KeyAccounts):
         ties = await tie(principal, self._directory, self._limits, self.account)
         principal.bind(ties)
         principal.watch_with(self.watch)
+        if isinstance(principal.aliases, BudgetedNames):
+            principal.aliases.calendar = self.calendar
         if principal.windows or principal.models:
             self._accounts[StoredAccount(principal.scope, principal.identity)] = principal
         await self._read((principal, *ties.accounts, *ties.groups.values()))
@@ -126,8 +129,12 @@ class AccountBook(KeyAccounts):
 
     def knows(self, principal: Principal, ask: Ask) -> bool:
         """Whether all that the request names is in memory."""
-        if ask.end_user is not None and ("customer", ask.end_user) not in self._parties:
-            return False
+        if ask.end_user is not None:
+            brought = principal.terms.customer_budget_id
+            if ("customer", ask.end_user) not in self._parties:
+                return False
+            if brought is not None and budgeted(brought, ask.end_user) not in self._parties:
+                return False
         return all(("tag", tag) in self._parties for tag in _request_tags(principal, ask))
 
     async def learn(self, principal: Principal, ask: Ask) -> None:
@@ -139,6 +146,8 @@ class AccountBook(KeyAccounts):
         names = [("tag", tag) for tag in _request_tags(principal, ask)]
         if ask.end_user is not None:
             names.append(("customer", ask.end_user))
+            if principal.terms.customer_budget_id is not None:
+                names.append(budgeted(principal.terms.customer_budget_id, ask.end_user))
         missing = [name for name in names if name not in self._parties]
         if missing:
             try:
@@ -178,16 +187,25 @@ class AccountBook(KeyAccounts):
                     demand_passage(party.gate, ask.model, deployment.group, deployment.access_groups)
                 if party.home is not None and deployment.region != party.home.region:
                     raise not_at_home(party.home)
-                bound = _of_party(party, deployment)
+            paying = self._paying(principal, ask.end_user, party)
+            bound = None if paying is None else _of_party(paying, deployment)
         for tag in _request_tags(principal, ask):
             party = self._parties.get(("tag", tag))
             more = None if party is None else _of_party(party, deployment)
             if tag in principal.tag_rates:
-                rate = binding((principal.tag_rates[tag],))
+                rate = binding(principal.tag_rates[tag])
                 more = rate if more is None else more.plus(rate)
             if more is not None:
                 bound = more if bound is None else bound.plus(more)
         return bound
+
+    def _paying(self, principal: Principal, customer: str, party: Party | None) -> Party | None:
+        """Whose limits bind a customer: its own, or else those that the key brings, or else everybody's."""
+        brought = principal.terms.customer_budget_id
+        if brought is None or (party is not None and party.is_own):
+            return party
+        budget = self._parties.get(budgeted(brought, customer))
+        return party if budget is None or budget.account is None else budget
 
     # -- the operator's own limits ---------------------------------------------------------------------
 

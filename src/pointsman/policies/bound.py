@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from pointsman.policies.accounts import Account
-from pointsman.stores.charges import MODEL_GROUP
+from pointsman.stores.charges import KEY_CUSTOMER, MODEL_GROUP
 
 __all__ = ["Bound", "binding"]
+
+_NAMED_BY_RECORDS: Final = frozenset({MODEL_GROUP, KEY_CUSTOMER})
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -18,7 +21,8 @@ class Bound(msgspec.Struct, frozen=True):
     ``purses`` have budgets, ``rated`` have rates or are counted for the number of calls at once, ``minutes`` bound the
     tokens of a minute and ``days`` those of a day. ``payers`` have budgets that do not bind, and are charged all the
     same. ``tpm`` is the smallest of the minutes' limits; ``is_dynamic``: some of the rates bind only while the model
-    fails. ``groups`` are groups of models that are charged, as the record of the call names them.
+    fails. ``groups`` are accounts that are charged only if the record of the call names them, as it does so: groups of
+    models, and customers by the budget that the key brings.
     """
 
     purses: tuple[Account, ...]
@@ -58,7 +62,7 @@ def binding(accounts: Iterable[Account], *, no_budgets_of: Iterable[Account] = (
         min((account.tpm for account in minutes if account.tpm is not None), default=None),
         tuple(account for account in accounts if account in spared),
         any(_is_dynamic(account) for account in accounts),
-        tuple(f"{MODEL_GROUP}/{account.identity}" for account in accounts if account.scope == MODEL_GROUP),
+        tuple(f"{one.scope}/{one.identity}" for one in accounts if one.scope in _NAMED_BY_RECORDS and not one.model),
     )
 
 

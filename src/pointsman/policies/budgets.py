@@ -17,6 +17,7 @@ _NAMES: Final = {
     "organization": "Organization",
     "organization_member": "Organization member",
     "customer": "End user",
+    "key_customer": "End user",
     "tag": "Tag",
     "project": "Project",
     "model_group": "Model access group",
@@ -73,7 +74,7 @@ def exceeded(
 
 
 def _hint(account: Account, spent: int, budget: int, reset_at: float | None) -> str:
-    whose = account.scope.replace("global", "gateway")
+    whose = account.scope.replace("global", "gateway").replace("key_customer", "customer")
     if account.reserved and spent < budget:
         return f"Other calls of this {whose} hold the rest in reserve; try again when they are done."
     if reset_at is not None:

@@ -16,7 +16,7 @@ from pointsman.policies.accounts import merged
 from pointsman.policies.general_limits import GeneralLimits
 from pointsman.policies.key_terms import terms_of
 from pointsman.policies.tying import Directory
-from pointsman.stores.charges import MODEL_GROUP, PROJECT
+from pointsman.stores.charges import KEY_CUSTOMER, MODEL_GROUP, PROJECT
 from pointsman.stores.directory.kinds import (
     BUDGETS,
     CUSTOMERS,
@@ -91,6 +91,8 @@ async def _limits_of(meter: Meter, directory: Directory, general: GeneralLimits)
     scope, identity = meter.scope, meter.identity
     if scope == "member":
         return await _of_member(identity, directory)
+    if scope == KEY_CUSTOMER:
+        return await _joined(_Held(NO_LIMITS, member_of(identity)[0]), directory)
     if scope in _KINDS:
         found = (await directory.look_up([(_KINDS[scope], identity)]))[0]
         own = await _joined(_held(found), directory)

@@ -29,13 +29,15 @@ class GeneralLimits(msgspec.Struct, frozen=True, kw_only=True):
     """``accounts`` are by scope (global, model, deployment, provider) and id; the id of ``global`` is empty.
 
     ``customers`` bind every customer who has no limits of its own, as does the budget called ``customer_budget_id``,
-    which wins. ``tags`` are by name. With ``knows_customers`` a request for one that is not in the directory is
-    refused. With ``users_of_teams`` a user's budget also binds the keys that the user has in teams.
+    which wins. ``each_key`` binds every key that says nothing of it itself. ``tags`` are by name. With
+    ``knows_customers`` a request for one that is not in the directory is refused. With ``users_of_teams`` a user's
+    budget also binds the keys that the user has in teams.
     """
 
     accounts: Mapping[tuple[str, str], Limits] = {}
     customers: Limits = NO_LIMITS
     customer_budget_id: str | None = None
+    each_key: Limits = NO_LIMITS
     tags: Mapping[str, Limits] = {}
     knows_customers: bool = False
     users_of_teams: bool = False

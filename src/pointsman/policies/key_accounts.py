@@ -77,7 +77,7 @@ class KeyAccounts:
             yield from (groups[name] for name in sorted(deployment.access_groups) if name in groups)
         for tag in principal.tags if principal.tag_rates else ():
             if tag in principal.tag_rates:
-                yield principal.tag_rates[tag]
+                yield from principal.tag_rates[tag]
 
 
 def of_model(accounts: Iterable[Account], deployment: Deployment) -> Iterable[Account]:

@@ -6,6 +6,7 @@ Money there is in USD and times are ISO 8601, as clients sent them; source: Lite
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -16,6 +17,7 @@ from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
 from pointsman.core.price import DOLLARS_MAX, picodollars
 from pointsman.policies.durations import approximate_seconds
+from pointsman.policies.own_routing import OwnRouting, own_routing_in
 from pointsman.stores.directory.records import BudgetWindow, Limits, ModelLimits
 
 __all__ = ["TERMS", "KeyTerms", "demand_term", "priority_in", "terms_of"]
@@ -34,7 +36,10 @@ _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 class KeyTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """``limits`` are all of a key's own.
+    """``limits`` are all of a key's own; ``customer_budget_id`` binds the customers it serves who have none.
+
+    ``fallbacks`` are models by the one whose budget (of this key) is gone, in whose place they are asked. ``routing``
+    are its own settings of the router.
 
     ``is_readable`` is False where they cannot be made out, so that nobody takes the key for one without them.
     """
@@ -43,8 +48,11 @@ class KeyTerms(msgspec.Struct, frozen=True, kw_only=True):
     organization_id: str | None = None
     project_id: str | None = None
     budget_id: str | None = None
+    customer_budget_id: str | None = None
+    fallbacks: Mapping[str, tuple[str, ...]] = {}
     access_group_ids: tuple[str, ...] = ()
     priority: str | None = None
+    routing: OwnRouting | None = None
     is_readable: bool = True
 
 
@@ -74,6 +82,8 @@ class _Extra(msgspec.Struct, frozen=True):
     organization_id: str | None = None
     project_id: str | None = None
     budget_id: str | None = None
+    end_user_budget_id: str | None = None
+    budget_fallbacks: dict[str, tuple[str, ...]] | None = None
     access_group_ids: tuple[str, ...] | None = None
     budget_limits: tuple[_Window, ...] | None = None
     model_max_budget: dict[str, _ModelBudget | _Amount] | None = None
@@ -85,6 +95,7 @@ class _Extra(msgspec.Struct, frozen=True):
     temp_budget_expiry: str | float | None = None
     rpm_limit_type: str | None = None
     tpm_limit_type: str | None = None
+    router_settings: msgspec.Raw = msgspec.Raw()
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -133,8 +144,11 @@ def terms_of(record: KeyRecord) -> KeyTerms:
             organization_id=extra.organization_id,
             project_id=extra.project_id or None,
             budget_id=extra.budget_id,
+            customer_budget_id=extra.end_user_budget_id or None,
+            fallbacks=extra.budget_fallbacks or {},
             access_group_ids=extra.access_group_ids or (),
             priority=priority_in(record.metadata),
+            routing=own_routing_in(extra.router_settings),
         )
     except (msgspec.DecodeError, ValueError, ArithmeticError):
         return KeyTerms(is_readable=False)

@@ -359,6 +359,10 @@ class Keyring:
             return
         for operator in (self.master, self.anonymous):
             operator.bind(Ties(has_general=self._accounts.bind_calls))
+        self.spending_unknown()
+
+    def spending_unknown(self) -> None:
+        """Nobody knows which keys have spent more meanwhile: each is read anew before it is used again."""
         self._stale |= self._known
         self._known.clear()
         self._tied.clear()

@@ -13,11 +13,12 @@ from pointsman.policies.bound import Bound
 from pointsman.policies.gates import Gate, gate_of
 from pointsman.policies.general_limits import GeneralLimits
 from pointsman.policies.tying import Directory, MakeAccount
+from pointsman.stores.charges import KEY_CUSTOMER
 from pointsman.stores.directory.kinds import BUDGETS, CUSTOMERS, TAGS, Kind
 from pointsman.stores.directory.ports import Changed
-from pointsman.stores.directory.records import NO_LIMITS, Budget, Customer, Limits, Tag
+from pointsman.stores.directory.records import NO_LIMITS, Budget, Customer, Limits, Tag, member_id, member_of
 
-__all__ = ["Home", "Party", "find_parties", "not_at_home"]
+__all__ = ["Home", "Party", "budgeted", "find_parties", "not_at_home"]
 
 
 class Home(msgspec.Struct, frozen=True):
@@ -30,13 +31,15 @@ class Home(msgspec.Struct, frozen=True):
 class Party(msgspec.Struct):
     """One of them. ``account`` is None without limits, ``shut`` says why it is let in nowhere.
 
-    ``home`` None: it may be served anywhere. ``bounds`` keeps, by model group, what its calls are bound by.
+    ``home`` None: it may be served anywhere. ``is_own``: the account has limits of the customer's own, and not those of
+    everybody. ``bounds`` keeps, by model group, what its calls are bound by.
     """
 
     account: Account | None
     gate: Gate | None = None
     shut: str | None = None
     home: Home | None = None
+    is_own: bool = False
     sources: tuple[Changed, ...] = ()
     bounds: dict[str, Bound] = msgspec.field(default_factory=dict)
 
@@ -59,20 +62,47 @@ async def find_parties(
     Raises:
         StorageUnavailable: it cannot say.
     """
-    kinds: dict[str, Kind[Any]] = {"customer": CUSTOMERS, "tag": TAGS}
-    entries = await directory.look_up([(kinds[scope], identity) for scope, identity in names])
+    kinds: dict[str, Kind[Any]] = {"customer": CUSTOMERS, "tag": TAGS, KEY_CUSTOMER: BUDGETS}
+    kept = {name: _budget_of(name) for name in names if name[0] == KEY_CUSTOMER}
+    entries = await directory.look_up([(kinds[name[0]], kept.get(name, name[1])) for name in names])
     records = dict(zip(names, entries, strict=True))
     usual = limits.customer_budget_id
-    budget_ids = {record.budget_id for record in entries if record is not None and record.budget_id}
+    budget_ids = {
+        record.budget_id
+        for (scope, _), record in records.items()
+        if scope != KEY_CUSTOMER and record is not None and record.budget_id
+    }
     if usual is not None and any(scope == "customer" for scope, _ in names):
         budget_ids.add(usual)
     budgets = await directory.budgets(budget_ids)
-    return {
-        name: _customer(name[1], record, budgets, limits, make)
-        if name[0] == "customer"
-        else _tag(name[1], record, budgets, limits, make)
-        for name, record in records.items()
-    }
+    return {name: _party(name, record, budgets, limits, make) for name, record in records.items()}
+
+
+def budgeted(budget_id: str, customer: str) -> tuple[str, str]:
+    """The customer as those keys serve it that bring this budget for whoever has none; scope and id."""
+    return KEY_CUSTOMER, member_id(budget_id, customer)
+
+
+def _budget_of(name: tuple[str, str]) -> str:
+    return member_of(name[1])[0]
+
+
+def _party(
+    name: tuple[str, str],
+    record: Customer | Tag | Budget | None,
+    budgets: dict[str, Budget],
+    limits: GeneralLimits,
+    make: MakeAccount,
+) -> Party | None:
+    scope, identity = name
+    if scope == "customer":
+        return _customer(identity, record if isinstance(record, Customer) else None, budgets, limits, make)
+    if scope == "tag":
+        return _tag(identity, record if isinstance(record, Tag) else None, budgets, limits, make)
+    source = Changed(BUDGETS.name, _budget_of(name))
+    if record is None or record.limits == NO_LIMITS:
+        return Party(None, sources=(source,))
+    return Party(make(scope, identity, member_of(identity)[1], record.limits), sources=(source,))
 
 
 def _customer(
@@ -85,7 +115,8 @@ def _customer(
     if record is None and limits.knows_customers:
         return Party(None, shut=f"The customer {identity!r} is not known here.")
     own = NO_LIMITS if record is None else merged(record.limits, _of(budgets, record.budget_id))
-    if own == NO_LIMITS:
+    is_own = own != NO_LIMITS
+    if not is_own:
         own = _of(budgets, limits.customer_budget_id) if limits.customer_budget_id in budgets else limits.customers
     gate = None if record is None else gate_of("customer", identity, record.models)
     shut = f"The customer {identity!r} is blocked." if record is not None and record.blocked else None
@@ -95,7 +126,7 @@ def _customer(
     if own == NO_LIMITS and gate is None and shut is None and home is None:
         return None
     account = None if own == NO_LIMITS else make("customer", identity, identity, own)
-    return Party(account, gate, shut, home, _sources(budgets))
+    return Party(account, gate, shut, home, is_own, _sources(budgets))
 
 
 def _tag(

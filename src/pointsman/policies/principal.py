@@ -13,6 +13,8 @@ from pointsman.policies.bound import Bound
 from pointsman.policies.gates import Gate, gate_of
 from pointsman.policies.key_guard import KeyGuard, guard_of
 from pointsman.policies.key_terms import KeyTerms, terms_of
+from pointsman.policies.own_routing import OwnRouting
+from pointsman.policies.stand_ins import BudgetedNames
 from pointsman.stores.directory.ports import Changed, Meter
 from pointsman.stores.directory.records import NO_LIMITS, Limits
 
@@ -24,8 +26,10 @@ class Ties(msgspec.Struct, frozen=True, kw_only=True):
 
     ``accounts`` are those that its calls are made for beside itself, ``no_budgets_of`` those among them whose budgets
     do not bind it. ``groups`` are those of groups of models that it was given by name, and bind its calls to these.
+    ``tag_rates`` are those for what they may do under single tags.
     ``charges`` is what its calls are charged to beyond that (:attr:`pointsman.core.outcome.CallRecord.charges`).
     ``usual`` are the limits of the budget with a name that it has, ``gates`` the lists of models that it has to pass.
+    ``routing`` are its team's settings of the router.
     ``shut`` says why none of its calls is let in; None: they are. ``has_general``: the operator's own
     limits may bind it, too. ``sources`` are the entries that all this was learned from, those included that were looked
     for and not there.
@@ -35,12 +39,14 @@ class Ties(msgspec.Struct, frozen=True, kw_only=True):
     no_budgets_of: tuple[Account, ...] = ()
     groups: Mapping[str, Account] = {}
     charges: tuple[str, ...] = ()
+    tag_rates: Mapping[str, tuple[Account, ...]] = {}
     usual: Limits = NO_LIMITS
     gates: tuple[Gate, ...] | None = None
     aliases: Mapping[str, str] = {}
     tags: tuple[str, ...] = ()
     organization_id: str | None = None
     priority: str | None = None
+    routing: OwnRouting | None = None
     shut: str | None = None
     has_general: bool = False
     sources: tuple[Changed, ...] = ()
@@ -54,7 +60,8 @@ class Principal(Account):
 
     ``organization_id`` is the organisation whose spending its calls add to, ``guard`` what limits its use beyond models
     and money, None for most; ``tags`` are the key's and its team's, ``aliases`` the names it has for models,
-    ``tag_rates`` what it may do under single tags.
+    ``tag_rates`` what it, its team, its user and its project may do under single tags.
+    ``routing`` is what it, or else its team, has of the router's settings; None, as with most: nothing.
     ``is_special``: it has limits beyond those of a minute, of calls at once and one budget. ``is_plain``: it has none,
     and belongs to nobody who has any. ``bounds`` keeps, by deployment, what its calls there are bound by; None: by the
     key alone.
@@ -72,8 +79,10 @@ class Principal(Account):
         "is_special",
         "key_head",
         "organization_id",
+        "own_tag_rates",
         "priority",
         "record",
+        "routing",
         "shut",
         "tag_rates",
         "tags",
@@ -87,7 +96,8 @@ class Principal(Account):
         self.record = record
         self.terms = KeyTerms()
         self.ties = NO_TIES
-        self.tag_rates: dict[str, Account] = {}
+        self.tag_rates: dict[str, tuple[Account, ...]] = {}
+        self.own_tag_rates: dict[str, Account] = {}
         super().__init__("key", record.token, share=share)
         self.spent = self.known = record.spend
         self.reset_at = record.budget_reset_at
@@ -117,10 +127,16 @@ class Principal(Account):
         else:
             self.gates = ties.gates
         self.priority = ties.priority or terms.priority
+        self.routing = terms.routing or ties.routing
         self.organization_id = terms.organization_id or ties.organization_id
         self.aliases = {**ties.aliases, **record.aliases} if ties.aliases else record.aliases
+        if terms.fallbacks:
+            self.aliases = BudgetedNames(self.aliases, terms.fallbacks, self.models)
         self.tags = (*record.tags, *(tag for tag in ties.tags if tag not in record.tags)) if ties.tags else record.tags
-        self.tag_rates = {tag: self._tag_rate(tag, limit) for tag, limit in self.limits.tag_rpm_limit.items()}
+        self.own_tag_rates = {tag: self._tag_rate(tag, limit) for tag, limit in self.limits.tag_rpm_limit.items()}
+        self.tag_rates = {tag: (rate,) for tag, rate in self.own_tag_rates.items()}
+        for tag, rates in ties.tag_rates.items():
+            self.tag_rates[tag] = (*self.tag_rates.get(tag, ()), *rates)
         self.shut = _shut(record, terms, ties)
         self.access: dict[tuple[str, str, frozenset[str]], bool] = {}
         self.unrestricted = not self.gates
@@ -135,7 +151,7 @@ class Principal(Account):
     def share_among(self, processes: int) -> None:
         """See the base."""
         super().share_among(processes)
-        for rate in self.tag_rates.values():
+        for rate in self.own_tag_rates.values():
             rate.share_among(processes)
         # What binds a call is sorted by the parts.
         self.bounds.clear()
@@ -154,7 +170,7 @@ class Principal(Account):
 
     def _tag_rate(self, tag: str, limit: int) -> Account:
         """What the key may do under one tag."""
-        account = self.tag_rates.get(tag) or Account("tag_per_key", tag, share=self.share)
+        account = self.own_tag_rates.get(tag) or Account("tag_per_key", tag, share=self.share)
         account.name = f"{self.name}:{tag}"
         account.adopt_limits(Limits(rpm_limit=limit))
         return account

@@ -11,7 +11,7 @@ __all__ = ["demand_rate", "give_back", "reached", "scope_of", "take", "take_rate
 
 _BUSY_RETRY_SECONDS: Final = 1
 
-_NAMES: Final = {"key": "api_key", "member": "team_member", "customer": "end_user"}
+_NAMES: Final = {"key": "api_key", "member": "team_member", "customer": "end_user", "key_customer": "end_user"}
 """What LiteLLM calls those that it calls otherwise."""
 
 

@@ -11,6 +11,7 @@ from pointsman.policies.accounts import Account, merged
 from pointsman.policies.gates import Gate, gate_of, groups_by_name
 from pointsman.policies.general_limits import GeneralLimits
 from pointsman.policies.key_terms import priority_in
+from pointsman.policies.own_routing import OwnRouting, own_routing_in
 from pointsman.policies.principal import NO_TIES, Principal, Ties
 from pointsman.stores.charges import MODEL_GROUP, PROJECT
 from pointsman.stores.directory.kinds import (
@@ -100,6 +101,15 @@ class Directory:
         self._groups = self._group_budgets = None
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """What is heeded of ``Team.extra``."""
+
+    router_settings: msgspec.Raw = msgspec.Raw()
+
+
+_decode_kept: Final = msgspec.json.Decoder(_Kept).decode
+
+
 class _Found(msgspec.Struct):
     """The entries that a key's record leads to; None where there are none."""
 
@@ -139,7 +149,9 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
         or terms.access_group_ids
         or tags
     ):
-        return Ties(has_general=general.bind_calls) if general.bind_calls else NO_TIES
+        binds = general.bind_calls or (general.each_key != NO_LIMITS and not principal.admin)
+        usual = NO_LIMITS if principal.admin else general.each_key
+        return Ties(has_general=general.bind_calls, usual=usual) if binds else NO_TIES
     found, sources = await _find(principal, directory)
     unbudgeted = (found.user,) if record.team_id and not general.users_of_teams else ()
     accounts, spared = _accounts(principal, found, general, make, unbudgeted)
@@ -151,13 +163,15 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
             one.name: make(MODEL_GROUP, one.name, one.name, found.limits(one.limits, one.budget_id))
             for one in found.group_budgets
         },
+        tag_rates=_tag_rates(accounts, make),
         charges=() if found.project is None else (f"{PROJECT}/{found.project.project_id}",),
-        usual=NO_LIMITS if budget is None else budget.limits,
+        usual=merged(NO_LIMITS if budget is None else budget.limits, general.each_key),
         gates=_gates(principal, found),
         aliases={} if found.team is None else found.team.model_aliases,
         tags=_tags_of_others(found),
         organization_id=None if found.organization is None else found.organization.organization_id,
         priority=None if found.team is None else priority_in(found.team.metadata),
+        routing=None if found.team is None else _routing_of(found.team),
         shut=_shut(found),
         has_general=general.bind_calls,
         sources=sources,
@@ -311,6 +325,17 @@ def _accounts(
     return tuple(accounts), tuple(spared)
 
 
+def _tag_rates(accounts: Iterable[Account], make: MakeAccount) -> dict[str, tuple[Account, ...]]:
+    """What each of these may do under single tags, by tag; every key of theirs counts in it."""
+    rates: dict[str, tuple[Account, ...]] = {}
+    for account in accounts:
+        for tag, limit in account.limits.tag_rpm_limit.items():
+            scope, name = f"tag_per_{account.scope}", f"{account.name}:{tag}"
+            rate = make(scope, f"{account.identity}/{tag}", name, Limits(rpm_limit=limit))
+            rates[tag] = (*rates.get(tag, ()), rate)
+    return rates
+
+
 def _member_limits(team: Team, found: _Found) -> Limits:
     """Those of the member, and the team's usual ones wherever the member has none."""
     usual = found.limits(team.member_limits, team.member_budget_id)
@@ -337,6 +362,10 @@ def _gates(principal: Principal, found: _Found) -> tuple[Gate, ...]:
         name = organization.alias or organization.organization_id
         gates.append(gate_of("organization", name, organization.models, groups))
     return tuple(gate for gate in gates if gate is not None)
+
+
+def _routing_of(team: Team) -> OwnRouting | None:
+    return own_routing_in(_decode_kept(team.extra).router_settings)
 
 
 def _shut(found: _Found) -> str | None:

@@ -11,13 +11,16 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Names", "names_in", "names_of_event", "renamed", "renamed_event", "shown_as", "text_or_none"]
+__all__ = ["Names", "Renaming", "names_in", "names_of_event", "renamed", "renamed_event", "shown_as", "text_or_none"]
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _MODEL: Final = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)+)"')
 _ID_CHARACTERS_MAX: Final = 256
+_NAMES_MAX: Final = 256
+_Written = tuple[bytes, bytes, bytes]
+"""A model's name in an answer, the same with a space before it, and what is to stand there."""
 _INNER: Final = ("response", "message")
 """Where events of OpenAI's Responses and of Anthropic's Messages have the answer that they tell of."""
 
@@ -78,16 +81,54 @@ def shown_as(chunk: bytes, model: str) -> tuple[bytes, bytes] | None:
     return (b"", b"") if found[1] == wanted[1:-1] else (found[0], b'"model":' + wanted)
 
 
+class Renaming:
+    """Gives whole answers another model's name, and remembers how the names are written."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, str], _Written] = {}
+
+    def renamed(self, body: bytes, said: object, model: str) -> bytes:
+        """As :func:`renamed`."""
+        try:
+            mark, spaced, shown = self._known[said, model]
+        except (KeyError, TypeError):
+            return self._learn(body, said, model)
+        place = body.find(mark)
+        if place > 0 and body.rfind(b"{", 0, place) == 0:
+            return body.replace(mark, shown, 1)
+        return _replaced(body, spaced, shown) or _rewritten(body, model)
+
+    def _learn(self, body: bytes, said: object, model: str) -> bytes:
+        if isinstance(said, str):
+            if len(self._known) >= _NAMES_MAX:
+                self._known.clear()
+            self._known[said, model] = _written(said, model)
+        return renamed(body, said, model)
+
+
 def renamed(body: bytes, said: object, model: str) -> bytes:
     """A whole answer that says of its model ``said`` so far, and ``model`` from now on."""
     if not isinstance(said, str):
         return body
-    before, found, behind = body.partition(b'"model":"%b"' % said.encode())
-    if not found:
-        before, found, behind = body.partition(b'"model": "%b"' % said.encode())
-    # Before the first list, and with no other object begun, it is the answer's own.
-    if found and b"[" not in before and before.count(b"{") == 1:
-        return b'%b"model":%b%b' % (before, _encode(model), behind)
+    mark, spaced, shown = _written(said, model)
+    return _replaced(body, mark, shown) or _replaced(body, spaced, shown) or _rewritten(body, model)
+
+
+def _written(said: str, model: str) -> _Written:
+    name = said.encode("utf-8", "replace")
+    return b'"model":"%b"' % name, b'"model": "%b"' % name, b'"model":' + _encode(model)
+
+
+def _replaced(body: bytes, mark: bytes, shown: bytes) -> bytes:
+    """The answer with its model told otherwise; empty where what was found may be another object's."""
+    place = body.find(mark)
+    # With no other object begun before it, it is the answer's own.
+    return body.replace(mark, shown, 1) if place > 0 and body.rfind(b"{", 0, place) == 0 else b""
+
+
+def _rewritten(body: bytes, model: str) -> bytes:
     fields = _decode_fields(body)
     fields["model"] = msgspec.Raw(_encode(model))
     return _encode(fields)

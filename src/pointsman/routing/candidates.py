@@ -9,6 +9,7 @@ from pointsman.routing.hosts import Host
 from pointsman.routing.needs import abilities_needed, serves
 from pointsman.routing.pool import NO_SCREENS, Member, Pool, Screens, Tier
 from pointsman.routing.tags import agent_of, allowed_all_the_same, allowed_by_tags, tags_of
+from pointsman.routing.terms import kept_away
 from pointsman.routing.wish import Wish
 
 __all__ = ["Dropped", "candidates", "limit_reached", "parallel_reached"]
@@ -190,6 +191,12 @@ class _Sieve:
             return f"context {wish.prompt_tokens}/{window}"
         if screens.parallel and (bound := parallel_reached(member, screens)) is not None:
             return f"parallel {member.live.in_flight}/{bound}"
+        if screens.priced and deployment.price is None:
+            return "unpriced"
+        if screens.terms is not None and deployment.terms is not None:
+            away = kept_away(deployment.terms, wish, screens.terms())
+            if away is not None:
+                return away
         if screens.affords is not None and not screens.affords(deployment):
             return "budget used up"
         if screens.strict and screens.limits:
@@ -232,4 +239,4 @@ def limit_reached(member: Member, wish: Wish, now: float) -> str | None:
         return f"rpm {used}/{deployment.rpm}"
     if deployment.tpm is not None and (used := meter.tokens_used(second)) + wish.prompt_tokens > deployment.tpm:
         return f"tpm {used}+{wish.prompt_tokens}/{deployment.tpm}"
-    return None
+    return None if meter.tallies is None else meter.tallies.reached(wish, second)

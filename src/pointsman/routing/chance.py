@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pointsman.routing.pool import Member
 
-__all__ = ["drawn", "two_drawn"]
+__all__ = ["drawn", "drawn_by", "two_drawn"]
 
 
 def drawn(members: Sequence[Member], draw: Callable[[], float]) -> Member:
@@ -17,6 +17,18 @@ def drawn(members: Sequence[Member], draw: Callable[[], float]) -> Member:
         if mark < 0:
             return member
     return members[-1]
+
+
+def drawn_by(members: Sequence[Member], weights: Sequence[float], draw: Callable[[], float]) -> Member:
+    """One of several, by other weights than its own, of which one at least is above 0."""
+    mark = draw() * sum(weights)
+    chosen = members[0]
+    for member, weight in zip(members, weights, strict=True):
+        mark -= weight
+        chosen = member if weight else chosen
+        if mark < 0:
+            break
+    return chosen
 
 
 def two_drawn(members: Sequence[Member], draw: Callable[[], float]) -> Sequence[Member]:

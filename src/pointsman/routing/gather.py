@@ -7,8 +7,11 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.patterns import said_of
+from pointsman.core.clock import SYSTEM_CLOCK
 from pointsman.core.upstream import Deployment
 from pointsman.routing.affinity import CONVERSATION, DEPLOYMENT, PROMPT_CACHING, SESSION
+from pointsman.routing.boundary import BOUND_REASONING
 from pointsman.routing.credentials import CredentialBook
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
@@ -20,8 +23,9 @@ from pointsman.routing.settings import RoutingSettings, StrategyChoice, TagRules
 from pointsman.routing.shortlist import LOOKED_AT_MAX, Shortlist
 from pointsman.routing.strategies import COUNTING, STRATEGIES, TIMING, Kit
 from pointsman.routing.table import Group
+from pointsman.routing.terms import Tallies
 
-__all__ = ["Gatherer", "measure"]
+__all__ = ["Gatherer", "by_tags", "measure"]
 
 _KINDS: Final = (SESSION, PROMPT_CACHING, DEPLOYMENT)
 _ABILITIES: Final = frozenset({TOOLS, VISION})
@@ -51,7 +55,7 @@ class Gatherer:
     def pool(self, group: Group, settings: RoutingSettings, whole: Group | None = None) -> Pool:
         """The pool of a group; ``whole`` is the group with those of it that are left out."""
         members = tuple(self._member(deployment) for deployment in group.deployments)
-        choice = settings.strategies.get(group.name, settings.strategy)
+        choice = said_of(group.name, settings.strategies) or settings.strategy
         strategy = STRATEGIES[_name(choice, members)](Kit(self._draw, self._loads, choice.arguments))
         settings = msgspec.structs.replace(settings, tags=_tag_rules((whole or group).deployments, settings.tags))
         screens = _screens(members, settings, strict=settings.strict_limits or strategy.name in _STRICT)
@@ -66,6 +70,7 @@ class Gatherer:
             screens=screens,
             access_groups=frozenset().union(*(member.deployment.access_groups for member in members)),
             stays=_stays(group.name, members, settings),
+            binds_reasoning=BOUND_REASONING in settings.affinity.by_group.get(group.name, settings.affinity.checks),
         )
 
     def _member(self, deployment: Deployment) -> Member:
@@ -100,12 +105,19 @@ def measure(member: Member, strategy: str) -> None:
         member.live.meter = Meter(counts=counts)
     elif member.live.meter is not None and counts:
         member.live.meter.count()
+    terms = member.deployment.terms
+    if terms is not None and terms.has_limits:
+        meter = member.live.meter = member.live.meter or Meter(counts=False)
+        if meter.tallies is None:
+            meter.tallies = Tallies(terms)
+        meter.tallies.terms = terms
 
 
 def _stays(name: str, members: Sequence[Member], settings: RoutingSettings) -> tuple[str, ...]:
     if len(members) == 1:
         return ()
-    checks = settings.affinity.by_group.get(name, settings.affinity.checks)
+    own = said_of(name, settings.affinity.by_group)
+    checks = settings.affinity.checks if own is None else own
     kinds = [kind for kind in _KINDS if kind in checks]
     stay = settings.affinity.conversation_seconds > 0 and any(member.host is not None for member in members)
     return (*kinds, CONVERSATION) if stay else tuple(kinds)
@@ -120,10 +132,24 @@ def _tag_rules(deployments: Sequence[Deployment], usual: TagRules) -> TagRules:
     return msgspec.structs.replace(usual, enabled=said[0] if said else usual.enabled, fails_open=opens)
 
 
+def by_tags(screens: Screens, members: Sequence[Member], rules: TagRules) -> Screens:
+    """The screens of a pool for requests whose tags decide in any case."""
+    agents = any(member.deployment.tag_patterns for member in members)
+    opens = any(_flag(member.deployment, "allow_fail_open") for member in members)
+    return msgspec.structs.replace(
+        screens, tags=True, match_any=rules.match_any, tag_prefix=rules.prefix, fails_open=opens, agents=agents
+    )
+
+
 def _flag(deployment: Deployment, name: str) -> bool | None:
     """What ``model_info`` says; None: nothing."""
     raw = deployment.told.get(name)
     return {b"true": True, b"false": False}.get(bytes(raw)) if raw is not None else None
+
+
+def _has_limits(deployment: Deployment) -> bool:
+    said = deployment.rpm is not None or deployment.tpm is not None
+    return said or (deployment.terms is not None and deployment.terms.has_limits)
 
 
 def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bool) -> Screens:
@@ -141,10 +167,12 @@ def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bo
         mode=len({one.mode for one in deployments}) > 1,
         context=settings.pre_call_checks and any(one.context_tokens is not None for one in deployments),
         abilities=_ABILITIES.intersection(frozenset().union(*known)) - _ABILITIES.intersection(*known),
-        limits=any(one.rpm is not None or one.tpm is not None for one in deployments),
+        limits=any(map(_has_limits, deployments)),
         strict=strict,
         parallel=parallel_default is not None or any(one.max_parallel_requests is not None for one in deployments),
         parallel_default=parallel_default,
+        priced=settings.needs_price and any(one.price is None for one in deployments),
+        terms=SYSTEM_CLOCK.wall if any(one.terms is not None and one.terms.narrows for one in deployments) else None,
         affords=purses.affords if purses is not None and any(map(purses.has_purse, deployments)) else None,
     )
     plain = msgspec.structs.replace(

@@ -102,6 +102,8 @@ class Host(msgspec.Struct, eq=False):
     """The same of the other processes, as far as was heard; also when one was last known to be under way."""
     is_minded: bool = False
     """Whether it is looked after what is in its memory, so that this has to be known."""
+    sleeps: bool = False
+    """Whether its model may be had sleep and be woken, where it is a vLLM."""
     wake: WakeRule | None = None
     """How it is woken when it sleeps; None: it cannot be."""
     power: Power | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pointsman.accounting.windows import SlidingMinute
+from pointsman.routing.terms import Tallies
 
 __all__ = ["Meter"]
 
@@ -17,15 +18,18 @@ class Meter:
     """Requests and tokens of the last minute, and how long an ordinary call takes. Moments are monotonic seconds.
 
     Without ``counts`` only the latter is known. ``usual_seconds`` is 0 while nothing is known. It falls fast and rises
-    slowly, so that a call that had to wait for its model to be loaded is not taken for an ordinary one.
+    slowly, so that a call that had to wait for its model to be loaded is not taken for an ordinary one; after a single
+    one, which probably had to, it is not ``proven``. ``tallies`` are kept where there are limits of other kinds.
     """
 
-    __slots__ = ("requests", "tokens", "usual_seconds")
+    __slots__ = ("proven", "requests", "tallies", "tokens", "usual_seconds")
 
     def __init__(self, *, counts: bool = True) -> None:
         self.requests = SlidingMinute() if counts else None
         self.tokens = SlidingMinute() if counts else None
         self.usual_seconds = 0.0
+        self.tallies: Tallies | None = None
+        self.proven = False
 
     def count(self) -> None:
         """Count requests and tokens from now on, too."""
@@ -52,6 +56,7 @@ class Meter:
         if self.tokens is not None:
             self.tokens.replace(expected, int(began_at), used, int(now))
         seconds, usual = now - began_at, self.usual_seconds
+        self.proven = usual > 0.0
         if not usual or seconds < usual:
             self.usual_seconds = usual + (seconds - usual) * _FALL if usual else seconds
         else:

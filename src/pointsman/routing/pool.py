@@ -111,8 +111,9 @@ class Screens(msgspec.Struct, frozen=True):
 
     ``agents``: what clients call themselves counts. ``fails_open``: tags that no member fits do not count.
     ``abilities`` are the capabilities that only some of the members have. ``parallel_default`` is how many requests at
-    once are sent to a member that has no number of its own. ``affords`` tells whether the budget of a member leaves
-    anything; None: none of them has one.
+    once are sent to a member that has no number of its own. ``priced``: what has no price is not used. ``terms`` gives
+    wall time, for what is said of few deployments; None: of none of the members. ``affords`` tells whether the budget
+    of a member leaves anything; None: none of them has one.
     """
 
     access: bool = False
@@ -129,12 +130,16 @@ class Screens(msgspec.Struct, frozen=True):
     strict: bool = False
     parallel: bool = False
     parallel_default: int | None = None
+    priced: bool = False
     affords: Callable[[Deployment], bool] | None = None
+    terms: Callable[[], float] | None = None
 
     @property
     def decides_for_one(self) -> bool:
         """Whether a request may be refused even where there is a single member."""
-        if self.team or self.tags or self.context or self.parallel or self.affords is not None:
+        if self.team or self.tags or self.context or self.parallel or self.priced:
+            return True
+        if self.affords is not None or self.terms is not None:
             return True
         return self.limits and self.strict
 
@@ -146,7 +151,8 @@ class Pool(msgspec.Struct, frozen=True, eq=False):
     """``only`` is the member of a pool that has one and no more: nothing is to be decided there.
 
     ``access_groups`` are those of all members together. ``stays`` are the kinds of affinity that count, the first that
-    applies to a request first. ``by_tags`` keeps which members a request's tags allow.
+    applies to a request first. ``by_tags`` keeps which members a request's tags allow. With ``binds_reasoning`` those
+    who share an account serve a conversation.
     """
 
     name: str
@@ -158,3 +164,4 @@ class Pool(msgspec.Struct, frozen=True, eq=False):
     access_groups: frozenset[str] = frozenset()
     stays: tuple[str, ...] = ()
     by_tags: dict[tuple[tuple[str, ...], str], frozenset[Member]] = {}
+    binds_reasoning: bool = False

@@ -11,8 +11,9 @@ from typing import Final
 
 import msgspec
 
+from pointsman.config.patterns import said_of
 from pointsman.core.errors import Crowded, GatewayError, Unsupported, UpstreamFailed
-from pointsman.core.rules import RoutingRules, Target
+from pointsman.core.rules import OwnLists, RoutingRules, Target
 from pointsman.core.upstream import Deployment
 from pointsman.routing.failures import CONTEXT_LENGTH, Failure, kind_of
 from pointsman.routing.pool import Pool
@@ -28,6 +29,8 @@ _LASTING: Final = _ABOUT_THE_REQUEST | {Failure.AUTHENTICATION, Failure.NOT_FOUN
 _NOBODY_SERVES: Final = frozenset({
     "mock_testing_fallbacks", "model_not_found", NONE_AVAILABLE, "tag_routing_denied",
 })  # fmt: skip
+_UNREADABLE: Final = "invalid_encrypted_content"
+"""OpenAI's and Azure's code for reasoning that was made in another account."""
 _CROWDED: Final = frozenset({"queue_full", "queue_timeout"})
 _TOO_MANY: Final = 429
 _FIRST_PAUSE_SECONDS: Final = 0.2
@@ -58,7 +61,9 @@ class Elsewhere(msgspec.Struct, frozen=True):
 class Recovery:
     """``draw`` gives a number in [0, 1). ``retries`` and ``hops`` count what was done, ``tried`` has the ids.
 
+    ``forgets``: from now on what an upstream cannot read of former reasoning is left out.
     ``asked`` are the names under which the request asked for its model. ``errors`` are the failures so far.
+    ``was_withheld``: something that could have been tried was not, for the sake of the retry budget.
     """
 
     def __init__(
@@ -69,9 +74,15 @@ class Recovery:
         self.retries_max = settings.num_retries if rules.num_retries is None else rules.num_retries
         self.hops = 0
         self.waited = 0.0
+        self.was_withheld = False
+        self.forgets = False
         self.tried: set[str] = set()
         self.errors: list[tuple[str, GatewayError]] = []
         self._settings = settings
+        self._own = rules.lists or OwnLists()
+        self._policies = settings.group_retry_policies
+        if rules.retry_policies is not None:
+            self._policies = {name: _policy(counts) for name, counts in rules.retry_policies.items()}
         self._asked = asked
         self._draw = draw
         self._seen: set[tuple[str, tuple[str, ...]]] = {(name, ()) for name in asked}
@@ -84,8 +95,12 @@ class Recovery:
 
     def next(self, error: GatewayError, pool: Pool, failed: Deployment) -> Again | Elsewhere | None:
         """What to do after ``error`` of the deployment ``failed``; None: give up."""
-        self.tried.add(failed.id)
         self.errors.append((pool.name, error))
+        if error.code == _UNREADABLE and pool.binds_reasoning and not self.forgets:
+            self.forgets = True
+            self.retries += 1
+            return Again(0.0)
+        self.tried.add(failed.id)
         pause = self._pause(error, pool, failed)
         if pause is None or self.waited + pause > self._settings.wait_seconds_max:
             return self.elsewhere(error, pool.name)
@@ -113,7 +128,8 @@ class Recovery:
         if not isinstance(error, UpstreamFailed):
             unsupported = isinstance(error, Unsupported) and self._settings.falls_back_when_unsupported
             return 0.0 if others and (unsupported or _is_crowded(error)) else None
-        policy = self._settings.group_retry_policies.get(pool.name, self._settings.retry_policy)
+        own = said_of(pool.name, self._policies)
+        policy = self._settings.retry_policy if own is None else own
         if self.retries >= self._allowed(policy, kind, failed):
             return None
         said = kind in policy
@@ -152,17 +168,20 @@ class Recovery:
         lists, rules = self._settings.fallbacks, self.rules
         names = self._asked if failed in self._asked else (failed,)
         kind = kind_of(error)
+        listed: tuple[Hop, ...] = ()
         if error.code == CONTEXT_LENGTH:
-            own, listed = rules.context_window_fallbacks, _of(lists.context_window, names)
+            own = rules.context_window_fallbacks
+            listed = _listed(self._own.context_window, lists.context_window, names)
         elif kind is Failure.CONTENT_POLICY:
-            own, listed = rules.content_policy_fallbacks, _of(lists.content_policy, names)
+            own = rules.content_policy_fallbacks
+            listed = _listed(self._own.content_policy, lists.content_policy, names)
         elif not self._may_be_served(error, kind):
             return ()
         else:
-            own, listed = (), ()
+            own = ()
         if own:
             return _hops(own, asked_for=True)
-        return _hops(listed) or self._general(lists, names)
+        return listed or self._general(lists, names)
 
     def _may_be_served(self, error: GatewayError, kind: Failure) -> bool:
         """Whether another model may serve what this one did not."""
@@ -175,7 +194,19 @@ class Recovery:
     def _general(self, lists: FallbackLists, names: tuple[str, ...]) -> tuple[Hop, ...]:
         if self.rules.fallbacks:
             return _hops(self.rules.fallbacks, asked_for=True)
-        return _hops(_of(lists.general, names) or lists.default)
+        listed = _listed(self._own.general, lists.general, names)
+        return listed or (_hops(lists.default) if self._own.general is None else ())
+
+
+def _listed(
+    own: Mapping[str, tuple[Target, ...]] | None, usual: Mapping[str, tuple[Target, ...]], names: tuple[str, ...]
+) -> tuple[Hop, ...]:
+    """Those of a list. Who has one of their own needs access to what is in it, as if the request had named it."""
+    return _hops(_of(usual if own is None else own, names), asked_for=own is not None)
+
+
+def _policy(counts: Mapping[str, int]) -> RetryPolicy:
+    return {kind: counts[name] for kind in Failure if (name := f"{kind.value}Retries") in counts}
 
 
 def _is_crowded(error: GatewayError) -> bool:
@@ -188,6 +219,12 @@ def _hops(targets: tuple[Target, ...], *, asked_for: bool = False) -> tuple[Hop,
 
 
 def _of(lists: Mapping[str, tuple[Target, ...]], names: tuple[str, ...]) -> tuple[Target, ...]:
-    """The list for one of the names; as in LiteLLM also for one without its provider, else the one for any."""
+    """The list for one of the names; as in LiteLLM also for one without its provider, else the one for any.
+
+    Between them come those for patterns such as ``openai/*``, which LiteLLM does not know.
+    """
     bare = [name.partition("/")[2] for name in names]
-    return next((lists[name] for name in (*names, *bare, "*") if name in lists), ())
+    exact = next((lists[name] for name in (*names, *bare) if name in lists), None)
+    if exact is not None:
+        return exact
+    return next((found for name in names if (found := said_of(name, lists)) is not None), ())

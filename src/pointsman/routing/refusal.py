@@ -17,7 +17,15 @@ __all__ = ["NONE_AVAILABLE", "refusal", "resting"]
 NONE_AVAILABLE: Final = "no_deployments_available"
 """The code, LiteLLM's, of a refusal since nobody who serves the model is to be had for now."""
 
-_PASSING: Final = frozenset({"parallel", "resting", "rpm", "tpm"})
+_PASSING: Final = frozenset({"itpm", "otpm", "parallel", "resting", "rpd", "rpm", "tpd", "tpm"})
+_LIMITS: Final = {
+    "itpm": "input tokens a minute",
+    "otpm": "output tokens a minute",
+    "rpd": "requests a day",
+    "rpm": "requests a minute",
+    "tpd": "tokens a day",
+    "tpm": "tokens a minute",
+}
 _PARALLEL_SECONDS: Final = 1.0
 _BUDGET_RETRY_SECONDS: Final = 60.0
 
@@ -50,6 +58,15 @@ def refusal(pool: Pool, wish: Wish, now: float, dropped: Sequence[Dropped]) -> R
             retry_after=_BUDGET_RETRY_SECONDS,
             code=NONE_AVAILABLE,
         )
+    if "unpriced" in kinds:
+        return Forbidden(
+            f"The model {pool.name!r} has no price, and models without one are blocked here"
+            " (litellm_settings: block_requests_for_models_without_pricing).",
+            hint="An administrator can give it input_cost_per_token and output_cost_per_token; 0 says that it is free.",
+            code="model_cost_map_missing",
+            kind="model_cost_map_missing",
+            param="model",
+        )
     if kinds <= {"team", "access"} and kinds:
         return Forbidden(
             f"This key may not use the model {pool.name!r}: what serves it is for others.",
@@ -58,6 +75,9 @@ def refusal(pool: Pool, wish: Wish, now: float, dropped: Sequence[Dropped]) -> R
             kind="key_model_access_denied",
             param="model",
         )
+    for word, tell in _AWAY.items():
+        if word in kinds:
+            return tell(pool, next(reason for _, reason in dropped if reason.startswith(f"{word} ")))
     modes = sorted({member.deployment.mode for member in pool.members})
     return Malformed(
         f"The model {pool.name!r} cannot do this: it is for {' and '.join(modes)}.",
@@ -65,6 +85,38 @@ def refusal(pool: Pool, wish: Wish, now: float, dropped: Sequence[Dropped]) -> R
         code="model_mode_mismatch",
         param="model",
     )
+
+
+def _reserved(pool: Pool, reason: str) -> Malformed:
+    return Malformed(
+        f"The model {pool.name!r} is {reason} for the teams of its access window.",
+        hint="Ask then, or use another model.",
+        code="model_reserved",
+        param="model",
+    )
+
+
+def _no_endpoint(pool: Pool, reason: str) -> Malformed:
+    return Malformed(
+        f"The model {pool.name!r} is not for conversations. Supported endpoints: {reason.partition(' ')[2]}.",
+        hint="GET /v1/models lists the models; choose one of the right kind.",
+        code="endpoint_not_supported",
+        param="model",
+    )
+
+
+def _batch_too_large(pool: Pool, reason: str) -> Malformed:
+    count, _, most = reason.partition(" ")[2].partition("/")
+    return Malformed(
+        f"The request has {count} inputs, and {pool.name!r} takes {most} at once.",
+        hint="Split the input into smaller batches.",
+        code="embedding_batch_too_large",
+        param="input",
+    )
+
+
+_AWAY: Final = {"reserved": _reserved, "endpoints": _no_endpoint, "batch": _batch_too_large}
+"""What keeps a request from all that serve a model, and how that is told."""
 
 
 def _too_long(pool: Pool, wish: Wish) -> Malformed:
@@ -104,7 +156,7 @@ def _unavailable(group: str, why: str, seconds: float) -> LimitReached:
 
 
 def _of(word: str) -> str:
-    return {"rpm": "requests a minute", "tpm": "tokens a minute"}.get(word, "requests at once")
+    return _LIMITS.get(word, "requests at once")
 
 
 def _seconds(member: Member, word: str, wish: Wish, now: float) -> float:
@@ -116,4 +168,6 @@ def _seconds(member: Member, word: str, wish: Wish, now: float) -> float:
         return float(meter.requests.seconds_until(1, deployment.rpm, second))
     if word == "tpm" and meter is not None and meter.tokens is not None and deployment.tpm is not None:
         return float(meter.tokens.seconds_until(wish.prompt_tokens, deployment.tpm, second))
+    if word in _LIMITS and meter is not None and meter.tallies is not None:
+        return meter.tallies.seconds_until(word, wish, second)
     return _PARALLEL_SECONDS

@@ -12,12 +12,13 @@ from pointsman.core.errors import GatewayError, LimitReached
 from pointsman.core.rules import NO_ROUTING_RULES, RoutingRules
 from pointsman.core.upstream import Deployment
 from pointsman.routing.affinity import Affinity, Place, stay
+from pointsman.routing.boundary import at_its_account
 from pointsman.routing.budget import RetryBudget
 from pointsman.routing.candidates import Dropped, candidates
 from pointsman.routing.cooldown import blame
 from pointsman.routing.credentials import CredentialBook
 from pointsman.routing.expectation import Wait, wait_at
-from pointsman.routing.gather import Gatherer, measure
+from pointsman.routing.gather import Gatherer, by_tags, measure
 from pointsman.routing.hosts import Fleet
 from pointsman.routing.live import LiveBook
 from pointsman.routing.pool import Member, Pick, Pool, Strategy
@@ -26,6 +27,7 @@ from pointsman.routing.refusal import refusal, resting
 from pointsman.routing.residency import LoadBook
 from pointsman.routing.rests import NoRests, Rest, RestBoard
 from pointsman.routing.rules.narrow import permitted, preferred
+from pointsman.routing.rules.ruling import Demands
 from pointsman.routing.settings import RoutingSettings
 from pointsman.routing.shortlist import LOOKED_AT_MAX
 from pointsman.routing.strategies import STRATEGIES, Kit
@@ -61,6 +63,7 @@ class Router:
         self._clock: Clock = SYSTEM_CLOCK
         self._table = table
         self._pools: dict[str, Pool] = {}
+        self._filtering: dict[str, tuple[Pool, Pool]] = {}
         self._left_out: frozenset[str] = frozenset()
         self._strategies: dict[str, dict[str, Strategy]] = {}
 
@@ -75,7 +78,7 @@ class Router:
         self.settings = settings or self.settings
         self.affinity.rules = self.settings.affinity
         self.budget.share = self.settings.retry_budget
-        self._pools, self._strategies = {}, {}
+        self._pools, self._strategies, self._filtering = {}, {}, {}
 
     def leave_out(self, ids: frozenset[str]) -> None:
         """From now on choose no deployment with one of these ids where its group has another."""
@@ -110,7 +113,7 @@ class Router:
             Forbidden: none of them is for this key, for the request's tags, or meets what the operator demands.
         """
         if wish.demands is not None:
-            pool = permitted(pool, wish.demands, wish, dropped)
+            pool = permitted(self._filtered(pool, wish.demands), wish.demands, wish, dropped)
         if pool.only is not None:
             pool.only.chosen(now)
             return pool.only, "only"
@@ -130,10 +133,23 @@ class Router:
             LimitReached, Malformed, Forbidden: as :meth:`choose`.
         """
         if wish.demands is not None:
-            pool = permitted(pool, wish.demands, wish, dropped)
+            pool = permitted(self._filtered(pool, wish.demands), wish.demands, wish, dropped)
         if pool.only is not None:
             return pool.only, "only"
         return self._pick(pool, wish, now, tried, self.affinity.place(pool, wish) if pool.stays else None, dropped)
+
+    def _filtered(self, pool: Pool, demands: Demands) -> Pool:
+        """The pool, where the tags of requests decide although they do not for others."""
+        if not demands.filters_by_tags or pool.screens.tags:
+            return pool
+        known = self._filtering.get(pool.name)
+        if known is None or known[0] is not pool:
+            screens = by_tags(pool.screens, pool.members, self.settings.tags)
+            known = self._filtering[pool.name] = (
+                pool,
+                msgspec.structs.replace(pool, only=None, screens=screens, by_tags={}),
+            )
+        return known[1]
 
     def _pick(
         self,
@@ -158,6 +174,8 @@ class Router:
             found = _with_room(found, self.is_full, dropped)
         if wish.demands is not None:
             found = preferred(found, wish, now, self.loads, dropped)
+        if pool.binds_reasoning:
+            found = _left(at_its_account(found, wish), found, "encrypted reasoning", dropped)
         if len(found) == 1 and len(pool.members) <= LOOKED_AT_MAX:
             return found[0], "only"
         stays = None if place is None or known is None else stay(place, known, found, wish.prompt_tokens)
@@ -168,6 +186,8 @@ class Router:
         member.chosen(now)
         if member.live.meter is not None:
             member.live.meter.began(wish.prompt_tokens, now)
+            if member.live.meter.tallies is not None:
+                member.live.meter.tallies.began(wish.prompt_tokens, wish.output_limit, int(now))
         for tier in pool.tiers:
             if tier.sampler is not None:
                 tier.sampler.took(member)
@@ -257,9 +277,14 @@ def _with_room(
     full = [member for member in found if is_full(member.deployment)]
     if not full or len(full) == len(found):
         return found
-    if dropped is not None:
-        dropped.extend((member, "bulkhead full") for member in full)
-    return [member for member in found if member not in full]
+    return _left([member for member in found if member not in full], found, "bulkhead full", dropped)
+
+
+def _left(left: Sequence[Member], found: Sequence[Member], why: str, dropped: list[Dropped] | None) -> Sequence[Member]:
+    """What is left of those who were found; of the others it is told why."""
+    if dropped is not None and len(left) < len(found):
+        dropped.extend((member, why) for member in found if member not in left)
+    return left
 
 
 def _none_available(pool: Pool, now: float) -> LimitReached:

@@ -103,8 +103,9 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     together, ``retry_budget`` the retries of the process, as a share of its requests. ``allowed_fails`` None: the share
     of failures decides. ``strategies`` are those of single models, by name. With ``strict_limits`` nothing is sent to a
     deployment beyond its ``rpm`` and ``tpm``, else only if another has room. ``pre_call_checks``: prompts that are
-    longer than a model's context are not sent to it. ``rulebook`` None: the operator has no rules. ``purses`` None: no
-    deployment has a budget.
+    longer than a model's context are not sent to it.
+    ``needs_price``: what nobody knows the price of is not used. ``rulebook`` None: the operator has no rules.
+    ``purses`` None: no deployment has a budget.
     """
 
     strategy: StrategyChoice = StrategyChoice()
@@ -113,6 +114,7 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     affinity: AffinityRules = AffinityRules()
     pre_call_checks: bool = False
     strict_limits: bool = False
+    needs_price: bool = False
     parallel_per_deployment: int | None = None
     num_retries: int = _RETRIES
     retry_after: float = 0.0

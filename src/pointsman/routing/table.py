@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.config.patterns import match, specificity
+from pointsman.config.patterns import is_pattern, match, specificity
 from pointsman.core.upstream import Deployment
 
 __all__ = ["Group", "Pattern", "RoutingTable", "Union", "numbered"]
@@ -40,7 +40,9 @@ class Union(msgspec.Struct, frozen=True):
 
 
 class RoutingTable:
-    """Resolves names: exact first, then aliases, ``unions``, then the most specific wildcard (longest literal part).
+    """Resolves names: aliases first, then exact, ``unions``, then the most specific wildcard (longest literal part).
+
+    So, as in LiteLLM, requests for a model can be sent to another one by an alias of the same name.
 
     Entries of one and the same wildcard share what it stands for, as those of one name do.
 
@@ -64,8 +66,8 @@ class RoutingTable:
         self._groups = {name: Group(name, tuple(members)) for name, members in groups.items()}
         listed = dict(aliases or {})
         taken = self._groups.keys() | listed.keys()
-        self._unlisted = tuple(name for name in unlisted or () if name not in taken)
-        self._aliases = {**(unlisted or {}), **listed}
+        self._aliases = listed
+        self._further = {name: target for name, target in (unlisted or {}).items() if name not in taken}
         self._patterns: dict[str, list[Pattern]] = {}
         for pattern in sorted(patterns, key=lambda entry: specificity(entry.pattern), reverse=True):
             self._patterns.setdefault(pattern.pattern, []).append(pattern)
@@ -81,13 +83,12 @@ class RoutingTable:
     def names(self) -> tuple[str, ...]:
         """Every name to list: groups and aliases."""
         every = dict.fromkeys([*self._groups, *self._aliases, *self._unions])
-        left_out = self._hidden.union(self._unlisted)
-        return tuple(name for name in every if name not in left_out)
+        return tuple(name for name in every if name not in self._hidden)
 
     @property
     def unlisted(self) -> tuple[str, ...]:
         """Further names of models that are found."""
-        return self._unlisted
+        return tuple(self._further)
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -101,21 +102,21 @@ class RoutingTable:
 
     def resolve(self, name: str) -> Group | None:
         """The group that serves ``name``, or None."""
+        name = self._aliases.get(name, name)
         group = self._groups.get(name) or self._expanded.get(name)
         if group is not None:
             return group
-        target = self._aliases.get(name)
-        if target is not None and target != name:
-            group = self._groups.get(target)
-            return group or self._unions.get(target) or self._match(target)
-        return self._unions.get(name) or self._match(name)
+        target = self._further.get(name)
+        group = None if target is None else self._groups.get(target)
+        return group or self._unions.get(name) or self._match(name)
 
     def _united(self, name: str, union: Union) -> Group | None:
         """All deployments of the models that there are; None: there are none."""
         members: dict[str, Deployment] = {}
         for model in union.models:
             order = union.priorities.get(model)
-            for one in self._groups[model].deployments if model in self._groups else ():
+            group = self._groups.get(model) or (None if is_pattern(model) else self._match(model))
+            for one in () if group is None else group.deployments:
                 members.setdefault(one.id, one if order is None else msgspec.structs.replace(one, order=order))
         return Group(name, tuple(members.values())) if members else None
 

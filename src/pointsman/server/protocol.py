@@ -407,10 +407,12 @@ class InferenceProtocol(HttpToolsProtocol):
         self._deadline = _NEVER
         inbound = Inbound(head, body, clock.monotonic(), clock.wall())
         operation = head.route.operation
-        if gate.jobs is not None and operation is _RESPONSES and _BACKGROUND in body:
+        if operation is _PASS_THROUGH:
+            telling = pass_through(inbound, self, gate.house)
+        elif operation is _RESPONSES and gate.jobs is not None and _BACKGROUND in body:
             telling = gate.jobs.attend(inbound, self, gate.house)
         else:
-            telling = (pass_through if operation is _PASS_THROUGH else serve)(inbound, self, gate.house)
+            telling = serve(inbound, self, gate.house)
         self._story = story = Story(telling, gate.nursery, gate.escaped)
         story.step()
 

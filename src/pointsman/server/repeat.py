@@ -24,14 +24,14 @@ _HEAD_BYTES_MAX: Final = 4096
 class KnownHead:
     """``head`` is what the bytes mean."""
 
-    __slots__ = ("_after", "_after_size", "_before", "_length_at", "head")
+    __slots__ = ("_after", "_before", "_digits", "_fixed", "head")
 
     def __init__(self, head: RequestHead, before: bytes, after: bytes) -> None:
         self.head = head
         self._before = before
-        self._length_at = len(before)
         self._after = after
-        self._after_size = len(after)
+        self._fixed = len(before) + len(after)
+        self._digits = 1
 
     @classmethod
     def learn(cls, head: RequestHead, request: bytes, body_bytes: int) -> KnownHead | None:
@@ -49,10 +49,25 @@ class KnownHead:
 
     def body(self, data: bytes) -> bytes | None:
         """The body, if ``data`` is this head and a body of the length that it says, and nothing more."""
-        start = self._length_at
-        end = data.find(b"\r", start, start + _DIGITS_MAX + 1)
-        digits = data[start:end]
-        if not (digits.isdigit() and data.startswith(self._before) and data.startswith(self._after, end)):
-            return None
-        body = data[end + self._after_size :]
-        return body if len(body) == int(digits) else None
+        # From the size of it all and that of the number follows the length of the body, and so all bytes of the head.
+        rest, digits = len(data) - self._fixed, self._digits
+        head = b"%b%d%b" % (self._before, rest - digits, self._after)
+        if len(head) != self._fixed + digits:
+            # The number is longer or shorter than last time.
+            digits = _digits_before(rest)
+            if not digits:
+                return None
+            self._digits = digits
+            head = b"%b%d%b" % (self._before, rest - digits, self._after)
+        return data[len(head) :] if data.startswith(head) else None
+
+
+def _digits_before(rest: int) -> int:
+    """With how many digits the length of a body is written that fills ``rest`` bytes together with them; 0: none does.
+
+    A length may also be written with zeros before it, which no client does; such a request is parsed.
+    """
+    for digits in range(1, _DIGITS_MAX + 1):
+        if rest >= digits and len(str(rest - digits)) == digits:
+            return digits
+    return 0

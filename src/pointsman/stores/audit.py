@@ -63,7 +63,7 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which entries to give. Filters hold together; None does not count. Pages count from 1.
 
     ``start`` and ``end`` are both included. ``object_team_id`` and ``object_key_hash`` look into the values, where they
-    need only occur in ``team_id`` or ``token``.
+    need only occur in ``team_id`` or ``token``; ``search`` is the entry's own id, or who or what it is about.
     """
 
     changed_by: str | None = None
@@ -76,6 +76,7 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     end: float | None = None
     object_team_id: str | None = None
     object_key_hash: str | None = None
+    search: str | None = None
     sort_by: AuditSort = "updated_at"
     sort_order: Literal["asc", "desc"] = "desc"
     page: int = 1

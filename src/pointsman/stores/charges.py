@@ -9,10 +9,14 @@ from pointsman.core.outcome import CallRecord
 from pointsman.stores.directory.ports import INTEGER_MAX, Account
 from pointsman.stores.directory.records import member_id
 
-__all__ = ["EVERYTHING", "MODEL_GROUP", "PROJECT", "accounts_of", "charged_accounts", "project_of"]
+__all__ = ["EVERYTHING", "KEY_CUSTOMER", "MODEL_GROUP", "PROJECT", "accounts_of", "charged_accounts", "project_of"]
 
 PROJECT: Final = "project"
 MODEL_GROUP: Final = "model_group"
+KEY_CUSTOMER: Final = "key_customer"
+"""Customers as those keys serve them that bring a budget for whoever has none; the id is that budget's and theirs."""
+
+_WITH_MODELS: Final = frozenset({PROJECT, KEY_CUSTOMER})
 
 EVERYTHING: Final = Account("global", "")
 """What all calls together are charged to."""
@@ -57,7 +61,7 @@ def accounts_of(record: CallRecord) -> list[Account]:
     groups: list[tuple[str, str]] = []
     for charge in record.charges:
         scope, _, identity = charge.partition("/")
-        (owners if scope == PROJECT else groups).append((scope, identity))
+        (owners if scope in _WITH_MODELS else groups).append((scope, identity))
     accounts = [Account(*owner) for owner in (*owners, *groups)]
     if record.organization_id and record.user_id:
         accounts.append(Account("organization_member", member_id(record.organization_id, record.user_id)))

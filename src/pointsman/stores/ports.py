@@ -46,7 +46,10 @@ __all__ = [
     "SummaryQuery",
 ]
 
-KeySort = Literal["created_at", "updated_at", "spend", "max_budget", "key_alias", "key_name", "token"]
+KeySort = Literal[
+    "created_at", "updated_at", "spend", "max_budget", "key_alias", "key_name", "token", "expires", "last_active",
+    "budget_reset_at", "tpm_limit", "rpm_limit",
+]  # fmt: skip
 """What a list of keys can be ordered by."""
 
 
@@ -99,6 +102,11 @@ class KeyQuery(msgspec.Struct, frozen=True, kw_only=True):
     come first in rising order, last in falling order; ties are in the order of the tokens. Pages count from 1.
     ``status`` "deleted" lists the history instead of the live keys. Where nobody wants to know how many match, they are
     not ``counted``, which takes longer than the rest where there are millions.
+
+    ``also_teams``: keys of these teams are listed beside those of ``user_id``. ``search`` is a token, or occurs in the
+    alias. ``expires`` compares with ``now``. ``organization_id``, ``project_id``, ``agent_id`` and ``access_group_id``
+    are what a key keeps as JSON (an array in the case of groups); keys of ``organization_teams`` count as those of the
+    organization.
     """
 
     page: int = 1
@@ -109,9 +117,25 @@ class KeyQuery(msgspec.Struct, frozen=True, kw_only=True):
     key_alias: str | None = None
     substring: bool = False
     key_hash: str | None = None
+    also_teams: tuple[str, ...] = ()
+    search: str | None = None
+    blocked: bool | None = None
+    expires: Literal["active", "expired"] | None = None
+    now: float = 0.0
+    organization_id: str | None = None
+    organization_teams: tuple[str, ...] = ()
+    project_id: str | None = None
+    agent_id: str | None = None
+    access_group_id: str | None = None
     sort_by: KeySort = "created_at"
     sort_order: Literal["asc", "desc"] = "desc"
     status: Literal["live", "deleted"] = "live"
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether something is asked for that has no index."""
+        wanted = (self.search, self.expires, self.organization_id, self.project_id, self.agent_id, self.access_group_id)
+        return bool(self.also_teams) or self.blocked is not None or wanted != (None,) * len(wanted)
 
 
 class KeyPage(msgspec.Struct, frozen=True):
@@ -174,9 +198,10 @@ class KeyStore(Protocol):
     async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
         """The tokens of keys that changed after ``version``, each once, and the version to ask with next time.
 
-        Made, updated, rotated, deleted and reset keys count, and those whose spending rose; so a process that asks
-        now and then learns what the others did. ``changed_since(0)`` begins at the beginning. An answer may be cut
-        short; asking on with the version it gave continues it, and the same version back means there is no more.
+        Made, updated, rotated, deleted and reset keys count, so that a process that asks now and then learns what the
+        others did; what calls added to their spending the directory's store tells. ``changed_since(0)`` begins at the
+        beginning. An answer may be cut short; asking on with the version it gave continues it, and the same version
+        back means there is no more.
         """
         ...
 

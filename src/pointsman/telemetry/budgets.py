@@ -25,8 +25,12 @@ _SCOPES: Final = MappingProxyType({
     "user": ("user", ("user",)),
     "organization": ("org", ("org_id", "org_alias")),
     "customer": ("customer", ("end_user",)),
+    "provider": ("provider", ("api_provider",)),
 })  # fmt: skip
 """LiteLLM's word for each of ours, and its labels: the identity, and for some the name."""
+
+_LEFT: Final = MappingProxyType({"provider": "litellm_provider_remaining_budget_metric"})
+"""Where LiteLLM's name is not made as the others."""
 
 
 class BudgetNow(msgspec.Struct, frozen=True):
@@ -46,7 +50,8 @@ def budget_families(budgets: Sequence[BudgetNow]) -> Iterable[Metric]:
         own = sorted((one for one in budgets if one.scope == scope), key=lambda one: (one.left, one.identity))
         if not own:
             continue
-        left = GaugeMetricFamily(f"litellm_remaining_{word}_budget_metric", "USD left of the budget.", labels=labels)
+        name = _LEFT.get(word, f"litellm_remaining_{word}_budget_metric")
+        left = GaugeMetricFamily(name, "USD left of the budget.", labels=labels)
         most = GaugeMetricFamily(f"litellm_{word}_max_budget_metric", "The budget, in USD.", labels=labels)
         words = "Hours until the budget is whole again."
         hours = GaugeMetricFamily(f"litellm_{word}_budget_remaining_hours_metric", words, labels=labels)

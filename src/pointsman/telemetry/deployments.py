@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -12,6 +12,8 @@ __all__ = ["DEPLOYMENTS_MAX", "DeploymentNow", "deployment_families", "merged"]
 
 DEPLOYMENTS_MAX: Final = 5_000
 """How many are told of, so that a large table does not make a scrape endless."""
+
+Number = TypeVar("Number", int, float)
 
 _PLACE: Final = ("litellm_model_name", "model_id", "api_base", "api_provider")
 _ALL: Final = ("model_group", *_PLACE)
@@ -37,6 +39,10 @@ class DeploymentNow(msgspec.Struct, kw_only=True):
     first_token_seconds: float | None = None
     tokens_per_second: float | None = None
     error_ratio: float | None = None
+    rpm_limit: int | None = None
+    tpm_limit: int | None = None
+    remaining_requests: int | None = None
+    remaining_tokens: int | None = None
 
     def merge(self, other: DeploymentNow) -> None:
         """Take in what another process sees: what can be counted is added, of the rest the worst holds."""
@@ -47,6 +53,8 @@ class DeploymentNow(msgspec.Struct, kw_only=True):
         self.first_token_seconds = _worst(max, self.first_token_seconds, other.first_token_seconds)
         self.error_ratio = _worst(max, self.error_ratio, other.error_ratio)
         self.tokens_per_second = _worst(min, self.tokens_per_second, other.tokens_per_second)
+        self.remaining_requests = _worst(min, self.remaining_requests, other.remaining_requests)
+        self.remaining_tokens = _worst(min, self.remaining_tokens, other.remaining_tokens)
         if other.healthy is not None:
             self.healthy = other.healthy if self.healthy is None else self.healthy and other.healthy
         for code, count in other.cooldowns.items():
@@ -54,6 +62,18 @@ class DeploymentNow(msgspec.Struct, kw_only=True):
 
 
 _GAUGES: Final[tuple[tuple[str, str, Callable[[DeploymentNow], float | None]], ...]] = (
+    ("litellm_deployment_rpm_limit", "Requests a minute that it takes.", lambda now: now.rpm_limit),
+    ("litellm_deployment_tpm_limit", "Tokens a minute that it takes.", lambda now: now.tpm_limit),
+    (
+        "litellm_remaining_requests_metric",
+        "Requests that the upstream says it has left for us.",
+        lambda now: now.remaining_requests,
+    ),
+    (
+        "litellm_remaining_tokens_metric",
+        "Tokens that the upstream says it has left for us.",
+        lambda now: now.remaining_tokens,
+    ),
     ("pointsman_deployment_in_flight", "Requests under way.", lambda now: now.in_flight),
     ("pointsman_deployment_healthy", "1 if the last check found it well, 0 if not.", lambda now: now.healthy),
     ("pointsman_deployment_latency_seconds", "Time to the end of an answer, lately.", lambda now: now.latency_seconds),
@@ -104,5 +124,5 @@ def deployment_families(rows: Sequence[DeploymentNow]) -> Iterable[Metric]:
         yield gauge
 
 
-def _worst(choose: Callable[[float, float], float], one: float | None, other: float | None) -> float | None:
+def _worst(choose: Callable[[Number, Number], Number], one: Number | None, other: Number | None) -> Number | None:
     return other if one is None else one if other is None else choose(one, other)

@@ -24,9 +24,12 @@ from pointsman.telemetry.budgets import BudgetNow, budget_families
 from pointsman.telemetry.budgets import merged as merged_budgets
 from pointsman.telemetry.deployments import DeploymentNow, deployment_families
 from pointsman.telemetry.deployments import merged as merged_deployments
+from pointsman.telemetry.fallbacks import FallbackCounts, Move, fallback_families
+from pointsman.telemetry.rates import RateNow, rate_families
+from pointsman.telemetry.rates import merged as merged_rates
 from pointsman.telemetry.series import BUCKETS, CallLabels, CallSeries, Histogram, HostSeries, Snapshot
 
-__all__ = ["CallMetrics"]
+__all__ = ["GAUGE_WORDS", "CallMetrics"]
 
 _SERIES_MAX: Final = 5_000
 _OTHER: Final = "other"
@@ -49,7 +52,15 @@ _COUNTERS: Final[tuple[tuple[str, str, Callable[[CallSeries], float]], ...]] = (
         lambda series: series.prompt_tokens + series.completion_tokens,
     ),
     ("litellm_input_cached_tokens_metric", "Prompt tokens read from a cache.", lambda series: series.cached_tokens),
+    (
+        "litellm_input_cache_creation_tokens_metric",
+        "Prompt tokens written to a cache.",
+        lambda series: series.cache_write_tokens,
+    ),
+    ("litellm_input_audio_tokens_metric", "Prompt tokens of audio.", lambda series: series.audio_input_tokens),
     ("litellm_output_reasoning_tokens_metric", "Reasoning tokens.", lambda series: series.reasoning_tokens),
+    ("litellm_output_audio_tokens_metric", "Completion tokens of audio.", lambda series: series.audio_output_tokens),
+    ("litellm_images_generated_metric", "Pictures made.", lambda series: series.images),
 )
 _HISTOGRAMS: Final[tuple[tuple[str, str, Callable[[CallSeries], Histogram]], ...]] = (
     ("litellm_request_total_latency_metric", "Seconds from request to end of answer.", lambda series: series.latency),
@@ -59,6 +70,7 @@ _HISTOGRAMS: Final[tuple[tuple[str, str, Callable[[CallSeries], Histogram]], ...
         "Seconds to the first token of a stream.",
         lambda series: series.first_token,
     ),
+    ("litellm_request_queue_time_seconds", "Seconds waited for a turn at a local host.", lambda series: series.queued),
     ("litellm_overhead_latency_metric", "Seconds the gateway itself added.", lambda series: series.overhead),
     (
         "litellm_deployment_latency_per_output_token",
@@ -71,8 +83,8 @@ _HISTOGRAMS: Final[tuple[tuple[str, str, Callable[[CallSeries], Histogram]], ...
 class CallMetrics(Collector):
     """Listens to calls and collects for Prometheus.
 
-    ``gauges``, ``hosts``, ``deployments`` and ``budgets`` give what is read when scraped; ``name_of`` tells what people
-    call a team or an organisation.
+    ``gauges``, ``hosts``, ``deployments``, ``budgets`` and ``rates`` give what is read when scraped;
+    ``name_of`` tells what people call a team or an organisation.
     """
 
     def __init__(
@@ -82,9 +94,12 @@ class CallMetrics(Collector):
         *,
         deployments: Callable[[], Sequence[DeploymentNow]] = lambda: (),
         budgets: Callable[[], Sequence[BudgetNow]] = lambda: (),
+        rates: Callable[[], Sequence[RateNow]] = lambda: (),
         name_of: Callable[[str, str], str] = lambda _scope, _identity: "",
     ) -> None:
         self._budgets = budgets
+        self._rates = rates
+        self._fallbacks = FallbackCounts()
         self._name_of = name_of
         self._gauges = gauges
         self._hosts = hosts
@@ -93,6 +108,7 @@ class CallMetrics(Collector):
         self._fresh: list[CallRecord] = []
         self._directory: Path | None = None
         self._own_file: Path | None = None
+        self._saved = b""
         self._workers = 1
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -104,6 +120,7 @@ class CallMetrics(Collector):
         self._workers = workers
         self._own_file = _snapshot_file(directory, worker)
         self._own_file.unlink(missing_ok=True)
+        self._saved = b""
 
     def call_ended(self, record: CallRecord) -> None:
         """Count a call; see :class:`pointsman.lifecycle.announce.Listener`."""
@@ -119,22 +136,27 @@ class CallMetrics(Collector):
         """Leave a snapshot for the other workers."""
         if self._own_file is not None:
             self._fold()
-            spare = self._own_file.with_suffix(".new")
-            spare.write_bytes(msgspec.msgpack.encode(self._seen()))
-            spare.replace(self._own_file)
+            snapshot = msgspec.msgpack.encode(self._seen())
+            if snapshot != self._saved:  # while nobody asks for anything, it stays as it is
+                spare = self._own_file.with_suffix(".new")
+                spare.write_bytes(snapshot)
+                spare.replace(self._own_file)
+                self._saved = snapshot
 
     def collect(self) -> Iterable[Metric]:
         """Called by Prometheus's registry."""
         everything = self._gathered()
         series, gauges = everything.series, everything.gauges
         for name, value in gauges.items():
-            gauge = GaugeMetricFamily(name, _GAUGE_WORDS.get(name, name), labels=[])
+            gauge = GaugeMetricFamily(name, GAUGE_WORDS.get(name, name), labels=[])
             gauge.add_metric([], value)
             yield gauge
         yield from _queues(everything.hosts)
         yield from _proxy_counters(series)
         yield from deployment_families(everything.deployments)
         yield from budget_families(everything.budgets)
+        yield from rate_families(everything.rates)
+        yield from fallback_families(dict(everything.fallbacks))
         served = _by_deployment(series)
         yield from _deployment_counters(series, served)
         yield from _energy_counters(series)
@@ -153,6 +175,7 @@ class CallMetrics(Collector):
     def _fold(self) -> None:
         """Count the calls that were gathered."""
         fresh, self._fresh = self._fresh, []
+        self._fallbacks.count(fresh)
         groups: dict[_Key, list[CallRecord]] = {}
         for record in fresh:
             deployment = record.deployment_id
@@ -209,7 +232,9 @@ class CallMetrics(Collector):
     def _seen(self) -> Snapshot:
         """What this process counted, and sees now."""
         gauges, deployments = dict(self._gauges()), list(self._deployments())
-        return Snapshot(list(self._series.values()), gauges, self._hosts(), deployments, list(self._budgets()))
+        moves = list(self._fallbacks.counts.items())
+        budgets, rates = list(self._budgets()), list(self._rates())
+        return Snapshot(list(self._series.values()), gauges, self._hosts(), deployments, budgets, rates, moves)
 
     def _gathered(self) -> Snapshot:
         self._fold()
@@ -221,6 +246,8 @@ class CallMetrics(Collector):
         hosts: dict[str, HostSeries] = {}
         deployments: list[list[DeploymentNow]] = []
         budgets: list[BudgetNow] = []
+        rates: list[RateNow] = []
+        moves: dict[Move, int] = {}
         for worker in range(self._workers):
             try:
                 snapshot = msgspec.msgpack.decode(_snapshot_file(self._directory, worker).read_bytes(), type=Snapshot)
@@ -228,6 +255,9 @@ class CallMetrics(Collector):
                 continue
             deployments.append(snapshot.deployments)
             budgets += snapshot.budgets
+            rates += snapshot.rates
+            for move, count in snapshot.fallbacks:
+                moves[move] = moves.get(move, 0) + count
             for name, value in snapshot.gauges.items():
                 gauges[name] = gauges.get(name, 0.0) + value
             for series in snapshot.series:
@@ -239,10 +269,18 @@ class CallMetrics(Collector):
                 if first is not host:
                     first.merge(host)
         together = merged_deployments(deployments)
-        return Snapshot(list(merged.values()), gauges, list(hosts.values()), together, merged_budgets(budgets))
+        return Snapshot(
+            list(merged.values()),
+            gauges,
+            list(hosts.values()),
+            together,
+            merged_budgets(budgets),
+            merged_rates(rates),
+            list(moves.items()),
+        )
 
 
-_GAUGE_WORDS: Final = {
+GAUGE_WORDS: Final = {
     "litellm_in_flight_requests": "Requests under way.",
     "pointsman_keys_cached": "Keys held in memory.",
     "pointsman_keys_cached_max": "Bound on keys held in memory.",

@@ -10,6 +10,8 @@ import msgspec
 from pointsman.core.outcome import CallRecord
 from pointsman.telemetry.budgets import BudgetNow
 from pointsman.telemetry.deployments import DeploymentNow
+from pointsman.telemetry.fallbacks import Move
+from pointsman.telemetry.rates import RateNow
 
 __all__ = ["BUCKETS", "CallLabels", "CallSeries", "Histogram", "HostSeries", "Snapshot"]
 
@@ -29,8 +31,10 @@ class Histogram(msgspec.Struct):
         return cls([0] * (len(BUCKETS) + 1))
 
     def observe(self, seconds: list[float]) -> None:
-        """Count many; ``seconds`` is sorted by this."""
+        """Count many; ``seconds`` is sorted by this. Less than nothing, as a clock set back tells, is nothing."""
         seconds.sort()
+        if seconds and seconds[0] < 0.0:
+            seconds = [max(0.0, one) for one in seconds]
         counts = self.counts
         done = 0
         for place, bound in enumerate(BUCKETS):
@@ -81,13 +85,18 @@ class CallSeries(msgspec.Struct):
     first_token: Histogram
     overhead: Histogram
     per_token: Histogram = msgspec.field(default_factory=Histogram.empty)
+    queued: Histogram = msgspec.field(default_factory=Histogram.empty)
     calls: int = 0
     failures: int = 0
     upstream_failures: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    images: int = 0
     spend: int = 0
     energy_mwh: int = 0
     energy_cost: int = 0
@@ -101,22 +110,31 @@ class CallSeries(msgspec.Struct):
         """Count calls that have these labels."""
         usages = [record.usage for record in records]
         self.calls += len(records)
-        self.failures += sum(record.status != "success" for record in records)
-        self.upstream_failures += sum(record.status == "failure" and record.attempts > 0 for record in records)
+        failures = len(records) - [record.status for record in records].count("success")
+        if failures:
+            self.failures += failures
+            self.upstream_failures += sum(record.status == "failure" and record.attempts > 0 for record in records)
         self.prompt_tokens += sum([usage.prompt for usage in usages])
         self.completion_tokens += sum([usage.completion for usage in usages])
-        self.cached_tokens += sum([usage.cached for usage in usages])
-        self.reasoning_tokens += sum([usage.reasoning for usage in usages])
+        for usage in [usage for usage in usages if usage.cached or usage.reasoning or usage.cache_write]:
+            self.cached_tokens += usage.cached
+            self.cache_write_tokens += usage.cache_write
+            self.reasoning_tokens += usage.reasoning
+        for usage in [usage for usage in usages if usage.units is not None or usage.audio_input or usage.audio_output]:
+            self.audio_input_tokens += usage.audio_input
+            self.audio_output_tokens += usage.audio_output
+            self.images += 0 if usage.units is None else usage.units.images
         self.spend += sum([record.cost for record in records])
-        self.energy_mwh += sum([record.energy_mwh for record in records])
-        self.energy_cost += sum([record.energy_cost for record in records])
+        for record in [record for record in records if record.energy_mwh or record.energy_cost]:
+            self.energy_mwh += record.energy_mwh
+            self.energy_cost += record.energy_cost
         latency = [record.ended_at - record.started_at for record in records]
         if self.labels.deployment_id:
-            overhead = [record.overhead_ms / 1000.0 for record in records]
+            self.queued.observe([record.queued_ms / 1000.0 for record in records])
+            self.overhead.observe([record.overhead_ms / 1000.0 for record in records])
             # A wait for a turn is neither the gateway's own time nor the upstream's.
-            apart = [own + record.queued_ms / 1000.0 for own, record in zip(overhead, records, strict=True)]
-            self.api_latency.observe([max(0.0, whole - other) for whole, other in zip(latency, apart, strict=True)])
-            self.overhead.observe([max(0.0, own) for own in overhead])
+            apart = [(record.overhead_ms + record.queued_ms) / 1000.0 for record in records]
+            self.api_latency.observe([whole - other for whole, other in zip(latency, apart, strict=True)])
         paces = zip(latency, usages, records, strict=True)
         self.per_token.observe(
             [
@@ -131,7 +149,7 @@ class CallSeries(msgspec.Struct):
 
     def merge(self, other: CallSeries) -> None:
         """Add another process's counts of the same series."""
-        for name in ("latency", "api_latency", "first_token", "overhead", "per_token"):
+        for name in ("latency", "api_latency", "first_token", "overhead", "per_token", "queued"):
             getattr(self, name).merge(getattr(other, name))
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -144,7 +162,11 @@ _SUMS: Final = (
     "prompt_tokens",
     "completion_tokens",
     "cached_tokens",
+    "cache_write_tokens",
     "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "images",
     "spend",
     "energy_mwh",
     "energy_cost",
@@ -179,3 +201,5 @@ class Snapshot(msgspec.Struct):
     hosts: list[HostSeries] = []
     deployments: list[DeploymentNow] = []
     budgets: list[BudgetNow] = []
+    rates: list[RateNow] = []
+    fallbacks: list[tuple[Move, int]] = []

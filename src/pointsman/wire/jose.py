@@ -19,6 +19,7 @@ __all__ = [
     "TOKEN_BYTES_MAX",
     "PublicKey",
     "UnsignedToken",
+    "is_encrypted",
     "looks_like_jwt",
     "read_key_set",
     "read_token",
@@ -88,19 +89,27 @@ _read_set: Final = msgspec.json.Decoder(_KeySet).decode
 _read_key: Final = msgspec.json.Decoder(PublicKey).decode
 
 
+def is_encrypted(text: bytes) -> bool:
+    """Whether it has the form of an encrypted token (RFC 7516, section 7.1): a JSON object in base64, five parts."""
+    return text.startswith(b"eyJ") and text.count(b".") == 4
+
+
 def looks_like_jwt(text: bytes) -> bool:
     """Whether it has the form of a signed token: a JSON object in base64, and three parts."""
     return text.startswith(b"eyJ") and text.count(b".") == 2
 
 
-def read_token(text: bytes) -> UnsignedToken:
+def read_token(text: bytes, bytes_max: int = TOKEN_BYTES_MAX) -> UnsignedToken:
     """Take a compact token apart.
 
     Raises:
         ValueError: it is none, is signed in a way that proves nothing, or demands what we do not know.
     """
-    if len(text) > TOKEN_BYTES_MAX:
-        message = f"it has more than {TOKEN_BYTES_MAX} bytes"
+    if len(text) > bytes_max:
+        message = f"it has more than {bytes_max} bytes"
+        raise ValueError(message)
+    if is_encrypted(text):
+        message = "it is encrypted, which is not supported; register this client for signed ones"
         raise ValueError(message)
     head_text, _, rest = text.partition(b".")
     claims_text, _, _signature = rest.partition(b".")

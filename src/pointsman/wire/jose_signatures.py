@@ -14,7 +14,7 @@ import msgspec
 from pointsman.core.errors import Misconfigured
 from pointsman.wire.jose import PublicKey, UnsignedToken
 
-__all__ = ["CLOCK_SKEW_SECONDS", "Expected", "believe", "demand_jose"]
+__all__ = ["CLOCK_SKEW_SECONDS", "Expected", "believe", "demand_jose", "signed_claims"]
 
 CLOCK_SKEW_SECONDS: Final = 30.0
 _KEYS_TRIED_MAX: Final = 8
@@ -28,16 +28,22 @@ class Expected(msgspec.Struct, frozen=True):
     audiences: tuple[str, ...] = ()
 
 
-class _Registered(msgspec.Struct):
-    """RFC 7519, section 4.1."""
+class _Addressed(msgspec.Struct):
+    """RFC 7519, section 4.1: from whom and for whom."""
 
-    exp: float
     iss: str | None = None
     aud: str | tuple[str, ...] | None = None
+
+
+class _Registered(_Addressed, kw_only=True):
+    """The rest of it: in which seconds since the epoch."""
+
+    exp: float
     nbf: float | None = None
     iat: float | None = None
 
 
+_read_addressed: Final = msgspec.json.Decoder(_Addressed).decode
 _read_registered: Final = msgspec.json.Decoder(_Registered).decode
 _read_claims: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -86,6 +92,32 @@ def believe(
     return claims, registered.exp
 
 
+def signed_claims(token: UnsignedToken, keys: Iterable[PublicKey], expected: Expected) -> Mapping[str, msgspec.Raw]:
+    """The claims of a token that is an answer of its issuer's, and so need not say until when it holds.
+
+    Issuer and audience must be the expected ones where it tells them (OpenID Connect Core, section 5.3.2).
+
+    Raises:
+        ValueError: it is not to be believed.
+        Misconfigured: see :func:`demand_jose`.
+    """
+    payload = _signed_payload(token, _candidates(token, keys))
+    try:
+        said = _read_addressed(payload)
+        claims = _read_claims(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        message = "its claims are none"
+        raise ValueError(message) from None
+    if said.iss not in {None, expected.issuer}:
+        message = "it comes from another issuer (`iss`) than was asked"
+        raise ValueError(message)
+    audiences = (said.aud,) if isinstance(said.aud, str) else said.aud
+    if audiences is not None and not set(audiences) & set(expected.audiences):
+        message = "it is meant for another audience (`aud`)"
+        raise ValueError(message)
+    return claims
+
+
 def _demand_time(registered: _Registered, now: float) -> None:
     if registered.exp <= now - CLOCK_SKEW_SECONDS:
         message = "it has expired"
@@ -116,6 +148,8 @@ def _signed_payload(token: UnsignedToken, keys: Collection[PublicKey]) -> bytes:
         message = "its key is none of its issuer's"
         raise ValueError(message)
     registry = JWSRegistry(algorithms=[token.algorithm], strict_check_header=False)
+    # The whole is bounded by whoever read it; within that, certificates in the head and groups may take what they need.
+    registry.max_header_length = registry.max_payload_length = len(token.text)
     for key in keys:
         try:
             imported = import_key(msgspec.json.decode(key.numbers, type=dict[str, str | list[str]]))

@@ -428,6 +428,44 @@ async def test_under_load_more_is_gathered(
     assert naps == expected
 
 
+class SlowLedger(MemoryLedgerStore):
+    """Each call takes it so many seconds, as its clock says."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryDatabase())
+        self.now = 0.0
+        self.cost = 0.001
+        self.sizes: list[int] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.now
+
+    async def append(self, records: Sequence[CallRecord]) -> Appended:
+        self.now += self.cost * len(records)
+        self.sizes.append(len(records))
+        return await super().append(records)
+
+
+async def test_batches_are_no_larger_than_what_a_key_can_wait_for(tmp_path: Path, told: Told) -> None:
+    spool, ledger = Spool(tmp_path / "spool", "worker-0"), SlowLedger()
+    mover = Mover(spool, ledger, told, clock=ledger)
+
+    async def move(first: int, count: int) -> list[int]:
+        ledger.sizes.clear()
+        for number in range(first, first + count):
+            put(spool, call(number))
+        assert await mover.drain(1.0)
+        return list(ledger.sizes)
+
+    assert await move(0, 500) == [500]
+    assert await move(500, 500) == [100] * 5  # at a millisecond each these take 0.1 s, and fewer would cost too much
+    ledger.cost = 0.00001
+    assert await move(1000, 700) == [100, 200, 400]
+
+
 async def test_the_backlog_tells_how_long_the_oldest_waits(tmp_path: Path, ledger: FickleLedger) -> None:
     class Clock:
         def wall(self) -> float:
@@ -589,3 +627,17 @@ async def test_a_killed_process_loses_nothing_that_was_taken(tmp_path: Path, att
         assert await spent(keys) == sum(costs)
         spool.close()
     assert {path.name for path in directory.iterdir()} <= {"rejected.jsonl"}
+
+
+async def test_a_ledger_that_is_to_know_no_customers_is_told_of_none(spool: Spool, ledger: FickleLedger) -> None:
+    heard: list[str | None] = []
+    mover = Mover(spool, ledger, Told(), on_records=lambda records: heard.extend(one.end_user for one in records))
+    mover.forgets_customers = True
+    put(spool, call(1, end_user="zoe"), call(2, end_user="amy"))
+    assert await mover.drain(10)
+    assert [record.end_user for record in await ledger.find(EVERYTHING)] == [None, None]
+    assert heard == ["zoe", "amy"]
+    ledger.refused = {"c3"}
+    put(spool, call(3, end_user="zoe"), call(4, end_user="amy"))
+    assert await mover.drain(10)
+    assert await ledger.costs() == [1, 2, 4]

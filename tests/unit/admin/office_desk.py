@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,6 +15,7 @@ from pointsman.admin.table import ROUTES
 from pointsman.catalog.models import ModelFacts
 from pointsman.core.access import AwsAccess
 from pointsman.core.errors import Unreachable
+from pointsman.core.flight import Sender
 from pointsman.core.identity import KeyRecord, token_of
 from pointsman.core.nursery import Nursery
 from pointsman.core.outcome import CallRecord
@@ -26,6 +27,7 @@ from pointsman.providers.bedrock import AwsKeyring
 from pointsman.providers.bedrock.keys import Grant
 from pointsman.providers.discovery.found import FoundHost, FoundModel, HostKind
 from pointsman.providers.health import Admittance, HealthWatch
+from pointsman.providers.ollama import OllamaManagement
 from pointsman.providers.stateful import ResponseBook
 from pointsman.providers.tokens import TokenBook
 from pointsman.providers.transport import FetchReply, Origin
@@ -195,6 +197,8 @@ class Desk:
             "performance": lambda one: self.performance.of(one, self.clock.monotonic()),
             "book": self.book,
             "stop_job": self.stopped.append,
+            # It may be asked for, and knows of no host.
+            "ollama": OllamaManagement(cast("Sender", self.wire), dict),
             "inference_paths": (
                 InferencePath("/v1/chat/completions", Operation.CHAT),
                 InferencePath("/v1/completions", Operation.COMPLETION),

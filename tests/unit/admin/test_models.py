@@ -11,6 +11,8 @@ from pointsman.admin.models.info import ModelGroupReply, ModelInfoReply
 from pointsman.admin.models.listing import ModelList
 from pointsman.catalog.models import ModelFacts
 from pointsman.routing.table import RoutingTable
+from pointsman.stores.directory.kinds import TEAMS
+from pointsman.stores.directory.records import Team
 from tests.unit.admin.office_desk import CANARY, Desk, deployment, found_host
 
 
@@ -212,9 +214,34 @@ async def test_deployments_are_listed_a_page_at_a_time() -> None:
     assert [row["model_name"] for row in (await page(modelId="id-vip"))["data"]] == ["vip"]
     assert (await page(model="none")) == {**everything, "data": [], "total_count": 0, "total_pages": 0}
     assert (await page(blocked="true"))["data"] == [] and len((await page(sortBy="costs"))["data"]) == len(names)
-    for name in ("teamId", "user_models_only"):
-        answer = await desk.ask("GET", f"/v2/model/info?{name}=true")
-        assert answer.status == 400 and answer.error.param == name
+    answer = await desk.ask("GET", "/v2/model/info?user_models_only=true")
+    assert answer.status == 400 and answer.error.param == "user_models_only"
+
+
+async def test_lists_are_narrowed_to_what_a_team_may_use(desk: Desk) -> None:
+    await desk.directory.insert(TEAMS, Team(team_id="red", models=("vip", "embedder")))
+    await desk.directory.insert(TEAMS, Team(team_id="all"))
+    for path, param, name in (
+        ("/v2/model/info", "teamId", "model_name"), ("/model/info", "teamId", "model_name"),
+        ("/v1/models", "team_id", "id"),
+    ):  # fmt: skip
+        rows = (await desk.ask("GET", f"{path}?{param}=red")).json()["data"]
+        assert {row[name] for row in rows} == {"vip", "embedder"}
+        whole = (await desk.ask("GET", f"{path}?{param}=all")).json()["data"]
+        assert whole == (await desk.ask("GET", path)).json()["data"]
+        unknown = await desk.ask("GET", f"{path}?{param}=none")
+        assert (unknown.status, unknown.error.param) == (404, param)
+        key = await desk.new_key()
+        told = [await desk.ask("GET", f"{path}?{param}={team}", key=key) for team in ("red", "none")]
+        assert [one.status for one in told] == [403, 403]
+    assert (await desk.ask("GET", "/model/info?healthy_only=true&include_team_models=true")).status == 200
+
+
+async def test_groups_of_models_are_listed_beside_the_models_or_alone(desk: Desk) -> None:
+    plain = [one["id"] for one in (await desk.ask("GET", "/v1/models")).json()["data"]]
+    both = [one["id"] for one in (await desk.ask("GET", "/v1/models?include_model_access_groups=true")).json()["data"]]
+    alone = [one["id"] for one in (await desk.ask("GET", "/v1/models?only_model_access_groups=true")).json()["data"]]
+    assert (both, alone) == ([*plain, "beta"], ["beta"])
 
 
 async def test_a_page_has_what_the_key_may_use(desk: Desk) -> None:
@@ -222,3 +249,13 @@ async def test_a_page_has_what_the_key_may_use(desk: Desk) -> None:
     told = (await desk.ask("GET", "/v2/model/info", key=key)).json()
     assert {row["model_name"] for row in told["data"]} == {"llama3"} and told["total_count"] == 2
     assert "api_base" not in told["data"][0]["litellm_params"]
+
+
+async def test_what_a_model_can_be_told_is_in_its_description() -> None:
+    desk = Desk()
+    for path in ("/model/info", "/v2/model/info"):
+        for row in (await desk.ask("GET", path)).json()["data"]:
+            info = row["model_info"]
+            assert "tools" in info["supported_openai_params"] or info["mode"] == "embedding", row
+    for row in (await desk.ask("GET", "/model_group/info")).json()["data"]:
+        assert isinstance(row["supported_openai_params"], list)

@@ -119,6 +119,25 @@ async def test_an_owner_does_not_say_what_is_for_others_to_say(desk: Desk, field
     await refused(desk, "/key/update", {"key": key, field: value if field != "temp_budget_increase" else 5}, key)
 
 
+async def test_a_key_that_expires_neither_lives_on_nor_is_outlived(desk: Desk) -> None:
+    await user(desk, "eve")
+    key = await desk.new_key(user_id="eve", duration="1h")
+    for fields in ({"duration": "2h"}, {}, {"duration": None}):
+        await refused(desk, "/key/generate", fields, key, 400)
+    for path in ("/key/update", "/key/regenerate"):
+        await refused(desk, path, {"key": key, "duration": "2h"}, key, 400)
+    child = await desk.ask("POST", "/key/generate", {"duration": "30m"}, key=key)
+    assert child.status == 200
+    assert (await desk.ask("POST", "/key/update", {"key": key, "key_alias": "short"}, key=key)).status == 200
+    # Who administers its team may let it live longer.
+    await team(desk, "red", "eve", admins=("tom",))
+    of_team = await desk.new_key(user_id="eve", team_id="red", duration="1h")
+    toms = await desk.new_key(user_id="tom")
+    assert (await desk.ask("POST", "/key/update", {"key": of_team, "duration": "2h"}, key=toms)).status == 200
+    forever = await desk.new_key(user_id="eve")
+    assert (await desk.ask("POST", "/key/generate", {}, key=forever)).status == 200
+
+
 async def test_a_small_key_makes_no_larger_one(desk: Desk) -> None:
     await user(desk, "eve")
     small = await desk.new_key(user_id="eve", models=["llama3"], max_budget=1, rpm_limit=10)

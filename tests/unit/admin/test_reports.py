@@ -263,6 +263,19 @@ async def test_a_user_sees_what_their_own_keys_did(desk: Desk) -> None:
     assert row["user_id"] == "bob"
 
 
+@pytest.mark.parametrize(
+    ("asks", "found"),
+    [
+        ("session_id=c2", ["c2"]), ("search=c2", ["c2"]), ("search=c1", []), ("cache_hit_filter=hit", []),
+        ("cache_hit_filter=miss", ["c2"]), ("span_type=mcp", []), ("span_type=llm", ["c2"]),
+        ("used_client_oauth_token=true", []), ("used_client_oauth_token=false", ["c2"]),
+    ],
+)  # fmt: skip
+async def test_what_no_call_is_here_is_found_nowhere(desk: Desk, asks: str, found: list[str]) -> None:
+    _, bob = await fill(desk)
+    assert [row["request_id"] for row in (await asked(desk, f"/spend/logs/v2?{asks}", bob))["data"]] == found
+
+
 async def test_an_admin_of_a_team_sees_what_the_team_did(desk: Desk) -> None:
     ann, _ = await fill(desk)
     assert [row["request_id"] for row in (await asked(desk, "/spend/logs/v2", ann))["data"]] == ["c1", "c2"]
@@ -332,6 +345,8 @@ async def test_users_of_tags(desk: Desk) -> None:
     assert await asked(desk, "/tag/distinct") == {"results": [{"tag": "web"}, {"tag": "User-Agent: x/1"}]}
     days = (await asked(desk, "/tag/dau?tag_filters=web"))["results"]
     assert [(one["date"], one["active_users"]) for one in days] == [(TODAY, 1), (YESTERDAY, 1)]
+    both = (await asked(desk, "/tag/dau?tag_filters=web&tag_filters=User-Agent:%20x/1"))["results"]
+    assert {one["tag"] for one in both} == {"web", "User-Agent: x/1"}
     (week,) = (await asked(desk, "/tag/wau?tag_filter=WE"))["results"]
     assert (week["tag"], week["active_users"], week["period_end"]) == ("web", 2, TODAY)
     assert week["date"].startswith("Week 7 (")

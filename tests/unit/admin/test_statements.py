@@ -116,3 +116,14 @@ async def test_nobody_sees_the_statements_of_others(desk: Desk) -> None:
     for query in ("", "team_id=t1&", "organization_id=o&", "customer_id=cust&", "user_id=u&", "api_key=x&"):
         assert (await desk.ask("GET", f"/billing/statement?{query}{MONTH}", key=key)).status == 403
     assert (await desk.ask("GET", f"/billing/statement?api_key={key}&{MONTH}", key=key)).status == 200
+
+
+async def test_a_statement_that_would_be_too_long_is_refused_and_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointsman.admin.billing.statement._LINES_MAX", 2)
+    desk = Desk()
+    calls = [call_record(str(number), model_group=f"m{number}", model=f"m{number}") for number in range(3)]
+    await desk.ledger.append(calls[:2])
+    assert len((await desk.ask("GET", f"/billing/statement?{MONTH}")).json()["lines"]) == 2
+    await desk.ledger.append(calls[2:])
+    refused = await desk.ask("GET", f"/billing/statement?{MONTH}")
+    assert (refused.status, refused.error.code) == (400, "statement_too_long")

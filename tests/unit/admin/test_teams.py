@@ -114,7 +114,7 @@ async def test_members_are_made_with_the_team(desk: Desk) -> None:
     [
         {"team_id": "a\n"}, {"team_alias": "a\x00"}, {"team_member_permissions": ["/everything"]},
         {"organization_id": "nowhere"}, {"max_budget": "much"}, {"guardrails": ["pii"]}, {"team_aliass": "x"},
-        {"team_member_key_duration": "1d"}, {"members_with_roles": [{"user_id": "a", "role": "owner"}]},
+        {"team_member_key_duration": "soon"}, {"members_with_roles": [{"user_id": "a", "role": "owner"}]},
         {"model_aliases": {"a": 1}}, {"team_member_budget_duration": "soon"}, {"blocked": "perhaps"},
     ],
 )  # fmt: skip
@@ -322,11 +322,13 @@ async def test_teams_are_listed(desk: Desk) -> None:
         ("team_id=t1", ["t1"]), ("team_id=t&search_team_id_match=prefix", ["t2", "t1", "t0"]),
         ("search=ALIAS2", ["t2"]),
         ("team_alias=alias1", ["t1"]), ("user_id=mia", ["t1"]), ("organization_id=acme", ["t2"]), ("team_id=no", []),
+        ("sort_by=max_budget&sort_order=desc", ["t1", "t0", "t2"]), ("sort_by=max_budget&page_size=2", ["t0", "t2"]),
+        ("sort_by=spend&page_size=2&page=2", ["t2"]),
     ],
 )  # fmt: skip
 async def test_teams_are_listed_by_pages(desk: Desk, query: str, found: list[str]) -> None:
     await desk.ask("POST", "/organization/new", {"organization_id": "acme", "organization_alias": "Acme"})
-    extras: list[dict[str, Any]] = [{}, {"members": ["mia"]}, {"organization_id": "acme"}]
+    extras: list[dict[str, Any]] = [{}, {"members": ["mia"], "max_budget": 5}, {"organization_id": "acme"}]
     for number, extra in enumerate(extras):
         desk.clock.now = NOW + number
         await made(desk, team_id=f"t{number}", team_alias=f"alias{number}", **extra)

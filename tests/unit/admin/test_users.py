@@ -102,7 +102,7 @@ async def test_ids_and_addresses_are_unique(desk: Desk, fields: dict[str, str]) 
         {"user_role": "org_admin"}, {"user_role": "king"}, {"user_email": "no address"}, {"user_email": "a@b\nc"},
         {"max_budget": -1}, {"budget_duration": "soon"}, {"user_id": "a\x00"}, {"models": ["a\n"]}, {"rpm_limit": "x"},
         {"model_max_budget": {"llama3": {"budget_limit": 1, "max_budget": 2}}}, {"metadata": []}, {"max_budgt": 3},
-        {"guardrails": ["pii"]}, {"object_permission": {"mcp_servers": ["a"]}},
+        {"guardrails": ["pii"]}, {"object_permission": {"models": ["a"]}},
         {"budget_limits": [{"budget_duration": "1d", "max_budget": 1}, {"budget_duration": "1d", "max_budget": 2}]},
     ],
 )  # fmt: skip
@@ -294,7 +294,8 @@ async def test_no_password_is_ever_shown(desk: Desk) -> None:
         ("user_email=TWO", ["u2"]), ("search=u1", ["u1"]), ("role=proxy_admin", ["u1"]), ("team=red", ["u0"]),
         ("organization_ids=acme,other", ["u2"]), ("sso_user_ids=s1", ["u1"]), ("page_size=2&page=2", ["u0"]),
         ("sort_by=spend&sort_order=desc", ["u1", "u0", "u2"]), ("sort_by=user_role&role=internal_user", ["u0", "u2"]),
-        ("user_ids=nobody", []),
+        ("user_ids=nobody", []), ("sort_by=sso_user_id&sort_order=desc", ["u1", "u0", "u2"]),
+        ("sort_by=max_budget&sort_order=desc&page_size=1", ["u0"]),
     ],
 )  # fmt: skip
 async def test_users_are_listed_and_filtered(desk: Desk, query: str, found: list[str]) -> None:

@@ -12,7 +12,10 @@ from pointsman.admin.keys.requests import GenerateKeyRequest
 from pointsman.assembly.backends import SqliteBackend
 from pointsman.assembly.storage import Storage
 from pointsman.core.identity import KeyRecord
+from pointsman.core.outcome import CallRecord
+from pointsman.policies.account_book import AccountBook
 from pointsman.policies.durations import UTC_MIDNIGHT
+from pointsman.stores.directory.ports import Meter
 from pointsman.stores.records import changed_record
 
 
@@ -55,6 +58,35 @@ async def test_making_and_resetting_a_key_follow_one_rule(tmp_path: Path, durati
         assert record is not None
         seen.append(record.budget_reset_at)
         clock.now = moment(end) + 0.7
-        await storage._reset_budgets()
+        await storage.periods.begin()
     await storage.close()
     assert seen == [moment(end) for end in ends]
+
+
+async def test_what_is_spent_in_a_period_counts_in_it_however_late_the_period_is_begun_anew(tmp_path: Path) -> None:
+    clock = SetClock(moment("2026-11-24 08:30"))
+    storage = Storage(SqliteBackend(tmp_path / "pointsman.db", clock), tmp_path, 0, clock)
+    await storage.open()
+    storage.accounts = storage.periods.accounts = AccountBook(storage.directory, storage.spend, clock=clock)
+    changes, _ = changes_of(GenerateKeyRequest(budget_duration="1d", max_budget=1.0), {}, clock.now, UTC_MIDNIGHT)
+    await storage.keys.insert(changed_record(KeyRecord(token="t", key_name="sk-..."), changes))
+    team = Meter("team", "core")
+    await storage.spend.schedule(team, "1d", moment("2026-11-25 00:00"))
+    spent = 0
+    for number, ended in enumerate(("2026-11-24 23:59", "2026-11-25 00:00", "2026-11-25 00:01")):
+        clock.now = moment(ended)
+        storage.spool.append(
+            CallRecord(
+                str(number), "chat", "/v1/chat/completions", clock.now - 1, clock.now, key_token="t", team_id="core",
+                cost=10**number,
+            )
+        )  # fmt: skip
+        if number != 1:
+            await storage.flush()  # what was spent on both sides of the end is brought over at once
+        spent += 10**number
+    record = await storage.keys.get("t")
+    assert record is not None
+    assert (record.spend, record.budget_reset_at) == (110, moment("2026-11-26 00:00"))
+    found = (await storage.spend.spent([team]))[team]
+    assert (found.amount, found.total, found.reset_at) == (110, spent, moment("2026-11-26 00:00"))
+    await storage.close()

@@ -166,3 +166,24 @@ def test_a_model_may_be_said_to_have_no_other_route_than_responses() -> None:
         assert (deployment.model, deployment.mode, deployment.litellm_model) == ("nobody-knows-it", "responses", name)
     (known,) = made(model="openai/o3-pro").deployments
     assert known.mode == "responses"
+
+
+@pytest.mark.parametrize(
+    ("params", "local", "expected"),
+    [
+        ({}, PointsmanSettings(), (600.0, None, None)),
+        ({"stream_timeout": 30.0}, PointsmanSettings(), (600.0, None, 30.0)),
+        ({"timeout": 1800.0, "stream_timeout": 30.0}, PointsmanSettings(), (1800.0, 1800.0, 30.0)),
+        ({"stream_timeout": 900.0}, PointsmanSettings(), (900.0, None, 900.0)),
+        ({"timeout": 1800.0}, PointsmanSettings(upstream_load_timeout_seconds=90.0), (90.0, 1800.0, None)),
+        ({"timeout": 60.0}, PointsmanSettings(first_token_timeout_seconds=20.0), (600.0, 60.0, 20.0)),
+    ],
+)
+def test_a_bound_of_streams_is_none_of_whole_answers_and_who_may_take_long_may_be_silent_as_long(
+    params: dict[str, float], local: PointsmanSettings, expected: tuple[float, float | None, float | None]
+) -> None:
+    given: dict[str, Any] = {"model": "openai/nobody-knows-it", "api_base": "http://10.0.0.7/v1", **params}
+    entry = ModelEntry(model_name="own", litellm_params=LiteLLMParams(**given), model_info=ModelInfo())
+    settings = Settings(model_list=(entry,), local=local)
+    found = configured(settings, {}, Catalog()).deployments[0].timeouts
+    assert (found.load, found.total, found.first_token) == expected

@@ -132,7 +132,7 @@ async def test_a_time_zone_that_is_none_refuses_the_edit(
 @pytest.mark.parametrize(("said", "meant"), [("6:30", dt.time(6, 30)), ("23:05:09", dt.time(23, 5, 9))])
 async def test_when_budgets_are_reset_follows_an_edit(bench: Bench, said: str, meant: dt.time) -> None:
     await bench.reload(config("one", litellm_settings={"timezone": "UTC", "budget_reset_time": said}))
-    assert bench.gateway.storage.reset_clock == ResetClock(UTC, meant)
+    assert bench.gateway.storage.periods.reset_clock == ResetClock(UTC, meant)
     for wrong in ("24:00", "6", "6:3", "noon"):
         await bench.reload(config("two", litellm_settings={"budget_reset_time": wrong}))
     assert bench.names == {"one"}

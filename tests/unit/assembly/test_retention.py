@@ -50,6 +50,24 @@ async def test_old_calls_go_in_small_steps_and_sums_stay(clock: SetClock) -> Non
     assert (await ledger.totals()).spend == 1001
 
 
+async def test_steps_are_smaller_where_they_take_long(clock: SetClock) -> None:
+    class Slow(Steps):
+        async def prune(self, before: float, limit: int) -> int:
+            clock.now += limit * seconds
+            return await super().prune(before, limit)
+
+    ledger, seconds = Slow(), 0.0005
+    retention = Retention(ledger, lambda: RetentionRule(age_seconds=2 * DAY, interval_seconds=0.0), clock)
+    await ledger.append([bare_call(f"c{n}", started_at=NOON + n) for n in range(1000)])
+    assert await retention.look() == 1000
+    assert ledger.steps == [500, 250, 125, 62, 50, 13, 0]
+    ledger.steps.clear()
+    seconds = 0.0
+    await ledger.append([bare_call(f"d{n}", started_at=NOON + n) for n in range(1000)])
+    assert await retention.look() == 1000
+    assert max(ledger.steps) > 250
+
+
 async def test_it_is_done_again_after_the_interval_and_not_before(clock: SetClock) -> None:
     ledger = Steps()
     retention = Retention(ledger, lambda: RetentionRule(age_seconds=DAY, interval_seconds=3600.0), clock)

@@ -45,6 +45,20 @@ def test_every_command_explains_itself(command: list[str]) -> None:
     assert "..." not in done.output.partition("Commands:")[2], "no explanation is cut"
 
 
+def test_a_check_names_the_models_whose_price_nobody_knows(tmp_path: Path) -> None:
+    names = [f"m{number}" for number in range(12)]
+    entries = "".join(
+        f"  - {{model_name: {name}, litellm_params: {{model: openai/{name}-of-mine, api_key: k}}}}\n" for name in names
+    )
+    known = "  - {model_name: known, litellm_params: {model: openai/gpt-4o, api_key: k}}\n"
+    free = "  - {model_name: free, litellm_params: {model: openai/f, api_key: k, input_cost_per_token: 0}}\n"
+    file = tmp_path / "config.yaml"
+    file.write_text(f"model_list:\n{entries}{known}{free}")
+    done = CliRunner().invoke(cli, ["check", str(file)])
+    assert done.exit_code == 0
+    assert "note     no price is known for m0, m1, m10, m11, m2, m3, m4, m5, m6, m7 and 2 more: " in done.output
+
+
 def test_check_counts_what_it_found(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(GOOD + "litellm_settings: {cache: true}\n")

@@ -5,9 +5,14 @@ from __future__ import annotations
 import socket
 
 import pytest
+from click.testing import CliRunner
 
+from pointsman.cli.main import cli
 from pointsman.cli.remote.client import GatewayClient
-from pointsman.core.errors import Unreachable, UpstreamFailed
+from pointsman.cli.remote.tables import plain
+from pointsman.core.errors import GatewayError, Unreachable, UpstreamFailed
+from tests.upstreams.identity_server import FakeIdentity
+from tests.upstreams.reply import Reply
 
 
 async def test_a_gateway_that_says_nothing_is_given_up() -> None:
@@ -25,3 +30,28 @@ async def test_one_that_is_not_there_is_told_of_with_what_to_do() -> None:
         with pytest.raises(Unreachable) as caught:
             await asking
         assert "pointsman serve" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        ("200 OK", b"[]", "no gateway, or one of another version"),
+        ("200 OK", b"\xff\xfe{", "no gateway, or one of another version"),
+        ("200 OK", b"{}", "no gateway, or one of another version"),
+        ("302 Found", b"", "no gateway, or one of another version"),
+        ("404 Not Found", b'{"detail":"Not Found"}', "no gateway, or one of another version"),
+        ("500 Oh", b"{}", "answered with 500"),
+    ],
+)
+def test_what_is_no_gateway_is_told_in_a_sentence(status: str, body: bytes, words: str) -> None:
+    with FakeIdentity() as something:
+        something.always(Reply.raw(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body))
+        found = CliRunner().invoke(cli, ["keys", "show", "ann", "--url", something.url, "--key", "sk-a"])
+    assert isinstance(found.exception, GatewayError), found.output
+    assert words in found.exception.message
+
+
+def test_a_name_is_no_command_for_the_terminal() -> None:
+    assert plain("a\x1b]0;b\x07c") == r"a\x1b]0;b\x07c"
+    assert plain(["\x9b2J"]) == r"\x9b2J"
+    assert plain("Größe 你好") == "Größe 你好"

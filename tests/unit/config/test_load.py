@@ -427,11 +427,46 @@ def test_a_mode_that_is_none_is_told_by_its_value(write: Write) -> None:
     assert str(warning).endswith("model_list[0].model_info.mode: is no mode that is known. Did you mean chat?")
 
 
+@pytest.mark.parametrize(
+    ("section", "said", "words"),
+    [
+        ("litellm_params", "provider_affinity_header: Authorization", "something else"),
+        ("litellm_params", "silent_model: {a: 1}", "a list of names"),
+        ("litellm_params", 'daily_reset_time: "25:00"', "a time of day"),
+        ("model_info", "access_windows: [{start: 8, end: 9, timezone: UTC, team_ids: [t]}]", "expected a list like"),
+        ("model_info", 'access_windows: [{start: "08:00", end: "08:00", timezone: UTC, team_ids: [t]}]', "the same"),
+        ("model_info", 'access_windows: [{start: "08:00", end: "09:00", timezone: No/One, team_ids: [t]}]', "No/One"),
+        ("model_info", "supported_environments: [prod]", "staging"),
+        ("model_info", "max_embedding_batch_size: 0", "above 0"),
+        ("model_info", 'discoverable: "no"', "true or false"),
+    ],
+)
+def test_what_cannot_be_meant_of_single_deployments_is_refused(
+    write: Write, section: str, said: str, words: str
+) -> None:
+    params = "model: openai/a" + (f", {said}" if section == "litellm_params" else "")
+    info = said if section == "model_info" else ""
+    entry = f"{{model_name: a, litellm_params: {{{params}}}, model_info: {{{info}}}}}"
+    ((_, _, path, message),) = refused(write(f"model_list: [{entry}]"))
+    assert path == f"model_list[0].{section}.{said.partition(':')[0]}" and words in message
+
+
+def test_what_is_said_of_a_model_is_there_for_those_who_heed_it(write: Write) -> None:
+    info = "{allow_fail_open: true, health_check_model: other, discoverable: false, mine: 1}"
+    loaded = load(
+        write(f"model_list: [{{model_name: a, litellm_params: {{model: openai/a}}, model_info: {info}}}]"), {}
+    )
+    said = {name: bytes(raw) for name, raw in loaded.settings.model_list[0].model_info.extras.items()}
+    assert said == {
+        "allow_fail_open": b"true", "health_check_model": b'"other"', "discoverable": b"false", "mine": b"1",
+    }  # fmt: skip
+
+
 def test_what_an_anchor_repeats_is_told_once(write: Write) -> None:
-    first = "- {model_name: a, litellm_params: &p {model: openai/a, rpd: 1}}\n"
+    first = "- {model_name: a, litellm_params: &p {model: openai/a, milvus_db_name: x}}\n"
     entries = first + "- {model_name: b, litellm_params: *p}\n"
     assert len(warned(write("model_list:\n" + entries))) == 1
-    assert len(refused(write("model_list:\n" + entries.replace("rpd: 1", "rpm: x")))) == 1
+    assert len(refused(write("model_list:\n" + entries.replace("milvus_db_name: x", "rpm: x")))) == 1
 
 
 def test_an_empty_api_key_is_no_key_and_told(write: Write) -> None:
@@ -588,3 +623,10 @@ def test_a_header_cannot_say_which_user_of_the_gateway_pays(write: Write) -> Non
     assert [finding.path for finding in loaded.warnings] == ["general_settings.user_header_mappings[1]"]
     with pytest.raises(ConfigRefused):
         load(write("general_settings: {user_header_mappings: [{header_name: x-c, litellm_user_role: admin}]}\n"), {})
+
+
+def test_a_pattern_for_aliases_is_a_regular_expression(write: Write) -> None:
+    assert load(write("litellm_settings: {key_alias_pattern: 'team-[a-z]+'}\n"), {}).warnings == ()
+    with pytest.raises(ConfigRefused) as refused:
+        load(write("litellm_settings: {key_alias_pattern: '['}\n"), {})
+    assert [finding.path for finding in refused.value.errors] == ["litellm_settings.key_alias_pattern"]

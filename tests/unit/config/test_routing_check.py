@@ -31,16 +31,72 @@ def warned(tmp_path: Path, settings: str, more: str = MODELS) -> list[tuple[str,
         ("router_settings: {content_policy_fallbacks: [{chat: [{model: nexd}]}]}",
          "router_settings.content_policy_fallbacks"),
         ("litellm_settings: {default_fallbacks: [nexd]}", "litellm_settings.default_fallbacks"),
+        ("router_settings: {routing_groups: [{group_name: g, models: [chat, nexd], routing_strategy: round-robin}]}",
+         "router_settings.routing_groups[0].models"),
+        ("router_settings: {model_group_alias: {short: nexd}}", "router_settings.model_group_alias.short"),
+        ("router_settings: {model_group_alias: {short: {model: nexd, hidden: true}}}",
+         "router_settings.model_group_alias.short"),
+        ("litellm_settings: {model_alias_map: {short: nexd}}", "litellm_settings.model_alias_map.short"),
         ("router_settings: {model_group_retry_policy: {nexd: {RateLimitErrorRetries: 1}}}",
          "router_settings.model_group_retry_policy.nexd"),
     ],
 )  # fmt: skip
 def test_a_name_that_nobody_serves_is_warned_of(tmp_path: Path, settings: str, path: str) -> None:
     ((where, message),) = warned(tmp_path, settings)
-    assert (where == path and "nobody serves it" in message) or "no such model" in message
+    assert where == path
+    assert any(said in message for said in ("nobody serves", "no such model"))
     assert warned(tmp_path, settings.replace("nexd", "next")) == []
     assert warned(tmp_path, settings.replace("nexd", "groq/llama")) == []
-    assert warned(tmp_path, settings + "\npointsman: {discovery: true}") == [], "it may be found yet"
+    later = "\npointsman: {discovery: true}"
+    assert warned(tmp_path, settings.replace("nexd", "llama3.2") + later) == [], "it may be found yet"
+    ((_, message),) = warned(tmp_path, settings + later)
+    assert "unless it is found" in message, "which is no reason to be silent about a slip"
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "words"),
+    [
+        ("router_settings: {fallbacks: [{chad: [next]}]}", "router_settings.fallbacks", "nobody serves chad"),
+        ("router_settings: {model_group_alias: {a: b, b: c, c: a}}", "router_settings.model_group_alias.a", "itself"),
+        ("router_settings: {model_group_alias: {a: a}}", "router_settings.model_group_alias.a", "alias of itself"),
+        ("router_settings: {model_group_alias: {a: chta}}", "router_settings.model_group_alias.a", "nobody serves"),
+        ("router_settings: {model_group_alias: {a: b, b: chat}}", "router_settings.model_group_alias.a", "aliases of"),
+        ("router_settings: {model_group_alias: {chat: next}}", "router_settings.model_group_alias.chat", "is also"),
+        ("litellm_settings: {model_alias_map: {a: chta}}", "litellm_settings.model_alias_map.a", "nobody serves"),
+        ("router_settings: {routing_groups: [{group_name: g, models: [chta], routing_strategy: latency}]}",
+         "router_settings.routing_groups[0].models", "no such model"),
+    ],
+)  # fmt: skip
+def test_names_that_lead_nowhere_are_told(tmp_path: Path, settings: str, path: str, words: str) -> None:
+    found = dict(warned(tmp_path, settings))
+    assert words in found[path]
+
+
+def test_a_mirror_that_nobody_serves_is_told(tmp_path: Path) -> None:
+    silent = "model_list: [{model_name: m, litellm_params: {model: openai/m, silent_model: [m, other]}}]\n"
+    assert warned(tmp_path, "", silent) == [("model_list[0].litellm_params.silent_model", "no such model is served.")]
+
+
+def test_a_fallback_for_a_model_that_nobody_serves_is_warned_of(tmp_path: Path) -> None:
+    models, settings = (
+        MODELS[: MODELS.index("  - {model_name: groq")],
+        "router_settings: {fallbacks: [{llama: [chat]}]}",
+    )
+    message = "nobody serves llama, so that nothing ever stands in for it."
+    assert warned(tmp_path, settings, models) == [("router_settings.fallbacks", message)]
+    assert warned(tmp_path, settings) == [], "it could be one of those that the wildcard stands for"
+
+
+def test_an_alias_of_an_alias_leads_nowhere(tmp_path: Path) -> None:
+    ((where, message),) = warned(tmp_path, "router_settings: {model_group_alias: {short: chat, shorter: short}}")
+    assert where == "router_settings.model_group_alias.shorter"
+    assert message == "leads to short, which is an alias, too; aliases of aliases are not followed."
+
+
+@pytest.mark.parametrize("key", ["groq/*", "*", "groq/llama", "llama", "short"])
+def test_a_fallback_may_be_for_a_pattern_a_bare_name_or_an_alias(tmp_path: Path, key: str) -> None:
+    settings = f"router_settings: {{fallbacks: [{{'{key}': [chat]}}], model_group_alias: {{short: chat}}}}"
+    assert warned(tmp_path, settings) == []
 
 
 def test_a_group_is_a_model_to_turn_to(tmp_path: Path) -> None:

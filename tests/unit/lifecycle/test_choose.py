@@ -94,3 +94,28 @@ def test_a_request_that_says_where_to_go_is_refused_before_anything_is_chosen() 
     with pytest.raises(Malformed) as caught:
         choose(ask, Principal(key_record()), stage.house)
     assert caught.value.param == "api_base"
+
+
+@pytest.mark.parametrize(
+    ("models", "group"),
+    [((), "other"), (("public", "beta"), "other"), (("public",), "public"), (("mine", "other"), "other")],
+)
+def test_a_model_whose_budget_is_gone_is_stood_in_for_by_what_the_key_may_use(
+    models: tuple[str, ...], group: str
+) -> None:
+    stage = Stage(deployment(), deployment(id="dep-2", group="other", access_groups=frozenset({"beta"})))
+    extra = {"model_max_budget": {"public": 1}, "budget_fallbacks": {"public": ["other"]}}
+    aliases = {"mine": "public"} if "mine" in models else {}
+    record = key_record(models=models, aliases=aliases, extra=msgspec.Raw(msgspec.json.encode(extra)))
+    principal = Principal(record)
+    asked = Ask(Operation.CHAT, "mine" if aliases else "public", {})
+    assert choose(asked, principal, stage.house).member.deployment.group == "public"
+    principal.models["public"].settle(10**12)
+    assert choose(asked, principal, stage.house).member.deployment.group == group
+
+
+def test_where_nobody_serves_what_stands_in_the_model_itself_is_asked() -> None:
+    extra = {"model_max_budget": {"public": 1}, "budget_fallbacks": {"public": ["nowhere"]}}
+    principal = Principal(key_record(extra=msgspec.Raw(msgspec.json.encode(extra))))
+    principal.models["public"].settle(10**12)
+    assert choose(Ask(Operation.CHAT, "public", {}), principal, Stage().house).member.deployment.group == "public"

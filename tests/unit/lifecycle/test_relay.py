@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -247,3 +250,22 @@ def test_what_was_not_answered_is_not_kept() -> None:
     _, client = stage.tell(chat_body())
     stage.flight.answer(b"{}", 500)
     assert client.status == 502 and "kept" not in stage.happened
+
+
+async def test_nothing_of_a_stream_is_left_to_the_garbage_collector() -> None:
+    one = Stage()
+    story, client = one.tell(chat_body(stream=True))
+    flight = one.flight
+    for piece in (chunk(), chunk(" you"), chunk(" there")):
+        flight.piece(piece)
+    assert flight.sink is not None
+    flight.piece(chunk(finish="stop") + DONE, last=True)
+    assert story.over and client.body.endswith(DONE)
+    one.sender.flights.clear()
+    left = weakref.ref(flight)
+    gc.disable()
+    try:
+        del story, client, flight
+        assert left() is None
+    finally:
+        gc.enable()

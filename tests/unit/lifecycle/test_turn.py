@@ -13,6 +13,7 @@ from pointsman.core.errors import Unreachable
 from pointsman.core.exchange import ClientGone
 from pointsman.core.rules import Target
 from pointsman.core.upstream import Deployment
+from pointsman.lifecycle.loads import Loads
 from pointsman.lifecycle.turn import send_away
 from pointsman.routing.hosts import Host
 from pointsman.routing.queue import QueueRules
@@ -385,3 +386,37 @@ async def test_a_long_line_of_requests_that_are_done_at_once_is_no_tower() -> No
     first.answer(GOOD)
     assert {client.status for client in waiting} == {200}
     assert idle(host)
+
+
+class Bed:
+    """Wakes models, when the test lets it; see :class:`pointsman.lifecycle.loads.Loader`."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+        self.morning = asyncio.Event()
+
+    def can_load(self, _deployment: Deployment) -> bool:
+        return True
+
+    async def load(self, deployment: Deployment) -> None:
+        self.woken.append(deployment.model)
+        await self.morning.wait()
+
+
+async def test_a_model_that_sleeps_is_woken_once_for_all_who_wait_for_it() -> None:
+    stage, host = house(slots=None)
+    bed = Bed()
+    stage.house.loads = Loads(bed, stage.nursery)
+    host.kind, host.sleeps = "vllm", True
+    told = [stage.tell(chat_body()) for _ in range(2)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert bed.woken == ["real"] and not stage.sender.sent and host.loading
+    bed.morning.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    for flight in stage.sender.flights:
+        flight.answer(GOOD)
+    await asyncio.sleep(0)
+    assert [client.status for _, client in told] == [200, 200]
+    assert not host.loading and host.is_surprised, "it is looked at again soon"

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from pointsman.core.errors import BudgetExceeded, LimitReached
 from pointsman.core.price import FREE
+from pointsman.policies.accounts import Account
 from pointsman.policies.admission import Admission, AdmissionSettings, Grant
-from pointsman.policies.principal import Principal
+from pointsman.policies.principal import Principal, Ties
+from pointsman.stores.directory.records import Limits
 from tests.unit.policies.desk import CENT, ask, deployment, key_record, priced
 
 
@@ -247,3 +249,87 @@ def test_a_prompt_that_turns_out_longer_reserves_more_and_settles_as_any() -> No
     asked.prompt_estimate = 800
     grant.grow(asked, priced(1, 2))
     assert counts(admission, principal) == (0, 0, 0, 7 * CENT, 7 * CENT, 1, 9)
+
+
+# -- what a call holds when it turns elsewhere, and who pays ---------------------------------------------------
+
+
+def of_team(limits: Limits, *, spared: bool = False, **key: int) -> tuple[Principal, Account]:
+    """A key of a team with such limits; ``spared``: the team's budget does not bind it."""
+    team = Account("team", "red")
+    team.adopt_limits(limits)
+    principal = Principal(key_record(**key))
+    usual = Limits(max_budget=key.get("max_budget"), rpm_limit=key.get("rpm_limit"))
+    principal.bind(Ties(accounts=(team,), no_budgets_of=(team,) if spared else (), usual=usual))
+    return principal, team
+
+
+def test_a_call_that_turns_to_a_dearer_model_reserves_its_price_instead() -> None:
+    admission, principal = Admission(AdmissionSettings()), Principal(key_record(max_budget=300 * CENT))
+    grant = admission.admit(principal, ask(100, 0), priced(1), 5)
+    assert principal.reserved == 100 * CENT
+    grant.move(ask(100, 0), priced(3))
+    assert (principal.reserved, grant.cost_reserved) == (300 * CENT, 300 * CENT)
+    with pytest.raises(BudgetExceeded):
+        admission.admit(principal, ask(1, 0), priced(1), 5)
+    grant.settle(250 * CENT, 0, 6)
+    assert counts(admission, principal)[:4] == (0, 0, 0, 250 * CENT)
+
+
+def test_a_call_that_may_not_turn_elsewhere_still_holds_what_it_held() -> None:
+    """Of the key's own budget, and of a team's that is nearly spent by others."""
+    admission = Admission(AdmissionSettings())
+    plain = Principal(key_record(max_budget=150 * CENT))
+    tied, team = of_team(Limits(max_budget=150 * CENT))
+    for principal, account in ((plain, plain), (tied, team)):
+        free = admission.admit(principal, ask(100, 0), deployment(FREE), 5)
+        others = admission.admit(principal, ask(200, 0), priced(1), 5)
+        with pytest.raises(BudgetExceeded):
+            free.move(ask(100, 0), priced(1))
+        assert (account.reserved, free.cost_reserved) == (200 * CENT, 0)
+        others.settle(120 * CENT, 0, 6)
+        held = admission.admit(principal, ask(10, 0), priced(1), 5)
+        account.settle(40 * CENT)
+        with pytest.raises(BudgetExceeded):
+            held.move(ask(10, 0), priced(2))
+        assert (account.reserved, held.cost_reserved) == (10 * CENT, 10 * CENT)
+        held.settle(0, 0, 6)
+        free.settle(0, 0, 6)
+        assert (account.reserved, account.in_flight) == (0, 0)
+
+
+def test_each_of_those_a_call_is_made_for_is_asked_and_not_only_the_first() -> None:
+    admission = Admission(AdmissionSettings())
+    principal, team = of_team(Limits(max_budget=100 * CENT, rpm_limit=2), max_budget=10_000 * CENT, rpm_limit=100)
+    admission.admit(principal, ask(100, 0), priced(1), 5)
+    with pytest.raises(BudgetExceeded, match="Team=red"):
+        admission.admit(principal, ask(1, 0), priced(1), 5)
+    admission.admit(principal, ask(1, 0), deployment(FREE), 5)
+    with pytest.raises(LimitReached, match="team: red"):
+        admission.admit(principal, ask(1, 0), deployment(FREE), 5)
+    assert (principal.reserved, team.reserved, principal.requests.total) == (100 * CENT, 100 * CENT, 2)
+
+
+def test_a_budget_that_does_not_bind_is_charged_all_the_same() -> None:
+    admission = Admission(AdmissionSettings())
+    principal, team = of_team(Limits(max_budget=10 * CENT), spared=True)
+    for _ in range(2):
+        admission.admit(principal, ask(100, 0), priced(1), 5).settle(70 * CENT, 0, 6)
+    assert (team.spent, team.pending, principal.spent) == (140 * CENT, 140 * CENT, 140 * CENT)
+
+
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_who_was_never_let_in_burnt_nothing(is_tied: bool) -> None:
+    """As a replica finds out that has to ask the others after its own limits let a call in, or a dry run."""
+    admission, team = Admission(AdmissionSettings()), None
+    principal = Principal(key_record(rpm_limit=3, tpm_limit=500, max_budget=900 * CENT))
+    if is_tied:
+        principal, team = of_team(Limits(rpm_limit=3, tpm_limit=500, max_budget=900 * CENT), rpm_limit=3)
+    admission.try_out(principal, ask(), priced(), 5)
+    grant = admission.admit(principal, ask(), priced(), 5)
+    grant.withdraw(6)
+    grant.withdraw(6)
+    assert counts(admission, principal) == (0, 0, 0, 0, 0, 0, 0)
+    assert admission.admitted == 0
+    if team is not None:
+        assert (team.in_flight, team.reserved, team.requests.total, team.tokens.total) == (0, 0, 0, 0)

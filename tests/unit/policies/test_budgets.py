@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pointsman.core.errors import BudgetExceeded
+from pointsman.policies.accounts import Account, merged
 from pointsman.policies.budgets import demand_budget
 from pointsman.policies.principal import Principal
+from pointsman.stores.directory.records import Limits, ModelLimits
 from tests.unit.policies.desk import CENT, key_record
 
 
@@ -54,3 +56,16 @@ def test_the_hint_is_what_helps(spent: int, reserved: int, resets: float | None,
         demand_budget(holder(spent, reserved, max_budget=5 * CENT, budget_reset_at=resets), CENT, 402)
     assert words in caught.value.told() and caught.value.status == 402
     assert "Max budget: 0.05" in caught.value.message
+
+
+def test_of_two_limits_for_a_model_the_tighter_one_binds() -> None:
+    account = Account("key", "k")
+    its = ModelLimits(rpm_limit=5, tpm_limit=70)
+    account.adopt_limits(Limits(model_limits={"m": its}, model_rpm_limit={"m": 3}, model_tpm_limit={"m": 90, "n": 4}))
+    assert {name: (one.rpm, one.tpm) for name, one in account.models.items()} == {"m": (3, 70), "n": (None, 4)}
+
+
+def test_what_an_entry_says_itself_goes_before_its_named_budget_and_the_rest_is_the_budgets() -> None:
+    own, usual = Limits(rpm_limit=3), Limits(rpm_limit=9, max_budget=10 * CENT, budget_duration="30d")
+    assert merged(own, usual) == Limits(rpm_limit=3, max_budget=10 * CENT, budget_duration="30d")
+    assert (merged(own, Limits()), merged(Limits(), usual)) == (own, usual)

@@ -494,3 +494,40 @@ def test_a_first_event_without_names_is_waited_out() -> None:
     assert answer.feed(first) == first
     assert answer.feed(second) == second.replace(b'"m"', b'"mine"')
     assert answer.feed(second) == second.replace(b'"m"', b'"mine"') and answer.answer_id == "c1"
+
+
+def text(said: bytes, created: int = 1, *, before: bytes = b"") -> bytes:
+    return (
+        b'data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":%d,"model":"m",%b"choices":'
+        b'[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n' % (created, before, said)
+    )
+
+
+@pytest.mark.parametrize("model", ["m", "mine"])
+@pytest.mark.parametrize(
+    "reads",
+    [
+        [text(b"a")] * 4,
+        [text(b"a", second) for second in range(20)],
+        [text(b"a"), text(b"b") * 2, text(b"c")],
+        [text(b"a"), text(b"b") + b": still here\n\n", text(b"c")],
+        [text(b"a"), b": still here\n\n", b": so\n\n" + text(b"b")],
+        [text(b"a"), text(b"b" * 400), text(b"c")],
+        [text(b"a"), text(b"b")[:90], text(b"b")[90:]] * 2,
+    ],
+)
+def test_pieces_of_text_are_known_by_their_beginning_and_whatever_else_comes_is_looked_into(
+    reads: list[bytes], model: str
+) -> None:
+    answer = ExpressAnswer(ask())
+    answer.ask.model = model
+    out = b"".join(map(answer.feed, reads))
+    assert out == b"".join(reads).replace(b'"model":"m"', b'"model":"%b"' % model.encode())
+    answer.cut()
+    assert answer.usage.completion >= b"".join(reads).count(b"data:")
+
+
+def test_usage_before_the_text_is_taken_out_of_each_chunk_though_the_first_had_none() -> None:
+    answer = ExpressAnswer(ask())
+    first, later = text(b"a"), text(b"a", before=b'"usage":null,')
+    assert [json.loads(answer.feed(data)[6:]) for data in (first, first, later, later)] == [json.loads(first[6:])] * 4

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.errors import Forbidden, LimitReached, Malformed
+from pointsman.core.price import FREE
 from pointsman.core.upstream import Operation
 from pointsman.routing.candidates import Dropped, candidates
+from pointsman.routing.queue import Ticket
 from pointsman.routing.router import Router
 from pointsman.routing.settings import TagRules
 from pointsman.routing.wish import Wish
@@ -207,6 +209,20 @@ class TestTags:
         assert found(made, wish(tags=["a"])) == ["a", "b"]
 
 
+class TestPrices:
+    def test_what_has_no_price_is_not_used_where_the_operator_wants_one(self) -> None:
+        made = router(deployment("unknown"), deployment("free", price=FREE), needs_price=True)
+        assert found(made) == ["free"]
+        assert reasons(made)["unknown"] == "unpriced"
+        assert found(router(deployment("unknown"), deployment("free", price=FREE))) == ["free", "unknown"]
+
+    def test_a_model_that_nobody_knows_the_price_of_is_refused_as_by_litellm(self) -> None:
+        made = router(deployment("unknown"), needs_price=True)
+        with pytest.raises(Forbidden, match="has no price") as refused:
+            made.choose(the_pool(made), WISH, 0.0)
+        assert (refused.value.status, refused.value.kind) == (403, "model_cost_map_missing")
+
+
 class TestFitness:
     def test_a_teams_own_is_for_that_team(self) -> None:
         made = router(deployment("ours", team_id="t1"), deployment("all"))
@@ -267,6 +283,15 @@ class TestFitness:
         assert reasons(made) == {"a": "offline"}
         hosts["b"].online = False
         assert found(made) == ["a", "b"]
+
+    def test_so_is_one_whose_line_is_full(self) -> None:
+        made = router(local("a"), local("b"))
+        line = made.fleet.queue_of(fleet(made, a={"queue_max": 1}, b={})["a"])
+        assert found(made) == ["a", "b"]
+        for number in range(2):
+            line.enter(Ticket("real", "g", f"key {number}", 0.0), 0.0)
+        assert found(made) == ["b"]
+        assert reasons(made) == {"a": "queue full 1"}
 
 
 @given(

@@ -7,7 +7,7 @@ import pytest
 from pointsman.core.errors import GatewayError, LimitReached, TimedOut, Unreachable
 from pointsman.core.secret import Secret
 from pointsman.core.upstream import Operation
-from pointsman.routing.failures import Failure
+from pointsman.routing.failures import CLIENT_TIMEOUT, Failure
 from pointsman.routing.router import Router
 from pointsman.routing.settings import RoutingSettings
 from pointsman.routing.wish import Wish
@@ -83,6 +83,22 @@ def test_a_retry_after_is_how_long_it_rests_if_that_is_longer() -> None:
         error.retry_after = seconds
         fail(made, "a", error, 100.0)
         assert chosen(made, 100.0 + until - 0.1) == {"b"} and chosen(made, 100.0 + until) == {"a", "b"}
+
+
+def test_who_fails_when_it_is_tried_again_rests_again_whatever_it_takes_otherwise() -> None:
+    made = router(deployment("a"), deployment("b"))
+    fail(made, "a", 429, 100.0)
+    picked = member(made, "a")
+    picked.probe(105.0)
+    fail(made, "a", 500, 105.1)
+    assert chosen(made, 110.0) == {"b"} and chosen(made, 110.2) == {"a", "b"}
+
+
+def test_a_time_that_only_the_client_found_too_long_makes_nobody_rest() -> None:
+    made = router(deployment("a"), deployment("b"))
+    for now in range(100, 110):
+        fail(made, "a", TimedOut("too slow for the client", code=CLIENT_TIMEOUT), float(now))
+    assert chosen(made, 110.0) == {"a", "b"}
 
 
 def test_cooldown_time_may_be_the_deployments_own() -> None:
@@ -200,6 +216,7 @@ def test_a_limited_key_rests_for_that_model_of_the_provider() -> None:
     made = router(deployment("a", api_key=SHARED), same, deployment("c", model="other", api_key=SHARED))
     fail(made, "a", 429, 100.0)
     assert chosen(made, 101.0) == {"c"}
+    assert [member(made, one).admits(101.0) for one in "abc"] == [False, False, True]
     assert chosen(made, 105.0) == {"a", "b", "c"}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pointsman.core.upstream import Deployment
@@ -98,3 +100,12 @@ def test_more_slots_are_used_at_once() -> None:
 
 def test_waits_are_counted_in_the_buckets_that_are_shown() -> None:
     assert WAIT_BUCKETS == BUCKETS
+
+
+@pytest.mark.parametrize("heard", [lambda host: host.served("m", 5.0), lambda host: host.told({}, 6.0)])
+def test_a_host_that_went_away_is_taken_for_that_until_it_is_heard_of(heard: Callable[[Host], None]) -> None:
+    host = Host("http://gpu1:11434")
+    host.went_away()
+    assert (host.online, host.is_surprised) == (False, True)
+    heard(host)
+    assert host.online

@@ -99,6 +99,23 @@ def test_a_heavier_key_gets_more() -> None:
     assert 13 <= first["heavy"] <= 16
 
 
+def test_a_key_that_comes_later_does_not_catch_up_on_what_others_have_had() -> None:
+    line, now = queue(), 0.0
+    for _ in range(30):
+        line.enter(ticket(key="early"), 0.0)
+    for _ in range(10):
+        now += 5.0
+        line.leave(line.started()[0], now)
+    for _ in range(10):
+        line.enter(ticket(key="late", at=now), now)
+    order = []
+    for _ in range(10):
+        now += 5.0
+        (called,) = line.leave(line.started()[0], now)
+        order.append(called.key)
+    assert Counter(order) == {"early": 5, "late": 5}
+
+
 def test_interactive_goes_before_batch_and_the_lower_priority_first() -> None:
     line = queue()
     for _ in range(50):
@@ -132,6 +149,7 @@ def test_who_leaves_the_line_leaves_no_trace() -> None:
     assert (line.depth, dict(line.waiting), line.started()) == (0, {}, (running,))
     assert not line.leave(running, 2.0)
     assert (dict(line.running), line.started()) == ({}, ())
+    assert (line._of_key, line._accounts, line._buckets) == ({}, {}, {}), "nor is it remembered who they were"
 
 
 def test_a_line_has_an_end() -> None:
@@ -142,6 +160,15 @@ def test_a_line_has_an_end() -> None:
     assert line.is_full
     line.leave(line.started()[0], 1.0)
     assert not line.is_full
+
+
+def test_those_who_wait_in_other_processes_are_in_the_same_line() -> None:
+    line = queue(waiting_max=2)
+    line.is_shared = True
+    line.enter(ticket(), 0.0)
+    assert not line.is_full
+    line.waiting_elsewhere = 1
+    assert line.is_full
 
 
 def test_without_slots_nobody_waits() -> None:

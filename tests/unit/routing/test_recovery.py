@@ -118,6 +118,8 @@ def test_a_group_may_have_a_policy_of_its_own() -> None:
         retry_policy={Failure.RATE_LIMIT: 5}, group_retry_policies={"m": {Failure.RATE_LIMIT: 0}}
     )
     assert recovery(settings).next(upstream_failure(429, "no"), LONE, A) is None
+    every = msgspec.structs.replace(settings, group_retry_policies={"m*": {Failure.RATE_LIMIT: 0}})
+    assert recovery(every).next(upstream_failure(429, "no"), LONE, A) is None
 
 
 def test_a_deployment_may_say_how_often_and_a_request_too() -> None:
@@ -183,6 +185,13 @@ def test_lists_are_looked_up_by_name_then_without_the_provider_then_for_any_then
         made = recovery(settings)
         made._asked = asked
         assert told(made.elsewhere(CUT, asked[0])) == (found,)
+    wild = {"openai/*": targets("provider"), "openai/gpt-*": targets("family"), "openai/gpt-5": targets("own")}
+    settings = msgspec.structs.replace(settings, fallbacks=FallbackLists(general={**wild, **general}))
+    expected = {"openai/gpt-5": "own", "openai/gpt-4": "family", "openai/o1": "provider", "x/o1": "any"}
+    for name, found in expected.items():
+        made = recovery(settings)
+        made._asked = (name,)
+        assert told(made.elsewhere(CUT, name)) == (found,)
     plain = RoutingSettings(num_retries=0, fallbacks=FallbackLists(default=targets("default")))
     assert told(recovery(plain).next(CUT, LONE, A)) == ("default",)
 

@@ -32,11 +32,20 @@ def test_deployments_of_one_name_make_a_group_in_their_order() -> None:
     assert [member.id for member in table.deployments] == ["1", "3", "2"]
 
 
-def test_an_exact_name_wins_over_an_alias_and_an_alias_over_a_wildcard() -> None:
-    table = RoutingTable([entry("exact", "a"), entry("target", "t")], {"a": "t", "b": "t"}, [pattern("*")])
-    assert served(table, "a") == ["exact"]
-    assert served(table, "b") == ["target"]
+def test_an_alias_wins_over_an_exact_name_and_that_over_a_wildcard() -> None:
+    """So does LiteLLM: https://docs.litellm.ai/docs/routing, "Model Alias"."""
+    exact = [entry("exact", "a"), entry("target", "t"), entry("itself", "i")]
+    table = RoutingTable(exact, {"a": "t", "b": "t", "i": "i"}, [pattern("*")])
+    assert served(table, "a") == served(table, "b") == served(table, "t") == ["target"]
+    assert served(table, "i") == ["itself"]
     assert served(table, "c") == ["* c"]
+    assert table.names == ("a", "t", "i", "b")
+
+
+def test_models_that_a_wildcard_serves_can_be_members_of_a_union() -> None:
+    union = Union(("t", "openai/x", "openai/*", "nobody"))
+    table = RoutingTable([entry("target", "t")], patterns=[pattern("openai/*")], unions={"any": union})
+    assert served(table, "any") == ["target", "openai/* x"]
 
 
 def test_the_group_of_an_alias_bears_the_name_of_its_target() -> None:
@@ -109,12 +118,12 @@ def test_a_name_may_stand_for_several_models_together() -> None:
         "other": Union(("a",)),
         "none": Union(("nobody",)),
     }
-    table = RoutingTable(deployments, {"other": "b", "too": "all"}, [pattern("*")], unions=unions)
+    table = RoutingTable(deployments, {"other": "b", "too": "all"}, [pattern("non*")], unions=unions)
     assert served(table, "all") == served(table, "too") == ["1", "2", "3"]
     group = table.resolve("first")
     assert group is not None and group.name == "first"
     assert [(one.id, one.order) for one in group.deployments] == [("1", 2), ("2", 1), ("3", 1)]
     assert served(table, "c") == ["4"] and served(table, "other") == ["2", "3"], "models and aliases come first"
-    assert served(table, "none") == ["* none"]
+    assert served(table, "none") == ["non* e"]
     assert table.names == ("a", "b", "c", "other", "too", "all", "first")
     assert [one.id for one in table.deployments] == ["1", "2", "3", "4"] and table.deployments[0].order is None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +25,8 @@ def usual(made: Router, seconds: float, *names: str) -> None:
     for name in names:
         meter = member(made, name).live.meter
         assert meter is not None
-        meter.ended(0, 0, 0.0, seconds)
+        for _ in range(2):
+            meter.ended(0, 0, 0.0, seconds)
 
 
 class TestWhoHasIt:
@@ -92,7 +95,7 @@ class TestHostsThatTellNothing:
         made = router(local("a"), local("b"))
         assert at(made, 0.0) == ("a", "idle")
         assert at(made, 100.0) == ("a", "loaded")
-        made.fleet.at("http://a").in_flight["m"] = 20
+        made.fleet.at("http://a").in_flight["m"] = 80
         assert at(made, 110.0) == ("b", "spread")
         assert at(made, 400.0) == ("b", "loaded")
         assert at(made, 1000.0) == ("b", "idle")
@@ -136,6 +139,37 @@ class TestWhoLoadsIt:
         made = router(local("a"), local("b", weight=2.0))
         fleet(made, a={}, b={})
         assert at(made)[0] == "b"
+
+
+class TestManyAtOnceOnHostsOfWhichNothingIsKnown:
+    """Nobody knows yet how long a call takes; a host that is given a second model has to swap it in and out."""
+
+    @pytest.mark.parametrize("seed", range(8))
+    @pytest.mark.parametrize(("hosts", "models"), [(2, 2), (3, 3), (4, 4)])
+    def test_each_model_is_loaded_once(self, hosts: int, models: int, seed: int) -> None:
+        names = [f"m{number}" for number in range(models)]
+        places = [f"h{number}" for number in range(hosts)]
+        made = router(*(
+            local(f"{name}@{place}", group=name, model=name, api_base=f"http://{place}")
+            for name in names for place in places
+        ))  # fmt: skip
+        fleet(made, **{place: {} for place in places})
+        chance, used = random.Random(seed), set()
+        for number in range(30):
+            name = chance.choice(names)
+            one, _ = made.choose(the_pool(made, name), WISH, number / 60)
+            host = one.host
+            assert host is not None
+            made.fleet.queue_of(host).enter(Ticket(name, name, "k", number / 60), number / 60)
+            used.add((host.url, name))
+        assert len(used) <= max(hosts, models) + 2, used
+
+    def test_a_cloud_still_takes_what_would_probably_wait_for_long(self) -> None:
+        made = router(local("a"), deployment("cloud"), strategy="warm-first")
+        hosts = fleet(made, a={})
+        assert at(made) == ("a", "idle")
+        hosts["a"].waiting = {"m": 9}
+        assert at(made) == ("cloud", "overflow")
 
 
 class TestSpreading:

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from pointsman.core.outcome import CallRecord
-from pointsman.core.usage import Usage
+from pointsman.core.trace import FailedAttempt, RouteTrace
+from pointsman.core.usage import Units, Usage
 from pointsman.telemetry import metrics as metrics_module
 from pointsman.telemetry.budgets import BudgetNow
 from pointsman.telemetry.metrics import CallMetrics
+from pointsman.telemetry.rates import RateNow
 from pointsman.telemetry.series import BUCKETS
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -183,12 +185,77 @@ def test_teams_and_organisations_are_shown_with_what_people_call_them() -> None:
     assert at(read(metrics.exposition()), "litellm_spend_metric_total", told) == 2.5e-05
 
 
+RATES = [
+    RateNow("key", "hash", "mine", "", "requests", 60, 12),
+    RateNow("key", "hash", "mine", "gpt", "tokens", 1000, 1200),
+    RateNow("team", "red", "The Reds", "", "tokens", 500, 20),
+    RateNow("team", "red", "The Reds", "gpt", "tokens", 500, 20),
+    RateNow("project", "p", "Apollo", "gpt", "requests", 5, 1),
+    RateNow("project", "p", "Apollo", "", "requests", 50, 1),
+]
+
+
+def test_rates_are_shown_under_litellms_names() -> None:
+    samples = read(CallMetrics(dict, rates=lambda: RATES).exposition())
+    mine = {"hashed_api_key": "hash", "api_key_alias": "mine"}
+    assert at(samples, "litellm_api_key_rate_limit_allowed_metric", {**mine, "rate_limit_type": "requests"}) == 60
+    assert at(samples, "litellm_api_key_rate_limit_used_metric", {**mine, "rate_limit_type": "requests"}) == 12
+    assert at(samples, "litellm_remaining_api_key_tokens_for_model", {**mine, "model": "gpt"}) == 0
+    red = {"team": "red", "team_alias": "The Reds", "rate_limit_type": "tokens"}
+    assert at(samples, "litellm_team_rate_limit_used_metric", red) == 20
+    apollo = {"project_id": "p", "project_alias": "Apollo", "requested_model": "gpt", "rate_limit_type": "requests"}
+    assert at(samples, "litellm_project_model_rate_limit_allowed_metric", apollo) == 5
+    assert len(samples) == 7, "and nothing else"
+
+
+def test_fallbacks_are_counted_by_what_stood_in_for_what() -> None:
+    trace = RouteTrace("fallback", failed=(FailedAttempt("dep-0", "rate_limit", 1.0),), fallbacks=("spare", "last"))
+    samples = shown([call(trace=trace), call(trace=trace), failed(trace=trace), call(), call(trace=RouteTrace("x"))])
+    labels = {
+        "requested_model": "public", "hashed_api_key": "key-1", "api_key_alias": "tester", "team": "red",
+        "exception_class": "rate_limit",
+    }  # fmt: skip
+    good, bad = "litellm_deployment_successful_fallbacks_total", "litellm_deployment_failed_fallbacks_total"
+    assert at(samples, good, {**labels, "fallback_model": "last"}) == 2
+    assert at(samples, bad, {**labels, "fallback_model": "last"}) == 1
+    assert at(samples, bad, {**labels, "fallback_model": "spare"}) == 3
+    assert total(samples, good) == 2
+
+
+def test_rates_and_fallbacks_of_several_workers_add_up(tmp_path: Path) -> None:
+    workers = [CallMetrics(dict, rates=lambda: RATES) for _ in range(2)]
+    for number, worker in enumerate(workers):
+        worker.share(tmp_path, number, 2)
+        worker.call_ended(call(trace=RouteTrace("fallback", fallbacks=("spare",))))
+        worker.save()
+    samples = read(workers[0].exposition())
+    mine = {"hashed_api_key": "hash", "api_key_alias": "mine", "rate_limit_type": "requests"}
+    assert at(samples, "litellm_api_key_rate_limit_used_metric", mine) == 24
+    assert at(samples, "litellm_api_key_rate_limit_allowed_metric", mine) == 60
+    assert total(samples, "litellm_deployment_successful_fallbacks_total") == 2
+
+
+def test_what_is_not_plain_text_is_counted() -> None:
+    units = Units(images=2)
+    usage = Usage(70, 30, cache_write=20, audio_input=5, audio_output=6, units=units)
+    samples = shown([call(usage=usage, queued_ms=1500.0)])
+    names = {
+        "litellm_input_cache_creation_tokens_metric_total": 20,
+        "litellm_input_audio_tokens_metric_total": 5,
+        "litellm_output_audio_tokens_metric_total": 6,
+        "litellm_images_generated_metric_total": 2,
+        "litellm_request_queue_time_seconds_sum": 1.5,
+    }
+    assert {name: at(samples, name, SPENT) for name in names} == names
+
+
 BUDGETS = [
     BudgetNow("team", "red", "The Reds", 5 * 10**12, 2 * 10**12, 12.5),
     BudgetNow("key", "hash", "mine", 10**12, -(10**11)),
     BudgetNow("user", "ann", "Ann", 10**12, 10**12),
     BudgetNow("organization", "acme", "Acme", 10**12, 10**12),
     BudgetNow("customer", "dora", "Dora", 10**12, 10**12),
+    BudgetNow("provider", "openai", "openai", 10**12, 10**11),
 ]
 
 
@@ -204,6 +271,7 @@ def test_what_is_left_of_budgets_is_shown_under_litellms_names() -> None:
     assert at(samples, "litellm_remaining_user_budget_metric", {"user": "ann"}) == 1
     assert at(samples, "litellm_remaining_org_budget_metric", {"org_id": "acme", "org_alias": "Acme"}) == 1
     assert at(samples, "litellm_remaining_customer_budget_metric", {"end_user": "dora"}) == 1
+    assert at(samples, "litellm_provider_remaining_budget_metric", {"api_provider": "openai"}) == 0.1
 
 
 def test_of_very_many_budgets_those_are_shown_of_which_least_is_left() -> None:

@@ -108,7 +108,7 @@ class Recorder:
         await self._append(_with_error(entry, error, "refused"))
 
     async def let_in(self, route: Route[Any, Any], request: Request, visit: Visit[Any, Any], answer: Answer) -> None:
-        """A request of nobody known was worked on: somebody signed in, say. Of what it says only its object is kept."""
+        """A request was worked on, and is kept afterwards: a sign-in, say. Of what it says only its object is kept."""
         path = _template(request, route)
         outcome: AuditOutcome = "done" if answer.status < 400 else "refused"
         entry = AuditEntry(
@@ -161,6 +161,7 @@ def _with(entry: AuditEntry, change: Change, number: int) -> AuditEntry:
         action=change.action,
         table_name=change.table_name,
         object_id=change.object_id,
+        changed_by=change.by or entry.changed_by,
         before_value=None if change.before is None else _value(change.before),
         updated_values=None if change.after is None else _value(change.after),
     )

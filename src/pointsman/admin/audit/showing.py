@@ -44,6 +44,7 @@ class _Filters(msgspec.Struct, frozen=True, kw_only=True):
     end_date: str | None = None
     object_team_id: str | None = None
     object_key_hash: str | None = None
+    search: str | None = None
 
 
 class AuditLogQuery(_Filters, frozen=True, kw_only=True):
@@ -146,6 +147,7 @@ def _query(wanted: _Filters) -> AuditQuery:
         end=_moment(wanted.end_date, "end_date", to_the_end=True),
         object_team_id=wanted.object_team_id,
         object_key_hash=wanted.object_key_hash,
+        search=wanted.search,
     )
 
 

@@ -27,7 +27,7 @@ from pointsman.wire.csv_lines import csv_line
 
 __all__ = ["StatementQuery", "make_statement"]
 
-_LINES_MAX: Final = 10_000
+_LINES_MAX: Final = 50_000
 _MONTHS: Final = 12
 
 
@@ -49,7 +49,7 @@ async def make_statement(office: Office, visit: Visit[StatementQuery, Nothing]) 
     """The statement, in the form that is wanted.
 
     Raises:
-        Malformed: no period, or several accounts.
+        Malformed: no period, several accounts, or more lines than a statement has: it is never cut.
         Forbidden: an account that the caller does not administer.
     """
     asked = visit.query
@@ -58,8 +58,15 @@ async def make_statement(office: Office, visit: Visit[StatementQuery, Nothing]) 
     scope, identity, query = await _account(office, sight, asked, days)
     await flushed(office)
     rows = await office.ledger.activity(
-        msgspec.structs.replace(query, by=("model_group", "model", "provider"), limit=_LINES_MAX)
+        msgspec.structs.replace(query, by=("model_group", "model", "provider"), limit=_LINES_MAX + 1)
     )
+    if len(rows) > _LINES_MAX:
+        raise Malformed(
+            f"The statement would have more than {_LINES_MAX} lines, one for each model that was asked for.",
+            hint="Ask for a shorter period, or for one account.",
+            param="start_date" if asked.month is None else "month",
+            code="statement_too_long",
+        )
     lines = billed(rows, office.prices, scope, identity)
     statement = await _told(office, scope, identity, days, lines)
     if asked.format == "html":

@@ -25,7 +25,9 @@ from pointsman.admin.governance.noting import note
 from pointsman.admin.governance.periods import begin_periods, budgets_named, joined_limits, spent_by
 from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.keys.requests import Dollars, Label, ModelName
+from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.office import Office
+from pointsman.admin.permission_fields import is_ignorable
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.errors import Malformed, NotFound, Unsupported
 from pointsman.core.price import dollars, picodollars
@@ -113,7 +115,7 @@ class CustomerRow(msgspec.Struct, frozen=True, kw_only=True):
     budget_id: str | None
     litellm_budget_table: BudgetTable | None
     object_permission_id: None = None
-    object_permission: None = None
+    object_permission: msgspec.Raw | None = None
 
 
 class DeletedCustomersReply(msgspec.Struct, frozen=True):
@@ -150,7 +152,7 @@ async def new_customer(office: Office, visit: Visit[Nothing, NewCustomerRequest]
     tell(office, CUSTOMERS, customer.customer_id)
     row = (await _rows(office, (customer,)))[0]
     note(visit, "created", "LiteLLM_EndUserTable", row.user_id, before=None, after=row)
-    return Answer(row)
+    return Answer(row, headers=_unheeded(wanted))
 
 
 async def customer_info(office: Office, visit: Visit[CustomerInfoQuery, Nothing]) -> Answer:
@@ -175,7 +177,7 @@ async def update_customer(office: Office, visit: Visit[Nothing, UpdateCustomerRe
     tell(office, CUSTOMERS, customer.customer_id)
     row = (await _rows(office, (customer,)))[0]
     note(visit, "updated", "LiteLLM_EndUserTable", row.user_id, before=before, after=row)
-    return Answer(row)
+    return Answer(row, headers=_unheeded(wanted))
 
 
 async def delete_customers(office: Office, visit: Visit[Nothing, CustomerIdsRequest]) -> Answer:
@@ -254,8 +256,23 @@ def _changed(customer: Customer, wanted: _CustomerFields, now: float, by: str) -
         found["models"] = wanted.models
     if wanted.metadata is not UNSET:
         found["metadata"] = msgspec.Raw(msgspec.json.encode(wanted.metadata or {}))
+    if wanted.object_permission is not UNSET:
+        kept = {"object_permission": wanted.object_permission} if wanted.object_permission else {}
+        found["extra"] = msgspec.Raw(msgspec.json.encode(kept))
     limits = changed_limits(wanted, customer.limits)
     return msgspec.structs.replace(customer, limits=limits, updated_at=now, updated_by=by, **found)
+
+
+def _permissions(wanted: _CustomerFields) -> object:
+    return msgspec.json.decode(msgspec.json.encode(wanted.object_permission))
+
+
+def _says_permissions(wanted: _CustomerFields) -> bool:
+    return isinstance(wanted.object_permission, dict) and bool(wanted.object_permission)
+
+
+def _unheeded(wanted: _CustomerFields) -> tuple[tuple[str, str], ...]:
+    return not_enforced_header(("object_permission",) if _says_permissions(wanted) else ())
 
 
 async def _begin(office: Office, customer: Customer, wanted: BudgetFields) -> None:
@@ -270,7 +287,7 @@ async def _budget(office: Office, identity: str | None) -> Budget | None:
 
 async def _demand_heeded(office: Office, wanted: _CustomerFields) -> None:
     """Raise where the request says what would not be heeded, or what is not there."""
-    if wanted.object_permission is not UNSET and wanted.object_permission:
+    if _says_permissions(wanted) and not is_ignorable("object_permission", _permissions(wanted)):
         raise Unsupported(
             "object_permission is not enforced for customers, and a restriction that is ignored would be a hole.",
             hint="Leave it out; models says which models a customer may use.",
@@ -315,6 +332,7 @@ def _row(customer: Customer, budget: Budget | None, spent: Spent) -> CustomerRow
         models=customer.models,
         budget_id=customer.budget_id,
         litellm_budget_table=shown,
+        object_permission=msgspec.json.decode(customer.extra, type=dict[str, msgspec.Raw]).get("object_permission"),
     )
 
 

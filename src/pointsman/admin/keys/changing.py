@@ -6,23 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
+from pointsman.admin.key_names import demand_alias
 from pointsman.admin.keys.changes import changes_of
-from pointsman.admin.keys.defaults import bounded
+from pointsman.admin.keys.customers import demand_customer_budget
+from pointsman.admin.keys.defaults import bounded, for_member
 from pointsman.admin.keys.guarding import demand_grantable
 from pointsman.admin.keys.lookup import changed_by, flushed, token_meant, tokens_of_aliases
 from pointsman.admin.keys.noting import note_key
 from pointsman.admin.keys.permits import demand_administered, key_to_change, permit_update
-from pointsman.admin.keys.replies import DeletedKeysReply, ResetSpendReply, full_row
+from pointsman.admin.keys.replies import DeletedKeysReply, ResetSpendReply
 from pointsman.admin.keys.requests import KeyFields, KeysRequest, OneKeyRequest, ResetSpendRequest, UpdateKeyRequest
 from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.keys.rotating import replanned
+from pointsman.admin.keys.rows import changed_row, updated_by
 from pointsman.admin.keys.throughput import demand_throughput
 from pointsman.admin.office import Office
 from pointsman.admin.projects.keys import demand_project_fits
 from pointsman.admin.rights import demand_change_of_key, demand_changes, rights_of
 from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.said_in_metadata import with_said
 from pointsman.admin.timestamps import iso_or_none
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
@@ -35,7 +39,7 @@ __all__ = ["block_key", "delete_keys", "reset_spend", "unblock_key", "update_key
 
 async def update_key(office: Office, visit: Visit[Nothing, UpdateKeyRequest]) -> Answer:
     """Change what the request names, and leave the rest."""
-    token = await _token_to_update(office, visit.body)
+    token = await _token_to_update(office, visit)
     old = await key_to_change(office, visit, token, "/key/update")
     row, unheeded = await update_one_key(office, visit, old, visit.body, visit.fields, "/key/update")
     return Answer({**row, "key": visit.body.key or token}, headers=not_enforced_header(unheeded))
@@ -51,7 +55,9 @@ async def update_one_key(
 ) -> tuple[dict[str, object], tuple[str, ...]]:
     """Change a key as ``body`` says and show it, with the names of what is not heeded; ``path`` permits it."""
     now = office.clock.wall()
-    wanted = bounded(wanted, office.key_bounds, new=False)
+    demand_alias(office.alias_rule, wanted.key_alias)
+    wanted = await for_member(office, visit.caller, bounded(wanted, office.key_bounds, new=False), old)
+    body = with_said(body, old.extra)
     changes, unheeded = changes_of(wanted, body, now, office.reset_clock, extra=old.extra)
     if isinstance(changes.extra, msgspec.Raw):
         demand_grantable(visit.caller, msgspec.json.decode(changes.extra, type=dict[str, msgspec.Raw]))
@@ -62,9 +68,10 @@ async def update_one_key(
     changed = changed_record(old, changes)
     await demand_throughput(office, changed)
     await demand_project_fits(office, changed, old)
-    record = await _changed(office, old.token, changes)
+    await demand_customer_budget(office, changed, old)
+    record = await _changed(office, visit, old, changes)
     note_key(visit, "updated", old, record)
-    return full_row(record), unheeded
+    return await changed_row(office, record), unheeded
 
 
 async def block_key(office: Office, visit: Visit[Nothing, OneKeyRequest]) -> Answer:
@@ -110,34 +117,44 @@ async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) 
     amount = picodollars(visit.body.reset_to)
     if amount > old.spend:
         raise Malformed(f"reset_to must be at most what the key has spent, {dollars(old.spend)}.", param="reset_to")
-    record = await _changed(office, old.token, KeyChanges(updated_at=office.clock.wall(), spend=amount))
+    record = await _changed(office, visit, old, KeyChanges(updated_at=office.clock.wall(), spend=amount))
     note_key(visit, "updated", old, record)
     limit = None if record.max_budget is None else dollars(record.max_budget)
     reset_at = iso_or_none(record.budget_reset_at)
     return Answer(ResetSpendReply(record.token, dollars(record.spend), dollars(old.spend), limit, reset_at))
 
 
-async def _token_to_update(office: Office, wanted: UpdateKeyRequest) -> str:
+async def _token_to_update(office: Office, visit: Visit[Nothing, UpdateKeyRequest]) -> str:
+    wanted = visit.body
     if wanted.key:
         return token_meant(wanted.key)
     if not wanted.key_alias:
         raise Malformed("key or key_alias is required.", param="key")
     found = await tokens_of_aliases(office, (wanted.key_alias,))
     if not found:
+        rights = await rights_of(office, visit.caller)
+        if not rights.is_admin:
+            # Else the answer would tell the aliases of other people's keys.
+            await demand_change_of_key(office, rights, None, "/key/update")
         raise NotFound("No key has this alias.", hint="GET /key/list has all keys.", param="key_alias")
     return found[wanted.key_alias]
 
 
 async def _set_blocked(office: Office, visit: Visit[Any, Any], old: KeyRecord, *, blocked: bool) -> Answer:
     changes = KeyChanges(updated_at=office.clock.wall(), blocked=blocked)
-    record = await _changed(office, old.token, changes)
+    record = await _changed(office, visit, old, changes)
     note_key(visit, "blocked" if blocked else "unblocked", old, record)
-    return Answer(full_row(record))
+    return Answer(await changed_row(office, record))
 
 
-async def _changed(office: Office, token: str, changes: KeyChanges) -> KeyRecord:
-    record = await office.keys.update(token, changes)
+async def _changed(office: Office, visit: Visit[Any, Any], old: KeyRecord, changes: KeyChanges) -> KeyRecord:
+    extra = old.extra if isinstance(changes.extra, UnsetType) else changes.extra
+    said = updated_by(extra, changed_by(visit), old.created_by)
+    if said != old.extra:
+        record = await office.keys.update(old.token, msgspec.structs.replace(changes, extra=said))
+    else:
+        record = await office.keys.update(old.token, changes)
     if changes.extra is not UNSET:
         await replanned(office, record)
-    office.on_key_change(token, record)
+    office.on_key_change(old.token, record)
     return record

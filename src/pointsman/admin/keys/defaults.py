@@ -10,14 +10,20 @@ from msgspec import UNSET
 
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields
+from pointsman.admin.office import Office
+from pointsman.admin.rights import rights_of
 from pointsman.config.sections import KeyBounds
 from pointsman.core.errors import Malformed, Misconfigured, Refused
+from pointsman.core.identity import KeyRecord
 from pointsman.policies.durations import UTC_MIDNIGHT, approximate_seconds
+from pointsman.policies.principal import Principal
+from pointsman.stores.directory.kinds import TEAMS
 
-__all__ = ["bounded", "demand_usable_defaults", "with_defaults"]
+__all__ = ["bounded", "demand_usable_defaults", "for_member", "with_defaults"]
 
 Fields = TypeVar("Fields", bound=KeyFields)
 
+_ENDLESS: Final = frozenset({"", "-1"})
 _EMPTY: Final = frozenset({b"null", b"[]", b"{}"})
 
 
@@ -64,6 +70,34 @@ def bounded(fields: Fields, bounds: KeyBounds, *, new: bool = True) -> Fields:
             length = approximate_seconds(value, name) if isinstance(value, str) else None
             _demand_within(name, length, approximate_seconds(bound, name), bound)
     return msgspec.structs.replace(fields, **found)
+
+
+async def for_member(office: Office, caller: Principal, fields: Fields, old: KeyRecord | None = None) -> Fields:
+    """The fields of a key, new or ``old``, within how long keys of members live in its team.
+
+    A new key of a member lives so long if nothing else is said; only who administers the team may say that one lives
+    longer.
+
+    Raises:
+        Malformed: it would live longer.
+    """
+    before = None if old is None else old.team_id
+    team_id = fields.team_id if isinstance(fields.team_id, str) else before if fields.team_id is UNSET else None
+    team = None if not team_id else await office.directory.get(TEAMS, team_id)
+    if team is None or team.member_key_duration is None:
+        return fields
+    rights = await rights_of(office, caller)
+    free, said = rights.administers_team(team), fields.duration
+    if free and (old is not None or said is not UNSET or not isinstance(fields.user_id, str)):
+        return fields
+    joins = old is None or old.team_id != team_id
+    if said is UNSET and not joins:
+        return fields
+    if isinstance(said, str) and said not in _ENDLESS:
+        most = approximate_seconds(team.member_key_duration, "team_member_key_duration")
+        _demand_within("duration", approximate_seconds(said, "duration"), most, team.member_key_duration)
+        return fields
+    return msgspec.structs.replace(fields, duration=team.member_key_duration)
 
 
 def _demand_within(name: str, value: object, bound: float, shown: object) -> None:

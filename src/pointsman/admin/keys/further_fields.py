@@ -42,12 +42,6 @@ class _Window(msgspec.Struct, frozen=True, kw_only=True):
     max_budget: Dollars
 
 
-class _Permission(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of LiteLLM's ``LiteLLM_ObjectPermissionBase``."""
-
-    models: tuple[ModelName, ...] | None = None
-
-
 _TYPES: Final[Mapping[str, Any]] = {
     "access_group_ids": _Labels,
     "agent_id": Label,
@@ -64,7 +58,7 @@ _TYPES: Final[Mapping[str, Any]] = {
     "model_max_budget": dict[ModelName, _ModelBudget | Dollars],
     "model_rpm_limit": dict[ModelName, Count],
     "model_tpm_limit": dict[ModelName, Count],
-    "object_permission": _Permission,
+    "object_permission": dict[str, msgspec.Raw],
     "organization_id": Label,
     "permissions": dict[str, msgspec.Raw],
     "project_id": Label,

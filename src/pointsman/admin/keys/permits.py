@@ -15,8 +15,10 @@ from pointsman.admin.keys.metadata import demand_metadata, restrictions_in
 from pointsman.admin.office import Office
 from pointsman.admin.rights import Rights, demand, demand_change_of_key, demand_changes, rights_of
 from pointsman.admin.route import Visit
-from pointsman.core.errors import Forbidden, NotFound
+from pointsman.admin.timestamps import iso
+from pointsman.core.errors import Forbidden, Malformed, NotFound
 from pointsman.core.identity import KeyRecord
+from pointsman.policies.bearers.claims import SIGNED_IDENTITY
 from pointsman.policies.principal import Principal
 from pointsman.stores.directory.kinds import ORGANIZATIONS, TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.records import Team, member_id
@@ -43,8 +45,9 @@ _NARROWING_FIELDS: Final = frozenset({
 """Those that an owner may say of a new key, and not change of one that has them."""
 
 _NOT_GIVEN_ON: Final = frozenset({
-    "allowed_ips", "budget_id", "budget_limits", "enforced_params", "guardrails", "model_max_budget", "model_rpm_limit",
-    "model_tpm_limit", "object_permission", "permissions", "policies", "project_id", "tag_rpm_limit", "tpd_limit",
+    "allowed_ips", "budget_id", "budget_limits", "end_user_budget_id", "enforced_params", "guardrails",
+    "model_max_budget", "model_rpm_limit", "model_tpm_limit", "object_permission", "permissions", "policies",
+    "project_id", "tag_rpm_limit", "tpd_limit",
 })  # fmt: skip
 """A key that is bound by one of these would be rid of it by making another."""
 
@@ -78,6 +81,7 @@ async def permit_new_key(
     _demand_no_way_out(caller.record, body)
     bounds = [*await _bounds_at(office, changes.user_id, team), bound_of_key("the key that asks", caller.record)]
     demand_within(office, _grant(changes), bounds, new=True)
+    _demand_end(changes.expires, _end_of(caller.record), "the key that asks", new=True)
     return changes
 
 
@@ -119,6 +123,9 @@ async def permit_update(
     if old.token != caller.record.token or administers:
         bounds.append(bound_of_key("the key that asks", caller.record))
     demand_within(office, _grant(changes), bounds, new=False)
+    if not administers:
+        _demand_end(changes.expires, old.expires, "the key as it is", new=False)
+    _demand_end(changes.expires, _end_of(caller.record), "the key that asks", new=False)
 
 
 async def key_to_change(office: Office, visit: Visit[Any, Any], token: str, path: str) -> KeyRecord:
@@ -216,6 +223,30 @@ def _demand_no_way_out(asking: KeyRecord, body: Mapping[str, msgspec.Raw]) -> No
     given = body.get("allowed_routes")
     wanted = frozenset() if given is None or bytes(given) in _SAYS_NOTHING else frozenset(_decode_names(given))
     demand(bool(wanted) and wanted <= allowed, "give a key more allowed_routes than this one has")
+
+
+def _demand_end(wanted: float | UnsetType | None, latest: float | None, what: str, *, new: bool) -> None:
+    """Raise if a key would outlive what gives it its rights; moments are seconds since the epoch.
+
+    ``new``: to say nothing means for ever, and not as it is.
+
+    Raises:
+        Malformed: it would.
+    """
+    if latest is None or (wanted is UNSET and not new):
+        return
+    if not isinstance(wanted, float | int) or wanted > latest:
+        raise Malformed(
+            f"The key must expire by {iso(latest)}: so does {what}.",
+            hint="Say a shorter duration, or ask with a key that does not expire.",
+            param="duration",
+            code="beyond_grantor",
+        )
+
+
+def _end_of(asking: KeyRecord) -> float | None:
+    """When a key expires; a signed token is no key but somebody's, as a session is, and soon followed by another."""
+    return None if asking.token.startswith(SIGNED_IDENTITY) else asking.expires
 
 
 async def _bounds_at(office: Office, user_id: str | UnsetType | None, team: Team | None) -> list[Bound]:

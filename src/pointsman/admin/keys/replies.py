@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from pointsman.admin.governance.limit_fields import BudgetTable
 from pointsman.admin.timestamps import iso, iso_or_none
 from pointsman.core.identity import KeyRecord
 from pointsman.core.price import dollars
@@ -17,6 +18,7 @@ from pointsman.stores.ports import Removal
 __all__ = [
     "DeletedKeysReply",
     "GeneratedKeyReply",
+    "KeyFacts",
     "KeyInfoReply",
     "KeyListReply",
     "KeyRow",
@@ -40,7 +42,22 @@ _UNRESTRICTED: Final[Mapping[str, object]] = MappingProxyType({
 })  # fmt: skip
 """What LiteLLM's row has besides ours, and its clients read; a key that would be restricted by one is refused."""
 
+_UNSAID: Final[Mapping[str, object]] = MappingProxyType(dict.fromkeys((
+    "allowed_passthrough_routes", "allowed_vector_store_indexes", "default_estimated_output_tokens",
+    "default_estimated_output_tokens_per_model", "denied_passthrough_routes", "disable_global_guardrails",
+    "enable_prompt_caching", "end_user_budget_id", "enforced_params", "guardrails", "mcp_rpm_limit", "model_rpm_limit",
+    "model_tpm_limit", "prompts", "rpm_limit_type", "tag_rpm_limit", "throttle_on_budget_exceeded", "tpm_limit_type",
+)))  # fmt: skip
+"""What LiteLLM repeats of the request for a new key, null where it said nothing."""
+
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class KeyFacts(msgspec.Struct, frozen=True):
+    """What of a key's row is not in its record: what it has spent since ever, in picodollars, and its named budget."""
+
+    total: int = 0
+    budget: BudgetTable | None = None
 
 
 class KeyRow(msgspec.Struct, kw_only=True):
@@ -49,6 +66,7 @@ class KeyRow(msgspec.Struct, kw_only=True):
     key_name: str
     key_alias: str | None
     spend: float
+    total_spend: float
     max_budget: float | None
     soft_budget: float | None
     budget_duration: str | None
@@ -89,9 +107,12 @@ class KeyRow(msgspec.Struct, kw_only=True):
     router_settings: dict[str, msgspec.Raw] | None
     soft_budget_cooldown: bool
     tpd_limit: int | None
+    litellm_budget_table: BudgetTable | None
     created_at: str
     updated_at: str
+    settings_updated_at: str | None
     created_by: str | None
+    updated_by: str | None
     last_active: str | None
 
 
@@ -164,7 +185,7 @@ class ResetSpendReply(msgspec.Struct):
     budget_reset_at: str | None
 
 
-def shown_row(record: KeyRecord, removal: Removal | None, now: float) -> dict[str, object]:
+def shown_row(record: KeyRecord, removal: Removal | None, now: float, facts: KeyFacts) -> dict[str, object]:
     """:class:`ShownKeyRow` with the fields that are kept unheeded; a field of ours wins over one of theirs."""
     status = "active"
     if removal is not None:
@@ -173,21 +194,30 @@ def shown_row(record: KeyRecord, removal: Removal | None, now: float) -> dict[st
         status = "revoked"
     elif record.expires is not None and record.expires <= now:
         status = "expired"
-    return {**_key_row(record), **_removal(removal), "status": status}
+    return {**_key_row(record), **_facts(record, facts), **_removal(removal), "status": status}
 
 
-def full_row(record: KeyRecord, removal: Removal | None = None) -> dict[str, object]:
-    """:class:`StoredKeyRow`, likewise."""
-    return {**_key_row(record), **_removal(removal), "token": record.token}
+def full_row(record: KeyRecord, removal: Removal | None = None, facts: KeyFacts | None = None) -> dict[str, object]:
+    """:class:`StoredKeyRow`, likewise; without ``facts`` only what is in the record, as the audit log keeps it."""
+    told = {} if facts is None else _facts(record, facts)
+    return {**_key_row(record), **told, **_removal(removal), "token": record.token}
 
 
-def generated_key(record: KeyRecord, key: str, duration: str | None) -> dict[str, object]:
+def generated_key(record: KeyRecord, key: str, duration: str | None, facts: KeyFacts) -> dict[str, object]:
     """:class:`GeneratedKeyReply`, likewise."""
-    return {**full_row(record), "key": key, "token_id": record.token, "duration": duration}
+    row = full_row(record, None, facts)
+    return {**_UNSAID, **row, "key": key, "token_id": record.token, "duration": duration}
+
+
+def _facts(record: KeyRecord, facts: KeyFacts) -> dict[str, object]:
+    # What a key was given as spent when it was made is in no counter.
+    return {"total_spend": dollars(max(facts.total, record.spend)), "litellm_budget_table": facts.budget}
 
 
 def _key_row(record: KeyRecord) -> dict[str, object]:
-    return {**_UNRESTRICTED, **_decode_object(record.extra), **_rotation(record), **_row(record)}
+    said = _decode_object(record.extra)
+    said.setdefault("updated_by", msgspec.Raw(msgspec.json.encode(record.created_by)))
+    return {**_UNRESTRICTED, **said, **_rotation(record), **_row(record)}
 
 
 def _rotation(record: KeyRecord) -> dict[str, object]:
@@ -224,6 +254,7 @@ def _row(record: KeyRecord) -> dict[str, object]:
         "tags": record.tags,
         "created_at": iso(record.created_at),
         "updated_at": iso(record.updated_at),
+        "settings_updated_at": iso(record.updated_at) if record.updated_at != record.created_at else None,
         "created_by": record.created_by,
         "last_active": iso_or_none(record.last_active),
     }

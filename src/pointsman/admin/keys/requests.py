@@ -26,6 +26,7 @@ __all__ = [
     "Label",
     "ModelName",
     "OneKeyRequest",
+    "RegenerateKeyQuery",
     "RegenerateKeyRequest",
     "ResetSpendRequest",
     "UpdateKeyRequest",
@@ -81,6 +82,12 @@ class RegenerateKeyRequest(KeyFields, frozen=True, kw_only=True):
     grace_period: str | UnsetType | None = UNSET
 
 
+class RegenerateKeyQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which key, where neither the path nor the body says so."""
+
+    key: KeyText | None = None
+
+
 class KeysRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Several keys: by key or hash, by alias, or both."""
 
@@ -107,7 +114,11 @@ class KeyInfoQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which keys to list; filters hold together."""
+    """Which keys to list; filters hold together.
+
+    ``expand`` "user" tells of each key's user, in whole rows. With ``include_team_keys`` also the keys of teams in
+    which the caller sees all of them. Keys that somebody made for others (``include_created_by_keys``) are not listed.
+    """
 
     page: Annotated[int, Meta(ge=1, le=2**31)] = 1
     size: Annotated[int, Meta(ge=1, le=100)] = 10
@@ -119,10 +130,13 @@ class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True):
     return_full_object: bool = False
     sort_by: KeySort = "created_at"
     sort_order: Literal["asc", "desc"] = "desc"
-    status: Literal["live", "deleted"] = "live"
+    status: Literal["live", "active", "expired", "revoked", "deleted"] = "live"
     organization_id: str | None = None
     project_id: str | None = None
     access_group_id: str | None = None
     agent_id: str | None = None
     search: str | None = None
-    expires: str | None = None
+    expires: Literal["active", "expired"] | None = None
+    expand: str | None = None
+    include_team_keys: bool = False
+    include_created_by_keys: bool = False

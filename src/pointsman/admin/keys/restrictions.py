@@ -15,9 +15,11 @@ import msgspec
 
 from pointsman.admin.keys.further_fields import demand_well_formed
 from pointsman.admin.keys.guarding import GUARDING_FIELDS, guarding, routes_of_key_type
+from pointsman.admin.permission_fields import is_ignorable
 from pointsman.config.findings import nearest
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.policies.key_terms import TERMS, demand_term
+from pointsman.policies.own_routing import demand_own_routing, unheeded_in
 from pointsman.wire.json_fields import decode_field
 
 __all__ = [
@@ -33,15 +35,15 @@ __all__ = [
 NOT_ENFORCED_HEADER: Final = "x-pointsman-not-enforced"
 
 REFUSED_FIELDS: Final = frozenset({
-    "end_user_budget_id", "guardrails", "object_permission", "permissions", "policies",
+    "guardrails", "object_permission", "permissions", "policies",
 })  # fmt: skip
-"""Each narrows what a key may do or spend."""
+"""Each narrows what a key may do, but for what :func:`pointsman.admin.permission_fields.is_ignorable` lets pass."""
 
 KEPT_FIELDS: Final = frozenset({
-    "agent_id", "allowed_cache_controls", "allowed_vector_store_indexes", "budget_fallbacks", "config",
+    "agent_id", "allowed_cache_controls", "allowed_vector_store_indexes", "config",
     "default_estimated_output_tokens", "default_estimated_output_tokens_per_model",
     "disable_global_guardrails", "enable_prompt_caching", "key_type", "mcp_rpm_limit",
-    "prompts", "router_settings", "send_invite_email", "throttle_on_budget_exceeded",
+    "prompts", "send_invite_email", "throttle_on_budget_exceeded",
 })  # fmt: skip
 """Known, harmless to ignore: grants that are not given, hints, or limits of things that are not there."""
 
@@ -81,7 +83,7 @@ def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> U
             continue
         _demand_no_slip(name, enforced)
         value = decode_field(name, raw, _decode_any)
-        if value is None or name in REFUSED_FIELDS:
+        if value is None or (name in REFUSED_FIELDS and not is_ignorable(name, value)):
             _demand_silence(name, value)
             dropped.add(name)
             continue
@@ -102,11 +104,14 @@ def unenforced(fields: Mapping[str, msgspec.Raw], enforced: frozenset[str]) -> U
             kept[name] = msgspec.Raw(bytes(raw))
             continue
         if name in HEEDED_FIELDS:
-            if name in TERMS:
+            if name == "router_settings":
+                demand_own_routing(raw)
+                unheeded += unheeded_in(raw)
+            elif name in TERMS:
                 demand_term(name, raw)
             kept[name] = msgspec.Raw(bytes(raw))
             continue
-        if name in KEPT_FIELDS:
+        if name in KEPT_FIELDS or name in REFUSED_FIELDS:
             # A view into the body would keep all of it alive as long as the key.
             kept[name] = msgspec.Raw(bytes(raw))
         if not _says_nothing(value) and name != "key_type":

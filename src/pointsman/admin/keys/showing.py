@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 import msgspec
 
 from pointsman.admin.keys.lookup import existing_key, flushed, token_meant, tokens_of_aliases
-from pointsman.admin.keys.replies import KeyListReply, full_row, shown_row
+from pointsman.admin.keys.replies import KeyListReply, shown_row
 from pointsman.admin.keys.requests import KeyInfoQuery, KeyListQuery, KeysRequest
+from pointsman.admin.keys.rows import key_facts, key_rows
 from pointsman.admin.office import Office
-from pointsman.admin.rights import demand, demand_sight_of_key, rights_of, sees_team_keys
+from pointsman.admin.people.accounts import users_by_id
+from pointsman.admin.rights import demand, demand_sight_of_key, overseen_teams, rights_of, sees_team_keys
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.core.errors import Malformed, Unsupported
+from pointsman.admin.users.replies import user_rows
+from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
+from pointsman.stores.directory.kinds import TEAMS
+from pointsman.stores.directory.ports import DirectoryQuery
 from pointsman.stores.ports import KeyPage, KeyQuery, Removal
 
 __all__ = ["demand_sight", "key_info", "keys_info", "list_keys"]
 
-_UNSUPPORTED_FILTERS = ("organization_id", "project_id", "access_group_id", "agent_id", "search", "expires")
+_TEAMS_MAX: Final = 10_000
+_BLOCKED: Final[Mapping[str, bool]] = MappingProxyType({"active": False, "expired": False, "revoked": True})
+_EXPIRES: Final[Mapping[str, Literal["active", "expired"]]] = MappingProxyType({
+    "active": "active", "expired": "expired",
+})  # fmt: skip
 
 
 async def key_info(office: Office, visit: Visit[KeyInfoQuery, Nothing]) -> Answer:
@@ -30,7 +41,8 @@ async def key_info(office: Office, visit: Visit[KeyInfoQuery, Nothing]) -> Answe
         raise Malformed("The master key is not a stored key.", hint="Name a key: /key/info?key=sk-…", param="key")
     await flushed(office)
     record, removal = await _live_or_deleted(office, token)
-    return Answer({"key": wanted or token, "info": shown_row(record, removal, office.clock.wall())})
+    facts = (await key_facts(office, (record,)))[record.token]
+    return Answer({"key": wanted or token, "info": shown_row(record, removal, office.clock.wall(), facts)})
 
 
 async def keys_info(office: Office, visit: Visit[Nothing, KeysRequest]) -> Answer:
@@ -43,20 +55,21 @@ async def keys_info(office: Office, visit: Visit[Nothing, KeysRequest]) -> Answe
     for token in tokens:
         await demand_sight(office, visit, token)
     found = [record for token in tokens if (record := await office.keys.get(token)) is not None]
-    return Answer({"key": [record.token for record in found], "info": [full_row(record) for record in found]})
+    return Answer({"key": [record.token for record in found], "info": await key_rows(office, found)})
 
 
 async def list_keys(office: Office, visit: Visit[KeyListQuery, Nothing]) -> Answer:
     """A page of keys: their hashes, or whole rows."""
     query = visit.query
-    for name in _UNSUPPORTED_FILTERS:
-        if getattr(query, name) is not None:
-            # Ignored, it would show more keys than were asked for.
-            raise Unsupported(f"Keys cannot be listed by {name} yet.", param=name)
-    store_query = await _within_sight(office, visit, _store_query(query))
+    store_query = await _within_sight(office, visit, _store_query(query, office.clock.wall()))
+    if query.organization_id is not None:
+        found = await office.directory.find(TEAMS, DirectoryQuery(parent=query.organization_id, size=_TEAMS_MAX))
+        teams = tuple(team.team_id for team in found.records)
+        store_query = msgspec.structs.replace(store_query, organization_teams=teams)
     await flushed(office)
-    page = await office.keys.find(store_query)
-    return Answer(_page_reply(query, page))
+    contradicts = query.expires is not None and store_query.expires != query.expires
+    page = KeyPage((), 0) if contradicts else await office.keys.find(store_query)
+    return Answer(await _page_reply(office, query, page))
 
 
 async def demand_sight(office: Office, visit: Visit[Any, Any], token: str) -> None:
@@ -75,7 +88,7 @@ async def demand_sight(office: Office, visit: Visit[Any, Any], token: str) -> No
     await demand_sight_of_key(office, rights, token, record)
 
 
-async def _within_sight(office: Office, visit: Visit[Any, Any], query: KeyQuery) -> KeyQuery:
+async def _within_sight(office: Office, visit: Visit[KeyListQuery, Nothing], query: KeyQuery) -> KeyQuery:
     """The query, narrowed to what who asks may see: their own keys, or those of a team that they name."""
     rights = await rights_of(office, visit.caller)
     if rights.sees_all:
@@ -85,6 +98,9 @@ async def _within_sight(office: Office, visit: Visit[Any, Any], query: KeyQuery)
         return query
     if rights.user_id is None:
         return msgspec.structs.replace(query, key_hash=rights.token)
+    if visit.query.include_team_keys and rights.team_id is None and query.team_id is None:
+        teams = await overseen_teams(office, rights, ("/key/list",))
+        query = msgspec.structs.replace(query, also_teams=tuple(sorted(teams)))
     if query.team_id is not None and await sees_team_keys(office, rights, query.team_id):
         return query
     demand(query.user_id in {None, rights.user_id}, "list the keys of somebody else")
@@ -103,7 +119,7 @@ async def _live_or_deleted(office: Office, token: str) -> tuple[KeyRecord, Remov
     return await existing_key(office, token), None
 
 
-def _store_query(query: KeyListQuery) -> KeyQuery:
+def _store_query(query: KeyListQuery, now: float) -> KeyQuery:
     named = token_meant(query.key_hash) if query.key_hash else None
     return KeyQuery(
         page=query.page,
@@ -115,14 +131,31 @@ def _store_query(query: KeyListQuery) -> KeyQuery:
         key_hash=named,
         sort_by=query.sort_by,
         sort_order=query.sort_order,
-        status=query.status,
+        status="deleted" if query.status == "deleted" else "live",
+        search=query.search,
+        blocked=_BLOCKED.get(query.status),
+        expires=_EXPIRES.get(query.status) or query.expires,
+        now=now,
+        organization_id=query.organization_id,
+        project_id=query.project_id,
+        agent_id=query.agent_id,
+        access_group_id=query.access_group_id,
     )
 
 
-def _page_reply(query: KeyListQuery, page: KeyPage) -> object:
-    if query.return_full_object:
-        removals = page.removals or (None,) * len(page.records)
-        rows = [full_row(record, removal) for record, removal in zip(page.records, removals, strict=True)]
+async def _tell_users(office: Office, records: Sequence[KeyRecord], rows: Sequence[dict[str, object]]) -> None:
+    users = await users_by_id(office, [record.user_id for record in records if record.user_id])
+    shown = dict(zip(users, await user_rows(office, tuple(users.values())), strict=True))
+    for record, row in zip(records, rows, strict=True):
+        row["user"] = shown.get(record.user_id or "")
+
+
+async def _page_reply(office: Office, query: KeyListQuery, page: KeyPage) -> object:
+    wants_users = query.expand is not None and "user" in query.expand.split(",")
+    if query.return_full_object or wants_users:
+        rows = await key_rows(office, page.records, page.removals)
+        if wants_users:
+            await _tell_users(office, page.records, rows)
         pages = -(-page.total // query.size)
         return {"keys": rows, "total_count": page.total, "current_page": query.page, "total_pages": pages}
     hashes = tuple(record.token for record in page.records)

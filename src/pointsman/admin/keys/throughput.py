@@ -24,8 +24,10 @@ _PAGE: Final = 1_000
 _What = Literal["rpm", "tpm"]
 
 
-async def demand_throughput(office: Office, record: KeyRecord) -> None:
+async def demand_throughput(office: Office, record: KeyRecord, in_place_of: str | None = None) -> None:
     """Raise if the key would be guaranteed what the keys of its team leave nothing of.
+
+    ``in_place_of`` is the hash of the key that it replaces, which is promised nothing beside it.
 
     Raises:
         Malformed: all together were promised more than the team has.
@@ -41,7 +43,8 @@ async def demand_throughput(office: Office, record: KeyRecord) -> None:
     team = await office.directory.get(TEAMS, record.team_id)
     if team is None:
         return
-    others = [terms_of(one).limits async for one in _team_keys(office, record.team_id) if one.token != record.token]
+    ours = {record.token, in_place_of}
+    others = [terms_of(one).limits async for one in _team_keys(office, record.team_id) if one.token not in ours]
     for what in guaranteed:
         _demand(what, "", _rate(limits, what), _rate(team.limits, what), [_rate(one, what) for one in others])
         for model, own in _by_model(limits, what).items():

@@ -59,6 +59,10 @@ class TokenCountReply(msgspec.Struct, frozen=True):
     model_used: str
     tokenizer_type: Literal["estimate"] = "estimate"
     error: bool = False
+    error_message: str | None = None
+    status_code: int | None = None
+    count_source: str | None = None
+    original_response: dict[str, msgspec.Raw] | None = None
 
 
 class MessageTokenCountRequest(msgspec.Struct, frozen=True, kw_only=True):

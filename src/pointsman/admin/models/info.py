@@ -6,7 +6,8 @@ are not. ``model_info`` is written to be shown, so what we do not know of it is,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -17,6 +18,7 @@ from pointsman.admin.models.description import (
     prices,
     smallest,
 )
+from pointsman.admin.models.of_team import let_by
 from pointsman.admin.models.visible import visible_deployments, visible_groups
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -24,6 +26,7 @@ from pointsman.admin.timestamps import iso
 from pointsman.core.errors import NotFound
 from pointsman.core.upstream import Deployment
 from pointsman.providers.health import Verdict
+from pointsman.providers.mapping import supported_by_kind
 from pointsman.routing.performance import Performance
 
 __all__ = [
@@ -35,16 +38,22 @@ __all__ = [
     "ModelInfoRow",
     "ShownModelInfo",
     "ShownParams",
-    "info_row",
+    "info_rows",
     "model_group_info",
     "model_info",
 ]
 
 
 class ModelInfoQuery(msgspec.Struct, frozen=True):
-    """One deployment by its id; left out: all."""
+    """One deployment by its id; left out: all, or those that a team may use, or that are not known to be ill.
+
+    What the caller may use through its team is there anyway (``include_team_models``).
+    """
 
     litellm_model_id: str | None = None
+    teamId: str | None = None  # noqa: N815 - as LiteLLM writes it
+    healthy_only: bool = False
+    include_team_models: bool = False
 
 
 class ModelGroupQuery(msgspec.Struct, frozen=True):
@@ -84,6 +93,7 @@ class ShownModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     access_groups: tuple[str, ...]
     discovered: bool
     local: bool
+    supported_openai_params: tuple[str, ...] | None
     health_status: str | None = None
     performance: Performance | None = None
 
@@ -112,6 +122,7 @@ class ModelGroupInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None
     input_cost_per_token: float | None
     output_cost_per_token: float | None
+    supported_openai_params: tuple[str, ...]
     health_status: str | None
     health_response_time: float | None = None
     health_checked_at: str | None = None
@@ -126,31 +137,42 @@ class ModelGroupReply(msgspec.Struct, frozen=True):
 async def model_info(office: Office, visit: Visit[ModelInfoQuery, Nothing]) -> Answer:
     """What is known of each deployment."""
     wanted = visit.query.litellm_model_id
+    lets = await let_by(office, visit.caller, visit.query.teamId, "teamId")
+    well = wanted is None and (visit.query.healthy_only or office.list_healthy_only)
     seen = [
         deployment
         for deployment in visible_deployments(office.table(), visit.caller)
         if wanted in {None, deployment.id}
+        and lets(deployment.group, deployment)
+        and not (well and _health([office.health.known(deployment)]) == "unhealthy")
     ]
     if wanted is not None and not seen:
         raise NotFound(
             "There is no deployment with this id.", hint="GET /model/info has all.", param="litellm_model_id"
         )
-    return Answer({"data": [info_row(office, one, admin=visit.caller.admin) for one in seen]})
+    return Answer({"data": await info_rows(office, seen, admin=visit.caller.admin)})
 
 
 async def model_group_info(office: Office, visit: Visit[ModelGroupQuery, Nothing]) -> Answer:
     """What is known of each group of deployments."""
     wanted = visit.query.model_group
-    rows = [
-        _group_row(office, name, group.deployments)
+    groups = [
+        (name, group.deployments)
         for name, group in visible_groups(office.table(), visit.caller)
         if wanted in {None, name}
     ]
-    return Answer({"data": rows})
+    able = await asyncio.to_thread(supported_by_kind, [one for _, members in groups for one in members])
+    return Answer({"data": [_group_row(office, name, members, able) for name, members in groups]})
 
 
-def info_row(office: Office, deployment: Deployment, *, admin: bool) -> object:
-    """:class:`ModelInfoRow` of a deployment, with what the operator tells of it; ``admin``: for the operator."""
+async def info_rows(office: Office, deployments: Sequence[Deployment], *, admin: bool) -> list[object]:
+    """:class:`ModelInfoRow` of each, with what the operator tells of it; ``admin``: for the operator."""
+    # What a kind of upstream can be told takes some hundred translations, the first time.
+    able = await asyncio.to_thread(supported_by_kind, deployments)
+    return [_info_row(office, one, able[one.id], admin=admin) for one in deployments]
+
+
+def _info_row(office: Office, deployment: Deployment, able: Sequence[str] | None, *, admin: bool) -> object:
     known = described(deployment, office.facts)
     params = ShownParams(
         model=deployment.litellm_model,
@@ -175,6 +197,7 @@ def info_row(office: Office, deployment: Deployment, *, admin: bool) -> object:
         "local": deployment.local,
         **capability_flags(known.capabilities),
     }
+    info.setdefault("supported_openai_params", able)
     if admin:
         verdict = office.health.known(deployment)
         info["health_status"] = _health([verdict])
@@ -182,10 +205,13 @@ def info_row(office: Office, deployment: Deployment, *, admin: bool) -> object:
     return {"model_name": deployment.group, "litellm_params": params, "model_info": info}
 
 
-def _group_row(office: Office, name: str, members: Sequence[Deployment]) -> object:
+def _group_row(
+    office: Office, name: str, members: Sequence[Deployment], able: Mapping[str, Sequence[str] | None]
+) -> object:
     known = [described(deployment, office.facts) for deployment in members]
     charged = [prices(deployment.price) for deployment in members]
     common = frozenset.intersection(*(one.capabilities for one in known))
+    params = [able[deployment.id] or () for deployment in members]
     verdicts = [office.health.known(deployment) for deployment in members]
     latest = max((one for one in verdicts if one is not None), key=lambda one: one.at, default=None)
     row = ModelGroupInfo(
@@ -196,6 +222,7 @@ def _group_row(office: Office, name: str, members: Sequence[Deployment]) -> obje
         max_output_tokens=smallest(one.output_tokens for one in known),
         input_cost_per_token=_highest(one.input_cost_per_token for one in charged),
         output_cost_per_token=_highest(one.output_cost_per_token for one in charged),
+        supported_openai_params=tuple(one for one in params[0] if all(one in others for others in params[1:])),
         health_status=_health(verdicts),
         health_response_time=latest.seconds * 1000.0 if latest is not None and latest.seconds else None,
         health_checked_at=None if latest is None else iso(latest.at),

@@ -16,6 +16,7 @@ from pointsman.admin.models.dialect import (
     show_as_anthropic,
     show_as_gemini,
 )
+from pointsman.admin.models.of_team import let_by
 from pointsman.admin.models.visible import demand_visible_group, visible_groups
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -31,11 +32,16 @@ _CREATED: Final = 1677610602
 class ModelListQuery(msgspec.Struct, frozen=True):
     """``return_wildcard_routes`` lists names such as ``openai/*`` too; left out: as the operator has set it.
 
-    ``healthy_only`` leaves out models of which every deployment is known to be ill.
+    ``healthy_only`` leaves out models of which every deployment is known to be ill, ``team_id`` those that the team may
+    not use. ``include_model_access_groups`` lists the names of groups of models beside the models,
+    ``only_model_access_groups`` in their place.
     """
 
     return_wildcard_routes: bool | None = None
     healthy_only: bool = False
+    team_id: str | None = None
+    include_model_access_groups: bool = False
+    only_model_access_groups: bool = False
     pageSize: int | None = None  # noqa: N815 - as Google's clients write it
     pageToken: str | None = None  # noqa: N815 - as Google's clients write it
 
@@ -70,13 +76,23 @@ async def list_models(office: Office, visit: Visit[ModelListQuery, Nothing]) -> 
     if asks_as_gemini(visit.headers):
         return list_as_gemini(office, visit.caller, GeminiModelsQuery(visit.query.pageSize, visit.query.pageToken))
     table = office.table()
-    cards = [_card(office, name, group) for name, group in visible_groups(table, visit.caller)]
+    lets = await let_by(office, visit.caller, visit.query.team_id, "team_id")
+    groups = [
+        (name, group)
+        for name, group in visible_groups(table, visit.caller)
+        if any(lets(name, deployment) for deployment in group.deployments)
+    ]
+    cards = [_card(office, name, group) for name, group in groups]
     if visit.query.healthy_only or office.list_healthy_only:
         cards = [card for card in cards if card.status is None]
     asked = visit.query.return_wildcard_routes
     if office.list_wildcards if asked is None else asked:
         seen = [name for name in table.patterns if may_use(visit.caller, name, name, frozenset())]
         cards += [ModelCard(id=name, object="model", created=_CREATED, owned_by="openai") for name in seen]
+    if visit.query.include_model_access_groups or visit.query.only_model_access_groups:
+        names = sorted({name for _, group in groups for one in group.deployments for name in one.access_groups})
+        listed = [] if visit.query.only_model_access_groups else cards
+        cards = [*listed, *(ModelCard(id=name, object="model", created=_CREATED, owned_by="openai") for name in names)]
     return Answer(ModelList(tuple(cards), "list"))
 
 

@@ -11,7 +11,7 @@ from pointsman.admin.models.description import described
 from pointsman.admin.models.visible import visible_group, visible_groups
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.core.errors import NotFound, Unsupported
+from pointsman.core.errors import Forbidden, NotFound, Unsupported
 from pointsman.core.upstream import Deployment
 from pointsman.dialects.ollama.client_models import (
     ListedModel,
@@ -164,10 +164,9 @@ async def _have_done(
     office: Office, visit: Visit[HostQuery, ManagedModelRequest], method: bytes, path: bytes
 ) -> Answer:
     if office.ollama is None:
-        raise Unsupported(
+        raise Forbidden(
             "Models are not managed through the gateway.",
             hint="Set ollama_management: true under pointsman in the configuration, or do it on the host itself.",
-            status=501,
             code="model_management_disabled",
         )
     body = msgspec.json.encode(visit.fields)

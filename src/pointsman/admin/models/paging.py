@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from pointsman.admin.models.info import ModelInfoRow, info_row
+from pointsman.admin.models.info import ModelInfoRow, info_rows
+from pointsman.admin.models.of_team import let_by
 from pointsman.admin.models.visible import visible_deployments
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -59,22 +60,24 @@ async def model_page(office: Office, visit: Visit[ModelPageQuery, Nothing]) -> A
     """What is known of each deployment, a page at a time. Those that are blocked are routed to by nobody, nor listed.
 
     Raises:
-        Unsupported: who made a model, and which team may use it, is not looked for here.
+        Unsupported: who made a model is not looked for here.
     """
     asked = visit.query
-    if asked.user_models_only or asked.teamId is not None:
-        name = "user_models_only" if asked.user_models_only else "teamId"
+    if asked.user_models_only:
         raise Unsupported(
-            f"Models cannot be narrowed by {name}.", hint="Ask with a key of that user or team.", param=name
-        )
+            "Models cannot be narrowed by user_models_only.", hint="Ask with a key of that user.",
+            param="user_models_only",
+        )  # fmt: skip
+    lets = await let_by(office, visit.caller, asked.teamId, "teamId")
     admin = visit.caller.admin
     found = _wanted((*visible_deployments(office.table(), visit.caller), *(office.wildcards() if admin else ())), asked)
+    found = [one for one in found if lets(one.group, one)]
     if asked.sortBy == "model_name":
         found.sort(key=lambda one: one.group.lower(), reverse=asked.sortOrder == "desc")
     elif asked.sortBy == "costs":
         found.sort(key=_cost, reverse=asked.sortOrder == "desc")
     start = (asked.page - 1) * asked.size
-    rows = [info_row(office, one, admin=admin) for one in found[start : start + asked.size]]
+    rows = await info_rows(office, found[start : start + asked.size], admin=admin)
     pages = -(-len(found) // asked.size)
     return Answer({
         "data": rows, "total_count": len(found), "current_page": asked.page, "total_pages": pages, "size": asked.size,

@@ -17,7 +17,13 @@ from pointsman.admin.governance.entries import demand_printable
 from pointsman.admin.keys.lookup import changed_by
 from pointsman.admin.office import Office, StoredDesk
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.admin.stored import demand_secrets_anew, demand_stores, refuse_problems, without_masks
+from pointsman.admin.stored import (
+    demand_bound_credential,
+    demand_secrets_anew,
+    demand_stores,
+    refuse_problems,
+    without_masks,
+)
 from pointsman.admin.timestamps import iso
 from pointsman.config.known_keys import is_token_price
 from pointsman.config.masking import masked
@@ -75,7 +81,9 @@ class UpdateModelRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PatchModelRequest(UpdateModelRequest, frozen=True, kw_only=True):
-    """As for ``/model/update``; the id stands in the path."""
+    """As for ``/model/update``; the id stands in the path. What is removed is as if it had never been given."""
+
+    litellm_params_to_remove: Annotated[tuple[_ModelName, ...], Meta(max_length=256)] = ()
 
 
 class DeleteModelRequest(msgspec.Struct, frozen=True):
@@ -128,6 +136,7 @@ async def new_model(office: Office, visit: Visit[Nothing, NewModelRequest]) -> A
         blocked=bool(wanted.blocked or wanted.model_info.get("blocked")),
     )
     refuse_problems(desk.problems_of_model(entry))
+    demand_bound_credential(desk, {}, entry.params)
     now, who = office.clock.wall(), changed_by(visit)
     record = StoredModel(
         model_id=identity,
@@ -189,6 +198,7 @@ async def _update(office: Office, visit: Visit[Any, Any], identity: str, wanted:
     entry = _changed(old, params, wanted)
     demand_secrets_anew(params, entry.params, wanted.litellm_params or {}, "litellm_params")
     refuse_problems(desk.problems_of_model(entry))
+    demand_bound_credential(desk, params, entry.params)
     now, who = office.clock.wall(), changed_by(visit)
     sealed = seal_params(desk.sealer, identity, entry.params)
 
@@ -220,6 +230,8 @@ def _changed(old: StoredModel, params: Mapping[str, object], wanted: UpdateModel
     """The model as it is to be."""
     said = without_masks(wanted.litellm_params or {}, params)
     cleared = {name for name, value in said.items() if value is None and _is_cleared_by_null(name)}
+    if isinstance(wanted, PatchModelRequest):
+        cleared.update(wanted.litellm_params_to_remove)
     kept = {name: value for name, value in params.items() if name not in cleared}
     info = {**_decode(old.info), **_info(wanted.model_info or {})}
     team = (wanted.model_info or {}).get("team_id")

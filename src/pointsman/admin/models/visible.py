@@ -26,7 +26,9 @@ def visible_groups(table: RoutingTable, caller: Principal) -> Iterator[tuple[str
     own = [name for name in (*caller.aliases, *record.models) if "*" not in name]
     seen = set()
     for name in dict.fromkeys([*table.names, *own]):
-        if "*" not in name and (group := visible_group(table, caller, name)) is not None:
+        if "*" in name or (group := visible_group(table, caller, name)) is None:
+            continue
+        if caller.admin or not all(map(_is_hidden, group.deployments)):
             seen.add(group.name)
             yield name, group
     for name in table.unlisted if any(gate.wildcards for gate in caller.gates) else ():
@@ -63,10 +65,15 @@ def demand_visible_group(table: RoutingTable, caller: Principal, name: str) -> G
 
 
 def visible_deployments(table: RoutingTable, caller: Principal) -> Iterator[Deployment]:
-    """Every deployment that is spelt out and that the key may use."""
+    """Every deployment that is spelt out and that the key may use, save for the hidden ones."""
     for deployment in table.deployments:
-        if _may_use(caller, deployment.group, deployment):
+        if _may_use(caller, deployment.group, deployment) and (caller.admin or not _is_hidden(deployment)):
             yield deployment
+
+
+def _is_hidden(deployment: Deployment) -> bool:
+    """Whether lists leave it out, save for the operator's: ``model_info.discoverable`` is false."""
+    return bytes(deployment.told.get("discoverable", b"")) == b"false"
 
 
 def _may_use(caller: Principal, asked: str, deployment: Deployment) -> bool:

@@ -44,7 +44,7 @@ class OrganizationRow(msgspec.Struct, kw_only=True):
     updated_at: str
     users: tuple[UserRow, ...] | None
     litellm_budget_table: BudgetTable
-    object_permission: None
+    object_permission: msgspec.Raw | None
     object_permission_id: None
 
 
@@ -73,6 +73,7 @@ async def organization_rows(office: Office, organizations: Sequence[Organization
         limits, its = joined_limits(one.limits, budget), spent[one.organization_id]
         rows.append(
             {
+                "object_permission": None,
                 **_decode_object(one.extra),
                 "organization_id": one.organization_id,
                 "organization_alias": one.alias,
@@ -90,7 +91,6 @@ async def organization_rows(office: Office, organizations: Sequence[Organization
                 "updated_at": iso(one.updated_at),
                 "users": None,
                 "litellm_budget_table": budget_table(limits, one.budget_id, its.reset_at, one.created_at),
-                "object_permission": None,
                 "object_permission_id": None,
             }
         )

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pointsman.admin.governance.limit_fields import BudgetFields, ModelBudget, changed_limits
-from pointsman.admin.keys.requests import Count, Dollars, Duration, ModelName
+from pointsman.admin.keys.requests import Count, Dollars, Duration, Label, ModelName
 from pointsman.core.errors import Malformed
 from pointsman.core.price import dollars, picodollars
 from pointsman.policies.durations import next_reset
@@ -55,6 +55,7 @@ class AccountFields(BudgetFields, frozen=True, kw_only=True):
     budget_limits: tuple[WindowFields, ...] | UnsetType | None = UNSET
     model_rpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
     model_tpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
+    tag_rpm_limit: dict[Label, Count] | UnsetType | None = UNSET
     rpm_limit_type: LimitType | UnsetType | None = UNSET
     tpm_limit_type: LimitType | UnsetType | None = UNSET
 
@@ -69,7 +70,7 @@ def account_limits(fields: AccountFields, limits: Limits) -> Limits:
     found: dict[str, object] = {}
     if fields.budget_limits is not UNSET:
         found["budget_limits"] = _windows(fields.budget_limits or ())
-    for name in ("model_rpm_limit", "model_tpm_limit"):
+    for name in ("model_rpm_limit", "model_tpm_limit", "tag_rpm_limit"):
         if (value := getattr(fields, name)) is not UNSET:
             found[name] = value or {}
     for name in ("rpm_limit_type", "tpm_limit_type"):

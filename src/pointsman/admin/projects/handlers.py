@@ -89,7 +89,7 @@ async def update_project(office: Office, visit: Visit[Nothing, UpdateProjectRequ
     _demand_own_fields(rights, visit.fields)
     changed, unheeded = _changed(before, wanted, visit.fields, now, by)
     old_row = (await project_rows(office, (before,)))[0]
-    budget = await _budget(office, before, wanted, now, by)
+    budget = await _budget(office, before, wanted, now, by, alone=not rights.is_admin)
     if team is not None:
         await _demand_within_team(office, team, changed, budget.limits)
     if moved_to != before.team_id:
@@ -243,8 +243,12 @@ def _said(fields: ProjectFields) -> BudgetFields:
     return BudgetFields(**{name: getattr(fields, name) for name in BudgetFields.__struct_fields__})
 
 
-async def _budget(office: Office, one: Project, fields: ProjectFields, now: float, by: str) -> Budget:
+async def _budget(
+    office: Office, one: Project, fields: ProjectFields, now: float, by: str, *, alone: bool = False
+) -> Budget:
     """The budget as it is to be, with what the request says of it; as in LiteLLM every project has one.
+
+    ``alone``: one that others may have too is left as it is, and the project gets one of its own in its place.
 
     Raises:
         NotFound: the request names one that does not exist.
@@ -258,6 +262,8 @@ async def _budget(office: Office, one: Project, fields: ProjectFields, now: floa
     limits = changed_limits(_said(fields), base.limits if known is not None else NO_LIMITS)
     if known is not None and limits == known.limits:
         return known
+    if alone and known is not None and known.created_at != one.created_at:
+        base = Budget(budget_id=call_id(), created_at=now, created_by=by)
     return msgspec.structs.replace(base, limits=limits, updated_at=now, updated_by=by)
 
 

@@ -44,7 +44,7 @@ class ProjectRow(msgspec.Struct, kw_only=True):
     created_at: str
     updated_at: str
     litellm_budget_table: BudgetTable | None
-    object_permission: None = None
+    object_permission: msgspec.Raw | None = None
     object_permission_id: None = None
 
 
@@ -76,6 +76,7 @@ async def project_rows(office: Office, projects: Sequence[Project]) -> list[Proj
                 created_at=iso(one.created_at),
                 updated_at=iso(one.updated_at),
                 litellm_budget_table=budget_table(limits, one.budget_id, its.reset_at, one.created_at),
+                object_permission=_decode_object(one.extra).get("object_permission"),
             )
         )
     return rows

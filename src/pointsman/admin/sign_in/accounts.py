@@ -8,14 +8,17 @@ become anybody.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
 
+from pointsman.admin.change import Change
+from pointsman.admin.people.entry_changes import change_of
 from pointsman.admin.sign_in.settings import GroupRule, SignInParty, SignInSettings
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Forbidden
-from pointsman.policies.bearers.claims import claim_text, claim_texts
+from pointsman.policies.bearers.claims import claim_text, claim_texts, is_left_out
 from pointsman.providers.identity import Proven
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS, Kind
 from pointsman.stores.directory.ports import DirectoryQuery, DirectoryStore, EntryExists
@@ -26,6 +29,7 @@ __all__ = ["Accounts"]
 T = TypeVar("T", bound=msgspec.Struct)
 
 _MADE_BY: Final = "sign-in"
+_change: Final = partial(change_of, by=_MADE_BY)
 _RANK: Final = (Role.ADMIN, Role.VIEWER, Role.ORGANIZATION_ADMIN, Role.USER, Role.USER_VIEWER)
 """The strongest first."""
 
@@ -79,30 +83,45 @@ class Accounts:
             USERS, user_id, lambda user: msgspec.structs.replace(user, password=digest, updated_at=now)
         )
 
-    async def arrived(self, proven: Proven, party: SignInParty, settings: SignInSettings) -> User:
+    async def arrived(
+        self, proven: Proven, party: SignInParty, settings: SignInSettings, changes: list[Change]
+    ) -> User:
         """The user whom a provider vouches for, with the role and the teams that their groups give them.
+
+        What had to be changed for that is added to ``changes``.
 
         Raises:
             Forbidden: they may not sign in.
         """
         person = _person(proven.claims, party)
         _demand_domain(person, settings.email_domains)
-        user = await self._tied(person, proven.party, settings)
+        if settings.groups and is_left_out(proven.claims, party.party.fields.groups):
+            raise Forbidden(
+                "The identity provider leaves out the groups of this user, because there are too many.",
+                hint="The operator may have it tell only those groups that are assigned to this application.",
+                code="groups_left_out",
+                kind="auth_error",
+            )
+        user = await self._tied(person, proven.party, settings, changes)
         if user is None:
             user = await self._new(person, proven.party, settings)
+            changes.append(_change("created", None, user))
         if user.blocked:
             raise Forbidden(
                 "This user is blocked.", hint="Ask an administrator.", code="user_blocked", kind="auth_error"
             )
-        user = await self._with_role(user, _role(person, user, settings))
-        await self._follow_groups(user, person.groups, settings.groups)
+        before, user = user, await self._with_role(user, _role(person, user, settings))
+        if user is not before:
+            changes.append(_change("updated", before, user))
+        await self._follow_groups(user, person.groups, settings.groups, changes)
         return user
 
-    async def _tied(self, person: _Person, party: str, settings: SignInSettings) -> User | None:
+    async def _tied(self, person: _Person, party: str, settings: SignInSettings, changes: list[Change]) -> User | None:
         """Who was here before from this provider, or is known by an address that it has verified."""
         names = [_tie(party, person.subject)]
-        if len(settings.parties) == 1:
-            names.append(person.subject)  # as LiteLLM keeps it, which has one provider
+        if len(settings.parties) == 1 and not person.subject.startswith(_tie(party, "")):
+            # As LiteLLM keeps it, which has one provider. Nobody's own name may be what somebody else is tied by.
+            names.append(person.subject)
         for name in names:
             found = await self._directory.find(USERS, DirectoryQuery(owner=name, size=2))
             if found.total == 1:
@@ -113,9 +132,11 @@ class Accounts:
         if user is None or user.sso_user_id is not None:
             return None
         now, tie = self._clock.wall(), _tie(party, person.subject)
-        return await self._directory.update(
+        tied = await self._directory.update(
             USERS, user.user_id, lambda kept: msgspec.structs.replace(kept, sso_user_id=tie, updated_at=now)
         )
+        changes.append(_change("updated", user, tied))
+        return tied
 
     async def _new(self, person: _Person, party: str, settings: SignInSettings) -> User:
         if not settings.creates_users:
@@ -158,34 +179,41 @@ class Accounts:
             lambda kept: msgspec.structs.replace(kept, role=role, updated_at=now, updated_by=_MADE_BY),
         )
 
-    async def _follow_groups(self, user: User, groups: tuple[str, ...], rules: tuple[GroupRule, ...]) -> None:
+    async def _follow_groups(
+        self, user: User, groups: tuple[str, ...], rules: tuple[GroupRule, ...], changes: list[Change]
+    ) -> None:
         """Have the user be in the teams of their groups; from teams that no rule names nobody is removed."""
         ruled = {team for rule in rules for team in rule.teams}
         if not ruled:
             return
         wanted = {team for rule in rules if rule.group in groups for team in rule.teams}
         there = {
-            team for team in ruled if await self._directory.get(TEAM_MEMBERS, member_id(team, user.user_id)) is not None
+            team: member
+            for team in sorted(ruled)
+            if (member := await self._directory.get(TEAM_MEMBERS, member_id(team, user.user_id))) is not None
         }
-        gone = [member_id(team, user.user_id) for team in sorted(there - wanted)]
+        gone = [member for team, member in there.items() if team not in wanted]
         if gone:
-            await self._directory.delete(TEAM_MEMBERS, gone)
+            await self._directory.delete(TEAM_MEMBERS, [member_id(one.team_id, one.user_id) for one in gone])
+            changes += [_change("updated", one, None) for one in gone]
         now = self._clock.wall()
-        for team in sorted(wanted - there):
-            if await self._directory.get(TEAMS, team) is None:
-                await self._add(
-                    TEAMS, Team(team_id=team, alias=team, created_at=now, updated_at=now, created_by=_MADE_BY)
-                )
+        for name in sorted(wanted - there.keys()):
+            if await self._directory.get(TEAMS, name) is None:
+                team = Team(team_id=name, alias=name, created_at=now, updated_at=now, created_by=_MADE_BY)
+                if await self._add(TEAMS, team):
+                    changes.append(_change("created", None, team))
             member = TeamMember(
-                team_id=team, user_id=user.user_id, created_at=now, updated_at=now, created_by=_MADE_BY
+                team_id=name, user_id=user.user_id, created_at=now, updated_at=now, created_by=_MADE_BY
             )  # fmt: skip
-            await self._add(TEAM_MEMBERS, member)
+            if await self._add(TEAM_MEMBERS, member):
+                changes.append(_change("updated", None, member))
 
-    async def _add(self, kind: Kind[T], record: T) -> None:
+    async def _add(self, kind: Kind[T], record: T) -> bool:
         try:
             await self._directory.insert(kind, record)
         except EntryExists:
-            return
+            return False
+        return True
 
 
 def _person(claims: Mapping[str, msgspec.Raw], party: SignInParty) -> _Person:

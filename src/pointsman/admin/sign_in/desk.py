@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from pointsman.admin.change import Change
 from pointsman.admin.sign_in.accounts import Accounts
 from pointsman.admin.sign_in.settings import SignInParty, SignInSettings
 from pointsman.core.clock import Clock
@@ -67,11 +68,12 @@ class Departed(msgspec.Struct, frozen=True):
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """A new session, the Set-Cookie lines that belong to it, and where to go with them."""
+    """A new session, the Set-Cookie lines that belong to it, where to go with them, and what was changed for it."""
 
     opened: OpenedSession
     cookies: tuple[str, ...]
     place: str = HOME
+    changes: tuple[Change, ...] = ()
 
 
 class _Departure(msgspec.Struct):
@@ -290,10 +292,11 @@ class SignInDesk:
         party = self._party(departure.party)
         back = Return(code, issuer, departure.nonce, departure.verifier)
         proven = await self._flow.arrive(party.party, back, self.own_address(sender) + _CALLBACK)
-        user = await self.accounts.arrived(proven, party, self.settings)
+        changes: list[Change] = []
+        user = await self.accounts.arrived(proven, party, self.settings, changes)
         opened = await self.sessions.open(user.user_id, party.party.name, sender.peer)
         forget = self._departure_cookie(sender).line("", 0)
-        return Arrived(opened, (self._session_line(opened, sender), forget), departure.place)
+        return Arrived(opened, (self._session_line(opened, sender), forget), departure.place, tuple(changes))
 
     def _party(self, name: str | None) -> SignInParty:
         for party in self.settings.parties:

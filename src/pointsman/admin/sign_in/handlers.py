@@ -112,6 +112,7 @@ async def sso_callback(office: Office, visit: Visit[SsoCallbackQuery, Nothing]) 
         arrived = await desk.arrive(query.code, query.state, query.iss, visit.sender)
     except (Unauthenticated, Forbidden) as refused:
         return _asking(desk, refused.status, refused.told(), None)
+    visit.changes.extend(arrived.changes)
     return _gone_on(arrived)
 
 
@@ -197,7 +198,8 @@ async def change_password(office: Office, visit: Visit[Nothing, ChangePasswordRe
     ended = await desk.change_password(
         signed_in, Secret(body.current_password), Secret(body.new_password), visit.sender.peer
     )
-    return Answer(ChangePasswordReply("password_changed", ended))
+    user_id = signed_in.session.user_id
+    return Answer(ChangePasswordReply("password_changed", ended, user_id, "The password is changed."))
 
 
 def _demand_session(signed_in: SignedIn | None) -> SignedIn:

@@ -127,6 +127,8 @@ class ChangePasswordReply(msgspec.Struct, frozen=True):
 
     status: str
     sessions_ended: int
+    user_id: str | None = None
+    message: str | None = None
 
 
 class NewInvitationRequest(msgspec.Struct):

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from pointsman.admin.keys.lookup import flushed
-from pointsman.admin.keys.replies import full_row
+from pointsman.admin.keys.rows import key_rows
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.asking import Span, SpendKeysQuery, SpendLogsQuery, span_of
@@ -109,7 +109,7 @@ async def spend_logs(office: Office, visit: Visit[SpendLogsQuery, Nothing]) -> A
 
 async def spend_keys(office: Office, visit: Visit[SpendKeysQuery, Nothing]) -> Answer:
     """The keys that spent most, as whole rows: all of them, or the caller's own."""
-    return Answer([full_row(record) for record in await _greatest_spenders(office, visit)])
+    return Answer(await key_rows(office, await _greatest_spenders(office, visit)))
 
 
 async def global_spend_keys(office: Office, visit: Visit[SpendKeysQuery, Nothing]) -> Answer:

@@ -51,13 +51,22 @@ class CallFilters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallPageQuery(CallFilters, frozen=True, kw_only=True):
-    """The same, page by page: by number, or by the ``next_cursor`` of the page before, which costs less."""
+    """The same, page by page: by number, or by the ``next_cursor`` of the page before, which costs less.
+
+    Calls are not grouped into sessions, so that ``session_id`` is that of a call, and ``search`` a call by either of
+    its ids. No call is answered from a cache, is one of an agent, of MCP or of a batch, or made with a client's token.
+    """
 
     page: Annotated[int, Meta(ge=1, le=100_000)] = 1
     page_size: Annotated[int, Meta(ge=1, le=1000)] = 50
     cursor: str | None = None
     sort_by: str = "startTime"
     sort_order: Literal["asc", "desc"] = "desc"
+    session_id: str | None = None
+    search: str | None = None
+    cache_hit_filter: Literal["hit", "miss"] | None = None
+    span_type: Literal["llm", "agent", "mcp", "batch"] | None = None
+    used_client_oauth_token: bool | None = None
 
 
 class CallPageReply(msgspec.Struct, frozen=True):
@@ -91,8 +100,11 @@ async def list_calls(office: Office, visit: Visit[CallPageQuery, Nothing]) -> An
     sight = await sight_of(office, visit.caller, *LOGS_PERMISSIONS)
     await flushed(office)
     operator = visit.caller.admin
-    if asked.request_id is not None:
-        records = await _one(office, sight, asked.request_id)
+    if asked.cache_hit_filter == "hit" or asked.span_type not in {None, "llm"} or asked.used_client_oauth_token:
+        return Answer(CallPageReply([], 0, asked.page, asked.page_size, 0, total_is_capped=False, next_cursor=None))
+    named = asked.request_id or asked.search or asked.session_id
+    if named is not None:
+        records = await _one(office, sight, named)
         rows = [spend_row(one, operator=operator) for one in records]
         return Answer(CallPageReply(rows, len(rows), 1, asked.page_size, 1, total_is_capped=False, next_cursor=None))
     query = await call_query(office, sight, asked)

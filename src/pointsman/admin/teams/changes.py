@@ -14,8 +14,10 @@ from pointsman.admin.office import Office
 from pointsman.admin.people.fields import account_limits, json_object, raised
 from pointsman.admin.people.passive import passive
 from pointsman.admin.rights import MEMBER_PERMISSIONS, Rights, demand
+from pointsman.admin.said_in_metadata import with_said_fields
 from pointsman.admin.teams.requests import TEAM_PASSIVE, TeamFields
 from pointsman.core.errors import Malformed, NotFound
+from pointsman.policies.durations import ends_at
 from pointsman.policies.key_terms import priority_in
 from pointsman.stores.directory.kinds import ORGANIZATIONS
 from pointsman.stores.directory.records import Limits, Team
@@ -39,6 +41,7 @@ def changed_team(
     Raises:
         Malformed, Unsupported: a value that no team can have; ``param`` names the field.
     """
+    fields, body = with_said_fields(fields, body, TEAM_PASSIVE.refused)
     extra, unheeded = passive(body, frozenset(fields.__struct_fields__), TEAM_PASSIVE, team.extra)
     _demand_printable(fields)
     found: dict[str, object] = {
@@ -56,12 +59,15 @@ def changed_team(
         ("access_group_ids", "access_group_ids", ()),
         ("default_team_member_models", "default_member_models", ()),
         ("team_member_permissions", "member_permissions", None),
+        ("team_member_key_duration", "member_key_duration", None),
     ):
         value = getattr(fields, name)
         if not isinstance(value, UnsetType):
             found[ours] = empty if value is None or value == "" else value
     if not isinstance(fields.metadata, UnsetType):
         found["metadata"] = json_object(fields.metadata)
+    if isinstance(fields.team_member_key_duration, str) and fields.team_member_key_duration:
+        ends_at(fields.team_member_key_duration, now, "team_member_key_duration")
     if isinstance(fields.team_member_permissions, tuple):
         demand_permissions(fields.team_member_permissions)
     return msgspec.structs.replace(team, updated_at=now, updated_by=by, **found), unheeded

@@ -83,7 +83,10 @@ async def update_team(office: Office, visit: Visit[Nothing, UpdateTeamRequest]) 
 
 async def patch_team(office: Office, visit: Visit[Nothing, PatchTeamRequest]) -> Answer:
     """Change what the request names, and leave the rest; the answer is the team alone."""
-    team, unheeded = await _update(office, visit, visit.path["team_id"], visit.body)
+    team_id = visit.path["team_id"]
+    if visit.body.team_id not in {None, team_id}:
+        raise Malformed("team_id is another one than in the path.", hint="Leave it out.", param="team_id")
+    team, unheeded = await _update(office, visit, team_id, visit.body)
     return Answer((await team_rows(office, (team,)))[0], headers=not_enforced_header(unheeded))
 
 

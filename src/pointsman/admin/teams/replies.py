@@ -98,6 +98,8 @@ class TeamRow(msgspec.Struct, kw_only=True):
     model_max_budget: dict[str, ModelBudget]
     model_rpm_limit: dict[str, int]
     model_tpm_limit: dict[str, int]
+    tag_rpm_limit: dict[str, int]
+    team_member_key_duration: str | None
     model_spend: dict[str, float]
     team_member_budget_table: BudgetTable | None
     litellm_model_table: dict[str, dict[str, str]] | None
@@ -105,6 +107,7 @@ class TeamRow(msgspec.Struct, kw_only=True):
     policies: tuple[str, ...]
     router_settings: dict[str, msgspec.Raw]
     allow_team_guardrail_config: bool
+    object_permission: msgspec.Raw | None
     object_permission_id: str | None
     created_at: str
     updated_at: str
@@ -307,6 +310,8 @@ def _row(team: Team, members: Sequence[TeamMember], users: Mapping[str, User], s
     emails = {user_id: user.email for user_id, user in users.items()}
     bounded = team.member_limits != NO_LIMITS
     return {
+        "router_settings": {},
+        "object_permission": None,
         **_decode_object(team.extra),
         "team_id": team.team_id,
         "team_alias": team.alias,
@@ -337,12 +342,13 @@ def _row(team: Team, members: Sequence[TeamMember], users: Mapping[str, User], s
         "model_max_budget": model_budgets(limits.model_limits),
         "model_rpm_limit": limits.model_rpm_limit,
         "model_tpm_limit": limits.model_tpm_limit,
+        "tag_rpm_limit": limits.tag_rpm_limit,
+        "team_member_key_duration": team.member_key_duration,
         "model_spend": {},
         "team_member_budget_table": budget_table(team.member_limits, team.member_budget_id, None) if bounded else None,
         "litellm_model_table": {"model_aliases": team.model_aliases} if team.model_aliases else None,
         "model_id": None,
         "policies": (),
-        "router_settings": {},
         "allow_team_guardrail_config": False,
         "object_permission_id": None,
         "created_at": iso(team.created_at),

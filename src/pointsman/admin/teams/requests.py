@@ -43,13 +43,14 @@ __all__ = [
 TEAM_PASSIVE: Final = Passive(
     refused=frozenset({
         "denied_passthrough_routes", "enforced_batch_output_expires_after", "enforced_file_expires_after", "guardrails",
-        "object_permission", "policies", "require_trace_id", "tag_rpm_limit", "team_member_key_duration",
+        "object_permission", "policies", "require_trace_id",
     }),
     kept=frozenset({
         "allowed_passthrough_routes", "allowed_vector_store_indexes", "default_estimated_output_tokens",
         "default_estimated_output_tokens_per_model", "disable_global_guardrails", "mcp_rpm_limit", "prompts",
-        "router_settings", "secret_manager_settings",
+        "secret_manager_settings",
     }),
+    routing=True,
 )  # fmt: skip
 
 _MemberRole = Literal["admin", "user"]
@@ -82,6 +83,7 @@ class TeamFields(AccountFields, frozen=True, kw_only=True):
     team_member_rpm_limit: Count | UnsetType | None = UNSET
     team_member_tpm_limit: Count | UnsetType | None = UNSET
     team_member_model_max_budget: dict[ModelName, ModelBudget] | UnsetType | None = UNSET
+    team_member_key_duration: Duration | UnsetType | None = UNSET
 
 
 class NewTeamRequest(TeamFields, frozen=True, kw_only=True):
@@ -100,7 +102,9 @@ class UpdateTeamRequest(TeamFields, frozen=True, kw_only=True):
 
 
 class PatchTeamRequest(TeamFields, frozen=True, kw_only=True):
-    """Changes to the team in the path."""
+    """Changes to the team in the path; ``team_id``, if it is there, repeats it."""
+
+    team_id: Label | None = None
 
 
 class TeamIdsRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,7 +231,11 @@ class TeamListV2Query(msgspec.Struct, frozen=True, kw_only=True):
     search_team_id_match: Literal["exact", "prefix"] = "exact"
     page: Page = 1
     page_size: Annotated[int, Meta(ge=1, le=100)] = 10
-    sort_by: Literal["team_id", "team_alias", "created_at", "updated_at"] | None = None
+    sort_by: (
+        Literal[
+            "team_id", "team_alias", "created_at", "updated_at", "spend", "max_budget", "tpm_limit", "rpm_limit"
+        ] | None
+    ) = None  # fmt: skip
     sort_order: Literal["asc", "desc"] = "asc"
     status: Literal["active", "deleted"] | None = None
 

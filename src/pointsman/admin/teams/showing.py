@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
+from pointsman.admin.governance.periods import spent_by
 from pointsman.admin.keys.lookup import flushed
-from pointsman.admin.keys.replies import full_row
+from pointsman.admin.keys.rows import key_rows
 from pointsman.admin.office import Office
 from pointsman.admin.people.joining import existing_team
 from pointsman.admin.rights import Rights, demand, demand_sight_of_user, rights_of, team_members
@@ -21,6 +24,7 @@ from pointsman.stores.ports import KeyQuery
 __all__ = ["available_teams", "filter_teams", "list_teams", "list_teams_v2", "team_info"]
 
 _TEAMS_MAX: Final = 10_000
+_COMPUTED: Final = frozenset({"max_budget", "rpm_limit", "spend", "tpm_limit"})
 _KEYS_MAX: Final = 1_000
 _LISTED_KEYS_MAX: Final = 10_000
 """Keys in one list of teams, so that it fits into memory however many there are: the last teams come without."""
@@ -108,7 +112,7 @@ async def _keys(office: Office, rights: Rights, team: Team, size: int) -> list[d
         return []
     owner = None if all_of_them else rights.user_id
     page = await office.keys.find(KeyQuery(team_id=team.team_id, user_id=owner, size=size, counted=False))
-    return [full_row(record) for record in page.records]
+    return await key_rows(office, page.records)
 
 
 def _oversees(rights: Rights, team: Team) -> bool:
@@ -166,5 +170,25 @@ async def _page(office: Office, rights: Rights, query: TeamListV2Query) -> tuple
         sort_by=by,  # type: ignore[arg-type]
         sort_order=query.sort_order if query.sort_by else "desc",
     )
+    if query.sort_by in _COMPUTED:
+        every = (await office.directory.find(TEAMS, msgspec.structs.replace(wanted, page=1, size=_TEAMS_MAX))).records
+        return await _by_amount(office, list(every), query), len(every)
     found = await office.directory.find(TEAMS, wanted)
     return list(found.records), found.total
+
+
+async def _by_amount(office: Office, teams: list[Team], query: TeamListV2Query) -> list[Team]:
+    """A page of the teams in the order of an amount; those without one come first where it rises."""
+    if query.sort_by == "spend":
+        spent = await spent_by(office, "team", [team.team_id for team in teams])
+        amounts: dict[str, int | None] = {team_id: its.amount for team_id, its in spent.items()}
+    else:
+        amounts = {team.team_id: getattr(team.limits, query.sort_by or "") for team in teams}
+    teams.sort(key=lambda team: team.team_id)
+    teams.sort(key=lambda team: _place(amounts[team.team_id]), reverse=query.sort_order == "desc")
+    start = (query.page - 1) * query.page_size
+    return teams[start : start + query.page_size]
+
+
+def _place(amount: int | None) -> tuple[bool, int]:
+    return amount is not None, amount or 0

@@ -14,6 +14,7 @@ from pointsman.admin.people.accounts import demand_not_reserved
 from pointsman.admin.people.fields import account_limits, demand_email, json_object
 from pointsman.admin.people.passive import Passive, passive
 from pointsman.admin.rights import Rights, demand, demand_changes
+from pointsman.admin.said_in_metadata import with_said_fields
 from pointsman.admin.users.requests import UserFields
 from pointsman.core.errors import Forbidden, Malformed
 from pointsman.stores.directory.kinds import ORGANIZATIONS, USERS
@@ -35,6 +36,7 @@ def changed_user(
     Raises:
         Malformed, Unsupported: a value that no user can have; ``param`` names the field.
     """
+    fields, body = with_said_fields(fields, body, kinds.refused)
     heeded = frozenset(fields.__struct_fields__)
     extra, unheeded = passive(body, heeded, kinds, user.extra)
     _demand_printable(fields)

@@ -9,7 +9,7 @@ import msgspec
 
 from pointsman.admin.governance.entries import author, demand_printable, tell
 from pointsman.admin.keys.making import make_key
-from pointsman.admin.keys.replies import generated_key
+from pointsman.admin.keys.replies import KeyFacts, generated_key
 from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin, default_limits
@@ -130,7 +130,7 @@ async def _reply(
     shown = (await user_rows(office, (user,)))[0]
     if wanted.auto_create_key is False:
         blank = KeyRecord(token="", key_name="", user_id=user.user_id, created_at=user.created_at)
-        key_row = generated_key(blank, "", None)
+        key_row = generated_key(blank, "", None, KeyFacts())
     else:
         body = {name: raw for name, raw in _said(visit.fields).items() if name in _KEY_FIELDS}
         if user.models:

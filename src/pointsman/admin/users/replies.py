@@ -11,6 +11,7 @@ from pointsman.admin.governance.limit_fields import ModelBudget
 from pointsman.admin.governance.periods import spent_by
 from pointsman.admin.keys.replies import GeneratedKeyReply
 from pointsman.admin.office import Office
+from pointsman.admin.people.accounts import users_by_id
 from pointsman.admin.people.fields import model_budgets, usd
 from pointsman.admin.timestamps import iso, iso_or_none
 from pointsman.core.price import dollars
@@ -61,6 +62,7 @@ class OrganizationMembership(msgspec.Struct, frozen=True, kw_only=True):
     budget_id: str | None
     created_at: str
     updated_at: str
+    user_email: str | None = None
     user: msgspec.Raw | None = None
     litellm_budget_table: msgspec.Raw | None = None
 
@@ -213,12 +215,17 @@ async def membership_rows(office: Office, members: Sequence[OrganizationMember])
     """Memberships in organisations as they are shown."""
     named = [member_id(member.organization_id, member.user_id) for member in members]
     spent = await spent_by(office, "organization_member", named)
-    return [_membership(member, spent[name].amount) for name, member in zip(named, members, strict=True)]
+    users = await users_by_id(office, [member.user_id for member in members])
+    return [
+        _membership(member, users.get(member.user_id), spent[name].amount)
+        for name, member in zip(named, members, strict=True)
+    ]
 
 
-def _membership(member: OrganizationMember, spent: int) -> OrganizationMembership:
+def _membership(member: OrganizationMember, user: User | None, spent: int) -> OrganizationMembership:
     return OrganizationMembership(
         user_id=member.user_id,
+        user_email=None if user is None else user.email,
         organization_id=member.organization_id,
         user_role=member.role.value,
         spend=dollars(spent),

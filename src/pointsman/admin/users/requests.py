@@ -32,7 +32,7 @@ __all__ = [
 UserRole = Literal["proxy_admin", "proxy_admin_viewer", "internal_user", "internal_user_viewer"]
 
 _REFUSED: Final = frozenset({
-    "enforced_params", "guardrails", "object_permission", "permissions", "policies", "tag_rpm_limit",
+    "enforced_params", "guardrails", "object_permission", "permissions", "policies",
 })  # fmt: skip
 _KEPT: Final = frozenset({
     "agent_id", "allowed_cache_controls", "budget_fallbacks", "config", "default_estimated_output_tokens",
@@ -120,9 +120,12 @@ class UserListQuery(msgspec.Struct, frozen=True, kw_only=True):
     organization_ids: str | None = None
     page: Page = 1
     page_size: Annotated[int, Meta(ge=1, le=100)] = 25
-    sort_by: Literal["user_id", "user_email", "created_at", "updated_at", "spend", "user_alias", "user_role"] | None = (
-        None
-    )
+    sort_by: (
+        Literal[
+            "user_id", "user_email", "created_at", "updated_at", "spend", "user_alias", "user_role", "max_budget",
+            "sso_user_id",
+        ] | None
+    ) = None  # fmt: skip
     sort_order: Literal["asc", "desc"] = "asc"
 
 

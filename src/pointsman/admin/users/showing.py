@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import msgspec
 
 from pointsman.admin.governance.periods import spent_by
 from pointsman.admin.keys.lookup import flushed
-from pointsman.admin.keys.replies import full_row
+from pointsman.admin.keys.rows import key_rows
 from pointsman.admin.office import Office
 from pointsman.admin.rights import (
     Rights,
@@ -22,14 +23,14 @@ from pointsman.admin.rights import (
     visible_users,
 )
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.admin.teams.replies import team_rows
+from pointsman.admin.teams.replies import membership_rows, team_rows
 from pointsman.admin.users.replies import RoleFact, UserChoice, team_key_row, user_rows
 from pointsman.admin.users.requests import UserFilterQuery, UserListQuery, UserQuery
 from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.ports import DirectoryQuery
-from pointsman.stores.directory.records import Team, User
+from pointsman.stores.directory.records import Team, TeamMember, User
 from pointsman.stores.ports import KeyQuery
 
 __all__ = ["available_roles", "filter_users", "list_users", "user_info", "user_info_v2"]
@@ -37,11 +38,13 @@ __all__ = ["available_roles", "filter_users", "list_users", "user_info", "user_i
 _USERS_MAX: Final = 100_000
 _MEMBERSHIPS_MAX: Final = 10_000
 _KEYS_MAX: Final = 1_000
-_DIRECTORY_ORDERS: Final[dict[str, Literal["id", "alias", "created_at", "updated_at"]]] = {
+_NOBODY: Final[Mapping[str, TeamMember]] = MappingProxyType({})
+_DIRECTORY_ORDERS: Final[dict[str, Literal["id", "alias", "created_at", "updated_at", "spend"]]] = {
     "user_id": "id",
     "user_email": "alias",
     "created_at": "created_at",
     "updated_at": "updated_at",
+    "spend": "spend",
 }
 _V2: Final = (
     "user_id", "user_email", "user_alias", "user_role", "spend", "max_budget", "tpm_limit", "rpm_limit", "models",
@@ -84,7 +87,8 @@ async def user_info(office: Office, visit: Visit[UserQuery, Nothing]) -> Answer:
     teams = [team for team in found if isinstance(team, Team) and rights.sees_team(team)]
     keys = await _keys_seen(office, rights, user_id)
     row = await _row_seen(office, rights, user)
-    return Answer({"user_id": user_id, "user_info": row, **await _keys_and_teams(office, keys, teams)})
+    own = {member.team_id: member for member in memberships}
+    return Answer({"user_id": user_id, "user_info": row, **await _keys_and_teams(office, keys, teams, own)})
 
 
 async def user_info_v2(office: Office, visit: Visit[UserQuery, Nothing]) -> Answer:
@@ -103,8 +107,8 @@ async def list_users(office: Office, visit: Visit[UserListQuery, Nothing]) -> An
     """A page of users with the number of their keys."""
     query = visit.query
     allowed = await visible_users(office, await rights_of(office, visit.caller))
-    page, total = await _page(office, query, await _wanted_ids(office, query, allowed))
     await flushed(office)
+    page, total = await _page(office, query, await _wanted_ids(office, query, allowed))
     rows = await user_rows(office, page)
     for user, row in zip(page, rows, strict=True):
         row["key_count"] = (await office.keys.find(KeyQuery(user_id=user.user_id, size=1))).total
@@ -149,12 +153,21 @@ async def _everything(office: Office, user_id: str | None) -> dict[str, Any]:
     return {"user_id": user_id, "user_info": row, **await _keys_and_teams(office, keys, teams)}
 
 
-async def _keys_and_teams(office: Office, keys: Any, teams: Any) -> dict[str, Any]:  # noqa: ANN401
+async def _keys_and_teams(
+    office: Office, keys: Sequence[KeyRecord], teams: Sequence[Team], memberships: Mapping[str, TeamMember] = _NOBODY
+) -> dict[str, Any]:
+    """The keys, and the teams with those of the keys that are theirs, and with the user's membership."""
     aliases = {team.team_id: team.alias for team in teams}
     in_order = sorted(teams, key=lambda team: team.alias or "")
+    shown_keys = await key_rows(office, keys)
+    rows = await team_rows(office, in_order)
+    for team, row in zip(in_order, rows, strict=True):
+        mine = memberships.get(team.team_id)
+        row["keys"] = [shown for key, shown in zip(keys, shown_keys, strict=True) if key.team_id == team.team_id]
+        row["team_memberships"] = [] if mine is None else await membership_rows(office, team, (mine,))
     return {
-        "keys": [{**full_row(key), "team_alias": _alias(key, aliases)} for key in keys],
-        "teams": await team_rows(office, in_order),
+        "keys": [{**shown, "team_alias": _alias(key, aliases)} for key, shown in zip(keys, shown_keys, strict=True)],
+        "teams": rows,
     }
 
 
@@ -238,6 +251,8 @@ async def _sorted(office: Office, users: list[User], query: UserListQuery) -> li
         "created_at": lambda user: user.created_at,
         "updated_at": lambda user: user.updated_at,
         "spend": lambda user: spent[user.user_id].amount,
+        "max_budget": lambda user: -1 if user.limits.max_budget is None else user.limits.max_budget,
+        "sso_user_id": lambda user: user.sso_user_id or "",
     }
     users = sorted(users, key=lambda user: user.user_id)
     users.sort(key=ranks[by], reverse=falling)

@@ -184,7 +184,10 @@ def _with_advice(hops: tuple[Hop, ...], deployment: Deployment) -> tuple[Hop, ..
         return hops
     if Origin.parse(deployment.api_base).tls:
         return hops
-    advised = msgspec.structs.replace(failure, hint="If it expects TLS, write https in api_base.")
+    advised = msgspec.structs.replace(
+        failure,
+        hint="If it expects TLS, write https in api_base; else see in its log whether it hangs.",
+    )
     return tuple(advised if hop is failure else hop for hop in hops)
 
 

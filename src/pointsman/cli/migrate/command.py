@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import click
@@ -72,7 +73,13 @@ async def _take_over(url: Secret, loaded: Loaded, directory: Path, report: Repor
     master_tokens = frozenset(token_of(key.reveal()) for key in master_keys)
     async with open_litellm(url) as source, open_target(loaded, directory, dry_run=report.dry_run) as target:
         report.into = target.place
-        await Import(source, target, report, salts, master_tokens).run()
+        await Import(source, target, report, salts, master_tokens, _tell).run()
+
+
+def _tell(words: str) -> None:
+    """How far it has come, where somebody watches."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{words}", err=True, nl=False)
 
 
 def _defaults() -> Loaded:

@@ -10,9 +10,8 @@ from typing import Final, NamedTuple, TypedDict
 
 import msgspec
 
-from pointsman.cli.migrate.rows import Row
+from pointsman.cli.migrate.rows import Row, amount_of
 from pointsman.core.errors import Malformed
-from pointsman.core.price import picodollars
 from pointsman.policies.durations import next_reset
 from pointsman.stores.directory.records import (
     AccessGroup,
@@ -54,6 +53,7 @@ __all__ = [
 ]
 
 _UNHEEDED_OF_PROJECTS: Final = ("guardrails", "policies", "model_itpm_limit", "model_otpm_limit")
+_NUMBER_MAX: Final = 2**53
 _ROLES: Final = {role.value: role for role in Role}
 
 
@@ -134,7 +134,7 @@ def team_of(row: Row, aliases: Mapping[int, Mapping[str, str]]) -> Made:
     guarded = [name for name in ("guardrails", "policies") if metadata.get(name) or row.texts(name)]
     notes = (*notes, *(f"{name} are not enforced here, so the team comes over blocked." for name in guarded))
     permissions = row.texts("team_member_permissions")
-    member_budget = metadata.get("team_member_budget_id")
+    member_budget, duration = metadata.get("team_member_budget_id"), metadata.get("team_member_key_duration")
     record = Team(
         team_id=row.named("team_id"),
         alias=row.text("team_alias"),
@@ -147,6 +147,7 @@ def team_of(row: Row, aliases: Mapping[int, Mapping[str, str]]) -> Made:
         limits=limits,
         member_budget_id=member_budget if isinstance(member_budget, str) else None,
         member_permissions=permissions or None,
+        member_key_duration=duration if isinstance(duration, str) and duration else None,
         blocked=row.flag("blocked") or bool(guarded),
         metadata=raw(metadata),
         **_stamps(row),
@@ -259,7 +260,7 @@ def retired_of(row: Row) -> Made:
 
 def limits_of(row: Row) -> tuple[Limits, tuple[str, ...]]:
     """The limits that a row has in its columns and its metadata, and notes on those that are none."""
-    notes: list[str] = []
+    notes = list(row.strange_amounts("max_budget", "soft_budget", "temp_budget_increase"))
     metadata = row.fields("metadata")
     duration = row.text("budget_duration")
     if duration is not None and not _is_duration(duration):
@@ -323,13 +324,13 @@ def _is_duration(text: str) -> bool:
 
 def _model_limits(told: object) -> ModelLimits | None:
     if isinstance(told, int | float) and not isinstance(told, bool):
-        return ModelLimits(max_budget=picodollars(told))
+        return ModelLimits(max_budget=amount_of(told))
     if not isinstance(told, dict):
         return None
     budget = told.get("max_budget", told.get("budget_limit"))
     duration = told.get("budget_duration", told.get("time_period"))
     return ModelLimits(
-        max_budget=picodollars(budget) if isinstance(budget, int | float) else None,
+        max_budget=amount_of(budget),
         duration=duration if isinstance(duration, str) and _is_duration(duration) else None,
         rpm_limit=_number(told.get("rpm_limit")),
         tpm_limit=_number(told.get("tpm_limit")),
@@ -342,8 +343,9 @@ def _windows(told: object) -> tuple[BudgetWindow, ...]:
         duration, budget = (
             (one.get("budget_duration"), one.get("max_budget")) if isinstance(one, dict) else (None, None)
         )
-        if isinstance(duration, str) and _is_duration(duration) and isinstance(budget, int | float):
-            found.append(BudgetWindow(duration=duration, max_budget=picodollars(budget)))
+        most = amount_of(budget)
+        if isinstance(duration, str) and _is_duration(duration) and most is not None:
+            found.append(BudgetWindow(duration=duration, max_budget=most))
     return tuple(found)
 
 
@@ -353,7 +355,10 @@ def _numbers(told: object) -> dict[str, int]:
 
 
 def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A whole number that a store can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _NUMBER_MAX:
+        return None
+    return int(value)
 
 
 def _texts(told: object) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ entry is made that it belongs to, so that no entry is ever here without it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +21,7 @@ from pointsman.cli.migrate.rows import Row
 from pointsman.cli.migrate.secrets import credential_of, model_of, opened
 from pointsman.cli.migrate.source import LiteLLMDatabase
 from pointsman.cli.migrate.target import Target
-from pointsman.core.errors import Malformed
+from pointsman.core.errors import GatewayError, Malformed, StorageUnavailable
 from pointsman.core.identity import KeyRecord
 from pointsman.core.secret import Secret
 from pointsman.policies.rotation import KeyRotation, rotation_fields
@@ -48,11 +49,17 @@ from pointsman.stores.ports import Conflict
 
 __all__ = ["Import"]
 
+_TOLD_EVERY: Final = 5_000
+_NOTE_CHARACTERS: Final = 300
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _TIMES: Final = frozenset({"created_at", "updated_at"})
 
 
 class Import:
-    """One run. ``salts`` are what LiteLLM may have encrypted with, ``master_tokens`` the hashes of master keys."""
+    """One run. ``salts`` are what LiteLLM may have encrypted with, ``master_tokens`` the hashes of master keys.
+
+    ``told`` is told now and then how far it has come.
+    """
 
     def __init__(
         self,
@@ -61,7 +68,9 @@ class Import:
         report: Report,
         salts: Sequence[Secret],
         master_tokens: frozenset[str],
+        told: Callable[[str], None] = lambda _words: None,
     ) -> None:
+        self._told = told
         self._source = source
         self._target = target
         self._report = report
@@ -94,22 +103,30 @@ class Import:
     # -- by kind ----------------------------------------------------------------------------------------------
 
     async def _take_budgets(self) -> None:
-        async for row in self._source.rows("LiteLLM_BudgetTable"):
+        async def take(row: Row) -> None:
             identity = row.named("budget_id")
             self._budgets[identity], self._limits[identity] = row, limits_of(row)[0]
             await self._put(BUDGETS, entries.budget_of(row))
 
+        await self._each("LiteLLM_BudgetTable", "budget", "budget_id", take)
+
     async def _take_organizations(self) -> None:
-        async for row in self._source.rows("LiteLLM_OrganizationTable"):
+        async def take(row: Row) -> None:
             made = entries.organization_of(row)
             await self._put_spender(ORGANIZATIONS, made, "organization", row, row.text("budget_id"))
-        async for row in self._source.rows("LiteLLM_OrganizationMembership"):
+
+        async def take_member(row: Row) -> None:
             made = entries.organization_member_of(row)
             await self._put_spender(ORGANIZATION_MEMBERS, made, "organization_member", row, row.text("budget_id"))
 
+        await self._each("LiteLLM_OrganizationTable", "organization", "organization_id", take)
+        await self._each("LiteLLM_OrganizationMembership", "organization member", "user_id", take_member)
+
     async def _take_users(self) -> None:
-        async for row in self._source.rows("LiteLLM_UserTable"):
+        async def take(row: Row) -> None:
             await self._put_spender(USERS, entries.user_of(row), "user", row, None)
+
+        await self._each("LiteLLM_UserTable", "user", "user_id", take)
 
     async def _take_teams(self) -> None:
         aliases: dict[int, Mapping[str, str]] = {}
@@ -119,13 +136,16 @@ class Import:
         memberships = {}
         async for row in self._source.rows("LiteLLM_TeamMembership"):
             memberships[row.named("team_id"), row.named("user_id")] = row
-        async for row in self._source.rows("LiteLLM_TeamTable"):
+
+        async def take(row: Row) -> None:
             made = entries.team_of(row, aliases)
             await self._put_spender(TEAMS, made, "team", row, None)
             for user_id, role in entries.member_roles(row).items():
                 membership = memberships.get((row.named("team_id"), user_id))
                 if isinstance(made.record, Team):
                     await self._take_member(made.record, user_id, role, membership)
+
+        await self._each("LiteLLM_TeamTable", "team", "team_id", take)
 
     async def _take_member(self, team: Team, user_id: str, role: MemberRole, membership: Row | None) -> None:
         budget_id = None if membership is None else membership.text("budget_id")
@@ -134,53 +154,77 @@ class Import:
         await self._put_spender(TEAM_MEMBERS, made, "member", membership, budget_id or team.member_budget_id)
 
     async def _take_projects(self) -> None:
-        async for row in self._source.rows("LiteLLM_ProjectTable"):
+        async def take(row: Row) -> None:
             await self._put_spender(PROJECTS, entries.project_of(row), PROJECT, row, row.text("budget_id"))
 
+        await self._each("LiteLLM_ProjectTable", "project", "project_id", take)
+
     async def _take_customers(self) -> None:
-        async for row in self._source.rows("LiteLLM_EndUserTable"):
+        async def take(row: Row) -> None:
             await self._put_spender(CUSTOMERS, entries.customer_of(row), "customer", row, row.text("budget_id"))
 
+        await self._each("LiteLLM_EndUserTable", "customer", "user_id", take)
+
     async def _take_tags(self) -> None:
-        async for row in self._source.rows("LiteLLM_TagTable"):
+        async def take(row: Row) -> None:
             await self._put_spender(TAGS, entries.tag_of(row), "tag", row, row.text("budget_id"))
 
+        await self._each("LiteLLM_TagTable", "tag", "tag_name", take)
+
     async def _take_access_groups(self) -> None:
-        async for row in self._source.rows("LiteLLM_AccessGroupTable"):
+        async def take(row: Row) -> None:
             await self._put(ACCESS_GROUPS, entries.access_group_of(row))
-        async for row in self._source.rows("LiteLLM_ModelAccessGroupBudgetTable"):
+
+        async def take_budget(row: Row) -> None:
             made = entries.model_group_budget_of(row)
             await self._put_spender(MODEL_GROUP_BUDGETS, made, MODEL_GROUP, row, row.text("budget_id"))
 
+        await self._each("LiteLLM_AccessGroupTable", "access group", "access_group_id", take)
+        await self._each("LiteLLM_ModelAccessGroupBudgetTable", "model group budget", "access_group_name", take_budget)
+
     async def _take_credentials(self) -> None:
-        async for row in self._source.rows("LiteLLM_CredentialsTable"):
+        async def take(row: Row) -> None:
             told = opened(row.fields("credential_values"), self._salts)
             if told.closed:
                 note = f"{', '.join(told.closed)} cannot be decrypted: set LITELLM_SALT_KEY as it was for LiteLLM."
                 self._report.add("credential", row.named("credential_name"), "skipped", notes=(note,))
-                continue
+                return
             await self._put(CREDENTIALS, Made(credential_of(row, told, self._target.sealer)))
 
+        await self._each("LiteLLM_CredentialsTable", "credential", "credential_name", take)
+
     async def _take_models(self) -> None:
-        async for row in self._source.rows("LiteLLM_ProxyModelTable"):
+        async def take(row: Row) -> None:
             told = opened(row.fields("litellm_params"), self._salts)
             if told.closed:
                 note = f"{', '.join(told.closed)} cannot be decrypted: set LITELLM_SALT_KEY as it was for LiteLLM."
                 name = row.text("model_name")
                 self._report.add("model", row.named("model_id"), "skipped", name=name, notes=(note,))
-                continue
+                return
+            if not isinstance(told.fields.get("model"), str):
+                note = "litellm_params names no model."
+                self._report.add("model", row.named("model_id"), "skipped", name=row.text("model_name"), notes=(note,))
+                return
             await self._put(MODELS, Made(model_of(row, told, self._target.sealer)))
+
+        await self._each("LiteLLM_ProxyModelTable", "model", "model_id", take)
 
     async def _take_keys(self) -> None:
         permissions: dict[str, Mapping[str, object]] = {}
         async for row in self._source.rows("LiteLLM_ObjectPermissionTable"):
             permissions[row.named("object_permission_id")] = permissions_of(row)
-        async for row in self._source.rows("LiteLLM_VerificationToken"):
+
+        async def take(row: Row) -> None:
             await self._take_key(row, permissions)
+
+        await self._each("LiteLLM_VerificationToken", "key", "token", take)
 
     async def _take_key(self, row: Row, permissions: Mapping[str, Mapping[str, object]]) -> None:
         record, notes = key_of(row, self._limits, permissions)
         shown, name = record.token, record.key_alias
+        if not _HASH.fullmatch(record.token):
+            self._report.add("key", shown, "skipped", name=name, notes=("what stands for it is no hash of a key.",))
+            return
         if record.token in self._master_tokens:
             self._report.add("key", shown, "skipped", name=name, notes=("it is the master key.",))
             return
@@ -223,6 +267,23 @@ class Import:
                 known = (await self._target.spend.spent((meter,)))[meter]
                 if known.total == 0 and known.baseline == 0:
                     await self._target.spend.set_amount(meter, spent)
+
+    async def _each(self, table: str, kind: str, identity: str, take: Callable[[Row], Awaitable[None]]) -> None:
+        """Take over every row of a table. One that cannot be does not keep the others from it, and is told of."""
+        count = 0
+        async for row in self._source.rows(table):
+            try:
+                await take(row)
+            except StorageUnavailable:
+                raise
+            except GatewayError as refused:
+                self._report.add(kind, row.named(identity), "skipped", notes=(refused.told(),))
+            except (ValueError, OverflowError, TypeError, msgspec.MsgspecError) as problem:
+                note = f"it cannot be taken over ({type(problem).__name__}): {problem}"
+                self._report.add(kind, row.named(identity), "skipped", notes=(note[:_NOTE_CHARACTERS],))
+            count += 1
+            if count % _TOLD_EVERY == 0:
+                self._told(f"{kind}: {count:,} rows")
 
     # -- one entry --------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from pointsman.admin.keys.restrictions import KEPT_FIELDS, REFUSED_FIELDS
+from pointsman.admin.permission_fields import is_ignorable
 from pointsman.cli.migrate.entries import limits_of, raw
 from pointsman.cli.migrate.rows import Row
 from pointsman.core.identity import KeyRecord
@@ -17,9 +18,9 @@ ADMIN_UI_TEAM: Final = "litellm-dashboard"
 """The team of keys that are sessions of LiteLLM's own admin pages."""
 
 _IN_METADATA: Final = (
-    "enforced_params", "guardrails", "model_rpm_limit", "model_tpm_limit", "policies", "prompts", "rpm_limit_type",
-    "tag_rpm_limit", "temp_budget_expiry", "temp_budget_increase", "tpm_limit_type", "allowed_passthrough_routes",
-    "denied_passthrough_routes",
+    "end_user_budget_id", "enforced_params", "guardrails", "model_rpm_limit", "model_tpm_limit", "policies", "prompts",
+    "rpm_limit_type", "tag_rpm_limit", "temp_budget_expiry", "temp_budget_increase", "tpm_limit_type",
+    "allowed_passthrough_routes", "denied_passthrough_routes",
 )  # fmt: skip
 """What LiteLLM puts into the metadata of a key though it is a field of its own."""
 
@@ -41,6 +42,7 @@ class MadeKey(NamedTuple):
 def key_of(row: Row, budgets: Mapping[str, Limits], permissions: Mapping[str, Mapping[str, object]]) -> MadeKey:
     """A key; ``budgets`` and ``permissions`` are those that it may refer to, by id."""
     limits, notes = limits_of(row)
+    notes = (*notes, *row.strange_amounts("spend"))
     extra = _extra(row, permissions)
     soft_budget = limits.soft_budget
     shared = budgets.get(str(extra.get("budget_id")))
@@ -106,10 +108,13 @@ def _extra(row: Row, permissions: Mapping[str, Mapping[str, object]]) -> dict[st
 
 def _unenforced(extra: Mapping[str, object]) -> tuple[list[str], list[str]]:
     """The fields that restrict and are not enforced, and those that only have no effect."""
-    restricted = sorted(name for name in extra if name in REFUSED_FIELDS)
+    refused = {name for name in extra if name in REFUSED_FIELDS}
+    restricted = sorted(name for name in refused if not is_ignorable(name, extra[name]))
     if "key_type" in KEPT_FIELDS and extra.get("key_type") not in _PLAIN_TYPES:
         restricted.append("key_type")
-    unheeded = sorted(name for name in extra if name in KEPT_FIELDS and name != "key_type")
+    unheeded = sorted(
+        name for name in extra if name not in restricted and name != "key_type" and name in KEPT_FIELDS | refused
+    )
     return restricted, unheeded
 
 

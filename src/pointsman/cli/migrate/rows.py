@@ -9,12 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from pointsman.core.price import picodollars
 
-__all__ = ["Row"]
+__all__ = ["Row", "amount_of"]
+
+_USD_MAX: Final = 9_000_000
+"""As in the management API: more would not fit where amounts are added up."""
+
+
+def amount_of(value: object) -> int | None:
+    """USD as picodollars: what is below nought counts as nought, and what has no end, or is beyond all use, as none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not float(value) <= _USD_MAX:
+        return None
+    return picodollars(Decimal(str(max(value, 0))))
 
 
 class Row:
@@ -44,11 +55,18 @@ class Row:
         return self._values.get(column) is True
 
     def money(self, column: str) -> int | None:
-        """Picodollars."""
-        value = self._values.get(column)
-        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-            return None
-        return picodollars(Decimal(str(value)))
+        """Picodollars; see :func:`amount_of`."""
+        return amount_of(self._values.get(column))
+
+    def strange_amounts(self, *columns: str) -> tuple[str, ...]:
+        """Notes on amounts that are none here."""
+        told = ((name, self._values.get(name)) for name in columns)
+        return tuple(
+            f"{name} is {value}, which is no amount here: "
+            f"it {'is left out' if amount_of(value) is None else 'counts as 0'}."
+            for name, value in told
+            if isinstance(value, int | float | Decimal) and not 0 <= float(value) <= _USD_MAX
+        )
 
     def moment(self, column: str) -> float | None:
         """Seconds since the epoch."""
@@ -60,7 +78,7 @@ class Row:
     def texts(self, column: str) -> tuple[str, ...]:
         """A list of texts."""
         value = self._values.get(column)
-        return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+        return tuple(one for one in value if isinstance(one, str) and one) if isinstance(value, list) else ()
 
     def json(self, column: str) -> object:
         """What a JSON column holds; None where it is no JSON. In old versions it may be JSON in a text in JSON."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["LiteLLMDatabase", "open_litellm"]
 
 _SECONDS: Final = 30.0
+_ROWS_SECONDS: Final = 600.0
+"""For the first rows of a table, which the server may have to sort; sums by day may be many millions."""
 _PREFETCH: Final = 500
 
 _TABLES: Final = {
@@ -67,7 +69,7 @@ class LiteLLMDatabase:
         if table not in self._present:
             return
         try:
-            async for record in self._connection.cursor(_TABLES[table], prefetch=_PREFETCH, timeout=_SECONDS):
+            async for record in self._connection.cursor(_TABLES[table], prefetch=_PREFETCH, timeout=_ROWS_SECONDS):
                 yield Row(dict(record))
         except _failures() as error:
             raise _unavailable(error) from error

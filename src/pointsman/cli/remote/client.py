@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from pointsman import __version__
 from pointsman.config.data_directory import default_data_directory, in_container
 from pointsman.config.environment import EnvironmentSettings, process_environment
 from pointsman.core.errors import (
@@ -74,7 +75,7 @@ class GatewayClient:
                 headers=self._headers,
                 timeout_seconds=self._patience_seconds,
             )
-        if reply.status >= 400:
+        if reply.status >= 300:
             raise self._refusal(reply.status, reply.body)
         return reply.body
 
@@ -93,7 +94,7 @@ class GatewayClient:
         target = self._target(path, query)
         async with self._asking() as transport:
             async for piece in transport.download(target, headers=self._headers, timeout_seconds=silence_seconds):
-                if piece.status >= 400:
+                if piece.status >= 300:
                     raise self._refusal(piece.status, piece.body)
                 write(piece.body)
 
@@ -114,8 +115,15 @@ class GatewayClient:
         text = await self.fetch(method, path, body, query)
         try:
             return msgspec.json.decode(text, type=shape)
-        except msgspec.MsgspecError:
-            raise Broken(f"What answers at {self.url} is no gateway.", hint="Look at --url.") from None
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise self.not_understood() from None
+
+    def not_understood(self) -> Broken:
+        """The error for an answer that is none of a gateway's, or of another version's."""
+        return Broken(
+            f"What answers at {self.url} is no gateway, or one of another version.",
+            hint=f"Look at --url; this is version {__version__}, and GET /health/readiness tells the gateway's.",
+        )
 
     def _target(self, path: str, query: Mapping[str, object]) -> str:
         given = {name: value for name, value in query.items() if value is not None}
@@ -143,7 +151,14 @@ class GatewayClient:
             told = msgspec.json.decode(body, type=_ErrorBody).error
         except msgspec.MsgspecError:
             told = _Told(body[:_SHOWN_CHARACTERS].decode("utf-8", "replace"))
-        said = told.message or f"It answered with {status}."
+        if not told.message:
+            # Not even that is said as we say it: it is something else, or knows no such path.
+            return (
+                self.not_understood()
+                if status in {404, 405} or status < 400
+                else Broken(f"{self.url}: It answered with {status}.")
+            )
+        said = told.message
         if status == 401:
             hint = "Give a key with --key or POINTSMAN_API_KEY."
             return Unauthenticated(f"{self.url} does not take this key (401): {said}", hint=hint)

@@ -81,7 +81,11 @@ def asks_gateway(command: _Command) -> _Command:
     def wrapped(
         *args: object, url: str | None, api_key: str | None, data_dir: Path | None, as_json: bool, **options: object
     ) -> object:
-        return command(Call(found_gateway(url, api_key, data_dir), as_json), *args, **options)
+        client = found_gateway(url, api_key, data_dir)
+        try:
+            return command(Call(client, as_json), *args, **options)
+        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
+            raise client.not_understood() from None
 
     return wrapped
 

@@ -29,8 +29,13 @@ def plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return ", ".join(value) or "-"
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        return _shown(", ".join(value)) or "-"
+    return _shown(value) if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _shown(text: str) -> str:
+    """Without what a terminal would take for a command: names are whatever somebody has chosen."""
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
 
 
 class Column(NamedTuple):

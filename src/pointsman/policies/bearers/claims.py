@@ -12,10 +12,14 @@ from pointsman.config.jwt_sections import JwtAuth
 from pointsman.core.errors import Forbidden
 from pointsman.policies.bearers.settings import ClaimFields
 
-__all__ = ["Claimant", "claim_text", "claim_texts", "read_claimant"]
+__all__ = ["SIGNED_IDENTITY", "Claimant", "claim_text", "claim_texts", "is_left_out", "read_claimant"]
+
+SIGNED_IDENTITY = "jwt-"
+"""Begins the name under which whoever comes with signed tokens is recorded."""
 
 _TEXT_CHARACTERS_MAX = 512
-_TEXTS_MAX = 1000
+_TEXTS_MAX = 100_000
+"""Somebody may be in thousands of groups; how long a token may be is bounded where it is read."""
 
 
 class Claimant(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +65,22 @@ def claim_texts(claims: Mapping[str, msgspec.Raw], path: str | None) -> tuple[st
     return tuple(text for text in texts if 0 < len(text) <= _TEXT_CHARACTERS_MAX)[:_TEXTS_MAX]
 
 
+def is_left_out(claims: Mapping[str, msgspec.Raw], path: str | None) -> bool:
+    """Whether an issuer says that a claim has too much in it to be told here, as Microsoft's do of groups.
+
+    Sources: OpenID Connect Core, section 5.6.2 (``_claim_names``), and
+    https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference#groups-overage-claim.
+    """
+    if not path or path in claims:
+        return False
+    try:
+        elsewhere = msgspec.json.decode(claims.get("_claim_names", b"{}"), type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        elsewhere = {}
+    has_groups = bytes(claims.get("hasgroups", b"")).strip().strip(b'"') == b"true"
+    return path in elsewhere or (path == "groups" and has_groups)
+
+
 def read_claimant(claims: Mapping[str, msgspec.Raw], issuer: str, fields: ClaimFields, rules: JwtAuth) -> Claimant:
     """Who it is, and what the token alone lets them do.
 
@@ -72,6 +92,8 @@ def read_claimant(claims: Mapping[str, msgspec.Raw], issuer: str, fields: ClaimF
         # What the issuer itself does not vouch for must not make anybody somebody else.
         email = None
     _demand_domain(email, rules)
+    if rules.sync_user_role_and_teams and is_left_out(claims, fields.team_ids):
+        raise _refused("This token leaves out the teams of its user, because there are too many.")
     scopes = _scopes(claims)
     user_id = claim_text(claims, fields.user_id)
     teams = tuple(dict.fromkeys((*claim_texts(claims, fields.team_ids), *claim_texts(claims, fields.team_id))))
@@ -181,7 +203,7 @@ def _scopes(claims: Mapping[str, msgspec.Raw]) -> tuple[str, ...]:
 
 def _identity(issuer: str, subject: str) -> str:
     """No key's token looks like this, since those are bare digests."""
-    return "jwt-" + sha256(f"{issuer}\n{subject}".encode("utf-8", "surrogatepass")).hexdigest()
+    return SIGNED_IDENTITY + sha256(f"{issuer}\n{subject}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _nested(claims: Mapping[str, msgspec.Raw], path: list[str]) -> msgspec.Raw | None:

@@ -1,7 +1,8 @@
 """What a local server has in its memory and how much it has to do. Nothing asked here makes a model load or work.
 
 Sources: Ollama's ``/api/ps`` (``docs/api.md``); those of :mod:`pointsman.providers.discovery.wire`; the gauges of
-llama.cpp (``tools/server/README.md``), vLLM (``docs/usage/metrics.md``) and SGLang (``references/production_metrics``).
+llama.cpp (``tools/server/README.md``), vLLM (``docs/usage/metrics.md``) and SGLang (``references/production_metrics``);
+vLLM's ``docs/features/sleep_mode.md``; SGLang's ``srt/entrypoints/http_server.py`` (``/v1/loads``, ``/get_load``).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from pointsman.providers.discovery.wire import (
     Card,
     Cards,
     Props,
+    RankLoad,
+    RankLoads,
+    SleepState,
     Slot,
     StudioModelNow,
     StudioModels,
@@ -193,14 +197,32 @@ class StateProbe:
             reply = await self._fetch("/metrics")
             self._note("/metrics", reply)
             text = reply.body.decode("utf-8", "replace") if reply.status == 200 else None
-        awake = [float(value) for value in _AWAKE.findall(text or "")]
-        sleeps = bool(awake) and not any(awake)
+        running, waiting = _gauge(text, _RUNNING), _gauge(text, _WAITING)
+        if running is None and self.kind == "sglang":
+            running, waiting = await self._sglang_load()
+        sleeps = await self._sleeps(text)
         return ServerState(
             self.kind,
             tuple(InMemory(card.id, context_tokens=card.max_model_len) for card in cards if not sleeps),
-            running=_gauge(text, _RUNNING),
-            waiting=_gauge(text, _WAITING),
+            running=running,
+            waiting=waiting,
         )
+
+    async def _sleeps(self, metrics: str | None) -> bool:
+        """Whether a vLLM has its weights out of the GPU's memory; without the gauge only one that can sleep tells."""
+        awake = [float(value) for value in _AWAKE.findall(metrics or "")]
+        if awake or self.kind != "vllm":
+            return bool(awake) and not any(awake)
+        state = await self._optional("/is_sleeping", SleepState)
+        return state is not None and state.is_sleeping
+
+    async def _sglang_load(self) -> tuple[int | None, int | None]:
+        """What a SGLang without ``--enable-metrics`` tells: requests that run and that wait, over all ranks."""
+        told = await self._optional("/v1/loads", RankLoads, "?include=core")
+        ranks = await self._optional("/get_load", list[RankLoad]) if told is None else told.loads
+        if not ranks:
+            return None, None
+        return sum(rank.running for rank in ranks), sum(rank.num_waiting_reqs for rank in ranks)
 
     async def _cards(self) -> list[Card]:
         reply = await self._fetch("/v1/models")

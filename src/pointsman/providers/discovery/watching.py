@@ -32,7 +32,7 @@ _LOOKS_PER_SECOND: Final = 100.0
 _SILENCES_UNTIL_OFFLINE: Final = 2
 """A single slow answer of a busy machine is no outage; a refused connection is."""
 
-Pause = Callable[[float], Awaitable[None]]
+Pause = Callable[[float], Awaitable[object]]
 
 
 class Watched(msgspec.Struct, frozen=True):

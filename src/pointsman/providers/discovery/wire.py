@@ -24,6 +24,9 @@ __all__ = [
     "InstanceConfig",
     "Meta",
     "Props",
+    "RankLoad",
+    "RankLoads",
+    "SleepState",
     "Slot",
     "Status",
     "StudioModel",
@@ -138,6 +141,34 @@ class Props(msgspec.Struct, frozen=True):
     build_info: str | None = None
     is_sleeping: bool | None = None
     endpoint_metrics: bool = False
+
+
+class SleepState(msgspec.Struct, frozen=True):
+    """vLLM's ``/is_sleeping``, which it has in development mode only."""
+
+    is_sleeping: bool
+
+
+class RankLoad(msgspec.Struct, frozen=True):
+    """What one rank of SGLang has to do, in the words of ``/v1/loads``, and of ``/get_load`` before it.
+
+    In the latter ``num_reqs`` are all of its requests.
+    """
+
+    num_running_reqs: int | None = None
+    num_reqs: int = 0
+    num_waiting_reqs: int = 0
+
+    @property
+    def running(self) -> int:
+        """Those that do not wait."""
+        return self.num_reqs - self.num_waiting_reqs if self.num_running_reqs is None else self.num_running_reqs
+
+
+class RankLoads(msgspec.Struct, frozen=True):
+    """SGLang's ``/v1/loads``."""
+
+    loads: list[RankLoad]
 
 
 class Slot(msgspec.Struct, frozen=True):

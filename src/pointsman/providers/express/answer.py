@@ -13,7 +13,7 @@ from pointsman.dialects.openai_errors import read_stream_error
 from pointsman.dialects.openai_fields import write_stream_error
 from pointsman.providers.express.meter import ReplyMeter, read_embedding_usage, read_usage
 from pointsman.providers.express.pieces import BYTES_PER_TOKEN, SINGLE_EVENT_BYTES, PiecewiseAnswer, payload_of
-from pointsman.providers.naming import names_of_event, renamed, shown_as, text_or_none
+from pointsman.providers.naming import Renaming, names_of_event, shown_as, text_or_none
 
 __all__ = ["ExpressAnswer"]
 
@@ -25,6 +25,9 @@ _DONE: Final = b"data: [DONE]\n\n"
 _PLAIN_ENDING: Final = b'"finish_reason":null}]}\n\n'
 _MARKS: Final = (b'"usage"', b'"error"', b"[DONE]")
 _TYPICAL_EVENT_BYTES: Final = 180
+_CHOICES: Final = b'"choices":['
+_HEADS_MAX: Final = 8
+"""A head that holds the time changes every second; most do not."""
 _NAMELESS_MAX: Final = 8
 """Events in which the name of the model is looked for."""
 _SPOKEN: Final = (
@@ -39,14 +42,21 @@ _SPOKEN: Final = (
 
 
 class ExpressAnswer(PiecewiseAnswer, eq=False):
-    """See :class:`pointsman.core.upstream.Answer`.
+    """See :class:`pointsman.core.upstream.Answer`; ``renaming`` is the lane's.
 
     ``_said`` is how the chunks of a stream name the model, and ``_shown`` what stands there for the client; None until
-    one has named it, empty where nothing has to be changed.
+    one has named it, empty where nothing has to be changed. ``_head`` is what stands before the choices in each chunk,
+    ``_shown_head`` the same for the client, once a piece of text has shown it: one that is shorter than
+    ``_text_bytes_max``; ``_heads_left`` is how often another may.
     """
 
+    renaming: Renaming = msgspec.field(default_factory=Renaming)
     _said: bytes | None = None
     _shown: bytes = b""
+    _head: bytes = b""
+    _shown_head: bytes = b""
+    _text_bytes_max: int = 0
+    _heads_left: int = _HEADS_MAX
     _done: bool = False
     _finished: bool = False
     _prefaced: bool = False
@@ -67,21 +77,28 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         if isinstance(meter.id, str):
             self.answer_id = meter.id or None
         shown = self.ask.answers_as or self.ask.model
-        return body if meter.model == shown else renamed(body, meter.model, shown)
+        return body if meter.model == shown else self.renaming.renamed(body, meter.model, shown)
 
     def feed(self, data: bytes) -> bytes:
         """See the protocol."""
         if not self._carry:
             size, said = len(data), self._said
+            if size < self._text_bytes_max and data.startswith(self._head) and data.endswith(_PLAIN_ENDING):
+                # As the next, and known by how it begins: by far the most frequent one.
+                self._events += 1
+                self._bytes += size
+                return self._shown_head + data[len(self._head) :]
             if (
                 said is not None
                 and size < SINGLE_EVENT_BYTES
                 and data.endswith(_PLAIN_ENDING)
                 and b'"usage"' not in data
             ):
-                # One event that holds a piece of text and says nothing else: by far the most frequent one.
+                # One event that holds a piece of text and says nothing else.
                 self._events += 1
                 self._bytes += size
+                if self._heads_left:
+                    self._learn_head(data, said)
                 return data.replace(said, self._shown) if said else data
             if data.endswith(b"\n\n"):
                 return self._relay(data)
@@ -129,6 +146,17 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
             self._said, self._shown = names
         elif self._events >= _NAMELESS_MAX:
             self._said = b""
+
+    def _learn_head(self, data: bytes, said: bytes) -> None:
+        """Take what stands before the choices from a piece of text, if it is all that has to be looked at.
+
+        Whatever is too short to have that twice is one event.
+        """
+        self._heads_left -= 1
+        head = data[: data.find(_CHOICES) + len(_CHOICES)]
+        if head.endswith(_CHOICES) and head.startswith(b"data:") and b"\n" not in head and said in head:
+            self._head, self._shown_head = head, head.replace(said, self._shown) if said else head
+            self._text_bytes_max = min(2 * len(head), SINGLE_EVENT_BYTES)
 
     def _metered(self, data: bytes) -> bytes:
         """Meter complete events; those that say more than text are looked into, the others pass as they are."""

@@ -9,6 +9,7 @@ import msgspec
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
 from pointsman.providers.fitting import Fitting
+from pointsman.providers.naming import Renaming
 from pointsman.providers.openai_metadata import is_strict, leave_metadata
 from pointsman.providers.parameters import Dropped, ruled
 from pointsman.providers.tokens import Credential, token_in
@@ -72,6 +73,7 @@ class ExpressLane:
         self._model = msgspec.Raw(_encode(way.model))
         self._pinned = dict(deployment.pinned)
         self._key = b"" if deployment.api_key is None else deployment.api_key.reveal().encode()
+        self._renaming = Renaming()
         self._hidden = tuple(secret.encode() for secret in deployment.secrets)
         self._dropped = Dropped.of(deployment.additional_drop_params)
         self._drops = bool(self._dropped)
@@ -121,9 +123,9 @@ class ExpressLane:
     def answer(self, ask: Ask) -> ExpressAnswer:
         """See the protocol."""
         if self._credential is None:
-            return ExpressAnswer(ask, self._key, hidden=self._hidden)
-        token = token_in(self._credential.headers())
-        return ExpressAnswer(ask, token or self._key, hidden=self._hidden, on_error=self._credential.answered)
+            return ExpressAnswer(ask, self._key, self._hidden, renaming=self._renaming)
+        token, on_error = token_in(self._credential.headers()), self._credential.answered
+        return ExpressAnswer(ask, token or self._key, self._hidden, on_error=on_error, renaming=self._renaming)
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:

@@ -33,10 +33,6 @@ class _CompletionDetails(msgspec.Struct):
     audio_tokens: _Count | None = 0
 
 
-_NOTHING_OF_PROMPT: Final = (None, _PromptDetails())
-_NOTHING_OF_COMPLETION: Final = (None, _CompletionDetails())
-
-
 class UsageWire(msgspec.Struct):
     """``usage`` as OpenAI-compatible servers send it.
 
@@ -81,23 +77,19 @@ def read_usage(wire: UsageWire | None) -> Usage | None:
         return None
     prompt = wire.prompt_tokens or 0
     completion = wire.completion_tokens or 0
-    details = wire.prompt_tokens_details
-    output = wire.completion_tokens_details
     cached = wire.prompt_cache_hit_tokens or wire.cached_tokens or 0
-    if details in _NOTHING_OF_PROMPT and output in _NOTHING_OF_COMPLETION and not cached:
-        return Usage(prompt, completion, source="measured")
-    reasoning = (output.reasoning_tokens or 0) if output else 0
-    beside = wire.total_tokens == prompt + completion + reasoning
-    return Usage(
-        prompt=prompt,
-        completion=completion + reasoning if beside else completion,
-        cached=(details.cached_tokens if details else None) or cached,
-        cache_write=(details.cache_creation_tokens or 0) if details else 0,
-        reasoning=reasoning,
-        audio_input=(details.audio_tokens or 0) if details else 0,
-        audio_output=(output.audio_tokens or 0) if output else 0,
-        source="measured",
-    )
+    written = reasoning = heard = spoken = 0
+    details, output = wire.prompt_tokens_details, wire.completion_tokens_details
+    if details is not None:
+        cached = details.cached_tokens or cached
+        written = details.cache_creation_tokens or 0
+        heard = details.audio_tokens or 0
+    if output is not None:
+        reasoning = output.reasoning_tokens or 0
+        spoken = output.audio_tokens or 0
+        if reasoning and wire.total_tokens == prompt + completion + reasoning:
+            completion += reasoning
+    return Usage(prompt, completion, cached, written, reasoning, heard, spoken, "measured")
 
 
 def read_embedding_usage(wire: UsageWire | None) -> Usage | None:

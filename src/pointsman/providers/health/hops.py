@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from pointsman.core.errors import GatewayError, Unreachable
+from pointsman.core.errors import GatewayError, TimedOut, Unreachable
 
 __all__ = ["Hop", "HopName", "HopStatus", "failed_hop", "first_failure"]
 
@@ -19,13 +19,17 @@ HopStatus = Literal["ok", "warning", "failed", "skipped"]
 
 
 class Hop(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One station: what was found (``told``, a sentence), what to do about it (``hint``), and how long it took."""
+    """One station: what was found (``told``, a sentence), what to do about it (``hint``), and how long it took.
+
+    ``late``: it did not answer in time.
+    """
 
     name: HopName
     status: HopStatus
     told: str
     hint: str | None = None
     seconds: float | None = None
+    late: bool = False
 
     @property
     def failed(self) -> bool:
@@ -36,7 +40,7 @@ class Hop(msgspec.Struct, frozen=True, omit_defaults=True):
 def failed_hop(name: HopName, error: GatewayError) -> Hop:
     """The hop at which ``error`` ended the way; that nothing was reached at all is one of the connection."""
     station: HopName = "connection" if isinstance(error, Unreachable) and name == "server" else name
-    return Hop(station, "failed", error.message, error.hint)
+    return Hop(station, "failed", error.message, error.hint, late=isinstance(error, TimedOut))
 
 
 def first_failure(hops: tuple[Hop, ...]) -> Hop | None:

@@ -21,6 +21,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """``at`` is seconds since the epoch; ``seconds`` is how long the question took, 0 where none was asked.
 
     ``error`` is a sentence with the server's own words, so it may hold its address. ``hop`` is where the way ended.
+    ``late``: it is ill since it did not answer in time.
     """
 
     deployment_id: str
@@ -32,6 +33,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     hint: str | None = None
     hop: str | None = None
     notes: tuple[str, ...] = ()
+    late: bool = False
 
 
 def judged_by_hops(deployment: Deployment, hops: tuple[Hop, ...], at: float, seconds: float) -> Verdict:
@@ -46,6 +48,7 @@ def judged_by_hops(deployment: Deployment, hops: tuple[Hop, ...], at: float, sec
         error=None if failure is None else failure.told,
         hint=None if failure is None else failure.hint,
         hop=None if failure is None else failure.name,
+        late=failure is not None and failure.late,
         notes=tuple(hop.told for hop in hops if hop.status in {"warning", "skipped"}),
     )
 

@@ -51,7 +51,8 @@ class HealthSettings(msgspec.Struct, frozen=True):
     """``general_settings`` as far as they are about health; see LiteLLM's words for them.
 
     ``groups`` None: every group is checked in the background. ``routes``: whoever is known to be ill is left out where
-    there is somebody else. ``stale_seconds``: how long a verdict holds for those who do not ask anew.
+    there is somebody else, save for those that were merely late where it ``forgives`` that. ``stale_seconds``: how long
+    a verdict holds for those who do not ask anew.
     """
 
     background: bool = False
@@ -61,6 +62,7 @@ class HealthSettings(msgspec.Struct, frozen=True):
     skip_disabled: bool = False
     groups: frozenset[str] | None = None
     routes: bool = False
+    forgives: bool = False
     stale_seconds: float = 600.0
 
 
@@ -127,7 +129,8 @@ class HealthWatch:
     def ill(self, deployments: Iterable[Deployment]) -> frozenset[str]:
         """The ids of those that are known to be ill."""
         verdicts = ((one.id, self.known(one)) for one in deployments)
-        return frozenset(name for name, verdict in verdicts if verdict is not None and not verdict.healthy)
+        ill = ((name, verdict) for name, verdict in verdicts if verdict is not None and not verdict.healthy)
+        return frozenset(name for name, verdict in ill if not (verdict.late and self.settings.forgives))
 
     async def run(self, deployments: Callable[[], Sequence[Deployment]]) -> None:
         """Look at everything, again and again, as long as the settings want that; runs until cancelled."""

@@ -20,11 +20,11 @@ from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.errors import Misconfigured, Unauthenticated, UpstreamFailed
 from pointsman.core.secret import Secret
 from pointsman.providers.identity.documents import DocumentBook, ProviderDocument
-from pointsman.providers.identity.fetching import IdentityFetcher, ask, unavailable
+from pointsman.providers.identity.fetching import ANSWER_BYTES_MAX, IdentityFetcher, ask, unavailable
 from pointsman.providers.identity.key_sets import KeySetBook
 from pointsman.providers.identity.parties import IdentityParty
-from pointsman.wire.jose import read_token
-from pointsman.wire.jose_signatures import Expected, believe
+from pointsman.wire.jose import is_encrypted, looks_like_jwt, read_token
+from pointsman.wire.jose_signatures import Expected, believe, signed_claims
 from pointsman.wire.upstream_errors import fit_to_repeat
 
 __all__ = ["CodeFlow", "Departure", "Proven", "Return"]
@@ -121,7 +121,7 @@ class CodeFlow:
         if document.jwks_uri and document.issuer:
             claims.update(await self._identified(party, document, grant, back.nonce))
         if document.userinfo_endpoint and grant.access_token:
-            told = await self._user_info(document.userinfo_endpoint, Secret(grant.access_token))
+            told = await self._user_info(party, document, Secret(grant.access_token))
             # OpenID Connect Core, section 5.3.2: an answer about somebody else must not be used.
             if claims and told.get("sub", claims["sub"]) != claims["sub"]:
                 raise _refused("What the provider says of the user is about somebody else.")
@@ -194,7 +194,7 @@ class CodeFlow:
         if not grant.id_token:
             raise _refused("The provider sent no ID token.")
         try:
-            token = read_token(grant.id_token.encode("ascii", "replace"))
+            token = read_token(grant.id_token.encode("ascii", "replace"), ANSWER_BYTES_MAX)
             keys = await self._keys.keys(document.jwks_uri, token.key_id)
             issuer = _with_tenant(document.issuer, token.claims)
             expected = Expected(issuer, (party.client_id,))
@@ -209,18 +209,28 @@ class CodeFlow:
             raise _refused("The provider's ID token names nobody.")
         return claims
 
-    async def _user_info(self, url: str, token: Secret) -> Mapping[str, msgspec.Raw]:
-        """OpenID Connect Core, section 5.3."""
+    async def _user_info(
+        self, party: IdentityParty, document: ProviderDocument, token: Secret
+    ) -> Mapping[str, msgspec.Raw]:
+        """OpenID Connect Core, section 5.3: JSON, or a signed token with the same claims."""
+        url = document.userinfo_endpoint or ""
         try:
             reply = await ask(self._fetcher, "GET", url, headers=(("Authorization", f"Bearer {token.reveal()}"),))
         except UpstreamFailed as error:
             raise unavailable(url, error.message) from None
         if reply.status != 200:
             raise _refused(f"The provider does not say who it is (status {reply.status}).")
+        text = reply.body.strip()
         try:
-            return _read_claims(reply.body)
+            if looks_like_jwt(text) or is_encrypted(text):
+                signed = read_token(text, ANSWER_BYTES_MAX)
+                keys = await self._keys.keys(document.jwks_uri, signed.key_id) if document.jwks_uri else ()
+                return signed_claims(signed, keys, Expected(document.issuer or None, (party.client_id,)))
+            return _read_claims(text)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise _refused("The provider's answer about the user cannot be read.") from None
+        except ValueError as wrong:
+            raise _refused(f"The provider's answer about the user is not to be believed: {wrong}.") from None
 
 
 def _basic(name: str, secret: Secret) -> str:

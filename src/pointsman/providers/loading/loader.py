@@ -13,10 +13,12 @@ from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.loading.llama_cpp import LlamaCppLoads
 from pointsman.providers.loading.lm_studio import LMStudioLoads
 from pointsman.providers.loading.ollama import OllamaLoads
+from pointsman.providers.loading.vllm import VllmSleep
 from pointsman.providers.transport import Fetcher
 
 __all__ = ["LoadWay", "ModelLoader"]
 
+_VLLM: Final = "vllm"
 _OLLAMA: Final = frozenset({"ollama", "ollama_chat"})
 
 
@@ -45,7 +47,8 @@ class LoadWay(Protocol):
 class ModelLoader:
     """See :class:`LoadWay`; finds out which way to go. ``lane`` gives the lane for an operation to a deployment.
 
-    ``kind`` tells what runs at the address of a deployment, in discovery's words, ``""`` where that is not known.
+    ``kind`` tells what runs at the address of a deployment, in discovery's words, ``""`` where that is not known;
+    ``sleeps`` whether it may be had sleep and woken, where it is a vLLM.
     """
 
     def __init__(
@@ -54,8 +57,11 @@ class ModelLoader:
         fetcher: Fetcher,
         lane: Callable[[Operation, Deployment], Lane],
         kind: Callable[[Deployment], str] = lambda _deployment: "",
+        sleeps: Callable[[Deployment], bool] = lambda _deployment: False,
     ) -> None:
         self._kind = kind
+        self._sleeps = sleeps
+        self._vllm = VllmSleep(fetcher)
         self._ollama = OllamaLoads(sender, lane)
         self._others: dict[str, LoadWay] = {
             "lm_studio": LMStudioLoads(fetcher),
@@ -86,6 +92,8 @@ class ModelLoader:
         if deployment.provider in _OLLAMA:
             return self._ollama
         kind = self._kind(deployment)
+        if kind == _VLLM and self._sleeps(deployment):
+            return self._vllm
         return self._others.get(kind if kind in self._others else deployment.provider)
 
     def _demanded(self, deployment: Deployment) -> LoadWay:
@@ -93,6 +101,6 @@ class ModelLoader:
         if way is None:
             raise Unsupported(
                 f"The server of {deployment.group!r} does not load models when it is told to.",
-                hint="Ollama, LM Studio and the router of llama.cpp do.",
+                hint="Ollama, LM Studio and the router of llama.cpp do, and vLLM with sleep_mode in local_hosts.",
             )
         return way

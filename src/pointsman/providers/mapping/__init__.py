@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pointsman.providers.mapping.examine import Outcome, Row, examine
 from pointsman.providers.mapping.parties import CLIENT_PARTIES, FAR_PARTIES, FarParty, far_party_of
-from pointsman.providers.mapping.supported import supported_openai_params
+from pointsman.providers.mapping.supported import supported_by_kind, supported_openai_params
 from pointsman.providers.mapping.tables import markdown, text_table
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "examine",
     "far_party_of",
     "markdown",
+    "supported_by_kind",
     "supported_openai_params",
     "text_table",
 ]

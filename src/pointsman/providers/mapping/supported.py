@@ -1,7 +1,8 @@
-"""Which of OpenAI's parameters a deployment can be told, for ``/utils/supported_openai_params``."""
+"""Which of OpenAI's parameters a deployment can be told, for ``/utils/supported_openai_params`` and ``/model/info``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -9,12 +10,12 @@ from pointsman.core.upstream import Deployment
 from pointsman.providers.mapping.examine import Outcome, examine_probe
 from pointsman.providers.mapping.parties import CLIENT_PARTIES, far_party_of
 
-__all__ = ["supported_openai_params"]
+__all__ = ["supported_by_kind", "supported_openai_params"]
 
 _OF_EMBEDDINGS: Final = ("dimensions", "encoding_format", "user")
 _CARRIED: Final = frozenset({Outcome.MAPPED, Outcome.EMULATED})
 _OPENAI_CHAT: Final = CLIENT_PARTIES[0]
-_KNOWN_MAX: Final = 64
+_KNOWN_MAX: Final = 256
 
 
 def supported_openai_params(deployment: Deployment) -> tuple[str, ...] | None:
@@ -25,6 +26,18 @@ def supported_openai_params(deployment: Deployment) -> tuple[str, ...] | None:
     if deployment.mode == "embedding":
         return _OF_EMBEDDINGS
     return _of_chats(deployment.provider, deployment.model, deployment.capabilities)
+
+
+def supported_by_kind(deployments: Iterable[Deployment]) -> Mapping[str, tuple[str, ...] | None]:
+    """The same of many, by their ids: of those of one provider with the same capabilities one is looked at."""
+    kinds: dict[tuple[str, bool, frozenset[str]], tuple[str, ...] | None] = {}
+    found: dict[str, tuple[str, ...] | None] = {}
+    for one in deployments:
+        kind = (one.provider, one.mode == "embedding", one.capabilities)
+        if kind not in kinds:
+            kinds[kind] = supported_openai_params(one)
+        found[one.id] = kinds[kind]
+    return found
 
 
 @lru_cache(_KNOWN_MAX)

@@ -117,8 +117,10 @@ class UpstreamFlight(msgspec.Struct, eq=False):
         first = timeouts.first_token
         if first is not None and self.stream and not self.spoken and now - self.began_at >= first:
             return TimedOut(f"The upstream said nothing of its answer within {first:g} s.", code="first_token_timeout")
-        if timeouts.total is not None and now - self.began_at >= timeouts.total:
-            return TimedOut(f"The upstream did not finish within {timeouts.total:g} s.")
+        # A stream that is being read is not cut off for its length: what bounds it is its silence.
+        if timeouts.total is not None and now - self.began_at >= timeouts.total and not (self.stream and self.spoken):
+            did = "begin its answer" if self.stream else "finish"
+            return TimedOut(f"The upstream did not {did} within {timeouts.total:g} s.")
         if silence < (timeouts.idle if self.status else timeouts.load):
             return None
         if self.status:
@@ -143,6 +145,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "flight",
         "idle_since",
+        "is_closing",
         "on_body",
         "parser",
         "pool",
@@ -168,7 +171,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
         self._transport = transport  # type: ignore[assignment]
+        self.is_closing = transport.is_closing
+        """Whether the peer has closed it, as far as is known."""
         self.parser = HttpResponseParser(self)
+        self.pool.enter(self)
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
@@ -215,7 +221,7 @@ class Connection(asyncio.Protocol):
         if self._headers_done and not self._done and exc is None and not _delimited(flight.headers):
             flight.complete = True
             flight.over = True
-            flight.inbox.put(self._take())
+            flight.inbox.put(b"".join(self._chunks))
         elif self._raced(flight):
             self.pool.relaunch(flight)
         else:
@@ -259,25 +265,19 @@ class Connection(asyncio.Protocol):
         if not flight.began_at:
             flight.began_at = now
         self._done = self._headers_done = False
-        self._head = b""
         self._size = 0
         self._transport.write(flight.request)  # type: ignore[union-attr]
         if flight.paused:
             self.pause()
 
-    @property
-    def usable(self) -> bool:
-        """Whether the peer has not closed it, as far as is known."""
-        return self._transport is not None and not self._transport.is_closing()
-
     def pause(self) -> None:
         """Stop reading."""
-        if self.usable:
+        if not self.is_closing():
             self._transport.pause_reading()  # type: ignore[union-attr]
 
     def resume(self) -> None:
         """Read on."""
-        if self.usable:
+        if not self.is_closing():
             self._transport.resume_reading()  # type: ignore[union-attr]
 
     def drop(self) -> None:
@@ -295,18 +295,14 @@ class Connection(asyncio.Protocol):
         self._size += size
         return self._size
 
-    def _take(self) -> bytes:
-        chunks = self._chunks
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
-        return data
-
     def _finish(self, flight: UpstreamFlight) -> None:
         self.flight = None
         flight.connection = None
         flight.complete = True
         flight.over = True
-        body = self._take()
+        chunks = self._chunks
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
         self._head = b""
         if self._keep_alive:
             self.pool.release(self)

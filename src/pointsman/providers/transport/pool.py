@@ -55,12 +55,14 @@ class CoarseTime:
         finally:
             self.wake()
 
-    async def quiet(self, seconds_max: float) -> None:
-        """Wait for as long as nothing is sent and nothing under way, ``seconds_max`` at most."""
-        if self.rests and seconds_max > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(None if seconds_max == inf else seconds_max):
-                    await self._woken.wait()
+    async def quiet(self, seconds_max: float) -> bool:
+        """Wait for as long as nothing is sent and nothing under way, ``seconds_max`` at most; False: something is."""
+        if not self.rests or seconds_max <= 0:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if seconds_max == inf else seconds_max):
+                await self._woken.wait()
+        return True
 
 
 class Pool:
@@ -73,7 +75,7 @@ class Pool:
         self._nursery = nursery
         self._tls = tls
         self._idle: list[Connection] = []
-        self._busy: set[Connection] = set()
+        self._open: set[Connection] = set()
 
     def launch(self, flight: UpstreamFlight) -> None:
         """Send on an idle connection, or open one."""
@@ -82,9 +84,8 @@ class Pool:
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if connection.usable:
+            if not connection.is_closing():
                 flight.reused = True
-                self._busy.add(connection)
                 connection.launch(flight, self.time.now)
                 return
         self.relaunch(flight)
@@ -96,39 +97,45 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """The connection's answer is complete and it may be used again."""
-        self._busy.discard(connection)
-        if len(self._idle) >= UPSTREAM_IDLE_CONNECTIONS_MAX:
+        idle = self._idle
+        if len(idle) >= UPSTREAM_IDLE_CONNECTIONS_MAX:
             connection.drop()
             return
         connection.idle_since = self.time.now
-        self._idle.append(connection)
+        idle.append(connection)
+
+    def enter(self, connection: Connection) -> None:
+        """The connection has been made."""
+        self._open.add(connection)
 
     def forget(self, connection: Connection) -> None:
         """The connection is gone."""
-        self._busy.discard(connection)
+        self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 
     def sweep(self, now: float) -> float:
         """Fail what is overdue and close what has been idle for long; gives in how many seconds to look again."""
-        for connection in list(self._busy):
-            if connection.flight is not None:
-                connection.flight.check(now)
-        while self._idle and now - self._idle[0].idle_since > _IDLE_SECONDS_MAX:
-            self._idle.pop(0).drop()
-        if self._busy:
+        idle = self._idle
+        if len(self._open) > len(idle):
+            for connection in list(self._open):
+                if connection.flight is not None:
+                    connection.flight.check(now)
+        while idle and now - idle[0].idle_since > _IDLE_SECONDS_MAX:
+            idle.pop(0).drop()
+        if len(self._open) > len(idle):
             return 0.0
-        return _IDLE_SECONDS_MAX - (now - self._idle[0].idle_since) if self._idle else inf
+        return _IDLE_SECONDS_MAX - (now - idle[0].idle_since) if idle else inf
 
     def close(self) -> None:
         """Close every connection at once."""
-        for connection in [*self._idle, *self._busy]:
+        for connection in list(self._open):
             connection.drop()
 
     @property
     def counts(self) -> tuple[int, int]:
         """How many connections are idle and busy."""
-        return len(self._idle), len(self._busy)
+        return len(self._idle), len(self._open) - len(self._idle)
 
     async def _connect(self, flight: UpstreamFlight) -> None:
         origin = self.origin
@@ -151,7 +158,6 @@ class Pool:
             return
         if self.time.rests:
             self.time.wake()
-        self._busy.add(connection)
         connection.launch(flight, self.time.now)
 
 

@@ -33,6 +33,8 @@ _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection"
 """Headers that are the transport's own affair, whatever the operator configures."""
 
 
+_HeadKey = tuple[str, bytes, bytes, bytes]
+"""The deployment's id, the path, the type of the body, the method."""
 _KnownHead = tuple[Deployment, tuple[tuple[str, Secret], ...], bytes, Pool]
 """Whose head it is, with which headers of the request, the head up to the length, and where it goes."""
 
@@ -81,7 +83,7 @@ class Transport:
         self._keepalive_seconds = keepalive_seconds
         self._time = CoarseTime(clock)
         self._pools: dict[tuple[str, str, int], Pool] = {}
-        self._heads: dict[tuple[str, bytes], _KnownHead] = {}
+        self._heads: dict[_HeadKey, _KnownHead] = {}
         self._tls: ssl.SSLContext | None = None
 
     def now(self) -> float:
@@ -97,21 +99,20 @@ class Transport:
             if again > SWEEP_SECONDS:
                 await self._time.rest(again)
 
-    async def quiet(self, seconds_max: float) -> None:
-        """Wait for as long as no request is sent and none under way, ``seconds_max`` at most."""
-        await self._time.quiet(seconds_max)
+    async def quiet(self, seconds_max: float) -> bool:
+        """Wait for as long as no request is sent and none under way, ``seconds_max`` at most; False: one is."""
+        return await self._time.quiet(seconds_max)
 
     def send(self, deployment: Deployment, outbound: Outbound, *, stream: bool) -> UpstreamFlight:
         """See :meth:`pointsman.core.flight.Sender.send`."""
-        known = self._heads.get((deployment.id, outbound.path))
+        known = self._heads.get((deployment.id, outbound.path, outbound.content_type, outbound.method))
         # A cloud's token gives the same headers to many requests, so even a head with headers of its own comes again.
-        if known is None or known[0] is not deployment or known[1] is not outbound.headers or outbound.is_unusual:
+        if known is None or known[0] is not deployment or known[1] is not outbound.headers:
             known = self._learn(deployment, outbound)
-        _, _, head, pool = known
         body = outbound.body
-        request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
+        request = b"%b%d\r\n\r\n%b" % (known[2], len(body), body)
         flight = UpstreamFlight(request, deployment.timeouts, stream, self._keepalive_seconds)
-        pool.launch(flight)
+        known[3].launch(flight)
         return flight
 
     async def fetch(
@@ -198,7 +199,7 @@ class Transport:
         if not outbound.is_unusual:
             if len(self._heads) >= _HEADS_MAX:
                 self._heads.clear()
-            self._heads[deployment.id, outbound.path] = known
+            self._heads[deployment.id, outbound.path, outbound.content_type, outbound.method] = known
         return known
 
     def _pool(self, origin: Origin) -> Pool:

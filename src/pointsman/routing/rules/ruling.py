@@ -32,7 +32,7 @@ class Demands(msgspec.Struct, frozen=True):
 
     ``prefer`` is ``local``, ``cheap``, ``fast`` or empty. ``strategy`` empty: the pool's own. ``cost_by`` says whose
     bound the cost is. Local ones are only preferred while they have to be waited for no longer than ``local_wait_max``
-    seconds. ``region`` None: wherever they are.
+    seconds. ``region`` None: wherever they are. ``filters_by_tags``: the request's tags decide, too.
     """
 
     only: tuple[Restriction, ...] = ()
@@ -43,6 +43,7 @@ class Demands(msgspec.Struct, frozen=True):
     strategy: str = ""
     local_wait_max: float | None = None
     region: str | None = None
+    filters_by_tags: bool = False
 
 
 NO_DEMANDS: Final = Demands()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pointsman.routing.chance import drawn
+from pointsman.routing.chance import drawn, drawn_by
 from pointsman.routing.pool import Member, Pick
 from pointsman.routing.wish import Wish
 
@@ -19,8 +19,13 @@ class Shuffle:
     def __init__(self, draw: Callable[[], float]) -> None:
         self._draw = draw
 
-    def pick(self, candidates: Sequence[Member], _wish: Wish, _now: float) -> Pick:
-        """One of them."""
+    def pick(self, candidates: Sequence[Member], wish: Wish, _now: float) -> Pick:
+        """One of them; where a key or a team has weights of its own, those without one get nothing."""
+        if wish.rules.weights:
+            shares = wish.rules.weights.get(candidates[0].deployment.group, {})
+            own = [shares.get(member.deployment.id, 0.0) for member in candidates]
+            if any(own):
+                return drawn_by(candidates, own, self._draw), "own_weights"
         return drawn(candidates, self._draw), "shuffle"
 
     def took(self, member: Member, wish: Wish, now: float) -> None:

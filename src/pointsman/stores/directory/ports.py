@@ -48,7 +48,8 @@ class DirectoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which entries of a kind to list. Filters hold together; those that are None do not count.
 
     ``search`` need only occur in the id or the alias, upper or lower ASCII case. Absent aliases come first in rising
-    order; ties are in the order of the ids. Pages count from 1.
+    order; ties are in the order of the ids. Pages count from 1. By ``spend`` is by what the account of the same id has
+    spent in its present period.
     """
 
     ids: tuple[str, ...] | None = None
@@ -58,7 +59,7 @@ class DirectoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     search: str | None = None
     page: int = 1
     size: int = 100
-    sort_by: Literal["id", "alias", "created_at", "updated_at"] = "created_at"
+    sort_by: Literal["id", "alias", "created_at", "updated_at", "spend"] = "created_at"
     sort_order: Literal["asc", "desc"] = "desc"
 
 
@@ -135,8 +136,10 @@ class DirectoryStore(Protocol):
     async def changed_since(self, version: int) -> tuple[int, tuple[Changed, ...]]:
         """What changed after ``version``, each once, and the version to ask with next time.
 
-        Spending that rose counts as a change of kind "spend". ``changed_since(0)`` begins at the beginning. An answer
-        may be cut short; asking on continues it, and the same version back means there is no more.
+        Spending that rose counts as a change of kind "spend" with the id ``scope/id``, that of keys too. It is told for
+        a minute; who did not ask for longer may be told that anybody may have spent, by an id that is empty.
+        ``changed_since(0)`` begins at the beginning. An answer may be cut short; asking on continues it, and the same
+        version back means there is no more.
         """
         ...
 

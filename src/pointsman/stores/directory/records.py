@@ -146,7 +146,8 @@ class Team(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     """Several users and keys. No ``models``: all of them.
 
     ``member_limits`` bound each member who has none of their own; ``member_permissions`` are the paths of the
-    management API that members who do not administer the team may use for its keys.
+    management API that members who do not administer the team may use for its keys, ``member_key_duration`` is how long
+    their keys live.
     """
 
     team_id: str
@@ -162,6 +163,7 @@ class Team(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     member_budget_id: str | None = None
     member_limits: Limits = NO_LIMITS
     member_permissions: tuple[str, ...] | None = None
+    member_key_duration: str | None = None
     blocked: bool = False
 
 

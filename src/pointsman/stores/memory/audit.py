@@ -94,6 +94,9 @@ def _matches(entry: AuditEntry, query: AuditQuery) -> bool:
     )
     if any(wanted is not None and wanted != is_ for wanted, is_ in equal):
         return False
+    about = (entry.id, entry.changed_by, entry.object_id, entry.changed_by_api_key)
+    if query.search is not None and query.search not in about:
+        return False
     if (query.start is not None and entry.at < query.start) or (query.end is not None and entry.at > query.end):
         return False
     marks = [_marks(value) for value in (entry.before_value, entry.updated_values) if value is not None]

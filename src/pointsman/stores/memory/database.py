@@ -16,6 +16,7 @@ from pointsman.stores.energy import EnergyGroup, EnergyTally
 from pointsman.stores.ports import Removal
 from pointsman.stores.records import saturated
 from pointsman.stores.response_ports import ConversationRecord, KeptItem, ResponseRecord
+from pointsman.stores.spend_news import SPENDING
 
 __all__ = ["MemoryDatabase", "Period"]
 
@@ -84,7 +85,7 @@ class MemoryDatabase:
         """Raise the totals of accounts."""
         for account, amount in amounts.items():
             self.spend_totals[account] = saturated(self.spend_totals.get(account, 0) + amount)
-            self.note_entry(Changed("spend", f"{account.scope}/{account.identity}"))
+            self.note_entry(Changed(SPENDING, f"{account.scope}/{account.identity}"))
 
     def sees(self, owner: Owner, holder: str) -> bool:
         """Whether ``owner`` may see what belongs to the key ``holder``: it is that key, or was put in its place."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from pointsman.stores.directory.kinds import Kind, Place
-from pointsman.stores.directory.ports import Changed, DirectoryPage, DirectoryQuery, Write
+from pointsman.stores.directory.ports import Account, Changed, DirectoryPage, DirectoryQuery, Meter, Write
 from pointsman.stores.directory.refusals import alias_taken, encoded, entry_exists, no_such_entry
 from pointsman.stores.memory.database import MemoryDatabase
 
@@ -75,7 +75,7 @@ class MemoryDirectoryStore:
         found = sorted(
             ((place, record) for place, record in placed if _matches(query, place)), key=lambda pair: pair[0].identity
         )
-        found.sort(key=lambda pair: _rank(pair[0], query.sort_by), reverse=query.sort_order == "desc")
+        found.sort(key=lambda pair: self._rank(pair[0], query.sort_by), reverse=query.sort_order == "desc")
         start = (max(query.page, 1) - 1) * query.size
         return DirectoryPage(tuple(record for _, record in found[start : start + query.size]), len(found))
 
@@ -106,6 +106,16 @@ class MemoryDirectoryStore:
         self._database.note_entry(Changed(kind.name, identity))
         return True
 
+    def _rank(self, place: Place, by: str) -> tuple[bool, str | float]:
+        value: str | float | None
+        if by == "spend":
+            period = self._database.spend_periods.get(Meter(place.kind, place.identity))
+            total = self._database.spend_totals.get(Account(place.kind, place.identity), 0)
+            value = total - (0 if period is None else period.baseline)
+        else:
+            value = place.identity if by == "id" else getattr(place, by)
+        return (False, "") if value is None else (True, value)
+
     def _demand_keepable(self, kind: Kind[T], record: T) -> None:
         encoded(kind, record)
         place = kind.place(record)
@@ -132,8 +142,3 @@ def _occurs(wanted: str, text: str) -> bool:
 
 def _lower(text: str) -> str:
     return "".join(letter.lower() if letter.isascii() else letter for letter in text)
-
-
-def _rank(place: Place, by: str) -> tuple[bool, str | float]:
-    value: str | float | None = place.identity if by == "id" else getattr(place, by)
-    return (False, "") if value is None else (True, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,18 @@ from pointsman.stores.records import (
 )
 
 __all__ = ["MemoryKeyStore"]
+
+
+class _Extra(msgspec.Struct, frozen=True):
+    """What keys are looked for by of that which they keep as JSON."""
+
+    organization_id: str | None = None
+    project_id: str | None = None
+    agent_id: str | None = None
+    access_group_ids: tuple[str, ...] | None = None
+
+
+_decode_extra: Final = msgspec.json.Decoder(_Extra).decode
 
 
 class MemoryKeyStore:
@@ -140,13 +153,29 @@ def _filter(query: KeyQuery) -> Callable[[KeyRecord], bool]:
 
     def matches(record: KeyRecord) -> bool:
         return (
-            fits(query.user_id, record.user_id)
+            (fits(query.user_id, record.user_id) or record.team_id in query.also_teams)
             and _equals(query.team_id, record.team_id)
             and fits(query.key_alias, record.key_alias)
             and _equals(query.key_hash, record.token)
+            and (not query.is_searching or _is_found(query, record))
         )
 
     return matches
+
+
+def _is_found(query: KeyQuery, record: KeyRecord) -> bool:
+    """What has no index elsewhere."""
+    extra = _decode_extra(record.extra)
+    over = record.expires is not None and record.expires < query.now
+    return (
+        (query.search in {None, record.token} or _occurs(query.search, record.key_alias))
+        and query.blocked in {None, record.blocked}
+        and query.expires in {None, "expired" if over else "active"}
+        and (query.organization_id in {None, extra.organization_id} or record.team_id in query.organization_teams)
+        and query.project_id in {None, extra.project_id}
+        and query.agent_id in {None, extra.agent_id}
+        and (query.access_group_id is None or query.access_group_id in (extra.access_group_ids or ()))
+    )
 
 
 def _equals(wanted: str | None, value: str | None) -> bool:

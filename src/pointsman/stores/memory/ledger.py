@@ -18,6 +18,7 @@ from pointsman.stores.activity import (
     Scope,
     summed_without_owners,
 )
+from pointsman.stores.directory.ports import Changed
 from pointsman.stores.energy import EnergyTally
 from pointsman.stores.memory.activity import active_users_of, activity_of, failures_of
 from pointsman.stores.memory.database import MemoryDatabase
@@ -26,6 +27,7 @@ from pointsman.stores.pages import CallPage, CallQuery, bad_cursor, cursor_time,
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, added_up, by_day, charged_record, daily_rows, summary_activity
+from pointsman.stores.spend_news import SPENDING
 
 __all__ = ["MemoryLedgerStore"]
 
@@ -51,9 +53,9 @@ class MemoryLedgerStore:
             self._database.failures[group] = self._database.failures.get(group, 0) + failed
         for drawn, part in sums.energy.items():
             self._database.energy.setdefault(drawn, EnergyTally()).add(part.calls, part.mwh, part.cost)
+        self._database.charge_accounts(sums.accounts)
         for token, charge in sums.charges.items():
             self._charge(token, charge)
-        self._database.charge_accounts(sums.accounts)
         while len(calls) > self._database.calls_max:
             calls.popitem(last=False)
         return Appended(len(first), {token: charge.amount for token, charge in sums.charges.items()}, sums.accounts)
@@ -66,10 +68,10 @@ class MemoryLedgerStore:
                 database.removed[token] = (charged_record(record, charge), removal)
                 return
             token = removal.replaced_by
+            if charge.amount:
+                database.note_entry(Changed(SPENDING, f"key/{token}"))
         if token in database.keys:
             database.keys[token] = charged_record(database.keys[token], charge)
-            if charge.amount:
-                database.note_change(token)
 
     async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
         """See the port."""

@@ -37,6 +37,7 @@ ON CONFLICT (digest) DO NOTHING
 
 COUNT_LINES: Final = "SELECT count(*) FROM (SELECT 1 FROM activity_lines LIMIT $1) AS line"
 
+# What would be beyond the largest number is that number; sums in NUMERIC would take several times as long.
 ADD_ACTIVITY: Final = """
 INSERT INTO daily_activity AS kept (
     scope, day, identity, line, calls, failures, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
@@ -49,19 +50,24 @@ SELECT * FROM unnest(
 ON CONFLICT (scope, day, identity, line) DO UPDATE SET
     calls = kept.calls + excluded.calls,
     failures = kept.failures + excluded.failures,
-    prompt_tokens = least(kept.prompt_tokens::NUMERIC + excluded.prompt_tokens, 9223372036854775807)::BIGINT,
-    completion_tokens = least(
-        kept.completion_tokens::NUMERIC + excluded.completion_tokens, 9223372036854775807
-    )::BIGINT,
-    cached_tokens = least(kept.cached_tokens::NUMERIC + excluded.cached_tokens, 9223372036854775807)::BIGINT,
-    cache_write_tokens = least(
-        kept.cache_write_tokens::NUMERIC + excluded.cache_write_tokens, 9223372036854775807
-    )::BIGINT,
-    reasoning_tokens = least(kept.reasoning_tokens::NUMERIC + excluded.reasoning_tokens, 9223372036854775807)::BIGINT,
-    spend = least(kept.spend::NUMERIC + excluded.spend, 9223372036854775807)::BIGINT,
-    energy_mwh = least(kept.energy_mwh::NUMERIC + excluded.energy_mwh, 9223372036854775807)::BIGINT,
-    energy_cost = least(kept.energy_cost::NUMERIC + excluded.energy_cost, 9223372036854775807)::BIGINT,
-    milliseconds = least(kept.milliseconds::NUMERIC + excluded.milliseconds, 9223372036854775807)::BIGINT
+    prompt_tokens = excluded.prompt_tokens
+        + least(kept.prompt_tokens, 9223372036854775807 - greatest(excluded.prompt_tokens, 0)),
+    completion_tokens = excluded.completion_tokens
+        + least(kept.completion_tokens, 9223372036854775807 - greatest(excluded.completion_tokens, 0)),
+    cached_tokens = excluded.cached_tokens
+        + least(kept.cached_tokens, 9223372036854775807 - greatest(excluded.cached_tokens, 0)),
+    cache_write_tokens = excluded.cache_write_tokens
+        + least(kept.cache_write_tokens, 9223372036854775807 - greatest(excluded.cache_write_tokens, 0)),
+    reasoning_tokens = excluded.reasoning_tokens
+        + least(kept.reasoning_tokens, 9223372036854775807 - greatest(excluded.reasoning_tokens, 0)),
+    spend = excluded.spend
+        + least(kept.spend, 9223372036854775807 - greatest(excluded.spend, 0)),
+    energy_mwh = excluded.energy_mwh
+        + least(kept.energy_mwh, 9223372036854775807 - greatest(excluded.energy_mwh, 0)),
+    energy_cost = excluded.energy_cost
+        + least(kept.energy_cost, 9223372036854775807 - greatest(excluded.energy_cost, 0)),
+    milliseconds = excluded.milliseconds
+        + least(kept.milliseconds, 9223372036854775807 - greatest(excluded.milliseconds, 0))
 """
 
 SET_ACTIVITY: Final = """

@@ -84,7 +84,7 @@ def _filters(query: AuditQuery) -> tuple[object, ...]:
     texts = (
         query.changed_by, query.changed_by_api_key, query.action, query.table_name, query.object_id, query.outcome,
     )  # fmt: skip
-    searched = (query.object_team_id, query.object_key_hash)
+    searched = (query.object_team_id, query.object_key_hash, query.search)
     return (*map(_kept, texts), query.start, query.end, *map(_kept, searched))
 
 

@@ -39,6 +39,7 @@ WHERE ($1::TEXT IS NULL OR changed_by = $1) AND ($2::TEXT IS NULL OR changed_by_
         OR strpos(updated_values::JSON ->> 'team_id', $9) > 0)
     AND ($10::TEXT IS NULL OR strpos(before_value::JSON ->> 'token', $10) > 0
         OR strpos(updated_values::JSON ->> 'token', $10) > 0)
+    AND ($11::TEXT IS NULL OR $11 IN (id, changed_by, object_id, changed_by_api_key))
 """
 
 FIND_ENTRIES: Final = (
@@ -46,23 +47,23 @@ FIND_ENTRIES: Final = (
     + _MATCHING
     + """
 ORDER BY
-    CASE WHEN $12 THEN NULL WHEN $11 = 'updated_at' THEN at END,
-    CASE WHEN $12 THEN NULL ELSE CASE $11
+    CASE WHEN $13 THEN NULL WHEN $12 = 'updated_at' THEN at END,
+    CASE WHEN $13 THEN NULL ELSE CASE $12
         WHEN 'changed_by' THEN changed_by WHEN 'changed_by_api_key' THEN changed_by_api_key WHEN 'action' THEN action
         WHEN 'table_name' THEN table_name WHEN 'object_id' THEN object_id WHEN 'id' THEN id END END,
-    CASE WHEN $12 AND $11 = 'updated_at' THEN at END DESC NULLS LAST,
-    CASE WHEN $12 THEN CASE $11
+    CASE WHEN $13 AND $12 = 'updated_at' THEN at END DESC NULLS LAST,
+    CASE WHEN $13 THEN CASE $12
         WHEN 'changed_by' THEN changed_by WHEN 'changed_by_api_key' THEN changed_by_api_key WHEN 'action' THEN action
         WHEN 'table_name' THEN table_name WHEN 'object_id' THEN object_id WHEN 'id' THEN id END
     END DESC NULLS LAST,
-    CASE WHEN $12 THEN -number ELSE number END
-LIMIT $13 OFFSET $14
+    CASE WHEN $13 THEN -number ELSE number END
+LIMIT $14 OFFSET $15
 """
 )
 
 COUNT_ENTRIES: Final = "SELECT count(*) " + _MATCHING
 
-READ_ENTRIES: Final = "SELECT * " + _MATCHING + "AND number > $11 ORDER BY number LIMIT $12"
+READ_ENTRIES: Final = "SELECT * " + _MATCHING + "AND number > $12 ORDER BY number LIMIT $13"
 
 # For the length of the transaction; a trigger of the schema lets nothing else be removed.
 ALLOW_REMOVAL: Final = "SELECT set_config('pointsman.audit_removed_before', $1, true)"

@@ -11,7 +11,7 @@ from pointsman.core.outcome import CallRecord
 from pointsman.stores.directory.ports import Account
 from pointsman.stores.ports import Appended
 from pointsman.stores.postgres.activity import add_activity
-from pointsman.stores.postgres.directory_statements import CHARGE_ACCOUNTS, NOTE_ENTRIES
+from pointsman.stores.postgres.directory_statements import CHARGE_ACCOUNTS, FORGET_NEWS, NOTE_ENTRIES, NOTE_SPENDING
 from pointsman.stores.postgres.filing import Filing
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import (
@@ -22,8 +22,9 @@ from pointsman.stores.postgres.statements import (
     SUCCESSORS,
     TOGETHER,
 )
-from pointsman.stores.postgres.text import indexed, kept
+from pointsman.stores.postgres.text import indexed, kept, told
 from pointsman.stores.records import Charge, added_up, saturated
+from pointsman.stores.spend_news import NEWS_SECONDS, SPENDING, names_of
 
 __all__ = ["account_names", "count"]
 
@@ -35,8 +36,9 @@ async def count(session: Session, filing: Filing, calls: int, sets: Iterable[Seq
     sums = added_up(sets)
     if calls:
         await session.execute(TOGETHER)
-        await _charge_keys(session, {kept(token): charge for token, charge in sums.charges.items()})
-        await _charge_accounts(session, sums.accounts)
+        charges = {kept(token): charge for token, charge in sums.charges.items()}
+        successors = await _charge_keys(session, charges)
+        await _charge_accounts(session, sums.accounts, successors)
         await filing.resolve_lines(session, {cell.line for cell in sums.activity})
         await add_activity(session, sums.activity, sums.failures, filing.lines)
     if sums.energy:
@@ -50,17 +52,15 @@ def account_names(account: Account) -> tuple[str, str, str]:
     return account.scope, indexed(account.identity), indexed(account.model)
 
 
-async def _charge_keys(session: Session, charges: dict[str, Charge]) -> None:
-    """Add to what keys spent, and let others learn of it; a rotated key's calls are its successor's."""
+async def _charge_keys(session: Session, charges: dict[str, Charge]) -> list[str]:
+    """Add to what keys spent, and give the keys that were charged in the place of others: their successors."""
+    successors: list[str] = []
     for _ in range(_ROTATIONS_MAX):
         rows = [(token, charge.amount, charge.at) for token, charge in charges.items()]
         charged = {str(token) for (token,) in await session.rows(CHARGE_KEYS, *_columns(rows))}
-        noted = [token for token in charged if charges[token].amount]
-        if noted:
-            await session.execute(NOTE_KEYS, noted)
         left = [token for token in charges if token not in charged]
         if not left:
-            return
+            break
         # The master key, and nobody's calls, have no row to charge.
         removed = {str(token): successor for token, successor in await session.rows(SUCCESSORS, left)}
         final = [token for token, successor in removed.items() if successor is None]
@@ -74,11 +74,14 @@ async def _charge_keys(session: Session, charges: dict[str, Charge]) -> None:
                 charge.amount = saturated(charge.amount + charges[token].amount)
                 charge.at = max(charge.at, charges[token].at)
         if not following:
-            return
+            break
+        successors += [told(token) for token in following]
         charges = following
+    return successors
 
 
-async def _charge_accounts(session: Session, accounts: dict[Account, int]) -> None:
+async def _charge_accounts(session: Session, accounts: dict[Account, int], successors: Sequence[str]) -> None:
+    """Add to what accounts spent, and let others learn of it, and of the keys ``successors``."""
     if not accounts:
         return
     merged: dict[tuple[str, str, str], int] = {}
@@ -86,8 +89,13 @@ async def _charge_accounts(session: Session, accounts: dict[Account, int]) -> No
         names = account_names(account)
         merged[names] = saturated(merged.get(names, 0) + amount)
     await session.execute(CHARGE_ACCOUNTS, *_columns([(*names, amount) for names, amount in merged.items()]))
-    owners = list({f"{scope}/{identity}" for scope, identity, _ in merged})
-    await session.execute(NOTE_ENTRIES, ["spend"] * len(owners), owners)
+    older = await session.whole(NOTE_SPENDING, names_of(accounts, successors))
+    await session.execute(FORGET_NEWS, NEWS_SECONDS)
+    if older:
+        owners = list({f"{scope}/{identity}" for scope, identity, _ in merged})
+        await session.execute(NOTE_ENTRIES, [SPENDING] * len(owners), owners)
+        tokens = {kept(account.identity) for account in accounts if account.scope == "key"}
+        await session.execute(NOTE_KEYS, [*tokens.union(map(kept, successors))])
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:

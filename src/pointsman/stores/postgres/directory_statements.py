@@ -12,14 +12,17 @@ __all__ = [
     "DIRECTORY_VERSION",
     "DUE_PERIODS",
     "ENTRY",
+    "FORGET_NEWS",
     "FORGET_PERIODS",
     "INSERT_ENTRY",
     "LIST_ENTRIES",
     "NOTE_ENTRIES",
+    "NOTE_SPENDING",
     "PUT_ENTRY",
     "RESET_PERIOD",
     "SCHEDULE_PERIOD",
     "SET_BASELINE",
+    "SPENDING_ENTRIES",
     "SPENT",
     "UPDATE_ENTRY",
 ]
@@ -54,10 +57,35 @@ ON CONFLICT (kind, id) DO UPDATE SET version = excluded.version
 """
 
 CHANGED_ENTRIES: Final = """
-SELECT version, kind, id FROM directory_changes WHERE version > $1 ORDER BY version LIMIT $2
+(
+    SELECT version, kind, id, NULL::BIGINT, NULL::TEXT FROM directory_changes
+    WHERE version > $1 ORDER BY version LIMIT $2
+) UNION ALL (
+    SELECT version, NULL, NULL, before, names FROM spend_news WHERE version > $1 ORDER BY version LIMIT $3
+)
 """
 
-DIRECTORY_VERSION: Final = "SELECT coalesce(max(version), 0) FROM directory_changes"
+DIRECTORY_VERSION: Final = """
+SELECT greatest(
+    (SELECT coalesce(max(version), 0) FROM directory_changes), (SELECT coalesce(max(version), 0) FROM spend_news)
+)
+"""
+
+# To be called while no other replica adds up. Says whether there is a process of an older version, which does not look
+# here.
+NOTE_SPENDING: Final = """
+INSERT INTO spend_news (version, before, at, names) SELECT
+    nextval('directory_versions'), (SELECT coalesce(max(version), 0) FROM spend_news),
+    extract(epoch FROM clock_timestamp()), $1
+RETURNING (SELECT count(*) FROM processes WHERE steps IS NULL)
+"""
+
+FORGET_NEWS: Final = """
+DELETE FROM spend_news
+WHERE at < extract(epoch FROM clock_timestamp()) - $1::DOUBLE PRECISION
+    AND version < (SELECT max(version) FROM spend_news)
+"""
+
 
 _MATCHING: Final = """
 FROM directory
@@ -89,11 +117,23 @@ LIMIT $9 OFFSET $10
 """
 )
 
+SPENDING_ENTRIES: Final = "".join((
+    "SELECT record FROM (SELECT id AS wanted, record ", _MATCHING, """) AS page
+LEFT JOIN spend_totals ON spend_totals.scope = $1 AND spend_totals.id = wanted AND spend_totals.model = ''
+LEFT JOIN spend_periods ON spend_periods.scope = $1 AND spend_periods.id = wanted AND spend_periods.model = ''
+    AND spend_periods."window" = ''
+ORDER BY (coalesce(total, 0) - coalesce(baseline, 0)) * CASE WHEN $7::BOOLEAN THEN -1 ELSE 1 END, wanted
+LIMIT $8 OFFSET $9
+"""))  # fmt: skip
+
+# In the order of the table: then neighbours are found one after the other.
 CHARGE_ACCOUNTS: Final = """
 INSERT INTO spend_totals AS kept (scope, id, model, total)
-SELECT * FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[])
+SELECT * FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[]) AS charge (scope, id, model, amount)
+ORDER BY scope COLLATE "C", id COLLATE "C", model COLLATE "C"
 ON CONFLICT (scope, id, model) DO UPDATE SET
-    total = least(kept.total::NUMERIC + excluded.total, 9223372036854775807)::BIGINT
+    total = excluded.total
+        + least(kept.total, 9223372036854775807 - greatest(excluded.total, 0))
 """
 
 SPENT: Final = """

@@ -74,8 +74,8 @@ _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], str, str], ...]] =
     ),
     (
         (asyncpg.ReadOnlySQLTransactionError, asyncpg.TargetServerAttributeNotMatched),
-        "cannot be written to: the server is a standby",
-        "Point the URL at the primary server.",
+        "cannot be written to: it is read-only",
+        "Point the URL at the primary server, if this is a standby; some services do it where the disk is full.",
     ),
     (
         (asyncpg.DiskFullError, asyncpg.InsufficientResourcesError, asyncpg.OutOfMemoryError),

@@ -175,9 +175,12 @@ async def _find(session: Session, query: KeyQuery) -> KeyPage:
         *(None if text is None else kept(text) for text in (query.user_id, query.team_id, query.key_alias)),
         query.substring,
         None if query.key_hash is None else kept(query.key_hash),
+        *_found_by(query),
     )
     start = (max(query.page, 1) - 1) * query.size
-    unfiltered = (query.user_id, query.team_id, query.key_alias, query.key_hash) == (None,) * 4 and not deleted
+    unfiltered = (query.user_id, query.team_id, query.key_alias, query.key_hash) == (None,) * 4 and not (
+        deleted or query.is_searching
+    )
     if unfiltered and query.sort_order == "desc" and query.sort_by in ALL_KEYS_IN_ORDER:
         rows = await session.named(ALL_KEYS_IN_ORDER[query.sort_by], query.size, start)
         total = await session.whole(COUNT_ALL_KEYS) if query.counted else None
@@ -190,6 +193,20 @@ async def _find(session: Session, query: KeyQuery) -> KeyPage:
         rows = await session.named(LIST_KEYS, *filters, *order)
     removals = tuple(Removal(row["deleted_at"], row["deleted_by"], row["replaced_by"]) for row in rows if deleted)
     return KeyPage(tuple(map(_record, rows)), total or 0, removals)
+
+
+def _found_by(query: KeyQuery) -> tuple[object, ...]:
+    """What has no index, in the order of the statements."""
+    return (
+        [kept(team_id) for team_id in query.also_teams],
+        None if query.search is None else kept(query.search),
+        query.blocked,
+        query.expires,
+        query.now,
+        None if query.organization_id is None else kept(query.organization_id),
+        [kept(team_id) for team_id in query.organization_teams],
+        *(None if one is None else kept(one) for one in (query.project_id, query.agent_id, query.access_group_id)),
+    )
 
 
 def _columns(record: KeyRecord) -> dict[str, object]:

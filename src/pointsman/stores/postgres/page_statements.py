@@ -69,14 +69,15 @@ _MATCHING: Final = "".join((
 _OF_ALL: Final = """
 calls JOIN contexts ON contexts.id = calls.context JOIN parties ON parties.id = calls.party WHERE true
 """
+# The page is made once, whatever the server expects: else it might be made anew for each row of what is joined to it.
 _WHOLE: Final = """
-) AS page JOIN call_records ON call_records.id = page.page_id
+) SELECT call_records.* FROM page JOIN call_records ON call_records.id = page.page_id
 ORDER BY call_records.started_at DESC, call_records.id DESC
 """
 
 # What is seldom asked for (origins, contents) is looked up for the calls of the page and no others.
 CALL_PAGE: Final = "".join((
-    "SELECT call_records.* FROM (SELECT calls.id AS page_id FROM ",
+    "WITH page AS MATERIALIZED (SELECT calls.id AS page_id FROM ",
     _OF_ALL,
     _MATCHING,
     "ORDER BY calls.started_at DESC, calls.id DESC LIMIT $20 OFFSET $21",
@@ -86,7 +87,7 @@ CALL_PAGE: Final = "".join((
 # Of each party only as many as could be on the page, latest first, so that a long history costs nothing.
 CALL_PAGE_OF_PARTIES: Final = "".join((
     """
-SELECT call_records.* FROM (
+WITH page AS MATERIALIZED (
     SELECT latest.id AS page_id FROM parties CROSS JOIN LATERAL (
         SELECT calls.id, calls.started_at FROM calls JOIN contexts ON contexts.id = calls.context
         WHERE calls.party = parties.id

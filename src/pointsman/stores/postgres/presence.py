@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pointsman.stores.postgres.database import PostgresDatabase
+from pointsman.stores.postgres.migrate import shipped
 from pointsman.stores.postgres.response_statements import (
     BEAT,
     ENTER,
@@ -33,6 +34,7 @@ class PostgresPresence:
         self.number = 0
         self._database = database
         self._name = ""
+        self._steps = len(shipped())
 
     async def enter(self, name: str, gone: Sequence[str] = ()) -> int:
         """Be there from now on, under a number of its own, which is given.
@@ -47,7 +49,7 @@ class PostgresPresence:
             if gone:
                 await session.execute(FORGET_NAMED, list(gone))
                 await session.execute(FAIL_LEFT)
-            return await session.whole(ENTER, name) or 0
+            return await session.whole(ENTER, name, self._steps) or 0
 
         self._name = name
         self.number = await self._database.write(job)
@@ -63,7 +65,7 @@ class PostgresPresence:
         """
 
         async def job(session: Session) -> int:
-            await session.execute(BEAT, self.number, self._name)
+            await session.execute(BEAT, self.number, self._name, self._steps)
             if not look_after_others:
                 return 0
             await session.execute(FORGET_PROCESSES, SILENT_SECONDS_MAX)

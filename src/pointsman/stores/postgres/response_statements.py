@@ -220,11 +220,11 @@ DELETE_ITEM: Final = "DELETE FROM conversation_items WHERE conversation_id = $1 
 
 # -- processes -------------------------------------------------------------------------------------------
 
-ENTER: Final = "INSERT INTO processes (name) VALUES ($1) RETURNING number"
+ENTER: Final = "INSERT INTO processes (name, steps) VALUES ($1, $2) RETURNING number"
 
 # One that was taken for dead is there again.
 BEAT: Final = """
-INSERT INTO processes (number, name) OVERRIDING SYSTEM VALUE VALUES ($1, $2)
+INSERT INTO processes (number, name, steps) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3)
 ON CONFLICT (number) DO UPDATE SET seen_at = now()
 """
 

@@ -107,13 +107,26 @@ BUDGETS_DUE: Final = "SELECT * FROM keys WHERE budget_reset_at <= $1 ORDER BY bu
 _ALL_KEYS: Final = "FROM all_keys WHERE (deleted_at IS NOT NULL) = $1"
 _LIVE_KEYS: Final = "FROM keys WHERE NOT $1::BOOLEAN"
 _KEY_FILTERS: Final = """
-    AND ($2::TEXT IS NULL OR user_id = $2
+    AND ($2::TEXT IS NULL OR user_id = $2 OR (cardinality($7::TEXT[]) > 0 AND team_id = ANY ($7))
         OR ($5 AND position(lower($2 COLLATE "C") IN lower(user_id COLLATE "C")) > 0))
     AND ($3::TEXT IS NULL OR team_id = $3)
     AND ($4::TEXT IS NULL OR key_alias = $4
         OR ($5 AND position(lower($4 COLLATE "C") IN lower(key_alias COLLATE "C")) > 0))
     AND ($6::TEXT IS NULL OR token = $6)
-"""
+    AND ($8::TEXT IS NULL OR token = $8
+        OR position(lower($8 COLLATE "C") IN lower(key_alias COLLATE "C")) > 0)
+    AND ($9::BOOLEAN IS NULL OR blocked = $9)
+    AND ($10::TEXT IS NULL OR ($10 = 'active' AND (expires IS NULL OR expires >= $11::DOUBLE PRECISION))
+        OR ($10 = 'expired' AND expires < $11))
+    AND ($12::TEXT IS NULL OR team_id = ANY ($13::TEXT[]) OR {said} ->> 'organization_id' = $12)
+    AND ($14::TEXT IS NULL OR {said} ->> 'project_id' = $14)
+    AND ($15::TEXT IS NULL OR {said} ->> 'agent_id' = $15)
+    AND ($16::TEXT IS NULL OR {said} -> 'access_group_ids' ? $16)
+""".replace(
+    # PostgreSQL reads no JSON with a NUL in it; nobody finds a key by what has one.
+    "{said}",
+    "(CASE WHEN extra = '{}' OR position('\\u0000' IN extra) > 0 THEN NULL ELSE extra::jsonb END)",
+)
 
 COUNT_KEYS: Final = "SELECT count(*) " + _ALL_KEYS + _KEY_FILTERS
 
@@ -124,24 +137,32 @@ LIST_KEYS: Final = (
     + _KEY_FILTERS
     + """
 ORDER BY
-    CASE WHEN $8 THEN NULL ELSE CASE $7 WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at END END
+    CASE WHEN $18 THEN NULL ELSE CASE $17 WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at
+        WHEN 'expires' THEN expires WHEN 'last_active' THEN last_active WHEN 'budget_reset_at' THEN budget_reset_at
+        END END
         ASC NULLS FIRST,
-    CASE WHEN $8 THEN NULL ELSE CASE $7 WHEN 'spend' THEN spend WHEN 'max_budget' THEN max_budget END END
+    CASE WHEN $18 THEN NULL ELSE CASE $17 WHEN 'spend' THEN spend WHEN 'max_budget' THEN max_budget
+        WHEN 'tpm_limit' THEN tpm_limit WHEN 'rpm_limit' THEN rpm_limit END END
         ASC NULLS FIRST,
-    CASE WHEN $8 THEN NULL ELSE CASE $7 WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name END END
+    CASE WHEN $18 THEN NULL ELSE CASE $17 WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name END END
         ASC NULLS FIRST,
-    CASE WHEN $8 THEN CASE $7 WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at END END
+    CASE WHEN $18 THEN CASE $17 WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at
+        WHEN 'expires' THEN expires WHEN 'last_active' THEN last_active WHEN 'budget_reset_at' THEN budget_reset_at
+        END END
         DESC NULLS LAST,
-    CASE WHEN $8 THEN CASE $7 WHEN 'spend' THEN spend WHEN 'max_budget' THEN max_budget END END DESC NULLS LAST,
-    CASE WHEN $8 THEN CASE $7 WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name WHEN 'token' THEN token
+    CASE WHEN $18 THEN CASE $17 WHEN 'spend' THEN spend WHEN 'max_budget' THEN max_budget
+        WHEN 'tpm_limit' THEN tpm_limit WHEN 'rpm_limit' THEN rpm_limit END END DESC NULLS LAST,
+    CASE WHEN $18 THEN CASE $17 WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name WHEN 'token' THEN token
         END END DESC NULLS LAST,
     token ASC
-LIMIT $9 OFFSET $10
+LIMIT $19 OFFSET $20
 """
 )
 
 # The list that is asked for most, in the order of an index.
-LATEST_KEYS: Final = "SELECT * " + _LIVE_KEYS + _KEY_FILTERS + "ORDER BY created_at DESC, token ASC LIMIT $7 OFFSET $8"
+LATEST_KEYS: Final = (
+    "SELECT * " + _LIVE_KEYS + _KEY_FILTERS + "ORDER BY created_at DESC, token ASC LIMIT $17 OFFSET $18"
+)
 
 # Of all keys: what a page does not show is never read as a whole row. Spending has no index, since it changes with
 # every batch of calls, and then every other index of the key would have to change, too.
@@ -231,7 +252,8 @@ WHERE id = $1 AND ($2::TEXT IS NULL OR key_token = $2) AND ($3::TEXT IS NULL OR 
 LIMIT $6 OFFSET $7
 """
 
-# One span of time after the other, the latest first, until there are enough.
+# One span of time after the other, the latest first, until there are enough. Here and below the page is made once,
+# whatever the server expects: else it might be made anew for each row of what is joined to it.
 CALL_BY_ANSWER: Final = """
 WITH RECURSIVE spans (span) AS (
     SELECT (
@@ -244,8 +266,7 @@ WITH RECURSIVE spans (span) AS (
         WHERE answer_id IS NOT NULL AND floor(started_at / 512)::BIGINT < spans.span
         ORDER BY floor(started_at / 512)::BIGINT DESC LIMIT 1
     ) FROM spans WHERE spans.span IS NOT NULL
-)
-SELECT call_records.* FROM (
+), page AS MATERIALIZED (
     SELECT named.id FROM spans CROSS JOIN LATERAL (
         SELECT calls.id FROM calls JOIN parties ON parties.id = calls.party
         WHERE floor(started_at / 512)::BIGINT = spans.span AND "right"(answer_id, 8) = "right"($1, 8)
@@ -253,12 +274,13 @@ SELECT call_records.* FROM (
             AND started_at >= $4 AND started_at < $5
         ORDER BY started_at DESC
     ) AS named LIMIT $6 OFFSET $7
-) AS page JOIN call_records ON call_records.id = page.id
+)
+SELECT call_records.* FROM page JOIN call_records ON call_records.id = page.id
 """
 
 # Of each party only as many as could be on the page, latest first, so that a long history costs nothing.
 CALLS_BY_KEY: Final = """
-SELECT call_records.* FROM (
+WITH page AS MATERIALIZED (
     SELECT latest.id AS page_id FROM parties CROSS JOIN LATERAL (
         SELECT calls.id, calls.started_at FROM calls
         WHERE calls.party = parties.id AND calls.started_at >= $4 AND calls.started_at < $5
@@ -266,12 +288,12 @@ SELECT call_records.* FROM (
     ) AS latest
     WHERE $1::BIGINT IS NULL AND parties.key_token = $2 AND ($3::TEXT IS NULL OR parties.user_id = $3)
     ORDER BY latest.started_at DESC, latest.id DESC LIMIT $6 OFFSET $7
-) AS page JOIN call_records ON call_records.id = page.page_id
+) SELECT call_records.* FROM page JOIN call_records ON call_records.id = page.page_id
 ORDER BY call_records.started_at DESC, call_records.id DESC
 """
 
 CALLS_BY_USER: Final = """
-SELECT call_records.* FROM (
+WITH page AS MATERIALIZED (
     SELECT latest.id AS page_id FROM parties CROSS JOIN LATERAL (
         SELECT calls.id, calls.started_at FROM calls
         WHERE calls.party = parties.id AND calls.started_at >= $4 AND calls.started_at < $5
@@ -279,16 +301,16 @@ SELECT call_records.* FROM (
     ) AS latest
     WHERE $1::BIGINT IS NULL AND $2::TEXT IS NULL AND parties.user_id = $3
     ORDER BY latest.started_at DESC, latest.id DESC LIMIT $6 OFFSET $7
-) AS page JOIN call_records ON call_records.id = page.page_id
+) SELECT call_records.* FROM page JOIN call_records ON call_records.id = page.page_id
 ORDER BY call_records.started_at DESC, call_records.id DESC
 """
 
 CALLS_BY_START: Final = """
-SELECT call_records.* FROM (
+WITH page AS MATERIALIZED (
     SELECT id AS page_id FROM calls
     WHERE $1::BIGINT IS NULL AND $2::TEXT IS NULL AND $3::TEXT IS NULL AND started_at >= $4 AND started_at < $5
     ORDER BY started_at DESC, id DESC LIMIT $6 OFFSET $7
-) AS page JOIN call_records ON call_records.id = page.page_id
+) SELECT call_records.* FROM page JOIN call_records ON call_records.id = page.page_id
 ORDER BY call_records.started_at DESC, call_records.id DESC
 """
 
@@ -330,19 +352,21 @@ WHERE day BETWEEN $1 AND $2 AND ($3::TEXT IS NULL OR key_token = $3) AND ($4::TE
 ORDER BY day, key_token, user_id, model_group, host
 """
 
+# Out of the tables themselves: to look up where each call's id comes from would take longer than all the rest.
 PERFORMANCE: Final = """
 SELECT
-    to_char(to_timestamp(floor(started_at)) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), deployment_id, api_base, model,
+    to_char(to_timestamp(floor(started_at)) AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
+    coalesce(calls.deployment_id, contexts.deployment_id), api_base, coalesce(calls.model, contexts.model),
     coalesce(error_code, '') COLLATE "C",
     count(*), count(*) FILTER (WHERE ended_at - started_at >= $3), sum(ended_at - started_at),
     count(*) FILTER (WHERE completion_tokens > 0),
     coalesce(sum((ended_at - started_at) / completion_tokens) FILTER (WHERE completion_tokens > 0), 0.0),
     count(*) FILTER (WHERE stream AND first_token_at < ended_at),
     coalesce(sum(first_token_at - started_at) FILTER (WHERE stream AND first_token_at < ended_at), 0.0)
-FROM call_records
-WHERE started_at >= $1 AND started_at < $2 AND deployment_id <> ''
-    AND ($4::TEXT IS NULL OR model_group = $4)
-    AND ($5::TEXT IS NULL OR key_token = $5)
+FROM calls JOIN contexts ON contexts.id = calls.context
+WHERE started_at >= $1 AND started_at < $2 AND coalesce(calls.deployment_id, contexts.deployment_id) <> ''
+    AND ($4::TEXT IS NULL OR coalesce(calls.model_group, contexts.model_group) = $4)
+    AND ($5::TEXT IS NULL OR calls.party IN (SELECT id FROM parties WHERE key_token = $5))
     AND ($6::TEXT IS NULL OR end_user = $6)
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY 1, 2, 3, 4, 5

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha1
 from typing import Any, Final
@@ -45,6 +45,7 @@ class RedisLink:
         self.up = False
         self.failures = 0
         self.trouble: str | None = None
+        self._eviction: str | None = None
 
     # -- commands --------------------------------------------------------------------------------------
 
@@ -131,7 +132,24 @@ class RedisLink:
         if self.trouble is not None:
             _log.warning("Redis answers again.")
         self.up, self.trouble = True, None
+        self._nursery.start(self._mind_eviction(), "redis memory")
         return True
+
+    async def _mind_eviction(self) -> None:
+        """Say it where the server throws away what is kept there when its memory is full: nobody would notice."""
+        try:
+            async with asyncio.timeout(self.settings.command_seconds):
+                told = await self._client.info("memory")
+        except (OSError, TimeoutError, _library().RedisError):
+            return  # not everybody may ask
+        policy = _eviction(told)
+        if policy is not None and policy != self._eviction:
+            _log.warning(
+                "Redis throws keys away when its memory is full (maxmemory-policy %s), and limits with them. "
+                "Set its maxmemory-policy to noeviction.",
+                policy,
+            )
+        self._eviction = policy
 
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -191,6 +209,16 @@ def _settle(future: asyncio.Future[Any], answer: object) -> None:
         future.set_exception(StorageUnavailable("Redis refuses a command.", hint=_told(answer)))
     else:
         future.set_result(answer)
+
+
+def _eviction(told: Mapping[str, object]) -> str | None:
+    """The policy by which a server, or one of a cluster, throws keys away; None: it does not."""
+    for one in (told, *told.values()):
+        if isinstance(one, Mapping) and one.get("maxmemory") not in {None, 0}:
+            policy = one.get("maxmemory_policy")
+            if isinstance(policy, str) and policy != "noeviction":
+                return policy
+    return None
 
 
 def _told(error: Exception) -> str:

@@ -11,7 +11,6 @@ Sources: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2, …/api
 
 from __future__ import annotations
 
-import http.client
 import ssl
 import threading
 from collections.abc import Mapping
@@ -25,16 +24,15 @@ from pointsman.config.secret_sources import FILE_ENDING, SecretsUnavailable
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
+from pointsman.stores.secret_sources.vault_wire import VaultWire
 
 __all__ = ["VaultSettings", "VaultSource", "vault_settings"]
 
-_TIMEOUT_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 10.0
 """For so long after a failure nobody is asked again, so that many names do not wait for one outage each."""
 
 _REFRESH_SECONDS: Final = 300.0
 _REFRESH_SECONDS_MIN: Final = 1.0
-_ANSWER_BYTES_MAX: Final = 1024 * 1024
 _NAMES_MAX: Final = 10_000
 _RENEWAL: Final = "/v1/auth/token/renew-self"
 _EARLY: Final = 0.8
@@ -128,7 +126,7 @@ class VaultSource:
         self._token: tuple[Secret, float] | None = None
         self._quiet_until = float("-inf")
         self._renew_at = float("-inf")
-        self._tls: ssl.SSLContext | None = None
+        self._wire = VaultWire(settings.address, self._trusting)
 
     def where(self, name: str) -> str:
         """See the port."""
@@ -266,25 +264,7 @@ class VaultSource:
             headers["X-Vault-Namespace"] = namespace
         if token:
             headers["X-Vault-Token"] = token.reveal()
-        connection = self._connection()
-        try:
-            connection.request(method, path, body or None, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read(_ANSWER_BYTES_MAX)
-        except (OSError, http.client.HTTPException, ValueError) as problem:
-            reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
-            raise SecretsUnavailable(f"Vault at {self._settings.address} cannot be reached: {reason}.") from None
-        finally:
-            connection.close()
-
-    def _connection(self) -> http.client.HTTPConnection:
-        parts = urlsplit(self._settings.address)
-        host = parts.hostname or ""
-        if parts.scheme == "http":
-            return http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT_SECONDS)
-        if self._tls is None:
-            self._tls = self._trusting()
-        return http.client.HTTPSConnection(host, parts.port, timeout=_TIMEOUT_SECONDS, context=self._tls)
+        return self._wire.send(method, path, body, headers)
 
     def _trusting(self) -> ssl.SSLContext:
         settings = self._settings

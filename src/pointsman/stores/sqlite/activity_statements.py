@@ -206,14 +206,21 @@ FROM (
 GROUP BY identity ORDER BY spent DESC, identity LIMIT :limit
 """
 
+# Lines are met on many days; each is looked up once.
 ACTIVE_USERS: Final = """
+WITH met AS MATERIALIZED (
+    SELECT
+        identity, line, sum(calls) AS calls, sum(spend / 4294967296) AS high, sum(spend % 4294967296) AS low
+    FROM daily_activity
+    WHERE scope = :scope AND day BETWEEN :first_day AND :last_day
+        AND (:identities IS NULL OR identity IN (SELECT value FROM json_each(:identities)))
+        AND (:containing IS NULL OR instr(lower(identity), lower(:containing)))
+    GROUP BY line, identity
+)
 SELECT
     identity, sum(calls), count(DISTINCT nullif(user_id, '')),
-    min(sum(spend / 4294967296) * 4294967296 + sum(spend % 4294967296), 9223372036854775807)
-FROM daily_activity AS activity CROSS JOIN activity_lines ON activity_lines.id = line
-WHERE scope = :scope AND day BETWEEN :first_day AND :last_day
-    AND (:identities IS NULL OR identity IN (SELECT value FROM json_each(:identities)))
-    AND (:containing IS NULL OR instr(lower(identity), lower(:containing)))
+    min(sum(high) * 4294967296 + sum(low), 9223372036854775807)
+FROM met CROSS JOIN activity_lines ON activity_lines.id = line
 GROUP BY identity ORDER BY 3 DESC, identity LIMIT :limit
 """
 

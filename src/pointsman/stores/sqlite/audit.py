@@ -53,7 +53,8 @@ class SqliteAuditStore:
             lambda connection: next(
                 (_entry(row) for row in rows(connection.execute("SELECT * FROM audit_log WHERE id = ?", (identity,)))),
                 None,
-            )
+            ),
+            aside=True,
         )
 
     async def find(self, query: AuditQuery) -> AuditPage:
@@ -71,7 +72,7 @@ class SqliteAuditStore:
             total: int = connection.execute(COUNT_ENTRIES, wanted).get
             return AuditPage(tuple(_entry(row) for row in rows(connection.execute(FIND_ENTRIES, paged))), total)
 
-        return await self._database.read(job)
+        return await self._database.read(job, aside=True)
 
     async def read(self, query: AuditQuery, after: int, limit: int = 1000) -> tuple[NumberedEntry, ...]:
         """See the port."""
@@ -79,7 +80,8 @@ class SqliteAuditStore:
         return await self._database.read(
             lambda connection: tuple(
                 NumberedEntry(row["number"], _entry(row)) for row in rows(connection.execute(READ_ENTRIES, wanted))
-            )
+            ),
+            aside=True,
         )
 
     async def sweep(self, before: float, limit: int = 1000) -> bool:

@@ -47,6 +47,7 @@ WHERE (:changed_by IS NULL OR changed_by = :changed_by)
         OR instr(updated_values ->> 'team_id', :object_team_id) > 0)
     AND (:object_key_hash IS NULL OR instr(before_value ->> 'token', :object_key_hash) > 0
         OR instr(updated_values ->> 'token', :object_key_hash) > 0)
+    AND (:search IS NULL OR :search IN (id, changed_by, object_id, changed_by_api_key))
 """
 
 FIND_ENTRIES: Final = (

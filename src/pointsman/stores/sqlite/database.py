@@ -1,4 +1,7 @@
-"""One SQLite file: its connection, the one thread that uses it, and its transactions.
+"""One SQLite file: its connections, a thread for each, and its transactions.
+
+Two lanes lead to it, each a thread with a connection. In the *main* lane go keys, what decides about requests, and all
+that is written; in the *side* lane, which only reads, lists and reports, so that none of them holds up a key.
 
 The file is in write-ahead mode, so that readers and writers of several processes do not wait for one another. The
 ledger commits without waiting for the disk (``synchronous=NORMAL``): a killed process loses nothing, a power cut may
@@ -8,20 +11,18 @@ wait for the disk (``FULL``).
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
 import apsw
 
 from pointsman.core.clock import SYSTEM_CLOCK, Clock
-from pointsman.core.errors import StorageUnavailable
-from pointsman.stores.sqlite.failures import for_operators, translated, unavailable
+from pointsman.stores.sqlite.failures import for_operators, unavailable
+from pointsman.stores.sqlite.lane import Lane
 from pointsman.stores.sqlite.migrate import Migration, migrate, shipped
 from pointsman.stores.sqlite.stillness import Mark, mark_of
 from pointsman.stores.sqlite.transaction import READ, WRITE, Begin, transaction
@@ -32,12 +33,8 @@ T = TypeVar("T")
 
 _TIMEOUT_SECONDS: Final = 10.0
 _BUSY_SECONDS: Final = 5.0
-_WAITING_MAX: Final = 2_000
-"""Calls that may wait for the thread; more only come when it is stuck, and waiting would not help them."""
-_STEPS_BETWEEN_LOOKS: Final = 20_000
-"""Steps of SQLite's machine between two looks at the clock: about a millisecond."""
-
 _SHORT_BUSY_MILLISECONDS: Final = 100
+_CACHE: Final = "PRAGMA cache_size = -8000"  # KiB
 
 
 class SqliteDatabase:
@@ -57,14 +54,11 @@ class SqliteDatabase:
         migrations: tuple[Migration, ...] | None = None,
     ) -> None:
         self.path = path
-        self._timeout_seconds = timeout_seconds
         self._busy_seconds = busy_seconds
         self._clock = clock
         self._migrations = migrations
-        self._executor: ThreadPoolExecutor | None = None
-        self._connection: apsw.Connection | None = None
-        self._deadline = 0.0
-        self._waiting = 0
+        self._main = Lane(path, "sqlite", self._opened, timeout_seconds, clock)
+        self._side = Lane(path, "sqlite-reports", self._opened_aside, timeout_seconds, clock)
 
     async def open(self) -> None:
         """Open the file and bring its schema up to date. May be tried again after it failed.
@@ -73,38 +67,33 @@ class SqliteDatabase:
             StorageUnavailable: the file cannot be made, opened or locked, or is damaged.
             Misconfigured: see :func:`pointsman.stores.sqlite.migrate.migrate`.
         """
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
+        self._main.start()
+        self._side.start()
         with for_operators():
-            await self._call(self._open)
+            await self._main.call(lambda _: None)
 
     async def close(self) -> None:
         """Finish what waits, and close the file. Calls that come later raise ``StorageUnavailable``."""
-        executor = self._executor
-        if executor is None:
-            return
-        try:
-            await self._call(self._close)
-        finally:
-            self._executor = None
-            executor.shutdown(wait=False)
+        await self._side.stop()
+        await self._main.stop()
 
-    async def read(self, job: Callable[[apsw.Connection], T]) -> T:
-        """Run ``job`` in the thread; it sees one state of the database.
+    async def read(self, job: Callable[[apsw.Connection], T], *, aside: bool = False) -> T:
+        """Run ``job``; it sees one state of the database. ``aside``: it may take long, and is not to hold up others.
 
         Raises:
             StorageUnavailable: the database cannot answer, or not in time.
         """
-        return await self._call(lambda: self._transaction(READ, job))
+        return await (self._side if aside else self._main).call(lambda connection: _within(connection, READ, job))
 
     async def write(self, job: Callable[[apsw.Connection], T], *, durable: bool = False) -> T:
-        """Run ``job`` in the thread as one transaction; with ``durable`` it outlives a power cut.
+        """Run ``job`` as one transaction; with ``durable`` it outlives a power cut.
 
         Raises:
             StorageUnavailable: as :meth:`read`; after a time-out the transaction may yet have happened.
             apsw.ConstraintError: what was written violates the schema.
         """
-        return await self._call(lambda: self._durably(job) if durable else self._transaction(WRITE, job))
+        write = _durably if durable else _within
+        return await self._main.call(lambda connection: write(connection, WRITE, job))
 
     def mark(self) -> Mark | None:
         """How the file stands. As long as it is the same, no question need be asked again; None: it may be another."""
@@ -116,63 +105,42 @@ class SqliteDatabase:
         Raises:
             StorageUnavailable: as :meth:`read`.
         """
-        await self._call(lambda: self._connected().execute("PRAGMA incremental_vacuum(1000)").fetchall())
+        await self._main.call(lambda connection: connection.execute("PRAGMA incremental_vacuum(1000)").fetchall())
 
-    # -- on the event loop -----------------------------------------------------------------------------
+    # -- in the threads --------------------------------------------------------------------------------
 
-    async def _call(self, job: Callable[[], T]) -> T:
-        executor = self._executor
-        if executor is None:
-            raise unavailable(self.path, "is not open", "The gateway is starting or stopping; try again in a moment.")
-        if self._waiting >= _WAITING_MAX:
-            raise unavailable(self.path, "has too much waiting for it", "Try again in a moment.")
-        deadline = self._clock.monotonic() + self._timeout_seconds
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await asyncio.get_running_loop().run_in_executor(executor, self._work, job, deadline)
-        except TimeoutError:
-            raise self._too_late() from None
-        finally:
-            self._waiting -= 1
-
-    def _too_late(self) -> StorageUnavailable:
-        what = f"did not answer within {self._timeout_seconds:g} s"
-        return unavailable(self.path, what, "Check the disk, and whether another program holds a lock on the file.")
-
-    # -- in the thread ---------------------------------------------------------------------------------
-
-    def _work(self, job: Callable[[], T], deadline: float) -> T:
-        if self._clock.monotonic() >= deadline:
-            raise self._too_late()
-        self._deadline = deadline
-        with translated(self.path):
-            return job()
-
-    def _overdue(self) -> bool:
-        return self._clock.monotonic() >= self._deadline
-
-    def _open(self) -> None:
-        if self._connection is not None:
-            return
+    def _opened(self) -> apsw.Connection:
         try:
             _make_private(self.path)
         except OSError as error:
             hint = "Check that its folder exists and belongs to the user who runs the gateway."
             raise unavailable(self.path, "cannot be made", hint, error.strerror or "") from error
+        return self._made(self._prepare)
+
+    def _opened_aside(self) -> apsw.Connection:
+        def prepare(connection: apsw.Connection) -> None:
+            connection.set_busy_timeout(int(self._busy_seconds * 1000))
+            connection.execute(_CACHE)
+            connection.execute("PRAGMA query_only = ON")
+
+        return self._made(prepare)
+
+    def _made(self, prepare: Callable[[apsw.Connection], None]) -> apsw.Connection:
         connection = apsw.Connection(str(self.path))
+        ready = False
         try:
-            self._prepare(connection)
-            self._connection = connection
+            prepare(connection)
+            ready = True
         finally:
-            if self._connection is None:
+            if not ready:
                 connection.close()
+        return connection
 
     def _prepare(self, connection: apsw.Connection) -> None:
         busy_milliseconds = int(self._busy_seconds * 1000)
         connection.set_busy_timeout(busy_milliseconds)
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA cache_size = -8000")  # KiB
+        connection.execute(_CACHE)
         # Only of effect for a new file; another one can be made over by VACUUM.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         # Calls go to few pages again and again, so the longer the log, the fewer pages go to the file. 16 MB.
@@ -185,7 +153,6 @@ class SqliteDatabase:
         connection.set_busy_timeout(busy_milliseconds)
         connection.execute("PRAGMA synchronous = NORMAL")
         migrate(connection, self.path, shipped() if self._migrations is None else self._migrations, self._clock)
-        connection.set_progress_handler(self._overdue, _STEPS_BETWEEN_LOOKS)
 
     def _enter_write_ahead_mode(self, connection: apsw.Connection) -> str:
         """Ask for it and give the mode that the file now has.
@@ -202,28 +169,18 @@ class SqliteDatabase:
                     raise
                 time.sleep(_SHORT_BUSY_MILLISECONDS / 10_000)
 
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
-    def _durably(self, job: Callable[[apsw.Connection], T]) -> T:
-        connection = self._connected()
-        connection.execute("PRAGMA synchronous = FULL")
-        try:
-            return self._transaction(WRITE, job)
-        finally:
-            connection.execute("PRAGMA synchronous = NORMAL")
+def _durably(connection: apsw.Connection, begin: Begin, job: Callable[[apsw.Connection], T]) -> T:
+    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        return _within(connection, begin, job)
+    finally:
+        connection.execute("PRAGMA synchronous = NORMAL")
 
-    def _transaction(self, begin: Begin, job: Callable[[apsw.Connection], T]) -> T:
-        connection = self._connected()
-        with transaction(connection, begin):
-            return job(connection)
 
-    def _connected(self) -> apsw.Connection:
-        if self._connection is None:
-            raise unavailable(self.path, "is not open", "The gateway is starting or stopping; try again in a moment.")
-        return self._connection
+def _within(connection: apsw.Connection, begin: Begin, job: Callable[[apsw.Connection], T]) -> T:
+    with transaction(connection, begin):
+        return job(connection)
 
 
 def _make_private(path: Path) -> None:

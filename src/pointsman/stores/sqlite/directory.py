@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import apsw
 import msgspec
@@ -11,25 +11,26 @@ import msgspec
 from pointsman.stores.directory.kinds import Kind
 from pointsman.stores.directory.ports import Changed, DirectoryPage, DirectoryQuery, Write
 from pointsman.stores.directory.refusals import alias_taken, encoded, entry_exists, no_such_entry
+from pointsman.stores.spend_news import BATCHES_MAX, CHANGES_MAX, Batch, read_news
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.directory_statements import (
+    CHANGED_ENTRIES,
     COUNT_ENTRIES,
     INSERT_ENTRY,
     LATEST_ENTRIES,
     LIST_ENTRIES,
     NOTE_ENTRY,
     PUT_ENTRY,
+    SPEND_NEWS,
+    SPENDING_ENTRIES,
     UPDATE_ENTRY,
     EntryWay,
 )
 from pointsman.stores.sqlite.stillness import Mark
-from pointsman.stores.sqlite.transaction import rows
 
 __all__ = ["SqliteDirectoryStore"]
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-_CHANGES_MAX: Final = 10_000
 
 
 class SqliteDirectoryStore:
@@ -72,7 +73,7 @@ class SqliteDirectoryStore:
 
     async def find(self, kind: Kind[T], query: DirectoryQuery) -> DirectoryPage[T]:
         """See the port."""
-        return await self._database.read(lambda connection: _find(connection, kind, query))
+        return await self._database.read(lambda connection: _find(connection, kind, query), aside=True)
 
     async def changed_since(self, version: int) -> tuple[int, tuple[Changed, ...]]:
         """See the port."""
@@ -151,7 +152,8 @@ def _find(connection: apsw.Connection, kind: Kind[T], query: DirectoryQuery) -> 
     way = _way(query)
     total: int = connection.execute(COUNT_ENTRIES[way], values).get
     latest = (way, query.sort_by, query.sort_order) == ("all", "created_at", "desc")
-    statement = LATEST_ENTRIES if latest else LIST_ENTRIES[way]
+    ordered = SPENDING_ENTRIES if query.sort_by == "spend" else LIST_ENTRIES
+    statement = LATEST_ENTRIES if latest else ordered[way]
     found = tuple(kind.decode(str(text)) for (text,) in connection.execute(statement, values))
     return DirectoryPage(found, total)
 
@@ -166,15 +168,12 @@ def _way(query: DirectoryQuery) -> EntryWay:
 
 
 def _changed_since(connection: apsw.Connection, version: int) -> tuple[int, tuple[Changed, ...]]:
-    changes = []
-    cursor = connection.execute(
-        "SELECT version, kind, id FROM directory_changes WHERE version > ? ORDER BY version LIMIT ?",
-        (version, _CHANGES_MAX),
-    )
-    for row in rows(cursor):
-        version = row["version"]
-        changes.append(Changed(row["kind"], row["id"]))
-    return version, tuple(changes)
+    entries = [
+        (int(at), str(kind), str(identity))
+        for at, kind, identity in connection.execute(CHANGED_ENTRIES, (version, CHANGES_MAX))
+    ]
+    batches = [Batch(*row) for row in connection.execute(SPEND_NEWS, (version, BATCHES_MAX))]
+    return read_news(version, entries, batches)
 
 
 def _version(connection: apsw.Connection) -> int:

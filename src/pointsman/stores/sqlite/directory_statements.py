@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import Final, Literal
 
 __all__ = [
+    "CHANGED_ENTRIES",
     "CHARGE_ACCOUNTS",
     "COUNT_ENTRIES",
     "DUE_PERIODS",
+    "FORGET_NEWS",
     "FORGET_PERIODS",
     "INSERT_ENTRY",
     "LATEST_ENTRIES",
     "LIST_ENTRIES",
     "NEXT_PERIOD",
-    "NOTE_ACCOUNTS",
     "NOTE_ENTRY",
+    "NOTE_SPENDING",
     "PUT_ENTRY",
     "RESET_PERIOD",
     "SCHEDULE_PERIOD",
     "SET_BASELINE",
+    "SPENDING_ENTRIES",
+    "SPEND_NEWS",
     "SPENT",
     "UPDATE_ENTRY",
     "EntryWay",
@@ -49,6 +53,24 @@ ON CONFLICT (kind, id) DO UPDATE SET
 )
 
 NOTE_ENTRY: Final = "INSERT OR REPLACE INTO directory_changes (kind, id) VALUES (?, ?)"
+
+CHANGED_ENTRIES: Final = """
+SELECT version, kind, id FROM directory_changes WHERE version > ? ORDER BY version LIMIT ?
+"""
+
+# At the version that was given last, that of the entry which stands for this.
+NOTE_SPENDING: Final = """
+INSERT INTO spend_news (version, before, at, names)
+SELECT max(version), (SELECT coalesce(max(version), 0) FROM spend_news), unixepoch('subsec'), ? FROM directory_changes
+"""
+
+FORGET_NEWS: Final = """
+DELETE FROM spend_news
+WHERE at < unixepoch('subsec') - ?
+    AND version < (SELECT max(version) FROM spend_news)
+"""
+
+SPEND_NEWS: Final = "SELECT version, before, names FROM spend_news WHERE version > ? ORDER BY version LIMIT ?"
 
 # One statement for each way in, since SQLite chooses its plan before it knows which filters hold.
 _HOLDS: Final = """
@@ -84,6 +106,23 @@ COUNT_ENTRIES: Final = {
 }
 LIST_ENTRIES: Final = {way: "SELECT record " + source + _IN_ORDER for way, source in _FROM.items()}
 
+_SPENT: Final = """(
+    coalesce((
+        SELECT total FROM spend_totals WHERE scope = directory.kind AND spend_totals.id = directory.id AND model = ''
+    ), 0) - coalesce((
+        SELECT baseline FROM spend_periods
+        WHERE scope = directory.kind AND spend_periods.id = directory.id AND model = '' AND window = ''
+    ), 0)
+)"""
+_DEAREST_FIRST: Final = "ORDER BY CASE WHEN :falling THEN -spent ELSE spent END, id\n"
+SPENDING_ENTRIES: Final = {
+    way: "".join((
+        "SELECT record FROM (SELECT id AS wanted, ", _SPENT, " AS spent ", source, _DEAREST_FIRST,
+        "LIMIT :size OFFSET :start) CROSS JOIN directory ON kind = :kind AND id = wanted\n", _DEAREST_FIRST,
+    ))
+    for way, source in _FROM.items()
+}  # fmt: skip
+
 # The list that is asked for most, in the order of an index; what the page does not show is skipped there.
 LATEST_ENTRIES: Final = "".join((
     "SELECT record FROM (SELECT id AS wanted ", _FROM["all"], """
@@ -93,15 +132,11 @@ LATEST_ENTRIES: Final = "".join((
 ))  # fmt: skip
 
 # A JSON array of [scope, id, model, amount].
+# In the order of the table: then neighbours are found without coming from the top each time.
 CHARGE_ACCOUNTS: Final = """
 INSERT INTO spend_totals (scope, id, model, total)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?) WHERE true
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?) WHERE true ORDER BY 1, 2, 3
 ON CONFLICT (scope, id, model) DO UPDATE SET total = min(total + excluded.total, 9223372036854775807)
-"""
-
-NOTE_ACCOUNTS: Final = """
-INSERT OR REPLACE INTO directory_changes (kind, id)
-SELECT DISTINCT 'spend', (value ->> 0) || '/' || (value ->> 1) FROM jsonb_each(?)
 """
 
 # A JSON array of [scope, id, model, window].

@@ -14,11 +14,22 @@ Way = Literal["all", "scan", "token", "tokens", "user", "alias", "aliases", "tea
 """By which filter keys are looked for first, and all others hold too; ``all``: there is none."""
 
 _HOLDS: Final = """
-    AND (:user_id IS NULL OR user_id = :user_id OR (:substring AND instr(lower(user_id), lower(:user_id))))
+    AND (:user_id IS NULL OR user_id = :user_id OR (:substring AND instr(lower(user_id), lower(:user_id)))
+        OR team_id IN (SELECT value FROM json_each(:also_teams)))
     AND (:team_id IS NULL OR team_id = :team_id)
     AND (:key_alias IS NULL OR key_alias = :key_alias
         OR (:substring AND instr(lower(key_alias), lower(:key_alias))))
     AND (:key_hash IS NULL OR token = :key_hash)
+    AND (:search IS NULL OR token = :search OR instr(lower(key_alias), lower(:search)))
+    AND (:blocked IS NULL OR blocked = :blocked)
+    AND (:expires IS NULL OR (:expires = 'active' AND (expires IS NULL OR expires >= :now))
+        OR (:expires = 'expired' AND expires < :now))
+    AND (:organization_id IS NULL OR json_extract(extra, '$.organization_id') = :organization_id
+        OR team_id IN (SELECT value FROM json_each(:organization_teams)))
+    AND (:project_id IS NULL OR json_extract(extra, '$.project_id') = :project_id)
+    AND (:agent_id IS NULL OR json_extract(extra, '$.agent_id') = :agent_id)
+    AND (:access_group_id IS NULL OR EXISTS (
+        SELECT 1 FROM json_each(extra, '$.access_group_ids') WHERE value = :access_group_id))
 """
 _FOUND: Final = "(SELECT value FROM json_each(:found))"
 _FROM: Final[dict[Way, str]] = {
@@ -38,10 +49,14 @@ ORDER BY
     CASE WHEN :falling THEN NULL ELSE CASE :sort_by
         WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at WHEN 'spend' THEN spend
         WHEN 'max_budget' THEN max_budget WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name
+        WHEN 'expires' THEN expires WHEN 'last_active' THEN last_active WHEN 'budget_reset_at' THEN budget_reset_at
+        WHEN 'tpm_limit' THEN tpm_limit WHEN 'rpm_limit' THEN rpm_limit
         ELSE token END END ASC,
     CASE WHEN :falling THEN CASE :sort_by
         WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at WHEN 'spend' THEN spend
         WHEN 'max_budget' THEN max_budget WHEN 'key_alias' THEN key_alias WHEN 'key_name' THEN key_name
+        WHEN 'expires' THEN expires WHEN 'last_active' THEN last_active WHEN 'budget_reset_at' THEN budget_reset_at
+        WHEN 'tpm_limit' THEN tpm_limit WHEN 'rpm_limit' THEN rpm_limit
         ELSE token END END DESC,
     token ASC
 """

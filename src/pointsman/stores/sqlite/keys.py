@@ -81,7 +81,7 @@ class SqliteKeyStore:
 
     async def find(self, query: KeyQuery) -> KeyPage:
         """See the port."""
-        return await self._database.read(lambda connection: _find(connection, query))
+        return await self._database.read(lambda connection: _find(connection, query), aside=True)
 
     async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
         """See the port."""
@@ -173,6 +173,16 @@ def _find(connection: apsw.Connection, query: KeyQuery) -> KeyPage:
         "key_alias": query.key_alias,
         "substring": query.substring,
         "key_hash": query.key_hash,
+        "also_teams": msgspec.json.encode(query.also_teams).decode(),
+        "search": query.search,
+        "blocked": query.blocked,
+        "expires": query.expires,
+        "now": query.now,
+        "organization_id": query.organization_id,
+        "organization_teams": msgspec.json.encode(query.organization_teams).decode(),
+        "project_id": query.project_id,
+        "agent_id": query.agent_id,
+        "access_group_id": query.access_group_id,
         "sort_by": query.sort_by,
         "falling": query.sort_order == "desc",
         "size": query.size,
@@ -180,7 +190,7 @@ def _find(connection: apsw.Connection, query: KeyQuery) -> KeyPage:
         "found": None,
     }
     way = _way(query)
-    if way == "scan":
+    if way == "scan" and not query.is_searching:
         way, values["found"] = _searched(connection, query)
     total = connection.execute(COUNT_KEYS[way], values).get if query.counted else 0
     found = list(rows(connection.execute(_ORDERED.get((way, query.sort_by, query.sort_order), LIST_KEYS[way]), values)))
@@ -206,10 +216,12 @@ def _way(query: KeyQuery) -> Way:
         return "token"
     if query.key_alias is not None and not query.substring:
         return "alias"
-    if query.user_id is not None and not query.substring:
+    if query.user_id is not None and not query.substring and not query.also_teams:
         return "user"
     if query.team_id is not None:
         return "team"
+    if query.is_searching:
+        return "scan"
     return "all" if query.user_id is None and query.key_alias is None else "scan"
 
 

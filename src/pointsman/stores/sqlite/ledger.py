@@ -26,6 +26,7 @@ from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, added_up, by_day, daily_rows, latest_first, summary_activity
+from pointsman.stores.spend_news import ANYBODY, NEWS_SECONDS, names_of
 from pointsman.stores.sqlite.activity import (
     add_activity,
     read_active_users,
@@ -37,7 +38,7 @@ from pointsman.stores.sqlite.activity import (
 )
 from pointsman.stores.sqlite.activity_statements import COUNT_LINES
 from pointsman.stores.sqlite.database import SqliteDatabase
-from pointsman.stores.sqlite.directory_statements import CHARGE_ACCOUNTS, NOTE_ACCOUNTS
+from pointsman.stores.sqlite.directory_statements import CHARGE_ACCOUNTS, FORGET_NEWS, NOTE_ENTRY, NOTE_SPENDING
 from pointsman.stores.sqlite.filing import Filing, Known, id_of
 from pointsman.stores.sqlite.pages import count_calls, prune, read_page
 from pointsman.stores.sqlite.performance import read_performance
@@ -51,7 +52,6 @@ from pointsman.stores.sqlite.statements import (
     CHARGE_DELETED_KEY,
     CHARGE_KEYS,
     DAILY_ENERGY,
-    NOTE_CHARGES,
     UNCHARGED_KEYS,
 )
 from pointsman.stores.sqlite.transaction import rows
@@ -102,7 +102,7 @@ class SqliteLedgerStore:
 
     async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: _find(connection, query))
+        return await self._database.read(lambda connection: _find(connection, query), aside=True)
 
     async def set_activity(self, day: int, routes: str, sums: Mapping[Cell, Counts]) -> int:
         """See the port."""
@@ -113,11 +113,11 @@ class SqliteLedgerStore:
 
     async def page(self, query: CallQuery) -> CallPage:
         """See the port."""
-        return await self._database.read(lambda connection: read_page(connection, query))
+        return await self._database.read(lambda connection: read_page(connection, query), aside=True)
 
     async def count(self, query: CallQuery, most: int) -> int:
         """See the port."""
-        return await self._database.read(lambda connection: count_calls(connection, query, most))
+        return await self._database.read(lambda connection: count_calls(connection, query, most), aside=True)
 
     async def prune(self, before: float, limit: int) -> int:
         """See the port."""
@@ -128,40 +128,44 @@ class SqliteLedgerStore:
 
     async def summary(self, query: SummaryQuery) -> tuple[DaySpend, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: _summary(connection, query))
+        return await self._database.read(lambda connection: _summary(connection, query), aside=True)
 
     async def energy(self, query: SummaryQuery) -> tuple[EnergySpend, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: _energy(connection, query))
+        return await self._database.read(lambda connection: _energy(connection, query), aside=True)
 
     async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: read_performance(connection, query))
+        return await self._database.read(lambda connection: read_performance(connection, query), aside=True)
 
     async def activity(self, query: ActivityQuery) -> tuple[ActivityRow, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: read_activity(connection, query))
+        return await self._database.read(lambda connection: read_activity(connection, query), aside=True)
 
     async def ranked(self, scope: Scope, first_day: date, last_day: date, limit: int = 100) -> tuple[Ranked, ...]:
         """See the port."""
         span = day_number(first_day), day_number(last_day)
-        return await self._database.read(lambda connection: read_ranked(connection, scope, *span, limit))
+        return await self._database.read(lambda connection: read_ranked(connection, scope, *span, limit), aside=True)
 
     async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: read_active_users(connection, query, containing))
+        return await self._database.read(
+            lambda connection: read_active_users(connection, query, containing), aside=True
+        )
 
     async def lines(self, most: int) -> int:
         """See the port."""
-        return int(await self._database.read(lambda connection: connection.execute(COUNT_LINES, (most,)).get))
+        return int(
+            await self._database.read(lambda connection: connection.execute(COUNT_LINES, (most,)).get, aside=True)
+        )
 
     async def failed_calls(self, query: FailureQuery) -> tuple[FailureRow, ...]:
         """See the port."""
-        return await self._database.read(lambda connection: read_failures(connection, query))
+        return await self._database.read(lambda connection: read_failures(connection, query), aside=True)
 
     async def totals(self) -> LedgerTotals:
         """See the port."""
-        return await self._database.read(read_totals)
+        return await self._database.read(read_totals, aside=True)
 
 
 def _append(filing: Filing, records: Sequence[CallRecord]) -> Appended:
@@ -183,35 +187,37 @@ def _count(filing: Filing, calls: int, sets: Iterable[Sequence[CallRecord]]) -> 
     if sums.energy:
         drawn = [(*group, tally.calls, tally.mwh, tally.cost) for group, tally in sums.energy.items()]
         connection.execute(ADD_DAILY_ENERGY, (msgspec.json.encode(drawn).decode(),))
-    _charge_keys(connection, sums.charges)
+    successors = _charge_keys(connection, sums.charges)
     if sums.accounts:
         charged = msgspec.json.encode([(*account, amount) for account, amount in sums.accounts.items()]).decode()
         connection.execute(CHARGE_ACCOUNTS, (charged,))
-        connection.execute(NOTE_ACCOUNTS, (charged,))
+        connection.execute(NOTE_ENTRY, ANYBODY)
+        connection.execute(NOTE_SPENDING, (names_of(sums.accounts, successors),))
+        connection.execute(FORGET_NEWS, (NEWS_SECONDS,))
     return Appended(calls, {token: charge.amount for token, charge in sums.charges.items()}, sums.accounts)
 
 
-def _charge_keys(connection: apsw.Connection, charges: Mapping[str, Charge]) -> None:
-    """Add to what keys spent, and let others learn of it."""
+def _charge_keys(connection: apsw.Connection, charges: Mapping[str, Charge]) -> list[str]:
+    """Add to what keys spent, and give the keys that were charged in the place of others."""
     values = (msgspec.json.encode([(token, charge.amount, charge.at) for token, charge in charges.items()]).decode(),)
     connection.execute(CHARGE_KEYS, values)
     all_charged = connection.changes() == len(charges)
-    connection.execute(NOTE_CHARGES, values)
-    if not all_charged:
-        for token in msgspec.json.decode(connection.execute(UNCHARGED_KEYS, values).get, type=list[str]):
-            _charge_removed(connection, token, charges[token])
+    if all_charged:
+        return []
+    uncharged = msgspec.json.decode(connection.execute(UNCHARGED_KEYS, values).get, type=list[str])
+    return [name for token in uncharged for name in _charge_removed(connection, token, charges[token])]
 
 
-def _charge_removed(connection: apsw.Connection, token: str, charge: Charge) -> None:
-    """Add to what a deleted key spent; where it was replaced, to what its successor spent."""
+def _charge_removed(connection: apsw.Connection, token: str, charge: Charge) -> list[str]:
+    """Add to what a deleted key spent; where it was replaced, to what its successor spent, which is given."""
     found = connection.execute("SELECT replaced_by FROM deleted_keys WHERE token = ?", (token,)).fetchall()
     if not found:
-        return  # the master key, or nobody's: such calls have no row to charge
+        return []  # the master key, or nobody's: such calls have no row to charge
     ((successor,),) = found
     if successor is None:
         connection.execute(CHARGE_DELETED_KEY, (charge.amount, charge.at, token))
-    else:
-        _charge_keys(connection, {str(successor): charge})
+        return []
+    return [str(successor), *_charge_keys(connection, {str(successor): charge})]
 
 
 def _find(connection: apsw.Connection, query: LedgerQuery) -> tuple[CallRecord, ...]:

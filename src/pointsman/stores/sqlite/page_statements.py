@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 __all__ = [
     "CALL_PAGE",
+    "CALL_PAGE_OF_ALL",
     "CALL_PAGE_OF_PARTIES",
     "COUNT_ALL_CALLS",
     "COUNT_CALLS",
@@ -78,6 +79,17 @@ _ROWS: Final = "SELECT call_records.*, calls.party AS page_party FROM "
 _OF_ALL: Final = "calls CROSS JOIN call_records ON call_records.id = calls.id WHERE true"
 
 CALL_PAGE: Final = "".join((_ROWS, _OF_ALL, _MATCHING, _LATEST_FIRST))
+
+# Where nothing is sifted out, what comes before the page is skipped in the index.
+CALL_PAGE_OF_ALL: Final = "".join((
+    _ROWS, """
+(
+    SELECT id AS wanted FROM calls
+    WHERE (started_at, party, id) < (:at, :party, :id) AND started_at >= :start AND started_at < :end
+    ORDER BY started_at DESC, party DESC, id DESC LIMIT :limit OFFSET :offset
+) CROSS JOIN calls ON calls.id = wanted CROSS JOIN call_records ON call_records.id = calls.id
+ORDER BY calls.started_at DESC, calls.party DESC, calls.id DESC
+"""))  # fmt: skip
 
 _OF_PARTIES: Final = {
     way: "".join((

@@ -12,6 +12,7 @@ from pointsman.stores.directory.ports import INTEGER_MAX
 from pointsman.stores.pages import SCANNED_MAX, CallPage, CallQuery, bad_cursor, cursor_time
 from pointsman.stores.sqlite.page_statements import (
     CALL_PAGE,
+    CALL_PAGE_OF_ALL,
     CALL_PAGE_OF_PARTIES,
     COUNT_ALL_CALLS,
     COUNT_CALLS,
@@ -46,8 +47,11 @@ def read_page(connection: apsw.Connection, query: CallQuery) -> CallPage:
     """Calls that match, and where to go on."""
     values = _values(query)
     parties = _parties(query)
-    end = _end(connection, PAGE_END if parties is None else PARTIES_END[parties], values)
-    statement = CALL_PAGE if parties is None else CALL_PAGE_OF_PARTIES[parties]
+    if _sifts_nothing(query):
+        end, statement = _BEFORE, CALL_PAGE_OF_ALL
+    else:
+        end = _end(connection, PAGE_END if parties is None else PARTIES_END[parties], values)
+        statement = CALL_PAGE if parties is None else CALL_PAGE_OF_PARTIES[parties]
     cursor = connection.execute(statement, {**values, **_through(end)})
     found = [(row.pop("page_party"), row["id"], record_of(row)) for row in rows(cursor)]
     following = None if end == _BEFORE else _text(end)
@@ -63,7 +67,7 @@ def count_calls(connection: apsw.Connection, query: CallQuery, most: int) -> int
     parties = _parties(query)
     end = _end(connection, PAGE_END if parties is None else PARTIES_END[parties], values)
     statement = COUNT_CALLS if parties is None else COUNT_CALLS_OF_PARTIES[parties]
-    if query == CallQuery(start=query.start, end=query.end, limit=query.limit, offset=query.offset):
+    if query.cursor is None and _sifts_nothing(query):
         statement = COUNT_ALL_CALLS
     return int(connection.execute(statement, {**values, **_through(end)}).get)
 
@@ -80,6 +84,13 @@ def prune(connection: apsw.Connection, before: float, limit: int) -> int:
     seconds = sorted({(party, second) for _, party, second in oldest})
     connection.execute(PRUNE_SECONDS, (msgspec.json.encode(seconds).decode(),))
     return len(oldest)
+
+
+def _sifts_nothing(query: CallQuery) -> bool:
+    """Whether all calls of the time are wanted."""
+    return query == CallQuery(
+        start=query.start, end=query.end, cursor=query.cursor, limit=query.limit, offset=query.offset
+    )
 
 
 def _parties(query: CallQuery) -> Parties | None:

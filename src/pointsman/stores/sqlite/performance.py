@@ -11,19 +11,22 @@ from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 
 __all__ = ["read_performance"]
 
+# Out of the tables themselves: to look up where each call's id comes from would take longer than all the rest.
 _PERFORMANCE: Final = """
 SELECT
-    date(started_at, 'unixepoch'), deployment_id, api_base, model, coalesce(error_code, ''),
+    date(started_at, 'unixepoch'), coalesce(more ->> 'deployment_id', contexts.deployment_id), api_base,
+    coalesce(more ->> 'model', contexts.model), coalesce(more ->> 'error_code', ''),
     count(*), sum(ended_at - started_at >= :slow_seconds), sum(ended_at - started_at),
     count(CASE WHEN completion_tokens > 0 THEN 1 END),
     coalesce(sum(CASE WHEN completion_tokens > 0 THEN (ended_at - started_at) / completion_tokens END), 0.0),
     count(CASE WHEN stream AND first_token_at < ended_at THEN 1 END),
     coalesce(sum(CASE WHEN stream AND first_token_at < ended_at THEN first_token_at - started_at END), 0.0)
-FROM call_records
-WHERE started_at >= :start AND started_at < :end AND deployment_id <> ''
-    AND (:model_group IS NULL OR model_group = :model_group)
-    AND (:key_token IS NULL OR key_token = :key_token)
-    AND (:end_user IS NULL OR end_user = :end_user)
+FROM calls CROSS JOIN contexts ON contexts.id = context
+WHERE started_at >= :start AND started_at < :end
+    AND coalesce(more ->> 'deployment_id', contexts.deployment_id) <> ''
+    AND (:model_group IS NULL OR coalesce(more ->> 'model_group', contexts.model_group) = :model_group)
+    AND (:key_token IS NULL OR calls.party IN (SELECT id FROM parties WHERE key_token = :key_token))
+    AND (:end_user IS NULL OR more ->> 'end_user' = :end_user)
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY 1, 2, 3, 4, 5
 """

@@ -26,7 +26,6 @@ __all__ = [
     "FIND_ORIGIN",
     "FIND_PARTY",
     "INSERT_KEY",
-    "NOTE_CHARGES",
     "UNCHARGED_KEYS",
     "UPDATE_KEY",
 ]
@@ -73,12 +72,6 @@ UPDATE keys SET
     spend = min(spend + (charge.value ->> 1), 9223372036854775807),
     last_active = max(coalesce(last_active, 0.0), charge.value ->> 2)
 FROM jsonb_each(?) AS charge WHERE keys.token = charge.value ->> 0
-"""
-
-NOTE_CHARGES: Final = """
-INSERT OR REPLACE INTO key_changes (token)
-SELECT keys.token FROM jsonb_each(?) AS charge JOIN keys ON keys.token = charge.value ->> 0
-WHERE charge.value ->> 1 <> 0
 """
 
 UNCHARGED_KEYS: Final = """

@@ -14,7 +14,15 @@ Sums: TypeAlias = tuple[int, ...]
 """The number of rows, and sums of what matters most."""
 
 DERIVED: Final = frozenset(
-    {"schema_migrations", "party_seconds", "stored_bytes", "processes", "audit_retention", "sqlite_sequence"}
+    {
+        "schema_migrations",
+        "party_seconds",
+        "stored_bytes",
+        "processes",
+        "audit_retention",
+        "sqlite_sequence",
+        "spend_news",
+    }
 )
 """Tables that each end makes for itself out of the others, or that are about it alone."""
 

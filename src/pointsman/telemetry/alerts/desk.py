@@ -21,6 +21,7 @@ from pointsman.telemetry.alerts.senders import AlertFailed, Sender
 __all__ = ["AlertDesk"]
 
 _WAITING_MAX: Final = 1_000
+_MAIL_AT_ONCE: Final = 2
 _PAUSES: Final = (1.0, 5.0, 30.0)
 _SOFT: Final = -1
 _PROJECTED: Final = -2
@@ -46,6 +47,7 @@ class AlertDesk:
         self._sleep = sleep
         self._waiting: asyncio.Queue[Crossing] = asyncio.Queue(_WAITING_MAX)
         self.senders: Sequence[Sender] = ()
+        self._mail = asyncio.Semaphore(_MAIL_AT_ONCE)
         self.lost = 0
 
     def note(self, crossing: Crossing) -> None:
@@ -79,12 +81,20 @@ class AlertDesk:
             if pause:
                 await self._sleep(pause)
             try:
-                await sender.send(event, text)
+                await self._sent(sender, event, text)
             except AlertFailed as failed:
                 why = str(failed)
             else:
                 return
         _log.error("An alert could not be sent (%s): %s.", sender.name, why)
+
+    async def _sent(self, sender: Sender, event: BudgetEvent, text: str) -> None:
+        if sender.name != "email":
+            await sender.send(event, text)
+            return
+        # It takes a thread, of which others need some too while a mail server does not answer.
+        async with self._mail:
+            await sender.send(event, text)
 
     async def _is_first(self, crossing: Crossing) -> bool:
         """Whether nobody has told of it in this period; also where nobody can say."""

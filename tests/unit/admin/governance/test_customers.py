@@ -121,7 +121,7 @@ async def test_customers_are_listed_by_page_and_searched(desk: Desk) -> None:
         ({"user_id": "a", "budget_id": "none"}, 400, "budget_id"),
         ({"user_id": "a", "default_model": "none"}, 422, "default_model"),
         ({"user_id": "a", "allowed_model_region": "mars"}, 400, "allowed_model_region"),
-        ({"user_id": "a", "object_permission": {"mcp_servers": ["x"]}}, 400, "object_permission"),
+        ({"user_id": "a", "object_permission": {"models": ["x"]}}, 400, "object_permission"),
         ({"user_id": "a", "max_budget": -1}, 400, "max_budget"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pointsman.admin.change import Change
 from pointsman.admin.sign_in.accounts import Accounts
 from pointsman.admin.sign_in.desk import SignInDesk
 from pointsman.admin.sign_in.invitations import LIFE_SECONDS, Invitations
@@ -41,6 +42,7 @@ class Scene:
         wire, nursery = SilentWire(), Nursery(lambda _name, _error: None)
         first = Desk()
         self.store = MemorySignInStore()
+        self.changes: list[Change] = []
         clock = first.clock
         keys = KeySetBook(wire, nursery, clock)
         self.accounts = Accounts(first.directory, clock)
@@ -73,7 +75,9 @@ class Scene:
 
     async def arrive(self, **claims: Any) -> User:
         raw: Mapping[str, msgspec.Raw] = {name: msgspec.Raw(msgspec.json.encode(said)) for name, said in claims.items()}
-        return await self.accounts.arrived(Proven("company", raw), SETTINGS.parties[0], self.sign_in.settings)
+        self.changes.clear()
+        proven = Proven("company", raw)
+        return await self.accounts.arrived(proven, SETTINGS.parties[0], self.sign_in.settings, self.changes)
 
 
 @pytest.fixture
@@ -135,6 +139,32 @@ async def test_a_name_that_is_taken_is_given_to_nobody_else(scene: Scene) -> Non
     with pytest.raises(Forbidden, match="not known"):
         await scene.arrive(sub="9")
     assert (await scene.arrive(sub="root")).user_id == "company:root"
+
+
+async def test_nobodys_own_name_is_what_somebody_else_is_tied_by(scene: Scene) -> None:
+    owner = await scene.arrive(sub="1")
+    assert owner.sso_user_id == "company:1"
+    assert (await scene.arrive(sub="company:1")).user_id != owner.user_id
+
+
+async def test_what_a_sign_in_changes_is_told(scene: Scene) -> None:
+    await scene.arrive(sub="7", groups=["admins", "research"])
+    told = [(one.action, one.table_name, one.object_id, one.by) for one in scene.changes]
+    assert told == [
+        ("created", "LiteLLM_UserTable", "7", "sign-in"),
+        ("updated", "LiteLLM_UserTable", "7", "sign-in"),
+        ("created", "LiteLLM_TeamTable", "r", "sign-in"),
+        ("updated", "LiteLLM_TeamTable", "r", "sign-in"),
+    ]
+    await scene.arrive(sub="7", groups=["admins", "research"])
+    assert scene.changes == []
+    await scene.arrive(sub="7", groups=[])
+    assert [(one.table_name, one.after is None) for one in scene.changes] == [
+        ("LiteLLM_UserTable", False),
+        ("LiteLLM_TeamTable", True),
+    ]
+    await scene.arrive(sub="8", email="ann@example.com", email_verified=True)
+    assert [(one.action, one.object_id) for one in scene.changes] == [("updated", "ann")]
 
 
 async def test_groups_decide_what_they_name_and_leave_the_rest(scene: Scene) -> None:

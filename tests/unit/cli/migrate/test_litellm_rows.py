@@ -156,3 +156,18 @@ def test_texts_are_opened_one_by_one() -> None:
 )
 def test_parameters_of_prisma_are_taken_off(url: str, plain: str) -> None:
     assert _plain(url) == plain
+
+
+def test_amounts_that_are_none_are_told() -> None:
+    row = Row({"max_budget": float("nan"), "soft_budget": float("inf"), "temp_budget_increase": -1.0, "spend": 1e300})
+    limits, notes = entries.limits_of(row)
+    assert (limits.max_budget, limits.soft_budget, limits.temp_budget_increase) == (None, None, 0)
+    assert [note.split(":")[0] for note in notes] == [
+        "max_budget is nan, which is no amount here",
+        "soft_budget is inf, which is no amount here",
+        "temp_budget_increase is -1.0, which is no amount here",
+    ]
+    assert row.money("spend") is None and row.strange_amounts("spend")
+    assert Row({"models": ["a", "", None]}).texts("models") == ("a",)
+    odd = Row({"model_max_budget": {"a": float("nan")}, "metadata": {"model_rpm_limit": {"a": float("inf")}}})
+    assert entries.limits_of(odd)[0].model_rpm_limit == {}

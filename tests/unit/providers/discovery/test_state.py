@@ -176,3 +176,27 @@ async def test_silence_and_nonsense_are_told_apart() -> None:
     with pytest.raises(UpstreamFailed) as caught:
         await look("openai", {})
     assert not isinstance(caught.value, Unreachable)
+
+
+async def test_a_vllm_without_metrics_tells_of_its_sleep_where_it_has_any() -> None:
+    models = cards({"id": "m", "owned_by": "vllm"})
+    assert (await look("vllm", {"/v1/models": models, "/is_sleeping": {"is_sleeping": True}})).loaded == ()
+    awake = {"/v1/models": models, "/is_sleeping": {"is_sleeping": False}}
+    assert (await look("vllm", awake)).loaded == (InMemory("m"),)
+    fetcher = server({"/v1/models": models})
+    watched = probe(fetcher, "vllm")
+    assert (await watched.look(), await watched.look())[1].loaded == (InMemory("m"),)
+    assert fetcher.count(f"GET {AT}/is_sleeping") == 1, "who never sleeps is not asked again"
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        {"/v1/loads": {"loads": [{"dp_rank": 0, "num_running_reqs": 3, "num_waiting_reqs": 1},
+                                 {"dp_rank": 1, "num_running_reqs": 2, "num_waiting_reqs": 0}]}},
+        {"/get_load": [{"dp_rank": 0, "num_reqs": 4, "num_waiting_reqs": 1}, {"num_reqs": 2, "num_waiting_reqs": 0}]},
+    ],
+)  # fmt: skip
+async def test_a_sglang_without_metrics_tells_its_load_otherwise(pages: dict[str, Any]) -> None:
+    state = await look("sglang", {"/v1/models": cards({"id": "m", "owned_by": "sglang"}), **pages})
+    assert (state.running, state.waiting) == (5, 1)

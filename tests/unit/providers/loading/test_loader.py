@@ -185,3 +185,31 @@ async def test_llama_cpp_unloads_what_is_loaded() -> None:
     idle = router("unloaded")
     await llama(idle).unload(deployment("llama_cpp"))
     assert (posts(fetcher), posts(idle)) == (["/models/unload"], [])
+
+
+def sleeper(fetcher: ScriptedFetcher, *, sleeps: bool = True) -> ModelLoader:
+    return ModelLoader(NoSender(), fetcher, no_lane, lambda _one: "vllm", lambda _one: sleeps)
+
+
+async def test_a_vllm_is_woken_and_had_sleep_where_that_is_wanted() -> None:
+    fetcher, state = ScriptedFetcher(), {"is_sleeping": True}
+    fetcher.pages[AT] = {"/is_sleeping": lambda _body: state, "/wake_up": b"", "/sleep": b""}
+    loads, asked = sleeper(fetcher), deployment("hosted_vllm")
+    assert loads.can_load(asked) and not sleeper(fetcher, sleeps=False).can_load(asked)
+    await loads.unload(asked)
+    await loads.load(asked)
+    state["is_sleeping"] = False
+    await loads.load(asked)
+    await loads.unload(asked)
+    assert posts(fetcher) == ["/wake_up", "/sleep"], "what is so already is left so"
+
+
+async def test_a_vllm_without_sleep_mode_says_how_it_gets_one() -> None:
+    fetcher = ScriptedFetcher()
+    fetcher.pages[AT] = {}
+    with pytest.raises(Unsupported) as refused:
+        await sleeper(fetcher).load(deployment("vllm"))
+    assert "--enable-sleep-mode" in (refused.value.hint or "")
+    fetcher.pages[AT] = {"/is_sleeping": {"is_sleeping": True}, "/wake_up": (500, {"error": "no memory"})}
+    with pytest.raises(Rejected, match="no memory"):
+        await sleeper(fetcher).load(deployment("vllm"))

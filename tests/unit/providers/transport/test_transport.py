@@ -556,7 +556,7 @@ async def test_a_slow_whole_answer_is_not_given_up_as_long_as_it_grows() -> None
         assert await item(flight) == b"xxxxx"
 
 
-async def test_the_total_timeout_bounds_even_a_stream_that_never_falls_silent() -> None:
+async def test_the_total_timeout_bounds_even_a_stream_that_says_much_and_nothing_of_its_answer() -> None:
     async def script(asked: Asked) -> None:
         await asked.write(CHUNKED)
         with contextlib.suppress(ConnectionError):
@@ -570,8 +570,30 @@ async def test_the_total_timeout_bounds_even_a_stream_that_never_falls_silent() 
         for _ in range(6):
             assert set(await item(flight) or b"a") == {ord("a")}
             stage.sweep(10)
-        with pytest.raises(TimedOut, match="did not finish within 60 s"):
+        with pytest.raises(TimedOut, match="did not begin its answer within 60 s"):
             await streamed(flight)
+
+
+async def test_a_stream_that_is_being_read_may_be_longer_than_the_total_timeout() -> None:
+    """As in LiteLLM: an agent's answer of five minutes is not cut off because ``timeout`` is 60."""
+    more = [asyncio.Event() for _ in range(3)]
+
+    async def script(asked: Asked) -> None:
+        await asked.write(CHUNKED)
+        for one in more:
+            await asked.write(b"1\r\na\r\n")
+            await one.wait()
+        await asked.write(b"0\r\n\r\n")
+
+    async with scene(script) as stage:
+        stage.timeouts = Timeouts(total=10.0)
+        flight = stage.transport.send(stage.deployment(), CHAT, stream=True)
+        for one in more:
+            assert await item(flight) == b"a"
+            flight.spoken = True
+            stage.sweep(9)
+            one.set()
+        assert await item(flight) == b""
 
 
 async def test_a_replaced_connection_does_not_begin_the_total_timeout_anew() -> None:
