@@ -172,7 +172,6 @@ SO_ANYWAY: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
 The change that makes such a key act takes it out of here.
 """
 
-
 _TOKEN_PRICE: Final = re.compile(
     r"(?:(?:input|output)_cost_per_token|cache_(?:read|creation)_input_token_cost|output_cost_per_reasoning_token"
     r"|(?:input|output)_cost_per_audio_token|input_cost_per_request)(?:_above_[0-9]{1,9}k?_tokens)?"

@@ -14,6 +14,7 @@ from pointsman.providers.fitting import embedding_fitting_for, fitting_for
 from pointsman.providers.media import MediaFetcher
 from pointsman.providers.merging_reasoning import ReasoningMergingLane
 from pointsman.providers.mocked import mocked_lane
+from pointsman.providers.native import NativeLane
 from pointsman.providers.registry import find_provider
 from pointsman.providers.stateful import ResponseBook, StatefulLane
 from pointsman.providers.telling_cost import WITH_COST, CostOf, CostTellingLane
@@ -111,18 +112,19 @@ class LaneBook:
         known = self._known.get(key)
         if known is not None and known[0] is deployment:
             return known[1]
-        lane = self._make(deployment, operation)
+        lane = made = self._make(deployment, operation)
         if deployment.handling.merges_reasoning and operation is Operation.CHAT:
             lane = ReasoningMergingLane(lane, deployment)
         elif self._continues and operation in CONTINUED:
             lane = self._continuing(lane, deployment, operation)
         if self._cost_of is not None and operation in WITH_COST:
             lane = CostTellingLane(lane, deployment, self._cost_of)
-        lane = _with_handling(lane, deployment, operation)
+        lane = _with_handling(lane, made, deployment, operation)
         if self._responses is not None and operation in _REMEMBERED:
             lane = StatefulLane(lane, self._responses)
         if self._relayed is not None and operation is Operation.RESPONSES and _has_responses(deployment):
-            lane = _with_handling(self._relayed(deployment, lane), deployment, operation)
+            lane = made = self._relayed(deployment, lane)
+            lane = _with_handling(lane, made, deployment, operation)
             if self._continues:
                 lane = RelayedResponsesLane(lane)
         if len(self._known) >= _LANES_MAX:
@@ -175,10 +177,14 @@ class LaneBook:
         return (media_preparation(client, self._media, DOCUMENTS_BY_VALUE),)
 
 
-def _with_handling(lane: Lane, deployment: Deployment, operation: Operation) -> Lane:
-    """The lane as the operator wants this deployment to be asked; nearly always it is the same."""
+def _with_handling(lane: Lane, made: Lane, deployment: Deployment, operation: Operation) -> Lane:
+    """The lane as the operator wants this deployment to be asked; nearly always it is the same.
+
+    ``made`` is the one that writes requests, which ``lane`` may be around.
+    """
     if deployment.handling.cache_marks and operation in CLIENTS:
-        lane = with_cache_marks(lane, deployment, operation)
+        relays = operation is Operation.MESSAGES and isinstance(made, NativeLane)
+        lane = with_cache_marks(lane, deployment, relays_messages=relays)
     if deployment.handling.forwards_user and operation in CLIENTS:
         lane = UserForwardingLane(lane)
     if deployment.handling.upload_megabytes_max is not None and operation in BOUNDED:

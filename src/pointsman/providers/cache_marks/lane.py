@@ -6,14 +6,11 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.upstream import Answer, Ask, Deployment, Lane, Operation, Outbound
+from pointsman.core.upstream import Answer, Ask, Deployment, Lane, Outbound
 from pointsman.providers.cache_marks.bodies import marked_body
 from pointsman.providers.registry import find_provider
 
 __all__ = ["with_cache_marks"]
-
-_CLOUDS: Final = frozenset({"anthropic", "azure", "vertex"})
-"""Dialects of providers that relay Anthropic's Messages to Claude."""
 
 _TAKE_MARKS: Final = frozenset({
     "cometapi", "dashscope", "databricks", "litellm_proxy", "minimax", "openrouter", "vercel_ai_gateway", "zai",
@@ -45,13 +42,14 @@ class _MarkingLane:
         return self._inner.answer(ask)
 
 
-def with_cache_marks(lane: Lane, deployment: Deployment, operation: Operation) -> Lane:
-    """The lane with the deployment's marks; the lane itself where none are to be set, or where the call is marked."""
+def with_cache_marks(lane: Lane, deployment: Deployment, *, relays_messages: bool) -> Lane:
+    """The lane with the deployment's marks; the lane itself where none are to be set, or where the call is marked.
+
+    ``relays_messages``: what it sends is what a client of Anthropic's sent.
+    """
     provider = find_provider(deployment.provider)
     if not deployment.handling.cache_marks or provider is None:
         return lane
     if provider.native is None:
         return _MarkingLane(lane, deployment, of_anthropic=False) if provider.name in _TAKE_MARKS else lane
-    if operation is Operation.MESSAGES and provider.native in _CLOUDS:
-        return _MarkingLane(lane, deployment, of_anthropic=True)
-    return lane
+    return _MarkingLane(lane, deployment, of_anthropic=True) if relays_messages else lane

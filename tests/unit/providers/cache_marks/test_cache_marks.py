@@ -17,7 +17,7 @@ from pointsman.providers.cache_marks import marked_call
 from pointsman.providers.cache_marks.bodies import marked_body
 from pointsman.providers.lanes import LaneBook
 from pointsman.providers.native import ANTHROPIC_MESSAGES, NativeLane
-from pointsman.providers.translated import AnthropicFar, translated_lane
+from pointsman.providers.translated import AnthropicFar, OpenAIChatFar, translated_lane
 
 USUAL = {"type": "ephemeral"}
 HOUR = {"type": "ephemeral", "ttl": "1h"}
@@ -153,6 +153,8 @@ def test_for_a_client_of_anthropics_indices_begin_behind_the_instructions() -> N
 
 def sent(provider: str, operation: Operation, chat: dict[str, Any]) -> Any:
     def native(deployment: Deployment, asked: Operation) -> Any:
+        if deployment.provider == "azure":
+            return translated_lane(asked, OpenAIChatFar(), deployment)
         if asked is Operation.MESSAGES:
             return NativeLane(deployment, ANTHROPIC_MESSAGES)
         return translated_lane(asked, AnthropicFar(), deployment)
@@ -161,7 +163,7 @@ def sent(provider: str, operation: Operation, chat: dict[str, Any]) -> Any:
         id="d", group="own", provider=provider, model="far", litellm_model="x/far", api_base="http://x/v1", price=None,
         handling=Handling(cache_marks=(SYSTEM, LAST, TOOLS)), output_tokens_max=64,
     )  # fmt: skip
-    book = LaneBook({"anthropic": native})
+    book = LaneBook({"anthropic": native, "azure": native})
     book.follow(continues=True)
     lane = book.lane(operation, deployment)
     ask = CLIENT_DIALECTS[operation].read_ask(json.dumps(chat).encode(), operation, None)
@@ -178,3 +180,4 @@ def test_each_kind_of_upstream_gets_the_marks_it_knows() -> None:
     assert marks_of(sent("openrouter", Operation.CHAT, CHAT)[0]) == ["Be kind.", "Four"]
     assert marks_of(sent("openrouter", Operation.MESSAGES, MESSAGES)[0]) == ["Be kind.", "Four"]
     assert marks_of(sent("openai", Operation.CHAT, CHAT)[0]) == []
+    assert marks_of(sent("azure", Operation.MESSAGES, MESSAGES)[0]) == []
