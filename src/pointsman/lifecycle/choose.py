@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
+from math import inf
 from typing import Final
 
 import msgspec
 
-from pointsman.core.errors import Malformed
+from pointsman.core.errors import Malformed, Refused
 from pointsman.core.exchange import RequestHead
 from pointsman.core.rules import NO_ROUTING_RULES, Target
 from pointsman.core.upstream import Ask, Deployment
@@ -32,6 +33,8 @@ __all__ = ["Course", "asked_name", "choose", "find_pool", "lead", "pick", "wish_
 
 _TOLD_MEMBERS_MAX: Final = 64
 """Of a larger pool nobody lists, for each request, who was left out."""
+_PUSHES_OUT: Final = "evicts_busy"
+"""The reason of a choice that takes from the memory what others use."""
 
 
 class Course(msgspec.Struct):
@@ -99,6 +102,8 @@ def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: Request
     demand_unrefused(ruling)
     pool, matched = lead(ask, principal, house, ruling)
     demands = demands_of(ruling)
+    if matched is not ruling.matched:
+        _load_meanwhile(ask, principal, house, ruling, demands)
     way = None if house.traffic is None else house.traffic.way(ask, principal, pool, house.clock.monotonic())
     pool = pool if way is None else way.pool
     if pool.only is not None and not matched and demands is None:
@@ -107,6 +112,23 @@ def _choose_by_rules(ask: Ask, principal: Principal, house: House, head: Request
     trail = Trail(rules=matched)
     member, reason = pick(pool, wish_for(ask, principal, demands, head=head), house, trail)
     return Course(principal, ask, pool, member, reason, trail=trail, demands=demands, way=way)
+
+
+def _load_meanwhile(ask: Ask, principal: Principal, house: House, ruling: Ruling, demands: Demands | None) -> None:
+    """Have the model that would have to be waited for loaded where it would be, if nobody has it in memory.
+
+    Else it never would be: every request would find it missing and go to the overflow.
+    """
+    pool, now = find_pool(ask.model, principal, house, led_to=ruling.model), house.clock.monotonic()
+    waits = [house.router.wait(member, now) for member in pool.members]
+    if any(wait.total < inf and not wait.load for wait in waits):
+        return
+    try:
+        member, reason = house.router.consider(pool, wish_for(ask, principal, demands), now)
+    except Refused:
+        return
+    if reason != _PUSHES_OUT and member.host is not None and member.host.online:
+        house.loads.begin(member)
 
 
 def lead(ask: Ask, principal: Principal, house: House, ruling: Ruling) -> tuple[Pool, tuple[str, ...]]:

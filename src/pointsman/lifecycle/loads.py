@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
+from pointsman.core.clock import SYSTEM_CLOCK, Clock
 from pointsman.core.eager import become_task
 from pointsman.core.errors import GatewayError
 from pointsman.core.flight import Flight
@@ -31,6 +32,8 @@ __all__ = ["Abandoned", "Loader", "Loads", "NoLoads", "expect"]
 _LOADS_MAX: Final = 16
 """Loads that go on without a client, in all; of one model on one host there is only one."""
 _SLACK_SECONDS: Final = 5.0
+_BEGIN_SECONDS: Final = 60.0
+_TRIED_MAX: Final = 4_096
 
 _log: Final = logging.getLogger("pointsman.loads")
 
@@ -78,6 +81,10 @@ class Abandoned(Protocol):
         """
         ...
 
+    def begin(self, member: Member) -> None:
+        """Have the model loaded for those who come next, where its server can be told to."""
+        ...
+
 
 class NoLoads:
     """Lets no load go on."""
@@ -89,17 +96,24 @@ class NoLoads:
     async def rouse(self, _deployment: Deployment, _pause: float, _tell: Callable[[], None]) -> None:
         """See :meth:`Abandoned.rouse`."""
 
+    def begin(self, _member: Member) -> None:
+        """See :meth:`Abandoned.begin`."""
+
 
 class Loads:
     """See :class:`Abandoned`. What a host draws for such a load is no call's."""
 
-    def __init__(self, loader: Loader, nursery: Nursery, loads_max: int = _LOADS_MAX) -> None:
+    def __init__(
+        self, loader: Loader, nursery: Nursery, loads_max: int = _LOADS_MAX, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.wanted = False
+        self._clock = clock
         self._loader = loader
         self._nursery = nursery
         self._loads_max = loads_max
         self._under_way: set[tuple[str, str]] = set()
         self._waking: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._tried: dict[tuple[str, str], float] = {}
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -128,6 +142,34 @@ class Loads:
             if not task.done():
                 tell()
         task.result()
+
+    def begin(self, member: Member) -> None:
+        """See :meth:`Abandoned.begin`; the same at the same host is begun once a minute at most."""
+        deployment, now = member.deployment, self._clock.monotonic()
+        key = (deployment.api_base, deployment.model)
+        is_late = now - self._tried.get(key, -_BEGIN_SECONDS) >= _BEGIN_SECONDS
+        if not is_late or key in self._under_way or len(self._under_way) >= self._loads_max:
+            return
+        if member.host is None or not self._loader.can_load(deployment):
+            return
+        if len(self._tried) >= _TRIED_MAX:
+            self._tried.clear()
+        self._tried[key] = now
+        self._under_way.add(key)
+        member.host.begin_load(deployment.model)
+        self._nursery.start(self._load(member.host, deployment, key), f"load of {deployment.model}")
+
+    async def _load(self, host: Host, deployment: Deployment, key: tuple[str, str]) -> None:
+        _log.info("%s is not in memory: it is loaded while others serve.", deployment.group)
+        try:
+            await self._loader.load(deployment)
+        except GatewayError as error:
+            _log.warning("%s cannot be loaded: %s", deployment.group, error.message)
+        else:
+            host.served(deployment.model, self._clock.monotonic())
+        finally:
+            self._under_way.discard(key)
+            host.end_load(deployment.model)
 
     async def _finish(self, flight: Flight, member: Member, key: tuple[str, str]) -> None:
         """Wait until the model is loaded, as the server says, or as its answer shows."""

@@ -205,3 +205,28 @@ def test_a_cloud_has_no_loads() -> None:
     stage.flight.piece(LAST, last=True)
     assert story.over
     stage.settled()
+
+
+async def test_a_model_that_others_stand_in_for_is_loaded_once_meanwhile() -> None:
+    scene = Scene()
+    pool = scene.stage.house.router.pool("public")
+    assert pool is not None
+    for _ in range(3):
+        scene.loads.begin(pool.members[0])
+    await asyncio.sleep(0)
+    model = pool.members[0].deployment.model
+    assert scene.loader.asked == [model] and scene.host.loading.get(model)
+    scene.loader.done.set()
+    while len(scene.loads):
+        await asyncio.sleep(0)
+    assert not scene.host.loading.get(model) and scene.host.is_loaded(model)
+    scene.loads.begin(pool.members[0])
+    assert scene.loader.asked == [model], "not again at once"
+
+
+async def test_what_cannot_be_told_to_load_is_left_alone() -> None:
+    scene = Scene(ScriptedLoader(can=False))
+    pool = scene.stage.house.router.pool("public")
+    assert pool is not None
+    scene.loads.begin(pool.members[0])
+    assert not len(scene.loads) and not scene.host.loading
