@@ -99,6 +99,24 @@ async def test_a_server_that_comes_back_is_found(link: RedisLink, server: RedisS
     assert len(turns) == 1 and link.trouble is None
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_whatever_is_on_its_way_when_it_is_closed_no_connection_is_left(
+    redis_server: RedisServer, nursery: Nursery, turns: int
+) -> None:
+    link = RedisLink(settings(redis_server.url(), 5.0), nursery)
+    assert await link.open()
+    asked = [asyncio.create_task(link.run("ECHO", "a"))]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+        asked.append(asyncio.create_task(link.run("ECHO", "a")))
+    await link.close()
+    for outcome in await asyncio.gather(*asked, return_exceptions=True):
+        assert outcome == b"a" or isinstance(outcome, StorageUnavailable)
+    assert len(nursery) == 0
+    pool = link._client.connection_pool  # type: ignore[union-attr]
+    assert not [one for one in (*pool._available_connections, *pool._in_use_connections) if one.is_connected]
+
+
 async def test_a_wrong_password_is_told_and_not_shown(link: RedisLink, server: RedisServer, nursery: Nursery) -> None:
     await link.run("CONFIG", "SET", "requirepass", "right")
     wrong = RedisLink(settings(server.url().replace("redis://", "redis://:hunter2@")), nursery)

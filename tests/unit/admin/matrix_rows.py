@@ -6,7 +6,7 @@ O, T, M and W are members of acme.
 
 Objects: the actor's *own* (themselves, a key of theirs without a team; red; acme), those of a *mate* (a member of red
 and acme, with a key in red; red; acme), and an *other*'s (a stranger, their key without a team; the team blue; the
-organisation zeta). A row names for each who is let in. What lies *beside* (a member of acme, but of its team green, and
+organisation zeta). A row names for each who is let in. What lies *beside* (a member of acme, but of its team teal, and
 what is that team's) follows from these: see ``test_matrix.py``.
 """
 

@@ -48,8 +48,8 @@ OBJECTS = {
         "key": "sk-stranger-0123456789", "key_of_team": "sk-stranger-in-blue-0123456789",
     },
     "beside": {
-        "user": "neil", "team": "green", "project": "of-green", "organization": "zeta", "member": "neil",
-        "team_of_key": "green", "key": "sk-neil-in-green-0123456789", "key_of_team": "sk-neil-in-green-0123456789",
+        "user": "neil", "team": "teal", "project": "of-teal", "organization": "zeta", "member": "neil",
+        "team_of_key": "teal", "key": "sk-neil-in-teal-0123456789", "key_of_team": "sk-neil-in-teal-0123456789",
     },
 }  # fmt: skip
 
@@ -94,7 +94,7 @@ class House:
             await self.desk.directory.insert(ORGANIZATIONS, Organization(organization_id=organization))
         await self.team("red", "acme")
         await self.team("blue", "zeta")
-        await self.team("green", "acme")
+        await self.team("teal", "acme")
         for actor, (user_id, role) in ACTORS.items():
             await self.desk.directory.insert(USERS, User(user_id=user_id, role=role))
             await self.key(asking_key(actor), user_id)
@@ -107,14 +107,14 @@ class House:
             **dict.fromkeys(("tom", "mia", "wim", "mate", "neil"), Role.USER),
         )
         await self.join("zeta", stranger=Role.USER)
-        for team, members in (("red", ("tom", "mia", "wim", "mate")), ("blue", ("stranger",)), ("green", ("neil",))):
+        for team, members in (("red", ("tom", "mia", "wim", "mate")), ("blue", ("stranger",)), ("teal", ("neil",))):
             for user_id in members:
                 await self.member(team, user_id, "admin" if user_id == "tom" else "user")
         await self.key(asking_key("S"), None, "red")
         await self.key("sk-mate-in-red-0123456789", "mate", "red")
         await self.key("sk-stranger-0123456789", "stranger")
         await self.key("sk-stranger-in-blue-0123456789", "stranger", "blue")
-        await self.key("sk-neil-in-green-0123456789", "neil", "green")
+        await self.key("sk-neil-in-teal-0123456789", "neil", "teal")
         return self.desk
 
     async def team(self, team_id: str, organization_id: str) -> None:

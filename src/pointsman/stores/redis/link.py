@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import sha1
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ __all__ = ["Part", "RedisLink"]
 
 Part = bytes | str | int | float
 """One word of a command."""
+
+_Command = tuple[tuple[Part, ...], asyncio.Future[Any]]
+_Batch = Sequence[_Command]
 
 _PIPELINE_MAX: Final = 256
 _LISTEN_SECONDS: Final = 1.0
@@ -40,7 +44,8 @@ class RedisLink:
         self._nursery = nursery
         self._client = client_of(settings)
         self._digests: dict[str, str] = {}
-        self._waiting: list[tuple[tuple[Part, ...], asyncio.Future[Any]]] = []
+        self._waiting: list[_Command] = []
+        self._under_way: set[asyncio.Task[None]] = set()
         self._closed = False
         self.up = False
         self.failures = 0
@@ -118,8 +123,12 @@ class RedisLink:
             await asyncio.sleep(self.settings.retry_seconds)
 
     async def close(self) -> None:
-        """Cut the connections."""
+        """Cut the connections, once nobody is on the way to make another."""
         self._closed, self.up = True, False
+        for task in self._under_way:
+            task.cancel()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=self.settings.command_seconds)
         with suppress(OSError, _library().RedisError):
             async with asyncio.timeout(self.settings.command_seconds):
                 await close(self._client)
@@ -153,21 +162,34 @@ class RedisLink:
 
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
+        if self._closed:
+            self._let_down(waiting)
+            return
         for start in range(0, len(waiting), _PIPELINE_MAX):
-            self._nursery.start(self._pipeline(waiting[start : start + _PIPELINE_MAX]), "redis")
+            batch = waiting[start : start + _PIPELINE_MAX]
+            task = self._nursery.start(self._pipeline(batch), "redis")
+            self._under_way.add(task)
+            task.add_done_callback(partial(self._ended, batch))
 
-    async def _pipeline(self, batch: Sequence[tuple[tuple[Part, ...], asyncio.Future[Any]]]) -> None:
+    def _ended(self, batch: _Batch, task: asyncio.Task[None]) -> None:
+        """Tell those who have no answer: there is none, or the task was cancelled, maybe before it had begun."""
+        self._under_way.discard(task)
+        self._let_down(batch)
+
+    def _let_down(self, batch: _Batch) -> None:
+        for _, future in batch:
+            _settle(future, self._unavailable())
+
+    async def _pipeline(self, batch: _Batch) -> None:
         pipeline = self._client.pipeline(transaction=False)
         for command, _ in batch:
             pipeline.execute_command(*command)
-        answers: list[object] = [self._unavailable()] * len(batch)
         try:
             answers = await self._asked(pipeline.execute(raise_on_error=False))
         except StorageUnavailable:
-            pass  # as told above
-        finally:
-            for (_, future), answer in zip(batch, answers, strict=True):
-                _settle(future, answer)
+            return  # which those who asked are told when this has ended
+        for (_, future), answer in zip(batch, answers, strict=True):
+            _settle(future, answer)
 
     async def _asked(self, question: Any, more_seconds: float = 0.0) -> Any:  # noqa: ANN401 - an awaitable of theirs
         """The answer, within the time limit and ``more_seconds``; whatever else happens takes the link down.
