@@ -41,7 +41,9 @@ meaning. *Differs*: the same, but for what is said. *Absent*: why. Fields, types
 
 Everywhere: errors have OpenAI's form, `created_by` and `updated_by` name who did it (`master` for the master key, where
 LiteLLM says `default_user_id`), sums leave out LiteLLM's own health checks. The answers of some 180 requests to LiteLLM
-were recorded and are compared with ours in every run of the tests.
+were recorded and are compared with ours in every run of the tests, and so are the names of all fields that LiteLLM
+takes: each is heeded; or kept, shown again and named in the header `x-pointsman-not-enforced`; or refused with its
+name, where it would narrow something and nobody would enforce it.
 """
 
 

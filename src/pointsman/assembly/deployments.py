@@ -19,7 +19,7 @@ from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.names import embeds
 from pointsman.catalog.overrides import Overrides, merge, read_overrides
 from pointsman.config.model_entries import catalogue_overrides
-from pointsman.config.patterns import fill, is_pattern
+from pointsman.config.patterns import fill, is_pattern, match
 from pointsman.config.sections import (
     LiteLLMParams,
     ModelEntry,
@@ -117,7 +117,7 @@ def configured(settings: Settings, environment: Mapping[str, str], catalog: Cata
         for maker, share in zip(makers, shares, strict=True)
     ]
     patterns = tuple(
-        Pattern(maker.entry.model_name, partial(maker.expand, share=share))
+        Pattern(maker.entry.model_name, partial(maker.expand, share=share), maker.known)
         for maker, share in zip(wild, _shares([maker.entry for maker in wild]), strict=True)
     )
     mocked = any(maker.entry.litellm_params.mock_response is not None for maker in (*makers, *wild))
@@ -203,6 +203,20 @@ class _Maker:
             return None
         model = fill(self.model, captured) if is_pattern(self.model) else self.model
         return self.deployment(name, model, share) if self._is_meant(model) else None
+
+    def known(self) -> tuple[str, ...]:
+        """The names that a wildcard is known to stand for: what the catalogue has of the provider.
+
+        None for an address that the operator gives, and for Azure, where deployments are named by whoever made them:
+        what is there, nobody here knows.
+        """
+        name, model, provider = self.entry.model_name, self.model, self._provider
+        if self.entry.litellm_params.api_base is not None or provider.local or provider.cloud == "azure":
+            return ()
+        if name.count("*") != 1 or model.count("*") != 1:
+            return ()
+        stood_for = (match(model, each) for each in self._catalog.models_of(self._provider.name))
+        return tuple(fill(name, captured) for captured in stood_for if captured is not None)
 
     def _is_meant(self, model: str) -> bool:
         """Whether the provider was named, or is the one that LiteLLM too takes ``model`` to be of.

@@ -46,7 +46,7 @@ from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.replicas import replicas_of, work_together
 from pointsman.assembly.restart import waiting_for_restart
-from pointsman.assembly.routes import RouteMaker, hint_for
+from pointsman.assembly.routes import RouteMaker, hint_for, spell_out
 from pointsman.assembly.secrets import follow_secrets
 from pointsman.assembly.senders import Senders
 from pointsman.assembly.storage import Storage
@@ -290,6 +290,8 @@ class Gateway:
         """Look after the local servers that are in the table, as it is now, or behind its wildcards."""
         everything = (*self.house.table.deployments, *self.routes.lenders())
         self.fleet.follow(self.loaded, everything, self.routes.hosts)
+        if self.house.table.patterns:
+            self.nursery.start(spell_out(self.house.table), "names of wildcards")
 
     def follow_senders(self) -> None:
         """Send through LiteLLM's library, or nowhere, what is configured so; the library is imported only then."""

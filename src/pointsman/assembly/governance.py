@@ -139,6 +139,7 @@ class Governance:
             plan,
             keyring=self.keyring,
             directory=around.storage.directory,
+            audit=around.storage.audit,
             store=around.storage.sign_in,
             fetcher=around.transport,
             nursery=around.nursery,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final
 
@@ -22,9 +23,10 @@ from pointsman.providers.discovery import FoundHost, aliases, deployments
 from pointsman.providers.registry import split_model
 from pointsman.routing.table import RoutingTable, Union
 
-__all__ = ["DEMO_MODEL", "RouteMaker", "hint_for"]
+__all__ = ["DEMO_MODEL", "RouteMaker", "hint_for", "spell_out"]
 
 _ANY_MODEL: Final = "any"
+_AT_A_TIME: Final = 16
 DEMO_MODEL: Final = "smollm2-135m"
 
 
@@ -147,6 +149,14 @@ def _looked_for(deployment: Deployment) -> str:
     except msgspec.MsgspecError:
         said = ""
     return split_model(said, None, has_base=False)[1] if said else deployment.model
+
+
+async def spell_out(table: RoutingTable) -> None:
+    """Make the deployments that wildcards are known to stand for, a few at a time, before somebody lists them all."""
+    for number, name in enumerate(table.expected):
+        table.resolve(name)
+        if number % _AT_A_TIME == 0:
+            await asyncio.sleep(0)
 
 
 def hint_for(table: RoutingTable, name: str, left_out: Iterable[LeftOut], *, has_ollama: bool) -> str:

@@ -29,6 +29,7 @@ from pointsman.policies.sign_in.sessions import Sessions
 from pointsman.policies.sign_in.throttle import Throttle
 from pointsman.providers.identity import CodeFlow, DocumentBook, IdentityFetcher, KeySetBook
 from pointsman.providers.identity.fetching import unavailable
+from pointsman.stores.audit import AuditStore
 from pointsman.stores.directory.ports import DirectoryStore
 from pointsman.stores.sign_in_ports import SignInStore
 from pointsman.wire.jose import PublicKey
@@ -91,6 +92,7 @@ class Entrance:
         *,
         keyring: Keyring,
         directory: DirectoryStore,
+        audit: AuditStore,
         store: SignInStore,
         fetcher: IdentityFetcher,
         nursery: Nursery,
@@ -98,6 +100,7 @@ class Entrance:
     ) -> None:
         self._keyring = keyring
         self._directory = directory
+        self._audit = audit
         self._clock = clock
         documents = DocumentBook(fetcher, nursery, clock)
         self._keys = KeySetBook(fetcher, nursery, clock)
@@ -133,7 +136,9 @@ class Entrance:
         self._keys.fresh_seconds = settings.rules.public_key_ttl
         self._keys.stale_seconds = settings.rules.public_key_stale_ttl
         if keyring.bearers is None:
-            keyring.bearers = Bearers(settings, self._issuer_keys, self._directory, self._clock, keyring.bind)
+            keyring.bearers = Bearers(
+                settings, self._issuer_keys, self._directory, self._clock, keyring.bind, self._audit
+            )
         keyring.bearers.follow(settings)
         for issuer in settings.issuers:
             if issuer.issuer is None or (not issuer.audiences and not settings.rules.issuers):

@@ -55,6 +55,10 @@ class Catalog:
         self._remembered[question] = known
         return known
 
+    def models_of(self, provider: str) -> tuple[str, ...]:
+        """The provider's names of its models; see :attr:`pointsman.catalog.snapshot.Snapshot.models`."""
+        return self._snapshot.models.get(provider.lower(), ())
+
     def _find(self, provider: str, model: str, base_model: str | None) -> ModelFacts | None:
         if base_model is not None:
             found = self._exact(base_model) or self._search(provider, base_model)

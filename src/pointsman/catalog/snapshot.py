@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +43,11 @@ FORMAT: Final = 1
 UNPACKED_BYTES_MAX: Final = 16 * 1024 * 1024
 
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
+_NAMES_MODELS: Final = "litellm"
+"""The source whose keys are what models are asked for by; the other also names models as others call them."""
+_IS_A_PRICE: Final = re.compile(
+    r"^ft:|\*|\d-x-\d|max-x-max|-commitment/|^(?:low|medium|high|standard|hd|auto)/|^container$"
+)
 _DATE: Final = re.compile(rb"\d{8}|\d{4}-\d{2}-\d{2}")
 
 
@@ -194,6 +199,22 @@ class Snapshot:
         """All keys, ascending."""
         for line in self._opened[1].splitlines():
             yield line.partition(b"\t")[0].decode()
+
+    @cached_property
+    def models(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of each provider's models, as far as LiteLLM's list has them, in the order of the alphabet.
+
+        Without rows that are a price and no model: of fine-tuned ones, of sizes of pictures, of commitments.
+        """
+        names: dict[str, set[str]] = {}
+        decode = msgspec.json.Decoder(Row).decode
+        for line in self._opened[1].splitlines():
+            key, _, text = line.partition(b"\t")
+            row = decode(text)
+            name = key.decode().removeprefix(f"{row.provider}/")
+            if self.header.sources[row.source].name == _NAMES_MODELS and not _IS_A_PRICE.search(name):
+                names.setdefault(row.provider, set()).add(name)
+        return {provider: tuple(sorted(found)) for provider, found in names.items()}
 
     @cached_property
     def _opened(self) -> tuple[Header, bytes]:

@@ -51,12 +51,20 @@ class _Examiner:
             node = root.get(section)
             if isinstance(node, MapNode):
                 self._examine_section(node, section)
+        self._examine_warm_up(root.get("pointsman"))
         entries = root.get("model_list")
         for number, entry in enumerate(entries.items if isinstance(entries, ListNode) else ()):
             params = entry.get("litellm_params") if isinstance(entry, MapNode) else None
             silent = params.get("silent_model") if isinstance(params, MapNode) else None
             for one in silent.items if isinstance(silent, ListNode) else () if silent is None else (silent,):
                 self._demand(one, f"model_list[{number}].litellm_params.silent_model", _NOT_SERVED)
+
+    def _examine_warm_up(self, section: Node | None) -> None:
+        wanted = section.get("warm_up") if isinstance(section, MapNode) else None
+        for number, one in enumerate(wanted.items if isinstance(wanted, ListNode) else ()):
+            model = one.get("model") if isinstance(one, MapNode) else None
+            if model is not None:
+                self._demand(model, f"pointsman.warm_up[{number}].model", _NOT_SERVED)
 
     def _examine_section(self, section: MapNode, path: str) -> None:
         for key in _LISTS:

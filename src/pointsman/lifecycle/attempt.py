@@ -59,10 +59,8 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
         if alarm is not None:
             alarm.cancel()
         live.in_flight -= 1
-        if course.member.host is not None:
-            settlement.depart(course.member.host, course.member.deployment.model)
-        if live.rests_until:
-            course.member.give_up_probe()
+        if course.member.host is not None or live.rests_until:
+            _let_go(course, settlement)
     if settlement.error is None:
         live.succeeded(settlement.ended_at, sent_at, settlement.heard_at, answer.usage.completion)
         if live.meter is not None:
@@ -71,6 +69,15 @@ async def attempt(course: Course, settlement: Settlement, client: Client) -> Non
             course.member.answered(sent_at)
     else:
         house.router.failed(course.member, settlement.error, sent_at, settlement.ended_at)
+
+
+def _let_go(course: Course, settlement: Settlement) -> None:
+    """Give back the slot of a host, and the right to try one that rests."""
+    member = course.member
+    if member.host is not None:
+        settlement.depart(member.host, member.deployment.model)
+    if member.live.rests_until:
+        member.give_up_probe()
 
 
 def _count(meter: Meter, ask: Ask, usage: Usage, sent_at: float, ended_at: float) -> None:

@@ -64,7 +64,7 @@ def _cut(settlement: Settlement, limit: float) -> None:
     if flight is not None and not flight.complete and not settlement.spoken:
         error = TimedOut(
             f"The upstream had not answered after {limit:g} s, which is how long the request lets it take.",
-            hint="The limit is the request's own timeout.",
+            hint="The limit is the timeout of the request, or of its key.",
             code=CLIENT_TIMEOUT,
         )
         flight.inbox.put(error)

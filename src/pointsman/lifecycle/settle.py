@@ -285,7 +285,15 @@ class Settlement(Course, weakref=False):
         client.attach(None)
         if self.flight is not None:
             self.flight.close()
+        if self.error is not None:
+            self._forget_errors(self.error)
         self.house.outbox.gathered()
+
+    def _forget_errors(self, error: GatewayError) -> None:
+        """Let go of where they were raised: in a circle all of the call would wait for the garbage collector."""
+        failures = () if self.recovery is None else [failure for _, failure in self.recovery.errors]
+        for one in (error, *failures):
+            one.__traceback__ = one.__context__ = one.__cause__ = None
 
     def _marked(self, head: bytes) -> bytes:
         """A head that tells what was special about the call. Whatever recovers has a trail."""

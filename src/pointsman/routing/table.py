@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -25,11 +26,13 @@ class Group(msgspec.Struct, frozen=True):
 class Pattern(msgspec.Struct, frozen=True):
     """A wildcard entry: ``expand`` makes the deployment for a name and what the stars of ``pattern`` stood for.
 
-    It makes none where the entry does not serve that name after all.
+    It makes none where the entry does not serve that name after all. ``known`` tells which names it is known to stand
+    for, among others.
     """
 
     pattern: str
     expand: Callable[[str, tuple[str, ...]], Deployment | None]
+    known: Callable[[], tuple[str, ...]] = tuple
 
 
 class Union(msgspec.Struct, frozen=True):
@@ -40,7 +43,7 @@ class Union(msgspec.Struct, frozen=True):
 
 
 class RoutingTable:
-    """Resolves names: aliases first, then exact, ``unions``, then the most specific wildcard (longest literal part).
+    """Resolves names: aliases first, then exact, ``unions``, ids of deployments, then the most specific wildcard.
 
     So, as in LiteLLM, requests for a model can be sent to another one by an alias of the same name.
 
@@ -66,6 +69,7 @@ class RoutingTable:
         self._groups = {name: Group(name, tuple(members)) for name, members in groups.items()}
         listed = dict(aliases or {})
         taken = self._groups.keys() | listed.keys()
+        self._by_id = {one.id: one for group in self._groups.values() for one in group.deployments}
         self._aliases = listed
         self._further = {name: target for name, target in (unlisted or {}).items() if name not in taken}
         self._patterns: dict[str, list[Pattern]] = {}
@@ -95,6 +99,13 @@ class RoutingTable:
         """The wildcard names."""
         return tuple(self._patterns)
 
+    @cached_property
+    def expected(self) -> tuple[str, ...]:
+        """The names that wildcards are known to stand for, where these are not spelt out."""
+        named = dict.fromkeys(name for entries in self._patterns.values() for one in entries for name in one.known())
+        taken = {*self._groups, *self._aliases, *self._unions}
+        return tuple(name for name in named if name not in taken)
+
     @property
     def deployments(self) -> tuple[Deployment, ...]:
         """Every deployment that is spelt out."""
@@ -108,7 +119,8 @@ class RoutingTable:
             return group
         target = self._further.get(name)
         group = None if target is None else self._groups.get(target)
-        return group or self._unions.get(name) or self._match(name)
+        one = self._by_id.get(name)
+        return group or self._unions.get(name) or (self._match(name) if one is None else Group(one.group, (one,)))
 
     def _united(self, name: str, union: Union) -> Group | None:
         """All deployments of the models that there are; None: there are none."""

@@ -19,6 +19,7 @@ def response_fields(raw: bytes) -> tuple[tuple[bytes, bytes], ...]:
     # What came before a flaw has been collected, and behind the head nobody looks.
     with contextlib.suppress(HttpParserError, HttpParserUpgrade):
         parser.feed_data(raw)
+    del collector.parser  # each holds the other
     return tuple(collector.fields)
 
 

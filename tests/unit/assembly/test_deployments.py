@@ -19,6 +19,7 @@ from pointsman.config.sections import (
 )
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import Price, femtodollars
+from pointsman.core.secret import Secret
 from pointsman.routing.table import RoutingTable
 
 
@@ -187,3 +188,24 @@ def test_a_bound_of_streams_is_none_of_whole_answers_and_who_may_take_long_may_b
     settings = Settings(model_list=(entry,), local=local)
     found = configured(settings, {}, Catalog()).deployments[0].timeouts
     assert (found.load, found.total, found.first_token) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "some"),
+    [
+        ("openai/*", {"model": "openai/*"}, {"openai/gpt-4o", "openai/text-embedding-3-small"}),
+        ("*", {"model": "openai/*"}, {"gpt-4o", "text-embedding-3-small"}),
+        ("mine/*", {"model": "anthropic/claude-*"}, {"mine/sonnet-4-5"}),
+        ("openai/*", {"model": "openai/*", "api_base": "http://10.0.0.7/v1"}, set()),
+        ("ollama/*", {"model": "ollama_chat/*"}, set()),
+        ("azure/*", {"model": "azure/*", "api_base": "https://mine.openai.azure.com"}, set()),
+        ("x/*/*", {"model": "openai/*"}, set()),
+    ],
+)
+def test_what_a_wildcard_is_known_to_stand_for(name: str, params: dict[str, Any], some: set[str]) -> None:
+    entry = ModelEntry(model_name=name, litellm_params=LiteLLMParams(api_key=Secret("k"), **params))
+    made = configured(Settings(model_list=(entry,)), {}, Catalog())
+    table = RoutingTable((), patterns=made.patterns)
+    assert some <= set(table.expected) and bool(some) == bool(table.expected)
+    assert all(table.resolve(each) is not None for each in table.expected)
+    assert not any("-x-" in each or each.startswith("ft:") for each in table.expected)

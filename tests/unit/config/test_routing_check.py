@@ -37,6 +37,7 @@ def warned(tmp_path: Path, settings: str, more: str = MODELS) -> list[tuple[str,
         ("router_settings: {model_group_alias: {short: {model: nexd, hidden: true}}}",
          "router_settings.model_group_alias.short"),
         ("litellm_settings: {model_alias_map: {short: nexd}}", "litellm_settings.model_alias_map.short"),
+        ("pointsman: {warm_up: [{model: chat}, {model: nexd}]}", "pointsman.warm_up[1].model"),
         ("router_settings: {model_group_retry_policy: {nexd: {RateLimitErrorRetries: 1}}}",
          "router_settings.model_group_retry_policy.nexd"),
     ],
@@ -47,8 +48,8 @@ def test_a_name_that_nobody_serves_is_warned_of(tmp_path: Path, settings: str, p
     assert any(said in message for said in ("nobody serves", "no such model"))
     assert warned(tmp_path, settings.replace("nexd", "next")) == []
     assert warned(tmp_path, settings.replace("nexd", "groq/llama")) == []
-    later = "\npointsman: {discovery: true}"
-    assert warned(tmp_path, settings.replace("nexd", "llama3.2") + later) == [], "it may be found yet"
+    later = "\ngeneral_settings: {store_model_in_db: true}"
+    assert warned(tmp_path, settings.replace("nexd", "llama3.2") + later) == [], "it may be added yet"
     ((_, message),) = warned(tmp_path, settings + later)
     assert "unless it is found" in message, "which is no reason to be silent about a slip"
 

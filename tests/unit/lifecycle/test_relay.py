@@ -252,7 +252,7 @@ def test_what_was_not_answered_is_not_kept() -> None:
     assert client.status == 502 and "kept" not in stage.happened
 
 
-async def test_nothing_of_a_stream_is_left_to_the_garbage_collector() -> None:
+async def test_nothing_of_a_stream_outlives_it_until_the_garbage_collector_comes_by() -> None:
     one = Stage()
     story, client = one.tell(chat_body(stream=True))
     flight = one.flight
@@ -266,6 +266,22 @@ async def test_nothing_of_a_stream_is_left_to_the_garbage_collector() -> None:
     gc.disable()
     try:
         del story, client, flight
+        assert left() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("model", ["public", "nobody-serves-this"])
+async def test_nothing_of_a_failure_outlives_it_until_the_garbage_collector_comes_by(model: str) -> None:
+    one = Stage()
+    one.sender.act = lambda flight: flight.answer(refusal("No."), 400)
+    gc.disable()
+    try:
+        story, client = one.tell(chat_body(model=model))
+        assert client.status == 400
+        one.sender.flights.clear()
+        left = weakref.ref(client)
+        del story, client
         assert left() is None
     finally:
         gc.enable()

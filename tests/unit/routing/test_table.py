@@ -127,3 +127,18 @@ def test_a_name_may_stand_for_several_models_together() -> None:
     assert served(table, "none") == ["non* e"]
     assert table.names == ("a", "b", "c", "other", "too", "all", "first")
     assert [one.id for one in table.deployments] == ["1", "2", "3", "4"] and table.deployments[0].order is None
+
+
+def test_a_deployment_can_be_asked_for_by_its_id() -> None:
+    """As in LiteLLM; the group's name is that of its model, whose access and fallbacks count."""
+    table = RoutingTable([entry("1", "a"), entry("2", "a"), entry("b", "c")], {"x": "2"}, [pattern("*")])
+    group = table.resolve("2")
+    assert group is not None and group.name == "a" and served(table, "2") == served(table, "x") == ["2"]
+    assert served(table, "b") == ["b"] and served(table, "other") == ["* other"]
+    assert table.names == ("a", "c", "x")
+
+
+def test_what_wildcards_are_known_to_stand_for_is_told_unless_it_is_spelt_out() -> None:
+    known = Pattern("openai/*", pattern("openai/*").expand, lambda: ("openai/x", "openai/y", "openai/z"))
+    table = RoutingTable([entry("1", "openai/y")], {"openai/z": "openai/y"}, [known, pattern("*")])
+    assert table.expected == ("openai/x",) and table.names == ("openai/y", "openai/z")

@@ -19,13 +19,14 @@ _SHOWN_CHARACTERS_MAX: Final = 128
 def visible_groups(table: RoutingTable, caller: Principal) -> Iterator[tuple[str, Group]]:
     """Name → group, for all names that are listed, and those that only the key itself spells out.
 
+    What a wildcard is known to stand for is listed, too, as by LiteLLM.
     A key's own aliases, and names in its ``models`` that a wildcard entry serves, are such. A model that the key may
     only use under one of its further names (``ollama/*``) is listed under that.
     """
     record = caller.record
     own = [name for name in (*caller.aliases, *record.models) if "*" not in name]
     seen = set()
-    for name in dict.fromkeys([*table.names, *own]):
+    for name in dict.fromkeys([*table.names, *own, *table.expected]):
         if "*" in name or (group := visible_group(table, caller, name)) is None:
             continue
         if caller.admin or not all(map(_is_hidden, group.deployments)):

@@ -13,6 +13,7 @@ import msgspec
 from pointsman.cli.migrate.rows import Row, amount_of
 from pointsman.core.errors import Malformed
 from pointsman.policies.durations import next_reset
+from pointsman.policies.own_routing import unheeded_in
 from pointsman.stores.directory.records import (
     AccessGroup,
     Budget,
@@ -135,6 +136,9 @@ def team_of(row: Row, aliases: Mapping[int, Mapping[str, str]]) -> Made:
     notes = (*notes, *(f"{name} are not enforced here, so the team comes over blocked." for name in guarded))
     permissions = row.texts("team_member_permissions")
     member_budget, duration = metadata.get("team_member_budget_id"), metadata.get("team_member_key_duration")
+    routing = row.fields("router_settings")
+    kept = raw({"router_settings": routing} if routing else {})
+    notes = (*notes, *(f"{name} is kept and has no effect here." for name in unheeded_in(raw(routing))))
     record = Team(
         team_id=row.named("team_id"),
         alias=row.text("team_alias"),
@@ -150,6 +154,7 @@ def team_of(row: Row, aliases: Mapping[int, Mapping[str, str]]) -> Made:
         member_key_duration=duration if isinstance(duration, str) and duration else None,
         blocked=row.flag("blocked") or bool(guarded),
         metadata=raw(metadata),
+        extra=kept,
         **_stamps(row),
     )
     return Made(record, notes)

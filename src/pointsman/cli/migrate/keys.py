@@ -10,6 +10,7 @@ from pointsman.admin.permission_fields import is_ignorable
 from pointsman.cli.migrate.entries import limits_of, raw
 from pointsman.cli.migrate.rows import Row
 from pointsman.core.identity import KeyRecord
+from pointsman.policies.own_routing import unheeded_in
 from pointsman.stores.directory.records import Limits
 
 __all__ = ["ADMIN_UI_TEAM", "MadeKey", "key_of", "permissions_of"]
@@ -52,6 +53,8 @@ def key_of(row: Row, budgets: Mapping[str, Limits], permissions: Mapping[str, Ma
         del extra["budget_id"]
     restricted, unheeded = _unenforced(extra)
     notes = (*notes, *(f"{name} is not enforced here, so the key comes over blocked." for name in restricted))
+    routing = extra.get("router_settings")
+    unheeded += unheeded_in(raw(routing)) if isinstance(routing, dict) else ()
     notes = (*notes, *(f"{name} is kept and has no effect here." for name in unheeded))
     metadata = {name: value for name, value in row.fields("metadata").items() if name not in {*_IN_METADATA, "tags"}}
     created_at = row.moment("created_at") or 0.0

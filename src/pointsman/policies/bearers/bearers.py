@@ -17,9 +17,11 @@ from pointsman.core.eager import become_task
 from pointsman.core.errors import Unauthenticated
 from pointsman.core.identity import KeyRecord
 from pointsman.policies.bearers.claims import Claimant, claim_text, read_claimant
+from pointsman.policies.bearers.noting import NotedDirectory
 from pointsman.policies.bearers.people import Resolved, resolve
 from pointsman.policies.bearers.settings import BearerSettings, TrustedIssuer
 from pointsman.policies.principal import Principal
+from pointsman.stores.audit import AuditStore
 from pointsman.stores.directory.ports import DirectoryStore
 from pointsman.stores.directory.records import Role
 from pointsman.wire.jose import PublicKey, read_token
@@ -54,7 +56,7 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class Bearers:
-    """Turns signed tokens into principals, or raises."""
+    """Turns signed tokens into principals, or raises. ``audit`` has what they change in the directory."""
 
     def __init__(
         self,
@@ -63,11 +65,12 @@ class Bearers:
         directory: DirectoryStore,
         clock: Clock = SYSTEM_CLOCK,
         bind: Callable[[Principal], Awaitable[None]] | None = None,
+        audit: AuditStore | None = None,
     ) -> None:
         self._bind = bind
         self._settings = settings
         self._keys = keys
-        self._directory = directory
+        self._directory = NotedDirectory(directory, audit, clock)
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._refused: OrderedDict[str, float] = OrderedDict()

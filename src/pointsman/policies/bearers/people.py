@@ -10,8 +10,9 @@ from pointsman.config.jwt_sections import JwtAuth
 from pointsman.core.clock import Clock
 from pointsman.core.errors import Forbidden
 from pointsman.policies.bearers.claims import Claimant
+from pointsman.policies.bearers.noting import Entries
 from pointsman.stores.directory.kinds import ORGANIZATIONS, TEAM_MEMBERS, TEAMS, USERS
-from pointsman.stores.directory.ports import DirectoryQuery, DirectoryStore, EntryExists
+from pointsman.stores.directory.ports import DirectoryQuery, EntryExists
 from pointsman.stores.directory.records import Organization, Role, Team, TeamMember, User, member_id
 
 __all__ = ["Resolved", "resolve"]
@@ -37,7 +38,7 @@ class Resolved(msgspec.Struct, frozen=True):
         return () if self.user is None else self.user.models
 
 
-async def resolve(claimant: Claimant, rules: JwtAuth, directory: DirectoryStore, clock: Clock) -> Resolved:
+async def resolve(claimant: Claimant, rules: JwtAuth, directory: Entries, clock: Clock) -> Resolved:
     """Find, and as far as the rules say so make or change, the entries of a claimant.
 
     Raises:
@@ -62,7 +63,7 @@ async def resolve(claimant: Claimant, rules: JwtAuth, directory: DirectoryStore,
     return Resolved(role, user, team, organization_id)
 
 
-async def _user(claimant: Claimant, rules: JwtAuth, directory: DirectoryStore, clock: Clock) -> User | None:
+async def _user(claimant: Claimant, rules: JwtAuth, directory: Entries, clock: Clock) -> User | None:
     user_id = claimant.user_id
     if user_id is None:
         if claimant.email is None:
@@ -92,9 +93,7 @@ async def _user(claimant: Claimant, rules: JwtAuth, directory: DirectoryStore, c
     return made
 
 
-async def _team(
-    claimant: Claimant, user: User | None, rules: JwtAuth, directory: DirectoryStore, clock: Clock
-) -> Team | None:
+async def _team(claimant: Claimant, user: User | None, rules: JwtAuth, directory: Entries, clock: Clock) -> Team | None:
     """The first team of the token that there is; with ``team_id_upsert`` the first there could be.
 
     Where the rules say so, a team that the user is in stands in for what the token does not say, or says in vain.
@@ -126,7 +125,7 @@ async def _team(
     return made
 
 
-async def _teams_of(user: User | None, directory: DirectoryStore) -> tuple[Team, ...]:
+async def _teams_of(user: User | None, directory: Entries) -> tuple[Team, ...]:
     """The teams that a user is in, by their ids."""
     if user is None:
         return ()
@@ -135,7 +134,7 @@ async def _teams_of(user: User | None, directory: DirectoryStore) -> tuple[Team,
     return tuple(team for team in await directory.look_up([(TEAMS, team_id) for team_id in ids]) if team is not None)
 
 
-async def _organization(claimant: Claimant, directory: DirectoryStore) -> str | None:
+async def _organization(claimant: Claimant, directory: Entries) -> str | None:
     found: Organization | None = None
     if claimant.org_id is not None:
         found = await directory.get(ORGANIZATIONS, claimant.org_id)
@@ -151,7 +150,7 @@ async def _organization(claimant: Claimant, directory: DirectoryStore) -> str | 
     return found.organization_id
 
 
-async def _with_role(user: User, role: Role, directory: DirectoryStore, clock: Clock) -> User:
+async def _with_role(user: User, role: Role, directory: Entries, clock: Clock) -> User:
     if role in {user.role, Role.TEAM}:
         return user
     now = clock.wall()
@@ -162,7 +161,7 @@ async def _with_role(user: User, role: Role, directory: DirectoryStore, clock: C
     )
 
 
-async def _follow_teams(user: User, claimant: Claimant, directory: DirectoryStore, clock: Clock) -> None:
+async def _follow_teams(user: User, claimant: Claimant, directory: Entries, clock: Clock) -> None:
     """Have the user be in the teams of the token, and in no others."""
     members = await directory.find(TEAM_MEMBERS, DirectoryQuery(owner=user.user_id, size=_TEAMS_MAX))
     wanted = set(claimant.teams)
@@ -176,7 +175,7 @@ async def _follow_teams(user: User, claimant: Claimant, directory: DirectoryStor
             await _add_member(directory, team.team_id, user.user_id, clock)
 
 
-async def _add_member(directory: DirectoryStore, team_id: str, user_id: str, clock: Clock) -> None:
+async def _add_member(directory: Entries, team_id: str, user_id: str, clock: Clock) -> None:
     now = clock.wall()
     member = TeamMember(team_id=team_id, user_id=user_id, created_at=now, updated_at=now, created_by=_BY)
     try:

@@ -181,8 +181,9 @@ async def _find(session: Session, query: KeyQuery) -> KeyPage:
     unfiltered = (query.user_id, query.team_id, query.key_alias, query.key_hash) == (None,) * 4 and not (
         deleted or query.is_searching
     )
-    if unfiltered and query.sort_order == "desc" and query.sort_by in ALL_KEYS_IN_ORDER:
-        rows = await session.named(ALL_KEYS_IN_ORDER[query.sort_by], query.size, start)
+    in_order = ALL_KEYS_IN_ORDER.get((query.sort_by, query.sort_order))
+    if unfiltered and in_order is not None:
+        rows = await session.named(in_order, query.size, start)
         total = await session.whole(COUNT_ALL_KEYS) if query.counted else None
         return KeyPage(tuple(map(_record, rows)), total or 0)
     total = await session.whole(COUNT_KEYS, *filters) if query.counted else None

@@ -167,18 +167,26 @@ LATEST_KEYS: Final = (
 # Of all keys: what a page does not show is never read as a whole row. Spending has no index, since it changes with
 # every batch of calls, and then every other index of the key would have to change, too.
 COUNT_ALL_KEYS: Final = "SELECT count(*) FROM keys"
-ALL_KEYS_IN_ORDER: Final = {
-    "created_at": """
-SELECT keys.* FROM (
-    SELECT token AS wanted FROM keys ORDER BY created_at DESC, token ASC LIMIT $1 OFFSET $2
-) AS page JOIN keys ON token = wanted ORDER BY created_at DESC, token ASC
-""",
-    "spend": """
-SELECT keys.* FROM (
-    SELECT token AS wanted FROM keys ORDER BY spend DESC, token ASC LIMIT $1 OFFSET $2
-) AS page JOIN keys ON token = wanted ORDER BY spend DESC, token ASC
-""",
+_KEY_ORDERS: Final = {
+    ("created_at", "asc"): "created_at ASC",
+    ("created_at", "desc"): "created_at DESC",
+    ("updated_at", "asc"): "updated_at ASC",
+    ("updated_at", "desc"): "updated_at DESC",
+    ("spend", "asc"): "spend ASC",
+    ("spend", "desc"): "spend DESC",
+    ("max_budget", "asc"): "max_budget ASC NULLS FIRST",
+    ("max_budget", "desc"): "max_budget DESC NULLS LAST",
+    ("key_alias", "asc"): "key_alias ASC NULLS FIRST",
+    ("key_alias", "desc"): "key_alias DESC NULLS LAST",
+    ("key_name", "asc"): "key_name ASC",
+    ("key_name", "desc"): "key_name DESC",
 }
+_ALL_IN_ORDER: Final = """
+SELECT keys.* FROM (
+    SELECT token AS wanted FROM keys ORDER BY {order}, token ASC LIMIT $1 OFFSET $2
+) AS page JOIN keys ON token = wanted ORDER BY {order}, token ASC
+"""
+ALL_KEYS_IN_ORDER: Final = {which: _ALL_IN_ORDER.format(order=order) for which, order in _KEY_ORDERS.items()}
 
 # -- what calls refer to ---------------------------------------------------------------------------------
 

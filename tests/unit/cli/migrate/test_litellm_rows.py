@@ -15,6 +15,7 @@ from pointsman.cli.migrate.secrets import opened
 from pointsman.cli.migrate.source import _plain
 from pointsman.core.price import picodollars
 from pointsman.core.secret import Secret
+from pointsman.policies.own_routing import own_routing_in
 from pointsman.stores.directory.records import BudgetWindow, Customer, Limits, ModelLimits, Role, Team, User
 
 SALT = Secret("sk-salt-0123456789abcdef")
@@ -128,6 +129,21 @@ def test_permissions_on_objects_come_with_the_key() -> None:
     row = Row({"token": "t", "object_permission_id": "p"})
     made = key_of(row, {}, {"p": {"models": ["a"]}})
     assert msgspec.json.decode(made.record.extra) == {"object_permission": {"models": ["a"]}}
+
+
+def test_settings_of_the_router_come_with_keys_and_teams() -> None:
+    said = {"fallbacks": [{"m": ["n"]}], "cooldown_time": 3, "timeout": None, "model_group_alias": {}}
+    settings = msgspec.json.encode(said).decode()
+    key = key_of(Row({"token": "t", "router_settings": settings}), {}, {})
+    team = entries.team_of(Row({"team_id": "t", "router_settings": settings}), {})
+    told = "router_settings.cooldown_time is kept and has no effect here."
+    assert key.notes == team.notes == (told,)
+    assert isinstance(team.record, Team)
+    for extra in (key.record.extra, team.record.extra):
+        own = own_routing_in(msgspec.json.decode(extra, type=dict[str, msgspec.Raw])["router_settings"])
+        assert own is not None and own.names == ("fallbacks",)
+    plain = entries.team_of(Row({"team_id": "t", "router_settings": "{}"}), {}).record
+    assert isinstance(plain, Team) and plain.extra == msgspec.Raw(b"{}")
 
 
 def test_rotation_comes_with_the_key() -> None:

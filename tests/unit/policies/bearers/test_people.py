@@ -9,11 +9,13 @@ import pytest
 from pointsman.config.jwt_sections import JwtAuth
 from pointsman.core.errors import Forbidden
 from pointsman.policies.bearers.claims import Claimant
+from pointsman.policies.bearers.noting import NotedDirectory
 from pointsman.policies.bearers.people import Resolved, resolve
+from pointsman.stores.audit import AuditQuery
 from pointsman.stores.directory.kinds import ORGANIZATIONS, TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.ports import DirectoryQuery
 from pointsman.stores.directory.records import Organization, Role, Team, TeamMember, User
-from pointsman.stores.memory import MemoryDatabase, MemoryDirectoryStore
+from pointsman.stores.memory import MemoryAuditStore, MemoryDatabase, MemoryDirectoryStore
 from tests.unit.admin.office_desk import SetClock
 
 
@@ -117,3 +119,17 @@ async def test_role_and_teams_follow_the_token_where_that_is_wanted(scene: Scene
     assert await scene.teams_of("ann") == {"t1"}
     kept = await scene.resolve(user_id="ann", role="internal_user")
     assert kept.user is not None and kept.user.role is Role.VIEWER
+
+
+async def test_what_a_token_changes_is_written_down(scene: Scene) -> None:
+    audit = MemoryAuditStore()
+    noted = NotedDirectory(scene.directory, audit, SetClock())
+    rules = JwtAuth(user_id_upsert=True, team_id_upsert=True, sync_user_role_and_teams=True)
+    for teams, role in ((("t1", "fresh"), "internal_user"), (("fresh",), "internal_user_viewer")):
+        await resolve(Claimant(identity="jwt-x", role=role, user_id="new", teams=teams), rules, noted, SetClock())
+    page = await audit.find(AuditQuery(sort_by="id", sort_order="asc"))
+    assert {entry.changed_by for entry in page.entries} == {"jwt"}
+    told = [(entry.action, entry.table_name, entry.object_id) for entry in page.entries]
+    assert told[0] == ("created", "LiteLLM_UserTable", "new")
+    assert ("updated", "LiteLLM_UserTable", "new") in told and ("updated", "LiteLLM_TeamTable", "t1") in told
+    assert "password" not in repr([bytes(entry.updated_values or b"") for entry in page.entries])
