@@ -7,7 +7,7 @@ moments are in UTC without saying so, its amounts are in USD.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -69,9 +69,9 @@ class Row:
         )
 
     def moment(self, column: str) -> float | None:
-        """Seconds since the epoch."""
+        """Seconds since the epoch; a moment that never comes (PostgreSQL's ``infinity``) is none."""
         value = self._values.get(column)
-        if not isinstance(value, datetime):
+        if not isinstance(value, datetime) or value.year == MAXYEAR:
             return None
         return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).timestamp()
 

@@ -44,6 +44,13 @@ def test_moments_are_utc() -> None:
     assert Row({"a": datetime(2026, 1, 2, tzinfo=UTC)}).moment("a") == moment
 
 
+def test_a_moment_that_never_comes_is_none() -> None:
+    never = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+    row = Row({"expires": never, "revoke_at": never.replace(tzinfo=None), "past": datetime(1, 1, 1, tzinfo=UTC)})
+    assert (row.moment("expires"), row.moment("revoke_at")) == (None, None)
+    assert (row.moment("past") or 0.0) < 0
+
+
 def test_amounts_are_exact() -> None:
     assert Row({"a": 0.1 + 0.2}).money("a") == 300_000_000_000
     assert Row({"a": 1e-12}).money("a") == 1
