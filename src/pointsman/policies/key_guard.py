@@ -17,6 +17,9 @@ from pointsman.policies.route_groups import RoutePermit
 
 __all__ = ["KeyGuard", "guard_of"]
 
+_NOWHERE: Final = ""
+"""No address is this, so that nobody comes from there."""
+
 
 class KeyGuard:
     """Stands before each call of a key that has such limits; most keys have none."""
@@ -56,14 +59,20 @@ class KeyGuard:
             self.permit.demand(name, paths)
 
 
-class _Limits(msgspec.Struct):
-    allowed_routes: list[str] | None = None
+class _Said(msgspec.Struct):
+    """What metadata may say of it; whatever else is in there is the owner's."""
+
     allowed_ips: list[str] | None = None
-    end_user_id: str | None = None
     enforced_params: tuple[str, ...] | None = None
 
 
+class _Limits(_Said):
+    allowed_routes: list[str] | None = None
+    end_user_id: str | None = None
+
+
 _read: Final = msgspec.json.Decoder(_Limits, strict=False).decode
+_read_metadata: Final = msgspec.json.Decoder(_Said, strict=False).decode
 
 
 def guard_of(record: KeyRecord) -> KeyGuard | None:
@@ -73,7 +82,7 @@ def guard_of(record: KeyRecord) -> KeyGuard | None:
     so are ``enforced_params``, which LiteLLM moves there.
     What cannot be understood lets nobody in: a limit that is misspelt must not be none.
     """
-    fields, metadata = _limits(record.extra), _limits(record.metadata)
+    fields, metadata = _limits(record.extra), _said(record.metadata)
     addresses = fields.allowed_ips or metadata.allowed_ips
     enforced = (*(fields.enforced_params or ()), *(metadata.enforced_params or ()))
     if not fields.allowed_routes and not addresses and fields.end_user_id is None and not enforced:
@@ -93,4 +102,14 @@ def _limits(raw: msgspec.Raw) -> _Limits:
     try:
         return _read(raw)
     except msgspec.MsgspecError:
-        return _Limits(allowed_routes=[""], allowed_ips=None)
+        return _Limits(allowed_ips=[_NOWHERE])
+
+
+def _said(raw: msgspec.Raw) -> _Said:
+    text = bytes(raw)
+    if b"allowed_ips" not in text and b"enforced_params" not in text:
+        return _Said()
+    try:
+        return _read_metadata(raw)
+    except msgspec.MsgspecError:
+        return _Said(allowed_ips=[_NOWHERE])
