@@ -11,7 +11,6 @@ from pointsman.accounting.estimate import estimate_body
 from pointsman.accounting.price import cost_of
 from pointsman.assembly.app import admin_paths, make_app
 from pointsman.assembly.backends import backend_of
-from pointsman.assembly.budgets_now import budgets_now, name_of, rates_now
 from pointsman.assembly.configuration import Configuration
 from pointsman.assembly.deployments import Configured, configured
 from pointsman.assembly.dialects import CLIENT_DIALECTS, passage_dialects
@@ -26,7 +25,7 @@ from pointsman.assembly.from_settings import (
     routing_settings,
     storage_grace_seconds,
 )
-from pointsman.assembly.gauges import Truncations, gauges, host_series, save_counts
+from pointsman.assembly.gauges import Truncations, save_counts
 from pointsman.assembly.governance import Governance, GovernancePlan, Surroundings
 from pointsman.assembly.health_history import kept
 from pointsman.assembly.host_settings import equip_hosts
@@ -34,6 +33,7 @@ from pointsman.assembly.limits import is_failing
 from pointsman.assembly.live_app import LiveApp, open_to_pages
 from pointsman.assembly.manners import manners
 from pointsman.assembly.master_key import master_key
+from pointsman.assembly.metrics import metrics_of
 from pointsman.assembly.native_lanes import (
     CloudServices,
     aws_keyring,
@@ -42,7 +42,6 @@ from pointsman.assembly.native_lanes import (
     passage_signer,
     responses_relay,
 )
-from pointsman.assembly.performance import deployments_now
 from pointsman.assembly.plan import ServePlan
 from pointsman.assembly.replicas import replicas_of, work_together
 from pointsman.assembly.restart import waiting_for_restart
@@ -126,7 +125,7 @@ class Gateway:
         self.transport = Transport(self.nursery, self.clock, keepalive_seconds(loaded))
         self._senders = Senders(self.transport, Nursery(_tell_failure))
         self.truncations = Truncations()
-        self.metrics = self._metrics()
+        self.metrics = metrics_of(self)
         self.routes = RouteMaker(plan.demo)
         made = self._read_models(loaded)
         plans = GovernancePlan(loaded, made, self.transport, self.master_key)
@@ -380,16 +379,6 @@ class Gateway:
             return None
         known, changed = self.fleet.in_memory, self._hosts_changed
         return Discovery(self.transport, places, own_urls=own, on_change=changed, clock=self.clock, residents=known)
-
-    def _metrics(self) -> CallMetrics:
-        return CallMetrics(
-            lambda: gauges(self),
-            lambda: host_series(self.house.router.fleet.listed),
-            deployments=lambda: deployments_now(self),
-            budgets=lambda: budgets_now(self),
-            rates=lambda: rates_now(self),
-            name_of=name_of(self),
-        )
 
     def _health(self, loaded: Loaded) -> HealthWatch:
         return HealthWatch(
