@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -12,6 +13,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from pointsman.core.errors import Misconfigured
 from pointsman.core.secret import Secret
+from pointsman.stores.directory.records import StoredCredential, StoredModel
+from pointsman.stores.directory.sealing import open_credential, open_params, seal_credential, seal_params
 from pointsman.stores.encryption import (
     KEY_FILE,
     Place,
@@ -208,3 +211,18 @@ def test_reading_makes_no_key_in_place_of_one_that_is_lost(tmp_path: Path) -> No
         fresh.open(PLACE, sealed)
     assert not fresh.is_current(sealed)
     assert not (tmp_path / KEY_FILE).exists()
+
+
+def test_every_secret_of_a_model_and_all_of_a_credential_is_sealed_for_its_own_place(tmp_path: Path) -> None:
+    seal = Sealer(lambda *, make: read_secret_keys(None, None, tmp_path, make=make))
+    said = {"model": "openai/m", "api_key": "sk-CANARY", "api_base": "http://h"}
+    model = StoredModel(model_id="m1", name="m", params=seal_params(seal, "m1", said))
+    assert b"CANARY" not in bytes(model.params)
+    assert open_params(seal, model) == said
+    credential = StoredCredential(name="c", values=seal_credential(seal, "c", said))
+    assert not any(each.encode() in bytes(credential.values) for each in said.values()), "also what looks harmless"
+    assert open_credential(seal, credential) == said
+    with pytest.raises(WrongSecretKey):
+        open_params(seal, msgspec.structs.replace(model, model_id="m2"))
+    with pytest.raises(WrongSecretKey):
+        open_credential(seal, msgspec.structs.replace(credential, name="d"))
