@@ -42,19 +42,20 @@ class OwnLists(msgspec.Struct, frozen=True):
 class RoutingRules(msgspec.Struct, frozen=True):
     """What a request says of its own way, in LiteLLM's names: https://docs.litellm.ai/docs/proxy/reliability.
 
-    ``num_retries`` None: as the operator has it. ``rehearsal`` is the field that asks to act as if the model had
-    failed. ``prefer`` (``local``, ``cheap``, ``fast`` or empty) and ``max_cost`` (picodollars, None: any) are our own.
-    ``region``: only what is in it may serve. ``waits``: it can wait behind those whose people wait. ``timeout`` is how
-    many seconds an attempt may take, ``stream_timeout`` how many a stream may until its answer begins.
+    ``num_retries`` and lists of fallbacks None: as the operator has them; an empty list means none. ``rehearsal`` is
+    the field that asks to act as if the model had failed. ``prefer`` (``local``, ``cheap``, ``fast`` or empty) and
+    ``max_cost`` (picodollars, None: any) are our own. ``region``: only what is in it may serve. ``waits``: it can wait
+    behind those whose people wait. ``timeout`` is how many seconds an attempt may take, ``stream_timeout`` how many a
+    stream may until its answer begins.
 
     Only the settings of a key or a team say the rest: ``lists``; ``retry_policies``, by model, numbers by LiteLLM's
     names for errors; ``strategy``; ``weights`` of deployments, by model and id; ``filters_by_tags``.
     """
 
     num_retries: int | None = None
-    fallbacks: tuple[Target, ...] = ()
-    context_window_fallbacks: tuple[Target, ...] = ()
-    content_policy_fallbacks: tuple[Target, ...] = ()
+    fallbacks: tuple[Target, ...] | None = None
+    context_window_fallbacks: tuple[Target, ...] | None = None
+    content_policy_fallbacks: tuple[Target, ...] | None = None
     disable_fallbacks: bool = False
     include_fallback_errors: bool = False
     rehearsal: str | None = None

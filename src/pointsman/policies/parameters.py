@@ -117,9 +117,9 @@ def _take_parameter_rules(ask: Ask) -> None:
 
 
 def _routing_rules(fields: Mapping[str, msgspec.Raw], model: str, headers: RoutingRules) -> RoutingRules:
-    def targets(field: str) -> tuple[Target, ...]:
-        given = decode_field(field, fields.get(field, _NULL), _targets) or ()
-        return tuple(target for raw in given for target in _read_targets(field, raw, model))
+    def targets(field: str) -> tuple[Target, ...] | None:
+        given = decode_field(field, fields.get(field, _NULL), _targets)
+        return None if given is None else tuple(target for raw in given for target in _read_targets(field, raw, model))
 
     def flag(field: str) -> bool:
         return decode_field(field, fields.get(field, _NULL), _flag) or False

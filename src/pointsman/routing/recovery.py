@@ -168,6 +168,7 @@ class Recovery:
         lists, rules = self._settings.fallbacks, self.rules
         names = self._asked if failed in self._asked else (failed,)
         kind = kind_of(error)
+        own: tuple[Target, ...] | None = None
         listed: tuple[Hop, ...] = ()
         if error.code == CONTEXT_LENGTH:
             own = rules.context_window_fallbacks
@@ -177,11 +178,9 @@ class Recovery:
             listed = _listed(self._own.content_policy, lists.content_policy, names)
         elif not self._may_be_served(error, kind):
             return ()
-        else:
-            own = ()
         if own:
             return _hops(own, asked_for=True)
-        return listed or self._general(lists, names)
+        return (listed if own is None else ()) or self._general(lists, names)
 
     def _may_be_served(self, error: GatewayError, kind: Failure) -> bool:
         """Whether another model may serve what this one did not."""
@@ -192,7 +191,7 @@ class Recovery:
         return error.code in _NOBODY_SERVES or _is_crowded(error)
 
     def _general(self, lists: FallbackLists, names: tuple[str, ...]) -> tuple[Hop, ...]:
-        if self.rules.fallbacks:
+        if self.rules.fallbacks is not None:
             return _hops(self.rules.fallbacks, asked_for=True)
         listed = _listed(self._own.general, lists.general, names)
         return listed or (_hops(lists.default) if self._own.general is None else ())

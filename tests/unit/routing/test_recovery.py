@@ -234,6 +234,7 @@ def test_a_request_names_its_own_or_will_have_none() -> None:
     step = recovery(settings).next(CUT, LONE, A)
     assert isinstance(step, Elsewhere) and not step.hops[0].asked_for
     assert recovery(settings, RoutingRules(disable_fallbacks=True)).next(CUT, LONE, A) is None
+    assert recovery(settings, RoutingRules(fallbacks=())).next(CUT, LONE, A) is None, "its own list is empty"
     own = RoutingRules(context_window_fallbacks=targets("long"), content_policy_fallbacks=targets("free"))
     assert told(recovery(settings, own).next(TOO_LONG, LONE, A)) == ("long",)
     assert told(recovery(settings, own).next(FILTERED, LONE, A)) == ("free",)
