@@ -1,0 +1,46 @@
+"""The rights of a caller, as far as they follow from roles alone, and what is left of those who have left a team."""
+
+from __future__ import annotations
+
+import pytest
+
+from pointsman.admin.rights import Rights, rights_of
+from pointsman.core.identity import KeyRecord
+from pointsman.policies.principal import Principal
+from pointsman.stores.directory.kinds import TEAM_MEMBERS, USERS
+from pointsman.stores.directory.records import Role, Team, TeamMember, User, member_id
+from tests.unit.admin.office_desk import Desk
+
+RED = Team(team_id="red", organization_id="acme")
+
+
+@pytest.mark.parametrize(
+    ("role", "may"), [(Role.ORGANIZATION_ADMIN, True), (Role.USER, True), (Role.USER_VIEWER, False)]
+)
+def test_who_may_only_look_administers_no_organisation_either(role: Role, may: bool) -> None:
+    rights = Rights(role=role, token="t", user_id="u", organizations={"acme": Role.ORGANIZATION_ADMIN})
+    assert rights.administers_organization("acme") is may
+    assert rights.administers_team(RED) is may
+    assert rights.sees_team(RED)
+    assert not rights.administers_organization("other")
+    assert not rights.administers_organization(None)
+
+
+@pytest.mark.parametrize("said", ["/key/regenerate", "/key/{key_id}/regenerate"])
+@pytest.mark.parametrize("member", [True, False])
+def test_regenerating_may_be_permitted_under_either_name(said: str, member: bool) -> None:
+    team = Team(team_id="red", member_permissions=(said,))
+    rights = Rights(role=Role.USER, token="t", user_id="u", teams={"red": "user"} if member else {})
+    assert rights.permitted(team, "/key/regenerate") is member
+    assert not rights.permitted(team, "/key/delete")
+
+
+async def test_the_key_of_somebody_who_left_a_team_has_no_rights_in_it() -> None:
+    desk = Desk()
+    await desk.office.directory.insert(USERS, User(user_id="u", role=Role.USER))
+    await desk.office.directory.insert(TEAM_MEMBERS, TeamMember(team_id="red", user_id="u", role="admin"))
+    key = Principal(KeyRecord(token="t", key_name="k", user_id="u", team_id="red"))
+    assert (await rights_of(desk.office, key)).teams == {"red": "admin"}
+    await desk.office.directory.delete(TEAM_MEMBERS, [member_id("red", "u")])
+    left = await rights_of(desk.office, key)
+    assert (left.teams, left.administers_team(RED), left.team_id) == ({}, False, "red")
