@@ -223,9 +223,10 @@ def test_workers_share_one_database(launch: Launch, upstream: FakeOpenAI, postgr
     for _ in range(20):
         assert ask(gateway, key).status == 200
     eventually(lambda: recorded(postgres, database) == (20, 20), "every call is in the ledger")
-    assert postgres.fetch("SELECT count(*) FROM processes", database=database) == [(2,)]
+    there = "SELECT count(*) FROM processes"
+    eventually(lambda: postgres.fetch(there, database=database) == [(2,)], "the second worker is there, too")
     assert gateway.stop() == 0
-    assert postgres.fetch("SELECT count(*) FROM processes", database=database) == [(0,)]
+    assert postgres.fetch(there, database=database) == [(0,)]
 
 
 def test_work_that_a_killed_gateway_left_has_failed_when_it_is_back(
