@@ -156,11 +156,12 @@ class _Line:
 
     def give_up(self, error: BaseException) -> None:
         """Wait for the answer to the present call no longer, and let go of the connection."""
-        if self._bound is not None:
-            self._given_up = error
-            self._bound.reschedule(asyncio.get_running_loop().time())
-        else:
+        if self._bound is None:
             self._drop()
+            return
+        self._given_up = error
+        if not self._bound.expired():  # else its time is over at this very moment
+            self._bound.reschedule(asyncio.get_running_loop().time())
 
     async def _serve(self, call: Call) -> None:
         try:
