@@ -48,8 +48,9 @@ def with_said_fields(
     Raises:
         Malformed: the metadata has a field that is not of the form that it has beside it.
     """
-    own = {name: raw for name, raw in _said(body).items() if getattr(fields, name, None) is UNSET}
-    more = {name: raw for name, raw in _said(body).items() if name in refused}
+    said = _said(body)
+    own = {name: raw for name, raw in said.items() if getattr(fields, name, None) is UNSET}
+    more = {name: raw for name, raw in said.items() if name in refused}
     if own:
         needed = {name: body[name] for name in _required(type(fields)) if name in body}
         decode = msgspec.json.Decoder(type(fields), strict=False).decode

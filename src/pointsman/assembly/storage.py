@@ -181,12 +181,12 @@ class Storage:
 
     async def _refresh_spending(self, keyring: Keyring, spent: Collection[str]) -> None:
         """Take over what calls, those of other processes too, added to what these (``scope/id``) have spent."""
-        if ANYBODY.identity in spent:
+        anybody = ANYBODY.identity in spent
+        if anybody:
             keyring.spending_unknown()
         await self._refresh_keys(keyring, [name[4:] for name in spent if name.startswith("key/")])
         if self.accounts is not None:
-            all_of_them = ANYBODY.identity in spent
-            accounts = self.accounts.in_memory() if all_of_them else self.accounts.spent_more(spent)
+            accounts = self.accounts.in_memory() if anybody else self.accounts.spent_more(spent)
             if accounts:
                 async with self.mover.still():
                     await self.accounts.refresh(accounts)

@@ -15,10 +15,10 @@ from pointsman.core.flight import Flight
 from pointsman.core.outcome import CallRecord
 from pointsman.core.upstream import UPSTREAM_TYPE, Answer, AnsweredHere, Deployment
 from pointsman.lifecycle.continuing import interruption_of, send_rest
-from pointsman.lifecycle.course import Course
 from pointsman.lifecycle.heads import queue_line, recovered, rerouted, unasked
 from pointsman.lifecycle.limit_heads import bound_lines, refusal_lines
 from pointsman.lifecycle.loads import expect
+from pointsman.lifecycle.progress import Progress
 from pointsman.lifecycle.tally import Marks
 from pointsman.lifecycle.upstream_heads import with_upstream_lines
 from pointsman.lifecycle.ways import Way
@@ -40,7 +40,7 @@ _LOGGED_BYTES_MAX: Final = 1024 * 1024
 """A longer reply (pictures, as a rule) is not kept with the prompts."""
 
 
-class Settlement(Course, weakref=False):
+class Settlement(Progress, weakref=False):
     """Follows a call as its story goes, and settles it."""
 
     def heard(self) -> None:

@@ -70,7 +70,7 @@ class Gatherer:
             screens=screens,
             access_groups=frozenset().union(*(member.deployment.access_groups for member in members)),
             stays=_stays(group.name, members, settings),
-            binds_reasoning=BOUND_REASONING in settings.affinity.by_group.get(group.name, settings.affinity.checks),
+            binds_reasoning=BOUND_REASONING in _checks(group.name, settings),
         )
 
     def _member(self, deployment: Deployment) -> Member:
@@ -113,11 +113,16 @@ def measure(member: Member, strategy: str) -> None:
         meter.tallies.terms = terms
 
 
+def _checks(name: str, settings: RoutingSettings) -> frozenset[str]:
+    """The kinds of affinity that a model has, by LiteLLM's names."""
+    own = said_of(name, settings.affinity.by_group)
+    return settings.affinity.checks if own is None else own
+
+
 def _stays(name: str, members: Sequence[Member], settings: RoutingSettings) -> tuple[str, ...]:
     if len(members) == 1:
         return ()
-    own = said_of(name, settings.affinity.by_group)
-    checks = settings.affinity.checks if own is None else own
+    checks = _checks(name, settings)
     kinds = [kind for kind in _KINDS if kind in checks]
     stay = settings.affinity.conversation_seconds > 0 and any(member.host is not None for member in members)
     return (*kinds, CONVERSATION) if stay else tuple(kinds)

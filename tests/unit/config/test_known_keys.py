@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import typing
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -10,6 +12,7 @@ import pytest
 
 import pointsman
 from pointsman.catalog.overrides import NO_OVERRIDES, read_overrides
+from pointsman.config import load as load_module
 from pointsman.config.findings import nearest
 from pointsman.config.known_keys import (
     HONOURED_OTHERWISE,
@@ -51,6 +54,16 @@ def test_what_is_honoured_is_read_by_somebody() -> None:
     for section, struct in STRUCTS.items():
         unread = {key for key in field_names(struct) if is_honoured(section, key)} - words
         assert not unread, f"{section}: nothing acts on {unread}; they belong in NOT_YET"
+
+
+def test_what_is_a_map_by_name_is_not_taken_for_a_section_of_that_name() -> None:
+    by_name = {
+        key
+        for struct in STRUCTS.values()
+        for key, hint in typing.get_type_hints(struct).items()
+        if key in STRUCTS and typing.get_origin(hint) is Mapping and typing.get_args(hint)[1] is STRUCTS[key]
+    }
+    assert {"model_limits", "provider_budget_config"} <= by_name <= load_module._MAPS_BY_NAME
 
 
 def test_of_every_key_without_effect_it_is_told_why() -> None:

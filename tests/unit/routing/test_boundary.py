@@ -104,3 +104,10 @@ def test_reasoning_goes_and_what_was_said_stays() -> None:
         ask = Ask(Operation.RESPONSES, "m", {"input": msgspec.Raw(untouched)})
         forget_reasoning(ask)
         assert bytes(ask.fields["input"]) == untouched
+
+
+def test_a_pattern_says_it_of_the_models_that_it_fits() -> None:
+    by_pattern = AffinityRules(by_group={"openai/*": frozenset({BOUND_REASONING})})
+    both = (deployment("a", group="openai/x"), deployment("b", group="mine"))
+    one = router(*both, affinity=by_pattern)
+    assert [the_pool(one, name).binds_reasoning for name in ("openai/x", "mine")] == [True, False]

@@ -151,9 +151,8 @@ async def _changed(office: Office, visit: Visit[Any, Any], old: KeyRecord, chang
     extra = old.extra if isinstance(changes.extra, UnsetType) else changes.extra
     said = updated_by(extra, changed_by(visit), old.created_by)
     if said != old.extra:
-        record = await office.keys.update(old.token, msgspec.structs.replace(changes, extra=said))
-    else:
-        record = await office.keys.update(old.token, changes)
+        changes = msgspec.structs.replace(changes, extra=said)
+    record = await office.keys.update(old.token, changes)
     if changes.extra is not UNSET:
         await replanned(office, record)
     office.on_key_change(old.token, record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pointsman.admin.change import Change, ChangeAction, TableName
-from pointsman.core.price import dollars
+from pointsman.admin.people.fields import usd
 from pointsman.stores.directory.records import Limits, Organization, OrganizationMember, Team, TeamMember, User
 
 __all__ = ["change_of"]
@@ -48,19 +48,15 @@ def _shown(record: _Person | None) -> dict[str, object] | None:
 
 def _amounts(limits: Limits) -> dict[str, object]:
     amounts: dict[str, object] = {
-        name: _usd(getattr(limits, name)) for name in _MONEY if getattr(limits, name) is not None
+        name: usd(getattr(limits, name)) for name in _MONEY if getattr(limits, name) is not None
     }
     if limits.budget_limits:
         amounts["budget_limits"] = [
-            {"duration": one.duration, "max_budget": _usd(one.max_budget)} for one in limits.budget_limits
+            {"duration": one.duration, "max_budget": usd(one.max_budget)} for one in limits.budget_limits
         ]
     if limits.model_limits:
         amounts["model_limits"] = {
-            model: {**msgspec.to_builtins(one), "max_budget": _usd(one.max_budget)}
+            model: {**msgspec.to_builtins(one), "max_budget": usd(one.max_budget)}
             for model, one in limits.model_limits.items()
         }
     return amounts
-
-
-def _usd(amount: int | None) -> float | None:
-    return None if amount is None else dollars(amount)

@@ -25,7 +25,7 @@ from pointsman.routing.pool import Member
 from pointsman.routing.power import NO_ENERGY, Draw, Energy
 from pointsman.routing.recovery import Recovery
 
-__all__ = ["Course"]
+__all__ = ["Progress"]
 
 _MESSAGE_CHARACTERS_MAX: Final = 500
 
@@ -37,7 +37,7 @@ _NOWHERE: Final = Deployment(
 )
 
 
-class Course(msgspec.Struct, weakref=False):
+class Progress(msgspec.Struct, weakref=False):
     """What is known of a call, gathered as its story goes.
 
     ``begun`` tells whether the client has been sent the head of its answer, ``spoken`` whether also something of the
