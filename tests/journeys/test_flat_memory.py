@@ -12,8 +12,8 @@ from tests.support.gateway import MASTER_KEY, Gateway, Launch
 from tests.upstreams import FakeOpenAI, Gate, Reply
 from tests.upstreams.openai_shapes import chat_chunks, chat_reply, usage
 
-ROUND: Final = 800
-GROWTH_KILOBYTES_MAX: Final = 3_000
+ROUND: Final = 500
+GROWTH_KILOBYTES_MAX: Final = 2_000
 
 
 def requests(gateway: Gateway, count: int) -> None:

@@ -28,8 +28,8 @@ __all__ = ["MASTER_KEY", "READY_SECONDS", "Gateway", "Launch"]
 
 MASTER_KEY: Final = "sk-master-0123456789abcdef"
 
-READY_SECONDS: Final = 15.0
-_STOP_SECONDS: Final = 15.0
+READY_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 30.0
 _STARTS_MAX: Final = 3
 
 
@@ -234,14 +234,14 @@ class Gateway:
 
     def openai(self, key: str | None = None, **options: Any) -> openai.OpenAI:
         """The official SDK, without retries; closed together with the gateway."""
-        options = {"max_retries": 0, "timeout": 15.0, **options}
+        options = {"max_retries": 0, "timeout": 30.0, **options}
         client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key or self.master_key or "none", **options)
         self._closers.append(client.close)
         return client
 
     def anthropic(self, key: str | None = None, **options: Any) -> anthropic.Anthropic:
         """Anthropic's official SDK, without retries; closed together with the gateway."""
-        options = {"max_retries": 0, "timeout": 15.0, **options}
+        options = {"max_retries": 0, "timeout": 30.0, **options}
         client = anthropic.Anthropic(base_url=self.url, api_key=key or self.master_key or "none", **options)
         self._closers.append(client.close)
         return client
@@ -254,12 +254,12 @@ class Gateway:
         *,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = 15.0,
+        timeout: float = 30.0,
     ) -> Answer:
         """One request with the key (default: the master key; ``""``: none)."""
         return request(self.port, method, path, body, headers={**self._bearer(key), **(headers or {})}, timeout=timeout)
 
-    def stream(self, path: str, body: Any, *, key: str | None = None, timeout: float = 15.0) -> LiveStream:
+    def stream(self, path: str, body: Any, *, key: str | None = None, timeout: float = 30.0) -> LiveStream:
         """A request whose answer is read while it comes."""
         return LiveStream(self.port, path, body, self._bearer(key), timeout)
 
@@ -303,7 +303,7 @@ class Gateway:
         rows: list[dict[str, Any]] = answer.json()
         return rows
 
-    def settled_ledger(self, count: int, key: str | None = None, timeout: float = 5.0) -> list[dict[str, Any]]:
+    def settled_ledger(self, count: int, key: str | None = None, timeout: float = 15.0) -> list[dict[str, Any]]:
         """The rows (of one key) once there are at least ``count``."""
         digest = None if key is None else sha256(key.encode()).hexdigest()
 

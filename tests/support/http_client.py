@@ -12,7 +12,7 @@ import msgspec
 
 __all__ = ["Answer", "LiveStream", "exchange_raw", "request"]
 
-_TIMEOUT_SECONDS: Final = 15.0
+_TIMEOUT_SECONDS: Final = 30.0
 
 
 class Answer(msgspec.Struct, frozen=True):

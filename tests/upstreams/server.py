@@ -86,7 +86,7 @@ class FakeServer:
         with self._lock:
             return [request for request in self.requests if path is None or request.path == path]
 
-    def wait_for(self, count: int, path: str | None = None, timeout: float = 5.0) -> list[RecordedRequest]:
+    def wait_for(self, count: int, path: str | None = None, timeout: float = 15.0) -> list[RecordedRequest]:
         """Wait until ``count`` requests (of ``path``) have come; gives them."""
         with self._lock:
             enough = self._lock.wait_for(lambda: len(self.matching(path)) >= count, timeout)

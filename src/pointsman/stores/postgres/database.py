@@ -27,7 +27,7 @@ from pointsman.stores.postgres.connecting import connection
 from pointsman.stores.postgres.failures import PASSING, translated, unavailable
 from pointsman.stores.postgres.lanes import Call, Job, Kind, Lane
 from pointsman.stores.postgres.migrate import Migration, looked_up, migrate, shipped
-from pointsman.stores.postgres.pulse import DOUBT_SECONDS, GREETING_SECONDS, Pulse
+from pointsman.stores.postgres.pulse import DOUBT_SECONDS, GREETING_SECONDS, Pulse, within_own_time
 from pointsman.stores.postgres.report import Report, processes, report
 from pointsman.stores.postgres.session import Session, Transaction, connect
 
@@ -258,12 +258,7 @@ class PostgresDatabase:
             StorageUnavailable: there is none.
         """
         try:
-            async with asyncio.timeout(GREETING_SECONDS):
-                session = await connect(self.address, self.timeout_seconds)
-                try:
-                    await session.rows(_GREETING)
-                finally:
-                    session.abandon()
+            await within_own_time(GREETING_SECONDS, self._greeted())
         except TimeoutError:
             raise self.too_late(DOUBT_SECONDS + GREETING_SECONDS) from None
         except OSError:
@@ -271,6 +266,13 @@ class PostgresDatabase:
                 raise
         except asyncpg.PostgresError:
             return
+
+    async def _greeted(self) -> None:
+        session = await connect(self.address, self.timeout_seconds)
+        try:
+            await session.rows(_GREETING)
+        finally:
+            session.abandon()
 
     def _fall_silent(self, error: StorageUnavailable) -> None:
         """Nobody waits any longer. Behind a pool others may only have to wait for their turn, beside the main lane."""

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.nursery import Nursery
 
-__all__ = ["DOUBT_SECONDS", "GREETING_SECONDS", "Pulse"]
+__all__ = ["DOUBT_SECONDS", "GREETING_SECONDS", "Pulse", "within_own_time"]
+
+T = TypeVar("T")
 
 DOUBT_SECONDS: Final = 0.75
 """How long a call waits before somebody asks whether the server is there."""
 GREETING_SECONDS: Final = 1.25
 _REST_SECONDS: Final = 0.5
+_GLANCES: Final = 10
 
 
 class Pulse:
@@ -71,3 +74,29 @@ class Pulse:
                 self.silence = None
                 return
             await asyncio.sleep(_REST_SECONDS)
+
+
+async def within_own_time(seconds: float, work: Awaitable[T]) -> T:
+    """What ``work`` gives within ``seconds`` in which this process could attend to it.
+
+    The time is counted in glances, and a glance that came late, since something else held the process up, counts no
+    more than one in time: else a busy gateway would take it for the server's silence.
+
+    Raises:
+        TimeoutError: it took longer; it is cancelled.
+    """
+    loop = asyncio.get_running_loop()
+
+    def glance(left: int) -> None:
+        nonlocal next_glance
+        if left:
+            next_glance = loop.call_later(seconds / _GLANCES, glance, left - 1)
+        else:
+            limit.reschedule(loop.time())
+
+    async with asyncio.timeout(None) as limit:
+        next_glance = loop.call_later(seconds / _GLANCES, glance, _GLANCES - 1)
+        try:
+            return await work
+        finally:
+            next_glance.cancel()
