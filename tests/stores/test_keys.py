@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
 from pointsman.core.errors import Malformed, NotFound
+from pointsman.core.identity import KeyRecord
 from pointsman.stores.ports import INTEGER_MAX, Conflict, KeyChanges, KeyQuery, KeyStore, LedgerStore, Removal
 from tests.stores.samples import DAY, NOON, bare_call, bare_key, full_key
 
@@ -68,6 +71,37 @@ async def test_every_changeable_field_can_change(keys: KeyStore) -> None:
     await keys.update("t1", KeyChanges(**given))
     unchanged: dict[str, Any] = {"created_at": 0.0, "created_by": None, "last_active": None}
     assert await keys.get("t1") == full_key(spend=7, **unchanged)
+
+
+async def test_changes_made_of_the_key_as_it_is_lose_nothing_of_one_another(keys: KeyStore) -> None:
+    await keys.insert(bare_key(extra=msgspec.Raw(b"{}")))
+
+    def adding(name: str) -> Callable[[KeyRecord], KeyChanges]:
+        def change(record: KeyRecord) -> KeyChanges:
+            said = {**msgspec.json.decode(record.extra), name: True}
+            return KeyChanges(updated_at=1.0, extra=msgspec.Raw(msgspec.json.encode(said)))
+
+        return change
+
+    await asyncio.gather(*[keys.update("t1", adding(f"field {number}")) for number in range(20)])
+    stored = await keys.get("t1")
+    assert stored is not None
+    assert len(msgspec.json.decode(stored.extra)) == 20
+    rotated = await keys.rotate("t1", lambda old: msgspec.structs.replace(old, token="t2"))
+    assert rotated.extra == stored.extra
+
+
+async def test_a_change_that_is_refused_for_the_key_as_it_is_changes_nothing(keys: KeyStore) -> None:
+    await keys.insert(full_key())
+
+    def refuse(record: KeyRecord) -> Any:
+        raise Conflict(record.key_name)
+
+    with pytest.raises(Conflict):
+        await keys.update("t1", refuse)
+    with pytest.raises(Conflict):
+        await keys.rotate("t1", refuse)
+    assert await keys.get("t1") == full_key()
 
 
 async def test_a_change_to_a_taken_alias_is_refused_whole(keys: KeyStore) -> None:

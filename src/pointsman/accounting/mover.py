@@ -213,6 +213,7 @@ class Mover:
     async def _move_own(self) -> None:
         async with self._moving:
             self._spool.flush()
+            self._spool.look()
             for segment in self._spool.segments():
                 await self._move_segment(segment)
             await self._move_held()
@@ -231,9 +232,6 @@ class Mover:
             kept = await self._bring(batch)
             self._spool.moved(segment, batch.end)
             self._acknowledge(kept)
-        if not segment.sealed and not segment.path.exists():
-            _log.error("%s is gone; call records are written to another file from now on.", segment.path)
-            self._spool.abandon(segment)
 
     async def _move_held(self) -> None:
         """Bring to the ledger what the spool's disk does not take."""
@@ -353,7 +351,8 @@ def _read(segment: Segment) -> Batch:
         with closing(SegmentReader(segment.path)) as reader:
             return reader.read(segment.moved, sealed=segment.sealed, until=segment.read_until)
     except FileNotFoundError:
-        _log.error("%s is gone, and with it the call records that waited only there.", segment.path)
+        gone = segment.read_until - segment.moved
+        _log.error("%s is gone, and with it the call records that waited only there (%d bytes).", segment.path, gone)
         return Batch([], [], segment.read_until)
 
 

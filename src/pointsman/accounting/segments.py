@@ -28,6 +28,7 @@ __all__ = [
     "SegmentReader",
     "claim",
     "left_behind",
+    "lock_path",
     "orphans",
     "read_lines",
     "segment_path",
@@ -171,7 +172,7 @@ def claim(directory: Path, name: str) -> int | None:
     Raises:
         OSError: the lock file cannot be made or locked.
     """
-    lock = os.open(_lock_path(directory, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+    lock = os.open(lock_path(directory, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
     ours = False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -204,7 +205,7 @@ def _adopted(directory: Path, name: str) -> Iterator[Orphan | None]:
         # Listed under the lock: what was there before may have been moved by another process meanwhile.
         yield Orphan(name, tuple(sorted(directory.glob(f"{name}.*.jsonl"))))
         if not any(directory.glob(f"{name}.*.jsonl")):
-            _lock_path(directory, name).unlink(missing_ok=True)
+            lock_path(directory, name).unlink(missing_ok=True)
 
 
 def orphans(directory: Path, own_name: str) -> Generator[Orphan]:
@@ -232,5 +233,6 @@ def left_behind(directory: Path, own_name: str) -> tuple[str, ...]:
         return tuple(orphan.name for orphan in found)
 
 
-def _lock_path(directory: Path, name: str) -> Path:
+def lock_path(directory: Path, name: str) -> Path:
+    """The file that the process with this name holds a lock on."""
     return directory / f"{name}.lock"

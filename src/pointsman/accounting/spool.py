@@ -2,6 +2,7 @@
 
 What ``write()`` took is in the kernel's hands, so a killed process loses nothing that ``flush`` returned from; only
 a power cut does. When the disk refuses, records are held in memory, up to a bound, and written when it takes them.
+When the file is removed under it, what is in it is written to another one (:meth:`Spool.look`).
 What was written is remembered for a while, so that the mover seldom has to read it.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from pointsman.accounting.lines import Lines, encode_records, split_lines
-from pointsman.accounting.segments import Recent, Segment, claim, segment_path
+from pointsman.accounting.segments import Recent, Segment, claim, lock_path, segment_path
 from pointsman.core.clock import SYSTEM_CLOCK, Clock, short_id
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.outcome import CallRecord
@@ -34,6 +35,7 @@ _REMEMBERED_BYTES_MAX: Final = 16 * 1024 * 1024
 """As lines; in memory they take some three times as much."""
 _RETRY_SECONDS: Final = 1.0
 _CLAIMS_MAX: Final = 8
+_COPIED_BYTES: Final = 256 * 1024
 
 
 class Spool:
@@ -60,6 +62,7 @@ class Spool:
             message = f"a spool's owner is letters, digits, - and _, not {owner!r}"
             raise ValueError(message)
         self.directory = directory
+        self._owner = owner
         self.appended = 0
         self.lost = 0
         self._clock = clock
@@ -72,10 +75,14 @@ class Spool:
         self._held_bytes = 0
         self._retry_at = 0.0
         self._failing = False
+        self._reason: str | None = None
+        self._homeless: str | None = None
+        self._full = False
         self._torn_bytes = 0
         self._wake: Callable[[], None] | None = None
         self._segments: deque[Segment] = deque()
         self._number = 0
+        self._file: int
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.name, self._lock = _fresh_name(directory, owner)
@@ -157,7 +164,7 @@ class Spool:
         self._current.size += self._torn_bytes + written
         self._torn_bytes = 0
         if self._failing:
-            self._failing = False
+            self._failing = self._full = False
             _log.warning("The spool %s can be written to again.", self.directory)
         return len(lines)
 
@@ -179,6 +186,7 @@ class Spool:
         return whole - mark_bytes
 
     def _tell(self, reason: str | None) -> None:
+        self._reason = reason
         if not self._failing:
             self._failing = True
             _log.error("The spool %s cannot be written to (%s); records are held in memory.", self.directory, reason)
@@ -188,6 +196,9 @@ class Spool:
             self._retry_at = self._clock.monotonic() + _RETRY_SECONDS
         for line in split_lines(lines):
             if self._held_bytes + len(line) > self._held_bytes_max:
+                if not self._full:
+                    self._full = True
+                    _log.error("The spool %s holds as much in memory as it may: call records are lost.", self.directory)
                 self.lost += 1
             else:
                 self._held.append(line)
@@ -217,9 +228,55 @@ class Spool:
     def _current(self) -> Segment:
         return self._segments[-1]
 
+    def look(self) -> None:
+        """Go on in another file where the present one is gone from its folder, with what the ledger has not got of it.
+
+        Never raises for want of a folder; see :attr:`trouble`.
+        """
+        try:
+            if not self._current.path.exists():
+                self._move_house()
+        except OSError as error:
+            if self._homeless is None:
+                _log.error("The spool %s cannot be looked at or made again (%s).", self.directory, error.strerror)
+            self._homeless = error.strerror or "unknown error"
+        else:
+            self._homeless = None
+
+    def _move_house(self) -> None:
+        """What is open can still be read, though it has no name any more."""
+        old, file, lock, name = self._current, self._file, self._lock, self.name
+        _log.error("%s is gone; call records are written to another file from now on.", old.path)
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not lock_path(self.directory, name).exists():
+            # Somebody who looks for what dead processes left would take ours for that.
+            name, lock = _fresh_name(self.directory, self._owner)
+        path = segment_path(self.directory, name, self._number + 1)
+        fresh = _made(path)
+        try:
+            _copy(file, old.moved, old.size, fresh)
+        except OSError:
+            os.close(fresh)
+            path.unlink(missing_ok=True)
+            if lock != self._lock:
+                os.close(lock)
+            raise
+        segment = Segment(path)
+        segment.size = old.size - old.moved
+        for one in old.recent:
+            segment.recent.append(Recent(one.start - old.moved, one.end - old.moved, one.records))
+        self._segments[-1] = segment
+        os.close(file)
+        if lock != self._lock:
+            os.close(self._lock)
+        self.name, self._lock, self._file = name, lock, fresh
+        self._number += 1
+        self._limit = self._segment_bytes
+        self._torn_bytes = 0
+
     def _begin_segment(self) -> None:
         path = segment_path(self.directory, self.name, self._number + 1)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, _MODE)
+        self._file = _made(path)
         self._number += 1
         self._segments.append(Segment(path))
         self._limit = self._segment_bytes
@@ -255,6 +312,18 @@ class Spool:
         """Whether the disk took all that it was to take; else it waits in memory."""
         return not self._held
 
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the disk, and what became of the records, in a sentence; None: nothing."""
+        if self._homeless is not None:
+            said = f"The spool {self.directory} is gone and cannot be made again ({self._homeless})"
+            return f"{said}: what it has of calls would be lost if the gateway ended now."
+        if not self._held:
+            return None
+        lost = f" {self.lost} were lost since the start, as no more may be held." if self._full else ""
+        said = f"The spool {self.directory} cannot be written to ({self._reason})"
+        return f"{said}: {len(self._held)} call records are held in memory.{lost}"
+
     def segments(self) -> tuple[Segment, ...]:
         """The files of this process, oldest first; the last one is being written."""
         return tuple(self._segments)
@@ -264,13 +333,6 @@ class Spool:
         segment.moved = end
         self._forget(segment, end)
         if segment.sealed and end >= segment.size:
-            self._discard(segment)
-
-    def abandon(self, segment: Segment) -> None:
-        """Give up a segment whose file is gone from the folder, and write no more to it."""
-        if segment is self._current:
-            self._rotate()
-        if segment is not self._current and segment in self._segments:
             self._discard(segment)
 
     def take_held(self, count: int) -> list[bytes]:
@@ -303,6 +365,23 @@ class Spool:
         if not self._segments:
             (self.directory / f"{self.name}.lock").unlink(missing_ok=True)
         os.close(self._lock)
+
+
+def _made(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, _MODE)
+
+
+def _copy(source: int, start: int, end: int, target: int) -> None:
+    """Append the bytes of one open file from ``start`` to ``end`` to another.
+
+    Raises:
+        OSError: not all of them could be.
+    """
+    while start < end:
+        chunk = os.pread(source, min(_COPIED_BYTES, end - start), start)
+        if not chunk:
+            raise OSError(None, "the file that is gone is shorter than it was")
+        start += os.write(target, chunk)
 
 
 def _fresh_name(directory: Path, owner: str) -> tuple[str, int]:

@@ -121,6 +121,8 @@ def _readiness(gateway: Gateway) -> Readiness:
     draining = gateway.admission.draining
     troubles = [trouble for trouble in (gateway.storage.trouble, gateway.storage.mover.backlog().trouble) if trouble]
     database: Literal["connected", "disconnected"] = "disconnected" if troubles else "connected"
+    if gateway.storage.spool.trouble is not None:
+        troubles.append(gateway.storage.spool.trouble)
     if gateway.replicas is not None and gateway.replicas.trouble is not None:
         troubles.append(gateway.replicas.trouble)
     secrets = gateway.loaded.secrets

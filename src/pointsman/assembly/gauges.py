@@ -58,6 +58,7 @@ def gauges(gateway: Gateway) -> Mapping[str, float]:
         "pointsman_signed_tokens_cached": float(len(gateway.keyring.bearers or ())),
         "pointsman_signed_tokens_cached_max": float(BEARERS_CACHED_MAX),
         "pointsman_spool_records": float(gateway.storage.mover.backlog().records),
+        "pointsman_spool_lost_records_total": float(gateway.storage.spool.lost),
         "pointsman_resident_memory_bytes": float(resident_bytes()),
         "pointsman_upstream_connections_idle": float(idle),
         "pointsman_upstream_connections_busy": float(busy),

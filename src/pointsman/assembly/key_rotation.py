@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -70,9 +71,6 @@ class KeyRotationTask:
     async def _replace(self, old: KeyRecord) -> bool:
         key = fresh_token()
         now = self._clock.wall()
-        new = msgspec.structs.replace(
-            old, token=token_of(key), key_name=f"sk-...{key[-4:]}", updated_at=now, created_by=_ROTATION
-        )
         named = old.key_alias or old.key_name
         entry = _entry(old, now)
         try:
@@ -89,7 +87,7 @@ class KeyRotationTask:
             await self._ended(msgspec.structs.replace(entry, outcome="failed", message=problem.message))
             return False
         try:
-            record = await self._rotation.replace(old, new, now + _OVERLAP_SECONDS)
+            record = await self._rotation.replace(old, _renewal(key, now), now + _OVERLAP_SECONDS)
         except GatewayError as refused:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             _log.error("The key %s is due for rotation and stays. %s", named, refused.told())
@@ -106,6 +104,12 @@ class KeyRotationTask:
             await self._audit.complete([entry])
         except StorageUnavailable as problem:
             _log.warning("How a rotation ended could not be written down: %s", problem.message)
+
+
+def _renewal(key: str, now: float) -> Callable[[KeyRecord], KeyRecord]:
+    return lambda old: msgspec.structs.replace(
+        old, token=token_of(key), key_name=f"sk-...{key[-4:]}", updated_at=now, created_by=_ROTATION
+    )
 
 
 def _entry(old: KeyRecord, now: float) -> AuditEntry:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.errors import GatewayError, Refused
+from pointsman.core.errors import Forbidden, GatewayError, Refused, Unauthenticated
 from pointsman.core.exchange import Client
 from pointsman.core.upstream import Ask
 from pointsman.lifecycle.choose import Course, asked_name, find_pool, pick, wish_for
@@ -55,6 +55,9 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
     Raises:
         GatewayError: ``error``, where nothing else can be tried and nothing of an answer has begun.
     """
+    if isinstance(error, Unauthenticated | Forbidden):
+        # Whose key was taken away while the request waited is answered by nobody.
+        return await _tell(error, settlement, client)
     house = settlement.house
     now = house.clock.monotonic()
     settlement.cleanse(error)
@@ -70,11 +73,19 @@ async def recover(error: GatewayError, course: Course, settlement: Settlement, c
         _log.info("call %s failed (%s), next: %s", settlement.call_id, error.code, course.member.deployment.id)
         settlement.trail, course.began_at = course.trail, house.clock.monotonic()
         return True
-    told = _last_word(settlement.give_up(error), recovery, settlement)
+    return await _tell(_last_word(settlement.give_up(error), recovery, settlement), settlement, client)
+
+
+async def _tell(error: GatewayError, settlement: Settlement, client: Client) -> bool:
+    """End a stream that has begun with the error; False: that is done.
+
+    Raises:
+        GatewayError: ``error``, where nothing of an answer has begun.
+    """
     if settlement.begun and settlement.answer is not None:
-        await break_off(told, settlement.answer, client, settlement)
+        await break_off(error, settlement.answer, client, settlement)
         return False
-    raise told
+    raise error
 
 
 def rehearse(ask: Ask) -> None:

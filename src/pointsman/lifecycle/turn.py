@@ -9,7 +9,7 @@ from math import ceil, inf
 from typing import Final
 
 from pointsman.core.eager import Inbox
-from pointsman.core.errors import GatewayError, LimitReached, Unreachable
+from pointsman.core.errors import GatewayError, LimitReached, StorageUnavailable, Unreachable
 from pointsman.core.exchange import Client
 from pointsman.lifecycle.attempt import attempt
 from pointsman.lifecycle.calling import enter, leave
@@ -35,6 +35,7 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
 
     Raises:
         LimitReached: too many wait there already, or the client's time will not suffice.
+        Unauthenticated, Forbidden: the key became worthless while the request waited.
         GatewayError: the attempt failed, or the host went away meanwhile, and the client has nothing of an answer.
     """
     house, host = settlement.house, course.member.host
@@ -51,6 +52,7 @@ async def attempt_in_turn(course: Course, settlement: Settlement, client: Client
     try:
         if not enter(fleet, host, ticket):
             await wait_for_turn(ticket, settlement, lambda: _keep_alive(course, settlement, client))
+            await _demand_still_good(settlement)
         host.used_at = house.clock.monotonic()
         if host.wake is None and not host.sleeps:
             await attempt(course, settlement, client)
@@ -154,6 +156,19 @@ async def wait_for_turn(ticket: Ticket, settlement: Settlement, tell: Callable[[
                 tell()
     finally:
         settlement.queued += clock.monotonic() - ticket.entered_at
+
+
+async def _demand_still_good(settlement: Settlement) -> None:
+    """Raise if the key that asked was blocked or deleted, or has expired, while its request waited.
+
+    Raises:
+        Unauthenticated, Forbidden: it may not ask any more.
+    """
+    keyring, head = settlement.house.keyring, settlement.inbound.head
+    try:
+        await keyring.find(head.token, head.key)
+    except StorageUnavailable:
+        _log.debug("call %s goes on: nobody can say what became of its key", settlement.call_id)
 
 
 def _keep_alive(course: Course, settlement: Settlement, client: Client) -> None:

@@ -79,19 +79,22 @@ class KeyRotation:
         self._clock = clock
         self._on_change = on_change
 
-    async def replace(self, old: KeyRecord, new: KeyRecord, until: float | None) -> KeyRecord:
-        """Put ``new`` in the place of ``old``, which works on until then; None: it ends at once.
+    async def replace(self, old: KeyRecord, renew: Callable[[KeyRecord], KeyRecord], until: float | None) -> KeyRecord:
+        """Put what ``renew`` makes of the key in its place; it works on until then; None: it ends at once.
+
+        ``renew`` is asked again for the key as it is when it is replaced, so that what others changed meanwhile is not
+        lost; the new token is always the same.
 
         Raises:
             NotFound: the old key is no more.
             Conflict: somebody else replaces it at this moment, or ``new`` is there already.
             Malformed, StorageUnavailable: see :meth:`pointsman.stores.ports.KeyStore.rotate`.
         """
-        new = _counted(new, self._clock.wall())
+        now, token = self._clock.wall(), renew(old).token
         if until is not None:
-            await self._retire(RetiredKey(token=old.token, successor=new.token, until=until))
+            await self._retire(RetiredKey(token=old.token, successor=token, until=until))
         try:
-            record = await self._keys.rotate(old.token, new)
+            record = await self._keys.rotate(old.token, lambda current: _counted(renew(current), now))
         except (NotFound, Conflict):
             if until is not None:
                 await self._directory.delete(RETIRED_KEYS, (old.token,))
@@ -124,7 +127,7 @@ class KeyRotation:
             if plan.due_at > now:
                 return None
             record = await self._keys.get(plan.token)
-            if record is None:
+            if record is None or not rotation_fields(record).auto_rotate:
                 await self._directory.delete(PLANNED_ROTATIONS, (plan.token,))
             elif await self._claim(plan, now):
                 return record

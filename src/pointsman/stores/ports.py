@@ -13,7 +13,7 @@ These hold for all of them:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Literal, Protocol
 
@@ -34,9 +34,11 @@ __all__ = [
     "Conflict",
     "DaySpend",
     "EnergySpend",
+    "KeyChange",
     "KeyChanges",
     "KeyPage",
     "KeyQuery",
+    "KeyRenewal",
     "KeySort",
     "KeyStore",
     "LedgerQuery",
@@ -85,6 +87,13 @@ class KeyChanges(msgspec.Struct, frozen=True, kw_only=True):
     blocked: bool | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
     extra: msgspec.Raw | UnsetType = UNSET
+
+
+KeyChange = KeyChanges | Callable[[KeyRecord], KeyChanges]
+"""What to change of a key, or what tells that of the key as it is just then."""
+
+KeyRenewal = KeyRecord | Callable[[KeyRecord], KeyRecord]
+"""The key that comes in the place of another, or what makes it of that one as it is just then."""
 
 
 class Removal(msgspec.Struct, frozen=True):
@@ -165,8 +174,11 @@ class KeyStore(Protocol):
         """
         ...
 
-    async def update(self, token: str, changes: KeyChanges) -> KeyRecord:
+    async def update(self, token: str, changes: KeyChange) -> KeyRecord:
         """Change a live key and give it as it now is. Spending that goes on meanwhile is not lost.
+
+        What tells the changes of the key as it is, is pure and may be asked more than once; what it raises leaves the
+        key as it was. Nobody else changes the key meanwhile.
 
         Raises:
             NotFound: no such live key.
@@ -174,12 +186,12 @@ class KeyStore(Protocol):
         """
         ...
 
-    async def rotate(self, old_token: str, new_record: KeyRecord) -> KeyRecord:
+    async def rotate(self, old_token: str, renewed: KeyRenewal) -> KeyRecord:
         """Put a key in the place of another, which is deleted, and give it as it is now kept.
 
-        ``spend``, ``created_at`` and ``last_active`` are taken over from the old key, and what calls of the old key
-        still cost is added to the new one. The history says that it happened at ``new_record.updated_at``, by
-        ``new_record.created_by``.
+        ``renewed`` is the new key, or makes it of the old one as it is just then, as in :meth:`update`. ``spend``,
+        ``created_at`` and ``last_active`` are taken over from the old key, and what calls of the old key still cost is
+        added to the new one. The history says that it happened at the new key's ``updated_at``, by its ``created_by``.
 
         Raises:
             NotFound: no such live key.

@@ -25,7 +25,7 @@ from pointsman.stores.activity import (
 from pointsman.stores.charges import charged_accounts
 from pointsman.stores.directory.ports import Account
 from pointsman.stores.energy import EnergyGroup, EnergyTally, energy_of
-from pointsman.stores.ports import INTEGER_MAX, Conflict, DaySpend, KeyChanges, SummaryQuery
+from pointsman.stores.ports import INTEGER_MAX, Conflict, DaySpend, KeyChange, KeyChanges, KeyRenewal, SummaryQuery
 from pointsman.stores.response_ports import EventPage, ResponseStatus
 
 __all__ = [
@@ -190,8 +190,10 @@ def _day(day: str, rows: list[DailyRow]) -> DaySpend:
     return DaySpend(date.fromisoformat(day), sum(row.calls for row in rows), total, keys, users, models)
 
 
-def changed_record(record: KeyRecord, changes: KeyChanges) -> KeyRecord:
+def changed_record(record: KeyRecord, changes: KeyChange) -> KeyRecord:
     """``record`` with ``changes`` made."""
+    if not isinstance(changes, KeyChanges):
+        changes = changes(record)
     given = {name: getattr(changes, name) for name in changes.__struct_fields__}
     return msgspec.structs.replace(record, **{name: value for name, value in given.items() if value is not UNSET})
 
@@ -202,8 +204,9 @@ def charged_record(record: KeyRecord, charge: Charge) -> KeyRecord:
     return msgspec.structs.replace(record, spend=saturated(record.spend + charge.amount), last_active=last_active)
 
 
-def succeeding_record(old: KeyRecord, new: KeyRecord) -> KeyRecord:
-    """``new`` with what a key takes over from the one in whose place it comes."""
+def succeeding_record(old: KeyRecord, renewed: KeyRenewal) -> KeyRecord:
+    """The new key with what it takes over from the one in whose place it comes."""
+    new = renewed if isinstance(renewed, KeyRecord) else renewed(old)
     return msgspec.structs.replace(new, spend=old.spend, created_at=old.created_at, last_active=old.last_active)
 
 

@@ -287,6 +287,7 @@ GAUGE_WORDS: Final = {
     "pointsman_signed_tokens_cached": "Signed tokens held in memory.",
     "pointsman_signed_tokens_cached_max": "Bound on signed tokens held in memory.",
     "pointsman_spool_records": "Call records not yet in the database.",
+    "pointsman_spool_lost_records_total": "Call records that neither the disk nor memory took, so that they are lost.",
     "pointsman_resident_memory_bytes": "Memory the process holds.",
     "pointsman_upstream_connections_idle": "Idle connections to upstreams.",
     "pointsman_upstream_connections_busy": "Connections to upstreams with a request under way.",

@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import apsw
@@ -328,23 +329,68 @@ async def test_what_the_disk_refuses_goes_to_the_ledger_past_it(
 
 
 @pytest.mark.parametrize("forgotten", [False, True])
-async def test_a_folder_that_was_emptied_by_hand_is_told_and_written_to_again(
-    spool: Spool, ledger: FickleLedger, mover: Mover, caplog: pytest.LogCaptureFixture, forgotten: bool
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_folder_that_was_emptied_or_removed_by_hand_is_made_again_and_nothing_is_lost(
+    tmp_path: Path, ledger: FickleLedger, told: Told, caplog: pytest.LogCaptureFixture, forgotten: bool, whole: bool
 ) -> None:
+    spool = Spool(tmp_path / "spool", "w")
+    mover = Mover(spool, ledger, told)
     put(spool, *map(call, range(30)))
+    assert await mover.drain(10)
+    put(spool, *map(call, range(30, 40)))
     if forgotten:
         forget(spool)
-    put(spool, *map(call, range(30, 33)))
-    for segment in spool.segments():
-        segment.path.unlink()
-    assert await mover.drain(10)
+    put(spool, *map(call, range(40, 43)))
+    lone = spool.segments()[-1]
+    if whole:
+        rmtree(spool.directory)
+    else:
+        lone.path.unlink()
+    ledger.failures = ["before"]
+    assert not await mover._drained()
     assert "is gone; call records are written to another file" in caplog.text
-    assert ("waited only there" in caplog.text) == forgotten
+    assert spool.segments()[-1].path.exists()
+    assert spool.trouble is None
     put(spool, call(99))
-    assert all(segment.path.exists() for segment in spool.segments())
+    assert [path.name for path in spool.directory.glob("*.lock")] == [f"{spool.name}.lock"]
     assert await mover.drain(10)
-    assert await ledger.costs() == [*range(30 if forgotten else 0, 33), 99]
+    assert await ledger.costs() == [*range(43), 99]
     assert mover.backlog().records == 0
+    with closing(orphans(spool.directory, "somebody-else")) as found:
+        assert list(found) == [], "nobody takes what lives for what was left"
+
+
+async def test_finished_files_that_are_gone_are_told(
+    spool: Spool, ledger: FickleLedger, mover: Mover, caplog: pytest.LogCaptureFixture
+) -> None:
+    while len(spool.segments()) < 2:
+        put(spool, call())
+    forget(spool)
+    spool.segments()[0].path.unlink()
+    assert await mover.drain(10)
+    assert "waited only there (" in caplog.text
+    assert mover.backlog().records == 0
+
+
+async def test_a_spool_that_cannot_be_made_again_says_so_until_it_can(
+    spool: Spool, ledger: FickleLedger, mover: Mover
+) -> None:
+    put(spool, call(1))
+    rmtree(spool.directory)
+    spool.directory.write_text("in the way")
+    ledger.failures = ["before"]
+    assert not await mover._drained()
+    assert "is gone and cannot be made again" in str(spool.trouble)
+    put(spool, call(2))
+    spool.directory.unlink()
+    ledger.failures = ["before"]
+    assert not await mover._drained()
+    assert str(spool.trouble) == "None"
+    again = Spool(spool.directory, "after-a-crash")
+    assert sum(path.read_text().count("c1") for path in spool.directory.glob("w-*.jsonl")) == 1
+    again.close()
+    assert await mover.drain(10)
+    assert await ledger.costs() == [1, 2]
 
 
 async def test_own_records_come_from_memory_and_not_from_the_file(

@@ -525,3 +525,26 @@ def test_a_long_line_is_read_whole_and_an_endless_one_in_pieces(tmp_path: Path) 
     assert found == [long, call(2)]
     assert largest <= 8 * 1024 * 1024
     reader.close()
+
+
+def said(spool: Spool) -> str:
+    """What is told of its trouble."""
+    return spool.trouble or ""
+
+
+def test_what_the_disk_refuses_and_what_is_lost_is_told_for_the_readiness(
+    spool: Spool, disk: Disk, clock: SteppedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert said(spool) == ""
+    disk.room = 0
+    put(spool, call(1))
+    assert "(No space left on device): 1 call records are held in memory." in said(spool)
+    for number in range(20):
+        put(spool, call(number))
+    assert spool.lost
+    assert f" {spool.lost} were lost since the start" in said(spool)
+    assert caplog.text.count("call records are lost") == 1
+    disk.room = None
+    clock.now += 2
+    spool.retry()
+    assert said(spool) == ""

@@ -11,6 +11,7 @@ import pytest
 
 from pointsman.core.errors import Unreachable
 from pointsman.core.exchange import ClientGone
+from pointsman.core.identity import token_of
 from pointsman.core.rules import Target
 from pointsman.core.upstream import Deployment
 from pointsman.lifecycle.loads import Loads
@@ -420,3 +421,29 @@ async def test_a_model_that_sleeps_is_woken_once_for_all_who_wait_for_it() -> No
     await asyncio.sleep(0)
     assert [client.status for _, client in told] == [200, 200]
     assert not host.loading and host.is_surprised, "it is looked at again soon"
+
+
+@pytest.mark.parametrize(
+    ("change", "status"), [({"blocked": True}, 403), ({"expires": 1.0}, 401), (None, 401)], ids=str
+)
+@pytest.mark.parametrize("other", [[], [deployment(id="other", group="spare")]], ids=["alone", "with a fallback"])
+async def test_whose_key_is_taken_away_while_they_wait_is_answered_by_nobody(
+    change: dict[str, Any] | None, status: int, other: list[Deployment]
+) -> None:
+    settings = RoutingSettings(fallbacks=FallbackLists(general={"public": (Target("spare"),)}))
+    stage, host = house(local(), *other, routing=settings)
+    await stage.house.keyring.find(token_of(KEY))
+    stage.tell(chat_body())
+    story, client = stage.tell(chat_body(), KEY)
+    record = key_record(KEY)
+    changed = None if change is None else msgspec.structs.replace(record, **change)
+    stage.source.records = {} if changed is None else {record.token: changed}
+    stage.house.keyring.changed(record.token, changed)
+    stage.flight.answer(GOOD)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert story.over
+    assert client.status == status
+    assert len(stage.sender.sent) == 1
+    assert idle(host)
+    assert [record.status for record in stage.books.records] == ["success", "failure"]

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pointsman.admin.governance.entries import author, demand_printable, every, existing, tell
+from pointsman.admin.governance.entries import author, demand_printable, every, existing, replaced, tell
 from pointsman.admin.governance.noting import note
 from pointsman.admin.keys.requests import KeyText, Label, ModelName
 from pointsman.admin.office import Office
@@ -135,8 +135,8 @@ async def update_access_group(office: Office, visit: Visit[Nothing, UpdateAccess
         demand_printable(access_group_name=wanted.access_group_name)
     await _demand_possible(office, wanted)
     try:
-        group = await office.directory.update(
-            ACCESS_GROUPS, before.access_group_id, lambda found: _changed(found, wanted, now, by)
+        before, group = await replaced(
+            office, ACCESS_GROUPS, before.access_group_id, lambda found: _changed(found, wanted, now, by)
         )
     except AliasTaken:
         raise _name_taken(str(wanted.access_group_name)) from None
@@ -209,17 +209,19 @@ async def _give(office: Office, identity: str, before: Sequence[AccessGroup], af
             await office.directory.update(TEAMS, team_id, _team_change(identity, has=team_id in new_teams))
             tell(office, TEAMS, team_id)
     for token in sorted(keys ^ new_keys):
-        record = await office.keys.get(token)
-        if record is not None:
-            extra = _with_group(record, identity, has=token in new_keys)
-            changes = KeyChanges(updated_at=office.clock.wall(), extra=extra)
-            office.on_key_change(token, await office.keys.update(token, changes))
+        if await office.keys.get(token) is not None:
+            change = _key_change(identity, office.clock.wall(), has=token in new_keys)
+            office.on_key_change(token, await office.keys.update(token, change))
 
 
 def _team_change(identity: str, *, has: bool) -> Callable[[Team], Team]:
     return lambda team: msgspec.structs.replace(
         team, access_group_ids=_members(team.access_group_ids, identity, has=has)
     )
+
+
+def _key_change(identity: str, now: float, *, has: bool) -> Callable[[KeyRecord], KeyChanges]:
+    return lambda record: KeyChanges(updated_at=now, extra=_with_group(record, identity, has=has))
 
 
 def _members(known: Iterable[str], identity: str, *, has: bool) -> tuple[str, ...]:

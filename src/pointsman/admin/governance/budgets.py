@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta
 
-from pointsman.admin.governance.entries import author, demand_printable, every, existing, tell
+from pointsman.admin.governance.entries import author, demand_printable, every, existing, replaced, tell
 from pointsman.admin.governance.limit_fields import (
     BudgetFields,
     BudgetTable,
@@ -140,7 +140,7 @@ async def new_budget(office: Office, visit: Visit[Nothing, NewBudgetRequest]) ->
 async def update_budget(office: Office, visit: Visit[Nothing, UpdateBudgetRequest]) -> Answer:
     """Change what the request names, and leave the rest; it holds at once for everyone who has the budget."""
     wanted, now, by = visit.body, office.clock.wall(), author(visit)
-    old = await existing(office, BUDGETS, wanted.budget_id, "budget_id", f"Budget {wanted.budget_id} does not exist.")
+    await existing(office, BUDGETS, wanted.budget_id, "budget_id", f"Budget {wanted.budget_id} does not exist.")
 
     def change(budget: Budget) -> Budget:
         return msgspec.structs.replace(
@@ -151,7 +151,7 @@ async def update_budget(office: Office, visit: Visit[Nothing, UpdateBudgetReques
             updated_by=by,
         )
 
-    budget = await office.directory.update(BUDGETS, wanted.budget_id, change)
+    old, budget = await replaced(office, BUDGETS, wanted.budget_id, change)
     tell(office, BUDGETS, budget.budget_id)
     row = _row(office, budget)
     note(visit, "updated", "LiteLLM_BudgetTable", budget.budget_id, before=_row(office, old), after=row)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pointsman.admin.governance.entries import author, demand_printable, existing, tell
+from pointsman.admin.governance.entries import author, demand_printable, existing, replaced, tell
 from pointsman.admin.governance.limit_fields import (
     BudgetFields,
     BudgetTable,
@@ -32,7 +32,7 @@ from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.core.errors import Malformed, NotFound, Unsupported
 from pointsman.core.price import dollars, picodollars
 from pointsman.stores.directory.kinds import CUSTOMERS
-from pointsman.stores.directory.ports import DirectoryQuery, EntryExists, Meter, Spent, Write
+from pointsman.stores.directory.ports import DirectoryQuery, EntryExists, Meter, Spent
 from pointsman.stores.directory.records import NO_LIMITS, Budget, Customer
 
 __all__ = [
@@ -166,12 +166,10 @@ async def customer_info(office: Office, visit: Visit[CustomerInfoQuery, Nothing]
 async def update_customer(office: Office, visit: Visit[Nothing, UpdateCustomerRequest]) -> Answer:
     """Change what the request names, and leave the rest."""
     wanted, now, by = visit.body, office.clock.wall(), author(visit)
-    old = await existing(office, CUSTOMERS, wanted.user_id, "user_id", _unknown(wanted.user_id))
-    before = (await _rows(office, (old,)))[0]
+    await existing(office, CUSTOMERS, wanted.user_id, "user_id", _unknown(wanted.user_id))
     await _demand_heeded(office, wanted)
-    customer = await office.directory.update(
-        CUSTOMERS, wanted.user_id, lambda before: _changed(before, wanted, now, by)
-    )
+    old, customer = await replaced(office, CUSTOMERS, wanted.user_id, lambda one: _changed(one, wanted, now, by))
+    before = (await _rows(office, (old,)))[0]
     if says_limits(wanted) or wanted.budget_id is not UNSET:
         await _begin(office, customer, wanted)
     tell(office, CUSTOMERS, customer.customer_id)
@@ -228,9 +226,8 @@ async def _set_blocked(
     customers = []
     for identity in dict.fromkeys(visit.body.user_ids):
         demand_printable(user_ids=identity)
-        if blocked and await office.directory.get(CUSTOMERS, identity) is None:
-            made = Customer(customer_id=identity, blocked=True, created_at=now, updated_at=now, created_by=by)
-            await office.directory.write((Write(CUSTOMERS, identity, made),))
+        made = Customer(customer_id=identity, blocked=True, created_at=now, updated_at=now, created_by=by)
+        if blocked and await _inserted(office, made):
             customers.append(made)
         else:
             await existing(office, CUSTOMERS, identity, "user_ids", _unknown(identity))
@@ -240,6 +237,15 @@ async def _set_blocked(
     for row in rows:
         note(visit, "blocked" if blocked else "unblocked", "LiteLLM_EndUserTable", row.user_id, before=None, after=row)
     return rows
+
+
+async def _inserted(office: Office, customer: Customer) -> bool:
+    """Add the customer; False: there is one already, who stays as they are."""
+    try:
+        await office.directory.insert(CUSTOMERS, customer)
+    except EntryExists:
+        return False
+    return True
 
 
 def _blocker(blocked: bool, now: float, by: str) -> Callable[[Customer], Customer]:  # noqa: FBT001 - what the customer's field becomes

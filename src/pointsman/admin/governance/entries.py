@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -13,7 +14,7 @@ from pointsman.core.errors import Malformed, NotFound
 from pointsman.stores.directory.kinds import Kind
 from pointsman.stores.directory.ports import Changed, DirectoryQuery
 
-__all__ = ["ENTRIES_MAX", "author", "demand_printable", "every", "existing", "tell"]
+__all__ = ["ENTRIES_MAX", "author", "demand_printable", "every", "existing", "replaced", "tell"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -47,6 +48,22 @@ async def every(office: Office, kind: Kind[T], *, search: str | None = None) -> 
     """The entries of a kind by id, at most :data:`ENTRIES_MAX`."""
     query = DirectoryQuery(search=search, size=ENTRIES_MAX, sort_by="id", sort_order="asc")
     return (await office.directory.find(kind, query)).records
+
+
+async def replaced(office: Office, kind: Kind[T], identity: str, change: Callable[[T], T]) -> tuple[T, T]:
+    """An entry just before ``change`` and after it, whoever else changes it at the same time.
+
+    Raises:
+        NotFound, AliasTaken, Malformed: see :meth:`pointsman.stores.directory.ports.DirectoryStore.update`.
+    """
+    found: list[T] = []
+
+    def changed(current: T) -> T:
+        found[:] = [current]
+        return change(current)
+
+    after = await office.directory.update(kind, identity, changed)
+    return found[0], after
 
 
 def demand_printable(**texts: str | None) -> None:

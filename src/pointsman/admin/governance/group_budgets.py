@@ -98,12 +98,15 @@ async def set_group_budget(office: Office, visit: Visit[Nothing, GroupBudgetRequ
     before = await office.directory.get(MODEL_GROUP_BUDGETS, name)
     shown = (await group_budgets(office, (name,)))[name]
     budget = await _budget(office, None if before is None else before.budget_id, wanted, now, by)
-    entry = before or ModelGroupBudget(name=name, created_at=now, created_by=by)
-    entry = msgspec.structs.replace(entry, budget_id=budget.budget_id, updated_at=now, updated_by=by)
+
+    def change(one: ModelGroupBudget) -> ModelGroupBudget:
+        return msgspec.structs.replace(one, budget_id=budget.budget_id, updated_at=now, updated_by=by)
+
     if before is None:
+        entry = change(ModelGroupBudget(name=name, created_at=now, created_by=by))
         await office.directory.insert(MODEL_GROUP_BUDGETS, entry)
     else:
-        await office.directory.update(MODEL_GROUP_BUDGETS, name, lambda _old: entry)
+        entry = await office.directory.update(MODEL_GROUP_BUDGETS, name, change)
     await begin(office, MODEL_GROUP, name, joined_limits(entry.limits, budget))
     tell(office, MODEL_GROUP_BUDGETS, name)
     row = (await group_budgets(office, (name,)))[name]

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from pointsman.admin.governance.entries import author, demand_printable, every, tell
+from pointsman.admin.governance.entries import author, demand_printable, every, replaced, tell
 from pointsman.admin.governance.group_budgets import (
     GroupBudget,
     GroupBudgetReply,
@@ -190,9 +190,9 @@ async def _change(
     """Have the models be in the group, or no more, and serve them so."""
     for model in models:
         changer = _changer(group, has, office.clock.wall(), author(visit))
-        changed = await office.directory.update(MODELS, model.model_id, changer)
+        models_before_and_after = await replaced(office, MODELS, model.model_id, changer)
         tell(office, MODELS, model.model_id)
-        before, after = ({"access_groups": groups_of(one)} for one in (model, changed))
+        before, after = ({"access_groups": groups_of(one)} for one in models_before_and_after)
         note(visit, "updated", "LiteLLM_ProxyModelTable", model.model_id, before=before, after=after)
     if models and office.stored is not None:
         await office.stored.take_over()

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pointsman.admin.governance.entries import author, demand_printable, every, existing, tell
+from pointsman.admin.governance.entries import author, demand_printable, every, existing, replaced, tell
 from pointsman.admin.governance.limit_fields import (
     BudgetFields,
     BudgetTable,
@@ -146,10 +146,10 @@ async def new_tag(office: Office, visit: Visit[Nothing, NewTagRequest]) -> Answe
 async def update_tag(office: Office, visit: Visit[Nothing, UpdateTagRequest]) -> Answer:
     """Change what the request names, and leave the rest."""
     wanted, now, by = visit.body, office.clock.wall(), author(visit)
-    old = await existing(office, TAGS, wanted.name, "name", f"Tag {wanted.name} not found")
-    before = (await _rows(office, (old,)))[old.name]
+    await existing(office, TAGS, wanted.name, "name", f"Tag {wanted.name} not found")
     await _demand_budget(office, wanted)
-    tag = await office.directory.update(TAGS, wanted.name, lambda before: _changed(before, wanted, now, by))
+    old, tag = await replaced(office, TAGS, wanted.name, lambda one: _changed(one, wanted, now, by))
+    before = (await _rows(office, (old,)))[old.name]
     if says_limits(wanted) or wanted.budget_id is not UNSET:
         await _begin(office, tag, wanted)
     tell(office, TAGS, tag.name)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
 from pointsman.admin.key_names import demand_alias
 from pointsman.admin.keys.changes import changes_of
@@ -14,6 +14,7 @@ from pointsman.admin.keys.customers import demand_customer_budget
 from pointsman.admin.keys.defaults import bounded, for_member
 from pointsman.admin.keys.guarding import demand_grantable
 from pointsman.admin.keys.lookup import changed_by, flushed, token_meant, tokens_of_aliases
+from pointsman.admin.keys.meanwhile import attempted, demand_unchanged
 from pointsman.admin.keys.noting import note_key
 from pointsman.admin.keys.permits import demand_administered, key_to_change, permit_update
 from pointsman.admin.keys.replies import DeletedKeysReply, ResetSpendReply
@@ -54,14 +55,29 @@ async def update_one_key(
     path: str,
 ) -> tuple[dict[str, object], tuple[str, ...]]:
     """Change a key as ``body`` says and show it, with the names of what is not heeded; ``path`` permits it."""
+
+    async def attempt(seen: KeyRecord) -> tuple[dict[str, object], tuple[str, ...]]:
+        return await _attempt(office, visit, seen, wanted, body, path)
+
+    return await attempted(office, old, attempt)
+
+
+async def _attempt(
+    office: Office,
+    visit: Visit[Any, Any],
+    old: KeyRecord,
+    wanted: KeyFields,
+    body: Mapping[str, msgspec.Raw],
+    path: str,
+) -> tuple[dict[str, object], tuple[str, ...]]:
     now = office.clock.wall()
     demand_alias(office.alias_rule, wanted.key_alias)
     wanted = await for_member(office, visit.caller, bounded(wanted, office.key_bounds, new=False), old)
-    body = with_said(body, old.extra)
-    changes, unheeded = changes_of(wanted, body, now, office.reset_clock, extra=old.extra)
+    said = with_said(body, old.extra)
+    changes, unheeded = changes_of(wanted, said, now, office.reset_clock, extra=old.extra)
     if isinstance(changes.extra, msgspec.Raw):
         demand_grantable(visit.caller, msgspec.json.decode(changes.extra, type=dict[str, msgspec.Raw]))
-    await permit_update(office, visit.caller, old, changes, body, path)
+    await permit_update(office, visit.caller, old, changes, said, path)
     if isinstance(changes.spend, int):
         # What was spent before is not to be added to what is set now.
         await flushed(office)
@@ -69,8 +85,17 @@ async def update_one_key(
     await demand_throughput(office, changed)
     await demand_project_fits(office, changed, old)
     await demand_customer_budget(office, changed, old)
-    record = await _changed(office, visit, old, changes)
-    note_key(visit, "updated", old, record)
+    administers = (await rights_of(office, visit.caller)).is_admin
+
+    def change(current: KeyRecord) -> KeyChanges:
+        if not administers:
+            # What they may was judged by the key as it was.
+            demand_unchanged(old, current)
+        again, _ = changes_of(wanted, with_said(body, current.extra), now, office.reset_clock, extra=current.extra)
+        return again
+
+    before, record = await _changed(office, visit, old, change)
+    note_key(visit, "updated", before, record)
     return await changed_row(office, record), unheeded
 
 
@@ -117,8 +142,9 @@ async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) 
     amount = picodollars(visit.body.reset_to)
     if amount > old.spend:
         raise Malformed(f"reset_to must be at most what the key has spent, {dollars(old.spend)}.", param="reset_to")
-    record = await _changed(office, visit, old, KeyChanges(updated_at=office.clock.wall(), spend=amount))
-    note_key(visit, "updated", old, record)
+    changes = KeyChanges(updated_at=office.clock.wall(), spend=amount)
+    before, record = await _changed(office, visit, old, lambda _: changes)
+    note_key(visit, "updated", before, record)
     limit = None if record.max_budget is None else dollars(record.max_budget)
     reset_at = iso_or_none(record.budget_reset_at)
     return Answer(ResetSpendReply(record.token, dollars(record.spend), dollars(old.spend), limit, reset_at))
@@ -142,18 +168,27 @@ async def _token_to_update(office: Office, visit: Visit[Nothing, UpdateKeyReques
 
 async def _set_blocked(office: Office, visit: Visit[Any, Any], old: KeyRecord, *, blocked: bool) -> Answer:
     changes = KeyChanges(updated_at=office.clock.wall(), blocked=blocked)
-    record = await _changed(office, visit, old, changes)
-    note_key(visit, "blocked" if blocked else "unblocked", old, record)
+    before, record = await _changed(office, visit, old, lambda _: changes)
+    note_key(visit, "blocked" if blocked else "unblocked", before, record)
     return Answer(await changed_row(office, record))
 
 
-async def _changed(office: Office, visit: Visit[Any, Any], old: KeyRecord, changes: KeyChanges) -> KeyRecord:
-    extra = old.extra if isinstance(changes.extra, UnsetType) else changes.extra
-    said = updated_by(extra, changed_by(visit), old.created_by)
-    if said != old.extra:
-        changes = msgspec.structs.replace(changes, extra=said)
-    record = await office.keys.update(old.token, changes)
-    if changes.extra is not UNSET:
-        await replanned(office, record)
+async def _changed(
+    office: Office, visit: Visit[Any, Any], old: KeyRecord, changing: Callable[[KeyRecord], KeyChanges]
+) -> tuple[KeyRecord, KeyRecord]:
+    """The key just before the change, and after it."""
+    by = changed_by(visit)
+    before = [old]
+
+    def change(current: KeyRecord) -> KeyChanges:
+        before[0] = current
+        changes = changing(current)
+        extra = current.extra if isinstance(changes.extra, UnsetType) else changes.extra
+        said = updated_by(extra, by, current.created_by)
+        return changes if said == current.extra else msgspec.structs.replace(changes, extra=said)
+
+    record = await office.keys.update(old.token, change)
     office.on_key_change(old.token, record)
-    return record
+    if record.extra != before[0].extra:
+        await replanned(office, record)
+    return before[0], record

@@ -15,6 +15,7 @@ from pointsman.admin.keys.customers import demand_customer_budget
 from pointsman.admin.keys.defaults import bounded, for_member, with_defaults
 from pointsman.admin.keys.guarding import demand_grantable
 from pointsman.admin.keys.lookup import changed_by, token_meant
+from pointsman.admin.keys.meanwhile import attempted, demand_unchanged
 from pointsman.admin.keys.noting import note_key
 from pointsman.admin.keys.permits import key_to_change, permit_new_key, permit_update
 from pointsman.admin.keys.requests import GenerateKeyRequest, KeyFields, RegenerateKeyQuery, RegenerateKeyRequest
@@ -91,14 +92,24 @@ async def regenerate_key(office: Office, visit: Visit[RegenerateKeyQuery, Regene
     if not isinstance(meant, str):
         raise Malformed("key is required.", param="key")
     old = await key_to_change(office, visit, token_meant(meant), "/key/regenerate")
-    now = office.clock.wall()
+    key = _chosen_key(office, wanted.new_key)
+
+    async def attempt(seen: KeyRecord) -> Answer:
+        return await _regenerated(office, visit, seen, key)
+
+    return await attempted(office, old, attempt)
+
+
+async def _regenerated(
+    office: Office, visit: Visit[RegenerateKeyQuery, RegenerateKeyRequest], old: KeyRecord, key: str
+) -> Answer:
+    wanted, now = visit.body, office.clock.wall()
     demand_alias(office.alias_rule, wanted.key_alias)
     within = await for_member(office, visit.caller, bounded(wanted, office.key_bounds, new=False), old)
     fields = with_said(visit.fields, old.extra)
     changes, unheeded = changes_of(within, fields, now, office.reset_clock, extra=old.extra)
     _demand_no_spend(changes)
     await permit_update(office, visit.caller, old, changes, fields, "/key/regenerate")
-    key = _chosen_key(office, wanted.new_key)
     kept = msgspec.structs.replace(old, token=token_of(key), key_name=_shown(key), created_by=changed_by(visit))
     changed = changed_record(kept, changes)
     demand_grantable(visit.caller, msgspec.json.decode(changed.extra, type=dict[str, msgspec.Raw]))
@@ -108,8 +119,13 @@ async def regenerate_key(office: Office, visit: Visit[RegenerateKeyQuery, Regene
     await demand_customer_budget(office, changed, old)
     extra = updated_by(changed.extra, changed_by(visit), changed.created_by)
     changed = msgspec.structs.replace(changed, extra=extra)
+
+    def renew(current: KeyRecord) -> KeyRecord:
+        demand_unchanged(old, current)
+        return changed
+
     until = ends_at(wanted.grace_period, now, "grace_period") if wanted.grace_period else None
-    record = await rotation_of(office).replace(old, changed, until)
+    record = await rotation_of(office).replace(old, renew, until)
     note_key(visit, "rotated", old, record)
     row = await generated_row(office, record, key, _said(wanted))
     return Answer(row, headers=not_enforced_header(unheeded))

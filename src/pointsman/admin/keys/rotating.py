@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pointsman.admin.office import Office
 from pointsman.core.identity import KeyRecord
 from pointsman.policies.rotation import KeyRotation, rotation_fields
 
 __all__ = ["planned", "replanned", "rotation_of"]
+
+_ATTEMPTS: Final = 5
 
 
 def rotation_of(office: Office) -> KeyRotation:
@@ -21,5 +25,14 @@ async def planned(office: Office, record: KeyRecord) -> None:
 
 
 async def replanned(office: Office, record: KeyRecord) -> None:
-    """Have a changed key replaced when it says now, or no more."""
-    await rotation_of(office).plan(record)
+    """Have a changed key replaced when it says now, or no more.
+
+    Of two who change it at once the later one may be the first to come here; so what was planned is compared.
+    """
+    rotation = rotation_of(office)
+    for _ in range(_ATTEMPTS):
+        await rotation.plan(record)
+        current = await office.keys.get(record.token)
+        if current is None or rotation_fields(current) == rotation_fields(record):
+            return
+        record = current

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from pointsman.admin.governance.entries import author, demand_printable, every, tell
+from pointsman.admin.governance.entries import author, demand_printable, every, replaced, tell
 from pointsman.admin.governance.limit_fields import BudgetFields, changed_limits, says_limits
 from pointsman.admin.governance.periods import budgets_named, joined_limits
 from pointsman.admin.keys.lookup import flushed
@@ -190,7 +190,7 @@ async def _update(
         changed, _ = _changed(current, fields, visit.fields, now, by)
         return msgspec.structs.replace(changed, budget_id=budget.budget_id)
 
-    after = await office.directory.update(ORGANIZATIONS, organization_id, change)
+    before, after = await replaced(office, ORGANIZATIONS, organization_id, change)
     if isinstance(spend, float):
         await flushed(office)
         await office.spend.set_amount(Meter("organization", organization_id), picodollars(spend))

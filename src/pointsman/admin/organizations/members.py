@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pointsman.admin.governance.entries import author, tell
+from pointsman.admin.governance.entries import author, replaced, tell
 from pointsman.admin.office import Office
 from pointsman.admin.organizations.handlers import existing_organization
 from pointsman.admin.organizations.requests import (
@@ -54,7 +54,7 @@ async def update_member(office: Office, visit: Visit[Nothing, OrganizationMember
     wanted, by, now = visit.body, author(visit), office.clock.wall()
     await _demand_administered(office, visit, wanted.organization_id)
     user = demand_known(await user_meant(office, wanted.user_id, wanted.user_email), wanted.user_id, wanted.user_email)
-    existing = await _existing_member(office, wanted.organization_id, user)
+    await _existing_member(office, wanted.organization_id, user)
     identity = member_id(wanted.organization_id, user.user_id)
 
     def change(before: OrganizationMember) -> OrganizationMember:
@@ -64,9 +64,9 @@ async def update_member(office: Office, visit: Visit[Nothing, OrganizationMember
         role = before.role if wanted.role is None else Role(wanted.role)
         return msgspec.structs.replace(before, role=role, limits=limits, updated_at=now, updated_by=by)
 
-    member = await office.directory.update(ORGANIZATION_MEMBERS, identity, change)
+    before, member = await replaced(office, ORGANIZATION_MEMBERS, identity, change)
     tell(office, ORGANIZATION_MEMBERS, identity)
-    note_member(visit, "updated", existing, member)
+    note_member(visit, "updated", before, member)
     return Answer((await membership_rows(office, (member,)))[0])
 
 

@@ -64,7 +64,7 @@ async def new_project(office: Office, visit: Visit[Nothing, NewProjectRequest]) 
     await _demand_within_team(office, team, one, budget.limits)
     if await office.directory.get(PROJECTS, one.project_id) is not None:
         raise _exists(one)
-    one = msgspec.structs.replace(one, budget_id=await _kept_budget(office, budget, now, by))
+    one = msgspec.structs.replace(one, budget_id=await _kept_budget(office, budget, wanted, now, by))
     try:
         await office.directory.insert(PROJECTS, one)
     except EntryExists:
@@ -94,7 +94,7 @@ async def update_project(office: Office, visit: Visit[Nothing, UpdateProjectRequ
         await _demand_within_team(office, team, changed, budget.limits)
     if moved_to != before.team_id:
         await _demand_movable(office, before, moved_to)
-    budget_id = await _kept_budget(office, budget, now, by)
+    budget_id = await _kept_budget(office, budget, wanted, now, by)
 
     def change(current: Project) -> Project:
         found, _ = _changed(current, wanted, visit.fields, now, by)
@@ -267,7 +267,7 @@ async def _budget(
     return msgspec.structs.replace(base, limits=limits, updated_at=now, updated_by=by)
 
 
-async def _kept_budget(office: Office, budget: Budget, now: float, by: str) -> str:
+async def _kept_budget(office: Office, budget: Budget, fields: ProjectFields, now: float, by: str) -> str:
     """Write the budget down where that says anything new; gives its id."""
     known = await office.directory.get(BUDGETS, budget.budget_id)
     if known is None:
@@ -276,7 +276,9 @@ async def _kept_budget(office: Office, budget: Budget, now: float, by: str) -> s
         await office.directory.update(
             BUDGETS,
             budget.budget_id,
-            lambda old: msgspec.structs.replace(old, limits=budget.limits, updated_at=now, updated_by=by),
+            lambda old: msgspec.structs.replace(
+                old, limits=changed_limits(_said(fields), old.limits), updated_at=now, updated_by=by
+            ),
         )
     else:
         return budget.budget_id

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pointsman.admin.governance.entries import author, demand_printable, tell
+from pointsman.admin.governance.entries import author, demand_printable, replaced, tell
 from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin, user_or_new
@@ -127,15 +127,19 @@ async def add_team_models(office: Office, visit: Visit[Nothing, TeamModelsReques
 
 async def delete_team_models(office: Office, visit: Visit[Nothing, TeamModelsRequest]) -> Answer:
     """Let the team use fewer models."""
-    team = await _team_to_change(office, await rights_of(office, visit.caller), visit.body.team_id)
-    if team.models and set(team.models) <= set(visit.body.models):
-        raise Malformed(
-            "A team without models may use all of them.",
-            hint='Leave one, or let it use none: {"models": ["no-default-models"]} in /team/update.',
-            param="models",
-        )
     models = visit.body.models
-    return await _set_models(office, visit, lambda before: tuple(one for one in before if one not in models))
+
+    def fewer(before: tuple[str, ...]) -> tuple[str, ...]:
+        left = tuple(one for one in before if one not in models)
+        if before and not left:
+            raise Malformed(
+                "A team without models may use all of them.",
+                hint='Leave one, or let it use none: {"models": ["no-default-models"]} in /team/update.',
+                param="models",
+            )
+        return left
+
+    return await _set_models(office, visit, fewer)
 
 
 def _blank(office: Office, wanted: NewTeamRequest, now: float, by: str) -> Team:
@@ -185,7 +189,7 @@ async def _update(
         demand_within_team(office, rights, current, changed)
         return changed
 
-    team = await office.directory.update(TEAMS, team_id, change)
+    before, team = await replaced(office, TEAMS, team_id, change)
     if team.limits != before.limits:
         await begin(office, "team", team_id, team.limits)
     if team.member_limits != before.member_limits:
@@ -230,7 +234,7 @@ async def _set_models(
 
 
 async def _write(office: Office, visit: Visit[Any, Any], before: Team, change: Callable[[Team], Team]) -> Answer:
-    team = await office.directory.update(TEAMS, before.team_id, change)
+    before, team = await replaced(office, TEAMS, before.team_id, change)
     tell(office, TEAMS, team.team_id)
     turned = before.blocked != team.blocked
     note_team(visit, ("blocked" if team.blocked else "unblocked") if turned else "updated", before, team)

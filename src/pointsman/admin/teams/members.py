@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from pointsman.admin.governance.entries import author, tell
+from pointsman.admin.governance.entries import author, replaced, tell
 from pointsman.admin.governance.limit_fields import BudgetFields, changed_limits
 from pointsman.admin.governance.periods import spent_by
 from pointsman.admin.grants import bound_of_account, demand_within, grant_of_limits
@@ -130,7 +130,8 @@ async def update_member(office: Office, visit: Visit[Nothing, MemberUpdateReques
     after = _changed(before, wanted)
     await _demand_within_team(office, team, after.limits, after.models)
     identity = member_id(team.team_id, user.user_id)
-    member = await office.directory.update(
+    before, member = await replaced(
+        office,
         TEAM_MEMBERS,
         identity,
         lambda one: msgspec.structs.replace(_changed(one, wanted), updated_at=now, updated_by=by),
@@ -195,7 +196,8 @@ async def reset_member_budget(office: Office, visit: Visit[Nothing, Nothing]) ->
     team = await _team_to_change(office, await rights_of(office, visit.caller), visit.path["team_id"])
     before = await _existing_member(office, team, visit.path["user_id"])
     identity = member_id(team.team_id, before.user_id)
-    after = await office.directory.update(
+    before, after = await replaced(
+        office,
         TEAM_MEMBERS,
         identity,
         lambda one: msgspec.structs.replace(one, limits=NO_LIMITS, budget_id=None, updated_at=now, updated_by=by),

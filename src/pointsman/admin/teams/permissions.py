@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.admin.governance.entries import author, tell
+from pointsman.admin.governance.entries import author, replaced, tell
 from pointsman.admin.keys.changing import update_one_key
 from pointsman.admin.keys.lookup import token_meant
 from pointsman.admin.keys.requests import UpdateKeyRequest
@@ -70,7 +70,7 @@ async def update_permissions(office: Office, visit: Visit[Nothing, PermissionsRe
     before = await _administered(office, await rights_of(office, visit.caller), visit.body.team_id)
     permissions = tuple(dict.fromkeys(visit.body.team_member_permissions))
     demand_permissions(permissions)
-    team = await _allow(office, before.team_id, permissions, author(visit), added=False)
+    before, team = await _allow(office, before.team_id, permissions, author(visit), added=False)
     note_team(visit, "updated", before, team)
     return Answer((await team_rows(office, (team,)))[0])
 
@@ -90,9 +90,8 @@ async def bulk_update_permissions(office: Office, visit: Visit[Nothing, BulkPerm
         team_ids = tuple(team.team_id for team in page.records)
     before = [await existing_team(office, team_id) for team_id in team_ids]
     for team in before:
-        note_team(
-            visit, "updated", team, await _allow(office, team.team_id, wanted.permissions, author(visit), added=True)
-        )
+        old, new = await _allow(office, team.team_id, wanted.permissions, author(visit), added=True)
+        note_team(visit, "updated", old, new)
     said = "Successfully updated team member permissions"
     return Answer(BulkPermissionsReply(said, len(team_ids), wanted.permissions))
 
@@ -153,7 +152,10 @@ async def _administered(office: Office, rights: Rights, team_id: str) -> Team:
     return await existing_team(office, team_id)
 
 
-async def _allow(office: Office, team_id: str, permissions: tuple[str, ...], by: str, *, added: bool) -> Team:
+async def _allow(
+    office: Office, team_id: str, permissions: tuple[str, ...], by: str, *, added: bool
+) -> tuple[Team, Team]:
+    """The team before and after."""
     now = office.clock.wall()
 
     def change(team: Team) -> Team:
@@ -161,6 +163,6 @@ async def _allow(office: Office, team_id: str, permissions: tuple[str, ...], by:
         allowed = tuple(dict.fromkeys((*before, *permissions))) if added else permissions
         return msgspec.structs.replace(team, member_permissions=allowed, updated_at=now, updated_by=by)
 
-    team = await office.directory.update(TEAMS, team_id, change)
+    before, after = await replaced(office, TEAMS, team_id, change)
     tell(office, TEAMS, team_id)
-    return team
+    return before, after

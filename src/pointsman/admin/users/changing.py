@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from pointsman.admin.governance.entries import author, tell
+from pointsman.admin.governance.entries import author, replaced, tell
 from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.keys.restrictions import not_enforced_header
 from pointsman.admin.office import Office
@@ -119,12 +119,12 @@ async def _update(
         after = _changed(office, before, fields, body, now, by)
         return after if digest is None else msgspec.structs.replace(after, password=digest)
 
-    user = await office.directory.update(USERS, target.user_id, changed)
+    before, user = await replaced(office, USERS, target.user_id, changed)
     if digest is not None:
         await end_sessions(office, user.user_id)
-    await _count(office, target, user, fields)
+    await _count(office, before, user, fields)
     tell(office, USERS, user.user_id)
-    note_user(visit, "updated", target, user)
+    note_user(visit, "updated", before, user)
     return user, unheeded
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from pointsman.core.identity import KeyRecord
 from pointsman.stores.memory.database import MemoryDatabase
-from pointsman.stores.ports import KeyChanges, KeyPage, KeyQuery, Removal
+from pointsman.stores.ports import KeyChange, KeyPage, KeyQuery, KeyRenewal, Removal
 from pointsman.stores.records import (
     alias_taken,
     changed_record,
@@ -50,7 +50,7 @@ class MemoryKeyStore:
         self._demand_free(record, instead_of=None)
         self._database.put(record)
 
-    async def update(self, token: str, changes: KeyChanges) -> KeyRecord:
+    async def update(self, token: str, changes: KeyChange) -> KeyRecord:
         """See the port."""
         record = changed_record(self._live(token), changes)
         demand_keepable(record)
@@ -58,9 +58,9 @@ class MemoryKeyStore:
         self._database.put(record)
         return record
 
-    async def rotate(self, old_token: str, new_record: KeyRecord) -> KeyRecord:
+    async def rotate(self, old_token: str, renewed: KeyRenewal) -> KeyRecord:
         """See the port."""
-        record = succeeding_record(self._live(old_token), new_record)
+        record = succeeding_record(self._live(old_token), renewed)
         demand_keepable(record)
         if record.token == old_token:
             raise token_taken()

@@ -10,7 +10,7 @@ import msgspec
 
 from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
-from pointsman.stores.ports import KeyChanges, KeyPage, KeyQuery, Removal
+from pointsman.stores.ports import KeyChange, KeyPage, KeyQuery, KeyRenewal, Removal
 from pointsman.stores.postgres.database import PostgresDatabase
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import (
@@ -63,14 +63,13 @@ class PostgresKeyStore:
         demand_keepable(record)
         await self._write(lambda session: _insert(session, record))
 
-    async def update(self, token: str, changes: KeyChanges) -> KeyRecord:
+    async def update(self, token: str, changes: KeyChange) -> KeyRecord:
         """See the port."""
         return await self._write(lambda session: _update(session, token, changes))
 
-    async def rotate(self, old_token: str, new_record: KeyRecord) -> KeyRecord:
+    async def rotate(self, old_token: str, renewed: KeyRenewal) -> KeyRecord:
         """See the port."""
-        demand_keepable(new_record)
-        return await self._write(lambda session: _rotate(session, old_token, new_record))
+        return await self._write(lambda session: _rotate(session, old_token, renewed))
 
     async def delete(self, tokens: Sequence[str], at: float, by: str | None = None) -> tuple[str, ...]:
         """See the port."""
@@ -129,7 +128,7 @@ async def _insert(session: Session, record: KeyRecord) -> None:
     await _put(session, INSERT_KEY, record)
 
 
-async def _update(session: Session, token: str, changes: KeyChanges) -> KeyRecord:
+async def _update(session: Session, token: str, changes: KeyChange) -> KeyRecord:
     stored = await _live(session, token)
     if stored is None:
         raise no_such_key()
@@ -147,13 +146,14 @@ async def _put(session: Session, statement: str, record: KeyRecord) -> None:
     await session.execute(NOTE_KEYS, [kept(record.token)])
 
 
-async def _rotate(session: Session, old_token: str, new_record: KeyRecord) -> KeyRecord:
+async def _rotate(session: Session, old_token: str, renewed: KeyRenewal) -> KeyRecord:
     old = await _live(session, old_token)
     if old is None:
         raise no_such_key()
-    if new_record.token == old_token:
+    record = succeeding_record(old, renewed)
+    demand_keepable(record)
+    if record.token == old_token:
         raise token_taken()
-    record = succeeding_record(old, new_record)
     await _remove(session, old_token, Removal(record.updated_at, record.created_by, record.token))
     await _insert(session, record)
     return record

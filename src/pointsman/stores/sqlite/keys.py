@@ -10,7 +10,7 @@ import apsw
 import msgspec
 
 from pointsman.core.identity import KeyRecord
-from pointsman.stores.ports import Conflict, KeyChanges, KeyPage, KeyQuery, Removal
+from pointsman.stores.ports import Conflict, KeyChange, KeyPage, KeyQuery, KeyRenewal, Removal
 from pointsman.stores.records import (
     alias_taken,
     changed_record,
@@ -62,14 +62,13 @@ class SqliteKeyStore:
         demand_keepable(record)
         await self._database.write(lambda connection: _insert(connection, record), durable=True)
 
-    async def update(self, token: str, changes: KeyChanges) -> KeyRecord:
+    async def update(self, token: str, changes: KeyChange) -> KeyRecord:
         """See the port."""
         return await self._database.write(lambda connection: _update(connection, token, changes), durable=True)
 
-    async def rotate(self, old_token: str, new_record: KeyRecord) -> KeyRecord:
+    async def rotate(self, old_token: str, renewed: KeyRenewal) -> KeyRecord:
         """See the port."""
-        demand_keepable(new_record)
-        return await self._database.write(lambda connection: _rotate(connection, old_token, new_record), durable=True)
+        return await self._database.write(lambda connection: _rotate(connection, old_token, renewed), durable=True)
 
     async def delete(self, tokens: Sequence[str], at: float, by: str | None = None) -> tuple[str, ...]:
         """See the port."""
@@ -128,7 +127,7 @@ def _insert(connection: apsw.Connection, record: KeyRecord) -> None:
     _note_change(connection, record.token)
 
 
-def _update(connection: apsw.Connection, token: str, changes: KeyChanges) -> KeyRecord:
+def _update(connection: apsw.Connection, token: str, changes: KeyChange) -> KeyRecord:
     stored = _live(connection, token)
     if stored is None:
         raise no_such_key()
@@ -142,13 +141,14 @@ def _update(connection: apsw.Connection, token: str, changes: KeyChanges) -> Key
     return record
 
 
-def _rotate(connection: apsw.Connection, old_token: str, new_record: KeyRecord) -> KeyRecord:
+def _rotate(connection: apsw.Connection, old_token: str, renewed: KeyRenewal) -> KeyRecord:
     old = _live(connection, old_token)
     if old is None:
         raise no_such_key()
-    if new_record.token == old_token:
+    record = succeeding_record(old, renewed)
+    demand_keepable(record)
+    if record.token == old_token:
         raise token_taken()
-    record = succeeding_record(old, new_record)
     _remove(connection, old_token, Removal(record.updated_at, record.created_by, record.token))
     _insert(connection, record)
     return record
