@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
-    "ACTIVE_USERS",
     "ACTIVITY",
     "ACTIVITY_BY_LINES",
     "ACTIVITY_OF_DAYS",
@@ -210,7 +209,119 @@ ACTIVITY_BY_LINES: Final = {
 }
 
 RANKED: Final = """
-SELECT identity, sum(calls)::BIGINT, 0, least(sum(spend), 9223372036854775807)::BIGINT AS spent
+SELECT identity, sum(calls)::BIGINT, least(sum(spend), 9223372036854775807)::BIGINT AS spent
+FROM daily_activity WHERE scope = $1 AND day BETWEEN $2 AND $3
+GROUP BY identity ORDER BY spent DESC, identity LIMIT $4
+"""
+
+FAILURES: Final = """
+INSERT INTO daily_failures AS kept (day, model_group, host, http_status, calls)
+SELECT * FROM unnest($1::INTEGER[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[])
+    AS failed (day, model_group, host, http_status)
+ORDER BY day, model_group COLLATE "C", host COLLATE "C", http_status
+ON CONFLICT (day, model_group, host, http_status) DO UPDATE SET calls = kept.calls + excluded.calls
+"""
+
+KNOWN_DAYS: Final = "SELECT min(day), max(day) FROM daily_activity WHERE scope = 1"
+
+_SUMS: Final = """
+    sum(calls)::BIGINT, sum(failures)::BIGINT,
+    least(sum(prompt_tokens), 9223372036854775807)::BIGINT,
+    least(sum(completion_tokens), 9223372036854775807)::BIGINT,
+    least(sum(cached_tokens), 9223372036854775807)::BIGINT,
+    least(sum(cache_write_tokens), 9223372036854775807)::BIGINT,
+    least(sum(reasoning_tokens), 9223372036854775807)::BIGINT,
+    least(sum(spend), 9223372036854775807)::BIGINT,
+    least(sum(energy_mwh), 9223372036854775807)::BIGINT,
+    least(sum(energy_cost), 9223372036854775807)::BIGINT,
+    least(sum(milliseconds), 9223372036854775807)::BIGINT
+"""
+
+# $1 scope, $2 first day, $3 last day, $4 identities, $5 but not, $6 key tokens, $7 user, $8 all teams, $9 teams,
+# $10 organisation, $11 model, $12 by spend, $13 limit, $14 offset, $15 to $24 which names to tell apart.
+_NAMES: Final = """
+SELECT
+    CASE WHEN $15 THEN activity.day ELSE 0 END,
+    CASE WHEN $16 THEN identity ELSE '' END,
+    CASE WHEN $17 THEN key_token ELSE '' END,
+    CASE WHEN $18 THEN user_id ELSE '' END,
+    CASE WHEN $19 THEN team_id ELSE '' END,
+    CASE WHEN $20 THEN organization_id ELSE '' END,
+    CASE WHEN $21 THEN model_group ELSE '' END,
+    CASE WHEN $22 THEN model ELSE '' END,
+    CASE WHEN $23 THEN provider ELSE '' END,
+    CASE WHEN $24 THEN route ELSE '' END,
+"""
+
+_HOLDS: Final = """
+WHERE scope = $1 AND activity.day BETWEEN $2 AND $3
+    AND ($4::TEXT[] IS NULL OR identity = ANY ($4))
+    AND identity <> ALL ($5::TEXT[])
+    AND ($6::TEXT[] IS NULL OR key_token = ANY ($6))
+    AND ($7::TEXT IS NULL OR user_id = $7)
+    AND ($8::BOOLEAN OR team_id = ANY ($9::TEXT[]) OR organization_id = $10::TEXT)
+    AND ($11::TEXT IS NULL OR model = $11 OR model_group = $11)
+"""
+_IN_ORDER: Final = """
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+ORDER BY
+    CASE WHEN $12 THEN -least(sum(spend), 9223372036854775807) ELSE 0 END, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+LIMIT $13 OFFSET $14
+"""
+
+
+def _by_lines(wanted: str) -> str:
+    """Somebody's lines, each looked for on each day."""
+    return "".join((
+        "WITH lines AS MATERIALIZED (", wanted, ")",
+        _NAMES,
+        _SUMS,
+        """
+FROM generate_series($2::INTEGER, $3::INTEGER) AS days (day)
+CROSS JOIN lines
+JOIN daily_activity AS activity
+    ON activity.scope = 0 AND activity.day = days.day AND activity.identity = '' AND activity.line = lines.id
+""",
+        _HOLDS,
+        _IN_ORDER,
+    ))  # fmt: skip
+
+
+# All of a scope within the days.
+ACTIVITY: Final = "".join((
+    _NAMES,
+    _SUMS,
+    "FROM daily_activity AS activity JOIN activity_lines ON activity_lines.id = activity.line",
+    _HOLDS,
+    _IN_ORDER,
+))  # fmt: skip
+
+# Only some of a scope: each is looked for on each day.
+ACTIVITY_OF_DAYS: Final = "".join((
+    _NAMES,
+    _SUMS,
+    """
+FROM generate_series($2::INTEGER, $3::INTEGER) AS days (day)
+CROSS JOIN (SELECT DISTINCT wanted FROM unnest($4::TEXT[]) AS wanted) AS wanted
+JOIN daily_activity AS activity ON activity.day = days.day AND activity.identity = wanted.wanted
+JOIN activity_lines ON activity_lines.id = activity.line
+""",
+    _HOLDS,
+    _IN_ORDER,
+))  # fmt: skip
+
+# One statement for each index.
+ACTIVITY_BY_LINES: Final = {
+    "key": _by_lines("SELECT * FROM activity_lines WHERE key_token <> '' AND key_token = ANY ($6::TEXT[])"),
+    "user": _by_lines("SELECT * FROM activity_lines WHERE user_id <> '' AND user_id = $7"),
+    "team": _by_lines("""
+    SELECT * FROM activity_lines WHERE team_id <> '' AND team_id = ANY ($9::TEXT[])
+    UNION SELECT * FROM activity_lines WHERE organization_id <> '' AND organization_id = $10
+"""),
+}
+
+RANKED: Final = """
+SELECT identity, sum(calls)::BIGINT, least(sum(spend), 9223372036854775807)::BIGINT AS spent
 FROM daily_activity WHERE scope = $1 AND day BETWEEN $2 AND $3
 GROUP BY identity ORDER BY spent DESC, identity LIMIT $4
 """

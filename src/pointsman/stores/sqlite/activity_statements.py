@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
-    "ACTIVE_USERS",
     "ACTIVITY",
     "ACTIVITY_BY_LINES",
     "ACTIVITY_OF_DAYS",
@@ -196,7 +195,130 @@ ACTIVITY_BY_LINES: Final = {
 }
 
 RANKED: Final = """
-SELECT identity, sum(daily_calls), 0, min(sum(daily_high) * 4294967296 + sum(daily_low), 9223372036854775807) AS spent
+SELECT identity, sum(daily_calls), min(sum(daily_high) * 4294967296 + sum(daily_low), 9223372036854775807) AS spent
+FROM (
+    SELECT
+        identity, sum(calls) AS daily_calls, sum(spend / 4294967296) AS daily_high, sum(spend % 4294967296) AS daily_low
+    FROM daily_activity WHERE scope = :scope AND day BETWEEN :first_day AND :last_day
+    GROUP BY day, identity
+)
+GROUP BY identity ORDER BY spent DESC, identity LIMIT :limit
+"""
+
+FAILURES: Final = """
+INSERT INTO daily_failures (day, model_group, host, http_status, calls) SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+FROM jsonb_each(?) WHERE true
+ON CONFLICT (day, model_group, host, http_status) DO UPDATE SET calls = calls + excluded.calls
+"""
+
+KNOWN_DAYS: Final = "SELECT min(day), max(day) FROM daily_activity WHERE scope = 1"
+
+# Sums are made in two parts, since one beyond 63 bits would be an error; a product or a sum beyond them becomes a
+# floating-point number, which is larger than the largest whole one.
+_SUMS: Final = """
+    sum(calls), sum(failures),
+    min(sum(prompt_tokens / 4294967296) * 4294967296 + sum(prompt_tokens % 4294967296), 9223372036854775807),
+    min(sum(completion_tokens / 4294967296) * 4294967296 + sum(completion_tokens % 4294967296), 9223372036854775807),
+    min(sum(cached_tokens / 4294967296) * 4294967296 + sum(cached_tokens % 4294967296), 9223372036854775807),
+    min(sum(cache_write_tokens / 4294967296) * 4294967296 + sum(cache_write_tokens % 4294967296), 9223372036854775807),
+    min(sum(reasoning_tokens / 4294967296) * 4294967296 + sum(reasoning_tokens % 4294967296), 9223372036854775807),
+    min(sum(spend / 4294967296) * 4294967296 + sum(spend % 4294967296), 9223372036854775807) AS spent,
+    min(sum(energy_mwh / 4294967296) * 4294967296 + sum(energy_mwh % 4294967296), 9223372036854775807),
+    min(sum(energy_cost / 4294967296) * 4294967296 + sum(energy_cost % 4294967296), 9223372036854775807),
+    min(sum(milliseconds / 4294967296) * 4294967296 + sum(milliseconds % 4294967296), 9223372036854775807)
+"""
+
+_NAMES: Final = """
+SELECT
+    CASE WHEN :by_day THEN activity.day ELSE 0 END AS day_told,
+    CASE WHEN :by_identity THEN identity ELSE '' END AS identity_told,
+    CASE WHEN :by_key_token THEN key_token ELSE '' END,
+    CASE WHEN :by_user_id THEN user_id ELSE '' END,
+    CASE WHEN :by_team_id THEN team_id ELSE '' END,
+    CASE WHEN :by_organization_id THEN organization_id ELSE '' END,
+    CASE WHEN :by_model_group THEN model_group ELSE '' END,
+    CASE WHEN :by_model THEN model ELSE '' END,
+    CASE WHEN :by_provider THEN provider ELSE '' END,
+    CASE WHEN :by_route THEN route ELSE '' END,
+"""
+
+_LINES_HOLD: Final = """
+    AND (:key_tokens IS NULL OR key_token IN (SELECT value FROM json_each(:key_tokens)))
+    AND (:user_id IS NULL OR user_id = :user_id)
+    AND (:all_teams OR team_id IN (SELECT value FROM json_each(:team_ids)) OR organization_id = :organization_id)
+    AND (:model IS NULL OR model = :model OR model_group = :model)
+"""
+_IN_ORDER: Final = """
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+ORDER BY CASE WHEN :by_spend THEN -spent ELSE 0 END, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+LIMIT :limit OFFSET :offset
+"""
+
+_DAYS: Final = """
+WITH RECURSIVE days (day) AS (
+    VALUES (:first_day) UNION ALL SELECT day + 1 FROM days WHERE day < :last_day
+)
+"""
+_OF_LINES: Final = """
+) CROSS JOIN activity_lines ON activity_lines.id = wanted
+CROSS JOIN days
+CROSS JOIN daily_activity AS activity ON scope = 0 AND activity.day = days.day AND identity = '' AND line = wanted
+WHERE true
+"""
+
+
+def _by_lines(wanted: str) -> str:
+    """Somebody's lines, each looked for on each day."""
+    return "".join((_DAYS, _NAMES, _SUMS, "FROM (", wanted, _OF_LINES, _LINES_HOLD, _IN_ORDER))
+
+
+# All of a scope within the days.
+ACTIVITY: Final = "".join((
+    _NAMES,
+    _SUMS,
+    """
+FROM daily_activity AS activity CROSS JOIN activity_lines ON activity_lines.id = line
+WHERE scope = :scope AND activity.day BETWEEN :first_day AND :last_day
+    AND identity NOT IN (SELECT value FROM json_each(:but_not))
+""",
+    _LINES_HOLD,
+    _IN_ORDER,
+))  # fmt: skip
+
+# Only some of a scope: each is looked for on each day.
+ACTIVITY_OF_DAYS: Final = "".join((
+    _DAYS,
+    _NAMES,
+    _SUMS,
+    """
+FROM days CROSS JOIN (SELECT DISTINCT value AS wanted FROM json_each(:identities))
+CROSS JOIN daily_activity AS activity ON scope = :scope AND activity.day = days.day AND identity = wanted
+CROSS JOIN activity_lines ON activity_lines.id = line
+WHERE identity NOT IN (SELECT value FROM json_each(:but_not))
+""",
+    _LINES_HOLD,
+    _IN_ORDER,
+))  # fmt: skip
+
+# One statement for each index.
+ACTIVITY_BY_LINES: Final = {
+    "key": _by_lines("""
+    SELECT id AS wanted FROM activity_lines
+    WHERE key_token <> '' AND key_token IN (SELECT value FROM json_each(:key_tokens))
+"""),
+    "user": _by_lines("""
+    SELECT id AS wanted FROM activity_lines WHERE user_id <> '' AND user_id = :user_id
+"""),
+    "team": _by_lines("""
+    SELECT id AS wanted FROM activity_lines
+    WHERE team_id <> '' AND team_id IN (SELECT value FROM json_each(:team_ids))
+    UNION SELECT id FROM activity_lines WHERE organization_id <> '' AND organization_id = :organization_id
+"""),
+}
+
+RANKED: Final = """
+SELECT identity, sum(daily_calls), min(sum(daily_high) * 4294967296 + sum(daily_low), 9223372036854775807) AS spent
 FROM (
     SELECT
         identity, sum(calls) AS daily_calls, sum(spend / 4294967296) AS daily_high, sum(spend % 4294967296) AS daily_low
