@@ -1,4 +1,4 @@
-"""Users of tags from before they were counted are counted in little by little, and those that older versions add at once."""
+"""Users of tags from before they were counted are counted in little by little, those of older versions at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pointsman.stores.postgres import PostgresDatabase, PostgresLedgerStore, pos
 from pointsman.stores.postgres.migrate import shipped as shipped_for_postgres
 from pointsman.stores.sqlite import SqliteDatabase, SqliteLedgerStore
 from pointsman.stores.sqlite.migrate import shipped as shipped_for_sqlite
-from pointsman.stores.tag_users import TagUsersQuery
+from pointsman.stores.tag_users import TagQuery
 from tests.stores.samples import DAY, NOON, bare_call
 from tests.stores.test_activity import FIRST
 from tests.support.servers import PostgresServer
@@ -54,7 +54,7 @@ async def test_users_of_before_are_counted_in_the_latest_first(ledgers: Ledgers)
     ])  # fmt: skip
     await newer.open()
     await old.append([bare_call("late", key_token="k8", user_id="u8", tags=("b",), started_at=NOON + 3 * DAY)])
-    last_day = TagUsersQuery(first_day=FIRST + timedelta(days=3), last_day=FIRST + timedelta(days=3))
+    last_day = TagQuery(first_day=FIRST + timedelta(days=3), last_day=FIRST + timedelta(days=3))
     assert await new.tag_users(last_day) == ((("b", 1),), False)
     steps = 0
     while await new.catch_up(3):
@@ -62,10 +62,10 @@ async def test_users_of_before_are_counted_in_the_latest_first(ledgers: Ledgers)
         if steps == 2:
             assert await new.tag_users(last_day) == ((("b", 2), ("a", 1)), True)
     assert steps == 7
-    whole = TagUsersQuery(first_day=FIRST, last_day=FIRST + timedelta(days=3))
+    whole = TagQuery(first_day=FIRST, last_day=FIRST + timedelta(days=3))
     assert await new.tag_users(whole) == ((("b", 4), ("a", 3)), True)
     days = [(FIRST + timedelta(days=first), FIRST + timedelta(days=last)) for first, last in ((1, 2), (2, 3), (1, 1))]
-    counted = [(await new.tag_users(TagUsersQuery(first_day=first, last_day=last))).tags for first, last in days]
+    counted = [(await new.tag_users(TagQuery(first_day=first, last_day=last))).tags for first, last in days]
     assert counted == [(("a", 1), ("b", 1)), (("b", 3), ("a", 2)), ()]
     await old.append([bare_call("last", key_token="k9", user_id="u9", tags=("a",), started_at=NOON)])
     assert (await new.tag_users(whole)).tags == (("a", 4), ("b", 4))

@@ -27,7 +27,7 @@ from pointsman.stores.activity import ActivityQuery, ActivityRow, Cell, Counts, 
 from pointsman.stores.directory.ports import INTEGER_MAX, Account
 from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
-from pointsman.stores.tag_users import TagUsersFound, TagUsersQuery
+from pointsman.stores.tag_users import TagQuery, TagUserPage, TagUsersFound
 
 __all__ = [
     "INTEGER_MAX",
@@ -358,8 +358,12 @@ class LedgerStore(Protocol):
         """Who of a scope spent most within the days, both included, the greatest first."""
         ...
 
-    async def tag_users(self, query: TagUsersQuery) -> TagUsersFound:
+    async def tag_users(self, query: TagQuery) -> TagUsersFound:
         """How many different users the keys of each tag's calls have."""
+        ...
+
+    async def users_of_tags(self, query: TagQuery) -> TagUserPage:
+        """What each user did under the tags, as far as the latest ``pointsman.stores.tag_users.SUMS_MAX`` sums tell."""
         ...
 
     async def catch_up(self, limit: int) -> int:

@@ -1,16 +1,19 @@
-"""How many different users a tag had within a span of days; see the migrations ``tag_users`` for how that is counted."""
+"""How many different users a tag had within a span of days; the migrations ``tag_users`` say how that is counted."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
-__all__ = ["TagUsers", "TagUsersFound", "TagUsersQuery"]
+__all__ = ["SUMS_MAX", "TagQuery", "TagUser", "TagUserPage", "TagUsers", "TagUsersFound"]
+
+SUMS_MAX: Final = 100_000
+"""Sums of a day, tag and line that are looked at, the latest first, to tell what users did."""
 
 
-class TagUsersQuery(msgspec.Struct, frozen=True, kw_only=True):
+class TagQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which tags, and which days, both included. ``containing`` need only occur, upper or lower ASCII case."""
 
     first_day: date
@@ -18,6 +21,7 @@ class TagUsersQuery(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] | None = None
     containing: str | None = None
     limit: int = 10_000
+    offset: int = 0
 
 
 class TagUsers(NamedTuple):
@@ -34,4 +38,26 @@ class TagUsersFound(NamedTuple):
     """
 
     tags: tuple[TagUsers, ...]
+    is_whole: bool = True
+
+
+class TagUser(NamedTuple):
+    """What a user did under the tags; ``agent`` is a tag that begins with "User-Agent:". Money is in picodollars."""
+
+    user_id: str
+    agent: str | None
+    calls: int
+    failures: int
+    tokens: int
+    spend: int
+
+
+class TagUserPage(NamedTuple):
+    """Users with most calls that succeeded first, and how many there are in all.
+
+    ``is_whole`` is false if only the latest sums were looked at, or not all were counted yet.
+    """
+
+    users: tuple[TagUser, ...]
+    total: int
     is_whole: bool = True

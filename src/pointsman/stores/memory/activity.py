@@ -17,9 +17,9 @@ from pointsman.stores.activity import (
     Line,
     day_number,
 )
-from pointsman.stores.tag_users import TagUsers, TagUsersFound, TagUsersQuery
+from pointsman.stores.tag_users import TagQuery, TagUser, TagUserPage, TagUsers, TagUsersFound
 
-__all__ = ["activity_of", "failures_of", "tag_users_of"]
+__all__ = ["activity_of", "failures_of", "tag_users_of", "users_of_tags"]
 
 
 def activity_of(sums: Mapping[Cell, Counts], query: ActivityQuery) -> tuple[ActivityRow, ...]:
@@ -43,7 +43,7 @@ def activity_of(sums: Mapping[Cell, Counts], query: ActivityQuery) -> tuple[Acti
     )
 
 
-def tag_users_of(sums: Iterable[Cell], query: TagUsersQuery) -> TagUsersFound:
+def tag_users_of(sums: Iterable[Cell], query: TagQuery) -> TagUsersFound:
     """How many users each tag had."""
     users: dict[str, set[str]] = {}
     for cell in sums:
@@ -52,6 +52,31 @@ def tag_users_of(sums: Iterable[Cell], query: TagUsersQuery) -> TagUsersFound:
     counted = [TagUsers(tag, len(its)) for tag, its in users.items()]
     counted.sort(key=lambda one: (-one.users, one.tag))
     return TagUsersFound(tuple(counted[: query.limit]))
+
+
+def users_of_tags(sums: Mapping[Cell, Counts], query: TagQuery) -> TagUserPage:
+    """What each user did under the tags."""
+    counts: dict[str, Counts] = {}
+    agents: dict[str, set[str]] = {}
+    for cell, its in sums.items():
+        user_id = cell.line.user_id
+        if user_id and _is_of_tags(query, cell):
+            counts.setdefault(user_id, Counts()).add(its)
+            if cell.identity.lower().startswith("user-agent:"):
+                agents.setdefault(user_id, set()).add(cell.identity)
+    ordered = sorted(counts, key=lambda user_id: (-counts[user_id].successes, user_id))
+    shown = [
+        TagUser(
+            user_id=user_id,
+            agent=min(agents.get(user_id, ()), default=None),
+            calls=counts[user_id].calls,
+            failures=counts[user_id].failures,
+            tokens=counts[user_id].total_tokens,
+            spend=counts[user_id].spend,
+        )
+        for user_id in ordered[query.offset : query.offset + query.limit]
+    ]
+    return TagUserPage(tuple(shown), len(ordered))
 
 
 def failures_of(failures: Mapping[FailureGroup, int], query: FailureQuery) -> tuple[FailureRow, ...]:
@@ -65,7 +90,7 @@ def failures_of(failures: Mapping[FailureGroup, int], query: FailureQuery) -> tu
     )
 
 
-def _is_of_tags(query: TagUsersQuery, cell: Cell) -> bool:
+def _is_of_tags(query: TagQuery, cell: Cell) -> bool:
     return (
         cell.scope == "tag"
         and day_number(query.first_day) <= cell.day <= day_number(query.last_day)

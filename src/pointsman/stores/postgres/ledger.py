@@ -51,10 +51,10 @@ from pointsman.stores.postgres.statements import (
     PERFORMANCE,
     TOGETHER,
 )
-from pointsman.stores.postgres.tag_users import fill_tag_users, read_tag_users
+from pointsman.stores.postgres.tag_users import fill_tag_users, read_tag_users, read_users_of_tags
 from pointsman.stores.postgres.text import indexed, kept, told, told_columns
 from pointsman.stores.records import by_day, daily_rows, latest_first, summary_activity
-from pointsman.stores.tag_users import TagUsersFound, TagUsersQuery
+from pointsman.stores.tag_users import TagQuery, TagUserPage, TagUsersFound
 
 __all__ = ["PostgresLedgerStore"]
 
@@ -162,9 +162,13 @@ class PostgresLedgerStore:
         days = day_number(first_day), day_number(last_day)
         return await self._database.look(lambda session: read_ranked(session, scope, days, limit), aside=True)
 
-    async def tag_users(self, query: TagUsersQuery) -> TagUsersFound:
+    async def tag_users(self, query: TagQuery) -> TagUsersFound:
         """See the port."""
         return await self._database.read(lambda session: read_tag_users(session, query))
+
+    async def users_of_tags(self, query: TagQuery) -> TagUserPage:
+        """See the port."""
+        return await self._database.read(lambda session: read_users_of_tags(session, query))
 
     async def catch_up(self, limit: int) -> int:
         """See the port."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from pointsman.stores.activity import day_number
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.tag_user_statements import (
@@ -12,22 +16,47 @@ from pointsman.stores.postgres.tag_user_statements import (
     NOTE_FILLED,
     TAG_USERS,
     TO_BE_FILLED,
+    USERS_OF_TAGS,
 )
 from pointsman.stores.postgres.text import indexed, kept, told
-from pointsman.stores.tag_users import TagUsers, TagUsersFound, TagUsersQuery
+from pointsman.stores.tag_users import SUMS_MAX, TagQuery, TagUser, TagUserPage, TagUsers, TagUsersFound
 
-__all__ = ["fill_tag_users", "read_tag_users"]
+__all__ = ["fill_tag_users", "read_tag_users", "read_users_of_tags"]
 
 
-async def read_tag_users(session: Session, query: TagUsersQuery) -> TagUsersFound:
+async def read_tag_users(session: Session, query: TagQuery) -> TagUsersFound:
     """How many users the tags had."""
-    first_day = day_number(query.first_day)
-    tags = None if query.tags is None else [indexed(tag) for tag in query.tags]
-    part = None if query.containing is None else kept(query.containing)
-    rows = await session.rows(TAG_USERS, first_day, day_number(query.last_day), tags, part, query.limit)
-    filled_to = await session.whole(FILLED_TO)
+    rows = await session.rows(TAG_USERS, *_values(query), query.limit)
     found = tuple(TagUsers(told(tag), users) for tag, users in rows)
-    return TagUsersFound(found, filled_to is None or filled_to < first_day)
+    return TagUsersFound(found, await _is_filled(session, query))
+
+
+async def read_users_of_tags(session: Session, query: TagQuery) -> TagUserPage:
+    """What users did under the tags."""
+    found = await session.rows(USERS_OF_TAGS, *_values(query), query.limit, query.offset, SUMS_MAX)
+    if not found:
+        first = msgspec.structs.replace(query, offset=0, limit=1)
+        return (await read_users_of_tags(session, first))._replace(users=()) if query.offset else TagUserPage((), 0)
+    total, looked_at = found[0][-2:]
+    is_whole = looked_at <= SUMS_MAX and await _is_filled(session, query)
+    users = [
+        TagUser(told(user_id), None if agent is None else told(agent), *sums) for user_id, agent, *sums, _, _ in found
+    ]
+    return TagUserPage(tuple(users), total, is_whole)
+
+
+def _values(query: TagQuery) -> tuple[Any, ...]:
+    return (
+        day_number(query.first_day),
+        day_number(query.last_day),
+        None if query.tags is None else [indexed(tag) for tag in query.tags],
+        None if query.containing is None else kept(query.containing),
+    )
+
+
+async def _is_filled(session: Session, query: TagQuery) -> bool:
+    filled_to = await session.whole(FILLED_TO)
+    return filled_to is None or filled_to < day_number(query.first_day)
 
 
 async def fill_tag_users(session: Session, limit: int) -> int:

@@ -53,9 +53,9 @@ from pointsman.stores.sqlite.statements import (
     DAILY_ENERGY,
     UNCHARGED_KEYS,
 )
-from pointsman.stores.sqlite.tag_users import fill_tag_users, read_tag_users
+from pointsman.stores.sqlite.tag_users import fill_tag_users, read_tag_users, read_users_of_tags
 from pointsman.stores.sqlite.transaction import rows
-from pointsman.stores.tag_users import TagUsersFound, TagUsersQuery
+from pointsman.stores.tag_users import TagQuery, TagUserPage, TagUsersFound
 
 __all__ = ["SqliteLedgerStore"]
 
@@ -148,9 +148,13 @@ class SqliteLedgerStore:
         span = day_number(first_day), day_number(last_day)
         return await self._database.read(lambda connection: read_ranked(connection, scope, *span, limit), aside=True)
 
-    async def tag_users(self, query: TagUsersQuery) -> TagUsersFound:
+    async def tag_users(self, query: TagQuery) -> TagUsersFound:
         """See the port."""
         return await self._database.read(lambda connection: read_tag_users(connection, query), aside=True)
+
+    async def users_of_tags(self, query: TagQuery) -> TagUserPage:
+        """See the port."""
+        return await self._database.read(lambda connection: read_users_of_tags(connection, query), aside=True)
 
     async def catch_up(self, limit: int) -> int:
         """See the port."""

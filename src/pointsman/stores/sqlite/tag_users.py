@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 import msgspec
 
@@ -13,25 +15,45 @@ from pointsman.stores.sqlite.tag_user_statements import (
     NOTE_FILLED,
     TAG_USERS,
     TO_BE_FILLED,
+    USERS_OF_TAGS,
 )
-from pointsman.stores.tag_users import TagUsers, TagUsersFound, TagUsersQuery
+from pointsman.stores.tag_users import SUMS_MAX, TagQuery, TagUser, TagUserPage, TagUsers, TagUsersFound
 
-__all__ = ["fill_tag_users", "read_tag_users"]
+__all__ = ["fill_tag_users", "read_tag_users", "read_users_of_tags"]
 
 
-def read_tag_users(connection: apsw.Connection, query: TagUsersQuery) -> TagUsersFound:
+def read_tag_users(connection: apsw.Connection, query: TagQuery) -> TagUsersFound:
     """How many users the tags had."""
-    first_day = day_number(query.first_day)
-    values = {
-        "first_day": first_day,
+    found = tuple(TagUsers(*row) for row in connection.execute(TAG_USERS, _values(query)))
+    return TagUsersFound(found, _is_filled(connection, query))
+
+
+def read_users_of_tags(connection: apsw.Connection, query: TagQuery) -> TagUserPage:
+    """What users did under the tags."""
+    found: list[tuple[Any, ...]] = connection.execute(USERS_OF_TAGS, _values(query)).fetchall()
+    if not found:
+        first = msgspec.structs.replace(query, offset=0, limit=1)
+        return read_users_of_tags(connection, first)._replace(users=()) if query.offset else TagUserPage((), 0)
+    total, looked_at = found[0][-2:]
+    is_whole = looked_at <= SUMS_MAX and _is_filled(connection, query)
+    return TagUserPage(tuple(TagUser(*row[:-2]) for row in found), total, is_whole)
+
+
+def _values(query: TagQuery) -> dict[str, Any]:
+    return {
+        "first_day": day_number(query.first_day),
         "last_day": day_number(query.last_day),
         "tags": None if query.tags is None else msgspec.json.encode(query.tags).decode(),
         "containing": query.containing,
         "limit": query.limit,
+        "offset": query.offset,
+        "sums_max": SUMS_MAX,
     }
-    found = tuple(TagUsers(*row) for row in connection.execute(TAG_USERS, values))
+
+
+def _is_filled(connection: apsw.Connection, query: TagQuery) -> bool:
     filled_to = connection.execute(FILLED_TO).get
-    return TagUsersFound(found, filled_to is None or int(filled_to) < first_day)
+    return filled_to is None or int(filled_to) < day_number(query.first_day)
 
 
 def fill_tag_users(connection: apsw.Connection, limit: int) -> int:
