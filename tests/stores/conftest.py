@@ -60,7 +60,7 @@ DELETE FROM contexts; DELETE FROM parties; DELETE FROM origins; DELETE FROM dail
 DELETE FROM activity_lines; DELETE FROM daily_activity; DELETE FROM daily_failures;
 DELETE FROM directory; DELETE FROM directory_changes; DELETE FROM spend_totals; DELETE FROM spend_periods;
 DELETE FROM conversations; DELETE FROM responses; DELETE FROM processes; DELETE FROM sign_in; DELETE FROM audit_log;
-DELETE FROM spend_news
+DELETE FROM spend_news; DELETE FROM tag_user_days; DELETE FROM tag_users; DELETE FROM roll_up_progress
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, timedelta
+from itertools import combinations_with_replacement
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from pointsman.stores.activity import (
 )
 from pointsman.stores.ports import LedgerStore
 from pointsman.stores.postgres import PostgresLedgerStore
+from pointsman.stores.tag_users import TagQuery
 from tests.stores.conftest import Stores, postgres_at
 from tests.stores.samples import DAY, NOON, bare_call, full_call
 
@@ -138,12 +140,16 @@ async def test_users_of_a_tag_are_counted_once(ledger: LedgerStore) -> None:
         bare_call("c3", key_token="k3", user_id="u2", tags=("User-Agent: x",)),
         bare_call("c4", key_token="k4", tags=("b",), cost=5),
     ])  # fmt: skip
-    query = ActivityQuery(**SPAN, scope="tag")
-    users = await ledger.active_users(query)
-    assert users == (("User-Agent: x", 3, 2, 0), ("b", 2, 1, 5))
-    assert [one.identity for one in await ledger.active_users(query, "AGENT")] == ["User-Agent: x"]
-    only = msgspec.structs.replace(query, identities=("b",))
-    assert [one.identity for one in await ledger.active_users(only)] == ["b"]
+    query = TagQuery(**SPAN)
+    assert await ledger.tag_users(query) == ((("User-Agent: x", 2), ("b", 1)), True)
+    assert (await ledger.tag_users(msgspec.structs.replace(query, containing="AGENT"))).tags == (("User-Agent: x", 2),)
+    assert (await ledger.tag_users(msgspec.structs.replace(query, tags=("b", "c")))).tags == (("b", 1),)
+    assert (await ledger.tag_users(msgspec.structs.replace(query, limit=1))).tags == (("User-Agent: x", 2),)
+    assert await ledger.catch_up(9) == 0
+    page = await ledger.users_of_tags(query)
+    assert page == ((("u1", "User-Agent: x", 3, 0, 0, 0), ("u2", "User-Agent: x", 1, 0, 0, 0)), 2, True)
+    beyond = await ledger.users_of_tags(msgspec.structs.replace(query, offset=7, tags=("b",)))
+    assert beyond == ((), 1, True)
 
 
 async def test_failures_are_counted_by_host_and_status(ledger: LedgerStore) -> None:
@@ -204,6 +210,23 @@ def expected(records: list[CallRecord], query: ActivityQuery) -> dict[tuple[str,
     return sums
 
 
+async def demand_right_users(ledger: LedgerStore, records: list[CallRecord]) -> None:
+    """Whatever the order in which calls of several days came."""
+    for first, last in combinations_with_replacement(range(5), 2):
+        users: dict[str, set[str]] = {}
+        for record in records:
+            if record.user_id and NOON + first * DAY <= record.started_at <= NOON + last * DAY:
+                for tag in record.tags:
+                    users.setdefault(tag, set()).add(record.user_id)
+        query = TagQuery(first_day=FIRST + timedelta(days=first), last_day=FIRST + timedelta(days=last))
+        found = await ledger.tag_users(query)
+        every = await ledger.users_of_tags(query)
+        assert ({one.user_id for one in every.users}, every.is_whole) == (set().union(*users.values()), True), query
+        second = await ledger.users_of_tags(msgspec.structs.replace(query, offset=1, limit=1))
+        assert second == (every.users[1:2], len(every.users), True)
+        assert dict(found.tags) == {tag: len(its) for tag, its in users.items()}, query
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.lists(calls, max_size=6), max_size=5),
@@ -248,6 +271,8 @@ def test_sums_equal_the_calls(
         }  # fmt: skip
         assert len(found) == len(rows)
         assert found == expected([record for batch in records for record in batch], query)
+        if scope == "tag":
+            await demand_right_users(stores.ledger, [record for batch in records for record in batch])
 
     stores_of_example(work)
 

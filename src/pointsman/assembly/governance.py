@@ -14,6 +14,7 @@ from pointsman.assembly.from_settings import admission_settings, reset_clock
 from pointsman.assembly.key_rotation import KeyRotationTask
 from pointsman.assembly.limits import general_limits
 from pointsman.assembly.retention import Retention, retention_rule
+from pointsman.assembly.roll_ups import RollUps
 from pointsman.assembly.sign_in import Entrance, EntrancePlan
 from pointsman.assembly.storage import Storage
 from pointsman.config.load import Loaded
@@ -105,6 +106,7 @@ class Governance:
         if worker == 0:
             start(self.retention.run(), "retention")
             storage = around.storage
+            start(RollUps(storage.ledger, around.clock).run(), "roll-ups")
             rotation = KeyRotation(storage.keys, storage.directory, around.clock, self.keyring.changed)
             task = KeyRotationTask(rotation, storage.audit, data_directory / "rotated-keys", around.clock)
             start(task.run(), "key rotation")

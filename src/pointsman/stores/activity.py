@@ -167,11 +167,10 @@ class ActivityRow(msgspec.Struct, frozen=True):
 
 
 class Ranked(NamedTuple):
-    """Whose, how many calls and users (as far as keys have some), and what they cost in picodollars."""
+    """Whose, how many calls, and what they cost in picodollars."""
 
     identity: str
     calls: int
-    users: int
     spend: int
 
 

@@ -27,6 +27,7 @@ from pointsman.stores.activity import ActivityQuery, ActivityRow, Cell, Counts, 
 from pointsman.stores.directory.ports import INTEGER_MAX, Account
 from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
+from pointsman.stores.tag_users import TagQuery, TagUserPage, TagUsersFound
 
 __all__ = [
     "INTEGER_MAX",
@@ -366,14 +367,19 @@ class LedgerStore(Protocol):
         ...
 
     async def ranked(self, scope: Scope, first_day: date, last_day: date, limit: int = 100) -> tuple[Ranked, ...]:
-        """Who of a scope spent most within the days, both included, the greatest first; users are not counted."""
+        """Who of a scope spent most within the days, both included, the greatest first."""
         ...
 
-    async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
-        """How many users the keys of each customer or tag have, most first.
+    async def tag_users(self, query: TagQuery) -> TagUsersFound:
+        """How many different users the keys of each tag's calls have."""
+        ...
 
-        ``identities`` and ``limit`` of the query hold; ``containing`` need only occur, upper or lower ASCII case.
-        """
+    async def users_of_tags(self, query: TagQuery) -> TagUserPage:
+        """What each user did under the tags, as far as the latest ``pointsman.stores.tag_users.SUMS_MAX`` sums tell."""
+        ...
+
+    async def catch_up(self, limit: int) -> int:
+        """Count in what was recorded before there were counts of it, by up to so many sums; 0: nothing is left."""
         ...
 
     async def lines(self, most: int) -> int:

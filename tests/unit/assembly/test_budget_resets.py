@@ -15,7 +15,7 @@ from pointsman.core.identity import KeyRecord
 from pointsman.core.outcome import CallRecord
 from pointsman.policies.account_book import AccountBook
 from pointsman.policies.durations import UTC_MIDNIGHT
-from pointsman.stores.directory.ports import Meter
+from pointsman.stores.directory.ports import Due, Meter
 from pointsman.stores.records import changed_record
 
 
@@ -89,4 +89,28 @@ async def test_what_is_spent_in_a_period_counts_in_it_however_late_the_period_is
     assert (record.spend, record.budget_reset_at) == (110, moment("2026-11-26 00:00"))
     found = (await storage.spend.spent([team]))[team]
     assert (found.amount, found.total, found.reset_at) == (110, spent, moment("2026-11-26 00:00"))
+    await storage.close()
+
+
+async def test_the_store_is_asked_once_a_second_what_is_over_by_whoever_wants_to_know(tmp_path: Path) -> None:
+    clock = SetClock(moment("2026-11-24 08:30"))
+    storage = Storage(SqliteBackend(tmp_path / "pointsman.db", clock), tmp_path, 0, clock)
+    await storage.open()
+    storage.accounts = storage.periods.accounts = AccountBook(storage.directory, storage.spend, clock=clock)
+    await storage.spend.schedule(Meter("team", "core"), "1d", moment("2026-11-25 00:00"))
+    asked: list[float] = []
+    ask = storage.spend.due
+
+    async def asking(now: float, limit: int = 1000) -> tuple[Due, ...]:
+        asked.append(now)
+        return await ask(now, limit)
+
+    storage.spend.due = asking  # type: ignore[method-assign]
+    for now in ("2026-11-24 23:59:59", "2026-11-25 00:00:00", "2026-11-25 00:00:01"):
+        clock.now = moment(now)
+        ended = await storage.periods.over_at()
+        assert ended == (clock.now if now == "2026-11-25 00:00:00" else None)
+        await storage.periods.begin()
+        assert await storage.periods.over_at() is None
+    assert asked == [moment("2026-11-24 23:59:59"), moment("2026-11-25 00:00:00"), moment("2026-11-25 00:00:01")]
     await storage.close()

@@ -18,7 +18,15 @@ from pointsman.admin.office import Office
 from pointsman.admin.rights import demand
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.days import Days, asked_days, midnight
-from pointsman.admin.spend.sight import aliases_of, dearest_keys, demand_all, has_many_lines, seen_keys, sight_of
+from pointsman.admin.spend.sight import (
+    REPORT_SHORTENED,
+    aliases_of,
+    dearest_keys,
+    demand_all,
+    has_many_lines,
+    seen_keys,
+    sight_of,
+)
 from pointsman.core.errors import Malformed
 from pointsman.core.price import dollars
 from pointsman.stores.activity import ActivityQuery, ActivityRow, Counts, Dimension
@@ -48,7 +56,6 @@ _ROWS_MAX: Final = 50_000
 _TEAMS_MAX: Final = 10_000
 _NOBODY: Final = "Unassigned Team"
 _OTHERS: Final = "(others)"
-_SHORTENED: Final = ("x-pointsman-report-shortened", "true")
 
 
 class ReportQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,7 +174,7 @@ async def global_report(office: Office, visit: Visit[ReportQuery, Nothing]) -> A
         dearest = await dearest_keys(office, asked.limit) if await has_many_lines(office) else None
         reports = await _of_keys(office, days, key_tokens=dearest)
         shortened = dearest is not None or len(reports) > asked.limit
-        return Answer(reports[: asked.limit], headers=(_SHORTENED,) if shortened else ())
+        return Answer(reports[: asked.limit], headers=(REPORT_SHORTENED,) if shortened else ())
     if asked.group_by == "customer":
         return await _by_customer(office, days, asked)
     return await _by_team(office, days, asked)
@@ -304,7 +311,7 @@ async def _by_team(office: Office, days: Days, asked: ReportQuery) -> Answer:
         for day in sorted({*by_day, *(day for day, amount in rest.items() if amount)})
     ]
     shortened = not with_keys or any(rest.values())
-    return Answer(found, headers=(_SHORTENED,) if shortened else ())
+    return Answer(found, headers=(REPORT_SHORTENED,) if shortened else ())
 
 
 async def _team_details(
@@ -350,7 +357,7 @@ async def _by_customer(office: Office, days: Days, asked: ReportQuery) -> Answer
             )
             for day, of_day in sorted(by_day.items())
         ],
-        headers=() if with_keys and len(customers) < asked.limit else (_SHORTENED,),
+        headers=() if with_keys and len(customers) < asked.limit else (REPORT_SHORTENED,),
     )
 
 

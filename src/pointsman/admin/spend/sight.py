@@ -22,6 +22,7 @@ from pointsman.stores.ports import KeyQuery
 __all__ = [
     "LOGS_PERMISSIONS",
     "NAMED_MAX",
+    "REPORT_SHORTENED",
     "Sight",
     "aliases_of",
     "dearest_keys",
@@ -37,6 +38,9 @@ LOGS_PERMISSIONS: Final = ("/spend/logs", "/spend/logs/v2")
 """By either of these a team lets its members see single calls of everybody in it."""
 _LINES_MAX: Final = 5_000
 """Lines up to which a report of everybody tells users and keys apart."""
+
+REPORT_SHORTENED: Final = ("x-pointsman-report-shortened", "true")
+"""The header that says that a report leaves something out, as it would have to look at too much."""
 
 NAMED_MAX: Final = 1000
 """Keys whose names are looked up for one report; others are shown by their hash alone."""

@@ -12,12 +12,13 @@ from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.days import Days, all_days, asked_days, last_days, today
-from pointsman.admin.spend.sight import aliases_of, demand_all, sight_of, teams_seen
+from pointsman.admin.spend.sight import REPORT_SHORTENED, aliases_of, demand_all, sight_of, teams_seen
 from pointsman.core.errors import Malformed
 from pointsman.core.price import dollars
 from pointsman.stores.activity import ActivityQuery, ActivityRow, Counts
 from pointsman.stores.directory.kinds import TEAMS, USERS
 from pointsman.stores.directory.ports import DirectoryQuery
+from pointsman.stores.tag_users import TagQuery, TagUser
 
 __all__ = [
     "ActiveUsersReply",
@@ -207,20 +208,22 @@ async def tag_summary(office: Office, visit: Visit[TagSummaryQuery, Nothing]) ->
     demand_all(await sight_of(office, visit.caller), "look at everybody's tags")
     days = asked_days(visit.query.start_date, visit.query.end_date)
     await flushed(office)
+    part = _part(visit.query.tag_filters, visit.query.tag_filter)
     query = ActivityQuery(
         first_day=days.first,
         last_day=days.last,
         scope="tag",
+        by=("identity",),
         identities=_tags(visit.query.tag_filters),
+        order="spend",
         limit=_ROWS_MAX,
     )
-    users = await office.ledger.active_users(query, _part(visit.query.tag_filters, visit.query.tag_filter))
-    names = tuple(one.identity for one in users)
-    rows = await office.ledger.activity(msgspec.structs.replace(query, identities=names, by=("identity",)))
-    counts = {row.identity: row.counts for row in rows}
-    found = [_summary(one.identity, one.users, counts[one.identity]) for one in users if one.identity in counts]
+    rows = [row for row in await office.ledger.activity(query) if (part or "").lower() in row.identity.lower()]
+    counted = await office.ledger.tag_users(_users_query(days, visit.query.tag_filters, part))
+    users = dict(counted.tags)
+    found = [_summary(row.identity, users.get(row.identity, 0), row.counts) for row in rows]
     found.sort(key=lambda one: (-one.total_requests, one.tag))
-    return Answer(TagSummaryReply(found))
+    return Answer(TagSummaryReply(found), headers=() if counted.is_whole else (REPORT_SHORTENED,))
 
 
 async def per_user(office: Office, visit: Visit[PerUserQuery, Nothing]) -> Answer:
@@ -229,24 +232,19 @@ async def per_user(office: Office, visit: Visit[PerUserQuery, Nothing]) -> Answe
     asked = visit.query
     days = last_days(office.clock.wall(), 30)
     await flushed(office)
-    query = ActivityQuery(
-        first_day=days.first, last_day=days.last, scope="tag", identities=_tags(asked.tag_filters),
-        by=("identity", "user_id"), order="spend", limit=_ROWS_MAX,
-    )  # fmt: skip
-    part = (_part(asked.tag_filters, asked.tag_filter) or "").lower()
-    sums: dict[str, Counts] = {}
-    agents: dict[str, str] = {}
-    for row in await office.ledger.activity(query):
-        if row.line.user_id and part in row.identity.lower():
-            sums.setdefault(row.line.user_id, Counts()).add(row.counts)
-            if row.identity.lower().startswith(_AGENT):
-                agents.setdefault(row.line.user_id, row.identity)
-    ordered = sorted(sums, key=lambda user: (-sums[user].successes, user))
-    shown = ordered[(asked.page - 1) * asked.page_size : asked.page * asked.page_size]
-    emails = await _emails(office, shown)
-    rows = [_per_user(user, emails.get(user, (None, None))[0], agents.get(user), sums[user]) for user in shown]
-    pages = -(-len(ordered) // asked.page_size)
-    return Answer(PerUserReply(rows, len(ordered), asked.page, asked.page_size, pages))
+    page = msgspec.structs.replace(
+        _users_query(days, asked.tag_filters, _part(asked.tag_filters, asked.tag_filter)),
+        limit=asked.page_size,
+        offset=(asked.page - 1) * asked.page_size,
+    )
+    found = await office.ledger.users_of_tags(page)
+    emails = await _emails(office, [one.user_id for one in found.users])
+    rows = [_per_user(one, emails.get(one.user_id, (None, None))[0]) for one in found.users]
+    pages = -(-found.total // asked.page_size)
+    return Answer(
+        PerUserReply(rows, found.total, asked.page, asked.page_size, pages),
+        headers=() if found.is_whole else (REPORT_SHORTENED,),
+    )
 
 
 async def team_spend_by_user(office: Office, visit: Visit[ByUserQuery, Nothing]) -> Answer:
@@ -276,17 +274,20 @@ async def _users(office: Office, visit: Visit[TagUsersQuery, Nothing], length: i
     await flushed(office)
     asked = visit.query
     last = today(office.clock.wall())
+    part = _part(asked.tag_filters, asked.tag_filter)
     found: list[TagActiveUsers] = []
+    whole = True
     for number in range(_PERIODS):
         period = _period(last, length, number)
-        query = ActivityQuery(
-            first_day=period.first, last_day=period.last, scope="tag", identities=_tags(asked.tag_filters),
-            limit=_ROWS_MAX,
-        )  # fmt: skip
-        users = await office.ledger.active_users(query, _part(asked.tag_filters, asked.tag_filter))
+        counted = await office.ledger.tag_users(_users_query(period, asked.tag_filters, part))
         told = None if name is None else f"{name} {_PERIODS - number}"
-        found += [_active(one.identity, one.users, period, told) for one in users if one.users]
-    return Answer(ActiveUsersReply(found))
+        found += [_active(one.tag, one.users, period, told) for one in counted.tags]
+        whole = whole and counted.is_whole
+    return Answer(ActiveUsersReply(found), headers=() if whole else (REPORT_SHORTENED,))
+
+
+def _users_query(days: Days, tags: str | None, part: str | None) -> TagQuery:
+    return TagQuery(first_day=days.first, last_day=days.last, tags=_tags(tags), containing=part)
 
 
 def _period(last: date, length: int, number: int) -> Days:
@@ -324,16 +325,16 @@ def _summary(tag: str, users: int, counts: Counts) -> TagSummary:
     )
 
 
-def _per_user(user: str, email: str | None, agent: str | None, counts: Counts) -> PerUser:
+def _per_user(one: TagUser, email: str | None) -> PerUser:
     return PerUser(
-        user_id=user,
+        user_id=one.user_id,
         user_email=email,
-        user_agent=agent,
-        successful_requests=counts.successes,
-        failed_requests=counts.failures,
-        total_requests=counts.calls,
-        total_tokens=counts.total_tokens,
-        spend=dollars(counts.spend),
+        user_agent=one.agent,
+        successful_requests=one.calls - one.failures,
+        failed_requests=one.failures,
+        total_requests=one.calls,
+        total_tokens=one.tokens,
+        spend=dollars(one.spend),
     )
 
 

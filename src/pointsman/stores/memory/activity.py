@@ -15,11 +15,11 @@ from pointsman.stores.activity import (
     FailureQuery,
     FailureRow,
     Line,
-    Ranked,
     day_number,
 )
+from pointsman.stores.tag_users import TagQuery, TagUser, TagUserPage, TagUsers, TagUsersFound
 
-__all__ = ["active_users_of", "activity_of", "failures_of"]
+__all__ = ["activity_of", "failures_of", "tag_users_of", "users_of_tags"]
 
 
 def activity_of(sums: Mapping[Cell, Counts], query: ActivityQuery) -> tuple[ActivityRow, ...]:
@@ -43,19 +43,40 @@ def activity_of(sums: Mapping[Cell, Counts], query: ActivityQuery) -> tuple[Acti
     )
 
 
-def active_users_of(sums: Mapping[Cell, Counts], query: ActivityQuery, containing: str | None) -> tuple[Ranked, ...]:
-    """How many users each of a scope had."""
+def tag_users_of(sums: Iterable[Cell], query: TagQuery) -> TagUsersFound:
+    """How many users each tag had."""
     users: dict[str, set[str]] = {}
+    for cell in sums:
+        if cell.line.user_id and _is_of_tags(query, cell):
+            users.setdefault(cell.identity, set()).add(cell.line.user_id)
+    counted = [TagUsers(tag, len(its)) for tag, its in users.items()]
+    counted.sort(key=lambda one: (-one.users, one.tag))
+    return TagUsersFound(tuple(counted[: query.limit]))
+
+
+def users_of_tags(sums: Mapping[Cell, Counts], query: TagQuery) -> TagUserPage:
+    """What each user did under the tags."""
     counts: dict[str, Counts] = {}
-    for cell, its in _wanted(sums, query, containing):
-        users.setdefault(cell.identity, set()).add(cell.line.user_id)
-        counts.setdefault(cell.identity, Counts()).add(its)
-    ranked = [
-        Ranked(identity, counts[identity].calls, len(its - {""}), counts[identity].spend)
-        for identity, its in users.items()
+    agents: dict[str, set[str]] = {}
+    for cell, its in sums.items():
+        user_id = cell.line.user_id
+        if user_id and _is_of_tags(query, cell):
+            counts.setdefault(user_id, Counts()).add(its)
+            if cell.identity.lower().startswith("user-agent:"):
+                agents.setdefault(user_id, set()).add(cell.identity)
+    ordered = sorted(counts, key=lambda user_id: (-counts[user_id].successes, user_id))
+    shown = [
+        TagUser(
+            user_id=user_id,
+            agent=min(agents.get(user_id, ()), default=None),
+            calls=counts[user_id].calls,
+            failures=counts[user_id].failures,
+            tokens=counts[user_id].total_tokens,
+            spend=counts[user_id].spend,
+        )
+        for user_id in ordered[query.offset : query.offset + query.limit]
     ]
-    ranked.sort(key=lambda one: (-one.users, one.identity))
-    return tuple(ranked[: query.limit])
+    return TagUserPage(tuple(shown), len(ordered))
 
 
 def failures_of(failures: Mapping[FailureGroup, int], query: FailureQuery) -> tuple[FailureRow, ...]:
@@ -69,16 +90,13 @@ def failures_of(failures: Mapping[FailureGroup, int], query: FailureQuery) -> tu
     )
 
 
-def _wanted(sums: Mapping[Cell, Counts], query: ActivityQuery, containing: str | None) -> Iterable[tuple[Cell, Counts]]:
-    first, last = day_number(query.first_day), day_number(query.last_day)
-    for cell, counts in sums.items():
-        if (
-            cell.scope == query.scope
-            and first <= cell.day <= last
-            and (query.identities is None or cell.identity in query.identities)
-            and (containing is None or containing.lower() in cell.identity.lower())
-        ):
-            yield cell, counts
+def _is_of_tags(query: TagQuery, cell: Cell) -> bool:
+    return (
+        cell.scope == "tag"
+        and day_number(query.first_day) <= cell.day <= day_number(query.last_day)
+        and (query.tags is None or cell.identity in query.tags)
+        and (query.containing is None or query.containing.lower() in cell.identity.lower())
+    )
 
 
 def _matches(query: ActivityQuery, cell: Cell) -> bool:

@@ -20,7 +20,7 @@ from pointsman.stores.activity import (
 )
 from pointsman.stores.directory.ports import Changed
 from pointsman.stores.energy import EnergyTally
-from pointsman.stores.memory.activity import active_users_of, activity_of, failures_of
+from pointsman.stores.memory.activity import activity_of, failures_of, tag_users_of, users_of_tags
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.memory.performance import performance_of
 from pointsman.stores.pages import CallPage, CallQuery, bad_cursor, cursor_time, wants
@@ -28,6 +28,7 @@ from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, added_up, by_day, charged_record, daily_rows, summary_activity
 from pointsman.stores.spend_news import SPENDING
+from pointsman.stores.tag_users import TagQuery, TagUserPage, TagUsersFound
 
 __all__ = ["MemoryLedgerStore"]
 
@@ -161,11 +162,19 @@ class MemoryLedgerStore:
             first_day=first_day, last_day=last_day, scope=scope, by=("identity",), order="spend", limit=limit
         )
         found = activity_of(self._database.activity, query)
-        return tuple(Ranked(row.identity, row.counts.calls, 0, row.counts.spend) for row in found)
+        return tuple(Ranked(row.identity, row.counts.calls, row.counts.spend) for row in found)
 
-    async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
+    async def tag_users(self, query: TagQuery) -> TagUsersFound:
         """See the port."""
-        return active_users_of(self._database.activity, query, containing)
+        return tag_users_of(self._database.activity, query)
+
+    async def users_of_tags(self, query: TagQuery) -> TagUserPage:
+        """See the port."""
+        return users_of_tags(self._database.activity, query)
+
+    async def catch_up(self, limit: int) -> int:
+        """See the port."""
+        return 0
 
     async def lines(self, most: int) -> int:
         """See the port."""

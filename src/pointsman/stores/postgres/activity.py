@@ -29,7 +29,6 @@ from pointsman.stores.activity import (
 )
 from pointsman.stores.ports import LedgerTotals
 from pointsman.stores.postgres.activity_statements import (
-    ACTIVE_USERS,
     ACTIVITY,
     ACTIVITY_BY_LINES,
     ACTIVITY_OF_DAYS,
@@ -44,11 +43,10 @@ from pointsman.stores.postgres.activity_statements import (
 )
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import PLAN_ANEW
-from pointsman.stores.postgres.text import indexed, kept, told
+from pointsman.stores.postgres.text import indexed, told
 
 __all__ = [
     "add_activity",
-    "read_active_users",
     "read_activity",
     "read_failures",
     "read_ranked",
@@ -140,14 +138,6 @@ async def read_ranked(session: Session, scope: Scope, days: tuple[int, int], lim
     return _ranked(await session.rows(RANKED, SCOPES[without_owners(scope)], *days, limit))
 
 
-async def read_active_users(session: Session, query: ActivityQuery, containing: str | None) -> tuple[Ranked, ...]:
-    """How many users each of a scope had."""
-    days = day_number(query.first_day), day_number(query.last_day)
-    part = None if containing is None else kept(containing)
-    values = (SCOPES[query.scope], *days, _array(query.identities), part, query.limit)
-    return _ranked(await session.rows(ACTIVE_USERS, *values))
-
-
 async def read_failures(session: Session, query: FailureQuery) -> tuple[FailureRow, ...]:
     """How many calls failed in one way."""
     days = day_number(query.first_day), day_number(query.last_day)
@@ -202,7 +192,7 @@ def _filters(query: ActivityQuery) -> tuple[Any, ...]:
 
 
 def _ranked(rows: Sequence[Any]) -> tuple[Ranked, ...]:
-    return tuple(Ranked(told(identity), calls, users, spend) for identity, calls, users, spend in rows)
+    return tuple(Ranked(told(identity), calls, spend) for identity, calls, spend in rows)
 
 
 def _array(names: Sequence[str] | None) -> list[str] | None:

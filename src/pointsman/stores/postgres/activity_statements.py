@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
-    "ACTIVE_USERS",
     "ACTIVITY",
     "ACTIVITY_BY_LINES",
     "ACTIVITY_OF_DAYS",
@@ -210,20 +209,9 @@ ACTIVITY_BY_LINES: Final = {
 }
 
 RANKED: Final = """
-SELECT identity, sum(calls)::BIGINT, 0, least(sum(spend), 9223372036854775807)::BIGINT AS spent
+SELECT identity, sum(calls)::BIGINT, least(sum(spend), 9223372036854775807)::BIGINT AS spent
 FROM daily_activity WHERE scope = $1 AND day BETWEEN $2 AND $3
 GROUP BY identity ORDER BY spent DESC, identity LIMIT $4
-"""
-
-ACTIVE_USERS: Final = """
-SELECT
-    identity, sum(calls)::BIGINT, count(DISTINCT nullif(user_id, '')) AS users,
-    least(sum(spend), 9223372036854775807)::BIGINT
-FROM daily_activity AS activity JOIN activity_lines ON activity_lines.id = activity.line
-WHERE scope = $1 AND day BETWEEN $2 AND $3
-    AND ($4::TEXT[] IS NULL OR identity = ANY ($4))
-    AND ($5::TEXT IS NULL OR position(lower($5 COLLATE "C") IN lower(identity COLLATE "C")) > 0)
-GROUP BY identity ORDER BY users DESC, identity LIMIT $6
 """
 
 FAILURES: Final = """

@@ -27,7 +27,6 @@ from pointsman.stores.pages import CallPage, CallQuery
 from pointsman.stores.performance import PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.postgres.activity import (
-    read_active_users,
     read_activity,
     read_failures,
     read_ranked,
@@ -52,8 +51,10 @@ from pointsman.stores.postgres.statements import (
     PERFORMANCE,
     TOGETHER,
 )
+from pointsman.stores.postgres.tag_users import fill_tag_users, read_tag_users, read_users_of_tags
 from pointsman.stores.postgres.text import indexed, kept, told, told_columns
 from pointsman.stores.records import by_day, daily_rows, latest_first, summary_activity
+from pointsman.stores.tag_users import TagQuery, TagUserPage, TagUsersFound
 
 __all__ = ["PostgresLedgerStore"]
 
@@ -161,9 +162,17 @@ class PostgresLedgerStore:
         days = day_number(first_day), day_number(last_day)
         return await self._database.look(lambda session: read_ranked(session, scope, days, limit), aside=True)
 
-    async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
+    async def tag_users(self, query: TagQuery) -> TagUsersFound:
         """See the port."""
-        return await self._database.look(lambda session: read_active_users(session, query, containing), aside=True)
+        return await self._database.read(lambda session: read_tag_users(session, query))
+
+    async def users_of_tags(self, query: TagQuery) -> TagUserPage:
+        """See the port."""
+        return await self._database.read(lambda session: read_users_of_tags(session, query))
+
+    async def catch_up(self, limit: int) -> int:
+        """See the port."""
+        return await self._database.alone(lambda session: fill_tag_users(session, limit))
 
     async def lines(self, most: int) -> int:
         """See the port."""

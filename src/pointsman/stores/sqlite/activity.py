@@ -30,7 +30,6 @@ from pointsman.stores.activity import (
 )
 from pointsman.stores.ports import LedgerTotals
 from pointsman.stores.sqlite.activity_statements import (
-    ACTIVE_USERS,
     ACTIVITY,
     ACTIVITY_BY_LINES,
     ACTIVITY_OF_DAYS,
@@ -46,7 +45,6 @@ from pointsman.stores.sqlite.activity_statements import (
 
 __all__ = [
     "add_activity",
-    "read_active_users",
     "read_activity",
     "read_failures",
     "read_ranked",
@@ -127,23 +125,6 @@ def read_ranked(
         "limit": limit,
     }
     return tuple(Ranked(*row) for row in connection.execute(RANKED, values))
-
-
-def read_active_users(
-    connection: apsw.Connection,
-    query: ActivityQuery,
-    containing: str | None,
-) -> tuple[Ranked, ...]:
-    """How many users each of a scope had."""
-    values = {
-        "scope": SCOPES[query.scope],
-        "first_day": day_number(query.first_day),
-        "last_day": day_number(query.last_day),
-        "identities": _array(query.identities),
-        "containing": containing,
-        "limit": query.limit,
-    }
-    return tuple(Ranked(*row) for row in connection.execute(ACTIVE_USERS, values))
 
 
 def read_failures(connection: apsw.Connection, query: FailureQuery) -> tuple[FailureRow, ...]:

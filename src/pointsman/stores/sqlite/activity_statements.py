@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
-    "ACTIVE_USERS",
     "ACTIVITY",
     "ACTIVITY_BY_LINES",
     "ACTIVITY_OF_DAYS",
@@ -196,7 +195,7 @@ ACTIVITY_BY_LINES: Final = {
 }
 
 RANKED: Final = """
-SELECT identity, sum(daily_calls), 0, min(sum(daily_high) * 4294967296 + sum(daily_low), 9223372036854775807) AS spent
+SELECT identity, sum(daily_calls), min(sum(daily_high) * 4294967296 + sum(daily_low), 9223372036854775807) AS spent
 FROM (
     SELECT
         identity, sum(calls) AS daily_calls, sum(spend / 4294967296) AS daily_high, sum(spend % 4294967296) AS daily_low
@@ -204,24 +203,6 @@ FROM (
     GROUP BY day, identity
 )
 GROUP BY identity ORDER BY spent DESC, identity LIMIT :limit
-"""
-
-# Lines are met on many days; each is looked up once.
-ACTIVE_USERS: Final = """
-WITH met AS MATERIALIZED (
-    SELECT
-        identity, line, sum(calls) AS calls, sum(spend / 4294967296) AS high, sum(spend % 4294967296) AS low
-    FROM daily_activity
-    WHERE scope = :scope AND day BETWEEN :first_day AND :last_day
-        AND (:identities IS NULL OR identity IN (SELECT value FROM json_each(:identities)))
-        AND (:containing IS NULL OR instr(lower(identity), lower(:containing)))
-    GROUP BY line, identity
-)
-SELECT
-    identity, sum(calls), count(DISTINCT nullif(user_id, '')),
-    min(sum(high) * 4294967296 + sum(low), 9223372036854775807)
-FROM met CROSS JOIN activity_lines ON activity_lines.id = line
-GROUP BY identity ORDER BY 3 DESC, identity LIMIT :limit
 """
 
 FAILURES: Final = """

@@ -29,7 +29,6 @@ from pointsman.stores.records import Charge, added_up, by_day, daily_rows, lates
 from pointsman.stores.spend_news import ANYBODY, NEWS_SECONDS, names_of
 from pointsman.stores.sqlite.activity import (
     add_activity,
-    read_active_users,
     read_activity,
     read_failures,
     read_ranked,
@@ -54,7 +53,9 @@ from pointsman.stores.sqlite.statements import (
     DAILY_ENERGY,
     UNCHARGED_KEYS,
 )
+from pointsman.stores.sqlite.tag_users import fill_tag_users, read_tag_users, read_users_of_tags
 from pointsman.stores.sqlite.transaction import rows
+from pointsman.stores.tag_users import TagQuery, TagUserPage, TagUsersFound
 
 __all__ = ["SqliteLedgerStore"]
 
@@ -147,11 +148,17 @@ class SqliteLedgerStore:
         span = day_number(first_day), day_number(last_day)
         return await self._database.read(lambda connection: read_ranked(connection, scope, *span, limit), aside=True)
 
-    async def active_users(self, query: ActivityQuery, containing: str | None = None) -> tuple[Ranked, ...]:
+    async def tag_users(self, query: TagQuery) -> TagUsersFound:
         """See the port."""
-        return await self._database.read(
-            lambda connection: read_active_users(connection, query, containing), aside=True
-        )
+        return await self._database.read(lambda connection: read_tag_users(connection, query), aside=True)
+
+    async def users_of_tags(self, query: TagQuery) -> TagUserPage:
+        """See the port."""
+        return await self._database.read(lambda connection: read_users_of_tags(connection, query), aside=True)
+
+    async def catch_up(self, limit: int) -> int:
+        """See the port."""
+        return await self._database.write(lambda connection: fill_tag_users(connection, limit))
 
     async def lines(self, most: int) -> int:
         """See the port."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-__all__ = ["CHECKS", "DERIVED", "Batch", "Progress", "Source", "Sums", "Target"]
+__all__ = ["CHECKS", "DERIVED", "MADE_ANEW", "Batch", "Progress", "Source", "Sums", "Target"]
 
 Batch: TypeAlias = Sequence[tuple[Any, ...]]
 """Some rows of a table."""
@@ -22,9 +22,15 @@ DERIVED: Final = frozenset(
         "audit_retention",
         "sqlite_sequence",
         "spend_news",
+        "tag_user_days",
+        "tag_users",
+        "roll_up_progress",
     }
 )
 """Tables that each end makes for itself out of the others, or that are about it alone."""
+
+MADE_ANEW: Final = ("party_seconds", "tag_user_days", "tag_users", "roll_up_progress")
+"""Those of them that are emptied with the others."""
 
 # In halves, since a sum beyond 63 bits would be an error in SQLite. Both divide towards zero.
 CHECKS: Final[Mapping[str, str]] = {

@@ -12,7 +12,7 @@ from pointsman.stores.postgres.connecting import connection
 from pointsman.stores.postgres.filing import Origin
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.text import indexed, kept, told
-from pointsman.stores.transfer.ends import CHECKS, DERIVED, Batch, Sums
+from pointsman.stores.transfer.ends import CHECKS, DERIVED, MADE_ANEW, Batch, Sums
 from pointsman.stores.transfer.table_statements import count_of, deletion_of, largest_in, selection_of
 
 __all__ = ["PostgresEnd"]
@@ -54,6 +54,8 @@ UPDATE stored_bytes SET bytes = CASE WHEN id = 0 THEN (
 """
 _UNCOUNTED: Final = "SET CONSTRAINTS ALL IMMEDIATE"
 
+# Only SQLite has seconds of parties.
+_MADE_ANEW: Final = tuple(table for table in MADE_ANEW if table != "party_seconds")
 _OWN: Final = frozenset({("origins", "digest"), ("response_events", "id")})
 """Columns that only PostgreSQL has, and which are made anew."""
 _INDEXED: Final = frozenset({
@@ -128,7 +130,7 @@ class PostgresEnd:
     async def empty(self) -> None:
         """See the protocol."""
         await self._session.rows(ALLOW_REMOVAL, "infinity")
-        for table in reversed(self._types):
+        for table in (*reversed(self._types), *_MADE_ANEW):
             await self._session.execute(deletion_of(table))
 
     async def put(self, table: str, columns: Sequence[str], rows: Batch) -> None:

@@ -15,7 +15,7 @@ from pointsman.stores.sqlite.audit_statements import ALLOW_REMOVAL, END_REMOVAL
 from pointsman.stores.sqlite.failures import for_operators, translated
 from pointsman.stores.sqlite.transaction import READ, WRITE, transaction
 from pointsman.stores.transfer.call_columns import MORE_COLUMNS, apart, together
-from pointsman.stores.transfer.ends import CHECKS, DERIVED, Batch, Sums
+from pointsman.stores.transfer.ends import CHECKS, DERIVED, MADE_ANEW, Batch, Sums
 from pointsman.stores.transfer.table_statements import count_of, deletion_of, insertion_into, selection_of
 
 __all__ = ["SqliteEnd", "back_up"]
@@ -87,7 +87,7 @@ class SqliteEnd:
         """See the protocol."""
         self._connection.execute(ALLOW_REMOVAL, (inf,))
         for (name,) in reversed(self._connection.execute(_TABLES).fetchall()):
-            if name not in DERIVED - {"party_seconds"}:
+            if name not in DERIVED.difference(MADE_ANEW):
                 self._connection.execute(deletion_of(str(name)))
         self._connection.execute(END_REMOVAL)
 
