@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from typing import Final
 
 import msgspec
 import pytest
 
 from pointsman.core.errors import Malformed, NotFound
-from pointsman.stores.directory.kinds import ACCESS_GROUPS, TEAM_MEMBERS, TEAMS, USERS
+from pointsman.stores.directory.kinds import ACCESS_GROUPS, TEAM_MEMBERS, TEAMS, USERS, Kind
 from pointsman.stores.directory.ports import (
     AliasTaken,
     Changed,
@@ -51,6 +53,32 @@ FULL = Team(
     created_at=5.5,
     updated_at=6.5,
 )
+
+
+class Thing(msgspec.Struct, frozen=True):
+    """What can be found by everything that any kind can be found by."""
+
+    name: str
+    alias: str | None = None
+    parent: str | None = None
+    owner: str | None = None
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+def _things(kind: str) -> Kind[Thing]:
+    return Kind(
+        kind,
+        Thing,
+        lambda one: one.name,
+        alias=lambda one: one.alias,
+        parent=lambda one: one.parent,
+        owner=lambda one: one.owner,
+    )
+
+
+THINGS: Final = _things("thing")
+OTHERS: Final = _things("other")
 
 
 async def test_an_entry_is_given_as_it_was_kept(directory: DirectoryStore) -> None:
@@ -96,10 +124,12 @@ async def test_changes_that_run_at_once_are_all_made(directory: DirectoryStore) 
     def one_more(team: Team) -> Team:
         return msgspec.structs.replace(team, tags=(*team.tags, "x"))
 
+    await directory.insert(TEAMS, Team(team_id="t2"))
     await asyncio.gather(*(directory.update(TEAMS, "t1", one_more) for _ in range(20)))
     team = await directory.get(TEAMS, "t1")
     assert team is not None
     assert len(team.tags) == 21
+    assert await directory.get(TEAMS, "t2") == Team(team_id="t2")
 
 
 async def test_a_change_that_is_refused_changes_nothing(directory: DirectoryStore) -> None:
@@ -152,6 +182,77 @@ async def test_entries_are_found_by_group_by_user_and_by_name(directory: Directo
     assert [team.alias for team in by_alias.records] == [None, "Würzburg"]
     second = await directory.find(TEAMS, DirectoryQuery(sort_by="created_at", page=2, size=1))
     assert [team.team_id for team in second.records] == ["t1"]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_an_entry_is_found_by_what_it_is_now(directory: DirectoryStore, *, at_once: bool) -> None:
+    before, after = Thing("1", "red", "a", "x", 1.0, 9.0), Thing("1", "blue", "b", "y", 3.0, 4.0)
+    other = Thing("2", "green", "c", "z", 2.0, 5.0)
+    await directory.write([Write(THINGS, "1", before), Write(THINGS, "2", other)])
+    if at_once:
+        await directory.write([Write(THINGS, "1", after)])
+    else:
+        await directory.update(THINGS, "1", lambda _: after)
+    for field in ("alias", "parent", "owner"):
+        for one, found in ((before, ()), (after, (after,)), (other, (other,))):
+            page = await directory.find(THINGS, DirectoryQuery(**{field: getattr(one, field)}))
+            assert page.records == found
+    assert (await directory.find(THINGS, DirectoryQuery())).records == (after, other)
+    assert (await directory.find(THINGS, DirectoryQuery(sort_by="updated_at"))).records == (other, after)
+
+
+async def test_a_name_that_an_entry_had_before_is_free(directory: DirectoryStore) -> None:
+    groups = [AccessGroup(access_group_id="a1", name=name) for name in ("beta", "gamma", "delta")]
+    await directory.write([Write(ACCESS_GROUPS, "a1", groups[0])])
+    await directory.write([Write(ACCESS_GROUPS, "a1", groups[1])])
+    await directory.insert(ACCESS_GROUPS, AccessGroup(access_group_id="a2", name="beta"))
+    with pytest.raises(AliasTaken):
+        await directory.insert(ACCESS_GROUPS, AccessGroup(access_group_id="a3", name="gamma"))
+    await directory.update(ACCESS_GROUPS, "a1", lambda _: groups[2])
+    await directory.insert(ACCESS_GROUPS, AccessGroup(access_group_id="a3", name="gamma"))
+
+
+async def test_all_filters_hold_together_in_any_order(directory: DirectoryStore, spend: SpendStore) -> None:
+    places = itertools.product(("Red", "blue"), ("a", "b"), ("x", "y"))
+    things = [Thing(f"{number}", *place, created_at=float(number)) for number, place in enumerate(places)]
+    things.append(Thing("edge", "green", "a", "x", created_at=9.0))
+    await directory.write([Write(kind, one.name, one) for kind in (THINGS, OTHERS) for one in things])
+    spent = {one.name: 7 * number % 10 for number, one in enumerate(things)}
+    for number, one in enumerate(things):
+        await spend.set_amount(Meter("thing", one.name), spent[one.name])
+        for besides in (Meter("thing", one.name, "m"), Meter("thing", one.name, "", "1h"), Meter("other", one.name)):
+            await spend.set_amount(besides, 100 * number)
+    for ids, parent, owner, alias, search in itertools.product(
+        (None, ("0", "1", "2", "4", "edge")), (None, "a"), (None, "x"), (None, "Red"), (None, "eD")
+    ):
+        query = DirectoryQuery(ids=ids, parent=parent, owner=owner, alias=alias, search=search)
+        wanted = [
+            one
+            for one in things
+            if (ids is None or one.name in ids)
+            and parent in {None, one.parent}
+            and owner in {None, one.owner}
+            and alias in {None, one.alias}
+            and (search is None or one.alias == "Red" or one.name == "edge")
+        ]
+        for sort_by, sort_order in itertools.product(("id", "created_at", "spend"), ("asc", "desc")):
+            query = msgspec.structs.replace(query, sort_by=sort_by, sort_order=sort_order)
+            page = await directory.find(THINGS, query)
+            order = {"id": lambda one: one.name, "created_at": lambda one: one.created_at}.get(
+                sort_by, lambda one: spent[one.name]
+            )
+            assert list(page.records) == sorted(wanted, key=order, reverse=sort_order == "desc"), query
+            assert page.total == len(wanted)
+            part = await directory.find(THINGS, msgspec.structs.replace(query, page=2, size=2))
+            assert (part.records, part.total) == (page.records[2:4], len(wanted))
+
+
+async def test_entries_of_one_rank_come_by_their_ids(directory: DirectoryStore) -> None:
+    await directory.write([Write(THINGS, name, Thing(name)) for name in ("c", "a", "b")])
+    for sort_by, sort_order in itertools.product(("alias", "created_at", "updated_at", "spend"), ("asc", "desc")):
+        query = msgspec.structs.replace(DirectoryQuery(), sort_by=sort_by, sort_order=sort_order)
+        page = await directory.find(THINGS, query)
+        assert [one.name for one in page.records] == ["a", "b", "c"]
 
 
 async def test_entries_come_in_the_order_of_what_they_spent(

@@ -8,7 +8,7 @@ import pytest
 from pointsman.stores.directory.kinds import TEAMS
 from pointsman.stores.directory.ports import Account, Changed, DirectoryStore, Due, Meter, SpendStore, Spent
 from pointsman.stores.directory.records import Team, member_id
-from pointsman.stores.ports import KeyStore, LedgerStore
+from pointsman.stores.ports import INTEGER_MAX, KeyQuery, KeyStore, LedgerStore
 from tests.stores.conftest import Stores
 from tests.stores.samples import bare_call, bare_key, full_call
 
@@ -39,6 +39,63 @@ async def test_a_call_charges_all_its_accounts_once(
     version, changed = await directory.changed_since(0)
     assert version
     assert {one.identity for one in changed} == {f"{account.scope}/{account.identity}" for account in accounts}
+
+
+async def test_nobody_pays_for_another(ledger: LedgerStore, spend: SpendStore) -> None:
+    await ledger.append([full_call("c1")])
+    neighbours = [
+        Meter("team", "team-1", "gpt-5"), Meter("team", "team-1", "", "1h"), Meter("team", "team-1", "gpt-5", "1h"),
+        Meter("team", "team-2"), Meter("user", "team-1"),
+    ]  # fmt: skip
+    for number, meter in enumerate((TEAM, *neighbours)):
+        await spend.set_amount(meter, 1000 * number)
+        await spend.schedule(meter, "1d", 100.0 + number)
+    for number, meter in enumerate((TEAM, *neighbours)):
+        found = await spend.spent([meter, Meter("team", "nobody")])
+        assert (found[meter].amount, found[meter].reset_at) == (1000 * number, 100.0 + number)
+        assert found[Meter("team", "nobody")] == Spent()
+    assert [due.meter for due in await spend.due(103.0)] == [TEAM, *neighbours[:3]]
+    assert [due.meter for due in await spend.due(103.0, 2)] == [TEAM, neighbours[0]]
+    for meter in (TEAM, *neighbours):
+        before = await spend.spent([TEAM, *neighbours])
+        assert await spend.reset(meter, 200.0, 300.0)
+        after = await spend.spent([TEAM, *neighbours])
+        assert after[meter].amount == 0
+        assert {one: after[one] for one in after if one != meter} == {
+            one: before[one] for one in before if one != meter
+        }
+    await spend.forget("team", "team-1")
+    left = await spend.spent([TEAM, *neighbours])
+    assert [meter for meter, one in left.items() if one.reset_at is not None] == neighbours[3:]
+
+
+async def test_a_period_that_is_no_more_starts_over_never(ledger: LedgerStore, spend: SpendStore) -> None:
+    await ledger.append([full_call("c1")])
+    await spend.schedule(TEAM, "1d", 100.0)
+    assert await spend.schedule(TEAM, "7d", 200.0) == Spent(1234, 0, 200.0)
+    assert await spend.due(199.0) == ()
+    assert await spend.due(200.0) == (Due(TEAM, "7d", 200.0),)
+    assert (await spend.schedule(TEAM, None, None)).reset_at is None
+    assert await spend.due(1000.0) == ()
+    assert not await spend.reset(TEAM, 1000.0, 2000.0)
+    await spend.schedule(TEAM, None, 100.0)
+    assert await spend.due(1000.0) == ()
+
+
+async def test_sums_stop_at_what_can_be_counted(ledger: LedgerStore, keys: KeyStore, spend: SpendStore) -> None:
+    await keys.insert(bare_key("t1", spend=INTEGER_MAX - 10))
+    await keys.insert(bare_key("t2", spend=INTEGER_MAX - 10))
+    await keys.delete(["t2"], 1.0)
+    for call in ("c1", "c2", "c3"):
+        for token in ("t1", "t2"):
+            await ledger.append(
+                [bare_call(f"{call}-{token}", key_token=token, team_id="team-1", cost=INTEGER_MAX // 2)]
+            )
+    assert (await spend.spent([TEAM]))[TEAM].amount == INTEGER_MAX
+    record = await keys.get("t1")
+    assert record is not None and record.spend == INTEGER_MAX
+    (removed,) = (await keys.find(KeyQuery(status="deleted"))).records
+    assert removed.spend == INTEGER_MAX
 
 
 async def test_a_call_that_cost_nothing_charges_nobody_and_one_that_reached_nothing_all_keys_together(

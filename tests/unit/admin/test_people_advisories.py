@@ -9,7 +9,8 @@ import pytest
 
 from pointsman.config.people_sections import UserDefaults
 from pointsman.core.identity import token_of
-from tests.unit.admin.office_desk import Desk
+from pointsman.routing.table import RoutingTable
+from tests.unit.admin.office_desk import Desk, deployment
 
 
 async def user(desk: Desk, user_id: str, role: str = "internal_user", **fields: Any) -> str:
@@ -334,6 +335,18 @@ async def test_a_team_has_no_more_than_its_organisation(desk: Desk) -> None:
         answer = await desk.ask("POST", "/team/new", {"organization_id": "acme", **body})
         assert answer.status == 400 and answer.error.code == "beyond_grantor", answer.body
     assert (await desk.ask("POST", "/team/new", {"organization_id": "acme", "max_budget": 100})).status == 200
+
+
+async def test_an_access_group_covers_only_models_all_of_whose_deployments_are_in_it() -> None:
+    beta = {"access_groups": frozenset({"beta"})}
+    served = [deployment("vip", **beta), deployment("mixed", **beta), deployment("mixed", id="id-mixed-b")]
+    desk = Desk(table=lambda: RoutingTable(served))
+    organization = {"organization_id": "acme", "organization_alias": "Acme", "models": ["beta"]}
+    await desk.ask("POST", "/organization/new", organization)
+    for model, status in (("vip", 200), ("beta", 200), ("mixed", 400), ("unheard-of", 400)):
+        answer = await desk.ask("POST", "/team/new", {"organization_id": "acme", "models": [model]})
+        assert answer.status == status, answer.body
+        assert status == 200 or answer.error.code == "beyond_grantor"
 
 
 async def test_an_organisation_admin_does_not_raise_what_the_organisation_may(desk: Desk) -> None:

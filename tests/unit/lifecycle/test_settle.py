@@ -400,6 +400,24 @@ def test_the_prompt_of_a_call_that_failed_is_kept_too_and_there_is_no_reply() ->
     assert stage.record.prompt is not None and stage.record.reply is None
 
 
+async def test_a_call_is_recorded_once_even_if_the_gateway_stumbles_afterwards(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(client: ScriptedClient, *_: object) -> None:
+        monkeypatch.undo()
+        raise RuntimeError
+
+    stage = scene.stage
+    await stage.house.keyring.look_up(token_of(KEY))
+    (principal,) = stage.house.keyring.principals()
+    monkeypatch.setattr(ScriptedClient, "reply", stumble)
+    client = await scene.tell(lambda flight: flight.answer(reply(**COUNTED)), "whole")
+    assert client.status == 500
+    assert (stage.record.status, stage.record.cost) == ("success", 130)
+    assert stage.ears.records == [stage.record]
+    assert (principal.spent, principal.in_flight) == (130, 0)
+
+
 # -- money ---------------------------------------------------------------------------------------------------
 
 

@@ -184,6 +184,22 @@ async def test_what_moves_to_another_deployment_is_counted_there(exact: bool) ->
     await one.end(grant)
 
 
+@pytest.mark.parametrize("limits", [Limits(max_parallel_requests=1), Limits(rpm_limit=1), Limits(max_budget=PRICE)])
+async def test_what_is_obtained_for_a_call_that_has_ended_goes_back(limits: Limits, exact: bool) -> None:
+    one, two = await sites(exact=exact, team=limits)
+    second = int(one.clock.now)
+    grant = one.admission.admit(one.principal, ask(), priced(), second)
+    assert not one.shared.enter(grant)
+    asking = asyncio.get_running_loop().create_task(one.shared.ask(grant, second))
+    await asyncio.sleep(0)
+    grant.withdraw(second)
+    await one.book.step()
+    await asking
+    assert grant.elsewhere is None
+    await one.book.step()
+    await two.call()
+
+
 async def test_names_that_others_see_do_not_tell_which_key_it_is(exact: bool) -> None:
     one, _ = await sites(exact=exact, key=Limits(rpm_limit=5), team=Limits(rpm_limit=5))
     await one.call()
