@@ -80,17 +80,22 @@ def test_a_call_that_one_of_them_refuses_burns_nothing_of_the_others(launch: Lau
     assert [gateway.chat("fast", key=roomy).status for _ in range(3)] == [200, 200, 429]
 
 
-def test_tokens_of_a_day_hold(launch: Launch, upstream: FakeOpenAI) -> None:
-    gateway = launch(config(upstream))
+def test_limits_of_a_day_hold_and_outlast_a_restart(launch: Launch, upstream: FakeOpenAI) -> None:
+    strict = {"optional_pre_call_checks": ["enforce_model_rate_limits"], "num_retries": 0}
+    models = [openai_entry("fast", upstream), openai_entry("daily", upstream, rpd=2)]
+    gateway = launch({**config(upstream), "model_list": models, "router_settings": strict})
     upstream.always(Reply.json(chat_reply("ok", usage(40, 10))))
     key = gateway.new_key(tpd_limit=200)
     statuses = [gateway.chat("fast", key=key, max_tokens=10).status for _ in range(8)]
     good = statuses.count(200)
     assert good in {4, 5}
     assert statuses == [200] * good + [429] * (8 - good)
-    gateway.settled_ledger(good)
+    assert [gateway.chat("daily").status for _ in range(3)] == [200, 200, 429]
+    gateway.settled_ledger(good + 3)
     gateway.restart()
     assert gateway.chat("fast", key=key, max_tokens=10).status == 429
+    # The ledger is read beside the first requests.
+    eventually(lambda: gateway.chat("daily").status == 429, "the day goes on")
 
 
 def test_only_the_tokens_that_the_operator_wants_count(launch: Launch, upstream: FakeOpenAI) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pointsman.core.outcome import CallRecord
 from pointsman.core.usage import Usage
 from pointsman.stores.memory.performance import performance_of
-from pointsman.stores.performance import PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import LedgerQuery, LedgerStore
 from tests.stores.samples import DAY, NOON, bare_call
 
@@ -52,6 +52,20 @@ async def test_filters_hold_together(ledger: LedgerStore) -> None:
     found = await ledger.performance(query(key_token="t1", end_user="u", model_group="g"))
     assert [row.calls for row in found] == [1]
     assert await ledger.performance(query(start=NOON + 1)) == ()
+
+
+async def test_what_deployments_were_sent_is_added_up(ledger: LedgerStore) -> None:
+    tokens = Usage(prompt=5, completion=4)
+    await ledger.append([
+        bare_call("c1", usage=tokens),
+        bare_call("c2", usage=tokens, status="failure"),
+        bare_call("c3", usage=tokens, started_at=NOON + 2, deployment_id="D\x00"),
+        bare_call("c4", usage=tokens, started_at=NOON + 3),
+        bare_call("c5", deployment_id=""),
+    ])  # fmt: skip
+    found = await ledger.use_of_deployments(NOON, NOON + 3)
+    assert found == (DeploymentUse("D\x00", 1, 9), DeploymentUse("d1", 2, 18))
+    assert await ledger.use_of_deployments(NOON + 4, NOON + 5) == ()
 
 
 CALLS = st.lists(

@@ -12,6 +12,7 @@ from pointsman.assembly.news_files import NewsFiles
 from pointsman.assembly.replica_settings import redis_settings
 from pointsman.assembly.replica_slots import ReplicaSlots
 from pointsman.assembly.rest_news import Bulletin, RestBoards, RestNews
+from pointsman.assembly.use_news import UseNews
 from pointsman.assembly.warm_turn import WarmTurn
 from pointsman.assembly.worker_slots import WorkerSlots
 from pointsman.core.clock import short_id
@@ -157,20 +158,23 @@ def replicas_of(gateway: Gateway) -> Replicas | None:
 def work_together(gateway: Gateway) -> None:
     """Share with other workers and replicas which deployments rest, and the slots of local hosts."""
     plan, replicas, clock = gateway.plan, gateway.replicas, gateway.clock
-    start, router = gateway.nursery.start, gateway.house.router
+    start, router, quiet = gateway.nursery.start, gateway.house.router, gateway.transport.quiet
     bulletins = list[Bulletin]()
     if plan.workers > 1:
         files = NewsFiles(plan.data_directory / "run", plan.worker, plan.workers, clock)
         bulletins.append(files)
-        start(files.run(gateway.transport.quiet), "news of workers")
+        start(files.run(quiet), "news of workers")
     if replicas is not None:
         bulletins.append(replicas.bulletin)
         replicas.start()
+    used = gateway.storage.ledger.use_of_deployments
+    use = UseNews(router.lives, lambda: router.table, used, short_id(""), bulletins, clock)
+    start(use.run(quiet), "use of deployments")
     if not bulletins:
         return
     router.share_rests(RestBoards(*map(RestNews, bulletins)), clock)
     news = HostNews(router.fleet, short_id(""), bulletins, clock)
-    start(news.run(gateway.transport.quiet), "news of hosts")
+    start(news.run(quiet), "news of hosts")
     _share_warmth(gateway)
     if replicas is not None:
         slots: WorkerSlots | ReplicaSlots = replicas.slots(router.fleet)

@@ -9,12 +9,13 @@ import msgspec
 
 from pointsman.config.patterns import said_of
 from pointsman.core.clock import SYSTEM_CLOCK
+from pointsman.core.terms import Terms
 from pointsman.core.upstream import Deployment
 from pointsman.routing.affinity import CONVERSATION, DEPLOYMENT, PROMPT_CACHING, SESSION
 from pointsman.routing.boundary import BOUND_REASONING
 from pointsman.routing.credentials import CredentialBook
 from pointsman.routing.hosts import Fleet
-from pointsman.routing.live import LiveBook
+from pointsman.routing.live import Live, LiveBook
 from pointsman.routing.meter import Meter
 from pointsman.routing.needs import TOOLS, VISION
 from pointsman.routing.pool import NO_SCREENS, Member, Pool, Screens, Tier
@@ -25,7 +26,7 @@ from pointsman.routing.strategies import COUNTING, STRATEGIES, TIMING, Kit
 from pointsman.routing.table import Group
 from pointsman.routing.terms import Tallies
 
-__all__ = ["Gatherer", "by_tags", "measure"]
+__all__ = ["Gatherer", "by_tags", "count_limits", "has_limits", "measure"]
 
 _KINDS: Final = (SESSION, PROMPT_CACHING, DEPLOYMENT)
 _ABILITIES: Final = frozenset({TOOLS, VISION})
@@ -33,6 +34,7 @@ _LOCAL_STRATEGY: Final = "warm-first"
 _STRICT: Final = frozenset({"usage-based-routing-v2"})
 """Strategies under which limits are never gone beyond, as in LiteLLM."""
 _STRATEGY: Final = "simple-shuffle"
+_NO_TERMS: Final = Terms()
 
 
 class Gatherer:
@@ -105,12 +107,22 @@ def measure(member: Member, strategy: str) -> None:
         member.live.meter = Meter(counts=counts)
     elif member.live.meter is not None and counts:
         member.live.meter.count()
-    terms = member.deployment.terms
+    count_limits(member.live, member.deployment)
+
+
+def count_limits(live: Live, deployment: Deployment) -> Meter | None:
+    """See to it that what its limits are of is counted; None: it has none, and nothing else is counted."""
+    if deployment.rpm or deployment.tpm:
+        live.meter = live.meter or Meter()
+        live.meter.count()
+    terms = deployment.terms
     if terms is not None and terms.has_limits:
-        meter = member.live.meter = member.live.meter or Meter(counts=False)
-        if meter.tallies is None:
-            meter.tallies = Tallies(terms)
-        meter.tallies.terms = terms
+        live.meter = live.meter or Meter(counts=False)
+        live.meter.tallies = live.meter.tallies or Tallies(terms)
+        live.meter.tallies.terms = terms
+    elif live.meter is not None and live.meter.tallies is not None:
+        live.meter.tallies.terms = _NO_TERMS
+    return live.meter
 
 
 def _checks(name: str, settings: RoutingSettings) -> frozenset[str]:
@@ -152,7 +164,8 @@ def _flag(deployment: Deployment, name: str) -> bool | None:
     return {b"true": True, b"false": False}.get(bytes(raw)) if raw is not None else None
 
 
-def _has_limits(deployment: Deployment) -> bool:
+def has_limits(deployment: Deployment) -> bool:
+    """Whether requests or tokens are counted for it."""
     said = deployment.rpm is not None or deployment.tpm is not None
     return said or (deployment.terms is not None and deployment.terms.has_limits)
 
@@ -172,7 +185,7 @@ def _screens(members: Sequence[Member], settings: RoutingSettings, *, strict: bo
         mode=len({one.mode for one in deployments}) > 1,
         context=settings.pre_call_checks and any(one.context_tokens is not None for one in deployments),
         abilities=_ABILITIES.intersection(frozenset().union(*known)) - _ABILITIES.intersection(*known),
-        limits=any(map(_has_limits, deployments)),
+        limits=any(map(has_limits, deployments)),
         strict=strict,
         parallel=parallel_default is not None or any(one.max_parallel_requests is not None for one in deployments),
         parallel_default=parallel_default,

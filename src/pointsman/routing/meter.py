@@ -20,9 +20,10 @@ class Meter:
     Without ``counts`` only the latter is known. ``usual_seconds`` is 0 while nothing is known. It falls fast and rises
     slowly, so that a call that had to wait for its model to be loaded is not taken for an ordinary one; after a single
     one, which probably had to, it is not ``proven``. ``tallies`` are kept where there are limits of other kinds.
+    ``elsewhere`` are requests and tokens that other processes gave it in the last minute, as far as they have told.
     """
 
-    __slots__ = ("proven", "requests", "tallies", "tokens", "usual_seconds")
+    __slots__ = ("elsewhere", "proven", "requests", "tallies", "tokens", "usual_seconds")
 
     def __init__(self, *, counts: bool = True) -> None:
         self.requests = SlidingMinute() if counts else None
@@ -30,6 +31,7 @@ class Meter:
         self.usual_seconds = 0.0
         self.tallies: Tallies | None = None
         self.proven = False
+        self.elsewhere = (0, 0)
 
     def count(self) -> None:
         """Count requests and tokens from now on, too."""
@@ -38,11 +40,11 @@ class Meter:
 
     def requests_used(self, second: int) -> int:
         """Requests of the last minute."""
-        return 0 if self.requests is None else self.requests.used(second)
+        return self.elsewhere[0] if self.requests is None else self.requests.used(second) + self.elsewhere[0]
 
     def tokens_used(self, second: int) -> int:
         """Tokens of the last minute, those that are expected of calls under way included."""
-        return 0 if self.tokens is None else self.tokens.used(second)
+        return self.elsewhere[1] if self.tokens is None else self.tokens.used(second) + self.elsewhere[1]
 
     def began(self, tokens: int, now: float) -> None:
         """A request was given to the deployment; ``tokens`` is what it will probably use."""

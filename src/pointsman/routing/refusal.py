@@ -165,9 +165,9 @@ def _seconds(member: Member, word: str, wish: Wish, now: float) -> float:
         return member.rests_until - now
     meter, deployment, second = member.live.meter, member.deployment, int(now)
     if word == "rpm" and meter is not None and meter.requests is not None and deployment.rpm is not None:
-        return float(meter.requests.seconds_until(1, deployment.rpm, second))
+        return float(meter.requests.seconds_until(1, deployment.rpm - meter.elsewhere[0], second))
     if word == "tpm" and meter is not None and meter.tokens is not None and deployment.tpm is not None:
-        return float(meter.tokens.seconds_until(wish.prompt_tokens, deployment.tpm, second))
+        return float(meter.tokens.seconds_until(wish.prompt_tokens, deployment.tpm - meter.elsewhere[1], second))
     if word in _LIMITS and meter is not None and meter.tallies is not None:
         return meter.tallies.seconds_until(word, wish, second)
     return _PARALLEL_SECONDS

@@ -15,7 +15,7 @@ from pointsman.core.upstream import Operation
 from pointsman.core.usage import Usage
 from pointsman.routing.wish import Wish
 
-__all__ = ["Tallies", "kept_away"]
+__all__ = ["NOTHING_ELSEWHERE", "Elsewhere", "Tallies", "kept_away"]
 
 _DAY_SECONDS: Final = 86_400
 _OUTPUT_USUAL: Final = 4_096
@@ -44,18 +44,37 @@ _INPUTS: Final = {
 _decode_inputs: Final = msgspec.json.Decoder(tuple[msgspec.Raw, ...]).decode
 
 
+class Elsewhere(msgspec.Struct, frozen=True):
+    """What others gave a deployment, and this process before it was started.
+
+    Tokens of the last minute, and requests and tokens of the ``day``, in days since the epoch.
+    """
+
+    day: int = -1
+    day_requests: int = 0
+    day_tokens: int = 0
+    minute_input: int = 0
+    minute_output: int = 0
+
+
+NOTHING_ELSEWHERE: Final = Elsewhere()
+
+
 class Tallies:
     """The tokens of the last minute by direction, and the requests and tokens of the day, of one deployment.
 
-    A day begins at the time of day, in UTC, that the terms say. ``wall`` gives seconds since the epoch.
+    A day begins at the time of day, in UTC, that the terms say. ``wall`` gives seconds since the epoch. What others
+    told of is in ``elsewhere``; what is counted here began at ``since``.
     """
 
-    __slots__ = ("_day", "_input", "_output", "_wall", "day_requests", "day_tokens", "terms")
+    __slots__ = ("_day", "_input", "_output", "_wall", "day_requests", "day_tokens", "elsewhere", "since", "terms")
 
     def __init__(self, terms: Terms, wall: Callable[[], float] = SYSTEM_CLOCK.wall) -> None:
         self.terms = terms
         self.day_requests = 0
         self.day_tokens = 0
+        self.elsewhere = NOTHING_ELSEWHERE
+        self.since = wall()
         self._wall = wall
         self._day = 0
         self._input = SlidingMinute()
@@ -63,19 +82,38 @@ class Tallies:
 
     def reached(self, wish: Wish, second: int) -> str | None:
         """Which limit the request would go beyond; None: there is room."""
-        terms = self.terms
-        if terms.itpm is not None and (used := self._input.used(second)) + wish.prompt_tokens > terms.itpm:
-            return f"itpm {used}+{wish.prompt_tokens}/{terms.itpm}"
+        terms, others = self.terms, self.elsewhere
+        if terms.itpm is not None:
+            used = self._input.used(second) + others.minute_input
+            if used + wish.prompt_tokens > terms.itpm:
+                return f"itpm {used}+{wish.prompt_tokens}/{terms.itpm}"
         if terms.otpm is not None:
-            used, wanted = self._output.used(second), self._reserved(wish.output_limit)
+            used, wanted = self._output.used(second) + others.minute_output, self._reserved(wish.output_limit)
             if used + wanted > terms.otpm:
                 return f"otpm {used}+{wanted}/{terms.otpm}"
-        self._turn_over()
-        if terms.rpd is not None and self.day_requests + 1 > terms.rpd:
-            return f"rpd {self.day_requests}/{terms.rpd}"
-        if terms.tpd is not None and self.day_tokens >= terms.tpd:
-            return f"tpd {self.day_tokens}/{terms.tpd}"
+        if terms.rpd is None and terms.tpd is None:
+            return None
+        requests, tokens = self._day_used(others)
+        if terms.rpd is not None and requests + 1 > terms.rpd:
+            return f"rpd {requests}/{terms.rpd}"
+        if terms.tpd is not None and tokens >= terms.tpd:
+            return f"tpd {tokens}/{terms.tpd}"
         return None
+
+    @property
+    def day(self) -> int:
+        """The day that is counted now, in days since the epoch."""
+        self._turn_over()
+        return self._day
+
+    @property
+    def counts_days(self) -> bool:
+        """Whether there is a limit of a day."""
+        return self.terms.rpd is not None or self.terms.tpd is not None
+
+    def minute(self, second: int) -> tuple[int, int]:
+        """Input and output tokens that this process gave it in the last minute."""
+        return self._input.used(second), self._output.used(second)
 
     def began(self, prompt: int, output_limit: int | None, second: int) -> None:
         """A request was given to the deployment."""
@@ -95,15 +133,24 @@ class Tallies:
         """How long until what stands against the request may have passed."""
         terms = self.terms
         if word == "itpm" and terms.itpm is not None:
-            return float(self._input.seconds_until(wish.prompt_tokens, terms.itpm, second))
+            room = terms.itpm - self.elsewhere.minute_input
+            return float(self._input.seconds_until(wish.prompt_tokens, room, second))
         if word == "otpm" and terms.otpm is not None:
-            return float(self._output.seconds_until(self._reserved(wish.output_limit), terms.otpm, second))
+            room = terms.otpm - self.elsewhere.minute_output
+            return float(self._output.seconds_until(self._reserved(wish.output_limit), room, second))
         return _DAY_SECONDS - (self._wall() - terms.day_begins) % _DAY_SECONDS
 
     def _reserved(self, output_limit: int | None) -> int:
         if output_limit is not None or self.terms.otpm is None:
             return output_limit or 0
         return min(_OUTPUT_USUAL, max(1, int(self.terms.otpm * _OUTPUT_SHARE)))
+
+    def _day_used(self, others: Elsewhere) -> tuple[int, int]:
+        """Requests and tokens of the day, in all processes."""
+        self._turn_over()
+        if others.day != self._day:
+            return self.day_requests, self.day_tokens
+        return self.day_requests + others.day_requests, self.day_tokens + others.day_tokens
 
     def _turn_over(self) -> None:
         day = int(self._wall() - self.terms.day_begins) // _DAY_SECONDS

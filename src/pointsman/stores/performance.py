@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["PerformanceQuery", "PerformanceRow"]
+__all__ = ["DeploymentUse", "PerformanceQuery", "PerformanceRow"]
 
 
 class PerformanceQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,3 +40,11 @@ class PerformanceRow(msgspec.Struct, kw_only=True):
     pace_seconds: float = 0.0
     begun: int = 0
     first_seconds: float = 0.0
+
+
+class DeploymentUse(msgspec.Struct, frozen=True):
+    """What a deployment was sent within a span of time, and the tokens of it."""
+
+    deployment_id: str
+    requests: int
+    tokens: int

@@ -26,7 +26,7 @@ from pointsman.core.outcome import CallRecord
 from pointsman.stores.activity import ActivityQuery, ActivityRow, Cell, Counts, FailureQuery, FailureRow, Ranked, Scope
 from pointsman.stores.directory.ports import INTEGER_MAX, Account
 from pointsman.stores.pages import CallPage, CallQuery
-from pointsman.stores.performance import PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
 from pointsman.stores.tag_users import TagQuery, TagUserPage, TagUsersFound
 
 __all__ = [
@@ -396,4 +396,8 @@ class LedgerStore(Protocol):
 
     async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
         """How fast and how well calls went that reached a deployment, ordered by day, deployment and outcome."""
+        ...
+
+    async def use_of_deployments(self, start: float, end: float) -> tuple[DeploymentUse, ...]:
+        """What each deployment was sent that calls reached, of those from ``start`` to before ``end``; by its id."""
         ...

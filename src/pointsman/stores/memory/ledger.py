@@ -22,9 +22,9 @@ from pointsman.stores.directory.ports import Changed
 from pointsman.stores.energy import EnergyTally
 from pointsman.stores.memory.activity import activity_of, failures_of, tag_users_of, users_of_tags
 from pointsman.stores.memory.database import MemoryDatabase
-from pointsman.stores.memory.performance import performance_of
+from pointsman.stores.memory.performance import performance_of, use_of
 from pointsman.stores.pages import CallPage, CallQuery, bad_cursor, cursor_time, wants
-from pointsman.stores.performance import PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, added_up, by_day, charged_record, daily_rows, summary_activity
 from pointsman.stores.spend_news import SPENDING
@@ -151,6 +151,10 @@ class MemoryLedgerStore:
     async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
         """See the port."""
         return performance_of(self._database.calls.values(), query)
+
+    async def use_of_deployments(self, start: float, end: float) -> tuple[DeploymentUse, ...]:
+        """See the port."""
+        return use_of(self._database.calls.values(), start, end)
 
     async def activity(self, query: ActivityQuery) -> tuple[ActivityRow, ...]:
         """See the port."""

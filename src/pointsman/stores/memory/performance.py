@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pointsman.core.outcome import CallRecord
-from pointsman.stores.performance import PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
 from pointsman.stores.records import day_of
 
-__all__ = ["performance_of"]
+__all__ = ["performance_of", "use_of"]
 
 
 def performance_of(records: Iterable[CallRecord], query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
@@ -32,6 +32,16 @@ def performance_of(records: Iterable[CallRecord], query: PerformanceQuery) -> tu
             )
         _count(row, record, query.slow_seconds)
     return tuple(rows[key] for key in sorted(rows))
+
+
+def use_of(records: Iterable[CallRecord], start: float, end: float) -> tuple[DeploymentUse, ...]:
+    """What each deployment was sent within the span, ordered by its id."""
+    sums: dict[str, tuple[int, int]] = {}
+    for record in records:
+        if record.deployment_id and start <= record.started_at < end:
+            requests, tokens = sums.get(record.deployment_id, (0, 0))
+            sums[record.deployment_id] = requests + 1, tokens + record.usage.total
+    return tuple(DeploymentUse(identity, *sums[identity]) for identity in sorted(sums))
 
 
 def _is_meant(record: CallRecord, query: PerformanceQuery) -> bool:

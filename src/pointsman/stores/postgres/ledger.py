@@ -24,7 +24,7 @@ from pointsman.stores.activity import (
 )
 from pointsman.stores.call_rows import record_of, within_range
 from pointsman.stores.pages import CallPage, CallQuery
-from pointsman.stores.performance import PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.postgres.activity import (
     read_activity,
@@ -50,6 +50,7 @@ from pointsman.stores.postgres.statements import (
     DAILY_ENERGY,
     PERFORMANCE,
     TOGETHER,
+    USE_OF_DEPLOYMENTS,
 )
 from pointsman.stores.postgres.tag_users import fill_tag_users, read_tag_users, read_users_of_tags
 from pointsman.stores.postgres.text import indexed, kept, told, told_columns
@@ -152,6 +153,11 @@ class PostgresLedgerStore:
         rows = await self._database.look(lambda session: session.rows(PERFORMANCE, *values), aside=True)
         names = PerformanceRow.__struct_fields__
         return tuple(PerformanceRow(**told_columns(dict(zip(names, row, strict=True)))) for row in rows)
+
+    async def use_of_deployments(self, start: float, end: float) -> tuple[DeploymentUse, ...]:
+        """See the port."""
+        rows = await self._database.look(lambda session: session.rows(USE_OF_DEPLOYMENTS, start, end), aside=True)
+        return tuple(DeploymentUse(told(row[0]), *row[1:]) for row in rows)
 
     async def activity(self, query: ActivityQuery) -> tuple[ActivityRow, ...]:
         """See the port."""

@@ -41,6 +41,7 @@ __all__ = [
     "SUCCESSORS",
     "TOGETHER",
     "UPDATE_KEY",
+    "USE_OF_DEPLOYMENTS",
 ]
 
 TOGETHER: Final = "SELECT pg_advisory_xact_lock(1349742675)"
@@ -378,4 +379,14 @@ WHERE started_at >= $1 AND started_at < $2 AND coalesce(calls.deployment_id, con
     AND ($6::TEXT IS NULL OR end_user = $6)
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY 1, 2, 3, 4, 5
+"""
+
+USE_OF_DEPLOYMENTS: Final = """
+SELECT
+    coalesce(calls.deployment_id, contexts.deployment_id) COLLATE "C", count(*),
+    sum(prompt_tokens + completion_tokens)::BIGINT
+FROM calls JOIN contexts ON contexts.id = calls.context
+WHERE started_at >= $1 AND started_at < $2 AND coalesce(calls.deployment_id, contexts.deployment_id) <> ''
+GROUP BY 1
+ORDER BY 1
 """

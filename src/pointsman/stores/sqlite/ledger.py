@@ -23,7 +23,7 @@ from pointsman.stores.activity import (
 )
 from pointsman.stores.call_rows import record_of, within_range
 from pointsman.stores.pages import CallPage, CallQuery
-from pointsman.stores.performance import PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, added_up, by_day, daily_rows, latest_first, summary_activity
 from pointsman.stores.spend_news import ANYBODY, NEWS_SECONDS, names_of
@@ -40,7 +40,7 @@ from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.directory_statements import CHARGE_ACCOUNTS, FORGET_NEWS, NOTE_ENTRY, NOTE_SPENDING
 from pointsman.stores.sqlite.filing import Filing, Known, id_of
 from pointsman.stores.sqlite.pages import count_calls, prune, read_page
-from pointsman.stores.sqlite.performance import read_performance
+from pointsman.stores.sqlite.performance import read_performance, read_use
 from pointsman.stores.sqlite.statements import (
     ADD_DAILY_ENERGY,
     CALL_BY_ANSWER,
@@ -138,6 +138,10 @@ class SqliteLedgerStore:
     async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
         """See the port."""
         return await self._database.read(lambda connection: read_performance(connection, query), aside=True)
+
+    async def use_of_deployments(self, start: float, end: float) -> tuple[DeploymentUse, ...]:
+        """See the port."""
+        return await self._database.read(lambda connection: read_use(connection, start, end), aside=True)
 
     async def activity(self, query: ActivityQuery) -> tuple[ActivityRow, ...]:
         """See the port."""

@@ -7,9 +7,9 @@ from typing import Final
 import apsw
 import msgspec
 
-from pointsman.stores.performance import PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
 
-__all__ = ["read_performance"]
+__all__ = ["read_performance", "read_use"]
 
 # Out of the tables themselves: to look up where each call's id comes from would take longer than all the rest.
 _PERFORMANCE: Final = """
@@ -31,9 +31,22 @@ GROUP BY 1, 2, 3, 4, 5
 ORDER BY 1, 2, 3, 4, 5
 """
 
+_USE: Final = """
+SELECT coalesce(more ->> 'deployment_id', contexts.deployment_id), count(*), sum(prompt_tokens + completion_tokens)
+FROM calls CROSS JOIN contexts ON contexts.id = context
+WHERE started_at >= ? AND started_at < ? AND coalesce(more ->> 'deployment_id', contexts.deployment_id) <> ''
+GROUP BY 1
+ORDER BY 1
+"""
+
 
 def read_performance(connection: apsw.Connection, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
     """The rows for what the ledger holds."""
     names = PerformanceRow.__struct_fields__
     found = connection.execute(_PERFORMANCE, msgspec.structs.asdict(query))
     return tuple(PerformanceRow(**dict(zip(names, row, strict=True))) for row in found)
+
+
+def read_use(connection: apsw.Connection, start: float, end: float) -> tuple[DeploymentUse, ...]:
+    """What each deployment was sent within the span."""
+    return tuple(DeploymentUse(*row) for row in connection.execute(_USE, (start, end)))
