@@ -1,4 +1,4 @@
-"""A file that is written is read back by a reader of its own, which knows Thrift's compact protocol and nothing of ours."""
+"""A file is read back by a reader of its own, which knows Thrift's compact protocol and nothing of ours."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from pointsman.admin.sign_in.shapes import (
     SsoStartQuery,
 )
 from pointsman.admin.timestamps import iso
-from pointsman.core.errors import Forbidden, LimitReached, Malformed, NotFound, Unauthenticated
+from pointsman.core.errors import Forbidden, LimitReached, NotFound, Unauthenticated
 from pointsman.core.secret import Secret
 from pointsman.policies.sign_in.sessions import csrf_token
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, USERS
