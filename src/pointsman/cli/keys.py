@@ -18,6 +18,9 @@ __all__ = ["keys"]
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HASH_SHOWN: Final = 12
+_SHORT_HASH: Final = re.compile(r"[0-9a-f]{6,63}", re.ASCII)
+_ALL: Final = "pointsman keys list shows all."
+_WHOLE: Final = "A hash has to be whole, as pointsman keys list --json has it."
 
 _FIELDS: Final = (
     Field("--alias", "key_alias", click.STRING, "Name of the key."),
@@ -176,7 +179,7 @@ def _meant(call: Call, key: str) -> str:
     body = asked(call.client, "GET", "/key/list", key_alias=key, size=1, return_full_object="true")
     found = msgspec.json.decode(body, type=_Page).keys
     if not found:
-        raise NotFound(f"No key is called {key!r}.", hint="pointsman keys list shows all.")
+        raise NotFound(f"No key is called {key!r}.", hint=_WHOLE if _SHORT_HASH.fullmatch(key) else _ALL)
     return str(found[0]["token"])
 
 

@@ -71,7 +71,8 @@ class GatewayError(Exception):
 
     def told(self) -> str:
         """The message with its hint, as one line for a client or a log."""
-        return f"{self.message} {self.hint}" if self.hint else self.message
+        stop = "" if self.message.endswith((".", "!", "?", ":")) else "."
+        return f"{self.message}{stop} {self.hint}" if self.hint else self.message
 
 
 class Refused(GatewayError):

@@ -25,7 +25,7 @@ _BRACE: Final = ord("{")
 _QUOTED_CHARACTERS_MAX: Final = 80
 _EXPECTED: Final = re.compile(r"Expected `([^`]+)`(?:, got `([^`]+)`)?$")
 _BOUND: Final = re.compile(r"Expected `(?:int|float)` (>=|<=|>|<) (\S+)$")
-_LENGTH: Final = re.compile(r"Expected `(?:array|str|object)` of length (>=|<=) (\d+)$")
+_LENGTH: Final = re.compile(r"Expected `(array|str|object)` of length (>=|<=) (\d+)$")
 _MISSING: Final = re.compile(r"Object missing required field `([^`]+)`$")
 _UNKNOWN: Final = re.compile(r"Invalid (?:enum )?value (.+)$", re.DOTALL)
 
@@ -38,6 +38,7 @@ _KINDS: Final = {
     "object": "an object",
     "null": "null",
 }
+_PARTS: Final = {"array": "elements", "str": "characters", "object": "entries"}
 _BOUNDS: Final = {">=": "at least", "<=": "at most", ">": "greater than", "<": "less than"}
 
 
@@ -127,9 +128,9 @@ def _rule(what: str) -> str:
     if match := _BOUND.match(what):
         return f"must be {_BOUNDS[match[1]]} {match[2].removesuffix('.0')}"
     if match := _LENGTH.match(what):
-        if match[1] == ">=" and match[2] == "1":
+        if match[2] == ">=" and match[3] == "1":
             return "must not be empty"
-        return f"must have {_BOUNDS[match[1]]} {match[2]} elements"
+        return f"must have {_BOUNDS[match[2]]} {match[3]} {_PARTS[match[1]]}"
     if match := _EXPECTED.match(what):
         wanted = [_KINDS.get(kind, kind) for kind in match[1].split(" | ") if kind != "null" or match[1] == "null"]
         got = f", not {_KINDS.get(match[2], match[2])}" if match[2] and match[2] != "bool" else ""

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Final, TypeAlias
 
 __all__ = ["ParquetWriter"]
 
 _MAGIC: Final = b"PAR1"
-_TYPES: Final = {bool: 0, int: 2, float: 5, str: 6}
+_TYPES: Final = {bool: 0, int: 2, float: 5, str: 6, datetime: 2, Decimal: 2}
 """BOOLEAN, INT64, DOUBLE, BYTE_ARRAY."""
-_UTF8: Final = 0
+_MEANINGS: Final = {str: 0, Decimal: 5, datetime: 9}
+"""UTF8, DECIMAL, TIMESTAMP_MILLIS: what the bytes are to be taken for."""
+_DECIMAL_SCALE: Final = 12
+_DECIMAL_PRECISION: Final = 18
+"""All that 64 bits hold."""
 _REQUIRED: Final = 0
 _PLAIN: Final = 0
 _RLE: Final = 3
@@ -37,7 +43,8 @@ _Field: TypeAlias = tuple[int, int, bytes]
 class ParquetWriter:
     """One file, in the order :meth:`start`, any number of :meth:`group`, :meth:`end`; each gives the next bytes of it.
 
-    ``columns`` are names with the types of their values: bool, int (of 64 bits), float or str.
+    ``columns`` are names with their types: bool, int (of 64 bits), float, str, datetime or Decimal. Values of datetime
+    are given as texts in ISO 8601, those of Decimal as texts with at most twelve digits after the point.
     """
 
     def __init__(self, columns: Sequence[tuple[str, type]]) -> None:
@@ -94,13 +101,21 @@ def _plain(kind: type, values: Sequence[object]) -> bytes:
         return struct.pack(f"<{len(values)}q", *values)
     if kind is float:
         return struct.pack(f"<{len(values)}d", *values)
+    if kind is datetime:
+        return _plain(int, [round(datetime.fromisoformat(str(value)).timestamp() * 1000) for value in values])
+    if kind is Decimal:
+        return _plain(int, [int(Decimal(str(value)).scaleb(_DECIMAL_SCALE)) for value in values])
     texts = [str(value).encode("utf-8", "replace") for value in values]
     return b"".join([struct.pack("<I", len(text)) + text for text in texts])
 
 
 def _schema_element(name: str, kind: type, number: int) -> bytes:
     fields = [(1, _I32, _integer(number)), (3, _I32, _integer(_REQUIRED)), (4, _BINARY, _binary(name.encode()))]
-    return _struct([*fields, (6, _I32, _integer(_UTF8))] if kind is str else fields)
+    if kind in _MEANINGS:
+        fields.append((6, _I32, _integer(_MEANINGS[kind])))
+    if kind is Decimal:
+        fields += [(7, _I32, _integer(_DECIMAL_SCALE)), (8, _I32, _integer(_DECIMAL_PRECISION))]
+    return _struct(fields)
 
 
 def _page_header(values: int, size: int) -> bytes:

@@ -353,7 +353,7 @@ async def test_permissions(desk: Desk) -> None:
     assert (await desk.ask("POST", "/team/permissions_update", update)).json()["team_member_permissions"] == [
         "/key/list"
     ]
-    for wanted, count in (({"team_ids": ["red"]}, 1), ({"apply_to_all_teams": True}, 2)):
+    for wanted, count in (({"team_ids": ["red"]}, 1), ({"apply_to_all_teams": True}, 1), ({"team_ids": ["red"]}, 0)):
         body = {"permissions": ["/key/update"], **wanted}
         assert (await desk.ask("POST", "/team/permissions_bulk_update", body)).json()["teams_updated"] == count
     shown = (await info(desk))["team_info"]["team_member_permissions"]

@@ -73,7 +73,9 @@ def test_an_alias_is_looked_up(asked: Any) -> None:
 def test_nobody_is_called_so(asked: Any) -> None:
     asked({"/key/list": {"keys": []}})
     done = run("keys", "show", "nobody")
-    assert isinstance(done.exception, NotFound) and "keys list" in (done.exception.hint or "")
+    assert isinstance(done.exception, NotFound) and "keys list shows all" in (done.exception.hint or "")
+    short = run("keys", "show", HASH[:12])
+    assert isinstance(short.exception, NotFound) and "keys list --json" in (short.exception.hint or "")
 
 
 def test_a_list_is_a_table_or_json(asked: Any) -> None:

@@ -60,6 +60,11 @@ def test_what_is_given_wins_over_what_is_usual() -> None:
     assert error.told() == "No. Do this."
 
 
+@pytest.mark.parametrize(("message", "told"), [("No such key", "No such key. Do this."), ("Why?", "Why? Do this.")])
+def test_a_hint_is_a_sentence_of_its_own(message: str, told: str) -> None:
+    assert Malformed(message, hint="Do this.").told() == told
+
+
 def test_a_given_zero_or_empty_value_is_a_value() -> None:
     error = GatewayError("x", status=0, code="", kind="")
     assert (error.status, error.code, error.kind) == (0, "", "")

@@ -17,7 +17,7 @@ class Inner(msgspec.Struct):
 
 
 class Body(msgspec.Struct):
-    name: str
+    name: Annotated[str, msgspec.Meta(max_length=9)]
     count: Annotated[int, msgspec.Meta(ge=1, le=9)] | None = None
     share: Annotated[float, msgspec.Meta(gt=0, lt=2)] | None = None
     flag: bool | None = None
@@ -85,6 +85,7 @@ def test_what_is_no_json_object_is_refused_in_plain_words(body: bytes, words: st
         (b'{"name":"","flag":1}', "flag must be true or false, not an integer.", "flag"),
         (b'{"name":true}', "name must be a string.", "name"),
         (b'{"name":"","either":1}', "either must be a string or an array, not an integer.", "either"),
+        (b'{"name":"too-long-a-name"}', "name must have at most 9 characters.", "name"),
         (b'{"name":"","word":"c"}', "word has the unknown value 'c'.", "word"),
         (b'{"name":"","items":[]}', "items must not be empty.", "items"),
         (b'{"name":"","items":[{"url":""},{"url":""},{"url":""}]}', "items must have at most 2 elements.", "items"),

@@ -107,7 +107,7 @@ async def create_credential(office: Office, visit: Visit[Nothing, CreateCredenti
     wanted = visit.body
     demand_printable(credential_name=wanted.credential_name, display_name=wanted.display_name or None)
     values = _values_of(office, wanted.model_id) if wanted.model_id else wanted.credential_values
-    if values is None:
+    if not values:
         raise Malformed(
             "credential_values is required.", hint="Or name a model whose values are taken.", param="credential_values"
         )

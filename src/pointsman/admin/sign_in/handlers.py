@@ -23,7 +23,7 @@ from pointsman.admin.sign_in.shapes import (
     SsoStartQuery,
 )
 from pointsman.admin.timestamps import iso
-from pointsman.core.errors import Forbidden, LimitReached, Malformed, NotFound, Unauthenticated
+from pointsman.core.errors import Forbidden, LimitReached, NotFound, Unauthenticated
 from pointsman.core.secret import Secret
 from pointsman.policies.sign_in.sessions import csrf_token
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, USERS
@@ -119,7 +119,8 @@ async def sso_callback(office: Office, visit: Visit[SsoCallbackQuery, Nothing]) 
 async def sso_readiness(office: Office, _visit: Visit[Nothing, Nothing]) -> Answer:
     """Whether people can sign in with an identity provider."""
     names = tuple(party.party.name for party in desk_of(office).settings.parties)
-    return Answer(ReadinessReply("healthy", bool(names), names))
+    said = f"Set up: {', '.join(names)}" if names else "No SSO provider configured"
+    return Answer(ReadinessReply("healthy", bool(names), said, names))
 
 
 async def home(_office: Office, visit: Visit[Nothing, Nothing]) -> Answer:
@@ -204,7 +205,7 @@ async def change_password(office: Office, visit: Visit[Nothing, ChangePasswordRe
 
 def _demand_session(signed_in: SignedIn | None) -> SignedIn:
     if signed_in is None:
-        raise Malformed("This is for whoever is signed in, not for keys.", hint="Sign in first: /login.")
+        raise Forbidden("This is for whoever is signed in, not for keys.", hint="Sign in first: /login.")
     return signed_in
 
 

@@ -74,6 +74,7 @@ class ReadinessReply(msgspec.Struct, frozen=True):
 
     status: str
     sso_configured: bool
+    message: str
     providers: tuple[str, ...] = ()
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Final, Literal
 
 import msgspec
@@ -29,6 +31,8 @@ _PAGE: Final = 1000
 _GROUP: Final = 10_000
 """Rows of a Parquet file that are held until they can be written column by column."""
 _NAMES: Final = ExportRow.__struct_fields__
+_PARQUET_KINDS: Final = {"start_time": datetime, "end_time": datetime, "spend_usd": Decimal}
+"""What are texts elsewhere, and can be sorted and summed in Parquet."""
 
 
 class ExportQuery(CallFilters, frozen=True, kw_only=True):
@@ -80,7 +84,7 @@ async def _json_lines(pages: AsyncIterator[list[ExportRow]]) -> AsyncIterator[by
 
 
 async def _parquet(pages: AsyncIterator[list[ExportRow]]) -> AsyncIterator[bytes]:
-    kinds = {field.name: field.type for field in msgspec.structs.fields(ExportRow)}
+    kinds = {field.name: field.type for field in msgspec.structs.fields(ExportRow)} | _PARQUET_KINDS
     writer = ParquetWriter([(name, kinds[name]) for name in _NAMES])
     yield writer.start()
     waiting: list[Sequence[object]] = []
@@ -90,7 +94,7 @@ async def _parquet(pages: AsyncIterator[list[ExportRow]]) -> AsyncIterator[bytes
             yield await asyncio.to_thread(writer.group, waiting)
             waiting = []
     if waiting:
-        yield writer.group(waiting)
+        yield await asyncio.to_thread(writer.group, waiting)
     yield writer.end()
 
 

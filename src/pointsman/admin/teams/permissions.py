@@ -40,7 +40,7 @@ from pointsman.wire.json_fields import read_body
 
 __all__ = ["BulkKeysReply", "bulk_update_keys", "bulk_update_permissions", "list_permissions", "update_permissions"]
 
-_TEAMS_MAX: Final = 10_000
+_TEAMS_AT_ONCE: Final = 1_000
 _KEYS_MAX: Final = 500
 _PER_KEY: Final = frozenset({"key", "key_alias", "team_id", "user_id", "organization_id"})
 
@@ -61,8 +61,7 @@ async def list_permissions(office: Office, visit: Visit[TeamPermissionsQuery, No
     team = await office.directory.get(TEAMS, visit.query.team_id)
     demand(rights.sees_all or (team is not None and rights.sees_team(team)), "look at this team")
     team = await existing_team(office, visit.query.team_id)
-    allowed = DEFAULT_MEMBER_PERMISSIONS if team.member_permissions is None else team.member_permissions
-    return Answer(PermissionsReply(team.team_id, allowed, MEMBER_PERMISSIONS))
+    return Answer(PermissionsReply(team.team_id, _allowed(team), MEMBER_PERMISSIONS))
 
 
 async def update_permissions(office: Office, visit: Visit[Nothing, PermissionsRequest]) -> Answer:
@@ -84,16 +83,14 @@ async def bulk_update_permissions(office: Office, visit: Visit[Nothing, BulkPerm
     demand_permissions(wanted.permissions)
     if wanted.apply_to_all_teams == bool(wanted.team_ids):
         raise Malformed("Provide either team_ids or apply_to_all_teams=true.", param="team_ids")
-    team_ids = wanted.team_ids or ()
-    if wanted.apply_to_all_teams:
-        page = await office.directory.find(TEAMS, DirectoryQuery(size=_TEAMS_MAX, sort_by="id", sort_order="asc"))
-        team_ids = tuple(team.team_id for team in page.records)
-    before = [await existing_team(office, team_id) for team_id in team_ids]
-    for team in before:
-        old, new = await _allow(office, team.team_id, wanted.permissions, author(visit), added=True)
-        note_team(visit, "updated", old, new)
+    named = [await existing_team(office, team_id) for team_id in wanted.team_ids or ()]
+    permissions = frozenset(wanted.permissions)
+    lacking = [team for team in named or await _all_teams(office) if not permissions <= {*_allowed(team)}]
+    for team in lacking:
+        before, after = await _allow(office, team.team_id, wanted.permissions, author(visit), added=True)
+        note_team(visit, "updated", before, after)
     said = "Successfully updated team member permissions"
-    return Answer(BulkPermissionsReply(said, len(team_ids), wanted.permissions))
+    return Answer(BulkPermissionsReply(said, len(lacking), wanted.permissions))
 
 
 async def bulk_update_keys(office: Office, visit: Visit[Nothing, TeamKeysRequest]) -> Answer:
@@ -144,6 +141,22 @@ async def _tokens(office: Office, wanted: TeamKeysRequest) -> tuple[str, ...]:
     return tuple(record.token for record in page.records)
 
 
+async def _all_teams(office: Office) -> list[Team]:
+    found: list[Team] = []
+    query = DirectoryQuery(size=_TEAMS_AT_ONCE, sort_by="id", sort_order="asc")
+    while len(found) % _TEAMS_AT_ONCE == 0:
+        page = await office.directory.find(TEAMS, query)
+        if not page.records:
+            break
+        found += page.records
+        query = msgspec.structs.replace(query, page=query.page + 1)
+    return found
+
+
+def _allowed(team: Team) -> tuple[str, ...]:
+    return DEFAULT_MEMBER_PERMISSIONS if team.member_permissions is None else team.member_permissions
+
+
 async def _administered(office: Office, rights: Rights, team_id: str) -> Team:
     demand_changes(rights)
     if not rights.is_admin:
@@ -159,8 +172,7 @@ async def _allow(
     now = office.clock.wall()
 
     def change(team: Team) -> Team:
-        before = DEFAULT_MEMBER_PERMISSIONS if team.member_permissions is None else team.member_permissions
-        allowed = tuple(dict.fromkeys((*before, *permissions))) if added else permissions
+        allowed = tuple(dict.fromkeys((*_allowed(team), *permissions))) if added else permissions
         return msgspec.structs.replace(team, member_permissions=allowed, updated_at=now, updated_by=by)
 
     before, after = await replaced(office, TEAMS, team_id, change)

@@ -249,7 +249,7 @@ class PermissionsReply(msgspec.Struct):
 
 
 class BulkPermissionsReply(msgspec.Struct):
-    """How many teams have them now."""
+    """How many teams lacked some of them, and have them now."""
 
     message: str
     teams_updated: int
