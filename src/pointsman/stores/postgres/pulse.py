@@ -86,6 +86,7 @@ async def within_own_time(seconds: float, work: Awaitable[T]) -> T:
         TimeoutError: it took longer; it is cancelled.
     """
     loop = asyncio.get_running_loop()
+    next_glance: asyncio.TimerHandle
 
     def glance(left: int) -> None:
         nonlocal next_glance
