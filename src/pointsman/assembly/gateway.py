@@ -403,7 +403,7 @@ class Gateway:
         return management_hosts(self.house.table.deployments, self.routes.ollama_urls)
 
     def _house(self, loaded: Loaded) -> House:
-        return House(
+        house = House(
             keyring=self.keyring,
             admission=self.admission,
             router=Router(self.routes.table(), routing_settings(loaded, self.accounts)),
@@ -414,6 +414,8 @@ class Gateway:
             clock=self.clock,
             manners=manners(loaded, self._suggest),
         )
+        house.issued = self._clouds.issued
+        return house
 
     def _minders(self) -> tuple[ModelLoader, Loads, Waker, WarmKeeper]:
         """Those who look after local hosts, apart from requests."""

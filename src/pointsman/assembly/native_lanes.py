@@ -110,8 +110,13 @@ class CloudServices:
 
     def __init__(self, parts: LaneParts) -> None:
         self.book = parts.tokens
+        self._aws_keys = parts.aws_keys
         self.google = GoogleServices(parts.media, parts.tokens, parts.clock)
         self.bedrock = BedrockServices(parts.aws_keys, parts.media, parts.transport, parts.nursery, parts.clock)
+
+    def issued(self) -> tuple[str, ...]:
+        """What clouds gave to come in with, and nobody is told."""
+        return (*self.book.issued(), *self._aws_keys.issued())
 
 
 def native_lanes(parts: LaneParts) -> dict[str, NativeLanes]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
-from typing import BinaryIO, Final
+from typing import Final
 
 import click
 from rich.console import Console
 from rich.progress import FileSizeColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
+from pointsman.cli.output_file import STANDARD_OUTPUT, output_file
 from pointsman.cli.remote.client import DEFAULT_URL, found_gateway
 
 __all__ = ["export", "statement"]
@@ -29,10 +30,10 @@ _Filter = str | datetime | None
 @click.option("--user", "user_id", help="Only calls of this user.")
 @click.option("--customer", "end_user", help="Only calls for this end user.")
 @click.option("--model", help="Only calls of this model.")
-@click.option("--output", type=click.File("wb"), default="-", help="The file.  [default: standard output]")
+@click.option("--output", default=STANDARD_OUTPUT, help="The file.  [default: standard output]")
 @click.option("--url", help=_URL_HELP)
 @click.option("--key", help=_KEY_HELP)
-def export(output: BinaryIO, url: str | None, key: str | None, **filters: _Filter) -> None:
+def export(output: str, url: str | None, key: str | None, **filters: _Filter) -> None:
     """Write the calls of the ledger to a file, the latest first, whatever their number."""
     _download("/spend/export", filters, url, key, output)
 
@@ -46,32 +47,34 @@ def export(output: BinaryIO, url: str | None, key: str | None, **filters: _Filte
 @click.option("--customer", "customer_id", help="Of this end user.")
 @click.option("--user", "user_id", help="Of this user.")
 @click.option("--format", type=click.Choice(["json", "csv", "html"]), default="json", show_default=True)
-@click.option("--output", type=click.File("wb"), default="-", help="The file.  [default: standard output]")
+@click.option("--output", default=STANDARD_OUTPUT, help="The file.  [default: standard output]")
 @click.option("--url", help=_URL_HELP)
 @click.option("--key", help=_KEY_HELP)
-def statement(output: BinaryIO, url: str | None, key: str | None, **filters: _Filter) -> None:
+def statement(output: str, url: str | None, key: str | None, **filters: _Filter) -> None:
     """Write a statement: list price, discount, margin and what is to be paid, by model."""
     _download("/billing/statement", filters, url, key, output)
 
 
-def _download(path: str, filters: Mapping[str, _Filter], url: str | None, key: str | None, output: BinaryIO) -> None:
-    """Write an answer to a file as it comes.
+def _download(path: str, filters: Mapping[str, _Filter], url: str | None, key: str | None, output: str) -> None:
+    """Write an answer to a file as it comes; the file is there when all of it has come.
 
     Raises:
-        Misconfigured, UpstreamFailed, Refused: see :class:`GatewayClient`.
+        Misconfigured: the file cannot be written.
+        UpstreamFailed, Refused: see :class:`GatewayClient`.
     """
     query = {
         name: value.date().isoformat() if isinstance(value, datetime) else value for name, value in filters.items()
     }
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), FileSizeColumn(), TransferSpeedColumn(), TimeElapsedColumn())
-    # Nobody knows the length before the end. Where the answer itself goes to the terminal, it shows how far it is.
-    hidden = not console.is_terminal or output.isatty()
-    with Progress(*columns, console=console, disable=hidden) as progress:
-        task = progress.add_task("Received", total=None)
+    with output_file(output) as file:
+        # Nobody knows the length before the end. Where the answer itself goes to the terminal, it shows how far it is.
+        hidden = not console.is_terminal or file.isatty()
+        with Progress(*columns, console=console, disable=hidden) as progress:
+            task = progress.add_task("Received", total=None)
 
-        def write(piece: bytes) -> None:
-            output.write(piece)
-            progress.advance(task, len(piece))
+            def write(piece: bytes) -> None:
+                file.write(piece)
+                progress.advance(task, len(piece))
 
-        asyncio.run(found_gateway(url, key, None).download(path, query, write))
+            asyncio.run(found_gateway(url, key, None).download(path, query, write))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -68,7 +68,7 @@ class House:
     waits for so many seconds.
 
     ``listeners`` hear of calls that succeed, ``failure_listeners`` of the others. ``traffic`` is what rules about the
-    models' traffic do, None without any.
+    models' traffic do, None without any. ``issued`` are the tokens that clouds gave, which nobody is told.
     """
 
     __slots__ = (
@@ -76,6 +76,7 @@ class House:
         "clock",
         "failure_listeners",
         "heads",
+        "issued",
         "keyring",
         "lanes",
         "listeners",
@@ -117,6 +118,7 @@ class House:
         self.loads: Abandoned = NoLoads()
         self.waker: Rouser = NoWaker()
         self.traffic: Traffic | None = None
+        self.issued: Callable[[], Iterable[str]] = tuple
         self.heads = Heads(manners.version)
         self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         router.budget.begin(clock.monotonic())

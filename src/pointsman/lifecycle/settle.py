@@ -272,11 +272,15 @@ class Settlement(Progress, weakref=False):
         return told
 
     def cleanse(self, error: GatewayError) -> None:
-        """Take the upstream's key, and what the operator's headers bear, out of its error, should it echo them."""
-        for secret in () if self.deployment is None else self.deployment.secrets:
+        """Take what the upstream was asked with (keys, tokens, the operator's headers) out of its error."""
+        for secret in self._secrets():
             error.message = error.message.replace(secret, "…")
             error.code = error.code.replace(secret, "…")
             error.param = error.param and error.param.replace(secret, "…")
+
+    def _secrets(self) -> tuple[str, ...]:
+        """What nobody is told should an upstream repeat it."""
+        return () if self.deployment is None else (*self.deployment.secrets, *self.house.issued())
 
     def close(self, client: Client) -> None:
         """Let go of the upstream, cutting it off where its answer is not complete."""
@@ -308,7 +312,7 @@ class Settlement(Progress, weakref=False):
     def _with_upstream(self, head: bytes) -> bytes:
         """A head that tells what the upstream's own said."""
         headers = self.heard_headers if self.flight is None else self.flight.headers
-        return with_upstream_lines(head, headers, self._deployment().secrets) if headers else head
+        return with_upstream_lines(head, headers, self._secrets()) if headers else head
 
     def _write(self, http_status: int) -> CallRecord:
         """Write the record, release what was reserved, tell the listeners. Gives the record."""

@@ -22,6 +22,7 @@ _FORM: Final = re.compile(r"([1-9][0-9]{0,8})(s|m|h|d|w|mo)", re.ASCII)
 _WORDS: Final = {"hourly": "1h", "daily": "24h", "weekly": "7d", "monthly": "30d"}
 _DAY_SECONDS: Final = 86_400
 _WEEK_DAYS: Final = 7
+_HOUR: Final = timedelta(hours=1)
 _SECONDS: Final = {
     "s": 1,
     "m": 60,
@@ -121,10 +122,11 @@ def _on_the_clock(now: float, length: timedelta, clock: ResetClock) -> float:
     ahead: list[float] = []
     for count in (passed, passed + 1, passed + 2):
         time_shown = midnight + count * length
-        # One that is skipped comes where the clock goes on; one that is shown twice counts twice.
+        # One that is skipped comes where the clock goes on; one that is shown twice counts twice where both are so far
+        # apart as the budget says, and else once.
         first, again = (time_shown.replace(tzinfo=clock.zone, fold=fold) for fold in (0, 1))
         moments = [first.timestamp()]
-        if again.utcoffset() != first.utcoffset() and again.astimezone(UTC).astimezone(clock.zone).fold:
+        if length <= _HOUR and again.utcoffset() != first.utcoffset() and again.astimezone(UTC).astimezone(clock.zone).fold:
             moments.append(again.timestamp())
         ahead += [moment for moment in moments if moment > now]
     return min(ahead)

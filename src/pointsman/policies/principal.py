@@ -63,8 +63,8 @@ class Principal(Account):
     ``tag_rates`` what it, its team, its user and its project may do under single tags.
     ``routing`` is what it, or else its team, has of the router's settings; None, as with most: nothing.
     ``is_special``: it has limits beyond those of a minute, of calls at once and one budget. ``is_plain``: it has none,
-    and belongs to nobody who has any. ``bounds`` keeps, by deployment, what its calls there are bound by; None: by the
-    key alone.
+    belongs to nobody who has any, and brings no budget for customers, so that its calls are charged to nobody else.
+    ``bounds`` keeps, by deployment, what its calls there are bound by; None: by the key alone.
     """
 
     __slots__ = (
@@ -143,7 +143,13 @@ class Principal(Account):
         self.bounds: dict[str, Bound | None] = {}
         self.is_special = self._is_special()
         self.is_plain = not (
-            ties.accounts or ties.has_general or self.is_special or self.tag_rates or ties.groups or ties.charges
+            ties.accounts
+            or ties.has_general
+            or self.is_special
+            or self.tag_rates
+            or ties.groups
+            or ties.charges
+            or terms.customer_budget_id is not None
         )
         self.key_head = _key_lines(self.limits)
         self.head = _limit_lines(self.key_head, self.limits)

@@ -24,9 +24,10 @@ _UNSEEN: Final = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->|<[^>]
 _TITLE: Final = re.compile(r"<title[^>]{0,200}>(.{0,500}?)</title", re.DOTALL | re.IGNORECASE)
 _SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _SECRETS: Final = re.compile(
-    r"\b(?:sk|pk|rk|gsk|xai|nvapi|hf)[-_][A-Za-z0-9*._-]{6,}|\bAIza[A-Za-z0-9_-]{20,}|\bAKIA[A-Z0-9]{12,}"
+    r"\b(?:sk|pk|rk|gsk|xai|nvapi|hf)[-_][A-Za-z0-9*._-]{6,}|\bAIza[A-Za-z0-9_-]{20,}|\bA[KS]IA[A-Z0-9]{12,}"
     r"|\bya29\.[A-Za-z0-9_-]{10,}|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_.-]+"
     r"|\b(?:bearer|basic)\s+(?=(?-i:\S*[A-Z0-9*]))[A-Za-z0-9._~+/=*-]{8,}"
+    r"|\b(?-i:IQoJ|FwoG|FQoG)[A-Za-z0-9+/=]{40,}"
     r"|(?<=//)[^/\s@]{1,200}@"
     r"|(?<=[?&]key=)[^&\s]+|(?<=api_key=)[^&\s]+",
     re.IGNORECASE,

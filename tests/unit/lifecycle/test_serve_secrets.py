@@ -54,3 +54,13 @@ def test_not_even_a_part_of_a_key_is_left_where_an_error_is_shortened(field: str
 
         client = answered(stage, act, stream=way != "whole")
         assert b".upst" not in client.body and ".upst" not in repr(stage.record)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_token_that_a_cloud_gave_is_not_shown_either(stream: bool) -> None:
+    stage = Stage()
+    stage.house.issued = lambda: ("opaque-token-of-the-hour",)
+    body = refusal(message="bad token opaque-token-of-the-hour", code="opaque-token-of-the-hour")
+    client = answered(stage, lambda flight: flight.answer(body, 401), stream=stream)
+    assert b'"error"' in client.body and b"opaque-token" not in client.head + client.body
+    assert "opaque-token" not in repr(stage.record)

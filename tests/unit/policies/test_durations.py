@@ -219,3 +219,12 @@ def test_anything_else_is_refused_by_the_name_of_the_field(wrong: str) -> None:
             read()
         assert caught.value.param == "budget_duration"
         assert "7d" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("duration", ["2h", "6h", "24h"])
+def test_a_time_that_the_clock_shows_twice_ends_no_budget_sooner_than_it_says(duration: str) -> None:
+    havana = ResetClock(ZoneInfo("America/Havana"))  # midnight comes twice there, an hour apart
+    midnight = datetime(2026, 11, 1, tzinfo=havana.zone).timestamp()
+    assert next_reset(duration, midnight - 1, havana) == midnight
+    assert next_reset(duration, midnight, havana) - midnight == 3_600 * (int(duration[:-1]) + 1)
+    assert next_reset("1h", midnight, havana) - midnight == 3_600

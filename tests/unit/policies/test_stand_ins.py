@@ -9,6 +9,7 @@ from pointsman.core.errors import BudgetExceeded, LimitReached
 from pointsman.core.outcome import CallRecord
 from pointsman.core.rules import RoutingRules
 from pointsman.core.upstream import Ask
+from pointsman.policies.principal import Principal
 from pointsman.policies.stand_ins import BudgetedNames, StandIn
 from pointsman.stores.charges import KEY_CUSTOMER, accounts_of
 from pointsman.stores.directory.kinds import BUDGETS, CUSTOMERS, TEAMS
@@ -87,6 +88,12 @@ async def test_what_they_spend_is_counted_by_that_budget() -> None:
         await desk.call("sk-a", ask(end_user="zoe"))
     record = CallRecord("1", "acompletion", "/", 0.0, cost=1, charges=(f"{KEY_CUSTOMER}/{identity}",))
     assert Account(KEY_CUSTOMER, identity) in accounts_of(record)
+
+
+def test_records_of_a_key_that_brings_a_budget_are_looked_at_for_whom_they_charge() -> None:
+    # Else what its customers spent would be forgotten with the account: at a restart, and on every other replica.
+    assert not Principal(key_record("sk-a", extra=raw({"end_user_budget_id": "small"}))).is_plain
+    assert Principal(key_record("sk-a")).is_plain
 
 
 async def test_a_budget_that_changes_binds_at_once_and_one_that_is_gone_binds_nobody() -> None:

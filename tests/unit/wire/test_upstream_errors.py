@@ -55,13 +55,24 @@ def test_a_hint_follows_a_whole_sentence() -> None:
 
 
 # Put together here so that no file of the repository has the form of a key.
-KEYS = ("sk" + "-abc123def456", "gsk" + "_A1b2C3d4E5", "AI" + "za" + "B" * 30, "AKI" + "A" + "Q" * 16)
+KEYS = (
+    "sk" + "-abc123def456",
+    "gsk" + "_A1b2C3d4E5",
+    "AI" + "za" + "B" * 30,
+    "AKI" + "A" + "Q" * 16,
+    "ASI" + "A" + "Q" * 16,
+)
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_keys_are_not_repeated(key: str) -> None:
     for text in (f"Incorrect API key provided: {key}.", f"Bearer {key}", f"https://x/?key={key}&a=1"):
         assert key not in fit_to_repeat(text)
+
+
+def test_tokens_of_sessions_are_not_repeated() -> None:
+    token = "IQo" + "Jb3JpZ2luX2Vj" + "A1b2/+" * 20 + "=="
+    assert fit_to_repeat(f"The token {token} is bad.") == "The token [hidden] is bad."
 
 
 def test_credentials_in_headers_and_urls_are_not_repeated() -> None:

@@ -7,7 +7,7 @@ keys, one search is under way.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -89,6 +89,14 @@ class KeySource:
             raise result
         return result.keys
 
+    def issued(self) -> tuple[str, ...]:
+        """What of the keys nobody is told."""
+        if self._grant is None:
+            return ()
+        keys = self._grant.keys
+        session = () if keys.session_token is None else (keys.session_token.reveal(),)
+        return (keys.access_key_id, keys.secret_access_key.reveal(), *session)
+
     def forget(self) -> None:
         """Use the keys no more: AWS says that they have expired."""
         self._grant = None
@@ -132,6 +140,11 @@ class AwsKeyring:
                 self._sources.clear()
             self._sources[key] = known = KeySource(access, self._find, self._nursery, self._clock)
         return known
+
+    def issued(self) -> Iterator[str]:
+        """What of all keys nobody is told."""
+        for source in self._sources.values():
+            yield from source.issued()
 
 
 def _identity(access: AwsAccess) -> _Identity:

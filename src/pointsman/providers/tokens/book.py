@@ -7,6 +7,7 @@ use it, some minutes before it expires.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 import msgspec
@@ -57,12 +58,16 @@ class TokenSource(Protocol):
 
 
 class _Entry(msgspec.Struct):
-    """Times are those of the monotonic clock; ``forget_after`` bounds how often tokens are replaced for a refusal."""
+    """Times are those of the monotonic clock; ``forget_after`` bounds how often tokens are replaced for a refusal.
+
+    ``former`` is the token before, with which requests may still be under way.
+    """
 
     grant: Grant
     refresh_at: float
     expires_at: float
     forget_after: float = 0.0
+    former: Secret | None = None
 
 
 class TokenBook:
@@ -111,6 +116,13 @@ class TokenBook:
             entry.expires_at = now
             entry.forget_after = now + _RETRY_SECONDS
 
+    def issued(self) -> Iterator[str]:
+        """All tokens with which a request may be under way, so that nobody is told them."""
+        for entry in self._entries.values():
+            yield entry.grant.token.reveal()
+            if entry.former is not None:
+                yield entry.former.reveal()
+
     def _ask(self, source: TokenSource) -> asyncio.Task[Grant | GatewayError]:
         task = self._nursery.start(self._answer(source), "token")
         self._questions[source.identity] = task
@@ -141,4 +153,5 @@ class TokenBook:
             refresh_at=end - ahead,
             expires_at=end - min(_MARGIN_SECONDS, grant.seconds / 10),
             forget_after=0.0 if former is None else former.forget_after,
+            former=None if former is None else former.grant.token,
         )

@@ -78,6 +78,7 @@ async def test_a_token_that_ages_is_replaced_behind_the_back() -> None:
     assert [await bench.token() for _ in range(3)] == ["token-1"] * 3
     await bench.settle()
     assert (await bench.token(), bench.source.given) == ("token-2", 2)
+    assert list(bench.book.issued()) == ["token-2", "token-1"], "requests with the former one may be under way"
 
 
 async def test_a_refresh_that_fails_is_tried_again_while_the_old_token_is_good() -> None:
