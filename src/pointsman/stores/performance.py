@@ -50,8 +50,9 @@ class PerformanceRow(msgspec.Struct, kw_only=True):
 
 
 class PerformanceFound(NamedTuple):
-    """What was found. ``is_whole`` is false if there were more calls than are looked at: averages are then estimates,
-    and numbers are only of those calls.
+    """What was found. ``is_whole`` is false if there were more calls than are looked at.
+
+    Then averages are estimates, and numbers are only of those calls.
     """
 
     rows: tuple[PerformanceRow, ...]
