@@ -29,7 +29,7 @@ def read_performance(connection: apsw.Connection, query: PerformanceQuery) -> Pe
     """The rows for what the ledger holds."""
     values: dict[str, Any] = msgspec.structs.asdict(query)
     if query.key_token is None:
-        (times,) = connection.execute(KNOWN_TIMES, values).fetchall()
+        times: tuple[Any, ...] = connection.execute(KNOWN_TIMES, values).fetchall()[0]
         values |= {"start": float(times[0]), "end": float(times[1])}
         values["calls_max"] = calls_of_a_day(values["start"], values["end"])
         statement, more = PERFORMANCE, CALLS_OF_DAYS_ARE_MORE
