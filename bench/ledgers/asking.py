@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from ledgers.calls import DAYS, Company, token_of_key
+from ledgers.calls import DAYS, MODELS, ORGANIZATIONS, Company, token_of_key
 from ledgers.places import Place
 from ledgers.spending_time import Spending
 from tests.support.gateway import MASTER_KEY, Gateway
@@ -40,7 +40,8 @@ class Asked(msgspec.Struct, frozen=True):
 def paths(company: Company) -> dict[str, str]:
     """What is asked, by name. The month is the last 31 days that have calls."""
     last = datetime.fromtimestamp(company.start, UTC) + timedelta(days=DAYS - 1)
-    month = f"start_date={(last - timedelta(days=30)).date()}&end_date={last.date()}"
+    first = (last - timedelta(days=30)).date()
+    month = f"start_date={first}&end_date={last.date()}"
     some = company.keys // 2
     return {
         "report of a month": f"/global/spend/report?{month}",
@@ -54,12 +55,30 @@ def paths(company: Company) -> dict[str, str]:
         "50 calls, page 100": f"/spend/logs/v2?{month}&page_size=50&page=100",
         "50 calls of a user": f"/spend/logs/v2?user_id={company.user(some)}&page_size=50",
         "summary of calls": f"/spend/logs?{month}&summarize=true",
+        "speed of models": f"/model/metrics?startTime={first}&endTime={last.date()}",
+        "slow calls": f"/model/metrics/slow_responses?startTime={first}&endTime={last.date()}",
+        "failures of models": f"/model/metrics/exceptions?startTime={first}&endTime={last.date()}",
+        "first tokens": f"/model/streaming_metrics?startTime={first}&endTime={last.date()}",
+        "refusals of a model": f"/global/activity/exceptions?{month}&model_group={MODELS[0]}",
+        "users of tags, by day": "/tag/dau",
+        "users of tags, by 30 days": "/tag/mau",
+        "tags of a month": f"/tag/summary?{month}",
+        "what users did under tags": "/tag/user-agent/per-user-analytics",
+        "daily activity of all teams": f"/team/daily/activity?{month}",
+        "daily activity of all customers": f"/customer/daily/activity?{month}",
         "50 keys": "/key/list?size=50",
         "50 keys, in the middle": f"/key/list?size=50&page={max(1, company.keys // 100)}",
         "keys of a team": f"/key/list?team_id={company.team(some)}&size=50",
         "one key": f"/key/info?key={token_of_key(some)}",
+        "keys of an organization": f"/key/list?organization_id=org-{some % ORGANIZATIONS}&size=50",
+        "keys that are blocked": "/key/list?status=revoked&size=50",
+        "50 aliases": "/key/aliases",
         "20 teams": "/v2/team/list?page_size=20",
+        "all teams": "/team/list",
         "25 users": "/user/list?page_size=25",
+        "25 administrators": "/user/list?page_size=25&role=proxy_admin",
+        "organizations": "/organization/list",
+        "customers": "/customer/list",
         "/global/spend/keys": "/global/spend/keys?limit=100",
         "/global/spend/teams": "/global/spend/teams",
     }

@@ -27,13 +27,18 @@ __all__ = ["copy_quickly"]
 _TABLES: Final = (
     ("calls",),
     ("daily_activity",),
-    ("spend_totals", "key_changes", "daily_failures", "directory"),
+    ("spend_totals", "key_changes", "daily_failures", "directory", "tag_user_days", "tag_users"),
     ("parties", "contexts", "activity_lines", "keys", "directory_changes"),
 )
 """Those in one row come one after the other; contexts refer to parties."""
 _AT_ONCE: Final = 5_000
 _MORE: Final = "more"
 _COLUMNS: Final = "SELECT name, type FROM pragma_table_info(?) ORDER BY cid"
+# What triggers would add up is copied, too.
+_TRIGGERS: Final = {
+    way: f"ALTER TABLE daily_activity {way} TRIGGER USER; ALTER TABLE tag_user_days {way} TRIGGER USER"
+    for way in ("DISABLE", "ENABLE")
+}
 _SEQUENCES: Final = """
 SELECT setval(pg_get_serial_sequence(quote_ident(tables.relname), columns.attname), 1000000000)
 FROM pg_class AS tables JOIN pg_attribute AS columns ON columns.attrelid = tables.oid
@@ -73,7 +78,9 @@ async def copy_quickly(path: Path, url: str, address: PostgresAddress, told: Tol
         finally:
             await connection.close()
 
+    await _execute(url, _TRIGGERS["DISABLE"])
     await asyncio.gather(*map(copy, _TABLES))
+    await _execute(url, _TRIGGERS["ENABLE"])
     with SqliteEnd.reading(path) as file:
         async with PostgresEnd.reading(address) as database:
             for table in (table for row in _TABLES for table in row):
@@ -81,6 +88,14 @@ async def copy_quickly(path: Path, url: str, address: PostgresAddress, told: Tol
                 sent, arrived = await file.sums(table), await database.sums(table)
                 if sent != arrived:
                     raise SystemExit(f"{table} did not arrive as it was: {arrived} instead of {sent}")
+
+
+async def _execute(url: str, statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statements)
+    finally:
+        await connection.close()
 
 
 async def _copy_origins(source: apsw.Connection, url: str) -> None:

@@ -30,6 +30,8 @@ SAME = {
         SELECT daily_activity.*, digest FROM daily_activity JOIN activity_lines ON id = line
         ORDER BY scope, day, identity, digest
     """,
+    "users of tags": "SELECT * FROM tag_users WHERE users > 0 ORDER BY 1, 2, 3",
+    "days of users": "SELECT * FROM tag_user_days ORDER BY 1, 2, 3",
     "failures": "SELECT * FROM daily_failures ORDER BY 1, 2, 3, 4",
     "totals": "SELECT * FROM spend_totals ORDER BY 1, 2, 3",
     "keys": "SELECT * FROM keys ORDER BY token",

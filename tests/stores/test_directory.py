@@ -174,6 +174,8 @@ async def test_entries_are_found_by_group_by_user_and_by_name(directory: Directo
     assert [member.team_id for member in of_x.records] == ["a", "b"]
     await directory.insert(TEAMS, FULL)
     await directory.insert(TEAMS, Team(team_id="WÜRZ", created_at=9.0))
+    assert [one.team_id for one in (await directory.find(TEAMS, DirectoryQuery(stored='"WÜRZ"'))).records] == ["WÜRZ"]
+    assert (await directory.find(TEAMS, DirectoryQuery(stored='"WÜRZ"', ids=("t1",)))).total == 0
     found = await directory.find(TEAMS, DirectoryQuery(search="rZ"))
     assert [team.team_id for team in found.records] == ["WÜRZ", "t1"]
     assert (await directory.find(TEAMS, DirectoryQuery(alias="Würzburg", ids=("t1", "other")))).total == 1

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.outcome import CallRecord
 from pointsman.core.usage import Usage
+from pointsman.stores.memory import MemoryLedgerStore
 from pointsman.stores.memory.performance import performance_of
 from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import LedgerQuery, LedgerStore
@@ -31,7 +33,7 @@ async def test_calls_are_added_up_by_day_deployment_and_outcome(ledger: LedgerSt
         bare_call("c6", deployment_id=""),
     ])  # fmt: skip
     first: dict[str, Any] = {"day": "2024-10-04", "deployment_id": "d1", "api_base": "http://a", "model": "m"}
-    assert await ledger.performance(query()) == (
+    assert (await ledger.performance(query())).rows == (
         PerformanceRow(
             **first, error_code="", calls=2, slow=1, seconds=4.0, paced=2, pace_seconds=1.0, begun=1, first_seconds=0.5
         ),
@@ -50,8 +52,28 @@ async def test_filters_hold_together(ledger: LedgerStore) -> None:
         bare_call("c5", key_token="t1", end_user="u", model_group="g", started_at=NOON - 2 * DAY),
     ])  # fmt: skip
     found = await ledger.performance(query(key_token="t1", end_user="u", model_group="g"))
-    assert [row.calls for row in found] == [1]
-    assert await ledger.performance(query(start=NOON + 1)) == ()
+    assert [row.calls for row in found.rows] == [1]
+    assert await ledger.performance(query(start=NOON + 1)) == ((), True)
+
+
+@pytest.mark.parametrize("token", [None, "t1"])
+async def test_no_more_than_so_many_calls_are_looked_at(
+    ledger: LedgerStore, token: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ledger.append([
+        bare_call(f"c{number}", key_token="t1", started_at=at, ended_at=at + number)
+        for number, at in enumerate((NOON, NOON + 1, NOON + 2, NOON + DAY, NOON + 2 * DAY))
+    ])  # fmt: skip
+    everything = await ledger.performance(query(key_token=token))
+    assert ([row.calls for row in everything.rows], everything.is_whole) == ([3, 1, 1], True)
+    if isinstance(ledger, MemoryLedgerStore):
+        return  # it holds few calls, and looks at all of them
+    for module in ("performance", "sqlite.performance", "postgres.performance"):
+        monkeypatch.setattr(f"pointsman.stores.{module}.CALLS_MAX", 4)
+    found = await ledger.performance(query(key_token=token))
+    # Of three days one call each, the latest, or of the key the latest four.
+    wanted = [(1, 2.0), (1, 3.0), (1, 4.0)] if token is None else [(2, 3.0), (1, 3.0), (1, 4.0)]
+    assert ([(row.calls, row.seconds) for row in found.rows], found.is_whole) == (wanted, False)
 
 
 async def test_what_deployments_were_sent_is_added_up(ledger: LedgerStore) -> None:
@@ -98,4 +120,4 @@ CALLS = st.lists(
 async def test_all_backends_add_up_alike(ledger: LedgerStore, calls: list[CallRecord]) -> None:
     await ledger.append(calls)
     stored = await ledger.find(LedgerQuery(limit=100_000))
-    assert await ledger.performance(query()) == performance_of(stored, query())
+    assert await ledger.performance(query()) == (performance_of(stored, query()), True)

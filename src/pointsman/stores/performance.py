@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from math import ceil
+from typing import Final, NamedTuple
+
 import msgspec
 
-__all__ = ["DeploymentUse", "PerformanceQuery", "PerformanceRow"]
+__all__ = ["CALLS_MAX", "DeploymentUse", "PerformanceFound", "PerformanceQuery", "PerformanceRow", "calls_of_a_day"]
+
+CALLS_MAX: Final = 100_000
+"""Calls that are looked at for one question: of each day as many, the latest; of a key's calls the latest."""
+_DAY_SECONDS: Final = 86_400.0
 
 
 class PerformanceQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,3 +55,18 @@ class DeploymentUse(msgspec.Struct, frozen=True):
     deployment_id: str
     requests: int
     tokens: int
+
+
+class PerformanceFound(NamedTuple):
+    """What was found. ``is_whole`` is false if there were more calls than are looked at.
+
+    Then averages are estimates, and numbers are only of those calls.
+    """
+
+    rows: tuple[PerformanceRow, ...]
+    is_whole: bool = True
+
+
+def calls_of_a_day(start: float, end: float) -> int:
+    """How many calls of each day are looked at, where these are the days."""
+    return max(1, CALLS_MAX // max(1, ceil(end / _DAY_SECONDS) - int(start // _DAY_SECONDS)))

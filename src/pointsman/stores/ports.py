@@ -26,7 +26,7 @@ from pointsman.core.outcome import CallRecord
 from pointsman.stores.activity import ActivityQuery, ActivityRow, Cell, Counts, FailureQuery, FailureRow, Ranked, Scope
 from pointsman.stores.directory.ports import INTEGER_MAX, Account
 from pointsman.stores.pages import CallPage, CallQuery
-from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import DeploymentUse, PerformanceFound, PerformanceQuery
 from pointsman.stores.tag_users import TagQuery, TagUserPage, TagUsersFound
 
 __all__ = [
@@ -394,8 +394,11 @@ class LedgerStore(Protocol):
         """The sums of everything."""
         ...
 
-    async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
-        """How fast and how well calls went that reached a deployment, ordered by day, deployment and outcome."""
+    async def performance(self, query: PerformanceQuery) -> PerformanceFound:
+        """How fast and how well calls went that reached a deployment, ordered by day, deployment and outcome.
+
+        No more than :data:`pointsman.stores.performance.CALLS_MAX` calls are looked at.
+        """
         ...
 
     async def use_of_deployments(self, start: float, end: float) -> tuple[DeploymentUse, ...]:

@@ -23,6 +23,7 @@ TODAY = datetime.fromtimestamp(NOW, UTC).date().isoformat()
 YESTERDAY = datetime.fromtimestamp(NOW - DAY, UTC).date().isoformat()
 LABEL = datetime.fromtimestamp(NOW, UTC).strftime("%b %d")
 SPAN = f"start_date={YESTERDAY}&end_date={TODAY}"
+NOON_OF = (NOW, NOW - DAY)
 
 
 async def fill(desk: Desk) -> tuple[str, str]:
@@ -448,3 +449,25 @@ async def test_budgets_of_providers_are_told_with_what_is_spent() -> None:
         "openai": {"budget_limit": 0.0, "time_period": None, "spend": 0.0, "budget_reset_at": None},
     }
     assert (await Desk().ask("GET", "/provider/budgets")).json() == {"providers": {}}
+
+
+async def test_of_very_many_teams_the_dearest_are_named_by_day_and_the_others_added_up(desk: Desk) -> None:
+    await desk.ledger.append([
+        call_record(f"c{n}", key_token=f"k{n}", team_id=f"t{n}" if n else None, cost=picodollars(str(n)), model="m",
+                    started_at=NOON_OF[n % 2])
+        for n in range(104)
+    ])  # fmt: skip
+    answer = await desk.ask("GET", f"/team/daily/activity?{SPAN}&exclude_team_ids=t103")
+    assert answer.headers["x-pointsman-report-shortened"] == "true"
+    report = answer.json()
+    days = {day["date"]: day for day in report["results"]}
+    entities = {day: its["breakdown"]["entities"] for day, its in days.items()}
+    assert {len(of_day) for of_day in entities.values()} == {51}
+    assert entities[TODAY]["(others)"]["metrics"]["spend"] == 2.0
+    assert entities[YESTERDAY]["(others)"]["metrics"]["spend"] == 1.0
+    assert days[TODAY]["metrics"]["spend"] == sum(range(2, 103, 2))
+    assert days[TODAY]["breakdown"]["models"]["m"]["metrics"]["spend"] == sum(range(2, 103, 2))
+    assert report["metadata"]["total_api_requests"] == 102
+    whole = await desk.ask("GET", f"/team/daily/activity?{SPAN}&exclude_team_ids=t103,t1,t2")
+    assert "x-pointsman-report-shortened" not in whole.headers
+    assert "(others)" not in whole.json()["results"][0]["breakdown"]["entities"]

@@ -17,10 +17,11 @@ from pointsman.admin.keys.lookup import flushed, token_meant
 from pointsman.admin.models.description import address_without_secrets
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
+from pointsman.admin.spend.sight import REPORT_SHORTENED
 from pointsman.admin.timestamps import read_moment
 from pointsman.core.errors import Malformed
 from pointsman.core.outcome import CallRecord
-from pointsman.stores.performance import PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import PerformanceFound, PerformanceQuery, PerformanceRow
 from pointsman.stores.ports import LedgerQuery
 
 __all__ = [
@@ -83,8 +84,8 @@ class ExceptionsReply(msgspec.Struct, frozen=True):
 
 async def model_metrics(office: Office, visit: Visit[MetricsQuery, Nothing]) -> Answer:
     """Seconds for each token of an answer, averaged over the calls of each day."""
-    rows = await _rows(office, visit.query, _DAYS)
-    return Answer(_by_day(rows, lambda row: (row.pace_seconds, row.paced)))
+    found = await _found(office, visit.query, _DAYS)
+    return Answer(_by_day(found.rows, lambda row: (row.pace_seconds, row.paced)), headers=_told(found))
 
 
 async def streaming_metrics(office: Office, visit: Visit[MetricsQuery, Nothing]) -> Answer:
@@ -92,8 +93,8 @@ async def streaming_metrics(office: Office, visit: Visit[MetricsQuery, Nothing])
     query = visit.query
     start, end = _span(office, query, _STREAMING_DAYS)
     if start.date() != (end - timedelta(microseconds=1)).date():
-        rows = await _rows(office, query, _STREAMING_DAYS)
-        return Answer(_by_day(rows, lambda row: (row.first_seconds, row.begun)))
+        of_days = await _found(office, query, _STREAMING_DAYS)
+        return Answer(_by_day(of_days.rows, lambda row: (row.first_seconds, row.begun)), headers=_told(of_days))
     await flushed(office)
     token = token_meant(query.api_key) if query.api_key else None
     records = await office.ledger.find(
@@ -109,18 +110,20 @@ async def streaming_metrics(office: Office, visit: Visit[MetricsQuery, Nothing])
 async def slow_responses(office: Office, visit: Visit[MetricsQuery, Nothing]) -> Answer:
     """How many calls took longer than is right, by address."""
     counts: dict[str, list[int]] = {}
-    for row in await _rows(office, visit.query, _DAYS):
+    found = await _found(office, visit.query, _DAYS)
+    for row in found.rows:
         count = counts.setdefault(_cut(address_without_secrets(row.api_base)), [0, 0])
         count[0] += row.calls
         count[1] += row.slow
     rows = [SlowResponsesRow(base, total, slow) for base, (total, slow) in counts.items()]
-    return Answer(sorted(rows, key=lambda row: row.slow_count, reverse=True))
+    return Answer(sorted(rows, key=lambda row: row.slow_count, reverse=True), headers=_told(found))
 
 
 async def model_exceptions(office: Office, visit: Visit[MetricsQuery, Nothing]) -> Answer:
     """How many calls failed, by model and by the error's code."""
     counts: dict[str, dict[str, int]] = {}
-    for row in await _rows(office, visit.query, _DAYS):
+    found = await _found(office, visit.query, _DAYS)
+    for row in found.rows:
         if row.error_code:
             base = address_without_secrets(row.api_base)
             of_model = counts.setdefault(f"{row.model}-{base}" if base else row.model, {})
@@ -130,10 +133,10 @@ async def model_exceptions(office: Office, visit: Visit[MetricsQuery, Nothing]) 
         {"model": name, "total_exceptions": sum(codes.values()), **codes} for name, codes in most_first
     ]
     every = sorted({code for codes in counts.values() for code in codes})
-    return Answer(ExceptionsReply(tuple(data), tuple(every)))
+    return Answer(ExceptionsReply(tuple(data), tuple(every)), headers=_told(found))
 
 
-async def _rows(office: Office, query: MetricsQuery, days: int) -> tuple[PerformanceRow, ...]:
+async def _found(office: Office, query: MetricsQuery, days: int) -> PerformanceFound:
     start, end = _span(office, query, days)
     await flushed(office)
     return await office.ledger.performance(
@@ -146,6 +149,10 @@ async def _rows(office: Office, query: MetricsQuery, days: int) -> tuple[Perform
             end_user=query.customer,
         )
     )
+
+
+def _told(found: PerformanceFound) -> tuple[tuple[str, str], ...]:
+    return () if found.is_whole else (REPORT_SHORTENED,)
 
 
 def _group(query: MetricsQuery) -> str | None:

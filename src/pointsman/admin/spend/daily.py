@@ -18,7 +18,7 @@ from pointsman.admin.rights import demand, oversees_team
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.daily_answers import Page, Subject, daily_reply
 from pointsman.admin.spend.days import Days, asked_days
-from pointsman.admin.spend.sight import Sight, has_many_lines, seen_keys, sight_of, teams_seen
+from pointsman.admin.spend.sight import REPORT_SHORTENED, Sight, has_many_lines, seen_keys, sight_of, teams_seen
 from pointsman.stores.activity import ActivityQuery
 from pointsman.stores.directory.kinds import CUSTOMERS, ORGANIZATIONS, PROJECTS, TEAMS, USERS, Kind
 
@@ -232,7 +232,8 @@ async def _answer(
     sight = await sight_of(office, visit.caller, *permissions)
     subject = await find(office, visit, sight, days)
     await flushed(office)
-    return Answer(await daily_reply(office, subject, page))
+    reply, is_cut = await daily_reply(office, subject, page)
+    return Answer(reply, headers=(REPORT_SHORTENED,) if is_cut else ())
 
 
 def _ids(text: str | None) -> tuple[str, ...] | None:

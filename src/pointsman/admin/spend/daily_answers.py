@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from pointsman.admin.spend.daily_shapes import (
     SpendAnalyticsReply,
     metrics_of,
 )
+from pointsman.admin.spend.daily_sums import entities_of, lanes_of
 from pointsman.admin.spend.sight import aliases_of, key_records
 from pointsman.core.identity import KeyRecord
 from pointsman.core.price import dollars
@@ -50,46 +51,75 @@ class Page(msgspec.Struct, frozen=True):
     size: int
 
 
+class _Rows(msgspec.Struct, frozen=True):
+    """Sums by day: by models and routes, and by entities. They are the same where keys are told apart, too."""
+
+    lanes: Sequence[ActivityRow]
+    entities: Sequence[ActivityRow]
+    are_cut: bool = False
+
+
 class _Names(msgspec.Struct, frozen=True):
     keys: Mapping[str, KeyRecord]
     entities: Mapping[str, str]
     entity_field: str
 
 
-async def daily_reply(office: Office, subject: Subject, page: Page) -> SpendAnalyticsReply:
-    """Days with their sums and breakdowns."""
-    query = subject.query
-    days = {row.day: row.counts for row in await office.ledger.activity(msgspec.structs.replace(query, by=("day",)))}
+async def daily_reply(office: Office, subject: Subject, page: Page) -> tuple[SpendAnalyticsReply, bool]:
+    """Days with their sums and breakdowns, and whether not all that there is is named."""
+    lanes = () if subject.with_keys else await lanes_of(office, subject.query)
+    if subject.with_keys:
+        of_days = await office.ledger.activity(msgspec.structs.replace(subject.query, by=("day",)))
+        days = {row.day: row.counts for row in of_days}
+    else:
+        days = _by_day(lanes)
     latest = sorted(days, reverse=True)
     shown = latest[(page.number - 1) * page.size : page.number * page.size]
-    rows = await _rows(office, subject, shown) if shown else ()
-    names = await _names_of(office, subject, rows)
+    told = {day: days[day] for day in shown}
+    rows = await _rows(office, subject, told, lanes)
+    names = await _names_of(office, subject, rows.entities)
     # In a thread, since twenty thousand sums with their breakdowns take a second, and others want to be served.
-    results = await asyncio.to_thread(_results, subject, {day: days[day] for day in shown}, rows, names)
-    return SpendAnalyticsReply(results, _metadata([days[day] for day in shown], page, len(latest)))
+    results = await asyncio.to_thread(_results, subject, told, rows, names)
+    return SpendAnalyticsReply(results, _metadata(told.values(), page, len(latest))), rows.are_cut
 
 
-def _results(
-    subject: Subject, days: Mapping[date, Counts], rows: Iterable[ActivityRow], names: _Names
-) -> list[DailySpendData]:
-    by_day: dict[date, list[ActivityRow]] = {}
-    for row in rows:
-        by_day.setdefault(row.day, []).append(row)
+def _results(subject: Subject, days: Mapping[date, Counts], rows: _Rows, names: _Names) -> list[DailySpendData]:
+    lanes, entities = _grouped(rows.lanes), _grouped(rows.entities)
     return [
-        DailySpendData(day.isoformat(), metrics_of(counts), _breakdown(subject, by_day.get(day, []), names))
+        DailySpendData(
+            day.isoformat(),
+            metrics_of(counts),
+            _breakdown(subject, lanes.get(day, []), entities.get(day, []), names),
+        )
         for day, counts in days.items()
     ]
 
 
-async def _rows(office: Office, subject: Subject, shown: list[date]) -> tuple[ActivityRow, ...]:
+def _grouped(rows: Iterable[ActivityRow]) -> dict[date, list[ActivityRow]]:
+    by_day: dict[date, list[ActivityRow]] = {}
+    for row in rows:
+        by_day.setdefault(row.day, []).append(row)
+    return by_day
+
+
+def _by_day(rows: Iterable[ActivityRow]) -> dict[date, Counts]:
+    return {day: _sum(of_day) for day, of_day in _grouped(rows).items()}
+
+
+async def _rows(office: Office, subject: Subject, days: Mapping[date, Counts], lanes: Sequence[ActivityRow]) -> _Rows:
     """What the breakdowns are made of."""
-    by: tuple[Dimension, ...] = ("day", "model_group", "model", "provider", "route")
+    if not days:
+        return _Rows((), ())
+    query = msgspec.structs.replace(subject.query, first_day=min(days), last_day=max(days))
+    if not subject.with_keys:
+        if subject.entity is None:
+            return _Rows(lanes, ())
+        entities, are_cut = await entities_of(office, query, days)
+        return _Rows(lanes, entities, are_cut)
+    by: tuple[Dimension, ...] = ("day", "model_group", "model", "provider", "route", "key_token")
     by += () if subject.entity is None else (subject.entity,)
-    by += ("key_token",) if subject.with_keys else ()
-    query = msgspec.structs.replace(
-        subject.query, by=by, first_day=shown[-1], last_day=shown[0], order="spend", limit=_ROWS_MAX
-    )
-    return await office.ledger.activity(query)
+    rows = await office.ledger.activity(msgspec.structs.replace(query, by=by, order="spend", limit=_ROWS_MAX))
+    return _Rows(rows, rows, len(rows) >= _ROWS_MAX)
 
 
 async def _names_of(office: Office, subject: Subject, rows: Iterable[ActivityRow]) -> _Names:
@@ -108,11 +138,13 @@ def _entity(subject: Subject, row: ActivityRow) -> str:
     return name
 
 
-def _breakdown(subject: Subject, rows: list[ActivityRow], names: _Names) -> Breakdown:
+def _breakdown(subject: Subject, rows: list[ActivityRow], of_entities: list[ActivityRow], names: _Names) -> Breakdown:
     def by_line(name_of: Callable[[Line], str]) -> dict[str, Metric]:
         return _metrics(rows, lambda row: name_of(row.line), subject, names)
 
-    entities = {} if subject.entity is None else _metrics(rows, lambda row: _entity(subject, row), subject, names)
+    entities = (
+        {} if subject.entity is None else _metrics(of_entities, lambda row: _entity(subject, row), subject, names)
+    )
     if "" in entities:
         entities[_UNASSIGNED] = entities.pop("")
     return Breakdown(

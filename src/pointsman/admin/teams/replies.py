@@ -21,6 +21,7 @@ from pointsman.stores.directory.ports import DirectoryQuery, Spent
 from pointsman.stores.directory.records import NO_LIMITS, Team, TeamMember, User, member_id
 
 __all__ = [
+    "MEMBERS_MAX",
     "BulkMemberAddReply",
     "BulkPermissionsReply",
     "DeletedTeamsReply",
@@ -40,10 +41,14 @@ __all__ = [
     "TeamListReply",
     "TeamRow",
     "UpdatedTeamReply",
+    "members_of",
     "membership_rows",
+    "memberships_of",
     "team_rows",
 ]
 
+MEMBERS_MAX: Final = 30_000
+"""Members that are read for one list of many teams."""
 _MEMBERS_AT_ONCE: Final = 10_000
 _TEAMS_ONE_BY_ONE_MAX: Final = 50
 
@@ -256,10 +261,16 @@ class BulkPermissionsReply(msgspec.Struct):
     permissions_appended: tuple[str, ...] | None
 
 
-async def team_rows(office: Office, teams: Sequence[Team]) -> list[dict[str, object]]:
-    """:class:`TeamRow` of each, with the fields that are kept unheeded; a field of ours wins over one of theirs."""
+async def team_rows(
+    office: Office, teams: Sequence[Team], members: Mapping[str, Sequence[TeamMember]] | None = None
+) -> list[dict[str, object]]:
+    """:class:`TeamRow` of each, with the fields that are kept unheeded; a field of ours wins over one of theirs.
+
+    ``members`` are looked up if they are not given.
+    """
     spent = await spent_by(office, "team", [team.team_id for team in teams])
-    members = await _members(office, teams)
+    if members is None:
+        members = (await members_of(office, teams))[0]
     users = await users_by_id(office, [member.user_id for group in members.values() for member in group])
     return [_row(team, members[team.team_id], users, spent[team.team_id]) for team in teams]
 
@@ -287,22 +298,37 @@ def _membership(team: Team, member: TeamMember, spent: Spent) -> Membership:
     )
 
 
-async def _members(office: Office, teams: Sequence[Team]) -> dict[str, list[TeamMember]]:
-    """The members of each team; of many teams by one walk through all members."""
+async def memberships_of(
+    office: Office, teams: Sequence[Team], members: Mapping[str, Sequence[TeamMember]]
+) -> list[list[Membership]]:
+    """The memberships of each team with what they have spent, which is asked for all of them together."""
+    named = [[(member, member_id(team.team_id, member.user_id)) for member in members[team.team_id]] for team in teams]
+    spent = await spent_by(office, "member", [identity for group in named for _, identity in group])
+    return [
+        [_membership(team, member, spent[identity]) for member, identity in group]
+        for team, group in zip(teams, named, strict=True)
+    ]
+
+
+async def members_of(office: Office, teams: Sequence[Team]) -> tuple[dict[str, list[TeamMember]], bool]:
+    """The members of each team, and whether these are all; of many teams by one walk through all members.
+
+    That ends after :data:`MEMBERS_MAX`, so that the last teams come without, and all of it fits into memory.
+    """
     found: dict[str, list[TeamMember]] = {team.team_id: [] for team in teams}
     if len(teams) <= _TEAMS_ONE_BY_ONE_MAX:
         for team_id in found:
             found[team_id] += await team_members(office, team_id)
-        return found
+        return found, True
     page, seen, total = 1, 0, 1
-    while seen < total:
+    while seen < min(total, MEMBERS_MAX):
         query = DirectoryQuery(page=page, size=_MEMBERS_AT_ONCE, sort_by="id", sort_order="asc")
         some = await office.directory.find(TEAM_MEMBERS, query)
         for member in some.records:
             if member.team_id in found:
                 found[member.team_id].append(member)
         page, seen, total = page + 1, seen + max(1, len(some.records)), some.total
-    return found
+    return found, seen >= total
 
 
 def _row(team: Team, members: Sequence[TeamMember], users: Mapping[str, User], spent: Spent) -> dict[str, object]:

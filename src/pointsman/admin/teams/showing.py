@@ -13,7 +13,7 @@ from pointsman.admin.office import Office
 from pointsman.admin.people.joining import existing_team
 from pointsman.admin.rights import Rights, demand, demand_sight_of_user, rights_of, team_members
 from pointsman.admin.route import Answer, Nothing, Visit
-from pointsman.admin.teams.replies import TeamChoice, membership_rows, team_rows
+from pointsman.admin.teams.replies import TeamChoice, members_of, membership_rows, memberships_of, team_rows
 from pointsman.admin.teams.requests import TeamFilterQuery, TeamInfoQuery, TeamListQuery, TeamListV2Query
 from pointsman.core.errors import Malformed, Unsupported
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS
@@ -26,7 +26,7 @@ __all__ = ["available_teams", "filter_teams", "list_teams", "list_teams_v2", "te
 _TEAMS_MAX: Final = 10_000
 _COMPUTED: Final = frozenset({"max_budget", "rpm_limit", "spend", "tpm_limit"})
 _KEYS_MAX: Final = 1_000
-_LISTED_KEYS_MAX: Final = 10_000
+_LISTED_KEYS_MAX: Final = 1_000
 """Keys in one list of teams, so that it fits into memory however many there are: the last teams come without."""
 _SHORTENED: Final = ("x-pointsman-list-shortened", "true")
 
@@ -54,15 +54,16 @@ async def list_teams(office: Office, visit: Visit[TeamListQuery, Nothing]) -> An
     rights = await rights_of(office, visit.caller)
     teams = await _visible(office, rights, visit.query.user_id, visit.query.organization_id)
     await flushed(office)
-    rows = await team_rows(office, teams)
+    members, is_whole = await members_of(office, teams)
+    rows = await team_rows(office, teams, members)
+    memberships = await memberships_of(office, teams, members)
     left = _LISTED_KEYS_MAX
-    for team, row in zip(teams, rows, strict=True):
+    for team, row, of_team in zip(teams, rows, memberships, strict=True):
         keys = await _keys(office, rights, team, min(left, _KEYS_MAX))
         row["keys"] = keys
         left -= len(keys)
-        members = await team_members(office, team.team_id) if row["members_with_roles"] else ()
-        row["team_memberships"] = await membership_rows(office, team, members) if members else []
-    return Answer(rows, headers=() if left else (_SHORTENED,))
+        row["team_memberships"] = of_team
+    return Answer(rows, headers=() if left and is_whole else (_SHORTENED,))
 
 
 async def list_teams_v2(office: Office, visit: Visit[TeamListV2Query, Nothing]) -> Answer:

@@ -30,12 +30,14 @@ from pointsman.core.errors import Malformed, NotFound
 from pointsman.core.identity import KeyRecord
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.ports import DirectoryQuery
-from pointsman.stores.directory.records import Team, TeamMember, User
+from pointsman.stores.directory.records import Role, Team, TeamMember, User
 from pointsman.stores.ports import KeyQuery
 
 __all__ = ["available_roles", "filter_users", "list_users", "user_info", "user_info_v2"]
 
-_USERS_MAX: Final = 100_000
+_USERS_MAX: Final = 50_000
+"""Users that are read where the directory itself does not know what is asked for."""
+_SHORTENED: Final = ("x-pointsman-list-shortened", "true")
 _MEMBERSHIPS_MAX: Final = 10_000
 _KEYS_MAX: Final = 1_000
 _NOBODY: Final[Mapping[str, TeamMember]] = MappingProxyType({})
@@ -108,12 +110,13 @@ async def list_users(office: Office, visit: Visit[UserListQuery, Nothing]) -> An
     query = visit.query
     allowed = await visible_users(office, await rights_of(office, visit.caller))
     await flushed(office)
-    page, total = await _page(office, query, await _wanted_ids(office, query, allowed))
+    page, total, is_whole = await _page(office, query, await _wanted_ids(office, query, allowed))
     rows = await user_rows(office, page)
     for user, row in zip(page, rows, strict=True):
         row["key_count"] = (await office.keys.find(KeyQuery(user_id=user.user_id, size=1))).total
     paging = {"total": total, "page": query.page, "page_size": query.page_size}
-    return Answer({"users": rows, **paging, "total_pages": -(-total // query.page_size)})
+    headers = () if is_whole else (_SHORTENED,)
+    return Answer({"users": rows, **paging, "total_pages": -(-total // query.page_size)}, headers=headers)
 
 
 async def filter_users(office: Office, visit: Visit[UserFilterQuery, Nothing]) -> Answer:
@@ -190,11 +193,15 @@ def _no_user() -> Malformed:
     )
 
 
-async def _page(office: Office, query: UserListQuery, ids: frozenset[str] | None) -> tuple[Sequence[User], int]:
-    """One page of the users, by the directory itself where it knows what is asked for."""
+async def _page(office: Office, query: UserListQuery, ids: frozenset[str] | None) -> tuple[Sequence[User], int, bool]:
+    """One page of the users, by the directory itself where it knows what is asked for.
+
+    With how many there are, and whether none were left out.
+    """
     wanted = DirectoryQuery(
         ids=None if ids is None else tuple(ids),
         search=query.search or query.user_email,
+        stored=_stored_role(query.role),
         size=_USERS_MAX,
         sort_order=query.sort_order if query.sort_by else "desc",
     )
@@ -203,11 +210,11 @@ async def _page(office: Office, query: UserListQuery, ids: frozenset[str] | None
         found = await office.directory.find(
             USERS, msgspec.structs.replace(wanted, page=query.page, size=query.page_size, sort_by=by)
         )
-        return found.records, found.total
-    users = [user for user in (await office.directory.find(USERS, wanted)).records if _fits(query, user)]
-    users = await _sorted(office, users, query)
+        return found.records, found.total, True
+    every = await office.directory.find(USERS, wanted)
+    users = await _sorted(office, [user for user in every.records if _fits(query, user)], query)
     start = (query.page - 1) * query.page_size
-    return users[start : start + query.page_size], len(users)
+    return users[start : start + query.page_size], len(users), every.total <= len(every.records)
 
 
 async def _wanted_ids(office: Office, query: UserListQuery, allowed: frozenset[str] | None) -> frozenset[str] | None:
@@ -216,6 +223,9 @@ async def _wanted_ids(office: Office, query: UserListQuery, allowed: frozenset[s
     if allowed is not None:
         demand(ids is None or ids <= allowed, "list these users")
         ids = allowed if ids is None else ids
+    if query.sso_user_ids:
+        signed_in = await _signed_in_as(office, _split(query.sso_user_ids))
+        ids = signed_in if ids is None else ids & signed_in
     if query.team:
         members = await _members_of(office, query.team)
         ids = members if ids is None else ids & members
@@ -227,8 +237,22 @@ async def _wanted_ids(office: Office, query: UserListQuery, allowed: frozenset[s
     return ids
 
 
+async def _signed_in_as(office: Office, sso_user_ids: Sequence[str]) -> frozenset[str]:
+    """The users that identity providers know by these ids."""
+    found: set[str] = set()
+    for one in sso_user_ids:
+        page = await office.directory.find(USERS, DirectoryQuery(owner=one, size=_MEMBERSHIPS_MAX))
+        found |= {user.user_id for user in page.records}
+    return frozenset(found)
+
+
 async def _members_of(office: Office, team_id: str) -> frozenset[str]:
     return frozenset(member.user_id for member in await team_members(office, team_id))
+
+
+def _stored_role(role: str | None) -> str | None:
+    """How a role is stored, so that the few who have it are found among very many; the usual one is not."""
+    return None if role in {None, Role.USER.value} else f'"role":"{role}"'
 
 
 def _fits(query: UserListQuery, user: User) -> bool:

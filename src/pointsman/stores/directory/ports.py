@@ -49,7 +49,8 @@ class DirectoryQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     ``search`` need only occur in the id or the alias, upper or lower ASCII case. Absent aliases come first in rising
     order; ties are in the order of the ids. Pages count from 1. By ``spend`` is by what the account of the same id has
-    spent in its present period.
+    spent in its present period. ``stored`` occurs in the entry as it is stored, which is JSON without spaces: so those
+    that have something in common that no index knows are found without reading all of them.
     """
 
     ids: tuple[str, ...] | None = None
@@ -57,6 +58,7 @@ class DirectoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     alias: str | None = None
     search: str | None = None
+    stored: str | None = None
     page: int = 1
     size: int = 100
     sort_by: Literal["id", "alias", "created_at", "updated_at", "spend"] = "created_at"

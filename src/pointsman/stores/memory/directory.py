@@ -71,7 +71,11 @@ class MemoryDirectoryStore:
 
     async def find(self, kind: Kind[T], query: DirectoryQuery) -> DirectoryPage[T]:
         """See the port."""
-        placed = [(kind.place(record), record) for record in self._entries(kind).values()]
+        placed = [
+            (kind.place(record), record)
+            for record in self._entries(kind).values()
+            if query.stored is None or query.stored in kind.encode(record)
+        ]
         found = sorted(
             ((place, record) for place, record in placed if _matches(query, place)), key=lambda pair: pair[0].identity
         )

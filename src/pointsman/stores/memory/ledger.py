@@ -24,7 +24,7 @@ from pointsman.stores.memory.activity import activity_of, failures_of, tag_users
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.memory.performance import performance_of, use_of
 from pointsman.stores.pages import CallPage, CallQuery, bad_cursor, cursor_time, wants
-from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import DeploymentUse, PerformanceFound, PerformanceQuery
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, added_up, by_day, charged_record, daily_rows, summary_activity
 from pointsman.stores.spend_news import SPENDING
@@ -148,9 +148,9 @@ class MemoryLedgerStore:
             and query.user_id in {None, group.user_id}
         )
 
-    async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
+    async def performance(self, query: PerformanceQuery) -> PerformanceFound:
         """See the port."""
-        return performance_of(self._database.calls.values(), query)
+        return PerformanceFound(performance_of(self._database.calls.values(), query))
 
     async def use_of_deployments(self, start: float, end: float) -> tuple[DeploymentUse, ...]:
         """See the port."""

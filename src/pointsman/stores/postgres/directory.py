@@ -109,7 +109,10 @@ class PostgresDirectoryStore:
         filters = (
             kind.name,
             None if query.ids is None else [kept(one) for one in query.ids],
-            *(None if one is None else kept(one) for one in (query.parent, query.owner, query.alias, query.search)),
+            *(
+                None if one is None else kept(one)
+                for one in (query.parent, query.owner, query.alias, query.search, query.stored)
+            ),
         )
         order = (query.sort_order == "desc", query.size, (max(query.page, 1) - 1) * query.size)
 

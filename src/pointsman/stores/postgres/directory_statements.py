@@ -96,6 +96,7 @@ WHERE kind = $1
     AND ($5::TEXT IS NULL OR alias = $5)
     AND ($6::TEXT IS NULL OR position(lower($6 COLLATE "C") IN lower(id)) > 0
         OR position(lower($6 COLLATE "C") IN lower(coalesce(alias, ''))) > 0)
+    AND ($7::TEXT IS NULL OR position($7 IN record) > 0)
 """
 
 COUNT_ENTRIES: Final = "SELECT count(*) " + _MATCHING
@@ -106,14 +107,14 @@ LIST_ENTRIES: Final = (
     + _MATCHING
     + """
 ORDER BY
-    CASE WHEN $8 THEN NULL ELSE CASE $7 WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at END END
+    CASE WHEN $9 THEN NULL ELSE CASE $8 WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at END END
         ASC NULLS FIRST,
-    CASE WHEN $8 THEN NULL ELSE CASE $7 WHEN 'alias' THEN alias END END ASC NULLS FIRST,
-    CASE WHEN $8 THEN CASE $7 WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at END END
+    CASE WHEN $9 THEN NULL ELSE CASE $8 WHEN 'alias' THEN alias END END ASC NULLS FIRST,
+    CASE WHEN $9 THEN CASE $8 WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at END END
         DESC NULLS LAST,
-    CASE WHEN $8 THEN CASE $7 WHEN 'alias' THEN alias WHEN 'id' THEN id END END DESC NULLS LAST,
+    CASE WHEN $9 THEN CASE $8 WHEN 'alias' THEN alias WHEN 'id' THEN id END END DESC NULLS LAST,
     id ASC
-LIMIT $9 OFFSET $10
+LIMIT $10 OFFSET $11
 """
 )
 
@@ -122,8 +123,8 @@ SPENDING_ENTRIES: Final = "".join((
 LEFT JOIN spend_totals ON spend_totals.scope = $1 AND spend_totals.id = wanted AND spend_totals.model = ''
 LEFT JOIN spend_periods ON spend_periods.scope = $1 AND spend_periods.id = wanted AND spend_periods.model = ''
     AND spend_periods."window" = ''
-ORDER BY (coalesce(total, 0) - coalesce(baseline, 0)) * CASE WHEN $7::BOOLEAN THEN -1 ELSE 1 END, wanted
-LIMIT $8 OFFSET $9
+ORDER BY (coalesce(total, 0) - coalesce(baseline, 0)) * CASE WHEN $8::BOOLEAN THEN -1 ELSE 1 END, wanted
+LIMIT $9 OFFSET $10
 """))  # fmt: skip
 
 # In the order of the table: then neighbours are found one after the other.

@@ -24,7 +24,7 @@ from pointsman.stores.activity import (
 )
 from pointsman.stores.call_rows import record_of, within_range
 from pointsman.stores.pages import CallPage, CallQuery
-from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import DeploymentUse, PerformanceFound, PerformanceQuery
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.postgres.activity import (
     read_activity,
@@ -38,6 +38,7 @@ from pointsman.stores.postgres.charging import count
 from pointsman.stores.postgres.database import PostgresDatabase
 from pointsman.stores.postgres.filing import Filing, Known, columns_of, contents_of, find_call
 from pointsman.stores.postgres.pages import count_calls, place_of, prune, read_page
+from pointsman.stores.postgres.performance import read_performance
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import (
     ADD_CALLS,
@@ -48,7 +49,6 @@ from pointsman.stores.postgres.statements import (
     CALLS_BY_START,
     CALLS_BY_USER,
     DAILY_ENERGY,
-    PERFORMANCE,
     TOGETHER,
     USE_OF_DEPLOYMENTS,
 )
@@ -146,13 +146,9 @@ class PostgresLedgerStore:
         rows = await self._database.look(lambda session: session.rows(DAILY_ENERGY, *_filters(query)), aside=True)
         return tuple(EnergySpend(date.fromisoformat(row[0]), *_told(row[1:])) for row in rows)
 
-    async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
+    async def performance(self, query: PerformanceQuery) -> PerformanceFound:
         """See the port."""
-        texts = (None if text is None else kept(text) for text in (query.model_group, query.key_token, query.end_user))
-        values = (query.start, query.end, query.slow_seconds, *texts)
-        rows = await self._database.look(lambda session: session.rows(PERFORMANCE, *values), aside=True)
-        names = PerformanceRow.__struct_fields__
-        return tuple(PerformanceRow(**told_columns(dict(zip(names, row, strict=True)))) for row in rows)
+        return await self._database.read(lambda session: read_performance(session, query))
 
     async def use_of_deployments(self, start: float, end: float) -> tuple[DeploymentUse, ...]:
         """See the port."""

@@ -35,7 +35,6 @@ __all__ = [
     "LATEST_KEYS",
     "LIST_KEYS",
     "NOTE_KEYS",
-    "PERFORMANCE",
     "PLAN_ANEW",
     "RESET_BUDGET",
     "SUCCESSORS",
@@ -360,27 +359,6 @@ SELECT day, key_token, user_id, model_group, host, calls, energy_mwh, energy_cos
 WHERE day BETWEEN $1 AND $2 AND ($3::TEXT IS NULL OR key_token = $3) AND ($4::TEXT IS NULL OR user_id = $4)
 ORDER BY day, key_token, user_id, model_group, host
 """
-
-# Out of the tables themselves: to look up where each call's id comes from would take longer than all the rest.
-PERFORMANCE: Final = """
-SELECT
-    to_char(to_timestamp(floor(started_at)) AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
-    coalesce(calls.deployment_id, contexts.deployment_id), api_base, coalesce(calls.model, contexts.model),
-    coalesce(error_code, '') COLLATE "C",
-    count(*), count(*) FILTER (WHERE ended_at - started_at >= $3), sum(ended_at - started_at),
-    count(*) FILTER (WHERE completion_tokens > 0),
-    coalesce(sum((ended_at - started_at) / completion_tokens) FILTER (WHERE completion_tokens > 0), 0.0),
-    count(*) FILTER (WHERE stream AND first_token_at < ended_at),
-    coalesce(sum(first_token_at - started_at) FILTER (WHERE stream AND first_token_at < ended_at), 0.0)
-FROM calls JOIN contexts ON contexts.id = calls.context
-WHERE started_at >= $1 AND started_at < $2 AND coalesce(calls.deployment_id, contexts.deployment_id) <> ''
-    AND ($4::TEXT IS NULL OR coalesce(calls.model_group, contexts.model_group) = $4)
-    AND ($5::TEXT IS NULL OR calls.party IN (SELECT id FROM parties WHERE key_token = $5))
-    AND ($6::TEXT IS NULL OR end_user = $6)
-GROUP BY 1, 2, 3, 4, 5
-ORDER BY 1, 2, 3, 4, 5
-"""
-
 USE_OF_DEPLOYMENTS: Final = """
 SELECT
     coalesce(calls.deployment_id, contexts.deployment_id) COLLATE "C", count(*),

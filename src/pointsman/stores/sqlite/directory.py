@@ -144,6 +144,7 @@ def _find(connection: apsw.Connection, kind: Kind[T], query: DirectoryQuery) -> 
         "owner": query.owner,
         "alias": query.alias,
         "search": query.search,
+        "stored": query.stored,
         "sort_by": query.sort_by,
         "falling": query.sort_order == "desc",
         "size": query.size,
@@ -162,7 +163,7 @@ def _way(query: DirectoryQuery) -> EntryWay:
     """The filter that lets the fewest through."""
     ways: tuple[tuple[EntryWay, object], ...] = (
         ("ids", query.ids), ("alias", query.alias), ("owner", query.owner), ("parent", query.parent),
-        ("scan", query.search),
+        ("scan", query.search), ("scan", query.stored),
     )  # fmt: skip
     return next((way for way, given in ways if given is not None), "all")
 

@@ -79,6 +79,7 @@ _HOLDS: Final = """
     AND (:owner IS NULL OR owner = :owner)
     AND (:alias IS NULL OR alias = :alias)
     AND (:search IS NULL OR instr(lower(id), lower(:search)) OR instr(lower(coalesce(alias, '')), lower(:search)))
+    AND (:stored IS NULL OR instr(record, :stored))
 """
 _FROM: Final[dict[EntryWay, str]] = {
     "all": "FROM directory WHERE kind = :kind\n",

@@ -23,7 +23,7 @@ from pointsman.stores.activity import (
 )
 from pointsman.stores.call_rows import record_of, within_range
 from pointsman.stores.pages import CallPage, CallQuery
-from pointsman.stores.performance import DeploymentUse, PerformanceQuery, PerformanceRow
+from pointsman.stores.performance import DeploymentUse, PerformanceFound, PerformanceQuery
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
 from pointsman.stores.records import Charge, added_up, by_day, daily_rows, latest_first, summary_activity
 from pointsman.stores.spend_news import ANYBODY, NEWS_SECONDS, names_of
@@ -135,7 +135,7 @@ class SqliteLedgerStore:
         """See the port."""
         return await self._database.read(lambda connection: _energy(connection, query), aside=True)
 
-    async def performance(self, query: PerformanceQuery) -> tuple[PerformanceRow, ...]:
+    async def performance(self, query: PerformanceQuery) -> PerformanceFound:
         """See the port."""
         return await self._database.read(lambda connection: read_performance(connection, query), aside=True)
 
