@@ -364,4 +364,5 @@ async def test_due_budgets_are_found_the_longest_due_first(keys: KeyStore) -> No
     await keys.insert(bare_key("t3", budget_reset_at=NOON - 2))
     await keys.insert(bare_key("t4"))
     assert [record.token for record in await keys.budgets_due(NOON)] == ["t3", "t1"]
+    assert [record.token for record in await keys.budgets_due(NOON - 1)] == ["t3", "t1"], "at the very moment"
     assert [record.token for record in await keys.budgets_due(NOON, limit=1)] == ["t3"]

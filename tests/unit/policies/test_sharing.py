@@ -171,6 +171,18 @@ async def test_tokens_are_corrected_and_slots_come_back_for_all(exact: bool) -> 
         await one.call()
 
 
+@pytest.mark.parametrize("limits", [Limits(tpm_limit=1000), Limits(max_budget=1000 * CENT)])
+async def test_a_prompt_that_turns_out_longer_is_counted_for_all(limits: Limits, exact: bool) -> None:
+    one, two = await sites(exact=exact, team=limits)
+    grant = await one.call()
+    grant.grow(ask(prompt=950), priced())
+    await one.book.step()
+    with pytest.raises(Refused):
+        await two.call()
+    await one.end(grant)
+    await two.call()
+
+
 async def test_what_moves_to_another_deployment_is_counted_there(exact: bool) -> None:
     limits = Limits(model_limits={"d": ModelLimits(rpm_limit=1), "e": ModelLimits(rpm_limit=1, max_budget=PRICE)})
     one, two = await sites(exact=exact, team=limits)
