@@ -222,7 +222,7 @@ async def test_all_filters_hold_together_in_any_order(directory: DirectoryStore,
         if spent[one.name]:
             await spend.set_amount(Meter("thing", one.name), spent[one.name])
         for besides in (Meter("thing", one.name, "m"), Meter("thing", one.name, "", "1h"), Meter("other", one.name)):
-            await spend.set_amount(besides, 100 * number)
+            await spend.set_amount(besides, 100 * number + 50)
     for ids, parent, owner, alias, search in itertools.product(
         (None, ("0", "1", "2", "4", "edge")), (None, "a"), (None, "x"), (None, "Red"), (None, "eD")
     ):

@@ -212,6 +212,31 @@ async def test_what_is_obtained_for_a_call_that_has_ended_goes_back(limits: Limi
     await two.call()
 
 
+async def test_units_at_hand_are_taken_without_asking_and_count_for_all() -> None:
+    one, two = await sites(exact=False, team=Limits(rpm_limit=100, max_parallel_requests=90))
+    for _ in range(10):
+        await one.end(await one.call())
+    one.clock.now += 1
+    await one.book.step()
+    second = int(one.clock.now)
+    held = [one.admission.admit(one.principal, ask(), priced(), second) for _ in range(5)]
+    assert all(one.shared.enter(grant) and grant.elsewhere is not None for grant in held)
+    await one.book.step()
+    through, refusal = await in_turns(two, two, ends=True, count=100)
+    assert through <= 85 and isinstance(refusal, LimitReached)
+
+
+async def test_what_is_counted_without_asking_counts_for_all(exact: bool) -> None:
+    one, two = await sites(exact=exact, team=Limits(max_parallel_requests=1))
+    grant = one.admission.admit(one.principal, ask(), priced(), int(one.clock.now))
+    one.shared.count(grant)
+    await one.book.step()
+    with pytest.raises(LimitReached):
+        await two.call()
+    await one.end(grant)
+    await two.call()
+
+
 async def test_names_that_others_see_do_not_tell_which_key_it_is(exact: bool) -> None:
     one, _ = await sites(exact=exact, key=Limits(rpm_limit=5), team=Limits(rpm_limit=5))
     await one.call()
