@@ -26,7 +26,7 @@ from pointsman.stores.activity import (
     Line,
     line_of,
 )
-from pointsman.stores.ports import LedgerStore
+from pointsman.stores.ports import INTEGER_MAX, LedgerStore
 from pointsman.stores.postgres import PostgresLedgerStore
 from pointsman.stores.tag_users import TagQuery
 from tests.stores.conftest import Stores, postgres_at
@@ -42,6 +42,7 @@ def told(rows: Iterable[ActivityRow]) -> list[tuple[str, str, int, int]]:
 
 async def test_a_call_is_counted_with_everything_that_it_used(ledger: LedgerStore) -> None:
     await ledger.append([full_call(ended_at=NOON + 2.5)])
+    once = {}
     for scope in ("line", "all", "team", "organization", "customer", "project"):
         (row,) = await ledger.activity(ActivityQuery(**SPAN, scope=scope))
         counts = row.counts
@@ -49,6 +50,24 @@ async def test_a_call_is_counted_with_everything_that_it_used(ledger: LedgerStor
         assert (counts.cached_tokens, counts.cache_write_tokens, counts.reasoning_tokens) == (10, 5, 20)
         assert (counts.spend, counts.energy_mwh, counts.energy_cost) == (1234, 9_722, 2_236_060_000)
         assert counts.milliseconds == 2500
+        once[scope] = msgspec.structs.asdict(counts)
+    await ledger.append([full_call("c2", ended_at=NOON + 2.5), full_call("c3", ended_at=NOON + 2.5)])
+    for scope, counted in once.items():
+        (row,) = await ledger.activity(msgspec.structs.replace(ActivityQuery(**SPAN), scope=scope))
+        assert msgspec.structs.asdict(row.counts) == {name: 3 * count for name, count in counted.items()}
+
+
+async def test_sums_by_day_stop_at_what_can_be_counted(ledger: LedgerStore) -> None:
+    huge = 2**62
+    usage = Usage(huge, huge, huge, huge, huge, source="measured")
+    for number in range(3):
+        spent = {"cost": huge, "energy_mwh": huge, "energy_cost": huge}
+        await ledger.append([bare_call(f"c{number}", usage=usage, user_id=f"u{number % 2}", **spent)])
+    for query in (ActivityQuery(**SPAN, scope="all"), ActivityQuery(**SPAN, scope="line", by=())):
+        (row,) = await ledger.activity(query)
+        counts = msgspec.structs.asdict(row.counts)
+        assert (counts.pop("calls"), counts.pop("failures"), counts.pop("milliseconds")) == (3, 0, 3000)
+        assert set(counts.values()) == {INTEGER_MAX}
 
 
 async def test_owners_are_told_apart_where_the_scope_knows_them(ledger: LedgerStore) -> None:
@@ -115,6 +134,13 @@ async def test_filters_hold_together(ledger: LedgerStore) -> None:
     assert await spent(organization_id="o1", team_ids=("t2",)) == 7, "either of them"
     assert await spent(user_id="u1", team_ids=("t2",)) == 2
     assert await spent(model="a") == 13
+    assert await spent(key_tokens=("k1", "k2"), user_id="u1", team_ids=("t2",)) == 2
+    assert await spent(key_tokens=("k2", "k3", "k4"), model="a") == 12
+    assert await spent(key_tokens=("k1", "k2"), organization_id="o1") == 1
+    assert await spent(user_id="u1", model="b") == 2
+    assert await spent(team_ids=("t2",), model="a") == 4
+    assert await spent(user_id="u2", organization_id="o1") == 4
+    assert await spent(key_tokens=("k1",), user_id="u2") == 0
     assert await spent(key_tokens=(), model="a") == 0
     in_teams = ActivityQuery(**SPAN, scope="team", by=("identity",))
     assert told(await ledger.activity(msgspec.structs.replace(in_teams, but_not=("t1",)))) == [
@@ -162,8 +188,14 @@ async def test_failures_are_counted_by_host_and_status(ledger: LedgerStore) -> N
         bare_call("c5", api_base=base),
         bare_call("c6", status="failure", http_status=429, deployment_id="", model_group="m"),
     ])  # fmt: skip
+    await ledger.append([
+        bare_call("c7", status="failure", http_status=429, api_base=base),
+        bare_call("c8", status="failure", http_status=429, api_base=base, model_group="another"),
+        bare_call("c9", status="failure", http_status=429, api_base=base, started_at=NOON - DAY),
+        bare_call("c10", status="failure", http_status=429, api_base=base, started_at=NOON + 4 * DAY),
+    ])  # fmt: skip
     found = await ledger.failed_calls(FailureQuery(**SPAN, model_group="m", http_status=429))
-    assert found == ((FIRST, "https://one.example", 2), (FIRST + timedelta(days=1), "https://two.example", 1))
+    assert found == ((FIRST, "https://one.example", 3), (FIRST + timedelta(days=1), "https://two.example", 1))
 
 
 names = st.sampled_from(["", "a", "b", "ü"])

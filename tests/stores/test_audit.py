@@ -81,10 +81,13 @@ async def test_values_are_searched_for_teams_and_keys(audit: AuditStore) -> None
             done(1, before_value=msgspec.Raw(b'{"team_id":"team-7"}')),
             done(2, updated_values=msgspec.Raw(b'{"team_id":"team-70","token":"abc"}')),
             done(3, updated_values=msgspec.Raw(b'{"other":"team-7"}')),
+            done(4, before_value=msgspec.Raw(b'{"team_id":"team-8","token":"x"}')),
+            done(5, updated_values=msgspec.Raw(b'{"team_id":"team-8","token":"x"}')),
         ]
     )
     assert [one.id for one in (await audit.find(AuditQuery(object_team_id="team-7"))).entries] == ["a-2", "a-1"]
     assert [one.id for one in (await audit.find(AuditQuery(object_key_hash="abc"))).entries] == ["a-2"]
+    assert [one.id for one in (await audit.find(AuditQuery(object_key_hash="x"))).entries] == ["a-5", "a-4"]
 
 
 async def test_an_entry_is_found_by_its_id_and_by_whom_or_what_it_is_about(audit: AuditStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -282,6 +283,42 @@ async def test_filters_hold_together(keys: KeyStore, query: KeyQuery, tokens: se
     assert (uncounted.records, uncounted.total) == (page.records, 0)
 
 
+async def test_all_filters_hold_together_in_any_order(keys: KeyStore) -> None:
+    places = itertools.product(("Ann", "bob"), ("x", None), (False, True), (50.0, 49.0, None))
+    made = [
+        bare_key(f"t{n:02}", key_alias=f"{('prod', 'Test')[n % 2]}-{n}", created_at=float(n // 2), spend=n % 3,
+                 user_id=user, team_id=team, blocked=blocked, expires=expires)
+        for n, (user, team, blocked, expires) in enumerate(places)
+    ]  # fmt: skip
+    for one in made:
+        await keys.insert(one)
+    latest = sorted(made, key=lambda one: -one.created_at)
+    dearest = sorted(made, key=lambda one: -one.spend)
+    options = itertools.product(
+        (None, "Ann", "bob"), (None, "x"), (None, "prod-0", "Test-7"), (None, "t00", "t07"), (None, "PROD"),
+        (None, False), (None, "active", "expired"),
+    )  # fmt: skip
+    for number, (user, team, alias, token, search, blocked, expires) in enumerate(options):
+        sort_by, order = ("created_at", latest) if number % 2 else ("spend", dearest)
+        query = msgspec.structs.replace(
+            KeyQuery(now=50.0, size=30), user_id=user, team_id=team, key_alias=alias, key_hash=token, search=search,
+            blocked=blocked, expires=expires, sort_by=sort_by,
+        )  # fmt: skip
+        wanted = [
+            one.token
+            for one in order
+            if user in {None, one.user_id}
+            and team in {None, one.team_id}
+            and alias in {None, one.key_alias}
+            and token in {None, one.token}
+            and (search is None or str(one.key_alias).startswith("prod"))
+            and blocked in {None, one.blocked}
+            and expires in {None, "expired" if one.expires == 49.0 else "active"}
+        ]
+        page = await keys.find(query)
+        assert ([one.token for one in page.records], page.total) == (wanted, len(wanted)), query
+
+
 _SAID = {
     "t1": {"organization_id": "acme", "access_group_ids": ["cheap", "fast"]},
     "t2": {"project_id": "p", "agent_id": "a"},
@@ -398,4 +435,5 @@ async def test_due_budgets_are_found_the_longest_due_first(keys: KeyStore) -> No
     await keys.insert(bare_key("t3", budget_reset_at=NOON - 2))
     await keys.insert(bare_key("t4"))
     assert [record.token for record in await keys.budgets_due(NOON)] == ["t3", "t1"]
+    assert [record.token for record in await keys.budgets_due(NOON - 1)] == ["t3", "t1"], "at the very moment"
     assert [record.token for record in await keys.budgets_due(NOON, limit=1)] == ["t3"]

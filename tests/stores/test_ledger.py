@@ -107,6 +107,11 @@ async def test_absurd_numbers_saturate_and_stop_nobody(keys: KeyStore, ledger: L
         (LedgerQuery(key_token="t1", start=NOON + 2, end=NOON + 3), ["c2"]),
         (LedgerQuery(user_id="u1", start=NOON + 3), ["c4"]),
         (LedgerQuery(call_id="c2", end=NOON + 2), []),
+        (LedgerQuery(call_id="c2", start=NOON + 2), ["c2"]),
+        (LedgerQuery(call_id="c2", user_id="u2"), []),
+        (LedgerQuery(call_id="c2", offset=1), []),
+        (LedgerQuery(key_token="t1", user_id="u2", limit=1), ["c3"]),
+        (LedgerQuery(key_token="t2", user_id="u2"), []),
     ],
 )
 async def test_calls_are_found_latest_first(ledger: LedgerStore, query: LedgerQuery, found: list[str]) -> None:
@@ -142,6 +147,11 @@ async def test_calls_are_found_by_the_ids_of_their_answers(ledger: LedgerStore) 
     assert await found("chatcmpl-1", limit=1) == ["c3"]
     assert await found("chatcmpl-1", key_token="t1") == ["c3"]
     assert await found("chatcmpl-1", end=NOON + 1) == ["c1"]
+    assert await found("chatcmpl-1", end=NOON + 90_000) == ["c1"]
+    assert await found("chatcmpl-1", start=NOON + 90_000) == ["c3"]
+    assert await found("chatcmpl-1", offset=1) == ["c1"]
+    assert await found("chatcmpl-1", user_id="nobody") == []
+    assert await found("chatcmpl-2", key_token="t1") == []
     assert [await found(one) for one in ("chatcmpl-2", "1", "Zoë \x00", "c7", "")] == [["c2"], ["c4"], ["c6"], [], []]
 
 
@@ -200,6 +210,9 @@ async def test_what_hosts_drew_is_summed_up_by_day_caller_model_and_host(ledger:
     )
     theirs = SummaryQuery(first_day=today, last_day=tomorrow, key_token="t", user_id="u")
     assert [row.energy_mwh for row in await ledger.energy(theirs)] == [1]
+    by_key = SummaryQuery(first_day=today, last_day=tomorrow, key_token="t")
+    assert [row.energy_mwh for row in await ledger.energy(by_key)] == [1]
+    assert await ledger.energy(SummaryQuery(first_day=today, last_day=tomorrow, key_token="t2", user_id="u")) == ()
     assert await ledger.energy(SummaryQuery(first_day=today, last_day=today, user_id="u")) == ()
 
 

@@ -12,7 +12,7 @@ import pytest
 from pointsman.core.errors import Misconfigured, StorageUnavailable
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
-from pointsman.stores.redis import RedisBulletin, RedisLink, RedisSettings
+from pointsman.stores.redis import RedisBoards, RedisBulletin, RedisLink, RedisSettings
 from tests.support.servers import RedisServer
 from tests.upstreams.blackhole import Blackhole
 
@@ -97,6 +97,26 @@ async def test_a_server_that_comes_back_is_found(link: RedisLink, server: RedisS
     await until(lambda: link.up)
     assert await link.run("ECHO", "a") == b"a"
     assert len(turns) == 1 and link.trouble is None
+
+
+async def test_a_document_is_replaced_only_by_who_has_read_it(redis_server: RedisServer, nursery: Nursery) -> None:
+    link = RedisLink(settings(redis_server.url(), 5.0), nursery)
+    assert await link.open()
+    boards = RedisBoards(link)
+    nothing = await boards.exchange("gpu1", "0")
+    assert (nothing.is_written, nothing.version, nothing.document) == (False, "0", b"")
+    first = await boards.exchange("gpu1", "0", b"one")
+    assert (first.is_written, first.version, first.document) == (True, "1", b"one")
+    for version, document in (("0", b"two"), ("2", b"two"), ("1", b"")):
+        left = await boards.exchange("gpu1", version, document)
+        assert (left.is_written, left.version, left.document) == (False, "1", b"one")
+    assert (await boards.exchange("gpu1", "1", b"two")).version == "2"
+    assert (await boards.exchange("gpu2", "0")).document == b""
+    assert 3_500_000 < await link.run("PTTL", link.name("slots:gpu1")) <= 3_600_000
+    last = await boards.exchange("gpu1", "0")
+    assert time.time() - 5 < last.now < time.time() + 1
+    assert last.since == nothing.since <= last.now
+    await link.close()
 
 
 @pytest.mark.parametrize("turns", range(6))

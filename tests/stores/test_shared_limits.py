@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
@@ -172,6 +173,10 @@ async def test_units_given_back_can_be_had_again_and_debts_are_counted(shared: S
     assert (await shared.trade("two", changes=((moment, -99),), **MINUTE)).used == 0
     shared.time.now += 61
     assert (await shared.trade("two", changes=((moment, 5),), **MINUTE)).used == 0, "that moment is over"
+    moment = int(shared.time.now)
+    assert (await shared.trade("two", changes=((moment + 5, 5),), **MINUTE)).used == 5, "a clock that is ahead"
+    shared.time.now += 61
+    assert (await shared.trade("two", **MINUTE)).used == 0
 
 
 async def test_what_is_kept_counts_from_now_on(shared: Shared) -> None:
@@ -280,11 +285,98 @@ async def test_who_has_lost_its_memory_grants_nothing_until_all_have_told(shared
     assert (await shared.trade("two", need=4, **MINUTE)).granted == 3
 
 
+async def test_what_is_told_after_a_loss_counts_for_as_long_as_it_would_have(shared: Shared) -> None:
+    one = await shared.process("one")
+    await shared.forget()
+    assert (await one.beat()).deals is None
+    moment = int(shared.time.now)
+    told = ((moment - 61, 50), (moment - 60, 1), (moment - 50, 2), (moment + 5, 4), (moment - 1, -3), (moment, 0))
+    await one.recall([Used("a", 1, 61, told), Used("b", 600, 3, ((moment // 600, 8),)), Used("c", 1, 61, ())])
+    await shared.gathered()
+    one_now, later = {"limit": 100, **MINUTE}, moment + 12 - int(shared.time.now)
+    assert (await shared.trade("one", **one_now)).used == 6, "the first has ceased to count meanwhile"
+    assert (await shared.trade("one", account="b", limit=100, grain=600, moments=3)).used == 8
+    assert (await shared.trade("one", account="c", **one_now)).used == 0
+    shared.time.now += later
+    assert (await shared.trade("one", **one_now)).used == 4
+    shared.time.now += 60 - 12
+    assert (await shared.trade("one", **one_now)).used == 4, "what was said to come counts from now on"
+    shared.time.now += 1
+    assert (await shared.trade("one", **one_now)).used == 0
+
+
+async def test_what_was_told_to_a_store_that_forgot_again_is_told_anew(shared: Shared) -> None:
+    one, two = await shared.process("one"), await shared.process("two")
+    await shared.forget()
+    assert (await one.beat()).deals is None
+    await shared.forget()
+    shared.time.now += 1
+    assert (await two.beat()).deals is None
+    used = [Used("a", 1, 61, ((int(shared.time.now), 4),))]
+    await one.recall(used)
+    assert (await one.beat()).deals is None
+    await one.recall(used)
+    await two.recall(())
+    await shared.gathered()
+    assert (await shared.trade("two", **MINUTE)).used == 4
+
+
 async def test_processes_are_counted_while_they_live(shared: Shared) -> None:
-    one, _ = await shared.process("one"), await shared.process("two")
+    one, two = await shared.process("one"), await shared.process("two")
+    await two.beat()
     assert (await one.beat()).replicas == 2
     shared.time.now += LIVE_SECONDS
     assert (await one.beat()).replicas == 1
+
+
+async def test_redis_keeps_nothing_for_ever(redis_server: RedisServer) -> None:
+    link = await link_to(redis_server, nursery())
+    shared = await with_two(in_redis(link))
+    start = len(link.name(""))
+
+    async def kept() -> dict[str, int]:
+        names = [name.decode() for name in await link.run("KEYS", link.name("*").replace("{", "\\{"))]
+        return {name[start:]: await link.run("PTTL", name) for name in names}
+
+    for second in range(80):
+        shared.time.now += 1
+        await shared.trade("one", account="busy", need=1, limit=100, **MINUTE)
+        if second % 40 == 0:
+            await shared.trade("two", account="slots", held=1)
+            await shared.trade("one", account="slots", held=1, settled=2, spent=3)
+    await shared.trade("two", account="slots", held=0)
+    await shared.trade("one", account="nobody's", **MINUTE)
+    await shared.trade("one", account="day", need=1, grain=600, moments=145)
+    await (await shared.process("one")).recall([Used("told", 1, 61, ((int(shared.time.now), 4),))])
+    seconds = {name.partition("told:")[1] or name: left / 1000 for name, left in (await kept()).items()}
+    assert seconds.pop("epoch") < 0
+    slack, lives = 60, LIVE_SECONDS + SETTLED_SECONDS
+    for name, least in (
+        ("holders", lives), ("limit:slots", lives), ("told:", 600), ("limit:busy", 62), ("limit:told", 62),
+        ("limit:day", 146 * 600),
+    ):  # fmt: skip
+        assert least - slack < seconds.pop(name) <= max(least + 600, 3600)
+    assert seconds == {}
+    assert await link.run("HLEN", link.name("limit:busy")) <= 61 + len(("t", "o"))
+    assert await link.run("HLEN", link.name("limit:slots")) == len(("h", "p", "s"))
+    shared.time.now += LIVE_SECONDS + SETTLED_SECONDS - 1
+    await (await shared.process("one")).beat()
+    assert await link.run("ZCARD", link.name("holders")) == 2, "what it settled may count still"
+    shared.time.now += 1
+    await (await shared.process("one")).beat()
+    assert await link.run("ZCARD", link.name("holders")) == 1
+    await link.close()
+
+
+async def test_without_a_clock_of_ours_the_servers_counts(redis_server: RedisServer) -> None:
+    link = await link_to(redis_server, nursery())
+    process = RedisSharedLimits(link, "one")
+    before = time.time()
+    assert before - 1 < (await process.beat()).now < time.time() + 1
+    await process.recall([Used("a", 1, 61, ((int(before), 4), (int(before) - 61, 8)))])
+    moment = str(int(before)).encode()
+    assert await link.run("HGETALL", link.name("limit:a")) == {moment: b"4", b"t": b"4", b"o": moment}
+    await link.close()
 
 
 amounts = st.integers(0, 12)
@@ -296,8 +388,8 @@ windows: st.SearchStrategy[dict[str, Any]] = st.builds(
     single=amounts,
     wish=st.integers(0, 40),
     kept=st.integers(0, 4),
-    ago=st.integers(0, 70),
-    changes=st.lists(st.tuples(st.integers(0, 70), st.integers(-5, 5)), max_size=3),
+    ago=st.integers(-5, 70),
+    changes=st.lists(st.tuples(st.integers(-5, 70), st.integers(-5, 5)), max_size=3),
 )
 holdings: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,

@@ -11,11 +11,14 @@ import msgspec
 import pytest
 
 from pointsman.admin.spend.daily_shapes import SpendAnalyticsReply
+from pointsman.admin.spend.export_rows import export_row
 from pointsman.core.identity import token_of
 from pointsman.core.price import picodollars
 from pointsman.core.usage import Usage
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.records import Limits, Team, TeamMember, User
+from pointsman.wire.csv_lines import csv_line
+from tests.stores.samples import bare_call, full_call
 from tests.unit.admin.office_desk import MASTER, NOW, Desk, call_record
 
 DAY = 86_400
@@ -430,6 +433,33 @@ async def test_an_export_has_every_call_exactly(desk: Desk, kind: str) -> None:
     assert sum(int(row["spend_picodollars"]) for row in rows) == ledger
     assert sum(picodollars(row["spend_usd"]) for row in rows) == ledger
     assert "k=s" not in answer.body.decode(), "no credentials of the upstream"
+
+
+def test_a_row_of_an_export_tells_all_of_a_call_and_no_address_but_to_operators() -> None:
+    call = full_call(tags=("a", "b"), error_message="cannot reach https://api.example/v1")
+    told = msgspec.structs.asdict(export_row(call, operator=True))
+    assert told == {
+        "request_id": "chatcmpl-Zoë 1", "call_id": "c1", "start_time": "2024-10-04T12:00:00.000Z",
+        "end_time": "2024-10-04T12:00:02.500Z", "duration_ms": 2500, "status": "failure", "http_status": 502,
+        "call_type": "chat", "route": "/v1/chat/completions", "api_key": "t1", "key_alias": "null",
+        "user_id": "user-1", "team_id": "team-1", "organization_id": "org-1", "end_user": "Zoë", "tags": "a,b",
+        "model_requested": "gpt-5", "model_group": "gpt-5", "model": "gpt-5-2025", "model_id": "d1",
+        "provider": "openai", "api_base": "https://api.example", "stream": True, "attempts": 2, "prompt_tokens": 100,
+        "completion_tokens": 50, "cached_tokens": 10, "cache_write_tokens": 5, "reasoning_tokens": 20,
+        "usage_source": "measured", "spend_usd": "0.000000001234", "spend_picodollars": 1234, "energy_wh": 9.722,
+        "error_code": "upstream_broken", "error_message": "cannot reach https://api.example/v1",
+    }  # fmt: skip
+    hidden = msgspec.structs.asdict(export_row(call, operator=False))
+    assert hidden == {**told, "api_base": "", "error_message": "cannot reach gpt-5"}
+    bare = export_row(bare_call(ended_at=None), operator=True)
+    assert (bare.request_id, bare.end_time, bare.duration_ms) == ("c1", bare.start_time, 0)
+    assert (bare.user_id, bare.end_user, bare.error_code, bare.error_message) == ("", "", "", "")
+
+
+def test_a_cell_is_never_a_formula_and_a_number_stays_one() -> None:
+    values = (-5, -0.5, True, None, "-5", " =1+1", "+1", "@x", 'a"b', "a,b", "a;b", "plain")
+    written = """-5,-0.5,true,,'-5,' =1+1,'+1,'@x,"a""b","a,b","a;b",plain\r\n"""
+    assert csv_line(values) == written.encode()
 
 
 async def test_an_export_can_be_filtered(desk: Desk) -> None:

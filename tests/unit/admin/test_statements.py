@@ -16,15 +16,21 @@ from hypothesis import strategies as st
 from pointsman.accounting.billing import PriceBook, Terms, billed, total_of
 from pointsman.admin.billing.shapes import Statement
 from pointsman.stores.activity import EPOCH, ActivityRow, Counts, Line
-from pointsman.stores.directory.kinds import TEAMS
-from pointsman.stores.directory.records import Team
-from tests.unit.admin.office_desk import Desk, call_record
+from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
+from pointsman.stores.directory.records import Team, TeamMember, User
+from tests.unit.admin.office_desk import MASTER, Desk, call_record
 
 MONTH = "month=2026-09"
 BOOK = PriceBook(
     {"openai": Fraction(1, 10), "openai/gpt-*": Fraction(1, 4), "openai/gpt-5": Fraction(1, 2)},
     {"global": Terms(margin=Fraction(1, 5)), "ollama": Terms(margin=Fraction(0), fixed=7)},
-    {("team", "t1"): Terms(discount=Fraction(1, 3)), ("customer", "c"): Terms(margin=Fraction(1), fixed=1)},
+    {
+        ("team", "t1"): Terms(discount=Fraction(1, 3)),
+        ("customer", "c"): Terms(margin=Fraction(1), fixed=1),
+        ("team", "m"): Terms(margin=Fraction(1, 2)),
+        ("team", "f"): Terms(fixed=2),
+        ("team", "n"): Terms(margin=Fraction(0)),
+    },
 )
 
 
@@ -40,6 +46,7 @@ def row(provider: str, model: str, spend: int, calls: int = 1, failures: int = 0
         (("all", ""), "openai", "gpt-5", 500, 100), (("all", ""), "ollama", "x", 0, 14),
         (("team", "t1"), "openai", "gpt-5", 333, 133), (("team", "t1"), "other", "x", 333, 133),
         (("customer", "c"), "openai", "o", 100, 902), (("team", "t2"), "other", "x", 0, 200),
+        (("team", "m"), "ollama", "x", 0, 500), (("team", "f"), "openai", "o", 100, 4),
     ],
 )  # fmt: skip
 def test_the_nearest_agreement_counts(
@@ -103,7 +110,15 @@ async def test_accounts_of_every_kind(desk: Desk, query: str, total: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "query", ["team_id=t1&user_id=u", "", "month=2026-13", "start_date=2026-09-02&end_date=2026-09-01"]
+    "query",
+    [
+        "team_id=t1&user_id=u",
+        "",
+        "month=2026-13",
+        "month=0000-09",
+        "month=2026-00",
+        "start_date=2026-09-02&end_date=2026-09-01",
+    ],
 )
 async def test_what_is_no_period_or_no_single_account_is_refused(desk: Desk, query: str) -> None:
     month = f"&{MONTH}" if "user_id" in query else ""
@@ -118,6 +133,33 @@ async def test_nobody_sees_the_statements_of_others(desk: Desk) -> None:
     assert (await desk.ask("GET", f"/billing/statement?api_key={key}&{MONTH}", key=key)).status == 200
 
 
+async def test_who_administers_a_team_or_is_a_user_sees_what_is_to_be_paid(desk: Desk) -> None:
+    await fill(desk)
+    for member in (TeamMember(team_id="t1", user_id="ann", role="admin"), TeamMember(team_id="t1", user_id="bob")):
+        await desk.directory.insert(USERS, User(user_id=member.user_id))
+        await desk.directory.insert(TEAM_MEMBERS, member)
+    ann, bob = await desk.new_key(user_id="ann"), await desk.new_key(user_id="bob")
+    of_team = await desk.new_key(user_id="bob", team_id="t1")
+    elsewhere = {"team_id": "t2", "cost": 70}
+    await desk.ledger.append([
+        call_record("c4", user_id="bob", key_token=desk.record(of_team).token, team_id="t1", cost=100),
+        call_record("c5", user_id="bob", key_token=desk.record(of_team).token, **elsewhere),
+    ])  # fmt: skip
+
+    async def billed_to(key: str, query: str) -> str | int:
+        answer = await desk.ask("GET", f"/billing/statement?{query}&{MONTH}", key=key)
+        return str(answer.json()["total"]["billed"]) if answer.status == 200 else answer.status
+
+    assert await billed_to(ann, "team_id=t1") == "1.000000000106"
+    assert [await billed_to(key, "team_id=t1") for key in (bob, of_team)] == [403, 403]
+    assert [await billed_to(ann, f"team_id={team}") for team in ("t2", "gone")] == [403, 403]
+    assert await billed_to(bob, "user_id=bob") == "0.000000000170"
+    assert await billed_to(of_team, "user_id=bob") == 403, "a key of a team sees no more than that team"
+    assert await billed_to(ann, "user_id=bob") == 403
+    assert await billed_to(ann, f"api_key={of_team}") == "0.000000000100", "what it did for that team"
+    assert await billed_to(MASTER, f"api_key={of_team}") == "0.000000000170"
+
+
 async def test_a_statement_that_would_be_too_long_is_refused_and_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pointsman.admin.billing.statement._LINES_MAX", 2)
     desk = Desk()
@@ -126,4 +168,6 @@ async def test_a_statement_that_would_be_too_long_is_refused_and_never_cut(monke
     assert len((await desk.ask("GET", f"/billing/statement?{MONTH}")).json()["lines"]) == 2
     await desk.ledger.append(calls[2:])
     refused = await desk.ask("GET", f"/billing/statement?{MONTH}")
-    assert (refused.status, refused.error.code) == (400, "statement_too_long")
+    assert (refused.status, refused.error.code, refused.error.param) == (400, "statement_too_long", "month")
+    refused = await desk.ask("GET", "/billing/statement?start_date=2026-09-01&end_date=2026-09-30")
+    assert refused.error.param == "start_date"

@@ -6,6 +6,7 @@ import pytest
 
 from pointsman.core.errors import Forbidden
 from pointsman.policies.access import demand_access, may_use
+from pointsman.policies.gates import gate_of
 from pointsman.policies.principal import Principal
 from tests.unit.policies.desk import key_record
 
@@ -19,6 +20,12 @@ def holder(*models: str) -> Principal:
 @pytest.mark.parametrize("models", [(), ("*",), ("all-proxy-models",), ("all-team-models",), ("gpt-4o", "*")])
 def test_an_empty_list_and_the_words_for_all_mean_all(models: tuple[str, ...]) -> None:
     assert may_use(holder(*models), "anything", "any", NONE)
+
+
+def test_what_the_team_may_is_no_word_for_all_but_in_a_key() -> None:
+    gate = gate_of("team", "t", ("all-team-models",))
+    assert gate is not None and not gate.lets_through("anything", "any", NONE)
+    assert gate_of("key", "k", ("all-team-models",)) is None
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,61 @@ async def test_customers_and_tags_of_a_request_bind_it() -> None:
     await desk.call("sk-a")
 
 
+async def test_a_customer_uses_its_own_models_and_is_served_at_home() -> None:
+    desk = Desk(key_record("sk-a"))
+    for customer in (
+        Customer(customer_id="open", models=("m",)),
+        Customer(customer_id="shut", models=("other",)),
+        Customer(customer_id="here", allowed_model_region="eu"),
+    ):
+        await desk.directory.insert(CUSTOMERS, customer)
+    served = ask()
+    for served.end_user in ("open", "unheard-of"):
+        await desk.call("sk-a", served)
+    served.end_user = "shut"
+    with pytest.raises(Forbidden, match="The customer 'shut' may not use"):
+        await desk.call("sk-a", served)
+    served.end_user = "here"
+    with pytest.raises(Forbidden, match="region 'eu' only"):
+        await desk.call("sk-a", served)
+    principal, european = await desk.key("sk-a"), msgspec.structs.replace(priced(), region="eu")
+    desk.admission.admit(principal, served, european, 5).settle(0, 10, 5)
+
+
+async def test_a_customer_without_limits_of_its_own_has_those_that_the_key_brings() -> None:
+    desk = Desk(key_record("sk-a", extra=msgspec.Raw(b'{"end_user_budget_id":"b"}')))
+    await desk.directory.insert(BUDGETS, Budget(budget_id="b", limits=Limits(rpm_limit=1)))
+    await desk.directory.insert(CUSTOMERS, Customer(customer_id="own", limits=Limits(rpm_limit=2)))
+    desk.book.follow(GeneralLimits(customers=Limits(rpm_limit=3)))
+    served = ask()
+    for served.end_user, count in (("own", 2), ("anybody", 1)):
+        for _ in range(count):
+            await desk.call("sk-a", served)
+        with pytest.raises(LimitReached):
+            await desk.call("sk-a", served)
+
+
+async def test_a_call_that_goes_elsewhere_gives_back_what_it_took_of_a_day() -> None:
+    desk = Desk(key_record("sk-a"))
+    desk.book.follow(GeneralLimits(accounts={("deployment", name): Limits(tpd_limit=500) for name in ("d", "e")}))
+    desk.keyring.limits_changed()
+    grant = desk.admission.admit(await desk.key("sk-a"), ask(), priced(), 5)
+    grant.move(ask(), msgspec.structs.replace(priced(), id="e"))
+    left, entered = desk.book.recalled("deployment", "d"), desk.book.recalled("deployment", "e")
+    assert left is not None and left.day is not None and entered is not None and entered.day is not None
+    assert (left.day.used(5), entered.day.used(5)) == (0, 150)
+    grant.settle(0, 20, 5)
+    assert (left.day.used(5), entered.day.used(5)) == (0, 20)
+
+
+async def test_all_who_are_in_memory_are_served_by_as_many_processes_as_there_are() -> None:
+    desk = Desk(key_record("sk-a", team_id="t", rpm_limit=8))
+    await desk.directory.insert(TEAMS, Team(team_id="t", limits=Limits(rpm_limit=6)))
+    principal = await desk.key("sk-a")
+    desk.keyring.share_among(2)
+    assert [(one.share, one.rpm) for one in (principal, *principal.ties.accounts)] == [(2, 4), (2, 3)]
+
+
 async def test_customers_without_limits_have_the_usual_ones() -> None:
     desk = Desk(key_record("sk-a"))
     desk.book.follow(GeneralLimits(customers=Limits(max_budget=CENT)))
@@ -396,6 +451,8 @@ async def test_limits_of_the_configuration_bind_everybody_and_keep_what_they_hav
     await desk.call("sk-a", cost=CENT)
     with pytest.raises(BudgetExceeded, match="All keys together"):
         await desk.call("sk-b")
+    with pytest.raises(BudgetExceeded, match="All keys together"):
+        desk.admission.admit(desk.keyring.anonymous, ask(), priced(), 5)
     same = GeneralLimits(accounts={("global", ""): Limits(max_budget=4 * CENT, rpm_limit=9)})
     assert not desk.book.follow(same), "nothing has changed, so that no key need be bound anew"
     assert desk.book.follow(GeneralLimits(accounts={("global", ""): Limits(rpm_limit=2)}))

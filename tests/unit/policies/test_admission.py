@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -308,6 +309,20 @@ def test_each_of_those_a_call_is_made_for_is_asked_and_not_only_the_first() -> N
     with pytest.raises(LimitReached, match="team: red"):
         admission.admit(principal, ask(1, 0), deployment(FREE), 5)
     assert (principal.reserved, team.reserved, principal.requests.total) == (100 * CENT, 100 * CENT, 2)
+
+
+@pytest.mark.parametrize("limits", [{"rpm_limit": 1}, {"tpm_limit": 110}])
+def test_a_dynamic_rate_binds_only_while_its_model_fails(limits: dict[str, int]) -> None:
+    admission, failing = Admission(AdmissionSettings()), [""]
+    admission.accounts.is_failing = lambda group: group in failing
+    (rate,) = limits
+    principal, team = of_team(msgspec.convert({**limits, f"{rate}_type": "dynamic"}, Limits))
+    for _ in range(3):
+        admission.admit(principal, ask(100, 0), deployment(FREE), 5)
+    failing.append(deployment().group)
+    with pytest.raises(LimitReached, match="team: red"):
+        admission.admit(principal, ask(100, 0), deployment(FREE), 5)
+    assert team.in_flight == 3
 
 
 def test_a_budget_that_does_not_bind_is_charged_all_the_same() -> None:

@@ -47,6 +47,13 @@ def test_what_cannot_be_understood_lets_nobody_in(extra: dict[str, Any], metadat
         found.demand(CHAT, (CHAT,), HERE)
 
 
+def test_what_requests_must_say_may_stand_in_either_place() -> None:
+    for found in (guard(enforced_params=["user"]), guard({"enforced_params": ["user"]})):
+        assert found is not None and found.enforced_params == ("user",)
+    both = guard({"enforced_params": ["user"]}, enforced_params=["metadata"])
+    assert both is not None and both.enforced_params == ("user", "metadata")
+
+
 @pytest.mark.parametrize("where", ["extra", "metadata"])
 def test_a_key_may_come_from_its_addresses_only(where: str) -> None:
     addresses = ["10.0.0.0/24", "fd00::1"]

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.errors import LimitReached
+from pointsman.policies.accounts import Account
 from pointsman.policies.principal import Principal
-from pointsman.policies.rates import take_rate
+from pointsman.policies.rates import demand_rate, take, take_rate
+from pointsman.stores.directory.records import Limits
 from tests.unit.policies.desk import key_record
 
 
@@ -43,6 +45,30 @@ def test_what_fits_is_taken_from_every_limit() -> None:
     assert counts(principal) == (1, 60)
     take_rate(principal, 40, 5, None)
     assert counts(principal) == (2, 100)
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind"),
+    [(Limits(rpm_limit=2), "requests"), (Limits(tpm_limit=100), "tokens"), (Limits(tpd_limit=100), "tokens per day"),
+     (Limits(max_parallel_requests=2), "max_parallel_requests")],
+)  # fmt: skip
+def test_what_others_allow_is_checked_to_the_last_unit(limits: Limits, kind: str) -> None:
+    account = Account("team", "t")
+    account.adopt_limits(limits)
+    for _ in range(2):
+        demand_rate(account, 50, 5)
+        take(account, 5)
+        account.tokens.add(50, 5)
+        if account.day is not None:
+            account.day.add(50, 5)
+    with pytest.raises(LimitReached, match=f"Limit type: {kind}") as refused:
+        demand_rate(account, 1, 5)
+    assert refused.value.left == 0
+    eased = {"requests": "r", "tokens": "t"}.get(kind, "")
+    if eased:
+        demand_rate(account, 1, 5, eased=eased)
+    with pytest.raises(LimitReached):
+        demand_rate(account, 1, 5, eased="rt".replace(eased or "-", ""))
 
 
 def test_a_key_without_limits_counts_nothing() -> None:

@@ -171,6 +171,18 @@ async def test_tokens_are_corrected_and_slots_come_back_for_all(exact: bool) -> 
         await one.call()
 
 
+@pytest.mark.parametrize("limits", [Limits(tpm_limit=1000), Limits(max_budget=1000 * CENT)])
+async def test_a_prompt_that_turns_out_longer_is_counted_for_all(limits: Limits, exact: bool) -> None:
+    one, two = await sites(exact=exact, team=limits)
+    grant = await one.call()
+    grant.grow(ask(prompt=950), priced())
+    await one.book.step()
+    with pytest.raises(Refused):
+        await two.call()
+    await one.end(grant)
+    await two.call()
+
+
 async def test_what_moves_to_another_deployment_is_counted_there(exact: bool) -> None:
     limits = Limits(model_limits={"d": ModelLimits(rpm_limit=1), "e": ModelLimits(rpm_limit=1, max_budget=PRICE)})
     one, two = await sites(exact=exact, team=limits)
@@ -197,6 +209,31 @@ async def test_what_is_obtained_for_a_call_that_has_ended_goes_back(limits: Limi
     await asking
     assert grant.elsewhere is None
     await one.book.step()
+    await two.call()
+
+
+async def test_units_at_hand_are_taken_without_asking_and_count_for_all() -> None:
+    one, two = await sites(exact=False, team=Limits(rpm_limit=100, max_parallel_requests=90))
+    for _ in range(10):
+        await one.end(await one.call())
+    one.clock.now += 1
+    await one.book.step()
+    second = int(one.clock.now)
+    held = [one.admission.admit(one.principal, ask(), priced(), second) for _ in range(5)]
+    assert all(one.shared.enter(grant) and grant.elsewhere is not None for grant in held)
+    await one.book.step()
+    through, refusal = await in_turns(two, two, ends=True, count=100)
+    assert through <= 85 and isinstance(refusal, LimitReached)
+
+
+async def test_what_is_counted_without_asking_counts_for_all(exact: bool) -> None:
+    one, two = await sites(exact=exact, team=Limits(max_parallel_requests=1))
+    grant = one.admission.admit(one.principal, ask(), priced(), int(one.clock.now))
+    one.shared.count(grant)
+    await one.book.step()
+    with pytest.raises(LimitReached):
+        await two.call()
+    await one.end(grant)
     await two.call()
 
 

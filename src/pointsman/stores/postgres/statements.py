@@ -359,6 +359,7 @@ SELECT day, key_token, user_id, model_group, host, calls, energy_mwh, energy_cos
 WHERE day BETWEEN $1 AND $2 AND ($3::TEXT IS NULL OR key_token = $3) AND ($4::TEXT IS NULL OR user_id = $4)
 ORDER BY day, key_token, user_id, model_group, host
 """
+
 USE_OF_DEPLOYMENTS: Final = """
 SELECT
     coalesce(calls.deployment_id, contexts.deployment_id) COLLATE "C", count(*),

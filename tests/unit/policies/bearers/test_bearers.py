@@ -68,6 +68,30 @@ async def test_a_token_is_looked_at_once_and_until_it_expires() -> None:
     assert len(scene.bearers) == 0
 
 
+async def test_only_tokens_of_a_trusted_issuer_for_us_and_of_now_are_believed() -> None:
+    scene = Scene()
+    for claims, why in (
+        ({"iss": "https://id.example.evil"}, "issuer"),
+        ({"iss": None}, "issuer"),
+        ({"aud": ["another"]}, "audience"),
+        ({"exp": scene.clock.now - 120}, "expired"),
+        ({"nbf": scene.clock.now + 120}, "not valid yet|not yet"),
+    ):
+        with pytest.raises(Unauthenticated, match=why):
+            await scene.find(scene.token(**claims))
+
+
+async def test_a_caller_is_of_the_team_and_the_user_that_the_directory_knows() -> None:
+    scene = Scene()
+    fields = ClaimFields(team_id="team", user_id="sub", user_email="mail")
+    scene.bearers.follow(BearerSettings(issuers=(msgspec.structs.replace(scene.issuer, fields=fields),)))
+    await scene.directory.insert(TEAMS, Team(team_id="t"))
+    record = (await scene.find(scene.token(team="t", sub="svc"))).record
+    assert (record.team_id, record.user_id) == ("t", "svc")
+    scene.bearers.forget({"svc"})
+    assert len(scene.bearers) == 0
+
+
 async def test_keys_and_tokens_are_never_found_for_one_another() -> None:
     scene = Scene()
     token = scene.token()

@@ -9,7 +9,7 @@ import pytest
 
 from pointsman.config.jwt_sections import JwtAuth, JwtRoleMap, JwtRoleMapping, JwtScope
 from pointsman.core.errors import Forbidden
-from pointsman.policies.bearers.claims import Claimant, claim_text, claim_texts, read_claimant
+from pointsman.policies.bearers.claims import Claimant, claim_text, claim_texts, is_left_out, read_claimant
 from pointsman.policies.bearers.settings import ClaimFields
 
 
@@ -44,6 +44,33 @@ def test_who_it_is_stays_the_same_for_all_tokens_of_one_subject() -> None:
     assert first.identity.startswith("jwt-")
     elsewhere = read_claimant(raw({"sub": "ann"}), "https://other.example", ClaimFields(), JwtAuth())
     assert len({first.identity, elsewhere.identity, read({"sub": "bob"}).identity}) == 3
+
+
+def test_a_token_without_a_subject_is_told_apart_by_what_else_it_names() -> None:
+    named: tuple[dict[str, Any], ...] = ({}, {"client_id": "a"}, {"client_id": "b"}, {"azp": "c"}, {"mail": "ann"})
+    assert len({read(claims, user_id="mail").identity for claims in named}) == len(named)
+    both = {"client_id": "a", "azp": "c"}
+    assert read({"sub": "ann", **both}).identity == read({"sub": "ann"}).identity
+    assert read({"mail": "ann", **both}, user_id="mail").identity == read({"mail": "ann"}, user_id="mail").identity
+    assert read(both).identity == read({"client_id": "a"}).identity
+
+
+@pytest.mark.parametrize(
+    ("path", "claims", "left_out"),
+    [
+        ("groups", {"hasgroups": True}, True),
+        ("groups", {"hasgroups": "true"}, True),
+        ("groups", {"hasgroups": False}, False),
+        ("groups", {"hasgroups": True, "groups": []}, False),
+        ("roles", {"hasgroups": True}, False),
+        ("roles", {"_claim_names": {"roles": "src1"}}, True),
+        ("groups", {"_claim_names": {"roles": "src1"}}, False),
+        ("groups", {"_claim_names": "groups"}, False),
+        (None, {"hasgroups": True, "_claim_names": {"groups": "src1"}}, False),
+    ],
+)
+def test_an_issuer_may_say_that_groups_are_too_many(path: str | None, claims: dict[str, Any], left_out: bool) -> None:
+    assert is_left_out(raw(claims), path) is left_out
 
 
 def test_every_field_has_its_claim() -> None:
@@ -115,6 +142,8 @@ def test_routes_are_those_of_the_role_and_scopes_narrow_them() -> None:
     assert (wide.models, wide.allowed_routes) == (None, None)
     with pytest.raises(Forbidden):
         read({"scope": "openid"}, rules)
+    boss = read({"scope": "litellm_proxy_admin"}, rules)
+    assert (boss.models, boss.allowed_routes) == (None, JwtAuth().admin_allowed_routes)
 
 
 def test_an_address_that_is_not_verified_is_none() -> None:

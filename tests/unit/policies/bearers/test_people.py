@@ -81,6 +81,14 @@ async def test_who_is_not_known_or_blocked_is_refused(scene: Scene, fields: dict
 async def test_an_administrator_needs_no_entry(scene: Scene) -> None:
     found = await scene.resolve(user_id="boss", teams=("nobody",), role="proxy_admin")
     assert (found.user, found.team, found.role) == (None, None, Role.ADMIN)
+    found = await scene.resolve(user_id="boss", role="proxy_admin")
+    assert (found.user, found.team, found.role) == (None, None, Role.ADMIN)
+
+
+async def test_who_comes_for_a_team_needs_no_entry(scene: Scene) -> None:
+    found = await scene.resolve(user_id="service", teams=("t1",), role="team")
+    assert found.user is None
+    assert found.team is not None and found.team.team_id == "t1"
 
 
 async def test_upserts_add_users_and_teams_with_the_least_rights(scene: Scene) -> None:
@@ -119,6 +127,11 @@ async def test_role_and_teams_follow_the_token_where_that_is_wanted(scene: Scene
     assert await scene.teams_of("ann") == {"t1"}
     kept = await scene.resolve(user_id="ann", role="internal_user")
     assert kept.user is not None and kept.user.role is Role.VIEWER
+    version = await scene.directory.version()
+    same = await scene.resolve(rules=rules, user_id="ann", teams=("t1",), role="proxy_admin_viewer")
+    assert same.user == kept.user
+    assert (await scene.resolve(rules=rules, user_id="ann", teams=("t1",), role="team")).user == kept.user
+    assert await scene.directory.version() == version, "nothing was to be changed"
 
 
 async def test_what_a_token_changes_is_written_down(scene: Scene) -> None:

@@ -67,6 +67,7 @@ async def test_a_password_without_end_is_none() -> None:
     [
         (PasswordRules(), "elevenchars", "12 characters"),
         (PasswordRules(), "twelve chars", None),
+        (PasswordRules(), "TWELVE CHARS", None),
         (PasswordRules(length_min=1), "x" * (PASSWORD_CHARACTERS_MAX + 1), "at most"),
         (PasswordRules(uppercase=True), "lower case only", "upper-case"),
         (PasswordRules(lowercase=True), "UPPER CASE ONLY", "lower-case"),
