@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.key_names import demand_alias
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.customers import demand_customer_budget
@@ -119,7 +120,7 @@ async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) 
         raise Malformed(f"reset_to must be at most what the key has spent, {dollars(old.spend)}.", param="reset_to")
     record = await _changed(office, visit, old, KeyChanges(updated_at=office.clock.wall(), spend=amount))
     note_key(visit, "updated", old, record)
-    limit = None if record.max_budget is None else dollars(record.max_budget)
+    limit = usd(record.max_budget)
     reset_at = iso_or_none(record.budget_reset_at)
     return Answer(ResetSpendReply(record.token, dollars(record.spend), dollars(old.spend), limit, reset_at))
 
