@@ -147,6 +147,25 @@ async def test_a_wrong_password_is_told_and_not_shown(link: RedisLink, server: R
     await right.close()
 
 
+async def test_a_password_that_does_not_last_is_asked_for_with_each_connection(
+    link: RedisLink, server: RedisServer, nursery: Nursery
+) -> None:
+    await link.run("CONFIG", "SET", "requirepass", "second")
+    given = ["first", "second"]
+
+    async def credentials() -> tuple[str | None, Secret]:
+        if not given:
+            raise Misconfigured("Nobody has one.")
+        return None, Secret(given.pop(0))
+
+    made = RedisLink(RedisSettings(at=Secret(server.url()), credentials=credentials, namespace="n"), nursery)
+    assert not await made.open() and made.trouble == "it does not accept the password."
+    assert await made.open()
+    await made.close()
+    assert not await made.open()
+    await made.close()
+
+
 def test_an_address_that_is_none_is_the_operators_mistake(nursery: Nursery) -> None:
     with pytest.raises(Misconfigured) as raised:
         RedisLink(settings("postgres://secret@host"), nursery)

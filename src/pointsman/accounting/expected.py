@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pointsman.catalog.services import services_of
 from pointsman.core.price import FEMTODOLLARS_PER_PICODOLLAR
 from pointsman.core.upstream import Deployment
 
@@ -15,8 +16,13 @@ OUTPUT_TOKENS_ASSUMED: Final = 1024
 """Tokens of an answer to which the client sets no limit."""
 
 
-def cost_bound(deployment: Deployment, prompt_tokens: int, output_limit: int | None, choices: int = 1) -> int | None:
-    """Picodollars that a request costs at most, or probably where it sets no limit; None: nobody told the price."""
+def cost_bound(
+    deployment: Deployment, prompt_tokens: int, output_limit: int | None, choices: int = 1, *, dearest: bool = False
+) -> int | None:
+    """Picodollars that a request costs at most, or probably where it sets no limit; None: nobody told the price.
+
+    On the usual service tier, or on the ``dearest``: which one serves a call, only its answer says.
+    """
     price = deployment.price
     if not deployment.charges:
         return 0
@@ -27,6 +33,8 @@ def cost_bound(deployment: Deployment, prompt_tokens: int, output_limit: int | N
         total = price.per_request + prompt_tokens * price.input + output * price.output
         return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
     bound = price.bound(prompt_tokens, output)
+    if dearest:
+        bound = max(bound, *(price.bound(prompt_tokens, output, service) for service in services_of(price)), bound)
     return bound if price.units is None else bound + price.units.bound(choices, prompt_tokens)
 
 

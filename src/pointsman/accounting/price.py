@@ -19,7 +19,7 @@ def cost_of(usage: Usage, price: Price | None) -> int:
     """
     if price is None:
         return 0
-    rates = price.at(usage.prompt) if price.tiers else price
+    rates = price.at(usage.prompt, usage.service) if price.tiers else price
     if rates.units is not None and usage.units is not None:
         return _of_kinds(usage, rates) + _of_units(usage.units, rates.units)
     if usage.cached or usage.cache_write or usage.reasoning or usage.audio_input or usage.audio_output:
@@ -32,7 +32,7 @@ def output_cost_of(usage: Usage, price: Price | None) -> int:
     """The part of :func:`cost_of` that is for what the model said, in picodollars, rounded up."""
     if price is None:
         return 0
-    rates = price.at(usage.prompt) if price.tiers else price
+    rates = price.at(usage.prompt, usage.service) if price.tiers else price
     plain, total = usage.completion, 0
     if usage.reasoning and rates.reasoning is not None:
         plain -= usage.reasoning

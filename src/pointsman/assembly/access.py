@@ -109,12 +109,12 @@ def _google(params: LiteLLMParams, environment: _Environment) -> GoogleAccess:
         project=params.vertex_project or _first(environment, projects),
         location=location,
         credentials=params.vertex_credentials or credentials or _secret(environment, "GOOGLE_APPLICATION_CREDENTIALS"),
-        usual_file=_gcloud_file(environment),
+        usual_file=gcloud_file(environment),
         metadata_host=environment.get("GCE_METADATA_HOST"),
     )
 
 
-def _gcloud_file(environment: _Environment) -> str | None:
+def gcloud_file(environment: _Environment) -> str | None:
     """Where ``gcloud auth application-default login`` leaves its credentials."""
     home, windows = environment.get("HOME"), environment.get("APPDATA")
     folder = environment.get("CLOUDSDK_CONFIG") or (f"{windows}/gcloud" if windows else None)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import msgspec
 
 from pointsman.config.load import Loaded
-from pointsman.config.redis_sections import RedisNode, SentinelNode
+from pointsman.config.redis_sections import CacheParams, CoordinationRedis, RedisNode, SentinelNode
 from pointsman.core.secret import Secret
-from pointsman.stores.redis.settings import Cluster, Node, RedisSettings, Sentinels
+from pointsman.stores.redis.settings import Cluster, Credentials, Node, RedisSettings, Sentinels
 
-__all__ = ["redis_settings"]
+__all__ = ["Identities", "redis_settings"]
 
 _PORT = 6379
 _SERVICE = "mymaster"
@@ -32,6 +33,7 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     sentinels: tuple[SentinelNode, ...] = ()
     sentinel_password: Secret | None = None
     service: str | None = None
+    credentials: Credentials | None = None
 
     @property
     def at(self) -> Secret | Cluster | Sentinels | None:
@@ -53,9 +55,29 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
         return Secret(f"redis{'s' if self.ssl else ''}://{host}:{self.port or _PORT}")
 
 
-def redis_settings(loaded: Loaded) -> RedisSettings | None:
-    """How Redis is reached; None: there is none, and each process is on its own."""
-    for place in _places(loaded):
+class Identities(Protocol):
+    """Who gets passwords that do not last from a cloud."""
+
+    def aws(self, said: CoordinationRedis | CacheParams) -> Credentials:
+        """Those of ElastiCache.
+
+        Raises:
+            Misconfigured: something is missing.
+        """
+        ...
+
+    def google(self, service_account: str) -> Credentials:
+        """Those of Memorystore."""
+        ...
+
+
+def redis_settings(loaded: Loaded, identities: Identities | None = None) -> RedisSettings | None:
+    """How Redis is reached; None: there is none, and each process is on its own.
+
+    Raises:
+        Misconfigured: it is to be signed in to in a cloud, and something that this needs is missing.
+    """
+    for place in _places(loaded, identities):
         at = place.at
         if at is not None:
             local = loaded.settings.local
@@ -63,6 +85,7 @@ def redis_settings(loaded: Loaded) -> RedisSettings | None:
                 at=at,
                 username=place.username,
                 password=place.password,
+                credentials=place.credentials,
                 database=place.db,
                 namespace=local.redis_namespace,
                 command_seconds=local.redis_timeout_seconds,
@@ -70,7 +93,15 @@ def redis_settings(loaded: Loaded) -> RedisSettings | None:
     return None
 
 
-def _places(loaded: Loaded) -> Iterator[_Place]:
+def _credentials(said: CoordinationRedis | CacheParams, identities: Identities | None) -> Credentials | None:
+    if identities is None:
+        return None
+    if isinstance(said, CacheParams) and said.gcp_service_account is not None:
+        return identities.google(said.gcp_service_account)
+    return identities.aws(said) if said.aws_iam_auth else None
+
+
+def _places(loaded: Loaded, identities: Identities | None) -> Iterator[_Place]:
     settings, environment = loaded.settings, loaded.environment
     own = settings.general_settings.coordination_redis
     yield _Place(
@@ -84,6 +115,7 @@ def _places(loaded: Loaded) -> Iterator[_Place]:
         sentinels=own.sentinel_nodes,
         sentinel_password=own.sentinel_password,
         service=own.service_name,
+        credentials=_credentials(own, identities),
     )
     router = settings.router_settings
     yield _Place(
@@ -107,7 +139,9 @@ def _places(loaded: Loaded) -> Iterator[_Place]:
             sentinels=cache.sentinel_nodes,
             sentinel_password=cache.sentinel_password,
             service=cache.service_name,
+            credentials=_credentials(cache, identities),
         )
+    account = environment.redis_gcp_service_account
     yield _Place(
         url=environment.redis_url,
         host=environment.redis_host,
@@ -119,4 +153,5 @@ def _places(loaded: Loaded) -> Iterator[_Place]:
         sentinels=environment.redis_sentinel_nodes,
         sentinel_password=environment.redis_sentinel_password,
         service=environment.redis_service_name,
+        credentials=None if account is None or identities is None else identities.google(account),
     )

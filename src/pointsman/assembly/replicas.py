@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pointsman.assembly.host_news import EVERYTHING_SECONDS, HostNews
 from pointsman.assembly.news_files import NewsFiles
+from pointsman.assembly.redis_identity import RedisIdentities
 from pointsman.assembly.replica_settings import redis_settings
 from pointsman.assembly.replica_slots import ReplicaSlots
 from pointsman.assembly.rest_news import Bulletin, RestBoards, RestNews
@@ -149,10 +150,12 @@ def replicas_of(gateway: Gateway) -> Replicas | None:
     Raises:
         Misconfigured: the library for Redis is not installed, or the address is none.
     """
-    settings = redis_settings(gateway.loaded)
+    loaded = gateway.loaded
+    identities = RedisIdentities(gateway.aws_keys, gateway.tokens, loaded.variables, gateway.clock)
+    settings = redis_settings(loaded, identities)
     if settings is None:
         return None
-    return Replicas(gateway, settings, exact=gateway.loaded.settings.local.shared_limits == "exact")
+    return Replicas(gateway, settings, exact=loaded.settings.local.shared_limits == "exact")
 
 
 def work_together(gateway: Gateway) -> None:

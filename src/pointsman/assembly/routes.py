@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -21,7 +21,7 @@ from pointsman.core.price import FREE, Price
 from pointsman.core.upstream import Deployment, Timeouts
 from pointsman.providers.discovery import FoundHost, aliases, deployments
 from pointsman.providers.registry import split_model
-from pointsman.routing.table import RoutingTable, Union
+from pointsman.routing.table import Pattern, RoutingTable, Union
 
 __all__ = ["DEMO_MODEL", "RouteMaker", "hint_for", "spell_out"]
 
@@ -131,7 +131,7 @@ class RouteMaker:
         return RoutingTable(
             (*own, *found),
             other_names,
-            self._configured.patterns,
+            (_listing(pattern, self._hosts) for pattern in self._configured.patterns),
             hidden,
             unlisted=aliases(self._hosts),
             unions={
@@ -140,6 +140,24 @@ class RouteMaker:
                 if group.group_name is not None
             },
         )
+
+
+def _listing(pattern: Pattern, hosts: Iterable[FoundHost]) -> Pattern:
+    """The wildcard, which also stands for the models that a local server of its address was found to have."""
+    if pattern.pattern.count("*") != 1:
+        return pattern
+    return msgspec.structs.replace(pattern, known=lambda: (*pattern.known(), *_found_for(pattern, hosts)))
+
+
+def _found_for(pattern: Pattern, hosts: Iterable[FoundHost]) -> Iterator[str]:
+    for host in hosts:
+        for model in host.models:
+            name = pattern.pattern.replace("*", model.name)
+            one = pattern.expand(name, (model.name,))
+            if one is None or not one.local or one.api_base not in {host.url, f"{host.url}/v1"}:
+                break  # it leads elsewhere, with any model
+            if one.model == model.name:
+                yield name
 
 
 def _looked_for(deployment: Deployment) -> str:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from pointsman.catalog.models import CAPABILITY_FLAGS, ModelFacts
+from pointsman.catalog.services import EVERY_LENGTH, SERVICE_TIERS, Rates, applied, service_tiers
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import Price, Tier, UnitPrice, femtodollars
 
@@ -49,25 +50,17 @@ _UNIT_KEYS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Of two keys for one unit the later counts, unless it is zero: published lists give both for one and the same."""
 
-_TIER_KEY: Final = re.compile(rf"({'|'.join(_RATE_KEYS)})_above_([0-9]{{1,9}})(k?)_tokens", re.ASCII)
-
-
-class Rates(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Femtodollars as far as they are given; None: not said."""
-
-    input: int | None = None
-    output: int | None = None
-    cache_read: int | None = None
-    cache_write: int | None = None
-    reasoning: int | None = None
-    audio_input: int | None = None
-    audio_output: int | None = None
-    per_request: int | None = None
-    units: UnitPrice | None = None
+_TIER_KEY: Final = re.compile(
+    rf"({'|'.join(_RATE_KEYS)})(?:_above_([0-9]{{1,9}})(k?)_tokens)?(?:_({'|'.join(SERVICE_TIERS)}))?", re.ASCII
+)
+"""A price above a length of the prompt, on a service tier, or both. Not of batches, which are not served."""
 
 
 class Overrides(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was said about one model. ``tiers`` maps a threshold in prompt tokens to what changes above it."""
+    """What was said about one model. ``tiers`` maps a threshold in prompt tokens to what changes above it.
+
+    ``services`` is the same of each service tier, with what changes on it at all lengths under -1.
+    """
 
     context_tokens: int | None = None
     output_tokens_max: int | None = None
@@ -76,6 +69,7 @@ class Overrides(msgspec.Struct, frozen=True, omit_defaults=True):
     capabilities_removed: frozenset[str] = frozenset()
     rates: Rates = Rates()
     tiers: Mapping[int, Rates] = MappingProxyType({})
+    services: Mapping[str, Mapping[int, Rates]] = MappingProxyType({})
 
 
 NO_OVERRIDES: Final = Overrides()
@@ -85,8 +79,9 @@ def read_overrides(model_info: Mapping[str, object]) -> Overrides:
     """Read the keys this catalogue knows and ignore all others; a null is as good as absent.
 
     Known are ``max_input_tokens``, ``max_output_tokens`` (or the older ``max_tokens``), ``mode``, the
-    ``supports_…`` flags, prices in USD per token, also with ``_above_200k_tokens`` behind them, and
-    ``tiered_pricing``. A number may be a string, since YAML reads ``4e-07`` as one.
+    ``supports_…`` flags, prices in USD per token, also with ``_above_200k_tokens`` or a service tier
+    (``_priority``) behind them, or both in this order, and ``tiered_pricing``. A number may be a string, since YAML
+    reads ``4e-07`` as one.
 
     Raises:
         Misconfigured: A known key has a value that cannot be meant; the message names the key.
@@ -94,11 +89,14 @@ def read_overrides(model_info: Mapping[str, object]) -> Overrides:
     output_key = "max_output_tokens" if model_info.get("max_output_tokens") is not None else "max_tokens"
     added, removed = _flags(model_info)
     base, tiers = _tiered_pricing(model_info)
+    by_service: dict[str, dict[int, Rates]] = {"": tiers}
     for key in model_info:
-        if match := _TIER_KEY.fullmatch(key):
-            threshold = int(match[2]) * (1000 if match[3] else 1)
-            changes = {_RATE_KEYS[match[1]]: _rate(model_info, key)}
-            tiers[threshold] = msgspec.structs.replace(tiers.get(threshold, Rates()), **changes)
+        match = _TIER_KEY.fullmatch(key)
+        if match and (match[2] or match[4]) and (rate := _rate(model_info, key)) is not None:
+            threshold = int(match[2]) * (1000 if match[3] else 1) if match[2] else EVERY_LENGTH
+            its = by_service.setdefault(match[4] or "", {})
+            its[threshold] = msgspec.structs.replace(its.get(threshold, Rates()), **{_RATE_KEYS[match[1]]: rate})
+    del by_service[""]
     return Overrides(
         context_tokens=_tokens(model_info, "max_input_tokens"),
         output_tokens_max=_tokens(model_info, output_key),
@@ -107,6 +105,7 @@ def read_overrides(model_info: Mapping[str, object]) -> Overrides:
         capabilities_removed=removed,
         rates=base if base is not None else _rates(model_info),
         tiers=MappingProxyType(dict(sorted(tiers.items()))),
+        services=MappingProxyType({name: dict(sorted(its.items())) for name, its in sorted(by_service.items())}),
     )
 
 
@@ -133,18 +132,27 @@ def merge(facts: ModelFacts | None, overrides: Overrides, *, name: str = "") -> 
 
 
 def _merge_price(known: Price | None, overrides: Overrides) -> Price | None:
-    rates = overrides.rates
-    if rates == Rates() and not overrides.tiers:
+    rates, services = overrides.rates, overrides.services
+    if rates == Rates() and not overrides.tiers and not services:
         return known
-    base = _apply(_cleared(known or Price(0, 0), rates), rates)
-    if not overrides.tiers:
+    base = applied(_cleared(known or Price(0, 0), rates), rates)
+    if not overrides.tiers and not services:
         return base
-    tiers: list[Tier] = []
     untiered = msgspec.structs.replace(base, tiers=())
-    for threshold, changes in overrides.tiers.items():
-        price = _apply(tiers[-1].price if tiers else untiered, changes)
-        tiers.append(Tier(threshold, price))
-    return msgspec.structs.replace(base, tiers=tuple(tiers))
+    lengths = [tier for tier in base.tiers if not tier.service]
+    kept = [tier for tier in base.tiers if tier.service and tier.service not in services]
+    if overrides.tiers:
+        lengths, kept = _ascending(untiered, overrides.tiers), []
+    its = [tier for name, changes in services.items() for tier in service_tiers(untiered, lengths, name, changes)]
+    return msgspec.structs.replace(base, tiers=(*lengths, *kept, *its))
+
+
+def _ascending(untiered: Price, changes: Mapping[int, Rates]) -> list[Tier]:
+    """The prices by length of the prompt; what one does not say costs what it does below."""
+    tiers: list[Tier] = []
+    for threshold, changed in changes.items():
+        tiers.append(Tier(threshold, applied(tiers[-1].price if tiers else untiered, changed)))
+    return tiers
 
 
 def _cleared(price: Price, rates: Rates) -> Price:
@@ -154,11 +162,6 @@ def _cleared(price: Price, rates: Rates) -> Price:
     if rates.output is not None:
         price = msgspec.structs.replace(price, reasoning=None, audio_output=None, tiers=())
     return price
-
-
-def _apply(price: Price, rates: Rates) -> Price:
-    given = {name: rate for name, rate in msgspec.structs.asdict(rates).items() if rate is not None}
-    return msgspec.structs.replace(price, **given)
 
 
 def _flags(model_info: Mapping[str, object]) -> tuple[frozenset[str], frozenset[str]]:

@@ -100,7 +100,7 @@ class PriceRow(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True)
             audio_input=_optional(self.audio_input),
             audio_output=_optional(self.audio_output),
             per_request=_optional(self.per_request) or 0,
-            tiers=tuple(Tier(tier.above_tokens, tier.price.price()) for tier in self.tiers),
+            tiers=tuple(Tier(tier.above_tokens, tier.price.price(), tier.service) for tier in self.tiers),
             units=None if self.units is None else self.units.price(),
         )
 
@@ -127,11 +127,12 @@ class UnitRow(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
         )
 
 
-class TierRow(msgspec.Struct, frozen=True, array_like=True):
+class TierRow(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A :class:`Tier`."""
 
     above_tokens: int
     price: PriceRow
+    service: str = ""
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -249,7 +250,7 @@ def price_row(price: Price) -> PriceRow:
         audio_input=None if price.audio_input is None else _dollars(price.audio_input),
         audio_output=None if price.audio_output is None else _dollars(price.audio_output),
         per_request=_dollars(price.per_request) if price.per_request else None,
-        tiers=tuple(TierRow(tier.above_tokens, price_row(tier.price)) for tier in price.tiers),
+        tiers=tuple(TierRow(tier.above_tokens, price_row(tier.price), tier.service) for tier in price.tiers),
         units=None if price.units is None else _unit_row(price.units),
     )
 

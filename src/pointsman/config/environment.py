@@ -78,6 +78,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "REDIS_USERNAME": "its user",
     "REDIS_PASSWORD": "its password",
     "REDIS_SSL": "`true`: use TLS",
+    "REDIS_GCP_SERVICE_ACCOUNT": "the service account with whose tokens Redis is signed in to at Google",
     "REDIS_CLUSTER_NODES": 'servers of a cluster, as JSON: `[{"host": "10.0.0.1", "port": 7001}]`',
     "REDIS_SENTINEL_NODES": 'sentinels, as JSON: `[["10.0.0.1", 26379]]`',
     "REDIS_SENTINEL_PASSWORD": "the password of the sentinels",
@@ -140,6 +141,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     redis_sentinel_nodes: tuple[SentinelNode, ...] = ()
     redis_sentinel_password: Secret | None = None
     redis_service_name: str | None = None
+    redis_gcp_service_account: str | None = None
     log_level: str | None = None
     secret_key: Secret | None = None
     salt_key: Secret | None = None
@@ -176,6 +178,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
             redis_port=reader.whole_number("REDIS_PORT", 1, _PORT_MAX),
             redis_username=reader.text("REDIS_USERNAME"),
             redis_password=reader.secret("REDIS_PASSWORD"),
+            redis_gcp_service_account=reader.text("REDIS_GCP_SERVICE_ACCOUNT"),
             redis_ssl=(reader.text("REDIS_SSL") or "").lower() in _TRUE,
             redis_cluster_nodes=reader.needed("REDIS_CLUSTER_NODES", nodes_in) or (),
             redis_sentinel_nodes=reader.needed("REDIS_SENTINEL_NODES", sentinels_in) or (),

@@ -175,6 +175,7 @@ The change that makes such a key act takes it out of here.
 _TOKEN_PRICE: Final = re.compile(
     r"(?:(?:input|output)_cost_per_token|cache_(?:read|creation)_input_token_cost|output_cost_per_reasoning_token"
     r"|(?:input|output)_cost_per_audio_token|input_cost_per_request)(?:_above_[0-9]{1,9}k?_tokens)?"
+    r"(?:_(?:balanced|flex|priority|ultrafast))?"
     r"|(?:input|output)_cost_per_(?:image|image_token|character|second)|input_cost_per_query",
     re.ASCII,
 )

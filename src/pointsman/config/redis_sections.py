@@ -80,6 +80,11 @@ class CoordinationRedis(msgspec.Struct, frozen=True, kw_only=True):
     sentinel_nodes: tuple[SentinelNode, ...] = ()
     sentinel_password: Secret | None = None
     service_name: Host | None = None
+    aws_iam_auth: bool = False
+    aws_iam_user_name: Host | None = None
+    aws_iam_cache_name: Host | None = None
+    aws_iam_region: Host | None = None
+    aws_iam_serverless: bool = False
 
 
 class CacheParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,3 +102,9 @@ class CacheParams(msgspec.Struct, frozen=True, kw_only=True):
     sentinel_nodes: tuple[SentinelNode, ...] = ()
     sentinel_password: Secret | None = None
     service_name: Host | None = None
+    aws_iam_auth: bool = False
+    aws_iam_user_name: Host | None = None
+    aws_iam_cache_name: Host | None = None
+    aws_iam_region: Host | None = None
+    aws_iam_serverless: bool = False
+    gcp_service_account: Host | None = None

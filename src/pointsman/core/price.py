@@ -33,7 +33,8 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
 
     None means that this kind costs what its plainer kind costs: ``cache_read``, ``cache_write`` and
     ``audio_input`` as ``input``; ``reasoning`` and ``audio_output`` as ``output``. Zero means free.
-    ``tiers`` ascend; of a prompt longer than a tier's threshold, *all* tokens cost that tier's price.
+    ``tiers`` ascend; of a prompt longer than a tier's threshold, *all* tokens cost that tier's price. Those of a
+    provider's service tiers stand behind them.
     """
 
     input: int
@@ -47,18 +48,17 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     tiers: tuple[Tier, ...] = ()
     units: UnitPrice | None = None
 
-    def at(self, prompt_tokens: int) -> Price:
-        """The price that a prompt of this length (cached tokens included) is charged at."""
+    def at(self, prompt_tokens: int, service: str = "") -> Price:
+        """The price that a prompt of this length (cached tokens included) is charged at, on a service tier."""
         chosen = self
         for tier in self.tiers:
-            if prompt_tokens <= tier.above_tokens:
-                break
-            chosen = tier.price
-        return chosen
+            if tier.service == service and prompt_tokens > tier.above_tokens:
+                chosen = tier.price
+        return chosen if chosen is not self or not service else self.at(prompt_tokens)
 
-    def bound(self, prompt_tokens: int, completion_tokens: int) -> int:
-        """What a call of plain tokens costs at the most, in picodollars."""
-        rates = self.at(prompt_tokens) if self.tiers else self
+    def bound(self, prompt_tokens: int, completion_tokens: int, service: str = "") -> int:
+        """What a call of plain tokens costs at the most, in picodollars, on a service tier."""
+        rates = self.at(prompt_tokens, service) if self.tiers else self
         total = rates.per_request + prompt_tokens * rates.input + completion_tokens * rates.output
         return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
 
@@ -66,15 +66,9 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     def is_free(self) -> bool:
         """Whether no call can cost anything, whatever its tokens."""
         rates = (
-            self.input,
-            self.output,
-            self.cache_read,
-            self.cache_write,
-            self.reasoning,
-            self.audio_input,
-            self.audio_output,
-            self.per_request,
-        )
+            self.input, self.output, self.cache_read, self.cache_write, self.reasoning, self.audio_input,
+            self.audio_output, self.per_request,
+        )  # fmt: skip
         return not any(rates) and self.units is None and all(tier.price.is_free for tier in self.tiers)
 
 
@@ -99,10 +93,15 @@ class UnitPrice(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Tier(msgspec.Struct, frozen=True):
-    """The price of calls with more than ``above_tokens`` prompt tokens; its own ``tiers`` are empty."""
+    """The price of calls with more than ``above_tokens`` prompt tokens; its own ``tiers`` are empty.
+
+    ``service`` is the provider's service tier (``priority``, ``flex``) that it is of, empty for the usual one; the
+    first of a service tier is of calls of any length, with -1 for ``above_tokens``.
+    """
 
     above_tokens: int
     price: Price
+    service: str = ""
 
 
 FREE: Final = Price(input=0, output=0)

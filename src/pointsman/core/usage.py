@@ -30,7 +30,8 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Token counts of one call.
 
     ``prompt`` includes ``cached`` and ``cache_write``; ``completion`` includes ``reasoning``, as in
-    OpenAI's ``usage``. ``measured`` means the upstream reported it.
+    OpenAI's ``usage``. ``measured`` means the upstream reported it. ``service`` is the service tier that is charged,
+    where the price has any.
     """
 
     prompt: int = 0
@@ -42,6 +43,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     audio_output: int = 0
     source: UsageSource = "none"
     units: Units | None = None
+    service: str = ""
 
     @property
     def total(self) -> int:
@@ -56,16 +58,13 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
             names = Units.__struct_fields__
             units = Units(**{name: getattr(self.units, name) + getattr(other.units, name) for name in names})
         return Usage(
-            self.prompt + other.prompt,
-            self.completion + other.completion,
-            self.cached + other.cached,
-            self.cache_write + other.cache_write,
-            self.reasoning + other.reasoning,
-            self.audio_input + other.audio_input,
-            self.audio_output + other.audio_output,
+            self.prompt + other.prompt, self.completion + other.completion, self.cached + other.cached,
+            self.cache_write + other.cache_write, self.reasoning + other.reasoning,
+            self.audio_input + other.audio_input, self.audio_output + other.audio_output,
             "none" if not sources else "estimated" if "estimated" in sources else "measured",
             units,
-        )
+            self.service or other.service,
+        )  # fmt: skip
 
 
 NO_USAGE = Usage()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from pointsman.catalog.services import services_of
 from pointsman.core.errors import Unsupported
 from pointsman.core.upstream import Deployment, Lane, Operation
 from pointsman.providers.cache_marks import with_cache_marks
@@ -16,6 +17,7 @@ from pointsman.providers.merging_reasoning import ReasoningMergingLane
 from pointsman.providers.mocked import mocked_lane
 from pointsman.providers.native import NativeLane
 from pointsman.providers.registry import find_provider
+from pointsman.providers.service_tiers import ServiceTierLane
 from pointsman.providers.stateful import ResponseBook, StatefulLane
 from pointsman.providers.telling_cost import WITH_COST, CostOf, CostTellingLane
 from pointsman.providers.translated import (
@@ -117,6 +119,9 @@ class LaneBook:
             lane = ReasoningMergingLane(lane, deployment)
         elif self._continues and operation in CONTINUED:
             lane = self._continuing(lane, deployment, operation)
+        has_services = bool(services_of(deployment.price))
+        if has_services and operation is not Operation.RESPONSES:
+            lane = ServiceTierLane(lane)
         if self._cost_of is not None and operation in WITH_COST:
             lane = CostTellingLane(lane, deployment, self._cost_of)
         lane = _with_handling(lane, made, deployment, operation)
@@ -127,6 +132,8 @@ class LaneBook:
             lane = _with_handling(lane, made, deployment, operation)
             if self._continues:
                 lane = RelayedResponsesLane(lane)
+        if has_services and operation is Operation.RESPONSES:
+            lane = ServiceTierLane(lane)
         if len(self._known) >= _LANES_MAX:
             self._known.clear()
         self._known[key] = (deployment, lane)

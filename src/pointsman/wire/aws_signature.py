@@ -1,4 +1,4 @@
-"""Signature Version 4: the headers by which AWS knows who sends a request.
+"""Signature Version 4: the headers, or the query, by which AWS knows who sends a request.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. Pure: the time is
 given, and nothing is sent.
@@ -17,7 +17,7 @@ import msgspec
 
 from pointsman.core.secret import Secret
 
-__all__ = ["AwsKeys", "SigningScope", "UnsignedRequest", "signature_headers"]
+__all__ = ["AwsKeys", "SigningScope", "UnsignedRequest", "presigned_query", "signature_headers"]
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _END: Final = "aws4_request"
@@ -67,25 +67,58 @@ def signature_headers(
     added = [("X-Amz-Date", moment)]
     if keys.session_token is not None:
         added.append(("X-Amz-Security-Token", keys.session_token.reveal()))
-    headers = _canonical_headers([*request.headers, *added])
-    names = ";".join(name for name, _ in headers)
+    names, signature = _signature(request, [*request.headers, *added], request.query, keys, scope, moment)
+    credential = f"{keys.access_key_id}/{_place(scope, moment)}"
+    authorization = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
+    return tuple((name, Secret(value)) for name, value in [*added, ("Authorization", authorization)])
+
+
+def presigned_query(request: UnsignedRequest, keys: AwsKeys, scope: SigningScope, at: float, seconds: int) -> Secret:
+    """The query, that of ``request`` included, which is good for so many ``seconds`` from ``at`` on."""
+    moment = datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M%SZ")
+    said = [
+        ("X-Amz-Algorithm", _ALGORITHM),
+        ("X-Amz-Credential", f"{keys.access_key_id}/{_place(scope, moment)}"),
+        ("X-Amz-Date", moment),
+        ("X-Amz-Expires", str(seconds)),
+        ("X-Amz-SignedHeaders", ";".join(name for name, _ in _canonical_headers(request.headers))),
+    ]
+    if keys.session_token is not None:
+        said.append(("X-Amz-Security-Token", keys.session_token.reveal()))
+    query = "&".join([request.query, *(f"{name}={_encoded(value.encode())}" for name, value in said)])
+    _, signature = _signature(request, request.headers, query, keys, scope, moment)
+    return Secret(f"{query}&X-Amz-Signature={signature}")
+
+
+def _signature(
+    request: UnsignedRequest,
+    headers: Iterable[tuple[str, str]],
+    query: str,
+    keys: AwsKeys,
+    scope: SigningScope,
+    moment: str,
+) -> tuple[str, str]:
+    """The names of the headers that are signed, and the signature."""
+    canonical_headers = _canonical_headers(headers)
+    names = ";".join(name for name, _ in canonical_headers)
     canonical = "\n".join(
         [
             request.method,
             _canonical_path(request.path),
-            _canonical_query(request.query),
-            *(f"{name}:{value}" for name, value in headers),
+            _canonical_query(query),
+            *(f"{name}:{value}" for name, value in canonical_headers),
             "",
             names,
             hashlib.sha256(request.body).hexdigest(),
         ]
     )
-    place = f"{moment[:8]}/{scope.region}/{scope.service}/{_END}"
-    text = "\n".join([_ALGORITHM, moment, place, hashlib.sha256(canonical.encode()).hexdigest()])
-    signature = hmac.new(_signing_key(keys, scope, moment[:8]), text.encode(), hashlib.sha256).hexdigest()
-    credential = f"{keys.access_key_id}/{place}"
-    authorization = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
-    return tuple((name, Secret(value)) for name, value in [*added, ("Authorization", authorization)])
+    text = "\n".join([_ALGORITHM, moment, _place(scope, moment), hashlib.sha256(canonical.encode()).hexdigest()])
+    key = _signing_key(keys, scope, moment[:8])
+    return names, hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _place(scope: SigningScope, moment: str) -> str:
+    return f"{moment[:8]}/{scope.region}/{scope.service}/{_END}"
 
 
 def _signing_key(keys: AwsKeys, scope: SigningScope, day: str) -> bytes:

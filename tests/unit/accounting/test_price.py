@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.accounting.price import cost_of
+from pointsman.catalog.services import services_of
 from pointsman.core.price import FREE, Price, Tier, UnitPrice
 from pointsman.core.usage import NO_USAGE, Units, Usage
 
@@ -67,6 +70,20 @@ def test_the_tier_of_the_prompt_prices_all_tokens() -> None:
     assert cost_of(Usage(1000, 10), price) == 1000 + 20
     assert cost_of(Usage(1001, 10), price) == 5005 + 70
     assert cost_of(Usage(1001, 10, cached=1001), price) == 5005 + 70
+
+
+@pytest.mark.parametrize(
+    ("service", "prompt", "cost"),
+    [("", 1000, 1000), ("", 1001, 5005), ("priority", 1000, 3000), ("priority", 1001, 9009), ("flex", 1001, 500.5),
+     ("scale", 1001, 5005)],
+)  # fmt: skip
+def test_a_service_tier_has_prices_of_its_own_by_length_and_an_unknown_one_none(
+    service: str, prompt: int, cost: float
+) -> None:
+    its = (Tier(-1, Price(3 * K, 0), "priority"), Tier(1000, Price(9 * K, 0), "priority"))
+    price = Price(K, 0, tiers=(Tier(1000, Price(5 * K, 0)), *its, Tier(-1, Price(K // 2, 0), "flex")))
+    assert cost_of(Usage(prompt, 0, service=service), price) == math.ceil(cost)
+    assert services_of(price) == {"priority", "flex"}
 
 
 @given(st.integers(0, 10**7), st.integers(0, 10**7), st.integers(0, 10**12), st.integers(0, 10**12))

@@ -140,7 +140,7 @@ async def test_a_key_that_expires_neither_lives_on_nor_is_outlived(desk: Desk) -
 
 
 async def test_a_small_key_makes_no_larger_one(desk: Desk) -> None:
-    await user(desk, "eve")
+    await user(desk, "eve", max_budget=5)
     small = await desk.new_key(user_id="eve", models=["llama3"], max_budget=1, rpm_limit=10)
     enough = {"models": ["llama3"], "max_budget": 1, "rpm_limit": 10}
     for name, more in (
@@ -471,3 +471,21 @@ async def test_whoever_made_a_user_has_no_key_with_the_rights_that_the_user_gets
     ):  # fmt: skip
         assert (await desk.ask(method, path, body, key=theirs)).status == 403, path
     assert (await desk.ask("GET", "/v1/models", key=theirs)).status == 200
+
+
+async def test_a_budget_is_not_multiplied_by_making_keys(desk: Desk) -> None:
+    await user(desk, "eve")
+    key = await desk.new_key(user_id="eve", max_budget=10)
+    await refused(desk, "/key/generate", {"max_budget": 1}, key, 400)
+    assert (await desk.ask("POST", "/key/generate", {"max_budget": 0}, key=key)).status == 200
+    await team(desk, "open", admins=("eve",))
+    theirs = await desk.new_key(team_id="open", max_budget=1)
+    await refused(desk, "/key/update", {"key": theirs, "max_budget": 2}, key, 400)
+    assert (await desk.ask("POST", "/key/update", {"key": theirs, "max_budget": 0.5}, key=key)).status == 200
+    # Where something bounds all of them together, each may have as much as that.
+    await team(desk, "bounded", admins=("eve",), max_budget=100)
+    for _ in range(2):
+        made = await desk.ask("POST", "/key/generate", {"team_id": "bounded", "max_budget": 10}, key=key)
+        assert made.status == 200, made.body
+    await desk.ask("POST", "/user/update", {"user_id": "eve", "max_budget": 20})
+    assert (await desk.ask("POST", "/key/generate", {"max_budget": 10}, key=key)).status == 200

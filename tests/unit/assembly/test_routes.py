@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from pointsman.assembly.deployments import Configured, LeftOut
+from pointsman.assembly.deployments import Configured, LeftOut, configured
 from pointsman.assembly.routes import RouteMaker, hint_for
 from pointsman.catalog.lookup import Catalog
 from pointsman.config.sections import LocalHost, PointsmanSettings, Settings
@@ -44,3 +45,22 @@ def test_a_model_of_several_hosts_is_one_group_whose_members_have_the_bounds_of_
         assert [(each.api_base, each.num_ctx_max) for each in group.deployments] == [
             ("http://gpu1:11434", 4096), ("http://gpu2:11434", 8192), ("http://gpu3:11434", 8192),
         ]  # fmt: skip
+
+
+def test_a_wildcard_before_a_local_server_stands_for_what_was_found_there() -> None:
+    entry = {"model_name": "local/*", "litellm_params": {"model": "ollama_chat/*", "api_base": "http://gpu1:11434"}}
+    unseen = {"model_name": "far/*", "litellm_params": {"model": "ollama_chat/*", "api_base": "http://gpu3:11434"}}
+    settings = msgspec.convert({"model_list": [entry, unseen]}, Settings)
+    maker = RouteMaker(None)
+    maker.configure(settings, configured(settings, {}, Catalog()), Catalog())
+    found = FoundModel("qwen3:8b", "qwen3:8b")
+    maker.found(
+        (
+            FoundHost("ollama", "http://gpu1:11434", online=True, models=(found,)),
+            FoundHost("ollama", "http://gpu2:11434", online=True, models=(FoundModel("other", "other"),)),
+        )
+    )
+    table = maker.table()
+    assert table.expected == ("local/qwen3:8b",)
+    group = table.resolve("local/qwen3:8b")
+    assert group is not None and [one.model for one in group.deployments] == ["qwen3:8b"]

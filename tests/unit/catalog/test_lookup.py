@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from pointsman.catalog.lookup import REMEMBERED_MAX, Catalog
@@ -47,7 +48,25 @@ def price_of(catalog: Catalog, provider: str, model: str) -> Price:
     ],
 )
 def test_known_prices_are_exact(catalog: Catalog, provider: str, model: str, expected: Price) -> None:
-    assert price_of(catalog, provider, model) == expected
+    price = price_of(catalog, provider, model)
+    lengths = tuple(tier for tier in price.tiers if not tier.service)
+    assert msgspec.structs.replace(price, tiers=lengths) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "service", "prompt", "expected"),
+    [
+        ("gpt-4o", "priority", 9, Price(4_250_000_000, 17 * 10**9, 2_125_000_000)),
+        ("gpt-5", "flex", 9, Price(625_000_000, 5 * 10**9, 62_500_000)),
+        ("gpt-6-astra", "priority", 272_000, Price(20 * 10**9, 100 * 10**9, 2 * 10**9, 25 * 10**9)),
+        ("gpt-6-astra", "priority", 272_001, Price(40 * 10**9, 150 * 10**9, 4 * 10**9, 50 * 10**9)),
+        ("gpt-6-astra", "flex", 272_001, Price(10 * 10**9, 37_500_000_000, 10**9, 12_500_000_000)),
+    ],
+)
+def test_service_tiers_have_their_prices(
+    catalog: Catalog, model: str, service: str, prompt: int, expected: Price
+) -> None:
+    assert price_of(catalog, "openai", model).at(prompt, service) == expected
 
 
 def test_a_long_prompt_costs_its_tier(catalog: Catalog) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from pointsman.catalog.models import ModelFacts
 from pointsman.catalog.overrides import NO_OVERRIDES, merge, read_overrides
+from pointsman.catalog.services import services_of
 from pointsman.core.errors import Misconfigured
 from pointsman.core.price import Price, Tier
 
@@ -107,6 +108,33 @@ def test_tiers_change_what_they_name_and_keep_the_rest_of_the_tier_below() -> No
     assert price.at(128_000) is price
     assert price.at(128_001) == Price(10, 11, cache_read=3)
     assert price.at(200_001) == Price(20, 11, cache_read=3)
+    assert price.at(128_001, "priority") == price.at(128_001)
+    assert price.at(200_001, "priority") == Price(99, 11, cache_read=3)
+
+
+def test_a_service_tier_costs_the_usual_where_it_says_nothing_but_thinking_follows_writing() -> None:
+    said = {
+        "input_cost_per_token": 10e-15, "output_cost_per_token": 20e-15, "cache_read_input_token_cost": 3e-15,
+        "output_cost_per_reasoning_token": 30e-15, "input_cost_per_token_above_128k_tokens": 15e-15,
+        "output_cost_per_token_priority": 40e-15, "cache_read_input_token_cost_flex": 1e-15,
+        "input_cost_per_token_above_128k_tokens_flex": 7e-15, "input_cost_per_token_batches": 1e-15,
+    }  # fmt: skip
+    price = merge(None, read_overrides(said)).price
+    assert price is not None and services_of(price) == {"flex", "priority"}
+    assert price.at(9, "priority") == Price(10, 40, cache_read=3)
+    assert price.at(128_001, "priority") == Price(15, 40, cache_read=3)
+    assert price.at(9, "flex") == Price(10, 20, cache_read=1, reasoning=30)
+    assert price.at(128_001, "flex") == Price(7, 20, cache_read=1, reasoning=30)
+
+
+def test_an_operators_price_of_a_service_tier_stands_beside_the_known_ones() -> None:
+    known = merge(KNOWN, read_overrides({"input_cost_per_token_flex": 5e-15}))
+    price = merge(known, read_overrides({"input_cost_per_token_priority": 50e-15})).price
+    assert price is not None and KNOWN.price is not None
+    assert (price.at(9, "flex").input, price.at(9, "priority").input, price.at(9).input) == (5, 50, 10)
+    assert price.at(501) == KNOWN.price.at(501)
+    assert price.at(501, "priority").input == 11
+    assert merge(known, read_overrides({"input_cost_per_token": 1e-15})).price == Price(1, 20, reasoning=30)
 
 
 def test_a_threshold_may_be_written_without_the_k() -> None:

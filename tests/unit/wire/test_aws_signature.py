@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from pointsman.core.secret import Secret
-from pointsman.wire.aws_signature import AwsKeys, SigningScope, UnsignedRequest, signature_headers
+from pointsman.wire.aws_signature import AwsKeys, SigningScope, UnsignedRequest, presigned_query, signature_headers
 
 KEYS = AwsKeys("AKIDEXAMPLE", Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"))
 SCOPE = SigningScope("us-east-1", "service")
@@ -133,3 +134,19 @@ def test_a_path_that_is_encoded_already_is_encoded_once_more() -> None:
 def test_no_part_of_a_key_shows_when_the_headers_are_printed() -> None:
     headers = signature_headers(UnsignedRequest("GET", "/", (HOST,)), KEYS, SCOPE, AT)
     assert "AKID" not in repr(headers) and "wJal" not in repr(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("session", "signature"),
+    [
+        (None, "05ca02e6451d2636e0c6196eb2e6cf08d21fbdb0ad55be5408f0bdd31ae9d5a4"),
+        ("tok/+=", "3ebce211fc9a6469bc56ce4b5f5d6e64bc86808b4a1ddff7091f619fc59f84bb"),
+    ],
+)
+def test_a_query_is_signed_in_advance_as_botocore_does(session: str | None, signature: str) -> None:
+    keys = AwsKeys("AKIDEXAMPLE", KEYS.secret_access_key, None if session is None else Secret(session))
+    request = UnsignedRequest("GET", "/", (("Host", "mycache"),), "Action=connect&User=my%20user")
+    at = datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()
+    signed = presigned_query(request, keys, SigningScope("us-east-1", "elasticache"), at, 900).reveal()
+    assert signed.endswith(f"&X-Amz-Signature={signature}")
+    assert "&X-Amz-Date=20260302T120000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=host&" in signed

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.governance.entries import author, every, tell
 from pointsman.admin.governance.grouping import demand_group
 from pointsman.admin.governance.limit_fields import BudgetFields, changed_limits
@@ -22,7 +23,6 @@ from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.keys.requests import Dollars, Duration, Label
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin
-from pointsman.admin.people.fields import usd
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.timestamps import iso_or_none
 from pointsman.core.clock import call_id

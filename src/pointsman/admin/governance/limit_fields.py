@@ -10,10 +10,11 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.keys.requests import Count, Dollars, Duration, Label, ModelName
 from pointsman.admin.timestamps import iso_or_none, read_moment
 from pointsman.core.errors import Malformed
-from pointsman.core.price import dollars, picodollars
+from pointsman.core.price import picodollars
 from pointsman.policies.durations import ResetClock, next_reset
 from pointsman.stores.directory.records import Limits, ModelLimits
 
@@ -120,8 +121,8 @@ def budget_table(
     """The limits as they are shown."""
     return BudgetTable(
         budget_id=budget_id,
-        max_budget=_usd(limits.max_budget),
-        soft_budget=_usd(limits.soft_budget),
+        max_budget=usd(limits.max_budget),
+        soft_budget=usd(limits.soft_budget),
         max_parallel_requests=limits.max_parallel_requests,
         tpm_limit=limits.tpm_limit,
         rpm_limit=limits.rpm_limit,
@@ -129,7 +130,7 @@ def budget_table(
         model_max_budget={name: _shown(one) for name, one in limits.model_limits.items()} or None,
         budget_duration=limits.budget_duration,
         budget_reset_at=iso_or_none(reset_at),
-        temp_budget_increase=_usd(limits.temp_budget_increase),
+        temp_budget_increase=usd(limits.temp_budget_increase),
         temp_budget_expiry=iso_or_none(limits.temp_budget_expiry),
         created_at=iso_or_none(created_at),
     )
@@ -159,7 +160,7 @@ def _one_of(one: T | None, other: T | None, path: str, names: tuple[str, str]) -
 
 def _shown(limits: ModelLimits) -> ModelBudget:
     return ModelBudget(
-        max_budget=_usd(limits.max_budget),
+        max_budget=usd(limits.max_budget),
         budget_duration=limits.duration,
         tpm_limit=limits.tpm_limit,
         rpm_limit=limits.rpm_limit,
@@ -168,7 +169,3 @@ def _shown(limits: ModelLimits) -> ModelBudget:
 
 def _money(value: float | UnsetType | None) -> int | None:
     return picodollars(value) if isinstance(value, int | float) else None
-
-
-def _usd(amount: int | None) -> float | None:
-    return None if amount is None else dollars(amount)

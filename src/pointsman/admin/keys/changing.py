@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UnsetType
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.key_names import demand_alias
 from pointsman.admin.keys.changes import changes_of
 from pointsman.admin.keys.customers import demand_customer_budget
@@ -145,7 +146,7 @@ async def reset_spend(office: Office, visit: Visit[Nothing, ResetSpendRequest]) 
     changes = KeyChanges(updated_at=office.clock.wall(), spend=amount)
     before, record = await _changed(office, visit, old, lambda _: changes)
     note_key(visit, "updated", before, record)
-    limit = None if record.max_budget is None else dollars(record.max_budget)
+    limit = usd(record.max_budget)
     reset_at = iso_or_none(record.budget_reset_at)
     return Answer(ResetSpendReply(record.token, dollars(record.spend), dollars(old.spend), limit, reset_at))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -81,6 +81,7 @@ async def permit_new_key(
     _demand_no_way_out(caller.record, body)
     bounds = [*await _bounds_at(office, changes.user_id, team), bound_of_key("the key that asks", caller.record)]
     demand_within(office, _grant(changes), bounds, new=True)
+    _demand_bounded(caller.record, changes.max_budget, 0, bounds)
     _demand_end(changes.expires, _end_of(caller.record), "the key that asks", new=True)
     return changes
 
@@ -123,6 +124,8 @@ async def permit_update(
     if old.token != caller.record.token or administers:
         bounds.append(bound_of_key("the key that asks", caller.record))
     demand_within(office, _grant(changes), bounds, new=False)
+    if old.token != caller.record.token:
+        _demand_bounded(caller.record, changes.max_budget, old.max_budget, bounds)
     if not administers:
         _demand_end(changes.expires, old.expires, "the key as it is", new=False)
     _demand_end(changes.expires, _end_of(caller.record), "the key that asks", new=False)
@@ -223,6 +226,28 @@ def _demand_no_way_out(asking: KeyRecord, body: Mapping[str, msgspec.Raw]) -> No
     given = body.get("allowed_routes")
     wanted = frozenset() if given is None or bytes(given) in _SAYS_NOTHING else frozenset(_decode_names(given))
     demand(bool(wanted) and wanted <= allowed, "give a key more allowed_routes than this one has")
+
+
+def _demand_bounded(
+    asking: KeyRecord, wanted: int | UnsetType | None, before: int | None, bounds: Sequence[Bound]
+) -> None:
+    """Raise if a key with a budget would give on money that nothing counts together with its own.
+
+    Each of the keys that it makes could spend as much again, and how many there have been nobody knows. A user, a team
+    or an organisation with a budget bounds them all.
+
+    Raises:
+        Malformed: it would; ``param`` is the field.
+    """
+    if asking.max_budget is None or not isinstance(wanted, int) or (before is not None and wanted <= before):
+        return
+    if not any(bound.enforced and bound.max_budget is not None for bound in bounds):
+        raise Malformed(
+            "A key with a budget of its own gives none to other keys, for together they could spend more than it may.",
+            hint="Give the user or the team that the keys belong to a max_budget: it bounds what they all spend.",
+            param="max_budget",
+            code="beyond_grantor",
+        )
 
 
 def _demand_end(wanted: float | UnsetType | None, latest: float | None, what: str, *, new: bool) -> None:

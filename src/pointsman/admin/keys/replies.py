@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.governance.limit_fields import BudgetTable
 from pointsman.admin.timestamps import iso, iso_or_none
 from pointsman.core.identity import KeyRecord
@@ -237,8 +238,8 @@ def _row(record: KeyRecord) -> dict[str, object]:
         "key_name": record.key_name,
         "key_alias": record.key_alias,
         "spend": dollars(record.spend),
-        "max_budget": _dollars(record.max_budget),
-        "soft_budget": _dollars(record.soft_budget),
+        "max_budget": usd(record.max_budget),
+        "soft_budget": usd(record.soft_budget),
         "budget_duration": record.budget_duration,
         "budget_reset_at": iso_or_none(record.budget_reset_at),
         "models": record.models,
@@ -258,7 +259,3 @@ def _row(record: KeyRecord) -> dict[str, object]:
         "created_by": record.created_by,
         "last_active": iso_or_none(record.last_active),
     }
-
-
-def _dollars(amount: int | None) -> float | None:
-    return None if amount is None else dollars(amount)

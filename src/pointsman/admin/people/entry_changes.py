@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.change import Change, ChangeAction, TableName
-from pointsman.admin.people.fields import usd
 from pointsman.stores.directory.records import Limits, Organization, OrganizationMember, Team, TeamMember, User
 
 __all__ = ["change_of"]

@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.governance.limit_fields import BudgetFields, ModelBudget, changed_limits
 from pointsman.admin.keys.requests import Count, Dollars, Duration, Label, ModelName
 from pointsman.core.errors import Malformed
-from pointsman.core.price import dollars, picodollars
+from pointsman.core.price import picodollars
 from pointsman.policies.durations import next_reset
 from pointsman.stores.directory.records import BudgetWindow, Limits, ModelLimits
 
@@ -30,7 +31,6 @@ __all__ = [
     "json_object",
     "model_budgets",
     "raised",
-    "usd",
 ]
 
 LimitType = Literal["guaranteed_throughput", "best_effort_throughput", "dynamic"]
@@ -111,11 +111,6 @@ def model_budgets(limits: Mapping[str, ModelLimits]) -> dict[str, ModelBudget]:
         )
         for name, one in limits.items()
     }
-
-
-def usd(amount: int | None) -> float | None:
-    """Picodollars as dollars."""
-    return None if amount is None else dollars(amount)
 
 
 def json_object(fields: Mapping[str, msgspec.Raw] | None) -> msgspec.Raw:

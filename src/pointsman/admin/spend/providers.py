@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.governance.periods import spent_by
 from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.office import Office
-from pointsman.admin.people.fields import usd
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.timestamps import iso_or_none
 from pointsman.core.price import dollars

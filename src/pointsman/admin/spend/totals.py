@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.keys.lookup import flushed, token_meant
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
@@ -341,7 +342,7 @@ def _user_row(user: User, spent: int) -> UserSpendRow:
         user_alias=user.alias,
         user_role=user.role.value,
         spend=dollars(spent),
-        max_budget=None if budget is None else dollars(budget),
+        max_budget=usd(budget),
         models=user.models,
     )
 

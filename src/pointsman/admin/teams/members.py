@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.governance.entries import author, replaced, tell
 from pointsman.admin.governance.limit_fields import BudgetFields, changed_limits
 from pointsman.admin.governance.periods import spent_by
@@ -14,7 +15,7 @@ from pointsman.admin.grants import bound_of_account, demand_within, grant_of_lim
 from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import begin, demand_known, user_meant, user_or_new
-from pointsman.admin.people.fields import model_budgets, usd
+from pointsman.admin.people.fields import model_budgets
 from pointsman.admin.people.joining import existing_team, join_team, leave_team
 from pointsman.admin.people.noting import note_member
 from pointsman.admin.rights import Rights, demand, demand_changes, rights_of, team_members

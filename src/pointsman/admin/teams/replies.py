@@ -7,11 +7,12 @@ from typing import Final
 
 import msgspec
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.governance.limit_fields import BudgetTable, ModelBudget, budget_table
 from pointsman.admin.governance.periods import spent_by
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import users_by_id
-from pointsman.admin.people.fields import WindowFields, model_budgets, usd
+from pointsman.admin.people.fields import WindowFields, model_budgets
 from pointsman.admin.rights import team_members
 from pointsman.admin.timestamps import iso, iso_or_none
 from pointsman.admin.users.replies import UserRow

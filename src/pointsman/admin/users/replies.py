@@ -7,12 +7,13 @@ from typing import Final
 
 import msgspec
 
+from pointsman.admin.amounts import usd
 from pointsman.admin.governance.limit_fields import ModelBudget
 from pointsman.admin.governance.periods import spent_by
 from pointsman.admin.keys.replies import GeneratedKeyReply
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import users_by_id
-from pointsman.admin.people.fields import model_budgets, usd
+from pointsman.admin.people.fields import model_budgets
 from pointsman.admin.timestamps import iso, iso_or_none
 from pointsman.core.price import dollars
 from pointsman.stores.directory.kinds import ORGANIZATION_MEMBERS, TEAM_MEMBERS

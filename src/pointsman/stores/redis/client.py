@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pointsman.core.errors import Misconfigured
-from pointsman.stores.redis.settings import Cluster, RedisSettings, Sentinels
+from pointsman.core.errors import GatewayError, Misconfigured
+from pointsman.stores.redis.settings import Cluster, Credentials, RedisSettings, Sentinels
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -107,7 +107,31 @@ def _patience(settings: RedisSettings) -> dict[str, Any]:
     return {"socket_timeout": settings.command_seconds, "socket_connect_timeout": settings.command_seconds}
 
 
+class _Provider:
+    """See ``redis.credentials.CredentialProvider``, which nothing is to be imported for."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    async def get_credentials_async(self) -> tuple[str, ...]:
+        """The words of ``AUTH``; see the library.
+
+        Raises:
+            AuthenticationError: the library's own, so that it is told like any other failure to connect.
+        """
+        from redis.exceptions import AuthenticationError  # noqa: PLC0415
+
+        try:
+            user, password = await self._credentials()
+        except GatewayError as error:
+            raise AuthenticationError(error.told()) from None
+        return (password.reveal(),) if user is None else (user, password.reveal())
+
+
 def _identity(settings: RedisSettings) -> dict[str, Any]:
+    if settings.credentials is not None:
+        database = {} if settings.database is None else {"db": settings.database}
+        return {**database, "credential_provider": _Provider(settings.credentials)}
     said = {
         "username": settings.username,
         "password": None if settings.password is None else settings.password.reveal(),
