@@ -34,7 +34,8 @@ _PROCESSES: Final = "SELECT name FROM processes WHERE seen_at > now() - interval
 class Report(msgspec.Struct, frozen=True):
     """The server's version, how many steps of the schema are applied and known, and numbers by name.
 
-    More are applied than known where a newer version uses the database, too.
+    Numbers are there where no step is to come. ``calls`` are all that were ever counted, ``calls_kept_about`` those
+    whose record is still there. More steps are applied than known where a newer version uses the database, too.
     """
 
     version: str
@@ -53,8 +54,8 @@ async def report(session: Session, address: PostgresAddress, migrations: Sequenc
     missing = await pending(session, address, migrations)
     version = await session.text(_VERSION) or ""
     known = len(migrations)
-    if len(missing) == known:
-        return Report(version, 0, known)
+    if missing:  # the tables may be none of these
+        return Report(version, known - len(missing), known)
     (numbers,) = await session.named(_NUMBERS)
     applied = await applied_steps(session, address)
     return Report(version, applied, known, tuple((name, int(number)) for name, number in numbers.items()))
