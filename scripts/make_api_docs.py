@@ -46,11 +46,12 @@ takes: each is heeded; or kept, shown again and named in the header `x-pointsman
 name, where it would narrow something and nobody would enforce it.
 
 Everywhere, too, and so not said of each: what cannot be read is 400, where LiteLLM says 422 (here that is a budget
-that is used up). What does not exist is 404, where LiteLLM often says 200 with null, 400 or 401. Nothing is done for
-an empty list, which is an error. Lists have 1,000 entries at most, where `/openapi.json` says no other number, and ids
-256 characters; amounts are from 0 to 9,000,000 USD, limits from 0 to 2^53. What was never said is mostly false, an
-empty list or an empty object, where LiteLLM says null. What LiteLLM keeps for holders of its licence (organisations,
-projects, budgets of models, audit) answers.
+that is used up). What does not exist is 404, where LiteLLM often says 200 with null, 400 or 401. Who is known and may
+not is 403, where LiteLLM says 401. Nothing is done for an empty list or an empty id, which is an error. Lists have
+1,000 entries at most, where `/openapi.json` says no other number, and ids 256 characters; amounts are from 0 to
+9,000,000 USD, limits from 0 to 2^53. What was never said is mostly false, an empty list or an empty object, where
+LiteLLM says null. What LiteLLM keeps for holders of its licence (organisations, projects, budgets of models, admins of
+teams, audit) answers.
 """
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.support.browser import Browser
 from tests.support.configs import openai_entry
 from tests.support.gateway import MASTER_KEY, Gateway, Launch
-from tests.upstreams import FakeOpenAI
+from tests.upstreams import FakeOpenAI, Reply
 from tests.upstreams.identity_server import FakeIdentity
 
 ADVISORIES: Mapping[str, tuple[str, ...]] = {
@@ -159,7 +159,10 @@ def test_a_key_is_never_a_part_of_a_statement(scene: Scene, key: str) -> None:
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_what_is_searched_for_is_never_a_part_of_a_statement(scene: Scene, text: str) -> None:
     gateway, _ = scene
-    gateway.new_key()
+    gateway.http("POST", "/team/new", {"team_id": "searched-team", "team_alias": "searched-alias"})
+    person = {"user_id": "searched-user", "user_email": "searched@example.com", "auto_create_key": False}
+    gateway.http("POST", "/user/new", person)
+    gateway.new_key(user_id="searched-user", team_id="searched-team")
     quoted = "".join(f"%{byte:02x}" for byte in text.encode())
     for name in ("api_key", "user_id", "request_id"):
         answer = gateway.http("GET", f"/spend/logs?{name}={quoted}")
@@ -169,9 +172,17 @@ def test_what_is_searched_for_is_never_a_part_of_a_statement(scene: Scene, text:
             answer = gateway.http("GET", f"/key/list?{name}={quoted}{also}")
             assert answer.status == 200
             assert answer.json()["total_count"] == 0, (name, also)
+    for path in ("/key/list?search=", "/user/list?user_email=", "/user/list?user_ids=", "/audit?object_id="):
+        answer = gateway.http("GET", f"{path}{quoted}")
+        assert answer.status == 200
+        assert answer.json().get("total_count", answer.json().get("total")) == 0, path
+    assert gateway.http("GET", f"/v2/team/list?team_alias={quoted}").json()["teams"] == []
+    assert gateway.http("GET", f"/team/filter/ui?team_alias={quoted}").json() == []
     for name in ("sort_by", "sort_order"):
         assert gateway.http("GET", f"/key/list?{name}={quoted}").status == 400
-    assert gateway.http("GET", "/key/list").json()["total_count"] > 0
+    for path in ("/key/list?user_id=SEARCHED&substring_matching=true", "/user/list?user_email=SEARCHED"):
+        found = gateway.http("GET", path).json()
+        assert found.get("total_count", found.get("total")) > 0, "what does occur is found"
 
 
 # -- who is asked for what -------------------------------------------------------------------------------------
@@ -204,9 +215,10 @@ def test_a_check_that_fails_leaves_nobody(scene: Scene) -> None:
     assert all(route["scope"] for route in routes)
     for credential in ({}, {"Authorization": "Bearer "}, {"Authorization": "Basic YWRtaW46"}, {"Cookie": "token=x"}):
         for route in routes:
-            if route["scope"] == "public" or "{" in route["path"]:
+            if route["scope"] == "public":
                 continue
-            answer = gateway.http(route["method"], route["path"], key="", headers=credential)
+            path = re.sub(r"\{[^}]*\}", "x", route["path"])
+            answer = gateway.http(route["method"], path, key="", headers=credential)
             assert answer.status == 401, (route, credential)
 
 
@@ -243,6 +255,10 @@ def test_no_request_changes_the_configuration_or_reads_the_environment(scene: Sc
     made = gateway.http("POST", "/key/generate", {"metadata": {"x": said}, "key_alias": said}).json()
     assert made["metadata"] == {"x": said}
     assert MASTER_KEY not in gateway.http("GET", f"/key/info?key={made['key']}").body.decode()
+    stored = {"model_name": "x", "litellm_params": {"model": "openai/x", "api_key": said}}
+    values = {"credential_name": "x", "credential_values": {"api_key": said}}
+    for path, body in (("/model/new", stored), ("/credentials", values)):
+        assert gateway.http("POST", path, body).status == 400, "only the file may refer to the environment"
     answer = gateway.chat("__import__('os').environ")
     assert answer.status in {400, 404}
 
@@ -292,16 +308,26 @@ def test_a_client_cannot_say_where_its_request_goes(scene: Scene) -> None:
         wishes: tuple[dict[str, Any], ...] = (
             {"api_base": evil.url}, {"base_url": evil.url}, {"api_key": "sk-x", "api_base": evil.url},
             {"litellm_params": {"api_base": evil.url}}, {"extra_headers": {"Host": "evil"}}, {"user_config": {}},
+            {"fallbacks": [{"model": "fast", "api_base": evil.url}]}, {"metadata": {"api_base": evil.url}},
         )  # fmt: skip
         for fields in wishes:
-            gateway.chat("fast", **fields)
-            gateway.http("POST", "/v1/embeddings", {"model": "fast", "input": "x", **fields})
+            upstream.forget()
+            answers = [
+                gateway.chat("fast", **fields),
+                gateway.http("POST", "/v1/embeddings", {"model": "fast", "input": "x", **fields}),
+                gateway.http("POST", "/v1/messages", {
+                    "model": "fast", "messages": [{"role": "user", "content": "x"}], "max_tokens": 5, **fields,
+                }),
+            ]  # fmt: skip
+            assert {answer.status for answer in answers} <= {200, 400}
+            assert len(upstream.inference) == sum(answer.status == 200 for answer in answers)
+            assert all(request.header("authorization") == "Bearer sk-up" for request in upstream.inference)
+            assert all(str(request.header("host")) in upstream.url for request in upstream.inference)
         assert evil.requests == []
-    assert upstream.requests
 
 
 def test_the_name_of_an_upload_touches_no_file(scene: Scene, tmp_path: Path) -> None:
-    gateway, _ = scene
+    gateway, upstream = scene
     victim = tmp_path / "precious.mp3"
     victim.write_bytes(b"precious")
     form = (
@@ -309,20 +335,24 @@ def test_the_name_of_an_upload_touches_no_file(scene: Scene, tmp_path: Path) -> 
         b'--b\r\nContent-Disposition: form-data; name="file"; filename="' + str(victim).encode() + b'"\r\n'
         b"Content-Type: audio/mpeg\r\n\r\nother\r\n--b--\r\n"
     )
-    gateway.http(
+    upstream.forget()
+    upstream.script(Reply.json({"text": "heard"}))
+    answer = gateway.http(
         "POST", "/v1/audio/transcriptions", form, headers={"Content-Type": "multipart/form-data; boundary=b"}
     )  # fmt: skip
+    assert (answer.status, answer.json()["text"]) == (200, "heard")
+    assert b"other" in upstream.requests[-1].body
     assert victim.read_bytes() == b"precious"
 
 
 def test_a_strangers_form_is_not_read(scene: Scene) -> None:
     gateway, _ = scene
-    head = (
-        "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\nContent-Length: 31457280\r\n"
-        f"Content-Type: multipart/form-data; boundary={'-' * 60_000}\r\n\r\n"
-    )
-    answer = gateway.raw(head.encode())
-    assert answer.split(b" ", 2)[1] in {b"401", b"431"}
+    for boundary in ("b", "-" * 60_000):
+        head = (
+            "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\nContent-Length: 31457280\r\n"
+            f"Content-Type: multipart/form-data; boundary={boundary}\r\n\r\n"
+        )
+        assert gateway.raw(head.encode()).split(b" ", 2)[1] == b"401"
 
 
 def test_a_restriction_holds_whatever_header_and_path_the_key_comes_by(scene: Scene) -> None:

@@ -125,4 +125,4 @@ def test_the_command_line_writes_exports_and_statements(house: tuple[Gateway, Fa
     assert Decimal(total["billed"]) == listed / 2 * Decimal("1.25")
     refused = command(gateway, "statement", "--customer", "acme")
     assert refused.returncode != 0
-    assert b"start_date" in refused.stderr
+    assert b"--month" in refused.stderr

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -131,6 +132,10 @@ async def test_there_and_back_again_everything_is_as_it_was(tmp_path: Path, post
     assert all(kept.values())
     told = await copy(first, postgres_url)
     assert told[-1].done == told[-1].total > 60
+    connection = await asyncpg.connect(postgres_url)
+    looked_at = await connection.fetchval("SELECT reltuples FROM pg_class WHERE oid = 'calls'::regclass")
+    await connection.close()
+    assert looked_at == len(kept["calls"]), "the server does not plan for empty tables"
     async with stores_at(postgres_url) as stores:
         assert await everything(stores) == kept
     async with stores_at(second) as stores:

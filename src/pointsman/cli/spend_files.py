@@ -52,6 +52,8 @@ def export(output: str, url: str | None, key: str | None, **filters: _Filter) ->
 @click.option("--key", help=_KEY_HELP)
 def statement(output: str, url: str | None, key: str | None, **filters: _Filter) -> None:
     """Write a statement: list price, discount, margin and what is to be paid, by model."""
+    if not any((filters["month"], filters["start_date"], filters["end_date"])):
+        raise click.UsageError("Of when? Say --month, or --start and --end.")
     _download("/billing/statement", filters, url, key, output)
 
 

@@ -125,6 +125,14 @@ async def test_what_is_no_period_or_no_single_account_is_refused(desk: Desk, que
     assert (await desk.ask("GET", f"/billing/statement?{query}{month}")).status == 400
 
 
+@pytest.mark.parametrize("query", ["team_id=typo", "organization_id=typo", "customer_id=typo", "user_id=typo"])
+async def test_an_account_that_is_not_there_is_billed_nothing(desk: Desk, query: str) -> None:
+    answer = await desk.ask("GET", f"/billing/statement?{query}&{MONTH}")
+    assert (answer.status, answer.error.param) == (404, query.partition("=")[0])
+    await desk.directory.insert(TEAMS, Team(team_id="idle"))
+    assert (await desk.ask("GET", f"/billing/statement?team_id=idle&{MONTH}")).json()["lines"] == []
+
+
 async def test_nobody_sees_the_statements_of_others(desk: Desk) -> None:
     await fill(desk)
     key: Any = await desk.new_key()

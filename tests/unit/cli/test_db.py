@@ -118,6 +118,8 @@ def test_the_status_tells_what_is_there(directory: Path, url: str) -> None:
     run("migrate", env={"DATABASE_URL": url})
     there = run("status", env={"DATABASE_URL": url}).output
     assert "PostgreSQL" in there
+    after = json.loads(run("status", "--json", env={"DATABASE_URL": url}).output)
+    assert {"keys", "deleted_keys", "calls", "stored_responses"} <= here.keys() & after.keys()
     assert "to come" not in there
     assert PASSWORD not in there
 

@@ -20,7 +20,7 @@ from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.spend.days import Days, asked_days
 from pointsman.admin.spend.sight import Sight, aliases_of, seen_keys, sight_of
 from pointsman.admin.timestamps import iso
-from pointsman.core.errors import Malformed
+from pointsman.core.errors import Malformed, NotFound
 from pointsman.stores.activity import ActivityQuery
 from pointsman.stores.directory.kinds import CUSTOMERS, ORGANIZATIONS, TEAMS, USERS, Kind
 from pointsman.wire.csv_lines import csv_line
@@ -51,6 +51,7 @@ async def make_statement(office: Office, visit: Visit[StatementQuery, Nothing]) 
     Raises:
         Malformed: no period, several accounts, or more lines than a statement has: it is never cut.
         Forbidden: an account that the caller does not administer.
+        NotFound: there is no such account, and it has made no calls in that period.
     """
     asked = visit.query
     days = _period(asked)
@@ -68,6 +69,12 @@ async def make_statement(office: Office, visit: Visit[StatementQuery, Nothing]) 
             code="statement_too_long",
         )
     lines = billed(rows, office.prices, scope, identity)
+    if not lines and scope in _KINDS and await office.directory.get(_KINDS[scope], identity) is None:
+        raise NotFound(
+            f"There is no {scope} {identity!r}, and no call of this period was theirs.",
+            hint="An account is named by its id.",
+            param=f"{scope}_id",
+        )
     statement = await _told(office, scope, identity, days, lines)
     if asked.format == "html":
         return Answer(statement_page(statement), media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)

@@ -21,8 +21,9 @@ __all__ = ["Fact", "facts"]
 _IN_FILE: Final = (
     ("keys", "keys", "SELECT count(*) FROM keys"),
     ("deleted_keys", "deleted keys", "SELECT count(*) FROM deleted_keys"),
-    ("calls", "calls", "SELECT count(*) FROM calls"),
-    ("responses", "stored responses", "SELECT count(*) FROM responses"),
+    ("calls", "calls", "SELECT coalesce(sum(calls), 0) FROM daily_activity WHERE scope = 1"),
+    ("calls_kept", "calls kept", "SELECT count(*) FROM calls"),
+    ("stored_responses", "stored responses", "SELECT count(*) FROM responses"),
 )
 _SIDE_FILES: Final = ("", "-wal")
 
@@ -63,6 +64,8 @@ def _of_file(path: Path) -> tuple[Fact, ...]:
         return (*found, Fact("bytes", "bytes", 0))
     size = sum(side.stat().st_size for suffix in _SIDE_FILES if (side := Path(f"{path}{suffix}")).exists())
     found.append(Fact("bytes", "bytes", size))
+    if missing:  # the tables may be none of these
+        return tuple(found)
     with translated(path):
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:

@@ -21,7 +21,7 @@ SELECT
     (SELECT count(*) FROM keys) AS keys,
     (SELECT count(*) FROM deleted_keys) AS deleted_keys,
     (SELECT coalesce(sum(calls), 0)::BIGINT FROM daily_activity WHERE scope = 1) AS calls,
-    (SELECT greatest(reltuples, 0)::BIGINT FROM pg_class WHERE oid = 'calls'::regclass) AS calls_kept_about,
+    (SELECT reltuples::BIGINT FROM pg_class WHERE oid = 'calls'::regclass AND reltuples >= 0) AS calls_kept_about,
     (SELECT count(*) FROM responses) AS stored_responses,
     (SELECT count(*) FROM processes WHERE seen_at > now() - interval '30 seconds') AS gateway_processes,
     (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections
@@ -34,7 +34,8 @@ _PROCESSES: Final = "SELECT name FROM processes WHERE seen_at > now() - interval
 class Report(msgspec.Struct, frozen=True):
     """The server's version, how many steps of the schema are applied and known, and numbers by name.
 
-    More are applied than known where a newer version uses the database, too.
+    Numbers are there where no step is to come. ``calls`` are all that were ever counted, ``calls_kept_about`` those
+    whose record is still there. More steps are applied than known where a newer version uses the database, too.
     """
 
     version: str
@@ -53,11 +54,12 @@ async def report(session: Session, address: PostgresAddress, migrations: Sequenc
     missing = await pending(session, address, migrations)
     version = await session.text(_VERSION) or ""
     known = len(migrations)
-    if len(missing) == known:
-        return Report(version, 0, known)
+    if missing:  # the tables may be none of these
+        return Report(version, known - len(missing), known)
     (numbers,) = await session.named(_NUMBERS)
     applied = await applied_steps(session, address)
-    return Report(version, applied, known, tuple((name, int(number)) for name, number in numbers.items()))
+    found = tuple((name, int(number)) for name, number in numbers.items() if number is not None)
+    return Report(version, applied, known, found)
 
 
 async def processes(session: Session) -> tuple[str, ...]:

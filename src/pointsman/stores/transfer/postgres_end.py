@@ -13,7 +13,7 @@ from pointsman.stores.postgres.filing import Origin
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.text import indexed, kept, told
 from pointsman.stores.transfer.ends import CHECKS, DERIVED, MADE_ANEW, Batch, Sums
-from pointsman.stores.transfer.table_statements import count_of, deletion_of, largest_in, selection_of
+from pointsman.stores.transfer.table_statements import count_of, deletion_of, largest_in, selection_of, survey_of
 
 __all__ = ["PostgresEnd"]
 
@@ -154,6 +154,9 @@ class PostgresEnd:
         for table, column, sequence in await self._session.rows(_SEQUENCES):
             last = await self._session.whole(largest_in(table, column))
             await self._session.rows(_ADVANCE, sequence, last)
+        # The server would come to it by itself, a minute later: until then it would plan for empty tables.
+        for table in self._types:
+            await self._session.execute(survey_of(table))
 
 
 def _writer(table: str, kind: str) -> Callable[[Any], Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["count_of", "deletion_of", "insertion_into", "largest_in", "selection_of"]
+__all__ = ["count_of", "deletion_of", "insertion_into", "largest_in", "selection_of", "survey_of"]
 
 
 def count_of(table: str) -> str:
@@ -35,6 +35,11 @@ def insertion_into(table: str, columns: Sequence[str]) -> str:
 def largest_in(table: str, column: str) -> str:
     """The largest value of a column."""
     return f"SELECT max({_quoted(column)}) FROM {_quoted(table)}"  # noqa: S608
+
+
+def survey_of(table: str) -> str:
+    """Have the server look at a table, by whose statistics it plans."""
+    return f"ANALYZE {_quoted(table)}"
 
 
 def _quoted(name: str) -> str:
