@@ -125,8 +125,7 @@ def chat_reason(choice: Choice, said: str) -> None:
 
 def examine_chat(row: tuple[Exchange, Raw]) -> None:
     exchange, raw = row
-    reader = ChatReader(whole=True)
-    reply = fold([*reader.feed(exchange.body), *reader.end()])
+    reply = fold(ChatReader().read_whole(exchange.body))
     assert (reply.id, reply.model, reply.created) == (raw["id"], raw["model"], raw["created"])
     assert len(reply.choices) == len(raw["choices"])
     for choice, told in zip(reply.choices, raw["choices"], strict=True):

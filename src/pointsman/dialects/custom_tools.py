@@ -7,7 +7,7 @@ wrapped and unwrapped where a dialect that has such tools is read or written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -27,6 +27,7 @@ class _Wrapped(msgspec.Struct):
     input: str
 
 
+_NONE: Final[frozenset[str]] = frozenset()
 _encode: Final = msgspec.json.Encoder().encode
 _decode_wrapped: Final = msgspec.json.Decoder(_Wrapped).decode
 
@@ -39,8 +40,10 @@ def describe(description: str | None, syntax: str, definition: str) -> str | Non
     return f"{description}\n\n{rule}" if description else rule
 
 
-def custom_names(tools: Iterable[Tool], dialect: str) -> frozenset[str]:
+def custom_names(tools: Collection[Tool], dialect: str) -> frozenset[str]:
     """The names of a dialect's custom tools, the only native ones that are described as functions, too."""
+    if not tools:
+        return _NONE
     return frozenset(
         tool.name for tool in tools if tool.dialect == dialect and tool.native is not None and tool.parameters
     )

@@ -7,6 +7,7 @@ ask for nothing, how a knob is refused, and how one is taken out of a chat reque
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -49,6 +50,10 @@ With Ollama's ``options`` that Ollama itself would pass over.
 SAMPLING: Final = frozenset(Sampling.__struct_fields__)
 """The sampling knobs, under the names that OpenAI has for them."""
 
+_ZERO_IS_NONE: Final = ("presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "min_p")
+_NOISY: Final = (*_ZERO_IS_NONE, "n", "logit_bias")
+_noisy: Final = attrgetter(*_NOISY)
+_ALL_UNSAID: Final = (None,) * len(_NOISY)
 _NO_BIAS: Final = msgspec.Raw(b"{}")
 _decode_modalities: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 _REASONING: Final = frozenset({"reasoning_effort", "reasoning", "thinking"})
@@ -108,11 +113,9 @@ def is_off(reasoning: Reasoning) -> bool:
 
 def without_noise(sampling: Sampling) -> Sampling:
     """The knobs without values that ask for nothing, which SDKs and other dialects send."""
-    changes = {
-        name: None
-        for name in ("presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "min_p")
-        if not getattr(sampling, name)
-    }
+    if _noisy(sampling) == _ALL_UNSAID:
+        return sampling
+    changes = {name: None for name in _ZERO_IS_NONE if not getattr(sampling, name)}
     if sampling.n == 1:
         changes["n"] = None
     if sampling.logit_bias == _NO_BIAS:

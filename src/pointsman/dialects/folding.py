@@ -34,6 +34,8 @@ __all__ = ["fold"]
 _WORDS: Final = Text("")
 _UNSIGNED: Final = Thinking("")
 _DECLINING: Final = Refusal("")
+_TOLD_OF_ALL: Final = (Started, UsageReported, Failed, CodeDelta)
+"""Events that are no part of a choice; code comes once more, whole."""
 
 
 class _Draft:
@@ -98,14 +100,15 @@ class _Draft:
 
 
 def _filled(part: Said, pieces: list[str]) -> Said:
-    text = "".join(pieces)
+    if isinstance(part, Text):
+        return Text("".join(pieces))
     if isinstance(part, ToolCall):
-        return msgspec.structs.replace(part, arguments=text)
+        return msgspec.structs.replace(part, arguments="".join(pieces))
     if isinstance(part, Audio):
         return msgspec.structs.replace(part, data=_one_base64(pieces))
-    if isinstance(part, Image | ServerToolUse):
+    if isinstance(part, (Image, ServerToolUse)):
         return part
-    return msgspec.structs.replace(part, text=text)
+    return msgspec.structs.replace(part, text="".join(pieces))
 
 
 def _goes_on(sound: Audio, more: Audio) -> bool:
@@ -133,13 +136,14 @@ def fold(events: Iterable[Event]) -> Reply:
     reported = UsageReported(NO_USAGE)
     drafts: dict[int, _Draft] = {0: _Draft()}
     for event in events:
-        if isinstance(event, Started):
-            started = event
-        elif isinstance(event, UsageReported):
-            reported = event
-        elif isinstance(event, Failed):
-            raise event.error
-        elif not isinstance(event, CodeDelta):
+        if isinstance(event, _TOLD_OF_ALL):
+            if isinstance(event, Started):
+                started = event
+            elif isinstance(event, UsageReported):
+                reported = event
+            elif isinstance(event, Failed):
+                raise event.error
+        else:
             draft = drafts.get(event.choice)
             if draft is None:
                 draft = drafts[event.choice] = _Draft()
@@ -166,6 +170,8 @@ def _grow(draft: _Draft, event: _Delta) -> None:
     match event:
         case TextDelta():
             draft.say(_WORDS, event.text)
+        case Finished():
+            draft.finished = event
         case ThinkingDelta():
             draft.say(_UNSIGNED, event.text)
         case ThinkingSigned():
@@ -182,7 +188,5 @@ def _grow(draft: _Draft, event: _Delta) -> None:
             draft.give(event.part)
         case Cited():
             draft.citations.append(event.citation)
-        case Finished():
-            draft.finished = event
         case _:
             assert_never(event)

@@ -159,6 +159,8 @@ def read_stop(stop: str | list[str] | None) -> tuple[str, ...] | None:
     Raises:
         Malformed: one of them is empty.
     """
+    if stop is None:
+        return None
     texts = (stop,) if isinstance(stop, str) else tuple(stop or ())
     if not all(texts):
         raise Malformed("stop must not hold an empty string.", param="stop")

@@ -31,6 +31,10 @@ class CompletionDetails(msgspec.Struct, frozen=True, kw_only=True):
     rejected_prediction_tokens: int | None = 0
 
 
+_NO_PROMPT_DETAILS: Final = PromptDetails()
+_NO_COMPLETION_DETAILS: Final = CompletionDetails()
+
+
 class WireUsage(msgspec.Struct, frozen=True, kw_only=True):
     """``usage``. Everything may be null or missing in what other servers send.
 
@@ -68,13 +72,13 @@ def read_usage(wire: WireUsage | None) -> Usage | None:
     """
     if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
         return None
-    prompt = wire.prompt_tokens_details or PromptDetails()
-    completion = wire.completion_tokens_details or CompletionDetails()
+    prompt = wire.prompt_tokens_details or _NO_PROMPT_DETAILS
+    completion = wire.completion_tokens_details or _NO_COMPLETION_DETAILS
     reasoning = _count(completion.reasoning_tokens)
-    said = _count(wire.completion_tokens)
-    beside = wire.total_tokens == _count(wire.prompt_tokens) + said + reasoning
+    asked, said = _count(wire.prompt_tokens), _count(wire.completion_tokens)
+    beside = wire.total_tokens == asked + said + reasoning
     return Usage(
-        prompt=_count(wire.prompt_tokens),
+        prompt=asked,
         completion=said + reasoning if beside else said,
         cached=_count(prompt.cached_tokens or wire.prompt_cache_hit_tokens or wire.cached_tokens or 0),
         cache_write=_count(prompt.cache_creation_tokens or 0),
@@ -94,4 +98,6 @@ def read_embedding_usage(wire: WireUsage | None) -> Usage | None:
 
 def _count(said: int | None) -> int:
     """A count that a ledger can hold, whatever the server said."""
-    return min(max(said or 0, 0), _COUNT_MAX)
+    if not said:
+        return 0
+    return said if 0 < said <= _COUNT_MAX else min(max(said, 0), _COUNT_MAX)

@@ -11,11 +11,15 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Names", "Renaming", "names_in", "names_of_event", "renamed", "renamed_event", "shown_as", "text_or_none"]
+__all__ = [
+    "Names", "Renaming", "answer_id_of", "names_in", "names_of_event", "renamed", "renamed_event", "shown_as",
+    "text_or_none",
+]  # fmt: skip
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_ID: Final = b'{"id":"'
 _MODEL: Final = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)+)"')
 _ID_CHARACTERS_MAX: Final = 256
 _NAMES_MAX: Final = 256
@@ -67,6 +71,17 @@ def names_of_event(block: bytes) -> Names:
     except _UNREADABLE:
         return Names()
     return Names(event.id or event.response_id, event.model)
+
+
+def answer_id_of(block: bytes) -> str | None:
+    """The id in a whole answer or the first event of a stream, as the ledger may keep it."""
+    start = block.find(b"{")
+    if block.startswith(_ID, start):
+        start += len(_ID)
+        said = block[start : block.find(b'"', start)]
+        if said.isascii() and b"\\" not in said:
+            return said[:_ID_CHARACTERS_MAX].decode() or None
+    return text_or_none(names_of_event(block).id)
 
 
 def shown_as(chunk: bytes, model: str) -> tuple[bytes, bytes] | None:

@@ -50,6 +50,8 @@ def shown(ask: Ask, dropped: Dropped | None) -> Ask:
 
     It is a copy where that is anything, for another deployment may drop other fields.
     """
+    if dropped is None and ask.rules is None:
+        return ask
     own = Dropped() if ask.rules is None else Dropped.of(ask.rules.additional_drop_params)
     if not dropped and not own:
         return ask

@@ -17,6 +17,7 @@ from pointsman.wire.limits import EVENT_BYTES_MAX
 __all__ = ["ServerSentEvent", "SseParser", "encode"]
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_END: Final = b"\n\n"
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True):
@@ -60,12 +61,15 @@ class SseParser:
         if not data:
             return []
         events: list[ServerSentEvent] = []
-        *lines, rest = data.split(b"\n")
-        for line in lines:
-            if not self._take(line, events):
-                break
-        else:
-            self._keep(rest)
+        if not self._line and not self._data and self._event is None:
+            data = self._take_whole(data, events)
+        if not self._overflown:
+            *lines, rest = data.split(b"\n")
+            for line in lines:
+                if not self._take(line, events):
+                    break
+            else:
+                self._keep(rest)
         if not events:
             self._demand_bound()
         return events
@@ -102,6 +106,21 @@ class SseParser:
         if data:
             self._after_cr = data.endswith(b"\r")
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _take_whole(self, data: bytes, events: list[ServerSentEvent]) -> bytes:
+        """The events that are whole in ``data``, where none is under way; gives what is left of it."""
+        whole, gap, rest = data.rpartition(_END)
+        if not gap:
+            return data
+        for block in whole.split(_END):
+            event = _usual(block) if len(block) <= self._max else None
+            if event is not None:
+                events.append(event)
+            else:
+                for line in (*block.split(b"\n"), b""):
+                    if not self._take(line, events):
+                        return b""
+        return rest
 
     def _keep(self, rest: bytes) -> None:
         """Keep the beginning of a line."""
@@ -146,6 +165,15 @@ class SseParser:
     def _demand_bound(self) -> None:
         if self._overflown:
             raise Broken(f"The upstream sent an event longer than {self._max} bytes.")
+
+
+def _usual(block: bytes) -> ServerSentEvent | None:
+    """An event of one line of data, under a name or none, as nearly all are; None: it is another one."""
+    name = None
+    if block.startswith(b"event: "):
+        line, _, block = block.partition(b"\n")
+        name = line[7:].decode("utf-8", "replace") or None
+    return ServerSentEvent(block[6:], name) if block.startswith(b"data: ") and b"\n" not in block else None
 
 
 def encode(data: bytes, event: str | None = None) -> bytes:

@@ -8,6 +8,7 @@ about the answer and is passed over.
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -28,6 +29,13 @@ _NATIVE: Final = frozenset({
     "user_profile_id",
 })  # fmt: skip
 """Anthropic's own fields that the middle has no word for."""
+
+_NOT_KNOBS: Final = _NATIVE | HINTS
+_FOREIGN: Final = (
+    "min_p", "seed", "presence_penalty", "frequency_penalty", "n", "logprobs", "top_logprobs", "logit_bias",
+)  # fmt: skip
+_foreign: Final = attrgetter(*_FOREIGN)
+_ALL_UNSAID: Final = (None,) * len(_FOREIGN)
 
 _SERVICE_TIERS: Final = (msgspec.Raw(b'"auto"'), msgspec.Raw(b'"standard_only"'))
 """Other values of ``service_tier`` are another provider's; a hint on speed and price either way."""
@@ -56,14 +64,16 @@ def refuse_or_drop(
         Unsupported: the content, or a knob that may not be dropped; the message names it.
     """
     _refuse_content(call)
-    call = _without_noise(without(call, additional))
+    call = _without_noise(without(call, additional) if additional else call)
     if not abilities.sampling:
         call = without(call, [name for name in ("temperature", "top_p") if getattr(call.sampling, name) == 1])
-    knobs = [*_unsupported(call, abilities), *(name for name in call.extra if name not in _NATIVE | HINTS)]
+    knobs = _unsupported(call, abilities)
+    if call.extra:
+        knobs += [name for name in call.extra if name not in _NOT_KNOBS]
     if knobs:
         demand_droppable("Anthropic", knobs, drop_params=drop_params)
         call = without(_without_blank_stops(call), [name for name in knobs if name != "stop"])
-    return msgspec.structs.replace(call, extra=_native(call.extra))
+    return msgspec.structs.replace(call, extra=_native(call.extra)) if call.extra else call
 
 
 def _refuse_content(call: Call) -> None:
@@ -82,9 +92,12 @@ def _refuse_content(call: Call) -> None:
 def _without_noise(call: Call) -> Call:
     """The request without values that ask for nothing, which SDKs and other dialects send."""
     mail = call.user is not None and _MAIL_ADDRESS.search(call.user) is not None
+    sampling = without_noise(call.sampling)
+    if sampling is call.sampling and not mail and "modalities" not in call.extra:
+        return call
     return msgspec.structs.replace(
         call,
-        sampling=without_noise(call.sampling),
+        sampling=sampling,
         user=None if mail else call.user,
         extra={name: raw for name, raw in call.extra.items() if name != "modalities"},
     )
@@ -92,9 +105,11 @@ def _without_noise(call: Call) -> Call:
 
 def _unsupported(call: Call, abilities: Abilities) -> list[str]:
     sampling = call.sampling
-    names = ("min_p", "seed", "presence_penalty", "frequency_penalty", "n", "logprobs", "top_logprobs", "logit_bias")
-    knobs = [name for name in names if getattr(sampling, name) is not None]
-    if any(not text.strip() for text in sampling.stop or ()):
+    said = _foreign(sampling)
+    knobs = (
+        [] if said == _ALL_UNSAID else [name for name, value in zip(_FOREIGN, said, strict=True) if value is not None]
+    )
+    if sampling.stop and any(not text.strip() for text in sampling.stop):
         knobs.append("stop")
     shape = call.response_format
     if shape is not None and not (shape.kind == "text" or (shape.kind == "json_schema" and abilities.json_schema)):

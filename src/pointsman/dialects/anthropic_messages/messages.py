@@ -56,14 +56,13 @@ def read_messages(messages: Iterable[WireMessage]) -> tuple[Message, ...]:
     """
     found: list[Message] = []
     for index, message in enumerate(messages):
-        path = f"messages[{index}].content"
         match message:
             case SystemMessage():
                 found.append(Message("system", _read_texts(message.content)))
             case AssistantMessage():
-                found.append(Message("assistant", _read_assistant(message.content, path)))
+                found.append(Message("assistant", _read_assistant(message.content, index)))
             case UserMessage():
-                found += _read_user(message.content, path)
+                found += _read_user(message.content, index)
             case _:
                 assert_never(message)
     return tuple(found)
@@ -79,13 +78,13 @@ def _read_text(block: TextBlock) -> Text:
     return Text(block.text, said(block.cache_control))
 
 
-def _read_user(content: str | list[_UserBlock], path: str) -> list[Message]:
+def _read_user(content: str | list[_UserBlock], message: int) -> list[Message]:
     if isinstance(content, str):
         return [Message("user", (Text(content),))]
     results: list[Part] = []
     rest: list[Part] = []
     for index, block in enumerate(content):
-        place = f"{path}[{index}]"
+        place = f"messages[{message}].content[{index}]"
         if isinstance(block, ToolResultBlock):
             results.append(_read_result(block, place))
         else:
@@ -118,9 +117,10 @@ def _read_result(block: ToolResultBlock, path: str) -> ToolResult:
     )
 
 
-def _read_assistant(content: str | list[_AssistantBlock], path: str) -> tuple[Part, ...]:
+def _read_assistant(content: str | list[_AssistantBlock], message: int) -> tuple[Part, ...]:
     if isinstance(content, str):
         return (Text(content),)
+    path = f"messages[{message}].content"
     parts: list[Part] = []
     tools = ServerToolReader()
     for index, block in enumerate(content):

@@ -94,6 +94,8 @@ def _write_cited(text: str, citations: list[Citation]) -> dict[str, object]:
 
 def _with_the_rest(blocks: list[dict[str, object]], citations: tuple[Citation, ...]) -> list[dict[str, object]]:
     """Sources of which nobody says what rests on them are told of the last text."""
+    if not citations:
+        return blocks
     rest = [write_citation(one) for one in citations if one.start is None or one.end is None or one.start >= one.end]
     texts = [position for position, block in enumerate(blocks) if block["type"] == "text"]
     if rest and texts:
@@ -129,11 +131,11 @@ def _read_arguments(call: ToolCall) -> msgspec.Raw | None:
     return msgspec.Raw(call.arguments.encode())
 
 
-def read_reply(body: bytes, created: int = 0) -> Reply:
-    """An upstream's whole answer, read as a stream of one event; ``created`` as in the reader of streams.
+def read_reply(body: bytes, reader: StreamReader | None = None) -> Reply:
+    """An upstream's whole answer, read as a stream of one event by ``reader``, which has read nothing before.
 
     Raises:
         UpstreamFailed: the body cannot be read, is an error, or is no message.
     """
-    reader = StreamReader(created=created)
+    reader = reader or StreamReader()
     return fold([*reader.feed(body), *reader.end()])

@@ -8,6 +8,7 @@ holds beside ``effort`` and ``format``. What does not come back is listed in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -24,6 +25,9 @@ from pointsman.dialects.anthropic_messages.types import (
     MessagesRequest,
     MetadataFields,
     TextBlock,
+    ThinkingFields,
+    ToolChoiceFields,
+    ToolFields,
 )
 from pointsman.dialects.openai_fields import demand_model_name
 from pointsman.wire.json_fields import read_body, read_fields
@@ -39,23 +43,45 @@ _OBJECT: Final = ord("{")
 _KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(MessagesRequest))
 _CONFIG_KNOWN: Final = frozenset({"effort", "format"})
 
+
+class _Written(msgspec.Struct, omit_defaults=True):
+    """A request for an upstream, in the order of its fields; what is None is left out."""
+
+    model: str
+    max_tokens: int
+    system: str | list[TextBlock] | None = None
+    messages: list[dict[str, object]] = []
+    stream: bool | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop_sequences: tuple[str, ...] | None = None
+    tools: list[ToolFields | msgspec.Raw] | None = None
+    tool_choice: ToolChoiceFields | None = None
+    thinking: ThinkingFields | None = None
+    output_config: dict[str, object] | None = None
+    metadata: MetadataFields | None = None
+
+
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_request(body: bytes, model: str | None = None) -> Call:
+def read_request(body: bytes, model: str | None = None, fields: Mapping[str, msgspec.Raw] | None = None) -> Call:
     """A client's request. ``model`` is the one that its path names, which wins over the body's.
+
+    ``fields`` are those of the body, if they are known.
 
     Raises:
         Malformed: a field is missing or of a wrong type or value; ``param`` is its path, ``messages[3].content``.
         Unsupported: content that cannot be told to anybody else.
     """
-    fields = read_fields(body)
+    fields = read_fields(body) if fields is None else fields
     request = read_body(body, _decode)
     name = model if model is not None else request.model
     if name is None:
         raise Malformed("model is required.", param="model")
     demand_model_name(name)
-    tools = read_tools(request.tools)
+    tools = read_tools(request.tools) if request.tools else ()
     choice, parallel = read_choice(request.tool_choice, tools)
     return Call(
         model=name,
@@ -95,7 +121,9 @@ def _read_format(request: MessagesRequest) -> ResponseFormat | None:
     return ResponseFormat("json_schema", schema=shape.schema)
 
 
-def _read_extra(fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+def _read_extra(fields: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    if "output_config" not in fields and fields.keys() <= _KNOWN:
+        return {}
     extra = {key: raw for key, raw in fields.items() if key not in _KNOWN and raw != _NULL}
     config = fields.get("output_config", _NULL)
     if config != _NULL:
@@ -132,24 +160,29 @@ def write_request(
     thought = write_reasoning(call.reasoning, sampling.max_tokens, output_tokens_max, abilities)
     if thought.thinking is not None and thought.thinking.type == "enabled" and calls_without_thought(messages):
         thought = msgspec.structs.replace(thought, thinking=None)
-    fields: dict[str, object] = {
-        "model": model,
-        "max_tokens": thought.max_tokens,
-        "system": _write_system(system),
-        "messages": messages,
-        "stream": True if call.stream else None,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "top_k": sampling.top_k if sampling.top_k is not None and sampling.top_k >= 0 else None,
-        "stop_sequences": sampling.stop,
-        "tools": write_tools(call.tools) or None,
-        "tool_choice": write_choice(call),
-        "thinking": thought.thinking,
-        "output_config": _write_config(call, thought, abilities),
-        "metadata": None if call.user is None else MetadataFields(call.user),
-    }
-    written = {name: value for name, value in fields.items() if value is not None}
-    return _encode(written | {name: raw for name, raw in call.extra.items() if name not in _KNOWN})
+    written = _Written(
+        model,
+        thought.max_tokens,
+        _write_system(system),
+        messages,
+        stream=True if call.stream else None,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k if sampling.top_k is not None and sampling.top_k >= 0 else None,
+        stop_sequences=sampling.stop,
+        tools=write_tools(call.tools) if call.tools else None,
+        tool_choice=write_choice(call),
+        thinking=thought.thinking,
+        output_config=_write_config(call, thought, abilities),
+        metadata=None if call.user is None else MetadataFields(call.user),
+    )
+    return _encode(_with_extra(written, call.extra) if call.extra else written)
+
+
+def _with_extra(written: _Written, extra: dict[str, msgspec.Raw]) -> dict[str, object]:
+    """The request with fields that the common vocabulary has no word for."""
+    told = {name: value for name, value in msgspec.structs.asdict(written).items() if value is not None}
+    return told | {name: raw for name, raw in extra.items() if name not in _KNOWN}
 
 
 def _write_system(blocks: list[TextBlock]) -> str | list[TextBlock] | None:
@@ -159,6 +192,8 @@ def _write_system(blocks: list[TextBlock]) -> str | list[TextBlock] | None:
 
 
 def _write_config(call: Call, thought: Thought, abilities: Abilities) -> dict[str, object] | None:
+    if thought.effort is None and call.response_format is None and "output_config" not in call.extra:
+        return None
     config: dict[str, object] = {}
     rest = call.extra.get("output_config")
     if rest is not None and memoryview(rest)[0] == _OBJECT:

@@ -43,6 +43,7 @@ from pointsman.dialects.anthropic_messages.envelope import (
 from pointsman.dialects.anthropic_messages.errors import read_stream_error, write_stream_error
 from pointsman.dialects.anthropic_messages.server_tools import ServerToolReader, is_result, is_use
 from pointsman.dialects.anthropic_messages.types import StreamEvent, WireBlock, WireDelta, said
+from pointsman.dialects.known_frames import KnownFrames
 from pointsman.dialects.signatures import ANTHROPIC
 
 __all__ = ["StreamReader", "StreamWriter"]
@@ -209,11 +210,17 @@ class StreamReader:
         self._slots = 0
         self._ids: set[str] = set()
         self._count = UsageCount()
+        self._known: KnownFrames | None = None
 
     def feed(self, frame: bytes) -> list[Event]:
         """The events of one frame."""
         if self._stopped or self._failed:
             return []
+        if self._known is not None:
+            text = self._known.text_of(frame)
+            if text:
+                self._characters += len(text)
+                return [TextDelta(text)]
         try:
             event = _decode(frame)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -227,6 +234,10 @@ class StreamReader:
             self._read_event(event, events)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return [*events, *self._fail(Broken("The upstream sent a block of a message that cannot be read."))]
+        if len(events) == 1 and events[0] == TextDelta(_text_of(event)):
+            if self._known is None:
+                self._known = KnownFrames(b"text")
+            self._known.learn(frame, _read_text)
         return events
 
     def end(self) -> list[Event]:
@@ -358,7 +369,18 @@ class StreamReader:
         self._start(None, None, events)
         events += [PartGiven(use) for use in self._server_tools.rest()]
         self._finished = True
+        if self._known is not None:
+            self._known.forget()
         events.append(read_finish(reason, stop_sequence, with_tools=self._slots > 0))
+
+
+def _text_of(event: StreamEvent) -> str:
+    """What an event says, where that is more of a text; else empty."""
+    return (event.delta.text or "") if event.type == "content_block_delta" and event.delta is not None else ""
+
+
+def _read_text(frame: bytes) -> str:
+    return _text_of(_decode(frame))
 
 
 def _one_line(raw: msgspec.Raw) -> str:

@@ -104,13 +104,12 @@ def write_messages(
     """
     conversation = _Conversation(system_turns=system_turns)
     for index, message in enumerate(messages):
-        path = f"messages[{index}]"
         if message.role in {"system", "developer"}:
-            conversation.instruct(_write_texts(message.parts, path))
+            conversation.instruct(_write_texts(message.parts, index))
         elif message.role == "assistant":
-            _write_assistant(message.parts, conversation, path)
+            _write_assistant(message.parts, conversation, index)
         else:
-            _write_user(message.parts, conversation, path)
+            _write_user(message.parts, conversation, index)
     conversation.place()
     _trim_last(conversation.turns)
     turns = [_write_turn(turn) for turn in conversation.turns]
@@ -162,10 +161,11 @@ def _write_text(part: Text | Refusal) -> TextBlock | None:
     return TextBlock(part.text, msgspec.UNSET if mark is None else mark)
 
 
-def _write_texts(parts: tuple[Part, ...], path: str) -> list[TextBlock]:
+def _write_texts(parts: tuple[Part, ...], index: int) -> list[TextBlock]:
     blocks: list[TextBlock] = []
     for part in parts:
         if not isinstance(part, Text):
+            path = f"messages[{index}]"
             raise Unsupported(f"{path}: a system message can hold text only.", param=path)
         block = _write_text(part)
         if block is not None:
@@ -173,24 +173,30 @@ def _write_texts(parts: tuple[Part, ...], path: str) -> list[TextBlock]:
     return blocks
 
 
-def _write_assistant(parts: tuple[Part, ...], conversation: _Conversation, path: str) -> None:
+def _write_assistant(parts: tuple[Part, ...], conversation: _Conversation, index: int) -> None:
     for position, part in enumerate(parts):
         if isinstance(part, ServerToolUse):
             if part.native:
                 conversation.turn(AssistantMessage).blocks += part.native
             continue
-        block = _write_said(part, f"{path}.content[{position}]")
+        block = _write_text(part) if isinstance(part, Text) else _write_said(part, _place(index, position))
         if block is not None:
             conversation.turn(AssistantMessage).blocks.append(block)
 
 
-def _write_user(parts: tuple[Part, ...], conversation: _Conversation, path: str) -> None:
+def _place(index: int, position: int) -> str:
+    return f"messages[{index}].content[{position}]"
+
+
+def _write_user(parts: tuple[Part, ...], conversation: _Conversation, index: int) -> None:
     for position, part in enumerate(parts):
-        place = f"{path}.content[{position}]"
         if isinstance(part, ToolResult):
-            conversation.turn(UserMessage).results.append(_write_result(part, place))
+            conversation.turn(UserMessage).results.append(_write_result(part, _place(index, position)))
             continue
-        block = _write_shown(part, place, "a user message")
+        if isinstance(part, Text):
+            block: TextBlock | ImageBlock | DocumentBlock | None = _write_text(part)
+        else:
+            block = _write_shown(part, _place(index, position), "a user message")
         if block is not None:
             conversation.turn(UserMessage).blocks.append(block)
 
@@ -225,7 +231,7 @@ def _write_result(result: ToolResult, path: str) -> ToolResultBlock:
 
 def _write_said(part: Part, path: str) -> _Block | None:
     match part:
-        case Text() | Refusal():
+        case Refusal():
             return _write_text(part)
         case Thinking():
             if part.signature is None or not is_from(part, ANTHROPIC):

@@ -45,7 +45,8 @@ def refuse_or_drop(
     Raises:
         Unsupported: a knob that may not be dropped; the message names it.
     """
-    call = without(call, additional)
+    if additional:
+        call = without(call, additional)
     if not call.extra:
         return call
     foreign = _FOREIGN if local else _FOREIGN | _OLLAMAS

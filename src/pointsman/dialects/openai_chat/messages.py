@@ -70,10 +70,13 @@ def read_messages(messages: Iterable[WireMessage]) -> tuple[Message, ...]:
         Malformed: a part cannot be read; ``param`` is its path.
         Unsupported: a call of a tool of a type that nobody knows.
     """
-    return tuple(_read_message(message, f"messages[{index}]") for index, message in enumerate(messages))
+    return tuple(_read_message(message, index) for index, message in enumerate(messages))
 
 
-def _read_message(message: WireMessage, path: str) -> Message:
+def _read_message(message: WireMessage, index: int) -> Message:
+    if isinstance(message, UserMessage) and isinstance(message.content, str) and message.cache_control is msgspec.UNSET:
+        return Message("user", (Text(message.content),), message.name)
+    path = f"messages[{index}]"
     match message:
         case SystemMessage():
             return Message("system", _read_marked(message, path), message.name)
@@ -190,42 +193,56 @@ def write_messages(messages: Iterable[Message], customs: Container[str] = ()) ->
     """
     written: list[WireMessage] = []
     for index, message in enumerate(messages):
-        results = [part for part in message.parts if isinstance(part, ToolResult)]
-        written += [_write_result(part) for part in results]
-        rest = tuple(part for part in message.parts if not isinstance(part, ToolResult))
-        if rest or not results:
-            written.append(_write_message(message, rest, customs, f"messages[{index}]"))
+        parts = message.parts
+        results = [part for part in parts if isinstance(part, ToolResult)]
+        if results:
+            written += [_write_result(part) for part in results]
+            parts = tuple(part for part in parts if not isinstance(part, ToolResult))
+        if parts or not results:
+            written.append(_write_message(message, parts, customs, index))
     return written
 
 
-def _write_message(message: Message, parts: tuple[Part, ...], customs: Container[str], path: str) -> WireMessage:
+def _write_message(message: Message, parts: tuple[Part, ...], customs: Container[str], index: int) -> WireMessage:
     match message.role:
-        case "system":
-            return SystemMessage(_write_texts(parts, path), message.name)
-        case "developer":
-            return DeveloperMessage(_write_texts(parts, path), message.name)
         case "user":
-            return UserMessage(_write_user(parts, path), message.name)
+            return UserMessage(_write_user(parts, index), message.name)
         case "assistant":
-            return msgspec.structs.replace(_write_assistant(parts, customs, path), name=message.name)
+            return msgspec.structs.replace(_write_assistant(parts, customs, index), name=message.name)
+        case "system":
+            return SystemMessage(_write_texts(parts, index), message.name)
+        case "developer":
+            return DeveloperMessage(_write_texts(parts, index), message.name)
         case "tool":
+            path = f"messages[{index}]"
             raise Unsupported(f"{path}: a tool message can hold tool results only.", param=path)
         case _:
             assert_never(message.role)
 
 
-def _write_texts(parts: tuple[Part, ...], path: str) -> str | list[TextPart]:
+def _only_text(parts: tuple[Part, ...]) -> str | None:
+    """What is said where that is one text, as nearly always."""
+    return parts[0].text if len(parts) == 1 and isinstance(parts[0], Text) else None
+
+
+def _write_texts(parts: tuple[Part, ...], index: int) -> str | list[TextPart]:
+    only = _only_text(parts)
+    if only is not None:
+        return only
     texts = [TextPart(part.text) for part in parts if isinstance(part, Text)]
     if len(texts) != len(parts):
+        path = f"messages[{index}]"
         raise Unsupported(f"{path}: a system message can hold text only.", param=path)
-    return texts[0].text if len(texts) == 1 else texts
+    return texts
 
 
-def _write_user(parts: tuple[Part, ...], path: str) -> str | list[UserPart]:
+def _write_user(parts: tuple[Part, ...], index: int) -> str | list[UserPart]:
     if not parts:
         return ""
-    if len(parts) == 1 and isinstance(parts[0], Text):
-        return parts[0].text
+    only = _only_text(parts)
+    if only is not None:
+        return only
+    path = f"messages[{index}]"
     written: list[UserPart] = []
     for part in parts:
         match part:
@@ -243,7 +260,10 @@ def _write_user(parts: tuple[Part, ...], path: str) -> str | list[UserPart]:
     return written
 
 
-def _write_assistant(parts: tuple[Part, ...], customs: Container[str], path: str) -> AssistantMessage:
+def _write_assistant(parts: tuple[Part, ...], customs: Container[str], index: int) -> AssistantMessage:
+    only_text = _only_text(parts)
+    if only_text is not None:
+        return AssistantMessage(only_text)
     thinking = [part for part in parts if isinstance(part, Thinking)]
     tools = [part for part in parts if isinstance(part, ToolCall)]
     sounds = [part for part in parts if isinstance(part, Audio)]
@@ -257,7 +277,7 @@ def _write_assistant(parts: tuple[Part, ...], customs: Container[str], path: str
         elif isinstance(part, Audio) and named is None:
             content.append(TextPart(part.transcript))
         elif not isinstance(part, Thinking | ToolCall | Audio):
-            what = type(part).__name__.lower()
+            path, what = f"messages[{index}]", type(part).__name__.lower()
             raise Unsupported(f"{path}: an assistant message cannot hold a part of kind {what}.", param=path)
     only = content[0] if len(content) == 1 else None
     nothing = None if tools or named else ""

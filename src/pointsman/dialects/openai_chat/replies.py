@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core.call import Call
-from pointsman.core.content import Audio, Image, ToolCall
+from pointsman.core.content import Audio, Image, Text, ToolCall
 from pointsman.core.reply import Choice, Reply
 from pointsman.dialects.custom_tools import custom_names, unwrap_input
 from pointsman.dialects.folding import fold
@@ -41,17 +41,20 @@ def write_reply(reply: Reply, call: Call) -> bytes:
 
 
 def _write_choice(choice: Choice, customs: Container[str]) -> dict[str, object]:
-    tokens = [token for raw in choice.logprobs for token in _decode_items(raw)]
+    tokens = [token for raw in choice.logprobs for token in _decode_items(raw)] if choice.logprobs else None
     choice = choice_in_words(choice)
     return {
         "index": choice.index,
         "message": _write_message(choice, customs),
-        "logprobs": {"content": tokens, "refusal": None} if choice.logprobs else None,
+        "logprobs": None if tokens is None else {"content": tokens, "refusal": None},
         "finish_reason": choice.finish_reason or "stop",
     }
 
 
 def _write_message(choice: Choice, customs: Container[str]) -> dict[str, object]:
+    parts = choice.parts
+    if len(parts) == 1 and isinstance(parts[0], Text) and not choice.citations:
+        return {"role": "assistant", "content": parts[0].text, "refusal": None}
     sounds = [part for part in choice.parts if isinstance(part, Audio)]
     declined = choice.tool_calls or choice.refusal is not None or sounds
     message: dict[str, object] = {
@@ -83,15 +86,10 @@ def _write_tool_call(tool: ToolCall, customs: Container[str]) -> dict[str, objec
     return {"id": tool.id, "type": "function", "function": {"name": tool.name, "arguments": tool.arguments}}
 
 
-def read_reply(body: bytes, *, sound_format: str = "wav") -> Reply:
-    """An upstream's whole answer, read as a stream of one chunk.
-
-    Args:
-        body: The body of the answer.
-        sound_format: The one that was asked for.
+def read_reply(body: bytes, reader: StreamReader | None = None) -> Reply:
+    """An upstream's whole answer, read as a stream of one chunk by ``reader``, which has read nothing before.
 
     Raises:
         UpstreamFailed: the body cannot be read, is an error, or has no choices.
     """
-    reader = StreamReader(whole=True, sound_format=sound_format)
-    return fold([*reader.feed(body), *reader.end()])
+    return fold((reader or StreamReader()).read_whole(body))

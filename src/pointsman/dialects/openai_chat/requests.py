@@ -7,6 +7,7 @@ become tools, and a JSON Schema without a name, which OpenAI refuses, gets one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -19,10 +20,13 @@ from pointsman.dialects.openai_chat.tools import DIALECT, read_tools, write_choi
 from pointsman.dialects.openai_chat.types import (
     ChatRequest,
     JsonSchema,
+    NamedChoice,
     ReasoningFields,
     ResponseFormatFields,
     StreamOptions,
     ThinkingFields,
+    ToolFields,
+    WireMessage,
 )
 from pointsman.dialects.openai_fields import demand_model_name, read_stop
 from pointsman.wire.json_fields import read_body, read_fields
@@ -38,35 +42,55 @@ _encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = msgspec.Raw(b"null")
 _KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(ChatRequest))
-_SAME_NAME: Final = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "n",
-    "logprobs",
-    "top_logprobs",
-)
-"""Fields of :class:`~pointsman.core.call.Sampling` that are called the same here."""
-
 _SCHEMA_NAME: Final = "answer"
 
 LimitField = Literal["max_tokens", "max_completion_tokens"]
 
+
+class _Written(msgspec.Struct, omit_defaults=True):
+    """A request for an upstream, in the order of its fields; what is None is left out."""
+
+    model: str
+    messages: list[WireMessage]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    n: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    stop: tuple[str, ...] | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    logit_bias: msgspec.Raw | None = None
+    tools: list[ToolFields | msgspec.Raw] | None = None
+    tool_choice: str | NamedChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormatFields | None = None
+    reasoning_effort: str | None = None
+    thinking: ThinkingFields | None = None
+    reasoning: ReasoningFields | None = None
+    user: str | None = None
+
+
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_request(body: bytes, model: str | None = None) -> Call:
+def read_request(body: bytes, model: str | None = None, fields: Mapping[str, msgspec.Raw] | None = None) -> Call:
     """A client's request. ``model`` is the one that its path names, which wins over the body's.
+
+    ``fields`` are those of the body, if they are known.
 
     Raises:
         Malformed: a field is missing or of a wrong type or value; ``param`` is its path, ``messages[3].content``.
         Unsupported: content that cannot be told to anybody else.
     """
-    fields = read_fields(body)
+    fields = read_fields(body) if fields is None else fields
     request = read_body(body, _decode)
     name = model if model is not None else request.model
     if name is None:
@@ -85,11 +109,17 @@ def read_request(body: bytes, model: str | None = None) -> Call:
         stream=request.stream or False,
         include_usage=request.stream_options is not None and bool(request.stream_options.include_usage),
         user=request.user or None,
-        extra={key: raw for key, raw in fields.items() if key not in _KNOWN and raw != _NULL},
+        extra=_read_extra(fields),
     )
 
 
-def _read_sampling(request: ChatRequest, fields: dict[str, msgspec.Raw]) -> Sampling:
+def _read_extra(fields: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    if fields.keys() <= _KNOWN:
+        return {}
+    return {key: raw for key, raw in fields.items() if key not in _KNOWN and raw != _NULL}
+
+
+def _read_sampling(request: ChatRequest, fields: Mapping[str, msgspec.Raw]) -> Sampling:
     if request.top_logprobs and not request.logprobs:
         raise Malformed("top_logprobs goes with logprobs: true.", param="top_logprobs")
     limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
@@ -133,6 +163,8 @@ def _read_response_format(fields: ResponseFormatFields | None) -> ResponseFormat
 def _read_reasoning(request: ChatRequest) -> Reasoning | None:
     """The three ways of asking for reasoning as one; what is said in the first of them counts."""
     effort = request.reasoning_effort
+    if effort is None and request.reasoning is None and request.thinking is None:
+        return None
     named = ReasoningFields(effort) if isinstance(effort, str) else effort
     ways = [fields for fields in (named, request.reasoning) if fields is not None]
     words = [fields.effort for fields in ways if fields.effort is not None and fields.effort != "default"]
@@ -169,31 +201,52 @@ def write_request(
     Raises:
         Unsupported: a role cannot have a part that it has.
     """
-    usage = call.include_usage if include_usage is None else include_usage
-    customs = custom_names(call.tools, DIALECT)
-    fields: dict[str, object] = {
-        "model": model,
-        "messages": write_messages(call.messages, customs),
-        "stream": True if call.stream else None,
-        "stream_options": StreamOptions(include_usage=True) if usage and call.stream else None,
-        **{name: getattr(call.sampling, name) for name in _SAME_NAME},
-        "stop": call.sampling.stop,
-        limit_field: call.sampling.max_tokens,
-        "logit_bias": call.sampling.logit_bias,
-        "tools": [write_tool(tool) for tool in call.tools] or None,
-        "tool_choice": write_choice(call.tool_choice, customs),
-        "parallel_tool_calls": call.parallel_tool_calls,
-        "response_format": _write_response_format(call.response_format),
-        **_write_reasoning(call.reasoning),
-        "user": call.user,
-    }
-    said = {name: value for name, value in fields.items() if value is not None}
-    return _encode(said | {name: raw for name, raw in call.extra.items() if name not in _KNOWN})
+    sampling, tools = call.sampling, call.tools
+    customs = custom_names(tools, DIALECT)
+    written = _Written(
+        model,
+        write_messages(call.messages, customs),
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        min_p=sampling.min_p,
+        seed=sampling.seed,
+        presence_penalty=sampling.presence_penalty,
+        frequency_penalty=sampling.frequency_penalty,
+        n=sampling.n,
+        logprobs=sampling.logprobs,
+        top_logprobs=sampling.top_logprobs,
+        stop=sampling.stop,
+        logit_bias=sampling.logit_bias,
+        parallel_tool_calls=call.parallel_tool_calls,
+        user=call.user,
+    )
+    if limit_field == "max_tokens":
+        written.max_tokens = sampling.max_tokens
+    else:
+        written.max_completion_tokens = sampling.max_tokens
+    if call.stream:
+        written.stream = True
+        usage = call.include_usage if include_usage is None else include_usage
+        written.stream_options = StreamOptions(include_usage=True) if usage else None
+    if tools:
+        written.tools = [write_tool(tool) for tool in tools]
+    if call.tool_choice is not None:
+        written.tool_choice = write_choice(call.tool_choice, customs)
+    if call.response_format is not None:
+        written.response_format = _write_response_format(call.response_format)
+    if call.reasoning is not None:
+        _write_reasoning(call.reasoning, written)
+    return _encode(_with_extra(written, call.extra) if call.extra else written)
 
 
-def _write_response_format(shape: ResponseFormat | None) -> ResponseFormatFields | None:
-    if shape is None:
-        return None
+def _with_extra(written: _Written, extra: dict[str, msgspec.Raw]) -> dict[str, object]:
+    """The request with fields that the common vocabulary has no word for."""
+    said = {name: value for name, value in msgspec.structs.asdict(written).items() if value is not None}
+    return said | {name: raw for name, raw in extra.items() if name not in _KNOWN}
+
+
+def _write_response_format(shape: ResponseFormat) -> ResponseFormatFields:
     if shape.kind != "json_schema":
         return ResponseFormatFields(shape.kind)
     schema = msgspec.UNSET if shape.schema is None else shape.schema
@@ -202,13 +255,10 @@ def _write_response_format(shape: ResponseFormat | None) -> ResponseFormatFields
     )
 
 
-def _write_reasoning(reasoning: Reasoning | None) -> dict[str, object]:
-    if reasoning is None:
-        return {}
-    fields: dict[str, object] = {"reasoning_effort": reasoning.effort}
+def _write_reasoning(reasoning: Reasoning, written: _Written) -> None:
+    written.reasoning_effort = reasoning.effort
     if reasoning.enabled is not None:
         kind: Literal["enabled", "disabled"] = "enabled" if reasoning.enabled else "disabled"
-        fields["thinking"] = ThinkingFields(kind, reasoning.budget_tokens)
+        written.thinking = ThinkingFields(kind, reasoning.budget_tokens)
     elif reasoning.budget_tokens is not None:
-        fields["reasoning"] = ReasoningFields(max_tokens=reasoning.budget_tokens)
-    return fields
+        written.reasoning = ReasoningFields(max_tokens=reasoning.budget_tokens)

@@ -28,6 +28,7 @@ from pointsman.core.events import (
     UsageReported,
 )
 from pointsman.core.usage import Usage
+from pointsman.dialects.known_frames import KnownFrames
 from pointsman.dialects.openai_chat.citations import listed_sources, read_annotations, referred
 from pointsman.dialects.openai_chat.errors import read_stream_error
 from pointsman.dialects.openai_chat.given import read_images
@@ -53,6 +54,7 @@ __all__ = ["StreamReader"]
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Chunk).decode
 
+_UNSET: Final = msgspec.UNSET
 _TIME_MAX: Final = 2**53
 _NO_ID: Final = "null"
 """What Mistral calls a tool call without an id."""
@@ -108,17 +110,14 @@ class StreamReader:
     object in the stream; a first chunk without choices (Azure); content as a list (Mistral).
 
     Args:
-        whole: The one frame is a whole answer, which needs no end to be complete.
         sound_format: In which format the request wanted sounds, which the answer does not repeat.
         new_id: Makes ids for answers and tool calls that have none.
     """
 
-    def __init__(
-        self, *, whole: bool = False, sound_format: str = "wav", new_id: Callable[[str], str] = short_id
-    ) -> None:
+    def __init__(self, *, sound_format: str = "wav", new_id: Callable[[str], str] = short_id) -> None:
         self._new_id = new_id
         self._sound_format = sound_format
-        self._whole = whole
+        self._whole = False
         self._started = False
         self._done = False
         self._failed = False
@@ -126,25 +125,27 @@ class StreamReader:
         self._choices: dict[int, _OpenChoice] = {}
         self._usage: Usage | None = None
         self._sources: list[Citation] = []
+        self._known: KnownFrames | None = None
 
     def feed(self, frame: bytes) -> list[Event]:
         """The events of one frame."""
         if self._done or self._failed:
             return []
-        if frame.strip() == b"[DONE]":
-            self._done = True
-            return []
+        if self._known is not None:
+            text = self._known.text_of(frame)
+            if text:
+                return [TextDelta(text)]
         try:
             chunk = _decode(frame)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            if not frame.strip():
-                return []
-            return self._fail(Broken("The upstream sent something that is not a chat completion chunk."))
-        if isinstance(chunk.error, msgspec.Raw) and bytes(chunk.error) != b"null" and not chunk.choices:
+            return self._read_odd(frame.strip())
+        if chunk.error is not _UNSET and bytes(chunk.error) != b"null" and not chunk.choices:
             return self._fail(read_stream_error(frame))
-        self._usage = read_usage(chunk.usage) or self._usage
-        if isinstance(chunk.citations, msgspec.Raw) or isinstance(chunk.search_results, msgspec.Raw):
+        if chunk.usage is not None:
+            self._usage = read_usage(chunk.usage) or self._usage
+        if chunk.citations is not _UNSET or chunk.search_results is not _UNSET:
             self._sources = listed_sources(chunk.citations, chunk.search_results) or self._sources
+            self._read_each()
         events: list[Event] = []
         for choice in chunk.choices or ():
             if not self._started:
@@ -158,7 +159,16 @@ class StreamReader:
                     *events,
                     *self._fail(Broken(f"The upstream sent an image that cannot be read: {wrong.message}")),
                 ]
+        if len(events) == 1 and events[0] == TextDelta(_text_of(chunk)) and chunk.usage is None and not self._sources:
+            if self._known is None:
+                self._known = KnownFrames(b"content")
+            self._known.learn(frame, _read_text)
         return events
+
+    def read_whole(self, body: bytes) -> list[Event]:
+        """The events of a whole answer, which needs no end to be complete."""
+        self._whole = True
+        return [*self.feed(body), *self.end()]
 
     def end(self) -> list[Event]:
         """The last events, once the upstream closed its stream. A choice that never finished is a failure."""
@@ -176,6 +186,19 @@ class StreamReader:
             events.append(UsageReported(self._usage))
         return events
 
+    def _read_each(self) -> None:
+        """From here on what is said has to be looked at: it is kept, or it comes too late."""
+        if self._known is not None:
+            self._known.forget()
+
+    def _read_odd(self, frame: bytes) -> list[Event]:
+        """A frame that is no chunk: the end, or nothing, or a failure."""
+        if frame == b"[DONE]":
+            self._done = True
+        elif frame:
+            return self._fail(Broken("The upstream sent something that is not a chat completion chunk."))
+        return []
+
     def _fail(self, error: GatewayError) -> list[Event]:
         self._failed = True
         return [Failed(error)]
@@ -184,12 +207,15 @@ class StreamReader:
         """The end of a choice: whether tools are called is seen, not believed; ``length`` stays what it is."""
         choice = self._choices[index]
         choice.finished = True
-        events += [
-            ToolCallDelta(call.slot, _CUSTOM_END, index)
-            for call in choice.calls.values()
-            if call.custom and call.slot is not None
-        ]
-        events += [Cited(one, index) for one in referred(self._sources, "".join(choice.texts))]
+        self._read_each()
+        if choice.calls:
+            events += [
+                ToolCallDelta(call.slot, _CUSTOM_END, index)
+                for call in choice.calls.values()
+                if call.custom and call.slot is not None
+            ]
+        if self._sources:
+            events += [Cited(one, index) for one in referred(self._sources, "".join(choice.texts))]
         known = _REASONS.get(reason, "stop")
         called: FinishReason = "tool_calls" if choice.slots else "stop"
         events.append(Finished(called if known in {"stop", "tool_calls"} else known, index))
@@ -213,29 +239,32 @@ class StreamReader:
         thinking = delta.reasoning_content or delta.reasoning
         if thinking:
             events.append(ThinkingDelta(thinking, index))
-        events += [
-            ThinkingSigned(part.signature, index, part.redacted, part.signer)
-            for part in read_thinking_blocks(delta.thinking_blocks or ())
-            if part.signature
-        ]
-        if isinstance(delta.content, list):
-            _read_pieces(delta.content, index, events)
-        elif delta.content:
-            events.append(TextDelta(delta.content, index))
+        if delta.thinking_blocks:
+            events += [
+                ThinkingSigned(part.signature, index, part.redacted, part.signer)
+                for part in read_thinking_blocks(delta.thinking_blocks)
+                if part.signature
+            ]
+        content = delta.content
+        if isinstance(content, list):
+            _read_pieces(content, index, events)
+        elif content:
+            events.append(TextDelta(content, index))
             if self._sources:
-                self._choices[index].keep(delta.content)
+                self._choices[index].keep(content)
         if delta.audio is not None:
             self._read_sound(delta.audio, index, events)
-        if isinstance(delta.images, msgspec.Raw):
+        if delta.images is not _UNSET:
             events += [PartGiven(image, index) for image in read_images(delta.images)]
-        if isinstance(delta.annotations, msgspec.Raw):
+        if delta.annotations is not _UNSET:
             events += [Cited(citation, index) for citation in read_annotations(delta.annotations)]
         if delta.refusal:
             events.append(RefusalDelta(delta.refusal, index))
         if delta.function_call is not None:
             self._read_tool_call(WireToolCall(0, None, delta.function_call), (0, index), events)
-        for position, call in enumerate(delta.tool_calls or ()):
-            self._read_tool_call(call, (position, index), events)
+        if delta.tool_calls:
+            for position, call in enumerate(delta.tool_calls):
+                self._read_tool_call(call, (position, index), events)
 
     def _read_tool_call(self, wire: WireToolCall, place: tuple[int, int], events: list[Event]) -> None:
         """A piece of a tool call; ``place`` is its position in the chunk and its choice."""
@@ -274,6 +303,19 @@ class StreamReader:
         choice.sound_id = choice.sound_id or audio.id
         sound = msgspec.structs.replace(read_sound(audio, self._sound_format), id=choice.sound_id)
         events.append(PartGiven(sound, index))
+
+
+def _text_of(chunk: Chunk) -> str:
+    """What a chunk says, where that is one piece of the text of the first choice; else empty."""
+    choices = chunk.choices or ()
+    if len(choices) != 1 or choices[0].index != 0 or choices[0].delta is None:
+        return ""
+    content = choices[0].delta.content
+    return content if isinstance(content, str) else ""
+
+
+def _read_text(frame: bytes) -> str:
+    return _text_of(_decode(frame))
 
 
 def _escaped(text: str | None) -> str:

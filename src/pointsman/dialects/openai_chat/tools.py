@@ -49,6 +49,8 @@ def read_tools(request: ChatRequest) -> tuple[tuple[Tool, ...], ToolChoice | Non
     Raises:
         Malformed: a field is missing or of a wrong type, or the choice names a tool that is not there.
     """
+    if request.tools is None and request.functions is None and request.tool_choice is None:
+        return (), None
     if request.functions and not request.tools:
         listed = enumerate(request.functions)
         tools = tuple(_read_function(function, f"functions[{index}]") for index, function in listed)

@@ -11,7 +11,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.events import Event, Failed, Started, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
 from pointsman.core.reply import Reply
 from pointsman.core.usage import NO_USAGE, Usage
-from pointsman.providers.naming import names_of_event, text_or_none
+from pointsman.providers.naming import answer_id_of
 from pointsman.providers.translated.sides import EventReader, EventWriter, Reading, Writing
 from pointsman.providers.translated.transcript import Transcript
 
@@ -84,7 +84,7 @@ class TranslatedAnswer:
         self._meter_reply(reply)
         self._complete()
         out = self._writing.write_reply(msgspec.structs.replace(reply, usage=self.usage))
-        self.answer_id = text_or_none(names_of_event(out).id)
+        self.answer_id = answer_id_of(out)
         return out
 
     def feed(self, data: bytes) -> bytes:
@@ -96,7 +96,10 @@ class TranslatedAnswer:
                 self.unsent += self._relay(feed(frame))
             out, self.unsent = self.unsent, b""
             return out
-        return b"".join([self._relay(feed(frame)) for frame in reading.splitter.feed(data)])
+        events: list[Event] = []
+        for frame in reading.splitter.feed(data):
+            events += feed(frame)
+        return self._relay(events)
 
     def end(self) -> bytes:
         """See the protocol."""
@@ -131,7 +134,8 @@ class TranslatedAnswer:
         if self._over or not events:
             return b""
         self._meter(events)
-        self._said = self._said or any(not isinstance(event, _PREFACE) for event in events)
+        if not self._said:
+            self._said = any(not isinstance(event, _PREFACE) for event in events)
         last = events[-1]
         if isinstance(last, Failed):
             return self._relay_failure(events[:-1], last.error)
@@ -140,7 +144,7 @@ class TranslatedAnswer:
         out = self._writing.writer.write(events)
         if out and not self._is_named:
             self._is_named = True
-            self.answer_id = text_or_none(names_of_event(out).id)
+            self.answer_id = answer_id_of(out)
         return out
 
     def _relay_failure(self, before: list[Event], error: GatewayError) -> bytes:
@@ -167,10 +171,12 @@ class TranslatedAnswer:
                 self._reported = event.usage
 
     def _meter_reply(self, reply: Reply) -> None:
+        self._reported = reply.usage
+        if reply.usage.source != "none":
+            return
         for choice in reply.choices:
             self._characters += len(choice.text) + len(choice.thinking)
             self._characters += sum(len(tool.arguments) for tool in choice.tool_calls)
-        self._reported = reply.usage
 
     def _complete(self) -> None:
         """The upstream ended its answer; called once."""

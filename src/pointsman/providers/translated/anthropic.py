@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -30,6 +31,7 @@ from pointsman.providers.translated.tools import (
 
 __all__ = ["AnthropicClient", "AnthropicFar"]
 
+_MODELS_MAX: Final = 1024
 _DIALECT: Final = "anthropic_messages"
 _CODE: Final = Tool(
     CODE_NAME,
@@ -44,7 +46,7 @@ class AnthropicClient:
 
     def read(self, ask: Ask) -> Call:
         """See the protocol."""
-        return read_request(ask.body(), ask.model)
+        return read_request(ask.body(), ask.model, ask.fields)
 
     def writing(self, call: Call, ask: Ask) -> Writing:
         """See the protocol."""
@@ -76,9 +78,8 @@ class AnthropicFar:
 
     def reading(self, call: Call, deployment: Deployment) -> Reading:
         """See the protocol."""
-        created = int(self._clock.wall())
-        reader = StreamReader(created=created)
-        return Reading(SseFrames(), reader, lambda body: read_reply(body, created), read_error)
+        reader = StreamReader(created=int(self._clock.wall()))
+        return Reading(SseFrames(), reader, lambda body: read_reply(body, reader), read_error)
 
 
 def _with_search(call: Call) -> Call:
@@ -91,4 +92,9 @@ def _with_search(call: Call) -> Call:
 
 
 def _abilities(deployment: Deployment) -> Abilities:
-    return abilities_of(deployment.model, json_schema="response_schema" in deployment.capabilities)
+    return _known_abilities(deployment.model, "response_schema" in deployment.capabilities)
+
+
+@lru_cache(_MODELS_MAX)
+def _known_abilities(model: str, json_schema: bool) -> Abilities:  # noqa: FBT001 - a cache knows no names
+    return abilities_of(model, json_schema=json_schema)

@@ -43,7 +43,7 @@ class TranslatedLane:
         self._far = far
         self._deployment = deployment
         self._defaults = read_defaults(deployment.pinned)
-        self._dropped = Dropped.of(deployment.additional_drop_params)
+        self._dropped = Dropped.of(deployment.additional_drop_params) or None
         self._mends = mends(deployment)
         self._marks = marks_of_calls(deployment)
         self._beta = family_of(deployment)
@@ -75,9 +75,9 @@ class TranslatedLane:
             outbound = write_allowing(self._far.write, call, deployment, {**deployment.pinned, **ask.fields})
         else:
             outbound = self._far.write(call, deployment)
-        if self._dropped:
+        if self._dropped is not None:
             outbound = finished(outbound, self._dropped, deployment)
-        if (self._dropped or deployment.allowed_openai_params) and isinstance(self._far, SigningSide):
+        if (self._dropped is not None or deployment.allowed_openai_params) and isinstance(self._far, SigningSide):
             outbound = self._far.sign(outbound)
         if ask.versions:
             headers = (*outbound.headers, *beta_headers(ask.versions, self._beta, deployment.headers))

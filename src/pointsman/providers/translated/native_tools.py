@@ -97,7 +97,7 @@ def claimed(call: Call, dialect: str, *, drop_params: bool = False) -> Call:
         Malformed: a tool lacks a field, in the words of its own dialect.
         Unsupported: a tool that the upstream has nothing like; the message names it.
     """
-    if not any(tool.native is not None and tool.dialect == CHAT for tool in call.tools):
+    if not call.tools or not any(tool.native is not None and tool.dialect == CHAT for tool in call.tools):
         return call
     tools: list[Tool] = []
     for position, tool in enumerate(call.tools):
@@ -207,6 +207,8 @@ def beta_header(before: Call, after: Call) -> tuple[tuple[str, Secret], ...]:
 
     A client of Anthropic's own sends the header that goes with the tools that it brings.
     """
+    if not after.tools:
+        return ()
     brought = [tool.native for tool in before.tools if tool.dialect == ANTHROPIC]
     kinds = [
         _decode_kind(tool.native).type or ""

@@ -32,8 +32,11 @@ _SEARCHERS: Final = re.compile(r"-search(?:-|$)")
 _MAKERS: Final = frozenset({"openai", "azure"})
 
 
+_USUAL_SOUND: Final = "wav"
+
+
 class _Sound(msgspec.Struct):
-    format: str = "wav"
+    format: str = _USUAL_SOUND
 
 
 _decode_name: Final = msgspec.json.Decoder(str).decode
@@ -48,9 +51,10 @@ def has_newer_limit(deployment: Deployment) -> bool:
     """
     if deployment.provider not in _MAKERS:
         return False
+    if _REASONERS.match(deployment.model):
+        return True
     base = deployment.told.get("base_model")
-    names = (deployment.model,) if base is None else (deployment.model, _decode_name(base).rpartition("/")[2])
-    return any(_REASONERS.match(name) for name in names)
+    return base is not None and _REASONERS.match(_decode_name(base).rpartition("/")[2]) is not None
 
 
 class OpenAIChatClient:
@@ -58,7 +62,7 @@ class OpenAIChatClient:
 
     def read(self, ask: Ask) -> Call:
         """See the protocol."""
-        return read_request(ask.body(), ask.model)
+        return read_request(ask.body(), ask.model, ask.fields)
 
     def writing(self, call: Call, ask: Ask) -> Writing:
         """See the protocol."""
@@ -83,7 +87,7 @@ class OpenAIChatFar:
 
     def write(self, call: Call, deployment: Deployment) -> Outbound:
         """See the protocol."""
-        if any(tool.search is not None for tool in call.tools) and _searches(deployment):
+        if call.tools and any(tool.search is not None for tool in call.tools) and _searches(deployment):
             call = _with_search_options(call, drop_params=deployment.drop_params)
         call = without_foreign_tools(call, "openai_chat", drop_params=deployment.drop_params)
         demand_known_tools(call, "openai_chat")
@@ -104,16 +108,18 @@ class OpenAIChatFar:
         """See the protocol."""
         form = _sound_format(call)
         reader = StreamReader(sound_format=form)
-        return Reading(SseFrames(), reader, lambda body: read_reply(body, sound_format=form), read_error)
+        return Reading(SseFrames(), reader, lambda body: read_reply(body, reader), read_error)
 
 
 def _sound_format(call: Call) -> str:
     """The format in which the answer is to be spoken, if it is."""
     asked = call.extra.get("audio")
+    if asked is None:
+        return _USUAL_SOUND
     try:
-        return (_decode_sound(asked) if asked is not None else _Sound()).format or _Sound().format
+        return _decode_sound(asked).format or _USUAL_SOUND
     except msgspec.MsgspecError:
-        return _Sound().format
+        return _USUAL_SOUND
 
 
 def _searches(deployment: Deployment) -> bool:

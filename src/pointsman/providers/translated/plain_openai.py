@@ -34,10 +34,11 @@ def fit(call: Call, deployment: Deployment, *, reasons: bool) -> Call:
     The others refuse to be told an effort. A client of another dialect, that asks every model to think, means no harm.
     """
     asked = call.reasoning
-    provider = find_provider(deployment.provider)
-    if deployment.provider != _GATEWAY and (provider is None or not provider.chat.thinking):
-        call = msgspec.structs.replace(call, reasoning=_as_effort(call.reasoning))
-    if any(host in deployment.api_base for host in _OPENAI):
+    if asked is not None and deployment.provider != _GATEWAY:
+        provider = find_provider(deployment.provider)
+        if provider is None or not provider.chat.thinking:
+            call = msgspec.structs.replace(call, reasoning=_as_effort(asked))
+    if _is_openai(deployment.api_base):
         if not reasons and asked is not None and asked.effort is None:
             call = msgspec.structs.replace(call, reasoning=None)
         call = msgspec.structs.replace(call, messages=tuple(_fit_message(message) for message in call.messages))
@@ -53,10 +54,14 @@ def with_short_ids(call: Call) -> Call:
     return msgspec.structs.replace(call, messages=messages)
 
 
-def _as_effort(reasoning: Reasoning | None) -> Reasoning | None:
+def _is_openai(address: str) -> bool:
+    return any(host in address for host in _OPENAI)
+
+
+def _as_effort(reasoning: Reasoning) -> Reasoning | None:
     """A wish to think, as an effort. Not to think is left to the model, as only some know the word for it."""
-    if reasoning is None or reasoning.effort is not None:
-        return None if reasoning is None else Reasoning(reasoning.effort)
+    if reasoning.effort is not None:
+        return Reasoning(reasoning.effort)
     if reasoning.budget_tokens is not None:
         return Reasoning(effort_for(reasoning.budget_tokens))
     return Reasoning("medium") if reasoning.enabled else None

@@ -51,6 +51,10 @@ DOCUMENTS_BY_VALUE: Final = ToFetch(frozenset({"document"}))
 """One that reads those of images."""
 
 
+_MAY_BE_REMOTE: Final = (Image, File, ToolResult)
+"""The parts that name something by its URL, or have such parts in them."""
+
+
 class _Found(msgspec.Struct, frozen=True):
     """Where something remote stands in a call."""
 
@@ -79,7 +83,11 @@ def media_preparation(client: ClientSide, media: MediaFetcher, wanted: ToFetch =
 
 def has_remote_media(call: Call, wanted: ToFetch = BY_VALUE) -> bool:
     """Whether a message names something by its URL that has to be fetched."""
-    return any(True for _ in _remote(call, wanted))
+    for message in call.messages:
+        for part in message.parts:
+            if isinstance(part, _MAY_BE_REMOTE):
+                return any(True for _ in _remote(call, wanted))
+    return False
 
 
 async def inline_remote_media(call: Call, media: MediaFetcher, wanted: ToFetch = BY_VALUE) -> Call:

@@ -22,6 +22,8 @@ _KNOWS_SOUNDS: Final = "openai_chat"
 
 _NAME_CHARACTERS_MAX: Final = 80
 
+_GIVEN: Final = (ServerToolUse, Image, Audio)
+
 
 def without_foreign_tools(call: Call, dialect: str, *, drop_params: bool = False) -> Call:
     """The request without tools that only another dialect's provider has, where it can do without them.
@@ -31,6 +33,8 @@ def without_foreign_tools(call: Call, dialect: str, *, drop_params: bool = False
     as it is, unless the operator allows dropping. What such tools did earlier in the conversation is told in words.
     """
     call = _retold(call, dialect)
+    if not call.tools:
+        return call
     foreign = {tool.name for tool in call.tools if tool.native and tool.dialect != dialect and tool.parameters is None}
     if not foreign:
         return call
@@ -48,17 +52,21 @@ def _retold(call: Call, dialect: str) -> Call:
     Raises:
         Unsupported: it is a sound of which there is only a name.
     """
-    given = any(
-        isinstance(part, ServerToolUse) or (isinstance(part, Image | Audio) and message.role == "assistant")
-        for message in call.messages
-        for part in message.parts
-    )
-    if not given:
+    if not _has_given(call):
         return call
     messages = tuple(message_in_words(message, dialect) for message in call.messages)
     if dialect != _KNOWS_SOUNDS:
         messages = tuple(_sounds_in_words(message, index) for index, message in enumerate(messages))
     return msgspec.structs.replace(call, messages=messages if dialect in _GIVES_IMAGES else _images_shown(messages))
+
+
+def _has_given(call: Call) -> bool:
+    """Whether the model gave something before that not every dialect has a form for."""
+    for message in call.messages:
+        for part in message.parts:
+            if isinstance(part, _GIVEN) and (message.role == "assistant" or isinstance(part, ServerToolUse)):
+                return True
+    return False
 
 
 def _sounds_in_words(message: Message, index: int) -> Message:
@@ -98,6 +106,8 @@ def _images_shown(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 def with_own_code(call: Call, own: Tool) -> Call:
     """The request with the tools of other dialects that run code as ``own``."""
+    if not call.tools:
+        return call
     renamed = {tool.name for tool in call.tools if tool.runs_code and tool.dialect != own.dialect}
     if not renamed:
         return call
@@ -112,6 +122,8 @@ def with_own_code(call: Call, own: Tool) -> Call:
 
 def with_own_search(call: Call, dialect: str, name: str, write: Callable[[WebSearch], msgspec.Raw]) -> Call:
     """The request with the searches of other dialects as the one that ``dialect`` has under ``name``."""
+    if not call.tools:
+        return call
     renamed = {tool.name for tool in call.tools if tool.search is not None and tool.dialect != dialect}
     if not renamed:
         return call

@@ -208,7 +208,9 @@ def test_a_whole_answer_says_the_same_as_a_streamed_one(streamed: bool) -> None:
     reader = anthropic_streams.StreamReader(created=7)
     reply = fold([*(found for event in EVENTS for found in reader.feed(json.dumps(event).encode())), *reader.end()])
     if not streamed:
-        reply = anthropic_replies.read_reply(anthropic_replies.write_reply(reply, CALL), 7)
+        reply = anthropic_replies.read_reply(
+            anthropic_replies.write_reply(reply, CALL), anthropic_streams.StreamReader(created=7)
+        )
     message = json.loads(openai_replies.write_reply(reply, CALL))["choices"][0]["message"]
     assert message["content"] == "Let me see." and message["reasoning_content"] == "Hm"
     assert message["tool_calls"][0]["function"] == {"name": "now", "arguments": "{}"}

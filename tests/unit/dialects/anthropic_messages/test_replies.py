@@ -15,6 +15,7 @@ from pointsman.core.events import FinishReason
 from pointsman.core.reply import Choice, Reply
 from pointsman.core.usage import Usage
 from pointsman.dialects.anthropic_messages.replies import read_reply, write_reply
+from pointsman.dialects.anthropic_messages.streams import StreamReader
 from tests.support.answers import choice_of
 
 CALL = Call("named-so", (Message("user", (Text("Hi"),)),))
@@ -70,7 +71,7 @@ replies = st.builds(
 
 @given(replies)
 def test_what_is_written_is_read_back(reply: Reply) -> None:
-    assert read_reply(write_reply(reply, CALL), 7) == reply
+    assert read_reply(write_reply(reply, CALL), StreamReader(created=7)) == reply
 
 
 @given(replies)
@@ -171,7 +172,7 @@ def test_the_answer_of_the_real_service_is_read() -> None:
             "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0},
         },
     }).encode()  # fmt: skip
-    reply = read_reply(body, 7)
+    reply = read_reply(body, StreamReader(created=7))
     assert (reply.id, reply.model, reply.created) == ("msg_01XFDUDYJgAACzvnptvVoYEL", "claude-opus-5-5", 7)
     assert reply.usage == Usage(12, 6, source="measured")
     (choice,) = reply.choices

@@ -611,7 +611,7 @@ def test_a_streamed_word_costs_microseconds() -> None:
     reader, writer = StreamReader(), StreamWriter(CALL)
     line = json.dumps(delta(0, type="text_delta", text=" word")).encode()
     writer.write([*reader.feed(json.dumps(start()).encode()), *reader.feed(line)])
-    assert steps(lambda: writer.write(reader.feed(line))) < 260
+    assert steps(lambda: writer.write(reader.feed(line))) < 150
 
 
 FINISH_REASONS: tuple[FinishReason, ...] = ("stop", "length", "tool_calls", "content_filter")

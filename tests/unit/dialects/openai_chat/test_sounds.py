@@ -56,7 +56,7 @@ def test_a_whole_answer_is_the_same_for_the_client() -> None:
     audio = {"id": "audio_1", "data": "UklG", "expires_at": 9, "transcript": "Hello"}
     message = {"role": "assistant", "content": None, "refusal": None, "audio": audio}
     body = {"id": "c", "created": 1, "model": "gpt-audio", "choices": [{"message": message, "finish_reason": "stop"}]}
-    reply = read_reply(json.dumps(body).encode(), sound_format="mp3")
+    reply = read_reply(json.dumps(body).encode(), StreamReader(sound_format="mp3"))
     assert reply.choices[0].parts == (Audio("UklG", "mp3", "audio_1", "Hello", 9),)
     assert json.loads(write_reply(reply, CALL))["choices"][0]["message"] == message
 

@@ -376,7 +376,7 @@ def test_a_streamed_word_costs_microseconds() -> None:
     line = b'{"model":"m","created_at":"2026-08-21T10:00:00Z",%b,"done":false}' % message
     reader, writer = OllamaReader(), StreamWriter(CALL)
     writer.write(reader.feed(line))
-    assert steps(lambda: writer.write(reader.feed(line))) < 240
+    assert steps(lambda: writer.write(reader.feed(line))) < 160
 
 
 def test_content_may_be_a_list_with_the_models_thoughts() -> None:
