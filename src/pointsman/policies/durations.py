@@ -126,7 +126,11 @@ def _on_the_clock(now: float, length: timedelta, clock: ResetClock) -> float:
         # apart as the budget says, and else once.
         first, again = (time_shown.replace(tzinfo=clock.zone, fold=fold) for fold in (0, 1))
         moments = [first.timestamp()]
-        if length <= _HOUR and again.utcoffset() != first.utcoffset() and again.astimezone(UTC).astimezone(clock.zone).fold:
+        if (
+            length <= _HOUR
+            and again.utcoffset() != first.utcoffset()
+            and again.astimezone(UTC).astimezone(clock.zone).fold
+        ):
             moments.append(again.timestamp())
         ahead += [moment for moment in moments if moment > now]
     return min(ahead)
