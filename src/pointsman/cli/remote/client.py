@@ -24,6 +24,7 @@ from pointsman.core.errors import (
     NotFound,
     Unauthenticated,
     Unreachable,
+    UpstreamFailed,
 )
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
@@ -38,6 +39,7 @@ _KEY_VARIABLES: Final = ("POINTSMAN_API_KEY", "POINTSMAN_MASTER_KEY", "LITELLM_M
 _PATIENCE_SECONDS: Final = 30.0
 _SILENCE_SECONDS: Final = 60.0
 _SHOWN_CHARACTERS: Final = 200
+_NO_ROUTE: Final = "route_not_found"
 
 
 class _Told(msgspec.Struct):
@@ -138,10 +140,11 @@ class GatewayClient:
         try:
             yield transport
         except Unreachable as error:
-            raise Unreachable(
-                error.message.replace("the upstream", "the gateway", 1),
-                hint="Start it with: pointsman serve. Name another with --url or POINTSMAN_URL.",
-            ) from None
+            raise Unreachable(error.message.replace("the upstream", "the gateway", 1), hint=_way_in(error)) from None
+        except UpstreamFailed as error:
+            error.message = error.message.replace("The upstream", f"What answers at {self.url}", 1)
+            error.hint = error.hint or "Look at --url and at what lies before the gateway."
+            raise
         finally:
             transport.close()
             await nursery.close()
@@ -159,6 +162,11 @@ class GatewayClient:
                 else Broken(f"{self.url}: It answered with {status}.")
             )
         said = told.message
+        if told.code == _NO_ROUTE:
+            return Broken(
+                f"The gateway at {self.url} does not know what it is asked: it is older than this command.",
+                hint=f"This is version {__version__}, and GET /health/readiness tells the gateway's.",
+            )
         if status == 401:
             hint = "Give a key with --key or POINTSMAN_API_KEY."
             return Unauthenticated(f"{self.url} does not take this key (401): {said}", hint=hint)
@@ -168,6 +176,16 @@ class GatewayClient:
             )
         kind = NotFound if status == 404 else Malformed if status < 500 else Broken
         return kind(f"{self.url}: {said}")
+
+
+def _way_in(error: Unreachable) -> str:
+    """What to do about a gateway that cannot be reached."""
+    said = error.message.lower()
+    if "certificate" in said:
+        return "If it is the right one, name the file of its authority's certificate: SSL_CERT_FILE=ca.pem."
+    if "wrong_version_number" in said or "record_layer_failure" in said:
+        return "It does not speak TLS: write --url with http:// and not https://."
+    return "Start it with: pointsman serve. Name another with --url or POINTSMAN_URL."
 
 
 def found_gateway(
