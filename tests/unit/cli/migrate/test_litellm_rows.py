@@ -82,7 +82,7 @@ def test_all_limits_of_a_row() -> None:
             "max_budget": 5.0, "soft_budget": 4, "budget_duration": "30d", "rpm_limit": 0, "tpm_limit": 7,
             "tpd_limit": 8, "max_parallel_requests": 9, "budget_limits": '[{"budget_duration": "1d", "max_budget": 1}]',
             "model_max_budget": '{"a": {"budget_limit": 1, "time_period": "1d", "rpm_limit": 3}, "b": 2, "c": "x"}',
-            "metadata": '{"model_rpm_limit": {"a": 1}, "model_tpm_limit": {"a": "many"}}',
+            "metadata": '{"model_rpm_limit": {"a": 1, "b": true, "c": 1e300}, "model_tpm_limit": {"a": "many"}}',
         })
     )  # fmt: skip
     assert limits == Limits(
@@ -364,3 +364,10 @@ def test_windows_that_cannot_be_read_are_left_out() -> None:
 def test_a_project_is_restricted_by_what_is_not_enforced_too() -> None:
     made = entries.project_of(Row({"project_id": "p", "object_permission_id": "x"}))
     assert isinstance(made.record, Project) and made.record.blocked and "object_permission" in made.notes[0]
+
+
+def test_what_the_metadata_of_a_project_says_of_rates_wins() -> None:
+    said = json_of(model_rpm_limit={"m": 1})
+    row = {"project_id": "p", "metadata": said, "model_rpm_limit": {"m": 9}, "model_tpm_limit": {"m": 2}}
+    made = entries.project_of(Row(row)).record
+    assert isinstance(made, Project) and made.limits == Limits(model_rpm_limit={"m": 1}, model_tpm_limit={"m": 2})
