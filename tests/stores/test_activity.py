@@ -368,3 +368,13 @@ async def test_sums_of_another_gateway_are_set_and_not_added(ledger: LedgerStore
     # The gateway goes on counting its own calls.
     await ledger.append([full_call("c2")])
     assert (await ledger.totals()).calls == 6
+
+
+async def test_sums_of_another_gateway_are_set_whole(ledger: LedgerStore) -> None:
+    day = (FIRST - EPOCH).days
+    cell = Cell(day, "all", "", Line(route="litellm:/chat/completions"))
+    for factor in (1, 2, 0):
+        counts = Counts(*(factor * number for number in range(1, 12)))
+        assert await ledger.set_activity(day, "litellm:", {cell: counts}) == 1
+        (row,) = await ledger.activity(ActivityQuery(**SPAN, scope="all", by=()))
+        assert row.counts == counts

@@ -28,7 +28,7 @@ def _cell(value: object) -> str:
     if isinstance(value, int | float):
         return str(value)
     text = str(value)
-    if text.startswith(_FORMULA_STARTS) or text.lstrip(" ").startswith(_FORMULA_STARTS):
+    if text.lstrip(" ").startswith(_FORMULA_STARTS):
         text = "'" + text
     if _QUOTED.isdisjoint(text):
         return text

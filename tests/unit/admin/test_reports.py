@@ -453,12 +453,13 @@ def test_a_row_of_an_export_tells_all_of_a_call_and_no_address_but_to_operators(
     assert hidden == {**told, "api_base": "", "error_message": "cannot reach gpt-5"}
     bare = export_row(bare_call(ended_at=None), operator=True)
     assert (bare.request_id, bare.end_time, bare.duration_ms) == ("c1", bare.start_time, 0)
-    assert (bare.user_id, bare.end_user, bare.error_code, bare.error_message) == ("", "", "", "")
+    unsaid = ("key_alias", "user_id", "team_id", "organization_id", "end_user", "error_code", "error_message")
+    assert [getattr(bare, name) for name in unsaid] == [""] * len(unsaid)
 
 
 def test_a_cell_is_never_a_formula_and_a_number_stays_one() -> None:
-    values = (-5, -0.5, True, None, "-5", " =1+1", "+1", "@x", 'a"b', "a,b", "a;b", "plain")
-    written = """-5,-0.5,true,,'-5,' =1+1,'+1,'@x,"a""b","a,b","a;b",plain\r\n"""
+    values = (-5, -0.5, True, None, "-5", "\t=1", " =1+1", "+1", "@x", 'a"b', "a,b", "a;b", "plain")
+    written = """-5,-0.5,true,,'-5,'\t=1,' =1+1,'+1,'@x,"a""b","a,b","a;b",plain\r\n"""
     assert csv_line(values) == written.encode()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from pointsman.admin.rights import Rights, rights_of
+from pointsman.admin.rights import Rights, demand_change_of_key, rights_of
+from pointsman.core.errors import Forbidden
 from pointsman.core.identity import KeyRecord
 from pointsman.policies.principal import Principal
-from pointsman.stores.directory.kinds import TEAM_MEMBERS, USERS
+from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
 from pointsman.stores.directory.records import Role, Team, TeamMember, User, member_id
 from tests.unit.admin.office_desk import Desk
 
@@ -24,6 +26,36 @@ def test_who_may_only_look_administers_no_organisation_either(role: Role, may: b
     assert rights.sees_team(RED)
     assert not rights.administers_organization("other")
     assert not rights.administers_organization(None)
+
+
+@pytest.mark.parametrize(
+    ("user_id", "team_id", "charged", "role", "may"),
+    [
+        (None, None, "acme", Role.ORGANIZATION_ADMIN, True),
+        (None, None, "acme", Role.USER, False),
+        (None, None, "other", Role.ORGANIZATION_ADMIN, False),
+        (None, None, None, Role.ORGANIZATION_ADMIN, False),
+        ("bob", None, "acme", Role.ORGANIZATION_ADMIN, False),
+        (None, "of-others", "acme", Role.ORGANIZATION_ADMIN, False),
+        (None, "red", None, Role.ORGANIZATION_ADMIN, True),
+        ("bob", "red", None, Role.ORGANIZATION_ADMIN, True),
+        ("bob", "red", None, Role.USER, False),
+    ],
+)
+async def test_an_organisation_admin_changes_its_own_keys_and_those_of_its_teams(
+    user_id: str | None, team_id: str | None, charged: str | None, role: Role, may: bool
+) -> None:
+    desk = Desk()
+    for team in (RED, Team(team_id="of-others", organization_id="other")):
+        await desk.office.directory.insert(TEAMS, team)
+    extra = msgspec.Raw(msgspec.json.encode({} if charged is None else {"organization_id": charged}))
+    record = KeyRecord(token="k", key_name="k", user_id=user_id, team_id=team_id, extra=extra)
+    rights = Rights(role=Role.USER, token="t", user_id="ann", organizations={"acme": role})
+    if may:
+        assert await demand_change_of_key(desk.office, rights, record, "/key/update")
+        return
+    with pytest.raises(Forbidden):
+        await demand_change_of_key(desk.office, rights, record, "/key/update")
 
 
 @pytest.mark.parametrize("said", ["/key/regenerate", "/key/{key_id}/regenerate"])

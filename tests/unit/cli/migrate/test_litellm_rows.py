@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,10 +15,28 @@ from pointsman.cli.migrate.keys import key_of
 from pointsman.cli.migrate.rows import Row
 from pointsman.cli.migrate.secrets import opened
 from pointsman.cli.migrate.source import _plain
+from pointsman.core.identity import KeyRecord
 from pointsman.core.price import picodollars
 from pointsman.core.secret import Secret
 from pointsman.policies.own_routing import own_routing_in
-from pointsman.stores.directory.records import BudgetWindow, Customer, Limits, ModelLimits, Role, Team, User
+from pointsman.stores.directory.records import (
+    AccessGroup,
+    Budget,
+    BudgetWindow,
+    Customer,
+    Limits,
+    ModelGroupBudget,
+    ModelLimits,
+    Organization,
+    OrganizationMember,
+    Project,
+    RetiredKey,
+    Role,
+    Tag,
+    Team,
+    TeamMember,
+    User,
+)
 
 SALT = Secret("sk-salt-0123456789abcdef")
 # Made by PyNaCl 1.6 as LiteLLM makes them: base64url of SecretBox(sha256(salt)).
@@ -62,7 +82,7 @@ def test_all_limits_of_a_row() -> None:
             "max_budget": 5.0, "soft_budget": 4, "budget_duration": "30d", "rpm_limit": 0, "tpm_limit": 7,
             "tpd_limit": 8, "max_parallel_requests": 9, "budget_limits": '[{"budget_duration": "1d", "max_budget": 1}]',
             "model_max_budget": '{"a": {"budget_limit": 1, "time_period": "1d", "rpm_limit": 3}, "b": 2, "c": "x"}',
-            "metadata": '{"model_rpm_limit": {"a": 1}, "model_tpm_limit": {"a": "many"}}',
+            "metadata": '{"model_rpm_limit": {"a": 1, "b": true, "c": 1e300}, "model_tpm_limit": {"a": "many"}}',
         })
     )  # fmt: skip
     assert limits == Limits(
@@ -194,3 +214,160 @@ def test_amounts_that_are_none_are_told() -> None:
     assert Row({"models": ["a", "", None]}).texts("models") == ("a",)
     odd = Row({"model_max_budget": {"a": float("nan")}, "metadata": {"model_rpm_limit": {"a": float("inf")}}})
     assert entries.limits_of(odd)[0].model_rpm_limit == {}
+
+
+MADE, CHANGED = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)
+WHEN = {"created_at": MADE, "updated_at": CHANGED, "created_by": "maker", "updated_by": "changer"}
+STAMPS: dict[str, Any] = {**WHEN, "created_at": MADE.timestamp(), "updated_at": CHANGED.timestamp()}
+
+
+def json_of(**fields: object) -> str:
+    return msgspec.json.encode(fields).decode()
+
+
+ENTRIES: list[tuple[Callable[[Row], entries.Made], dict[str, Any], msgspec.Struct]] = [
+    (
+        entries.budget_of,
+        {"budget_id": "b", "max_budget": 2, "rpm_limit": 3, **WHEN},
+        Budget(budget_id="b", limits=Limits(max_budget=picodollars(2), rpm_limit=3), **STAMPS),
+    ),
+    (
+        entries.organization_of,
+        {"organization_id": "o", "organization_alias": "Org", "models": ["m"], "budget_id": "b",
+         "metadata": json_of(model_rpm_limit={"m": 1}, model_tpm_limit={"m": 2}), **WHEN},
+        Organization(
+            organization_id="o", alias="Org", models=("m",), budget_id="b",
+            limits=Limits(model_rpm_limit={"m": 1}, model_tpm_limit={"m": 2}),
+            metadata=msgspec.Raw(b'{"model_rpm_limit":{"m":1},"model_tpm_limit":{"m":2}}'), **STAMPS,
+        ),
+    ),
+    (
+        entries.organization_member_of,
+        {"organization_id": "o", "user_id": "u", "user_role": "org_admin", "budget_id": "b", **WHEN},
+        OrganizationMember(organization_id="o", user_id="u", role=Role.ORGANIZATION_ADMIN, budget_id="b", **STAMPS),
+    ),
+    (
+        entries.user_of,
+        {"user_id": "u", "user_alias": "Ann", "user_email": "a@x", "user_role": "proxy_admin", "sso_user_id": "sso",
+         "models": ["m"], "tpm_limit": 4, "metadata": '{"a":1}', **WHEN},
+        User(
+            user_id="u", alias="Ann", email="a@x", role=Role.ADMIN, sso_user_id="sso", models=("m",),
+            limits=Limits(tpm_limit=4), metadata=msgspec.Raw(b'{"a":1}'), **STAMPS,
+        ),
+    ),
+    (
+        lambda row: entries.team_of(row, {7: {"fast": "m"}}),
+        {"team_id": "t", "team_alias": "Red", "organization_id": "o", "models": ["m"], "model_id": 7,
+         "default_team_member_models": ["d"], "access_group_ids": ["g"], "max_parallel_requests": 5, "blocked": True,
+         "team_member_permissions": ["/key/generate"], **WHEN,
+         "metadata": json_of(tags=["x"], team_member_budget_id="mb", team_member_key_duration="1d")},
+        Team(
+            team_id="t", alias="Red", organization_id="o", models=("m",), model_aliases={"fast": "m"},
+            default_member_models=("d",), access_group_ids=("g",), tags=("x",), limits=Limits(max_parallel_requests=5),
+            member_budget_id="mb", member_permissions=("/key/generate",), member_key_duration="1d", blocked=True,
+            metadata=msgspec.Raw(b'{"tags":["x"],"team_member_budget_id":"mb","team_member_key_duration":"1d"}'),
+            extra=msgspec.Raw(b"{}"), **STAMPS,
+        ),
+    ),
+    (
+        lambda row: entries.team_member_of("t", "u", "admin", row, ("m",)),
+        {"budget_id": "b"},
+        TeamMember(team_id="t", user_id="u", role="admin", models=("m",), budget_id="b"),
+    ),
+    (
+        entries.customer_of,
+        {"user_id": "c", "alias": "Shop", "blocked": True, "default_model": "d", "allowed_model_region": "eu",
+         "models": ["m"], "budget_id": "b"},
+        Customer(
+            customer_id="c", alias="Shop", blocked=True, default_model="d", allowed_model_region="eu", models=("m",),
+            budget_id="b",
+        ),
+    ),
+    (
+        entries.tag_of,
+        {"tag_name": "x", "description": "said", "models": ["m"], "budget_id": "b", **WHEN},
+        Tag(name="x", description="said", models=("m",), budget_id="b", **STAMPS),
+    ),
+    (
+        entries.project_of,
+        {"project_id": "p", "project_alias": "Plan", "description": "said", "team_id": "t", "models": ["m"],
+         "budget_id": "b", "blocked": True, "model_rpm_limit": '{"m": 1}', **WHEN,
+         "metadata": json_of(tags=["x"], model_tpm_limit={"m": 2}, other=3)},
+        Project(
+            project_id="p", alias="Plan", description="said", team_id="t", models=("m",), tags=("x",), budget_id="b",
+            limits=Limits(model_rpm_limit={"m": 1}, model_tpm_limit={"m": 2}), blocked=True,
+            metadata=msgspec.Raw(b'{"other":3}'), **STAMPS,
+        ),
+    ),
+    (
+        entries.model_group_budget_of,
+        {"access_group_name": "g", "budget_id": "b", **WHEN},
+        ModelGroupBudget(name="g", budget_id="b", **STAMPS),
+    ),
+    (
+        entries.access_group_of,
+        {"access_group_id": "g", "access_group_name": "beta", "description": "said", "access_model_names": ["m"],
+         "assigned_team_ids": ["t"], "assigned_key_ids": ["k"], **WHEN},
+        AccessGroup(
+            access_group_id="g", name="beta", description="said", models=("m",), team_ids=("t",), key_tokens=("k",),
+            **STAMPS,
+        ),
+    ),
+    (
+        entries.retired_of,
+        {"token": "old", "active_token_id": "new", "revoke_at": CHANGED, "created_at": MADE},
+        RetiredKey(token="old", successor="new", until=CHANGED.timestamp(), created_at=MADE.timestamp()),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("read", "row", "record"), ENTRIES, ids=lambda one: type(one).__name__)
+def test_every_field_of_an_entry_comes_over(
+    read: Callable[[Row], entries.Made], row: dict[str, Any], record: msgspec.Struct
+) -> None:
+    assert read(Row(row)) == entries.Made(record)
+    if "updated_at" in row:
+        bare = read(Row({**row, "updated_at": None, "created_by": None, "updated_by": None})).record
+        stamps = {"updated_at": MADE.timestamp(), "created_by": None, "updated_by": None}
+        assert bare == msgspec.structs.replace(record, **stamps)
+
+
+def test_every_field_of_a_key_comes_over() -> None:
+    row = {
+        "token": "t", "key_name": "sk-...ab", "key_alias": "alias", "models": ["m"], "aliases": '{"fast": "m"}',
+        "metadata": json_of(tags=["x"], note=1), "user_id": "u", "team_id": "team", "spend": 0.5, "max_budget": 2,
+        "soft_budget": 1, "budget_duration": "30d", "budget_reset_at": CHANGED, "rpm_limit": 3, "tpm_limit": 4,
+        "max_parallel_requests": 5, "expires": CHANGED, "blocked": True, "last_active": CHANGED, **WHEN,
+        "organization_id": "o", "allowed_routes": ["/v1/models"],
+    }  # fmt: skip
+    moment = CHANGED.timestamp()
+    made = key_of(Row(row), {}, {}).record
+    assert made == KeyRecord(
+        token="t", key_name="sk-...ab", key_alias="alias", models=("m",), aliases={"fast": "m"},
+        metadata=made.metadata, user_id="u", team_id="team", spend=picodollars("0.5"), max_budget=picodollars(2),
+        soft_budget=picodollars(1), budget_duration="30d", budget_reset_at=moment, rpm_limit=3, tpm_limit=4,
+        max_parallel_requests=5, expires=moment, blocked=True, tags=("x",), created_at=MADE.timestamp(),
+        updated_at=moment, created_by="maker", last_active=moment, extra=made.extra,
+    )  # fmt: skip
+    assert msgspec.json.decode(made.extra) == {"organization_id": "o", "allowed_routes": ["/v1/models"]}
+    assert msgspec.json.decode(made.metadata)["note"] == 1
+    bare = key_of(Row({"token": "t", "budget_reset_at": CHANGED, "created_at": MADE}), {}, {}).record
+    assert (bare.budget_reset_at, bare.updated_at, bare.blocked) == (None, MADE.timestamp(), False)
+    assert key_of(Row({"token": "t"}), {}, {}).record.created_at == 0.0
+
+
+def test_windows_that_cannot_be_read_are_left_out() -> None:
+    windows = [{"budget_duration": "1d"}, {"max_budget": 1}, {"budget_duration": "soon", "max_budget": 1}, 5]
+    assert entries.limits_of(Row({"budget_limits": windows}))[0] == Limits()
+
+
+def test_a_project_is_restricted_by_what_is_not_enforced_too() -> None:
+    made = entries.project_of(Row({"project_id": "p", "object_permission_id": "x"}))
+    assert isinstance(made.record, Project) and made.record.blocked and "object_permission" in made.notes[0]
+
+
+def test_what_the_metadata_of_a_project_says_of_rates_wins() -> None:
+    said = json_of(model_rpm_limit={"m": 1})
+    row = {"project_id": "p", "metadata": said, "model_rpm_limit": {"m": 9}, "model_tpm_limit": {"m": 2}}
+    made = entries.project_of(Row(row)).record
+    assert isinstance(made, Project) and made.limits == Limits(model_rpm_limit={"m": 1}, model_tpm_limit={"m": 2})
