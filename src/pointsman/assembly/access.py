@@ -17,7 +17,7 @@ from pointsman.providers.bedrock import AwsSurroundings, names_place, profile_re
 from pointsman.providers.google import demand_location, vertex_base
 from pointsman.providers.registry import Provider
 
-__all__ = ["key_header", "names_cloud_place", "pinned_fields", "read_access", "takes_key", "usual_base"]
+__all__ = ["gcloud_file", "key_header", "names_cloud_place", "pinned_fields", "read_access", "takes_key", "usual_base"]
 
 _Environment = Mapping[str, str]
 
