@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from pointsman.assembly.budgets_now import budgets_now, name_of, rates_now
 from pointsman.assembly.gauges import gauges, host_series
 from pointsman.assembly.performance import deployments_now
+from pointsman.config.load import Loaded
 from pointsman.telemetry.metrics import CallMetrics
 
 if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway
 
-__all__ = ["metrics_of"]
+__all__ = ["extra_labels", "metrics_of"]
 
 
 def metrics_of(gateway: Gateway) -> CallMetrics:
@@ -24,4 +25,14 @@ def metrics_of(gateway: Gateway) -> CallMetrics:
         budgets=lambda: budgets_now(gateway),
         rates=lambda: rates_now(gateway),
         name_of=name_of(gateway),
+        extra=extra_labels(gateway.loaded),
     )
+
+
+def extra_labels(loaded: Loaded) -> tuple[str, ...]:
+    """The labels that calls have because the operator wants it: LiteLLM has a switch for one of them."""
+    lite = loaded.settings.litellm_settings
+    wanted: set[str] = set(loaded.settings.local.metrics_labels)
+    if lite.enable_end_user_cost_tracking_prometheus_only and not lite.disable_end_user_cost_tracking:
+        wanted.add("end_user")
+    return tuple(sorted(wanted))

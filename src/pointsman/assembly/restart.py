@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from pointsman.assembly.metrics import extra_labels
 from pointsman.assembly.replica_settings import redis_settings
 from pointsman.config.load import Loaded
 from pointsman.core.secret import Secret
@@ -44,6 +45,7 @@ _AT_START: Final[Mapping[str, Callable[[Loaded], object]]] = MappingProxyType({
     "general_settings.database_connection_timeout": (
         lambda loaded: loaded.settings.general_settings.database_connection_timeout
     ),
+    "pointsman.metrics_labels": extra_labels,
     "litellm_settings.json_logs": lambda loaded: loaded.settings.litellm_settings.json_logs,
     "litellm_settings.set_verbose": lambda loaded: loaded.settings.litellm_settings.set_verbose,
     "litellm_settings.sse_keepalive_ping_interval_seconds": (

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-__all__ = ["BudgetSection", "PrioritySettings"]
+__all__ = ["BudgetSection", "MetricsLabel", "PrioritySettings"]
 
 _WHOLE_MAX: Final = 2**53
 _Amount = Annotated[float, Meta(ge=0)]
@@ -16,6 +16,10 @@ _Share = Annotated[float, Meta(ge=0, le=1)]
 _Span = Annotated[
     str, Meta(pattern=r"^[1-9][0-9]{0,8}(s|m|h|d|w|mo)$", description="a duration such as 30s, 15m, 12h, 7d or 1mo")
 ]
+
+
+MetricsLabel = Annotated[str, Meta(pattern="^(client_ip|end_user)$", description="client_ip or end_user")]
+"""A label of metrics that callers can make very many of."""
 
 
 class BudgetSection(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from pointsman.config.billing_sections import Billing
 from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
 from pointsman.config.handling_sections import HandlingParams
 from pointsman.config.jwt_sections import JwtAuth
-from pointsman.config.limit_sections import BudgetSection, PrioritySettings
+from pointsman.config.limit_sections import BudgetSection, MetricsLabel, PrioritySettings
 from pointsman.config.people_sections import KeyGeneration, TeamDefaults, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis, Database, Host, Port, RedisUrl
 from pointsman.config.routing_sections import ModelAlias, StrategyArgs, StrategyGroup
@@ -222,6 +222,7 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     tag_budget_config: Mapping[str, BudgetSection] = {}
     validate_end_user_id_in_db: bool = False
     disable_end_user_cost_tracking: bool = False
+    enable_end_user_cost_tracking_prometheus_only: bool = False
     priority_reservation: Mapping[str, msgspec.Raw] = {}
     priority_reservation_settings: PrioritySettings = PrioritySettings()
     block_requests_for_models_without_pricing: bool = False
@@ -465,6 +466,7 @@ class PointsmanSettings(msgspec.Struct, frozen=True, kw_only=True):
     redis_namespace: Annotated[str, Meta(pattern=r"^[0-9A-Za-z_.-]{1,64}$", description="a short name")] = "pointsman"
     redis_timeout_seconds: Annotated[float, Meta(ge=0.01, le=5)] = 0.25
     audit_retention_days: PositiveCount | None = None
+    metrics_labels: tuple[MetricsLabel, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

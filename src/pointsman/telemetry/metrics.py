@@ -29,18 +29,25 @@ from pointsman.telemetry.rates import RateNow, rate_families
 from pointsman.telemetry.rates import merged as merged_rates
 from pointsman.telemetry.series import BUCKETS, CallLabels, CallSeries, Histogram, HostSeries, Snapshot
 
-__all__ = ["GAUGE_WORDS", "CallMetrics"]
+__all__ = ["EXTRA_LABELS", "GAUGE_WORDS", "CallMetrics"]
 
 _SERIES_MAX: Final = 5_000
 _OTHER: Final = "other"
 _FRESH_MAX: Final = 256
+_EXTRA_CHARACTERS_MAX: Final = 256
 
-_Key = tuple[str, str, str, str, int, str]
+EXTRA_LABELS: Final[Mapping[str, Callable[[CallRecord], str]]] = {
+    "client_ip": lambda record: record.peer or "",
+    "end_user": lambda record: record.end_user or "",
+}
+"""Labels of calls that callers can make very many of, and that are there only where the operator wants them."""
+
+_Plain = tuple[str, str, str, str, int, str]
+_Key = tuple[str, str, str, str, int, str, *tuple[str, ...]]
 _Sums = dict[tuple[str, ...], int]
 
 _CALLER: Final = ("hashed_api_key", "api_key_alias", "team", "team_alias", "user", "org_id", "org_alias")
 _MODEL: Final = ("requested_model", "model_group", "model", "litellm_model_name", "model_id", "api_provider")
-_SPENT: Final = (*_CALLER, *_MODEL)
 _COUNTERS: Final[tuple[tuple[str, str, Callable[[CallSeries], float]], ...]] = (
     ("litellm_requests_metric", "Calls that reached a deployment.", lambda series: series.calls),
     ("litellm_spend_metric", "Money spent, in USD.", lambda series: dollars(series.spend)),
@@ -84,7 +91,8 @@ class CallMetrics(Collector):
     """Listens to calls and collects for Prometheus.
 
     ``gauges``, ``hosts``, ``deployments``, ``budgets`` and ``rates`` give what is read when scraped;
-    ``name_of`` tells what people call a team or an organisation.
+    ``name_of`` tells what people call a team or an organisation. ``extra`` are further labels that series of calls
+    have, of :data:`EXTRA_LABELS`.
     """
 
     def __init__(
@@ -96,7 +104,9 @@ class CallMetrics(Collector):
         budgets: Callable[[], Sequence[BudgetNow]] = lambda: (),
         rates: Callable[[], Sequence[RateNow]] = lambda: (),
         name_of: Callable[[str, str], str] = lambda _scope, _identity: "",
+        extra: Sequence[str] = (),
     ) -> None:
+        self._extra = tuple(extra)
         self._budgets = budgets
         self._rates = rates
         self._fallbacks = FallbackCounts()
@@ -152,21 +162,22 @@ class CallMetrics(Collector):
             gauge.add_metric([], value)
             yield gauge
         yield from _queues(everything.hosts)
-        yield from _proxy_counters(series)
+        yield from _proxy_counters(series, self._extra)
         yield from deployment_families(everything.deployments)
         yield from budget_families(everything.budgets)
         yield from rate_families(everything.rates)
         yield from fallback_families(dict(everything.fallbacks))
         served = _by_deployment(series)
-        yield from _deployment_counters(series, served)
+        spent = (*_CALLER, *self._extra, *_MODEL)
+        yield from _deployment_counters(series, served, spent)
         yield from _energy_counters(series)
         for name, words, value_of in _COUNTERS:
-            counter = CounterMetricFamily(name, words, labels=_SPENT)
+            counter = CounterMetricFamily(name, words, labels=spent)
             for values, entry in served.items():
                 counter.add_metric(values, value_of(entry))
             yield counter
         for name, words, histogram_of in _HISTOGRAMS:
-            family = HistogramMetricFamily(name, words, labels=_SPENT)
+            family = HistogramMetricFamily(name, words, labels=spent)
             for values, entry in served.items():
                 histogram = histogram_of(entry)
                 family.add_metric(values, _cumulative(histogram), histogram.total)
@@ -176,7 +187,7 @@ class CallMetrics(Collector):
         """Count the calls that were gathered."""
         fresh, self._fresh = self._fresh, []
         self._fallbacks.count(fresh)
-        groups: dict[_Key, list[CallRecord]] = {}
+        groups: dict[_Plain, list[CallRecord]] = {}
         for record in fresh:
             deployment = record.deployment_id
             key = (
@@ -192,16 +203,28 @@ class CallMetrics(Collector):
                 groups[key] = [record]
             else:
                 group.append(record)
-        for key, records in groups.items():
-            series = self._series.get(key)
+        apart: Iterable[tuple[_Key, list[CallRecord]]] = self._apart(groups) if self._extra else groups.items()
+        for name, records in apart:
+            series = self._series.get(name)
             if series is None:
-                series = self._begin(key, records[0])
+                series = self._begin(name, records[0])
             series.count(records)
+
+    def _apart(self, groups: Mapping[_Plain, Sequence[CallRecord]]) -> Iterable[tuple[_Key, list[CallRecord]]]:
+        """The groups, told apart by the labels that the operator asked for."""
+        ways = [EXTRA_LABELS[name] for name in self._extra]
+        apart: dict[_Key, list[CallRecord]] = {}
+        for (token, deployment, model, route, status, error), records in groups.items():
+            for record in records:
+                values = [way(record)[:_EXTRA_CHARACTERS_MAX] for way in ways]
+                apart.setdefault((token, deployment, model, route, status, error, *values), []).append(record)
+        return apart.items()
 
     def _begin(self, key: _Key, record: CallRecord) -> CallSeries:
         if len(self._series) >= _SERIES_MAX:
             error = _OTHER if record.error_code else ""
-            key = (_OTHER, record.deployment_id, _OTHER, record.route, record.http_status, error)
+            extra = (_OTHER,) * len(self._extra)
+            key = (_OTHER, record.deployment_id, _OTHER, record.route, record.http_status, error, *extra)
             known = self._series.get(key)
             if known is not None:
                 return known
@@ -225,6 +248,7 @@ class CallMetrics(Collector):
             route=record.route,
             status=record.http_status,
             error=key[5],
+            extra=key[6:],
         )
         series = self._series[key] = CallSeries.empty(labels)
         return series
@@ -320,7 +344,7 @@ def _queues(hosts: list[HostSeries]) -> Iterable[Metric]:
 
 
 def _by_deployment(series: list[CallSeries]) -> dict[tuple[str, ...], CallSeries]:
-    """What reached a deployment, by the values of ``_SPENT``; series tell statuses and routes apart, too."""
+    """What reached a deployment, by the values of its labels; series tell statuses and routes apart, too."""
     merged: dict[tuple[str, ...], CallSeries] = {}
     for entry in series:
         if entry.labels.deployment_id:
@@ -332,8 +356,8 @@ def _by_deployment(series: list[CallSeries]) -> dict[tuple[str, ...], CallSeries
     return merged
 
 
-def _proxy_counters(series: list[CallSeries]) -> Iterable[Metric]:
-    labels = (*_CALLER, "requested_model", "route", "model_id", "api_provider")
+def _proxy_counters(series: list[CallSeries], extra: tuple[str, ...]) -> Iterable[Metric]:
+    labels = (*_CALLER, *extra, "requested_model", "route", "model_id", "api_provider")
     total: _Sums = {}
     failed: _Sums = {}
     for entry in series:
@@ -355,7 +379,9 @@ def _proxy_counters(series: list[CallSeries]) -> Iterable[Metric]:
     yield _counter("litellm_proxy_failed_requests_metric", "Requests that failed.", why, failed)
 
 
-def _deployment_counters(series: list[CallSeries], served: Mapping[tuple[str, ...], CallSeries]) -> Iterable[Metric]:
+def _deployment_counters(
+    series: list[CallSeries], served: Mapping[tuple[str, ...], CallSeries], spent: tuple[str, ...]
+) -> Iterable[Metric]:
     every = {values: entry.calls for values, entry in served.items()}
     good = {values: entry.calls - entry.failures for values, entry in served.items()}
     bad: _Sums = {}
@@ -363,12 +389,12 @@ def _deployment_counters(series: list[CallSeries], served: Mapping[tuple[str, ..
         if entry.upstream_failures and entry.labels.deployment_id:
             reason = (*_spent_values(entry.labels), str(entry.labels.status), entry.labels.error)
             bad[reason] = bad.get(reason, 0) + entry.upstream_failures
-    why = (*_SPENT, "exception_status", "exception_class")
-    yield _counter("litellm_deployment_total_requests", "Calls by deployment.", _SPENT, every)
-    yield _counter("litellm_deployment_success_responses", "Good answers by deployment.", _SPENT, good)
+    why = (*spent, "exception_status", "exception_class")
+    yield _counter("litellm_deployment_total_requests", "Calls by deployment.", spent, every)
+    yield _counter("litellm_deployment_success_responses", "Good answers by deployment.", spent, good)
     yield _counter("litellm_deployment_failure_responses", "Failures by deployment.", why, bad)
     failed = {values: entry.upstream_failures for values, entry in served.items() if entry.upstream_failures}
-    yield _counter("litellm_llm_api_failed_requests_metric", "Failures by deployment.", _SPENT, failed)
+    yield _counter("litellm_llm_api_failed_requests_metric", "Failures by deployment.", spent, failed)
 
 
 def _energy_counters(series: list[CallSeries]) -> Iterable[Metric]:
@@ -403,6 +429,7 @@ def _caller_values(labels: CallLabels) -> tuple[str, ...]:
         labels.user,
         labels.org,
         labels.org_alias,
+        *labels.extra,
     )
 
 

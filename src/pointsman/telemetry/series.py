@@ -53,7 +53,7 @@ class Histogram(msgspec.Struct):
 
 
 class CallLabels(msgspec.Struct, frozen=True):
-    """What a series of calls has in common."""
+    """What a series of calls has in common; ``extra`` are the values of labels that the operator asked for."""
 
     key_token: str
     key_alias: str
@@ -71,6 +71,7 @@ class CallLabels(msgspec.Struct, frozen=True):
     org: str = ""
     team_alias: str = ""
     org_alias: str = ""
+    extra: tuple[str, ...] = ()
 
 
 class CallSeries(msgspec.Struct):

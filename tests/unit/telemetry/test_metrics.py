@@ -496,3 +496,28 @@ def test_a_worker_alone_leaves_no_snapshot(tmp_path: Path) -> None:
     worker.call_ended(call())
     worker.save()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_customers_and_addresses_are_labels_only_where_the_operator_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [
+        call(end_user="c1", peer="10.0.0.1"),
+        call(end_user="c2", peer="10.0.0.1"),
+        call(end_user="c1", peer=None),
+    ]
+    plain, told = CallMetrics(dict), CallMetrics(dict, extra=("client_ip", "end_user"))
+    for record in records:
+        plain.call_ended(record)
+        told.call_ended(record)
+    assert b"end_user" not in plain.exposition() and b"10.0.0.1" not in plain.exposition()
+    found = read(told.exposition())
+    for ip, customer in (("10.0.0.1", "c1"), ("10.0.0.1", "c2"), ("", "c1")):
+        labels = frozenset({**SPENT, "client_ip": ip, "end_user": customer}.items())
+        assert found["litellm_requests_metric_total", labels] == 1.0
+    assert sum(value for (name, _), value in found.items() if name == "litellm_requests_metric_total") == 3.0
+    monkeypatch.setattr(metrics_module, "_SERIES_MAX", 3)
+    for number in range(9):
+        told.call_ended(call(end_user=f"new-{number}"))
+    crowd = [
+        dict(labels)["end_user"] for name, labels in read(told.exposition()) if name == "litellm_requests_metric_total"
+    ]
+    assert sorted(crowd) == ["c1", "c1", "c2", "other"]
