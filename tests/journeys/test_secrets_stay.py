@@ -86,7 +86,8 @@ def provoke(gateway: Gateway, key: str, upstream: FakeOpenAI) -> Seen:
         answer = gateway.chat(model, PROMPT, key=key)
         seen.add(f"chat {model}", answer.body, repr(answer.headers).encode())
     pages = "/health /health/readiness /health/liveliness /metrics /openapi.json /docs /v1/models /spend/logs"
-    pages += " /model/info /v1/model/info /key/list?return_full_object=true /nowhere"
+    pages += " /model/info /v1/model/info /key/list?return_full_object=true /nowhere /audit /audit/export?format=csv"
+    pages += " /credentials /config/diff /health/readiness/details"
     for path in [*pages.split(), f"/key/info?key={sha256(key.encode()).hexdigest()}"]:
         for presented in (MASTER_KEY, key, "", "sk-wrong-key-CANARY-guess"):
             answer = gateway.http("GET", path, key=presented)
@@ -112,6 +113,7 @@ def test_the_provider_does_get_its_key(house: tuple[Gateway, str, Seen, FakeOpen
 def test_no_secret_is_said_or_written(house: tuple[Gateway, str, Seen, FakeOpenAI], secret: str) -> None:
     _, _, seen, _ = house
     assert len(seen.parts) > 80
+    assert any(b" DEBUG " in data for where, data in seen.parts if where == "its output")
     assert seen.places_of(secret) == []
 
 

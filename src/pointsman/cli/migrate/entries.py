@@ -266,6 +266,7 @@ def retired_of(row: Row) -> Made:
 def limits_of(row: Row) -> tuple[Limits, tuple[str, ...]]:
     """The limits that a row has in its columns and its metadata, and notes on those that are none."""
     notes = list(row.strange_amounts("max_budget", "soft_budget", "temp_budget_increase"))
+    notes += row.strange_limits("rpm_limit", "tpm_limit", "tpd_limit", "max_parallel_requests")
     metadata = row.fields("metadata")
     duration = row.text("budget_duration")
     if duration is not None and not _is_duration(duration):
@@ -285,10 +286,10 @@ def limits_of(row: Row) -> tuple[Limits, tuple[str, ...]]:
         budget_limits=_windows(row.json("budget_limits")),
         temp_budget_increase=row.money("temp_budget_increase"),
         temp_budget_expiry=row.moment("temp_budget_expiry"),
-        rpm_limit=row.whole("rpm_limit"),
-        tpm_limit=row.whole("tpm_limit"),
-        tpd_limit=row.whole("tpd_limit"),
-        max_parallel_requests=row.whole("max_parallel_requests"),
+        rpm_limit=row.limit("rpm_limit"),
+        tpm_limit=row.limit("tpm_limit"),
+        tpd_limit=row.limit("tpd_limit"),
+        max_parallel_requests=row.limit("max_parallel_requests"),
         model_limits=models,
         model_rpm_limit=_numbers(metadata.get("model_rpm_limit")),
         model_tpm_limit=_numbers(metadata.get("model_tpm_limit")),
@@ -360,10 +361,10 @@ def _numbers(told: object) -> dict[str, int]:
 
 
 def _number(value: object) -> int | None:
-    """A whole number that a store can hold."""
+    """A limit that a store can hold; what is below nought lets nothing through, as nought does."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _NUMBER_MAX:
         return None
-    return int(value)
+    return max(int(value), 0)
 
 
 def _texts(told: object) -> tuple[str, ...]:

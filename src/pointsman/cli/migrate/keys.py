@@ -94,7 +94,7 @@ def _extra(row: Row, permissions: Mapping[str, Mapping[str, object]]) -> dict[st
     found |= {name: list(row.texts(name)) for name in _LISTS}
     found |= {name: row.fields(name) for name in _OBJECTS}
     found |= {name: metadata[name] for name in _IN_METADATA if name in metadata}
-    found |= {"tpd_limit": row.whole("tpd_limit"), "budget_limits": row.json("budget_limits")}
+    found |= {"tpd_limit": row.limit("tpd_limit"), "budget_limits": row.json("budget_limits")}
     if row.flag("auto_rotate"):
         found |= {
             "auto_rotate": True,

@@ -50,6 +50,20 @@ class Row:
         value = self._values.get(column)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
+    def limit(self, column: str) -> int | None:
+        """A limit of a rate: what is below nought lets nothing through, as nought does."""
+        value = self.whole(column)
+        return None if value is None else max(value, 0)
+
+    def strange_limits(self, *columns: str) -> tuple[str, ...]:
+        """Notes on limits that are none here."""
+        told = ((name, self.whole(name)) for name in columns)
+        return tuple(
+            f"{name} is {value}, which is no limit here: it counts as 0."
+            for name, value in told
+            if value is not None and value < 0
+        )
+
     def flag(self, column: str) -> bool:
         """Whether it is true."""
         return self._values.get(column) is True

@@ -201,6 +201,14 @@ def test_parameters_of_prisma_are_taken_off(url: str, plain: str) -> None:
     assert _plain(url) == plain
 
 
+def test_limits_below_nought_let_nothing_through() -> None:
+    row = Row({"rpm_limit": -1, "tpm_limit": 5, "tpd_limit": -3, "metadata": {"model_rpm_limit": {"a": -2}}})
+    limits, notes = entries.limits_of(row)
+    assert (limits.rpm_limit, limits.tpm_limit, limits.tpd_limit) == (0, 5, 0)
+    assert limits.model_rpm_limit == {"a": 0}
+    assert [note.split(",")[0] for note in notes] == ["rpm_limit is -1", "tpd_limit is -3"]
+
+
 def test_amounts_that_are_none_are_told() -> None:
     row = Row({"max_budget": float("nan"), "soft_budget": float("inf"), "temp_budget_increase": -1.0, "spend": 1e300})
     limits, notes = entries.limits_of(row)
