@@ -10,7 +10,7 @@ from pointsman.admin.models.description import Described, address_without_secret
 from pointsman.admin.models.info import ModelGroupReply, ModelInfoReply
 from pointsman.admin.models.listing import ModelList
 from pointsman.catalog.models import ModelFacts
-from pointsman.routing.table import RoutingTable
+from pointsman.routing.table import Pattern, RoutingTable
 from pointsman.stores.directory.kinds import TEAMS
 from pointsman.stores.directory.records import Team
 from tests.unit.admin.office_desk import CANARY, Desk, deployment, found_host
@@ -259,3 +259,19 @@ async def test_what_a_model_can_be_told_is_in_its_description() -> None:
             assert "tools" in info["supported_openai_params"] or info["mode"] == "embedding", row
     for row in (await desk.ask("GET", "/model_group/info")).json()["data"]:
         assert isinstance(row["supported_openai_params"], list)
+
+
+async def test_what_wildcards_are_known_to_stand_for_is_described_for_those_who_may_use_it() -> None:
+    def expand(name: str, _stars: tuple[str, ...]) -> Any:
+        return deployment(name, provider="openai")
+
+    table = RoutingTable([deployment()], patterns=[Pattern("openai/*", expand, lambda: ("openai/a", "openai/b"))])
+    desk = Desk(table=lambda: table)
+
+    async def shown(key: str | None = None) -> list[str]:
+        given = {} if key is None else {"key": key}
+        rows = (await desk.ask("GET", "/model/info", **given)).json()["data"]  # type: ignore[arg-type]
+        return [row["model_name"] for row in rows]
+
+    assert await shown() == ["llama3", "openai/a", "openai/b"]
+    assert await shown(await desk.new_key(models=["openai/b"])) == ["openai/b"]

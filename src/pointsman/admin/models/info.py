@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -19,7 +20,7 @@ from pointsman.admin.models.description import (
     smallest,
 )
 from pointsman.admin.models.of_team import let_by
-from pointsman.admin.models.visible import visible_deployments, visible_groups
+from pointsman.admin.models.visible import visible_deployments, visible_expansions, visible_groups
 from pointsman.admin.office import Office
 from pointsman.admin.route import Answer, Nothing, Visit
 from pointsman.admin.timestamps import iso
@@ -42,6 +43,8 @@ __all__ = [
     "model_group_info",
     "model_info",
 ]
+
+_ROWS_AT_A_TIME: Final = 64
 
 
 class ModelInfoQuery(msgspec.Struct, frozen=True):
@@ -135,13 +138,13 @@ class ModelGroupReply(msgspec.Struct, frozen=True):
 
 
 async def model_info(office: Office, visit: Visit[ModelInfoQuery, Nothing]) -> Answer:
-    """What is known of each deployment."""
-    wanted = visit.query.litellm_model_id
+    """What is known of each deployment, and of each model that a wildcard is known to stand for."""
+    wanted, table = visit.query.litellm_model_id, office.table()
     lets = await let_by(office, visit.caller, visit.query.teamId, "teamId")
     well = wanted is None and (visit.query.healthy_only or office.list_healthy_only)
     seen = [
         deployment
-        for deployment in visible_deployments(office.table(), visit.caller)
+        for deployment in (*visible_deployments(table, visit.caller), *visible_expansions(table, visit.caller))
         if wanted in {None, deployment.id}
         and lets(deployment.group, deployment)
         and not (well and _health([office.health.known(deployment)]) == "unhealthy")
@@ -169,7 +172,12 @@ async def info_rows(office: Office, deployments: Sequence[Deployment], *, admin:
     """:class:`ModelInfoRow` of each, with what the operator tells of it; ``admin``: for the operator."""
     # What a kind of upstream can be told takes some hundred translations, the first time.
     able = await asyncio.to_thread(supported_by_kind, deployments)
-    return [_info_row(office, one, able[one.id], admin=admin) for one in deployments]
+    rows = []
+    for number, one in enumerate(deployments):
+        rows.append(_info_row(office, one, able[one.id], admin=admin))
+        if number % _ROWS_AT_A_TIME == _ROWS_AT_A_TIME - 1:
+            await asyncio.sleep(0)  # wildcards stand for hundreds
+    return rows
 
 
 def _info_row(office: Office, deployment: Deployment, able: Sequence[str] | None, *, admin: bool) -> object:

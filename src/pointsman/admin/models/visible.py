@@ -11,7 +11,9 @@ from pointsman.policies.access import may_use
 from pointsman.policies.principal import Principal
 from pointsman.routing.table import Group, RoutingTable
 
-__all__ = ["demand_visible_group", "visible_deployments", "visible_group", "visible_groups"]
+__all__ = [
+    "demand_visible_group", "visible_deployments", "visible_expansions", "visible_group", "visible_groups",
+]  # fmt: skip
 
 _SHOWN_CHARACTERS_MAX: Final = 128
 
@@ -70,6 +72,15 @@ def visible_deployments(table: RoutingTable, caller: Principal) -> Iterator[Depl
     for deployment in table.deployments:
         if _may_use(caller, deployment.group, deployment) and (caller.admin or not _is_hidden(deployment)):
             yield deployment
+
+
+def visible_expansions(table: RoutingTable, caller: Principal) -> Iterator[Deployment]:
+    """The same of what wildcards are known to stand for."""
+    for name in table.expected:
+        group = table.resolve(name)
+        for deployment in () if group is None else group.deployments:
+            if _may_use(caller, name, deployment) and (caller.admin or not _is_hidden(deployment)):
+                yield deployment
 
 
 def _is_hidden(deployment: Deployment) -> bool:
