@@ -29,31 +29,33 @@ def output_file(name: str) -> Iterator[BinaryIO]:
         Misconfigured: it cannot be written.
         OSError: standard output cannot.
     """
+    is_done = False
     try:
-        if name == STANDARD_OUTPUT:
-            yield sys.stdout.buffer
-            return
-        target = Path(name).resolve()
-        if target.exists() and not target.is_file():
-            # A pipe or a device: nothing can be put in its place.
-            with target.open("wb") as file:
-                yield file
-            return
-        with _beside(target) as file:
+        with _opened(name) as file:
             yield file
+        is_done = True
     except OSError as error:
         if name == STANDARD_OUTPUT:
             raise
         hint = "What was there before is there still. Name another file with --output."
         raise Misconfigured(f"{name} cannot be written: {error.strerror}.", hint=hint) from None
-    except BaseException:
-        said = "What was written is not all of it." if name == STANDARD_OUTPUT else f"{name} was not written."
-        click.echo(said, err=True)
-        raise
+    finally:
+        if not is_done:
+            said = "What was written is not all of it." if name == STANDARD_OUTPUT else f"{name} was not written."
+            click.echo(said, err=True)
 
 
 @contextlib.contextmanager
-def _beside(target: Path) -> Iterator[BinaryIO]:
+def _opened(name: str) -> Iterator[BinaryIO]:
+    if name == STANDARD_OUTPUT:
+        yield sys.stdout.buffer
+        return
+    target = Path(name).resolve()
+    if target.exists() and not target.is_file():
+        # A pipe or a device: nothing can be put in its place.
+        with target.open("wb") as file:
+            yield file
+        return
     part = target.with_name(short_id(f".{target.name}.") + ".part")
     try:
         with part.open("xb") as file:
@@ -63,6 +65,5 @@ def _beside(target: Path) -> Iterator[BinaryIO]:
         with contextlib.suppress(FileNotFoundError):
             part.chmod(target.stat().st_mode & 0o777)
         part.replace(target)
-    except BaseException:
+    finally:
         part.unlink(missing_ok=True)
-        raise
