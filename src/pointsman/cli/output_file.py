@@ -29,21 +29,20 @@ def output_file(name: str) -> Iterator[BinaryIO]:
         Misconfigured: it cannot be written.
         OSError: standard output cannot.
     """
-    is_early = True
+    is_done = False
     try:
         with _opened(name) as file:
             yield file
-        is_early = False
+        is_done = True
     except OSError as error:
         if name == STANDARD_OUTPUT:
             raise
-        is_early = False
         hint = "What was there before is there still. Name another file with --output."
         raise Misconfigured(f"{name} cannot be written: {error.strerror}.", hint=hint) from None
     finally:
-        if is_early:
-            whole = "What was written is not all of it." if name == STANDARD_OUTPUT else f"{name} was not written."
-            click.echo(whole, err=True)
+        if not is_done:
+            said = "What was written is not all of it." if name == STANDARD_OUTPUT else f"{name} was not written."
+            click.echo(said, err=True)
 
 
 @contextlib.contextmanager
