@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
-from pointsman.admin.rights import Rights, demand_change_of_key, rights_of
+from pointsman.admin.rights import (
+    Rights,
+    demand_change_of_key,
+    overseen_teams,
+    oversees_team,
+    rights_of,
+    sees_team_keys,
+)
 from pointsman.core.errors import Forbidden
 from pointsman.core.identity import KeyRecord
 from pointsman.policies.principal import Principal
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS, USERS
-from pointsman.stores.directory.records import Role, Team, TeamMember, User, member_id
+from pointsman.stores.directory.records import MemberRole, Role, Team, TeamMember, User, member_id
 from tests.unit.admin.office_desk import Desk
 
 RED = Team(team_id="red", organization_id="acme")
@@ -56,6 +65,41 @@ async def test_an_organisation_admin_changes_its_own_keys_and_those_of_its_teams
         return
     with pytest.raises(Forbidden):
         await demand_change_of_key(desk.office, rights, record, "/key/update")
+
+
+@pytest.mark.parametrize(
+    ("rights", "may"),
+    [
+        ({"role": Role.VIEWER}, True),
+        ({"teams": {"red": "admin"}}, True),
+        ({"teams": {"red": "user"}}, False),
+        ({"teams": {"open": "user"}, "team_id": "open"}, False),
+        ({"organizations": {"acme": Role.ORGANIZATION_ADMIN}}, True),
+        ({"organizations": {"acme": Role.USER}}, False),
+        ({}, False),
+    ],
+)
+async def test_who_oversees_a_team_or_is_permitted_to_lists_its_keys(rights: dict[str, Any], may: bool) -> None:
+    desk = Desk()
+    for team in (RED, Team(team_id="open", member_permissions=("/key/list",))):
+        await desk.office.directory.insert(TEAMS, team)
+    caller = Rights(**{"role": Role.USER, "token": "t", "user_id": "ann", **rights})
+    assert await sees_team_keys(desk.office, caller, "red") is may
+    assert await sees_team_keys(desk.office, caller, "open") is (caller.sees_all or "open" in caller.teams)
+    assert await sees_team_keys(desk.office, caller, "gone") is caller.sees_all
+
+
+async def test_whoever_oversees_a_team_sees_what_everybody_in_it_does() -> None:
+    desk = Desk()
+    for team in (RED, Team(team_id="open", member_permissions=("/key/list",)), Team(team_id="blue")):
+        await desk.office.directory.insert(TEAMS, team)
+    teams: dict[str, MemberRole] = {"red": "admin", "open": "user", "blue": "user", "gone": "admin"}
+    rights = Rights(role=Role.USER, token="t", user_id="ann", teams=teams)
+    assert await overseen_teams(desk.office, rights) == {"red"}
+    assert await overseen_teams(desk.office, rights, ("/key/list",)) == {"red", "open"}
+    assert await overseen_teams(desk.office, rights, ("/key/delete",)) == {"red"}
+    seen = [await oversees_team(desk.office, rights, team) for team in ("red", "open", "gone", None)]
+    assert seen == [True, False, False, False]
 
 
 @pytest.mark.parametrize("said", ["/key/regenerate", "/key/{key_id}/regenerate"])

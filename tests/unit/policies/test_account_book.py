@@ -169,6 +169,27 @@ async def test_a_named_budget_binds_each_holder_by_itself() -> None:
     await desk.call("sk-a")
 
 
+async def test_customers_and_keys_may_have_a_named_budget_too() -> None:
+    desk = Desk(key_record("sk-a"), key_record("sk-b", extra=msgspec.Raw(b'{"budget_id":"b"}')))
+    await desk.directory.insert(BUDGETS, Budget(budget_id="b", limits=Limits(rpm_limit=1)))
+    await desk.directory.insert(CUSTOMERS, Customer(customer_id="c", budget_id="b"))
+    served = ask()
+    served.end_user = "c"
+    await desk.call("sk-a", served)
+    with pytest.raises(LimitReached, match="end_user: c"):
+        await desk.call("sk-a", served)
+    await desk.call("sk-b")
+    with pytest.raises(LimitReached):
+        await desk.call("sk-b")
+
+
+async def test_a_call_adds_to_the_organisation_of_its_team() -> None:
+    desk = Desk(key_record("sk-a", team_id="t"))
+    await desk.directory.insert(ORGANIZATIONS, Organization(organization_id="o"))
+    await desk.directory.insert(TEAMS, Team(team_id="t", organization_id="o"))
+    assert (await desk.key("sk-a")).organization_id == "o"
+
+
 async def test_members_without_limits_have_the_teams_usual_ones() -> None:
     desk = Desk(member("sk-a"), key_record("sk-b", team_id="t", user_id="v"))
     await desk.directory.insert(TEAMS, Team(team_id="t", member_limits=Limits(rpm_limit=1)))
@@ -243,7 +264,7 @@ async def test_what_was_spent_beyond_a_budget_counts_in_the_next_period_if_it_is
 async def test_the_budget_of_each_that_ends_is_known() -> None:
     desk = Desk(key_record("sk-a"))
     desk.book.follow(
-        msgspec.structs.replace(NO_GENERAL_LIMITS, accounts={("model", "m"): Limits(max_budget=1)}),
+        GeneralLimits(accounts={("model", "m"): Limits(max_budget=1)}, customers=Limits(max_budget=6)),
         ResetClock(carries=True),
     )
     named, five = Budget(budget_id="b", limits=Limits(max_budget=7)), Limits(max_budget=5)
@@ -256,12 +277,15 @@ async def test_the_budget_of_each_that_ends_is_known() -> None:
     await desk.directory.insert(TEAMS, Team(team_id="t", limits=limits, member_limits=Limits(max_budget=4)))
     await desk.directory.insert(TEAM_MEMBERS, TeamMember(team_id="t", user_id="poor"))
     await desk.directory.insert(TEAM_MEMBERS, TeamMember(team_id="t", user_id="rich", budget_id="b"))
+    await desk.directory.insert(TEAM_MEMBERS, TeamMember(team_id="gone", user_id="poor"))
     await desk.directory.insert(CUSTOMERS, Customer(customer_id="c", limits=five))
+    await desk.directory.insert(CUSTOMERS, Customer(customer_id="usual"))
     await desk.directory.insert(PROJECTS, Project(project_id="p", budget_id="b"))
     expected = {
         Meter("team", "t"): 5, Meter("team", "t", "m"): 2, Meter("team", "t", "", "1h"): 3, Meter("team", "none"): None,
         Meter("member", member_id("t", "poor")): 4, Meter("member", member_id("t", "rich")): 7,
-        Meter("customer", "c"): 5, Meter("project", "p"): 7, Meter("model", "m"): 1, Meter("provider", "x"): None,
+        Meter("customer", "c"): 5, Meter("customer", "usual"): 6, Meter("member", member_id("gone", "poor")): None,
+        Meter("project", "p"): 7, Meter("model", "m"): 1, Meter("provider", "x"): None,
     }  # fmt: skip
     assert {meter: await desk.book.most_let_go(meter) for meter in expected} == expected
     of_key = key_record("sk-k", extra=msgspec.Raw(b'{"budget_id":"b"}'))
