@@ -193,6 +193,8 @@ def _find(connection: apsw.Connection, query: KeyQuery) -> KeyPage:
     if way == "scan" and not query.is_searching:
         way, values["found"] = _searched(connection, query)
     total = connection.execute(COUNT_KEYS[way], values).get if query.counted else 0
+    if query.counted and total <= values["start"]:
+        return KeyPage((), total)
     found = list(rows(connection.execute(_ORDERED.get((way, query.sort_by, query.sort_order), LIST_KEYS[way]), values)))
     removals = tuple(Removal(row["deleted_at"], row["deleted_by"], row["replaced_by"]) for row in found if deleted)
     return KeyPage(tuple(_record(row) for row in found), total, removals)
