@@ -46,6 +46,7 @@ IN_POSTGRESQL: Final = {
     "FIND_ENTRIES": "as above",
     "COUNT_KEYS": NO_INDEX,
     "LIST_KEYS": NO_INDEX,
+    "LATEST_OF_FEW_KEYS": NO_INDEX,
     **{
         f"ALL_KEYS_IN_ORDER {(by, way)}": "no index, since spending changes with every batch; it grows with keys alone"
         for by in ("updated_at", "spend", "max_budget", "key_alias", "key_name")

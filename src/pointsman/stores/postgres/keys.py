@@ -25,6 +25,7 @@ from pointsman.stores.postgres.statements import (
     KEY,
     KEYS_VERSION,
     LATEST_KEYS,
+    LATEST_OF_FEW_KEYS,
     LIST_KEYS,
     NOTE_KEYS,
     RESET_BUDGET,
@@ -45,6 +46,8 @@ __all__ = ["PostgresKeyStore"]
 T = TypeVar("T")
 
 _CHANGES_MAX: Final = 10_000
+_FEW: Final = 1_000
+"""Keys that are read and put in order; more are looked for in the order in which they are wanted."""
 _JSON_COLUMNS: Final = ("models", "aliases", "metadata", "tags", "extra")
 
 
@@ -187,8 +190,12 @@ async def _find(session: Session, query: KeyQuery) -> KeyPage:
         total = await session.whole(COUNT_ALL_KEYS) if query.counted else None
         return KeyPage(tuple(map(_record, rows)), total or 0)
     total = await session.whole(COUNT_KEYS, *filters) if query.counted else None
+    if total is not None and total <= start:
+        return KeyPage((), total)
     if (query.sort_by, query.sort_order, deleted) == ("created_at", "desc", False):
-        rows = await session.named(LATEST_KEYS, *filters, query.size, start)
+        # Along the index of ages only where there are so many that the page is full soon.
+        latest = LATEST_KEYS if total is None or total > _FEW else LATEST_OF_FEW_KEYS
+        rows = await session.named(latest, *filters, query.size, start)
     else:
         order = (query.sort_by, query.sort_order == "desc", query.size, start)
         rows = await session.named(LIST_KEYS, *filters, *order)

@@ -33,6 +33,7 @@ __all__ = [
     "KEY",
     "KEYS_VERSION",
     "LATEST_KEYS",
+    "LATEST_OF_FEW_KEYS",
     "LIST_KEYS",
     "NOTE_KEYS",
     "PLAN_ANEW",
@@ -162,6 +163,12 @@ LIMIT $19 OFFSET $20
 # The list that is asked for most, in the order of an index.
 LATEST_KEYS: Final = (
     "SELECT * " + _LIVE_KEYS + _KEY_FILTERS + "ORDER BY created_at DESC, token ASC LIMIT $17 OFFSET $18"
+)
+
+# The same of few, which are sorted: the order is written so that no index has it, since those few would be looked for
+# one by one in an index of all keys.
+LATEST_OF_FEW_KEYS: Final = (
+    "SELECT * " + _LIVE_KEYS + _KEY_FILTERS + "ORDER BY created_at + 0.0 DESC, token ASC LIMIT $17 OFFSET $18"
 )
 
 # Of all keys: what a page does not show is never read as a whole row. Spending has no index, since it changes with

@@ -166,6 +166,7 @@ def _remove(connection: apsw.Connection, token: str, removal: Removal) -> bool:
 
 def _find(connection: apsw.Connection, query: KeyQuery) -> KeyPage:
     deleted = query.status == "deleted"
+    start = (max(query.page, 1) - 1) * query.size
     values = {
         "deleted": deleted,
         "user_id": query.user_id,
@@ -186,13 +187,15 @@ def _find(connection: apsw.Connection, query: KeyQuery) -> KeyPage:
         "sort_by": query.sort_by,
         "falling": query.sort_order == "desc",
         "size": query.size,
-        "start": (max(query.page, 1) - 1) * query.size,
+        "start": start,
         "found": None,
     }
     way = _way(query)
     if way == "scan" and not query.is_searching:
         way, values["found"] = _searched(connection, query)
     total = connection.execute(COUNT_KEYS[way], values).get if query.counted else 0
+    if query.counted and total <= start:
+        return KeyPage((), total)
     found = list(rows(connection.execute(_ORDERED.get((way, query.sort_by, query.sort_order), LIST_KEYS[way]), values)))
     removals = tuple(Removal(row["deleted_at"], row["deleted_by"], row["replaced_by"]) for row in found if deleted)
     return KeyPage(tuple(_record(row) for row in found), total, removals)
