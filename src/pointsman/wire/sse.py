@@ -33,7 +33,10 @@ class SseParser:
     ``event_bytes_max`` bounds one event: its data lines, or one line of any kind.
     """
 
-    __slots__ = ("_after_cr", "_data", "_data_bytes", "_event", "_line", "_line_bytes", "_max", "_overflown", "_start")
+    __slots__ = (
+        "_after_cr", "_data", "_data_bytes", "_event", "_is_fresh", "_line", "_line_bytes", "_max", "_overflown",
+        "_start",
+    )  # fmt: skip
 
     def __init__(self, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
         self._max = event_bytes_max
@@ -45,6 +48,8 @@ class SseParser:
         self._data_bytes = 0
         self._event: str | None = None
         self._overflown = False
+        self._is_fresh = True
+        """Whether no event, nor a line of one, is under way."""
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """The events that are complete with these bytes.
@@ -54,6 +59,10 @@ class SseParser:
                 or by this one; then the next call raises.
         """
         self._demand_bound()
+        if self._start is None and self._is_fresh and data.endswith(_END) and b"\r" not in data:
+            only = _usual(data[:-2]) if len(data) <= self._max else None
+            if only is not None:
+                return [only]
         if self._start is not None:
             data = self._without_mark(data)
         if b"\r" in data or self._after_cr:
@@ -61,7 +70,7 @@ class SseParser:
         if not data:
             return []
         events: list[ServerSentEvent] = []
-        if not self._line and not self._data and self._event is None:
+        if self._is_fresh:
             data = self._take_whole(data, events)
         if not self._overflown:
             *lines, rest = data.split(b"\n")
@@ -70,6 +79,7 @@ class SseParser:
                     break
             else:
                 self._keep(rest)
+        self._is_fresh = not self._line and not self._data and self._event is None and not self._after_cr
         if not events:
             self._demand_bound()
         return events

@@ -16,9 +16,9 @@ from tests.unit.lifecycle.house_script import KEY, Stage, chat_body
 from tests.unit.lifecycle.openai_words import DONE, GOOD
 from tests.unit.policies.desk import key_record
 
-PLAIN = 2380
-LIMITED = 2695
-EVENTS = 142
+PLAIN = 2373
+LIMITED = 2687
+EVENTS = 133
 EVENT = (
     b'data: {"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk","created":1741569952,'
     b'"model":"real","system_fingerprint":"fp_44a5d5e3c1","choices":[{"index":0,"delta":{"content":" you"},'

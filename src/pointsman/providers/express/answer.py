@@ -54,6 +54,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
     _said: bytes | None = None
     _shown: bytes = b""
     _head: bytes = b""
+    _head_bytes: int = 0
     _shown_head: bytes = b""
     _text_bytes_max: int = 0
     _heads_left: int = _HEADS_MAX
@@ -82,12 +83,13 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
     def feed(self, data: bytes) -> bytes:
         """See the protocol."""
         if not self._carry:
-            size, said = len(data), self._said
+            size = len(data)
             if size < self._text_bytes_max and data.startswith(self._head) and data.endswith(_PLAIN_ENDING):
                 # As the next, and known by how it begins: by far the most frequent one.
                 self._events += 1
                 self._bytes += size
-                return self._shown_head + data[len(self._head) :]
+                return self._shown_head + data[self._head_bytes :]
+            said = self._said
             if (
                 said is not None
                 and size < SINGLE_EVENT_BYTES
@@ -156,6 +158,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         head = data[: data.find(_CHOICES) + len(_CHOICES)]
         if head.endswith(_CHOICES) and head.startswith(b"data:") and b"\n" not in head and said in head:
             self._head, self._shown_head = head, head.replace(said, self._shown) if said else head
+            self._head_bytes = len(head)
             self._text_bytes_max = min(2 * len(head), SINGLE_EVENT_BYTES)
 
     def _metered(self, data: bytes) -> bytes:

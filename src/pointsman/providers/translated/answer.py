@@ -96,10 +96,16 @@ class TranslatedAnswer:
                 self.unsent += self._relay(feed(frame))
             out, self.unsent = self.unsent, b""
             return out
-        events: list[Event] = []
+        out = b""
+        words: list[Event] = []  # what is nothing but text is told together
         for frame in reading.splitter.feed(data):
-            events += feed(frame)
-        return self._relay(events)
+            events = feed(frame)
+            if len(events) == 1 and events[0].__class__ is TextDelta:
+                words += events
+            else:
+                out += self._relay(words) + self._relay(events)
+                words = []
+        return out + self._relay(words)
 
     def end(self) -> bytes:
         """See the protocol."""

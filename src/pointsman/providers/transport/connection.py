@@ -199,8 +199,10 @@ class Connection(asyncio.Protocol):
             self._finish(flight)
         elif (chunks := self._chunks) and not self._collect:
             # A piece of a stream: the way of most bytes, so it is short.
-            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            chunks.clear()
+            data = chunks.pop()
+            if chunks:
+                data = b"".join((*chunks, data))
+                chunks.clear()
             flight.heard_at = self.pool.time.now
             (flight.sink or flight.inbox.put)(data)
         elif self._grown(len(data)) > (bytes_max := flight.bytes_max or REPLY_BYTES_MAX):
