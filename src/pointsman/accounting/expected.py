@@ -17,11 +17,11 @@ OUTPUT_TOKENS_ASSUMED: Final = 1024
 
 
 def cost_bound(
-    deployment: Deployment, prompt_tokens: int, output_limit: int | None, choices: int = 1, *, dearest: bool = False
+    deployment: Deployment, prompt_tokens: int, output_limit: int | None, choices: int = 1, *, dearest: bool = True
 ) -> int | None:
     """Picodollars that a request costs at most, or probably where it sets no limit; None: nobody told the price.
 
-    On the usual service tier, or on the ``dearest``: which one serves a call, only its answer says.
+    On its ``dearest`` service tier, or on the usual one: which one serves a call, only its answer says.
     """
     price = deployment.price
     if not deployment.charges:
@@ -43,4 +43,5 @@ def likely_cost(
 ) -> int | None:
     """As :func:`cost_bound`, for an answer as long as they were lately: ``output_tokens``, None where nobody knows."""
     output = _OUTPUT_TOKENS_LIKELY if output_tokens is None else output_tokens
-    return cost_bound(deployment, prompt_tokens, output if output_limit is None else min(output, output_limit), choices)
+    output = output if output_limit is None else min(output, output_limit)
+    return cost_bound(deployment, prompt_tokens, output, choices, dearest=False)

@@ -380,8 +380,6 @@ def _tokens(ask: Ask, tpm: int | None, counted: Callable[[Usage], int] | None) -
 
 def _reservation(ask: Ask, deployment: Deployment) -> int:
     """What is reserved of a budget for the request, in picodollars: what it can cost at most, or probably."""
-    bound = None
-    if deployment.charges:
-        bound = cost_bound(deployment, ask.prompt_estimate, ask.output_limit, ask.choices, dearest=True)
+    bound = cost_bound(deployment, ask.prompt_estimate, ask.output_limit, ask.choices) if deployment.charges else None
     # Its tokens may be free and its energy not; of that nobody knows before how much it will be.
     return 0 if bound is None else max(1, bound)

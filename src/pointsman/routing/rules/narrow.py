@@ -99,7 +99,7 @@ def _seconds(member: Member, now: float, loads: LoadBook) -> float:
 
 
 def _cost(deployment: Deployment, wish: Wish) -> float:
-    cost = cost_bound(deployment, wish.prompt_tokens, wish.output_limit, wish.choices)
+    cost = cost_bound(deployment, wish.prompt_tokens, wish.output_limit, wish.choices, dearest=False)
     return inf if cost is None else cost
 
 
@@ -112,7 +112,7 @@ def _forbidden(deployment: Deployment, demands: Demands, wish: Wish) -> str:
         return f"region {deployment.region or 'unknown'}"
     if demands.max_cost is None:
         return ""
-    cost = cost_bound(deployment, wish.prompt_tokens, wish.output_limit, wish.choices)
+    cost = cost_bound(deployment, wish.prompt_tokens, wish.output_limit, wish.choices, dearest=False)
     if cost is None:
         return "price unknown"
     return f"costs {_usd(cost)}" if cost > demands.max_cost else ""
