@@ -335,7 +335,9 @@ class LeaseBook:
     def _hear(self, answer: Answer, asked_at: float) -> None:
         self._asked_at = asked_at
         self._ahead = answer.now - asked_at
-        replicas = max(answer.replicas, self._at_least)
+        # A store that has lost its memory knows only those that have come back: nobody's part grows for that.
+        before = self.replicas if self.outages and not self.is_open else 0
+        replicas = max(answer.replicas, self._at_least, before)
         if replicas != self.replicas:
             self.replicas = replicas
             if not self.is_open:

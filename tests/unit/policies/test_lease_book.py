@@ -249,6 +249,16 @@ async def test_a_store_that_lost_its_memory_is_told_what_was_used(fleet: Fleet) 
     passed(await fleet.ask(0, (one.requests("team:a", 5), 1), (one.slots("team:a", 5), 3)))
 
 
+async def test_the_first_to_come_back_to_a_store_that_lost_its_memory_keeps_to_its_part(fleet: Fleet) -> None:
+    one, _ = fleet.books
+    fleet.memory.forget()
+    fleet.time.now += 2.5
+    for _ in range(3):
+        await one.step()
+        assert one.is_open or one.share == 2
+    assert (one.is_open, one.replicas) == (False, 2)
+
+
 async def test_whoever_leaves_while_waiting_takes_nothing(fleet: Fleet) -> None:
     book = fleet.books[0]
     slots = book.slots("key:a", 1)
