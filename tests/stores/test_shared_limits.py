@@ -175,8 +175,10 @@ async def test_units_given_back_can_be_had_again_and_debts_are_counted(shared: S
     assert (await shared.trade("two", changes=((moment, 5),), **MINUTE)).used == 0, "that moment is over"
     moment = int(shared.time.now)
     assert (await shared.trade("two", changes=((moment + 5, 5),), **MINUTE)).used == 5, "a clock that is ahead"
-    shared.time.now += 61
-    assert (await shared.trade("two", **MINUTE)).used == 0
+    shared.time.now += 30
+    assert (await shared.trade("two", need=1, **MINUTE)).used == 6
+    shared.time.now += 31
+    assert (await shared.trade("two", **MINUTE)).used == 1
 
 
 async def test_what_is_kept_counts_from_now_on(shared: Shared) -> None:
