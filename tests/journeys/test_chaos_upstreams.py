@@ -57,7 +57,7 @@ def no_storm(pair: Pair, requests: int) -> None:
     assert attempts <= STORM * requests, f"{attempts} attempts for {requests} requests"
 
 
-def sees_it_again(gateway: Gateway, within: float = COOLDOWN + 1.5) -> None:
+def sees_it_again(gateway: Gateway, within: float = COOLDOWN + 5.0) -> None:
     """The deployment that was ill is asked again, and more than now and then."""
     began = time.monotonic()
     while time.monotonic() - began < within:
