@@ -34,10 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Let the garbage collector leave alone what is collected here: twenty thousand tests, which stay to the end.
-
-    It would look through all of them again and again, which took a tenth of the time of the whole run.
-    """
+    """Let the garbage collector leave alone what is collected here: twenty thousand tests, which stay to the end."""
     gc.disable()
     try:
         return (yield)
