@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from pointsman.catalog.services import services_of
 from pointsman.core.price import FEMTODOLLARS_PER_PICODOLLAR
 from pointsman.core.upstream import Deployment
 
@@ -29,12 +28,18 @@ def cost_bound(
     if price is None:
         return None
     output = OUTPUT_TOKENS_ASSUMED if output_limit is None else output_limit * choices
+    total = price.per_request + prompt_tokens * price.input + output * price.output
     if price.units is None and not price.tiers:
-        total = price.per_request + prompt_tokens * price.input + output * price.output
         return -(-total // FEMTODOLLARS_PER_PICODOLLAR)
-    bound = price.bound(prompt_tokens, output)
     if dearest:
-        bound = max(bound, *(price.bound(prompt_tokens, output, service) for service in services_of(price)), bound)
+        for tier in price.tiers:
+            if prompt_tokens > tier.above_tokens:
+                rates = tier.price
+                of_tier = rates.per_request + prompt_tokens * rates.input + output * rates.output
+                total = max(total, of_tier)
+        bound = -(-total // FEMTODOLLARS_PER_PICODOLLAR)
+    else:
+        bound = price.bound(prompt_tokens, output)
     return bound if price.units is None else bound + price.units.bound(choices, prompt_tokens)
 
 

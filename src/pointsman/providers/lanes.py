@@ -120,7 +120,7 @@ class LaneBook:
         elif self._continues and operation in CONTINUED:
             lane = self._continuing(lane, deployment, operation)
         has_services = bool(services_of(deployment.price))
-        if has_services and operation is not Operation.RESPONSES:
+        if has_services and operation is not Operation.RESPONSES and not isinstance(lane, ExpressLane):
             lane = ServiceTierLane(lane)
         if self._cost_of is not None and operation in WITH_COST:
             lane = CostTellingLane(lane, deployment, self._cost_of)

@@ -6,7 +6,8 @@ asked for. As in LiteLLM 1.109.1, ``cost_calculator.py``; https://platform.opena
 https://docs.claude.com/en/api/service-tiers,
 https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse.
 
-It stands outside of the lanes of such deployments alone, so that others are not slower for it.
+It stands outside of the lanes of such deployments alone, so that others are not slower for it; the express lane reads
+it with the usage.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pointsman.core.upstream import Answer, Ask, Continuable, Lane, Outbound
 from pointsman.core.usage import Usage
 from pointsman.providers.around import AnswerAround, SourceAround
 
-__all__ = ["ServiceTierLane"]
+__all__ = ["ServiceTierLane", "asked_tier", "served_tier"]
 
 _PRICED: Final[Mapping[str, str]] = MappingProxyType({
     "balanced": "balanced", "fast": "priority", "flex": "flex", "priority": "priority", "ultrafast": "ultrafast",
@@ -32,7 +33,7 @@ _TRAFFIC: Final[Mapping[str, str]] = MappingProxyType({
     "BATCH": "flex", "FLEX": "flex", "ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority",
 })  # fmt: skip
 
-_USUAL: Final = frozenset({"default", "standard"})
+_KNOWN: Final = frozenset({*_PRICED, "default", "standard"})
 _MARKS: Final = (b'"service_tier"', b'"trafficType"')
 _FINAL: Final = (b'"usage":{', b'"usage": {', b'"usageMetadata"')
 """What ends a stream says; before, a response may be said to be on the tier that was asked for."""
@@ -89,7 +90,7 @@ class ServiceTierLane:
 
     def answer(self, ask: Ask) -> Answer:
         """See the protocol."""
-        answer, asked = self._inner.answer(ask), _asked(ask.fields.get("service_tier"))
+        answer, asked = self._inner.answer(ask), asked_tier(ask)
         return _ContinuableServed(answer, asked) if isinstance(answer, Continuable) else _Served(answer, asked)
 
 
@@ -143,9 +144,8 @@ class _Served(AnswerAround):
             served = _decode(said).served()
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return
-        word = "" if served is None else served.lower()
-        if word in _PRICED or word in _USUAL:
-            self._service, self._told = _PRICED.get(word, ""), True
+        if served is not None and served.lower() in _KNOWN:
+            self._service, self._told = served_tier(served, self._service), True
 
 
 class _ContinuableServed(SourceAround, _Served):
@@ -158,8 +158,16 @@ class _ContinuableServed(SourceAround, _Served):
         self.source = inner
 
 
-def _asked(raw: msgspec.Raw | None) -> str:
+def asked_tier(ask: Ask) -> str:
+    """The tier that the request asks for, as prices call it; empty for the usual one."""
+    raw = ask.fields.get("service_tier")
     try:
         return "" if raw is None else _PRICED.get(_decode_word(raw).lower(), "")
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
+
+
+def served_tier(said: object, asked: str) -> str:
+    """The tier that is charged, as prices call it, where the answer ``said`` its own word, or something else."""
+    word = said.lower() if isinstance(said, str) else ""
+    return _PRICED.get(word, "") if word in _KNOWN else asked

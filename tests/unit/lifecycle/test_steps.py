@@ -16,8 +16,8 @@ from tests.unit.lifecycle.house_script import KEY, Stage, chat_body
 from tests.unit.lifecycle.openai_words import DONE, GOOD
 from tests.unit.policies.desk import key_record
 
-PLAIN = 2373
-LIMITED = 2687
+PLAIN = 2376
+LIMITED = 2690
 EVENTS = 133
 EVENT = (
     b'data: {"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk","created":1741569952,'

@@ -18,9 +18,9 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 CHAT = {"id": "c", "model": "m", "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}}]}
 
 
-def deployment(provider: str = "openai", price: Price | None = PRICE) -> Deployment:
+def deployment(price: Price | None = PRICE) -> Deployment:
     return Deployment(
-        id="d", group="g", provider=provider, model="m", litellm_model=f"{provider}/m", api_base="http://u", price=price
+        id="d", group="g", provider="openai", model="m", litellm_model="openai/m", api_base="http://u", price=price
     )
 
 
@@ -102,6 +102,18 @@ def test_every_provider_says_it_at_its_own_place(said: Any, charged: str) -> Non
 
 
 def test_only_where_the_price_depends_on_it_is_it_looked_for() -> None:
-    assert isinstance(lane(), ServiceTierLane)
-    assert not isinstance(lane(Price(10, 20, tiers=(Tier(5, Price(30, 60)),))), ServiceTierLane)
-    assert not isinstance(lane(None), ServiceTierLane)
+    longer = Price(10, 20, tiers=(Tier(5, Price(30, 60)),))
+    for price, around in ((PRICE, True), (longer, False), (None, False)):
+        made = LaneBook({}).lane(Operation.MODERATION, deployment(price=price))
+        assert isinstance(made, ServiceTierLane) is around
+        assert not isinstance(lane(price), ServiceTierLane), "the express lane reads it itself"
+        answer = lane(price).answer(ask(service_tier="flex"))
+        answer.whole(json.dumps({**CHAT, "usage": USAGE, "service_tier": "priority"}).encode())
+        assert answer.usage.service == ("priority" if around else "")
+
+
+def test_an_answer_without_usage_is_estimated_on_the_tier_that_was_asked_for() -> None:
+    answer = lane().answer(ask(service_tier="flex", stream=True))
+    answer.feed(events(chunk("hi")))
+    answer.cut()
+    assert (answer.usage.source, answer.usage.service) == ("estimated", "flex")

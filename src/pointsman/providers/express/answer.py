@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.upstream import Operation
@@ -14,6 +15,7 @@ from pointsman.dialects.openai_fields import write_stream_error
 from pointsman.providers.express.meter import ReplyMeter, read_embedding_usage, read_usage
 from pointsman.providers.express.pieces import BYTES_PER_TOKEN, SINGLE_EVENT_BYTES, PiecewiseAnswer, payload_of
 from pointsman.providers.naming import Renaming, names_of_event, shown_as, text_or_none
+from pointsman.providers.service_tiers import served_tier
 
 __all__ = ["ExpressAnswer"]
 
@@ -44,6 +46,8 @@ _SPOKEN: Final = (
 class ExpressAnswer(PiecewiseAnswer, eq=False):
     """See :class:`pointsman.core.upstream.Answer`; ``renaming`` is the lane's.
 
+    ``tier`` is the service tier that was asked for, as prices call it; None where the price knows none.
+
     ``_said`` is how the chunks of a stream name the model, and ``_shown`` what stands there for the client; None until
     one has named it, empty where nothing has to be changed. ``_head`` is what stands before the choices in each chunk,
     ``_shown_head`` the same for the client, once a piece of text has shown it: one that is shorter than
@@ -51,6 +55,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
     """
 
     renaming: Renaming = msgspec.field(default_factory=Renaming)
+    tier: str | None = None
     _said: bytes | None = None
     _shown: bytes = b""
     _head: bytes = b""
@@ -75,6 +80,8 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
             self.usage = read_embedding_usage(meter.usage) or self._estimate(0)
         else:
             self.usage = read_usage(meter.usage) or self._estimate(len(body) // BYTES_PER_TOKEN)
+        if self.tier is not None:
+            self.usage = replace(self.usage, service=served_tier(meter.service_tier, self.tier))
         if isinstance(meter.id, str):
             self.answer_id = meter.id or None
         shown = self.ask.answers_as or self.ask.model
@@ -220,7 +227,8 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         usage = read_usage(meter.usage)
         self._unsaid = says_nothing
         if usage is not None:
-            self.usage = usage
+            tier = self.tier
+            self.usage = usage if tier is None else replace(usage, service=served_tier(meter.service_tier, tier))
         if self.ask.include_usage:
             return event + b"\n\n"
         if usage is not None and not meter.has_choices and not meter.failed:
@@ -228,7 +236,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         return _without_usage(event)
 
     def _estimate(self, completion: int) -> Usage:
-        return Usage(self.ask.prompt_estimate, completion, source="estimated")
+        return Usage(self.ask.prompt_estimate, completion, source="estimated", service=self.tier or "")
 
 
 def _says_nothing(block: bytes) -> bool:

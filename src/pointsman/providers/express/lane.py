@@ -6,12 +6,14 @@ from typing import Final
 
 import msgspec
 
+from pointsman.catalog.services import services_of
 from pointsman.core.upstream import Ask, Deployment, Operation, Outbound
 from pointsman.providers.express.answer import ExpressAnswer
 from pointsman.providers.fitting import Fitting
 from pointsman.providers.naming import Renaming
 from pointsman.providers.openai_metadata import is_strict, leave_metadata
 from pointsman.providers.parameters import Dropped, ruled
+from pointsman.providers.service_tiers import asked_tier
 from pointsman.providers.tokens import Credential, token_in
 from pointsman.providers.versions import beta_headers, family_of
 
@@ -79,6 +81,8 @@ class ExpressLane:
         self._drops = bool(self._dropped)
         self._beta = family_of(deployment)
         self._own_headers = deployment.headers
+        self._has_tiers = bool(services_of(deployment.price))
+        self._answers_plainly = way.credential is None and not self._has_tiers
         self._is_plain = not (self._pinned or self._drops or way.newer_limit or fitting or way.credential)
 
     async def prepare(self, ask: Ask) -> None:
@@ -122,10 +126,13 @@ class ExpressLane:
 
     def answer(self, ask: Ask) -> ExpressAnswer:
         """See the protocol."""
-        if self._credential is None:
+        if self._answers_plainly:
             return ExpressAnswer(ask, self._key, self._hidden, renaming=self._renaming)
-        token, on_error = token_in(self._credential.headers()), self._credential.answered
-        return ExpressAnswer(ask, token or self._key, self._hidden, on_error=on_error, renaming=self._renaming)
+        tier = asked_tier(ask) if self._has_tiers else None
+        if self._credential is None:
+            return ExpressAnswer(ask, self._key, self._hidden, renaming=self._renaming, tier=tier)
+        token, told = token_in(self._credential.headers()), self._credential.answered
+        return ExpressAnswer(ask, token or self._key, self._hidden, on_error=told, renaming=self._renaming, tier=tier)
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:

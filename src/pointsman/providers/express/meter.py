@@ -54,6 +54,7 @@ class ReplyMeter(msgspec.Struct):
     id: object = None
     model: object = None
     usage: UsageWire | None = None
+    service_tier: object = None
     error: msgspec.Raw = msgspec.Raw()
     choices: msgspec.Raw = msgspec.Raw()
 
