@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.assembly.news_parts import in_parts
 from pointsman.assembly.rest_news import Bulletin
 from pointsman.core.clock import Clock
 from pointsman.routing.hosts import Fleet, Use
@@ -41,7 +42,7 @@ class _Told(msgspec.Struct, frozen=True, array_like=True):
 
 class _News(msgspec.Struct, frozen=True):
     process: str
-    hosts: list[_Told]
+    hosts: tuple[_Told, ...]
 
 
 _decode: Final = msgspec.json.Decoder(_News).decode
@@ -82,7 +83,11 @@ class HostNews:
         if now >= self._everything_at:
             self._everything_at = now + EVERYTHING_SECONDS
             self._used.clear()
-        for news in self._parts([one for one in self._now(now) if is_again or self._is_new(one)]):
+        fresh = [one for one in self._now(now) if is_again or self._is_new(one)]
+        for one in fresh:
+            self._note(one)
+        for part in in_parts(fresh, _BYTES_MAX):
+            news = _encode(_News(self._process, part))
             for bulletin in self._bulletins:
                 bulletin.post(_TOPIC, news)
 
@@ -101,23 +106,11 @@ class HostNews:
         before = self._told.get(one.url)
         return bool(one.idle) or before is None or (before.running, before.waiting) != (one.running, one.waiting)
 
-    def _parts(self, told: list[_Told]) -> Iterator[bytes]:
-        """The news in pieces that a bulletin takes."""
-        part: list[_Told] = []
-        size = 0
-        for one in told:
-            length = len(_encode(one)) + 1
-            if part and size + length > _BYTES_MAX:
-                yield _encode(_News(self._process, part))
-                part, size = [], 0
-            part.append(one)
-            size += length
-            if one.running or one.waiting:
-                self._told[one.url] = one
-            else:
-                self._told.pop(one.url, None)
-        if part:
-            yield _encode(_News(self._process, part))
+    def _note(self, one: _Told) -> None:
+        if one.running or one.waiting:
+            self._told[one.url] = one
+        else:
+            self._told.pop(one.url, None)
 
     def _hear(self, said: bytes) -> None:
         try:

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.assembly.news_parts import in_parts
 from pointsman.assembly.rest_news import Bulletin
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
@@ -182,17 +183,8 @@ class UseNews:
         if is_again:
             self._again_at = now + _AGAIN_SECONDS
             self._forget(now)
-        part: list[_Told] = []
-        size = 0
-        for told in self._news(int(now), everything=is_again):
-            length = len(_encode(told)) + 1
-            if part and size + length > _BYTES_MAX:
-                self._post(_News(self._process, self._since, tuple(part)))
-                part, size = [], 0
-            part.append(told)
-            size += length
-        if part:
-            self._post(_News(self._process, self._since, tuple(part)))
+        for part in in_parts(self._news(int(now), everything=is_again), _BYTES_MAX):
+            self._post(_News(self._process, self._since, part))
 
     def _news(self, second: int, *, everything: bool) -> Iterator[_Told]:
         for place in self._places.values():
