@@ -15,7 +15,8 @@ from pointsman.accounting.price import cost_of
 from pointsman.core.errors import GatewayError
 from pointsman.core.exchange import Client
 from pointsman.core.outcome import CallRecord
-from pointsman.core.upstream import Answer, Ask, Continuable, Deployment
+from pointsman.core.upstream import Answer, Ask, Deployment
+from pointsman.providers.around import may_be_continued
 from pointsman.routing.failures import Failure, kind_of
 
 __all__ = ["Interruption", "interruption_of", "send_rest"]
@@ -51,7 +52,7 @@ def interruption_of(
     error: GatewayError, ask: Ask, answer: Answer, deployment: Deployment, heard_at: float
 ) -> Interruption | None:
     """What is to be continued; None: the failure is the end."""
-    if not isinstance(answer, Continuable) or kind_of(error) in _FINAL:
+    if not may_be_continued(answer) or kind_of(error) in _FINAL:
         return None
     if ask.routing is not None and ask.routing.disable_fallbacks:
         return None
@@ -64,6 +65,6 @@ def interruption_of(
 
 def send_rest(answer: Answer, client: Client) -> None:
     """Send what came along with the failure."""
-    rest = answer.unsent if isinstance(answer, Continuable) else b""
+    rest = answer.unsent if may_be_continued(answer) else b""
     if rest:
         client.send(rest)

@@ -20,7 +20,7 @@ import msgspec
 
 from pointsman.core.upstream import Answer, Ask, Continuable, Lane, Outbound
 from pointsman.core.usage import Usage
-from pointsman.providers.around import AnswerAround, SourceAround
+from pointsman.providers.around import AnswerAround, SourceAround, may_be_continued
 
 __all__ = ["ServiceTierLane", "asked_tier", "served_tier"]
 
@@ -91,7 +91,7 @@ class ServiceTierLane:
     def answer(self, ask: Ask) -> Answer:
         """See the protocol."""
         answer, asked = self._inner.answer(ask), asked_tier(ask)
-        return _ContinuableServed(answer, asked) if isinstance(answer, Continuable) else _Served(answer, asked)
+        return _ContinuableServed(answer, asked) if may_be_continued(answer) else _Served(answer, asked)
 
 
 class _Served(AnswerAround):

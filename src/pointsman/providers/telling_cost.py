@@ -14,7 +14,7 @@ import msgspec
 from pointsman.core.price import Price, dollars
 from pointsman.core.upstream import Answer, Ask, Continuable, Deployment, Lane, Operation, Outbound
 from pointsman.core.usage import Usage
-from pointsman.providers.around import AnswerAround, SourceAround
+from pointsman.providers.around import AnswerAround, SourceAround, may_be_continued
 
 __all__ = ["WITH_COST", "CostOf", "CostTellingLane"]
 
@@ -66,7 +66,7 @@ class CostTellingLane:
         answer = self._inner.answer(ask)
         if not ask.stream or self._price is None or ask.continues is not None:
             return answer
-        if isinstance(answer, Continuable):
+        if may_be_continued(answer):
             return _ContinuableCostTelling(answer, self._cost)
         return _CostTelling(answer, self._cost)
 

@@ -11,10 +11,11 @@ import msgspec
 
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import Started, TextDelta
-from pointsman.core.upstream import Answer, Ask, Continuable, Lane, Outbound
+from pointsman.core.upstream import Answer, Ask, Lane, Outbound
 from pointsman.dialects.openai_responses.requests import read_request
 from pointsman.dialects.openai_responses.response import ResponseRequest, read_response_request
 from pointsman.dialects.openai_responses.streams import StreamWriter
+from pointsman.providers.around import may_be_continued
 from pointsman.providers.continuing.answers import SentSource
 from pointsman.providers.continuing.cut import Cut
 from pointsman.providers.continuing.request import is_continuable
@@ -81,7 +82,7 @@ class RelayedResponsesLane:
     def answer(self, ask: Ask) -> Answer:
         """See the protocol. What is made of a chat can be continued anyway; of work in the background nothing is."""
         answer = self._inner.answer(ask)
-        is_relayed = not isinstance(ask.notes, ResponseRequest) and not isinstance(answer, Continuable)
+        is_relayed = not isinstance(ask.notes, ResponseRequest) and not may_be_continued(answer)
         in_background = bytes(ask.fields.get("background", b"")) == _TRUE
         return _Source(answer, ask) if ask.stream and is_relayed and not in_background else answer
 

@@ -8,7 +8,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.upstream import Answer, Ask, Continuable, Lane, Operation, Outbound
 from pointsman.dialects.openai_responses.keeping import final_response
 from pointsman.dialects.openai_responses.response import ResponseRequest
-from pointsman.providers.around import AnswerAround, SourceAround
+from pointsman.providers.around import AnswerAround, SourceAround, may_be_continued
 from pointsman.providers.stateful.book import ResponseBook
 
 __all__ = ["KeptAnswer", "KeptSource", "StatefulLane"]
@@ -47,7 +47,7 @@ class StatefulLane:
             return answer  # what is done in the background is stored while it is done
         if not request.store and request.conversation is None:
             return answer
-        kept = KeptSource(answer) if isinstance(answer, Continuable) else KeptAnswer(answer)
+        kept = KeptSource(answer) if may_be_continued(answer) else KeptAnswer(answer)
         ask.keep = lambda: book.keep(ask, kept.response)
         return kept
 
