@@ -1,10 +1,9 @@
 """Stories: coroutines stepped directly by whoever has the next thing for them.
 
-A request that only passes through costs no task, no future and no turn of the event loop: its first
-step runs inside the read that completed the request, and the upstream connection resumes it with a
-plain ``send`` when bytes arrive. It waits on an :class:`Inbox`. When it has to wait for anything else
-(a database, a sleep, a lock) it is handed to a real task there and then and goes on as usual; code that
-is about to use ``asyncio.timeout`` or a task group first awaits :func:`become_task`.
+A request that only passes through costs no task, no future and no turn of the event loop: its first step runs inside
+the read that completed the request, and the upstream connection resumes it with a plain ``send`` when bytes arrive. It
+waits on an :class:`Inbox`. When it has to wait for anything else (a database, a sleep, a lock) it is handed to a real
+task and goes on as usual; code about to use ``asyncio.timeout`` or a task group first awaits :func:`become_task`.
 """
 
 from __future__ import annotations

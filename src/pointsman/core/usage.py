@@ -62,8 +62,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
             self.cache_write + other.cache_write, self.reasoning + other.reasoning,
             self.audio_input + other.audio_input, self.audio_output + other.audio_output,
             "none" if not sources else "estimated" if "estimated" in sources else "measured",
-            units,
-            self.service or other.service,
+            units, self.service or other.service,
         )  # fmt: skip
 
 

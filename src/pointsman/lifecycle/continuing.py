@@ -15,8 +15,7 @@ from pointsman.accounting.price import cost_of
 from pointsman.core.errors import GatewayError
 from pointsman.core.exchange import Client
 from pointsman.core.outcome import CallRecord
-from pointsman.core.upstream import Answer, Ask, Deployment
-from pointsman.providers.around import may_be_continued
+from pointsman.core.upstream import Answer, Ask, Deployment, may_be_continued
 from pointsman.routing.failures import Failure, kind_of
 
 __all__ = ["Interruption", "interruption_of", "send_rest"]

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
-
 import msgspec
 
 from pointsman.core.errors import GatewayError
 from pointsman.core.upstream import Answer, Continuable
 from pointsman.core.usage import Usage
 
-__all__ = ["AnswerAround", "SourceAround", "may_be_continued"]
-
-
-def may_be_continued(answer: Answer) -> TypeGuard[Continuable]:
-    """Whether another deployment can go on with it. Python's own look at a protocol costs as much as half a request."""
-    return hasattr(answer, "cut_off")
+__all__ = ["AnswerAround", "SourceAround"]
 
 
 class AnswerAround:

@@ -18,9 +18,9 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.upstream import Answer, Ask, Continuable, Lane, Outbound
+from pointsman.core.upstream import Answer, Ask, Continuable, Lane, Outbound, may_be_continued
 from pointsman.core.usage import Usage
-from pointsman.providers.around import AnswerAround, SourceAround, may_be_continued
+from pointsman.providers.around import AnswerAround, SourceAround
 
 __all__ = ["ServiceTierLane", "asked_tier", "served_tier"]
 

@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from pointsman.core.price import Price, dollars
-from pointsman.core.upstream import Answer, Ask, Continuable, Deployment, Lane, Operation, Outbound
+from pointsman.core.upstream import Answer, Ask, Continuable, Deployment, Lane, Operation, Outbound, may_be_continued
 from pointsman.core.usage import Usage
-from pointsman.providers.around import AnswerAround, SourceAround, may_be_continued
+from pointsman.providers.around import AnswerAround, SourceAround
 
 __all__ = ["WITH_COST", "CostOf", "CostTellingLane"]
 

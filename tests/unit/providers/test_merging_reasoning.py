@@ -10,7 +10,7 @@ import pytest
 
 from pointsman.core.errors import Unsupported
 from pointsman.core.handling import USUAL, Handling
-from pointsman.core.upstream import Ask, Continuable, Deployment, Operation
+from pointsman.core.upstream import Ask, Deployment, Operation, may_be_continued
 from pointsman.dialects.grammars import check
 from pointsman.dialects.openai_fields import read_ask
 from pointsman.providers.lanes import LaneBook
@@ -145,7 +145,7 @@ def test_what_has_no_reasoning_passes_as_it_is() -> None:
 def test_nobody_goes_on_with_such_an_answer_nor_does_it_with_others() -> None:
     lane = lanes(continues=True).lane(Operation.CHAT, PLAIN)
     asked = ask()
-    assert not isinstance(lane.answer(asked), Continuable)
+    assert not may_be_continued(lane.answer(asked))
     asked.continues = msgspec.defstruct("Cut", [])()
     with pytest.raises(Unsupported):
         lane.write(asked)

@@ -11,11 +11,10 @@ import msgspec
 
 from pointsman.core.errors import GatewayError
 from pointsman.core.events import Started, TextDelta
-from pointsman.core.upstream import Answer, Ask, Lane, Outbound
+from pointsman.core.upstream import Answer, Ask, Lane, Outbound, may_be_continued
 from pointsman.dialects.openai_responses.requests import read_request
 from pointsman.dialects.openai_responses.response import ResponseRequest, read_response_request
 from pointsman.dialects.openai_responses.streams import StreamWriter
-from pointsman.providers.around import may_be_continued
 from pointsman.providers.continuing.answers import SentSource
 from pointsman.providers.continuing.cut import Cut
 from pointsman.providers.continuing.request import is_continuable

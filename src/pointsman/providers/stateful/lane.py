@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from pointsman.core.errors import GatewayError
-from pointsman.core.upstream import Answer, Ask, Continuable, Lane, Operation, Outbound
+from pointsman.core.upstream import Answer, Ask, Continuable, Lane, Operation, Outbound, may_be_continued
 from pointsman.dialects.openai_responses.keeping import final_response
 from pointsman.dialects.openai_responses.response import ResponseRequest
-from pointsman.providers.around import AnswerAround, SourceAround, may_be_continued
+from pointsman.providers.around import AnswerAround, SourceAround
 from pointsman.providers.stateful.book import ResponseBook
 
 __all__ = ["KeptAnswer", "KeptSource", "StatefulLane"]
