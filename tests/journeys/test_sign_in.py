@@ -191,6 +191,21 @@ def test_what_a_provider_tells_of_the_user_may_be_signed_and_must_then_be_its_ow
     provider.about = None
 
 
+def test_who_comes_back_while_the_provider_is_away_is_told_so_on_a_page(
+    shared_sign_in: tuple[Gateway, FakeIdentity],
+) -> None:
+    gateway, provider = shared_sign_in
+    visitor = browser(gateway)
+    away = visitor.ask("GET", "/sso/key/generate").headers["location"]
+    back = visitor.ask("GET", away).headers["location"]
+    provider.vanish()
+    answer = visitor.ask("GET", back)
+    assert (answer.status, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert b"cannot be asked" in answer.body and b"Sign in with company" in answer.body
+    provider.come_back()
+    assert visitor.ask("GET", back).status == 303
+
+
 def test_somebody_in_thousands_of_groups_is_known_by_the_last_of_them(launch: Launch, provider: FakeIdentity) -> None:
     gateway = launch(config(provider, groups=[{"group": "admins", "role": "proxy_admin"}]))
     groups = [f"/department/of/everything/number-{number}" for number in range(3_000)] + ["admins"]

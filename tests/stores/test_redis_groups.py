@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
-from pointsman.stores.redis import RedisBulletin, RedisLink, RedisSettings, RedisSharedLimits
+from pointsman.stores.redis import RedisBoards, RedisBulletin, RedisLink, RedisSettings, RedisSharedLimits
 from pointsman.stores.redis.settings import Cluster, Node, Sentinels
 from pointsman.stores.shared_limits import GATHER_SECONDS, Answer, Trade
 from tests.support.redis_groups import RedisCluster, WatchedRedis, ask
@@ -143,3 +144,16 @@ async def test_news_goes_round_a_cluster(cluster: RedisCluster) -> None:
         await until(lambda: heard)
         assert heard == [b"[1]"]
         await nursery.close()
+
+
+async def test_a_user_with_the_rights_in_the_documents_keeps_limits() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "replicas.md").read_text("utf-8")
+    rule = text.partition("ACL SETUSER ")[2].partition("```")[0].split()
+    with RedisServer() as server:
+        assert ask(server.port, "ACL", "SETUSER", *rule) == b"+OK\r\n"
+        assert ask(server.port, "ACL", "SETUSER", "default", "off") == b"+OK\r\n"
+        at = Secret(server.url().replace("redis://", "redis://pointsman:secret@"))
+        await keeps_limits(at)
+        async with links(at) as (link,):
+            await RedisSharedLimits(link, "one").leave()
+            assert (await RedisBoards(link).exchange("gpu1", "0", b"one")).is_written

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -13,6 +14,7 @@ from pointsman.core.errors import Misconfigured, StorageUnavailable
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
 from pointsman.stores.redis import RedisBoards, RedisBulletin, RedisLink, RedisSettings
+from tests.support.redis_groups import ask
 from tests.support.servers import RedisServer
 from tests.upstreams.blackhole import Blackhole
 
@@ -97,6 +99,54 @@ async def test_a_server_that_comes_back_is_found(link: RedisLink, server: RedisS
     await until(lambda: link.up)
     assert await link.run("ECHO", "a") == b"a"
     assert len(turns) == 1 and link.trouble is None
+
+
+class FixedAddress:
+    """Leads new connections to ``port``, and leaves those that there are where they are."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    async def lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, on = await asyncio.open_connection("127.0.0.1", self.port)
+        await asyncio.gather(_pour(reader, on), _pour(there, writer))
+
+
+async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while told := await reader.read(65_536):
+            writer.write(told)
+    writer.close()
+
+
+async def test_a_primary_that_has_become_a_replica_is_left_for_who_took_its_place(
+    link: RedisLink, server: RedisServer, nursery: Nursery
+) -> None:
+    # As behind a cloud's address, or that of a balancer: the old primary lives, and so do the connections to it.
+    with RedisServer() as replica:
+        address = FixedAddress(server.port)
+        async with await asyncio.start_server(address.lead, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            made = RedisLink(settings(f"redis://127.0.0.1:{port}", 5.0), nursery)
+            assert await made.open()
+            nursery.start(made.keep_up(lambda: None), "keep up")
+            write = "return redis.call('SET', KEYS[1], ARGV[1])"
+            await asyncio.gather(*(made.run("ECHO", "a") for _ in range(3)))
+            assert await made.evaluate(write, [made.name("x")], "a") == b"OK"
+            await link.run("REPLICAOF", "127.0.0.1", str(replica.port))
+            # While the address leads to nobody who takes changes, it does not look as if all were well.
+            with pytest.raises(StorageUnavailable):
+                await made.evaluate(write, [made.name("x")], "b")
+            assert not made.up and "replica" in (made.trouble or "")
+            failures = made.failures
+            await until(lambda: made.failures > failures + 1)
+            assert not made.up
+            address.port = replica.port
+            await until(lambda: made.up)
+            assert await made.evaluate(write, [made.name("x")], "c") == b"OK"
+            assert b"$1\r\nc" in ask(replica.port, "GET", made.name("x"))
+            await nursery.close()
+            await made.close()
 
 
 async def test_a_document_is_replaced_only_by_who_has_read_it(redis_server: RedisServer, nursery: Nursery) -> None:

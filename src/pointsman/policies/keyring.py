@@ -178,7 +178,7 @@ class Keyring:
         """The digest of a presented key; ``headers`` (lower-case names) tell where nobody needs one.
 
         Raises:
-            Unauthenticated: it is empty.
+            Unauthenticated: it is empty, or longer than any.
             Forbidden: no key is needed here, and a foreign web page asks.
         """
         if self._master_token is None:
@@ -193,10 +193,11 @@ class Keyring:
         """
         if self._master_token is None:
             return ANONYMOUS_TOKEN
-        if not key or len(key) > (_KEY_BYTES_MAX if self.bearers is None else TOKEN_BYTES_MAX):
+        bytes_max = _KEY_BYTES_MAX if self.bearers is None else TOKEN_BYTES_MAX
+        if not key or len(key) > bytes_max:
+            wrong = f"an API key was sent that is longer than {bytes_max} bytes" if key else "no API key was sent"
             raise Unauthenticated(
-                "Authentication Error, no API key was sent.",
-                hint="Send it as the header: Authorization: Bearer sk-…",
+                f"Authentication Error, {wrong}.", hint="Send it as the header: Authorization: Bearer sk-…"
             )
         token = sha256(key).hexdigest()
         if self.bearers is not None and looks_like_jwt(key) and token != self._master_token:

@@ -43,6 +43,19 @@ class _Registered(_Addressed, kw_only=True):
     iat: float | None = None
 
 
+class _Members(msgspec.Struct):
+    """RFC 7517, sections 4.1 and 4.3, and RFC 7518, section 6, of public keys."""
+
+    kty: str
+    key_ops: list[str] | None = None
+    crv: str | None = None
+    n: str | None = None
+    e: str | None = None
+    x: str | None = None
+    y: str | None = None
+
+
+_read_members: Final = msgspec.json.Decoder(_Members).decode
 _read_addressed: Final = msgspec.json.Decoder(_Addressed).decode
 _read_registered: Final = msgspec.json.Decoder(_Registered).decode
 _read_claims: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -138,6 +151,12 @@ def _candidates(token: UnsignedToken, keys: Iterable[PublicKey]) -> Collection[P
     return fitting[:_KEYS_TRIED_MAX]
 
 
+def _members(key: PublicKey) -> dict[str, str | list[str]]:
+    """What of a key says what it is and may do; further members (RFC 7517, section 4) may be of any kind."""
+    said = msgspec.structs.asdict(_read_members(key.numbers))
+    return {name: value for name, value in said.items() if value is not None}
+
+
 def _signed_payload(token: UnsignedToken, keys: Collection[PublicKey]) -> bytes:
     demand_jose()
     from joserfc.errors import JoseError, SecurityWarning  # noqa: PLC0415 - an optional extra
@@ -152,7 +171,7 @@ def _signed_payload(token: UnsignedToken, keys: Collection[PublicKey]) -> bytes:
     registry.max_header_length = registry.max_payload_length = len(token.text)
     for key in keys:
         try:
-            imported = import_key(msgspec.json.decode(key.numbers, type=dict[str, str | list[str]]))
+            imported = import_key(_members(key))
             with warnings.catch_warnings():
                 # That "EdDSA" has a better name by now (RFC 9864) is for whoever signs to know.
                 warnings.simplefilter("ignore", SecurityWarning)

@@ -249,6 +249,14 @@ def test_the_operators_own_header_comes_before_all_others_in_any_case() -> None:
     assert b"x-my-key" not in BEARING_HEADERS
 
 
+@pytest.mark.parametrize(("size", "why"), [(0, "no API key was sent"), (4_097, "longer than 4096 bytes")])
+def test_who_sends_too_much_is_not_told_that_it_was_nothing(size: int, why: str) -> None:
+    keyring, _, _ = ring()
+    with pytest.raises(Unauthenticated, match=why) as raised:
+        keyring.digest(b"x" * size)
+    assert raised.value.code == "invalid_api_key"
+
+
 def test_a_key_elsewhere_is_none() -> None:
     keyring, _, _ = ring()
     with pytest.raises(Unauthenticated):

@@ -92,6 +92,14 @@ def test_good_tokens_are_believed() -> None:
     assert believed(token(head={"kid": "anything"}), *nameless)["sub"] == "ann"
 
 
+def test_keys_may_have_members_that_are_no_text() -> None:
+    """As WebCrypto exports them."""
+    more = {"ext": True, "key_ops": ["verify"], "iat": 1_790_000_000, "issued": {"by": "us"}, "x5c": ["MII"]}
+    assert believed(token(), *key_set(RSA, **more))["sub"] == "ann"
+    with pytest.raises(ValueError, match="signature is wrong"):
+        believed(token(), *key_set(RSA, key_ops=["wrapKey"]))
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -37,7 +37,8 @@ _RANK: Final = (Role.ADMIN, Role.VIEWER, Role.ORGANIZATION_ADMIN, Role.USER, Rol
 class _Person(msgspec.Struct, frozen=True):
     """What a provider says: ``subject`` is its own name for somebody.
 
-    Their address is ``verified`` enough to find a user by, or ``plausible`` enough to be let in for its domain.
+    Their address is ``verified`` enough to find a user by, or ``plausible`` enough to be kept, and to be let in for its
+    domain.
     """
 
     subject: str
@@ -110,7 +111,8 @@ class Accounts:
             raise Forbidden(
                 "This user is blocked.", hint="Ask an administrator.", code="user_blocked", kind="auth_error"
             )
-        before, user = user, await self._with_role(user, _role(person, user, settings))
+        before = user
+        user = await self._with_address(await self._with_role(user, _role(person, user, settings)), person)
         if user is not before:
             changes.append(_change("updated", before, user))
         await self._follow_groups(user, person.groups, settings.groups, changes)
@@ -146,13 +148,12 @@ class Accounts:
             )  # fmt: skip
         now = self._clock.wall()
         tie = _tie(party, person.subject)
-        # Two users with one address could neither of them be found by it.
-        taken = person.email is not None and await self._has_address(person.email)
+        email = await self._own_address(person)
         for user_id in (person.user_id, tie):
             user = User(
                 user_id=user_id,
                 alias=person.alias,
-                email=None if taken else person.email,
+                email=email,
                 role=settings.default_role,
                 sso_user_id=tie,
                 created_at=now,
@@ -166,8 +167,25 @@ class Accounts:
             return user
         raise Forbidden("A user with this name is here already.", hint="Ask an administrator.", kind="auth_error")
 
-    async def _has_address(self, email: str) -> bool:
-        return (await self._directory.find(USERS, DirectoryQuery(alias=email, size=1))).total > 0
+    async def _own_address(self, person: _Person) -> str | None:
+        """The address that may be kept of somebody: by it they are found, also by who adds them to a team."""
+        if person.email is None or not person.plausible:
+            return None
+        # Two users with one address could neither of them be found by it.
+        taken = (await self._directory.find(USERS, DirectoryQuery(alias=person.email, size=1))).total > 0
+        return None if taken else person.email
+
+    async def _with_address(self, user: User, person: _Person) -> User:
+        """The user with the address that was not verified before, or somebody else's."""
+        email = await self._own_address(person) if user.email is None else None
+        if email is None:
+            return user
+        now = self._clock.wall()
+        return await self._directory.update(
+            USERS,
+            user.user_id,
+            lambda kept: msgspec.structs.replace(kept, email=email, updated_at=now, updated_by=_MADE_BY),
+        )
 
     async def _with_role(self, user: User, role: Role) -> User:
         if role is user.role:

@@ -23,7 +23,7 @@ from pointsman.admin.sign_in.shapes import (
     SsoStartQuery,
 )
 from pointsman.admin.timestamps import iso
-from pointsman.core.errors import Forbidden, LimitReached, NotFound, Unauthenticated
+from pointsman.core.errors import Forbidden, GatewayError, LimitReached, NotFound, Unauthenticated
 from pointsman.core.secret import Secret
 from pointsman.policies.sign_in.sessions import csrf_token
 from pointsman.stores.directory.kinds import TEAM_MEMBERS, USERS
@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 _SEE_OTHER: Final = 303
+_OUR_FAULT: Final = 500
 _TEAMS_MAX: Final = 1000
 
 
@@ -101,7 +102,10 @@ async def sso_start(office: Office, visit: Visit[SsoStartQuery, Nothing]) -> Ans
     desk, query = desk_of(office), visit.query
     if not desk.settings.parties:
         return _asking(desk, 200, None, query.return_to)
-    departed = await desk.depart(query.provider, query.return_to, visit.sender)
+    try:
+        departed = await desk.depart(query.provider, query.return_to, visit.sender)
+    except GatewayError as away:
+        return _away(desk, away, query.return_to)
     return Answer(b"", _SEE_OTHER, (("location", departed.url), ("set-cookie", departed.cookie)), "text/plain")
 
 
@@ -112,6 +116,8 @@ async def sso_callback(office: Office, visit: Visit[SsoCallbackQuery, Nothing]) 
         arrived = await desk.arrive(query.code, query.state, query.iss, visit.sender)
     except (Unauthenticated, Forbidden) as refused:
         return _asking(desk, refused.status, refused.told(), None)
+    except GatewayError as away:
+        return _away(desk, away, None)
     visit.changes.extend(arrived.changes)
     return _gone_on(arrived)
 
@@ -225,6 +231,17 @@ def _asking(desk: SignInDesk, status: int, message: str | None, place: str | Non
     names = tuple(party.party.name for party in settings.parties)
     page, policy = sign_in_page(names, passwords=passwords, message=message, place=place)
     return _page(page, policy, status)
+
+
+def _away(desk: SignInDesk, error: GatewayError, place: str | None) -> Answer:
+    """The page for who cannot be signed in now, through no fault of theirs.
+
+    Raises:
+        GatewayError: ``error``, where whoever asks is to blame for it.
+    """
+    if error.status < _OUR_FAULT:
+        raise error
+    return _asking(desk, error.status, error.told(), place)
 
 
 def _page(page: bytes, policy: str, status: int) -> Answer:

@@ -30,7 +30,6 @@ class ProviderDocument(msgspec.Struct, frozen=True):
     token_endpoint: str = ""
     userinfo_endpoint: str | None = None
     jwks_uri: str = ""
-    end_session_endpoint: str | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] = ()
     authorization_response_iss_parameter_supported: bool = False
 

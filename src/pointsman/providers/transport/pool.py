@@ -169,6 +169,7 @@ def _reason(error: BaseException) -> str:
 
 def _unreachable(origin: Origin, why: str) -> Unreachable:
     return Unreachable(
-        f"Cannot reach the upstream at {origin.url}: {why}.",
+        # Without a path: whoever asks for another one there shares this pool.
+        f"Cannot reach the upstream at {origin.scheme}://{origin.authority}: {why}.",
         hint="Check that it runs and that the address is right.",
     )

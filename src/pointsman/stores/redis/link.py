@@ -30,6 +30,8 @@ _Batch = Sequence[_Command]
 _PIPELINE_MAX: Final = 256
 _LISTEN_SECONDS: Final = 1.0
 _TOLD_MAX: Final = 200
+_USELESS: Final = ("MISCONF ", "NOREPLICAS ")
+"""Begin answers of a server that takes no changes now, beside those for which the library has a class."""
 _log: Final = logging.getLogger("pointsman.redis")
 
 
@@ -135,7 +137,10 @@ class RedisLink:
 
     async def _probe(self) -> bool:
         try:
-            await self._asked(self._client.exists(self.name("epoch")))  # of a cluster, the server that has what is ours
+            if self.trouble is not None:
+                await self._asked(_hang_up(self._client))
+            # Changes nothing, and only who takes changes answers it: of a cluster, the server that has what is ours.
+            await self._asked(self._client.delete(self.name("probe")))
         except StorageUnavailable:
             return False
         if self.trouble is not None:
@@ -189,6 +194,8 @@ class RedisLink:
         except StorageUnavailable:
             return  # which those who asked are told when this has ended
         for (_, future), answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Exception) and _is_useless(answer):
+                self._fail(answer)
             _settle(future, answer)
 
     async def _asked(self, question: Any, more_seconds: float = 0.0) -> Any:  # noqa: ANN401 - an awaitable of theirs
@@ -233,6 +240,24 @@ def _settle(future: asyncio.Future[Any], answer: object) -> None:
         future.set_result(answer)
 
 
+async def _hang_up(client: Any) -> None:  # noqa: ANN401 - either client of the library
+    """Cut idle connections: an address may lead to another server by now, and they would not.
+
+    A cluster's client finds out by itself who has what.
+    """
+    pool = getattr(client, "connection_pool", None)
+    if pool is not None:
+        await pool.disconnect(inuse_connections=False)
+
+
+def _is_useless(answer: Exception) -> bool:
+    """Whether the server that says this takes no changes at present, whatever the command."""
+    library, said = _library(), str(answer)
+    if isinstance(answer, library.ReadOnlyError | library.ClusterDownError):
+        return True
+    return said.startswith(_USELESS) or "-READONLY" in said  # scripts of Redis 6 have the word within a sentence
+
+
 def _eviction(told: Mapping[str, object]) -> str | None:
     """The policy by which a server, or one of a cluster, throws keys away; None: it does not."""
     for one in (told, *told.values()):
@@ -249,6 +274,8 @@ def _told(error: Exception) -> str:
         return "it does not answer in time."
     if "Auth" in type(error).__name__ or "WRONGPASS" in str(error) or "NOAUTH" in str(error):
         return "it does not accept the password."
+    if "ReadOnly" in type(error).__name__ or "READONLY" in str(error):
+        return "it is a replica, and takes no changes."
     if isinstance(error, OSError) or type(error).__name__ == "ConnectionError":
         return "it cannot be reached."
     return f"it refuses a command ({str(error)[:_TOLD_MAX]})."

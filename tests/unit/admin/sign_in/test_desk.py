@@ -131,6 +131,27 @@ async def test_the_first_time_somebody_is_found_by_a_verified_address_and_then_b
     assert (await scene.arrive(sub="2", email="new@example.com", email_verified=True)).user_id == "ann"
 
 
+async def test_an_address_that_the_provider_does_not_vouch_for_is_nobodys(scene: Scene) -> None:
+    # Whoever adds tom@example.com to a team must not mean who only said that they are.
+    mallory = await scene.arrive(sub="m", email="tom@example.com", email_verified=False)
+    assert mallory.email is None
+    tom = await scene.arrive(sub="t", email="tom@example.com", email_verified=True)
+    assert tom.email == "tom@example.com"
+    assert (await scene.arrive(sub="m", email="tom@example.com", email_verified=True)).email is None
+    # Where nothing is said of it, it is shown, and finds nobody.
+    assert (await scene.arrive(sub="i", email="ida@example.com")).email == "ida@example.com"
+
+
+async def test_an_address_that_is_verified_later_is_kept_then(scene: Scene) -> None:
+    made = await scene.arrive(sub="l", email="liv@example.com", email_verified=False)
+    assert made.email is None
+    later = await scene.arrive(sub="l", email="liv@example.com", email_verified=True)
+    assert (later.user_id, later.email) == (made.user_id, "liv@example.com")
+    assert [(one.action, one.object_id) for one in scene.changes] == [("updated", "l")]
+    await scene.arrive(sub="l", email="liv@example.com", email_verified=True)
+    assert scene.changes == []
+
+
 async def test_a_name_that_is_taken_is_given_to_nobody_else(scene: Scene) -> None:
     made = await scene.arrive(sub="root")
     assert made.user_id == "company:root"

@@ -846,6 +846,15 @@ async def test_fetch_gives_an_error_status_and_raises_only_when_there_is_no_answ
             await stage.transport.fetch("GET", "not a url")
 
 
+async def test_who_cannot_be_reached_is_named_without_what_others_ask_there() -> None:
+    async with scene(silence) as stage:
+        port = unused_port()
+        for path in ("/v1/models", "/keys"):
+            with pytest.raises(Unreachable, match=rf"at http://127\.0\.0\.1:{port}: ") as raised:
+                await stage.transport.fetch("GET", f"http://127.0.0.1:{port}{path}")
+            assert "/v1/models" not in raised.value.told()
+
+
 async def test_fetch_is_bounded_in_time() -> None:
     async with scene(silence) as stage:
         task = asyncio.create_task(stage.transport.fetch("GET", f"http://127.0.0.1:{stage.port}/", timeout_seconds=2))
