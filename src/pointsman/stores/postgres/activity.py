@@ -11,6 +11,7 @@ from msgspec.structs import astuple
 
 from pointsman.stores.activity import (
     EPOCH,
+    LOOKED_FOR_MAX,
     SCOPES,
     ActivityQuery,
     ActivityRow,
@@ -20,10 +21,12 @@ from pointsman.stores.activity import (
     FailureQuery,
     FailureRow,
     Line,
+    Owners,
     Ranked,
     Scope,
     cheapest,
     day_number,
+    owners_of,
     summed_without_owners,
     without_owners,
 )
@@ -32,11 +35,14 @@ from pointsman.stores.postgres.activity_statements import (
     ACTIVITY,
     ACTIVITY_BY_LINES,
     ACTIVITY_OF_DAYS,
+    ACTIVITY_OF_OWNERS,
     ADD_ACTIVITY,
     ADD_FAILURES,
+    COUNT_NAMES,
     FAILURES,
     KNOWN_DAYS,
     LET_GO,
+    LINES_OF_OWNERS,
     RANKED,
     SET_ACTIVITY,
     TOTALS,
@@ -121,7 +127,12 @@ async def read_activity(session: Session, query: ActivityQuery) -> tuple[Activit
     if span is None:
         return ()
     await session.execute(PLAN_ANEW)
-    rows = await session.rows(_statement(query), SCOPES[query.scope], *span, *_filters(query))
+    values = (SCOPES[query.scope], *span, *_filters(query))
+    owners = await _looked_for(session, query, span)
+    if owners is None:
+        rows = await session.rows(_statement(query), *values)
+    else:
+        rows = await session.rows(ACTIVITY_OF_OWNERS[owners], *values, SCOPES[without_owners(query.scope)])
     return tuple(
         ActivityRow(
             EPOCH + timedelta(days=row[0]),
@@ -160,17 +171,29 @@ async def _known_span(session: Session, first_day: int, last_day: int) -> tuple[
     return span if span[0] <= span[1] else None
 
 
+async def _looked_for(session: Session, query: ActivityQuery, span: tuple[int, int]) -> Owners | None:
+    """Whose sums under names are few enough to be looked for one by one; None: there is no such thing."""
+    owners = owners_of(query)
+    if owners is None or query.scope == "line":
+        return None
+    wanted: Mapping[Owners, tuple[Any, ...]] = {
+        "key": (_array(query.key_tokens),),
+        "user": (_wanted(query.user_id),),
+        "team": (_array(query.team_ids), _wanted(query.organization_id)),
+    }
+    lines = await session.whole(LINES_OF_OWNERS[owners], LOOKED_FOR_MAX, *wanted[owners]) or 0
+    names = (span[1] - span[0] + 1) * len(query.identities or ())
+    if query.identities is None:
+        scope = SCOPES[without_owners(query.scope)]
+        names = await session.whole(COUNT_NAMES, scope, *span, LOOKED_FOR_MAX) or 0
+    return owners if lines * names <= LOOKED_FOR_MAX else None
+
+
 def _statement(query: ActivityQuery) -> str:
     if query.identities is not None:
         return ACTIVITY_OF_DAYS
-    if query.scope == "line":
-        if query.key_tokens is not None:
-            return ACTIVITY_BY_LINES["key"]
-        if query.user_id is not None:
-            return ACTIVITY_BY_LINES["user"]
-        if query.team_ids is not None or query.organization_id is not None:
-            return ACTIVITY_BY_LINES["team"]
-    return ACTIVITY
+    owners = owners_of(query)
+    return ACTIVITY if owners is None or query.scope != "line" else ACTIVITY_BY_LINES[owners]
 
 
 def _filters(query: ActivityQuery) -> tuple[Any, ...]:
