@@ -38,6 +38,7 @@ from pointsman.stores.postgres.activity_statements import (
     ACTIVITY_OF_OWNERS,
     ADD_ACTIVITY,
     ADD_FAILURES,
+    COUNT_CALLS_OF_DAYS,
     COUNT_NAMES,
     FAILURES,
     KNOWN_DAYS,
@@ -67,6 +68,10 @@ _LINE_AT: Final = 2
 _COUNTS_AT: Final = len(_DIMENSIONS)
 _AT_ONCE: Final = 500
 """Sums in one statement: making it holds the event loop for about a millisecond."""
+_SOON_FOUND: Final = 5_000
+"""Sums that are looked for one by one however few there are: some ten milliseconds."""
+_READ_AT_ONCE: Final = 4
+"""Sums that are read, one after the other, in the time in which one is looked for."""
 _PLACE: Final = itemgetter(0, 1, 2, 3)
 
 
@@ -127,12 +132,8 @@ async def read_activity(session: Session, query: ActivityQuery) -> tuple[Activit
     if span is None:
         return ()
     await session.execute(PLAN_ANEW)
-    values = (SCOPES[query.scope], *span, *_filters(query))
-    owners = await _looked_for(session, query, span)
-    if owners is None:
-        rows = await session.rows(_statement(query), *values)
-    else:
-        rows = await session.rows(ACTIVITY_OF_OWNERS[owners], *values, SCOPES[without_owners(query.scope)])
+    statement, more = await _statement(session, query, span)
+    rows = await session.rows(statement, SCOPES[query.scope], *span, *_filters(query), *more)
     return tuple(
         ActivityRow(
             EPOCH + timedelta(days=row[0]),
@@ -171,29 +172,46 @@ async def _known_span(session: Session, first_day: int, last_day: int) -> tuple[
     return span if span[0] <= span[1] else None
 
 
-async def _looked_for(session: Session, query: ActivityQuery, span: tuple[int, int]) -> Owners | None:
-    """Whose sums under names are few enough to be looked for one by one; None: there is no such thing."""
+async def _statement(session: Session, query: ActivityQuery, span: tuple[int, int]) -> tuple[str, tuple[int, ...]]:
+    """How the sums are found that have the fewest others beside them, and what that takes beyond the filters."""
     owners = owners_of(query)
-    if owners is None or query.scope == "line":
-        return None
+    if owners is not None and query.scope != "line" and await _are_few(session, query, owners, span):
+        return ACTIVITY_OF_OWNERS[owners], (SCOPES[without_owners(query.scope)],)
+    if query.identities is not None:
+        return ACTIVITY_OF_DAYS, ()
+    if owners is None or query.scope != "line" or await _are_most(session, query, owners, span):
+        return ACTIVITY, ()
+    return ACTIVITY_BY_LINES[owners], ()
+
+
+async def _are_few(session: Session, query: ActivityQuery, owners: Owners, span: tuple[int, int]) -> bool:
+    """Whether the sums of owners under names are to be looked for one by one."""
+    lines = await _count_lines(session, query, owners, LOOKED_FOR_MAX)
+    names = (span[1] - span[0] + 1) * len(query.identities or ())
+    if query.identities is None:
+        scope = SCOPES[without_owners(query.scope)]
+        names = await session.whole(COUNT_NAMES, scope, *span, LOOKED_FOR_MAX) or 0
+    return lines * names <= LOOKED_FOR_MAX
+
+
+async def _are_most(session: Session, query: ActivityQuery, owners: Owners, span: tuple[int, int]) -> bool:
+    """Whether owners have so many lines that it takes longer to look for each on each day than to read all of the days.
+
+    Of a day there are no more sums by lines than calls, and to look for one takes as long as reading several.
+    """
+    calls = await session.whole(COUNT_CALLS_OF_DAYS, *span) or 0
+    most = max(calls // _READ_AT_ONCE, _SOON_FOUND) // (span[1] - span[0] + 1)
+    return await _count_lines(session, query, owners, most) > most
+
+
+async def _count_lines(session: Session, query: ActivityQuery, owners: Owners, most: int) -> int:
+    """How many lines the owners have, or one more than ``most``."""
     wanted: Mapping[Owners, tuple[Any, ...]] = {
         "key": (_array(query.key_tokens),),
         "user": (_wanted(query.user_id),),
         "team": (_array(query.team_ids), _wanted(query.organization_id)),
     }
-    lines = await session.whole(LINES_OF_OWNERS[owners], LOOKED_FOR_MAX, *wanted[owners]) or 0
-    names = (span[1] - span[0] + 1) * len(query.identities or ())
-    if query.identities is None:
-        scope = SCOPES[without_owners(query.scope)]
-        names = await session.whole(COUNT_NAMES, scope, *span, LOOKED_FOR_MAX) or 0
-    return owners if lines * names <= LOOKED_FOR_MAX else None
-
-
-def _statement(query: ActivityQuery) -> str:
-    if query.identities is not None:
-        return ACTIVITY_OF_DAYS
-    owners = owners_of(query)
-    return ACTIVITY if owners is None or query.scope != "line" else ACTIVITY_BY_LINES[owners]
+    return await session.whole(LINES_OF_OWNERS[owners], most, *wanted[owners]) or 0
 
 
 def _filters(query: ActivityQuery) -> tuple[Any, ...]:

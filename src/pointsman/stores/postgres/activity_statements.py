@@ -14,6 +14,7 @@ __all__ = [
     "ADD_ACTIVITY",
     "ADD_FAILURES",
     "ADD_LINES",
+    "COUNT_CALLS_OF_DAYS",
     "COUNT_LINES",
     "COUNT_NAMES",
     "FAILURES",
@@ -250,6 +251,9 @@ LINES_OF_OWNERS: Final = {
     ))
     for owners in _LINES
 }  # fmt: skip
+COUNT_CALLS_OF_DAYS: Final = """
+SELECT coalesce(sum(calls), 0)::BIGINT FROM daily_activity WHERE scope = 1 AND day BETWEEN $1 AND $2
+"""
 COUNT_NAMES: Final = """
 SELECT count(*) FROM (
     SELECT DISTINCT day, identity FROM daily_activity WHERE scope = $1 AND day BETWEEN $2 AND $3 LIMIT $4::INTEGER + 1
