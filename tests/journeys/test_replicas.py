@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +74,14 @@ def fleet(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[
         yield Fleet(gateways, upstream, redis)
         for gateway in gateways:
             gateway.close()
+
+
+def tell(redis: RedisServer, *words: str) -> None:
+    """A command of an operator."""
+    said = "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+    with socket.create_connection(("127.0.0.1", redis.port), timeout=5.0) as connection:
+        connection.sendall(f"*{len(words)}\r\n{said}".encode())
+        assert connection.recv(64) == b"+OK\r\n"
 
 
 def at_once(count: int, call: Callable[[int], Any]) -> list[Any]:
@@ -165,6 +174,21 @@ def test_without_redis_answers_go_on_and_it_is_told(fleet: Fleet) -> None:
     assert time.monotonic() - started < BACK_SECONDS
     assert fleet.turns(key, 10).count(200) == 0, "what was used before is not forgotten"
     assert fleet.gateways[0].metric("pointsman_limit_outages_total") >= 1
+
+
+def test_a_redis_whose_memory_is_full_is_told_as_such(fleet: Fleet) -> None:
+    tell(fleet.redis, "CONFIG", "SET", "maxmemory", "1")
+    try:
+        for gateway in fleet.gateways:
+            eventually(lambda: health(gateway) == "degraded", "Redis takes nothing")  # noqa: B023
+            (told,) = gateway.http("GET", "/health/readiness").json()["degraded"]
+            assert "Redis cannot be used: it refuses a command" in told, told
+            assert "maxmemory" in told, told
+            assert "Each of 2 processes" in told, told
+    finally:
+        tell(fleet.redis, "CONFIG", "SET", "maxmemory", "0")
+    for gateway in fleet.gateways:
+        eventually(lambda: health(gateway) == "healthy", "limits are shared again", BACK_SECONDS)  # noqa: B023
 
 
 def test_a_rest_that_one_found_necessary_is_known_to_the_other(

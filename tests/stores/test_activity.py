@@ -90,6 +90,34 @@ async def test_owners_are_told_apart_where_the_scope_knows_them(ledger: LedgerSt
     assert await lines("all") == [("", Line("", "", "", "", *lane))]
 
 
+@pytest.mark.parametrize("scope", ["line", "tag", "customer"])
+async def test_however_many_sums_there_are_to_look_for_they_come_to_the_same(
+    ledger: LedgerStore, scope: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ledger.append([
+        bare_call(
+            f"c{n}", started_at=NOON + n % 3 * DAY, key_token=f"k{n % 4}", user_id=f"u{n % 2}", team_id=f"t{n % 3}",
+            organization_id=f"o{n % 5}", end_user=f"e{n % 2}", tags=("a", f"b{n % 3}"), cost=n + 1,
+        )
+        for n in range(60)
+    ])  # fmt: skip
+    owners: list[dict[str, Any]] = [
+        {"key_tokens": ("k1", "k2")}, {"user_id": "u1"}, {"team_ids": ("t1",)}, {"organization_id": "o1"},
+        {"team_ids": ("t1",), "organization_id": "o1"}, {"key_tokens": ("k1",), "user_id": "u1", "team_ids": ("t1",)},
+    ]  # fmt: skip
+    named: list[dict[str, Any]] = [{}] if scope == "line" else [{}, {"identities": ("a", "b1", "e1")}]
+    queries = [
+        ActivityQuery(**SPAN, scope=scope, by=("day", "identity", "key_token"), **owner, **names)
+        for owner in owners for names in named
+    ]  # fmt: skip
+    one_by_one = [await ledger.activity(query) for query in queries]
+    assert all(one_by_one)
+    for backend in ("sqlite", "postgres"):
+        monkeypatch.setattr(f"pointsman.stores.{backend}.activity.LOOKED_FOR_MAX", 0)
+    monkeypatch.setattr("pointsman.stores.postgres.activity._SOON_FOUND", 0)
+    assert [await ledger.activity(query) for query in queries] == one_by_one
+
+
 async def test_models_that_no_deployment_served_are_not_named(ledger: LedgerStore) -> None:
     await ledger.append([bare_call(deployment_id="", model_group="made up", model="made up")])
     (row,) = await ledger.activity(ActivityQuery(**SPAN, by=("model_group", "model")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import apsw
 import asyncpg
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 
 from pointsman.stores.audit import AUDIT_SORTS, AuditEntry, AuditQuery, AuditStore
+from pointsman.stores.memory.audit import MemoryAuditStore
 from pointsman.stores.postgres import PostgresAuditStore, PostgresDatabase
 from pointsman.stores.sqlite import SqliteAuditStore, SqliteDatabase
 from tests.support.servers import PostgresServer
@@ -110,6 +112,35 @@ async def test_pages_and_orders(audit: AuditStore) -> None:
         assert [one.id for one in rising.entries] == [one.id for one in reversed(falling.entries)]
     by_name = await audit.find(AuditQuery(sort_by="changed_by", sort_order="asc", page_size=1))
     assert by_name.entries[0].changed_by == "who-4"
+
+
+FILTERED: tuple[dict[str, Any], ...] = (
+    {}, {"start": NOW + 5, "end": NOW + 20}, {"changed_by": "who-1"}, {"changed_by_api_key": "k2"}, {"action": "act-0"},
+    {"table_name": "table-1"}, {"object_id": "o3"}, {"outcome": "refused"}, {"search": "who-1"}, {"search": "a-7"},
+    {"object_team_id": "team/1"}, {"object_key_hash": "k2"}, {"action": "act-1", "changed_by": "who-0", "start": NOW},
+    {"object_id": "o3", "outcome": "done"}, {"search": "o3", "action": "act-1", "end": NOW + 30},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("filters", FILTERED, ids=lambda filters: "-".join(filters) or "none")
+async def test_every_filter_goes_with_every_order(audit: AuditStore, filters: dict[str, Any], order: Any) -> None:
+    entries = [
+        done(
+            number, changed_by=f"who-{number % 3}", changed_by_api_key=f"k{number % 4}", action=f"act-{number % 2}",
+            table_name=f"table-{number % 5 % 2}", object_id=f"o{number % 7}", at=NOW + number * 7 % 11,
+            outcome="refused" if number % 6 == 1 else "done",
+            updated_values=msgspec.Raw(b'{"team_id":"team/%d","token":"k%d"}' % (number % 3, number % 4)),
+        )
+        for number in range(1, 40)
+    ]  # fmt: skip
+    await audit.append(entries)
+    reference = MemoryAuditStore()
+    await reference.append(entries)
+    for sort in AUDIT_SORTS:
+        for page in (1, 2, 3):
+            query = AuditQuery(**filters, sort_by=sort, sort_order=order, page=page, page_size=4)
+            assert await audit.find(query) == await reference.find(query), query
 
 
 async def test_the_whole_log_is_read_in_its_order(audit: AuditStore) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 import pointsman.stores.postgres
 import pointsman.stores.sqlite
+from pointsman.stores.audit import AUDIT_SORTS
 from pointsman.stores.sqlite import SqliteDatabase
 
 GROWING: Final = frozenset({
@@ -27,11 +28,16 @@ GROWING: Final = frozenset({
 })  # fmt: skip
 """Tables with a row for each call, key, entry, or day of one, and what statements call them."""
 
+AUDIT_ORDERS: Final = [sort for sort in AUDIT_SORTS if sort != "updated_at"]
 NO_INDEX: Final = "filters and orders of the list of keys that have no index; it grows with keys, never with calls"
 IN_SQLITE: Final = {
     "COUNT_LINES": "ends at a limit",
-    "COUNT_ENTRIES": "filters of the audit log that have no index; it grows with changes",
-    "FIND_ENTRIES": "as above",
+    **{
+        f"AUDIT_PAGE {('all', by, falling, alone)}": "goes along an index as far as the page"
+        for by in AUDIT_ORDERS
+        for falling in (True, False)
+        for alone in (True, False)
+    },
     "COUNT_KEYS all": "counts what is in an index",
     "CALL_BY_ANSWER": "the last entry of an index",
     "NEXT_EXPIRY": "goes along an index as far as its limit",
@@ -42,8 +48,6 @@ IN_SQLITE: Final = {
     "LIST_KEYS scan": NO_INDEX,
 }
 IN_POSTGRESQL: Final = {
-    "COUNT_ENTRIES": "filters of the audit log that have no index; it grows with changes",
-    "FIND_ENTRIES": "as above",
     "COUNT_KEYS": NO_INDEX,
     "LIST_KEYS": NO_INDEX,
     "LATEST_OF_FEW_KEYS": NO_INDEX,
@@ -55,7 +59,10 @@ IN_POSTGRESQL: Final = {
 }
 """Statements that look at all of a table, and why that is so."""
 
+NO_FILTERS: Final = ", ".join(["NULL"] * 13)
 PLANNED_ANEW: Final = {
+    "COUNT_AUDIT": NO_FILTERS,
+    **{f"AUDIT_PAGE {(by, way)}": NO_FILTERS + ", 50, 0" for by in AUDIT_SORTS for way in ("asc", "desc")},
     "CALL_PAGE_OF_PARTIES": "'inf', 0, '-inf', 'inf', '{t}', NULL, NULL, false" + ", NULL" * 11 + ", 50, 0",
     "PARTIES_END": "'inf', 0, '-inf', 'inf', 9, '{t}', NULL",
 }

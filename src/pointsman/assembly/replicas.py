@@ -61,6 +61,8 @@ class Replicas:
         what = "Redis is gathering what all replicas use."
         if not self._link.up:
             what = f"Redis cannot be used: {self._link.trouble or 'it was not asked yet.'}"
+        elif self._book.refusal is not None:
+            what = f"Redis cannot be used: {self._book.refusal}"
         return f"{what} {self._by_itself()}"
 
     async def open(self) -> None:
@@ -68,6 +70,8 @@ class Replicas:
         await self._link.open()
         await self._bury()
         await self._book.step()
+        if self._link.up and self._book.refusal is not None:
+            _log.warning("%s", self.trouble)
         self._turned()
         self._gateway.admission.shared = SharedAccounts(self._book)
 

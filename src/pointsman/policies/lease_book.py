@@ -63,7 +63,7 @@ class LeaseBook:
 
     ``is_open`` tells whether the store answers; ``share`` is 1 then, else the number of replicas that lived last, of
     which each is to keep to its part, and ``at_least`` so many. ``on_turn`` is told when that changes. ``outages``
-    counts how often it closed.
+    counts how often it closed; ``refusal`` is what the store said when it was asked last and gave no answer.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class LeaseBook:
         self._at_least = at_least
         self.replicas = at_least
         self.outages = 0
+        self.refusal: str | None = None
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -240,7 +241,8 @@ class LeaseBook:
         try:
             answer = await self._store.exchange([trade for _, trade in deals.values()], whole=len(waiting) == 1)
         except StorageUnavailable as error:
-            self._shut(error.hint or error.message)
+            self.refusal = error.hint or error.message
+            self._shut(self.refusal)
             self._go_on_without(deals, waiting)
             return
         except asyncio.CancelledError:
@@ -310,8 +312,10 @@ class LeaseBook:
             self._hear(answer, now)
             if answer.lost:
                 await self._store.recall(self._used(answer.now))
-        except StorageUnavailable:
+        except StorageUnavailable as error:
+            self.refusal = error.hint or error.message
             return
+        self.refusal = None
         if answer.deals is None:
             return
         self._joined_at = now

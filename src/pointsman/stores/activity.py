@@ -24,6 +24,7 @@ from pointsman.stores.directory.ports import INTEGER_MAX
 
 __all__ = [
     "EPOCH",
+    "LOOKED_FOR_MAX",
     "SCOPES",
     "ActivityQuery",
     "ActivityRow",
@@ -34,11 +35,13 @@ __all__ = [
     "FailureQuery",
     "FailureRow",
     "Line",
+    "Owners",
     "Ranked",
     "Scope",
     "cheapest",
     "day_number",
     "line_of",
+    "owners_of",
     "sum_up",
     "summed_without_owners",
     "without_owners",
@@ -53,6 +56,12 @@ SCOPES: Final[Mapping[Scope, int]] = {
 """The numbers that the scopes are stored as."""
 
 EPOCH: Final = date(1970, 1, 1)
+
+Owners = Literal["key", "user", "team"]
+"""By which owners the lines of a query are found: keys, a user, or teams and organisations; the others hold, too."""
+
+LOOKED_FOR_MAX: Final = 50_000
+"""Sums of customers and tags that are looked for one by one; to go through all of the days is quicker beyond that."""
 
 Dimension = Literal[
     "day", "identity", "key_token", "user_id", "team_id", "organization_id", "model_group", "model", "provider", "route"
@@ -217,6 +226,17 @@ def cheapest(query: ActivityQuery) -> ActivityQuery:
     if query.scope not in _WITHOUT_OWNERS or any(one is not None for one in owners) or _OWNERS.intersection(query.by):
         return query
     return msgspec.structs.replace(query, scope=without_owners(query.scope))
+
+
+def owners_of(query: ActivityQuery) -> Owners | None:
+    """How the lines of a query are found; None: there is no index for what it asks for."""
+    if query.scope not in {"line", *_WITHOUT_OWNERS}:
+        return None
+    if query.key_tokens is not None:
+        return "key"
+    if query.user_id is not None:
+        return "user"
+    return None if query.team_ids is None and query.organization_id is None else "team"
 
 
 def day_number(day: date) -> int:

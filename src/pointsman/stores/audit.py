@@ -21,6 +21,7 @@ __all__ = [
     "AuditSort",
     "AuditStore",
     "NumberedEntry",
+    "json_text",
 ]
 
 AuditOutcome = Literal["done", "refused", "failed", "unknown"]
@@ -32,6 +33,8 @@ AuditSort = Literal["updated_at", "changed_by", "changed_by_api_key", "action", 
 AUDIT_SORTS: Final[tuple[AuditSort, ...]] = (
     "updated_at", "changed_by", "changed_by_api_key", "action", "table_name", "object_id", "id",
 )  # fmt: skip
+
+_ESCAPED: Final = frozenset('"\\/')
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -129,3 +132,8 @@ class AuditStore(Protocol):
     async def sweep(self, before: float, limit: int = 1000) -> bool:
         """Remove some of what is older than ``before``; whether there may be more."""
         ...
+
+
+def json_text(text: str) -> str:
+    """What stands in the JSON of an entry wherever ``text`` occurs in it; ``""``: that may be in more than one way."""
+    return text if text.isascii() and not _ESCAPED.intersection(text) and text.isprintable() else ""

@@ -59,7 +59,9 @@ class MemoryAuditStore:
     async def find(self, query: AuditQuery) -> AuditPage:
         """See the port."""
         found = [one for one in self._entries.values() if _matches(one.entry, query)]
-        found.sort(key=lambda one: (_sort_key(one.entry, query), one.number), reverse=query.sort_order == "desc")
+        found.sort(
+            key=lambda one: (_sort_key(one.entry, query), one.entry.at, one.number), reverse=query.sort_order == "desc"
+        )
         start = (query.page - 1) * query.page_size
         return AuditPage(tuple(one.entry for one in found[start : start + query.page_size]), len(found))
 

@@ -11,6 +11,7 @@ from msgspec.structs import astuple
 
 from pointsman.stores.activity import (
     EPOCH,
+    LOOKED_FOR_MAX,
     SCOPES,
     ActivityQuery,
     ActivityRow,
@@ -20,10 +21,12 @@ from pointsman.stores.activity import (
     FailureQuery,
     FailureRow,
     Line,
+    Owners,
     Ranked,
     Scope,
     cheapest,
     day_number,
+    owners_of,
     summed_without_owners,
     without_owners,
 )
@@ -32,11 +35,15 @@ from pointsman.stores.postgres.activity_statements import (
     ACTIVITY,
     ACTIVITY_BY_LINES,
     ACTIVITY_OF_DAYS,
+    ACTIVITY_OF_OWNERS,
     ADD_ACTIVITY,
     ADD_FAILURES,
+    COUNT_CALLS_OF_DAYS,
+    COUNT_NAMES,
     FAILURES,
     KNOWN_DAYS,
     LET_GO,
+    LINES_OF_OWNERS,
     RANKED,
     SET_ACTIVITY,
     TOTALS,
@@ -61,6 +68,10 @@ _LINE_AT: Final = 2
 _COUNTS_AT: Final = len(_DIMENSIONS)
 _AT_ONCE: Final = 500
 """Sums in one statement: making it holds the event loop for about a millisecond."""
+_SOON_FOUND: Final = 5_000
+"""Sums that are looked for one by one however few there are: some ten milliseconds."""
+_READ_AT_ONCE: Final = 4
+"""Sums that are read, one after the other, in the time in which one is looked for."""
 _PLACE: Final = itemgetter(0, 1, 2, 3)
 
 
@@ -121,7 +132,8 @@ async def read_activity(session: Session, query: ActivityQuery) -> tuple[Activit
     if span is None:
         return ()
     await session.execute(PLAN_ANEW)
-    rows = await session.rows(_statement(query), SCOPES[query.scope], *span, *_filters(query))
+    statement, more = await _statement(session, query, span)
+    rows = await session.rows(statement, SCOPES[query.scope], *span, *_filters(query), *more)
     return tuple(
         ActivityRow(
             EPOCH + timedelta(days=row[0]),
@@ -160,17 +172,46 @@ async def _known_span(session: Session, first_day: int, last_day: int) -> tuple[
     return span if span[0] <= span[1] else None
 
 
-def _statement(query: ActivityQuery) -> str:
+async def _statement(session: Session, query: ActivityQuery, span: tuple[int, int]) -> tuple[str, tuple[int, ...]]:
+    """How the sums are found that have the fewest others beside them, and what that takes beyond the filters."""
+    owners = owners_of(query)
+    if owners is not None and query.scope != "line" and await _are_few(session, query, owners, span):
+        return ACTIVITY_OF_OWNERS[owners], (SCOPES[without_owners(query.scope)],)
     if query.identities is not None:
-        return ACTIVITY_OF_DAYS
-    if query.scope == "line":
-        if query.key_tokens is not None:
-            return ACTIVITY_BY_LINES["key"]
-        if query.user_id is not None:
-            return ACTIVITY_BY_LINES["user"]
-        if query.team_ids is not None or query.organization_id is not None:
-            return ACTIVITY_BY_LINES["team"]
-    return ACTIVITY
+        return ACTIVITY_OF_DAYS, ()
+    if owners is None or query.scope != "line" or await _are_most(session, query, owners, span):
+        return ACTIVITY, ()
+    return ACTIVITY_BY_LINES[owners], ()
+
+
+async def _are_few(session: Session, query: ActivityQuery, owners: Owners, span: tuple[int, int]) -> bool:
+    """Whether the sums of owners under names are to be looked for one by one."""
+    lines = await _count_lines(session, query, owners, LOOKED_FOR_MAX)
+    names = (span[1] - span[0] + 1) * len(query.identities or ())
+    if query.identities is None:
+        scope = SCOPES[without_owners(query.scope)]
+        names = await session.whole(COUNT_NAMES, scope, *span, LOOKED_FOR_MAX) or 0
+    return lines * names <= LOOKED_FOR_MAX
+
+
+async def _are_most(session: Session, query: ActivityQuery, owners: Owners, span: tuple[int, int]) -> bool:
+    """Whether owners have so many lines that it takes longer to look for each on each day than to read all of the days.
+
+    Of a day there are no more sums by lines than calls, and to look for one takes as long as reading several.
+    """
+    calls = await session.whole(COUNT_CALLS_OF_DAYS, *span) or 0
+    most = max(calls // _READ_AT_ONCE, _SOON_FOUND) // (span[1] - span[0] + 1)
+    return await _count_lines(session, query, owners, most) > most
+
+
+async def _count_lines(session: Session, query: ActivityQuery, owners: Owners, most: int) -> int:
+    """How many lines the owners have, or one more than ``most``."""
+    wanted: Mapping[Owners, tuple[Any, ...]] = {
+        "key": (_array(query.key_tokens),),
+        "user": (_wanted(query.user_id),),
+        "team": (_array(query.team_ids), _wanted(query.organization_id)),
+    }
+    return await session.whole(LINES_OF_OWNERS[owners], most, *wanted[owners]) or 0
 
 
 def _filters(query: ActivityQuery) -> tuple[Any, ...]:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
+from pointsman.stores.activity import Owners
+
 __all__ = [
     "ACTIVITY",
     "ACTIVITY_BY_LINES",
     "ACTIVITY_OF_DAYS",
+    "ACTIVITY_OF_OWNERS",
     "ADD_ACTIVITY",
     "ADD_FAILURES",
     "ADD_LINES",
+    "COUNT_CALLS_OF_DAYS",
     "COUNT_LINES",
+    "COUNT_NAMES",
     "FAILURES",
     "FIND_LINES",
     "KNOWN_DAYS",
     "LET_GO",
+    "LINES_OF_OWNERS",
     "RANKED",
     "SET_ACTIVITY",
     "TOTALS",
@@ -199,14 +205,60 @@ JOIN activity_lines ON activity_lines.id = activity.line
 ))  # fmt: skip
 
 # One statement for each index.
-ACTIVITY_BY_LINES: Final = {
-    "key": _by_lines("SELECT * FROM activity_lines WHERE key_token <> '' AND key_token = ANY ($6::TEXT[])"),
-    "user": _by_lines("SELECT * FROM activity_lines WHERE user_id <> '' AND user_id = $7"),
-    "team": _by_lines("""
-    SELECT * FROM activity_lines WHERE team_id <> '' AND team_id = ANY ($9::TEXT[])
-    UNION SELECT * FROM activity_lines WHERE organization_id <> '' AND organization_id = $10
-"""),
+_LINES: Final[dict[Owners, str]] = {
+    "key": "SELECT * FROM activity_lines WHERE key_token <> '' AND key_token = ANY ({tokens}::TEXT[])",
+    "user": "SELECT * FROM activity_lines WHERE user_id <> '' AND user_id = {user}::TEXT",
+    "team": """
+    SELECT * FROM activity_lines WHERE team_id <> '' AND team_id = ANY ({teams}::TEXT[])
+    UNION SELECT * FROM activity_lines WHERE organization_id <> '' AND organization_id = {organization}::TEXT
+""",
 }
+
+
+def _lines(owners: Owners, tokens: str, user: str, teams: str, organization: str) -> str:
+    return _LINES[owners].format(tokens=tokens, user=user, teams=teams, organization=organization)
+
+
+_HERE: Final = ("$6", "$7", "$9", "$10")
+ACTIVITY_BY_LINES: Final = {owners: _by_lines(_lines(owners, *_HERE)) for owners in _LINES}
+
+# Somebody's lines under each of the names of a scope that there are on a day, or of those that are asked for. $25 is
+# the scope without owners. Each is looked for through the index, whatever the server expects.
+ACTIVITY_OF_OWNERS: Final = {
+    owners: "".join((
+        "WITH lines AS MATERIALIZED (", _lines(owners, *_HERE), """), met AS MATERIALIZED (
+    SELECT DISTINCT day AS met_day, identity AS met_identity FROM daily_activity
+    WHERE $4::TEXT[] IS NULL AND scope = $25::SMALLINT AND day BETWEEN $2 AND $3
+    UNION ALL SELECT DISTINCT days.day, name.name
+    FROM unnest($4::TEXT[]) AS name (name) CROSS JOIN generate_series($2::INTEGER, $3::INTEGER) AS days (day)
+)""",
+        _NAMES, _SUMS, """
+FROM lines CROSS JOIN met CROSS JOIN LATERAL (
+    SELECT * FROM daily_activity AS kept
+    WHERE kept.scope = $1 AND kept.day = met_day AND kept.identity = met_identity AND kept.line = lines.id OFFSET 0
+) AS activity
+""",
+        _HOLDS, _IN_ORDER,
+    ))
+    for owners in _LINES
+}  # fmt: skip
+
+# How much that would be, $1 at most. Behind that come the owners by whom lines are found.
+LINES_OF_OWNERS: Final = {
+    owners: "".join((
+        "SELECT count(*) FROM (SELECT 1 FROM (", _lines(owners, "$2", "$2", "$2", "$3"),
+        ") AS line LIMIT $1::INTEGER + 1) AS counted",
+    ))
+    for owners in _LINES
+}  # fmt: skip
+COUNT_CALLS_OF_DAYS: Final = """
+SELECT coalesce(sum(calls), 0)::BIGINT FROM daily_activity WHERE scope = 1 AND day BETWEEN $1 AND $2
+"""
+COUNT_NAMES: Final = """
+SELECT count(*) FROM (
+    SELECT DISTINCT day, identity FROM daily_activity WHERE scope = $1 AND day BETWEEN $2 AND $3 LIMIT $4::INTEGER + 1
+) AS met
+"""
 
 RANKED: Final = """
 SELECT identity, sum(calls)::BIGINT, least(sum(spend), 9223372036854775807)::BIGINT AS spent

@@ -7,19 +7,20 @@ from typing import Any
 
 import msgspec
 
-from pointsman.stores.audit import AuditEntry, AuditPage, AuditQuery, NumberedEntry
+from pointsman.stores.audit import AuditEntry, AuditPage, AuditQuery, NumberedEntry, json_text
 from pointsman.stores.postgres.audit_statements import (
     ADD_ENTRY,
     ALLOW_REMOVAL,
+    AUDIT_PAGE,
     COMPLETE_ENTRY,
-    COUNT_ENTRIES,
+    COUNT_AUDIT,
     ENTRY,
-    FIND_ENTRIES,
     READ_ENTRIES,
     SWEEP_ENTRIES,
 )
 from pointsman.stores.postgres.database import PostgresDatabase
 from pointsman.stores.postgres.session import Session
+from pointsman.stores.postgres.statements import PLAN_ANEW
 from pointsman.stores.postgres.text import kept, told_columns
 
 __all__ = ["PostgresAuditStore"]
@@ -54,11 +55,14 @@ class PostgresAuditStore:
     async def find(self, query: AuditQuery) -> AuditPage:
         """See the port."""
         wanted = _filters(query)
-        order = (query.sort_by, query.sort_order == "desc", query.page_size, (query.page - 1) * query.page_size)
+        statement = AUDIT_PAGE[query.sort_by, query.sort_order]
+        part = (query.page_size, (query.page - 1) * query.page_size)
 
         async def job(session: Session) -> AuditPage:
-            total = await session.whole(COUNT_ENTRIES, *wanted) or 0
-            return AuditPage(tuple(_entry(row) for row in await session.named(FIND_ENTRIES, *wanted, *order)), total)
+            await session.execute(PLAN_ANEW)
+            total = await session.whole(COUNT_AUDIT, *wanted) or 0
+            found = await session.named(statement, *wanted, *part) if total > part[1] else ()
+            return AuditPage(tuple(_entry(row) for row in found), total)
 
         return await self._database.read(job)
 
@@ -85,7 +89,8 @@ def _filters(query: AuditQuery) -> tuple[object, ...]:
         query.changed_by, query.changed_by_api_key, query.action, query.table_name, query.object_id, query.outcome,
     )  # fmt: skip
     searched = (query.object_team_id, query.object_key_hash, query.search)
-    return (*map(_kept, texts), query.start, query.end, *map(_kept, searched))
+    within = (json_text(query.object_team_id or ""), json_text(query.object_key_hash or ""))
+    return (*map(_kept, texts), query.start, query.end, *map(_kept, searched), *within)
 
 
 def _kept(text: str | None) -> str | None:

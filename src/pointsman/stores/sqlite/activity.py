@@ -12,6 +12,7 @@ from msgspec.structs import astuple
 
 from pointsman.stores.activity import (
     EPOCH,
+    LOOKED_FOR_MAX,
     SCOPES,
     ActivityQuery,
     ActivityRow,
@@ -25,6 +26,7 @@ from pointsman.stores.activity import (
     Scope,
     cheapest,
     day_number,
+    owners_of,
     summed_without_owners,
     without_owners,
 )
@@ -33,11 +35,14 @@ from pointsman.stores.sqlite.activity_statements import (
     ACTIVITY,
     ACTIVITY_BY_LINES,
     ACTIVITY_OF_DAYS,
+    ACTIVITY_OF_OWNERS,
     ADD_ACTIVITY,
     ADD_FAILURES,
+    COUNT_NAMES,
     FAILURES,
     KNOWN_DAYS,
     LET_GO,
+    LINES_OF_OWNERS,
     RANKED,
     SET_ACTIVITY,
     TOTALS,
@@ -106,8 +111,14 @@ def read_activity(connection: apsw.Connection, query: ActivityQuery) -> tuple[Ac
     span = _known_span(connection, day_number(query.first_day), day_number(query.last_day))
     if span is None:
         return ()
-    values = {"scope": SCOPES[query.scope], "first_day": span[0], "last_day": span[1], **_filters(query)}
-    found = connection.execute(_statement(query), values)
+    values = {
+        "scope": SCOPES[query.scope],
+        "scope_without_owners": SCOPES[without_owners(query.scope)],
+        "first_day": span[0],
+        "last_day": span[1],
+        **_filters(query),
+    }
+    found = connection.execute(_statement(connection, query, values), values)
     return tuple(
         ActivityRow(EPOCH + timedelta(days=row[0]), row[1], Line(*row[_LINE_AT:_COUNTS_AT]), Counts(*row[_COUNTS_AT:]))
         for row in found
@@ -156,17 +167,20 @@ def _known_span(connection: apsw.Connection, first_day: int, last_day: int) -> t
     return span if span[0] <= span[1] else None
 
 
-def _statement(query: ActivityQuery) -> str:
-    if query.identities is not None:
-        return ACTIVITY_OF_DAYS
-    if query.scope == "line":
-        if query.key_tokens is not None:
-            return ACTIVITY_BY_LINES["key"]
-        if query.user_id is not None:
-            return ACTIVITY_BY_LINES["user"]
-        if query.team_ids is not None or query.organization_id is not None:
-            return ACTIVITY_BY_LINES["team"]
-    return ACTIVITY
+def _statement(connection: apsw.Connection, query: ActivityQuery, values: Mapping[str, Any]) -> str:
+    owners = owners_of(query)
+    if owners is not None:
+        if query.scope == "line":
+            return ACTIVITY_OF_DAYS if query.identities is not None else ACTIVITY_BY_LINES[owners]
+        counted = {**values, "looked_for_max": LOOKED_FOR_MAX}
+        lines: int = connection.execute(LINES_OF_OWNERS[owners], counted).get
+        days = values["last_day"] - values["first_day"] + 1
+        names = days * len(query.identities or ())
+        if query.identities is None:
+            names = connection.execute(COUNT_NAMES, counted).get
+        if lines * names <= LOOKED_FOR_MAX:
+            return ACTIVITY_OF_OWNERS[owners]
+    return ACTIVITY if query.identities is None else ACTIVITY_OF_DAYS
 
 
 def _filters(query: ActivityQuery) -> dict[str, Any]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
+from pointsman.stores.activity import Owners
+
 __all__ = [
     "ACTIVITY",
     "ACTIVITY_BY_LINES",
     "ACTIVITY_OF_DAYS",
+    "ACTIVITY_OF_OWNERS",
     "ADD_ACTIVITY",
     "ADD_FAILURES",
     "ADD_LINE",
     "COUNT_LINES",
+    "COUNT_NAMES",
     "FAILURES",
     "FIND_LINE",
     "KNOWN_DAYS",
     "LET_GO",
+    "LINES_OF_OWNERS",
     "RANKED",
     "SET_ACTIVITY",
     "TOTALS",
@@ -179,20 +184,49 @@ WHERE identity NOT IN (SELECT value FROM json_each(:but_not))
 ))  # fmt: skip
 
 # One statement for each index.
-ACTIVITY_BY_LINES: Final = {
-    "key": _by_lines("""
+_LINES: Final[dict[Owners, str]] = {
+    "key": """
     SELECT id AS wanted FROM activity_lines
     WHERE key_token <> '' AND key_token IN (SELECT value FROM json_each(:key_tokens))
-"""),
-    "user": _by_lines("""
+""",
+    "user": """
     SELECT id AS wanted FROM activity_lines WHERE user_id <> '' AND user_id = :user_id
-"""),
-    "team": _by_lines("""
+""",
+    "team": """
     SELECT id AS wanted FROM activity_lines
     WHERE team_id <> '' AND team_id IN (SELECT value FROM json_each(:team_ids))
     UNION SELECT id FROM activity_lines WHERE organization_id <> '' AND organization_id = :organization_id
-"""),
+""",
 }
+ACTIVITY_BY_LINES: Final = {owners: _by_lines(lines) for owners, lines in _LINES.items()}
+
+# Somebody's lines under each of the names of a scope that there are on a day, or of those that are asked for.
+_NAMES_OF_DAYS: Final = """
+    SELECT DISTINCT day AS met_day, identity AS met_identity FROM daily_activity
+    WHERE :identities IS NULL AND scope = :scope_without_owners AND day BETWEEN :first_day AND :last_day
+"""
+ACTIVITY_OF_OWNERS: Final = {
+    owners: "".join((
+        _DAYS.rstrip(), ", met AS MATERIALIZED (", _NAMES_OF_DAYS,
+        "    UNION ALL SELECT DISTINCT days.day, value FROM json_each(:identities) CROSS JOIN days\n)",
+        _NAMES, _SUMS, "FROM (", lines, """
+) CROSS JOIN activity_lines ON activity_lines.id = wanted
+CROSS JOIN met
+CROSS JOIN daily_activity AS activity
+    ON activity.scope = :scope AND activity.day = met_day AND activity.identity = met_identity AND line = wanted
+WHERE identity NOT IN (SELECT value FROM json_each(:but_not))
+""",
+        _LINES_HOLD, _IN_ORDER,
+    ))
+    for owners, lines in _LINES.items()
+}  # fmt: skip
+
+# How much that would be.
+LINES_OF_OWNERS: Final = {
+    owners: "".join(("SELECT count(*) FROM (SELECT 1 FROM (", lines, ") LIMIT :looked_for_max + 1)"))
+    for owners, lines in _LINES.items()
+}
+COUNT_NAMES: Final = "".join(("SELECT count(*) FROM (", _NAMES_OF_DAYS, "LIMIT :looked_for_max + 1)"))
 
 RANKED: Final = """
 SELECT identity, sum(daily_calls), min(sum(daily_high) * 4294967296 + sum(daily_low), 9223372036854775807) AS spent

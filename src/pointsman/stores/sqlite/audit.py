@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from math import inf
+from typing import Any, Final
 
 import apsw
 import msgspec
 
-from pointsman.stores.audit import AuditEntry, AuditPage, AuditQuery, NumberedEntry
+from pointsman.stores.audit import AuditEntry, AuditPage, AuditQuery, NumberedEntry, json_text
 from pointsman.stores.sqlite.audit_statements import (
     ADD_ENTRY,
     ALLOW_REMOVAL,
+    AUDIT_PAGE,
     COMPLETE_ENTRY,
-    COUNT_ENTRIES,
+    COUNT_AUDIT,
     END_REMOVAL,
-    FIND_ENTRIES,
     READ_ENTRIES,
     SWEEP_ENTRIES,
+    WAYS,
+    Way,
 )
 from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.transaction import rows
 
 __all__ = ["SqliteAuditStore"]
+
+_FILTERS: Final = (*WAYS, "object_team_id", "object_key_hash")
 
 
 class SqliteAuditStore:
@@ -60,17 +65,20 @@ class SqliteAuditStore:
     async def find(self, query: AuditQuery) -> AuditPage:
         """See the port."""
         wanted = _filters(query)
+        way, alone = _way(query)
+        order = query.sort_by if way == "all" else "updated_at" if query.sort_by in {"updated_at", way} else None
+        statement = AUDIT_PAGE[way, order, query.sort_order == "desc", alone]
         paged = {
             **wanted,
             "sort_by": query.sort_by,
-            "falling": query.sort_order == "desc",
             "limit": query.page_size,
             "offset": (query.page - 1) * query.page_size,
         }
 
         def job(connection: apsw.Connection) -> AuditPage:
-            total: int = connection.execute(COUNT_ENTRIES, wanted).get
-            return AuditPage(tuple(_entry(row) for row in rows(connection.execute(FIND_ENTRIES, paged))), total)
+            total: int = connection.execute(COUNT_AUDIT[way, alone], wanted).get
+            found = rows(connection.execute(statement, paged)) if total > paged["offset"] else ()
+            return AuditPage(tuple(_entry(row) for row in found), total)
 
         return await self._database.read(job, aside=True)
 
@@ -102,10 +110,20 @@ def _each(connection: apsw.Connection, statement: str, rows_: Sequence[dict[str,
         connection.execute(statement, row)
 
 
+def _way(query: AuditQuery) -> tuple[Way, bool]:
+    """How entries are looked for, and whether no filter but that and the time is given."""
+    given = [name for name in _FILTERS if getattr(query, name) is not None]
+    way: Way = next((way for way in WAYS if way in given), "all")
+    return way, given == ([] if way == "all" else [way])
+
+
 def _filters(query: AuditQuery) -> dict[str, Any]:
-    filters = msgspec.structs.asdict(query)
-    for name in ("sort_by", "sort_order", "page", "page_size"):
-        del filters[name]
+    filters = {name: getattr(query, name) for name in _FILTERS}
+    filters |= {"start": -inf if query.start is None else query.start, "end": inf if query.end is None else query.end}
+    filters |= {
+        "object_team_text": json_text(query.object_team_id or ""),
+        "object_key_text": json_text(query.object_key_hash or ""),
+    }
     return filters
 
 

@@ -7,9 +7,11 @@ from typing import Final, Literal
 __all__ = [
     "CALL_PAGE",
     "CALL_PAGE_OF_ALL",
+    "CALL_PAGE_OF_CONTEXTS",
     "CALL_PAGE_OF_PARTIES",
     "COUNT_ALL_CALLS",
     "COUNT_CALLS",
+    "COUNT_CALLS_OF_CONTEXTS",
     "COUNT_CALLS_OF_PARTIES",
     "OLDEST_CALLS",
     "PAGE_END",
@@ -18,6 +20,7 @@ __all__ = [
     "PRUNE_CONTENTS",
     "PRUNE_ORIGINS",
     "PRUNE_SECONDS",
+    "TEAM_CONTEXTS",
     "Parties",
 ]
 
@@ -49,6 +52,14 @@ ORDER BY second DESC LIMIT 1 OFFSET :scanned_max
     for way, parties in _PARTIES.items()
 }  # fmt: skip
 
+# What calls of teams refer to, so that no other call need be joined with anything to be passed over.
+TEAM_CONTEXTS: Final = """
+SELECT json_group_array(id) FROM (
+    SELECT id FROM contexts INDEXED BY contexts_by_team
+    WHERE team_id IS NOT NULL AND team_id IN (SELECT value FROM json_each(:team_ids)) LIMIT :contexts_max + 1
+)
+"""
+
 _MATCHING: Final = """
     AND (calls.started_at, calls.party, calls.id) < (:at, :party, :id)
     AND (calls.started_at, calls.party, calls.id) >= (:end_at, :end_party, :end_id)
@@ -77,8 +88,13 @@ _MATCHING: Final = """
 _LATEST_FIRST: Final = "ORDER BY calls.started_at DESC, calls.party DESC, calls.id DESC LIMIT :limit OFFSET :offset"
 _ROWS: Final = "SELECT call_records.*, calls.party AS page_party FROM "
 _OF_ALL: Final = "calls CROSS JOIN call_records ON call_records.id = calls.id WHERE true"
+_OF_CONTEXTS: Final = """
+calls CROSS JOIN call_records ON call_records.id = calls.id
+WHERE calls.context IN (SELECT value FROM json_each(:contexts))
+"""
 
 CALL_PAGE: Final = "".join((_ROWS, _OF_ALL, _MATCHING, _LATEST_FIRST))
+CALL_PAGE_OF_CONTEXTS: Final = "".join((_ROWS, _OF_CONTEXTS, _MATCHING, _LATEST_FIRST))
 
 # Where nothing is sifted out, what comes before the page is skipped in the index.
 CALL_PAGE_OF_ALL: Final = "".join((
@@ -108,6 +124,9 @@ CALL_PAGE_OF_PARTIES: Final = {
 }
 
 COUNT_CALLS: Final = "".join(("SELECT count(*) FROM (SELECT 1 FROM ", _OF_ALL, _MATCHING, "LIMIT :limit)"))
+COUNT_CALLS_OF_CONTEXTS: Final = "".join((
+    "SELECT count(*) FROM (SELECT 1 FROM ", _OF_CONTEXTS, _MATCHING, "LIMIT :limit)"
+))  # fmt: skip
 COUNT_CALLS_OF_PARTIES: Final = {
     way: "".join(("SELECT count(*) FROM (SELECT 1 FROM ", source, _MATCHING, "LIMIT :limit)"))
     for way, source in _OF_PARTIES.items()

@@ -13,9 +13,11 @@ from pointsman.stores.pages import SCANNED_MAX, CallPage, CallQuery, bad_cursor,
 from pointsman.stores.sqlite.page_statements import (
     CALL_PAGE,
     CALL_PAGE_OF_ALL,
+    CALL_PAGE_OF_CONTEXTS,
     CALL_PAGE_OF_PARTIES,
     COUNT_ALL_CALLS,
     COUNT_CALLS,
+    COUNT_CALLS_OF_CONTEXTS,
     COUNT_CALLS_OF_PARTIES,
     OLDEST_CALLS,
     PAGE_END,
@@ -24,11 +26,16 @@ from pointsman.stores.sqlite.page_statements import (
     PRUNE_CONTENTS,
     PRUNE_ORIGINS,
     PRUNE_SECONDS,
+    TEAM_CONTEXTS,
     Parties,
 )
 from pointsman.stores.sqlite.transaction import rows
 
 __all__ = ["count_calls", "prune", "read_page"]
+
+
+_CONTEXTS_MAX: Final = 5_000
+"""Contexts of teams that calls are sifted by; where there are more, a page is soon full of their calls."""
 
 
 class _Place(NamedTuple):
@@ -46,12 +53,11 @@ _BEFORE: Final = _Place(float("-inf"), 0, 0)
 def read_page(connection: apsw.Connection, query: CallQuery) -> CallPage:
     """Calls that match, and where to go on."""
     values = _values(query)
-    parties = _parties(query)
     if _sifts_nothing(query):
         end, statement = _BEFORE, CALL_PAGE_OF_ALL
     else:
-        end = _end(connection, PAGE_END if parties is None else PARTIES_END[parties], values)
-        statement = CALL_PAGE if parties is None else CALL_PAGE_OF_PARTIES[parties]
+        ending, statement, _ = _statements(connection, query, values)
+        end = _end(connection, ending, values)
     cursor = connection.execute(statement, {**values, **_through(end)})
     found = [(row.pop("page_party"), row["id"], record_of(row)) for row in rows(cursor)]
     following = None if end == _BEFORE else _text(end)
@@ -64,9 +70,8 @@ def read_page(connection: apsw.Connection, query: CallQuery) -> CallPage:
 def count_calls(connection: apsw.Connection, query: CallQuery, most: int) -> int:
     """How many calls match, as far as ``most``, among the latest that are looked at."""
     values = {**_values(query), "limit": most}
-    parties = _parties(query)
-    end = _end(connection, PAGE_END if parties is None else PARTIES_END[parties], values)
-    statement = COUNT_CALLS if parties is None else COUNT_CALLS_OF_PARTIES[parties]
+    ending, _, statement = _statements(connection, query, values)
+    end = _end(connection, ending, values)
     if query.cursor is None and _sifts_nothing(query):
         statement = COUNT_ALL_CALLS
     return int(connection.execute(statement, {**values, **_through(end)}).get)
@@ -93,8 +98,21 @@ def _sifts_nothing(query: CallQuery) -> bool:
     )
 
 
+def _statements(connection: apsw.Connection, query: CallQuery, values: dict[str, Any]) -> tuple[str, str, str]:
+    """How calls are found: how far back, those of a page, and how many. ``values`` gets what an index has found."""
+    parties = _parties(query)
+    if parties is not None:
+        return PARTIES_END[parties], CALL_PAGE_OF_PARTIES[parties], COUNT_CALLS_OF_PARTIES[parties]
+    if query.team_ids is not None and not query.either:
+        found: str = connection.execute(TEAM_CONTEXTS, {**values, "contexts_max": _CONTEXTS_MAX}).get
+        if len(msgspec.json.decode(found, type=list[int])) <= _CONTEXTS_MAX:
+            values["contexts"] = found
+            return PAGE_END, CALL_PAGE_OF_CONTEXTS, COUNT_CALLS_OF_CONTEXTS
+    return PAGE_END, CALL_PAGE, COUNT_CALLS
+
+
 def _parties(query: CallQuery) -> Parties | None:
-    """How those whose calls are wanted are found; None: calls are looked at whosever they are."""
+    """Whose calls are wanted, by an index; None: calls are looked at whosever they are."""
     if query.either and query.team_ids is not None:
         return None
     if query.key_tokens is not None:
