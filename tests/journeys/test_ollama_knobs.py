@@ -223,3 +223,19 @@ def test_an_error_line_in_a_stream_becomes_an_error_event(house: tuple[Gateway, 
     assert any(b'"two"' in item for item in data)
     assert any(b'"error"' in item and b"runner" in item for item in data)
     assert not any(b'"finish_reason":"stop"' in item.replace(b" ", b"") for item in data)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_model_that_ollama_stops_in_a_loop_was_cut_short(house: tuple[Gateway, FakeOllama], stream: bool) -> None:
+    gateway, upstream = house
+    upstream.says(Turn(pieces=("Well,", *[" no"] * 31), breaks_off=True))
+    messages: list[Any] = [{"role": "user", "content": "Is it?"}]
+    sdk = gateway.openai()
+    if stream:
+        chunks = list(sdk.chat.completions.create(model="thinker", messages=messages, stream=True))
+        said = [chunk.choices[0] for chunk in chunks if chunk.choices]
+        text, reason = "".join(choice.delta.content or "" for choice in said), said[-1].finish_reason
+    else:
+        choice = sdk.chat.completions.create(model="thinker", messages=messages).choices[0]
+        text, reason = choice.message.content or "", choice.finish_reason
+    assert (text, reason) == ("Well," + " no" * 31, "length")

@@ -38,7 +38,8 @@ class Turn(msgspec.Struct, frozen=True):
 
     ``calls`` are (name, arguments) pairs; each comes in an object of its own, without an id unless ``call_ids``,
     and the closing object is separate. ``error_after`` ends a stream with an error line after so many objects.
-    ``output_tokens`` None: one for each piece and call.
+    ``output_tokens`` None: one for each piece and call. ``breaks_off``: nothing says that the answer is over, which is
+    how Ollama stops a model that has said the same token 31 times.
     """
 
     pieces: Sequence[str] = ("Hello", " from", " Ollama.")
@@ -50,6 +51,7 @@ class Turn(msgspec.Struct, frozen=True):
     error_text: str = "llama runner process has terminated: signal: killed"
     gap_seconds: float = 0.0
     output_tokens: int | None = None
+    breaks_off: bool = False
 
     @property
     def tokens(self) -> int:
@@ -67,6 +69,8 @@ class Turn(msgspec.Struct, frozen=True):
         lines = [{**frame, **_said(part, generate=generate), "done": False} for part in parts]
         if self.error_after is not None:
             return [*lines[: self.error_after], {"error": self.error_text}]
+        if self.breaks_off:
+            return lines
         end = {"done": True, "done_reason": self.done_reason, **timing.fields()}
         return [*lines, {**frame, **_said({"content": ""}, generate=generate), **end}]
 
@@ -78,6 +82,8 @@ class Turn(msgspec.Struct, frozen=True):
         if self.calls:
             part["tool_calls"] = [self._call(place) for place in range(len(self.calls))]
         end = {"done": True, "done_reason": self.done_reason, **timing.fields()}
+        if self.breaks_off:
+            end = {"done": False}
         return {"model": model, "created_at": _CREATED, **_said(part, generate=generate), **end}
 
     def _call(self, place: int) -> dict[str, Any]:

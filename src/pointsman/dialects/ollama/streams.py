@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
@@ -39,12 +40,19 @@ _encode: Final = msgspec.json.Encoder().encode
 _NULL: Final = msgspec.Raw(b"null")
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 
+_TAIL: Final = 2048
+_LOOP: Final = re.compile(r"(\S{1,64}?)(?:\s*\1){30}\s*\Z|\s{31,}\Z")
+"""One token 31 times at the end of an answer: where Ollama breaks off, white space aside."""
+
 
 class StreamReader:
     """Reads the lines of ``/api/chat`` and ``/api/generate``, one :meth:`feed` each; a whole answer is one line.
 
     Ollama gives tool calls whole, several in one line or in several, and says ``stop`` on a later line. So they are
     numbered here, get an id where they have none, and only ``stop`` becomes ``tool_calls``, never ``length``.
+
+    A model that says the same token over and over is broken off by Ollama after 31 times, and no line says that this is
+    the end (``Completion`` in its ``llm/server.go``). That is an answer cut short, not one that was lost on the way.
 
     Args:
         model: Ollama's name for the model, for the hint of an error.
@@ -53,7 +61,7 @@ class StreamReader:
         new_id: Makes ids.
     """
 
-    __slots__ = ("_done", "_failed", "_id_prefix", "_ids", "_model", "_new_id", "_single", "_started")
+    __slots__ = ("_done", "_failed", "_id_prefix", "_ids", "_model", "_new_id", "_single", "_started", "_tail")
 
     def __init__(
         self,
@@ -71,6 +79,7 @@ class StreamReader:
         self._started = False
         self._done = False
         self._failed = False
+        self._tail = ""
 
     def feed(self, frame: bytes) -> list[Event]:
         """The events of one line. Lines after the last one, or after a failure, say nothing."""
@@ -96,9 +105,12 @@ class StreamReader:
         return events
 
     def end(self) -> list[Event]:
-        """The last events, once Ollama closed its stream: a failure unless it had said that it was done."""
+        """The last events, once Ollama closed its stream: a failure unless it was done, or had to stop a model."""
         if self._done or self._failed:
             return []
+        if _LOOP.search(self._tail):
+            self._done = True
+            return [Finished("length")]
         what = "was complete" if self._started else "had begun"
         return self._fail(Broken(f"Ollama ended its stream before the answer {what}."))
 
@@ -108,16 +120,14 @@ class StreamReader:
 
     def _read_content(self, line: Line, events: list[Event]) -> None:
         message = line.message
+        thinking, text = (line.thinking, line.response) if message is None else (message.thinking, message.content)
+        if thinking:
+            events.append(ThinkingDelta(thinking))
+        if text:
+            events.append(TextDelta(text))
+        self._tail = f"{self._tail}{thinking or ''}{text or ''}"[-_TAIL:]
         if message is None:
-            if line.thinking:
-                events.append(ThinkingDelta(line.thinking))
-            if line.response:
-                events.append(TextDelta(line.response))
             return
-        if message.thinking:
-            events.append(ThinkingDelta(message.thinking))
-        if message.content:
-            events.append(TextDelta(message.content))
         images = [Image(image, image_media_type(image) or "image/png") for image in message.images or ()]
         events += [PartGiven(image) for image in images]
         if message.tool_calls:

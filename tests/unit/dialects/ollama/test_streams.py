@@ -164,6 +164,28 @@ def test_a_stream_that_goes_wrong_fails_once(lines: list[object], words: str) ->
     assert words in failures[0].error.message
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["Go:", *[" no"] * 31],
+        ["no", *[" no", "no\n"] * 15],
+        [*["\n", "\n\n"] * 15, "\n"],
+    ],
+)
+@pytest.mark.parametrize("field", ["content", "thinking"])
+def test_a_model_that_repeats_itself_is_cut_off_by_ollama_without_a_last_line(pieces: list[str], field: str) -> None:
+    events = read(*(line(**{field: piece}) for piece in pieces))
+    assert events[-1] == Finished("length")
+    kind = TextDelta if field == "content" else ThinkingDelta
+    assert [event.text for event in events if isinstance(event, kind)] == pieces
+
+
+def test_the_same_in_one_piece() -> None:
+    assert read(line("Go:" + " no" * 31))[-1] == Finished("length")
+    assert isinstance(read(line("Go:" + " no" * 30))[-1], Failed)
+    assert isinstance(read(line("n" * 31), line("o"))[-1], Failed)
+
+
 def test_nothing_is_read_behind_the_end() -> None:
     assert read(line(done=True), line("no")) == read(line(done=True))
 
