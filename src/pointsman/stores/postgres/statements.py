@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pointsman.stores.ports import KeyOwner
+
 __all__ = [
     "ADD_CALLS",
     "ADD_CONTENTS",
@@ -24,6 +26,7 @@ __all__ = [
     "CHARGE_KEYS",
     "COUNT_ALL_KEYS",
     "COUNT_KEYS",
+    "COUNT_KEYS_OF",
     "DAILY_ENERGY",
     "DELETE_KEY",
     "FIND_CONTEXTS",
@@ -130,6 +133,11 @@ _KEY_FILTERS: Final = """
 )
 
 COUNT_KEYS: Final = "SELECT count(*) " + _ALL_KEYS + _KEY_FILTERS
+
+COUNT_KEYS_OF: Final[dict[KeyOwner, str]] = {
+    "user": "SELECT user_id, count(*) FROM keys WHERE user_id = ANY ($1::TEXT[]) GROUP BY user_id",
+    "team": "SELECT team_id, count(*) FROM keys WHERE team_id = ANY ($1::TEXT[]) GROUP BY team_id",
+}
 
 # By times, by whole numbers and by texts apart, since one expression has one type.
 LIST_KEYS: Final = (
