@@ -195,6 +195,18 @@ _KEY_ORDERS: Final = {
     ("key_alias", "desc"): "key_alias DESC NULLS LAST",
     ("key_name", "asc"): "key_name ASC",
     ("key_name", "desc"): "key_name DESC",
+    ("expires", "asc"): "expires ASC NULLS FIRST",
+    ("expires", "desc"): "expires DESC NULLS LAST",
+    ("last_active", "asc"): "last_active ASC NULLS FIRST",
+    ("last_active", "desc"): "last_active DESC NULLS LAST",
+    ("budget_reset_at", "asc"): "budget_reset_at ASC NULLS FIRST",
+    ("budget_reset_at", "desc"): "budget_reset_at DESC NULLS LAST",
+    ("tpm_limit", "asc"): "tpm_limit ASC NULLS FIRST",
+    ("tpm_limit", "desc"): "tpm_limit DESC NULLS LAST",
+    ("rpm_limit", "asc"): "rpm_limit ASC NULLS FIRST",
+    ("rpm_limit", "desc"): "rpm_limit DESC NULLS LAST",
+    ("token", "asc"): "token ASC",
+    ("token", "desc"): "token DESC",
 }
 _ALL_IN_ORDER: Final = """
 SELECT keys.* FROM (
