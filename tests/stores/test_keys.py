@@ -223,6 +223,15 @@ async def test_late_calls_of_a_deleted_key_are_charged_in_the_history(keys: KeyS
 # -- lists --------------------------------------------------------------------------------------------
 
 
+async def test_the_live_keys_of_users_and_teams_are_counted(keys: KeyStore) -> None:
+    for number in range(12):
+        await keys.insert(bare_key(f"t{number}", user_id=f"u{number % 3}", team_id="a" if number < 5 else None))
+    await keys.delete(["t0", "t1"], 1.0)
+    assert await keys.count_of("user", ["u0", "u1", "u1", "nobody"]) == {"u0": 3, "u1": 3}
+    assert await keys.count_of("team", ["a", "b"]) == {"a": 3}
+    assert await keys.count_of("team", []) == {}
+
+
 async def test_pages_cover_everything_once(keys: KeyStore) -> None:
     for number in range(7):
         await keys.insert(bare_key(f"t{number}", created_at=float(number // 2)))

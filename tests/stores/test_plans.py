@@ -53,7 +53,18 @@ IN_POSTGRESQL: Final = {
     "LATEST_OF_FEW_KEYS": NO_INDEX,
     **{
         f"ALL_KEYS_IN_ORDER {(by, way)}": "no index, since spending changes with every batch; it grows with keys alone"
-        for by in ("updated_at", "spend", "max_budget", "key_alias", "key_name")
+        for by in (
+            "updated_at",
+            "spend",
+            "max_budget",
+            "key_alias",
+            "key_name",
+            "expires",
+            "last_active",
+            "budget_reset_at",
+            "tpm_limit",
+            "rpm_limit",
+        )
         for way in ("asc", "desc")
     },
 }

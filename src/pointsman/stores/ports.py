@@ -37,6 +37,7 @@ __all__ = [
     "EnergySpend",
     "KeyChange",
     "KeyChanges",
+    "KeyOwner",
     "KeyPage",
     "KeyQuery",
     "KeyRenewal",
@@ -48,6 +49,8 @@ __all__ = [
     "Removal",
     "SummaryQuery",
 ]
+
+KeyOwner = Literal["user", "team"]
 
 KeySort = Literal[
     "created_at", "updated_at", "spend", "max_budget", "key_alias", "key_name", "token", "expires", "last_active",
@@ -206,6 +209,10 @@ class KeyStore(Protocol):
 
     async def find(self, query: KeyQuery) -> KeyPage:
         """One page of the keys that match."""
+        ...
+
+    async def count_of(self, whose: KeyOwner, identities: Sequence[str]) -> Mapping[str, int]:
+        """How many live keys each of these users or teams has, but for those who have none."""
         ...
 
     async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:

@@ -23,8 +23,9 @@ from pointsman.config.people_sections import TeamDefaults
 from pointsman.core.identity import token_of
 from pointsman.core.price import picodollars
 from pointsman.policies.durations import next_reset
-from pointsman.stores.directory.ports import Meter
-from pointsman.stores.directory.records import member_id
+from pointsman.stores.directory.kinds import TEAM_MEMBERS, TEAMS
+from pointsman.stores.directory.ports import Meter, Write
+from pointsman.stores.directory.records import Limits, member_id
 from tests.unit.admin.office_desk import NOW, Desk
 
 EVERYTHING = {
@@ -281,6 +282,29 @@ async def test_what_a_member_spent_and_may_spend(desk: Desk) -> None:
     table = (await info(desk))["team_memberships"][0]["litellm_budget_table"]
     assert (table["max_budget"], table["budget_duration"]) == (5, "7d")
     assert (await desk.ask("POST", "/team/red/member/nobody/reset_budget")).status == 404
+
+
+async def test_a_budget_that_a_member_shares_with_others_is_shown(desk: Desk) -> None:
+    for name, most in (("shared", 7), ("usual", 3)):
+        await desk.ask("POST", "/budget/new", {"budget_id": name, "max_budget": most, "budget_duration": "7d"})
+    await made(desk, team_id="red", members=["mia", "joe", "eve"])
+    team = await desk.directory.get(TEAMS, "red")
+    assert team is not None
+    await desk.directory.write([Write(TEAMS, "red", msgspec.structs.replace(team, member_budget_id="usual"))])
+    for user, fields in (
+        ("mia", {"budget_id": "shared"}), ("eve", {"budget_id": "gone", "limits": Limits(rpm_limit=5)})
+    ):  # fmt: skip
+        member = await desk.directory.get(TEAM_MEMBERS, member_id("red", user))
+        assert member is not None
+        changed = msgspec.structs.replace(member, **fields)
+        await desk.directory.write([Write(TEAM_MEMBERS, member_id("red", user), changed)])
+    shown = {row["user_id"]: row["litellm_budget_table"] for row in (await info(desk))["team_memberships"]}
+    assert {user: (table["max_budget"], table["rpm_limit"]) for user, table in shown.items()} == {
+        "mia": (7, None), "joe": (3, None), "eve": (3, 5),
+    }  # fmt: skip
+    assert (shown["mia"]["budget_id"], shown["mia"]["budget_duration"]) == ("shared", "7d")
+    (listed,) = (await desk.ask("GET", "/team/list")).json()
+    assert {row["user_id"]: row["litellm_budget_table"] for row in listed["team_memberships"]} == shown
 
 
 # -- showing ------------------------------------------------------------------------------------------

@@ -145,6 +145,16 @@ def test_a_backup_of_a_file_is_restored(directory: Path, tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("content", [b"", b"PGDMP and more", b"\x1f\x8b\x08 a backup that was compressed"])
+def test_what_is_no_backup_is_not_taken_for_a_damaged_database(directory: Path, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "backup.db"
+    file.write_bytes(content)
+    with pytest.raises(Misconfigured, match=r"backup\.db is no backup") as told:
+        run("restore", "--replace", "--data-dir", directory, file)
+    assert "pointsman db backup" in str(told.value.hint)
+    assert spent_here(directory / "pointsman.db") == [("t1", 5)]
+
+
 async def test_a_file_is_copied_to_a_server_and_its_backup_back_to_a_file(
     directory: Path, url: str, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from pointsman.admin.amounts import usd
 from pointsman.admin.governance.limit_fields import BudgetTable, ModelBudget, budget_table
-from pointsman.admin.governance.periods import spent_by
+from pointsman.admin.governance.periods import budgets_named, joined_limits, spent_by
 from pointsman.admin.office import Office
 from pointsman.admin.people.accounts import users_by_id
 from pointsman.admin.people.fields import WindowFields, model_budgets
@@ -19,7 +19,7 @@ from pointsman.admin.users.replies import UserRow
 from pointsman.core.price import dollars
 from pointsman.stores.directory.kinds import TEAM_MEMBERS
 from pointsman.stores.directory.ports import DirectoryQuery, Spent
-from pointsman.stores.directory.records import NO_LIMITS, Team, TeamMember, User, member_id
+from pointsman.stores.directory.records import NO_LIMITS, Budget, Team, TeamMember, User, member_id
 
 __all__ = [
     "MEMBERS_MAX",
@@ -280,14 +280,21 @@ async def membership_rows(office: Office, team: Team, members: Sequence[TeamMemb
     """Each membership with what it has spent."""
     identities = [member_id(team.team_id, member.user_id) for member in members]
     spent = await spent_by(office, "member", identities)
-    return [_membership(team, member, spent[identity]) for member, identity in zip(members, identities, strict=True)]
+    budgets = await budgets_named(office, [team.member_budget_id, *(member.budget_id for member in members)])
+    return [
+        _membership(team, member, spent[identity], budgets)
+        for member, identity in zip(members, identities, strict=True)
+    ]
 
 
-def _membership(team: Team, member: TeamMember, spent: Spent) -> Membership:
-    limits = member.limits if member.limits != NO_LIMITS else team.member_limits
+def _membership(team: Team, member: TeamMember, spent: Spent, budgets: Mapping[str, Budget]) -> Membership:
+    own = joined_limits(member.limits, budgets.get(member.budget_id or ""))
+    usual = joined_limits(team.member_limits, budgets.get(team.member_budget_id or ""))
+    limits = joined_limits(own, Budget(budget_id="", limits=usual))
     table = None
     if limits != NO_LIMITS or member.models:
-        table = budget_table(limits, member.budget_id, spent.reset_at, member.created_at)
+        shared = team.member_budget_id if own == NO_LIMITS else None
+        table = budget_table(limits, member.budget_id or shared, spent.reset_at, member.created_at)
         table = msgspec.structs.replace(table, allowed_models=member.models)
     return Membership(
         user_id=member.user_id,
@@ -305,8 +312,10 @@ async def memberships_of(
     """The memberships of each team with what they have spent, which is asked for all of them together."""
     named = [[(member, member_id(team.team_id, member.user_id)) for member in members[team.team_id]] for team in teams]
     spent = await spent_by(office, "member", [identity for group in named for _, identity in group])
+    every = [member.budget_id for group in named for member, _ in group]
+    budgets = await budgets_named(office, [*(team.member_budget_id for team in teams), *every])
     return [
-        [_membership(team, member, spent[identity]) for member, identity in group]
+        [_membership(team, member, spent[identity], budgets) for member, identity in group]
         for team, group in zip(teams, named, strict=True)
     ]
 

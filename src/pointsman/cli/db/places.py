@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import apsw
 
@@ -39,6 +40,8 @@ __all__ = [
 
 Place: TypeAlias = "Path | PostgresDatabase"
 """A SQLite file, or a PostgreSQL database that is not open."""
+
+_SQLITE_HEADER: Final = b"SQLite format 3\x00"
 
 
 def configured_place(config_path: Path | None, data_directory: Path | None) -> Place:
@@ -117,6 +120,11 @@ async def transfer_source(place: Place) -> AsyncIterator[Source]:
         return
     if not place.is_file():
         raise Misconfigured(f"There is no file {place}.", hint="Name the database of a gateway, or a backup.")
+    if not await asyncio.to_thread(_is_sqlite, place):
+        raise Misconfigured(
+            f"{place} is no backup and no database of a gateway.",
+            hint="Name a file as `pointsman db backup` wrote it; a compressed one has to be unpacked before.",
+        )
     if not sqlite_pending(place):
         with SqliteEnd.reading(place) as file:
             yield file
@@ -150,6 +158,12 @@ async def transfer_target(place: Place) -> AsyncIterator[Target]:
     await place.close()
     async with PostgresEnd.writing(place.address) as end:
         yield end
+
+
+def _is_sqlite(path: Path) -> bool:
+    """Whether a file begins as every SQLite database does that has something in it."""
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE_HEADER)) == _SQLITE_HEADER
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypedDict
 
 import msgspec
 
+from pointsman.admin.rights import MEMBER_PERMISSIONS
 from pointsman.cli.migrate.rows import Row, amount_of
 from pointsman.core.errors import Malformed
 from pointsman.policies.durations import next_reset
@@ -135,6 +136,8 @@ def team_of(row: Row, aliases: Mapping[int, Mapping[str, str]]) -> Made:
     guarded = [name for name in ("guardrails", "policies") if metadata.get(name) or row.texts(name)]
     notes = (*notes, *(f"{name} are not enforced here, so the team comes over blocked." for name in guarded))
     permissions = row.texts("team_member_permissions")
+    unknown = [one for one in permissions if one not in MEMBER_PERMISSIONS]
+    notes = (*notes, *(f"team_member_permissions: {one} is kept and lets nobody do anything here." for one in unknown))
     member_budget, duration = metadata.get("team_member_budget_id"), metadata.get("team_member_key_duration")
     routing = row.fields("router_settings")
     kept = raw({"router_settings": routing} if routing else {})

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from pointsman.core.identity import KeyRecord
 from pointsman.stores.memory.database import MemoryDatabase
-from pointsman.stores.ports import KeyChange, KeyPage, KeyQuery, KeyRenewal, Removal
+from pointsman.stores.ports import KeyChange, KeyOwner, KeyPage, KeyQuery, KeyRenewal, Removal
 from pointsman.stores.records import (
     alias_taken,
     changed_record,
@@ -92,6 +93,12 @@ class MemoryKeyStore:
                 break
             found.append(token)
         return max(version, self._database.version), tuple(reversed(found))
+
+    async def count_of(self, whose: KeyOwner, identities: Sequence[str]) -> Mapping[str, int]:
+        """See the port."""
+        wanted = frozenset(identities)
+        owners = [record.user_id if whose == "user" else record.team_id for record in self._database.keys.values()]
+        return Counter(owner for owner in owners if owner in wanted)
 
     async def version(self) -> int:
         """See the port."""

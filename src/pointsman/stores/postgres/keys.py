@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -10,7 +10,7 @@ import msgspec
 
 from pointsman.core.errors import Malformed
 from pointsman.core.identity import KeyRecord
-from pointsman.stores.ports import KeyChange, KeyPage, KeyQuery, KeyRenewal, Removal
+from pointsman.stores.ports import KeyChange, KeyOwner, KeyPage, KeyQuery, KeyRenewal, Removal
 from pointsman.stores.postgres.database import PostgresDatabase
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import (
@@ -20,6 +20,7 @@ from pointsman.stores.postgres.statements import (
     CHANGED_KEYS,
     COUNT_ALL_KEYS,
     COUNT_KEYS,
+    COUNT_KEYS_OF,
     DELETE_KEY,
     INSERT_KEY,
     KEY,
@@ -31,7 +32,7 @@ from pointsman.stores.postgres.statements import (
     RESET_BUDGET,
     UPDATE_KEY,
 )
-from pointsman.stores.postgres.text import kept, kept_columns, told_columns
+from pointsman.stores.postgres.text import kept, kept_columns, told, told_columns
 from pointsman.stores.records import (
     alias_taken,
     changed_record,
@@ -86,6 +87,12 @@ class PostgresKeyStore:
     async def find(self, query: KeyQuery) -> KeyPage:
         """See the port."""
         return await self._database.read(lambda session: _find(session, query))
+
+    async def count_of(self, whose: KeyOwner, identities: Sequence[str]) -> Mapping[str, int]:
+        """See the port."""
+        wanted = [kept(identity) for identity in identities]
+        rows = await self._database.look(lambda session: session.rows(COUNT_KEYS_OF[whose], wanted), aside=True)
+        return {told(identity): count for identity, count in rows}
 
     async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
         """See the port."""

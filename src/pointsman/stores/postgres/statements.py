@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pointsman.stores.ports import KeyOwner
+
 __all__ = [
     "ADD_CALLS",
     "ADD_CONTENTS",
@@ -24,6 +26,7 @@ __all__ = [
     "CHARGE_KEYS",
     "COUNT_ALL_KEYS",
     "COUNT_KEYS",
+    "COUNT_KEYS_OF",
     "DAILY_ENERGY",
     "DELETE_KEY",
     "FIND_CONTEXTS",
@@ -131,6 +134,11 @@ _KEY_FILTERS: Final = """
 
 COUNT_KEYS: Final = "SELECT count(*) " + _ALL_KEYS + _KEY_FILTERS
 
+COUNT_KEYS_OF: Final[dict[KeyOwner, str]] = {
+    "user": "SELECT user_id, count(*) FROM keys WHERE user_id = ANY ($1::TEXT[]) GROUP BY user_id",
+    "team": "SELECT team_id, count(*) FROM keys WHERE team_id = ANY ($1::TEXT[]) GROUP BY team_id",
+}
+
 # By times, by whole numbers and by texts apart, since one expression has one type.
 LIST_KEYS: Final = (
     "SELECT * "
@@ -187,6 +195,18 @@ _KEY_ORDERS: Final = {
     ("key_alias", "desc"): "key_alias DESC NULLS LAST",
     ("key_name", "asc"): "key_name ASC",
     ("key_name", "desc"): "key_name DESC",
+    ("expires", "asc"): "expires ASC NULLS FIRST",
+    ("expires", "desc"): "expires DESC NULLS LAST",
+    ("last_active", "asc"): "last_active ASC NULLS FIRST",
+    ("last_active", "desc"): "last_active DESC NULLS LAST",
+    ("budget_reset_at", "asc"): "budget_reset_at ASC NULLS FIRST",
+    ("budget_reset_at", "desc"): "budget_reset_at DESC NULLS LAST",
+    ("tpm_limit", "asc"): "tpm_limit ASC NULLS FIRST",
+    ("tpm_limit", "desc"): "tpm_limit DESC NULLS LAST",
+    ("rpm_limit", "asc"): "rpm_limit ASC NULLS FIRST",
+    ("rpm_limit", "desc"): "rpm_limit DESC NULLS LAST",
+    ("token", "asc"): "token ASC",
+    ("token", "desc"): "token DESC",
 }
 _ALL_IN_ORDER: Final = """
 SELECT keys.* FROM (

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-__all__ = ["ALIASES_WITH", "COUNT_KEYS", "LATEST_KEYS", "LIST_KEYS", "SPENDING_KEYS", "TOKENS_WITH_USER", "Way"]
+from pointsman.stores.ports import KeyOwner
+
+__all__ = [
+    "ALIASES_WITH",
+    "COUNT_KEYS",
+    "COUNT_KEYS_OF",
+    "LATEST_KEYS",
+    "LIST_KEYS",
+    "SPENDING_KEYS",
+    "TOKENS_WITH_USER",
+    "Way",
+]
 
 Way = Literal["all", "scan", "token", "tokens", "user", "alias", "aliases", "team", "deleted"]
 """By which filter keys are looked for first, and all others hold too; ``all``: there is none."""
@@ -72,6 +83,17 @@ def _page(way: Way, order: str) -> str:
 
 COUNT_KEYS: Final = {way: "SELECT count(*) " + source for way, source in _FROM.items()}
 LIST_KEYS: Final = {way: _page(way, _IN_ORDER) for way in _FROM}
+
+COUNT_KEYS_OF: Final[dict[KeyOwner, str]] = {
+    "user": """
+SELECT user_id, count(*) FROM keys INDEXED BY keys_by_user
+WHERE user_id IS NOT NULL AND user_id IN (SELECT value FROM json_each(?)) GROUP BY user_id
+""",
+    "team": """
+SELECT team_id, count(*) FROM keys INDEXED BY keys_by_team
+WHERE team_id IS NOT NULL AND team_id IN (SELECT value FROM json_each(?)) GROUP BY team_id
+""",
+}
 
 # Which keys have a text somewhere in their alias or user, out of an index alone, which is a fraction of the table. To
 # ask the first for the tokens would have SQLite look at the table all the same.

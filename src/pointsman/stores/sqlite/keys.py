@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import apsw
 import msgspec
 
 from pointsman.core.identity import KeyRecord
-from pointsman.stores.ports import Conflict, KeyChange, KeyPage, KeyQuery, KeyRenewal, Removal
+from pointsman.stores.ports import Conflict, KeyChange, KeyOwner, KeyPage, KeyQuery, KeyRenewal, Removal
 from pointsman.stores.records import (
     alias_taken,
     changed_record,
@@ -23,6 +23,7 @@ from pointsman.stores.sqlite.database import SqliteDatabase
 from pointsman.stores.sqlite.key_list_statements import (
     ALIASES_WITH,
     COUNT_KEYS,
+    COUNT_KEYS_OF,
     LATEST_KEYS,
     LIST_KEYS,
     SPENDING_KEYS,
@@ -81,6 +82,16 @@ class SqliteKeyStore:
     async def find(self, query: KeyQuery) -> KeyPage:
         """See the port."""
         return await self._database.read(lambda connection: _find(connection, query), aside=True)
+
+    async def count_of(self, whose: KeyOwner, identities: Sequence[str]) -> Mapping[str, int]:
+        """See the port."""
+        wanted = msgspec.json.encode(identities).decode()
+        return await self._database.read(
+            lambda connection: {
+                str(identity): int(count) for identity, count in connection.execute(COUNT_KEYS_OF[whose], (wanted,))
+            },
+            aside=True,
+        )
 
     async def changed_since(self, version: int) -> tuple[int, tuple[str, ...]]:
         """See the port."""

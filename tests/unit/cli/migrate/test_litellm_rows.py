@@ -140,6 +140,13 @@ def test_keys_too(field: str) -> None:
     assert msgspec.json.decode(made.record.metadata) == {}
 
 
+def test_permissions_of_members_that_are_unknown_here_are_told() -> None:
+    made = entries.team_of(Row({"team_id": "t", "team_member_permissions": ["/key/info", "/key/paint"]}), {})
+    assert isinstance(made.record, Team)
+    assert made.record.member_permissions == ("/key/info", "/key/paint")
+    assert made.notes == ("team_member_permissions: /key/paint is kept and lets nobody do anything here.",)
+
+
 def test_what_says_nothing_restricts_nobody() -> None:
     row = Row({"token": "t", "permissions": "{}", "allowed_routes": [], "metadata": '{"guardrails": [], "x": 1}'})
     made = key_of(row, {}, {})
