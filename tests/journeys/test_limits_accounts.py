@@ -204,3 +204,33 @@ def test_a_team_lets_its_keys_use_its_models_under_its_names(launch: Launch, ups
     assert gateway.chat("quick", key=key).status == 200
     listed = {model["id"] for model in gateway.http("GET", "/v1/models", key=key).json()["data"]}
     assert listed == {"other", "quick"}
+
+
+def test_a_project_has_limits_of_what_goes_in_and_of_what_comes_out(launch: Launch, upstream: FakeOpenAI) -> None:
+    gateway = launch(config(upstream, router_settings={"num_retries": 0}))
+    upstream.always(Reply.json(chat_reply("ok", usage(40, 10))))
+    gateway.http("POST", "/team/new", {"team_id": "t"})
+    made = gateway.http("POST", "/project/new", {
+        "project_id": "p", "team_id": "t", "model_itpm_limit": {"fast": 100}, "model_otpm_limit": {"other": 25},
+    }).json()  # fmt: skip
+    assert made["model_itpm_limit"] == made["metadata"]["model_itpm_limit"] == {"fast": 100}
+    assert made["model_otpm_limit"] == {"other": 25}
+    key = gateway.new_key(team_id="t", project_id="p")
+    first = gateway.chat("fast", key=key, max_tokens=1000)
+    assert first.status == 200 and first.headers["x-ratelimit-limit-input-tokens"] == "100"
+    assert [gateway.chat("fast", key=key).status for _ in range(2)] == [200, 200], "40 of each, whatever comes out"
+    refused = gateway.chat("fast", key=key)
+    assert refused.status == 429
+    assert "model_per_project_itpm: p:fast. Limit type: tokens. Current limit: 100" in refused.error["message"]
+    assert refused.headers["rate_limit_type"] == "tokens" and 1 <= int(refused.headers["retry-after"]) <= 61
+    assert refused.headers["x-ratelimit-limit-input-tokens"] == "100"
+    answers = [gateway.chat("other", key=key, max_tokens=10) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429], "10 of each, whatever goes in"
+    assert answers[1].headers["x-ratelimit-model_per_project_otpm-remaining-tokens"] == "5"
+    assert "model_per_project_otpm" in answers[2].error["message"]
+    labels = {"project_id": "p", "requested_model": "other", "rate_limit_type": "output_tokens"}
+    assert gateway.metric("litellm_project_model_rate_limit_used_metric", **labels) == 20
+    assert gateway.metric("litellm_project_model_rate_limit_allowed_metric", **labels) == 25
+    changed = gateway.http("POST", "/project/update", {"project_id": "p", "model_itpm_limit": {}}).json()
+    assert changed["model_itpm_limit"] == {} and changed["model_otpm_limit"] == {"other": 25}
+    eventually(lambda: gateway.chat("fast", key=key).status == 200, "the limit is gone")

@@ -85,7 +85,7 @@ def full_call(call_id: str = "c1", **changes: Any) -> CallRecord:
             ("night",),
             12.5,
         ),
-        usage=Usage(100, 50, 10, 5, 20, 2, 3, "measured", Units(1, 2, 3, 4, 5, 6)),
+        usage=Usage(100, 50, 10, 5, 20, 2, 3, "measured", Units(1, 2, 3, 4, 5, 6), "flex"),
         cost=1234,
         attempts=2,
         stream=True,

@@ -34,7 +34,7 @@ async def as_before(postgres: PostgresServer, now: str) -> str:
     for table in ("parties", "contexts", "origins", "calls", "contents"):
         rows = await there.look(partial(Session.named, statement=f"SELECT * FROM {table}"))
         if rows:
-            columns = tuple(name for name in rows[0] if name not in {"charges", "answer_id"})  # later
+            columns = tuple(name for name in rows[0] if name not in {"charges", "answer_id", "service_tier"})  # later
             values = [tuple(row[name] for name in columns) for row in rows]
             await before.write(partial(Session.copy_in, table=table, columns=columns, records=values))
     for table in ("parties", "contexts", "origins"):

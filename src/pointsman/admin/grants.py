@@ -26,7 +26,9 @@ __all__ = ["Bound", "Grant", "bound_of_account", "bound_of_key", "bound_of_limit
 
 _ALL_MODELS: Final = frozenset({"*", "all-proxy-models", "all-team-models"})
 _NEVER_WIDER: Final = frozenset({"all-team-models", "no-default-models"})
-_AMOUNTS: Final = ("max_budget", "rpm_limit", "tpm_limit", "tpd_limit", "max_parallel_requests")
+_AMOUNTS: Final = (
+    "max_budget", "rpm_limit", "tpm_limit", "itpm_limit", "otpm_limit", "tpd_limit", "max_parallel_requests",
+)  # fmt: skip
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     max_budget: int | UnsetType | None = UNSET
     rpm_limit: int | UnsetType | None = UNSET
     tpm_limit: int | UnsetType | None = UNSET
+    itpm_limit: int | UnsetType | None = UNSET
+    otpm_limit: int | UnsetType | None = UNSET
     tpd_limit: int | UnsetType | None = UNSET
     max_parallel_requests: int | UnsetType | None = UNSET
 
@@ -53,6 +57,8 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     max_budget: int | None = None
     rpm_limit: int | None = None
     tpm_limit: int | None = None
+    itpm_limit: int | None = None
+    otpm_limit: int | None = None
     tpd_limit: int | None = None
     max_parallel_requests: int | None = None
 

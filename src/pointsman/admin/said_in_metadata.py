@@ -19,9 +19,9 @@ __all__ = ["with_said", "with_said_fields"]
 Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 _HEEDED: Final = (
-    "denied_passthrough_routes", "end_user_budget_id", "guardrails", "model_rpm_limit", "model_tpm_limit", "policies",
-    "rpm_limit_type", "tag_rpm_limit", "team_member_key_duration", "temp_budget_expiry", "temp_budget_increase",
-    "tpm_limit_type",
+    "denied_passthrough_routes", "end_user_budget_id", "guardrails", "model_itpm_limit", "model_otpm_limit",
+    "model_rpm_limit", "model_tpm_limit", "policies", "rpm_limit_type", "tag_rpm_limit", "team_member_key_duration",
+    "temp_budget_expiry", "temp_budget_increase", "tpm_limit_type",
 )  # fmt: skip
 """``tags``, ``enforced_params`` and ``allowed_ips`` are read where they stand; ``allowed_passthrough_routes`` only
 grants."""

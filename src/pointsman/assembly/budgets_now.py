@@ -67,6 +67,8 @@ def _rates(account: Account, second: int) -> Iterable[RateNow]:
             yield RateNow(*named, "requests", one.limits.rpm_limit, one.requests.used(second))
         if one.limits.tpm_limit is not None:
             yield RateNow(*named, "tokens", one.limits.tpm_limit, one.tokens.used(second))
+        for kind in one.kinds:
+            yield RateNow(*named, f"{kind.kind}_tokens", kind.limits.tpm_limit or 0, kind.tokens.used(second))
 
 
 def _budgets(accounts: Iterable[Account], wall: float) -> Iterable[BudgetNow]:

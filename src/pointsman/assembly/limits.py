@@ -107,6 +107,8 @@ def _limits(section: BudgetSection) -> Limits:
         rpm_limit=section.rpm_limit,
         tpm_limit=section.tpm_limit,
         tpd_limit=section.tpd_limit,
+        itpm_limit=section.itpm_limit,
+        otpm_limit=section.otpm_limit,
         max_parallel_requests=section.max_parallel_requests,
     )
 

@@ -36,6 +36,8 @@ class BudgetSection(msgspec.Struct, frozen=True, kw_only=True):
     rpm_limit: _Count | None = None
     tpm_limit: _Count | None = None
     tpd_limit: _Count | None = None
+    itpm_limit: _Count | None = None
+    otpm_limit: _Count | None = None
     max_parallel_requests: _Count | None = None
 
 

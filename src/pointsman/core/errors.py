@@ -123,7 +123,7 @@ class LimitReached(Refused):
     """A rate or concurrency limit of ours; ``retry_after`` is always set.
 
     Attributes:
-        limit_kind: What the limit is of (``requests``, ``tokens``, ``max_parallel_requests``), or None.
+        limit_kind: ``requests``, ``tokens``, ``input_tokens``, ``output_tokens``, ``max_parallel_requests`` or None.
         limit: How much it allows.
         left: How much of that is left.
     """

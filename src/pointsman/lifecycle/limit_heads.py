@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pointsman.core.errors import GatewayError, LimitReached
-from pointsman.policies.accounts import Account
+from pointsman.policies.accounts import INPUT, OUTPUT, Account
 from pointsman.policies.bound import Bound
 from pointsman.policies.principal import Principal
 from pointsman.policies.rates import scope_of
@@ -21,8 +21,13 @@ __all__ = ["bound_lines", "refusal_lines"]
 _MINUTE: Final = "60s"
 """After so long without requests all of a sliding minute is there again."""
 
-_OF_OPENAI: Final = frozenset({"requests", "tokens"})
-"""The kinds of limits that OpenAI's headers have a name for."""
+_WORDS: Final = {
+    "requests": "requests",
+    "tokens": "tokens",
+    "input_tokens": "input-tokens",
+    "output_tokens": "output-tokens",
+}
+"""The kinds of limits that headers without a scope have a name for: those of OpenAI, and of LiteLLM for deployments."""
 
 
 def bound_lines(principal: Principal, bound: Bound, second: int) -> bytes:
@@ -37,6 +42,8 @@ def bound_lines(principal: Principal, bound: Bound, second: int) -> bytes:
             lines.append(f"x-ratelimit-reset-{what}: {_MINUTE}\r\n")
         lines.extend(_scoped(found, what))
     lines.extend(_scoped(_parallel(bound), "max_parallel_requests"))
+    if bound.kinds:
+        lines.extend(_of_kinds(bound.kinds, second))
     return "".join(lines).encode("latin-1", "replace")
 
 
@@ -47,9 +54,12 @@ def refusal_lines(error: GatewayError, wall: float) -> bytes:
     """
     if not isinstance(error, LimitReached) or error.limit_kind is None or error.retry_after is None:
         return b""
-    what, moment = error.limit_kind, datetime.fromtimestamp(wall + error.retry_after, UTC)
-    lines = [f"rate_limit_type: {what}", f"reset_at: {moment:%Y-%m-%d %H:%M:%S} UTC"]
-    if what in _OF_OPENAI:
+    kind, moment = error.limit_kind, datetime.fromtimestamp(wall + error.retry_after, UTC)
+    # LiteLLM has one word for tokens of whatever kind.
+    limit_type = "tokens" if kind.endswith("_tokens") else kind
+    lines = [f"rate_limit_type: {limit_type}", f"reset_at: {moment:%Y-%m-%d %H:%M:%S} UTC"]
+    what = _WORDS.get(kind)
+    if what is not None:
         lines += [f"x-ratelimit-limit-{what}: {error.limit}", f"x-ratelimit-remaining-{what}: {error.left}"]
         lines += [f"x-ratelimit-reset-{what}: {error.retry_after:.0f}s"]
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
@@ -62,11 +72,26 @@ def _scoped(found: Iterable[_Found], what: str) -> Iterable[str]:
     told: set[str] = set()
     for limit, left, account in found:
         scope = scope_of(account)
-        if account.scope == "key" and account.model and what != "max_parallel_requests":
+        if account.scope == "key" and account.model and not account.kind and what != "max_parallel_requests":
             yield f"x-litellm-key-remaining-{what}-{_header_word(account.model)}: {left}\r\n"
         if scope not in told:
             told.add(scope)
             yield f"x-ratelimit-{scope}-limit-{what}: {limit}\r\nx-ratelimit-{scope}-remaining-{what}: {left}\r\n"
+
+
+def _of_kinds(kinds: Iterable[Account], second: int) -> Iterable[str]:
+    """Those of which least is left by their kind, and all of them by their scope, which names the kind."""
+    found = [
+        (one.limits.tpm_limit or 0, _left(one.limits.tpm_limit or 0, one.tokens.used(second)), one) for one in kinds
+    ]
+    for kind in (INPUT, OUTPUT):
+        of_kind = [one for one in found if one[2].kind == kind]
+        if of_kind:
+            what = _WORDS[f"{kind}_tokens"]
+            limit, left, _ = min(of_kind, key=lambda one: (one[1], one[0]))
+            yield f"x-ratelimit-limit-{what}: {limit}\r\nx-ratelimit-remaining-{what}: {left}\r\n"
+            yield f"x-ratelimit-reset-{what}: {_MINUTE}\r\n"
+    yield from _scoped(found, "tokens")
 
 
 def _parallel(bound: Bound) -> list[_Found]:

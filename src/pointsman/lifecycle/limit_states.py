@@ -54,6 +54,8 @@ def _states(account: Account, second: int) -> Iterator[LimitState]:
         ("parallel_requests", account.parallel, account.in_flight),
     )
     yield from _rates(whose, rates)
+    for kind in account.kinds:
+        yield from _rates(whose, [(f"{kind.kind}_tokens_per_minute", kind.tpm, kind.tokens.used(second))])
 
 
 def _rates(whose: str, rates: Iterable[tuple[str, int | None, int]]) -> Iterator[LimitState]:

@@ -18,7 +18,7 @@ from pointsman.core.duplex import Dialer, Door, Duplex, Parted
 from pointsman.core.errors import GatewayError, Refused, StorageUnavailable
 from pointsman.core.exchange import Inbound
 from pointsman.core.nursery import Nursery
-from pointsman.core.usage import Usage
+from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.lifecycle.choose import choose
 from pointsman.lifecycle.homes import take_home
 from pointsman.lifecycle.house import House
@@ -149,7 +149,7 @@ class _Calls:
         elif self.speaking or not self.settled:
             one.cancelled()
         elif one.grant is not None:
-            one.grant.settle(0, 0, int(self.house.clock.monotonic()))
+            one.grant.settle(0, NO_USAGE, int(self.house.clock.monotonic()))
         self.house.outbox.gathered()
 
 

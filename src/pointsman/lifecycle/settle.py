@@ -329,11 +329,8 @@ class Settlement(Progress, weakref=False):
                 if self.principal is not None:
                     house.outbox.keep(record)
             finally:
-                grant, usage = self.grant, record.usage
-                if grant is not None:
-                    counted = house.admission.settings.counted_tokens
-                    tokens = usage.prompt + usage.completion if counted is None else counted(usage)
-                    grant.settle(record.cost, tokens, int(now))
+                if self.grant is not None:
+                    self.grant.settle(record.cost, record.usage, int(now))
                 if self.marks is not None:
                     self.marks.ended(record)
                 for listener in house.listeners if self.status == "success" else house.failure_listeners:

@@ -19,7 +19,11 @@ from pointsman.policies.durations import UTC_MIDNIGHT, ResetClock, next_reset
 from pointsman.stores.directory.ports import Meter, Spent
 from pointsman.stores.directory.records import NO_LIMITS, Limits, ModelLimits
 
-__all__ = ["SYSTEM_CALENDAR", "Account", "Calendar", "Window", "merged"]
+__all__ = ["INPUT", "OUTPUT", "SYSTEM_CALENDAR", "Account", "Calendar", "Window", "merged"]
+
+INPUT: Final = "input"
+OUTPUT: Final = "output"
+"""The kinds of tokens that can have limits of their own."""
 
 
 class _NoMinute(SlidingMinute):
@@ -78,7 +82,8 @@ class Account:
     was last asked, ``reserved`` what is under way. ``share`` is the number of processes that serve it beside each
     other: each lets through its part of the rates (``rpm``, ``tpm``, ``tpd``, ``parallel``, None: unlimited), and takes
     the others to have reserved, and settled, as much as itself. ``models`` are accounts for what single models may do
-    on its behalf. ``carried`` is what the period began with that began here.
+    on its behalf, ``kinds`` for its tokens of one ``kind``, input or output, which are all that they count.
+    ``carried`` is what the period began with that began here.
     ``eases``, if set, tells whether its rates do not bind at a second. ``shared_name`` is what replicas call it,
     ``watch`` what to do when spending reaches ``alert_at``.
     """
@@ -95,6 +100,8 @@ class Account:
         "identity",
         "in_flight",
         "increase_until",
+        "kind",
+        "kinds",
         "known",
         "limits",
         "model",
@@ -119,10 +126,11 @@ class Account:
         "windows",
     )
 
-    def __init__(self, scope: str, identity: str, model: str = "", *, share: int = 1) -> None:
+    def __init__(self, scope: str, identity: str, model: str = "", *, share: int = 1, kind: str = "") -> None:
         self.scope = scope
         self.identity = identity
         self.model = model
+        self.kind = kind
         self.name = identity
         self.share = share
         self.spent = self.known = self.carried = self.pending = self.reserved = self.in_flight = 0
@@ -137,6 +145,7 @@ class Account:
         self.eases: Callable[[int], bool] | None = None
         self.shared_name = ""
         self.models: dict[str, Account] = {}
+        self.kinds: tuple[Account, ...] = ()
         self.adopt_limits(NO_LIMITS)
 
     def adopt_limits(self, limits: Limits) -> None:
@@ -157,6 +166,7 @@ class Account:
         if self.tpd is not None and self.day is None:
             self.day = SlidingDay()
         self._adopt_windows(limits)
+        self._adopt_kinds(limits)
         self._adopt_models(limits)
         self.arm()
 
@@ -186,7 +196,7 @@ class Account:
         if processes != self.share:
             self.share = processes
             self._take_part()
-        for its in self.models.values():
+        for its in (*self.kinds, *self.models.values()):
             its.share_among(processes)
 
     @property
@@ -307,10 +317,22 @@ class Account:
         for window, wanted in zip(self.windows, limits.budget_limits, strict=True):
             window.budget = wanted.max_budget
 
+    def _adopt_kinds(self, limits: Limits) -> None:
+        before = {one.kind: one for one in self.kinds}
+        kinds = []
+        for kind, limit in ((INPUT, limits.itpm_limit), (OUTPUT, limits.otpm_limit)):
+            if limit is not None:
+                one = before.get(kind) or Account(self.scope, self.identity, self.model, share=self.share, kind=kind)
+                one.name = self.name
+                one.adopt_limits(Limits(tpm_limit=limit))
+                kinds.append(one)
+        self.kinds = tuple(kinds)
+
     def _adopt_models(self, limits: Limits) -> None:
         if self.model or self.scope in _MODEL_SCOPES:
             return
         wanted = {*limits.model_limits, *limits.model_rpm_limit, *limits.model_tpm_limit}
+        wanted |= {*limits.model_itpm_limit, *limits.model_otpm_limit}
         kept = {name: account for name, account in self.models.items() if name in wanted}
         for name in wanted:
             account = kept.get(name)
@@ -330,6 +352,8 @@ def _for_model(limits: Limits, model: str) -> Limits:
         budget_duration=None if its.max_budget is None else its.duration or limits.budget_duration,
         rpm_limit=_tighter(its.rpm_limit, rpm),
         tpm_limit=_tighter(its.tpm_limit, tpm),
+        itpm_limit=limits.model_itpm_limit.get(model),
+        otpm_limit=limits.model_otpm_limit.get(model),
         rpm_limit_type=limits.rpm_limit_type,
         tpm_limit_type=limits.tpm_limit_type,
     )

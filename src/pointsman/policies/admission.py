@@ -7,7 +7,7 @@ each kind all accounts of the call are checked before anything is taken, so that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -15,13 +15,22 @@ import msgspec
 from pointsman.accounting.expected import OUTPUT_TOKENS_ASSUMED, cost_bound
 from pointsman.core.errors import LimitReached, Refused
 from pointsman.core.upstream import Ask, Deployment
-from pointsman.core.usage import Usage
+from pointsman.core.usage import NO_USAGE, Usage
 from pointsman.policies.accounts import Account
 from pointsman.policies.bound import Bound
 from pointsman.policies.budgets import demand_budget
 from pointsman.policies.key_accounts import KeyAccounts
 from pointsman.policies.principal import Principal
 from pointsman.policies.rates import demand_rate, give_back, take, take_rate
+from pointsman.policies.token_kinds import (
+    NO_TOKENS,
+    KindTokens,
+    demand_kinds,
+    expected_kinds,
+    replace_kinds,
+    take_kinds,
+    used_kinds,
+)
 
 if TYPE_CHECKING:
     from pointsman.policies.sharing import SharedAccounts
@@ -44,8 +53,8 @@ class AdmissionSettings(msgspec.Struct, frozen=True):
 class Elsewhere(Protocol):
     """What a request has taken of limits that are kept together with other replicas."""
 
-    def settle(self, cost: int, tokens: int) -> None:
-        """Replace what was taken by what was used."""
+    def settle(self, cost: int, tokens: int, usage: Usage) -> None:
+        """Replace what was taken by what was used; ``tokens`` are those that count for limits of all kinds."""
         ...
 
     def grow(self, cost: int, tokens: int) -> None:
@@ -65,7 +74,7 @@ class Grant(msgspec.Struct, eq=False):
     """What an admitted request holds, since ``second``. Settled or released exactly once.
 
     ``bound`` are the accounts that hold it; None: only the key, and only by what is checked of every key. What other
-    replicas must not use meanwhile is held ``elsewhere``.
+    replicas must not use meanwhile is held ``elsewhere``. ``kinds`` is what those hold who bound one kind of tokens.
     """
 
     admission: Admission
@@ -77,6 +86,7 @@ class Grant(msgspec.Struct, eq=False):
     bound: Bound | None = None
     open: bool = True
     elsewhere: Elsewhere | None = None
+    kinds: KindTokens = NO_TOKENS
 
     def grow(self, ask: Ask, deployment: Deployment) -> None:
         """Reserve for a prompt that turned out longer than it looked: what it continues was stored here.
@@ -96,8 +106,9 @@ class Grant(msgspec.Struct, eq=False):
             for purse in (principal,) if bound is None else bound.purses:
                 purse.reserved += cost
         if bound is not None:
-            self._count_tokens(bound, more)
+            self._count_tokens(bound, more, KindTokens(input=more))
             self.tokens_reserved += more
+            self.kinds = KindTokens(self.kinds.input + more, self.kinds.output)
         elif principal.tpm is not None:
             self.tokens_reserved += more
             principal.tokens.add(more, self.second)
@@ -128,17 +139,21 @@ class Grant(msgspec.Struct, eq=False):
         if self.elsewhere is not None:
             self.elsewhere.move(self)
 
-    def settle(self, cost: int, tokens: int, second: int) -> None:
+    def settle(self, cost: int, usage: Usage, second: int) -> None:
         """Replace what was reserved by what was used. A second call does nothing."""
         if not self.open:
             return
         self.open = False
-        principal, bound = self.principal, self.bound
-        self.admission.in_flight -= 1
+        principal, bound, admission = self.principal, self.bound, self.admission
+        counted = admission.settings.counted_tokens
+        tokens = usage.prompt + usage.completion if counted is None else counted(usage)
+        admission.in_flight -= 1
         if bound is not None:
             self._settle_bound(bound, cost, tokens, second)
+            if bound.kinds:
+                replace_kinds(bound.kinds, self.kinds, self.second, used_kinds(usage), second)
             if self.elsewhere is not None:
-                self.elsewhere.settle(cost, tokens)
+                self.elsewhere.settle(cost, tokens, usage)
             return
         principal.in_flight -= 1
         principal.reserved -= self.cost_reserved
@@ -147,7 +162,7 @@ class Grant(msgspec.Struct, eq=False):
         if principal.tpm is not None or self.tokens_reserved:
             principal.tokens.replace(self.tokens_reserved, self.second, tokens, second)
         if self.elsewhere is not None:
-            self.elsewhere.settle(cost, tokens)
+            self.elsewhere.settle(cost, tokens, usage)
 
     def withdraw(self, second: int) -> None:
         """As if the request had never been let in."""
@@ -156,7 +171,7 @@ class Grant(msgspec.Struct, eq=False):
         elsewhere, self.elsewhere = self.elsewhere, None
         if elsewhere is not None:
             elsewhere.withdraw()
-        self.settle(0, 0, second)
+        self.settle(0, NO_USAGE, second)
         self.admission.admitted -= 1
         for account in (self.principal,) if self.bound is None else self.bound.rated:
             if account.rpm is not None:
@@ -190,6 +205,7 @@ class Grant(msgspec.Struct, eq=False):
         admission, before = self.admission, self.bound or self.admission.key_alone(self.principal)
         after = bound or admission.key_alone(self.principal)
         cost = _reservation(ask, deployment) if after.purses else 0
+        kinds = self.kinds if before.kinds else expected_kinds(ask, after.kinds)
         for account in before.purses:
             account.reserved -= self.cost_reserved
         try:
@@ -197,20 +213,24 @@ class Grant(msgspec.Struct, eq=False):
             for account in after.rated:
                 if account not in before.rated:
                     demand_rate(account, self.tokens_reserved, self.second)
+            demand_kinds(_besides(after.kinds, before.kinds), kinds, self.second)
         except Refused:
             for account in before.purses:
                 account.reserved += self.cost_reserved
             raise
         _leave(before, after, self.tokens_reserved, self.second)
+        replace_kinds(_besides(before.kinds, after.kinds), self.kinds, self.second, NO_TOKENS, self.second)
         for account in after.rated:
             if account not in before.rated:
                 take(account, self.second)
-        self._count_tokens(after, self.tokens_reserved, besides=before)
+        self._count_tokens(after, self.tokens_reserved, kinds, besides=before)
         for account in after.purses:
             account.reserved += cost
-        self.bound, self.cost_reserved, self.prompt_estimate = after, cost, ask.prompt_estimate
+        self.bound, self.cost_reserved, self.prompt_estimate, self.kinds = after, cost, ask.prompt_estimate, kinds
 
-    def _count_tokens(self, bound: Bound, tokens: int, besides: Bound | None = None) -> None:
+    def _count_tokens(self, bound: Bound, tokens: int, kinds: KindTokens, besides: Bound | None = None) -> None:
+        new = bound.kinds if besides is None else _besides(bound.kinds, besides.kinds)
+        replace_kinds(new, NO_TOKENS, self.second, kinds, self.second)
         for account in bound.minutes:
             if besides is None or account not in besides.minutes:
                 account.tokens.add(tokens, self.second)
@@ -332,6 +352,7 @@ class Admission:
                 demand_rate(principal, tokens, second, parallel)
             for account in bound.rated:
                 demand_rate(account, tokens, second)
+        kinds = take_kinds(bound.kinds, ask, second) if bound.kinds else NO_TOKENS
         for account in bound.rated:
             account.in_flight += 1
             if account.rpm is not None:
@@ -345,7 +366,7 @@ class Admission:
                 account.day.add(tokens, second)
         self.in_flight += 1
         self.admitted += 1
-        return Grant(self, principal, reserve, tokens, second, ask.prompt_estimate, bound)
+        return Grant(self, principal, reserve, tokens, second, ask.prompt_estimate, bound, kinds=kinds)
 
     def _demand_rates(
         self, principal: Principal, bound: Bound, tokens: int, second: int, deployment: Deployment
@@ -367,6 +388,10 @@ def _leave(before: Bound, after: Bound, tokens: int, second: int) -> None:
     for account in before.days:
         if account.day is not None and account not in after.days:
             account.day.replace(tokens, second, 0, second)
+
+
+def _besides(accounts: Iterable[Account], others: Collection[Account]) -> tuple[Account, ...]:
+    return tuple(account for account in accounts if account not in others)
 
 
 def _tokens(ask: Ask, tpm: int | None, counted: Callable[[Usage], int] | None) -> int:

@@ -22,7 +22,7 @@ class Bound(msgspec.Struct, frozen=True):
     tokens of a minute and ``days`` those of a day. ``payers`` have budgets that do not bind, and are charged all the
     same. ``tpm`` is the smallest of the minutes' limits; ``is_dynamic``: some of the rates bind only while the model
     fails. ``groups`` are accounts that are charged only if the record of the call names them, as it does so: groups of
-    models, and customers by the budget that the key brings.
+    models, and customers by the budget that the key brings. ``kinds`` bound one kind of the tokens of a minute.
     """
 
     purses: tuple[Account, ...]
@@ -33,6 +33,7 @@ class Bound(msgspec.Struct, frozen=True):
     payers: tuple[Account, ...] = ()
     is_dynamic: bool = False
     groups: tuple[str, ...] = ()
+    kinds: tuple[Account, ...] = ()
 
     def plus(self, more: Bound) -> Bound:
         """Both together."""
@@ -46,6 +47,7 @@ class Bound(msgspec.Struct, frozen=True):
             self.payers + more.payers,
             self.is_dynamic or more.is_dynamic,
             self.groups + more.groups,
+            self.kinds + more.kinds,
         )
 
 
@@ -63,6 +65,7 @@ def binding(accounts: Iterable[Account], *, no_budgets_of: Iterable[Account] = (
         tuple(account for account in accounts if account in spared),
         any(_is_dynamic(account) for account in accounts),
         tuple(f"{one.scope}/{one.identity}" for one in accounts if one.scope in _NAMED_BY_RECORDS and not one.model),
+        tuple(kind for account in accounts for kind in account.kinds),
     )
 
 

@@ -26,8 +26,12 @@ _NOTHING: Final = msgspec.Raw(b"{}")
 _FORMS: Final = {
     "budget_limits": 'Write [{"budget_duration": "1d", "max_budget": 5}].',
     "model_max_budget": 'Write {"gpt-5": {"max_budget": 5, "budget_duration": "1d"}}.',
+    "itpm_limit": "Write a whole number of tokens.",
+    "model_itpm_limit": 'Write {"gpt-5": 100000}.',
+    "model_otpm_limit": 'Write {"gpt-5": 20000}.',
     "model_rpm_limit": 'Write {"gpt-5": 60}.',
     "model_tpm_limit": 'Write {"gpt-5": 100000}.',
+    "otpm_limit": "Write a whole number of tokens.",
     "tag_rpm_limit": 'Write {"batch": 60}.',
     "temp_budget_expiry": "Write a time such as 2030-01-31T12:00:00Z.",
     "tpd_limit": "Write a whole number of tokens.",
@@ -89,8 +93,12 @@ class _Extra(msgspec.Struct, frozen=True):
     model_max_budget: dict[str, _ModelBudget | _Amount] | None = None
     model_rpm_limit: dict[str, _Count] | None = None
     model_tpm_limit: dict[str, _Count] | None = None
+    model_itpm_limit: dict[str, _Count] | None = None
+    model_otpm_limit: dict[str, _Count] | None = None
     tag_rpm_limit: dict[str, _Count] | None = None
     tpd_limit: _Count | None = None
+    itpm_limit: _Count | None = None
+    otpm_limit: _Count | None = None
     temp_budget_increase: _Amount | None = None
     temp_budget_expiry: str | float | None = None
     rpm_limit_type: str | None = None
@@ -168,10 +176,14 @@ def _limits(record: KeyRecord, extra: _Extra) -> Limits:
         rpm_limit=record.rpm_limit,
         tpm_limit=record.tpm_limit,
         tpd_limit=extra.tpd_limit,
+        itpm_limit=extra.itpm_limit,
+        otpm_limit=extra.otpm_limit,
         max_parallel_requests=record.max_parallel_requests,
         model_limits={model: _model_limits(its) for model, its in (extra.model_max_budget or {}).items()},
         model_rpm_limit=extra.model_rpm_limit or {},
         model_tpm_limit=extra.model_tpm_limit or {},
+        model_itpm_limit=extra.model_itpm_limit or {},
+        model_otpm_limit=extra.model_otpm_limit or {},
         tag_rpm_limit=extra.tag_rpm_limit or {},
         rpm_limit_type=extra.rpm_limit_type,
         tpm_limit_type=extra.tpm_limit_type,

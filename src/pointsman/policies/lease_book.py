@@ -20,7 +20,9 @@ import msgspec
 
 from pointsman.core.clock import Clock
 from pointsman.core.errors import StorageUnavailable
+from pointsman.policies.accounts import INPUT, OUTPUT
 from pointsman.policies.leases import Counts, Holding, Purse, Take, Window
+from pointsman.policies.token_kinds import NO_TOKENS, KindTokens
 from pointsman.stores.shared_limits import LIVE_SECONDS, SETTLED_SECONDS, Answer, Deal, SharedLimits, Trade, Used
 
 __all__ = ["Claim", "LeaseBook", "Missed"]
@@ -36,6 +38,8 @@ _TELL_SECONDS: Final = 60.0
 _IDLE_SECONDS: Final = 1.0
 _QUIET_SECONDS: Final = 5.0
 """So long after the last word the database's spending has been heard of by everybody."""
+_KINDS: Final = frozenset({INPUT, OUTPUT})
+_GROWING: Final = frozenset({"tokens", *_KINDS})
 _TRADES_MAX: Final = 128
 _LEASES_MAX: Final = 200_000
 _log: Final = logging.getLogger("pointsman.limits")
@@ -105,6 +109,10 @@ class LeaseBook:
         """The tokens of an account within a time."""
         return self._window(f"{account}|t{seconds}", limit, "tokens", seconds)
 
+    def kind_tokens(self, account: str, limit: int, kind: str) -> Window:
+        """The tokens of one kind, input or output, of an account within a minute."""
+        return self._window(f"{account}|{kind[0]}60", limit, "input" if kind == INPUT else "output", 60)
+
     def slots(self, account: str, limit: int) -> Holding:
         """The requests of an account that are under way at once."""
         return self._holding(f"{account}|p", limit, "slots")
@@ -142,7 +150,7 @@ class LeaseBook:
             outcome = await self._ask(claims)
         return outcome
 
-    def count(self, takes: Iterable[Take], tokens: int) -> None:
+    def count(self, takes: Iterable[Take], tokens: int, kinds: KindTokens = NO_TOKENS) -> None:
         """Requests are over that took so many tokens: replace what was reserved of them, and put back their slots.
 
         Money is let go of by :meth:`spend`.
@@ -154,6 +162,9 @@ class LeaseBook:
                 lease.more(tokens, self._moment(lease))
             elif lease.counts == "slots" and isinstance(lease, Holding):
                 lease.let_go(take.units)
+            elif lease.counts in _KINDS and isinstance(lease, Window):
+                lease.more(-take.units, take.moment)
+                lease.more(kinds.of(lease.counts), self._moment(lease))
             self.touch(lease)
 
     def spend(self, takes: Iterable[Take], cost: int) -> None:
@@ -164,13 +175,14 @@ class LeaseBook:
                 lease.let_go(take.units, cost)
                 self.touch(lease)
 
-    def grow(self, takes: Iterable[Take], tokens: int, cost: int) -> None:
-        """A request needs more than it has taken, or less."""
+    def grow(self, takes: Iterable[Take], tokens: int, cost: int, output: int = 0) -> None:
+        """A request needs more than it has taken, or less: ``output`` of limits of that kind, ``tokens`` of others."""
         for take in takes:
             lease = take.lease
-            if lease.counts == "tokens" and isinstance(lease, Window):
-                take.units += tokens
-                lease.more(tokens, take.moment)
+            if lease.counts in _GROWING and isinstance(lease, Window):
+                more = output if lease.counts == OUTPUT else tokens
+                take.units += more
+                lease.more(more, take.moment)
             elif lease.counts == "money" and isinstance(lease, Holding):
                 take.units += cost
                 lease.grow(cost)

@@ -16,7 +16,7 @@ from pointsman.stores.shared_limits import Answer, Deal, Trade, Used
 
 __all__ = ["LEASE_SECONDS", "Counts", "Holding", "Lease", "Purse", "Take", "Window"]
 
-Counts = Literal["requests", "tokens", "slots", "money"]
+Counts = Literal["requests", "tokens", "input", "output", "slots", "money"]
 
 LEASE_SECONDS: Final = 2
 """For so long units of a window may be handed out after they were granted, and so long beyond the window they count."""

@@ -170,7 +170,7 @@ class Principal(Account):
     def _is_special(self) -> bool:
         limits = self.limits
         types = (limits.rpm_limit_type, limits.tpm_limit_type)
-        return bool(self.windows or self.models or "dynamic" in types) or (
+        return bool(self.windows or self.models or self.kinds or "dynamic" in types) or (
             self.tpd is not None or self.increase_until is not None
         )
 

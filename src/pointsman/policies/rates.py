@@ -78,7 +78,9 @@ def give_back(account: Account, then: int, second: int) -> None:
 def scope_of(account: Account) -> str:
     """What LiteLLM calls whom the account is of."""
     scope = _NAMES.get(account.scope, account.scope)
-    return f"model_per_{scope.removeprefix('api_')}" if account.model else scope
+    if account.model:
+        scope = f"model_per_{scope.removeprefix('api_')}"
+    return f"{scope}_{account.kind[0]}tpm" if account.kind else scope
 
 
 def reached(account: Account, what: str, limit: int, wait: int, needed: int = 1, left: int = 0) -> LimitReached:
@@ -86,7 +88,7 @@ def reached(account: Account, what: str, limit: int, wait: int, needed: int = 1,
 
     ``left`` is what it may have at once.
     """
-    name, kind = account.name, what.replace("tokens_per_day", "tokens")
+    name, kind = account.name, "tokens" if "tokens" in what else what
     if account.model:
         name = f"{account.name}:{account.model}"
     period = " per day" if what == "tokens_per_day" else ""
@@ -98,6 +100,6 @@ def reached(account: Account, what: str, limit: int, wait: int, needed: int = 1,
         hint=hint,
         retry_after=float(wait),
     )
-    error.limit_kind = kind
+    error.limit_kind = what if account.kind else kind
     error.limit, error.left = limit, max(0, left)
     return error

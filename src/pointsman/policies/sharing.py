@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from pointsman.core.usage import Usage
 from pointsman.policies.accounts import Account, Window
 from pointsman.policies.admission import Grant
 from pointsman.policies.bound import Bound
@@ -21,6 +22,7 @@ from pointsman.policies.leases import Holding, Take
 from pointsman.policies.leases import Window as LeasedWindow
 from pointsman.policies.principal import Principal
 from pointsman.policies.rates import reached
+from pointsman.policies.token_kinds import used_kinds
 
 __all__ = ["SharedAccounts"]
 
@@ -96,9 +98,9 @@ class _Share(msgspec.Struct, eq=False):
     book: LeaseBook
     takes: list[Take]
 
-    def settle(self, cost: int, tokens: int) -> None:
+    def settle(self, cost: int, tokens: int, usage: Usage) -> None:
         """See the protocol."""
-        self.book.count(self.takes, tokens)
+        self.book.count(self.takes, tokens, used_kinds(usage))
         self.book.spend(self.takes, cost)
 
     def grow(self, cost: int, tokens: int) -> None:
@@ -119,7 +121,7 @@ class _Share(msgspec.Struct, eq=False):
         for take in kept:
             more = wanted.pop(take.lease.name)[1] - take.units
             if more:
-                self.book.grow([take], more, more)
+                self.book.grow([take], more, more, more)
         self.takes = kept + self.book.count_anyway(list(wanted.values()))
 
 
@@ -180,6 +182,10 @@ def _each_want(grant: Grant, book: LeaseBook) -> Iterator[_Want]:
         if limit is not None:
             lease = book.tokens(_name(account), limit, _DAY_SECONDS)
             yield _Want(lease, grant.tokens_reserved, account, "tokens_per_day")
+    for account in bound.kinds:
+        limit, kind = account.limits.tpm_limit, account.kind
+        if limit is not None:
+            yield _Want(book.kind_tokens(_name(account), limit, kind), grant.kinds.of(kind), account, f"{kind}_tokens")
 
 
 def _binds(account: Account, kind: str | None, second: int) -> bool:

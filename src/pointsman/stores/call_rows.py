@@ -67,9 +67,10 @@ SELDOM_COUNTS: Final = (
 )  # fmt: skip
 seldom_of: Final = attrgetter(
     "end_user", "error_code", "error_message", "usage.cached", "usage.cache_write", "usage.reasoning",
-    "usage.audio_input", "usage.audio_output", "energy_mwh", "energy_cost", "usage.units", "trace", "prompt", "reply"
+    "usage.audio_input", "usage.audio_output", "energy_mwh", "energy_cost", "usage.units", "trace",
+    "usage.service", "prompt", "reply"
 )  # fmt: skip
-"""What most calls lack: three texts (:data:`SELDOM_TEXTS`), seven counts, units, trace, prompt and reply."""
+"""What most calls lack: three texts (:data:`SELDOM_TEXTS`), seven counts, units, trace, service tier, prompt, reply."""
 
 _DIGITS: Final = re.compile(r"[0-9a-f]+")
 _USAGE_COLUMNS: Final = (
@@ -124,7 +125,8 @@ def record_of(row: dict[str, Any]) -> CallRecord:
     del row["id"]
     units = row.pop("units")
     counts = {field: row.pop(column) for field, column in _USAGE_COLUMNS}
-    row["usage"] = Usage(**counts, units=None if units is None else msgspec.json.decode(units, type=Units))
+    units = None if units is None else msgspec.json.decode(units, type=Units)
+    row["usage"] = Usage(**counts, units=units, service=row.pop("service_tier") or "")
     row["tags"], row["charges"] = msgspec.json.decode(row["tags"]), msgspec.json.decode(row["charges"])
     row["stream"] = bool(row["stream"])
     prompt, reply, trace = row.pop("prompt"), row.pop("reply"), row.pop("trace")

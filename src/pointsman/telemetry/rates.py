@@ -32,8 +32,9 @@ _LEFT_OF_MODELS: Final = MappingProxyType({
 
 
 class RateNow(msgspec.Struct, frozen=True):
-    """What somebody may do in a minute (``kind``: requests or tokens), and how much of it was done in the last one.
+    """What somebody may do in a minute, and how much of it was done in the last one.
 
+    ``kind`` is requests, tokens, input_tokens or output_tokens, as LiteLLM's ``rate_limit_type``.
     ``model`` is set where the limit is for that model only.
     """
 

@@ -596,6 +596,10 @@ HEEDED: dict[str, Any] = {
     "model_max_budget": {"m": {"budget_limit": 2.5, "time_period": "7d", "rpm_limit": 3}, "n": 1},
     "model_rpm_limit": {"m": 5},
     "model_tpm_limit": {"m": 500},
+    "model_itpm_limit": {"m": 400},
+    "model_otpm_limit": {"m": 40},
+    "itpm_limit": 800,
+    "otpm_limit": 80,
     "tag_rpm_limit": {"x": 1},
     "tpd_limit": 9,
     "temp_budget_increase": 1.5,
@@ -621,6 +625,8 @@ async def test_further_limits_are_kept_heeded_and_shown(desk: Desk) -> None:
         "n": ModelLimits(max_budget=picodollars(1)),
     }
     assert (limits.model_rpm_limit, limits.tag_rpm_limit, limits.tpd_limit) == ({"m": 5}, {"x": 1}, 9)
+    assert (limits.model_itpm_limit, limits.model_otpm_limit) == ({"m": 400}, {"m": 40})
+    assert (limits.itpm_limit, limits.otpm_limit) == (800, 80)
     assert limits.temp_budget_expiry == moment("2030-01-31T12:00:00+00:00")
 
 
@@ -630,7 +636,8 @@ async def test_further_limits_are_kept_heeded_and_shown(desk: Desk) -> None:
         ("model_rpm_limit", {"m": "many"}), ("model_rpm_limit", {"m": -1}), ("model_rpm_limit", ["m"]),
         ("budget_limits", [{"budget_duration": "soon", "max_budget": 5}]), ("budget_limits", [{"max_budget": 5}]),
         ("model_max_budget", {"m": {"budget_limit": -1}}), ("model_max_budget", {"m": {"time_period": "x"}}),
-        ("tpd_limit", -5), ("temp_budget_expiry", "some day"), ("temp_budget_increase", "much"),
+        ("tpd_limit", -5), ("model_otpm_limit", {"m": "many"}), ("itpm_limit", -1),
+        ("temp_budget_expiry", "some day"), ("temp_budget_increase", "much"),
     ],
 )  # fmt: skip
 async def test_a_limit_that_cannot_be_meant_is_refused_by_its_name(desk: Desk, field: str, value: object) -> None:

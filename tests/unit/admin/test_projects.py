@@ -44,3 +44,30 @@ async def test_a_teams_admin_changes_the_projects_own_budget_in_its_place(desk: 
     changed = await desk.ask("POST", "/project/update", {"project_id": "p", "max_budget": 5}, key=key)
     assert changed.json()["budget_id"] == made.json()["budget_id"]
     assert await most(desk, made.json()["budget_id"]) == 5
+
+
+KINDS = {"itpm_limit": 900, "otpm_limit": 90}
+OF_MODELS = {"model_itpm_limit": {"m": 500}, "model_otpm_limit": {"m": 50}}
+
+
+async def test_limits_of_input_and_of_output_can_be_said_and_are_shown_of_everybody(desk: Desk) -> None:
+    for path, body, said in (
+        ("/team/new", {"team_id": "t"}, {**KINDS, **OF_MODELS}),
+        ("/user/new", {"user_id": "u", "auto_create_key": False}, KINDS),
+        ("/organization/new", {"organization_alias": "o"}, OF_MODELS),
+        ("/project/new", {"team_id": "t"}, OF_MODELS),
+        ("/key/generate", {}, {**KINDS, **OF_MODELS}),
+    ):
+        answer = await desk.ask("POST", path, {**body, **said})
+        row = answer.json()
+        assert {name: row[name] for name in said} == said, (path, answer.body)
+    for path, body in (("/budget/new", {}), ("/organization/new", {"organization_alias": "o"})):
+        row = (await desk.ask("POST", path, {**body, **KINDS})).json()
+        row = row.get("litellm_budget_table", row)
+        assert {name: row[name] for name in KINDS} == KINDS
+
+
+async def test_no_project_has_more_of_a_kind_than_its_team(desk: Desk) -> None:
+    await desk.ask("POST", "/team/new", {"team_id": "t", "otpm_limit": 90})
+    assert (await desk.ask("POST", "/project/new", {"team_id": "t", "otpm_limit": 91})).status == 400
+    assert (await desk.ask("POST", "/project/new", {"team_id": "t", "otpm_limit": 90})).status == 200

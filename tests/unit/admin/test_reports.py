@@ -448,12 +448,22 @@ def test_a_row_of_an_export_tells_all_of_a_call_and_no_address_but_to_operators(
         "completion_tokens": 50, "cached_tokens": 10, "cache_write_tokens": 5, "reasoning_tokens": 20,
         "usage_source": "measured", "spend_usd": "0.000000001234", "spend_picodollars": 1234, "energy_wh": 9.722,
         "error_code": "upstream_broken", "error_message": "cannot reach https://api.example/v1",
+        "service_tier": "flex",
     }  # fmt: skip
     hidden = msgspec.structs.asdict(export_row(call, operator=False))
     assert hidden == {**told, "api_base": "", "error_message": "cannot reach gpt-5"}
     bare = export_row(bare_call(ended_at=None), operator=True)
     assert (bare.request_id, bare.end_time, bare.duration_ms) == ("c1", bare.start_time, 0)
-    unsaid = ("key_alias", "user_id", "team_id", "organization_id", "end_user", "error_code", "error_message")
+    unsaid = (
+        "key_alias",
+        "user_id",
+        "team_id",
+        "organization_id",
+        "end_user",
+        "error_code",
+        "error_message",
+        "service_tier",
+    )
     assert [getattr(bare, name) for name in unsaid] == [""] * len(unsaid)
 
 

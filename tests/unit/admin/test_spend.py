@@ -36,6 +36,14 @@ async def test_a_row_tells_the_whole_call(desk: Desk) -> None:
     assert answer.json()[0]["startTime"].endswith("Z") and answer.json()[0]["messages"] == {}
 
 
+@pytest.mark.parametrize(("service", "shown"), [("priority", "priority"), ("", None)])
+async def test_the_service_tier_that_was_charged_is_shown(desk: Desk, service: str, shown: str | None) -> None:
+    await desk.ledger.append([call_record("a", usage=Usage(10, 5, service=service))])
+    (row,) = (await desk.ask("GET", "/spend/logs")).json()
+    page = (await desk.ask("GET", "/spend/logs/v2?start_date=2000-01-01&end_date=2100-01-01")).json()["data"]
+    assert row["metadata"]["service_tier"] == page[0]["metadata"]["service_tier"] == shown
+
+
 async def test_prompts_are_shown_where_they_were_logged(desk: Desk) -> None:
     await desk.ledger.append([call_record("a", prompt=msgspec.Raw(b'{"messages":[1]}'), reply=msgspec.Raw(b'{"x":2}'))])
     (row,) = (await desk.ask("GET", "/spend/logs")).json()

@@ -7,6 +7,7 @@ import msgspec
 from pointsman.core.identity import KeyRecord, token_of
 from pointsman.core.price import Price
 from pointsman.core.upstream import Ask, Deployment, Operation
+from pointsman.core.usage import Usage
 
 CENT = 10**10
 """In picodollars."""
@@ -50,6 +51,11 @@ def key_record(key: str = "sk-test", /, **values: object) -> KeyRecord:
 def ask(prompt: int = 100, limit: int | None = 50, choices: int = 1) -> Ask:
     """A chat request."""
     return Ask(Operation.CHAT, "m", {}, prompt_estimate=prompt, output_limit=limit, choices=choices)
+
+
+def used(tokens: int) -> Usage:
+    """So many tokens that went in."""
+    return Usage(tokens)
 
 
 def deployment(price: Price | None = None, *, charges: bool = False) -> Deployment:

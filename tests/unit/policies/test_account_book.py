@@ -51,7 +51,7 @@ from pointsman.stores.directory.records import (
 from pointsman.stores.memory.database import MemoryDatabase
 from pointsman.stores.memory.directory import MemoryDirectoryStore
 from pointsman.stores.memory.spend import MemorySpendStore
-from tests.unit.policies.desk import CENT, FakeClock, FakeSource, ask, deployment, key_record, priced
+from tests.unit.policies.desk import CENT, FakeClock, FakeSource, ask, deployment, key_record, priced, used
 
 
 class Desk:
@@ -76,7 +76,7 @@ class Desk:
         if not self.book.knows(principal, request):
             await self.book.learn(principal, request)
         self.book.demand_open(request)
-        self.admission.admit(principal, request, priced(), 5).settle(cost, tokens, 5)
+        self.admission.admit(principal, request, priced(), 5).settle(cost, used(tokens), 5)
 
 
 def member(key: str, **values: object) -> KeyRecord:
@@ -105,7 +105,7 @@ async def test_a_budget_of_each_of_them_binds_the_key(scope: str) -> None:
         await desk.call("sk-a")
     assert "Current cost: 1.5, Max budget: 1.5" in refused.value.message
     free = desk.admission.admit(await desk.key("sk-a"), ask(), deployment(), 5)
-    free.settle(0, 0, 5)
+    free.settle(0, used(0), 5)
 
 
 _SCOPES = ("team", "user", "member", "organization", "organization_member", "tag")
@@ -333,7 +333,7 @@ async def test_a_customer_uses_its_own_models_and_is_served_at_home() -> None:
     with pytest.raises(Forbidden, match="region 'eu' only"):
         await desk.call("sk-a", served)
     principal, european = await desk.key("sk-a"), msgspec.structs.replace(priced(), region="eu")
-    desk.admission.admit(principal, served, european, 5).settle(0, 10, 5)
+    desk.admission.admit(principal, served, european, 5).settle(0, used(10), 5)
 
 
 async def test_a_customer_without_limits_of_its_own_has_those_that_the_key_brings() -> None:
@@ -358,7 +358,7 @@ async def test_a_call_that_goes_elsewhere_gives_back_what_it_took_of_a_day() -> 
     left, entered = desk.book.recalled("deployment", "d"), desk.book.recalled("deployment", "e")
     assert left is not None and left.day is not None and entered is not None and entered.day is not None
     assert (left.day.used(5), entered.day.used(5)) == (0, 150)
-    grant.settle(0, 20, 5)
+    grant.settle(0, used(20), 5)
     assert (left.day.used(5), entered.day.used(5)) == (0, 20)
 
 

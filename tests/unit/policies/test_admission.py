@@ -15,7 +15,7 @@ from pointsman.policies.accounts import Account
 from pointsman.policies.admission import Admission, AdmissionSettings, Grant
 from pointsman.policies.principal import Principal, Ties
 from pointsman.stores.directory.records import Limits
-from tests.unit.policies.desk import CENT, ask, deployment, key_record, priced
+from tests.unit.policies.desk import CENT, ask, deployment, key_record, priced, used
 
 
 def counts(admission: Admission, principal: Principal) -> tuple[int, ...]:
@@ -34,7 +34,7 @@ def test_an_unlimited_call_reserves_nothing_but_its_place() -> None:
     admission, principal = Admission(AdmissionSettings()), Principal(key_record())
     grant = admission.admit(principal, ask(), priced(), 5)
     assert counts(admission, principal) == (1, 1, 0, 0, 0, 0, 0)
-    grant.settle(3 * CENT, 200, 6)
+    grant.settle(3 * CENT, used(200), 6)
     assert counts(admission, principal) == (0, 0, 0, 3 * CENT, 3 * CENT, 0, 0)
 
 
@@ -44,7 +44,7 @@ def test_a_call_reserves_what_it_may_cost_and_settling_replaces_that_by_what_it_
     grant = admission.admit(principal, ask(prompt=100, limit=50, choices=2), priced(1, 2), 5)
     assert grant.cost_reserved == (100 + 2 * 100) * CENT
     assert counts(admission, principal) == (1, 1, 300 * CENT, 0, 0, 1, 200)
-    grant.settle(120 * CENT, 110, 30)
+    grant.settle(120 * CENT, used(110), 30)
     assert counts(admission, principal) == (0, 0, 0, 120 * CENT, 120 * CENT, 1, 110)
 
 
@@ -61,16 +61,16 @@ def test_settling_a_second_time_does_nothing() -> None:
     admission = Admission(AdmissionSettings())
     principal = Principal(key_record(max_budget=1000 * CENT, tpm_limit=10_000, rpm_limit=10))
     grant = admission.admit(principal, ask(), priced(), 5)
-    grant.settle(7 * CENT, 9, 6)
+    grant.settle(7 * CENT, used(9), 6)
     before = counts(admission, principal)
-    grant.settle(7 * CENT, 9, 6)
+    grant.settle(7 * CENT, used(9), 6)
     assert counts(admission, principal) == before == (0, 0, 0, 7 * CENT, 7 * CENT, 1, 9)
 
 
 def test_what_a_call_used_counts_from_its_end_and_its_reserve_is_gone() -> None:
     admission, principal = Admission(AdmissionSettings()), Principal(key_record(tpm_limit=1000))
     grant = admission.admit(principal, ask(prompt=300, limit=100), deployment(FREE), 100)
-    grant.settle(0, 50, 150)
+    grant.settle(0, used(50), 150)
     assert principal.tokens.used(161) == 50
     assert principal.tokens.used(210) == 50
     assert principal.tokens.used(211) == 0
@@ -111,7 +111,7 @@ def test_concurrency_limits_count_what_runs_and_give_the_place_back(
     with pytest.raises(LimitReached) as caught:
         admission.admit(principal, ask(), deployment(), 5)
     assert caught.value.retry_after == 1
-    first.settle(0, 0, 6)
+    first.settle(0, used(0), 6)
     admission.admit(principal, ask(), deployment(), 6)
 
 
@@ -188,7 +188,7 @@ def test_calls_under_way_hold_the_budget_and_the_hint_says_so() -> None:
     with pytest.raises(BudgetExceeded) as caught:
         admission.admit(principal, ask(), priced(), 5)
     assert "Other calls of this key hold the rest" in caught.value.told()
-    grant.settle(CENT, 3, 6)
+    grant.settle(CENT, used(3), 6)
     admission.admit(principal, ask(), priced(), 6)
 
 
@@ -203,7 +203,7 @@ def test_a_budget_is_passed_by_one_reservation_at_most_however_calls_interleave(
     principal = Principal(key_record(max_budget=budget * CENT))
     running: list[Grant] = []
     largest = 0
-    for begins, tokens, used in steps:
+    for begins, tokens, size in steps:
         if begins or not running:
             try:
                 running.append(admission.admit(principal, ask(tokens, 0), priced(), 5))
@@ -213,7 +213,7 @@ def test_a_budget_is_passed_by_one_reservation_at_most_however_calls_interleave(
                 largest = max(largest, running[-1].cost_reserved)
         else:
             grant = running.pop(0)
-            grant.settle(min(used * CENT, grant.cost_reserved), used, 6)
+            grant.settle(min(size * CENT, grant.cost_reserved), used(size), 6)
         assert principal.spent + principal.reserved < budget * CENT + largest or largest == 0
         assert principal.reserved == sum(grant.cost_reserved for grant in running)
         assert principal.in_flight == admission.in_flight == len(running)
@@ -246,7 +246,7 @@ def test_a_prompt_that_turns_out_longer_reserves_more_and_settles_as_any() -> No
     grant.grow(asked, priced(1, 2))
     grant.grow(asked, priced(1, 2))
     assert counts(admission, principal) == (1, 1, 500 * CENT, 0, 0, 1, 450)
-    grant.settle(7 * CENT, 9, 6)
+    grant.settle(7 * CENT, used(9), 6)
     asked.prompt_estimate = 800
     grant.grow(asked, priced(1, 2))
     assert counts(admission, principal) == (0, 0, 0, 7 * CENT, 7 * CENT, 1, 9)
@@ -273,7 +273,7 @@ def test_a_call_that_turns_to_a_dearer_model_reserves_its_price_instead() -> Non
     assert (principal.reserved, grant.cost_reserved) == (300 * CENT, 300 * CENT)
     with pytest.raises(BudgetExceeded):
         admission.admit(principal, ask(1, 0), priced(1), 5)
-    grant.settle(250 * CENT, 0, 6)
+    grant.settle(250 * CENT, used(0), 6)
     assert counts(admission, principal)[:4] == (0, 0, 0, 250 * CENT)
 
 
@@ -288,14 +288,14 @@ def test_a_call_that_may_not_turn_elsewhere_still_holds_what_it_held() -> None:
         with pytest.raises(BudgetExceeded):
             free.move(ask(100, 0), priced(1))
         assert (account.reserved, free.cost_reserved) == (200 * CENT, 0)
-        others.settle(120 * CENT, 0, 6)
+        others.settle(120 * CENT, used(0), 6)
         held = admission.admit(principal, ask(10, 0), priced(1), 5)
         account.settle(40 * CENT)
         with pytest.raises(BudgetExceeded):
             held.move(ask(10, 0), priced(2))
         assert (account.reserved, held.cost_reserved) == (10 * CENT, 10 * CENT)
-        held.settle(0, 0, 6)
-        free.settle(0, 0, 6)
+        held.settle(0, used(0), 6)
+        free.settle(0, used(0), 6)
         assert (account.reserved, account.in_flight) == (0, 0)
 
 
@@ -329,7 +329,7 @@ def test_a_budget_that_does_not_bind_is_charged_all_the_same() -> None:
     admission = Admission(AdmissionSettings())
     principal, team = of_team(Limits(max_budget=10 * CENT), spared=True)
     for _ in range(2):
-        admission.admit(principal, ask(100, 0), priced(1), 5).settle(70 * CENT, 0, 6)
+        admission.admit(principal, ask(100, 0), priced(1), 5).settle(70 * CENT, used(0), 6)
     assert (team.spent, team.pending, principal.spent) == (140 * CENT, 140 * CENT, 140 * CENT)
 
 

@@ -15,7 +15,7 @@ from pointsman.policies.accounts import Account
 from pointsman.policies.admission import Admission, AdmissionSettings, Grant
 from pointsman.policies.principal import Principal, Ties
 from pointsman.stores.directory.records import BudgetWindow, Limits, ModelLimits
-from tests.unit.policies.desk import CENT, ask, deployment, key_record
+from tests.unit.policies.desk import CENT, ask, deployment, key_record, used
 
 SECOND: Final = 1_000
 
@@ -34,6 +34,8 @@ def limits(draw: st.DrawFn) -> Limits:
         rpm_limit=draw(COUNT),
         tpm_limit=draw(TOKENS),
         tpd_limit=draw(TOKENS),
+        itpm_limit=draw(TOKENS),
+        model_otpm_limit={} if draw(st.booleans()) else {"m": draw(st.integers(0, 40))},
         max_parallel_requests=draw(COUNT),
         model_limits={} if model is None else {"m": ModelLimits(max_budget=model * CENT, rpm_limit=draw(COUNT))},
     )
@@ -66,7 +68,8 @@ def principals(team: Limits, key: Limits) -> list[Principal]:
 
 def everybody(callers: list[Principal]) -> list[Account]:
     accounts: list[Account] = [*callers, *callers[0].ties.accounts]
-    return [*accounts, *(its for account in accounts for its in account.models.values())]
+    accounts = [*accounts, *(its for account in accounts for its in account.models.values())]
+    return [*accounts, *(its for account in accounts for its in account.kinds)]
 
 
 def state(accounts: list[Account]) -> list[tuple[int, ...]]:
@@ -114,14 +117,14 @@ def test_no_limit_is_passed_nothing_is_burnt_and_all_is_given_back(
                 grown += running[-1].cost_reserved - held  # whoever was let in stays so, however much there is left
             elif what == "end" and running:
                 grant = running.pop(0)
-                grant.settle(min(size * CENT, grant.cost_reserved), 0, SECOND)
+                grant.settle(min(size * CENT, grant.cost_reserved), used(0), SECOND)
         except (BudgetExceeded, LimitReached):
             assert state(accounts) == before, "a refusal burns nothing"
         largest = max([largest, *(grant.cost_reserved for grant in running)])
         demand_kept(accounts, largest + grown)
     for grant in running:
-        grant.settle(0, 0, SECOND)
-        grant.settle(0, 0, SECOND)
+        grant.settle(0, used(0), SECOND)
+        grant.settle(0, used(0), SECOND)
     assert admission.in_flight == 0
     for one in accounts:
         assert (one.reserved, one.in_flight, one.tokens.total) == (0, 0, 0)

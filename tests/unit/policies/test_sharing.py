@@ -17,7 +17,7 @@ from pointsman.policies.sharing import SharedAccounts
 from pointsman.stores.directory.records import BudgetWindow, Limits, ModelLimits
 from pointsman.stores.memory.shared_limits import MemorySharedLimits, SharedMemory
 from pointsman.stores.shared_limits import GATHER_SECONDS
-from tests.unit.policies.desk import CENT, FakeClock, ask, deployment, key_record, priced
+from tests.unit.policies.desk import CENT, FakeClock, ask, deployment, key_record, priced, used
 
 PRICE = 150 * CENT
 """Of the usual request: a cent for each of 150 tokens."""
@@ -57,7 +57,7 @@ class Site:
         return grant
 
     async def end(self, grant: Grant, cost: int = PRICE, tokens: int = 150) -> None:
-        grant.settle(cost, tokens, int(self.clock.now))
+        grant.settle(cost, used(tokens), int(self.clock.now))
         await self.book.step()
 
 
@@ -105,6 +105,8 @@ RATES = [
     (Limits(max_parallel_requests=5), "max_parallel_requests"),
     (Limits(tpd_limit=5 * 150 + 100), "tokens per day"),
     (Limits(model_limits={"d": ModelLimits(rpm_limit=5)}), "requests"),
+    (Limits(itpm_limit=5 * 100 + 50), "tokens"),
+    (Limits(model_otpm_limit={"d": 5 * 50 + 25}), "tokens"),
 ]
 
 

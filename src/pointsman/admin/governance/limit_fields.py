@@ -18,11 +18,23 @@ from pointsman.core.price import picodollars
 from pointsman.policies.durations import ResetClock, next_reset
 from pointsman.stores.directory.records import Limits, ModelLimits
 
-__all__ = ["BudgetFields", "BudgetTable", "ModelBudget", "budget_table", "changed_limits", "first_reset", "says_limits"]
+__all__ = [
+    "MODEL_RATES",
+    "BudgetFields",
+    "BudgetTable",
+    "ModelBudget",
+    "budget_table",
+    "changed_limits",
+    "first_reset",
+    "says_limits",
+]
 
 T = TypeVar("T")
 
-_PLAIN: Final = ("rpm_limit", "tpm_limit", "tpd_limit", "max_parallel_requests")
+MODEL_RATES: Final = ("model_rpm_limit", "model_tpm_limit", "model_itpm_limit", "model_otpm_limit")
+"""Rates of single models: of requests, of all tokens, and of those that go in or come out."""
+
+_PLAIN: Final = ("rpm_limit", "tpm_limit", "itpm_limit", "otpm_limit", "tpd_limit", "max_parallel_requests")
 _MONEY: Final = ("max_budget", "soft_budget", "temp_budget_increase")
 
 
@@ -45,6 +57,8 @@ class BudgetFields(msgspec.Struct, frozen=True, kw_only=True):
     budget_duration: Duration | UnsetType | None = UNSET
     rpm_limit: Count | UnsetType | None = UNSET
     tpm_limit: Count | UnsetType | None = UNSET
+    itpm_limit: Count | UnsetType | None = UNSET
+    otpm_limit: Count | UnsetType | None = UNSET
     tpd_limit: Count | UnsetType | None = UNSET
     max_parallel_requests: Count | UnsetType | None = UNSET
     model_max_budget: dict[ModelName, ModelBudget] | UnsetType | None = UNSET
@@ -70,6 +84,8 @@ class BudgetTable(msgspec.Struct, frozen=True, kw_only=True):
     temp_budget_increase: float | None = None
     temp_budget_expiry: str | None = None
     created_at: str | None = None
+    itpm_limit: int | None = None
+    otpm_limit: int | None = None
 
 
 def says_limits(fields: BudgetFields) -> bool:
@@ -133,6 +149,8 @@ def budget_table(
         temp_budget_increase=usd(limits.temp_budget_increase),
         temp_budget_expiry=iso_or_none(limits.temp_budget_expiry),
         created_at=iso_or_none(created_at),
+        itpm_limit=limits.itpm_limit,
+        otpm_limit=limits.otpm_limit,
     )
 
 

@@ -39,15 +39,15 @@ _ADMINISTERED_FIELDS: Final = frozenset({"spend", "temp_budget_expiry", "temp_bu
 
 _NARROWING_FIELDS: Final = frozenset({
     "allowed_ips", "allowed_routes", "blocked", "budget_duration", "budget_limits", "enforced_params", "guardrails",
-    "key_type", "model_max_budget", "model_rpm_limit", "model_tpm_limit", "policies", "project_id", "soft_budget",
-    "tag_rpm_limit", "tags", "tpd_limit",
+    "itpm_limit", "key_type", "model_itpm_limit", "model_max_budget", "model_otpm_limit", "model_rpm_limit",
+    "model_tpm_limit", "otpm_limit", "policies", "project_id", "soft_budget", "tag_rpm_limit", "tags", "tpd_limit",
 })  # fmt: skip
 """Those that an owner may say of a new key, and not change of one that has them."""
 
 _NOT_GIVEN_ON: Final = frozenset({
     "allowed_ips", "budget_id", "budget_limits", "end_user_budget_id", "enforced_params", "guardrails",
-    "model_max_budget", "model_rpm_limit", "model_tpm_limit", "object_permission", "permissions", "policies",
-    "project_id", "tag_rpm_limit", "tpd_limit",
+    "itpm_limit", "model_itpm_limit", "model_max_budget", "model_otpm_limit", "model_rpm_limit", "model_tpm_limit",
+    "object_permission", "otpm_limit", "permissions", "policies", "project_id", "tag_rpm_limit", "tpd_limit",
 })  # fmt: skip
 """A key that is bound by one of these would be rid of it by making another."""
 

@@ -39,7 +39,7 @@ _UNRESTRICTED: Final[Mapping[str, object]] = MappingProxyType({
     "key_type": "default", "last_rotation_at": None, "model_max_budget": {}, "model_spend": {},
     "object_permission": None, "object_permission_id": None, "organization_id": None, "permissions": {},
     "policies": (), "project_id": None, "rotation_count": 0, "rotation_interval": None, "router_settings": {},
-    "soft_budget_cooldown": False, "tpd_limit": None,
+    "soft_budget_cooldown": False, "itpm_limit": None, "otpm_limit": None, "tpd_limit": None,
 })  # fmt: skip
 """What LiteLLM's row has besides ours, and its clients read; a key that would be restricted by one is refused."""
 
@@ -108,6 +108,8 @@ class KeyRow(msgspec.Struct, kw_only=True):
     router_settings: dict[str, msgspec.Raw] | None
     soft_budget_cooldown: bool
     tpd_limit: int | None
+    itpm_limit: int | None
+    otpm_limit: int | None
     litellm_budget_table: BudgetTable | None
     created_at: str
     updated_at: str

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pointsman.admin.governance.entries import author, demand_printable, every, replaced, tell
-from pointsman.admin.governance.limit_fields import BudgetFields, changed_limits, says_limits
+from pointsman.admin.governance.limit_fields import MODEL_RATES, BudgetFields, changed_limits, says_limits
 from pointsman.admin.governance.periods import budgets_named, joined_limits
 from pointsman.admin.keys.lookup import flushed
 from pointsman.admin.keys.restrictions import not_enforced_header
@@ -228,11 +228,7 @@ def _changed(
 
 def _own_limits(fields: OrganizationFields, limits: Limits) -> Limits:
     """The limits that no budget has."""
-    found = {
-        name: getattr(fields, name) or {}
-        for name in ("model_rpm_limit", "model_tpm_limit")
-        if getattr(fields, name) is not UNSET
-    }
+    found = {name: getattr(fields, name) or {} for name in MODEL_RATES if getattr(fields, name) is not UNSET}
     return msgspec.structs.replace(limits, **found)
 
 

@@ -37,6 +37,8 @@ class OrganizationRow(msgspec.Struct, kw_only=True):
     model_spend: dict[str, float]
     model_rpm_limit: dict[str, int]
     model_tpm_limit: dict[str, int]
+    model_itpm_limit: dict[str, int]
+    model_otpm_limit: dict[str, int]
     blocked: bool
     created_by: str
     updated_by: str
@@ -84,6 +86,8 @@ async def organization_rows(office: Office, organizations: Sequence[Organization
                 "model_spend": {},
                 "model_rpm_limit": limits.model_rpm_limit,
                 "model_tpm_limit": limits.model_tpm_limit,
+                "model_itpm_limit": limits.model_itpm_limit,
+                "model_otpm_limit": limits.model_otpm_limit,
                 "blocked": one.blocked,
                 "created_by": one.created_by or "",
                 "updated_by": one.updated_by or one.created_by or "",

@@ -49,6 +49,8 @@ class OrganizationFields(BudgetFields, frozen=True, kw_only=True):
     metadata: dict[str, msgspec.Raw] | UnsetType | None = UNSET
     model_rpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
     model_tpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
+    model_itpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
+    model_otpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
     blocked: bool | UnsetType | None = UNSET
 
 

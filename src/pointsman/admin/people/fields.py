@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pointsman.admin.amounts import usd
-from pointsman.admin.governance.limit_fields import BudgetFields, ModelBudget, changed_limits
+from pointsman.admin.governance.limit_fields import MODEL_RATES, BudgetFields, ModelBudget, changed_limits
 from pointsman.admin.keys.requests import Count, Dollars, Duration, Label, ModelName
 from pointsman.core.errors import Malformed
 from pointsman.core.price import picodollars
@@ -38,7 +38,7 @@ Email = Annotated[str, Meta(max_length=320)]
 Models = tuple[ModelName, ...]
 Page = Annotated[int, Meta(ge=1, le=2**31)]
 
-_COUNTED = ("rpm_limit", "tpm_limit", "tpd_limit", "max_parallel_requests")
+_COUNTED = ("rpm_limit", "tpm_limit", "itpm_limit", "otpm_limit", "tpd_limit", "max_parallel_requests")
 
 
 class WindowFields(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +55,8 @@ class AccountFields(BudgetFields, frozen=True, kw_only=True):
     budget_limits: tuple[WindowFields, ...] | UnsetType | None = UNSET
     model_rpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
     model_tpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
+    model_itpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
+    model_otpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
     tag_rpm_limit: dict[Label, Count] | UnsetType | None = UNSET
     rpm_limit_type: LimitType | UnsetType | None = UNSET
     tpm_limit_type: LimitType | UnsetType | None = UNSET
@@ -70,7 +72,7 @@ def account_limits(fields: AccountFields, limits: Limits) -> Limits:
     found: dict[str, object] = {}
     if fields.budget_limits is not UNSET:
         found["budget_limits"] = _windows(fields.budget_limits or ())
-    for name in ("model_rpm_limit", "model_tpm_limit", "tag_rpm_limit"):
+    for name in (*MODEL_RATES, "tag_rpm_limit"):
         if (value := getattr(fields, name)) is not UNSET:
             found[name] = value or {}
     for name in ("rpm_limit_type", "tpm_limit_type"):
@@ -84,7 +86,7 @@ def raised(before: Limits, after: Limits) -> str | None:
     for name in ("max_budget", *_COUNTED):
         if _wider(getattr(before, name), getattr(after, name)):
             return name
-    for name in ("model_limits", "model_rpm_limit", "model_tpm_limit", "tag_rpm_limit", "budget_limits"):
+    for name in ("model_limits", *MODEL_RATES, "tag_rpm_limit", "budget_limits"):
         # Whether many amounts together are wider is nobody's guess: they stay, or more come.
         old, new = getattr(before, name), getattr(after, name)
         kept = (

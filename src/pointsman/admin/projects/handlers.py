@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UnsetType
 
 from pointsman.admin.governance.entries import author, demand_printable, every, tell
-from pointsman.admin.governance.limit_fields import BudgetFields, changed_limits, says_limits
+from pointsman.admin.governance.limit_fields import MODEL_RATES, BudgetFields, changed_limits, says_limits
 from pointsman.admin.governance.noting import note
 from pointsman.admin.governance.periods import budgets_named, joined_limits
 from pointsman.admin.grants import bound_of_account, demand_within, grant_of_limits
@@ -209,9 +209,7 @@ def _changed(
     extra, unheeded = passive(body, frozenset(fields.__struct_fields__), PROJECT_PASSIVE, one.extra)
     found: dict[str, object] = {"extra": extra}
     rates = {
-        name: getattr(fields, name) or {}
-        for name in ("model_rpm_limit", "model_tpm_limit")
-        if not isinstance(getattr(fields, name), UnsetType)
+        name: getattr(fields, name) or {} for name in MODEL_RATES if not isinstance(getattr(fields, name), UnsetType)
     }
     found["limits"] = msgspec.structs.replace(one.limits, **rates)
     for name, ours, empty in (

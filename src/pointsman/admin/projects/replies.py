@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.admin.governance.limit_fields import BudgetTable, budget_table
+from pointsman.admin.governance.limit_fields import MODEL_RATES, BudgetTable, budget_table
 from pointsman.admin.governance.periods import budgets_named, joined_limits, spent_by
 from pointsman.admin.office import Office
 from pointsman.admin.timestamps import iso
@@ -38,6 +38,8 @@ class ProjectRow(msgspec.Struct, kw_only=True):
     model_spend: dict[str, float]
     model_rpm_limit: dict[str, int]
     model_tpm_limit: dict[str, int]
+    model_itpm_limit: dict[str, int]
+    model_otpm_limit: dict[str, int]
     blocked: bool
     created_by: str | None
     updated_by: str | None
@@ -70,6 +72,8 @@ async def project_rows(office: Office, projects: Sequence[Project]) -> list[Proj
                 model_spend={},
                 model_rpm_limit=limits.model_rpm_limit,
                 model_tpm_limit=limits.model_tpm_limit,
+                model_itpm_limit=limits.model_itpm_limit,
+                model_otpm_limit=limits.model_otpm_limit,
                 blocked=one.blocked,
                 created_by=one.created_by,
                 updated_by=one.updated_by or one.created_by,
@@ -84,9 +88,5 @@ async def project_rows(office: Office, projects: Sequence[Project]) -> list[Proj
 
 def _metadata(one: Project) -> dict[str, msgspec.Raw]:
     found = _decode_object(one.metadata)
-    repeated = (
-        ("tags", one.tags),
-        ("model_rpm_limit", one.limits.model_rpm_limit),
-        ("model_tpm_limit", one.limits.model_tpm_limit),
-    )
-    return found | {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in repeated if value}
+    repeated = {"tags": one.tags} | {name: getattr(one.limits, name) for name in MODEL_RATES}
+    return found | {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in repeated.items() if value}

@@ -26,7 +26,7 @@ __all__ = [
 
 PROJECT_PASSIVE: Final = Passive(
     refused=frozenset({
-        "allowed_models", "guardrails", "model_itpm_limit", "model_otpm_limit", "object_permission", "policies",
+        "allowed_models", "guardrails", "object_permission", "policies",
     }),
     kept=frozenset(),
 )  # fmt: skip
@@ -43,6 +43,8 @@ class ProjectFields(BudgetFields, frozen=True, kw_only=True):
     tags: tuple[Label, ...] | UnsetType | None = UNSET
     model_rpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
     model_tpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
+    model_itpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
+    model_otpm_limit: dict[ModelName, Count] | UnsetType | None = UNSET
     blocked: bool | UnsetType | None = UNSET
 
 

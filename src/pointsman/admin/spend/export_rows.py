@@ -17,8 +17,8 @@ class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
     """One call. ``spend_usd`` is exact, a decimal number as text; ``spend_picodollars`` the same as a whole number.
 
     ``request_id`` is the answer's ``id``, and that of the call (``call_id``) where it has none. Times are in ISO 8601
-    (UTC), ``api_key`` is the hash of the key, ``tags`` are joined by commas. Text of prompts and answers is not
-    exported.
+    (UTC), ``api_key`` is the hash of the key, ``tags`` are joined by commas. ``service_tier`` is the one that was
+    charged, empty on the usual one. Text of prompts and answers is not exported.
     """
 
     request_id: str
@@ -56,6 +56,7 @@ class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
     energy_wh: float
     error_code: str
     error_message: str
+    service_tier: str
 
 
 def export_row(record: CallRecord, *, operator: bool) -> ExportRow:
@@ -99,4 +100,5 @@ def export_row(record: CallRecord, *, operator: bool) -> ExportRow:
         energy_wh=record.energy_mwh / 1000,
         error_code=record.error_code or "",
         error_message=said if operator else without_address(said, record.api_base, record.model_group),
+        service_tier=usage.service,
     )

@@ -76,7 +76,8 @@ class SpendMetadata(msgspec.Struct, frozen=True):
     ``status`` tells a call that its client broke off (``cancelled``) from one that failed. ``usage_source`` is
     ``measured`` where the upstream counted the tokens, ``estimated`` where the gateway did, ``none`` without any.
     ``energy_wh`` is what a local host drew for it, in watt-hours, and ``energy_cost`` what that cost, in USD; null
-    where nobody told what the host draws.
+    where nobody told what the host draws. ``service_tier`` is the one that was charged, as prices call it (``flex``,
+    ``priority``); null on the usual one, and where the price knows none.
     """
 
     status: Literal["success", "failure", "cancelled"]
@@ -101,6 +102,7 @@ class SpendMetadata(msgspec.Struct, frozen=True):
     routing: RouteTrace | None
     energy_wh: float | None = None
     energy_cost: float | None = None
+    service_tier: str | None = None
 
 
 class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,6 +215,7 @@ def _metadata(record: CallRecord, *, operator: bool) -> SpendMetadata:
         else ErrorInformation(str(record.http_status), record.error_code, said),
         energy_wh=record.energy_mwh / 1000 if record.energy_mwh else None,
         energy_cost=dollars(record.energy_cost) if record.energy_mwh else None,
+        service_tier=usage.service or None,
         usage_object=UsageObject(
             usage.prompt,
             usage.completion,

@@ -100,10 +100,14 @@ class TeamRow(msgspec.Struct, kw_only=True):
     rpm_limit: int | None
     tpm_limit: int | None
     tpd_limit: int | None
+    itpm_limit: int | None
+    otpm_limit: int | None
     max_parallel_requests: int | None
     model_max_budget: dict[str, ModelBudget]
     model_rpm_limit: dict[str, int]
     model_tpm_limit: dict[str, int]
+    model_itpm_limit: dict[str, int]
+    model_otpm_limit: dict[str, int]
     tag_rpm_limit: dict[str, int]
     team_member_key_duration: str | None
     model_spend: dict[str, float]
@@ -374,10 +378,14 @@ def _row(team: Team, members: Sequence[TeamMember], users: Mapping[str, User], s
         "rpm_limit": limits.rpm_limit,
         "tpm_limit": limits.tpm_limit,
         "tpd_limit": limits.tpd_limit,
+        "itpm_limit": limits.itpm_limit,
+        "otpm_limit": limits.otpm_limit,
         "max_parallel_requests": limits.max_parallel_requests,
         "model_max_budget": model_budgets(limits.model_limits),
         "model_rpm_limit": limits.model_rpm_limit,
         "model_tpm_limit": limits.model_tpm_limit,
+        "model_itpm_limit": limits.model_itpm_limit,
+        "model_otpm_limit": limits.model_otpm_limit,
         "tag_rpm_limit": limits.tag_rpm_limit,
         "team_member_key_duration": team.member_key_duration,
         "model_spend": {},

@@ -43,7 +43,8 @@ _SEEN_IN_TEAMS: Final = ("user_id", "user_alias", "user_role", "blocked", "creat
 _UNSEEN: Final[Mapping[str, object]] = {
     **dict.fromkeys((
         "user_email", "sso_user_id", "organization_id", "max_budget", "soft_budget", "budget_duration",
-        "budget_reset_at", "rpm_limit", "tpm_limit", "tpd_limit", "max_parallel_requests", "object_permission_id",
+        "budget_reset_at", "rpm_limit", "tpm_limit", "tpd_limit", "itpm_limit", "otpm_limit", "max_parallel_requests",
+        "object_permission_id",
     )),
     **dict.fromkeys(("organization_memberships", "models", "allowed_cache_controls", "policies"), ()),
     **dict.fromkeys(("model_max_budget", "model_spend", "metadata"), msgspec.Raw(b"{}")),
@@ -88,6 +89,8 @@ class UserRow(msgspec.Struct, kw_only=True):
     rpm_limit: int | None
     tpm_limit: int | None
     tpd_limit: int | None
+    itpm_limit: int | None
+    otpm_limit: int | None
     max_parallel_requests: int | None
     model_max_budget: dict[str, ModelBudget]
     model_spend: dict[str, float]
@@ -260,6 +263,8 @@ async def _row(office: Office, user: User, spent: Spent) -> dict[str, object]:
         "rpm_limit": limits.rpm_limit,
         "tpm_limit": limits.tpm_limit,
         "tpd_limit": limits.tpd_limit,
+        "itpm_limit": limits.itpm_limit,
+        "otpm_limit": limits.otpm_limit,
         "max_parallel_requests": limits.max_parallel_requests,
         "model_max_budget": model_budgets(limits.model_limits),
         "model_spend": {},

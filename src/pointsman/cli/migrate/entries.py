@@ -54,7 +54,8 @@ __all__ = [
     "user_of",
 ]
 
-_UNHEEDED_OF_PROJECTS: Final = ("guardrails", "policies", "model_itpm_limit", "model_otpm_limit")
+_UNHEEDED_OF_PROJECTS: Final = ("guardrails", "policies")
+_MODEL_RATES: Final = ("model_rpm_limit", "model_tpm_limit", "model_itpm_limit", "model_otpm_limit")
 _NUMBER_MAX: Final = 2**53
 _ROLES: Final = {role.value: role for role in Role}
 
@@ -217,11 +218,7 @@ def project_of(row: Row) -> Made:
     guarded = [name for name in _UNHEEDED_OF_PROJECTS if metadata.get(name)]
     if row.text("object_permission_id"):
         guarded.append("object_permission")
-    rpm, tpm = "model_rpm_limit", "model_tpm_limit"
-    limits = Limits(
-        model_rpm_limit=_numbers(metadata.get(rpm)) or _numbers(row.fields(rpm)),
-        model_tpm_limit=_numbers(metadata.get(tpm)) or _numbers(row.fields(tpm)),
-    )
+    rates = {name: _numbers(metadata.get(name)) or _numbers(row.fields(name)) for name in _MODEL_RATES}
     record = Project(
         project_id=row.named("project_id"),
         alias=row.text("project_alias"),
@@ -230,9 +227,9 @@ def project_of(row: Row) -> Made:
         models=row.texts("models"),
         tags=_texts(metadata.get("tags")),
         budget_id=row.text("budget_id"),
-        limits=limits,
+        limits=msgspec.convert(rates, Limits),
         blocked=row.flag("blocked") or bool(guarded),
-        metadata=raw({name: value for name, value in metadata.items() if name not in {"tags", rpm, tpm}}),
+        metadata=raw({name: value for name, value in metadata.items() if name not in {"tags", *_MODEL_RATES}}),
         **_stamps(row),
     )
     return Made(record, tuple(f"{name}: not enforced here, so the project comes over blocked." for name in guarded))

@@ -61,6 +61,8 @@ LIMITS: Final = (
     Field("--budget-duration", "budget_duration", click.STRING, "When spending begins at nought again: 1d, 7d, 1mo."),
     Field("--rpm", "rpm_limit", click.INT, "Requests a minute."),
     Field("--tpm", "tpm_limit", click.INT, "Tokens a minute."),
+    Field("--itpm", "itpm_limit", click.INT, "Tokens a minute that go in."),
+    Field("--otpm", "otpm_limit", click.INT, "Tokens a minute that come out."),
     Field("--parallel", "max_parallel_requests", click.INT, "Requests under way at once."),
 )
 

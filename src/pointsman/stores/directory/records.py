@@ -79,7 +79,8 @@ class BudgetWindow(msgspec.Struct, frozen=True, kw_only=True):
 class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that can bound an account; None and empty: unlimited.
 
-    ``tpd_limit`` is tokens per day. The dictionaries are by model group, ``tag_rpm_limit`` by tag.
+    ``tpd_limit`` is tokens per day; ``itpm_limit`` and ``otpm_limit`` are input and output tokens of a minute. The
+    dictionaries are by model group, ``tag_rpm_limit`` by tag.
     """
 
     max_budget: int | None = None
@@ -91,10 +92,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rpm_limit: int | None = None
     tpm_limit: int | None = None
     tpd_limit: int | None = None
+    itpm_limit: int | None = None
+    otpm_limit: int | None = None
     max_parallel_requests: int | None = None
     model_limits: dict[str, ModelLimits] = {}
     model_rpm_limit: dict[str, int] = {}
     model_tpm_limit: dict[str, int] = {}
+    model_itpm_limit: dict[str, int] = {}
+    model_otpm_limit: dict[str, int] = {}
     tag_rpm_limit: dict[str, int] = {}
     rpm_limit_type: str | None = None
     tpm_limit_type: str | None = None

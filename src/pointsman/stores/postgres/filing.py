@@ -171,6 +171,7 @@ def columns_of(filing: Filing, records: Sequence[CallRecord], start: int, end: i
             None if trace is None else kept(msgspec.json.encode(trace).decode()),
             *[_text(name) for name in place.names],
             _text(answer_id),
+            _text(record.usage.service or None),
         ))  # fmt: skip
     return [list(column) for column in zip(*rows, strict=True)]
 

@@ -262,14 +262,14 @@ INSERT INTO calls (
     id, party, context, started_at, ended_at, first_token_at, overhead_ms, cost, peer, prompt_tokens, completion_tokens,
     end_user, error_code, error_message, cached_tokens, cache_write_tokens, reasoning_tokens, audio_input_tokens,
     audio_output_tokens, energy_mwh, energy_cost, units, trace, model_requested, model_group, deployment_id, model,
-    answer_id
+    answer_id, service_tier
 )
 SELECT * FROM unnest(
     $1::BIGINT[], $2::INTEGER[], $3::INTEGER[], $4::DOUBLE PRECISION[], $5::DOUBLE PRECISION[],
     $6::DOUBLE PRECISION[], $7::DOUBLE PRECISION[], $8::BIGINT[], $9::TEXT[], $10::BIGINT[], $11::BIGINT[],
     $12::TEXT[], $13::TEXT[], $14::TEXT[], $15::BIGINT[], $16::BIGINT[], $17::BIGINT[], $18::BIGINT[], $19::BIGINT[],
     $20::BIGINT[], $21::BIGINT[], $22::TEXT[], $23::TEXT[], $24::TEXT[], $25::TEXT[], $26::TEXT[], $27::TEXT[],
-    $28::TEXT[]
+    $28::TEXT[], $29::TEXT[]
 )
 ON CONFLICT (id) DO NOTHING
 RETURNING id

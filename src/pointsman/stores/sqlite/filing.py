@@ -51,7 +51,7 @@ from pointsman.stores.sqlite.statements import (
 
 __all__ = ["Filing", "Known", "id_of"]
 
-_NOTHING_SELDOM: Final = (None, None, None, 0, 0, 0, 0, 0, 0, 0, None, None, None, None)
+_NOTHING_SELDOM: Final = (None, None, None, 0, 0, 0, 0, 0, 0, 0, None, None, "", None, None)
 _DIGITS: Final = re.compile(r"[0-9a-f]+")
 
 
@@ -167,7 +167,7 @@ class Filing:
 
     def _more(self, call: int, place: _Place, seldom: tuple[Any, ...]) -> str | None:
         """What a call has that most have not, as JSON."""
-        texts, counts, (units, trace, prompt, reply) = seldom[:3], seldom[3:-4], seldom[-4:]
+        texts, counts, (units, trace, service, prompt, reply) = seldom[:3], seldom[3:-5], seldom[-5:]
         if prompt is not None or reply is not None:
             self._contents.append((call, content_text(prompt), content_text(reply)))
         more: dict[str, str | int | Units | RouteTrace] = dict(place.names)
@@ -177,6 +177,8 @@ class Filing:
             more["units"] = units
         if trace is not None:
             more["trace"] = trace
+        if service:
+            more["service_tier"] = service
         return msgspec.json.encode(more).decode() if more else None
 
     def _add_others(self) -> None:

@@ -11,7 +11,7 @@ from pointsman.stores.call_rows import NAMES, SELDOM_COUNTS, SELDOM_TEXTS
 
 __all__ = ["MORE_COLUMNS", "apart", "together"]
 
-MORE_COLUMNS: Final = (*SELDOM_TEXTS, *SELDOM_COUNTS, *NAMES, "units", "trace")
+MORE_COLUMNS: Final = (*SELDOM_TEXTS, *SELDOM_COUNTS, *NAMES, "units", "trace", "service_tier")
 """The columns that take the place of ``more``, all of which may be None."""
 
 _DOCUMENTS: Final = frozenset({"units", "trace"})

@@ -307,10 +307,10 @@ ENTRIES: list[tuple[Callable[[Row], entries.Made], dict[str, Any], msgspec.Struc
         entries.project_of,
         {"project_id": "p", "project_alias": "Plan", "description": "said", "team_id": "t", "models": ["m"],
          "budget_id": "b", "blocked": True, "model_rpm_limit": '{"m": 1}', **WHEN,
-         "metadata": json_of(tags=["x"], model_tpm_limit={"m": 2}, other=3)},
+         "metadata": json_of(tags=["x"], model_tpm_limit={"m": 2}, model_itpm_limit={"m": 4}, other=3)},
         Project(
             project_id="p", alias="Plan", description="said", team_id="t", models=("m",), tags=("x",), budget_id="b",
-            limits=Limits(model_rpm_limit={"m": 1}, model_tpm_limit={"m": 2}), blocked=True,
+            limits=Limits(model_rpm_limit={"m": 1}, model_tpm_limit={"m": 2}, model_itpm_limit={"m": 4}), blocked=True,
             metadata=msgspec.Raw(b'{"other":3}'), **STAMPS,
         ),
     ),
