@@ -276,6 +276,9 @@ def _told(error: Exception) -> str:
         return "it does not accept the password."
     if "ReadOnly" in type(error).__name__ or "READONLY" in str(error):
         return "it is a replica, and takes no changes."
+    _, untrusted, why = str(error).partition("certificate verify failed: ")
+    if untrusted:
+        return f"its certificate is not to be trusted ({why.partition(' (_ssl')[0]})."
     if isinstance(error, OSError) or type(error).__name__ == "ConnectionError":
         return "it cannot be reached."
     return f"it refuses a command ({str(error)[:_TOLD_MAX]})."
