@@ -140,6 +140,30 @@ def test_a_token_that_was_given_lives_as_long_as_it_may(
     assert vault.renewals == renewals
 
 
+def test_a_token_is_renewed_in_time_however_seldom_secrets_are_asked_for(vault: FakeVault, clock: SetClock) -> None:
+    vault.put("K", "v")
+    vault.lease_seconds, vault.renewable = 100, True
+    made = source(vault, clock, HCP_VAULT_REFRESH_INTERVAL="86400")
+    assert made.find("K") == "v"
+
+    def wait() -> int:
+        """As who follows secrets does; how often the token was renewed in that time."""
+        before, clock.now = vault.renewals, clock.now + made.refresh_seconds
+        made.refresh()
+        return vault.renewals - before
+
+    for _ in range(3):
+        assert made.refresh_seconds < vault.lease_seconds
+        assert wait() == 1
+    # What fails is tried again while the token still lives.
+    vault.down = True
+    wait()
+    vault.down = False
+    assert made.refresh_seconds <= 10 and wait() == 1 and made.trouble is None
+    vault.renewable = False
+    assert wait() == 1 and made.refresh_seconds == 86400
+
+
 def test_an_expired_token_is_told_and_what_was_known_holds(vault: FakeVault, clock: SetClock) -> None:
     vault.put("K", "v")
     made = source(vault, clock, HCP_VAULT_REFRESH_INTERVAL="1")

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,8 @@ from pointsman.core.errors import Misconfigured, StorageUnavailable
 from pointsman.core.nursery import Nursery
 from pointsman.core.secret import Secret
 from pointsman.stores.redis import RedisBoards, RedisBulletin, RedisLink, RedisSettings
+from tests.support.certificates import certificate
+from tests.support.processes import free_port
 from tests.support.redis_groups import ask
 from tests.support.servers import RedisServer
 from tests.upstreams.blackhole import Blackhole
@@ -195,6 +198,18 @@ async def test_a_wrong_password_is_told_and_not_shown(link: RedisLink, server: R
     right = RedisLink(RedisSettings(at=Secret(server.url()), password=Secret("right"), namespace="n"), nursery)
     assert await right.open()
     await right.close()
+
+
+async def test_a_certificate_is_believed_by_its_authority_and_else_told_of(tmp_path: Path, nursery: Nursery) -> None:
+    file, port = certificate(tmp_path, days=30), free_port()
+    tls = ("--tls-port", str(port), "--tls-cert-file", str(file), "--tls-key-file", str(file))
+    with RedisServer(settings=(*tls, "--tls-ca-cert-file", str(file), "--tls-auth-clients", "no")):
+        stranger = RedisLink(settings(f"rediss://localhost:{port}", 5.0), nursery)
+        assert not await stranger.open()
+        assert "certificate is not to be trusted (self-signed certificate)" in (stranger.trouble or "")
+        made = RedisLink(settings(f"rediss://localhost:{port}?ssl_ca_certs={file}", 5.0), nursery)
+        assert await made.open()
+        await made.close()
 
 
 async def test_a_password_that_does_not_last_is_asked_for_with_each_connection(

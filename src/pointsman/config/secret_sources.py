@@ -39,10 +39,13 @@ class SecretsUnavailable(Exception):
 class SecretSource(Protocol):
     """A service that keeps secrets. It remembers what it told, so that an outage does no harm to who runs.
 
-    ``refresh_seconds`` is how long what it told counts as fresh. It may be used from several threads.
+    It may be used from several threads.
     """
 
-    refresh_seconds: float
+    @property
+    def refresh_seconds(self) -> float:
+        """How long what it told counts as fresh, and after how long it is asked again."""
+        ...
 
     def find(self, name: str) -> str | None:
         """The secret with this name; None: there is none. Blocks, for a bounded time.

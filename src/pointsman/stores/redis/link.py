@@ -136,9 +136,9 @@ class RedisLink:
                 await close(self._client)
 
     async def _probe(self) -> bool:
+        if self.trouble is not None:
+            await self._hang_up()
         try:
-            if self.trouble is not None:
-                await self._asked(_hang_up(self._client))
             # Changes nothing, and only who takes changes answers it: of a cluster, the server that has what is ours.
             await self._asked(self._client.delete(self.name("probe")))
         except StorageUnavailable:
@@ -148,6 +148,17 @@ class RedisLink:
         self.up, self.trouble = True, None
         self._nursery.start(self._mind_eviction(), "redis memory")
         return True
+
+    async def _hang_up(self) -> None:
+        """Cut idle connections: an address may lead to another server by now, and they would not.
+
+        A cluster's client finds out by itself who has what.
+        """
+        pool = getattr(self._client, "connection_pool", None)
+        if pool is not None:
+            with suppress(OSError, TimeoutError, _library().RedisError):
+                async with asyncio.timeout(self.settings.command_seconds):
+                    await pool.disconnect(inuse_connections=False)
 
     async def _mind_eviction(self) -> None:
         """Say it where the server throws away what is kept there when its memory is full: nobody would notice."""
@@ -240,16 +251,6 @@ def _settle(future: asyncio.Future[Any], answer: object) -> None:
         future.set_result(answer)
 
 
-async def _hang_up(client: Any) -> None:  # noqa: ANN401 - either client of the library
-    """Cut idle connections: an address may lead to another server by now, and they would not.
-
-    A cluster's client finds out by itself who has what.
-    """
-    pool = getattr(client, "connection_pool", None)
-    if pool is not None:
-        await pool.disconnect(inuse_connections=False)
-
-
 def _is_useless(answer: Exception) -> bool:
     """Whether the server that says this takes no changes at present, whatever the command."""
     library, said = _library(), str(answer)
@@ -276,6 +277,9 @@ def _told(error: Exception) -> str:
         return "it does not accept the password."
     if "ReadOnly" in type(error).__name__ or "READONLY" in str(error):
         return "it is a replica, and takes no changes."
+    _, untrusted, why = str(error).partition("certificate verify failed: ")
+    if untrusted:
+        return f"its certificate is not to be trusted ({why.partition(' (_ssl')[0]})."
     if isinstance(error, OSError) or type(error).__name__ == "ConnectionError":
         return "it cannot be reached."
     return f"it refuses a command ({str(error)[:_TOLD_MAX]})."

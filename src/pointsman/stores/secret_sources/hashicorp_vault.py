@@ -117,7 +117,6 @@ class VaultSource:
     """Keeps :class:`pointsman.config.secret_sources.SecretSource`'s promises with Vault. Safe to use from threads."""
 
     def __init__(self, settings: VaultSettings, clock: Clock) -> None:
-        self.refresh_seconds = settings.refresh_seconds
         self.trouble: str | None = None
         self._settings = settings
         self._clock = clock
@@ -126,7 +125,13 @@ class VaultSource:
         self._token: tuple[Secret, float] | None = None
         self._quiet_until = float("-inf")
         self._renew_at = float("-inf")
+        self._renew_within = float("inf")
         self._wire = VaultWire(settings.address, self._trusting)
+
+    @property
+    def refresh_seconds(self) -> float:
+        """See the port; sooner than the settings say where a token would not live so long."""
+        return max(min(self._settings.refresh_seconds, self._renew_within), _REFRESH_SECONDS_MIN)
 
     def where(self, name: str) -> str:
         """See the port."""
@@ -234,15 +239,17 @@ class VaultSource:
         if now < self._renew_at:
             return token
         self._renew_at = now + _PAUSE_SECONDS
+        self._renew_within = min(self._renew_within, _PAUSE_SECONDS)
         status, body = self._send("POST", _RENEWAL, b"{}", self._settings.login_namespace, token)
         try:
             life = msgspec.json.decode(body, type=_Login).auth.lease_duration if status == 200 else 0.0
         except msgspec.MsgspecError:
             life = 0.0
         if life > 0:
-            self._renew_at = now + life * _EARLY
+            self._renew_within = life * _EARLY
+            self._renew_at = now + self._renew_within
         elif status < 500:
-            self._renew_at = float("inf")  # it lives for ever, or no longer than it does
+            self._renew_at = self._renew_within = float("inf")  # it lives for ever, or no longer than it does
         return token
 
     def _refused(self, status: int, what: str) -> SecretsUnavailable:
