@@ -408,7 +408,7 @@ async def test_users_go_with_the_sums_that_told_of_them(ledger: LedgerStore) -> 
         }  # fmt: skip
 
     async def users(since: int, until: int) -> int:
-        days = {"first_day": FIRST + timedelta(days=since), "last_day": FIRST + timedelta(days=until)}
+        days: dict[str, Any] = {"first_day": FIRST + timedelta(days=since), "last_day": FIRST + timedelta(days=until)}
         found = await ledger.tag_users(TagQuery(**days))
         return dict(found.tags).get("web", 0)
 
