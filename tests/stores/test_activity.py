@@ -398,6 +398,34 @@ async def test_sums_of_another_gateway_are_set_and_not_added(ledger: LedgerStore
     assert (await ledger.totals()).calls == 6
 
 
+async def test_users_go_with_the_sums_that_told_of_them(ledger: LedgerStore) -> None:
+    first = (FIRST - EPOCH).days
+
+    def sums(day: int, *users: str) -> dict[Cell, Counts]:
+        return {
+            Cell(day, "tag", "web", Line(f"k-{user}", user, model=model, route="litellm:/chat")): Counts(calls=1)
+            for user in users for model in ("a", "b")
+        }  # fmt: skip
+
+    async def users(since: int, until: int) -> int:
+        days: dict[str, Any] = {"first_day": FIRST + timedelta(days=since), "last_day": FIRST + timedelta(days=until)}
+        found = await ledger.tag_users(TagQuery(**days))
+        return dict(found.tags).get("web", 0)
+
+    await ledger.append([bare_call("own", started_at=NOON, user_id="u4", tags=("web",))])
+    for day in range(3):
+        await ledger.set_activity(first + day, "litellm:", sums(first + day, "u1", "u2", "u3", "u4"))
+    assert [await users(day, day) for day in range(3)] == [4, 4, 4]
+    kept = sums(first + 1, "u1", "u3")
+    kept.popitem()  # one of a user's two lines
+    await ledger.set_activity(first + 1, "litellm:", kept)
+    await ledger.set_activity(first, "litellm:", sums(first, "u3"))
+    assert [await users(day, day) for day in range(3)] == [2, 2, 4], "u4 was here as well"
+    assert [await users(0, 1), await users(1, 2), await users(0, 2)] == [3, 4, 4]
+    await ledger.set_activity(first + 1, "litellm:", sums(first + 1, "u2"))
+    assert [await users(0, 1), await users(1, 1), await users(1, 2)] == [3, 1, 4]
+
+
 async def test_sums_of_another_gateway_are_set_whole(ledger: LedgerStore) -> None:
     day = (FIRST - EPOCH).days
     cell = Cell(day, "all", "", Line(route="litellm:/chat/completions"))

@@ -136,6 +136,7 @@ async def test_calls_are_found_by_the_ids_of_their_answers(ledger: LedgerStore) 
             bare_call("c2", started_at=NOON + 5000, answer_id="chatcmpl-2", key_token="t2"),
             bare_call("c3", started_at=NOON + 90_000, answer_id="chatcmpl-1", key_token="t1"),
             bare_call("c4", started_at=NOON + 90_001, answer_id="1"),
+            *(bare_call(f"n{n}", started_at=NOON, answer_id="namesakes") for n in (3, 1, 4, 2)),
             bare_call("c5", started_at=NOON + 90_002, answer_id="another-chatcmpl-1"),
             bare_call("c6", started_at=NOON + 90_003, answer_id="Zoë \x00"),
             bare_call("c7", started_at=NOON + 200_000),
@@ -154,6 +155,7 @@ async def test_calls_are_found_by_the_ids_of_their_answers(ledger: LedgerStore) 
     assert await found("chatcmpl-1", offset=1) == ["c1"]
     assert await found("chatcmpl-1", user_id="nobody") == []
     assert await found("chatcmpl-2", key_token="t1") == []
+    assert await found("namesakes") == ["n1", "n2", "n3", "n4"]
     assert [await found(one) for one in ("chatcmpl-2", "1", "Zoë \x00", "c7", "")] == [["c2"], ["c4"], ["c6"], [], []]
 
 

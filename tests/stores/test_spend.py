@@ -49,6 +49,8 @@ async def test_nobody_pays_for_another(ledger: LedgerStore, spend: SpendStore) -
         Meter("team", "team-2"): 9,
     }  # fmt: skip
     assert {meter: one.amount for meter, one in (await spend.spent(tuple(charged))).items()} == charged
+    for asked in (tuple(charged), tuple(reversed(charged))):
+        assert tuple(await spend.spent(asked)) == asked
     neighbours = [
         Meter("team", "team-1", "gpt-5"), Meter("team", "team-1", "", "1h"), Meter("team", "team-1", "gpt-5", "1h"),
         Meter("team", "team-2"), Meter("user", "team-1"),

@@ -167,8 +167,8 @@ def daily_rows(rows: Iterable[ActivityRow]) -> list[DailyRow]:
 
 
 def latest_first(calls: Iterable[CallRecord]) -> tuple[CallRecord, ...]:
-    """Calls in the order of their starts."""
-    return tuple(sorted(calls, key=lambda call: call.started_at, reverse=True))
+    """Calls in the order of their starts, and of their ids where those are the same."""
+    return tuple(sorted(calls, key=lambda call: (-call.started_at, call.call_id)))
 
 
 def by_day(rows: Sequence[DailyRow]) -> tuple[DaySpend, ...]:

@@ -201,7 +201,7 @@ class SpendStore(Protocol):
     """What accounts have spent. Totals only rise, within the transaction that appends to the ledger."""
 
     async def spent(self, meters: Sequence[Meter]) -> Mapping[Meter, Spent]:
-        """What each has spent, all of one moment; nothing where nothing is known."""
+        """What each has spent, all of one moment, in the order of ``meters``; nothing where nothing is known."""
         ...
 
     async def set_amount(self, meter: Meter, amount: int) -> Spent:

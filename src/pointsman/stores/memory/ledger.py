@@ -26,7 +26,15 @@ from pointsman.stores.memory.performance import performance_of, use_of
 from pointsman.stores.pages import CallPage, CallQuery, bad_cursor, cursor_time, wants
 from pointsman.stores.performance import DeploymentUse, PerformanceFound, PerformanceQuery
 from pointsman.stores.ports import Appended, DaySpend, EnergySpend, LedgerQuery, LedgerTotals, SummaryQuery
-from pointsman.stores.records import Charge, added_up, by_day, charged_record, daily_rows, summary_activity
+from pointsman.stores.records import (
+    Charge,
+    added_up,
+    by_day,
+    charged_record,
+    daily_rows,
+    latest_first,
+    summary_activity,
+)
 from pointsman.stores.spend_news import SPENDING
 from pointsman.stores.tag_users import TagQuery, TagUserPage, TagUsersFound
 
@@ -77,6 +85,8 @@ class MemoryLedgerStore:
     async def find(self, query: LedgerQuery) -> tuple[CallRecord, ...]:
         """See the port."""
         found = [record for record in self._database.calls.values() if _matches(query, record)]
+        if query.answer_id is not None:
+            return latest_first(found)[query.offset : query.offset + query.limit]
         found.reverse()
         found.sort(key=lambda record: record.started_at, reverse=True)
         return tuple(found[query.offset : query.offset + query.limit])

@@ -50,6 +50,7 @@ from pointsman.stores.postgres.activity_statements import (
 )
 from pointsman.stores.postgres.session import Session
 from pointsman.stores.postgres.statements import PLAN_ANEW
+from pointsman.stores.postgres.tag_users import let_users_go
 from pointsman.stores.postgres.text import indexed, told
 
 __all__ = [
@@ -109,7 +110,10 @@ async def _set(
     for scope in sorted({SCOPES[cell.scope] for cell in sums}):
         given = [cell for cell in cells if cell[0] == scope]
         identities, lines = [cell[2] for cell in given], [cell[3] for cell in given]
-        changed += await session.execute(LET_GO, scope, day, routes, identities, lines)
+        gone = [(row[0], row[1]) for row in await session.rows(LET_GO, scope, day, routes, identities, lines)]
+        changed += len(gone)
+        if gone and scope == SCOPES["tag"]:
+            await let_users_go(session, day, gone)
     for start in range(0, len(cells), _AT_ONCE):
         changed += await session.execute(SET_ACTIVITY, *_columns(cells[start : start + _AT_ONCE]))
     return changed

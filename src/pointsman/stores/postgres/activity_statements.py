@@ -106,6 +106,7 @@ WHERE scope = $1::SMALLINT AND day = $2::INTEGER AND activity_lines.id = line AN
         SELECT FROM unnest($4::TEXT[], $5::INTEGER[]) AS given (identity, line)
         WHERE given.identity = activity.identity AND given.line = activity.line
     )
+RETURNING identity, line
 """
 
 ADD_FAILURES: Final = """

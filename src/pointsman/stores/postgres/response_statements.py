@@ -102,7 +102,9 @@ WHERE responses.id = $1 AND responses.owner = $2
 ON CONFLICT DO NOTHING
 """
 
-RESPONSES_WITH_ITEM: Final = "SELECT response_id FROM response_items WHERE item_id = $1 LIMIT $2"
+RESPONSES_WITH_ITEM: Final = """
+SELECT response_id FROM response_items WHERE item_id = $1 ORDER BY response_id LIMIT $2
+"""
 
 DELETE_RESPONSE: Final = "DELETE FROM responses WHERE id = $1"
 

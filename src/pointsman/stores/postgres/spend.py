@@ -72,7 +72,9 @@ async def _spent(session: Session, meters: Sequence[Meter]) -> dict[Meter, Spent
         return {}
     columns = [list(column) for column in zip(*map(_names, meters), strict=True)]
     rows = await session.rows(SPENT, *columns)
-    return {meters[place - 1]: Spent(total, baseline, reset_at) for place, total, baseline, reset_at in rows}
+    # As the meters were given, in whatever order they were joined.
+    found = {place: Spent(total, baseline, reset_at) for place, total, baseline, reset_at in rows}
+    return {meter: found[place] for place, meter in enumerate(meters, 1)}
 
 
 async def _changed(session: Session, statement: str, meter: Meter, *values: object) -> Spent:

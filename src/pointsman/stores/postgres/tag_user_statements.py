@@ -8,10 +8,12 @@ __all__ = [
     "END_FILLING",
     "FILLED_TO",
     "FILLING",
+    "LET_USERS_GO",
     "MEET_USERS",
     "NOTE_FILLED",
     "TAG_USERS",
     "TO_BE_FILLED",
+    "UNCOUNT_USERS",
     "USERS_OF_TAGS",
 ]
 
@@ -66,6 +68,42 @@ MEET_USERS: Final = """
 INSERT INTO tag_user_days (tag, user_id, day)
 SELECT DISTINCT * FROM unnest($1::TEXT[], $2::TEXT[], $3::INTEGER[]) AS met (tag, user_id, day) ORDER BY 1, 2, 3
 ON CONFLICT DO NOTHING
+"""
+
+# Those of the lines that are gone ($2 tags, $3 lines) who have no other line under the tag on that day ($1).
+LET_USERS_GO: Final = """
+DELETE FROM tag_user_days AS kept USING (
+    SELECT DISTINCT let_go.tag, activity_lines.user_id
+    FROM unnest($2::TEXT[], $3::INTEGER[]) AS let_go (tag, line) JOIN activity_lines ON activity_lines.id = let_go.line
+    WHERE activity_lines.user_id <> ''
+) AS gone
+WHERE kept.day = $1 AND kept.tag = gone.tag AND kept.user_id = gone.user_id AND NOT EXISTS (
+    SELECT FROM activity_lines JOIN daily_activity AS other ON other.line = activity_lines.id
+    WHERE activity_lines.user_id <> '' AND activity_lines.user_id = gone.user_id
+        AND other.scope = 5 AND other.day = $1 AND other.identity = gone.tag
+)
+RETURNING kept.tag, kept.user_id
+"""
+
+# What the triggers count when users ($2 tags, $3 users) are met on a day ($1), taken back.
+UNCOUNT_USERS: Final = """
+WITH near AS (
+    SELECT gone.tag, coalesce((
+        SELECT max(day) FROM tag_user_days AS kept
+        WHERE kept.tag = gone.tag AND kept.user_id = gone.user_id AND kept.day < $1
+    ), -1) AS before, (
+        SELECT min(day) FROM tag_user_days AS kept
+        WHERE kept.tag = gone.tag AND kept.user_id = gone.user_id AND kept.day > $1
+    ) AS after
+    FROM unnest($2::TEXT[], $3::TEXT[]) AS gone (tag, user_id)
+), changes (day, tag, since, users) AS (
+    SELECT $1::INTEGER, tag, before, -1 FROM near
+    UNION ALL SELECT after, tag, $1, -1 FROM near WHERE after IS NOT NULL
+    UNION ALL SELECT after, tag, before, 1 FROM near WHERE after IS NOT NULL
+)
+INSERT INTO tag_users AS kept (day, tag, since, users)
+SELECT day, tag, since, sum(users) FROM changes GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+ON CONFLICT (day, tag, since) DO UPDATE SET users = kept.users + excluded.users
 """
 
 NOTE_FILLED: Final = "UPDATE roll_up_progress SET day = $1, identity = $2, line = $3 WHERE name = 'tag_users'"

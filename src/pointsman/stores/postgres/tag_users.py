@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,16 +13,18 @@ from pointsman.stores.postgres.tag_user_statements import (
     END_FILLING,
     FILLED_TO,
     FILLING,
+    LET_USERS_GO,
     MEET_USERS,
     NOTE_FILLED,
     TAG_USERS,
     TO_BE_FILLED,
+    UNCOUNT_USERS,
     USERS_OF_TAGS,
 )
 from pointsman.stores.postgres.text import indexed, kept, told
 from pointsman.stores.tag_users import SUMS_MAX, TagQuery, TagUser, TagUserPage, TagUsers, TagUsersFound
 
-__all__ = ["fill_tag_users", "read_tag_users", "read_users_of_tags"]
+__all__ = ["fill_tag_users", "let_users_go", "read_tag_users", "read_users_of_tags"]
 
 
 async def read_tag_users(session: Session, query: TagQuery) -> TagUsersFound:
@@ -57,6 +60,13 @@ def _values(query: TagQuery) -> tuple[Any, ...]:
 async def _is_filled(session: Session, query: TagQuery) -> bool:
     filled_to = await session.whole(FILLED_TO)
     return filled_to is None or filled_to < day_number(query.first_day)
+
+
+async def let_users_go(session: Session, day: int, gone: Sequence[tuple[str, int]]) -> None:
+    """Have the users count no more under tags of a day whose sums, by tag as it is written and line, are ``gone``."""
+    found = await session.rows(LET_USERS_GO, day, [tag for tag, _ in gone], [line for _, line in gone])
+    if found:
+        await session.execute(UNCOUNT_USERS, day, [tag for tag, _ in found], [user_id for _, user_id in found])
 
 
 async def fill_tag_users(session: Session, limit: int) -> int:

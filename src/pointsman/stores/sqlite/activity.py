@@ -47,6 +47,7 @@ from pointsman.stores.sqlite.activity_statements import (
     SET_ACTIVITY,
     TOTALS,
 )
+from pointsman.stores.sqlite.tag_users import let_users_go
 
 __all__ = [
     "add_activity",
@@ -92,8 +93,11 @@ def _set(
     connection.execute(SET_ACTIVITY, (cells,))
     changed = connection.changes()
     for scope in {cell.scope for cell in sums}:
-        connection.execute(LET_GO, {"scope": SCOPES[scope], "day": day, "routes": routes, "cells": cells})
-        changed += connection.changes()
+        values = {"scope": SCOPES[scope], "day": day, "routes": routes, "cells": cells}
+        gone = [(str(identity), int(line)) for identity, line in connection.execute(LET_GO, values)]
+        changed += len(gone)
+        if gone and scope == "tag":
+            let_users_go(connection, day, gone)
     return changed
 
 

@@ -85,6 +85,7 @@ DELETE FROM daily_activity
 WHERE scope = :scope AND day = :day
     AND line IN (SELECT id FROM activity_lines WHERE substr(route, 1, length(:routes)) = :routes)
     AND (identity, line) NOT IN (SELECT value ->> 2, value ->> 3 FROM json_each(:cells) WHERE value ->> 0 = :scope)
+RETURNING identity, line
 """
 
 ADD_FAILURES: Final = """

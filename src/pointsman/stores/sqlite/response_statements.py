@@ -93,7 +93,9 @@ INSERT INTO response_items (item_id, response_id) SELECT :item_id, id FROM respo
 ON CONFLICT DO NOTHING
 """
 
-RESPONSES_WITH_ITEM: Final = "SELECT response_id FROM response_items WHERE item_id = ? LIMIT ?"
+RESPONSES_WITH_ITEM: Final = """
+SELECT response_id FROM response_items WHERE item_id = ? ORDER BY response_id LIMIT ?
+"""
 
 DELETE_RESPONSE: Final = "DELETE FROM responses WHERE id = ?"
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["END_FILLING", "FILLED_TO", "MEET_USERS", "NOTE_FILLED", "TAG_USERS", "TO_BE_FILLED", "USERS_OF_TAGS"]
+__all__ = [
+    "END_FILLING",
+    "FILLED_TO",
+    "LET_USERS_GO",
+    "MEET_USERS",
+    "NOTE_FILLED",
+    "TAG_USERS",
+    "TO_BE_FILLED",
+    "UNCOUNT_USER",
+    "USERS_OF_TAGS",
+]
 
 # A user counts on the first of their days within the span.
 TAG_USERS: Final = """
@@ -58,6 +68,37 @@ SELECT identity, coalesce(user_id, ''), day, line FROM (
 
 MEET_USERS: Final = """
 INSERT INTO tag_user_days (tag, user_id, day) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+"""
+
+# Those of the lines that are gone who have no other line under the tag on that day.
+LET_USERS_GO: Final = """
+DELETE FROM tag_user_days
+WHERE day = :day AND (tag, user_id) IN (
+    SELECT value ->> 0, user_id FROM json_each(:gone) JOIN activity_lines ON activity_lines.id = value ->> 1
+    WHERE user_id <> ''
+) AND NOT EXISTS (
+    SELECT 1 FROM activity_lines CROSS JOIN daily_activity AS other
+        ON other.scope = 5 AND other.day = :day AND other.identity = tag AND other.line = activity_lines.id
+    WHERE activity_lines.user_id <> '' AND activity_lines.user_id = tag_user_days.user_id
+)
+RETURNING tag, user_id
+"""
+
+# What the triggers count when a user is met on a day, taken back.
+UNCOUNT_USER: Final = """
+WITH near AS MATERIALIZED (
+    SELECT
+        coalesce((SELECT max(day) FROM tag_user_days WHERE tag = :tag AND user_id = :user_id AND day < :day), -1)
+            AS before,
+        (SELECT min(day) FROM tag_user_days WHERE tag = :tag AND user_id = :user_id AND day > :day) AS after
+)
+INSERT INTO tag_users (day, tag, since, users)
+SELECT * FROM (
+    SELECT :day, :tag, before, -1 FROM near
+    UNION ALL SELECT after, :tag, :day, -1 FROM near WHERE after IS NOT NULL
+    UNION ALL SELECT after, :tag, before, 1 FROM near WHERE after IS NOT NULL
+) WHERE true
+ON CONFLICT (day, tag, since) DO UPDATE SET users = users + excluded.users
 """
 
 NOTE_FILLED: Final = "UPDATE roll_up_progress SET day = ?, identity = ?, line = ? WHERE name = 'tag_users'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
@@ -11,15 +12,17 @@ from pointsman.stores.activity import day_number
 from pointsman.stores.sqlite.tag_user_statements import (
     END_FILLING,
     FILLED_TO,
+    LET_USERS_GO,
     MEET_USERS,
     NOTE_FILLED,
     TAG_USERS,
     TO_BE_FILLED,
+    UNCOUNT_USER,
     USERS_OF_TAGS,
 )
 from pointsman.stores.tag_users import SUMS_MAX, TagQuery, TagUser, TagUserPage, TagUsers, TagUsersFound
 
-__all__ = ["fill_tag_users", "read_tag_users", "read_users_of_tags"]
+__all__ = ["fill_tag_users", "let_users_go", "read_tag_users", "read_users_of_tags"]
 
 
 def read_tag_users(connection: apsw.Connection, query: TagQuery) -> TagUsersFound:
@@ -54,6 +57,13 @@ def _values(query: TagQuery) -> dict[str, Any]:
 def _is_filled(connection: apsw.Connection, query: TagQuery) -> bool:
     filled_to = connection.execute(FILLED_TO).get
     return filled_to is None or int(filled_to) < day_number(query.first_day)
+
+
+def let_users_go(connection: apsw.Connection, day: int, gone: Sequence[tuple[str, int]]) -> None:
+    """Have the users count no more under tags of a day whose sums, by tag and line, are ``gone``."""
+    values = {"day": day, "gone": msgspec.json.encode(gone).decode()}
+    found: list[tuple[Any, ...]] = connection.execute(LET_USERS_GO, values).fetchall()
+    connection.executemany(UNCOUNT_USER, [{"day": day, "tag": tag, "user_id": user_id} for tag, user_id in found])
 
 
 def fill_tag_users(connection: apsw.Connection, limit: int) -> int:
