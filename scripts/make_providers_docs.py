@@ -56,6 +56,25 @@ fail with the field's name, or is dropped where `drop_params` allows that; a fie
 A `developer` message is sent as a `system` message, except to {developer}.
 """
 
+VERIFIED: Final = """\
+## Seen for real
+
+What these servers really send is kept in `tests/recorded/local` and read by the tests; the gateway stood before them,
+driven by OpenAI's and Anthropic's SDKs.
+
+| server | how | what |
+| --- | --- | --- |
+| vLLM 0.32.0 | its own engine on a CPU, its front end unchanged, a Qwen3 of two layers whose words were chosen; \
+parsers `hermes` and `qwen3` | models, chats (thinking, tools, `n`, logprobs, schemas, stop sequences), completions, \
+Responses, embeddings, rerank, errors whole and in streams, `/metrics`, `/load`, sleep mode |
+| llama.cpp, as `xllamacpp` has it | a real model of 135 million parameters, in `tests/real` | models, chats, \
+tools, embeddings, slots, the router |
+
+vLLM calls the thoughts of a model `reasoning`, and so does the gateway where it relays OpenAI's chats as they come;
+clients of other dialects get them in their own form. An answer that it gives up (`finish_reason` `abort`: it is put to
+sleep or shut down) counts as failed. The stop sequence that was met (`stop_reason`) is told to clients of Anthropic's.
+"""
+
 LEFT_OUT: Final = """\
 ## Left out
 
@@ -80,7 +99,7 @@ def rendered() -> str:
         parts.append(f"## {title}\n\n{table(group)}\n")
     knowing = sorted(f"`{one.prefixes[0]}`" for one in known if one.habits.developer_role)
     parts.append(f"{HABITS.format(developer=', '.join(knowing))}\n{habits_table(known)}\n")
-    return "\n".join([*parts, LEFT_OUT])
+    return "\n".join([*parts, VERIFIED, LEFT_OUT])
 
 
 def table(group: Iterable[ProviderOverview]) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from pointsman.core.errors import Broken, Overloaded, UpstreamFailed
 from pointsman.wire.upstream_errors import fit_to_repeat, said_text, status_in, upstream_failure
 
-__all__ = ["read_error", "read_stream_error"]
+__all__ = ["given_up", "read_error", "read_stream_error"]
 
 _CONTEXT_WORDS: Final = (
     "maximum context length",
@@ -18,6 +18,7 @@ _CONTEXT_WORDS: Final = (
     "exceed_context_size",
     "context_length_exceeded",
     "longer than the maximum model length",
+    "cannot be greater than max_model_len",  # vLLM, of max_tokens
     "exceeds the model's maximum context",
     "maximum prompt length",  # xAI
     "prompt is too long",
@@ -25,11 +26,15 @@ _CONTEXT_WORDS: Final = (
     "input is too long for requested model",
     "reduce the length of the messages",
 )
+_NO_EYES: Final = "Choose a model with the capability vision, or send the request without images."
 _CONTENT_HINTS: Final = {
-    "image input is not supported": "Choose a model with the capability vision, or send the request without images.",
+    "image input is not supported": _NO_EYES,
+    "is not a multimodal model": _NO_EYES,  # vLLM
     "audio input is not supported": "Choose a model that takes audio, or send the request without it.",
 }
 """llama.cpp answers such a request with 500, although nothing is broken."""
+_NO_PATH: Final = b'{"detail":"Not Found"}'
+"""What FastAPI says of a path that the program does not have; vLLM has only those that fit its model."""
 _CODE_CHARACTERS_MAX: Final = 80
 _TOO_MUCH: Final = "rate_limit"
 
@@ -79,7 +84,7 @@ def read_error(status: int, body: bytes) -> UpstreamFailed:
         message or f"The upstream answered with status {status} and said no more.",
         code=code or _code_for(status, words),
         param=(said_text(shape.param)[:_CODE_CHARACTERS_MAX] or None) if shape else None,
-        hint=hint or _hint(status),
+        hint=hint or _hint(status, body),
     )
 
 
@@ -137,7 +142,14 @@ def _code_for(status: int, words: str) -> str | None:
     return None
 
 
-def _hint(status: int) -> str | None:
+def _hint(status: int, body: bytes) -> str | None:
     if status == 401:
         return "The upstream refused the credentials configured for this deployment."
+    if status == 404 and body == _NO_PATH:
+        return "The server has no such path: its model is not made for that, or api_base lacks its /v1."
     return None
+
+
+def given_up() -> Broken:
+    """The failure of an answer that its server ended before its time (``finish_reason`` ``abort``)."""
+    return Broken("The upstream gave up the answer before it was complete (finish_reason abort).")

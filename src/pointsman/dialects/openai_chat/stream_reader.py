@@ -30,7 +30,7 @@ from pointsman.core.events import (
 from pointsman.core.usage import Usage
 from pointsman.dialects.known_frames import KnownFrames
 from pointsman.dialects.openai_chat.citations import listed_sources, read_annotations, referred
-from pointsman.dialects.openai_chat.errors import read_stream_error
+from pointsman.dialects.openai_chat.errors import given_up, read_stream_error
 from pointsman.dialects.openai_chat.given import read_images
 from pointsman.dialects.openai_chat.sounds import read_sound
 from pointsman.dialects.openai_chat.thinking import read_thinking_blocks
@@ -71,6 +71,8 @@ _REASONS: Final[dict[str, FinishReason]] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+_GIVEN_UP: Final = "abort"
+"""What vLLM and SGLang say of an answer that they end before its time: they are put to sleep, paused or shut down."""
 
 
 class _OpenCall(msgspec.Struct):
@@ -159,6 +161,8 @@ class StreamReader:
                     *events,
                     *self._fail(Broken(f"The upstream sent an image that cannot be read: {wrong.message}")),
                 ]
+            if events and isinstance(events[-1], Failed):
+                return events
         if len(events) == 1 and events[0] == TextDelta(_text_of(chunk)) and chunk.usage is None and not self._sources:
             if self._known is None:
                 self._known = KnownFrames(b"content")
@@ -203,8 +207,14 @@ class StreamReader:
         self._failed = True
         return [Failed(error)]
 
-    def _finish(self, index: int, reason: str, events: list[Event]) -> None:
-        """The end of a choice: whether tools are called is seen, not believed; ``length`` stays what it is."""
+    def _finish(self, index: int, reason: str, events: list[Event], met: object = None) -> None:
+        """The end of a choice: whether tools are called is seen, not believed; ``length`` stays what it is.
+
+        ``met`` is the stop sequence that was met, if it is text.
+        """
+        if reason == _GIVEN_UP:
+            events += self._fail(given_up())
+            return
         choice = self._choices[index]
         choice.finished = True
         self._read_each()
@@ -218,7 +228,9 @@ class StreamReader:
             events += [Cited(one, index) for one in referred(self._sources, "".join(choice.texts))]
         known = _REASONS.get(reason, "stop")
         called: FinishReason = "tool_calls" if choice.slots else "stop"
-        events.append(Finished(called if known in {"stop", "tool_calls"} else known, index))
+        ended = called if known in {"stop", "tool_calls"} else known
+        sequence = met if isinstance(met, str) and met and ended == "stop" else None
+        events.append(Finished(ended, index, stop_sequence=sequence))
 
     def _read_choice(self, wire: ChunkChoice, events: list[Event]) -> None:
         index = wire.index
@@ -233,7 +245,7 @@ class StreamReader:
         if delta is not None:
             self._read_delta(delta, index, events)
         if wire.finish_reason:
-            self._finish(index, wire.finish_reason, events)
+            self._finish(index, wire.finish_reason, events, wire.stop_reason or wire.matched_stop)
 
     def _read_delta(self, delta: MessageDelta, index: int, events: list[Event]) -> None:
         thinking = delta.reasoning_content or delta.reasoning

@@ -464,12 +464,17 @@ class Logprobs(msgspec.Struct):
 
 
 class ChunkChoice(msgspec.Struct):
-    """One choice of a chunk (``delta``) or of a whole answer (``message``)."""
+    """One choice of a chunk (``delta``) or of a whole answer (``message``).
+
+    ``stop_reason`` (vLLM) and ``matched_stop`` (SGLang) are the stop sequence that was met, or the number of a token.
+    """
 
     index: int = 0
     delta: MessageDelta | None = None
     message: MessageDelta | None = None
     finish_reason: str | None = None
+    stop_reason: object = None
+    matched_stop: object = None
     logprobs: Logprobs | None = None
 
 

@@ -18,7 +18,7 @@ from pointsman.core.usage import Usage
 from pointsman.dialects.folding import fold
 from pointsman.dialects.openai_completions.logprobs import read_logprobs
 from pointsman.dialects.openai_completions.types import Chunk, ChunkChoice
-from pointsman.dialects.openai_errors import read_stream_error
+from pointsman.dialects.openai_errors import given_up, read_stream_error
 from pointsman.dialects.openai_usage import read_usage
 
 __all__ = ["StreamReader", "read_reply"]
@@ -99,6 +99,8 @@ class StreamReader:
                 events.append(Finished("length", index))
             case "content_filter":
                 events.append(Finished("content_filter", index))
+            case "abort":
+                events += self._fail(given_up())
             case _:
                 events.append(Finished("stop", index))
 

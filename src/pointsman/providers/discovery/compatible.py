@@ -70,7 +70,7 @@ class CompatibleProbe:
         cards = await self._cards()
         kind = kind_of(cards)
         if kind is None and cards == self._unmarked:
-            return self._host("openai", tuple(_plain_model(card, "openai") for card in cards))
+            return self._host("openai", _plain_models(cards, "openai"))
         if kind == "lm_studio" or kind is None:
             studio = await self._optional("/api/v0/models", StudioModels)
             if studio is not None:
@@ -85,7 +85,7 @@ class CompatibleProbe:
         made: HostKind = kind or "openai"
         # Asking a stranger for what it does not have, every few seconds, would fill its log.
         self._unmarked = cards if kind is None else None
-        return self._host(made, tuple(_plain_model(card, made) for card in cards), version)
+        return self._host(made, _plain_models(cards, made), version)
 
     async def _cards(self) -> list[Card]:
         reply = await self._fetch("/v1/models")
@@ -151,13 +151,19 @@ def _llama_model(card: Card, props: Props | None) -> FoundModel:
     )
 
 
-def _plain_model(card: Card, kind: HostKind) -> FoundModel:
+def _plain_models(cards: list[Card], kind: HostKind) -> tuple[FoundModel, ...]:
+    """An adapter does not tell its context, which is that of its base model."""
+    contexts = {card.id: card.max_model_len for card in cards}
+    return tuple(_plain_model(card, kind, card.max_model_len or contexts.get(card.parent or "")) for card in cards)
+
+
+def _plain_model(card: Card, kind: HostKind, context_tokens: int | None) -> FoundModel:
     return FoundModel(
         name=card.id,
         group=card.id,
         aliases=(f"{PROVIDERS[kind]}/{card.id}",),
         mode=_mode_by_name(card.id),
-        context_tokens=card.max_model_len,
+        context_tokens=context_tokens,
         loaded=True if kind in ("vllm", "sglang") else None,
     )
 

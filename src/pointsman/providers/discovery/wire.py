@@ -66,11 +66,12 @@ class Meta(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True):
-    """A model in ``/v1/models``."""
+    """A model in ``/v1/models``; ``parent`` is the model that an adapter (vLLM's, SGLang's) is for."""
 
     id: str
     owned_by: str | None = None
     max_model_len: int | None = None
+    parent: str | None = None
     meta: Meta | None = None
     status: Status | None = None
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pointsman.core.errors import Broken, GatewayError
 from pointsman.core.upstream import Operation
 from pointsman.core.usage import Usage
-from pointsman.dialects.openai_errors import read_stream_error
+from pointsman.dialects.openai_errors import given_up, read_stream_error
 from pointsman.dialects.openai_fields import write_stream_error
 from pointsman.providers.express.meter import ReplyMeter, read_embedding_usage, read_usage
 from pointsman.providers.express.pieces import BYTES_PER_TOKEN, SINGLE_EVENT_BYTES, PiecewiseAnswer, payload_of
@@ -24,8 +24,14 @@ _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 _DONE: Final = b"data: [DONE]\n\n"
-_PLAIN_ENDING: Final = b'"finish_reason":null}]}\n\n'
+_PLAIN_ENDINGS: Final = (
+    b'"finish_reason":null}]}\n\n',
+    b'"finish_reason":null,"token_ids":null}]}\n\n',
+    b'"finish_reason":null,"stop_reason":null,"prompt_token_ids":null,"token_ids":null}]}\n\n',
+)
+"""How a piece of text ends: in most servers' streams, and in vLLM's of chats and of completions."""
 _MARKS: Final = (b'"usage"', b'"error"', b"[DONE]")
+_GIVEN_UP: Final = b'"abort"'
 _TYPICAL_EVENT_BYTES: Final = 180
 _CHOICES: Final = b'"choices":['
 _HEADS_MAX: Final = 8
@@ -91,7 +97,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         """See the protocol."""
         if not self._carry:
             size = len(data)
-            if size < self._text_bytes_max and data.startswith(self._head) and data.endswith(_PLAIN_ENDING):
+            if size < self._text_bytes_max and data.startswith(self._head) and data.endswith(_PLAIN_ENDINGS):
                 # As the next, and known by how it begins: by far the most frequent one.
                 self._events += 1
                 self._bytes += size
@@ -100,7 +106,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
             if (
                 said is not None
                 and size < SINGLE_EVENT_BYTES
-                and data.endswith(_PLAIN_ENDING)
+                and data.endswith(_PLAIN_ENDINGS)
                 and b'"usage"' not in data
             ):
                 # One event that holds a piece of text and says nothing else.
@@ -178,6 +184,10 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
             # The last one counts, and from behind it is found at once.
             place = data.rfind(b'"finish_reason"')
             self._finished = place >= 0 and data[place + 15 : place + 18].lstrip(b": ").startswith(b'"')
+            if self._finished and data[place + 15 : place + 25].lstrip(b": ").startswith(_GIVEN_UP):
+                if self._unsaid:
+                    raise given_up()
+                self.error = given_up()
         if b'"usage"' in data or b'"error"' in data or b"[DONE]" in data:
             return self._look_into(data)
         return data

@@ -1,7 +1,8 @@
 """Waking a vLLM whose model sleeps, and having it sleep: its weights leave the GPU's memory and come back in seconds.
 
 Source: vLLM's ``docs/features/sleep_mode.md`` (``/is_sleeping``, ``/wake_up``, ``/sleep?level=1``), of a server that
-was started with ``--enable-sleep-mode`` and ``VLLM_SERVER_DEV_MODE=1``; any other has none of these.
+was started with ``--enable-sleep-mode`` and ``VLLM_SERVER_DEV_MODE=1``; any other has none of these. Without
+``mode=wait`` it cuts off the answers that it is giving to others (seen in 0.32.0; older ones pass over the word).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class VllmSleep:
     async def unload(self, deployment: Deployment) -> None:
         """See the protocol."""
         if not await self._is_asleep(deployment):
-            reply = await self._ask("POST", deployment, "/sleep?level=1", deployment.timeouts.load)
+            reply = await self._ask("POST", deployment, "/sleep?level=1&mode=wait", deployment.timeouts.load)
             if reply.status != 200:
                 raise refused(reply, f"vLLM did not let {deployment.model!r} sleep")
 

@@ -54,7 +54,9 @@ def test_log_probabilities_take_the_form_of_chats() -> None:
     assert json.loads(bytes(told.content)) == [{"token": "a", "logprob": -0.5, "top_logprobs": top}]
 
 
-@pytest.mark.parametrize("frames", [(), (piece("a"),), (b"nonsense",), (b'{"choices":"x"}',)])
+@pytest.mark.parametrize(
+    "frames", [(), (piece("a"),), (piece("a", "abort"), b"[DONE]"), (b"nonsense",), (b'{"choices":"x"}',)]
+)
 def test_a_stream_that_is_none_or_not_whole_is_a_failure(frames: tuple[bytes, ...]) -> None:
     last = events(*frames)[-1]
     assert isinstance(last, Failed) and isinstance(last.error, Broken)

@@ -86,6 +86,16 @@ async def test_vllm_and_sglang_tell_their_longest_context() -> None:
     assert (host.kind, host.models[0].context_tokens) == ("sglang", 8)
 
 
+async def test_an_adapter_has_the_context_of_its_base_model() -> None:
+    base = {"id": "Qwen/Q3", "owned_by": "vllm", "parent": None, "max_model_len": 40_960}
+    adapter = {"id": "sql", "owned_by": "vllm", "parent": "Qwen/Q3", "max_model_len": None}
+    lost = {"id": "lost", "owned_by": "vllm", "parent": "gone"}
+    (host,) = await look(server(__v1__models=models(adapter, base, lost)))
+    assert [(model.name, model.context_tokens) for model in host.models] == [
+        ("sql", 40_960), ("Qwen/Q3", 40_960), ("lost", None),
+    ]  # fmt: skip
+
+
 async def test_a_stranger_is_served_as_plain_openai_and_asked_no_more_than_needed() -> None:
     fetcher = server(__v1__models=models({"id": "gpt-x", "owned_by": "acme"}, {"id": "text-embed-1"}))
     discovery = Discovery(fetcher, [Place(f"http://{AT}")])

@@ -193,7 +193,7 @@ def sleeper(fetcher: ScriptedFetcher, *, sleeps: bool = True) -> ModelLoader:
 
 async def test_a_vllm_is_woken_and_had_sleep_where_that_is_wanted() -> None:
     fetcher, state = ScriptedFetcher(), {"is_sleeping": True}
-    fetcher.pages[AT] = {"/is_sleeping": lambda _body: state, "/wake_up": b"", "/sleep": b""}
+    fetcher.pages[AT] = {"/is_sleeping": lambda _body: state, "/wake_up": b"", "/sleep?level=1&mode=wait": b""}
     loads, asked = sleeper(fetcher), deployment("hosted_vllm")
     assert loads.can_load(asked) and not sleeper(fetcher, sleeps=False).can_load(asked)
     await loads.unload(asked)
@@ -201,7 +201,7 @@ async def test_a_vllm_is_woken_and_had_sleep_where_that_is_wanted() -> None:
     state["is_sleeping"] = False
     await loads.load(asked)
     await loads.unload(asked)
-    assert posts(fetcher) == ["/wake_up", "/sleep"], "what is so already is left so"
+    assert posts(fetcher) == ["/wake_up", "/sleep"], "what is so already is left so, and nobody's answer is cut off"
 
 
 async def test_a_vllm_without_sleep_mode_says_how_it_gets_one() -> None:
