@@ -48,3 +48,18 @@ def test_limits_and_what_is_used_of_them_are_told_once(launch: Launch, upstream:
     assert gateway.metric("litellm_remaining_api_key_budget_metric", **mine) == pytest.approx(0.5 - spent)
     moved = {"requested_model": "broken", "fallback_model": "priced"}
     assert gateway.metric("litellm_deployment_successful_fallbacks_total", **moved) == 1
+
+
+def test_metrics_tell_clients_and_addresses_of_users_apart_where_the_operator_wants_it(
+    launch: Launch, upstream: FakeOpenAI
+) -> None:
+    labels = ["user_agent", "user_email"]
+    gateway = launch({"model_list": [openai_entry("m", upstream)], "pointsman": {"metrics_labels": labels}})
+    gateway.http("POST", "/user/new", {"user_id": "ann", "user_email": "ann@example.com", "auto_create_key": False})
+    key = gateway.new_key(user_id="ann")
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    for agent in ("agent/1", "agent/2", "agent/1"):
+        assert gateway.http("POST", "/v1/chat/completions", body, key=key, headers={"user-agent": agent}).status == 200
+    name = "litellm_requests_metric_total"
+    assert gateway.metric(name, user_email="ann@example.com", user_agent="agent/1") == 2
+    assert gateway.metric(name, user_email="ann@example.com", user_agent="agent/2") == 1

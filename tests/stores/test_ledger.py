@@ -37,7 +37,9 @@ async def test_a_call_comes_back_as_it_was_recorded(ledger: LedgerStore, record:
 
 async def test_a_sample_sets_every_field() -> None:
     full, bare = msgspec.structs.asdict(full_call()), msgspec.structs.asdict(CallRecord("c1", "", "", 0.0))
-    assert {name for name in full if full[name] == bare[name]} == {"call_id", "queued_ms"}, "which is not stored"
+    assert {name for name in full if full[name] == bare[name]} == {"call_id", "queued_ms", "user_agent"}, (
+        "which are not stored"
+    )
     usage, unset = full_call().usage, Usage()
     unchanged = {name for name in Usage.__struct_fields__ if getattr(usage, name) == getattr(unset, name)}
     assert not unchanged

@@ -13,7 +13,7 @@ from pointsman.telemetry.rates import RATES_SHOWN_MAX, RateNow
 if TYPE_CHECKING:
     from pointsman.assembly.gateway import Gateway
 
-__all__ = ["budgets_now", "name_of", "rates_now"]
+__all__ = ["budgets_now", "email_of", "name_of", "rates_now"]
 
 _SECONDS_PER_HOUR: Final = 3600.0
 _RATE_SCOPES: Final = ("key", "team", "project")
@@ -40,6 +40,15 @@ def rates_now(gateway: Gateway) -> list[RateNow]:
         own = (rate for one in everybody if one.scope == scope for rate in _rates(one, second))
         told += nsmallest(RATES_SHOWN_MAX, own, key=lambda rate: rate.left)
     return told
+
+
+def email_of(gateway: Gateway) -> Callable[[str], str]:
+    """The address of the user of a key that is in memory, by the key's hash; empty: nobody knows."""
+
+    def found(token: str) -> str:
+        return gateway.keyring.email_of(token)
+
+    return found
 
 
 def name_of(gateway: Gateway) -> Callable[[str, str], str]:

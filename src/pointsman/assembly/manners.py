@@ -17,9 +17,12 @@ def manners(loaded: Loaded, suggest: Callable[[str], str | None]) -> Manners:
     """Those of a configuration; ``suggest`` gives a hint where nobody serves a model."""
     settings = loaded.settings
     log_prompts = settings.local.log_prompts or settings.general_settings.store_prompts_in_spend_logs
+    keeps = {"prompts"} if log_prompts and not settings.litellm_settings.turn_off_message_logging else set()
+    if "user_agent" in settings.local.metrics_labels:
+        keeps.add("user_agent")
     return Manners(
         __version__,
-        log_prompts=log_prompts and not settings.litellm_settings.turn_off_message_logging,
+        keeps=frozenset(keeps),
         pass_through_for_all_keys=settings.local.pass_through_for_all_keys,
         manages_ollama=settings.local.ollama_management,
         tells_upstream_headers=settings.local.return_upstream_headers,

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-__all__ = ["BudgetSection", "MetricsLabel", "PrioritySettings"]
+__all__ = ["BudgetSection", "CallerIdentity", "MetricsLabel", "PrioritySettings"]
 
 _WHOLE_MAX: Final = 2**53
 _Amount = Annotated[float, Meta(ge=0)]
@@ -18,8 +18,19 @@ _Span = Annotated[
 ]
 
 
-MetricsLabel = Annotated[str, Meta(pattern="^(client_ip|end_user)$", description="client_ip or end_user")]
+MetricsLabel = Annotated[
+    str,
+    Meta(
+        pattern="^(client_ip|end_user|user_agent|user_email)$",
+        description="client_ip, end_user, user_agent or user_email",
+    ),
+]
 """A label of metrics that callers can make very many of."""
+
+CallerIdentity = Annotated[
+    str, Meta(pattern="^(api_key_alias|user_email|both)$", description="api_key_alias, user_email or both")
+]
+"""Whom LiteLLM's metrics of deployments name as the caller."""
 
 
 class BudgetSection(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from pointsman.config.billing_sections import Billing
 from pointsman.config.customer_sections import ServiceAccountSettings, UserHeaderMapping
 from pointsman.config.handling_sections import HandlingParams
 from pointsman.config.jwt_sections import JwtAuth
-from pointsman.config.limit_sections import BudgetSection, MetricsLabel, PrioritySettings
+from pointsman.config.limit_sections import BudgetSection, CallerIdentity, MetricsLabel, PrioritySettings
 from pointsman.config.people_sections import KeyGeneration, TeamDefaults, UserDefaults
 from pointsman.config.redis_sections import CacheParams, CoordinationRedis, Database, Host, Port, RedisUrl
 from pointsman.config.routing_sections import ModelAlias, StrategyArgs, StrategyGroup
@@ -223,6 +223,7 @@ class LiteLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
     validate_end_user_id_in_db: bool = False
     disable_end_user_cost_tracking: bool = False
     enable_end_user_cost_tracking_prometheus_only: bool = False
+    prometheus_deployment_and_latency_caller_identity: CallerIdentity = "api_key_alias"
     priority_reservation: Mapping[str, msgspec.Raw] = {}
     priority_reservation_settings: PrioritySettings = PrioritySettings()
     block_requests_for_models_without_pricing: bool = False

@@ -23,6 +23,7 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     ``trace`` is only set where there was something to decide, or to wait for. ``queued_ms``, the wait for a turn at a
     local host, is counted; it is stored with the trace. ``energy_mwh`` is what the call's share of a local host's work
     drew, in milliwatt-hours, and ``energy_cost`` what that cost; both 0 where nobody told what the host draws.
+    ``user_agent`` is what the client calls itself, where metrics are to tell of it; it is not stored.
     ``charges`` are further accounts that it adds to, each as ``scope/id``: its project, groups of models with a budget.
     """
 
@@ -63,3 +64,4 @@ class CallRecord(msgspec.Struct, omit_defaults=True):
     energy_mwh: int = 0
     energy_cost: int = 0
     charges: tuple[str, ...] = ()
+    user_agent: str = ""

@@ -46,11 +46,12 @@ class Manners(msgspec.Struct, frozen=True):
     """How answers look and what is kept of them.
 
     A streaming client that waits, for its turn or for another attempt, is told so every ``keepalive_seconds``.
+    ``keeps`` is what is kept of calls besides: ``prompts``, and ``user_agent``, for metrics.
     ``terms`` are what every request has to say; None, as mostly, where the operator wants nothing.
     """
 
     version: str
-    log_prompts: bool = False
+    keeps: frozenset[str] = frozenset()
     pass_through_for_all_keys: bool = False
     manages_ollama: bool = False
     charges_energy: bool = False

@@ -27,6 +27,7 @@ from pointsman.routing.recovery import Recovery
 
 __all__ = ["Progress"]
 
+_AGENT_BYTES_MAX: Final = 256
 _MESSAGE_CHARACTERS_MAX: Final = 500
 
 # What stands in a record for what a call never got to.
@@ -145,10 +146,18 @@ class Progress(msgspec.Struct, weakref=False):
         if self.marks is not None:
             record.tags = (*record.tags, *self.marks.tags)
             record.cost = 0 if self.marks.is_free else record.cost
-        if self.house.manners.log_prompts:
+        if self.house.manners.keeps:
+            self._keep(record, ask, self.house.manners.keeps)
+        return record
+
+    def _keep(self, record: CallRecord, ask: Ask, keeps: frozenset[str]) -> None:
+        """Put what the operator wants besides into the record."""
+        if "prompts" in keeps:
             record.prompt = msgspec.Raw(msgspec.json.encode(ask.fields))
             record.reply = self.reply
-        return record
+        if "user_agent" in keeps:
+            said = (self.inbound.head.header(b"user-agent") or b"")[:_AGENT_BYTES_MAX].decode("latin-1")
+            record.user_agent = said if said.isprintable() else ""
 
     def _tags(self, ask: Ask) -> tuple[str, ...]:
         """The key's, the team's, and those of the request itself."""

@@ -142,8 +142,8 @@ class Settlement(Progress, weakref=False):
                 content_type = self._content_type() or _JSON
             if answer.error is not None:
                 self._blame(answer.error)
-        if manners.log_prompts and content_type.startswith(_JSON) and len(body) <= _LOGGED_BYTES_MAX:
-            self.reply = msgspec.Raw(body)
+        if manners.keeps and "prompts" in manners.keeps and content_type.startswith(_JSON):
+            self.reply = msgspec.Raw(body) if len(body) <= _LOGGED_BYTES_MAX else None
         record = self._write(200)
         limits = None if grant is None or grant.bound is None else self._limit_lines(grant.bound)
         deployment, principal = self.deployment or _missing("deployment"), self.principal or _missing("caller")

@@ -387,6 +387,11 @@ class Keyring:
         """Whether anything about this digest is in memory."""
         return any(token in known for known in (self._known, self._stale, self._unknown, self._retired))
 
+    def email_of(self, token: str) -> str:
+        """The address of the user of a key that is in memory; empty: it has none, or is not."""
+        principal = self._known.get(token)
+        return "" if principal is None else principal.ties.user_email or ""
+
     def principals(self) -> tuple[Principal, ...]:
         """The principals in memory."""
         return (*self._known.values(), *self._stale.values())

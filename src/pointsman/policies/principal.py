@@ -29,7 +29,7 @@ class Ties(msgspec.Struct, frozen=True, kw_only=True):
     ``tag_rates`` are those for what they may do under single tags.
     ``charges`` is what its calls are charged to beyond that (:attr:`pointsman.core.outcome.CallRecord.charges`).
     ``usual`` are the limits of the budget with a name that it has, ``gates`` the lists of models that it has to pass.
-    ``routing`` are its team's settings of the router.
+    ``routing`` are its team's settings of the router, ``user_email`` its user's address.
     ``shut`` says why none of its calls is let in; None: they are. ``has_general``: the operator's own
     limits may bind it, too. ``sources`` are the entries that all this was learned from, those included that were looked
     for and not there.
@@ -47,6 +47,7 @@ class Ties(msgspec.Struct, frozen=True, kw_only=True):
     organization_id: str | None = None
     priority: str | None = None
     routing: OwnRouting | None = None
+    user_email: str | None = None
     shut: str | None = None
     has_general: bool = False
     sources: tuple[Changed, ...] = ()

@@ -172,6 +172,7 @@ async def tie(principal: Principal, directory: Directory, general: GeneralLimits
         organization_id=None if found.organization is None else found.organization.organization_id,
         priority=None if found.team is None else priority_in(found.team.metadata),
         routing=None if found.team is None else _routing_of(found.team),
+        user_email=None if found.user is None else found.user.email,
         shut=_shut(found),
         has_general=general.bind_calls,
         sources=sources,

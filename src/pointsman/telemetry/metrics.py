@@ -24,23 +24,16 @@ from pointsman.telemetry.budgets import BudgetNow, budget_families
 from pointsman.telemetry.budgets import merged as merged_budgets
 from pointsman.telemetry.deployments import DeploymentNow, deployment_families
 from pointsman.telemetry.deployments import merged as merged_deployments
+from pointsman.telemetry.extra_labels import OTHER, ExtraLabels
 from pointsman.telemetry.fallbacks import FallbackCounts, Move, fallback_families
 from pointsman.telemetry.rates import RateNow, rate_families
 from pointsman.telemetry.rates import merged as merged_rates
 from pointsman.telemetry.series import BUCKETS, CallLabels, CallSeries, Histogram, HostSeries, Snapshot
 
-__all__ = ["EXTRA_LABELS", "GAUGE_WORDS", "CallMetrics"]
+__all__ = ["GAUGE_WORDS", "CallMetrics"]
 
 _SERIES_MAX: Final = 5_000
-_OTHER: Final = "other"
 _FRESH_MAX: Final = 256
-_EXTRA_CHARACTERS_MAX: Final = 256
-
-EXTRA_LABELS: Final[Mapping[str, Callable[[CallRecord], str]]] = {
-    "client_ip": lambda record: record.peer or "",
-    "end_user": lambda record: record.end_user or "",
-}
-"""Labels of calls that callers can make very many of, and that are there only where the operator wants them."""
 
 _Plain = tuple[str, str, str, str, int, str]
 _Key = tuple[str, str, str, str, int, str, *tuple[str, ...]]
@@ -92,7 +85,7 @@ class CallMetrics(Collector):
 
     ``gauges``, ``hosts``, ``deployments``, ``budgets`` and ``rates`` give what is read when scraped;
     ``name_of`` tells what people call a team or an organisation. ``extra`` are further labels that series of calls
-    have, of :data:`EXTRA_LABELS`.
+    have (:mod:`pointsman.telemetry.extra_labels`), for one of which ``email_of`` gives the address of a key's user.
     """
 
     def __init__(
@@ -104,9 +97,11 @@ class CallMetrics(Collector):
         budgets: Callable[[], Sequence[BudgetNow]] = lambda: (),
         rates: Callable[[], Sequence[RateNow]] = lambda: (),
         name_of: Callable[[str, str], str] = lambda _scope, _identity: "",
+        email_of: Callable[[str], str] = lambda _token: "",
         extra: Sequence[str] = (),
     ) -> None:
         self._extra = tuple(extra)
+        self._extra_labels = ExtraLabels(self._extra, email_of)
         self._budgets = budgets
         self._rates = rates
         self._fallbacks = FallbackCounts()
@@ -212,28 +207,27 @@ class CallMetrics(Collector):
 
     def _apart(self, groups: Mapping[_Plain, Sequence[CallRecord]]) -> Iterable[tuple[_Key, list[CallRecord]]]:
         """The groups, told apart by the labels that the operator asked for."""
-        ways = [EXTRA_LABELS[name] for name in self._extra]
         apart: dict[_Key, list[CallRecord]] = {}
         for (token, deployment, model, route, status, error), records in groups.items():
             for record in records:
-                values = [way(record)[:_EXTRA_CHARACTERS_MAX] for way in ways]
+                values = self._extra_labels.of(record)
                 apart.setdefault((token, deployment, model, route, status, error, *values), []).append(record)
         return apart.items()
 
     def _begin(self, key: _Key, record: CallRecord) -> CallSeries:
         if len(self._series) >= _SERIES_MAX:
-            error = _OTHER if record.error_code else ""
-            extra = (_OTHER,) * len(self._extra)
-            key = (_OTHER, record.deployment_id, _OTHER, record.route, record.http_status, error, *extra)
+            error = OTHER if record.error_code else ""
+            extra = (OTHER,) * len(self._extra)
+            key = (OTHER, record.deployment_id, OTHER, record.route, record.http_status, error, *extra)
             known = self._series.get(key)
             if known is not None:
                 return known
-        crowded = key[0] == _OTHER
+        crowded = key[0] == OTHER
         labels = CallLabels(
             key_token=key[0],
-            key_alias=_OTHER if crowded else record.key_alias or "",
-            team=_OTHER if crowded else record.team_id or "",
-            user=_OTHER if crowded else record.user_id or "",
+            key_alias=OTHER if crowded else record.key_alias or "",
+            team=OTHER if crowded else record.team_id or "",
+            user=OTHER if crowded else record.user_id or "",
             org="" if crowded else record.organization_id or "",
             team_alias="" if crowded or not record.team_id else self._name_of("team", record.team_id),
             org_alias=(

@@ -114,7 +114,7 @@ def test_the_expected_record_would_show_any_two_fields_that_change_places(scene:
     values = [value for name, value in said.items() if name not in unset]
     assert len(values) == len({repr(value) for value in values})
     assert all(said[name] is None for name in unset)
-    assert len(CallRecord.__struct_fields__) == 37, "a new field wants its place in expected() above"
+    assert len(CallRecord.__struct_fields__) == 38, "a new field wants its place in expected() above"
 
 
 async def test_the_record_of_a_whole_answer(scene: Scene) -> None:
@@ -384,7 +384,7 @@ def test_prompts_and_replies_are_not_kept_unless_the_operator_says_so(stream: bo
 
 
 def test_prompts_and_replies_are_kept_as_they_were_where_the_operator_says_so() -> None:
-    stage = Stage(log_prompts=True)
+    stage = Stage(keeps=frozenset({"prompts"}))
     stage.sender.act = lambda flight: flight.answer(GOOD)
     body = chat_body(temperature=0.5)
     stage.tell(body)
@@ -393,8 +393,27 @@ def test_prompts_and_replies_are_kept_as_they_were_where_the_operator_says_so() 
     assert record.reply is not None and bytes(record.reply) == GOOD
 
 
+@pytest.mark.parametrize(
+    ("keeps", "said", "told"),
+    [
+        (frozenset({"user_agent"}), b"OpenAI/Python 2.1", "OpenAI/Python 2.1"),
+        (frozenset({"user_agent"}), b"a" * 300, "a" * 256),
+        (frozenset({"user_agent"}), b"\x80\x01", ""),
+        (frozenset({"user_agent"}), None, ""),
+        (frozenset(), b"OpenAI/Python 2.1", ""),
+    ],
+)
+def test_what_a_client_calls_itself_is_told_where_the_operator_says_so(
+    keeps: frozenset[str], said: bytes | None, told: str
+) -> None:
+    stage = Stage(keeps=keeps)
+    stage.sender.act = lambda flight: flight.answer(GOOD)
+    stage.begin_with(stage.inbound(chat_body(), MASTER, *(() if said is None else ((b"user-agent", said),))))
+    assert (stage.record.user_agent, stage.record.prompt, stage.record.reply) == (told, None, None)
+
+
 def test_the_prompt_of_a_call_that_failed_is_kept_too_and_there_is_no_reply() -> None:
-    stage = Stage(log_prompts=True)
+    stage = Stage(keeps=frozenset({"prompts"}))
     stage.sender.act = lambda flight: flight.answer(b"", 500)
     stage.tell(chat_body())
     assert stage.record.prompt is not None and stage.record.reply is None

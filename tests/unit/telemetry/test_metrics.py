@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pointsman.core.outcome import CallRecord
 from pointsman.core.trace import FailedAttempt, RouteTrace
 from pointsman.core.usage import Units, Usage
+from pointsman.telemetry import extra_labels
 from pointsman.telemetry import metrics as metrics_module
 from pointsman.telemetry.budgets import BudgetNow
 from pointsman.telemetry.metrics import CallMetrics
@@ -521,3 +522,22 @@ def test_customers_and_addresses_are_labels_only_where_the_operator_wants_it(mon
         dict(labels)["end_user"] for name, labels in read(told.exposition()) if name == "litellm_requests_metric_total"
     ]
     assert sorted(crowd) == ["c1", "c1", "c2", "other"]
+
+
+def test_clients_and_addresses_of_users_are_told_apart_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    emails = {"t1": "ann@example.com", "t2": "bob@example.com", "t3": "cid@example.com"}
+    told = CallMetrics(dict, email_of=lambda token: emails.get(token, ""), extra=("user_agent", "user_email"))
+    monkeypatch.setattr(extra_labels, "LABEL_VALUES_MAX", {"user_agent": 2, "user_email": 2})
+    for agent, token in (("curl/8", "t1"), ("OpenAI/Python 2", "t2"), ("x/1", "t3"), ("", "t9"), ("curl/8", "t1")):
+        told.call_ended(call(user_agent=agent, key_token=token))
+    counted = {
+        (dict(labels)["user_agent"], dict(labels)["user_email"]): value
+        for (name, labels), value in read(told.exposition()).items()
+        if name == "litellm_requests_metric_total"
+    }
+    assert counted == {
+        ("curl/8", "ann@example.com"): 2,
+        ("OpenAI/Python 2", "bob@example.com"): 1,
+        ("other", "other"): 1,
+        ("", ""): 1,
+    }
