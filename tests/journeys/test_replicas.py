@@ -102,6 +102,11 @@ def test_a_rate_of_tokens_holds_for_all_together(fleet: Fleet) -> None:
     assert statuses[-1] == 429
 
 
+def test_a_rate_of_what_comes_out_holds_for_all_together(fleet: Fleet) -> None:
+    key = fleet.new_key(model_otpm_limit={"priced": 50})
+    assert fleet.turns(key, 16, max_tokens=5) == [200] * 10 + [429] * 6
+
+
 def test_calls_at_once_are_counted_together_and_their_slots_come_back(fleet: Fleet) -> None:
     key = fleet.new_key(max_parallel_requests=2)
     one, two = fleet.gateways

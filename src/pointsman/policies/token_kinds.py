@@ -46,7 +46,7 @@ NO_TOKENS: Final = KindTokens()
 
 def used_kinds(usage: Usage) -> KindTokens:
     """What a call has used. What a cache had is no input, as in LiteLLM and for the limits of deployments."""
-    return KindTokens(usage.prompt - usage.cached, usage.completion)
+    return KindTokens(max(0, usage.prompt - usage.cached), usage.completion)
 
 
 def expected_kinds(ask: Ask, accounts: Iterable[Account]) -> KindTokens:
@@ -54,7 +54,7 @@ def expected_kinds(ask: Ask, accounts: Iterable[Account]) -> KindTokens:
     if ask.output_limit is not None:
         return KindTokens(max(1, ask.prompt_estimate), ask.output_limit * ask.choices)
     limits = [one.tpm for one in accounts if one.kind == OUTPUT and one.tpm is not None]
-    output = min(OUTPUT_TOKENS_ASSUMED, min(limits, default=OUTPUT_TOKENS_ASSUMED) // _OUTPUT_SHARE_OF_LIMIT)
+    output = min([OUTPUT_TOKENS_ASSUMED, *(limit // _OUTPUT_SHARE_OF_LIMIT for limit in limits)])
     return KindTokens(max(1, ask.prompt_estimate), max(1, output))
 
 

@@ -12,7 +12,7 @@ from pointsman.policies import lease_book
 from pointsman.policies.accounts import Account
 from pointsman.policies.admission import Admission, AdmissionSettings, Grant
 from pointsman.policies.principal import Principal, Ties
-from pointsman.policies.token_kinds import KindTokens, expected_kinds
+from pointsman.policies.token_kinds import KindTokens, expected_kinds, used_kinds
 from pointsman.stores.directory.records import Limits
 from tests.unit.policies.desk import ask, deployment, key_record
 from tests.unit.policies.test_sharing import sites
@@ -48,6 +48,7 @@ def test_what_goes_in_and_what_comes_out_is_reserved_and_settled_each_by_itself(
     grant.settle(0, Usage(80, 7, cached=30), 6)
     assert used_now(account, 6) == {"input": 50, "output": 7}, "what a cache had is no input"
     grant.settle(0, Usage(1000, 1000), 6)
+    assert used_kinds(Usage(10, 5, cached=30)) == KindTokens(0, 5), "an upstream's mistake makes no room"
     assert used_now(account, 6) == {"input": 50, "output": 7}
 
 
@@ -84,7 +85,7 @@ def test_an_answer_without_a_bound_reserves_a_part_of_the_limit_and_a_limit_of_n
     account = project(BOTH)
     kinds = account.models["m"].kinds
     assert expected_kinds(ask(0, None), kinds) == KindTokens(1, 30)
-    assert expected_kinds(ask(9, None), ()) == KindTokens(9, 256)
+    assert expected_kinds(ask(9, None), ()) == KindTokens(9, 1024)
     shut = caller(project(Limits(model_otpm_limit={"m": 0})))
     with pytest.raises(LimitReached):
         Admission(AdmissionSettings()).admit(shut, ask(1, None), deployment(), 5)
