@@ -41,6 +41,8 @@ _FORGET_SECONDS: Final = 6.0
 _RETRY_SECONDS: Final = 1.0
 _BYTES_MAX: Final = 3_000
 _PROCESSES_MAX: Final = 1_024
+_MADE_MAX: Final = 1_000
+"""Deployments of wildcards, whose names clients make up; what is beyond that is counted by each process alone."""
 _DAY_SECONDS: Final = 86_400
 
 
@@ -115,7 +117,8 @@ class UseNews:
         self._bulletins = tuple(bulletins)
         self._clock = clock
         self._since = clock.wall()
-        self._followed: RoutingTable | None = None
+        self._followed: tuple[RoutingTable, int] | None = None
+        self._made = 0
         self._places: dict[str, _Place] = {}
         self._known: set[str] = set()
         self._again_at = self._recall_at = 0.0
@@ -141,14 +144,24 @@ class UseNews:
     def follow(self) -> None:
         """Look after the deployments that have limits now. Those of before are kept in mind, should they come back."""
         table = self._table()
-        if table is self._followed:
+        if self._followed is not None and self._followed[0] is table and self._followed[1] == table.expansions:
             return
-        self._followed = table
+        self._followed = (table, table.expansions)
         for deployment in table.deployments:
             if has_limits(deployment):
-                count_limits(self._lives.of(deployment), deployment)
-                place = self._places.setdefault(deployment.id, _Place(deployment))
-                place.deployment = deployment
+                self._look_after(deployment)
+        for deployment in table.expanded:
+            if has_limits(deployment):
+                if deployment.id not in self._places:
+                    if self._made >= _MADE_MAX:
+                        continue
+                    self._made += 1
+                self._look_after(deployment)
+
+    def _look_after(self, deployment: Deployment) -> None:
+        count_limits(self._lives.of(deployment), deployment)
+        place = self._places.setdefault(deployment.id, _Place(deployment))
+        place.deployment = deployment
 
     async def recall(self) -> None:
         """Read what was used of the day before this process counted, of deployments of which it was not read yet."""

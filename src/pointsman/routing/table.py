@@ -76,6 +76,7 @@ class RoutingTable:
         for pattern in sorted(patterns, key=lambda entry: specificity(entry.pattern), reverse=True):
             self._patterns.setdefault(pattern.pattern, []).append(pattern)
         self._expanded: dict[str, Group] = {}
+        self.expansions = 0
         self._hidden = hidden
         self._unions = {
             name: group
@@ -111,6 +112,11 @@ class RoutingTable:
         """Every deployment that is spelt out."""
         return tuple(member for group in self._groups.values() for member in group.deployments)
 
+    @property
+    def expanded(self) -> tuple[Deployment, ...]:
+        """Those that wildcards have made so far; ``expansions`` counts how often they made some."""
+        return tuple(member for group in self._expanded.values() for member in group.deployments)
+
     def resolve(self, name: str) -> Group | None:
         """The group that serves ``name``, or None."""
         name = self._aliases.get(name, name)
@@ -144,6 +150,7 @@ class RoutingTable:
                 if len(self._expanded) >= _EXPANDED_MAX:
                     self._expanded.clear()
                 self._expanded[name] = group
+                self.expansions += 1
                 return group
         return None
 

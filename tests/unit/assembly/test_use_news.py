@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
+from pointsman.assembly import use_news
 from pointsman.assembly.use_news import UseNews
 from pointsman.core.errors import StorageUnavailable
 from pointsman.core.terms import Terms
@@ -14,7 +16,7 @@ from pointsman.core.usage import Usage
 from pointsman.routing.gather import count_limits
 from pointsman.routing.live import LiveBook
 from pointsman.routing.meter import Meter
-from pointsman.routing.table import RoutingTable
+from pointsman.routing.table import Pattern, RoutingTable
 from pointsman.routing.terms import Tallies
 from pointsman.stores.performance import DeploymentUse
 from tests.unit.assembly.test_host_news import Wire
@@ -77,6 +79,29 @@ def pair() -> tuple[FakeClock, Wire, Process, Process]:
     one, other = Process("one", wire, clock), Process("other", wire, clock)
     clock.now += 1.0
     return clock, wire, one, other
+
+
+def test_what_a_wildcard_has_made_is_shared_like_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(use_news, "_MADE_MAX", 1)
+
+    def expand(name: str, _: tuple[str, ...]) -> Deployment:
+        return msgspec.structs.replace(LIMITED, id=name, group=name)
+
+    _, _, one, other = pair()
+    for process in (one, other):
+        process.table = RoutingTable((), patterns=[Pattern("any/*", expand)])
+        process.news.follow()
+        group = process.table.resolve("any/a")
+        assert group is not None
+        process.live = process.lives.of(group.deployments[0])
+        process.news.follow()
+        assert process.table.resolve("any/b") is not None
+        process.news.follow()
+    assert one.lives.known("any/b") is None, "what clients make up is not followed without end"
+    for _ in range(5):
+        one.meter.began(18, one.clock.monotonic())
+    one.news.step()
+    assert other.meter.requests_used(int(other.clock.monotonic())) == 5
 
 
 def test_what_one_gives_binds_the_other_of_minutes_and_of_days() -> None:
