@@ -193,16 +193,19 @@ class Keyring:
         """
         if self._master_token is None:
             return ANONYMOUS_TOKEN
-        bytes_max = _KEY_BYTES_MAX if self.bearers is None else TOKEN_BYTES_MAX
-        if not key or len(key) > bytes_max:
-            wrong = f"an API key was sent that is longer than {bytes_max} bytes" if key else "no API key was sent"
-            raise Unauthenticated(
-                f"Authentication Error, {wrong}.", hint="Send it as the header: Authorization: Bearer sk-…"
-            )
+        if not key or len(key) > (_KEY_BYTES_MAX if self.bearers is None else TOKEN_BYTES_MAX):
+            raise self._no_key(key)
         token = sha256(key).hexdigest()
         if self.bearers is not None and looks_like_jwt(key) and token != self._master_token:
             return BEARER_MARK + token
         return token
+
+    def _no_key(self, sent: bytes) -> Unauthenticated:
+        bytes_max = _KEY_BYTES_MAX if self.bearers is None else TOKEN_BYTES_MAX
+        wrong = f"an API key was sent that is longer than {bytes_max} bytes" if sent else "no API key was sent"
+        return Unauthenticated(
+            f"Authentication Error, {wrong}.", hint="Send it as the header: Authorization: Bearer sk-…"
+        )
 
     def recall(self, token: str) -> Principal | None:
         """The principal of a key in memory; None: ask the store with :meth:`look_up`.
