@@ -1,4 +1,7 @@
-"""A fake Ollama, shaped after the server's sources (v0.33): loads, reloads, cuts prompts and refuses as it does."""
+"""A fake Ollama: loads, reloads, cuts prompts and refuses as the real one does.
+
+Shaped after its sources (0.33) and what a real 0.17.4 answers (``tests/recorded/ollama-0.17.4.json``).
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ _MANAGEMENT: Final = frozenset({"/api/pull", "/api/push", "/api/create", "/api/c
 _INFERENCE: Final = ("/api/chat", "/api/generate", "/api/embed")
 _LOCAL_ENDINGS: Final = (".localhost", ".local", ".internal")
 _VERSION: Final = "0.33.0"
+_LOOKUP_SECONDS: Final = 0.001
+"""``load_duration`` is there for a model in memory, too: finding it takes its time."""
 
 
 def tokens_of(text: str) -> int:
@@ -122,6 +127,10 @@ class FakeOllama(FakeServer):
             self._demand(model, "thinking", "thinking")
         text = "".join(message.get("content", "") for message in messages)
         timing = await self._evaluate(model, body, tokens_of(text))
+        shape = body.get("format")
+        if shape not in (None, "", "json") and not isinstance(shape, dict):
+            quoted = msgspec.json.encode(msgspec.json.encode(shape).decode()).decode()
+            raise _RefusedError(500, f'invalid format: {quoted}; expected "json" or a valid JSON Schema object')
         return self._speak(body, timing, generate=False)
 
     async def _generate(self, model: OllamaModel, body: dict[str, Any]) -> Reply:
@@ -175,7 +184,7 @@ class FakeOllama(FakeServer):
         # Who wants a model that is being loaded waits for that, and has it loaded anew if it is broken off.
         async with self._locks.setdefault(model.name, asyncio.Lock()):
             if model.loaded_context == wanted:
-                return 0.0
+                return _LOOKUP_SECONDS
             model.loaded_context = None
             model.loads_begun += 1
             if model.load_gate is not None:
@@ -183,7 +192,7 @@ class FakeOllama(FakeServer):
             await asyncio.sleep(model.load_seconds)
             model.loaded_context = wanted
             model.loads += 1
-        return model.load_seconds or 0.001
+        return model.load_seconds or _LOOKUP_SECONDS
 
     async def _load_or_unload(self, model: OllamaModel, body: dict[str, Any], way: str) -> Reply:
         unload = body.get("keep_alive") in (0, "0", "0s")
@@ -208,7 +217,9 @@ class FakeOllama(FakeServer):
     @staticmethod
     def _demand(model: OllamaModel, capability: str, way: str) -> None:
         if capability not in model.capabilities:
-            raise _RefusedError(400, f'"{model.name}" does not support {way}')
+            # What is looked for while the model is scheduled is told under its whole name.
+            name = f"registry.ollama.ai/library/{model.tagged}" if way in {"tools", "insert"} else f'"{model.name}"'
+            raise _RefusedError(400, f"{name} does not support {way}")
 
 
 def _object(request: RecordedRequest) -> dict[str, Any]:
@@ -217,7 +228,7 @@ def _object(request: RecordedRequest) -> dict[str, Any]:
     except msgspec.DecodeError as problem:
         raise _RefusedError(400, str(problem)) from problem
     if not isinstance(body, dict):
-        raise _RefusedError(400, "json: cannot unmarshal into Go value of type api.ChatRequest")
+        raise _RefusedError(400, "json: cannot unmarshal array into Go value of type api.ChatRequest")
     return body
 
 

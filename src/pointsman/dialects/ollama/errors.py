@@ -22,6 +22,11 @@ _MODEL_NOT_FOUND: Final = re.compile(r"\bmodel\b.*\bnot found\b|\btry pulling it
 _MAY_BE_LENGTH: Final = frozenset({400, 413, 500, 502})
 """Versions of Ollama differ in the status for a prompt that is too long; 502 stands for a line in a stream."""
 
+_CLIENTS_FAULT: Final = re.compile(
+    r"\Aoption \".*\" must be of type |\Ainvalid format: |\Ainvalid JSON schema in format\Z", re.DOTALL
+)
+"""What Ollama answers with 500 although only another request can mend it (``api/types.go``, ``llm/server.go``)."""
+
 _NESTED_MAX: Final = 4
 
 
@@ -53,8 +58,10 @@ def read_error(status: int, body: bytes, model: str = "") -> UpstreamFailed:
         code = "model_not_found"
         message = message or f"Ollama does not have the model {model}.".replace(" .", ".")
         hint = f"Pull it with: ollama pull {model}" if model else None
-    elif status == 400 and "does not support" in lower:
+    elif status == 400 and ("does not support" in lower or "is not supported for this model" in lower):
         code, hint = "unsupported_parameter", _capability_hint(lower)
+    elif status == 500 and _CLIENTS_FAULT.search(message):
+        status, code = 400, "invalid_value"
     else:
         hint = _hint(status)
     told = message or f"Ollama answered with status {status} and said no more."

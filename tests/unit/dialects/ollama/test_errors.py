@@ -39,6 +39,7 @@ def test_without_the_models_name_there_is_no_command() -> None:
         ("x does not support tools", "without tools"),
         ('"x" does not support thinking', "reasoning_effort: none"),
         ('think value "low" is one that "x" does not support', "reasoning_effort: none"),
+        ('think value "high" is not supported for this model', "reasoning_effort: none"),
         ('"x" does not support chat', "/v1/embeddings"),
         ('"x" does not support generate', "/v1/embeddings"),
         ("x does not support insert", "without suffix"),
@@ -125,3 +126,18 @@ def test_errors_within_errors_have_an_end() -> None:
 @given(st.integers(0, 600), st.binary(max_size=100))
 def test_any_answer_is_an_error_that_can_be_told(status: int, body: bytes) -> None:
     assert read_error(status, body).told()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'option "temperature" must be of type float32',
+        'invalid format: "\\"xml\\""; expected "json" or a valid JSON Schema object',
+        "invalid JSON schema in format",
+    ],
+)
+def test_what_only_the_client_can_mend_is_no_failure_of_ollama(text: str) -> None:
+    error = read(500, text)
+    assert (type(error), error.status, error.code) == (Rejected, 400, "invalid_value")
+    assert text in error.told()
+    assert isinstance(read(500, f"llama runner: {text}"), Broken)
