@@ -153,6 +153,8 @@ class LeaseBook:
                 lease.more(tokens, self._moment(lease))
             elif lease.counts == "slots" and isinstance(lease, Holding):
                 lease.let_go(take.units)
+            else:
+                continue
             self.touch(lease)
 
     def spend(self, takes: Iterable[Take], cost: int) -> None:
