@@ -37,7 +37,7 @@ _GATHER_SECONDS: Final = 0.1
 _MANY_RECORDS: Final = 10
 """Gathered in one time, these show that it is worth the while to gather for four times as long.
 
-A batch costs as much as some two hundred records do, so that each of several processes, which has but its part of all
+A batch costs as much as some hundred records do, so that each of several processes, which has but its part of all
 calls, would spend more on batches than on calls.
 """
 _ADOPT_SECONDS: Final = 30.0

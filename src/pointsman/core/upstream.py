@@ -104,12 +104,10 @@ class Deployment(msgspec.Struct, frozen=True):
     """One model at one address. ``model`` is what the upstream calls it, ``litellm_model`` what the config says.
 
     ``group`` is the public name; ``key_header`` bears the key, as a bearer token where it is ``Authorization``;
-    ``access`` is what a cloud of its own demands beyond that;
-    ``pinned`` are body fields set by the operator, raw JSON by name; the request's own
-    win. ``order``: the lowest goes first, None last. ``rpm`` and ``tpm`` are its requests and tokens a minute,
-    ``budget`` is what it may cost in picodollars within each ``budget_duration``.
-    ``tag_patterns`` fit what clients call themselves, and count as tags.
-    ``team_id`` is the only team whose keys may use it, None: all.
+    ``access`` is what a cloud of its own demands beyond that; ``pinned`` are body fields set by the operator, raw JSON
+    by name; the request's own win. ``order``: the lowest goes first, None last. ``rpm`` and ``tpm`` are its requests
+    and tokens a minute, ``budget`` is what it may cost in picodollars within each ``budget_duration``. ``tag_patterns``
+    fit what clients call themselves, and count as tags. ``team_id`` is the only team whose keys may use it, None: all.
     ``num_retries`` and ``cooldown_seconds`` None: as for all others. ``price`` None: nobody told us. ``charges`` is
     False where no call can cost anything. ``told`` is what the operator tells clients about it beyond that, raw JSON by
     name. ``stored``: it was added at run time, not by the configuration file. ``handling`` is what else the operator

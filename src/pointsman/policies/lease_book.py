@@ -165,6 +165,8 @@ class LeaseBook:
             elif lease.counts in _KINDS and isinstance(lease, Window):
                 lease.more(-take.units, take.moment)
                 lease.more(kinds.of(lease.counts), self._moment(lease))
+            else:
+                continue
             self.touch(lease)
 
     def spend(self, takes: Iterable[Take], cost: int) -> None:

@@ -75,7 +75,8 @@ class SharedAccounts:
 
     def _unbound(self, wants: Sequence[_Want]) -> list[Take]:
         """What counts and does not bind now, as a part of a model's capacity while there is enough of it."""
-        return self.book.count_anyway([(want.lease, want.units) for want in wants if not want.binds])
+        claims = [(want.lease, want.units) for want in wants if not want.binds]
+        return self.book.count_anyway(claims) if claims else []
 
 
 class _Want(msgspec.Struct, frozen=True):
