@@ -59,20 +59,24 @@ A `developer` message is sent as a `system` message, except to {developer}.
 VERIFIED: Final = """\
 ## Seen for real
 
-What these servers really send is kept in `tests/recorded/local` and read by the tests; the gateway stood before them,
-driven by OpenAI's and Anthropic's SDKs.
+What vLLM and SGLang really send is kept in `tests/recorded/local` and read by the tests; before vLLM the gateway itself
+stood too, driven by OpenAI's and Anthropic's SDKs. SGLang's engine, its `/metrics` and `/v1/loads` were read, not run.
 
 | server | how | what |
 | --- | --- | --- |
 | vLLM 0.32.0 | its own engine on a CPU, its front end unchanged, a Qwen3 of two layers whose words were chosen; \
 parsers `hermes` and `qwen3` | models, chats (thinking, tools, `n`, logprobs, schemas, stop sequences), completions, \
 Responses, embeddings, rerank, errors whole and in streams, `/metrics`, `/load`, sleep mode |
+| SGLang 0.5.23 | its own HTTP server and chat, completions and messages, unchanged, before an engine that gives \
+chosen words, lengths, ends and refusals; parsers `qwen25` and `qwen3`; GPU libraries left out | models, chats \
+(thinking, tools, stop sequences), completions, errors whole and in streams |
 | llama.cpp, as `xllamacpp` has it | a real model of 135 million parameters, in `tests/real` | models, chats, \
-tools, embeddings, slots, the router |
+tools, embeddings, slots, sleep |
 
 vLLM calls the thoughts of a model `reasoning`, and so does the gateway where it relays OpenAI's chats as they come;
 clients of other dialects get them in their own form. An answer that it gives up (`finish_reason` `abort`: it is put to
-sleep or shut down) counts as failed. The stop sequence that was met (`stop_reason`) is told to clients of Anthropic's.
+sleep or shut down) counts as failed. The stop sequence that was met (`stop_reason`, SGLang's `matched_stop`) is told to
+clients of Anthropic's.
 """
 
 LEFT_OUT: Final = """\

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.core.errors import Broken
+from pointsman.core.errors import Broken, Overloaded
 from pointsman.core.events import Event, Failed
 from pointsman.core.upstream import Ask, Operation
 from pointsman.dialects.anthropic_messages.envelope import write_stop_reason
@@ -24,6 +24,7 @@ from tests.recorded.test_answers import examine_chat, examine_chat_stream, frame
 from tests.unit.providers.scripted import ScriptedFetcher
 
 VLLM = "vllm-0.32.0"
+SGLANG = "sglang-0.5.23"
 CHATS = "/v1/chat/completions"
 AT = "127.0.0.1:8000"
 
@@ -57,7 +58,7 @@ def test_whole_chats_are_read_without_loss(one: Recording) -> None:
         assert choice.thinking == (message.get("reasoning") or message.get("reasoning_content") or "")
 
 
-@pytest.mark.parametrize("one", answered(CHATS, streamed=True, but="abort error"))
+@pytest.mark.parametrize("one", answered(CHATS, streamed=True, but="abort error busy"))
 def test_streamed_chats_are_read_without_loss(one: Recording) -> None:
     chunks = chunks_of(one)
     examine_chat_stream((one, chunks))  # type: ignore[arg-type]
@@ -68,7 +69,7 @@ def test_streamed_chats_are_read_without_loss(one: Recording) -> None:
         )
 
 
-@pytest.mark.parametrize("one", answered(CHATS, streamed=True, but="abort error"))
+@pytest.mark.parametrize("one", answered(CHATS, streamed=True, but="abort error busy"))
 def test_streamed_chats_pass_the_express_lane_unchanged_and_are_metered(one: Recording) -> None:
     chunks = chunks_of(one)
     answer = ExpressAnswer(Ask(Operation.CHAT, "mine", {}, stream=True, include_usage=True))
@@ -88,9 +89,10 @@ def test_streamed_chats_pass_the_express_lane_unchanged_and_are_metered(one: Rec
 # ── Ends ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("server", [VLLM, SGLANG])
 @pytest.mark.parametrize("name", ["chat_stop", "stream_stop"])
-def test_the_stop_sequence_that_was_met_is_told(name: str) -> None:
-    one = recording(VLLM, name)
+def test_the_stop_sequence_that_was_met_is_told(server: str, name: str) -> None:
+    one = recording(server, name)
     events = events_of(one) if one.is_stream else StreamReader().read_whole(one.body)
     (choice,) = fold(events).choices
     assert (choice.finish_reason, choice.stop_sequence) == ("stop", "far")
@@ -98,32 +100,39 @@ def test_the_stop_sequence_that_was_met_is_told(name: str) -> None:
     assert write_stop_reason(finished, with_tools=False, declined=False) == ("stop_sequence", "far")  # type: ignore[arg-type]
 
 
-def test_a_token_that_ended_an_answer_is_no_stop_sequence() -> None:
-    one = recording(VLLM, "chat_stop_token")
-    assert '"stop_reason":348' in one.text
+@pytest.mark.parametrize(
+    ("server", "name", "said"), [(VLLM, "chat_stop_token", '"stop_reason":348'), (SGLANG, "chat", '"matched_stop":2')]
+)
+def test_a_token_that_ended_an_answer_is_no_stop_sequence(server: str, name: str, said: str) -> None:
+    one = recording(server, name)
+    assert said in one.text
     assert fold(StreamReader().read_whole(one.body)).choices[0].stop_sequence is None
 
 
+@pytest.mark.parametrize("server", [VLLM, SGLANG])
 @pytest.mark.parametrize("name", ["chat_abort", "stream_abort"])
-def test_an_answer_that_the_server_gave_up_has_failed(name: str) -> None:
-    one = recording(VLLM, name)
+def test_an_answer_that_the_server_gave_up_has_failed(server: str, name: str) -> None:
+    one = recording(server, name)
     events = events_of(one) if one.is_stream else StreamReader().read_whole(one.body)
     failures = [event.error for event in events if isinstance(event, Failed)]
     assert [type(error) for error in failures] == [Broken]
     assert "gave up" in failures[0].message
 
 
-def test_a_relayed_answer_that_the_server_gave_up_has_failed() -> None:
-    one = recording(VLLM, "stream_abort")
+@pytest.mark.parametrize("server", [VLLM, SGLANG])
+def test_a_relayed_answer_that_the_server_gave_up_has_failed(server: str) -> None:
+    one = recording(server, "stream_abort")
     answer = ExpressAnswer(Ask(Operation.CHAT, "tiny", {}, stream=True, include_usage=True))
     passed = b"".join(answer.feed(piece) for piece in sliced(one.body))
     assert b'"finish_reason":"abort"' in passed
     assert isinstance(answer.error, Broken)
+    with pytest.raises(Broken, match="gave up"):
+        ExpressAnswer(Ask(Operation.CHAT, "tiny", {})).whole(recording(server, "chat_abort").body)
     nothing = ExpressAnswer(Ask(Operation.CHAT, "tiny", {}, stream=True))
     blocks = one.body.split(b"\n\n")
     assert nothing.is_preface(nothing.feed(blocks[0] + b"\n\n"))
     with pytest.raises(Broken, match="gave up"):
-        nothing.feed(blocks[-4] + b"\n\n")
+        nothing.feed(next(block for block in blocks if b'"abort"' in block) + b"\n\n")
 
 
 def test_a_failure_in_a_stream_is_one_before_the_answer_and_in_it() -> None:
@@ -159,6 +168,47 @@ def test_errors_of_vllm_are_what_they_are(name: str, status: int, code: str, par
     one = recording(VLLM, name)
     error = read_error(one.status, one.body)
     assert (error.status, error.code, error.param) == (status, code, param)
+
+
+def test_errors_of_sglang_are_what_they_are() -> None:
+    for name, status, code in (
+        ("err_long", 400, "context_length_exceeded"),
+        ("err_stream_long", 400, "context_length_exceeded"),
+        ("err_empty", 400, "upstream_rejected"),
+        ("chat_busy", 503, "upstream_overloaded"),
+    ):
+        one = recording(SGLANG, name)
+        error = read_error(one.status, one.body)
+        assert (name, error.status, error.code) == (name, status, code)
+
+
+def test_a_full_sglang_is_overloaded_before_the_answer() -> None:
+    one = recording(SGLANG, "stream_busy")
+    answer = ExpressAnswer(Ask(Operation.CHAT, "tiny", {}, stream=True))
+    with pytest.raises(Overloaded, match="queue is full"):
+        answer.feed(one.body)
+    (failed,) = (event for event in events_of(one) if isinstance(event, Failed))
+    assert isinstance(failed.error, Overloaded)
+
+
+@pytest.mark.parametrize("name", ["chat_think", "stream_think"])
+def test_sglang_counts_thoughts(name: str) -> None:
+    one = recording(SGLANG, name)
+    told = json.loads(one.text) if not one.is_stream else chunks_of(one)[-1]
+    counted = told["usage"]["reasoning_tokens"]
+    assert counted > 0
+    reply = fold(events_of(one)) if one.is_stream else fold(StreamReader().read_whole(one.body))
+    answer = ExpressAnswer(Ask(Operation.CHAT, "tiny", {}, stream=one.is_stream, include_usage=True))
+    _ = answer.feed(one.body) if one.is_stream else answer.whole(one.body)
+    assert (reply.usage.reasoning, answer.usage.reasoning) == (counted, counted)
+    assert reply.usage.completion == answer.usage.completion == told["usage"]["completion_tokens"]
+
+
+def test_the_first_chunk_of_each_stream_says_nothing() -> None:
+    for server in SERVERS:
+        first = recording(server, "stream").body.split(b"\n\n")[0] + b"\n\n"
+        answer = ExpressAnswer(Ask(Operation.CHAT, "tiny", {}, stream=True))
+        assert answer.is_preface(answer.feed(first)), server
 
 
 def test_a_path_that_the_server_does_not_have_is_no_unknown_model() -> None:

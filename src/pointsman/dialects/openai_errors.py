@@ -18,6 +18,7 @@ _CONTEXT_WORDS: Final = (
     "exceed_context_size",
     "context_length_exceeded",
     "longer than the maximum model length",
+    "longer than the model's context length",  # SGLang
     "cannot be greater than max_model_len",  # vLLM, of max_tokens
     "exceeds the model's maximum context",
     "maximum prompt length",  # xAI

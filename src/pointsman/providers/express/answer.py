@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -27,11 +28,13 @@ _DONE: Final = b"data: [DONE]\n\n"
 _PLAIN_ENDINGS: Final = (
     b'"finish_reason":null}]}\n\n',
     b'"finish_reason":null,"token_ids":null}]}\n\n',
+    b'"finish_reason":null,"matched_stop":null}]}\n\n',
     b'"finish_reason":null,"stop_reason":null,"prompt_token_ids":null,"token_ids":null}]}\n\n',
 )
-"""How a piece of text ends: in most servers' streams, and in vLLM's of chats and of completions."""
+"""How a piece of text ends: in most servers' streams; in vLLM's of chats; in SGLang's; in vLLM's of completions."""
 _MARKS: Final = (b'"usage"', b'"error"', b"[DONE]")
 _GIVEN_UP: Final = b'"abort"'
+_ABORTED: Final = re.compile(rb'"finish_reason": ?"abort"')
 _TYPICAL_EVENT_BYTES: Final = 180
 _CHOICES: Final = b'"choices":['
 _HEADS_MAX: Final = 8
@@ -47,6 +50,8 @@ _SPOKEN: Final = (
     b'"finish_reason": "',
 )
 """What makes more of a chunk than its empty content does."""
+_NO_THOUGHT: Final = b'"reasoning_content":null'
+"""SGLang has it in each chunk."""
 
 
 class ExpressAnswer(PiecewiseAnswer, eq=False):
@@ -80,8 +85,10 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
             meter = _decode_meter(body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             meter = _lenient(body)
-        if meter.failed and not meter.has_choices:
+        if meter.error and meter.failed and not meter.has_choices:
             raise read_stream_error(self._without_key(body))
+        if _GIVEN_UP in body and _ABORTED.search(body):
+            raise given_up()
         if self.ask.operation is Operation.EMBEDDING:
             self.usage = read_embedding_usage(meter.usage) or self._estimate(0)
         else:
@@ -251,6 +258,7 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
 
 def _says_nothing(block: bytes) -> bool:
     """Whether it is one chunk that has none of the answer in it. What cannot be told at a glance has."""
+    block = block.replace(_NO_THOUGHT, b"")
     return (
         block.count(b"data:") == 1
         and (b'"content":""' in block or b'"content":null' in block or b'"content": ""' in block)

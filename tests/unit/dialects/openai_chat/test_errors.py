@@ -48,6 +48,10 @@ def behind_router(raw: object) -> object:
         (400, behind_router("maximum context length"),
          (400, "context_length_exceeded", "Failed: maximum context length", None)),
         (400, {"error": {"message": "Failed", "metadata": 7}}, (400, "upstream_rejected", "Failed", None)),
+        (400, {"object": "error", "type": "BadRequest", "param": None, "code": 400,  # SGLang 0.5.23
+               "message": "The input (9 tokens) is longer than the model's context length (8 tokens)."},
+         (400, "context_length_exceeded",
+          "The input (9 tokens) is longer than the model's context length (8 tokens).", None)),
     ],
 )  # fmt: skip
 def test_each_shape_of_an_error_is_read(status: int, body: object, expected: tuple[int, str, str, str | None]) -> None:
