@@ -174,7 +174,8 @@ def test_a_stream_that_goes_wrong_fails_once(lines: list[object], words: str) ->
 )
 @pytest.mark.parametrize("field", ["content", "thinking"])
 def test_a_model_that_repeats_itself_is_cut_off_by_ollama_without_a_last_line(pieces: list[str], field: str) -> None:
-    events = read(*(line(piece) if field == "content" else line(thinking=piece) for piece in pieces))
+    said = [line(piece) if field == "content" else line(thinking=piece) for piece in pieces]
+    events = read(*said)
     assert events[-1] == Finished("length")
     kind = TextDelta if field == "content" else ThinkingDelta
     assert [event.text for event in events if isinstance(event, kind)] == pieces
