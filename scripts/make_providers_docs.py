@@ -73,10 +73,10 @@ chosen words, lengths, ends and refusals; parsers `qwen25` and `qwen3`; GPU libr
 | llama.cpp, as `xllamacpp` has it | a real model of 135 million parameters, in `tests/real` | models, chats, \
 tools, embeddings, slots, sleep |
 
-vLLM calls the thoughts of a model `reasoning`, and so does the gateway where it relays OpenAI's chats as they come;
-clients of other dialects get them in their own form. An answer that it gives up (`finish_reason` `abort`: it is put to
-sleep or shut down) counts as failed. The stop sequence that was met (`stop_reason`, SGLang's `matched_stop`) is told to
-clients of Anthropic's.
+vLLM, Groq, Cerebras and OpenRouter call the thoughts of a model `reasoning`; clients of OpenAI's chats get them as
+`reasoning_content`, as from every other upstream and as with LiteLLM, and those of other dialects in their own form.
+An answer that vLLM gives up (`finish_reason` `abort`: it is put to sleep or shut down) counts as failed. The stop
+sequence that was met (`stop_reason`, SGLang's `matched_stop`) is told to clients of Anthropic's.
 """
 
 LEFT_OUT: Final = """\

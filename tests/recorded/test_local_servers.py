@@ -1,4 +1,4 @@
-"""What vLLM and SGLang really send is read without loss, relayed as it came, and called by its right name."""
+"""What vLLM and SGLang really send is read without loss, relayed, and called by its right name."""
 
 from __future__ import annotations
 
@@ -43,6 +43,17 @@ def chunks_of(one: Recording) -> list[dict[str, Any]]:
     return [json.loads(frame) for frame in frames(one.body) if frame != b"[DONE]"]
 
 
+def relayed(answer: dict[str, Any]) -> dict[str, Any]:
+    """What a client gets: the model as it named it, and the reasoning under the name that all upstreams share."""
+
+    def told(said: dict[str, Any]) -> dict[str, Any]:
+        return {"reasoning_content" if name == "reasoning" else name: value for name, value in said.items()}
+
+    choices = [{**choice, **{part: told(choice[part]) for part in ("delta", "message") if part in choice}}
+               for choice in answer["choices"]]  # fmt: skip
+    return {**answer, "model": "mine", "choices": choices}
+
+
 def events_of(one: Recording) -> list[Event]:
     reader, parser = StreamReader(), SseParser()
     events = [event for frame in [*parser.feed(one.body), *parser.end()] for event in reader.feed(frame.data)]
@@ -70,12 +81,12 @@ def test_streamed_chats_are_read_without_loss(one: Recording) -> None:
 
 
 @pytest.mark.parametrize("one", answered(CHATS, streamed=True, but="abort error busy"))
-def test_streamed_chats_pass_the_express_lane_unchanged_and_are_metered(one: Recording) -> None:
+def test_streamed_chats_pass_the_express_lane_and_are_metered(one: Recording) -> None:
     chunks = chunks_of(one)
     answer = ExpressAnswer(Ask(Operation.CHAT, "mine", {}, stream=True, include_usage=True))
     passed = b"".join([*(answer.feed(piece) for piece in sliced(one.body)), answer.end()])
     told = [json.loads(frame) for frame in frames(passed) if frame != b"[DONE]"]
-    assert told == [{**chunk, "model": "mine"} for chunk in chunks]
+    assert told == [relayed(chunk) for chunk in chunks]
     assert answer.error is None
     counts = [chunk["usage"] for chunk in chunks if chunk.get("usage")]
     if counts:
@@ -84,6 +95,12 @@ def test_streamed_chats_pass_the_express_lane_unchanged_and_are_metered(one: Rec
             counts[-1]["completion_tokens"],
             "measured",
         )
+
+
+@pytest.mark.parametrize("one", answered(CHATS, streamed=False, but="abort"))
+def test_whole_chats_pass_the_express_lane(one: Recording) -> None:
+    answer = ExpressAnswer(Ask(Operation.CHAT, "mine", {}))
+    assert json.loads(answer.whole(one.body)) == relayed(json.loads(one.text))
 
 
 # ── Ends ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

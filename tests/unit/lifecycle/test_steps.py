@@ -18,7 +18,8 @@ from tests.unit.policies.desk import key_record
 
 PLAIN = 2376
 LIMITED = 2690
-EVENTS = 133
+EVENTS = 137
+"""Four of them look whether an event tells of reasoning, which is relayed under another name."""
 EVENT = (
     b'data: {"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk","created":1741569952,'
     b'"model":"real","system_fingerprint":"fp_44a5d5e3c1","choices":[{"index":0,"delta":{"content":" you"},'

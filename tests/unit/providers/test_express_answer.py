@@ -531,3 +531,47 @@ def test_usage_before_the_text_is_taken_out_of_each_chunk_though_the_first_had_n
     answer = ExpressAnswer(ask())
     first, later = text(b"a"), text(b"a", before=b'"usage":null,')
     assert [json.loads(answer.feed(data)[6:]) for data in (first, first, later, later)] == [json.loads(first[6:])] * 4
+
+
+# ── Reasoning ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"reasoning": "Hm"}, {"reasoning_content": "Hm"}),
+        ({"content": "", "reasoning": "Hm"}, {"content": "", "reasoning_content": "Hm"}),
+        ({"content": "So", "reasoning": None}, {"content": "So", "reasoning_content": None}),
+        ({"reasoning_content": None, "reasoning": "Hm"}, {"reasoning_content": "Hm"}),
+        ({"reasoning": "Hm", "reasoning_content": None}, {"reasoning_content": "Hm"}),
+        ({"reasoning": "Hm", "reasoning_content": "Hm"}, {"reasoning": "Hm", "reasoning_content": "Hm"}),
+        ({"content": '"reasoning":"Hm"'}, {"content": '"reasoning":"Hm"'}),
+        ({"content": "So", "reasoning": {"effort": "low"}}, {"content": "So", "reasoning": {"effort": "low"}}),
+    ],
+)
+def test_reasoning_has_one_name_whole_and_in_any_pieces(
+    said: dict[str, Any], told: dict[str, Any], separators: tuple[str, str]
+) -> None:
+    def event(data: dict[str, Any]) -> bytes:
+        return b"data: " + json.dumps(data, separators=separators).encode() + b"\n\n"
+
+    deltas = [{"role": "assistant", "content": ""}, {"content": "."}, said, {"content": "."}, said, said]
+    stream = b"".join(map(event, [*map(chunk, deltas), chunk({}, "stop")])) + DONE
+    wanted = [{"role": "assistant", "content": ""}, {"content": "."}, told, {"content": "."}, told, told, {}]
+    for size in (1, 7, 100, len(stream)):
+        answer = ExpressAnswer(ask())
+        pieces = [answer.feed(stream[place : place + size]) for place in range(0, len(stream), size)]
+        assert deltas_of(b"".join([*pieces, answer.end()])) == wanted
+    answer = ExpressAnswer(ask())
+    one_by_one = [answer.feed(part + b"\n\n") for part in stream.removesuffix(b"\n\n").split(b"\n\n")]
+    assert deltas_of(b"".join([*one_by_one, answer.end()])) == wanted
+    body = json.dumps({**chunk({}), "choices": [{"index": 0, "message": said}]}, separators=separators).encode()
+    assert json.loads(ExpressAnswer(ask()).whole(body))["choices"][0]["message"] == told
+
+
+def deltas_of(relayed: bytes) -> list[dict[str, Any]]:
+    """The deltas of what was relayed."""
+    payloads = [part.removeprefix(b"data: ") for part in relayed.split(b"\n\n") if part]
+    assert payloads.pop() == b"[DONE]"
+    return [json.loads(payload)["choices"][0]["delta"] for payload in payloads]

@@ -52,6 +52,10 @@ _SPOKEN: Final = (
 """What makes more of a chunk than its empty content does."""
 _NO_THOUGHT: Final = b'"reasoning_content":null'
 """SGLang has it in each chunk."""
+_REASONING: Final = b'"reasoning":'
+_REASONING_NAME: Final = re.compile(rb'"reasoning"(?=: ?(?:"|null))')
+_REASONING_CONTENT: Final = b'"reasoning_content"'
+_NO_REASONING_CONTENT: Final = re.compile(rb'"reasoning_content": ?null, ?|, ?"reasoning_content": ?null(?=})')
 
 
 class ExpressAnswer(PiecewiseAnswer, eq=False):
@@ -97,6 +101,8 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
             self.usage = replace(self.usage, service=served_tier(meter.service_tier, self.tier))
         if isinstance(meter.id, str):
             self.answer_id = meter.id or None
+        if _REASONING in body:
+            body = _with_reasoning_content(body)
         shown = self.ask.answers_as or self.ask.model
         return body if meter.model == shown else self.renaming.renamed(body, meter.model, shown)
 
@@ -104,7 +110,12 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         """See the protocol."""
         if not self._carry:
             size = len(data)
-            if size < self._text_bytes_max and data.startswith(self._head) and data.endswith(_PLAIN_ENDINGS):
+            if (
+                size < self._text_bytes_max
+                and data.startswith(self._head)
+                and data.endswith(_PLAIN_ENDINGS)
+                and _REASONING not in data
+            ):
                 # As the next, and known by how it begins: by far the most frequent one.
                 self._events += 1
                 self._bytes += size
@@ -121,7 +132,9 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
                 self._bytes += size
                 if self._heads_left:
                     self._learn_head(data, said)
-                return data.replace(said, self._shown) if said else data
+                if said:
+                    data = data.replace(said, self._shown)
+                return data if _REASONING not in data else _with_reasoning_content(data)
             if data.endswith(b"\n\n"):
                 return self._relay(data)
         data = self._complete(data)
@@ -158,6 +171,8 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
         if self._said is None:
             self._learn_names(data)
         out = self._metered(data)
+        if _REASONING in out:
+            out = _with_reasoning_content(out)
         return out.replace(self._said, self._shown) if self._said else out
 
     def _learn_names(self, data: bytes) -> None:
@@ -254,6 +269,15 @@ class ExpressAnswer(PiecewiseAnswer, eq=False):
 
     def _estimate(self, completion: int) -> Usage:
         return Usage(self.ask.prompt_estimate, completion, source="estimated", service=self.tier or "")
+
+
+def _with_reasoning_content(data: bytes) -> bytes:
+    """An answer whose reasoning is called as by every other upstream, and as LiteLLM calls it.
+
+    Newer servers of vLLM, Groq, Cerebras and OpenRouter call it ``reasoning``. Some tell it under both names.
+    """
+    without = _NO_REASONING_CONTENT.sub(b"", data)
+    return data if _REASONING_CONTENT in without else _REASONING_NAME.sub(_REASONING_CONTENT, without)
 
 
 def _says_nothing(block: bytes) -> bool:
