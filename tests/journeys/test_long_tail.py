@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from tests.support.gateway import Gateway
+from tests.support.waiting import eventually
 
 LIBRARY = Path(__file__).parents[1] / "support" / "fake_litellm"
 ENTRY = {"model_name": "tail", "litellm_params": {"model": "replicate/org/model", "api_key": "sk-of-the-tail"}}
@@ -74,8 +75,9 @@ def test_its_errors_keep_their_kind(client: openai.OpenAI) -> None:
 
 
 def test_every_call_is_in_the_ledger(gateway: Gateway) -> None:
-    rows = gateway.http("GET", "/spend/logs?summarize=false").json()
-    assert {row["custom_llm_provider"] for row in rows} <= {"replicate", ""} and rows
+    look = "/spend/logs?summarize=false"
+    rows = eventually(lambda: gateway.http("GET", look).json(), "calls are in the ledger")
+    assert {row["custom_llm_provider"] for row in rows} <= {"replicate", ""}
 
 
 def test_without_the_library_it_is_said_what_to_do() -> None:

@@ -54,8 +54,6 @@ _SETTINGS: Final = (
     ("max_parallel_requests", "Integer", "Requests that may be under way at once."),
     ("tpm_limit", "Integer", "Tokens a minute."),
     ("rpm_limit", "Integer", "Requests a minute."),
-    ("itpm_limit", "Integer", "Tokens that go in, a minute; what a cache had is none."),
-    ("otpm_limit", "Integer", "Tokens that come out, a minute."),
     ("tpd_limit", "Integer", "Tokens a day."),
     ("budget_duration", "String", "After how long spending begins at nought again: 30s, 15m, 12h, 7d, 1mo."),
     ("model_max_budget", "Object", "What single models may cost and how often they may be asked."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
@@ -40,7 +41,8 @@ _encode: Final = msgspec.json.Encoder().encode
 _NULL: Final = msgspec.Raw(b"null")
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 
-_TAIL: Final = 2048
+_TAIL_PIECES: Final = 64
+_TAIL_CHARACTERS: Final = 2048
 _LOOP: Final = re.compile(r"(\S{1,64}?)(?:\s*\1){30}\s*\Z|\s{31,}\Z")
 """One token 31 times at the end of an answer: where Ollama breaks off, white space aside."""
 
@@ -79,7 +81,7 @@ class StreamReader:
         self._started = False
         self._done = False
         self._failed = False
-        self._tail = ""
+        self._tail: deque[str] = deque(maxlen=_TAIL_PIECES)
 
     def feed(self, frame: bytes) -> list[Event]:
         """The events of one line. Lines after the last one, or after a failure, say nothing."""
@@ -108,7 +110,7 @@ class StreamReader:
         """The last events, once Ollama closed its stream: a failure unless it was done, or had to stop a model."""
         if self._done or self._failed:
             return []
-        if _LOOP.search(self._tail):
+        if _LOOP.search("".join(self._tail)[-_TAIL_CHARACTERS:]):
             self._done = True
             return [Finished("length")]
         what = "was complete" if self._started else "had begun"
@@ -123,13 +125,14 @@ class StreamReader:
         thinking, text = (line.thinking, line.response) if message is None else (message.thinking, message.content)
         if thinking:
             events.append(ThinkingDelta(thinking))
+            self._tail.append(thinking)
         if text:
             events.append(TextDelta(text))
-        self._tail = f"{self._tail}{thinking or ''}{text or ''}"[-_TAIL:]
+            self._tail.append(text)
         if message is None:
             return
-        images = [Image(image, image_media_type(image) or "image/png") for image in message.images or ()]
-        events += [PartGiven(image) for image in images]
+        if message.images:
+            events += [PartGiven(Image(image, image_media_type(image) or "image/png")) for image in message.images]
         if message.tool_calls:
             self._read_tool_calls(message.tool_calls, events)
 

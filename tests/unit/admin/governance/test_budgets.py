@@ -107,7 +107,7 @@ async def test_settings_tell_each_field_with_its_value(desk: Desk) -> None:
     assert values["max_budget"] == 10.0 and values["rpm_limit"] == 60
     nothing = (await desk.ask("GET", "/budget/settings", budget_id="nobody")).json()
     assert {one["field_value"] for one in nothing} == {None}
-    assert len(nothing) == len(found) == 10
+    assert len(nothing) == len(found) == 8
 
 
 async def test_who_remembers_budgets_is_told(desk: Desk) -> None:
