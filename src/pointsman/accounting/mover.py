@@ -34,12 +34,8 @@ _BATCH_SECONDS: Final = 0.05
 """How long one batch may take: whoever asks the database for a key that is not in memory waits for it."""
 _HELD_BATCH_LINES: Final = 250
 _GATHER_SECONDS: Final = 0.1
-_MANY_RECORDS: Final = 10
-"""Gathered in one time, these show that it is worth the while to gather for four times as long.
-
-A batch costs as much as some hundred records do, so that each of several processes, which has but its part of all
-calls, would spend more on batches than on calls.
-"""
+_MANY_RECORDS: Final = 200
+"""Gathered in one time, these show that it is worth the while to gather for four times as long."""
 _ADOPT_SECONDS: Final = 30.0
 _RETRY_FIRST_SECONDS: Final = 0.1
 _RETRY_MAX_SECONDS: Final = 2.0

@@ -450,7 +450,7 @@ async def test_what_is_appended_but_not_flushed_is_moved_when_one_drains(
     assert mover.backlog().records == 0
 
 
-@pytest.mark.parametrize(("coming", "expected"), [(8, [0.1]), (9, [0.1, pytest.approx(0.3)])])
+@pytest.mark.parametrize(("coming", "expected"), [(100, [0.1]), (199, [0.1, pytest.approx(0.3)])])
 async def test_under_load_more_is_gathered(
     spool: Spool, ledger: FickleLedger, told: Told, monkeypatch: pytest.MonkeyPatch, coming: int, expected: list[float]
 ) -> None:
