@@ -75,6 +75,7 @@ def test_its_errors_keep_their_kind(client: openai.OpenAI) -> None:
 
 
 def test_every_call_is_in_the_ledger(gateway: Gateway) -> None:
+    assert gateway.chat("tail").status == 200
     look = "/spend/logs?summarize=false"
     rows = eventually(lambda: gateway.http("GET", look).json(), "calls are in the ledger")
     assert {row["custom_llm_provider"] for row in rows} <= {"replicate", ""}

@@ -303,12 +303,17 @@ class Gateway:
         rows: list[dict[str, Any]] = answer.json()
         return rows
 
-    def settled_ledger(self, count: int, key: str | None = None, timeout: float = 15.0) -> list[dict[str, Any]]:
-        """The rows (of one key) once there are at least ``count``."""
+    def settled_ledger(
+        self, count: int, key: str | None = None, timeout: float = 15.0, status: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows (of one key, with one status) once there are at least ``count``."""
         digest = None if key is None else sha256(key.encode()).hexdigest()
 
         def look() -> list[dict[str, Any]]:
-            rows = [row for row in self.ledger() if digest is None or row["api_key"] == digest]
+            rows = [
+                row for row in self.ledger()
+                if (digest is None or row["api_key"] == digest) and (status is None or row["status"] == status)
+            ]  # fmt: skip
             return rows if len(rows) >= count else []
 
         return eventually(look, f"{count} rows in the ledger", timeout)
