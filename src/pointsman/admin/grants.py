@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from pointsman.admin.governance.limit_fields import COUNTED
 from pointsman.admin.governance.periods import budgets_named, joined_limits
 from pointsman.admin.office import Office
 from pointsman.config.patterns import match
@@ -26,9 +27,7 @@ __all__ = ["Bound", "Grant", "bound_of_account", "bound_of_key", "bound_of_limit
 
 _ALL_MODELS: Final = frozenset({"*", "all-proxy-models", "all-team-models"})
 _NEVER_WIDER: Final = frozenset({"all-team-models", "no-default-models"})
-_AMOUNTS: Final = (
-    "max_budget", "rpm_limit", "tpm_limit", "itpm_limit", "otpm_limit", "tpd_limit", "max_parallel_requests",
-)  # fmt: skip
+_AMOUNTS: Final = ("max_budget", *COUNTED)
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from pointsman.policies.durations import ResetClock, next_reset
 from pointsman.stores.directory.records import Limits, ModelLimits
 
 __all__ = [
+    "COUNTED",
     "MODEL_RATES",
     "BudgetFields",
     "BudgetTable",
@@ -34,7 +35,8 @@ T = TypeVar("T")
 MODEL_RATES: Final = ("model_rpm_limit", "model_tpm_limit", "model_itpm_limit", "model_otpm_limit")
 """Rates of single models: of requests, of all tokens, and of those that go in or come out."""
 
-_PLAIN: Final = ("rpm_limit", "tpm_limit", "itpm_limit", "otpm_limit", "tpd_limit", "max_parallel_requests")
+COUNTED: Final = ("rpm_limit", "tpm_limit", "itpm_limit", "otpm_limit", "tpd_limit", "max_parallel_requests")
+"""What somebody may do so many of in a time, or at once."""
 _MONEY: Final = ("max_budget", "soft_budget", "temp_budget_increase")
 
 
@@ -99,7 +101,7 @@ def changed_limits(fields: BudgetFields, limits: Limits) -> Limits:
     Raises:
         Malformed: a duration is none, or a model's budget has two amounts; ``param`` is the field.
     """
-    found: dict[str, object] = {name: value for name in _PLAIN if (value := getattr(fields, name)) is not UNSET}
+    found: dict[str, object] = {name: value for name in COUNTED if (value := getattr(fields, name)) is not UNSET}
     found |= {name: _money(value) for name in _MONEY if (value := getattr(fields, name)) is not UNSET}
     if fields.budget_duration is not UNSET:
         found["budget_duration"] = fields.budget_duration or None

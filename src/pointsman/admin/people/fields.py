@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pointsman.admin.amounts import usd
-from pointsman.admin.governance.limit_fields import MODEL_RATES, BudgetFields, ModelBudget, changed_limits
+from pointsman.admin.governance.limit_fields import COUNTED, MODEL_RATES, BudgetFields, ModelBudget, changed_limits
 from pointsman.admin.keys.requests import Count, Dollars, Duration, Label, ModelName
 from pointsman.core.errors import Malformed
 from pointsman.core.price import picodollars
@@ -37,8 +37,6 @@ LimitType = Literal["guaranteed_throughput", "best_effort_throughput", "dynamic"
 Email = Annotated[str, Meta(max_length=320)]
 Models = tuple[ModelName, ...]
 Page = Annotated[int, Meta(ge=1, le=2**31)]
-
-_COUNTED = ("rpm_limit", "tpm_limit", "itpm_limit", "otpm_limit", "tpd_limit", "max_parallel_requests")
 
 
 class WindowFields(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +81,7 @@ def account_limits(fields: AccountFields, limits: Limits) -> Limits:
 
 def raised(before: Limits, after: Limits) -> str | None:
     """The first limit that is wider after than before, by LiteLLM's name; None: none is."""
-    for name in ("max_budget", *_COUNTED):
+    for name in ("max_budget", *COUNTED):
         if _wider(getattr(before, name), getattr(after, name)):
             return name
     for name in ("model_limits", *MODEL_RATES, "tag_rpm_limit", "budget_limits"):
